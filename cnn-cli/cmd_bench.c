@@ -1,0 +1,136 @@
+/* cnn bench: the time of a training step, or of inference, whole and by layer. */
+#include <stdlib.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "table.h"
+#include "terminal.h"
+
+struct settings {
+    bool infer, json;
+    size_t batch, threads;
+    double seconds;
+    struct cnn_option_list set;
+};
+
+static const struct cnn_option options[] = {
+    {"infer", 0, CNN_OPTION_FLAG, offsetof(struct settings, infer), NULL, 0, 0, "time inference instead of the training step"},
+    {"batch", 0, CNN_OPTION_COUNT, offsetof(struct settings, batch), "N", 1, 65536, "images at once (default: the description's; 1 to infer)"},
+    {"seconds", 0, CNN_OPTION_SECONDS, offsetof(struct settings, seconds), "S", 0, 3600, "how long to measure (default: 3)"},
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_SET(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+static const char *what(const struct settings *settings)
+{
+    return settings->infer ? "infer" : "train";
+}
+
+static cnn_status print_json(const struct settings *settings, const cnn_bench_result *result)
+{
+    json_t *layers = json_array();
+
+    for (size_t i = 0; i < result->layers && layers != NULL; i++) {
+        const cnn_bench_layer *layer = &result->layer[i];
+
+        layers = cnn_json_append(layers,
+                                 json_pack("{s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name), "forward_ms", cnn_json_real(layer->forward_ms),
+                                           "backward_ms", cnn_json_real(layer->backward_ms), "gflops", cnn_json_real(layer->gflops)));
+    }
+    return cnn_json_print(json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "what", what(settings), "batch", cnn_json_count(result->batch), "threads",
+                                    result->threads, "ms", cnn_json_real(result->ms), "images_per_s", cnn_json_real(result->images_per_s), "gflops",
+                                    cnn_json_real(result->gflops), "layers", layers));
+}
+
+static cnn_status print_layers(const struct settings *settings, const cnn_bench_result *result)
+{
+    static const struct cnn_column columns[] = {{"layer", false}, {"forward ms", true}, {"backward ms", true}, {"share", true}, {"GFLOP/s", true}};
+    struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
+    double total = 0;
+    bool printed = false;
+
+    for (size_t i = 0; i < result->layers; i++)
+        total += result->layer[i].forward_ms + result->layer[i].backward_ms;
+    for (size_t i = 0; i < result->layers && table != NULL; i++) {
+        const cnn_bench_layer *layer = &result->layer[i];
+
+        cnn_table_add(table, "%s", layer->name);
+        cnn_table_add(table, "%.3f", layer->forward_ms);
+        if (settings->infer)
+            cnn_table_add(table, "-");
+        else
+            cnn_table_add(table, "%.3f", layer->backward_ms);
+        cnn_table_add(table, "%s", cnn_show_percent((layer->forward_ms + layer->backward_ms) / total).text);
+        if (layer->gflops > 0)
+            cnn_table_add(table, "%.1f", layer->gflops);
+        else
+            cnn_table_add(table, "%s", "");
+    }
+    if (table != NULL)
+        printed = cnn_table_print(table, stdout);
+    cnn_table_free(table);
+    return printed ? CNN_OK : cnn_command_out_of_memory();
+}
+
+static cnn_status print_human(const struct settings *settings, const cnn_model *model, const cnn_bench_result *result)
+{
+    printf("%s%s%s  %s, batch %zu, %d thread%s, %s kernels\n\n", cnn_style(stdout, CNN_STYLE_BOLD), cnn_model_name(model),
+           cnn_style(stdout, CNN_STYLE_PLAIN), settings->infer ? "inference" : "training step", result->batch, result->threads,
+           result->threads == 1 ? "" : "s", result->kernels);
+    if (print_layers(settings, result) != CNN_OK)
+        return CNN_FAILED;
+    printf("\nwhole        %.3f ms (median of %zu)\n", result->ms, result->runs);
+    printf("throughput   %.1f images/s, %.1f GFLOP/s\n", result->images_per_s, result->gflops);
+    printf("memory       %s\n", cnn_show_bytes(result->peak_bytes).text);
+    return CNN_OK;
+}
+
+static cnn_status measure(cnn_model *model, const struct settings *settings, cnn_bench_result *result)
+{
+    const cnn_bench_options bench = {.infer = settings->infer, .batch = settings->batch, .seconds = settings->seconds};
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_bench(model, &bench, result, diag);
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    cnn_model *model = NULL;
+    cnn_bench_result result;
+    cnn_status status = cnn_command_prepare(settings->threads);
+
+    (void)operand_count;
+    if (status == CNN_OK)
+        status = cnn_command_open(operands[0], &open, &model);
+    if (status == CNN_OK)
+        status = measure(model, settings, &result);
+    if (status == CNN_OK) {
+        status = settings->json ? print_json(settings, &result) : print_human(settings, model, &result);
+        cnn_bench_result_free(&result);
+    }
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_bench = {
+    .name = "bench",
+    .synopsis = "MODEL [options]",
+    .summary = "Time the training step or inference, whole and by layer",
+    .details = "Runs on random data; the model need not be trained.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};

@@ -1,0 +1,254 @@
+/* cnn eval: how good a model is on a split of its data set. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "table.h"
+#include "terminal.h"
+
+enum { MATRIX_MAX = 20, PAIRS_MAX = 10 };
+
+struct settings {
+    const char *data, *split, *weights;
+    bool json;
+    size_t threads;
+    struct cnn_option_list set;
+};
+
+static const struct cnn_option options[] = {
+    CNN_OPTION_DATA(struct settings),
+    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0, "train, val or test (default: test)"},
+    CNN_OPTION_WEIGHTS(struct settings),
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_SET(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+static void show_progress(void *context, size_t images, size_t total)
+{
+    char after[64];
+
+    (void)context;
+    snprintf(after, sizeof after, "%zu of %zu images", images, total);
+    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, "eval", after);
+}
+
+static json_t *confusion_json(const cnn_evaluation *result)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < result->classes && rows != NULL; i++) {
+        json_t *row = json_array();
+
+        for (size_t j = 0; j < result->classes && row != NULL; j++)
+            row = cnn_json_append(row, cnn_json_count(result->confusion[i * result->classes + j]));
+        rows = cnn_json_append(rows, row);
+    }
+    return rows;
+}
+
+static json_t *classes_json(const cnn_model *model, const cnn_evaluation *result)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < result->classes && list != NULL; i++) {
+        const cnn_class_score *score = &result->per_class[i];
+
+        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "class", cnn_json_text(cnn_model_class(model, i)), "precision",
+                                               cnn_json_real(score->precision), "recall", cnn_json_real(score->recall), "f1",
+                                               cnn_json_real(score->f1), "images", cnn_json_count(score->images)));
+    }
+    return list;
+}
+
+static cnn_status print_json(const cnn_model *model, const cnn_evaluation *result)
+{
+    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "images", cnn_json_count(result->images), "loss", cnn_json_real(result->loss),
+                                    "accuracy", cnn_json_real(result->accuracy), "top5", cnn_json_real(result->top5), "confusion",
+                                    confusion_json(result), "per_class", classes_json(model, result)));
+}
+
+static void print_totals(const cnn_model *model, const cnn_evaluation *result)
+{
+    printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
+    printf("images     %s of split %s\n", cnn_show_integer(result->images).text, result->split);
+    printf("loss       %.4f\n", result->loss);
+    printf("accuracy   %s%.2f%%%s  (95%% interval %.2f to %.2f)\n", cnn_style(stdout, CNN_STYLE_BOLD), 100 * result->accuracy,
+           cnn_style(stdout, CNN_STYLE_PLAIN), 100 * result->accuracy_low, 100 * result->accuracy_high);
+    if (result->classes > 5)
+        printf("top-5      %.2f%%\n", 100 * result->top5);
+}
+
+static bool print_classes(const cnn_model *model, const cnn_evaluation *result)
+{
+    static const struct cnn_column columns[] = {{"class", false}, {"images", true}, {"precision", true}, {"recall", true}, {"F1", true}};
+    struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
+    bool printed;
+
+    if (table == NULL)
+        return false;
+    for (size_t i = 0; i < result->classes; i++) {
+        const cnn_class_score *score = &result->per_class[i];
+
+        cnn_table_add(table, "%s", cnn_model_class(model, i));
+        cnn_table_add(table, "%zu", score->images);
+        cnn_table_add(table, "%s", cnn_show_percent(score->precision).text);
+        cnn_table_add(table, "%s", cnn_show_percent(score->recall).text);
+        cnn_table_add(table, "%s", cnn_show_percent(score->f1).text);
+    }
+    printf("\n");
+    printed = cnn_table_print(table, stdout);
+    cnn_table_free(table);
+    return printed;
+}
+
+static void add_matrix_row(struct cnn_table *table, const cnn_model *model, const cnn_evaluation *result, size_t i)
+{
+    char number[24];
+    const char *name = cnn_model_class(model, i);
+
+    snprintf(number, sizeof number, "%zu", i);
+    if (strcmp(name, number) == 0)
+        cnn_table_add(table, "%s", number);
+    else
+        cnn_table_add(table, "%2s %s", number, name);
+    for (size_t j = 0; j < result->classes; j++) {
+        size_t images = result->confusion[i * result->classes + j];
+
+        if (images > 0)
+            cnn_table_add(table, "%zu", images);
+        else
+            cnn_table_add(table, ".");
+    }
+}
+
+static bool print_matrix(const cnn_model *model, const cnn_evaluation *result)
+{
+    struct cnn_column columns[MATRIX_MAX + 1] = {{"true \\ predicted", false}};
+    char titles[MATRIX_MAX][24];
+    struct cnn_table *table;
+    bool printed;
+
+    for (size_t j = 0; j < result->classes; j++) {
+        snprintf(titles[j], sizeof titles[j], "%zu", j);
+        columns[j + 1] = (struct cnn_column){titles[j], true};
+    }
+    table = cnn_table_new(columns, result->classes + 1);
+    if (table == NULL)
+        return false;
+    for (size_t i = 0; i < result->classes; i++)
+        add_matrix_row(table, model, result, i);
+    printf("\n");
+    printed = cnn_table_print(table, stdout);
+    cnn_table_free(table);
+    return printed;
+}
+
+/* The places of the largest numbers off the diagonal, largest first; returns how many. */
+static size_t find_pairs(const cnn_evaluation *result, size_t *places)
+{
+    const size_t *confusion = result->confusion;
+    size_t count = 0;
+
+    for (size_t p = 0; p < result->classes * result->classes; p++) {
+        size_t at;
+
+        if (confusion[p] == 0 || p / result->classes == p % result->classes)
+            continue;
+        if (count == PAIRS_MAX && confusion[p] <= confusion[places[count - 1]])
+            continue;
+        at = count < PAIRS_MAX ? count++ : count - 1;
+        for (; at > 0 && confusion[places[at - 1]] < confusion[p]; at--)
+            places[at] = places[at - 1];
+        places[at] = p;
+    }
+    return count;
+}
+
+static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
+{
+    static const struct cnn_column columns[] = {{"most confused: class", false}, {"taken for", false}, {"images", true}};
+    size_t places[PAIRS_MAX];
+    size_t count = find_pairs(result, places);
+    struct cnn_table *table;
+    bool printed;
+
+    if (count == 0)
+        return true;
+    table = cnn_table_new(columns, sizeof columns / sizeof *columns);
+    if (table == NULL)
+        return false;
+    for (size_t k = 0; k < count; k++) {
+        cnn_table_add(table, "%s", cnn_model_class(model, places[k] / result->classes));
+        cnn_table_add(table, "%s", cnn_model_class(model, places[k] % result->classes));
+        cnn_table_add(table, "%zu", result->confusion[places[k]]);
+    }
+    printf("\n");
+    printed = cnn_table_print(table, stdout);
+    cnn_table_free(table);
+    return printed;
+}
+
+static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result)
+{
+    print_totals(model, result);
+    if (print_classes(model, result) && (result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
+        return CNN_OK;
+    return cnn_command_out_of_memory();
+}
+
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_evaluation *result)
+{
+    const cnn_evaluate_options evaluate_options = {
+        .data_path = settings->data,
+        .split = settings->split,
+        .progress = show_progress,
+        .stop = cnn_command_catch_signals("\n"),
+    };
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_evaluate(model, &evaluate_options, result, diag);
+    cnn_terminal_progress_clear();
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
+    cnn_model *model = NULL;
+    cnn_evaluation result;
+    cnn_status status = cnn_command_prepare(settings->threads);
+
+    if (status == CNN_OK)
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model);
+    if (status == CNN_OK)
+        status = evaluate(model, settings, &result);
+    if (status == CNN_OK) {
+        status = settings->json ? print_json(model, &result) : print_human(model, &result);
+        cnn_evaluation_free(&result);
+    }
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_eval = {
+    .name = "eval",
+    .synopsis = "[MODEL] [options]",
+    .summary = "Measure a trained model on its data set",
+    .details = "MODEL is a checkpoint, a run directory, or a description with --weights; without\n"
+               "it the model that ships with the program is used.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_max = 1,
+    .run = run,
+};

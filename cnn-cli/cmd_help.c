@@ -1,0 +1,227 @@
+/* cnn help: the commands, and the reference of the description (its sections and keys come from the library's key tables). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "table.h"
+#include "terminal.h"
+
+struct settings {
+    bool man_keys;
+};
+
+static const struct cnn_option options[] = {
+    {"man-keys", 0, CNN_OPTION_FLAG, offsetof(struct settings, man_keys), NULL, 0, 0, NULL}, /* for the build of the manual */
+    CNN_OPTION_END,
+};
+
+/* Whether topic names the group: as it is, or in the plural (layers, losses). */
+static bool group_matches(const char *group, const char *topic)
+{
+    size_t length = strlen(group);
+
+    if (strncmp(group, topic, length) != 0)
+        return false;
+    return topic[length] == '\0' || strcmp(topic + length, "s") == 0 || strcmp(topic + length, "es") == 0;
+}
+
+static bool section_is_group(const cnn_section_info *section)
+{
+    return strcmp(section->group, section->name) == 0;
+}
+
+static const char *default_shown(const cnn_key_info *key)
+{
+    if (key->default_text == NULL)
+        return "required";
+    return key->default_text[0] == '\0' ? "-" : key->default_text;
+}
+
+/* text from its place `from` on, up to the last blank that lets it fit into width; the next place. */
+static size_t line_length(const char *text, size_t width)
+{
+    size_t length = strlen(text);
+    size_t cut = width;
+
+    if (length <= width)
+        return length;
+    while (cut > 0 && text[cut] != ' ')
+        cut--;
+    return cut > 0 ? cut : length;
+}
+
+static void print_wrapped(const char *text, size_t indent, size_t width)
+{
+    while (*text != '\0') {
+        size_t length = line_length(text, width - indent);
+
+        printf("%*s%.*s\n", (int)indent, "", (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
+static void print_section(size_t index)
+{
+    cnn_section_info section = cnn_reference_section(index);
+
+    printf("%s%s%s", cnn_style(stdout, CNN_STYLE_BOLD), section.name, cnn_style(stdout, CNN_STYLE_PLAIN));
+    if (!section_is_group(&section))
+        printf(" (%s)", section.group);
+    printf("\n");
+    print_wrapped(section.help, 2, 80);
+    for (size_t k = 0; k < section.keys; k++) {
+        cnn_key_info key = cnn_reference_key(index, k);
+
+        printf("\n  %s%s%s: %s", cnn_style(stdout, CNN_STYLE_BOLD), key.name, cnn_style(stdout, CNN_STYLE_PLAIN), key.type);
+        if (key.default_text == NULL)
+            printf(" (required)");
+        else if (key.default_text[0] != '\0')
+            printf(" (default: %s)", key.default_text);
+        printf("\n");
+        print_wrapped(key.help, 6, 80);
+    }
+}
+
+/* The sections of one group, a line each. */
+static void print_group(const char *group)
+{
+    for (size_t i = 0; i < cnn_reference_sections(); i++) {
+        cnn_section_info section = cnn_reference_section(i);
+
+        if (strcmp(section.group, group) == 0)
+            printf("  %-16s %s\n", section.name, section.help);
+    }
+}
+
+/* Prints the sections, or the group, that topic names; false where there are none. */
+static bool print_topic(const char *topic)
+{
+    size_t printed = 0;
+
+    for (size_t i = 0; i < cnn_reference_sections(); i++) {
+        cnn_section_info section = cnn_reference_section(i);
+
+        if (strcmp(section.name, topic) != 0 && !(section_is_group(&section) && group_matches(section.group, topic)))
+            continue;
+        if (printed++ > 0)
+            putchar('\n');
+        print_section(i);
+    }
+    for (size_t i = 0; i < cnn_reference_sections() && printed == 0; i++) {
+        cnn_section_info section = cnn_reference_section(i);
+
+        if (group_matches(section.group, topic)) {
+            print_group(section.group);
+            printf("\n'cnn help %s' lists its keys, and so on for the others.\n", section.name);
+            printed++;
+        }
+    }
+    return printed > 0;
+}
+
+static cnn_status unknown_topic(const char *topic)
+{
+    size_t sections = cnn_reference_sections();
+    size_t count = 0;
+    const char **words = calloc(2 * sections + 16, sizeof *words);
+    const char *nearest;
+
+    if (words == NULL)
+        return cnn_command_out_of_memory();
+    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+        words[count++] = cnn_commands[i]->name;
+    for (size_t i = 0; i < sections; i++) {
+        words[count++] = cnn_reference_section(i).name;
+        words[count++] = cnn_reference_section(i).group;
+    }
+    nearest = cnn_options_nearest(topic, words, count);
+    if (nearest != NULL)
+        cnn_print_error("no help for '%s'; did you mean '%s'?", topic, nearest);
+    else
+        cnn_print_error("no help for '%s'; 'cnn help' lists the commands, 'cnn help layers' the layer types", topic);
+    free(words);
+    return CNN_INVALID;
+}
+
+/* Text as mdoc reads it: a backslash is its escape, and a quote would end the quoted argument. */
+static void print_roff(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\')
+            fputs("\\e", stdout);
+        else if (*text == '"')
+            fputs("\\(dq", stdout);
+        else
+            putchar(*text);
+    }
+}
+
+/* The reference as mdoc(7), for the manual page of the description. */
+static void print_man_keys(void)
+{
+    for (size_t i = 0; i < cnn_reference_sections(); i++) {
+        cnn_section_info section = cnn_reference_section(i);
+        bool plain = section_is_group(&section) || strcmp(section.group, "layer") == 0;
+
+        printf(".Ss %s%s%s\n\\&", plain ? "" : section.group, plain ? "" : " ", section.name);
+        print_roff(section.help);
+        printf("\n");
+        if (section.keys > 0)
+            printf(".Bl -tag -width Ds\n");
+        for (size_t k = 0; k < section.keys; k++) {
+            cnn_key_info key = cnn_reference_key(i, k);
+
+            printf(".It Ic %s No \"", key.name);
+            print_roff(key.type);
+            if (key.default_text == NULL || key.default_text[0] != '\0') {
+                printf("; %s", key.default_text == NULL ? "" : "default ");
+                print_roff(default_shown(&key));
+            }
+            printf("\\&\"\n\\&");
+            print_roff(key.help);
+            printf("\n");
+        }
+        if (section.keys > 0)
+            printf(".El\n");
+    }
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const struct cnn_command *command;
+
+    if (settings->man_keys) {
+        print_man_keys();
+        return CNN_OK;
+    }
+    if (operand_count == 0) {
+        cnn_print_overview(stdout);
+        return CNN_OK;
+    }
+    command = cnn_command_find(operands[0]);
+    if (command == NULL)
+        return print_topic(operands[0]) ? CNN_OK : unknown_topic(operands[0]);
+    cnn_options_help(command, stdout);
+    for (size_t i = 0; i < cnn_reference_sections(); i++) {
+        /* The section of the description that is called like the command. */
+        if (strcmp(cnn_reference_section(i).name, command->name) == 0) {
+            printf("\nThe description's section of that name:\n\n");
+            print_section(i);
+        }
+    }
+    return CNN_OK;
+}
+
+const struct cnn_command cnn_command_help = {
+    .name = "help",
+    .synopsis = "[COMMAND | TOPIC]",
+    .summary = "Explain a command, or the keys of a description",
+    .details = "TOPIC is a layer type (conv), a part of the description (data, train), an\n"
+               "optimizer, schedule, loss or augmentation (sgd), or a list of them (layers).\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_max = 1,
+    .run = run,
+};

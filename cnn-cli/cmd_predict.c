@@ -1,0 +1,292 @@
+/* cnn predict: what a model sees in images. Every input goes the same way: pixels, the network's raw output, probabilities, the top classes. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "inputs.h"
+#include "json.h"
+#include "show.h"
+#include "terminal.h"
+
+/* Images of an .npy file go through the network in batches of this size. */
+enum { BATCH = 32, TOP_DEFAULT = 5, BAR_COLUMNS = 24 };
+
+struct settings {
+    const char *weights, *save_output;
+    bool json;
+    size_t top, threads;
+};
+
+static const struct cnn_option options[] = {
+    CNN_OPTION_WEIGHTS(struct settings),
+    {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000, "classes to show (default: 5)"},
+    CNN_OPTION_JSON(struct settings),
+    {"save-output", 0, CNN_OPTION_TEXT, offsetof(struct settings, save_output), "FILE", 0, 0, "store the raw outputs of all inputs as a .npy array"},
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+struct prediction {
+    const struct settings *settings;
+    cnn_model *model;
+    cnn_diag *diag;
+    size_t outputs;       /* numbers per image */
+    size_t pixels;        /* numbers per image */
+    size_t top;           /* classes to show: at most outputs */
+    float *image;         /* one image */
+    float *raw;           /* the output of up to BATCH images */
+    float *probabilities; /* of one image */
+    size_t *order;        /* classes, best first */
+    float *kept;          /* --save-output: the raw outputs so far */
+    size_t kept_count, kept_capacity;
+    size_t label_width;
+    bool failed; /* an input could not be used */
+};
+
+/* Puts the top classes first in p->order: a selection, as top is small. The first of equals wins. */
+static void find_top(struct prediction *p)
+{
+    for (size_t i = 0; i < p->outputs; i++)
+        p->order[i] = i;
+    for (size_t k = 0; k < p->top; k++) {
+        size_t best = k;
+        size_t chosen;
+
+        for (size_t i = k + 1; i < p->outputs; i++) {
+            if (p->probabilities[p->order[i]] > p->probabilities[p->order[best]])
+                best = i;
+        }
+        chosen = p->order[best];
+        memmove(p->order + k + 1, p->order + k, (best - k) * sizeof *p->order);
+        p->order[k] = chosen;
+    }
+}
+
+static cnn_status print_json(const struct prediction *p, const char *label)
+{
+    json_t *list = json_array();
+    cnn_status status;
+
+    for (size_t k = 0; k < p->top && list != NULL; k++) {
+        size_t index = p->order[k];
+
+        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o}", "class", cnn_json_text(cnn_model_class(p->model, index)), "index",
+                                               cnn_json_count(index), "probability", cnn_json_real((double)p->probabilities[index])));
+    }
+    status = cnn_json_print(json_pack("{s:o, s:o}", "input", cnn_json_text(label), "predictions", list));
+    fflush(stdout);
+    return status;
+}
+
+static void print_bar(float share)
+{
+    /* Eighths of a column: U+2588 is the full block, U+258F its left eighth. */
+    static const char *const eighths[] = {" ", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589", "\u2588"};
+    size_t filled = share > 0 ? (size_t)(share * 8 * BAR_COLUMNS + 0.5F) : 0;
+
+    for (size_t i = 0; i < BAR_COLUMNS; i++) {
+        size_t here = filled > 8 * i ? filled - 8 * i : 0;
+
+        if (cnn_terminal_utf8(stdout))
+            fputs(eighths[here < 8 ? here : 8], stdout);
+        else
+            putchar(here >= 4 ? '#' : ' ');
+    }
+}
+
+static void print_human(const struct prediction *p, const char *label)
+{
+    fputs(cnn_style(stdout, CNN_STYLE_BOLD), stdout);
+    cnn_print_text(stdout, label, 0, false);
+    printf("%s\n", cnn_style(stdout, CNN_STYLE_PLAIN));
+    for (size_t k = 0; k < p->top; k++) {
+        size_t index = p->order[k];
+
+        printf("  ");
+        cnn_print_text(stdout, cnn_model_class(p->model, index), p->label_width, false);
+        printf("  ");
+        print_bar(p->probabilities[index]);
+        printf(" %6s\n", cnn_show_percent((double)p->probabilities[index]).text);
+    }
+    fflush(stdout);
+}
+
+static bool keep_outputs(struct prediction *p, size_t count)
+{
+    if (count > p->kept_capacity - p->kept_count) {
+        size_t capacity = 2 * p->kept_capacity + BATCH;
+        float *kept = capacity <= SIZE_MAX / sizeof *kept / p->outputs ? realloc(p->kept, capacity * p->outputs * sizeof *kept) : NULL;
+
+        if (kept == NULL)
+            return false;
+        p->kept = kept;
+        p->kept_capacity = capacity;
+    }
+    memcpy(p->kept + p->kept_count * p->outputs, p->raw, count * p->outputs * sizeof *p->kept);
+    p->kept_count += count;
+    return true;
+}
+
+/* Runs and shows count <= BATCH images. first: the place of the first in its file; whole: the file holds just one. */
+static cnn_status predict_batch(struct prediction *p, const char *path, const float *images, size_t count, size_t first, bool whole)
+{
+    cnn_status status = cnn_model_run(p->model, images, count, p->raw, p->diag);
+    char *label;
+
+    if (status != CNN_OK)
+        return status;
+    if (p->settings->save_output != NULL && !keep_outputs(p, count))
+        return cnn_command_out_of_memory();
+    label = malloc(strlen(path) + 32);
+    if (label == NULL)
+        return cnn_command_out_of_memory();
+    for (size_t i = 0; i < count && status == CNN_OK; i++) {
+        strcpy(label, path);
+        if (!whole)
+            sprintf(label + strlen(path), "[%zu]", first + i);
+        cnn_model_probabilities(p->model, p->raw + i * p->outputs, 1, p->probabilities);
+        find_top(p);
+        if (p->settings->json)
+            status = print_json(p, label);
+        else
+            print_human(p, label);
+    }
+    free(label);
+    return status;
+}
+
+static cnn_status predict_npy(struct prediction *p, const char *path)
+{
+    float *images = NULL;
+    size_t count = 0;
+    cnn_status status = cnn_model_read_npy(p->model, path, &images, &count, p->diag);
+
+    if (status != CNN_OK)
+        return status;
+    for (size_t first = 0; first < count && status == CNN_OK; first += BATCH) {
+        size_t part = count - first < BATCH ? count - first : BATCH;
+
+        status = predict_batch(p, path, images + first * p->pixels, part, first, count == 1);
+    }
+    free(images);
+    return status;
+}
+
+static cnn_status predict_image(struct prediction *p, const char *path)
+{
+    cnn_status status = cnn_model_load_image(p->model, path, p->image, p->diag);
+
+    return status == CNN_OK ? predict_batch(p, path, p->image, 1, 0, true) : status;
+}
+
+static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->count; i++) {
+        cnn_status status = cnn_path_ends(inputs->paths[i], ".npy") ? predict_npy(p, inputs->paths[i]) : predict_image(p, inputs->paths[i]);
+
+        cnn_print_messages(p->diag);
+        p->failed = p->failed || status != CNN_OK;
+    }
+}
+
+static void save_outputs(struct prediction *p)
+{
+    const size_t dims[] = {p->kept_count, p->outputs};
+
+    if (p->failed)
+        cnn_print_warning("%s holds the %zu images that could be used; the others have no row", p->settings->save_output, p->kept_count);
+    if (cnn_npy_write(p->settings->save_output, p->kept, dims, 2, p->diag) != CNN_OK)
+        p->failed = true;
+    cnn_print_messages(p->diag);
+}
+
+static bool prediction_init(struct prediction *p, const struct settings *settings, cnn_model *model)
+{
+    cnn_shape shape = cnn_model_input(model);
+    size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
+
+    *p = (struct prediction){.settings = settings, .model = model};
+    p->outputs = cnn_model_outputs(model);
+    p->pixels = shape.c * shape.h * shape.w;
+    p->top = top < p->outputs ? top : p->outputs;
+    p->diag = cnn_diag_new();
+    p->image = calloc(p->pixels, sizeof *p->image);
+    p->raw = calloc(p->outputs, BATCH * sizeof *p->raw);
+    p->probabilities = calloc(p->outputs, sizeof *p->probabilities);
+    p->order = calloc(p->outputs, sizeof *p->order);
+    for (size_t i = 0; i < p->outputs; i++) {
+        size_t width = cnn_terminal_measure(cnn_model_class(model, i));
+
+        p->label_width = width > p->label_width ? width : p->label_width;
+    }
+    return p->diag != NULL && p->image != NULL && p->raw != NULL && p->probabilities != NULL && p->order != NULL;
+}
+
+static void prediction_free(struct prediction *p)
+{
+    cnn_diag_free(p->diag);
+    free(p->image);
+    free(p->raw);
+    free(p->probabilities);
+    free(p->order);
+    free(p->kept);
+}
+
+static cnn_status predict(cnn_model *model, const struct settings *settings, char *const *operands, size_t count)
+{
+    struct prediction p;
+    struct cnn_inputs inputs = {NULL, 0, 0};
+    cnn_status status = CNN_FAILED;
+
+    if (!prediction_init(&p, settings, model)) {
+        cnn_command_out_of_memory();
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++)
+        p.failed = !cnn_inputs_add(&inputs, operands[i]) || p.failed;
+    predict_all(&p, &inputs);
+    if (settings->save_output != NULL && p.kept_count > 0)
+        save_outputs(&p);
+    status = p.failed ? CNN_FAILED : CNN_OK;
+out:
+    cnn_inputs_free(&inputs);
+    prediction_free(&p);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.weights = settings->weights};
+    bool has_model = cnn_path_is_model(operands[0]);
+    cnn_model *model = NULL;
+    cnn_status status;
+
+    if (has_model && operand_count == 1) {
+        cnn_print_error("%s is the model; what is the input?", operands[0]);
+        return CNN_INVALID;
+    }
+    status = cnn_command_prepare(settings->threads);
+    if (status == CNN_OK)
+        status = cnn_command_open(has_model ? operands[0] : NULL, &open, &model);
+    if (status == CNN_OK)
+        status = predict(model, settings, operands + has_model, operand_count - has_model);
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_predict = {
+    .name = "predict",
+    .synopsis = "[MODEL] INPUT... [options]",
+    .summary = "Say what a model sees in images",
+    .details = "MODEL is a .yaml or .safetensors file or a run directory; where the first operand\n"
+               "is none, it is an input, and the model that ships with the program is used.\n"
+               "INPUT is a PNG, JPEG or BMP file, a folder of such files, '-' for an image on\n"
+               "standard input, or a .npy array [N,C,H,W] or [C,H,W] that is used as it is.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = SIZE_MAX,
+    .run = run,
+};

@@ -1,0 +1,236 @@
+/* cnn summary: the network layer by layer, with shapes, parameters, multiply-adds, receptive fields and memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "table.h"
+#include "terminal.h"
+
+struct settings {
+    bool explain, json;
+    struct cnn_option_list set;
+};
+
+static const struct cnn_option options[] = {
+    {"explain", 0, CNN_OPTION_FLAG, offsetof(struct settings, explain), NULL, 0, 0, "show the arithmetic of every layer"},
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_SET(struct settings),
+    CNN_OPTION_END,
+};
+
+struct totals {
+    uint64_t params, trainable, macs;
+};
+
+/* All layers of model, malloc'ed, and their totals; NULL after a message. */
+static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals)
+{
+    size_t count = cnn_model_layers(model);
+    cnn_layer_info *layers = calloc(count + 1, sizeof *layers);
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status = layers != NULL && diag != NULL ? CNN_OK : cnn_command_out_of_memory();
+
+    *totals = (struct totals){0, 0, 0};
+    for (size_t i = 0; i < count && status == CNN_OK; i++) {
+        status = cnn_model_layer(model, i, &layers[i], diag);
+        totals->params += layers[i].params;
+        totals->trainable += layers[i].trainable_params;
+        totals->macs += layers[i].macs;
+    }
+    if (diag != NULL)
+        cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    if (status == CNN_OK)
+        return layers;
+    free(layers);
+    return NULL;
+}
+
+static json_t *layer_json(const cnn_layer_info *layer)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:[o, o]}", "name", cnn_json_text(layer->name), "type", cnn_json_text(layer->type), "output",
+                     cnn_json_shape(layer->output), "params", cnn_json_count(layer->params), "macs", cnn_json_count(layer->macs), "receptive_field",
+                     cnn_json_count(layer->receptive_field[0]), cnn_json_count(layer->receptive_field[1]));
+}
+
+static cnn_status print_json(const cnn_model *model, const cnn_layer_info *layers, const struct totals *totals)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < cnn_model_layers(model) && list != NULL; i++)
+        list = cnn_json_append(list, layer_json(&layers[i]));
+    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(cnn_model_name(model)), "input",
+                                    cnn_json_shape(cnn_model_input(model)), "layers", list, "params", cnn_json_count(totals->params),
+                                    "trainable_params", cnn_json_count(totals->trainable), "macs", cnn_json_count(totals->macs)));
+}
+
+/* Whether layer i reads just what stands above it. */
+static bool follows(const cnn_layer_info *layers, size_t i)
+{
+    return layers[i].input_count == 1 && strcmp(layers[i].inputs[0], i > 0 ? layers[i - 1].name : "input") == 0;
+}
+
+/* "from a, b" and the explanation, as far as there are any. */
+static void add_note(struct cnn_table *table, const cnn_layer_info *layers, size_t i, bool explain)
+{
+    const cnn_layer_info *layer = &layers[i];
+    const char *explanation = explain && layer->explanation != NULL ? layer->explanation : "";
+    bool from = !follows(layers, i) && layer->input_count > 0;
+    size_t size = sizeof "from ";
+    char *text;
+
+    if (!from && explanation[0] == '\0')
+        return;
+    for (size_t k = 0; k < layer->input_count; k++)
+        size += strlen(layer->inputs[k]) + 2;
+    text = calloc(1, size);
+    if (text != NULL && from) {
+        strcpy(text, "from ");
+        for (size_t k = 0; k < layer->input_count; k++) {
+            strcat(text, k > 0 ? ", " : "");
+            strcat(text, layer->inputs[k]);
+        }
+    }
+    cnn_table_note(table, "%s%s%s", text != NULL ? text : "from ?", from ? "\n" : "", explanation);
+    free(text);
+}
+
+static void add_layer(struct cnn_table *table, const cnn_layer_info *layer, const struct totals *totals)
+{
+    const char *times = cnn_terminal_utf8(stdout) ? "\u00D7" : "x";
+    const size_t *field = layer->receptive_field;
+
+    cnn_table_add(table, "%s", layer->name);
+    cnn_table_add(table, "%s", layer->type);
+    cnn_table_add(table, "%s", cnn_show_shape(layer->output, times).text);
+    cnn_table_add(table, "%s", layer->params > 0 ? cnn_show_integer(layer->params).text : "");
+    if (layer->params > 0)
+        cnn_table_add(table, "%.1f", 100 * (double)layer->params / (double)totals->params);
+    else
+        cnn_table_add(table, "%s", "");
+    cnn_table_add(table, "%s", layer->macs > 0 ? cnn_show_count(layer->macs).text : "");
+    if (field[0] == field[1])
+        cnn_table_add(table, "%zu", field[0]);
+    else
+        cnn_table_add(table, "%zu%s%zu", field[0], times, field[1]);
+    cnn_table_add(table, "%s", cnn_show_bytes(layer->activation_bytes).text);
+}
+
+static cnn_status print_table(const cnn_model *model, const cnn_layer_info *layers, const struct totals *totals, bool explain)
+{
+    static const struct cnn_column columns[] = {{"layer", false}, {"type", false}, {"output", false}, {"params", true},
+                                                {"%", true},      {"MACs", true},  {"field", true},   {"memory", true}};
+    struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
+    bool printed = false;
+
+    if (table != NULL) {
+        for (size_t i = 0; i < cnn_model_layers(model); i++) {
+            add_layer(table, &layers[i], totals);
+            add_note(table, layers, i, explain);
+        }
+        printed = cnn_table_print(table, stdout);
+    }
+    cnn_table_free(table);
+    return printed ? CNN_OK : cnn_command_out_of_memory();
+}
+
+/* The batch size that the model trains with; 0 where its description says nothing about training. The resolved description writes every key out, one a line, and only train has this one. */
+static size_t batch_size(const cnn_model *model)
+{
+    static const char key[] = "batch_size:";
+    const char *place = strstr(cnn_model_resolved(model), key);
+
+    return place != NULL ? strtoul(place + strlen(key), NULL, 10) : 0;
+}
+
+static cnn_status print_memory(cnn_model *model)
+{
+    size_t batch = batch_size(model);
+    cnn_memory one, many = {0, 0, 0};
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_model_memory(model, 1, &one, diag);
+    if (status == CNN_OK && batch > 0)
+        status = cnn_model_memory(model, batch, &many, diag);
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    if (status != CNN_OK)
+        return status;
+    printf("memory       %s to run one image", cnn_show_bytes(one.parameters + one.inference).text);
+    if (batch > 0)
+        printf(", %s to train with batches of %zu", cnn_show_bytes(many.parameters + many.training).text, batch);
+    printf("\n");
+    return CNN_OK;
+}
+
+static void print_warnings(const cnn_layer_info *layers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (layers[i].warning != NULL)
+            printf("%swarning:%s %s: %s\n", cnn_style(stdout, CNN_STYLE_YELLOW), cnn_style(stdout, CNN_STYLE_PLAIN), layers[i].name,
+                   layers[i].warning);
+    }
+}
+
+static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers, const struct totals *totals, bool explain)
+{
+    const char *times = cnn_terminal_utf8(stdout) ? "\u00D7" : "x";
+    cnn_status status;
+
+    printf("%s%s%s  input %s  ", cnn_style(stdout, CNN_STYLE_BOLD), cnn_model_name(model), cnn_style(stdout, CNN_STYLE_PLAIN),
+           cnn_show_shape(cnn_model_input(model), times).text);
+    printf("%s%s\n\n", cnn_model_source(model), cnn_model_trained(model) ? "" : " (untrained)");
+    status = print_table(model, layers, totals, explain);
+    if (status != CNN_OK)
+        return status;
+    printf("\nparameters   %s", cnn_show_integer(totals->params).text);
+    if (totals->trainable != totals->params)
+        printf(" (%s trainable)", cnn_show_integer(totals->trainable).text);
+    printf("\n");
+    printf("MACs         %s per image\n", cnn_show_count(totals->macs).text);
+    status = print_memory(model);
+    print_warnings(layers, cnn_model_layers(model));
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    cnn_model *model = NULL;
+    cnn_layer_info *layers = NULL;
+    struct totals totals;
+    cnn_status status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model);
+
+    if (status != CNN_OK)
+        return status;
+    layers = read_layers(model, &totals);
+    if (layers == NULL)
+        status = CNN_FAILED;
+    else if (settings->json)
+        status = print_json(model, layers, &totals);
+    else
+        status = print_human(model, layers, &totals, settings->explain);
+    free(layers);
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_summary = {
+    .name = "summary",
+    .synopsis = "[MODEL] [options]",
+    .summary = "Show a network layer by layer",
+    .details = "MODEL is a description, a checkpoint or a run directory; without it the model\n"
+               "that ships with the program is used. Columns: output is channels x rows x\n"
+               "columns; MACs are multiply-adds for one image; field is the side of the square\n"
+               "of input pixels that one output value sees; memory is that of the output.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_max = 1,
+    .run = run,
+};

@@ -1,0 +1,200 @@
+/* cnn train: trains a description, or goes on with a run. Progress goes to stderr; stdout gets the run's directory alone, for scripts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "show.h"
+#include "terminal.h"
+
+/* Seconds between two lines about steps where stderr is no terminal. */
+enum { LINE_SECONDS = 30 };
+
+struct settings {
+    const char *output, *weights, *resume, *data;
+    size_t threads;
+    struct cnn_option_list set;
+};
+
+static const struct cnn_option options[] = {
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "DIR", 0, 0, "the run's directory (default: runs/<name>-<n>)"},
+    CNN_OPTION_WEIGHTS(struct settings),
+    {"resume", 0, CNN_OPTION_TEXT, offsetof(struct settings, resume), "DIR", 0, 0, "go on with the run in this directory"},
+    CNN_OPTION_DATA(struct settings),
+    CNN_OPTION_SET(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+struct progress {
+    char *directory; /* NULL until the run has started */
+    size_t val_images;
+    double best_accuracy;
+    double seconds;
+    double next_line; /* of the clock, where stderr is no terminal */
+};
+
+/* "epoch 3/20"; runs by steps need not know their epochs. */
+static void format_epoch(const cnn_event *event, char *text, size_t size)
+{
+    char total[24];
+    int digits = snprintf(total, sizeof total, "%zu", event->epochs);
+
+    if (event->epochs > 0)
+        snprintf(text, size, "epoch %*zu/%s", digits, event->epoch, total);
+    else
+        snprintf(text, size, "epoch %zu", event->epoch);
+}
+
+static void on_start(struct progress *progress, const cnn_event *event)
+{
+    progress->directory = strdup(event->directory);
+    progress->val_images = event->val_images;
+    progress->next_line = cnn_terminal_clock() + LINE_SECONDS;
+    fprintf(stderr, "training %s parameters ", cnn_show_integer(event->params).text);
+    fprintf(stderr, "on %s images, ", cnn_show_integer(event->train_images).text);
+    fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
+    fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(), cnn_threads() == 1 ? "" : "s");
+    fprintf(stderr, "the run is in %s\n", event->directory);
+}
+
+static void on_step(struct progress *progress, const cnn_event *event)
+{
+    double share = event->steps_in_epoch > 0 ? (double)event->step_in_epoch / (double)event->steps_in_epoch : 0;
+    double now = cnn_terminal_clock();
+    char before[64], after[320];
+
+    format_epoch(event, before, sizeof before);
+    snprintf(after, sizeof after, "loss %#.4g  acc %s  %s img/s  %s left", event->loss, cnn_show_percent(event->accuracy).text,
+             cnn_show_count((uint64_t)event->images_per_s).text, cnn_show_duration(event->seconds_left).text);
+    cnn_terminal_progress(share, before, after);
+    if (!cnn_terminal_live() && now >= progress->next_line) {
+        fprintf(stderr, "%s  %3.0f%%  %s\n", before, 100 * share, after);
+        progress->next_line = now + LINE_SECONDS;
+    }
+}
+
+static void on_validate(const cnn_event *event)
+{
+    char before[64], after[64];
+
+    format_epoch(event, before, sizeof before);
+    snprintf(after, sizeof after, "validating: %zu of %zu images", event->images, event->images_total);
+    cnn_terminal_progress(event->images_total > 0 ? (double)event->images / (double)event->images_total : 0, before, after);
+}
+
+static void on_epoch(struct progress *progress, const cnn_event *event)
+{
+    char text[64];
+
+    cnn_terminal_progress_clear();
+    format_epoch(event, text, sizeof text);
+    fprintf(stderr, "%s  loss %.4f  acc %5s", text, event->loss, cnn_show_percent(event->accuracy).text);
+    if (progress->val_images > 0)
+        fprintf(stderr, "  val loss %.4f  acc %5s", event->val_loss, cnn_show_percent(event->val_accuracy).text);
+    fprintf(stderr, "  %s%s\n", cnn_show_duration(event->seconds).text, event->best ? " *" : "");
+    progress->best_accuracy = event->best_accuracy;
+    progress->next_line = cnn_terminal_clock() + LINE_SECONDS;
+}
+
+static void on_event(void *context, const cnn_event *event)
+{
+    struct progress *progress = context;
+
+    switch (event->kind) {
+    case CNN_EVENT_START:
+        on_start(progress, event);
+        break;
+    case CNN_EVENT_STEP:
+        on_step(progress, event);
+        break;
+    case CNN_EVENT_VALIDATE:
+        on_validate(event);
+        break;
+    case CNN_EVENT_EPOCH:
+        on_epoch(progress, event);
+        break;
+    case CNN_EVENT_WARNING:
+        cnn_print_warning("%s", event->text);
+        break;
+    case CNN_EVENT_END:
+        progress->seconds = event->seconds;
+        progress->best_accuracy = event->best_accuracy;
+        break;
+    }
+}
+
+static void print_end(const struct progress *progress)
+{
+    const char *directory = progress->directory;
+
+    fprintf(stderr, "done in %s; best accuracy %s", cnn_show_duration(progress->seconds).text, cnn_show_percent(progress->best_accuracy).text);
+    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s\n       cnn predict %s IMAGE\n", directory, directory, directory);
+}
+
+/* CONFIG begins a run, --resume goes on with one that has its description, weights and directory already. */
+static bool check_settings(const struct settings *settings, size_t operand_count)
+{
+    if (settings->resume == NULL && operand_count == 0)
+        cnn_print_error("'cnn train' needs a CONFIG, or --resume DIR");
+    else if (settings->resume != NULL && operand_count > 0)
+        cnn_print_error("--resume takes the description from the run: give no CONFIG with it");
+    else if (settings->resume != NULL && (settings->output != NULL || settings->weights != NULL))
+        cnn_print_error("--resume goes on in the run's directory with its weights: give no --%s with it",
+                        settings->output != NULL ? "output" : "weights");
+    else
+        return true;
+    return false;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    struct progress progress = {.directory = NULL};
+    cnn_train_options train = {
+        .config = operand_count > 0 ? operands[0] : NULL,
+        .directory = settings->output,
+        .weights = settings->weights,
+        .resume = settings->resume,
+        .data_path = settings->data,
+        .overrides = settings->set.items,
+        .override_count = settings->set.count,
+        .event = on_event,
+        .context = &progress,
+    };
+    cnn_diag *diag;
+    cnn_status status;
+
+    if (!check_settings(settings, operand_count))
+        return CNN_INVALID;
+    status = cnn_command_prepare(settings->threads);
+    if (status != CNN_OK)
+        return status;
+    diag = cnn_diag_new();
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    train.stop = cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
+    status = cnn_train(&train, diag);
+    cnn_terminal_progress_clear();
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    if (progress.directory != NULL && status == CNN_OK)
+        print_end(&progress);
+    if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))
+        puts(progress.directory);
+    free(progress.directory);
+    return status;
+}
+
+const struct cnn_command cnn_command_train = {
+    .name = "train",
+    .synopsis = "CONFIG [options]",
+    .summary = "Train the network that a description describes",
+    .details = "CONFIG is a YAML description ('cnn help layers', 'cnn help data' and so on list its\n"
+               "keys). The run's directory gets config.yaml, best.safetensors, last.safetensors,\n"
+               "steps.csv and epochs.csv; its name is all that goes to standard output.\n"
+               "An interrupt (Ctrl-C) saves the state; --resume goes on from there.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_max = 1,
+    .run = run,
+};

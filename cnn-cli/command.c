@@ -1,0 +1,75 @@
+/* What several commands do alike: threads and environment, the model, signals. */
+#include "command.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "terminal.h"
+
+static volatile int stop_requested;
+static const char *stop_note;
+
+cnn_status cnn_command_out_of_memory(void)
+{
+    cnn_print_error("out of memory");
+    return CNN_FAILED;
+}
+
+cnn_status cnn_command_prepare(size_t threads)
+{
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    cnn_set_threads((int)threads);
+    status = cnn_check_environment(diag);
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out)
+{
+    cnn_diag *diag;
+    cnn_status status;
+
+    if (path == NULL) {
+        path = cnn_default_model();
+        if (path == NULL) {
+            cnn_print_error("no MODEL was given, and the model that ships with the program was not found");
+            return CNN_INVALID;
+        }
+        cnn_print_note("no MODEL was given; using %s", path);
+    }
+    diag = cnn_diag_new();
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_model_open(path, options, out, diag);
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+/* Async-signal-safe functions only. */
+static void handle_signal(int number)
+{
+    (void)number;
+    if (stop_requested)
+        _exit(CNN_INTERRUPTED);
+    stop_requested = 1;
+    if (write(STDERR_FILENO, stop_note, strlen(stop_note)) < 0)
+        return;
+}
+
+const volatile int *cnn_command_catch_signals(const char *note)
+{
+    struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART};
+
+    stop_note = note;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &stop_requested;
+}

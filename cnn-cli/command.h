@@ -1,0 +1,44 @@
+/* A command of the program: one file with settings, option table and descriptor. Also what several commands do alike. */
+#ifndef CNN_CLI_COMMAND_H
+#define CNN_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cnn.h"
+#include "options.h"
+
+struct cnn_command {
+    const char *name;
+    const char *synopsis; /* what follows the name */
+    const char *summary;  /* one line */
+    const char *details;  /* paragraphs for its help, each line ended; NULL: none */
+    const struct cnn_option *options;
+    size_t settings_size;
+    size_t operands_min, operands_max;
+    /* settings: as read by the option table. The status is the program's exit status. */
+    cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count);
+};
+
+extern const struct cnn_command cnn_command_train, cnn_command_eval, cnn_command_predict, cnn_command_summary, cnn_command_bench, cnn_command_help;
+
+/* Every command, in the order of the help; ends with NULL. */
+extern const struct cnn_command *const cnn_commands[];
+const struct cnn_command *cnn_command_find(const char *name); /* NULL where there is none */
+
+/* Usage, and one line for each command. */
+void cnn_print_overview(FILE *stream);
+
+/* Before anything is computed: sets the threads (0: the cores present) and checks the environment. Messages are printed. */
+cnn_status cnn_command_prepare(size_t threads);
+
+/* Opens the model, where path is NULL the default one (and says so). Messages are printed. */
+cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out);
+
+/* From here on SIGINT and SIGTERM set the flag that is returned, and a second one ends the program at once. note is shown when the first comes. */
+const volatile int *cnn_command_catch_signals(const char *note);
+
+/* A message for memory that ran out; returns CNN_FAILED. */
+cnn_status cnn_command_out_of_memory(void);
+
+#endif

@@ -1,0 +1,172 @@
+/* The inputs of a command line that stand for images. */
+#include "inputs.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "terminal.h"
+
+bool cnn_path_ends(const char *path, const char *extension)
+{
+    size_t length = strlen(path);
+    size_t tail = strlen(extension);
+
+    return length > tail && strcasecmp(path + length - tail, extension) == 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* "folder/name", malloc'ed; NULL when out of memory. */
+static char *path_join(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
+    size_t size = length + strlen(name) + 2;
+    char *path = malloc(size);
+
+    if (path != NULL)
+        snprintf(path, size, "%s%s%s", folder, slash, name);
+    return path;
+}
+
+bool cnn_path_is_model(const char *path)
+{
+    struct stat info;
+    char *best;
+    bool found;
+
+    if (!is_folder(path))
+        return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") || cnn_path_ends(path, ".safetensors");
+    best = path_join(path, "best.safetensors");
+    found = best != NULL && stat(best, &info) == 0;
+    free(best);
+    return found;
+}
+
+static bool is_image(const char *name)
+{
+    return cnn_path_ends(name, ".png") || cnn_path_ends(name, ".jpg") || cnn_path_ends(name, ".jpeg") || cnn_path_ends(name, ".bmp");
+}
+
+/* Digits compare as numbers: image2 comes before image10. */
+static int compare_natural(const void *left, const void *right)
+{
+    const char *a = *(char *const *)left;
+    const char *b = *(char *const *)right;
+
+    while (*a != '\0' && *b != '\0') {
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+            size_t digits_a, digits_b;
+            int order;
+
+            a += strspn(a, "0");
+            b += strspn(b, "0");
+            digits_a = strspn(a, "0123456789");
+            digits_b = strspn(b, "0123456789");
+            if (digits_a != digits_b)
+                return digits_a < digits_b ? -1 : 1;
+            order = memcmp(a, b, digits_a);
+            if (order != 0)
+                return order;
+            a += digits_a;
+            b += digits_b;
+        } else if (*a == *b) {
+            a++;
+            b++;
+        } else {
+            break;
+        }
+    }
+    if (*a != *b)
+        return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+    /* a01 and a1: in whatever order, but always the same. */
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* Takes path over, also when it fails. */
+static bool push(struct cnn_inputs *inputs, char *path)
+{
+    if (path != NULL && inputs->count == inputs->capacity) {
+        size_t capacity = inputs->capacity == 0 ? 16 : 2 * inputs->capacity;
+        char **paths = capacity <= SIZE_MAX / sizeof *paths ? realloc(inputs->paths, capacity * sizeof *paths) : NULL;
+
+        if (paths == NULL) {
+            free(path);
+            path = NULL;
+        } else {
+            inputs->paths = paths;
+            inputs->capacity = capacity;
+        }
+    }
+    if (path == NULL) {
+        cnn_command_out_of_memory();
+        return false;
+    }
+    inputs->paths[inputs->count++] = path;
+    return true;
+}
+
+static bool add_folder(struct cnn_inputs *inputs, const char *folder, int depth)
+{
+    DIR *directory = opendir(folder);
+    const struct dirent *entry;
+    bool done = true;
+
+    if (directory == NULL) {
+        cnn_print_error("%s: %s", folder, strerror(errno));
+        return false;
+    }
+    while (done && (entry = readdir(directory)) != NULL) {
+        char *path;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        path = path_join(folder, entry->d_name);
+        if (path != NULL && is_folder(path)) {
+            done = depth == 0 || add_folder(inputs, path, depth - 1);
+            free(path);
+        } else if (path == NULL || is_image(path)) {
+            done = push(inputs, path);
+        } else {
+            free(path);
+        }
+    }
+    closedir(directory);
+    return done;
+}
+
+bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path)
+{
+    size_t before = inputs->count;
+
+    if (!is_folder(path))
+        return push(inputs, strdup(path));
+    if (!add_folder(inputs, path, 1))
+        return false;
+    if (inputs->count == before) {
+        cnn_print_error("%s: no PNG, JPEG or BMP file in this folder", path);
+        return false;
+    }
+    qsort(inputs->paths + before, inputs->count - before, sizeof *inputs->paths, compare_natural);
+    return true;
+}
+
+void cnn_inputs_free(struct cnn_inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->count; i++)
+        free(inputs->paths[i]);
+    free(inputs->paths);
+}

@@ -1,0 +1,112 @@
+/* cnn: the table of commands, and the way from a command line to the exit status. Everything the program does is in libcnn; here is only how it is
+ * asked for and shown. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "terminal.h"
+
+const struct cnn_command *const cnn_commands[] = {
+    &cnn_command_train, &cnn_command_eval, &cnn_command_predict, &cnn_command_summary, &cnn_command_bench, &cnn_command_help, NULL};
+
+const struct cnn_command *cnn_command_find(const char *name)
+{
+    for (size_t i = 0; cnn_commands[i] != NULL; i++) {
+        if (strcmp(cnn_commands[i]->name, name) == 0)
+            return cnn_commands[i];
+    }
+    return NULL;
+}
+
+void cnn_print_overview(FILE *stream)
+{
+    fputs("usage: cnn COMMAND [options]\n\n"
+          "Trains and runs convolutional networks that are described in YAML.\n\n"
+          "commands:\n",
+          stream);
+    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+        fprintf(stream, "  %-10s %s\n", cnn_commands[i]->name, cnn_commands[i]->summary);
+    fputs("  version    Print the version\n\n"
+          "'cnn help COMMAND' says more. What a description can hold: 'cnn help layers',\n"
+          "optimizers, schedules, losses, augmentations, data, train; and each by its name.\n",
+          stream);
+}
+
+static cnn_status unknown_command(const char *name)
+{
+    const char *names[32] = {"version"};
+    const char *nearest;
+    size_t count = 1;
+
+    for (size_t i = 0; cnn_commands[i] != NULL && count < 32; i++)
+        names[count++] = cnn_commands[i]->name;
+    nearest = cnn_options_nearest(name, names, count);
+    if (nearest != NULL)
+        cnn_print_error("unknown command '%s'; did you mean '%s'?", name, nearest);
+    else
+        cnn_print_error("unknown command '%s'; 'cnn help' lists them", name);
+    return CNN_INVALID;
+}
+
+static cnn_status run_command(const struct cnn_command *command, int argc, char **argv)
+{
+    void *settings = calloc(1, command->settings_size);
+    size_t operands = 0;
+    cnn_status status = CNN_INVALID;
+
+    if (settings == NULL)
+        return cnn_command_out_of_memory();
+    switch (cnn_options_parse(command, argc, argv, settings, &operands)) {
+    case CNN_PARSED:
+        status = command->run(settings, argv, operands);
+        break;
+    case CNN_PARSED_HELP:
+        cnn_options_help(command, stdout);
+        status = CNN_OK;
+        break;
+    case CNN_PARSED_WRONG:
+        break;
+    }
+    cnn_options_free(command, settings);
+    free(settings);
+    return status;
+}
+
+static cnn_status dispatch(int argc, char **argv)
+{
+    const struct cnn_command *command;
+
+    if (argc < 2) {
+        cnn_print_overview(stderr);
+        return CNN_INVALID;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        cnn_print_overview(stdout);
+        return CNN_OK;
+    }
+    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
+        puts("cnn " CNN_VERSION);
+        return CNN_OK;
+    }
+    command = cnn_command_find(argv[1]);
+    if (command == NULL)
+        return unknown_command(argv[1]);
+    return run_command(command, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    cnn_status status;
+
+    cnn_terminal_init();
+    status = dispatch(argc, argv);
+    cnn_terminal_progress_clear();
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        cnn_print_error("cannot write to standard output%s%s", errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+        status = CNN_FAILED;
+    }
+    return (int)status;
+}

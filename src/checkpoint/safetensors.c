@@ -1,0 +1,297 @@
+/* Reading and checking safetensors files. The format: https://github.com/huggingface/safetensors (README, "Format"). The file is mapped, not
+ * copied; names, shapes and metadata are copied into an arena that lives as long as the mapping. */
+#include "checkpoint/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "checkpoint/safetensors_internal.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "tensor bytes are used as they stand in the file, which is little-endian"
+#endif
+
+struct opened_file {
+    struct cnn_safetensors public; /* first: the pointer handed out is this one */
+    struct cnn_arena *arena;
+    void *map;
+    size_t map_size;
+    const unsigned char *data; /* the tensors' bytes */
+    size_t data_size;
+};
+
+static const struct {
+    const char *name;
+    size_t bytes;
+} dtypes[] = {{"F64", 8}, {"F32", 4}, {"F16", 2},  {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"I16", 2},
+              {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"U16", 2},  {"U32", 4}, {"U64", 8}};
+
+size_t cnn_dtype_bytes(const char *name)
+{
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++)
+        if (strcmp(dtypes[i].name, name) == 0)
+            return dtypes[i].bytes;
+    return 0;
+}
+
+void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count, char out[CNN_CHECKSUM_SIZE])
+{
+    uLong crc = crc32_z(0, NULL, 0);
+    for (size_t i = 0; i < count; i++)
+        if (tensors[i].bytes > 0) /* crc32 starts afresh on NULL, the data of an empty tensor */
+            crc = crc32_z(crc, tensors[i].data, tensors[i].bytes);
+    snprintf(out, CNN_CHECKSUM_SIZE, "crc32:%08" PRIx32, (uint32_t)crc);
+}
+
+static bool as_size(const json_t *value, size_t *out)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *out = (size_t)json_integer_value(value);
+    return true;
+}
+
+static cnn_status read_shape(const struct opened_file *file, const json_t *shape, struct cnn_stored_tensor *t, cnn_diag *diag)
+{
+    const char *path = file->public.path;
+    if (!json_is_array(shape) || json_array_size(shape) > CNN_SAFETENSORS_MAX_RANK)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': its shape is no list of at most %d sizes", path, t->name, CNN_SAFETENSORS_MAX_RANK);
+    t->rank = json_array_size(shape);
+    t->count = 1;
+    for (size_t i = 0; i < t->rank; i++) {
+        if (!as_size(json_array_get(shape, i), &t->dims[i]))
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': size %zu of its shape is no whole number", path, t->name, i + 1);
+        if (!cnn_size_mul(t->count, t->dims[i], &t->count))
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': its shape has more elements than can be counted", path, t->name);
+    }
+    return CNN_OK;
+}
+
+static cnn_status read_place(const struct opened_file *file, const json_t *offsets, struct cnn_stored_tensor *t, cnn_diag *diag)
+{
+    const char *path = file->public.path;
+    size_t begin, end, expected;
+    if (json_array_size(offsets) != 2 || !as_size(json_array_get(offsets, 0), &begin) || !as_size(json_array_get(offsets, 1), &end) || begin > end)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': its data_offsets are no pair [begin, end]", path, t->name);
+    if (end > file->data_size)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' ends at byte %zu of the data, but the file has only %zu: it is cut short or damaged",
+                        path, t->name, end, file->data_size);
+    t->bytes = end - begin;
+    t->data = file->data + begin;
+    if (!cnn_size_mul(t->count, cnn_dtype_bytes(t->dtype), &expected) || expected != t->bytes)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has %zu bytes of data (%zu to %zu), which do not fit its %zu elements of %s", path,
+                        t->name, t->bytes, begin, end, t->count, t->dtype);
+    return CNN_OK;
+}
+
+static cnn_status read_tensor(struct opened_file *file, const char *name, const json_t *entry, struct cnn_stored_tensor *t, cnn_diag *diag)
+{
+    t->name = cnn_arena_strdup(file->arena, name);
+    if (!t->name)
+        return cnn_fail_memory(diag, strlen(name), "the name of a tensor");
+    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    if (!dtype)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has no dtype", file->public.path, name);
+    if (cnn_dtype_bytes(dtype) == 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has the unknown dtype '%s'", file->public.path, name, dtype);
+    t->dtype = cnn_arena_strdup(file->arena, dtype);
+    if (!t->dtype)
+        return cnn_fail_memory(diag, strlen(dtype), "the type of a tensor");
+    cnn_status status = read_shape(file, json_object_get(entry, "shape"), t, diag);
+    return status == CNN_OK ? read_place(file, json_object_get(entry, "data_offsets"), t, diag) : status;
+}
+
+static cnn_status read_metadata(struct opened_file *file, json_t *metadata, cnn_diag *diag)
+{
+    struct cnn_safetensors *out = &file->public;
+    if (!metadata)
+        return CNN_OK;
+    if (!json_is_object(metadata))
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: __metadata__ is no JSON object", out->path);
+    out->metadata = cnn_arena_array(file->arena, json_object_size(metadata), sizeof *out->metadata);
+    if (!out->metadata)
+        return cnn_fail_memory(diag, json_object_size(metadata) * sizeof *out->metadata, "metadata");
+    const char *key;
+    json_t *value;
+    json_object_foreach(metadata, key, value)
+    {
+        if (!json_is_string(value))
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: __metadata__: the value of '%s' is no text", out->path, key);
+        struct cnn_stored_pair *pair = &out->metadata[out->metadata_count++];
+        pair->key = cnn_arena_strdup(file->arena, key);
+        pair->value = cnn_arena_strdup(file->arena, json_string_value(value));
+        if (!pair->key || !pair->value)
+            return cnn_fail_memory(diag, json_string_length(value), "metadata");
+    }
+    return CNN_OK;
+}
+
+/* By place; an empty tensor stands before the one that begins where it does. */
+static int compare_places(const void *a, const void *b)
+{
+    const struct cnn_stored_tensor *s = a, *t = b;
+    if (s->data != t->data)
+        return (const char *)s->data < (const char *)t->data ? -1 : 1;
+    return (s->bytes > t->bytes) - (s->bytes < t->bytes);
+}
+
+static cnn_status check_tiling(const struct opened_file *file, cnn_diag *diag)
+{
+    const struct cnn_safetensors *f = &file->public;
+    size_t covered = 0;
+    for (size_t i = 0; i < f->tensor_count; i++) {
+        const struct cnn_stored_tensor *t = &f->tensors[i];
+        size_t begin = (size_t)((const unsigned char *)t->data - file->data);
+        if (begin < covered)
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' begins at byte %zu of the data, inside tensor '%s', which ends at %zu", f->path,
+                            t->name, begin, f->tensors[i - 1].name, covered);
+        if (begin > covered)
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: bytes %zu to %zu of the data, before tensor '%s', belong to no tensor", f->path, covered,
+                            begin, t->name);
+        covered = begin + t->bytes;
+    }
+    if (covered != file->data_size)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: bytes %zu to %zu of the data, at its end, belong to no tensor", f->path, covered,
+                        file->data_size);
+    return CNN_OK;
+}
+
+static cnn_status read_header(struct opened_file *file, json_t *header, cnn_diag *diag)
+{
+    struct cnn_safetensors *out = &file->public;
+    size_t entries = json_object_size(header);
+    out->tensors = cnn_arena_array(file->arena, entries, sizeof *out->tensors);
+    if (!out->tensors)
+        return cnn_fail_memory(diag, entries * sizeof *out->tensors, "the list of tensors");
+    const char *name;
+    json_t *entry;
+    json_object_foreach(header, name, entry)
+    {
+        bool metadata = strcmp(name, "__metadata__") == 0;
+        cnn_status status = metadata ? read_metadata(file, entry, diag) : read_tensor(file, name, entry, &out->tensors[out->tensor_count++], diag);
+        if (status != CNN_OK)
+            return status;
+    }
+    qsort(out->tensors, out->tensor_count, sizeof *out->tensors, compare_places);
+    return check_tiling(file, diag);
+}
+
+static cnn_status parse(struct opened_file *file, cnn_diag *diag)
+{
+    const char *path = file->public.path;
+    const unsigned char *bytes = file->map;
+    uint64_t header_size = 0;
+    for (size_t i = 8; i-- > 0;)
+        header_size = header_size << 8 | bytes[i];
+    if (header_size > CNN_SAFETENSORS_MAX_HEADER || header_size > file->map_size - 8)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s is no safetensors file, or is cut short: its first 8 bytes announce a header of %" PRIu64
+                        " bytes, but %zu follow (at most %u are read)",
+                        path, header_size, file->map_size - 8, CNN_SAFETENSORS_MAX_HEADER);
+    file->data = bytes + 8 + header_size;
+    file->data_size = file->map_size - 8 - (size_t)header_size;
+    json_error_t error;
+    json_t *header = json_loadb((const char *)bytes + 8, (size_t)header_size, JSON_REJECT_DUPLICATES, &error);
+    if (!header)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: the header is no valid JSON, at byte %d of the file: %s", path, error.position + 8, error.text);
+    cnn_status status = json_is_object(header) ? read_header(file, header, diag)
+                                               : cnn_fail(diag, CNN_FAILED, NULL, "%s: the header is a JSON list, not an object", path);
+    json_decref(header);
+    return status;
+}
+
+static cnn_status map(struct opened_file *file, cnn_diag *diag)
+{
+    const char *path = file->public.path;
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
+    cnn_status status = CNN_OK;
+    if (!S_ISREG(info.st_mode)) {
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is %s", path, S_ISDIR(info.st_mode) ? "a directory" : "no regular file");
+    } else if (info.st_size < 8) {
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s is no safetensors file: it has %lld bytes, and 8 are the least", path, (long long)info.st_size);
+    } else {
+        void *mapped = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (mapped == MAP_FAILED) {
+            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+        } else {
+            file->map = mapped;
+            file->map_size = (size_t)info.st_size;
+        }
+    }
+    close(fd);
+    return status;
+}
+
+cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag)
+{
+    struct cnn_arena *arena = cnn_arena_new();
+    struct opened_file *file = arena ? cnn_arena_alloc(arena, sizeof *file) : NULL;
+    if (!file) {
+        cnn_arena_free(arena);
+        return cnn_fail_memory(diag, sizeof *file, path);
+    }
+    file->arena = arena;
+    file->public.path = cnn_arena_strdup(arena, path);
+    cnn_status status = file->public.path ? map(file, diag) : cnn_fail_memory(diag, strlen(path), path);
+    if (status == CNN_OK)
+        status = parse(file, diag);
+    if (status == CNN_OK)
+        *out = &file->public;
+    else
+        cnn_safetensors_close(&file->public);
+    return status;
+}
+
+void cnn_safetensors_close(struct cnn_safetensors *public)
+{
+    if (!public)
+        return;
+    struct opened_file *file = (struct opened_file *)public;
+    if (file->map)
+        munmap(file->map, file->map_size);
+    cnn_arena_free(file->arena);
+}
+
+const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file, const char *name)
+{
+    for (size_t i = 0; i < file->tensor_count; i++)
+        if (strcmp(file->tensors[i].name, name) == 0)
+            return &file->tensors[i];
+    return NULL;
+}
+
+const char *cnn_safetensors_metadata(const struct cnn_safetensors *file, const char *key)
+{
+    for (size_t i = 0; i < file->metadata_count; i++)
+        if (strcmp(file->metadata[i].key, key) == 0)
+            return file->metadata[i].value;
+    return NULL;
+}
+
+cnn_status cnn_safetensors_verify(const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    const char *expected = cnn_safetensors_metadata(file, CNN_CHECKSUM_KEY);
+    if (!expected)
+        return CNN_OK;
+    char found[CNN_CHECKSUM_SIZE];
+    cnn_tensors_checksum(file->tensors, file->tensor_count, found);
+    if (strcmp(expected, found) == 0)
+        return CNN_OK;
+    return cnn_fail(diag, CNN_FAILED, NULL, "%s is damaged: the checksum of its tensors is %s, and %s was written with them", file->path, found,
+                    expected);
+}

@@ -1,0 +1,199 @@
+/* CIFAR's binary files are records: the label (CIFAR-100: the coarse label, then the fine one), then the red, the green and the blue plane of 32 x 32
+ * pixels, row by row. */
+#include "data/cifar.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/file.h"
+
+enum { SIDE = 32, PLANE = SIDE * SIDE, CHANNELS = 3, IMAGE = CHANNELS * PLANE, MOST_CLASSES = 100, MOST_NAME_BYTES = 1 << 16 };
+
+struct layout {
+    int classes;
+    const char *dataset, *usual_folder;
+    const char *train[6], *test[2]; /* file names, NULL at the end */
+    const char *names;              /* file of the class names */
+    size_t label_bytes;             /* the last of them is the label */
+};
+
+static const struct layout layouts[] = {
+    {10,
+     "CIFAR-10",
+     "cifar-10-batches-bin",
+     {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+     {"test_batch.bin"},
+     "batches.meta.txt",
+     1},
+    {100, "CIFAR-100", "cifar-100-binary", {"train.bin"}, {"test.bin"}, "fine_label_names.txt", 2},
+};
+
+static const char *const ten_names[] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+
+static char *path_join(const char *folder, const char *name, cnn_diag *diag)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    else
+        cnn_fail_memory(diag, size, folder);
+    return path;
+}
+
+/* How many records the file has; it has nothing else. */
+static cnn_status count_records(FILE *file, const char *path, size_t record_bytes, size_t *out, cnn_diag *diag)
+{
+    struct stat info;
+    if (fstat(fileno(file), &info) != 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is no regular file", path);
+    unsigned long long size = (unsigned long long)info.st_size;
+    if (size == 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s is empty", path);
+    if (size % record_bytes != 0)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s has %llu bytes, which is no multiple of the %zu bytes of a record: %llu records and %llu bytes more", path, size,
+                        record_bytes, size / record_bytes, size % record_bytes);
+    if (size > CNN_IMAGES_MAX_BYTES)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s is too large: %llu bytes", path, size);
+    *out = (size_t)size / record_bytes;
+    return CNN_OK;
+}
+
+static cnn_status grow(struct cnn_images *images, size_t more, cnn_diag *diag)
+{
+    size_t count = images->count + more;
+    if (count > CNN_IMAGES_MAX_BYTES / IMAGE)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%zu images are more than can be read", count);
+    uint8_t *pixels = realloc(images->pixels, count * IMAGE);
+    if (pixels)
+        images->pixels = pixels;
+    uint16_t *labels = realloc(images->labels, count * sizeof *labels);
+    if (labels)
+        images->labels = labels;
+    return pixels && labels ? CNN_OK : cnn_fail_memory(diag, count * IMAGE, "images");
+}
+
+static void interleave(const uint8_t *planes, uint8_t *pixels)
+{
+    for (size_t i = 0; i < PLANE; i++)
+        for (size_t c = 0; c < CHANNELS; c++)
+            pixels[i * CHANNELS + c] = planes[c * PLANE + i];
+}
+
+static cnn_status read_records(FILE *file, const char *path, const struct layout *layout, size_t count, struct cnn_images *images, cnn_diag *diag)
+{
+    uint8_t record[2 + IMAGE];
+    size_t record_bytes = layout->label_bytes + IMAGE;
+    for (size_t i = 0; i < count; i++) {
+        if (fread(record, record_bytes, 1, file) != 1)
+            return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s in record %zu", path, ferror(file) ? strerror(errno) : "the file ends",
+                            i + 1);
+        uint8_t label = record[layout->label_bytes - 1];
+        if (label >= layout->classes)
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: the label of record %zu, at byte %zu, is %d; labels are from 0 to %d", path, i + 1,
+                            i * record_bytes + layout->label_bytes - 1, label, layout->classes - 1);
+        images->labels[images->count] = label;
+        interleave(record + layout->label_bytes, images->pixels + images->count * IMAGE);
+        images->count++;
+    }
+    return CNN_OK;
+}
+
+/* Adds the file's records to images, at most room of them (0: all). */
+static cnn_status read_file(const char *folder, const char *name, const struct layout *layout, size_t room, struct cnn_images *images, cnn_diag *diag)
+{
+    char *path = path_join(folder, name, diag);
+    if (!path)
+        return CNN_FAILED;
+    size_t count = 0;
+    cnn_status status;
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        status = errno == ENOENT || errno == ENOTDIR ? cnn_images_fail_missing(folder, layout->dataset, name, layout->usual_folder, diag)
+                                                     : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+        goto out;
+    }
+    status = count_records(file, path, layout->label_bytes + IMAGE, &count, diag);
+    if (status != CNN_OK)
+        goto out;
+    if (room > 0 && count > room)
+        count = room;
+    status = grow(images, count, diag);
+    if (status == CNN_OK)
+        status = read_records(file, path, layout, count, images, diag);
+out:
+    if (file)
+        fclose(file);
+    free(path);
+    return status;
+}
+
+/* Splits text at line ends, in place; blank lines do not count. More than MOST_CLASSES names are only counted. */
+static size_t split_names(char *text, const char *names[MOST_CLASSES])
+{
+    size_t count = 0;
+    char *rest;
+    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+        size_t length = strlen(line);
+        while (length > 0 && isspace((unsigned char)line[length - 1]))
+            line[--length] = '\0';
+        if (length == 0)
+            continue;
+        if (count < MOST_CLASSES)
+            names[count] = line;
+        count++;
+    }
+    return count;
+}
+
+static cnn_status read_names(const char *folder, const struct layout *layout, struct cnn_images *images, cnn_diag *diag)
+{
+    char *path = path_join(folder, layout->names, diag);
+    if (!path)
+        return CNN_FAILED;
+    const char *names[MOST_CLASSES];
+    char *text = NULL;
+    size_t size, classes = (size_t)layout->classes;
+    struct stat info;
+    cnn_status status;
+    if (stat(path, &info) != 0) {
+        status = cnn_images_name_classes(images, classes == 10 ? ten_names : NULL, classes, diag);
+        goto out;
+    }
+    status = cnn_file_read(path, MOST_NAME_BYTES, &text, &size, diag);
+    if (status != CNN_OK)
+        goto out;
+    size_t count = split_names(text, names);
+    status = count == classes ? cnn_images_name_classes(images, names, classes, diag)
+                              : cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class names, %s has %zu classes", path, count, layout->dataset, classes);
+out:
+    free(text);
+    free(path);
+    return status;
+}
+
+cnn_status cnn_cifar_read(const char *folder, int classes, bool train, size_t limit, struct cnn_images *out, cnn_diag *diag)
+{
+    const struct layout *layout = &layouts[classes == 100];
+    struct cnn_images images = {.channels = CHANNELS, .height = SIDE, .width = SIDE};
+    cnn_status status = CNN_OK;
+    for (const char *const *name = train ? layout->train : layout->test; status == CNN_OK && *name; name++) {
+        if (limit > 0 && images.count == limit)
+            break;
+        status = read_file(folder, *name, layout, limit > 0 ? limit - images.count : 0, &images, diag);
+    }
+    if (status == CNN_OK)
+        status = read_names(folder, layout, &images, diag);
+    if (status == CNN_OK)
+        *out = images;
+    else
+        cnn_images_free(&images);
+    return status;
+}

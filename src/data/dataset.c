@@ -1,0 +1,253 @@
+/* Data sets: where a split's images come from, and the images once they are in memory. */
+#include "data/dataset.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/cifar.h"
+#include "data/folder.h"
+#include "data/idx.h"
+#include "data/images.h"
+#include "data/shapes.h"
+
+#include "util/diag.h"
+#include "util/random.h"
+#include "util/text.h"
+
+const char *const cnn_split_names[3] = {"train", "val", "test"};
+
+struct cnn_dataset {
+    struct cnn_images images;
+};
+
+/* Which files hold a split, and which of their images belong to it. */
+struct selection {
+    enum cnn_split files;
+    enum { ALL, KEPT_FOR_TRAINING, HELD_FOR_VALIDATION } part;
+    enum cnn_split used;
+};
+
+/* In the order of cnn_dataset_names; NULL: no folder is looked for by itself. */
+static const char *const default_folders[] = {"mnist", "cifar-10-batches-bin", "cifar-100-binary", NULL, NULL};
+
+static char *default_path(int dataset)
+{
+    const char *root = getenv("CNN_DATA");
+    struct cnn_text text = {0};
+    cnn_text_printf(&text, "%s/%s", root && *root ? root : "data", default_folders[dataset]);
+    if (text.failed)
+        cnn_text_free(&text);
+    return text.data;
+}
+
+static cnn_status fail_no_split(const struct cnn_data_settings *settings, const char *path, enum cnn_split split, cnn_diag *diag)
+{
+    static const char *const purposes[3] = {"training", "validation", "testing"};
+    cnn_fail(diag, CNN_FAILED, &settings->where, "%s has no images for %s", path, purposes[split]);
+    if (split == CNN_SPLIT_TRAIN)
+        cnn_hint(diag, "training images belong into %s/train/<class>", path);
+    else
+        cnn_hint(diag, "val_split: 0.1 keeps a tenth of the training images for it; or divide the folder: train/<class>, %s/<class>",
+                 cnn_split_names[split]);
+    return CNN_FAILED;
+}
+
+static cnn_status select_images(const struct cnn_data_settings *settings, const char *path, enum cnn_split split, struct selection *out,
+                                cnn_diag *diag)
+{
+    bool has[3] = {true, false, true};
+    if (settings->dataset == CNN_DATASET_FOLDER) {
+        cnn_status status = cnn_folder_splits(path, has, diag);
+        if (status != CNN_OK)
+            return status;
+    }
+    bool divided = has[CNN_SPLIT_TRAIN] && !has[CNN_SPLIT_VAL] && settings->val_split > 0;
+    if (has[split])
+        *out = (struct selection){split, split == CNN_SPLIT_TRAIN && divided ? KEPT_FOR_TRAINING : ALL, split};
+    else if (split == CNN_SPLIT_TRAIN)
+        return fail_no_split(settings, path, split, diag);
+    else if (has[CNN_SPLIT_VAL])
+        *out = (struct selection){CNN_SPLIT_VAL, ALL, CNN_SPLIT_VAL};
+    else if (divided)
+        *out = (struct selection){CNN_SPLIT_TRAIN, HELD_FOR_VALIDATION, CNN_SPLIT_VAL};
+    else if (has[CNN_SPLIT_TEST])
+        *out = (struct selection){CNN_SPLIT_TEST, ALL, CNN_SPLIT_TEST};
+    else
+        return fail_no_split(settings, path, split, diag);
+    return CNN_OK;
+}
+
+static cnn_status read_images(const struct cnn_data_settings *settings, const char *path, enum cnn_split files, cnn_shape input, uint64_t seed,
+                              struct cnn_images *out, cnn_diag *diag)
+{
+    bool train = files == CNN_SPLIT_TRAIN;
+    size_t limit = train ? settings->limit : 0;
+    switch (settings->dataset) {
+    case CNN_DATASET_MNIST:
+        return cnn_idx_read(path, train, limit, out, diag);
+    case CNN_DATASET_CIFAR10:
+        return cnn_cifar_read(path, 10, train, limit, out, diag);
+    case CNN_DATASET_CIFAR100:
+        return cnn_cifar_read(path, 100, train, limit, out, diag);
+    case CNN_DATASET_FOLDER:
+        return cnn_folder_read(path, files, limit, input, out, diag);
+    default:
+        return cnn_shapes_read(input, train, seed, limit, out, diag);
+    }
+}
+
+/* Keeps one part of the training images, in their order: each image is held for validation with the chance that leaves exactly `held` of them (Knuth,
+ * The Art of Computer Programming 2, 3.4.2, algorithm S). Both parts draw the same numbers, so no image is in both. */
+static cnn_status divide(const struct cnn_data_settings *settings, bool want_held, uint64_t seed, struct cnn_images *images, cnn_diag *diag)
+{
+    size_t left = images->count, held = (size_t)(settings->val_split * (double)left + 0.5), kept = 0;
+    size_t bytes = images->height * images->width * images->channels;
+    if (held == 0 || held == left)
+        return cnn_fail(diag, CNN_INVALID, &settings->where, "val_split %g of %zu images leaves none for %s", settings->val_split, left,
+                        held == 0 ? "validation" : "training");
+    struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_SPLIT, 0);
+    for (size_t i = 0; i < images->count; i++, left--) {
+        bool hold = cnn_rng_below(&rng, (uint32_t)left) < held;
+        held -= hold;
+        if (hold != want_held)
+            continue;
+        if (kept != i)
+            memcpy(images->pixels + kept * bytes, images->pixels + i * bytes, bytes);
+        images->labels[kept++] = images->labels[i];
+    }
+    images->count = kept;
+    uint8_t *smaller = realloc(images->pixels, kept * bytes);
+    if (smaller)
+        images->pixels = smaller;
+    return CNN_OK;
+}
+
+static cnn_status check_images(const struct cnn_data_settings *settings, cnn_shape input, const struct cnn_images *images, cnn_diag *diag)
+{
+    if (images->count == 0 || images->count > UINT32_MAX)
+        return cnn_fail(diag, CNN_FAILED, &settings->where, "%s: %zu images cannot be used", cnn_dataset_names[settings->dataset], images->count);
+    if (input.rank == 3 && input.c == images->channels && input.h == images->height && input.w == images->width)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, &settings->where,
+             "the images of %s are %zu x %zu x %zu (channels, height, width), the network's input is %zu x %zu x %zu",
+             cnn_dataset_names[settings->dataset], images->channels, images->height, images->width, input.c, input.h, input.w);
+    cnn_hint(diag, "input: [%zu, %zu, %zu]", images->channels, images->height, images->width);
+    return CNN_INVALID;
+}
+
+static cnn_status open_images(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,
+                              struct cnn_images *out, enum cnn_split *used, cnn_diag *diag)
+{
+    struct selection selection;
+    cnn_status status = select_images(settings, path, split, &selection, diag);
+    if (status == CNN_OK)
+        status = read_images(settings, path, selection.files, input, seed, out, diag);
+    if (status == CNN_OK)
+        status = check_images(settings, input, out, diag);
+    if (status == CNN_OK && selection.part != ALL)
+        status = divide(settings, selection.part == HELD_FOR_VALIDATION, seed, out, diag);
+    if (status == CNN_OK)
+        *used = selection.used;
+    return status;
+}
+
+cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,
+                            struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag)
+{
+    char *usual = NULL;
+    if (!path)
+        path = settings->path;
+    if (!path && default_folders[settings->dataset]) {
+        path = usual = default_path(settings->dataset);
+        if (!path)
+            return cnn_fail_memory(diag, 0, "a path");
+    }
+    if (!path && settings->dataset == CNN_DATASET_FOLDER) {
+        cnn_fail(diag, CNN_INVALID, &settings->where, "dataset folder needs a path");
+        cnn_hint(diag, "path: FOLDER here, or --data FOLDER; FOLDER holds <class>/<images>, or train/<class>/<images>");
+        return CNN_INVALID;
+    }
+    cnn_status status;
+    struct cnn_dataset *dataset = calloc(1, sizeof *dataset);
+    if (!dataset)
+        status = cnn_fail_memory(diag, sizeof *dataset, "a data set");
+    else
+        status = open_images(settings, input, path, split, seed, &dataset->images, used, diag);
+    free(usual);
+    if (status == CNN_OK)
+        *out = dataset;
+    else
+        cnn_dataset_free(dataset);
+    return status;
+}
+
+void cnn_dataset_free(struct cnn_dataset *dataset)
+{
+    if (!dataset)
+        return;
+    cnn_images_free(&dataset->images);
+    free(dataset);
+}
+
+size_t cnn_dataset_count(const struct cnn_dataset *dataset)
+{
+    return dataset->images.count;
+}
+
+size_t cnn_dataset_classes(const struct cnn_dataset *dataset)
+{
+    return dataset->images.class_count;
+}
+
+const char *cnn_dataset_class(const struct cnn_dataset *dataset, size_t i)
+{
+    return dataset->images.class_names[i];
+}
+
+size_t cnn_dataset_label(const struct cnn_dataset *dataset, size_t image)
+{
+    return dataset->images.labels[image];
+}
+
+const uint8_t *cnn_dataset_pixels(const struct cnn_dataset *dataset, size_t image)
+{
+    const struct cnn_images *images = &dataset->images;
+    return images->pixels + image * (images->height * images->width * images->channels);
+}
+
+/* Sums of bytes and of their squares are exact in 64 bits (2^33 bytes at most), so the order of adding does not matter. */
+void cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out)
+{
+    const struct cnn_images *images = &dataset->images;
+    uint64_t sum[CNN_MAX_CHANNELS] = {0}, squares[CNN_MAX_CHANNELS] = {0};
+    size_t channels = images->channels, pixels = images->count * images->height * images->width;
+    for (size_t i = 0; i < pixels; i++) {
+        for (size_t c = 0; c < channels; c++) {
+            uint64_t byte = images->pixels[i * channels + c];
+            sum[c] += byte;
+            squares[c] += byte * byte;
+        }
+    }
+    *out = (struct cnn_normalization){.channels = channels};
+    for (size_t c = 0; c < channels; c++) {
+        double mean = (double)sum[c] / (double)pixels, variance = (double)squares[c] / (double)pixels - mean * mean;
+        out->mean[c] = (float)(mean / 255);
+        out->std[c] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1; /* a channel of one value */
+    }
+}
+
+/* A table per channel: 256 divisions instead of one for each pixel, and the same bits. */
+void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes, size_t pixels, float *out)
+{
+    float table[CNN_MAX_CHANNELS][256];
+    size_t channels = normalization->channels;
+    for (size_t c = 0; c < channels; c++) {
+        for (size_t value = 0; value < 256; value++)
+            table[c][value] = ((float)value / 255 - normalization->mean[c]) / normalization->std[c];
+    }
+    for (size_t i = 0; i < pixels; i++) {
+        for (size_t c = 0; c < channels; c++)
+            out[i * channels + c] = table[c][bytes[i * channels + c]];
+    }
+}

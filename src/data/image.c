@@ -1,0 +1,118 @@
+/* Image files: read, checked, decoded, resized. stb_image drops an alpha channel as it is (nothing is blended) and keeps the high byte of 16-bit
+ * values. */
+#include "data/image.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <stb/stb_image.h>
+#include <stb/stb_image_resize.h>
+
+#include "data/image_check.h"
+#include "util/arena.h"
+#include "util/diag.h"
+#include "util/file.h"
+
+#define MAX_FILE_BYTES ((size_t)1 << 30)
+#define MAX_PIXELS     ((size_t)1 << 28)
+#define STDIN_BLOCK    65536
+
+static cnn_status read_stdin(char **data, size_t *size, cnn_diag *diag)
+{
+    char *bytes = NULL;
+    size_t used = 0, capacity = 0;
+    do {
+        capacity = capacity ? capacity * 2 : STDIN_BLOCK;
+        char *larger = capacity <= MAX_FILE_BYTES ? realloc(bytes, capacity) : NULL;
+        if (!larger) {
+            free(bytes);
+            return capacity <= MAX_FILE_BYTES
+                       ? cnn_fail_memory(diag, capacity, "standard input")
+                       : cnn_fail(diag, CNN_FAILED, NULL, "standard input is too large: at most %zu bytes are read", MAX_FILE_BYTES);
+        }
+        bytes = larger;
+        used += fread(bytes + used, 1, capacity - used, stdin);
+    } while (used == capacity);
+    if (ferror(stdin)) {
+        free(bytes);
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read standard input: %s", strerror(errno));
+    }
+    *data = bytes;
+    *size = used;
+    return CNN_OK;
+}
+
+/* stb_image_resize counts in int: its rows in flight are about 4 * the shrinking factor, floats of the output's width. */
+static bool resizable(size_t height, cnn_shape to)
+{
+    const size_t limit = INT_MAX / 64;
+    size_t row, bytes, rows = height / to.h + 1;
+    return cnn_size_mul(to.w, to.c, &row) && row <= limit && cnn_size_mul(row, to.h, &bytes) && bytes <= INT_MAX && rows <= limit / row;
+}
+
+/* stb_image tries one format after the other, so its reason is the last one's; a file that begins like an image deserves a better one. */
+static const char *describe_unknown(const stbi_uc *bytes, size_t size)
+{
+    if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
+        return "a damaged PNG header, or more than 2^28 pixels";
+    if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
+        return "a damaged JPEG header, or more than 2^28 pixels";
+    if (size >= 2 && memcmp(bytes, "BM", 2) == 0)
+        return "a damaged BMP header, or more than 2^28 pixels";
+    return size > 0 ? "not a PNG, JPEG or BMP image" : "it is empty";
+}
+
+static cnn_status decode(const char *name, const stbi_uc *bytes, size_t size, cnn_shape shape, uint8_t *out, cnn_diag *diag)
+{
+    int w, h, file_channels, channels = (int)shape.c;
+    const char *damage = cnn_image_check(bytes, size);
+    if (damage)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, damage);
+    if (!stbi_info_from_memory(bytes, (int)size, &w, &h, &file_channels) || w <= 0 || h <= 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, describe_unknown(bytes, size));
+    if ((size_t)w > MAX_PIXELS / (size_t)h)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %d x %d pixels are too many (at most 2^28)", name, w, h);
+    bool same = (size_t)w == shape.w && (size_t)h == shape.h;
+    if (!same && !resizable((size_t)h, shape))
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s from %d x %d to %zu x %zu pixels", name, w, h, shape.w, shape.h);
+    stbi_uc *pixels = stbi_load_from_memory(bytes, (int)size, &w, &h, &file_channels, channels);
+    if (!pixels)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, stbi_failure_reason());
+    bool done = true;
+    if (same)
+        memcpy(out, pixels, shape.h * shape.w * shape.c);
+    else
+        done = stbir_resize_uint8(pixels, w, h, 0, out, (int)shape.w, (int)shape.h, 0, channels);
+    stbi_image_free(pixels);
+    return done ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", name);
+}
+
+cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag)
+{
+    bool from_stdin = strcmp(path, "-") == 0;
+    if (shape.rank != 3 || shape.h == 0 || shape.w == 0 || (shape.c != 1 && shape.c != 3 && shape.c != 4))
+        return cnn_fail(diag, CNN_INVALID, NULL, "image files give 1, 3 or 4 channels, the network's input has %zu", shape.c);
+    char *bytes;
+    size_t size;
+    cnn_status status = from_stdin ? read_stdin(&bytes, &size, diag) : cnn_file_read(path, MAX_FILE_BYTES, &bytes, &size, diag);
+    if (status != CNN_OK)
+        return status;
+    status = decode(from_stdin ? "standard input" : path, (const stbi_uc *)bytes, size, shape, out, diag);
+    free(bytes);
+    return status;
+}
+
+bool cnn_image_name(const char *path)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}

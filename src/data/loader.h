@@ -1,0 +1,36 @@
+/* Batches read ahead: a thread of its own shuffles, augments and normalises into a small ring of batches while the step computes. What a batch holds
+ * depends on (seed, epoch, position) alone. */
+#ifndef CNN_DATA_LOADER_H
+#define CNN_DATA_LOADER_H
+
+#include "data/dataset.h"
+
+struct cnn_loader_options {
+    const struct cnn_dataset *dataset;
+    struct cnn_normalization normalization;
+    const struct cnn_augmentation *augmentation; /* NULL: none */
+    cnn_shape shape;
+    size_t batch;
+    bool shuffle;
+    uint64_t seed;
+};
+
+struct cnn_batch {
+    size_t n;      /* images: `batch`, or what is left at an epoch's end */
+    float *images; /* NHWC, 64-byte aligned */
+    size_t *labels;
+};
+
+struct cnn_loader;
+cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out, cnn_diag *diag);
+void cnn_loader_free(struct cnn_loader *loader);
+
+/* Begins an epoch at its batch `first` (0, or more when a run is resumed); drops what was read ahead. */
+void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first);
+
+/* The epoch's next batch, valid until the next call; NULL after the last. */
+const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader);
+
+size_t cnn_loader_batches(const struct cnn_loader *loader); /* per epoch */
+
+#endif

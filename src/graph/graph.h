@@ -1,0 +1,40 @@
+/* The layer graph: the `layers` of a description spliced, named, joined and given shapes. Nodes stand in execution order, which is the file's: a layer reads
+ * layers above it. Immutable once built. */
+#ifndef CNN_GRAPH_GRAPH_H
+#define CNN_GRAPH_GRAPH_H
+
+#include "graph/layer.h"
+
+/* Limits that keep every product of sizes far from overflow and memory requests sane. */
+#define CNN_MAX_LAYERS 4096
+#define CNN_MAX_VALUE  ((size_t)1 << 31) /* floats of one activation of one image, or of one parameter tensor */
+
+struct cnn_graph {
+    cnn_shape input;
+    struct cnn_node *nodes;
+    size_t count;
+    size_t parameter_floats;          /* size of the slab that holds every stored tensor at its offset */
+    size_t logits;                    /* the value that cross-entropy reads: the input of a final softmax, else the output */
+    struct cnn_yaml *resolved_layers; /* the spliced list with names and defaults filled in */
+};
+
+/* Value index of node i's output; the network's output is that of the last node. */
+static inline size_t cnn_graph_output(const struct cnn_graph *graph)
+{
+    return graph->count;
+}
+
+static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t value)
+{
+    return value == 0 ? graph->input : graph->nodes[value - 1].out;
+}
+
+/* Reads `input` and `layers` of the description. All mistakes are reported (shapes only once the layers themselves are right). Everything
+ * lives in arena. */
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, struct cnn_graph *out,
+                           cnn_diag *diag);
+
+/* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each tensor has its own random stream. */
+void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters);
+
+#endif

@@ -1,0 +1,34 @@
+/* Small helpers of layer.h. */
+#include "graph/layer.h"
+
+#include <stdio.h>
+
+const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size)
+{
+    if (shape.rank == 3)
+        snprintf(buffer, size, "%zu x %zu x %zu", shape.c, shape.h, shape.w);
+    else
+        snprintf(buffer, size, "%zu numbers", shape.c);
+    return buffer;
+}
+
+void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix, size_t rank, const size_t *dims)
+{
+    struct cnn_tensor *tensor = &node->tensors[slot];
+    *tensor = (struct cnn_tensor){.role = role, .suffix = suffix, .rank = rank, .count = 1};
+    for (size_t i = 0; i < rank; i++) {
+        tensor->dims[i] = dims[i];
+        if (!cnn_size_mul(tensor->count, dims[i], &tensor->count))
+            tensor->count = SIZE_MAX; /* the graph refuses it */
+    }
+}
+
+void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed)
+{
+    node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_SAVED, .count = fixed, .per_image = per_image};
+}
+
+void cnn_node_declare_packed(struct cnn_node *node, size_t slot)
+{
+    node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_PACKED};
+}

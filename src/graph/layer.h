@@ -1,0 +1,127 @@
+/* What a layer is: the descriptor that each file of layers/ fills in, the node that one use of it in a network becomes, and the call with which it
+ * is executed. Allocation, checkpoints, optimisers, counting, gradient checks and freeing loop over what `infer` declared. */
+#ifndef CNN_GRAPH_LAYER_H
+#define CNN_GRAPH_LAYER_H
+
+#include "cnn.h"
+#include "config/keys.h"
+#include "kernels/kernels.h"
+#include "util/random.h"
+
+#define CNN_MAX_TENSORS 6 /* slots a layer may declare */
+
+enum cnn_role {
+    CNN_ROLE_NONE,      /* slot not in use: its pointers are NULL */
+    CNN_ROLE_WEIGHT,    /* trained; stored in checkpoints */
+    CNN_ROLE_BIAS,      /* likewise */
+    CNN_ROLE_STATISTIC, /* stored, not trained: changed by forward in training */
+    CNN_ROLE_SAVED,     /* written by forward for backward; only in plans that train */
+    CNN_ROLE_PACKED     /* derived from the weights by `prepare` */
+};
+
+struct cnn_tensor {
+    enum cnn_role role;
+    const char *suffix;   /* weight, bias, ...: the stored name is <layer>.<suffix> */
+    size_t rank, dims[4]; /* stored roles */
+    size_t count;         /* floats; SAVED: those that do not grow with the batch */
+    size_t per_image;     /* SAVED: floats per image of the batch */
+    size_t offset;        /* stored roles: in the parameter slab, set by the graph */
+};
+
+/* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own position. */
+struct cnn_window {
+    size_t kernel[2], stride[2], dilation[2];
+    size_t pad_before[2]; /* rows at the top, columns at the left */
+};
+
+/* One layer of one network. The graph fills in the first block, the layer's infer the rest. */
+struct cnn_node {
+    const struct cnn_layer_type *type;
+    const char *name;
+    struct cnn_where where; /* of the layer in the YAML */
+    const void *settings;
+    size_t input_count;
+    const size_t *inputs; /* values read: 0 is the network's input, i + 1 the output of node i */
+    const cnn_shape *in;  /* their shapes */
+
+    cnn_shape out;
+    void *state; /* the layer's own, e.g. its geometry; from the graph's arena */
+    struct cnn_tensor tensors[CNN_MAX_TENSORS];
+    uint64_t macs;
+    struct cnn_window window;
+    bool reads_x, reads_y; /* backward reads the input values, the output values */
+    bool y_over_x;         /* forward may write y over x[0] */
+    bool dx_over_dy;       /* backward may write dx[0] over dy */
+    const char *warning;   /* e.g. pixels never seen; NULL */
+
+    bool sees_all; /* every output value depends on the whole input */
+
+    /* Set by the graph: what one output value sees of the network's input, and how the output's values lie on it: positions and the distance in pixels
+     * between neighbours (a flat value keeps those of the map it came from). */
+    size_t receptive_field[2], positions[2], jump[2];
+};
+
+/* One execution. Arrays are NHWC, of n images. */
+struct cnn_call {
+    const struct cnn_node *node;
+    const struct cnn_kernels *kernels;
+    size_t n;
+    bool training;         /* batch statistics, dropout */
+    bool backward;         /* prepare: a backward may follow */
+    uint64_t seed;         /* of this layer in this step: dropout */
+    const float *const *x; /* input_count inputs */
+    float *y;
+    float *dy;           /* backward; the layer may overwrite it, it is dead afterwards */
+    float *const *dx;    /* backward: overwritten, never added to; an entry is NULL where that gradient is not wanted */
+    float *const *value; /* by slot; SAVED slots are NULL in plans that only infer */
+    float *const *grad;  /* by slot; backward overwrites those of weights and biases */
+    float *scratch;
+};
+
+struct cnn_layer_type {
+    struct cnn_variant variant;    /* name, help, keys, size of the settings */
+    size_t min_inputs, max_inputs; /* number of `from` names; max 0: any number */
+
+    /* Mistakes between keys that each are right by themselves; NULL: none possible. */
+    cnn_status (*check)(const void *settings, const struct cnn_where *where, const char *name, cnn_diag *diag);
+
+    /* From settings and in: everything in the second block of the node. The node comes zeroed but for window, which is all ones. */
+    cnn_status (*infer)(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag);
+
+    /* First values of the stored tensor in slot. NULL for layers without any. */
+    void (*init)(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
+
+    /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
+    size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
+
+    /* Floats of scratch for n images; NULL: none. */
+    size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
+
+    /* Packs weights into PACKED slots; called before forward whenever the parameters have changed. NULL: nothing to do. */
+    void (*prepare)(const struct cnn_call *call);
+
+    void (*forward)(const struct cnn_call *call);
+    void (*backward)(const struct cnn_call *call);
+
+    /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to say. */
+    void (*describe)(const struct cnn_node *node, struct cnn_text *out);
+};
+
+/* Every type, in the order of layers.def. */
+extern const struct cnn_layer_type *const cnn_layer_types[];
+extern const size_t cnn_layer_type_count;
+
+static inline size_t cnn_shape_count(cnn_shape s)
+{
+    return s.c * s.h * s.w;
+}
+
+/* "3 x 32 x 32" or "10": for messages. Returned in buffer. */
+const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size);
+
+/* Declares a stored tensor, or a SAVED / PACKED one, in slot. */
+void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix, size_t rank, const size_t *dims);
+void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
+void cnn_node_declare_packed(struct cnn_node *node, size_t slot); /* its size is what `packed` says */
+
+#endif

@@ -1,0 +1,264 @@
+/* Lifetimes and places. Blocks are placed largest first, each at the lowest offset where no block that lives at the same time lies: the greedy by size of
+ * Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, with gradients and saved arrays in the same timeline. */
+#include "graph/layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct maker {
+    const struct cnn_graph *graph;
+    const struct cnn_kernels *kernels;
+    size_t batch;
+    enum cnn_plan_mode mode;
+    bool input_gradient;
+    size_t *readers, *last_reader; /* of each value: edges that read it, and the last node that does (count where none) */
+    bool *leads;                   /* value has part in the output */
+    bool *wants_gradient;          /* value depends on something trained, or its gradient is asked for */
+    struct cnn_layout *layout;
+    size_t capacity;
+    bool overflow;
+};
+
+static size_t forward_step(size_t node)
+{
+    return node;
+}
+
+static size_t backward_step(const struct maker *m, size_t node)
+{
+    return 2 * m->graph->count - node;
+}
+
+static size_t end_step(const struct maker *m)
+{
+    return 2 * m->graph->count + 1;
+}
+
+static size_t add_block(struct maker *m, size_t floats, size_t first, size_t last)
+{
+    if (floats == 0)
+        return CNN_NO_BLOCK;
+    if (m->layout->block_count == m->capacity) { /* capacity covers every block a graph can need */
+        m->overflow = true;
+        return CNN_NO_BLOCK;
+    }
+    m->layout->blocks[m->layout->block_count] = (struct cnn_block){cnn_round_floats(floats), first, last, 0};
+    return m->layout->block_count++;
+}
+
+static void extend_block(struct maker *m, size_t block, size_t first, size_t last)
+{
+    struct cnn_block *b = &m->layout->blocks[block];
+    b->first = first < b->first ? first : b->first;
+    b->last = last > b->last ? last : b->last;
+}
+
+static size_t batch_floats(struct maker *m, size_t per_image, size_t fixed)
+{
+    size_t floats;
+    if (cnn_size_mul(m->batch, per_image, &floats) && cnn_size_add(floats, fixed, &floats) && floats < SIZE_MAX / 64)
+        return floats;
+    m->overflow = true;
+    return 0;
+}
+
+static bool has_trained(const struct cnn_node *node)
+{
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        if (node->tensors[slot].role == CNN_ROLE_WEIGHT || node->tensors[slot].role == CNN_ROLE_BIAS)
+            return true;
+    return false;
+}
+
+static void analyse(struct maker *m)
+{
+    const struct cnn_graph *g = m->graph;
+    m->wants_gradient[0] = m->input_gradient;
+    for (size_t v = 0; v <= g->count; v++)
+        m->last_reader[v] = g->count;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct cnn_node *node = &g->nodes[i];
+        bool wants = has_trained(node);
+        for (size_t k = 0; k < node->input_count; k++) {
+            m->readers[node->inputs[k]]++;
+            m->last_reader[node->inputs[k]] = i;
+            wants = wants || m->wants_gradient[node->inputs[k]];
+        }
+        m->wants_gradient[i + 1] = wants;
+    }
+    m->leads[g->count] = true;
+    for (size_t i = g->count; i-- > 0;)
+        for (size_t k = 0; m->leads[i + 1] && k < g->nodes[i].input_count; k++)
+            m->leads[g->nodes[i].inputs[k]] = true;
+}
+
+/* Whether node i may write its output over its input: nobody else reads that input, now or in backward. */
+static bool writes_over(const struct maker *m, size_t i)
+{
+    const struct cnn_node *node = &m->graph->nodes[i];
+    size_t x = node->inputs[0];
+    if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 || x == m->graph->logits)
+        return false;
+    return m->mode != CNN_PLAN_TRAIN || (!m->graph->nodes[x - 1].reads_y && !node->reads_x);
+}
+
+static void place_values(struct maker *m)
+{
+    const struct cnn_graph *g = m->graph;
+    for (size_t v = 0; v <= g->count; v++) {
+        size_t first = v == 0 ? 0 : forward_step(v - 1);
+        size_t last = m->last_reader[v] < g->count ? forward_step(m->last_reader[v]) : first;
+        if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
+            last = end_step(m);
+        else if (m->mode == CNN_PLAN_TRAIN && v > 0 && g->nodes[v - 1].reads_y)
+            last = backward_step(m, v - 1);
+        if (v > 0 && writes_over(m, v - 1)) {
+            m->layout->value[v] = m->layout->value[g->nodes[v - 1].inputs[0]];
+            extend_block(m, m->layout->value[v], first, last);
+        } else {
+            m->layout->value[v] = add_block(m, batch_floats(m, cnn_shape_count(cnn_graph_shape(g, v)), 0), first, last);
+        }
+    }
+    for (size_t i = 0; m->mode == CNN_PLAN_TRAIN && i < g->count; i++) /* inputs that backward reads; the earliest node is the last to run */
+        for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++) {
+            size_t block = m->layout->value[g->nodes[i].inputs[k]];
+            if (block != CNN_NO_BLOCK)
+                extend_block(m, block, forward_step(i), backward_step(m, i));
+        }
+}
+
+static void place_tensors(struct maker *m)
+{
+    const struct cnn_graph *g = m->graph;
+    bool training = m->mode == CNN_PLAN_TRAIN;
+    size_t scratch = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct cnn_node *node = &g->nodes[i];
+        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+            const struct cnn_tensor *t = &node->tensors[slot];
+            size_t *block = &m->layout->tensor[i * CNN_MAX_TENSORS + slot];
+            *block = CNN_NO_BLOCK;
+            if (t->role == CNN_ROLE_SAVED && training)
+                *block = add_block(m, batch_floats(m, t->per_image, t->count), forward_step(i), backward_step(m, i));
+            if (t->role == CNN_ROLE_PACKED)
+                *block = add_block(m, node->type->packed(node, m->kernels, training), 0, end_step(m));
+        }
+        size_t wanted = node->type->scratch ? node->type->scratch(node, m->kernels, m->batch) : 0;
+        scratch = wanted > scratch ? wanted : scratch;
+    }
+    m->layout->scratch = add_block(m, scratch, 0, end_step(m));
+    m->layout->parameters = training ? add_block(m, g->parameter_floats, 0, end_step(m)) : CNN_NO_BLOCK;
+}
+
+/* Gradients, from the last node back. The first node that gives one writes it in place; the others into a temporary that is then added. */
+static void place_gradients(struct maker *m)
+{
+    const struct cnn_graph *g = m->graph;
+    struct cnn_layout *l = m->layout;
+    for (size_t v = 0; v <= g->count; v++)
+        l->gradient[v] = CNN_NO_BLOCK;
+    const size_t ends[2] = {g->count, g->logits};
+    for (size_t e = 0; e < 2; e++)
+        if (l->gradient[ends[e]] == CNN_NO_BLOCK)
+            l->gradient[ends[e]] =
+                add_block(m, batch_floats(m, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0), g->count, backward_step(m, ends[e] - 1));
+    for (size_t i = g->count; i-- > 0;) {
+        const struct cnn_node *node = &g->nodes[i];
+        for (size_t k = 0; k < node->input_count; k++) {
+            size_t v = node->inputs[k], edge = l->edge[i] + k, step = backward_step(m, i);
+            l->temporary[edge] = CNN_NO_BLOCK;
+            if (!m->leads[i + 1] || !m->wants_gradient[v])
+                continue;
+            size_t floats = batch_floats(m, cnn_shape_count(cnn_graph_shape(g, v)), 0);
+            size_t last = v == 0 ? end_step(m) : backward_step(m, v - 1);
+            if (l->gradient[v] != CNN_NO_BLOCK && v != g->logits) {
+                l->temporary[edge] = add_block(m, floats, step, step);
+            } else if (v == g->logits) {
+                continue;
+            } else if (k == 0 && node->dx_over_dy && m->readers[v] == 1 && l->gradient[i + 1] != CNN_NO_BLOCK) {
+                l->gradient[v] = l->gradient[i + 1];
+                extend_block(m, l->gradient[v], step, last);
+            } else {
+                l->gradient[v] = add_block(m, floats, step, last);
+            }
+        }
+    }
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct cnn_block *x = *(const struct cnn_block *const *)a, *y = *(const struct cnn_block *const *)b;
+    if (x->floats != y->floats)
+        return x->floats > y->floats ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
+{
+    size_t count = layout->block_count, placed = 0;
+    struct cnn_block **order = malloc((2 * count + 1) * sizeof *order), **by_offset = order ? order + count : NULL;
+    if (!order)
+        return cnn_fail_memory(diag, count * sizeof *order, "the memory plan");
+    for (size_t i = 0; i < count; i++)
+        order[i] = &layout->blocks[i];
+    qsort(order, count, sizeof *order, larger_first);
+    for (size_t i = 0; i < count; i++) {
+        struct cnn_block *b = order[i];
+        size_t offset = 0, at = 0;
+        for (size_t k = 0; k < placed; k++) {
+            const struct cnn_block *p = by_offset[k];
+            if (p->last < b->first || p->first > b->last)
+                continue;
+            if (p->offset >= offset + b->floats)
+                break;
+            if (p->offset + p->floats > offset)
+                offset = p->offset + p->floats;
+        }
+        b->offset = offset;
+        while (at < placed && by_offset[at]->offset <= offset)
+            at++;
+        memmove(by_offset + at + 1, by_offset + at, (placed - at) * sizeof *by_offset);
+        by_offset[at] = b;
+        placed++;
+        if (offset + b->floats > layout->floats)
+            layout->floats = offset + b->floats;
+    }
+    free(order);
+    return CNN_OK;
+}
+
+cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels, size_t batch, enum cnn_plan_mode mode,
+                           bool input_gradient, struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag)
+{
+    size_t n = graph->count, edges = 0;
+    struct cnn_layout layout = {0};
+    layout.edge = cnn_arena_array(arena, n + 1, sizeof *layout.edge);
+    for (size_t i = 0; layout.edge && i < n; i++) {
+        layout.edge[i] = edges;
+        edges += graph->nodes[i].input_count;
+    }
+    struct maker m = {graph, kernels, batch, mode, input_gradient, NULL, NULL, NULL, NULL, &layout, n * (CNN_MAX_TENSORS + 2) + edges + 8, false};
+    layout.blocks = cnn_arena_array(arena, m.capacity, sizeof *layout.blocks);
+    layout.value = cnn_arena_array(arena, n + 1, sizeof *layout.value);
+    layout.gradient = cnn_arena_array(arena, n + 1, sizeof *layout.gradient);
+    layout.tensor = cnn_arena_array(arena, n * CNN_MAX_TENSORS, sizeof *layout.tensor);
+    layout.temporary = cnn_arena_array(arena, edges + 1, sizeof *layout.temporary);
+    m.readers = cnn_arena_array(arena, n + 1, sizeof *m.readers);
+    m.last_reader = cnn_arena_array(arena, n + 1, sizeof *m.last_reader);
+    m.leads = cnn_arena_array(arena, n + 1, sizeof *m.leads);
+    m.wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m.wants_gradient);
+    if (!layout.edge || !layout.blocks || !layout.value || !layout.gradient || !layout.tensor || !layout.temporary || !m.readers || !m.last_reader ||
+        !m.leads || !m.wants_gradient)
+        return cnn_fail_memory(diag, m.capacity * sizeof *layout.blocks, "the memory plan");
+    analyse(&m);
+    place_values(&m);
+    place_tensors(&m);
+    if (mode == CNN_PLAN_TRAIN)
+        place_gradients(&m);
+    if (m.overflow)
+        return cnn_fail(diag, CNN_INVALID, NULL, "a batch of %zu images of this network is more than memory can address", batch);
+    cnn_status status = place_blocks(&layout, diag);
+    if (status == CNN_OK)
+        *out = layout;
+    return status;
+}

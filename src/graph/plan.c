@@ -1,0 +1,233 @@
+/* Plans: the layout's blocks as pointers, and the loops over the nodes. */
+#include "graph/layout.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct plan_node { /* everything a call of this node needs but what changes from call to call */
+    struct cnn_call call;
+    bool runs_backward;
+    float **dx_temporary; /* by input: where a gradient goes before it is added; NULL entries: straight to its place */
+};
+
+struct cnn_plan {
+    struct cnn_arena *arena;
+    const struct cnn_graph *graph;
+    const struct cnn_kernels *kernels;
+    struct cnn_layout layout;
+    enum cnn_plan_mode mode;
+    size_t batch;
+    float *slab;
+    struct plan_node *nodes;
+    bool stale; /* packed weights are out of date */
+    cnn_plan_observer *observer;
+    void *observer_context;
+};
+
+static float *block_floats(const struct cnn_plan *plan, size_t block)
+{
+    return block == CNN_NO_BLOCK ? NULL : plan->slab + plan->layout.blocks[block].offset;
+}
+
+static bool stored(enum cnn_role role)
+{
+    return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
+}
+
+/* Pointers of one node. */
+static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
+{
+    const struct cnn_node *node = &plan->graph->nodes[i];
+    const struct cnn_layout *l = &plan->layout;
+    struct plan_node *p = &plan->nodes[i];
+    size_t inputs = node->input_count;
+    const float **x = cnn_arena_array(plan->arena, inputs, sizeof *x);
+    float **dx = cnn_arena_array(plan->arena, inputs, sizeof *dx), **value = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *value);
+    float **grad = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *grad);
+    p->dx_temporary = cnn_arena_array(plan->arena, inputs, sizeof *p->dx_temporary);
+    if (!x || !dx || !value || !grad || !p->dx_temporary)
+        return false;
+    bool training = plan->mode == CNN_PLAN_TRAIN;
+    float *gradients = block_floats(plan, l->parameters);
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        const struct cnn_tensor *t = &node->tensors[slot];
+        value[slot] = stored(t->role) ? parameters + t->offset : block_floats(plan, l->tensor[i * CNN_MAX_TENSORS + slot]);
+        grad[slot] = gradients && (t->role == CNN_ROLE_WEIGHT || t->role == CNN_ROLE_BIAS) ? gradients + t->offset : NULL;
+    }
+    p->runs_backward = training && l->gradient[i + 1] != CNN_NO_BLOCK;
+    for (size_t k = 0; k < inputs; k++) {
+        x[k] = block_floats(plan, l->value[node->inputs[k]]);
+        p->dx_temporary[k] = training ? block_floats(plan, l->temporary[l->edge[i] + k]) : NULL;
+        dx[k] = !training ? NULL : p->dx_temporary[k] ? p->dx_temporary[k] : block_floats(plan, l->gradient[node->inputs[k]]);
+    }
+    p->call = (struct cnn_call){.node = node,
+                                .kernels = plan->kernels,
+                                .backward = training,
+                                .x = x,
+                                .y = block_floats(plan, l->value[i + 1]),
+                                .dy = training ? block_floats(plan, l->gradient[i + 1]) : NULL,
+                                .dx = dx,
+                                .value = value,
+                                .grad = grad,
+                                .scratch = block_floats(plan, l->scratch)};
+    return true;
+}
+
+static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *diag)
+{
+    *kernels = cnn_kernels();
+    return *kernels ? CNN_OK : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
+}
+
+cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch, enum cnn_plan_mode mode, bool input_gradient,
+                        struct cnn_plan **out, cnn_diag *diag)
+{
+    const struct cnn_kernels *kernels;
+    cnn_status status = require_kernels(&kernels, diag);
+    struct cnn_arena *arena = status == CNN_OK ? cnn_arena_new() : NULL;
+    struct cnn_plan *plan = arena ? cnn_arena_alloc(arena, sizeof *plan) : NULL;
+    if (!plan) {
+        cnn_arena_free(arena);
+        return status != CNN_OK ? status : cnn_fail_memory(diag, sizeof *plan, "a plan");
+    }
+    *plan = (struct cnn_plan){.arena = arena, .graph = graph, .kernels = kernels, .mode = mode, .batch = batch, .stale = true};
+    status = cnn_layout_make(graph, kernels, batch, mode, input_gradient, arena, &plan->layout, diag);
+    if (status == CNN_OK) {
+        plan->slab = cnn_floats_new(plan->layout.floats);
+        plan->nodes = cnn_arena_array(arena, graph->count, sizeof *plan->nodes);
+        bool ok = plan->slab && plan->nodes;
+        for (size_t i = 0; ok && i < graph->count; i++)
+            ok = bind_node(plan, i, parameters);
+        if (!ok)
+            status = cnn_fail_memory(diag, plan->layout.floats * sizeof(float), "activations");
+    }
+    if (status == CNN_OK)
+        *out = plan;
+    else
+        cnn_plan_free(plan);
+    return status;
+}
+
+void cnn_plan_free(struct cnn_plan *plan)
+{
+    if (!plan)
+        return;
+    cnn_floats_free(plan->slab);
+    cnn_arena_free(plan->arena);
+}
+
+cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode, size_t *bytes, cnn_diag *diag)
+{
+    const struct cnn_kernels *kernels;
+    struct cnn_layout layout = {0};
+    cnn_status status = require_kernels(&kernels, diag);
+    struct cnn_arena *arena = cnn_arena_new();
+    if (status == CNN_OK && !arena)
+        status = cnn_fail_memory(diag, 0, "a plan");
+    if (status == CNN_OK)
+        status = cnn_layout_make(graph, kernels, batch, mode, false, arena, &layout, diag);
+    cnn_arena_free(arena);
+    if (status == CNN_OK)
+        *bytes = layout.floats * sizeof(float);
+    return status;
+}
+
+void cnn_plan_parameters_changed(struct cnn_plan *plan)
+{
+    plan->stale = true;
+}
+
+static void pack_weights(struct cnn_plan *plan)
+{
+    for (size_t i = 0; plan->stale && i < plan->graph->count; i++)
+        if (plan->graph->nodes[i].type->prepare)
+            plan->graph->nodes[i].type->prepare(&plan->nodes[i].call);
+    plan->stale = false;
+}
+
+static void observe(const struct cnn_plan *plan, size_t node, bool backward, bool begin)
+{
+    if (plan->observer)
+        plan->observer(plan->observer_context, node, backward, begin);
+}
+
+/* Dropout layers of one step draw from seeds of their own (the mixing constant is the golden ratio's). */
+static uint64_t node_seed(uint64_t seed, size_t node)
+{
+    return seed ^ (0x9e3779b97f4a7c15u * (node + 1));
+}
+
+void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
+{
+    assert(n <= plan->batch && (!training || plan->mode == CNN_PLAN_TRAIN));
+    pack_weights(plan);
+    for (size_t i = 0; i < plan->graph->count; i++) {
+        struct cnn_call *call = &plan->nodes[i].call;
+        call->n = n;
+        call->training = training;
+        call->seed = node_seed(seed, i);
+        observe(plan, i, false, true);
+        plan->graph->nodes[i].type->forward(call);
+        observe(plan, i, false, false);
+    }
+}
+
+/* Gradients that were written to a temporary because their place already holds another reader's. */
+static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
+{
+    for (size_t k = 0; k < p->call.node->input_count; k++) {
+        size_t value = p->call.node->inputs[k];
+        if (!p->dx_temporary[k])
+            continue;
+        float *sum = block_floats(plan, plan->layout.gradient[value]);
+        const float *terms[2] = {sum, p->dx_temporary[k]};
+        plan->kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)), terms, sum);
+    }
+}
+
+void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from, bool training)
+{
+    assert(n <= plan->batch && plan->mode == CNN_PLAN_TRAIN && from > 0);
+    for (size_t i = from; i-- > 0;) {
+        struct plan_node *p = &plan->nodes[i];
+        if (!p->runs_backward)
+            continue;
+        p->call.n = n;
+        p->call.training = training;
+        observe(plan, i, true, true);
+        plan->graph->nodes[i].type->backward(&p->call);
+        add_temporaries(plan, p);
+        observe(plan, i, true, false);
+    }
+}
+
+float *cnn_plan_input(struct cnn_plan *plan)
+{
+    return block_floats(plan, plan->layout.value[0]);
+}
+
+const float *cnn_plan_value(const struct cnn_plan *plan, size_t value)
+{
+    return block_floats(plan, plan->layout.value[value]);
+}
+
+float *cnn_plan_gradient(struct cnn_plan *plan, size_t value)
+{
+    return block_floats(plan, plan->layout.gradient[value]);
+}
+
+float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
+{
+    return block_floats(plan, plan->layout.parameters);
+}
+
+void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context)
+{
+    plan->observer = observer;
+    plan->observer_context = context;
+}
+
+size_t cnn_plan_bytes(const struct cnn_plan *plan)
+{
+    return plan->layout.floats * sizeof(float);
+}

@@ -1,0 +1,51 @@
+/* A plan: memory for one batch size and one purpose, and the execution of a graph in it. Every array has a lifetime in steps (forward, loss, backward);
+ * arrays whose lifetimes do not meet share memory. Nothing is allocated once a plan exists. */
+#ifndef CNN_GRAPH_PLAN_H
+#define CNN_GRAPH_PLAN_H
+
+#include "graph/graph.h"
+
+enum cnn_plan_mode {
+    CNN_PLAN_INFER, /* forward only; only the output survives */
+    CNN_PLAN_KEEP,  /* forward only; every value survives, to be looked at */
+    CNN_PLAN_TRAIN  /* forward and backward */
+};
+
+struct cnn_plan;
+
+/* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics: written) in place. input_gradient: backward also gives the gradient at
+ * the network's input. batch: the largest n of a call. */
+cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch, enum cnn_plan_mode mode, bool input_gradient,
+                        struct cnn_plan **out, cnn_diag *diag);
+void cnn_plan_free(struct cnn_plan *plan);
+
+/* Bytes that a plan takes (with parameter gradients, without parameters), without making it. */
+cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode, size_t *bytes, cnn_diag *diag);
+
+/* To be called when parameters have changed other than by a training step of this plan's owner through cnn_plan_parameters_changed; packed weights are made anew at the next forward. */
+void cnn_plan_parameters_changed(struct cnn_plan *plan);
+
+/* Where the next batch goes: n images NHWC. */
+float *cnn_plan_input(struct cnn_plan *plan);
+
+/* training: batch statistics and dropout; seed: of the step, for dropout. */
+void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed);
+
+/* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER only the output and the logits. */
+const float *cnn_plan_value(const struct cnn_plan *plan, size_t value);
+
+/* Backward from value `from` (the output, or graph->logits), whose gradient the caller has written to cnn_plan_gradient(plan, from). Fills the parameter gradients.
+ * training as in the forward before. */
+float *cnn_plan_gradient(struct cnn_plan *plan, size_t value);
+void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from, bool training);
+
+/* Parameter gradients, laid out as the parameter slab. */
+float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
+
+/* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. */
+typedef void cnn_plan_observer(void *context, size_t node, bool backward, bool begin);
+void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context);
+
+size_t cnn_plan_bytes(const struct cnn_plan *plan);
+
+#endif

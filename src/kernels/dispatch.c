@@ -1,0 +1,73 @@
+/* Which table of kernels is used: the best one this CPU runs, or the one that the environment variable CNN_CPU names. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "kernels/ref.h"
+
+#if defined(__x86_64__)
+extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512;
+#else
+extern const struct cnn_kernels cnn_kernels_vec128;
+#endif
+
+#define MAX_TABLES 4
+
+static pthread_once_t decided = PTHREAD_ONCE_INIT;
+static const struct cnn_kernels *tables[MAX_TABLES + 1]; /* those this CPU runs, from slow to fast, then NULL */
+static const struct cnn_kernels *chosen;
+static char message[192];
+
+static void tables_find(void)
+{
+    size_t count = 0;
+    tables[count++] = &cnn_kernels_ref;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    tables[count++] = &cnn_kernels_sse2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        tables[count++] = &cnn_kernels_avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+        tables[count++] = &cnn_kernels_avx512;
+#else
+    tables[count++] = &cnn_kernels_vec128;
+#endif
+    chosen = tables[count - 1];
+}
+
+static void table_choose(void)
+{
+    tables_find();
+    const char *name = getenv("CNN_CPU");
+    if (!name || !*name)
+        return;
+    chosen = NULL;
+    char names[64] = "";
+    size_t length = 0;
+    for (size_t i = 0; tables[i]; i++) {
+        if (!strcmp(tables[i]->name, name))
+            chosen = tables[i];
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "", tables[i]->name);
+    }
+    snprintf(message, sizeof message, "CNN_CPU is '%.40s', which this build or CPU does not have; it has %s", name, names);
+}
+
+const struct cnn_kernels *cnn_kernels(void)
+{
+    pthread_once(&decided, table_choose);
+    return chosen;
+}
+
+const char *cnn_kernels_error(void)
+{
+    return cnn_kernels() ? NULL : message;
+}
+
+const struct cnn_kernels *cnn_kernels_at(size_t i)
+{
+    pthread_once(&decided, table_choose);
+    return i < MAX_TABLES ? tables[i] : NULL;
+}

@@ -1,0 +1,132 @@
+/* The arithmetic. One table of operations, in several implementations: `ref`, plain C that a student can read, and vector code compiled once per
+ * instruction set (sse2, avx2, avx512; elsewhere: vec128) from one source. The best one the CPU has is chosen at run time; CNN_CPU forces one.
+ *
+ * Layout: activations are float32, NHWC: [image][row][column][channel]. Weights come and go as files have them: conv OIHW
+ * [filters][channels / groups][kernel_h][kernel_w], and a dense layer [units][inputs] is the 1x1 convolution of a 1x1 image. What a fast path
+ * wants instead it packs for itself (pack).
+ *
+ * Contracts shared by all: pointers to activations, weights and scratch are on 64-byte boundaries, distinct arrays do not overlap unless said;
+ * n is the number of images; outputs are overwritten, not added to. Nothing here fails, allocates or prints. Work is split into tasks by
+ * shapes only, and sums are added in a fixed order: the same bits for any number of threads. */
+#ifndef CNN_KERNELS_KERNELS_H
+#define CNN_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum cnn_activation_kind {
+    CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_RELU6, CNN_ACT_LEAKY_RELU, CNN_ACT_ELU, CNN_ACT_SIGMOID, CNN_ACT_TANH,
+    CNN_ACT_GELU, CNN_ACT_SILU, CNN_ACT_HARDSWISH, CNN_ACT_SOFTMAX
+};
+
+struct cnn_activation {
+    enum cnn_activation_kind kind;
+    float slope; /* leaky_relu: of the negative side, >= 0 */
+};
+
+/* Whether backward needs the activation's input x (gelu, silu, hardswish); the others need only its output y, so y may overwrite x. */
+static inline bool cnn_activation_needs_input(struct cnn_activation a)
+{
+    return a.kind == CNN_ACT_GELU || a.kind == CNN_ACT_SILU || a.kind == CNN_ACT_HARDSWISH;
+}
+
+enum cnn_padding_mode { CNN_PAD_ZEROS, CNN_PAD_REFLECT, CNN_PAD_REPLICATE };
+
+/* Geometry of a convolution (cross-correlation: no kernel flip), checked by whoever made it. Bottom and right padding follow from the output
+ * size: the padded input has at least (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1 rows. Rows of input beyond that are never read. */
+struct cnn_conv {
+    size_t in_h, in_w, in_c;
+    size_t out_h, out_w, out_c;
+    size_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    size_t pad_top, pad_left;
+    size_t groups; /* divides in_c and out_c; depthwise: groups == in_c, out_c = in_c * multiplier */
+    enum cnn_padding_mode padding_mode;
+};
+
+struct cnn_pool {
+    size_t in_h, in_w, channels;
+    size_t out_h, out_w;
+    size_t kernel_h, kernel_w, stride_h, stride_w;
+    size_t pad_top, pad_left, pad_bottom, pad_right; /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the divisor */
+    bool average;           /* else max */
+    bool count_include_pad; /* average: padded zeros count in the divisor */
+};
+
+/* batch_norm over `rows` rows of `channels` (rows = images * height * width). */
+struct cnn_batch_norm {
+    size_t rows, channels;
+    float eps;
+};
+
+struct cnn_kernels {
+    const char *name; /* ref, sse2, avx2, avx512, vec128 */
+
+    /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats, may be 0), to be packed again whenever w has changed;
+     * backward: whether conv_backward_data will be called with it. scratch: conv_scratch_floats(c, n) floats (covers all threads).
+     * bias (out_c) may be NULL. conv_forward applies activation to the result (any kind but SOFTMAX; needs-input kinds too: x is then lost).
+     * conv_backward_weights: dw as w; db (out_c) may be NULL. */
+    size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
+    size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
+    void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed);
+    void (*conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
+                         struct cnn_activation activation, float *y, float *scratch);
+    void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch);
+    void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
+
+    /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h * kernel_w <= 65535) remembers the window position (row * kernel_w + column) of each maximum,
+     * the first in row order on ties and NaN winning, as PyTorch; NULL for average, and in inference. */
+    void (*pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
+    void (*pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);
+
+    /* Batch normalisation, y = activation(gamma * (x - mean) / sqrt(var + eps) + beta). The activation is one whose backward needs only y.
+     * _statistics: mean and biased variance of each channel over the rows (two passes or Welford: no cancellation). scratch:
+     * batch_norm_scratch_floats(b). _backward: dy is the gradient at y (after the activation; it may be overwritten), y the output; dx may be dy; writes dgamma and dbeta. */
+    size_t (*batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
+    void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
+    void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
+                               const float *beta, struct cnn_activation activation, float *y);
+    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var, const float *gamma,
+                                struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
+
+    /* Element by element (SOFTMAX: over each row of c channels, rows * c elements in all). y may be x where !cnn_activation_needs_input; dx may be dy.
+     * backward: x is read only by kinds that need it, else may be NULL. */
+    void (*activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
+    void (*activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx);
+
+    /* y = sum of count arrays of size elements, in order; y may be any of them. */
+    void (*sum)(size_t count, size_t size, const float *const *x, float *y);
+
+    /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after weight decay is added where the optimiser couples it.
+     * sgd: momentum buffer m (NULL where momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v; step counts from 1; decoupled: AdamW.
+     * rmsprop: v, m (NULL where momentum is 0). */
+    void (*sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov, bool first);
+    void (*adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
+                 bool decoupled, size_t step);
+    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum, float weight_decay);
+};
+
+/* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none that this build and CPU have (cnn_kernels_error says why). */
+const struct cnn_kernels *cnn_kernels(void);
+const char *cnn_kernels_error(void);
+
+/* Every table that this CPU can run, for tests: cnn_kernels_at(0) is ref; NULL past the last. */
+const struct cnn_kernels *cnn_kernels_at(size_t i);
+
+/* Operations that are not worth a vector version: plain C, shared by every table, parallel over rows. */
+
+/* Local response normalisation across channels: s = k + alpha / size * sum over the window of x^2, y = x * s^-beta (Krizhevsky 2012, PyTorch's scaling
+ * by 1/size). The window of channel c is [c - size / 2, c + (size - 1) / 2], clipped. s (rows * c) is saved for backward. */
+struct cnn_lrn {
+    size_t rows, channels, size;
+    float alpha, beta, k;
+};
+void cnn_lrn_forward(const struct cnn_lrn *l, const float *x, float *y, float *s);
+void cnn_lrn_backward(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx);
+
+/* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from (seed, block), so backward draws it again. dx may be dy, y may be x. */
+void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
+
+/* [rows][a][b] -> [rows][b][a]: NHWC to NCHW with a = height * width, b = channels, and back. */
+void cnn_transpose(size_t rows, size_t a, size_t b, const float *x, float *y);
+
+#endif

@@ -1,0 +1,39 @@
+/* The plain C implementation's functions, for its table (ref.c). The contracts are those of kernels.h. */
+#ifndef CNN_KERNELS_REF_H
+#define CNN_KERNELS_REF_H
+
+#include "kernels/kernels.h"
+
+extern const struct cnn_kernels cnn_kernels_ref;
+
+size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward);
+size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n);
+void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, float *packed);
+void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
+                          struct cnn_activation activation, float *y, float *scratch);
+void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch);
+void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
+
+void cnn_pool_forward_ref(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
+void cnn_pool_backward_ref(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);
+
+size_t cnn_batch_norm_scratch_floats_ref(const struct cnn_batch_norm *b);
+void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
+void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
+                                const float *beta, struct cnn_activation activation, float *y);
+void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var,
+                                 const float *gamma, struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
+
+/* One element; any kind but SOFTMAX. */
+float cnn_activate_ref(struct cnn_activation a, float x);
+void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
+void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx);
+
+void cnn_sum_ref(size_t count, size_t size, const float *const *x, float *y);
+void cnn_sgd_ref(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov, bool first);
+void cnn_adam_ref(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
+                  bool decoupled, size_t step);
+void cnn_rmsprop_ref(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
+                     float weight_decay);
+
+#endif

@@ -1,0 +1,178 @@
+/* Convolution in plain C, by its definition, for image i, output row and column (oy, ox), filter f of group g:
+ *
+ *   y[i][oy][ox][f] = bias[f] + sum over ky, kx, ch of x[i][iy][ix][g * group_in + ch] * w[f][ch][ky][kx]
+ *   iy = oy * stride_h + ky * dilation_h - pad_top,  ix = ox * stride_w + kx * dilation_w - pad_left
+ *
+ * where a pixel outside the image is 0 or a copy of one inside (padding_mode). Sums are in double: this is what the fast versions are measured by. */
+#include <string.h>
+
+#include "kernels/internal.h"
+#include "kernels/ref.h"
+#include "util/parallel.h"
+
+struct conv_work {
+    const struct cnn_conv *c;
+    size_t n, group_in, group_out; /* images; channels and filters of one group */
+    const float *x, *dy, *w, *bias;
+    float *y, *dx, *dw, *db;
+    struct cnn_activation activation;
+};
+
+static struct conv_work conv_work(const struct cnn_conv *c, size_t n)
+{
+    return (struct conv_work){.c = c, .n = n, .group_in = c->in_c / c->groups, .group_out = c->out_c / c->groups};
+}
+
+/* The offset in an image of the pixel under window position (ky, kx) of output (oy, ox); false where that is a zero of the padding. */
+static bool pixel_under(const struct cnn_conv *c, size_t oy, size_t ox, size_t ky, size_t kx, size_t *offset)
+{
+    size_t iy, ix;
+    if (!cnn_padded_source((ptrdiff_t)(oy * c->stride_h + ky * c->dilation_h) - (ptrdiff_t)c->pad_top, c->in_h, c->padding_mode, &iy) ||
+        !cnn_padded_source((ptrdiff_t)(ox * c->stride_w + kx * c->dilation_w) - (ptrdiff_t)c->pad_left, c->in_w, c->padding_mode, &ix))
+        return false;
+    *offset = (iy * c->in_w + ix) * c->in_c;
+    return true;
+}
+
+/* One output pixel of one filter, without bias. w: the filter's weights; x: the image, from the filter's group on. */
+static double filter_at(const struct conv_work *k, const float *x, const float *w, size_t oy, size_t ox)
+{
+    const struct cnn_conv *c = k->c;
+    size_t taps = c->kernel_h * c->kernel_w, offset;
+    double sum = 0;
+    for (size_t ky = 0; ky < c->kernel_h; ky++)
+        for (size_t kx = 0; kx < c->kernel_w; kx++) {
+            if (!pixel_under(c, oy, ox, ky, kx, &offset))
+                continue;
+            for (size_t ch = 0; ch < k->group_in; ch++)
+                sum += (double)x[offset + ch] * (double)w[ch * taps + ky * c->kernel_w + kx];
+        }
+    return sum;
+}
+
+/* Task: one row of one output image. */
+static void forward_row(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct conv_work *k = context;
+    const struct cnn_conv *c = k->c;
+    size_t image = task / c->out_h, oy = task % c->out_h, filter_size = k->group_in * c->kernel_h * c->kernel_w;
+    const float *x = k->x + image * c->in_h * c->in_w * c->in_c;
+    float *y = k->y + task * c->out_w * c->out_c;
+    for (size_t ox = 0; ox < c->out_w; ox++)
+        for (size_t f = 0; f < c->out_c; f++) {
+            double sum = filter_at(k, x + f / k->group_out * k->group_in, k->w + f * filter_size, oy, ox);
+            y[ox * c->out_c + f] = cnn_activate_ref(k->activation, (float)(sum + (k->bias ? (double)k->bias[f] : 0.0)));
+        }
+}
+
+void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
+                          struct cnn_activation activation, float *y, float *scratch)
+{
+    (void)packed, (void)scratch;
+    struct conv_work k = conv_work(c, n);
+    k.x = x, k.w = w, k.bias = bias, k.activation = activation, k.y = y;
+    cnn_parallel_for(n * c->out_h, forward_row, &k);
+}
+
+/* Adds to the pixel dx (its channels of group g) what output pixel dy gets from it through window position tap. */
+static void add_pixel_gradient(const struct conv_work *k, size_t g, size_t tap, const float *dy, float *dx)
+{
+    size_t taps = k->c->kernel_h * k->c->kernel_w;
+    for (size_t ch = 0; ch < k->group_in; ch++) {
+        double sum = 0;
+        for (size_t f = g * k->group_out; f < (g + 1) * k->group_out; f++)
+            sum += (double)dy[f] * (double)k->w[(f * k->group_in + ch) * taps + tap];
+        dx[g * k->group_in + ch] += (float)sum;
+    }
+}
+
+/* Task: one image. Every output pixel gives its gradient back to the pixels it was made of; a padded pixel's goes to the one it copies. */
+static void backward_image(void *context, size_t image, size_t thread)
+{
+    (void)thread;
+    const struct conv_work *k = context;
+    const struct cnn_conv *c = k->c;
+    size_t image_size = c->in_h * c->in_w * c->in_c, offset;
+    float *dx = k->dx + image * image_size;
+    memset(dx, 0, image_size * sizeof *dx);
+    for (size_t oy = 0; oy < c->out_h; oy++)
+        for (size_t ox = 0; ox < c->out_w; ox++) {
+            const float *dy = k->dy + ((image * c->out_h + oy) * c->out_w + ox) * c->out_c;
+            for (size_t tap = 0; tap < c->kernel_h * c->kernel_w; tap++) {
+                if (!pixel_under(c, oy, ox, tap / c->kernel_w, tap % c->kernel_w, &offset))
+                    continue;
+                for (size_t g = 0; g < c->groups; g++)
+                    add_pixel_gradient(k, g, tap, dy, dx + offset);
+            }
+        }
+}
+
+void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch)
+{
+    (void)packed, (void)scratch;
+    struct conv_work k = conv_work(c, n);
+    k.dy = dy, k.w = w, k.dx = dx;
+    cnn_parallel_for(n, backward_image, &k);
+}
+
+/* The gradient of w[f][ch][ky][kx]: over all output pixels, dy times the input pixel that this weight multiplies. */
+static double weight_gradient(const struct conv_work *k, size_t f, size_t ch, size_t ky, size_t kx)
+{
+    const struct cnn_conv *c = k->c;
+    size_t channel = f / k->group_out * k->group_in + ch, offset;
+    double sum = 0;
+    for (size_t oy = 0; oy < c->out_h; oy++)
+        for (size_t ox = 0; ox < c->out_w; ox++) {
+            if (!pixel_under(c, oy, ox, ky, kx, &offset))
+                continue;
+            for (size_t i = 0; i < k->n; i++)
+                sum += (double)k->x[i * c->in_h * c->in_w * c->in_c + offset + channel] *
+                       (double)k->dy[((i * c->out_h + oy) * c->out_w + ox) * c->out_c + f];
+        }
+    return sum;
+}
+
+/* Task: one filter. */
+static void backward_filter(void *context, size_t f, size_t thread)
+{
+    (void)thread;
+    const struct conv_work *k = context;
+    const struct cnn_conv *c = k->c;
+    float *dw = k->dw + f * k->group_in * c->kernel_h * c->kernel_w;
+    for (size_t ch = 0; ch < k->group_in; ch++)
+        for (size_t ky = 0; ky < c->kernel_h; ky++)
+            for (size_t kx = 0; kx < c->kernel_w; kx++)
+                *dw++ = (float)weight_gradient(k, f, ch, ky, kx);
+    if (!k->db)
+        return;
+    double sum = 0;
+    for (size_t pixel = 0; pixel < k->n * c->out_h * c->out_w; pixel++)
+        sum += (double)k->dy[pixel * c->out_c + f];
+    k->db[f] = (float)sum;
+}
+
+void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch)
+{
+    (void)scratch;
+    struct conv_work k = conv_work(c, n);
+    k.x = x, k.dy = dy, k.dw = dw, k.db = db;
+    cnn_parallel_for(c->out_c, backward_filter, &k);
+}
+
+size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward)
+{
+    (void)c, (void)backward;
+    return 0;
+}
+
+size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n)
+{
+    (void)c, (void)n;
+    return 0;
+}
+
+void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, float *packed)
+{
+    (void)c, (void)backward, (void)w, (void)packed;
+}

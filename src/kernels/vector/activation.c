@@ -1,0 +1,296 @@
+/* Activations. exp, tanh and erf are polynomials, good to about one unit in the last place:
+ *
+ *   exp(x) - 1 = 2^n * (e^r - 1) + (2^n - 1) with x = n * ln 2 + r, |r| <= ln 2 / 2 (e^r - 1 and tanh: S. L. Moshier, Cephes)
+ *   erf(x) = x + x * P(x^2) for small |x|, 1 - exp(Q(|x|)) else (N. Juffa's coefficients) */
+#include "kernels/internal.h"
+#include "kernels/vector/ops.h"
+#include "util/parallel.h"
+
+static inline vfloat absolute(vfloat x)
+{
+    return (vfloat)((vint)x & 0x7fffffff);
+}
+
+static inline vfloat with_sign_of(vfloat magnitude, vfloat sign)
+{
+    return (vfloat)((vint)magnitude | ((vint)sign & (int)0x80000000u));
+}
+
+/* 2^n, and e^r - 1 as *rest, for exp(x) = 2^n * (1 + *rest). x is held between -87 and 88, where 2^n is a normal number; NaN gives a NaN rest. */
+static inline vfloat exp_parts(vfloat x, vfloat *rest)
+{
+    const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no bits for a fraction */
+    x = vmax(vset(-87.0f), vmin(vset(88.0f), x));
+    vfloat shifted = x * 1.44269504088896341f + round, n = shifted - round;
+    vfloat r = x - n * 0.693359375f; /* ln 2 in two parts, the first with few bits: the product is exact */
+    r = r + n * 2.12194440e-4f;
+    vfloat p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    *rest = p * (r * r) + r;
+    return (vfloat)(((vint)shifted << 23) + 0x3f800000);
+}
+
+static inline vfloat vexp(vfloat x)
+{
+    vfloat rest, power = exp_parts(x, &rest);
+    return power * rest + power;
+}
+
+static inline vfloat vexpm1(vfloat x)
+{
+    vfloat rest, power = exp_parts(x, &rest);
+    return power * rest + (power - 1.0f);
+}
+
+static inline vfloat vsigmoid(vfloat x)
+{
+    return 1.0f / (1.0f + vexp(-x));
+}
+
+static inline vfloat vtanh(vfloat x)
+{
+    vfloat t = absolute(x), s = x * x;
+    vfloat large = 1.0f - 2.0f / (vexp(t + t) + 1.0f);
+    vfloat p = s * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * s - 5.37397155531e-2f;
+    p = p * s + 1.33314422036e-1f;
+    p = p * s - 3.33332819422e-1f;
+    return vselect(t > 0.625f, with_sign_of(large, x), p * s * x + x);
+}
+
+static inline vfloat verf(vfloat x)
+{
+    vfloat t = absolute(x), s = x * x;
+    vfloat q = t * -1.72853470e-5f + 3.83197126e-4f;
+    q = q * s + (t * -3.88396438e-3f + 2.42546219e-2f);
+    q = q * t - 1.06777877e-1f;
+    q = q * t - 6.34846687e-1f;
+    q = q * t - 1.28717512e-1f;
+    vfloat large = 1.0f - vexp(q * t - t);
+    vfloat p = s * -5.96761703e-4f + 4.99119423e-3f;
+    p = p * s - 2.67681349e-2f;
+    p = p * s + 1.12819925e-1f;
+    p = p * s - 3.76125336e-1f;
+    p = p * s + 1.28379166e-1f;
+    return vselect(t > 0.927734375f, with_sign_of(large, x), p * x + x);
+}
+
+static inline vfloat normal_cdf(vfloat x)
+{
+    return 0.5f * verf(x * 0.707106781186547524f) + 0.5f;
+}
+
+/* NaN in, NaN out: the order of vmax's and vmin's operands sees to it. */
+static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation_kind kind, float slope, vfloat x)
+{
+    const vfloat zero = {0};
+    switch (kind) {
+    case CNN_ACT_RELU:
+        return vmax(zero, x);
+    case CNN_ACT_RELU6:
+        return vmin(vset(6.0f), vmax(zero, x));
+    case CNN_ACT_LEAKY_RELU:
+        return vselect(x > zero, x, x * slope);
+    case CNN_ACT_ELU:
+        return vselect(x > zero, x, vexpm1(x));
+    case CNN_ACT_SIGMOID:
+        return vsigmoid(x);
+    case CNN_ACT_TANH:
+        return vtanh(x);
+    case CNN_ACT_GELU:
+        return x * normal_cdf(x);
+    case CNN_ACT_SILU:
+        return x * vsigmoid(x);
+    case CNN_ACT_HARDSWISH:
+        return x * vmin(vset(6.0f), vmax(zero, x + 3.0f)) / 6.0f;
+    case CNN_ACT_NONE:
+    case CNN_ACT_SOFTMAX:
+        break;
+    }
+    return x;
+}
+
+/* dy / dx from the output y; from the input x for the kinds that need it. */
+static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation_kind kind, float slope, vfloat x, vfloat y)
+{
+    const vfloat zero = {0}, one = vset(1.0f);
+    switch (kind) {
+    case CNN_ACT_RELU:
+        return vselect(y > zero, one, zero);
+    case CNN_ACT_RELU6:
+        return vselect((y > zero) & (y < 6.0f), one, zero);
+    case CNN_ACT_LEAKY_RELU:
+        return vselect(y > zero, one, vset(slope));
+    case CNN_ACT_ELU:
+        return vselect(y > zero, one, y + 1.0f);
+    case CNN_ACT_SIGMOID:
+        return y * (1.0f - y);
+    case CNN_ACT_TANH:
+        return 1.0f - y * y;
+    case CNN_ACT_GELU:
+        return normal_cdf(x) + x * 0.398942280401432678f * vexp(-0.5f * x * x);
+    case CNN_ACT_SILU: {
+        vfloat s = vsigmoid(x);
+        return s * (1.0f + x * (1.0f - s));
+    }
+    case CNN_ACT_HARDSWISH:
+        return vselect(x < -3.0f, zero, vselect(x > 3.0f, one, x / 3.0f + 0.5f));
+    case CNN_ACT_NONE:
+    case CNN_ACT_SOFTMAX:
+        break;
+    }
+    return one;
+}
+
+/* Inlined with kind known: a loop of its own for each. */
+static inline __attribute__((always_inline)) void activate_run(enum cnn_activation_kind kind, float slope, size_t size, const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + VLEN <= size; i += VLEN)
+        vstore(y + i, activate(kind, slope, vload(x + i)));
+    if (i < size)
+        vstore_tail(y + i, size - i, activate(kind, slope, vload_tail(x + i, size - i)));
+}
+
+static inline __attribute__((always_inline)) void backward_run(enum cnn_activation_kind kind, float slope, size_t size, const float *x,
+                                                               const float *y, const float *dy, float *dx)
+{
+    size_t i = 0;
+    for (; i + VLEN <= size; i += VLEN)
+        vstore(dx + i, vload(dy + i) * slope_at(kind, slope, vload(x + i), vload(y + i)));
+    size_t rest = size - i;
+    if (rest)
+        vstore_tail(dx + i, rest, vload_tail(dy + i, rest) * slope_at(kind, slope, vload_tail(x + i, rest), vload_tail(y + i, rest)));
+}
+
+#define EACH_KIND(RUN)                                                                                                                               \
+    RUN(CNN_ACT_RELU)                                                                                                                                \
+    RUN(CNN_ACT_RELU6)                                                                                                                               \
+    RUN(CNN_ACT_LEAKY_RELU)                                                                                                                          \
+    RUN(CNN_ACT_ELU)                                                                                                                                 \
+    RUN(CNN_ACT_SIGMOID)                                                                                                                             \
+    RUN(CNN_ACT_TANH)                                                                                                                                \
+    RUN(CNN_ACT_GELU)                                                                                                                                \
+    RUN(CNN_ACT_SILU)                                                                                                                                \
+    RUN(CNN_ACT_HARDSWISH)
+
+void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y)
+{
+#define FORWARD(kind)                                                                                                                                \
+    case kind:                                                                                                                                       \
+        activate_run(kind, a.slope, size, x, y);                                                                                                     \
+        return;
+    switch (a.kind) {
+        EACH_KIND(FORWARD)
+    case CNN_ACT_NONE:
+    case CNN_ACT_SOFTMAX:
+        break;
+    }
+    if (x != y)
+        memcpy(y, x, size * sizeof *y);
+}
+
+void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x, const float *y, const float *dy, float *dx)
+{
+    if (!cnn_activation_needs_input(a))
+        x = y; /* not used, but it must be something that can be read */
+#define BACKWARD(kind)                                                                                                                               \
+    case kind:                                                                                                                                       \
+        backward_run(kind, a.slope, size, x, y, dy, dx);                                                                                             \
+        return;
+    switch (a.kind) {
+        EACH_KIND(BACKWARD)
+    case CNN_ACT_NONE:
+    case CNN_ACT_SOFTMAX:
+        break;
+    }
+    if (dx != dy)
+        memcpy(dx, dy, size * sizeof *dx);
+}
+
+struct activation_work {
+    struct cnn_activation a;
+    size_t size, rows, c; /* elements in all; for softmax: rows of c */
+    const float *x, *y_in, *dy;
+    float *y, *dx;
+};
+
+static void forward_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct activation_work *k = context;
+    size_t begin = task * CNN_BLOCK, size = cnn_size_min(k->size - begin, CNN_BLOCK);
+    CNN_ISA_NAME(cnn_activate)(k->a, size, k->x + begin, k->y + begin);
+}
+
+static void backward_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct activation_work *k = context;
+    size_t begin = task * CNN_BLOCK, size = cnn_size_min(k->size - begin, CNN_BLOCK);
+    CNN_ISA_NAME(cnn_activate_backward)(k->a, size, k->x ? k->x + begin : NULL, k->y_in + begin, k->dy + begin, k->dx + begin);
+}
+
+/* y = exp(x - largest) / sum of these */
+static void softmax_row(size_t c, const float *x, float *y)
+{
+    float largest = x[0];
+    double sum = 0;
+    for (size_t i = 1; i < c; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    for (size_t i = 0; i < c; i += VLEN) {
+        size_t lanes = cnn_size_min(VLEN, c - i);
+        vfloat e = vexp((lanes == VLEN ? vload(x + i) : vload_tail(x + i, lanes)) - largest);
+        for (size_t k = 0; k < lanes; k++)
+            sum += (double)(y[i + k] = e[k]);
+    }
+    for (size_t i = 0; i < c; i++)
+        y[i] = (float)((double)y[i] / sum);
+}
+
+static void softmax_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct activation_work *k = context;
+    size_t block = cnn_block_rows(k->c);
+    for (size_t row = task * block; row < cnn_size_min(k->rows, (task + 1) * block); row++)
+        softmax_row(k->c, k->x + row * k->c, k->y + row * k->c);
+}
+
+/* dx = y * (dy - sum of dy * y) */
+static void softmax_backward_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct activation_work *k = context;
+    size_t block = cnn_block_rows(k->c);
+    for (size_t row = task * block; row < cnn_size_min(k->rows, (task + 1) * block); row++) {
+        const float *y = k->y_in + row * k->c, *dy = k->dy + row * k->c;
+        float *dx = k->dx + row * k->c;
+        double dot = 0;
+        for (size_t i = 0; i < k->c; i++)
+            dot += (double)dy[i] * (double)y[i];
+        for (size_t i = 0; i < k->c; i++)
+            dx[i] = y[i] * (dy[i] - (float)dot);
+    }
+}
+
+void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y)
+{
+    struct activation_work k = {.a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y = y};
+    if (a.kind == CNN_ACT_SOFTMAX)
+        cnn_parallel_for(cnn_size_divide_up(rows, cnn_block_rows(c)), softmax_block, &k);
+    else
+        cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
+}
+
+void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx)
+{
+    struct activation_work k = {.a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
+    if (a.kind == CNN_ACT_SOFTMAX)
+        cnn_parallel_for(cnn_size_divide_up(rows, cnn_block_rows(c)), softmax_backward_block, &k);
+    else
+        cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), backward_block, &k);
+}

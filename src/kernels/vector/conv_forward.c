@@ -1,0 +1,119 @@
+/* The forward pass, and the correlation of which it is one. Each task takes a block of output lines (and, where there are few blocks, a range of the
+ * filters), copies the padded input that it reads, and lets one GEMM run over it: rows are pixels, k is (kernel row, kernel column, channel). With
+ * dilation 1 the taps of a kernel row lie in one piece. */
+#include "kernels/vector/conv.h"
+#include "kernels/vector/conv_internal.h"
+#include "kernels/vector/ops.h"
+#include "util/parallel.h"
+
+/* Window positions of one block: at least this many, so that a panel of weights is used often for each time that it is read; at most this many, so
+ * that its output is still in the cache when the activation follows. */
+#define BLOCK_MIN ((size_t)64)
+#define BLOCK_MAX ((size_t)1024)
+
+/* Floats per pixel of the padded copy. */
+static size_t pixel_floats(const struct cnn_correlation *k)
+{
+    return k->by_channel ? cnn_packed_columns(k->group_in) : k->group_in;
+}
+
+void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k)
+{
+    const struct cnn_windows *w = &k->windows;
+    size_t positions = w->images * w->lines * w->pixels, taps = w->taps_h * w->taps_w * (k->by_channel ? 1 : k->group_in);
+    size_t wanted = cnn_tasks_wanted(cnn_size_times(positions * taps, k->groups * k->group_out));
+    size_t target = cnn_size_min(cnn_size_divide_up(positions, wanted), BLOCK_MAX);
+    k->blocks = CNN_ISA_NAME(cnn_windows_cut)(w, target > BLOCK_MIN ? target : BLOCK_MIN, pixel_floats(k));
+    k->copy = k->by_channel && k->group_in % VLEN != 0;
+    k->copy_floats = CNN_ISA_NAME(cnn_blocks_copy_floats)(w, &k->blocks, pixel_floats(k));
+    k->thread_floats = k->copy || CNN_ISA_NAME(cnn_windows_padded)(w) ? k->copy_floats : 0;
+    k->part_columns = cnn_part_columns(k->group_out, k->blocks.count * k->groups, wanted);
+    k->parts = cnn_size_divide_up(k->group_out, k->part_columns);
+}
+
+/* Activates columns of each window position of the block in view. */
+static void activate(const struct cnn_correlation *k, const struct cnn_view *v, float *y, size_t columns)
+{
+    size_t pixels = k->windows.pixels;
+    bool in_one_piece = (size_t)k->y_stride[0] == columns;
+    for (size_t i = 0; i < v->images; i++)
+        for (size_t l = 0; l < v->lines; l++) {
+            float *line = y + (ptrdiff_t)i * k->y_stride[2] + (ptrdiff_t)l * k->y_stride[1];
+            if (in_one_piece)
+                CNN_ISA_NAME(cnn_activate)(k->activation, pixels * columns, line, line);
+            else
+                for (size_t p = 0; p < pixels; p++, line += k->y_stride[0])
+                    CNN_ISA_NAME(cnn_activate)(k->activation, columns, line, line);
+        }
+}
+
+/* Task: part of the columns of one group of one block. */
+static void correlate_block(void *context, size_t task, size_t thread)
+{
+    const struct cnn_correlation *k = context;
+    const struct cnn_windows *w = &k->windows;
+    size_t column = task % k->parts * k->part_columns, group = task / k->parts % k->groups, block = task / k->parts / k->groups;
+    struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &k->blocks, block, k->x, group * k->group_in, k->group_in, pixel_floats(k), k->copy,
+                                                       k->scratch + thread * k->thread_floats);
+    struct cnn_gemm g = {.a = v.data + (k->by_channel ? column : 0),
+                         .rows = {{w->pixels, v.lines, v.images}, {v.stride[0], v.stride[1], v.stride[2]}},
+                         .depth = {{k->by_channel ? 1 : k->group_in, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
+                         .by_channel = k->by_channel,
+                         .columns = cnn_size_min(k->part_columns, k->group_out - column),
+                         .c_stride = {k->y_stride[0], k->y_stride[1], k->y_stride[2]},
+                         .bias = k->bias ? k->bias + group * k->group_out + column : NULL,
+                         .relu = k->activation.kind == CNN_ACT_RELU};
+    size_t image = block / k->blocks.bands * k->blocks.images, line = block % k->blocks.bands * k->blocks.lines;
+    g.b = k->packed + cnn_nest_size(&g.depth) * (group * cnn_packed_columns(k->group_out) + column);
+    g.c = k->y + (ptrdiff_t)image * k->y_stride[2] + (ptrdiff_t)line * k->y_stride[1] + group * k->group_out + column;
+    CNN_ISA_NAME(cnn_gemm)(&g);
+    if (k->activation.kind != CNN_ACT_NONE && !g.relu)
+        activate(k, &v, g.c, g.columns);
+}
+
+void CNN_ISA_NAME(cnn_correlate)(struct cnn_correlation *k)
+{
+    cnn_parallel_for(k->blocks.count * k->groups * k->parts, correlate_block, k);
+}
+
+static struct cnn_correlation forward_plan(const struct cnn_conv *conv, size_t n)
+{
+    struct cnn_conv c = *conv;
+    struct cnn_correlation k = {.by_channel = cnn_conv_by_channel(conv)};
+    cnn_conv_flatten(&c, &n);
+    k.windows = CNN_ISA_NAME(cnn_windows)(&c, n);
+    k.groups = k.by_channel ? 1 : c.groups;
+    k.group_in = c.in_c / k.groups;
+    k.group_out = c.out_c / k.groups;
+    k.y_stride[0] = (ptrdiff_t)c.out_c;
+    k.y_stride[1] = (ptrdiff_t)(c.out_w * c.out_c);
+    k.y_stride[2] = (ptrdiff_t)(c.out_h * c.out_w * c.out_c);
+    CNN_ISA_NAME(cnn_correlation_plan)(&k);
+    return k;
+}
+
+void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
+                                    struct cnn_activation activation, float *y, float *scratch)
+{
+    (void)w;
+    struct cnn_correlation k = forward_plan(c, n);
+    k.x = x;
+    k.packed = packed;
+    k.bias = bias;
+    k.activation = activation;
+    k.y = y;
+    k.scratch = scratch;
+    CNN_ISA_NAME(cnn_correlate)(&k);
+}
+
+size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n)
+{
+    return cnn_size_times(forward_plan(c, n).thread_floats, (size_t)cnn_parallel_threads());
+}
+
+size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
+{
+    size_t forward = CNN_ISA_NAME(cnn_conv_forward_scratch)(c, n), data = CNN_ISA_NAME(cnn_conv_backward_data_scratch)(c, n);
+    size_t weights = CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(c, n), most = forward > data ? forward : data;
+    return most > weights ? most : weights;
+}

@@ -1,0 +1,134 @@
+/* Weights from OIHW into the panels that the GEMM reads (conv_internal.h). */
+#include <string.h>
+
+#include "kernels/vector/conv.h"
+#include "kernels/vector/conv_internal.h"
+#include "util/parallel.h"
+
+struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel, size_t stride, size_t dilation, size_t pad)
+{
+    size_t divisor = stride, rest = dilation;
+    while (rest != 0) {
+        size_t next = divisor % rest;
+        divisor = rest;
+        rest = next;
+    }
+    struct cnn_phase p = {.first = (residue + stride - pad % stride) % stride, .between = stride / divisor, .dilation = dilation / divisor};
+    p.count = p.first < size ? (size - 1 - p.first) / stride + 1 : 0;
+    size_t tap = 0, candidates = cnn_size_min(kernel, p.between);
+    while (tap < candidates && tap * dilation % stride != residue)
+        tap++;
+    if (tap == candidates)
+        return p;
+    p.taps = (kernel - 1 - tap) / p.between + 1;
+    p.last_tap = tap + (p.taps - 1) * p.between;
+    /* Row first reads dy at (first + pad - tap * dilation) / stride, a whole number, for each of the taps. */
+    p.pad = ((ptrdiff_t)(p.last_tap * dilation) - (ptrdiff_t)(p.first + pad)) / (ptrdiff_t)stride;
+    return p;
+}
+
+/* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column * column_stride]. */
+struct packing {
+    const float *from;
+    float *to;
+    struct cnn_nest depth;
+    size_t columns, panels; /* of one group */
+    ptrdiff_t column_stride, group_stride;
+};
+
+/* The steps of the innermost loop that are packed together: whole cache lines of weights where they lie side by side. */
+#define STEPS ((size_t)16)
+
+/* `steps` steps of the innermost loop of one panel, read along the smaller stride: along the other, the lines read might all share one place in the
+ * cache. */
+static void pack_steps(const struct packing *p, size_t steps, size_t columns, size_t width, const float *from, float *to)
+{
+    ptrdiff_t step = p->depth.stride[0];
+    if (p->column_stride > step) {
+        for (size_t f = 0; f < columns; f++, from += p->column_stride)
+            for (size_t i = 0; i < steps; i++)
+                to[i * width + f] = from[(ptrdiff_t)i * step];
+        return;
+    }
+    for (size_t i = 0; i < steps; i++, from += step, to += width) {
+        if (p->column_stride == 1)
+            memcpy(to, from, columns * sizeof *to);
+        else
+            for (size_t f = 0; f < columns; f++)
+                to[f] = from[(ptrdiff_t)f * p->column_stride];
+    }
+}
+
+/* Task: one panel of one group. */
+static void pack_panel(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct packing *p = context;
+    const struct cnn_nest *d = &p->depth;
+    size_t group = task / p->panels, column = task % p->panels * CNN_PANEL, depth = cnn_nest_size(d);
+    size_t width = cnn_panel_width(p->columns, column), used = cnn_size_min(width, p->columns - column);
+    const float *from = p->from + (ptrdiff_t)group * p->group_stride + (ptrdiff_t)column * p->column_stride;
+    float *to = p->to + depth * (group * cnn_packed_columns(p->columns) + column);
+    if (used < width)
+        memset(to, 0, depth * width * sizeof *to);
+    for (size_t k = 0; k < d->count[0]; k += STEPS)
+        for (size_t i = 0; i < d->count[2]; i++)
+            for (size_t j = 0; j < d->count[1]; j++)
+                pack_steps(p, cnn_size_min(STEPS, d->count[0] - k), used, width,
+                           from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1] + (ptrdiff_t)k * d->stride[0],
+                           to + ((i * d->count[1] + j) * d->count[0] + k) * width);
+}
+
+static void pack(struct packing *p, size_t groups)
+{
+    p->panels = cnn_size_divide_up(p->columns, CNN_PANEL);
+    cnn_parallel_for(groups * p->panels, pack_panel, p);
+    p->to += groups * cnn_nest_size(&p->depth) * cnn_packed_columns(p->columns);
+}
+
+size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
+{
+    size_t taps = cnn_size_times(c->kernel_h, c->kernel_w);
+    if (cnn_conv_by_channel(c))
+        return cnn_size_times(taps, cnn_packed_columns(c->in_c));
+    return cnn_size_times(cnn_size_times(taps, c->in_c), cnn_packed_columns(c->out_c / c->groups));
+}
+
+size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
+{
+    size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c), taps = cnn_size_times(c->kernel_h, c->kernel_w);
+    if (!backward)
+        return forward;
+    if (cnn_conv_by_channel(c))
+        return cnn_size_plus(forward, forward);
+    return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->out_c), cnn_packed_columns(c->in_c / c->groups)));
+}
+
+void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed)
+{
+    bool by_channel = cnn_conv_by_channel(c);
+    size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups, group_out = c->out_c / groups;
+    ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w, filter = taps * (ptrdiff_t)group_in;
+    struct packing p = {.from = w,
+                        .to = packed,
+                        .depth = {{group_in, c->kernel_w, c->kernel_h}, {taps, 1, row}},
+                        .columns = group_out,
+                        .column_stride = filter,
+                        .group_stride = filter * (ptrdiff_t)group_out};
+    pack(&p, groups);
+    if (!backward)
+        return;
+    if (!by_channel) {
+        p.columns = group_in;
+        p.column_stride = taps;
+    }
+    for (size_t i = 0; i < c->stride_h; i++)
+        for (size_t j = 0; j < c->stride_w; j++) {
+            struct cnn_phase v = CNN_ISA_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top);
+            struct cnn_phase h = CNN_ISA_NAME(cnn_phase_at)(j, c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
+            p.from = w + v.last_tap * c->kernel_w + h.last_tap;
+            p.depth = (struct cnn_nest){{by_channel ? 1 : group_out, h.taps, v.taps}, {filter, -(ptrdiff_t)h.between, -(ptrdiff_t)v.between * row}};
+            if (cnn_nest_size(&p.depth) > 0)
+                pack(&p, groups);
+        }
+}

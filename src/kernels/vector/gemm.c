@@ -1,0 +1,301 @@
+/* The micro-kernel and the loops around it (gemm.h). A tile of c, up to 8 rows of one or two vectors, stays in registers while k runs; each step of
+ * k loads the vectors of b once and multiplies them by one number of each row. Every element of c is one running sum in the order of k, whatever the
+ * tile. */
+#include "kernels/vector/gemm.h"
+
+#include <stdint.h>
+
+#include "kernels/internal.h"
+
+#define MAX_ROWS 8
+#if defined(__AVX512F__) || !defined(__SSE2__)
+#define TILE_ROWS 8 /* rows of a tile of two vectors: as many as the registers hold */
+#elif defined(__AVX2__)
+#define TILE_ROWS 6
+#else
+#define TILE_ROWS 4
+#endif
+
+/* k is cut into blocks of about DEPTH steps, so that a panel's block of b stays in the cache while all rows pass, and of at most SEGMENTS pieces. */
+#define DEPTH    ((size_t)1024)
+#define SEGMENTS ((size_t)64)
+
+struct tile {
+    const float *a[MAX_ROWS];
+    float *c[MAX_ROWS];
+    ptrdiff_t segment[SEGMENTS]; /* where in a the pieces of k begin */
+    size_t segments, depth;      /* steps in each piece */
+    ptrdiff_t step;              /* in a, from one step to the next */
+    const float *b, *bias;
+    size_t b_step; /* floats from one step to the next */
+    size_t tail;   /* columns in the last vector; 0: all of them */
+    bool load, relu;
+};
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Only the last vector of a tile may have fewer than VLEN columns: tail of them; 0 where it is whole, too. */
+INLINE void tile_load(float *const *c, size_t rows, size_t vectors, size_t tail, vfloat acc[MAX_ROWS][2])
+{
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            acc[r][j] = tail && j + 1 == vectors ? vload_tail(c[r] + j * VLEN, tail) : vload(c[r] + j * VLEN);
+}
+
+INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail, vfloat acc[MAX_ROWS][2])
+{
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++) {
+            if (tail && j + 1 == vectors)
+                vstore_tail(c[r] + j * VLEN, tail, acc[r][j]);
+            else
+                vstore(c[r] + j * VLEN, acc[r][j]);
+        }
+}
+
+INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+{
+    if (t->load) {
+        if (t->tail)
+            tile_load(t->c, rows, vectors, t->tail, acc);
+        else
+            tile_load(t->c, rows, vectors, 0, acc);
+        return;
+    }
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++) {
+        vfloat first = {0};
+        if (t->bias)
+            first = t->tail && j + 1 == vectors ? vload_tail(t->bias + j * VLEN, t->tail) : vload(t->bias + j * VLEN);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+            acc[r][j] = first;
+    }
+}
+
+INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+{
+    if (t->relu)
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (size_t j = 0; j < vectors; j++)
+                acc[r][j] = vmax((vfloat){0}, acc[r][j]);
+    if (t->tail)
+        tile_store(t->c, rows, vectors, t->tail, acc);
+    else
+        tile_store(t->c, rows, vectors, 0, acc);
+}
+
+INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, bool by_channel)
+{
+    vfloat acc[MAX_ROWS][2];
+    const float *a[MAX_ROWS], *b = t->b;
+    const ptrdiff_t step = t->step;
+    const size_t b_step = t->b_step;
+    tile_begin(t, rows, vectors, acc);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+        a[r] = t->a[r];
+    for (size_t s = 0; s < t->segments; s++) {
+        ptrdiff_t k = t->segment[s];
+        for (const float *end = b + t->depth * b_step; b != end; b += b_step, k += step) {
+#pragma GCC unroll 8
+            for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+                for (size_t j = 0; j < vectors; j++)
+                    acc[r][j] += (by_channel ? vload(a[r] + k + j * VLEN) : vset(a[r][k])) * vload(b + j * VLEN);
+        }
+    }
+    tile_end(t, rows, vectors, acc);
+}
+
+#if defined(__AVX512F__)
+/* Eight rows of at most eight columns, as few filters or channels give them: half vectors, of which most CPUs multiply twice as many at a time. */
+static void multiply_narrow(const struct tile *t)
+{
+    typedef float half __attribute__((vector_size(VLEN / 2 * sizeof(float))));
+    const __mmask8 mask = (__mmask8)((1u << t->tail) - 1);
+    const ptrdiff_t step = t->step;
+    const size_t b_step = t->b_step;
+    const float *a[MAX_ROWS], *b = t->b;
+    half acc[MAX_ROWS], zero = {0};
+    half first = t->bias ? (half)_mm256_maskz_loadu_ps(mask, t->bias) : zero;
+#pragma GCC unroll 8
+    for (size_t r = 0; r < MAX_ROWS; r++) {
+        acc[r] = t->load ? (half)_mm256_maskz_loadu_ps(mask, t->c[r]) : first;
+        a[r] = t->a[r];
+    }
+    for (size_t s = 0; s < t->segments; s++) {
+        ptrdiff_t k = t->segment[s];
+        for (const float *end = b + t->depth * b_step; b != end; b += b_step, k += step) {
+            half column = _mm256_loadu_ps(b);
+#pragma GCC unroll 8
+            for (size_t r = 0; r < MAX_ROWS; r++)
+                acc[r] += (a[r][k] - zero) * column;
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < MAX_ROWS; r++)
+        _mm256_mask_storeu_ps(t->c[r], mask, t->relu ? _mm256_max_ps(zero, acc[r]) : (__m256)acc[r]);
+}
+#endif
+
+typedef void tile_function(const struct tile *t);
+
+#define TILE(name, rows, vectors, by_channel)                                                                                                        \
+    static void name(const struct tile *t)                                                                                                           \
+    {                                                                                                                                                \
+        tile_multiply(t, rows, vectors, by_channel);                                                                                                 \
+    }
+TILE(multiply_1x1, 1, 1, false)
+TILE(multiply_4x1, 4, 1, false)
+TILE(multiply_8x1, MAX_ROWS, 1, false)
+TILE(multiply_1x2, 1, 2, false)
+TILE(multiply_4x2, 4, 2, false)
+TILE(multiply_8x2, TILE_ROWS, 2, false)
+TILE(channels_1x1, 1, 1, true)
+TILE(channels_4x1, 4, 1, true)
+TILE(channels_8x1, MAX_ROWS, 1, true)
+TILE(channels_1x2, 1, 2, true)
+TILE(channels_4x2, 4, 2, true)
+TILE(channels_8x2, TILE_ROWS, 2, true)
+
+/* The tile shapes for one panel: [0] one row, [1] up to four, [2] the largest. */
+static tile_function *const tile_functions[2][2][3] = {
+    {{multiply_1x1, multiply_4x1, multiply_8x1}, {multiply_1x2, multiply_4x2, multiply_8x2}},
+    {{channels_1x1, channels_4x1, channels_8x1}, {channels_1x2, channels_4x2, channels_8x2}},
+};
+
+/* Where the loops over rows stand. */
+struct cursor {
+    const float *a;
+    float *c;
+    size_t i, j;
+};
+
+static void cursor_advance(struct cursor *at, const struct cnn_gemm *g)
+{
+    const struct cnn_nest *rows = &g->rows;
+    at->a += rows->stride[0];
+    at->c += g->c_stride[0];
+    if (++at->i < rows->count[0])
+        return;
+    at->i = 0;
+    at->a += rows->stride[1] - (ptrdiff_t)rows->count[0] * rows->stride[0];
+    at->c += g->c_stride[1] - (ptrdiff_t)rows->count[0] * g->c_stride[0];
+    if (++at->j < rows->count[1])
+        return;
+    at->j = 0;
+    at->a += rows->stride[2] - (ptrdiff_t)rows->count[1] * rows->stride[1];
+    at->c += g->c_stride[2] - (ptrdiff_t)rows->count[1] * g->c_stride[1];
+}
+
+/* Takes the next `rows` rows of the nest; a tile of more rows repeats the last one, which computes and stores the same numbers again. */
+static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct cursor *at, size_t rows)
+{
+    if (at->i + rows < g->rows.count[0]) {
+        for (size_t r = 0; r < rows; r++) {
+            t->a[r] = at->a + (ptrdiff_t)r * g->rows.stride[0];
+            t->c[r] = at->c + (ptrdiff_t)r * g->c_stride[0];
+        }
+        at->a += (ptrdiff_t)rows * g->rows.stride[0];
+        at->c += (ptrdiff_t)rows * g->c_stride[0];
+        at->i += rows;
+    } else {
+        for (size_t r = 0; r < rows; r++) {
+            t->a[r] = at->a;
+            t->c[r] = at->c;
+            cursor_advance(at, g);
+        }
+    }
+    for (size_t r = rows; r < MAX_ROWS; r++) {
+        t->a[r] = t->a[rows - 1];
+        t->c[r] = t->c[rows - 1];
+    }
+}
+
+/* All rows of one panel, for the block of k that t describes. */
+static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t column, size_t width)
+{
+    tile_function *const *functions = tile_functions[g->by_channel][width > VLEN];
+    size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
+    struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
+#if defined(__AVX512F__)
+    bool narrow = !g->by_channel && g->columns - column <= VLEN / 2;
+#endif
+    t->tail = g->columns - column < width ? (g->columns - column) % VLEN : 0;
+    for (size_t left = cnn_nest_size(&g->rows); left > 0;) {
+        size_t kind = left == 1 ? 0 : left <= 4 ? 1 : 2;
+        size_t rows = cnn_size_min(left, kind == 0 ? 1 : kind == 1 ? 4 : largest);
+        tile_take_rows(t, g, &at, rows);
+        tile_function *multiply = functions[kind];
+#if defined(__AVX512F__)
+        if (kind == 2 && narrow)
+            multiply = multiply_narrow;
+#endif
+        multiply(t);
+        left -= rows;
+    }
+}
+
+/* Describes the block of k that begins at step k of total; returns its steps. */
+static size_t tile_take_depth(struct tile *t, const struct cnn_nest *depth, size_t k, size_t total)
+{
+    if (total == 0)
+        return t->segments = t->depth = 0;
+    size_t run = depth->count[0], first = k / run, inside = k % run;
+    t->step = depth->stride[0];
+    t->depth = cnn_size_min(run - inside, DEPTH);
+    t->segments = run > DEPTH ? 1 : cnn_size_min(cnn_size_min(DEPTH / run, SEGMENTS), total / run - first);
+    for (size_t s = 0; s < t->segments; s++)
+        t->segment[s] = (ptrdiff_t)inside * depth->stride[0] + (ptrdiff_t)((first + s) % depth->count[1]) * depth->stride[1] +
+                        (ptrdiff_t)((first + s) / depth->count[1]) * depth->stride[2];
+    return t->segments * t->depth;
+}
+
+/* Joins loops that run on as one, so that the inner ones are long. c_stride: where the same loops step through a second array; may be NULL. */
+static void nest_join(struct cnn_nest *nest, ptrdiff_t *c_stride)
+{
+    for (int joins = 0; joins < 2; joins++) {
+        for (int i = 0; i < 2; i++) {
+            ptrdiff_t count = (ptrdiff_t)nest->count[i];
+            bool go_on = nest->stride[i + 1] == count * nest->stride[i] && (!c_stride || c_stride[i + 1] == count * c_stride[i]);
+            if (count != 1 && nest->count[i + 1] != 1 && !go_on)
+                continue;
+            if (count == 1) {
+                nest->stride[i] = nest->stride[i + 1];
+                if (c_stride)
+                    c_stride[i] = c_stride[i + 1];
+            }
+            nest->count[i] *= nest->count[i + 1];
+            nest->count[i + 1] = 1;
+        }
+    }
+}
+
+void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
+{
+    struct cnn_gemm g = *request;
+    struct tile t;
+    size_t total = cnn_nest_size(&g.depth), k = 0, steps;
+    nest_join(&g.rows, g.c_stride);
+    nest_join(&g.depth, NULL);
+    do {
+        steps = tile_take_depth(&t, &g.depth, k, total);
+        t.load = g.accumulate || k > 0;
+        t.relu = g.relu && k + steps == total;
+        for (size_t column = 0; column < g.columns; column += CNN_PANEL) {
+            size_t width = cnn_panel_width(g.columns, column);
+            t.b_step = g.b_step ? g.b_step : width;
+            t.b = g.b + column * total + k * t.b_step;
+            t.bias = g.bias ? g.bias + column : NULL;
+            panel_multiply(&t, &g, column, width);
+        }
+        k += steps;
+    } while (k < total);
+}

@@ -1,0 +1,59 @@
+/* The one matrix product under every convolution and dense layer: a batch-reduce GEMM with a register-blocked micro-kernel (Georganas et al., "High-
+ * Performance Deep Learning via a Single Building Block", 2019).
+ *
+ *   c[row][column] (+)= sum over k of a[row + k] * b[k][column]
+ *
+ * Rows and k are each a nest of three loops over the array a: in a forward convolution rows are (image, line, pixel) and k is (kernel row, kernel
+ * column, channel); in the gradient of the weights they change places. */
+#ifndef CNN_KERNELS_VECTOR_GEMM_H
+#define CNN_KERNELS_VECTOR_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernels/vector/vector.h"
+
+/* b is packed in panels of CNN_PANEL columns, each [k][CNN_PANEL]; the last is [k][VLEN] where VLEN columns are enough. Unused columns may hold
+ * anything. */
+#define CNN_PANEL ((size_t)2 * VLEN)
+
+/* Columns as packed: whole vectors. */
+static inline size_t cnn_packed_columns(size_t columns)
+{
+    return (columns + VLEN - 1) / VLEN * VLEN;
+}
+
+/* Columns as packed in the panel that begins at column. */
+static inline size_t cnn_panel_width(size_t columns, size_t column)
+{
+    return columns - column > VLEN ? CNN_PANEL : VLEN;
+}
+
+/* Three loops, [0] the innermost, each stepping through an array by its stride. */
+struct cnn_nest {
+    size_t count[3];
+    ptrdiff_t stride[3];
+};
+
+static inline size_t cnn_nest_size(const struct cnn_nest *nest)
+{
+    return nest->count[0] * nest->count[1] * nest->count[2];
+}
+
+struct cnn_gemm {
+    const float *a;
+    struct cnn_nest rows, depth; /* steps in a; depth may be empty: c is then the bias */
+    bool by_channel;             /* depthwise: a[row + k + column] instead of a[row + k]; a is read up to cnn_packed_columns(columns) */
+    const float *b;
+    size_t b_step; /* floats from one k to the next, for one panel that lies in b as it is; 0: packed */
+    size_t columns;
+    float *c;
+    ptrdiff_t c_stride[3]; /* steps of rows in c */
+    const float *bias;     /* per column; may be NULL */
+    bool accumulate;       /* add to c; bias is then not added */
+    bool relu;
+};
+
+void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *g);
+
+#endif

@@ -1,0 +1,166 @@
+/* The optimisers' updates (PyTorch 1.13's formulas, single-tensor) and the sum of arrays. Plain loops over elements, of which the compiler makes
+ * vector code; ref is made from this file too. */
+#include <math.h>
+
+#include "kernels/internal.h"
+#include "kernels/vector/ops.h"
+#include "util/parallel.h"
+
+#define SUM_RUN ((size_t)1024) /* elements added up in a buffer, because y may be one of the summands */
+
+struct sum_work {
+    size_t count, size;
+    const float *const *x;
+    float *y;
+};
+
+static void sum_run(const struct sum_work *s, size_t begin, size_t size)
+{
+    float total[SUM_RUN];
+    memcpy(total, s->x[0] + begin, size * sizeof *total);
+    for (size_t k = 1; k < s->count; k++) {
+        const float *x = s->x[k] + begin;
+        for (size_t i = 0; i < size; i++)
+            total[i] += x[i];
+    }
+    memcpy(s->y + begin, total, size * sizeof *total);
+}
+
+static void sum_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct sum_work *s = context;
+    size_t end = cnn_size_min(s->size, (task + 1) * CNN_BLOCK);
+    for (size_t begin = task * CNN_BLOCK; begin < end; begin += SUM_RUN)
+        sum_run(s, begin, cnn_size_min(SUM_RUN, end - begin));
+}
+
+void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x, float *y)
+{
+    struct sum_work s = {.count = count, .size = size, .x = x, .y = y};
+    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), sum_block, &s);
+}
+
+struct sgd_work {
+    size_t size;
+    float *w, *m;
+    const float *grad;
+    float lr, momentum, weight_decay;
+    bool nesterov, first;
+};
+
+static void sgd_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct sgd_work *s = context;
+    size_t begin = task * CNN_BLOCK, size = cnn_size_min(s->size - begin, CNN_BLOCK);
+    float *restrict w = s->w + begin, *restrict m = s->m ? s->m + begin : NULL;
+    const float *restrict grad = s->grad + begin;
+    float lr = s->lr, momentum = s->momentum, decay = s->weight_decay;
+    bool nesterov = s->nesterov, first = s->first;
+    if (!m) {
+        for (size_t i = 0; i < size; i++)
+            w[i] -= lr * (grad[i] + decay * w[i]);
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        float g = grad[i] + decay * w[i];
+        float velocity = first ? g : momentum * m[i] + g;
+        m[i] = velocity;
+        w[i] -= lr * (nesterov ? g + momentum * velocity : velocity);
+    }
+}
+
+void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov,
+                           bool first)
+{
+    struct sgd_work s = {.size = size,
+                         .w = w,
+                         .m = m,
+                         .grad = grad,
+                         .lr = lr,
+                         .momentum = momentum,
+                         .weight_decay = weight_decay,
+                         .nesterov = nesterov,
+                         .first = first};
+    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), sgd_block, &s);
+}
+
+struct adam_work {
+    size_t size;
+    float *w, *m, *v;
+    const float *grad;
+    float beta1, beta2, eps;
+    float l2, shrink;              /* weight decay: coupled, added to the gradient; decoupled, what a weight is first multiplied by */
+    float step_size, inverse_root; /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
+};
+
+static void adam_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct adam_work *a = context;
+    size_t begin = task * CNN_BLOCK, size = cnn_size_min(a->size - begin, CNN_BLOCK);
+    float *restrict w = a->w + begin, *restrict m = a->m + begin, *restrict v = a->v + begin;
+    const float *restrict grad = a->grad + begin;
+    float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, l2 = a->l2, shrink = a->shrink, step = a->step_size, root = a->inverse_root;
+    for (size_t i = 0; i < size; i++) {
+        float old = w[i] * shrink, g = grad[i] + l2 * old;
+        m[i] = beta1 * m[i] + (1.0f - beta1) * g;
+        v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
+        w[i] = old - step * m[i] / (sqrtf(v[i]) * root + eps);
+    }
+}
+
+void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps,
+                            float weight_decay, bool decoupled, size_t step)
+{
+    double rate = (double)lr, t = (double)step;
+    struct adam_work a = {
+        .size = size,
+        .w = w,
+        .m = m,
+        .v = v,
+        .grad = grad,
+        .beta1 = beta1,
+        .beta2 = beta2,
+        .eps = eps,
+        .l2 = decoupled ? 0.0f : weight_decay,
+        .shrink = decoupled ? (float)(1.0 - rate * (double)weight_decay) : 1.0f,
+        .step_size = (float)(rate / (1.0 - pow((double)beta1, t))),
+        .inverse_root = (float)(1.0 / sqrt(1.0 - pow((double)beta2, t))),
+    };
+    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), adam_block, &a);
+}
+
+struct rmsprop_work {
+    size_t size;
+    float *w, *v, *m;
+    const float *grad;
+    float lr, alpha, eps, momentum, weight_decay;
+};
+
+static void rmsprop_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct rmsprop_work *r = context;
+    size_t begin = task * CNN_BLOCK, size = cnn_size_min(r->size - begin, CNN_BLOCK);
+    float *restrict w = r->w + begin, *restrict v = r->v + begin, *restrict m = r->m ? r->m + begin : NULL;
+    const float *restrict grad = r->grad + begin;
+    float lr = r->lr, alpha = r->alpha, eps = r->eps, momentum = r->momentum, decay = r->weight_decay;
+    for (size_t i = 0; i < size; i++) {
+        float g = grad[i] + decay * w[i];
+        v[i] = alpha * v[i] + (1.0f - alpha) * g * g;
+        float change = g / (sqrtf(v[i]) + eps);
+        if (m)
+            change = m[i] = momentum * m[i] + change;
+        w[i] -= lr * change;
+    }
+}
+
+void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
+                               float weight_decay)
+{
+    struct rmsprop_work r = {
+        .size = size, .w = w, .v = v, .m = m, .grad = grad, .lr = lr, .alpha = alpha, .eps = eps, .momentum = momentum, .weight_decay = weight_decay};
+    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), rmsprop_block, &r);
+}

@@ -1,0 +1,166 @@
+/* Max and average pooling, vectors along the channels. Forward's tasks are runs of output rows, backward's are runs of input rows: each collects
+ * from the windows that cover it, in a fixed order. */
+#include <math.h>
+
+#include "kernels/internal.h"
+#include "kernels/vector/ops.h"
+#include "util/parallel.h"
+
+struct pool_work {
+    const struct cnn_pool *p;
+    size_t rows, block; /* rows of all images together, rows of one task */
+    const float *x, *dy;
+    const unsigned short *chosen;
+    float *y, *dx;
+    unsigned short *choice;
+};
+
+typedef unsigned short vshort __attribute__((vector_size(VLEN * sizeof(unsigned short))));
+
+static inline vfloat load_lanes(const float *p, size_t lanes)
+{
+    return lanes == VLEN ? vload(p) : vload_tail(p, lanes);
+}
+
+static inline void store_lanes(float *p, size_t lanes, vfloat v)
+{
+    if (lanes == VLEN)
+        vstore(p, v);
+    else
+        vstore_tail(p, lanes, v);
+}
+
+static inline void store_choice(unsigned short *choice, size_t lanes, vint at)
+{
+    vshort v = __builtin_convertvector(at, vshort);
+    if (lanes == VLEN)
+        memcpy(choice, &v, sizeof v);
+    else
+        for (size_t i = 0; i < lanes; i++)
+            choice[i] = v[i];
+}
+
+/* lanes channels of one window; x: the image, from the first of these channels on. The first maximum is kept, a NaN beats all. */
+static inline void window_max(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns, const float *x, size_t lanes, float *y,
+                              unsigned short *choice)
+{
+    vfloat best = vset(-INFINITY);
+    vint at = (vint){0} + (int)(rows.skipped * p->kernel_w + columns.skipped);
+    for (size_t iy = rows.begin; iy < rows.end; iy++) {
+        int position = (int)((rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped);
+        for (size_t ix = columns.begin; ix < columns.end; ix++, position++) {
+            vfloat v = load_lanes(x + (iy * p->in_w + ix) * p->channels, lanes);
+            vint better = (v > best) | (v != v);
+            best = vselect(better, v, best);
+            at = (better & position) | (~better & at);
+        }
+    }
+    store_lanes(y, lanes, best);
+    if (choice)
+        store_choice(choice, lanes, at);
+}
+
+/* Summed row by row, so that a global pool over a large image does not lose digits. */
+static inline void window_average(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns, const float *x, size_t lanes, float *y)
+{
+    vfloat sum = {0};
+    for (size_t iy = rows.begin; iy < rows.end; iy++) {
+        vfloat row = {0};
+        for (size_t ix = columns.begin; ix < columns.end; ix++)
+            row += load_lanes(x + (iy * p->in_w + ix) * p->channels, lanes);
+        sum += row;
+    }
+    store_lanes(y, lanes, sum * cnn_window_scale(p, rows, columns));
+}
+
+static inline void forward_lanes(const struct pool_work *k, struct cnn_window rows, struct cnn_window columns, const float *x, size_t out,
+                                 size_t lanes)
+{
+    if (k->p->average)
+        window_average(k->p, rows, columns, x, lanes, k->y + out);
+    else
+        window_max(k->p, rows, columns, x, lanes, k->y + out, k->choice ? k->choice + out : NULL);
+}
+
+static void forward_rows(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct pool_work *k = context;
+    const struct cnn_pool *p = k->p;
+    size_t full = p->channels / VLEN * VLEN;
+    for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
+        const float *x = k->x + row / p->out_h * p->in_h * p->in_w * p->channels;
+        struct cnn_window rows = cnn_window_rows(p, row % p->out_h);
+        for (size_t ox = 0; ox < p->out_w; ox++) {
+            struct cnn_window columns = cnn_window_columns(p, ox);
+            size_t out = (row * p->out_w + ox) * p->channels;
+            for (size_t ch = 0; ch < full; ch += VLEN)
+                forward_lanes(k, rows, columns, x + ch, out + ch, VLEN);
+            if (full < p->channels)
+                forward_lanes(k, rows, columns, x + full, out + full, p->channels - full);
+        }
+    }
+}
+
+void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice)
+{
+    struct pool_work k = {.p = p, .rows = n * p->out_h, .x = x, .y = y, .choice = choice};
+    k.block = cnn_block_rows(p->in_w * p->channels * cnn_size_min(p->stride_h, p->in_h));
+    cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), forward_rows, &k);
+}
+
+/* Adds to input pixel dx its part of the gradient of an output pixel: an equal part, or all where it was chosen. Plain loops, which the compiler
+ * turns into vectors: with few channels that is faster than tails by mask. */
+static inline void collect_average(size_t channels, const float *restrict dy, float scale, float *restrict dx)
+{
+    for (size_t ch = 0; ch < channels; ch++)
+        dx[ch] += dy[ch] * scale;
+}
+
+static inline void collect_max(size_t channels, const float *restrict dy, const unsigned short *restrict choice, unsigned short position,
+                               float *restrict dx)
+{
+    for (size_t ch = 0; ch < channels; ch++)
+        dx[ch] += choice[ch] == position ? dy[ch] : 0.0f;
+}
+
+/* The part of dx's row iy that comes from row oy of the output; window rows: that output row's. */
+static void collect_row(const struct pool_work *k, size_t image, size_t iy, size_t oy, struct cnn_window rows, float *dx)
+{
+    const struct cnn_pool *p = k->p;
+    size_t channels = p->channels, ky = rows.skipped + iy - rows.begin;
+    for (size_t ox = 0; ox < p->out_w; ox++) {
+        struct cnn_window columns = cnn_window_columns(p, ox);
+        size_t out = ((image * p->out_h + oy) * p->out_w + ox) * channels, position = ky * p->kernel_w + columns.skipped;
+        float scale = p->average ? cnn_window_scale(p, rows, columns) : 0.0f;
+        for (size_t ix = columns.begin; ix < columns.end; ix++, position++) {
+            if (p->average)
+                collect_average(channels, k->dy + out, scale, dx + ix * channels);
+            else
+                collect_max(channels, k->dy + out, k->chosen + out, (unsigned short)position, dx + ix * channels);
+        }
+    }
+}
+
+static void backward_rows(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct pool_work *k = context;
+    const struct cnn_pool *p = k->p;
+    size_t row_size = p->in_w * p->channels;
+    for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
+        size_t image = row / p->in_h, iy = row % p->in_h, padded = iy + p->pad_top;
+        float *dx = k->dx + row * row_size;
+        memset(dx, 0, row_size * sizeof *dx);
+        size_t oy = padded < p->kernel_h ? 0 : (padded - p->kernel_h) / p->stride_h + 1; /* the first whose window reaches down to this row */
+        for (; oy < p->out_h && oy * p->stride_h <= padded; oy++)
+            collect_row(k, image, iy, oy, cnn_window_rows(p, oy), dx);
+    }
+}
+
+void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx)
+{
+    struct pool_work k = {.p = p, .rows = n * p->in_h, .dy = dy, .chosen = choice, .dx = dx};
+    k.block = cnn_block_rows(p->in_w * p->channels);
+    cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), backward_rows, &k);
+}

@@ -1,0 +1,30 @@
+/* This instruction set's table. */
+#include "kernels/vector/conv.h"
+#include "kernels/vector/ops.h"
+
+#define STRING2(x) #x
+#define STRING(x)  STRING2(x)
+
+extern const struct cnn_kernels CNN_ISA_NAME(cnn_kernels);
+
+const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
+    .name = STRING(CNN_ISA),
+    .conv_packed_floats = CNN_ISA_NAME(cnn_conv_packed_floats),
+    .conv_scratch_floats = CNN_ISA_NAME(cnn_conv_scratch_floats),
+    .conv_pack = CNN_ISA_NAME(cnn_conv_pack),
+    .conv_forward = CNN_ISA_NAME(cnn_conv_forward),
+    .conv_backward_data = CNN_ISA_NAME(cnn_conv_backward_data),
+    .conv_backward_weights = CNN_ISA_NAME(cnn_conv_backward_weights),
+    .pool_forward = CNN_ISA_NAME(cnn_pool_forward),
+    .pool_backward = CNN_ISA_NAME(cnn_pool_backward),
+    .batch_norm_scratch_floats = CNN_ISA_NAME(cnn_batch_norm_scratch_floats),
+    .batch_norm_statistics = CNN_ISA_NAME(cnn_batch_norm_statistics),
+    .batch_norm_forward = CNN_ISA_NAME(cnn_batch_norm_forward),
+    .batch_norm_backward = CNN_ISA_NAME(cnn_batch_norm_backward),
+    .activation_forward = CNN_ISA_NAME(cnn_activation_forward),
+    .activation_backward = CNN_ISA_NAME(cnn_activation_backward),
+    .sum = CNN_ISA_NAME(cnn_sum),
+    .sgd = CNN_ISA_NAME(cnn_sgd),
+    .adam = CNN_ISA_NAME(cnn_adam),
+    .rmsprop = CNN_ISA_NAME(cnn_rmsprop),
+};

@@ -1,0 +1,124 @@
+/* Vectors of floats by GCC's vector extension, as wide as the instruction set this file is compiled for (CNN_ISA: sse2, avx2, avx512, vec128).
+ * a + b, a * b, a < b and so on work lane by lane; a * b + c becomes one fused instruction where the CPU has it. */
+#ifndef CNN_KERNELS_VECTOR_VECTOR_H
+#define CNN_KERNELS_VECTOR_VECTOR_H
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+/* CNN_ISA_NAME(cnn_conv_forward) is cnn_conv_forward_avx2: the external name of this instruction set's copy. */
+#define CNN_ISA_PASTE2(name, isa) name##_##isa
+#define CNN_ISA_PASTE(name, isa)  CNN_ISA_PASTE2(name, isa)
+#define CNN_ISA_NAME(name)        CNN_ISA_PASTE(name, CNN_ISA)
+
+#if defined(__AVX512F__)
+#define VLEN 16 /* floats in a vector */
+#elif defined(__AVX2__)
+#define VLEN 8
+#else
+#define VLEN 4
+#endif
+
+typedef float vfloat __attribute__((vector_size(VLEN * sizeof(float))));
+typedef int vint __attribute__((vector_size(VLEN * sizeof(int)))); /* also a mask: what comparing two vfloat gives, each lane 0 or -1 */
+
+static inline vfloat vset(float x)
+{
+    return x - (vfloat){0}; /* minus: keeps -0 */
+}
+
+/* p need not be aligned. */
+static inline vfloat vload(const float *p)
+{
+    vfloat v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void vstore(float *p, vfloat v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* The first n < VLEN floats; the other lanes are 0, and their memory is not touched. */
+static inline vfloat vload_tail(const float *p, size_t n)
+{
+#if defined(__AVX512F__)
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
+#else
+    vfloat v = {0};
+    for (size_t i = 0; i < n; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+static inline void vstore_tail(float *p, size_t n, vfloat v)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+#elif defined(__SSE2__)
+    /* Not AVX2's masked store, which takes dozens of cycles on some CPUs. */
+#if defined(__AVX2__)
+    __m128 part = _mm256_castps256_ps128(v);
+    if (n & 4) {
+        _mm_storeu_ps(p, part);
+        part = _mm256_extractf128_ps(v, 1);
+        p += 4;
+    }
+#else
+    __m128 part = v;
+#endif
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, part);
+        part = _mm_movehl_ps(part, part);
+        p += 2;
+    }
+    if (n & 1)
+        _mm_store_ss(p, part);
+#else
+    for (size_t i = 0; i < n; i++)
+        p[i] = v[i];
+#endif
+}
+
+/* Lane by lane: where mask, a; elsewhere b. */
+static inline vfloat vselect(vint mask, vfloat a, vfloat b)
+{
+    return (vfloat)((mask & (vint)a) | (~mask & (vint)b));
+}
+
+/* a > b ? a : b, so NaN in either gives b; vmin as well. vmax(vset(0), x) keeps a NaN of x. */
+static inline vfloat vmax(vfloat a, vfloat b)
+{
+#if defined(__AVX512F__)
+    return _mm512_max_ps(a, b);
+#elif defined(__AVX2__)
+    return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+    return _mm_max_ps(a, b);
+#else
+    return vselect(a > b, a, b);
+#endif
+}
+
+static inline vfloat vmin(vfloat a, vfloat b)
+{
+#if defined(__AVX512F__)
+    return _mm512_min_ps(a, b);
+#elif defined(__AVX2__)
+    return _mm256_min_ps(a, b);
+#elif defined(__SSE2__)
+    return _mm_min_ps(a, b);
+#else
+    return vselect(a < b, a, b);
+#endif
+}
+
+#endif

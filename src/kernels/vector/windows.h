@@ -1,0 +1,102 @@
+/* Windows that slide over images, as all passes of a convolution see them: what is read, how the work is cut into blocks of output lines, and the
+ * padded copy of a block that lets the GEMM read every window as plain memory. */
+#ifndef CNN_KERNELS_VECTOR_WINDOWS_H
+#define CNN_KERNELS_VECTOR_WINDOWS_H
+
+#include <stdint.h>
+
+#include "kernels/internal.h"
+#include "kernels/vector/gemm.h"
+
+/* About how many tasks a large enough operation is cut into, and the multiply-adds that make a task worth a thread. */
+#define CNN_TASKS     ((size_t)16)
+#define CNN_TASK_WORK ((size_t)1 << 17)
+
+/* Output line l, pixel p reads, at tap (i, j), the image at row l * stride_h + i * dilation_h - top, column p * stride_w + j * dilation_w - left. */
+struct cnn_windows {
+    size_t images, height, width, channels; /* of the array that is read */
+    size_t lines, pixels;                   /* window positions */
+    size_t taps_h, taps_w, stride_h, stride_w, dilation_h, dilation_w;
+    ptrdiff_t top, left; /* padding; negative: rows or columns never read */
+    enum cnn_padding_mode mode;
+};
+
+struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n);
+
+/* Rows and columns of the padded image that the windows of some lines cover. */
+size_t CNN_ISA_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines);
+size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w);
+
+/* Whether some window reaches beyond its image. */
+bool CNN_ISA_NAME(cnn_windows_padded)(const struct cnn_windows *w);
+
+/* How images x lines are cut: a block is `lines` lines of one image (`bands` blocks make an image), or all lines of `images` images. */
+struct cnn_blocks {
+    size_t count, images, lines, bands;
+};
+
+/* Blocks of about target window positions, or fewer where the padded copy (floats per pixel) would leave the cache. */
+struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target, size_t floats);
+
+/* Floats of memory that a block's copy takes. */
+size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t floats);
+
+/* One block, ready to read: windows are at image * stride[2] + line * stride[1] + pixel * stride[0], taps as given. */
+struct cnn_view {
+    const float *data;
+    size_t images, lines;
+    size_t first; /* position of the block's first window among all images' windows */
+    ptrdiff_t stride[3], tap_h, tap_w;
+};
+
+/* Block number `block` of the channels [channel, channel + channels) of x, where it lies, or copied to `copy` with `floats` floats per pixel
+ * where it is padded or copy is wanted. The copy's floats beyond channels are not set. */
+struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t block, const float *x, size_t channel,
+                                               size_t channels, size_t floats, bool always_copy, float *copy);
+
+/* Products of sizes that stick at the largest one: what then asks for memory is refused it. */
+static inline size_t cnn_size_times(size_t a, size_t b)
+{
+    size_t product;
+    return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
+}
+
+static inline size_t cnn_size_plus(size_t a, size_t b)
+{
+    size_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
+/* Tasks worth having for so many multiply-adds. */
+static inline size_t cnn_tasks_wanted(size_t work)
+{
+    size_t tasks = work / CNN_TASK_WORK;
+    return tasks < 1 ? 1 : tasks < CNN_TASKS ? tasks : CNN_TASKS;
+}
+
+/* Where the tasks so far are too few, each is split further by ranges of panels: the columns in one range, whole panels. */
+static inline size_t cnn_part_columns(size_t columns, size_t tasks, size_t wanted)
+{
+    size_t panels = cnn_size_divide_up(columns, CNN_PANEL);
+    size_t parts = cnn_size_min(panels, cnn_size_divide_up(wanted, tasks));
+    return cnn_size_divide_up(panels, parts) * CNN_PANEL;
+}
+
+/* Depthwise with one filter per channel: vectors run over channels, and groups are no loop. */
+static inline bool cnn_conv_by_channel(const struct cnn_conv *c)
+{
+    return c->groups > 1 && c->groups == c->in_c && c->groups == c->out_c;
+}
+
+/* A 1x1 convolution (so a dense layer) is one matrix product over all pixels of all images: then sets *n to these, and images to one pixel. */
+static inline bool cnn_conv_flatten(struct cnn_conv *c, size_t *n)
+{
+    if (c->kernel_h * c->kernel_w != 1 || c->stride_h * c->stride_w != 1 || c->pad_top + c->pad_left != 0 || c->in_h != c->out_h ||
+        c->in_w != c->out_w)
+        return false;
+    *n *= c->in_h * c->in_w;
+    c->in_h = c->in_w = c->out_h = c->out_w = 1;
+    return true;
+}
+
+#endif

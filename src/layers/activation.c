@@ -1,0 +1,69 @@
+/* The activation functions as layers of their own. They differ in their formula, which the kernels hold, so one file serves all:
+ * relu max(0, x); relu6 min(max(0, x), 6); leaky_relu x or slope * x; elu x or exp(x) - 1; sigmoid 1 / (1 + exp(-x)); tanh; gelu x * (1 + erf(x / sqrt 2)) / 2;
+ * silu x * sigmoid(x); hardswish x * relu6(x + 3) / 6; softmax exp(x) / sum of exp over the channels. */
+#include "graph/layer.h"
+
+struct settings {
+    double negative_slope; /* leaky_relu alone reads it */
+};
+
+static const struct cnn_key no_keys[] = {CNN_KEY_END};
+
+static const struct cnn_key leaky_keys[] = {
+    {"negative_slope", CNN_KEY_NUMBER, offsetof(struct settings, negative_slope), "0.01", 0, 1, 0, NULL, "slope where x is below zero"}, CNN_KEY_END};
+
+static cnn_status infer(struct cnn_node *node, enum cnn_activation_kind kind, struct cnn_arena *arena, cnn_diag *diag)
+{
+    const struct settings *s = node->settings;
+    struct cnn_activation *activation = cnn_arena_alloc(arena, sizeof *activation);
+    if (!activation)
+        return cnn_fail_memory(diag, sizeof *activation, "a layer");
+    *activation = (struct cnn_activation){kind, (float)s->negative_slope};
+    node->state = activation;
+    node->out = node->in[0];
+    node->reads_x = cnn_activation_needs_input(*activation);
+    node->reads_y = !node->reads_x;
+    node->y_over_x = !node->reads_x;
+    node->dx_over_dy = true;
+    return CNN_OK;
+}
+
+static void forward(const struct cnn_call *call)
+{
+    const struct cnn_activation *activation = call->node->state;
+    const cnn_shape s = call->node->out;
+    call->kernels->activation_forward(*activation, call->n * s.h * s.w, s.c, call->x[0], call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    const struct cnn_activation *activation = call->node->state;
+    const cnn_shape s = call->node->out;
+    if (call->dx[0])
+        call->kernels->activation_backward(*activation, call->n * s.h * s.w, s.c, call->x[0], call->y, call->dy, call->dx[0]);
+}
+
+#define ACTIVATION(name, kind, help, keys)                                                                                                           \
+    static cnn_status infer_##name(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)                                                   \
+    {                                                                                                                                                \
+        return infer(node, kind, arena, diag);                                                                                                       \
+    }                                                                                                                                                \
+    const struct cnn_layer_type cnn_layer_##name = {                                                                                                 \
+        .variant = {#name, help, keys, sizeof(struct settings)},                                                                                     \
+        .min_inputs = 1,                                                                                                                             \
+        .max_inputs = 1,                                                                                                                             \
+        .infer = infer_##name,                                                                                                                       \
+        .forward = forward,                                                                                                                          \
+        .backward = backward,                                                                                                                        \
+    };
+
+ACTIVATION(relu, CNN_ACT_RELU, "max(0, x)", no_keys)
+ACTIVATION(relu6, CNN_ACT_RELU6, "min(max(0, x), 6)", no_keys)
+ACTIVATION(leaky_relu, CNN_ACT_LEAKY_RELU, "x, or negative_slope * x below zero", leaky_keys)
+ACTIVATION(elu, CNN_ACT_ELU, "x, or exp(x) - 1 below zero", no_keys)
+ACTIVATION(sigmoid, CNN_ACT_SIGMOID, "1 / (1 + exp(-x))", no_keys)
+ACTIVATION(tanh, CNN_ACT_TANH, "hyperbolic tangent", no_keys)
+ACTIVATION(gelu, CNN_ACT_GELU, "x * (1 + erf(x / sqrt(2))) / 2", no_keys)
+ACTIVATION(silu, CNN_ACT_SILU, "x / (1 + exp(-x))", no_keys)
+ACTIVATION(hardswish, CNN_ACT_HARDSWISH, "x * min(max(0, x + 3), 6) / 6", no_keys)
+ACTIVATION(softmax, CNN_ACT_SOFTMAX, "exp(x) / sum of exp(x) over the channels: probabilities", no_keys)

@@ -1,0 +1,70 @@
+/* Add: the sum of several values of one shape, for residual connections. He et al., "Deep Residual Learning", 2015. */
+#include "layers/weighted.h"
+
+#include <string.h>
+
+enum { SLOT_LINEAR };
+
+struct settings {
+    int activation;
+};
+
+static const struct cnn_key keys[] = {CNN_ACTIVATION_KEY(offsetof(struct settings, activation)), CNN_KEY_END};
+
+static struct cnn_activation activation_of(const struct cnn_node *node)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_activation){(enum cnn_activation_kind)s->activation, 0.01f};
+}
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    (void)arena;
+    const cnn_shape first = node->in[0];
+    for (size_t i = 1; i < node->input_count; i++) {
+        const cnn_shape s = node->in[i];
+        if (s.rank == first.rank && s.c == first.c && s.h == first.h && s.w == first.w)
+            continue;
+        char a[64], b[64];
+        cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' adds unlike shapes: its input 1 is %s, its input %zu is %s",
+                                     node->name, cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
+        cnn_hint(diag, "a conv with kernel_size 1 brings one of them to the other's channels and, with stride, size");
+        return status;
+    }
+    struct cnn_activation activation = activation_of(node);
+    node->out = first;
+    if (cnn_activation_needs_input(activation))
+        cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(first), 0);
+    else
+        node->reads_y = activation.kind != CNN_ACT_NONE;
+    return CNN_OK;
+}
+
+static void forward(const struct cnn_call *call)
+{
+    const cnn_shape s = call->node->out;
+    struct cnn_activation activation = activation_of(call->node);
+    float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
+    call->kernels->sum(call->node->input_count, call->n * cnn_shape_count(s), call->x, linear);
+    if (activation.kind != CNN_ACT_NONE)
+        call->kernels->activation_forward(activation, call->n * s.h * s.w, s.c, linear, call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    const cnn_shape s = call->node->out;
+    struct cnn_activation activation = activation_of(call->node);
+    if (activation.kind != CNN_ACT_NONE)
+        call->kernels->activation_backward(activation, call->n * s.h * s.w, s.c, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
+    for (size_t i = 0; i < call->node->input_count; i++)
+        if (call->dx[i])
+            memcpy(call->dx[i], call->dy, call->n * cnn_shape_count(s) * sizeof(float));
+}
+
+const struct cnn_layer_type cnn_layer_add = {
+    .variant = {"add", "sum of several layers' outputs (from: [a, b])", keys, sizeof(struct settings)},
+    .min_inputs = 2,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+};

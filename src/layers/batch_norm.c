@@ -1,0 +1,127 @@
+/* Batch normalisation, Ioffe and Szegedy 2015: y = gamma * (x - mean) / sqrt(var + eps) + beta for each channel. In training mean and biased variance are the
+ * batch's; the running averages take the unbiased variance (as PyTorch) and serve in evaluation. */
+#include "layers/weighted.h"
+
+enum { SLOT_GAMMA, SLOT_BETA, SLOT_MEAN, SLOT_VARIANCE, SLOT_BATCH, SLOT_LINEAR }; /* BATCH: mean and variance of this batch */
+
+struct settings {
+    double eps, momentum;
+    int activation;
+};
+
+static const struct cnn_key keys[] = {
+    {"eps", CNN_KEY_NUMBER, offsetof(struct settings, eps), "1e-5", 0, 1, CNN_KEY_OPEN_MIN, NULL, "added to the variance before its root is taken"},
+    {"momentum", CNN_KEY_NUMBER, offsetof(struct settings, momentum), "0.1", 0, 1, 0, NULL, "weight of the new value in the running averages"},
+    CNN_ACTIVATION_KEY(offsetof(struct settings, activation)),
+    CNN_KEY_END};
+
+static struct cnn_activation activation_of(const struct cnn_node *node)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_activation){(enum cnn_activation_kind)s->activation, 0.01f};
+}
+
+static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_batch_norm){n * node->out.h * node->out.w, node->out.c, (float)s->eps};
+}
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    (void)arena, (void)diag;
+    size_t c = node->in[0].c;
+    struct cnn_activation activation = activation_of(node);
+    bool needs_linear = cnn_activation_needs_input(activation);
+    node->out = node->in[0];
+    cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c);
+    cnn_node_declare(node, SLOT_BETA, CNN_ROLE_BIAS, "bias", 1, &c);
+    cnn_node_declare(node, SLOT_MEAN, CNN_ROLE_STATISTIC, "running_mean", 1, &c);
+    cnn_node_declare(node, SLOT_VARIANCE, CNN_ROLE_STATISTIC, "running_var", 1, &c);
+    cnn_node_declare_saved(node, SLOT_BATCH, 0, 2 * cnn_round_floats(c));
+    if (needs_linear)
+        cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(node->out), 0);
+    node->reads_x = true;
+    node->reads_y = activation.kind != CNN_ACT_NONE && !needs_linear;
+    node->dx_over_dy = true;
+    return CNN_OK;
+}
+
+static void init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values)
+{
+    (void)rng;
+    float first = slot == SLOT_GAMMA || slot == SLOT_VARIANCE ? 1 : 0;
+    for (size_t i = 0; i < node->tensors[slot].count; i++)
+        values[i] = first;
+}
+
+static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
+{
+    struct cnn_batch_norm b = geometry(node, n);
+    return kernels->batch_norm_scratch_floats(&b);
+}
+
+static void update_running(const struct cnn_call *call, const struct cnn_batch_norm *b, const float *mean, const float *variance)
+{
+    const struct settings *s = call->node->settings;
+    float new = (float)s->momentum, old = (float)(1 - s->momentum);
+    float unbias = b->rows > 1 ? (float)b->rows / (float)(b->rows - 1) : 1;
+    for (size_t c = 0; c < b->channels; c++) {
+        call->value[SLOT_MEAN][c] = old * call->value[SLOT_MEAN][c] + new *mean[c];
+        call->value[SLOT_VARIANCE][c] = old * call->value[SLOT_VARIANCE][c] + new *unbias *variance[c];
+    }
+}
+
+static bool fusable(struct cnn_activation a)
+{
+    return a.kind != CNN_ACT_SOFTMAX && !cnn_activation_needs_input(a);
+}
+
+static void forward(const struct cnn_call *call)
+{
+    struct cnn_batch_norm b = geometry(call->node, call->n);
+    struct cnn_activation activation = activation_of(call->node), none = {CNN_ACT_NONE, 0};
+    const float *mean = call->value[SLOT_MEAN], *variance = call->value[SLOT_VARIANCE];
+    if (call->training) {
+        float *batch_mean = call->value[SLOT_BATCH], *batch_variance = batch_mean + cnn_round_floats(b.channels);
+        call->kernels->batch_norm_statistics(&b, call->x[0], batch_mean, batch_variance, call->scratch);
+        update_running(call, &b, batch_mean, batch_variance);
+        mean = batch_mean;
+        variance = batch_variance;
+    }
+    float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
+    call->kernels->batch_norm_forward(&b, call->x[0], mean, variance, call->value[SLOT_GAMMA], call->value[SLOT_BETA],
+                                      fusable(activation) ? activation : none, linear);
+    if (!fusable(activation))
+        call->kernels->activation_forward(activation, b.rows, b.channels, linear, call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    struct cnn_batch_norm b = geometry(call->node, call->n);
+    struct cnn_activation activation = activation_of(call->node), none = {CNN_ACT_NONE, 0};
+    const float *mean = call->value[SLOT_BATCH], *variance = mean + cnn_round_floats(b.channels);
+    if (!fusable(activation))
+        call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
+    float *dx = call->dx[0] ? call->dx[0] : call->dy; /* dy is dead afterwards */
+    call->kernels->batch_norm_backward(&b, call->x[0], call->y, call->dy, mean, variance, call->value[SLOT_GAMMA],
+                                       fusable(activation) ? activation : none, dx, call->grad[SLOT_GAMMA], call->grad[SLOT_BETA], call->scratch);
+}
+
+static void describe(const struct cnn_node *node, struct cnn_text *out)
+{
+    cnn_text_printf(out, "parameters: scale and shift, 2 * %zu = %zu (and 2 * %zu running statistics, not trained)\n", node->out.c, 2 * node->out.c,
+                    node->out.c);
+}
+
+const struct cnn_layer_type cnn_layer_batch_norm = {
+    .variant = {"batch_norm", "normalises every channel over the batch, then scales and shifts it", keys, sizeof(struct settings)},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .init = init,
+    .scratch = scratch,
+    .forward = forward,
+    .backward = backward,
+    .describe = describe,
+};

@@ -1,0 +1,63 @@
+/* Concat: joins the channels of several values whose heights and widths agree. */
+#include "graph/layer.h"
+
+#include <string.h>
+
+static const struct cnn_key keys[] = {CNN_KEY_END};
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    (void)arena;
+    node->out = node->in[0];
+    for (size_t i = 1; i < node->input_count; i++) {
+        const cnn_shape first = node->in[0], s = node->in[i];
+        if (s.rank != first.rank || s.h != first.h || s.w != first.w) {
+            char a[64], b[64];
+            return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' joins unlike sizes: its input 1 is %s, its input %zu is %s", node->name,
+                            cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
+        }
+        node->out.c += s.c;
+    }
+    return CNN_OK;
+}
+
+static void forward(const struct cnn_call *call)
+{
+    const cnn_shape out = call->node->out;
+    size_t pixels = call->n * out.h * out.w, at = 0;
+    for (size_t i = 0; i < call->node->input_count; i++) {
+        size_t c = call->node->in[i].c;
+        for (size_t p = 0; p < pixels; p++)
+            memcpy(call->y + p * out.c + at, call->x[i] + p * c, c * sizeof(float));
+        at += c;
+    }
+}
+
+static void backward(const struct cnn_call *call)
+{
+    const cnn_shape out = call->node->out;
+    size_t pixels = call->n * out.h * out.w, at = 0;
+    for (size_t i = 0; i < call->node->input_count; i++) {
+        size_t c = call->node->in[i].c;
+        for (size_t p = 0; call->dx[i] && p < pixels; p++)
+            memcpy(call->dx[i] + p * c, call->dy + p * out.c + at, c * sizeof(float));
+        at += c;
+    }
+}
+
+static void describe(const struct cnn_node *node, struct cnn_text *out)
+{
+    cnn_text_printf(out, "channels:");
+    for (size_t i = 0; i < node->input_count; i++)
+        cnn_text_printf(out, "%s %zu", i ? " +" : "", node->in[i].c);
+    cnn_text_printf(out, " = %zu\n", node->out.c);
+}
+
+const struct cnn_layer_type cnn_layer_concat = {
+    .variant = {"concat", "joins the channels of several layers (from: [a, b])", keys, 0},
+    .min_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .describe = describe,
+};

@@ -1,0 +1,52 @@
+/* Dropout, Srivastava et al. 2014, inverted: in training a share `rate` of the values becomes 0 and the rest is scaled by 1 / (1 - rate); in evaluation
+ * nothing happens. Backward draws the same mask again from the step's seed. */
+#include "graph/layer.h"
+
+#include <string.h>
+
+struct settings {
+    double rate;
+};
+
+static const struct cnn_key keys[] = {
+    {"rate", CNN_KEY_NUMBER, offsetof(struct settings, rate), "0.5", 0, 1, CNN_KEY_OPEN_MAX, NULL, "share of the values that are dropped"},
+    CNN_KEY_END};
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    (void)arena, (void)diag;
+    node->out = node->in[0];
+    node->y_over_x = true;
+    node->dx_over_dy = true;
+    return CNN_OK;
+}
+
+static void apply(const struct cnn_call *call, const float *from, float *to)
+{
+    const struct settings *s = call->node->settings;
+    size_t size = call->n * cnn_shape_count(call->node->out);
+    if (call->training && s->rate > 0)
+        cnn_dropout(size, (float)s->rate, call->seed, from, to);
+    else if (from != to)
+        memcpy(to, from, size * sizeof *to);
+}
+
+static void forward(const struct cnn_call *call)
+{
+    apply(call, call->x[0], call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    if (call->dx[0])
+        apply(call, call->dy, call->dx[0]);
+}
+
+const struct cnn_layer_type cnn_layer_dropout = {
+    .variant = {"dropout", "drops values at random in training", keys, sizeof(struct settings)},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,54 @@
+/* Flatten: c x h x w becomes one list of c * h * w numbers in channel, row, column order, as every framework has it; activations are stored channels last,
+ * so the values are transposed. */
+#include "graph/layer.h"
+
+#include <string.h>
+
+static const struct cnn_key keys[] = {CNN_KEY_END};
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    (void)arena, (void)diag;
+    const cnn_shape in = node->in[0];
+    bool same_order = in.c == 1 || in.h * in.w == 1;
+    node->out = (cnn_shape){1, cnn_shape_count(in), 1, 1};
+    node->y_over_x = node->dx_over_dy = same_order;
+    return CNN_OK;
+}
+
+static void move(size_t n, size_t a, size_t b, const float *from, float *to)
+{
+    if (a > 1 && b > 1)
+        cnn_transpose(n, a, b, from, to);
+    else if (from != to)
+        memcpy(to, from, n * a * b * sizeof *to);
+}
+
+static void forward(const struct cnn_call *call)
+{
+    const cnn_shape in = call->node->in[0];
+    move(call->n, in.h * in.w, in.c, call->x[0], call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    const cnn_shape in = call->node->in[0];
+    if (call->dx[0])
+        move(call->n, in.c, in.h * in.w, call->dy, call->dx[0]);
+}
+
+static void describe(const struct cnn_node *node, struct cnn_text *out)
+{
+    const cnn_shape in = node->in[0];
+    cnn_text_printf(out, "size: %zu*%zu*%zu = %zu\n", in.c, in.h, in.w, node->out.c);
+}
+
+const struct cnn_layer_type cnn_layer_flatten = {
+    .variant = {"flatten", "turns c x h x w into one list of numbers", keys, 0},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .describe = describe,
+};

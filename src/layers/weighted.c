@@ -1,0 +1,261 @@
+/* The common part of conv, depthwise_conv and dense: initial values, execution, literal weights. Initialisation after He et al., "Delving Deep into
+ * Rectifiers", 2015 (he), Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010 (glorot), LeCun et al.,
+ * "Efficient BackProp", 1998 (lecun). */
+#include "layers/weighted.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *const cnn_activation_choices[] = {"none", "relu", "relu6", "leaky_relu", "elu",     "sigmoid",
+                                              "tanh", "gelu", "silu",  "hardswish",  "softmax", NULL};
+
+enum init_kind { INIT_HE_NORMAL, INIT_HE_UNIFORM, INIT_GLOROT_NORMAL, INIT_GLOROT_UNIFORM, INIT_LECUN_NORMAL, INIT_ZEROS };
+const char *const cnn_padding_mode_choices[] = {"zeros", "reflect", "replicate", NULL};
+const char *const cnn_init_choices[] = {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros", NULL};
+
+/* Depth of a list's nesting along its first items: 0 for a scalar. */
+static size_t list_depth(const struct cnn_yaml *node)
+{
+    size_t depth = 0;
+    while (node->kind == CNN_YAML_SEQUENCE && node->count > 0) {
+        depth++;
+        node = node->items[0];
+    }
+    return depth;
+}
+
+/* Reads nested lists of exactly dims into *next, which moves on. */
+static cnn_status read_nested(const struct cnn_yaml *node, size_t rank, const size_t *dims, float **next, cnn_diag *diag)
+{
+    double number;
+    if (rank == 0) {
+        if (node->kind != CNN_YAML_SCALAR || !cnn_yaml_as_number(node, &number) || !isfinite(number))
+            return cnn_fail(diag, CNN_INVALID, &node->where, "literal weights are numbers in nested lists");
+        *(*next)++ = (float)number;
+        return CNN_OK;
+    }
+    if (node->kind != CNN_YAML_SEQUENCE || node->count != dims[0])
+        return cnn_fail(diag, CNN_INVALID, &node->where, "this list of literal weights has %zu items; the layer needs %zu here",
+                        node->kind == CNN_YAML_SEQUENCE ? node->count : 0, dims[0]);
+    for (size_t i = 0; i < node->count; i++) {
+        cnn_status status = read_nested(node->items[i], rank - 1, dims + 1, next, diag);
+        if (status != CNN_OK)
+            return status;
+    }
+    return CNN_OK;
+}
+
+/* Literal values in lists of dims, from which dimensions of 1 in front (filters, channels) may be left out. */
+static cnn_status read_literal(const struct cnn_yaml *node, size_t rank, const size_t *dims, struct cnn_arena *arena, float **out, cnn_diag *diag)
+{
+    size_t kept[4], kept_rank = 0, count = 1, surplus = rank - (list_depth(node) < rank ? list_depth(node) : rank);
+    for (size_t i = 0; i < rank; i++) {
+        count *= dims[i];
+        if (surplus > 0 && dims[i] == 1 && i < 2)
+            surplus--;
+        else
+            kept[kept_rank++] = dims[i];
+    }
+    if (surplus > 0)
+        return cnn_fail(diag, CNN_INVALID, &node->where, "literal weights of this layer are lists nested %zu deep; found %zu", rank,
+                        list_depth(node));
+    float *values = cnn_arena_array(arena, count, sizeof *values), *next = values;
+    if (!values)
+        return cnn_fail_memory(diag, count * sizeof *values, "literal weights");
+    cnn_status status = read_nested(node, kept_rank, kept, &next, diag);
+    if (status == CNN_OK)
+        *out = values;
+    return status;
+}
+
+struct literal_settings {
+    const struct cnn_yaml *kernel, *bias;
+};
+
+static const struct cnn_key literal_keys[] = {
+    {"kernel", CNN_KEY_NODE, offsetof(struct literal_settings, kernel), NULL, 0, 0, 0, NULL, "nested lists: filters, channels, rows, columns"},
+    {"bias", CNN_KEY_NODE, offsetof(struct literal_settings, bias), "", 0, 0, 0, NULL, "one number for all, or a list of one per filter"},
+    CNN_KEY_END};
+
+static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted *w, struct cnn_arena *arena, cnn_diag *diag)
+{
+    const struct cnn_yaml *weights = w->settings->weights;
+    struct literal_settings literal = {0};
+    cnn_status status = cnn_keys_read(arena, literal_keys, NULL, "weights", weights, &node->where, &literal, diag);
+    const struct cnn_tensor *kernel = &node->tensors[CNN_SLOT_WEIGHT];
+    if (status == CNN_OK)
+        status = read_literal(literal.kernel, kernel->rank, kernel->dims, arena, &w->literal_kernel, diag);
+    if (status != CNN_OK || !literal.bias)
+        return status;
+    if (!w->settings->bias)
+        return cnn_fail(diag, CNN_INVALID, &literal.bias->where, "literal bias for a layer with `bias: false`");
+    size_t filters = w->conv.out_c;
+    if (literal.bias->kind != CNN_YAML_SCALAR)
+        return read_literal(literal.bias, 1, &filters, arena, &w->literal_bias, diag);
+    float one, *next = &one;
+    status = read_nested(literal.bias, 0, NULL, &next, diag);
+    if (status != CNN_OK)
+        return status;
+    w->literal_bias = cnn_arena_array(arena, filters, sizeof(float));
+    if (!w->literal_bias)
+        return cnn_fail_memory(diag, filters * sizeof(float), "literal weights");
+    for (size_t i = 0; i < filters; i++)
+        w->literal_bias[i] = one;
+    return CNN_OK;
+}
+
+cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings, const struct cnn_conv *conv,
+                              const struct cnn_sliding *sliding, size_t rank, const size_t *dims, struct cnn_arena *arena, cnn_diag *diag)
+{
+    struct cnn_weighted *w = cnn_arena_alloc(arena, sizeof *w);
+    if (!w)
+        return cnn_fail_memory(diag, sizeof *w, "a layer");
+    w->settings = settings;
+    w->conv = *conv;
+    if (sliding)
+        w->sliding = *sliding;
+    w->activation = (struct cnn_activation){(enum cnn_activation_kind)settings->activation, 0.01f};
+    node->state = w;
+    cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims);
+    if (settings->bias)
+        cnn_node_declare(node, CNN_SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &conv->out_c);
+    cnn_node_declare_packed(node, CNN_SLOT_PACKED);
+    bool needs_linear = cnn_activation_needs_input(w->activation);
+    if (needs_linear)
+        cnn_node_declare_saved(node, CNN_SLOT_LINEAR, cnn_shape_count(node->out), 0);
+    node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) * conv->kernel_h * conv->kernel_w;
+    node->reads_x = true;
+    node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
+    return settings->weights ? read_literals(node, w, arena, diag) : CNN_OK;
+}
+
+static void draw_weights(enum init_kind kind, double fan_in, double fan_out, size_t count, struct cnn_rng *rng, float *values)
+{
+    double variance = 0;
+    switch (kind) {
+    case INIT_HE_NORMAL:
+    case INIT_HE_UNIFORM:
+        variance = 2 / fan_in;
+        break;
+    case INIT_GLOROT_NORMAL:
+    case INIT_GLOROT_UNIFORM:
+        variance = 2 / (fan_in + fan_out);
+        break;
+    case INIT_LECUN_NORMAL:
+        variance = 1 / fan_in;
+        break;
+    case INIT_ZEROS:
+        break;
+    }
+    bool uniform = kind == INIT_HE_UNIFORM || kind == INIT_GLOROT_UNIFORM;
+    float deviation = (float)sqrt(variance), bound = (float)sqrt(3 * variance); /* U(-b, b) has variance b^2 / 3 */
+    for (size_t i = 0; i < count; i++)
+        values[i] = uniform ? bound * (2 * cnn_rng_uniform(rng) - 1) : deviation * cnn_rng_normal(rng);
+}
+
+void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values)
+{
+    const struct cnn_weighted *w = node->state;
+    const struct cnn_tensor *tensor = &node->tensors[slot];
+    const float *literal = slot == CNN_SLOT_WEIGHT ? w->literal_kernel : w->literal_bias;
+    if (literal) {
+        memcpy(values, literal, tensor->count * sizeof *values);
+        return;
+    }
+    if (slot == CNN_SLOT_BIAS)
+        return;
+    double taps = (double)w->conv.kernel_h * (double)w->conv.kernel_w, groups = (double)w->conv.groups;
+    draw_weights((enum init_kind)w->settings->init, taps * (double)w->conv.in_c / groups, taps * (double)w->conv.out_c / groups, tensor->count, rng,
+                 values);
+}
+
+size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward)
+{
+    const struct cnn_weighted *w = node->state;
+    return kernels->conv_packed_floats(&w->conv, backward);
+}
+
+size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
+{
+    const struct cnn_weighted *w = node->state;
+    return kernels->conv_scratch_floats(&w->conv, n);
+}
+
+void cnn_weighted_prepare(const struct cnn_call *call)
+{
+    const struct cnn_weighted *w = call->node->state;
+    call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], call->value[CNN_SLOT_PACKED]);
+}
+
+void cnn_weighted_forward(const struct cnn_call *call)
+{
+    const struct cnn_weighted *w = call->node->state;
+    const struct cnn_kernels *k = call->kernels;
+    float *linear = call->value[CNN_SLOT_LINEAR];
+    bool separate = linear || w->activation.kind == CNN_ACT_SOFTMAX;
+    float *sums = linear ? linear : call->y;
+    k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_WEIGHT], call->value[CNN_SLOT_PACKED], call->value[CNN_SLOT_BIAS],
+                    separate ? (struct cnn_activation){CNN_ACT_NONE, 0} : w->activation, sums, call->scratch);
+    if (separate)
+        k->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c, sums, call->y);
+}
+
+void cnn_weighted_backward(const struct cnn_call *call)
+{
+    const struct cnn_weighted *w = call->node->state;
+    const struct cnn_kernels *k = call->kernels;
+    if (w->activation.kind != CNN_ACT_NONE)
+        k->activation_backward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c, call->value[CNN_SLOT_LINEAR], call->y, call->dy,
+                               call->dy);
+    k->conv_backward_weights(&w->conv, call->n, call->x[0], call->dy, call->grad[CNN_SLOT_WEIGHT], call->grad[CNN_SLOT_BIAS], call->scratch);
+    if (call->dx[0])
+        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_WEIGHT], call->value[CNN_SLOT_PACKED], call->dx[0], call->scratch);
+}
+
+/* Reflection needs pixels to reflect: PyTorch's rule. */
+static cnn_status check_reflect(const struct cnn_node *node, const struct cnn_sliding *sliding, cnn_diag *diag)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct cnn_axis *a = &sliding->axis[i];
+        if (a->before >= a->in || a->after >= a->in)
+            return cnn_fail(diag, CNN_INVALID, &node->where,
+                            "layer '%s': padding_mode reflect needs padding smaller than the input; padding %zu, %s %zu", node->name,
+                            a->before > a->after ? a->before : a->after, i == 0 ? "height" : "width", a->in);
+    }
+    return CNN_OK;
+}
+
+cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolution_settings *window, const struct cnn_weighted_settings *settings,
+                                 size_t filters, size_t groups, struct cnn_arena *arena, cnn_diag *diag)
+{
+    struct cnn_sliding sliding;
+    cnn_status status = cnn_sliding_infer(&sliding, node, window->kernel, window->stride, window->dilation, &window->padding, false, arena, diag);
+    if (status == CNN_OK && window->padding_mode == CNN_PAD_REFLECT)
+        status = check_reflect(node, &sliding, diag);
+    if (status != CNN_OK)
+        return status;
+    node->out.c = filters;
+    const struct cnn_axis *rows = &sliding.axis[0], *columns = &sliding.axis[1];
+    const struct cnn_conv conv = {
+        rows->in,     columns->in,     node->in[0].c,  rows->out,
+        columns->out, filters,         rows->kernel,   columns->kernel,
+        rows->stride, columns->stride, rows->dilation, columns->dilation,
+        rows->before, columns->before, groups,         (enum cnn_padding_mode)window->padding_mode,
+    };
+    const size_t dims[4] = {filters, conv.in_c / groups, conv.kernel_h, conv.kernel_w};
+    return cnn_weighted_infer(node, settings, &conv, &sliding, 4, dims, arena, diag);
+}
+
+void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out)
+{
+    const struct cnn_weighted *w = node->state;
+    const struct cnn_conv *c = &w->conv;
+    size_t channels = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w * channels;
+    cnn_sliding_describe(&w->sliding, out);
+    if (w->settings->bias)
+        cnn_text_printf(out, "parameters: (%zu*%zu*%zu + 1) * %zu = %zu\n", c->kernel_h, c->kernel_w, channels, c->out_c, (taps + 1) * c->out_c);
+    else
+        cnn_text_printf(out, "parameters: (%zu*%zu*%zu) * %zu = %zu\n", c->kernel_h, c->kernel_w, channels, c->out_c, taps * c->out_c);
+    cnn_text_printf(out, "MACs: (%zu*%zu*%zu) * %zu*%zu*%zu = %llu\n", c->kernel_h, c->kernel_w, channels, c->out_c, c->out_h, c->out_w,
+                    (unsigned long long)node->macs);
+}

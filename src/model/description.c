@@ -1,0 +1,99 @@
+/* A description read as a whole: each section by its owner, all mistakes in one run, and the resolved description with every default filled in. */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct sections {
+    const char *name;
+    const struct cnn_yaml *input, *layers, *loss, *data, *train;
+};
+
+const struct cnn_key cnn_description_keys[] = {
+    {"name", CNN_KEY_TEXT, offsetof(struct sections, name), "", 0, 0, 0, NULL, "of the network and its runs; the file's name where not given"},
+    {"input", CNN_KEY_NODE, offsetof(struct sections, input), NULL, 0, 0, 0, NULL, "[channels, height, width]"},
+    {"layers", CNN_KEY_NODE, offsetof(struct sections, layers), NULL, 0, 0, 0, NULL, "the layers, in order"},
+    {"loss", CNN_KEY_NODE, offsetof(struct sections, loss), "", 0, 0, 0, NULL, "what training makes small; cross_entropy where not given"},
+    {"data", CNN_KEY_NODE, offsetof(struct sections, data), "", 0, 0, 0, NULL, "the data set"},
+    {"train", CNN_KEY_NODE, offsetof(struct sections, train), "", 0, 0, 0, NULL, "how to train"},
+    CNN_KEY_END};
+
+/* runs/<name>-<n> is made from the name, so it must be a plain file name. */
+static cnn_status check_name(const struct cnn_yaml *root, const char *name, cnn_diag *diag)
+{
+    bool legal = name[0] != '.' && strlen(name) <= 100;
+    for (const char *c = name; *c; c++)
+        legal = legal && *c != '/' && (unsigned char)*c >= ' ';
+    if (legal)
+        return CNN_OK;
+    return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(root, "name")->where,
+                    "`name` becomes the name of run directories: at most 100 characters, no '/', not beginning with '.'");
+}
+
+/* "configs/vgg_small.yaml" -> "vgg_small" */
+static const char *stem(struct cnn_arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
+    size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
+    return length > 0 ? cnn_arena_strndup(arena, base, length) : "network";
+}
+
+static struct cnn_yaml *resolve_input(struct cnn_arena *arena, cnn_shape input)
+{
+    struct cnn_yaml *list = cnn_yaml_new_sequence(arena, NULL);
+    const size_t sides[3] = {input.c, input.h, input.w};
+    for (int i = 0; list && i < 3; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%zu", sides[i]);
+        struct cnn_yaml *scalar = cnn_yaml_new_scalar(arena, number, false, NULL);
+        if (!scalar || !cnn_yaml_append(arena, list, scalar))
+            return NULL;
+    }
+    return list;
+}
+
+static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *diag)
+{
+    struct cnn_arena *arena = model->arena;
+    struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL), *name = cnn_yaml_new_scalar(arena, model->name, false, NULL);
+    struct cnn_yaml *input = resolve_input(arena, model->graph.input),
+                    *loss = cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
+    struct cnn_yaml *data = s->data ? cnn_keys_resolve(arena, cnn_data_keys, s->data) : NULL;
+    struct cnn_yaml *train = s->train ? cnn_recipe_resolve(arena, s->train) : NULL;
+    bool ok = root && name && input && loss && cnn_yaml_put(arena, root, "name", name) && cnn_yaml_put(arena, root, "input", input) &&
+              cnn_yaml_put(arena, root, "layers", model->graph.resolved_layers) && cnn_yaml_put(arena, root, "loss", loss);
+    if (ok && s->data)
+        ok = data && cnn_yaml_put(arena, root, "data", data);
+    if (ok && s->train)
+        ok = train && cnn_yaml_put(arena, root, "train", train);
+    struct cnn_text text = {0};
+    if (ok)
+        cnn_yaml_write(root, &text);
+    if (ok && !text.failed && text.data)
+        model->resolved = cnn_arena_strdup(arena, text.data);
+    cnn_text_free(&text);
+    return model->resolved ? CNN_OK : cnn_fail_memory(diag, 0, "the description");
+}
+
+cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root, cnn_diag *diag)
+{
+    struct cnn_arena *arena = model->arena;
+    struct sections s = {0};
+    cnn_status keys = cnn_keys_read(arena, cnn_description_keys, NULL, "the description", root, &root->where, &s, diag);
+    if (keys == CNN_OK && s.name)
+        keys = check_name(root, s.name, diag);
+    const cnn_status all[] = {
+        keys,
+        s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers, &model->graph, diag) : CNN_OK,
+        cnn_loss_read(arena, s.loss, &model->loss, diag),
+        cnn_recipe_read(arena, s.train, &model->recipe, diag),
+        s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag) : CNN_OK,
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] != CNN_OK)
+            return all[i];
+    model->name = s.name ? s.name : stem(arena, path);
+    model->has_data = s.data;
+    model->has_train = s.train;
+    return model->name ? resolve(model, &s, diag) : cnn_fail_memory(diag, 0, "the description");
+}

@@ -1,0 +1,77 @@
+/* What a model is made of: layers, sizes, memory. The settings of the process stand here too. */
+#include <string.h>
+
+#include "model/model.h"
+#include "util/parallel.h"
+
+size_t cnn_model_layers(const cnn_model *model)
+{
+    return model->graph.count;
+}
+
+static void count_parameters(const struct cnn_node *node, cnn_layer_info *info)
+{
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        if (node->tensors[slot].role == CNN_ROLE_WEIGHT || node->tensors[slot].role == CNN_ROLE_BIAS)
+            info->params += node->tensors[slot].count;
+    info->trainable_params = info->params;
+}
+
+cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag)
+{
+    const struct cnn_node *node = &model->graph.nodes[i];
+    const char **inputs = cnn_arena_array(model->arena, node->input_count, sizeof *inputs);
+    struct cnn_text text = {0};
+    if (node->type->describe)
+        node->type->describe(node, &text);
+    char *explanation = cnn_arena_strdup(model->arena, text.data ? text.data : "");
+    cnn_text_free(&text);
+    if (!inputs || !explanation)
+        return cnn_fail_memory(diag, 0, "a description");
+    for (size_t k = 0; k < node->input_count; k++)
+        inputs[k] = node->inputs[k] == 0 ? "input" : model->graph.nodes[node->inputs[k] - 1].name;
+    *out = (cnn_layer_info){.name = node->name,
+                            .type = node->type->variant.name,
+                            .inputs = inputs,
+                            .input_count = node->input_count,
+                            .output = node->out,
+                            .macs = node->macs,
+                            .receptive_field = {node->receptive_field[0], node->receptive_field[1]},
+                            .activation_bytes = cnn_shape_count(node->out) * sizeof(float),
+                            .explanation = explanation,
+                            .warning = node->warning};
+    count_parameters(node, out);
+    return CNN_OK;
+}
+
+cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag)
+{
+    size_t inference, training, parameters = model->graph.parameter_floats * sizeof(float);
+    cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &inference, diag);
+    if (status == CNN_OK)
+        status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_TRAIN, &training, diag);
+    if (status == CNN_OK)
+        *out = (cnn_memory){parameters, inference, training + parameters * cnn_optimizer_slabs(&model->recipe.optimizer)};
+    return status;
+}
+
+void cnn_set_threads(int threads)
+{
+    cnn_parallel_set_threads(threads);
+}
+
+int cnn_threads(void)
+{
+    return cnn_parallel_threads();
+}
+
+const char *cnn_instruction_set(void)
+{
+    const struct cnn_kernels *kernels = cnn_kernels();
+    return kernels ? kernels->name : "none";
+}
+
+cnn_status cnn_check_environment(cnn_diag *diag)
+{
+    return cnn_kernels() ? CNN_OK : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
+}

@@ -1,0 +1,278 @@
+/* Opening a model: a description, a checkpoint or a run directory, and what is asked of a model once it is open. */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/file.h"
+
+static bool is_stored(enum cnn_role role)
+{
+    return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
+}
+
+static bool list_tensors(cnn_model *model)
+{
+    size_t capacity = model->graph.count * CNN_MAX_TENSORS;
+    model->tensors = cnn_arena_array(model->arena, capacity, sizeof *model->tensors);
+    if (!model->tensors)
+        return false;
+    for (size_t i = 0; i < model->graph.count; i++) {
+        const struct cnn_node *node = &model->graph.nodes[i];
+        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+            const struct cnn_tensor *t = &node->tensors[slot];
+            if (!is_stored(t->role))
+                continue;
+            char *name = cnn_arena_printf(model->arena, "%s.%s", node->name, t->suffix);
+            if (!name)
+                return false;
+            model->tensors[model->tensor_count++] = (struct cnn_tensor_place){name, i, slot, t, t->role != CNN_ROLE_STATISTIC};
+        }
+    }
+    return true;
+}
+
+/* What the description alone settles: normalisation, unless it waits for the data. */
+static void adopt_fixed_normalization(cnn_model *model)
+{
+    if (model->data.normalize_auto)
+        return;
+    model->normalization = model->data.fixed;
+    if (model->normalization.channels > 0)
+        return;
+    model->normalization.channels = model->graph.input.c <= CNN_MAX_CHANNELS ? model->graph.input.c : 0;
+    for (size_t c = 0; c < CNN_MAX_CHANNELS; c++)
+        model->normalization.std[c] = 1;
+}
+
+static cnn_status read_description(cnn_model *model, const char *text, size_t size, const char *const *overrides, size_t override_count,
+                                   cnn_diag *diag)
+{
+    struct cnn_yaml *root = NULL;
+    cnn_status status = cnn_yaml_parse(model->arena, model->source, text, size, &root, diag);
+    for (size_t i = 0; status == CNN_OK && i < override_count; i++)
+        status = cnn_yaml_set(model->arena, root, overrides[i], diag);
+    if (status == CNN_OK)
+        status = cnn_description_read(model, model->source, root, diag);
+    if (status != CNN_OK)
+        return status;
+    adopt_fixed_normalization(model);
+    model->parameters = cnn_floats_new(model->graph.parameter_floats + 1);
+    if (!model->parameters || !list_tensors(model))
+        return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float), "the parameters");
+    return CNN_OK;
+}
+
+cnn_status cnn_model_from_text(const char *name, const char *text, size_t size, const char *const *overrides, size_t override_count, cnn_model **out,
+                               cnn_diag *diag)
+{
+    struct cnn_arena *arena = cnn_arena_new();
+    cnn_model *model = arena ? cnn_arena_alloc(arena, sizeof *model) : NULL;
+    char *source = model ? cnn_arena_strdup(arena, name) : NULL;
+    if (!source) {
+        cnn_arena_free(arena);
+        return cnn_fail_memory(diag, sizeof *model, "a model");
+    }
+    model->arena = arena;
+    model->source = source;
+    cnn_status status = read_description(model, text, size, overrides, override_count, diag);
+    if (status == CNN_OK)
+        *out = model;
+    else
+        cnn_model_free(model);
+    return status;
+}
+
+void cnn_model_free(cnn_model *model)
+{
+    if (!model)
+        return;
+    cnn_plan_free(model->plan);
+    cnn_floats_free(model->parameters);
+    cnn_arena_free(model->arena);
+}
+
+cnn_status cnn_model_locate(const char *path, char **out, bool *checkpoint, cnn_diag *diag)
+{
+    static const char best[] = "/best.safetensors", suffix[] = ".safetensors";
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        char *text = NULL; /* the reader's message names the system's reason */
+        size_t size;
+        cnn_status status = cnn_file_read(path, 0, &text, &size, diag);
+        free(text);
+        return status == CNN_OK ? CNN_FAILED : status;
+    }
+    size_t length = strlen(path);
+    bool directory = S_ISDIR(st.st_mode);
+    char *located = malloc(length + sizeof best);
+    if (!located)
+        return cnn_fail_memory(diag, length, "a path");
+    memcpy(located, path, length + 1);
+    if (directory)
+        memcpy(located + length, best, sizeof best);
+    if (directory && access(located, F_OK) != 0) {
+        cnn_status status =
+            cnn_fail(diag, CNN_FAILED, NULL, "%s holds no best.safetensors: it is no run directory, or its first epoch is not over", path);
+        free(located);
+        return status;
+    }
+    size_t end = strlen(located);
+    *checkpoint = end >= sizeof suffix && strcmp(located + end - (sizeof suffix - 1), suffix) == 0;
+    *out = located;
+    return CNN_OK;
+}
+
+static cnn_status load_weights(cnn_model *model, const char *path, cnn_diag *diag)
+{
+    struct cnn_safetensors *file = NULL;
+    cnn_status status = cnn_safetensors_open(path, &file, diag);
+    if (status == CNN_OK)
+        status = cnn_model_load(model, file, diag);
+    cnn_safetensors_close(file);
+    return status;
+}
+
+static cnn_status open_checkpoint(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+{
+    struct cnn_safetensors *file = NULL;
+    cnn_status status = cnn_safetensors_open(path, &file, diag);
+    if (status == CNN_OK)
+        status = cnn_model_from_checkpoint(file, options->overrides, options->override_count, out, diag);
+    cnn_safetensors_close(file);
+    return status;
+}
+
+static cnn_status open_description(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+{
+    char *text = NULL;
+    size_t size;
+    cnn_model *model = NULL;
+    cnn_status status = cnn_file_read(path, CNN_YAML_MAX_BYTES, &text, &size, diag);
+    if (status == CNN_OK)
+        status = cnn_model_from_text(path, text, size, options->overrides, options->override_count, &model, diag);
+    free(text);
+    if (status == CNN_OK && !options->weights && !options->untrained) {
+        status = cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);
+        cnn_hint(diag, "give a checkpoint or a run directory, or --weights FILE");
+    }
+    if (status == CNN_OK) {
+        cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
+        *out = model;
+    } else {
+        cnn_model_free(model);
+    }
+    return status;
+}
+
+cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+{
+    static const cnn_open_options defaults = {0};
+    const cnn_open_options *o = options ? options : &defaults;
+    char *located = NULL;
+    bool checkpoint = false;
+    cnn_model *model = NULL;
+    cnn_status status = cnn_model_locate(path, &located, &checkpoint, diag);
+    if (status == CNN_OK)
+        status = checkpoint ? open_checkpoint(located, o, &model, diag) : open_description(located, o, &model, diag);
+    if (status == CNN_OK && o->weights)
+        status = load_weights(model, o->weights, diag);
+    free(located);
+    if (status == CNN_OK)
+        *out = model;
+    else
+        cnn_model_free(model);
+    return status;
+}
+
+/* The model that ships: beside a build tree's program, beside an installed one, or where `make install` was told to put it. */
+const char *cnn_default_model(void)
+{
+    static char path[4096];
+    static const char *const places[] = {"/../models/", "/../share/cnn/models/"};
+    static const char file[] = "seed_cifar10.safetensors";
+    char program[3072];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = NULL;
+    if (length > 0) {
+        program[length] = '\0';
+        slash = strrchr(program, '/');
+    }
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        *slash = '\0';
+        snprintf(path, sizeof path, "%s%s%s", program, places[i], file);
+        if (access(path, R_OK) == 0)
+            return path;
+    }
+    snprintf(path, sizeof path, "%s/models/%s", CNN_DATADIR, file);
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+const char *cnn_model_name(const cnn_model *model)
+{
+    return model->name;
+}
+
+const char *cnn_model_source(const cnn_model *model)
+{
+    return model->source;
+}
+
+bool cnn_model_trained(const cnn_model *model)
+{
+    return model->trained;
+}
+
+cnn_shape cnn_model_input(const cnn_model *model)
+{
+    return model->graph.input;
+}
+
+size_t cnn_model_outputs(const cnn_model *model)
+{
+    return cnn_shape_count(cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph)));
+}
+
+const char *cnn_model_class(const cnn_model *model, size_t i)
+{
+    static _Thread_local char number[24];
+    if (i < model->class_count)
+        return model->classes[i];
+    snprintf(number, sizeof number, "%zu", i);
+    return number;
+}
+
+const char *cnn_model_resolved(const cnn_model *model)
+{
+    return model->resolved;
+}
+
+size_t cnn_model_tensors(const cnn_model *model)
+{
+    return model->tensor_count;
+}
+
+cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i)
+{
+    const struct cnn_tensor_place *place = &model->tensors[i];
+    cnn_tensor_info info = {place->name, place->tensor->rank, {0}, place->tensor->count, place->trainable};
+    memcpy(info.dims, place->tensor->dims, sizeof info.dims);
+    return info;
+}
+
+void cnn_model_tensor_get(const cnn_model *model, size_t i, float *values)
+{
+    const struct cnn_tensor *t = model->tensors[i].tensor;
+    memcpy(values, model->parameters + t->offset, t->count * sizeof *values);
+}
+
+void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values)
+{
+    const struct cnn_tensor *t = model->tensors[i].tensor;
+    memcpy(model->parameters + t->offset, values, t->count * sizeof *values);
+    if (model->plan)
+        cnn_plan_parameters_changed(model->plan);
+}

@@ -1,0 +1,148 @@
+/* Running a model on images: the one place where the outside's NCHW and the inside's NHWC meet. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint/npy.h"
+#include "data/image.h"
+#include "model/model.h"
+
+#define RUN_BATCH 32 /* images at a time; more gain nothing and cost memory */
+
+cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
+{
+    if (!model->plan || model->plan_batch < batch) {
+        struct cnn_plan *plan = NULL;
+        cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER, false, &plan, diag);
+        if (status != CNN_OK)
+            return status;
+        cnn_plan_free(model->plan);
+        model->plan = plan;
+        model->plan_batch = batch;
+    }
+    *out = model->plan;
+    return CNN_OK;
+}
+
+cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output, cnn_diag *diag)
+{
+    const cnn_shape in = model->graph.input, out = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
+    size_t in_size = cnn_shape_count(in), out_size = cnn_shape_count(out);
+    struct cnn_plan *plan = NULL;
+    cnn_status status = cnn_model_plan(model, count < RUN_BATCH ? count : RUN_BATCH, &plan, diag);
+    for (size_t i = 0; status == CNN_OK && i < count; i += RUN_BATCH) {
+        size_t n = count - i < RUN_BATCH ? count - i : RUN_BATCH;
+        cnn_transpose(n, in.c, in.h * in.w, images + i * in_size, cnn_plan_input(plan));
+        cnn_plan_forward(plan, n, false, 0);
+        cnn_transpose(n, out.h * out.w, out.c, cnn_plan_value(plan, cnn_graph_output(&model->graph)), output + i * out_size);
+    }
+    return status;
+}
+
+void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count, float *probabilities)
+{
+    size_t classes = cnn_model_outputs(model);
+    if (model->graph.logits != cnn_graph_output(&model->graph)) { /* the network ends in a softmax */
+        memmove(probabilities, output, count * classes * sizeof *output);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const float *y = output + i * classes;
+        float *p = probabilities + i * classes, largest = y[0];
+        double sum = 0;
+        for (size_t k = 1; k < classes; k++)
+            largest = y[k] > largest ? y[k] : largest;
+        for (size_t k = 0; k < classes; k++)
+            sum += (double)(p[k] = expf(y[k] - largest));
+        for (size_t k = 0; k < classes; k++)
+            p[k] = (float)((double)p[k] / sum);
+    }
+}
+
+cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
+{
+    const cnn_shape shape = model->graph.input;
+    size_t size = cnn_shape_count(shape);
+    if (model->normalization.channels == 0) {
+        cnn_status status =
+            cnn_fail(diag, CNN_INVALID, NULL, "%s: images cannot be prepared for this network: %s", model->source,
+                     model->data.normalize_auto ? "`normalize: auto` is known only after training" : "it does not have 1, 3 or 4 input channels");
+        cnn_hint(diag, "a .npy file goes in as it is");
+        return status;
+    }
+    uint8_t *bytes = malloc(size);
+    float *values = malloc(size * sizeof *values);
+    cnn_status status = bytes && values ? cnn_image_read(path, shape, bytes, diag) : cnn_fail_memory(diag, size * 5, "an image");
+    if (status == CNN_OK) {
+        cnn_normalize(&model->normalization, bytes, shape.h * shape.w, values);
+        cnn_transpose(1, shape.h * shape.w, shape.c, values, pixels);
+    }
+    free(bytes);
+    free(values);
+    return status;
+}
+
+/* The indices of the largest values, largest first; ties to the lower index. */
+static size_t pick_top(const float *probabilities, size_t classes, size_t top, cnn_prediction *predictions)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < classes; k++) {
+        size_t at = count;
+        while (at > 0 && probabilities[k] > predictions[at - 1].probability)
+            at--;
+        if (at >= top)
+            continue;
+        size_t last = count < top ? count++ : top - 1;
+        memmove(predictions + at + 1, predictions + at, (last - at) * sizeof *predictions);
+        predictions[at] = (cnn_prediction){k, NULL, probabilities[k]};
+    }
+    return count;
+}
+
+void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top, cnn_prediction *predictions, size_t *written)
+{
+    *written = pick_top(probabilities, cnn_model_outputs(model), top, predictions);
+    for (size_t i = 0; i < *written; i++)
+        predictions[i].name = cnn_model_class(model, predictions[i].index);
+}
+
+cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top, cnn_prediction *predictions, size_t *written, cnn_diag *diag)
+{
+    size_t classes = cnn_model_outputs(model);
+    float *pixels = malloc(cnn_shape_count(model->graph.input) * sizeof *pixels), *output = malloc(classes * sizeof *output);
+    cnn_status status =
+        pixels && output ? cnn_model_load_image(model, path, pixels, diag) : cnn_fail_memory(diag, classes * sizeof *output, "a prediction");
+    if (status == CNN_OK)
+        status = cnn_model_run(model, pixels, 1, output, diag);
+    if (status == CNN_OK) {
+        cnn_model_probabilities(model, output, 1, output);
+        cnn_model_top(model, output, top, predictions, written);
+    }
+    free(pixels);
+    free(output);
+    return status;
+}
+
+cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images, size_t *count, cnn_diag *diag)
+{
+    const cnn_shape shape = model->graph.input;
+    size_t dims[CNN_NPY_MAX_RANK], rank;
+    float *values = NULL;
+    cnn_status status = cnn_npy_read(path, &values, dims, &rank, diag);
+    if (status != CNN_OK)
+        return status;
+    const size_t *sides = dims + (rank == 4 ? 1 : 0);
+    if ((rank == 3 || rank == 4) && sides[0] == shape.c && sides[1] == shape.h && sides[2] == shape.w && (rank == 3 || dims[0] > 0)) {
+        *images = values;
+        *count = rank == 4 ? dims[0] : 1;
+        return CNN_OK;
+    }
+    struct cnn_text found = {0};
+    for (size_t i = 0; i < rank; i++)
+        cnn_text_printf(&found, "%s%zu", i ? ", " : "", dims[i]);
+    status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds an array of shape [%s]; the network wants [%zu, %zu, %zu] or [N, %zu, %zu, %zu]", path,
+                      found.data ? found.data : "", shape.c, shape.h, shape.w, shape.c, shape.h, shape.w);
+    cnn_text_free(&found);
+    free(values);
+    return status;
+}

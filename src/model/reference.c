@@ -1,0 +1,74 @@
+/* The key tables as one reference, for `cnn help` and the manual. */
+#include "model/model.h"
+
+static const struct cnn_variant whole_sections[] = {
+    {"top level", "the file itself", cnn_description_keys, 0},
+    {"data", "the data set", cnn_data_keys, 0},
+    {"train", "how to train", cnn_recipe_keys, 0},
+};
+
+struct group {
+    const char *name;
+    const struct cnn_variant *variants;
+    size_t count;
+};
+
+/* Section i of everything but layers, counted on from 0. */
+static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key **keys)
+{
+    const struct group groups[] = {{NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections},
+                                   {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count},
+                                   {"loss", cnn_loss_types, cnn_loss_type_count},
+                                   {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count},
+                                   {"schedule", cnn_schedule_types, cnn_schedule_type_count}};
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+        if (i < groups[g].count) {
+            const struct cnn_variant *v = &groups[g].variants[i];
+            *info = (cnn_section_info){groups[g].name ? groups[g].name : v->name, v->name, v->help, 0};
+            *keys = v->keys;
+            return true;
+        }
+        i -= groups[g].count;
+    }
+    return false;
+}
+
+static bool find_section(size_t i, cnn_section_info *info, const struct cnn_key **keys)
+{
+    if (i >= cnn_layer_type_count)
+        return find_variant(i - cnn_layer_type_count, info, keys);
+    const struct cnn_variant *v = &cnn_layer_types[i]->variant;
+    *info = (cnn_section_info){"layer", v->name, v->help, 0};
+    *keys = v->keys;
+    return true;
+}
+
+size_t cnn_reference_sections(void)
+{
+    cnn_section_info info;
+    const struct cnn_key *keys;
+    size_t count = 0;
+    while (find_section(count, &info, &keys))
+        count++;
+    return count;
+}
+
+cnn_section_info cnn_reference_section(size_t section)
+{
+    cnn_section_info info = {0};
+    const struct cnn_key *keys = NULL;
+    if (find_section(section, &info, &keys))
+        while (keys[info.keys].name)
+            info.keys++;
+    return info;
+}
+
+cnn_key_info cnn_reference_key(size_t section, size_t key)
+{
+    static _Thread_local char type[256];
+    cnn_section_info info;
+    const struct cnn_key *keys = NULL;
+    if (!find_section(section, &info, &keys))
+        return (cnn_key_info){0};
+    return (cnn_key_info){keys[key].name, cnn_key_describe_type(&keys[key], type, sizeof type), keys[key].default_text, keys[key].help};
+}

@@ -1,0 +1,229 @@
+/* Models in checkpoints: which tensors and which metadata, and reading them back. Metadata: "format" cnn, "version", "description" (resolved YAML), "classes" (JSON
+ * list of names) and "normalization" (JSON {mean, std}). */
+#include "model/model.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *classes_json(const cnn_model *model)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < model->class_count; i++)
+        json_array_append_new(list, json_string(model->classes[i]));
+    char *text = list && json_array_size(list) == model->class_count ? json_dumps(list, JSON_COMPACT) : NULL;
+    json_decref(list);
+    return text;
+}
+
+static char *normalization_json(const cnn_model *model)
+{
+    json_t *mean = json_array(), *std = json_array();
+    for (size_t c = 0; c < model->normalization.channels; c++) {
+        json_array_append_new(mean, json_real((double)model->normalization.mean[c]));
+        json_array_append_new(std, json_real((double)model->normalization.std[c]));
+    }
+    json_t *both = json_pack("{s:o, s:o}", "mean", mean, "std", std);
+    char *text = both ? json_dumps(both, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(both);
+    return text;
+}
+
+cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct cnn_stored_tensor *extra, size_t extra_count,
+                          const struct cnn_stored_pair *metadata, size_t metadata_count, cnn_diag *diag)
+{
+    size_t count = model->tensor_count + extra_count, pairs = 0;
+    struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
+    struct cnn_stored_pair *all = calloc(metadata_count + 5, sizeof *all);
+    char *classes = model->class_count > 0 ? classes_json(model) : NULL, *normalization = normalization_json(model);
+    cnn_status status = CNN_FAILED;
+    if (!tensors || !all || !normalization || (model->class_count > 0 && !classes)) {
+        status = cnn_fail_memory(diag, count * sizeof *tensors, "a checkpoint");
+        goto out;
+    }
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct cnn_tensor_place *place = &model->tensors[i];
+        struct cnn_stored_tensor *t = &tensors[i];
+        *t = (struct cnn_stored_tensor){.name = place->name, .dtype = "F32", .rank = place->tensor->rank, .count = place->tensor->count};
+        memcpy(t->dims, place->tensor->dims, place->tensor->rank * sizeof *t->dims);
+        t->data = model->parameters + place->tensor->offset;
+        t->bytes = t->count * sizeof(float);
+    }
+    if (extra_count > 0)
+        memcpy(tensors + model->tensor_count, extra, extra_count * sizeof *extra);
+    all[pairs++] = (struct cnn_stored_pair){"format", "cnn"};
+    all[pairs++] = (struct cnn_stored_pair){"version", CNN_VERSION};
+    all[pairs++] = (struct cnn_stored_pair){"description", model->resolved};
+    all[pairs++] = (struct cnn_stored_pair){"normalization", normalization};
+    if (classes)
+        all[pairs++] = (struct cnn_stored_pair){"classes", classes};
+    if (metadata_count > 0)
+        memcpy(all + pairs, metadata, metadata_count * sizeof *metadata);
+    status = cnn_safetensors_write(path, tensors, count, all, pairs + metadata_count, diag);
+out:
+    free(tensors);
+    free(all);
+    free(classes);
+    free(normalization);
+    return status;
+}
+
+static cnn_status fail_shape(const struct cnn_safetensors *file, const struct cnn_stored_tensor *found, const struct cnn_tensor_place *place,
+                             cnn_diag *diag)
+{
+    struct cnn_text have = {0}, want = {0};
+    for (size_t i = 0; i < found->rank; i++)
+        cnn_text_printf(&have, "%s%zu", i ? ", " : "", found->dims[i]);
+    for (size_t i = 0; i < place->tensor->rank; i++)
+        cnn_text_printf(&want, "%s%zu", i ? ", " : "", place->tensor->dims[i]);
+    cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is %s [%s]; the description wants F32 [%s]", file->path, place->name,
+                                 found->dtype, have.data ? have.data : "", want.data ? want.data : "");
+    cnn_text_free(&have);
+    cnn_text_free(&want);
+    return status;
+}
+
+static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *file, const struct cnn_tensor_place *place, cnn_diag *diag)
+{
+    const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
+    if (!found)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s has no tensor '%s', which the description wants", file->path, place->name);
+    const struct cnn_tensor *t = place->tensor;
+    if (strcmp(found->dtype, "F32") != 0 || found->rank != t->rank || memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) != 0)
+        return fail_shape(file, found, place, diag);
+    memcpy(model->parameters + t->offset, found->data, t->count * sizeof(float));
+    return CNN_OK;
+}
+
+/* Tensors of the file that the description does not know. */
+static cnn_status find_leftover(const cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        const char *name = file->tensors[i].name;
+        bool known = name[0] == CNN_RESERVED[0];
+        for (size_t k = 0; k < model->tensor_count && !known; k++)
+            known = strcmp(model->tensors[k].name, name) == 0;
+        if (!known)
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is left over: the description has no such parameter", file->path, name);
+    }
+    return CNN_OK;
+}
+
+cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    cnn_status status = cnn_safetensors_verify(file, diag);
+    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
+        status = load_tensor(model, file, &model->tensors[i], diag);
+    if (status == CNN_OK)
+        status = find_leftover(model, file, diag);
+    if (status != CNN_OK)
+        return status;
+    model->trained = true;
+    if (model->plan)
+        cnn_plan_parameters_changed(model->plan);
+    return CNN_OK;
+}
+
+cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names, cnn_diag *diag)
+{
+    const char **copy = cnn_arena_array(model->arena, count, sizeof *copy);
+    bool ok = copy || count == 0;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = (copy[i] = cnn_arena_strdup(model->arena, names[i])) != NULL;
+    if (!ok)
+        return cnn_fail_memory(diag, count * sizeof *copy, "class names");
+    model->classes = copy;
+    model->class_count = count;
+    return CNN_OK;
+}
+
+static cnn_status read_classes(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    const char *text = cnn_safetensors_metadata(file, "classes");
+    if (!text)
+        return CNN_OK;
+    json_t *list = json_loads(text, 0, NULL);
+    size_t count = json_array_size(list);
+    const char **names = calloc(count + 1, sizeof *names);
+    bool ok = json_is_array(list) && names;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = (names[i] = json_string_value(json_array_get(list, i))) != NULL;
+    cnn_status status = ok ? cnn_model_set_classes(model, count, names, diag)
+                           : cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'classes' is no JSON list of names", file->path);
+    free(names);
+    json_decref(list);
+    return status;
+}
+
+static cnn_status read_normalization(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    const char *text = cnn_safetensors_metadata(file, "normalization");
+    if (!text)
+        return CNN_OK;
+    json_t *both = json_loads(text, 0, NULL);
+    const json_t *mean = json_object_get(both, "mean"), *std = json_object_get(both, "std");
+    struct cnn_normalization n = {.channels = json_array_size(mean)};
+    bool ok = mean && std && json_array_size(std) == n.channels && (n.channels == 0 || n.channels == model->graph.input.c) &&
+              n.channels <= CNN_MAX_CHANNELS;
+    for (size_t c = 0; ok && c < n.channels; c++) {
+        n.mean[c] = (float)json_number_value(json_array_get(mean, c));
+        n.std[c] = (float)json_number_value(json_array_get(std, c));
+        ok = n.std[c] > 0;
+    }
+    json_decref(both);
+    if (!ok)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'normalization' does not fit the network's %zu channels", file->path,
+                        model->graph.input.c);
+    model->normalization = n;
+    return CNN_OK;
+}
+
+cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    cnn_status status = read_classes(model, file, diag);
+    if (status == CNN_OK && model->data.normalize_auto)
+        status = read_normalization(model, file, diag);
+    return status == CNN_OK ? cnn_model_load_parameters(model, file, diag) : status;
+}
+
+cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file, const char *const *overrides, size_t override_count, cnn_model **out,
+                                     cnn_diag *diag)
+{
+    const char *text = cnn_safetensors_metadata(file, "description");
+    if (!text) {
+        cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds tensors but no description: it is no checkpoint of this program", file->path);
+        cnn_hint(diag, "name the YAML description as MODEL and this file with --weights");
+        return status;
+    }
+    cnn_model *model = NULL;
+    cnn_status status = cnn_model_from_text(file->path, text, strlen(text), overrides, override_count, &model, diag);
+    if (status == CNN_OK)
+        status = cnn_model_load(model, file, diag);
+    if (status == CNN_OK)
+        *out = model;
+    else
+        cnn_model_free(model);
+    return status;
+}
+
+cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
+{
+    size_t classes = cnn_dataset_classes(train), outputs = cnn_model_outputs(model);
+    if (classes != outputs) {
+        const struct cnn_node *last = &model->graph.nodes[model->graph.count - 1];
+        cnn_status status =
+            cnn_fail(diag, CNN_INVALID, &last->where, "the network answers with %zu numbers; the data set has %zu classes", outputs, classes);
+        cnn_hint(diag, "a last layer of %zu: {type: dense, units: %zu}", classes, classes);
+        return status;
+    }
+    const char **names = calloc(classes, sizeof *names);
+    if (!names)
+        return cnn_fail_memory(diag, classes * sizeof *names, "class names");
+    for (size_t i = 0; i < classes; i++)
+        names[i] = cnn_dataset_class(train, i);
+    cnn_status status = cnn_model_set_classes(model, classes, names, diag);
+    free(names);
+    if (model->data.normalize_auto)
+        cnn_dataset_statistics(train, &model->normalization);
+    return status;
+}

@@ -1,0 +1,205 @@
+/* Benchmark: the real training step, or inference, on random data. First whole steps, undisturbed; then some with a clock around every layer. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "train/step.h"
+#include "util/parallel.h"
+
+#define WARM_RUNS         3
+#define MIN_RUNS          5
+#define MAX_RUNS          100000
+#define MAX_OBSERVED_RUNS 100
+#define DEFAULT_SECONDS   3.0
+
+struct bench {
+    cnn_model *model;
+    bool infer;
+    size_t batch, values;  /* values: of a batch's images */
+    struct cnn_step step;  /* training */
+    struct cnn_plan *plan; /* whichever is at work; the model's own is not touched */
+    float *parameters;     /* a copy: a step changes statistics */
+    float *images;
+    size_t *labels;
+    double *times;   /* of whole runs, seconds */
+    double *samples; /* [node][backward][observed run] */
+    size_t runs, observed;
+    double begun; /* of the layer under way */
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static cnn_status allocate(struct bench *b, cnn_diag *diag)
+{
+    size_t floats = b->model->graph.parameter_floats;
+    if (cnn_size_mul(cnn_shape_count(b->model->graph.input), b->batch, &b->values))
+        b->images = cnn_floats_new(b->values);
+    b->parameters = cnn_floats_new(floats);
+    b->labels = calloc(b->batch, sizeof *b->labels);
+    b->times = calloc(MAX_RUNS, sizeof *b->times);
+    b->samples = calloc(b->model->graph.count, 2 * MAX_OBSERVED_RUNS * sizeof *b->samples);
+    if (!b->images || !b->parameters || !b->labels || !b->times || !b->samples)
+        return cnn_fail_memory(diag, (floats + b->values) * sizeof(float), "the benchmark");
+    memcpy(b->parameters, b->model->parameters, floats * sizeof(float));
+    if (b->infer)
+        return cnn_plan_new(&b->model->graph, b->parameters, b->batch, CNN_PLAN_INFER, false, &b->plan, diag);
+    cnn_status status = cnn_step_open(b->model, b->parameters, b->batch, &b->step, diag);
+    b->plan = b->step.plan;
+    return status;
+}
+
+static void release(struct bench *b)
+{
+    if (b->infer)
+        cnn_plan_free(b->plan);
+    else
+        cnn_step_close(&b->step);
+    cnn_floats_free(b->parameters);
+    cnn_floats_free(b->images);
+    free(b->labels);
+    free(b->times);
+    free(b->samples);
+}
+
+static void draw_batch(struct bench *b)
+{
+    struct cnn_rng rng = cnn_rng_at(b->model->recipe.seed, CNN_STREAM_BENCH, 0);
+    for (size_t i = 0; i < b->values; i++)
+        b->images[i] = cnn_rng_normal(&rng);
+    for (size_t i = 0; !b->infer && i < b->batch; i++)
+        b->labels[i] = cnn_rng_below(&rng, (uint32_t)b->step.classes);
+}
+
+/* Seconds of one run. The plan may have put something else over its input. The rate is 0, so that random labels cannot drive the weights to where
+ * numbers take longer (denormal) or are lost. */
+static double run_once(struct bench *b)
+{
+    memcpy(cnn_plan_input(b->plan), b->images, b->values * sizeof *b->images);
+    double begun = now();
+    if (b->infer)
+        cnn_plan_forward(b->plan, b->batch, false, 0);
+    else
+        cnn_step_run(&b->step, b->batch, b->labels, 0);
+    return now() - begun;
+}
+
+static void observe(void *context, size_t node, bool backward, bool begin)
+{
+    struct bench *b = context;
+    double time = now();
+    if (begin)
+        b->begun = time;
+    else
+        b->samples[(node * 2 + backward) * MAX_OBSERVED_RUNS + b->observed] = time - b->begun;
+}
+
+static void measure(struct bench *b, double seconds)
+{
+    draw_batch(b);
+    for (size_t i = 0; i < WARM_RUNS; i++)
+        run_once(b);
+    double end = now() + seconds;
+    while (b->runs < MAX_RUNS && (b->runs < MIN_RUNS || now() < end))
+        b->times[b->runs++] = run_once(b);
+    cnn_plan_observe(b->plan, observe, b);
+    for (end = now() + seconds / 2; b->observed < MAX_OBSERVED_RUNS && (b->observed < MIN_RUNS || now() < end); b->observed++)
+        run_once(b);
+    cnn_plan_observe(b->plan, NULL, NULL);
+}
+
+/* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient of the weights and again for that of the input, which the
+ * first layer does not need. */
+static double count_operations(const struct bench *b, const struct cnn_node *node, bool backward)
+{
+    double forward = 2 * (double)node->macs * (double)b->batch;
+    if (!backward)
+        return forward;
+    for (size_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i] != 0)
+            return 2 * forward;
+    return forward;
+}
+
+static void report_layers(struct bench *b, cnn_bench_result *result)
+{
+    double operations = 0;
+    for (size_t i = 0; i < result->layers; i++) {
+        const struct cnn_node *node = &b->model->graph.nodes[i];
+        double forward = median(b->samples + i * 2 * MAX_OBSERVED_RUNS, b->observed);
+        double backward = median(b->samples + (i * 2 + 1) * MAX_OBSERVED_RUNS, b->observed);
+        double own = count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
+        double time = forward + backward;
+        operations += own;
+        result->layer[i] = (cnn_bench_layer){
+            .name = node->name, .forward_ms = forward * 1e3, .backward_ms = backward * 1e3, .gflops = time > 0 ? own / time * 1e-9 : 0};
+    }
+    result->gflops = operations / result->ms * 1e-6;
+}
+
+static size_t count_bytes(struct bench *b)
+{
+    const char *name;
+    size_t slab = b->model->graph.parameter_floats * sizeof(float), bytes = cnn_plan_bytes(b->plan) + slab;
+    for (size_t i = 0; !b->infer && cnn_optimizer_slab(b->step.optimizer, i, &name); i++)
+        bytes += slab;
+    return bytes;
+}
+
+static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
+{
+    cnn_bench_result result = {.batch = b->batch,
+                               .runs = b->runs,
+                               .layers = b->model->graph.count,
+                               .threads = cnn_parallel_threads(),
+                               .kernels = cnn_kernels()->name,
+                               .peak_bytes = count_bytes(b)};
+    result.layer = calloc(result.layers, sizeof *result.layer);
+    if (!result.layer)
+        return cnn_fail_memory(diag, result.layers * sizeof *result.layer, "the benchmark's result");
+    double seconds = median(b->times, b->runs);
+    result.ms = seconds * 1e3;
+    result.images_per_s = (double)b->batch / seconds;
+    report_layers(b, &result);
+    *out = result;
+    return CNN_OK;
+}
+
+cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out, cnn_diag *diag)
+{
+    const cnn_bench_options defaults = {0};
+    if (!options)
+        options = &defaults;
+    struct bench b = {.model = model, .infer = options->infer, .batch = options->batch};
+    if (b.batch == 0)
+        b.batch = options->infer ? 1 : model->recipe.batch_size;
+    cnn_status status = allocate(&b, diag);
+    if (status == CNN_OK) {
+        measure(&b, options->seconds > 0 ? options->seconds : DEFAULT_SECONDS);
+        status = report(&b, out, diag);
+    }
+    release(&b);
+    return status;
+}
+
+void cnn_bench_result_free(cnn_bench_result *result)
+{
+    free(result->layer);
+    result->layer = NULL;
+}

@@ -1,0 +1,230 @@
+/* Evaluation: loss, accuracy, and what follows from the confusion matrix. The interval of the accuracy is Wilson's: "Probable Inference, the Law of Succession,
+ * and Statistical Inference", 1927. */
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/step.h"
+
+#define BATCH       128
+#define BATCH_BYTES ((size_t)512 << 20)
+
+/* Large enough to keep the kernels busy, and small enough for the memory of any machine. */
+static cnn_status choose_batch(const cnn_model *model, size_t images, size_t *out, cnn_diag *diag)
+{
+    size_t batch = images < BATCH ? images : BATCH, bytes;
+    for (;; batch /= 2) {
+        cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &bytes, diag);
+        if (status != CNN_OK)
+            return status;
+        if (batch == 1 || bytes <= BATCH_BYTES)
+            break;
+    }
+    *out = batch;
+    return CNN_OK;
+}
+
+cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, struct cnn_evaluator *out, cnn_diag *diag)
+{
+    struct cnn_evaluator evaluator = {.model = model, .dataset = dataset};
+    size_t batch;
+    cnn_status status = cnn_loss_target(model, &evaluator.target, diag);
+    if (status == CNN_OK)
+        status = choose_batch(model, cnn_dataset_count(dataset), &batch, diag);
+    if (status == CNN_OK)
+        status = cnn_model_plan(model, batch, &evaluator.plan, diag);
+    if (status != CNN_OK)
+        return status;
+    evaluator.classes = cnn_graph_shape(&model->graph, evaluator.target).c;
+    struct cnn_loader_options options = {
+        .dataset = dataset, .normalization = model->normalization, .shape = model->graph.input, .batch = batch, .seed = model->recipe.seed};
+    status = cnn_loader_new(&options, &evaluator.loader, diag);
+    if (status == CNN_OK)
+        *out = evaluator;
+    return status;
+}
+
+void cnn_evaluator_close(struct cnn_evaluator *evaluator)
+{
+    cnn_loader_free(evaluator->loader);
+}
+
+static void count_predictions(size_t *confusion, size_t n, size_t classes, const float *y, const size_t *labels)
+{
+    for (size_t i = 0; i < n; i++, y += classes) {
+        size_t best = 0;
+        for (size_t j = 1; j < classes; j++)
+            best = y[j] > y[best] ? j : best;
+        confusion[labels[i] * classes + best]++;
+    }
+}
+
+cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, size_t *confusion, struct cnn_loss_result *out)
+{
+    const cnn_model *model = evaluator->model;
+    struct cnn_loss_result sum = {.finite = true};
+    const struct cnn_batch *batch;
+    size_t images = 0;
+    cnn_plan_parameters_changed(evaluator->plan);
+    cnn_loader_start(evaluator->loader, 0, 0);
+    while ((batch = cnn_loader_next(evaluator->loader))) {
+        if (options->stop && *options->stop)
+            return CNN_INTERRUPTED;
+        memcpy(cnn_plan_input(evaluator->plan), batch->images, batch->n * cnn_shape_count(model->graph.input) * sizeof(float));
+        cnn_plan_forward(evaluator->plan, batch->n, false, 0);
+        const float *y = cnn_plan_value(evaluator->plan, evaluator->target);
+        struct cnn_loss_result result = cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, batch->labels, NULL);
+        sum.loss += result.loss;
+        sum.correct += result.correct;
+        sum.top5 += result.top5;
+        sum.finite = sum.finite && result.finite;
+        if (confusion)
+            count_predictions(confusion, batch->n, evaluator->classes, y, batch->labels);
+        images += batch->n;
+        if (options->progress)
+            options->progress(options->context, images, cnn_dataset_count(evaluator->dataset));
+    }
+    *out = sum;
+    return CNN_OK;
+}
+
+static cnn_status find_split(const char *name, enum cnn_split *out, cnn_diag *diag)
+{
+    const size_t count = sizeof cnn_split_names / sizeof *cnn_split_names;
+    *out = CNN_SPLIT_TEST;
+    for (size_t i = 0; name && i < count; i++)
+        if (strcmp(name, cnn_split_names[i]) == 0) {
+            *out = (enum cnn_split)i;
+            return CNN_OK;
+        }
+    if (!name)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, NULL, "there is no split '%s'", name);
+    cnn_hint(diag, "train, val or test");
+    return CNN_INVALID;
+}
+
+/* A model that has learned other classes would get a meaningless accuracy. */
+static cnn_status match_classes(const cnn_model *model, const struct cnn_dataset *dataset, cnn_diag *diag)
+{
+    size_t count = cnn_dataset_classes(dataset);
+    if (count != model->class_count)
+        return cnn_fail(diag, CNN_INVALID, NULL, "the data has %zu classes; %s was trained on %zu", count, model->source, model->class_count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(cnn_dataset_class(dataset, i), model->classes[i]) != 0)
+            return cnn_fail(diag, CNN_INVALID, NULL, "class %zu of the data is '%s'; that of %s is '%s'", i, cnn_dataset_class(dataset, i),
+                            model->source, model->classes[i]);
+    return CNN_OK;
+}
+
+/* A description with weights from elsewhere has neither class names nor, where it says `normalize: auto`, statistics: they are taken from the data as
+ * in training. */
+static cnn_status complete_model(cnn_model *model, const char *path, const struct cnn_dataset *dataset, cnn_diag *diag)
+{
+    if (model->normalization.channels != 0 && model->classes)
+        return match_classes(model, dataset, diag);
+    if (!model->data.normalize_auto)
+        return cnn_model_adopt_data(model, dataset, diag);
+    struct cnn_dataset *train;
+    enum cnn_split used;
+    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_model_adopt_data(model, train, diag);
+    cnn_dataset_free(train);
+    return status == CNN_OK ? match_classes(model, dataset, diag) : status;
+}
+
+static double share(size_t part, size_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+static void score_classes(cnn_evaluation *e)
+{
+    for (size_t c = 0; c < e->classes; c++) {
+        size_t right = e->confusion[c * e->classes + c], images = 0, predicted = 0;
+        for (size_t k = 0; k < e->classes; k++) {
+            images += e->confusion[c * e->classes + k];
+            predicted += e->confusion[k * e->classes + c];
+        }
+        e->per_class[c] = (cnn_class_score){
+            .precision = share(right, predicted), .recall = share(right, images), .f1 = share(2 * right, predicted + images), .images = images};
+    }
+}
+
+static void set_interval(cnn_evaluation *e)
+{
+    const double z = 1.96;
+    double n = (double)e->images, p = e->accuracy, scale = 1 + z * z / n;
+    double centre = (p + z * z / (2 * n)) / scale, half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    e->accuracy_low = fmax(0, centre - half);
+    e->accuracy_high = fmin(1, centre + half);
+}
+
+static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, cnn_diag *diag)
+{
+    struct cnn_loss_result sum;
+    size_t cells;
+    e->images = cnn_dataset_count(evaluator->dataset);
+    e->classes = evaluator->classes;
+    if (cnn_size_mul(e->classes, e->classes, &cells))
+        e->confusion = calloc(cells, sizeof *e->confusion);
+    e->per_class = calloc(e->classes, sizeof *e->per_class);
+    if (!e->confusion || !e->per_class)
+        return cnn_fail_memory(diag, e->classes * sizeof *e->confusion, "the confusion matrix");
+    if (cnn_evaluator_run(evaluator, options, e->confusion, &sum) != CNN_OK)
+        return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the evaluation was interrupted");
+    if (!sum.finite)
+        return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers", evaluator->model->source);
+    e->loss = sum.loss / (double)e->images;
+    e->accuracy = share(sum.correct, e->images);
+    e->top5 = share(sum.top5, e->images);
+    score_classes(e);
+    set_interval(e);
+    return CNN_OK;
+}
+
+cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag)
+{
+    const cnn_evaluate_options none = {0};
+    const char *path = options ? options->data_path : NULL;
+    struct cnn_dataset *dataset = NULL;
+    struct cnn_evaluator evaluator = {0};
+    cnn_evaluation e = {0};
+    enum cnn_split split, used;
+    cnn_status status = find_split(options ? options->split : NULL, &split, diag);
+    if (status != CNN_OK)
+        return status;
+    if (!model->has_data) {
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to evaluate on", model->source);
+        cnn_hint(diag, "add for example data: {dataset: mnist}");
+        return CNN_INVALID;
+    }
+    if ((status = cnn_dataset_open(&model->data, model->graph.input, path, split, model->recipe.seed, &dataset, &used, diag)) != CNN_OK)
+        return status;
+    e.split = cnn_split_names[used];
+    if ((status = complete_model(model, path, dataset, diag)) != CNN_OK)
+        goto out;
+    if ((status = cnn_evaluator_open(model, dataset, &evaluator, diag)) != CNN_OK)
+        goto out;
+    status = evaluate(&evaluator, options ? options : &none, &e, diag);
+out:
+    cnn_evaluator_close(&evaluator);
+    cnn_dataset_free(dataset);
+    if (status == CNN_OK)
+        *out = e;
+    else
+        cnn_evaluation_free(&e);
+    return status;
+}
+
+void cnn_evaluation_free(cnn_evaluation *evaluation)
+{
+    free(evaluation->confusion);
+    free(evaluation->per_class);
+    evaluation->confusion = NULL;
+    evaluation->per_class = NULL;
+}

@@ -1,0 +1,153 @@
+/* The run directory. A csv file of a run that was resumed reads as if there had been no break: rows beyond the saved state are cut off and written again. */
+#include "train/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/file.h"
+
+#define MAX_CSV_BYTES ((size_t)1 << 30)
+
+static const char steps_header[] = "step,epoch,loss,lr,images_per_s\n";
+static const char epochs_header[] = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n";
+
+cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
+{
+    run->arena = cnn_arena_new();
+    if (run->arena) {
+        run->directory = cnn_arena_strdup(run->arena, directory);
+        run->config = cnn_arena_printf(run->arena, "%s/config.yaml", directory);
+        run->best = cnn_arena_printf(run->arena, "%s/best.safetensors", directory);
+        run->last = cnn_arena_printf(run->arena, "%s/last.safetensors", directory);
+        run->steps_path = cnn_arena_printf(run->arena, "%s/steps.csv", directory);
+        run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
+    }
+    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->steps_path || !run->epochs_path)
+        return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
+    return CNN_OK;
+}
+
+static cnn_status fail_csv(const char *path, cnn_diag *diag)
+{
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(errno));
+}
+
+static cnn_status open_csv(const char *path, FILE **out, cnn_diag *diag)
+{
+    *out = fopen(path, "a");
+    return *out ? CNN_OK : fail_csv(path, diag);
+}
+
+static cnn_status open_tables(struct cnn_run *run, cnn_diag *diag)
+{
+    cnn_status status = open_csv(run->steps_path, &run->steps, diag);
+    return status == CNN_OK ? open_csv(run->epochs_path, &run->epochs, diag) : status;
+}
+
+/* The first free runs/<name>-<n>; mkdir decides, so two runs that start at once get one each. The name was checked to be a plain file name. */
+static cnn_status make_numbered(struct cnn_run *run, const char *name, cnn_diag *diag)
+{
+    cnn_status status = cnn_make_directories("runs", diag);
+    for (unsigned n = 1; status == CNN_OK; n++) {
+        char path[256];
+        snprintf(path, sizeof path, "runs/%.200s-%u", name, n);
+        if (mkdir(path, 0777) == 0)
+            return cnn_run_locate(run, path, diag);
+        if (errno != EEXIST)
+            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", path, strerror(errno));
+    }
+    return status;
+}
+
+static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_diag *diag)
+{
+    cnn_status status = cnn_run_locate(run, directory, diag);
+    if (status != CNN_OK)
+        return status;
+    const char *files[] = {run->config, run->best, run->last, run->steps_path, run->epochs_path};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (access(files[i], F_OK) != 0)
+            continue;
+        cnn_fail(diag, CNN_INVALID, NULL, "%s holds a run already", directory);
+        cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o", directory);
+        return CNN_INVALID;
+    }
+    return cnn_make_directories(directory, diag);
+}
+
+cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, cnn_diag *diag)
+{
+    cnn_status status = directory ? make_named(run, directory, diag) : make_numbered(run, name, diag);
+    if (status == CNN_OK)
+        status = cnn_file_write(run->steps_path, steps_header, strlen(steps_header), diag);
+    if (status == CNN_OK)
+        status = cnn_file_write(run->epochs_path, epochs_header, strlen(epochs_header), diag);
+    return status == CNN_OK ? open_tables(run, diag) : status;
+}
+
+/* Bytes of text that hold the header and the rows whose first number is at most `last`; a row without its end is not one. */
+static size_t rows_to_keep(const char *text, size_t last)
+{
+    const char *line = text, *end;
+    while ((end = strchr(line, '\n'))) {
+        bool header = line == text;
+        if (!header && strtoull(line, NULL, 10) > last)
+            break;
+        line = end + 1;
+    }
+    return (size_t)(line - text);
+}
+
+static cnn_status cut_table(const char *path, const char *header, size_t last, cnn_diag *diag)
+{
+    char *text = NULL;
+    size_t size;
+    if (access(path, F_OK) != 0)
+        return cnn_file_write(path, header, strlen(header), diag);
+    cnn_status status = cnn_file_read(path, MAX_CSV_BYTES, &text, &size, diag);
+    if (status != CNN_OK)
+        return status;
+    size_t kept = rows_to_keep(text, last);
+    if (kept == 0)
+        status = cnn_file_write(path, header, strlen(header), diag);
+    else if (kept < size)
+        status = cnn_file_write(path, text, kept, diag);
+    free(text);
+    return status;
+}
+
+cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, cnn_diag *diag)
+{
+    cnn_status status = cut_table(run->steps_path, steps_header, step, diag);
+    if (status == CNN_OK)
+        status = cut_table(run->epochs_path, epochs_header, epochs, diag);
+    return status == CNN_OK ? open_tables(run, diag) : status;
+}
+
+void cnn_run_close(struct cnn_run *run)
+{
+    if (run->steps)
+        fclose(run->steps);
+    if (run->epochs)
+        fclose(run->epochs);
+    cnn_arena_free(run->arena);
+}
+
+cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr, double images_per_s, cnn_diag *diag)
+{
+    if (fprintf(run->steps, "%zu,%zu,%.9g,%.9g,%.1f\n", step, epoch, loss, lr, images_per_s) < 0 || fflush(run->steps) != 0)
+        return fail_csv(run->steps_path, diag);
+    return CNN_OK;
+}
+
+cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag)
+{
+    int written = fprintf(run->epochs, "%zu,%.9g,%.9g,%.9g,%.9g,%.9g,%.3f\n", row->epoch, row->train_loss, row->train_accuracy, row->val_loss,
+                          row->val_accuracy, row->lr, row->seconds);
+    if (written < 0 || fflush(run->epochs) != 0)
+        return fail_csv(run->epochs_path, diag);
+    return CNN_OK;
+}

@@ -1,0 +1,33 @@
+/* The run directory: config.yaml, the checkpoints' places, steps.csv and epochs.csv. */
+#ifndef CNN_TRAIN_RUN_H
+#define CNN_TRAIN_RUN_H
+
+#include <stdio.h>
+
+#include "util/arena.h"
+#include "util/diag.h"
+
+struct cnn_run {
+    struct cnn_arena *arena;
+    const char *directory, *config, *best, *last; /* paths */
+    const char *steps_path, *epochs_path;
+    FILE *steps, *epochs;
+};
+
+/* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes directory (NULL: runs/<name>-<n>, the first n that is free) and
+ * the headers of the csv files. reopen: goes on in a directory after `step` updates and `epochs` logged epochs: later rows are cut off. locate: just the paths. */
+cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, cnn_diag *diag);
+cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag);
+cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, cnn_diag *diag);
+void cnn_run_close(struct cnn_run *run);
+
+struct cnn_epoch_row {
+    size_t epoch;
+    double train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds;
+};
+
+/* Rows are on their way to the disk when these return. */
+cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr, double images_per_s, cnn_diag *diag);
+cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag);
+
+#endif

@@ -1,0 +1,114 @@
+/* Learning-rate schedules, as a factor on the optimiser's lr. After a linear warm-up: constant; step (PyTorch's StepLR and MultiStepLR); cosine (Loshchilov and
+ * Hutter, "SGDR", 2017, without restarts); linear; plateau (PyTorch's ReduceLROnPlateau on the validation loss). */
+#include "train/schedule.h"
+
+#include <math.h>
+
+#define FIELD(name) offsetof(struct cnn_schedule_settings, name)
+#define MAX_EPOCHS  1000000
+#define WARMUP                                                                                                                                       \
+    {                                                                                                                                                \
+        "warmup_epochs", CNN_KEY_NUMBER, FIELD(warmup_epochs), "0", 0, MAX_EPOCHS, 0, NULL,                                                          \
+            "epochs in which the rate rises linearly to lr; 0.5 is legal"                                                                            \
+    }
+#define MIN_FACTOR(text)                                                                                                                             \
+    {                                                                                                                                                \
+        "min_factor", CNN_KEY_NUMBER, FIELD(min_factor), "0", 0, 1, 0, NULL, text                                                                    \
+    }
+#define GAMMA                                                                                                                                        \
+    {                                                                                                                                                \
+        "gamma", CNN_KEY_NUMBER, FIELD(gamma), "0.1", 0, 1, CNN_KEY_OPEN_MIN, NULL, "factor on the rate each time"                                   \
+    }
+
+static const struct cnn_key constant_keys[] = {WARMUP, CNN_KEY_END};
+static const struct cnn_key step_keys[] = {
+    {"step_epochs", CNN_KEY_SIZE, FIELD(step_epochs), "30", 1, MAX_EPOCHS, 0, NULL, "the rate falls each time so many epochs of the run are over"},
+    {"milestones", CNN_KEY_NUMBERS, FIELD(milestones), "", 0, MAX_EPOCHS, CNN_KEY_OPEN_MIN, NULL,
+     "epochs of the run after which the rate falls, instead of step_epochs"},
+    GAMMA,
+    WARMUP,
+    CNN_KEY_END,
+};
+static const struct cnn_key ramp_keys[] = {MIN_FACTOR("the end, as a share of lr"), WARMUP, CNN_KEY_END};
+static const struct cnn_key plateau_keys[] = {
+    GAMMA,
+    {"patience", CNN_KEY_SIZE, FIELD(patience), "5", 0, MAX_EPOCHS, 0, NULL, "epochs without a better validation loss that are let pass"},
+    MIN_FACTOR("the lowest rate, as a share of lr"),
+    WARMUP,
+    CNN_KEY_END,
+};
+
+const struct cnn_variant cnn_schedule_types[] = {
+    {"constant", "the same rate throughout", constant_keys, sizeof(struct cnn_schedule_settings)},
+    {"step", "the rate falls at given epochs", step_keys, sizeof(struct cnn_schedule_settings)},
+    {"cosine", "half a cosine wave from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
+    {"linear", "a straight line from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
+    {"plateau", "the rate falls when the validation loss stops falling", plateau_keys, sizeof(struct cnn_schedule_settings)},
+};
+const size_t cnn_schedule_type_count = sizeof cnn_schedule_types / sizeof *cnn_schedule_types;
+
+cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_schedule_settings *out, cnn_diag *diag)
+{
+    *out = (struct cnn_schedule_settings){.kind = CNN_SCHEDULE_CONSTANT};
+    if (!node)
+        return CNN_OK;
+    size_t chosen;
+    void *settings;
+    cnn_status status = cnn_variant_read(arena, cnn_schedule_types, cnn_schedule_type_count, NULL, "schedule", node, &chosen, &settings, diag);
+    if (status != CNN_OK)
+        return status;
+    *out = *(const struct cnn_schedule_settings *)settings;
+    out->kind = (enum cnn_schedule_kind)chosen;
+    return CNN_OK;
+}
+
+/* How often the rate has fallen by the start of update `step`. */
+static double count_falls(const struct cnn_schedule_settings *schedule, size_t step, size_t steps_per_epoch)
+{
+    if (schedule->milestones.count == 0)
+        return (double)(step / steps_per_epoch / schedule->step_epochs);
+    size_t falls = 0;
+    for (size_t i = 0; i < schedule->milestones.count; i++)
+        falls += (double)step >= schedule->milestones.values[i] * (double)steps_per_epoch;
+    return (double)falls;
+}
+
+double cnn_schedule_factor(const struct cnn_schedule_settings *schedule, const struct cnn_plateau *plateau, size_t step, size_t steps,
+                           size_t steps_per_epoch)
+{
+    const double pi = 3.14159265358979323846;
+    double warmup = round(schedule->warmup_epochs * (double)steps_per_epoch);
+    if ((double)step < warmup)
+        return ((double)step + 1) / warmup;
+    double progress = ((double)step - warmup) / ((double)steps - warmup); /* in [0, 1): step < steps */
+    double low = schedule->min_factor;
+    switch (schedule->kind) {
+    case CNN_SCHEDULE_CONSTANT:
+        break;
+    case CNN_SCHEDULE_STEP:
+        return pow(schedule->gamma, count_falls(schedule, step, steps_per_epoch));
+    case CNN_SCHEDULE_COSINE:
+        return low + (1 - low) * (1 + cos(pi * progress)) / 2;
+    case CNN_SCHEDULE_LINEAR:
+        return low + (1 - low) * (1 - progress);
+    case CNN_SCHEDULE_PLATEAU:
+        return plateau->factor > 0 ? plateau->factor : 1;
+    }
+    return 1;
+}
+
+/* Better means: by more than one part in ten thousand, as in PyTorch. */
+void cnn_plateau_update(const struct cnn_schedule_settings *schedule, struct cnn_plateau *plateau, double val_loss)
+{
+    if (plateau->factor <= 0)
+        *plateau = (struct cnn_plateau){.best = INFINITY, .factor = 1};
+    if (val_loss < plateau->best * (1 - 1e-4)) {
+        plateau->best = val_loss;
+        plateau->bad_epochs = 0;
+        return;
+    }
+    if (++plateau->bad_epochs <= schedule->patience)
+        return;
+    plateau->factor = fmax(plateau->factor * schedule->gamma, schedule->min_factor);
+    plateau->bad_epochs = 0;
+}

@@ -1,0 +1,193 @@
+/* Setting up a run: a new one from a description, or one to go on with from its last checkpoint. */
+#include "train/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/file.h"
+
+static cnn_status open_description(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+{
+    char *text;
+    size_t size;
+    cnn_status status = cnn_file_read(options->config, CNN_YAML_MAX_BYTES, &text, &size, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_model_from_text(options->config, text, size, options->overrides, options->override_count, &t->model, diag);
+    free(text);
+    return status;
+}
+
+static cnn_status fail_section(const cnn_model *model, const char *section, const char *example, cnn_diag *diag)
+{
+    cnn_fail(diag, CNN_INVALID, NULL, "%s has no %s section, which training needs", model->source, section);
+    cnn_hint(diag, "add for example %s", example);
+    return CNN_INVALID;
+}
+
+static cnn_status require_sections(struct cnn_training *t, cnn_diag *diag)
+{
+    const cnn_model *model = t->model;
+    if (!model->has_data)
+        return fail_section(model, "data", "data: {dataset: mnist}", diag);
+    if (!model->has_train)
+        return fail_section(model, "train", "train: {epochs: 10, batch_size: 64, optimizer: {type: sgd, lr: 0.01, momentum: 0.9}}", diag);
+    if (model->recipe.epochs == 0 && model->recipe.steps == 0) {
+        cnn_fail(diag, CNN_INVALID, NULL, "train of %s says neither epochs nor steps", model->source);
+        cnn_hint(diag, "how long to train, for example epochs: 10");
+        return CNN_INVALID;
+    }
+    for (size_t i = 0; i < model->tensor_count; i++)
+        t->params += model->tensors[i].trainable ? model->tensors[i].tensor->count : 0;
+    if (t->params == 0)
+        return cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer with weights, so there is nothing to train", model->source);
+    return CNN_OK;
+}
+
+static cnn_status open_data(struct cnn_training *t, const char *path, cnn_diag *diag)
+{
+    cnn_model *model = t->model;
+    enum cnn_split used;
+    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &t->train, &used, diag);
+    if (status == CNN_OK)
+        status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_VAL, model->recipe.seed, &t->val, &t->val_split, diag);
+    if (status != CNN_OK)
+        return status;
+    if (cnn_dataset_classes(t->val) != cnn_dataset_classes(t->train))
+        return cnn_fail(diag, CNN_FAILED, NULL, "the training images have %zu classes, the validation images %zu", cnn_dataset_classes(t->train),
+                        cnn_dataset_classes(t->val));
+    return cnn_model_adopt_data(model, t->train, diag);
+}
+
+static cnn_status first_parameters(cnn_model *model, const char *weights, cnn_diag *diag)
+{
+    if (!weights) {
+        cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
+        return CNN_OK;
+    }
+    struct cnn_safetensors *file;
+    cnn_status status = cnn_safetensors_open(weights, &file, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_model_load_parameters(model, file, diag);
+    cnn_safetensors_close(file);
+    return status;
+}
+
+static cnn_status open_loader(struct cnn_training *t, cnn_diag *diag)
+{
+    const cnn_model *model = t->model;
+    struct cnn_loader_options options = {
+        .dataset = t->train,
+        .normalization = model->normalization,
+        .augmentation = model->data.augmentation,
+        .shape = model->graph.input,
+        .batch = model->recipe.batch_size,
+        .shuffle = model->data.shuffle,
+        .seed = model->recipe.seed,
+    };
+    return cnn_loader_new(&options, &t->loader, diag);
+}
+
+static cnn_status count_steps(struct cnn_training *t, cnn_diag *diag)
+{
+    const struct cnn_recipe *recipe = &t->model->recipe;
+    size_t per_epoch = cnn_loader_batches(t->loader);
+    t->progress = cnn_progress_start(per_epoch);
+    t->steps = recipe->steps;
+    if (recipe->epochs && !cnn_size_mul(recipe->epochs, per_epoch, &t->steps))
+        return cnn_fail(diag, CNN_INVALID, NULL, "%zu epochs are too many", recipe->epochs);
+    t->epochs = (t->steps - 1) / per_epoch + 1;
+    return CNN_OK;
+}
+
+/* Everything that a new run and a resumed one have in common, once the description is there. */
+static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+{
+    cnn_status status = require_sections(t, diag);
+    if (status == CNN_OK)
+        status = open_data(t, options->data_path, diag);
+    if (status == CNN_OK)
+        status = open_loader(t, diag);
+    if (status == CNN_OK)
+        status = count_steps(t, diag);
+    if (status == CNN_OK)
+        status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size, &t->step, diag);
+    return status == CNN_OK ? cnn_evaluator_open(t->model, t->val, &t->evaluator, diag) : status;
+}
+
+static cnn_status write_config(const struct cnn_training *t, cnn_diag *diag)
+{
+    const char *text = cnn_model_resolved(t->model);
+    return cnn_file_write(t->run.config, text, strlen(text), diag);
+}
+
+static cnn_status open_new(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+{
+    cnn_status status = open_description(t, options, diag);
+    if (status == CNN_OK)
+        status = open_parts(t, options, diag);
+    if (status == CNN_OK)
+        status = first_parameters(t->model, options->weights, diag);
+    if (status == CNN_OK)
+        status = cnn_run_create(&t->run, options->directory, t->model->name, diag);
+    return status == CNN_OK ? write_config(t, diag) : status;
+}
+
+static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_epoch, cnn_diag *diag)
+{
+    if (t->progress.steps_per_epoch != steps_per_epoch) {
+        cnn_fail(diag, CNN_INVALID, NULL, "%s had %zu steps in an epoch; with this data and batch size there are %zu", t->run.directory,
+                 t->progress.steps_per_epoch, steps_per_epoch);
+        cnn_hint(diag, "a run goes on with the data and the batch size it began with");
+        return CNN_INVALID;
+    }
+    if (t->progress.step > t->steps)
+        return cnn_fail(diag, CNN_INVALID, NULL, "%s is at step %zu, beyond the %zu that are wanted", t->run.directory, t->progress.step, t->steps);
+    return CNN_OK;
+}
+
+static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *file, const cnn_train_options *options, cnn_diag *diag)
+{
+    cnn_status status = cnn_model_from_checkpoint(file, options->overrides, options->override_count, &t->model, diag);
+    if (status == CNN_OK)
+        status = open_parts(t, options, diag);
+    if (status != CNN_OK)
+        return status;
+    size_t steps_per_epoch = t->progress.steps_per_epoch;
+    status = cnn_progress_load(file, t->model, t->step.optimizer, &t->progress, diag);
+    return status == CNN_OK ? check_progress(t, steps_per_epoch, diag) : status;
+}
+
+static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+{
+    struct cnn_safetensors *file;
+    cnn_status status = cnn_run_locate(&t->run, options->resume, diag);
+    if (status != CNN_OK)
+        return status;
+    if ((status = cnn_safetensors_open(t->run.last, &file, diag)) != CNN_OK) {
+        cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
+        return status;
+    }
+    status = restore(t, file, options, diag);
+    cnn_safetensors_close(file);
+    if (status == CNN_OK)
+        status = cnn_run_reopen(&t->run, t->progress.step, t->progress.epochs_logged, diag);
+    return status == CNN_OK && options->override_count ? write_config(t, diag) : status;
+}
+
+cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag)
+{
+    return options->resume ? open_resumed(training, options, diag) : open_new(training, options, diag);
+}
+
+void cnn_training_close(struct cnn_training *training)
+{
+    cnn_evaluator_close(&training->evaluator);
+    cnn_step_close(&training->step);
+    cnn_loader_free(training->loader);
+    cnn_dataset_free(training->train);
+    cnn_dataset_free(training->val);
+    cnn_run_close(&training->run);
+    cnn_model_free(training->model);
+}

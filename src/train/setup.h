@@ -1,0 +1,27 @@
+/* What a training run works with, from the options to the point where the first step can be taken. */
+#ifndef CNN_TRAIN_SETUP_H
+#define CNN_TRAIN_SETUP_H
+
+#include "train/evaluate.h"
+#include "train/progress.h"
+#include "train/run.h"
+#include "train/step.h"
+
+struct cnn_training {
+    cnn_model *model;
+    struct cnn_dataset *train, *val;
+    enum cnn_split val_split; /* where the validation images come from */
+    struct cnn_loader *loader;
+    struct cnn_evaluator evaluator;
+    struct cnn_step step;
+    struct cnn_run run;
+    struct cnn_progress progress;
+    size_t params;        /* trained */
+    size_t steps, epochs; /* in all */
+};
+
+/* Zeroed by the caller; close is legal whatever open came to. The run directory is made last, so that a mistake leaves none behind. */
+cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag);
+void cnn_training_close(struct cnn_training *training);
+
+#endif

@@ -1,0 +1,284 @@
+/* Training: the loop over steps and epochs, what it reports, and what it does when the loss is lost or a signal comes. */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "train/setup.h"
+
+#define RECENT 5 /* losses that the message about a lost run shows */
+
+struct trainer {
+    const cnn_train_options *options;
+    cnn_diag *diag;
+    struct cnn_training t;
+    cnn_event event; /* filled in as things become known */
+    double started, epoch_started;
+    double seconds_per_image, validation_seconds; /* running means */
+    double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
+    size_t first_step;                            /* of this process */
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static bool stopped(const struct trainer *r)
+{
+    return r->options->stop && *r->options->stop;
+}
+
+/* The next value of a mean over about the last ten; 0 stands for: none yet. */
+static double running_mean(double mean, double value)
+{
+    return mean > 0 ? 0.9 * mean + 0.1 * value : value;
+}
+
+/* Number of the epoch that update `step` (from 1) belongs to. */
+static size_t epoch_of(const struct trainer *r, size_t step)
+{
+    return step ? (step - 1) / r->t.progress.steps_per_epoch + 1 : 1;
+}
+
+static double rate_at(const struct trainer *r, size_t step)
+{
+    const struct cnn_recipe *recipe = &r->t.model->recipe;
+    return recipe->optimizer.lr * cnn_schedule_factor(&recipe->schedule, &r->t.progress.plateau, step, r->t.steps, r->t.progress.steps_per_epoch);
+}
+
+static void emit(struct trainer *r, enum cnn_event_kind kind)
+{
+    const struct cnn_progress *progress = &r->t.progress;
+    cnn_event *event = &r->event;
+    if (!r->options->event)
+        return;
+    event->kind = kind;
+    event->step = progress->step;
+    event->epoch = epoch_of(r, progress->step);
+    event->step_in_epoch = progress->step - (event->epoch - 1) * progress->steps_per_epoch;
+    event->best_accuracy = fmax(0, progress->best_accuracy);
+    event->images_per_s = r->seconds_per_image > 0 ? 1 / r->seconds_per_image : 0;
+    event->seconds_left = (double)(r->t.steps - progress->step) * (double)r->t.model->recipe.batch_size * r->seconds_per_image +
+                          (double)(r->t.epochs - event->epoch) * r->validation_seconds;
+    r->options->event(r->options->context, event);
+}
+
+static void warn(struct trainer *r, const char *text)
+{
+    r->event.text = text;
+    emit(r, CNN_EVENT_WARNING);
+    r->event.text = NULL;
+}
+
+static void announce(struct trainer *r)
+{
+    r->event = (cnn_event){
+        .directory = r->t.run.directory,
+        .params = r->t.params,
+        .train_images = cnn_dataset_count(r->t.train),
+        .val_images = cnn_dataset_count(r->t.val),
+        .steps = r->t.steps,
+        .epochs = r->t.epochs,
+        .steps_in_epoch = r->t.progress.steps_per_epoch,
+        .lr = rate_at(r, r->t.progress.step),
+    };
+    emit(r, CNN_EVENT_START);
+    if (r->t.val_split == CNN_SPLIT_TEST)
+        warn(r, "validation uses the test images, so best.safetensors is chosen by them; data.val_split sets training images aside instead");
+    if (r->t.progress.step == r->t.steps && r->t.progress.images == 0)
+        warn(r, "the run is complete; a larger train.epochs or train.steps would let it go on");
+}
+
+static bool has_layer(const struct cnn_graph *graph, const char *type)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        if (strcmp(graph->nodes[i].type->variant.name, type) == 0)
+            return true;
+    return false;
+}
+
+/* Advice for a loss that is no number any more, by what the description lacks. */
+static void hint_divergence(const struct trainer *r)
+{
+    const cnn_model *model = r->t.model;
+    const char *warmup = model->recipe.schedule.warmup_epochs > 0 ? "" : "; or let the rate rise slowly: train.schedule.warmup_epochs: 1";
+    const char *norm = has_layer(&model->graph, "batch_norm") ? "" : "; or put a batch_norm after each conv";
+    const char *pixels = model->data.normalize_auto || model->data.fixed.channels ? "" : "; or data.normalize: auto";
+    cnn_hint(r->diag, "try train.optimizer.lr: %g%s%s%s", model->recipe.optimizer.lr / 10, warmup, norm, pixels);
+}
+
+/* What is not finite, e.g. "the loss is", at update `step` (from 1). The checkpoints stay as they were: the last good ones. */
+static cnn_status fail_divergence(const struct trainer *r, const char *what, size_t step)
+{
+    struct cnn_text losses = {0};
+    for (size_t s = step > RECENT ? step - RECENT : 1; s < step; s++)
+        if (s > r->first_step)
+            cnn_text_printf(&losses, "%s%.4g", losses.size ? ", " : "; the losses before it: ", r->recent[s % RECENT]);
+    cnn_fail(r->diag, CNN_FAILED, NULL, "%s not a finite number at step %zu (epoch %zu, learning rate %g)%s", what, step, epoch_of(r, step),
+             rate_at(r, step - 1), losses.data ? losses.data : "");
+    cnn_text_free(&losses);
+    hint_divergence(r);
+    return CNN_FAILED;
+}
+
+static cnn_status take_step(struct trainer *r)
+{
+    struct cnn_progress *progress = &r->t.progress;
+    double begun = now(), lr = rate_at(r, progress->step);
+    const struct cnn_batch *batch = cnn_loader_next(r->t.loader);
+    if (!batch)
+        return cnn_fail(r->diag, CNN_FAILED, NULL, "the training images ended before the epoch did");
+    size_t n = batch->n;
+    memcpy(cnn_plan_input(r->t.step.plan), batch->images, n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
+    struct cnn_loss_result result = cnn_step_run(&r->t.step, n, batch->labels, lr);
+    if (!result.finite)
+        return fail_divergence(r, "the loss is", progress->step + 1);
+    progress->step++;
+    progress->loss_sum += result.loss;
+    progress->images += n;
+    progress->correct += result.correct;
+    double loss = result.loss / (double)n;
+    r->recent[progress->step % RECENT] = loss;
+    r->seconds_per_image = running_mean(r->seconds_per_image, (now() - begun) / (double)n);
+    r->event.lr = lr;
+    r->event.loss = progress->loss_sum / (double)progress->images;
+    r->event.accuracy = (double)progress->correct / (double)progress->images;
+    emit(r, CNN_EVENT_STEP);
+    if (progress->step % r->t.model->recipe.log_every != 0 && progress->step != r->t.steps)
+        return CNN_OK;
+    return cnn_run_log_step(&r->t.run, progress->step, epoch_of(r, progress->step), loss, lr, 1 / r->seconds_per_image, r->diag);
+}
+
+static void report_validation(void *context, size_t images, size_t total)
+{
+    struct trainer *r = context;
+    r->event.images = images;
+    r->event.images_total = total;
+    emit(r, CNN_EVENT_VALIDATE);
+}
+
+static cnn_status validate(struct trainer *r, struct cnn_loss_result *out)
+{
+    double begun = now();
+    cnn_evaluate_options options = {.progress = report_validation, .context = r, .stop = r->options->stop};
+    cnn_status status = cnn_evaluator_run(&r->t.evaluator, &options, NULL, out);
+    if (status != CNN_OK)
+        return status;
+    if (!out->finite)
+        return fail_divergence(r, "the validation loss is", r->t.progress.step);
+    r->validation_seconds = running_mean(r->validation_seconds, now() - begun);
+    return CNN_OK;
+}
+
+static cnn_status save_last(const struct trainer *r)
+{
+    return cnn_progress_save(&r->t.progress, r->t.model, r->t.step.optimizer, r->t.run.last, r->diag);
+}
+
+/* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row and writes it again. */
+static cnn_status record_epoch(struct trainer *r)
+{
+    const cnn_event *event = &r->event;
+    struct cnn_epoch_row row = {.epoch = r->t.progress.epochs_logged,
+                                .train_loss = event->loss,
+                                .train_accuracy = event->accuracy,
+                                .val_loss = event->val_loss,
+                                .val_accuracy = event->val_accuracy,
+                                .lr = event->lr,
+                                .seconds = event->seconds};
+    cnn_status status = cnn_run_log_epoch(&r->t.run, &row, r->diag);
+    if (status == CNN_OK && event->best)
+        status = cnn_progress_save(&r->t.progress, r->t.model, NULL, r->t.run.best, r->diag);
+    return status == CNN_OK ? save_last(r) : status;
+}
+
+static cnn_status finish_epoch(struct trainer *r)
+{
+    struct cnn_progress *progress = &r->t.progress;
+    struct cnn_loss_result val;
+    r->event.loss = progress->loss_sum / (double)progress->images;
+    r->event.accuracy = (double)progress->correct / (double)progress->images;
+    r->event.lr = rate_at(r, progress->step - 1);
+    cnn_status status = validate(r, &val);
+    if (status != CNN_OK)
+        return status;
+    double images = (double)cnn_dataset_count(r->t.val), val_loss = val.loss / images, val_accuracy = (double)val.correct / images;
+    r->event.val_loss = val_loss;
+    r->event.val_accuracy = val_accuracy;
+    r->event.best = val_accuracy > progress->best_accuracy || (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
+    if (r->event.best) {
+        progress->best_accuracy = val_accuracy;
+        progress->best_loss = val_loss;
+    }
+    cnn_plateau_update(&r->t.model->recipe.schedule, &progress->plateau, val_loss);
+    progress->epochs_logged = epoch_of(r, progress->step);
+    progress->loss_sum = 0;
+    progress->images = progress->correct = 0;
+    r->event.seconds = now() - r->epoch_started;
+    if ((status = record_epoch(r)) == CNN_OK)
+        emit(r, CNN_EVENT_EPOCH);
+    return status;
+}
+
+static cnn_status interrupt(struct trainer *r)
+{
+    cnn_status status = save_last(r);
+    if (status != CNN_OK)
+        return status;
+    cnn_fail(r->diag, CNN_INTERRUPTED, NULL, "interrupted after step %zu of %zu; everything is saved", r->t.progress.step, r->t.steps);
+    cnn_hint(r->diag, "go on with: cnn train --resume %s%s%s", r->t.run.directory, r->options->data_path ? " --data " : "",
+             r->options->data_path ? r->options->data_path : "");
+    return CNN_INTERRUPTED;
+}
+
+/* From where the run stands to the end of its epoch; nothing where that is reached already and only the validation is left. */
+static cnn_status run_epoch(struct trainer *r)
+{
+    const struct cnn_progress *progress = &r->t.progress;
+    size_t per_epoch = progress->steps_per_epoch;
+    cnn_status status = CNN_OK;
+    r->epoch_started = now();
+    if (progress->images > 0 && (progress->step % per_epoch == 0 || progress->step == r->t.steps))
+        return CNN_OK;
+    cnn_loader_start(r->t.loader, progress->step / per_epoch, progress->step % per_epoch);
+    do
+        status = take_step(r);
+    while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps && !stopped(r));
+    return status;
+}
+
+static cnn_status run(struct trainer *r)
+{
+    const struct cnn_progress *progress = &r->t.progress;
+    r->first_step = progress->step;
+    while (progress->step < r->t.steps || progress->images > 0) {
+        if (stopped(r))
+            return interrupt(r);
+        cnn_status status = run_epoch(r);
+        if (status == CNN_OK && stopped(r))
+            return interrupt(r);
+        if (status == CNN_OK)
+            status = finish_epoch(r);
+        if (status == CNN_INTERRUPTED)
+            return interrupt(r);
+        if (status != CNN_OK)
+            return status;
+    }
+    r->event.seconds = now() - r->started;
+    emit(r, CNN_EVENT_END);
+    return CNN_OK;
+}
+
+cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
+{
+    struct trainer r = {.options = options, .diag = diag, .started = now()};
+    cnn_status status = cnn_training_open(&r.t, options, diag);
+    if (status == CNN_OK) {
+        announce(&r);
+        status = run(&r);
+    }
+    cnn_training_close(&r.t);
+    return status;
+}

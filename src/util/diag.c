@@ -1,0 +1,281 @@
+/* Messages: collected in a cnn_diag, and shown as one text each with place, source line, caret and hint. Whatever a terminal could act on
+ * is escaped and cut here, so that no input can reach it. */
+#include "util/diag.h"
+
+#include "util/arena.h"
+#include "util/text.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LONGEST_TEXT = 1000, /* characters of a text or a hint that are shown */
+    LONGEST_LINE = 120   /* characters of a source line that are shown, around the caret */
+};
+
+struct cnn_diag {
+    cnn_message messages[2 * CNN_DIAG_MAX]; /* errors and warnings in their order, at most CNN_DIAG_MAX of each */
+    size_t count, kept[2];                  /* errors, warnings */
+    size_t errors, repeated;                /* all errors; those that said again what a kept one says (a mistake in a block that aliases use again) */
+    cnn_message *newest;                    /* NULL where there is none, or it was not kept: a hint for it is dropped too */
+    struct cnn_arena *arena;                /* of all strings; made when first needed */
+};
+
+cnn_diag *cnn_diag_new(void)
+{
+    return calloc(1, sizeof(cnn_diag));
+}
+
+void cnn_diag_free(cnn_diag *diag)
+{
+    if (!diag)
+        return;
+    cnn_arena_free(diag->arena);
+    free(diag);
+}
+
+void cnn_diag_clear(cnn_diag *diag)
+{
+    if (!diag)
+        return;
+    cnn_arena_free(diag->arena);
+    *diag = (cnn_diag){0};
+}
+
+size_t cnn_diag_count(const cnn_diag *diag)
+{
+    return diag ? diag->count : 0;
+}
+
+const cnn_message *cnn_diag_get(const cnn_diag *diag, size_t i)
+{
+    return diag && i < diag->count ? &diag->messages[i] : NULL;
+}
+
+size_t cnn_diag_errors(const cnn_diag *diag)
+{
+    return diag ? diag->errors : 0;
+}
+
+size_t cnn_diag_dropped(const cnn_diag *diag)
+{
+    return diag ? diag->errors - diag->kept[0] - diag->repeated : 0;
+}
+
+const char *cnn_source_line(const struct cnn_source *source, size_t line, size_t *size)
+{
+    if (!source || !source->text || line == 0)
+        return NULL;
+    const char *start = source->text, *end = source->text + source->size;
+    for (const char *at = start;; at++) {
+        if (at < end && *at != '\n' && *at != '\r')
+            continue;
+        if (--line == 0) {
+            *size = (size_t)(at - start);
+            return start;
+        }
+        if (at == end)
+            return NULL;
+        if (*at == '\r' && at + 1 < end && at[1] == '\n')
+            at++;
+        start = at + 1;
+    }
+}
+
+static const char *text_keep(cnn_diag *diag, const char *format, va_list arguments)
+{
+    struct cnn_text text = {0};
+    cnn_text_vprintf(&text, format, arguments);
+    const char *kept = text.failed ? NULL : cnn_arena_strndup(diag->arena, text.data, text.size);
+    cnn_text_free(&text);
+    return kept;
+}
+
+/* Whether a kept message says the same of the same place. */
+static bool message_repeats(const cnn_diag *diag, const cnn_message *message)
+{
+    for (size_t i = 0; message->file && message->line && i < diag->count; i++) {
+        const cnn_message *other = &diag->messages[i];
+        if (other->line == message->line && other->column == message->column && other->warning == message->warning && other->file &&
+            strcmp(other->file, message->file) == 0 && strcmp(other->text, message->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Text and place, as far as memory reaches. */
+static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_where *where, const char *format, va_list arguments)
+{
+    message->text = "out of memory";
+    if (!diag->arena && !(diag->arena = cnn_arena_new()))
+        return;
+    const char *text = text_keep(diag, format, arguments);
+    if (text)
+        message->text = text;
+    if (!where || !where->source)
+        return;
+    message->file = cnn_arena_strdup(diag->arena, where->source->name);
+    message->line = where->line;
+    message->column = where->column;
+    size_t size;
+    const char *line = cnn_source_line(where->source, where->line, &size);
+    if (line)
+        message->source_line = cnn_arena_strndup(diag->arena, line, size);
+}
+
+static void message_add(cnn_diag *diag, bool warning, const struct cnn_where *where, const char *format, va_list arguments)
+{
+    cnn_message message = {.warning = warning};
+    if (!diag)
+        return;
+    diag->newest = NULL;
+    diag->errors += !warning;
+    if (diag->kept[warning] == CNN_DIAG_MAX)
+        return;
+    message_fill(diag, &message, where, format, arguments);
+    if (message_repeats(diag, &message)) {
+        diag->repeated += !warning;
+        return;
+    }
+    diag->kept[warning]++;
+    diag->newest = &diag->messages[diag->count++];
+    *diag->newest = message;
+}
+
+cnn_status cnn_fail(cnn_diag *diag, cnn_status status, const struct cnn_where *where, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    message_add(diag, false, where, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void cnn_warn(cnn_diag *diag, const struct cnn_where *where, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    message_add(diag, true, where, format, arguments);
+    va_end(arguments);
+}
+
+void cnn_hint(cnn_diag *diag, const char *format, ...)
+{
+    if (!diag || !diag->newest || !diag->arena)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    diag->newest->hint = text_keep(diag, format, arguments);
+    va_end(arguments);
+}
+
+cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what)
+{
+    size_t mebibytes = bytes / (1024 * 1024) + (bytes % (1024 * 1024) != 0);
+    return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (%zu MiB wanted for %s)", mebibytes, what);
+}
+
+/* Appends the character that text[0..size) begins with (size > 0) in a shape no terminal acts on. Returns its bytes; adds the columns it takes. */
+static size_t character_append(struct cnn_text *out, const char *text, size_t size, size_t *columns)
+{
+    uint32_t code = 0;
+    size_t length = cnn_utf8_decode(text, size, &code);
+    bool printable = length > 0 && code >= 0x20 && !(code >= 0x7F && code < 0xA0);
+    if (printable) {
+        cnn_text_append(out, text, length);
+        ++*columns;
+        return length;
+    }
+    if (length == 1 && code == '\t') {
+        cnn_text_append(out, " ", 1);
+        ++*columns;
+        return 1;
+    }
+    if (length == 0)
+        length = 1;
+    for (size_t i = 0; i < length; i++)
+        cnn_text_printf(out, "\\x%02X", (unsigned char)text[i]);
+    *columns += 4 * length;
+    return length;
+}
+
+static void text_show(struct cnn_text *out, const char *text)
+{
+    size_t size = strlen(text), columns = 0;
+    for (size_t at = 0, shown = 0; at < size; shown++) {
+        if (shown == LONGEST_TEXT) {
+            cnn_text_append(out, "...", 3);
+            return;
+        }
+        at += character_append(out, text + at, size - at, &columns);
+    }
+}
+
+/* Where in text[0..size) character number i (from 0) begins, or its end. */
+static size_t character_find(const char *text, size_t size, size_t i)
+{
+    size_t at = 0;
+    for (; at < size && i > 0; i--) {
+        uint32_t code;
+        size_t length = cnn_utf8_decode(text + at, size - at, &code);
+        at += length ? length : 1;
+    }
+    return at;
+}
+
+static size_t characters_count(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < size; count++)
+        at += character_find(text + at, size - at, 1);
+    return count;
+}
+
+/* The source line, cut to a window around column where it is long, and a caret below column. */
+static void line_show(struct cnn_text *out, const char *line, size_t column)
+{
+    size_t size = strlen(line), total = characters_count(line, size), first = 0, target = column ? column - 1 : 0;
+    if (target > total)
+        target = total;
+    if (total > LONGEST_LINE && target > LONGEST_LINE / 2)
+        first = target + LONGEST_LINE / 2 > total ? total - LONGEST_LINE : target - LONGEST_LINE / 2;
+    size_t last = total - first > LONGEST_LINE ? first + LONGEST_LINE : total;
+    const char *before = first > 0 ? "  ..." : "  ";
+    size_t columns = strlen(before), caret = columns, at = character_find(line, size, first);
+    cnn_text_append(out, before, columns);
+    for (size_t i = first; i < last; i++) {
+        at += character_append(out, line + at, size - at, &columns);
+        if (i + 1 == target)
+            caret = columns;
+    }
+    cnn_text_printf(out, "%s\n", last < total ? "..." : "");
+    if (column)
+        cnn_text_printf(out, "%*s^\n", (int)caret, "");
+}
+
+char *cnn_message_format(const cnn_message *message, const char *program)
+{
+    struct cnn_text out = {0};
+    text_show(&out, message->file ? message->file : program);
+    if (message->file && message->line) {
+        cnn_text_printf(&out, ":%zu", message->line);
+        if (message->column)
+            cnn_text_printf(&out, ":%zu", message->column);
+    }
+    cnn_text_printf(&out, ": %s: ", message->warning ? "warning" : "error");
+    text_show(&out, message->text);
+    cnn_text_append(&out, "\n", 1);
+    if (message->source_line)
+        line_show(&out, message->source_line, message->column);
+    if (message->hint) {
+        cnn_text_append(&out, "  hint: ", 8);
+        text_show(&out, message->hint);
+        cnn_text_append(&out, "\n", 1);
+    }
+    if (out.failed) {
+        cnn_text_free(&out);
+        return NULL;
+    }
+    return out.data;
+}

@@ -1,0 +1,261 @@
+/* Whole files, in and out. A file is written beside its place under another name, flushed to the disk, and renamed: whoever reads the place
+ * finds the old file or the new one, never a part of it. */
+#include "util/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct cnn_writer {
+    char *path, *temporary; /* temporary is NULL where path is written in place */
+    int fd;
+    int error; /* errno of the first write that failed */
+};
+
+static cnn_status fail_write(cnn_diag *diag, const char *path, int error)
+{
+    if (error == ENOSPC || error == EDQUOT)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: no space left on the disk that holds it", path);
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(error));
+}
+
+/* Reads until the end of the file or until *size reaches capacity; false and errno on failure. */
+static bool read_fully(int fd, char *data, size_t capacity, size_t *size)
+{
+    while (*size < capacity) {
+        ssize_t got = read(fd, data + *size, capacity - *size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return false;
+        if (got == 0)
+            break;
+        *size += (size_t)got;
+    }
+    return true;
+}
+
+static cnn_status fail_large(cnn_diag *diag, const char *path, unsigned long long size, size_t limit)
+{
+    return cnn_fail(diag, CNN_FAILED, NULL, "%s is too large: %llu bytes, at most %zu are read", path, size, limit);
+}
+
+/* The size that the system names is only a first guess: a pipe has none, and a file may grow. */
+static cnn_status read_growing(int fd, const char *path, size_t guess, size_t limit, char **data, size_t *size, cnn_diag *diag)
+{
+    size_t capacity = guess + 1, used = 0; /* one more byte than expected shows the end */
+    char *bytes = NULL;
+    for (;;) {
+        char *larger = realloc(bytes, capacity + 1);
+        if (!larger) {
+            free(bytes);
+            return cnn_fail_memory(diag, capacity + 1, path);
+        }
+        bytes = larger;
+        if (!read_fully(fd, bytes, capacity, &used)) {
+            cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+            free(bytes);
+            return status;
+        }
+        if (used < capacity)
+            break;
+        if (used > limit) {
+            free(bytes);
+            return fail_large(diag, path, used, limit);
+        }
+        capacity = capacity > limit / 2 ? limit + 1 : capacity * 2;
+    }
+    bytes[used] = '\0';
+    *data = bytes;
+    *size = used;
+    return CNN_OK;
+}
+
+cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(error));
+    }
+    cnn_status status;
+    if (limit > SIZE_MAX - 2)
+        limit = SIZE_MAX - 2;
+    if (S_ISDIR(info.st_mode))
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is a directory", path);
+    else if (S_ISREG(info.st_mode) && (unsigned long long)info.st_size > limit)
+        status = fail_large(diag, path, (unsigned long long)info.st_size, limit);
+    else
+        status = read_growing(fd, path, S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, limit, data, size, diag);
+    close(fd);
+    return status;
+}
+
+/* A device, a pipe or a link is written in place: a rename would put a plain file where it was (as root even for /dev/null). */
+static bool written_in_place(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+static int open_temporary(const char *path)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = open(path, flags, 0666);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    unlink(path); /* left by a process of the same id that crashed */
+    return open(path, flags, 0666);
+}
+
+static void writer_free(struct cnn_writer *writer)
+{
+    free(writer->path);
+    free(writer->temporary);
+    free(writer);
+}
+
+/* The names a writer needs, nothing opened yet; NULL when out of memory. */
+static struct cnn_writer *writer_new(const char *path)
+{
+    struct cnn_writer *writer = calloc(1, sizeof *writer);
+    if (!writer)
+        return NULL;
+    writer->path = strdup(path);
+    bool in_place = written_in_place(path);
+    size_t size = strlen(path) + 32;
+    if (!in_place)
+        writer->temporary = malloc(size);
+    if (!writer->path || (!in_place && !writer->temporary)) {
+        writer_free(writer);
+        return NULL;
+    }
+    if (!in_place)
+        snprintf(writer->temporary, size, "%s.tmp-%ld", path, (long)getpid());
+    return writer;
+}
+
+cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *diag)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: it is a directory", path);
+    struct cnn_writer *writer = writer_new(path);
+    if (!writer)
+        return cnn_fail_memory(diag, strlen(path), path);
+    writer->fd = writer->temporary ? open_temporary(writer->temporary) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (writer->fd < 0) {
+        cnn_status status = fail_write(diag, path, errno);
+        writer_free(writer);
+        return status;
+    }
+    *out = writer;
+    return CNN_OK;
+}
+
+void cnn_writer_write(struct cnn_writer *writer, const void *data, size_t size)
+{
+    const size_t piece = (size_t)1 << 30; /* Linux writes no more than 2 GiB at once */
+    const char *bytes = data;
+    while (size > 0 && writer->error == 0) {
+        ssize_t written = write(writer->fd, bytes, size < piece ? size : piece);
+        if (written < 0) {
+            if (errno != EINTR)
+                writer->error = errno;
+            continue;
+        }
+        bytes += written;
+        size -= (size_t)written;
+    }
+}
+
+/* The new name is on the disk only when its directory is. Best effort: the file is in place by now, and not every file system can do this. */
+static void sync_directory(char *path)
+{
+    char *slash = strrchr(path, '/');
+    const char *directory = slash == path ? "/" : slash ? path : ".";
+    if (slash && slash != path)
+        *slash = '\0';
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
+cnn_status cnn_writer_commit(struct cnn_writer *writer, cnn_diag *diag)
+{
+    cnn_status status = CNN_OK;
+    /* A pipe or a terminal cannot be flushed: EINVAL. */
+    if (writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+        writer->error = errno;
+    if (close(writer->fd) != 0 && writer->error == 0)
+        writer->error = errno;
+    if (writer->error == 0 && writer->temporary && rename(writer->temporary, writer->path) != 0)
+        writer->error = errno;
+    if (writer->error != 0) {
+        status = fail_write(diag, writer->path, writer->error);
+        if (writer->temporary)
+            unlink(writer->temporary);
+    } else if (writer->temporary) {
+        sync_directory(writer->path);
+    }
+    writer_free(writer);
+    return status;
+}
+
+void cnn_writer_abandon(struct cnn_writer *writer)
+{
+    if (!writer)
+        return;
+    close(writer->fd);
+    if (writer->temporary)
+        unlink(writer->temporary);
+    writer_free(writer);
+}
+
+cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag)
+{
+    struct cnn_writer *writer;
+    cnn_status status = cnn_writer_open(path, &writer, diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_writer_write(writer, data, size);
+    return cnn_writer_commit(writer, diag);
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+cnn_status cnn_make_directories(const char *path, cnn_diag *diag)
+{
+    char *prefix = strdup(path);
+    if (!prefix)
+        return cnn_fail_memory(diag, strlen(path), path);
+    cnn_status status = CNN_OK;
+    for (char *end = prefix; status == CNN_OK && *end;) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        char kept = *end;
+        *end = '\0';
+        if (!is_directory(prefix) && mkdir(prefix, 0777) != 0) {
+            int error = errno;
+            if (!is_directory(prefix)) /* else another process was faster */
+                status = cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", prefix,
+                                  error == EEXIST ? "a file is in its place" : strerror(error));
+        }
+        *end = kept;
+    }
+    free(prefix);
+    return status;
+}

@@ -1,0 +1,26 @@
+/* Files: read whole with a size limit, and written so that a crash never leaves half a file. */
+#ifndef CNN_UTIL_FILE_H
+#define CNN_UTIL_FILE_H
+
+#include "util/diag.h"
+
+/* Reads the file whole into malloc'ed memory with a NUL after it. Errors name the path and the system's reason; a file larger than
+ * limit bytes is an error that gives both sizes. `-` is not special. A directory is an error. */
+cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag);
+
+/* A file being written under PATH.tmp-<pid>; commit flushes it to the disk and renames it to PATH (and syncs the directory), abandon removes it.
+ * Both free the writer. Errors while writing stick and are reported by commit, which then leaves PATH as it was. Only where PATH is a link, a device
+ * or a pipe is it written in place. */
+struct cnn_writer;
+cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *diag);
+void cnn_writer_write(struct cnn_writer *writer, const void *data, size_t size);
+cnn_status cnn_writer_commit(struct cnn_writer *writer, cnn_diag *diag);
+void cnn_writer_abandon(struct cnn_writer *writer); /* NULL is legal */
+
+/* PATH := data, through a writer. */
+cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag);
+
+/* mkdir -p. */
+cnn_status cnn_make_directories(const char *path, cnn_diag *diag);
+
+#endif

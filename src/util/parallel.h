@@ -1,0 +1,19 @@
+/* Threads. One parallel loop over OpenMP; the number of tasks comes from shapes, never from the thread count, so that every
+ * result is the same bits whatever the number of threads. */
+#ifndef CNN_UTIL_PARALLEL_H
+#define CNN_UTIL_PARALLEL_H
+
+#include <stddef.h>
+
+#define CNN_MAX_THREADS 256
+
+/* Threads that cnn_parallel_for uses; 0 means the cores present. Not to be changed while a loop or a plan is at work. */
+void cnn_parallel_set_threads(int threads);
+int cnn_parallel_threads(void);
+
+/* Calls task(context, i, thread) once for each i < tasks, in any order; thread < cnn_parallel_threads() names the caller, for
+ * scratch memory of its own. Loops do not nest: a loop inside a task runs in that task's thread, as thread 0 ... so do not. */
+typedef void cnn_task(void *context, size_t i, size_t thread);
+void cnn_parallel_for(size_t tasks, cnn_task *task, void *context);
+
+#endif

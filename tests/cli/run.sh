@@ -1,0 +1,101 @@
+#!/bin/bash
+# Runs the command-line cases: tests/cli/*.test, or those that are named as arguments. CNN is the program (default: build/cnn).
+#
+# A case is a text file of steps, run one after another in one fresh, empty directory. The first character of a line says what it is:
+#
+#   # a comment (so are empty lines)
+#   $ cnn eval --threads 0     a step: a shell command, in which `cnn` is the program and $TESTS the folder tests/;
+#   |                          the lines behind `|` continue it, e.g. the text of a here-document
+#   > text                     a line that it must write to standard output (no such line: nothing must be written)
+#   ! text                     the same for standard error
+#   ? 2                        its exit status (no such line: 0)
+#
+# In an expected line, `...` stands for any text, and a line of `...` alone for any number of lines.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+CNN=$(realpath "${CNN:-$here/../../build/cnn}")
+TESTS=$(dirname "$here")
+export CNN TESTS LC_ALL=C TERM=dumb
+unset NO_COLOR CNN_CPU CNN_DATA
+
+cnn() {
+    "$CNN" "$@"
+}
+
+# Whether file $1 holds the text $2 (expected lines, each ended); if not, shows the difference under the title $3.
+matches() {
+    local pattern actual line
+    actual=$(cat "$1"; printf x)
+    actual=${actual%x}
+    pattern=
+    while IFS= read -r line; do
+        if [ "$line" = ... ]; then
+            pattern+='*'
+        else
+            line=$(printf '%s' "$line" | sed -e 's/[][\\*?()]/\\&/g' -e 's/\.\.\./*/g')
+            pattern+=$line$'\n'
+        fi
+    done < <(printf '%s' "$2")
+    [[ $actual == $pattern ]] && return 0
+    printf '%s\n' "$3"
+    diff -u --label expected --label actual <(printf '%s' "$2") "$1" | sed 's/^/    /'
+    return 1
+}
+
+# Runs the step that has been read; false and a report where its results are not those expected.
+check_step() {
+    local good=0 actual
+    (cd "$directory/work" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
+    actual=$?
+    if [ "$actual" != "$status" ]; then
+        printf '%s: exit status %s, expected %s\n' "$place" "$actual" "$status"
+        good=1
+    fi
+    matches "$directory/out" "$out" "$place: standard output" || good=1
+    matches "$directory/err" "$err" "$place: standard error" || good=1
+    return $good
+}
+
+run_case() {
+    local line number=0 command= out= err= status=0 place= good=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        case $line in
+        '$ '*)
+            [ -z "$command" ] || check_step || good=1
+            command=${line#??} out= err= status=0 place=$(basename "$1"):$number
+            ;;
+        '|'*)
+            line=${line#|}
+            command+=$'\n'${line# }
+            ;;
+        '>'*) line=${line#>} out+=${line# }$'\n' ;;
+        '!'*) line=${line#!} err+=${line# }$'\n' ;;
+        '? '*) status=${line#??} ;;
+        '' | '#'*) ;;
+        *)
+            printf '%s:%s: not a line of a case: %s\n' "$1" "$number" "$line"
+            return 1
+            ;;
+        esac
+    done <"$1"
+    check_step || good=1
+    return $good
+}
+
+passed=0
+failed=0
+[ $# -gt 0 ] || set -- "$here"/*.test
+for case in "$@"; do
+    directory=$(mktemp -d)
+    mkdir "$directory/work"
+    if run_case "$case"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+    rm -rf "$directory"
+done
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,346 @@
+/* The data settings, normalisation, augmentation, and which images a split of a data set holds. */
+#include "scratch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "pictures.h"
+
+static const cnn_shape shape = {3, 3, 16, 16};
+
+/* ---- settings ---- */
+
+static struct cnn_data_settings settings;
+static struct cnn_arena *arena;
+
+static int arena_setup(void **state)
+{
+    arena = cnn_arena_new();
+    return arena ? scratch_setup(state) : -1;
+}
+
+static int arena_teardown(void **state)
+{
+    cnn_arena_free(arena);
+    return scratch_teardown(state);
+}
+
+static cnn_status read_text(struct scratch *s, const char *yaml)
+{
+    struct cnn_yaml *node;
+    cnn_diag_clear(s->diag);
+    assert_int_equal(cnn_yaml_parse(arena, "test.yaml", yaml, strlen(yaml), &node, s->diag), CNN_OK);
+    return cnn_data_settings_read(arena, node, shape, &settings, s->diag);
+}
+
+static void expect_mistake(struct scratch *s, const char *yaml, size_t line, const char *part)
+{
+    assert_int_equal(read_text(s, yaml), CNN_INVALID);
+    const cnn_message *message = cnn_diag_get(s->diag, 0);
+    assert_non_null(message);
+    assert_int_equal(message->line, line);
+    if (!strstr(message->text, part))
+        fail_msg("'%s' has no '%s'", message->text, part);
+}
+
+static void test_settings_have_defaults_when_only_the_data_set_is_named(void **state)
+{
+    assert_int_equal(read_text(*state, "dataset: cifar100"), CNN_OK);
+    assert_int_equal(settings.dataset, CNN_DATASET_CIFAR100);
+    assert_null(settings.path);
+    assert_false(settings.normalize_auto);
+    assert_int_equal(settings.fixed.channels, 0);
+    assert_null(settings.augmentation);
+    assert_true(settings.val_split == 0 && settings.limit == 0 && settings.shuffle);
+}
+
+static void test_settings_are_read_when_all_are_given(void **state)
+{
+    assert_int_equal(read_text(*state, "dataset: folder\npath: some/where\nnormalize: {mean: [0.5, 0.25, 0], std: [0.5, 1, 0.125]}\n"
+                                       "augment: [flip, {type: crop}, {type: crop, padding: 2}]\nval_split: 0.25\nlimit: 7\nshuffle: false"),
+                     CNN_OK);
+    assert_string_equal(settings.path, "some/where");
+    assert_int_equal(settings.fixed.channels, 3);
+    assert_true(settings.fixed.mean[1] == 0.25f && settings.fixed.std[2] == 0.125f);
+    const struct cnn_augmentation *a = settings.augmentation;
+    assert_true(a->type == CNN_AUGMENT_FLIP && a->next->type == CNN_AUGMENT_CROP && a->next->padding == 4);
+    assert_true(a->next->next->padding == 2 && !a->next->next->next);
+    assert_true(settings.val_split == 0.25 && settings.limit == 7 && !settings.shuffle);
+    assert_int_equal(read_text(*state, "dataset: folder\nnormalize: auto"), CNN_OK);
+    assert_true(settings.normalize_auto);
+    assert_int_equal(read_text(*state, "dataset: folder\nnormalize: none\naugment: []"), CNN_OK);
+    assert_true(!settings.normalize_auto && settings.fixed.channels == 0 && !settings.augmentation);
+}
+
+static void test_mistakes_are_reported_at_their_places(void **state)
+{
+    expect_mistake(*state, "dataset: cifar", 1, "cifar");
+    expect_mistake(*state, "path: x", 1, "dataset");
+    expect_mistake(*state, "dataset: mnist\nnormalize: automatic", 2, "automatic");
+    expect_mistake(*state, "dataset: mnist\nnormalize: {mean: [0.5], std: [1, 1, 1]}", 2, "mean has 1 number, the network's input has 3 channels");
+    expect_mistake(*state, "dataset: mnist\nnormalize:\n  mean: [0.5, 0.5, 0.5]\n  std: [1, 0, 1]", 4, "0");
+    expect_mistake(*state, "dataset: mnist\nnormalize:\n  mean: [125, 120, 110]\n  std: [1, 1, 1]", 3, "125");
+    expect_mistake(*state, "dataset: mnist\nnormalize: {mean: [0, 0, 0]}", 2, "std");
+    expect_mistake(*state, "dataset: mnist\naugment: flip", 2, "must be a list");
+    expect_mistake(*state, "dataset: mnist\naugment:\n  - flip\n  - {type: crop, padding: 16}", 4, "padding 16");
+    expect_mistake(*state, "dataset: mnist\naugment: [{type: rotate}]", 2, "rotate");
+    expect_mistake(*state, "dataset: mnist\nval_split: 1", 2, "val_split");
+}
+
+/* ---- normalisation ---- */
+
+static void test_values_are_scaled_when_normalised(void **state)
+{
+    (void)state;
+    const struct cnn_normalization normalization = {3, {0.5f, 0, 0.25f}, {0.25f, 1, 0.5f}};
+    const uint8_t bytes[6] = {0, 0, 0, 255, 51, 255};
+    const float want[6] = {-2, 0, -0.5f, 2, 0.2f, 1.5f};
+    float out[6];
+    cnn_normalize(&normalization, bytes, 2, out);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(fabsf(out[i] - want[i]) < 1e-6f);
+}
+
+/* ---- augmentation ---- */
+
+static void test_images_are_mirrored_half_of_the_time_when_flipped(void **state)
+{
+    (void)state;
+    const uint8_t image[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+                  mirrored[12] = {5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8}; /* 2 rows of 3, 2 channels */
+    const struct cnn_augmentation flip = {CNN_AUGMENT_FLIP, 0, NULL};
+    uint8_t pixels[12], scratch[12];
+    size_t flipped = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct cnn_rng rng = cnn_rng_at(1, CNN_STREAM_AUGMENT, i);
+        memcpy(pixels, image, 12);
+        cnn_augment(&flip, (cnn_shape){3, 2, 2, 3}, &rng, pixels, scratch);
+        if (memcmp(pixels, mirrored, 12) == 0)
+            flipped++;
+        else
+            assert_memory_equal(pixels, image, 12);
+    }
+    assert_in_range(flipped, 440, 560);
+}
+
+/* Each of the 25 places of a window with padding 2 comes up, and each shows the image shifted over zeros. */
+static void test_images_are_shifted_over_zeros_when_cropped(void **state)
+{
+    (void)state;
+    enum { H = 4, W = 5, PADDING = 2, PLACES = 2 * PADDING + 1 };
+    const struct cnn_augmentation crop = {CNN_AUGMENT_CROP, PADDING, NULL};
+    uint8_t image[H * W * 3], pixels[H * W * 3], scratch[H * W * 3];
+    size_t seen[PLACES * PLACES] = {0};
+    for (size_t i = 0; i < sizeof image; i++)
+        image[i] = (uint8_t)(i + 1);
+    for (uint64_t k = 0; k < 500; k++) {
+        struct cnn_rng rng = cnn_rng_at(2, CNN_STREAM_AUGMENT, k);
+        memcpy(pixels, image, sizeof image);
+        cnn_augment(&crop, (cnn_shape){3, 3, H, W}, &rng, pixels, scratch);
+        size_t matches = 0;
+        for (int place = 0; place < PLACES * PLACES; place++) {
+            bool same = true;
+            for (int i = 0; i < H * W * 3; i++) {
+                int y = i / (W * 3) + place / PLACES - PADDING, x = i / 3 % W + place % PLACES - PADDING;
+                uint8_t want = y < 0 || y >= H || x < 0 || x >= W ? 0 : image[(y * W + x) * 3 + i % 3];
+                same = same && pixels[i] == want;
+            }
+            matches += same;
+            seen[place] += same;
+        }
+        assert_int_equal(matches, 1);
+    }
+    for (size_t place = 0; place < PLACES * PLACES; place++)
+        assert_true(seen[place] > 0);
+}
+
+/* ---- splits ---- */
+
+static struct cnn_dataset *open_split(const struct cnn_data_settings *from, const char *path, enum cnn_split split, uint64_t seed,
+                                      enum cnn_split want)
+{
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    assert_int_equal(cnn_dataset_open(from, shape, path, split, seed, &dataset, &used, NULL), CNN_OK);
+    assert_int_equal(used, want);
+    return dataset;
+}
+
+static bool datasets_share_an_image(const struct cnn_dataset *a, const struct cnn_dataset *b)
+{
+    for (size_t i = 0; i < cnn_dataset_count(a); i++) {
+        for (size_t j = 0; j < cnn_dataset_count(b); j++) {
+            if (memcmp(cnn_dataset_pixels(a, i), cnn_dataset_pixels(b, j), 16 * 16 * 3) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void test_training_and_validation_share_nothing_when_split(void **state)
+{
+    (void)state;
+    const struct cnn_data_settings shapes = {.dataset = CNN_DATASET_SHAPES, .val_split = 0.3, .limit = 101};
+    struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
+                       *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_VAL);
+    assert_int_equal(cnn_dataset_count(val), 30);
+    assert_int_equal(cnn_dataset_count(train), 71);
+    assert_false(datasets_share_an_image(train, val));
+    assert_int_equal(cnn_dataset_classes(val), 10);
+    assert_string_equal(cnn_dataset_class(val, 9), cnn_dataset_class(train, 9));
+    cnn_dataset_free(train);
+    cnn_dataset_free(val);
+}
+
+static void test_labels_stay_with_their_images_when_split(void **state)
+{
+    (void)state;
+    const struct cnn_data_settings all = {.dataset = CNN_DATASET_SHAPES, .limit = 60},
+                                   split = {.dataset = CNN_DATASET_SHAPES, .limit = 60, .val_split = 0.5};
+    struct cnn_dataset *whole = open_split(&all, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
+                       *part = open_split(&split, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_VAL);
+    size_t found = 0;
+    for (size_t i = 0; i < cnn_dataset_count(whole) && found < cnn_dataset_count(part); i++) {
+        if (memcmp(cnn_dataset_pixels(whole, i), cnn_dataset_pixels(part, found), 16 * 16 * 3) == 0)
+            assert_int_equal(cnn_dataset_label(whole, i), cnn_dataset_label(part, found++));
+    }
+    assert_int_equal(found, 30);
+    cnn_dataset_free(whole);
+    cnn_dataset_free(part);
+}
+
+static void test_validation_uses_the_test_images_when_nothing_is_split(void **state)
+{
+    (void)state;
+    const struct cnn_data_settings shapes = {.dataset = CNN_DATASET_SHAPES, .limit = 20};
+    struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
+                       *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_TEST);
+    assert_int_equal(cnn_dataset_count(train), 20);
+    assert_int_equal(cnn_dataset_count(val), 4000);
+    cnn_dataset_free(train);
+    cnn_dataset_free(val);
+}
+
+static void test_opening_fails_when_a_split_would_be_empty(void **state)
+{
+    struct scratch *s = *state;
+    const struct cnn_data_settings little = {.dataset = CNN_DATASET_SHAPES, .limit = 10, .val_split = 0.01};
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    assert_int_equal(cnn_dataset_open(&little, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_INVALID);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text, "val_split 0.01 of 10 images leaves none for validation");
+}
+
+static void add_images(struct scratch *s, const char *folder, size_t count, uint8_t value)
+{
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/%c/%zu.png", folder, i % 2 ? 'b' : 'a', i);
+        picture_write_plain(scratch_path(s, name), 16, 16, 3, (uint8_t)(value + i));
+    }
+}
+
+static void expect_split(struct scratch *s, double val_split, enum cnn_split split, enum cnn_split used, size_t count)
+{
+    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = val_split};
+    struct cnn_dataset *dataset = open_split(&folder, NULL, split, 1, used);
+    assert_int_equal(cnn_dataset_count(dataset), count);
+    cnn_dataset_free(dataset);
+}
+
+static void test_folder_splits_fall_back_when_some_are_missing(void **state)
+{
+    struct scratch *s = *state;
+    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = s->folder};
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    add_images(s, ".", 10, 0);
+    expect_split(s, 0.2, CNN_SPLIT_TRAIN, CNN_SPLIT_TRAIN, 8);
+    expect_split(s, 0.2, CNN_SPLIT_VAL, CNN_SPLIT_VAL, 2);
+    expect_split(s, 0.2, CNN_SPLIT_TEST, CNN_SPLIT_VAL, 2);
+    expect_split(s, 0, CNN_SPLIT_TRAIN, CNN_SPLIT_TRAIN, 10);
+    scratch_expect(s, cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_VAL, 1, &dataset, &used, s->diag), "DIR has no images for validation");
+    add_images(s, "train", 20, 0);
+    add_images(s, "test", 4, 100);
+    expect_split(s, 0, CNN_SPLIT_VAL, CNN_SPLIT_TEST, 4);
+    expect_split(s, 0.2, CNN_SPLIT_VAL, CNN_SPLIT_VAL, 4);
+    expect_split(s, 0.2, CNN_SPLIT_TEST, CNN_SPLIT_TEST, 4);
+    add_images(s, "val", 6, 200);
+    expect_split(s, 0.2, CNN_SPLIT_TRAIN, CNN_SPLIT_TRAIN, 20);
+    expect_split(s, 0.2, CNN_SPLIT_VAL, CNN_SPLIT_VAL, 6);
+}
+
+static void test_the_given_path_wins_when_the_settings_have_one_too(void **state)
+{
+    struct scratch *s = *state;
+    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = "no/such/folder"};
+    add_images(s, "x", 2, 0);
+    struct cnn_dataset *dataset = open_split(&folder, scratch_path(s, "x"), CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN);
+    assert_int_equal(cnn_dataset_count(dataset), 2);
+    cnn_dataset_free(dataset);
+}
+
+static void test_the_default_place_is_used_when_no_path_is_given(void **state)
+{
+    struct scratch *s = *state;
+    const struct cnn_data_settings mnist = {.dataset = CNN_DATASET_MNIST}, folder = {.dataset = CNN_DATASET_FOLDER};
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    assert_int_equal(setenv("CNN_DATA", s->folder, 1), 0);
+    assert_int_equal(cnn_dataset_open(&mnist, (cnn_shape){3, 1, 28, 28}, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_FAILED);
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, scratch_path(s, "mnist")));
+    assert_int_equal(unsetenv("CNN_DATA"), 0);
+    cnn_diag_clear(s->diag);
+    assert_int_equal(cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_INVALID);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text, "dataset folder needs a path");
+}
+
+static void test_statistics_are_those_of_all_pixels(void **state)
+{
+    struct scratch *s = *state;
+    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = s->folder};
+    uint8_t pixels[16 * 16 * 3];
+    for (size_t i = 0; i < 256; i++) {
+        pixels[3 * i] = (uint8_t)(i % 2 ? 255 : 0);
+        pixels[3 * i + 1] = 51;
+        pixels[3 * i + 2] = (uint8_t)i;
+    }
+    picture_write(scratch_path(s, "a/1.png"), 16, 16, 3, pixels);
+    picture_write(scratch_path(s, "b/1.png"), 16, 16, 3, pixels);
+    struct cnn_dataset *dataset = open_split(&folder, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN);
+    struct cnn_normalization n;
+    cnn_dataset_statistics(dataset, &n);
+    const float mean[3] = {0.5f, 0.2f, 0.5f}, std[3] = {0.5f, 1, 0.2898050f}; /* sqrt((256^2 - 1) / 12) / 255; a constant channel is not divided */
+    assert_int_equal(n.channels, 3);
+    for (size_t c = 0; c < 3; c++)
+        assert_true(fabsf(n.mean[c] - mean[c]) < 1e-6f && fabsf(n.std[c] - std[c]) < 1e-6f);
+    cnn_dataset_free(dataset);
+}
+
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
+#define WITH_ARENA(test)  cmocka_unit_test_setup_teardown(test, arena_setup, arena_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(test_settings_have_defaults_when_only_the_data_set_is_named),
+        WITH_ARENA(test_settings_are_read_when_all_are_given),
+        WITH_ARENA(test_mistakes_are_reported_at_their_places),
+        cmocka_unit_test(test_values_are_scaled_when_normalised),
+        cmocka_unit_test(test_images_are_mirrored_half_of_the_time_when_flipped),
+        cmocka_unit_test(test_images_are_shifted_over_zeros_when_cropped),
+        cmocka_unit_test(test_training_and_validation_share_nothing_when_split),
+        cmocka_unit_test(test_labels_stay_with_their_images_when_split),
+        cmocka_unit_test(test_validation_uses_the_test_images_when_nothing_is_split),
+        WITH_FOLDER(test_opening_fails_when_a_split_would_be_empty),
+        WITH_FOLDER(test_folder_splits_fall_back_when_some_are_missing),
+        WITH_FOLDER(test_the_given_path_wins_when_the_settings_have_one_too),
+        WITH_FOLDER(test_the_default_place_is_used_when_no_path_is_given),
+        WITH_FOLDER(test_statistics_are_those_of_all_pixels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,476 @@
+/* Convolution and pooling: the plain C versions against values worked out by hand, every other table against plain C. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compare.h"
+#include "kernels/kernels.h"
+#include "util/parallel.h"
+
+static const struct cnn_activation no_activation = {.kind = CNN_ACT_NONE};
+static const int thread_counts[] = {1, 2, 5};
+
+static unsigned pick(unsigned *state, unsigned bound)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % bound;
+}
+
+static void *memory_of(size_t size)
+{
+    void *memory = malloc(size);
+    assert_non_null(memory);
+    return memory;
+}
+
+/* The output size of one axis; 0 where the kernel does not fit. */
+static size_t size_out(size_t in, size_t pad, size_t kernel, size_t stride, size_t dilation)
+{
+    size_t reach = (kernel - 1) * dilation + 1;
+    return in + pad < reach ? 0 : (in + pad - reach) / stride + 1;
+}
+
+struct conv_result {
+    float *y, *dx, *dw, *db;
+};
+
+struct conv_sizes {
+    size_t x, y, w, packed, scratch;
+};
+
+static struct conv_sizes conv_sizes(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n)
+{
+    return (struct conv_sizes){
+        .x = n * c->in_h * c->in_w * c->in_c,
+        .y = n * c->out_h * c->out_w * c->out_c,
+        .w = c->out_c * (c->in_c / c->groups) * c->kernel_h * c->kernel_w,
+        .packed = k->conv_packed_floats(c, true),
+        .scratch = k->conv_scratch_floats(c, n),
+    };
+}
+
+static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n, struct cnn_activation activation, bool with_bias)
+{
+    struct conv_sizes size = conv_sizes(k, c, n);
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4);
+    float *packed = tensor_new(size.packed), *scratch = tensor_new(size.scratch);
+    struct conv_result r = {tensor_new(size.y), tensor_new(size.x), tensor_new(size.w), tensor_new(c->out_c)};
+    k->conv_pack(c, true, w, packed);
+    k->conv_forward(c, n, x, w, packed, with_bias ? bias : NULL, activation, r.y, scratch);
+    k->conv_backward_data(c, n, dy, w, packed, r.dx, scratch);
+    k->conv_backward_weights(c, n, x, dy, r.dw, with_bias ? r.db : NULL, scratch);
+    tensor_free(packed, size.packed);
+    packed = tensor_new(k->conv_packed_floats(c, false)); /* packed for inference alone: the same output */
+    float *y = tensor_new(size.y);
+    k->conv_pack(c, false, w, packed);
+    k->conv_forward(c, n, x, w, packed, with_bias ? bias : NULL, activation, y, scratch);
+    assert_floats_same("packed for inference", y, r.y, size.y);
+    tensor_free(y, size.y);
+    tensor_free(x, size.x);
+    tensor_free(w, size.w);
+    tensor_free(bias, c->out_c);
+    tensor_free(dy, size.y);
+    tensor_free(packed, k->conv_packed_floats(c, false));
+    tensor_free(scratch, size.scratch);
+    return r;
+}
+
+static void conv_result_free(struct conv_result r, struct conv_sizes size, size_t out_c)
+{
+    tensor_free(r.y, size.y);
+    tensor_free(r.dx, size.x);
+    tensor_free(r.dw, size.w);
+    tensor_free(r.db, out_c);
+}
+
+typedef void check_floats(const char *what, const float *got, const float *want, size_t size);
+
+static void check_near(const char *what, const float *got, const float *want, size_t size)
+{
+    assert_floats_near(what, got, want, size, 1e-5);
+}
+
+static void conv_results_check(check_floats *check, const char *label, struct conv_result got, struct conv_result want, struct conv_sizes size,
+                               size_t out_c)
+{
+    struct {
+        const char *name;
+        const float *got, *want;
+        size_t size;
+    } parts[] = {{"y", got.y, want.y, size.y}, {"dx", got.dx, want.dx, size.x}, {"dw", got.dw, want.dw, size.w}, {"db", got.db, want.db, out_c}};
+    for (size_t i = 0; i < 4; i++) {
+        char what[320];
+        snprintf(what, sizeof what, "%s: %s", label, parts[i].name);
+        check(what, parts[i].got, parts[i].want, parts[i].size);
+    }
+}
+
+/* Every table against ref, and the same bits for every number of threads. */
+static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation activation, bool with_bias)
+{
+    const struct cnn_kernels *ref = cnn_kernels_at(0), *k;
+    struct conv_sizes size = conv_sizes(ref, c, n);
+    struct conv_result want = conv_run(ref, c, n, activation, with_bias);
+    for (size_t i = 1; (k = cnn_kernels_at(i)); i++) {
+        char label[256];
+        snprintf(label, sizeof label,
+                 "%s conv n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu dilation=%zux%zu pad=%zu,%zu groups=%zu mode=%d act=%d",
+                 k->name, n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h, c->kernel_w, c->stride_h, c->stride_w,
+                 c->dilation_h, c->dilation_w, c->pad_top, c->pad_left, c->groups, (int)c->padding_mode, (int)activation.kind);
+        cnn_parallel_set_threads(thread_counts[0]);
+        struct conv_result one = conv_run(k, c, n, activation, with_bias);
+        conv_results_check(check_near, label, one, want, size, c->out_c);
+        for (size_t t = 1; t < sizeof thread_counts / sizeof *thread_counts; t++) {
+            cnn_parallel_set_threads(thread_counts[t]);
+            struct conv_result more = conv_run(k, c, n, activation, with_bias);
+            conv_results_check(assert_floats_same, label, more, one, size, c->out_c);
+            conv_result_free(more, size, c->out_c);
+        }
+        conv_result_free(one, size, c->out_c);
+    }
+    conv_result_free(want, size, c->out_c);
+    cnn_parallel_set_threads(0);
+}
+
+/* A square convolution whose output size follows; padding on all sides. */
+static struct cnn_conv conv_square(size_t in, size_t in_c, size_t out_c, size_t kernel, size_t stride, size_t pad, size_t dilation, size_t groups)
+{
+    size_t out = size_out(in, 2 * pad, kernel, stride, dilation);
+    return (struct cnn_conv){.in_h = in,
+                             .in_w = in,
+                             .in_c = in_c,
+                             .out_h = out,
+                             .out_w = out,
+                             .out_c = out_c,
+                             .kernel_h = kernel,
+                             .kernel_w = kernel,
+                             .stride_h = stride,
+                             .stride_w = stride,
+                             .dilation_h = dilation,
+                             .dilation_w = dilation,
+                             .pad_top = pad,
+                             .pad_left = pad,
+                             .groups = groups};
+}
+
+static void test_conv_when_usual_networks(void **state)
+{
+    (void)state;
+    struct cnn_activation relu = {.kind = CNN_ACT_RELU};
+    struct cnn_conv cases[] = {
+        conv_square(28, 1, 6, 5, 1, 2, 1, 1),    conv_square(32, 3, 32, 3, 1, 1, 1, 1),   conv_square(9, 64, 64, 3, 1, 1, 1, 1),
+        conv_square(10, 64, 128, 3, 2, 1, 1, 1), conv_square(35, 3, 24, 11, 4, 2, 1, 1),  conv_square(30, 3, 16, 7, 2, 3, 1, 1),
+        conv_square(14, 48, 33, 1, 1, 0, 1, 1),  conv_square(15, 33, 64, 1, 2, 0, 1, 1),  conv_square(10, 64, 64, 3, 1, 1, 1, 64),
+        conv_square(15, 64, 64, 3, 2, 1, 1, 64), conv_square(13, 17, 34, 5, 1, 2, 1, 17), conv_square(9, 64, 64, 3, 1, 1, 1, 4),
+        conv_square(1, 100, 10, 1, 1, 0, 1, 1),  conv_square(1, 1031, 70, 1, 1, 0, 1, 1), conv_square(6, 300, 17, 3, 1, 1, 1, 1),
+        conv_square(17, 16, 16, 3, 1, 2, 2, 1),  conv_square(6, 16, 120, 6, 1, 0, 1, 1),  conv_square(5, 1, 3, 1, 1, 0, 1, 1),
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        conv_check(&cases[i], 1 + i % 5, i % 2 ? relu : no_activation, i % 3 != 0);
+}
+
+static void test_conv_when_geometry_is_random(void **state)
+{
+    (void)state;
+    static const size_t channels[] = {1, 3, 6, 16, 17, 33, 64};
+    unsigned random = 7;
+    for (int i = 0; i < 120;) {
+        struct cnn_conv c = {.in_h = 1 + pick(&random, 12),
+                             .in_w = 1 + pick(&random, 12),
+                             .in_c = channels[pick(&random, 7)],
+                             .out_c = channels[pick(&random, 7)],
+                             .kernel_h = 1 + pick(&random, 5),
+                             .kernel_w = 1 + pick(&random, 5),
+                             .stride_h = 1 + pick(&random, 3),
+                             .stride_w = 1 + pick(&random, 3),
+                             .dilation_h = 1 + pick(&random, 2),
+                             .dilation_w = 1 + pick(&random, 2),
+                             .groups = 1};
+        unsigned grouping = pick(&random, 4);
+        if (grouping == 1) { /* depthwise */
+            c.groups = c.in_c;
+            c.out_c = c.in_c * (1 + pick(&random, 3));
+        } else if (grouping == 2) {
+            c.groups = 2 + pick(&random, 2);
+            c.in_c *= c.groups;
+            c.out_c *= c.groups;
+        }
+        c.padding_mode = pick(&random, 2) ? CNN_PAD_ZEROS : (enum cnn_padding_mode)pick(&random, 3);
+        size_t limit_h = 4, limit_w = 4;
+        if (c.padding_mode == CNN_PAD_REFLECT) /* a reflection needs a pixel beyond the edge for each padded one */
+            limit_h = c.in_h < 4 ? c.in_h : 4, limit_w = c.in_w < 4 ? c.in_w : 4;
+        c.pad_top = pick(&random, (unsigned)limit_h), c.pad_left = pick(&random, (unsigned)limit_w);
+        c.out_h = size_out(c.in_h, c.pad_top + pick(&random, (unsigned)limit_h), c.kernel_h, c.stride_h, c.dilation_h);
+        c.out_w = size_out(c.in_w, c.pad_left + pick(&random, (unsigned)limit_w), c.kernel_w, c.stride_w, c.dilation_w);
+        if (!c.out_h || !c.out_w)
+            continue;
+        struct cnn_activation activation = {.kind = (enum cnn_activation_kind)pick(&random, CNN_ACT_SOFTMAX), .slope = 0.1f};
+        conv_check(&c, 1 + pick(&random, 5), activation, pick(&random, 4) != 0);
+        i++;
+    }
+}
+
+/* The convolution is linear in x and in w, so <dy, y> = <dx, x> = <dw, w>: this ties ref's gradients to its forward, padding modes and all. */
+static void test_conv_ref_gradients_when_linear(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *ref = cnn_kernels_at(0);
+    for (int mode = 0; mode < 3; mode++) {
+        struct cnn_conv c = {.in_h = 6,
+                             .in_w = 7,
+                             .in_c = 4,
+                             .out_h = 5,
+                             .out_w = 4,
+                             .out_c = 6,
+                             .kernel_h = 3,
+                             .kernel_w = 2,
+                             .stride_h = 2,
+                             .stride_w = 2,
+                             .dilation_h = 1,
+                             .dilation_w = 2,
+                             .pad_top = 2,
+                             .pad_left = 1,
+                             .groups = 2,
+                             .padding_mode = (enum cnn_padding_mode)mode};
+        struct conv_sizes size = conv_sizes(ref, &c, 2);
+        struct conv_result r = conv_run(ref, &c, 2, no_activation, false);
+        float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *dy = tensor_random(size.y, 4);
+        double by_y = 0, by_x = 0, by_w = 0;
+        for (size_t i = 0; i < size.y; i++)
+            by_y += (double)dy[i] * (double)r.y[i];
+        for (size_t i = 0; i < size.x; i++)
+            by_x += (double)r.dx[i] * (double)x[i];
+        for (size_t i = 0; i < size.w; i++)
+            by_w += (double)r.dw[i] * (double)w[i];
+        assert_true(fabs(by_y) > 0.1);
+        assert_true(fabs(by_x - by_y) < 1e-5 * fabs(by_y));
+        assert_true(fabs(by_w - by_y) < 1e-5 * fabs(by_y));
+        tensor_free(x, size.x);
+        tensor_free(w, size.w);
+        tensor_free(dy, size.y);
+        conv_result_free(r, size, c.out_c);
+    }
+}
+
+static void conv_hand_check(struct cnn_conv c, const float *x, const float *w, const float *want)
+{
+    float *y = tensor_new(c.out_h * c.out_w * c.out_c);
+    cnn_kernels_at(0)->conv_forward(&c, 1, x, w, NULL, NULL, no_activation, y, NULL);
+    assert_floats_same("conv by hand", y, want, c.out_h * c.out_w * c.out_c);
+    tensor_free(y, c.out_h * c.out_w * c.out_c);
+}
+
+static void test_conv_ref_when_worked_out_by_hand(void **state)
+{
+    (void)state;
+    struct cnn_conv c = conv_square(3, 1, 1, 2, 1, 0, 1, 1);
+    conv_hand_check(c, (const float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}, (const float[]){1, 2, 3, 4}, (const float[]){37, 47, 67, 77});
+
+    c = (struct cnn_conv){.in_h = 1,
+                          .in_w = 2,
+                          .in_c = 2,
+                          .out_h = 1,
+                          .out_w = 1,
+                          .out_c = 1,
+                          .kernel_h = 1,
+                          .kernel_w = 2,
+                          .stride_h = 1,
+                          .stride_w = 1,
+                          .dilation_h = 1,
+                          .dilation_w = 1,
+                          .groups = 1};
+    conv_hand_check(c, (const float[]){1, 2, 3, 4}, (const float[]){1, 10, 100, 1000}, (const float[]){4231});
+
+    c = conv_square(1, 2, 2, 1, 1, 0, 1, 2);
+    conv_hand_check(c, (const float[]){5, 7}, (const float[]){2, 3}, (const float[]){10, 21});
+
+    static const float padded[][3] = {{210, 321, 32}, {212, 321, 232}, {211, 321, 332}}; /* zeros, reflect, replicate */
+    for (int mode = 0; mode < 3; mode++) {
+        c = (struct cnn_conv){.in_h = 1,
+                              .in_w = 3,
+                              .in_c = 1,
+                              .out_h = 1,
+                              .out_w = 3,
+                              .out_c = 1,
+                              .kernel_h = 1,
+                              .kernel_w = 3,
+                              .stride_h = 1,
+                              .stride_w = 1,
+                              .dilation_h = 1,
+                              .dilation_w = 1,
+                              .pad_left = 1,
+                              .groups = 1,
+                              .padding_mode = (enum cnn_padding_mode)mode};
+        conv_hand_check(c, (const float[]){1, 2, 3}, (const float[]){1, 10, 100}, padded[mode]);
+    }
+}
+
+static void pool_check(const struct cnn_pool *p, size_t n, float *x)
+{
+    const struct cnn_kernels *ref = cnn_kernels_at(0), *k;
+    size_t in = n * p->in_h * p->in_w * p->channels, out = n * p->out_h * p->out_w * p->channels;
+    float *want = tensor_new(out), *want_dx = tensor_new(in), *dy = tensor_random(out, 9);
+    unsigned short *want_choice = memory_of((out + 1) * sizeof *want_choice), *choice = memory_of((out + 1) * sizeof *choice);
+    ref->pool_forward(p, n, x, want, p->average ? NULL : want_choice);
+    ref->pool_backward(p, n, dy, want_choice, want_dx);
+    for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
+        for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
+            cnn_parallel_set_threads(thread_counts[t]);
+            float *y = tensor_new(out), *inference = tensor_new(out), *dx = tensor_new(in);
+            choice[out] = 12345;
+            k->pool_forward(p, n, x, y, p->average ? NULL : choice);
+            k->pool_forward(p, n, x, inference, NULL);
+            k->pool_backward(p, n, dy, choice, dx);
+            assert_floats_near(k->name, y, want, out, p->average ? 1e-6 : 0);
+            assert_floats_same(k->name, inference, y, out);
+            assert_int_equal(choice[out], 12345);
+            if (!p->average)
+                assert_memory_equal(choice, want_choice, out * sizeof *choice);
+            assert_floats_near(k->name, dx, want_dx, in, 1e-6);
+            tensor_free(y, out);
+            tensor_free(inference, out);
+            tensor_free(dx, in);
+        }
+    cnn_parallel_set_threads(0);
+    tensor_free(want, out);
+    tensor_free(want_dx, in);
+    tensor_free(dy, out);
+    free(want_choice);
+    free(choice);
+}
+
+static void test_pool_when_geometry_is_random(void **state)
+{
+    (void)state;
+    static const size_t channels[] = {1, 3, 6, 16, 17, 33, 64, 130};
+    unsigned random = 11;
+    for (int i = 0; i < 300;) {
+        struct cnn_pool p = {.in_h = 1 + pick(&random, 14),
+                             .in_w = 1 + pick(&random, 14),
+                             .channels = channels[pick(&random, 8)],
+                             .kernel_h = 1 + pick(&random, 4),
+                             .kernel_w = 1 + pick(&random, 4),
+                             .stride_h = 1 + pick(&random, 4),
+                             .stride_w = 1 + pick(&random, 4),
+                             .average = pick(&random, 2),
+                             .count_include_pad = pick(&random, 2)};
+        p.pad_top = pick(&random, (unsigned)p.kernel_h / 2 + 1), p.pad_bottom = pick(&random, (unsigned)p.kernel_h / 2 + 1);
+        p.pad_left = pick(&random, (unsigned)p.kernel_w / 2 + 1), p.pad_right = pick(&random, (unsigned)p.kernel_w / 2 + 1);
+        bool ceil_mode = pick(&random, 2);
+        p.out_h = size_out(p.in_h, p.pad_top + p.pad_bottom + (ceil_mode ? p.stride_h - 1 : 0), p.kernel_h, p.stride_h, 1);
+        p.out_w = size_out(p.in_w, p.pad_left + p.pad_right + (ceil_mode ? p.stride_w - 1 : 0), p.kernel_w, p.stride_w, 1);
+        if (!p.out_h || !p.out_w)
+            continue;
+        size_t n = 1 + pick(&random, 4), size = n * p.in_h * p.in_w * p.channels;
+        float *x = tensor_random(size, (unsigned)i);
+        if (i % 2) /* few different values: many ties */
+            for (size_t j = 0; j < size; j++)
+                x[j] = roundf(x[j] * 2);
+        if (i % 5 == 0 && !p.average)
+            x[size / 2] = NAN, x[size / 3] = -INFINITY;
+        pool_check(&p, n, x);
+        tensor_free(x, size);
+        i++;
+    }
+}
+
+static void test_pool_when_global(void **state)
+{
+    (void)state;
+    for (int average = 0; average < 2; average++) {
+        struct cnn_pool p = {.in_h = 30,
+                             .in_w = 31,
+                             .channels = 37,
+                             .out_h = 1,
+                             .out_w = 1,
+                             .kernel_h = 30,
+                             .kernel_w = 31,
+                             .stride_h = 30,
+                             .stride_w = 31,
+                             .average = average,
+                             .count_include_pad = true};
+        float *x = tensor_random(2 * 30 * 31 * 37, 5);
+        pool_check(&p, 2, x);
+        tensor_free(x, 2 * 30 * 31 * 37);
+    }
+}
+
+static void test_average_pool_divisor_when_ceil_mode(void **state)
+{
+    (void)state;
+    struct cnn_pool p = {.in_h = 1,
+                         .in_w = 4,
+                         .channels = 1,
+                         .out_h = 1,
+                         .out_w = 3,
+                         .kernel_h = 1,
+                         .kernel_w = 3,
+                         .stride_h = 1,
+                         .stride_w = 2,
+                         .pad_left = 1,
+                         .pad_right = 1,
+                         .average = true,
+                         .count_include_pad = true};
+    static const float x[] = {1, 2, 3, 4};
+    float y[3];
+    for (size_t i = 0; cnn_kernels_at(i); i++) {
+        p.count_include_pad = true;
+        cnn_kernels_at(i)->pool_forward(&p, 1, x, y, NULL);
+        assert_floats_near("padding counts", y, (const float[]){1, 3, 2}, 3, 1e-6);
+        p.count_include_pad = false;
+        cnn_kernels_at(i)->pool_forward(&p, 1, x, y, NULL);
+        assert_floats_near("padding does not count", y, (const float[]){1.5f, 3, 4}, 3, 1e-6);
+    }
+}
+
+static void test_max_pool_choice_when_ties_and_nan(void **state)
+{
+    (void)state;
+    struct cnn_pool p = {.in_h = 2, .in_w = 4, .channels = 1, .out_h = 1, .out_w = 2, .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2};
+    static const float x[] = {1, 5, 3, NAN, 5, 5, 7, 2}, dy[] = {10, 20}, want[] = {0, 10, 0, 20, 0, 0, 0, 0};
+    for (size_t i = 0; cnn_kernels_at(i); i++) {
+        float y[2], dx[8];
+        unsigned short choice[2];
+        cnn_kernels_at(i)->pool_forward(&p, 1, x, y, choice);
+        cnn_kernels_at(i)->pool_backward(&p, 1, dy, choice, dx);
+        assert_true(y[0] == 5 && isnan(y[1]));
+        assert_true(choice[0] == 1 && choice[1] == 1);
+        assert_floats_same(cnn_kernels_at(i)->name, dx, want, 8);
+    }
+}
+
+static void test_tables_when_listed(void **state)
+{
+    (void)state;
+    assert_string_equal(cnn_kernels_at(0)->name, "ref");
+    assert_null(cnn_kernels_at(1000));
+    const char *forced = getenv("CNN_CPU");
+    if (forced && cnn_kernels())
+        assert_string_equal(cnn_kernels()->name, forced);
+    if (cnn_kernels())
+        assert_null(cnn_kernels_error());
+    else
+        assert_non_null(strstr(cnn_kernels_error(), "ref"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_when_listed),
+        cmocka_unit_test(test_conv_ref_when_worked_out_by_hand),
+        cmocka_unit_test(test_conv_ref_gradients_when_linear),
+        cmocka_unit_test(test_conv_when_usual_networks),
+        cmocka_unit_test(test_conv_when_geometry_is_random),
+        cmocka_unit_test(test_average_pool_divisor_when_ceil_mode),
+        cmocka_unit_test(test_max_pool_choice_when_ties_and_nan),
+        cmocka_unit_test(test_pool_when_global),
+        cmocka_unit_test(test_pool_when_geometry_is_random),
+    };
+    return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+}

@@ -1,0 +1,387 @@
+/* The operations beside convolution, pooling and batch normalisation: every table against formulas in double or against plain C, at sizes with tails, in place where the
+ * contract allows it, with the same bits for any number of threads. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compare.h"
+#include "kernels/kernels.h"
+#include "util/parallel.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const int thread_counts[] = {1, 2, 5};
+static const size_t channel_counts[] = {1, 3, 6, 16, 17, 33, 64, 100, 1030};
+static const size_t sizes[] = {1, 2, 7, 15, 16, 17, 100, 4099, 40001};
+
+static float *copy_of(const float *tensor, size_t size)
+{
+    float *copy = tensor_new(size);
+    memcpy(copy, tensor, size * sizeof *copy);
+    return copy;
+}
+
+static const char *label(const struct cnn_kernels *k, const char *what, size_t a, size_t b)
+{
+    static char text[128];
+    snprintf(text, sizeof text, "%s %s %zu x %zu", k->name, what, a, b);
+    return text;
+}
+
+static double activation_formula(enum cnn_activation_kind kind, double x)
+{
+    switch (kind) {
+    case CNN_ACT_RELU:
+        return x > 0 ? x : 0;
+    case CNN_ACT_RELU6:
+        return fmin(fmax(x, 0), 6);
+    case CNN_ACT_LEAKY_RELU:
+        return x > 0 ? x : 0.25 * x;
+    case CNN_ACT_ELU:
+        return x > 0 ? x : expm1(x);
+    case CNN_ACT_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case CNN_ACT_TANH:
+        return tanh(x);
+    case CNN_ACT_GELU:
+        return x * 0.5 * (1 + erf(x / sqrt(2)));
+    case CNN_ACT_SILU:
+        return x / (1 + exp(-x));
+    case CNN_ACT_HARDSWISH:
+        return x * fmin(fmax(x + 3, 0), 6) / 6;
+    default:
+        return x;
+    }
+}
+
+/* Element by element: a relative error of 2e-6 at each, small values too; gelu loses digits where erf is near -1, as PyTorch's does. */
+static void test_activation_values_when_small_and_large(void **state)
+{
+    (void)state;
+    enum { SIZE = 4003 };
+    float *x = tensor_new(SIZE), *y = tensor_new(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        x[i] = (i % 2 ? 1.0f : -1.0f) * powf(10, (float)i / SIZE * 6 - 4.2f);
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+        for (int kind = 0; kind < CNN_ACT_SOFTMAX; kind++) {
+            k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind, .slope = 0.25f}, 1, SIZE, x, y);
+            for (size_t i = 0; i < SIZE; i++) {
+                double want = activation_formula((enum cnn_activation_kind)kind, (double)x[i]);
+                double allowed = 2e-6 * fabs(want) + 1e-30 + (kind == CNN_ACT_GELU ? 1.5e-7 * fabs((double)x[i]) : 0);
+                if (fabs((double)y[i] - want) > allowed)
+                    fail_msg("%s, activation %d of %.9g is %.9g, not %.9g", k->name, kind, (double)x[i], (double)y[i], want);
+            }
+        }
+    tensor_free(x, SIZE);
+    tensor_free(y, SIZE);
+}
+
+/* Central differences in double of the formula, away from the kinks. */
+static void test_activation_gradients_when_differenced(void **state)
+{
+    (void)state;
+    enum { SIZE = 1001 };
+    float *x = tensor_new(SIZE), *y = tensor_new(SIZE), *dy = tensor_random(SIZE, 3), *dx = tensor_new(SIZE), *want = tensor_new(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        x[i] = ((float)i + 0.3f) * 0.0161f - 8.0f;
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+        for (int kind = 0; kind < CNN_ACT_SOFTMAX; kind++) {
+            struct cnn_activation a = {.kind = (enum cnn_activation_kind)kind, .slope = 0.25f};
+            const double h = 1e-5;
+            for (size_t i = 0; i < SIZE; i++)
+                want[i] =
+                    (float)((double)dy[i] * (activation_formula(a.kind, (double)x[i] + h) - activation_formula(a.kind, (double)x[i] - h)) / (2 * h));
+            k->activation_forward(a, 7, SIZE / 7, x, y);
+            k->activation_backward(a, 7, SIZE / 7, cnn_activation_needs_input(a) ? x : NULL, y, dy, dx);
+            assert_floats_near(label(k, "activation gradient", (size_t)kind, 0), dx, want, SIZE, 2e-6);
+        }
+    float *all[] = {x, y, dy, dx, want};
+    for (size_t i = 0; i < COUNT(all); i++)
+        tensor_free(all[i], SIZE);
+}
+
+static void activation_check(const struct cnn_kernels *k, struct cnn_activation a, size_t rows, size_t c)
+{
+    const struct cnn_kernels *ref = cnn_kernels_at(0);
+    size_t size = rows * c;
+    float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size), *want_dx = tensor_new(size);
+    for (size_t i = 0; i < size; i++)
+        x[i] *= 8;
+    ref->activation_forward(a, rows, c, x, want);
+    ref->activation_backward(a, rows, c, x, want, dy, want_dx);
+    for (size_t t = 0; t < COUNT(thread_counts); t++) {
+        cnn_parallel_set_threads(thread_counts[t]);
+        float *y = tensor_new(size), *dx = tensor_new(size), *in_place = copy_of(x, size);
+        k->activation_forward(a, rows, c, x, y);
+        k->activation_backward(a, rows, c, x, want, dy, dx);
+        assert_floats_near(label(k, "activation", (size_t)a.kind, c), y, want, size, 1e-6);
+        assert_floats_near(label(k, "activation dx", (size_t)a.kind, c), dx, want_dx, size, 1e-6);
+        if (!cnn_activation_needs_input(a)) {
+            k->activation_forward(a, rows, c, in_place, in_place);
+            assert_floats_same("activation in place", in_place, y, size);
+        }
+        memcpy(in_place, dy, size * sizeof *dy);
+        k->activation_backward(a, rows, c, x, want, in_place, in_place);
+        assert_floats_same("activation backward in place", in_place, dx, size);
+        tensor_free(y, size);
+        tensor_free(dx, size);
+        tensor_free(in_place, size);
+    }
+    cnn_parallel_set_threads(0);
+    float *all[] = {x, dy, want, want_dx};
+    for (size_t i = 0; i < COUNT(all); i++)
+        tensor_free(all[i], size);
+}
+
+static void test_activation_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
+        for (int kind = 0; kind <= CNN_ACT_SOFTMAX; kind++) {
+            struct cnn_activation a = {.kind = (enum cnn_activation_kind)kind, .slope = 0.1f};
+            for (size_t i = 0; i < COUNT(channel_counts); i++)
+                activation_check(k, a, 19, channel_counts[i]);
+        }
+}
+
+static void test_activation_when_nan(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+        for (int kind = 0; kind <= CNN_ACT_SOFTMAX; kind++) {
+            float x[20] = {[3] = NAN, [19] = NAN}, y[20];
+            k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind}, 1, 20, x, y);
+            assert_true(isnan(y[3]) && isnan(y[19]));
+        }
+}
+
+static void test_softmax_when_logits_are_huge(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    float x[] = {1000, 1001, -1000}, y[3];
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+        k->activation_forward((struct cnn_activation){.kind = CNN_ACT_SOFTMAX}, 1, 3, x, y);
+        assert_floats_near(k->name, y, (const float[]){0.26894142f, 0.73105858f, 0}, 3, 1e-6);
+    }
+}
+
+static void test_sum_when_in_place(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+        for (size_t s = 0; s < COUNT(sizes); s++)
+            for (size_t count = 1; count <= 4; count++) {
+                float *x[4], *want = tensor_new(sizes[s]);
+                for (size_t i = 0; i < 4; i++)
+                    x[i] = tensor_random(sizes[s], (unsigned)i);
+                memcpy(want, x[0], sizes[s] * sizeof *want);
+                for (size_t i = 1; i < count; i++)
+                    for (size_t j = 0; j < sizes[s]; j++)
+                        want[j] += x[i][j];
+                k->sum(count, sizes[s], (const float *const *)x, x[count - 1]);
+                assert_floats_same(label(k, "sum", count, sizes[s]), x[count - 1], want, sizes[s]);
+                for (size_t i = 0; i < 4; i++)
+                    tensor_free(x[i], sizes[s]);
+                tensor_free(want, sizes[s]);
+            }
+}
+
+/* Five steps of an optimiser on one weight, in double. */
+struct trajectory {
+    double w, m, v;
+};
+
+static void sgd_formula(struct trajectory *s, double g, int step, bool nesterov, double momentum)
+{
+    g += 0.01 * s->w;
+    s->m = step == 1 ? g : momentum * s->m + g;
+    s->w -= 0.1 * (momentum == 0 ? g : nesterov ? g + momentum * s->m : s->m);
+}
+
+static void adam_formula(struct trajectory *s, double g, int step, bool decoupled)
+{
+    if (decoupled)
+        s->w *= 1 - 0.1 * 0.01;
+    else
+        g += 0.01 * s->w;
+    s->m = 0.9 * s->m + 0.1 * g;
+    s->v = 0.999 * s->v + 0.001 * g * g;
+    s->w -= 0.1 * (s->m / (1 - pow(0.9, step))) / (sqrt(s->v / (1 - pow(0.999, step))) + 1e-8);
+}
+
+static void rmsprop_formula(struct trajectory *s, double g, double momentum)
+{
+    g += 0.01 * s->w;
+    s->v = 0.99 * s->v + 0.01 * g * g;
+    s->m = momentum * s->m + g / (sqrt(s->v) + 1e-8);
+    s->w -= 0.1 * s->m;
+}
+
+enum optimizer { SGD, SGD_MOMENTUM, SGD_NESTEROV, ADAM, ADAMW, RMSPROP, RMSPROP_MOMENTUM, OPTIMIZERS };
+
+static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, size_t size, float *w, const float *g, float *m, float *v, size_t step)
+{
+    if (o <= SGD_NESTEROV)
+        k->sgd(size, w, g, o == SGD ? NULL : m, 0.1f, o == SGD ? 0.0f : 0.9f, 0.01f, o == SGD_NESTEROV, step == 1);
+    else if (o <= ADAMW)
+        k->adam(size, w, g, m, v, 0.1f, 0.9f, 0.999f, 1e-8f, 0.01f, o == ADAMW, step);
+    else
+        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m, 0.1f, 0.99f, 1e-8f, o == RMSPROP ? 0.0f : 0.9f, 0.01f);
+}
+
+static void optimizer_formula(enum optimizer o, struct trajectory *s, double g, int step)
+{
+    if (o <= SGD_NESTEROV)
+        sgd_formula(s, g, step, o == SGD_NESTEROV, o == SGD ? 0 : 0.9);
+    else if (o <= ADAMW)
+        adam_formula(s, g, step, o == ADAMW);
+    else
+        rmsprop_formula(s, g, o == RMSPROP ? 0 : 0.9);
+}
+
+static void optimizer_check(const struct cnn_kernels *k, enum optimizer o, size_t size)
+{
+    float *w = tensor_random(size, 1), *m = tensor_new(size), *v = tensor_new(size), *want = tensor_new(size), *grads[5];
+    for (int step = 0; step < 5; step++)
+        grads[step] = tensor_random(size, 10u + (unsigned)step);
+    for (size_t i = 0; i < size; i++) {
+        struct trajectory s = {.w = (double)w[i]};
+        for (int step = 1; step <= 5; step++)
+            optimizer_formula(o, &s, (double)grads[step - 1][i], step);
+        want[i] = (float)s.w;
+        v[i] = 0;
+        if (o > SGD_NESTEROV) /* sgd's first step does not read its buffer: it is left NaN */
+            m[i] = 0;
+    }
+    for (size_t step = 1; step <= 5; step++)
+        optimizer_step(k, o, size, w, grads[step - 1], m, v, step);
+    assert_floats_near(label(k, "optimizer", (size_t)o, size), w, want, size, 5e-6);
+    for (int step = 0; step < 5; step++)
+        tensor_free(grads[step], size);
+    float *all[] = {w, m, v, want};
+    for (size_t i = 0; i < COUNT(all); i++)
+        tensor_free(all[i], size);
+}
+
+static void test_optimizers_when_five_steps(void **state)
+{
+    (void)state;
+    for (size_t t = 0; cnn_kernels_at(t); t++)
+        for (int o = 0; o < OPTIMIZERS; o++)
+            for (size_t s = 0; s < COUNT(sizes); s++)
+                optimizer_check(cnn_kernels_at(t), (enum optimizer)o, sizes[s]);
+}
+
+static double lrn_formula(const struct cnn_lrn *l, const float *x, size_t i, double nudge, size_t at)
+{
+    double squares = 0, here = 0;
+    for (size_t j = 0; j < l->channels; j++) {
+        double v = (double)x[j] + (j == at ? nudge : 0);
+        if (j + l->size / 2 >= i && j <= i + (l->size - 1) / 2)
+            squares += v * v;
+        if (j == i)
+            here = v;
+    }
+    return here * pow((double)l->k + (double)l->alpha / (double)l->size * squares, -(double)l->beta);
+}
+
+static void test_lrn_when_windows_are_even_odd_and_wide(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {1, 2, 5, 40};
+    for (size_t s = 0; s < COUNT(widths); s++) {
+        struct cnn_lrn l = {.rows = 3, .channels = 17, .size = widths[s], .alpha = 0.5f, .beta = 0.75f, .k = 1};
+        const size_t size = 3 * 17;
+        float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size), *want_dx = tensor_new(size);
+        float *y = tensor_new(size), *saved = tensor_new(size), *dx = tensor_new(size);
+        cnn_lrn_forward(&l, x, y, saved);
+        cnn_lrn_backward(&l, x, saved, dy, dx);
+        for (size_t e = 0; e < size; e++) {
+            const float *row = x + e / 17 * 17, *dy_row = dy + e / 17 * 17;
+            double sum = 0;
+            for (size_t i = 0; i < 17; i++)
+                sum += (double)dy_row[i] * (lrn_formula(&l, row, i, 1e-5, e % 17) - lrn_formula(&l, row, i, -1e-5, e % 17)) / 2e-5;
+            want[e] = (float)lrn_formula(&l, row, e % 17, 0, 0);
+            want_dx[e] = (float)sum;
+        }
+        assert_floats_near("lrn", y, want, size, 1e-6);
+        assert_floats_near("lrn dx", dx, want_dx, size, 2e-6);
+        float *all[] = {x, dy, want, want_dx, y, saved, dx};
+        for (size_t i = 0; i < COUNT(all); i++)
+            tensor_free(all[i], size);
+    }
+}
+
+static void test_dropout_when_drawn_again(void **state)
+{
+    (void)state;
+    enum { SIZE = 50001 };
+    float *x = tensor_random(SIZE, 1), *y = tensor_new(SIZE), *again = copy_of(x, SIZE), *other = tensor_new(SIZE);
+    cnn_dropout(SIZE, 0.25f, 42, x, y);
+    cnn_parallel_set_threads(5);
+    cnn_dropout(SIZE, 0.25f, 42, again, again);
+    cnn_parallel_set_threads(0);
+    assert_floats_same("the same seed, in place, other threads", again, y, SIZE);
+    cnn_dropout(SIZE, 0.25f, 43, x, other);
+    size_t dropped = 0, differ = 0;
+    for (size_t i = 0; i < SIZE; i++) {
+        dropped += y[i] == 0;
+        differ += (y[i] == 0) != (other[i] == 0);
+        assert_true(y[i] == 0 || fabs((double)y[i] - (double)x[i] / 0.75) < 1e-6);
+    }
+    assert_in_range(dropped, 0.24 * SIZE, 0.26 * SIZE);
+    assert_true(differ > SIZE / 4);
+    cnn_dropout(SIZE, 0, 42, x, y);
+    assert_floats_same("rate 0", y, x, SIZE);
+    float *all[] = {x, y, again, other};
+    for (size_t i = 0; i < COUNT(all); i++)
+        tensor_free(all[i], SIZE);
+}
+
+static void test_transpose_when_back_again(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {{1, 1, 1}, {2, 33, 3}, {3, 64, 32}, {2, 100, 65}, {1, 1, 77}, {4, 77, 1}};
+    for (size_t s = 0; s < COUNT(shapes); s++) {
+        size_t rows = shapes[s][0], a = shapes[s][1], b = shapes[s][2], size = rows * a * b;
+        float *x = tensor_random(size, 1), *y = tensor_new(size), *back = tensor_new(size);
+        cnn_transpose(rows, a, b, x, y);
+        assert_true(y[size - 1] == x[size - 1]);
+        if (a > 2 && b > 1)
+            assert_true(y[a + 2] == x[2 * b + 1]);
+        cnn_transpose(rows, b, a, y, back);
+        assert_floats_same("there and back", back, x, size);
+        tensor_free(x, size);
+        tensor_free(y, size);
+        tensor_free(back, size);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_activation_values_when_small_and_large),
+        cmocka_unit_test(test_activation_gradients_when_differenced),
+        cmocka_unit_test(test_activation_when_sizes_are_odd),
+        cmocka_unit_test(test_activation_when_nan),
+        cmocka_unit_test(test_softmax_when_logits_are_huge),
+        cmocka_unit_test(test_sum_when_in_place),
+        cmocka_unit_test(test_optimizers_when_five_steps),
+        cmocka_unit_test(test_lrn_when_windows_are_even_odd_and_wide),
+        cmocka_unit_test(test_dropout_when_drawn_again),
+        cmocka_unit_test(test_transpose_when_back_again),
+    };
+    return cmocka_run_group_tests_name("kernels_ops", tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* Batches read ahead: the same content whatever the timing, every image once an epoch, and a clean end at any time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "data/augment.h"
+#include "data/loader.h"
+#include "util/diag.h"
+#include "util/parallel.h"
+
+#define IMAGES 50
+#define BATCH  8
+#define SIZE   16
+#define VALUES (SIZE * SIZE * 3)
+
+static struct cnn_dataset *dataset;
+static const struct cnn_augmentation crop = {CNN_AUGMENT_CROP, 2, NULL}, flip_and_crop = {CNN_AUGMENT_FLIP, 0, &crop};
+
+static int open_dataset(void **state)
+{
+    (void)state;
+    cnn_parallel_set_threads(1); /* keeps OpenMP, which ThreadSanitizer cannot follow, out of this program */
+    struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
+    enum cnn_split used;
+    return cnn_dataset_open(&settings, (cnn_shape){3, 3, SIZE, SIZE}, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, NULL) == CNN_OK ? 0 : -1;
+}
+
+static int close_dataset(void **state)
+{
+    (void)state;
+    cnn_dataset_free(dataset);
+    return 0;
+}
+
+static struct cnn_loader *loader_new(bool shuffle, const struct cnn_augmentation *augmentation)
+{
+    struct cnn_loader_options options = {
+        .dataset = dataset, .augmentation = augmentation, .shape = {3, 3, SIZE, SIZE}, .batch = BATCH, .shuffle = shuffle, .seed = 5};
+    options.normalization = (struct cnn_normalization){3, {0.5f, 0.4f, 0.3f}, {0.25f, 0.5f, 1}};
+    struct cnn_loader *loader;
+    assert_int_equal(cnn_loader_new(&options, &loader, NULL), CNN_OK);
+    return loader;
+}
+
+static void wait_a_little(long microseconds)
+{
+    nanosleep(&(struct timespec){0, microseconds * 1000}, NULL);
+}
+
+/* An epoch's images and labels, read with a pause before each batch. */
+static float *epoch_read(struct cnn_loader *loader, size_t epoch, size_t labels[IMAGES], long pause)
+{
+    float *images = calloc(IMAGES * VALUES, sizeof *images);
+    assert_non_null(images);
+    size_t count = 0;
+    const struct cnn_batch *batch;
+    cnn_loader_start(loader, epoch, 0);
+    while ((batch = cnn_loader_next(loader)) != NULL) {
+        wait_a_little(pause);
+        assert_true(count + batch->n <= IMAGES);
+        assert_int_equal((uintptr_t)batch->images % 64, 0);
+        memcpy(images + count * VALUES, batch->images, batch->n * VALUES * sizeof *images);
+        memcpy(labels + count, batch->labels, batch->n * sizeof *labels);
+        count += batch->n;
+    }
+    assert_int_equal(count, IMAGES);
+    assert_null(cnn_loader_next(loader));
+    return images;
+}
+
+static void test_batches_are_the_images_in_order_when_not_shuffled(void **state)
+{
+    (void)state;
+    size_t labels[IMAGES];
+    struct cnn_loader *loader = loader_new(false, NULL);
+    assert_int_equal(cnn_loader_batches(loader), 7);
+    float *images = epoch_read(loader, 3, labels, 0);
+    const float mean[3] = {0.5f, 0.4f, 0.3f}, std[3] = {0.25f, 0.5f, 1};
+    for (size_t i = 0; i < IMAGES; i++) {
+        const uint8_t *bytes = cnn_dataset_pixels(dataset, i);
+        assert_int_equal(labels[i], cnn_dataset_label(dataset, i));
+        for (size_t v = 0; v < VALUES; v++)
+            assert_true(images[i * VALUES + v] == ((float)bytes[v] / 255 - mean[v % 3]) / std[v % 3]);
+    }
+    free(images);
+    cnn_loader_free(loader);
+}
+
+static void test_batches_do_not_depend_on_timing_when_augmented(void **state)
+{
+    (void)state;
+    size_t labels[3][IMAGES];
+    struct cnn_loader *quick = loader_new(true, &flip_and_crop), *slow = loader_new(true, &flip_and_crop);
+    float *first = epoch_read(quick, 0, labels[0], 0), *again = epoch_read(slow, 0, labels[1], 2000), *next = epoch_read(quick, 1, labels[2], 100);
+    assert_memory_equal(first, again, IMAGES * VALUES * sizeof(float));
+    assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
+    assert_memory_not_equal(first, next, IMAGES * VALUES * sizeof(float));
+    free(first);
+    free(again);
+    free(next);
+    cnn_loader_free(quick);
+    cnn_loader_free(slow);
+}
+
+static void test_every_image_comes_once_when_shuffled(void **state)
+{
+    (void)state;
+    size_t labels[IMAGES], plain_labels[IMAGES], seen[IMAGES] = {0}, moved = 0;
+    struct cnn_loader *loader = loader_new(true, NULL), *plain = loader_new(false, NULL);
+    float *images = epoch_read(loader, 0, labels, 0), *in_order = epoch_read(plain, 0, plain_labels, 0);
+    for (size_t i = 0; i < IMAGES; i++) {
+        for (size_t j = 0; j < IMAGES; j++) {
+            if (memcmp(images + i * VALUES, in_order + j * VALUES, VALUES * sizeof(float)) != 0)
+                continue;
+            seen[j]++;
+            moved += i != j;
+            assert_int_equal(labels[i], plain_labels[j]);
+        }
+    }
+    for (size_t j = 0; j < IMAGES; j++)
+        assert_int_equal(seen[j], 1);
+    assert_true(moved > IMAGES / 2);
+    free(images);
+    free(in_order);
+    cnn_loader_free(loader);
+    cnn_loader_free(plain);
+}
+
+static void test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle(void **state)
+{
+    (void)state;
+    size_t labels[IMAGES];
+    struct cnn_loader *loader = loader_new(true, &flip_and_crop);
+    float *whole = epoch_read(loader, 4, labels, 0);
+    cnn_loader_start(loader, 9, 0);
+    cnn_loader_next(loader);
+    cnn_loader_start(loader, 4, 5);
+    const struct cnn_batch *batch = cnn_loader_next(loader);
+    assert_memory_equal(batch->images, whole + 5 * BATCH * VALUES, BATCH * VALUES * sizeof(float));
+    batch = cnn_loader_next(loader);
+    assert_int_equal(batch->n, IMAGES - 6 * BATCH);
+    assert_memory_equal(batch->labels, labels + 6 * BATCH, batch->n * sizeof *labels);
+    assert_null(cnn_loader_next(loader));
+    cnn_loader_start(loader, 4, 7);
+    assert_null(cnn_loader_next(loader));
+    free(whole);
+    cnn_loader_free(loader);
+}
+
+static void test_a_batch_stays_as_it_is_while_others_are_read_ahead(void **state)
+{
+    (void)state;
+    struct cnn_loader *loader = loader_new(true, &flip_and_crop);
+    static float copy[BATCH * VALUES];
+    cnn_loader_start(loader, 0, 0);
+    cnn_loader_next(loader);
+    const struct cnn_batch *batch = cnn_loader_next(loader);
+    memcpy(copy, batch->images, sizeof copy);
+    wait_a_little(20000);
+    assert_memory_equal(copy, batch->images, sizeof copy);
+    cnn_loader_free(loader);
+}
+
+static void test_loader_ends_cleanly_when_freed_at_any_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 60; i++) {
+        struct cnn_loader *loader = loader_new(true, &flip_and_crop);
+        if (i % 4 != 0)
+            cnn_loader_start(loader, i, i % 7);
+        for (size_t k = 0; k < i % 5; k++)
+            cnn_loader_next(loader);
+        if (i % 3 == 0)
+            cnn_loader_start(loader, i + 1, 0);
+        wait_a_little((long)(i % 6) * 50);
+        cnn_loader_free(loader);
+    }
+    cnn_loader_free(NULL);
+}
+
+static void test_one_short_batch_comes_when_the_batch_is_larger_than_the_set(void **state)
+{
+    (void)state;
+    struct cnn_loader_options options = {.dataset = dataset, .normalization = {3, {0}, {1, 1, 1}}, .shape = {3, 3, SIZE, SIZE}, .batch = SIZE_MAX};
+    struct cnn_loader *loader;
+    assert_int_equal(cnn_loader_new(&options, &loader, NULL), CNN_OK);
+    assert_int_equal(cnn_loader_batches(loader), 1);
+    cnn_loader_start(loader, 0, 0);
+    assert_int_equal(cnn_loader_next(loader)->n, IMAGES);
+    assert_null(cnn_loader_next(loader));
+    cnn_loader_free(loader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batches_are_the_images_in_order_when_not_shuffled),
+        cmocka_unit_test(test_batches_do_not_depend_on_timing_when_augmented),
+        cmocka_unit_test(test_every_image_comes_once_when_shuffled),
+        cmocka_unit_test(test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle),
+        cmocka_unit_test(test_a_batch_stays_as_it_is_while_others_are_read_ahead),
+        cmocka_unit_test(test_loader_ends_cleanly_when_freed_at_any_time),
+        cmocka_unit_test(test_one_short_batch_comes_when_the_batch_is_larger_than_the_set),
+    };
+    return cmocka_run_group_tests(tests, open_dataset, close_dataset);
+}
