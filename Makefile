@@ -1,18 +1,21 @@
-# cnn: `make` builds build/cnn; `make help` lists the rest.
+# cnn: `make` builds build/cnn; `make help` lists the rest. `make BUILD=dir` builds elsewhere.
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
-CC ?= gcc
 VERSION := $(shell sed -n 's/^\#define CNN_VERSION "\(.*\)"/\1/p' src/include/cnn.h)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(WERROR)
 CFLAGS ?= -O2 -g
-CPPFLAGS += -D_POSIX_C_SOURCE=200809L -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
+CPPFLAGS += -D_POSIX_C_SOURCE=200809L
 COMMON := -std=c11 -fopenmp -fno-math-errno $(WARNINGS) $(SANITIZE)
 LIBS := -lyaml -ljansson -lz -lm -lpthread
 
+# What `make deps` installs. clang-format and clang-tidy are of one version everywhere, for others format and warn otherwise.
+PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
+            clang-format-14 clang-tidy-14 shellcheck mandoc
+
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set.
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 ifeq ($(ARCH),x86_64)
 ISAS := sse2 avx2 avx512
 else
@@ -28,13 +31,20 @@ VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
 CLI_SRC := $(wildcard cnn-cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
+TSAN_TESTS := test_loader test_train
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+EXAMPLE_SRC := $(wildcard examples/*.c)
+TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh,$(wildcard tests/*.sh))
 
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(VECTOR_SRC:%.c=$(BUILD)/obj/%.$(isa).o))
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
-TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/obj/%.o)
+TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
+MAN := $(sort $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[15])) $(BUILD)/man/cnn-model.5)
 
-all: $(BUILD)/cnn
+all: $(BUILD)/cnn $(BUILD)/libcnn.a $(MAN) ## the program, the library and the manual (the default)
 
 $(BUILD)/cnn: $(CLI_OBJ) $(BUILD)/libcnn.a
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -43,10 +53,14 @@ $(BUILD)/libcnn.a: $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-# The program sees the public header only, so the compiler keeps the boundary.
+# The program and the examples see the public header only, so the compiler keeps the boundary.
 $(BUILD)/obj/cnn-cli/%.o: cnn-cli/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Isrc/include -Icnn-cli $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/examples/%.o: examples/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define vector_rule
 $(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
@@ -57,15 +71,108 @@ $(foreach isa,$(ISAS),$(eval $(call vector_rule,$(isa))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Isrc -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(DEFINES) -Isrc -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libcnn.a
+# The one object that knows the prefix is compiled anew where that has changed.
+$(BUILD)/obj/src/model/model.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
+$(BUILD)/obj/src/model/model.o: $(BUILD)/prefix
+$(BUILD)/prefix: force
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
+
+$(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-clean:
-	rm -rf $(BUILD)
+$(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libcnn.a
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-.PHONY: all clean
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libcnn.a
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# The manual: the keys of the description come from the program's own tables.
+$(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
+	@mkdir -p $(@D)
+	$(BUILD)/cnn help --man-keys >$@.keys
+	sed -e '/^@KEYS@$$/{r $@.keys' -e 'd;}' $< >$@
+	@rm $@.keys
+
+$(BUILD)/man/%: man/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+deps: ## install what building, testing and checking need (Debian, Ubuntu)
+	$(if $(filter-out 0,$(shell id -u)),sudo )env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
+
+test: all $(TEST_BIN) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
+	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
+
+# Needs clang-14, libomp-14-dev and libclang-rt-14-dev (Debian) or libclang-common-14-dev (Ubuntu 22.04). Archer tells ThreadSanitizer what OpenMP
+# orders; without it, each parallel loop looks like a race.
+tsan: ## the tests that use threads, watched by ThreadSanitizer (clang)
+	$(MAKE) $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CC=clang-14 CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
+	OMP_TOOL_LIBRARIES=libarcher.so TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' \
+	    tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%)
+
+SECONDS ?= 30
+FUZZ_SEEDS := configs tests/golden/layers
+fuzz: ## feeds damaged files to every reader, SECONDS=30 for each (clang)
+	$(MAKE) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%) BUILD=$(BUILD)-fuzz CC=clang-14 CFLAGS='-O1 -g' SANITIZE='-fsanitize=address,undefined,fuzzer-no-link'
+	set -e; for target in $(FUZZ_SRC:tests/fuzz/%.c=%); do \
+	    mkdir -p $(BUILD)-fuzz/corpus/$$target; \
+	    $(BUILD)-fuzz/tests/fuzz/$$target -max_total_time=$(SECONDS) -max_len=65536 -artifact_prefix=$(BUILD)-fuzz/ \
+	        $(BUILD)-fuzz/corpus/$$target $(FUZZ_SEEDS); \
+	done
+
+asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) test BUILD=$(BUILD)-asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+# clang-tidy and editors take their flags from compile_flags.txt; parallel.c would need clang's OpenMP.
+TIDY_SRC := $(filter-out src/util/parallel.c,$(LIB_SRC)) $(CLI_SRC)
+lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where warnings are errors
+	$(MAKE) all $(TEST_SRC:%.c=$(BUILD)-lint/%) $(EXAMPLE_SRC:%.c=$(BUILD)-lint/%) BUILD=$(BUILD)-lint WERROR=-Werror
+	mandoc -Tlint -W warning $(MAN)
+	shellcheck -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh
+	printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 clang-tidy-14 --quiet
+
+FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c)
+format: ## clang-format over all sources
+	clang-format-14 -i $(FORMATTED)
+
+format-check: ## fails where `make format` would change something
+	clang-format-14 --dry-run -Werror $(FORMATTED)
+
+bench: $(BUILD)/cnn ## times training and inference of every description in configs/
+	for config in configs/*.yaml; do $(BUILD)/cnn bench $$config && $(BUILD)/cnn bench $$config --infer || exit 1; done
+
+# Models with their cards, and descriptions.
+SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml)
+MAN1 := $(filter %.1,$(MAN))
+MAN5 := $(filter %.5,$(MAN))
+install: all ## into PREFIX=/usr/local, under DESTDIR
+	install -D -m 755 $(BUILD)/cnn $(DESTDIR)$(PREFIX)/bin/cnn
+	install -D -m 644 $(BUILD)/libcnn.a $(DESTDIR)$(PREFIX)/lib/libcnn.a
+	install -D -m 644 src/include/cnn.h $(DESTDIR)$(PREFIX)/include/cnn.h
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' src/cnn.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/cnn.pc
+	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
+
+uninstall: ## removes what install put there
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn lib/libcnn.a lib/pkgconfig/cnn.pc include/cnn.h \
+	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%)
+	rm -rf $(DESTDIR)$(PREFIX)/share/cnn
+
+clean: ## remove what was built
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
+
+.PHONY: all deps test asan tsan fuzz lint format format-check bench install uninstall clean help force
+.DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

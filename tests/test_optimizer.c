@@ -1,4 +1,5 @@
-/* Optimisers: three updates of one weight against PyTorch's formulas in double precision, which tensors are touched, and the state that a checkpoint carries. */
+/* Optimisers: three updates of one weight against PyTorch's formulas in double precision, which tensors are touched, and the state that a checkpoint
+ * carries. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Whole training runs on a few drawn images: the same bytes whatever the threads and however often interrupted, what the run directory holds, and how a run that
- * cannot go on says so. */
+/* Whole training runs on a few drawn images: the same bytes whatever the threads and however often interrupted, what the run directory holds, and
+ * how a run that cannot go on says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

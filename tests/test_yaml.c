@@ -114,7 +114,8 @@ static void test_read_refuses_when_the_file_is_large(void **state)
 {
     struct world *world = *state;
     char path[] = "/tmp/cnn-test-config-XXXXXX", expected[128];
-    struct cnn_yaml *root = NULL;
+    char *text = NULL;
+    size_t size = 0;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     FILE *file = fdopen(fd, "w");
@@ -122,11 +123,11 @@ static void test_read_refuses_when_the_file_is_large(void **state)
     assert_int_equal(fseek(file, 10 * 1024 * 1024 - 1, SEEK_SET), 0);
     assert_int_equal(fputc('x', file), 'x');
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(cnn_yaml_read(world->arena, path, &root, world->diag), CNN_INVALID);
+    assert_int_equal(cnn_yaml_read_text(path, &text, &size, world->diag), CNN_INVALID);
     snprintf(expected, sizeof(expected), "%s: error: it has 10485760 bytes; a description has at most 1048576\n", path);
     assert_messages(world, expected);
     assert_int_equal(remove(path), 0);
-    assert_int_equal(cnn_yaml_read(world->arena, path, &root, world->diag), CNN_FAILED);
+    assert_int_equal(cnn_yaml_read_text(path, &text, &size, world->diag), CNN_FAILED);
 }
 
 static void test_parse_shares_the_node_when_an_alias_names_it(void **state)

@@ -319,6 +319,11 @@ static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count,
             cnn_hint(diag, "write {type: %s, ...}", variants[i].name);
             return CNN_INVALID;
         }
+    for (size_t i = 0; i < node->count; i++)
+        if (strncmp(node->pairs[i].key->text, "type:", 5) == 0) {
+            cnn_hint(diag, "YAML wants a space behind the colon: 'type: ...'");
+            return CNN_INVALID;
+        }
     cnn_hint(diag, "for example {type: %s}", variants[0].name);
     return CNN_INVALID;
 }

@@ -13,6 +13,9 @@ struct foreign {
 
 static const char follows[] = "leave it out: it follows from the layer above";
 
+static const char in_optimizer[] = "it stands in the optimizer: {type: sgd, lr: ...}";
+static const char in_train[] = "it stands in train: {epochs: ..., optimizer: {...}}";
+
 static const struct foreign foreign_keys[] = {
     {"outchannels", "filters", NULL},
     {"numoutput", "filters", NULL},
@@ -91,6 +94,17 @@ static const struct foreign foreign_keys[] = {
     {"folder", "path", NULL},
     {"dir", "path", NULL},
     {"root", "path", NULL},
+    {"weight", "kernel", NULL},
+    {"weights", "kernel", NULL},
+    {"lr", "optimizer", in_optimizer},
+    {"learningrate", "optimizer", in_optimizer},
+    {"momentum", "optimizer", in_optimizer},
+    {"weightdecay", "optimizer", in_optimizer},
+    {"optimizer", "train", in_train},
+    {"schedule", "train", in_train},
+    {"epochs", "train", in_train},
+    {"batchsize", "train", in_train},
+    {"dataset", "data", "it stands in data: {dataset: ...}"},
     {"labelsmooth", "label_smoothing", NULL},
     {"smoothing", "label_smoothing", NULL},
 };

@@ -359,17 +359,10 @@ cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char 
     return cnn_yaml_parse_part(arena, source, 0, out, diag);
 }
 
-cnn_status cnn_yaml_read(struct cnn_arena *arena, const char *path, struct cnn_yaml **out, cnn_diag *diag)
+cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_diag *diag)
 {
-    char *text = NULL;
-    size_t size = 0;
     struct stat info;
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > CNN_YAML_MAX_BYTES)
         return fail_large(&(struct cnn_source){path, NULL, 0}, (unsigned long long)info.st_size, diag);
-    cnn_status status = cnn_file_read(path, CNN_YAML_MAX_BYTES, &text, &size, diag);
-    if (status)
-        return status;
-    status = cnn_yaml_parse(arena, path, text, size, out, diag);
-    free(text);
-    return status;
+    return cnn_file_read(path, CNN_YAML_MAX_BYTES, text, size, diag);
 }

@@ -41,8 +41,8 @@ cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char 
  * start lies in the first line. */
 cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source *source, size_t start, struct cnn_yaml **out, cnn_diag *diag);
 
-/* Reads and parses a file. A file that cannot be read is CNN_FAILED. */
-cnn_status cnn_yaml_read(struct cnn_arena *arena, const char *path, struct cnn_yaml **out, cnn_diag *diag);
+/* Reads a file's text, to be parsed: *text is malloc'ed. A file that cannot be read is CNN_FAILED, one too large to be a description CNN_INVALID. */
+cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_diag *diag);
 
 /* Applies one `KEY=VALUE` (a.b.c=VALUE; numbers index lists; an item of a list may also be named by its `name`; missing mappings on the way
  * are made). VALUE is YAML. The new node's source is the argument itself, so messages point into it. *root is changed in place; nodes shared

@@ -27,7 +27,7 @@ static cnn_status read_step(struct cnn_arena *arena, const struct cnn_yaml *node
         return status;
     struct cnn_augmentation *step = settings;
     step->type = (enum cnn_augmentation_type)chosen;
-    if (step->type == CNN_AUGMENT_CROP && (step->padding >= input.h || step->padding >= input.w))
+    if (step->type == CNN_AUGMENT_CROP && input.c > 0 && (step->padding >= input.h || step->padding >= input.w))
         return cnn_fail(diag, CNN_INVALID, &node->where, "crop: padding %zu is not smaller than the image, %zu x %zu", step->padding, input.h,
                         input.w);
     *out = step;

@@ -14,7 +14,7 @@ struct cnn_augmentation {
     const struct cnn_augmentation *next;
 };
 
-/* Reads the list `augment`; NULL gives *out = NULL. */
+/* Reads the list `augment`; NULL gives *out = NULL. input is all zero where it is not known. */
 cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, const struct cnn_augmentation **out,
                                  cnn_diag *diag);
 

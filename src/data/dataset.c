@@ -10,7 +10,6 @@
 #include "data/idx.h"
 #include "data/images.h"
 #include "data/shapes.h"
-
 #include "util/diag.h"
 #include "util/random.h"
 #include "util/text.h"

@@ -45,7 +45,7 @@ extern const struct cnn_variant cnn_augmentation_types[]; /* flip, crop */
 extern const size_t cnn_augmentation_type_count;
 
 /* Reads and checks `data`; all mistakes are reported. node NULL is no mistake here: the caller knows whether a data section is needed. *out is then
- * empty. */
+ * empty. input is all zero where it is wrong itself: nothing is then checked against it. */
 cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, struct cnn_data_settings *out,
                                   cnn_diag *diag);
 

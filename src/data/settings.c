@@ -35,7 +35,7 @@ static const struct cnn_key normalize_keys[] = {
 static cnn_status check_count(const struct cnn_yaml *node, const char *key, size_t count, size_t channels, cnn_diag *diag)
 {
     const struct cnn_yaml *value = cnn_yaml_get(node, key);
-    if (count == channels && channels <= CNN_MAX_CHANNELS)
+    if (channels == 0 || (count == channels && channels <= CNN_MAX_CHANNELS))
         return CNN_OK;
     return cnn_fail(diag, CNN_INVALID, value ? &value->where : &node->where, "normalize: %s has %zu number%s, the network's input has %zu channel%s",
                     key, count, count == 1 ? "" : "s", channels, channels == 1 ? "" : "s");
@@ -51,6 +51,8 @@ static cnn_status read_fixed(struct cnn_arena *arena, const struct cnn_yaml *nod
     cnn_status std = check_count(node, "std", settings.std.count, input.c, diag);
     if (mean != CNN_OK || std != CNN_OK)
         return CNN_INVALID;
+    if (input.c == 0)
+        return CNN_OK;
     out->channels = input.c;
     for (size_t c = 0; c < input.c; c++) {
         out->mean[c] = (float)settings.mean.values[c];
@@ -73,6 +75,10 @@ static cnn_status read_normalize(struct cnn_arena *arena, cnn_shape input, struc
     char found[80];
     cnn_fail(diag, CNN_INVALID, &node->where, "normalize: none, auto or {mean: [..], std: [..]} is wanted, not %s",
              cnn_yaml_describe(node, found, sizeof found));
+    static const char *const words[] = {"none", "auto"};
+    const char *near = node->kind == CNN_YAML_SCALAR ? cnn_nearest_word(node->text, words, 2) : NULL;
+    if (near)
+        cnn_hint(diag, "did you mean '%s'?", near);
     return CNN_INVALID;
 }
 

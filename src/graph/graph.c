@@ -40,8 +40,12 @@ static cnn_status splice_repeat(struct builder *b, struct cnn_yaml *block)
 {
     struct repeat_settings repeat = {0};
     cnn_status status = cnn_keys_read(b->arena, repeat_keys, NULL, "a repeated block", block, &block->where, &repeat, b->diag);
-    for (size_t i = 0; status == CNN_OK && i < repeat.repeat; i++)
+    for (size_t i = 0; status == CNN_OK && i < repeat.repeat; i++) {
+        size_t before = b->count;
         status = splice(b, cnn_yaml_get(block, "layers"));
+        if (status == CNN_OK && b->count == before) /* nested blocks without a layer would go round for ever */
+            status = cnn_fail(b->diag, CNN_INVALID, &repeat.layers->where, "a repeated block has no layers to repeat");
+    }
     return status;
 }
 
@@ -50,8 +54,9 @@ static cnn_status splice(struct builder *b, struct cnn_yaml *list)
 {
     if (list->kind != CNN_YAML_SEQUENCE) {
         char found[64];
-        return cnn_fail(b->diag, CNN_INVALID, &list->where, "`layers` wants a list of layers; found %s",
-                        cnn_yaml_describe(list, found, sizeof found));
+        cnn_fail(b->diag, CNN_INVALID, &list->where, "`layers` wants a list of layers; found %s", cnn_yaml_describe(list, found, sizeof found));
+        cnn_hint(b->diag, "each layer is an item: '- {type: conv, ...}'");
+        return CNN_INVALID;
     }
     cnn_status status = CNN_OK;
     for (size_t i = 0; i < list->count; i++) {
@@ -191,7 +196,7 @@ static cnn_status fail_from(struct builder *b, size_t index, const struct cnn_ya
 
 static cnn_status resolve_input(struct builder *b, size_t index, const struct cnn_yaml *name, size_t *value)
 {
-    if (name->kind != CNN_YAML_SCALAR) {
+    if (name->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(name)) {
         char found[64];
         return cnn_fail(b->diag, CNN_INVALID, &name->where, "`from` wants a layer's name or a list of names; found %s",
                         cnn_yaml_describe(name, found, sizeof found));
@@ -263,6 +268,17 @@ static void infer_receptive_field(const struct cnn_graph *graph, struct cnn_node
     }
 }
 
+static cnn_status fail_tensor_size(struct builder *b, const struct cnn_node *node, const struct cnn_tensor *t)
+{
+    struct cnn_text dims = {0};
+    for (size_t i = 0; i < t->rank; i++)
+        cnn_text_printf(&dims, "%s%zu", i > 0 ? " x " : "", t->dims[i]);
+    cnn_status status = cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s': its %s of %s is more than 2^31 numbers", node->name,
+                                 t->suffix ? t->suffix : "working memory", dims.data ? dims.data : "so many numbers");
+    cnn_text_free(&dims);
+    return status;
+}
+
 static cnn_status check_sizes(struct builder *b, const struct cnn_node *node)
 {
     char shape[64];
@@ -273,8 +289,7 @@ static cnn_status check_sizes(struct builder *b, const struct cnn_node *node)
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         if (t->role != CNN_ROLE_NONE && t->count > CNN_MAX_VALUE)
-            return cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s': its %s would have more than 2^31 numbers", node->name,
-                            t->suffix ? t->suffix : "working memory");
+            return fail_tensor_size(b, node, t);
     }
     return CNN_OK;
 }
@@ -368,20 +383,19 @@ static void warn_dead_ends(struct builder *b)
 static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_arena *arena, cnn_shape *out, cnn_diag *diag)
 {
     static const struct cnn_key keys[] = {
-        {"channels", CNN_KEY_SIZE, offsetof(cnn_shape, c), NULL, 1, 65536, 0, NULL, "channels of the input: 1 grey, 3 colour"},
+        {"channels", CNN_KEY_SIZE, offsetof(cnn_shape, c), NULL, 1, 65535, 0, NULL, "channels of the input: 1 grey, 3 colour"},
         {"height", CNN_KEY_SIZE, offsetof(cnn_shape, h), NULL, 1, 65535, 0, NULL, "rows"},
         {"width", CNN_KEY_SIZE, offsetof(cnn_shape, w), NULL, 1, 65535, 0, NULL, "columns"},
         CNN_KEY_END};
     cnn_shape shape = {3, 0, 0, 0};
     cnn_status status = CNN_OK;
     if (input->kind == CNN_YAML_SEQUENCE) {
-        size_t *sides[3] = {&shape.c, &shape.h, &shape.w};
-        long long value;
-        for (size_t i = 0; i < 3 && input->count == 3; i++)
-            if (cnn_yaml_as_integer(input->items[i], &value) && value >= 1 && value <= 65535)
-                *sides[i] = (size_t)value;
-        if (!shape.c || !shape.h || !shape.w)
-            status = cnn_fail(diag, CNN_INVALID, &input->where, "`input` wants [channels, height, width], each an integer from 1 to 65535");
+        struct cnn_yaml *named = input->count == 3 ? cnn_yaml_new_mapping(arena, &input->where) : NULL;
+        for (size_t i = 0; named && i < 3; i++)
+            if (!cnn_yaml_put(arena, named, keys[i].name, input->items[i]))
+                return cnn_fail_memory(diag, sizeof *named, "the input");
+        status = named ? cnn_keys_read(arena, keys, NULL, "input", named, &input->where, &shape, diag)
+                       : cnn_fail(diag, CNN_INVALID, &input->where, "`input` wants [channels, height, width]; found a list of %zu", input->count);
     } else if (input->kind == CNN_YAML_MAPPING) {
         status = cnn_keys_read(arena, keys, NULL, "input", input, &input->where, &shape, diag);
     } else {
@@ -415,6 +429,8 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     if (status != CNN_OK)
         return status;
     status = read_input_shape(input, arena, &graph.input, diag);
+    if (status == CNN_OK)
+        out->input = graph.input;
     read = splice(&b, (struct cnn_yaml *)(uintptr_t)layers);
     if (read == CNN_OK && b.count == 0)
         read = cnn_fail(diag, CNN_INVALID, &layers->where, "`layers` is empty: a network has at least one layer");

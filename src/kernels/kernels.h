@@ -115,7 +115,7 @@ const struct cnn_kernels *cnn_kernels_at(size_t i);
 /* Operations that are not worth a vector version: plain C, shared by every table, parallel over rows. */
 
 /* Local response normalisation across channels: s = k + alpha / size * sum over the window of x^2, y = x * s^-beta (Krizhevsky 2012, PyTorch's scaling
- * by 1/size). The window of channel c is [c - size / 2, c + (size - 1) / 2], clipped. s (rows * c) is saved for backward. */
+ * by 1/size). The window of channel c is [c - size / 2, c + (size - 1) / 2], clipped. s (rows * c) is saved for backward; NULL: not wanted. */
 struct cnn_lrn {
     size_t rows, channels, size;
     float alpha, beta, k;

@@ -19,14 +19,16 @@ static void forward_row(void *context, size_t row, size_t thread)
     const struct lrn_work *k = context;
     const struct cnn_lrn *l = k->l;
     const float *x = k->x + row * l->channels;
-    float *y = k->y + row * l->channels, *s = k->s + row * l->channels;
+    float *y = k->y + row * l->channels, *s = k->s ? k->s + row * l->channels : NULL;
     size_t before = l->size / 2, after = (l->size - 1) / 2;
     for (size_t i = 0; i < l->channels; i++) {
         double squares = 0;
         for (size_t j = i > before ? i - before : 0; j < cnn_size_min(l->channels, i + after + 1); j++)
             squares += (double)x[j] * (double)x[j];
-        s[i] = (float)((double)l->k + (double)l->alpha / (double)l->size * squares);
-        y[i] = x[i] * powf(s[i], -l->beta);
+        float sum = (float)((double)l->k + (double)l->alpha / (double)l->size * squares);
+        y[i] = x[i] * powf(sum, -l->beta);
+        if (s)
+            s[i] = sum;
     }
 }
 

@@ -13,8 +13,10 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
         const cnn_shape first = node->in[0], s = node->in[i];
         if (s.rank != first.rank || s.h != first.h || s.w != first.w) {
             char a[64], b[64];
-            return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' joins unlike sizes: its input 1 is %s, its input %zu is %s", node->name,
-                            cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
+            cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' joins unlike sizes: its input 1 is %s, its input %zu is %s", node->name,
+                     cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
+            cnn_hint(diag, "only channels may differ; `padding: same` keeps a conv's height and width, and stride divides them");
+            return CNN_INVALID;
         }
         node->out.c += s.c;
     }

@@ -12,9 +12,12 @@ cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sl
     struct cnn_pooling *state = cnn_arena_alloc(arena, sizeof *state);
     if (!state)
         return cnn_fail_memory(diag, sizeof *state, "a layer");
-    if (rows->kernel * columns->kernel > 65536)
-        return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': a window of %zu x %zu is larger than 65536 values", node->name, rows->kernel,
-                        columns->kernel);
+    if (!average && rows->kernel * columns->kernel > 65536) { /* the place of a maximum is kept in two bytes */
+        cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': a maximum over %zu x %zu = %zu values; 65536 are the most", node->name, rows->kernel,
+                 columns->kernel, rows->kernel * columns->kernel);
+        cnn_hint(diag, "pool twice, with smaller windows");
+        return CNN_INVALID;
+    }
     node->out.c = node->in[0].c;
     state->sliding = *sliding;
     state->pool =

@@ -217,10 +217,12 @@ static cnn_status check_reflect(const struct cnn_node *node, const struct cnn_sl
 {
     for (int i = 0; i < 2; i++) {
         const struct cnn_axis *a = &sliding->axis[i];
-        if (a->before >= a->in || a->after >= a->in)
-            return cnn_fail(diag, CNN_INVALID, &node->where,
-                            "layer '%s': padding_mode reflect needs padding smaller than the input; padding %zu, %s %zu", node->name,
-                            a->before > a->after ? a->before : a->after, i == 0 ? "height" : "width", a->in);
+        if (a->before < a->in && a->after < a->in)
+            continue;
+        cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': padding_mode reflect needs padding smaller than the input; padding %zu, %s %zu",
+                 node->name, a->before > a->after ? a->before : a->after, i == 0 ? "height" : "width", a->in);
+        cnn_hint(diag, "padding of at most %zu, or another padding_mode: replicate or zeros", a->in - 1);
+        return CNN_INVALID;
     }
     return CNN_OK;
 }

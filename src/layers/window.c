@@ -134,6 +134,8 @@ cnn_status cnn_require_image(const struct cnn_node *node, cnn_diag *diag)
 {
     if (node->in[0].rank == 3)
         return CNN_OK;
-    return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' (%s) needs channels x height x width; its input is flat (%zu numbers)", node->name,
-                    node->type->variant.name, node->in[0].c);
+    cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' (%s) needs channels x height x width; its input is flat (%zu numbers)", node->name,
+             node->type->variant.name, node->in[0].c);
+    cnn_hint(diag, "put it above the flatten");
+    return CNN_INVALID;
 }

@@ -86,8 +86,8 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
         keys,
         s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers, &model->graph, diag) : CNN_OK,
         cnn_loss_read(arena, s.loss, &model->loss, diag),
-        cnn_recipe_read(arena, s.train, &model->recipe, diag),
         s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag) : CNN_OK,
+        cnn_recipe_read(arena, s.train, &model->recipe, diag),
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != CNN_OK)

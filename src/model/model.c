@@ -151,7 +151,7 @@ static cnn_status open_description(const char *path, const cnn_open_options *opt
     char *text = NULL;
     size_t size;
     cnn_model *model = NULL;
-    cnn_status status = cnn_file_read(path, CNN_YAML_MAX_BYTES, &text, &size, diag);
+    cnn_status status = cnn_yaml_read_text(path, &text, &size, diag);
     if (status == CNN_OK)
         status = cnn_model_from_text(path, text, size, options->overrides, options->override_count, &model, diag);
     free(text);

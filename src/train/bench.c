@@ -124,8 +124,8 @@ static void measure(struct bench *b, double seconds)
     cnn_plan_observe(b->plan, NULL, NULL);
 }
 
-/* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient of the weights and again for that of the input, which the
- * first layer does not need. */
+/* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient of the weights and again for that of the input,
+ * which the first layer does not need. */
 static double count_operations(const struct bench *b, const struct cnn_node *node, bool backward)
 {
     double forward = 2 * (double)node->macs * (double)b->batch;

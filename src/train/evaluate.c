@@ -1,5 +1,5 @@
-/* Evaluation: loss, accuracy, and what follows from the confusion matrix. The interval of the accuracy is Wilson's: "Probable Inference, the Law of Succession,
- * and Statistical Inference", 1927. */
+/* Evaluation: loss, accuracy, and what follows from the confusion matrix. The interval of the accuracy is Wilson's: "Probable Inference, the Law of
+ * Succession, and Statistical Inference", 1927. */
 #include "train/evaluate.h"
 
 #include <math.h>
@@ -119,8 +119,8 @@ static cnn_status match_classes(const cnn_model *model, const struct cnn_dataset
     return CNN_OK;
 }
 
-/* A description with weights from elsewhere has neither class names nor, where it says `normalize: auto`, statistics: they are taken from the data as
- * in training. */
+/* A description with weights from elsewhere has neither class names nor, where it says `normalize: auto`, statistics: they are taken from the data
+ * as in training. */
 static cnn_status complete_model(cnn_model *model, const char *path, const struct cnn_dataset *dataset, cnn_diag *diag)
 {
     if (model->normalization.channels != 0 && model->classes)

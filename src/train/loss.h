@@ -24,7 +24,8 @@ struct cnn_loss_result {
     bool finite;
 };
 
-/* y: n rows of `classes`: logits for cross_entropy, outputs for mse (against one-hot). dy (may be NULL): gradient of the batch's mean loss. Label smoothing as PyTorch's. A row with NaN is never correct. On ties the lower index is the prediction. */
+/* y: n rows of `classes`: logits for cross_entropy, outputs for mse (against one-hot). dy (may be NULL): gradient of the batch's mean loss. Label
+ * smoothing as PyTorch's. A row with NaN is never correct. On ties the lower index is the prediction. */
 struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes, const float *y, const size_t *labels, float *dy);
 
 #endif

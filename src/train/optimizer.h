@@ -26,7 +26,7 @@ void cnn_optimizer_step(struct cnn_optimizer *optimizer, const struct cnn_kernel
 /* How many slabs such an optimiser keeps. */
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings);
 
-/* For checkpoints: slab i (laid out as the parameters) and its name ("momentum", "m", "v", "square"); NULL past the last. step counts updates done. */
+/* For checkpoints: slab i (laid out as the parameters) and its name ("momentum", "m", "v", "square"); NULL past the last. steps: updates done. */
 float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char **name);
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer);
 void cnn_optimizer_set_steps(struct cnn_optimizer *optimizer, size_t steps);

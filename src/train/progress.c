@@ -1,5 +1,5 @@
-/* A run's state in a checkpoint: the optimiser's slabs as tensors `@optimizer.<slab>.<tensor>`, the counters as metadata. Nothing that differs from one run to
- * the next (times, names of machines) goes in. Random numbers need no saving: they follow from the seed and the counters. */
+/* A run's state in a checkpoint: the optimiser's slabs as tensors `@optimizer.<slab>.<tensor>`, the counters as metadata. Nothing that differs from
+ * one run to the next (times, names of machines) goes in. Random numbers need no saving: they follow from the seed and the counters. */
 #include "train/progress.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* The run directory. A csv file of a run that was resumed reads as if there had been no break: rows beyond the saved state are cut off and written again. */
+/* The run directory. A csv file of a run that was resumed reads as if there had been no break: rows beyond the saved state are cut off and written
+ * again. */
 #include "train/run.h"
 
 #include <errno.h>

@@ -14,8 +14,9 @@ struct cnn_run {
     FILE *steps, *epochs;
 };
 
-/* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes directory (NULL: runs/<name>-<n>, the first n that is free) and
- * the headers of the csv files. reopen: goes on in a directory after `step` updates and `epochs` logged epochs: later rows are cut off. locate: just the paths. */
+/* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes directory (NULL: runs/<name>-<n>, the first n that is
+ * free) and the headers of the csv files. reopen: goes on in a directory after `step` updates and `epochs` logged epochs: later rows are cut off.
+ * locate: just the paths. */
 cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, cnn_diag *diag);
 cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag);
 cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, cnn_diag *diag);

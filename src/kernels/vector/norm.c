@@ -144,23 +144,25 @@ void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, con
     cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), statistics_combine, &k);
 }
 
+/* In double and rounded once, as PyTorch. */
 static float inverse_deviation(const struct norm_work *k, size_t channel)
 {
-    return 1.0f / sqrtf(k->var[channel] + k->b.eps);
+    return (float)(1.0 / sqrt((double)k->var[channel] + (double)k->b.eps));
 }
 
+/* y = x * scale + shift: one rounding after the product, where (x - mean) * scale + beta has two. What matters is that PyTorch computes it so: a sum
+ * that is zero but for rounding then falls on the same side of a relu behind it. */
 static void forward_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct norm_work *k = context;
     struct strip s = strip_at(k, task);
-    float mean[STRIP], scale[STRIP], beta[STRIP];
+    float scale[STRIP], shift[STRIP];
     for (size_t i = 0; i < s.channels; i++) {
-        mean[i] = k->mean[s.channel + i];
         scale[i] = k->gamma[s.channel + i] * inverse_deviation(k, s.channel + i);
-        beta[i] = k->beta[s.channel + i];
+        shift[i] = k->beta[s.channel + i] - k->mean[s.channel + i] * scale[i];
     }
-    repeat(&s, mean), repeat(&s, scale), repeat(&s, beta);
+    repeat(&s, scale), repeat(&s, shift);
     enum cnn_activation_kind kind = k->activation.kind;
     float least = kind == CNN_ACT_RELU ? 0.0f : -INFINITY;
     for (size_t at = s.begin; at < s.end; at += k->wide) {
@@ -168,7 +170,7 @@ static void forward_strip(void *context, size_t task, size_t thread)
         float *y = k->y + at;
         size_t width = cnn_size_min(s.width, s.end - at);
         for (size_t i = 0; i < width; i++) {
-            float v = (x[i] - mean[i]) * scale[i] + beta[i];
+            float v = x[i] * scale[i] + shift[i];
             y[i] = v < least ? least : v;
         }
         if (kind != CNN_ACT_NONE && kind != CNN_ACT_RELU)

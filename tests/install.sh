@@ -1,0 +1,84 @@
+#!/bin/bash
+# The installed tree: the program finds its version and its models, a program compiles with pkg-config and predicts, C++ takes the header, and
+# uninstall leaves nothing behind. Run by `make test`, which sets BUILD, PREFIX, CC and SANITIZE.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+installed=$root$PREFIX
+passed=0
+failed=0
+skipped=0
+
+# check NAME COMMAND...
+check() {
+    local name=$1
+    shift
+    if "$@" >"$root.log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'failed: %s\n' "$name"
+        sed 's/^/    /' "$root.log"
+    fi
+    rm -f "$root.log"
+}
+
+skip() {
+    skipped=$((skipped + 1))
+    printf 'skipped: %s\n' "$1"
+}
+
+make_here() {
+    MAKEFLAGS='' make -s "$@" BUILD="$BUILD" PREFIX="$PREFIX" DESTDIR="$root" CC="$CC" SANITIZE="$SANITIZE"
+}
+
+version_matches() {
+    [ "$("$installed/bin/cnn" version)" = "cnn $(package --modversion cnn)" ]
+}
+
+# The package as it is found in the new root.
+package() {
+    PKG_CONFIG_PATH=$installed/lib/pkgconfig pkg-config --define-variable=prefix="$installed" "$@"
+}
+
+compile_example() {
+    # shellcheck disable=SC2086
+    $CC $SANITIZE -o "$root/predict" examples/predict.c $(package --cflags --libs --static cnn)
+}
+
+predict_twice() {
+    "$root/predict" "$1" "$2" >"$root/example" && [ -s "$root/example" ] && "$installed/bin/cnn" predict "$2" | grep -q %
+}
+
+man_pages_complete() {
+    for page in cnn.1 cnn-train.1 cnn-eval.1 cnn-predict.1 cnn-summary.1 cnn-bench.1 cnn-help.1 cnn-model.5 cnn-checkpoint.5; do
+        [ -s "$installed/share/man/man${page##*.}/$page" ] || return 1
+    done
+    ! grep -q '^@' "$installed/share/man/man5/cnn-model.5"
+}
+
+nothing_left() {
+    make_here uninstall && [ -z "$(find "$root$PREFIX" -type f)" ]
+}
+
+check 'make install' make_here install
+check 'version' version_matches
+check 'man pages' man_pages_complete
+check 'the example compiles with pkg-config' compile_example
+image=$(find examples tests -name '*.png' | head -n 1)
+if [ -f models/seed_cifar10.safetensors ] && [ -n "$image" ]; then
+    check 'the example and the installed program predict' predict_twice models/seed_cifar10.safetensors "$image"
+else
+    skip 'prediction with the model that ships: no model or no image in this tree'
+fi
+if command -v g++ >/dev/null; then
+    check 'C++ takes cnn.h' g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c++ src/include/cnn.h
+else
+    skip 'C++ takes cnn.h: no g++'
+fi
+check 'make uninstall' nothing_left
+
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]

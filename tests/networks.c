@@ -1,0 +1,64 @@
+/* See networks.h. */
+#include "networks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void require(cnn_status status, cnn_diag *diag, const char *text)
+{
+    if (status == CNN_OK)
+        return;
+    char *message = cnn_diag_count(diag) > 0 ? cnn_message_format(cnn_diag_get(diag, 0), "cnn") : NULL;
+    fail_msg("%s\n%s", message ? message : "no message", text);
+}
+
+cnn_model *network_open(const char *text)
+{
+    cnn_diag *diag = cnn_diag_new();
+    cnn_model *model = NULL;
+    require(cnn_model_from_text("test.yaml", text, strlen(text), NULL, 0, &model, diag), diag, text);
+    cnn_diag_free(diag);
+    cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
+    return model;
+}
+
+cnn_model *network_open_layers(const char *input, const char *layers)
+{
+    struct cnn_text text = {0};
+    cnn_text_printf(&text, "input: %s\nlayers:\n%s", input, layers);
+    assert_false(text.failed);
+    cnn_model *model = network_open(text.data);
+    cnn_text_free(&text);
+    return model;
+}
+
+struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode mode, bool input_gradient)
+{
+    cnn_diag *diag = cnn_diag_new();
+    struct cnn_plan *plan = NULL;
+    require(cnn_plan_new(&model->graph, model->parameters, batch, mode, input_gradient, &plan, diag), diag, model->resolved);
+    cnn_diag_free(diag);
+    return plan;
+}
+
+size_t network_layer(const cnn_model *model, const char *name)
+{
+    for (size_t i = 0; i < model->graph.count; i++)
+        if (strcmp(model->graph.nodes[i].name, name) == 0)
+            return i;
+    fail_msg("no layer '%s'", name);
+    return 0;
+}
+
+size_t network_tensor(const cnn_model *model, const char *name)
+{
+    for (size_t i = 0; i < cnn_model_tensors(model); i++)
+        if (strcmp(cnn_model_tensor(model, i).name, name) == 0)
+            return i;
+    fail_msg("no tensor '%s'", name);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* Networks for tests, from descriptions as text. A mistake in one fails the test with its message. */
+#ifndef CNN_TESTS_NETWORKS_H
+#define CNN_TESTS_NETWORKS_H
+
+#include "model/model.h"
+
+/* The parameters are initialised from the description's seed, and from its literal weights. */
+cnn_model *network_open(const char *text);
+
+/* The same for the lines of `layers` alone. */
+cnn_model *network_open_layers(const char *input, const char *layers);
+
+/* A plan for the network's own parameters. */
+struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode mode, bool input_gradient);
+
+/* The index of the layer or tensor with this name. */
+size_t network_layer(const cnn_model *model, const char *name);
+size_t network_tensor(const cnn_model *model, const char *name);
+
+#endif

@@ -1,0 +1,42 @@
+#!/bin/bash
+# Trains the runs of tests/golden/traces and compares every loss and the weights at the end with PyTorch's. They need MNIST and CIFAR-10: CNN_DATA is the
+# folder that holds mnist/ and cifar-10-batches-bin/; without it all are skipped.
+#
+#   tests/traces.sh [NAME...]     the programs are $CNN (build/cnn) and $COMPARE (tests/test_traces beside it)
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+CNN=$(realpath "${CNN:-$here/../build/cnn}")
+compare=${COMPARE:-$(dirname "$CNN")/tests/test_traces}
+export LC_ALL=C OMP_WAIT_POLICY=passive
+traces=$here/golden/traces
+
+[ $# -gt 0 ] || set -- "$traces"/*.yaml
+if [ -z "${CNN_DATA:-}" ]; then
+    printf 'skipped: CNN_DATA names no folder with mnist and cifar-10-batches-bin\n'
+    printf '0 passed, 0 failed, %d skipped\n' $#
+    exit 0
+fi
+
+passed=0
+failed=0
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+for file in "$@"; do
+    name=$(basename "$file" .yaml)
+    data=$CNN_DATA/mnist
+    if grep -q 'dataset: cifar10' "$traces/$name.yaml"; then
+        data=$CNN_DATA/cifar-10-batches-bin
+    fi
+    run=$directory/$name
+    if "$CNN" train "$traces/$name.yaml" --weights "$traces/$name.initial.safetensors" --data "$data" -o "$run" >"$directory/log" 2>&1 &&
+        "$compare" "$traces/$name.loss.json" "$run/steps.csv" "$traces/$name.final.safetensors" "$run/last.safetensors" >"$directory/log"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf '%s\n' "$name"
+        sed 's/^/    /' "$directory/log"
+    fi
+done
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
