@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "near.h"
-#include "train/loss.h"
+#include "recipe/loss.h"
 
 static const struct cnn_loss cross_entropy = {CNN_LOSS_CROSS_ENTROPY, 0}, smoothed = {CNN_LOSS_CROSS_ENTROPY, 0.1}, mse = {CNN_LOSS_MSE, 0};
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "near.h"
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 /* A layer with a weight of 20 numbers, a bias of 3 and a statistic of 2, with gaps in the slab. */
 #define FLOATS 96

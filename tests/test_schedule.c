@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "near.h"
-#include "train/schedule.h"
+#include "recipe/schedule.h"
 
 #define PER_EPOCH 10
 #define STEPS     100

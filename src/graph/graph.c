@@ -1,4 +1,4 @@
-/* From the YAML list of layers to the graph: splicing, settings, names, connections, shapes. */
+/* From the YAML list of layers to the graph: splicing, settings, names, connections. */
 #include "graph/graph.h"
 
 #include <ctype.h>
@@ -249,94 +249,6 @@ static cnn_status connect_nodes(struct builder *b)
     return status;
 }
 
-static void infer_receptive_field(const struct cnn_graph *graph, struct cnn_node *node)
-{
-    for (int d = 0; d < 2; d++) {
-        size_t field = 1, jump = 1, positions = 1, size = d == 0 ? graph->input.h : graph->input.w;
-        for (size_t k = 0; k < node->input_count; k++) {
-            const struct cnn_node *from = node->inputs[k] ? &graph->nodes[node->inputs[k] - 1] : NULL;
-            size_t f = from ? from->receptive_field[d] : 1, j = from ? from->jump[d] : 1, p = from ? from->positions[d] : size;
-            field = f > field ? f : field;
-            jump = j > jump ? j : jump;
-            positions = p > positions ? p : positions;
-        }
-        size_t window = node->sees_all ? positions : node->window.dilation[d] * (node->window.kernel[d] - 1) + 1;
-        field += (window - 1) * jump;
-        node->receptive_field[d] = field < size ? field : size;
-        node->jump[d] = jump * node->window.stride[d];
-        node->positions[d] = node->sees_all ? 1 : node->out.rank == 3 ? (d == 0 ? node->out.h : node->out.w) : positions;
-    }
-}
-
-static cnn_status fail_tensor_size(struct builder *b, const struct cnn_node *node, const struct cnn_tensor *t)
-{
-    struct cnn_text dims = {0};
-    for (size_t i = 0; i < t->rank; i++)
-        cnn_text_printf(&dims, "%s%zu", i > 0 ? " x " : "", t->dims[i]);
-    cnn_status status = cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s': its %s of %s is more than 2^31 numbers", node->name,
-                                 t->suffix ? t->suffix : "working memory", dims.data ? dims.data : "so many numbers");
-    cnn_text_free(&dims);
-    return status;
-}
-
-static cnn_status check_sizes(struct builder *b, const struct cnn_node *node)
-{
-    char shape[64];
-    size_t count;
-    if (!cnn_size_mul(node->out.c, node->out.h, &count) || !cnn_size_mul(count, node->out.w, &count) || count > CNN_MAX_VALUE)
-        return cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s': an output of %s is more than 2^31 numbers", node->name,
-                        cnn_shape_format(node->out, shape, sizeof shape));
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
-        const struct cnn_tensor *t = &node->tensors[slot];
-        if (t->role != CNN_ROLE_NONE && t->count > CNN_MAX_VALUE)
-            return fail_tensor_size(b, node, t);
-    }
-    return CNN_OK;
-}
-
-static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
-{
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
-        struct cnn_tensor *t = &node->tensors[slot];
-        if (t->role != CNN_ROLE_WEIGHT && t->role != CNN_ROLE_BIAS && t->role != CNN_ROLE_STATISTIC)
-            continue;
-        t->offset = graph->parameter_floats;
-        graph->parameter_floats += cnn_round_floats(t->count);
-    }
-}
-
-/* Shapes in execution order. A layer whose input is unknown because of a mistake above is passed over: one mistake, one message. */
-static cnn_status infer_shapes(struct builder *b)
-{
-    cnn_status status = CNN_OK;
-    struct cnn_graph *graph = b->graph;
-    for (size_t i = 0; i < b->count; i++) {
-        struct cnn_node *node = &graph->nodes[i];
-        cnn_shape *in = cnn_arena_array(b->arena, node->input_count + 1, sizeof *in);
-        if (!in)
-            return cnn_fail_memory(b->diag, 0, "the graph");
-        bool known = true;
-        for (size_t k = 0; k < node->input_count; k++) {
-            in[k] = cnn_graph_shape(graph, node->inputs[k]);
-            known = known && in[k].rank != 0;
-        }
-        node->in = in;
-        for (int d = 0; d < 2; d++)
-            node->window.kernel[d] = node->window.stride[d] = node->window.dilation[d] = 1;
-        cnn_status one = known ? node->type->infer(node, b->arena, b->diag) : CNN_OK;
-        if (one == CNN_OK && known)
-            one = check_sizes(b, node);
-        if (one != CNN_OK || !known) {
-            node->out = (cnn_shape){0, 0, 0, 0};
-            status = one != CNN_OK ? one : status;
-            continue;
-        }
-        infer_receptive_field(graph, node);
-        place_parameters(graph, node);
-    }
-    return status;
-}
-
 /* {type, name, from} and every key of the layer, defaults included. */
 static struct cnn_yaml *resolve_item(struct builder *b, size_t index)
 {
@@ -451,7 +363,7 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     if (status == CNN_OK)
         status = connect_nodes(&b);
     if (status == CNN_OK)
-        status = infer_shapes(&b);
+        status = cnn_graph_infer(arena, &graph, diag);
     if (status == CNN_OK)
         status = resolve_layers(&b);
     if (status != CNN_OK)
@@ -461,21 +373,4 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     graph.logits = strcmp(last->type->variant.name, "softmax") == 0 ? last->inputs[0] : graph.count;
     *out = graph;
     return CNN_OK;
-}
-
-void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters)
-{
-    for (size_t i = 0; i < graph->count; i++) {
-        const struct cnn_node *node = &graph->nodes[i];
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
-            const struct cnn_tensor *t = &node->tensors[slot];
-            if (t->role != CNN_ROLE_WEIGHT && t->role != CNN_ROLE_BIAS && t->role != CNN_ROLE_STATISTIC)
-                continue;
-            struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_INIT, i * CNN_MAX_TENSORS + slot);
-            float *values = parameters + t->offset;
-            for (size_t k = 0; k < t->count; k++)
-                values[k] = 0;
-            node->type->init(node, slot, &rng, values);
-        }
-    }
 }

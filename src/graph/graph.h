@@ -34,6 +34,9 @@ static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t va
 cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, struct cnn_graph *out,
                            cnn_diag *diag);
 
+/* The part of building that comes after the nodes are joined: shapes in execution order, sizes, receptive fields, places in the parameter slab. */
+cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag);
+
 /* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each tensor has its own random stream. */
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters);
 

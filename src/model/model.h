@@ -5,8 +5,8 @@
 #include "checkpoint/safetensors.h"
 #include "data/dataset.h"
 #include "graph/plan.h"
-#include "train/loss.h"
-#include "train/recipe.h"
+#include "recipe/loss.h"
+#include "recipe/recipe.h"
 
 struct cnn_tensor_place { /* one stored tensor of the graph, in the checkpoint's order */
     char *name;           /* conv1.weight */

@@ -10,7 +10,7 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
 {
     char *text;
     size_t size;
-    cnn_status status = cnn_file_read(options->config, CNN_YAML_MAX_BYTES, &text, &size, diag);
+    cnn_status status = cnn_yaml_read_text(options->config, &text, &size, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_model_from_text(options->config, text, size, options->overrides, options->override_count, &t->model, diag);

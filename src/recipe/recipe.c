@@ -1,5 +1,5 @@
 /* The recipe: `train` of a description, read and resolved. */
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 struct parsed {
     struct cnn_recipe recipe;

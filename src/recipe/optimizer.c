@@ -1,6 +1,6 @@
 /* Optimisers: the settings, the state, and the walk over the trained tensors; the arithmetic is the kernels'. Update rules are those of PyTorch
  * 1.13: SGD with momentum (Sutskever et al., 2013), Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019), RMSprop (Hinton, 2012). */
-#include "train/optimizer.h"
+#include "recipe/optimizer.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Losses: `loss` of a description. */
-#ifndef CNN_TRAIN_LOSS_H
-#define CNN_TRAIN_LOSS_H
+#ifndef CNN_RECIPE_LOSS_H
+#define CNN_RECIPE_LOSS_H
 
 #include "config/keys.h"
 

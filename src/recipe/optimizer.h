@@ -1,6 +1,6 @@
 /* Optimisers: `train.optimizer`. Update rules are PyTorch's. */
-#ifndef CNN_TRAIN_OPTIMIZER_H
-#define CNN_TRAIN_OPTIMIZER_H
+#ifndef CNN_RECIPE_OPTIMIZER_H
+#define CNN_RECIPE_OPTIMIZER_H
 
 #include "graph/graph.h"
 

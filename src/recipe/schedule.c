@@ -1,6 +1,6 @@
 /* Learning-rate schedules, as a factor on the optimiser's lr. After a linear warm-up: constant; step (PyTorch's StepLR and MultiStepLR); cosine
  * (Loshchilov and Hutter, "SGDR", 2017, without restarts); linear; plateau (PyTorch's ReduceLROnPlateau on the validation loss). */
-#include "train/schedule.h"
+#include "recipe/schedule.h"
 
 #include <math.h>
 

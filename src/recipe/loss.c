@@ -1,6 +1,6 @@
 /* Losses. cross_entropy: -sum over classes of t log softmax(y), with t = (1 - s) onehot + s / classes (label smoothing s: Szegedy et al.,
  * "Rethinking the Inception Architecture", 2016); mse: mean over classes of (y - onehot)^2. Sums are in double and in the order of the images. */
-#include "train/loss.h"
+#include "recipe/loss.h"
 
 #include <assert.h>
 #include <math.h>

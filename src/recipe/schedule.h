@@ -1,6 +1,6 @@
 /* Learning-rate schedules: `train.schedule`. What they mean is what PyTorch's schedulers of these names do. */
-#ifndef CNN_TRAIN_SCHEDULE_H
-#define CNN_TRAIN_SCHEDULE_H
+#ifndef CNN_RECIPE_SCHEDULE_H
+#define CNN_RECIPE_SCHEDULE_H
 
 #include "config/keys.h"
 

@@ -1,9 +1,9 @@
 /* `train` of a description: how a network is trained. */
-#ifndef CNN_TRAIN_RECIPE_H
-#define CNN_TRAIN_RECIPE_H
+#ifndef CNN_RECIPE_RECIPE_H
+#define CNN_RECIPE_RECIPE_H
 
-#include "train/optimizer.h"
-#include "train/schedule.h"
+#include "recipe/optimizer.h"
+#include "recipe/schedule.h"
 
 struct cnn_recipe {
     size_t epochs, steps; /* one of them given; the other 0 */
