@@ -1,5 +1,6 @@
-/* Max and average pooling, vectors along the channels. Forward's tasks are runs of output rows, backward's are runs of input rows: each collects
- * from the windows that cover it, in a fixed order. */
+/* Max and average pooling, vectors along the channels. Forward's tasks are runs of output rows. Backward's are runs of output rows, too, where windows
+ * do not overlap: each input pixel is written once. Else they are runs of input rows: each collects from the windows that cover it, in a fixed
+ * order. */
 #include <math.h>
 
 #include "kernels/internal.h"
@@ -33,11 +34,31 @@ static inline void store_lanes(float *p, size_t lanes, vfloat v)
 static inline void store_choice(unsigned short *choice, size_t lanes, vint at)
 {
     vshort v = __builtin_convertvector(at, vshort);
-    if (lanes == VLEN)
+    if (lanes == VLEN) {
         memcpy(choice, &v, sizeof v);
+        return;
+    }
+#if defined(__AVX512BW__)
+    _mm256_mask_storeu_epi16(choice, (__mmask16)((1u << lanes) - 1), (__m256i)v);
+#else
+    for (size_t i = 0; i < lanes; i++)
+        choice[i] = v[i];
+#endif
+}
+
+static inline vint load_choice(const unsigned short *choice, size_t lanes)
+{
+    vshort v = {0};
+    if (lanes == VLEN)
+        memcpy(&v, choice, sizeof v);
     else
+#if defined(__AVX512BW__)
+        v = (vshort)_mm256_maskz_loadu_epi16((__mmask16)((1u << lanes) - 1), choice);
+#else
         for (size_t i = 0; i < lanes; i++)
-            choice[i] = v[i];
+            v[i] = choice[i];
+#endif
+    return __builtin_convertvector(v, vint);
 }
 
 /* lanes channels of one window; x: the image, from the first of these channels on. The first maximum is kept, a NaN beats all. */
@@ -158,9 +179,60 @@ static void backward_rows(void *context, size_t task, size_t thread)
     }
 }
 
+/* Writes the gradient of every input pixel of one window. dx: the image. */
+static inline void scatter_window(const struct pool_work *k, struct cnn_window rows, struct cnn_window columns, size_t out, size_t ch, size_t lanes,
+                                  float *dx)
+{
+    const struct cnn_pool *p = k->p;
+    vfloat dy = load_lanes(k->dy + out + ch, lanes);
+    vint chosen = {0};
+    if (p->average)
+        dy *= cnn_window_scale(p, rows, columns);
+    else
+        chosen = load_choice(k->chosen + out + ch, lanes);
+    for (size_t iy = rows.begin; iy < rows.end; iy++) {
+        int position = (int)((rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped);
+        for (size_t ix = columns.begin; ix < columns.end; ix++, position++)
+            store_lanes(dx + (iy * p->in_w + ix) * p->channels + ch, lanes, p->average ? dy : vselect(chosen == position, dy, (vfloat){0}));
+    }
+}
+
+/* The input rows from output row oy's window on to the next one's. */
+static size_t owned_row(const struct cnn_pool *p, size_t oy)
+{
+    size_t start = oy * p->stride_h;
+    return oy == 0 ? 0 : oy == p->out_h ? p->in_h : start < p->pad_top ? 0 : cnn_size_min(start - p->pad_top, p->in_h);
+}
+
+static void backward_apart(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct pool_work *k = context;
+    const struct cnn_pool *p = k->p;
+    size_t row_size = p->in_w * p->channels, full = p->channels / VLEN * VLEN;
+    bool tiled = p->in_h == p->out_h * p->kernel_h && p->in_w == p->out_w * p->kernel_w && p->pad_top == 0 && p->pad_left == 0;
+    for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
+        size_t oy = row % p->out_h, begin = owned_row(p, oy), end = owned_row(p, oy + 1);
+        float *dx = k->dx + row / p->out_h * p->in_h * row_size;
+        struct cnn_window rows = cnn_window_rows(p, oy);
+        if (!tiled)
+            memset(dx + begin * row_size, 0, (end - begin) * row_size * sizeof *dx);
+        for (size_t ox = 0; ox < p->out_w; ox++) {
+            struct cnn_window columns = cnn_window_columns(p, ox);
+            size_t out = (row * p->out_w + ox) * p->channels;
+            for (size_t ch = 0; ch < full; ch += VLEN)
+                scatter_window(k, rows, columns, out, ch, VLEN, dx);
+            if (full < p->channels)
+                scatter_window(k, rows, columns, out, full, p->channels - full, dx);
+        }
+    }
+}
+
 void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx)
 {
-    struct pool_work k = {.p = p, .rows = n * p->in_h, .dy = dy, .chosen = choice, .dx = dx};
-    k.block = cnn_block_rows(p->in_w * p->channels);
-    cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), backward_rows, &k);
+    struct pool_work k = {.p = p, .dy = dy, .chosen = choice, .dx = dx};
+    bool apart = p->stride_h >= p->kernel_h && p->stride_w >= p->kernel_w;
+    k.rows = n * (apart ? p->out_h : p->in_h);
+    k.block = cnn_block_rows(p->in_w * p->channels * (apart ? cnn_size_min(p->stride_h, p->in_h) : 1));
+    cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), apart ? backward_apart : backward_rows, &k);
 }
