@@ -192,11 +192,12 @@ static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
 
 static void save_outputs(struct prediction *p)
 {
-    const size_t dims[] = {p->kept_count, p->outputs};
+    const cnn_shape shape = cnn_model_output(p->model);
+    const size_t dims[] = {p->kept_count, shape.c, shape.h, shape.w};
 
     if (p->failed)
         cnn_print_warning("%s holds the %zu images that could be used; the others have no row", p->settings->save_output, p->kept_count);
-    if (cnn_npy_write(p->settings->save_output, p->kept, dims, 2, p->diag) != CNN_OK)
+    if (cnn_npy_write(p->settings->save_output, p->kept, dims, shape.rank == 3 ? 4 : 2, p->diag) != CNN_OK)
         p->failed = true;
     cnn_print_messages(p->diag);
 }

@@ -62,7 +62,8 @@ typedef struct cnn_open_options {
     const char *weights;          /* a .safetensors file to load every parameter from; NULL: none */
     const char *const *overrides; /* KEY=VALUE changes to a description; NULL: none */
     size_t override_count;
-    bool untrained; /* a description without weights is enough (summary, bench); its parameters are then initialised from its seed */
+    /* A description without weights is enough (summary, bench): parameters are drawn from its seed. Else it must give them all literally. */
+    bool untrained;
 } cnn_open_options;
 
 /* Opens a YAML description, a checkpoint, or a run directory (its best.safetensors). options may be NULL. */
@@ -76,9 +77,10 @@ const char *cnn_model_name(const cnn_model *model);
 const char *cnn_model_source(const cnn_model *model); /* the file it was read from */
 bool cnn_model_trained(const cnn_model *model);       /* whether its parameters came from a file */
 cnn_shape cnn_model_input(const cnn_model *model);
-size_t cnn_model_outputs(const cnn_model *model);                      /* numbers per image that the last layer gives */
-const char *cnn_model_class(const cnn_model *model, size_t i);         /* name of class i; a decimal number where the model has no names */
-const char *cnn_model_resolved(const cnn_model *model);                /* the resolved description, YAML */
+cnn_shape cnn_model_output(const cnn_model *model);            /* of the last layer */
+size_t cnn_model_outputs(const cnn_model *model);              /* numbers per image that the last layer gives */
+const char *cnn_model_class(const cnn_model *model, size_t i); /* name of class i; a decimal number where the model has no names */
+const char *cnn_model_resolved(const cnn_model *model);        /* the resolved description, YAML */
 
 typedef struct cnn_layer_info {
     const char *name, *type;
@@ -98,9 +100,9 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
 
 /* Memory that a plan for this model takes, in bytes. */
 typedef struct cnn_memory {
-    uint64_t parameters;  /* weights and statistics */
-    uint64_t inference;   /* activations and scratch for one batch, lifetimes overlapped */
-    uint64_t training;    /* activations, gradients, optimiser state and scratch for one batch */
+    uint64_t parameters; /* weights and statistics */
+    uint64_t inference;  /* activations and scratch for one batch, lifetimes overlapped */
+    uint64_t training;   /* activations, gradients, optimiser state and scratch for one batch */
 } cnn_memory;
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
 
@@ -161,9 +163,9 @@ typedef struct cnn_class_score {
 
 typedef struct cnn_evaluation {
     size_t images, classes;
-    double loss, accuracy, top5;     /* shares, not per cent */
+    double loss, accuracy, top5;        /* shares, not per cent */
     double accuracy_low, accuracy_high; /* 95 % interval (Wilson, 1927) */
-    size_t *confusion;               /* [true class][predicted class] */
+    size_t *confusion;                  /* [true class][predicted class] */
     cnn_class_score *per_class;
     const char *split; /* the one that was used */
 } cnn_evaluation;
@@ -174,11 +176,11 @@ void cnn_evaluation_free(cnn_evaluation *evaluation); /* its arrays */
 /* ---- Training ---- */
 
 typedef enum cnn_event_kind {
-    CNN_EVENT_START,      /* the run is set up; directory, parameters and totals are known */
-    CNN_EVENT_STEP,       /* after each step */
-    CNN_EVENT_VALIDATE,   /* during validation: images of images_total */
-    CNN_EVENT_EPOCH,      /* after each epoch's validation (and at the end of a run by steps) */
-    CNN_EVENT_WARNING,    /* text */
+    CNN_EVENT_START,    /* the run is set up; directory, parameters and totals are known */
+    CNN_EVENT_STEP,     /* after each step */
+    CNN_EVENT_VALIDATE, /* during validation: images of images_total */
+    CNN_EVENT_EPOCH,    /* after each epoch's validation (and at the end of a run by steps) */
+    CNN_EVENT_WARNING,  /* text */
     CNN_EVENT_END
 } cnn_event_kind;
 
@@ -194,7 +196,7 @@ typedef struct cnn_event {
     size_t images, images_total; /* VALIDATE */
     double loss, accuracy;       /* STEP: running means of this epoch; EPOCH: of the epoch */
     double val_loss, val_accuracy, best_accuracy;
-    bool best; /* EPOCH: the best so far, best.safetensors was written */
+    bool best;                                      /* EPOCH: the best so far, best.safetensors was written */
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
 } cnn_event;
 
@@ -216,8 +218,8 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
 /* ---- Benchmark ---- */
 
 typedef struct cnn_bench_options {
-    bool infer;    /* else the training step: forward, loss, backward, optimiser */
-    size_t batch;  /* 0: the description's (infer: 1) */
+    bool infer;     /* else the training step: forward, loss, backward, optimiser */
+    size_t batch;   /* 0: the description's (infer: 1) */
     double seconds; /* to measure for; 0: 3 */
 } cnn_bench_options;
 
@@ -229,7 +231,7 @@ typedef struct cnn_bench_layer {
 typedef struct cnn_bench_result {
     size_t batch, runs, layers;
     int threads;
-    const char *kernels; /* instruction set in use */
+    const char *kernels;             /* instruction set in use */
     double ms, images_per_s, gflops; /* median of the runs */
     cnn_bench_layer *layer;          /* medians from separate, per-layer timed runs */
     size_t peak_bytes;               /* of the plan: parameters, gradients, activations, scratch */

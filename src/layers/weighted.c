@@ -126,7 +126,8 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) * conv->kernel_h * conv->kernel_w;
     node->reads_x = true;
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
-    return settings->weights ? read_literals(node, w, arena, diag) : CNN_OK;
+    node->literal = settings->weights != NULL;
+    return node->literal ? read_literals(node, w, arena, diag) : CNN_OK;
 }
 
 static void draw_weights(enum init_kind kind, double fan_in, double fan_out, size_t count, struct cnn_rng *rng, float *values)

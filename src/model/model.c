@@ -146,6 +146,15 @@ static cnn_status open_checkpoint(const char *path, const cnn_open_options *opti
     return status;
 }
 
+/* Whether the description itself gives all there is to know: no layer has parameters but those with literal values. */
+static bool is_complete(const cnn_model *model)
+{
+    bool complete = true;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        complete = complete && model->graph.nodes[model->tensors[i].node].literal;
+    return complete;
+}
+
 static cnn_status open_description(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
 {
     char *text = NULL;
@@ -155,7 +164,7 @@ static cnn_status open_description(const char *path, const cnn_open_options *opt
     if (status == CNN_OK)
         status = cnn_model_from_text(path, text, size, options->overrides, options->override_count, &model, diag);
     free(text);
-    if (status == CNN_OK && !options->weights && !options->untrained) {
+    if (status == CNN_OK && !options->weights && !options->untrained && !is_complete(model)) {
         status = cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);
         cnn_hint(diag, "give a checkpoint or a run directory, or --weights FILE");
     }
@@ -231,9 +240,14 @@ cnn_shape cnn_model_input(const cnn_model *model)
     return model->graph.input;
 }
 
+cnn_shape cnn_model_output(const cnn_model *model)
+{
+    return cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
+}
+
 size_t cnn_model_outputs(const cnn_model *model)
 {
-    return cnn_shape_count(cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph)));
+    return cnn_shape_count(cnn_model_output(model));
 }
 
 const char *cnn_model_class(const cnn_model *model, size_t i)
