@@ -15,8 +15,17 @@
 #include <stddef.h>
 
 enum cnn_activation_kind {
-    CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_RELU6, CNN_ACT_LEAKY_RELU, CNN_ACT_ELU, CNN_ACT_SIGMOID, CNN_ACT_TANH,
-    CNN_ACT_GELU, CNN_ACT_SILU, CNN_ACT_HARDSWISH, CNN_ACT_SOFTMAX
+    CNN_ACT_NONE,
+    CNN_ACT_RELU,
+    CNN_ACT_RELU6,
+    CNN_ACT_LEAKY_RELU,
+    CNN_ACT_ELU,
+    CNN_ACT_SIGMOID,
+    CNN_ACT_TANH,
+    CNN_ACT_GELU,
+    CNN_ACT_SILU,
+    CNN_ACT_HARDSWISH,
+    CNN_ACT_SOFTMAX
 };
 
 struct cnn_activation {
@@ -47,7 +56,8 @@ struct cnn_pool {
     size_t in_h, in_w, channels;
     size_t out_h, out_w;
     size_t kernel_h, kernel_w, stride_h, stride_w;
-    size_t pad_top, pad_left, pad_bottom, pad_right; /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the divisor */
+    size_t pad_top, pad_left, pad_bottom,
+        pad_right;          /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the divisor */
     bool average;           /* else max */
     bool count_include_pad; /* average: padded zeros count in the divisor */
 };
@@ -85,8 +95,8 @@ struct cnn_kernels {
     void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
     void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
                                const float *beta, struct cnn_activation activation, float *y);
-    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var, const float *gamma,
-                                struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
+    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var,
+                                const float *gamma, struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
 
     /* Element by element (SOFTMAX: over each row of c channels, rows * c elements in all). y may be x where !cnn_activation_needs_input; dx may be dy.
      * backward: x is read only by kinds that need it, else may be NULL. */
@@ -102,7 +112,8 @@ struct cnn_kernels {
     void (*sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov, bool first);
     void (*adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
                  bool decoupled, size_t step);
-    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum, float weight_decay);
+    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
+                    float weight_decay);
 };
 
 /* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none that this build and CPU have (cnn_kernels_error says why). */

@@ -197,21 +197,28 @@ cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn
     return status;
 }
 
-/* The model that ships: beside a build tree's program, beside an installed one, or where `make install` was told to put it. */
+/* Takes the last component off a path; false where none is left. */
+static bool strip_component(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* The model that ships: in models/ beside the folder that the program was built in, in share/cnn/ beside the bin/ it was installed to, or where
+ * `make install` was told to put it. */
 const char *cnn_default_model(void)
 {
     static char path[4096];
-    static const char *const places[] = {"/../models/", "/../share/cnn/models/"};
+    static const char *const places[] = {"/models/", "/share/cnn/models/"};
     static const char file[] = "seed_cifar10.safetensors";
     char program[3072];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    char *slash = NULL;
-    if (length > 0) {
-        program[length] = '\0';
-        slash = strrchr(program, '/');
-    }
-    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
-        *slash = '\0';
+    program[length > 0 ? length : 0] = '\0';
+    bool found = strip_component(program) && strip_component(program);
+    for (size_t i = 0; found && i < sizeof places / sizeof *places; i++) {
         snprintf(path, sizeof path, "%s%s%s", program, places[i], file);
         if (access(path, R_OK) == 0)
             return path;
