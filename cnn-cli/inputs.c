@@ -44,15 +44,17 @@ static char *path_join(const char *folder, const char *name)
 
 bool cnn_path_is_model(const char *path)
 {
+    static const char *const marks[] = {"best.safetensors", "last.safetensors"}; /* of a run, perhaps one that is not far yet */
     struct stat info;
-    char *best;
-    bool found;
+    bool found = false;
 
     if (!is_folder(path))
         return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") || cnn_path_ends(path, ".safetensors");
-    best = path_join(path, "best.safetensors");
-    found = best != NULL && stat(best, &info) == 0;
-    free(best);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        char *mark = path_join(path, marks[i]);
+        found = found || (mark != NULL && stat(mark, &info) == 0);
+        free(mark);
+    }
     return found;
 }
 

@@ -1,6 +1,7 @@
 /* cnn: the table of commands, and the way from a command line to the exit status. Everything the program does is in libcnn; here is only how it is
  * asked for and shown. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,7 @@ static cnn_status dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error of the write, and reported like a full disk */
     cnn_status status;
 
     cnn_terminal_init();

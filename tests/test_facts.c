@@ -286,7 +286,7 @@ static void test_one_gradient_step_moves_the_answer_towards_the_truth(void **sta
     assert_floats_near("before", before, (const float[]){0.7f, 0}, 2, 1e-6);
     struct cnn_loss_result loss = cnn_loss_compute(&model->loss, 1, 2, before, &dog, cnn_plan_gradient(plan, last));
     assert_float_equal(loss.loss, 0.3 * 0.3 / 2, 1e-6);
-    cnn_plan_backward(plan, 1, last, true);
+    cnn_plan_backward(plan, 1, last);
     for (size_t i = 0; i < model->graph.parameter_floats; i++)
         model->parameters[i] -= 0.1f * cnn_plan_parameter_gradients(plan)[i];
     cnn_plan_parameters_changed(plan);

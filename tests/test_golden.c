@@ -132,7 +132,7 @@ static void check_training(struct golden *g)
     cnn_plan_forward(g->plan, g->n, true, 1);
     compare_value(g, "y_train", cnn_plan_value(g->plan, last), cnn_graph_shape(graph, last), longest_sum(g, false));
     put_value(g, "dy", cnn_graph_shape(graph, last), cnn_plan_gradient(g->plan, last));
-    cnn_plan_backward(g->plan, g->n, last, true);
+    cnn_plan_backward(g->plan, g->n, last);
     compare_value(g, "dx", cnn_plan_gradient(g->plan, 0), graph->input, terms);
     for (size_t i = 0; i < g->model->tensor_count; i++) {
         const struct cnn_tensor_place *place = &g->model->tensors[i];

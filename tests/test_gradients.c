@@ -206,7 +206,7 @@ static void test_backward_agrees_with_differences(void **state)
     size_t last = cnn_graph_output(graph);
     compute_loss(&c);
     memcpy(cnn_plan_gradient(c.plan, last), c.r, c.out_size * sizeof(float));
-    cnn_plan_backward(c.plan, BATCH, last, true);
+    cnn_plan_backward(c.plan, BATCH, last);
     float *dx = tensor_new(c.in_size), *gradients = tensor_new(graph->parameter_floats + 1);
     memcpy(dx, cnn_plan_gradient(c.plan, 0), c.in_size * sizeof(float));
     if (graph->parameter_floats > 0)

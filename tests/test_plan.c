@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "compare.h"
+#include "graph/layout.h"
 #include "networks.h"
 #include "util/random.h"
 
@@ -150,7 +151,7 @@ static struct result run_training(cnn_model *model, struct cnn_plan *plan, size_
         tensor_free(r.output, r.outputs);
         r.output = copy_value(model, plan, last, n);
         memcpy(cnn_plan_gradient(plan, from), dy, n * cnn_shape_count(cnn_graph_shape(graph, from)) * sizeof(float));
-        cnn_plan_backward(plan, n, from, true);
+        cnn_plan_backward(plan, n, from);
     }
     r.gradients = tensor_new(r.parameters);
     r.statistics = tensor_new(r.parameters);
@@ -319,7 +320,7 @@ static void test_gradients_are_summed_when_a_value_is_read_many_times(void **sta
     assert_floats_same("output", cnn_plan_value(plan, last), y, 4);
     for (size_t i = 0; i < 4; i++)
         cnn_plan_gradient(plan, last)[i] = 1;
-    cnn_plan_backward(plan, 1, last, true);
+    cnn_plan_backward(plan, 1, last);
     assert_floats_same("input gradient", cnn_plan_gradient(plan, 0), dx, 4);
     const struct cnn_tensor *weight = model->tensors[network_tensor(model, "a.weight")].tensor;
     assert_floats_same("weight gradient", cnn_plan_parameter_gradients(plan) + weight->offset, (const float[]){36}, 1);
@@ -386,16 +387,71 @@ static void test_mean_of_a_large_map_when_it_has_more_than_65536_pixels(void **s
     cnn_plan_forward(plan, 1, true, 1);
     assert_float_equal(cnn_plan_value(plan, 1)[0], 1.5, 1e-4);
     cnn_plan_gradient(plan, 1)[0] = 90000;
-    cnn_plan_backward(plan, 1, 1, true);
+    cnn_plan_backward(plan, 1, 1);
     for (size_t i = 0; i < 90000; i++)
         assert_float_equal(cnn_plan_gradient(plan, 0)[i], 1, 1e-6);
     cnn_plan_free(plan);
     cnn_model_free(model);
 }
 
+/* Kernels cut work up by the number of images, so a smaller batch may need more scratch than a full one. */
+static void test_scratch_is_enough_for_every_smaller_batch(void **state)
+{
+    (void)state;
+    static const size_t batches[] = {16, 33, 46, 60};
+    cnn_model *model = network_open_layers("[19, 15, 14]", "  - {type: conv, filters: 120, kernel_size: [4, 2]}\n"
+                                                           "  - {type: batch_norm}\n"
+                                                           "  - {type: conv, filters: 16, kernel_size: 5, stride: 2}\n"
+                                                           "  - {type: flatten}\n"
+                                                           "  - {type: dense, units: 4}\n");
+    for (size_t t = 0; cnn_kernels_at(t); t++)
+        for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+            struct cnn_arena *arena = cnn_arena_new();
+            struct cnn_layout layout;
+            assert_int_equal(cnn_layout_make(&model->graph, cnn_kernels_at(t), batches[b], CNN_PLAN_TRAIN, false, arena, &layout, NULL), CNN_OK);
+            for (size_t i = 0; i < model->graph.count; i++)
+                for (size_t n = 1; model->graph.nodes[i].type->scratch && n <= batches[b]; n++)
+                    assert_true(model->graph.nodes[i].type->scratch(&model->graph.nodes[i], cnn_kernels_at(t), n) <=
+                                (layout.scratch == CNN_NO_BLOCK ? 0 : layout.blocks[layout.scratch].floats));
+            cnn_arena_free(arena);
+        }
+    cnn_model_free(model);
+}
+
+static void test_runs_are_the_same_when_threads_change_between_them(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open_layers("[3, 12, 12]", "  - {type: conv, filters: 6, kernel_size: 5, padding: 2}\n  - {type: flatten}\n"
+                                                          "  - {type: dense, units: 5}\n");
+    float *images = tensor_random(7 * 432, 3), first[35], second[35];
+    int threads = cnn_threads();
+    cnn_set_threads(1);
+    assert_int_equal(cnn_model_run(model, images, 7, first, NULL), CNN_OK);
+    cnn_set_threads(16);
+    assert_int_equal(cnn_model_run(model, images, 7, second, NULL), CNN_OK);
+    assert_floats_same("outputs", second, first, 35);
+    assert_int_equal(cnn_model_run(model, images, 0, second, NULL), CNN_OK);
+    cnn_set_threads(threads);
+    tensor_free(images, 7 * 432);
+    cnn_model_free(model);
+}
+
+static void test_plan_without_images_is_refused(void **state)
+{
+    (void)state;
+    cnn_memory memory;
+    cnn_model *model = network_open_layers("[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3}\n");
+    assert_int_equal(cnn_model_memory(model, 0, &memory, NULL), CNN_INVALID);
+    assert_int_equal(cnn_model_memory(model, SIZE_MAX / 8, &memory, NULL), CNN_INVALID);
+    cnn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scratch_is_enough_for_every_smaller_batch),
+        cmocka_unit_test(test_runs_are_the_same_when_threads_change_between_them),
+        cmocka_unit_test(test_plan_without_images_is_refused),
         cmocka_unit_test(test_plans_of_every_mode_give_the_same_output),
         cmocka_unit_test(test_results_are_the_same_bits_when_threads_differ),
         cmocka_unit_test(test_small_batches_train_as_in_a_plan_of_their_own_size),

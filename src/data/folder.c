@@ -93,8 +93,12 @@ static cnn_status names_read(struct cnn_arena *arena, const char *folder, bool f
         if (folders) {
             const char *path = cnn_arena_printf(arena, "%s/%s", folder, entry->d_name);
             wanted = path && is_directory(path);
+            if (!path)
+                status = cnn_fail_memory(diag, 0, folder);
+            else if (wanted && !cnn_utf8_valid(entry->d_name, strlen(entry->d_name))) /* it becomes a class's name, which is text */
+                status = cnn_fail(diag, CNN_FAILED, NULL, "the name of the folder %s is not UTF-8 text", path);
         }
-        if (wanted && !names_add(arena, names, entry->d_name))
+        if (status == CNN_OK && wanted && !names_add(arena, names, entry->d_name))
             status = cnn_fail_memory(diag, 0, folder);
     }
     if (status == CNN_OK && errno != 0)

@@ -218,7 +218,10 @@ static cnn_status check_input_count(struct builder *b, const struct cnn_node *no
     if (node->input_count >= type->min_inputs && (type->max_inputs == 0 || node->input_count <= type->max_inputs))
         return CNN_OK;
     cnn_status status = cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s' (%s) reads %s input%s; it has %zu", node->name, type->variant.name,
-                                 type->max_inputs == 1 ? "one" : "at least two", type->max_inputs == 1 ? "" : "s", node->input_count);
+                                 type->max_inputs == 1   ? "one"
+                                 : type->min_inputs == 1 ? "at least one"
+                                                         : "at least two",
+                                 type->min_inputs == 1 ? "" : "s", node->input_count);
     cnn_hint(b->diag, type->max_inputs == 1 ? "join several with add or concat first" : "name them: from: [a, b]");
     return status;
 }
@@ -360,8 +363,9 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     if (!graph.nodes)
         return cnn_fail_memory(diag, b.count * sizeof *graph.nodes, "the graph");
     status = name_nodes(&b);
+    cnn_status connected = connect_nodes(&b); /* in spite of a name that stands twice: more mistakes are found in one run */
     if (status == CNN_OK)
-        status = connect_nodes(&b);
+        status = connected;
     if (status == CNN_OK)
         status = cnn_graph_infer(arena, &graph, diag);
     if (status == CNN_OK)

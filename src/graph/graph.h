@@ -7,6 +7,7 @@
 
 /* Limits that keep every product of sizes far from overflow and memory requests sane. */
 #define CNN_MAX_LAYERS 4096
+#define CNN_MAX_BATCH  65536
 #define CNN_MAX_VALUE  ((size_t)1 << 31) /* floats of one activation of one image, or of one parameter tensor */
 
 struct cnn_graph {

@@ -28,10 +28,20 @@ struct cnn_tensor {
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
 };
 
+/* Whether checkpoints hold tensors of this role, and whether training changes them. */
+static inline bool cnn_role_stored(enum cnn_role role)
+{
+    return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
+}
+
+static inline bool cnn_role_trained(enum cnn_role role)
+{
+    return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS;
+}
+
 /* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own position. */
 struct cnn_window {
     size_t kernel[2], stride[2], dilation[2];
-    size_t pad_before[2]; /* rows at the top, columns at the left */
 };
 
 /* One layer of one network. The graph fills in the first block, the layer's infer the rest. */

@@ -48,6 +48,8 @@ static size_t add_block(struct maker *m, size_t floats, size_t first, size_t las
 
 static void extend_block(struct maker *m, size_t block, size_t first, size_t last)
 {
+    if (block == CNN_NO_BLOCK)
+        return;
     struct cnn_block *b = &m->layout->blocks[block];
     b->first = first < b->first ? first : b->first;
     b->last = last > b->last ? last : b->last;
@@ -65,7 +67,7 @@ static size_t batch_floats(struct maker *m, size_t per_image, size_t fixed)
 static bool has_trained(const struct cnn_node *node)
 {
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-        if (node->tensors[slot].role == CNN_ROLE_WEIGHT || node->tensors[slot].role == CNN_ROLE_BIAS)
+        if (cnn_role_trained(node->tensors[slot].role))
             return true;
     return false;
 }
@@ -121,9 +123,7 @@ static void place_values(struct maker *m)
     }
     for (size_t i = 0; m->mode == CNN_PLAN_TRAIN && i < g->count; i++) /* inputs that backward reads; the earliest node is the last to run */
         for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++) {
-            size_t block = m->layout->value[g->nodes[i].inputs[k]];
-            if (block != CNN_NO_BLOCK)
-                extend_block(m, block, forward_step(i), backward_step(m, i));
+            extend_block(m, m->layout->value[g->nodes[i].inputs[k]], forward_step(i), backward_step(m, i));
         }
 }
 
@@ -143,8 +143,10 @@ static void place_tensors(struct maker *m)
             if (t->role == CNN_ROLE_PACKED)
                 *block = add_block(m, node->type->packed(node, m->kernels, training), 0, end_step(m));
         }
-        size_t wanted = node->type->scratch ? node->type->scratch(node, m->kernels, m->batch) : 0;
-        scratch = wanted > scratch ? wanted : scratch;
+        for (size_t n = 1; node->type->scratch && n <= m->batch; n++) { /* work is cut up by n: fewer images may need more */
+            size_t wanted = node->type->scratch(node, m->kernels, n);
+            scratch = wanted > scratch ? wanted : scratch;
+        }
     }
     m->layout->scratch = add_block(m, scratch, 0, end_step(m));
     m->layout->parameters = training ? add_block(m, g->parameter_floats, 0, end_step(m)) : CNN_NO_BLOCK;
@@ -232,6 +234,8 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
 {
     size_t n = graph->count, edges = 0;
     struct cnn_layout layout = {0};
+    if (batch == 0 || batch > CNN_MAX_BATCH)
+        return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu", CNN_MAX_BATCH, batch);
     layout.edge = cnn_arena_array(arena, n + 1, sizeof *layout.edge);
     for (size_t i = 0; layout.edge && i < n; i++) {
         layout.edge[i] = edges;
@@ -255,6 +259,9 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     place_tensors(&m);
     if (mode == CNN_PLAN_TRAIN)
         place_gradients(&m);
+    size_t floats = 0; /* of all blocks, were none to share memory: bounds every offset */
+    for (size_t i = 0; i < layout.block_count; i++)
+        m.overflow = m.overflow || !cnn_size_add(floats, layout.blocks[i].floats, &floats) || floats > SIZE_MAX / 64;
     if (m.overflow)
         return cnn_fail(diag, CNN_INVALID, NULL, "a batch of %zu images of this network is more than memory can address", batch);
     cnn_status status = place_blocks(&layout, diag);

@@ -29,11 +29,6 @@ static float *block_floats(const struct cnn_plan *plan, size_t block)
     return block == CNN_NO_BLOCK ? NULL : plan->slab + plan->layout.blocks[block].offset;
 }
 
-static bool stored(enum cnn_role role)
-{
-    return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
-}
-
 /* Pointers of one node. */
 static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
 {
@@ -51,8 +46,8 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     float *gradients = block_floats(plan, l->parameters);
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
-        value[slot] = stored(t->role) ? parameters + t->offset : block_floats(plan, l->tensor[i * CNN_MAX_TENSORS + slot]);
-        grad[slot] = gradients && (t->role == CNN_ROLE_WEIGHT || t->role == CNN_ROLE_BIAS) ? gradients + t->offset : NULL;
+        value[slot] = cnn_role_stored(t->role) ? parameters + t->offset : block_floats(plan, l->tensor[i * CNN_MAX_TENSORS + slot]);
+        grad[slot] = gradients && cnn_role_trained(t->role) ? gradients + t->offset : NULL;
     }
     p->runs_backward = training && l->gradient[i + 1] != CNN_NO_BLOCK;
     for (size_t k = 0; k < inputs; k++) {
@@ -185,7 +180,7 @@ static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
     }
 }
 
-void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from, bool training)
+void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
 {
     assert(n <= plan->batch && plan->mode == CNN_PLAN_TRAIN && from > 0);
     for (size_t i = from; i-- > 0;) {
@@ -193,7 +188,6 @@ void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from, bool traini
         if (!p->runs_backward)
             continue;
         p->call.n = n;
-        p->call.training = training;
         observe(plan, i, true, true);
         plan->graph->nodes[i].type->backward(&p->call);
         add_temporaries(plan, p);

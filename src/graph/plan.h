@@ -13,8 +13,9 @@ enum cnn_plan_mode {
 
 struct cnn_plan;
 
-/* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics: written) in place. input_gradient: backward also gives the gradient at
- * the network's input. batch: the largest n of a call. */
+/* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics: written) in place. input_gradient: backward also
+ * gives the gradient at the network's input. batch: the largest n of a call, at least 1. The plan serves the number of threads that is set when it is
+ * made. */
 cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch, enum cnn_plan_mode mode, bool input_gradient,
                         struct cnn_plan **out, cnn_diag *diag);
 void cnn_plan_free(struct cnn_plan *plan);
@@ -22,7 +23,7 @@ void cnn_plan_free(struct cnn_plan *plan);
 /* Bytes that a plan takes (with parameter gradients, without parameters), without making it. */
 cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode, size_t *bytes, cnn_diag *diag);
 
-/* To be called when parameters have changed other than by a training step of this plan's owner through cnn_plan_parameters_changed; packed weights are made anew at the next forward. */
+/* To be called when the parameters have changed: packed weights are made anew at the next forward. */
 void cnn_plan_parameters_changed(struct cnn_plan *plan);
 
 /* Where the next batch goes: n images NHWC. */
@@ -34,10 +35,10 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
 /* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER only the output and the logits. */
 const float *cnn_plan_value(const struct cnn_plan *plan, size_t value);
 
-/* Backward from value `from` (the output, or graph->logits), whose gradient the caller has written to cnn_plan_gradient(plan, from). Fills the parameter gradients.
- * training as in the forward before. */
+/* Backward from value `from` (the output, or graph->logits; not the input), whose gradient the caller has written to cnn_plan_gradient(plan, from), after
+ * a forward in training. Fills the parameter gradients. */
 float *cnn_plan_gradient(struct cnn_plan *plan, size_t value);
-void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from, bool training);
+void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 
 /* Parameter gradients, laid out as the parameter slab. */
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan);

@@ -50,7 +50,7 @@ static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
 {
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         struct cnn_tensor *t = &node->tensors[slot];
-        if (t->role != CNN_ROLE_WEIGHT && t->role != CNN_ROLE_BIAS && t->role != CNN_ROLE_STATISTIC)
+        if (!cnn_role_stored(t->role))
             continue;
         t->offset = graph->parameter_floats;
         graph->parameter_floats += cnn_round_floats(t->count);
@@ -94,7 +94,7 @@ void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *paramet
         const struct cnn_node *node = &graph->nodes[i];
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *t = &node->tensors[slot];
-            if (t->role != CNN_ROLE_WEIGHT && t->role != CNN_ROLE_BIAS && t->role != CNN_ROLE_STATISTIC)
+            if (!cnn_role_stored(t->role))
                 continue;
             struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_INIT, i * CNN_MAX_TENSORS + slot);
             float *values = parameters + t->offset;

@@ -242,7 +242,8 @@ void cnn_bench_result_free(cnn_bench_result *result);
 
 /* ---- Settings of the process ---- */
 
-void cnn_set_threads(int threads); /* 0: the cores present; results do not depend on it */
+/* 0: the cores present. Results do not depend on it. Not to be called while cnn_train, cnn_evaluate or cnn_bench runs. */
+void cnn_set_threads(int threads);
 int cnn_threads(void);
 const char *cnn_instruction_set(void);            /* of the kernels in use: ref, sse2, avx2, avx512, vec128 */
 cnn_status cnn_check_environment(cnn_diag *diag); /* CNN_CPU names kernels that this machine has */

@@ -44,35 +44,35 @@ static inline bool cnn_padded_source(ptrdiff_t i, size_t size, enum cnn_padding_
 
 /* One axis of a pooling window: the pixels [begin, end) of the image that it covers, how many window positions lie before begin, and its size
  * with the configured padding but without what ceil_mode lets it reach beyond that. */
-struct cnn_window {
+struct cnn_pool_window {
     size_t begin, end, skipped, padded;
 };
 
-static inline struct cnn_window cnn_window_at(size_t out, size_t stride, size_t kernel, size_t pad_before, size_t pad_after, size_t size)
+static inline struct cnn_pool_window cnn_window_at(size_t out, size_t stride, size_t kernel, size_t pad_before, size_t pad_after, size_t size)
 {
     /* Coordinates count from the first padded pixel, so none is negative. */
     size_t start = out * stride, stop = cnn_size_min(start + kernel, pad_before + size + pad_after);
     size_t begin = start > pad_before ? start - pad_before : 0;
     size_t end = stop > pad_before ? cnn_size_min(stop - pad_before, size) : 0;
     begin = cnn_size_min(begin, size);
-    return (struct cnn_window){.begin = begin,
-                               .end = end > begin ? end : begin,
-                               .skipped = begin + pad_before - cnn_size_min(start, begin + pad_before),
-                               .padded = stop > start ? stop - start : 0};
+    return (struct cnn_pool_window){.begin = begin,
+                                    .end = end > begin ? end : begin,
+                                    .skipped = begin + pad_before - cnn_size_min(start, begin + pad_before),
+                                    .padded = stop > start ? stop - start : 0};
 }
 
-static inline struct cnn_window cnn_window_rows(const struct cnn_pool *p, size_t oy)
+static inline struct cnn_pool_window cnn_window_rows(const struct cnn_pool *p, size_t oy)
 {
     return cnn_window_at(oy, p->stride_h, p->kernel_h, p->pad_top, p->pad_bottom, p->in_h);
 }
 
-static inline struct cnn_window cnn_window_columns(const struct cnn_pool *p, size_t ox)
+static inline struct cnn_pool_window cnn_window_columns(const struct cnn_pool *p, size_t ox)
 {
     return cnn_window_at(ox, p->stride_w, p->kernel_w, p->pad_left, p->pad_right, p->in_w);
 }
 
 /* One over the divisor of an average, by PyTorch's rules; 0 for a window without pixels. */
-static inline float cnn_window_scale(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns)
+static inline float cnn_window_scale(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns)
 {
     size_t area = (rows.end - rows.begin) * (columns.end - columns.begin);
     if (p->count_include_pad && area)

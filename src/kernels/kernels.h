@@ -83,7 +83,7 @@ struct cnn_kernels {
     void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch);
     void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
 
-    /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h * kernel_w <= 65535) remembers the window position (row * kernel_w + column) of each maximum,
+    /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,
      * the first in row order on ties and NaN winning, as PyTorch; NULL for average, and in inference. */
     void (*pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
     void (*pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);

@@ -15,7 +15,7 @@ struct pool_work {
 };
 
 /* The largest pixel of one channel in a window. The first wins a tie; a NaN wins over all. */
-static float window_max(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns, const float *x, unsigned short *choice)
+static float window_max(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, unsigned short *choice)
 {
     float best = -INFINITY;
     size_t at = rows.skipped * p->kernel_w + columns.skipped;
@@ -32,7 +32,7 @@ static float window_max(const struct cnn_pool *p, struct cnn_window rows, struct
     return best;
 }
 
-static float window_average(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns, const float *x)
+static float window_average(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x)
 {
     double sum = 0;
     for (size_t iy = rows.begin; iy < rows.end; iy++)
@@ -48,9 +48,9 @@ static void forward_row(void *context, size_t task, size_t thread)
     const struct pool_work *k = context;
     const struct cnn_pool *p = k->p;
     const float *x = k->x + task / p->out_h * p->in_h * p->in_w * p->channels;
-    struct cnn_window rows = cnn_window_rows(p, task % p->out_h);
+    struct cnn_pool_window rows = cnn_window_rows(p, task % p->out_h);
     for (size_t ox = 0; ox < p->out_w; ox++) {
-        struct cnn_window columns = cnn_window_columns(p, ox);
+        struct cnn_pool_window columns = cnn_window_columns(p, ox);
         for (size_t ch = 0; ch < p->channels; ch++) {
             size_t out = (task * p->out_w + ox) * p->channels + ch;
             if (p->average)
@@ -68,7 +68,7 @@ void cnn_pool_forward_ref(const struct cnn_pool *p, size_t n, const float *x, fl
 }
 
 /* Gives the gradient of one output element back to its window: all to the maximum, or equal parts. */
-static void backward_element(const struct pool_work *k, struct cnn_window rows, struct cnn_window columns, size_t out, float *dx)
+static void backward_element(const struct pool_work *k, struct cnn_pool_window rows, struct cnn_pool_window columns, size_t out, float *dx)
 {
     const struct cnn_pool *p = k->p;
     float scale = cnn_window_scale(p, rows, columns);

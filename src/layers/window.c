@@ -57,10 +57,15 @@ static bool axis_fits(struct cnn_axis *a)
 /* Real pixels that no window covers: the rest at the end, and gaps where the stride is larger than the window. */
 static size_t axis_unseen(const struct cnn_axis *a)
 {
-    size_t extent = axis_extent(a), reach = (a->out - 1) * a->stride + extent, end = a->in + a->before;
-    size_t rest = reach < end ? end - reach : 0;
-    size_t gaps = a->stride > extent ? (a->out - 1) * (a->stride - extent) : 0;
-    return rest + gaps < a->in ? rest + gaps : a->in;
+    size_t extent = axis_extent(a), end = a->in + a->before, seen = 0, at = a->before; /* at: the first pixel behind the windows so far */
+    for (size_t i = 0; i < a->out && at < end; i++) {
+        size_t begin = i * a->stride > at ? i * a->stride : at, stop = i * a->stride + extent < end ? i * a->stride + extent : end;
+        if (stop > begin) {
+            seen += stop - begin;
+            at = stop;
+        }
+    }
+    return a->in - seen;
 }
 
 static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a, const char *direction, cnn_diag *diag)
@@ -107,7 +112,6 @@ cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
         node->window.kernel[i] = a->kernel;
         node->window.stride[i] = a->stride;
         node->window.dilation[i] = a->dilation;
-        node->window.pad_before[i] = a->before;
     }
     node->out.rank = 3;
     node->out.h = sliding->axis[0].out;

@@ -18,24 +18,29 @@ const struct cnn_key cnn_description_keys[] = {
     {"train", CNN_KEY_NODE, offsetof(struct sections, train), "", 0, 0, 0, NULL, "how to train"},
     CNN_KEY_END};
 
-/* runs/<name>-<n> is made from the name, so it must be a plain file name. */
+/* runs/<name>-<n> is made from the name, so it must be a plain file name; and it stands in checkpoints, so it must be text. */
+static bool name_is_legal(const char *name, size_t length)
+{
+    bool legal = length > 0 && name[0] != '.' && length <= 100 && cnn_utf8_valid(name, length);
+    for (size_t i = 0; i < length; i++)
+        legal = legal && name[i] != '/' && (unsigned char)name[i] >= ' ';
+    return legal;
+}
+
 static cnn_status check_name(const struct cnn_yaml *root, const char *name, cnn_diag *diag)
 {
-    bool legal = name[0] != '.' && strlen(name) <= 100;
-    for (const char *c = name; *c; c++)
-        legal = legal && *c != '/' && (unsigned char)*c >= ' ';
-    if (legal)
+    if (name_is_legal(name, strlen(name)))
         return CNN_OK;
     return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(root, "name")->where,
                     "`name` becomes the name of run directories: at most 100 characters, no '/', not beginning with '.'");
 }
 
-/* "configs/vgg_small.yaml" -> "vgg_small" */
+/* "configs/vgg_small.yaml" -> "vgg_small"; "network" where the file's name cannot be a network's. */
 static const char *stem(struct cnn_arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
-    size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
-    return length > 0 ? cnn_arena_strndup(arena, base, length) : "network";
+    size_t length = dot ? (size_t)(dot - base) : strlen(base);
+    return name_is_legal(base, length) ? cnn_arena_strndup(arena, base, length) : "network";
 }
 
 static struct cnn_yaml *resolve_input(struct cnn_arena *arena, cnn_shape input)

@@ -12,7 +12,7 @@ size_t cnn_model_layers(const cnn_model *model)
 static void count_parameters(const struct cnn_node *node, cnn_layer_info *info)
 {
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-        if (node->tensors[slot].role == CNN_ROLE_WEIGHT || node->tensors[slot].role == CNN_ROLE_BIAS)
+        if (cnn_role_trained(node->tensors[slot].role))
             info->params += node->tensors[slot].count;
     info->trainable_params = info->params;
 }

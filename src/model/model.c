@@ -9,11 +9,6 @@
 
 #include "util/file.h"
 
-static bool is_stored(enum cnn_role role)
-{
-    return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
-}
-
 static bool list_tensors(cnn_model *model)
 {
     size_t capacity = model->graph.count * CNN_MAX_TENSORS;
@@ -24,12 +19,12 @@ static bool list_tensors(cnn_model *model)
         const struct cnn_node *node = &model->graph.nodes[i];
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *t = &node->tensors[slot];
-            if (!is_stored(t->role))
+            if (!cnn_role_stored(t->role))
                 continue;
             char *name = cnn_arena_printf(model->arena, "%s.%s", node->name, t->suffix);
             if (!name)
                 return false;
-            model->tensors[model->tensor_count++] = (struct cnn_tensor_place){name, i, slot, t, t->role != CNN_ROLE_STATISTIC};
+            model->tensors[model->tensor_count++] = (struct cnn_tensor_place){name, i, slot, t, cnn_role_trained(t->role)};
         }
     }
     return true;

@@ -28,12 +28,13 @@ struct cnn_model {
     struct cnn_tensor_place *tensors;
     size_t tensor_count;
     float *parameters;                      /* graph.parameter_floats */
-    bool trained;                           /* parameters came from a file, or from training */
+    bool trained;                           /* parameters came from a file */
     struct cnn_normalization normalization; /* channels 0 until known: `auto` needs the data or a checkpoint */
     const char **classes;                   /* names; NULL where unknown */
     size_t class_count;
-    struct cnn_plan *plan; /* for inference, made on demand with batch `plan_batch` */
+    struct cnn_plan *plan; /* for inference, made on demand, for plan_batch images and plan_threads threads */
     size_t plan_batch;
+    int plan_threads;
 };
 
 extern const struct cnn_key cnn_description_keys[]; /* the top level */

@@ -6,12 +6,13 @@
 #include "checkpoint/npy.h"
 #include "data/image.h"
 #include "model/model.h"
+#include "util/parallel.h"
 
 #define RUN_BATCH 32 /* images at a time; more gain nothing and cost memory */
 
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
 {
-    if (!model->plan || model->plan_batch < batch) {
+    if (!model->plan || model->plan_batch < batch || model->plan_threads != cnn_parallel_threads()) {
         struct cnn_plan *plan = NULL;
         cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER, false, &plan, diag);
         if (status != CNN_OK)
@@ -19,6 +20,7 @@ cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out,
         cnn_plan_free(model->plan);
         model->plan = plan;
         model->plan_batch = batch;
+        model->plan_threads = cnn_parallel_threads();
     }
     *out = model->plan;
     return CNN_OK;
@@ -29,6 +31,8 @@ cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, fl
     const cnn_shape in = model->graph.input, out = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
     size_t in_size = cnn_shape_count(in), out_size = cnn_shape_count(out);
     struct cnn_plan *plan = NULL;
+    if (count == 0)
+        return CNN_OK;
     cnn_status status = cnn_model_plan(model, count < RUN_BATCH ? count : RUN_BATCH, &plan, diag);
     for (size_t i = 0; status == CNN_OK && i < count; i += RUN_BATCH) {
         size_t n = count - i < RUN_BATCH ? count - i : RUN_BATCH;

@@ -145,11 +145,12 @@ static cnn_status read_classes(cnn_model *model, const struct cnn_safetensors *f
     json_t *list = json_loads(text, 0, NULL);
     size_t count = json_array_size(list);
     const char **names = calloc(count + 1, sizeof *names);
-    bool ok = json_is_array(list) && names;
+    bool ok = json_is_array(list) && names && count == cnn_model_outputs(model);
     for (size_t i = 0; ok && i < count; i++)
         ok = (names[i] = json_string_value(json_array_get(list, i))) != NULL;
     cnn_status status = ok ? cnn_model_set_classes(model, count, names, diag)
-                           : cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'classes' is no JSON list of names", file->path);
+                           : cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'classes' is no JSON list of %zu names, one for each output",
+                                      file->path, cnn_model_outputs(model));
     free(names);
     json_decref(list);
     return status;
@@ -180,10 +181,10 @@ static cnn_status read_normalization(cnn_model *model, const struct cnn_safetens
 
 cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
 {
-    cnn_status status = read_classes(model, file, diag);
-    if (status == CNN_OK && model->data.normalize_auto)
-        status = read_normalization(model, file, diag);
-    return status == CNN_OK ? cnn_model_load_parameters(model, file, diag) : status;
+    cnn_status status = cnn_model_load_parameters(model, file, diag);
+    if (status == CNN_OK)
+        status = read_classes(model, file, diag);
+    return status == CNN_OK && model->data.normalize_auto ? read_normalization(model, file, diag) : status;
 }
 
 cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file, const char *const *overrides, size_t override_count, cnn_model **out,

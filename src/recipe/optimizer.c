@@ -121,7 +121,7 @@ static bool collect_slices(struct cnn_optimizer *optimizer, const struct cnn_gra
     for (size_t i = 0; i < graph->count; i++)
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
-            if (tensor->role == CNN_ROLE_WEIGHT || tensor->role == CNN_ROLE_BIAS)
+            if (cnn_role_trained(tensor->role))
                 optimizer->slices[optimizer->slice_count++] = (struct slice){tensor->offset, tensor->count};
         }
     return true;

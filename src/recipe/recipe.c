@@ -14,7 +14,7 @@ const struct cnn_key cnn_recipe_keys[] = {
     {"batch_size", CNN_KEY_SIZE, FIELD(batch_size), "32", 1, 65536, 0, NULL, "images in one step"},
     {"optimizer", CNN_KEY_NODE, offsetof(struct parsed, optimizer), "sgd", 0, 0, 0, NULL, "how gradients change the weights"},
     {"schedule", CNN_KEY_NODE, offsetof(struct parsed, schedule), "constant", 0, 0, 0, NULL, "how the learning rate changes"},
-    {"seed", CNN_KEY_SIZE, FIELD(seed), "1", 0, 0, 0, NULL, "of everything random: first weights, shuffling, augmentation, dropout"},
+    {"seed", CNN_KEY_SIZE, FIELD(seed), "1", 0, 4294967295, 0, NULL, "of everything random: first weights, shuffling, augmentation, dropout"},
     {"log_every", CNN_KEY_SIZE, FIELD(log_every), "50", 1, 1000000000, 0, NULL, "steps between rows of steps.csv"},
     CNN_KEY_END,
 };

@@ -69,7 +69,7 @@ static double count_falls(const struct cnn_schedule_settings *schedule, size_t s
         return (double)(step / steps_per_epoch / schedule->step_epochs);
     size_t falls = 0;
     for (size_t i = 0; i < schedule->milestones.count; i++)
-        falls += (double)step >= schedule->milestones.values[i] * (double)steps_per_epoch;
+        falls += (double)step >= round(schedule->milestones.values[i] * (double)steps_per_epoch);
     return (double)falls;
 }
 

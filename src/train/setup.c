@@ -131,7 +131,10 @@ static cnn_status open_new(struct cnn_training *t, const cnn_train_options *opti
         status = first_parameters(t->model, options->weights, diag);
     if (status == CNN_OK)
         status = cnn_run_create(&t->run, options->directory, t->model->name, diag);
-    return status == CNN_OK ? write_config(t, diag) : status;
+    if (status == CNN_OK)
+        status = write_config(t, diag);
+    /* A checkpoint from the beginning: whatever ends the run, it can be gone on with. */
+    return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, t->step.optimizer, t->run.last, diag) : status;
 }
 
 static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_epoch, cnn_diag *diag)
@@ -173,11 +176,15 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
     cnn_safetensors_close(file);
     if (status == CNN_OK)
         status = cnn_run_reopen(&t->run, t->progress.step, t->progress.epochs_logged, diag);
-    return status == CNN_OK && options->override_count ? write_config(t, diag) : status;
+    bool goes_on = options->override_count > 0 && t->progress.step < t->steps;
+    return status == CNN_OK && goes_on ? write_config(t, diag) : status;
 }
 
 cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag)
 {
+    const char *directory = options->resume ? options->resume : options->directory;
+    if (directory && !*directory)
+        return cnn_fail(diag, CNN_INVALID, NULL, "the name of the run's directory is empty");
     return options->resume ? open_resumed(training, options, diag) : open_new(training, options, diag);
 }
 

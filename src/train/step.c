@@ -13,6 +13,9 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
         cnn_hint(diag, "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: global_pool} after a conv of CLASSES filters");
         return CNN_INVALID;
     }
+    if (target == 0)
+        return cnn_fail(diag, CNN_INVALID, &graph->nodes[graph->count - 1].where,
+                        "the softmax reads the network's input: no layer stands before the loss");
     *value = target;
     return CNN_OK;
 }
@@ -57,7 +60,7 @@ struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n, const size_
     struct cnn_loss_result result = cnn_loss_compute(step->loss, n, step->classes, y, labels, cnn_plan_gradient(step->plan, step->target));
     if (!result.finite)
         return result;
-    cnn_plan_backward(step->plan, n, step->target, true);
+    cnn_plan_backward(step->plan, n, step->target);
     cnn_optimizer_step(step->optimizer, step->kernels, step->parameters, cnn_plan_parameter_gradients(step->plan), lr);
     cnn_plan_parameters_changed(step->plan);
     return result;

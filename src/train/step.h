@@ -21,7 +21,7 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
 cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch, struct cnn_step *out, cnn_diag *diag);
 void cnn_step_close(struct cnn_step *step);
 
-/* Where the loss is not finite the parameters stay as they were. */
+/* Where the loss is not finite no update is made (the running statistics of batch_norm have seen the batch all the same). */
 struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n, const size_t *labels, double lr);
 
 #endif

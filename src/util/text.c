@@ -200,3 +200,12 @@ const char *cnn_word_cut(const char *word, char *buffer, size_t size)
     memcpy(buffer + length, "...", 4);
     return buffer;
 }
+
+bool cnn_utf8_valid(const char *text, size_t size)
+{
+    uint32_t code;
+    for (size_t at = 0, step; at < size; at += step)
+        if ((step = cnn_utf8_decode(text + at, size - at, &code)) == 0)
+            return false;
+    return true;
+}

@@ -28,6 +28,7 @@ int cnn_natural_compare(const char *a, const char *b);
 
 /* Bytes of the UTF-8 character that text[0..size) begins with, its code point in *code; 0 where that is not well-formed UTF-8. */
 size_t cnn_utf8_decode(const char *text, size_t size, uint32_t *code);
+bool cnn_utf8_valid(const char *text, size_t size);
 
 /* word, cut to fit buffer (at least 8 bytes) at a character's end and then ending in "...". Returns buffer. */
 const char *cnn_word_cut(const char *word, char *buffer, size_t size);

@@ -62,8 +62,8 @@ static inline vint load_choice(const unsigned short *choice, size_t lanes)
 }
 
 /* lanes channels of one window; x: the image, from the first of these channels on. The first maximum is kept, a NaN beats all. */
-static inline void window_max(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns, const float *x, size_t lanes, float *y,
-                              unsigned short *choice)
+static inline void window_max(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t lanes,
+                              float *y, unsigned short *choice)
 {
     vfloat best = vset(-INFINITY);
     vint at = (vint){0} + (int)(rows.skipped * p->kernel_w + columns.skipped);
@@ -82,7 +82,8 @@ static inline void window_max(const struct cnn_pool *p, struct cnn_window rows, 
 }
 
 /* Summed row by row, so that a global pool over a large image does not lose digits. */
-static inline void window_average(const struct cnn_pool *p, struct cnn_window rows, struct cnn_window columns, const float *x, size_t lanes, float *y)
+static inline void window_average(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t lanes,
+                                  float *y)
 {
     vfloat sum = {0};
     for (size_t iy = rows.begin; iy < rows.end; iy++) {
@@ -94,7 +95,7 @@ static inline void window_average(const struct cnn_pool *p, struct cnn_window ro
     store_lanes(y, lanes, sum * cnn_window_scale(p, rows, columns));
 }
 
-static inline void forward_lanes(const struct pool_work *k, struct cnn_window rows, struct cnn_window columns, const float *x, size_t out,
+static inline void forward_lanes(const struct pool_work *k, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t out,
                                  size_t lanes)
 {
     if (k->p->average)
@@ -111,9 +112,9 @@ static void forward_rows(void *context, size_t task, size_t thread)
     size_t full = p->channels / VLEN * VLEN;
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
         const float *x = k->x + row / p->out_h * p->in_h * p->in_w * p->channels;
-        struct cnn_window rows = cnn_window_rows(p, row % p->out_h);
+        struct cnn_pool_window rows = cnn_window_rows(p, row % p->out_h);
         for (size_t ox = 0; ox < p->out_w; ox++) {
-            struct cnn_window columns = cnn_window_columns(p, ox);
+            struct cnn_pool_window columns = cnn_window_columns(p, ox);
             size_t out = (row * p->out_w + ox) * p->channels;
             for (size_t ch = 0; ch < full; ch += VLEN)
                 forward_lanes(k, rows, columns, x + ch, out + ch, VLEN);
@@ -146,12 +147,12 @@ static inline void collect_max(size_t channels, const float *restrict dy, const 
 }
 
 /* The part of dx's row iy that comes from row oy of the output; window rows: that output row's. */
-static void collect_row(const struct pool_work *k, size_t image, size_t iy, size_t oy, struct cnn_window rows, float *dx)
+static void collect_row(const struct pool_work *k, size_t image, size_t iy, size_t oy, struct cnn_pool_window rows, float *dx)
 {
     const struct cnn_pool *p = k->p;
     size_t channels = p->channels, ky = rows.skipped + iy - rows.begin;
     for (size_t ox = 0; ox < p->out_w; ox++) {
-        struct cnn_window columns = cnn_window_columns(p, ox);
+        struct cnn_pool_window columns = cnn_window_columns(p, ox);
         size_t out = ((image * p->out_h + oy) * p->out_w + ox) * channels, position = ky * p->kernel_w + columns.skipped;
         float scale = p->average ? cnn_window_scale(p, rows, columns) : 0.0f;
         for (size_t ix = columns.begin; ix < columns.end; ix++, position++) {
@@ -180,8 +181,8 @@ static void backward_rows(void *context, size_t task, size_t thread)
 }
 
 /* Writes the gradient of every input pixel of one window. dx: the image. */
-static inline void scatter_window(const struct pool_work *k, struct cnn_window rows, struct cnn_window columns, size_t out, size_t ch, size_t lanes,
-                                  float *dx)
+static inline void scatter_window(const struct pool_work *k, struct cnn_pool_window rows, struct cnn_pool_window columns, size_t out, size_t ch,
+                                  size_t lanes, float *dx)
 {
     const struct cnn_pool *p = k->p;
     vfloat dy = load_lanes(k->dy + out + ch, lanes);
@@ -214,11 +215,11 @@ static void backward_apart(void *context, size_t task, size_t thread)
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
         size_t oy = row % p->out_h, begin = owned_row(p, oy), end = owned_row(p, oy + 1);
         float *dx = k->dx + row / p->out_h * p->in_h * row_size;
-        struct cnn_window rows = cnn_window_rows(p, oy);
+        struct cnn_pool_window rows = cnn_window_rows(p, oy);
         if (!tiled)
             memset(dx + begin * row_size, 0, (end - begin) * row_size * sizeof *dx);
         for (size_t ox = 0; ox < p->out_w; ox++) {
-            struct cnn_window columns = cnn_window_columns(p, ox);
+            struct cnn_pool_window columns = cnn_window_columns(p, ox);
             size_t out = (row * p->out_w + ox) * p->channels;
             for (size_t ch = 0; ch < full; ch += VLEN)
                 scatter_window(k, rows, columns, out, ch, VLEN, dx);
