@@ -42,6 +42,18 @@ static void test_pixels_are_the_files_when_the_size_fits(void **state)
         assert_true(i % 24 < 12 ? jpeg[i] < 8 : jpeg[i] > 247);
 }
 
+static void test_rows_are_in_order_when_a_bmp_begins_at_the_top(void **state)
+{
+    struct scratch *s = *state;
+    uint8_t out[6];
+    /* BM, size 62, pixels at 54; header of 40: 1 x -2 pixels of 24 bits; rows blue-green-red, padded to 4 bytes */
+    static const uint8_t bmp[62] = {'B', 'M', 62,   0,    0,    0,    0, 0, 0,  0, 54,       0,        0, 0, 40, 0, 0, 0, 1, 0,
+                                    0,   0,   0xfe, 0xff, 0xff, 0xff, 1, 0, 24, 0, [34] = 8, [54] = 1, 2, 3, 0,  4, 5, 6, 0};
+    scratch_write(s, "top.bmp", bmp, sizeof bmp);
+    assert_int_equal(cnn_image_read(s->path, shape(3, 2, 1), out, s->diag), CNN_OK);
+    assert_memory_equal(out, ((uint8_t[]){3, 2, 1, 6, 5, 4}), 6);
+}
+
 static void test_channels_are_converted_when_the_network_has_others(void **state)
 {
     struct scratch *s = *state;
@@ -220,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(test_pixels_are_the_files_when_the_size_fits),
+        WITH_FOLDER(test_rows_are_in_order_when_a_bmp_begins_at_the_top),
         WITH_FOLDER(test_channels_are_converted_when_the_network_has_others),
         WITH_FOLDER(test_alpha_is_dropped_when_a_file_has_it),
         WITH_FOLDER(test_rare_pngs_are_read_when_16_bit_or_with_a_palette),

@@ -62,7 +62,7 @@ static const char *describe_unknown(const stbi_uc *bytes, size_t size)
     if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
         return "a damaged JPEG header, or more than 2^28 pixels";
     if (size >= 2 && memcmp(bytes, "BM", 2) == 0)
-        return "a damaged BMP header, or more than 2^28 pixels";
+        return "a damaged BMP header, a kind of BMP that is not supported, or more than 2^28 pixels";
     return size > 0 ? "not a PNG, JPEG or BMP image" : "it is empty";
 }
 
@@ -72,7 +72,10 @@ static cnn_status decode(const char *name, const stbi_uc *bytes, size_t size, cn
     const char *damage = cnn_image_check(bytes, size);
     if (damage)
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, damage);
-    if (!stbi_info_from_memory(bytes, (int)size, &w, &h, &file_channels) || w <= 0 || h <= 0)
+    bool known = stbi_info_from_memory(bytes, (int)size, &w, &h, &file_channels);
+    if (known && h < 0 && h >= -INT32_MAX) /* a BMP with its top row first */
+        h = -h;
+    if (!known || w <= 0 || h <= 0)
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, describe_unknown(bytes, size));
     if ((size_t)w > MAX_PIXELS / (size_t)h)
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %d x %d pixels are too many (at most 2^28)", name, w, h);
