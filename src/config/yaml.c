@@ -308,11 +308,10 @@ static cnn_status document_read(struct reader *reader, struct cnn_yaml **out)
         status = end_check(reader);
     if (!status && root->kind == CNN_YAML_SCALAR && !root->quoted && !*root->text)
         status = fail_empty(reader);
-    if (!status && reader->mistaken)
-        status = CNN_INVALID;
-    if (!status)
-        *out = root;
-    return status;
+    if (status)
+        return status;
+    *out = root;
+    return reader->mistaken ? CNN_INVALID : CNN_OK;
 }
 
 static cnn_status fail_large(const struct cnn_source *source, unsigned long long size, cnn_diag *diag)

@@ -34,7 +34,8 @@ struct cnn_yaml {
 
 /* Parses text (size bytes, UTF-8; owned by the caller and copied into arena) named name. Every error is CNN_INVALID with its place:
  * syntax, tabs, more than one document, an empty document, duplicate keys in a mapping (all of them reported, naming the first's
- * line), keys that are not scalars, recursive aliases, the limits above. */
+ * line), keys that are not scalars, recursive aliases, the limits above. Where single keys are the only mistakes, *out is the tree without them all
+ * the same, so that its reader finds the other mistakes in the same run. */
 cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char *text, size_t size, struct cnn_yaml **out, cnn_diag *diag);
 
 /* Parses what stands in source from byte start on, as cnn_yaml_parse; places count from the beginning of source, which the tree refers to.

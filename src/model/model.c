@@ -47,11 +47,13 @@ static cnn_status read_description(cnn_model *model, const char *text, size_t si
                                    cnn_diag *diag)
 {
     struct cnn_yaml *root = NULL;
-    cnn_status status = cnn_yaml_parse(model->arena, model->source, text, size, &root, diag);
+    cnn_status parsed = cnn_yaml_parse(model->arena, model->source, text, size, &root, diag), status = root ? CNN_OK : parsed;
     for (size_t i = 0; status == CNN_OK && i < override_count; i++)
         status = cnn_yaml_set(model->arena, root, overrides[i], diag);
     if (status == CNN_OK)
         status = cnn_description_read(model, model->source, root, diag);
+    if (status == CNN_OK)
+        status = parsed;
     if (status != CNN_OK)
         return status;
     adopt_fixed_normalization(model);
