@@ -51,7 +51,7 @@ struct cnn_yaml *parse(struct world *world, const char *text)
         assert_messages(world, "");
     else
         assert_int_equal(status, CNN_INVALID);
-    return root;
+    return status == CNN_OK ? root : NULL;
 }
 
 void assert_written(const struct cnn_yaml *root, const char *expected)
