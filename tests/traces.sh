@@ -4,7 +4,8 @@
 #
 #   tests/traces.sh [NAME...]     the programs are $CNN (build/cnn) and $COMPARE (tests/test_traces beside it)
 #
-# A run in KNOWN does not reproduce and is reported without failing the tests. trace_vgg_small_nesterov is chaotic: a value that is zero but for rounding
+# A run in KNOWN does not reproduce in its end: the loss of its last step and the final weights may differ, which is reported without failing the tests;
+# everything before must agree as in the others. trace_vgg_small_nesterov is chaotic: a value that is zero but for rounding
 # falls on one or the other side of a relu, and eight steps at momentum 0.9 make that 0.3 % of the loss. PyTorch does not reproduce the file itself:
 # in float64 its loss of step 8 is 0.34 % off, in float32 on one thread 0.34 %, on two threads 0.08 %.
 set -u
@@ -24,6 +25,12 @@ if [ -z "${CNN_DATA:-}" ]; then
     exit 0
 fi
 
+# Whether all that differs in the report $2 of run $1 is what KNOWN allows.
+is_known() {
+    case "$KNOWN" in *" $1 "*) ;; *) return 1 ;; esac
+    [ -s "$2" ] && ! grep -qvE '^(loss of step 8: [0-9.]+,|tensor [a-z0-9_.]+: up to [0-9.e-]+ of its largest magnitude apart$)' "$2"
+}
+
 passed=0
 failed=0
 known=0
@@ -40,7 +47,7 @@ for file in "$@"; do
         "$compare" "$traces/$name.loss.json" "$run/steps.csv" "$traces/$name.final.safetensors" "$run/last.safetensors" >"$directory/log"; then
         passed=$((passed + 1))
         case "$KNOWN" in *" $name "*) printf '%s agrees now: take it out of KNOWN\n' "$name" ;; esac
-    elif [ -s "$directory/log" ] && [ -f "$run/last.safetensors" ] && [ "${KNOWN/ $name /}" != "$KNOWN" ]; then
+    elif [ -f "$run/last.safetensors" ] && is_known "$name" "$directory/log"; then
         known=$((known + 1))
         printf 'skipped: %s does not agree with PyTorch, which is known (tests/traces.sh says why)\n' "$name"
         sed 's/^/    /' "$directory/log"

@@ -118,7 +118,6 @@ static cnn_status read_item(struct builder *b, size_t index)
         cnn_variant_read(b->arena, b->variants, cnn_layer_type_count, common_names, "layer", item->yaml, &item->type, &item->settings, b->diag);
     if (status != CNN_OK)
         return status;
-    const struct cnn_layer_type *type = cnn_layer_types[item->type];
     struct cnn_yaml *name = cnn_yaml_get(item->yaml, "name");
     item->from = cnn_yaml_get(item->yaml, "from");
     if (name && (name->kind != CNN_YAML_SCALAR || !name_is_legal(name->text))) {
@@ -128,8 +127,6 @@ static cnn_status read_item(struct builder *b, size_t index)
     } else if (name) {
         item->name = name->text;
     }
-    if (status == CNN_OK && type->check)
-        status = type->check(item->settings, &item->yaml->where, type->variant.name, b->diag);
     item->read = status == CNN_OK;
     return status;
 }

@@ -93,9 +93,6 @@ struct cnn_layer_type {
     struct cnn_variant variant;    /* name, help, keys, size of the settings */
     size_t min_inputs, max_inputs; /* number of `from` names; max 0: any number */
 
-    /* Mistakes between keys that each are right by themselves; NULL: none possible. */
-    cnn_status (*check)(const void *settings, const struct cnn_where *where, const char *name, cnn_diag *diag);
-
     /* From settings and in: everything in the second block of the node. The node comes zeroed but for window, which is all ones. */
     cnn_status (*infer)(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag);
 

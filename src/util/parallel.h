@@ -12,7 +12,7 @@ void cnn_parallel_set_threads(int threads);
 int cnn_parallel_threads(void);
 
 /* Calls task(context, i, thread) once for each i < tasks, in any order; thread < cnn_parallel_threads() names the caller, for
- * scratch memory of its own. Loops do not nest: a loop inside a task runs in that task's thread, as thread 0 ... so do not. */
+ * scratch memory of its own. Loops must not nest. */
 typedef void cnn_task(void *context, size_t i, size_t thread);
 void cnn_parallel_for(size_t tasks, cnn_task *task, void *context);
 
