@@ -125,6 +125,7 @@ struct check {
     const struct gradient_case *what;
     cnn_model *model;
     struct cnn_plan *plan;
+    bool training; /* else with running statistics and without dropout, as pictures of a trained network want it */
     size_t in_size, out_size;
     float *x, *r; /* NHWC; r weighs the outputs */
 };
@@ -137,9 +138,9 @@ static float spread_value(size_t i, size_t size)
     return rank % 2 == 0 ? value : -value;
 }
 
-static void check_open(struct check *c, const struct gradient_case *what)
+static void check_open(struct check *c, const struct gradient_case *what, bool training)
 {
-    *c = (struct check){.what = what, .model = network_open_layers(what->input, what->layers)};
+    *c = (struct check){.what = what, .training = training, .model = network_open_layers(what->input, what->layers)};
     const struct cnn_graph *graph = &c->model->graph;
     c->plan = network_plan(c->model, BATCH, CNN_PLAN_TRAIN, true);
     c->in_size = BATCH * cnn_shape_count(graph->input);
@@ -169,7 +170,7 @@ static double compute_loss(struct check *c)
 {
     memcpy(cnn_plan_input(c->plan), c->x, c->in_size * sizeof(float));
     cnn_plan_parameters_changed(c->plan);
-    cnn_plan_forward(c->plan, BATCH, true, SEED);
+    cnn_plan_forward(c->plan, BATCH, c->training, SEED);
     const float *y = cnn_plan_value(c->plan, cnn_graph_output(&c->model->graph));
     double sum = 0;
     for (size_t i = 0; i < c->out_size; i++)
@@ -198,10 +199,10 @@ static void check_tensor(struct check *c, const char *name, float *values, const
     }
 }
 
-static void test_backward_agrees_with_differences(void **state)
+static void compare_with_differences(const struct gradient_case *what, bool training)
 {
     struct check c;
-    check_open(&c, *state);
+    check_open(&c, what, training);
     const struct cnn_graph *graph = &c.model->graph;
     size_t last = cnn_graph_output(graph);
     compute_loss(&c);
@@ -220,6 +221,12 @@ static void test_backward_agrees_with_differences(void **state)
     tensor_free(dx, c.in_size);
     tensor_free(gradients, graph->parameter_floats + 1);
     check_close(&c);
+}
+
+static void test_backward_agrees_with_differences(void **state)
+{
+    compare_with_differences(*state, true);
+    compare_with_differences(*state, false);
 }
 
 static bool has_word(const char *words, const char *word)

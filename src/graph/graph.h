@@ -38,6 +38,9 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
 /* The part of building that comes after the nodes are joined: shapes in execution order, sizes, receptive fields, places in the parameter slab. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag);
 
+/* The part of graph that ends with value (not the input), as if it were the output. A view: graph stays the owner. */
+struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value);
+
 /* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each tensor has its own random stream. */
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters);
 

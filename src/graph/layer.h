@@ -66,6 +66,7 @@ struct cnn_node {
 
     bool literal;  /* the description gives the values of its parameters */
     bool sees_all; /* every output value depends on the whole input */
+    bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
 
     /* Set by the graph: what one output value sees of the network's input, and how the output's values lie on it: positions and the distance in pixels
      * between neighbours (a flat value keeps those of the map it came from). */
@@ -113,6 +114,10 @@ struct cnn_layer_type {
 
     /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to say. */
     void (*describe)(const struct cnn_node *node, struct cnn_text *out);
+
+    /* The arithmetic behind one number of the last forward in evaluation mode, of the first image: y at channel at[0], row at[1], column at[2]. Writes it
+     * out in full, lines of text that end with the value they come to, and returns that value (computed from the terms written, in double). */
+    double (*explain)(const struct cnn_call *call, const size_t at[3], struct cnn_text *out);
 };
 
 /* Every type, in the order of layers.def. */

@@ -215,6 +215,11 @@ float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
     return block_floats(plan, plan->layout.parameters);
 }
 
+const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node)
+{
+    return &plan->nodes[node].call;
+}
+
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context)
 {
     plan->observer = observer;

@@ -35,15 +35,20 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
 /* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER only the output and the logits. */
 const float *cnn_plan_value(const struct cnn_plan *plan, size_t value);
 
-/* Backward from value `from` (the output, or graph->logits; not the input), whose gradient the caller has written to cnn_plan_gradient(plan, from), after
- * a forward in training. Fills the parameter gradients. */
+/* Backward from value `from` (the output, or graph->logits; not the input), whose gradient the caller has written to cnn_plan_gradient(plan, from).
+ * Layers that act otherwise in training (batch_norm, dropout) give the gradients of what the last forward did. Fills the parameter gradients. To go
+ * back from a value in the middle, plan a graph that ends there: cnn_graph_until. */
 float *cnn_plan_gradient(struct cnn_plan *plan, size_t value);
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 
 /* Parameter gradients, laid out as the parameter slab. */
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
 
-/* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. */
+/* What node `node` was last called with: its arrays, for layers' explain. */
+const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
+
+/* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. At the end of its forward a node's
+ * value is whole, and at the beginning of its backward the gradient of its value, whatever shares their memory later. */
 typedef void cnn_plan_observer(void *context, size_t node, bool backward, bool begin);
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context);
 

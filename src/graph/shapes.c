@@ -104,3 +104,11 @@ void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *paramet
         }
     }
 }
+
+struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value)
+{
+    struct cnn_graph part = *graph;
+    part.count = value;
+    part.logits = value;
+    return part;
+}

@@ -39,6 +39,12 @@ static inline bool cnn_activation_needs_input(struct cnn_activation a)
     return a.kind == CNN_ACT_GELU || a.kind == CNN_ACT_SILU || a.kind == CNN_ACT_HARDSWISH;
 }
 
+/* Whether what lies below zero becomes zero. */
+static inline bool cnn_activation_rectifies(struct cnn_activation a)
+{
+    return a.kind == CNN_ACT_RELU || a.kind == CNN_ACT_RELU6;
+}
+
 enum cnn_padding_mode { CNN_PAD_ZEROS, CNN_PAD_REFLECT, CNN_PAD_REPLICATE };
 
 /* Geometry of a convolution (cross-correlation: no kernel flip), checked by whoever made it. Bottom and right padding follow from the output
@@ -133,6 +139,11 @@ struct cnn_lrn {
 };
 void cnn_lrn_forward(const struct cnn_lrn *l, const float *x, float *y, float *s);
 void cnn_lrn_backward(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx);
+
+/* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) * dy, and those of gamma and beta. dy is the gradient before
+ * the activation; dx may be dy. */
+void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
+                                   const float *gamma, float *dx, float *dgamma, float *dbeta);
 
 /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from (seed, block), so backward draws it again. dx may be dy, y may be x. */
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);

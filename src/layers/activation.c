@@ -25,6 +25,7 @@ static cnn_status infer(struct cnn_node *node, enum cnn_activation_kind kind, st
     node->reads_y = !node->reads_x;
     node->y_over_x = !node->reads_x;
     node->dx_over_dy = true;
+    node->rectifies = cnn_activation_rectifies(*activation);
     return CNN_OK;
 }
 

@@ -44,6 +44,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->reads_x = true;
     node->reads_y = activation.kind != CNN_ACT_NONE && !needs_linear;
     node->dx_over_dy = true;
+    node->rectifies = cnn_activation_rectifies(activation);
     return CNN_OK;
 }
 
@@ -104,6 +105,13 @@ static void backward(const struct cnn_call *call)
     if (!fusable(activation))
         call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
     float *dx = call->dx[0] ? call->dx[0] : call->dy; /* dy is dead afterwards */
+    if (!call->training) {
+        if (fusable(activation))
+            call->kernels->activation_backward(activation, b.rows, b.channels, NULL, call->y, call->dy, call->dy);
+        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN], call->value[SLOT_VARIANCE], call->value[SLOT_GAMMA], dx,
+                                      call->grad[SLOT_GAMMA], call->grad[SLOT_BETA]);
+        return;
+    }
     call->kernels->batch_norm_backward(&b, call->x[0], call->y, call->dy, mean, variance, call->value[SLOT_GAMMA],
                                        fusable(activation) ? activation : none, dx, call->grad[SLOT_GAMMA], call->grad[SLOT_BETA], call->scratch);
 }

@@ -126,6 +126,7 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) * conv->kernel_h * conv->kernel_w;
     node->reads_x = true;
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
+    node->rectifies = cnn_activation_rectifies(w->activation);
     node->literal = settings->weights != NULL;
     return node->literal ? read_literals(node, w, arena, diag) : CNN_OK;
 }

@@ -17,7 +17,9 @@ enum cnn_stream {
     CNN_STREAM_DROPOUT,
     CNN_STREAM_SHAPES,
     CNN_STREAM_SPLIT,
-    CNN_STREAM_BENCH
+    CNN_STREAM_BENCH,
+    CNN_STREAM_SMOOTHGRAD,
+    CNN_STREAM_EXCITE
 };
 
 struct cnn_rng cnn_rng_at(uint64_t seed, enum cnn_stream stream, uint64_t index);
