@@ -12,7 +12,7 @@ LIBS := -lyaml -ljansson -lz -lm -lpthread
 
 # What `make deps` installs. clang-format and clang-tidy are of one version everywhere, for others format and warn otherwise.
 PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
-            clang-format-14 clang-tidy-14 shellcheck mandoc
+            libpng-dev chromium clang-format-14 clang-tidy-14 shellcheck mandoc
 
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
@@ -42,7 +42,7 @@ TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
-MAN := $(sort $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[15])) $(BUILD)/man/cnn-model.5)
+MAN := $(sort $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[157])) $(BUILD)/man/cnn-model.5)
 
 all: $(BUILD)/cnn $(BUILD)/libcnn.a $(MAN) ## the program, the library and the manual (the default)
 
@@ -82,7 +82,7 @@ $(BUILD)/prefix: force
 
 $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng
 
 $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libcnn.a
 	@mkdir -p $(@D)

@@ -64,8 +64,8 @@ struct cnn_node {
     bool dx_over_dy;       /* backward may write dx[0] over dy */
     const char *warning;   /* e.g. pixels never seen; NULL */
 
-    bool literal;  /* the description gives the values of its parameters */
-    bool sees_all; /* every output value depends on the whole input */
+    bool literal;   /* the description gives the values of its parameters */
+    bool sees_all;  /* every output value depends on the whole input */
     bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
 
     /* Set by the graph: what one output value sees of the network's input, and how the output's values lie on it: positions and the distance in pixels

@@ -130,6 +130,10 @@ void cnn_model_probabilities(const cnn_model *model, const float *output, size_t
  * pixels: c * h * w floats. */
 cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag);
 
+/* One input of whatever kind, by the path's ending: .npy (one image) and .txt or .csv (rows of numbers, a blank line between channels) go in as they are, all
+ * else is an image file. pixels: c * h * w floats. */
+cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag);
+
 typedef struct cnn_prediction {
     size_t index;
     const char *name;
@@ -146,11 +150,78 @@ void cnn_model_top(const cnn_model *model, const float *probabilities, size_t to
 cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images, size_t *count, cnn_diag *diag);
 cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank, cnn_diag *diag);
 
+/* ---- Looking inside ---- */
+
+/* The index of the layer of that name; CNN_INVALID, with the nearest name as hint, where there is none. */
+cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer, cnn_diag *diag);
+
+/* The output of a layer for one image (NCHW, in evaluation mode): the numbers of its shape. */
+cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values, cnn_diag *diag);
+
+/* The arithmetic behind one number that a layer gives for one image. */
+typedef struct cnn_explanation {
+    char *text;       /* the terms and what they come to, lines; free() it */
+    double value;     /* what they come to, in double */
+    float activation; /* the number that the network computed */
+} cnn_explanation;
+cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel, size_t row, size_t column, cnn_explanation *out,
+                       cnn_diag *diag);
+
+typedef enum cnn_picture_kind {
+    CNN_PICTURE_FEATMAPS,  /* all maps of a layer on one sheet */
+    CNN_PICTURE_FILTERS,   /* a layer's kernels */
+    CNN_PICTURE_HEATMAP,   /* the sum of a layer's maps over the picture */
+    CNN_PICTURE_GRADCAM,   /* where a class is seen: Selvaraju et al., "Grad-CAM", 2017 */
+    CNN_PICTURE_SALIENCY,  /* gradient of a class to the input; and SmoothGrad, Smilkov et al. 2017 */
+    CNN_PICTURE_OCCLUSION, /* how a class's probability drops when a patch is hidden: Zeiler and Fergus 2014 */
+    CNN_PICTURE_ARGMAX,    /* at each position the strongest channel */
+    CNN_PICTURE_RECEPTIVE, /* what one output position sees */
+    CNN_PICTURE_EXCITE,    /* the input that most excites a channel or class: Erhan et al. 2009 */
+    CNN_PICTURE_KINDS
+} cnn_picture_kind;
+
+const char *cnn_picture_kind_name(cnn_picture_kind kind); /* "featmaps" */
+const char *cnn_picture_kind_help(cnn_picture_kind kind); /* one line */
+
+typedef enum cnn_palette {
+    CNN_PALETTE_HEAT,  /* dark blue to yellow, lightness rising evenly */
+    CNN_PALETTE_GREY,  /* bright is strong */
+    CNN_PALETTE_DARK,  /* dark is strong */
+    CNN_PALETTE_SIGNED /* blue below zero, white at zero, red above */
+} cnn_palette;
+
+#define CNN_NO_INDEX SIZE_MAX
+
+typedef struct cnn_visualize_options {
+    const char *directory;     /* made where it is missing */
+    unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
+    const char *const *layers; /* names; none: those that fit the kind */
+    size_t layer_count;
+    const char *label;                                /* the true class, by name or number; NULL: unknown */
+    const char *class_name;                           /* the class to explain, by name or number; NULL: the predicted one */
+    size_t channel;                                   /* excite: of the layer; CNN_NO_INDEX: the class is excited, or with layers: channel 0 */
+    size_t row, column;                               /* receptive: the position in the layer's map; CNN_NO_INDEX: its middle */
+    cnn_palette palette;                              /* of feature maps and heat maps */
+    bool one_scale;                                   /* feature maps of a layer share one scale; else each has its own */
+    bool each;                                        /* also one PNG per map */
+    bool npy;                                         /* also the numbers */
+    uint64_t seed;                                    /* of SmoothGrad's noise and of excite's start */
+    void (*written)(void *context, const char *path); /* called after each file; may be NULL */
+    void *context;
+    const volatile int *stop; /* as in cnn_evaluate_options */
+} cnn_visualize_options;
+
+/* Writes pictures of what the network does with one input (read as by cnn_model_load_input), and index.html that tells the story. Files of the same names
+ * are replaced, others left alone. */
+cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options, cnn_diag *diag);
+
 /* ---- Evaluation ---- */
 
 typedef struct cnn_evaluate_options {
     const char *data_path; /* NULL: as the description says */
     const char *split;     /* train, val, test; NULL: test */
+    const char *report;    /* also write this HTML file; NULL: none */
+    const char *gallery;   /* also write pictures of the most confident mistakes into this directory; NULL: none */
     void (*progress)(void *context, size_t images, size_t total);
     void *context;
     const volatile int *stop; /* set by a signal handler: stop soon, CNN_INTERRUPTED; may be NULL */
@@ -214,6 +285,9 @@ typedef struct cnn_train_options {
 } cnn_train_options;
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
+
+/* Writes one HTML page that shows the runs in these directories side by side: curves, results, settings that differ. */
+cnn_status cnn_report(const char *const *directories, size_t count, const char *path, cnn_diag *diag);
 
 /* ---- Benchmark ---- */
 

@@ -86,6 +86,11 @@ cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float 
     return status;
 }
 
+cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
+{
+    return cnn_model_load_image(model, path, pixels, diag);
+}
+
 /* The indices of the largest values, largest first; ties to the lower index. */
 static size_t pick_top(const float *probabilities, size_t classes, size_t top, cnn_prediction *predictions)
 {

@@ -1,0 +1,23 @@
+/* From numbers to colours. */
+#ifndef CNN_VIZ_COLOUR_H
+#define CNN_VIZ_COLOUR_H
+
+#include "viz/canvas.h"
+
+#define CNN_COLOUR_NAN ((struct cnn_colour){255, 0, 255}) /* not a number, or infinite */
+
+/* The smallest and largest of count numbers that are finite; nan counts the others. All zero where none is finite. */
+struct cnn_range {
+    float low, high;
+    size_t nan;
+};
+struct cnn_range cnn_range_of(const float *values, size_t count);
+
+/* The colour of value on a scale from low to high (SIGNED: from -m to m, m the larger magnitude of the two). low == high: the middle for SIGNED,
+ * else the lowest colour. */
+struct cnn_colour cnn_palette_colour(cnn_palette palette, struct cnn_range range, float value);
+
+/* A colour for channel i of count, well apart from its neighbours': for argmax. */
+struct cnn_colour cnn_channel_colour(size_t i, size_t count);
+
+#endif
