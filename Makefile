@@ -129,8 +129,8 @@ fuzz: ## feeds damaged files to every reader, SECONDS=30 for each (clang)
 asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) test BUILD=$(BUILD)-asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
-# clang-tidy and editors take their flags from compile_flags.txt; parallel.c would need clang's OpenMP.
-TIDY_SRC := $(filter-out src/util/parallel.c,$(LIB_SRC)) $(CLI_SRC)
+# clang-tidy and editors take their flags from compile_flags.txt; parallel.c would need clang's OpenMP, and viz/stb.c is Debian's stb_image_write.
+TIDY_SRC := $(filter-out src/util/parallel.c src/viz/stb.c,$(LIB_SRC)) $(CLI_SRC)
 lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where warnings are errors
 	$(MAKE) all $(TEST_SRC:%.c=$(BUILD)-lint/%) $(EXAMPLE_SRC:%.c=$(BUILD)-lint/%) BUILD=$(BUILD)-lint WERROR=-Werror
 	mandoc -Tlint -W warning $(MAN)
@@ -147,23 +147,25 @@ format-check: ## fails where `make format` would change something
 bench: $(BUILD)/cnn ## times training and inference of every description in configs/
 	for config in configs/*.yaml; do $(BUILD)/cnn bench $$config && $(BUILD)/cnn bench $$config --infer || exit 1; done
 
-# Models with their cards, and descriptions.
-SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml)
+# Models with their cards, descriptions, lessons with their inputs.
+SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt) docs/lessons.md
 MAN1 := $(filter %.1,$(MAN))
 MAN5 := $(filter %.5,$(MAN))
+MAN7 := $(filter %.7,$(MAN))
 install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -D -m 755 $(BUILD)/cnn $(DESTDIR)$(PREFIX)/bin/cnn
 	install -D -m 644 $(BUILD)/libcnn.a $(DESTDIR)$(PREFIX)/lib/libcnn.a
 	install -D -m 644 src/include/cnn.h $(DESTDIR)$(PREFIX)/include/cnn.h
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(foreach n,1 5 7,$(DESTDIR)$(PREFIX)/share/man/man$(n))
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' src/cnn.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/cnn.pc
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
 	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
 
 uninstall: ## removes what install put there
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn lib/libcnn.a lib/pkgconfig/cnn.pc include/cnn.h \
-	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%)
+	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%) $(MAN7:$(BUILD)/man/%=share/man/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/share/cnn
 
 clean: ## remove what was built

@@ -12,7 +12,7 @@
 enum { MATRIX_MAX = 20, PAIRS_MAX = 10 };
 
 struct settings {
-    const char *data, *split, *weights;
+    const char *data, *split, *weights, *report, *gallery;
     bool json;
     size_t threads;
     struct cnn_option_list set;
@@ -21,6 +21,8 @@ struct settings {
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
     {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0, "train, val or test (default: test)"},
+    {"report", 0, CNN_OPTION_TEXT, offsetof(struct settings, report), "FILE", 0, 0, "also write the result as a web page"},
+    {"gallery", 0, CNN_OPTION_TEXT, offsetof(struct settings, gallery), "DIR", 0, 0, "also write a page of the most confident mistakes into DIR"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
@@ -206,6 +208,8 @@ static cnn_status evaluate(cnn_model *model, const struct settings *settings, cn
     const cnn_evaluate_options evaluate_options = {
         .data_path = settings->data,
         .split = settings->split,
+        .report = settings->report,
+        .gallery = settings->gallery,
         .progress = show_progress,
         .stop = cnn_command_catch_signals("\n"),
     };

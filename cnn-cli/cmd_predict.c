@@ -173,9 +173,9 @@ static cnn_status predict_npy(struct prediction *p, const char *path)
     return status;
 }
 
-static cnn_status predict_image(struct prediction *p, const char *path)
+static cnn_status predict_one(struct prediction *p, const char *path)
 {
-    cnn_status status = cnn_model_load_image(p->model, path, p->image, p->diag);
+    cnn_status status = cnn_model_load_input(p->model, path, p->image, p->diag);
 
     return status == CNN_OK ? predict_batch(p, path, p->image, 1, 0, true) : status;
 }
@@ -183,7 +183,7 @@ static cnn_status predict_image(struct prediction *p, const char *path)
 static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
 {
     for (size_t i = 0; i < inputs->count; i++) {
-        cnn_status status = cnn_path_ends(inputs->paths[i], ".npy") ? predict_npy(p, inputs->paths[i]) : predict_image(p, inputs->paths[i]);
+        cnn_status status = cnn_path_ends(inputs->paths[i], ".npy") ? predict_npy(p, inputs->paths[i]) : predict_one(p, inputs->paths[i]);
 
         cnn_print_messages(p->diag);
         p->failed = p->failed || status != CNN_OK;
@@ -284,7 +284,8 @@ const struct cnn_command cnn_command_predict = {
     .details = "MODEL is a .yaml or .safetensors file or a run directory; where the first operand\n"
                "is none, it is an input, and the model that ships with the program is used.\n"
                "INPUT is a PNG, JPEG or BMP file, a folder of such files, '-' for an image on\n"
-               "standard input, or a .npy array [N,C,H,W] or [C,H,W] that is used as it is.\n",
+               "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
+               "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

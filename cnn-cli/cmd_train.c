@@ -54,7 +54,7 @@ static void on_start(struct progress *progress, const cnn_event *event)
     fprintf(stderr, "on %s images, ", cnn_show_integer(event->train_images).text);
     fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
     fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(), cnn_threads() == 1 ? "" : "s");
-    fprintf(stderr, "the run is in %s\n", event->directory);
+    fprintf(stderr, "the run is in %s\nreport: %s/report.html\n", event->directory, event->directory);
 }
 
 static void on_step(struct progress *progress, const cnn_event *event)
@@ -191,7 +191,8 @@ const struct cnn_command cnn_command_train = {
     .summary = "Train the network that a description describes",
     .details = "CONFIG is a YAML description ('cnn help layers', 'cnn help data' and so on list its\n"
                "keys). The run's directory gets config.yaml, best.safetensors, last.safetensors,\n"
-               "steps.csv and epochs.csv; its name is all that goes to standard output.\n"
+               "steps.csv, epochs.csv, health.csv, and report.html, which shows how it goes;\n"
+               "its name is all that goes to standard output.\n"
                "An interrupt (Ctrl-C) saves the state; --resume goes on from there.\n",
     .options = options,
     .settings_size = sizeof(struct settings),

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "near.h"
+#include "report/health.h"
 #include "scratch.h"
 #include "util/file.h"
 
@@ -121,6 +123,7 @@ static void assert_same_run(struct scratch *s, const char *a, const char *b)
     assert_same_file(s, a, b, "config.yaml");
     assert_same_file(s, a, b, "best.safetensors");
     assert_same_file(s, a, b, "last.safetensors");
+    assert_same_file(s, a, b, "health.csv");
     assert_same_table(s, a, b, "steps.csv");
     assert_same_table(s, a, b, "epochs.csv");
 }
@@ -186,6 +189,7 @@ static void test_finished_run_goes_on_when_epochs_are_added(void **state)
     assert_int_equal(train(s, "run", true, &watcher, "train.epochs=4"), CNN_OK);
     assert_int_equal(watcher.seen, 5);
     assert_same_file(s, "longer", "run", "last.safetensors");
+    assert_same_file(s, "longer", "run", "health.csv");
     assert_same_file(s, "longer", "run", "config.yaml");
 }
 
@@ -196,10 +200,13 @@ static void test_tables_are_cut_back_when_a_run_that_crashed_is_resumed(void **s
     assert_int_equal(train(s, "whole", false, NULL, NULL), CNN_OK);
     assert_int_equal(train(s, "run", false, &watcher, NULL), CNN_INTERRUPTED);
     FILE *steps = fopen(scratch_path(s, "run/steps.csv"), "a"), *epochs = fopen(scratch_path(s, "run/epochs.csv"), "a");
+    FILE *health = fopen(scratch_path(s, "run/health.csv"), "a");
     fputs("8,2,1,1,1\n10,2,1", steps);
     fputs("2,1,1,1,1,1,1\n", epochs);
+    fputs("2,conv1,0,,1,1,1,1\n2,batch_no", health);
     fclose(steps);
     fclose(epochs);
+    fclose(health);
     assert_int_equal(train(s, "run", true, NULL, NULL), CNN_OK);
     assert_same_run(s, "whole", "run");
 }
@@ -224,6 +231,88 @@ static void test_tables_have_a_row_for_every_log_step_and_epoch(void **state)
     assert_memory_equal(text, "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n1,", 67);
     assert_non_null(strstr(text, "\n2,"));
     free(text);
+}
+
+static void test_health_has_a_row_for_every_layer_and_epoch(void **state)
+{
+    struct scratch *s = prepare(state);
+    const char *layers[] = {"conv1", "batch_norm1", "dense1"};
+    assert_int_equal(train(s, "run", false, NULL, "train={steps: 7, batch_size: 16, schedule: {type: linear}}"), CNN_OK);
+    struct cnn_health_row *rows;
+    size_t count;
+    assert_int_equal(cnn_health_read(scratch_path(s, "run/health.csv"), &rows, &count, s->diag), CNN_OK);
+    assert_int_equal(count, 6);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(rows[i].epoch, 1 + i / 3);
+        assert_string_equal(rows[i].layer, layers[i % 3]);
+        assert_int_equal(rows[i].channels, i % 3 == 1 ? 4 : 0);
+        assert_true(rows[i].gradient_norm > 0 && rows[i].weight_norm > 0 && rows[i].update_norm > 0);
+        assert_near(rows[i].lr_factor, i < 3 ? 3 / 7.0 : 1 / 7.0, 1e-6); /* steps 5 and 7 */
+    }
+    free(rows);
+}
+
+static bool is_open(struct scratch *s)
+{
+    size_t size;
+    char *page = read_output(s, "run", "report.html", &size);
+    bool found = strstr(page, "http-equiv=\"refresh\"") != NULL;
+    free(page);
+    return found;
+}
+
+struct reader { /* looks at the page in the middle of a run, and blocks it if told so */
+    struct scratch *s;
+    bool block, open_at_first, open_at_seventh;
+    size_t warnings;
+    volatile int stop;
+};
+
+static void read_page(void *context, const cnn_event *event)
+{
+    struct reader *reader = context;
+    reader->warnings += event->kind == CNN_EVENT_WARNING && strstr(event->text, "report.html");
+    if (event->kind == CNN_EVENT_START && reader->block)
+        assert_int_equal(mkdir(scratch_path(reader->s, "run/report.html"), 0777), 0);
+    if (event->kind != CNN_EVENT_STEP || reader->block)
+        return;
+    if (event->step == 1)
+        reader->open_at_first = is_open(reader->s);
+    if (event->step == 7) { /* of five in an epoch */
+        reader->open_at_seventh = is_open(reader->s);
+        reader->stop = 1;
+    }
+}
+
+static cnn_status train_read(struct scratch *s, struct reader *reader)
+{
+    char config[128], directory[128];
+    snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
+    snprintf(directory, sizeof directory, "%s/run", s->folder);
+    return cnn_train(&(cnn_train_options){.config = config, .directory = directory, .event = read_page, .context = reader, .stop = &reader->stop},
+                     s->diag);
+}
+
+static void test_report_reads_itself_again_while_the_run_goes_on(void **state)
+{
+    struct scratch *s = prepare(state);
+    struct reader reader = {.s = s};
+    assert_int_equal(train_read(s, &reader), CNN_INTERRUPTED);
+    assert_true(reader.open_at_first && reader.open_at_seventh);
+    assert_false(is_open(s));
+    assert_int_equal(train(s, "run", true, NULL, NULL), CNN_OK);
+    assert_false(is_open(s));
+}
+
+static void test_report_that_cannot_be_written_is_one_warning(void **state)
+{
+    struct scratch *s = prepare(state);
+    struct reader reader = {.s = s, .block = true};
+    assert_int_equal(train(s, "whole", false, NULL, NULL), CNN_OK);
+    assert_int_equal(train_read(s, &reader), CNN_OK);
+    assert_int_equal(reader.warnings, 1);
+    assert_int_equal(cnn_diag_count(s->diag), 0);
+    assert_same_run(s, "whole", "run");
 }
 
 static void test_training_learns_its_images_by_heart_when_they_are_few(void **state)
@@ -346,6 +435,9 @@ int main(void)
         TEST(test_finished_run_goes_on_when_epochs_are_added),
         TEST(test_tables_are_cut_back_when_a_run_that_crashed_is_resumed),
         TEST(test_tables_have_a_row_for_every_log_step_and_epoch),
+        TEST(test_health_has_a_row_for_every_layer_and_epoch),
+        TEST(test_report_reads_itself_again_while_the_run_goes_on),
+        TEST(test_report_that_cannot_be_written_is_one_warning),
         TEST(test_training_learns_its_images_by_heart_when_they_are_few),
         TEST(test_best_checkpoint_evaluates_to_the_logged_accuracy),
         TEST(test_training_stops_when_the_loss_is_lost),

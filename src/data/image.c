@@ -66,46 +66,95 @@ static const char *describe_unknown(const stbi_uc *bytes, size_t size)
     return size > 0 ? "not a PNG, JPEG or BMP image" : "it is empty";
 }
 
-static cnn_status decode(const char *name, const stbi_uc *bytes, size_t size, cnn_shape shape, uint8_t *out, cnn_diag *diag)
+/* Fills in the size of the picture in image->bytes. */
+static cnn_status read_header(struct cnn_image *image, cnn_diag *diag)
 {
-    int w, h, file_channels, channels = (int)shape.c;
-    const char *damage = cnn_image_check(bytes, size);
+    const stbi_uc *bytes = (const stbi_uc *)image->bytes;
+    int w, h, file_channels;
+    const char *damage = cnn_image_check(bytes, image->size);
     if (damage)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, damage);
-    bool known = stbi_info_from_memory(bytes, (int)size, &w, &h, &file_channels);
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, damage);
+    bool known = stbi_info_from_memory(bytes, (int)image->size, &w, &h, &file_channels);
     if (known && h < 0 && h >= -INT32_MAX) /* a BMP with its top row first */
         h = -h;
     if (!known || w <= 0 || h <= 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, describe_unknown(bytes, size));
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, describe_unknown(bytes, image->size));
     if ((size_t)w > MAX_PIXELS / (size_t)h)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %d x %d pixels are too many (at most 2^28)", name, w, h);
-    bool same = (size_t)w == shape.w && (size_t)h == shape.h;
-    if (!same && !resizable((size_t)h, shape))
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s from %d x %d to %zu x %zu pixels", name, w, h, shape.w, shape.h);
-    stbi_uc *pixels = stbi_load_from_memory(bytes, (int)size, &w, &h, &file_channels, channels);
-    if (!pixels)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", name, stbi_failure_reason());
-    bool done = true;
-    if (same)
-        memcpy(out, pixels, shape.h * shape.w * shape.c);
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %d x %d pixels are too many (at most 2^28)", image->name, w, h);
+    image->width = (size_t)w;
+    image->height = (size_t)h;
+    return CNN_OK;
+}
+
+cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *diag)
+{
+    bool from_stdin = strcmp(path, "-") == 0;
+    struct cnn_image image = {.name = from_stdin ? "standard input" : path};
+    cnn_status status =
+        from_stdin ? read_stdin(&image.bytes, &image.size, diag) : cnn_file_read(path, MAX_FILE_BYTES, &image.bytes, &image.size, diag);
+    if (status == CNN_OK)
+        status = read_header(&image, diag);
+    if (status == CNN_OK)
+        *out = image;
     else
-        done = stbir_resize_uint8(pixels, w, h, 0, out, (int)shape.w, (int)shape.h, 0, channels);
-    stbi_image_free(pixels);
-    return done ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", name);
+        cnn_image_close(&image);
+    return status;
+}
+
+void cnn_image_close(struct cnn_image *image)
+{
+    free(image->bytes);
+    stbi_image_free(image->pixels);
+    *image = (struct cnn_image){0};
+}
+
+/* Image files give 1, 3 or 4 channels. */
+static cnn_status check_shape(cnn_shape shape, cnn_diag *diag)
+{
+    if (shape.rank == 3 && shape.h > 0 && shape.w > 0 && (shape.c == 1 || shape.c == 3 || shape.c == 4))
+        return CNN_OK;
+    return cnn_fail(diag, CNN_INVALID, NULL, "image files give 1, 3 or 4 channels, the network's input has %zu", shape.c);
+}
+
+cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag)
+{
+    int w, h, file_channels;
+    if (image->pixels && image->channels == channels)
+        return CNN_OK;
+    stbi_image_free(image->pixels);
+    image->channels = channels;
+    image->pixels = stbi_load_from_memory((const stbi_uc *)image->bytes, (int)image->size, &w, &h, &file_channels, (int)channels);
+    return image->pixels ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, stbi_failure_reason());
+}
+
+cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag)
+{
+    int w = (int)image->width, h = (int)image->height;
+    bool same = image->width == shape.w && image->height == shape.h, done = true;
+    cnn_status status = check_shape(shape, diag);
+    if (status == CNN_OK && !same && !resizable(image->height, shape))
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s from %d x %d to %zu x %zu pixels", image->name, w, h, shape.w, shape.h);
+    if (status == CNN_OK)
+        status = cnn_image_decode(image, shape.c, diag);
+    if (status != CNN_OK)
+        return status;
+    if (same)
+        memcpy(out, image->pixels, shape.h * shape.w * shape.c);
+    else
+        done = stbir_resize_uint8(image->pixels, w, h, 0, out, (int)shape.w, (int)shape.h, 0, (int)shape.c);
+    return done ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", image->name);
 }
 
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag)
 {
-    bool from_stdin = strcmp(path, "-") == 0;
-    if (shape.rank != 3 || shape.h == 0 || shape.w == 0 || (shape.c != 1 && shape.c != 3 && shape.c != 4))
-        return cnn_fail(diag, CNN_INVALID, NULL, "image files give 1, 3 or 4 channels, the network's input has %zu", shape.c);
-    char *bytes;
-    size_t size;
-    cnn_status status = from_stdin ? read_stdin(&bytes, &size, diag) : cnn_file_read(path, MAX_FILE_BYTES, &bytes, &size, diag);
+    struct cnn_image image;
+    cnn_status status = check_shape(shape, diag);
+    if (status == CNN_OK)
+        status = cnn_image_open(path, &image, diag);
     if (status != CNN_OK)
         return status;
-    status = decode(from_stdin ? "standard input" : path, (const stbi_uc *)bytes, size, shape, out, diag);
-    free(bytes);
+    status = cnn_image_bring(&image, shape, out, diag);
+    cnn_image_close(&image);
     return status;
 }
 

@@ -10,6 +10,20 @@
  * path and reason. */
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag);
 
+/* The same for a picture that is wanted in several shapes: read once, and decoded once as long as the channels stay the same. */
+struct cnn_image {
+    const char *name;     /* for messages: the path, which stays the caller's */
+    size_t width, height; /* in the file */
+    char *bytes;          /* the file */
+    size_t size;
+    uint8_t *pixels; /* decoded, width * height * channels; NULL before */
+    size_t channels;
+};
+cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *diag);
+cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag); /* into pixels, 1, 3 or 4 channels */
+cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag);
+void cnn_image_close(struct cnn_image *image); /* a zeroed one is legal */
+
 /* Whether a file's name ends like an image's: .png .jpg .jpeg .bmp, any case. */
 bool cnn_image_name(const char *path);
 

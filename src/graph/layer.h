@@ -39,9 +39,11 @@ static inline bool cnn_role_trained(enum cnn_role role)
     return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS;
 }
 
-/* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own position. */
+/* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own position. pad_before: rows above and columns to the left that
+ * padding adds, which hold what border says. */
 struct cnn_window {
-    size_t kernel[2], stride[2], dilation[2];
+    size_t kernel[2], stride[2], dilation[2], pad_before[2];
+    enum cnn_padding_mode border;
 };
 
 /* One layer of one network. The graph fills in the first block, the layer's infer the rest. */
@@ -90,11 +92,18 @@ struct cnn_call {
     float *scratch;
 };
 
+/* What is to be explained: one number of a layer's output. */
+struct cnn_question {
+    size_t channel, row, column;
+    size_t input;                 /* the input channel whose products are to be shown; CNN_NO_INDEX: the layer chooses */
+    const struct cnn_node *nodes; /* all of the graph, for the names of what is read */
+};
+
 struct cnn_layer_type {
     struct cnn_variant variant;    /* name, help, keys, size of the settings */
     size_t min_inputs, max_inputs; /* number of `from` names; max 0: any number */
 
-    /* From settings and in: everything in the second block of the node. The node comes zeroed but for window, which is all ones. */
+    /* From settings and in: everything in the second block of the node. The node comes zeroed but for window's kernel, stride and dilation: ones. */
     cnn_status (*infer)(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag);
 
     /* First values of the stored tensor in slot. NULL for layers without any. */
@@ -115,9 +124,9 @@ struct cnn_layer_type {
     /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to say. */
     void (*describe)(const struct cnn_node *node, struct cnn_text *out);
 
-    /* The arithmetic behind one number of the last forward in evaluation mode, of the first image: y at channel at[0], row at[1], column at[2]. Writes it
-     * out in full, lines of text that end with the value they come to, and returns that value (computed from the terms written, in double). */
-    double (*explain)(const struct cnn_call *call, const size_t at[3], struct cnn_text *out);
+    /* Of every type: the arithmetic behind one number of the last forward in evaluation mode, of the first image. Writes it out in full, lines of text
+     * that end with the value they come to, and returns that value (computed from the terms written, in double). */
+    double (*explain)(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
 };
 
 /* Every type, in the order of layers.def. */

@@ -158,14 +158,17 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
 /* The output of a layer for one image (NCHW, in evaluation mode): the numbers of its shape. */
 cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values, cnn_diag *diag);
 
-/* The arithmetic behind one number that a layer gives for one image. */
+#define CNN_NO_INDEX SIZE_MAX
+
+/* The arithmetic behind one number that a layer gives for one image. input_channel: the one whose products are shown; CNN_NO_INDEX: all where they are
+ * few, else the one that counts most. */
 typedef struct cnn_explanation {
     char *text;       /* the terms and what they come to, lines; free() it */
     double value;     /* what they come to, in double */
     float activation; /* the number that the network computed */
 } cnn_explanation;
-cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel, size_t row, size_t column, cnn_explanation *out,
-                       cnn_diag *diag);
+cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel, size_t row, size_t column, size_t input_channel,
+                       cnn_explanation *out, cnn_diag *diag);
 
 typedef enum cnn_picture_kind {
     CNN_PICTURE_FEATMAPS,  /* all maps of a layer on one sheet */
@@ -190,8 +193,6 @@ typedef enum cnn_palette {
     CNN_PALETTE_SIGNED /* blue below zero, white at zero, red above */
 } cnn_palette;
 
-#define CNN_NO_INDEX SIZE_MAX
-
 typedef struct cnn_visualize_options {
     const char *directory;     /* made where it is missing */
     unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
@@ -207,6 +208,8 @@ typedef struct cnn_visualize_options {
     bool npy;                                         /* also the numbers */
     uint64_t seed;                                    /* of SmoothGrad's noise and of excite's start */
     void (*written)(void *context, const char *path); /* called after each file; may be NULL */
+    /* Called once, before the files, where the outputs are classes: their probabilities, or NULL where one is no number. May be NULL. */
+    void (*answer)(void *context, const float *probabilities, size_t classes);
     void *context;
     const volatile int *stop; /* as in cnn_evaluate_options */
 } cnn_visualize_options;
@@ -286,7 +289,8 @@ typedef struct cnn_train_options {
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
 
-/* Writes one HTML page that shows the runs in these directories side by side: curves, results, settings that differ. */
+/* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the best model, the description; of several: curves and results
+ * side by side, and the settings that differ. Nothing is evaluated. */
 cnn_status cnn_report(const char *const *directories, size_t count, const char *path, cnn_diag *diag);
 
 /* ---- Benchmark ---- */

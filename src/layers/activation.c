@@ -1,7 +1,7 @@
 /* The activation functions as layers of their own. They differ in their formula, which the kernels hold, so one file serves all:
  * relu max(0, x); relu6 min(max(0, x), 6); leaky_relu x or slope * x; elu x or exp(x) - 1; sigmoid 1 / (1 + exp(-x)); tanh; gelu x * (1 + erf(x / sqrt 2)) / 2;
  * silu x * sigmoid(x); hardswish x * relu6(x + 3) / 6; softmax exp(x) / sum of exp over the channels. */
-#include "graph/layer.h"
+#include "layers/explain.h"
 
 struct settings {
     double negative_slope; /* leaky_relu alone reads it */
@@ -44,6 +44,21 @@ static void backward(const struct cnn_call *call)
         call->kernels->activation_backward(*activation, call->n * s.h * s.w, s.c, call->x[0], call->y, call->dy, call->dx[0]);
 }
 
+static double input_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
+{
+    return cnn_explain_input(call, q, 0, channel);
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+{
+    const struct cnn_activation *activation = call->node->state;
+    cnn_explain_begin(call->node, q, out);
+    cnn_text_printf(out, "%s of x, the same place of %s\n", call->node->type->variant.name, cnn_explain_source(call->node, q, 0));
+    if (activation->kind != CNN_ACT_SOFTMAX) /* whose own lines say it */
+        cnn_text_printf(out, "%s: %s\n", call->node->type->variant.name, call->node->type->variant.help);
+    return cnn_explain_activation(call, q, *activation, input_at, out);
+}
+
 #define ACTIVATION(name, kind, help, keys)                                                                                                           \
     static cnn_status infer_##name(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)                                                   \
     {                                                                                                                                                \
@@ -56,6 +71,7 @@ static void backward(const struct cnn_call *call)
         .infer = infer_##name,                                                                                                                       \
         .forward = forward,                                                                                                                          \
         .backward = backward,                                                                                                                        \
+        .explain = explain,                                                                                                                          \
     };
 
 ACTIVATION(relu, CNN_ACT_RELU, "max(0, x)", no_keys)

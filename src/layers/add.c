@@ -1,4 +1,5 @@
 /* Add: the sum of several values of one shape, for residual connections. He et al., "Deep Residual Learning", 2015. */
+#include "layers/explain.h"
 #include "layers/weighted.h"
 
 #include <string.h>
@@ -62,10 +63,31 @@ static void backward(const struct cnn_call *call)
             memcpy(call->dx[i], call->dy, call->n * cnn_shape_count(s) * sizeof(float));
 }
 
+static double sum_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
+{
+    double sum = 0;
+    for (size_t i = 0; i < call->node->input_count; i++)
+        sum += cnn_explain_input(call, q, i, channel);
+    return sum;
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+{
+    const struct cnn_node *node = call->node;
+    cnn_explain_begin(node, q, out);
+    cnn_text_printf(out, "the same place of its %zu inputs, added\n", node->input_count);
+    struct cnn_sum sum = cnn_sum_begin(out);
+    for (size_t i = 0; i < node->input_count; i++)
+        cnn_sum_add(&sum, "%s (%.99s)", cnn_explain_factor(cnn_explain_input(call, q, i, q->channel)).text, cnn_explain_source(node, q, i));
+    cnn_sum_end(&sum, sum_at(call, q, q->channel));
+    return cnn_explain_activation(call, q, activation_of(node), sum_at, out);
+}
+
 const struct cnn_layer_type cnn_layer_add = {
     .variant = {"add", "sum of several layers' outputs (from: [a, b])", keys, sizeof(struct settings)},
     .min_inputs = 2,
     .infer = infer,
     .forward = forward,
     .backward = backward,
+    .explain = explain,
 };

@@ -1,5 +1,8 @@
 /* Batch normalisation, Ioffe and Szegedy 2015: y = gamma * (x - mean) / sqrt(var + eps) + beta for each channel. In training mean and biased variance are the
  * batch's; the running averages take the unbiased variance (as PyTorch) and serve in evaluation. */
+#include <math.h>
+
+#include "layers/explain.h"
 #include "layers/weighted.h"
 
 enum { SLOT_GAMMA, SLOT_BETA, SLOT_MEAN, SLOT_VARIANCE, SLOT_BATCH, SLOT_LINEAR }; /* BATCH: mean and variance of this batch */
@@ -122,6 +125,28 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
                     node->out.c);
 }
 
+static double normalised_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
+{
+    double x = cnn_explain_input(call, q, 0, channel), variance = (double)call->value[SLOT_VARIANCE][channel];
+    return (x - (double)call->value[SLOT_MEAN][channel]) / sqrt(variance + (double)geometry(call->node, 1).eps) *
+               (double)call->value[SLOT_GAMMA][channel] +
+           (double)call->value[SLOT_BETA][channel];
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+{
+    const struct cnn_node *node = call->node;
+    cnn_explain_begin(node, q, out);
+    cnn_text_printf(out, "(x - mean) / sqrt(variance + eps) * weight + bias, where x is the same place of %s\n", cnn_explain_source(node, q, 0));
+    cnn_text_printf(out, "mean and variance are the running averages of channel %zu, weight and bias what it learned\n", q->channel);
+    cnn_text_printf(out, "(%s - %s) / sqrt(%s + %s) * %s + %s = %s\n", cnn_explain_number(cnn_explain_input(call, q, 0, q->channel)).text,
+                    cnn_explain_factor((double)call->value[SLOT_MEAN][q->channel]).text,
+                    cnn_explain_number((double)call->value[SLOT_VARIANCE][q->channel]).text, cnn_explain_number((double)geometry(node, 1).eps).text,
+                    cnn_explain_factor((double)call->value[SLOT_GAMMA][q->channel]).text,
+                    cnn_explain_factor((double)call->value[SLOT_BETA][q->channel]).text, cnn_explain_number(normalised_at(call, q, q->channel)).text);
+    return cnn_explain_activation(call, q, activation_of(node), normalised_at, out);
+}
+
 const struct cnn_layer_type cnn_layer_batch_norm = {
     .variant = {"batch_norm", "normalises every channel over the batch, then scales and shifts it", keys, sizeof(struct settings)},
     .min_inputs = 1,
@@ -132,4 +157,5 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .forward = forward,
     .backward = backward,
     .describe = describe,
+    .explain = explain,
 };

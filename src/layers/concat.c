@@ -1,5 +1,5 @@
 /* Concat: joins the channels of several values whose heights and widths agree. */
-#include "graph/layer.h"
+#include "layers/explain.h"
 
 #include <string.h>
 
@@ -55,6 +55,22 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
     cnn_text_printf(out, " = %zu\n", node->out.c);
 }
 
+static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+{
+    const struct cnn_node *node = call->node;
+    size_t input = 0, first = 0;
+    while (q->channel - first >= node->in[input].c)
+        first += node->in[input++].c;
+    double value = cnn_explain_input(call, q, input, q->channel - first);
+    cnn_explain_begin(node, q, out);
+    cnn_text_printf(out, "comes from %s, input %zu of %zu, which gives ", cnn_explain_source(node, q, input), input + 1, node->input_count);
+    cnn_explain_range("channel", (ptrdiff_t)first, 1, node->in[input].c, out);
+    cnn_text_printf(out, " here\n");
+    cnn_text_printf(out, "channel %zu - %zu = %zu of %s there = %s\n", q->channel, first, q->channel - first, cnn_explain_source(node, q, input),
+                    cnn_explain_number(value).text);
+    return value;
+}
+
 const struct cnn_layer_type cnn_layer_concat = {
     .variant = {"concat", "joins the channels of several layers (from: [a, b])", keys, 0},
     .min_inputs = 1,
@@ -62,4 +78,5 @@ const struct cnn_layer_type cnn_layer_concat = {
     .forward = forward,
     .backward = backward,
     .describe = describe,
+    .explain = explain,
 };

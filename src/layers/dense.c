@@ -45,5 +45,6 @@ const struct cnn_layer_type cnn_layer_dense = {
     .max_inputs = 1,
     .infer = infer,
     .describe = describe,
+    .explain = cnn_dense_explain,
     CNN_WEIGHTED_MEMBERS,
 };

@@ -27,5 +27,6 @@ const struct cnn_layer_type cnn_layer_depthwise_conv = {
     .max_inputs = 1,
     .infer = infer,
     .describe = cnn_convolution_describe,
+    .explain = cnn_convolution_explain,
     CNN_WEIGHTED_MEMBERS,
 };

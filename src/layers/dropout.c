@@ -1,6 +1,6 @@
 /* Dropout, Srivastava et al. 2014, inverted: in training a share `rate` of the values becomes 0 and the rest is scaled by 1 / (1 - rate); in evaluation
  * nothing happens. Backward draws the same mask again from the step's seed. */
-#include "graph/layer.h"
+#include "layers/explain.h"
 
 #include <string.h>
 
@@ -42,6 +42,15 @@ static void backward(const struct cnn_call *call)
         apply(call, call->dy, call->dx[0]);
 }
 
+static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+{
+    double x = cnn_explain_input(call, q, 0, q->channel);
+    cnn_explain_begin(call->node, q, out);
+    cnn_text_printf(out, "outside training nothing is dropped\nthe same place of %s = %s\n", cnn_explain_source(call->node, q, 0),
+                    cnn_explain_number(x).text);
+    return x;
+}
+
 const struct cnn_layer_type cnn_layer_dropout = {
     .variant = {"dropout", "drops values at random in training", keys, sizeof(struct settings)},
     .min_inputs = 1,
@@ -49,4 +58,5 @@ const struct cnn_layer_type cnn_layer_dropout = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
+    .explain = explain,
 };

@@ -1,4 +1,7 @@
 /* Local response normalisation across channels, Krizhevsky et al. 2012, with PyTorch's 1/size: y = x / (k + alpha / size * sum of x^2 over `size` channels)^beta. */
+#include <math.h>
+
+#include "layers/explain.h"
 #include "layers/window.h"
 
 enum { SLOT_SUMS };
@@ -46,6 +49,42 @@ static void backward(const struct cnn_call *call)
         cnn_lrn_backward(&lrn, call->x[0], call->value[SLOT_SUMS], call->dy, call->dx[0]);
 }
 
+/* The squares of the channels first..last at the question's place, and their sum. */
+static double write_squares(const struct cnn_call *call, const struct cnn_question *q, size_t first, size_t last, struct cnn_text *out)
+{
+    double squares = 0;
+    for (size_t channel = first; channel <= last; channel++) {
+        double x = cnn_explain_input(call, q, 0, channel);
+        squares += x * x;
+    }
+    if (last - first >= CNN_EXPLAIN_ALL) {
+        cnn_text_printf(out, "sum of the squares of channels %zu to %zu = %s\n", first, last, cnn_explain_number(squares).text);
+        return squares;
+    }
+    cnn_text_printf(out, "the squares of channels %zu to %zu:\n", first, last);
+    struct cnn_sum sum = cnn_sum_begin(out);
+    for (size_t channel = first; channel <= last; channel++)
+        cnn_sum_add(&sum, "%s^2", cnn_explain_factor(cnn_explain_input(call, q, 0, channel)).text);
+    cnn_sum_end(&sum, squares);
+    return squares;
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+{
+    const struct cnn_lrn l = geometry(call);
+    size_t before = l.size / 2, after = (l.size - 1) / 2;
+    size_t first = q->channel > before ? q->channel - before : 0, last = q->channel + after < l.channels ? q->channel + after : l.channels - 1;
+    double x = cnn_explain_input(call, q, 0, q->channel);
+    cnn_explain_begin(call->node, q, out);
+    cnn_text_printf(out, "x / (k + alpha / size * sum of squares)^beta, where x is the same place of %s\n", cnn_explain_source(call->node, q, 0));
+    double squares = write_squares(call, q, first, last, out);
+    double y = x / pow((double)l.k + (double)l.alpha / (double)l.size * squares, (double)l.beta);
+    cnn_text_printf(out, "%s / (%s + %s / %zu * %s)^%s = %s\n", cnn_explain_number(x).text, cnn_explain_number((double)l.k).text,
+                    cnn_explain_number((double)l.alpha).text, l.size, cnn_explain_number(squares).text, cnn_explain_number((double)l.beta).text,
+                    cnn_explain_number(y).text);
+    return y;
+}
+
 const struct cnn_layer_type cnn_layer_lrn = {
     .variant = {"lrn", "local response normalisation across neighbouring channels", keys, sizeof(struct settings)},
     .min_inputs = 1,
@@ -53,4 +92,5 @@ const struct cnn_layer_type cnn_layer_lrn = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
+    .explain = explain,
 };

@@ -94,4 +94,5 @@ const struct cnn_layer_type cnn_layer_pool = {
     .forward = cnn_pooling_forward,
     .backward = cnn_pooling_backward,
     .describe = cnn_pooling_describe,
+    .explain = cnn_pooling_explain,
 };

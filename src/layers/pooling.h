@@ -17,5 +17,6 @@ cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sl
 void cnn_pooling_forward(const struct cnn_call *call);
 void cnn_pooling_backward(const struct cnn_call *call);
 void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out);
+double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
 
 #endif

@@ -239,6 +239,7 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
     if (status != CNN_OK)
         return status;
     node->out.c = filters;
+    node->window.border = (enum cnn_padding_mode)window->padding_mode;
     const struct cnn_axis *rows = &sliding.axis[0], *columns = &sliding.axis[1];
     const struct cnn_conv conv = {
         rows->in,     columns->in,     node->in[0].c,  rows->out,

@@ -82,6 +82,10 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
                                  size_t filters, size_t groups, struct cnn_arena *arena, cnn_diag *diag);
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out);
 
+/* explain of conv and depthwise_conv, and of dense. */
+double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
+double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
+
 /* Members of the descriptors. */
 void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
 size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);

@@ -112,6 +112,7 @@ cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
         node->window.kernel[i] = a->kernel;
         node->window.stride[i] = a->stride;
         node->window.dilation[i] = a->dilation;
+        node->window.pad_before[i] = a->before;
     }
     node->out.rank = 3;
     node->out.h = sliding->axis[0].out;

@@ -2,9 +2,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "checkpoint/npy.h"
 #include "data/image.h"
+#include "data/matrix.h"
 #include "model/model.h"
 #include "util/parallel.h"
 
@@ -71,7 +73,7 @@ cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float 
         cnn_status status =
             cnn_fail(diag, CNN_INVALID, NULL, "%s: images cannot be prepared for this network: %s", model->source,
                      model->data.normalize_auto ? "`normalize: auto` is known only after training" : "it does not have 1, 3 or 4 input channels");
-        cnn_hint(diag, "a .npy file goes in as it is");
+        cnn_hint(diag, "numbers in a .npy, .txt or .csv file go in as they are");
         return status;
     }
     uint8_t *bytes = malloc(size);
@@ -86,8 +88,33 @@ cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float 
     return status;
 }
 
+static bool path_ends(const char *path, const char *ending)
+{
+    size_t length = strlen(path), tail = strlen(ending);
+    return length > tail && strcasecmp(path + length - tail, ending) == 0;
+}
+
+static cnn_status load_npy(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
+{
+    float *images = NULL;
+    size_t count = 0;
+    cnn_status status = cnn_model_read_npy(model, path, &images, &count, diag);
+    if (status != CNN_OK)
+        return status;
+    if (count == 1)
+        memcpy(pixels, images, cnn_shape_count(model->graph.input) * sizeof *pixels);
+    else
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds %zu images; one is wanted here", path, count);
+    free(images);
+    return status;
+}
+
 cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
 {
+    if (path_ends(path, ".npy"))
+        return load_npy(model, path, pixels, diag);
+    if (path_ends(path, ".txt") || path_ends(path, ".csv"))
+        return cnn_matrix_read(path, model->graph.input, pixels, diag);
     return cnn_model_load_image(model, path, pixels, diag);
 }
 

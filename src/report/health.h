@@ -5,20 +5,47 @@
 #include "cnn.h"
 #include "util/text.h"
 
-/* One row of health.csv: one layer after one epoch. A number that does not apply is NaN (an empty field). */
+/* One row of health.csv: one layer after one epoch. A number that does not apply is NaN (an empty field). Norms are Euclidean, over the layer's weights and
+ * biases; where a number in them is not finite, they are infinite. */
 struct cnn_health_row {
     size_t epoch;
     char layer[64];       /* cut where longer */
-    double dead;          /* share of the channels of a layer with relu that were zero for every probe image */
-    double gradient_norm; /* Euclidean, over the layer's weights and biases: the last step of the epoch */
-    double weight_norm;
-    double update_norm; /* of the change that step made */
+    size_t channels;      /* of a layer that cuts off at zero (relu, relu6): its maps, or its numbers where it is flat; else 0 */
+    double dead;          /* share of those channels that were zero for every probe image */
+    double gradient_norm; /* the last step of the epoch */
+    double weight_norm;   /* after that step */
+    double update_norm;   /* of the change that step made */
+    double lr_factor;     /* of the schedule in that step: 1 is the full learning rate */
 };
 
-#define CNN_HEALTH_HEADER "epoch,layer,dead,gradient_norm,weight_norm,update_norm\n"
+#define CNN_HEALTH_HEADER "epoch,layer,channels,dead,gradient_norm,weight_norm,update_norm,lr_factor\n"
 
-/* A hint in plain words with its evidence, e.g. "41 % of relu3 never fires ...", for each thing in the rows of one epoch that a user should know, newline
- * after each; nothing where all is well. rows: all of one epoch. */
+/* What hints are about. The thresholds are rules of thumb, not theorems, set so wide that a healthy run stays silent:
+ * - a quarter of the channels dead: Lu et al., "Dying ReLU and Initialization", 2020, on why they do not come back;
+ * - gradients a thousand times smaller or larger at the first layer than at the last: Glorot and Bengio, "Understanding the difficulty of training
+ *   deep feedforward neural networks", 2010, who compare layers in this way; healthy ones stay within a factor of some ten;
+ * - updates of about a thousandth of the weights are usual (Karpathy's notes for Stanford's CS231n, "Ratio of weights:updates"): a hundred times
+ *   more or a thousand times less is not. The lower one is taken at the full learning rate, for schedules end in steps that are meant to be small. */
+#define CNN_HEALTH_DEAD_SHARE     0.25
+#define CNN_HEALTH_GRADIENT_RATIO 1e-3 /* and its inverse */
+#define CNN_HEALTH_UPDATE_MAX     0.1
+#define CNN_HEALTH_UPDATE_MIN     1e-6
+
+enum cnn_health_kind {
+    CNN_HEALTH_NOT_FINITE, /* the first layer of which a number is not finite */
+    CNN_HEALTH_DEAD,       /* each layer with many dead channels */
+    CNN_HEALTH_VANISHING,  /* the first layer's gradient next to the last one's (not where all channels of a layer are dead) ... */
+    CNN_HEALTH_GROWING,    /* ... too small, too large */
+    CNN_HEALTH_FAST,       /* the layer that changed most in one step ... */
+    CNN_HEALTH_SLOW,       /* ... and least */
+    CNN_HEALTH_KINDS
+};
+
+/* The hint of one kind about rows[i], newline after it; false, and nothing added, where there is none. rows: all of one epoch. */
+bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, enum cnn_health_kind kind, struct cnn_text *out);
+
+/* A hint in plain words with its evidence, e.g. "41 % of relu3's 64 channels never fire ...", for each thing in the rows of one epoch that a user should
+ * know, newline after each; nothing where all is well. */
 void cnn_health_hints(const struct cnn_health_row *rows, size_t count, struct cnn_text *out);
 
 /* health.csv: a missing file is empty. *rows is malloc'ed. */

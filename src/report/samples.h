@@ -4,6 +4,10 @@
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "viz/canvas.h"
+
+#define CNN_REPORT_SAMPLES  12 /* the capacity that reports and galleries have room for */
+#define CNN_GALLERY_SAMPLES 24
 
 struct cnn_sample {
     size_t image;            /* index in the data set */
@@ -26,6 +30,9 @@ void cnn_samples_free(struct cnn_samples *samples);
 void cnn_samples_clear(struct cnn_samples *samples);
 /* probabilities: of all classes, for image `image` of the data set. */
 void cnn_samples_add(struct cnn_samples *samples, size_t image, const float *probabilities, size_t classes);
+
+/* A data set's image as a picture, each pixel one pixel: grey, or red, green and blue; further channels are not shown. */
+cnn_status cnn_sample_picture(const uint8_t *pixels, cnn_shape shape, struct cnn_canvas *out, cnn_diag *diag);
 
 /* A page of the wrong answers in directory: each picture with Grad-CAM of the predicted and of the true class laid over it. */
 cnn_status cnn_gallery_write(const char *directory, cnn_model *model, const struct cnn_samples *samples, cnn_diag *diag);

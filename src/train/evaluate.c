@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/report.h"
 #include "train/step.h"
+#include "util/file.h"
 
 #define BATCH       128
 #define BATCH_BYTES ((size_t)512 << 20)
@@ -37,18 +39,24 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, str
         status = cnn_model_plan(model, batch, &evaluator.plan, diag);
     if (status != CNN_OK)
         return status;
+    evaluator.batch = batch;
     evaluator.classes = cnn_graph_shape(&model->graph, evaluator.target).c;
+    if (!(evaluator.probabilities = calloc(evaluator.classes, batch * sizeof(float))))
+        return cnn_fail_memory(diag, evaluator.classes * sizeof(float), "probabilities");
     struct cnn_loader_options options = {
         .dataset = dataset, .normalization = model->normalization, .shape = model->graph.input, .batch = batch, .seed = model->recipe.seed};
     status = cnn_loader_new(&options, &evaluator.loader, diag);
     if (status == CNN_OK)
         *out = evaluator;
+    else
+        cnn_evaluator_close(&evaluator);
     return status;
 }
 
 void cnn_evaluator_close(struct cnn_evaluator *evaluator)
 {
     cnn_loader_free(evaluator->loader);
+    free(evaluator->probabilities);
 }
 
 static void count_predictions(size_t *confusion, size_t n, size_t classes, const float *y, const size_t *labels)
@@ -61,12 +69,77 @@ static void count_predictions(size_t *confusion, size_t n, size_t classes, const
     }
 }
 
-cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, size_t *confusion, struct cnn_loss_result *out)
+cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out, cnn_diag *diag)
+{
+    cnn_evaluation e = {.images = cnn_dataset_count(evaluator->dataset), .classes = evaluator->classes};
+    size_t cells;
+    if (cnn_size_mul(e.classes, e.classes, &cells))
+        e.confusion = calloc(cells, sizeof *e.confusion);
+    e.per_class = calloc(e.classes, sizeof *e.per_class);
+    if (!e.confusion || !e.per_class) {
+        cnn_evaluation_free(&e);
+        return cnn_fail_memory(diag, e.classes * sizeof *e.confusion, "the confusion matrix");
+    }
+    *out = e;
+    return CNN_OK;
+}
+
+static double share(size_t part, size_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+static void score_classes(cnn_evaluation *e)
+{
+    for (size_t c = 0; c < e->classes; c++) {
+        size_t right = e->confusion[c * e->classes + c], images = 0, predicted = 0;
+        for (size_t k = 0; k < e->classes; k++) {
+            images += e->confusion[c * e->classes + k];
+            predicted += e->confusion[k * e->classes + c];
+        }
+        e->per_class[c] = (cnn_class_score){
+            .precision = share(right, predicted), .recall = share(right, images), .f1 = share(2 * right, predicted + images), .images = images};
+    }
+}
+
+static void set_interval(cnn_evaluation *e)
+{
+    const double z = 1.96;
+    double n = (double)e->images, p = e->accuracy, scale = 1 + z * z / n;
+    double centre = (p + z * z / (2 * n)) / scale, half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    e->accuracy_low = fmax(0, centre - half);
+    e->accuracy_high = fmin(1, centre + half);
+}
+
+/* Everything that follows from the confusion matrix and the sums. */
+static void finish_evaluation(cnn_evaluation *e, const struct cnn_loss_result *sum)
+{
+    e->loss = sum->loss / (double)e->images;
+    e->accuracy = share(sum->correct, e->images);
+    e->top5 = share(sum->top5, e->images);
+    score_classes(e);
+    set_interval(e);
+}
+
+/* One batch, whose outputs are in the plan; `first` is the index of its first image. */
+static void add_samples(const struct cnn_evaluator *evaluator, size_t first, size_t n, struct cnn_samples *samples)
+{
+    const cnn_model *model = evaluator->model;
+    cnn_model_probabilities(model, cnn_plan_value(evaluator->plan, cnn_graph_output(&model->graph)), n, evaluator->probabilities);
+    for (size_t i = 0; i < n; i++)
+        cnn_samples_add(samples, first + i, evaluator->probabilities + i * evaluator->classes, evaluator->classes);
+}
+
+cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, struct cnn_samples *samples,
+                             struct cnn_loss_result *out)
 {
     const cnn_model *model = evaluator->model;
     struct cnn_loss_result sum = {.finite = true};
     const struct cnn_batch *batch;
     size_t images = 0;
+    memset(e->confusion, 0, e->classes * e->classes * sizeof *e->confusion);
+    if (samples)
+        cnn_samples_clear(samples);
     cnn_plan_parameters_changed(evaluator->plan);
     cnn_loader_start(evaluator->loader, 0, 0);
     while ((batch = cnn_loader_next(evaluator->loader))) {
@@ -80,12 +153,14 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
         sum.correct += result.correct;
         sum.top5 += result.top5;
         sum.finite = sum.finite && result.finite;
-        if (confusion)
-            count_predictions(confusion, batch->n, evaluator->classes, y, batch->labels);
+        count_predictions(e->confusion, batch->n, evaluator->classes, y, batch->labels);
+        if (samples)
+            add_samples(evaluator, images, batch->n, samples);
         images += batch->n;
         if (options->progress)
-            options->progress(options->context, images, cnn_dataset_count(evaluator->dataset));
+            options->progress(options->context, images, e->images);
     }
+    finish_evaluation(e, &sum);
     *out = sum;
     return CNN_OK;
 }
@@ -137,65 +212,42 @@ static cnn_status complete_model(cnn_model *model, const char *path, const struc
     return status == CNN_OK ? match_classes(model, dataset, diag) : status;
 }
 
-static double share(size_t part, size_t whole)
-{
-    return whole ? (double)part / (double)whole : 0;
-}
-
-static void score_classes(cnn_evaluation *e)
-{
-    for (size_t c = 0; c < e->classes; c++) {
-        size_t right = e->confusion[c * e->classes + c], images = 0, predicted = 0;
-        for (size_t k = 0; k < e->classes; k++) {
-            images += e->confusion[c * e->classes + k];
-            predicted += e->confusion[k * e->classes + c];
-        }
-        e->per_class[c] = (cnn_class_score){
-            .precision = share(right, predicted), .recall = share(right, images), .f1 = share(2 * right, predicted + images), .images = images};
-    }
-}
-
-static void set_interval(cnn_evaluation *e)
-{
-    const double z = 1.96;
-    double n = (double)e->images, p = e->accuracy, scale = 1 + z * z / n;
-    double centre = (p + z * z / (2 * n)) / scale, half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    e->accuracy_low = fmax(0, centre - half);
-    e->accuracy_high = fmin(1, centre + half);
-}
-
-static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, cnn_diag *diag)
+/* What the files of options show is collected in the same pass. */
+static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, struct cnn_samples *samples, cnn_evaluation *e,
+                           cnn_diag *diag)
 {
     struct cnn_loss_result sum;
-    size_t cells;
-    e->images = cnn_dataset_count(evaluator->dataset);
-    e->classes = evaluator->classes;
-    if (cnn_size_mul(e->classes, e->classes, &cells))
-        e->confusion = calloc(cells, sizeof *e->confusion);
-    e->per_class = calloc(e->classes, sizeof *e->per_class);
-    if (!e->confusion || !e->per_class)
-        return cnn_fail_memory(diag, e->classes * sizeof *e->confusion, "the confusion matrix");
-    if (cnn_evaluator_run(evaluator, options, e->confusion, &sum) != CNN_OK)
+    cnn_status status = cnn_evaluation_new(evaluator, e, diag);
+    if (status == CNN_OK && options->gallery)
+        status = cnn_make_directories(options->gallery, diag);
+    if (status == CNN_OK && (options->report || options->gallery))
+        status = cnn_samples_new(evaluator->dataset, options->gallery ? CNN_GALLERY_SAMPLES : CNN_REPORT_SAMPLES, samples, diag);
+    if (status != CNN_OK)
+        return status;
+    if (cnn_evaluator_run(evaluator, options, e, samples->dataset ? samples : NULL, &sum) != CNN_OK)
         return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the evaluation was interrupted");
     if (!sum.finite)
         return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers", evaluator->model->source);
-    e->loss = sum.loss / (double)e->images;
-    e->accuracy = share(sum.correct, e->images);
-    e->top5 = share(sum.top5, e->images);
-    score_classes(e);
-    set_interval(e);
     return CNN_OK;
+}
+
+static cnn_status write_report(const char *path, const cnn_model *model, const cnn_evaluation *e, const struct cnn_samples *samples, cnn_diag *diag)
+{
+    struct cnn_samples shown = *samples; /* the first of each list are those that a shorter list would hold */
+    shown.wrong_count = shown.wrong_count < CNN_REPORT_SAMPLES ? shown.wrong_count : CNN_REPORT_SAMPLES;
+    shown.right_count = shown.right_count < CNN_REPORT_SAMPLES ? shown.right_count : CNN_REPORT_SAMPLES;
+    return cnn_report_write(path, &(struct cnn_report){.title = model->name, .model = model, .evaluation = e, .samples = &shown}, diag);
 }
 
 cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag)
 {
-    const cnn_evaluate_options none = {0};
-    const char *path = options ? options->data_path : NULL;
+    const cnn_evaluate_options o = options ? *options : (cnn_evaluate_options){0};
     struct cnn_dataset *dataset = NULL;
     struct cnn_evaluator evaluator = {0};
+    struct cnn_samples samples = {0};
     cnn_evaluation e = {0};
     enum cnn_split split, used;
-    cnn_status status = find_split(options ? options->split : NULL, &split, diag);
+    cnn_status status = find_split(o.split, &split, diag);
     if (status != CNN_OK)
         return status;
     if (!model->has_data) {
@@ -203,15 +255,21 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }
-    if ((status = cnn_dataset_open(&model->data, model->graph.input, path, split, model->recipe.seed, &dataset, &used, diag)) != CNN_OK)
+    status = cnn_dataset_open(&model->data, model->graph.input, o.data_path, split, model->recipe.seed, &dataset, &used, diag);
+    if (status != CNN_OK)
         return status;
-    e.split = cnn_split_names[used];
-    if ((status = complete_model(model, path, dataset, diag)) != CNN_OK)
+    if ((status = complete_model(model, o.data_path, dataset, diag)) != CNN_OK)
         goto out;
     if ((status = cnn_evaluator_open(model, dataset, &evaluator, diag)) != CNN_OK)
         goto out;
-    status = evaluate(&evaluator, options ? options : &none, &e, diag);
+    status = evaluate(&evaluator, &o, &samples, &e, diag);
+    e.split = cnn_split_names[used];
+    if (status == CNN_OK && o.report)
+        status = write_report(o.report, model, &e, &samples, diag);
+    if (status == CNN_OK && o.gallery)
+        status = cnn_gallery_write(o.gallery, model, &samples, diag);
 out:
+    cnn_samples_free(&samples);
     cnn_evaluator_close(&evaluator);
     cnn_dataset_free(dataset);
     if (status == CNN_OK)

@@ -4,6 +4,7 @@
 
 #include "data/loader.h"
 #include "model/model.h"
+#include "report/samples.h"
 
 /* A data set ready to be passed over. */
 struct cnn_evaluator {
@@ -11,14 +12,20 @@ struct cnn_evaluator {
     struct cnn_dataset *dataset; /* the caller's */
     struct cnn_loader *loader;
     struct cnn_plan *plan; /* the model's */
+    size_t batch;          /* images that the plan takes at a time */
     size_t target, classes;
+    float *probabilities; /* of one batch */
 };
 
 cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, struct cnn_evaluator *out, cnn_diag *diag);
 void cnn_evaluator_close(struct cnn_evaluator *evaluator);
 
-/* Runs all images through the model as its parameters now are; sums in *out. confusion ([true class][predicted class], zeroed by the caller) and
- * progress may be NULL. CNN_INTERRUPTED, without a message, when *stop was set on the way. */
-cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, size_t *confusion, struct cnn_loss_result *out);
+/* An evaluation to fill, for the classes and images of evaluator. Its split is the caller's to name. */
+cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out, cnn_diag *diag);
+
+/* Runs all images through the model as its parameters now are; sums in *out. e is written anew, as are samples (NULL: none are wanted).
+ * Of options, progress and stop are used. CNN_INTERRUPTED, without a message, when *stop was set on the way: e and samples then hold a part. */
+cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, struct cnn_samples *samples,
+                             struct cnn_loss_result *out);
 
 #endif

@@ -23,10 +23,13 @@ cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *
         run->config = cnn_arena_printf(run->arena, "%s/config.yaml", directory);
         run->best = cnn_arena_printf(run->arena, "%s/best.safetensors", directory);
         run->last = cnn_arena_printf(run->arena, "%s/last.safetensors", directory);
+        run->report = cnn_arena_printf(run->arena, "%s/report.html", directory);
         run->steps_path = cnn_arena_printf(run->arena, "%s/steps.csv", directory);
         run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
+        run->health_path = cnn_arena_printf(run->arena, "%s/health.csv", directory);
     }
-    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->steps_path || !run->epochs_path)
+    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->report || !run->steps_path || !run->epochs_path ||
+        !run->health_path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     return CNN_OK;
 }
@@ -45,7 +48,9 @@ static cnn_status open_csv(const char *path, FILE **out, cnn_diag *diag)
 static cnn_status open_tables(struct cnn_run *run, cnn_diag *diag)
 {
     cnn_status status = open_csv(run->steps_path, &run->steps, diag);
-    return status == CNN_OK ? open_csv(run->epochs_path, &run->epochs, diag) : status;
+    if (status == CNN_OK)
+        status = open_csv(run->epochs_path, &run->epochs, diag);
+    return status == CNN_OK ? open_csv(run->health_path, &run->health, diag) : status;
 }
 
 /* The first free runs/<name>-<n>; mkdir decides, so two runs that start at once get one each. The name was checked to be a plain file name. */
@@ -68,7 +73,7 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
     cnn_status status = cnn_run_locate(run, directory, diag);
     if (status != CNN_OK)
         return status;
-    const char *files[] = {run->config, run->best, run->last, run->steps_path, run->epochs_path};
+    const char *files[] = {run->config, run->best, run->last, run->steps_path, run->epochs_path, run->health_path};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (access(files[i], F_OK) != 0)
             continue;
@@ -86,6 +91,8 @@ cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char
         status = cnn_file_write(run->steps_path, steps_header, strlen(steps_header), diag);
     if (status == CNN_OK)
         status = cnn_file_write(run->epochs_path, epochs_header, strlen(epochs_header), diag);
+    if (status == CNN_OK)
+        status = cnn_file_write(run->health_path, CNN_HEALTH_HEADER, strlen(CNN_HEALTH_HEADER), diag);
     return status == CNN_OK ? open_tables(run, diag) : status;
 }
 
@@ -120,11 +127,13 @@ static cnn_status cut_table(const char *path, const char *header, size_t last, c
     return status;
 }
 
-cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, cnn_diag *diag)
+cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag)
 {
     cnn_status status = cut_table(run->steps_path, steps_header, step, diag);
     if (status == CNN_OK)
         status = cut_table(run->epochs_path, epochs_header, epochs, diag);
+    if (status == CNN_OK)
+        status = cut_table(run->health_path, CNN_HEALTH_HEADER, measured, diag);
     return status == CNN_OK ? open_tables(run, diag) : status;
 }
 
@@ -134,6 +143,8 @@ void cnn_run_close(struct cnn_run *run)
         fclose(run->steps);
     if (run->epochs)
         fclose(run->epochs);
+    if (run->health)
+        fclose(run->health);
     cnn_arena_free(run->arena);
 }
 
@@ -151,4 +162,15 @@ cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *ro
     if (written < 0 || fflush(run->epochs) != 0)
         return fail_csv(run->epochs_path, diag);
     return CNN_OK;
+}
+
+cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *rows, size_t count, cnn_diag *diag)
+{
+    struct cnn_text lines = {0};
+    for (size_t i = 0; i < count; i++)
+        cnn_health_format(&rows[i], &lines);
+    bool written = !lines.failed && fwrite(lines.data, 1, lines.size, run->health) == lines.size && fflush(run->health) == 0;
+    cnn_status status = written ? CNN_OK : fail_csv(run->health_path, diag);
+    cnn_text_free(&lines);
+    return status;
 }

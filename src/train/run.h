@@ -1,25 +1,26 @@
-/* The run directory: config.yaml, the checkpoints' places, steps.csv and epochs.csv. */
+/* The run directory: config.yaml, the checkpoints' places, report.html, and the tables steps.csv, epochs.csv and health.csv. */
 #ifndef CNN_TRAIN_RUN_H
 #define CNN_TRAIN_RUN_H
 
 #include <stdio.h>
 
+#include "report/health.h"
 #include "util/arena.h"
 #include "util/diag.h"
 
 struct cnn_run {
     struct cnn_arena *arena;
-    const char *directory, *config, *best, *last; /* paths */
-    const char *steps_path, *epochs_path;
-    FILE *steps, *epochs;
+    const char *directory, *config, *best, *last, *report; /* paths */
+    const char *steps_path, *epochs_path, *health_path;
+    FILE *steps, *epochs, *health;
 };
 
 /* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes directory (NULL: runs/<name>-<n>, the first n that is
- * free) and the headers of the csv files. reopen: goes on in a directory after `step` updates and `epochs` logged epochs: later rows are cut off.
- * locate: just the paths. */
+ * free) and the headers of the csv files. reopen: goes on in a directory after `step` updates, `epochs` logged epochs, and `measured` ones in health.csv: later
+ * rows are cut off. locate: just the paths. */
 cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, cnn_diag *diag);
 cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag);
-cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, cnn_diag *diag);
+cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag);
 void cnn_run_close(struct cnn_run *run);
 
 struct cnn_epoch_row {
@@ -30,5 +31,6 @@ struct cnn_epoch_row {
 /* Rows are on their way to the disk when these return. */
 cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr, double images_per_s, cnn_diag *diag);
 cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag);
+cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *rows, size_t count, cnn_diag *diag);
 
 #endif

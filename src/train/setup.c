@@ -113,7 +113,14 @@ static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *op
         status = count_steps(t, diag);
     if (status == CNN_OK)
         status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size, &t->step, diag);
-    return status == CNN_OK ? cnn_evaluator_open(t->model, t->val, &t->evaluator, diag) : status;
+    if (status == CNN_OK)
+        status = cnn_evaluator_open(t->model, t->val, &t->evaluator, diag);
+    if (status == CNN_OK)
+        status = cnn_evaluation_new(&t->evaluator, &t->evaluation, diag);
+    t->evaluation.split = cnn_split_names[t->val_split];
+    if (status == CNN_OK)
+        status = cnn_samples_new(t->val, CNN_REPORT_SAMPLES, &t->samples, diag);
+    return status == CNN_OK ? cnn_health_open(t->model, &t->evaluator, &t->health, diag) : status;
 }
 
 static cnn_status write_config(const struct cnn_training *t, cnn_diag *diag)
@@ -162,6 +169,12 @@ static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *
     return status == CNN_OK ? check_progress(t, steps_per_epoch, diag) : status;
 }
 
+bool cnn_training_awaits_validation(const struct cnn_training *training)
+{
+    const struct cnn_progress *progress = &training->progress;
+    return progress->images > 0 && (progress->step % progress->steps_per_epoch == 0 || progress->step == training->steps);
+}
+
 static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
     struct cnn_safetensors *file;
@@ -174,8 +187,13 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
     }
     status = restore(t, file, options, diag);
     cnn_safetensors_close(file);
-    if (status == CNN_OK)
-        status = cnn_run_reopen(&t->run, t->progress.step, t->progress.epochs_logged, diag);
+    if (status != CNN_OK)
+        return status;
+    /* Health is measured after an epoch's last step, and before its validation, which may be left to do. */
+    size_t step = t->progress.step, measured = step / t->progress.steps_per_epoch;
+    if (step == t->steps)
+        measured = (step - 1) / t->progress.steps_per_epoch + 1;
+    status = cnn_run_reopen(&t->run, step, t->progress.epochs_logged, measured, diag);
     bool goes_on = options->override_count > 0 && t->progress.step < t->steps;
     return status == CNN_OK && goes_on ? write_config(t, diag) : status;
 }
@@ -190,6 +208,9 @@ cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_opti
 
 void cnn_training_close(struct cnn_training *training)
 {
+    cnn_health_close(&training->health);
+    cnn_samples_free(&training->samples);
+    cnn_evaluation_free(&training->evaluation);
     cnn_evaluator_close(&training->evaluator);
     cnn_step_close(&training->step);
     cnn_loader_free(training->loader);

@@ -3,6 +3,7 @@
 #define CNN_TRAIN_SETUP_H
 
 #include "train/evaluate.h"
+#include "train/health.h"
 #include "train/progress.h"
 #include "train/run.h"
 #include "train/step.h"
@@ -13,6 +14,9 @@ struct cnn_training {
     enum cnn_split val_split; /* where the validation images come from */
     struct cnn_loader *loader;
     struct cnn_evaluator evaluator;
+    cnn_evaluation evaluation; /* of the newest epoch, and its samples: for report.html */
+    struct cnn_samples samples;
+    struct cnn_health health;
     struct cnn_step step;
     struct cnn_run run;
     struct cnn_progress progress;
@@ -23,5 +27,8 @@ struct cnn_training {
 /* Zeroed by the caller; close is legal whatever open came to. The run directory is made last, so that a mistake leaves none behind. */
 cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag);
 void cnn_training_close(struct cnn_training *training);
+
+/* Whether an epoch's steps are done (its last may be the run's) but its validation is not. */
+bool cnn_training_awaits_validation(const struct cnn_training *training);
 
 #endif

@@ -3,9 +3,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "report/report.h"
 #include "train/setup.h"
 
-#define RECENT 5 /* losses that the message about a lost run shows */
+#define RECENT       5  /* losses that the message about a lost run shows */
+#define REPORT_PAUSE 50 /* times what writing report.html took, until it is written again: of short epochs it skips some */
 
 struct trainer {
     const cnn_train_options *options;
@@ -16,6 +18,10 @@ struct trainer {
     double seconds_per_image, validation_seconds; /* running means */
     double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
     size_t first_step;                            /* of this process */
+    bool validated;                               /* t.evaluation and t.samples are whole */
+    bool report_open;                             /* the page in the run's directory says that the run goes on */
+    bool report_failed;                           /* which was said */
+    double report_due;                            /* when it may be written again */
 };
 
 static double now(void)
@@ -72,6 +78,29 @@ static void warn(struct trainer *r, const char *text)
     r->event.text = NULL;
 }
 
+/* Rewrites report.html. Training does not end because that fails. */
+static void write_report(struct trainer *r, bool running)
+{
+    double begun = now();
+    struct cnn_report report = {.title = r->t.run.directory,
+                                .directory = r->t.run.directory,
+                                .running = running,
+                                .model = r->t.model,
+                                .evaluation = r->validated ? &r->t.evaluation : NULL,
+                                .samples = r->validated ? &r->t.samples : NULL};
+    if (running && begun < r->report_due)
+        return;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status = cnn_report_write(r->t.run.report, &report, diag);
+    const cnn_message *message = diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL;
+    if (status != CNN_OK && !r->report_failed)
+        warn(r, message ? message->text : "report.html cannot be written");
+    r->report_failed = r->report_failed || status != CNN_OK;
+    r->report_open = running;
+    r->report_due = begun + REPORT_PAUSE * (now() - begun);
+    cnn_diag_free(diag);
+}
+
 static void announce(struct trainer *r)
 {
     r->event = (cnn_event){
@@ -89,6 +118,8 @@ static void announce(struct trainer *r)
         warn(r, "validation uses the test images, so best.safetensors is chosen by them; data.val_split sets training images aside instead");
     if (r->t.progress.step == r->t.steps && r->t.progress.images == 0)
         warn(r, "the run is complete; a larger train.epochs or train.steps would let it go on");
+    if (!r->options->resume)
+        write_report(r, true);
 }
 
 static bool has_layer(const struct cnn_graph *graph, const char *type)
@@ -131,11 +162,17 @@ static cnn_status take_step(struct trainer *r)
     if (!batch)
         return cnn_fail(r->diag, CNN_FAILED, NULL, "the training images ended before the epoch did");
     size_t n = batch->n;
+    bool last = (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
+    if (last)
+        cnn_health_before_step(&r->t.health);
     memcpy(cnn_plan_input(r->t.step.plan), batch->images, n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
     struct cnn_loss_result result = cnn_step_run(&r->t.step, n, batch->labels, lr);
     if (!result.finite)
         return fail_divergence(r, "the loss is", progress->step + 1);
     progress->step++;
+    if (last)
+        cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), cnn_plan_parameter_gradients(r->t.step.plan),
+                              lr / r->t.model->recipe.optimizer.lr);
     progress->loss_sum += result.loss;
     progress->images += n;
     progress->correct += result.correct;
@@ -159,15 +196,18 @@ static void report_validation(void *context, size_t images, size_t total)
     emit(r, CNN_EVENT_VALIDATE);
 }
 
-static cnn_status validate(struct trainer *r, struct cnn_loss_result *out)
+static cnn_status validate(struct trainer *r)
 {
+    struct cnn_loss_result sum;
     double begun = now();
+    r->validated = false;
     cnn_evaluate_options options = {.progress = report_validation, .context = r, .stop = r->options->stop};
-    cnn_status status = cnn_evaluator_run(&r->t.evaluator, &options, NULL, out);
+    cnn_status status = cnn_evaluator_run(&r->t.evaluator, &options, &r->t.evaluation, &r->t.samples, &sum);
     if (status != CNN_OK)
         return status;
-    if (!out->finite)
+    if (!sum.finite)
         return fail_divergence(r, "the validation loss is", r->t.progress.step);
+    r->validated = true;
     r->validation_seconds = running_mean(r->validation_seconds, now() - begun);
     return CNN_OK;
 }
@@ -194,17 +234,21 @@ static cnn_status record_epoch(struct trainer *r)
     return status == CNN_OK ? save_last(r) : status;
 }
 
+static void tell(void *context, const char *hint)
+{
+    warn(context, hint);
+}
+
 static cnn_status finish_epoch(struct trainer *r)
 {
     struct cnn_progress *progress = &r->t.progress;
-    struct cnn_loss_result val;
     r->event.loss = progress->loss_sum / (double)progress->images;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
     r->event.lr = rate_at(r, progress->step - 1);
-    cnn_status status = validate(r, &val);
+    cnn_status status = validate(r);
     if (status != CNN_OK)
         return status;
-    double images = (double)cnn_dataset_count(r->t.val), val_loss = val.loss / images, val_accuracy = (double)val.correct / images;
+    double val_loss = r->t.evaluation.loss, val_accuracy = r->t.evaluation.accuracy;
     r->event.val_loss = val_loss;
     r->event.val_accuracy = val_accuracy;
     r->event.best = val_accuracy > progress->best_accuracy || (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
@@ -217,9 +261,12 @@ static cnn_status finish_epoch(struct trainer *r)
     progress->loss_sum = 0;
     progress->images = progress->correct = 0;
     r->event.seconds = now() - r->epoch_started;
-    if ((status = record_epoch(r)) == CNN_OK)
-        emit(r, CNN_EVENT_EPOCH);
-    return status;
+    if ((status = record_epoch(r)) != CNN_OK)
+        return status;
+    emit(r, CNN_EVENT_EPOCH);
+    cnn_health_tell(&r->t.health, tell, r);
+    write_report(r, true);
+    return CNN_OK;
 }
 
 static cnn_status interrupt(struct trainer *r)
@@ -233,6 +280,13 @@ static cnn_status interrupt(struct trainer *r)
     return CNN_INTERRUPTED;
 }
 
+/* Before the validation: should that be left to a resumed run, the gradients of the epoch's last step would be lost. */
+static cnn_status record_health(struct trainer *r)
+{
+    cnn_health_probe(&r->t.health);
+    return cnn_run_log_health(&r->t.run, r->t.health.rows, r->t.health.count, r->diag);
+}
+
 /* From where the run stands to the end of its epoch; nothing where that is reached already and only the validation is left. */
 static cnn_status run_epoch(struct trainer *r)
 {
@@ -240,13 +294,13 @@ static cnn_status run_epoch(struct trainer *r)
     size_t per_epoch = progress->steps_per_epoch;
     cnn_status status = CNN_OK;
     r->epoch_started = now();
-    if (progress->images > 0 && (progress->step % per_epoch == 0 || progress->step == r->t.steps))
+    if (cnn_training_awaits_validation(&r->t))
         return CNN_OK;
     cnn_loader_start(r->t.loader, progress->step / per_epoch, progress->step % per_epoch);
     do
         status = take_step(r);
     while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps && !stopped(r));
-    return status;
+    return status == CNN_OK && cnn_training_awaits_validation(&r->t) ? record_health(r) : status;
 }
 
 static cnn_status run(struct trainer *r)
@@ -278,6 +332,8 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
     if (status == CNN_OK) {
         announce(&r);
         status = run(&r);
+        if (r.report_open)
+            write_report(&r, false);
     }
     cnn_training_close(&r.t);
     return status;

@@ -36,7 +36,7 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class, const s
                          const volatile int *stop, float *drop, cnn_diag *diag);
 
 /* Erhan et al., "Visualizing Higher-Layer Features of a Deep Network", 2009, regularised as in Yosinski et al. 2015 and by the jitter of Mordvintsev et al. 2015: from noise,
- * ascend the gradient of the mean of channel `channel` of `value` (a flat value: that element). See attribution.c for the exact steps. image: NHWC.
+ * ascend the gradient of the mean of channel `channel` of `value` (a flat value: that element). See excite.c for the exact steps. image: NHWC.
  * strength: the mean at the start and at the end. */
 struct cnn_excite {
     size_t steps, jitter, blur_every; /* jitter: largest shift in pixels; 0: none. blur_every: steps between blurs; 0: never */

@@ -16,6 +16,9 @@ void cnn_html_printf(struct cnn_text *page, const char *format, ...) __attribute
 /* <img> with the picture within the page (data: URI), its size in CSS pixels scaled by `scale` without blur. alt is escaped. */
 cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale, const char *alt, cnn_diag *diag);
 
+/* A probability as per cent with one digit; one that is not certain is not shown as such: "> 99.9 %", "< 0.1 %" (escaped). */
+void cnn_html_probability(struct cnn_text *page, float probability);
+
 /* A table of the top classes with bars: names, probabilities; the true class (CNN_NO_INDEX: unknown) is marked. */
 void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictions, size_t count, size_t label);
 

@@ -1,0 +1,218 @@
+/* cnn explain: the arithmetic behind single numbers of a layer, for one input. */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "inputs.h"
+#include "show.h"
+#include "terminal.h"
+
+struct settings {
+    const char *weights, *channel;
+    struct cnn_option_list at;
+    size_t threads;
+};
+
+static const struct cnn_option options[] = {
+    {"at", 0, CNN_OPTION_LIST, offsetof(struct settings, at), "LAYER:C,R,COL", 0, 0, "the number: channel, row, column; may be repeated"},
+    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "K", 0, 0, "conv: show the products of input channel K"},
+    CNN_OPTION_WEIGHTS(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+/* One --at. */
+struct place {
+    size_t layer;
+    size_t index[3]; /* channel, row, column */
+};
+
+/* Reads the digits at *text as a number, and what ends it (NUL or a comma) into *end. */
+static bool read_index(const char **text, size_t *out, char *end)
+{
+    char *rest;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(*text, &rest, 10);
+    if (!isdigit((unsigned char)**text) || errno != 0 || value >= SIZE_MAX || (*rest != ',' && *rest != '\0'))
+        return false;
+    *out = (size_t)value;
+    *end = *rest;
+    *text = rest + (*rest == ',');
+    return true;
+}
+
+/* Reads "LAYER:C,R,COL" or "LAYER:UNIT"; name receives LAYER. */
+static bool read_place(const char *text, char *name, size_t size, struct place *place, size_t *numbers)
+{
+    const char *colon = strrchr(text, ':');
+    const char *rest = colon != NULL ? colon + 1 : NULL;
+    char end = ',';
+
+    if (colon == NULL || colon == text || (size_t)(colon - text) >= size)
+        return false;
+    memcpy(name, text, (size_t)(colon - text));
+    name[colon - text] = '\0';
+    *place = (struct place){0, {0, 0, 0}};
+    for (*numbers = 0; end == ','; ++*numbers) {
+        if (*numbers == 3 || !read_index(&rest, &place->index[*numbers], &end))
+            return false;
+    }
+    return *numbers != 2;
+}
+
+static cnn_layer_info layer_info(const cnn_model *model, size_t layer)
+{
+    cnn_layer_info info = {.name = "?"};
+
+    cnn_model_layer(model, layer, &info, NULL);
+    return info;
+}
+
+static cnn_status find_place(const cnn_model *model, const char *text, struct place *place, cnn_diag *diag)
+{
+    char name[256];
+    size_t numbers;
+    cnn_layer_info info;
+
+    if (!read_place(text, name, sizeof name, place, &numbers)) {
+        cnn_print_error("--at: '%s' is no place in a layer; write LAYER:CHANNEL,ROW,COLUMN, or LAYER:UNIT for a flat layer", text);
+        return CNN_INVALID;
+    }
+    if (cnn_model_find_layer(model, name, &place->layer, diag) != CNN_OK)
+        return CNN_INVALID;
+    info = layer_info(model, place->layer);
+    if (info.output.rank == 3 && numbers != 3) {
+        cnn_print_error("--at: %s gives maps of %s numbers: write %s:CHANNEL,ROW,COLUMN", name, cnn_show_shape(info.output, " x ").text, name);
+        return CNN_INVALID;
+    }
+    return CNN_OK;
+}
+
+static cnn_status missing_place(const cnn_model *model)
+{
+    size_t count = cnn_model_layers(model);
+    size_t width = 0;
+
+    cnn_print_error("which number? Say it with --at LAYER:CHANNEL,ROW,COLUMN, or --at LAYER:UNIT for a flat layer. The layers:");
+    for (size_t i = 0; i < count; i++) {
+        size_t columns = cnn_terminal_measure(layer_info(model, i).name);
+
+        width = columns > width ? columns : width;
+    }
+    for (size_t i = 0; i < count; i++) {
+        cnn_layer_info info = layer_info(model, i);
+
+        fputs("  ", stderr);
+        cnn_print_text(stderr, info.name, width, false);
+        fprintf(stderr, "  %s\n", cnn_show_shape(info.output, " x ").text);
+    }
+    return CNN_INVALID;
+}
+
+/* Float32 and double part here and there; where it shows, say so. */
+static void print_difference(const cnn_explanation *explanation)
+{
+    double computed = (double)explanation->activation;
+    double difference = fabs(computed - explanation->value);
+
+    if (difference > 1e-6 * fabs(explanation->value) || isnan(computed) != isnan(explanation->value))
+        printf("the network computed %.9g (float32)\n", computed);
+}
+
+static cnn_status explain_place(cnn_model *model, const float *image, const struct place *place, size_t input_channel, cnn_diag *diag)
+{
+    cnn_explanation explanation;
+    cnn_status status = cnn_explain(model, image, place->layer, place->index[0], place->index[1], place->index[2], input_channel, &explanation, diag);
+
+    if (status != CNN_OK)
+        return status;
+    fputs(explanation.text, stdout);
+    print_difference(&explanation);
+    free(explanation.text);
+    return CNN_OK;
+}
+
+/* All places are found before the first is explained. */
+static cnn_status explain(cnn_model *model, const struct settings *settings, const char *input, size_t input_channel, cnn_diag *diag)
+{
+    cnn_shape shape = cnn_model_input(model);
+    struct place *places = calloc(settings->at.count, sizeof *places);
+    float *image = calloc(shape.c * shape.h * shape.w, sizeof *image);
+    cnn_status status = places != NULL && image != NULL ? CNN_OK : cnn_command_out_of_memory();
+
+    for (size_t i = 0; i < settings->at.count && status == CNN_OK; i++)
+        status = find_place(model, settings->at.items[i], &places[i], diag);
+    if (status == CNN_OK)
+        status = cnn_model_load_input(model, input, image, diag);
+    for (size_t i = 0; i < settings->at.count && status == CNN_OK; i++) {
+        if (i > 0)
+            putchar('\n');
+        status = explain_place(model, image, &places[i], input_channel, diag);
+    }
+    free(places);
+    free(image);
+    return status;
+}
+
+static cnn_status read_channel(const char *text, size_t *out)
+{
+    char end;
+
+    *out = CNN_NO_INDEX;
+    if (text == NULL || (read_index(&text, out, &end) && end == '\0'))
+        return CNN_OK;
+    cnn_print_error("--channel: '%s' is not the number of an input channel", text);
+    return CNN_INVALID;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.weights = settings->weights};
+    const char *path = operand_count == 2 ? operands[0] : NULL;
+    size_t input_channel;
+    cnn_model *model = NULL;
+    cnn_diag *diag;
+    cnn_status status = read_channel(settings->channel, &input_channel);
+
+    if (status == CNN_OK && path == NULL && cnn_path_is_model(operands[0])) {
+        cnn_print_error("%s is the model; what is the input?", operands[0]);
+        return CNN_INVALID;
+    }
+    if (status == CNN_OK)
+        status = cnn_command_prepare(settings->threads);
+    if (status == CNN_OK)
+        status = cnn_command_open(path, &open, &model);
+    if (status == CNN_OK && settings->at.count == 0)
+        status = missing_place(model);
+    diag = cnn_diag_new();
+    if (status == CNN_OK)
+        status = diag != NULL ? explain(model, settings, operands[operand_count - 1], input_channel, diag) : cnn_command_out_of_memory();
+    if (diag != NULL)
+        cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_explain = {
+    .name = "explain",
+    .synopsis = "[MODEL] INPUT --at LAYER:CHANNEL,ROW,COLUMN... [options]",
+    .summary = "Show the arithmetic behind a number that a layer gives",
+    .details = "MODEL is a description with weights, a checkpoint or a run directory; without it\n"
+               "the model that ships with the program is used. INPUT is an image, or numbers that\n"
+               "are used as they are: a .npy array, or a .txt or .csv file with a row a line, a\n"
+               "blank line between channels. Channels, rows and columns count from 0; --at\n"
+               "LAYER:UNIT names a number of a flat layer. 'cnn summary' lists the layers.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 2,
+    .run = run,
+};

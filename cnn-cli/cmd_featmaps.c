@@ -1,0 +1,33 @@
+/* cnn featmaps: the maps of every layer for one input, as sheets. */
+#include "pictures.h"
+
+struct settings {
+    struct cnn_picture_settings pictures;
+};
+
+static const struct cnn_option options[] = {CNN_PICTURE_OPTIONS(struct settings, "<input>-featmaps"), CNN_OPTION_END};
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    cnn_visualize_options visualize = {.channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX};
+
+    if (!settings->pictures.text)
+        visualize.kinds = 1U << CNN_PICTURE_FEATMAPS;
+    return cnn_pictures_run(&settings->pictures, &visualize, "-featmaps", operands, operand_count);
+}
+
+const struct cnn_command cnn_command_featmaps = {
+    .name = "featmaps",
+    .synopsis = "INPUT [MODEL] [options]",
+    .summary = "Show what each layer of a network answers to a picture",
+    .details = "INPUT is a PNG, JPEG or BMP file of any size, '-' for one on standard input, or\n"
+               "numbers in a .npy, .txt or .csv file. MODEL is a .yaml or .safetensors file or a\n"
+               "run directory; without it the model that ships with the program is used.\n"
+               "Writes a sheet of all maps for each layer, and index.html, which shows them.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 2,
+    .run = run,
+};

@@ -1,0 +1,46 @@
+/* cnn report: a run as one HTML page, or several side by side. */
+#include <stdint.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "terminal.h"
+
+struct settings {
+    const char *output;
+};
+
+static const struct cnn_option options[] = {
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0, "the page (default: compare.html)"},
+    CNN_OPTION_END,
+};
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const char *path = settings->output != NULL ? settings->output : "compare.html";
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_report((const char *const *)operands, operand_count, path, diag);
+    cnn_print_messages(diag);
+    if (status == CNN_OK)
+        printf("%s\n", path);
+    cnn_diag_free(diag);
+    return status;
+}
+
+const struct cnn_command cnn_command_report = {
+    .name = "report",
+    .synopsis = "RUN... [options]",
+    .summary = "Show a run, or compare runs, as an HTML page",
+    .details = "RUN is the directory of a run. Of one run the page shows curves, layers' health,\n"
+               "network and description; of several, results and curves side by side, and the\n"
+               "settings that differ. The page's path is printed to standard output.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = SIZE_MAX,
+    .run = run,
+};

@@ -1,0 +1,151 @@
+/* cnn visualize: pictures of what a network does with one input, and the page that tells about them. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pictures.h"
+#include "terminal.h"
+
+struct settings {
+    struct cnn_picture_settings pictures;
+    struct cnn_option_list kind;
+    const char *class_name, *label, *channel, *at, *seed;
+};
+
+static const struct cnn_option options[] = {
+    {"kind", 0, CNN_OPTION_LIST, offsetof(struct settings, kind), "KIND", 0, 0, "pictures of this kind, see above; may be repeated"},
+    {"class", 0, CNN_OPTION_TEXT, offsetof(struct settings, class_name), "C", 0, 0, "the class to explain (default: the predicted one)"},
+    {"label", 0, CNN_OPTION_TEXT, offsetof(struct settings, label), "C", 0, 0, "the true class, by name or number"},
+    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "N", 0, 0, "excite: this channel of the layer"},
+    {"at", 0, CNN_OPTION_TEXT, offsetof(struct settings, at), "ROW,COL", 0, 0, "receptive: this place in the layer's maps"},
+    {"seed", 0, CNN_OPTION_TEXT, offsetof(struct settings, seed), "N", 0, 0, "of the noise in saliency and excite (default: 1)"},
+    CNN_PICTURE_OPTIONS(struct settings, "<input>-visualize"),
+    CNN_OPTION_END,
+};
+
+/* A whole number up to the character `end`. The rest of text, or NULL where there is no such number. */
+static const char *read_number(const char *text, char end, uint64_t *out)
+{
+    char *rest;
+
+    errno = 0;
+    *out = strtoull(text, &rest, 10);
+    return isdigit((unsigned char)text[0]) && *rest == end && errno == 0 && *out < UINT64_MAX ? rest : NULL;
+}
+
+static bool read_place(const char *text, cnn_visualize_options *visualize)
+{
+    uint64_t row, column;
+    const char *rest = read_number(text, ',', &row);
+
+    if (rest == NULL || read_number(rest + 1, '\0', &column) == NULL) {
+        cnn_print_error("--at: '%s' is not a row and a column, as in 3,5 (both count from 0)", text);
+        return false;
+    }
+    visualize->row = (size_t)row;
+    visualize->column = (size_t)column;
+    return true;
+}
+
+static bool read_numbers(const struct settings *settings, cnn_visualize_options *visualize)
+{
+    uint64_t channel;
+
+    if (settings->seed != NULL && read_number(settings->seed, '\0', &visualize->seed) == NULL) {
+        cnn_print_error("--seed: '%s' is not a whole number from 0", settings->seed);
+        return false;
+    }
+    if (settings->channel != NULL) {
+        if (read_number(settings->channel, '\0', &channel) == NULL) {
+            cnn_print_error("--channel: '%s' is not a whole number from 0", settings->channel);
+            return false;
+        }
+        visualize->channel = (size_t)channel;
+    }
+    return settings->at == NULL || read_place(settings->at, visualize);
+}
+
+static bool add_kind(const char *word, size_t length, unsigned *kinds)
+{
+    const char *names[CNN_PICTURE_KINDS + 1] = {[CNN_PICTURE_KINDS] = "all"};
+    const char *nearest;
+    char found[32];
+
+    for (int i = 0; i < CNN_PICTURE_KINDS; i++)
+        names[i] = cnn_picture_kind_name((cnn_picture_kind)i);
+    for (int i = 0; i <= CNN_PICTURE_KINDS; i++) {
+        if (strlen(names[i]) == length && memcmp(names[i], word, length) == 0) {
+            *kinds |= i < CNN_PICTURE_KINDS ? 1U << i : (1U << CNN_PICTURE_KINDS) - 1;
+            return true;
+        }
+    }
+    snprintf(found, sizeof found, "%.*s", length < sizeof found ? (int)length : (int)sizeof found - 1, word);
+    nearest = cnn_options_nearest(found, names, CNN_PICTURE_KINDS + 1);
+    if (nearest != NULL)
+        cnn_print_error("--kind: there is no kind '%s'; did you mean '%s'?", found, nearest);
+    else
+        cnn_print_error("--kind: there is no kind '%s'; 'cnn visualize --help' lists them", found);
+    return false;
+}
+
+/* Kinds stand alone or in lists, with commas. */
+static bool read_kinds(const struct cnn_option_list *list, unsigned *kinds)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const char *word = list->items[i];
+
+        for (;;) {
+            size_t length = strcspn(word, ",");
+
+            if (!add_kind(word, length, kinds))
+                return false;
+            if (word[length] == '\0')
+                break;
+            word += length + 1;
+        }
+    }
+    return true;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    cnn_visualize_options visualize = {.label = settings->label,
+                                       .class_name = settings->class_name,
+                                       .channel = CNN_NO_INDEX,
+                                       .row = CNN_NO_INDEX,
+                                       .column = CNN_NO_INDEX,
+                                       .seed = 1};
+
+    if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize))
+        return CNN_INVALID;
+    return cnn_pictures_run(&settings->pictures, &visualize, "-visualize", operands, operand_count);
+}
+
+const struct cnn_command cnn_command_visualize = {
+    .name = "visualize",
+    .synopsis = "[MODEL] INPUT [options]",
+    .summary = "Draw what a network sees in a picture, and why it answers so",
+    .details = "MODEL is a .yaml or .safetensors file or a run directory; without it the model\n"
+               "that ships with the program is used. INPUT is a PNG, JPEG or BMP file, '-' for\n"
+               "one on standard input, or numbers in a .npy, .txt or .csv file.\n"
+               "Writes pictures, and index.html, which tells the story from input to answer.\n"
+               "\n"
+               "kinds of pictures (default: featmaps, filters, heatmap, gradcam, saliency):\n"
+               "  featmaps   all maps of each layer\n"
+               "  filters    the kernels of the first convolution, or of the layers named\n"
+               "  heatmap    the sum of a layer's maps, over the picture\n"
+               "  gradcam    where a class is seen (Grad-CAM)\n"
+               "  saliency   which pixels change a class's score (gradient, SmoothGrad)\n"
+               "  occlusion  how a class's probability drops when a part is hidden\n"
+               "  argmax     at each place of a layer the strongest channel\n"
+               "  receptive  what one value of a layer sees of the picture\n"
+               "  excite     the input that most excites a class, or a channel of a layer\n"
+               "  all        all of them that fit the network\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 2,
+    .run = run,
+};

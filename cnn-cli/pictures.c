@@ -1,0 +1,184 @@
+/* The run of visualize and featmaps. Standard output gets the answer and where the page is; progress goes to stderr. */
+#include "pictures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inputs.h"
+#include "show.h"
+#include "terminal.h"
+
+enum { TOP = 3 };
+
+struct progress {
+    const cnn_model *model;
+    const char *input;
+    size_t expected; /* files, about */
+    size_t files, pictures;
+    char *page; /* the newest file, which is the page in the end */
+    bool failed;
+};
+
+static void on_written(void *context, const char *path)
+{
+    struct progress *progress = context;
+
+    progress->files++;
+    progress->pictures += cnn_path_ends(path, ".png");
+    if (cnn_path_ends(path, ".html")) {
+        progress->page = strdup(path);
+        progress->failed = progress->page == NULL;
+    }
+    cnn_terminal_progress(progress->files < progress->expected ? (double)progress->files / (double)progress->expected : 1, "writing", path);
+}
+
+/* The most probable classes, in the manner of predict. */
+static void on_answer(void *context, const float *probabilities, size_t classes)
+{
+    const struct progress *progress = context;
+    cnn_prediction top[TOP];
+    size_t count = 0, width = 0;
+
+    (void)classes;
+    cnn_print_text(stdout, strcmp(progress->input, "-") == 0 ? "standard input" : progress->input, 0, false);
+    printf("\n");
+    if (probabilities == NULL) {
+        printf("  no answer: the outputs are no numbers\n");
+        return;
+    }
+    cnn_model_top(progress->model, probabilities, TOP, top, &count);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = cnn_terminal_measure(cnn_model_class(progress->model, top[i].index));
+
+        width = length > width ? length : width;
+    }
+    for (size_t i = 0; i < count; i++) {
+        printf("  ");
+        cnn_print_text(stdout, cnn_model_class(progress->model, top[i].index), width, false);
+        printf("  %6s\n", cnn_show_percent((double)top[i].probability).text);
+    }
+    fflush(stdout);
+}
+
+/* Which operand is the model (NULL: none was given) and which the input. */
+static cnn_status tell_apart(char *const *operands, size_t count, const char **model, const char **input)
+{
+    bool first = cnn_path_is_model(operands[0]);
+    bool second = count > 1 && cnn_path_is_model(operands[1]);
+
+    if (count == 1 && first) {
+        cnn_print_error("%s is the model; what is the input?", operands[0]);
+        return CNN_INVALID;
+    }
+    if (count == 2 && !first && !second) {
+        cnn_print_error("neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory", operands[0], operands[1]);
+        return CNN_INVALID;
+    }
+    *model = count == 1 ? NULL : operands[!first];
+    *input = count == 1 ? operands[0] : operands[first];
+    return CNN_OK;
+}
+
+static cnn_status read_palette(const char *word, cnn_palette *out)
+{
+    static const char *const words[] = {"heat", "grey", "dark", "signed"};
+
+    for (size_t i = 0; word != NULL && i < sizeof words / sizeof *words; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *out = (cnn_palette)i;
+            return CNN_OK;
+        }
+    }
+    if (word == NULL)
+        return CNN_OK;
+    cnn_print_error("--palette: '%s' is none of heat, grey, dark, signed", word);
+    return CNN_INVALID;
+}
+
+/* The input's name without its folders and its ending, and suffix: malloc'ed. */
+static char *default_directory(const char *input, const char *suffix)
+{
+    const char *slash = strrchr(input, '/');
+    const char *name = strcmp(input, "-") == 0 ? "stdin" : slash != NULL ? slash + 1 : input;
+    const char *dot = strrchr(name, '.');
+    size_t length = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name);
+    char *directory = malloc(length + strlen(suffix) + 1);
+
+    if (directory != NULL) {
+        memcpy(directory, name, length);
+        strcpy(directory + length, suffix);
+    }
+    return directory;
+}
+
+static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_options *options, cnn_diag *diag)
+{
+    struct progress progress = {.model = model, .input = input, .expected = cnn_model_layers(model) + 8};
+    cnn_status status;
+
+    options->written = on_written;
+    options->answer = on_answer;
+    options->context = &progress;
+    options->stop = cnn_command_catch_signals("\nstopping after this picture; once more to stop at once\n");
+    status = cnn_visualize(model, input, options, diag);
+    cnn_terminal_progress_clear();
+    if (status == CNN_INTERRUPTED)
+        cnn_print_note("interrupted: %zu files are in %s", progress.files, options->directory);
+    if (status == CNN_OK && progress.failed)
+        status = cnn_command_out_of_memory();
+    if (status == CNN_OK)
+        printf("wrote %s and %zu picture%s\n", progress.page, progress.pictures, progress.pictures == 1 ? "" : "s");
+    free(progress.page);
+    return status;
+}
+
+static cnn_status run_model(cnn_model *model, const char *input, const struct cnn_picture_settings *settings, cnn_visualize_options *options,
+                            const char *suffix)
+{
+    cnn_diag *diag = cnn_diag_new();
+    char *directory = default_directory(input, suffix);
+    cnn_status status = CNN_FAILED;
+
+    if (diag == NULL || directory == NULL) {
+        cnn_command_out_of_memory();
+    } else if (settings->text) {
+        status = cnn_print_maps(model, input, &settings->layer, diag);
+    } else {
+        options->directory = settings->output != NULL ? settings->output : directory;
+        status = draw(model, input, options, diag);
+    }
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    free(directory);
+    return status;
+}
+
+cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings, cnn_visualize_options *options, const char *suffix, char *const *operands,
+                            size_t operand_count)
+{
+    const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
+    const char *model_path = NULL, *input = NULL;
+    cnn_model *model = NULL;
+    cnn_status status = tell_apart(operands, operand_count, &model_path, &input);
+
+    if (status == CNN_OK)
+        status = read_palette(settings->palette, &options->palette);
+    if (status == CNN_OK && settings->text && (settings->output != NULL || settings->each || settings->npy || options->kinds != 0)) {
+        cnn_print_error("--text writes no files: it does not go with -o, --kind, --each and --npy");
+        status = CNN_INVALID;
+    }
+    if (status == CNN_OK)
+        status = cnn_command_prepare(settings->threads);
+    if (status == CNN_OK)
+        status = cnn_command_open(model_path, &open, &model);
+    if (status == CNN_OK) {
+        options->layers = settings->layer.items;
+        options->layer_count = settings->layer.count;
+        options->one_scale = settings->one_scale;
+        options->each = settings->each;
+        options->npy = settings->npy;
+        status = run_model(model, input, settings, options, suffix);
+    }
+    cnn_model_free(model);
+    return status;
+}

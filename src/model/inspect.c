@@ -1,0 +1,88 @@
+/* Looking inside a model: its layers by name, what they give for one image, and the arithmetic behind one of those numbers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+
+cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer, cnn_diag *diag)
+{
+    size_t count = model->graph.count;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(model->graph.nodes[i].name, name) == 0) {
+            *layer = i;
+            return CNN_OK;
+        }
+    const char **names = calloc(count + 1, sizeof *names);
+    for (size_t i = 0; names && i < count; i++)
+        names[i] = model->graph.nodes[i].name;
+    const char *nearest = names ? cnn_nearest_word(name, names, count) : NULL;
+    cnn_status status = cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer '%s'", model->source, name);
+    if (nearest)
+        cnn_hint(diag, "did you mean '%s'?", nearest);
+    free(names);
+    return status;
+}
+
+/* A plan in which every value of one image survives, and its forward in evaluation mode. */
+static cnn_status run_image(cnn_model *model, const float *image, struct cnn_plan **out, cnn_diag *diag)
+{
+    const cnn_shape in = model->graph.input;
+    struct cnn_plan *plan = NULL;
+    cnn_status status = cnn_plan_new(&model->graph, model->parameters, 1, CNN_PLAN_KEEP, false, &plan, diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(plan));
+    cnn_plan_forward(plan, 1, false, 0);
+    *out = plan;
+    return CNN_OK;
+}
+
+cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values, cnn_diag *diag)
+{
+    const cnn_shape out = model->graph.nodes[layer].out;
+    struct cnn_plan *plan = NULL;
+    cnn_status status = run_image(model, image, &plan, diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(plan, layer + 1), values);
+    cnn_plan_free(plan);
+    return CNN_OK;
+}
+
+static cnn_status check_question(const struct cnn_node *node, const struct cnn_question *q, cnn_diag *diag)
+{
+    const cnn_shape s = node->out;
+    bool inside = q->channel < s.c && q->row < s.h && q->column < s.w;
+    if (inside && q->input != CNN_NO_INDEX && q->input >= node->in[0].c)
+        return cnn_fail(diag, CNN_INVALID, NULL, "%s reads input channels 0 to %zu; there is no %zu", node->name, node->in[0].c - 1, q->input);
+    if (inside)
+        return CNN_OK;
+    if (s.rank != 3)
+        return cnn_fail(diag, CNN_INVALID, NULL, "%s gives %zu numbers: 0 to %zu, not %zu", node->name, s.c, s.c - 1, q->channel);
+    return cnn_fail(diag, CNN_INVALID, NULL,
+                    "%s gives %zu x %zu x %zu numbers: channel 0 to %zu, row 0 to %zu, column 0 to %zu; not channel %zu, row %zu, column %zu",
+                    node->name, s.c, s.h, s.w, s.c - 1, s.h - 1, s.w - 1, q->channel, q->row, q->column);
+}
+
+cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel, size_t row, size_t column, size_t input_channel,
+                       cnn_explanation *out, cnn_diag *diag)
+{
+    const struct cnn_node *node = &model->graph.nodes[layer];
+    const struct cnn_question question = {channel, row, column, input_channel, model->graph.nodes};
+    struct cnn_plan *plan = NULL;
+    struct cnn_text text = {0};
+    cnn_status status = check_question(node, &question, diag);
+    if (status == CNN_OK)
+        status = run_image(model, image, &plan, diag);
+    if (status != CNN_OK)
+        return status;
+    double value = node->type->explain(cnn_plan_call(plan, layer), &question, &text);
+    float activation = cnn_plan_value(plan, layer + 1)[(row * node->out.w + column) * node->out.c + channel];
+    cnn_plan_free(plan);
+    if (text.failed) {
+        cnn_text_free(&text);
+        return cnn_fail_memory(diag, text.size, "an explanation");
+    }
+    *out = (cnn_explanation){text.data, value, activation};
+    return CNN_OK;
+}

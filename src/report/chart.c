@@ -1,0 +1,262 @@
+/* Line charts as SVG. Axes have three to ten ticks at 1, 2 or 5 times a power of ten. Colours are those of Okabe and Ito, "Color Universal Design", 2008, without the
+ * yellow, which cannot be seen on white: colour-blind readers can tell them apart; after seven series they come again with dashes. */
+#include "report/chart.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "viz/html.h"
+
+#define LARGEST 1e300 /* beyond it, differences may not be finite */
+
+enum { MANY_POINTS = 40 }; /* more are not drawn as dots, but still have titles */
+
+struct axis {
+    double low, high, step; /* of a logarithmic axis in decades */
+    bool logarithm;
+};
+
+static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
+static const char *const dashes[] = {"", "6 3", "2 3"};
+
+static const char *series_colour(size_t i)
+{
+    return colours[i % (sizeof colours / sizeof *colours)];
+}
+
+static const char *series_dash(size_t i)
+{
+    return dashes[i / (sizeof colours / sizeof *colours) % (sizeof dashes / sizeof *dashes)];
+}
+
+static double y_value(const struct cnn_chart *chart, double y)
+{
+    return chart->percent ? 100 * y : y;
+}
+
+static bool is_point(double x, double y)
+{
+    return fabs(x) <= LARGEST && fabs(y) <= LARGEST;
+}
+
+/* The smallest and largest x and y of all points; false where there are none. */
+static bool find_bounds(const struct cnn_chart *chart, struct axis *x, struct axis *y)
+{
+    *x = *y = (struct axis){.low = HUGE_VAL, .high = -HUGE_VAL};
+    for (size_t i = 0; i < chart->count; i++) {
+        const struct cnn_series *series = &chart->series[i];
+        for (size_t k = 0; k < series->count; k++) {
+            double value = y_value(chart, series->y[k]);
+            if (!is_point(series->x[k], value))
+                continue;
+            x->low = fmin(x->low, series->x[k]);
+            x->high = fmax(x->high, series->x[k]);
+            y->low = fmin(y->low, value);
+            y->high = fmax(y->high, value);
+        }
+    }
+    return x->low <= x->high;
+}
+
+/* An axis of one value gets room on both sides. */
+static void widen(struct axis *axis, bool whole)
+{
+    double size = fmax(fabs(axis->low), fabs(axis->high));
+    if (axis->high - axis->low > 1e-9 * size)
+        return;
+    double room = whole ? 0.5 : size > 0 ? 0.1 * size : 1;
+    axis->low -= room;
+    axis->high += room;
+}
+
+static double round_step(double range)
+{
+    double raw = range / 5, power = pow(10, floor(log10(raw))), digit = raw / power;
+    return power * (digit < 1.5 ? 1 : digit < 3 ? 2 : digit < 7 ? 5 : 10);
+}
+
+static void set_x_axis(const struct cnn_chart *chart, struct axis *axis)
+{
+    if (chart->from_zero)
+        axis->low = fmin(0, axis->low);
+    widen(axis, chart->whole);
+    axis->step = round_step(axis->high - axis->low);
+    if (chart->whole)
+        axis->step = fmax(1, axis->step);
+}
+
+static void set_y_axis(const struct cnn_chart *chart, struct axis *axis)
+{
+    if (chart->logarithm && axis->low > 0 && axis->high / axis->low > 100) {
+        axis->logarithm = true;
+        axis->low = floor(log10(axis->low));
+        axis->high = ceil(log10(axis->high));
+        axis->step = ceil((axis->high - axis->low) / 8);
+        return;
+    }
+    widen(axis, false);
+    axis->step = round_step(axis->high - axis->low);
+    axis->low = axis->step * floor(axis->low / axis->step + 1e-9);
+    axis->high = axis->step * ceil(axis->high / axis->step - 1e-9);
+    if (chart->percent) {
+        axis->low = fmax(0, axis->low);
+        axis->high = fmin(100, axis->high);
+    }
+}
+
+/* From a value to a share of the axis. */
+static double place(const struct axis *axis, double value)
+{
+    return ((axis->logarithm ? log10(value) : value) - axis->low) / (axis->high - axis->low);
+}
+
+static double x_pixel(const struct axis *axis, double value)
+{
+    return CNN_CHART_LEFT + (CNN_CHART_RIGHT - CNN_CHART_LEFT) * place(axis, value);
+}
+
+static double y_pixel(const struct axis *axis, double value)
+{
+    return CNN_CHART_BOTTOM - (CNN_CHART_BOTTOM - CNN_CHART_TOP) * place(axis, value);
+}
+
+/* As short as the step allows: 0.25, 300, 20k, 5e-6. */
+static void add_number(struct cnn_text *page, const struct axis *axis, double value)
+{
+    double step = axis->logarithm ? value : axis->step, largest = fmax(fabs(axis->low), fabs(axis->high));
+    if (axis->logarithm)
+        largest = value;
+    if (value == 0)
+        cnn_text_printf(page, "0");
+    else if (largest >= 1e9 || step < 1e-4)
+        cnn_text_printf(page, "%.0fe%.0f", value / pow(10, floor(log10(step) + 1e-9)), floor(log10(step) + 1e-9));
+    else if (largest >= 1e6 && step >= 1e4)
+        cnn_text_printf(page, "%gM", value / 1e6);
+    else if (largest >= 1e4 && step >= 100)
+        cnn_text_printf(page, "%gk", value / 1e3);
+    else
+        cnn_text_printf(page, "%.*f", step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0, value);
+}
+
+static void draw_y_axis(struct cnn_text *page, const struct axis *axis)
+{
+    double first = ceil(axis->low / axis->step - 1e-6), last = floor(axis->high / axis->step + 1e-6);
+    cnn_text_printf(page, "<g stroke=\"#d5dae0\">");
+    for (double k = first; k <= last; k++) {
+        double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step, y = y_pixel(axis, value);
+        cnn_text_printf(page, "<line x1=\"%d\" y1=\"%.2f\" x2=\"%d\" y2=\"%.2f\"/>", CNN_CHART_LEFT, y, CNN_CHART_RIGHT, y);
+    }
+    cnn_text_printf(page, "</g>\n<g text-anchor=\"end\">");
+    for (double k = first; k <= last; k++) {
+        double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step;
+        cnn_text_printf(page, "<text x=\"%d\" y=\"%.2f\">", CNN_CHART_LEFT - 8, y_pixel(axis, value) + 4);
+        add_number(page, axis, value);
+        cnn_text_printf(page, "</text>");
+    }
+    cnn_text_printf(page, "</g>\n");
+}
+
+static void draw_x_axis(struct cnn_text *page, const struct cnn_chart *chart, const struct axis *axis)
+{
+    double first = ceil(axis->low / axis->step - 1e-6), last = floor(axis->high / axis->step + 1e-6);
+    cnn_text_printf(page, "<g text-anchor=\"middle\">");
+    for (double k = first; k <= last; k++) {
+        double x = x_pixel(axis, k * axis->step);
+        cnn_text_printf(page, "<line x1=\"%.2f\" y1=\"%d\" x2=\"%.2f\" y2=\"%d\" stroke=\"#8b949e\"/><text x=\"%.2f\" y=\"%d\">", x, CNN_CHART_BOTTOM,
+                        x, CNN_CHART_BOTTOM + 5, x, CNN_CHART_BOTTOM + 20);
+        add_number(page, axis, k * axis->step);
+        cnn_text_printf(page, "</text>");
+    }
+    cnn_text_printf(page, "<text x=\"%d\" y=\"%d\">", (CNN_CHART_LEFT + CNN_CHART_RIGHT) / 2, CNN_CHART_BOTTOM + 40);
+    cnn_html_text(page, chart->x_name);
+    cnn_text_printf(page, "</text></g>\n<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#8b949e\"/>\n", CNN_CHART_LEFT, CNN_CHART_BOTTOM,
+                    CNN_CHART_RIGHT, CNN_CHART_BOTTOM);
+}
+
+/* Whether point k can be drawn: finite, and positive on a logarithmic axis (which there is only where all are). */
+static bool has_point(const struct cnn_chart *chart, const struct cnn_series *series, size_t k)
+{
+    return k < series->count && is_point(series->x[k], y_value(chart, series->y[k]));
+}
+
+static void draw_line(struct cnn_text *page, const struct cnn_chart *chart, size_t i, const struct axis *x, const struct axis *y)
+{
+    const struct cnn_series *series = &chart->series[i];
+    bool drawing = false;
+    cnn_text_printf(page, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%s\" stroke-linejoin=\"round\"", series_colour(i),
+                    series->faint ? "1\" stroke-opacity=\"0.5" : "2");
+    if (*series_dash(i))
+        cnn_text_printf(page, " stroke-dasharray=\"%s\"", series_dash(i));
+    cnn_text_printf(page, " d=\"");
+    for (size_t k = 0; k < series->count; k++) {
+        bool point = has_point(chart, series, k);
+        if (point)
+            cnn_text_printf(page, "%c%.2f %.2f", drawing ? 'L' : 'M', x_pixel(x, series->x[k]), y_pixel(y, y_value(chart, series->y[k])));
+        drawing = point;
+    }
+    cnn_text_printf(page, "\"/>\n");
+}
+
+/* A dot for each point with a title that gives its numbers; where there are many, only those that no line reaches can be seen. */
+static void draw_points(struct cnn_text *page, const struct cnn_chart *chart, size_t i, const struct axis *x, const struct axis *y)
+{
+    const struct cnn_series *series = &chart->series[i];
+    cnn_text_printf(page, "<g fill=\"%s\">", series_colour(i));
+    for (size_t k = 0; k < series->count; k++) {
+        if (!has_point(chart, series, k))
+            continue;
+        bool alone = (k == 0 || !has_point(chart, series, k - 1)) && !has_point(chart, series, k + 1);
+        double value = y_value(chart, series->y[k]);
+        cnn_text_printf(page, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\"%s><title>", x_pixel(x, series->x[k]), y_pixel(y, value),
+                        alone || series->count <= MANY_POINTS ? "" : " fill-opacity=\"0\"");
+        cnn_html_text(page, series->name);
+        cnn_text_printf(page, ", ");
+        cnn_html_text(page, chart->x_name);
+        cnn_text_printf(page, " %.6g: ", series->x[k]);
+        cnn_text_printf(page, chart->percent ? "%.2f %%</title></circle>" : "%.5g</title></circle>", value);
+    }
+    cnn_text_printf(page, "</g>\n");
+}
+
+static void draw_legend(struct cnn_text *page, const struct cnn_chart *chart)
+{
+    cnn_text_printf(page, "<figcaption class=\"legend\">");
+    for (size_t i = 0; i < chart->count; i++) {
+        bool faint = chart->series[i].faint;
+        cnn_text_printf(page, "<span><svg width=\"24\" height=\"10\"><line x1=\"0\" y1=\"5\" x2=\"24\" y2=\"5\" stroke=\"%s\" stroke-width=\"%s\"",
+                        series_colour(i), faint ? "1\" stroke-opacity=\"0.5" : "2.5");
+        if (*series_dash(i))
+            cnn_text_printf(page, " stroke-dasharray=\"%s\"", series_dash(i));
+        cnn_text_printf(page, "/></svg> ");
+        cnn_html_text(page, chart->series[i].name);
+        cnn_text_printf(page, "</span> ");
+    }
+    cnn_text_printf(page, "</figcaption>");
+}
+
+void cnn_chart_draw(struct cnn_text *page, const struct cnn_chart *chart)
+{
+    struct axis x, y;
+    if (!find_bounds(chart, &x, &y))
+        return;
+    set_x_axis(chart, &x);
+    set_y_axis(chart, &y);
+    cnn_text_printf(
+        page,
+        "<figure class=\"chart\"><svg role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-size=\"12\" fill=\"#4b535d\" aria-label=\"",
+        CNN_CHART_WIDTH, CNN_CHART_HEIGHT, CNN_CHART_WIDTH, CNN_CHART_HEIGHT);
+    cnn_html_text(page, chart->title);
+    cnn_text_printf(page, "\">\n<text x=\"%d\" y=\"16\" font-size=\"14\" font-weight=\"600\" fill=\"#1b1f24\">", CNN_CHART_LEFT);
+    cnn_html_text(page, chart->title);
+    cnn_text_printf(page, "%s</text>\n", y.logarithm ? ", logarithmic" : "");
+    draw_y_axis(page, &y);
+    draw_x_axis(page, chart, &x);
+    for (size_t i = 0; i < chart->count; i++)
+        draw_line(page, chart, i, &x, &y);
+    for (size_t i = 0; i < chart->count; i++)
+        if (!chart->series[i].faint)
+            draw_points(page, chart, i, &x, &y);
+    cnn_text_printf(page, "</svg>");
+    draw_legend(page, chart);
+    cnn_text_printf(page, "</figure>\n");
+}

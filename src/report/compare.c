@@ -1,0 +1,293 @@
+/* The page that shows runs side by side, and the report that is asked for by directory. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/model.h"
+#include "report/chart.h"
+#include "report/page.h"
+#include "report/report.h"
+#include "report/settings.h"
+#include "util/file.h"
+#include "viz/html.h"
+
+enum { LONGEST_VALUE = 100 }; /* bytes of a setting that are shown */
+
+struct run {
+    const char *directory;
+    cnn_model *model; /* its description; the parameters are not read */
+    const struct cnn_yaml *config;
+    struct cnn_history history;
+};
+
+struct comparison {
+    struct cnn_arena *arena;
+    struct run *runs;
+    size_t count;
+};
+
+static cnn_status config_path(struct cnn_arena *arena, const char *directory, const char **out, cnn_diag *diag)
+{
+    const char *path = cnn_arena_printf(arena, "%s/config.yaml", directory);
+    if (!path)
+        return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
+    if (access(path, F_OK) != 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s is not the directory of a run: it has no config.yaml", directory);
+    *out = path;
+    return CNN_OK;
+}
+
+static cnn_status read_run(struct cnn_arena *arena, const char *directory, struct run *run, cnn_diag *diag)
+{
+    const char *path;
+    char *text = NULL;
+    struct cnn_yaml *root = NULL;
+    size_t size;
+    run->directory = directory;
+    cnn_status status = config_path(arena, directory, &path, diag);
+    if (status == CNN_OK)
+        status = cnn_yaml_read_text(path, &text, &size, diag);
+    if (status == CNN_OK)
+        status = cnn_yaml_parse(arena, path, text, size, &root, diag);
+    if (status == CNN_OK)
+        status = cnn_model_from_text(path, text, size, NULL, 0, &run->model, diag);
+    if (status == CNN_OK)
+        status = cnn_history_read(directory, &run->history, diag);
+    run->config = root;
+    free(text);
+    return status;
+}
+
+/* The mean speed of all rows of steps.csv; 0 where there are none. */
+static double mean_speed(const struct cnn_history *history)
+{
+    double sum = 0;
+    for (size_t i = 0; i < history->step_count; i++)
+        sum += history->steps[i].images_per_s;
+    return history->step_count > 0 ? sum / (double)history->step_count : 0;
+}
+
+static uint64_t count_parameters(const cnn_model *model)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        count += model->tensors[i].trainable ? model->tensors[i].tensor->count : 0;
+    return count;
+}
+
+/* The run with the highest validation accuracy; CNN_NO_INDEX: none has one. */
+static size_t find_best(const struct comparison *c)
+{
+    size_t best = CNN_NO_INDEX;
+    double highest = -1;
+    for (size_t i = 0; i < c->count; i++) {
+        size_t epoch = cnn_history_best(&c->runs[i].history);
+        if (epoch != CNN_NO_INDEX && c->runs[i].history.epochs[epoch].val_accuracy > highest) {
+            highest = c->runs[i].history.epochs[epoch].val_accuracy;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void write_row(struct cnn_text *page, const struct run *run, bool best)
+{
+    const struct cnn_history *history = &run->history;
+    size_t top = cnn_history_best(history);
+    double speed = mean_speed(history);
+    cnn_text_printf(page, "<tr%s><td>", best ? " class=\"truth\"" : "");
+    cnn_html_text(page, run->directory);
+    cnn_text_printf(page, "</td><td>");
+    cnn_html_text(page, cnn_model_name(run->model));
+    cnn_text_printf(page, "</td><td class=\"n\">");
+    cnn_page_count(page, count_parameters(run->model));
+    cnn_text_printf(page, "</td><td class=\"n\">%zu</td>", history->epoch_count);
+    if (top == CNN_NO_INDEX)
+        cnn_text_printf(page, "<td></td><td></td><td></td><td></td><td></td><td class=\"n\">");
+    else {
+        const struct cnn_history_epoch *last = &history->epochs[history->epoch_count - 1];
+        cnn_text_printf(page,
+                        "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td><td class=\"n\">",
+                        100 * history->epochs[top].val_accuracy, history->epochs[top].epoch, last->train_loss, last->val_loss);
+        cnn_page_duration(page, cnn_history_seconds(history));
+        cnn_text_printf(page, "</td><td class=\"n\">");
+    }
+    if (speed > 0 && speed < 1e15)
+        cnn_page_count(page, (uint64_t)speed);
+    cnn_text_printf(page, "</td></tr>\n");
+}
+
+static void write_table(struct cnn_text *page, const struct comparison *c)
+{
+    size_t best = find_best(c);
+    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th class=\"n\">parameters</th><th class=\"n\">epochs</th>"
+                          "<th class=\"n\">best accuracy</th><th class=\"n\">in epoch</th><th class=\"n\">training loss</th>"
+                          "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th class=\"n\">images/s</th></tr>\n");
+    for (size_t i = 0; i < c->count; i++)
+        write_row(page, &c->runs[i], i == best);
+    cnn_text_printf(page,
+                    "</table></div>\n<p class=\"note\">Accuracy is that on the validation images; losses are those after the last epoch.</p>\n");
+}
+
+/* The numbers of one run's curves. */
+struct curves {
+    double *epoch, *seconds, *loss, *accuracy;
+};
+
+static bool curves_new(struct cnn_arena *arena, const struct cnn_history *history, struct curves *out)
+{
+    double **all[] = {&out->epoch, &out->seconds, &out->loss, &out->accuracy}, seconds = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!(*all[i] = cnn_arena_array(arena, history->epoch_count, sizeof(double))))
+            return false;
+    for (size_t i = 0; i < history->epoch_count; i++) {
+        out->epoch[i] = (double)history->epochs[i].epoch;
+        out->seconds[i] = seconds += history->epochs[i].seconds;
+        out->loss[i] = history->epochs[i].val_loss;
+        out->accuracy[i] = history->epochs[i].val_accuracy;
+    }
+    return true;
+}
+
+static void draw_curves(struct cnn_text *page, const struct comparison *c, const struct curves *curves, bool seconds, bool accuracy)
+{
+    struct cnn_series *series = cnn_arena_array(c->arena, c->count, sizeof *series);
+    if (!series) {
+        page->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        series[i] = (struct cnn_series){.name = c->runs[i].directory,
+                                        .x = seconds ? curves[i].seconds : curves[i].epoch,
+                                        .y = accuracy ? curves[i].accuracy : curves[i].loss,
+                                        .count = c->runs[i].history.epoch_count};
+    cnn_chart_draw(page, &(struct cnn_chart){.title = accuracy ? "Validation accuracy (%)" : "Validation loss",
+                                             .x_name = seconds ? "seconds" : "epoch",
+                                             .series = series,
+                                             .count = c->count,
+                                             .percent = accuracy,
+                                             .logarithm = !accuracy,
+                                             .from_zero = seconds,
+                                             .whole = !seconds});
+}
+
+static void write_curves(struct cnn_text *page, const struct comparison *c)
+{
+    struct curves *curves = cnn_arena_array(c->arena, c->count, sizeof *curves);
+    bool good = curves != NULL;
+    for (size_t i = 0; i < c->count && good; i++)
+        good = curves_new(c->arena, &c->runs[i].history, &curves[i]);
+    if (!good) {
+        page->failed = true;
+        return;
+    }
+    cnn_text_printf(page, "<h2>Curves</h2>\n<div class=\"figures\">\n");
+    draw_curves(page, c, curves, false, true);
+    draw_curves(page, c, curves, false, false);
+    draw_curves(page, c, curves, true, true);
+    draw_curves(page, c, curves, true, false);
+    cnn_text_printf(page, "</div>\n");
+}
+
+static void write_difference(struct cnn_text *page, const struct cnn_difference *difference, size_t runs)
+{
+    char shown[LONGEST_VALUE];
+    cnn_text_printf(page, "<tr><td><code>");
+    cnn_html_text(page, difference->path);
+    cnn_text_printf(page, "</code></td>");
+    for (size_t i = 0; i < runs; i++) {
+        cnn_text_printf(page, "<td>");
+        if (difference->values[i])
+            cnn_html_text(page, cnn_word_cut(difference->values[i], shown, sizeof shown));
+        cnn_text_printf(page, "</td>");
+    }
+    cnn_text_printf(page, "</tr>\n");
+}
+
+static cnn_status write_settings(struct cnn_text *page, const struct comparison *c, cnn_diag *diag)
+{
+    const struct cnn_yaml **roots = cnn_arena_array(c->arena, c->count, sizeof *roots);
+    struct cnn_difference *differences = NULL;
+    size_t count = 0;
+    if (!roots)
+        return cnn_fail_memory(diag, c->count * sizeof *roots, "the settings of the runs");
+    for (size_t i = 0; i < c->count; i++)
+        roots[i] = c->runs[i].config;
+    cnn_status status = cnn_settings_compare(c->arena, roots, c->count, &differences, &count, diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_text_printf(page, "<h2>Settings that differ</h2>\n");
+    if (count == 0) {
+        cnn_text_printf(page, "<p>All settings are the same.</p>\n");
+        return CNN_OK;
+    }
+    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>key</th>");
+    for (size_t i = 0; i < c->count; i++) {
+        cnn_text_printf(page, "<th>");
+        cnn_html_text(page, c->runs[i].directory);
+        cnn_text_printf(page, "</th>");
+    }
+    cnn_text_printf(page, "</tr>\n");
+    for (size_t i = 0; i < count; i++)
+        write_difference(page, &differences[i], c->count);
+    cnn_text_printf(page, "</table></div>\n");
+    return CNN_OK;
+}
+
+static cnn_status write_comparison(const struct comparison *c, const char *path, cnn_diag *diag)
+{
+    struct cnn_text page = {0};
+    cnn_html_begin(&page, "Runs compared", 0);
+    write_table(&page, c);
+    write_curves(&page, c);
+    cnn_status status = write_settings(&page, c, diag);
+    cnn_html_end(&page);
+    if (status == CNN_OK && page.failed)
+        status = cnn_fail_memory(diag, page.size, "the report");
+    if (status == CNN_OK)
+        status = cnn_file_write(path, page.data, page.size, diag);
+    cnn_text_free(&page);
+    return status;
+}
+
+/* A run that has no checkpoint yet is shown without its network. */
+static cnn_status report_one(struct cnn_arena *arena, const char *directory, const char *path, cnn_diag *diag)
+{
+    const char *config, *best = cnn_arena_printf(arena, "%s/best.safetensors", directory);
+    cnn_model *model = NULL;
+    cnn_status status = config_path(arena, directory, &config, diag);
+    if (status != CNN_OK)
+        return status;
+    if (best && access(best, F_OK) == 0)
+        status = cnn_model_open(directory, NULL, &model, diag);
+    if (status == CNN_OK) {
+        struct cnn_report report = {.title = directory, .directory = directory, .model = model};
+        status = cnn_report_write(path, &report, diag);
+    }
+    cnn_model_free(model);
+    return status;
+}
+
+cnn_status cnn_report(const char *const *directories, size_t count, const char *path, cnn_diag *diag)
+{
+    struct comparison c = {.arena = cnn_arena_new(), .count = count};
+    cnn_status status = CNN_OK;
+    if (count == 0)
+        status = cnn_fail(diag, CNN_INVALID, NULL, "there is no run to report on");
+    else if (!c.arena || !(c.runs = cnn_arena_array(c.arena, count, sizeof *c.runs)))
+        status = cnn_fail_memory(diag, count * sizeof *c.runs, "the runs");
+    else if (count == 1)
+        status = report_one(c.arena, directories[0], path, diag);
+    else {
+        for (size_t i = 0; i < count && status == CNN_OK; i++)
+            status = read_run(c.arena, directories[i], &c.runs[i], diag);
+        if (status == CNN_OK)
+            status = write_comparison(&c, path, diag);
+    }
+    for (size_t i = 0; c.runs && i < count; i++) {
+        cnn_model_free(c.runs[i].model);
+        cnn_history_free(&c.runs[i].history);
+    }
+    cnn_arena_free(c.arena);
+    return status;
+}

@@ -1,0 +1,174 @@
+/* The gallery: the mistakes that a network was surest of, each with what speaks for the class it gave and for the one that is right (Grad-CAM). A page,
+ * index.html, with its pictures as PNG files beside it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/samples.h"
+#include "util/arena.h"
+#include "util/file.h"
+#include "viz/attribution.h"
+#include "viz/html.h"
+#include "viz/sheet.h"
+
+#define SIDE 160 /* pixels that a small picture is enlarged to, about: three fit next to each other on half a page */
+
+struct gallery {
+    const char *directory;
+    cnn_model *model;
+    cnn_shape shape;
+    size_t scale;   /* of the pictures */
+    size_t value;   /* that Grad-CAM looks at; 0: the network has no map */
+    float *x, *map; /* of one image */
+    struct cnn_text page;
+    cnn_diag *diag;
+};
+
+/* The data set's image, enlarged. */
+static cnn_status draw_image(const struct gallery *g, const uint8_t *pixels, struct cnn_canvas *out)
+{
+    struct cnn_canvas small = {0};
+    cnn_status status = cnn_sample_picture(pixels, g->shape, &small, g->diag);
+    if (status == CNN_OK)
+        status = cnn_canvas_new(g->shape.w * g->scale, g->shape.h * g->scale, (struct cnn_colour){0, 0, 0}, out, g->diag);
+    if (status == CNN_OK)
+        cnn_canvas_put(out, 0, 0, &small, g->scale);
+    cnn_canvas_free(&small);
+    return status;
+}
+
+/* Writes the picture as image-<n><suffix>.png, and begins a figure with it on the page; the caller ends it. */
+static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *picture, size_t image, const char *suffix, const char *alt)
+{
+    struct cnn_text path = {0};
+    cnn_text_printf(&path, "%s/image-%zu%s.png", g->directory, image, suffix);
+    cnn_status status = path.failed ? cnn_fail_memory(g->diag, strlen(g->directory), "a path") : cnn_canvas_write(picture, path.data, g->diag);
+    cnn_text_free(&path);
+    cnn_text_printf(&g->page, "<figure style=\"width:%zupx\"><img src=\"image-%zu%s.png\" width=\"%zu\" height=\"%zu\" alt=\"", picture->width, image,
+                    suffix, picture->width, picture->height);
+    cnn_html_text(&g->page, alt);
+    cnn_text_printf(&g->page, "\"><figcaption>");
+    return status;
+}
+
+/* "dog: 99.2 %" */
+static void add_class(struct cnn_text *page, const char *class, float probability)
+{
+    cnn_html_printf(page, "%s: ", class);
+    cnn_html_probability(page, probability);
+}
+
+static bool is_blank(const float *map, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (map[i] != 0)
+            return false;
+    return true;
+}
+
+/* The picture with Grad-CAM of one class over it. */
+static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *picture, const struct cnn_sample *sample, bool right)
+{
+    const size_t class = right ? sample->label : sample->predicted;
+    const cnn_shape at = cnn_graph_shape(&g->model->graph, g->value);
+    struct cnn_canvas overlay = {0};
+    cnn_status status = cnn_gradcam(g->model, g->x, class, g->value, g->map, g->diag);
+    if (status == CNN_OK)
+        status = cnn_sheet_overlay(picture, g->map, at.h, at.w, CNN_PALETTE_HEAT, &overlay, g->diag);
+    if (status == CNN_OK)
+        status = add_picture(g, &overlay, sample->image, right ? "-true" : "-predicted", "Grad-CAM over the picture");
+    if (status == CNN_OK) {
+        add_class(&g->page, cnn_model_class(g->model, class), right ? sample->label_probability : sample->probability);
+        cnn_text_printf(&g->page, "%s</figcaption></figure>\n", is_blank(g->map, at.h * at.w) ? "; nothing speaks for it" : "");
+    }
+    cnn_canvas_free(&overlay);
+    return status;
+}
+
+static cnn_status add_mistake(struct gallery *g, const struct cnn_sample *sample)
+{
+    struct cnn_canvas picture = {0};
+    const char *label = cnn_model_class(g->model, sample->label), *predicted = cnn_model_class(g->model, sample->predicted);
+    cnn_text_printf(&g->page, "<section%s><h3>", g->value > 0 ? "" : " style=\"width:15rem\"");
+    cnn_html_printf(&g->page, "%s, taken for %s", label, predicted);
+    cnn_text_printf(&g->page, "</h3>\n<div class=\"figures\" style=\"gap:.5rem\">\n");
+    cnn_status status = draw_image(g, sample->pixels, &picture);
+    if (status == CNN_OK)
+        status = add_picture(g, &picture, sample->image, "", label);
+    if (status == CNN_OK && g->value > 0) {
+        cnn_text_printf(&g->page, "image %zu</figcaption></figure>\n", sample->image);
+        cnn_normalize(&g->model->normalization, sample->pixels, g->shape.h * g->shape.w, g->x);
+        status = add_reasons(g, &picture, sample, false);
+        if (status == CNN_OK)
+            status = add_reasons(g, &picture, sample, true);
+    } else {
+        cnn_text_printf(&g->page, "image %zu<br>", sample->image);
+        add_class(&g->page, predicted, sample->probability);
+        cnn_text_printf(&g->page, "<br>");
+        add_class(&g->page, label, sample->label_probability);
+        cnn_text_printf(&g->page, "</figcaption></figure>\n");
+    }
+    cnn_text_printf(&g->page, "</div></section>\n");
+    cnn_canvas_free(&picture);
+    return status;
+}
+
+static void add_introduction(struct gallery *g, const struct cnn_samples *samples)
+{
+    cnn_text_printf(&g->page, "<p>");
+    if (samples->wrong_count == 0)
+        cnn_html_printf(&g->page, "%s makes no mistake on the %zu images it was tried on.", g->model->name, cnn_dataset_count(samples->dataset));
+    else if (samples->wrong_count == 1)
+        cnn_html_printf(&g->page, "The one mistake of %s on %zu images.", g->model->name, cnn_dataset_count(samples->dataset));
+    else
+        cnn_html_printf(&g->page, "The %zu mistakes that %s was surest of, surest first, out of %zu images.", samples->wrong_count, g->model->name,
+                        cnn_dataset_count(samples->dataset));
+    if (samples->wrong_count > 0 && g->value > 0)
+        cnn_html_printf(&g->page,
+                        " Beside each picture: what in it speaks for the class that the network gave, and for the right one, with their "
+                        "probabilities (Grad-CAM at %s, each on a scale of its own).",
+                        g->model->graph.nodes[g->value - 1].name);
+    cnn_text_printf(&g->page, "</p>\n<div class=\"figures\">\n");
+}
+
+static cnn_status write_page(struct gallery *g)
+{
+    struct cnn_text path = {0};
+    cnn_text_printf(&path, "%s/index.html", g->directory);
+    cnn_status status = path.failed || g->page.failed ? cnn_fail_memory(g->diag, g->page.size, "a page")
+                                                      : cnn_file_write(path.data, g->page.data, g->page.size, g->diag);
+    cnn_text_free(&path);
+    return status;
+}
+
+static cnn_status open_gallery(struct gallery *g)
+{
+    const struct cnn_graph *graph = &g->model->graph;
+    size_t longer = g->shape.h > g->shape.w ? g->shape.h : g->shape.w;
+    g->scale = longer < SIDE ? SIDE / longer : 1;
+    if (cnn_gradcam_value(g->model, &g->value, NULL) != CNN_OK)
+        g->value = 0;
+    g->x = cnn_floats_new(cnn_shape_count(g->shape));
+    g->map = cnn_floats_new(cnn_graph_shape(graph, g->value).h * cnn_graph_shape(graph, g->value).w);
+    return g->x && g->map ? cnn_make_directories(g->directory, g->diag) : cnn_fail_memory(g->diag, cnn_shape_count(g->shape), "an image");
+}
+
+cnn_status cnn_gallery_write(const char *directory, cnn_model *model, const struct cnn_samples *samples, cnn_diag *diag)
+{
+    struct gallery g = {.directory = directory, .model = model, .shape = model->graph.input, .diag = diag};
+    cnn_status status = open_gallery(&g);
+    if (status == CNN_OK) {
+        cnn_html_begin(&g.page, "Mistakes", 0);
+        add_introduction(&g, samples);
+    }
+    for (size_t i = 0; status == CNN_OK && i < samples->wrong_count; i++)
+        status = add_mistake(&g, &samples->wrong[i]);
+    if (status == CNN_OK) {
+        cnn_text_printf(&g.page, "</div>\n");
+        cnn_html_end(&g.page);
+        status = write_page(&g);
+    }
+    cnn_floats_free(g.x);
+    cnn_floats_free(g.map);
+    cnn_text_free(&g.page);
+    return status;
+}

@@ -1,0 +1,269 @@
+/* health.csv, written and read back, and the hints that follow from its rows. Where the thresholds come from stands in health.h. */
+#include "report/health.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/arena.h"
+#include "util/file.h"
+
+#define MAX_BYTES ((size_t)1 << 30)
+
+static void format_number(double value, struct cnn_text *line)
+{
+    if (isnan(value))
+        cnn_text_append(line, ",", 1);
+    else
+        cnn_text_printf(line, ",%.6g", value);
+}
+
+void cnn_health_format(const struct cnn_health_row *row, struct cnn_text *line)
+{
+    cnn_text_printf(line, "%zu,%s,%zu", row->epoch, row->layer, row->channels);
+    format_number(row->dead, line);
+    format_number(row->gradient_norm, line);
+    format_number(row->weight_norm, line);
+    format_number(row->update_norm, line);
+    format_number(row->lr_factor, line);
+    cnn_text_append(line, "\n", 1);
+}
+
+/* A count, and the character that must follow it; *text moves behind that. */
+static bool read_count(const char **text, char end, size_t *out)
+{
+    char *stop;
+    if (**text < '0' || **text > '9')
+        return false;
+    errno = 0;
+    *out = strtoull(*text, &stop, 10);
+    *text = stop + 1;
+    return errno == 0 && *stop == end;
+}
+
+static bool read_number(const char **text, char end, double *out)
+{
+    char *stop = (char *)(uintptr_t)*text;
+    *out = NAN;
+    if (**text != end)
+        *out = strtod(*text, &stop);
+    *text = stop + 1;
+    return *stop == end;
+}
+
+static bool read_row(const char *line, struct cnn_health_row *row)
+{
+    *row = (struct cnn_health_row){0};
+    if (!read_count(&line, ',', &row->epoch))
+        return false;
+    size_t length = strcspn(line, ",\n");
+    if (line[length] != ',' || length == 0 || length >= sizeof row->layer)
+        return false;
+    memcpy(row->layer, line, length);
+    line += length + 1;
+    return read_count(&line, ',', &row->channels) && read_number(&line, ',', &row->dead) && read_number(&line, ',', &row->gradient_norm) &&
+           read_number(&line, ',', &row->weight_norm) && read_number(&line, ',', &row->update_norm) && read_number(&line, '\n', &row->lr_factor);
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+        lines++;
+    return lines;
+}
+
+/* Rows of text; one without its end, which a crash has left, is none. */
+static cnn_status read_rows(const char *path, const char *text, struct cnn_health_row **out, size_t *count, cnn_diag *diag)
+{
+    const size_t header = strlen(CNN_HEALTH_HEADER);
+    if (*text && strncmp(text, CNN_HEALTH_HEADER, header) != 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s does not begin with the line %.*s", path, (int)header - 1, CNN_HEALTH_HEADER);
+    const char *line = *text ? text + header : text;
+    size_t lines = count_lines(line);
+    struct cnn_health_row *rows = calloc(lines + 1, sizeof *rows);
+    if (!rows)
+        return cnn_fail_memory(diag, lines * sizeof *rows, path);
+    for (size_t i = 0; i < lines; i++, line = strchr(line, '\n') + 1)
+        if (!read_row(line, &rows[i])) {
+            free(rows);
+            return cnn_fail(diag, CNN_FAILED, NULL, "line %zu of %s is not a row of its table", i + 2, path);
+        }
+    *out = rows;
+    *count = lines;
+    return CNN_OK;
+}
+
+cnn_status cnn_health_read(const char *path, struct cnn_health_row **rows, size_t *count, cnn_diag *diag)
+{
+    char *text = NULL;
+    size_t size;
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        *rows = NULL;
+        *count = 0;
+        return CNN_OK;
+    }
+    cnn_status status = cnn_file_read(path, MAX_BYTES, &text, &size, diag);
+    if (status == CNN_OK)
+        status = read_rows(path, text, rows, count, diag);
+    free(text);
+    return status;
+}
+
+/* Whether a layer has weights whose size something can be compared with. */
+static bool has_weights(const struct cnn_health_row *row)
+{
+    return isfinite(row->weight_norm) && row->weight_norm > 0;
+}
+
+static double update_ratio(const struct cnn_health_row *row)
+{
+    return row->update_norm / row->weight_norm;
+}
+
+/* The same for a step at the full learning rate. */
+static double full_update_ratio(const struct cnn_health_row *row)
+{
+    return row->lr_factor > 0 ? update_ratio(row) / row->lr_factor : NAN;
+}
+
+static bool is_broken(const struct cnn_health_row *row)
+{
+    return isinf(row->gradient_norm) || isinf(row->weight_norm) || isinf(row->update_norm);
+}
+
+static bool hint_not_finite(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    (void)count;
+    if (!is_broken(&rows[i]))
+        return false;
+    for (size_t k = 0; k < i; k++)
+        if (is_broken(&rows[k]))
+            return false;
+    cnn_text_printf(out, "%s of %s hold numbers that are not finite: a smaller learning rate, a warm-up or batch_norm keeps them within bounds\n",
+                    isinf(rows[i].weight_norm) ? "the weights" : "the gradients", rows[i].layer);
+    return true;
+}
+
+static bool hint_dead(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    (void)count;
+    const struct cnn_health_row *row = &rows[i];
+    if (row->channels == 0 || !(row->dead >= CNN_HEALTH_DEAD_SHARE))
+        return false;
+    cnn_text_printf(out,
+                    "%.0f %% of %s's %zu channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or "
+                    "leaky_relu keeps them alive\n",
+                    100 * row->dead, row->layer, row->channels);
+    return true;
+}
+
+/* Of the layers with weights: whether rows[i] is the first, and which is the last. */
+static bool is_first(const struct cnn_health_row *rows, size_t count, size_t i, size_t *last)
+{
+    size_t first = count;
+    *last = i;
+    for (size_t k = 0; k < count; k++)
+        if (has_weights(&rows[k]) && isfinite(rows[k].gradient_norm)) {
+            first = first == count ? k : first;
+            *last = k;
+        }
+    return first == i;
+}
+
+/* Whether a layer lets nothing through: that no gradient arrives before it says nothing more. */
+static bool is_cut_off(const struct cnn_health_row *rows, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        if (rows[k].channels > 0 && rows[k].dead >= 1)
+            return true;
+    return false;
+}
+
+static bool hint_vanishing(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    size_t last;
+    if (!is_first(rows, count, i, &last) || !(rows[i].gradient_norm < CNN_HEALTH_GRADIENT_RATIO * rows[last].gradient_norm) ||
+        is_cut_off(rows, count))
+        return false;
+    cnn_text_printf(out,
+                    "the gradient vanishes on its way back: its norm is %.2g at %s and %.2g at %s; batch_norm, relu in place of sigmoid or tanh, or "
+                    "add as a way around layers lets it through\n",
+                    rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm, rows[i].layer);
+    return true;
+}
+
+static bool hint_growing(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    size_t last;
+    if (!is_first(rows, count, i, &last) || !(rows[last].gradient_norm > 0) ||
+        !(rows[last].gradient_norm < CNN_HEALTH_GRADIENT_RATIO * rows[i].gradient_norm))
+        return false;
+    cnn_text_printf(out,
+                    "the gradient grows on its way back: its norm is %.2g at %s and %.2g at %s; batch_norm after each layer, or smaller first "
+                    "weights, keep it in bounds\n",
+                    rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm, rows[i].layer);
+    return true;
+}
+
+/* ", and 3 other layers": how many layers have what the hint is about, beside the one that it names. */
+static void add_others(size_t layers, struct cnn_text *out)
+{
+    if (layers > 1)
+        cnn_text_printf(out, ", and %zu other layer%s likewise", layers - 1, layers == 2 ? "" : "s");
+}
+
+/* Whether rows[i] has the largest ratio (the first of equals), and how many are above the limit. */
+static bool hint_fast(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    size_t layers = 0;
+    if (!has_weights(&rows[i]) || !(update_ratio(&rows[i]) > CNN_HEALTH_UPDATE_MAX) || isinf(rows[i].update_norm))
+        return false;
+    for (size_t k = 0; k < count; k++) {
+        double ratio = has_weights(&rows[k]) && isfinite(rows[k].update_norm) ? update_ratio(&rows[k]) : 0;
+        if (ratio > update_ratio(&rows[i]) || (k < i && ratio >= update_ratio(&rows[i])))
+            return false;
+        layers += ratio > CNN_HEALTH_UPDATE_MAX;
+    }
+    cnn_text_printf(out, "one step changes the weights of %s by %.0f %%", rows[i].layer, 100 * update_ratio(&rows[i]));
+    add_others(layers, out);
+    cnn_text_printf(out, ": about 0.1 %% is usual, so the learning rate is probably too high\n");
+    return true;
+}
+
+static bool hint_slow(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    size_t layers = 0;
+    if (!has_weights(&rows[i]) || !(full_update_ratio(&rows[i]) < CNN_HEALTH_UPDATE_MIN))
+        return false;
+    for (size_t k = 0; k < count; k++) {
+        double ratio = has_weights(&rows[k]) ? full_update_ratio(&rows[k]) : INFINITY;
+        if (ratio < full_update_ratio(&rows[i]) || (k < i && ratio <= full_update_ratio(&rows[i])))
+            return false;
+        layers += ratio < CNN_HEALTH_UPDATE_MIN;
+    }
+    cnn_text_printf(out, "%s stands still: at the full learning rate one step changes its weights by %.2g %%", rows[i].layer,
+                    100 * full_update_ratio(&rows[i]));
+    add_others(layers, out);
+    cnn_text_printf(out, "; about 0.1 %% is usual, so the learning rate is probably too low, or no gradient arrives there\n");
+    return true;
+}
+
+bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, enum cnn_health_kind kind, struct cnn_text *out)
+{
+    static bool (*const hints[CNN_HEALTH_KINDS])(const struct cnn_health_row *, size_t, size_t, struct cnn_text *) = {
+        [CNN_HEALTH_NOT_FINITE] = hint_not_finite, [CNN_HEALTH_DEAD] = hint_dead, [CNN_HEALTH_VANISHING] = hint_vanishing,
+        [CNN_HEALTH_GROWING] = hint_growing,       [CNN_HEALTH_FAST] = hint_fast, [CNN_HEALTH_SLOW] = hint_slow,
+    };
+    return hints[kind](rows, count, i, out);
+}
+
+void cnn_health_hints(const struct cnn_health_row *rows, size_t count, struct cnn_text *out)
+{
+    for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
+        for (size_t i = 0; i < count; i++)
+            cnn_health_hint(rows, count, i, kind, out);
+}

@@ -1,0 +1,205 @@
+/* Reading a run's csv files: lines that end with a newline, fields separated by commas, numbers as C writes them. The header says which table it is. */
+#include "report/history.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/arena.h"
+#include "util/file.h"
+
+#define MAX_CSV_BYTES  ((size_t)1 << 30)
+#define MOST_FIELDS    8
+#define LARGEST_NUMBER 9e15 /* of those that count something: still exact in a double */
+
+static const char epochs_header[] = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds";
+static const char steps_header[] = "step,epoch,loss,lr,images_per_s";
+
+struct table {
+    struct cnn_source source; /* the file's text */
+    const char *at;           /* of the next line */
+    size_t line;              /* the number of the line that was read last */
+};
+
+/* The next line, without its end; NULL: no more. */
+static const char *next_line(struct table *table, size_t *size)
+{
+    const char *line = table->at, *end = table->source.text + table->source.size;
+    const char *newline = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+    if (!newline)
+        return NULL;
+    table->at = newline + 1;
+    table->line++;
+    *size = (size_t)(newline - line);
+    return line;
+}
+
+/* A place in the line that was read last: the field that begins at byte `at` of it. */
+static struct cnn_where where(const struct table *table, size_t at)
+{
+    return (struct cnn_where){.source = &table->source, .line = table->line, .column = at + 1};
+}
+
+static bool read_number(const char *field, size_t size, double *out)
+{
+    char text[64], *end;
+    if (size == 0 || size >= sizeof text || strspn(field, " \t") > 0)
+        return false;
+    memcpy(text, field, size);
+    text[size] = '\0';
+    *out = strtod(text, &end);
+    return end == text + size;
+}
+
+/* The fields of one line, exactly `count` numbers; the first `counters` of them count from 1. */
+static cnn_status read_row(const struct table *table, const char *line, size_t size, size_t count, size_t counters, double *fields, cnn_diag *diag)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *comma = memchr(line + at, ',', size - at);
+        size_t length = comma ? (size_t)(comma - (line + at)) : size - at;
+        struct cnn_where place = where(table, at);
+        if (!read_number(line + at, length, &fields[i]))
+            return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which is no number", i + 1, (int)(length < 40 ? length : 40), line + at);
+        if (i < counters && !(fields[i] >= 1 && fields[i] <= LARGEST_NUMBER && floor(fields[i]) == fields[i]))
+            return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which counts nothing", i + 1, (int)(length < 40 ? length : 40),
+                            line + at);
+        if ((comma != NULL) != (i + 1 < count))
+            return cnn_fail(diag, CNN_FAILED, &place, "the row has %s than %zu fields", comma ? "more" : "fewer", count);
+        at += length + 1;
+    }
+    return CNN_OK;
+}
+
+static cnn_status check_header(struct table *table, const char *header, cnn_diag *diag)
+{
+    size_t size;
+    const char *line = next_line(table, &size);
+    if (!line || (size == strlen(header) && memcmp(line, header, size) == 0))
+        return CNN_OK;
+    struct cnn_where place = where(table, 0);
+    return cnn_fail(diag, CNN_FAILED, &place, "the header is not '%s'", header);
+}
+
+static size_t count_lines(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (const char *at = text, *end = text + size; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+        count++;
+    return count;
+}
+
+/* A row of numbers, put into place i of rows. */
+typedef void store_row(void *rows, size_t i, const double *fields);
+
+static void store_epoch(void *rows, size_t i, const double *f)
+{
+    ((struct cnn_history_epoch *)rows)[i] = (struct cnn_history_epoch){(size_t)f[0], f[1], f[2], f[3], f[4], f[5], f[6]};
+}
+
+static void store_step(void *rows, size_t i, const double *f)
+{
+    ((struct cnn_history_step *)rows)[i] = (struct cnn_history_step){(size_t)f[0], (size_t)f[1], f[2], f[3], f[4]};
+}
+
+struct format {
+    const char *header;
+    size_t fields, counters, row_size;
+    store_row *store;
+};
+
+static const struct format epochs_format = {epochs_header, 7, 1, sizeof(struct cnn_history_epoch), store_epoch};
+static const struct format steps_format = {steps_header, 5, 2, sizeof(struct cnn_history_step), store_step};
+
+static cnn_status read_rows(struct table *table, const struct format *format, void *rows, size_t *count, cnn_diag *diag)
+{
+    const char *line;
+    size_t size;
+    double previous = 0;
+    cnn_status status = check_header(table, format->header, diag);
+    while (status == CNN_OK && (line = next_line(table, &size))) {
+        double fields[MOST_FIELDS];
+        struct cnn_where place = where(table, 0);
+        if ((status = read_row(table, line, size, format->fields, format->counters, fields, diag)) != CNN_OK)
+            return status;
+        if (fields[0] <= previous)
+            return cnn_fail(diag, CNN_FAILED, &place, "%.0f comes after %.0f", fields[0], previous);
+        previous = fields[0];
+        format->store(rows, (*count)++, fields);
+    }
+    return status;
+}
+
+static cnn_status read_table(const char *path, const struct format *format, void **rows, size_t *count, cnn_diag *diag)
+{
+    char *text = NULL;
+    size_t size;
+    if (access(path, F_OK) != 0)
+        return CNN_OK;
+    cnn_status status = cnn_file_read(path, MAX_CSV_BYTES, &text, &size, diag);
+    if (status != CNN_OK)
+        return status;
+    struct table table = {.source = {.name = path, .text = text, .size = size}, .at = text};
+    size_t lines = count_lines(text, size) + 1;
+    *rows = calloc(lines, format->row_size);
+    status = *rows ? read_rows(&table, format, *rows, count, diag) : cnn_fail_memory(diag, lines * format->row_size, "a run's history");
+    free(text);
+    return status;
+}
+
+cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_diag *diag)
+{
+    struct cnn_history history = {0};
+    void *epochs = NULL, *steps = NULL;
+    struct cnn_arena *arena = cnn_arena_new();
+    const char *epochs_path = arena ? cnn_arena_printf(arena, "%s/epochs.csv", directory) : NULL;
+    const char *steps_path = arena ? cnn_arena_printf(arena, "%s/steps.csv", directory) : NULL;
+    const char *health_path = arena ? cnn_arena_printf(arena, "%s/health.csv", directory) : NULL;
+    cnn_status status = CNN_OK;
+    if (!epochs_path || !steps_path || !health_path)
+        status = cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
+    if (status == CNN_OK)
+        status = read_table(epochs_path, &epochs_format, &epochs, &history.epoch_count, diag);
+    if (status == CNN_OK)
+        status = read_table(steps_path, &steps_format, &steps, &history.step_count, diag);
+    if (status == CNN_OK)
+        status = cnn_health_read(health_path, &history.health, &history.health_count, diag);
+    history.epochs = epochs;
+    history.steps = steps;
+    if (status == CNN_OK)
+        *out = history;
+    else
+        cnn_history_free(&history);
+    cnn_arena_free(arena);
+    return status;
+}
+
+void cnn_history_free(struct cnn_history *history)
+{
+    free(history->epochs);
+    free(history->steps);
+    free(history->health);
+    *history = (struct cnn_history){0};
+}
+
+size_t cnn_history_best(const struct cnn_history *history)
+{
+    size_t best = CNN_NO_INDEX;
+    for (size_t i = 0; i < history->epoch_count; i++) {
+        const struct cnn_history_epoch *row = &history->epochs[i], *old = &history->epochs[best == CNN_NO_INDEX ? 0 : best];
+        if (best == CNN_NO_INDEX || row->val_accuracy > old->val_accuracy ||
+            (row->val_accuracy >= old->val_accuracy && row->val_loss < old->val_loss))
+            best = i;
+    }
+    return best;
+}
+
+double cnn_history_seconds(const struct cnn_history *history)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < history->epoch_count; i++)
+        seconds += history->epochs[i].seconds;
+    return seconds;
+}

@@ -1,0 +1,35 @@
+/* What a run has written while it trained, read back from its directory: epochs.csv, steps.csv, health.csv. */
+#ifndef CNN_REPORT_HISTORY_H
+#define CNN_REPORT_HISTORY_H
+
+#include "report/health.h"
+
+struct cnn_history_epoch {
+    size_t epoch;
+    double train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds;
+};
+
+struct cnn_history_step {
+    size_t step, epoch;
+    double loss, lr, images_per_s;
+};
+
+struct cnn_history {
+    struct cnn_history_epoch *epochs;
+    struct cnn_history_step *steps;
+    struct cnn_health_row *health;
+    size_t epoch_count, step_count, health_count;
+};
+
+/* A file that is missing is empty; so is a last row whose end is not written yet. Rows ascend by epoch or step. A damaged file is CNN_FAILED with the
+ * place of the mistake. */
+cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_diag *diag);
+void cnn_history_free(struct cnn_history *history);
+
+/* The index of the epoch that best.safetensors is from: the highest validation accuracy, of equals the smallest loss. CNN_NO_INDEX: no epochs. */
+size_t cnn_history_best(const struct cnn_history *history);
+
+/* Seconds of all epochs. */
+double cnn_history_seconds(const struct cnn_history *history);
+
+#endif

@@ -1,0 +1,179 @@
+/* How a run went: curves by epoch and by step, and the table of epochs. */
+#include <math.h>
+
+#include "report/chart.h"
+#include "report/page.h"
+#include "util/arena.h"
+#include "viz/html.h"
+
+#define LARGEST_SPEED 1e15 /* images per second that are shown */
+
+enum {
+    BUCKETS = 250,     /* of steps: two points of each are drawn */
+    SMOOTH_PARTS = 25, /* the smoothed loss is a mean over about this part of the run, */
+    SMOOTH_ROWS = 5,   /* but at least so many rows */
+    LONG_TABLE = 30    /* rows: longer tables are folded */
+};
+
+struct columns { /* of epochs.csv */
+    double *epoch, *train_loss, *train_accuracy, *val_loss, *val_accuracy, *lr;
+};
+
+/* count doubles; NULL, with page->failed set, where they cannot be had. */
+static double *numbers_new(struct cnn_text *page, struct cnn_arena *arena, size_t count)
+{
+    double *numbers = arena ? cnn_arena_array(arena, count, sizeof *numbers) : NULL;
+    if (!numbers)
+        page->failed = true;
+    return numbers;
+}
+
+static bool columns_new(struct cnn_text *page, struct cnn_arena *arena, const struct cnn_history *history, struct columns *out)
+{
+    size_t count = history->epoch_count;
+    double **all[] = {&out->epoch, &out->train_loss, &out->train_accuracy, &out->val_loss, &out->val_accuracy, &out->lr};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!(*all[i] = numbers_new(page, arena, count)))
+            return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct cnn_history_epoch *row = &history->epochs[i];
+        out->epoch[i] = (double)row->epoch;
+        out->train_loss[i] = row->train_loss;
+        out->train_accuracy[i] = row->train_accuracy;
+        out->val_loss[i] = row->val_loss;
+        out->val_accuracy[i] = row->val_accuracy;
+        out->lr[i] = row->lr;
+    }
+    return true;
+}
+
+static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena, const struct cnn_history *history)
+{
+    struct columns c;
+    size_t n = history->epoch_count;
+    if (n == 0 || !columns_new(page, arena, history, &c))
+        return;
+    struct cnn_series loss[] = {{.name = "training", .x = c.epoch, .y = c.train_loss, .count = n},
+                                {.name = "validation", .x = c.epoch, .y = c.val_loss, .count = n}};
+    struct cnn_series accuracy[] = {{.name = "training", .x = c.epoch, .y = c.train_accuracy, .count = n},
+                                    {.name = "validation", .x = c.epoch, .y = c.val_accuracy, .count = n}};
+    struct cnn_series lr = {.name = "learning rate", .x = c.epoch, .y = c.lr, .count = n};
+    cnn_chart_draw(page, &(struct cnn_chart){.title = "Loss", .x_name = "epoch", .series = loss, .count = 2, .logarithm = true, .whole = true});
+    cnn_chart_draw(page,
+                   &(struct cnn_chart){.title = "Accuracy (%)", .x_name = "epoch", .series = accuracy, .count = 2, .percent = true, .whole = true});
+    if (history->step_count < 2)
+        cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate", .x_name = "epoch", .series = &lr, .count = 1, .whole = true});
+}
+
+/* An exponential mean of the losses, corrected for its beginning (Kingma and Ba, "Adam", 2015, section 3). What is not finite is passed over. */
+static void smooth(const struct cnn_history *history, double *out)
+{
+    double keep = 1 - 1 / fmax(SMOOTH_ROWS, (double)history->step_count / SMOOTH_PARTS), mean = 0, weight = 0;
+    for (size_t i = 0; i < history->step_count; i++) {
+        double loss = history->steps[i].loss;
+        if (isfinite(loss)) {
+            mean = keep * mean + (1 - keep) * loss;
+            weight = keep * weight + (1 - keep);
+        }
+        out[i] = weight > 0 ? mean / weight : NAN;
+    }
+}
+
+/* The steps to draw: all, or the smallest and the largest loss of each bucket in their order, so that no spike is lost. Returns how many. */
+static size_t choose_steps(const struct cnn_history *history, size_t chosen[2 * BUCKETS])
+{
+    const struct cnn_history_step *steps = history->steps;
+    size_t count = history->step_count, n = 0;
+    if (count <= 2 * BUCKETS) {
+        for (; n < count; n++)
+            chosen[n] = n;
+        return n;
+    }
+    for (size_t b = 0; b < BUCKETS; b++) {
+        size_t first = b * count / BUCKETS, end = (b + 1) * count / BUCKETS, low = first, high = first;
+        for (size_t i = first; i < end; i++) {
+            low = steps[i].loss < steps[low].loss || isnan(steps[low].loss) ? i : low;
+            high = steps[i].loss > steps[high].loss || isnan(steps[high].loss) ? i : high;
+        }
+        chosen[n++] = low < high ? low : high;
+        if (low != high)
+            chosen[n++] = low < high ? high : low;
+    }
+    return n;
+}
+
+static void draw_steps(struct cnn_text *page, struct cnn_arena *arena, const struct cnn_history *history)
+{
+    size_t chosen[2 * BUCKETS], n = choose_steps(history, chosen);
+    double *smoothed = numbers_new(page, arena, history->step_count), *x = numbers_new(page, arena, n), *loss = numbers_new(page, arena, n);
+    double *mean = numbers_new(page, arena, n), *lr = numbers_new(page, arena, n);
+    if (!smoothed || !x || !loss || !mean || !lr)
+        return;
+    smooth(history, smoothed);
+    for (size_t i = 0; i < n; i++) {
+        const struct cnn_history_step *row = &history->steps[chosen[i]];
+        x[i] = (double)row->step;
+        loss[i] = row->loss;
+        mean[i] = smoothed[chosen[i]];
+        lr[i] = row->lr;
+    }
+    struct cnn_series losses[] = {{.name = "one batch", .x = x, .y = loss, .count = n, .faint = true},
+                                  {.name = "smoothed", .x = x, .y = mean, .count = n}};
+    struct cnn_series rate = {.name = "learning rate", .x = x, .y = lr, .count = n};
+    cnn_chart_draw(page, &(struct cnn_chart){
+                             .title = "Training loss by step", .x_name = "step", .series = losses, .count = 2, .logarithm = true, .whole = true});
+    cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate", .x_name = "step", .series = &rate, .count = 1, .whole = true});
+}
+
+/* Images per second at the last row of steps.csv that is of this epoch; 0 where there is none. Rows ascend, so *at moves on only. */
+static double speed_of(const struct cnn_history *history, size_t epoch, size_t *at)
+{
+    double speed = 0;
+    for (; *at < history->step_count && history->steps[*at].epoch <= epoch; ++*at)
+        if (history->steps[*at].epoch == epoch)
+            speed = history->steps[*at].images_per_s;
+    return speed;
+}
+
+static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row, bool best, double speed)
+{
+    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">%.4f</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.4f</td>",
+                    best ? " class=\"truth\"" : "", row->epoch, best ? " (best)" : "", row->train_loss, 100 * row->train_accuracy, row->val_loss);
+    cnn_text_printf(page, "<td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td class=\"n\">%.1f</td><td class=\"n\">", 100 * row->val_accuracy,
+                    row->lr, row->seconds);
+    if (speed > 0 && speed < LARGEST_SPEED)
+        cnn_page_count(page, (uint64_t)speed);
+    cnn_text_printf(page, "</td></tr>\n");
+}
+
+static void write_epochs(struct cnn_text *page, const struct cnn_history *history)
+{
+    size_t best = cnn_history_best(history), at = 0;
+    bool folded = history->epoch_count > LONG_TABLE;
+    cnn_text_printf(page,
+                    "<details%s><summary>All epochs in numbers</summary>\n<div class=\"scroll\"><table>\n"
+                    "<tr><th class=\"n\">epoch</th><th class=\"n\">training loss</th><th class=\"n\">accuracy</th>"
+                    "<th class=\"n\">validation loss</th><th class=\"n\">accuracy</th><th class=\"n\">learning rate</th>"
+                    "<th class=\"n\">seconds</th><th class=\"n\">images/s</th></tr>\n",
+                    folded ? "" : " open");
+    for (size_t i = 0; i < history->epoch_count; i++)
+        write_epoch(page, &history->epochs[i], i == best, speed_of(history, history->epochs[i].epoch, &at));
+    cnn_text_printf(page, "</table></div>\n</details>\n");
+}
+
+void cnn_page_curves(struct cnn_text *page, const struct cnn_history *history)
+{
+    struct cnn_arena *arena = cnn_arena_new();
+    if (history->epoch_count == 0)
+        cnn_text_printf(page, "<p>No epoch is finished yet.</p>\n");
+    if (history->epoch_count > 0 || history->step_count > 1) {
+        cnn_text_printf(page, "<h2>Training</h2>\n<div class=\"figures\">\n");
+        draw_epochs(page, arena, history);
+        if (history->step_count > 1)
+            draw_steps(page, arena, history);
+        cnn_text_printf(page, "</div>\n");
+    }
+    if (history->epoch_count > 0)
+        write_epochs(page, history);
+    cnn_arena_free(arena);
+}

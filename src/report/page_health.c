@@ -1,0 +1,182 @@
+/* How the layers felt while they trained: hints, the last epoch's numbers, and charts of how they moved. */
+#include <math.h>
+#include <string.h>
+
+#include "report/chart.h"
+#include "report/page.h"
+#include "util/arena.h"
+#include "viz/html.h"
+
+enum { MOST_LINES = 12 }; /* layers in one chart */
+
+static double measure_dead(const struct cnn_health_row *row)
+{
+    return row->dead;
+}
+
+static double measure_gradient(const struct cnn_health_row *row)
+{
+    return row->gradient_norm;
+}
+
+static double measure_update(const struct cnn_health_row *row)
+{
+    return row->update_norm / row->weight_norm;
+}
+
+struct measure {
+    const char *title;
+    bool percent, above_zero; /* above_zero: layers where it is always 0 are left out */
+    double (*of)(const struct cnn_health_row *row);
+};
+
+static const struct measure measures[] = {
+    {"Channels that never fire (%)", true, true, measure_dead},
+    {"Norm of the gradient", false, false, measure_gradient},
+    {"Size of an update, relative to the weights", false, false, measure_update},
+};
+
+/* Rows [first, history->health_count) are those of the last epoch: one for each layer. */
+static size_t first_of_last_epoch(const struct cnn_history *history)
+{
+    size_t first = history->health_count;
+    while (first > 0 && history->health[first - 1].epoch == history->health[history->health_count - 1].epoch)
+        first--;
+    return first;
+}
+
+static size_t count_rows(const struct cnn_history *history, const char *layer)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < history->health_count; i++)
+        count += strcmp(history->health[i].layer, layer) == 0;
+    return count;
+}
+
+/* The measure of one layer by epoch: numbers x and y from arena. count 0: nothing to draw. False when out of memory. */
+static bool collect(const struct cnn_history *history, const char *layer, const struct measure *measure, struct cnn_arena *arena,
+                    struct cnn_series *out)
+{
+    size_t rows = count_rows(history, layer), n = 0;
+    double *x = cnn_arena_array(arena, rows, sizeof *x), *y = cnn_arena_array(arena, rows, sizeof *y);
+    bool any = false;
+    if (!x || !y)
+        return false;
+    for (size_t i = 0; i < history->health_count; i++) {
+        const struct cnn_health_row *row = &history->health[i];
+        if (strcmp(row->layer, layer) != 0)
+            continue;
+        x[n] = (double)row->epoch;
+        y[n] = measure->of(row);
+        any = any || (isfinite(y[n]) && (!measure->above_zero || y[n] > 0));
+        n++;
+    }
+    *out = (struct cnn_series){.name = layer, .x = x, .y = y, .count = any ? n : 0};
+    return true;
+}
+
+/* Where more than MOST_LINES layers have something to show, some from all depths are drawn. Returns how many. */
+static size_t thin(struct cnn_series *series, size_t count)
+{
+    if (count <= MOST_LINES)
+        return count;
+    for (size_t i = 0; i < MOST_LINES; i++)
+        series[i] = series[i * (count - 1) / (MOST_LINES - 1)];
+    return MOST_LINES;
+}
+
+static void draw_measure(struct cnn_text *page, const struct cnn_history *history, const struct measure *measure)
+{
+    struct cnn_arena *arena = cnn_arena_new();
+    size_t first = first_of_last_epoch(history), layers = history->health_count - first, count = 0;
+    struct cnn_series *series = arena ? cnn_arena_array(arena, layers, sizeof *series) : NULL;
+    bool good = series != NULL;
+    for (size_t l = 0; l < layers && good; l++) {
+        good = collect(history, history->health[first + l].layer, measure, arena, &series[count]);
+        count += good && series[count].count > 0;
+    }
+    if (good)
+        cnn_chart_draw(page, &(struct cnn_chart){.title = measure->title,
+                                                 .x_name = "epoch",
+                                                 .series = series,
+                                                 .count = thin(series, count),
+                                                 .percent = measure->percent,
+                                                 .logarithm = !measure->percent,
+                                                 .whole = true});
+    page->failed = page->failed || !good;
+    cnn_arena_free(arena);
+}
+
+/* Cells; empty where the number does not apply. */
+static void write_number(struct cnn_text *page, double value)
+{
+    cnn_text_printf(page, "<td class=\"n\">");
+    if (!isnan(value))
+        cnn_text_printf(page, isinf(value) ? "infinite" : "%.3g", value);
+    cnn_text_printf(page, "</td>");
+}
+
+static void write_share(struct cnn_text *page, double share)
+{
+    cnn_text_printf(page, "<td class=\"n\">");
+    if (isfinite(share))
+        cnn_text_printf(page, "%.1f %%", 100 * share);
+    cnn_text_printf(page, "</td>");
+}
+
+static void write_rows(struct cnn_text *page, const struct cnn_health_row *rows, size_t count)
+{
+    cnn_text_printf(page,
+                    "<div class=\"scroll\"><table>\n<tr><th>layer</th><th class=\"n\">channels that never fire</th><th class=\"n\">gradient norm</th>"
+                    "<th class=\"n\">weight norm</th><th class=\"n\">update norm</th><th class=\"n\">update / weights</th></tr>\n");
+    for (size_t i = 0; i < count; i++) {
+        cnn_text_printf(page, "<tr><td>");
+        cnn_html_text(page, rows[i].layer);
+        cnn_text_printf(page, "</td>");
+        write_share(page, rows[i].dead);
+        write_number(page, rows[i].gradient_norm);
+        write_number(page, rows[i].weight_norm);
+        write_number(page, rows[i].update_norm);
+        write_number(page, measure_update(&rows[i]));
+        cnn_text_printf(page, "</tr>\n");
+    }
+    cnn_text_printf(page, "</table></div>\n");
+}
+
+static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count)
+{
+    struct cnn_text hints = {0};
+    cnn_health_hints(rows, count, &hints);
+    page->failed = page->failed || hints.failed;
+    if (hints.size == 0)
+        cnn_text_printf(page, "<p class=\"good\">Nothing in the last epoch's numbers stands out.</p>\n");
+    else {
+        cnn_text_printf(page, "<ul class=\"bad\">\n");
+        for (const char *line = hints.data; *line;) {
+            size_t size = strcspn(line, "\n");
+            cnn_text_printf(page, "<li>");
+            cnn_html_printf(page, "%.*s", (int)size, line);
+            cnn_text_printf(page, "</li>\n");
+            line += size + (line[size] == '\n');
+        }
+        cnn_text_printf(page, "</ul>\n");
+    }
+    cnn_text_free(&hints);
+}
+
+void cnn_page_health(struct cnn_text *page, const struct cnn_history *history)
+{
+    size_t first = first_of_last_epoch(history), count = history->health_count - first;
+    if (count == 0)
+        return;
+    cnn_text_printf(page, "<h2>Health of the layers</h2>\n");
+    write_hints(page, history->health + first, count);
+    if (first > 0) {
+        cnn_text_printf(page, "<div class=\"figures\">\n");
+        for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
+            draw_measure(page, history, &measures[i]);
+        cnn_text_printf(page, "</div>\n");
+    }
+    cnn_text_printf(page, "<p class=\"note\">After epoch %zu:</p>\n", history->health[first].epoch);
+    write_rows(page, history->health + first, count);
+}

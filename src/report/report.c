@@ -1,0 +1,193 @@
+/* The page of one run or one evaluation: its headline, and which parts stand below it in which order. */
+#include "report/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/yaml.h"
+#include "report/page.h"
+#include "util/file.h"
+#include "viz/html.h"
+
+enum { REFRESH = 5 }; /* seconds */
+
+/* What a run's config.yaml says. */
+struct config {
+    struct cnn_arena *arena;
+    char *text;           /* malloc'ed; NULL: there is none */
+    size_t epochs, steps; /* to be done in all; 0: it does not say */
+};
+
+static size_t read_total(const struct cnn_yaml *train, const char *key)
+{
+    const struct cnn_yaml *node = cnn_yaml_get(train, key);
+    long long total;
+    return node && cnn_yaml_as_integer(node, &total) && total > 0 ? (size_t)total : 0;
+}
+
+static cnn_status read_config(const char *directory, struct config *config, cnn_diag *diag)
+{
+    struct cnn_yaml *root;
+    size_t size;
+    config->arena = cnn_arena_new();
+    const char *path = config->arena ? cnn_arena_printf(config->arena, "%s/config.yaml", directory) : NULL;
+    if (!path)
+        return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
+    if (access(path, F_OK) != 0)
+        return CNN_OK;
+    cnn_status status = cnn_yaml_read_text(path, &config->text, &size, diag);
+    if (status == CNN_OK)
+        status = cnn_yaml_parse(config->arena, path, config->text, size, &root, diag);
+    if (status == CNN_OK) {
+        config->epochs = read_total(cnn_yaml_get(root, "train"), "epochs");
+        config->steps = read_total(cnn_yaml_get(root, "train"), "steps");
+    }
+    return status;
+}
+
+/* How far a run has come. Files do not say whether somebody still works on it; only report->running does. */
+static void write_state(struct cnn_text *page, const struct cnn_report *report, const struct config *config, const struct cnn_history *history)
+{
+    const char *unit = config->epochs > 0 || config->steps == 0 ? "epoch" : "step";
+    size_t total = config->epochs > 0 ? config->epochs : config->steps, done = history->epoch_count;
+    if (done > 0)
+        done = history->epochs[done - 1].epoch;
+    if (*unit == 's')
+        done = history->step_count > 0 ? history->steps[history->step_count - 1].step : 0;
+    cnn_page_fact(page, "state");
+    if (total > 0 && done >= total)
+        cnn_text_printf(page, "complete");
+    else
+        cnn_text_printf(page, report->running ? "running" : total > 0 ? "not complete" : "unknown");
+    cnn_page_fact_end(page, "");
+    cnn_page_fact(page, *unit == 's' ? "steps done" : "epochs done");
+    cnn_text_printf(page, "%zu", done);
+    if (total > 0)
+        cnn_text_printf(page, " of %zu", total);
+    cnn_page_fact_end(page, "");
+}
+
+static void write_run(struct cnn_text *page, const struct cnn_history *history)
+{
+    size_t best = cnn_history_best(history);
+    if (best == CNN_NO_INDEX)
+        return;
+    const struct cnn_history_epoch *row = &history->epochs[best], *last = &history->epochs[history->epoch_count - 1];
+    struct cnn_text note = {0};
+    cnn_text_printf(&note, "epoch %zu", row->epoch);
+    cnn_page_fact(page, "best validation accuracy");
+    cnn_page_percent(page, row->val_accuracy);
+    cnn_page_fact_end(page, note.data ? note.data : "");
+    cnn_text_free(&note);
+    cnn_page_fact(page, "training loss now");
+    cnn_text_printf(page, "%.4f", last->train_loss);
+    cnn_page_fact_end(page, "");
+    cnn_page_fact(page, "validation loss now");
+    cnn_text_printf(page, "%.4f", last->val_loss);
+    cnn_page_fact_end(page, "");
+    cnn_page_fact(page, "time");
+    cnn_page_duration(page, cnn_history_seconds(history));
+    cnn_page_fact_end(page, "");
+}
+
+/* epoch: after which of a run; 0: not of a run. */
+static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, size_t epoch)
+{
+    struct cnn_text interval = {0};
+    cnn_text_printf(&interval, "95 %% interval: %.2f to %.2f", 100 * e->accuracy_low, 100 * e->accuracy_high);
+    cnn_text_printf(page, "<h2>Evaluation</h2>\n");
+    if (epoch > 0)
+        cnn_text_printf(page, "<p class=\"note\">Of the network as it was after epoch %zu.</p>\n", epoch);
+    cnn_text_printf(page, "<div class=\"facts\">\n");
+    cnn_page_fact(page, "accuracy");
+    cnn_page_percent(page, e->accuracy);
+    cnn_page_fact_end(page, interval.data ? interval.data : "");
+    cnn_text_free(&interval);
+    if (e->classes > 5) {
+        cnn_page_fact(page, "true class among the first five");
+        cnn_page_percent(page, e->top5);
+        cnn_page_fact_end(page, "");
+    }
+    cnn_page_fact(page, "loss");
+    cnn_text_printf(page, "%.4f", e->loss);
+    cnn_page_fact_end(page, "");
+    cnn_page_fact(page, "images");
+    cnn_page_count(page, e->images);
+    cnn_page_fact_end(page, "");
+    if (e->split) {
+        cnn_page_fact(page, "of the split");
+        cnn_text_printf(page, "%s", e->split);
+        cnn_page_fact_end(page, "");
+    }
+    cnn_text_printf(page, "</div>\n");
+}
+
+static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *report, const struct cnn_history *history, cnn_diag *diag)
+{
+    const struct cnn_samples *samples = report->samples;
+    bool pictures = samples && report->model && samples->wrong_count + samples->right_count > 0;
+    if (report->evaluation) {
+        write_evaluation(page, report->evaluation, history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0);
+        cnn_page_classes(page, report->model, report->evaluation);
+    } else if (pictures)
+        cnn_text_printf(page, "<h2>Answers</h2>\n");
+    return pictures ? cnn_page_samples(page, report->model, samples, diag) : CNN_OK;
+}
+
+static const char *choose_title(const struct cnn_report *report)
+{
+    if (report->title)
+        return report->title;
+    if (report->model)
+        return cnn_model_name(report->model);
+    return report->directory ? report->directory : "Report";
+}
+
+static cnn_status write_page(struct cnn_text *page, const struct cnn_report *report, const struct config *config, const struct cnn_history *history,
+                             cnn_diag *diag)
+{
+    cnn_html_begin(page, choose_title(report), report->running ? REFRESH : 0);
+    if (report->directory) {
+        cnn_text_printf(page, "<div class=\"facts\">\n");
+        write_state(page, report, config, history);
+        write_run(page, history);
+        cnn_text_printf(page, "</div>\n");
+        cnn_page_curves(page, history);
+        cnn_page_health(page, history);
+    }
+    cnn_status status = write_answers(page, report, history, diag);
+    if (status == CNN_OK && report->model)
+        status = cnn_page_network(page, report->model, diag);
+    if (config->text) {
+        cnn_text_printf(page, "<h2>Description</h2>\n<details><summary>config.yaml, with every default filled in</summary>\n<pre>");
+        cnn_html_text(page, config->text);
+        cnn_text_printf(page, "</pre>\n</details>\n");
+    }
+    cnn_html_end(page);
+    return status;
+}
+
+cnn_status cnn_report_write(const char *path, const struct cnn_report *report, cnn_diag *diag)
+{
+    struct config config = {0};
+    struct cnn_history history = {0};
+    struct cnn_text page = {0};
+    cnn_status status = CNN_OK;
+    if (report->directory) {
+        status = read_config(report->directory, &config, diag);
+        if (status == CNN_OK)
+            status = cnn_history_read(report->directory, &history, diag);
+    }
+    if (status == CNN_OK)
+        status = write_page(&page, report, &config, &history, diag);
+    if (status == CNN_OK && page.failed)
+        status = cnn_fail_memory(diag, page.size, "the report");
+    if (status == CNN_OK)
+        status = cnn_file_write(path, page.data, page.size, diag);
+    cnn_text_free(&page);
+    cnn_history_free(&history);
+    free(config.text);
+    cnn_arena_free(config.arena);
+    return status;
+}

@@ -1,0 +1,167 @@
+/* Measuring health. The probe runs in the evaluator's plan, which exists anyway: an observer looks at each layer's output while it is whole, so no plan
+ * that keeps all values is needed. */
+#include "train/health.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_measured(const struct cnn_node *node)
+{
+    bool trained = false;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        trained = trained || cnn_role_trained(node->tensors[slot].role);
+    return trained || node->rectifies;
+}
+
+static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)
+{
+    for (size_t i = 0; i < graph->count; i++) {
+        const struct cnn_node *node = &graph->nodes[i];
+        if (!is_measured(node))
+            continue;
+        struct cnn_health_row *row = &health->rows[health->count];
+        *row = (struct cnn_health_row){.channels = node->rectifies ? node->out.c : 0};
+        strncpy(row->layer, node->name, sizeof row->layer - 1);
+        health->nodes[health->count++] = i;
+        if (node->rectifies && !(health->alive[i] = calloc(node->out.c, sizeof(bool))))
+            return false;
+    }
+    return true;
+}
+
+cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *evaluator, struct cnn_health *out, cnn_diag *diag)
+{
+    const struct cnn_graph *graph = &model->graph;
+    struct cnn_health health = {.model = model, .evaluator = evaluator};
+    health.rows = calloc(graph->count, sizeof *health.rows);
+    health.nodes = calloc(graph->count, sizeof *health.nodes);
+    health.alive = calloc(graph->count, sizeof *health.alive);
+    health.living = calloc(graph->count, sizeof *health.living);
+    health.told = calloc(graph->count, sizeof *health.told);
+    health.before = cnn_floats_new(graph->parameter_floats);
+    if (health.rows && health.nodes && health.alive && health.living && health.told && health.before && add_rows(&health, graph)) {
+        *out = health;
+        return CNN_OK;
+    }
+    cnn_health_close(&health);
+    return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float), "a copy of the parameters");
+}
+
+void cnn_health_close(struct cnn_health *health)
+{
+    for (size_t i = 0; health->alive && i < health->model->graph.count; i++)
+        free(health->alive[i]);
+    free(health->rows);
+    free(health->nodes);
+    free(health->alive);
+    free(health->living);
+    free(health->told);
+    cnn_floats_free(health->before);
+}
+
+void cnn_health_before_step(struct cnn_health *health)
+{
+    memcpy(health->before, health->model->parameters, health->model->graph.parameter_floats * sizeof(float));
+}
+
+/* The norm of a layer's part of the slab, less that of minus where it is not NULL. */
+static double layer_norm(const struct cnn_node *node, const float *slab, const float *minus)
+{
+    double sum = 0;
+    bool any = false;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        const struct cnn_tensor *tensor = &node->tensors[slot];
+        if (!cnn_role_trained(tensor->role))
+            continue;
+        any = true;
+        for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++) {
+            double value = (double)slab[i] - (minus ? (double)minus[i] : 0);
+            sum += value * value;
+        }
+    }
+    return !any ? NAN : isfinite(sum) ? sqrt(sum) : INFINITY;
+}
+
+void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *gradients, double lr_factor)
+{
+    const float *parameters = health->model->parameters;
+    for (size_t i = 0; i < health->count; i++) {
+        const struct cnn_node *node = &health->model->graph.nodes[health->nodes[i]];
+        struct cnn_health_row *row = &health->rows[i];
+        row->epoch = epoch;
+        row->gradient_norm = layer_norm(node, gradients, NULL);
+        row->weight_norm = layer_norm(node, parameters, NULL);
+        row->update_norm = layer_norm(node, parameters, health->before);
+        row->lr_factor = lr_factor;
+    }
+}
+
+/* At the end of a layer's forward: marks the channels that hold a number other than zero. */
+static void observe(void *context, size_t i, bool backward, bool begin)
+{
+    struct cnn_health *health = context;
+    const struct cnn_call *call = cnn_plan_call(health->evaluator->plan, i);
+    const cnn_shape shape = call->node->out;
+    bool *alive = health->alive[i];
+    const float *y = call->y;
+    if (backward || begin || !alive)
+        return;
+    for (size_t position = 0; position < call->n * shape.h * shape.w && health->living[i] < shape.c; position++, y += shape.c)
+        for (size_t c = 0; c < shape.c; c++)
+            if (y[c] != 0 && !alive[c]) {
+                alive[c] = true;
+                health->living[i]++;
+            }
+}
+
+static void run_probe(struct cnn_health *health)
+{
+    const struct cnn_evaluator *evaluator = health->evaluator;
+    const cnn_shape shape = health->model->graph.input;
+    size_t images = cnn_dataset_count(evaluator->dataset), n;
+    images = images < CNN_HEALTH_PROBE ? images : CNN_HEALTH_PROBE;
+    cnn_plan_parameters_changed(evaluator->plan);
+    cnn_plan_observe(evaluator->plan, observe, health);
+    for (size_t first = 0; first < images; first += n) {
+        n = images - first < evaluator->batch ? images - first : evaluator->batch;
+        for (size_t i = 0; i < n; i++)
+            cnn_normalize(&health->model->normalization, cnn_dataset_pixels(evaluator->dataset, first + i), shape.h * shape.w,
+                          cnn_plan_input(evaluator->plan) + i * cnn_shape_count(shape));
+        cnn_plan_forward(evaluator->plan, n, false, 0);
+    }
+    cnn_plan_observe(evaluator->plan, NULL, NULL);
+}
+
+void cnn_health_probe(struct cnn_health *health)
+{
+    bool any = false;
+    for (size_t i = 0; i < health->count; i++) {
+        size_t node = health->nodes[i];
+        health->living[node] = 0;
+        if (health->alive[node])
+            memset(health->alive[node], 0, health->rows[i].channels * sizeof(bool));
+        any = any || health->alive[node];
+    }
+    if (any)
+        run_probe(health);
+    for (size_t i = 0; i < health->count; i++) {
+        struct cnn_health_row *row = &health->rows[i];
+        row->dead = row->channels ? 1 - (double)health->living[health->nodes[i]] / (double)row->channels : NAN;
+    }
+}
+
+void cnn_health_tell(struct cnn_health *health, void (*tell)(void *context, const char *text), void *context)
+{
+    for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
+        for (size_t i = 0; i < health->count; i++) {
+            struct cnn_text text = {0};
+            unsigned *told = &health->told[kind == CNN_HEALTH_DEAD ? i : 0];
+            if (!(*told & 1u << kind) && cnn_health_hint(health->rows, health->count, i, kind, &text) && !text.failed) {
+                text.data[text.size - 1] = '\0'; /* the newline */
+                *told |= 1u << kind;
+                tell(context, text.data);
+            }
+            cnn_text_free(&text);
+        }
+}

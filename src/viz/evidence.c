@@ -1,0 +1,324 @@
+/* Where the answer comes from: maps of what counted, beside the picture and laid over it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viz/attribution.h"
+#include "viz/visualize.h"
+
+#define SMOOTHGRAD_SAMPLES 25
+#define SMOOTHGRAD_NOISE   0.1f
+
+/* "predicted: cat, true: dog", as far as is known: for titles and captions. */
+static const char *tell_classes(struct cnn_view *view)
+{
+    const char *text = "the picture";
+    if (view->answered && view->label != CNN_NO_INDEX)
+        text = cnn_arena_printf(view->arena, "predicted: %s, true: %s", cnn_story_class(view, view->predicted), cnn_story_class(view, view->label));
+    else if (view->answered)
+        text = cnn_arena_printf(view->arena, "predicted: %s", cnn_story_class(view, view->predicted));
+    return text ? text : "";
+}
+
+/* What one map is shown as: its picture, its numbers, and the panels' titles. */
+struct overlay {
+    const char *stem, *title;
+    const float *map;
+    size_t h, w;
+    cnn_palette palette;
+};
+
+/* Three panels: the picture, the map in squares, the map over the picture. framed: drawn instead of the picture; NULL: the picture. */
+static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, const struct cnn_canvas *framed, const float *laid, size_t laid_h,
+                                size_t laid_w, cnn_diag *diag)
+{
+    const struct cnn_canvas *given = &view->given;
+    const struct cnn_range range = cnn_range_of(o->map, o->h * o->w);
+    struct cnn_panel panels[3] = {{.title = framed ? "what counts most, framed" : tell_classes(view)},
+                                  {.title = o->title, .scaled = true, .palette = o->palette, .range = range},
+                                  {.title = "the two together", .bare = true}};
+    if (!o->stem)
+        return cnn_fail_memory(diag, 0, "a name");
+    cnn_status status = cnn_panel_copy(framed ? framed : given, &panels[0].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panel_map(o->map, o->h, o->w, o->palette, range, given->width, given->height, &panels[1].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_sheet_overlay(given, laid, laid_h, laid_w, o->palette, &panels[2].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panels_write(view, o->stem, panels, 3, diag);
+    cnn_panels_free(panels, 3);
+    return status;
+}
+
+/* " of 8 x 8 values from 0 to 3.2", and of those that are none. */
+static const char *tell_range(struct cnn_view *view, const float *map, size_t h, size_t w)
+{
+    const struct cnn_range range = cnn_range_of(map, h * w);
+    const char *text = range.nan > 0
+                           ? cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g; %zu are no numbers, shown in magenta", h, w,
+                                              (double)range.low, (double)range.high, range.nan)
+                           : cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g", h, w, (double)range.low, (double)range.high);
+    return text ? text : "";
+}
+
+cnn_status cnn_show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    const cnn_shape s = node->out;
+    size_t positions = s.h * s.w;
+    float *values = NULL, *map = calloc(positions, sizeof *map);
+    cnn_status status = map ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, positions, "a map");
+    for (size_t p = 0; status == CNN_OK && p < positions; p++) {
+        double sum = 0;
+        for (size_t c = 0; c < s.c; c++)
+            sum += (double)values[c * positions + p];
+        map[p] = (float)sum;
+    }
+    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"), "sum of all channels", map, s.h, s.w, view->options->palette};
+    if (status == CNN_OK)
+        status = write_overlay(view, &o, NULL, map, s.h, s.w, diag);
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, o.stem, map, (const size_t[]){s.h, s.w}, 2, diag);
+    if (status == CNN_OK) {
+        cnn_story_heading(view, "Heat map of %s", node->name);
+        cnn_story_paragraph(view, "The sum of the layer's %zu map%s: where the layer answers at all, whatever the class.", s.c, s.c == 1 ? "" : "s");
+        cnn_story_figure(view, o.stem, "%s: %s%s%s.", node->name, tell_range(view, map, s.h, s.w), view->answered ? "; " : "",
+                         view->answered ? tell_classes(view) : "");
+    }
+    free(map);
+    free(values);
+    return status;
+}
+
+static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class, const char *stem, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    const cnn_shape s = node->out;
+    float *map = calloc(s.h * s.w, sizeof *map);
+    cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag) : cnn_fail_memory(diag, s.h * s.w, "a map");
+    const char *title = cnn_arena_printf(view->arena, "Grad-CAM for %s", cnn_story_class(view, class));
+    const struct overlay o = {stem, title ? title : "Grad-CAM", map, s.h, s.w, view->options->palette};
+    if (status == CNN_OK)
+        status = write_overlay(view, &o, NULL, map, s.h, s.w, diag);
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, stem, map, (const size_t[]){s.h, s.w}, 2, diag);
+    if (status == CNN_OK) {
+        const struct cnn_range range = cnn_range_of(map, s.h * s.w);
+        const char *truth = class == view->label ? ", the true class" : class == view->predicted && view->answered ? ", the predicted class" : "";
+        cnn_story_figure(view, stem, "Grad-CAM for %s%s (%s), at %s: %s.%s", cnn_story_class(view, class), truth,
+                         cnn_story_percent((double)view->probabilities[class]), node->name, tell_range(view, map, s.h, s.w),
+                         range.nan == 0 && range.high <= 0 ? " Nothing in these maps speaks for this class." : "");
+    }
+    free(map);
+    return status;
+}
+
+cnn_status cnn_show_gradcam(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    bool both = !view->options->class_name && view->label != CNN_NO_INDEX && view->label != view->target;
+    cnn_story_heading(view, "Where %s is seen: Grad-CAM", cnn_story_class(view, view->target));
+    cnn_story_paragraph(
+        view,
+        "The maps of %s, each weighted by how much the class's score grows with it. High values speak for the class; where it is zero, nothing does.",
+        cnn_view_node(view, layer)->name);
+    cnn_status status = show_gradcam(view, layer, view->target, cnn_view_stem(view, layer, "-gradcam"), diag);
+    if (status == CNN_OK && both)
+        status = show_gradcam(view, layer, view->label, cnn_view_stem(view, layer, "-gradcam-true"), diag);
+    return status;
+}
+
+/* Both gradients as panels, and the smoother one over the picture. maps: two of h x w. */
+static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const float *smooth, cnn_diag *diag)
+{
+    const cnn_shape in = view->model->graph.input;
+    const struct cnn_canvas *given = &view->given;
+    const cnn_palette palette = view->options->palette;
+    const struct cnn_range ranges[2] = {cnn_range_of(plain, in.h * in.w), cnn_range_of(smooth, in.h * in.w)};
+    struct cnn_panel panels[4] = {{.title = "the picture"},
+                                  {.title = "gradient, largest magnitude of the channels", .scaled = true, .palette = palette, .range = ranges[0]},
+                                  {.title = "SmoothGrad laid over the picture", .bare = true},
+                                  {.title = "SmoothGrad, mean of 25 noisy copies", .scaled = true, .palette = palette, .range = ranges[1]}};
+    cnn_status status = cnn_panel_copy(given, &panels[0].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panel_map(plain, in.h, in.w, palette, ranges[0], given->width, given->height, &panels[1].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_sheet_overlay(given, smooth, in.h, in.w, palette, &panels[2].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panel_map(smooth, in.h, in.w, palette, ranges[1], given->width, given->height, &panels[3].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panels_write(view, "saliency", panels, 4, diag);
+    cnn_panels_free(panels, 4);
+    return status;
+}
+
+/* A gradient, NHWC, as a file in the outside's order. */
+static cnn_status write_gradient(struct cnn_view *view, const char *stem, const float *gradient, float *turned, cnn_diag *diag)
+{
+    const cnn_shape in = view->model->graph.input;
+    cnn_transpose(1, in.h * in.w, in.c, gradient, turned);
+    return cnn_view_write_npy(view, stem, turned, (const size_t[]){in.c, in.h, in.w}, 3, diag);
+}
+
+cnn_status cnn_show_saliency(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const cnn_visualize_options *options = view->options;
+    const cnn_shape in = view->model->graph.input;
+    size_t size = cnn_shape_count(in), pixels = in.h * in.w;
+    float *plain = calloc(3 * size, sizeof *plain), *smooth = plain + size, *turned = smooth + size;
+    float *maps = calloc(2 * pixels, sizeof *maps);
+    (void)layer;
+    cnn_status status = plain && maps ? cnn_saliency(view->model, view->x, view->target, plain, diag) : cnn_fail_memory(diag, size, "a gradient");
+    if (status == CNN_OK)
+        status = cnn_smoothgrad(view->model, view->x, view->target, SMOOTHGRAD_SAMPLES, SMOOTHGRAD_NOISE, options->seed, options->stop, smooth, diag);
+    if (status == CNN_OK) {
+        cnn_saliency_map(plain, pixels, in.c, maps);
+        cnn_saliency_map(smooth, pixels, in.c, maps + pixels);
+        status = draw_saliency(view, maps, maps + pixels, diag);
+    }
+    if (status == CNN_OK)
+        status = write_gradient(view, "saliency", plain, turned, diag);
+    if (status == CNN_OK)
+        status = write_gradient(view, "saliency-smooth", smooth, turned, diag);
+    if (status == CNN_OK) {
+        cnn_story_heading(view, "Pixels that count for %s: saliency", cnn_story_class(view, view->target));
+        cnn_story_paragraph(
+            view,
+            "How much the class's score changes when a pixel changes a little, up or down. SmoothGrad is the mean of that over %d copies of the "
+            "input with some noise: what stays is less speckled.",
+            SMOOTHGRAD_SAMPLES);
+        cnn_story_figure(view, "saliency", "Gradient: %s. SmoothGrad: %s.", tell_range(view, maps, in.h, in.w),
+                         tell_range(view, maps + pixels, in.h, in.w));
+    }
+    free(plain);
+    free(maps);
+    return status;
+}
+
+/* Drops by patch -> by pixel: the mean over the patches that hide the pixel. */
+static void spread_drops(const struct cnn_occlusion *o, cnn_shape in, const float *drop, float *map)
+{
+    for (size_t y = 0; y < in.h; y++)
+        for (size_t x = 0; x < in.w; x++) {
+            double sum = 0;
+            size_t patches = 0;
+            for (size_t i = y < o->size ? 0 : (y - o->size) / o->step + 1; i < o->rows && i * o->step <= y; i++)
+                for (size_t j = x < o->size ? 0 : (x - o->size) / o->step + 1; j < o->columns && j * o->step <= x; j++, patches++)
+                    sum += (double)drop[i * o->columns + j];
+            map[y * in.w + x] = patches > 0 ? (float)(sum / (double)patches) : 0;
+        }
+}
+
+static cnn_status frame_patch(const struct cnn_view *view, const struct cnn_occlusion *o, size_t patch, struct cnn_canvas *out, cnn_diag *diag)
+{
+    const cnn_shape in = view->model->graph.input;
+    size_t y = patch / o->columns * o->step, x = patch % o->columns * o->step;
+    size_t bottom = y + o->size < in.h ? y + o->size : in.h, right = x + o->size < in.w ? x + o->size : in.w;
+    cnn_status status = cnn_panel_copy(&view->given, out, diag);
+    if (status != CNN_OK)
+        return status;
+    size_t top = y * out->height / in.h, left = x * out->width / in.w;
+    cnn_canvas_frame(out, left, top, right * out->width / in.w - left, bottom * out->height / in.h - top, 3, (struct cnn_colour){255, 0, 0});
+    return CNN_OK;
+}
+
+static void mean_colour(const float *x, cnn_shape in, float *fill)
+{
+    for (size_t c = 0; c < in.c; c++) {
+        double sum = 0;
+        for (size_t p = 0; p < in.h * in.w; p++)
+            sum += (double)x[p * in.c + c];
+        fill[c] = (float)(sum / (double)(in.h * in.w));
+    }
+}
+
+static void tell_occlusion(struct cnn_view *view, const struct cnn_occlusion *g, const float *drop, size_t most)
+{
+    const cnn_shape in = view->model->graph.input;
+    const char *class = cnn_story_class(view, view->target);
+    cnn_story_heading(view, "What happens when a part is hidden: occlusion");
+    cnn_story_paragraph(
+        view,
+        "A patch of %zu x %zu of the network's %zu x %zu pixels, in the picture's mean colour, is put at %zu x %zu places; the map has a square for "
+        "each. "
+        "Red: without that part the probability of %s falls; blue: it rises. Over the picture, each pixel has the mean of the patches that hide it.",
+        g->size < in.h ? g->size : in.h, g->size < in.w ? g->size : in.w, in.h, in.w, g->rows, g->columns, class);
+    cnn_story_figure(view, "occlusion", "%s has %s. Drop: %s. The framed patch matters most: hidden, the probability falls by %.3g.", class,
+                     cnn_story_percent((double)view->probabilities[view->target]), tell_range(view, drop, g->rows, g->columns), (double)drop[most]);
+}
+
+cnn_status cnn_show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const cnn_shape in = view->model->graph.input;
+    const struct cnn_occlusion g = cnn_occlusion_geometry(in);
+    size_t count = g.rows * g.columns, most = 0;
+    struct cnn_canvas framed = {0};
+    float *drop = calloc(count + in.h * in.w + in.c, sizeof *drop), *map = drop + count, *fill = map + in.h * in.w;
+    (void)layer;
+    if (!drop)
+        return cnn_fail_memory(diag, count * sizeof *drop, "a map");
+    mean_colour(view->x, in, fill);
+    cnn_status status = cnn_occlusion(view->model, view->x, view->target, &g, fill, view->options->stop, drop, diag);
+    for (size_t i = 1; status == CNN_OK && i < count; i++)
+        most = drop[i] > drop[most] || isnan(drop[most]) ? i : most;
+    if (status == CNN_OK)
+        status = frame_patch(view, &g, most, &framed, diag);
+    if (status == CNN_OK) {
+        const struct overlay o = {"occlusion", "drop of the probability, by patch", drop, g.rows, g.columns, CNN_PALETTE_SIGNED};
+        spread_drops(&g, in, drop, map);
+        status = write_overlay(view, &o, &framed, map, in.h, in.w, diag);
+    }
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, "occlusion", drop, (const size_t[]){g.rows, g.columns}, 2, diag);
+    if (status == CNN_OK)
+        tell_occlusion(view, &g, drop, most);
+    cnn_canvas_free(&framed);
+    free(drop);
+    return status;
+}
+
+static cnn_status draw_excite(struct cnn_view *view, const char *stem, const char *title, const float *image, cnn_diag *diag)
+{
+    const cnn_shape in = view->model->graph.input;
+    struct cnn_canvas picture = {0};
+    struct cnn_panel panel = {.title = title};
+    cnn_status status = cnn_sheet_image(image, in.c, in.h, in.w, &picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panel_enlarge(&picture, &panel.picture, NULL, diag);
+    if (status == CNN_OK)
+        status = cnn_panels_write(view, stem, &panel, 1, diag);
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, stem, image, (const size_t[]){in.c, in.h, in.w}, 3, diag);
+    cnn_canvas_free(&picture);
+    cnn_panels_free(&panel, 1);
+    return status;
+}
+
+cnn_status cnn_show_excite(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const struct cnn_graph *graph = &view->model->graph;
+    struct cnn_excite settings = cnn_excite_defaults(graph->input);
+    bool class = layer == CNN_NO_INDEX;
+    size_t channel = class ? view->target : view->options->channel == CNN_NO_INDEX ? 0 : view->options->channel;
+    size_t size = cnn_shape_count(graph->input), value = class ? graph->logits : layer + 1;
+    const char *stem = class ? cnn_arena_printf(view->arena, "class-%zu-excite", channel) : cnn_view_stem(view, layer, "-%zu-excite", channel);
+    const char *what = class ? cnn_arena_printf(view->arena, "the score of %s", cnn_story_class(view, channel))
+                             : cnn_arena_printf(view->arena, "%s, channel %zu", cnn_view_node(view, layer)->name, channel);
+    float strength[2] = {0, 0}, *image = calloc(2 * size, sizeof *image), *turned = image + size;
+    settings.seed = view->options->seed;
+    cnn_status status = image && stem && what ? cnn_excite(view->model, value, channel, &settings, view->options->stop, image, strength, diag)
+                                              : cnn_fail_memory(diag, size, "an image");
+    if (status == CNN_OK) {
+        cnn_transpose(1, graph->input.h * graph->input.w, graph->input.c, image, turned);
+        status = draw_excite(view, stem, what, turned, diag);
+    }
+    if (status == CNN_OK) {
+        cnn_story_heading(view, "What excites %s most", what);
+        cnn_story_paragraph(view,
+                            "Not your picture: an input made from noise, changed %zu times so that %s grows. It shows what the network looks for.",
+                            settings.steps, what);
+        cnn_story_figure(view, stem, "%s: %.3g at the start, %.3g at the end.", what, (double)strength[0], (double)strength[1]);
+    }
+    free(image);
+    return status;
+}

@@ -1,0 +1,116 @@
+/* What a `visualize` writes, and the values that its pictures are made of. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/file.h"
+#include "viz/visualize.h"
+
+#define NAME_BYTES 100 /* of a layer's name in a file's: systems allow 255 for the whole */
+
+static bool stopped(const struct cnn_view *view)
+{
+    return view->options->stop && *view->options->stop;
+}
+
+static cnn_status path_of(struct cnn_view *view, const char *stem, const char *ending, const char **path, cnn_diag *diag)
+{
+    if (stopped(view))
+        return CNN_INTERRUPTED;
+    *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem, ending) : NULL;
+    return *path ? CNN_OK : cnn_fail_memory(diag, 0, "a path");
+}
+
+static void report(const struct cnn_view *view, const char *path)
+{
+    if (view->options->written)
+        view->options->written(view->options->context, path);
+}
+
+/* Without cnn_file_write's wait for the disk: a picture can be made again, and there may be thousands. */
+static cnn_status write_quickly(const char *path, const struct cnn_text *bytes, cnn_diag *diag)
+{
+    remove(path); /* some systems flush a file at once that is written over */
+    FILE *file = fopen(path, "wb");
+    bool done = file && fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
+    int why = errno;
+    if (file && fclose(file) != 0 && done) {
+        done = false;
+        why = errno;
+    }
+    if (done)
+        return CNN_OK;
+    if (file)
+        remove(path);
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(why));
+}
+
+cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const struct cnn_canvas *picture, cnn_diag *diag)
+{
+    const char *path;
+    struct cnn_text png = {0};
+    cnn_status status = path_of(view, stem, ".png", &path, diag);
+    if (status == CNN_OK)
+        status = cnn_canvas_encode(picture, &png, diag);
+    if (status == CNN_OK)
+        status = write_quickly(path, &png, diag);
+    if (status == CNN_OK)
+        report(view, path);
+    cnn_text_free(&png);
+    return status;
+}
+
+cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values, const size_t *dims, size_t rank, cnn_diag *diag)
+{
+    const char *path;
+    if (!view->options->npy)
+        return CNN_OK;
+    cnn_status status = path_of(view, stem, ".npy", &path, diag);
+    if (status == CNN_OK)
+        status = cnn_npy_write(path, values, dims, rank, diag);
+    if (status == CNN_OK)
+        report(view, path);
+    return status;
+}
+
+cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag)
+{
+    const char *path;
+    cnn_status status = view->page.failed ? cnn_fail_memory(diag, view->page.size, "a page") : path_of(view, "index", ".html", &path, diag);
+    if (status == CNN_OK)
+        status = cnn_file_write(path, view->page.data, view->page.size, diag);
+    if (status == CNN_OK)
+        report(view, path);
+    return status;
+}
+
+/* Layers' names are made of letters, digits, _ and -, so they are safe in file names; of two that are cut alike, the layer's number makes two. */
+const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *format, ...)
+{
+    struct cnn_text text = {0};
+    const char *name = cnn_view_node(view, layer)->name;
+    size_t length = strlen(name);
+    va_list arguments;
+    if (length > NAME_BYTES)
+        cnn_text_printf(&text, "%.*s-%zu", NAME_BYTES, name, layer);
+    else
+        cnn_text_printf(&text, "%s", name);
+    va_start(arguments, format);
+    cnn_text_vprintf(&text, format, arguments);
+    va_end(arguments);
+    const char *stem = text.failed ? NULL : cnn_arena_strdup(view->arena, text.data);
+    cnn_text_free(&text);
+    return stem;
+}
+
+cnn_status cnn_view_values(struct cnn_view *view, size_t layer, float **values, cnn_diag *diag)
+{
+    const cnn_shape out = cnn_view_node(view, layer)->out;
+    *values = malloc(cnn_shape_count(out) * sizeof **values);
+    if (!*values)
+        return cnn_fail_memory(diag, cnn_shape_count(out) * sizeof **values, "the maps of a layer");
+    cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(view->plan, layer + 1), *values);
+    return CNN_OK;
+}

@@ -1,0 +1,260 @@
+/* Pictures of one layer's numbers: its maps, its kernels, and which channel is the strongest where. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/file.h"
+#include "viz/visualize.h"
+
+#define LEGEND_LINES 20
+
+/* Whether a channel that is all zero means a filter that found nothing: the layer cuts off at zero, or passes on (as dropout does) what such a one gave. */
+static bool rectifies(const struct cnn_view *view, size_t layer)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    if (node->rectifies || layer == 0 || !cnn_story_merged(view, layer - 1))
+        return node->rectifies;
+    size_t bytes = cnn_shape_count(node->out) * sizeof(float);
+    return rectifies(view, layer - 1) && memcmp(cnn_plan_value(view->plan, layer), cnn_plan_value(view->plan, layer + 1), bytes) == 0;
+}
+
+static void tell_counts(struct cnn_text *text, const struct cnn_sheet_summary *s, bool map)
+{
+    const char *what = map ? "channels" : "values";
+    if (s->dead > 0)
+        cnn_text_printf(text, map ? " %zu of %zu %s %s dead for this picture: zero everywhere." : " %zu of %zu %s %s zero.", s->dead, s->maps, what,
+                        s->dead == 1 ? "is" : "are");
+    if (s->constant > 0 && map)
+        cnn_text_printf(text, " %zu of %zu %s %s the same value everywhere.", s->constant, s->maps, what, s->constant == 1 ? "has" : "have");
+    if (s->nan > 0)
+        cnn_text_printf(text,
+                        map ? " %zu of %zu %s %s values that are no numbers (NaN or infinite), shown in magenta." : " %zu of %zu %s %s no numbers.",
+                        s->nan, s->maps, what,
+                        map           ? (s->nan == 1 ? "holds" : "hold")
+                        : s->nan == 1 ? "is"
+                                      : "are");
+}
+
+static cnn_status write_each(struct cnn_view *view, size_t layer, const float *values, cnn_diag *diag)
+{
+    const cnn_shape out = cnn_view_node(view, layer)->out;
+    const char *folder = cnn_view_stem(view, layer, "-maps");
+    const char *path = folder ? cnn_arena_printf(view->arena, "%s/%s", view->options->directory, folder) : NULL;
+    struct cnn_range range = cnn_range_of(values, cnn_shape_count(out));
+    cnn_status status = path ? cnn_make_directories(path, diag) : cnn_fail_memory(diag, 0, "a path");
+    for (size_t c = 0; status == CNN_OK && c < out.c; c++) {
+        const float *map = values + c * out.h * out.w;
+        struct cnn_canvas picture = {0};
+        if (!view->options->one_scale)
+            range = cnn_range_of(map, out.h * out.w);
+        status = cnn_sheet_map(map, out.h, out.w, view->options->palette, range, CNN_VIEW_SIDE, &picture, diag);
+        if (status == CNN_OK)
+            status = cnn_view_write_picture(view, cnn_view_stem(view, layer, "-maps/%03zu", c), &picture, diag);
+        cnn_canvas_free(&picture);
+    }
+    return status;
+}
+
+static cnn_status draw_sheet(struct cnn_view *view, size_t layer, const float *values, struct cnn_sheet_summary *summary, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    struct cnn_canvas picture = {0};
+    char shape[64], title[160], name[80];
+    snprintf(title, sizeof title, "%s: %s", cnn_word_cut(node->name, name, sizeof name), cnn_shape_format(node->out, shape, sizeof shape));
+    const struct cnn_sheet_style style = {view->options->palette, view->options->one_scale, rectifies(view, layer), title};
+    cnn_status status = node->out.rank == 3 ? cnn_sheet_maps(values, node->out.c, node->out.h, node->out.w, &style, &picture, summary, diag)
+                                            : cnn_sheet_values(values, node->out.c, &style, &picture, summary, diag);
+    if (status == CNN_OK)
+        status = cnn_view_write_picture(view, cnn_view_stem(view, layer, "-maps"), &picture, diag);
+    cnn_canvas_free(&picture);
+    return status;
+}
+
+cnn_status cnn_show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    bool map = node->out.rank == 3;
+    const size_t dims[3] = {node->out.c, node->out.h, node->out.w};
+    const char *stem = cnn_view_stem(view, layer, "-maps");
+    struct cnn_sheet_summary summary = {0};
+    struct cnn_text caption = {0};
+    float *values = NULL;
+    if (view->options->layer_count == 0 && cnn_story_merged(view, layer)) {
+        size_t last = layer + 1;
+        while (cnn_story_merged(view, last))
+            last++;
+        cnn_story_paragraph(view, "Its maps are shown after %s, which changes the same numbers.", cnn_view_node(view, last)->name);
+        return CNN_OK;
+    }
+    cnn_status status = stem ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, 0, "a name");
+    if (status == CNN_OK)
+        status = draw_sheet(view, layer, values, &summary, diag);
+    if (status == CNN_OK && view->options->each && map)
+        status = write_each(view, layer, values, diag);
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, stem, values, dims, map ? 3 : 1, diag);
+    if (status == CNN_OK) {
+        const struct cnn_range range = cnn_range_of(values, cnn_shape_count(node->out));
+        cnn_text_printf(&caption, map ? "%zu map%s of %zu x %zu" : "%zu value%s", node->out.c, node->out.c == 1 ? "" : "s", node->out.h, node->out.w);
+        cnn_text_printf(&caption, ", from %.4g to %.4g.", (double)range.low, (double)range.high);
+        tell_counts(&caption, &summary, map);
+        cnn_story_figure(view, stem, "%s", caption.data ? caption.data : "");
+        if (map)
+            cnn_story_numbers(view, values, node->out.c, node->out.h, node->out.w);
+    }
+    cnn_text_free(&caption);
+    free(values);
+    return status;
+}
+
+bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out)
+{
+    const struct cnn_graph *graph = &view->model->graph;
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        const struct cnn_tensor *t = &node->tensors[slot];
+        const float *weights = view->model->parameters + t->offset;
+        if (t->role != CNN_ROLE_WEIGHT || t->rank < 2)
+            continue;
+        if (t->rank == 4) {
+            *out = (struct cnn_kernel_view){weights, t->dims[0], t->dims[1], t->dims[2], t->dims[3]};
+            return true;
+        }
+        /* A dense layer on the flattened input has a weight for every pixel, in the order channel, row, column: a template as large as the input. */
+        const struct cnn_node *from = node->inputs[0] > 0 ? &graph->nodes[node->inputs[0] - 1] : NULL;
+        if (from && from->inputs[0] == 0 && from->out.rank == 1 && from->window.kernel[0] == 1 && cnn_shape_count(graph->input) == t->dims[1]) {
+            *out = (struct cnn_kernel_view){weights, t->dims[0], graph->input.c, graph->input.h, graph->input.w};
+            return true;
+        }
+    }
+    return false;
+}
+
+cnn_status cnn_show_filters(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    const char *stem = cnn_view_stem(view, layer, "-filters");
+    struct cnn_kernel_view k;
+    struct cnn_canvas picture = {0};
+    char title[192], name[80];
+    if (!stem || !cnn_view_kernels(view, layer, &k))
+        return stem ? CNN_OK : cnn_fail_memory(diag, 0, "a name");
+    bool colours = k.channels == 3 && (node->inputs[0] == 0 || k.h * k.w * k.channels == cnn_shape_count(view->model->graph.input));
+    snprintf(title, sizeof title, "%s: %zu filter%s of %zu x %zu x %zu", cnn_word_cut(node->name, name, sizeof name), k.filters,
+             k.filters == 1 ? "" : "s", k.channels, k.h, k.w);
+    cnn_status status = cnn_sheet_filters(k.weights, k.filters, k.channels, k.h, k.w, colours, title, &picture, diag);
+    if (status == CNN_OK)
+        status = cnn_view_write_picture(view, stem, &picture, diag);
+    cnn_canvas_free(&picture);
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, stem, k.weights, (const size_t[]){k.filters, k.channels, k.h, k.w}, 4, diag);
+    if (status == CNN_OK) {
+        const struct cnn_range range = cnn_range_of(k.weights, k.filters * k.channels * k.h * k.w);
+        const char *how = colours           ? "Each in the colours that it looks for; grey is a weight of zero."
+                          : k.channels == 1 ? "White is zero, red above, blue below."
+                                            : "A row for each filter, a square for each channel that it reads; white is zero, red above, blue below.";
+        cnn_story_figure(view, stem, "The weights of %s, from %.3g to %.3g: the patterns to which its channels answer most strongly. %s", node->name,
+                         (double)range.low, (double)range.high, how);
+        cnn_story_numbers(view, k.weights, k.filters * k.channels, k.h, k.w);
+    }
+    return status;
+}
+
+/* The channel that is largest at each position; CNN_NO_INDEX where there is no number. counts: positions by channel. */
+static void find_strongest(const float *values, cnn_shape s, size_t *strongest, size_t *counts)
+{
+    size_t positions = s.h * s.w;
+    for (size_t p = 0; p < positions; p++) {
+        size_t best = CNN_NO_INDEX;
+        for (size_t c = 0; c < s.c; c++)
+            if (isfinite(values[c * positions + p]) && (best == CNN_NO_INDEX || values[c * positions + p] > values[best * positions + p]))
+                best = c;
+        strongest[p] = best;
+        if (best != CNN_NO_INDEX)
+            counts[best]++;
+    }
+}
+
+/* The most frequent channels, most frequent first. */
+static size_t list_channels(const size_t *counts, cnn_shape s, struct cnn_legend_line *lines)
+{
+    size_t shown = 0, last = CNN_NO_INDEX;
+    while (shown < LEGEND_LINES) {
+        size_t best = CNN_NO_INDEX;
+        for (size_t c = 0; c < s.c; c++) {
+            bool after = last == CNN_NO_INDEX || counts[c] < counts[last] || (counts[c] == counts[last] && c > last);
+            if (counts[c] > 0 && after && (best == CNN_NO_INDEX || counts[c] > counts[best]))
+                best = c;
+        }
+        if (best == CNN_NO_INDEX)
+            break;
+        lines[shown].colour = cnn_channel_colour(best, s.c);
+        snprintf(lines[shown].text, sizeof lines[shown].text, "channel %zu: %zu of %zu (%s)", best, counts[best], s.h * s.w,
+                 cnn_story_percent((double)counts[best] / (double)(s.h * s.w)));
+        shown++;
+        last = best;
+    }
+    return shown;
+}
+
+static cnn_status draw_strongest(struct cnn_view *view, cnn_shape s, const size_t *strongest, struct cnn_canvas *out, cnn_diag *diag)
+{
+    struct cnn_canvas squares = {0};
+    cnn_status status = cnn_canvas_new(s.w, s.h, (struct cnn_colour){0, 0, 0}, &squares, diag);
+    for (size_t p = 0; status == CNN_OK && p < s.h * s.w; p++) {
+        size_t c = strongest[p];
+        cnn_canvas_fill(&squares, p % s.w, p / s.w, 1, 1, c == CNN_NO_INDEX ? CNN_COLOUR_NAN : cnn_channel_colour(c, s.c));
+    }
+    if (status == CNN_OK)
+        status = cnn_canvas_new(view->given.width, view->given.height, (struct cnn_colour){0, 0, 0}, out, diag);
+    for (size_t y = 0; status == CNN_OK && y < out->height; y++)
+        for (size_t x = 0; x < out->width; x++)
+            cnn_canvas_fill(out, x, y, 1, 1, cnn_canvas_get(&squares, x * s.w / out->width, y * s.h / out->height));
+    cnn_canvas_free(&squares);
+    return status;
+}
+
+cnn_status cnn_show_argmax(struct cnn_view *view, size_t layer, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    const cnn_shape s = node->out;
+    size_t positions = s.h * s.w, *strongest = calloc(positions + s.c, sizeof *strongest), *counts = strongest ? strongest + positions : NULL;
+    struct cnn_legend_line lines[LEGEND_LINES];
+    struct cnn_panel panels[3] = {{.title = "the picture"}, {.title = "the strongest channel"}, {.title = "the most frequent", .bare = true}};
+    const char *stem = cnn_view_stem(view, layer, "-argmax");
+    float *values = NULL;
+    cnn_status status = strongest && stem ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, positions, "a picture");
+    if (status != CNN_OK)
+        goto out;
+    find_strongest(values, s, strongest, counts);
+    status = cnn_panel_copy(&view->given, &panels[0].picture, diag);
+    if (status == CNN_OK)
+        status = draw_strongest(view, s, strongest, &panels[1].picture, diag);
+    size_t shown = list_channels(counts, s, lines);
+    if (status == CNN_OK)
+        status = cnn_panel_legend(lines, shown, &panels[2].picture, diag);
+    if (status == CNN_OK)
+        status = cnn_panels_write(view, stem, panels, 3, diag);
+    for (size_t p = 0; p < positions; p++)
+        values[p] = strongest[p] == CNN_NO_INDEX ? NAN : (float)strongest[p];
+    if (status == CNN_OK)
+        status = cnn_view_write_npy(view, stem, values, (const size_t[]){s.h, s.w}, 2, diag);
+    if (status == CNN_OK) {
+        size_t used = 0;
+        for (size_t c = 0; c < s.c; c++)
+            used += counts[c] > 0;
+        cnn_story_heading(view, "The strongest channel of %s", node->name);
+        cnn_story_paragraph(view,
+                            "At each of the %zu x %zu positions the colour says which of the %zu channels answers most strongly; %zu of them %s so "
+                            "somewhere. Regions "
+                            "of one colour are what the layer takes for one kind of thing.",
+                            s.h, s.w, s.c, used, used == 1 ? "does" : "do");
+        cnn_story_figure(view, stem, "%s: the strongest channel at each position.", node->name);
+    }
+out:
+    cnn_panels_free(panels, 3);
+    free(values);
+    free(strongest);
+    return status;
+}

@@ -1,0 +1,143 @@
+/* A map laid over a picture, a network's input as a picture, and pictures side by side. */
+#include <math.h>
+#include <stdio.h>
+
+#include "util/arena.h"
+#include "util/diag.h"
+#include "viz/parts.h"
+
+#define BAR_HEIGHT 8
+#define STRIP      (BAR_HEIGHT + CNN_TEXT_HEIGHT + 8) /* below the picture: the scale's bar and its numbers */
+#define ROW_GAP    8
+
+struct overlay {
+    const float *map;
+    size_t h, w;
+    cnn_palette palette;
+    struct cnn_range range;
+};
+
+/* Between which two of count values pixel i of size lies, and how far: interpolation from the middles of the map's cells. */
+static size_t between(size_t i, size_t size, size_t count, double *part)
+{
+    double at = fmin(fmax(((double)i + 0.5) * (double)count / (double)size - 0.5, 0), (double)(count - 1));
+    size_t first = (size_t)at;
+    *part = at - (double)first;
+    return first;
+}
+
+/* The map at pixel (x, y) of a picture of width x height. NaN where the cell under the pixel is; else of the cells around, those that are finite count. */
+static double map_at(const struct overlay *o, size_t x, size_t y, size_t width, size_t height)
+{
+    double across, down, sum = 0, weights = 0;
+    size_t x0 = between(x, width, o->w, &across), y0 = between(y, height, o->h, &down);
+    if (!isfinite(o->map[(y0 + (down >= 0.5)) * o->w + x0 + (across >= 0.5)]))
+        return NAN;
+    for (size_t j = 0; j < 2 && y0 + j < o->h; j++) {
+        for (size_t i = 0; i < 2 && x0 + i < o->w; i++) {
+            double weight = (j ? down : 1 - down) * (i ? across : 1 - across), value = o->map[(y0 + j) * o->w + x0 + i];
+            if (weight > 0 && isfinite(value)) {
+                sum += weight * value;
+                weights += weight;
+            }
+        }
+    }
+    return sum / weights;
+}
+
+static uint8_t mix(double a, double b, double part)
+{
+    return (uint8_t)(a + (b - a) * part + 0.5);
+}
+
+/* The picture, greyer and darker where the map says little; over it the map's colour, heavier where it says much. */
+static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour below, double value)
+{
+    if (!isfinite(value))
+        return CNN_COLOUR_NAN;
+    double low = o->range.low, high = o->range.high, magnitude = fmax(fabs(low), fabs(high)), t = 0;
+    if (o->palette == CNN_PALETTE_SIGNED)
+        t = magnitude > 0 ? fabs(value) / magnitude : 0;
+    else if (low < high)
+        t = (value - low) / (high - low);
+    double grey = 0.2126 * below.r + 0.7152 * below.g + 0.0722 * below.b, light = (0.55 + 0.45 * t) / 3, part = 0.75 * t;
+    struct cnn_colour over = cnn_palette_colour(o->palette, o->range, (float)value);
+    return (struct cnn_colour){mix((2 * grey + below.r) * light, over.r, part), mix((2 * grey + below.g) * light, over.g, part),
+                               mix((2 * grey + below.b) * light, over.b, part)};
+}
+
+static void draw_scale(const struct overlay *o, struct cnn_canvas *canvas, size_t y)
+{
+    char low[CNN_NUMBER_SIZE], high[CNN_NUMBER_SIZE];
+    if (o->range.nan == o->h * o->w) /* nothing that a scale could tell */
+        return;
+    cnn_draw_bar(canvas, 0, y, canvas->width, BAR_HEIGHT, o->palette, o->range);
+    y += BAR_HEIGHT + 3;
+    cnn_canvas_text(canvas, 1, y, 1, CNN_INK, cnn_short_number(o->range.low, low));
+    cnn_draw_text_left_of(canvas, canvas->width, y, CNN_INK, cnn_short_number(o->range.high, high));
+}
+
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_canvas *out,
+                             cnn_diag *diag)
+{
+    struct overlay o = {.map = map, .h = h, .w = w, .palette = palette};
+    cnn_status status = cnn_sheet_check("maps", 1, 1, h, w, diag);
+    if (status != CNN_OK)
+        return status;
+    o.range = cnn_range_of(map, h * w);
+    size_t width = picture->width > CNN_SHEET_TILE ? picture->width : CNN_SHEET_TILE;
+    status = cnn_canvas_new(width, picture->height + STRIP, CNN_PAPER, out, diag);
+    if (status != CNN_OK)
+        return status;
+    for (size_t y = 0; y < picture->height; y++) {
+        for (size_t x = 0; x < picture->width; x++) {
+            double value = map_at(&o, x, y, picture->width, picture->height);
+            cnn_canvas_fill(out, x, y, 1, 1, lay_over(&o, cnn_canvas_get(picture, x, y), value));
+        }
+    }
+    draw_scale(&o, out, picture->height + 3);
+    return CNN_OK;
+}
+
+cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, struct cnn_canvas *out, cnn_diag *diag)
+{
+    cnn_status status = cnn_sheet_check("pixels", 1, c, h, w, diag);
+    if (status != CNN_OK)
+        return status;
+    size_t plane = h * w, shown = c == 3 ? 3 : 1;
+    struct cnn_range range = cnn_range_of(image, shown * plane);
+    status = cnn_canvas_new(w, h, CNN_PAPER, out, diag);
+    if (status != CNN_OK)
+        return status;
+    for (size_t i = 0; i < plane; i++) {
+        struct cnn_colour channel[3], nan = CNN_COLOUR_NAN;
+        bool finite = true;
+        for (size_t k = 0; k < 3; k++) {
+            float value = image[(shown == 3 ? k : 0) * plane + i];
+            channel[k] = cnn_palette_colour(CNN_PALETTE_GREY, range, value);
+            finite = finite && isfinite(value);
+        }
+        struct cnn_colour colour = {channel[0].r, channel[1].r, channel[2].r};
+        cnn_canvas_fill(out, i % w, i / w, 1, 1, finite ? colour : nan);
+    }
+    return CNN_OK;
+}
+
+cnn_status cnn_sheet_row(const struct cnn_canvas *pictures, size_t count, bool down, struct cnn_canvas *out, cnn_diag *diag)
+{
+    size_t along = 0, across = 0;
+    if (count == 0)
+        return cnn_fail(diag, CNN_INVALID, NULL, "there are no pictures to put side by side");
+    for (size_t i = 0; i < count; i++) {
+        size_t length = down ? pictures[i].height : pictures[i].width, breadth = down ? pictures[i].width : pictures[i].height;
+        if (!cnn_size_add(along, length + (i > 0 ? ROW_GAP : 0), &along))
+            return cnn_fail(diag, CNN_FAILED, NULL, "%zu pictures are too large to stand side by side", count);
+        across = breadth > across ? breadth : across;
+    }
+    cnn_status status = cnn_canvas_new(down ? across : along, down ? along : across, CNN_PAPER, out, diag);
+    for (size_t i = 0, at = 0; i < count && status == CNN_OK; i++) {
+        cnn_canvas_put(out, down ? 0 : at, down ? at : 0, &pictures[i], 1);
+        at += (down ? pictures[i].height : pictures[i].width) + ROW_GAP;
+    }
+    return status;
+}

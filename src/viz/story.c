@@ -1,0 +1,312 @@
+/* The page of a `visualize`: from the input to the answer, layer by layer, in plain sentences. Everything that comes from elsewhere is escaped. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "viz/html.h"
+#include "viz/visualize.h"
+
+#define TOP         5
+#define FEW_NUMBERS 80 /* so many are shown as a table */
+
+const char *cnn_story_class(const struct cnn_view *view, size_t class)
+{
+    static _Thread_local char buffers[4][64];
+    static _Thread_local size_t next;
+    char *buffer = buffers[next++ % 4];
+    return cnn_word_cut(cnn_model_class(view->model, class), buffer, sizeof buffers[0]);
+}
+
+const char *cnn_story_percent(double share)
+{
+    static _Thread_local char buffers[4][16];
+    static _Thread_local size_t next;
+    char *buffer = buffers[next++ % 4];
+    snprintf(buffer, sizeof buffers[0], "%.1f %%", 100 * share);
+    return buffer;
+}
+
+static void paragraph(struct cnn_view *view, const char *tag, const char *format, va_list arguments)
+{
+    struct cnn_text text = {0};
+    cnn_text_vprintf(&text, format, arguments);
+    cnn_text_printf(&view->page, "<%s>", tag);
+    cnn_html_text(&view->page, text.data ? text.data : "");
+    cnn_text_printf(&view->page, "</%s>\n", tag);
+    view->page.failed = view->page.failed || text.failed;
+    cnn_text_free(&text);
+}
+
+void cnn_story_paragraph(struct cnn_view *view, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    paragraph(view, "p", format, arguments);
+    va_end(arguments);
+}
+
+void cnn_story_heading(struct cnn_view *view, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    paragraph(view, "h3", format, arguments);
+    va_end(arguments);
+}
+
+void cnn_story_figure(struct cnn_view *view, const char *stem, const char *format, ...)
+{
+    struct cnn_text *page = &view->page;
+    va_list arguments;
+    cnn_text_printf(page, "<figure><a href=\"%s.png\"><img src=\"%s.png\" alt=\"%s\"></a>", stem, stem, stem);
+    va_start(arguments, format);
+    paragraph(view, "figcaption", format, arguments);
+    va_end(arguments);
+    cnn_text_printf(page, "</figure>\n");
+}
+
+void cnn_story_numbers(struct cnn_view *view, const float *values, size_t c, size_t h, size_t w)
+{
+    struct cnn_text *page = &view->page;
+    if (c * h * w > FEW_NUMBERS)
+        return;
+    cnn_text_printf(page, "<div class=\"figures scroll\">\n");
+    for (size_t k = 0; k < c; k++) {
+        cnn_text_printf(page, "<table>\n");
+        for (size_t i = 0; i < h; i++) {
+            cnn_text_printf(page, "<tr>");
+            for (size_t j = 0; j < w; j++)
+                cnn_text_printf(page, isnan(values[(k * h + i) * w + j]) ? "<td class=\"n\">nan</td>" : "<td class=\"n\">%.4g</td>",
+                                (double)values[(k * h + i) * w + j]);
+            cnn_text_printf(page, "</tr>\n");
+        }
+        cnn_text_printf(page, "</table>\n");
+    }
+    cnn_text_printf(page, "</div>\n");
+}
+
+static void tell_normalisation(struct cnn_view *view, struct cnn_text *text)
+{
+    const struct cnn_normalization *n = &view->model->normalization;
+    bool changes = false;
+    for (size_t c = 0; c < n->channels; c++)
+        changes = changes || n->mean[c] != 0 || n->std[c] != 1;
+    cnn_text_printf(text, " Its values were scaled to 0 .. 1");
+    for (size_t c = 0; changes && c < n->channels; c++)
+        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", and normalised: less a mean of ", (double)n->mean[c]);
+    for (size_t c = 0; changes && c < n->channels; c++)
+        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", divided by ", (double)n->std[c]);
+    cnn_text_printf(text, changes && n->channels > 1 ? " (a number for each channel)." : ".");
+}
+
+/* What was done to the input before the network got it. */
+static void tell_input(struct cnn_view *view)
+{
+    const cnn_shape in = view->model->graph.input;
+    const struct cnn_range range = cnn_range_of(view->x, cnn_shape_count(in));
+    struct cnn_text text = {0};
+    if (view->numbers)
+        cnn_text_printf(&text, "%zu x %zu x %zu numbers (channels x rows x columns) that went in as they are.", in.c, in.h, in.w);
+    else if (view->width == in.w && view->height == in.h)
+        cnn_text_printf(&text, "The picture has the size that the network wants, %zu x %zu pixels.", in.w, in.h);
+    else
+        cnn_text_printf(&text, "The picture was resized from %zu x %zu to %zu x %zu pixels%s.", view->width, view->height, in.w, in.h,
+                        view->width * in.h == view->height * in.w ? "" : ", whatever its shape");
+    if (!view->numbers && in.c == 1)
+        cnn_text_printf(&text, " It was read as shades of grey.");
+    if (!view->numbers)
+        tell_normalisation(view, &text);
+    cnn_text_printf(&text, " What goes in are numbers from %.3g to %.3g", (double)range.low, (double)range.high);
+    cnn_text_printf(&text, range.nan > 0 ? ", and %zu that are no numbers." : ".", range.nan);
+    if (in.c != 1 && in.c != 3)
+        cnn_text_printf(&text, " Of %zu channels, the first is shown.", in.c);
+    cnn_story_paragraph(view, "%s", text.data ? text.data : "");
+    view->page.failed = view->page.failed || text.failed;
+    cnn_text_free(&text);
+}
+
+/* The place of a class in the order of probabilities, from 1. */
+static size_t rank_of(const struct cnn_view *view, size_t class)
+{
+    size_t rank = 1;
+    for (size_t k = 0; k < view->classes; k++)
+        rank += view->probabilities[k] > view->probabilities[class];
+    return rank;
+}
+
+static void tell_answer(struct cnn_view *view)
+{
+    const cnn_shape out = cnn_model_output(view->model);
+    cnn_prediction top[TOP];
+    size_t count = 0;
+    if (view->classes == 0) {
+        cnn_story_paragraph(view, "The last layer gives %zu x %zu x %zu numbers, which are no classes: there is no answer in a word.", out.c, out.h,
+                            out.w);
+        return;
+    }
+    if (!view->answered) {
+        cnn_story_paragraph(
+            view, "There is no answer: the last layer gives what is no number (NaN or infinite). The weights or the input hold such values.");
+        return;
+    }
+    cnn_model_top(view->model, view->probabilities, TOP, top, &count);
+    for (size_t i = 0; i < count; i++) /* names of classes without names share a buffer */
+        top[i].name = cnn_arena_strdup(view->arena, cnn_model_class(view->model, top[i].index));
+    view->page.failed = view->page.failed || (count > 0 && !top[count - 1].name);
+    if (!view->page.failed)
+        cnn_html_predictions(&view->page, top, count, view->label);
+    if (view->label == CNN_NO_INDEX)
+        return;
+    if (view->label == view->predicted)
+        cnn_story_paragraph(view, "Right: the true class is %s.", cnn_story_class(view, view->label));
+    else
+        cnn_story_paragraph(view, "Wrong: the true class is %s, to which the network gives %s, its place %zu of %zu.",
+                            cnn_story_class(view, view->label), cnn_story_percent((double)view->probabilities[view->label]),
+                            rank_of(view, view->label), view->classes);
+}
+
+void cnn_story_begin(struct cnn_view *view)
+{
+    struct cnn_text title = {0};
+    char name[128];
+    cnn_text_printf(&title, "What %s sees in ", cnn_model_name(view->model));
+    cnn_text_printf(&title, "%s", cnn_word_cut(view->input_name, name, sizeof name));
+    cnn_html_begin(&view->page, title.data ? title.data : "", 0);
+    view->page.failed = view->page.failed || title.failed;
+    cnn_text_free(&title);
+    tell_answer(view);
+    cnn_text_printf(&view->page, "<p>%s%s</p>\n<h2>The input</h2>\n",
+                    view->kinds & CNN_LAYER_KINDS ? "<a href=\"#layers\">Layer by layer</a> &ensp;" : "",
+                    view->kinds & ~CNN_LAYER_KINDS ? "<a href=\"#explanations\">Explanations</a>" : "");
+    tell_input(view);
+    cnn_story_figure(view, "input", view->numbers ? "The input, enlarged." : "Left: the picture as it is. Right: all that the network sees of it.");
+    if (view->numbers)
+        cnn_story_numbers(view, view->image, view->model->graph.input.c, view->model->graph.input.h, view->model->graph.input.w);
+}
+
+/* Whether the layer changes numbers where they stand: same shape, one input, no window, no mixing by weights. */
+static bool is_in_place(const struct cnn_node *node)
+{
+    const cnn_shape in = node->in[0], out = node->out;
+    const struct cnn_window *w = &node->window;
+    return node->input_count == 1 && in.rank == out.rank && in.c == out.c && in.h == out.h && in.w == out.w && !node->sees_all && node->macs == 0 &&
+           w->kernel[0] * w->kernel[1] * w->stride[0] * w->stride[1] == 1;
+}
+
+bool cnn_story_merged(const struct cnn_view *view, size_t layer)
+{
+    const struct cnn_graph *graph = &view->model->graph;
+    size_t readers = 0;
+    if (layer + 1 >= graph->count || layer + 1 == graph->logits || !is_in_place(&graph->nodes[layer + 1]))
+        return false;
+    for (size_t i = layer + 1; i < graph->count; i++)
+        for (size_t k = 0; k < graph->nodes[i].input_count; k++)
+            readers += graph->nodes[i].inputs[k] == layer + 1;
+    return readers == 1 && graph->nodes[layer + 1].inputs[0] == layer + 1;
+}
+
+/* The word of a choice among the layer's settings; NULL where it has no such key, or says none. */
+static const char *choice_of(const struct cnn_node *node, const char *name)
+{
+    for (const struct cnn_key *key = node->type->variant.keys; key->name; key++) {
+        int chosen;
+        if (strcmp(key->name, name) != 0 || key->type != CNN_KEY_CHOICE)
+            continue;
+        memcpy(&chosen, (const char *)node->settings + key->offset, sizeof chosen);
+        return strcmp(key->choices[chosen], "none") == 0 ? NULL : key->choices[chosen];
+    }
+    return NULL;
+}
+
+static const struct cnn_tensor *weight_of(const struct cnn_node *node)
+{
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        if (node->tensors[slot].role == CNN_ROLE_WEIGHT && node->tensors[slot].rank > 1)
+            return &node->tensors[slot];
+    return NULL;
+}
+
+/* What the layer is, in words. */
+static void tell_layer(const struct cnn_node *node, struct cnn_text *text)
+{
+    const struct cnn_tensor *weight = weight_of(node);
+    const struct cnn_window *w = &node->window;
+    const char *pool = choice_of(node, "pool_type"), *activation = choice_of(node, "activation");
+    if (weight && weight->rank == 4) {
+        cnn_text_printf(text, "%zu filter%s of %zu x %zu over %zu%s channel%s", weight->dims[0], weight->dims[0] == 1 ? "" : "s", weight->dims[2],
+                        weight->dims[3], weight->dims[1], weight->dims[1] < node->in[0].c ? " of the" : "", weight->dims[1] == 1 ? "" : "s");
+        if (weight->dims[1] < node->in[0].c)
+            cnn_text_printf(text, "%s %zu", weight->dims[1] == 1 ? "s," : "", node->in[0].c);
+    } else if (weight) {
+        cnn_text_printf(text, "Each output is a weighted sum of all %zu inputs", weight->dims[1]);
+    } else if (pool) {
+        cnn_text_printf(text, "The %s of each window of %zu x %zu", strcmp(pool, "max") == 0 ? "largest value" : "mean", w->kernel[0], w->kernel[1]);
+    } else {
+        cnn_text_printf(text, "%s: %s", node->type->variant.name, node->type->variant.help);
+    }
+    if (w->stride[0] > 1 || w->stride[1] > 1)
+        cnn_text_printf(text, w->stride[0] == w->stride[1] ? ", in steps of %zu" : ", in steps of %zu x %zu", w->stride[0], w->stride[1]);
+    if (activation)
+        cnn_text_printf(text, ", then %s", activation);
+}
+
+static size_t parameters_of(const struct cnn_node *node)
+{
+    size_t count = 0;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        count += cnn_role_trained(node->tensors[slot].role) ? node->tensors[slot].count : 0;
+    return count;
+}
+
+static bool is_shown(const struct cnn_view *view, size_t layer)
+{
+    return view->options->layer_count == 0 || view->chosen[layer];
+}
+
+void cnn_story_layers(struct cnn_view *view)
+{
+    struct cnn_text *page = &view->page;
+    char shape[64];
+    cnn_text_printf(page, "<h2 id=\"layers\">Layer by layer</h2>\n");
+    cnn_story_paragraph(
+        view,
+        "A map shows one channel of a layer: what one filter answers at each place. Each map has its number and, below it, the smallest "
+        "and the largest value that its colours stand for%s.",
+        view->options->one_scale ? "; all maps of a layer share one scale" : "; each map has a scale of its own");
+    cnn_story_paragraph(
+        view, "First layers answer to edges and colours, later ones to larger parts of the picture. A click on a picture shows it at its full "
+              "size.");
+    if (view->main_layer != CNN_NO_INDEX && view->kinds & ~CNN_LAYER_KINDS && view->options->layer_count == 0)
+        cnn_story_paragraph(view, "The explanations below are made from %s, the last maps of a convolution.",
+                            cnn_view_node(view, view->main_layer)->name);
+    cnn_text_printf(page, "<p>");
+    for (size_t i = 0; i < view->model->graph.count; i++) {
+        const struct cnn_node *node = cnn_view_node(view, i);
+        if (is_shown(view, i)) /* names are letters, digits, _ and - */
+            cnn_text_printf(page, "<a href=\"#%s\">%s</a> <small>%s</small> &ensp;", node->name, node->name,
+                            cnn_shape_format(node->out, shape, sizeof shape));
+    }
+    cnn_text_printf(page, "</p>\n");
+}
+
+void cnn_story_layer(struct cnn_view *view, size_t layer)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    struct cnn_text words = {0}, *page = &view->page;
+    char shape[64];
+    size_t parameters = parameters_of(node);
+    cnn_text_printf(page, "<h3 id=\"%s\">%s <small>%s</small></h3>\n<p>", node->name, node->name, node->type->variant.name);
+    tell_layer(node, &words);
+    cnn_html_text(page, words.data ? words.data : "");
+    cnn_text_printf(page, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));
+    if (parameters > 0)
+        cnn_text_printf(page, "; %zu parameter%s", parameters, parameters == 1 ? "" : "s");
+    if (node->out.rank == 3)
+        cnn_text_printf(page, "; each value sees %zu x %zu pixels", node->receptive_field[0], node->receptive_field[1]);
+    cnn_text_printf(page, ".");
+    if (node->warning)
+        cnn_html_printf(page, " Note: %s.", node->warning);
+    cnn_text_printf(page, "</p>\n");
+    page->failed = page->failed || words.failed;
+    cnn_text_free(&words);
+}

@@ -1,0 +1,97 @@
+#!/bin/bash
+# Runs docs/lessons.md as a reader would: every `$ ` line of its console blocks, in their order, in one fresh directory that holds configs/. What a command
+# writes to standard output must be what the page shows below it; a line of `...` alone stands for any lines. CNN is the program (default: build/cnn).
+# The memory that a summary gives in total is not compared: it depends on how the processor's kernels pack weights.
+#
+# A comment right above a block changes how it is treated:
+#
+#   <!-- needs NAME -->      skipped where $CNN_DATA has no NAME
+#   <!-- numbers vary -->    what training computes differs in its last digits from processor to processor: every number may be another one
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+CNN=$(realpath "${CNN:-$here/../build/cnn}")
+page=$here/../docs/lessons.md
+export LC_ALL=C TERM=dumb OMP_WAIT_POLICY=passive
+unset NO_COLOR CNN_CPU
+
+passed=0
+failed=0
+skipped=0
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+mkdir "$directory/work"
+ln -s "$(realpath "$here/../configs")" "$directory/work/configs"
+
+cnn() {
+    "$CNN" "$@"
+}
+
+# A text (standard input) as it is compared: where numbers vary, without them and the columns that their widths make.
+comparable() {
+    if [ -n "$vary" ]; then
+        sed -E -e 's/[0-9]+([.,][0-9]+)*/N/g' -e 's/-+/-/g' -e 's/ +/ /g' -e 's/ $//'
+    else
+        sed -E '/^memory /s/[0-9.]+ [KMG]?i?B/SIZE/g'
+    fi
+}
+
+# Whether the file $1 holds the text $2.
+matches() {
+    local pattern= actual line
+    actual=$(cat "$1"; printf x)
+    while IFS= read -r line; do
+        if [ "$line" = ... ]; then
+            pattern+='*'
+        else
+            pattern+=$(printf '%s' "$line" | sed 's/[][\\*?()]/\\&/g')$'\n'
+        fi
+    done < <(printf '%s' "$2")
+    [[ ${actual%x} == $pattern ]]
+}
+
+# Runs the command that has been read, if any.
+check_step() {
+    local status expected
+    [ -n "$command" ] || return
+    if [ -n "$needs" ] && [ ! -e "${CNN_DATA:-/nowhere}/$needs" ]; then
+        skipped=$((skipped + 1))
+        printf 'skipped: lessons.md:%s needs %s in CNN_DATA: %s\n' "$place" "$needs" "$command"
+        return
+    fi
+    (cd "$directory/work" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
+    status=$?
+    comparable <"$directory/out" >"$directory/actual"
+    expected=$(printf '%s' "$out" | comparable; printf x)
+    expected=${expected%x}
+    if [ "$status" -eq 0 ] && matches "$directory/actual" "$expected"; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    printf 'lessons.md:%s: %s\n    exit status %s\n' "$place" "$command" "$status"
+    sed 's/^/    /' "$directory/err"
+    diff -u --label expected --label actual <(printf '%s' "$expected") "$directory/actual" | sed 's/^/    /'
+}
+
+number=0 within= command= out= needs= vary=
+while IFS= read -r line; do
+    number=$((number + 1))
+    case $within$line in
+    '```console') within='|' ;;
+    '|```')
+        check_step
+        within= command= needs= vary=
+        ;;
+    '|$ '*)
+        check_step
+        command=${line#??} out= place=$number
+        ;;
+    '|'*) out+=$line$'\n' ;;
+    '<!-- needs '*' -->') needs=${line#'<!-- needs '} needs=${needs%' -->'} ;;
+    '<!-- numbers vary -->') vary=1 ;;
+    esac
+done <"$page"
+
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,129 @@
+#!/bin/bash
+# Every HTML page that the program writes, opened in headless Chromium: it renders, all its pictures load, the console stays silent, nothing is fetched
+# from elsewhere, and nothing is wider than the window. CNN is the program (default: build/cnn). Skipped where there is no chromium.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+CNN=$(realpath "${CNN:-$here/../build/cnn}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export HOME=$work LC_ALL=C
+unset CNN_CPU
+
+if ! command -v chromium >/dev/null; then
+    echo "skipped: tests/pages.sh (no chromium)"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+fi
+
+passed=0
+failed=0
+
+fail() {
+    printf '%s\n' "$1"
+    failed=$((failed + 1))
+}
+
+# picture WIDTH HEIGHT: a BMP with a slope of colours and a bright disc, to standard output.
+picture() {
+    perl -e 'my ($w, $h) = @ARGV; my $row = ($w * 3 + 3) & ~3; binmode STDOUT;
+             print pack("A2VvvV VVVvvVVVVVV", "BM", 54 + $row * $h, 0, 0, 54, 40, $w, $h, 1, 24, 0, $row * $h, 2835, 2835, 0, 0);
+             for my $y (0 .. $h - 1) {
+                 my $line = "";
+                 for my $x (0 .. $w - 1) {
+                     my $in = ($x / $w - 0.5) ** 2 + ($y / $h - 0.5) ** 2 < 0.06;
+                     $line .= pack("CCC", $in ? 250 : 255 * $x / $w, $in ? 220 : 255 * $y / $h, $in ? 40 : 90);
+                 }
+                 print $line, "\0" x ($row - 3 * $w);
+             }' "$1" "$2"
+}
+
+# make NAME COMMAND...: runs the program, which must succeed.
+make() {
+    local name=$1
+    shift
+    "$CNN" "$@" >"$name.out" 2>"$name.err" || fail "$name: cnn $*: exit status $?: $(cat "$name.err")"
+}
+
+# What the page finds of itself once it has loaded, put where --dump-dom shows it. Only this copy has a script; the program's pages have none.
+probe='<script>addEventListener("load", () => {
+    const images = [...document.images], broken = images.filter(image => !image.complete || image.naturalWidth === 0);
+    const fetched = performance.getEntriesByType("resource").map(entry => entry.name).filter(name => !/^(file|data):/.test(name));
+    document.documentElement.dataset.found = JSON.stringify({images: images.length, broken: broken.map(image => image.src.slice(0, 80)), fetched,
+        headings: document.querySelectorAll("h1").length, unnamed: images.filter(image => !image.alt).length,
+        wide: document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth - innerWidth : 0});
+});</script>'
+
+# open_page PAGE WIDTH LEAST: checks one page at a window's width; it must show at least LEAST pictures.
+open_page() {
+    local page=$1 width=$2 least=$3 folder found messages images
+    if [ ! -s "$page" ]; then
+        fail "$page: the page is missing"
+        return
+    fi
+    folder=$(dirname "$page")
+    { sed '/http-equiv="refresh"/d' "$page"; printf '%s\n' "$probe"; } >"$folder/probe.html"
+    OMP_WAIT_POLICY=passive timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr --user-data-dir="$work/profile" \
+        --window-size="$width,900" --virtual-time-budget=5000 --dump-dom "file://$work/$folder/probe.html" >dom 2>messages
+    rm "$folder/probe.html"
+    found=$(sed -n 's/.*data-found="\([^"]*\)".*/\1/p' dom | sed 's/&quot;/"/g' | head -n 1)
+    messages=$(grep 'CONSOLE' messages | head -n 3)
+    images=$(printf '%s' "$found" | sed -n 's/.*"images":\([0-9]*\).*/\1/p')
+    if [ -z "$found" ]; then
+        fail "$page: Chromium did not load it: $(tail -n 2 messages)"
+    elif [ -n "$messages" ]; then
+        fail "$page: $messages"
+    elif ! printf '%s' "$found" | grep -q '"broken":\[\],"fetched":\[\],"headings":1,"unnamed":0,"wide":0'; then
+        fail "$page at $width pixels: $found"
+    elif [ "$images" -lt "$least" ]; then
+        fail "$page: $images pictures, expected at least $least"
+    else
+        passed=$((passed + 1))
+    fi
+}
+
+check() {
+    open_page "$1" 1200 "$2"
+    open_page "$1" 500 "$2"
+}
+
+picture 32 32 >own.bmp
+picture 301 200 >other.bmp
+cat >small.yaml <<'END'
+name: small <&> "net"
+input: [3, 32, 32]
+layers:
+  - {type: conv, filters: 6, kernel_size: 3, padding: same, bias: false}
+  - {type: batch_norm, activation: relu}
+  - {type: pool, pool_type: max, kernel_size: 4}
+  - {type: flatten}
+  - {type: dense, units: 10}
+loss: cross_entropy
+data: {dataset: shapes, limit: 400, augment: [{type: flip}]}
+train: {epochs: 2, batch_size: 32, optimizer: {type: sgd, lr: 0.02, momentum: 0.9}, seed: 1}
+END
+
+make own visualize own.bmp -o own
+check own/index.html 10
+make other visualize other.bmp -o other --label cat
+check other/index.html 10
+make all visualize other.bmp -o all --kind all
+check all/index.html 15
+make maps featmaps other.bmp -o maps
+check maps/index.html 5
+make run train small.yaml -o run
+check run/report.html 5
+make again train small.yaml -o again --set train.seed=2 --set train.optimizer.lr=0.01
+make compare report run again -o compare.html
+check compare.html 0
+make alone report run -o alone.html
+check alone.html 1
+make eval eval run --report eval.html --gallery gallery
+check eval.html 5
+check gallery/index.html 3
+make trained visualize run own.bmp -o trained
+check trained/index.html 5
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
