@@ -12,7 +12,7 @@ LIBS := -lyaml -ljansson -lz -lm -lpthread
 
 # What `make deps` installs. clang-format and clang-tidy are of one version everywhere, for others format and warn otherwise.
 PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
-            libpng-dev chromium clang-format-14 clang-tidy-14 shellcheck mandoc
+            libpng-dev clang-format-14 clang-tidy-14 shellcheck mandoc
 
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))

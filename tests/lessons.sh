@@ -30,7 +30,7 @@ cnn() {
 # A text (standard input) as it is compared: where numbers vary, without them and the columns that their widths make.
 comparable() {
     if [ -n "$vary" ]; then
-        sed -E -e 's/[0-9]+([.,][0-9]+)*/N/g' -e 's/-+/-/g' -e 's/ +/ /g' -e 's/ $//'
+        sed -E -e 's/[0-9]+([.,][0-9]+)*| \./ N/g' -e 's/-+/-/g' -e 's/ +/ /g' -e 's/ $//'
     else
         sed -E '/^memory /s/[0-9.]+ [KMG]?i?B/SIZE/g'
     fi
