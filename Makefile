@@ -148,7 +148,7 @@ bench: $(BUILD)/cnn ## times training and inference of every description in conf
 	for config in configs/*.yaml; do $(BUILD)/cnn bench $$config && $(BUILD)/cnn bench $$config --infer || exit 1; done
 
 # Models with their cards, descriptions, lessons with their inputs.
-SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt) docs/lessons.md
+SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt configs/*/*.png)
 MAN1 := $(filter %.1,$(MAN))
 MAN5 := $(filter %.5,$(MAN))
 MAN7 := $(filter %.7,$(MAN))
@@ -161,12 +161,13 @@ install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
+	install -D -m 644 docs/lessons.md $(DESTDIR)$(PREFIX)/share/doc/cnn/lessons.md
 	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
 
 uninstall: ## removes what install put there
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn lib/libcnn.a lib/pkgconfig/cnn.pc include/cnn.h \
 	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%) $(MAN7:$(BUILD)/man/%=share/man/man7/%)
-	rm -rf $(DESTDIR)$(PREFIX)/share/cnn
+	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint
