@@ -29,6 +29,7 @@ static const struct cnn_option options[] = {
 struct place {
     size_t layer;
     size_t index[3]; /* channel, row, column */
+    cnn_explanation explanation;
 };
 
 /* Reads the digits at *text as a number, and what ends it (NUL or a comma) into *end. */
@@ -58,7 +59,7 @@ static bool read_place(const char *text, char *name, size_t size, struct place *
         return false;
     memcpy(name, text, (size_t)(colon - text));
     name[colon - text] = '\0';
-    *place = (struct place){0, {0, 0, 0}};
+    *place = (struct place){.layer = 0};
     for (*numbers = 0; end == ','; ++*numbers) {
         if (*numbers == 3 || !read_index(&rest, &place->index[*numbers], &end))
             return false;
@@ -89,6 +90,10 @@ static cnn_status find_place(const cnn_model *model, const char *text, struct pl
     info = layer_info(model, place->layer);
     if (info.output.rank == 3 && numbers != 3) {
         cnn_print_error("--at: %s gives maps of %s numbers: write %s:CHANNEL,ROW,COLUMN", name, cnn_show_shape(info.output, " x ").text, name);
+        return CNN_INVALID;
+    }
+    if (info.output.rank != 3 && numbers != 1) {
+        cnn_print_error("--at: %s is flat, it gives %s numbers: write %s:UNIT", name, cnn_show_shape(info.output, " x ").text, name);
         return CNN_INVALID;
     }
     return CNN_OK;
@@ -125,36 +130,38 @@ static void print_difference(const cnn_explanation *explanation)
         printf("the network computed %.9g (float32)\n", computed);
 }
 
-static cnn_status explain_place(cnn_model *model, const float *image, const struct place *place, size_t input_channel, cnn_diag *diag)
+static void print_places(const struct place *places, size_t count)
 {
-    cnn_explanation explanation;
-    cnn_status status = cnn_explain(model, image, place->layer, place->index[0], place->index[1], place->index[2], input_channel, &explanation, diag);
-
-    if (status != CNN_OK)
-        return status;
-    fputs(explanation.text, stdout);
-    print_difference(&explanation);
-    free(explanation.text);
-    return CNN_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            putchar('\n');
+        fputs(places[i].explanation.text, stdout);
+        print_difference(&places[i].explanation);
+    }
 }
 
-/* All places are found before the first is explained. */
+/* All places are explained before the first is printed: a mistake in one is a mistake of the command line. */
 static cnn_status explain(cnn_model *model, const struct settings *settings, const char *input, size_t input_channel, cnn_diag *diag)
 {
     cnn_shape shape = cnn_model_input(model);
-    struct place *places = calloc(settings->at.count, sizeof *places);
+    size_t count = settings->at.count;
+    struct place *places = calloc(count, sizeof *places);
     float *image = calloc(shape.c * shape.h * shape.w, sizeof *image);
     cnn_status status = places != NULL && image != NULL ? CNN_OK : cnn_command_out_of_memory();
 
-    for (size_t i = 0; i < settings->at.count && status == CNN_OK; i++)
+    for (size_t i = 0; i < count && status == CNN_OK; i++)
         status = find_place(model, settings->at.items[i], &places[i], diag);
     if (status == CNN_OK)
         status = cnn_model_load_input(model, input, image, diag);
-    for (size_t i = 0; i < settings->at.count && status == CNN_OK; i++) {
-        if (i > 0)
-            putchar('\n');
-        status = explain_place(model, image, &places[i], input_channel, diag);
+    for (size_t i = 0; i < count && status == CNN_OK; i++) {
+        const size_t *at = places[i].index;
+
+        status = cnn_explain(model, image, places[i].layer, at[0], at[1], at[2], input_channel, &places[i].explanation, diag);
     }
+    if (status == CNN_OK)
+        print_places(places, count);
+    for (size_t i = 0; places != NULL && i < count; i++)
+        free(places[i].explanation.text);
     free(places);
     free(image);
     return status;

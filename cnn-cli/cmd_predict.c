@@ -37,31 +37,12 @@ struct prediction {
     float *image;         /* one image */
     float *raw;           /* the output of up to BATCH images */
     float *probabilities; /* of one image */
-    size_t *order;        /* classes, best first */
+    cnn_prediction *best; /* the top classes of one image, best first */
     float *kept;          /* --save-output: the raw outputs so far */
     size_t kept_count, kept_capacity;
     size_t label_width;
     bool failed; /* an input could not be used */
 };
-
-/* Puts the top classes first in p->order: a selection, as top is small. The first of equals wins. */
-static void find_top(struct prediction *p)
-{
-    for (size_t i = 0; i < p->outputs; i++)
-        p->order[i] = i;
-    for (size_t k = 0; k < p->top; k++) {
-        size_t best = k;
-        size_t chosen;
-
-        for (size_t i = k + 1; i < p->outputs; i++) {
-            if (p->probabilities[p->order[i]] > p->probabilities[p->order[best]])
-                best = i;
-        }
-        chosen = p->order[best];
-        memmove(p->order + k + 1, p->order + k, (best - k) * sizeof *p->order);
-        p->order[k] = chosen;
-    }
-}
 
 static cnn_status print_json(const struct prediction *p, const char *label)
 {
@@ -69,10 +50,10 @@ static cnn_status print_json(const struct prediction *p, const char *label)
     cnn_status status;
 
     for (size_t k = 0; k < p->top && list != NULL; k++) {
-        size_t index = p->order[k];
+        const cnn_prediction *best = &p->best[k];
 
-        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o}", "class", cnn_json_text(cnn_model_class(p->model, index)), "index",
-                                               cnn_json_count(index), "probability", cnn_json_real((double)p->probabilities[index])));
+        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o}", "class", cnn_json_text(best->name), "index", cnn_json_count(best->index),
+                                               "probability", cnn_json_real((double)best->probability)));
     }
     status = cnn_json_print(json_pack("{s:o, s:o}", "input", cnn_json_text(label), "predictions", list));
     fflush(stdout);
@@ -101,13 +82,11 @@ static void print_human(const struct prediction *p, const char *label)
     cnn_print_text(stdout, label, 0, false);
     printf("%s\n", cnn_style(stdout, CNN_STYLE_PLAIN));
     for (size_t k = 0; k < p->top; k++) {
-        size_t index = p->order[k];
-
         printf("  ");
-        cnn_print_text(stdout, cnn_model_class(p->model, index), p->label_width, false);
+        cnn_print_text(stdout, p->best[k].name, p->label_width, false);
         printf("  ");
-        print_bar(p->probabilities[index]);
-        printf(" %6s\n", cnn_show_percent((double)p->probabilities[index]).text);
+        print_bar(p->best[k].probability);
+        printf(" %6s\n", cnn_show_percent((double)p->best[k].probability).text);
     }
     fflush(stdout);
 }
@@ -132,6 +111,7 @@ static bool keep_outputs(struct prediction *p, size_t count)
 static cnn_status predict_batch(struct prediction *p, const char *path, const float *images, size_t count, size_t first, bool whole)
 {
     cnn_status status = cnn_model_run(p->model, images, count, p->raw, p->diag);
+    size_t written; /* always top: there are as many outputs */
     char *label;
 
     if (status != CNN_OK)
@@ -146,7 +126,7 @@ static cnn_status predict_batch(struct prediction *p, const char *path, const fl
         if (!whole)
             sprintf(label + strlen(path), "[%zu]", first + i);
         cnn_model_probabilities(p->model, p->raw + i * p->outputs, 1, p->probabilities);
-        find_top(p);
+        cnn_model_top(p->model, p->probabilities, p->top, p->best, &written);
         if (p->settings->json)
             status = print_json(p, label);
         else
@@ -215,13 +195,13 @@ static bool prediction_init(struct prediction *p, const struct settings *setting
     p->image = calloc(p->pixels, sizeof *p->image);
     p->raw = calloc(p->outputs, BATCH * sizeof *p->raw);
     p->probabilities = calloc(p->outputs, sizeof *p->probabilities);
-    p->order = calloc(p->outputs, sizeof *p->order);
-    for (size_t i = 0; i < p->outputs; i++) {
+    p->best = calloc(p->top, sizeof *p->best);
+    for (size_t i = 0; !settings->json && i < p->outputs; i++) {
         size_t width = cnn_terminal_measure(cnn_model_class(model, i));
 
         p->label_width = width > p->label_width ? width : p->label_width;
     }
-    return p->diag != NULL && p->image != NULL && p->raw != NULL && p->probabilities != NULL && p->order != NULL;
+    return p->diag != NULL && p->image != NULL && p->raw != NULL && p->probabilities != NULL && p->best != NULL;
 }
 
 static void prediction_free(struct prediction *p)
@@ -230,7 +210,7 @@ static void prediction_free(struct prediction *p)
     free(p->image);
     free(p->raw);
     free(p->probabilities);
-    free(p->order);
+    free(p->best);
     free(p->kept);
 }
 

@@ -13,7 +13,8 @@ struct cnn_inputs {
 /* Whether path ends in extension (".png"), upper or lower case. */
 bool cnn_path_ends(const char *path, const char *extension);
 
-/* Whether path is something that a model is opened from: a .yaml, .yml or .safetensors file, or a directory that holds best.safetensors. */
+/* Whether path is something that a model is opened from: a .yaml, .yml or .safetensors file, or a directory that holds
+ * best.safetensors or last.safetensors. */
 bool cnn_path_is_model(const char *path);
 
 /* Adds path, or where it is a folder the PNG, JPEG and BMP files in it and in its folders (one level deep), in natural order. false after a message:

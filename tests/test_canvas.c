@@ -9,7 +9,7 @@
 #include <png.h>
 
 #include "util/file.h"
-#include "viz/colour.h"
+#include "viz/sheet.h"
 
 static const struct cnn_colour white = {255, 255, 255}, black = {0, 0, 0}, red = {200, 10, 20};
 
@@ -116,8 +116,30 @@ static void test_put_enlarges_without_blur_and_is_cut_off(void **state)
     assert_drawn(&canvas, (const char *[]){".......", "...###.", "...###.", "...###.", "......#"});
     cnn_canvas_put(&canvas, 0, 0, &small, SIZE_MAX);
     assert_true(same(cnn_canvas_get(&canvas, 6, 4), red));
+    cnn_canvas_fill(&canvas, 0, 0, 7, 5, white);
+    cnn_canvas_fill(&canvas, 6, 0, 1, 1, red); /* beside the copy: stays */
+    cnn_canvas_put(&canvas, 0, 0, &small, 3);
+    assert_drawn(&canvas, (const char *[]){"###...#", "###....", "###....", "...###.", "...###."});
     cnn_canvas_free(&small);
     cnn_canvas_free(&canvas);
+}
+
+static void test_pictures_stand_beside_or_below_each_other(void **state)
+{
+    (void)state;
+    struct cnn_canvas pictures[2] = {canvas_of(3, 3), canvas_of(2, 1)}, out;
+    cnn_canvas_fill(&pictures[0], 0, 0, 3, 3, red);
+    cnn_canvas_fill(&pictures[1], 0, 0, 2, 1, black);
+    assert_int_equal(cnn_sheet_row(pictures, 2, false, &out, NULL), CNN_OK);
+    assert_true(out.width == 3 + 8 + 2 && out.height == 3);
+    assert_drawn(&out, (const char *[]){"###........##", "###..........", "###.........."});
+    cnn_canvas_free(&out);
+    assert_int_equal(cnn_sheet_row(pictures, 2, true, &out, NULL), CNN_OK);
+    assert_true(out.width == 3 && out.height == 3 + 8 + 1);
+    assert_drawn(&out, (const char *[]){"###", "###", "###", "...", "...", "...", "...", "...", "...", "...", "...", "##."});
+    cnn_canvas_free(&out);
+    cnn_canvas_free(&pictures[0]);
+    cnn_canvas_free(&pictures[1]);
 }
 
 static void test_text_has_the_letters_shapes_when_drawn(void **state)
@@ -399,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_frame_lies_inside_when_thick_or_cut_off),
         cmocka_unit_test(test_line_joins_its_ends_whatever_their_order),
         cmocka_unit_test(test_put_enlarges_without_blur_and_is_cut_off),
+        cmocka_unit_test(test_pictures_stand_beside_or_below_each_other),
         cmocka_unit_test(test_text_has_the_letters_shapes_when_drawn),
         cmocka_unit_test(test_text_width_counts_characters_when_some_are_not_ascii),
         cmocka_unit_test(test_letters_differ_from_each_other),

@@ -107,7 +107,8 @@ static void test_predictions_mark_the_true_class_when_it_is_known(void **state)
     cnn_text_free(&page);
     cnn_html_probability(&page, 0.9996f);
     cnn_html_probability(&page, 1);
-    assert_string_equal(page.data, "&gt; 99.9 %100.0 %");
+    cnn_html_probability(&page, -NAN);
+    assert_string_equal(page.data, "&gt; 99.9 %100.0 %not a number");
     cnn_text_free(&page);
 }
 
@@ -210,7 +211,7 @@ static void test_chart_stays_sound_when_values_are_extreme(void **state)
 
 static void test_chart_numbers_are_short_when_values_are_large_or_small(void **state)
 {
-    const double x[] = {0, 20000}, large[] = {0, 3e6}, small[] = {0, 2e-5};
+    const double x[] = {0, 20000}, large[] = {0, 3e6}, small[] = {0, 2e-5}, narrow[] = {2.302, 2.3021};
     struct cnn_text page = {0};
     (void)state;
     draw(&page, (struct cnn_chart){.whole = true}, x, large, 2);
@@ -219,6 +220,39 @@ static void test_chart_numbers_are_short_when_values_are_large_or_small(void **s
     cnn_text_free(&page);
     draw(&page, (struct cnn_chart){.whole = true}, x, small, 2);
     assert_has(&page, ">15e-6</text>");
+    cnn_text_free(&page);
+    draw(&page, (struct cnn_chart){.whole = true}, x, narrow, 2);
+    assert_has(&page, ">2.30204</text>");
+    cnn_text_free(&page);
+}
+
+static void test_chart_is_flat_when_values_differ_in_their_last_digits(void **state)
+{
+    const double x[] = {0, 1, 2}, y[] = {2.302585, 2.3025851, 2.302585};
+    struct cnn_text page = {0};
+    (void)state;
+    draw(&page, (struct cnn_chart){.whole = true}, x, y, 3);
+    assert_has(&page, "d=\"M60.00 139.05L320.00 139.05L580.00 139.05\"");
+    cnn_text_free(&page);
+}
+
+/* The line goes through every point; of those that lie closer than a pixel, some say their numbers, and a lonely one always is a dot. */
+static void test_chart_has_few_titles_when_points_are_very_many(void **state)
+{
+    enum { COUNT = 5000 };
+    double x[COUNT], y[COUNT];
+    struct cnn_text page = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        x[i] = (double)i;
+        y[i] = i % 7 == 0 ? 1 : 2;
+    }
+    y[3332] = y[3334] = NAN;
+    draw(&page, (struct cnn_chart){.whole = true}, x, y, COUNT);
+    assert_int_equal(count_of(&page, "L"), COUNT - 5);
+    assert_true(count_of(&page, "<circle") > 400 && count_of(&page, "<circle") <= 500);
+    assert_int_equal(count_of(&page, "r=\"3\"><title>"), 1);
+    assert_has(&page, " 3333: 2</title>");
     cnn_text_free(&page);
 }
 
@@ -236,6 +270,8 @@ int main(void)
         cmocka_unit_test(test_chart_is_logarithmic_when_values_span_two_decades),
         cmocka_unit_test(test_chart_stays_sound_when_values_are_extreme),
         cmocka_unit_test(test_chart_numbers_are_short_when_values_are_large_or_small),
+        cmocka_unit_test(test_chart_is_flat_when_values_differ_in_their_last_digits),
+        cmocka_unit_test(test_chart_has_few_titles_when_points_are_very_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

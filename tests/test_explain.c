@@ -246,7 +246,7 @@ static void test_long_sum_is_broken_between_terms(void **state)
     size_t terms = 0, lines = 0;
     for (int matrices = 0; matrices < 2; matrices++) /* too wide to stand side by side */
         sum = strstr(sum, matrices == 0 ? "  input\n" : "  kernel\n");
-    for (int row = 0; row < 9; row++)
+    for (int row = 0; row < 8; row++) /* the title and seven rows */
         sum = strchr(sum, '\n') + 1;
     for (char *line = strtok(sum, "\n"); line && !strstr(line, "(bias)"); line = strtok(NULL, "\n"), lines++) {
         assert_true(strlen(line) <= 100 || strstr(line, " = "));
@@ -259,6 +259,24 @@ static void test_long_sum_is_broken_between_terms(void **state)
     assert_true(lines > 8);
     free(text);
     tensor_free(image, 49);
+}
+
+/* Numbers of a matrix stand with their points under one another; what has none ends above the point. */
+static void test_matrix_is_aligned_at_the_decimal_points(void **state)
+{
+    (void)state;
+    static const float image[4] = {0.5f, -12, 3.25f, 1e-7f};
+    char *text =
+        explain_last("[1, 2, 2]", CONV("filters: 1, kernel_size: 2, padding: [1, 0], bias: false, weights: {kernel: [[1, -0.125], [10, 0]]}"), image,
+                     AT(0, 2, 0), CNN_NO_INDEX);
+    assert_string_equal(text, "conv1[0], row 2, column 0: kernel 0 over rows 1..2, columns 0..1 of input\n"
+                              "a dot is padding and counts as 0\n"
+                              "  input              kernel\n"
+                              "      0     1\n"
+                              "  1 | 3.25  1e-07      1     -0.125\n"
+                              "  2 | .     .         10      0\n"
+                              "3.25x1 + 1e-07x(-0.125) + 0x10 + 0x0 = 3.25\n");
+    free(text);
 }
 
 static void expect_part(const char *text, const char *part, bool present)
@@ -286,12 +304,23 @@ static void test_products_of_the_channel_that_counts_most_or_is_wanted(void **st
     expect_part(text, "(-5)x5", false);
     free(text);
     text = explain_last("[12, 1, 1]", layers, image, AT(1, 0, 0), 2);
-    expect_part(text, "input channel 2 is not read by this filter; it reads 6 to 11\n", true);
+    expect_part(text, "input channel 2 is not read by this filter; it reads channels 6..11\n", true);
     expect_part(text, "\n12x1 = 12\n", true);
     free(text);
     text = explain_last("[12, 1, 1]", layers, image, AT(1, 0, 0), 8);
     expect_part(text, "\ninput channel 8:\n", true);
     expect_part(text, "\n9x1 = 9\n", true);
+    free(text);
+}
+
+/* What is no number makes the sum none: of all channels it counts most. */
+static void test_channel_that_is_no_number_counts_most(void **state)
+{
+    (void)state;
+    static const float image[5] = {1, 2, -30, NAN, 5};
+    char *text = explain_last("[5, 1, 1]", CONV("filters: 1, kernel_size: 1, bias: false, weights: {kernel: [[[1]], [[1]], [[1]], [[1]], [[1]]]}"),
+                              image, AT(0, 0, 0), CNN_NO_INDEX);
+    expect_part(text, "the channel that counts most of 5, input channel 3:\n", true);
     free(text);
 }
 
@@ -390,6 +419,8 @@ static void test_places_that_are_none_are_refused(void **state)
     expect_refusal(diag, cnn_explain(model, slope, 0, 0, 4, 0, CNN_NO_INDEX, &e, diag),
                    "conv1 gives 1 x 4 x 4 numbers: channel 0 to 0, row 0 to 3, column 0 to 3; not channel 0, row 4, column 0");
     expect_refusal(diag, cnn_explain(model, slope, 1, 16, 0, 0, CNN_NO_INDEX, &e, diag), "flatten1 gives 16 numbers: 0 to 15, not 16");
+    expect_refusal(diag, cnn_explain(model, slope, 1, 3, 1, 0, CNN_NO_INDEX, &e, diag),
+                   "flatten1 is flat: row and column of its numbers are 0; not row 1, column 0");
     expect_refusal(diag, cnn_explain(model, slope, 0, 0, 0, 0, 1, &e, diag), "conv1 reads input channels 0 to 0; there is no 1");
     assert_null(e.text);
     assert_int_equal(cnn_model_find_layer(model, "flatten1", &layer, diag), CNN_OK);
@@ -402,6 +433,29 @@ static void test_places_that_are_none_are_refused(void **state)
     cnn_model_free(model);
 }
 
+/* A dot stands in a matrix: none is spoken of where the window is too large for one. */
+static void test_padding_of_a_large_window_is_counted(void **state)
+{
+    (void)state;
+    float image[81];
+    for (int i = 0; i < 81; i++)
+        image[i] = 2;
+    char *text = explain_last("[1, 9, 9]", POOL("pool_type: avg, kernel_size: 9, padding: 4"), image, AT(0, 0, 0), CNN_NO_INDEX);
+    expect_part(text, "a dot", false);
+    expect_part(text, "\nthe window has 81 places: 25 in the input, 56 of padding that count as 0 (count_include_pad)\n", true);
+    free(text);
+}
+
+/* Where a layer reads several values, the channels of the first say nothing about the number that was asked for. */
+static void test_joined_inputs_are_not_the_channels_of_the_first(void **state)
+{
+    (void)state;
+    static const float image[2] = {3, 4};
+    char *text = explain_last("[1, 1, 2]", "  - {type: concat, from: [input, input]}\n", image, AT(1, 0, 1), 1);
+    expect_part(text, "channel 1 - 1 = 0 of input there = 4\n", true);
+    free(text);
+}
+
 int main(void)
 {
     enum { CASES = sizeof cases / sizeof *cases };
@@ -411,6 +465,10 @@ int main(void)
         cmocka_unit_test(test_facts_come_out),
         cmocka_unit_test(test_text_of_the_first_fact),
         cmocka_unit_test(test_long_sum_is_broken_between_terms),
+        cmocka_unit_test(test_matrix_is_aligned_at_the_decimal_points),
+        cmocka_unit_test(test_channel_that_is_no_number_counts_most),
+        cmocka_unit_test(test_padding_of_a_large_window_is_counted),
+        cmocka_unit_test(test_joined_inputs_are_not_the_channels_of_the_first),
         cmocka_unit_test(test_products_of_the_channel_that_counts_most_or_is_wanted),
         cmocka_unit_test(test_inputs_of_a_dense_layer_that_count_most),
         cmocka_unit_test(test_inputs_of_a_dense_layer_that_count_the_same),

@@ -74,6 +74,7 @@ static const struct gradient_case cases[] = {
     {"batch_norm", "[4, 3, 3]", "  - {type: batch_norm}\n", RANDOM},
     {"batch_norm", "[4, 2, 2]", "  - {type: batch_norm, activation: sigmoid}\n", RANDOM},
     {"batch_norm", "[4, 2, 2]", "  - {type: batch_norm, activation: gelu}\n", RANDOM},
+    {"batch_norm", "[21, 2, 2]", "  - {type: batch_norm, activation: silu}\n", RANDOM},
     {"batch_norm", "[4, 2, 2]", "  - {type: batch_norm, activation: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n", RANDOM},
     {"batch_norm", "[9, 1, 1]", "  - {type: flatten}\n  - {type: batch_norm, eps: 0.01}\n", RANDOM},
     {"relu", "[3, 4, 4]", "  - {type: relu}\n", SPREAD},
@@ -149,12 +150,12 @@ static void check_open(struct check *c, const struct gradient_case *what, bool t
     c->r = tensor_random(c->out_size, 2);
     for (size_t i = 0; what->inputs == SPREAD && i < c->in_size; i++)
         c->x[i] = spread_value(i, c->in_size);
-    /* Scales of 1 and shifts of 0 would hide mistakes. */
+    /* Scales and variances of 1, shifts and means of 0 would hide mistakes. */
     for (size_t i = 0; i < c->model->tensor_count; i++) {
         const struct cnn_tensor_place *place = &c->model->tensors[i];
         bool literal = strstr(what->layers, "weights:") != NULL;
-        for (size_t k = 0; place->trainable && !literal && place->tensor->rank == 1 && k < place->tensor->count; k++)
-            c->model->parameters[place->tensor->offset + k] += 0.3f * (float)(k % 5) - 0.5f;
+        for (size_t k = 0; !literal && place->tensor->rank == 1 && k < place->tensor->count; k++)
+            c->model->parameters[place->tensor->offset + k] += 0.3f * (float)(k % 5) - (place->trainable ? 0.5f : 0.1f);
     }
 }
 

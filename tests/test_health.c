@@ -186,6 +186,9 @@ static void test_healthy_network_gets_no_hint(void **state)
     rows[0].update_norm = 1e-9; /* the schedule's end */
     rows[0].lr_factor = 1e-5;
     assert_hints(rows, 3, "");
+    rows[0].lr_factor = 1e-6; /* too small a step for a float to show it */
+    rows[0].update_norm = 0;
+    assert_hints(rows, 3, "");
     rows[2].weight_norm = rows[2].update_norm = 0; /* weights that begin as zeros: there is nothing to compare with */
     assert_hints(rows, 3, "");
 }
@@ -210,16 +213,23 @@ static void test_hints_name_the_layer_with_its_evidence(void **state)
         rows, 3,
         "the gradient vanishes on its way back: its norm is 0.5 at dense3 and 1.2e-06 at conv1; batch_norm, relu in place of sigmoid or tanh, or "
         "add as a way around layers lets it through\n");
-    rows[1].dead = 1; /* why there is none */
-    first->gradient_norm = 0;
-    assert_hints(rows, 3,
-                 "100 % of conv2's 64 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or "
-                 "leaky_relu keeps them alive\n");
+    rows[1].dead = 1; /* why there is none, why nothing moves, and why what stands behind it is dead, too */
+    first->gradient_norm = first->update_norm = 0;
+    first->dead = 0.996;
+    last->dead = 0.5;
+    assert_hints(
+        rows, 3,
+        "conv2 is dead: none of its 64 channels fires for any validation image tried, so nothing gets through it, and no gradient back to the layers "
+        "before it, and it seldom recovers: begin anew with a smaller learning rate, batch_norm or leaky_relu\n"
+        "99.6 % of conv1's 64 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or leaky_relu "
+        "keeps them alive\n");
+    *first = healthy;
+    last->dead = 0;
     rows[1].dead = 0;
     first->gradient_norm = 501;
     assert_hints(
         rows, 3,
-        "the gradient grows on its way back: its norm is 0.5 at dense3 and 5e+02 at conv1; batch_norm after each layer, or smaller first weights, "
+        "the gradient grows on its way back: its norm is 0.5 at dense3 and 501 at conv1; batch_norm after each layer, or smaller first weights, "
         "keep it in bounds\n");
     *first = healthy;
     rows[1].update_norm = 2.34;
@@ -233,8 +243,17 @@ static void test_hints_name_the_layer_with_its_evidence(void **state)
     last->lr_factor = 0.1;
     assert_hints(
         rows, 3,
-        "dense3 stands still: at the full learning rate one step changes its weights by 9e-05 %; about 0.1 % is usual, so the learning rate is "
-        "probably too low, or no gradient arrives there\n");
+        "dense3 stands still: at the full learning rate one step changes its weights by less than a millionth; about a thousandth is usual, so the "
+        "learning rate is probably too low (its gradient's norm is 0.5)\n");
+    last->gradient_norm = rows[1].gradient_norm = first->gradient_norm = 0;
+    last->update_norm = first->update_norm = 0;
+    assert_hints(rows, 3, "conv1 stands still, and 1 other layer likewise: no gradient arrives there\n");
+    last->gradient_norm = rows[1].gradient_norm = 0.5;
+    assert_hints(rows, 3,
+                 "the gradient vanishes on its way back: its norm is 0.5 at dense3 and 0 at conv1; batch_norm, relu in place of sigmoid or tanh, or "
+                 "add as a way "
+                 "around layers lets it through\n");
+    *first = healthy;
     last->update_norm = 0.01;
     rows[1].gradient_norm = rows[0].gradient_norm = INFINITY;
     assert_hints(
@@ -268,6 +287,9 @@ static void test_hints_are_told_once(void **state)
     b.health.rows[3].dead = 0.5;
     cnn_health_tell(&b.health, count_tale, &tales);
     assert_int_equal(tales, 4);
+    b.health.rows[3].dead = 1; /* worse: said, too */
+    cnn_health_tell(&b.health, count_tale, &tales);
+    assert_int_equal(tales, 5);
     bench_close(&b);
 }
 
@@ -310,7 +332,9 @@ static void test_table_is_refused_when_it_is_another(void **state)
                              "1,conv1,64,0.2x,1,1,1,1\n",
                              "1,conv1\n",
                              "\n",
-                             "1,conv1,-1,0,1,1,1,1\n"};
+                             "1,conv1,-1,0,1,1,1,1\n",
+                             "1,conv1,64,\n2,7,0,1,1\n", /* two that together look like one */
+                             "1,conv1,64, 0,1,1,1,1\n"};
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         char text[256];
         snprintf(text, sizeof text, "%s1,a,0,,,,,\n%s", CNN_HEALTH_HEADER, damaged[i]);

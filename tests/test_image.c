@@ -140,6 +140,26 @@ static void test_reading_fails_when_a_file_is_cut(void **state)
     }
 }
 
+/* A chunk that claims more than the file has must fail before memory is taken for it. */
+static void test_reading_fails_when_a_png_chunk_claims_too_much(void **state)
+{
+    struct scratch *s = *state;
+    uint8_t out[12];
+    char *data, *chunk;
+    size_t size;
+    picture_write(scratch_path(s, "a.png"), 2, 2, 3, colours);
+    assert_int_equal(cnn_file_read(s->path, 1 << 20, &data, &size, s->diag), CNN_OK);
+    for (chunk = data; memcmp(chunk, "IDAT", 4) != 0; chunk++)
+        assert_true(chunk + 8 < data + size);
+    chunk[-4] = 0x58;
+    scratch_write(s, "a.png", data, size);
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), "cannot read DIR/a.png: the file ends too early");
+    chunk[-4] = 0;
+    scratch_write(s, "a.png", data, size - 4); /* without the last checksum */
+    assert_int_equal(cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), CNN_OK);
+    free(data);
+}
+
 /* Sixteen counts of 255 codes each would run far over a table's 256 places. */
 static void test_reading_fails_when_a_jpeg_has_too_many_huffman_codes(void **state)
 {
@@ -157,9 +177,10 @@ static void test_reading_fails_when_a_jpeg_has_too_many_huffman_codes(void **sta
     scratch_expect(s, cnn_image_read(s->path, shape(3, 8, 8), out, s->diag), "cannot read DIR/a.jpg: its Huffman tables are damaged");
 }
 
-/* A header that claims 60000 x 60000 must fail before memory is taken. */
+/* A header that claims 60000 x 60000, or a side of 65537, must fail before memory is taken. */
 static void test_reading_fails_when_the_claimed_size_is_huge(void **state)
 {
+    static const char *const claims[] = {"\0\0\xea\x60\0\0\xea\x60", "\0\1\0\1\0\0\0\1"};
     struct scratch *s = *state;
     uint8_t out[12];
     const uint8_t rows[1] = {0};
@@ -167,11 +188,39 @@ static void test_reading_fails_when_the_claimed_size_is_huge(void **state)
     size_t size;
     picture_write_png(scratch_path(s, "huge.png"), 1, 1, 8, 0, rows, 1, NULL, 0);
     assert_int_equal(cnn_file_read(s->path, 1 << 20, &data, &size, s->diag), CNN_OK);
-    memcpy(data + 16, "\0\0\xea\x60\0\0\xea\x60", 8);
-    scratch_write(s, "huge.png", data, size);
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        memcpy(data + 16, claims[i], 8);
+        scratch_write(s, "huge.png", data, size);
+        scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
+                       "cannot read DIR/huge.png: a damaged PNG header, or more than 65536 pixels a side, or 2^28 in all");
+    }
     free(data);
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
-                   "cannot read DIR/huge.png: a damaged PNG header, or more than 2^28 pixels");
+}
+
+/* Once decoded, the file's bytes are not looked at again until other channels are wanted. */
+static void test_picture_is_decoded_once_when_the_channels_stay(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_image image;
+    uint8_t out[12], small[3];
+    picture_write(scratch_path(s, "a.png"), 2, 2, 3, colours);
+    assert_int_equal(cnn_image_open(s->path, &image, s->diag), CNN_OK);
+    assert_true(image.width == 2 && image.height == 2 && image.pixels == NULL);
+    assert_int_equal(cnn_image_bring(&image, shape(2, 2, 2), out, NULL), CNN_INVALID);
+    assert_int_equal(cnn_image_bring(&image, shape(3, 2, 2), out, s->diag), CNN_OK);
+    assert_memory_equal(out, colours, 12);
+    memset(image.bytes, 0, image.size);
+    assert_int_equal(cnn_image_bring(&image, shape(3, 1, 1), small, s->diag), CNN_OK);
+    assert_int_equal(cnn_image_decode(&image, 3, s->diag), CNN_OK);
+    assert_memory_equal(image.pixels, colours, 12);
+    assert_int_equal(cnn_image_bring(&image, shape(1, 1, 1), small, NULL), CNN_FAILED);
+    assert_null(image.pixels);
+    assert_int_equal(cnn_image_decode(&image, 1, NULL), CNN_FAILED);
+    cnn_image_close(&image);
+    cnn_image_close(&image);
+    scratch_path(s, "missing.png");
+    assert_int_equal(cnn_image_open(s->path, &image, NULL), CNN_FAILED);
+    assert_null(image.bytes);
 }
 
 static void test_reading_fails_when_the_network_has_other_channels(void **state)
@@ -239,8 +288,10 @@ int main(void)
         WITH_FOLDER(test_images_are_resized_when_the_network_wants_another_size),
         WITH_FOLDER(test_reading_fails_when_a_file_is_no_image),
         WITH_FOLDER(test_reading_fails_when_a_file_is_cut),
+        WITH_FOLDER(test_reading_fails_when_a_png_chunk_claims_too_much),
         WITH_FOLDER(test_reading_fails_when_a_jpeg_has_too_many_huffman_codes),
         WITH_FOLDER(test_reading_fails_when_the_claimed_size_is_huge),
+        WITH_FOLDER(test_picture_is_decoded_once_when_the_channels_stay),
         WITH_FOLDER(test_reading_fails_when_the_network_has_other_channels),
         WITH_FOLDER(test_standard_input_is_read_when_the_name_is_a_dash),
         WITH_FOLDER(test_reading_ends_well_when_bytes_are_damaged),

@@ -93,10 +93,12 @@ static void test_matrix_is_refused_with_the_place_when_something_is_no_number(vo
                    "DIR/m.txt:1:3: error: '-' is not a number\n"
                    "  1,-\n"
                    "    ^\n" NUMBERS_HINT);
-    EXPECT_REFUSED(s, "1 2\0\n", FLAT(1, 2),
-                   "DIR/m.txt:1:3: error: '2' is not a number\n"
-                   "  1 2\n"
-                   "    ^\n" NUMBERS_HINT);
+    EXPECT_REFUSED(s,
+                   "\xff\xfe"
+                   "1\0\n\0",
+                   FLAT(1, 1),
+                   "DIR/m.txt: error: the file is no plain text: it holds bytes of 0\n"
+                   "  hint: where it is UTF-16, save it as UTF-8\n");
     EXPECT_REFUSED(s, "1,,2\n", FLAT(1, 2),
                    "DIR/m.txt:1:3: error: a number is missing before this ','\n"
                    "  1,,2\n"

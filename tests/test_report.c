@@ -162,7 +162,6 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     write_report(s, (struct cnn_report){.title = HOSTILE, .directory = s->folder, .model = model, .running = true}, &page);
     assert_has(&page, "<title>" HOSTILE_ESCAPED "</title>");
     assert_has(&page, "http-equiv=\"refresh\"");
-    assert_has(&page, "<b>running</b>");
     assert_has(&page, "<b>3 of 4</b>");
     assert_has(&page, "<b>37.50 %</b> <small>epoch 2</small>");
     assert_has(&page, "<b>3 min 05 s</b>");
@@ -173,7 +172,8 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     assert_has(&page, "<td>conv1</td><td class=\"n\">50.0 %</td><td class=\"n\">1</td>");
     assert_has(&page, "Channels that never fire");
     assert_has(&page, "# " HOSTILE_ESCAPED "\n</pre>");
-    assert_lacks(&page, "Evaluation");
+    assert_has(&page, "<b>running</b> <small>at 20");
+    assert_has(&page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>");
     cnn_text_free(&page);
     cnn_model_free(model);
 }
@@ -191,12 +191,22 @@ static void test_report_says_how_far_a_run_came_when_it_is_over(void **state)
     write_text(s, "epochs.csv", EPOCHS);
     write_report(s, (struct cnn_report){.directory = s->folder}, &page);
     assert_has(&page, "<b>not complete</b>");
+    assert_lacks(&page, "Evaluation");
+    cnn_text_free(&page);
+    write_report(s, (struct cnn_report){.directory = s->folder, .end = HOSTILE}, &page);
+    assert_has(&page, "<p class=\"bad\">" HOSTILE_ESCAPED "</p>");
     cnn_text_free(&page);
     write_text(s, "epochs.csv", EPOCHS "4,1,1,1,1,1,1\n");
     write_report(s, (struct cnn_report){.directory = s->folder}, &page);
     assert_has(&page, "<b>complete</b>");
     cnn_text_free(&page);
     write_text(s, "config.yaml", "train: {steps: 30}\n");
+    write_report(s, (struct cnn_report){.directory = s->folder, .step = 29}, &page);
+    assert_has(&page, "<span>steps done</span><b>29 of 30</b>");
+    cnn_text_free(&page);
+    write_report(s, (struct cnn_report){.directory = s->folder, .step = 30, .end = "interrupted"}, &page);
+    assert_has(&page, "<b>not complete</b>");
+    cnn_text_free(&page);
     write_text(s, "steps.csv", STEPS);
     write_report(s, (struct cnn_report){.directory = s->folder}, &page);
     assert_has(&page, "<span>steps done</span><b>30 of 30</b>");
@@ -220,6 +230,17 @@ static void test_report_keeps_extremes_when_steps_are_many(void **state)
     assert_true(count_of(&page, "<circle") <= 2 * 500);
     assert_true(page.size < 200000);
     assert_has(&page, "Training loss by step");
+    cnn_text_free(&page);
+}
+
+static void test_report_writes_losses_so_that_they_say_something(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_text page;
+    write_text(s, "epochs.csv", EPOCHS_HEADER "1,1.25e17,0.5,4e-7,0.5,0.1,1\n2,0,0.5,0.00123456,0.5,0.1,1\n");
+    write_report(s, (struct cnn_report){.directory = s->folder}, &page);
+    assert_has(&page, "<td class=\"n\">1 (best)</td><td class=\"n\">1.25e+17</td><td class=\"n\">50.00 %</td><td class=\"n\">4e-07</td>");
+    assert_has(&page, "<td class=\"n\">2</td><td class=\"n\">0.0000</td><td class=\"n\">50.00 %</td><td class=\"n\">0.0012</td>");
     cnn_text_free(&page);
 }
 
@@ -298,6 +319,7 @@ static void test_report_shows_answers_when_there_are_samples(void **state)
     cnn_text_free(&page);
     cnn_model_free(model);
     model = network_open_layers("[3, 200, 300]", "- {type: global_pool, pool_type: max}\n- {type: flatten}");
+    assert_int_equal(cnn_model_set_classes(model, 10, names, NULL), CNN_OK);
     write_report(s, (struct cnn_report){.model = model, .samples = &samples}, &page);
     assert_int_equal(count_of(&page, "<img width=\"96\" height=\"64\""), 3);
     assert_lacks(&page, "Kernels");
@@ -366,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_report_shows_a_run_when_it_goes_on, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_says_how_far_a_run_came_when_it_is_over, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_keeps_extremes_when_steps_are_many, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_writes_losses_so_that_they_say_something, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_shows_an_evaluation_when_there_is_no_run, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_lists_pairs_when_classes_are_many, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_shows_answers_when_there_are_samples, scratch_setup, scratch_teardown),

@@ -276,6 +276,19 @@ static void test_few_values_are_bars_from_zero(void **state)
     cnn_canvas_free(&sheet);
 }
 
+static void test_bars_carry_names_where_there_are_any(void **state)
+{
+    static const char *const names[] = {"cat", "a name that is far too long for a bar"};
+    (void)state;
+    struct cnn_sheet_style style = {.names = names};
+    struct cnn_canvas sheet;
+    assert_int_equal(cnn_sheet_values((const float[]){1, 2}, 2, &style, &sheet, NULL, NULL), CNN_OK);
+    assert_int_equal(count_text(&sheet, CNN_INK, "cat"), 1);
+    assert_true(sheet.width < 2 * M + 200 + 400 + 80);
+    assert_pixel(&sheet, sheet.width - M - 72 - 2, M + 13 + 4, cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){-1, 1, 0}, 0.8F));
+    cnn_canvas_free(&sheet);
+}
+
 static void test_many_values_are_cells_in_rows(void **state)
 {
     (void)state;
@@ -421,25 +434,6 @@ static void test_image_is_stretched_over_all_its_channels(void **state)
     cnn_canvas_free(&out);
 }
 
-static void test_pictures_stand_beside_or_below_each_other(void **state)
-{
-    (void)state;
-    struct cnn_canvas pictures[2] = {picture_of(3, 5), picture_of(4, 2)}, out;
-    assert_int_equal(cnn_sheet_row(pictures, 2, false, &out, NULL), CNN_OK);
-    assert_true(out.width == 3 + 8 + 4 && out.height == 5);
-    assert_block(&out, 0, 0, 3, 5, (struct cnn_colour){100, 100, 100});
-    assert_block(&out, 3, 0, 8, 5, white);
-    assert_block(&out, 11, 0, 4, 2, (struct cnn_colour){100, 100, 100});
-    assert_block(&out, 11, 2, 4, 3, white);
-    cnn_canvas_free(&out);
-    assert_int_equal(cnn_sheet_row(pictures, 2, true, &out, NULL), CNN_OK);
-    assert_true(out.width == 4 && out.height == 5 + 8 + 2);
-    assert_block(&out, 0, 13, 4, 2, (struct cnn_colour){100, 100, 100});
-    cnn_canvas_free(&out);
-    cnn_canvas_free(&pictures[0]);
-    cnn_canvas_free(&pictures[1]);
-}
-
 static void test_nothing_or_too_much_is_refused_with_a_message(void **state)
 {
     struct scratch *s = *state;
@@ -477,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_numbers_are_short),
         cmocka_unit_test(test_map_alone_has_nothing_around_it),
         cmocka_unit_test(test_few_values_are_bars_from_zero),
+        cmocka_unit_test(test_bars_carry_names_where_there_are_any),
         cmocka_unit_test(test_many_values_are_cells_in_rows),
         cmocka_unit_test(test_values_fit_a_handy_sheet_whatever_their_number),
         cmocka_unit_test(test_kernels_over_colours_are_colours_around_grey),
@@ -485,7 +480,6 @@ int main(void)
         cmocka_unit_test(test_overlay_colours_what_is_high_and_darkens_what_is_low),
         cmocka_unit_test(test_overlay_works_when_sizes_are_one),
         cmocka_unit_test(test_image_is_stretched_over_all_its_channels),
-        cmocka_unit_test(test_pictures_stand_beside_or_below_each_other),
         cmocka_unit_test_setup_teardown(test_nothing_or_too_much_is_refused_with_a_message, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

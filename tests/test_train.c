@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "near.h"
-#include "report/health.h"
+#include "report/history.h"
 #include "scratch.h"
 #include "util/file.h"
 
@@ -252,18 +252,38 @@ static void test_health_has_a_row_for_every_layer_and_epoch(void **state)
     free(rows);
 }
 
-static bool is_open(struct scratch *s)
+/* 5 steps an epoch: the first run ends in the middle of the second, whose rows come again when it is whole. */
+static void test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on(void **state)
+{
+    struct scratch *s = prepare(state);
+    assert_int_equal(train(s, "run", false, NULL, "train={steps: 7, batch_size: 16}"), CNN_OK);
+    assert_int_equal(train(s, "run", true, NULL, "train.steps=12"), CNN_OK);
+    struct cnn_history history;
+    assert_int_equal(cnn_history_read(scratch_path(s, "run"), &history, s->diag), CNN_OK);
+    assert_int_equal(history.epoch_count, 3);
+    assert_int_equal(history.health_count, 9);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(history.epochs[i].epoch, i + 1);
+    cnn_history_free(&history);
+}
+
+static bool page_has(struct scratch *s, const char *text)
 {
     size_t size;
     char *page = read_output(s, "run", "report.html", &size);
-    bool found = strstr(page, "http-equiv=\"refresh\"") != NULL;
+    bool found = strstr(page, text) != NULL;
     free(page);
     return found;
 }
 
+static bool is_open(struct scratch *s)
+{
+    return page_has(s, "http-equiv=\"refresh\"");
+}
+
 struct reader { /* looks at the page in the middle of a run, and blocks it if told so */
     struct scratch *s;
-    bool block, open_at_first, open_at_seventh;
+    bool block, resumes, open_at_first, open_at_seventh, open_at_eighth;
     size_t warnings;
     volatile int stop;
 };
@@ -271,7 +291,7 @@ struct reader { /* looks at the page in the middle of a run, and blocks it if to
 static void read_page(void *context, const cnn_event *event)
 {
     struct reader *reader = context;
-    reader->warnings += event->kind == CNN_EVENT_WARNING && strstr(event->text, "report.html");
+    reader->warnings += event->kind == CNN_EVENT_WARNING && strstr(event->text, "report.html is not up to date: cannot write ");
     if (event->kind == CNN_EVENT_START && reader->block)
         assert_int_equal(mkdir(scratch_path(reader->s, "run/report.html"), 0777), 0);
     if (event->kind != CNN_EVENT_STEP || reader->block)
@@ -282,6 +302,8 @@ static void read_page(void *context, const cnn_event *event)
         reader->open_at_seventh = is_open(reader->s);
         reader->stop = 1;
     }
+    if (event->step == 8)
+        reader->open_at_eighth = is_open(reader->s);
 }
 
 static cnn_status train_read(struct scratch *s, struct reader *reader)
@@ -289,7 +311,12 @@ static cnn_status train_read(struct scratch *s, struct reader *reader)
     char config[128], directory[128];
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
     snprintf(directory, sizeof directory, "%s/run", s->folder);
-    return cnn_train(&(cnn_train_options){.config = config, .directory = directory, .event = read_page, .context = reader, .stop = &reader->stop},
+    return cnn_train(&(cnn_train_options){.config = reader->resumes ? NULL : config,
+                                          .directory = reader->resumes ? NULL : directory,
+                                          .resume = reader->resumes ? directory : NULL,
+                                          .event = read_page,
+                                          .context = reader,
+                                          .stop = &reader->stop},
                      s->diag);
 }
 
@@ -300,8 +327,12 @@ static void test_report_reads_itself_again_while_the_run_goes_on(void **state)
     assert_int_equal(train_read(s, &reader), CNN_INTERRUPTED);
     assert_true(reader.open_at_first && reader.open_at_seventh);
     assert_false(is_open(s));
-    assert_int_equal(train(s, "run", true, NULL, NULL), CNN_OK);
+    assert_true(page_has(s, "interrupted after step 7 of 15"));
+    reader = (struct reader){.s = s, .resumes = true};
+    assert_int_equal(train_read(s, &reader), CNN_OK);
+    assert_true(reader.open_at_eighth);
     assert_false(is_open(s));
+    assert_false(page_has(s, "interrupted"));
 }
 
 static void test_report_that_cannot_be_written_is_one_warning(void **state)
@@ -436,6 +467,7 @@ int main(void)
         TEST(test_tables_are_cut_back_when_a_run_that_crashed_is_resumed),
         TEST(test_tables_have_a_row_for_every_log_step_and_epoch),
         TEST(test_health_has_a_row_for_every_layer_and_epoch),
+        TEST(test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on),
         TEST(test_report_reads_itself_again_while_the_run_goes_on),
         TEST(test_report_that_cannot_be_written_is_one_warning),
         TEST(test_training_learns_its_images_by_heart_when_they_are_few),

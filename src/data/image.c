@@ -58,11 +58,11 @@ static bool resizable(size_t height, cnn_shape to)
 static const char *describe_unknown(const stbi_uc *bytes, size_t size)
 {
     if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
-        return "a damaged PNG header, or more than 2^28 pixels";
+        return "a damaged PNG header, or more than 65536 pixels a side, or 2^28 in all";
     if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
-        return "a damaged JPEG header, or more than 2^28 pixels";
+        return "a damaged JPEG header, or more than 65536 pixels a side, or 2^28 in all";
     if (size >= 2 && memcmp(bytes, "BM", 2) == 0)
-        return "a damaged BMP header, a kind of BMP that is not supported, or more than 2^28 pixels";
+        return "a damaged BMP header, a kind of BMP that is not supported, or more than 65536 pixels a side, or 2^28 in all";
     return size > 0 ? "not a PNG, JPEG or BMP image" : "it is empty";
 }
 

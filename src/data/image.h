@@ -6,8 +6,8 @@
 #include "cnn.h"
 
 /* Decodes a file ("-": standard input) and brings it to shape (c 1, 3 or 4; h, w): grey from colour by stb's luma, colour from grey by copying;
- * resized to h x w (aspect not kept). out: h * w * c bytes, NHWC. Sizes are checked before memory is taken (at most 2^28 pixels). Errors CNN_FAILED:
- * path and reason. */
+ * resized to h x w (aspect not kept). out: h * w * c bytes, NHWC. Sizes are checked before memory is taken (at most 65536 pixels a side, 2^28 in
+ * all). Errors CNN_FAILED: path and reason. */
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag);
 
 /* The same for a picture that is wanted in several shapes: read once, and decoded once as long as the channels stay the same. */

@@ -1,6 +1,6 @@
-/* A walk over the parts of an image file (JPEG: ITU T.81, annex B; BMP: BITMAPFILEHEADER and BITMAPINFOHEADER).
+/* A walk over the parts of an image file (PNG: ISO 15948, chunks; JPEG: ITU T.81, annex B; BMP: BITMAPFILEHEADER and BITMAPINFOHEADER).
  *
- * stb_image fills what a cut JPEG or BMP lacks with grey or black and says nothing. And until version 2.28 it believes a JPEG's count of Huffman
+ * stb_image fills what a cut JPEG or BMP lacks with grey or black and says nothing. Of a PNG it takes memory for whatever length a chunk claims. And until version 2.28 it believes a JPEG's count of Huffman
  * codes, which is up to 16 * 255, and writes that many into tables of 256. */
 #include "data/image_check.h"
 
@@ -17,9 +17,29 @@ static size_t u16_be(const unsigned char *p)
     return (size_t)p[0] << 8 | p[1];
 }
 
+static uint32_t u32_be(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
+
 static uint32_t u32_le(const unsigned char *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* A chunk is its length, its name, the data and a checksum, which stb_image does not read: the last may lack it. */
+static const char *check_png(const unsigned char *bytes, size_t size)
+{
+    for (size_t at = 8; size - at >= 8;) {
+        size_t length = u32_be(bytes + at);
+        if (memcmp(bytes + at + 4, "IEND", 4) == 0)
+            return NULL;
+        if (length > size - at - 8)
+            return too_early;
+        at += 8 + length;
+        at += size - at < 4 ? size - at : 4;
+    }
+    return too_early;
 }
 
 /* A segment holds any number of tables: one byte, 16 counts of codes by length, the codes' values. */
@@ -97,6 +117,8 @@ static bool begins_jpeg(const unsigned char *bytes, size_t size)
 
 const char *cnn_image_check(const unsigned char *bytes, size_t size)
 {
+    if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
+        return check_png(bytes, size);
     if (begins_jpeg(bytes, size))
         return check_jpeg(bytes, size);
     if (size >= 2 && memcmp(bytes, "BM", 2) == 0)

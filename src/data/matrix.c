@@ -137,6 +137,17 @@ static cnn_status read_line(struct reader *r, cnn_diag *diag)
     return *first == '#' ? CNN_OK : read_row(r, diag);
 }
 
+/* Spreadsheets may write UTF-16, of which every other byte is 0. */
+static cnn_status check_text(const struct reader *r, cnn_diag *diag)
+{
+    const struct cnn_where where = {&r->source, 0, 0};
+    if (!memchr(r->source.text, '\0', r->source.size))
+        return CNN_OK;
+    cnn_fail(diag, CNN_FAILED, &where, "the file is no plain text: it holds bytes of 0");
+    cnn_hint(diag, "where it is UTF-16, save it as UTF-8");
+    return CNN_FAILED;
+}
+
 static cnn_status read_lines(struct reader *r, cnn_diag *diag)
 {
     const char *at = r->source.text, *end = at + r->source.size;
@@ -175,7 +186,9 @@ static cnn_status read_in_c_locale(struct reader *r, cnn_diag *diag)
     if (!c)
         return cnn_fail_memory(diag, 0, "a locale");
     locale_t before = uselocale(c);
-    cnn_status status = read_lines(r, diag);
+    cnn_status status = check_text(r, diag);
+    if (status == CNN_OK)
+        status = read_lines(r, diag);
     uselocale(before);
     freelocale(c);
     return status;

@@ -83,32 +83,52 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static size_t label_width(ptrdiff_t label)
-{
-    return strlen(cnn_explain_number((double)label).text);
-}
-
 static ptrdiff_t label_at(const struct cnn_grid *grid, int axis, size_t i)
 {
     return grid->first[axis] + (ptrdiff_t)(i * grid->step[axis]);
 }
 
+static struct cnn_number label_text(const struct cnn_grid *grid, int axis, size_t i)
+{
+    return cnn_explain_number((double)label_at(grid, axis, i));
+}
+
+/* Characters before the decimal point or the exponent; all where there is neither. The dot that stands for no number is no point. */
+static size_t whole_part(const char *text)
+{
+    return strcmp(text, ".") == 0 ? 1 : strcspn(text, ".e");
+}
+
+/* Numbers of a grid have their decimal points under one another: before and from it on. */
 struct widths {
-    size_t label, cell, whole;
+    size_t label, before, after, whole;
 };
+
+static void measure_cell(struct widths *w, const char *text)
+{
+    size_t before = whole_part(text);
+    w->before = larger(w->before, before);
+    w->after = larger(w->after, strlen(text) - before);
+}
 
 static struct widths measure(const struct cnn_grid *grid)
 {
-    struct widths w = {0, 1, 0};
+    struct widths w = {0, 1, 0, 0};
     for (size_t r = 0; r < grid->rows; r++)
         for (size_t c = 0; c < grid->columns; c++)
-            w.cell = larger(w.cell, strlen(grid->cell(grid->context, r, c).text));
+            measure_cell(&w, grid->cell(grid->context, r, c).text);
     for (size_t r = 0; grid->labelled && r < grid->rows; r++)
-        w.label = larger(w.label, label_width(label_at(grid, 0, r)));
+        w.label = larger(w.label, strlen(label_text(grid, 0, r).text));
     for (size_t c = 0; grid->labelled && c < grid->columns; c++)
-        w.cell = larger(w.cell, label_width(label_at(grid, 1, c)));
-    w.whole = larger(strlen(grid->title), (grid->labelled ? w.label + 2 : 0) + grid->columns * (w.cell + 1));
+        measure_cell(&w, label_text(grid, 1, c).text);
+    w.whole = larger(strlen(grid->title), (grid->labelled ? w.label + 2 : 0) + grid->columns * (w.before + w.after + 1));
     return w;
+}
+
+static void write_cell(const struct widths *w, const char *text, struct cnn_text *out)
+{
+    size_t before = whole_part(text);
+    cnn_text_printf(out, " %*.*s%-*s", (int)w->before, (int)before, text, (int)w->after, text + before);
 }
 
 /* Line 0 is the title, 1 the numbers of the columns, the rest rows. */
@@ -117,14 +137,14 @@ static void write_line(const struct cnn_grid *grid, const struct widths *w, size
     if (line == 0)
         cnn_text_printf(out, "%s", grid->title);
     if (line > 1 && line - 2 < grid->rows && grid->labelled)
-        cnn_text_printf(out, "%*s |", (int)w->label, cnn_explain_number((double)label_at(grid, 0, line - 2)).text);
+        cnn_text_printf(out, "%*s |", (int)w->label, label_text(grid, 0, line - 2).text);
     if (line == 1 && grid->labelled)
         cnn_text_printf(out, "%*s", (int)w->label + 2, "");
     for (size_t c = 0; c < grid->columns; c++) {
         if (line == 1 && grid->labelled)
-            cnn_text_printf(out, " %*s", (int)w->cell, cnn_explain_number((double)label_at(grid, 1, c)).text);
+            write_cell(w, label_text(grid, 1, c).text, out);
         if (line > 1 && line - 2 < grid->rows)
-            cnn_text_printf(out, " %*s", (int)w->cell, grid->cell(grid->context, line - 2, c).text);
+            write_cell(w, grid->cell(grid->context, line - 2, c).text, out);
     }
 }
 
@@ -139,10 +159,15 @@ static void end_line(struct cnn_text *out)
 static void write_grids(const struct cnn_grid *grids, const struct widths *widths, size_t count, struct cnn_text *out)
 {
     size_t lines = 0;
-    for (size_t g = 0; g < count; g++)
+    bool titled = grids[0].title[0] != '\0', labelled = false;
+    for (size_t g = 0; g < count; g++) {
         lines = larger(lines, grids[g].rows + 2);
-    for (size_t line = grids[0].title[0] == '\0'; line < lines; line++) {
+        labelled = labelled || grids[g].labelled;
+    }
+    for (size_t line = titled ? 0 : 1; line < lines; line++) {
         size_t at = 2, start = out->size;
+        if (line == 1 && !labelled)
+            continue;
         for (size_t g = 0; g < count; g++) {
             cnn_text_printf(out, "%*s", (int)(start + at - out->size), "");
             write_line(&grids[g], &widths[g], line, out);

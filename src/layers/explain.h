@@ -35,7 +35,7 @@ struct cnn_sum cnn_sum_begin(struct cnn_text *out);
 void cnn_sum_add(struct cnn_sum *sum, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cnn_sum_end(struct cnn_sum *sum, double total); /* " = total" and the line's end */
 
-/* A matrix of numbers, e.g. the part of a map that lies under a kernel. */
+/* A matrix of numbers, e.g. the part of a map that lies under a kernel; decimal points stand under one another, "." is no number. */
 struct cnn_grid {
     const char *title; /* "": none, of all */
     size_t rows, columns;

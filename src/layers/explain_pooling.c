@@ -91,14 +91,16 @@ double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_questio
     const struct window w = window_at(call, q);
     const struct cnn_pool *p = w.pool;
     const struct cnn_grid grid = {"", p->kernel_h, p->kernel_w, true, {w.first[0], w.first[1]}, {1, 1}, window_cell, &w};
+    size_t places = p->kernel_h * p->kernel_w, inside = (w.rows.end - w.rows.begin) * (w.columns.end - w.columns.begin);
+    bool shown = places <= CNN_EXPLAIN_ALL;
     cnn_explain_begin(call->node, q, out);
     cnn_text_printf(out, "the %s of ", p->average ? "mean" : "largest");
     cnn_explain_range("row", w.first[0], 1, p->kernel_h, out);
     cnn_text_printf(out, ", ");
     cnn_explain_range("column", w.first[1], 1, p->kernel_w, out);
     cnn_text_printf(out, " of %s[%zu]%s\n", cnn_explain_source(call->node, q, 0), q->channel,
-                    p->kernel_h * p->kernel_w == (w.rows.end - w.rows.begin) * (w.columns.end - w.columns.begin) ? "" : "; a dot is padding");
-    if (p->kernel_h * p->kernel_w <= CNN_EXPLAIN_ALL)
+                    shown && inside < places ? "; a dot is outside the input" : "");
+    if (shown)
         cnn_explain_grids(&grid, 1, out);
     if (p->average)
         return write_mean(&w, out);

@@ -148,13 +148,29 @@ static void write_partial_sums(const struct window *v, struct cnn_text *out)
         cnn_text_printf(out, "  channel %zu: %s\n", v->first + channel, cnn_explain_number(channel_sum(v, channel)).text);
 }
 
+/* How much a part of a sum counts: what is no number makes the sum none, so it counts most. */
+static double magnitude(double part)
+{
+    return isnan(part) ? INFINITY : fabs(part);
+}
+
 static size_t largest_channel(const struct window *v)
 {
     size_t largest = 0;
-    for (size_t channel = 1; channel < v->channels; channel++)
-        if (fabs(channel_sum(v, channel)) > fabs(channel_sum(v, largest)))
-            largest = channel;
+    double most = -1;
+    for (size_t channel = 0; channel < v->channels; channel++) {
+        double here = magnitude(channel_sum(v, channel));
+        if (here > most)
+            most = here, largest = channel;
+    }
     return largest;
+}
+
+static void write_unread(const struct window *v, size_t channel, struct cnn_text *out)
+{
+    cnn_text_printf(out, "input channel %zu is not read by this filter; it reads ", channel);
+    cnn_explain_range("channel", (ptrdiff_t)v->first, 1, v->channels, out);
+    cnn_text_printf(out, "\n");
 }
 
 /* The channels whose products are written out: the one that was asked for, all where they are few, else the one that counts most. */
@@ -162,7 +178,7 @@ static void write_channels(struct window *v, const struct cnn_question *q, struc
 {
     bool wanted = q->input != CNN_NO_INDEX, read = wanted && q->input >= v->first && q->input - v->first < v->channels;
     if (wanted && !read)
-        cnn_text_printf(out, "input channel %zu is not read by this filter; it reads %zu to %zu\n", q->input, v->first, v->first + v->channels - 1);
+        write_unread(v, q->input, out);
     if (read || v->channels > FULL_CHANNELS) {
         size_t channel = read ? q->input - v->first : largest_channel(v);
         if (!read)
@@ -254,9 +270,7 @@ static double product_at(const struct window *v, size_t i)
 /* Whether input i counts more than input k: by the magnitude of what it adds, then by its place. */
 static bool counts_more(const struct window *v, size_t i, size_t k)
 {
-    double a = fabs(product_at(v, i)), b = fabs(product_at(v, k));
-    a = isnan(a) ? INFINITY : a;
-    b = isnan(b) ? INFINITY : b;
+    double a = magnitude(product_at(v, i)), b = magnitude(product_at(v, k));
     return a != b ? a > b : i < k;
 }
 
@@ -308,7 +322,8 @@ double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question 
     cnn_shape map;
     bool mapped = find_map(call->node, q, &map, &origin);
     cnn_explain_begin(call->node, q, out);
-    cnn_text_printf(out, "the %zu numbers of %s, each times its weight", v.channels, cnn_explain_source(call->node, q, 0));
+    cnn_text_printf(out, "the %zu number%s of %s, each times its weight", v.channels, v.channels == 1 ? "" : "s",
+                    cnn_explain_source(call->node, q, 0));
     if (mapped)
         cnn_text_printf(out, "; they were the %s of %s", cnn_shape_format(map, shape, sizeof shape), origin);
     cnn_text_printf(out, "\n");

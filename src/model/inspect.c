@@ -53,10 +53,13 @@ static cnn_status check_question(const struct cnn_node *node, const struct cnn_q
 {
     const cnn_shape s = node->out;
     bool inside = q->channel < s.c && q->row < s.h && q->column < s.w;
-    if (inside && q->input != CNN_NO_INDEX && q->input >= node->in[0].c)
+    if (inside && q->input != CNN_NO_INDEX && node->input_count == 1 && q->input >= node->in[0].c)
         return cnn_fail(diag, CNN_INVALID, NULL, "%s reads input channels 0 to %zu; there is no %zu", node->name, node->in[0].c - 1, q->input);
     if (inside)
         return CNN_OK;
+    if (s.rank != 3 && q->channel < s.c)
+        return cnn_fail(diag, CNN_INVALID, NULL, "%s is flat: row and column of its numbers are 0; not row %zu, column %zu", node->name, q->row,
+                        q->column);
     if (s.rank != 3)
         return cnn_fail(diag, CNN_INVALID, NULL, "%s gives %zu numbers: 0 to %zu, not %zu", node->name, s.c, s.c - 1, q->channel);
     return cnn_fail(diag, CNN_INVALID, NULL,

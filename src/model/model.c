@@ -1,6 +1,7 @@
 /* Opening a model: a description, a checkpoint or a run directory, and what is asked of a model once it is open. */
 #include "model/model.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,8 @@ static cnn_status read_description(cnn_model *model, const char *text, size_t si
         return status;
     adopt_fixed_normalization(model);
     model->parameters = cnn_floats_new(model->graph.parameter_floats + 1);
-    if (!model->parameters || !list_tensors(model))
+    model->class_numbers = cnn_arena_alloc(model->arena, sizeof *model->class_numbers);
+    if (!model->parameters || !model->class_numbers || !list_tensors(model))
         return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float), "the parameters");
     return CNN_OK;
 }
@@ -254,13 +256,22 @@ size_t cnn_model_outputs(const cnn_model *model)
     return cnn_shape_count(cnn_model_output(model));
 }
 
+/* Without memory, without a name. */
+static const char *class_number(const cnn_model *model, size_t i)
+{
+    struct cnn_class_numbers *numbers = model->class_numbers;
+    size_t count = cnn_model_outputs(model);
+    assert(i < count);
+    if (!numbers->texts)
+        numbers->texts = cnn_arena_array(model->arena, count, sizeof *numbers->texts);
+    if (numbers->texts && !numbers->texts[i])
+        numbers->texts[i] = cnn_arena_printf(model->arena, "%zu", i);
+    return numbers->texts && numbers->texts[i] ? numbers->texts[i] : "";
+}
+
 const char *cnn_model_class(const cnn_model *model, size_t i)
 {
-    static _Thread_local char number[24];
-    if (i < model->class_count)
-        return model->classes[i];
-    snprintf(number, sizeof number, "%zu", i);
-    return number;
+    return i < model->class_count ? model->classes[i] : class_number(model, i);
 }
 
 const char *cnn_model_resolved(const cnn_model *model)

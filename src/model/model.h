@@ -15,6 +15,10 @@ struct cnn_tensor_place { /* one stored tensor of the graph, in the checkpoint's
     bool trainable;
 };
 
+struct cnn_class_numbers { /* made as they are asked for: outputs may be many, and no classes */
+    char **texts;          /* by class, "0", "1", ...; NULL before */
+};
+
 struct cnn_model {
     struct cnn_arena *arena;
     const char *source; /* the file it was read from */
@@ -32,7 +36,8 @@ struct cnn_model {
     struct cnn_normalization normalization; /* channels 0 until known: `auto` needs the data or a checkpoint */
     const char **classes;                   /* names; NULL where unknown */
     size_t class_count;
-    struct cnn_plan *plan; /* for inference, made on demand, for plan_batch images and plan_threads threads */
+    struct cnn_class_numbers *class_numbers; /* names of classes that have none */
+    struct cnn_plan *plan;                   /* for inference, made on demand, for plan_batch images and plan_threads threads */
     size_t plan_batch;
     int plan_threads;
 };

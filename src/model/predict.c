@@ -118,13 +118,19 @@ cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float 
     return cnn_model_load_image(model, path, pixels, diag);
 }
 
+/* What is no number counts least. */
+static bool ranks_before(float a, float b)
+{
+    return a > b || (isnan(b) && !isnan(a));
+}
+
 /* The indices of the largest values, largest first; ties to the lower index. */
 static size_t pick_top(const float *probabilities, size_t classes, size_t top, cnn_prediction *predictions)
 {
     size_t count = 0;
     for (size_t k = 0; k < classes; k++) {
         size_t at = count;
-        while (at > 0 && probabilities[k] > predictions[at - 1].probability)
+        while (at > 0 && ranks_before(probabilities[k], predictions[at - 1].probability))
             at--;
         if (at >= top)
             continue;

@@ -9,7 +9,10 @@
 
 #define LARGEST 1e300 /* beyond it, differences may not be finite */
 
-enum { MANY_POINTS = 40 }; /* more are not drawn as dots, but still have titles */
+enum {
+    MANY_POINTS = 40, /* more are not drawn as dots, but still have titles; */
+    MOST_TITLES = 500 /* and of still more, which lie about a pixel from each other, some have */
+};
 
 struct axis {
     double low, high, step; /* of a logarithmic axis in decades */
@@ -58,11 +61,11 @@ static bool find_bounds(const struct cnn_chart *chart, struct axis *x, struct ax
     return x->low <= x->high;
 }
 
-/* An axis of one value gets room on both sides. */
+/* An axis of one value gets room on both sides; so does one whose values differ in their last digits only, which is rounding. */
 static void widen(struct axis *axis, bool whole)
 {
     double size = fmax(fabs(axis->low), fabs(axis->high));
-    if (axis->high - axis->low > 1e-9 * size)
+    if (axis->high - axis->low > 1e-5 * size)
         return;
     double room = whole ? 0.5 : size > 0 ? 0.1 * size : 1;
     axis->low -= room;
@@ -128,7 +131,7 @@ static void add_number(struct cnn_text *page, const struct axis *axis, double va
         largest = value;
     if (value == 0)
         cnn_text_printf(page, "0");
-    else if (largest >= 1e9 || step < 1e-4)
+    else if (largest >= 1e9 || (step < 1e-4 && (largest < 0.01 || step < 1e-6)))
         cnn_text_printf(page, "%.0fe%.0f", value / pow(10, floor(log10(step) + 1e-9)), floor(log10(step) + 1e-9));
     else if (largest >= 1e6 && step >= 1e4)
         cnn_text_printf(page, "%gM", value / 1e6);
@@ -206,6 +209,8 @@ static void draw_points(struct cnn_text *page, const struct cnn_chart *chart, si
         if (!has_point(chart, series, k))
             continue;
         bool alone = (k == 0 || !has_point(chart, series, k - 1)) && !has_point(chart, series, k + 1);
+        if (!alone && series->count > MOST_TITLES && k % (series->count / MOST_TITLES + 1) != 0)
+            continue;
         double value = y_value(chart, series->y[k]);
         cnn_text_printf(page, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\"%s><title>", x_pixel(x, series->x[k]), y_pixel(y, value),
                         alone || series->count <= MANY_POINTS ? "" : " fill-opacity=\"0\"");

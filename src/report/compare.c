@@ -94,7 +94,6 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
 {
     const struct cnn_history *history = &run->history;
     size_t top = cnn_history_best(history);
-    double speed = mean_speed(history);
     cnn_text_printf(page, "<tr%s><td>", best ? " class=\"truth\"" : "");
     cnn_html_text(page, run->directory);
     cnn_text_printf(page, "</td><td>");
@@ -106,14 +105,16 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
         cnn_text_printf(page, "<td></td><td></td><td></td><td></td><td></td><td class=\"n\">");
     else {
         const struct cnn_history_epoch *last = &history->epochs[history->epoch_count - 1];
-        cnn_text_printf(page,
-                        "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td><td class=\"n\">",
-                        100 * history->epochs[top].val_accuracy, history->epochs[top].epoch, last->train_loss, last->val_loss);
+        cnn_text_printf(page, "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">", 100 * history->epochs[top].val_accuracy,
+                        history->epochs[top].epoch);
+        cnn_page_loss(page, last->train_loss);
+        cnn_text_printf(page, "</td><td class=\"n\">");
+        cnn_page_loss(page, last->val_loss);
+        cnn_text_printf(page, "</td><td class=\"n\">");
         cnn_page_duration(page, cnn_history_seconds(history));
         cnn_text_printf(page, "</td><td class=\"n\">");
     }
-    if (speed > 0 && speed < 1e15)
-        cnn_page_count(page, (uint64_t)speed);
+    cnn_page_speed(page, mean_speed(history));
     cnn_text_printf(page, "</td></tr>\n");
 }
 

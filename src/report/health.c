@@ -44,11 +44,12 @@ static bool read_count(const char **text, char end, size_t *out)
     return errno == 0 && *stop == end;
 }
 
+/* strtod would pass over white space, and so over the end of a line. */
 static bool read_number(const char **text, char end, double *out)
 {
     char *stop = (char *)(uintptr_t)*text;
     *out = NAN;
-    if (**text != end)
+    if (**text != end && !strchr(" \t\n\v\f\r", **text))
         *out = strtod(*text, &stop);
     *text = stop + 1;
     return *stop == end;
@@ -124,10 +125,10 @@ static double update_ratio(const struct cnn_health_row *row)
     return row->update_norm / row->weight_norm;
 }
 
-/* The same for a step at the full learning rate. */
+/* The same for a step at the full learning rate; NaN where the step was so small that rounding decides what changes. */
 static double full_update_ratio(const struct cnn_health_row *row)
 {
-    return row->lr_factor > 0 ? update_ratio(row) / row->lr_factor : NAN;
+    return row->lr_factor >= CNN_HEALTH_FACTOR_MIN ? update_ratio(row) / row->lr_factor : NAN;
 }
 
 static bool is_broken(const struct cnn_health_row *row)
@@ -148,16 +149,35 @@ static bool hint_not_finite(const struct cnn_health_row *rows, size_t count, siz
     return true;
 }
 
-static bool hint_dead(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+/* The first layer that lets nothing through; count where there is none. What layers before and behind it show follows from that. */
+static size_t find_cut(const struct cnn_health_row *rows, size_t count)
 {
-    (void)count;
-    const struct cnn_health_row *row = &rows[i];
-    if (row->channels == 0 || !(row->dead >= CNN_HEALTH_DEAD_SHARE))
+    size_t i = 0;
+    while (i < count && !(rows[i].channels > 0 && rows[i].dead >= 1))
+        i++;
+    return i;
+}
+
+static bool hint_cut(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    if (i != find_cut(rows, count))
         return false;
     cnn_text_printf(out,
-                    "%.0f %% of %s's %zu channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or "
+                    "%s is dead: none of its %zu channels fires for any validation image tried, so nothing gets through it, and no gradient back to "
+                    "the layers before it, and it seldom recovers: begin anew with a smaller learning rate, batch_norm or leaky_relu\n",
+                    rows[i].layer, rows[i].channels);
+    return true;
+}
+
+static bool hint_dead(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
+{
+    const struct cnn_health_row *row = &rows[i];
+    if (row->channels == 0 || !(row->dead >= CNN_HEALTH_DEAD_SHARE) || i >= find_cut(rows, count))
+        return false;
+    cnn_text_printf(out,
+                    "%.*f %% of %s's %zu channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or "
                     "leaky_relu keeps them alive\n",
-                    100 * row->dead, row->layer, row->channels);
+                    row->dead > 0.99 ? 1 : 0, 100 * row->dead, row->layer, row->channels);
     return true;
 }
 
@@ -174,23 +194,18 @@ static bool is_first(const struct cnn_health_row *rows, size_t count, size_t i, 
     return first == i;
 }
 
-/* Whether a layer lets nothing through: that no gradient arrives before it says nothing more. */
-static bool is_cut_off(const struct cnn_health_row *rows, size_t count)
+static bool vanishes(const struct cnn_health_row *rows, size_t count, size_t i, size_t *last)
 {
-    for (size_t k = 0; k < count; k++)
-        if (rows[k].channels > 0 && rows[k].dead >= 1)
-            return true;
-    return false;
+    return is_first(rows, count, i, last) && rows[i].gradient_norm < CNN_HEALTH_GRADIENT_RATIO * rows[*last].gradient_norm;
 }
 
 static bool hint_vanishing(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
 {
     size_t last;
-    if (!is_first(rows, count, i, &last) || !(rows[i].gradient_norm < CNN_HEALTH_GRADIENT_RATIO * rows[last].gradient_norm) ||
-        is_cut_off(rows, count))
+    if (!vanishes(rows, count, i, &last) || find_cut(rows, count) < count)
         return false;
     cnn_text_printf(out,
-                    "the gradient vanishes on its way back: its norm is %.2g at %s and %.2g at %s; batch_norm, relu in place of sigmoid or tanh, or "
+                    "the gradient vanishes on its way back: its norm is %.3g at %s and %.3g at %s; batch_norm, relu in place of sigmoid or tanh, or "
                     "add as a way around layers lets it through\n",
                     rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm, rows[i].layer);
     return true;
@@ -203,7 +218,7 @@ static bool hint_growing(const struct cnn_health_row *rows, size_t count, size_t
         !(rows[last].gradient_norm < CNN_HEALTH_GRADIENT_RATIO * rows[i].gradient_norm))
         return false;
     cnn_text_printf(out,
-                    "the gradient grows on its way back: its norm is %.2g at %s and %.2g at %s; batch_norm after each layer, or smaller first "
+                    "the gradient grows on its way back: its norm is %.3g at %s and %.3g at %s; batch_norm after each layer, or smaller first "
                     "weights, keep it in bounds\n",
                     rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm, rows[i].layer);
     return true;
@@ -234,10 +249,20 @@ static bool hint_fast(const struct cnn_health_row *rows, size_t count, size_t i,
     return true;
 }
 
+/* The cause comes alone: where a layer is dead or the gradient vanishes, that is why weights stand still. */
+static bool is_slow(const struct cnn_health_row *rows, size_t count, size_t i)
+{
+    size_t last;
+    for (size_t k = 0; k < count; k++)
+        if (vanishes(rows, count, k, &last))
+            return false;
+    return has_weights(&rows[i]) && full_update_ratio(&rows[i]) < CNN_HEALTH_UPDATE_MIN && find_cut(rows, count) == count;
+}
+
 static bool hint_slow(const struct cnn_health_row *rows, size_t count, size_t i, struct cnn_text *out)
 {
     size_t layers = 0;
-    if (!has_weights(&rows[i]) || !(full_update_ratio(&rows[i]) < CNN_HEALTH_UPDATE_MIN))
+    if (!is_slow(rows, count, i))
         return false;
     for (size_t k = 0; k < count; k++) {
         double ratio = has_weights(&rows[k]) ? full_update_ratio(&rows[k]) : INFINITY;
@@ -245,18 +270,28 @@ static bool hint_slow(const struct cnn_health_row *rows, size_t count, size_t i,
             return false;
         layers += ratio < CNN_HEALTH_UPDATE_MIN;
     }
-    cnn_text_printf(out, "%s stands still: at the full learning rate one step changes its weights by %.2g %%", rows[i].layer,
-                    100 * full_update_ratio(&rows[i]));
+    cnn_text_printf(out, "%s stands still", rows[i].layer);
     add_others(layers, out);
-    cnn_text_printf(out, "; about 0.1 %% is usual, so the learning rate is probably too low, or no gradient arrives there\n");
+    if (rows[i].gradient_norm > 0)
+        cnn_text_printf(out,
+                        ": at the full learning rate one step changes its weights by less than a millionth; about a thousandth is usual, so the "
+                        "learning rate is probably too low (its gradient's norm is %.3g)\n",
+                        rows[i].gradient_norm);
+    else
+        cnn_text_printf(out, ": no gradient arrives there\n");
     return true;
 }
 
 bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, enum cnn_health_kind kind, struct cnn_text *out)
 {
     static bool (*const hints[CNN_HEALTH_KINDS])(const struct cnn_health_row *, size_t, size_t, struct cnn_text *) = {
-        [CNN_HEALTH_NOT_FINITE] = hint_not_finite, [CNN_HEALTH_DEAD] = hint_dead, [CNN_HEALTH_VANISHING] = hint_vanishing,
-        [CNN_HEALTH_GROWING] = hint_growing,       [CNN_HEALTH_FAST] = hint_fast, [CNN_HEALTH_SLOW] = hint_slow,
+        [CNN_HEALTH_NOT_FINITE] = hint_not_finite,
+        [CNN_HEALTH_CUT] = hint_cut,
+        [CNN_HEALTH_DEAD] = hint_dead,
+        [CNN_HEALTH_VANISHING] = hint_vanishing,
+        [CNN_HEALTH_GROWING] = hint_growing,
+        [CNN_HEALTH_FAST] = hint_fast,
+        [CNN_HEALTH_SLOW] = hint_slow,
     };
     return hints[kind](rows, count, i, out);
 }

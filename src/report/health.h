@@ -25,19 +25,22 @@ struct cnn_health_row {
  * - gradients a thousand times smaller or larger at the first layer than at the last: Glorot and Bengio, "Understanding the difficulty of training
  *   deep feedforward neural networks", 2010, who compare layers in this way; healthy ones stay within a factor of some ten;
  * - updates of about a thousandth of the weights are usual (Karpathy's notes for Stanford's CS231n, "Ratio of weights:updates"): a hundred times
- *   more or a thousand times less is not. The lower one is taken at the full learning rate, for schedules end in steps that are meant to be small. */
+ *   more or a thousand times less is not. The lower one is taken at the full learning rate, for schedules end in steps that are meant to be small, and
+ *   not where the factor is so small that most updates are below the last bit of a weight. */
 #define CNN_HEALTH_DEAD_SHARE     0.25
 #define CNN_HEALTH_GRADIENT_RATIO 1e-3 /* and its inverse */
 #define CNN_HEALTH_UPDATE_MAX     0.1
 #define CNN_HEALTH_UPDATE_MIN     1e-6
+#define CNN_HEALTH_FACTOR_MIN     1e-5
 
 enum cnn_health_kind {
     CNN_HEALTH_NOT_FINITE, /* the first layer of which a number is not finite */
-    CNN_HEALTH_DEAD,       /* each layer with many dead channels */
-    CNN_HEALTH_VANISHING,  /* the first layer's gradient next to the last one's (not where all channels of a layer are dead) ... */
+    CNN_HEALTH_CUT,        /* the first layer that lets nothing through: all its channels are dead */
+    CNN_HEALTH_DEAD,       /* each layer with many dead channels, up to that one */
+    CNN_HEALTH_VANISHING,  /* the first layer's gradient next to the last one's (not where a layer lets nothing through) ... */
     CNN_HEALTH_GROWING,    /* ... too small, too large */
     CNN_HEALTH_FAST,       /* the layer that changed most in one step ... */
-    CNN_HEALTH_SLOW,       /* ... and least */
+    CNN_HEALTH_SLOW,       /* ... and least (not where one of the above says why) */
     CNN_HEALTH_KINDS
 };
 

@@ -1,6 +1,7 @@
 /* Reading a run's csv files: lines that end with a newline, fields separated by commas, numbers as C writes them. The header says which table it is. */
 #include "report/history.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +137,7 @@ static cnn_status read_table(const char *path, const struct format *format, void
 {
     char *text = NULL;
     size_t size;
-    if (access(path, F_OK) != 0)
+    if (access(path, F_OK) != 0 && errno == ENOENT)
         return CNN_OK;
     cnn_status status = cnn_file_read(path, MAX_CSV_BYTES, &text, &size, diag);
     if (status != CNN_OK)

@@ -7,6 +7,8 @@
 
 #include "viz/html.h"
 
+#define LARGEST_SPEED 1e15 /* that is shown */
+
 void cnn_page_count(struct cnn_text *page, uint64_t count)
 {
     char digits[24];
@@ -30,6 +32,19 @@ void cnn_page_duration(struct cnn_text *page, double seconds)
 void cnn_page_percent(struct cnn_text *page, double share)
 {
     cnn_text_printf(page, "%.2f %%", 100 * share);
+}
+
+void cnn_page_loss(struct cnn_text *page, double loss)
+{
+    double size = fabs(loss);
+    bool plain = size == 0 || (size >= 1e-3 && size < 1e6);
+    cnn_text_printf(page, plain ? "%.4f" : "%.4g", loss);
+}
+
+void cnn_page_speed(struct cnn_text *page, double speed)
+{
+    if (speed > 0 && speed < LARGEST_SPEED)
+        cnn_page_count(page, (uint64_t)speed);
 }
 
 void cnn_page_fact(struct cnn_text *page, const char *name)

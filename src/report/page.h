@@ -8,6 +8,8 @@
 void cnn_page_count(struct cnn_text *page, uint64_t count);      /* 61,706 */
 void cnn_page_duration(struct cnn_text *page, double seconds);   /* 3 min 05 s */
 void cnn_page_percent(struct cnn_text *page, double share);      /* 93.10 % */
+void cnn_page_loss(struct cnn_text *page, double loss);          /* 0.1234; 1.235e+12, 5.432e-07 where that says more */
+void cnn_page_speed(struct cnn_text *page, double speed);        /* images per second, whole; nothing where it is not known */
 void cnn_page_fact(struct cnn_text *page, const char *name);     /* begins a labelled number in <div class="facts"> */
 void cnn_page_fact_end(struct cnn_text *page, const char *note); /* note: small, behind the number; "": none */
 

@@ -6,8 +6,6 @@
 #include "util/arena.h"
 #include "viz/html.h"
 
-#define LARGEST_SPEED 1e15 /* images per second that are shown */
-
 enum {
     BUCKETS = 250,     /* of steps: two points of each are drawn */
     SMOOTH_PARTS = 25, /* the smoothed loss is a mean over about this part of the run, */
@@ -137,12 +135,13 @@ static double speed_of(const struct cnn_history *history, size_t epoch, size_t *
 
 static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row, bool best, double speed)
 {
-    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">%.4f</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.4f</td>",
-                    best ? " class=\"truth\"" : "", row->epoch, best ? " (best)" : "", row->train_loss, 100 * row->train_accuracy, row->val_loss);
-    cnn_text_printf(page, "<td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td class=\"n\">%.1f</td><td class=\"n\">", 100 * row->val_accuracy,
-                    row->lr, row->seconds);
-    if (speed > 0 && speed < LARGEST_SPEED)
-        cnn_page_count(page, (uint64_t)speed);
+    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">", best ? " class=\"truth\"" : "", row->epoch, best ? " (best)" : "");
+    cnn_page_loss(page, row->train_loss);
+    cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">", 100 * row->train_accuracy);
+    cnn_page_loss(page, row->val_loss);
+    cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td class=\"n\">%.1f</td><td class=\"n\">",
+                    100 * row->val_accuracy, row->lr, row->seconds);
+    cnn_page_speed(page, speed);
     cnn_text_printf(page, "</td></tr>\n");
 }
 

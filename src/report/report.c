@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config/yaml.h"
@@ -46,6 +47,16 @@ static cnn_status read_config(const char *directory, struct config *config, cnn_
     return status;
 }
 
+/* Ends a fact with the time: a page that says "running" for ever, after a crash, is to be known by it. */
+static void end_with_time(struct cnn_text *page)
+{
+    char text[64];
+    time_t now = time(NULL);
+    struct tm local;
+    bool known = localtime_r(&now, &local) && strftime(text, sizeof text, "at %Y-%m-%d %H:%M:%S", &local) > 0;
+    cnn_page_fact_end(page, known ? text : "");
+}
+
 /* How far a run has come. Files do not say whether somebody still works on it; only report->running does. */
 static void write_state(struct cnn_text *page, const struct cnn_report *report, const struct config *config, const struct cnn_history *history)
 {
@@ -53,14 +64,19 @@ static void write_state(struct cnn_text *page, const struct cnn_report *report, 
     size_t total = config->epochs > 0 ? config->epochs : config->steps, done = history->epoch_count;
     if (done > 0)
         done = history->epochs[done - 1].epoch;
-    if (*unit == 's')
+    if (*unit == 's') {
         done = history->step_count > 0 ? history->steps[history->step_count - 1].step : 0;
+        done = report->step > done ? report->step : done;
+    }
     cnn_page_fact(page, "state");
-    if (total > 0 && done >= total)
+    if (total > 0 && done >= total && !report->running && !report->end) /* else the last validation may be missing */
         cnn_text_printf(page, "complete");
     else
         cnn_text_printf(page, report->running ? "running" : total > 0 ? "not complete" : "unknown");
-    cnn_page_fact_end(page, "");
+    if (report->running)
+        end_with_time(page);
+    else
+        cnn_page_fact_end(page, "");
     cnn_page_fact(page, *unit == 's' ? "steps done" : "epochs done");
     cnn_text_printf(page, "%zu", done);
     if (total > 0)
@@ -81,10 +97,10 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
     cnn_page_fact_end(page, note.data ? note.data : "");
     cnn_text_free(&note);
     cnn_page_fact(page, "training loss now");
-    cnn_text_printf(page, "%.4f", last->train_loss);
+    cnn_page_loss(page, last->train_loss);
     cnn_page_fact_end(page, "");
     cnn_page_fact(page, "validation loss now");
-    cnn_text_printf(page, "%.4f", last->val_loss);
+    cnn_page_loss(page, last->val_loss);
     cnn_page_fact_end(page, "");
     cnn_page_fact(page, "time");
     cnn_page_duration(page, cnn_history_seconds(history));
@@ -110,7 +126,7 @@ static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, siz
         cnn_page_fact_end(page, "");
     }
     cnn_page_fact(page, "loss");
-    cnn_text_printf(page, "%.4f", e->loss);
+    cnn_page_loss(page, e->loss);
     cnn_page_fact_end(page, "");
     cnn_page_fact(page, "images");
     cnn_page_count(page, e->images);
@@ -123,6 +139,7 @@ static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, siz
     cnn_text_printf(page, "</div>\n");
 }
 
+/* What was answered after the newest epoch; of a run that was resumed it is not known before the next. */
 static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *report, const struct cnn_history *history, cnn_diag *diag)
 {
     const struct cnn_samples *samples = report->samples;
@@ -132,6 +149,8 @@ static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *
         cnn_page_classes(page, report->model, report->evaluation);
     } else if (pictures)
         cnn_text_printf(page, "<h2>Answers</h2>\n");
+    else if (report->running && history->epoch_count > 0)
+        cnn_text_printf(page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>\n");
     return pictures ? cnn_page_samples(page, report->model, samples, diag) : CNN_OK;
 }
 
@@ -153,6 +172,11 @@ static cnn_status write_page(struct cnn_text *page, const struct cnn_report *rep
         write_state(page, report, config, history);
         write_run(page, history);
         cnn_text_printf(page, "</div>\n");
+        if (report->end) {
+            cnn_text_printf(page, "<p class=\"bad\">");
+            cnn_html_text(page, report->end);
+            cnn_text_printf(page, "</p>\n");
+        }
         cnn_page_curves(page, history);
         cnn_page_health(page, history);
     }

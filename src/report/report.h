@@ -10,6 +10,8 @@ struct cnn_report { /* the part of a page that is about one model; what is NULL 
     const char *title;
     const char *directory;             /* of a run: config.yaml, epochs.csv, steps.csv, health.csv are read from it */
     bool running;                      /* the page reads itself again every few seconds */
+    size_t step;                       /* updates done, where that is known: not each is in steps.csv */
+    const char *end;                   /* why a run is over that is not complete */
     const cnn_model *model;            /* its summary, first-layer filters, class names */
     const cnn_evaluation *evaluation;  /* confusion matrix, per-class scores */
     const struct cnn_samples *samples; /* right and wrong answers */

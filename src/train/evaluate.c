@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "report/report.h"
 #include "train/step.h"
@@ -212,14 +213,43 @@ static cnn_status complete_model(cnn_model *model, const char *path, const struc
     return status == CNN_OK ? match_classes(model, dataset, diag) : status;
 }
 
+/* A pass over many images should not end in a path that was never good. The file is not touched; what is no plain file is left alone, for a pipe that is
+ * opened and closed is at its end. */
+static cnn_status check_writable(const char *path, cnn_diag *diag)
+{
+    struct cnn_writer *writer;
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+        return CNN_OK;
+    cnn_status status = cnn_writer_open(path, &writer, diag);
+    if (status == CNN_OK)
+        cnn_writer_abandon(writer);
+    return status;
+}
+
+/* That what options ask for can be written, as far as that is known before it is; the gallery's directory is made. */
+static cnn_status prepare_outputs(const cnn_evaluate_options *options, cnn_diag *diag)
+{
+    struct cnn_text page = {0};
+    cnn_status status = options->report ? check_writable(options->report, diag) : CNN_OK;
+    if (status != CNN_OK || !options->gallery)
+        return status;
+    cnn_text_printf(&page, "%s/index.html", options->gallery);
+    status = cnn_make_directories(options->gallery, diag);
+    if (status == CNN_OK)
+        status = page.failed ? cnn_fail_memory(diag, strlen(options->gallery), "a path") : check_writable(page.data, diag);
+    cnn_text_free(&page);
+    return status;
+}
+
 /* What the files of options show is collected in the same pass. */
 static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, struct cnn_samples *samples, cnn_evaluation *e,
                            cnn_diag *diag)
 {
     struct cnn_loss_result sum;
     cnn_status status = cnn_evaluation_new(evaluator, e, diag);
-    if (status == CNN_OK && options->gallery)
-        status = cnn_make_directories(options->gallery, diag);
+    if (status == CNN_OK)
+        status = prepare_outputs(options, diag);
     if (status == CNN_OK && (options->report || options->gallery))
         status = cnn_samples_new(evaluator->dataset, options->gallery ? CNN_GALLERY_SAMPLES : CNN_REPORT_SAMPLES, samples, diag);
     if (status != CNN_OK)

@@ -189,11 +189,12 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
     cnn_safetensors_close(file);
     if (status != CNN_OK)
         return status;
-    /* Health is measured after an epoch's last step, and before its validation, which may be left to do. */
-    size_t step = t->progress.step, measured = step / t->progress.steps_per_epoch;
+    /* Health is measured after an epoch's last step, and before its validation, which may be left to do. A run that ended within an epoch and is prolonged
+     * goes on in that epoch: its row is cut off, for it comes again when the epoch is whole. */
+    size_t step = t->progress.step, logged = t->progress.epochs_logged, measured = step / t->progress.steps_per_epoch;
     if (step == t->steps)
         measured = (step - 1) / t->progress.steps_per_epoch + 1;
-    status = cnn_run_reopen(&t->run, step, t->progress.epochs_logged, measured, diag);
+    status = cnn_run_reopen(&t->run, step, logged < measured ? logged : measured, measured, diag);
     bool goes_on = options->override_count > 0 && t->progress.step < t->steps;
     return status == CNN_OK && goes_on ? write_config(t, diag) : status;
 }

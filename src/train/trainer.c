@@ -6,8 +6,8 @@
 #include "report/report.h"
 #include "train/setup.h"
 
-#define RECENT       5  /* losses that the message about a lost run shows */
-#define REPORT_PAUSE 50 /* times what writing report.html took, until it is written again: of short epochs it skips some */
+#define RECENT       5   /* losses that the message about a lost run shows */
+#define REPORT_PAUSE 0.5 /* seconds until report.html is written again: a browser reads it every few, and epochs may take but milliseconds */
 
 struct trainer {
     const cnn_train_options *options;
@@ -78,27 +78,45 @@ static void warn(struct trainer *r, const char *text)
     r->event.text = NULL;
 }
 
-/* Rewrites report.html. Training does not end because that fails. */
-static void write_report(struct trainer *r, bool running)
+static void warn_of_report(struct trainer *r, const cnn_message *message)
 {
-    double begun = now();
+    struct cnn_text text = {0};
+    cnn_text_printf(&text, "report.html is not up to date");
+    if (message && message->file)
+        cnn_text_printf(&text, ": %s:%zu:%zu", message->file, message->line, message->column);
+    if (message)
+        cnn_text_printf(&text, ": %s", message->text);
+    warn(r, text.failed ? "report.html is not up to date" : text.data);
+    cnn_text_free(&text);
+}
+
+/* Rewrites report.html; end: why a run is over that is not complete. Training does not end because that fails. */
+static void write_report(struct trainer *r, bool running, const char *end)
+{
     struct cnn_report report = {.title = r->t.run.directory,
                                 .directory = r->t.run.directory,
                                 .running = running,
+                                .step = r->t.progress.step,
+                                .end = end,
                                 .model = r->t.model,
                                 .evaluation = r->validated ? &r->t.evaluation : NULL,
                                 .samples = r->validated ? &r->t.samples : NULL};
-    if (running && begun < r->report_due)
+    if (running && now() < r->report_due)
         return;
     cnn_diag *diag = cnn_diag_new();
     cnn_status status = cnn_report_write(r->t.run.report, &report, diag);
-    const cnn_message *message = diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL;
     if (status != CNN_OK && !r->report_failed)
-        warn(r, message ? message->text : "report.html cannot be written");
+        warn_of_report(r, diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL);
     r->report_failed = r->report_failed || status != CNN_OK;
     r->report_open = running;
-    r->report_due = begun + REPORT_PAUSE * (now() - begun);
+    r->report_due = now() + REPORT_PAUSE;
     cnn_diag_free(diag);
+}
+
+/* Every step is done, and the last epoch's validation, too. */
+static bool is_complete(const struct trainer *r)
+{
+    return r->t.progress.step == r->t.steps && r->t.progress.images == 0;
 }
 
 static void announce(struct trainer *r)
@@ -116,10 +134,10 @@ static void announce(struct trainer *r)
     emit(r, CNN_EVENT_START);
     if (r->t.val_split == CNN_SPLIT_TEST)
         warn(r, "validation uses the test images, so best.safetensors is chosen by them; data.val_split sets training images aside instead");
-    if (r->t.progress.step == r->t.steps && r->t.progress.images == 0)
+    if (is_complete(r)) /* its page is, too */
         warn(r, "the run is complete; a larger train.epochs or train.steps would let it go on");
-    if (!r->options->resume)
-        write_report(r, true);
+    else
+        write_report(r, true, NULL);
 }
 
 static bool has_layer(const struct cnn_graph *graph, const char *type)
@@ -265,7 +283,7 @@ static cnn_status finish_epoch(struct trainer *r)
         return status;
     emit(r, CNN_EVENT_EPOCH);
     cnn_health_tell(&r->t.health, tell, r);
-    write_report(r, true);
+    write_report(r, true, NULL);
     return CNN_OK;
 }
 
@@ -305,9 +323,8 @@ static cnn_status run_epoch(struct trainer *r)
 
 static cnn_status run(struct trainer *r)
 {
-    const struct cnn_progress *progress = &r->t.progress;
-    r->first_step = progress->step;
-    while (progress->step < r->t.steps || progress->images > 0) {
+    r->first_step = r->t.progress.step;
+    while (!is_complete(r)) {
         if (stopped(r))
             return interrupt(r);
         cnn_status status = run_epoch(r);
@@ -325,6 +342,14 @@ static cnn_status run(struct trainer *r)
     return CNN_OK;
 }
 
+static const char *newest_error(const cnn_diag *diag)
+{
+    for (size_t i = diag ? cnn_diag_count(diag) : 0; i > 0; i--)
+        if (!cnn_diag_get(diag, i - 1)->warning)
+            return cnn_diag_get(diag, i - 1)->text;
+    return NULL;
+}
+
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
 {
     struct trainer r = {.options = options, .diag = diag, .started = now()};
@@ -333,7 +358,7 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
         announce(&r);
         status = run(&r);
         if (r.report_open)
-            write_report(&r, false);
+            write_report(&r, false, status == CNN_OK ? NULL : newest_error(diag));
     }
     cnn_training_close(&r.t);
     return status;

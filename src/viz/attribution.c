@@ -227,7 +227,10 @@ void cnn_saliency_map(const float *gradient, size_t pixels, size_t channels, flo
 {
     for (size_t i = 0; i < pixels; i++) {
         map[i] = 0;
-        for (size_t c = 0; c < channels; c++)
-            map[i] = fmaxf(map[i], fabsf(gradient[i * channels + c]));
+        for (size_t c = 0; c < channels; c++) {
+            float magnitude = fabsf(gradient[i * channels + c]);
+            if (magnitude > map[i] || isnan(magnitude)) /* and NaN stays */
+                map[i] = magnitude;
+        }
     }
 }

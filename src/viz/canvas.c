@@ -53,13 +53,22 @@ static size_t clip(size_t at, size_t length, size_t limit)
     return length < limit - at ? length : limit - at;
 }
 
+/* Rows y + 1 to y + rows - 1 become what row y is, from column x on. */
+static void repeat_row(struct cnn_canvas *canvas, size_t x, size_t y, size_t columns, size_t rows)
+{
+    const uint8_t *row = canvas->pixels + (y * canvas->width + x) * 3;
+    for (size_t j = 1; j < rows; j++)
+        memcpy(canvas->pixels + ((y + j) * canvas->width + x) * 3, row, columns * 3);
+}
+
 void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, struct cnn_colour colour)
 {
     size_t columns = clip(x, width, canvas->width), rows = clip(y, height, canvas->height);
-    for (size_t j = 0; j < rows; j++) {
-        for (size_t i = 0; i < columns; i++)
-            put_pixel(canvas, x + i, y + j, colour);
-    }
+    if (columns == 0 || rows == 0)
+        return;
+    for (size_t i = 0; i < columns; i++)
+        put_pixel(canvas, x + i, y, colour);
+    repeat_row(canvas, x, y, columns, rows);
 }
 
 void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, size_t thickness, struct cnn_colour colour)
@@ -106,13 +115,14 @@ void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct 
     if (scale == 0)
         return;
     size_t columns = clip(x, SIZE_MAX, canvas->width), rows = clip(y, SIZE_MAX, canvas->height);
-    if (source->width < columns / scale)
+    if (source->width <= columns / scale)
         columns = source->width * scale;
-    if (source->height < rows / scale)
+    if (source->height <= rows / scale)
         rows = source->height * scale;
-    for (size_t j = 0; j < rows && j / scale < source->height; j++) {
-        for (size_t i = 0; i < columns && i / scale < source->width; i++)
+    for (size_t j = 0; columns > 0 && j < rows; j += clip(j, scale, rows)) {
+        for (size_t i = 0; i < columns; i++)
             put_pixel(canvas, x + i, y + j, cnn_canvas_get(source, i / scale, j / scale));
+        repeat_row(canvas, x, y + j, columns, clip(j, scale, rows));
     }
 }
 

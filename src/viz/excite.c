@@ -1,7 +1,7 @@
 /* The input that most excites a channel, by gradient ascent (papers: attribution.h). The exact algorithm, so that it can be repeated elsewhere:
  *
- * Where the model knows its normalisation, pixels of a channel can be low = (0 - mean) / std to high = (1 - mean) / std, and unit is (high - low) / 4; else there
- * are no bounds and unit is 1. Attempt t, from 0, draws from the generator (seed, CNN_STREAM_EXCITE, t). The picture begins at 0, the mean of the training
+ * Where the model has a `data` section it learns from pictures: pixels of a channel can be low = (0 - mean) / std to high = (1 - mean) / std, and unit is
+ * (high - low) / 4. Else, or as long as `normalize: auto` is not known, there are no bounds and unit is 1. Attempt t, from 0, draws from the generator (seed, CNN_STREAM_EXCITE, t). The picture begins at 0, the mean of the training
  * pictures (at the middle of the range where low < 0 < high does not hold), plus normal noise of deviation 0.1 * 2^t * unit, NHWC order, clipped as in step 5.
  * Where t is odd and there are bounds it begins at a colour instead: for each channel low + cnn_rng_uniform * (high - low), drawn before the noise.
  * Then for each step s from 1:
@@ -108,11 +108,13 @@ static void fill_weights(struct ascent *a)
         a->weights[k] /= sum;
 }
 
-static void find_ranges(struct ascent *a, const struct cnn_normalization *n)
+static void find_ranges(struct ascent *a, const cnn_model *model)
 {
-    a->range_count = n->channels > 0 ? n->channels : 1;
+    const struct cnn_normalization *n = &model->normalization;
+    size_t channels = model->has_data ? n->channels : 0;
+    a->range_count = channels > 0 ? channels : 1;
     a->ranges[0] = (struct range){-INFINITY, INFINITY, 1, 0};
-    for (size_t c = 0; c < n->channels; c++) {
+    for (size_t c = 0; c < channels; c++) {
         float low = (0 - n->mean[c]) / n->std[c], high = (1 - n->mean[c]) / n->std[c];
         a->ranges[c] = (struct range){low, high, (high - low) / 4, low < 0 && high > 0 ? 0 : (low + high) / 2};
     }
@@ -220,7 +222,7 @@ cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel, const stru
         status = cnn_gradient_open(model, value, 1, &a.gradient, diag);
     if (status == CNN_OK) {
         fill_weights(&a);
-        find_ranges(&a, &model->normalization);
+        find_ranges(&a, model);
     }
     for (size_t attempt = 0; status == CNN_OK && vanished && attempt < ATTEMPTS; attempt++)
         status = ascend(&a, attempt, stop, &vanished);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/file.h"
 #include "viz/visualize.h"
@@ -29,21 +30,34 @@ static void report(const struct cnn_view *view, const char *path)
         view->options->written(view->options->context, path);
 }
 
-/* Without cnn_file_write's wait for the disk: a picture can be made again, and there may be thousands. */
-static cnn_status write_quickly(const char *path, const struct cnn_text *bytes, cnn_diag *diag)
+/* False and errno on failure. */
+static bool write_whole(const char *path, const struct cnn_text *bytes)
 {
-    remove(path); /* some systems flush a file at once that is written over */
     FILE *file = fopen(path, "wb");
-    bool done = file && fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
+    if (!file)
+        return false;
+    bool done = fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
     int why = errno;
-    if (file && fclose(file) != 0 && done) {
-        done = false;
-        why = errno;
+    if (fclose(file) != 0)
+        return false;
+    errno = why;
+    return done;
+}
+
+/* As cnn_file_write, under another name first, but without its wait for the disk: a picture can be made again, and there may be thousands. The old one is
+ * removed before, as some systems flush a file at once that takes the place of another. */
+static cnn_status write_quickly(struct cnn_view *view, const char *path, const struct cnn_text *bytes, cnn_diag *diag)
+{
+    const char *temporary = cnn_arena_printf(view->arena, "%s.tmp-%ld", path, (long)getpid());
+    if (!temporary)
+        return cnn_fail_memory(diag, strlen(path), "a path");
+    if (write_whole(temporary, bytes)) {
+        unlink(path);
+        if (rename(temporary, path) == 0)
+            return CNN_OK;
     }
-    if (done)
-        return CNN_OK;
-    if (file)
-        remove(path);
+    int why = errno;
+    unlink(temporary);
     return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(why));
 }
 
@@ -55,7 +69,7 @@ cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const
     if (status == CNN_OK)
         status = cnn_canvas_encode(picture, &png, diag);
     if (status == CNN_OK)
-        status = write_quickly(path, &png, diag);
+        status = write_quickly(view, path, &png, diag);
     if (status == CNN_OK)
         report(view, path);
     cnn_text_free(&png);

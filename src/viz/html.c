@@ -153,7 +153,9 @@ cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *pict
 void cnn_html_probability(struct cnn_text *page, float probability)
 {
     double percent = 100 * (double)probability;
-    if (percent > 0 && percent < 0.05)
+    if (isnan(percent))
+        cnn_text_printf(page, "not a number");
+    else if (percent > 0 && percent < 0.05)
         cnn_text_printf(page, "&lt; 0.1 %%");
     else if (percent >= 99.95 && percent < 100)
         cnn_text_printf(page, "&gt; 99.9 %%");

@@ -30,15 +30,16 @@ static void shrink(const struct cnn_image *image, size_t factor, struct cnn_canv
 {
     for (size_t y = 0; y < out->height; y++)
         for (size_t x = 0; x < out->width; x++) {
-            size_t sum[3] = {0, 0, 0}, area = factor * factor;
+            size_t r = 0, g = 0, b = 0, area = factor * factor;
             for (size_t i = 0; i < factor; i++) {
-                const uint8_t *row = image->pixels + ((y * factor + i) * image->width + x * factor) * 3;
-                for (size_t j = 0; j < factor; j++)
-                    for (size_t c = 0; c < 3; c++)
-                        sum[c] += row[j * 3 + c];
+                const uint8_t *p = image->pixels + ((y * factor + i) * image->width + x * factor) * 3;
+                for (size_t j = 0; j < factor; j++, p += 3)
+                    r += p[0], g += p[1], b += p[2];
             }
-            for (size_t c = 0; c < 3; c++)
-                out->pixels[(y * out->width + x) * 3 + c] = (uint8_t)((sum[c] + area / 2) / area);
+            uint8_t *to = out->pixels + (y * out->width + x) * 3;
+            to[0] = (uint8_t)((r + area / 2) / area);
+            to[1] = (uint8_t)((g + area / 2) / area);
+            to[2] = (uint8_t)((b + area / 2) / area);
         }
 }
 

@@ -62,13 +62,38 @@ static cnn_status draw_sheet(struct cnn_view *view, size_t layer, const float *v
     struct cnn_canvas picture = {0};
     char shape[64], title[160], name[80];
     snprintf(title, sizeof title, "%s: %s", cnn_word_cut(node->name, name, sizeof name), cnn_shape_format(node->out, shape, sizeof shape));
-    const struct cnn_sheet_style style = {view->options->palette, view->options->one_scale, rectifies(view, layer), title};
+    bool classes = layer + 1 >= view->model->graph.logits && node->out.c == view->model->class_count;
+    const struct cnn_sheet_style style = {view->options->palette, view->options->one_scale, rectifies(view, layer), title,
+                                          classes ? view->model->classes : NULL};
     cnn_status status = node->out.rank == 3 ? cnn_sheet_maps(values, node->out.c, node->out.h, node->out.w, &style, &picture, summary, diag)
                                             : cnn_sheet_values(values, node->out.c, &style, &picture, summary, diag);
     if (status == CNN_OK)
         status = cnn_view_write_picture(view, cnn_view_stem(view, layer, "-maps"), &picture, diag);
     cnn_canvas_free(&picture);
     return status;
+}
+
+/* Whether the layer's numbers are those of maps, in a row (flatten): a sheet would show them all again. */
+static bool is_row_of_maps(const struct cnn_node *node)
+{
+    return node->input_count == 1 && node->in[0].rank == 3 && node->out.rank == 1 && node->macs == 0 && cnn_shape_count(node->in[0]) == node->out.c;
+}
+
+/* Whether other layers' pictures show the layer's numbers; the page then says which. */
+static bool tell_shown_elsewhere(struct cnn_view *view, size_t layer)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    size_t last = layer;
+    if (view->options->layer_count > 0)
+        return false;
+    while (cnn_story_merged(view, last))
+        last++;
+    if (last > layer)
+        cnn_story_paragraph(view, "Its maps are shown after %s, which changes the same numbers.", cnn_view_node(view, last)->name);
+    else if (is_row_of_maps(node))
+        cnn_story_paragraph(view, "The numbers of %s, in a row: channel by channel, and each row by row.",
+                            node->inputs[0] > 0 ? cnn_view_node(view, node->inputs[0] - 1)->name : "the input");
+    return last > layer || is_row_of_maps(node);
 }
 
 cnn_status cnn_show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag)
@@ -80,13 +105,8 @@ cnn_status cnn_show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag
     struct cnn_sheet_summary summary = {0};
     struct cnn_text caption = {0};
     float *values = NULL;
-    if (view->options->layer_count == 0 && cnn_story_merged(view, layer)) {
-        size_t last = layer + 1;
-        while (cnn_story_merged(view, last))
-            last++;
-        cnn_story_paragraph(view, "Its maps are shown after %s, which changes the same numbers.", cnn_view_node(view, last)->name);
+    if (tell_shown_elsewhere(view, layer))
         return CNN_OK;
-    }
     cnn_status status = stem ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, 0, "a name");
     if (status == CNN_OK)
         status = draw_sheet(view, layer, values, &summary, diag);
@@ -99,6 +119,7 @@ cnn_status cnn_show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag
         cnn_text_printf(&caption, map ? "%zu map%s of %zu x %zu" : "%zu value%s", node->out.c, node->out.c == 1 ? "" : "s", node->out.h, node->out.w);
         cnn_text_printf(&caption, ", from %.4g to %.4g.", (double)range.low, (double)range.high);
         tell_counts(&caption, &summary, map);
+        view->page.failed = view->page.failed || caption.failed;
         cnn_story_figure(view, stem, "%s", caption.data ? caption.data : "");
         if (map)
             cnn_story_numbers(view, values, node->out.c, node->out.h, node->out.w);

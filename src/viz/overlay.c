@@ -6,9 +6,9 @@
 #include "util/diag.h"
 #include "viz/parts.h"
 
-#define BAR_HEIGHT 8
-#define STRIP      (BAR_HEIGHT + CNN_TEXT_HEIGHT + 8) /* below the picture: the scale's bar and its numbers */
-#define ROW_GAP    8
+#define SCALE_GAP 3
+#define STRIP     (SCALE_GAP + CNN_SCALE_HEIGHT + 2) /* below the picture */
+#define ROW_GAP   8
 
 struct overlay {
     const float *map;
@@ -66,17 +66,6 @@ static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour bel
                                mix((2 * grey + below.b) * light, over.b, part)};
 }
 
-static void draw_scale(const struct overlay *o, struct cnn_canvas *canvas, size_t y)
-{
-    char low[CNN_NUMBER_SIZE], high[CNN_NUMBER_SIZE];
-    if (o->range.nan == o->h * o->w) /* nothing that a scale could tell */
-        return;
-    cnn_draw_bar(canvas, 0, y, canvas->width, BAR_HEIGHT, o->palette, o->range);
-    y += BAR_HEIGHT + 3;
-    cnn_canvas_text(canvas, 1, y, 1, CNN_INK, cnn_short_number(o->range.low, low));
-    cnn_draw_text_left_of(canvas, canvas->width, y, CNN_INK, cnn_short_number(o->range.high, high));
-}
-
 cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_canvas *out,
                              cnn_diag *diag)
 {
@@ -95,7 +84,7 @@ cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map,
             cnn_canvas_fill(out, x, y, 1, 1, lay_over(&o, cnn_canvas_get(picture, x, y), value));
         }
     }
-    draw_scale(&o, out, picture->height + 3);
+    cnn_draw_scale(out, 0, picture->height + SCALE_GAP, width, palette, o.range, h * w);
     return CNN_OK;
 }
 

@@ -1,20 +1,14 @@
 /* Pictures side by side: titles, scales, legends, and maps drawn to a picture's size. */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "viz/parts.h"
 #include "viz/visualize.h"
 
-#define GAP   8
-#define LINE  (CNN_TEXT_HEIGHT + 6)
-#define BAR   8 /* height of a scale's colours */
-#define SCALE (BAR + 4 + LINE)
-
-static const struct cnn_colour white = {255, 255, 255}, ink = {27, 31, 36}, rim = {170, 176, 184};
+#define LINE        (CNN_TEXT_HEIGHT + 6)
+#define SCALE_GAP   3
+#define SCALE_WIDTH 160 /* at least, so that its numbers stand apart */
 
 cnn_status cnn_panel_copy(const struct cnn_canvas *picture, struct cnn_canvas *out, cnn_diag *diag)
 {
-    cnn_status status = cnn_canvas_new(picture->width, picture->height, white, out, diag);
+    cnn_status status = cnn_canvas_new(picture->width, picture->height, CNN_PAPER, out, diag);
     if (status == CNN_OK)
         cnn_canvas_put(out, 0, 0, picture, 1);
     return status;
@@ -24,7 +18,7 @@ cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas
 {
     size_t longer = picture->width > picture->height ? picture->width : picture->height;
     size_t scale = longer < CNN_VIEW_SIDE ? CNN_VIEW_SIDE / longer : 1;
-    cnn_status status = cnn_canvas_new(picture->width * scale, picture->height * scale, white, out, diag);
+    cnn_status status = cnn_canvas_new(picture->width * scale, picture->height * scale, CNN_PAPER, out, diag);
     if (status == CNN_OK)
         cnn_canvas_put(out, 0, 0, picture, scale);
     if (factor)
@@ -35,7 +29,7 @@ cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas
 cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_range range, size_t width, size_t height,
                          struct cnn_canvas *out, cnn_diag *diag)
 {
-    cnn_status status = cnn_canvas_new(width, height, white, out, diag);
+    cnn_status status = cnn_canvas_new(width, height, CNN_PAPER, out, diag);
     if (status != CNN_OK)
         return status;
     if (h > height || w > width) { /* more values than pixels: their nearest */
@@ -52,6 +46,14 @@ cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palet
     return CNN_OK;
 }
 
+void cnn_panel_frame(struct cnn_canvas *picture, cnn_shape in, const struct cnn_rectangle *field, struct cnn_colour colour)
+{
+    size_t top = field->begin[0] * picture->height / in.h, left = field->begin[1] * picture->width / in.w;
+    size_t bottom = (field->end[0] * picture->height + in.h - 1) / in.h, right = (field->end[1] * picture->width + in.w - 1) / in.w;
+    if (field->begin[0] < field->end[0])
+        cnn_canvas_frame(picture, left, top, right - left, bottom - top, 3, colour);
+}
+
 cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count, struct cnn_canvas *out, cnn_diag *diag)
 {
     size_t width = 1;
@@ -59,58 +61,30 @@ cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count, s
         size_t text = cnn_canvas_text_width(lines[i].text, 1);
         width = text > width ? text : width;
     }
-    cnn_status status = cnn_canvas_new(width + LINE + 4, count > 0 ? count * LINE : 1, white, out, diag);
+    cnn_status status = cnn_canvas_new(width + LINE + 4, count > 0 ? count * LINE : 1, CNN_PAPER, out, diag);
     for (size_t i = 0; status == CNN_OK && i < count; i++) {
         cnn_canvas_fill(out, 0, i * LINE + 2, LINE - 4, LINE - 4, lines[i].colour);
-        cnn_canvas_text(out, LINE + 2, i * LINE + 3, 1, ink, lines[i].text);
+        cnn_canvas_text(out, LINE + 2, i * LINE + 3, 1, CNN_INK, lines[i].text);
     }
     return status;
 }
 
-/* The ends of the scale as colours are drawn: for SIGNED, zero lies in the middle. */
-static struct cnn_range scale_ends(const struct cnn_panel *panel)
-{
-    struct cnn_range ends = panel->range;
-    if (panel->palette == CNN_PALETTE_SIGNED) {
-        ends.high = fmaxf(fabsf(ends.low), fabsf(ends.high));
-        ends.low = -ends.high;
-    }
-    return ends;
-}
-
-static void draw_scale(struct cnn_canvas *canvas, size_t y, size_t width, const struct cnn_panel *panel)
-{
-    const struct cnn_range ends = scale_ends(panel);
-    char low[32], high[32];
-    for (size_t x = 0; x < width; x++) {
-        float value = width > 1 ? ends.low + (ends.high - ends.low) * (float)x / (float)(width - 1) : ends.low;
-        cnn_canvas_fill(canvas, x, y, 1, BAR, cnn_palette_colour(panel->palette, ends, value));
-    }
-    snprintf(low, sizeof low, "%.3g", (double)ends.low);
-    snprintf(high, sizeof high, "%.3g", (double)ends.high);
-    cnn_canvas_text(canvas, 0, y + BAR + 4, 1, ink, low);
-    cnn_canvas_text(canvas, width - cnn_canvas_text_width(high, 1), y + BAR + 4, 1, ink, high);
-    if (panel->range.nan > 0) {
-        char nan[48];
-        snprintf(nan, sizeof nan, "%zu NaN: magenta", panel->range.nan);
-        cnn_canvas_text(canvas, (width - cnn_canvas_text_width(nan, 1)) / 2, y + BAR + 4, 1, (struct cnn_colour){180, 0, 180}, nan);
-    }
-}
-
 static cnn_status draw_panel(const struct cnn_panel *panel, struct cnn_canvas *out, cnn_diag *diag)
 {
-    size_t title = cnn_canvas_text_width(panel->title, 1), least = panel->scaled ? 160 : 1;
+    size_t title = cnn_canvas_text_width(panel->title, 1), least = panel->values > 0 ? SCALE_WIDTH : 1;
     size_t width = panel->picture.width > title ? panel->picture.width : title;
     width = width > least ? width : least;
-    cnn_status status = cnn_canvas_new(width, LINE + panel->picture.height + (panel->scaled ? GAP + SCALE : 0), white, out, diag);
+    size_t below = panel->values > 0 ? SCALE_GAP + CNN_SCALE_HEIGHT + 2 : 0;
+    cnn_status status = cnn_canvas_new(width, LINE + panel->picture.height + below, CNN_PAPER, out, diag);
     if (status != CNN_OK)
         return status;
-    cnn_canvas_text(out, 0, 0, 1, ink, panel->title);
+    cnn_canvas_text(out, 0, 0, 1, CNN_INK, panel->title);
     cnn_canvas_put(out, 0, LINE, &panel->picture, 1);
     if (!panel->bare)
-        cnn_canvas_frame(out, 0, LINE, panel->picture.width, panel->picture.height, 1, rim);
-    if (panel->scaled)
-        draw_scale(out, LINE + panel->picture.height + GAP / 2, width, panel);
+        cnn_canvas_frame(out, 0, LINE, panel->picture.width, panel->picture.height, 1, CNN_FAINT);
+    if (panel->values > 0)
+        cnn_draw_scale(out, 0, LINE + panel->picture.height + SCALE_GAP, panel->picture.width > least ? panel->picture.width : least, panel->palette,
+                       panel->range, panel->values);
     return CNN_OK;
 }
 
@@ -131,14 +105,19 @@ static cnn_status join(struct cnn_canvas *drawn, size_t count, struct cnn_canvas
 
 cnn_status cnn_panels_write(struct cnn_view *view, const char *stem, const struct cnn_panel *panels, size_t count, cnn_diag *diag)
 {
-    struct cnn_canvas drawn[4] = {{0}, {0}, {0}, {0}}, picture = {0};
+    struct cnn_canvas drawn[4] = {{0}, {0}, {0}, {0}}, joined = {0}, picture = {0};
     cnn_status status = CNN_OK;
     for (size_t i = 0; status == CNN_OK && i < count; i++)
         status = draw_panel(&panels[i], &drawn[i], diag);
     if (status == CNN_OK)
-        status = join(drawn, count, &picture, diag);
+        status = join(drawn, count, &joined, diag);
     if (status == CNN_OK)
+        status = cnn_canvas_new(joined.width + 2 * CNN_SHEET_MARGIN, joined.height + 2 * CNN_SHEET_MARGIN, CNN_PAPER, &picture, diag);
+    if (status == CNN_OK) {
+        cnn_canvas_put(&picture, CNN_SHEET_MARGIN, CNN_SHEET_MARGIN, &joined, 1);
         status = cnn_view_write_picture(view, stem, &picture, diag);
+    }
+    cnn_canvas_free(&joined);
     cnn_canvas_free(&picture);
     for (size_t i = 0; i < count; i++)
         cnn_canvas_free(&drawn[i]);

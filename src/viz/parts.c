@@ -11,6 +11,7 @@
 #define NUMBER_LENGTH 6
 #define LINE_HEIGHT   (CNN_TEXT_HEIGHT + 5)
 #define SCALE_WIDTH   200
+#define BAR_HEIGHT    (CNN_SCALE_HEIGHT - 3 - CNN_TEXT_HEIGHT)
 
 /* 1.2e-07 to 1.2e-7. */
 static void shorten_exponent(char *number)
@@ -58,13 +59,29 @@ void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct
     cnn_canvas_text(canvas, x > width ? x - width : 0, y, 1, colour, text);
 }
 
+void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, cnn_palette palette, struct cnn_range range, size_t count)
+{
+    char low[CNN_NUMBER_SIZE], high[CNN_NUMBER_SIZE], nan[32] = "";
+    if (range.nan == count)
+        return;
+    cnn_draw_bar(canvas, x, y, width, BAR_HEIGHT, palette, range);
+    y += BAR_HEIGHT + 3;
+    cnn_canvas_text(canvas, x, y, 1, CNN_INK, cnn_short_number(range.low, low));
+    cnn_draw_text_left_of(canvas, x + width + 1, y, CNN_INK, cnn_short_number(range.high, high));
+    if (range.nan > 0)
+        snprintf(nan, sizeof nan, "%zu NaN", range.nan);
+    size_t ends = 2 * cnn_canvas_text_width("-1.2e-10", 1), middle = cnn_canvas_text_width(nan, 1);
+    if (width >= ends + middle)
+        cnn_canvas_text(canvas, x + (width - middle) / 2, y, 1, CNN_ALERT, nan);
+}
+
 static bool has_text(const char *text)
 {
     return text && *text;
 }
 
 /* The scale on one line: number, bar, number. */
-static void draw_scale(struct cnn_canvas *canvas, size_t y, const struct cnn_sheet_head *head)
+static void draw_scale_line(struct cnn_canvas *canvas, size_t y, const struct cnn_sheet_head *head)
 {
     char low[CNN_NUMBER_SIZE], high[CNN_NUMBER_SIZE];
     size_t x = CNN_SHEET_MARGIN;
@@ -107,7 +124,7 @@ cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size
         y += LINE_HEIGHT;
     }
     if (head->range)
-        draw_scale(out, y, head);
+        draw_scale_line(out, y, head);
     *top = below;
     return CNN_OK;
 }

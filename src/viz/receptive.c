@@ -80,13 +80,8 @@ struct frame {
 /* The frames drawn on picture, which shows the whole input of the network; the largest first. */
 static void draw_frames(struct cnn_canvas *picture, cnn_shape in, const struct frame *frames, size_t count)
 {
-    for (size_t i = count; i-- > 0;) {
-        const struct cnn_rectangle *f = &frames[i].field;
-        size_t top = f->begin[0] * picture->height / in.h, bottom = f->end[0] * picture->height / in.h;
-        size_t left = f->begin[1] * picture->width / in.w, right = f->end[1] * picture->width / in.w;
-        if (f->begin[0] < f->end[0])
-            cnn_canvas_frame(picture, left, top, right - left, bottom - top, 3, frames[i].colour);
-    }
+    for (size_t i = count; i-- > 0;)
+        cnn_panel_frame(picture, in, &frames[i].field, frames[i].colour);
 }
 
 /* On what the network sees, and on the picture where that is another one. */

@@ -6,9 +6,10 @@
 
 struct cnn_sheet_style {
     cnn_palette palette;
-    bool one_scale;    /* all maps on one scale, else each on its own */
-    bool mark_dead;    /* the layer rectifies: a map that is zero everywhere is called dead, else constant maps are just constant */
-    const char *title; /* above; NULL: none */
+    bool one_scale;           /* all maps on one scale, else each on its own */
+    bool mark_dead;           /* the layer rectifies: a map that is zero everywhere is called dead, else constant maps are just constant */
+    const char *title;        /* above; NULL: none */
+    const char *const *names; /* of flat values that are drawn as bars, one each; NULL: their numbers */
 };
 
 /* Counts for captions. */
@@ -25,7 +26,7 @@ cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w, c
 cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_range range, size_t side, struct cnn_canvas *out,
                          cnn_diag *diag);
 
-/* Flat values (dense layers): numbered bars where there are few, else a grid of cells. */
+/* Flat values (dense layers): bars with numbers or names where there are few, else a grid of cells. */
 cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_sheet_style *style, struct cnn_canvas *out,
                             struct cnn_sheet_summary *summary, cnn_diag *diag);
 

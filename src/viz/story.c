@@ -23,7 +23,7 @@ const char *cnn_story_percent(double share)
     static _Thread_local char buffers[4][16];
     static _Thread_local size_t next;
     char *buffer = buffers[next++ % 4];
-    snprintf(buffer, sizeof buffers[0], "%.1f %%", 100 * share);
+    snprintf(buffer, sizeof buffers[0], isnan(share) ? "no number" : "%.1f %%", 100 * share);
     return buffer;
 }
 
@@ -65,6 +65,15 @@ void cnn_story_figure(struct cnn_view *view, const char *stem, const char *forma
     cnn_text_printf(page, "</figure>\n");
 }
 
+/* Without the signs of zero and of NaN, which say nothing. */
+static void tell_number(struct cnn_text *page, float value)
+{
+    if (isnan(value))
+        cnn_text_printf(page, "<td class=\"n\">nan</td>");
+    else
+        cnn_text_printf(page, "<td class=\"n\">%.4g</td>", value == 0 ? 0 : (double)value);
+}
+
 void cnn_story_numbers(struct cnn_view *view, const float *values, size_t c, size_t h, size_t w)
 {
     struct cnn_text *page = &view->page;
@@ -76,8 +85,7 @@ void cnn_story_numbers(struct cnn_view *view, const float *values, size_t c, siz
         for (size_t i = 0; i < h; i++) {
             cnn_text_printf(page, "<tr>");
             for (size_t j = 0; j < w; j++)
-                cnn_text_printf(page, isnan(values[(k * h + i) * w + j]) ? "<td class=\"n\">nan</td>" : "<td class=\"n\">%.4g</td>",
-                                (double)values[(k * h + i) * w + j]);
+                tell_number(page, values[(k * h + i) * w + j]);
             cnn_text_printf(page, "</tr>\n");
         }
         cnn_text_printf(page, "</table>\n");

@@ -9,6 +9,7 @@
 #define BAR_STEP    13 /* from one bar to the next */
 #define BAR_HEIGHT  9
 #define BARS_WIDTH  400
+#define NAME_BYTES  32   /* of a bar's name */
 #define MOST_LARGE  2048 /* values up to which cells are large */
 #define LABEL_ABOVE (CNN_TEXT_HEIGHT + 2)
 
@@ -33,21 +34,40 @@ static void draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_r
     cnn_canvas_fill(canvas, x + (end < zero ? end : zero), y, end < zero ? zero - end : end - zero, BAR_HEIGHT, colour);
 }
 
-static cnn_status draw_bars(const float *values, size_t count, struct cnn_sheet_head *head, struct cnn_range range, struct cnn_canvas *out,
-                            cnn_diag *diag)
+/* What stands before bar i: its number, or its name, cut where it is long. */
+static const char *label_of(const char *const *names, size_t i, char text[NAME_BYTES])
 {
-    char text[32];
-    size_t top, labels = cnn_canvas_text_width("00", 1) + 4, numbers = cnn_canvas_text_width("-1.2345e-38", 1) + 6;
+    if (names)
+        return cnn_word_cut(names[i], text, NAME_BYTES);
+    snprintf(text, NAME_BYTES, "%zu", i);
+    return text;
+}
+
+static size_t widest_label(const char *const *names, size_t count)
+{
+    char text[NAME_BYTES];
+    size_t widest = cnn_canvas_text_width("00", 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t width = cnn_canvas_text_width(label_of(names, i, text), 1);
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
+static cnn_status draw_bars(const float *values, size_t count, const char *const *names, struct cnn_sheet_head *head, struct cnn_range range,
+                            struct cnn_canvas *out, cnn_diag *diag)
+{
+    char text[NAME_BYTES];
+    size_t top, labels = widest_label(names, count) + 4, numbers = cnn_canvas_text_width("-1.2345e-38", 1) + 6;
     cnn_status status = cnn_sheet_begin(head, labels + BARS_WIDTH + numbers, count * BAR_STEP, out, &top, diag);
     if (status != CNN_OK)
         return status;
     size_t x = CNN_SHEET_MARGIN + labels;
     for (size_t i = 0; i < count; i++) {
         size_t y = top + i * BAR_STEP;
-        snprintf(text, sizeof text, "%zu", i);
-        cnn_draw_text_left_of(out, x - 4, y + 1, CNN_INK, text);
+        cnn_draw_text_left_of(out, x - 4, y + 1, CNN_INK, label_of(names, i, text));
         draw_bar(out, x, y, range, values[i]);
-        snprintf(text, sizeof text, "%.5g", values[i] == 0 ? 0.0 : (double)values[i]);
+        snprintf(text, sizeof text, isnan(values[i]) ? "nan" : "%.5g", values[i] == 0 ? 0.0 : (double)values[i]); /* no signs of zero and NaN */
         cnn_canvas_text(out, x + BARS_WIDTH + 6, y + 1, 1, CNN_INK, text);
     }
     size_t zero = place(0, fmin(range.low, 0), fmax(range.high, 0), BARS_WIDTH);
@@ -103,7 +123,7 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
     if (status != CNN_OK)
         return status;
     struct cnn_range range = cnn_range_of(values, count);
-    status = count <= MOST_BARS ? draw_bars(values, count, &head, range, out, diag) : draw_grid(values, count, &head, range, out, diag);
+    status = count <= MOST_BARS ? draw_bars(values, count, style->names, &head, range, out, diag) : draw_grid(values, count, &head, range, out, diag);
     if (status != CNN_OK || !summary)
         return status;
     counted.nan = range.nan;

@@ -200,10 +200,11 @@ static cnn_status prepare(struct cnn_view *view, cnn_diag *diag)
     view->kinds = options->kinds ? options->kinds : default_kinds(view);
     view->label = CNN_NO_INDEX;
     view->target = CNN_NO_INDEX;
-    view->main_layer = cnn_gradcam_value(view->model, &value, NULL) == CNN_OK ? value - 1 : CNN_NO_INDEX;
-    if (!view->chosen)
+    cnn_status status = cnn_gradcam_value(view->model, &value, NULL); /* CNN_INVALID: there is no map */
+    view->main_layer = status == CNN_OK ? value - 1 : CNN_NO_INDEX;
+    if (!view->chosen || status == CNN_FAILED)
         return cnn_fail_memory(diag, 0, "a list of layers");
-    cnn_status status = check_layers(view, diag);
+    status = check_layers(view, diag);
     if (status == CNN_OK)
         status = check_kinds(view, diag);
     if (status == CNN_OK)

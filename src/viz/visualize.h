@@ -60,10 +60,10 @@ cnn_status cnn_view_values(struct cnn_view *view, size_t layer, float **values, 
 struct cnn_panel {
     struct cnn_canvas picture;
     const char *title;
-    bool bare; /* without a rim: a legend, or what has a scale of its own */
-    bool scaled;
-    cnn_palette palette;
+    bool bare;     /* without a rim: a legend, or what has a scale of its own */
+    size_t values; /* numbers that it shows, of this range, whose scale is drawn; 0: none */
     struct cnn_range range;
+    cnn_palette palette;
 };
 /* At most four; four stand two by two. */
 cnn_status cnn_panels_write(struct cnn_view *view, const char *stem, const struct cnn_panel *panels, size_t count, cnn_diag *diag);
@@ -74,6 +74,12 @@ cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palet
 /* picture, crisp and enlarged by a whole factor to at most about CNN_VIEW_SIDE. */
 cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas *out, size_t *factor, cnn_diag *diag);
 cnn_status cnn_panel_copy(const struct cnn_canvas *picture, struct cnn_canvas *out, cnn_diag *diag);
+/* Pixels of the network's input: rows begin[0] to end[0] - 1, columns alike; none where begin == end. */
+struct cnn_rectangle {
+    size_t begin[2], end[2];
+};
+/* The rectangle framed on picture, which shows the whole input. */
+void cnn_panel_frame(struct cnn_canvas *picture, cnn_shape in, const struct cnn_rectangle *field, struct cnn_colour colour);
 /* Colours and what they stand for, a line each. */
 struct cnn_legend_line {
     struct cnn_colour colour;
@@ -112,11 +118,8 @@ struct cnn_kernel_view {
 };
 bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out);
 
-/* The pixels of the network's input that can change the value at (row, column) of a value's map: rows begin[0] to end[0] - 1, columns alike; nothing
- * where begin == end (the windows lie on padding alone). The smallest rectangle that holds them: strides and dilation can leave gaps in it. */
-struct cnn_rectangle {
-    size_t begin[2], end[2];
-};
+/* The pixels that can change the value at (row, column) of a value's map; none where the windows lie on padding alone. The smallest rectangle that holds
+ * them: strides and dilation can leave gaps in it. */
 cnn_status cnn_receptive_field(const struct cnn_graph *graph, size_t value, size_t row, size_t column, struct cnn_rectangle *out, cnn_diag *diag);
 
 #endif
