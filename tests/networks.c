@@ -3,8 +3,11 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -61,4 +64,43 @@ size_t network_tensor(const cnn_model *model, const char *name)
             return i;
     fail_msg("no tensor '%s'", name);
     return 0;
+}
+
+int network_run_each(char **argv)
+{
+    int failed = 0;
+    for (size_t i = 0; cnn_kernels_at(i); i++) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("CNN_CPU", cnn_kernels_at(i)->name, 1);
+            execv("/proc/self/exe", argv);
+            _exit(1);
+        }
+        int status = 1;
+        waitpid(child, &status, 0);
+        failed += status != 0;
+    }
+    return failed;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)); at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' '))
+            return true;
+    return false;
+}
+
+void network_expect_types(const char *const *types, size_t count, const char *what)
+{
+    for (size_t t = 0; t < cnn_layer_type_count; t++) {
+        const char *type = cnn_layer_types[t]->variant.name;
+        bool found = false;
+        for (size_t i = 0; i < count && !found; i++)
+            found = has_word(types[i], type);
+        if (!found)
+            fail_msg("layer type '%s' has no %s case", type, what);
+    }
 }

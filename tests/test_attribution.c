@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -450,30 +448,11 @@ static int run_all(const char *kernels, bool fastest)
     return failed;
 }
 
-/* The kernels are chosen once in a process, so each instruction set gets a process of its own. */
-static int run_each(char **argv)
-{
-    int failed = 0;
-    for (size_t i = 0; cnn_kernels_at(i); i++) {
-        fflush(NULL);
-        pid_t child = fork();
-        if (child == 0) {
-            setenv("CNN_CPU", cnn_kernels_at(i)->name, 1);
-            execv("/proc/self/exe", argv);
-            _exit(1);
-        }
-        int status = 1;
-        waitpid(child, &status, 0);
-        failed += status != 0;
-    }
-    return failed;
-}
-
 int main(int argc, char **argv)
 {
     (void)argc;
     const char *kernels = getenv("CNN_CPU"), *fastest = "";
     for (size_t i = 0; cnn_kernels_at(i); i++)
         fastest = cnn_kernels_at(i)->name;
-    return (kernels ? run_all(kernels, strcmp(kernels, fastest) == 0) : run_each(argv)) != 0;
+    return (kernels ? run_all(kernels, strcmp(kernels, fastest) == 0) : network_run_each(argv)) != 0;
 }

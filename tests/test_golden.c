@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "model/model.h"
+#include "networks.h"
 #include "util/file.h"
 
 static const char *folder = "tests/golden/layers";
@@ -200,29 +199,10 @@ static int run_all(const char *kernels)
     return failed;
 }
 
-/* The kernels are chosen once in a process, so each instruction set gets a process of its own. */
-static int run_each(char **argv)
-{
-    int failed = 0;
-    for (size_t i = 0; cnn_kernels_at(i); i++) {
-        fflush(NULL);
-        pid_t child = fork();
-        if (child == 0) {
-            setenv("CNN_CPU", cnn_kernels_at(i)->name, 1);
-            execv("/proc/self/exe", argv);
-            _exit(1);
-        }
-        int status = 1;
-        waitpid(child, &status, 0);
-        failed += status != 0;
-    }
-    return failed;
-}
-
 int main(int argc, char **argv)
 {
     if (!getenv("CNN_CPU"))
-        return run_each(argv) != 0;
+        return network_run_each(argv) != 0;
     if (argc > 1)
         folder = argv[1];
     find_cases();

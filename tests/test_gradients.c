@@ -230,26 +230,13 @@ static void test_backward_agrees_with_differences(void **state)
     compare_with_differences(*state, false);
 }
 
-static bool has_word(const char *words, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = words; (at = strstr(at, word)); at += length)
-        if ((at == words || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' '))
-            return true;
-    return false;
-}
-
 static void test_every_layer_type_has_a_case(void **state)
 {
+    const char *types[sizeof cases / sizeof *cases];
     (void)state;
-    for (size_t t = 0; t < cnn_layer_type_count; t++) {
-        const char *type = cnn_layer_types[t]->variant.name;
-        bool found = false;
-        for (size_t i = 0; i < sizeof cases / sizeof *cases && !found; i++)
-            found = has_word(cases[i].types, type);
-        if (!found)
-            fail_msg("layer type '%s' has no gradient case", type);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        types[i] = cases[i].types;
+    network_expect_types(types, sizeof cases / sizeof *cases, "gradient");
 }
 
 int main(void)
