@@ -3,7 +3,6 @@
  * second-level cache. The product of point p is written over the inputs of point p - 1, which are done with. */
 #include "kernels/vector/winograd.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/vector/ops.h"
@@ -36,12 +35,7 @@ static bool worth_it(size_t h, size_t w)
 
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
 {
-    static int off = -1;
-    if (off < 0) {
-        const char *word = getenv("CNN_WINOGRAD");
-        off = word && strcmp(word, "0") == 0;
-    }
-    return !off && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
+    return !c->direct && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
            c->groups == 1 && c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 && c->in_c % VLEN == 0 && c->out_c % VLEN == 0 &&
            c->in_c >= MIN_CHANNELS && c->out_c >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
 }
