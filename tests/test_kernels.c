@@ -96,6 +96,12 @@ static void check_near(const char *what, const float *got, const float *want, si
     assert_floats_near(what, got, want, size, 1e-5);
 }
 
+/* Winograd's transforms round more. */
+static void check_roughly(const char *what, const float *got, const float *want, size_t size)
+{
+    assert_floats_near(what, got, want, size, 1e-4);
+}
+
 static void conv_results_check(check_floats *check, const char *label, struct conv_result got, struct conv_result want, struct conv_sizes size,
                                size_t out_c)
 {
@@ -125,7 +131,7 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
                  c->dilation_h, c->dilation_w, c->pad_top, c->pad_left, c->groups, (int)c->padding_mode, (int)activation.kind);
         cnn_parallel_set_threads(thread_counts[0]);
         struct conv_result one = conv_run(k, c, n, activation, with_bias);
-        conv_results_check(check_near, label, one, want, size, c->out_c);
+        conv_results_check(c->direct ? check_near : check_roughly, label, one, want, size, c->out_c);
         for (size_t t = 1; t < sizeof thread_counts / sizeof *thread_counts; t++) {
             cnn_parallel_set_threads(thread_counts[t]);
             struct conv_result more = conv_run(k, c, n, activation, with_bias);
@@ -156,7 +162,8 @@ static struct cnn_conv conv_square(size_t in, size_t in_c, size_t out_c, size_t 
                              .dilation_w = dilation,
                              .pad_top = pad,
                              .pad_left = pad,
-                             .groups = groups};
+                             .groups = groups,
+                             .direct = true};
 }
 
 static void test_conv_when_usual_networks(void **state)
@@ -191,7 +198,8 @@ static void test_conv_when_geometry_is_random(void **state)
                              .stride_w = 1 + pick(&random, 3),
                              .dilation_h = 1 + pick(&random, 2),
                              .dilation_w = 1 + pick(&random, 2),
-                             .groups = 1};
+                             .groups = 1,
+                             .direct = true};
         unsigned grouping = pick(&random, 4);
         if (grouping == 1) { /* depthwise */
             c.groups = c.in_c;
@@ -213,6 +221,36 @@ static void test_conv_when_geometry_is_random(void **state)
         struct cnn_activation activation = {.kind = (enum cnn_activation_kind)pick(&random, CNN_ACT_SOFTMAX), .slope = 0.1f};
         conv_check(&c, 1 + pick(&random, 5), activation, pick(&random, 4) != 0);
         i++;
+    }
+}
+
+/* Maps that tiles of 4 x 4 fit and do not fit, every padding, few and many channels, more images than a block or a chunk holds. */
+static void test_conv_when_winograd_applies(void **state)
+{
+    (void)state;
+    static const size_t cases[][7] = {/* n, height, width, channels in and out, padding */
+                                      {1, 8, 8, 16, 16, 1, 1},   {2, 7, 9, 32, 16, 1, 1},    {3, 4, 4, 64, 48, 1, 1},
+                                      {2, 13, 12, 48, 32, 0, 0}, {1, 6, 5, 16, 32, 2, 2},    {2, 14, 14, 144, 160, 1, 1},
+                                      {70, 4, 8, 32, 32, 1, 1},  {2, 10, 11, 16, 272, 2, 0}, {33, 8, 8, 16, 64, 0, 1}};
+    static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_SILU};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t *k = cases[i];
+        struct cnn_conv c = {.in_h = k[1],
+                             .in_w = k[2],
+                             .in_c = k[3],
+                             .out_h = k[1] + 2 * k[5] - 2,
+                             .out_w = k[2] + k[6] + 1 - 2, /* one column of padding on the right */
+                             .out_c = k[4],
+                             .kernel_h = 3,
+                             .kernel_w = 3,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = 1,
+                             .dilation_w = 1,
+                             .pad_top = k[5],
+                             .pad_left = k[6],
+                             .groups = 1};
+        conv_check(&c, k[0], (struct cnn_activation){activations[i % 4], 0.1f}, i % 3 != 0);
     }
 }
 
@@ -467,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_conv_ref_gradients_when_linear),
         cmocka_unit_test(test_conv_when_usual_networks),
         cmocka_unit_test(test_conv_when_geometry_is_random),
+        cmocka_unit_test(test_conv_when_winograd_applies),
         cmocka_unit_test(test_average_pool_divisor_when_ceil_mode),
         cmocka_unit_test(test_max_pool_choice_when_ties_and_nan),
         cmocka_unit_test(test_pool_when_global),

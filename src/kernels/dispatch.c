@@ -19,6 +19,7 @@ static pthread_once_t decided = PTHREAD_ONCE_INIT;
 static const struct cnn_kernels *tables[MAX_TABLES + 1]; /* those this CPU runs, from slow to fast, then NULL */
 static const struct cnn_kernels *chosen;
 static char message[192];
+static bool winograd = true;
 
 static void tables_find(void)
 {
@@ -41,7 +42,13 @@ static void tables_find(void)
 static void table_choose(void)
 {
     tables_find();
-    const char *name = getenv("CNN_CPU");
+    const char *name = getenv("CNN_CPU"), *answer = getenv("CNN_WINOGRAD");
+    if (answer && *answer && strcmp(answer, "0") != 0 && strcmp(answer, "1") != 0) {
+        chosen = NULL;
+        snprintf(message, sizeof message, "CNN_WINOGRAD is '%.40s'; it can be 0 or 1", answer);
+        return;
+    }
+    winograd = !answer || strcmp(answer, "0") != 0;
     if (!name || !*name)
         return;
     chosen = NULL;
@@ -64,6 +71,12 @@ const struct cnn_kernels *cnn_kernels(void)
 const char *cnn_kernels_error(void)
 {
     return cnn_kernels() ? NULL : message;
+}
+
+bool cnn_winograd_wanted(void)
+{
+    pthread_once(&decided, table_choose);
+    return winograd;
 }
 
 const struct cnn_kernels *cnn_kernels_at(size_t i)

@@ -56,6 +56,8 @@ struct cnn_conv {
     size_t pad_top, pad_left;
     size_t groups; /* divides in_c and out_c; depthwise: groups == in_c, out_c = in_c * multiplier */
     enum cnn_padding_mode padding_mode;
+    bool
+        direct; /* every output is one plain sum; else 3x3 convolutions may go by Winograd's algorithm, whose error is about 1e-5 of the largest value */
 };
 
 struct cnn_pool {
@@ -125,6 +127,9 @@ struct cnn_kernels {
 /* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none that this build and CPU have (cnn_kernels_error says why). */
 const struct cnn_kernels *cnn_kernels(void);
 const char *cnn_kernels_error(void);
+
+/* Whether networks use Winograd's algorithm: yes, unless the environment variable CNN_WINOGRAD is 0. */
+bool cnn_winograd_wanted(void);
 
 /* Every table that this CPU can run, for tests: cnn_kernels_at(0) is ref; NULL past the last. */
 const struct cnn_kernels *cnn_kernels_at(size_t i);

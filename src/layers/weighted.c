@@ -242,10 +242,23 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
     node->window.border = (enum cnn_padding_mode)window->padding_mode;
     const struct cnn_axis *rows = &sliding.axis[0], *columns = &sliding.axis[1];
     const struct cnn_conv conv = {
-        rows->in,     columns->in,     node->in[0].c,  rows->out,
-        columns->out, filters,         rows->kernel,   columns->kernel,
-        rows->stride, columns->stride, rows->dilation, columns->dilation,
-        rows->before, columns->before, groups,         (enum cnn_padding_mode)window->padding_mode,
+        rows->in,
+        columns->in,
+        node->in[0].c,
+        rows->out,
+        columns->out,
+        filters,
+        rows->kernel,
+        columns->kernel,
+        rows->stride,
+        columns->stride,
+        rows->dilation,
+        columns->dilation,
+        rows->before,
+        columns->before,
+        groups,
+        (enum cnn_padding_mode)window->padding_mode,
+        !cnn_winograd_wanted(),
     };
     const size_t dims[4] = {filters, conv.in_c / groups, conv.kernel_h, conv.kernel_w};
     return cnn_weighted_infer(node, settings, &conv, &sliding, 4, dims, arena, diag);

@@ -5,6 +5,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
 /* The correlation of one phase; false where it has no pixels. */
@@ -101,6 +102,10 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n,
                                           float *scratch)
 {
     (void)w;
+    if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
+        CNN_ISA_NAME(cnn_winograd_backward_data)(conv, n, dy, packed, dx, scratch);
+        return;
+    }
     struct cnn_conv c = *conv, whole;
     packed += CNN_ISA_NAME(cnn_conv_forward_floats)(conv);
     if (!unpadded(&c, &whole)) {

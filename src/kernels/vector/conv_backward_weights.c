@@ -7,6 +7,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
 #define BLOCK_MAX      ((size_t)1024)    /* window positions of a block */
@@ -225,6 +226,10 @@ static void reduce_bias(const struct weights_gradient *k)
 void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
                                              float *scratch)
 {
+    if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
+        CNN_ISA_NAME(cnn_winograd_backward_weights)(c, n, x, dy, dw, db, scratch);
+        return;
+    }
     struct weights_gradient k = plan(c, n);
     k.a = k.swapped ? dy : x;
     k.b = k.swapped ? x : dy;

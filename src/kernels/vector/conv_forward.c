@@ -4,6 +4,7 @@
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
 #include "kernels/vector/ops.h"
+#include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
 /* Window positions of one block: at least this many, so that a panel of weights is used often for each time that it is read; at most this many, so
@@ -96,6 +97,10 @@ void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const fl
                                     struct cnn_activation activation, float *y, float *scratch)
 {
     (void)w;
+    if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
+        CNN_ISA_NAME(cnn_winograd_forward)(c, n, x, packed, bias, activation, y, scratch);
+        return;
+    }
     struct cnn_correlation k = forward_plan(c, n);
     k.x = x;
     k.packed = packed;
@@ -113,6 +118,8 @@ size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n
 
 size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
+    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
+        return CNN_ISA_NAME(cnn_winograd_scratch_floats)(c, n);
     size_t forward = CNN_ISA_NAME(cnn_conv_forward_scratch)(c, n), data = CNN_ISA_NAME(cnn_conv_backward_data_scratch)(c, n);
     size_t weights = CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(c, n), most = forward > data ? forward : data;
     return most > weights ? most : weights;

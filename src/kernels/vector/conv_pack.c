@@ -3,6 +3,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
 struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel, size_t stride, size_t dilation, size_t pad)
@@ -96,6 +97,8 @@ size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
 
 size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
 {
+    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
+        return CNN_ISA_NAME(cnn_winograd_packed_floats)(c, backward);
     size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c), taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (!backward)
         return forward;
@@ -106,6 +109,10 @@ size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backw
 
 void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed)
 {
+    if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
+        CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, packed);
+        return;
+    }
     bool by_channel = cnn_conv_by_channel(c);
     size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups, group_out = c->out_c / groups;
     ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w, filter = taps * (ptrdiff_t)group_in;

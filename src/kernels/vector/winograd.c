@@ -1,0 +1,240 @@
+/* The forward pass and the gradient of the data, which is the same correlation of dy with the kernels turned round (winograd.h). One task is a block
+ * of tiles: their inputs are transformed, 36 products with the transformed weights follow, and the outputs are transformed back, all within the
+ * second-level cache. The product of point p is written over the inputs of point p - 1, which are done with. */
+#include "kernels/vector/winograd.h"
+
+#include <string.h>
+
+#include "kernels/vector/ops.h"
+#include "kernels/vector/windows.h"
+#include "kernels/vector/winograd_tile.h"
+#include "util/parallel.h"
+
+#define BLOCK_FLOATS ((size_t)80 << 10) /* of one block's slots */
+#define BLOCK_TILES  ((size_t)32)
+#define MIN_CHANNELS ((size_t)16)
+
+struct winograd {
+    struct cnn_tiles in, out; /* the same tiles over x, with a border of 1, and over y */
+    size_t block, blocks, slot;
+    const float *x, *packed, *bias, *zeros;
+    struct cnn_activation activation;
+    float *y, *scratch;
+};
+
+static size_t tiles_along(size_t size)
+{
+    return cnn_size_divide_up(size, 4);
+}
+
+/* Whether tiles take clearly fewer products than the direct sum, where the last ones reach beyond the image. */
+static bool worth_it(size_t h, size_t w)
+{
+    return tiles_along(h) * tiles_along(w) * CNN_POINTS * 2 <= h * w * 9;
+}
+
+bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
+{
+    return !c->direct && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
+           c->groups == 1 && c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 && c->in_c % VLEN == 0 && c->out_c % VLEN == 0 &&
+           c->in_c >= MIN_CHANNELS && c->out_c >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
+}
+
+static size_t packed_floats(size_t in_c, size_t out_c)
+{
+    return cnn_size_times(CNN_POINTS, cnn_size_times(in_c, cnn_packed_columns(out_c)));
+}
+
+size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward)
+{
+    size_t forward = packed_floats(c->in_c, c->out_c);
+    return backward ? cnn_size_plus(forward, packed_floats(c->out_c, c->in_c)) : forward;
+}
+
+struct packing {
+    const float *w;
+    float *to;
+    size_t in_c, out_c; /* of the correlation */
+    size_t in_step, out_step;
+    bool turned;
+};
+
+static void weights_line(const vfloat g[3], vfloat o[6])
+{
+    vfloat sum = g[0] + g[2], near = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), middle = g[1] * (1.0f / 12);
+    o[0] = g[0] * 0.25f;
+    o[1] = (sum + g[1]) * (-1.0f / 6);
+    o[2] = (sum - g[1]) * (-1.0f / 6);
+    o[3] = near + middle;
+    o[4] = near - middle;
+    o[5] = g[2];
+}
+
+/* VLEN filters of one input channel: to[p * point] = G g G'. */
+static void pack_vector(const struct packing *p, const float *from, size_t point, float *to)
+{
+    vfloat g[9], half[3][6];
+    for (size_t f = 0; f < VLEN; f++)
+        for (size_t k = 0; k < 9; k++)
+            g[k][f] = from[f * p->out_step + (p->turned ? 8 - k : k)];
+    for (size_t j = 0; j < 3; j++) {
+        vfloat column[3] = {g[j], g[3 + j], g[6 + j]};
+        weights_line(column, half[j]);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        vfloat row[3] = {half[0][i], half[1][i], half[2][i]}, o[6];
+        weights_line(row, o);
+        for (size_t j = 0; j < 6; j++)
+            vstore(to + (i * 6 + j) * point, o[j]);
+    }
+}
+
+/* Task: VLEN filters. */
+static void pack_filters(void *context, size_t task, size_t thread)
+{
+    const struct packing *p = context;
+    size_t filter = task * VLEN, panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
+    (void)thread;
+    for (size_t i = 0; i < p->in_c; i++)
+        pack_vector(p, p->w + filter * p->out_step + i * p->in_step, p->in_c * p->out_c, p->to + panel * p->in_c + i * width + filter - panel);
+}
+
+void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed)
+{
+    struct packing p = {w, packed, c->in_c, c->out_c, 9, 9 * c->in_c, false};
+    cnn_parallel_for(c->out_c / VLEN, pack_filters, &p);
+    if (!backward)
+        return;
+    p = (struct packing){w, packed + packed_floats(c->in_c, c->out_c), c->out_c, c->in_c, 9 * c->in_c, 9, true};
+    cnn_parallel_for(c->in_c / VLEN, pack_filters, &p);
+}
+
+static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
+{
+    size_t rows = tiles_along(backward ? c->in_h : c->out_h), columns = tiles_along(backward ? c->in_w : c->out_w);
+    struct winograd k = {
+        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows, columns},
+        .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
+    };
+    if (backward) {
+        k.in = (struct cnn_tiles){n, c->out_h, c->out_w, c->out_c, 2 - (ptrdiff_t)c->pad_top, 2 - (ptrdiff_t)c->pad_left, rows, columns};
+        k.out = (struct cnn_tiles){n, c->in_h, c->in_w, c->in_c, 0, 0, rows, columns};
+    }
+    size_t tiles = cnn_tiles_count(&k.in), channels = c->in_c > c->out_c ? c->in_c : c->out_c;
+    size_t fitting = BLOCK_FLOATS / ((CNN_POINTS + 1) * channels) / 8 * 8, wanted = cnn_size_divide_up(tiles, CNN_TASKS);
+    k.block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
+    k.block = wanted < k.block ? cnn_size_divide_up(wanted, 8) * 8 : k.block;
+    k.blocks = cnn_size_divide_up(tiles, k.block);
+    k.slot = k.block * channels + 16; /* an odd number of cache lines: the stores of one tile fall on different sets */
+    return k;
+}
+
+/* Writes the 4 x 4 outputs of a tile for VLEN channels, as far as they lie in the image. */
+CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns, float *to)
+{
+    size_t line = k->out.width * k->out.channels;
+    if (rows == 4 && columns == 4) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < 4; j++)
+                vstore(to + i * line + j * k->out.channels, out[i][j]);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            vstore(to + i * line + j * k->out.channels, out[i][j]);
+}
+
+static void finish_tile(const struct winograd *k, size_t tile, const float *products)
+{
+    const struct cnn_tiles *t = &k->out;
+    size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4, image = tile / t->columns / t->rows;
+    size_t rows = cnn_size_min(4, t->height - row), columns = cnn_size_min(4, t->width - column);
+    float *to = k->y + ((image * t->height + row) * t->width + column) * t->channels;
+    for (size_t c = 0; c < t->channels; c += VLEN) {
+        vfloat out[4][4], bias = k->bias ? vload(k->bias + c) : vset(0);
+        cnn_output_transform(products + c, k->slot, out);
+        for (size_t i = 0; i < 4; i++)
+            for (size_t j = 0; j < 4; j++) {
+                out[i][j] += bias;
+                if (k->activation.kind == CNN_ACT_RELU)
+                    out[i][j] = vmax(vset(0), out[i][j]);
+            }
+        store_tile(k, out, rows, columns, to + c);
+    }
+    if (k->activation.kind == CNN_ACT_NONE || k->activation.kind == CNN_ACT_RELU)
+        return;
+    for (size_t i = 0; i < rows; i++) {
+        float *line = to + i * t->width * t->channels;
+        CNN_ISA_NAME(cnn_activate)(k->activation, columns * t->channels, line, line);
+    }
+}
+
+static void run_block(void *context, size_t block, size_t thread)
+{
+    const struct winograd *k = context;
+    size_t first = block * k->block, tiles = cnn_size_min(k->block, cnn_tiles_count(&k->in) - first), in_c = k->in.channels, out_c = k->out.channels;
+    float *slots = k->scratch + thread * k->slot * (CNN_POINTS + 1);
+    for (size_t t = 0; t < tiles; t++) {
+        const float *points[CNN_POINTS];
+        cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, points);
+        for (size_t c = 0; c < in_c; c += VLEN)
+            cnn_input_transform(points, c, slots + k->slot + t * in_c + c, k->slot);
+    }
+    for (size_t p = 0; p < CNN_POINTS; p++) {
+        struct cnn_gemm g = {.a = slots + (p + 1) * k->slot,
+                             .rows = {{tiles, 1, 1}, {(ptrdiff_t)in_c, 0, 0}},
+                             .depth = {{in_c, 1, 1}, {1, 0, 0}},
+                             .b = k->packed + p * in_c * out_c,
+                             .columns = out_c,
+                             .c = slots + p * k->slot,
+                             .c_stride = {(ptrdiff_t)out_c, 0, 0}};
+        CNN_ISA_NAME(cnn_gemm)(&g);
+    }
+    for (size_t t = 0; t < tiles; t++)
+        finish_tile(k, first + t, slots + t * out_c);
+}
+
+static void run(struct winograd *k, float *scratch)
+{
+    memset(scratch, 0, k->in.channels * sizeof *scratch);
+    k->zeros = scratch;
+    k->scratch = scratch + cnn_size_divide_up(k->in.channels, 16) * 16;
+    cnn_parallel_for(k->blocks, run_block, k);
+}
+
+static size_t scratch_floats(const struct winograd *k)
+{
+    size_t slots = cnn_size_times(k->slot, CNN_POINTS + 1);
+    return cnn_size_plus(cnn_size_divide_up(k->in.channels, 16) * 16, cnn_size_times(slots, (size_t)cnn_parallel_threads()));
+}
+
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const float *bias,
+                                        struct cnn_activation activation, float *y, float *scratch)
+{
+    struct winograd k = plan(c, n, false);
+    k.x = x;
+    k.packed = packed;
+    k.bias = bias;
+    k.activation = activation;
+    k.y = y;
+    run(&k, scratch);
+}
+
+void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+{
+    struct winograd k = plan(c, n, true);
+    k.x = dy;
+    k.packed = packed + packed_floats(c->in_c, c->out_c);
+    k.y = dx;
+    run(&k, scratch);
+}
+
+size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_t n)
+{
+    struct winograd forward = plan(c, n, false), data = plan(c, n, true);
+    size_t one = scratch_floats(&forward), other = scratch_floats(&data), most = one > other ? one : other;
+    size_t weights = CNN_ISA_NAME(cnn_winograd_weights_scratch)(c, n);
+    return most > weights ? most : weights;
+}

@@ -1,0 +1,142 @@
+/* The transforms of one tile, one dimension at a time: B' d B of 6 x 6 inputs, A' m A of 6 x 6 products, A y A' of 4 x 4 gradients; and where tiles lie. */
+#ifndef CNN_KERNELS_VECTOR_WINOGRAD_TILE_H
+#define CNN_KERNELS_VECTOR_WINOGRAD_TILE_H
+
+#include "kernels/internal.h"
+#include "kernels/vector/vector.h"
+
+enum { CNN_POINTS = 36 }; /* products of a tile */
+
+#define CNN_INLINE static inline __attribute__((always_inline))
+
+/* Tiles over an array NHWC. Tile (row, column) of an image covers `side` x `side` values from (row * 4 - top, column * 4 - left) on. */
+struct cnn_tiles {
+    size_t images, height, width, channels;
+    ptrdiff_t top, left;
+    size_t rows, columns; /* tiles of one image */
+};
+
+static inline size_t cnn_tiles_count(const struct cnn_tiles *t)
+{
+    return t->images * t->rows * t->columns;
+}
+
+/* Where the side * side values of tile number `tile` lie, and `zeros` for those outside the image. */
+CNN_INLINE void cnn_tile_point(const struct cnn_tiles *t, size_t tile, size_t side, const float *data, const float *zeros, const float **points)
+{
+    size_t column = tile % t->columns, row = tile / t->columns % t->rows, image = tile / t->columns / t->rows;
+    ptrdiff_t y = (ptrdiff_t)row * 4 - t->top, x = (ptrdiff_t)column * 4 - t->left;
+    const float *base = data + (ptrdiff_t)(image * t->height * t->width * t->channels) + (y * (ptrdiff_t)t->width + x) * (ptrdiff_t)t->channels;
+    size_t line = t->width * t->channels;
+    bool inside = y >= 0 && x >= 0 && (size_t)y + side <= t->height && (size_t)x + side <= t->width;
+    for (size_t i = 0; i < side; i++)
+        for (size_t j = 0; j < side; j++) {
+            bool real = inside || ((size_t)(y + (ptrdiff_t)i) < t->height && (size_t)(x + (ptrdiff_t)j) < t->width);
+            points[i * side + j] = real ? base + i * line + j * t->channels : zeros;
+        }
+}
+
+CNN_INLINE void cnn_input_line(const vfloat d[6], vfloat o[6])
+{
+    vfloat even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], half_even = d[4] - d[2], half_odd = 2 * (d[3] - d[1]);
+    o[0] = 4 * d[0] - 5 * d[2] + d[4];
+    o[1] = even + odd;
+    o[2] = even - odd;
+    o[3] = half_even + half_odd;
+    o[4] = half_even - half_odd;
+    o[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+CNN_INLINE void cnn_output_line(const vfloat m[6], vfloat o[4])
+{
+    vfloat sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far_difference = m[3] - m[4];
+    o[0] = m[0] + sum + far_sum;
+    o[1] = difference + 2 * far_difference;
+    o[2] = sum + 4 * far_sum;
+    o[3] = difference + 8 * far_difference + m[5];
+}
+
+CNN_INLINE void cnn_gradient_line(const vfloat y[4], vfloat o[6])
+{
+    vfloat even = y[0] + y[2], odd = y[1] + y[3], far_even = y[0] + 4 * y[2], far_odd = 2 * y[1] + 8 * y[3];
+    o[0] = y[0];
+    o[1] = even + odd;
+    o[2] = even - odd;
+    o[3] = far_even + far_odd;
+    o[4] = far_even - far_odd;
+    o[5] = y[3];
+}
+
+/* to[p * slot] = (B' d B)[p] for VLEN channels; points as cnn_tile_point gives them for side 6. */
+CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, float *to, size_t slot)
+{
+    vfloat half[6][6]; /* transposed: [column][row] */
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++) {
+        vfloat d[6];
+#pragma GCC unroll 6
+        for (size_t i = 0; i < 6; i++)
+            d[i] = vload(points[i * 6 + j] + channel);
+        cnn_input_line(d, half[j]);
+    }
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; i++) {
+        vfloat d[6], o[6];
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++)
+            d[j] = half[j][i];
+        cnn_input_line(d, o);
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++)
+            vstore(to + (i * 6 + j) * slot, o[j]);
+    }
+}
+
+/* to[p * slot] = (A y A')[p]; points for side 4. */
+CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channel, float *to, size_t slot)
+{
+    vfloat half[4][6];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        vfloat y[4];
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++)
+            y[i] = vload(points[i * 4 + j] + channel);
+        cnn_gradient_line(y, half[j]);
+    }
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; i++) {
+        vfloat y[4], o[6];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++)
+            y[j] = half[j][i];
+        cnn_gradient_line(y, o);
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++)
+            vstore(to + (i * 6 + j) * slot, o[j]);
+    }
+}
+
+/* out[row][column] = A' m A of the products m[p * slot]. */
+CNN_INLINE void cnn_output_transform(const float *products, size_t slot, vfloat out[4][4])
+{
+    vfloat half[6][4];
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++) {
+        vfloat m[6];
+#pragma GCC unroll 6
+        for (size_t i = 0; i < 6; i++)
+            m[i] = vload(products + (i * 6 + j) * slot);
+        cnn_output_line(m, half[j]);
+    }
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++) {
+        vfloat m[6];
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++)
+            m[j] = half[j][i];
+        cnn_output_line(m, out[i]);
+    }
+}
+
+#endif
