@@ -66,21 +66,26 @@ size_t network_tensor(const cnn_model *model, const char *name)
     return 0;
 }
 
+static bool run_with(char **argv, const char *kernels, const char *winograd)
+{
+    int status = 1;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("CNN_CPU", kernels, 1);
+        setenv("CNN_WINOGRAD", winograd, 1);
+        execv("/proc/self/exe", argv);
+        _exit(1);
+    }
+    waitpid(child, &status, 0);
+    return status == 0;
+}
+
 int network_run_each(char **argv)
 {
-    int failed = 0;
-    for (size_t i = 0; cnn_kernels_at(i); i++) {
-        fflush(NULL);
-        pid_t child = fork();
-        if (child == 0) {
-            setenv("CNN_CPU", cnn_kernels_at(i)->name, 1);
-            execv("/proc/self/exe", argv);
-            _exit(1);
-        }
-        int status = 1;
-        waitpid(child, &status, 0);
-        failed += status != 0;
-    }
+    int failed = !run_with(argv, cnn_kernels_at(0)->name, "0");
+    for (size_t i = 1; cnn_kernels_at(i); i++)
+        failed += !run_with(argv, cnn_kernels_at(i)->name, "0") + !run_with(argv, cnn_kernels_at(i)->name, "1");
     return failed;
 }
 

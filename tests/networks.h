@@ -17,8 +17,8 @@ struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode
 size_t network_layer(const cnn_model *model, const char *name);
 size_t network_tensor(const cnn_model *model, const char *name);
 
-/* Runs this program once for every instruction set of this machine, which it finds in CNN_CPU: kernels are chosen once in a process. Returns how many
- * failed. */
+/* Runs this program once for every instruction set of this machine, which it finds in CNN_CPU, without and with Winograd's algorithm: kernels are chosen once
+ * in a process. Returns how many failed. */
 int network_run_each(char **argv);
 
 /* Fails for a layer type that is a word of none of types[0..count). what: the kind of cases, for the message. */
