@@ -12,6 +12,15 @@ const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size)
     return buffer;
 }
 
+size_t cnn_node_trained(const struct cnn_node *node)
+{
+    size_t count = 0;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        if (cnn_role_trained(node->tensors[slot].role))
+            count += node->tensors[slot].count;
+    return count;
+}
+
 void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix, size_t rank, const size_t *dims)
 {
     struct cnn_tensor *tensor = &node->tensors[slot];

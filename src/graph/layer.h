@@ -138,6 +138,9 @@ static inline size_t cnn_shape_count(cnn_shape s)
     return s.c * s.h * s.w;
 }
 
+/* Numbers that training changes: of weights and biases. 0 for a layer without any. */
+size_t cnn_node_trained(const struct cnn_node *node);
+
 /* "3 x 32 x 32" or "10": for messages. Returned in buffer. */
 const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size);
 

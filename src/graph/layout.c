@@ -64,14 +64,6 @@ static size_t batch_floats(struct maker *m, size_t per_image, size_t fixed)
     return 0;
 }
 
-static bool has_trained(const struct cnn_node *node)
-{
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-        if (cnn_role_trained(node->tensors[slot].role))
-            return true;
-    return false;
-}
-
 static void analyse(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;
@@ -80,7 +72,7 @@ static void analyse(struct maker *m)
         m->last_reader[v] = g->count;
     for (size_t i = 0; i < g->count; i++) {
         const struct cnn_node *node = &g->nodes[i];
-        bool wants = has_trained(node);
+        bool wants = cnn_node_trained(node) > 0;
         for (size_t k = 0; k < node->input_count; k++) {
             m->readers[node->inputs[k]]++;
             m->last_reader[node->inputs[k]] = i;

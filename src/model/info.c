@@ -9,14 +9,6 @@ size_t cnn_model_layers(const cnn_model *model)
     return model->graph.count;
 }
 
-static void count_parameters(const struct cnn_node *node, cnn_layer_info *info)
-{
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-        if (cnn_role_trained(node->tensors[slot].role))
-            info->params += node->tensors[slot].count;
-    info->trainable_params = info->params;
-}
-
 cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag)
 {
     const struct cnn_node *node = &model->graph.nodes[i];
@@ -35,12 +27,13 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
                             .inputs = inputs,
                             .input_count = node->input_count,
                             .output = node->out,
+                            .params = cnn_node_trained(node),
+                            .trainable_params = cnn_node_trained(node),
                             .macs = node->macs,
                             .receptive_field = {node->receptive_field[0], node->receptive_field[1]},
                             .activation_bytes = cnn_shape_count(node->out) * sizeof(float),
                             .explanation = explanation,
                             .warning = node->warning};
-    count_parameters(node, out);
     return CNN_OK;
 }
 

@@ -8,10 +8,7 @@
 
 static bool is_measured(const struct cnn_node *node)
 {
-    bool trained = false;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-        trained = trained || cnn_role_trained(node->tensors[slot].role);
-    return trained || node->rectifies;
+    return cnn_node_trained(node) > 0 || node->rectifies;
 }
 
 static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)

@@ -158,11 +158,7 @@ static void tell_answer(struct cnn_view *view)
         return;
     }
     cnn_model_top(view->model, view->probabilities, TOP, top, &count);
-    for (size_t i = 0; i < count; i++) /* names of classes without names share a buffer */
-        top[i].name = cnn_arena_strdup(view->arena, cnn_model_class(view->model, top[i].index));
-    view->page.failed = view->page.failed || (count > 0 && !top[count - 1].name);
-    if (!view->page.failed)
-        cnn_html_predictions(&view->page, top, count, view->label);
+    cnn_html_predictions(&view->page, top, count, view->label);
     if (view->label == CNN_NO_INDEX)
         return;
     if (view->label == view->predicted)
@@ -258,14 +254,6 @@ static void tell_layer(const struct cnn_node *node, struct cnn_text *text)
         cnn_text_printf(text, ", then %s", activation);
 }
 
-static size_t parameters_of(const struct cnn_node *node)
-{
-    size_t count = 0;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-        count += cnn_role_trained(node->tensors[slot].role) ? node->tensors[slot].count : 0;
-    return count;
-}
-
 static bool is_shown(const struct cnn_view *view, size_t layer)
 {
     return view->options->layer_count == 0 || view->chosen[layer];
@@ -302,7 +290,7 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
     const struct cnn_node *node = cnn_view_node(view, layer);
     struct cnn_text words = {0}, *page = &view->page;
     char shape[64];
-    size_t parameters = parameters_of(node);
+    size_t parameters = cnn_node_trained(node);
     cnn_text_printf(page, "<h3 id=\"%s\">%s <small>%s</small></h3>\n<p>", node->name, node->name, node->type->variant.name);
     tell_layer(node, &words);
     cnn_html_text(page, words.data ? words.data : "");
