@@ -9,10 +9,11 @@
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
 
-#define BLOCK_FLOATS  ((size_t)96 << 10) /* of both operands of one block */
-#define BLOCK_TILES   ((size_t)32)
+#define BLOCK_FLOATS  ((size_t)220 << 10)
+#define BLOCK_TILES   ((size_t)24)
 #define PART_CHANNELS ((size_t)128) /* of x and of dy that one task works on: its sums stay in the cache */
 #define CHUNKS        ((size_t)8)
+#define CHUNK_TILES   ((size_t)128)     /* at least: far more products per sum than adding the chunks up costs */
 #define SUMS_MAX      ((size_t)1 << 22) /* floats of all chunks' sums */
 
 struct weights_gradient {
@@ -41,7 +42,7 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
     size_t fitting = BLOCK_FLOATS / (CNN_POINTS * (in_c + out_c)) / 8 * 8;
     k.block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
     k.chunk_sums = cnn_size_times(CNN_POINTS, cnn_size_times(c->in_c, c->out_c));
-    k.chunks = cnn_size_min(cnn_size_min(CHUNKS, SUMS_MAX / k.chunk_sums), tiles / (2 * k.block));
+    k.chunks = cnn_size_min(cnn_size_min(CHUNKS, SUMS_MAX / k.chunk_sums), tiles / CHUNK_TILES);
     k.chunks = k.chunks > 0 ? k.chunks : 1;
     k.in_slot = k.block * in_c + 16;
     k.out_slot = k.block * out_c + 16;
@@ -56,6 +57,7 @@ struct part {
     float *v, *d;                               /* transformed tiles */
 };
 
+/* One array after the other: the 36 places that a transform writes to are pages of their own, and few pages are at hand at a time. */
 static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t first, size_t tiles)
 {
     const float *points[CNN_POINTS];
@@ -64,6 +66,8 @@ static void transform_tiles(const struct weights_gradient *k, const struct part 
         cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, points);
         for (size_t c = 0; c < p->in_count; c += VLEN)
             cnn_input_transform(points, p->in + c, p->v + t * p->in_count + c, k->in_slot);
+    }
+    for (size_t t = 0; t < tiles; t++) {
         cnn_tile_point(&k->out, first + t, 4, k->dy, k->zeros, points);
         for (size_t c = 0; c < p->out_count; c += VLEN) {
             cnn_gradient_transform(points, p->out + c, p->d + t * p->out_count + c, k->out_slot);
@@ -123,33 +127,42 @@ static void filter_line(const vfloat m[6], vfloat o[3])
     o[2] = (far - near) * (1.0f / 6) + m[5];
 }
 
-/* Task: one channel of x. */
-static void reduce_channel(void *context, size_t channel, size_t thread)
+/* The 9 taps of VLEN filters for one channel of x: the chunks' sums in order, transformed back. */
+static void reduce_vector(const struct weights_gradient *k, const float *from, vfloat out[9])
+{
+    const size_t point = k->in.channels * k->out.channels;
+    vfloat half[6][3];
+    for (size_t j = 0; j < 6; j++) {
+        vfloat m[6];
+        for (size_t i = 0; i < 6; i++) {
+            const float *sum = from + (i * 6 + j) * point;
+            m[i] = vload(sum);
+            for (size_t chunk = 1; chunk < k->chunks; chunk++)
+                m[i] += vload(sum + chunk * k->chunk_sums);
+        }
+        filter_line(m, half[j]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        vfloat row[6];
+        for (size_t j = 0; j < 6; j++)
+            row[j] = half[j][i];
+        filter_line(row, out + i * 3);
+    }
+}
+
+/* Task: VLEN filters. */
+static void reduce_filters(void *context, size_t task, size_t thread)
 {
     const struct weights_gradient *k = context;
     size_t in_c = k->in.channels, out_c = k->out.channels;
     (void)thread;
-    for (size_t f = 0; f < out_c; f += VLEN) {
-        vfloat half[6][3], out[9];
-        for (size_t j = 0; j < 6; j++) {
-            vfloat m[6];
-            for (size_t i = 0; i < 6; i++) {
-                const float *from = k->sums + ((i * 6 + j) * in_c + channel) * out_c + f;
-                m[i] = vload(from);
-                for (size_t chunk = 1; chunk < k->chunks; chunk++)
-                    m[i] += vload(from + chunk * k->chunk_sums);
-            }
-            filter_line(m, half[j]);
-        }
-        for (size_t i = 0; i < 3; i++) {
-            vfloat row[6];
-            for (size_t j = 0; j < 6; j++)
-                row[j] = half[j][i];
-            filter_line(row, out + i * 3);
-        }
-        for (size_t filter = 0; filter < VLEN; filter++)
+    for (size_t channel = 0; channel < in_c; channel++) {
+        vfloat out[9];
+        float *to = k->dw + (task * VLEN * in_c + channel) * 9;
+        reduce_vector(k, k->sums + channel * out_c + task * VLEN, out);
+        for (size_t filter = 0; filter < VLEN; filter++, to += in_c * 9)
             for (size_t tap = 0; tap < 9; tap++)
-                k->dw[((f + filter) * in_c + channel) * 9 + tap] = out[tap][filter];
+                to[tap] = out[tap][filter];
     }
 }
 
@@ -167,7 +180,7 @@ void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_
     k.scratch = k.sums + k.chunks * k.chunk_sums;
     memset(scratch, 0, (k.zero_floats + k.chunks * k.bias_floats) * sizeof *scratch);
     cnn_parallel_for(k.chunks * k.in_parts * k.out_parts, run_part, &k);
-    cnn_parallel_for(k.in.channels, reduce_channel, &k);
+    cnn_parallel_for(k.out.channels / VLEN, reduce_filters, &k);
     for (size_t chunk = 0; db && chunk < k.chunks; chunk++)
         for (size_t f = 0; f < k.out.channels; f++)
             db[f] = chunk ? db[f] + k.bias_sums[chunk * k.bias_floats + f] : k.bias_sums[f];
