@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "networks.h"
 #include "viz/parts.h"
 #include "viz/sheet.h"
 
@@ -384,7 +385,7 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     (void)state;
     const float map[] = {0, 1, -1, NAN};
     struct cnn_canvas picture = picture_of(200, 100), out;
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 1, 2, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_overlay(&picture, map, 1, 2, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
     assert_true(out.width == 200 && out.height > 100);
     assert_pixel(&out, 0, 50, (struct cnn_colour){55, 55, 55});
     struct cnn_colour high = cnn_canvas_get(&out, 199, 50), middle = cnn_canvas_get(&out, 100, 50);
@@ -393,7 +394,7 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     assert_pixel(&out, 0, 105, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 0));
     assert_pixel(&out, 199, 105, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 1));
     cnn_canvas_free(&out);
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 2, 2, CNN_PALETTE_SIGNED, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_overlay(&picture, map, 2, 2, NULL, CNN_PALETTE_SIGNED, &out, NULL), CNN_OK);
     assert_pixel(&out, 0, 0, (struct cnn_colour){55, 55, 55});
     struct cnn_colour above = cnn_canvas_get(&out, 199, 0), below = cnn_canvas_get(&out, 0, 99);
     assert_true(above.r > above.b + 50 && below.b > below.r + 50);
@@ -403,13 +404,38 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     cnn_canvas_free(&picture);
 }
 
+/* A 5 x 5 kernel without padding over 12 x 12 numbers: cell 0 lies over row and column 2, and nothing lies over the two outer ones. */
+static void test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open_layers("[1, 12, 12]", "- {type: conv, filters: 1, kernel_size: 5}");
+    struct cnn_placement placement[2];
+    struct cnn_canvas picture = picture_of(120, 120), out;
+    float map[64] = {1};
+    cnn_value_placement(&model->graph, 1, placement);
+    assert_int_equal(cnn_sheet_overlay(&picture, map, 8, 8, placement, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+    struct cnn_colour over = cnn_canvas_get(&out, 24, 24);
+    assert_true(over.r > 150 && over.g > 120 && over.b < 120);
+    assert_pixel(&out, 10, 10, (struct cnn_colour){55, 55, 55});
+    assert_pixel(&out, 24, 10, (struct cnn_colour){55, 55, 55});
+    cnn_canvas_free(&out);
+    cnn_canvas_free(&picture);
+    cnn_model_free(model);
+    /* Two of stride 2 with a border: the middles stay on even rows; a pool of 2 lies between two. */
+    model = network_open_layers("[1, 16, 16]",
+                                "- {type: conv, filters: 1, kernel_size: 3, stride: 2, padding: 1}\n- {type: pool, pool_type: avg, kernel_size: 2}");
+    assert_true(model->graph.nodes[0].centre[0] > -0.01 && model->graph.nodes[0].centre[0] < 0.01);
+    assert_true(model->graph.nodes[1].centre[1] > 0.99 && model->graph.nodes[1].centre[1] < 1.01);
+    cnn_model_free(model);
+}
+
 static void test_overlay_works_when_sizes_are_one(void **state)
 {
     (void)state;
     const float map[] = {7, NAN};
     struct cnn_canvas picture = picture_of(1, 1), out;
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(cnn_sheet_overlay(&picture, map + i, 1, 1, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+        assert_int_equal(cnn_sheet_overlay(&picture, map + i, 1, 1, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
         assert_pixel(&out, 0, 0, i == 0 ? (struct cnn_colour){55, 55, 55} : CNN_COLOUR_NAN);
         assert_pixel(&out, 1, 0, white); /* as wide as its scale needs */
         cnn_canvas_free(&out);
@@ -451,7 +477,7 @@ static void test_nothing_or_too_much_is_refused_with_a_message(void **state)
     assert_int_equal(cnn_sheet_values(one, SIZE_MAX, &plain, &out, NULL, NULL), CNN_FAILED);
     assert_int_equal(cnn_sheet_filters(one, 1, 0, 1, 1, false, NULL, &out, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_filters(one, huge, 3, huge, 3, true, NULL, &out, NULL), CNN_FAILED);
-    assert_int_equal(cnn_sheet_overlay(&picture, one, 0, 1, CNN_PALETTE_HEAT, &out, NULL), CNN_INVALID);
+    assert_int_equal(cnn_sheet_overlay(&picture, one, 0, 1, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_image(one, 0, 1, 1, &out, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_row(&picture, 0, false, &out, NULL), CNN_INVALID);
     cnn_canvas_free(&picture);
@@ -478,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_kernels_of_many_channels_are_rows_on_one_scale),
         cmocka_unit_test(test_kernels_are_cut_when_there_are_too_many),
         cmocka_unit_test(test_overlay_colours_what_is_high_and_darkens_what_is_low),
+        cmocka_unit_test(test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding),
         cmocka_unit_test(test_overlay_works_when_sizes_are_one),
         cmocka_unit_test(test_image_is_stretched_over_all_its_channels),
         cmocka_unit_test_setup_teardown(test_nothing_or_too_much_is_refused_with_a_message, scratch_setup, scratch_teardown),

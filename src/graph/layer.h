@@ -73,6 +73,7 @@ struct cnn_node {
     /* Set by the graph: what one output value sees of the network's input, and how the output's values lie on it: positions and the distance in pixels
      * between neighbours (a flat value keeps those of the map it came from). */
     size_t receptive_field[2], positions[2], jump[2];
+    double centre[2]; /* row and column of the input, from 0, over which value (0, 0) lies: the middle of what it sees, padding included */
 };
 
 /* One execution. Arrays are NHWC, of n images. */

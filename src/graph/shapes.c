@@ -5,16 +5,20 @@ static void infer_receptive_field(const struct cnn_graph *graph, struct cnn_node
 {
     for (int d = 0; d < 2; d++) {
         size_t field = 1, jump = 1, positions = 1, size = d == 0 ? graph->input.h : graph->input.w;
+        double centre = 0; /* inputs that are joined lie alike: the last one's */
         for (size_t k = 0; k < node->input_count; k++) {
             const struct cnn_node *from = node->inputs[k] ? &graph->nodes[node->inputs[k] - 1] : NULL;
             size_t f = from ? from->receptive_field[d] : 1, j = from ? from->jump[d] : 1, p = from ? from->positions[d] : size;
             field = f > field ? f : field;
             jump = j > jump ? j : jump;
             positions = p > positions ? p : positions;
+            centre = from ? from->centre[d] : 0;
         }
         size_t window = node->sees_all ? positions : node->window.dilation[d] * (node->window.kernel[d] - 1) + 1;
         field += (window - 1) * jump;
         node->receptive_field[d] = field < size ? field : size;
+        node->centre[d] =
+            node->sees_all ? (double)(size - 1) / 2 : centre + ((double)(window - 1) / 2 - (double)node->window.pad_before[d]) * (double)jump;
         node->jump[d] = jump * node->window.stride[d];
         node->positions[d] = node->sees_all ? 1 : node->out.rank == 3 ? (d == 0 ? node->out.h : node->out.w) : positions;
     }

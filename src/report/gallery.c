@@ -71,9 +71,11 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
     const size_t class = right ? sample->label : sample->predicted;
     const cnn_shape at = cnn_graph_shape(&g->model->graph, g->value);
     struct cnn_canvas overlay = {0};
+    struct cnn_placement placement[2];
+    cnn_value_placement(&g->model->graph, g->value, placement);
     cnn_status status = cnn_gradcam(g->model, g->x, class, g->value, g->map, g->diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(picture, g->map, at.h, at.w, CNN_PALETTE_HEAT, &overlay, g->diag);
+        status = cnn_sheet_overlay(picture, g->map, at.h, at.w, placement, CNN_PALETTE_HEAT, &overlay, g->diag);
     if (status == CNN_OK)
         status = add_picture(g, &overlay, sample->image, right ? "-true" : "-predicted", "Grad-CAM over the picture");
     if (status == CNN_OK) {

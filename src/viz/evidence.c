@@ -33,7 +33,7 @@ static const char *tell_classes(struct cnn_view *view)
 struct overlay {
     const char *stem, *title;
     const float *map;
-    size_t h, w;
+    size_t h, w, value; /* of which value of the graph; CNN_NO_INDEX: its cells fill the picture */
     cnn_palette palette;
 };
 
@@ -45,15 +45,18 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, 
     struct cnn_panel panels[3] = {{.title = frame ? "what counts most, framed" : tell_classes(view)},
                                   {.title = o->title, .values = o->h * o->w, .palette = o->palette, .range = range},
                                   {.title = "the two together", .bare = true}};
+    struct cnn_placement placement[2];
     if (!o->stem)
         return cnn_fail_memory(diag, 0, "a name");
+    if (o->value != CNN_NO_INDEX)
+        cnn_value_placement(&view->model->graph, o->value, placement);
     cnn_status status = cnn_panel_copy(given, &panels[0].picture, diag);
     if (status == CNN_OK && frame)
         cnn_panel_frame(&panels[0].picture, view->model->graph.input, frame, (struct cnn_colour){255, 0, 0});
     if (status == CNN_OK)
         status = cnn_panel_map(o->map, o->h, o->w, o->palette, range, given->width, given->height, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, o->map, o->h, o->w, o->palette, &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, o->map, o->h, o->w, o->value == CNN_NO_INDEX ? NULL : placement, o->palette, &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, o->stem, panels, 3, diag);
     cnn_panels_free(panels, 3);
@@ -84,7 +87,7 @@ cnn_status cnn_show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
             sum += (double)values[c * positions + p];
         map[p] = (float)sum;
     }
-    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"), "sum of all channels", map, s.h, s.w, view->options->palette};
+    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"), "sum of all channels", map, s.h, s.w, layer + 1, view->options->palette};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
@@ -107,7 +110,7 @@ static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class
     float *map = calloc(s.h * s.w, sizeof *map);
     cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag) : cnn_fail_memory(diag, s.h * s.w, "a map");
     const char *title = cnn_arena_printf(view->arena, "Grad-CAM for %s", cnn_story_class(view, class));
-    const struct overlay o = {stem, text_or_fail(view, title), map, s.h, s.w, view->options->palette};
+    const struct overlay o = {stem, text_or_fail(view, title), map, s.h, s.w, layer + 1, view->options->palette};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
@@ -154,7 +157,7 @@ static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const
     if (status == CNN_OK)
         status = cnn_panel_map(plain, in.h, in.w, palette, ranges[0], given->width, given->height, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, smooth, in.h, in.w, palette, &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, smooth, in.h, in.w, NULL, palette, &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panel_map(smooth, in.h, in.w, palette, ranges[1], given->width, given->height, &panels[3].picture, diag);
     if (status == CNN_OK)
@@ -274,7 +277,7 @@ cnn_status cnn_show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *dia
     for (size_t i = 1; status == CNN_OK && i < count; i++)
         most = drop[i] > drop[most] || isnan(drop[most]) ? i : most;
     if (status == CNN_OK) {
-        const struct overlay o = {"occlusion", "drop of the probability", map, in.h, in.w, CNN_PALETTE_SIGNED};
+        const struct overlay o = {"occlusion", "drop of the probability", map, in.h, in.w, CNN_NO_INDEX, CNN_PALETTE_SIGNED};
         const struct cnn_rectangle frame = rectangle_of(&g, in, most);
         spread_drops(&g, in, drop, map);
         status = write_overlay(view, &o, &frame, diag);

@@ -13,24 +13,39 @@
 struct overlay {
     const float *map;
     size_t h, w;
+    struct cnn_placement rows, columns;
     cnn_palette palette;
     struct cnn_range range;
 };
 
-/* Between which two of count values pixel i of size lies, and how far: interpolation from the middles of the map's cells. */
-static size_t between(size_t i, size_t size, size_t count, double *part)
+void cnn_value_placement(const struct cnn_graph *graph, size_t value, struct cnn_placement out[2])
 {
-    double at = fmin(fmax(((double)i + 0.5) * (double)count / (double)size - 0.5, 0), (double)(count - 1));
-    size_t first = (size_t)at;
-    *part = at - (double)first;
-    return first;
+    const struct cnn_node *node = value > 0 ? &graph->nodes[value - 1] : NULL;
+    const double size[2] = {(double)graph->input.h, (double)graph->input.w};
+    for (int d = 0; d < 2; d++)
+        out[d] = (struct cnn_placement){((node ? node->centre[d] : 0) + 0.5) / size[d], (double)(node ? node->jump[d] : 1) / size[d]};
 }
 
-/* The map at pixel (x, y) of a picture of width x height. NaN where the cell under the pixel is; else of the cells around, those that are finite count. */
+/* Between which two of count values pixel i of size lies, and how far: interpolation from the middles of the map's cells, whose outer ones reach half a
+ * step further out. False beyond that. */
+static bool find_between(size_t i, size_t size, size_t count, struct cnn_placement placement, size_t *first, double *part)
+{
+    const double slack = 1e-9, last = (double)(count - 1);
+    double at = (((double)i + 0.5) / (double)size - placement.first) / placement.step, inside = fmin(fmax(at, 0), last);
+    *first = (size_t)inside;
+    *part = inside - (double)*first;
+    return at >= -0.5 - slack && at <= last + 0.5 + slack;
+}
+
+/* The map at pixel (x, y) of a picture of width x height; where no cell of it lies, as if it said nothing. NaN where the cell under the pixel is; else of
+ * the cells around, those that are finite count. */
 static double map_at(const struct overlay *o, size_t x, size_t y, size_t width, size_t height)
 {
     double across, down, sum = 0, weights = 0;
-    size_t x0 = between(x, width, o->w, &across), y0 = between(y, height, o->h, &down);
+    size_t x0, y0;
+    bool in_row = find_between(x, width, o->w, o->columns, &x0, &across), in_column = find_between(y, height, o->h, o->rows, &y0, &down);
+    if (!in_row || !in_column)
+        return o->palette == CNN_PALETTE_SIGNED ? 0 : (double)o->range.low;
     if (!isfinite(o->map[(y0 + (down >= 0.5)) * o->w + x0 + (across >= 0.5)]))
         return NAN;
     for (size_t j = 0; j < 2 && y0 + j < o->h; j++) {
@@ -66,13 +81,15 @@ static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour bel
                                mix((2 * grey + below.b) * light, over.b, part)};
 }
 
-cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_canvas *out,
-                             cnn_diag *diag)
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, const struct cnn_placement *placement,
+                             cnn_palette palette, struct cnn_canvas *out, cnn_diag *diag)
 {
     struct overlay o = {.map = map, .h = h, .w = w, .palette = palette};
     cnn_status status = cnn_sheet_check("maps", 1, 1, h, w, diag);
     if (status != CNN_OK)
         return status;
+    o.rows = placement ? placement[0] : (struct cnn_placement){0.5 / (double)h, 1 / (double)h};
+    o.columns = placement ? placement[1] : (struct cnn_placement){0.5 / (double)w, 1 / (double)w};
     o.range = cnn_range_of(map, h * w);
     size_t width = picture->width > CNN_SHEET_TILE ? picture->width : CNN_SHEET_TILE;
     status = cnn_canvas_new(width, picture->height + STRIP, CNN_PAPER, out, diag);

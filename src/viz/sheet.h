@@ -2,6 +2,7 @@
 #ifndef CNN_VIZ_SHEET_H
 #define CNN_VIZ_SHEET_H
 
+#include "graph/graph.h"
 #include "viz/colour.h"
 
 struct cnn_sheet_style {
@@ -35,9 +36,17 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
 cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h, size_t w, bool colours, const char *title,
                              struct cnn_canvas *out, cnn_diag *diag);
 
-/* picture with the map [h][w] laid over it, interpolated to its size: a colour's weight grows with the value (palette HEAT), or with its magnitude (SIGNED). */
-cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_canvas *out,
-                             cnn_diag *diag);
+/* Where the cells of a map lie on a picture, along one direction: the middle of cell i is at first + i * step of the picture's size. */
+struct cnn_placement {
+    double first, step;
+};
+
+/* Of a graph's value over the input: each cell over the middle of what it sees. [0]: rows. */
+void cnn_value_placement(const struct cnn_graph *graph, size_t value, struct cnn_placement out[2]);
+
+/* picture with the map [h][w] laid over it, where placement says (NULL: the map's cells fill it), interpolated to its size: a colour's weight grows with the value (palette HEAT), or with its magnitude (SIGNED). */
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, const struct cnn_placement *placement,
+                             cnn_palette palette, struct cnn_canvas *out, cnn_diag *diag);
 
 /* What a network is given, as a picture: image [c][h][w] (NCHW) stretched from its range to 0..255, c 1 or 3 (others: the first channel in grey), no
  * enlargement. */
