@@ -120,14 +120,16 @@ static cnn_status missing_place(const cnn_model *model)
     return CNN_INVALID;
 }
 
-/* Float32 and double part here and there; where it shows, say so. */
+/* Float32 and double part here and there; where it shows in the digits that are printed, say so. */
 static void print_difference(const cnn_explanation *explanation)
 {
-    double computed = (double)explanation->activation;
-    double difference = fabs(computed - explanation->value);
+    char terms[32], network[32];
 
-    if (difference > 1e-6 * fabs(explanation->value) || isnan(computed) != isnan(explanation->value))
-        printf("the network computed %.9g (float32)\n", computed);
+    snprintf(terms, sizeof terms, "%.6g", explanation->value);
+    snprintf(network, sizeof network, "%.6g", (double)explanation->activation);
+    if (strcmp(terms, network) != 0)
+        printf("the network, which rounds to float32 at each step, computed %.9g; the terms come to %.9g\n", (double)explanation->activation,
+               explanation->value);
 }
 
 static void print_places(const struct place *places, size_t count)
@@ -182,16 +184,14 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.weights = settings->weights};
-    const char *path = operand_count == 2 ? operands[0] : NULL;
+    const char *path, *input;
     size_t input_channel;
     cnn_model *model = NULL;
     cnn_diag *diag;
     cnn_status status = read_channel(settings->channel, &input_channel);
 
-    if (status == CNN_OK && path == NULL && cnn_path_is_model(operands[0])) {
-        cnn_print_error("%s is the model; what is the input?", operands[0]);
-        return CNN_INVALID;
-    }
+    if (status == CNN_OK)
+        status = cnn_inputs_tell_apart(operands, operand_count, &path, &input);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads);
     if (status == CNN_OK)
@@ -200,7 +200,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = missing_place(model);
     diag = cnn_diag_new();
     if (status == CNN_OK)
-        status = diag != NULL ? explain(model, settings, operands[operand_count - 1], input_channel, diag) : cnn_command_out_of_memory();
+        status = diag != NULL ? explain(model, settings, input, input_channel, diag) : cnn_command_out_of_memory();
     if (diag != NULL)
         cnn_print_messages(diag);
     cnn_diag_free(diag);

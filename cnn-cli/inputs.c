@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "terminal.h"
@@ -171,4 +172,28 @@ void cnn_inputs_free(struct cnn_inputs *inputs)
     for (size_t i = 0; i < inputs->count; i++)
         free(inputs->paths[i]);
     free(inputs->paths);
+}
+
+cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model, const char **input)
+{
+    bool first = cnn_path_is_model(operands[0]);
+    bool second = count > 1 && cnn_path_is_model(operands[1]);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(operands[i], "-") != 0 && access(operands[i], F_OK) != 0) {
+            cnn_print_error("cannot read %s: %s", operands[i], strerror(errno));
+            return CNN_FAILED;
+        }
+    }
+    if (count == 1 && first) {
+        cnn_print_error("%s is the model; what is the input?", operands[0]);
+        return CNN_INVALID;
+    }
+    if (count == 2 && !first && !second) {
+        cnn_print_error("neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory", operands[0], operands[1]);
+        return CNN_INVALID;
+    }
+    *model = count == 1 ? NULL : operands[!first];
+    *input = count == 1 ? operands[0] : operands[first];
+    return CNN_OK;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cnn.h"
+
 struct cnn_inputs {
     char **paths; /* owned */
     size_t count, capacity;
@@ -21,5 +23,8 @@ bool cnn_path_is_model(const char *path);
  * a folder that cannot be read or holds no image, or no memory. */
 bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path);
 void cnn_inputs_free(struct cnn_inputs *inputs);
+
+/* Of one or two operands, in either order: which is the model (NULL: none was given) and which the input. Messages are printed. */
+cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model, const char **input);
 
 #endif
