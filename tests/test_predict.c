@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "networks.h"
+#include "scratch.h"
 
 /* Names of several classes at once, each its own; what is no number comes last. */
 static void test_top_classes_have_their_numbers_when_they_have_no_names(void **state)
@@ -48,11 +50,34 @@ static void test_top_classes_have_the_names_that_were_given(void **state)
     cnn_model_free(model);
 }
 
+static void check_range(struct scratch *s, const char *numbers, const char *warning)
+{
+    cnn_model *model = network_open("input: [1, 1, 2]\nlayers:\n  - {type: flatten}\n"
+                                    "data: {dataset: mnist, normalize: {mean: [0.5], std: [0.25]}}\n");
+    float pixels[2];
+    assert_int_equal(cnn_model_load_input(model, scratch_write(s, "x.txt", numbers, strlen(numbers)), pixels, s->diag), CNN_OK);
+    assert_int_equal(cnn_diag_count(s->diag), warning ? 1 : 0);
+    if (warning) {
+        assert_true(cnn_diag_get(s->diag, 0)->warning);
+        assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, warning));
+    }
+    cnn_diag_clear(s->diag);
+    cnn_model_free(model);
+}
+
+static void test_numbers_unlike_those_of_training_are_warned_of(void **state)
+{
+    check_range(*state, "-2 2\n", NULL);
+    check_range(*state, "0 255\n", "holds numbers from 0 to 255, which go in as they are; this network was trained on -2 to 2");
+    check_range(*state, "-3 1\n", "holds numbers from -3 to 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_top_classes_have_their_numbers_when_they_have_no_names),
         cmocka_unit_test(test_top_classes_have_the_names_that_were_given),
+        cmocka_unit_test_setup_teardown(test_numbers_unlike_those_of_training_are_warned_of, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

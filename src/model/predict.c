@@ -94,6 +94,29 @@ static bool path_ends(const char *path, const char *ending)
     return length > tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
+/* Numbers go in as they are, while pictures were normalised in training: bytes given to a network that never saw more than 3 give a sure and wrong answer. */
+static void warn_of_range(const cnn_model *model, const char *path, const float *values, size_t count, cnn_diag *diag)
+{
+    const struct cnn_normalization *n = &model->normalization;
+    double lowest = 0, highest = 0, low = 0, high = 0;
+    if (!model->has_data || n->channels == 0)
+        return;
+    for (size_t c = 0; c < n->channels; c++) {
+        lowest = fmin(lowest, -(double)n->mean[c] / (double)n->std[c]);
+        highest = fmax(highest, (1 - (double)n->mean[c]) / (double)n->std[c]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        low = fmin(low, (double)values[i]);
+        high = fmax(high, (double)values[i]);
+    }
+    double slack = 0.1 * (highest - lowest);
+    if (low >= lowest - slack && high <= highest + slack)
+        return;
+    cnn_warn(diag, NULL, "%s holds numbers from %.4g to %.4g, which go in as they are; this network was trained on %.4g to %.4g", path, low, high,
+             lowest, highest);
+    cnn_hint(diag, "as in training: (byte / 255 - mean) / std, with the mean and std of data.normalize");
+}
+
 static cnn_status load_npy(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
 {
     float *images = NULL;
@@ -113,8 +136,12 @@ cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float 
 {
     if (path_ends(path, ".npy"))
         return load_npy(model, path, pixels, diag);
-    if (path_ends(path, ".txt") || path_ends(path, ".csv"))
-        return cnn_matrix_read(path, model->graph.input, pixels, diag);
+    if (path_ends(path, ".txt") || path_ends(path, ".csv")) {
+        cnn_status status = cnn_matrix_read(path, model->graph.input, pixels, diag);
+        if (status == CNN_OK)
+            warn_of_range(model, path, pixels, cnn_shape_count(model->graph.input), diag);
+        return status;
+    }
     return cnn_model_load_image(model, path, pixels, diag);
 }
 
@@ -177,6 +204,7 @@ cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **
     if ((rank == 3 || rank == 4) && sides[0] == shape.c && sides[1] == shape.h && sides[2] == shape.w && (rank == 3 || dims[0] > 0)) {
         *images = values;
         *count = rank == 4 ? dims[0] : 1;
+        warn_of_range(model, path, values, *count * cnn_shape_count(shape), diag);
         return CNN_OK;
     }
     struct cnn_text found = {0};
