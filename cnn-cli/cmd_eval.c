@@ -78,7 +78,7 @@ static void print_totals(const cnn_model *model, const cnn_evaluation *result)
 {
     printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
     printf("images     %s of split %s\n", cnn_show_integer(result->images).text, result->split);
-    printf("loss       %.4f\n", result->loss);
+    printf(result->loss < 1e5 ? "loss       %.4f\n" : "loss       %g\n", result->loss);
     printf("accuracy   %s%.2f%%%s  (95%% interval %.2f to %.2f)\n", cnn_style(stdout, CNN_STYLE_BOLD), 100 * result->accuracy,
            cnn_style(stdout, CNN_STYLE_PLAIN), 100 * result->accuracy_low, 100 * result->accuracy_high);
     if (result->classes > 5)

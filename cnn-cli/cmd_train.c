@@ -82,15 +82,26 @@ static void on_validate(const cnn_event *event)
     cnn_terminal_progress(event->images_total > 0 ? (double)event->images / (double)event->images_total : 0, before, after);
 }
 
+/* One of a run that has blown up may have thirty digits. */
+static void print_loss(double loss)
+{
+    fprintf(stderr, loss < 1e5 ? "%.4f" : "%g", loss);
+}
+
 static void on_epoch(struct progress *progress, const cnn_event *event)
 {
     char text[64];
 
     cnn_terminal_progress_clear();
     format_epoch(event, text, sizeof text);
-    fprintf(stderr, "%s  loss %.4f  acc %5s", text, event->loss, cnn_show_percent(event->accuracy).text);
-    if (progress->val_images > 0)
-        fprintf(stderr, "  val loss %.4f  acc %5s", event->val_loss, cnn_show_percent(event->val_accuracy).text);
+    fprintf(stderr, "%s  loss ", text);
+    print_loss(event->loss);
+    fprintf(stderr, "  acc %5s", cnn_show_percent(event->accuracy).text);
+    if (progress->val_images > 0) {
+        fprintf(stderr, "  val loss ");
+        print_loss(event->val_loss);
+        fprintf(stderr, "  acc %5s", cnn_show_percent(event->val_accuracy).text);
+    }
     fprintf(stderr, "  %s%s\n", cnn_show_duration(event->seconds).text, event->best ? " *" : "");
     progress->best_accuracy = event->best_accuracy;
     progress->next_line = cnn_terminal_clock() + LINE_SECONDS;

@@ -108,6 +108,24 @@ static bool read_kinds(const struct cnn_option_list *list, unsigned *kinds)
     return true;
 }
 
+/* The library says the same of what it is asked for; here the options have their names. */
+static bool check_together(const struct settings *settings, unsigned kinds)
+{
+    const unsigned class_kinds = 1U << CNN_PICTURE_GRADCAM | 1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
+    bool layer = settings->pictures.layer.count > 0;
+    bool class_used = kinds == 0 ? !layer : kinds & class_kinds || (kinds & 1U << CNN_PICTURE_EXCITE && !layer);
+
+    if (settings->channel != NULL && !(layer && kinds & 1U << CNN_PICTURE_EXCITE))
+        cnn_print_error("--channel goes with --kind excite and --layer");
+    else if (settings->at != NULL && !(layer && kinds & 1U << CNN_PICTURE_RECEPTIVE))
+        cnn_print_error("--at goes with --kind receptive and --layer");
+    else if (settings->class_name != NULL && (settings->pictures.text || !class_used))
+        cnn_print_error("--class goes with --kind gradcam, saliency or occlusion, or with excite without --layer");
+    else
+        return true;
+    return false;
+}
+
 static cnn_status run(const void *data, char *const *operands, size_t operand_count)
 {
     const struct settings *settings = data;
@@ -118,7 +136,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                                        .column = CNN_NO_INDEX,
                                        .seed = 1};
 
-    if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize))
+    if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize) || !check_together(settings, visualize.kinds))
         return CNN_INVALID;
     return cnn_pictures_run(&settings->pictures, &visualize, "-visualize", operands, operand_count);
 }

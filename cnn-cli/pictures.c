@@ -1,6 +1,7 @@
 /* The run of visualize and featmaps. Standard output gets the answer and where the page is; progress goes to stderr. */
 #include "pictures.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,25 +59,6 @@ static void on_answer(void *context, const float *probabilities, size_t classes)
         printf("  %6s\n", cnn_show_percent((double)top[i].probability).text);
     }
     fflush(stdout);
-}
-
-/* Which operand is the model (NULL: none was given) and which the input. */
-static cnn_status tell_apart(char *const *operands, size_t count, const char **model, const char **input)
-{
-    bool first = cnn_path_is_model(operands[0]);
-    bool second = count > 1 && cnn_path_is_model(operands[1]);
-
-    if (count == 1 && first) {
-        cnn_print_error("%s is the model; what is the input?", operands[0]);
-        return CNN_INVALID;
-    }
-    if (count == 2 && !first && !second) {
-        cnn_print_error("neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory", operands[0], operands[1]);
-        return CNN_INVALID;
-    }
-    *model = count == 1 ? NULL : operands[!first];
-    *input = count == 1 ? operands[0] : operands[first];
-    return CNN_OK;
 }
 
 static cnn_status read_palette(const char *word, cnn_palette *out)
@@ -145,7 +127,9 @@ static cnn_status run_model(cnn_model *model, const char *input, const struct cn
         status = cnn_print_maps(model, input, &settings->layer, diag);
     } else {
         options->directory = settings->output != NULL ? settings->output : directory;
+        signal(SIGPIPE, SIG_IGN); /* a reader who has seen enough of the answer still wants the pictures */
         status = draw(model, input, options, diag);
+        signal(SIGPIPE, SIG_DFL);
     }
     cnn_print_messages(diag);
     cnn_diag_free(diag);
@@ -159,7 +143,7 @@ cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings, cnn_vis
     const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
     const char *model_path = NULL, *input = NULL;
     cnn_model *model = NULL;
-    cnn_status status = tell_apart(operands, operand_count, &model_path, &input);
+    cnn_status status = cnn_inputs_tell_apart(operands, operand_count, &model_path, &input);
 
     if (status == CNN_OK)
         status = read_palette(settings->palette, &options->palette);

@@ -401,15 +401,21 @@ static void test_range_leaves_out_what_is_not_finite(void **state)
     assert_true(range.low == 0 && range.high == 0 && range.nan == 2);
 }
 
-static void test_channel_colours_differ_from_their_neighbours(void **state)
+/* The larger the number, the easier two colours are told apart. */
+static int distance(struct cnn_colour a, struct cnn_colour b)
+{
+    return abs(a.r - b.r) + abs(a.g - b.g) + abs(a.b - b.b);
+}
+
+static void test_distinct_colours_differ_from_each_other(void **state)
 {
     (void)state;
-    const size_t counts[] = {2, 8, 64, 2048};
-    for (size_t k = 0; k < 4; k++) {
-        for (size_t i = 1; i < counts[k]; i++) {
-            struct cnn_colour a = cnn_channel_colour(i - 1, counts[k]), b = cnn_channel_colour(i, counts[k]);
-            assert_true(abs(a.r - b.r) + abs(a.g - b.g) + abs(a.b - b.b) > 80);
-        }
+    for (size_t i = 0; i < CNN_DISTINCT_COLOURS; i++) {
+        struct cnn_colour colour = cnn_distinct_colour(i);
+        assert_true(distance(colour, CNN_COLOUR_NAN) > 150);
+        assert_true(same(colour, cnn_distinct_colour(i + CNN_DISTINCT_COLOURS)));
+        for (size_t k = 0; k < i; k++)
+            assert_true(distance(colour, cnn_distinct_colour(k)) > (i < 12 ? 110 : 60));
     }
 }
 
@@ -435,7 +441,7 @@ int main(void)
         cmocka_unit_test(test_grey_and_dark_are_plain),
         cmocka_unit_test(test_palettes_hold_when_values_are_extreme),
         cmocka_unit_test(test_range_leaves_out_what_is_not_finite),
-        cmocka_unit_test(test_channel_colours_differ_from_their_neighbours),
+        cmocka_unit_test(test_distinct_colours_differ_from_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,22 @@ static void test_chart_axis_ends_at_a_hundred_when_shares_are_shown(void **state
     cnn_text_free(&page);
 }
 
+static void test_chart_begins_at_zero_when_it_is_asked_to(void **state)
+{
+    const double x[] = {1, 2}, y[] = {0.75, 0.875}, below[] = {-1, 1};
+    struct cnn_text page = {0};
+    (void)state;
+    draw(&page, (struct cnn_chart){.whole = true, .percent = true}, x, y, 2);
+    assert_lacks(&page, ">0</text>");
+    cnn_text_free(&page);
+    draw(&page, (struct cnn_chart){.whole = true, .percent = true, .y_from_zero = true}, x, y, 2);
+    assert_has(&page, "y=\"254.00\">0</text>");
+    cnn_text_free(&page);
+    draw(&page, (struct cnn_chart){.whole = true, .y_from_zero = true}, x, below, 2);
+    assert_has(&page, "d=\"M60.00 250.00L580.00 30.00\"");
+    cnn_text_free(&page);
+}
+
 static void test_chart_is_logarithmic_when_values_span_two_decades(void **state)
 {
     const double x[] = {0, 1, 2}, wide[] = {100, 1, 0.01}, narrow[] = {100, 50, 1}, between[] = {101, 50, 1}, zero[] = {100, 1, 0};
@@ -267,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_chart_has_gaps_when_values_are_not_finite),
         cmocka_unit_test(test_chart_shows_a_dot_when_there_is_one_point),
         cmocka_unit_test(test_chart_axis_ends_at_a_hundred_when_shares_are_shown),
+        cmocka_unit_test(test_chart_begins_at_zero_when_it_is_asked_to),
         cmocka_unit_test(test_chart_is_logarithmic_when_values_span_two_decades),
         cmocka_unit_test(test_chart_stays_sound_when_values_are_extreme),
         cmocka_unit_test(test_chart_numbers_are_short_when_values_are_large_or_small),

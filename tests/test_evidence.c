@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compare.h"
 #include "networks.h"
@@ -27,6 +28,89 @@ static void test_strongest_channel_is_the_largest_at_each_position(void **state)
         for (size_t c = 0; c < 4; c++)
             assert_true(values[c * 192 + p] <= values[(size_t)found[p] * 192 + p]);
     free(found);
+    tensor_free(image, 3 * 12 * 16);
+    cnn_model_free(model);
+}
+
+/* Whether all pixels of a square are of the colour. */
+static bool is_plain(const struct cnn_canvas *picture, size_t x, size_t y, size_t side, struct cnn_colour colour)
+{
+    for (size_t i = 0; i < side * side; i++) {
+        struct cnn_colour c = cnn_canvas_get(picture, x + i % side, y + i / side);
+        if (c.r != colour.r || c.g != colour.g || c.b != colour.b)
+            return false;
+    }
+    return true;
+}
+
+/* Of 22 channels, 21 is the strongest where the input is above zero and 0 in the first column, where it is below: they get the first two colours, and their
+ * numbers where cells have room. */
+static void check_channel_colours(struct scratch *s, size_t columns, bool numbers)
+{
+    char text[128];
+    float image[2 * 64], weights[22] = {-1}, biases[22];
+    const size_t cell = CNN_VIEW_SIDE / columns, top = CNN_SHEET_MARGIN + 16, left = CNN_SHEET_MARGIN + CNN_VIEW_SIDE + 8;
+    snprintf(text, sizeof text, "input: [1, 2, %zu]\nlayers:\n  - {type: conv, filters: 22, kernel_size: 1}\n", columns);
+    cnn_model *model = network_open(text);
+    weights[21] = 1;
+    for (size_t c = 0; c < 22; c++)
+        biases[c] = c == 0 || c == 21 ? 0 : -100;
+    for (size_t p = 0; p < 2 * columns; p++)
+        image[p] = p % columns == 0 ? -1 : 1;
+    cnn_model_tensor_set(model, network_tensor(model, "conv1.weight"), weights);
+    cnn_model_tensor_set(model, network_tensor(model, "conv1.bias"), biases);
+    assert_int_equal(cnn_npy_write(scratch_path(s, "x.npy"), image, (const size_t[]){1, 2, columns}, 3, NULL), CNN_OK);
+    cnn_visualize_options o = view_plain;
+    o.kinds = 1U << CNN_PICTURE_ARGMAX;
+    view_make(s, model, "x.npy", &o);
+    struct cnn_canvas picture = view_png(s, "out/conv1-argmax.png");
+    for (size_t column = 0; column < 2; column++) {
+        size_t x = left + column * cell, y = top + cell;
+        struct cnn_colour colour = cnn_distinct_colour(column == 0 ? 1 : 0);
+        assert_true(is_plain(&picture, x + 1, y + 1, 2, colour)); /* in the lower row; within the panel's rim */
+        assert_int_equal(is_plain(&picture, x + 1, y, cell - 1, colour), !numbers);
+    }
+    cnn_canvas_free(&picture);
+    cnn_model_free(model);
+}
+
+static void test_channels_that_win_have_colours_of_their_own_and_numbers_where_there_is_room(void **state)
+{
+    check_channel_colours(*state, 4, true);
+    check_channel_colours(*state, 44, false);
+}
+
+/* The same pixels in the panel `panel` of three. */
+static bool same_panel(const struct cnn_canvas *a, const struct cnn_canvas *b, size_t panel)
+{
+    size_t left = CNN_SHEET_MARGIN + panel * (CNN_VIEW_SIDE + 8);
+    for (size_t y = 0; y < a->height; y++)
+        if (memcmp(a->pixels + (y * a->width + left) * 3, b->pixels + (y * b->width + left) * 3, CNN_VIEW_SIDE * (size_t)3) != 0)
+            return false;
+    return true;
+}
+
+/* Over the picture, only with the default colours does a low value look as its scale says: other palettes change the map beside it. */
+static void test_overlay_keeps_its_colours_whatever_the_palette(void **state)
+{
+    static const cnn_palette palettes[] = {CNN_PALETTE_GREY, CNN_PALETTE_DARK, CNN_PALETTE_SIGNED};
+    struct scratch *s = *state;
+    cnn_model *model = network_open(view_network);
+    float *image = view_input(s, model);
+    cnn_visualize_options o = view_plain;
+    o.kinds = 1U << CNN_PICTURE_HEATMAP;
+    view_make(s, model, "x.npy", &o);
+    struct cnn_canvas heat = view_png(s, "out/conv2-heatmap.png");
+    for (size_t i = 0; i < 3; i++) {
+        o.palette = palettes[i];
+        view_make(s, model, "x.npy", &o);
+        struct cnn_canvas other = view_png(s, "out/conv2-heatmap.png");
+        assert_true(other.width == heat.width && other.height == heat.height);
+        assert_false(same_panel(&heat, &other, 1));
+        assert_true(same_panel(&heat, &other, 2));
+        cnn_canvas_free(&other);
+    }
+    cnn_canvas_free(&heat);
     tensor_free(image, 3 * 12 * 16);
     cnn_model_free(model);
 }
@@ -241,6 +325,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_strongest_channel_is_the_largest_at_each_position),
+        TEST(test_channels_that_win_have_colours_of_their_own_and_numbers_where_there_is_room),
+        TEST(test_overlay_keeps_its_colours_whatever_the_palette),
         cmocka_unit_test(test_receptive_field_holds_exactly_the_pixels_that_move_the_value),
         TEST(test_occlusion_is_drawn_where_the_patches_were),
         TEST(test_excite_says_when_a_channel_stays_silent),

@@ -161,12 +161,17 @@ static void test_norms_are_those_of_the_step(void **state)
         .epoch = 3, .layer = name, .channels = 64, .dead = 0.24, .gradient_norm = 0.5, .weight_norm = 10, .update_norm = 0.01, .lr_factor = 1        \
     }
 
-static void assert_hints(const struct cnn_health_row *rows, size_t count, const char *expected)
+static void assert_hints_at_loss(const struct cnn_health_row *rows, size_t count, double loss, const char *expected)
 {
     struct cnn_text text = {0};
-    cnn_health_hints(rows, count, &text);
+    cnn_health_hints(rows, count, loss, &text);
     assert_string_equal(text.data ? text.data : "", expected);
     cnn_text_free(&text);
+}
+
+static void assert_hints(const struct cnn_health_row *rows, size_t count, const char *expected)
+{
+    assert_hints_at_loss(rows, count, 2.3, expected);
 }
 
 static void test_healthy_network_gets_no_hint(void **state)
@@ -261,6 +266,41 @@ static void test_hints_name_the_layer_with_its_evidence(void **state)
         "the gradients of conv1 hold numbers that are not finite: a smaller learning rate, a warm-up or batch_norm keeps them within bounds\n");
 }
 
+static void test_run_that_blew_up_is_told_first(void **state)
+{
+    (void)state;
+    struct cnn_health_row rows[] = {HEALTHY("conv1"), HEALTHY("conv2"), HEALTHY("dense3")};
+    const char *loss =
+        "the run has blown up: the mean loss of the epoch is 2.33e+31 (guessing among 10 classes has a cross-entropy of 2.3); begin anew with a "
+        "smaller learning rate, a warm-up or batch_norm\n";
+    assert_hints_at_loss(rows, 3, 500, ""); /* at the limits, and no further */
+    assert_hints_at_loss(rows, 3, NAN, "");
+    rows[1].weight_norm = 1e4;
+    rows[1].update_norm = 1;
+    assert_hints(rows, 3, "");
+    assert_hints_at_loss(rows, 3, 2.33e31, loss);
+    rows[2].weight_norm = 8.65e23;
+    rows[2].update_norm = 1e21;
+    rows[1].weight_norm = 7e10;
+    rows[1].update_norm = 1e9;
+    rows[0].dead = 0.5;
+    const char *dead = "50 % of conv1's 64 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm "
+                       "or leaky_relu keeps them alive\n";
+    char expected[1024];
+    snprintf(expected, sizeof expected,
+             "the run has blown up: the mean loss of the epoch is 2.33e+31 (guessing among 10 classes has a cross-entropy of 2.3), and the weights "
+             "of dense3 have a "
+             "norm of 8.65e+23, which is seldom above 100; begin anew with a smaller learning rate, a warm-up or batch_norm\n%s",
+             dead);
+    assert_hints_at_loss(rows, 3, 2.33e31, expected);
+    snprintf(
+        expected, sizeof expected,
+        "the run has blown up: the weights of dense3 have a norm of 8.65e+23, which is seldom above 100; begin anew with a smaller learning rate, "
+        "a warm-up or batch_norm\n%s",
+        dead);
+    assert_hints(rows, 3, expected); /* the loss has come down since */
+}
+
 static void count_tale(void *context, const char *text)
 {
     size_t *tales = context;
@@ -279,17 +319,20 @@ static void test_hints_are_told_once(void **state)
         b.health.rows[i].gradient_norm = 1;
     }
     b.health.rows[0].dead = b.health.rows[1].dead = 0.5;
-    cnn_health_tell(&b.health, count_tale, &tales);
+    cnn_health_tell(&b.health, 2.3, count_tale, &tales);
     assert_int_equal(tales, 3); /* two layers with dead channels; the fastest layer */
     b.health.rows[1].update_norm = 2;
-    cnn_health_tell(&b.health, count_tale, &tales);
+    cnn_health_tell(&b.health, 2.3, count_tale, &tales);
     assert_int_equal(tales, 3);
     b.health.rows[3].dead = 0.5;
-    cnn_health_tell(&b.health, count_tale, &tales);
+    cnn_health_tell(&b.health, 2.3, count_tale, &tales);
     assert_int_equal(tales, 4);
     b.health.rows[3].dead = 1; /* worse: said, too */
-    cnn_health_tell(&b.health, count_tale, &tales);
+    cnn_health_tell(&b.health, 2.3, count_tale, &tales);
     assert_int_equal(tales, 5);
+    for (int epoch = 0; epoch < 2; epoch++)
+        cnn_health_tell(&b.health, 1e20, count_tale, &tales);
+    assert_int_equal(tales, 6);
     bench_close(&b);
 }
 
@@ -353,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_norms_are_those_of_the_step),
         cmocka_unit_test(test_healthy_network_gets_no_hint),
         cmocka_unit_test(test_hints_name_the_layer_with_its_evidence),
+        cmocka_unit_test(test_run_that_blew_up_is_told_first),
         cmocka_unit_test(test_hints_are_told_once),
         cmocka_unit_test_setup_teardown(test_table_reads_back_what_was_written, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_table_is_refused_when_it_is_another, scratch_setup, scratch_teardown),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "markup.h"
 #include "networks.h"
@@ -158,7 +159,7 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     write_text(s, "epochs.csv", EPOCHS);
     write_text(s, "steps.csv", STEPS);
     write_text(s, "health.csv",
-               CNN_HEALTH_HEADER "1,conv1,2,0,1,2,0.002,1\n1,dense1,0,,1,2,0.002,1\n2,conv1,2,0.5,1,2,0.002,1\n2,dense1,0,,4,2,0.002,1\n");
+               CNN_HEALTH_HEADER "1,conv1,2,0.25,1,2,0.002,1\n1,dense1,0,,1,2,0.002,1\n2,conv1,2,0.5,1,2,0.002,1\n2,dense1,0,,4,2,0.002,1\n");
     write_report(s, (struct cnn_report){.title = HOSTILE, .directory = s->folder, .model = model, .running = true}, &page);
     assert_has(&page, "<title>" HOSTILE_ESCAPED "</title>");
     assert_has(&page, "http-equiv=\"refresh\"");
@@ -170,7 +171,8 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     assert_has(&page, "<td>conv1</td><td>conv</td><td class=\"n\">2 x 6 x 6</td><td class=\"n\">56</td><td class=\"n\">1,944</td>");
     assert_has(&page, "Kernels of conv1");
     assert_has(&page, "<td>conv1</td><td class=\"n\">50.0 %</td><td class=\"n\">1</td>");
-    assert_has(&page, "Channels that never fire");
+    const char *dead = strstr(page.data, "Channels that never fire");
+    assert_true(dead && strstr(dead, "d=\"M60.00 140.00L580.00 30.00\"")); /* 25 and 50 on an axis from 0 to 50 */
     assert_has(&page, "# " HOSTILE_ESCAPED "\n</pre>");
     assert_has(&page, "<b>running</b> <small>at 20");
     assert_has(&page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>");
@@ -359,9 +361,33 @@ static void test_comparison_shows_runs_side_by_side_when_there_are_two(void **st
     assert_has(&page, "/a, seconds 125: 1.75</title>");
     assert_has(&page, "/a, epoch 2: 37.50 %</title>");
     assert_int_equal(count_of(&page, "<figure class=\"chart\">"), 4);
+    const char *titles[] = {"Validation accuracy (%) by epoch", "Validation loss by epoch", "Validation accuracy (%) by seconds",
+                            "Validation loss by seconds"};
+    for (size_t i = 0; i < 4; i++)
+        assert_has(&page, titles[i]);
     assert_has(&page, "<tr><td><code>loss.label_smoothing</code></td><td>0.1</td><td>0.2</td></tr>");
     assert_int_equal(count_of(&page, "<code>"), 1);
     cnn_text_free(&page);
+}
+
+static void test_comparison_is_refused_when_a_run_is_named_twice(void **state)
+{
+    struct scratch *s = *state;
+    char first[128], second[128], again[160], path[128], expected[320];
+    make_run(s, "a", "0", EPOCHS, first, sizeof first);
+    make_run(s, "b", "0", EPOCHS, second, sizeof second);
+    snprintf(path, sizeof path, "%s/compare.html", s->folder);
+    snprintf(again, sizeof again, "%s/../a/", first);
+    assert_int_equal(cnn_report((const char *const[]){first, second, first}, 3, path, s->diag), CNN_INVALID);
+    snprintf(expected, sizeof expected, "%s is named twice", first);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text, expected);
+    cnn_diag_clear(s->diag);
+    assert_int_equal(cnn_report((const char *const[]){first, again}, 2, path, s->diag), CNN_INVALID);
+    snprintf(expected, sizeof expected, "%s and %s are the same run", first, again);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text, expected);
+    cnn_diag_clear(s->diag);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(cnn_report((const char *const[]){first, second}, 2, path, s->diag), CNN_OK);
 }
 
 static void test_report_names_the_directory_when_it_is_no_run(void **state)
@@ -393,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_report_lists_pairs_when_classes_are_many, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_shows_answers_when_there_are_samples, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_comparison_shows_runs_side_by_side_when_there_are_two, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_comparison_is_refused_when_a_run_is_named_twice, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_names_the_directory_when_it_is_no_run, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

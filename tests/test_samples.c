@@ -224,19 +224,17 @@ static char *make_gallery(struct scratch *s, const char *description, const stru
     return page;
 }
 
-/* Each pixel of the data set's image is a square of scale x scale in the file. */
-static void assert_enlarged(struct scratch *s, const char *file, const uint8_t *pixels, size_t side, size_t scale)
+/* The file holds the data set's image pixel by pixel. */
+static void assert_picture(struct scratch *s, const char *file, const uint8_t *pixels, size_t side)
 {
     png_image png = {.version = PNG_IMAGE_VERSION};
     assert_true(png_image_begin_read_from_file(&png, scratch_path(s, file)));
     png.format = PNG_FORMAT_RGB;
-    assert_int_equal(png.width, side * scale);
-    assert_int_equal(png.height, side * scale);
+    assert_int_equal(png.width, side);
+    assert_int_equal(png.height, side);
     uint8_t *seen = malloc(PNG_IMAGE_SIZE(png));
     assert_true(png_image_finish_read(&png, NULL, seen, 0, NULL));
-    for (size_t y = 0; y < side * scale; y++)
-        for (size_t x = 0; x < side * scale; x++)
-            assert_memory_equal(seen + (y * side * scale + x) * 3, pixels + (y / scale * side + x / scale) * 3, 3);
+    assert_memory_equal(seen, pixels, side * side * 3);
     free(seen);
 }
 
@@ -259,13 +257,41 @@ static void test_gallery_shows_each_mistake_with_its_reasons(void **state)
     snprintf(expected, sizeof expected, ">%s: 2.8 %%", name);
     assert_non_null(strstr(page, expected));
     assert_non_null(strstr(page, "image 17<"));
-    assert_non_null(strstr(page, "src=\"image-17.png\""));
-    assert_non_null(strstr(page, "src=\"image-17-predicted.png\""));
+    assert_non_null(strstr(page, "<img class=\"pixels\" src=\"image-17.png\" width=\"160\" height=\"160\""));
+    assert_non_null(strstr(page, "<img src=\"image-17-predicted.png\" width=\"160\""));
     assert_non_null(strstr(page, "src=\"image-17-true.png\""));
-    assert_enlarged(s, "deep/gallery/image-17.png", samples.wrong[0].pixels, 16, 10);
+    assert_picture(s, "deep/gallery/image-17.png", samples.wrong[0].pixels, 16);
     free(page);
     cnn_samples_free(&samples);
     cnn_dataset_free(dataset);
+}
+
+/* What `cnn predict` says of a gallery's picture is what the page says: for colour and for grey, the file read back is the data set's image. */
+static void check_read_back(struct scratch *s, const char *description)
+{
+    cnn_model *model = network_open(description);
+    const cnn_shape in = model->graph.input;
+    const size_t positions = in.h * in.w;
+    struct cnn_dataset *dataset = draw_images();
+    struct cnn_samples samples;
+    float nhwc[768], wanted[768], seen[768];
+    assert_int_equal(cnn_model_adopt_data(model, dataset, s->diag), CNN_OK);
+    assert_int_equal(cnn_samples_new(dataset, 2, &samples, s->diag), CNN_OK);
+    add(&samples, 5, (cnn_dataset_label(dataset, 5) + 1) % 10, 0.9f);
+    free(make_gallery(s, description, &samples));
+    cnn_normalize(&model->normalization, samples.wrong[0].pixels, positions, nhwc); /* grey: the first of the bytes are the image */
+    cnn_transpose(1, positions, in.c, nhwc, wanted);
+    assert_int_equal(cnn_model_load_image(model, scratch_path(s, "deep/gallery/image-5.png"), seen, s->diag), CNN_OK);
+    assert_memory_equal(seen, wanted, cnn_shape_count(in) * sizeof(float));
+    cnn_samples_free(&samples);
+    cnn_model_free(model);
+    cnn_dataset_free(dataset);
+}
+
+static void test_gallery_picture_is_the_network_s_input_when_read_back(void **state)
+{
+    check_read_back(*state, NETWORK("}\n"));
+    check_read_back(*state, "input: [1, 16, 20]\nlayers: [{type: flatten}, {type: dense, units: 10}]\ndata: {dataset: shapes}\n");
 }
 
 static void test_gallery_has_just_the_pictures_when_there_is_no_map(void **state)
@@ -281,7 +307,7 @@ static void test_gallery_has_just_the_pictures_when_there_is_no_map(void **state
     assert_null(strstr(page, "-true.png"));
     assert_non_null(strstr(page, ": &gt; 99.9 %"));
     assert_non_null(strstr(page, ": &lt; 0.1 %"));
-    assert_enlarged(s, "deep/gallery/image-3.png", samples.wrong[0].pixels, 16, 10);
+    assert_picture(s, "deep/gallery/image-3.png", samples.wrong[0].pixels, 16);
     free(page);
     cnn_samples_free(&samples);
     cnn_dataset_free(dataset);
@@ -311,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_samples_are_the_same_whatever_the_batch),
         cmocka_unit_test(test_probabilities_are_the_model_s_whatever_the_loss),
         cmocka_unit_test_setup_teardown(test_gallery_shows_each_mistake_with_its_reasons, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_gallery_picture_is_the_network_s_input_when_read_back, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_gallery_has_just_the_pictures_when_there_is_no_map, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_gallery_says_so_when_there_is_no_mistake, scratch_setup, scratch_teardown),
     };

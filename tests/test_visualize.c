@@ -193,6 +193,14 @@ static void test_request_is_refused_when_it_does_not_fit_the_network(void **stat
     o = view_plain;
     o.channel = 1;
     check_refused(s, model, &o, "a channel is for the kind excite", NULL);
+    o = view_plain;
+    o.class_name = "1";
+    o.kinds = 1U << CNN_PICTURE_FEATMAPS | 1U << CNN_PICTURE_HEATMAP;
+    check_refused(s, model, &o, "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer", NULL);
+    o.kinds = 1U << CNN_PICTURE_EXCITE;
+    o.layers = (const char *const[]){"conv2"};
+    o.layer_count = 1;
+    check_refused(s, model, &o, "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer", NULL);
     tensor_free(image, 3 * 12 * 16);
     cnn_model_free(model);
 }
@@ -275,7 +283,7 @@ static void test_pictures_of_every_form_are_shown(void **state)
     static const uint8_t grey[4] = {0, 80, 160, 255}, palette[6] = {255, 0, 0, 0, 0, 255}, indices[2] = {0x40, 0x80};
     static const uint8_t deep[12] = {255, 255, 0, 0, 1, 2, 9, 9, 8, 8, 7, 7}, clear[8] = {1, 2, 3, 0, 200, 100, 50, 128};
     struct scratch *s = *state;
-    cnn_model *model = network_open("input: [3, 8, 8]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 3}\n");
+    cnn_model *model = network_open("input: [3, 8, 12]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 3}\n");
     char *const folder = s->folder;
     char path[128];
     model->normalization = (struct cnn_normalization){3, {0, 0, 0, 0}, {1, 1, 1, 1}};
@@ -292,6 +300,7 @@ static void test_pictures_of_every_form_are_shown(void **state)
     static const char *const names[] = {"one.png", "wide.png", "tall.bmp", "small.jpg", "grey.png", "palette.png", "deep.png", "clear.png"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         view_make(s, model, names[i], &view_plain);
+    assert_true(view_says(s, "The picture, 2 pixels wide and 1 high, was resized to 8 x 12 (rows x columns)"));
     cnn_model_free(model);
 }
 
@@ -315,9 +324,68 @@ static void test_picture_goes_in_as_in_prediction(void **state)
     assert_floats_same("conv1", found, wanted, 72);
     free(found);
     char *page = view_text(s, "out/index.html");
-    assert_non_null(strstr(page, "resized from 20 x 30 to 8 x 8 pixels"));
+    assert_non_null(strstr(page, "The picture, 20 pixels wide and 30 high, was resized to 8 x 8 (rows x columns)"));
     free(page);
     cnn_model_free(model);
+}
+
+/* Sizes of the network are rows x columns everywhere, and its parts can be reached from the top of the page. */
+static void test_page_begins_with_links_to_its_parts(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = network_open(view_network);
+    float *image = view_input(s, model);
+    view_make(s, model, "x.npy", &view_plain);
+    char *page = view_text(s, "out/index.html");
+    static const char *const order[] = {"href=\"#input\"",    "href=\"#layers\"",    "href=\"#evidence\">What the answer rests on<",
+                                        "id=\"input\"",       "3 x 12 x 16 numbers", "id=\"layers\"",
+                                        "id=\"layer-conv1\"", "id=\"evidence\""};
+    const char *at = page;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        at = strstr(at, order[i]);
+        if (!at)
+            fail_msg("%s is missing, or not in its order", order[i]);
+    }
+    assert_non_null(strstr(page, "<div class=\"scroll sheet\"><a href=\"conv2-maps.png\">"));
+    assert_non_null(strstr(page, "@media(max-width:40rem){.sheet img{max-width:none}")); /* small text can be read */
+    free(page);
+    cnn_visualize_options o = view_plain;
+    o.kinds = 1U << CNN_PICTURE_FEATMAPS;
+    view_make(s, model, "x.npy", &o);
+    assert_false(view_says(s, "#evidence"));
+    o.kinds = 1U << CNN_PICTURE_RECEPTIVE;
+    view_make(s, model, "x.npy", &o);
+    assert_false(view_says(s, "#layers"));
+    assert_true(view_says(s, "<h2 id=\"evidence\">More pictures</h2>"));
+    tensor_free(image, 3 * 12 * 16);
+    cnn_model_free(model);
+}
+
+/* Scores that give the classes the shares in per cent. */
+static void check_sure(struct scratch *s, const float shares[3], const char *unsure)
+{
+    cnn_model *model = network_open("input: [1, 1, 1]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 3}\n");
+    const float zero = 0;
+    float scores[3];
+    for (size_t i = 0; i < 3; i++)
+        scores[i] = logf(shares[i]);
+    cnn_model_tensor_set(model, network_tensor(model, "dense1.bias"), scores);
+    assert_int_equal(cnn_npy_write(scratch_path(s, "x.npy"), &zero, (const size_t[]){1, 1, 1}, 3, NULL), CNN_OK);
+    cnn_visualize_options o = view_plain;
+    o.kinds = 1U << CNN_PICTURE_FEATMAPS;
+    view_make(s, model, "x.npy", &o);
+    assert_int_equal(view_says(s, "The network is not sure"), unsure != NULL);
+    if (unsure)
+        assert_true(view_says(s, unsure));
+    cnn_model_free(model);
+}
+
+static void test_answer_is_called_unsure_when_it_is_close_or_below_a_half(void **state)
+{
+    check_sure(*state, (const float[]){30, 68, 2}, NULL);
+    check_sure(*state, (const float[]){40, 58, 2}, "The network is not sure: 1 has 58.0 %, and 0, the second, has 40.0 %.");
+    check_sure(*state, (const float[]){52, 25, 23}, NULL);
+    check_sure(*state, (const float[]){48, 23, 29}, "The network is not sure: 0 has 48.0 %, and 2, the second, has 29.0 %.");
 }
 
 /* No name in FOLDER/out is that of a file half written. */
@@ -404,6 +472,8 @@ int main(void)
         TEST(test_page_is_made_when_weights_are_no_numbers),
         TEST(test_pictures_of_every_form_are_shown),
         TEST(test_picture_goes_in_as_in_prediction),
+        TEST(test_page_begins_with_links_to_its_parts),
+        TEST(test_answer_is_called_unsure_when_it_is_close_or_below_a_half),
         TEST(test_picture_stays_as_it_was_when_the_new_one_cannot_be_written),
         TEST(test_work_ends_when_it_is_stopped),
     };

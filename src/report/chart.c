@@ -97,6 +97,8 @@ static void set_y_axis(const struct cnn_chart *chart, struct axis *axis)
         axis->step = ceil((axis->high - axis->low) / 8);
         return;
     }
+    if (chart->y_from_zero)
+        axis->low = fmin(0, axis->low);
     widen(axis, false);
     axis->step = round_step(axis->high - axis->low);
     axis->low = axis->step * floor(axis->low / axis->step + 1e-9);

@@ -16,10 +16,11 @@ struct cnn_chart {
     const char *x_name; /* below the axis */
     const struct cnn_series *series;
     size_t count;
-    bool percent;   /* y are shares from 0 to 1, shown as per cent */
-    bool logarithm; /* a logarithmic y axis where the values are positive and span more than two decades */
-    bool from_zero; /* the x axis begins at 0 */
-    bool whole;     /* x are whole numbers, e.g. epochs: ticks are, too */
+    bool percent;     /* y are shares from 0 to 1, shown as per cent */
+    bool logarithm;   /* a logarithmic y axis where the values are positive and span more than two decades */
+    bool from_zero;   /* the x axis begins at 0 */
+    bool y_from_zero; /* the y axis does */
+    bool whole;       /* x are whole numbers, e.g. epochs: ticks are, too */
 };
 
 /* Where a chart of CNN_CHART_WIDTH x CNN_CHART_HEIGHT is drawn on: x grows from left to right, y from bottom to top. */

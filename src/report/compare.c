@@ -1,6 +1,8 @@
 /* The page that shows runs side by side, and the report that is asked for by directory. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/model.h"
@@ -18,6 +20,7 @@ struct run {
     cnn_model *model; /* its description; the parameters are not read */
     const struct cnn_yaml *config;
     struct cnn_history history;
+    struct stat place;
 };
 
 struct comparison {
@@ -45,6 +48,8 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
     size_t size;
     run->directory = directory;
     cnn_status status = config_path(arena, directory, &path, diag);
+    if (status == CNN_OK && stat(directory, &run->place) != 0)
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot look at %s: %s", directory, strerror(errno));
     if (status == CNN_OK)
         status = cnn_yaml_read_text(path, &text, &size, diag);
     if (status == CNN_OK)
@@ -56,6 +61,20 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
     run->config = root;
     free(text);
     return status;
+}
+
+/* A run next to itself says nothing, and is a slip: another was meant. */
+static cnn_status check_distinct(const struct comparison *c, cnn_diag *diag)
+{
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct run *a = &c->runs[k], *b = &c->runs[i];
+            if (strcmp(a->directory, b->directory) == 0)
+                return cnn_fail(diag, CNN_INVALID, NULL, "%s is named twice", a->directory);
+            if (a->place.st_dev == b->place.st_dev && a->place.st_ino == b->place.st_ino)
+                return cnn_fail(diag, CNN_INVALID, NULL, "%s and %s are the same run", a->directory, b->directory);
+        }
+    return CNN_OK;
 }
 
 /* The mean speed of all rows of steps.csv; 0 where there are none. */
@@ -150,6 +169,13 @@ static bool curves_new(struct cnn_arena *arena, const struct cnn_history *histor
     return true;
 }
 
+static const char *choose_title(bool seconds, bool accuracy)
+{
+    if (accuracy)
+        return seconds ? "Validation accuracy (%) by seconds" : "Validation accuracy (%) by epoch";
+    return seconds ? "Validation loss by seconds" : "Validation loss by epoch";
+}
+
 static void draw_curves(struct cnn_text *page, const struct comparison *c, const struct curves *curves, bool seconds, bool accuracy)
 {
     struct cnn_series *series = cnn_arena_array(c->arena, c->count, sizeof *series);
@@ -162,7 +188,7 @@ static void draw_curves(struct cnn_text *page, const struct comparison *c, const
                                         .x = seconds ? curves[i].seconds : curves[i].epoch,
                                         .y = accuracy ? curves[i].accuracy : curves[i].loss,
                                         .count = c->runs[i].history.epoch_count};
-    cnn_chart_draw(page, &(struct cnn_chart){.title = accuracy ? "Validation accuracy (%)" : "Validation loss",
+    cnn_chart_draw(page, &(struct cnn_chart){.title = choose_title(seconds, accuracy),
                                              .x_name = seconds ? "seconds" : "epoch",
                                              .series = series,
                                              .count = c->count,
@@ -282,6 +308,8 @@ cnn_status cnn_report(const char *const *directories, size_t count, const char *
     else {
         for (size_t i = 0; i < count && status == CNN_OK; i++)
             status = read_run(c.arena, directories[i], &c.runs[i], diag);
+        if (status == CNN_OK)
+            status = check_distinct(&c, diag);
         if (status == CNN_OK)
             status = write_comparison(&c, path, diag);
     }

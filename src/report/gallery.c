@@ -24,27 +24,23 @@ struct gallery {
 };
 
 /* The data set's image, enlarged. */
-static cnn_status draw_image(const struct gallery *g, const uint8_t *pixels, struct cnn_canvas *out)
+static cnn_status enlarge(const struct gallery *g, const struct cnn_canvas *small, struct cnn_canvas *out)
 {
-    struct cnn_canvas small = {0};
-    cnn_status status = cnn_sample_picture(pixels, g->shape, &small, g->diag);
+    cnn_status status = cnn_canvas_new(small->width * g->scale, small->height * g->scale, (struct cnn_colour){0, 0, 0}, out, g->diag);
     if (status == CNN_OK)
-        status = cnn_canvas_new(g->shape.w * g->scale, g->shape.h * g->scale, (struct cnn_colour){0, 0, 0}, out, g->diag);
-    if (status == CNN_OK)
-        cnn_canvas_put(out, 0, 0, &small, g->scale);
-    cnn_canvas_free(&small);
+        cnn_canvas_put(out, 0, 0, small, g->scale);
     return status;
 }
 
-/* Writes the picture as image-<n><suffix>.png, and begins a figure with it on the page; the caller ends it. */
-static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *picture, size_t image, const char *suffix, const char *alt)
+/* Writes the picture as image-<n><suffix>.png, and begins a figure with it, `scale` times as large, on the page; the caller ends it. */
+static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *picture, size_t scale, size_t image, const char *suffix, const char *alt)
 {
     struct cnn_text path = {0};
     cnn_text_printf(&path, "%s/image-%zu%s.png", g->directory, image, suffix);
     cnn_status status = path.failed ? cnn_fail_memory(g->diag, strlen(g->directory), "a path") : cnn_canvas_write(picture, path.data, g->diag);
     cnn_text_free(&path);
-    cnn_text_printf(&g->page, "<figure style=\"width:%zupx\"><img src=\"image-%zu%s.png\" width=\"%zu\" height=\"%zu\" alt=\"", picture->width, image,
-                    suffix, picture->width, picture->height);
+    cnn_text_printf(&g->page, "<figure style=\"width:%zupx\"><img%s src=\"image-%zu%s.png\" width=\"%zu\" height=\"%zu\" alt=\"",
+                    picture->width * scale, scale > 1 ? " class=\"pixels\"" : "", image, suffix, picture->width * scale, picture->height * scale);
     cnn_html_text(&g->page, alt);
     cnn_text_printf(&g->page, "\"><figcaption>");
     return status;
@@ -65,7 +61,7 @@ static bool is_blank(const float *map, size_t count)
     return true;
 }
 
-/* The picture with Grad-CAM of one class over it. */
+/* The picture, enlarged, with Grad-CAM of one class over it. */
 static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *picture, const struct cnn_sample *sample, bool right)
 {
     const size_t class = right ? sample->label : sample->predicted;
@@ -77,7 +73,7 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
     if (status == CNN_OK)
         status = cnn_sheet_overlay(picture, g->map, at.h, at.w, placement, CNN_PALETTE_HEAT, &overlay, g->diag);
     if (status == CNN_OK)
-        status = add_picture(g, &overlay, sample->image, right ? "-true" : "-predicted", "Grad-CAM over the picture");
+        status = add_picture(g, &overlay, 1, sample->image, right ? "-true" : "-predicted", "Grad-CAM over the picture");
     if (status == CNN_OK) {
         add_class(&g->page, cnn_model_class(g->model, class), right ? sample->label_probability : sample->probability);
         cnn_text_printf(&g->page, "%s</figcaption></figure>\n", is_blank(g->map, at.h * at.w) ? "; nothing speaks for it" : "");
@@ -88,20 +84,22 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
 
 static cnn_status add_mistake(struct gallery *g, const struct cnn_sample *sample)
 {
-    struct cnn_canvas picture = {0};
+    struct cnn_canvas picture = {0}, large = {0};
     const char *label = cnn_model_class(g->model, sample->label), *predicted = cnn_model_class(g->model, sample->predicted);
     cnn_text_printf(&g->page, "<section%s><h3>", g->value > 0 ? "" : " style=\"width:15rem\"");
     cnn_html_printf(&g->page, "%s, taken for %s", label, predicted);
     cnn_text_printf(&g->page, "</h3>\n<div class=\"figures\" style=\"gap:.5rem\">\n");
-    cnn_status status = draw_image(g, sample->pixels, &picture);
-    if (status == CNN_OK)
-        status = add_picture(g, &picture, sample->image, "", label);
+    cnn_status status = cnn_sample_picture(sample->pixels, g->shape, &picture, g->diag);
+    if (status == CNN_OK) /* in its own size, so that the file gives the same answer as the data set's image */
+        status = add_picture(g, &picture, g->scale, sample->image, "", label);
     if (status == CNN_OK && g->value > 0) {
         cnn_text_printf(&g->page, "image %zu</figcaption></figure>\n", sample->image);
         cnn_normalize(&g->model->normalization, sample->pixels, g->shape.h * g->shape.w, g->x);
-        status = add_reasons(g, &picture, sample, false);
+        status = enlarge(g, &picture, &large);
         if (status == CNN_OK)
-            status = add_reasons(g, &picture, sample, true);
+            status = add_reasons(g, &large, sample, false);
+        if (status == CNN_OK)
+            status = add_reasons(g, &large, sample, true);
     } else {
         cnn_text_printf(&g->page, "image %zu<br>", sample->image);
         add_class(&g->page, predicted, sample->probability);
@@ -111,6 +109,7 @@ static cnn_status add_mistake(struct gallery *g, const struct cnn_sample *sample
     }
     cnn_text_printf(&g->page, "</div></section>\n");
     cnn_canvas_free(&picture);
+    cnn_canvas_free(&large);
     return status;
 }
 

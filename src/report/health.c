@@ -282,6 +282,32 @@ static bool hint_slow(const struct cnn_health_row *rows, size_t count, size_t i,
     return true;
 }
 
+/* The row with the largest weights that are finite, NULL where they are not too large. */
+static const struct cnn_health_row *find_largest(const struct cnn_health_row *rows, size_t count)
+{
+    const struct cnn_health_row *largest = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (isfinite(rows[i].weight_norm) && rows[i].weight_norm > (largest ? largest->weight_norm : CNN_HEALTH_WEIGHT_MAX))
+            largest = &rows[i];
+    return largest;
+}
+
+bool cnn_health_hint_blown_up(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out)
+{
+    const struct cnn_health_row *largest = find_largest(rows, count);
+    bool high = loss > CNN_HEALTH_LOSS_MAX;
+    if (!high && !largest)
+        return false;
+    cnn_text_printf(out, "the run has blown up: ");
+    if (high)
+        cnn_text_printf(out, "the mean loss of the epoch is %.3g (guessing among 10 classes has a cross-entropy of 2.3)%s", loss,
+                        largest ? ", and " : "");
+    if (largest)
+        cnn_text_printf(out, "the weights of %s have a norm of %.3g, which is seldom above 100", largest->layer, largest->weight_norm);
+    cnn_text_printf(out, "; begin anew with a smaller learning rate, a warm-up or batch_norm\n");
+    return true;
+}
+
 bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, enum cnn_health_kind kind, struct cnn_text *out)
 {
     static bool (*const hints[CNN_HEALTH_KINDS])(const struct cnn_health_row *, size_t, size_t, struct cnn_text *) = {
@@ -296,8 +322,9 @@ bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, 
     return hints[kind](rows, count, i, out);
 }
 
-void cnn_health_hints(const struct cnn_health_row *rows, size_t count, struct cnn_text *out)
+void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out)
 {
+    cnn_health_hint_blown_up(rows, count, loss, out);
     for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
         for (size_t i = 0; i < count; i++)
             cnn_health_hint(rows, count, i, kind, out);

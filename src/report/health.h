@@ -26,12 +26,16 @@ struct cnn_health_row {
  *   deep feedforward neural networks", 2010, who compare layers in this way; healthy ones stay within a factor of some ten;
  * - updates of about a thousandth of the weights are usual (Karpathy's notes for Stanford's CS231n, "Ratio of weights:updates"): a hundred times
  *   more or a thousand times less is not. The lower one is taken at the full learning rate, for schedules end in steps that are meant to be small, and
- *   not where the factor is so small that most updates are below the last bit of a weight. */
+ *   not where the factor is so small that most updates are below the last bit of a weight;
+ * - a run has blown up where an epoch's mean loss is above some hundred times that of guessing (2.3 with 10 classes, 6.9 with 1,000), or weights have a
+ *   norm that even the largest layers, which come to about a hundred, never have. Weights remember it after the loss has come down. */
 #define CNN_HEALTH_DEAD_SHARE     0.25
 #define CNN_HEALTH_GRADIENT_RATIO 1e-3 /* and its inverse */
 #define CNN_HEALTH_UPDATE_MAX     0.1
 #define CNN_HEALTH_UPDATE_MIN     1e-6
 #define CNN_HEALTH_FACTOR_MIN     1e-5
+#define CNN_HEALTH_LOSS_MAX       500
+#define CNN_HEALTH_WEIGHT_MAX     1e4
 
 enum cnn_health_kind {
     CNN_HEALTH_NOT_FINITE, /* the first layer of which a number is not finite */
@@ -47,9 +51,12 @@ enum cnn_health_kind {
 /* The hint of one kind about rows[i], newline after it; false, and nothing added, where there is none. rows: all of one epoch. */
 bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, enum cnn_health_kind kind, struct cnn_text *out);
 
-/* A hint in plain words with its evidence, e.g. "41 % of relu3's 64 channels never fire ...", for each thing in the rows of one epoch that a user should
- * know, newline after each; nothing where all is well. */
-void cnn_health_hints(const struct cnn_health_row *rows, size_t count, struct cnn_text *out);
+/* The same for a run that has blown up: the cause of what else stands out, so it is told first. loss: the epoch's mean training loss, NaN: not known. */
+bool cnn_health_hint_blown_up(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out);
+
+/* A hint in plain words with its evidence, e.g. "41 % of relu3's 64 channels never fire ...", for each thing in the rows and the loss of one epoch that a
+ * user should know, newline after each; nothing where all is well. */
+void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out);
 
 /* health.csv: a missing file is empty. *rows is malloc'ed. */
 cnn_status cnn_health_read(const char *path, struct cnn_health_row **rows, size_t *count, cnn_diag *diag);

@@ -101,6 +101,7 @@ static void draw_measure(struct cnn_text *page, const struct cnn_history *histor
                                                  .series = series,
                                                  .count = thin(series, count),
                                                  .percent = measure->percent,
+                                                 .y_from_zero = measure->percent,
                                                  .logarithm = !measure->percent,
                                                  .whole = true});
     page->failed = page->failed || !good;
@@ -143,10 +144,19 @@ static void write_rows(struct cnn_text *page, const struct cnn_health_row *rows,
     cnn_text_printf(page, "</table></div>\n");
 }
 
-static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count)
+/* The mean training loss of an epoch; NaN where its row is not written yet. */
+static double loss_of(const struct cnn_history *history, size_t epoch)
+{
+    for (size_t i = history->epoch_count; i > 0; i--)
+        if (history->epochs[i - 1].epoch == epoch)
+            return history->epochs[i - 1].train_loss;
+    return NAN;
+}
+
+static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count, double loss)
 {
     struct cnn_text hints = {0};
-    cnn_health_hints(rows, count, &hints);
+    cnn_health_hints(rows, count, loss, &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
         cnn_text_printf(page, "<p class=\"good\">Nothing in the last epoch's numbers stands out.</p>\n");
@@ -170,7 +180,7 @@ void cnn_page_health(struct cnn_text *page, const struct cnn_history *history)
     if (count == 0)
         return;
     cnn_text_printf(page, "<h2>Health of the layers</h2>\n");
-    write_hints(page, history->health + first, count);
+    write_hints(page, history->health + first, count, loss_of(history, history->health[first].epoch));
     if (first > 0) {
         cnn_text_printf(page, "<div class=\"figures\">\n");
         for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)

@@ -148,16 +148,33 @@ void cnn_health_probe(struct cnn_health *health)
     }
 }
 
-void cnn_health_tell(struct cnn_health *health, void (*tell)(void *context, const char *text), void *context)
+/* A hint that ends in a newline goes on without it. */
+static void tell_line(struct cnn_text *line, void (*tell)(void *context, const char *text), void *context)
 {
+    line->data[line->size - 1] = '\0';
+    tell(context, line->data);
+}
+
+static void tell_blown_up(struct cnn_health *health, double loss, void (*tell)(void *context, const char *text), void *context)
+{
+    struct cnn_text text = {0};
+    if (!health->told_blown_up && cnn_health_hint_blown_up(health->rows, health->count, loss, &text) && !text.failed) {
+        health->told_blown_up = true;
+        tell_line(&text, tell, context);
+    }
+    cnn_text_free(&text);
+}
+
+void cnn_health_tell(struct cnn_health *health, double loss, void (*tell)(void *context, const char *text), void *context)
+{
+    tell_blown_up(health, loss, tell, context);
     for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
         for (size_t i = 0; i < health->count; i++) {
             struct cnn_text text = {0};
             unsigned *told = &health->told[kind == CNN_HEALTH_DEAD ? i : 0];
             if (!(*told & 1u << kind) && cnn_health_hint(health->rows, health->count, i, kind, &text) && !text.failed) {
-                text.data[text.size - 1] = '\0'; /* the newline */
                 *told |= 1u << kind;
-                tell(context, text.data);
+                tell_line(&text, tell, context);
             }
             cnn_text_free(&text);
         }

@@ -18,6 +18,7 @@ struct cnn_health {
     size_t *living; /* by layer: how many */
     float *before;  /* the parameters before the step */
     unsigned *told; /* by row: the kinds of hints that were given, bits; those about the network as a whole are in row 0 */
+    bool told_blown_up;
 };
 
 /* Both are the caller's, and outlive this. The struct is zeroed by the caller; close is then always legal. */
@@ -30,7 +31,7 @@ void cnn_health_before_step(struct cnn_health *health);
 void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *gradients, double lr_factor);
 void cnn_health_probe(struct cnn_health *health);
 
-/* Calls tell with each hint about the rows that was not given yet: once for a kind, dead channels once for a layer. */
-void cnn_health_tell(struct cnn_health *health, void (*tell)(void *context, const char *text), void *context);
+/* Calls tell with each hint about the rows and the epoch's mean training loss that was not given yet: once for a kind, dead channels once for a layer. */
+void cnn_health_tell(struct cnn_health *health, double loss, void (*tell)(void *context, const char *text), void *context);
 
 #endif

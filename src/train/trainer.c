@@ -282,7 +282,7 @@ static cnn_status finish_epoch(struct trainer *r)
     if ((status = record_epoch(r)) != CNN_OK)
         return status;
     emit(r, CNN_EVENT_EPOCH);
-    cnn_health_tell(&r->t.health, tell, r);
+    cnn_health_tell(&r->t.health, r->event.loss, tell, r);
     write_report(r, true, NULL);
     return CNN_OK;
 }

@@ -17,7 +17,8 @@ struct cnn_range cnn_range_of(const float *values, size_t count);
  * else the lowest colour. */
 struct cnn_colour cnn_palette_colour(cnn_palette palette, struct cnn_range range, float value);
 
-/* A colour for channel i of count, well apart from its neighbours': for argmax. */
-struct cnn_colour cnn_channel_colour(size_t i, size_t count);
+/* Colours that are told apart at a glance, the first dozen best: for things without an order. From CNN_DISTINCT_COLOURS on they come again. */
+#define CNN_DISTINCT_COLOURS 18
+struct cnn_colour cnn_distinct_colour(size_t i);
 
 #endif

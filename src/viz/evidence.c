@@ -33,9 +33,16 @@ static const char *tell_classes(struct cnn_view *view)
 struct overlay {
     const char *stem, *title;
     const float *map;
-    size_t h, w, value; /* of which value of the graph; CNN_NO_INDEX: its cells fill the picture */
-    cnn_palette palette;
+    size_t h, w, value;  /* of which value of the graph; CNN_NO_INDEX: its cells fill the picture */
+    cnn_palette palette; /* of the map alone */
+    bool falls;          /* below zero is the opposite of above: over the picture in SIGNED */
 };
+
+/* Over the picture, low values let it through, darkened: only with HEAT, whose low end is dark, does that look as the scale says. */
+static cnn_palette over_palette(const struct overlay *o)
+{
+    return o->falls ? CNN_PALETTE_SIGNED : CNN_PALETTE_HEAT;
+}
 
 /* Three panels: the picture, the map in squares, the map over the picture. frame: drawn on the picture; NULL: none. */
 static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, const struct cnn_rectangle *frame, cnn_diag *diag)
@@ -56,7 +63,7 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, 
     if (status == CNN_OK)
         status = cnn_panel_map(o->map, o->h, o->w, o->palette, range, given->width, given->height, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, o->map, o->h, o->w, o->value == CNN_NO_INDEX ? NULL : placement, o->palette, &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, o->map, o->h, o->w, o->value == CNN_NO_INDEX ? NULL : placement, over_palette(o), &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, o->stem, panels, 3, diag);
     cnn_panels_free(panels, 3);
@@ -67,7 +74,8 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, 
 static const char *tell_range(struct cnn_view *view, const float *map, size_t h, size_t w)
 {
     const struct cnn_range range = cnn_range_of(map, h * w);
-    const char *text = range.nan > 0
+    const char *text = range.nan == h * w ? cnn_arena_printf(view->arena, "%zu x %zu values, none of which is a number", h, w)
+                       : range.nan > 0
                            ? cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g; %zu %s, shown in magenta", h, w, (double)range.low,
                                               (double)range.high, range.nan, range.nan == 1 ? "is no number" : "are no numbers")
                            : cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g", h, w, (double)range.low, (double)range.high);
@@ -87,7 +95,7 @@ cnn_status cnn_show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
             sum += (double)values[c * positions + p];
         map[p] = (float)sum;
     }
-    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"), "sum of all channels", map, s.h, s.w, layer + 1, view->options->palette};
+    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"), "sum of all channels", map, s.h, s.w, layer + 1, view->options->palette, false};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
@@ -110,7 +118,7 @@ static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class
     float *map = calloc(s.h * s.w, sizeof *map);
     cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag) : cnn_fail_memory(diag, s.h * s.w, "a map");
     const char *title = cnn_arena_printf(view->arena, "Grad-CAM for %s", cnn_story_class(view, class));
-    const struct overlay o = {stem, text_or_fail(view, title), map, s.h, s.w, layer + 1, view->options->palette};
+    const struct overlay o = {stem, text_or_fail(view, title), map, s.h, s.w, layer + 1, view->options->palette, false};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
@@ -130,10 +138,10 @@ cnn_status cnn_show_gradcam(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     bool both = !view->options->class_name && view->label != CNN_NO_INDEX && view->label != view->target;
     cnn_story_heading(view, "Where %s is seen: Grad-CAM", cnn_story_class(view, view->target));
-    cnn_story_paragraph(
-        view,
-        "The maps of %s, each weighted by how much the class's score grows with it. High values speak for the class; where it is zero, nothing does.",
-        cnn_view_node(view, layer)->name);
+    cnn_story_paragraph(view,
+                        "The maps of %s, each weighted by how much the class's score grows with it. High values speak for the class; where it is "
+                        "zero, nothing does, or more speaks against it.",
+                        cnn_view_node(view, layer)->name);
     cnn_status status = show_gradcam(view, layer, view->target, cnn_view_stem(view, layer, "-gradcam"), diag);
     if (status == CNN_OK && both)
         status = show_gradcam(view, layer, view->label, cnn_view_stem(view, layer, "-gradcam-true"), diag);
@@ -157,7 +165,7 @@ static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const
     if (status == CNN_OK)
         status = cnn_panel_map(plain, in.h, in.w, palette, ranges[0], given->width, given->height, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, smooth, in.h, in.w, NULL, palette, &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, smooth, in.h, in.w, NULL, CNN_PALETTE_HEAT, &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panel_map(smooth, in.h, in.w, palette, ranges[1], given->width, given->height, &panels[3].picture, diag);
     if (status == CNN_OK)
@@ -277,7 +285,7 @@ cnn_status cnn_show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *dia
     for (size_t i = 1; status == CNN_OK && i < count; i++)
         most = drop[i] > drop[most] || isnan(drop[most]) ? i : most;
     if (status == CNN_OK) {
-        const struct overlay o = {"occlusion", "drop of the probability", map, in.h, in.w, CNN_NO_INDEX, CNN_PALETTE_SIGNED};
+        const struct overlay o = {"occlusion", "drop of the probability", map, in.h, in.w, CNN_NO_INDEX, CNN_PALETTE_SIGNED, true};
         const struct cnn_rectangle frame = rectangle_of(&g, in, most);
         spread_drops(&g, in, drop, map);
         status = write_overlay(view, &o, &frame, diag);

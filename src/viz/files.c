@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/file.h"
@@ -16,12 +17,24 @@ static bool stopped(const struct cnn_view *view)
     return view->options->stop && *view->options->stop;
 }
 
+static bool is_input(const struct cnn_view *view, const char *path)
+{
+    struct stat input, output;
+    return stat(view->input, &input) == 0 && stat(path, &output) == 0 && input.st_dev == output.st_dev && input.st_ino == output.st_ino;
+}
+
 static cnn_status path_of(struct cnn_view *view, const char *stem, const char *ending, const char **path, cnn_diag *diag)
 {
     if (stopped(view))
         return CNN_INTERRUPTED;
     *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem, ending) : NULL;
-    return *path ? CNN_OK : cnn_fail_memory(diag, 0, "a path");
+    if (!*path)
+        return cnn_fail_memory(diag, 0, "a path");
+    if (!is_input(view, *path))
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, NULL, "%s is the input itself, which is not replaced", *path);
+    cnn_hint(diag, "another directory for the pictures");
+    return CNN_INVALID;
 }
 
 static void report(const struct cnn_view *view, const char *path)
@@ -86,6 +99,15 @@ cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const flo
         status = cnn_npy_write(path, values, dims, rank, diag);
     if (status == CNN_OK)
         report(view, path);
+    return status;
+}
+
+cnn_status cnn_view_drop_page(struct cnn_view *view, cnn_diag *diag)
+{
+    const char *path;
+    cnn_status status = path_of(view, "index", ".html", &path, diag);
+    if (status == CNN_OK && unlink(path) != 0 && errno != ENOENT)
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot replace %s: %s", path, strerror(errno));
     return status;
 }
 

@@ -1,7 +1,8 @@
 /* HTML pages: escaping, the head with the one style of all pages, pictures as data: URIs (base64: RFC 4648), tables of predictions. The style's classes:
  * n (a cell with a number), scroll (around what may be wider than the page), figures (figures next to each other), facts (a row of labelled
  * numbers: div with span and b), bar (a share: i with its width in per cent), chart, legend, matrix (of classes; tall: its column heads stand upright),
- * sample (a small picture with its answer), truth (a row with the right answer), note, good, bad. */
+ * sheet (with scroll, around a picture with small text: in a narrow window it keeps its full size), sample (a small picture with its answer), truth (a row
+ * with the right answer), note, good, bad. */
 #include "viz/html.h"
 
 #include <math.h>
@@ -19,7 +20,13 @@ static const char style[] =
     "img.pixels{image-rendering:pixelated}"
     "figure{margin:0 0 1rem;max-width:100%}figcaption{font-size:.875rem;color:#4b535d;margin-top:.25rem}"
     ".figures{display:flex;flex-wrap:wrap;gap:1rem 1.5rem;align-items:flex-start;margin:.75rem 0}.figures figure{margin:0}"
-    ".scroll{overflow-x:auto;margin:.75rem 0}"
+    /* What is cut off shows that it is: a shadow on the side where there is more (it stays with the box, the white that hides it moves with the
+     * contents), and where browsers hide scrollbars until one scrolls, one that is always there. */
+    ".scroll{overflow-x:auto;margin:.75rem 0;background:linear-gradient(90deg,#fff 50%,#fff0) 0 0/2rem 100% local,"
+    "linear-gradient(270deg,#fff 50%,#fff0) 100% 0/2rem 100% local,linear-gradient(90deg,#0004,#0000) 0 0/.9rem 100%,"
+    "linear-gradient(270deg,#0004,#0000) 100% 0/.9rem 100%;background-repeat:no-repeat}"
+    ".scroll::-webkit-scrollbar{height:.6rem}.scroll::-webkit-scrollbar-track{background:#eceff2}"
+    ".scroll::-webkit-scrollbar-thumb{background:#8b949e;border-radius:.3rem}"
     "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
     "th,td{padding:.2rem .7rem .2rem 0;text-align:left;vertical-align:top;border-bottom:1px solid #e6e9ed}"
     "th{font-weight:600;color:#4b535d}th.n,td.n{text-align:right;padding:.2rem .35rem .2rem .7rem}td.n{white-space:nowrap}"
@@ -37,7 +44,8 @@ static const char style[] =
     ".bar i{display:block;height:100%;background:#0072b2}"
     ".truth{background:#e9f6ef}.truth .bar i{background:#009e73}"
     ".note{color:#4b535d;font-size:.9rem}.good{color:#00704f}.bad{color:#a83a00}"
-    "@media(max-width:40rem){body{font-size:15px;padding:.5rem .75rem 2rem}.bar{width:5rem}}";
+    ".sheet{margin:0}"
+    "@media(max-width:40rem){.sheet img{max-width:none}body{font-size:15px;padding:.5rem .75rem 2rem}.bar{width:5rem}}";
 
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh)
 {

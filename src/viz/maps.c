@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "util/file.h"
+#include "viz/parts.h"
 #include "viz/visualize.h"
 
-#define LEGEND_LINES 20
+#define LEGEND_LINES (CNN_DISTINCT_COLOURS + 1)
 
 /* Whether a channel that is all zero means a filter that found nothing: the layer cuts off at zero, or passes on (as dropout does) what such a one gave. */
 static bool rectifies(const struct cnn_view *view, size_t layer)
@@ -182,10 +183,17 @@ cnn_status cnn_show_filters(struct cnn_view *view, size_t layer, cnn_diag *diag)
     return status;
 }
 
-/* The channel that is largest at each position; CNN_NO_INDEX where there is no number. counts: positions by channel. */
-static void find_strongest(const float *values, cnn_shape s, size_t *strongest, size_t *counts)
+/* A channel that is the strongest somewhere, and at how many positions. */
+struct winner {
+    size_t channel, positions;
+};
+
+/* The channel that is largest at each position; CNN_NO_INDEX where there is no number. winners: all channels, in their order. */
+static void find_strongest(const float *values, cnn_shape s, size_t *strongest, struct winner *winners)
 {
     size_t positions = s.h * s.w;
+    for (size_t c = 0; c < s.c; c++)
+        winners[c] = (struct winner){c, 0};
     for (size_t p = 0; p < positions; p++) {
         size_t best = CNN_NO_INDEX;
         for (size_t c = 0; c < s.c; c++)
@@ -193,89 +201,138 @@ static void find_strongest(const float *values, cnn_shape s, size_t *strongest, 
                 best = c;
         strongest[p] = best;
         if (best != CNN_NO_INDEX)
-            counts[best]++;
+            winners[best].positions++;
     }
 }
 
-/* The most frequent channels, most frequent first. */
-static size_t list_channels(const size_t *counts, cnn_shape s, struct cnn_legend_line *lines)
+/* Most frequent first, then by number. */
+static int compare_winners(const void *a, const void *b)
 {
-    size_t shown = 0, last = CNN_NO_INDEX;
-    while (shown < LEGEND_LINES) {
-        size_t best = CNN_NO_INDEX;
-        for (size_t c = 0; c < s.c; c++) {
-            bool after = last == CNN_NO_INDEX || counts[c] < counts[last] || (counts[c] == counts[last] && c > last);
-            if (counts[c] > 0 && after && (best == CNN_NO_INDEX || counts[c] > counts[best]))
-                best = c;
+    const struct winner *x = a, *y = b;
+    if (x->positions != y->positions)
+        return x->positions > y->positions ? -1 : 1;
+    return x->channel < y->channel ? -1 : x->channel > y->channel;
+}
+
+/* Winners sorted -> ranks by channel; those that are the strongest nowhere come last. How many are the strongest somewhere. */
+static size_t rank_winners(struct winner *winners, size_t channels, size_t *ranks)
+{
+    size_t used = 0;
+    qsort(winners, channels, sizeof *winners, compare_winners);
+    for (size_t i = 0; i < channels; i++) {
+        ranks[winners[i].channel] = i;
+        used += winners[i].positions > 0;
+    }
+    return used;
+}
+
+/* By rank, not by channel: the colours that differ most go to the channels that cover most. */
+static struct cnn_colour colour_of_rank(size_t rank)
+{
+    return rank < CNN_DISTINCT_COLOURS ? cnn_distinct_colour(rank) : (struct cnn_colour){128, 128, 128};
+}
+
+/* A line for each of the first `used` winners, as far as colours go, and one for all others. How many lines. */
+static size_t list_winners(const struct winner *winners, size_t used, size_t positions, struct cnn_legend_line lines[LEGEND_LINES])
+{
+    size_t shown = used < CNN_DISTINCT_COLOURS ? used : CNN_DISTINCT_COLOURS, others = 0;
+    for (size_t i = 0; i < used; i++) {
+        if (i >= shown) {
+            others += winners[i].positions;
+            continue;
         }
-        if (best == CNN_NO_INDEX)
-            break;
-        lines[shown].colour = cnn_channel_colour(best, s.c);
-        snprintf(lines[shown].text, sizeof lines[shown].text, "channel %zu: %zu of %zu (%s)", best, counts[best], s.h * s.w,
-                 cnn_story_percent((double)counts[best] / (double)(s.h * s.w)));
-        shown++;
-        last = best;
+        lines[i].colour = colour_of_rank(i);
+        snprintf(lines[i].text, sizeof lines[i].text, "channel %zu: %zu of %zu (%s)", winners[i].channel, winners[i].positions, positions,
+                 cnn_story_percent((double)winners[i].positions / (double)positions));
     }
-    return shown;
+    if (used == shown)
+        return shown;
+    lines[shown].colour = colour_of_rank(shown);
+    snprintf(lines[shown].text, sizeof lines[shown].text, "%zu other channel%s: %zu of %zu (%s)", used - shown, used - shown == 1 ? "" : "s", others,
+             positions, cnn_story_percent((double)others / (double)positions));
+    return shown + 1;
 }
 
-static cnn_status draw_strongest(struct cnn_view *view, cnn_shape s, const size_t *strongest, struct cnn_canvas *out, cnn_diag *diag)
+/* The channel's number in each cell, where the largest of them has room. */
+static void write_channels(struct cnn_canvas *picture, cnn_shape s, const size_t *strongest, const size_t *ranks)
 {
-    struct cnn_canvas squares = {0};
-    cnn_status status = cnn_canvas_new(s.w, s.h, (struct cnn_colour){0, 0, 0}, &squares, diag);
-    for (size_t p = 0; status == CNN_OK && p < s.h * s.w; p++) {
-        size_t c = strongest[p];
-        cnn_canvas_fill(&squares, p % s.w, p / s.w, 1, 1, c == CNN_NO_INDEX ? CNN_COLOUR_NAN : cnn_channel_colour(c, s.c));
+    char text[24];
+    size_t widest = 0;
+    for (size_t p = 0; p < s.h * s.w; p++)
+        widest = strongest[p] != CNN_NO_INDEX && strongest[p] > widest ? strongest[p] : widest;
+    snprintf(text, sizeof text, "%zu", widest);
+    if (cnn_canvas_text_width(text, 1) + 4 > picture->width / s.w || CNN_TEXT_HEIGHT + 2 > picture->height / s.h)
+        return;
+    for (size_t p = 0; p < s.h * s.w; p++) {
+        if (strongest[p] == CNN_NO_INDEX)
+            continue;
+        const struct cnn_colour below = colour_of_rank(ranks[strongest[p]]);
+        bool dark = 2 * below.r + 7 * below.g + below.b < 10 * 128;
+        snprintf(text, sizeof text, "%zu", strongest[p]);
+        cnn_canvas_text(picture, ((2 * (p % s.w) + 1) * picture->width / s.w - cnn_canvas_text_width(text, 1)) / 2,
+                        ((2 * (p / s.w) + 1) * picture->height / s.h - CNN_TEXT_HEIGHT) / 2, 1, dark ? CNN_PAPER : CNN_INK, text);
     }
-    if (status == CNN_OK)
-        status = cnn_canvas_new(view->given.width, view->given.height, (struct cnn_colour){0, 0, 0}, out, diag);
-    for (size_t y = 0; status == CNN_OK && y < out->height; y++)
-        for (size_t x = 0; x < out->width; x++)
-            cnn_canvas_fill(out, x, y, 1, 1, cnn_canvas_get(&squares, x * s.w / out->width, y * s.h / out->height));
-    cnn_canvas_free(&squares);
-    return status;
+}
+
+static cnn_status draw_strongest(struct cnn_view *view, cnn_shape s, const size_t *strongest, const size_t *ranks, struct cnn_canvas *out,
+                                 cnn_diag *diag)
+{
+    cnn_status status = cnn_canvas_new(view->given.width, view->given.height, (struct cnn_colour){0, 0, 0}, out, diag);
+    if (status != CNN_OK)
+        return status;
+    for (size_t y = 0; y < out->height; y++)
+        for (size_t x = 0; x < out->width; x++) {
+            size_t c = strongest[y * s.h / out->height * s.w + x * s.w / out->width];
+            cnn_canvas_fill(out, x, y, 1, 1, c == CNN_NO_INDEX ? CNN_COLOUR_NAN : colour_of_rank(ranks[c]));
+        }
+    write_channels(out, s, strongest, ranks);
+    return CNN_OK;
+}
+
+static void tell_strongest(struct cnn_view *view, const struct cnn_node *node, const char *stem, size_t used)
+{
+    const cnn_shape s = node->out;
+    cnn_story_heading(view, "The strongest channel of %s", node->name);
+    cnn_story_paragraph(view,
+                        "At each of the %zu x %zu positions the colour says which of the %zu channels answers most strongly; %zu of them %s so "
+                        "somewhere. Regions of one colour are what the layer takes for one kind of thing.",
+                        s.h, s.w, s.c, used, used == 1 ? "does" : "do");
+    cnn_story_figure(view, stem, "%s: the strongest channel at each position.", node->name);
 }
 
 cnn_status cnn_show_argmax(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
-    size_t positions = s.h * s.w, *strongest = calloc(positions + s.c, sizeof *strongest), *counts = strongest ? strongest + positions : NULL;
+    size_t positions = s.h * s.w, used = 0, *strongest = calloc(positions + s.c, sizeof *strongest),
+           *ranks = strongest ? strongest + positions : NULL;
+    struct winner *winners = calloc(s.c, sizeof *winners);
     struct cnn_legend_line lines[LEGEND_LINES];
     struct cnn_panel panels[3] = {{.title = "the picture"}, {.title = "the strongest channel"}, {.title = "the most frequent", .bare = true}};
     const char *stem = cnn_view_stem(view, layer, "-argmax");
     float *values = NULL;
-    cnn_status status = strongest && stem ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, positions, "a picture");
+    cnn_status status = strongest && winners && stem ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, positions, "a picture");
     if (status != CNN_OK)
         goto out;
-    find_strongest(values, s, strongest, counts);
+    find_strongest(values, s, strongest, winners);
+    used = rank_winners(winners, s.c, ranks);
     status = cnn_panel_copy(&view->given, &panels[0].picture, diag);
     if (status == CNN_OK)
-        status = draw_strongest(view, s, strongest, &panels[1].picture, diag);
-    size_t shown = list_channels(counts, s, lines);
+        status = draw_strongest(view, s, strongest, ranks, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_panel_legend(lines, shown, &panels[2].picture, diag);
+        status = cnn_panel_legend(lines, list_winners(winners, used, positions, lines), &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, stem, panels, 3, diag);
     for (size_t p = 0; p < positions; p++)
         values[p] = strongest[p] == CNN_NO_INDEX ? NAN : (float)strongest[p];
     if (status == CNN_OK)
         status = cnn_view_write_npy(view, stem, values, (const size_t[]){s.h, s.w}, 2, diag);
-    if (status == CNN_OK) {
-        size_t used = 0;
-        for (size_t c = 0; c < s.c; c++)
-            used += counts[c] > 0;
-        cnn_story_heading(view, "The strongest channel of %s", node->name);
-        cnn_story_paragraph(view,
-                            "At each of the %zu x %zu positions the colour says which of the %zu channels answers most strongly; %zu of them %s so "
-                            "somewhere. Regions "
-                            "of one colour are what the layer takes for one kind of thing.",
-                            s.h, s.w, s.c, used, used == 1 ? "does" : "do");
-        cnn_story_figure(view, stem, "%s: the strongest channel at each position.", node->name);
-    }
+    if (status == CNN_OK)
+        tell_strongest(view, node, stem, used);
 out:
     cnn_panels_free(panels, 3);
     free(values);
+    free(winners);
     free(strongest);
     return status;
 }

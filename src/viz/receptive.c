@@ -175,7 +175,7 @@ static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
         count++;
     }
     for (size_t i = 0; i < count; i++)
-        frames[i].colour = lines[i].colour = cnn_channel_colour(i, count);
+        frames[i].colour = lines[i].colour = cnn_distinct_colour(i);
     cnn_status status = write_frames(view, "receptive", frames, count, lines, diag);
     if (status == CNN_OK) {
         cnn_story_heading(view, "What one value sees");

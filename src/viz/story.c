@@ -58,7 +58,7 @@ void cnn_story_figure(struct cnn_view *view, const char *stem, const char *forma
 {
     struct cnn_text *page = &view->page;
     va_list arguments;
-    cnn_text_printf(page, "<figure><a href=\"%s.png\"><img src=\"%s.png\" alt=\"%s\"></a>", stem, stem, stem);
+    cnn_text_printf(page, "<figure><div class=\"scroll sheet\"><a href=\"%s.png\"><img src=\"%s.png\" alt=\"%s\"></a></div>", stem, stem, stem);
     va_start(arguments, format);
     paragraph(view, "figcaption", format, arguments);
     va_end(arguments);
@@ -116,10 +116,10 @@ static void tell_input(struct cnn_view *view)
     if (view->numbers)
         cnn_text_printf(&text, "%zu x %zu x %zu numbers (channels x rows x columns) that went in as they are.", in.c, in.h, in.w);
     else if (view->width == in.w && view->height == in.h)
-        cnn_text_printf(&text, "The picture has the size that the network wants, %zu x %zu pixels.", in.w, in.h);
+        cnn_text_printf(&text, "The picture has the size that the network wants, %zu x %zu pixels (rows x columns).", in.h, in.w);
     else
-        cnn_text_printf(&text, "The picture was resized from %zu x %zu to %zu x %zu pixels%s.", view->width, view->height, in.w, in.h,
-                        view->width * in.h == view->height * in.w ? "" : ", whatever its shape");
+        cnn_text_printf(&text, "The picture, %zu pixels wide and %zu high, was resized to %zu x %zu (rows x columns)%s.", view->width, view->height,
+                        in.h, in.w, view->width * in.h == view->height * in.w ? "" : ", whatever its shape");
     if (!view->numbers && in.c == 1)
         cnn_text_printf(&text, " It was read as shades of grey.");
     if (!view->numbers)
@@ -142,6 +142,16 @@ static size_t rank_of(const struct cnn_view *view, size_t class)
     return rank;
 }
 
+/* The first layer whose values are not all numbers; NULL: the input's are not. */
+static const char *find_first_nan(const struct cnn_view *view)
+{
+    const struct cnn_graph *graph = &view->model->graph;
+    for (size_t v = 0; v <= graph->count; v++)
+        if (cnn_range_of(cnn_plan_value(view->plan, v), cnn_shape_count(cnn_graph_shape(graph, v))).nan > 0)
+            return v > 0 ? graph->nodes[v - 1].name : NULL;
+    return graph->nodes[graph->count - 1].name;
+}
+
 static void tell_answer(struct cnn_view *view)
 {
     const cnn_shape out = cnn_model_output(view->model);
@@ -153,12 +163,17 @@ static void tell_answer(struct cnn_view *view)
         return;
     }
     if (!view->answered) {
-        cnn_story_paragraph(
-            view, "There is no answer: the last layer gives what is no number (NaN or infinite). The weights or the input hold such values.");
+        const char *source = find_first_nan(view);
+        cnn_story_paragraph(view, "There is no answer: the last layer gives what is no number (NaN or infinite). %s%s.",
+                            source ? "The first layer that does is " : "The input holds such values", source ? source : "");
         return;
     }
     cnn_model_top(view->model, view->probabilities, TOP, top, &count);
     cnn_html_predictions(&view->page, top, count, view->label);
+    if (count > 1 && (top[0].probability < 0.5F || top[0].probability < 2 * top[1].probability))
+        cnn_story_paragraph(view, "The network is not sure: %s has %s, and %s, the second, has %s.", cnn_story_class(view, top[0].index),
+                            cnn_story_percent((double)top[0].probability), cnn_story_class(view, top[1].index),
+                            cnn_story_percent((double)top[1].probability));
     if (view->label == CNN_NO_INDEX)
         return;
     if (view->label == view->predicted)
@@ -167,6 +182,29 @@ static void tell_answer(struct cnn_view *view)
         cnn_story_paragraph(view, "Wrong: the true class is %s, to which the network gives %s, its place %zu of %zu.",
                             cnn_story_class(view, view->label), cnn_story_percent((double)view->probabilities[view->label]),
                             rank_of(view, view->label), view->classes);
+}
+
+/* What the pictures after the layers are about: the answer, unless there is none, or they explain no answer. */
+static const char *evidence_title(const struct cnn_view *view)
+{
+    const unsigned about = 1U << CNN_PICTURE_HEATMAP | 1U << CNN_PICTURE_GRADCAM | 1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
+    return view->answered && view->kinds & about ? "What the answer rests on" : "More pictures";
+}
+
+/* Links to the parts: the sheets of all layers are long, and what follows them would not be found. */
+static void tell_parts(struct cnn_view *view)
+{
+    cnn_text_printf(&view->page, "<p><a href=\"#input\">The input</a>");
+    if (view->kinds & CNN_LAYER_KINDS)
+        cnn_text_printf(&view->page, " &ensp;<a href=\"#layers\">Layer by layer</a>");
+    if (view->kinds & ~CNN_LAYER_KINDS)
+        cnn_text_printf(&view->page, " &ensp;<a href=\"#evidence\">%s</a>", evidence_title(view));
+    cnn_text_printf(&view->page, "</p>\n");
+}
+
+void cnn_story_evidence(struct cnn_view *view)
+{
+    cnn_text_printf(&view->page, "<h2 id=\"evidence\">%s</h2>\n", evidence_title(view));
 }
 
 void cnn_story_begin(struct cnn_view *view)
@@ -179,9 +217,8 @@ void cnn_story_begin(struct cnn_view *view)
     view->page.failed = view->page.failed || title.failed;
     cnn_text_free(&title);
     tell_answer(view);
-    cnn_text_printf(&view->page, "<p>%s%s</p>\n<h2>The input</h2>\n",
-                    view->kinds & CNN_LAYER_KINDS ? "<a href=\"#layers\">Layer by layer</a> &ensp;" : "",
-                    view->kinds & ~CNN_LAYER_KINDS ? "<a href=\"#explanations\">Explanations</a>" : "");
+    tell_parts(view);
+    cnn_text_printf(&view->page, "<h2 id=\"input\">The input</h2>\n");
     tell_input(view);
     cnn_story_figure(view, "input", view->numbers ? "The input, enlarged." : "Left: the picture as it is. Right: all that the network sees of it.");
     if (view->numbers)
@@ -264,22 +301,22 @@ void cnn_story_layers(struct cnn_view *view)
     struct cnn_text *page = &view->page;
     char shape[64];
     cnn_text_printf(page, "<h2 id=\"layers\">Layer by layer</h2>\n");
-    cnn_story_paragraph(
-        view,
-        "A map shows one channel of a layer: what one filter answers at each place. Each map has its number and, below it, the smallest "
-        "and the largest value that its colours stand for%s.",
-        view->options->one_scale ? "; all maps of a layer share one scale" : "; each map has a scale of its own");
+    cnn_story_paragraph(view,
+                        "A map shows one channel of a layer: what one filter answers at each place. Sizes are channels x rows x columns. Each map "
+                        "has its number and, below it, the smallest "
+                        "and the largest value that its colours stand for%s.",
+                        view->options->one_scale ? "; all maps of a layer share one scale" : "; each map has a scale of its own");
     cnn_story_paragraph(
         view, "First layers answer to edges and colours, later ones to larger parts of the picture. A click on a picture shows it at its full "
               "size.");
     if (view->main_layer != CNN_NO_INDEX && view->kinds & ~CNN_LAYER_KINDS && view->options->layer_count == 0)
-        cnn_story_paragraph(view, "The explanations below are made from %s, the last maps of a convolution.",
+        cnn_story_paragraph(view, "The pictures after the layers are made from %s, the last maps of a convolution.",
                             cnn_view_node(view, view->main_layer)->name);
     cnn_text_printf(page, "<p>");
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
         if (is_shown(view, i)) /* names are letters, digits, _ and - */
-            cnn_text_printf(page, "<a href=\"#%s\">%s</a> <small>%s</small> &ensp;", node->name, node->name,
+            cnn_text_printf(page, "<a href=\"#layer-%s\">%s</a> <small>%s</small> &ensp;", node->name, node->name,
                             cnn_shape_format(node->out, shape, sizeof shape));
     }
     cnn_text_printf(page, "</p>\n");
@@ -291,7 +328,7 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
     struct cnn_text words = {0}, *page = &view->page;
     char shape[64];
     size_t parameters = cnn_node_trained(node);
-    cnn_text_printf(page, "<h3 id=\"%s\">%s <small>%s</small></h3>\n<p>", node->name, node->name, node->type->variant.name);
+    cnn_text_printf(page, "<h3 id=\"layer-%s\">%s <small>%s</small></h3>\n<p>", node->name, node->name, node->type->variant.name);
     tell_layer(node, &words);
     cnn_html_text(page, words.data ? words.data : "");
     cnn_text_printf(page, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));

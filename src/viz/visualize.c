@@ -103,12 +103,23 @@ static cnn_status check_layers(struct cnn_view *view, cnn_diag *diag)
     return CNN_OK;
 }
 
+/* Whether any kind that is wanted explains a class. */
+static bool uses_class(const struct cnn_view *view)
+{
+    bool uses = wanted(view, CNN_PICTURE_EXCITE) && view->options->layer_count == 0;
+    for (int i = 0; i < CNN_PICTURE_KINDS; i++)
+        uses = uses || (kinds[i].needs_class && wanted(view, (cnn_picture_kind)i));
+    return uses;
+}
+
 static cnn_status check_place(const struct cnn_view *view, cnn_diag *diag)
 {
     const cnn_visualize_options *o = view->options;
     bool place = o->row != CNN_NO_INDEX || o->column != CNN_NO_INDEX, channel = o->channel != CNN_NO_INDEX;
     if ((place && !wanted(view, CNN_PICTURE_RECEPTIVE)) || (channel && !wanted(view, CNN_PICTURE_EXCITE)))
         return cnn_fail(diag, CNN_INVALID, NULL, place ? "a position is for the kind receptive" : "a channel is for the kind excite");
+    if (o->class_name && !uses_class(view))
+        return cnn_fail(diag, CNN_INVALID, NULL, "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer");
     if ((place || channel) && o->layer_count == 0)
         return cnn_fail(diag, CNN_INVALID, NULL, "a %s needs the name of a layer", place ? "position" : "channel");
     for (size_t i = 0; i < view->model->graph.count; i++) {
@@ -280,10 +291,10 @@ static cnn_status show_kind(struct cnn_view *view, cnn_picture_kind kind, cnn_di
 {
     const struct kind *k = &kinds[kind];
     bool layers = k->source != NO_LAYER || (view->options->layer_count > 0 && !k->needs_class), first = true;
-    if (!wanted(view, kind) || (k->needs_class && view->classes == 0))
+    if (!wanted(view, kind) || (k->needs_class && !view->answered))
         return CNN_OK;
     if (!layers) {
-        bool possible = (kind != CNN_PICTURE_EXCITE || view->classes > 0) && (!k->needs_map || view->main_layer != CNN_NO_INDEX);
+        bool possible = (kind != CNN_PICTURE_EXCITE || view->answered) && (!k->needs_map || view->main_layer != CNN_NO_INDEX);
         return possible ? k->show(view, CNN_NO_INDEX, diag) : CNN_OK;
     }
     cnn_status status = CNN_OK;
@@ -302,7 +313,7 @@ static cnn_status show_input(struct cnn_view *view, cnn_diag *diag)
     cnn_status status = cnn_panel_enlarge(&view->seen, &panels[count - 1].picture, &factor, diag);
     if (status == CNN_OK && count == 2)
         status = cnn_panel_copy(&view->given, &panels[0].picture, diag);
-    panels[count - 1].title = cnn_arena_printf(view->arena, "%s: %zu x %zu%s", count == 1 ? "the input" : "what the network sees", in.w, in.h,
+    panels[count - 1].title = cnn_arena_printf(view->arena, "%s: %zu x %zu%s", count == 1 ? "the input" : "what the network sees", in.h, in.w,
                                                factor > 1 ? ", enlarged" : "");
     if (status == CNN_OK && !panels[count - 1].title)
         status = cnn_fail_memory(diag, 0, "a title");
@@ -314,12 +325,14 @@ static cnn_status show_input(struct cnn_view *view, cnn_diag *diag)
 
 static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
 {
-    cnn_status status = show_input(view, diag);
+    cnn_status status = cnn_view_drop_page(view, diag);
+    if (status == CNN_OK)
+        status = show_input(view, diag);
     cnn_story_begin(view);
     if (status == CNN_OK)
         status = show_layers(view, diag);
     if (view->kinds & ~CNN_LAYER_KINDS)
-        cnn_text_printf(&view->page, "<h2 id=\"explanations\">Explanations</h2>\n");
+        cnn_story_evidence(view);
     for (int kind = 0; status == CNN_OK && kind < CNN_PICTURE_KINDS; kind++)
         if (!(CNN_LAYER_KINDS & BIT(kind)))
             status = show_kind(view, (cnn_picture_kind)kind, diag);

@@ -50,6 +50,8 @@ cnn_status cnn_view_load(struct cnn_view *view, cnn_diag *diag);
 cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const struct cnn_canvas *picture, cnn_diag *diag);
 cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values, const size_t *dims, size_t rank, cnn_diag *diag);
 cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag);
+cnn_status cnn_view_drop_page(struct cnn_view *view,
+                              cnn_diag *diag); /* the page of an earlier call: it would tell of pictures that are replaced now */
 /* "conv1-maps", from the arena: the layer's name (cut where it is very long) and what follows it. NULL when out of memory. */
 const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -91,6 +93,7 @@ cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count, s
 void cnn_story_begin(struct cnn_view *view);
 void cnn_story_layers(struct cnn_view *view);              /* the heading, and links to the layers that follow */
 void cnn_story_layer(struct cnn_view *view, size_t layer); /* heading and sentences of one layer */
+void cnn_story_evidence(struct cnn_view *view);            /* the heading of what comes after the layers */
 /* A picture of this directory with its caption, which is escaped. */
 void cnn_story_figure(struct cnn_view *view, const char *stem, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A paragraph, escaped. */
