@@ -148,7 +148,8 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_batch_norm = {
-    .variant = {"batch_norm", "normalises every channel, over the batch in training and by remembered means afterwards, then scales and shifts it", keys, sizeof(struct settings)},
+    .variant = {"batch_norm", "normalises every channel, over the batch in training and by remembered means afterwards, then scales and shifts it",
+                keys, sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

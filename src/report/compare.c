@@ -269,10 +269,8 @@ static cnn_status write_comparison(const struct comparison *c, const char *path,
     write_curves(&page, c);
     cnn_status status = write_settings(&page, c, diag);
     cnn_html_end(&page);
-    if (status == CNN_OK && page.failed)
-        status = cnn_fail_memory(diag, page.size, "the report");
     if (status == CNN_OK)
-        status = cnn_file_write(path, page.data, page.size, diag);
+        status = cnn_html_write(&page, path, diag);
     cnn_text_free(&page);
     return status;
 }

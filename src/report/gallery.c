@@ -135,8 +135,7 @@ static cnn_status write_page(struct gallery *g)
 {
     struct cnn_text path = {0};
     cnn_text_printf(&path, "%s/index.html", g->directory);
-    cnn_status status = path.failed || g->page.failed ? cnn_fail_memory(g->diag, g->page.size, "a page")
-                                                      : cnn_file_write(path.data, g->page.data, g->page.size, g->diag);
+    cnn_status status = path.failed ? cnn_fail_memory(g->diag, 0, "a path") : cnn_html_write(&g->page, path.data, g->diag);
     cnn_text_free(&path);
     return status;
 }

@@ -205,10 +205,8 @@ cnn_status cnn_report_write(const char *path, const struct cnn_report *report, c
     }
     if (status == CNN_OK)
         status = write_page(&page, report, &config, &history, diag);
-    if (status == CNN_OK && page.failed)
-        status = cnn_fail_memory(diag, page.size, "the report");
     if (status == CNN_OK)
-        status = cnn_file_write(path, page.data, page.size, diag);
+        status = cnn_html_write(&page, path, diag);
     cnn_text_free(&page);
     cnn_history_free(&history);
     free(config.text);

@@ -10,6 +10,7 @@
 #include "report/report.h"
 #include "train/step.h"
 #include "util/file.h"
+#include "viz/html.h"
 
 #define BATCH       128
 #define BATCH_BYTES ((size_t)512 << 20)
@@ -219,9 +220,10 @@ static cnn_status check_writable(const char *path, cnn_diag *diag)
 {
     struct cnn_writer *writer;
     struct stat info;
-    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-        return CNN_OK;
-    cnn_status status = cnn_writer_open(path, &writer, diag);
+    cnn_status status = cnn_html_check(path, diag);
+    if (status != CNN_OK || (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
+        return status;
+    status = cnn_writer_open(path, &writer, diag);
     if (status == CNN_OK)
         cnn_writer_abandon(writer);
     return status;

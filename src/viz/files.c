@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "viz/html.h"
 #include "viz/visualize.h"
 
 #define NAME_BYTES 100 /* of a layer's name in a file's: systems allow 255 for the whole */
@@ -106,6 +107,8 @@ cnn_status cnn_view_drop_page(struct cnn_view *view, cnn_diag *diag)
 {
     const char *path;
     cnn_status status = path_of(view, "index", ".html", &path, diag);
+    if (status == CNN_OK)
+        status = cnn_html_check(path, diag);
     if (status == CNN_OK && unlink(path) != 0 && errno != ENOENT)
         status = cnn_fail(diag, CNN_FAILED, NULL, "cannot replace %s: %s", path, strerror(errno));
     return status;
@@ -114,9 +117,9 @@ cnn_status cnn_view_drop_page(struct cnn_view *view, cnn_diag *diag)
 cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag)
 {
     const char *path;
-    cnn_status status = view->page.failed ? cnn_fail_memory(diag, view->page.size, "a page") : path_of(view, "index", ".html", &path, diag);
+    cnn_status status = path_of(view, "index", ".html", &path, diag);
     if (status == CNN_OK)
-        status = cnn_file_write(path, view->page.data, view->page.size, diag);
+        status = cnn_html_write(&view->page, path, diag);
     if (status == CNN_OK)
         report(view, path);
     return status;

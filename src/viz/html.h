@@ -22,4 +22,10 @@ void cnn_html_probability(struct cnn_text *page, float probability);
 /* A table of the top classes with bars: names, probabilities; the true class (CNN_NO_INDEX: unknown) is marked. */
 void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictions, size_t count, size_t label);
 
+/* CNN_INVALID where path is a file that holds something else than a page: a checkpoint or a picture is not replaced by a slip of the command line. */
+cnn_status cnn_html_check(const char *path, cnn_diag *diag);
+
+/* The page to path as cnn_file_write, after that check: an open page never sees half a file. */
+cnn_status cnn_html_write(const struct cnn_text *page, const char *path, cnn_diag *diag);
+
 #endif
