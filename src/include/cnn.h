@@ -198,15 +198,15 @@ typedef struct cnn_visualize_options {
     unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
     const char *const *layers; /* names; none: those that fit the kind */
     size_t layer_count;
-    const char *label;                                /* the true class, by name or number; NULL: unknown */
-    const char *class_name;                           /* the class to explain, by name or number; NULL: the predicted one */
-    size_t channel;                                   /* excite: of the layer; CNN_NO_INDEX: the class is excited, or with layers: channel 0 */
-    size_t row, column;                               /* receptive: the position in the layer's map; CNN_NO_INDEX: its middle */
-    cnn_palette palette;                              /* of feature maps and heat maps */
-    bool one_scale;                                   /* feature maps of a layer share one scale; else each has its own */
-    bool each;                                        /* also one PNG per map */
-    bool npy;                                         /* also the numbers */
-    uint64_t seed;                                    /* of SmoothGrad's noise and of excite's start */
+    const char *label;      /* the true class, by name or number; NULL: unknown */
+    const char *class_name; /* gradcam, saliency, occlusion, excite: the class, by name or number; NULL: the predicted one */
+    size_t channel;         /* excite: of the layer; CNN_NO_INDEX: the class is excited, or with layers: channel 0 */
+    size_t row, column;     /* receptive: the position in the layer's map; CNN_NO_INDEX: its middle */
+    cnn_palette palette;    /* of maps; what lies over the picture is HEAT always */
+    bool one_scale;         /* feature maps of a layer share one scale; else each has its own */
+    bool each;              /* also one PNG per map */
+    bool npy;               /* also the numbers */
+    uint64_t seed;          /* of SmoothGrad's noise and of excite's start */
     void (*written)(void *context, const char *path); /* called after each file; may be NULL */
     /* Called once, before the files, where the outputs are classes: their probabilities, or NULL where one is no number. May be NULL. */
     void (*answer)(void *context, const float *probabilities, size_t classes);

@@ -159,7 +159,7 @@ static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows
     cnn_health_hints(rows, count, loss, &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
-        cnn_text_printf(page, "<p class=\"good\">Nothing in the last epoch's numbers stands out.</p>\n");
+        cnn_text_printf(page, "<p>In the last epoch few channels were dead, no gradient vanished, and no step was too large or too small.</p>\n");
     else {
         cnn_text_printf(page, "<ul class=\"bad\">\n");
         for (const char *line = hints.data; *line;) {

@@ -115,6 +115,10 @@ static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, siz
     cnn_text_printf(page, "<h2>Evaluation</h2>\n");
     if (epoch > 0)
         cnn_text_printf(page, "<p class=\"note\">Of the network as it was after epoch %zu.</p>\n", epoch);
+    if (epoch > 0 && e->split && strcmp(e->split, "test") == 0)
+        cnn_text_printf(
+            page, "<p class=\"note\">These are the test images, and the best epoch is chosen by them too: its accuracy flatters the network. With "
+                  "data.val_split training images are set aside for that.</p>\n");
     cnn_text_printf(page, "<div class=\"facts\">\n");
     cnn_page_fact(page, "accuracy");
     cnn_page_percent(page, e->accuracy);
