@@ -9,9 +9,9 @@
 #   <!-- numbers vary -->    what training computes differs in its last digits from processor to processor: every number may be another one
 set -u
 
-here=$(cd "$(dirname "$0")" && pwd)
-CNN=$(realpath "${CNN:-$here/../build/cnn}")
-page=$here/../docs/lessons.md
+root=$(cd "$(dirname "$0")/.." && pwd)
+CNN=$(realpath "${CNN:-$root/build/cnn}")
+page=$root/docs/lessons.md
 export LC_ALL=C TERM=dumb OMP_WAIT_POLICY=passive
 unset NO_COLOR CNN_CPU
 
@@ -21,7 +21,7 @@ skipped=0
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 mkdir "$directory/work"
-ln -s "$(realpath "$here/../configs")" "$directory/work/configs"
+ln -s "$root/configs" "$directory/work/configs"
 
 cnn() {
     "$CNN" "$@"

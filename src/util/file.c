@@ -190,25 +190,33 @@ static void sync_directory(char *path)
     close(fd);
 }
 
-cnn_status cnn_writer_commit(struct cnn_writer *writer, cnn_diag *diag)
+/* durable: on the disk when this returns. */
+static cnn_status commit(struct cnn_writer *writer, bool durable, cnn_diag *diag)
 {
     cnn_status status = CNN_OK;
     /* A pipe or a terminal cannot be flushed: EINVAL. */
-    if (writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+    if (durable && writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL && errno != ENOTSUP)
         writer->error = errno;
     if (close(writer->fd) != 0 && writer->error == 0)
         writer->error = errno;
+    if (!durable && writer->error == 0 && writer->temporary)
+        unlink(writer->path); /* some systems flush a file at once that takes the place of another */
     if (writer->error == 0 && writer->temporary && rename(writer->temporary, writer->path) != 0)
         writer->error = errno;
     if (writer->error != 0) {
         status = fail_write(diag, writer->path, writer->error);
         if (writer->temporary)
             unlink(writer->temporary);
-    } else if (writer->temporary) {
+    } else if (durable && writer->temporary) {
         sync_directory(writer->path);
     }
     writer_free(writer);
     return status;
+}
+
+cnn_status cnn_writer_commit(struct cnn_writer *writer, cnn_diag *diag)
+{
+    return commit(writer, true, diag);
 }
 
 void cnn_writer_abandon(struct cnn_writer *writer)
@@ -221,14 +229,24 @@ void cnn_writer_abandon(struct cnn_writer *writer)
     writer_free(writer);
 }
 
-cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag)
+static cnn_status write_file(const char *path, const void *data, size_t size, bool durable, cnn_diag *diag)
 {
     struct cnn_writer *writer;
     cnn_status status = cnn_writer_open(path, &writer, diag);
     if (status != CNN_OK)
         return status;
     cnn_writer_write(writer, data, size);
-    return cnn_writer_commit(writer, diag);
+    return commit(writer, durable, diag);
+}
+
+cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag)
+{
+    return write_file(path, data, size, true, diag);
+}
+
+cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t size, cnn_diag *diag)
+{
+    return write_file(path, data, size, false, diag);
 }
 
 static bool is_directory(const char *path)

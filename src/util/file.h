@@ -20,6 +20,9 @@ void cnn_writer_abandon(struct cnn_writer *writer); /* NULL is legal */
 /* PATH := data, through a writer. */
 cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag);
 
+/* The same without the wait for the disk, for what can be made again, and may be thousands: pictures. Half a file is never seen. */
+cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t size, cnn_diag *diag);
+
 /* mkdir -p. */
 cnn_status cnn_make_directories(const char *path, cnn_diag *diag);
 

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "util/file.h"
 #include "viz/html.h"
 #include "viz/visualize.h"
 
@@ -44,49 +43,14 @@ static void report(const struct cnn_view *view, const char *path)
         view->options->written(view->options->context, path);
 }
 
-/* False and errno on failure. */
-static bool write_whole(const char *path, const struct cnn_text *bytes)
-{
-    FILE *file = fopen(path, "wb");
-    if (!file)
-        return false;
-    bool done = fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
-    int why = errno;
-    if (fclose(file) != 0)
-        return false;
-    errno = why;
-    return done;
-}
-
-/* As cnn_file_write, under another name first, but without its wait for the disk: a picture can be made again, and there may be thousands. The old one is
- * removed before, as some systems flush a file at once that takes the place of another. */
-static cnn_status write_quickly(struct cnn_view *view, const char *path, const struct cnn_text *bytes, cnn_diag *diag)
-{
-    const char *temporary = cnn_arena_printf(view->arena, "%s.tmp-%ld", path, (long)getpid());
-    if (!temporary)
-        return cnn_fail_memory(diag, strlen(path), "a path");
-    if (write_whole(temporary, bytes)) {
-        unlink(path);
-        if (rename(temporary, path) == 0)
-            return CNN_OK;
-    }
-    int why = errno;
-    unlink(temporary);
-    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(why));
-}
-
 cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const struct cnn_canvas *picture, cnn_diag *diag)
 {
     const char *path;
-    struct cnn_text png = {0};
     cnn_status status = path_of(view, stem, ".png", &path, diag);
     if (status == CNN_OK)
-        status = cnn_canvas_encode(picture, &png, diag);
-    if (status == CNN_OK)
-        status = write_quickly(view, path, &png, diag);
+        status = cnn_canvas_write(picture, path, diag);
     if (status == CNN_OK)
         report(view, path);
-    cnn_text_free(&png);
     return status;
 }
 

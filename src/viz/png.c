@@ -28,7 +28,7 @@ cnn_status cnn_canvas_write(const struct cnn_canvas *canvas, const char *path, c
     struct cnn_text png = {0};
     cnn_status status = cnn_canvas_encode(canvas, &png, diag);
     if (status == CNN_OK)
-        status = cnn_file_write(path, png.data, png.size, diag);
+        status = cnn_file_write_quickly(path, png.data, png.size, diag);
     cnn_text_free(&png);
     return status;
 }
