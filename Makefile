@@ -17,13 +17,14 @@ PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 ifeq ($(ARCH),x86_64)
-ISAS := sse2 avx2 avx512
+ISAS := sse2 avx2 avx512 avx512bf16
 else
 ISAS := vec128
 endif
 FLAGS_sse2 := -msse2
 FLAGS_avx2 := -mavx2 -mfma
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512vnni -mavx512bf16
 FLAGS_vec128 :=
 
 LIB_SRC := $(filter-out src/kernels/vector/%,$(wildcard src/*/*.c))

@@ -1,5 +1,6 @@
 /* cnn bench: the time of a training step, or of inference, whole and by layer. */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "command.h"
 #include "json.h"
@@ -29,6 +30,15 @@ static const char *what(const struct settings *settings)
     return settings->infer ? "infer" : "train";
 }
 
+/* The most memory that this process has had. */
+static uint64_t process_bytes(void)
+{
+    struct rusage usage = {0};
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024;
+}
+
 static cnn_status print_json(const struct settings *settings, const cnn_bench_result *result)
 {
     json_t *layers = json_array();
@@ -36,18 +46,22 @@ static cnn_status print_json(const struct settings *settings, const cnn_bench_re
     for (size_t i = 0; i < result->layers && layers != NULL; i++) {
         const cnn_bench_layer *layer = &result->layer[i];
 
-        layers = cnn_json_append(layers,
-                                 json_pack("{s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name), "forward_ms", cnn_json_real(layer->forward_ms),
-                                           "backward_ms", cnn_json_real(layer->backward_ms), "gflops", cnn_json_real(layer->gflops)));
+        layers = cnn_json_append(layers, json_pack("{s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name), "forward_ms",
+                                                   cnn_json_real(layer->forward_ms), "backward_ms", cnn_json_real(layer->backward_ms), "gflops",
+                                                   cnn_json_real(layer->gflops), "peak_share", cnn_json_real(layer->peak_share)));
     }
-    return cnn_json_print(json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "what", what(settings), "batch", cnn_json_count(result->batch), "threads",
-                                    result->threads, "ms", cnn_json_real(result->ms), "images_per_s", cnn_json_real(result->images_per_s), "gflops",
-                                    cnn_json_real(result->gflops), "layers", layers));
+    return cnn_json_print(json_pack(
+        "{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:s, s:o, s:o, s:o}", "what", what(settings), "batch", cnn_json_count(result->batch),
+        "threads", result->threads, "ms", cnn_json_real(result->ms), "images_per_s", cnn_json_real(result->images_per_s), "gflops",
+        cnn_json_real(result->gflops), "peak_gflops", cnn_json_real(result->peak_gflops), "peak_share", cnn_json_real(result->peak_share), "runs",
+        cnn_json_count(result->runs), "ms_quartiles", cnn_json_real(result->quartile_ms[0]), cnn_json_real(result->quartile_ms[1]), "kernels",
+        result->kernels, "memory_bytes", cnn_json_count(result->peak_bytes), "process_bytes", cnn_json_count(process_bytes()), "layers", layers));
 }
 
 static cnn_status print_layers(const struct settings *settings, const cnn_bench_result *result)
 {
-    static const struct cnn_column columns[] = {{"layer", false}, {"forward ms", true}, {"backward ms", true}, {"share", true}, {"GFLOP/s", true}};
+    static const struct cnn_column columns[] = {{"layer", false}, {"forward ms", true}, {"backward ms", true},
+                                                {"share", true},  {"GFLOP/s", true},    {"of peak", true}};
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     double total = 0;
     bool printed = false;
@@ -68,11 +82,33 @@ static cnn_status print_layers(const struct settings *settings, const cnn_bench_
             cnn_table_add(table, "%.1f", layer->gflops);
         else
             cnn_table_add(table, "%s", "");
+        cnn_table_add(table, "%s", layer->peak_share > 0 ? cnn_show_percent(layer->peak_share).text : "");
     }
     if (table != NULL)
         printed = cnn_table_print(table, stdout);
     cnn_table_free(table);
     return printed ? CNN_OK : cnn_command_out_of_memory();
+}
+
+static bool beyond_peak(const cnn_bench_result *result)
+{
+    for (size_t i = 0; i < result->layers; i++)
+        if (result->layer[i].peak_share > 1)
+            return true;
+    return result->peak_share > 1;
+}
+
+static void print_whole(const cnn_bench_result *result)
+{
+    printf("\nwhole        %.3f ms (median of %zu; half of them within %.3f to %.3f)\n", result->ms, result->runs, result->quartile_ms[0],
+           result->quartile_ms[1]);
+    printf("throughput   %.1f images/s, %.1f GFLOP/s\n", result->images_per_s, result->gflops);
+    if (result->peak_gflops > 0)
+        printf("peak         %.1f GFLOP/s measured with bare multiply-adds; the whole reaches %s\n", result->peak_gflops,
+               cnn_show_percent(result->peak_share).text);
+    printf("memory       %s (process %s)\n", cnn_show_bytes(result->peak_bytes).text, cnn_show_bytes(process_bytes()).text);
+    if (beyond_peak(result))
+        printf("\nGFLOP/s count the operations of the direct sum in float32; Winograd's algorithm needs fewer, hence more than 100%%.\n");
 }
 
 static cnn_status print_human(const struct settings *settings, const cnn_model *model, const cnn_bench_result *result)
@@ -82,9 +118,7 @@ static cnn_status print_human(const struct settings *settings, const cnn_model *
            result->threads == 1 ? "" : "s", result->kernels);
     if (print_layers(settings, result) != CNN_OK)
         return CNN_FAILED;
-    printf("\nwhole        %.3f ms (median of %zu)\n", result->ms, result->runs);
-    printf("throughput   %.1f images/s, %.1f GFLOP/s\n", result->images_per_s, result->gflops);
-    printf("memory       %s\n", cnn_show_bytes(result->peak_bytes).text);
+    print_whole(result);
     return CNN_OK;
 }
 

@@ -61,15 +61,16 @@ static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn
     float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4);
     float *packed = tensor_new(size.packed), *scratch = tensor_new(size.scratch);
     struct conv_result r = {tensor_new(size.y), tensor_new(size.x), tensor_new(size.w), tensor_new(c->out_c)};
-    k->conv_pack(c, true, w, packed);
-    k->conv_forward(c, n, x, w, packed, with_bias ? bias : NULL, activation, r.y, scratch);
-    k->conv_backward_data(c, n, dy, w, packed, r.dx, scratch);
+    const struct cnn_epilogue epilogue = {.bias = with_bias ? bias : NULL, .activation = activation};
+    k->conv_pack(c, true, w, NULL, packed);
+    k->conv_forward(c, n, x, packed, &epilogue, r.y, scratch);
+    k->conv_backward_data(c, n, dy, packed, r.dx, scratch);
     k->conv_backward_weights(c, n, x, dy, r.dw, with_bias ? r.db : NULL, scratch);
     tensor_free(packed, size.packed);
     packed = tensor_new(k->conv_packed_floats(c, false)); /* packed for inference alone: the same output */
     float *y = tensor_new(size.y);
-    k->conv_pack(c, false, w, packed);
-    k->conv_forward(c, n, x, w, packed, with_bias ? bias : NULL, activation, y, scratch);
+    k->conv_pack(c, false, w, NULL, packed);
+    k->conv_forward(c, n, x, packed, &epilogue, y, scratch);
     assert_floats_same("packed for inference", y, r.y, size.y);
     tensor_free(y, size.y);
     tensor_free(x, size.x);
@@ -299,7 +300,8 @@ static void test_conv_ref_gradients_when_linear(void **state)
 static void conv_hand_check(struct cnn_conv c, const float *x, const float *w, const float *want)
 {
     float *y = tensor_new(c.out_h * c.out_w * c.out_c);
-    cnn_kernels_at(0)->conv_forward(&c, 1, x, w, NULL, NULL, no_activation, y, NULL);
+    const struct cnn_epilogue plain = {0};
+    cnn_kernels_at(0)->conv_forward(&c, 1, x, w, &plain, y, NULL); /* which takes the weights as they are */
     assert_floats_same("conv by hand", y, want, c.out_h * c.out_w * c.out_c);
     tensor_free(y, c.out_h * c.out_w * c.out_c);
 }

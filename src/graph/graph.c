@@ -332,8 +332,8 @@ static cnn_status prepare_builder(struct builder *b)
     return CNN_OK;
 }
 
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, struct cnn_graph *out,
-                           cnn_diag *diag)
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, enum cnn_precision precision,
+                           struct cnn_graph *out, cnn_diag *diag)
 {
     struct cnn_graph graph = {0};
     struct builder b = {.arena = arena, .diag = diag, .graph = &graph};
@@ -359,6 +359,8 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     graph.nodes = cnn_arena_array(arena, b.count, sizeof *graph.nodes);
     if (!graph.nodes)
         return cnn_fail_memory(diag, b.count * sizeof *graph.nodes, "the graph");
+    for (size_t i = 0; i < b.count; i++)
+        graph.nodes[i].precision = precision;
     status = name_nodes(&b);
     cnn_status connected = connect_nodes(&b); /* in spite of a name that stands twice: more mistakes are found in one run */
     if (status == CNN_OK)

@@ -32,8 +32,8 @@ static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t va
 
 /* Reads `input` and `layers` of the description. All mistakes are reported (shapes only once the layers themselves are right). Everything
  * lives in arena. A right `input` is set in out even where the layers are wrong: other sections are checked against it. */
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, struct cnn_graph *out,
-                           cnn_diag *diag);
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, enum cnn_precision precision,
+                           struct cnn_graph *out, cnn_diag *diag);
 
 /* The part of building that comes after the nodes are joined: shapes in execution order, sizes, receptive fields, places in the parameter slab. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag);

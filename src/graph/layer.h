@@ -8,7 +8,7 @@
 #include "kernels/kernels.h"
 #include "util/random.h"
 
-#define CNN_MAX_TENSORS 6 /* slots a layer may declare */
+#define CNN_MAX_TENSORS 12 /* slots a layer may declare */
 
 enum cnn_role {
     CNN_ROLE_NONE,      /* slot not in use: its pointers are NULL */
@@ -46,6 +46,32 @@ struct cnn_window {
     enum cnn_padding_mode border;
 };
 
+/* The numbers that products are made of (description key `precision`). */
+enum cnn_precision {
+    CNN_PRECISION_FP32,
+    CNN_PRECISION_BF16, /* weights and inputs of conv and dense rounded to bfloat16 where that is faster; sums, and all that is stored, stay float32 */
+    CNN_PRECISION_INT8  /* inference alone, of a quantized network: 8-bit integers; elsewhere float32 */
+};
+
+/* What a layer does to each value, told to the layer before it, which may do it on the way (cnn_layer_type's join). */
+enum cnn_effect_kind {
+    CNN_EFFECT_OTHER,
+    CNN_EFFECT_NONE,      /* in inference: dropout */
+    CNN_EFFECT_NORMALIZE, /* batch_norm: tensors are weight, bias, mean, variance in slots 0 to 3; then the activation */
+    CNN_EFFECT_ACTIVATE,
+    CNN_EFFECT_POOL
+};
+
+struct cnn_effect {
+    enum cnn_effect_kind kind;
+    struct cnn_activation activation;
+    float eps;
+    struct cnn_pool pool;
+};
+
+/* What a plan wants joined (graph/join.h). */
+enum cnn_join { CNN_JOIN_NOTHING, CNN_JOIN_INFERENCE, CNN_JOIN_TRAINING };
+
 /* One layer of one network. The graph fills in the first block, the layer's infer the rest. */
 struct cnn_node {
     const struct cnn_layer_type *type;
@@ -55,6 +81,7 @@ struct cnn_node {
     size_t input_count;
     const size_t *inputs; /* values read: 0 is the network's input, i + 1 the output of node i */
     const cnn_shape *in;  /* their shapes */
+    enum cnn_precision precision;
 
     cnn_shape out;
     void *state; /* the layer's own, e.g. its geometry; from the graph's arena */
@@ -65,6 +92,8 @@ struct cnn_node {
     bool y_over_x;         /* forward may write y over x[0] */
     bool dx_over_dy;       /* backward may write dx[0] over dy */
     const char *warning;   /* e.g. pixels never seen; NULL */
+
+    struct cnn_effect effect;
 
     bool literal;   /* the description gives the values of its parameters */
     bool sees_all;  /* every output value depends on the whole input */
@@ -109,6 +138,11 @@ struct cnn_layer_type {
 
     /* First values of the stored tensor in slot. NULL for layers without any. */
     void (*init)(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
+
+    /* Makes node, a copy with a state of its own, do the work of next as well, which alone reads its output; false where it cannot, and nothing has
+     * changed then. The caller sets the output's shape. NULL: never. */
+    size_t state_size;
+    bool (*join)(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
 
     /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
     size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);

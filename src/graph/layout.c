@@ -93,7 +93,7 @@ static bool writes_over(const struct maker *m, size_t i)
     size_t x = node->inputs[0];
     if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 || x == m->graph->logits)
         return false;
-    return m->mode != CNN_PLAN_TRAIN || (!m->graph->nodes[x - 1].reads_y && !node->reads_x);
+    return !cnn_plan_goes_back(m->mode) || (!m->graph->nodes[x - 1].reads_y && !node->reads_x);
 }
 
 static void place_values(struct maker *m)
@@ -104,7 +104,7 @@ static void place_values(struct maker *m)
         size_t last = m->last_reader[v] < g->count ? forward_step(m->last_reader[v]) : first;
         if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
             last = end_step(m);
-        else if (m->mode == CNN_PLAN_TRAIN && v > 0 && g->nodes[v - 1].reads_y)
+        else if (cnn_plan_goes_back(m->mode) && v > 0 && g->nodes[v - 1].reads_y)
             last = backward_step(m, v - 1);
         if (v > 0 && writes_over(m, v - 1)) {
             m->layout->value[v] = m->layout->value[g->nodes[v - 1].inputs[0]];
@@ -113,7 +113,7 @@ static void place_values(struct maker *m)
             m->layout->value[v] = add_block(m, batch_floats(m, cnn_shape_count(cnn_graph_shape(g, v)), 0), first, last);
         }
     }
-    for (size_t i = 0; m->mode == CNN_PLAN_TRAIN && i < g->count; i++) /* inputs that backward reads; the earliest node is the last to run */
+    for (size_t i = 0; cnn_plan_goes_back(m->mode) && i < g->count; i++) /* inputs that backward reads; the earliest node is the last to run */
         for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++) {
             extend_block(m, m->layout->value[g->nodes[i].inputs[k]], forward_step(i), backward_step(m, i));
         }
@@ -122,7 +122,7 @@ static void place_values(struct maker *m)
 static void place_tensors(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;
-    bool training = m->mode == CNN_PLAN_TRAIN;
+    bool training = cnn_plan_goes_back(m->mode);
     size_t scratch = 0;
     for (size_t i = 0; i < g->count; i++) {
         const struct cnn_node *node = &g->nodes[i];
@@ -249,7 +249,7 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     analyse(&m);
     place_values(&m);
     place_tensors(&m);
-    if (mode == CNN_PLAN_TRAIN)
+    if (cnn_plan_goes_back(mode))
         place_gradients(&m);
     size_t floats = 0; /* of all blocks, were none to share memory: bounds every offset */
     for (size_t i = 0; i < layout.block_count; i++)

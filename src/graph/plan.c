@@ -1,4 +1,5 @@
 /* Plans: the layout's blocks as pointers, and the loops over the nodes. */
+#include "graph/join.h"
 #include "graph/layout.h"
 
 #include <assert.h>
@@ -12,7 +13,9 @@ struct plan_node { /* everything a call of this node needs but what changes from
 
 struct cnn_plan {
     struct cnn_arena *arena;
-    const struct cnn_graph *graph;
+    struct cnn_joined joined;
+    const struct cnn_graph *graph; /* joined.graph: what is executed; callers name nodes and values of the graph that they planned */
+    size_t node_count;             /* of theirs */
     const struct cnn_kernels *kernels;
     struct cnn_layout layout;
     enum cnn_plan_mode mode;
@@ -42,7 +45,7 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     p->dx_temporary = cnn_arena_array(plan->arena, inputs, sizeof *p->dx_temporary);
     if (!x || !dx || !value || !grad || !p->dx_temporary)
         return false;
-    bool training = plan->mode == CNN_PLAN_TRAIN;
+    bool training = cnn_plan_goes_back(plan->mode);
     float *gradients = block_floats(plan, l->parameters);
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
@@ -68,6 +71,12 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     return true;
 }
 
+static cnn_status join_layers(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_plan_mode mode, struct cnn_joined *out, cnn_diag *diag)
+{
+    enum cnn_join join = mode == CNN_PLAN_INFER ? CNN_JOIN_INFERENCE : mode == CNN_PLAN_TRAIN ? CNN_JOIN_TRAINING : CNN_JOIN_NOTHING;
+    return cnn_graph_join(arena, graph, join, out, diag);
+}
+
 static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *diag)
 {
     *kernels = cnn_kernels();
@@ -85,13 +94,16 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
         cnn_arena_free(arena);
         return status != CNN_OK ? status : cnn_fail_memory(diag, sizeof *plan, "a plan");
     }
-    *plan = (struct cnn_plan){.arena = arena, .graph = graph, .kernels = kernels, .mode = mode, .batch = batch, .stale = true};
-    status = cnn_layout_make(graph, kernels, batch, mode, input_gradient, arena, &plan->layout, diag);
+    *plan = (struct cnn_plan){.arena = arena, .node_count = graph->count, .kernels = kernels, .mode = mode, .batch = batch, .stale = true};
+    plan->graph = &plan->joined.graph;
+    status = join_layers(arena, graph, mode, &plan->joined, diag);
+    if (status == CNN_OK)
+        status = cnn_layout_make(plan->graph, kernels, batch, mode, input_gradient, arena, &plan->layout, diag);
     if (status == CNN_OK) {
         plan->slab = cnn_floats_new(plan->layout.floats);
-        plan->nodes = cnn_arena_array(arena, graph->count, sizeof *plan->nodes);
+        plan->nodes = cnn_arena_array(arena, plan->graph->count, sizeof *plan->nodes);
         bool ok = plan->slab && plan->nodes;
-        for (size_t i = 0; ok && i < graph->count; i++)
+        for (size_t i = 0; ok && i < plan->graph->count; i++)
             ok = bind_node(plan, i, parameters);
         if (!ok)
             status = cnn_fail_memory(diag, plan->layout.floats * sizeof(float), "activations");
@@ -119,8 +131,11 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
     struct cnn_arena *arena = cnn_arena_new();
     if (status == CNN_OK && !arena)
         status = cnn_fail_memory(diag, 0, "a plan");
+    struct cnn_joined joined;
     if (status == CNN_OK)
-        status = cnn_layout_make(graph, kernels, batch, mode, false, arena, &layout, diag);
+        status = join_layers(arena, graph, mode, &joined, diag);
+    if (status == CNN_OK)
+        status = cnn_layout_make(&joined.graph, kernels, batch, mode, false, arena, &layout, diag);
     cnn_arena_free(arena);
     if (status == CNN_OK)
         *bytes = layout.floats * sizeof(float);
@@ -140,10 +155,28 @@ static void pack_weights(struct cnn_plan *plan)
     plan->stale = false;
 }
 
-static void observe(const struct cnn_plan *plan, size_t node, bool backward, bool begin)
+/* The layers joined with the first one begin and end behind its forward, and before its backward, in the order of their work. */
+static void observe_joined(const struct cnn_plan *plan, size_t lead, bool backward)
 {
-    if (plan->observer)
-        plan->observer(plan->observer_context, node, backward, begin);
+    size_t first = plan->joined.origin[lead] + 1;
+    for (size_t k = first; k < plan->node_count; k++) {
+        size_t node = backward ? plan->node_count - 1 - (k - first) : k;
+        if (plan->joined.lead[node] != lead)
+            continue;
+        plan->observer(plan->observer_context, node, backward, true);
+        plan->observer(plan->observer_context, node, backward, false);
+    }
+}
+
+static void observe(const struct cnn_plan *plan, size_t lead, bool backward, bool begin)
+{
+    if (!plan->observer)
+        return;
+    if (backward && begin)
+        observe_joined(plan, lead, true);
+    plan->observer(plan->observer_context, plan->joined.origin[lead], backward, begin);
+    if (!backward && !begin)
+        observe_joined(plan, lead, false);
 }
 
 /* Dropout layers of one step draw from seeds of their own (the mixing constant is the golden ratio's). */
@@ -154,13 +187,13 @@ static uint64_t node_seed(uint64_t seed, size_t node)
 
 void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
 {
-    assert(n <= plan->batch && (!training || plan->mode == CNN_PLAN_TRAIN));
+    assert(n <= plan->batch && (!training || cnn_plan_goes_back(plan->mode)));
     pack_weights(plan);
     for (size_t i = 0; i < plan->graph->count; i++) {
         struct cnn_call *call = &plan->nodes[i].call;
         call->n = n;
         call->training = training;
-        call->seed = node_seed(seed, i);
+        call->seed = node_seed(seed, plan->joined.origin[i]);
         observe(plan, i, false, true);
         plan->graph->nodes[i].type->forward(call);
         observe(plan, i, false, false);
@@ -182,8 +215,8 @@ static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
 
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
 {
-    assert(n <= plan->batch && plan->mode == CNN_PLAN_TRAIN && from > 0);
-    for (size_t i = from; i-- > 0;) {
+    assert(n <= plan->batch && cnn_plan_goes_back(plan->mode) && from > 0);
+    for (size_t i = cnn_joined_value(&plan->joined, from); i-- > 0;) {
         struct plan_node *p = &plan->nodes[i];
         if (!p->runs_backward)
             continue;
@@ -202,12 +235,12 @@ float *cnn_plan_input(struct cnn_plan *plan)
 
 const float *cnn_plan_value(const struct cnn_plan *plan, size_t value)
 {
-    return block_floats(plan, plan->layout.value[value]);
+    return block_floats(plan, plan->layout.value[cnn_joined_value(&plan->joined, value)]);
 }
 
 float *cnn_plan_gradient(struct cnn_plan *plan, size_t value)
 {
-    return block_floats(plan, plan->layout.gradient[value]);
+    return block_floats(plan, plan->layout.gradient[cnn_joined_value(&plan->joined, value)]);
 }
 
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
@@ -215,9 +248,14 @@ float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
     return block_floats(plan, plan->layout.parameters);
 }
 
+size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node)
+{
+    return plan->joined.origin[plan->joined.lead[node]];
+}
+
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node)
 {
-    return &plan->nodes[node].call;
+    return &plan->nodes[plan->joined.lead[node]].call;
 }
 
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context)

@@ -6,10 +6,17 @@
 #include "graph/graph.h"
 
 enum cnn_plan_mode {
-    CNN_PLAN_INFER, /* forward only; only the output survives */
+    CNN_PLAN_INFER, /* forward only; only the output survives; layers are joined (graph/join.h) */
     CNN_PLAN_KEEP,  /* forward only; every value survives, to be looked at */
-    CNN_PLAN_TRAIN  /* forward and backward */
+    CNN_PLAN_TRAIN, /* forward and backward; layers are joined */
+    CNN_PLAN_WATCH  /* forward and backward, every layer on its own: its value and its gradient can be observed */
 };
+
+/* Whether plans of this mode have a backward. */
+static inline bool cnn_plan_goes_back(enum cnn_plan_mode mode)
+{
+    return mode == CNN_PLAN_TRAIN || mode == CNN_PLAN_WATCH;
+}
 
 struct cnn_plan;
 
@@ -44,11 +51,15 @@ void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 /* Parameter gradients, laid out as the parameter slab. */
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
 
-/* What node `node` was last called with: its arrays, for layers' explain. */
+/* The node that does the work of `node`: itself, or the layer before it with which it is joined. */
+size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node);
+
+/* What node `node` (or the node that does its work) was last called with: its arrays, for layers' explain. */
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
 
 /* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. At the end of its forward a node's
- * value is whole, and at the beginning of its backward the gradient of its value, whatever shares their memory later. */
+ * value is whole, and at the beginning of its backward the gradient of its value, whatever shares their memory later. Where layers are joined, the
+ * first one's time is that of all, the others begin and end at once, and the value and the gradient are those of the last. */
 typedef void cnn_plan_observer(void *context, size_t node, bool backward, bool begin);
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context);
 

@@ -92,6 +92,8 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
     return status;
 }
 
+#define STREAMS 6 /* of random numbers for each layer: slots of stored tensors with values to draw */
+
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters)
 {
     for (size_t i = 0; i < graph->count; i++) {
@@ -100,7 +102,7 @@ void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *paramet
             const struct cnn_tensor *t = &node->tensors[slot];
             if (!cnn_role_stored(t->role))
                 continue;
-            struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_INIT, i * CNN_MAX_TENSORS + slot);
+            struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_INIT, i * STREAMS + slot);
             float *values = parameters + t->offset;
             for (size_t k = 0; k < t->count; k++)
                 values[k] = 0;

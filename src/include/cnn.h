@@ -304,6 +304,7 @@ typedef struct cnn_bench_options {
 typedef struct cnn_bench_layer {
     const char *name;
     double forward_ms, backward_ms, gflops;
+    double peak_share; /* gflops / peak_gflops */
 } cnn_bench_layer;
 
 typedef struct cnn_bench_result {
@@ -311,7 +312,10 @@ typedef struct cnn_bench_result {
     int threads;
     const char *kernels;             /* instruction set in use */
     double ms, images_per_s, gflops; /* median of the runs */
+    double quartile_ms[2];           /* half of the runs took from the first to the second */
+    double peak_gflops, peak_share;  /* measured: float32 multiply-adds on all threads, with these kernels' instruction set; 0 for ref */
     cnn_bench_layer *layer;          /* medians from separate, per-layer timed runs */
+    size_t layer_runs;               /* how many */
     size_t peak_bytes;               /* of the plan: parameters, gradients, activations, scratch */
 } cnn_bench_result;
 
@@ -323,7 +327,7 @@ void cnn_bench_result_free(cnn_bench_result *result);
 /* 0: the cores present. Results do not depend on it. Not to be called while cnn_train, cnn_evaluate or cnn_bench runs. */
 void cnn_set_threads(int threads);
 int cnn_threads(void);
-const char *cnn_instruction_set(void);            /* of the kernels in use: ref, sse2, avx2, avx512, vec128 */
+const char *cnn_instruction_set(void);            /* of the kernels in use: ref, sse2, avx2, avx512, avx512bf16, vec128 */
 cnn_status cnn_check_environment(cnn_diag *diag); /* CNN_CPU names kernels that this machine has */
 
 /* ---- Reference: every key of the description, for help and manuals ---- */

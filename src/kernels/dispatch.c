@@ -8,12 +8,12 @@
 #include "kernels/ref.h"
 
 #if defined(__x86_64__)
-extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512;
+extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512, cnn_kernels_avx512bf16;
 #else
 extern const struct cnn_kernels cnn_kernels_vec128;
 #endif
 
-#define MAX_TABLES 4
+#define MAX_TABLES 5
 
 static pthread_once_t decided = PTHREAD_ONCE_INIT;
 static const struct cnn_kernels *tables[MAX_TABLES + 1]; /* those this CPU runs, from slow to fast, then NULL */
@@ -33,6 +33,8 @@ static void tables_find(void)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
         tables[count++] = &cnn_kernels_avx512;
+    if (tables[count - 1] == &cnn_kernels_avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"))
+        tables[count++] = &cnn_kernels_avx512bf16;
 #else
     tables[count++] = &cnn_kernels_vec128;
 #endif

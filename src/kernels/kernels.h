@@ -1,5 +1,5 @@
 /* The arithmetic. One table of operations, in several implementations: `ref`, plain C that a student can read, and vector code compiled once per
- * instruction set (sse2, avx2, avx512; elsewhere: vec128) from one source. The best one the CPU has is chosen at run time; CNN_CPU forces one.
+ * instruction set (sse2, avx2, avx512, avx512bf16; elsewhere: vec128) from one source. The best one the CPU has is chosen at run time; CNN_CPU forces one.
  *
  * Layout: activations are float32, NHWC: [image][row][column][channel]. Weights come and go as files have them: conv OIHW
  * [filters][channels / groups][kernel_h][kernel_w], and a dense layer [units][inputs] is the 1x1 convolution of a 1x1 image. What a fast path
@@ -56,8 +56,10 @@ struct cnn_conv {
     size_t pad_top, pad_left;
     size_t groups; /* divides in_c and out_c; depthwise: groups == in_c, out_c = in_c * multiplier */
     enum cnn_padding_mode padding_mode;
-    bool
-        direct; /* every output is one plain sum; else 3x3 convolutions may go by Winograd's algorithm, whose error is about 1e-5 of the largest value */
+    /* Every output is one plain sum; else 3x3 convolutions may go by Winograd's algorithm, whose error is about 1e-5 of the largest value. */
+    bool direct;
+    /* Plain sums may be of numbers rounded to bfloat16 (8 bits of mantissa), added up in float32. */
+    bool bf16;
 };
 
 struct cnn_pool {
@@ -70,6 +72,20 @@ struct cnn_pool {
     bool count_include_pad; /* average: padded zeros count in the divisor */
 };
 
+/* Whether what computes the input of a pooling may pool it on the way: windows of 2 x 2 that neither overlap nor reach beyond the input. */
+static inline bool cnn_pool_joins(const struct cnn_pool *p)
+{
+    return p->kernel_h == 2 && p->kernel_w == 2 && p->stride_h == 2 && p->stride_w == 2 && p->pad_top == 0 && p->pad_left == 0 &&
+           p->out_h == p->in_h / 2 && p->out_w == p->in_w / 2;
+}
+
+/* What a convolution does to its sums before it stores them: adds a bias, activates, pools. */
+struct cnn_epilogue {
+    const float *bias;                /* of each filter; NULL: none */
+    struct cnn_activation activation; /* any kind but SOFTMAX; those that need their input too: it is then lost */
+    const struct cnn_pool *pool;      /* NULL, or one that joins: y is then the pooled map */
+};
+
 /* batch_norm over `rows` rows of `channels` (rows = images * height * width). */
 struct cnn_batch_norm {
     size_t rows, channels;
@@ -77,18 +93,17 @@ struct cnn_batch_norm {
 };
 
 struct cnn_kernels {
-    const char *name; /* ref, sse2, avx2, avx512, vec128 */
+    const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
-    /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats, may be 0), to be packed again whenever w has changed;
-     * backward: whether conv_backward_data will be called with it. scratch: conv_scratch_floats(c, n) floats (covers all threads).
-     * bias (out_c) may be NULL. conv_forward applies activation to the result (any kind but SOFTMAX; needs-input kinds too: x is then lost).
-     * conv_backward_weights: dw as w; db (out_c) may be NULL. */
+    /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed again whenever w has changed: w, each filter times its
+     * number in scale (NULL: all 1; not with backward). backward: whether conv_backward_data will be called with it. scratch: conv_scratch_floats(c, n) floats (covers
+     * all threads). conv_backward_weights: dw as w; db (out_c) may be NULL. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
     size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
-    void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed);
-    void (*conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
-                         struct cnn_activation activation, float *y, float *scratch);
-    void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch);
+    void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed);
+    void (*conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue, float *y,
+                         float *scratch);
+    void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
     void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
 
     /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,
@@ -122,6 +137,10 @@ struct cnn_kernels {
                  bool decoupled, size_t step);
     void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
                     float weight_decay);
+
+    /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a number that comes of them to result, and returns how
+     * many operations they were (a multiply-add is two). NULL in ref. */
+    double (*peak)(size_t rounds, float *result);
 };
 
 /* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none that this build and CPU have (cnn_kernels_error says why). */

@@ -8,10 +8,10 @@ extern const struct cnn_kernels cnn_kernels_ref;
 
 size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward);
 size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n);
-void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, float *packed);
-void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
-                          struct cnn_activation activation, float *y, float *scratch);
-void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch);
+void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed);
+void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue, float *y,
+                          float *scratch);
+void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
 void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
 
 void cnn_pool_forward_ref(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);

@@ -4,18 +4,21 @@
  *   iy = oy * stride_h + ky * dilation_h - pad_top,  ix = ox * stride_w + kx * dilation_w - pad_left
  *
  * where a pixel outside the image is 0 or a copy of one inside (padding_mode). Sums are in double: this is what the fast versions are measured by. */
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "kernels/internal.h"
 #include "kernels/ref.h"
+#include "util/arena.h"
 #include "util/parallel.h"
 
 struct conv_work {
     const struct cnn_conv *c;
     size_t n, group_in, group_out; /* images; channels and filters of one group */
-    const float *x, *dy, *w, *bias;
+    const float *x, *dy, *w;
     float *y, *dx, *dw, *db;
-    struct cnn_activation activation;
+    const struct cnn_epilogue *epilogue;
 };
 
 static struct conv_work conv_work(const struct cnn_conv *c, size_t n)
@@ -50,29 +53,47 @@ static double filter_at(const struct conv_work *k, const float *x, const float *
     return sum;
 }
 
+static float forward_at(const struct conv_work *k, const float *image, size_t f, size_t oy, size_t ox)
+{
+    size_t filter_size = k->group_in * k->c->kernel_h * k->c->kernel_w;
+    double sum = filter_at(k, image + f / k->group_out * k->group_in, k->w + f * filter_size, oy, ox);
+    return cnn_activate_ref(k->epilogue->activation, (float)(sum + (k->epilogue->bias ? (double)k->epilogue->bias[f] : 0.0)));
+}
+
+/* The largest or the mean of four; a NaN wins. */
+static float pooled_at(const struct conv_work *k, const float *image, size_t f, size_t oy, size_t ox)
+{
+    float most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < 4; i++) {
+        float value = forward_at(k, image, f, 2 * oy + i / 2, 2 * ox + i % 2);
+        sum += value;
+        most = value > most || isnan(value) ? value : most;
+    }
+    return k->epilogue->pool->average ? sum / 4 : most;
+}
+
 /* Task: one row of one output image. */
 static void forward_row(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct conv_work *k = context;
     const struct cnn_conv *c = k->c;
-    size_t image = task / c->out_h, oy = task % c->out_h, filter_size = k->group_in * c->kernel_h * c->kernel_w;
-    const float *x = k->x + image * c->in_h * c->in_w * c->in_c;
-    float *y = k->y + task * c->out_w * c->out_c;
-    for (size_t ox = 0; ox < c->out_w; ox++)
-        for (size_t f = 0; f < c->out_c; f++) {
-            double sum = filter_at(k, x + f / k->group_out * k->group_in, k->w + f * filter_size, oy, ox);
-            y[ox * c->out_c + f] = cnn_activate_ref(k->activation, (float)(sum + (k->bias ? (double)k->bias[f] : 0.0)));
-        }
+    const struct cnn_pool *pool = k->epilogue->pool;
+    size_t rows = pool ? pool->out_h : c->out_h, columns = pool ? pool->out_w : c->out_w, oy = task % rows;
+    const float *image = k->x + task / rows * c->in_h * c->in_w * c->in_c;
+    float *y = k->y + task * columns * c->out_c;
+    for (size_t ox = 0; ox < columns; ox++)
+        for (size_t f = 0; f < c->out_c; f++)
+            y[ox * c->out_c + f] = pool ? pooled_at(k, image, f, oy, ox) : forward_at(k, image, f, oy, ox);
 }
 
-void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
-                          struct cnn_activation activation, float *y, float *scratch)
+void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue, float *y,
+                          float *scratch)
 {
-    (void)packed, (void)scratch;
+    (void)scratch;
     struct conv_work k = conv_work(c, n);
-    k.x = x, k.w = w, k.bias = bias, k.activation = activation, k.y = y;
-    cnn_parallel_for(n * c->out_h, forward_row, &k);
+    k.x = x, k.w = packed, k.epilogue = epilogue, k.y = y;
+    cnn_parallel_for(n * (epilogue->pool ? epilogue->pool->out_h : c->out_h), forward_row, &k);
 }
 
 /* Adds to the pixel dx (its channels of group g) what output pixel dy gets from it through window position tap. */
@@ -108,11 +129,11 @@ static void backward_image(void *context, size_t image, size_t thread)
         }
 }
 
-void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *w, const float *packed, float *dx, float *scratch)
+void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
 {
-    (void)packed, (void)scratch;
+    (void)scratch;
     struct conv_work k = conv_work(c, n);
-    k.dy = dy, k.w = w, k.dx = dx;
+    k.dy = dy, k.w = packed, k.dx = dx;
     cnn_parallel_for(n, backward_image, &k);
 }
 
@@ -162,8 +183,12 @@ void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const flo
 
 size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward)
 {
-    (void)c, (void)backward;
-    return 0;
+    size_t taps, filter, floats;
+    (void)backward;
+    return cnn_size_mul(c->kernel_h, c->kernel_w, &taps) && cnn_size_mul(taps, c->in_c / c->groups, &filter) &&
+                   cnn_size_mul(filter, c->out_c, &floats)
+               ? floats
+               : SIZE_MAX;
 }
 
 size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n)
@@ -172,7 +197,10 @@ size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n)
     return 0;
 }
 
-void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, float *packed)
+void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
 {
-    (void)c, (void)backward, (void)w, (void)packed;
+    size_t filter = c->in_c / c->groups * c->kernel_h * c->kernel_w;
+    (void)backward;
+    for (size_t i = 0; i < c->out_c * filter; i++)
+        packed[i] = w[i] * (scale ? scale[i / filter] : 1);
 }

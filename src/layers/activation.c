@@ -20,6 +20,7 @@ static cnn_status infer(struct cnn_node *node, enum cnn_activation_kind kind, st
         return cnn_fail_memory(diag, sizeof *activation, "a layer");
     *activation = (struct cnn_activation){kind, (float)s->negative_slope};
     node->state = activation;
+    node->effect = (struct cnn_effect){.kind = CNN_EFFECT_ACTIVATE, .activation = *activation};
     node->out = node->in[0];
     node->reads_x = cnn_activation_needs_input(*activation);
     node->reads_y = !node->reads_x;

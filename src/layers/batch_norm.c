@@ -47,6 +47,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->reads_x = true;
     node->reads_y = activation.kind != CNN_ACT_NONE && !needs_linear;
     node->dx_over_dy = true;
+    node->effect = (struct cnn_effect){.kind = CNN_EFFECT_NORMALIZE, .activation = activation, .eps = geometry(node, 1).eps};
     node->rectifies = cnn_activation_rectifies(activation);
     return CNN_OK;
 }

@@ -23,7 +23,8 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     }
     node->out = (cnn_shape){1, s->units, 1, 1};
     node->sees_all = true;
-    const struct cnn_conv conv = {1, 1, inputs, 1, 1, s->units, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true};
+    const struct cnn_conv conv = {
+        1, 1, inputs, 1, 1, s->units, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, node->precision == CNN_PRECISION_BF16};
     const size_t dims[2] = {s->units, inputs};
     return cnn_weighted_infer(node, &s->weighted, &conv, NULL, 2, dims, arena, diag);
 }

@@ -19,11 +19,11 @@ static const struct cnn_key keys[] = {{"size", CNN_KEY_SIZE, FIELD(size), "5", 1
                                       {"k", CNN_KEY_NUMBER, FIELD(k), "1", 0, 1e6, CNN_KEY_OPEN_MIN, NULL, "added to the sum"},
                                       CNN_KEY_END};
 
-static struct cnn_lrn geometry(const struct cnn_call *call)
+static struct cnn_lrn geometry(const struct cnn_node *node, size_t n)
 {
-    const struct settings *s = call->node->settings;
-    const cnn_shape shape = call->node->out;
-    return (struct cnn_lrn){call->n * shape.h * shape.w, shape.c, s->size, (float)s->alpha, (float)s->beta, (float)s->k};
+    const struct settings *s = node->settings;
+    const cnn_shape shape = node->out;
+    return (struct cnn_lrn){n * shape.h * shape.w, shape.c, s->size, (float)s->alpha, (float)s->beta, (float)s->k};
 }
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -33,20 +33,28 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->out = node->in[0];
     cnn_node_declare_saved(node, SLOT_SUMS, cnn_shape_count(node->out), 0);
     node->reads_x = true;
+    node->y_over_x = true;
+    node->dx_over_dy = true;
     return status;
+}
+
+static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
+{
+    struct cnn_lrn lrn = geometry(node, n);
+    return kernels->lrn_scratch_floats(&lrn);
 }
 
 static void forward(const struct cnn_call *call)
 {
-    struct cnn_lrn lrn = geometry(call);
-    cnn_lrn_forward(&lrn, call->x[0], call->y, call->value[SLOT_SUMS]);
+    struct cnn_lrn lrn = geometry(call->node, call->n);
+    call->kernels->lrn_forward(&lrn, call->x[0], call->y, call->value[SLOT_SUMS], call->scratch);
 }
 
 static void backward(const struct cnn_call *call)
 {
-    struct cnn_lrn lrn = geometry(call);
+    struct cnn_lrn lrn = geometry(call->node, call->n);
     if (call->dx[0])
-        cnn_lrn_backward(&lrn, call->x[0], call->value[SLOT_SUMS], call->dy, call->dx[0]);
+        call->kernels->lrn_backward(&lrn, call->x[0], call->value[SLOT_SUMS], call->dy, call->dx[0], call->scratch);
 }
 
 /* The squares of the channels first..last at the question's place, and their sum. */
@@ -71,7 +79,7 @@ static double write_squares(const struct cnn_call *call, const struct cnn_questi
 
 static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
 {
-    const struct cnn_lrn l = geometry(call);
+    const struct cnn_lrn l = geometry(call->node, call->n);
     size_t before = l.size / 2, after = (l.size - 1) / 2;
     size_t first = q->channel > before ? q->channel - before : 0, last = q->channel + after < l.channels ? q->channel + after : l.channels - 1;
     double x = cnn_explain_input(call, q, 0, q->channel);
@@ -90,6 +98,7 @@ const struct cnn_layer_type cnn_layer_lrn = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .scratch = scratch,
     .forward = forward,
     .backward = backward,
     .explain = explain,

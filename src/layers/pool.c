@@ -24,6 +24,7 @@ cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sl
         (struct cnn_pool){rows->in,        columns->in,  node->in[0].c,   rows->out,   columns->out,   rows->kernel, columns->kernel,  rows->stride,
                           columns->stride, rows->before, columns->before, rows->after, columns->after, average,      count_include_pad};
     node->state = state;
+    node->effect = (struct cnn_effect){.kind = CNN_EFFECT_POOL, .pool = state->pool};
     if (!average) /* two bytes a choice */
         cnn_node_declare_saved(node, SLOT_CHOICE, (cnn_shape_count(node->out) + 1) / 2, 0);
     return CNN_OK;

@@ -171,10 +171,17 @@ void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng 
                  values);
 }
 
+/* Behind the packed weights of a layer with batch_norm joined on: scale and bias of every filter. */
+static size_t folded_floats(const struct cnn_weighted *w)
+{
+    return w->normalizes ? 2 * cnn_round_floats(w->conv.out_c) : 0;
+}
+
 size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward)
 {
     const struct cnn_weighted *w = node->state;
-    return kernels->conv_packed_floats(&w->conv, backward);
+    size_t packed = kernels->conv_packed_floats(&w->conv, backward), floats;
+    return packed < SIZE_MAX / 64 && cnn_size_add(cnn_round_floats(packed), folded_floats(w), &floats) ? floats : SIZE_MAX;
 }
 
 size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
@@ -183,10 +190,64 @@ size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernel
     return kernels->conv_scratch_floats(&w->conv, n);
 }
 
+static float *folded_scale(const struct cnn_call *call)
+{
+    const struct cnn_weighted *w = call->node->state;
+    return call->value[CNN_SLOT_PACKED] + cnn_round_floats(call->kernels->conv_packed_floats(&w->conv, call->backward));
+}
+
+/* batch_norm of a sum with its bias is (sum + bias - mean) * scale + beta: the same sum with other weights and another bias. */
+static void fold_norm(const struct cnn_call *call, float *scale, float *bias)
+{
+    const struct cnn_weighted *w = call->node->state;
+    float *const *norm = call->value + CNN_SLOT_NORM;
+    for (size_t f = 0; f < w->conv.out_c; f++) {
+        float own = call->value[CNN_SLOT_BIAS] ? call->value[CNN_SLOT_BIAS][f] : 0;
+        scale[f] = (float)((double)norm[0][f] / sqrt((double)norm[3][f] + (double)w->eps));
+        bias[f] = norm[1][f] + (own - norm[2][f]) * scale[f];
+    }
+}
+
 void cnn_weighted_prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
-    call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], call->value[CNN_SLOT_PACKED]);
+    float *scale = w->normalizes ? folded_scale(call) : NULL;
+    if (scale)
+        fold_norm(call, scale, scale + cnn_round_floats(w->conv.out_c));
+    call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], scale, call->value[CNN_SLOT_PACKED]);
+}
+
+bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join)
+{
+    struct cnn_weighted *w = node->state;
+    const struct cnn_effect *effect = &next->effect;
+    bool linear = w->activation.kind == CNN_ACT_NONE && !w->pools, inference = join == CNN_JOIN_INFERENCE;
+    switch (effect->kind) {
+    case CNN_EFFECT_NONE:
+        return inference;
+    case CNN_EFFECT_NORMALIZE:
+        if (!inference || !linear || w->normalizes)
+            return false;
+        memcpy(&node->tensors[CNN_SLOT_NORM], next->tensors, 4 * sizeof *next->tensors);
+        w->normalizes = true;
+        w->eps = effect->eps;
+        w->activation = effect->activation;
+        return true;
+    case CNN_EFFECT_ACTIVATE:
+        if (!linear || effect->activation.kind == CNN_ACT_SOFTMAX || (!inference && cnn_activation_needs_input(effect->activation)))
+            return false;
+        w->activation = effect->activation;
+        node->reads_y = true;
+        return true;
+    case CNN_EFFECT_POOL:
+        if (!inference || w->pools || w->activation.kind == CNN_ACT_SOFTMAX || !cnn_pool_joins(&effect->pool))
+            return false;
+        w->pools = true;
+        w->pool = effect->pool;
+        return true;
+    default:
+        return false;
+    }
 }
 
 void cnn_weighted_forward(const struct cnn_call *call)
@@ -195,9 +256,13 @@ void cnn_weighted_forward(const struct cnn_call *call)
     const struct cnn_kernels *k = call->kernels;
     float *linear = call->value[CNN_SLOT_LINEAR];
     bool separate = linear || w->activation.kind == CNN_ACT_SOFTMAX;
+    const struct cnn_epilogue epilogue = {
+        .bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c) : call->value[CNN_SLOT_BIAS],
+        .activation = separate ? (struct cnn_activation){CNN_ACT_NONE, 0} : w->activation,
+        .pool = w->pools ? &w->pool : NULL,
+    };
     float *sums = linear ? linear : call->y;
-    k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_WEIGHT], call->value[CNN_SLOT_PACKED], call->value[CNN_SLOT_BIAS],
-                    separate ? (struct cnn_activation){CNN_ACT_NONE, 0} : w->activation, sums, call->scratch);
+    k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED], &epilogue, sums, call->scratch);
     if (separate)
         k->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c, sums, call->y);
 }
@@ -211,7 +276,7 @@ void cnn_weighted_backward(const struct cnn_call *call)
                                call->dy);
     k->conv_backward_weights(&w->conv, call->n, call->x[0], call->dy, call->grad[CNN_SLOT_WEIGHT], call->grad[CNN_SLOT_BIAS], call->scratch);
     if (call->dx[0])
-        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_WEIGHT], call->value[CNN_SLOT_PACKED], call->dx[0], call->scratch);
+        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED], call->dx[0], call->scratch);
 }
 
 /* Reflection needs pixels to reflect: PyTorch's rule. */
@@ -259,6 +324,7 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
         groups,
         (enum cnn_padding_mode)window->padding_mode,
         !cnn_winograd_wanted(),
+        node->precision == CNN_PRECISION_BF16,
     };
     const size_t dims[4] = {filters, conv.in_c / groups, conv.kernel_h, conv.kernel_w};
     return cnn_weighted_infer(node, settings, &conv, &sliding, 4, dims, arena, diag);

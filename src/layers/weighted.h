@@ -5,7 +5,8 @@
 
 #include "layers/window.h"
 
-enum { CNN_SLOT_WEIGHT, CNN_SLOT_BIAS, CNN_SLOT_PACKED, CNN_SLOT_LINEAR }; /* LINEAR: the sums before an activation whose backward needs them */
+/* LINEAR: the sums before an activation whose backward needs them. NORM: the first of batch_norm's four, where that has been joined on. */
+enum { CNN_SLOT_WEIGHT, CNN_SLOT_BIAS, CNN_SLOT_PACKED, CNN_SLOT_LINEAR, CNN_SLOT_NORM };
 
 /* The keys that end the tables of all three, as members of their settings. */
 struct cnn_weighted_settings {
@@ -21,6 +22,11 @@ struct cnn_weighted {
     struct cnn_sliding sliding; /* conv and depthwise_conv: how the output's size came about */
     struct cnn_activation activation;
     float *literal_kernel, *literal_bias; /* NULL: none given */
+
+    bool normalizes; /* joined on: batch_norm in inference, folded into the packed weights; pooling */
+    float eps;
+    bool pools;
+    struct cnn_pool pool;
 };
 
 extern const char *const cnn_activation_choices[]; /* the words of `activation`, in the order of enum cnn_activation_kind */
@@ -94,8 +100,10 @@ void cnn_weighted_prepare(const struct cnn_call *call);
 void cnn_weighted_forward(const struct cnn_call *call);
 void cnn_weighted_backward(const struct cnn_call *call);
 
+bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
+
 #define CNN_WEIGHTED_MEMBERS                                                                                                                         \
     .init = cnn_weighted_init, .packed = cnn_weighted_packed, .scratch = cnn_weighted_scratch, .prepare = cnn_weighted_prepare,                      \
-    .forward = cnn_weighted_forward, .backward = cnn_weighted_backward
+    .forward = cnn_weighted_forward, .backward = cnn_weighted_backward, .state_size = sizeof(struct cnn_weighted), .join = cnn_weighted_join
 
 #endif

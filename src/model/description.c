@@ -6,12 +6,17 @@
 
 struct sections {
     const char *name;
+    int precision; /* enum cnn_precision */
     const struct cnn_yaml *input, *layers, *loss, *data, *train;
 };
+
+static const char *const precisions[] = {"fp32", "bf16", "int8", NULL};
 
 const struct cnn_key cnn_description_keys[] = {
     {"name", CNN_KEY_TEXT, offsetof(struct sections, name), "", 0, 0, 0, NULL, "of the network and its runs; the file's name where not given"},
     {"input", CNN_KEY_NODE, offsetof(struct sections, input), NULL, 0, 0, 0, NULL, "[channels, height, width]"},
+    {"precision", CNN_KEY_CHOICE, offsetof(struct sections, precision), "fp32", 0, 0, 0, precisions,
+     "numbers that products are made of: fp32; bf16 rounds them to 8 bits of mantissa, where that is faster; int8 is what `cnn quantize` makes"},
     {"layers", CNN_KEY_NODE, offsetof(struct sections, layers), NULL, 0, 0, 0, NULL, "the layers, in order"},
     {"loss", CNN_KEY_NODE, offsetof(struct sections, loss), "", 0, 0, 0, NULL, "what training makes small; cross_entropy where not given"},
     {"data", CNN_KEY_NODE, offsetof(struct sections, data), "", 0, 0, 0, NULL, "the data set"},
@@ -61,11 +66,13 @@ static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *
 {
     struct cnn_arena *arena = model->arena;
     struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL), *name = cnn_yaml_new_scalar(arena, model->name, false, NULL);
+    struct cnn_yaml *precision = cnn_yaml_new_scalar(arena, precisions[s->precision], false, NULL);
     struct cnn_yaml *input = resolve_input(arena, model->graph.input),
                     *loss = cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
     struct cnn_yaml *data = s->data ? cnn_keys_resolve(arena, cnn_data_keys, s->data) : NULL;
     struct cnn_yaml *train = s->train ? cnn_recipe_resolve(arena, s->train) : NULL;
-    bool ok = root && name && input && loss && cnn_yaml_put(arena, root, "name", name) && cnn_yaml_put(arena, root, "input", input) &&
+    bool ok = root && name && precision && input && loss && cnn_yaml_put(arena, root, "name", name) && cnn_yaml_put(arena, root, "input", input) &&
+              (s->precision == CNN_PRECISION_FP32 || cnn_yaml_put(arena, root, "precision", precision)) &&
               cnn_yaml_put(arena, root, "layers", model->graph.resolved_layers) && cnn_yaml_put(arena, root, "loss", loss);
     if (ok && s->data)
         ok = data && cnn_yaml_put(arena, root, "data", data);
@@ -89,7 +96,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
         keys = check_name(root, s.name, diag);
     const cnn_status all[] = {
         keys,
-        s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers, &model->graph, diag) : CNN_OK,
+        s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers, (enum cnn_precision)s.precision, &model->graph, diag) : CNN_OK,
         cnn_loss_read(arena, s.loss, &model->loss, diag),
         s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag) : CNN_OK,
         cnn_recipe_read(arena, s.train, &model->recipe, diag),

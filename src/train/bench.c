@@ -1,7 +1,9 @@
-/* Benchmark: the real training step, or inference, on random data. First whole steps, undisturbed; then some with a clock around every layer. */
+/* Benchmark: the real training step, or inference, on random data. First whole steps, undisturbed; then some with a clock around every layer. Before and
+ * after, the most that the machine computes: bare multiply-adds on all threads. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "train/step.h"
 #include "util/parallel.h"
@@ -11,6 +13,8 @@
 #define MAX_RUNS          100000
 #define MAX_OBSERVED_RUNS 100
 #define DEFAULT_SECONDS   3.0
+#define PEAK_RUNS         4       /* of which the fastest counts */
+#define PEAK_ROUNDS       1500000 /* about 6 ms */
 
 struct bench {
     cnn_model *model;
@@ -24,14 +28,20 @@ struct bench {
     double *times;   /* of whole runs, seconds */
     double *samples; /* [node][backward][observed run] */
     size_t runs, observed;
-    double begun; /* of the layer under way */
+    double begun;      /* of the layer under way */
+    double peak_flops; /* of all threads, per second; 0: these kernels have none */
 };
+
+static double seconds_on(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
 
 static double now(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    return seconds_on(CLOCK_MONOTONIC);
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -44,6 +54,33 @@ static double median(double *values, size_t count)
 {
     qsort(values, count, sizeof *values, compare_doubles);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* Operations per second of the calling thread, while it has a core: what others do on this machine is no part of what it can do. */
+static void run_peak(void *context, size_t task, size_t thread)
+{
+    double *flops = context, begun = seconds_on(CLOCK_THREAD_CPUTIME_ID);
+    float result;
+    (void)thread;
+    double operations = cnn_kernels()->peak(PEAK_ROUNDS, &result);
+    flops[task] = operations / (seconds_on(CLOCK_THREAD_CPUTIME_ID) - begun);
+}
+
+static void measure_peak(struct bench *b)
+{
+    double flops[CNN_MAX_THREADS];
+    size_t threads = (size_t)cnn_parallel_threads();
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    for (size_t i = 0; i < PEAK_RUNS && cnn_kernels()->peak; i++) {
+        double sum = 0;
+        cnn_parallel_for(threads, run_peak, flops);
+        for (size_t k = 0; k < threads; k++)
+            sum += flops[k];
+        if (cores > 0 && (size_t)cores < threads)
+            sum *= (double)cores / (double)threads;
+        if (b->peak_flops < sum)
+            b->peak_flops = sum;
+    }
 }
 
 static cnn_status allocate(struct bench *b, cnn_diag *diag)
@@ -113,6 +150,7 @@ static void observe(void *context, size_t node, bool backward, bool begin)
 static void measure(struct bench *b, double seconds)
 {
     draw_batch(b);
+    measure_peak(b);
     for (size_t i = 0; i < WARM_RUNS; i++)
         run_once(b);
     double end = now() + seconds;
@@ -122,6 +160,7 @@ static void measure(struct bench *b, double seconds)
     for (end = now() + seconds / 2; b->observed < MAX_OBSERVED_RUNS && (b->observed < MIN_RUNS || now() < end); b->observed++)
         run_once(b);
     cnn_plan_observe(b->plan, NULL, NULL);
+    measure_peak(b);
 }
 
 /* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient of the weights and again for that of the input,
@@ -137,6 +176,11 @@ static double count_operations(const struct bench *b, const struct cnn_node *nod
     return forward;
 }
 
+static double share_of_peak(const struct bench *b, double gflops)
+{
+    return b->peak_flops > 0 ? gflops * 1e9 / b->peak_flops : 0;
+}
+
 static void report_layers(struct bench *b, cnn_bench_result *result)
 {
     double operations = 0;
@@ -145,12 +189,13 @@ static void report_layers(struct bench *b, cnn_bench_result *result)
         double forward = median(b->samples + i * 2 * MAX_OBSERVED_RUNS, b->observed);
         double backward = median(b->samples + (i * 2 + 1) * MAX_OBSERVED_RUNS, b->observed);
         double own = count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
-        double time = forward + backward;
+        double time = forward + backward, gflops = time > 0 ? own / time * 1e-9 : 0;
         operations += own;
         result->layer[i] = (cnn_bench_layer){
-            .name = node->name, .forward_ms = forward * 1e3, .backward_ms = backward * 1e3, .gflops = time > 0 ? own / time * 1e-9 : 0};
+            .name = node->name, .forward_ms = forward * 1e3, .backward_ms = backward * 1e3, .gflops = gflops, .peak_share = share_of_peak(b, gflops)};
     }
     result->gflops = operations / result->ms * 1e-6;
+    result->peak_share = share_of_peak(b, result->gflops);
 }
 
 static size_t count_bytes(struct bench *b)
@@ -167,6 +212,8 @@ static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
     cnn_bench_result result = {.batch = b->batch,
                                .runs = b->runs,
                                .layers = b->model->graph.count,
+                               .layer_runs = b->observed,
+                               .peak_gflops = b->peak_flops * 1e-9,
                                .threads = cnn_parallel_threads(),
                                .kernels = cnn_kernels()->name,
                                .peak_bytes = count_bytes(b)};
@@ -175,6 +222,8 @@ static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
         return cnn_fail_memory(diag, result.layers * sizeof *result.layer, "the benchmark's result");
     double seconds = median(b->times, b->runs);
     result.ms = seconds * 1e3;
+    result.quartile_ms[0] = b->times[b->runs / 4] * 1e3; /* median has sorted them */
+    result.quartile_ms[1] = b->times[b->runs - 1 - b->runs / 4] * 1e3;
     result.images_per_s = (double)b->batch / seconds;
     report_layers(b, &result);
     *out = result;

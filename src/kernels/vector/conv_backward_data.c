@@ -98,10 +98,8 @@ static size_t padded_floats(const struct cnn_conv *whole)
     return cnn_size_times(cnn_size_times(whole->in_h, whole->in_w), whole->in_c + 15) / 16 * 16;
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n, const float *dy, const float *w, const float *packed, float *dx,
-                                          float *scratch)
+void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
 {
-    (void)w;
     if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
         CNN_ISA_NAME(cnn_winograd_backward_data)(conv, n, dy, packed, dx, scratch);
         return;

@@ -25,26 +25,50 @@ void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k)
     size_t wanted = cnn_tasks_wanted(cnn_size_times(positions * taps, k->groups * k->group_out));
     size_t target = cnn_size_min(cnn_size_divide_up(positions, wanted), BLOCK_MAX);
     k->blocks = CNN_ISA_NAME(cnn_windows_cut)(w, target > BLOCK_MIN ? target : BLOCK_MIN, pixel_floats(k));
+    if (k->epilogue.pool && k->blocks.bands > 1) { /* no window of the pooling lies in two blocks */
+        k->blocks.lines += k->blocks.lines % 2;
+        k->blocks.bands = cnn_size_divide_up(w->lines, k->blocks.lines);
+        k->blocks.count = w->images * k->blocks.bands;
+    }
     k->copy = k->by_channel && k->group_in % VLEN != 0;
     k->copy_floats = CNN_ISA_NAME(cnn_blocks_copy_floats)(w, &k->blocks, pixel_floats(k));
     k->thread_floats = k->copy || CNN_ISA_NAME(cnn_windows_padded)(w) ? k->copy_floats : 0;
     k->part_columns = cnn_part_columns(k->group_out, k->blocks.count * k->groups, wanted);
     k->parts = cnn_size_divide_up(k->group_out, k->part_columns);
+    if (k->epilogue.pool)
+        k->unpooled_floats =
+            cnn_size_plus(cnn_size_times(k->blocks.images * k->blocks.lines * w->pixels, cnn_size_min(k->part_columns, k->group_out)), VLEN + 15) /
+            16 * 16;
+    k->thread_floats = cnn_size_plus(k->thread_floats, k->unpooled_floats);
 }
 
-/* Activates columns of each window position of the block in view. */
-static void activate(const struct cnn_correlation *k, const struct cnn_view *v, float *y, size_t columns)
+/* Activates columns of each window position of the block in view, where the GEMM wrote it. */
+static void activate(const struct cnn_correlation *k, const struct cnn_view *v, const struct cnn_gemm *g)
 {
     size_t pixels = k->windows.pixels;
-    bool in_one_piece = (size_t)k->y_stride[0] == columns;
     for (size_t i = 0; i < v->images; i++)
         for (size_t l = 0; l < v->lines; l++) {
-            float *line = y + (ptrdiff_t)i * k->y_stride[2] + (ptrdiff_t)l * k->y_stride[1];
-            if (in_one_piece)
-                CNN_ISA_NAME(cnn_activate)(k->activation, pixels * columns, line, line);
+            float *line = g->c + (ptrdiff_t)i * g->c_stride[2] + (ptrdiff_t)l * g->c_stride[1];
+            if ((size_t)g->c_stride[0] == g->columns)
+                CNN_ISA_NAME(cnn_activate)(k->epilogue.activation, pixels * g->columns, line, line);
             else
-                for (size_t p = 0; p < pixels; p++, line += k->y_stride[0])
-                    CNN_ISA_NAME(cnn_activate)(k->activation, columns, line, line);
+                for (size_t p = 0; p < pixels; p++, line += g->c_stride[0])
+                    CNN_ISA_NAME(cnn_activate)(k->epilogue.activation, g->columns, line, line);
+        }
+}
+
+/* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step floats apart. */
+static void pool_lines(bool average, const float *upper, const float *lower, size_t pixels, size_t columns, float *to, ptrdiff_t y_step)
+{
+    for (size_t p = 0; p + 2 <= pixels; p += 2, upper += 2 * columns, lower += 2 * columns, to += y_step)
+        for (size_t j = 0; j < columns; j += VLEN) {
+            size_t left = columns - j; /* the buffer may be read beyond the last column, y not written */
+            vfloat a = vload(upper + j), b = vload(upper + columns + j), c = vload(lower + j), d = vload(lower + columns + j);
+            vfloat pooled = average ? (a + b + c + d) * 0.25f : vmax_nan(vmax_nan(a, b), vmax_nan(c, d));
+            if (left >= VLEN)
+                vstore(to + j, pooled);
+            else
+                vstore_tail(to + j, left, pooled);
         }
 }
 
@@ -53,23 +77,36 @@ static void correlate_block(void *context, size_t task, size_t thread)
 {
     const struct cnn_correlation *k = context;
     const struct cnn_windows *w = &k->windows;
+    const struct cnn_pool *pool = k->epilogue.pool;
     size_t column = task % k->parts * k->part_columns, group = task / k->parts % k->groups, block = task / k->parts / k->groups;
-    struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &k->blocks, block, k->x, group * k->group_in, k->group_in, pixel_floats(k), k->copy,
-                                                       k->scratch + thread * k->thread_floats);
+    float *unpooled = k->scratch + thread * k->thread_floats, *copy = unpooled + k->unpooled_floats;
+    struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &k->blocks, block, k->x, group * k->group_in, k->group_in, pixel_floats(k), k->copy, copy);
     struct cnn_gemm g = {.a = v.data + (k->by_channel ? column : 0),
                          .rows = {{w->pixels, v.lines, v.images}, {v.stride[0], v.stride[1], v.stride[2]}},
                          .depth = {{k->by_channel ? 1 : k->group_in, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
                          .by_channel = k->by_channel,
                          .columns = cnn_size_min(k->part_columns, k->group_out - column),
                          .c_stride = {k->y_stride[0], k->y_stride[1], k->y_stride[2]},
-                         .bias = k->bias ? k->bias + group * k->group_out + column : NULL,
-                         .relu = k->activation.kind == CNN_ACT_RELU};
+                         .bias = k->epilogue.bias ? k->epilogue.bias + group * k->group_out + column : NULL,
+                         .relu = k->epilogue.activation.kind == CNN_ACT_RELU};
     size_t image = block / k->blocks.bands * k->blocks.images, line = block % k->blocks.bands * k->blocks.lines;
     g.b = k->packed + cnn_nest_size(&g.depth) * (group * cnn_packed_columns(k->group_out) + column);
     g.c = k->y + (ptrdiff_t)image * k->y_stride[2] + (ptrdiff_t)line * k->y_stride[1] + group * k->group_out + column;
+    if (pool) {
+        g.c = unpooled;
+        g.c_stride[0] = (ptrdiff_t)g.columns;
+        g.c_stride[1] = g.c_stride[0] * (ptrdiff_t)w->pixels;
+        g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)v.lines;
+    }
     CNN_ISA_NAME(cnn_gemm)(&g);
-    if (k->activation.kind != CNN_ACT_NONE && !g.relu)
-        activate(k, &v, g.c, g.columns);
+    if (k->epilogue.activation.kind != CNN_ACT_NONE && !g.relu)
+        activate(k, &v, &g);
+    for (size_t i = 0; pool && i < v.images; i++)
+        for (size_t l = 0; l + 2 <= v.lines; l += 2) {
+            const float *upper = g.c + (ptrdiff_t)i * g.c_stride[2] + (ptrdiff_t)l * g.c_stride[1];
+            float *to = k->y + (((image + i) * pool->out_h + (line + l) / 2) * pool->out_w * k->groups + group) * k->group_out + column;
+            pool_lines(pool->average, upper, upper + g.c_stride[1], w->pixels, g.columns, to, k->y_stride[0]);
+        }
 }
 
 void CNN_ISA_NAME(cnn_correlate)(struct cnn_correlation *k)
@@ -77,11 +114,12 @@ void CNN_ISA_NAME(cnn_correlate)(struct cnn_correlation *k)
     cnn_parallel_for(k->blocks.count * k->groups * k->parts, correlate_block, k);
 }
 
-static struct cnn_correlation forward_plan(const struct cnn_conv *conv, size_t n)
+static struct cnn_correlation forward_plan(const struct cnn_conv *conv, size_t n, const struct cnn_epilogue *epilogue)
 {
     struct cnn_conv c = *conv;
-    struct cnn_correlation k = {.by_channel = cnn_conv_by_channel(conv)};
-    cnn_conv_flatten(&c, &n);
+    struct cnn_correlation k = {.by_channel = cnn_conv_by_channel(conv), .epilogue = *epilogue};
+    if (!epilogue->pool)
+        cnn_conv_flatten(&c, &n);
     k.windows = CNN_ISA_NAME(cnn_windows)(&c, n);
     k.groups = k.by_channel ? 1 : c.groups;
     k.group_in = c.in_c / k.groups;
@@ -93,27 +131,28 @@ static struct cnn_correlation forward_plan(const struct cnn_conv *conv, size_t n
     return k;
 }
 
-void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *w, const float *packed, const float *bias,
-                                    struct cnn_activation activation, float *y, float *scratch)
+void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+                                    float *y, float *scratch)
 {
-    (void)w;
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
-        CNN_ISA_NAME(cnn_winograd_forward)(c, n, x, packed, bias, activation, y, scratch);
+        CNN_ISA_NAME(cnn_winograd_forward)(c, n, x, packed, epilogue, y, scratch);
         return;
     }
-    struct cnn_correlation k = forward_plan(c, n);
+    struct cnn_correlation k = forward_plan(c, n, epilogue);
     k.x = x;
     k.packed = packed;
-    k.bias = bias;
-    k.activation = activation;
     k.y = y;
     k.scratch = scratch;
     CNN_ISA_NAME(cnn_correlate)(&k);
 }
 
+/* With a pooling or without. */
 size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n)
 {
-    return cnn_size_times(forward_plan(c, n).thread_floats, (size_t)cnn_parallel_threads());
+    const struct cnn_pool pool = {.out_h = c->out_h / 2, .out_w = c->out_w / 2};
+    const struct cnn_epilogue plain = {0}, pooled = {.pool = &pool};
+    size_t one = forward_plan(c, n, &plain).thread_floats, other = forward_plan(c, n, &pooled).thread_floats;
+    return cnn_size_times(one > other ? one : other, (size_t)cnn_parallel_threads());
 }
 
 size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)

@@ -28,18 +28,18 @@ struct cnn_correlation {
     struct cnn_windows windows;
     size_t groups, group_in, group_out;
     bool by_channel; /* groups == 1, group_in == group_out */
-    const float *x, *packed, *bias;
-    struct cnn_activation activation;
+    const float *x, *packed;
+    struct cnn_epilogue epilogue;
     float *y;
-    ptrdiff_t y_stride[3]; /* from pixel to pixel, line to line, image to image */
+    ptrdiff_t y_stride[3]; /* from pixel to pixel, line to line, image to image; before pooling */
     float *scratch;
     /* How it is cut, by cnn_correlation_plan: */
     struct cnn_blocks blocks;
-    size_t part_columns, parts, copy_floats, thread_floats;
+    size_t part_columns, parts, copy_floats, thread_floats, unpooled_floats;
     bool copy;
 };
 
-/* Fills in the plan from windows, groups, group_in, group_out, by_channel. thread_floats: the scratch of one thread. */
+/* Fills in the plan from windows, groups, group_in, group_out, by_channel, epilogue. thread_floats: the scratch of one thread. */
 void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k);
 void CNN_ISA_NAME(cnn_correlate)(struct cnn_correlation *k);
 

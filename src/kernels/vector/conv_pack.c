@@ -30,7 +30,7 @@ struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t 
 
 /* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column * column_stride]. */
 struct packing {
-    const float *from;
+    const float *from, *scale; /* scale: of each column; NULL: none */
     float *to;
     struct cnn_nest depth;
     size_t columns, panels; /* of one group */
@@ -60,6 +60,16 @@ static void pack_steps(const struct packing *p, size_t steps, size_t columns, si
     }
 }
 
+/* Multiplies the columns of a panel by their numbers. */
+static void scale_panel(const float *scale, size_t used, size_t width, size_t depth, float *panel)
+{
+    for (size_t j = 0; j < used; j += VLEN) {
+        vfloat factor = used - j < VLEN ? vload_tail(scale + j, used - j) : vload(scale + j);
+        for (size_t k = 0; k < depth; k++)
+            vstore(panel + k * width + j, vload(panel + k * width + j) * factor);
+    }
+}
+
 /* Task: one panel of one group. */
 static void pack_panel(void *context, size_t task, size_t thread)
 {
@@ -78,6 +88,8 @@ static void pack_panel(void *context, size_t task, size_t thread)
                 pack_steps(p, cnn_size_min(STEPS, d->count[0] - k), used, width,
                            from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1] + (ptrdiff_t)k * d->stride[0],
                            to + ((i * d->count[1] + j) * d->count[0] + k) * width);
+    if (p->scale)
+        scale_panel(p->scale + group * p->columns + column, used, width, depth, to);
 }
 
 static void pack(struct packing *p, size_t groups)
@@ -107,16 +119,17 @@ size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backw
     return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->out_c), cnn_packed_columns(c->in_c / c->groups)));
 }
 
-void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed)
+void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
-        CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, packed);
+        CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
         return;
     }
     bool by_channel = cnn_conv_by_channel(c);
     size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups, group_out = c->out_c / groups;
     ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w, filter = taps * (ptrdiff_t)group_in;
     struct packing p = {.from = w,
+                        .scale = scale,
                         .to = packed,
                         .depth = {{group_in, c->kernel_w, c->kernel_h}, {taps, 1, row}},
                         .columns = group_out,

@@ -91,7 +91,24 @@ INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat a
         tile_store(t->c, rows, vectors, 0, acc);
 }
 
-INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, bool by_channel)
+/* How a step of k is multiplied: depthwise apart, as the operands say. */
+enum product { FLOATS, BF16_PAIRS, INT8_QUADS, BY_CHANNEL, PRODUCTS };
+
+INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vfloat b)
+{
+    switch (product) {
+    case BF16_PAIRS:
+        return vdot_bf16(sum, vset_bits(a), (vint)b);
+    case INT8_QUADS:
+        return (vfloat)vdot_int8((vint)sum, vset_bits(a), (vint)b);
+    case BY_CHANNEL:
+        return sum + vload(a) * b;
+    default:
+        return sum + vset(*a) * b;
+    }
+}
+
+INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enum product product)
 {
     vfloat acc[MAX_ROWS][2];
     const float *a[MAX_ROWS], *b = t->b;
@@ -108,7 +125,7 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, boo
             for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
                 for (size_t j = 0; j < vectors; j++)
-                    acc[r][j] += (by_channel ? vload(a[r] + k + j * VLEN) : vset(a[r][k])) * vload(b + j * VLEN);
+                    acc[r][j] = add_product(product, acc[r][j], a[r] + k + (product == BY_CHANNEL ? j * VLEN : 0), vload(b + j * VLEN));
         }
     }
     tile_end(t, rows, vectors, acc);
@@ -147,28 +164,36 @@ static void multiply_narrow(const struct tile *t)
 
 typedef void tile_function(const struct tile *t);
 
-#define TILE(name, rows, vectors, by_channel)                                                                                                        \
+#define TILE(name, rows, vectors, product)                                                                                                           \
     static void name(const struct tile *t)                                                                                                           \
     {                                                                                                                                                \
-        tile_multiply(t, rows, vectors, by_channel);                                                                                                 \
+        tile_multiply(t, rows, vectors, product);                                                                                                    \
     }
-TILE(multiply_1x1, 1, 1, false)
-TILE(multiply_4x1, 4, 1, false)
-TILE(multiply_8x1, MAX_ROWS, 1, false)
-TILE(multiply_1x2, 1, 2, false)
-TILE(multiply_4x2, 4, 2, false)
-TILE(multiply_8x2, TILE_ROWS, 2, false)
-TILE(channels_1x1, 1, 1, true)
-TILE(channels_4x1, 4, 1, true)
-TILE(channels_8x1, MAX_ROWS, 1, true)
-TILE(channels_1x2, 1, 2, true)
-TILE(channels_4x2, 4, 2, true)
-TILE(channels_8x2, TILE_ROWS, 2, true)
+#define TILES(name, product)                                                                                                                         \
+    TILE(name##_1x1, 1, 1, product)                                                                                                                  \
+    TILE(name##_4x1, 4, 1, product)                                                                                                                  \
+    TILE(name##_8x1, MAX_ROWS, 1, product)                                                                                                           \
+    TILE(name##_1x2, 1, 2, product)                                                                                                                  \
+    TILE(name##_4x2, 4, 2, product)                                                                                                                  \
+    TILE(name##_8x2, TILE_ROWS, 2, product)
+TILES(floats, FLOATS)
+TILES(pairs, BF16_PAIRS)
+TILES(quads, INT8_QUADS)
+TILES(channels, BY_CHANNEL)
 
-/* The tile shapes for one panel: [0] one row, [1] up to four, [2] the largest. */
-static tile_function *const tile_functions[2][2][3] = {
-    {{multiply_1x1, multiply_4x1, multiply_8x1}, {multiply_1x2, multiply_4x2, multiply_8x2}},
-    {{channels_1x1, channels_4x1, channels_8x1}, {channels_1x2, channels_4x2, channels_8x2}},
+/* The tile shapes for one panel of one or two vectors: [0] one row, [1] up to four, [2] the largest. */
+#define SHAPES(name)                                                                                                                                 \
+    {                                                                                                                                                \
+        {name##_1x1, name##_4x1, name##_8x1},                                                                                                        \
+        {                                                                                                                                            \
+            name##_1x2, name##_4x2, name##_8x2                                                                                                       \
+        }                                                                                                                                            \
+    }
+static tile_function *const tile_functions[PRODUCTS][2][3] = {
+    [FLOATS] = SHAPES(floats),
+    [BF16_PAIRS] = SHAPES(pairs),
+    [INT8_QUADS] = SHAPES(quads),
+    [BY_CHANNEL] = SHAPES(channels),
 };
 
 /* Where the loops over rows stand. */
@@ -222,11 +247,12 @@ static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct curs
 /* All rows of one panel, for the block of k that t describes. */
 static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t column, size_t width)
 {
-    tile_function *const *functions = tile_functions[g->by_channel][width > VLEN];
+    enum product product = g->by_channel ? BY_CHANNEL : (enum product)g->operands;
+    tile_function *const *functions = tile_functions[product][width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
     struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
 #if defined(__AVX512F__)
-    bool narrow = !g->by_channel && g->columns - column <= VLEN / 2;
+    bool narrow = product == FLOATS && g->columns - column <= VLEN / 2;
 #endif
     t->tail = g->columns - column < width ? (g->columns - column) % VLEN : 0;
     for (size_t left = cnn_nest_size(&g->rows); left > 0;) {

@@ -40,10 +40,18 @@ static inline size_t cnn_nest_size(const struct cnn_nest *nest)
     return nest->count[0] * nest->count[1] * nest->count[2];
 }
 
+/* What one element of a and of b is: a number, or 32 bits with the numbers of as many steps of k, whose products are added up together. */
+enum cnn_operands {
+    CNN_FLOATS,
+    CNN_BF16_PAIRS, /* two bfloat16 */
+    CNN_INT8_QUADS  /* four bytes, of a unsigned, of b signed; c and bias are then 32-bit integers, and relu is not to be set */
+};
+
 struct cnn_gemm {
+    enum cnn_operands operands;
     const float *a;
     struct cnn_nest rows, depth; /* steps in a; depth may be empty: c is then the bias */
-    bool by_channel;             /* depthwise: a[row + k + column] instead of a[row + k]; a is read up to cnn_packed_columns(columns) */
+    bool by_channel;             /* depthwise, of floats: a[row + k + column] instead of a[row + k]; a is read up to cnn_packed_columns(columns) */
     const float *b;
     size_t b_step; /* floats from one k to the next, for one panel that lies in b as it is; 0: packed */
     size_t columns;

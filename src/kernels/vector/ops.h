@@ -26,6 +26,10 @@ void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const
                                            const float *var, const float *gamma, struct cnn_activation activation, float *dx, float *dgamma,
                                            float *dbeta, float *scratch);
 
+size_t CNN_ISA_NAME(cnn_lrn_scratch_floats)(const struct cnn_lrn *l);
+void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
+void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
+
 void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x, float *y);
 void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov,
                            bool first);
@@ -33,5 +37,7 @@ void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, 
                             float weight_decay, bool decoupled, size_t step);
 void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
                                float weight_decay);
+
+double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result);
 
 #endif

@@ -121,4 +121,53 @@ static inline vfloat vmin(vfloat a, vfloat b)
 #endif
 }
 
+/* The larger one; NaN where either is. */
+static inline vfloat vmax_nan(vfloat a, vfloat b)
+{
+    return vselect(a != a, a, vmax(a, b));
+}
+
+/* Operands of the narrow products (gemm.h): 32 bits that hold two bfloat16 or four bytes, the first in the lowest bits. */
+static inline vint vset_bits(const float *p)
+{
+    int bits;
+    memcpy(&bits, p, sizeof bits);
+    return bits + (vint){0};
+}
+
+/* acc + a[0] * b[0] + a[1] * b[1], of bfloat16. The CPU's own instruction takes tiny numbers (denormals) for 0. */
+static inline vfloat vdot_bf16(vfloat acc, vint a, vint b)
+{
+#if defined(__AVX512BF16__)
+    return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
+#else
+    const vint high = (vint){0} - 65536;
+    acc += (vfloat)(a << 16) * (vfloat)(b << 16);
+    return acc + (vfloat)(a & high) * (vfloat)(b & high);
+#endif
+}
+
+/* acc + the four products of a's bytes, unsigned, with b's, signed. Exact. */
+static inline vint vdot_int8(vint acc, vint a, vint b)
+{
+#if defined(__AVX512VNNI__)
+    return (vint)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#elif defined(__SSE2__)
+    typedef short vshort __attribute__((vector_size(VLEN * sizeof(float))));
+    const vshort low = (vshort)((vint){0} + 0x00ff00ff), a_even = (vshort)a & low, a_odd = (vshort)(a >> 8) & low;
+    const vshort b_even = ((vshort)b << 8) >> 8, b_odd = (vshort)b >> 8;
+#if defined(__AVX512F__)
+    return acc + (vint)_mm512_madd_epi16((__m512i)a_even, (__m512i)b_even) + (vint)_mm512_madd_epi16((__m512i)a_odd, (__m512i)b_odd);
+#elif defined(__AVX2__)
+    return acc + (vint)_mm256_madd_epi16((__m256i)a_even, (__m256i)b_even) + (vint)_mm256_madd_epi16((__m256i)a_odd, (__m256i)b_odd);
+#else
+    return acc + (vint)_mm_madd_epi16((__m128i)a_even, (__m128i)b_even) + (vint)_mm_madd_epi16((__m128i)a_odd, (__m128i)b_odd);
+#endif
+#else
+    for (int i = 0; i < 4; i++)
+        acc += ((a >> (8 * i)) & 255) * ((b << (24 - 8 * i)) >> 24);
+    return acc;
+#endif
+}
+
 #endif

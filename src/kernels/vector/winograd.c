@@ -17,8 +17,8 @@
 struct winograd {
     struct cnn_tiles in, out; /* the same tiles over x, with a border of 1, and over y */
     size_t block, blocks, slot;
-    const float *x, *packed, *bias, *zeros;
-    struct cnn_activation activation;
+    const float *x, *packed, *zeros;
+    struct cnn_epilogue epilogue;
     float *y, *scratch;
 };
 
@@ -52,7 +52,7 @@ size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool b
 }
 
 struct packing {
-    const float *w;
+    const float *w, *scale; /* scale: of each filter; NULL: none */
     float *to;
     size_t in_c, out_c; /* of the correlation */
     size_t in_step, out_step;
@@ -70,8 +70,8 @@ static void weights_line(const vfloat g[3], vfloat o[6])
     o[5] = g[2];
 }
 
-/* VLEN filters of one input channel: to[p * point] = G g G'. */
-static void pack_vector(const struct packing *p, const float *from, size_t point, float *to)
+/* VLEN filters of one input channel: to[p * point] = scale * G g G'. */
+static void pack_vector(const struct packing *p, const float *from, vfloat scale, size_t point, float *to)
 {
     vfloat g[9], half[3][6];
     for (size_t f = 0; f < VLEN; f++)
@@ -85,7 +85,7 @@ static void pack_vector(const struct packing *p, const float *from, size_t point
         vfloat row[3] = {half[0][i], half[1][i], half[2][i]}, o[6];
         weights_line(row, o);
         for (size_t j = 0; j < 6; j++)
-            vstore(to + (i * 6 + j) * point, o[j]);
+            vstore(to + (i * 6 + j) * point, o[j] * scale);
     }
 }
 
@@ -94,18 +94,19 @@ static void pack_filters(void *context, size_t task, size_t thread)
 {
     const struct packing *p = context;
     size_t filter = task * VLEN, panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
+    vfloat scale = p->scale ? vload(p->scale + filter) : vset(1);
     (void)thread;
     for (size_t i = 0; i < p->in_c; i++)
-        pack_vector(p, p->w + filter * p->out_step + i * p->in_step, p->in_c * p->out_c, p->to + panel * p->in_c + i * width + filter - panel);
+        pack_vector(p, p->w + filter * p->out_step + i * p->in_step, scale, p->in_c * p->out_c, p->to + panel * p->in_c + i * width + filter - panel);
 }
 
-void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed)
+void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
 {
-    struct packing p = {w, packed, c->in_c, c->out_c, 9, 9 * c->in_c, false};
+    struct packing p = {w, scale, packed, c->in_c, c->out_c, 9, 9 * c->in_c, false};
     cnn_parallel_for(c->out_c / VLEN, pack_filters, &p);
     if (!backward)
         return;
-    p = (struct packing){w, packed + packed_floats(c->in_c, c->out_c), c->out_c, c->in_c, 9 * c->in_c, 9, true};
+    p = (struct packing){w, NULL, packed + packed_floats(c->in_c, c->out_c), c->out_c, c->in_c, 9 * c->in_c, 9, true};
     cnn_parallel_for(c->in_c / VLEN, pack_filters, &p);
 }
 
@@ -146,28 +147,43 @@ CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t ro
             vstore(to + i * line + j * k->out.channels, out[i][j]);
 }
 
+/* The same, pooled: 2 x 2 values. */
+CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns, float *to)
+{
+    const struct cnn_pool *pool = k->epilogue.pool;
+    for (size_t i = 0; i < rows / 2; i++)
+        for (size_t j = 0; j < columns / 2; j++) {
+            const vfloat *upper = &out[2 * i][2 * j], *lower = &out[2 * i + 1][2 * j];
+            vfloat pooled = pool->average ? (upper[0] + upper[1] + lower[0] + lower[1]) * 0.25f
+                                          : vmax_nan(vmax_nan(upper[0], upper[1]), vmax_nan(lower[0], lower[1]));
+            vstore(to + (i * pool->out_w + j) * k->out.channels, pooled);
+        }
+}
+
 static void finish_tile(const struct winograd *k, size_t tile, const float *products)
 {
     const struct cnn_tiles *t = &k->out;
+    const struct cnn_epilogue *e = &k->epilogue;
     size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4, image = tile / t->columns / t->rows;
     size_t rows = cnn_size_min(4, t->height - row), columns = cnn_size_min(4, t->width - column);
     float *to = k->y + ((image * t->height + row) * t->width + column) * t->channels;
+    if (e->pool)
+        to = k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
     for (size_t c = 0; c < t->channels; c += VLEN) {
-        vfloat out[4][4], bias = k->bias ? vload(k->bias + c) : vset(0);
+        vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
         cnn_output_transform(products + c, k->slot, out);
         for (size_t i = 0; i < 4; i++)
             for (size_t j = 0; j < 4; j++) {
                 out[i][j] += bias;
-                if (k->activation.kind == CNN_ACT_RELU)
+                if (e->activation.kind == CNN_ACT_RELU)
                     out[i][j] = vmax(vset(0), out[i][j]);
             }
-        store_tile(k, out, rows, columns, to + c);
-    }
-    if (k->activation.kind == CNN_ACT_NONE || k->activation.kind == CNN_ACT_RELU)
-        return;
-    for (size_t i = 0; i < rows; i++) {
-        float *line = to + i * t->width * t->channels;
-        CNN_ISA_NAME(cnn_activate)(k->activation, columns * t->channels, line, line);
+        if (e->activation.kind != CNN_ACT_NONE && e->activation.kind != CNN_ACT_RELU)
+            CNN_ISA_NAME(cnn_activate)(e->activation, 16 * VLEN, (const float *)out, (float *)out);
+        if (e->pool)
+            store_pooled(k, out, rows, columns, to + c);
+        else
+            store_tile(k, out, rows, columns, to + c);
     }
 }
 
@@ -210,14 +226,13 @@ static size_t scratch_floats(const struct winograd *k)
     return cnn_size_plus(cnn_size_divide_up(k->in.channels, 16) * 16, cnn_size_times(slots, (size_t)cnn_parallel_threads()));
 }
 
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const float *bias,
-                                        struct cnn_activation activation, float *y, float *scratch)
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+                                        float *y, float *scratch)
 {
     struct winograd k = plan(c, n, false);
     k.x = x;
     k.packed = packed;
-    k.bias = bias;
-    k.activation = activation;
+    k.epilogue = *epilogue;
     k.y = y;
     run(&k, scratch);
 }

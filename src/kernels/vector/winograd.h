@@ -11,15 +11,15 @@
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c);
 
 size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward);
-void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, float *packed);
+void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed);
 
 /* Of all passes. */
 size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_t n);
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n);
 
 /* As the functions of kernels.h. */
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const float *bias,
-                                        struct cnn_activation activation, float *y, float *scratch);
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+                                        float *y, float *scratch);
 void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
 void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
                                                  float *scratch);

@@ -1,0 +1,92 @@
+/* Joining layers (join.h): for each layer in order, as long as its output is read by one layer alone, that layer's work is offered to it. */
+#include "graph/join.h"
+
+#include <string.h>
+
+#define NOBODY SIZE_MAX
+#define MANY   (SIZE_MAX - 1)
+
+/* The node that alone reads each value; MANY where several do, or the value must survive. */
+static void find_readers(const struct cnn_graph *graph, size_t *reader)
+{
+    for (size_t v = 0; v <= graph->count; v++)
+        reader[v] = NOBODY;
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t k = 0; k < graph->nodes[i].input_count; k++) {
+            size_t v = graph->nodes[i].inputs[k];
+            reader[v] = reader[v] == NOBODY ? i : MANY;
+        }
+    reader[graph->logits] = reader[cnn_graph_output(graph)] = MANY;
+}
+
+/* Lets the lead take in the layers behind it, as far as it can. */
+static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_join join, size_t i, struct cnn_node *lead, size_t *lead_of,
+                    size_t number)
+{
+    lead_of[i] = number;
+    for (size_t at = reader[i + 1]; at < graph->count; at = reader[at + 1]) {
+        const struct cnn_node *next = &graph->nodes[at];
+        if (next->input_count != 1 || !lead->type->join(lead, next, join))
+            return;
+        lead->out = next->out;
+        lead_of[at] = number;
+    }
+}
+
+static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *joined, const struct cnn_node *from, struct cnn_node *to,
+                            cnn_diag *diag)
+{
+    size_t *inputs = cnn_arena_array(arena, from->input_count, sizeof *inputs);
+    void *state = from->type->state_size ? cnn_arena_alloc(arena, from->type->state_size) : NULL;
+    *to = *from;
+    if (!inputs || (from->type->state_size && !state))
+        return cnn_fail_memory(diag, from->type->state_size, "a plan");
+    for (size_t k = 0; k < from->input_count; k++)
+        inputs[k] = cnn_joined_value(joined, from->inputs[k]);
+    to->inputs = inputs;
+    if (state)
+        to->state = memcpy(state, from->state, from->type->state_size);
+    return CNN_OK;
+}
+
+static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_join join, struct cnn_joined *joined, cnn_diag *diag)
+{
+    size_t *reader = cnn_arena_array(arena, graph->count + 1, sizeof *reader);
+    struct cnn_node *nodes = cnn_arena_array(arena, graph->count, sizeof *nodes);
+    if (!reader || !nodes)
+        return cnn_fail_memory(diag, graph->count * sizeof *nodes, "a plan");
+    find_readers(graph, reader);
+    for (size_t i = 0; i < graph->count; i++)
+        joined->lead[i] = NOBODY;
+    joined->graph.count = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        if (joined->lead[i] != NOBODY)
+            continue;
+        size_t number = joined->graph.count++;
+        cnn_status status = copy_node(arena, joined, &graph->nodes[i], &nodes[number], diag);
+        if (status != CNN_OK)
+            return status;
+        joined->origin[number] = i;
+        joined->lead[i] = number;
+        if (nodes[number].type->join)
+            take_in(graph, reader, join, i, &nodes[number], joined->lead, number);
+    }
+    joined->graph.nodes = nodes;
+    joined->graph.logits = cnn_joined_value(joined, graph->logits);
+    return CNN_OK;
+}
+
+cnn_status cnn_graph_join(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_join join, struct cnn_joined *out, cnn_diag *diag)
+{
+    struct cnn_joined joined = {.graph = *graph};
+    joined.lead = cnn_arena_array(arena, graph->count, sizeof *joined.lead);
+    joined.origin = cnn_arena_array(arena, graph->count, sizeof *joined.origin);
+    if (!joined.lead || !joined.origin)
+        return cnn_fail_memory(diag, graph->count * sizeof *joined.lead, "a plan");
+    for (size_t i = 0; i < graph->count; i++)
+        joined.lead[i] = joined.origin[i] = i;
+    cnn_status status = join == CNN_JOIN_NOTHING ? CNN_OK : join_nodes(arena, graph, join, &joined, diag);
+    if (status == CNN_OK)
+        *out = joined;
+    return status;
+}

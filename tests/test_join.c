@@ -1,0 +1,178 @@
+/* Joined layers (graph/join.h): a plan that infers, whose convolutions take in what stands behind them, gives the same output as one that runs every layer
+ * on its own; a plan that trains, whose batch_norms do, the same gradients. Everything runs with every instruction set, without and with Winograd. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compare.h"
+#include "networks.h"
+
+#define BATCH ((size_t)5)
+
+struct network {
+    const char *what, *input, *layers;
+};
+
+static const struct network networks[] = {
+    {"vgg", "[3, 16, 16]",
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, bias: false}\n- {type: batch_norm}\n- {type: relu}\n"
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: relu}\n- {type: pool, pool_type: max, kernel_size: "
+     "2}\n"
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, activation: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n"
+     "- {type: flatten}\n- {type: dense, units: 20}\n- {type: batch_norm}\n- {type: relu}\n- {type: dropout}\n- {type: dense, units: 7}\n"},
+    {"lenet", "[1, 15, 13]", /* odd maps: the last row and column are not pooled */
+     "- {type: conv, filters: 6, kernel_size: 5, padding: 2, activation: relu}\n- {type: pool, pool_type: max, kernel_size: 2}\n"
+     "- {type: conv, filters: 9, kernel_size: 3}\n- {type: tanh}\n- {type: pool, pool_type: max, kernel_size: 2}\n- {type: flatten}\n- {type: dense, "
+     "units: 5}\n"
+     "- {type: softmax}\n"},
+    {"winograd on odd maps", "[32, 11, 9]",
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: elu}\n- {type: pool, pool_type: max, kernel_size: "
+     "2}\n"},
+    {"residual", "[4, 9, 9]",
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: a}\n- {type: relu}\n"
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: b}\n- {type: add, from: [a, b], activation: relu}\n"
+     "- {type: pool, pool_type: max, kernel_size: 2, name: p}\n- {type: conv, filters: 8, kernel_size: 1, from: b, stride: 2}\n- {type: gelu}\n"
+     "- {type: global_pool, pool_type: avg, from: p}\n"},
+    {"mobile", "[3, 12, 12]",
+     "- {type: conv, filters: 16, kernel_size: 3, stride: 2, padding: 1, bias: false}\n- {type: batch_norm}\n- {type: relu6}\n"
+     "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: hardswish}\n"
+     "- {type: depthwise_conv, kernel_size: 3, stride: 2, padding: 1, multiplier: 2}\n- {type: batch_norm}\n- {type: silu}\n"
+     "- {type: conv, filters: 24, kernel_size: 1, bias: false}\n- {type: batch_norm, activation: gelu}\n- {type: global_pool, pool_type: max}\n"},
+    {"groups and other windows", "[8, 14, 14]",
+     "- {type: conv, filters: 12, kernel_size: 5, padding: 2, groups: 2, activation: relu}\n- {type: pool, pool_type: max, kernel_size: 3, stride: "
+     "2}\n"
+     "- {type: conv, filters: 32, kernel_size: 3, groups: 2, padding: [0, 1, 1, 0]}\n- {type: relu}\n- {type: pool, pool_type: max, kernel_size: "
+     "2}\n"},
+    {"batch_norm first and twice", "[5, 8, 6]",
+     "- {type: batch_norm}\n- {type: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n- {type: batch_norm}\n- {type: leaky_relu}\n"
+     "- {type: conv, filters: 6, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: batch_norm}\n- {type: pool, pool_type: max, "
+     "kernel_size: 2}\n"},
+};
+
+/* Statistics and scales other than the first ones, negative scales among them. */
+static void stir_parameters(cnn_model *model)
+{
+    for (size_t i = 0; i < model->graph.count; i++) {
+        const struct cnn_node *node = &model->graph.nodes[i];
+        if (strcmp(node->type->variant.name, "batch_norm") != 0)
+            continue;
+        for (size_t slot = 0; slot < 4; slot++) {
+            const struct cnn_tensor *t = &node->tensors[slot];
+            float *random = tensor_random(t->count, (unsigned)(10 * i + slot));
+            for (size_t k = 0; k < t->count; k++)
+                model->parameters[t->offset + k] = slot == 3 ? 1.5f + random[k] : random[k];
+            tensor_free(random, t->count);
+        }
+    }
+}
+
+static void fill_input(const cnn_model *model, struct cnn_plan *plan)
+{
+    size_t size = BATCH * cnn_shape_count(model->graph.input);
+    float *random = tensor_random(size, 7);
+    memcpy(cnn_plan_input(plan), random, size * sizeof *random);
+    tensor_free(random, size);
+}
+
+static void test_output_when_layers_are_joined(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
+        stir_parameters(model);
+        struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_KEEP, false), *joined = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+        size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
+        fill_input(model, apart);
+        fill_input(model, joined);
+        cnn_plan_forward(apart, BATCH, false, 0);
+        cnn_plan_forward(joined, BATCH, false, 0);
+        assert_floats_near(networks[i].what, cnn_plan_value(joined, output), cnn_plan_value(apart, output), size, 1e-5);
+        cnn_plan_free(apart);
+        cnn_plan_free(joined);
+        cnn_model_free(model);
+    }
+}
+
+static void train_once(const cnn_model *model, struct cnn_plan *plan)
+{
+    size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
+    float *random = tensor_random(size, 11);
+    fill_input(model, plan);
+    cnn_plan_forward(plan, BATCH, true, 5);
+    memcpy(cnn_plan_gradient(plan, output), random, size * sizeof *random);
+    cnn_plan_backward(plan, BATCH, output);
+    tensor_free(random, size);
+}
+
+static void compare_gradients(const char *what, const cnn_model *model, struct cnn_plan *got, struct cnn_plan *want)
+{
+    assert_floats_near(what, cnn_plan_gradient(got, 0), cnn_plan_gradient(want, 0), BATCH * cnn_shape_count(model->graph.input), 1e-4);
+    for (size_t i = 0; i < model->graph.count; i++)
+        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+            const struct cnn_tensor *t = &model->graph.nodes[i].tensors[slot];
+            bool cancels = slot == 1 && i + 1 < model->graph.count && model->graph.nodes[i + 1].effect.kind == CNN_EFFECT_NORMALIZE;
+            if (cnn_role_trained(t->role) && !cancels) /* the gradient of a bias that batch_norm takes away again is rounding alone */
+                assert_floats_near(what, cnn_plan_parameter_gradients(got) + t->offset, cnn_plan_parameter_gradients(want) + t->offset, t->count,
+                                   1e-4);
+        }
+}
+
+static void test_gradients_when_layers_are_joined(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
+        stir_parameters(model);
+        struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true), *joined = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
+        train_once(model, apart);
+        train_once(model, joined);
+        compare_gradients(networks[i].what, model, joined, apart);
+        cnn_plan_free(apart);
+        cnn_plan_free(joined);
+        cnn_model_free(model);
+    }
+}
+
+static void count_calls(void *context, size_t node, bool backward, bool begin)
+{
+    unsigned(*calls)[4] = context;
+    calls[node][2 * backward + begin]++;
+}
+
+static void test_observer_when_layers_are_joined(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open_layers(networks[0].input, networks[0].layers);
+    struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+    unsigned calls[32][4] = {{0}};
+    cnn_plan_observe(plan, count_calls, calls);
+    fill_input(model, plan);
+    cnn_plan_forward(plan, BATCH, false, 0);
+    for (size_t i = 0; i < model->graph.count; i++) { /* each layer once, joined or not */
+        assert_int_equal(calls[i][0], 1);
+        assert_int_equal(calls[i][1], 1);
+        assert_int_equal(calls[i][2] + calls[i][3], 0);
+    }
+    assert_int_equal(cnn_plan_lead(plan, 0), 0);
+    assert_int_equal(cnn_plan_lead(plan, 2), 0);
+    assert_int_equal(cnn_plan_lead(plan, 5), 3);
+    assert_ptr_equal(cnn_plan_call(plan, 2), cnn_plan_call(plan, 0));
+    cnn_plan_free(plan);
+    cnn_model_free(model);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (!getenv("CNN_CPU"))
+        return network_run_each(argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_output_when_layers_are_joined),
+        cmocka_unit_test(test_gradients_when_layers_are_joined),
+        cmocka_unit_test(test_observer_when_layers_are_joined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
