@@ -7,7 +7,7 @@ VERSION := $(shell sed -n 's/^\#define CNN_VERSION "\(.*\)"/\1/p' src/include/cn
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(WERROR)
 CFLAGS ?= -O2 -g
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L
-COMMON := -std=c11 -fopenmp -fno-math-errno $(WARNINGS) $(SANITIZE)
+COMMON := -std=c11 -fno-math-errno $(WARNINGS) $(SANITIZE)
 LIBS := -lyaml -ljansson -lz -lm -lpthread
 
 # What `make deps` installs. clang-format and clang-tidy are of one version everywhere, for others format and warn otherwise.
@@ -32,7 +32,7 @@ VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
 CLI_SRC := $(wildcard cnn-cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
-TSAN_TESTS := test_loader test_train
+TSAN_TESTS := test_util test_join test_loader test_train
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh,$(wildcard tests/*.sh))
@@ -110,12 +110,9 @@ deps: ## install what building, testing and checking need (Debian, Ubuntu)
 test: all $(TEST_BIN) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
 
-# Needs clang-14, libomp-14-dev and libclang-rt-14-dev (Debian) or libclang-common-14-dev (Ubuntu 22.04). Archer tells ThreadSanitizer what OpenMP
-# orders; without it, each parallel loop looks like a race.
-tsan: ## the tests that use threads, watched by ThreadSanitizer (clang)
-	$(MAKE) $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CC=clang-14 CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
-	OMP_TOOL_LIBRARIES=libarcher.so TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' \
-	    tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%)
+tsan: ## the tests that use threads, watched by ThreadSanitizer
+	$(MAKE) $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
+	TSAN_OPTIONS=halt_on_error=1 tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%)
 
 SECONDS ?= 30
 FUZZ_SEEDS := configs tests/golden/layers
@@ -130,12 +127,12 @@ fuzz: ## feeds damaged files to every reader, SECONDS=30 for each (clang)
 asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) test BUILD=$(BUILD)-asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
-# clang-tidy and editors take their flags from compile_flags.txt; parallel.c would need clang's OpenMP, and viz/stb.c is Debian's stb_image_write.
-TIDY_SRC := $(filter-out src/util/parallel.c src/viz/stb.c,$(LIB_SRC)) $(CLI_SRC)
+# clang-tidy and editors take their flags from compile_flags.txt; viz/stb.c is Debian's stb_image_write.
+TIDY_SRC := $(filter-out src/viz/stb.c,$(LIB_SRC)) $(CLI_SRC)
 lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where warnings are errors
 	$(MAKE) all $(TEST_SRC:%.c=$(BUILD)-lint/%) $(EXAMPLE_SRC:%.c=$(BUILD)-lint/%) BUILD=$(BUILD)-lint WERROR=-Werror
 	mandoc -Tlint -W warning $(MAN)
-	shellcheck -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh
+	shellcheck -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh bench/compare.sh bench/grow.sh
 	printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 clang-tidy-14 --quiet
 
 FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c)
@@ -147,6 +144,12 @@ format-check: ## fails where `make format` would change something
 
 bench: $(BUILD)/cnn ## times training and inference of every description in configs/
 	for config in configs/*.yaml; do $(BUILD)/cnn bench $$config && $(BUILD)/cnn bench $$config --infer || exit 1; done
+
+compare: $(BUILD)/cnn ## times cnn beside PyTorch and ONNX Runtime, where they are installed
+	CNN=$(BUILD)/cnn bench/compare.sh
+
+grow: $(BUILD)/cnn ## how cost grows with batch, threads, width, image size and depth
+	CNN=$(BUILD)/cnn bench/grow.sh
 
 # Models with their cards, descriptions, lessons with their inputs.
 SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt configs/*/*.png)
@@ -176,7 +179,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps test asan tsan fuzz lint format format-check bench install uninstall clean help force
+.PHONY: all deps test asan tsan fuzz lint format format-check bench compare grow install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -12,7 +12,7 @@ set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 CNN=$(realpath "${CNN:-$root/build/cnn}")
 page=$root/docs/lessons.md
-export LC_ALL=C TERM=dumb OMP_WAIT_POLICY=passive
+export LC_ALL=C TERM=dumb
 unset NO_COLOR CNN_CPU
 
 passed=0

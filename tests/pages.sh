@@ -64,7 +64,7 @@ open_page() {
     fi
     folder=$(dirname "$page")
     { sed '/http-equiv="refresh"/d' "$page"; printf '%s\n' "$probe"; } >"$folder/probe.html"
-    OMP_WAIT_POLICY=passive timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr --user-data-dir="$work/profile" \
+    timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr --user-data-dir="$work/profile" \
         --window-size="$width,900" --virtual-time-budget=5000 --dump-dom "file://$work/$folder/probe.html" >dom 2>messages
     rm "$folder/probe.html"
     found=$(sed -n 's/.*data-found="\([^"]*\)".*/\1/p' dom | sed 's/&quot;/"/g' | head -n 1)

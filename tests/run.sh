@@ -5,7 +5,6 @@
 #   tests/run.sh PROGRAM...
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export OMP_WAIT_POLICY=passive
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT

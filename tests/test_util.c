@@ -1,6 +1,7 @@
 /* Arenas, random numbers, the parallel loop, files. */
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +194,41 @@ static void test_parallel_runs_each_task_once_when_threads_vary(void **state)
     }
 }
 
+enum { LOOPS = 3000 };
+
+static void count_task(void *context, size_t i, size_t thread)
+{
+    unsigned char *ran = context;
+    (void)thread;
+    ran[i]++;
+}
+
+static void *run_loops(void *wrong)
+{
+    unsigned char ran[40];
+    for (size_t loop = 0; loop < LOOPS; loop++) {
+        size_t tasks = loop % sizeof ran;
+        memset(ran, 0, sizeof ran);
+        cnn_parallel_for(tasks, count_task, ran);
+        for (size_t i = 0; i < sizeof ran; i++)
+            *(size_t *)wrong += ran[i] != (i < tasks);
+    }
+    return NULL;
+}
+
+static void test_parallel_runs_each_task_once_when_two_threads_call(void **state)
+{
+    (void)state;
+    size_t wrong = 0, others_wrong = 0;
+    pthread_t other;
+    cnn_parallel_set_threads(4);
+    assert_int_equal(pthread_create(&other, NULL, run_loops, &others_wrong), 0);
+    run_loops(&wrong);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    cnn_parallel_set_threads(0);
+    assert_int_equal(wrong + others_wrong, 0);
+}
+
 static void test_parallel_threads_are_limited_when_set(void **state)
 {
     (void)state;
@@ -329,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_random_is_even_when_drawn_often),
         cmocka_unit_test(test_random_normal_has_its_moments_when_drawn_often),
         cmocka_unit_test(test_parallel_runs_each_task_once_when_threads_vary),
+        cmocka_unit_test(test_parallel_runs_each_task_once_when_two_threads_call),
         cmocka_unit_test(test_parallel_threads_are_limited_when_set),
         cmocka_unit_test_setup_teardown(test_file_comes_back_when_written, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_file_read_says_why_when_it_cannot, scratch_setup, scratch_teardown),

@@ -18,7 +18,7 @@ KNOWN=' trace_vgg_small_nesterov '
 here=$(cd "$(dirname "$0")" && pwd)
 CNN=$(realpath "${CNN:-$here/../build/cnn}")
 compare=${COMPARE:-$(dirname "$CNN")/tests/test_traces}
-export LC_ALL=C OMP_WAIT_POLICY=passive
+export LC_ALL=C
 traces=$here/golden/traces
 
 [ $# -gt 0 ] || set -- "$traces"/*.yaml

@@ -1,4 +1,4 @@
-/* Threads. One parallel loop over OpenMP; the number of tasks comes from shapes, never from the thread count, so that every
+/* Threads. One parallel loop; the number of tasks comes from shapes, never from the thread count, so that every
  * result is the same bits whatever the number of threads. */
 #ifndef CNN_UTIL_PARALLEL_H
 #define CNN_UTIL_PARALLEL_H
@@ -12,7 +12,7 @@ void cnn_parallel_set_threads(int threads);
 int cnn_parallel_threads(void);
 
 /* Calls task(context, i, thread) once for each i < tasks, in any order; thread < cnn_parallel_threads() names the caller, for
- * scratch memory of its own. Loops must not nest. */
+ * scratch memory of its own. Loops must not nest. Several threads may call it: one of them at a time has the others' help. */
 typedef void cnn_task(void *context, size_t i, size_t thread);
 void cnn_parallel_for(size_t tasks, cnn_task *task, void *context);
 
