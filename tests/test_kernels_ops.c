@@ -190,11 +190,42 @@ static void test_sum_when_in_place(void **state)
                 for (size_t i = 1; i < count; i++)
                     for (size_t j = 0; j < sizes[s]; j++)
                         want[j] += x[i][j];
-                k->sum(count, sizes[s], (const float *const *)x, x[count - 1]);
+                k->sum(count, sizes[s], (const float *const *)x, (struct cnn_activation){CNN_ACT_NONE, 0}, x[count - 1]);
                 assert_floats_same(label(k, "sum", count, sizes[s]), x[count - 1], want, sizes[s]);
                 for (size_t i = 0; i < 4; i++)
                     tensor_free(x[i], sizes[s]);
                 tensor_free(want, sizes[s]);
+            }
+}
+
+static void test_sum_when_activated(void **state)
+{
+    (void)state;
+    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_TANH};
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+        for (size_t s = 0; s < COUNT(sizes); s++)
+            for (size_t i = 0; i < COUNT(kinds); i++) {
+                struct cnn_activation a = {kinds[i], 0.25f};
+                size_t size = sizes[s];
+                float *x[3], *y = tensor_new(size), *dy = tensor_random(size, 9), *want = tensor_new(size), *dx[3] = {tensor_new(size), NULL, dy};
+                for (size_t j = 0; j < 3; j++)
+                    x[j] = tensor_random(size, (unsigned)j);
+                for (size_t j = 0; j < size; j++)
+                    want[j] = x[0][j] + x[1][j] + x[2][j];
+                k->activation_forward(a, size, 1, want, want);
+                k->sum(3, size, (const float *const *)x, a, y);
+                assert_floats_near(label(k, "activated sum", (size_t)kinds[i], size), y, want, size, 1e-6);
+                k->activation_backward(a, size, 1, NULL, y, dy, want);
+                k->sum_backward(3, size, a, y, dy, dx);
+                assert_floats_near(label(k, "its first gradient", (size_t)kinds[i], size), dx[0], want, size, 1e-6);
+                assert_floats_same(label(k, "its last gradient", (size_t)kinds[i], size), dx[2], dx[0], size);
+                for (size_t j = 0; j < 3; j++)
+                    tensor_free(x[j], size);
+                tensor_free(y, size);
+                tensor_free(dy, size);
+                tensor_free(want, size);
+                tensor_free(dx[0], size);
             }
 }
 
@@ -297,31 +328,78 @@ static double lrn_formula(const struct cnn_lrn *l, const float *x, size_t i, dou
     return here * pow((double)l->k + (double)l->alpha / (double)l->size * squares, -(double)l->beta);
 }
 
+/* One table against the formula and its numeric derivative; in place, as contracts allow, for any number of threads. */
+static void lrn_check(const struct cnn_kernels *k, const struct cnn_lrn *l, const float *x, const float *dy, const float *want, const float *want_dx)
+{
+    const size_t size = l->rows * l->channels;
+    for (size_t t = 0; t < COUNT(thread_counts); t++) {
+        cnn_parallel_set_threads(thread_counts[t]);
+        size_t floats = k->lrn_scratch_floats(l);
+        float *y = tensor_new(size), *saved = tensor_new(size), *dx = tensor_new(size), *over_x = copy_of(x, size), *over_dy = copy_of(dy, size);
+        float *scratch = tensor_new(floats);
+        k->lrn_forward(l, x, y, saved, scratch);
+        k->lrn_backward(l, x, saved, dy, dx, scratch);
+        k->lrn_forward(l, over_x, over_x, NULL, scratch);
+        k->lrn_backward(l, x, saved, over_dy, over_dy, scratch);
+        assert_floats_near(label(k, "lrn", l->channels, l->size), y, want, size, 1e-6);
+        assert_floats_near(label(k, "lrn dx", l->channels, l->size), dx, want_dx, size, 2e-6);
+        assert_floats_same(label(k, "lrn over x", l->channels, l->size), over_x, y, size);
+        assert_floats_same(label(k, "lrn dx over dy", l->channels, l->size), over_dy, dx, size);
+        float *all[] = {y, saved, dx, over_x, over_dy};
+        for (size_t i = 0; i < COUNT(all); i++)
+            tensor_free(all[i], size);
+        tensor_free(scratch, floats);
+    }
+    cnn_parallel_set_threads(0);
+}
+
 static void test_lrn_when_windows_are_even_odd_and_wide(void **state)
 {
     (void)state;
-    static const size_t widths[] = {1, 2, 5, 40};
-    for (size_t s = 0; s < COUNT(widths); s++) {
-        struct cnn_lrn l = {.rows = 3, .channels = 17, .size = widths[s], .alpha = 0.5f, .beta = 0.75f, .k = 1};
-        const size_t size = 3 * 17;
+    static const size_t channels[] = {1, 16, 17, 37}, widths[] = {1, 2, 5, 40, 200};
+    for (size_t s = 0; s < COUNT(channels) * COUNT(widths); s++) {
+        const size_t c = channels[s % COUNT(channels)], size = 23 * c;
+        struct cnn_lrn l = {.rows = 23, .channels = c, .size = widths[s / COUNT(channels)], .alpha = 0.5f, .beta = s % 3 ? 0.75f : 0.6f, .k = 1};
         float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size), *want_dx = tensor_new(size);
-        float *y = tensor_new(size), *saved = tensor_new(size), *dx = tensor_new(size);
-        cnn_lrn_forward(&l, x, y, saved);
-        cnn_lrn_backward(&l, x, saved, dy, dx);
         for (size_t e = 0; e < size; e++) {
-            const float *row = x + e / 17 * 17, *dy_row = dy + e / 17 * 17;
+            const float *row = x + e / c * c, *dy_row = dy + e / c * c;
             double sum = 0;
-            for (size_t i = 0; i < 17; i++)
-                sum += (double)dy_row[i] * (lrn_formula(&l, row, i, 1e-5, e % 17) - lrn_formula(&l, row, i, -1e-5, e % 17)) / 2e-5;
-            want[e] = (float)lrn_formula(&l, row, e % 17, 0, 0);
+            for (size_t i = 0; i < c; i++)
+                sum += (double)dy_row[i] * (lrn_formula(&l, row, i, 1e-5, e % c) - lrn_formula(&l, row, i, -1e-5, e % c)) / 2e-5;
+            want[e] = (float)lrn_formula(&l, row, e % c, 0, 0);
             want_dx[e] = (float)sum;
         }
-        assert_floats_near("lrn", y, want, size, 1e-6);
-        assert_floats_near("lrn dx", dx, want_dx, size, 2e-6);
-        float *all[] = {x, dy, want, want_dx, y, saved, dx};
+        for (size_t t = 0; cnn_kernels_at(t); t++)
+            lrn_check(cnn_kernels_at(t), &l, x, dy, want, want_dx);
+        float *all[] = {x, dy, want, want_dx};
         for (size_t i = 0; i < COUNT(all); i++)
             tensor_free(all[i], size);
     }
+}
+
+/* The sums of squares from tiny to beyond what a float holds; the default exponent, and one that has no short cut. */
+static void test_lrn_values_when_small_and_large(void **state)
+{
+    (void)state;
+    enum { SIZE = 403 };
+    float *x = tensor_new(SIZE), *y = tensor_new(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        x[i] = (i % 2 ? 1.0f : -1.0f) * powf(10, (float)i / SIZE * 40 - 18);
+    for (size_t t = 0; cnn_kernels_at(t); t++)
+        for (size_t b = 0; b < 2; b++) {
+            const struct cnn_kernels *k = cnn_kernels_at(t);
+            struct cnn_lrn l = {.rows = SIZE, .channels = 1, .size = 1, .alpha = 1, .beta = b ? 0.75f : 0.6f, .k = 1e-30f};
+            float *scratch = tensor_new(k->lrn_scratch_floats(&l));
+            k->lrn_forward(&l, x, y, NULL, scratch);
+            for (size_t i = 0; i < SIZE; i++) {
+                double want = lrn_formula(&l, x + i, 0, 0, 0), sum = (double)x[i] * (double)x[i];
+                if (sum < 3e38 ? fabs((double)y[i] - want) > 1e-6 * fabs(want) : fabs((double)y[i]) > 1e-3)
+                    fail_msg("%s, lrn of %.9g is %.9g, not %.9g", k->name, (double)x[i], (double)y[i], want);
+            }
+            tensor_free(scratch, k->lrn_scratch_floats(&l));
+        }
+    tensor_free(x, SIZE);
+    tensor_free(y, SIZE);
 }
 
 static void test_dropout_when_drawn_again(void **state)
@@ -378,8 +456,10 @@ int main(void)
         cmocka_unit_test(test_activation_when_nan),
         cmocka_unit_test(test_softmax_when_logits_are_huge),
         cmocka_unit_test(test_sum_when_in_place),
+        cmocka_unit_test(test_sum_when_activated),
         cmocka_unit_test(test_optimizers_when_five_steps),
         cmocka_unit_test(test_lrn_when_windows_are_even_odd_and_wide),
+        cmocka_unit_test(test_lrn_values_when_small_and_large),
         cmocka_unit_test(test_dropout_when_drawn_again),
         cmocka_unit_test(test_transpose_when_back_again),
     };

@@ -90,7 +90,7 @@ struct cnn_node {
     struct cnn_window window;
     bool reads_x, reads_y; /* backward reads the input values, the output values */
     bool y_over_x;         /* forward may write y over x[0] */
-    bool dx_over_dy;       /* backward may write dx[0] over dy */
+    bool dx_over_dy;       /* backward may write one dx over dy */
     const char *warning;   /* e.g. pixels never seen; NULL */
 
     struct cnn_effect effect;

@@ -158,6 +158,7 @@ static void place_gradients(struct maker *m)
                 add_block(m, batch_floats(m, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0), g->count, backward_step(m, ends[e] - 1));
     for (size_t i = g->count; i-- > 0;) {
         const struct cnn_node *node = &g->nodes[i];
+        bool over_dy = node->dx_over_dy && l->gradient[i + 1] != CNN_NO_BLOCK;
         for (size_t k = 0; k < node->input_count; k++) {
             size_t v = node->inputs[k], edge = l->edge[i] + k, step = backward_step(m, i);
             l->temporary[edge] = CNN_NO_BLOCK;
@@ -169,7 +170,8 @@ static void place_gradients(struct maker *m)
                 l->temporary[edge] = add_block(m, floats, step, step);
             } else if (v == g->logits) {
                 continue;
-            } else if (k == 0 && node->dx_over_dy && m->readers[v] == 1 && l->gradient[i + 1] != CNN_NO_BLOCK) {
+            } else if (over_dy && m->readers[v] == 1) {
+                over_dy = false;
                 l->gradient[v] = l->gradient[i + 1];
                 extend_block(m, l->gradient[v], step, last);
             } else {

@@ -303,6 +303,7 @@ typedef struct cnn_bench_options {
 
 typedef struct cnn_bench_layer {
     const char *name;
+    const char *joined; /* the layer with which it is computed as one, and whose times are those of both; else NULL */
     double forward_ms, backward_ms, gflops;
     double peak_share; /* gflops / peak_gflops */
 } cnn_bench_layer;

@@ -92,6 +92,13 @@ struct cnn_batch_norm {
     float eps;
 };
 
+/* Local response normalisation across channels of `rows` pixels: s = k + alpha / size * sum over the window of x^2, y = x * s^-beta (Krizhevsky 2012, with
+ * PyTorch's 1/size). The window of channel c is [c - size / 2, c + (size - 1) / 2], clipped. */
+struct cnn_lrn {
+    size_t rows, channels, size;
+    float alpha, beta, k;
+};
+
 struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
@@ -121,13 +128,20 @@ struct cnn_kernels {
     void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var,
                                 const float *gamma, struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
 
+    /* s (rows * channels) is saved for backward; NULL: not wanted. y may be x, dx may be dy. scratch: lrn_scratch_floats(l) (covers all threads). */
+    size_t (*lrn_scratch_floats)(const struct cnn_lrn *l);
+    void (*lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
+    void (*lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
+
     /* Element by element (SOFTMAX: over each row of c channels, rows * c elements in all). y may be x where !cnn_activation_needs_input; dx may be dy.
      * backward: x is read only by kinds that need it, else may be NULL. */
     void (*activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
     void (*activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx);
 
-    /* y = sum of count arrays of size elements, in order; y may be any of them. */
-    void (*sum)(size_t count, size_t size, const float *const *x, float *y);
+    /* y = activation(sum of count arrays of size elements, in order); y may be any of them. Backward: each dx that is not NULL = dy * activation'; one of
+     * them may be dy. The activation is one whose backward needs only y, and not SOFTMAX. */
+    void (*sum)(size_t count, size_t size, const float *const *x, struct cnn_activation activation, float *y);
+    void (*sum_backward)(size_t count, size_t size, struct cnn_activation activation, const float *y, const float *dy, float *const *dx);
 
     /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after weight decay is added where the optimiser couples it.
      * sgd: momentum buffer m (NULL where momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v; step counts from 1; decoupled: AdamW.
@@ -154,15 +168,6 @@ bool cnn_winograd_wanted(void);
 const struct cnn_kernels *cnn_kernels_at(size_t i);
 
 /* Operations that are not worth a vector version: plain C, shared by every table, parallel over rows. */
-
-/* Local response normalisation across channels: s = k + alpha / size * sum over the window of x^2, y = x * s^-beta (Krizhevsky 2012, PyTorch's scaling
- * by 1/size). The window of channel c is [c - size / 2, c + (size - 1) / 2], clipped. s (rows * c) is saved for backward; NULL: not wanted. */
-struct cnn_lrn {
-    size_t rows, channels, size;
-    float alpha, beta, k;
-};
-void cnn_lrn_forward(const struct cnn_lrn *l, const float *x, float *y, float *s);
-void cnn_lrn_backward(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx);
 
 /* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) * dy, and those of gamma and beta. dy is the gradient before
  * the activation; dx may be dy. */

@@ -24,12 +24,17 @@ void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, 
 void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var,
                                  const float *gamma, struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
 
+size_t cnn_lrn_scratch_floats_ref(const struct cnn_lrn *l);
+void cnn_lrn_forward_ref(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
+void cnn_lrn_backward_ref(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
+
 /* One element; any kind but SOFTMAX. */
 float cnn_activate_ref(struct cnn_activation a, float x);
 void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
 void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx);
 
-void cnn_sum_ref(size_t count, size_t size, const float *const *x, float *y);
+void cnn_sum_ref(size_t count, size_t size, const float *const *x, struct cnn_activation activation, float *y);
+void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activation, const float *y, const float *dy, float *const *dx);
 void cnn_sgd_ref(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov, bool first);
 void cnn_adam_ref(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
                   bool decoupled, size_t step);

@@ -2,8 +2,6 @@
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
-#include <string.h>
-
 enum { SLOT_LINEAR };
 
 struct settings {
@@ -34,6 +32,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     }
     struct cnn_activation activation = activation_of(node);
     node->out = first;
+    node->dx_over_dy = true;
     node->rectifies = cnn_activation_rectifies(activation);
     if (cnn_activation_needs_input(activation))
         cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(first), 0);
@@ -42,13 +41,22 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     return CNN_OK;
 }
 
+static const struct cnn_activation no_activation = {CNN_ACT_NONE, 0};
+
+/* Whether the activation cannot be taken while adding, forward and backward. */
+static bool is_apart(struct cnn_activation a)
+{
+    return a.kind == CNN_ACT_SOFTMAX || cnn_activation_needs_input(a);
+}
+
 static void forward(const struct cnn_call *call)
 {
     const cnn_shape s = call->node->out;
     struct cnn_activation activation = activation_of(call->node);
     float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
-    call->kernels->sum(call->node->input_count, call->n * cnn_shape_count(s), call->x, linear);
-    if (activation.kind != CNN_ACT_NONE)
+    bool apart = is_apart(activation);
+    call->kernels->sum(call->node->input_count, call->n * cnn_shape_count(s), call->x, apart ? no_activation : activation, linear);
+    if (apart)
         call->kernels->activation_forward(activation, call->n * s.h * s.w, s.c, linear, call->y);
 }
 
@@ -56,11 +64,11 @@ static void backward(const struct cnn_call *call)
 {
     const cnn_shape s = call->node->out;
     struct cnn_activation activation = activation_of(call->node);
-    if (activation.kind != CNN_ACT_NONE)
+    bool apart = is_apart(activation);
+    if (apart)
         call->kernels->activation_backward(activation, call->n * s.h * s.w, s.c, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
-    for (size_t i = 0; i < call->node->input_count; i++)
-        if (call->dx[i])
-            memcpy(call->dx[i], call->dy, call->n * cnn_shape_count(s) * sizeof(float));
+    call->kernels->sum_backward(call->node->input_count, call->n * cnn_shape_count(s), apart ? no_activation : activation, call->y, call->dy,
+                                call->dx);
 }
 
 static double sum_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)

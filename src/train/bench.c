@@ -190,9 +190,14 @@ static void report_layers(struct bench *b, cnn_bench_result *result)
         double backward = median(b->samples + (i * 2 + 1) * MAX_OBSERVED_RUNS, b->observed);
         double own = count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
         double time = forward + backward, gflops = time > 0 ? own / time * 1e-9 : 0;
+        size_t lead = cnn_plan_lead(b->plan, i);
         operations += own;
-        result->layer[i] = (cnn_bench_layer){
-            .name = node->name, .forward_ms = forward * 1e3, .backward_ms = backward * 1e3, .gflops = gflops, .peak_share = share_of_peak(b, gflops)};
+        result->layer[i] = (cnn_bench_layer){.name = node->name,
+                                             .joined = lead != i ? b->model->graph.nodes[lead].name : NULL,
+                                             .forward_ms = forward * 1e3,
+                                             .backward_ms = backward * 1e3,
+                                             .gflops = gflops,
+                                             .peak_share = share_of_peak(b, gflops)};
     }
     result->gflops = operations / result->ms * 1e-6;
     result->peak_share = share_of_peak(b, result->gflops);

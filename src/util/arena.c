@@ -1,5 +1,6 @@
 /* The arena: blocks in a list, the newest first; memory is taken from the newest until it is full. Large requests get a block of
  * their own, put behind the newest, so that what is left of that one stays in use. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "util/arena.h"
 
 #include <stdarg.h>
@@ -7,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { LINE = 64, BLOCK_BYTES = 64 * 1024, LARGE_BYTES = 16 * 1024 };
+enum { LINE = 64, BLOCK_BYTES = 64 * 1024, LARGE_BYTES = 16 * 1024, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
 /* The header takes one cache line, so that the memory behind it starts on one. */
 struct block {
@@ -130,13 +132,21 @@ char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...)
     return text;
 }
 
+/* In huge pages where it is large enough for one: with those of 4 KiB, a pass over all weights spends up to a third of its time on page tables, and
+ * the first touch several times as much on faults. Asking is enough: where the system has none, nothing is lost. */
 float *cnn_floats_new(size_t count)
 {
     size_t bytes;
     if (count > SIZE_MAX - 15 || !cnn_size_mul(cnn_round_floats(count ? count : 1), sizeof(float), &bytes))
         return NULL;
-    float *floats = aligned_alloc(LINE, bytes);
-    return floats ? memset(floats, 0, bytes) : NULL;
+    void *floats;
+    if (posix_memalign(&floats, bytes < HUGE_PAGE_BYTES ? LINE : HUGE_PAGE_BYTES, bytes))
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (bytes >= HUGE_PAGE_BYTES)
+        (void)madvise(floats, bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);
+#endif
+    return memset(floats, 0, bytes);
 }
 
 void cnn_floats_free(float *floats)

@@ -30,7 +30,8 @@ size_t CNN_ISA_NAME(cnn_lrn_scratch_floats)(const struct cnn_lrn *l);
 void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
 void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
 
-void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x, float *y);
+void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x, struct cnn_activation activation, float *y);
+void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation, const float *y, const float *dy, float *const *dx);
 void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov,
                            bool first);
 void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps,

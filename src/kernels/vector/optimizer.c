@@ -1,45 +1,10 @@
-/* The optimisers' updates (PyTorch 1.13's formulas, single-tensor) and the sum of arrays. Plain loops over elements, of which the compiler makes
+/* The optimisers' updates (PyTorch 1.13's formulas, single-tensor). Plain loops over elements, of which the compiler makes
  * vector code; ref is made from this file too. */
 #include <math.h>
 
 #include "kernels/internal.h"
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
-
-#define SUM_RUN ((size_t)1024) /* elements added up in a buffer, because y may be one of the summands */
-
-struct sum_work {
-    size_t count, size;
-    const float *const *x;
-    float *y;
-};
-
-static void sum_run(const struct sum_work *s, size_t begin, size_t size)
-{
-    float total[SUM_RUN];
-    memcpy(total, s->x[0] + begin, size * sizeof *total);
-    for (size_t k = 1; k < s->count; k++) {
-        const float *x = s->x[k] + begin;
-        for (size_t i = 0; i < size; i++)
-            total[i] += x[i];
-    }
-    memcpy(s->y + begin, total, size * sizeof *total);
-}
-
-static void sum_block(void *context, size_t task, size_t thread)
-{
-    (void)thread;
-    const struct sum_work *s = context;
-    size_t end = cnn_size_min(s->size, (task + 1) * CNN_BLOCK);
-    for (size_t begin = task * CNN_BLOCK; begin < end; begin += SUM_RUN)
-        sum_run(s, begin, cnn_size_min(SUM_RUN, end - begin));
-}
-
-void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x, float *y)
-{
-    struct sum_work s = {.count = count, .size = size, .x = x, .y = y};
-    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), sum_block, &s);
-}
 
 struct sgd_work {
     size_t size;

@@ -7,6 +7,8 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 struct pool_work {
     const struct cnn_pool *p;
     size_t rows, block; /* rows of all images together, rows of one task */
@@ -17,19 +19,6 @@ struct pool_work {
 };
 
 typedef unsigned short vshort __attribute__((vector_size(VLEN * sizeof(unsigned short))));
-
-static inline vfloat load_lanes(const float *p, size_t lanes)
-{
-    return lanes == VLEN ? vload(p) : vload_tail(p, lanes);
-}
-
-static inline void store_lanes(float *p, size_t lanes, vfloat v)
-{
-    if (lanes == VLEN)
-        vstore(p, v);
-    else
-        vstore_tail(p, lanes, v);
-}
 
 static inline void store_choice(unsigned short *choice, size_t lanes, vint at)
 {
@@ -61,24 +50,48 @@ static inline vint load_choice(const unsigned short *choice, size_t lanes)
     return __builtin_convertvector(v, vint);
 }
 
-/* lanes channels of one window; x: the image, from the first of these channels on. The first maximum is kept, a NaN beats all. */
-static inline void window_max(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t lanes,
-                              float *y, unsigned short *choice)
+/* Where v beats the best so far, takes it and its position. The first maximum is kept, a NaN beats all. */
+INLINE void take_larger(vfloat v, int position, vfloat *best, vint *at)
 {
-    vfloat best = vset(-INFINITY);
-    vint at = (vint){0} + (int)(rows.skipped * p->kernel_w + columns.skipped);
-    for (size_t iy = rows.begin; iy < rows.end; iy++) {
-        int position = (int)((rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped);
-        for (size_t ix = columns.begin; ix < columns.end; ix++, position++) {
-            vfloat v = load_lanes(x + (iy * p->in_w + ix) * p->channels, lanes);
-            vint better = (v > best) | (v != v);
-            best = vselect(better, v, best);
-            at = (better & position) | (~better & at);
-        }
-    }
-    store_lanes(y, lanes, best);
+#if defined(__AVX512F__) /* written out: gcc would make vectors of the masks, and masks of these again */
+    __mmask16 keep = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, *best, _CMP_NGT_UQ), v, v, _CMP_ORD_Q);
+    *best = _mm512_mask_mov_ps(v, keep, *best);
+    *at = (vint)_mm512_mask_mov_epi32(_mm512_set1_epi32(position), keep, (__m512i)*at);
+#else
+    vint better = (v > *best) | (v != v);
+    *best = vselect(better, v, *best);
+    *at = (better & position) | (~better & *at);
+#endif
+}
+
+/* lanes channels of height x width pixels, those of a window that lie in the image: from x on, the first one's position in the window as given. */
+INLINE void pixels_max(const struct cnn_pool *p, size_t height, size_t width, int position, const float *x, size_t lanes, float *y,
+                       unsigned short *choice)
+{
+    vfloat best = height * width > 0 ? vload_lanes(x, lanes) : vset(-INFINITY);
+    vint at = (vint){0} + position;
+    for (size_t i = 0; i < height; i++)
+#pragma GCC unroll 3
+        for (size_t j = i == 0; j < width; j++)
+            take_larger(vload_lanes(x + (i * p->in_w + j) * p->channels, lanes), position + (int)(i * p->kernel_w + j), &best, &at);
+    vstore_lanes(y, lanes, best);
     if (choice)
         store_choice(choice, lanes, at);
+}
+
+/* lanes channels of one window; x: the image, from the first of these channels on. The usual windows have their own copy of the loops. */
+INLINE void window_max(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t lanes, float *y,
+                       unsigned short *choice)
+{
+    size_t height = rows.end - rows.begin, width = columns.end - columns.begin;
+    int position = (int)(rows.skipped * p->kernel_w + columns.skipped);
+    x += (rows.begin * p->in_w + columns.begin) * p->channels;
+    if (height == 2 && width == 2)
+        pixels_max(p, 2, 2, position, x, lanes, y, choice);
+    else if (height == 3 && width == 3)
+        pixels_max(p, 3, 3, position, x, lanes, y, choice);
+    else
+        pixels_max(p, height, width, position, x, lanes, y, choice);
 }
 
 /* Summed row by row, so that a global pool over a large image does not lose digits. */
@@ -89,26 +102,26 @@ static inline void window_average(const struct cnn_pool *p, struct cnn_pool_wind
     for (size_t iy = rows.begin; iy < rows.end; iy++) {
         vfloat row = {0};
         for (size_t ix = columns.begin; ix < columns.end; ix++)
-            row += load_lanes(x + (iy * p->in_w + ix) * p->channels, lanes);
+            row += vload_lanes(x + (iy * p->in_w + ix) * p->channels, lanes);
         sum += row;
     }
-    store_lanes(y, lanes, sum * cnn_window_scale(p, rows, columns));
+    vstore_lanes(y, lanes, sum * cnn_window_scale(p, rows, columns));
 }
 
-static inline void forward_lanes(const struct pool_work *k, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t out,
-                                 size_t lanes)
+INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns,
+                          const float *x, size_t out, size_t lanes)
 {
-    if (k->p->average)
-        window_average(k->p, rows, columns, x, lanes, k->y + out);
+    if (p->average)
+        window_average(p, rows, columns, x, lanes, k->y + out);
     else
-        window_max(k->p, rows, columns, x, lanes, k->y + out, k->choice ? k->choice + out : NULL);
+        window_max(p, rows, columns, x, lanes, k->y + out, k->choice ? k->choice + out : NULL);
 }
 
 static void forward_rows(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct pool_work *k = context;
-    const struct cnn_pool *p = k->p;
+    const struct pool_work work = *(const struct pool_work *)context, *k = &work; /* copies, which no store can change: they stay in registers */
+    const struct cnn_pool pool = *k->p, *p = &pool;
     size_t full = p->channels / VLEN * VLEN;
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
         const float *x = k->x + row / p->out_h * p->in_h * p->in_w * p->channels;
@@ -117,9 +130,9 @@ static void forward_rows(void *context, size_t task, size_t thread)
             struct cnn_pool_window columns = cnn_window_columns(p, ox);
             size_t out = (row * p->out_w + ox) * p->channels;
             for (size_t ch = 0; ch < full; ch += VLEN)
-                forward_lanes(k, rows, columns, x + ch, out + ch, VLEN);
+                forward_lanes(k, p, rows, columns, x + ch, out + ch, VLEN);
             if (full < p->channels)
-                forward_lanes(k, rows, columns, x + full, out + full, p->channels - full);
+                forward_lanes(k, p, rows, columns, x + full, out + full, p->channels - full);
         }
     }
 }
@@ -180,22 +193,34 @@ static void backward_rows(void *context, size_t task, size_t thread)
     }
 }
 
-/* Writes the gradient of every input pixel of one window. dx: the image. */
-static inline void scatter_window(const struct pool_work *k, struct cnn_pool_window rows, struct cnn_pool_window columns, size_t out, size_t ch,
-                                  size_t lanes, float *dx)
+/* The gradient of lanes channels of height x width pixels, those of a window that lie in the image: dx is the first one's, its position in the window as
+ * given. */
+INLINE void scatter_pixels(const struct cnn_pool *p, size_t height, size_t width, int position, vfloat dy, vint chosen, size_t lanes, float *dx)
 {
-    const struct cnn_pool *p = k->p;
-    vfloat dy = load_lanes(k->dy + out + ch, lanes);
+    for (size_t i = 0; i < height; i++)
+        for (size_t j = 0; j < width; j++) {
+            vfloat part = p->average ? dy : vselect(chosen == position + (int)(i * p->kernel_w + j), dy, (vfloat){0});
+            vstore_lanes(dx + (i * p->in_w + j) * p->channels, lanes, part);
+        }
+}
+
+/* Writes the gradient of every input pixel of one window. dx: the image, from the first of these channels on. */
+INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns,
+                           size_t out, size_t lanes, float *dx)
+{
+    size_t height = rows.end - rows.begin, width = columns.end - columns.begin;
+    int position = (int)(rows.skipped * p->kernel_w + columns.skipped);
+    vfloat dy = vload_lanes(k->dy + out, lanes);
     vint chosen = {0};
     if (p->average)
         dy *= cnn_window_scale(p, rows, columns);
     else
-        chosen = load_choice(k->chosen + out + ch, lanes);
-    for (size_t iy = rows.begin; iy < rows.end; iy++) {
-        int position = (int)((rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped);
-        for (size_t ix = columns.begin; ix < columns.end; ix++, position++)
-            store_lanes(dx + (iy * p->in_w + ix) * p->channels + ch, lanes, p->average ? dy : vselect(chosen == position, dy, (vfloat){0}));
-    }
+        chosen = load_choice(k->chosen + out, lanes);
+    dx += (rows.begin * p->in_w + columns.begin) * p->channels;
+    if (height == 2 && width == 2)
+        scatter_pixels(p, 2, 2, position, dy, chosen, lanes, dx);
+    else
+        scatter_pixels(p, height, width, position, dy, chosen, lanes, dx);
 }
 
 /* The input rows from output row oy's window on to the next one's. */
@@ -208,8 +233,8 @@ static size_t owned_row(const struct cnn_pool *p, size_t oy)
 static void backward_apart(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct pool_work *k = context;
-    const struct cnn_pool *p = k->p;
+    const struct pool_work work = *(const struct pool_work *)context, *k = &work;
+    const struct cnn_pool pool = *k->p, *p = &pool;
     size_t row_size = p->in_w * p->channels, full = p->channels / VLEN * VLEN;
     bool tiled = p->in_h == p->out_h * p->kernel_h && p->in_w == p->out_w * p->kernel_w && p->pad_top == 0 && p->pad_left == 0;
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
@@ -222,9 +247,9 @@ static void backward_apart(void *context, size_t task, size_t thread)
             struct cnn_pool_window columns = cnn_window_columns(p, ox);
             size_t out = (row * p->out_w + ox) * p->channels;
             for (size_t ch = 0; ch < full; ch += VLEN)
-                scatter_window(k, rows, columns, out, ch, VLEN, dx);
+                scatter_window(k, p, rows, columns, out + ch, VLEN, dx + ch);
             if (full < p->channels)
-                scatter_window(k, rows, columns, out, full, p->channels - full, dx);
+                scatter_window(k, p, rows, columns, out + full, p->channels - full, dx + full);
         }
     }
 }

@@ -27,6 +27,7 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .activation_forward = CNN_ISA_NAME(cnn_activation_forward),
     .activation_backward = CNN_ISA_NAME(cnn_activation_backward),
     .sum = CNN_ISA_NAME(cnn_sum),
+    .sum_backward = CNN_ISA_NAME(cnn_sum_backward),
     .sgd = CNN_ISA_NAME(cnn_sgd),
     .adam = CNN_ISA_NAME(cnn_adam),
     .rmsprop = CNN_ISA_NAME(cnn_rmsprop),

@@ -88,10 +88,41 @@ static inline void vstore_tail(float *p, size_t n, vfloat v)
 #endif
 }
 
+/* The first lanes <= VLEN floats, likewise. */
+static inline vfloat vload_lanes(const float *p, size_t lanes)
+{
+    return lanes == VLEN ? vload(p) : vload_tail(p, lanes);
+}
+
+static inline void vstore_lanes(float *p, size_t lanes, vfloat v)
+{
+    if (lanes == VLEN)
+        vstore(p, v);
+    else
+        vstore_tail(p, lanes, v);
+}
+
 /* Lane by lane: where mask, a; elsewhere b. */
 static inline vfloat vselect(vint mask, vfloat a, vfloat b)
 {
     return (vfloat)((mask & (vint)a) | (~mask & (vint)b));
+}
+
+/* 1 / sqrt(x), a few units in the last place off at most; x positive and finite, or NaN. */
+static inline vfloat vrsqrt(vfloat x)
+{
+#if defined(__AVX512F__)
+    vfloat y = _mm512_rsqrt14_ps(x); /* 14 bits, which one step of Newton's method doubles */
+    return y + y * 0.5f * (1.0f - x * y * y);
+#elif defined(__AVX2__)
+    return 1.0f / (vfloat)_mm256_sqrt_ps(x);
+#elif defined(__SSE2__)
+    return 1.0f / (vfloat)_mm_sqrt_ps(x);
+#else
+    for (size_t i = 0; i < VLEN; i++)
+        x[i] = 1.0f / __builtin_sqrtf(x[i]);
+    return x;
+#endif
 }
 
 /* a > b ? a : b, so NaN in either gives b; vmin as well. vmax(vset(0), x) keeps a NaN of x. */
