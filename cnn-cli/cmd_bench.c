@@ -46,16 +46,47 @@ static cnn_status print_json(const struct settings *settings, const cnn_bench_re
     for (size_t i = 0; i < result->layers && layers != NULL; i++) {
         const cnn_bench_layer *layer = &result->layer[i];
 
-        layers = cnn_json_append(layers, json_pack("{s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name), "forward_ms",
+        layers = cnn_json_append(layers, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name), "forward_ms",
                                                    cnn_json_real(layer->forward_ms), "backward_ms", cnn_json_real(layer->backward_ms), "gflops",
-                                                   cnn_json_real(layer->gflops), "peak_share", cnn_json_real(layer->peak_share)));
+                                                   cnn_json_real(layer->gflops), "peak_share", cnn_json_real(layer->peak_share), "joined",
+                                                   layer->joined != NULL ? cnn_json_text(layer->joined) : json_null()));
     }
     return cnn_json_print(json_pack(
-        "{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:s, s:o, s:o, s:o}", "what", what(settings), "batch", cnn_json_count(result->batch),
-        "threads", result->threads, "ms", cnn_json_real(result->ms), "images_per_s", cnn_json_real(result->images_per_s), "gflops",
-        cnn_json_real(result->gflops), "peak_gflops", cnn_json_real(result->peak_gflops), "peak_share", cnn_json_real(result->peak_share), "runs",
-        cnn_json_count(result->runs), "ms_quartiles", cnn_json_real(result->quartile_ms[0]), cnn_json_real(result->quartile_ms[1]), "kernels",
-        result->kernels, "memory_bytes", cnn_json_count(result->peak_bytes), "process_bytes", cnn_json_count(process_bytes()), "layers", layers));
+        "{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, s:s, s:o, s:o, s:o}", "what", what(settings), "batch",
+        cnn_json_count(result->batch), "threads", result->threads, "ms", cnn_json_real(result->ms), "images_per_s",
+        cnn_json_real(result->images_per_s), "gflops", cnn_json_real(result->gflops), "peak_gflops", cnn_json_real(result->peak_gflops), "peak_share",
+        cnn_json_real(result->peak_share), "runs", cnn_json_count(result->runs), "ms_quartiles", cnn_json_real(result->quartile_ms[0]),
+        cnn_json_real(result->quartile_ms[1]), "layer_runs", cnn_json_count(result->layer_runs), "kernels", result->kernels, "memory_bytes",
+        cnn_json_count(result->peak_bytes), "process_bytes", cnn_json_count(process_bytes()), "layers", layers));
+}
+
+static void add_number(struct cnn_table *table, const char *format, double value)
+{
+    if (value > 0)
+        cnn_table_add(table, format, value);
+    else
+        cnn_table_add(table, "%s", "");
+}
+
+static void add_layer(struct cnn_table *table, const struct settings *settings, const cnn_bench_layer *layer, double total)
+{
+    double ms = layer->forward_ms + layer->backward_ms;
+
+    cnn_table_add(table, "%s", layer->name);
+    if (layer->joined != NULL) {
+        cnn_table_add(table, "in %s", layer->joined);
+        for (int i = 0; i < 4; i++)
+            cnn_table_add(table, "%s", "");
+        return;
+    }
+    cnn_table_add(table, "%.3f", layer->forward_ms);
+    if (settings->infer)
+        cnn_table_add(table, "-");
+    else
+        cnn_table_add(table, "%.3f", layer->backward_ms);
+    cnn_table_add(table, "%s", cnn_show_percent(ms / total).text);
+    add_number(table, "%.1f", layer->gflops);
+    add_number(table, "%.1f%%", 100 * layer->peak_share);
 }
 
 static cnn_status print_layers(const struct settings *settings, const cnn_bench_result *result)
@@ -68,22 +99,8 @@ static cnn_status print_layers(const struct settings *settings, const cnn_bench_
 
     for (size_t i = 0; i < result->layers; i++)
         total += result->layer[i].forward_ms + result->layer[i].backward_ms;
-    for (size_t i = 0; i < result->layers && table != NULL; i++) {
-        const cnn_bench_layer *layer = &result->layer[i];
-
-        cnn_table_add(table, "%s", layer->name);
-        cnn_table_add(table, "%.3f", layer->forward_ms);
-        if (settings->infer)
-            cnn_table_add(table, "-");
-        else
-            cnn_table_add(table, "%.3f", layer->backward_ms);
-        cnn_table_add(table, "%s", cnn_show_percent((layer->forward_ms + layer->backward_ms) / total).text);
-        if (layer->gflops > 0)
-            cnn_table_add(table, "%.1f", layer->gflops);
-        else
-            cnn_table_add(table, "%s", "");
-        cnn_table_add(table, "%s", layer->peak_share > 0 ? cnn_show_percent(layer->peak_share).text : "");
-    }
+    for (size_t i = 0; i < result->layers && table != NULL; i++)
+        add_layer(table, settings, &result->layer[i], total);
     if (table != NULL)
         printed = cnn_table_print(table, stdout);
     cnn_table_free(table);
@@ -108,7 +125,8 @@ static void print_whole(const cnn_bench_result *result)
                cnn_show_percent(result->peak_share).text);
     printf("memory       %s (process %s)\n", cnn_show_bytes(result->peak_bytes).text, cnn_show_bytes(process_bytes()).text);
     if (beyond_peak(result))
-        printf("\nGFLOP/s count the operations of the direct sum in float32; Winograd's algorithm needs fewer, hence more than 100%%.\n");
+        printf("\nMore than 100%%: GFLOP/s count the operations of the direct sum, and the peak is float32's. Winograd's algorithm needs fewer;\n"
+               "bf16 and int8 are faster.\n");
 }
 
 static cnn_status print_human(const struct settings *settings, const cnn_model *model, const cnn_bench_result *result)

@@ -83,6 +83,14 @@ static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *
     return *kernels ? CNN_OK : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
 }
 
+static void pack_weights(struct cnn_plan *plan)
+{
+    for (size_t i = 0; plan->stale && i < plan->graph->count; i++)
+        if (plan->graph->nodes[i].type->prepare)
+            plan->graph->nodes[i].type->prepare(&plan->nodes[i].call);
+    plan->stale = false;
+}
+
 cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch, enum cnn_plan_mode mode, bool input_gradient,
                         struct cnn_plan **out, cnn_diag *diag)
 {
@@ -108,6 +116,8 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
         if (!ok)
             status = cnn_fail_memory(diag, plan->layout.floats * sizeof(float), "activations");
     }
+    if (status == CNN_OK && mode == CNN_PLAN_INFER)
+        pack_weights(plan); /* so that the first call is no slower than the others */
     if (status == CNN_OK)
         *out = plan;
     else
@@ -145,14 +155,6 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
 void cnn_plan_parameters_changed(struct cnn_plan *plan)
 {
     plan->stale = true;
-}
-
-static void pack_weights(struct cnn_plan *plan)
-{
-    for (size_t i = 0; plan->stale && i < plan->graph->count; i++)
-        if (plan->graph->nodes[i].type->prepare)
-            plan->graph->nodes[i].type->prepare(&plan->nodes[i].call);
-    plan->stale = false;
 }
 
 /* The layers joined with the first one begin and end behind its forward, and before its backward, in the order of their work. */

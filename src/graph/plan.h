@@ -30,7 +30,7 @@ void cnn_plan_free(struct cnn_plan *plan);
 /* Bytes that a plan takes (with parameter gradients, without parameters), without making it. */
 cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode, size_t *bytes, cnn_diag *diag);
 
-/* To be called when the parameters have changed: packed weights are made anew at the next forward. */
+/* To be called when the parameters have changed: packed weights are made anew at the next forward. (A plan of mode INFER packs them when it is made.) */
 void cnn_plan_parameters_changed(struct cnn_plan *plan);
 
 /* Where the next batch goes: n images NHWC. */
