@@ -86,10 +86,12 @@ struct cnn_epilogue {
     const struct cnn_pool *pool;      /* NULL, or one that joins: y is then the pooled map */
 };
 
-/* batch_norm over `rows` rows of `channels` (rows = images * height * width). */
+/* batch_norm over `rows` rows of `channels` (rows = images * height * width), with the activation and the pooling that follow it. */
 struct cnn_batch_norm {
     size_t rows, channels;
     float eps;
+    struct cnn_activation activation; /* NONE, or one whose backward needs only its output; not SOFTMAX */
+    const struct cnn_pool *pool;      /* NULL, or 2x2 windows, stride 2, no padding, out = in / 2: an odd last row or column is not pooled */
 };
 
 /* Local response normalisation across channels of `rows` pixels: s = k + alpha / size * sum over the window of x^2, y = x * s^-beta (Krizhevsky 2012, with
@@ -118,15 +120,16 @@ struct cnn_kernels {
     void (*pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
     void (*pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);
 
-    /* Batch normalisation, y = activation(gamma * (x - mean) / sqrt(var + eps) + beta). The activation is one whose backward needs only y.
+    /* Batch normalisation, y = pool(activation(gamma * (x - mean) / sqrt(var + eps) + beta)); with a pool, y and dy are as the pool's output.
      * _statistics: mean and biased variance of each channel over the rows (two passes or Welford: no cancellation). scratch:
-     * batch_norm_scratch_floats(b). _backward: dy is the gradient at y (after the activation; it may be overwritten), y the output; dx may be dy; writes dgamma and dbeta. */
+     * batch_norm_scratch_floats(b). _backward: dy is the gradient at y. What lies between is computed again from x as forward did: the same statistics
+     * and parameters are wanted. Without a pool dx may be dy; writes dgamma and dbeta. */
     size_t (*batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
     void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
     void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
-                               const float *beta, struct cnn_activation activation, float *y);
-    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var,
-                                const float *gamma, struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
+                               const float *beta, float *y);
+    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
+                                const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch);
 
     /* s (rows * channels) is saved for backward; NULL: not wanted. y may be x, dx may be dy. scratch: lrn_scratch_floats(l) (covers all threads). */
     size_t (*lrn_scratch_floats)(const struct cnn_lrn *l);
@@ -169,10 +172,10 @@ const struct cnn_kernels *cnn_kernels_at(size_t i);
 
 /* Operations that are not worth a vector version: plain C, shared by every table, parallel over rows. */
 
-/* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) * dy, and those of gamma and beta. dy is the gradient before
- * the activation; dx may be dy. */
+/* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) * g, where g is dy taken back through the activation, and
+ * those of gamma and beta. Without a pool; dx may be dy. */
 void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
-                                   const float *gamma, float *dx, float *dgamma, float *dbeta);
+                                   const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta);
 
 /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from (seed, block), so backward draws it again. dx may be dy, y may be x. */
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);

@@ -20,16 +20,17 @@ void cnn_pool_backward_ref(const struct cnn_pool *p, size_t n, const float *dy, 
 size_t cnn_batch_norm_scratch_floats_ref(const struct cnn_batch_norm *b);
 void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
 void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
-                                const float *beta, struct cnn_activation activation, float *y);
-void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean, const float *var,
-                                 const float *gamma, struct cnn_activation activation, float *dx, float *dgamma, float *dbeta, float *scratch);
+                                const float *beta, float *y);
+void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
+                                 const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch);
 
 size_t cnn_lrn_scratch_floats_ref(const struct cnn_lrn *l);
 void cnn_lrn_forward_ref(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
 void cnn_lrn_backward_ref(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
 
-/* One element; any kind but SOFTMAX. */
+/* One element; any kind but SOFTMAX. _slope: dy / dx, from the output y; from the input x for the kinds that need it. */
 float cnn_activate_ref(struct cnn_activation a, float x);
+double cnn_activation_slope_ref(struct cnn_activation a, double x, double y);
 void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
 void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx);
 

@@ -49,8 +49,7 @@ float cnn_activate_ref(struct cnn_activation a, float x)
     return x;
 }
 
-/* dy / dx at one element, from the output y; from the input x for the kinds that need it. */
-static double slope_at(struct cnn_activation a, double x, double y)
+double cnn_activation_slope_ref(struct cnn_activation a, double x, double y)
 {
     switch (a.kind) {
     case CNN_ACT_RELU:
@@ -91,7 +90,7 @@ static void backward_block(void *context, size_t task, size_t thread)
     (void)thread;
     const struct activation_work *k = context;
     for (size_t i = task * CNN_BLOCK; i < cnn_size_min(k->size, (task + 1) * CNN_BLOCK); i++)
-        k->dx[i] = (float)((double)k->dy[i] * slope_at(k->a, k->x ? (double)k->x[i] : 0.0, (double)k->y_in[i]));
+        k->dx[i] = (float)((double)k->dy[i] * cnn_activation_slope_ref(k->a, k->x ? (double)k->x[i] : 0.0, (double)k->y_in[i]));
 }
 
 /* y[i] = exp(x[i] - largest) / sum: the same as without subtracting the largest, but it cannot overflow. */

@@ -2,6 +2,7 @@
  * batch's; the running averages take the unbiased variance (as PyTorch) and serve in evaluation. */
 #include <math.h>
 
+#include "layers/batch_norm.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
@@ -20,21 +21,39 @@ static const struct cnn_key keys[] = {
 
 static struct cnn_activation activation_of(const struct cnn_node *node)
 {
-    const struct settings *s = node->settings;
-    return (struct cnn_activation){(enum cnn_activation_kind)s->activation, 0.01f};
+    const struct cnn_batch_norm_state *state = node->state;
+    return state->activation;
+}
+
+/* Whether the kernels of batch_norm do the activation; else it is a step of its own. */
+static bool fusable(struct cnn_activation a)
+{
+    return a.kind != CNN_ACT_SOFTMAX && !cnn_activation_needs_input(a);
 }
 
 static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
 {
     const struct settings *s = node->settings;
-    return (struct cnn_batch_norm){n * node->out.h * node->out.w, node->out.c, (float)s->eps};
+    const struct cnn_batch_norm_state *state = node->state;
+    return (struct cnn_batch_norm){
+        .rows = n * node->in[0].h * node->in[0].w,
+        .channels = node->in[0].c,
+        .eps = (float)s->eps,
+        .activation = fusable(state->activation) ? state->activation : (struct cnn_activation){CNN_ACT_NONE, 0},
+        .pool = state->pool,
+    };
 }
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
-    (void)arena, (void)diag;
+    const struct settings *s = node->settings;
     size_t c = node->in[0].c;
-    struct cnn_activation activation = activation_of(node);
+    struct cnn_activation activation = {(enum cnn_activation_kind)s->activation, 0.01f};
+    struct cnn_batch_norm_state *state = cnn_arena_alloc(arena, sizeof *state);
+    if (!state)
+        return cnn_fail_memory(diag, sizeof *state, "a layer");
+    state->activation = activation;
+    node->state = state;
     bool needs_linear = cnn_activation_needs_input(activation);
     node->out = node->in[0];
     cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c);
@@ -45,7 +64,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     if (needs_linear)
         cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(node->out), 0);
     node->reads_x = true;
-    node->reads_y = activation.kind != CNN_ACT_NONE && !needs_linear;
+    node->reads_y = activation.kind == CNN_ACT_SOFTMAX; /* else what lies behind x is computed again */
     node->dx_over_dy = true;
     node->effect = (struct cnn_effect){.kind = CNN_EFFECT_NORMALIZE, .activation = activation, .eps = geometry(node, 1).eps};
     node->rectifies = cnn_activation_rectifies(activation);
@@ -77,15 +96,10 @@ static void update_running(const struct cnn_call *call, const struct cnn_batch_n
     }
 }
 
-static bool fusable(struct cnn_activation a)
-{
-    return a.kind != CNN_ACT_SOFTMAX && !cnn_activation_needs_input(a);
-}
-
 static void forward(const struct cnn_call *call)
 {
     struct cnn_batch_norm b = geometry(call->node, call->n);
-    struct cnn_activation activation = activation_of(call->node), none = {CNN_ACT_NONE, 0};
+    struct cnn_activation activation = activation_of(call->node);
     const float *mean = call->value[SLOT_MEAN], *variance = call->value[SLOT_VARIANCE];
     if (call->training) {
         float *batch_mean = call->value[SLOT_BATCH], *batch_variance = batch_mean + cnn_round_floats(b.channels);
@@ -95,8 +109,7 @@ static void forward(const struct cnn_call *call)
         variance = batch_variance;
     }
     float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
-    call->kernels->batch_norm_forward(&b, call->x[0], mean, variance, call->value[SLOT_GAMMA], call->value[SLOT_BETA],
-                                      fusable(activation) ? activation : none, linear);
+    call->kernels->batch_norm_forward(&b, call->x[0], mean, variance, call->value[SLOT_GAMMA], call->value[SLOT_BETA], linear);
     if (!fusable(activation))
         call->kernels->activation_forward(activation, b.rows, b.channels, linear, call->y);
 }
@@ -104,20 +117,17 @@ static void forward(const struct cnn_call *call)
 static void backward(const struct cnn_call *call)
 {
     struct cnn_batch_norm b = geometry(call->node, call->n);
-    struct cnn_activation activation = activation_of(call->node), none = {CNN_ACT_NONE, 0};
+    struct cnn_activation activation = activation_of(call->node);
     const float *mean = call->value[SLOT_BATCH], *variance = mean + cnn_round_floats(b.channels);
     if (!fusable(activation))
         call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
     float *dx = call->dx[0] ? call->dx[0] : call->dy; /* dy is dead afterwards */
-    if (!call->training) {
-        if (fusable(activation))
-            call->kernels->activation_backward(activation, b.rows, b.channels, NULL, call->y, call->dy, call->dy);
-        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN], call->value[SLOT_VARIANCE], call->value[SLOT_GAMMA], dx,
-                                      call->grad[SLOT_GAMMA], call->grad[SLOT_BETA]);
-        return;
-    }
-    call->kernels->batch_norm_backward(&b, call->x[0], call->y, call->dy, mean, variance, call->value[SLOT_GAMMA],
-                                       fusable(activation) ? activation : none, dx, call->grad[SLOT_GAMMA], call->grad[SLOT_BETA], call->scratch);
+    const float *gamma = call->value[SLOT_GAMMA], *beta = call->value[SLOT_BETA];
+    float *dgamma = call->grad[SLOT_GAMMA], *dbeta = call->grad[SLOT_BETA];
+    if (call->training)
+        call->kernels->batch_norm_backward(&b, call->x[0], call->dy, mean, variance, gamma, beta, dx, dgamma, dbeta, call->scratch);
+    else
+        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN], call->value[SLOT_VARIANCE], gamma, beta, dx, dgamma, dbeta);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

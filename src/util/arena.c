@@ -132,7 +132,7 @@ char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...)
     return text;
 }
 
-/* In huge pages where it is large enough for one: with those of 4 KiB, a pass over all weights spends up to a third of its time on page tables, and
+/* In huge pages where it is large enough for one: with those of 4 KiB, a pass over all weights spends up to a quarter of its time on page tables, and
  * the first touch several times as much on faults. Asking is enough: where the system has none, nothing is lost. */
 float *cnn_floats_new(size_t count)
 {

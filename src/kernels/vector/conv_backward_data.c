@@ -5,6 +5,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
@@ -102,6 +103,10 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n,
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
         CNN_ISA_NAME(cnn_winograd_backward_data)(conv, n, dy, packed, dx, scratch);
+        return;
+    }
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
+        CNN_ISA_NAME(cnn_depthwise_backward_data)(conv, n, dy, packed, dx, scratch);
         return;
     }
     struct cnn_conv c = *conv, whole;

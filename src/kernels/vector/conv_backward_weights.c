@@ -7,6 +7,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
@@ -228,6 +229,10 @@ void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n,
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_backward_weights)(c, n, x, dy, dw, db, scratch);
+        return;
+    }
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
+        CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, n, x, dy, dw, db, scratch);
         return;
     }
     struct weights_gradient k = plan(c, n);

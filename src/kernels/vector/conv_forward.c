@@ -3,6 +3,7 @@
  * dilation 1 the taps of a kernel row lie in one piece. */
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/depthwise.h"
 #include "kernels/vector/ops.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
@@ -57,8 +58,7 @@ static void activate(const struct cnn_correlation *k, const struct cnn_view *v, 
         }
 }
 
-/* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step floats apart. */
-static void pool_lines(bool average, const float *upper, const float *lower, size_t pixels, size_t columns, float *to, ptrdiff_t y_step)
+void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower, size_t pixels, size_t columns, float *to, ptrdiff_t y_step)
 {
     for (size_t p = 0; p + 2 <= pixels; p += 2, upper += 2 * columns, lower += 2 * columns, to += y_step)
         for (size_t j = 0; j < columns; j += VLEN) {
@@ -105,7 +105,7 @@ static void correlate_block(void *context, size_t task, size_t thread)
         for (size_t l = 0; l + 2 <= v.lines; l += 2) {
             const float *upper = g.c + (ptrdiff_t)i * g.c_stride[2] + (ptrdiff_t)l * g.c_stride[1];
             float *to = k->y + (((image + i) * pool->out_h + (line + l) / 2) * pool->out_w * k->groups + group) * k->group_out + column;
-            pool_lines(pool->average, upper, upper + g.c_stride[1], w->pixels, g.columns, to, k->y_stride[0]);
+            CNN_ISA_NAME(cnn_pool_lines)(pool->average, upper, upper + g.c_stride[1], w->pixels, g.columns, to, k->y_stride[0]);
         }
 }
 
@@ -138,6 +138,10 @@ void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const fl
         CNN_ISA_NAME(cnn_winograd_forward)(c, n, x, packed, epilogue, y, scratch);
         return;
     }
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
+        CNN_ISA_NAME(cnn_depthwise_forward)(c, n, x, packed, epilogue, y, scratch);
+        return;
+    }
     struct cnn_correlation k = forward_plan(c, n, epilogue);
     k.x = x;
     k.packed = packed;
@@ -159,6 +163,8 @@ size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c))
         return CNN_ISA_NAME(cnn_winograd_scratch_floats)(c, n);
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
+        return CNN_ISA_NAME(cnn_depthwise_scratch_floats)(c, n);
     size_t forward = CNN_ISA_NAME(cnn_conv_forward_scratch)(c, n), data = CNN_ISA_NAME(cnn_conv_backward_data_scratch)(c, n);
     size_t weights = CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(c, n), most = forward > data ? forward : data;
     return most > weights ? most : weights;

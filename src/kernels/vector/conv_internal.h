@@ -43,6 +43,10 @@ struct cnn_correlation {
 void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k);
 void CNN_ISA_NAME(cnn_correlate)(struct cnn_correlation *k);
 
+/* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step floats apart. Lines are read up to VLEN floats
+ * beyond their end. */
+void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower, size_t pixels, size_t columns, float *to, ptrdiff_t y_step);
+
 /* Scratch, all threads together, of each pass. */
 size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n);
 size_t CNN_ISA_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *c, size_t n);

@@ -3,6 +3,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
@@ -111,6 +112,8 @@ size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backw
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c))
         return CNN_ISA_NAME(cnn_winograd_packed_floats)(c, backward);
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
+        return CNN_ISA_NAME(cnn_depthwise_packed_floats)(c);
     size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c), taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (!backward)
         return forward;
@@ -123,6 +126,10 @@ void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const 
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
+        return;
+    }
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
+        CNN_ISA_NAME(cnn_depthwise_pack)(c, w, scale, packed);
         return;
     }
     bool by_channel = cnn_conv_by_channel(c);

@@ -269,15 +269,15 @@ static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t colu
     }
 }
 
-/* Describes the block of k that begins at step k of total; returns its steps. */
-static size_t tile_take_depth(struct tile *t, const struct cnn_nest *depth, size_t k, size_t total)
+/* Describes the block of k, of about `most` steps, that begins at step k of total; returns its steps. */
+static size_t tile_take_depth(struct tile *t, const struct cnn_nest *depth, size_t k, size_t total, size_t most)
 {
     if (total == 0)
         return t->segments = t->depth = 0;
     size_t run = depth->count[0], first = k / run, inside = k % run;
     t->step = depth->stride[0];
-    t->depth = cnn_size_min(run - inside, DEPTH);
-    t->segments = run > DEPTH ? 1 : cnn_size_min(cnn_size_min(DEPTH / run, SEGMENTS), total / run - first);
+    t->depth = cnn_size_min(run - inside, most);
+    t->segments = run > most ? 1 : cnn_size_min(cnn_size_min(most / run, SEGMENTS), total / run - first);
     for (size_t s = 0; s < t->segments; s++)
         t->segment[s] = (ptrdiff_t)inside * depth->stride[0] + (ptrdiff_t)((first + s) % depth->count[1]) * depth->stride[1] +
                         (ptrdiff_t)((first + s) / depth->count[1]) * depth->stride[2];
@@ -311,8 +311,9 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
     size_t total = cnn_nest_size(&g.depth), k = 0, steps;
     nest_join(&g.rows, g.c_stride);
     nest_join(&g.depth, NULL);
+    size_t most = cnn_nest_size(&g.rows) > TILE_ROWS ? DEPTH : SIZE_MAX; /* where all rows are one tile, nobody uses b again */
     do {
-        steps = tile_take_depth(&t, &g.depth, k, total);
+        steps = tile_take_depth(&t, &g.depth, k, total, most);
         t.load = g.accumulate || k > 0;
         t.relu = g.relu && k + steps == total;
         for (size_t column = 0; column < g.columns; column += CNN_PANEL) {

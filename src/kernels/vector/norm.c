@@ -1,86 +1,104 @@
-/* Batch normalisation. Memory-bound, so x is read once for the statistics and twice for the gradient.
+/* Batch normalisation: statistics and forward. Memory-bound, so x is read once for the statistics, once forward and twice for the gradient.
  *
  * Statistics are taken per chunk of rows, of d = x - shift with shift the chunk's first row, so that no cancellation hurts; the chunks are then
- * combined in double, in order: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979.
- *
- * Where there are few channels, several rows are treated as one wide row, so that the inner loops are long; what is known per channel is repeated
- * along it. A chunk is a run of wide rows, the last one perhaps short. A task does one strip of columns of one chunk. */
+ * combined in double, in order: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979. */
 #include <math.h>
 
-#include "kernels/internal.h"
-#include "kernels/vector/ops.h"
+#include "kernels/vector/norm.h"
 #include "util/arena.h"
 #include "util/parallel.h"
 
-#define FEW   ((size_t)64)    /* fewer channels than this make wide rows */
-#define WIDE  ((size_t)256)   /* floats of a wide row, at least; less than STRIP */
-#define STRIP ((size_t)1024)  /* columns of a strip, at most */
+#define FEW   ((size_t)64)    /* fewer channels than this make wide rows, of a strip at most */
+#define WIDE  ((size_t)256)   /* floats of a wide row, at least, in passes that write */
+#define TILE  ((size_t)256)   /* floats of a tile, about, in passes that add up */
 #define CHUNK ((size_t)32768) /* floats of a strip of a chunk, about */
 #define GROUP ((size_t)64)    /* channels whose chunks are combined by one task */
 
-struct norm_work {
-    struct cnn_batch_norm b;
-    size_t wide, chunk_rows, chunks, strips;
-    const float *x, *y_in, *mean, *var, *gamma, *beta, *dgamma_in, *dbeta_in;
-    float *y, *dy, *dx, *out_mean, *out_var, *dgamma, *dbeta;
-    float *first, *second; /* two sums for each chunk and channel */
-    struct cnn_activation activation;
-};
-
-static struct norm_work norm_work(const struct cnn_batch_norm *b)
+/* Rows that make a wide row of at least `floats`; of whole vectors, where that keeps it within a strip. */
+static size_t rows_together(size_t channels, size_t floats)
 {
-    size_t together = b->channels < FEW ? cnn_round_floats(cnn_size_divide_up(WIDE, b->channels)) : 1;
-    size_t wide = together * b->channels, chunk_rows = together * (CHUNK / cnn_size_min(wide, STRIP));
-    return (struct norm_work){
-        .b = *b,
-        .wide = wide,
-        .chunk_rows = chunk_rows,
-        .chunks = cnn_size_divide_up(b->rows, chunk_rows),
-        .strips = cnn_size_divide_up(wide, STRIP),
-    };
+    size_t rows = 1;
+    while (rows * channels < floats || (channels < FEW && rows * channels % 16 != 0))
+        rows *= 2;
+    return rows;
 }
 
-static void sums_place(struct norm_work *k, float *scratch)
+static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows)
 {
-    k->first = scratch;
-    k->second = scratch + k->chunks * k->b.channels;
+    size_t wide = rows * b->channels, chunk_rows = rows * (CHUNK / cnn_size_min(wide, CNN_NORM_STRIP));
+    struct cnn_norm k = {
+        .b = *b,
+        .wide = wide,
+        .together = 1,
+        .chunk_rows = chunk_rows,
+        .chunks = cnn_size_divide_up(b->rows, chunk_rows),
+        .strips = cnn_size_divide_up(wide, CNN_NORM_STRIP),
+    };
+    k.b.pool = NULL;
+    return k;
+}
+
+struct cnn_norm CNN_ISA_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b)
+{
+    return cut(b, rows_together(b->channels, WIDE));
+}
+
+struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
+{
+    if (cnn_norm_calls(b->activation))
+        return CNN_ISA_NAME(cnn_norm_rows)(b);
+    struct cnn_norm k = cut(b, rows_together(b->channels, 1));
+    if (k.wide < TILE)
+        k.together = TILE / k.wide;
+    return k;
+}
+
+struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b)
+{
+    const struct cnn_pool *p = b->pool;
+    size_t line = 2 * p->in_w * cnn_size_min(b->channels, CNN_NORM_STRIP), lines = b->rows / (p->in_h * p->in_w) * p->out_h;
+    size_t chunk_rows = line < CHUNK ? CHUNK / line : 1, wide = rows_together(b->channels, WIDE) * b->channels;
+    return (struct cnn_norm){
+        .b = *b,
+        .wide = wide,
+        .together = 1,
+        .chunk_rows = chunk_rows,
+        .chunks = cnn_size_divide_up(lines, chunk_rows),
+        .strips = cnn_size_divide_up(wide, CNN_NORM_STRIP),
+    };
 }
 
 size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b)
 {
-    return 2 * norm_work(b).chunks * b->channels;
+    size_t chunks = CNN_ISA_NAME(cnn_norm_sums)(b).chunks, lines = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b).chunks : 0;
+    return 2 * (lines > chunks ? lines : chunks) * b->channels;
 }
 
-/* The strip's wide row i is elements begin + i * wide ... up to width of them, not beyond end. */
-struct strip {
-    size_t begin, end, width;
-    size_t channel, channels; /* that the strip has: the first, and how many */
-    size_t sums;              /* where the chunk's sums begin */
-};
-
-static struct strip strip_at(const struct norm_work *k, size_t task)
+struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task)
 {
-    size_t chunk = task / k->strips, column = task % k->strips * STRIP, row = chunk * k->chunk_rows, c = k->b.channels;
-    size_t width = cnn_size_min(STRIP, k->wide - column);
-    return (struct strip){
-        .begin = row * c + column,
-        .end = cnn_size_min(k->b.rows, row + k->chunk_rows) * c,
-        .width = width,
-        .channel = column,
-        .channels = cnn_size_min(c, width),
-        .sums = chunk * c + column,
-    };
+    size_t chunk = task / k->strips, column = task % k->strips * CNN_NORM_STRIP, row = chunk * k->chunk_rows, c = k->b.channels;
+    size_t width = cnn_size_min(CNN_NORM_STRIP, k->wide - column), rows = k->b.rows;
+    struct cnn_norm_strip s = {.width = width, .channel = column, .channels = cnn_size_min(c, width), .sums = chunk * c + column};
+    if (k->b.pool) {
+        s.begin = row;
+        s.end = cnn_size_min(rows / (k->b.pool->in_h * k->b.pool->in_w) * k->b.pool->out_h, row + k->chunk_rows);
+    } else {
+        s.begin = row * c + column;
+        s.end = cnn_size_min(rows, row + k->chunk_rows) * c;
+    }
+    return s;
 }
 
-/* Fills the strip's row with copies of its first channels elements. */
-static void repeat(const struct strip *s, float *row)
+/* Fills the strip's row with copies of its first channels elements, and with zeros up to whole vectors. */
+static void repeat(const struct cnn_norm_strip *s, float *row)
 {
     for (size_t i = s->channels; i < s->width; i++)
         row[i] = row[i - s->channels];
+    for (size_t i = s->width; i < cnn_round_floats(s->width); i++)
+        row[i] = 0;
 }
 
-/* The reverse: adds all elements of a channel. */
-static void fold(const struct strip *s, const float *row, float *sums)
+void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums)
 {
     memcpy(sums, row, s->channels * sizeof *sums);
     for (size_t i = s->channels; i < s->width; i += s->channels)
@@ -88,32 +106,45 @@ static void fold(const struct strip *s, const float *row, float *sums)
             sums[ch] += row[i + ch];
 }
 
+/* Adds rows wide rows, from x on, to the sums of lanes columns. */
+static inline void statistics_lanes(const float *x, size_t rows, size_t wide, size_t lanes, const float *shift, float *sum, float *squares)
+{
+    vfloat from = cnn_load_lanes(shift, lanes), first = vload(sum), second = vload(squares);
+    for (size_t row = 0; row < rows; row++) {
+        vfloat d = cnn_load_lanes(x + row * wide, lanes) - from;
+        first += d;
+        second += d * d;
+    }
+    vstore(sum, first);
+    vstore(squares, second);
+}
+
 static void statistics_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct norm_work *k = context;
-    struct strip s = strip_at(k, task);
-    float shift[STRIP], sum[STRIP] = {0}, squares[STRIP] = {0};
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    _Alignas(64) float shift[CNN_NORM_STRIP], sum[CNN_NORM_STRIP] = {0}, squares[CNN_NORM_STRIP] = {0};
     memcpy(shift, k->x + s.begin, s.channels * sizeof *shift);
     repeat(&s, shift);
-    for (size_t at = s.begin; at < s.end; at += k->wide) {
-        const float *x = k->x + at;
-        size_t width = cnn_size_min(s.width, s.end - at);
-        for (size_t i = 0; i < width; i++) {
-            float d = x[i] - shift[i];
-            sum[i] += d;
-            squares[i] += d * d;
-        }
+    struct cnn_norm_tile t;
+    for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
+        t = cnn_norm_tile_at(k, &s, at);
+        size_t i = 0;
+        for (; i + VLEN <= t.width; i += VLEN)
+            statistics_lanes(k->x + at + i, t.rows, k->wide, VLEN, shift + i, sum + i, squares + i);
+        if (i < t.width)
+            statistics_lanes(k->x + at + i, t.rows, k->wide, t.width - i, shift + i, sum + i, squares + i);
     }
-    fold(&s, sum, k->first + s.sums);
-    fold(&s, squares, k->second + s.sums);
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sum, k->first + s.sums);
+    CNN_ISA_NAME(cnn_norm_fold)(&s, squares, k->second + s.sums);
 }
 
 /* Mean and variance of a group of channels from all chunks' sums. */
 static void statistics_combine(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct norm_work *k = context;
+    const struct cnn_norm *k = context;
     size_t c = k->b.channels, channel = task * GROUP, count = cnn_size_min(GROUP, c - channel);
     double mean[GROUP] = {0}, squares[GROUP] = {0}, rows = (double)k->b.rows;
     for (size_t chunk = 0, row = 0; chunk < k->chunks; chunk++, row += k->chunk_rows) {
@@ -137,129 +168,84 @@ static void statistics_combine(void *context, size_t task, size_t thread)
 
 void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch)
 {
-    struct norm_work k = norm_work(b);
-    sums_place(&k, scratch);
+    struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
+    cnn_norm_place_sums(&k, scratch);
     k.x = x, k.out_mean = mean, k.out_var = var;
     cnn_parallel_for(k.chunks * k.strips, statistics_strip, &k);
     cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), statistics_combine, &k);
 }
 
-/* In double and rounded once, as PyTorch. */
-static float inverse_deviation(const struct norm_work *k, size_t channel)
+float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel)
 {
     return (float)(1.0 / sqrt((double)k->var[channel] + (double)k->b.eps));
 }
 
-/* y = x * scale + shift: one rounding after the product, where (x - mean) * scale + beta has two. What matters is that PyTorch computes it so: a sum
- * that is zero but for rounding then falls on the same side of a relu behind it. */
+/* Those of the strip's channels; a loop that the compiler makes vectors of. */
+static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_strip *s, float *restrict inverse)
+{
+    const float *var = k->var + s->channel;
+    double eps = (double)k->b.eps;
+    for (size_t i = 0; i < s->channels; i++)
+        inverse[i] = (float)(1.0 / sqrt((double)var[i] + eps));
+}
+
+void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s, struct cnn_norm_columns *columns)
+{
+    const float *gamma = k->gamma + s->channel, *beta = k->beta + s->channel, *mean = k->mean + s->channel;
+    float *restrict scale = columns->scale, *restrict shift = columns->shift;
+    inverse_deviations(k, s, scale);
+    for (size_t i = 0; i < s->channels; i++) {
+        scale[i] *= gamma[i];
+        shift[i] = beta[i] - mean[i] * scale[i];
+    }
+    memcpy(columns->mean, mean, s->channels * sizeof *mean);
+    repeat(s, columns->scale), repeat(s, columns->shift), repeat(s, columns->mean);
+}
+
+void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s, struct cnn_norm_columns *columns)
+{
+    CNN_ISA_NAME(cnn_norm_columns)(k, s, columns);
+    const float *dgamma = k->dgamma_in + s->channel, *dbeta = k->dbeta_in + s->channel;
+    float rows = (float)k->b.rows, *restrict offset = columns->offset, *restrict slope = columns->slope;
+    inverse_deviations(k, s, slope);
+    for (size_t i = 0; i < s->channels; i++) {
+        offset[i] = dbeta[i] / rows;
+        slope[i] = slope[i] * dgamma[i] / rows;
+    }
+    repeat(s, columns->offset), repeat(s, columns->slope);
+}
+
+void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, float *y)
+{
+    vfloat floor = cnn_norm_floor(k->b.activation);
+    const float *x = k->x + t.at;
+    size_t i = 0;
+    for (; i + VLEN <= t.width; i += VLEN)
+        vstore(y + i, vmax(floor, cnn_norm_value(columns, i, vload(x + i))));
+    if (i < t.width)
+        vstore_tail(y + i, t.width - i, vmax(floor, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
+    if (cnn_norm_calls(k->b.activation))
+        CNN_ISA_NAME(cnn_activate)(k->b.activation, t.width, y, y);
+}
+
 static void forward_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct norm_work *k = context;
-    struct strip s = strip_at(k, task);
-    float scale[STRIP], shift[STRIP];
-    for (size_t i = 0; i < s.channels; i++) {
-        scale[i] = k->gamma[s.channel + i] * inverse_deviation(k, s.channel + i);
-        shift[i] = k->beta[s.channel + i] - k->mean[s.channel + i] * scale[i];
-    }
-    repeat(&s, scale), repeat(&s, shift);
-    enum cnn_activation_kind kind = k->activation.kind;
-    float least = kind == CNN_ACT_RELU ? 0.0f : -INFINITY;
-    for (size_t at = s.begin; at < s.end; at += k->wide) {
-        const float *x = k->x + at;
-        float *y = k->y + at;
-        size_t width = cnn_size_min(s.width, s.end - at);
-        for (size_t i = 0; i < width; i++) {
-            float v = x[i] * scale[i] + shift[i];
-            y[i] = v < least ? least : v;
-        }
-        if (kind != CNN_ACT_NONE && kind != CNN_ACT_RELU)
-            CNN_ISA_NAME(cnn_activate)(k->activation, width, y, y);
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    struct cnn_norm_tile t;
+    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
+        t = cnn_norm_tile_at(k, &s, at);
+        CNN_ISA_NAME(cnn_norm_values)(k, &columns, t, k->y + at);
     }
 }
 
 void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
-                                          const float *beta, struct cnn_activation activation, float *y)
+                                          const float *beta, float *y)
 {
-    struct norm_work k = norm_work(b);
-    k.x = x, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.activation = activation, k.y = y;
-    cnn_parallel_for(k.chunks * k.strips, forward_strip, &k);
-}
-
-/* Takes dy back through the activation, and sums it and its product with x - mean. */
-static void gradient_sums_strip(void *context, size_t task, size_t thread)
-{
-    (void)thread;
-    const struct norm_work *k = context;
-    struct strip s = strip_at(k, task);
-    float mean[STRIP], sum[STRIP] = {0}, products[STRIP] = {0};
-    memcpy(mean, k->mean + s.channel, s.channels * sizeof *mean);
-    repeat(&s, mean);
-    for (size_t at = s.begin; at < s.end; at += k->wide) {
-        const float *x = k->x + at, *dy = k->dy + at;
-        size_t width = cnn_size_min(s.width, s.end - at);
-        if (k->activation.kind != CNN_ACT_NONE)
-            CNN_ISA_NAME(cnn_activate_backward)(k->activation, width, NULL, k->y_in + at, dy, k->dy + at);
-        for (size_t i = 0; i < width; i++) {
-            sum[i] += dy[i];
-            products[i] += dy[i] * (x[i] - mean[i]);
-        }
-    }
-    fold(&s, sum, k->first + s.sums);
-    fold(&s, products, k->second + s.sums);
-}
-
-static void gradient_sums_combine(void *context, size_t task, size_t thread)
-{
-    (void)thread;
-    const struct norm_work *k = context;
-    size_t channel = task * GROUP, count = cnn_size_min(GROUP, k->b.channels - channel);
-    double sum[GROUP] = {0}, products[GROUP] = {0};
-    for (size_t chunk = 0; chunk < k->chunks; chunk++)
-        for (size_t i = 0; i < count; i++) {
-            sum[i] += (double)k->first[chunk * k->b.channels + channel + i];
-            products[i] += (double)k->second[chunk * k->b.channels + channel + i];
-        }
-    for (size_t i = 0; i < count; i++) {
-        k->dbeta[channel + i] = (float)sum[i];
-        k->dgamma[channel + i] = (float)(products[i] * (double)inverse_deviation(k, channel + i));
-    }
-}
-
-/* dx = scale * (g - dbeta / R - (x - mean) * inverse * dgamma / R) */
-static void backward_strip(void *context, size_t task, size_t thread)
-{
-    (void)thread;
-    const struct norm_work *k = context;
-    struct strip s = strip_at(k, task);
-    float mean[STRIP], scale[STRIP], offset[STRIP], slope[STRIP], rows = (float)k->b.rows;
-    for (size_t i = 0; i < s.channels; i++) {
-        size_t ch = s.channel + i;
-        float inverse = inverse_deviation(k, ch);
-        mean[i] = k->mean[ch];
-        scale[i] = k->gamma[ch] * inverse;
-        offset[i] = k->dbeta_in[ch] / rows;
-        slope[i] = inverse * k->dgamma_in[ch] / rows;
-    }
-    repeat(&s, mean), repeat(&s, scale), repeat(&s, offset), repeat(&s, slope);
-    for (size_t at = s.begin; at < s.end; at += k->wide) {
-        const float *x = k->x + at, *g = k->dy + at;
-        float *dx = k->dx + at;
-        size_t width = cnn_size_min(s.width, s.end - at);
-        for (size_t i = 0; i < width; i++)
-            dx[i] = scale[i] * (g[i] - offset[i] - (x[i] - mean[i]) * slope[i]);
-    }
-}
-
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean,
-                                           const float *var, const float *gamma, struct cnn_activation activation, float *dx, float *dgamma,
-                                           float *dbeta, float *scratch)
-{
-    struct norm_work k = norm_work(b);
-    sums_place(&k, scratch);
-    k.x = x, k.y_in = y, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.activation = activation, k.dx = dx;
-    k.dgamma = dgamma, k.dbeta = dbeta, k.dgamma_in = dgamma, k.dbeta_in = dbeta;
-    cnn_parallel_for(k.chunks * k.strips, gradient_sums_strip, &k);
-    cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), gradient_sums_combine, &k);
-    cnn_parallel_for(k.chunks * k.strips, backward_strip, &k);
+    struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
+    k.x = x, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.y = y;
+    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);
 }

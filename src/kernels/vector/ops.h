@@ -21,10 +21,9 @@ void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const f
 size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
 void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
 void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
-                                          const float *beta, struct cnn_activation activation, float *y);
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *y, float *dy, const float *mean,
-                                           const float *var, const float *gamma, struct cnn_activation activation, float *dx, float *dgamma,
-                                           float *dbeta, float *scratch);
+                                          const float *beta, float *y);
+void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
+                                           const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch);
 
 size_t CNN_ISA_NAME(cnn_lrn_scratch_floats)(const struct cnn_lrn *l);
 void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);

@@ -1,0 +1,133 @@
+/* The gradients of batch_norm, in two passes over x and dy: the sums that are dgamma and dbeta, then dx. The formulas are those of ref_norm.c. What the
+ * activation does to the gradient is found from x again in both passes, which is cheaper than to store what the first one found, or to read y. */
+#include "kernels/vector/norm.h"
+#include "util/parallel.h"
+
+#define GROUP ((size_t)64) /* channels whose chunks are combined by one task */
+
+/* The dy of a tile taken back through an activation that the loops do not do themselves; else dy itself. */
+static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, float *gradient)
+{
+    const float *dy = k->dy + t.at;
+    if (!cnn_norm_calls(k->b.activation))
+        return dy;
+    float y[CNN_NORM_STRIP];
+    CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y);
+    CNN_ISA_NAME(cnn_activate_backward)(k->b.activation, t.width, NULL, y, dy, gradient);
+    return gradient;
+}
+
+/* Lanes columns of a tile, from i on. */
+static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, size_t i, size_t lanes,
+                             const float *dy, struct cnn_norm_partial *sums)
+{
+    vfloat mean = vload(columns->mean + i), sum = vload(sums->sum + i), products = vload(sums->products + i);
+    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
+        vfloat x = cnn_load_lanes(k->x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
+        vfloat g = cnn_norm_through(relu, v, cnn_load_lanes(dy + at, lanes));
+        sum += g;
+        products += g * (x - mean);
+    }
+    vstore(sums->sum + i, sum);
+    vstore(sums->products + i, products);
+}
+
+static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, const float *dy,
+                     struct cnn_norm_partial *sums)
+{
+    size_t i = 0;
+    for (; i + VLEN <= t.width; i += VLEN)
+        sum_lanes(k, columns, t, i, VLEN, dy, sums);
+    if (i < t.width)
+        sum_lanes(k, columns, t, i, t.width - i, dy, sums);
+}
+
+static void sums_strip(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    struct cnn_norm_tile t;
+    struct cnn_norm_partial sums = {{0}, {0}};
+    float buffer[CNN_NORM_STRIP];
+    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
+        t = cnn_norm_tile_at(k, &s, at);
+        const float *dy = gradient_tile(k, &columns, t, buffer);
+        sum_tile(k, &columns, t, dy, &sums);
+    }
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
+}
+
+static void sums_combine(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    size_t channel = task * GROUP, count = cnn_size_min(GROUP, k->b.channels - channel);
+    double sum[GROUP] = {0}, products[GROUP] = {0};
+    for (size_t chunk = 0; chunk < k->chunks; chunk++)
+        for (size_t i = 0; i < count; i++) {
+            sum[i] += (double)k->first[chunk * k->b.channels + channel + i];
+            products[i] += (double)k->second[chunk * k->b.channels + channel + i];
+        }
+    for (size_t i = 0; i < count; i++) {
+        k->dbeta[channel + i] = (float)sum[i];
+        k->dgamma[channel + i] = (float)(products[i] * (double)CNN_ISA_NAME(cnn_norm_inverse_deviation)(k, channel + i));
+    }
+}
+
+void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, const float *dy)
+{
+    const float *x = k->x + t.at;
+    float *dx = k->dx + t.at;
+    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    size_t i = 0, rest = t.width % VLEN;
+    for (; i + VLEN <= t.width; i += VLEN) {
+        vfloat value = vload(x + i);
+        vstore(dx + i, cnn_norm_dx(columns, i, value, cnn_norm_through(relu, cnn_norm_value(columns, i, value), vload(dy + i))));
+    }
+    if (rest) {
+        vfloat value = vload_tail(x + i, rest);
+        vstore_tail(dx + i, rest,
+                    cnn_norm_dx(columns, i, value, cnn_norm_through(relu, cnn_norm_value(columns, i, value), vload_tail(dy + i, rest))));
+    }
+}
+
+static void backward_strip(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    struct cnn_norm_tile t;
+    float buffer[CNN_NORM_STRIP];
+    CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
+    for (size_t at = s.begin; at < s.end; at += k->wide) {
+        t = cnn_norm_tile_at(k, &s, at);
+        CNN_ISA_NAME(cnn_norm_dx_tile)(k, &columns, t, gradient_tile(k, &columns, t, buffer));
+    }
+}
+
+/* The last chunk first: the sums came to it last, so it may still be in the cache. */
+static void backward_task(void *context, size_t task, size_t thread)
+{
+    const struct cnn_norm *k = context;
+    task = k->chunks * k->strips - 1 - task;
+    (k->b.pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip)(context, task, thread);
+}
+
+void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
+                                           const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch)
+{
+    struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_sums)(b);
+    cnn_norm_place_sums(&k, scratch);
+    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.dgamma = dgamma, k.dbeta = dbeta;
+    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_sums) : sums_strip, &k);
+    cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), sums_combine, &k);
+    k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
+    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.dgamma_in = dgamma, k.dbeta_in = dbeta, k.dx = dx;
+    cnn_parallel_for(k.chunks * k.strips, backward_task, &k);
+}

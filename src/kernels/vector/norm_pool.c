@@ -1,0 +1,298 @@
+/* batch_norm with the 2x2 pooling behind it, so that what lies between them never passes memory: forward writes the pooled map, backward reads the
+ * gradient of the pooled map and finds the windows' maxima again. A task's strip is some channels of some output lines; it goes by segments, runs of
+ * windows of one line.
+ *
+ * Behind relu the maximum is found before it: relu never falls, and where it is level, so that which of several equal outputs is the first one is lost,
+ * its derivative is 0. Other activations are called for the pixels of a segment, in a buffer, and their outputs are compared. */
+#include "kernels/vector/norm.h"
+
+#define SEGMENT ((size_t)512) /* pooled values of a segment, about: what is done to its pixels stays in the first-level cache */
+
+/* Two rows of pixels: where they begin, and the distances of rows and pixels. */
+struct pixels {
+    const float *first;
+    size_t row, pixel;
+};
+
+struct segment {
+    size_t input, output; /* where it begins in x and in y or dy */
+    size_t windows;
+};
+
+/* A segment's two rows of pixels, without the channels of other strips. */
+struct buffer {
+    _Alignas(64) float row[2][2 * CNN_NORM_ROW];
+};
+
+/* Where corner 0 to 3, in row order, of a window's pixels is. */
+static inline size_t corner_at(const struct pixels *p, size_t window, size_t corner)
+{
+    return corner / 2 * p->row + (2 * window + corner % 2) * p->pixel;
+}
+
+/* Lane by lane: where b beats a. The first of equals is kept, a NaN beats all. */
+static inline vint beats(vfloat b, vfloat a)
+{
+    return (b > a) | (b != b);
+}
+
+static inline vfloat pooled(bool average, const vfloat v[4])
+{
+    if (average)
+        return ((v[0] + v[1]) + (v[2] + v[3])) * 0.25f;
+    vfloat top = vselect(beats(v[1], v[0]), v[1], v[0]), bottom = vselect(beats(v[3], v[2]), v[3], v[2]);
+    return vselect(beats(bottom, top), bottom, top);
+}
+
+/* The gradients at the pixels of a window, of which the activation makes v before pooling. */
+static inline void window_gradients(bool average, bool relu, const vfloat v[4], vfloat dy, vfloat g[4])
+{
+    if (average) {
+        for (size_t i = 0; i < 4; i++)
+            g[i] = cnn_norm_through(relu, v[i], dy * 0.25f);
+        return;
+    }
+    vint right_top = beats(v[1], v[0]), right_bottom = beats(v[3], v[2]);
+    vfloat top = vselect(right_top, v[1], v[0]), bottom = vselect(right_bottom, v[3], v[2]);
+    vint below = beats(bottom, top);
+    dy = cnn_norm_through(relu, vselect(below, bottom, top), dy);
+    vfloat above = cnn_norm_masked(~below, dy);
+    dy = cnn_norm_masked(below, dy);
+    g[0] = cnn_norm_masked(~right_top, above), g[1] = cnn_norm_masked(right_top, above);
+    g[2] = cnn_norm_masked(~right_bottom, dy), g[3] = cnn_norm_masked(right_bottom, dy);
+}
+
+static size_t segment_windows(const struct cnn_norm_strip *s)
+{
+    return s->channels < SEGMENT ? SEGMENT / s->channels : 1;
+}
+
+/* The segment of output line `line` from window ox on. */
+static struct segment segment_at(const struct cnn_norm *k, const struct cnn_norm_strip *s, size_t line, size_t ox)
+{
+    const struct cnn_pool *p = k->b.pool;
+    size_t channels = k->b.channels, row = line / p->out_h * p->in_h + line % p->out_h * 2;
+    return (struct segment){
+        .input = (row * p->in_w + 2 * ox) * channels + s->channel,
+        .output = (line * p->out_w + ox) * channels + s->channel,
+        .windows = cnn_size_min(segment_windows(s), p->out_w - ox),
+    };
+}
+
+/* The values that are pooled: x, of which the loops compute them, or behind an activation that is called, they themselves, in the buffer. Its rows are
+ * worked on a strip's width at a time: several pixels, or the strip's channels of one. */
+static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
+                            const struct segment *segment, struct buffer *y)
+{
+    size_t row_size = k->b.pool->in_w * k->b.channels, count = 2 * segment->windows * s->channels;
+    if (!cnn_norm_calls(k->b.activation))
+        return (struct pixels){k->x + segment->input, row_size, k->b.channels};
+    for (size_t row = 0; row < 2; row++)
+        for (size_t i = 0; i * s->width < count; i++) {
+            size_t done = i * s->width;
+            struct cnn_norm_tile t = {segment->input + row * row_size + i * k->wide, 1, cnn_size_min(s->width, count - done)};
+            CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y->row[row] + done);
+        }
+    return (struct pixels){y->row[0], 2 * CNN_NORM_ROW, s->channels};
+}
+
+/* v, or what came of it already. */
+static inline vfloat value_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *from, size_t ch, size_t lanes)
+{
+    vfloat v = cnn_load_lanes(from + ch, lanes);
+    return cnn_norm_calls(k->b.activation) ? v : cnn_norm_value(columns, ch, v);
+}
+
+static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *const corner[4], size_t ch,
+                                 size_t lanes, float *y)
+{
+    vfloat v[4], floor = cnn_norm_floor(k->b.activation);
+    for (size_t i = 0; i < 4; i++)
+        v[i] = vmax(floor, value_lanes(k, columns, corner[i], ch, lanes));
+    cnn_store_lanes(y + ch, lanes, pooled(k->b.pool->average, v));
+}
+
+static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
+                            const struct segment *segment)
+{
+    struct buffer activated;
+    struct pixels pixels = values(k, columns, s, segment, &activated);
+    for (size_t window = 0; window < segment->windows; window++) {
+        const float *corner[4];
+        float *y = k->y + segment->output + window * k->b.channels;
+        size_t ch = 0;
+        for (size_t i = 0; i < 4; i++)
+            corner[i] = pixels.first + corner_at(&pixels, window, i);
+        for (; ch + VLEN <= s->channels; ch += VLEN)
+            forward_lanes(k, columns, corner, ch, VLEN, y);
+        if (ch < s->channels)
+            forward_lanes(k, columns, corner, ch, s->channels - ch, y);
+    }
+}
+
+void CNN_ISA_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    for (size_t line = s.begin; line < s.end; line++)
+        for (size_t ox = 0; ox < k->b.pool->out_w; ox += segment_windows(&s)) {
+            struct segment segment = segment_at(k, &s, line, ox);
+            forward_segment(k, &columns, &s, &segment);
+        }
+}
+
+/* Lanes of one window in the backward passes: its inputs, and the gradients before the activation. */
+struct window {
+    vfloat x[4], g[4];
+};
+
+/* The gradients at the values, which pixels holds. */
+static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *const corner[4], const float *dy,
+                               size_t ch, size_t lanes, struct window *w)
+{
+    size_t next_line = 2 * k->b.pool->in_w * k->b.channels; /* hardware does not follow two short rows into the next two */
+    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    vfloat v[4];
+    for (size_t i = 0; i < 4; i++) {
+        __builtin_prefetch(corner[i] + next_line + ch, 0, 2);
+        w->x[i] = cnn_load_lanes(corner[i] + ch, lanes);
+        v[i] = cnn_norm_value(columns, ch, w->x[i]);
+    }
+    window_gradients(k->b.pool->average, relu, v, cnn_load_lanes(dy + ch, lanes), w->g);
+}
+
+/* The same from the gradients at the activation's inputs, which lie in the buffer already. */
+static inline void window_read_buffer(const float *const corner[4], const float *const gradient[4], size_t ch, size_t lanes, struct window *w)
+{
+    for (size_t i = 0; i < 4; i++) {
+        w->x[i] = cnn_load_lanes(corner[i] + ch, lanes);
+        w->g[i] = cnn_load_lanes(gradient[i] + ch, lanes);
+    }
+}
+
+/* What the passes do with lanes of a window: add to the sums, or write dx. */
+static inline void window_write(const struct cnn_norm_columns *columns, const struct window *w, size_t ch, size_t lanes,
+                                struct cnn_norm_partial *sums, float *const dx[4])
+{
+    if (!sums) {
+        for (size_t i = 0; i < 4; i++)
+            cnn_store_lanes(dx[i] + ch, lanes, cnn_norm_dx(columns, ch, w->x[i], w->g[i]));
+        return;
+    }
+    vfloat mean = vload(columns->mean + ch), products = vload(sums->products + ch);
+    for (size_t i = 0; i < 4; i++)
+        products += w->g[i] * (w->x[i] - mean);
+    vstore(sums->products + ch, products);
+    vstore(sums->sum + ch, vload(sums->sum + ch) + ((w->g[0] + w->g[1]) + (w->g[2] + w->g[3])));
+}
+
+/* Writes the gradients at the activation's inputs of a segment, where activations are called. */
+static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
+                              const struct segment *segment, struct buffer *g)
+{
+    struct buffer activated;
+    struct pixels pixels = values(k, columns, s, segment, &activated);
+    for (size_t window = 0; window < segment->windows; window++)
+        for (size_t ch = 0; ch < s->channels; ch += VLEN) {
+            size_t lanes = cnn_size_min(VLEN, s->channels - ch), at[4];
+            vfloat v[4], gradients[4], dy = cnn_load_lanes(k->dy + segment->output + window * k->b.channels + ch, lanes);
+            for (size_t i = 0; i < 4; i++) {
+                at[i] = corner_at(&pixels, window, i) + ch;
+                v[i] = cnn_load_lanes(pixels.first + at[i], lanes);
+            }
+            window_gradients(k->b.pool->average, false, v, dy, gradients);
+            for (size_t i = 0; i < 4; i++)
+                cnn_store_lanes(g->row[0] + at[i], lanes, gradients[i]);
+        }
+    for (size_t row = 0; row < 2; row++) {
+        float *gradient = g->row[row];
+        CNN_ISA_NAME(cnn_activate_backward)(k->b.activation, 2 * segment->windows * s->channels, NULL, activated.row[row], gradient, gradient);
+    }
+}
+
+/* Both backward passes, over one segment: with sums, the first. Inlined into each, so that there is a loop for each. */
+static inline __attribute__((always_inline)) void backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                                                                   const struct cnn_norm_strip *s, const struct segment *segment,
+                                                                   struct cnn_norm_partial *sums)
+{
+    struct buffer g;
+    struct pixels x = {k->x + segment->input, k->b.pool->in_w * k->b.channels, k->b.channels};
+    struct pixels gradients = {g.row[0], 2 * CNN_NORM_ROW, s->channels};
+    bool buffered = cnn_norm_calls(k->b.activation);
+    if (buffered)
+        gradients_segment(k, columns, s, segment, &g);
+    for (size_t window = 0; window < segment->windows; window++) {
+        const float *corner[4], *gradient[4], *dy = k->dy + segment->output + window * k->b.channels;
+        float *dx[4] = {NULL, NULL, NULL, NULL};
+        size_t ch = 0;
+        for (size_t i = 0; i < 4; i++) {
+            size_t at = corner_at(&x, window, i);
+            corner[i] = x.first + at;
+            gradient[i] = gradients.first + corner_at(&gradients, window, i);
+            if (!sums)
+                dx[i] = k->dx + segment->input + at;
+        }
+        struct window w;
+        for (; ch + VLEN <= s->channels && !buffered; ch += VLEN) {
+            window_read(k, columns, corner, dy, ch, VLEN, &w);
+            window_write(columns, &w, ch, VLEN, sums, dx);
+        }
+        for (; ch < s->channels; ch += VLEN) {
+            size_t lanes = cnn_size_min(VLEN, s->channels - ch);
+            if (buffered)
+                window_read_buffer(corner, gradient, ch, lanes, &w);
+            else
+                window_read(k, columns, corner, dy, ch, lanes, &w);
+            window_write(columns, &w, ch, lanes, sums, dx);
+        }
+    }
+}
+
+void CNN_ISA_NAME(cnn_norm_pool_sums)(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    struct cnn_norm_partial sums = {{0}, {0}};
+    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    for (size_t line = s.begin; line < s.end; line++)
+        for (size_t ox = 0; ox < k->b.pool->out_w; ox += segment_windows(&s)) {
+            struct segment segment = segment_at(k, &s, line, ox);
+            backward_segment(k, &columns, &s, &segment, &sums);
+        }
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
+}
+
+/* dx of pixels that no window covers, the first of them at `at`: no gradient comes to them but through mean and variance. */
+static void dx_outside(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s, size_t at, size_t pixels)
+{
+    static const float zeros[CNN_NORM_STRIP];
+    for (size_t i = 0; i < pixels; i++)
+        CNN_ISA_NAME(cnn_norm_dx_tile)(k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels}, zeros);
+}
+
+void CNN_ISA_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    const struct cnn_pool *p = k->b.pool;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
+    for (size_t line = s.begin; line < s.end; line++) {
+        size_t row = segment_at(k, &s, line, 0).input, row_size = p->in_w * k->b.channels, covered = 2 * p->out_w * k->b.channels;
+        for (size_t ox = 0; ox < p->out_w; ox += segment_windows(&s)) {
+            struct segment segment = segment_at(k, &s, line, ox);
+            backward_segment(k, &columns, &s, &segment, NULL);
+        }
+        dx_outside(k, &columns, &s, row + covered, p->in_w - 2 * p->out_w);
+        dx_outside(k, &columns, &s, row + row_size + covered, p->in_w - 2 * p->out_w);
+        if (line % p->out_h == p->out_h - 1)
+            dx_outside(k, &columns, &s, row + 2 * row_size, (p->in_h - 2 * p->out_h) * p->in_w);
+    }
+}
