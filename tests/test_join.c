@@ -48,7 +48,8 @@ static const struct network networks[] = {
      "2}\n"},
     {"batch_norm first and twice", "[5, 8, 6]",
      "- {type: batch_norm}\n- {type: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n- {type: batch_norm}\n- {type: leaky_relu}\n"
-     "- {type: conv, filters: 6, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: batch_norm}\n- {type: pool, pool_type: max, "
+     "- {type: conv, filters: 6, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: relu}\n- {type: batch_norm}\n- {type: pool, pool_type: "
+     "max, "
      "kernel_size: 2}\n"},
 };
 

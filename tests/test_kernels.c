@@ -229,10 +229,11 @@ static void test_conv_when_geometry_is_random(void **state)
 static void test_conv_when_winograd_applies(void **state)
 {
     (void)state;
-    static const size_t cases[][7] = {/* n, height, width, channels in and out, padding */
-                                      {1, 8, 8, 16, 16, 1, 1},   {2, 7, 9, 32, 16, 1, 1},    {3, 4, 4, 64, 48, 1, 1},
-                                      {2, 13, 12, 48, 32, 0, 0}, {1, 6, 5, 16, 32, 2, 2},    {2, 14, 14, 144, 160, 1, 1},
-                                      {270, 4, 8, 32, 32, 1, 1}, {2, 10, 11, 16, 272, 2, 0}, {33, 8, 8, 16, 64, 0, 1}};
+    static const size_t cases[][8] = {/* n, height, width, channels in and out, padding, groups */
+                                      {1, 8, 8, 16, 16, 1, 1, 1},    {2, 7, 9, 32, 16, 1, 1, 1},    {3, 4, 4, 64, 48, 1, 1, 1},
+                                      {2, 13, 12, 48, 32, 0, 0, 1},  {1, 6, 5, 16, 32, 2, 2, 1},    {2, 14, 14, 144, 160, 1, 1, 1},
+                                      {270, 4, 8, 16, 144, 1, 1, 1}, {2, 10, 11, 16, 272, 2, 0, 1}, {33, 8, 8, 16, 64, 0, 1, 1},
+                                      {3, 8, 9, 160, 96, 1, 1, 2},   {140, 5, 8, 48, 144, 1, 1, 3}};
     static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_SILU};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const size_t *k = cases[i];
@@ -250,8 +251,28 @@ static void test_conv_when_winograd_applies(void **state)
                              .dilation_w = 1,
                              .pad_top = k[5],
                              .pad_left = k[6],
-                             .groups = 1};
+                             .groups = k[7]};
         conv_check(&c, k[0], (struct cnn_activation){activations[i % 4], 0.1f}, i % 3 != 0);
+    }
+}
+
+/* Depthwise: lines of fewer and more pixels than are computed together, paddings that cut one tap or more of the border's windows, multipliers up to more
+ * than a vector, strides that go another way. */
+static void test_conv_when_depthwise(void **state)
+{
+    (void)state;
+    static const size_t cases[][9] = {/* n, size, channels, multiplier, kernel, stride, padding, dilation; columns less than rows */
+                                      {1, 8, 64, 1, 3, 1, 1, 1, 0},  {2, 16, 32, 1, 3, 2, 1, 1, 0}, {3, 9, 48, 1, 3, 2, 1, 1, 4},
+                                      {1, 12, 16, 1, 3, 1, 2, 1, 7}, {2, 7, 33, 1, 3, 1, 1, 1, 0},  {1, 6, 17, 17, 3, 1, 1, 1, 1},
+                                      {2, 7, 40, 2, 5, 2, 2, 1, 0},  {1, 11, 32, 1, 5, 4, 3, 2, 3}, {1, 13, 24, 1, 2, 5, 1, 1, 2},
+                                      {1, 3, 64, 1, 3, 1, 4, 1, 0},  {40, 6, 32, 1, 3, 1, 1, 1, 0}, {1, 10, 16, 1, 3, 3, 1, 3, 0}};
+    static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t *k = cases[i];
+        struct cnn_conv c = conv_square(k[1], k[2], k[2] * k[3], k[4], k[5], k[6], k[7], k[2]);
+        c.in_w -= k[8] < c.in_w ? k[8] : 0;
+        c.out_w = size_out(c.in_w, 2 * k[6], k[4], k[5], k[7]);
+        conv_check(&c, k[0], (struct cnn_activation){activations[i % 3], 0.1f}, i % 2 == 0);
     }
 }
 
@@ -508,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_conv_when_usual_networks),
         cmocka_unit_test(test_conv_when_geometry_is_random),
         cmocka_unit_test(test_conv_when_winograd_applies),
+        cmocka_unit_test(test_conv_when_depthwise),
         cmocka_unit_test(test_average_pool_divisor_when_ceil_mode),
         cmocka_unit_test(test_max_pool_choice_when_ties_and_nan),
         cmocka_unit_test(test_pool_when_global),

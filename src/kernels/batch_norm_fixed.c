@@ -25,7 +25,8 @@ static void run_channels(void *context, size_t task, size_t thread)
             double g = (double)f->dy[i] * cnn_activation_slope_ref(f->b->activation, 0, (double)cnn_activate_ref(f->b->activation, (float)v));
             dgamma += g * from_mean * inverse;
             dbeta += g;
-            f->dx[i] = (float)(g * scale);
+            if (f->dx)
+                f->dx[i] = (float)(g * scale);
         }
         f->dgamma[c] = (float)dgamma;
         f->dbeta[c] = (float)dbeta;

@@ -123,7 +123,7 @@ struct cnn_kernels {
     /* Batch normalisation, y = pool(activation(gamma * (x - mean) / sqrt(var + eps) + beta)); with a pool, y and dy are as the pool's output.
      * _statistics: mean and biased variance of each channel over the rows (two passes or Welford: no cancellation). scratch:
      * batch_norm_scratch_floats(b). _backward: dy is the gradient at y. What lies between is computed again from x as forward did: the same statistics
-     * and parameters are wanted. Without a pool dx may be dy; writes dgamma and dbeta. */
+     * and parameters are wanted. Without a pool dx may be dy; NULL: not wanted. Writes dgamma and dbeta. */
     size_t (*batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
     void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
     void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,

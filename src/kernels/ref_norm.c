@@ -125,7 +125,7 @@ static void channel_backward(void *context, size_t ch, size_t thread)
             if (pass == 0) {
                 dbeta += g;
                 dgamma += g * xhat;
-            } else {
+            } else if (k->dx) {
                 k->dx[i] = (float)((double)k->gamma[ch] * inverse * (g - dbeta / rows - xhat * dgamma / rows));
             }
         }

@@ -2,7 +2,6 @@
  * batch's; the running averages take the unbiased variance (as PyTorch) and serve in evaluation. */
 #include <math.h>
 
-#include "layers/batch_norm.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
@@ -13,6 +12,11 @@ struct settings {
     int activation;
 };
 
+struct state {
+    struct cnn_activation activation; /* of the settings, or joined on */
+    const struct cnn_pool *pool;      /* joined on; NULL: none */
+};
+
 static const struct cnn_key keys[] = {
     {"eps", CNN_KEY_NUMBER, offsetof(struct settings, eps), "1e-5", 0, 1, CNN_KEY_OPEN_MIN, NULL, "added to the variance before its root is taken"},
     {"momentum", CNN_KEY_NUMBER, offsetof(struct settings, momentum), "0.1", 0, 1, 0, NULL, "weight of the new value in the running averages"},
@@ -21,7 +25,7 @@ static const struct cnn_key keys[] = {
 
 static struct cnn_activation activation_of(const struct cnn_node *node)
 {
-    const struct cnn_batch_norm_state *state = node->state;
+    const struct state *state = node->state;
     return state->activation;
 }
 
@@ -34,7 +38,7 @@ static bool fusable(struct cnn_activation a)
 static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
 {
     const struct settings *s = node->settings;
-    const struct cnn_batch_norm_state *state = node->state;
+    const struct state *state = node->state;
     return (struct cnn_batch_norm){
         .rows = n * node->in[0].h * node->in[0].w,
         .channels = node->in[0].c,
@@ -49,7 +53,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     const struct settings *s = node->settings;
     size_t c = node->in[0].c;
     struct cnn_activation activation = {(enum cnn_activation_kind)s->activation, 0.01f};
-    struct cnn_batch_norm_state *state = cnn_arena_alloc(arena, sizeof *state);
+    struct state *state = cnn_arena_alloc(arena, sizeof *state);
     if (!state)
         return cnn_fail_memory(diag, sizeof *state, "a layer");
     state->activation = activation;
@@ -121,13 +125,40 @@ static void backward(const struct cnn_call *call)
     const float *mean = call->value[SLOT_BATCH], *variance = mean + cnn_round_floats(b.channels);
     if (!fusable(activation))
         call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
-    float *dx = call->dx[0] ? call->dx[0] : call->dy; /* dy is dead afterwards */
     const float *gamma = call->value[SLOT_GAMMA], *beta = call->value[SLOT_BETA];
     float *dgamma = call->grad[SLOT_GAMMA], *dbeta = call->grad[SLOT_BETA];
     if (call->training)
-        call->kernels->batch_norm_backward(&b, call->x[0], call->dy, mean, variance, gamma, beta, dx, dgamma, dbeta, call->scratch);
+        call->kernels->batch_norm_backward(&b, call->x[0], call->dy, mean, variance, gamma, beta, call->dx[0], dgamma, dbeta, call->scratch);
     else
-        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN], call->value[SLOT_VARIANCE], gamma, beta, dx, dgamma, dbeta);
+        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN], call->value[SLOT_VARIANCE], gamma, beta, call->dx[0], dgamma,
+                                      dbeta);
+}
+
+#define FEW_CHANNELS ((size_t)16) /* with fewer, gradients go faster through a pooling of its own */
+
+static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join)
+{
+    struct state *state = node->state;
+    const struct cnn_effect *effect = &next->effect;
+    if (state->pool || !fusable(state->activation))
+        return false;
+    switch (effect->kind) {
+    case CNN_EFFECT_NONE:
+        return join == CNN_JOIN_INFERENCE;
+    case CNN_EFFECT_ACTIVATE:
+        if (state->activation.kind != CNN_ACT_NONE || !fusable(effect->activation))
+            return false;
+        state->activation = effect->activation;
+        return true;
+    case CNN_EFFECT_POOL:
+        if (!cnn_pool_joins(&effect->pool) || (join == CNN_JOIN_TRAINING && node->in[0].c < FEW_CHANNELS))
+            return false;
+        state->pool = &effect->pool;
+        node->dx_over_dy = false;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)
@@ -168,6 +199,8 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .scratch = scratch,
     .forward = forward,
     .backward = backward,
+    .state_size = sizeof(struct state),
+    .join = join_next,
     .describe = describe,
     .explain = explain,
 };

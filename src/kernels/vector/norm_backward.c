@@ -111,14 +111,6 @@ static void backward_strip(void *context, size_t task, size_t thread)
     }
 }
 
-/* The last chunk first: the sums came to it last, so it may still be in the cache. */
-static void backward_task(void *context, size_t task, size_t thread)
-{
-    const struct cnn_norm *k = context;
-    task = k->chunks * k->strips - 1 - task;
-    (k->b.pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip)(context, task, thread);
-}
-
 void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
                                            const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch)
 {
@@ -127,7 +119,9 @@ void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const
     k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.dgamma = dgamma, k.dbeta = dbeta;
     cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_sums) : sums_strip, &k);
     cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), sums_combine, &k);
+    if (!dx)
+        return;
     k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
     k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.dgamma_in = dgamma, k.dbeta_in = dbeta, k.dx = dx;
-    cnn_parallel_for(k.chunks * k.strips, backward_task, &k);
+    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip, &k);
 }

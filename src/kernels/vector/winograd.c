@@ -1,6 +1,7 @@
-/* The forward pass and the gradient of the data, which is the same correlation of dy with the kernels turned round (winograd.h). One task is a block
- * of tiles: their inputs are transformed, 36 products with the transformed weights follow, and the outputs are transformed back, all within the
- * second-level cache. The product of point p is written over the inputs of point p - 1, which are done with. */
+/* The forward pass and the gradient of the data, which is the same correlation of dy with the kernels turned round (winograd.h). A task works through
+ * blocks of tiles: their inputs are transformed, 36 products with the transformed weights follow, and the outputs are transformed back, all within the
+ * second-level cache. The product of point p is written over the inputs of point p - 1, which are done with. Where tiles are few, as in small maps of
+ * one image, tasks share a block, each with a part of the filters, and transform its inputs each for itself. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>
@@ -12,14 +13,24 @@
 
 #define BLOCK_FLOATS ((size_t)80 << 10) /* of one block's slots */
 #define BLOCK_TILES  ((size_t)32)
+#define RUNS         ((size_t)64) /* of blocks, that large arrays are cut into */
+#define TASK_SHARE   ((size_t)4)  /* a task should be worth so many of CNN_TASK_WORK, as its transforms may be done elsewhere as well */
 #define MIN_CHANNELS ((size_t)16)
 
 struct winograd {
     struct cnn_tiles in, out; /* the same tiles over x, with a border of 1, and over y */
-    size_t block, blocks, slot;
+    size_t groups, group_in, group_out;
+    size_t block, blocks, slot; /* tiles of a block; floats of a point of a block */
+    size_t run, part, parts;    /* blocks of one task, and how many of a group's filters */
     const float *x, *packed, *zeros;
     struct cnn_epilogue epilogue;
     float *y, *scratch;
+};
+
+/* What a task works on: the channels of x from `channel` on, `columns` filters from `column` on, and `tiles` tiles from `first` on; `next` tiles follow. */
+struct part {
+    size_t channel, column, columns, first, tiles, next;
+    const float *packed;
 };
 
 static size_t tiles_along(size_t size)
@@ -35,26 +46,27 @@ static bool worth_it(size_t h, size_t w)
 
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
 {
+    size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
     return !c->direct && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
-           c->groups == 1 && c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 && c->in_c % VLEN == 0 && c->out_c % VLEN == 0 &&
-           c->in_c >= MIN_CHANNELS && c->out_c >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
+           c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 && group_in % VLEN == 0 && group_out % VLEN == 0 &&
+           group_in >= MIN_CHANNELS && group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
 }
 
-static size_t packed_floats(size_t in_c, size_t out_c)
+/* Of one of the two correlations: [group][point][panel][channel][filter]. */
+static size_t packed_floats(const struct cnn_conv *c)
 {
-    return cnn_size_times(CNN_POINTS, cnn_size_times(in_c, cnn_packed_columns(out_c)));
+    return cnn_size_times(CNN_POINTS, cnn_size_times(c->in_c, c->out_c / c->groups));
 }
 
 size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward)
 {
-    size_t forward = packed_floats(c->in_c, c->out_c);
-    return backward ? cnn_size_plus(forward, packed_floats(c->out_c, c->in_c)) : forward;
+    return cnn_size_times(packed_floats(c), backward ? 2 : 1);
 }
 
 struct packing {
     const float *w, *scale; /* scale: of each filter; NULL: none */
     float *to;
-    size_t in_c, out_c; /* of the correlation */
+    size_t in_c, out_c; /* of a group of the correlation */
     size_t in_step, out_step;
     bool turned;
 };
@@ -89,25 +101,47 @@ static void pack_vector(const struct packing *p, const float *from, vfloat scale
     }
 }
 
-/* Task: VLEN filters. */
+/* Task: VLEN filters of a group. */
 static void pack_filters(void *context, size_t task, size_t thread)
 {
     const struct packing *p = context;
-    size_t filter = task * VLEN, panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
-    vfloat scale = p->scale ? vload(p->scale + filter) : vset(1);
+    size_t point = p->in_c * p->out_c, group = task * VLEN / p->out_c, filter = task * VLEN % p->out_c;
+    size_t panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
+    const float *from = p->w + group * point * 9 + filter * p->out_step;
+    float *to = p->to + group * point * CNN_POINTS + panel * p->in_c + filter - panel;
+    vfloat scale = p->scale ? vload(p->scale + task * VLEN) : vset(1);
     (void)thread;
     for (size_t i = 0; i < p->in_c; i++)
-        pack_vector(p, p->w + filter * p->out_step + i * p->in_step, scale, p->in_c * p->out_c, p->to + panel * p->in_c + i * width + filter - panel);
+        pack_vector(p, from + i * p->in_step, scale, point, to + i * width);
 }
 
 void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
 {
-    struct packing p = {w, scale, packed, c->in_c, c->out_c, 9, 9 * c->in_c, false};
+    size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
+    struct packing p = {w, scale, packed, group_in, group_out, 9, 9 * group_in, false};
     cnn_parallel_for(c->out_c / VLEN, pack_filters, &p);
     if (!backward)
         return;
-    p = (struct packing){w, NULL, packed + packed_floats(c->in_c, c->out_c), c->out_c, c->in_c, 9 * c->in_c, 9, true};
+    p = (struct packing){w, NULL, packed + packed_floats(c), group_out, group_in, 9 * group_in, 9, true};
     cnn_parallel_for(c->in_c / VLEN, pack_filters, &p);
+}
+
+/* Cuts the work into tasks. */
+static void cut(struct winograd *k)
+{
+    k->group_in = k->in.channels / k->groups;
+    k->group_out = k->out.channels / k->groups;
+    size_t tiles = cnn_tiles_count(&k->in), channels = k->group_in > k->group_out ? k->group_in : k->group_out;
+    size_t fitting = BLOCK_FLOATS / ((CNN_POINTS + 1) * channels) / 8 * 8;
+    size_t tasks = cnn_tasks_wanted(cnn_size_times(tiles * CNN_POINTS, k->group_in * k->out.channels) / TASK_SHARE);
+    size_t wanted = cnn_size_divide_up(tiles, tasks);
+    k->block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
+    k->block = wanted < k->block ? cnn_size_divide_up(wanted, 8) * 8 : k->block;
+    k->blocks = cnn_size_divide_up(tiles, k->block);
+    k->run = cnn_size_divide_up(k->blocks, RUNS);
+    k->part = cnn_part_columns(k->group_out, k->blocks * k->groups, tasks);
+    k->parts = cnn_size_divide_up(k->group_out, k->part);
+    k->slot = k->block * channels + 16; /* an odd number of cache lines: the stores of one tile fall on different sets */
 }
 
 static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
@@ -121,30 +155,26 @@ static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
         k.in = (struct cnn_tiles){n, c->out_h, c->out_w, c->out_c, 2 - (ptrdiff_t)c->pad_top, 2 - (ptrdiff_t)c->pad_left, rows, columns};
         k.out = (struct cnn_tiles){n, c->in_h, c->in_w, c->in_c, 0, 0, rows, columns};
     }
-    size_t tiles = cnn_tiles_count(&k.in), channels = c->in_c > c->out_c ? c->in_c : c->out_c;
-    size_t fitting = BLOCK_FLOATS / ((CNN_POINTS + 1) * channels) / 8 * 8, wanted = cnn_size_divide_up(tiles, CNN_TASKS);
-    k.block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
-    k.block = wanted < k.block ? cnn_size_divide_up(wanted, 8) * 8 : k.block;
-    k.blocks = cnn_size_divide_up(tiles, k.block);
-    k.slot = k.block * channels + 16; /* an odd number of cache lines: the stores of one tile fall on different sets */
+    k.groups = c->groups;
+    cut(&k);
     return k;
 }
 
 /* Writes the 4 x 4 outputs of a tile for VLEN channels, as far as they lie in the image. */
 CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns, float *to)
 {
-    size_t line = k->out.width * k->out.channels;
+    const size_t pixel = k->out.channels, line = k->out.width * pixel;
     if (rows == 4 && columns == 4) {
 #pragma GCC unroll 4
         for (size_t i = 0; i < 4; i++)
 #pragma GCC unroll 4
             for (size_t j = 0; j < 4; j++)
-                vstore(to + i * line + j * k->out.channels, out[i][j]);
+                vstore(to + i * line + j * pixel, out[i][j]);
         return;
     }
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            vstore(to + i * line + j * k->out.channels, out[i][j]);
+            vstore(to + i * line + j * pixel, out[i][j]);
 }
 
 /* The same, pooled: 2 x 2 values. */
@@ -160,7 +190,7 @@ CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t 
         }
 }
 
-static void finish_tile(const struct winograd *k, size_t tile, const float *products)
+static void finish_tile(const struct winograd *k, size_t tile, size_t first, size_t count, const float *products)
 {
     const struct cnn_tiles *t = &k->out;
     const struct cnn_epilogue *e = &k->epilogue;
@@ -169,9 +199,9 @@ static void finish_tile(const struct winograd *k, size_t tile, const float *prod
     float *to = k->y + ((image * t->height + row) * t->width + column) * t->channels;
     if (e->pool)
         to = k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
-    for (size_t c = 0; c < t->channels; c += VLEN) {
+    for (size_t c = first; c < first + count; c += VLEN) {
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
-        cnn_output_transform(products + c, k->slot, out);
+        cnn_output_transform(products + c - first, k->slot, out);
         for (size_t i = 0; i < 4; i++)
             for (size_t j = 0; j < 4; j++) {
                 out[i][j] += bias;
@@ -187,29 +217,61 @@ static void finish_tile(const struct winograd *k, size_t tile, const float *prod
     }
 }
 
-static void run_block(void *context, size_t block, size_t thread)
+/* A call for each vector: with the loop around it, the compiler would carry more pointers than it has registers. */
+static __attribute__((noinline)) void transform_vector(const float *const *points, size_t channel, float *to, size_t slot)
 {
-    const struct winograd *k = context;
-    size_t first = block * k->block, tiles = cnn_size_min(k->block, cnn_tiles_count(&k->in) - first), in_c = k->in.channels, out_c = k->out.channels;
-    float *slots = k->scratch + thread * k->slot * (CNN_POINTS + 1);
-    for (size_t t = 0; t < tiles; t++) {
+    cnn_input_transform(points, channel, 0, (float *const[2]){to, to + 30 * slot}, slot);
+    cnn_input_transform(points, channel, 1, (float *const[2]){to + 6 * slot, to + 12 * slot}, slot);
+    cnn_input_transform(points, channel, 2, (float *const[2]){to + 18 * slot, to + 24 * slot}, slot);
+}
+
+/* Asks, while products are computed, for a share of where this block's outputs go, and of what the next one reads. */
+CNN_INLINE void prefetch(const struct winograd *k, const struct part *p, size_t point)
+{
+    for (size_t t = p->tiles * point / CNN_POINTS; !k->epilogue.pool && t < p->tiles * (point + 1) / CNN_POINTS; t++)
+        cnn_tile_prefetch(&k->out, p->first + t, k->y, p->column, p->columns);
+    for (size_t t = p->next * point / CNN_POINTS; t < p->next * (point + 1) / CNN_POINTS; t++)
+        cnn_tile_prefetch(&k->in, p->first + p->tiles + t, k->x, p->channel, k->group_in);
+}
+
+static void run_block(const struct winograd *k, const struct part *part, float *slots)
+{
+    size_t in_c = k->group_in;
+    for (size_t t = 0; t < part->tiles; t++) {
         const float *points[CNN_POINTS];
-        cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, points);
+        cnn_tile_point(&k->in, part->first + t, 6, k->x, k->zeros, points);
         for (size_t c = 0; c < in_c; c += VLEN)
-            cnn_input_transform(points, c, slots + k->slot + t * in_c + c, k->slot);
+            transform_vector(points, part->channel + c, slots + k->slot + t * in_c + c, k->slot);
     }
     for (size_t p = 0; p < CNN_POINTS; p++) {
         struct cnn_gemm g = {.a = slots + (p + 1) * k->slot,
-                             .rows = {{tiles, 1, 1}, {(ptrdiff_t)in_c, 0, 0}},
+                             .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)in_c, 0, 0}},
                              .depth = {{in_c, 1, 1}, {1, 0, 0}},
-                             .b = k->packed + p * in_c * out_c,
-                             .columns = out_c,
+                             .b = part->packed + p * in_c * k->group_out,
+                             .columns = part->columns,
                              .c = slots + p * k->slot,
-                             .c_stride = {(ptrdiff_t)out_c, 0, 0}};
+                             .c_stride = {(ptrdiff_t)part->columns, 0, 0}};
+        prefetch(k, part, p);
         CNN_ISA_NAME(cnn_gemm)(&g);
     }
-    for (size_t t = 0; t < tiles; t++)
-        finish_tile(k, first + t, slots + t * out_c);
+    for (size_t t = 0; t < part->tiles; t++)
+        finish_tile(k, part->first + t, part->column, part->columns, slots + t * part->columns);
+}
+
+/* Task: a run of blocks, for a part of the columns of one group. */
+static void run_blocks(void *context, size_t task, size_t thread)
+{
+    const struct winograd *k = context;
+    size_t column = task % k->parts * k->part, group = task / k->parts % k->groups, tiles = cnn_tiles_count(&k->in);
+    size_t begin = task / k->parts / k->groups * k->run * k->block, end = cnn_size_min(begin + k->run * k->block, tiles);
+    struct part p = {
+        .channel = group * k->group_in, .column = group * k->group_out + column, .columns = cnn_size_min(k->part, k->group_out - column)};
+    p.packed = k->packed + (group * CNN_POINTS * k->group_out + column) * k->group_in;
+    for (p.first = begin; p.first < end; p.first += p.tiles) {
+        p.tiles = cnn_size_min(k->block, end - p.first);
+        p.next = cnn_size_min(k->block, end - p.first - p.tiles);
+        run_block(k, &p, k->scratch + thread * k->slot * (CNN_POINTS + 1));
+    }
 }
 
 static void run(struct winograd *k, float *scratch)
@@ -217,7 +279,7 @@ static void run(struct winograd *k, float *scratch)
     memset(scratch, 0, k->in.channels * sizeof *scratch);
     k->zeros = scratch;
     k->scratch = scratch + cnn_size_divide_up(k->in.channels, 16) * 16;
-    cnn_parallel_for(k->blocks, run_block, k);
+    cnn_parallel_for(cnn_size_divide_up(k->blocks, k->run) * k->groups * k->parts, run_blocks, k);
 }
 
 static size_t scratch_floats(const struct winograd *k)
@@ -241,7 +303,7 @@ void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n
 {
     struct winograd k = plan(c, n, true);
     k.x = dy;
-    k.packed = packed + packed_floats(c->in_c, c->out_c);
+    k.packed = packed + packed_floats(c);
     k.y = dx;
     run(&k, scratch);
 }

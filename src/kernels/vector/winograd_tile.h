@@ -36,15 +36,101 @@ CNN_INLINE void cnn_tile_point(const struct cnn_tiles *t, size_t tile, size_t si
         }
 }
 
+/* Asks for the 4 x 4 pixels at (row * 4, column * 4), `count` channels from `channel` on, which will be needed after what is computed next. Inlined: a
+ * function that does nothing else is taken for one without effect. */
+CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const float *data, size_t channel, size_t count)
+{
+    size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4, image = tile / t->columns / t->rows;
+    size_t rows = cnn_size_min(row + 4, t->height), columns = cnn_size_min(column + 4, t->width);
+    for (size_t y = row; y < rows; y++)
+        for (size_t x = column; x < columns; x++) {
+            const float *pixel = data + ((image * t->height + y) * t->width + x) * t->channels + channel;
+            for (size_t c = 0; c < count; c += 16)
+                __builtin_prefetch(pixel + c, 0, 2);
+        }
+}
+
+/* The rows of B' d, and of A y, come in pairs with common terms: (0, 5), (1, 2), (3, 4). A pair at a time, a transform fits into the registers. */
+enum { CNN_PAIRS = 3 };
+
+CNN_INLINE void cnn_input_pair(const vfloat d[6], size_t pair, vfloat o[2])
+{
+    vfloat even = pair == 1 ? d[4] - 4 * d[2] : d[4] - d[2], odd = pair == 1 ? d[3] - 4 * d[1] : 2 * (d[3] - d[1]);
+    o[0] = pair == 0 ? 4 * d[0] - 5 * d[2] + d[4] : even + odd;
+    o[1] = pair == 0 ? 4 * d[1] - 5 * d[3] + d[5] : even - odd;
+}
+
 CNN_INLINE void cnn_input_line(const vfloat d[6], vfloat o[6])
 {
-    vfloat even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], half_even = d[4] - d[2], half_odd = 2 * (d[3] - d[1]);
-    o[0] = 4 * d[0] - 5 * d[2] + d[4];
-    o[1] = even + odd;
-    o[2] = even - odd;
-    o[3] = half_even + half_odd;
-    o[4] = half_even - half_odd;
-    o[5] = 4 * d[1] - 5 * d[3] + d[5];
+    vfloat ends[2];
+    cnn_input_pair(d, 0, ends);
+    cnn_input_pair(d, 1, o + 1);
+    cnn_input_pair(d, 2, o + 3);
+    o[0] = ends[0];
+    o[5] = ends[1];
+}
+
+CNN_INLINE void cnn_gradient_pair(const vfloat y[4], size_t pair, vfloat o[2])
+{
+    vfloat even = pair == 1 ? y[0] + y[2] : y[0] + 4 * y[2], odd = pair == 1 ? y[1] + y[3] : 2 * y[1] + 8 * y[3];
+    o[0] = pair == 0 ? y[0] : even + odd;
+    o[1] = pair == 0 ? y[3] : even - odd;
+}
+
+CNN_INLINE void cnn_gradient_line(const vfloat y[4], vfloat o[6])
+{
+    cnn_gradient_pair(y, 1, o + 1);
+    cnn_gradient_pair(y, 2, o + 3);
+    o[0] = y[0];
+    o[5] = y[3];
+}
+
+/* to[row][column * slot] = a pair of rows of B' d B, for VLEN channels; points as cnn_tile_point gives them for side 6. */
+CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, size_t pair, float *const to[2], size_t slot)
+{
+    vfloat half[2][6];
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++) {
+        vfloat d[6], o[2];
+#pragma GCC unroll 6
+        for (size_t i = 0; i < 6; i++)
+            d[i] = vload(points[i * 6 + j] + channel);
+        cnn_input_pair(d, pair, o);
+        half[0][j] = o[0];
+        half[1][j] = o[1];
+    }
+#pragma GCC unroll 2
+    for (size_t i = 0; i < 2; i++) {
+        vfloat o[6];
+        cnn_input_line(half[i], o);
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++)
+            vstore(to[i] + j * slot, o[j]);
+    }
+}
+
+/* The same of A y A'; points for side 4. */
+CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channel, size_t pair, float *const to[2], size_t slot)
+{
+    vfloat half[2][4];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        vfloat y[4], o[2];
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++)
+            y[i] = vload(points[i * 4 + j] + channel);
+        cnn_gradient_pair(y, pair, o);
+        half[0][j] = o[0];
+        half[1][j] = o[1];
+    }
+#pragma GCC unroll 2
+    for (size_t i = 0; i < 2; i++) {
+        vfloat o[6];
+        cnn_gradient_line(half[i], o);
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++)
+            vstore(to[i] + j * slot, o[j]);
+    }
 }
 
 CNN_INLINE void cnn_output_line(const vfloat m[6], vfloat o[4])
@@ -54,67 +140,6 @@ CNN_INLINE void cnn_output_line(const vfloat m[6], vfloat o[4])
     o[1] = difference + 2 * far_difference;
     o[2] = sum + 4 * far_sum;
     o[3] = difference + 8 * far_difference + m[5];
-}
-
-CNN_INLINE void cnn_gradient_line(const vfloat y[4], vfloat o[6])
-{
-    vfloat even = y[0] + y[2], odd = y[1] + y[3], far_even = y[0] + 4 * y[2], far_odd = 2 * y[1] + 8 * y[3];
-    o[0] = y[0];
-    o[1] = even + odd;
-    o[2] = even - odd;
-    o[3] = far_even + far_odd;
-    o[4] = far_even - far_odd;
-    o[5] = y[3];
-}
-
-/* to[p * slot] = (B' d B)[p] for VLEN channels; points as cnn_tile_point gives them for side 6. */
-CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, float *to, size_t slot)
-{
-    vfloat half[6][6]; /* transposed: [column][row] */
-#pragma GCC unroll 6
-    for (size_t j = 0; j < 6; j++) {
-        vfloat d[6];
-#pragma GCC unroll 6
-        for (size_t i = 0; i < 6; i++)
-            d[i] = vload(points[i * 6 + j] + channel);
-        cnn_input_line(d, half[j]);
-    }
-#pragma GCC unroll 6
-    for (size_t i = 0; i < 6; i++) {
-        vfloat d[6], o[6];
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; j++)
-            d[j] = half[j][i];
-        cnn_input_line(d, o);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; j++)
-            vstore(to + (i * 6 + j) * slot, o[j]);
-    }
-}
-
-/* to[p * slot] = (A y A')[p]; points for side 4. */
-CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channel, float *to, size_t slot)
-{
-    vfloat half[4][6];
-#pragma GCC unroll 4
-    for (size_t j = 0; j < 4; j++) {
-        vfloat y[4];
-#pragma GCC unroll 4
-        for (size_t i = 0; i < 4; i++)
-            y[i] = vload(points[i * 4 + j] + channel);
-        cnn_gradient_line(y, half[j]);
-    }
-#pragma GCC unroll 6
-    for (size_t i = 0; i < 6; i++) {
-        vfloat y[4], o[6];
-#pragma GCC unroll 4
-        for (size_t j = 0; j < 4; j++)
-            y[j] = half[j][i];
-        cnn_gradient_line(y, o);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; j++)
-            vstore(to + (i * 6 + j) * slot, o[j]);
-    }
 }
 
 /* out[row][column] = A' m A of the products m[p * slot]. */

@@ -1,6 +1,7 @@
 /* The gradient of the weights by the same transforms (winograd.h): dw = G' [sum over tiles of (B' x B) (A dy A')] G. Each of the 36 points is a GEMM whose
- * rows are channels of x, whose columns are channels of dy and whose k runs over tiles. The tiles are cut into chunks, fixed by shapes, each with sums
- * of its own, which are added in order before the transform back. */
+ * rows are channels of x, whose columns are channels of dy and whose k runs over tiles. A task takes a part of the channels of both, so that the sums of
+ * all its points stay in the cache, and a chunk of the tiles, which it transforms block by block, twelve points at a time. Parts and chunks are fixed by
+ * shapes; the chunks' sums are added in order before the transform back. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>
@@ -9,19 +10,21 @@
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
 
-#define BLOCK_FLOATS  ((size_t)220 << 10)
-#define BLOCK_TILES   ((size_t)24)
-#define PART_CHANNELS ((size_t)128) /* of x and of dy that one task works on: its sums stay in the cache */
-#define CHUNKS        ((size_t)8)
-#define CHUNK_TILES   ((size_t)128)     /* at least: far more products per sum than adding the chunks up costs */
-#define SUMS_MAX      ((size_t)1 << 22) /* floats of all chunks' sums */
+#define BLOCK_TILES   32           /* of one GEMM: k, during which its sums stay in registers */
+#define PART_CHANNELS ((size_t)64) /* of x and of dy: 36 x 64 x 64 sums are 576 KiB */
+#define TASKS         ((size_t)8)  /* wanted: of parts, or else of chunks */
+#define CHUNK_TILES   ((size_t)64) /* at least: far more products per sum than adding the chunks up costs */
+
+enum { PAIR_POINTS = CNN_POINTS / CNN_PAIRS };
 
 struct weights_gradient {
     struct cnn_tiles in, out; /* over x and over dy */
+    size_t groups, group_in, group_out;
+    size_t part_in, part_out, in_parts, out_parts; /* of a group */
+    size_t parts, chunks, tiles, block;
     const float *x, *dy, *zeros;
     float *dw, *db, *sums, *bias_sums, *scratch;
-    size_t in_parts, out_parts, chunks, block;
-    size_t in_slot, out_slot, chunk_sums, zero_floats, bias_floats, thread_floats;
+    size_t in_slot, out_slot, point, zero_floats, bias_floats, thread_floats;
 };
 
 static size_t round_up(size_t value, size_t step)
@@ -35,89 +38,113 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
     struct weights_gradient k = {
         .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows, columns},
         .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
-        .in_parts = cnn_size_divide_up(c->in_c, PART_CHANNELS),
-        .out_parts = cnn_size_divide_up(c->out_c, PART_CHANNELS),
+        .groups = c->groups,
+        .group_in = c->in_c / c->groups,
+        .group_out = c->out_c / c->groups,
     };
-    size_t tiles = cnn_tiles_count(&k.in), in_c = cnn_size_min(c->in_c, PART_CHANNELS), out_c = cnn_size_min(c->out_c, PART_CHANNELS);
-    size_t fitting = BLOCK_FLOATS / (CNN_POINTS * (in_c + out_c)) / 8 * 8;
-    k.block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
-    k.chunk_sums = cnn_size_times(CNN_POINTS, cnn_size_times(c->in_c, c->out_c));
-    k.chunks = cnn_size_min(cnn_size_min(CHUNKS, SUMS_MAX / k.chunk_sums), tiles / CHUNK_TILES);
+    k.part_in = round_up(cnn_size_divide_up(k.group_in, cnn_size_divide_up(k.group_in, PART_CHANNELS)), VLEN);
+    k.part_out = round_up(cnn_size_divide_up(k.group_out, cnn_size_divide_up(k.group_out, PART_CHANNELS)), VLEN);
+    k.in_parts = cnn_size_divide_up(k.group_in, k.part_in);
+    k.out_parts = cnn_size_divide_up(k.group_out, k.part_out);
+    k.parts = k.groups * k.in_parts * k.out_parts;
+    k.tiles = cnn_tiles_count(&k.in);
+    k.chunks = cnn_size_min(cnn_size_divide_up(TASKS, k.parts), k.tiles / CHUNK_TILES);
     k.chunks = k.chunks > 0 ? k.chunks : 1;
-    k.in_slot = k.block * in_c + 16;
-    k.out_slot = k.block * out_c + 16;
+    k.block = cnn_size_min(BLOCK_TILES, k.tiles);
+    k.in_slot = k.block * k.part_in + 16;
+    k.out_slot = k.block * k.part_out + 16;
+    k.point = k.part_in * k.part_out + 16;
     k.zero_floats = round_up(c->in_c > c->out_c ? c->in_c : c->out_c, 16);
     k.bias_floats = round_up(c->out_c, 16);
-    k.thread_floats = CNN_POINTS * (k.in_slot + k.out_slot);
+    k.thread_floats = PAIR_POINTS * (k.in_slot + k.out_slot) + (k.chunks == 1 ? CNN_POINTS * k.point : 0);
     return k;
 }
 
+/* What one task works on: in_count channels of x from `in` on, which is channel `group_channel` of its group, and out_count of dy from `out` on. */
 struct part {
-    size_t chunk, in, in_count, out, out_count; /* channels of x and of dy */
-    float *v, *d;                               /* transformed tiles */
+    size_t in, in_count, group_channel, out, out_count;
+    float *v, *d; /* transformed tiles of a block, of one pair of rows: [point][VLEN channels][tile], [point][panel][tile] */
+    float *sums;  /* [point, pair by pair][panel][channel of x][column] */
+    float *bias;
+    const float *in_points[BLOCK_TILES][CNN_POINTS], *out_points[BLOCK_TILES][16];
 };
 
-/* One array after the other: the 36 places that a transform writes to are pages of their own, and few pages are at hand at a time. */
-static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t first, size_t tiles)
+/* Calls for each vector: with the loop around them, the compiler would carry more pointers than it has registers. */
+static __attribute__((noinline)) void transform_input(const float *const *points, size_t channel, size_t pair, float *to, size_t slot)
 {
-    const float *points[CNN_POINTS];
-    float *bias = k->bias_sums + p->chunk * k->bias_floats;
-    for (size_t t = 0; t < tiles; t++) {
-        cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, points);
-        for (size_t c = 0; c < p->in_count; c += VLEN)
-            cnn_input_transform(points, p->in + c, p->v + t * p->in_count + c, k->in_slot);
-    }
-    for (size_t t = 0; t < tiles; t++) {
-        cnn_tile_point(&k->out, first + t, 4, k->dy, k->zeros, points);
-        for (size_t c = 0; c < p->out_count; c += VLEN) {
-            cnn_gradient_transform(points, p->out + c, p->d + t * p->out_count + c, k->out_slot);
-            if (!k->db || p->in > 0)
-                continue;
-            vfloat sum = vload(bias + p->out + c);
-            for (size_t i = 0; i < 16; i++)
-                sum += vload(points[i] + p->out + c);
-            vstore(bias + p->out + c, sum);
-        }
-    }
+    float *const rows[2] = {to, to + 6 * slot};
+    if (pair == 0)
+        cnn_input_transform(points, channel, 0, rows, slot);
+    else if (pair == 1)
+        cnn_input_transform(points, channel, 1, rows, slot);
+    else
+        cnn_input_transform(points, channel, 2, rows, slot);
 }
 
-static void multiply_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles, bool accumulate)
+static __attribute__((noinline)) void transform_gradient(const float *const *points, size_t channel, size_t pair, float *to, size_t slot)
 {
-    size_t in_c = k->in.channels, out_c = k->out.channels;
-    for (size_t point = 0; point < CNN_POINTS; point++) {
-        struct cnn_gemm g = {.a = p->v + point * k->in_slot,
-                             .rows = {{p->in_count, 1, 1}, {1, 0, 0}},
-                             .depth = {{tiles, 1, 1}, {(ptrdiff_t)p->in_count, 0, 0}},
-                             .b_step = p->out_count,
-                             .c_stride = {(ptrdiff_t)out_c, 0, 0},
-                             .accumulate = accumulate};
-        float *sums = k->sums + p->chunk * k->chunk_sums + (point * in_c + p->in) * out_c + p->out;
+    float *const rows[2] = {to, to + 6 * slot};
+    if (pair == 0)
+        cnn_gradient_transform(points, channel, 0, rows, slot);
+    else if (pair == 1)
+        cnn_gradient_transform(points, channel, 1, rows, slot);
+    else
+        cnn_gradient_transform(points, channel, 2, rows, slot);
+}
+
+/* One array after the other: the places that a transform writes to are pages of their own, and few pages are at hand at a time. */
+static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles, size_t pair)
+{
+    for (size_t t = 0; t < tiles; t++)
+        for (size_t c = 0; c < p->in_count; c += VLEN)
+            transform_input(p->in_points[t], p->in + c, pair, p->v + c * k->block + t * VLEN, k->in_slot);
+    for (size_t t = 0; t < tiles; t++)
+        for (size_t c = 0; c < p->out_count; c += VLEN) {
+            size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
+            transform_gradient(p->out_points[t], p->out + c, pair, p->d + panel * k->block + t * width + c - panel, k->out_slot);
+        }
+}
+
+/* Meanwhile, asks for the `next` tiles from `first` on. */
+static void multiply_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles, size_t pair, bool accumulate, size_t first,
+                           size_t next)
+{
+    for (size_t point = 0; point < PAIR_POINTS; point++) {
+        size_t step = pair * PAIR_POINTS + point;
+        for (size_t t = next * step / CNN_POINTS; t < next * (step + 1) / CNN_POINTS; t++) {
+            cnn_tile_prefetch(&k->in, first + t, k->x, p->in, p->in_count);
+            cnn_tile_prefetch(&k->out, first + t, k->dy, p->out, p->out_count);
+        }
         for (size_t column = 0; column < p->out_count; column += CNN_PANEL) {
-            g.columns = cnn_size_min(CNN_PANEL, p->out_count - column);
-            g.b = p->d + point * k->out_slot + column;
-            g.c = sums + column;
+            size_t width = cnn_panel_width(p->out_count, column);
+            struct cnn_gemm g = {.a = p->v + point * k->in_slot,
+                                 .rows = {{VLEN, p->in_count / VLEN, 1}, {1, (ptrdiff_t)(k->block * VLEN), 0}},
+                                 .depth = {{tiles, 1, 1}, {VLEN, 0, 0}},
+                                 .b = p->d + point * k->out_slot + column * k->block,
+                                 .columns = width,
+                                 .c = p->sums + step * k->point + column * p->in_count,
+                                 .c_stride = {(ptrdiff_t)width, (ptrdiff_t)(width * VLEN), 0},
+                                 .accumulate = accumulate};
             CNN_ISA_NAME(cnn_gemm)(&g);
         }
     }
 }
 
-/* Task: a part of the channels of x and of dy, for one chunk of the tiles. */
-static void run_part(void *context, size_t task, size_t thread)
+/* Point (1, 1) is the sum of a tile's gradients, and the second of pair 1. */
+static void add_bias(const struct weights_gradient *k, const struct part *p, size_t tiles)
 {
-    const struct weights_gradient *k = context;
-    size_t in_part = task % k->in_parts, out_part = task / k->in_parts % k->out_parts, tiles = cnn_tiles_count(&k->in);
-    struct part p = {.chunk = task / k->in_parts / k->out_parts, .in = in_part * PART_CHANNELS, .out = out_part * PART_CHANNELS};
-    p.in_count = cnn_size_min(PART_CHANNELS, k->in.channels - p.in);
-    p.out_count = cnn_size_min(PART_CHANNELS, k->out.channels - p.out);
-    p.v = k->scratch + thread * k->thread_floats;
-    p.d = p.v + CNN_POINTS * k->in_slot;
-    size_t begin = p.chunk * tiles / k->chunks, end = (p.chunk + 1) * tiles / k->chunks;
-    for (size_t first = begin; first < end; first += k->block) {
-        size_t count = cnn_size_min(k->block, end - first);
-        transform_tiles(k, &p, first, count);
-        multiply_tiles(k, &p, count, first > begin);
+    for (size_t c = 0; c < p->out_count; c += VLEN) {
+        size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
+        const float *d = p->d + k->out_slot + panel * k->block + c - panel;
+        vfloat sum = vload(p->bias + p->out + c);
+        for (size_t t = 0; t < tiles; t++)
+            sum += vload(d + t * width);
+        vstore(p->bias + p->out + c, sum);
     }
 }
+
+/* Where, pair by pair, row r of the points lies. */
+static const size_t row_place[6] = {0, 2, 3, 4, 5, 1};
 
 static void filter_line(const vfloat m[6], vfloat o[3])
 {
@@ -128,17 +155,16 @@ static void filter_line(const vfloat m[6], vfloat o[3])
 }
 
 /* The 9 taps of VLEN filters for one channel of x: the chunks' sums in order, transformed back. */
-static void reduce_vector(const struct weights_gradient *k, const float *from, vfloat out[9])
+CNN_INLINE void reduce_vector(const struct weights_gradient *k, const float *from, size_t chunk_step, vfloat out[9])
 {
-    const size_t point = k->in.channels * k->out.channels;
     vfloat half[6][3];
     for (size_t j = 0; j < 6; j++) {
         vfloat m[6];
         for (size_t i = 0; i < 6; i++) {
-            const float *sum = from + (i * 6 + j) * point;
+            const float *sum = from + (row_place[i] * 6 + j) * k->point;
             m[i] = vload(sum);
             for (size_t chunk = 1; chunk < k->chunks; chunk++)
-                m[i] += vload(sum + chunk * k->chunk_sums);
+                m[i] += vload(sum + chunk * chunk_step);
         }
         filter_line(m, half[j]);
     }
@@ -150,20 +176,69 @@ static void reduce_vector(const struct weights_gradient *k, const float *from, v
     }
 }
 
-/* Task: VLEN filters. */
-static void reduce_filters(void *context, size_t task, size_t thread)
+/* VLEN filters of a part. */
+static void reduce_filters(const struct weights_gradient *k, const struct part *p, size_t column)
 {
-    const struct weights_gradient *k = context;
-    size_t in_c = k->in.channels, out_c = k->out.channels;
-    (void)thread;
-    for (size_t channel = 0; channel < in_c; channel++) {
+    size_t panel = column / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
+    const float *from = p->sums + panel * p->in_count + column - panel;
+    for (size_t channel = 0; channel < p->in_count; channel++) {
         vfloat out[9];
-        float *to = k->dw + (task * VLEN * in_c + channel) * 9;
-        reduce_vector(k, k->sums + channel * out_c + task * VLEN, out);
-        for (size_t filter = 0; filter < VLEN; filter++, to += in_c * 9)
+        float *to = k->dw + ((p->out + column) * k->group_in + p->group_channel + channel) * 9;
+        reduce_vector(k, from + channel * width, k->parts * CNN_POINTS * k->point, out);
+        for (size_t filter = 0; filter < VLEN; filter++, to += k->group_in * 9)
             for (size_t tap = 0; tap < 9; tap++)
                 to[tap] = out[tap][filter];
     }
+}
+
+static void part_at(const struct weights_gradient *k, size_t task, size_t thread, struct part *p)
+{
+    size_t chunk = task / k->parts, in = task % k->in_parts * k->part_in, out = task / k->in_parts % k->out_parts * k->part_out;
+    size_t group = task % k->parts / k->in_parts / k->out_parts;
+    p->in = group * k->group_in + in;
+    p->in_count = cnn_size_min(k->part_in, k->group_in - in);
+    p->group_channel = in;
+    p->out = group * k->group_out + out;
+    p->out_count = cnn_size_min(k->part_out, k->group_out - out);
+    p->v = k->scratch + thread * k->thread_floats;
+    p->d = p->v + PAIR_POINTS * k->in_slot;
+    p->sums = k->chunks == 1 ? p->d + PAIR_POINTS * k->out_slot : k->sums + task * CNN_POINTS * k->point;
+    p->bias = k->bias_sums + chunk * k->bias_floats;
+}
+
+/* Task: a part of the channels of x and of dy, for one chunk of the tiles. */
+static void run_part(void *context, size_t task, size_t thread)
+{
+    const struct weights_gradient *k = context;
+    size_t chunk = task / k->parts, begin = chunk * k->tiles / k->chunks, end = (chunk + 1) * k->tiles / k->chunks;
+    struct part p;
+    part_at(k, task, thread, &p);
+    for (size_t first = begin; first < end; first += k->block) {
+        size_t count = cnn_size_min(k->block, end - first), next = cnn_size_min(k->block, end - first - count);
+        for (size_t t = 0; t < count; t++) {
+            cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, p.in_points[t]);
+            cnn_tile_point(&k->out, first + t, 4, k->dy, k->zeros, p.out_points[t]);
+        }
+        for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
+            transform_tiles(k, &p, count, pair);
+            if (k->db && p.group_channel == 0 && pair == 1)
+                add_bias(k, &p, count);
+            multiply_tiles(k, &p, count, pair, first > begin, first + count, next);
+        }
+    }
+    for (size_t c = 0; k->chunks == 1 && c < p.out_count; c += VLEN)
+        reduce_filters(k, &p, c);
+}
+
+/* Task: VLEN filters of a part. */
+static void reduce_part(void *context, size_t task, size_t thread)
+{
+    const struct weights_gradient *k = context;
+    size_t columns = k->part_out / VLEN;
+    struct part p;
+    part_at(k, task / columns, thread, &p);
+    if (task % columns * VLEN < p.out_count)
+        reduce_filters(k, &p, task % columns * VLEN);
 }
 
 void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
@@ -177,10 +252,11 @@ void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_
     k.zeros = scratch;
     k.bias_sums = scratch + k.zero_floats;
     k.sums = k.bias_sums + k.chunks * k.bias_floats;
-    k.scratch = k.sums + k.chunks * k.chunk_sums;
+    k.scratch = k.sums + (k.chunks == 1 ? 0 : k.chunks * k.parts * CNN_POINTS * k.point);
     memset(scratch, 0, (k.zero_floats + k.chunks * k.bias_floats) * sizeof *scratch);
-    cnn_parallel_for(k.chunks * k.in_parts * k.out_parts, run_part, &k);
-    cnn_parallel_for(k.out.channels / VLEN, reduce_filters, &k);
+    cnn_parallel_for(k.chunks * k.parts, run_part, &k);
+    if (k.chunks > 1)
+        cnn_parallel_for(k.parts * k.part_out / VLEN, reduce_part, &k);
     for (size_t chunk = 0; db && chunk < k.chunks; chunk++)
         for (size_t f = 0; f < k.out.channels; f++)
             db[f] = chunk ? db[f] + k.bias_sums[chunk * k.bias_floats + f] : k.bias_sums[f];
@@ -189,6 +265,7 @@ void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
     struct weights_gradient k = plan(c, n);
-    size_t chunks = cnn_size_times(k.chunks, cnn_size_plus(k.chunk_sums, k.bias_floats));
+    size_t sums = k.chunks == 1 ? 0 : cnn_size_times(k.parts, CNN_POINTS * k.point);
+    size_t chunks = cnn_size_times(k.chunks, cnn_size_plus(sums, k.bias_floats));
     return cnn_size_plus(cnn_size_plus(chunks, k.zero_floats), cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }
