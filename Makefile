@@ -14,7 +14,7 @@ LIBS := -lyaml -ljansson -lz -lm -lpthread
 PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
             libpng-dev clang-format-14 clang-tidy-14 shellcheck mandoc
 
-# Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set.
+# Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. ISAS=vec128 makes of x86-64 a machine like any other.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 ifeq ($(ARCH),x86_64)
 ISAS := sse2 avx2 avx512 avx512bf16
@@ -25,7 +25,7 @@ FLAGS_sse2 := -msse2
 FLAGS_avx2 := -mavx2 -mfma
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512vnni -mavx512bf16
-FLAGS_vec128 :=
+FLAGS_vec128 := -U__SSE2__
 
 LIB_SRC := $(filter-out src/kernels/vector/%,$(wildcard src/*/*.c))
 VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
@@ -74,6 +74,8 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(DEFINES) -Isrc -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DCNN_VEC128)
+
 # The one object that knows the prefix is compiled anew where that has changed.
 $(BUILD)/obj/src/model/model.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
 $(BUILD)/obj/src/model/model.o: $(BUILD)/prefix
@@ -96,7 +98,7 @@ $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libcnn.
 # The manual: the keys of the description come from the program's own tables.
 $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
 	@mkdir -p $(@D)
-	$(BUILD)/cnn help --man-keys >$@.keys
+	$(EMULATOR) $(BUILD)/cnn help --man-keys >$@.keys
 	sed -e '/^@KEYS@$$/{r $@.keys' -e 'd;}' $< >$@
 	@rm $@.keys
 
@@ -109,6 +111,24 @@ deps: ## install what building, testing and checking need (Debian, Ubuntu)
 
 test: all $(TEST_BIN) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
+
+# Programs for another machine are run by EMULATOR. Left out are a test that runs for many minutes there, and scripts of long runs and of what is installed.
+EMULATED_TESTS = $(filter-out %/test_attribution,$(TEST_BIN))
+test-emulated: all $(EMULATED_TESTS)
+	printf '#!/bin/sh\nexec %s "$$@"\n' '$(EMULATOR) $(abspath $(BUILD)/cnn)' >$(BUILD)/emulated
+	chmod +x $(BUILD)/emulated
+	CNN=$(BUILD)/emulated EMULATOR='$(EMULATOR)' tests/run.sh $(EMULATED_TESTS) tests/cli/run.sh tests/wrong/run.sh
+
+AARCH64 := $(BUILD)-aarch64
+AARCH64_EMULATOR := $(or $(EMULATOR),qemu-aarch64)
+test-aarch64: ## most tests on ARM's instructions: cross-compiled, run by qemu (slow)
+	@mkdir -p $(AARCH64)
+	@if echo 'int main(void) { return 0; }' | aarch64-linux-gnu-gcc -x c - -o $(AARCH64)/probe $(LDFLAGS) $(LIBS) -lcmocka -lpng && \
+	    $(AARCH64_EMULATOR) $(AARCH64)/probe; then \
+	    $(MAKE) test-emulated CC=aarch64-linux-gnu-gcc BUILD=$(AARCH64) EMULATOR='$(AARCH64_EMULATOR)'; \
+	else \
+	    echo 'skipped: no cross compiler, libraries or emulator for aarch64'; \
+	fi
 
 tsan: ## the tests that use threads, watched by ThreadSanitizer
 	$(MAKE) $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
@@ -174,12 +194,12 @@ uninstall: ## removes what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint $(BUILD)-aarch64
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps test asan tsan fuzz lint format format-check bench compare grow install uninstall clean help force
+.PHONY: all deps test test-emulated test-aarch64 asan tsan fuzz lint format format-check bench compare grow install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

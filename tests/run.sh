@@ -3,6 +3,8 @@
 # counted in one last line. A program that ends badly without naming a failed test (a crash, a leak) counts as one failure.
 #
 #   tests/run.sh PROGRAM...
+#
+# EMULATOR, if set, is the command that runs programs that were built for another machine.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -19,7 +21,10 @@ count() {
 
 for program in "$@"; do
     start=$SECONDS
-    "$program" >"$output" 2>&1 </dev/null
+    case $program in
+    *.sh) "$program" ;;
+    *) ${EMULATOR:-} "$program" ;;
+    esac >"$output" 2>&1 </dev/null
     status=$?
     good=$(count passed)
     bad=$(count failed)

@@ -1,4 +1,5 @@
-/* PyTorch's results for every layer (tests/golden/layers), forward, every gradient and every running statistic, on each instruction set of this machine. */
+/* PyTorch's results for every layer (tests/golden/layers), forward, every gradient and every running statistic, on each instruction set of this machine; the
+ * same with `precision: bf16`, within a bound for that. */
 #include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
@@ -13,12 +14,18 @@
 #include "networks.h"
 #include "util/file.h"
 
+static const char *const overrides[] = {"precision=bf16"};
+static bool bf16; /* whether they hold */
 static const char *folder = "tests/golden/layers";
 static char *cases[256];
 static size_t case_count;
 
 /* float32 sums of more terms than this have a wider bound. */
 #define MANY_TERMS 1000
+
+/* With bfloat16, of a whole tensor: the root of the mean squared error over that of the values, or over 1. Single values are no measure: a relu may let
+ * through what it cut off before. */
+#define BF16_BOUND 0.15
 
 struct golden {
     cnn_model *model;
@@ -29,25 +36,46 @@ struct golden {
     char report[512];
 };
 
-static void compare(struct golden *g, const char *what, const float *found, const struct cnn_stored_tensor *wanted, size_t terms)
+/* Keeps the worst error. */
+static void report(struct golden *g, double error, const char *what, size_t i, double found, double want)
+{
+    if (error <= g->worst)
+        return;
+    g->worst = isnan(error) ? INFINITY : error;
+    snprintf(g->report, sizeof g->report, "%s[%zu]: found %.9g, wanted %.9g", what, i, found, want);
+}
+
+static void compare_values(struct golden *g, const char *what, const float *found, const float *want, size_t count, size_t terms)
 {
     double largest = 0, bound = terms > MANY_TERMS ? 5e-5 : 1e-5;
-    const float *want = malloc(wanted->bytes);
-    assert_non_null(want);
-    memcpy((void *)(uintptr_t)want, wanted->data, wanted->bytes);
-    for (size_t i = 0; i < wanted->count; i++)
+    for (size_t i = 0; i < count; i++)
         largest = fmax(largest, fabs((double)want[i]));
     /* A gradient that is truly zero (a bias before batch_norm) is rounding noise on both sides. */
     double allowed = largest < 1e-4 ? 1e-4 : bound * largest;
-    for (size_t i = 0; i < wanted->count; i++) {
-        double error = fabs((double)found[i] - (double)want[i]) / allowed;
-        if (error > g->worst || isnan(error)) {
-            g->worst = isnan(error) ? INFINITY : error;
-            snprintf(g->report, sizeof g->report, "%s[%zu]: found %.9g, wanted %.9g (largest %.3g, %zu terms)", what, i, (double)found[i],
-                     (double)want[i], largest, terms);
-        }
+    for (size_t i = 0; i < count; i++)
+        report(g, fabs((double)found[i] - (double)want[i]) / allowed, what, i, (double)found[i], (double)want[i]);
+}
+
+static void compare_squares(struct golden *g, const char *what, const float *found, const float *want, size_t count)
+{
+    double squares = 0, errors = 0;
+    for (size_t i = 0; i < count; i++) {
+        squares += (double)want[i] * (double)want[i];
+        errors += ((double)found[i] - (double)want[i]) * ((double)found[i] - (double)want[i]);
     }
-    free((void *)(uintptr_t)want);
+    report(g, sqrt(errors / fmax(squares, (double)count)) / BF16_BOUND, what, 0, (double)found[0], (double)want[0]);
+}
+
+static void compare(struct golden *g, const char *what, const float *found, const struct cnn_stored_tensor *wanted, size_t terms)
+{
+    float *want = malloc(wanted->bytes);
+    assert_non_null(want);
+    memcpy(want, wanted->data, wanted->bytes);
+    if (bf16)
+        compare_squares(g, what, found, want, wanted->count);
+    else
+        compare_values(g, what, found, want, wanted->count, terms);
+    free(want);
 }
 
 /* Compares an NHWC value with an NCHW tensor of the file. */
@@ -110,7 +138,7 @@ static void open_golden(struct golden *g, const char *name, cnn_diag *diag)
     size_t size;
     snprintf(path, sizeof path, "%s/%s.yaml", folder, name);
     assert_int_equal(cnn_file_read(path, 1 << 20, &text, &size, diag), CNN_OK);
-    assert_int_equal(cnn_model_from_text(path, text, size, NULL, 0, &g->model, diag), CNN_OK);
+    assert_int_equal(cnn_model_from_text(path, text, size, overrides, bf16, &g->model, diag), CNN_OK);
     free(text);
     struct cnn_safetensors *weights;
     snprintf(path, sizeof path, "%s/%s.weights.safetensors", folder, name);
@@ -191,7 +219,7 @@ static int run_all(const char *kernels)
 {
     struct CMUnitTest *tests = calloc(case_count, sizeof *tests);
     char group[64];
-    snprintf(group, sizeof group, "golden layers, %s", kernels);
+    snprintf(group, sizeof group, "golden layers, %s%s", kernels, bf16 ? ", bf16" : "");
     for (size_t i = 0; tests && i < case_count; i++)
         tests[i] = (struct CMUnitTest){cases[i], test_layer_matches_pytorch, NULL, NULL, cases[i]};
     int failed = tests ? _cmocka_run_group_tests(group, tests, case_count, NULL, NULL) : 1;
@@ -207,6 +235,8 @@ int main(int argc, char **argv)
         folder = argv[1];
     find_cases();
     int failed = case_count == 0 || run_all(getenv("CNN_CPU")) != 0;
+    bf16 = true;
+    failed |= run_all(getenv("CNN_CPU")) != 0;
     for (size_t i = 0; i < case_count; i++)
         free(cases[i]);
     return failed;

@@ -103,6 +103,12 @@ static void check_roughly(const char *what, const float *got, const float *want,
     assert_floats_near(what, got, want, size, 1e-4);
 }
 
+/* Rounding to bfloat16 is off by 1/512 at most, that of each product by twice as much. */
+static void check_bf16(const char *what, const float *got, const float *want, size_t size)
+{
+    assert_floats_near(what, got, want, size, 1e-2);
+}
+
 static void conv_results_check(check_floats *check, const char *label, struct conv_result got, struct conv_result want, struct conv_sizes size,
                                size_t out_c)
 {
@@ -132,7 +138,7 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
                  c->dilation_h, c->dilation_w, c->pad_top, c->pad_left, c->groups, (int)c->padding_mode, (int)activation.kind);
         cnn_parallel_set_threads(thread_counts[0]);
         struct conv_result one = conv_run(k, c, n, activation, with_bias);
-        conv_results_check(c->direct ? check_near : check_roughly, label, one, want, size, c->out_c);
+        conv_results_check(c->bf16 ? check_bf16 : c->direct ? check_near : check_roughly, label, one, want, size, c->out_c);
         for (size_t t = 1; t < sizeof thread_counts / sizeof *thread_counts; t++) {
             cnn_parallel_set_threads(thread_counts[t]);
             struct conv_result more = conv_run(k, c, n, activation, with_bias);
@@ -181,6 +187,88 @@ static void test_conv_when_usual_networks(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         conv_check(&cases[i], 1 + i % 5, i % 2 ? relu : no_activation, i % 3 != 0);
+}
+
+/* Tasks of several images, the last of fewer, whose rows of taps overlap; more taps than a panel holds; rows and columns that nothing reads. */
+static void test_conv_when_channels_are_few(void **state)
+{
+    (void)state;
+    struct cnn_conv cases[] = {conv_square(11, 3, 17, 5, 1, 2, 1, 1), conv_square(12, 2, 9, 3, 4, 0, 1, 1), conv_square(24, 3, 8, 14, 5, 4, 1, 1),
+                               conv_square(10, 3, 5, 3, 2, 3, 1, 1)};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        conv_check(&cases[i], 37 - 3 * i, no_activation, i % 2 == 0);
+}
+
+/* Sums of pairs: odd numbers of channels, filters and pixels, strides, dilation, groups, padding that is copied, dense layers and 1x1 with odd and even
+ * numbers of pixels, maps and channels cut into blocks, chunks and slices. */
+static void test_conv_when_bf16(void **state)
+{
+    (void)state;
+    struct cnn_activation relu = {.kind = CNN_ACT_RELU};
+    struct cnn_conv cases[] = {
+        conv_square(13, 5, 7, 3, 2, 1, 1, 1),   conv_square(32, 64, 128, 3, 2, 1, 1, 1), conv_square(12, 33, 47, 3, 2, 1, 1, 1),
+        conv_square(30, 6, 16, 7, 2, 3, 1, 1),  conv_square(15, 33, 64, 1, 2, 0, 1, 1),  conv_square(14, 64, 33, 1, 1, 0, 1, 1),
+        conv_square(7, 17, 31, 1, 1, 0, 1, 1),  conv_square(9, 64, 64, 3, 1, 1, 1, 4),   conv_square(11, 15, 21, 4, 3, 2, 1, 3),
+        conv_square(17, 16, 18, 3, 1, 2, 2, 1), conv_square(17, 18, 16, 2, 2, 3, 3, 1),  conv_square(1, 2100, 70, 1, 1, 0, 1, 1),
+        conv_square(14, 6, 16, 5, 1, 0, 1, 1),  conv_square(6, 300, 17, 3, 1, 1, 1, 1),  conv_square(35, 4, 24, 11, 4, 2, 1, 1),
+        conv_square(10, 96, 40, 1, 2, 3, 1, 1),
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cases[i].bf16 = true;
+        cases[i].padding_mode = i % 4 == 2 ? CNN_PAD_REFLECT : i % 4 == 3 ? CNN_PAD_REPLICATE : CNN_PAD_ZEROS;
+        conv_check(&cases[i], 1 + i % 6, i % 2 ? relu : no_activation, i % 3 != 0);
+    }
+    struct cnn_conv many = conv_square(8, 32, 96, 3, 2, 1, 1, 1);
+    many.bf16 = true;
+    conv_check(&many, 131, no_activation, true);
+}
+
+/* What is pooled on the way is what pooling makes of the output. */
+static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n, bool average)
+{
+    const struct cnn_pool pool = {.in_h = c->out_h,
+                                  .in_w = c->out_w,
+                                  .channels = c->out_c,
+                                  .out_h = c->out_h / 2,
+                                  .out_w = c->out_w / 2,
+                                  .kernel_h = 2,
+                                  .kernel_w = 2,
+                                  .stride_h = 2,
+                                  .stride_w = 2,
+                                  .average = average};
+    struct conv_sizes size = conv_sizes(k, c, n);
+    size_t pooled = n * pool.out_h * pool.out_w * c->out_c;
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *bias = tensor_random(c->out_c, 3), *packed = tensor_new(size.packed);
+    float *scratch = tensor_new(size.scratch), *y = tensor_new(size.y), *want = tensor_new(pooled), *got = tensor_new(pooled);
+    struct cnn_epilogue epilogue = {.bias = bias, .activation = {.kind = CNN_ACT_TANH}};
+    k->conv_pack(c, true, w, NULL, packed);
+    k->conv_forward(c, n, x, packed, &epilogue, y, scratch);
+    k->pool_forward(&pool, n, y, want, NULL);
+    epilogue.pool = &pool;
+    k->conv_forward(c, n, x, packed, &epilogue, got, scratch);
+    assert_floats_near(k->name, got, want, pooled, 1e-6);
+    tensor_free(x, size.x);
+    tensor_free(w, size.w);
+    tensor_free(bias, c->out_c);
+    tensor_free(packed, size.packed);
+    tensor_free(scratch, size.scratch);
+    tensor_free(y, size.y);
+    tensor_free(want, pooled);
+    tensor_free(got, pooled);
+}
+
+static void test_conv_when_pooled(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    struct cnn_conv cases[] = {conv_square(13, 5, 7, 3, 1, 1, 1, 1), conv_square(66, 16, 33, 3, 1, 1, 1, 1), conv_square(9, 20, 40, 3, 2, 1, 1, 2),
+                               conv_square(6, 34, 19, 1, 1, 0, 1, 1)};
+    for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
+        for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
+            struct cnn_conv c = cases[j / 2];
+            c.bf16 = j % 2;
+            pooled_check(k, &c, 1 + j, j % 3 == 0);
+        }
 }
 
 static void test_conv_when_geometry_is_random(void **state)
@@ -527,6 +615,9 @@ int main(void)
         cmocka_unit_test(test_conv_ref_when_worked_out_by_hand),
         cmocka_unit_test(test_conv_ref_gradients_when_linear),
         cmocka_unit_test(test_conv_when_usual_networks),
+        cmocka_unit_test(test_conv_when_channels_are_few),
+        cmocka_unit_test(test_conv_when_bf16),
+        cmocka_unit_test(test_conv_when_pooled),
         cmocka_unit_test(test_conv_when_geometry_is_random),
         cmocka_unit_test(test_conv_when_winograd_applies),
         cmocka_unit_test(test_conv_when_depthwise),

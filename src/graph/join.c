@@ -49,6 +49,34 @@ static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *jo
     return CNN_OK;
 }
 
+/* Lets the layers that can compute with bytes do so. A value that such a layer writes for such layers alone is kept in bytes, whose range is then one for all
+ * of them: that of the first reader. */
+static void choose_bytes(const struct cnn_graph *graph, struct cnn_node *nodes)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        nodes[i].int8 = nodes[i].input_range != 0;
+    for (size_t v = 1; v < graph->count; v++) {
+        struct cnn_node *writer = &nodes[v - 1];
+        const struct cnn_tensor *range = NULL;
+        bool bytes = writer->int8 && writer->output_range != 0 && v != graph->logits;
+        for (size_t i = v; i < graph->count; i++)
+            for (size_t k = 0; k < nodes[i].input_count; k++)
+                if (nodes[i].inputs[k] == v) {
+                    bytes = bytes && nodes[i].int8;
+                    range = range ? range : &nodes[i].tensors[nodes[i].input_range];
+                }
+        if (!bytes || !range)
+            continue;
+        writer->y_bytes = true;
+        writer->tensors[writer->output_range] = *range;
+        for (size_t i = v; i < graph->count; i++)
+            if (nodes[i].inputs[0] == v) {
+                nodes[i].x_bytes = true;
+                nodes[i].tensors[nodes[i].input_range] = *range;
+            }
+    }
+}
+
 static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_join join, struct cnn_joined *joined, cnn_diag *diag)
 {
     size_t *reader = cnn_arena_array(arena, graph->count + 1, sizeof *reader);
@@ -73,6 +101,8 @@ static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
     }
     joined->graph.nodes = nodes;
     joined->graph.logits = cnn_joined_value(joined, graph->logits);
+    if (join == CNN_JOIN_INFERENCE && cnn_kernels()->int8)
+        choose_bytes(&joined->graph, nodes);
     return CNN_OK;
 }
 

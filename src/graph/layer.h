@@ -14,7 +14,7 @@ enum cnn_role {
     CNN_ROLE_NONE,      /* slot not in use: its pointers are NULL */
     CNN_ROLE_WEIGHT,    /* trained; stored in checkpoints */
     CNN_ROLE_BIAS,      /* likewise */
-    CNN_ROLE_STATISTIC, /* stored, not trained: changed by forward in training */
+    CNN_ROLE_STATISTIC, /* stored, not trained: changed by forward in training, or found by quantization */
     CNN_ROLE_SAVED,     /* written by forward for backward; only in plans that train */
     CNN_ROLE_PACKED     /* derived from the weights by `prepare` */
 };
@@ -26,6 +26,7 @@ struct cnn_tensor {
     size_t count;         /* floats; SAVED: those that do not grow with the batch */
     size_t per_image;     /* SAVED: floats per image of the batch */
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
+    size_t scale_slot; /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0] are the values; 0: float32 */
 };
 
 /* Whether checkpoints hold tensors of this role, and whether training changes them. */
@@ -50,7 +51,7 @@ struct cnn_window {
 enum cnn_precision {
     CNN_PRECISION_FP32,
     CNN_PRECISION_BF16, /* weights and inputs of conv and dense rounded to bfloat16 where that is faster; sums, and all that is stored, stay float32 */
-    CNN_PRECISION_INT8  /* inference alone, of a quantized network: 8-bit integers; elsewhere float32 */
+    CNN_PRECISION_INT8  /* a quantized network: 8-bit integers in inference, where that is faster; elsewhere float32 with the rounded weights */
 };
 
 /* What a layer does to each value, told to the layer before it, which may do it on the way (cnn_layer_type's join). */
@@ -95,6 +96,11 @@ struct cnn_node {
 
     struct cnn_effect effect;
 
+    /* Of a layer that computes with bytes in inference, set by infer: the slots of its input's range, [lowest, highest], and of that of its output. 0: none. */
+    size_t input_range, output_range;
+    /* Set by plans that infer (graph/join.h): it does so; x[0] is bytes of the one range, y is bytes of the other, whose tensor is that of the readers. */
+    bool int8, x_bytes, y_bytes;
+
     bool literal;   /* the description gives the values of its parameters */
     bool sees_all;  /* every output value depends on the whole input */
     bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
@@ -138,6 +144,9 @@ struct cnn_layer_type {
 
     /* First values of the stored tensor in slot. NULL for layers without any. */
     void (*init)(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
+
+    /* What is wrong with values that a file gives for the stored tensor in slot; NULL: nothing. NULL: any will do. */
+    const char *(*check)(const struct cnn_node *node, size_t slot, const float *values);
 
     /* Makes node, a copy with a state of its own, do the work of next as well, which alone reads its output; false where it cannot, and nothing has
      * changed then. The caller sets the output's shape. NULL: never. */

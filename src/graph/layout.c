@@ -64,6 +64,13 @@ static size_t batch_floats(struct maker *m, size_t per_image, size_t fixed)
     return 0;
 }
 
+static size_t value_floats(struct maker *m, size_t v)
+{
+    cnn_shape shape = cnn_graph_shape(m->graph, v);
+    bool bytes = v > 0 && m->graph->nodes[v - 1].y_bytes;
+    return batch_floats(m, bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float)) : cnn_shape_count(shape), 0);
+}
+
 static void analyse(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;
@@ -110,7 +117,7 @@ static void place_values(struct maker *m)
             m->layout->value[v] = m->layout->value[g->nodes[v - 1].inputs[0]];
             extend_block(m, m->layout->value[v], first, last);
         } else {
-            m->layout->value[v] = add_block(m, batch_floats(m, cnn_shape_count(cnn_graph_shape(g, v)), 0), first, last);
+            m->layout->value[v] = add_block(m, value_floats(m, v), first, last);
         }
     }
     for (size_t i = 0; cnn_plan_goes_back(m->mode) && i < g->count; i++) /* inputs that backward reads; the earliest node is the last to run */

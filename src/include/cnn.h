@@ -117,6 +117,9 @@ cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
 void cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
 void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 
+/* Writes the model as a checkpoint. */
+cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag);
+
 /* ---- Prediction ---- */
 
 /* Runs the network in evaluation mode on count images [count][c][h][w], as they are (no normalisation); output [count][outputs] receives the last layer's
@@ -292,6 +295,20 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
 /* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the best model, the description; of several: curves and results
  * side by side, and the settings that differ. Nothing is evaluated. */
 cnn_status cnn_report(const char *const *directories, size_t count, const char *path, cnn_diag *diag);
+
+/* ---- Quantization ---- */
+
+typedef struct cnn_quantize_options {
+    const char *data_path; /* NULL: as the description says */
+    size_t images;         /* of the training split, to find ranges with; 0: 512 */
+    void (*progress)(void *context, size_t done, size_t total);
+    void *context;
+    const volatile int *stop; /* as in cnn_evaluate_options */
+} cnn_quantize_options;
+
+/* The trained network as one that computes its conv and dense layers with 8-bit integers in inference: description key `precision: int8`. model stays as it
+ * is; options may be NULL. Everything that takes a model takes *out, but it cannot be trained. */
+cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options, cnn_model **out, cnn_diag *diag);
 
 /* ---- Benchmark ---- */
 

@@ -7,7 +7,7 @@
 #include "kernels/kernels.h"
 #include "kernels/ref.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CNN_VEC128)
 extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512, cnn_kernels_avx512bf16;
 #else
 extern const struct cnn_kernels cnn_kernels_vec128;
@@ -25,7 +25,7 @@ static void tables_find(void)
 {
     size_t count = 0;
     tables[count++] = &cnn_kernels_ref;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CNN_VEC128)
     __builtin_cpu_init();
     tables[count++] = &cnn_kernels_sse2;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))

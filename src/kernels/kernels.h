@@ -86,6 +86,26 @@ struct cnn_epilogue {
     const struct cnn_pool *pool;      /* NULL, or one that joins: y is then the pooled map */
 };
 
+/* Bytes that stand for numbers: (byte - zero) * scale, zero from 0 to 255. */
+struct cnn_codes {
+    float scale; /* positive; 0: not bytes but float32 */
+    int zero;
+};
+
+/* Arrays of bytes have, for each pixel, its channels and then what fills up the last four (any bytes). */
+static inline size_t cnn_code_channels(size_t channels)
+{
+    return (channels + 3) / 4 * 4;
+}
+
+/* What an int8 convolution reads and writes, beside the epilogue. */
+struct cnn_int8 {
+    const float *scale; /* of each filter: what one of its sums of integers is worth */
+    struct cnn_codes x, y;
+};
+
+#define CNN_INT8_DEPTH ((size_t)65536) /* products in a sum of bytes: 255 * 128 of each stay below 2^31 */
+
 /* batch_norm over `rows` rows of `channels` (rows = images * height * width), with the activation and the pooling that follow it. */
 struct cnn_batch_norm {
     size_t rows, channels;
@@ -114,6 +134,21 @@ struct cnn_kernels {
                          float *scratch);
     void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
     void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
+
+    /* Convolution of bytes, x, by weights of -128 to 127, in exact integers: y = activation(scale * sum of (x - x zero) * code + bias), pooled, to the nearest
+     * code where y is bytes. Groups have whole fours of channels, but for one group alone, and at most CNN_INT8_DEPTH products make a sum. Padding of zeros
+     * holds x's zero. pack: the code of a weight is w / scale of its filter, rounded. As above, packed and scratch are in floats. */
+    size_t (*conv_int8_packed_floats)(const struct cnn_conv *c);
+    size_t (*conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
+    void (*conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w, const float *scale, float *packed);
+    void (*conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x, const float *packed, const struct cnn_int8 *int8,
+                              const struct cnn_epilogue *epilogue, void *y, float *scratch);
+
+    /* Whether that is what quantized networks are to infer with: not where float32 is faster, as without instructions that multiply bytes. */
+    bool int8;
+
+    /* The nearest codes of pixels * channels numbers; NaN is the lowest one. */
+    void (*quantize)(size_t pixels, size_t channels, const float *x, struct cnn_codes codes, unsigned char *y);
 
     /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,
      * the first in row order on ties and NaN winning, as PyTorch; NULL for average, and in inference. */

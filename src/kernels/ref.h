@@ -14,6 +14,13 @@ void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, co
 void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
 void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
 
+size_t cnn_conv_int8_packed_floats_ref(const struct cnn_conv *c);
+size_t cnn_conv_int8_scratch_floats_ref(const struct cnn_conv *c, size_t n);
+void cnn_conv_int8_pack_ref(const struct cnn_conv *c, int x_zero, const float *w, const float *scale, float *packed);
+void cnn_conv_int8_forward_ref(const struct cnn_conv *c, size_t n, const unsigned char *x, const float *packed, const struct cnn_int8 *int8,
+                               const struct cnn_epilogue *epilogue, void *y, float *scratch);
+void cnn_quantize_ref(size_t pixels, size_t channels, const float *x, struct cnn_codes codes, unsigned char *y);
+
 void cnn_pool_forward_ref(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
 void cnn_pool_backward_ref(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);
 

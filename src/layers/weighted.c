@@ -1,7 +1,7 @@
 /* The common part of conv, depthwise_conv and dense: initial values, execution, literal weights. Initialisation after He et al., "Delving Deep into
  * Rectifiers", 2015 (he), Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010 (glorot), LeCun et al.,
  * "Efficient BackProp", 1998 (lecun). */
-#include "layers/weighted.h"
+#include "layers/int8.h"
 
 #include <math.h>
 #include <string.h>
@@ -128,6 +128,8 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
     node->rectifies = cnn_activation_rectifies(w->activation);
     node->literal = settings->weights != NULL;
+    if (node->precision == CNN_PRECISION_INT8 && !node->literal && cnn_int8_fits(conv))
+        cnn_int8_declare(node);
     return node->literal ? read_literals(node, w, arena, diag) : CNN_OK;
 }
 
@@ -166,9 +168,18 @@ void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng 
     }
     if (slot == CNN_SLOT_BIAS)
         return;
+    if (slot != CNN_SLOT_WEIGHT) {
+        cnn_int8_init(node, slot, values);
+        return;
+    }
     double taps = (double)w->conv.kernel_h * (double)w->conv.kernel_w, groups = (double)w->conv.groups;
     draw_weights((enum init_kind)w->settings->init, taps * (double)w->conv.in_c / groups, taps * (double)w->conv.out_c / groups, tensor->count, rng,
                  values);
+}
+
+const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const float *values)
+{
+    return slot == CNN_SLOT_INPUT_RANGE || slot == CNN_SLOT_WEIGHT_SCALE ? cnn_int8_check(node, slot, values) : NULL;
 }
 
 /* Behind the packed weights of a layer with batch_norm joined on: scale and bias of every filter. */
@@ -180,6 +191,8 @@ static size_t folded_floats(const struct cnn_weighted *w)
 size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward)
 {
     const struct cnn_weighted *w = node->state;
+    if (node->int8)
+        return cnn_int8_packed(node, kernels);
     size_t packed = kernels->conv_packed_floats(&w->conv, backward), floats;
     return packed < SIZE_MAX / 64 && cnn_size_add(cnn_round_floats(packed), folded_floats(w), &floats) ? floats : SIZE_MAX;
 }
@@ -187,7 +200,7 @@ size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels
 size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
 {
     const struct cnn_weighted *w = node->state;
-    return kernels->conv_scratch_floats(&w->conv, n);
+    return node->int8 ? cnn_int8_scratch(node, kernels, n) : kernels->conv_scratch_floats(&w->conv, n);
 }
 
 static float *folded_scale(const struct cnn_call *call)
@@ -197,12 +210,16 @@ static float *folded_scale(const struct cnn_call *call)
 }
 
 /* batch_norm of a sum with its bias is (sum + bias - mean) * scale + beta: the same sum with other weights and another bias. */
-static void fold_norm(const struct cnn_call *call, float *scale, float *bias)
+void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
 {
     const struct cnn_weighted *w = call->node->state;
     float *const *norm = call->value + CNN_SLOT_NORM;
     for (size_t f = 0; f < w->conv.out_c; f++) {
         float own = call->value[CNN_SLOT_BIAS] ? call->value[CNN_SLOT_BIAS][f] : 0;
+        scale[f] = 1;
+        bias[f] = own;
+        if (!w->normalizes)
+            continue;
         scale[f] = (float)((double)norm[0][f] / sqrt((double)norm[3][f] + (double)w->eps));
         bias[f] = norm[1][f] + (own - norm[2][f]) * scale[f];
     }
@@ -211,9 +228,13 @@ static void fold_norm(const struct cnn_call *call, float *scale, float *bias)
 void cnn_weighted_prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
+    if (call->node->int8) {
+        cnn_int8_prepare(call);
+        return;
+    }
     float *scale = w->normalizes ? folded_scale(call) : NULL;
     if (scale)
-        fold_norm(call, scale, scale + cnn_round_floats(w->conv.out_c));
+        cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
     call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], scale, call->value[CNN_SLOT_PACKED]);
 }
 
@@ -256,13 +277,17 @@ void cnn_weighted_forward(const struct cnn_call *call)
     const struct cnn_kernels *k = call->kernels;
     float *linear = call->value[CNN_SLOT_LINEAR];
     bool separate = linear || w->activation.kind == CNN_ACT_SOFTMAX;
-    const struct cnn_epilogue epilogue = {
-        .bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c) : call->value[CNN_SLOT_BIAS],
+    struct cnn_epilogue epilogue = {
         .activation = separate ? (struct cnn_activation){CNN_ACT_NONE, 0} : w->activation,
         .pool = w->pools ? &w->pool : NULL,
     };
     float *sums = linear ? linear : call->y;
-    k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED], &epilogue, sums, call->scratch);
+    if (call->node->int8) {
+        cnn_int8_forward(call, &epilogue);
+    } else {
+        epilogue.bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c) : call->value[CNN_SLOT_BIAS];
+        k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED], &epilogue, sums, call->scratch);
+    }
     if (separate)
         k->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c, sums, call->y);
 }

@@ -5,8 +5,17 @@
 
 #include "layers/window.h"
 
-/* LINEAR: the sums before an activation whose backward needs them. NORM: the first of batch_norm's four, where that has been joined on. */
-enum { CNN_SLOT_WEIGHT, CNN_SLOT_BIAS, CNN_SLOT_PACKED, CNN_SLOT_LINEAR, CNN_SLOT_NORM };
+/* LINEAR: the sums before an activation whose backward needs them. NORM: the first of batch_norm's four, where that has been joined on. The rest: int8.h. */
+enum {
+    CNN_SLOT_WEIGHT,
+    CNN_SLOT_BIAS,
+    CNN_SLOT_PACKED,
+    CNN_SLOT_LINEAR,
+    CNN_SLOT_NORM,
+    CNN_SLOT_INPUT_RANGE = CNN_SLOT_NORM + 4,
+    CNN_SLOT_WEIGHT_SCALE,
+    CNN_SLOT_OUTPUT_RANGE
+};
 
 /* The keys that end the tables of all three, as members of their settings. */
 struct cnn_weighted_settings {
@@ -88,11 +97,15 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
                                  size_t filters, size_t groups, struct cnn_arena *arena, cnn_diag *diag);
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out);
 
+/* What the sum of each filter is multiplied by, and the bias then added, so that batch_norm is done too where it is joined on. */
+void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias);
+
 /* explain of conv and depthwise_conv, and of dense. */
 double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
 double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
 
 /* Members of the descriptors. */
+const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const float *values);
 void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
 size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
 size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
@@ -103,7 +116,8 @@ void cnn_weighted_backward(const struct cnn_call *call);
 bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
 
 #define CNN_WEIGHTED_MEMBERS                                                                                                                         \
-    .init = cnn_weighted_init, .packed = cnn_weighted_packed, .scratch = cnn_weighted_scratch, .prepare = cnn_weighted_prepare,                      \
-    .forward = cnn_weighted_forward, .backward = cnn_weighted_backward, .state_size = sizeof(struct cnn_weighted), .join = cnn_weighted_join
+    .init = cnn_weighted_init, .check = cnn_weighted_check, .packed = cnn_weighted_packed, .scratch = cnn_weighted_scratch,                          \
+    .prepare = cnn_weighted_prepare, .forward = cnn_weighted_forward, .backward = cnn_weighted_backward, .state_size = sizeof(struct cnn_weighted),  \
+    .join = cnn_weighted_join
 
 #endif

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,25 +30,73 @@ static char *normalization_json(const cnn_model *model)
     return text;
 }
 
+/* The numbers whose multiples a tensor is; NULL for one that is stored as it is. */
+static float *scale_of(const cnn_model *model, const struct cnn_tensor_place *place)
+{
+    const struct cnn_node *node = &model->graph.nodes[place->node];
+    return place->tensor->scale_slot ? model->parameters + node->tensors[place->tensor->scale_slot].offset : NULL;
+}
+
+/* values as whole multiples of the scale of each of dims[0]. */
+static void encode(const struct cnn_tensor *t, const float *values, const float *scale, signed char *codes)
+{
+    size_t row = t->count / t->dims[0];
+    for (size_t i = 0; i < t->count; i++) {
+        float code = nearbyintf(values[i] / scale[i / row]);
+        codes[i] = (signed char)fminf(127, fmaxf(-128, code));
+    }
+}
+
+static void decode(const struct cnn_tensor *t, const signed char *codes, const float *scale, float *values)
+{
+    size_t row = t->count / t->dims[0];
+    for (size_t i = 0; i < t->count; i++)
+        values[i] = (float)codes[i] * scale[i / row];
+}
+
+/* Bytes of all that is stored as such. */
+static size_t count_codes(const cnn_model *model)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        count += model->tensors[i].tensor->scale_slot ? model->tensors[i].tensor->count : 0;
+    return count;
+}
+
+/* One tensor of the model; codes: where its bytes go, if it is stored as bytes. */
+static struct cnn_stored_tensor stored_tensor(const cnn_model *model, const struct cnn_tensor_place *place, signed char *codes)
+{
+    const struct cnn_tensor *t = place->tensor;
+    const float *values = model->parameters + t->offset, *scale = scale_of(model, place);
+    struct cnn_stored_tensor stored = {.name = place->name, .dtype = "F32", .rank = t->rank, .count = t->count};
+    memcpy(stored.dims, t->dims, t->rank * sizeof *t->dims);
+    stored.data = values;
+    stored.bytes = t->count * sizeof(float);
+    if (scale) {
+        encode(t, values, scale, codes);
+        stored.dtype = "I8";
+        stored.data = codes;
+        stored.bytes = t->count;
+    }
+    return stored;
+}
+
 cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct cnn_stored_tensor *extra, size_t extra_count,
                           const struct cnn_stored_pair *metadata, size_t metadata_count, cnn_diag *diag)
 {
-    size_t count = model->tensor_count + extra_count, pairs = 0;
+    size_t count = model->tensor_count + extra_count, pairs = 0, coded = 0;
     struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
     struct cnn_stored_pair *all = calloc(metadata_count + 5, sizeof *all);
     char *classes = model->class_count > 0 ? classes_json(model) : NULL, *normalization = normalization_json(model);
+    signed char *codes = malloc(count_codes(model) + 1);
     cnn_status status = CNN_FAILED;
-    if (!tensors || !all || !normalization || (model->class_count > 0 && !classes)) {
+    if (!tensors || !all || !codes || !normalization || (model->class_count > 0 && !classes)) {
         status = cnn_fail_memory(diag, count * sizeof *tensors, "a checkpoint");
         goto out;
     }
     for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct cnn_tensor_place *place = &model->tensors[i];
-        struct cnn_stored_tensor *t = &tensors[i];
-        *t = (struct cnn_stored_tensor){.name = place->name, .dtype = "F32", .rank = place->tensor->rank, .count = place->tensor->count};
-        memcpy(t->dims, place->tensor->dims, place->tensor->rank * sizeof *t->dims);
-        t->data = model->parameters + place->tensor->offset;
-        t->bytes = t->count * sizeof(float);
+        tensors[i] = stored_tensor(model, &model->tensors[i], codes + coded);
+        coded += model->tensors[i].tensor->scale_slot ? tensors[i].count : 0;
     }
     if (extra_count > 0)
         memcpy(tensors + model->tensor_count, extra, extra_count * sizeof *extra);
@@ -63,9 +112,15 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct
 out:
     free(tensors);
     free(all);
+    free(codes);
     free(classes);
     free(normalization);
     return status;
+}
+
+cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag)
+{
+    return cnn_model_save(model, path, NULL, 0, NULL, 0, diag);
 }
 
 static cnn_status fail_shape(const struct cnn_safetensors *file, const struct cnn_stored_tensor *found, const struct cnn_tensor_place *place,
@@ -76,8 +131,8 @@ static cnn_status fail_shape(const struct cnn_safetensors *file, const struct cn
         cnn_text_printf(&have, "%s%zu", i ? ", " : "", found->dims[i]);
     for (size_t i = 0; i < place->tensor->rank; i++)
         cnn_text_printf(&want, "%s%zu", i ? ", " : "", place->tensor->dims[i]);
-    cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is %s [%s]; the description wants F32 [%s]", file->path, place->name,
-                                 found->dtype, have.data ? have.data : "", want.data ? want.data : "");
+    cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is %s [%s]; the description wants %s [%s]", file->path, place->name,
+                                 found->dtype, have.data ? have.data : "", place->tensor->scale_slot ? "I8" : "F32", want.data ? want.data : "");
     cnn_text_free(&have);
     cnn_text_free(&want);
     return status;
@@ -89,10 +144,17 @@ static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *fi
     if (!found)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s has no tensor '%s', which the description wants", file->path, place->name);
     const struct cnn_tensor *t = place->tensor;
-    if (strcmp(found->dtype, "F32") != 0 || found->rank != t->rank || memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) != 0)
+    if (strcmp(found->dtype, t->scale_slot ? "I8" : "F32") != 0 || found->rank != t->rank ||
+        memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) != 0)
         return fail_shape(file, found, place, diag);
-    memcpy(model->parameters + t->offset, found->data, t->count * sizeof(float));
-    return CNN_OK;
+    const struct cnn_node *node = &model->graph.nodes[place->node];
+    float *values = model->parameters + t->offset;
+    if (t->scale_slot)
+        decode(t, found->data, scale_of(model, place), values);
+    else
+        memcpy(values, found->data, t->count * sizeof(float));
+    const char *wrong = node->type->check ? node->type->check(node, place->slot, values) : NULL;
+    return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", file->path, place->name, wrong) : CNN_OK;
 }
 
 /* Tensors of the file that the description does not know. */
@@ -112,8 +174,10 @@ static cnn_status find_leftover(const cnn_model *model, const struct cnn_safeten
 cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
 {
     cnn_status status = cnn_safetensors_verify(file, diag);
-    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
-        status = load_tensor(model, file, &model->tensors[i], diag);
+    for (int coded = 0; coded < 2; coded++) /* scales before what they are the scales of */
+        for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
+            if ((model->tensors[i].tensor->scale_slot != 0) == coded)
+                status = load_tensor(model, file, &model->tensors[i], diag);
     if (status == CNN_OK)
         status = find_leftover(model, file, diag);
     if (status != CNN_OK)

@@ -22,6 +22,11 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
 
 cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch, struct cnn_step *out, cnn_diag *diag)
 {
+    if (model->graph.count > 0 && model->graph.nodes[0].precision == CNN_PRECISION_INT8) {
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has `precision: int8`, which is for inference alone", model->source);
+        cnn_hint(diag, "train in fp32 or bf16; `cnn quantize` then makes int8 of the trained network");
+        return CNN_INVALID;
+    }
     struct cnn_step step = {.loss = &model->loss, .parameters = parameters, .seed = model->recipe.seed, .kernels = cnn_kernels()};
     if (!step.kernels)
         return cnn_check_environment(diag);

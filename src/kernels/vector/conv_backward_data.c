@@ -1,68 +1,141 @@
 /* The gradient of the data: phase by phase (conv_internal.h) a correlation of the padded dy with the transposed weights, so that no work goes into
- * the zeros that a stride would insert. Where padding copies pixels, the gradient of the padded image is computed first and then folded onto the
+ * the zeros that a stride would insert. All phases of a block read the same copy of dy. Where padding copies pixels, the gradient of the padded image is computed first and then folded onto the
  * pixels copied. */
 #include <string.h>
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/conv_scatter.h"
 #include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
-/* The correlation of one phase; false where it has no pixels. */
-static bool phase_plan(const struct cnn_conv *c, size_t n, const struct cnn_phase *v, const struct cnn_phase *h, struct cnn_correlation *k)
+struct data_gradient {
+    struct cnn_conv c;
+    struct cnn_correlation cut; /* windows over dy: what the pixels of all phases at one position read */
+    const float *dy, *packed;
+    float *dx, *scratch;
+};
+
+static struct cnn_phase phase_rows(const struct cnn_conv *c, size_t residue)
 {
-    if (v->count == 0 || h->count == 0)
-        return false;
-    *k = (struct cnn_correlation){.by_channel = cnn_conv_by_channel(c)};
-    k->windows = (struct cnn_windows){.images = n,
-                                      .height = c->out_h,
-                                      .width = c->out_w,
-                                      .channels = c->out_c,
-                                      .lines = v->count,
-                                      .pixels = h->count,
-                                      .taps_h = v->taps,
-                                      .taps_w = h->taps,
-                                      .stride_h = 1,
-                                      .stride_w = 1,
-                                      .dilation_h = v->dilation,
-                                      .dilation_w = h->dilation,
-                                      .top = v->pad,
-                                      .left = h->pad,
-                                      .mode = CNN_PAD_ZEROS};
-    k->groups = k->by_channel ? 1 : c->groups;
-    k->group_in = c->out_c / k->groups;
-    k->group_out = c->in_c / k->groups;
-    k->y_stride[0] = (ptrdiff_t)(c->stride_w * c->in_c);
-    k->y_stride[1] = (ptrdiff_t)(c->stride_h * c->in_w * c->in_c);
-    k->y_stride[2] = (ptrdiff_t)(c->in_h * c->in_w * c->in_c);
-    CNN_ISA_NAME(cnn_correlation_plan)(k);
-    return true;
+    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top);
 }
 
-/* All phases, with zero padding. Returns the floats of scratch that they take (per thread); only that where dx is NULL. */
-static size_t phases_run(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+static struct cnn_phase phase_columns(const struct cnn_conv *c, size_t residue)
 {
-    size_t most = 0, matrix = cnn_conv_by_channel(c) ? 1 : c->out_c;
-    matrix *= cnn_packed_columns(cnn_conv_by_channel(c) ? c->in_c : c->in_c / c->groups);
-    for (size_t i = 0; i < c->stride_h; i++)
+    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
+}
+
+/* Along one axis: the positions, which are the pixels of the phase that has most, and what the phases with taps read from each, [-pad, reach) as
+ * one. */
+struct axis {
+    size_t positions;
+    ptrdiff_t pad, reach;
+    bool any;
+};
+
+static void axis_add(struct axis *a, const struct cnn_phase *p)
+{
+    a->positions = p->count > a->positions ? p->count : a->positions;
+    if (p->count == 0 || p->taps == 0)
+        return;
+    ptrdiff_t reach = (ptrdiff_t)((p->taps - 1) * p->dilation) + 1 - p->pad;
+    a->pad = a->any && a->pad > p->pad ? a->pad : p->pad;
+    a->reach = a->any && a->reach > reach ? a->reach : reach;
+    a->any = true;
+}
+
+static struct data_gradient plan(const struct cnn_conv *c, size_t n)
+{
+    struct data_gradient k = {.c = *c};
+    struct axis v = {0}, h = {0};
+    for (size_t i = 0; i < c->stride_h; i++) {
+        struct cnn_phase p = phase_rows(c, i);
+        axis_add(&v, &p);
+    }
+    for (size_t j = 0; j < c->stride_w; j++) {
+        struct cnn_phase p = phase_columns(c, j);
+        axis_add(&h, &p);
+    }
+    k.cut.windows = (struct cnn_windows){.images = n,
+                                         .height = c->out_h,
+                                         .width = c->out_w,
+                                         .channels = c->out_c,
+                                         .lines = v.positions,
+                                         .pixels = h.positions,
+                                         .taps_h = (size_t)(v.pad + v.reach),
+                                         .taps_w = (size_t)(h.pad + h.reach),
+                                         .stride_h = 1,
+                                         .stride_w = 1,
+                                         .dilation_h = 1,
+                                         .dilation_w = 1,
+                                         .step_h = 1,
+                                         .step_w = 1,
+                                         .top = v.pad,
+                                         .left = h.pad,
+                                         .mode = CNN_PAD_ZEROS};
+    k.cut.by_channel = cnn_conv_by_channel(c);
+    k.cut.pairs = cnn_conv_by_pairs(c);
+    k.cut.groups = k.cut.by_channel ? 1 : c->groups;
+    k.cut.group_in = c->out_c / k.cut.groups;
+    k.cut.group_out = c->in_c / k.cut.groups;
+    size_t sums = n * c->out_h * c->out_w * c->out_c, terms = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+    CNN_ISA_NAME(cnn_correlation_plan)(&k.cut, cnn_size_times(sums, terms), 1);
+    return k;
+}
+
+/* The pixels of one phase in a task's block; packed is where its weights begin. */
+static void phase_block(const struct data_gradient *k, const struct cnn_correlation_task *t, const struct cnn_phase *v, const struct cnn_phase *h,
+                        const float *packed)
+{
+    const struct cnn_conv *c = &k->c;
+    const struct cnn_windows *w = &k->cut.windows;
+    const struct cnn_view *view = &t->view;
+    if (t->line >= v->count || h->count == 0)
+        return;
+    struct cnn_gemm g = {
+        .operands = k->cut.pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
+        .a = view->data,
+        .rows = {{h->count, cnn_size_min(view->lines, v->count - t->line), view->images}, {view->stride[0], view->stride[1], view->stride[2]}},
+        .depth = {{k->cut.depth, h->taps, v->taps}, {1, (ptrdiff_t)h->dilation * view->tap_w, (ptrdiff_t)v->dilation * view->tap_h}},
+        .by_channel = k->cut.by_channel,
+        .columns = t->columns,
+        .c_stride = {(ptrdiff_t)(c->stride_w * c->in_c), (ptrdiff_t)(c->stride_h * c->in_w * c->in_c), (ptrdiff_t)(c->in_h * c->in_w * c->in_c)}};
+    if (h->taps * v->taps > 0)
+        g.a += (w->top - v->pad) * view->tap_h + (w->left - h->pad) * view->tap_w;
+    g.b = packed + cnn_nest_size(&g.depth) * (t->group * cnn_packed_columns(k->cut.group_out) + t->column);
+    size_t row = v->first + t->line * c->stride_h;
+    g.c = k->dx + ((t->image * c->in_h + row) * c->in_w + h->first) * c->in_c + t->group * k->cut.group_out + t->column;
+    CNN_ISA_NAME(cnn_gemm)(&g);
+}
+
+/* Task: part of the columns of one group of one block, phase by phase. */
+static void data_block(void *context, size_t task, size_t thread)
+{
+    const struct data_gradient *k = context;
+    const struct cnn_conv *c = &k->c;
+    struct cnn_correlation_task t = CNN_ISA_NAME(cnn_correlation_task)(&k->cut, task, k->dy, k->scratch + thread * k->cut.copy_floats);
+    const float *packed = k->packed;
+    for (size_t i = 0; i < c->stride_h; i++) {
+        struct cnn_phase v = phase_rows(c, i);
         for (size_t j = 0; j < c->stride_w; j++) {
-            struct cnn_phase v = CNN_ISA_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top);
-            struct cnn_phase h = CNN_ISA_NAME(cnn_phase_at)(j, c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
-            struct cnn_correlation k;
-            if (phase_plan(c, n, &v, &h, &k)) {
-                most = most > k.thread_floats ? most : k.thread_floats;
-                k.x = dy;
-                k.packed = packed;
-                k.y = dx + (v.first * c->in_w + h.first) * c->in_c;
-                k.scratch = scratch;
-                if (dx)
-                    CNN_ISA_NAME(cnn_correlate)(&k);
-            }
-            if (dx)
-                packed += v.taps * h.taps * matrix;
+            struct cnn_phase h = phase_columns(c, j);
+            phase_block(k, &t, &v, &h, packed);
+            packed += v.taps * h.taps * k->cut.groups * k->cut.depth * cnn_packed_columns(k->cut.group_out);
         }
-    return most;
+    }
+}
+
+/* With zero padding. */
+static void run(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+{
+    struct data_gradient k = plan(c, n);
+    k.dy = dy;
+    k.packed = packed;
+    k.dx = dx;
+    k.scratch = scratch;
+    cnn_parallel_for(k.cut.blocks.count * k.cut.groups * k.cut.parts, data_block, &k);
 }
 
 /* The same convolution of an image that has its padding already; false where the padding is none, or zeros. */
@@ -73,8 +146,8 @@ static bool unpadded(const struct cnn_conv *c, struct cnn_conv *whole)
         return false;
     *whole = *c;
     whole->pad_top = whole->pad_left = 0;
-    whole->in_h = CNN_ISA_NAME(cnn_windows_rows)(&w, w.lines);
-    whole->in_w = CNN_ISA_NAME(cnn_windows_columns)(&w);
+    whole->in_h = (CNN_ISA_NAME(cnn_windows_rows)(&w, w.lines) - 1) * w.step_h + 1;
+    whole->in_w = (CNN_ISA_NAME(cnn_windows_columns)(&w) - 1) * w.step_w + 1;
     return true;
 }
 
@@ -111,13 +184,17 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n,
     }
     struct cnn_conv c = *conv, whole;
     packed += CNN_ISA_NAME(cnn_conv_forward_floats)(conv);
+    if (CNN_ISA_NAME(cnn_scatter_fits)(conv)) {
+        CNN_ISA_NAME(cnn_scatter)(conv, n, dy, packed, dx, scratch);
+        return;
+    }
     if (!unpadded(&c, &whole)) {
         cnn_conv_flatten(&c, &n);
-        phases_run(&c, n, dy, packed, dx, scratch);
+        run(&c, n, dy, packed, dx, scratch);
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        phases_run(&whole, 1, dy + i * c.out_h * c.out_w * c.out_c, packed, scratch, scratch + padded_floats(&whole));
+        run(&whole, 1, dy + i * c.out_h * c.out_w * c.out_c, packed, scratch, scratch + padded_floats(&whole));
         fold(&c, &whole, scratch, dx + i * c.in_h * c.in_w * c.in_c);
     }
 }
@@ -126,8 +203,10 @@ size_t CNN_ISA_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *conv,
 {
     struct cnn_conv c = *conv, whole;
     size_t threads = (size_t)cnn_parallel_threads();
+    if (CNN_ISA_NAME(cnn_scatter_fits)(conv))
+        return CNN_ISA_NAME(cnn_scatter_scratch_floats)(conv, n);
     if (unpadded(&c, &whole))
-        return cnn_size_plus(padded_floats(&whole), cnn_size_times(phases_run(&whole, 1, NULL, NULL, NULL, NULL), threads));
+        return cnn_size_plus(padded_floats(&whole), cnn_size_times(plan(&whole, 1).cut.copy_floats, threads));
     cnn_conv_flatten(&c, &n);
-    return cnn_size_times(phases_run(&c, n, NULL, NULL, NULL, NULL), threads);
+    return cnn_size_times(plan(&c, n).cut.copy_floats, threads);
 }

@@ -1,13 +1,21 @@
-/* What the passes of a convolution share: the layout of packed weights, and the correlation that is both the forward pass and the gradient of the
- * data. */
+/* What the passes of a convolution share: the layout of packed weights, and how the forward pass and the gradient of the data, both of which slide windows
+ * over an array, are cut into tasks. */
 #ifndef CNN_KERNELS_VECTOR_CONV_INTERNAL_H
 #define CNN_KERNELS_VECTOR_CONV_INTERNAL_H
 
+#include "kernels/vector/pairs.h"
 #include "kernels/vector/windows.h"
 
+/* Whether the sums are of pairs of bfloat16: channel with channel in the forward pass, filter with filter in the gradient of the data, window position
+ * with window position in that of the weights. Very few channels would mostly be paired with zeros. */
+static inline bool cnn_conv_by_pairs(const struct cnn_conv *c)
+{
+    return CNN_FAST_PAIRS && c->bf16 && !cnn_conv_by_channel(c) && c->in_c / c->groups >= 4 && c->out_c / c->groups >= 4;
+}
+
 /* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column], columns being filters; then, if wanted, for the
- * gradient of the data [phase][group][panel][tap row, tap column, filter][column], columns being channels. Depthwise: one group whose columns are
- * channels, and no third index. */
+ * gradient of the data [phase][group][panel][tap row, tap column, filter][column], columns being channels. Channels and filters of the third index may
+ * be pairs. Depthwise: one group whose columns are channels, and no third index. Of few channels, what conv_scatter.h wants takes the place of the latter. */
 size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c);
 
 /* One axis of a phase of the gradient of the data. Where the stride is s, the input rows i with (i + pad) % s == residue are reached only by the taps
@@ -23,25 +31,29 @@ struct cnn_phase {
 
 struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel, size_t stride, size_t dilation, size_t pad);
 
-/* y[position][filter] = activation(bias + sum over taps and channels of x[position + tap][channel] * packed), for every group. */
+/* How a pass that slides windows over x, of groups of group_in channels, to make group_out columns, is cut: into tasks, one for each part of the columns
+ * of each group of each block of positions. */
 struct cnn_correlation {
     struct cnn_windows windows;
     size_t groups, group_in, group_out;
-    bool by_channel; /* groups == 1, group_in == group_out */
-    const float *x, *packed;
-    struct cnn_epilogue epilogue;
-    float *y;
-    ptrdiff_t y_stride[3]; /* from pixel to pixel, line to line, image to image; before pooling */
-    float *scratch;
-    /* How it is cut, by cnn_correlation_plan: */
+    bool by_channel, pairs; /* by_channel: groups == 1, group_in == group_out */
+    /* By cnn_correlation_plan: */
     struct cnn_blocks blocks;
-    size_t part_columns, parts, copy_floats, thread_floats, unpooled_floats;
-    bool copy;
+    size_t pixel_floats; /* of a copy */
+    size_t depth;        /* steps of k in one tap: channels, pairs of them, or 1 by channel */
+    size_t part_columns, parts, copy_floats;
 };
 
-/* Fills in the plan from windows, groups, group_in, group_out, by_channel, epilogue. thread_floats: the scratch of one thread. */
-void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k);
-void CNN_ISA_NAME(cnn_correlate)(struct cnn_correlation *k);
+/* Fills in the plan, for work multiply-adds, and windows.copying. Lines of a block are a multiple of line_multiple where a block has not all lines. */
+void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work, size_t line_multiple);
+
+/* One task: its columns of its group, and its block, copied or read where it lies. */
+struct cnn_correlation_task {
+    size_t column, columns, group, block, image, line; /* the first image and line of the block */
+    struct cnn_view view;
+};
+
+struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_correlation *k, size_t task, const float *x, float *copy);
 
 /* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step floats apart. Lines are read up to VLEN floats
  * beyond their end. */

@@ -3,6 +3,7 @@
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/conv_scatter.h"
 #include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
@@ -29,12 +30,15 @@ struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t 
     return p;
 }
 
-/* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column * column_stride]. */
+/* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column * column_stride], times the column's scale. */
 struct packing {
     const float *from, *scale; /* scale: of each column; NULL: none */
     float *to;
-    struct cnn_nest depth;
-    size_t columns, panels; /* of one group */
+    struct cnn_nest depth; /* over from; of pairs, the innermost loop takes two numbers at a time */
+    bool pairs;
+    size_t columns; /* of one group */
+    /* By pack: */
+    size_t panels, run; /* of one group; steps of the innermost loop as packed */
     ptrdiff_t column_stride, group_stride;
 };
 
@@ -61,14 +65,37 @@ static void pack_steps(const struct packing *p, size_t steps, size_t columns, si
     }
 }
 
-/* Multiplies the columns of a panel by their numbers. */
-static void scale_panel(const float *scale, size_t used, size_t width, size_t depth, float *panel)
+/* Multiplies the columns of some steps by their numbers. */
+static void scale_steps(const float *scale, size_t used, size_t width, size_t steps, float *panel)
 {
     for (size_t j = 0; j < used; j += VLEN) {
         vfloat factor = used - j < VLEN ? vload_tail(scale + j, used - j) : vload(scale + j);
-        for (size_t k = 0; k < depth; k++)
+        for (size_t k = 0; k < steps; k++)
             vstore(panel + k * width + j, vload(panel + k * width + j) * factor);
     }
+}
+
+/* Steps k to k + steps of one innermost loop. The columns of a panel beyond those used become 0. */
+static void pack_floats(const struct packing *p, size_t k, size_t steps, size_t columns, size_t width, const float *from, const float *scale,
+                        float *to)
+{
+    if (columns < width)
+        memset(to, 0, steps * width * sizeof *to);
+    pack_steps(p, steps, columns, width, from + (ptrdiff_t)k * p->depth.stride[0], to);
+    if (scale)
+        scale_steps(scale, columns, width, steps, to);
+}
+
+/* The same of pairs. */
+static void pack_pairs(const struct packing *p, size_t k, size_t steps, size_t columns, size_t width, const float *from, const float *scale,
+                       float *to)
+{
+    float first[STEPS * CNN_PANEL], second[STEPS * CNN_PANEL];
+    size_t half = cnn_pairs(p->depth.count[0]), seconds = cnn_size_min(steps, p->depth.count[0] - half - k);
+    pack_floats(p, k, steps, columns, width, from, scale, first);
+    pack_floats(p, half + k, seconds, columns, width, from, scale, second);
+    for (size_t i = 0; i < steps; i++, to += width)
+        cnn_pair_rows(first + i * width, i < seconds ? second + i * width : NULL, width, to);
 }
 
 /* Task: one panel of one group. */
@@ -77,27 +104,25 @@ static void pack_panel(void *context, size_t task, size_t thread)
     (void)thread;
     const struct packing *p = context;
     const struct cnn_nest *d = &p->depth;
-    size_t group = task / p->panels, column = task % p->panels * CNN_PANEL, depth = cnn_nest_size(d);
+    size_t run = p->run, depth = run * d->count[1] * d->count[2], group = task / p->panels, column = task % p->panels * CNN_PANEL;
     size_t width = cnn_panel_width(p->columns, column), used = cnn_size_min(width, p->columns - column);
     const float *from = p->from + (ptrdiff_t)group * p->group_stride + (ptrdiff_t)column * p->column_stride;
+    const float *scale = p->scale ? p->scale + group * p->columns + column : NULL;
     float *to = p->to + depth * (group * cnn_packed_columns(p->columns) + column);
-    if (used < width)
-        memset(to, 0, depth * width * sizeof *to);
-    for (size_t k = 0; k < d->count[0]; k += STEPS)
+    for (size_t k = 0; k < run; k += STEPS)
         for (size_t i = 0; i < d->count[2]; i++)
             for (size_t j = 0; j < d->count[1]; j++)
-                pack_steps(p, cnn_size_min(STEPS, d->count[0] - k), used, width,
-                           from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1] + (ptrdiff_t)k * d->stride[0],
-                           to + ((i * d->count[1] + j) * d->count[0] + k) * width);
-    if (p->scale)
-        scale_panel(p->scale + group * p->columns + column, used, width, depth, to);
+                (p->pairs ? pack_pairs : pack_floats)(p, k, cnn_size_min(STEPS, run - k), used, width,
+                                                      from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1], scale,
+                                                      to + ((i * d->count[1] + j) * run + k) * width);
 }
 
 static void pack(struct packing *p, size_t groups)
 {
     p->panels = cnn_size_divide_up(p->columns, CNN_PANEL);
+    p->run = p->pairs ? cnn_pairs(p->depth.count[0]) : p->depth.count[0];
     cnn_parallel_for(groups * p->panels, pack_panel, p);
-    p->to += groups * cnn_nest_size(&p->depth) * cnn_packed_columns(p->columns);
+    p->to += groups * p->run * p->depth.count[1] * p->depth.count[2] * cnn_packed_columns(p->columns);
 }
 
 size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
@@ -105,7 +130,8 @@ size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
     size_t taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (cnn_conv_by_channel(c))
         return cnn_size_times(taps, cnn_packed_columns(c->in_c));
-    return cnn_size_times(cnn_size_times(taps, c->in_c), cnn_packed_columns(c->out_c / c->groups));
+    size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->in_c / c->groups) : c->in_c / c->groups;
+    return cnn_size_times(cnn_size_times(taps, c->groups * depth), cnn_packed_columns(c->out_c / c->groups));
 }
 
 size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
@@ -117,9 +143,12 @@ size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backw
     size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c), taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (!backward)
         return forward;
+    if (CNN_ISA_NAME(cnn_scatter_fits)(c))
+        return cnn_size_plus(forward, CNN_ISA_NAME(cnn_scatter_packed_floats)(c));
     if (cnn_conv_by_channel(c))
         return cnn_size_plus(forward, forward);
-    return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->out_c), cnn_packed_columns(c->in_c / c->groups)));
+    size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->out_c / c->groups) : c->out_c / c->groups;
+    return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->groups * depth), cnn_packed_columns(c->in_c / c->groups)));
 }
 
 void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
@@ -139,12 +168,17 @@ void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const 
                         .scale = scale,
                         .to = packed,
                         .depth = {{group_in, c->kernel_w, c->kernel_h}, {taps, 1, row}},
+                        .pairs = cnn_conv_by_pairs(c),
                         .columns = group_out,
                         .column_stride = filter,
                         .group_stride = filter * (ptrdiff_t)group_out};
     pack(&p, groups);
     if (!backward)
         return;
+    if (CNN_ISA_NAME(cnn_scatter_fits)(c)) {
+        CNN_ISA_NAME(cnn_scatter_pack)(c, w, p.to);
+        return;
+    }
     if (!by_channel) {
         p.columns = group_in;
         p.column_stride = taps;

@@ -3,16 +3,18 @@
  * Statistics are taken per chunk of rows, of d = x - shift with shift the chunk's first row, so that no cancellation hurts; the chunks are then
  * combined in double, in order: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979. */
 #include <math.h>
+#include <stdint.h>
 
 #include "kernels/vector/norm.h"
 #include "util/arena.h"
 #include "util/parallel.h"
 
-#define FEW   ((size_t)64)    /* fewer channels than this make wide rows, of a strip at most */
-#define WIDE  ((size_t)256)   /* floats of a wide row, at least, in passes that write */
-#define TILE  ((size_t)256)   /* floats of a tile, about, in passes that add up */
-#define CHUNK ((size_t)32768) /* floats of a strip of a chunk, about */
-#define GROUP ((size_t)64)    /* channels whose chunks are combined by one task */
+#define FEW    ((size_t)64)    /* fewer channels than this make wide rows, of a strip at most */
+#define WIDE   ((size_t)256)   /* floats of a wide row, at least, in passes that write */
+#define TILE   ((size_t)256)   /* floats of a tile, about, in passes that add up */
+#define CHUNK  ((size_t)32768) /* floats of a strip of a chunk, about */
+#define SUMMED ((size_t)512)   /* rows that a chunk adds up in float, at most: chunks are added in double */
+#define GROUP  ((size_t)64)    /* channels whose chunks are combined by one task */
 
 /* Rows that make a wide row of at least `floats`; of whole vectors, where that keeps it within a strip. */
 static size_t rows_together(size_t channels, size_t floats)
@@ -23,9 +25,12 @@ static size_t rows_together(size_t channels, size_t floats)
     return rows;
 }
 
-static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows)
+/* Chunks of at most `most` rows; rows: those that make a wide one. */
+static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows, size_t most)
 {
     size_t wide = rows * b->channels, chunk_rows = rows * (CHUNK / cnn_size_min(wide, CNN_NORM_STRIP));
+    if (chunk_rows > most)
+        chunk_rows = cnn_size_divide_up(most, rows) * rows;
     struct cnn_norm k = {
         .b = *b,
         .wide = wide,
@@ -40,14 +45,14 @@ static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows)
 
 struct cnn_norm CNN_ISA_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b)
 {
-    return cut(b, rows_together(b->channels, WIDE));
+    return cut(b, rows_together(b->channels, WIDE), SIZE_MAX);
 }
 
 struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
 {
     if (cnn_norm_calls(b->activation))
-        return CNN_ISA_NAME(cnn_norm_rows)(b);
-    struct cnn_norm k = cut(b, rows_together(b->channels, 1));
+        return cut(b, rows_together(b->channels, WIDE), SUMMED * (WIDE / cnn_size_min(b->channels, WIDE)));
+    struct cnn_norm k = cut(b, rows_together(b->channels, 1), SUMMED);
     if (k.wide < TILE)
         k.together = TILE / k.wide;
     return k;
@@ -57,7 +62,8 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b)
 {
     const struct cnn_pool *p = b->pool;
     size_t line = 2 * p->in_w * cnn_size_min(b->channels, CNN_NORM_STRIP), lines = b->rows / (p->in_h * p->in_w) * p->out_h;
-    size_t chunk_rows = line < CHUNK ? CHUNK / line : 1, wide = rows_together(b->channels, WIDE) * b->channels;
+    size_t chunk_rows = cnn_size_min(line < CHUNK ? CHUNK / line : 1, cnn_size_divide_up(SUMMED, 2 * p->in_w)),
+           wide = rows_together(b->channels, WIDE) * b->channels;
     return (struct cnn_norm){
         .b = *b,
         .wide = wide,
@@ -109,14 +115,14 @@ void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *ro
 /* Adds rows wide rows, from x on, to the sums of lanes columns. */
 static inline void statistics_lanes(const float *x, size_t rows, size_t wide, size_t lanes, const float *shift, float *sum, float *squares)
 {
-    vfloat from = cnn_load_lanes(shift, lanes), first = vload(sum), second = vload(squares);
+    vfloat from = cnn_load_lanes(shift, lanes), first = vset(0), second = vset(0);
     for (size_t row = 0; row < rows; row++) {
         vfloat d = cnn_load_lanes(x + row * wide, lanes) - from;
         first += d;
         second += d * d;
     }
-    vstore(sum, first);
-    vstore(squares, second);
+    vstore(sum, vload(sum) + first); /* sums of few, then of those: less is rounded away */
+    vstore(squares, vload(squares) + second);
 }
 
 static void statistics_strip(void *context, size_t task, size_t thread)

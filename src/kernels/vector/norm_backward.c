@@ -21,7 +21,7 @@ static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_nor
 static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, size_t i, size_t lanes,
                              const float *dy, struct cnn_norm_partial *sums)
 {
-    vfloat mean = vload(columns->mean + i), sum = vload(sums->sum + i), products = vload(sums->products + i);
+    vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0); /* sums of few, then of those: less is rounded away */
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
         vfloat x = cnn_load_lanes(k->x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
@@ -29,8 +29,8 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
         sum += g;
         products += g * (x - mean);
     }
-    vstore(sums->sum + i, sum);
-    vstore(sums->products + i, products);
+    vstore(sums->sum + i, vload(sums->sum + i) + sum);
+    vstore(sums->products + i, vload(sums->products + i) + products);
 }
 
 static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, const float *dy,

@@ -182,10 +182,10 @@ static inline void window_write(const struct cnn_norm_columns *columns, const st
             cnn_store_lanes(dx[i] + ch, lanes, cnn_norm_dx(columns, ch, w->x[i], w->g[i]));
         return;
     }
-    vfloat mean = vload(columns->mean + ch), products = vload(sums->products + ch);
+    vfloat mean = vload(columns->mean + ch), products = vset(0);
     for (size_t i = 0; i < 4; i++)
         products += w->g[i] * (w->x[i] - mean);
-    vstore(sums->products + ch, products);
+    vstore(sums->products + ch, vload(sums->products + ch) + products);
     vstore(sums->sum + ch, vload(sums->sum + ch) + ((w->g[0] + w->g[1]) + (w->g[2] + w->g[3])));
 }
 

@@ -1,5 +1,6 @@
 /* This instruction set's table. */
 #include "kernels/vector/conv.h"
+#include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
 
 #define STRING2(x) #x
@@ -15,6 +16,14 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .conv_forward = CNN_ISA_NAME(cnn_conv_forward),
     .conv_backward_data = CNN_ISA_NAME(cnn_conv_backward_data),
     .conv_backward_weights = CNN_ISA_NAME(cnn_conv_backward_weights),
+    .conv_int8_packed_floats = CNN_ISA_NAME(cnn_conv_int8_packed_floats),
+    .conv_int8_scratch_floats = CNN_ISA_NAME(cnn_conv_int8_scratch_floats),
+    .conv_int8_pack = CNN_ISA_NAME(cnn_conv_int8_pack),
+    .conv_int8_forward = CNN_ISA_NAME(cnn_conv_int8_forward),
+#if defined(__AVX512VNNI__)
+    .int8 = true,
+#endif
+    .quantize = CNN_ISA_NAME(cnn_quantize),
     .pool_forward = CNN_ISA_NAME(cnn_pool_forward),
     .pool_backward = CNN_ISA_NAME(cnn_pool_backward),
     .batch_norm_scratch_floats = CNN_ISA_NAME(cnn_batch_norm_scratch_floats),

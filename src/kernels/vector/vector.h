@@ -52,9 +52,13 @@ static inline vfloat vload_tail(const float *p, size_t n)
 #elif defined(__AVX2__)
     return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
 #else
-    vfloat v = {0};
-    for (size_t i = 0; i < n; i++)
-        v[i] = p[i];
+    vfloat v = {0}; /* no loop: GCC would call memcpy for it */
+    if (n > 0)
+        v[0] = p[0];
+    if (n > 1)
+        v[1] = p[1];
+    if (n > 2)
+        v[2] = p[2];
     return v;
 #endif
 }
@@ -83,8 +87,12 @@ static inline void vstore_tail(float *p, size_t n, vfloat v)
     if (n & 1)
         _mm_store_ss(p, part);
 #else
-    for (size_t i = 0; i < n; i++)
-        p[i] = v[i];
+    if (n > 0)
+        p[0] = v[0];
+    if (n > 1)
+        p[1] = v[1];
+    if (n > 2)
+        p[2] = v[2];
 #endif
 }
 

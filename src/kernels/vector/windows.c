@@ -3,8 +3,13 @@
 
 #include <string.h>
 
+#include "kernels/vector/pairs.h"
+
 /* Floats that a block's padded copy may take: a quarter of a megabyte, so that it and the weights stay in a common second-level cache. */
 #define COPY_FLOATS ((size_t)1 << 16)
+
+/* Window positions that a block has at least, whatever its copy takes, if there are as many: for fewer, weights would be read too often. */
+#define POSITIONS_MIN ((size_t)64)
 
 struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n)
 {
@@ -16,10 +21,12 @@ struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n)
                                 .pixels = c->out_w,
                                 .taps_h = c->kernel_h,
                                 .taps_w = c->kernel_w,
-                                .stride_h = c->stride_h,
-                                .stride_w = c->stride_w,
+                                .stride_h = c->kernel_h == 1 ? 1 : c->stride_h,
+                                .stride_w = c->kernel_w == 1 ? 1 : c->stride_w,
                                 .dilation_h = c->dilation_h,
                                 .dilation_w = c->dilation_w,
+                                .step_h = c->kernel_h == 1 ? c->stride_h : 1,
+                                .step_w = c->kernel_w == 1 ? c->stride_w : 1,
                                 .top = (ptrdiff_t)c->pad_top,
                                 .left = (ptrdiff_t)c->pad_left,
                                 .mode = c->padding_mode};
@@ -42,12 +49,27 @@ size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w)
 
 bool CNN_ISA_NAME(cnn_windows_padded)(const struct cnn_windows *w)
 {
-    return w->top != 0 || w->left != 0 || CNN_ISA_NAME(cnn_windows_rows)(w, w->lines) > w->height || CNN_ISA_NAME(cnn_windows_columns)(w) > w->width;
+    return w->top != 0 || w->left != 0 || extent(CNN_ISA_NAME(cnn_windows_rows)(w, w->lines), w->step_h, 1, 1) > w->height ||
+           extent(CNN_ISA_NAME(cnn_windows_columns)(w), w->step_w, 1, 1) > w->width;
+}
+
+/* Positions of a line, or pairs of them. */
+static size_t line_steps(const struct cnn_windows *w)
+{
+    return w->copying == CNN_COPY_TAP_PAIRS ? cnn_pairs(w->pixels) : w->pixels;
+}
+
+/* Rows of a copy. By taps, rows that are the stride of the lines apart follow each other: as many for each of the rows between two lines. */
+static size_t copy_rows(const struct cnn_windows *w, size_t lines)
+{
+    size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, lines);
+    return cnn_windows_by_taps(w) ? cnn_size_times(cnn_size_divide_up(rows, w->stride_h), w->stride_h) : rows;
 }
 
 static size_t copy_floats(const struct cnn_windows *w, size_t lines, size_t floats)
 {
-    return cnn_size_times(cnn_size_times(CNN_ISA_NAME(cnn_windows_rows)(w, lines), CNN_ISA_NAME(cnn_windows_columns)(w)), floats);
+    size_t columns = cnn_windows_by_taps(w) ? cnn_size_times(w->taps_w, line_steps(w)) : CNN_ISA_NAME(cnn_windows_columns)(w);
+    return cnn_size_times(cnn_size_times(copy_rows(w, lines), columns), floats);
 }
 
 struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target, size_t floats)
@@ -64,7 +86,8 @@ struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, siz
         return b;
     }
     size_t image = copy_floats(w, lines, floats);
-    size_t images = cnn_size_min(target / (w->lines * w->pixels), image ? COPY_FLOATS / image : w->images);
+    size_t positions = w->lines * w->pixels, images = cnn_size_min(target / positions, image ? COPY_FLOATS / image : w->images);
+    images = images * positions < POSITIONS_MIN ? cnn_size_divide_up(cnn_size_min(target, POSITIONS_MIN), positions) : images;
     b.count = cnn_size_divide_up(w->images, images ? images : 1);
     b.images = cnn_size_divide_up(w->images, b.count);
     b.count = cnn_size_divide_up(w->images, b.images);
@@ -77,60 +100,110 @@ size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const s
     return cnn_size_plus(cnn_size_times(b->images, copy_floats(w, b->lines, floats)), CNN_PANEL + 15) / 16 * 16;
 }
 
-/* The padded columns of one image row. source: NULL for a row of zeros. */
-static void copy_row(const struct cnn_windows *w, size_t columns, const float *source, size_t channels, size_t floats, float *to)
+/* The pixel that a column of the copy shows; NULL for zeros. row: of the image, or NULL. */
+static const float *pixel_at(const struct cnn_windows *w, const float *row, size_t column)
 {
-    size_t bytes = channels * sizeof *to;
-    for (size_t i = 0; i < columns;) {
+    size_t at;
+    bool inside = row && cnn_padded_source((ptrdiff_t)(column * w->step_w) - w->left, w->width, w->mode, &at);
+    return inside ? row + at * w->channels : NULL;
+}
+
+/* A row of an image as floats, or as pairs of channels. row: NULL for a row of zeros. */
+static void copy_row(const struct cnn_windows *w, const float *row, size_t channels, size_t floats, float *to)
+{
+    size_t columns = CNN_ISA_NAME(cnn_windows_columns)(w), run = 1;
+    bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS, whole = !pairs && channels == w->channels && channels == floats && w->step_w == 1;
+    for (size_t i = 0; i < columns; i += run, to += run * floats) {
+        const float *pixel = pixel_at(w, row, i);
         ptrdiff_t column = (ptrdiff_t)i - w->left;
-        size_t at = 0, run = 1;
-        bool inside = column >= 0 && column < (ptrdiff_t)w->width;
-        if (inside)
-            run = cnn_size_min(columns - i, w->width - (size_t)column);
-        if (!source || !cnn_padded_source(column, w->width, w->mode, &at))
-            for (size_t p = 0; p < run; p++)
-                memset(to + (i + p) * floats, 0, bytes);
-        else if (channels == w->channels && channels == floats)
-            memcpy(to + i * floats, source + at * channels, run * bytes);
+        run = pixel && whole && column >= 0 && column < (ptrdiff_t)w->width ? cnn_size_min(columns - i, w->width - (size_t)column) : 1;
+        if (!pixel)
+            for (size_t k = 0; k < (pairs ? floats : channels); k++)
+                to[k] = w->fill;
+        else if (pairs)
+            cnn_pair_halves(pixel, channels, to);
         else
-            for (size_t p = 0; p < run; p++)
-                memcpy(to + (i + p) * floats, source + (at + p) * w->channels, bytes);
-        i += run;
+            memcpy(to, pixel, run * channels * sizeof *to);
     }
 }
 
-static void copy_image(const struct cnn_windows *w, size_t line, size_t lines, const float *image, size_t channels, size_t floats, float *to)
+/* A row of an image as what each tap reads of it, taps `step` floats apart. */
+static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size_t channels, size_t floats, size_t step, float *to)
 {
-    size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, lines), columns = CNN_ISA_NAME(cnn_windows_columns)(w);
-    for (size_t row = 0; row < rows; row++) {
-        size_t at;
-        bool inside = cnn_padded_source((ptrdiff_t)(line * w->stride_h + row) - w->top, w->height, w->mode, &at);
-        copy_row(w, columns, inside ? image + at * w->width * w->channels : NULL, channels, floats, to + row * columns * floats);
+    bool pairs = w->copying == CNN_COPY_TAP_PAIRS;
+    for (size_t tap = 0; tap < w->taps_w; tap++, to += step) {
+        float *pixel = to;
+        for (size_t p = 0; p < w->pixels; p += pairs ? 2 : 1, pixel += floats) {
+            size_t column = p * w->stride_w + tap * w->dilation_w;
+            const float *from = pixel_at(w, row, column);
+            if (pairs)
+                cnn_pair_rows(from, p + 1 < w->pixels ? pixel_at(w, row, column + w->stride_w) : NULL, channels, pixel);
+            else if (from)
+                memcpy(pixel, from, channels * sizeof *pixel);
+            else
+                memset(pixel, 0, channels * sizeof *pixel);
+        }
     }
+}
+
+static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, size_t line, const float *image, size_t channels, size_t floats,
+                       float *to)
+{
+    size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, v->lines);
+    for (size_t i = 0; i < rows; i++) {
+        size_t at;
+        bool inside = cnn_padded_source((ptrdiff_t)((line * w->stride_h + i) * w->step_h) - w->top, w->height, w->mode, &at);
+        const float *row = inside ? image + at * w->width * w->channels : NULL;
+        float *place = to + (ptrdiff_t)(i % w->stride_h) * v->phase + (ptrdiff_t)(i / w->stride_h) * v->stride[1];
+        if (cnn_windows_by_taps(w))
+            copy_row_by_taps(w, row, channels, floats, (size_t)v->tap_w, place);
+        else
+            copy_row(w, row, channels, floats, place);
+    }
+}
+
+/* Steps of a view whose pixels and rows are so many floats apart. */
+static void view_steps(const struct cnn_windows *w, struct cnn_view *v, size_t pixel, size_t row, size_t image)
+{
+    v->stride[0] = (ptrdiff_t)(w->stride_w * pixel);
+    v->stride[1] = (ptrdiff_t)(w->stride_h * row);
+    v->stride[2] = (ptrdiff_t)image;
+    v->tap_h = (ptrdiff_t)(w->dilation_h * row);
+    v->tap_w = (ptrdiff_t)(w->dilation_w * pixel);
+    v->phase = (ptrdiff_t)row;
+}
+
+static void view_steps_by_taps(const struct cnn_windows *w, struct cnn_view *v, size_t floats)
+{
+    size_t line = line_steps(w) * floats, rows = copy_rows(w, v->lines);
+    v->stride[0] = (ptrdiff_t)floats;
+    v->stride[1] = (ptrdiff_t)line;
+    v->stride[2] = (ptrdiff_t)(w->taps_w * rows * line);
+    v->tap_h = (ptrdiff_t)(w->dilation_h * line);
+    v->tap_w = (ptrdiff_t)(rows * line);
+    v->phase = (ptrdiff_t)(rows / w->stride_h * line);
 }
 
 struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t block, const float *x, size_t channel,
-                                               size_t channels, size_t floats, bool always_copy, float *copy)
+                                               size_t channels, size_t floats, float *copy)
 {
     size_t image = block / b->bands * b->images, line = block % b->bands * b->lines;
-    size_t image_floats = w->height * w->width * w->channels, row_floats = w->width * w->channels, pixel_floats = w->channels;
+    size_t row_floats = w->width * w->channels, image_floats = w->height * row_floats;
     struct cnn_view v = {.images = cnn_size_min(b->images, w->images - image),
                          .lines = cnn_size_min(b->lines, w->lines - line),
                          .first = (image * w->lines + line) * w->pixels};
     x += image * image_floats + channel;
-    if (always_copy || CNN_ISA_NAME(cnn_windows_padded)(w)) {
-        size_t columns = CNN_ISA_NAME(cnn_windows_columns)(w), copied = CNN_ISA_NAME(cnn_windows_rows)(w, v.lines) * columns * floats;
-        for (size_t i = 0; i < v.images; i++)
-            copy_image(w, line, v.lines, x + i * image_floats, channels, floats, copy + i * copied);
-        v.data = copy;
-        image_floats = copied, row_floats = columns * floats, pixel_floats = floats;
-    } else {
-        v.data = x + line * w->stride_h * row_floats;
+    if (w->copying == CNN_COPY_IF_PADDED && !CNN_ISA_NAME(cnn_windows_padded)(w)) {
+        v.data = x + line * w->stride_h * w->step_h * row_floats;
+        view_steps(w, &v, w->step_w * w->channels, w->step_h * row_floats, image_floats);
+        return v;
     }
-    v.stride[0] = (ptrdiff_t)(w->stride_w * pixel_floats);
-    v.stride[1] = (ptrdiff_t)(w->stride_h * row_floats);
-    v.stride[2] = (ptrdiff_t)image_floats;
-    v.tap_h = (ptrdiff_t)(w->dilation_h * row_floats);
-    v.tap_w = (ptrdiff_t)(w->dilation_w * pixel_floats);
+    v.data = copy;
+    if (cnn_windows_by_taps(w))
+        view_steps_by_taps(w, &v, floats);
+    else
+        view_steps(w, &v, floats, CNN_ISA_NAME(cnn_windows_columns)(w) * floats, copy_floats(w, v.lines, floats));
+    for (size_t i = 0; i < v.images; i++)
+        copy_image(w, &v, line, x + i * image_floats, channels, floats, copy + (ptrdiff_t)i * v.stride[2]);
     return v;
 }

@@ -12,18 +12,31 @@
 #define CNN_TASKS     ((size_t)16)
 #define CNN_TASK_WORK ((size_t)1 << 17)
 
-/* Output line l, pixel p reads, at tap (i, j), the image at row l * stride_h + i * dilation_h - top, column p * stride_w + j * dilation_w - left. */
+/* When a block is copied, and what the copy holds. */
+enum cnn_copying {
+    CNN_COPY_IF_PADDED, /* a block that is not padded is read where it lies */
+    CNN_COPY_ALWAYS,
+    CNN_COPY_CHANNEL_PAIRS, /* always; of each pixel, pairs of channels (pairs.h) */
+    CNN_COPY_TAPS,          /* always; for each tap of a kernel row, what the positions of all lines read, in one piece */
+    CNN_COPY_TAP_PAIRS      /* the same, as pairs of neighbours in a line; the last of an odd number is paired with 0 */
+};
+
+/* Output line l, pixel p reads, at tap (i, j), the image at row (l * stride_h + i * dilation_h) * step_h - top, column (p * stride_w + j * dilation_w) *
+ * step_w - left. */
 struct cnn_windows {
     size_t images, height, width, channels; /* of the array that is read */
     size_t lines, pixels;                   /* window positions */
     size_t taps_h, taps_w, stride_h, stride_w, dilation_h, dilation_w;
-    ptrdiff_t top, left; /* padding; negative: rows or columns never read */
+    size_t step_h, step_w; /* not 1 where the rows or columns between are not read at all: a stride and just one tap */
+    ptrdiff_t top, left;   /* padding; negative: rows or columns never read */
     enum cnn_padding_mode mode;
+    enum cnn_copying copying;
+    float fill; /* the bits of what padding of zeros holds; copies by taps: 0 */
 };
 
 struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n);
 
-/* Rows and columns of the padded image that the windows of some lines cover. */
+/* Rows and columns of the padded image, step by step, that the windows of some lines cover. */
 size_t CNN_ISA_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines);
 size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w);
 
@@ -41,18 +54,31 @@ struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, siz
 /* Floats of memory that a block's copy takes. */
 size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t floats);
 
-/* One block, ready to read: windows are at image * stride[2] + line * stride[1] + pixel * stride[0], taps as given. */
+/* One block, ready to read: windows are at image * stride[2] + line * stride[1] + pixel (or pair) * stride[0], taps as given. In copies by taps there is
+ * no tap_h where the lines are not 1 apart: then cnn_view_tap says where a row of taps begins. */
 struct cnn_view {
     const float *data;
     size_t images, lines;
     size_t first; /* position of the block's first window among all images' windows */
     ptrdiff_t stride[3], tap_h, tap_w;
+    ptrdiff_t phase; /* from a row to the one below it, as far as the next line's row */
 };
 
-/* Block number `block` of the channels [channel, channel + channels) of x, where it lies, or copied to `copy` with `floats` floats per pixel
- * where it is padded or copy is wanted. The copy's floats beyond channels are not set. */
+static inline bool cnn_windows_by_taps(const struct cnn_windows *w)
+{
+    return w->copying == CNN_COPY_TAPS || w->copying == CNN_COPY_TAP_PAIRS;
+}
+
+static inline ptrdiff_t cnn_view_tap(const struct cnn_windows *w, const struct cnn_view *v, size_t tap)
+{
+    size_t row = tap * w->dilation_h;
+    return (ptrdiff_t)(row % w->stride_h) * v->phase + (ptrdiff_t)(row / w->stride_h) * v->stride[1];
+}
+
+/* Block number `block` of the channels [channel, channel + channels) of x, where it lies, or copied to `copy` with `floats` floats (or pairs) per
+ * pixel. The copy's floats beyond channels are not set. */
 struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t block, const float *x, size_t channel,
-                                               size_t channels, size_t floats, bool always_copy, float *copy);
+                                               size_t channels, size_t floats, float *copy);
 
 /* Products of sizes that stick at the largest one: what then asks for memory is refused it. */
 static inline size_t cnn_size_times(size_t a, size_t b)

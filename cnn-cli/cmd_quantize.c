@@ -1,0 +1,152 @@
+/* cnn quantize: a trained network in 8-bit integers, and what that costs in accuracy. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "terminal.h"
+
+struct settings {
+    const char *output, *data;
+    bool skip, json;
+    size_t images, threads;
+};
+
+static const struct cnn_option options[] = {
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0, "the checkpoint (default: <name>-int8.safetensors)"},
+    {"images", 0, CNN_OPTION_COUNT, offsetof(struct settings, images), "N", 1, 1000000, "training images to find ranges with (default: 512)"},
+    {"no-eval", 0, CNN_OPTION_FLAG, offsetof(struct settings, skip), NULL, 0, 0, "do not measure the accuracy before and after"},
+    CNN_OPTION_DATA(struct settings),
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+/* What is told at the end. */
+struct result {
+    const char *path;
+    uint64_t bytes[2]; /* of the files, before and after */
+    cnn_evaluation evaluation[2];
+};
+
+static void show_progress(void *context, size_t done, size_t total)
+{
+    cnn_terminal_progress(total > 0 ? (double)done / (double)total : 0, context, "");
+}
+
+static cnn_status finish(cnn_status status, cnn_diag *diag)
+{
+    cnn_terminal_progress_clear();
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+static cnn_status quantize(const cnn_model *model, const struct settings *settings, const char *path, const volatile int *stop, cnn_model **out)
+{
+    char what[] = "calibrating";
+    const cnn_quantize_options quantize_options = {
+        .data_path = settings->data, .images = settings->images, .progress = show_progress, .context = what, .stop = stop};
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_quantize(model, &quantize_options, out, diag);
+    if (status == CNN_OK)
+        status = cnn_model_write(*out, path, diag);
+    return finish(status, diag);
+}
+
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, const volatile int *stop, cnn_evaluation *out)
+{
+    char what[] = "eval";
+    const cnn_evaluate_options evaluate_options = {.data_path = settings->data, .progress = show_progress, .context = what, .stop = stop};
+    cnn_diag *diag = cnn_diag_new();
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    return finish(cnn_evaluate(model, &evaluate_options, out, diag), diag);
+}
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+static cnn_status print_json(const struct result *r, bool evaluated)
+{
+    json_t *root = json_pack("{s:o, s:o, s:o}", "file", cnn_json_text(r->path), "bytes", cnn_json_count(r->bytes[1]), "bytes_before",
+                             cnn_json_count(r->bytes[0]));
+
+    if (evaluated && root != NULL)
+        json_object_update_new(root, json_pack("{s:s, s:o, s:o, s:o}", "split", r->evaluation[1].split, "images",
+                                               cnn_json_count(r->evaluation[1].images), "accuracy", cnn_json_real(r->evaluation[1].accuracy),
+                                               "accuracy_before", cnn_json_real(r->evaluation[0].accuracy)));
+    return cnn_json_print(root);
+}
+
+static void print_human(const cnn_model *model, const struct result *r, bool evaluated)
+{
+    const cnn_evaluation *before = &r->evaluation[0], *after = &r->evaluation[1];
+
+    printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
+    printf("size       %s, ", cnn_show_bytes(r->bytes[1]).text);
+    printf("before %s\n", cnn_show_bytes(r->bytes[0]).text);
+    if (evaluated)
+        printf("accuracy   %s%.2f%%%s, before %.2f%%: %+.2f points (%s images of split %s)\n", cnn_style(stdout, CNN_STYLE_BOLD),
+               100 * after->accuracy, cnn_style(stdout, CNN_STYLE_PLAIN), 100 * before->accuracy, 100 * (after->accuracy - before->accuracy),
+               cnn_show_integer(after->images).text, after->split);
+    printf("written    %s\n", r->path);
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {0};
+    cnn_model *models[2] = {NULL, NULL};
+    struct result result = {.path = settings->output};
+    char own_path[128]; /* names have at most a hundred characters */
+    cnn_status status = cnn_command_prepare(settings->threads);
+    const volatile int *stop = cnn_command_catch_signals("\n");
+
+    if (status == CNN_OK)
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &models[0]);
+    if (status == CNN_OK) {
+        snprintf(own_path, sizeof own_path, "%s-int8.safetensors", cnn_model_name(models[0]));
+        if (result.path == NULL)
+            result.path = own_path;
+        result.bytes[0] = file_bytes(cnn_model_source(models[0]));
+        status = quantize(models[0], settings, result.path, stop, &models[1]);
+        result.bytes[1] = file_bytes(result.path);
+    }
+    for (size_t i = 0; i < 2 && status == CNN_OK && !settings->skip; i++)
+        status = evaluate(models[i], settings, stop, &result.evaluation[i]);
+    if (status == CNN_OK && settings->json)
+        status = print_json(&result, !settings->skip);
+    else if (status == CNN_OK)
+        print_human(models[0], &result, !settings->skip);
+    for (size_t i = 0; i < 2; i++) {
+        cnn_evaluation_free(&result.evaluation[i]);
+        cnn_model_free(models[i]);
+    }
+    return status;
+}
+
+const struct cnn_command cnn_command_quantize = {
+    .name = "quantize",
+    .synopsis = "[MODEL] [options]",
+    .summary = "Make a trained model small and fast with 8-bit integers",
+    .details = "MODEL is a checkpoint or a run directory; without it the model that ships with\n"
+               "the program is used. The checkpoint that is written is for eval, predict and all\n"
+               "other commands that do not train.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_max = 1,
+    .run = run,
+};
