@@ -8,7 +8,7 @@
 struct maker {
     const struct cnn_graph *graph;
     const struct cnn_kernels *kernels;
-    size_t batch;
+    size_t batch, slice;
     enum cnn_plan_mode mode;
     bool input_gradient;
     size_t *readers, *last_reader; /* of each value: edges that read it, and the last node that does (count where none) */
@@ -55,10 +55,16 @@ static void extend_block(struct maker *m, size_t block, size_t first, size_t las
     b->last = last > b->last ? last : b->last;
 }
 
-static size_t batch_floats(struct maker *m, size_t per_image, size_t fixed)
+/* Values that hold all images of the batch. */
+static bool is_whole(const struct maker *m, size_t v)
+{
+    return v == 0 || v == m->graph->count || v == m->graph->logits;
+}
+
+static size_t batch_floats(struct maker *m, size_t images, size_t per_image, size_t fixed)
 {
     size_t floats;
-    if (cnn_size_mul(m->batch, per_image, &floats) && cnn_size_add(floats, fixed, &floats) && floats < SIZE_MAX / 64)
+    if (cnn_size_mul(images, per_image, &floats) && cnn_size_add(floats, fixed, &floats) && floats < SIZE_MAX / 64)
         return floats;
     m->overflow = true;
     return 0;
@@ -68,7 +74,31 @@ static size_t value_floats(struct maker *m, size_t v)
 {
     cnn_shape shape = cnn_graph_shape(m->graph, v);
     bool bytes = v > 0 && m->graph->nodes[v - 1].y_bytes;
-    return batch_floats(m, bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float)) : cnn_shape_count(shape), 0);
+    return batch_floats(m, is_whole(m, v) ? m->batch : m->slice,
+                        bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float)) : cnn_shape_count(shape), 0);
+}
+
+#define SLICE_FLOATS  ((size_t)1 << 19) /* that a layer reads and writes: two megabytes, what two cores' caches hold */
+#define WEIGHT_FLOATS ((size_t)1 << 18) /* all weights together; where there are more, fetching them for every slice costs more than values do */
+
+/* In inference with few weights a slice of the batch goes through all layers while its values are in the cache, and only then the next. */
+static size_t choose_slice(const struct maker *m)
+{
+    size_t most = 1, weights = 0, slices;
+    for (size_t i = 0; i < m->graph->count; i++) {
+        const struct cnn_node *node = &m->graph->nodes[i];
+        size_t floats = cnn_shape_count(node->out);
+        for (size_t k = 0; k < node->input_count; k++)
+            floats += cnn_shape_count(node->in[k]);
+        most = floats > most ? floats : most;
+        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+            if (node->tensors[slot].role == CNN_ROLE_PACKED && !cnn_size_add(weights, node->type->packed(node, m->kernels, false), &weights))
+                return m->batch;
+    }
+    if (m->mode != CNN_PLAN_INFER || weights > WEIGHT_FLOATS || m->batch * most <= SLICE_FLOATS)
+        return m->batch;
+    slices = (m->batch - 1) / (most < SLICE_FLOATS ? SLICE_FLOATS / most : 1) + 1;
+    return (m->batch - 1) / slices + 1;
 }
 
 static void analyse(struct maker *m)
@@ -100,6 +130,8 @@ static bool writes_over(const struct maker *m, size_t i)
     size_t x = node->inputs[0];
     if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 || x == m->graph->logits)
         return false;
+    if (m->slice < m->batch && is_whole(m, i + 1))
+        return false;
     return !cnn_plan_goes_back(m->mode) || (!m->graph->nodes[x - 1].reads_y && !node->reads_x);
 }
 
@@ -109,7 +141,9 @@ static void place_values(struct maker *m)
     for (size_t v = 0; v <= g->count; v++) {
         size_t first = v == 0 ? 0 : forward_step(v - 1);
         size_t last = m->last_reader[v] < g->count ? forward_step(m->last_reader[v]) : first;
-        if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
+        if (m->slice < m->batch && is_whole(m, v))
+            first = 0, last = end_step(m); /* the next slice begins at step 0 */
+        else if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
             last = end_step(m);
         else if (cnn_plan_goes_back(m->mode) && v > 0 && g->nodes[v - 1].reads_y)
             last = backward_step(m, v - 1);
@@ -138,11 +172,11 @@ static void place_tensors(struct maker *m)
             size_t *block = &m->layout->tensor[i * CNN_MAX_TENSORS + slot];
             *block = CNN_NO_BLOCK;
             if (t->role == CNN_ROLE_SAVED && training)
-                *block = add_block(m, batch_floats(m, t->per_image, t->count), forward_step(i), backward_step(m, i));
+                *block = add_block(m, batch_floats(m, m->batch, t->per_image, t->count), forward_step(i), backward_step(m, i));
             if (t->role == CNN_ROLE_PACKED)
                 *block = add_block(m, node->type->packed(node, m->kernels, training), 0, end_step(m));
         }
-        for (size_t n = 1; node->type->scratch && n <= m->batch; n++) { /* work is cut up by n: fewer images may need more */
+        for (size_t n = 1; node->type->scratch && n <= m->slice; n++) { /* work is cut up by n: fewer images may need more */
             size_t wanted = node->type->scratch(node, m->kernels, n);
             scratch = wanted > scratch ? wanted : scratch;
         }
@@ -162,7 +196,7 @@ static void place_gradients(struct maker *m)
     for (size_t e = 0; e < 2; e++)
         if (l->gradient[ends[e]] == CNN_NO_BLOCK)
             l->gradient[ends[e]] =
-                add_block(m, batch_floats(m, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0), g->count, backward_step(m, ends[e] - 1));
+                add_block(m, batch_floats(m, m->batch, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0), g->count, backward_step(m, ends[e] - 1));
     for (size_t i = g->count; i-- > 0;) {
         const struct cnn_node *node = &g->nodes[i];
         bool over_dy = node->dx_over_dy && l->gradient[i + 1] != CNN_NO_BLOCK;
@@ -171,7 +205,7 @@ static void place_gradients(struct maker *m)
             l->temporary[edge] = CNN_NO_BLOCK;
             if (!m->leads[i + 1] || !m->wants_gradient[v])
                 continue;
-            size_t floats = batch_floats(m, cnn_shape_count(cnn_graph_shape(g, v)), 0);
+            size_t floats = batch_floats(m, m->batch, cnn_shape_count(cnn_graph_shape(g, v)), 0);
             size_t last = v == 0 ? end_step(m) : backward_step(m, v - 1);
             if (l->gradient[v] != CNN_NO_BLOCK && v != g->logits) {
                 l->temporary[edge] = add_block(m, floats, step, step);
@@ -242,7 +276,8 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
         layout.edge[i] = edges;
         edges += graph->nodes[i].input_count;
     }
-    struct maker m = {graph, kernels, batch, mode, input_gradient, NULL, NULL, NULL, NULL, &layout, n * (CNN_MAX_TENSORS + 2) + edges + 8, false};
+    struct maker m = {graph, kernels, batch, batch, mode, input_gradient, NULL, NULL, NULL, NULL, &layout, n * (CNN_MAX_TENSORS + 2) + edges + 8,
+                      false};
     layout.blocks = cnn_arena_array(arena, m.capacity, sizeof *layout.blocks);
     layout.value = cnn_arena_array(arena, n + 1, sizeof *layout.value);
     layout.gradient = cnn_arena_array(arena, n + 1, sizeof *layout.gradient);
@@ -255,6 +290,7 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     if (!layout.edge || !layout.blocks || !layout.value || !layout.gradient || !layout.tensor || !layout.temporary || !m.readers || !m.last_reader ||
         !m.leads || !m.wants_gradient)
         return cnn_fail_memory(diag, m.capacity * sizeof *layout.blocks, "the memory plan");
+    layout.slice = m.slice = choose_slice(&m);
     analyse(&m);
     place_values(&m);
     place_tensors(&m);

@@ -16,12 +16,13 @@ struct cnn_block {
 struct cnn_layout {
     struct cnn_block *blocks;
     size_t block_count;
-    size_t floats;              /* of the slab */
-    size_t *value;              /* block of each value, count + 1; values written over one another share one */
-    size_t *gradient;           /* block of each value's gradient; CNN_NO_BLOCK where none is needed */
-    size_t *tensor;             /* block of SAVED and PACKED tensors, [node][slot] */
-    size_t *temporary;          /* block of a gradient that is added to one already there, [edge] */
-    size_t *edge;               /* index of the first input edge of each node */
+    size_t floats;     /* of the slab */
+    size_t slice;      /* images that run through all layers together: values have room for so many, but for the input, the output and the logits */
+    size_t *value;     /* block of each value, count + 1; values written over one another share one */
+    size_t *gradient;  /* block of each value's gradient; CNN_NO_BLOCK where none is needed */
+    size_t *tensor;    /* block of SAVED and PACKED tensors, [node][slot] */
+    size_t *temporary; /* block of a gradient that is added to one already there, [edge] */
+    size_t *edge;      /* index of the first input edge of each node */
     size_t parameters, scratch; /* blocks; CNN_NO_BLOCK where none */
 };
 

@@ -7,6 +7,7 @@
 
 struct plan_node { /* everything a call of this node needs but what changes from call to call */
     struct cnn_call call;
+    const float **x; /* the call's */
     bool runs_backward;
     float **dx_temporary; /* by input: where a gradient goes before it is added; NULL entries: straight to its place */
 };
@@ -45,6 +46,7 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     p->dx_temporary = cnn_arena_array(plan->arena, inputs, sizeof *p->dx_temporary);
     if (!x || !dx || !value || !grad || !p->dx_temporary)
         return false;
+    p->x = x;
     bool training = cnn_plan_goes_back(plan->mode);
     float *gradients = block_floats(plan, l->parameters);
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
@@ -187,18 +189,39 @@ static uint64_t node_seed(uint64_t seed, size_t node)
     return seed ^ (0x9e3779b97f4a7c15u * (node + 1));
 }
 
+/* Points the calls at the images of the batch from `first` on: in the values that hold all of them. */
+static void bind_slice(struct cnn_plan *plan, size_t first)
+{
+    const struct cnn_graph *g = plan->graph;
+    const size_t whole[3] = {0, g->logits, g->count};
+    for (size_t i = 0; i < g->count; i++)
+        for (size_t w = 0; w < 3; w++) {
+            float *value = block_floats(plan, plan->layout.value[whole[w]]) + first * cnn_shape_count(cnn_graph_shape(g, whole[w]));
+            for (size_t k = 0; k < g->nodes[i].input_count; k++)
+                if (g->nodes[i].inputs[k] == whole[w])
+                    plan->nodes[i].x[k] = value;
+            if (i + 1 == whole[w])
+                plan->nodes[i].call.y = value;
+        }
+}
+
 void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
 {
     assert(n <= plan->batch && (!training || cnn_plan_goes_back(plan->mode)));
     pack_weights(plan);
-    for (size_t i = 0; i < plan->graph->count; i++) {
-        struct cnn_call *call = &plan->nodes[i].call;
-        call->n = n;
-        call->training = training;
-        call->seed = node_seed(seed, plan->joined.origin[i]);
-        observe(plan, i, false, true);
-        plan->graph->nodes[i].type->forward(call);
-        observe(plan, i, false, false);
+    size_t slice = plan->layout.slice;
+    for (size_t first = 0; first < n; first += slice) {
+        if (slice < plan->batch)
+            bind_slice(plan, first);
+        for (size_t i = 0; i < plan->graph->count; i++) {
+            struct cnn_call *call = &plan->nodes[i].call;
+            call->n = n - first < slice ? n - first : slice;
+            call->training = training;
+            call->seed = node_seed(seed, plan->joined.origin[i]);
+            observe(plan, i, false, true);
+            plan->graph->nodes[i].type->forward(call);
+            observe(plan, i, false, false);
+        }
     }
 }
 

@@ -144,7 +144,7 @@ static void observe(void *context, size_t node, bool backward, bool begin)
     if (begin)
         b->begun = time;
     else
-        b->samples[(node * 2 + backward) * MAX_OBSERVED_RUNS + b->observed] = time - b->begun;
+        b->samples[(node * 2 + backward) * MAX_OBSERVED_RUNS + b->observed] += time - b->begun; /* a batch may run in slices */
 }
 
 static void measure(struct bench *b, double seconds)
