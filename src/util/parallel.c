@@ -1,8 +1,9 @@
-/* The parallel loop: a pool of threads that take tasks one by one from a common counter, and the caller with them. Tasks are few and large, and may differ in
- * size.
+/* The parallel loop: a pool of threads, and the caller with them. Tasks are few and large, and may differ in size.
  *
- * The caller never waits for a thread that has not begun a task: where other programs keep one from running, its tasks are done by those that run. A
- * thread without work looks out for some microseconds, as the next loop is mostly near, and then sleeps. */
+ * Each thread begins with a run of neighbouring tasks of its own, so that from loop to loop it works on about the same part of the data, which lies in its
+ * core's cache; who has done his own takes the others' last ones. The caller never waits for a thread that has not begun a task: where other programs
+ * keep one from running, its tasks are done by those that run. A thread without work looks out for some microseconds, as the next loop is mostly near,
+ * and then sleeps. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "util/parallel.h"
 
@@ -14,22 +15,28 @@
 
 #define LOOKS ((unsigned)4000) /* for work, before a thread sleeps: about 0.1 ms */
 
-/* The loop's number in the upper half, the next task in the lower; CLOSED while a new loop is written down. */
-#define CLOSED    UINT32_MAX
-#define MAX_TASKS ((size_t)CLOSED - 1)
+/* What is left of a thread's run of tasks, in one word: the epoch in the upper 16 bits, then the first task, then the end. */
+#define TASK_BITS 24
+#define MAX_TASKS (((size_t)1 << TASK_BITS) - 1)
+
+struct run {
+    _Alignas(64) atomic_uint_least64_t left;
+};
 
 static struct {
     pthread_mutex_t lock; /* for sleeping and waking */
     pthread_cond_t wake;
     atomic_uint sleepers;
-    _Alignas(64) atomic_flag taken; /* by the caller of a loop */
-    size_t workers;                 /* threads that were started: changed by the caller that holds taken */
-    _Alignas(64) atomic_uint_least64_t ticket;
-    atomic_size_t tasks, threads; /* of the loop: valid as long as the ticket has not changed */
+    _Alignas(64) atomic_flag taken; /* by the caller of a loop, who alone changes what stands until `loops` */
+    size_t workers;                 /* threads that were started */
+    uint_least64_t epoch;           /* counts the changes of `threads`: no word of one number of threads is taken for one of another */
+    atomic_size_t threads;
     _Atomic(cnn_task *) task;
     _Atomic(void *) context;
-    _Alignas(64) atomic_size_t done;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .taken = ATOMIC_FLAG_INIT, .ticket = CLOSED};
+    _Alignas(64) atomic_uint_least64_t loops; /* begun so far: what workers wait for */
+    _Alignas(64) atomic_size_t done;          /* tasks, by workers */
+    struct run runs[CNN_MAX_THREADS];
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .taken = ATOMIC_FLAG_INIT};
 
 static atomic_int wanted_threads; /* 0: the cores present */
 
@@ -64,34 +71,40 @@ static void pause_briefly(void)
 #endif
 }
 
-/* Takes tasks until none is left. A ticket that was changed only by one since it was read belongs to the loop whose fields were read in between:
- * they are written while it says CLOSED. */
-static void take_tasks(size_t thread)
+/* Takes the first task of a run, or the last; false where none is left. What is read of the loop after that belongs to the task's own loop, which does
+ * not end before it is done. */
+static bool take_task(struct run *run, bool last, size_t thread, size_t *task)
 {
-    uint_least64_t ticket = atomic_load(&pool.ticket);
+    uint_least64_t left = atomic_load(&run->left);
     for (;;) {
-        size_t index = (size_t)(ticket & CLOSED);
-        if (index == CLOSED || index >= atomic_load(&pool.tasks) || thread >= atomic_load(&pool.threads))
-            return;
-        if (!atomic_compare_exchange_weak(&pool.ticket, &ticket, ticket + 1))
-            continue;
-        atomic_load(&pool.task)(atomic_load(&pool.context), index, thread);
-        atomic_fetch_add(&pool.done, 1);
-        ticket = atomic_load(&pool.ticket);
+        size_t first = (size_t)(left >> TASK_BITS) & MAX_TASKS, end = (size_t)left & MAX_TASKS;
+        if (first >= end || thread >= atomic_load(&pool.threads))
+            return false;
+        if (atomic_compare_exchange_weak(&run->left, &left, last ? left - 1 : left + ((uint_least64_t)1 << TASK_BITS))) {
+            *task = last ? end - 1 : first;
+            return true;
+        }
     }
 }
 
-static uint_least64_t loop_number(void)
+/* Does tasks until none is left, the thread's own first. Returns how many. */
+static size_t do_tasks(size_t thread)
 {
-    return atomic_load(&pool.ticket) >> 32;
+    size_t count = 0, threads = atomic_load(&pool.threads), task;
+    for (size_t k = 0; k < threads; k++)
+        while (take_task(&pool.runs[(thread + k) % threads], k > 0, thread, &task)) {
+            atomic_load (&pool.task)(atomic_load(&pool.context), task, thread);
+            count++;
+        }
+    return count;
 }
 
-/* Sleeps until there has been another loop than number. */
-static void sleep_until_next(uint_least64_t number)
+/* Sleeps until more loops than these have begun. */
+static void sleep_until_next(uint_least64_t loops)
 {
     pthread_mutex_lock(&pool.lock);
     atomic_fetch_add(&pool.sleepers, 1);
-    while (loop_number() == number)
+    while (atomic_load(&pool.loops) == loops)
         pthread_cond_wait(&pool.wake, &pool.lock);
     atomic_fetch_sub(&pool.sleepers, 1);
     pthread_mutex_unlock(&pool.lock);
@@ -100,14 +113,13 @@ static void sleep_until_next(uint_least64_t number)
 static void *run_worker(void *argument)
 {
     size_t thread = (size_t)(uintptr_t)argument;
-    for (uint_least64_t number = 0;;) {
-        unsigned looks = 0;
-        while (loop_number() == number && looks++ < LOOKS)
+    for (uint_least64_t loops = 0;;) {
+        for (unsigned looks = 0; atomic_load(&pool.loops) == loops && looks < LOOKS; looks++)
             pause_briefly();
-        if (loop_number() == number)
-            sleep_until_next(number);
-        number = loop_number();
-        take_tasks(thread);
+        if (atomic_load(&pool.loops) == loops)
+            sleep_until_next(loops);
+        loops = atomic_load(&pool.loops);
+        atomic_fetch_add(&pool.done, do_tasks(thread));
     }
     return NULL;
 }
@@ -125,23 +137,29 @@ static void start_workers(size_t wanted)
     pthread_attr_destroy(&attributes);
 }
 
-static void run_loop(size_t tasks, size_t threads, cnn_task *task, void *context)
+static void begin_loop(size_t tasks, size_t threads, cnn_task *task, void *context)
 {
-    uint_least64_t number = loop_number() + 1;
-    atomic_store(&pool.ticket, number << 32 | CLOSED);
-    atomic_store(&pool.tasks, tasks);
+    pool.epoch += threads != atomic_load(&pool.threads);
     atomic_store(&pool.threads, threads);
     atomic_store(&pool.task, task);
     atomic_store(&pool.context, context);
     atomic_store(&pool.done, 0);
-    atomic_store(&pool.ticket, (number + 1) << 32);
+    for (size_t i = 0; i < threads; i++)
+        atomic_store(&pool.runs[i].left,
+                     pool.epoch << (2 * TASK_BITS) | (uint_least64_t)(i * tasks / threads) << TASK_BITS | (i + 1) * tasks / threads);
+    atomic_fetch_add(&pool.loops, 1);
     if (atomic_load(&pool.sleepers) > 0) {
         pthread_mutex_lock(&pool.lock);
         pthread_cond_broadcast(&pool.wake);
         pthread_mutex_unlock(&pool.lock);
     }
-    take_tasks(0);
-    for (unsigned looks = 0; atomic_load(&pool.done) < tasks; looks++)
+}
+
+static void run_loop(size_t tasks, size_t threads, cnn_task *task, void *context)
+{
+    begin_loop(tasks, threads, task, context);
+    size_t own = do_tasks(0);
+    for (unsigned looks = 0; atomic_load(&pool.done) + own < tasks; looks++)
         if (looks < LOOKS)
             pause_briefly();
         else

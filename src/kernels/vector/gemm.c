@@ -122,11 +122,12 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
     const ptrdiff_t step = t->step;
     const size_t b_step = t->b_step;
     tile_begin(t, rows, vectors, acc);
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-        a[r] = t->a[r];
     for (size_t s = 0; s < t->segments; s++) {
         ptrdiff_t k = t->segment[s];
+        __asm__ volatile("" ::: "memory"); /* load the row pointers for each piece: kept from one to the next, GCC moves them through vector registers */
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+            a[r] = t->a[r];
         for (const float *end = b + t->depth * b_step; b != end; b += b_step, k += step) {
             if (AHEAD > 0)
                 __builtin_prefetch(b + AHEAD);

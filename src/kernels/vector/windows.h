@@ -10,7 +10,7 @@
 
 /* About how many tasks a large enough operation is cut into, and the multiply-adds that make a task worth a thread. */
 #define CNN_TASKS     ((size_t)16)
-#define CNN_TASK_WORK ((size_t)1 << 17)
+#define CNN_TASK_WORK ((size_t)1 << 18)
 
 /* When a block is copied, and what the copy holds. */
 enum cnn_copying {
