@@ -4,7 +4,8 @@
 #   bench/compare.sh [--rounds 3] [--seconds 3] [--threads N] [-o FILE] [MODEL...]
 #
 # A MODEL is a name of this folder (default: all but alexnet, which takes minutes a round) or a .yaml file. All engines take turns, one process after
-# another, and the table holds medians over the rounds; every single result goes to FILE (default: compare.jsonl beside the program), one JSON object a line.
+# another, and the table holds medians over the rounds; every single result goes to compare.jsonl beside the program, one JSON object a line. With -o it is
+# added to FILE instead, and the table is made of all that FILE holds: so several sittings come into one table.
 # Nothing else should run meanwhile. The program is $CNN (default: build/cnn).
 #
 # Peers are used where they are found:
@@ -21,7 +22,7 @@ export LC_ALL=C NODE_PATH=$PEERS/node_modules
 rounds=3
 seconds=3
 threads=$(nproc)
-raw=$(dirname "$CNN")/compare.jsonl
+raw=
 
 fail() {
     printf 'compare.sh: %s\n' "$1" >&2
@@ -59,7 +60,10 @@ done
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-: >"$raw" || exit 1
+if [ -z "$raw" ]; then
+    raw=$(dirname "$CNN")/compare.jsonl
+    : >"$raw" || exit 1
+fi
 
 # The peers, and their versions; a missing one is said.
 python=
@@ -158,8 +162,10 @@ run_model() {
     for batch in $(batches_of "$1"); do
         run_cnn fp32 infer "$batch" "$1"
         run_onnx "$batch" "$1"
-        run_torch fp32-nhwc infer "$batch" "$1"
-        run_torch fp32-nchw infer "$batch" "$1"
+        if [ "$onnx" = none ]; then # which is always the faster one
+            run_torch fp32-nhwc infer "$batch" "$1"
+            run_torch fp32-nchw infer "$batch" "$1"
+        fi
         for variant in bf16 int8; do
             run_cnn $variant infer "$batch" "$1"
         done
@@ -213,8 +219,11 @@ print_inference() {
         own=$(median "$1" infer "$batch" cnn fp32 images_per_s)
         runtime=$(median "$1" infer "$batch" "ONNX Runtime" fp32 images_per_s)
         read -r value layout < <(best_torch "$1" infer "$batch")
-        row "$1" "inference, batch $batch" images/s "$own" "$runtime" "ONNX Runtime"
-        row "$1" "inference, batch $batch" images/s "$own" "${value:-}" "PyTorch${layout:+ ($layout)}"
+        if [ "$onnx" = none ]; then
+            row "$1" "inference, batch $batch" images/s "$own" "${value:-}" "PyTorch${layout:+ ($layout)}"
+        else
+            row "$1" "inference, batch $batch" images/s "$own" "$runtime" "ONNX Runtime"
+        fi
         for variant in bf16 int8; do
             own=$(median "$1" infer "$batch" cnn $variant images_per_s)
             [ -z "$own" ] || row "$1" "inference in $variant, batch $batch" images/s "$own" "$runtime" "ONNX Runtime fp32"
@@ -233,8 +242,9 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 kernels=$("$CNN" bench "${models[0]}" --infer --seconds 0.01 --json | field kernels)
-printf '%s, %s, %d threads; %s (%s kernels), %s; PyTorch %s; ONNX Runtime %s; medians of %d rounds of %s s.\n\n' "$(date -u +%F)" "$(processor)" \
-    "$threads" "$("$CNN" version | head -n 1)" "$kernels" "$(${CC:-cc} --version 2>/dev/null | head -n 1)" "$torch" "$onnx" "$rounds" "$seconds"
+printf '%s, %s, %d threads; %s (%s kernels), %s; PyTorch %s; ONNX Runtime %s; medians of %d rounds.\n\n' "$(date -u +%F)" "$(processor)" \
+    "$threads" "$("$CNN" version | head -n 1)" "$kernels" "$(${CC:-cc} --version 2>/dev/null | head -n 1)" "$torch" "$onnx" \
+    "$(grep -cF "\"model\": \"$(name_of "${models[0]}")\", \"engine\": \"cnn\", \"variant\": \"fp32\", \"what\": \"train\"" "$raw")"
 printf '| network | what | cnn | peer | ratio |\n|---|---|---|---|---|\n'
 for model in "${models[@]}"; do
     print_training "$model"
