@@ -187,47 +187,45 @@ best_torch() { # MODEL WHAT BATCH
     done | sort -gr | head -n 1
 }
 
-# A row; ratios say how many times better cnn is. UNIT: images/s (more is better) or MiB (less is).
-row() { # MODEL WHAT UNIT CNN PEER PEER-NAME
-    awk -v model="$(name_of "$1")" -v what="$2" -v unit="$3" -v own="$4" -v peer="$5" -v name="$6" '
+# A row: UNIT is images/s (more is better) or MiB (less is); the ratio says how many times better the first of cnn's numbers is, or, with BEST, the best of
+# those in float32 and bf16.
+row() { # MODEL WHAT UNIT CNN BF16 INT8 PEER PEER-NAME [BEST]
+    awk -v model="$(name_of "$1")" -v what="$2" -v unit="$3" -v own="$4" -v bf16="$5" -v int8="$6" -v peer="$7" -v name="$8" -v best="${9:-}" '
         function show(v) {
             if (v == "") return ""
-            if (unit == "MiB") v /= 1048576
-            return sprintf(v >= 100 ? "%.0f" : "%.1f", v) " " unit
+            if (unit == "MiB") return sprintf("%.0f MiB", v / 1048576)
+            return sprintf(v >= 100 ? "%.0f" : "%.1f", v)
         }
         BEGIN {
-            ratio = own != "" && peer != "" ? sprintf("%.2f", unit == "MiB" ? peer / own : own / peer) : ""
-            printf "| %s | %s | %s | %s | %s |\n", model, what, show(own), peer == "" ? name ": -" : name ": " show(peer), ratio
+            first = best != "" && bf16 + 0 > own + 0 ? bf16 : own
+            ratio = first != "" && peer != "" ? sprintf("%.2f", unit == "MiB" ? peer / first : first / peer) : ""
+            printf "| %s | %s | %s | %s | %s | %s | %s | %s |\n", model, what, show(own), show(bf16), show(int8), name, show(peer), ratio
         }'
 }
 
 print_training() {
-    local batch value layout own
+    local batch value layout own bf16
     batch=$(batch_of "$1")
     read -r value layout < <(best_torch "$1" train "$batch")
-    row "$1" "training, batch $batch" images/s "$(median "$1" train "$batch" cnn fp32 images_per_s)" "${value:-}" "PyTorch${layout:+ ($layout)}"
-    value=$(median "$1" train "$batch" PyTorch bf16 images_per_s)
-    own=$(median "$1" train "$batch" cnn bf16 images_per_s)
-    [ -z "$own$value" ] || row "$1" "training in bf16, batch $batch" images/s "$own" "$value" "PyTorch bf16"
-    row "$1" "peak memory of training" MiB "$(median "$1" train "$batch" cnn fp32 process_bytes)" \
+    own=$(median "$1" train "$batch" cnn fp32 images_per_s)
+    bf16=$(median "$1" train "$batch" cnn bf16 images_per_s)
+    row "$1" "training, batch $batch" images/s "$own" "$bf16" "" "${value:-}" "PyTorch${layout:+ ($layout)}"
+    row "$1" "the same" images/s "$own" "$bf16" "" "$(median "$1" train "$batch" PyTorch bf16 images_per_s)" "PyTorch bf16" best
+    row "$1" "its peak memory" MiB "$(median "$1" train "$batch" cnn fp32 process_bytes)" "$(median "$1" train "$batch" cnn bf16 process_bytes)" "" \
         "$(median "$1" train "$batch" PyTorch "fp32-${layout:-nhwc}" process_bytes)" PyTorch
 }
 
 print_inference() {
-    local batch variant own value layout runtime
+    local batch peer name layout
     for batch in $(batches_of "$1"); do
-        own=$(median "$1" infer "$batch" cnn fp32 images_per_s)
-        runtime=$(median "$1" infer "$batch" "ONNX Runtime" fp32 images_per_s)
-        read -r value layout < <(best_torch "$1" infer "$batch")
+        peer=$(median "$1" infer "$batch" "ONNX Runtime" fp32 images_per_s)
+        name='ONNX Runtime'
         if [ "$onnx" = none ]; then
-            row "$1" "inference, batch $batch" images/s "$own" "${value:-}" "PyTorch${layout:+ ($layout)}"
-        else
-            row "$1" "inference, batch $batch" images/s "$own" "$runtime" "ONNX Runtime"
+            read -r peer layout < <(best_torch "$1" infer "$batch")
+            name="PyTorch${layout:+ ($layout)}"
         fi
-        for variant in bf16 int8; do
-            own=$(median "$1" infer "$batch" cnn $variant images_per_s)
-            [ -z "$own" ] || row "$1" "inference in $variant, batch $batch" images/s "$own" "$runtime" "ONNX Runtime fp32"
-        done
+        row "$1" "inference, batch $batch" images/s "$(median "$1" infer "$batch" cnn fp32 images_per_s)" "$(median "$1" infer "$batch" cnn bf16 images_per_s)" \
+            "$(median "$1" infer "$batch" cnn int8 images_per_s)" "$peer" "$name"
     done
 }
 
@@ -245,9 +243,9 @@ kernels=$("$CNN" bench "${models[0]}" --infer --seconds 0.01 --json | field kern
 printf '%s, %s, %d threads; %s (%s kernels), %s; PyTorch %s; ONNX Runtime %s; medians of %d rounds.\n\n' "$(date -u +%F)" "$(processor)" \
     "$threads" "$("$CNN" version | head -n 1)" "$kernels" "$(${CC:-cc} --version 2>/dev/null | head -n 1)" "$torch" "$onnx" \
     "$(grep -cF "\"model\": \"$(name_of "${models[0]}")\", \"engine\": \"cnn\", \"variant\": \"fp32\", \"what\": \"train\"" "$raw")"
-printf '| network | what | cnn | peer | ratio |\n|---|---|---|---|---|\n'
+printf '| network | what | cnn | cnn bf16 | cnn int8 | peer | | ratio |\n|---|---|---|---|---|---|---|---|\n'
 for model in "${models[@]}"; do
     print_training "$model"
     print_inference "$model"
 done
-printf '\nAll in float32 unless said; ratio: how many times faster cnn is, or how many times less memory it takes.\n'
+printf '\nImages a second. Ratio: how many times faster cnn is in float32 (beside PyTorch in bf16: the faster of float32 and bf16), or how many times less memory it takes.\n'

@@ -78,7 +78,7 @@ static size_t value_floats(struct maker *m, size_t v)
                         bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float)) : cnn_shape_count(shape), 0);
 }
 
-#define SLICE_FLOATS  ((size_t)1 << 19) /* that a layer reads and writes: two megabytes, what two cores' caches hold */
+#define SLICE_FLOATS  ((size_t)1 << 20) /* that a layer reads and writes: four megabytes, near what the cores' own caches hold */
 #define WEIGHT_FLOATS ((size_t)1 << 18) /* all weights together; where there are more, fetching them for every slice costs more than values do */
 
 /* In inference with few weights a slice of the batch goes through all layers while its values are in the cache, and only then the next. */

@@ -284,8 +284,8 @@ static struct depthwise plan(const struct cnn_conv *c, size_t height, size_t wid
                           .channels = c->out_c,
                           .fold = 1,
                           .rows_all = rows};
-    /* A multiply-add takes about twice as long as in a matrix product. */
-    size_t tasks = cnn_tasks_wanted(cnn_size_times(cnn_size_times(2 * rows, width), cnn_size_times(k.taps, c->out_c)));
+    /* A multiply-add takes several times as long as in a matrix product. */
+    size_t tasks = cnn_tasks_wanted(cnn_size_times(cnn_size_times(8 * rows, width), cnn_size_times(k.taps, c->out_c)));
     k.task_rows = cnn_size_divide_up(rows, cnn_size_min(rows, tasks));
     return k;
 }
