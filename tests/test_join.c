@@ -97,6 +97,16 @@ static void test_output_when_layers_are_joined(void **state)
     }
 }
 
+static const struct cnn_plan *sliced_plan;
+
+/* The largest number of images that a layer is called with. */
+static void count_images(void *context, size_t node, bool backward, bool begin)
+{
+    size_t *most = context, n = cnn_plan_call(sliced_plan, node)->n;
+    (void)backward, (void)begin;
+    *most = n > *most ? n : *most;
+}
+
 static void train_once(const cnn_model *model, struct cnn_plan *plan)
 {
     size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
@@ -137,6 +147,65 @@ static void test_gradients_when_layers_are_joined(void **state)
     }
 }
 
+/* A batch so large that it runs in slices: both values that hold all of it are whole. */
+static void test_output_when_the_batch_runs_in_slices(void **state)
+{
+    (void)state;
+    const size_t images = 23;
+    cnn_model *model =
+        network_open_layers("[3, 64, 64]", "- {type: conv, filters: 16, kernel_size: 3, padding: 1, name: a}\n- {type: relu, name: b}\n"
+                                           "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: add, from: [a, b]}\n"
+                                           "- {type: global_pool, pool_type: avg}\n- {type: flatten}\n- {type: dense, units: 5}\n"
+                                           "- {type: softmax}\n");
+    struct cnn_plan *apart = network_plan(model, images, CNN_PLAN_KEEP, false), *sliced = network_plan(model, images, CNN_PLAN_INFER, false);
+    size_t size = images * cnn_shape_count(model->graph.input), most = 0;
+    float *random = tensor_random(size, 3);
+    cnn_plan_observe(sliced, count_images, &most);
+    memcpy(cnn_plan_input(apart), random, size * sizeof *random);
+    memcpy(cnn_plan_input(sliced), random, size * sizeof *random);
+    sliced_plan = sliced;
+    cnn_plan_forward(apart, images, false, 0);
+    cnn_plan_forward(sliced, images, false, 0);
+    assert_in_range(most, 1, images - 1);
+    assert_floats_near("logits", cnn_plan_value(sliced, model->graph.logits), cnn_plan_value(apart, model->graph.logits), images * 5, 1e-5);
+    assert_floats_near("output", cnn_plan_value(sliced, model->graph.count), cnn_plan_value(apart, model->graph.count), images * 5, 1e-5);
+    tensor_free(random, size);
+    cnn_plan_free(apart);
+    cnn_plan_free(sliced);
+    cnn_model_free(model);
+}
+
+/* Inference gives the same bits on any number of threads, in every precision. */
+static void test_output_is_the_same_bits_when_threads_differ(void **state)
+{
+    (void)state;
+    static const char *const precisions[] = {"fp32", "bf16", "int8"};
+    static const int threads[] = {1, 2, 5};
+    for (size_t i = 0; i < 3 * sizeof networks / sizeof *networks; i++) {
+        const struct network *network = &networks[i / 3];
+        struct cnn_text text = {0};
+        cnn_text_printf(&text, "precision: %s\ninput: %s\nlayers:\n%s", precisions[i % 3], network->input, network->layers);
+        cnn_model *model = network_open(text.data);
+        size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
+        float *first = tensor_new(size);
+        for (size_t t = 0; t < 3; t++) {
+            cnn_set_threads(threads[t]);
+            struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+            fill_input(model, plan);
+            cnn_plan_forward(plan, BATCH, false, 0);
+            if (t == 0)
+                memcpy(first, cnn_plan_value(plan, output), size * sizeof *first);
+            else
+                assert_floats_same(network->what, cnn_plan_value(plan, output), first, size);
+            cnn_plan_free(plan);
+        }
+        cnn_set_threads(0);
+        tensor_free(first, size);
+        cnn_text_free(&text);
+        cnn_model_free(model);
+    }
+}
+
 static void count_calls(void *context, size_t node, bool backward, bool begin)
 {
     unsigned(*calls)[4] = context;
@@ -172,6 +241,8 @@ int main(int argc, char **argv)
         return network_run_each(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_output_when_layers_are_joined),
+        cmocka_unit_test(test_output_when_the_batch_runs_in_slices),
+        cmocka_unit_test(test_output_is_the_same_bits_when_threads_differ),
         cmocka_unit_test(test_gradients_when_layers_are_joined),
         cmocka_unit_test(test_observer_when_layers_are_joined),
     };
