@@ -124,7 +124,9 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
     tile_begin(t, rows, vectors, acc);
     for (size_t s = 0; s < t->segments; s++) {
         ptrdiff_t k = t->segment[s];
-        __asm__ volatile("" ::: "memory"); /* load the row pointers for each piece: kept from one to the next, GCC moves them through vector registers */
+        __asm__ volatile(
+            "" ::
+                : "memory"); /* load the row pointers for each piece: kept from one to the next, GCC moves them through vector registers */
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
             a[r] = t->a[r];
