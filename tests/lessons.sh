@@ -20,8 +20,8 @@ failed=0
 skipped=0
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-mkdir "$directory/work"
-ln -s "$root/configs" "$directory/work/configs"
+mkdir "$directory/tree"
+ln -s "$root/configs" "$directory/tree/configs"
 
 cnn() {
     "$CNN" "$@"
@@ -59,7 +59,7 @@ check_step() {
         printf 'skipped: lessons.md:%s needs %s in CNN_DATA: %s\n' "$place" "$needs" "$command"
         return
     fi
-    (cd "$directory/work" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
+    (cd "$directory/tree" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
     status=$?
     comparable <"$directory/out" >"$directory/actual"
     expected=$(printf '%s' "$out" | comparable; printf x)

@@ -115,9 +115,9 @@ void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *ro
 /* Adds rows wide rows, from x on, to the sums of lanes columns. */
 static inline void statistics_lanes(const float *x, size_t rows, size_t wide, size_t lanes, const float *shift, float *sum, float *squares)
 {
-    vfloat from = cnn_load_lanes(shift, lanes), first = vset(0), second = vset(0);
+    vfloat from = vload_lanes(shift, lanes), first = vset(0), second = vset(0);
     for (size_t row = 0; row < rows; row++) {
-        vfloat d = cnn_load_lanes(x + row * wide, lanes) - from;
+        vfloat d = vload_lanes(x + row * wide, lanes) - from;
         first += d;
         second += d * d;
     }

@@ -119,17 +119,4 @@ static inline vfloat cnn_norm_through(bool relu, vfloat v, vfloat g)
     return relu ? cnn_norm_masked(v > 0.0f, g) : g;
 }
 
-static inline vfloat cnn_load_lanes(const float *p, size_t lanes)
-{
-    return lanes == VLEN ? vload(p) : vload_tail(p, lanes);
-}
-
-static inline void cnn_store_lanes(float *p, size_t lanes, vfloat v)
-{
-    if (lanes == VLEN)
-        vstore(p, v);
-    else
-        vstore_tail(p, lanes, v);
-}
-
 #endif

@@ -24,8 +24,8 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
     vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0); /* sums of few, then of those: less is rounded away */
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
-        vfloat x = cnn_load_lanes(k->x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
-        vfloat g = cnn_norm_through(relu, v, cnn_load_lanes(dy + at, lanes));
+        vfloat x = vload_lanes(k->x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
+        vfloat g = cnn_norm_through(relu, v, vload_lanes(dy + at, lanes));
         sum += g;
         products += g * (x - mean);
     }

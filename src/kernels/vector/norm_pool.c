@@ -99,7 +99,7 @@ static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_colu
 /* v, or what came of it already. */
 static inline vfloat value_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *from, size_t ch, size_t lanes)
 {
-    vfloat v = cnn_load_lanes(from + ch, lanes);
+    vfloat v = vload_lanes(from + ch, lanes);
     return cnn_norm_calls(k->b.activation) ? v : cnn_norm_value(columns, ch, v);
 }
 
@@ -109,7 +109,7 @@ static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm
     vfloat v[4], floor = cnn_norm_floor(k->b.activation);
     for (size_t i = 0; i < 4; i++)
         v[i] = vmax(floor, value_lanes(k, columns, corner[i], ch, lanes));
-    cnn_store_lanes(y + ch, lanes, pooled(k->b.pool->average, v));
+    vstore_lanes(y + ch, lanes, pooled(k->b.pool->average, v));
 }
 
 static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
@@ -158,18 +158,18 @@ static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_c
     vfloat v[4];
     for (size_t i = 0; i < 4; i++) {
         __builtin_prefetch(corner[i] + next_line + ch, 0, 2);
-        w->x[i] = cnn_load_lanes(corner[i] + ch, lanes);
+        w->x[i] = vload_lanes(corner[i] + ch, lanes);
         v[i] = cnn_norm_value(columns, ch, w->x[i]);
     }
-    window_gradients(k->b.pool->average, relu, v, cnn_load_lanes(dy + ch, lanes), w->g);
+    window_gradients(k->b.pool->average, relu, v, vload_lanes(dy + ch, lanes), w->g);
 }
 
 /* The same from the gradients at the activation's inputs, which lie in the buffer already. */
 static inline void window_read_buffer(const float *const corner[4], const float *const gradient[4], size_t ch, size_t lanes, struct window *w)
 {
     for (size_t i = 0; i < 4; i++) {
-        w->x[i] = cnn_load_lanes(corner[i] + ch, lanes);
-        w->g[i] = cnn_load_lanes(gradient[i] + ch, lanes);
+        w->x[i] = vload_lanes(corner[i] + ch, lanes);
+        w->g[i] = vload_lanes(gradient[i] + ch, lanes);
     }
 }
 
@@ -179,7 +179,7 @@ static inline void window_write(const struct cnn_norm_columns *columns, const st
 {
     if (!sums) {
         for (size_t i = 0; i < 4; i++)
-            cnn_store_lanes(dx[i] + ch, lanes, cnn_norm_dx(columns, ch, w->x[i], w->g[i]));
+            vstore_lanes(dx[i] + ch, lanes, cnn_norm_dx(columns, ch, w->x[i], w->g[i]));
         return;
     }
     vfloat mean = vload(columns->mean + ch), products = vset(0);
@@ -198,14 +198,14 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
     for (size_t window = 0; window < segment->windows; window++)
         for (size_t ch = 0; ch < s->channels; ch += VLEN) {
             size_t lanes = cnn_size_min(VLEN, s->channels - ch), at[4];
-            vfloat v[4], gradients[4], dy = cnn_load_lanes(k->dy + segment->output + window * k->b.channels + ch, lanes);
+            vfloat v[4], gradients[4], dy = vload_lanes(k->dy + segment->output + window * k->b.channels + ch, lanes);
             for (size_t i = 0; i < 4; i++) {
                 at[i] = corner_at(&pixels, window, i) + ch;
-                v[i] = cnn_load_lanes(pixels.first + at[i], lanes);
+                v[i] = vload_lanes(pixels.first + at[i], lanes);
             }
             window_gradients(k->b.pool->average, false, v, dy, gradients);
             for (size_t i = 0; i < 4; i++)
-                cnn_store_lanes(g->row[0] + at[i], lanes, gradients[i]);
+                vstore_lanes(g->row[0] + at[i], lanes, gradients[i]);
         }
     for (size_t row = 0; row < 2; row++) {
         float *gradient = g->row[row];
