@@ -32,7 +32,7 @@ VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
 CLI_SRC := $(wildcard cnn-cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
-TSAN_TESTS := test_util test_join test_loader test_train
+TSAN_TESTS := test_util test_join test_folder test_stream test_loader test_train
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh,$(wildcard tests/*.sh))
@@ -172,7 +172,7 @@ grow: $(BUILD)/cnn ## how cost grows with batch, threads, width, image size and 
 	CNN=$(BUILD)/cnn bench/grow.sh
 
 # Models with their cards, descriptions, lessons with their inputs.
-SHARED := $(wildcard models/*.safetensors models/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt configs/*/*.png)
+SHARED := $(wildcard models/*.safetensors models/*.md configs/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt configs/*/*.png)
 MAN1 := $(filter %.1,$(MAN))
 MAN5 := $(filter %.5,$(MAN))
 MAN7 := $(filter %.7,$(MAN))

@@ -9,18 +9,20 @@
 #include "table.h"
 #include "terminal.h"
 
-enum { MATRIX_MAX = 20, PAIRS_MAX = 10 };
+enum { MATRIX_MAX = 20, PAIRS_MAX = 10, TOP_DEFAULT = 5 };
 
 struct settings {
-    const char *data, *split, *weights, *report, *gallery;
+    const char *data, *split, *tta, *weights, *report, *gallery;
     bool json;
-    size_t threads;
+    size_t top, threads;
     struct cnn_option_list set;
 };
 
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
     {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0, "train, val or test (default: test)"},
+    CNN_OPTION_TTA(struct settings),
+    {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000, "also count the true class among the first K (default: 5)"},
     {"report", 0, CNN_OPTION_TEXT, offsetof(struct settings, report), "FILE", 0, 0, "also write the result as a web page"},
     {"gallery", 0, CNN_OPTION_TEXT, offsetof(struct settings, gallery), "DIR", 0, 0, "also write a page of the most confident mistakes into DIR"},
     CNN_OPTION_WEIGHTS(struct settings),
@@ -67,22 +69,68 @@ static json_t *classes_json(const cnn_model *model, const cnn_evaluation *result
     return list;
 }
 
-static cnn_status print_json(const cnn_model *model, const cnn_evaluation *result)
+/* The share of images whose class is among the `top` most probable. */
+static double top_share(const cnn_evaluation *result, size_t top)
 {
-    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "images", cnn_json_count(result->images), "loss", cnn_json_real(result->loss),
-                                    "accuracy", cnn_json_real(result->accuracy), "top5", cnn_json_real(result->top5), "confusion",
-                                    confusion_json(result), "per_class", classes_json(model, result)));
+    size_t images = 0;
+
+    for (size_t k = 0; k < top && k < result->classes; k++)
+        images += result->ranks[k];
+    return (double)images / (double)result->images;
 }
 
-static void print_totals(const cnn_model *model, const cnn_evaluation *result)
+static json_t *top_json(const cnn_evaluation *result, size_t top)
+{
+    json_t *list = json_array();
+
+    for (size_t k = 1; k <= top && k <= result->classes && list != NULL; k++)
+        list = cnn_json_append(list, cnn_json_real(top_share(result, k)));
+    return list;
+}
+
+static json_t *reliability_json(const cnn_evaluation *result)
+{
+    json_t *list = json_array();
+
+    for (size_t m = 0; m < CNN_CALIBRATION_BINS && list != NULL; m++) {
+        const cnn_calibration_bin *bin = &result->calibration[m];
+        bool empty = bin->images == 0;
+
+        list = cnn_json_append(list, json_pack("{s:[o, o], s:o, s:o, s:o}", "bin", cnn_json_real((double)m / CNN_CALIBRATION_BINS),
+                                               cnn_json_real((double)(m + 1) / CNN_CALIBRATION_BINS), "images", cnn_json_count(bin->images),
+                                               "confidence", empty ? json_null() : cnn_json_real(bin->confidence), "accuracy",
+                                               empty ? json_null() : cnn_json_real(bin->accuracy)));
+    }
+    return list;
+}
+
+static cnn_status print_json(const cnn_model *model, const cnn_evaluation *result, size_t top)
+{
+    json_t *macro = json_pack("{s:o, s:o, s:o}", "precision", cnn_json_real(result->precision), "recall", cnn_json_real(result->recall), "f1",
+                              cnn_json_real(result->f1));
+
+    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
+                                    cnn_json_count(result->images), "loss", cnn_json_real(result->loss), "accuracy", cnn_json_real(result->accuracy),
+                                    "top5", cnn_json_real(result->top5), "confusion", confusion_json(result), "per_class",
+                                    classes_json(model, result), "accuracy_low", cnn_json_real(result->accuracy_low), "accuracy_high",
+                                    cnn_json_real(result->accuracy_high), "macro", macro, "top", top_json(result, top), "confidence",
+                                    cnn_json_real(result->confidence), "ece", cnn_json_real(result->ece), "reliability", reliability_json(result),
+                                    "split", cnn_json_text(result->split), "tta", cnn_json_text(cnn_tta_name(result->tta))));
+}
+
+static void print_totals(const cnn_model *model, const cnn_evaluation *result, size_t top)
 {
     printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
     printf("images     %s of split %s\n", cnn_show_integer(result->images).text, result->split);
+    cnn_command_print_tta(result->tta);
     printf(result->loss < 1e5 ? "loss       %.4f\n" : "loss       %g\n", result->loss);
     printf("accuracy   %s%.2f%%%s  (95%% interval %.2f to %.2f)\n", cnn_style(stdout, CNN_STYLE_BOLD), 100 * result->accuracy,
            cnn_style(stdout, CNN_STYLE_PLAIN), 100 * result->accuracy_low, 100 * result->accuracy_high);
-    if (result->classes > 5)
-        printf("top-5      %.2f%%\n", 100 * result->top5);
+    if (top < result->classes)
+        printf("top-%-5zu  %.2f%%\n", top, 100 * top_share(result, top));
+    printf("F1         %.2f%%  (mean of the classes; precision %.2f%%, recall %.2f%%)\n", 100 * result->f1, 100 * result->precision,
+           100 * result->recall);
+    printf("ECE        %.2f%%  (calibration error; mean confidence %.2f%%)\n", 100 * result->ece, 100 * result->confidence);
 }
 
 static bool print_classes(const cnn_model *model, const cnn_evaluation *result)
@@ -195,19 +243,20 @@ static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
     return printed;
 }
 
-static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result)
+static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result, size_t top)
 {
-    print_totals(model, result);
+    print_totals(model, result, top);
     if (print_classes(model, result) && (result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
         return CNN_OK;
     return cnn_command_out_of_memory();
 }
 
-static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_evaluation *result)
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta, cnn_evaluation *result)
 {
     const cnn_evaluate_options evaluate_options = {
         .data_path = settings->data,
         .split = settings->split,
+        .tta = tta,
         .report = settings->report,
         .gallery = settings->gallery,
         .progress = show_progress,
@@ -231,14 +280,18 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
     cnn_model *model = NULL;
     cnn_evaluation result;
-    cnn_status status = cnn_command_prepare(settings->threads);
+    cnn_tta tta;
+    size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
+    cnn_status status = cnn_command_tta(settings->tta, &tta);
 
+    if (status == CNN_OK)
+        status = cnn_command_prepare(settings->threads);
     if (status == CNN_OK)
         status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model);
     if (status == CNN_OK)
-        status = evaluate(model, settings, &result);
+        status = evaluate(model, settings, tta, &result);
     if (status == CNN_OK) {
-        status = settings->json ? print_json(model, &result) : print_human(model, &result);
+        status = settings->json ? print_json(model, &result, top) : print_human(model, &result, top);
         cnn_evaluation_free(&result);
     }
     cnn_model_free(model);

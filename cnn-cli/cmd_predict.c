@@ -13,7 +13,7 @@
 enum { BATCH = 32, TOP_DEFAULT = 5, BAR_COLUMNS = 24 };
 
 struct settings {
-    const char *weights, *save_output;
+    const char *weights, *tta, *save_output;
     bool json;
     size_t top, threads;
 };
@@ -21,6 +21,7 @@ struct settings {
 static const struct cnn_option options[] = {
     CNN_OPTION_WEIGHTS(struct settings),
     {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000, "classes to show (default: 5)"},
+    CNN_OPTION_TTA(struct settings),
     CNN_OPTION_JSON(struct settings),
     {"save-output", 0, CNN_OPTION_TEXT, offsetof(struct settings, save_output), "FILE", 0, 0, "store the raw outputs of all inputs as a .npy array"},
     CNN_OPTION_THREADS(struct settings),
@@ -31,6 +32,7 @@ struct prediction {
     const struct settings *settings;
     cnn_model *model;
     cnn_diag *diag;
+    cnn_tta tta;
     size_t outputs;       /* numbers per image */
     size_t pixels;        /* numbers per image */
     size_t top;           /* classes to show: at most outputs */
@@ -110,7 +112,7 @@ static bool keep_outputs(struct prediction *p, size_t count)
 /* Runs and shows count <= BATCH images. first: the place of the first in its file; whole: the file holds just one. */
 static cnn_status predict_batch(struct prediction *p, const char *path, const float *images, size_t count, size_t first, bool whole)
 {
-    cnn_status status = cnn_model_run(p->model, images, count, p->raw, p->diag);
+    cnn_status status = cnn_model_run_tta(p->model, p->tta, images, count, p->raw, p->diag);
     size_t written; /* always top: there are as many outputs */
     char *label;
 
@@ -214,7 +216,7 @@ static void prediction_free(struct prediction *p)
     free(p->kept);
 }
 
-static cnn_status predict(cnn_model *model, const struct settings *settings, char *const *operands, size_t count)
+static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta, char *const *operands, size_t count)
 {
     struct prediction p;
     struct cnn_inputs inputs = {NULL, 0, 0};
@@ -224,6 +226,11 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cha
         cnn_command_out_of_memory();
         goto out;
     }
+    p.tta = tta;
+    status = cnn_tta_check(model, tta, p.diag);
+    cnn_print_messages(p.diag);
+    if (status != CNN_OK)
+        goto out;
     for (size_t i = 0; i < count; i++)
         p.failed = !cnn_inputs_add(&inputs, operands[i]) || p.failed;
     predict_all(&p, &inputs);
@@ -242,17 +249,20 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const cnn_open_options open = {.weights = settings->weights};
     bool has_model = cnn_path_is_model(operands[0]);
     cnn_model *model = NULL;
+    cnn_tta tta;
     cnn_status status;
 
     if (has_model && operand_count == 1) {
         cnn_print_error("%s is the model; what is the input?", operands[0]);
         return CNN_INVALID;
     }
-    status = cnn_command_prepare(settings->threads);
+    status = cnn_command_tta(settings->tta, &tta);
+    if (status == CNN_OK)
+        status = cnn_command_prepare(settings->threads);
     if (status == CNN_OK)
         status = cnn_command_open(has_model ? operands[0] : NULL, &open, &model);
     if (status == CNN_OK)
-        status = predict(model, settings, operands + has_model, operand_count - has_model);
+        status = predict(model, settings, tta, operands + has_model, operand_count - has_model);
     cnn_model_free(model);
     return status;
 }

@@ -1,7 +1,9 @@
 /* cnn train: trains a description, or goes on with a run. Progress goes to stderr; stdout gets the run's directory alone, for scripts. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "command.h"
 #include "show.h"
 #include "terminal.h"
@@ -10,7 +12,8 @@
 enum { LINE_SECONDS = 30 };
 
 struct settings {
-    const char *output, *weights, *resume, *data;
+    const char *output, *weights, *transfer, *resume, *data;
+    bool check;
     size_t threads;
     struct cnn_option_list set;
 };
@@ -18,7 +21,9 @@ struct settings {
 static const struct cnn_option options[] = {
     {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "DIR", 0, 0, "the run's directory (default: runs/<name>-<n>)"},
     CNN_OPTION_WEIGHTS(struct settings),
+    {"transfer", 0, CNN_OPTION_TEXT, offsetof(struct settings, transfer), "FILE", 0, 0, "load the parameters that fit; other layers start anew"},
     {"resume", 0, CNN_OPTION_TEXT, offsetof(struct settings, resume), "DIR", 0, 0, "go on with the run in this directory"},
+    {"check", 0, CNN_OPTION_FLAG, offsetof(struct settings, check), NULL, 0, 0, "look at data, memory and first step; train nothing"},
     CNN_OPTION_DATA(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -107,6 +112,12 @@ static void on_epoch(struct progress *progress, const cnn_event *event)
     progress->next_line = cnn_terminal_clock() + LINE_SECONDS;
 }
 
+static void on_save(const struct progress *progress, const cnn_event *event)
+{
+    cnn_terminal_progress_clear();
+    fprintf(stderr, "saved %s/last.safetensors after step %s\n", progress->directory, cnn_show_integer(event->step).text);
+}
+
 static void on_event(void *context, const cnn_event *event)
 {
     struct progress *progress = context;
@@ -124,10 +135,15 @@ static void on_event(void *context, const cnn_event *event)
     case CNN_EVENT_EPOCH:
         on_epoch(progress, event);
         break;
+    case CNN_EVENT_SAVE:
+        on_save(progress, event);
+        break;
     case CNN_EVENT_WARNING:
         cnn_print_warning("%s", event->text);
         break;
     case CNN_EVENT_END:
+        if (event->text != NULL)
+            fprintf(stderr, "%s\n", event->text);
         progress->seconds = event->seconds;
         progress->best_accuracy = event->best_accuracy;
         break;
@@ -138,23 +154,50 @@ static void print_end(const struct progress *progress)
 {
     const char *directory = progress->directory;
 
-    fprintf(stderr, "done in %s; best accuracy %s", cnn_show_duration(progress->seconds).text, cnn_show_percent(progress->best_accuracy).text);
+    fprintf(stderr, "done in %s; accuracy of best.safetensors %s", cnn_show_duration(progress->seconds).text,
+            cnn_show_percent(progress->best_accuracy).text);
     fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s\n       cnn predict %s IMAGE\n", directory, directory, directory);
 }
 
 /* CONFIG begins a run, --resume goes on with one that has its description, weights and directory already. */
 static bool check_settings(const struct settings *settings, size_t operand_count)
 {
+    const char *begins_with = settings->output != NULL     ? "output"
+                              : settings->weights != NULL  ? "weights"
+                              : settings->transfer != NULL ? "transfer"
+                                                           : NULL;
+
     if (settings->resume == NULL && operand_count == 0)
         cnn_print_error("'cnn train' needs a CONFIG, or --resume DIR");
     else if (settings->resume != NULL && operand_count > 0)
         cnn_print_error("--resume takes the description from the run: give no CONFIG with it");
-    else if (settings->resume != NULL && (settings->output != NULL || settings->weights != NULL))
-        cnn_print_error("--resume goes on in the run's directory with its weights: give no --%s with it",
-                        settings->output != NULL ? "output" : "weights");
+    else if (settings->resume != NULL && begins_with != NULL)
+        cnn_print_error("--resume goes on in the run's directory with its weights: give no --%s with it", begins_with);
+    else if (settings->weights != NULL && settings->transfer != NULL)
+        cnn_print_error("--weights wants every parameter, --transfer takes those that fit: give one of them");
+    else if (settings->check && (settings->resume != NULL || settings->output != NULL))
+        cnn_print_error("--check trains nothing and writes nothing: give no --%s with it", settings->resume != NULL ? "resume" : "output");
     else
         return true;
     return false;
+}
+
+static volatile int saves_asked;
+
+static void ask_for_save(int number)
+{
+    (void)number;
+    saves_asked++;
+}
+
+/* SIGUSR1 asks for a save. */
+static const volatile int *catch_save_signal(void)
+{
+    struct sigaction action = {.sa_handler = ask_for_save, .sa_flags = SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    return &saves_asked;
 }
 
 static cnn_status run(const void *data, char *const *operands, size_t operand_count)
@@ -165,6 +208,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         .config = operand_count > 0 ? operands[0] : NULL,
         .directory = settings->output,
         .weights = settings->weights,
+        .transfer = settings->transfer,
         .resume = settings->resume,
         .data_path = settings->data,
         .overrides = settings->set.items,
@@ -180,10 +224,13 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     status = cnn_command_prepare(settings->threads);
     if (status != CNN_OK)
         return status;
+    if (settings->check)
+        return cnn_check_and_print(&train);
     diag = cnn_diag_new();
     if (diag == NULL)
         return cnn_command_out_of_memory();
     train.stop = cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
+    train.save = catch_save_signal();
     status = cnn_train(&train, diag);
     cnn_terminal_progress_clear();
     cnn_print_messages(diag);
@@ -204,7 +251,8 @@ const struct cnn_command cnn_command_train = {
                "keys). The run's directory gets config.yaml, best.safetensors, last.safetensors,\n"
                "steps.csv, epochs.csv, health.csv, and report.html, which shows how it goes;\n"
                "its name is all that goes to standard output.\n"
-               "An interrupt (Ctrl-C) saves the state; --resume goes on from there.\n",
+               "An interrupt (Ctrl-C) saves the state; --resume goes on from there. SIGUSR1 saves\n"
+               "it, and the run goes on.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

@@ -52,6 +52,25 @@ cnn_status cnn_command_open(const char *path, const cnn_open_options *options, c
     return status;
 }
 
+cnn_status cnn_command_tta(const char *name, cnn_tta *out)
+{
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_tta_find(name, out, diag);
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+void cnn_command_print_tta(cnn_tta tta)
+{
+    if (tta != CNN_TTA_NONE)
+        printf("views      --tta %s: the mean over several views of each image\n", cnn_tta_name(tta));
+}
+
 /* Async-signal-safe functions only. */
 static void handle_signal(int number)
 {

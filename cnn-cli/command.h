@@ -20,8 +20,9 @@ struct cnn_command {
     cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count);
 };
 
-extern const struct cnn_command cnn_command_train, cnn_command_eval, cnn_command_predict, cnn_command_explain, cnn_command_visualize,
-    cnn_command_featmaps, cnn_command_summary, cnn_command_report, cnn_command_quantize, cnn_command_bench, cnn_command_help;
+extern const struct cnn_command cnn_command_init, cnn_command_train, cnn_command_data, cnn_command_eval, cnn_command_compare, cnn_command_predict,
+    cnn_command_explain, cnn_command_visualize, cnn_command_featmaps, cnn_command_summary, cnn_command_report, cnn_command_quantize,
+    cnn_command_verify, cnn_command_bench, cnn_command_help;
 
 /* Every command, in the order of the help; ends with NULL. */
 extern const struct cnn_command *const cnn_commands[];
@@ -35,6 +36,12 @@ cnn_status cnn_command_prepare(size_t threads);
 
 /* Opens the model, where path is NULL the default one (and says so). Messages are printed. */
 cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out);
+
+/* What --tta asks for. Messages are printed. */
+cnn_status cnn_command_tta(const char *name, cnn_tta *out);
+
+/* A line of the results that says which views were used; nothing where there are none. */
+void cnn_command_print_tta(cnn_tta tta);
 
 /* From here on SIGINT and SIGTERM set the flag that is returned, and a second one ends the program at once. note is shown when the first comes. */
 const volatile int *cnn_command_catch_signals(const char *note);

@@ -51,6 +51,10 @@ struct cnn_option {
     {                                                                                                                                                \
         "threads", 0, CNN_OPTION_COUNT, offsetof(settings, threads), "N", 1, 256, "threads to use (default: the cores present)"                      \
     }
+#define CNN_OPTION_TTA(settings)                                                                                                                     \
+    {                                                                                                                                                \
+        "tta", 0, CNN_OPTION_TEXT, offsetof(settings, tta), "KIND", 0, 0, "average over views of each image: none, flip or shift (default: none)"    \
+    }
 #define CNN_OPTION_WEIGHTS(settings)                                                                                                                 \
     {                                                                                                                                                \
         "weights", 0, CNN_OPTION_TEXT, offsetof(settings, weights), "FILE", 0, 0, "load every parameter from this checkpoint"                        \

@@ -63,7 +63,7 @@ predict_twice() {
 
 man_pages_complete() {
     for page in cnn.1 cnn-train.1 cnn-eval.1 cnn-predict.1 cnn-summary.1 cnn-bench.1 cnn-help.1 cnn-visualize.1 cnn-featmaps.1 cnn-explain.1 \
-        cnn-report.1 cnn-quantize.1 cnn-model.5 cnn-checkpoint.5 cnn-lessons.7; do
+        cnn-report.1 cnn-quantize.1 cnn-verify.1 cnn-data.1 cnn-compare.1 cnn-init.1 cnn-model.5 cnn-checkpoint.5 cnn-lessons.7; do
         [ -s "$installed/share/man/man${page##*.}/$page" ] || return 1
     done
     ! grep -q '^@' "$installed/share/man/man5/cnn-model.5"

@@ -284,7 +284,7 @@ static void test_one_gradient_step_moves_the_answer_towards_the_truth(void **sta
     cnn_plan_forward(plan, 1, true, 1);
     memcpy(before, cnn_plan_value(plan, last), sizeof before);
     assert_floats_near("before", before, (const float[]){0.7f, 0}, 2, 1e-6);
-    struct cnn_loss_result loss = cnn_loss_compute(&model->loss, 1, 2, before, &dog, cnn_plan_gradient(plan, last));
+    struct cnn_loss_result loss = cnn_loss_compute(&model->loss, 1, 2, before, &(struct cnn_targets){.labels = &dog}, cnn_plan_gradient(plan, last));
     assert_float_equal(loss.loss, 0.3 * 0.3 / 2, 1e-6);
     cnn_plan_backward(plan, 1, last);
     for (size_t i = 0; i < model->graph.parameter_floats; i++)
@@ -295,7 +295,7 @@ static void test_one_gradient_step_moves_the_answer_towards_the_truth(void **sta
     const float *after = cnn_plan_value(plan, last);
     /* d loss / d y = y - truth = -0.3, which weight and bias each take times 0.1 */
     assert_floats_near("after", after, (const float[]){0.76f, 0}, 2, 1e-6);
-    assert_true(cnn_loss_compute(&model->loss, 1, 2, after, &dog, NULL).loss < loss.loss);
+    assert_true(cnn_loss_compute(&model->loss, 1, 2, after, &(struct cnn_targets){.labels = &dog}, NULL).loss < loss.loss);
     cnn_plan_free(plan);
     cnn_model_free(model);
 }

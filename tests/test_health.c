@@ -100,7 +100,7 @@ static void test_probe_ends_after_256_images_whatever_the_batch(void **state)
             size_t pixels = cnn_shape_count(b.model->graph.input), last = CNN_HEALTH_PROBE - 1 + extra;
             assert_true(cnn_dataset_count(b.val) > last);
             for (size_t i = 0; i < 600; i++) /* the data set's own bytes */
-                memset((uint8_t *)(uintptr_t)cnn_dataset_pixels(b.val, i), i == last ? 255 : 0, pixels);
+                memset((uint8_t *)(uintptr_t)cnn_dataset_read(b.val, i, NULL), i == last ? 255 : 0, pixels);
             b.evaluator.batch = batches[k];
             assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
             cnn_health_probe(&b.health);
@@ -127,12 +127,12 @@ static void test_norms_are_those_of_the_step(void **state)
     assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
     for (size_t i = 0; i < 16; i++) {
         labels[i] = cnn_dataset_label(b.val, i);
-        cnn_normalize(&b.model->normalization, cnn_dataset_pixels(b.val, i), 256, cnn_plan_input(step.plan) + i * 768);
+        cnn_normalize(&b.model->normalization, cnn_dataset_read(b.val, i, NULL), 256, cnn_plan_input(step.plan) + i * 768);
     }
-    cnn_step_run(&step, 16, labels, 0.25); /* one before, so that the parameters are not those of the beginning */
-    cnn_health_before_step(&b.health);
-    cnn_step_run(&step, 16, labels, 0.25);
-    cnn_health_after_step(&b.health, 7, cnn_plan_parameter_gradients(step.plan), 0.5);
+    cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25); /* one before, so that the parameters are not those of the beginning */
+    cnn_health_before_step(&b.health, step.parameters);
+    cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
+    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan), 0.5);
     const struct cnn_node *e = &b.model->graph.nodes[network_layer(b.model, "e")];
     const float *gradients = cnn_plan_parameter_gradients(step.plan);
     double weight = 0, gradient = 0;
@@ -150,7 +150,7 @@ static void test_norms_are_those_of_the_step(void **state)
     assert_int_equal(row->epoch, 7);
     assert_true(isnan(row_of(&b, "b")->weight_norm) && isnan(row_of(&b, "b")->gradient_norm) && isnan(row_of(&b, "b")->update_norm));
     cnn_plan_parameter_gradients(step.plan)[e->tensors[0].offset] = NAN;
-    cnn_health_after_step(&b.health, 7, cnn_plan_parameter_gradients(step.plan), 0.5);
+    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan), 0.5);
     assert_true(isinf(row->gradient_norm));
     cnn_step_close(&step);
     bench_close(&b);
@@ -164,7 +164,7 @@ static void test_norms_are_those_of_the_step(void **state)
 static void assert_hints_at_loss(const struct cnn_health_row *rows, size_t count, double loss, const char *expected)
 {
     struct cnn_text text = {0};
-    cnn_health_hints(rows, count, loss, &text);
+    cnn_health_hints(rows, count, loss, NULL, &text);
     assert_string_equal(text.data ? text.data : "", expected);
     cnn_text_free(&text);
 }
@@ -172,6 +172,25 @@ static void assert_hints_at_loss(const struct cnn_health_row *rows, size_t count
 static void assert_hints(const struct cnn_health_row *rows, size_t count, const char *expected)
 {
     assert_hints_at_loss(rows, count, 2.3, expected);
+}
+
+static void test_long_steps_of_muon_are_meant(void **state)
+{
+    (void)state;
+    static const char *const optimizers[] = {"muon", "sgd"};
+    struct cnn_health_row rows[] = {HEALTHY("conv1"), HEALTHY("dense2")};
+    rows[0].update_norm = 3;
+    for (int i = 0; i < 2; i++) {
+        char written[128];
+        struct cnn_text text = {0};
+        snprintf(written, sizeof written, "{input: [1, 1, 1], layers: [{type: conv, filters: 2, kernel_size: 1}], train: {optimizer: %s}}",
+                 optimizers[i]);
+        cnn_model *model = network_open(written);
+        cnn_health_hints(rows, 2, 1, model, &text);
+        assert_int_equal(text.size > 0, i == 1);
+        cnn_text_free(&text);
+        cnn_model_free(model);
+    }
 }
 
 static void test_healthy_network_gets_no_hint(void **state)
@@ -395,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_probe_ends_after_256_images_whatever_the_batch),
         cmocka_unit_test(test_norms_are_those_of_the_step),
         cmocka_unit_test(test_healthy_network_gets_no_hint),
+        cmocka_unit_test(test_long_steps_of_muon_are_meant),
         cmocka_unit_test(test_hints_name_the_layer_with_its_evidence),
         cmocka_unit_test(test_run_that_blew_up_is_told_first),
         cmocka_unit_test(test_hints_are_told_once),

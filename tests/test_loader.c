@@ -18,12 +18,13 @@
 #define VALUES (SIZE * SIZE * 3)
 
 static struct cnn_dataset *dataset;
-static const struct cnn_augmentation crop = {CNN_AUGMENT_CROP, 2, NULL}, flip_and_crop = {CNN_AUGMENT_FLIP, 0, &crop};
+static const struct cnn_augmentation crop = {.type = CNN_AUGMENT_CROP, .crop = {.padding = 2}},
+                                     flip_and_crop = {.type = CNN_AUGMENT_FLIP, .next = &crop};
 
 static int open_dataset(void **state)
 {
     (void)state;
-    cnn_parallel_set_threads(1); /* keeps OpenMP, which ThreadSanitizer cannot follow, out of this program */
+    cnn_parallel_set_threads(4);
     struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
     enum cnn_split used;
     return cnn_dataset_open(&settings, (cnn_shape){3, 3, SIZE, SIZE}, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, NULL) == CNN_OK ? 0 : -1;
@@ -35,6 +36,8 @@ static int close_dataset(void **state)
     cnn_dataset_free(dataset);
     return 0;
 }
+
+static const struct cnn_augmentation cutmix = {.type = CNN_AUGMENT_CUTMIX, .mix = {.alpha = 1}}, mixed = {.type = CNN_AUGMENT_FLIP, .next = &cutmix};
 
 static struct cnn_loader *loader_new(bool shuffle, const struct cnn_augmentation *augmentation)
 {
@@ -81,7 +84,7 @@ static void test_batches_are_the_images_in_order_when_not_shuffled(void **state)
     float *images = epoch_read(loader, 3, labels, 0);
     const float mean[3] = {0.5f, 0.4f, 0.3f}, std[3] = {0.25f, 0.5f, 1};
     for (size_t i = 0; i < IMAGES; i++) {
-        const uint8_t *bytes = cnn_dataset_pixels(dataset, i);
+        const uint8_t *bytes = cnn_dataset_read(dataset, i, NULL);
         assert_int_equal(labels[i], cnn_dataset_label(dataset, i));
         for (size_t v = 0; v < VALUES; v++)
             assert_true(images[i * VALUES + v] == ((float)bytes[v] / 255 - mean[v % 3]) / std[v % 3]);
@@ -104,6 +107,60 @@ static void test_batches_do_not_depend_on_timing_when_augmented(void **state)
     free(next);
     cnn_loader_free(quick);
     cnn_loader_free(slow);
+}
+
+struct mixture {
+    float images[IMAGES * VALUES], shares[IMAGES];
+    size_t labels[IMAGES], others[IMAGES];
+};
+
+static void mixture_read(const struct cnn_augmentation *augmentation, int threads, size_t first, struct mixture *out)
+{
+    size_t count = first * BATCH;
+    const struct cnn_batch *batch;
+    memset(out, 0, sizeof *out);
+    cnn_parallel_set_threads(threads);
+    struct cnn_loader *loader = loader_new(true, augmentation);
+    cnn_loader_start(loader, 3, first);
+    while ((batch = cnn_loader_next(loader)) != NULL) {
+        assert_true(!batch->others == (augmentation != &mixed) && !batch->shares == (augmentation != &mixed));
+        memcpy(out->images + count * VALUES, batch->images, batch->n * VALUES * sizeof *out->images);
+        memcpy(out->labels + count, batch->labels, batch->n * sizeof *out->labels);
+        if (batch->others) {
+            memcpy(out->others + count, batch->others, batch->n * sizeof *out->others);
+            memcpy(out->shares + count, batch->shares, batch->n * sizeof *out->shares);
+        }
+        count += batch->n;
+    }
+    assert_int_equal(count, IMAGES);
+    cnn_loader_free(loader);
+    cnn_parallel_set_threads(4);
+}
+
+/* With the same draws but for the mixing, an image that is mixed agrees with the plain one in about its share of the pixels. */
+static void test_images_are_mixed_when_all_of_their_batch_are_there(void **state)
+{
+    (void)state;
+    static const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP};
+    static struct mixture plain, one, many, middle;
+    mixture_read(&flip, 1, 0, &plain);
+    mixture_read(&mixed, 1, 0, &one);
+    mixture_read(&mixed, 8, 0, &many);
+    mixture_read(&mixed, 8, 4, &middle);
+    assert_memory_equal(&one, &many, sizeof one);
+    assert_memory_equal(one.images + 4 * BATCH * VALUES, middle.images + 4 * BATCH * VALUES, (IMAGES - 4 * BATCH) * VALUES * sizeof(float));
+    assert_memory_equal(one.shares + 4 * BATCH, middle.shares + 4 * BATCH, (IMAGES - 4 * BATCH) * sizeof(float));
+    assert_memory_equal(one.labels, plain.labels, sizeof one.labels);
+    size_t changed = 0;
+    for (size_t i = 0; i < IMAGES; i++) {
+        size_t same = 0;
+        for (size_t v = 0; v < VALUES; v++)
+            same += one.images[i * VALUES + v] == plain.images[i * VALUES + v];
+        assert_true((float)same >= one.shares[i] * VALUES - 0.5f);
+        assert_true(one.shares[i] < 1 || same == VALUES);
+        changed += same < VALUES;
+    }
+    assert_true(changed > IMAGES / 4);
 }
 
 static void test_every_image_comes_once_when_shuffled(void **state)
@@ -200,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches_are_the_images_in_order_when_not_shuffled),
         cmocka_unit_test(test_batches_do_not_depend_on_timing_when_augmented),
+        cmocka_unit_test(test_images_are_mixed_when_all_of_their_batch_are_there),
         cmocka_unit_test(test_every_image_comes_once_when_shuffled),
         cmocka_unit_test(test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle),
         cmocka_unit_test(test_a_batch_stays_as_it_is_while_others_are_read_ahead),

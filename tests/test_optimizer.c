@@ -1,13 +1,16 @@
 /* Optimisers: three updates of one weight against PyTorch's formulas in double precision, which tensors are touched, and the state that a checkpoint
  * carries. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "near.h"
-#include "recipe/recipe.h"
+#include "networks.h"
+#include "recipe/muon.h"
 
 /* A layer with a weight of 20 numbers, a bias of 3 and a statistic of 2, with gaps in the slab. */
 #define FLOATS 96
@@ -52,7 +55,7 @@ static void check_updates(const char *text, double first, double second, double 
     for (size_t step = 0; step < 3; step++) {
         for (size_t i = 0; i < FLOATS; i++)
             gradients[i] = gradient[step];
-        cnn_optimizer_step(optimizer, cnn_kernels(), parameters, gradients, settings.lr);
+        cnn_optimizer_step(optimizer, parameters, gradients, settings.lr);
         for (size_t i = 0; i < FLOATS; i++)
             assert_near((double)parameters[i], trained(i) ? want[step] : 1, 1e-6);
     }
@@ -90,6 +93,136 @@ static void test_rmsprop_follows_pytorch(void **state)
     check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1, momentum: 0.5}", 0.683772251, 0.62178511, 0.491632237);
 }
 
+static void test_decoupled_decay_shrinks_weights_apart_from_the_gradient(void **state)
+{
+    (void)state;
+    check_updates("{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1, decoupled: true}", 0.94, 0.9106, 0.870994);
+    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1, decoupled: true}", 0.673772254, 0.814476479, 0.73086808);
+}
+
+/* Two updates of a matrix, against NumPy in double precision. */
+static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settings *settings, float shrink, const double *want)
+{
+    const struct cnn_kernels *kernels = cnn_kernels();
+    float w[15], grad[15], m[15] = {0}, *scratch = cnn_floats_new(cnn_muon_scratch(kernels, rows, columns));
+    assert_non_null(scratch);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            w[i * columns + j] = (float)cos(1 + 3 * (double)i + 7 * (double)j);
+    for (size_t step = 0; step < 2; step++) {
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < columns; j++)
+                grad[i * columns + j] = (float)sin(2 + 5 * (double)i + 3 * (double)j + (double)step);
+        cnn_muon(kernels, settings, rows, columns, w, grad, m, 0.1f, shrink, scratch);
+    }
+    for (size_t i = 0; i < 15; i++)
+        assert_near((double)w[i], want[i], 2e-5);
+    cnn_floats_free(scratch);
+}
+
+static void test_muon_follows_its_formula(void **state)
+{
+    (void)state;
+    static const double plain[15] = {0.512107159, -0.112047895, -0.787628777, -0.925362806, -0.798415334, -0.754268623, 0.081397198, 0.60823212,
+                                     0.971527406, 0.856468533,  0.691876238,  0.147177232,  -0.515864837, -0.99812071,  -0.798426176};
+    static const double normalized[15] = {0.31913806,  -0.060026323, -0.516485388, -0.56828303, -0.531422996, -0.521121878, 0.079943952, 0.372451914,
+                                          0.617597469, 0.558781833,  0.422671706,  0.098356063, -0.320259911, -0.65456347,  -0.475635244};
+    static const double tall[15] = {0.526530558,  -0.090235743, -0.855338631, -0.756955137, 0.052998394, 0.667455015, 0.709062861, 0.109029402,
+                                    -0.448028806, -0.761198494, -0.339455353, 0.473603198,  0.996465445, 0.399315451, -0.363799715};
+    check_muon(3, 5, &(struct cnn_muon_settings){0.9f, true, false, 5}, 0.99f, plain);
+    check_muon(3, 5, &(struct cnn_muon_settings){0.9f, true, true, 5}, 1, normalized);
+    check_muon(5, 3, &(struct cnn_muon_settings){0.9f, false, false, 5}, 1, tall);
+}
+
+/* A network with a tensor of every sort. */
+static cnn_model *sorts_open(const char *optimizer)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "input: [2, 6, 6]\n"
+             "layers:\n"
+             "  - {type: conv, filters: 4, kernel_size: 3}\n"
+             "  - {type: depthwise_conv, kernel_size: 3}\n"
+             "  - {type: batch_norm}\n"
+             "  - {type: conv, name: frozen, filters: 4, kernel_size: 1, trainable: bias}\n"
+             "  - {type: flatten}\n"
+             "  - {type: dense, units: 3}\n"
+             "  - {type: dense, name: last, units: 2}\n"
+             "train: {epochs: 1, optimizer: %s}\n",
+             optimizer);
+    return network_open(text);
+}
+
+/* How far one step with gradients of 1 moves the first number of a tensor; 1 is the learning rate of the optimizer. */
+static double moved(cnn_model *model, const char *tensor)
+{
+    struct cnn_optimizer *optimizer;
+    const struct cnn_tensor *t = model->tensors[network_tensor(model, tensor)].tensor;
+    float *gradients = cnn_floats_new(model->graph.parameter_floats), before = model->parameters[t->offset];
+    for (size_t i = 0; i < model->graph.parameter_floats; i++)
+        gradients[i] = 1;
+    assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, NULL), CNN_OK);
+    cnn_optimizer_step(optimizer, model->parameters, gradients, model->recipe.optimizer.lr / 2); /* the schedule's factor: a half */
+    double distance = 2 * ((double)before - (double)model->parameters[t->offset]);
+    cnn_optimizer_free(optimizer);
+    cnn_floats_free(gradients);
+    return distance;
+}
+
+static void test_groups_have_rates_and_decay_of_their_own(void **state)
+{
+    (void)state;
+    cnn_model *model =
+        sorts_open("{type: sgd, lr: 1, groups: [{layers: \"conv*\", tensors: bias, lr: 3}, {layers: [depthwise_conv, nothing], lr: 5}, "
+                   "{layers: batch_norm, tensors: weight, weight_decay: 0.5}, {tensors: bias, lr: 7}]}");
+    assert_near(moved(model, "conv1.weight"), 1, 1e-6);
+    assert_near(moved(model, "conv1.bias"), 3, 1e-6);
+    assert_near(moved(model, "depthwise_conv1.weight"), 5, 1e-6);
+    assert_near(moved(model, "depthwise_conv1.bias"), 5, 1e-6); /* the first group that fits counts */
+    assert_near(moved(model, "last.bias"), 7, 1e-5);
+    cnn_model_free(model);
+    model = sorts_open("{type: sgd, lr: 1, groups: [{layers: batch_norm, tensors: weight, weight_decay: 0.5}]}");
+    assert_near(moved(model, "batch_norm1.weight"), 1.5, 1e-6); /* its weight is 1 */
+    cnn_model_free(model);
+}
+
+static void test_frozen_tensors_stay_as_they_are(void **state)
+{
+    (void)state;
+    cnn_model *model = sorts_open("{type: sgd, lr: 1}");
+    assert_near(moved(model, "frozen.weight"), 0, 0);
+    assert_near(moved(model, "frozen.bias"), 1, 1e-6);
+    cnn_model_free(model);
+}
+
+static void test_muon_takes_matrices_and_leaves_the_rest_to_others(void **state)
+{
+    (void)state;
+    cnn_model *model = sorts_open("{type: muon, lr: 1, others: {type: sgd, lr: 0.25}, groups: [{layers: last, tensors: weight, lr: 0.125}]}");
+    static const char *const others[] = {"conv1.bias", "depthwise_conv1.weight", "batch_norm1.weight", "dense1.bias", "last.bias"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_near(moved(model, others[i]), 0.25, 1e-6);
+    assert_near(moved(model, "last.weight"), 0.125, 1e-6);
+    assert_true(fabs(moved(model, "conv1.weight") - 0.25) >
+                0.01); /* all entries of the orthogonal matrix nearest to ones are 1 / sqrt(rows * columns) */
+    assert_true(fabs(moved(model, "dense1.weight") - 0.25) > 0.01);
+    assert_int_equal(cnn_optimizer_slabs(&model->recipe.optimizer), 1);
+    cnn_model_free(model);
+}
+
+static void test_group_that_fits_nothing_is_refused_at_its_place(void **state)
+{
+    (void)state;
+    cnn_model *model = sorts_open("{type: sgd, groups: [{tensors: bias, lr: 1}, {layers: conv9, lr: 1}]}");
+    struct cnn_optimizer *optimizer;
+    cnn_diag *diag = cnn_diag_new();
+    assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, diag), CNN_INVALID);
+    assert_string_equal(cnn_diag_get(diag, 0)->text, "no trained tensor belongs to this group");
+    assert_int_equal(cnn_diag_get(diag, 0)->line, 10);
+    cnn_diag_free(diag);
+    cnn_model_free(model);
+}
+
 static void check_slabs(const char *text, const char *first, const char *second)
 {
     const char *want[] = {first, second, NULL}, *name;
@@ -114,6 +247,7 @@ static void test_state_is_what_the_update_needs(void **state)
     check_slabs("adamw", "m", "v");
     check_slabs("rmsprop", "square", NULL);
     check_slabs("{type: rmsprop, momentum: 0.9}", "square", "momentum");
+    check_slabs("{type: muon, others: {type: sgd, momentum: 0.5}}", "momentum", NULL);
 }
 
 static void test_defaults_are_pytorchs(void **state)
@@ -146,6 +280,10 @@ static void test_settings_that_contradict_are_refused_at_their_place(void **stat
     (void)state;
     expect_error("{type: sgd, nesterov: true}", "nesterov needs a momentum above 0", 23);
     expect_error("{type: adam, betas: 0.9}", "betas are two numbers, not 1", 21);
+    expect_error("{type: sgd, groups: {lr: 1}}", "`groups` must be a list", 21);
+    expect_error("{type: sgd, groups: [{layers: [[a]]}]}", "`layers` of a group wants a name or a list of names; found a list", 32);
+    expect_error("{type: muon, others: {type: adam, groups: []}}", "`groups` stands in the optimizer itself, not in its `others`", 43);
+    expect_error("{type: muon, others: muon}", "unknown optimizer type 'muon'", 22);
 }
 
 static struct cnn_yaml *parse(struct cnn_arena *arena, const char *text)
@@ -197,6 +335,12 @@ int main(void)
         cmocka_unit_test(test_momentum_starts_with_the_gradient),
         cmocka_unit_test(test_adam_couples_weight_decay_and_adamw_does_not),
         cmocka_unit_test(test_rmsprop_follows_pytorch),
+        cmocka_unit_test(test_decoupled_decay_shrinks_weights_apart_from_the_gradient),
+        cmocka_unit_test(test_muon_follows_its_formula),
+        cmocka_unit_test(test_groups_have_rates_and_decay_of_their_own),
+        cmocka_unit_test(test_frozen_tensors_stay_as_they_are),
+        cmocka_unit_test(test_muon_takes_matrices_and_leaves_the_rest_to_others),
+        cmocka_unit_test(test_group_that_fits_nothing_is_refused_at_its_place),
         cmocka_unit_test(test_state_is_what_the_update_needs),
         cmocka_unit_test(test_defaults_are_pytorchs),
         cmocka_unit_test(test_settings_that_contradict_are_refused_at_their_place),

@@ -82,7 +82,7 @@ static float *outputs(cnn_model *model, enum cnn_plan_mode mode)
     struct cnn_plan *plan = network_plan(model, BATCH, mode, false);
     assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 0, &dataset, &used, NULL), CNN_OK);
     for (size_t i = 0; i < BATCH; i++)
-        cnn_normalize(&model->normalization, cnn_dataset_pixels(dataset, i), pixels, cnn_plan_input(plan) + i * pixels * model->graph.input.c);
+        cnn_normalize(&model->normalization, cnn_dataset_read(dataset, i, NULL), pixels, cnn_plan_input(plan) + i * pixels * model->graph.input.c);
     cnn_plan_forward(plan, BATCH, false, 0);
     float *y = tensor_new(BATCH * size);
     memcpy(y, cnn_plan_value(plan, output), BATCH * size * sizeof *y);

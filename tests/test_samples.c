@@ -59,7 +59,7 @@ static void test_wrong_answers_are_the_most_confident_ones_in_order(void **state
             assert_int_equal(sample->predicted, (sample->label + 1) % 10);
             assert_near(sample->probability, confidence[expected[i]], 0);
             assert_near(sample->label_probability, (1 - confidence[expected[i]]) / 9, 1e-7);
-            assert_ptr_equal(sample->pixels, cnn_dataset_pixels(dataset, expected[i]));
+            assert_ptr_equal(sample->pixels, cnn_dataset_read(dataset, expected[i], NULL));
         }
         cnn_samples_clear(&samples);
         assert_int_equal(samples.wrong_count, 0);
@@ -143,6 +143,8 @@ static void pass_over(cnn_model *model, struct cnn_dataset *dataset, size_t batc
     for (int pass = 0; pass < 2; pass++) /* the second begins anew */
         assert_int_equal(cnn_evaluator_run(&evaluator, &(cnn_evaluate_options){0}, e, samples, &sum), CNN_OK);
     cnn_evaluator_close(&evaluator);
+    for (size_t i = 0; i < CNN_REPORT_SAMPLES; i++) /* they need not be the same */
+        samples->wrong[i].buffer = samples->right[i].buffer = NULL;
 }
 
 static void test_samples_are_the_same_whatever_the_batch(void **state)

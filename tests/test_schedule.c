@@ -76,6 +76,33 @@ static void test_linear_falls_evenly(void **state)
     CHECK_FACTORS("{type: linear, min_factor: 0.5}", {0, 1}, {50, 0.75}, {99, 0.505});
 }
 
+/* The numbers of PyTorch 1.13's OneCycleLR (max_lr 1, total_steps 100). */
+static void test_one_cycle_is_that_of_pytorch(void **state)
+{
+    (void)state;
+    CHECK_FACTORS("one_cycle", {0, 0.04}, {1, 0.042813780565907456}, {15, 0.5459866761210004}, {28, 0.9971862194340926}, {29, 1},
+                  {30, 0.9994965352845243}, {64, 0.500002}, {98, 0.0005074647154757879}, {99, 4e-06});
+    CHECK_FACTORS("{type: one_cycle, pct_start: 0.5, div_factor: 10, final_div_factor: 100}", {0, 0.1}, {24, 0.535576790092755}, {49, 1},
+                  {50, 0.9990143508499216}, {99, 0.001});
+    struct cnn_arena *arena = cnn_arena_new();
+    struct cnn_schedule_settings schedule = read_schedule(arena, "one_cycle");
+    const double factors[] = {0.9944154354509117, 0.46263710266697505, 4e-06}; /* total_steps 3: too few to rise in */
+    for (size_t i = 0; i < 3; i++)
+        assert_near(cnn_schedule_factor(&schedule, &(struct cnn_plateau){0}, i, 3, 1), factors[i], 1e-12);
+    cnn_arena_free(arena);
+}
+
+static void test_triangular_turns_at_its_peak(void **state)
+{
+    (void)state;
+    CHECK_FACTORS("{type: triangular, start: 0.2, peak: 0.23, end: 0.07}", {0, 0.2}, {10, 0.2 + 0.8 * 10 / 23.0}, {22, 0.2 + 0.8 * 22 / 23.0},
+                  {23, 1}, {24, 1 - 0.93 / 77}, {99, 0.07 + 0.93 / 77});
+    CHECK_FACTORS("triangular", {0, 0}, {25, 0.5}, {50, 1}, {75, 0.5});
+    CHECK_FACTORS("{type: triangular, start: 0.5, peak: 0}", {0, 1}, {50, 0.5});
+    CHECK_FACTORS("{type: triangular, start: 0.5, peak: 1}", {0, 0.5}, {50, 0.75});
+    CHECK_FACTORS("{type: triangular, start: 0.5, warmup_epochs: 2}", {0, 0.05}, {19, 1}, {20, 0.5}, {60, 1}, {80, 0.5});
+}
+
 static void test_plateau_falls_after_more_than_patience(void **state)
 {
     (void)state;
@@ -101,6 +128,8 @@ int main(void)
         cmocka_unit_test(test_step_falls_when_epochs_are_over),
         cmocka_unit_test(test_cosine_ends_near_its_least_factor),
         cmocka_unit_test(test_linear_falls_evenly),
+        cmocka_unit_test(test_one_cycle_is_that_of_pytorch),
+        cmocka_unit_test(test_triangular_turns_at_its_peak),
         cmocka_unit_test(test_plateau_falls_after_more_than_patience),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

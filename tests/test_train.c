@@ -1,5 +1,4 @@
-/* Whole training runs on a few drawn images: the same bytes whatever the threads and however often interrupted, what the run directory holds, and
- * how a run that cannot go on says so. */
+/* Whole training runs on a few drawn images: the same bytes whatever the threads, what the run directory holds, and how a run that cannot go on says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,223 +10,40 @@
 
 #include "near.h"
 #include "report/history.h"
-#include "scratch.h"
+#include "runs.h"
 #include "util/file.h"
-
-/* 72 images to train on in 5 steps an epoch, the last one of 8; everything random and every kind of state is in it. */
-static const char description[] = "name: tiny\n"
-                                  "input: [3, 16, 16]\n"
-                                  "layers:\n"
-                                  "  - {type: conv, filters: 4, kernel_size: 3, padding: same, bias: false}\n"
-                                  "  - {type: batch_norm, activation: relu}\n"
-                                  "  - {type: pool, pool_type: max, kernel_size: 4}\n"
-                                  "  - {type: dropout, rate: 0.25}\n"
-                                  "  - {type: flatten}\n"
-                                  "  - {type: dense, units: 10}\n"
-                                  "loss: {type: cross_entropy, label_smoothing: 0.1}\n"
-                                  "data: {dataset: shapes, limit: 96, val_split: 0.25, normalize: auto, augment: [{type: flip}]}\n"
-                                  "train:\n"
-                                  "  epochs: 3\n"
-                                  "  batch_size: 16\n"
-                                  "  optimizer: {type: adam, lr: 0.01}\n"
-                                  "  schedule: {type: plateau, patience: 0, gamma: 0.5, warmup_epochs: 0.5}\n"
-                                  "  log_every: 2\n";
-
-struct watcher { /* stops a run at its at-th event of a kind; counts */
-    enum cnn_event_kind kind;
-    size_t at, seen, warnings;
-    cnn_event last;
-    volatile int stop;
-};
-
-static void watch(void *context, const cnn_event *event)
-{
-    struct watcher *w = context;
-    w->last = *event;
-    w->warnings += event->kind == CNN_EVENT_WARNING;
-    if (event->kind == w->kind && ++w->seen == w->at)
-        w->stop = 1;
-}
-
-static struct scratch *prepare(void **state)
-{
-    struct scratch *s = *state;
-    scratch_write(s, "tiny.yaml", description, sizeof description - 1);
-    return s;
-}
-
-/* Trains into (or resumes) FOLDER/name. */
-static cnn_status train(struct scratch *s, const char *name, bool resume, struct watcher *watcher, const char *override)
-{
-    char config[128], directory[128];
-    snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
-    snprintf(directory, sizeof directory, "%s/%s", s->folder, name);
-    cnn_train_options options = {
-        .config = resume ? NULL : config,
-        .directory = resume ? NULL : directory,
-        .resume = resume ? directory : NULL,
-        .overrides = &override,
-        .override_count = override ? 1 : 0,
-        .event = watcher ? watch : NULL,
-        .context = watcher,
-        .stop = watcher ? &watcher->stop : NULL,
-    };
-    return cnn_train(&options, s->diag);
-}
-
-static char *read_output(struct scratch *s, const char *run, const char *file, size_t *size)
-{
-    char name[128], *data = NULL;
-    snprintf(name, sizeof name, "%s/%s", run, file);
-    assert_int_equal(cnn_file_read(scratch_path(s, name), 1 << 24, &data, size, s->diag), CNN_OK);
-    return data;
-}
-
-static void assert_same_file(struct scratch *s, const char *a, const char *b, const char *file)
-{
-    size_t size_a, size_b;
-    char *data_a = read_output(s, a, file, &size_a), *data_b = read_output(s, b, file, &size_b);
-    assert_int_equal(size_a, size_b);
-    assert_memory_equal(data_a, data_b, size_a);
-    free(data_a);
-    free(data_b);
-}
-
-/* Takes the last column out of each row: speeds and durations. */
-static void drop_last_column(char *text)
-{
-    char *to = text;
-    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
-        *end = '\0';
-        size_t length = (size_t)(strrchr(line, ',') - line);
-        memmove(to, line, length);
-        to += length;
-        *to++ = '\n';
-    }
-    *to = '\0';
-}
-
-static void assert_same_table(struct scratch *s, const char *a, const char *b, const char *file)
-{
-    size_t size;
-    char *text_a = read_output(s, a, file, &size), *text_b = read_output(s, b, file, &size);
-    drop_last_column(text_a);
-    drop_last_column(text_b);
-    assert_string_equal(text_a, text_b);
-    free(text_a);
-    free(text_b);
-}
-
-static void assert_same_run(struct scratch *s, const char *a, const char *b)
-{
-    assert_same_file(s, a, b, "config.yaml");
-    assert_same_file(s, a, b, "best.safetensors");
-    assert_same_file(s, a, b, "last.safetensors");
-    assert_same_file(s, a, b, "health.csv");
-    assert_same_table(s, a, b, "steps.csv");
-    assert_same_table(s, a, b, "epochs.csv");
-}
-
-static void expect_message(struct scratch *s, const char *text)
-{
-    assert_true(cnn_diag_count(s->diag) > 0);
-    const cnn_message *message = cnn_diag_get(s->diag, 0);
-    if (!strstr(message->text, text))
-        fail_msg("the message is: %s", message->text);
-    cnn_diag_clear(s->diag);
-}
 
 static void test_checkpoints_are_the_same_bytes_when_threads_differ(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     const char *runs[] = {"one", "two", "five"};
     const int threads[] = {1, 2, 5};
     for (size_t i = 0; i < 3; i++) {
         cnn_set_threads(threads[i]);
-        assert_int_equal(train(s, runs[i], false, NULL, NULL), CNN_OK);
+        assert_int_equal(runs_train(s, runs[i], false, NULL, NULL), CNN_OK);
     }
     cnn_set_threads(0);
-    assert_same_run(s, "one", "two");
-    assert_same_run(s, "one", "five");
-}
-
-static void test_resumed_run_is_the_uninterrupted_one(void **state)
-{
-    struct scratch *s = prepare(state);
-    const struct watcher places[] = {
-        {.kind = CNN_EVENT_START, .at = 1},    /* before the first step */
-        {.kind = CNN_EVENT_STEP, .at = 3},     /* in the middle of an epoch */
-        {.kind = CNN_EVENT_STEP, .at = 10},    /* at an epoch's end: validation is left to do */
-        {.kind = CNN_EVENT_VALIDATE, .at = 2}, /* after the pass over the images, before it is recorded */
-        {.kind = CNN_EVENT_EPOCH, .at = 1},    /* between epochs */
-        {.kind = CNN_EVENT_STEP, .at = 15},    /* at the run's last step */
-    };
-    assert_int_equal(train(s, "whole", false, NULL, NULL), CNN_OK);
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char name[16];
-        struct watcher watcher = places[i];
-        snprintf(name, sizeof name, "part%zu", i);
-        cnn_status status = train(s, name, false, &watcher, NULL);
-        if (places[i].kind != CNN_EVENT_VALIDATE) {
-            assert_int_equal(status, CNN_INTERRUPTED);
-            expect_message(s, "interrupted after step");
-        }
-        assert_int_equal(train(s, name, true, NULL, NULL), CNN_OK);
-        assert_same_run(s, "whole", name);
-    }
-}
-
-static void test_finished_run_goes_on_when_epochs_are_added(void **state)
-{
-    struct scratch *s = prepare(state);
-    assert_int_equal(train(s, "longer", false, NULL, "train.epochs=4"), CNN_OK);
-    assert_int_equal(train(s, "run", false, NULL, NULL), CNN_OK);
-    struct watcher watcher = {.kind = CNN_EVENT_STEP};
-    assert_int_equal(train(s, "run", true, &watcher, NULL), CNN_OK);
-    assert_int_equal(watcher.seen, 0);
-    assert_int_equal(watcher.warnings, 1); /* complete */
-    assert_int_equal(train(s, "run", true, &watcher, "train.epochs=4"), CNN_OK);
-    assert_int_equal(watcher.seen, 5);
-    assert_same_file(s, "longer", "run", "last.safetensors");
-    assert_same_file(s, "longer", "run", "health.csv");
-    assert_same_file(s, "longer", "run", "config.yaml");
-}
-
-static void test_tables_are_cut_back_when_a_run_that_crashed_is_resumed(void **state)
-{
-    struct scratch *s = prepare(state);
-    struct watcher watcher = {.kind = CNN_EVENT_STEP, .at = 7};
-    assert_int_equal(train(s, "whole", false, NULL, NULL), CNN_OK);
-    assert_int_equal(train(s, "run", false, &watcher, NULL), CNN_INTERRUPTED);
-    FILE *steps = fopen(scratch_path(s, "run/steps.csv"), "a"), *epochs = fopen(scratch_path(s, "run/epochs.csv"), "a");
-    FILE *health = fopen(scratch_path(s, "run/health.csv"), "a");
-    fputs("8,2,1,1,1\n10,2,1", steps);
-    fputs("2,1,1,1,1,1,1\n", epochs);
-    fputs("2,conv1,0,,1,1,1,1\n2,batch_no", health);
-    fclose(steps);
-    fclose(epochs);
-    fclose(health);
-    assert_int_equal(train(s, "run", true, NULL, NULL), CNN_OK);
-    assert_same_run(s, "whole", "run");
+    runs_assert_same(s, "one", "two");
+    runs_assert_same(s, "one", "five");
 }
 
 static void test_tables_have_a_row_for_every_log_step_and_epoch(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     struct watcher watcher = {.kind = CNN_EVENT_EPOCH};
-    assert_int_equal(train(s, "run", false, &watcher, "train={steps: 7, batch_size: 16, log_every: 2}"), CNN_OK);
+    assert_int_equal(runs_train(s, "run", false, &watcher, "train={steps: 7, batch_size: 16, log_every: 2}"), CNN_OK);
     assert_int_equal(watcher.seen, 2);
     assert_int_equal(watcher.last.kind, CNN_EVENT_END);
     assert_int_equal(watcher.last.step, 7);
     size_t size, row = 0;
     const unsigned long long steps[] = {2, 4, 6, 7};
-    char *text = read_output(s, "run", "steps.csv", &size);
+    char *text = runs_read(s, "run", "steps.csv", &size);
     assert_memory_equal(text, "step,epoch,loss,lr,images_per_s\n", 32);
     for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1, row++)
         assert_int_equal(strtoull(line, NULL, 10), row < 4 ? steps[row] : 0);
     assert_int_equal(row, 4);
     free(text);
-    text = read_output(s, "run", "epochs.csv", &size);
+    text = runs_read(s, "run", "epochs.csv", &size);
     assert_memory_equal(text, "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n1,", 67);
     assert_non_null(strstr(text, "\n2,"));
     free(text);
@@ -235,9 +51,9 @@ static void test_tables_have_a_row_for_every_log_step_and_epoch(void **state)
 
 static void test_health_has_a_row_for_every_layer_and_epoch(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     const char *layers[] = {"conv1", "batch_norm1", "dense1"};
-    assert_int_equal(train(s, "run", false, NULL, "train={steps: 7, batch_size: 16, schedule: {type: linear}}"), CNN_OK);
+    assert_int_equal(runs_train(s, "run", false, NULL, "train={steps: 7, batch_size: 16, schedule: {type: linear}}"), CNN_OK);
     struct cnn_health_row *rows;
     size_t count;
     assert_int_equal(cnn_health_read(scratch_path(s, "run/health.csv"), &rows, &count, s->diag), CNN_OK);
@@ -252,25 +68,10 @@ static void test_health_has_a_row_for_every_layer_and_epoch(void **state)
     free(rows);
 }
 
-/* 5 steps an epoch: the first run ends in the middle of the second, whose rows come again when it is whole. */
-static void test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on(void **state)
-{
-    struct scratch *s = prepare(state);
-    assert_int_equal(train(s, "run", false, NULL, "train={steps: 7, batch_size: 16}"), CNN_OK);
-    assert_int_equal(train(s, "run", true, NULL, "train.steps=12"), CNN_OK);
-    struct cnn_history history;
-    assert_int_equal(cnn_history_read(scratch_path(s, "run"), &history, s->diag), CNN_OK);
-    assert_int_equal(history.epoch_count, 3);
-    assert_int_equal(history.health_count, 9);
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(history.epochs[i].epoch, i + 1);
-    cnn_history_free(&history);
-}
-
 static bool page_has(struct scratch *s, const char *text)
 {
     size_t size;
-    char *page = read_output(s, "run", "report.html", &size);
+    char *page = runs_read(s, "run", "report.html", &size);
     bool found = strstr(page, text) != NULL;
     free(page);
     return found;
@@ -322,7 +123,7 @@ static cnn_status train_read(struct scratch *s, struct reader *reader)
 
 static void test_report_reads_itself_again_while_the_run_goes_on(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     struct reader reader = {.s = s};
     assert_int_equal(train_read(s, &reader), CNN_INTERRUPTED);
     assert_true(reader.open_at_first && reader.open_at_seventh);
@@ -337,13 +138,13 @@ static void test_report_reads_itself_again_while_the_run_goes_on(void **state)
 
 static void test_report_that_cannot_be_written_is_one_warning(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     struct reader reader = {.s = s, .block = true};
-    assert_int_equal(train(s, "whole", false, NULL, NULL), CNN_OK);
+    assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
     assert_int_equal(train_read(s, &reader), CNN_OK);
     assert_int_equal(reader.warnings, 1);
     assert_int_equal(cnn_diag_count(s->diag), 0);
-    assert_same_run(s, "whole", "run");
+    runs_assert_same(s, "whole", "run");
 }
 
 static void test_training_learns_its_images_by_heart_when_they_are_few(void **state)
@@ -354,7 +155,7 @@ static void test_training_learns_its_images_by_heart_when_they_are_few(void **st
                         "train: {epochs: 30, batch_size: 16, optimizer: {type: adam, lr: 0.003}}\n";
     struct watcher watcher = {.kind = CNN_EVENT_EPOCH};
     scratch_write(s, "tiny.yaml", plain, strlen(plain));
-    assert_int_equal(train(s, "run", false, &watcher, NULL), CNN_OK);
+    assert_int_equal(runs_train(s, "run", false, &watcher, NULL), CNN_OK);
     assert_true(watcher.last.accuracy > 0.9);
     assert_int_equal(watcher.last.train_images, 72);
     assert_int_equal(watcher.last.val_images, 24);
@@ -362,9 +163,9 @@ static void test_training_learns_its_images_by_heart_when_they_are_few(void **st
 
 static void test_best_checkpoint_evaluates_to_the_logged_accuracy(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     struct watcher watcher = {.kind = CNN_EVENT_EPOCH};
-    assert_int_equal(train(s, "run", false, &watcher, NULL), CNN_OK);
+    assert_int_equal(runs_train(s, "run", false, &watcher, NULL), CNN_OK);
     cnn_model *model;
     cnn_evaluation e;
     assert_int_equal(cnn_model_open(scratch_path(s, "run"), NULL, &model, s->diag), CNN_OK);
@@ -386,55 +187,41 @@ static void test_best_checkpoint_evaluates_to_the_logged_accuracy(void **state)
 
 static void test_training_stops_when_the_loss_is_lost(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     const char *wild = "train={epochs: 3, batch_size: 16, optimizer: {type: sgd, lr: 1000, momentum: 0.99, weight_decay: 1000}}";
-    assert_int_equal(train(s, "run", false, NULL, wild), CNN_FAILED);
+    assert_int_equal(runs_train(s, "run", false, NULL, wild), CNN_FAILED);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->hint, "train.optimizer.lr: 100"));
-    expect_message(s, "not a finite number at step");
+    runs_expect(s, "not a finite number at step");
 }
 
 static void test_directory_of_another_run_is_refused(void **state)
 {
-    struct scratch *s = prepare(state);
-    assert_int_equal(train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
-    assert_int_equal(train(s, "run", false, NULL, NULL), CNN_INVALID);
-    expect_message(s, "holds a run already");
-}
-
-static void test_resume_is_refused_when_it_cannot_be_the_same_run(void **state)
-{
-    struct scratch *s = prepare(state);
-    assert_int_equal(train(s, "nothing", true, NULL, NULL), CNN_FAILED);
-    expect_message(s, "nothing/last.safetensors");
-    assert_int_equal(train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
-    assert_int_equal(train(s, "run", true, NULL, "train.batch_size=8"), CNN_INVALID);
-    expect_message(s, "had 5 steps in an epoch; with this data and batch size there are 9");
-    assert_int_equal(train(s, "run", true, NULL, "train.optimizer={type: sgd, momentum: 0.9}"), CNN_FAILED);
-    expect_message(s, "it holds no @optimizer.momentum.conv1.weight");
-    assert_int_equal(train(s, "run", true, NULL, "train={steps: 3, batch_size: 16, optimizer: adam}"), CNN_INVALID);
-    expect_message(s, "is at step 5, beyond the 3 that are wanted");
+    struct scratch *s = runs_prepare(state);
+    assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
+    assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
+    runs_expect(s, "holds a run already");
 }
 
 static void test_description_that_cannot_be_trained_leaves_no_directory(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     const char *without = "name: tiny\ninput: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 10}]\n";
     const char *map = "input: [3, 16, 16]\nlayers: [{type: conv, filters: 10, kernel_size: 3}]\ndata: {dataset: shapes}\ntrain: {epochs: 1}\n";
     size_t files = scratch_count(s);
     scratch_write(s, "tiny.yaml", without, strlen(without));
-    assert_int_equal(train(s, "run", false, NULL, NULL), CNN_INVALID);
-    expect_message(s, "has no data section");
-    assert_int_equal(train(s, "run", false, NULL, "data={dataset: shapes, limit: 20}"), CNN_INVALID);
-    expect_message(s, "has no train section");
+    assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
+    runs_expect(s, "has no data section");
+    assert_int_equal(runs_train(s, "run", false, NULL, "data={dataset: shapes, limit: 20}"), CNN_INVALID);
+    runs_expect(s, "has no train section");
     scratch_write(s, "tiny.yaml", map, strlen(map));
-    assert_int_equal(train(s, "run", false, NULL, NULL), CNN_INVALID);
+    assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
     cnn_diag_clear(s->diag);
     assert_int_equal(scratch_count(s), files);
 }
 
 static void test_bench_measures_and_leaves_the_model_alone(void **state)
 {
-    struct scratch *s = prepare(state);
+    struct scratch *s = runs_prepare(state);
     cnn_model *model;
     assert_int_equal(cnn_model_open(scratch_path(s, "tiny.yaml"), &(cnn_open_options){.untrained = true}, &model, s->diag), CNN_OK);
     float before[4], after[4]; /* batch_norm1.running_var */
@@ -462,19 +249,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
         TEST(test_checkpoints_are_the_same_bytes_when_threads_differ),
-        TEST(test_resumed_run_is_the_uninterrupted_one),
-        TEST(test_finished_run_goes_on_when_epochs_are_added),
-        TEST(test_tables_are_cut_back_when_a_run_that_crashed_is_resumed),
         TEST(test_tables_have_a_row_for_every_log_step_and_epoch),
         TEST(test_health_has_a_row_for_every_layer_and_epoch),
-        TEST(test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on),
         TEST(test_report_reads_itself_again_while_the_run_goes_on),
         TEST(test_report_that_cannot_be_written_is_one_warning),
         TEST(test_training_learns_its_images_by_heart_when_they_are_few),
         TEST(test_best_checkpoint_evaluates_to_the_logged_accuracy),
         TEST(test_training_stops_when_the_loss_is_lost),
         TEST(test_directory_of_another_run_is_refused),
-        TEST(test_resume_is_refused_when_it_cannot_be_the_same_run),
         TEST(test_description_that_cannot_be_trained_leaves_no_directory),
         TEST(test_bench_measures_and_leaves_the_model_alone),
     };

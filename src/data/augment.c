@@ -1,37 +1,200 @@
-/* Random flips and crops (Krizhevsky, 2012; He et al., 2015: flip, and a crop of the image padded by 4). */
+/* The list `augment`: its key tables, what they must be, and the steps in their order. */
 #include "data/augment.h"
 
-#include <string.h>
+#include <math.h>
 
-#include "data/dataset.h"
+#include "data/augment_steps.h"
 
-static const struct cnn_key flip_keys[] = {CNN_KEY_END};
+#define FIELD(name) offsetof(struct cnn_augmentation, name)
+
+static const char *const flip_modes[] = {"random", "alternating", NULL};
+static const char *const padding_modes[] = {"zeros", "reflect", NULL};
+
+static const struct cnn_key flip_keys[] = {
+    {"mode", CNN_KEY_CHOICE, FIELD(flip.alternating), "random", 0, 0, 0, flip_modes,
+     "random: a new coin each time; alternating: a coin for the first epoch, then each epoch the other side"},
+    CNN_KEY_END,
+};
 static const struct cnn_key crop_keys[] = {
-    {"padding", CNN_KEY_SIZE, offsetof(struct cnn_augmentation, padding), "4", 1, 65536, 0, NULL, "rows and columns of zeros added on each side"},
+    {"padding", CNN_KEY_SIZE, FIELD(crop.padding), "4", 1, 65536, 0, NULL, "rows and columns added on each side"},
+    {"padding_mode", CNN_KEY_CHOICE, FIELD(crop.reflect), "zeros", 0, 0, 0, padding_modes,
+     "what is added: zeros, or the image mirrored at its edge, which is not repeated"},
+    CNN_KEY_END,
+};
+static const struct cnn_key resized_crop_keys[] = {
+    {"scale", CNN_KEY_NUMBERS, FIELD(resized_crop.scale), "[0.08, 1]", 0, 1, CNN_KEY_OPEN_MIN, NULL, "least and most share of the picture's area"},
+    {"ratio", CNN_KEY_NUMBERS, FIELD(resized_crop.ratio), "[0.75, 1.3333]", 0.01, 100, 0, NULL, "least and most width divided by height"},
+    CNN_KEY_END,
+};
+static const struct cnn_key rotation_keys[] = {
+    {"degrees", CNN_KEY_NUMBER, FIELD(rotation.degrees), "15", 0, 180, 0, NULL, "the most, to either side"},
+    CNN_KEY_END,
+};
+static const struct cnn_key scale_keys[] = {
+    {"min", CNN_KEY_NUMBER, FIELD(scale.min), "0.8", 0.1, 10, 0, NULL, "the least factor"},
+    {"max", CNN_KEY_NUMBER, FIELD(scale.max), "1.2", 0.1, 10, 0, NULL, "the most; above 1 the image becomes larger than its frame"},
+    CNN_KEY_END,
+};
+static const struct cnn_key cutout_keys[] = {
+    {"size", CNN_KEY_SIZE, FIELD(cutout.size), NULL, 1, 65536, 0, NULL, "pixels on each side of the square; about half of the image's side is usual"},
+    CNN_KEY_END,
+};
+static const struct cnn_key jitter_keys[] = {
+    {"brightness", CNN_KEY_NUMBER, FIELD(jitter.brightness), "0", 0, 10, 0, NULL,
+     "values times a factor between 1 - this (not below 0) and 1 + this"},
+    {"contrast", CNN_KEY_NUMBER, FIELD(jitter.contrast), "0", 0, 10, 0, NULL, "the distance to the image's mean grey, times such a factor"},
+    {"saturation", CNN_KEY_NUMBER, FIELD(jitter.saturation), "0", 0, 10, 0, NULL, "the distance to the pixel's own grey, times such a factor"},
+    {"hue", CNN_KEY_NUMBER, FIELD(jitter.hue), "0", 0, 0.5, 0, NULL, "the most that colours turn to either side; 1 would be once around"},
+    CNN_KEY_END,
+};
+static const struct cnn_key rand_keys[] = {
+    {"count", CNN_KEY_SIZE, FIELD(rand.count), "2", 1, 14, 0, NULL, "operations on each image, drawn with replacement"},
+    {"magnitude", CNN_KEY_SIZE, FIELD(rand.magnitude), "9", 0, 30, 0, NULL, "how strong they are"},
+    CNN_KEY_END,
+};
+static const struct cnn_key mixup_keys[] = {
+    {"alpha", CNN_KEY_NUMBER, FIELD(mix.alpha), "0.2", 0, 1000, CNN_KEY_OPEN_MIN, NULL,
+     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one image alone"},
+    CNN_KEY_END,
+};
+static const struct cnn_key cutmix_keys[] = {
+    {"alpha", CNN_KEY_NUMBER, FIELD(mix.alpha), "1", 0, 1000, CNN_KEY_OPEN_MIN, NULL,
+     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one image alone"},
     CNN_KEY_END,
 };
 
+#define SIZE sizeof(struct cnn_augmentation)
+
 const struct cnn_variant cnn_augmentation_types[] = {
-    {"flip", "mirrors every second image, left to right, at random", flip_keys, sizeof(struct cnn_augmentation)},
-    {"crop", "pads the image with zeros and cuts its size out at a random place", crop_keys, sizeof(struct cnn_augmentation)},
+    {"flip", "mirrors every second image, left to right", flip_keys, SIZE},
+    {"crop", "pads the image and cuts its size out at a random place", crop_keys, SIZE},
+    {"resized_crop",
+     "cuts a window of random area and shape out and resizes it to the image's size; of a folder's pictures, before they are resized; "
+     "comes first in the list",
+     resized_crop_keys, SIZE},
+    {"rotation", "turns the image about its centre by a random angle; what it does not reach gets the mean colour of normalize", rotation_keys, SIZE},
+    {"scale", "makes the image larger or smaller in its frame, by a random factor; what it does not reach gets the mean colour of normalize",
+     scale_keys, SIZE},
+    {"cutout", "covers a square, its centre anywhere in the image, with the mean colour of normalize", cutout_keys, SIZE},
+    {"jitter", "changes brightness, contrast, saturation and hue by random factors, in random order", jitter_keys, SIZE},
+    {"rand_augment",
+     "applies some of 14 operations, all of one strength, drawn for each image: identity, shear and shift along x or y, rotate, brightness, "
+     "saturation, contrast, sharpness, posterize, solarize, autocontrast, equalize",
+     rand_keys, SIZE},
+    {"mixup", "adds the images of a batch, and their labels, in pairs by random shares; works on whole batches, after all other steps", mixup_keys,
+     SIZE},
+    {"cutmix",
+     "swaps a random box between the images of a batch, in pairs, and shares their labels by its area; where mixup is in the list too, each "
+     "batch gets one of them",
+     cutmix_keys, SIZE},
 };
 const size_t cnn_augmentation_type_count = sizeof cnn_augmentation_types / sizeof *cnn_augmentation_types;
 
-static cnn_status read_step(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, struct cnn_augmentation **out, cnn_diag *diag)
+/* ---- reading ---- */
+
+/* A step as it is read: where it stands, and what it is for. */
+struct reading {
+    const struct cnn_yaml *node;
+    cnn_shape input; /* all zero: not known */
+    bool first;
+    const struct cnn_augmentation *step;
+    cnn_diag *diag;
+};
+
+static const struct cnn_where *where_of(const struct reading *r, const char *key)
+{
+    const struct cnn_yaml *value = cnn_yaml_get(r->node, key);
+    return value ? &value->where : &r->node->where;
+}
+
+static cnn_status check_crop(const struct reading *r)
+{
+    size_t padding = r->step->crop.padding;
+    if (r->input.c == 0 || (padding < r->input.h && padding < r->input.w))
+        return CNN_OK;
+    return cnn_fail(r->diag, CNN_INVALID, &r->node->where, "crop: padding %zu is not smaller than the image, %zu x %zu", padding, r->input.h,
+                    r->input.w);
+}
+
+static cnn_status check_cutout(const struct reading *r)
+{
+    size_t size = r->step->cutout.size;
+    if (r->input.c == 0 || (size <= r->input.h && size <= r->input.w))
+        return CNN_OK;
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, "size"), "cutout: size %zu is larger than the image, %zu x %zu", size, r->input.h, r->input.w);
+}
+
+static cnn_status check_range(const struct reading *r, const char *key, const struct cnn_numbers *range)
+{
+    if (range->count == 2 && range->values[0] <= range->values[1])
+        return CNN_OK;
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, key), "resized_crop: %s wants two numbers, the least and the most", key);
+}
+
+static cnn_status check_resized_crop(const struct reading *r)
+{
+    cnn_status scale = check_range(r, "scale", &r->step->resized_crop.scale), ratio = check_range(r, "ratio", &r->step->resized_crop.ratio);
+    if (r->first)
+        return scale != CNN_OK ? scale : ratio;
+    cnn_fail(r->diag, CNN_INVALID, &r->node->where, "resized_crop must be the first of the list");
+    cnn_hint(r->diag, "it chooses the part of a picture that is read; the other steps work on that");
+    return CNN_INVALID;
+}
+
+static cnn_status check_scale(const struct reading *r)
+{
+    if (r->step->scale.min <= r->step->scale.max)
+        return CNN_OK;
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, "min"), "scale: min %g is larger than max %g", r->step->scale.min, r->step->scale.max);
+}
+
+static cnn_status check_colour(const struct reading *r, const char *key, double value)
+{
+    if (value <= 0 || r->input.c == 0 || r->input.c == 3)
+        return CNN_OK;
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, key), "jitter: %s wants images of 3 channels, the network's input has %zu", key, r->input.c);
+}
+
+static cnn_status check_jitter(const struct reading *r)
+{
+    cnn_status saturation = check_colour(r, "saturation", r->step->jitter.saturation), hue = check_colour(r, "hue", r->step->jitter.hue);
+    if (r->node->kind != CNN_YAML_MAPPING || r->node->count < 2) {
+        cnn_fail(r->diag, CNN_INVALID, &r->node->where, "jitter would change nothing");
+        cnn_hint(r->diag, "{type: jitter, brightness: 0.4, contrast: 0.4}; also saturation and hue");
+        return CNN_INVALID;
+    }
+    return saturation != CNN_OK ? saturation : hue;
+}
+
+/* What each type does to an image, and what its settings must be; in the order of cnn_augmentation_types. */
+static const struct {
+    cnn_augment_step *apply;                     /* NULL: mixes batches */
+    cnn_status (*check)(const struct reading *); /* NULL: the key table says all */
+} types[] = {
+    [CNN_AUGMENT_FLIP] = {cnn_augment_flip, NULL},
+    [CNN_AUGMENT_CROP] = {cnn_augment_crop, check_crop},
+    [CNN_AUGMENT_RESIZED_CROP] = {cnn_augment_resized_crop, check_resized_crop},
+    [CNN_AUGMENT_ROTATION] = {cnn_augment_rotation, NULL},
+    [CNN_AUGMENT_SCALE] = {cnn_augment_scale, check_scale},
+    [CNN_AUGMENT_CUTOUT] = {cnn_augment_cutout, check_cutout},
+    [CNN_AUGMENT_JITTER] = {cnn_augment_jitter, check_jitter},
+    [CNN_AUGMENT_RAND] = {cnn_augment_rand, NULL},
+    [CNN_AUGMENT_MIXUP] = {NULL, NULL},
+    [CNN_AUGMENT_CUTMIX] = {NULL, NULL},
+};
+
+static cnn_status read_step(struct cnn_arena *arena, struct reading *r, struct cnn_augmentation **out)
 {
     size_t chosen;
     void *settings;
     cnn_status status =
-        cnn_variant_read(arena, cnn_augmentation_types, cnn_augmentation_type_count, NULL, "augmentation", node, &chosen, &settings, diag);
+        cnn_variant_read(arena, cnn_augmentation_types, cnn_augmentation_type_count, NULL, "augmentation", r->node, &chosen, &settings, r->diag);
     if (status != CNN_OK)
         return status;
     struct cnn_augmentation *step = settings;
     step->type = (enum cnn_augmentation_type)chosen;
-    if (step->type == CNN_AUGMENT_CROP && input.c > 0 && (step->padding >= input.h || step->padding >= input.w))
-        return cnn_fail(diag, CNN_INVALID, &node->where, "crop: padding %zu is not smaller than the image, %zu x %zu", step->padding, input.h,
-                        input.w);
-    *out = step;
-    return CNN_OK;
+    r->step = *out = step;
+    return types[chosen].check ? types[chosen].check(r) : CNN_OK;
 }
 
 cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, const struct cnn_augmentation **out,
@@ -48,8 +211,9 @@ cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml 
     cnn_status result = CNN_OK;
     struct cnn_augmentation *last = NULL;
     for (size_t i = 0; i < node->count; i++) {
+        struct reading reading = {.node = node->items[i], .input = input, .first = i == 0, .diag = diag};
         struct cnn_augmentation *step = NULL;
-        cnn_status status = read_step(arena, node->items[i], input, &step, diag);
+        cnn_status status = read_step(arena, &reading, &step);
         if (status != CNN_OK) {
             result = status;
             continue;
@@ -63,46 +227,36 @@ cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml 
     return result;
 }
 
-static void flip(cnn_shape shape, uint8_t *pixels)
+struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct cnn_yaml *list)
 {
-    for (size_t y = 0; y < shape.h; y++) {
-        uint8_t *row = pixels + y * shape.w * shape.c;
-        for (size_t left = 0, right = shape.w - 1; left < right; left++, right--) {
-            for (size_t c = 0; c < shape.c; c++) {
-                uint8_t byte = row[left * shape.c + c];
-                row[left * shape.c + c] = row[right * shape.c + c];
-                row[right * shape.c + c] = byte;
-            }
-        }
+    struct cnn_yaml *out = cnn_yaml_new_sequence(arena, &list->where);
+    for (size_t i = 0; out && i < list->count; i++) {
+        struct cnn_yaml *step = cnn_variant_resolve(arena, cnn_augmentation_types, cnn_augmentation_type_count, list->items[i]);
+        if (!step || !cnn_yaml_append(arena, out, step))
+            return NULL;
     }
+    return out;
 }
 
-/* The window's corner is (top, left) of the padded image. */
-static void crop(cnn_shape shape, size_t padding, size_t top, size_t left, uint8_t *pixels, uint8_t *scratch)
+/* ---- drawing ---- */
+
+struct cnn_draw cnn_draw_new(const struct cnn_normalization *normalization, uint64_t seed, size_t epoch, size_t images, size_t image)
 {
-    size_t row = shape.w * shape.c;
-    size_t from = left > padding ? left - padding : 0; /* columns of the image itself that the window shows */
-    size_t to = left + shape.w - padding < shape.w ? left + shape.w - padding : shape.w;
-    memcpy(scratch, pixels, shape.h * row);
-    memset(pixels, 0, shape.h * row);
-    for (size_t y = 0; y < shape.h; y++) {
-        size_t padded = y + top;
-        if (padded >= padding && padded < padding + shape.h)
-            memcpy(pixels + y * row + (from + padding - left) * shape.c, scratch + (padded - padding) * row + from * shape.c, (to - from) * shape.c);
-    }
+    struct cnn_draw draw = {
+        .rng = cnn_rng_at(seed, CNN_STREAM_AUGMENT, (uint64_t)epoch * images + image), .seed = seed, .epoch = epoch, .image = image};
+    for (size_t c = 0; c < normalization->channels; c++)
+        draw.blank[c] = (uint8_t)lroundf(255 * normalization->mean[c]);
+    return draw;
 }
 
-void cnn_augment(const struct cnn_augmentation *augmentation, cnn_shape shape, struct cnn_rng *rng, uint8_t *pixels, uint8_t *scratch)
+double cnn_draw_between(struct cnn_rng *rng, double least, double most)
 {
-    for (const struct cnn_augmentation *a = augmentation; a; a = a->next) {
-        if (a->type == CNN_AUGMENT_FLIP) {
-            if (cnn_rng_below(rng, 2) == 1)
-                flip(shape, pixels);
-        } else {
-            uint32_t places = (uint32_t)(2 * a->padding + 1);
-            size_t top = cnn_rng_below(rng, places);
-            size_t left = cnn_rng_below(rng, places);
-            crop(shape, a->padding, top, left, pixels, scratch);
-        }
-    }
+    return least + (most - least) * (double)cnn_rng_uniform(rng);
+}
+
+void cnn_augment(const struct cnn_augmentation *augmentation, cnn_shape shape, struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
+{
+    for (const struct cnn_augmentation *step = augmentation; step; step = step->next)
+        if (types[step->type].apply)
+            types[step->type].apply(step, shape, draw, pixels, scratch);
 }

@@ -1,23 +1,31 @@
-/* Data sets: where a split's images come from, and the images once they are in memory. */
+/* Data sets: where a split's images come from, and reading them one by one. */
 #include "data/dataset.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "data/augment.h"
 #include "data/cifar.h"
 #include "data/folder.h"
 #include "data/idx.h"
 #include "data/images.h"
 #include "data/shapes.h"
+#include "data/stream.h"
+#include "util/arena.h"
 #include "util/diag.h"
+#include "util/parallel.h"
 #include "util/random.h"
 #include "util/text.h"
 
 const char *const cnn_split_names[3] = {"train", "val", "test"};
 
+#define CHUNK 256 /* images that a thread adds up at a time */
+
 struct cnn_dataset {
     struct cnn_images images;
+    struct cnn_image_stream *stream; /* NULL where they are in memory */
 };
 
 /* Which files hold a split, and which of their images belong to it. */
@@ -100,25 +108,21 @@ static cnn_status read_images(const struct cnn_data_settings *settings, const ch
  * The Art of Computer Programming 2, 3.4.2, algorithm S). Both parts draw the same numbers, so no image is in both. */
 static cnn_status divide(const struct cnn_data_settings *settings, bool want_held, uint64_t seed, struct cnn_images *images, cnn_diag *diag)
 {
-    size_t left = images->count, held = (size_t)(settings->val_split * (double)left + 0.5), kept = 0;
-    size_t bytes = images->height * images->width * images->channels;
+    size_t left = images->count, held = (size_t)(settings->val_split * (double)left + 0.5);
     if (held == 0 || held == left)
         return cnn_fail(diag, CNN_INVALID, &settings->where, "val_split %g of %zu images leaves none for %s", settings->val_split, left,
                         held == 0 ? "validation" : "training");
+    bool *marked = calloc(left, sizeof *marked);
+    if (!marked)
+        return cnn_fail_memory(diag, left, "a choice of images");
     struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_SPLIT, 0);
     for (size_t i = 0; i < images->count; i++, left--) {
         bool hold = cnn_rng_below(&rng, (uint32_t)left) < held;
         held -= hold;
-        if (hold != want_held)
-            continue;
-        if (kept != i)
-            memcpy(images->pixels + kept * bytes, images->pixels + i * bytes, bytes);
-        images->labels[kept++] = images->labels[i];
+        marked[i] = hold == want_held;
     }
-    images->count = kept;
-    uint8_t *smaller = realloc(images->pixels, kept * bytes);
-    if (smaller)
-        images->pixels = smaller;
+    cnn_images_keep(images, marked);
+    free(marked);
     return CNN_OK;
 }
 
@@ -151,6 +155,24 @@ static cnn_status open_images(const struct cnn_data_settings *settings, cnn_shap
     return status;
 }
 
+/* Then files are kept as they are, for the window of a picture is not that of a smaller one. */
+static bool begins_with_window(const struct cnn_augmentation *augmentation)
+{
+    return augmentation && augmentation->type == CNN_AUGMENT_RESIZED_CROP;
+}
+
+/* Training images get three quarters of the memory for decoded ones, and those that validate the rest: a run keeps both, and passes over the former are
+ * many times as long. */
+static cnn_status open_stream(const struct cnn_data_settings *settings, bool train, struct cnn_dataset *dataset, cnn_diag *diag)
+{
+    if (!dataset->images.files)
+        return CNN_OK;
+    const size_t mebibyte = 1 << 20, present = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    size_t budget = settings->cache < present / 2 / mebibyte ? settings->cache * mebibyte : present / 2;
+    bool whole = train && begins_with_window(settings->augmentation);
+    return cnn_image_stream_new(&dataset->images, whole, train ? budget / 4 * 3 : budget / 4, &dataset->stream, diag);
+}
+
 cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,
                             struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag)
 {
@@ -173,6 +195,8 @@ cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape 
         status = cnn_fail_memory(diag, sizeof *dataset, "a data set");
     else
         status = open_images(settings, input, path, split, seed, &dataset->images, used, diag);
+    if (status == CNN_OK)
+        status = open_stream(settings, split == CNN_SPLIT_TRAIN, dataset, diag);
     free(usual);
     if (status == CNN_OK)
         *out = dataset;
@@ -185,6 +209,7 @@ void cnn_dataset_free(struct cnn_dataset *dataset)
 {
     if (!dataset)
         return;
+    cnn_image_stream_free(dataset->stream);
     cnn_images_free(&dataset->images);
     free(dataset);
 }
@@ -204,49 +229,144 @@ const char *cnn_dataset_class(const struct cnn_dataset *dataset, size_t i)
     return dataset->images.class_names[i];
 }
 
+size_t cnn_dataset_image_bytes(const struct cnn_dataset *dataset)
+{
+    return cnn_images_bytes(&dataset->images);
+}
+
 size_t cnn_dataset_label(const struct cnn_dataset *dataset, size_t image)
 {
     return dataset->images.labels[image];
 }
 
-const uint8_t *cnn_dataset_pixels(const struct cnn_dataset *dataset, size_t image)
+size_t cnn_dataset_class_count(const struct cnn_dataset *dataset, size_t class)
 {
-    const struct cnn_images *images = &dataset->images;
-    return images->pixels + image * (images->height * images->width * images->channels);
+    size_t count = 0;
+    for (size_t i = 0; i < dataset->images.count; i++)
+        count += dataset->images.labels[i] == class;
+    return count;
 }
 
-/* Sums of bytes and of their squares are exact in 64 bits (2^33 bytes at most), so the order of adding does not matter. */
-void cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out)
+const char *cnn_dataset_path(const struct cnn_dataset *dataset, size_t image)
+{
+    return dataset->images.files ? dataset->images.files[image].path : NULL;
+}
+
+const char *cnn_dataset_left_out(const struct cnn_dataset *dataset, size_t i)
+{
+    return i < dataset->images.left_out_count ? dataset->images.left_out[i] : NULL;
+}
+
+const uint8_t *cnn_dataset_read(const struct cnn_dataset *dataset, size_t image, uint8_t *buffer)
+{
+    return dataset->stream ? cnn_image_stream_read(dataset->stream, image, buffer)
+                           : dataset->images.pixels + image * cnn_images_bytes(&dataset->images);
+}
+
+bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
+                             uint8_t *buffer)
+{
+    if (!dataset->stream || !begins_with_window(augmentation))
+        return false;
+    cnn_image_stream_read_window(dataset->stream, image, augmentation, draw, buffer);
+    return true;
+}
+
+cnn_status cnn_dataset_report(const struct cnn_dataset *dataset, void (*tell)(void *context, const char *text), void *context, cnn_diag *diag)
+{
+    return dataset->stream ? cnn_image_stream_report(dataset->stream, tell, context, diag) : CNN_OK;
+}
+
+/* Sums of bytes and of their squares are exact in 64 bits (2^47 bytes at most), so the order of adding does not matter. */
+struct sums {
+    const struct cnn_dataset *dataset;
+    uint8_t *buffers; /* of one image for each thread */
+    struct {
+        _Alignas(64) uint64_t sum[CNN_MAX_CHANNELS], squares[CNN_MAX_CHANNELS];
+    } threads[CNN_MAX_THREADS];
+};
+
+static void add_image(const uint8_t *bytes, size_t pixels, size_t channels, uint64_t *sum, uint64_t *squares)
+{
+    for (size_t c = 0; c < channels; c++) {
+        uint64_t s = 0, q = 0;
+        for (size_t i = c; i < pixels * channels; i += channels) {
+            s += bytes[i];
+            q += (uint64_t)bytes[i] * bytes[i];
+        }
+        sum[c] += s;
+        squares[c] += q;
+    }
+}
+
+static void add_chunk(void *context, size_t chunk, size_t thread)
+{
+    struct sums *sums = context;
+    const struct cnn_images *images = &sums->dataset->images;
+    uint8_t *buffer = sums->buffers + thread * cnn_images_bytes(images);
+    for (size_t i = chunk * CHUNK; i < (chunk + 1) * CHUNK && i < images->count; i++)
+        add_image(cnn_dataset_read(sums->dataset, i, buffer), images->height * images->width, images->channels, sums->threads[thread].sum,
+                  sums->threads[thread].squares);
+}
+
+cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out, cnn_diag *diag)
 {
     const struct cnn_images *images = &dataset->images;
-    uint64_t sum[CNN_MAX_CHANNELS] = {0}, squares[CNN_MAX_CHANNELS] = {0};
-    size_t channels = images->channels, pixels = images->count * images->height * images->width;
-    for (size_t i = 0; i < pixels; i++) {
-        for (size_t c = 0; c < channels; c++) {
-            uint64_t byte = images->pixels[i * channels + c];
-            sum[c] += byte;
-            squares[c] += byte * byte;
-        }
+    const size_t threads = (size_t)cnn_parallel_threads(), pixels = images->count * images->height * images->width;
+    struct sums *sums = aligned_alloc(64, sizeof *sums);
+    uint8_t *buffers = calloc(threads, cnn_images_bytes(images));
+    if (!sums || !buffers) {
+        free(sums);
+        free(buffers);
+        return cnn_fail_memory(diag, threads * cnn_images_bytes(images), "an image for each thread");
     }
-    *out = (struct cnn_normalization){.channels = channels};
-    for (size_t c = 0; c < channels; c++) {
-        double mean = (double)sum[c] / (double)pixels, variance = (double)squares[c] / (double)pixels - mean * mean;
+    memset(sums, 0, sizeof *sums);
+    sums->dataset = dataset;
+    sums->buffers = buffers;
+    cnn_parallel_for((images->count - 1) / CHUNK + 1, add_chunk, sums);
+    *out = (struct cnn_normalization){.channels = images->channels};
+    for (size_t c = 0; c < images->channels; c++) {
+        uint64_t sum = 0, squares = 0;
+        for (size_t t = 0; t < threads; t++) {
+            sum += sums->threads[t].sum[c];
+            squares += sums->threads[t].squares[c];
+        }
+        double mean = (double)sum / (double)pixels, variance = (double)squares / (double)pixels - mean * mean;
         out->mean[c] = (float)(mean / 255);
         out->std[c] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1; /* a channel of one value */
     }
+    free(sums);
+    free(buffers);
+    return cnn_dataset_report(dataset, NULL, NULL, diag);
 }
 
-/* A table per channel: 256 divisions instead of one for each pixel, and the same bits. */
-void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes, size_t pixels, float *out)
+void cnn_normalizer_init(const struct cnn_normalization *normalization, struct cnn_normalizer *out)
 {
-    float table[CNN_MAX_CHANNELS][256];
-    size_t channels = normalization->channels;
-    for (size_t c = 0; c < channels; c++) {
+    out->channels = normalization->channels;
+    for (size_t c = 0; c < normalization->channels; c++)
         for (size_t value = 0; value < 256; value++)
-            table[c][value] = ((float)value / 255 - normalization->mean[c]) / normalization->std[c];
+            out->table[c][value] = ((float)value / 255 - normalization->mean[c]) / normalization->std[c];
+}
+
+void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t *bytes, size_t pixels, float *out)
+{
+    const size_t channels = normalizer->channels;
+    const float(*table)[256] = normalizer->table;
+    for (size_t i = 0; channels == 1 && i < pixels; i++)
+        out[i] = table[0][bytes[i]];
+    for (size_t i = 0; channels == 3 && i < 3 * pixels; i += 3) {
+        out[i] = table[0][bytes[i]];
+        out[i + 1] = table[1][bytes[i + 1]];
+        out[i + 2] = table[2][bytes[i + 2]];
     }
-    for (size_t i = 0; i < pixels; i++) {
+    for (size_t i = 0; channels != 1 && channels != 3 && i < pixels; i++)
         for (size_t c = 0; c < channels; c++)
             out[i * channels + c] = table[c][bytes[i * channels + c]];
-    }
+}
+
+void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes, size_t pixels, float *out)
+{
+    struct cnn_normalizer normalizer;
+    cnn_normalizer_init(normalization, &normalizer);
+    cnn_normalizer_apply(&normalizer, bytes, pixels, out);
 }

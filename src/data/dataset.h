@@ -1,5 +1,5 @@
-/* Data sets: `data` of a description -> images of one split, as bytes of the network's input size. Formats: IDX (MNIST), CIFAR binary, a folder per
- * class, and `shapes`, which the program draws itself. */
+/* Data sets: `data` of a description -> images of one split, as bytes of the network's input size. Formats: IDX (MNIST), CIFAR binary, `shapes`, which
+ * the program draws itself (all three in memory), and a folder per class, whose files are decoded when they are wanted. */
 #ifndef CNN_DATA_DATASET_H
 #define CNN_DATA_DATASET_H
 
@@ -20,11 +20,20 @@ struct cnn_normalization {
     float mean[CNN_MAX_CHANNELS], std[CNN_MAX_CHANNELS];
 };
 
-/* Bytes -> what the network sees; pixels * channels values, channels last. */
+/* Bytes -> what the network sees; pixels * channels values, channels last. The value of each byte is looked up, so many images share a normalizer. */
+struct cnn_normalizer {
+    size_t channels;
+    float table[CNN_MAX_CHANNELS][256];
+};
+void cnn_normalizer_init(const struct cnn_normalization *normalization, struct cnn_normalizer *out);
+void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t *bytes, size_t pixels, float *out);
+
+/* Both of them for one image. */
 void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes, size_t pixels, float *out);
 
 /* `augment`: a list, applied in order to each training image, drawn anew in each epoch. */
-struct cnn_augmentation; /* opaque here: data/augment.h */
+struct cnn_augmentation; /* opaque here, like what it is drawn from: data/augment.h */
+struct cnn_draw;
 
 struct cnn_data_settings {
     int dataset;                      /* index into cnn_dataset_names */
@@ -37,17 +46,21 @@ struct cnn_data_settings {
     double val_split;
     size_t limit; /* 0: all */
     bool shuffle;
+    size_t cache; /* MiB of decoded images that a folder keeps */
     struct cnn_where where;
 };
 
 extern const struct cnn_key cnn_data_keys[];              /* the table of `data` */
-extern const struct cnn_variant cnn_augmentation_types[]; /* flip, crop */
+extern const struct cnn_variant cnn_augmentation_types[]; /* flip, crop, ... */
 extern const size_t cnn_augmentation_type_count;
 
 /* Reads and checks `data`; all mistakes are reported. node NULL is no mistake here: the caller knows whether a data section is needed. *out is then
  * empty. input is all zero where it is wrong itself: nothing is then checked against it. */
 cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, struct cnn_data_settings *out,
                                   cnn_diag *diag);
+
+/* `data` with every default filled in; it was read without mistakes. NULL where memory is short. */
+struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);
 
 struct cnn_dataset;
 
@@ -62,10 +75,26 @@ void cnn_dataset_free(struct cnn_dataset *dataset);
 size_t cnn_dataset_count(const struct cnn_dataset *dataset);
 size_t cnn_dataset_classes(const struct cnn_dataset *dataset);
 const char *cnn_dataset_class(const struct cnn_dataset *dataset, size_t i);
+size_t cnn_dataset_image_bytes(const struct cnn_dataset *dataset); /* h * w * c */
 size_t cnn_dataset_label(const struct cnn_dataset *dataset, size_t image);
-const uint8_t *cnn_dataset_pixels(const struct cnn_dataset *dataset, size_t image); /* NHWC, h * w * c bytes */
+size_t cnn_dataset_class_count(const struct cnn_dataset *dataset, size_t class); /* its images */
+const char *cnn_dataset_path(const struct cnn_dataset *dataset, size_t image);   /* its file; NULL where it has none of its own */
+const char *cnn_dataset_left_out(const struct cnn_dataset *dataset, size_t i);   /* the i-th file that cannot be read; NULL after the last */
 
-/* Mean and standard deviation of each channel over all images, in [0, 1] units: normalize: auto. */
-void cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out);
+/* The bytes of one image, NHWC, h * w * c of them: where they are in memory, or else in buffer, which has room for as many and belongs to the caller
+ * (NULL will do for data sets that are no folders). What is returned holds as long as the data set and the buffer. Any number of threads may read. */
+const uint8_t *cnn_dataset_read(const struct cnn_dataset *dataset, size_t image, uint8_t *buffer);
+
+/* The same for a training image whose augmentation begins with resized_crop: the window that it draws is cut out of the image's file. false, and nothing
+ * done, where that is to be done with the bytes that cnn_dataset_read gives. */
+bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
+                             uint8_t *buffer);
+
+/* Speaks of the files that turned out to be damaged since the last call: through tell, or as warnings in diag where tell is NULL. CNN_FAILED where more
+ * than 1 % of all are. For the end of a pass over the images. */
+cnn_status cnn_dataset_report(const struct cnn_dataset *dataset, void (*tell)(void *context, const char *text), void *context, cnn_diag *diag);
+
+/* Mean and standard deviation of each channel over all images, in [0, 1] units: normalize: auto. Reads every image once. */
+cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out, cnn_diag *diag);
 
 #endif

@@ -1,4 +1,4 @@
-/* Data sets of image files in a folder per class: found, listed in a fixed order, decoded in parallel into one block. */
+/* Data sets of image files in a folder per class: found, listed in a fixed order, and looked at in parallel. Nothing is decoded here. */
 #include "data/folder.h"
 
 #include <dirent.h>
@@ -13,7 +13,6 @@
 #include "util/parallel.h"
 #include "util/text.h"
 
-#define MAX_BYTES   ((uint64_t)8 << 30)
 #define MAX_CLASSES 65535
 #define LISTED      10 /* unreadable images named one by one */
 
@@ -28,22 +27,17 @@ struct class
     struct names files; /* names inside it */
 };
 
-/* What is to be decoded, and what came of it. */
 struct listing {
-    struct cnn_arena *arena;
-    struct names names; /* of the classes */
+    struct cnn_arena *arena; /* for all but the files' paths */
+    struct names names;      /* of the classes */
     struct class *classes;
-    const char **paths;
-    uint16_t *labels;
-    size_t count;
-    cnn_shape input;
-    uint8_t *pixels;
-    bool *unreadable;
+    struct cnn_images images;
+    bool *readable; /* [images] */
 };
 
-static size_t image_bytes(cnn_shape shape)
+static cnn_shape shape_of(const struct cnn_images *images)
 {
-    return shape.h * shape.w * shape.c;
+    return (cnn_shape){3, images->channels, images->height, images->width};
 }
 
 static bool is_directory(const char *path)
@@ -208,73 +202,84 @@ static cnn_status list_classes(struct listing *l, const char *folder, size_t *to
 /* The first image of each class, then the second of each, and so on: the first images of the list show all classes. */
 static cnn_status list_images(struct listing *l, size_t total, size_t deepest, size_t limit, cnn_diag *diag)
 {
+    struct cnn_images *images = &l->images;
     size_t wanted = limit != 0 && limit < total ? limit : total;
-    l->paths = cnn_arena_array(l->arena, wanted, sizeof *l->paths);
-    l->labels = malloc(wanted * sizeof *l->labels);
-    l->unreadable = calloc(wanted, sizeof *l->unreadable);
-    if (!l->paths || !l->labels || !l->unreadable)
-        return cnn_fail_memory(diag, wanted * sizeof *l->paths, "the list of images");
+    images->paths = cnn_arena_new();
+    images->files = calloc(wanted, sizeof *images->files);
+    images->labels = calloc(wanted, sizeof *images->labels);
+    l->readable = calloc(wanted, sizeof *l->readable);
+    if (!images->paths || !images->files || !images->labels || !l->readable)
+        return cnn_fail_memory(diag, wanted * sizeof *images->files, "the list of images");
     for (size_t position = 0; position < deepest; position++) {
-        for (size_t c = 0; c < l->names.count && l->count < wanted; c++) {
+        for (size_t c = 0; c < l->names.count && images->count < wanted; c++) {
             const struct class *class = &l->classes[c];
             if (position >= class->files.count)
                 continue;
-            const char *path = cnn_arena_printf(l->arena, "%s/%s", class->folder, class->files.items[position]);
+            const char *path = cnn_arena_printf(images->paths, "%s/%s", class->folder, class->files.items[position]);
             if (!path)
                 return cnn_fail_memory(diag, 0, "the list of images");
-            l->paths[l->count] = path;
-            l->labels[l->count++] = (uint16_t)c;
+            images->files[images->count].path = path;
+            images->labels[images->count++] = (uint16_t)c;
         }
     }
     return CNN_OK;
 }
 
-static cnn_status allocate_pixels(struct listing *l, const char *folder, cnn_diag *diag)
+/* Whether a file's header and its parts are in order, which finds files that are cut short, too; takes the picture's size from it. */
+static cnn_status look_at(const struct cnn_images *images, size_t i, cnn_diag *diag)
 {
-    size_t pixels, bytes, total;
-    cnn_shape s = l->input;
-    bool fits = cnn_size_mul(s.h, s.w, &pixels) && cnn_size_mul(pixels, s.c, &bytes) && cnn_size_mul(bytes, l->count, &total) && total <= MAX_BYTES;
-    if (!fits) {
-        cnn_fail(diag, CNN_FAILED, NULL, "%zu images of %zu x %zu x %zu bytes from %s do not fit into 8 GiB of memory", l->count, s.c, s.h, s.w,
-                 folder);
-        cnn_hint(diag, "a smaller input needs less, and so does a limit on the training images");
-        return CNN_FAILED;
-    }
-    l->pixels = malloc(total);
-    return l->pixels ? CNN_OK : cnn_fail_memory(diag, total, folder);
+    struct cnn_image_file *file = &images->files[i];
+    struct cnn_image image;
+    cnn_status status = cnn_image_open(file->path, &image, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_image_resizable(&image, shape_of(images), diag);
+    file->width = (uint32_t)image.width;
+    file->height = (uint32_t)image.height;
+    cnn_image_close(&image);
+    return status;
 }
 
-static void decode(void *context, size_t i, size_t thread)
+static void look_at_one(void *context, size_t i, size_t thread)
 {
     (void)thread;
     struct listing *l = context;
-    l->unreadable[i] = cnn_image_read(l->paths[i], l->input, l->pixels + i * image_bytes(l->input), NULL) != CNN_OK;
+    l->readable[i] = look_at(&l->images, i, NULL) == CNN_OK;
 }
 
-/* The reason why an image cannot be read: it is read again, for the threads share no cnn_diag. */
-static void warn_unreadable(struct listing *l, size_t i, cnn_diag *diag)
+/* The reason why an image cannot be read: it is looked at again, for the threads share no cnn_diag. */
+static void warn_unreadable(const struct listing *l, size_t i, cnn_diag *diag)
 {
     cnn_diag *one = cnn_diag_new();
-    cnn_image_read(l->paths[i], l->input, l->pixels + i * image_bytes(l->input), one);
-    const cnn_message *message = cnn_diag_get(one, 0);
-    cnn_warn(diag, NULL, "%s", message ? message->text : l->paths[i]);
+    look_at(&l->images, i, one);
+    const cnn_message *message = one ? cnn_diag_get(one, 0) : NULL;
+    cnn_warn(diag, NULL, "%s", message ? message->text : l->images.files[i].path);
     cnn_diag_free(one);
+}
+
+/* Keeps the paths of the files that cannot be read apart. */
+static cnn_status list_unreadable(struct listing *l, size_t bad, cnn_diag *diag)
+{
+    struct cnn_images *images = &l->images;
+    images->left_out = cnn_arena_array(images->paths, bad, sizeof *images->left_out);
+    if (!images->left_out)
+        return cnn_fail_memory(diag, bad * sizeof *images->left_out, "the list of images");
+    for (size_t i = 0; i < images->count; i++)
+        if (!l->readable[i])
+            images->left_out[images->left_out_count++] = images->files[i].path;
+    return CNN_OK;
 }
 
 static cnn_status drop_unreadable(struct listing *l, const char *folder, cnn_diag *diag)
 {
-    size_t listed = l->count, kept = 0, bytes = image_bytes(l->input), bad = 0;
-    for (size_t i = 0; i < listed; i++) {
-        if (l->unreadable[i]) {
-            if (bad++ < LISTED)
-                warn_unreadable(l, i, diag);
-            continue;
-        }
-        if (kept != i)
-            memcpy(l->pixels + kept * bytes, l->pixels + i * bytes, bytes);
-        l->labels[kept++] = l->labels[i];
-    }
-    l->count = kept;
+    size_t listed = l->images.count, bad = 0;
+    for (size_t i = 0; i < listed; i++)
+        if (!l->readable[i] && bad++ < LISTED)
+            warn_unreadable(l, i, diag);
+    cnn_status status = list_unreadable(l, bad, diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_images_keep(&l->images, l->readable);
     if (bad * 100 > listed)
         return cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images in %s cannot be read, more than 1 %%", bad, listed, folder);
     if (bad > 0)
@@ -297,11 +302,9 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
         status = list_classes(l, folder, &total, &deepest, diag);
     if (status == CNN_OK)
         status = list_images(l, total, deepest, limit, diag);
-    if (status == CNN_OK)
-        status = allocate_pixels(l, folder, diag);
     if (status != CNN_OK)
         return status;
-    cnn_parallel_for(l->count, decode, l);
+    cnn_parallel_for(l->images.count, look_at_one, l);
     return drop_unreadable(l, folder, diag);
 }
 
@@ -309,22 +312,15 @@ cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit,
 {
     if (input.rank != 3 || (input.c != 1 && input.c != 3 && input.c != 4))
         return cnn_fail(diag, CNN_INVALID, NULL, "image files give 1, 3 or 4 channels, the network's input has %zu", input.c);
-    struct listing l = {.arena = cnn_arena_new(), .input = input};
-    struct cnn_images images = {0};
+    struct listing l = {.arena = cnn_arena_new(), .images = {.channels = input.c, .height = input.h, .width = input.w}};
     cnn_status status = l.arena ? read_listing(&l, root, split, limit, diag) : cnn_fail_memory(diag, 0, root);
     if (status == CNN_OK)
-        status = cnn_images_name_classes(&images, l.names.items, l.names.count, diag);
-    images.count = l.count;
-    images.channels = input.c;
-    images.height = input.h;
-    images.width = input.w;
-    images.pixels = l.pixels;
-    images.labels = l.labels;
+        status = cnn_images_name_classes(&l.images, l.names.items, l.names.count, diag);
     if (status == CNN_OK)
-        *out = images;
+        *out = l.images;
     else
-        cnn_images_free(&images);
-    free(l.unreadable);
+        cnn_images_free(&l.images);
+    free(l.readable);
     cnn_arena_free(l.arena);
     return status;
 }

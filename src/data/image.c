@@ -127,21 +127,34 @@ cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *
     return image->pixels ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, stbi_failure_reason());
 }
 
+cnn_status cnn_image_resizable(const struct cnn_image *image, cnn_shape shape, cnn_diag *diag)
+{
+    cnn_status status = check_shape(shape, diag);
+    bool same = image->width == shape.w && image->height == shape.h;
+    if (status == CNN_OK && !same && !resizable(image->height, shape))
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s from %zu x %zu to %zu x %zu pixels", image->name, image->width, image->height,
+                          shape.w, shape.h);
+    return status;
+}
+
+bool cnn_image_resize(const uint8_t *pixels, size_t height, size_t width, size_t row_bytes, cnn_shape shape, uint8_t *out)
+{
+    size_t row = shape.w * shape.c;
+    if (height != shape.h || width != shape.w)
+        return stbir_resize_uint8(pixels, (int)width, (int)height, (int)row_bytes, out, (int)shape.w, (int)shape.h, 0, (int)shape.c);
+    for (size_t y = 0; y < height; y++)
+        memcpy(out + y * row, pixels + y * row_bytes, row);
+    return true;
+}
+
 cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag)
 {
-    int w = (int)image->width, h = (int)image->height;
-    bool same = image->width == shape.w && image->height == shape.h, done = true;
-    cnn_status status = check_shape(shape, diag);
-    if (status == CNN_OK && !same && !resizable(image->height, shape))
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s from %d x %d to %zu x %zu pixels", image->name, w, h, shape.w, shape.h);
+    cnn_status status = cnn_image_resizable(image, shape, diag);
     if (status == CNN_OK)
         status = cnn_image_decode(image, shape.c, diag);
     if (status != CNN_OK)
         return status;
-    if (same)
-        memcpy(out, image->pixels, shape.h * shape.w * shape.c);
-    else
-        done = stbir_resize_uint8(image->pixels, w, h, 0, out, (int)shape.w, (int)shape.h, 0, (int)shape.c);
+    bool done = cnn_image_resize(image->pixels, image->height, image->width, image->width * shape.c, shape, out);
     return done ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", image->name);
 }
 

@@ -22,7 +22,12 @@ struct cnn_image {
 cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *diag);
 cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag); /* into pixels, 1, 3 or 4 channels */
 cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag);
-void cnn_image_close(struct cnn_image *image); /* a zeroed one is legal */
+cnn_status cnn_image_resizable(const struct cnn_image *image, cnn_shape shape, cnn_diag *diag); /* whether bring can be asked for */
+void cnn_image_close(struct cnn_image *image);                                                  /* a zeroed one is legal */
+
+/* Brings height x width decoded pixels of shape.c channels, whose rows begin row_bytes apart, to shape; they may be a part of a picture that
+ * cnn_image_resizable takes. false: out of memory. */
+bool cnn_image_resize(const uint8_t *pixels, size_t height, size_t width, size_t row_bytes, cnn_shape shape, uint8_t *out);
 
 /* Whether a file's name ends like an image's: .png .jpg .jpeg .bmp, any case. */
 bool cnn_image_name(const char *path);

@@ -1,4 +1,4 @@
-/* Images in memory: what every reader of a data set needs. */
+/* Images with their labels: what every reader of a data set needs. */
 #include "data/images.h"
 
 #include <errno.h>
@@ -7,14 +7,36 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "util/arena.h"
+
 void cnn_images_free(struct cnn_images *images)
 {
     free(images->pixels);
+    free(images->files);
+    cnn_arena_free(images->paths);
     free(images->labels);
     for (size_t i = 0; i < images->class_count; i++)
         free(images->class_names[i]);
     free(images->class_names);
     *images = (struct cnn_images){0};
+}
+
+void cnn_images_keep(struct cnn_images *images, const bool *marked)
+{
+    size_t bytes = cnn_images_bytes(images), kept = 0;
+    for (size_t i = 0; i < images->count; i++) {
+        if (!marked[i])
+            continue;
+        if (images->pixels && kept != i)
+            memcpy(images->pixels + kept * bytes, images->pixels + i * bytes, bytes);
+        if (images->files)
+            images->files[kept] = images->files[i];
+        images->labels[kept++] = images->labels[i];
+    }
+    images->count = kept;
+    uint8_t *smaller = images->pixels && kept > 0 ? realloc(images->pixels, kept * bytes) : NULL;
+    if (smaller)
+        images->pixels = smaller;
 }
 
 cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names, size_t count, cnn_diag *diag)

@@ -1,4 +1,4 @@
-/* Images with their labels in memory, as the readers of data sets fill them. */
+/* Images with their labels, as the readers of data sets fill them: in memory, or as files that are decoded when they are wanted. */
 #ifndef CNN_DATA_IMAGES_H
 #define CNN_DATA_IMAGES_H
 
@@ -8,19 +8,37 @@
 
 #include "util/diag.h"
 
+struct cnn_image_file {
+    const char *path;
+    uint32_t width, height; /* of the picture in it */
+};
+
 struct cnn_images {
-    size_t count, channels, height, width;
-    uint8_t *pixels;    /* [count][height][width][channels], malloc'ed */
+    size_t count, channels, height, width; /* of files: what they are brought to */
+    uint8_t *pixels;                       /* [count][height][width][channels], malloc'ed; NULL where the images are files */
+    struct cnn_image_file *files;          /* [count], malloc'ed; NULL where they are in memory */
+    struct cnn_arena *paths;               /* holds the files' paths */
+    const char **left_out;                 /* paths of files that cannot be read and are no images of the set, in paths */
+    size_t left_out_count;
     uint16_t *labels;   /* [count], each below class_count; malloc'ed */
     char **class_names; /* [class_count], each and all malloc'ed */
     size_t class_count;
 };
+
+/* Of one image, in the size that all are brought to. */
+static inline size_t cnn_images_bytes(const struct cnn_images *images)
+{
+    return images->height * images->width * images->channels;
+}
 
 /* More pixel bytes than these are refused, whatever a file claims. */
 #define CNN_IMAGES_MAX_BYTES UINT32_MAX
 
 /* Frees what the struct holds and zeroes it. */
 void cnn_images_free(struct cnn_images *images);
+
+/* Keeps the images that are marked, in their order, and forgets the others. */
+void cnn_images_keep(struct cnn_images *images, const bool *marked);
 
 /* Gives the images copies of count names; where names is NULL, the numbers from 0. */
 cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names, size_t count, cnn_diag *diag);

@@ -1,5 +1,9 @@
-/* The loader: a thread that fills a ring of batches ahead of the one being used. One mutex and one condition guard four counters; images and labels
- * of a batch belong to the thread while it is filled, and to the caller from cnn_loader_next until the call after. */
+/* The loader: threads that fill a ring of batches ahead of the one being used. A batch is divided into runs of images, which the threads take in order;
+ * who ends the last run of a batch mixes its images and calls it ready. One mutex guards the counters; what belongs to a run is its thread's while it is
+ * filled, and a batch is the caller's from cnn_loader_next until the call after.
+ *
+ * One thread is woken when a batch is handed back, and each wakes another one only while the next batch is not ready: where reading is quick, a single
+ * thread does it all and leaves the cores to those that compute. */
 #include "data/loader.h"
 
 #include <pthread.h>
@@ -7,74 +11,161 @@
 #include <string.h>
 
 #include "data/augment.h"
+#include "data/mix.h"
 #include "util/arena.h"
 #include "util/diag.h"
+#include "util/parallel.h"
 #include "util/random.h"
 
-#define RING 3
+#define RING        3
+#define MAX_WORKERS 32
+#define RUN_BYTES   32768 /* of images, about, that a thread takes at a time */
+
+struct worker {
+    struct cnn_loader *loader;
+    pthread_t thread;
+    uint8_t *pixels, *scratch; /* an image each */
+};
+
+struct place {
+    struct cnn_batch batch;
+    size_t left; /* images that are not filled yet */
+    bool ready;
+};
 
 struct cnn_loader {
     struct cnn_loader_options options;
+    struct cnn_normalizer normalizer;
     size_t count, batches;
-    size_t epoch;    /* changed only while the thread is idle, as is order */
+    size_t values; /* of an image */
+    size_t run;    /* images */
+    bool mixes;
+    size_t epoch;    /* changed only while no thread is at work, as is order */
     uint32_t *order; /* images in the order of this epoch */
-    uint8_t *pixels, *scratch;
-    struct cnn_batch ring[RING]; /* batch b of the epoch is in ring[b % RING] */
+    struct worker workers[MAX_WORKERS];
+    size_t worker_count, started;
 
-    pthread_t thread;
-    bool started;
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t work, done; /* for the workers, and for the caller */
     /* Under the mutex: */
-    size_t released; /* batches before this one may be overwritten */
-    size_t taken;    /* batches before this one were handed out */
-    size_t filled;   /* batches before this one are ready */
-    size_t end;      /* the thread fills no batch from this one on */
-    bool filling, stop;
+    struct place ring[RING]; /* batch b of the epoch is in ring[b % RING] */
+    size_t released;         /* batches before this one may be overwritten */
+    size_t taken;            /* batches before this one were handed out */
+    size_t begun;            /* the batch that runs are taken from */
+    size_t next;             /* its first image that nobody has taken */
+    size_t end;              /* no run is taken from this batch on */
+    size_t busy;             /* threads that fill a run */
+    bool stop;
 };
 
-static void fill_image(struct cnn_loader *l, size_t image, float *out)
+static void fill_image(const struct worker *worker, size_t image, float *out)
 {
+    const struct cnn_loader *l = worker->loader;
     const struct cnn_loader_options *o = &l->options;
-    const uint8_t *pixels = cnn_dataset_pixels(o->dataset, image);
-    size_t area = o->shape.h * o->shape.w;
-    if (o->augmentation) {
-        struct cnn_rng rng = cnn_rng_at(o->seed, CNN_STREAM_AUGMENT, (uint64_t)l->epoch * l->count + image);
-        memcpy(l->pixels, pixels, area * o->shape.c);
-        cnn_augment(o->augmentation, o->shape, &rng, l->pixels, l->scratch);
-        pixels = l->pixels;
+    const struct cnn_augmentation *augmentation = o->augmentation;
+    const uint8_t *pixels;
+    if (augmentation) {
+        struct cnn_draw draw = cnn_draw_new(&o->normalization, o->seed, l->epoch, l->count, image);
+        if (cnn_dataset_read_window(o->dataset, image, augmentation, &draw, worker->pixels))
+            augmentation = augmentation->next;
+        else if ((pixels = cnn_dataset_read(o->dataset, image, worker->pixels)) != worker->pixels)
+            memcpy(worker->pixels, pixels, l->values);
+        cnn_augment(augmentation, o->shape, &draw, worker->pixels, worker->scratch);
+        pixels = worker->pixels;
+    } else {
+        pixels = cnn_dataset_read(o->dataset, image, worker->pixels);
     }
-    cnn_normalize(&o->normalization, pixels, area, out);
+    cnn_normalizer_apply(&l->normalizer, pixels, o->shape.h * o->shape.w, out);
 }
 
-static void fill_batch(struct cnn_loader *l, size_t b, struct cnn_batch *batch)
+static size_t batch_images(const struct cnn_loader *l, size_t b)
 {
-    size_t first = b * l->options.batch, values = l->options.shape.h * l->options.shape.w * l->options.shape.c;
-    batch->n = l->count - first < l->options.batch ? l->count - first : l->options.batch;
-    for (size_t i = 0; i < batch->n; i++) {
-        size_t image = l->order[first + i];
+    size_t first = b * l->options.batch;
+    return l->count - first < l->options.batch ? l->count - first : l->options.batch;
+}
+
+static void fill_run(const struct worker *worker, size_t b, size_t first, size_t count)
+{
+    const struct cnn_loader *l = worker->loader;
+    const struct cnn_batch *batch = &l->ring[b % RING].batch;
+    for (size_t i = first; i < first + count; i++) {
+        size_t image = l->order[b * l->options.batch + i];
         batch->labels[i] = cnn_dataset_label(l->options.dataset, image);
-        fill_image(l, image, batch->images + i * values);
+        fill_image(worker, image, batch->images + i * l->values);
     }
+}
+
+static void mix(struct cnn_loader *l, size_t b)
+{
+    const struct cnn_loader_options *o = &l->options;
+    struct cnn_rng rng = cnn_rng_at(o->seed, CNN_STREAM_MIX, (uint64_t)l->epoch * l->batches + b);
+    cnn_mix_batch(o->augmentation, o->shape, &rng, &l->ring[b % RING].batch);
+}
+
+static bool has_work(const struct cnn_loader *l)
+{
+    return l->begun < l->end && l->begun < l->released + RING;
+}
+
+/* Takes a run of images; the batch after this one is begun with its last. */
+static void take_run(struct cnn_loader *l, size_t *b, size_t *first, size_t *count)
+{
+    struct place *place = &l->ring[l->begun % RING];
+    size_t n = batch_images(l, l->begun);
+    if (l->next == 0) {
+        place->batch.n = place->left = n;
+        place->ready = false;
+    }
+    *b = l->begun;
+    *first = l->next;
+    *count = n - l->next < l->run ? n - l->next : l->run;
+    l->next += *count;
+    if (l->next == n) {
+        l->begun++;
+        l->next = 0;
+    }
+}
+
+/* Whether the caller would have to wait for its next batch. */
+static bool is_behind(const struct cnn_loader *l)
+{
+    return l->begun <= l->taken || !l->ring[l->taken % RING].ready;
+}
+
+static void do_run(struct worker *worker)
+{
+    struct cnn_loader *l = worker->loader;
+    size_t b, first, count;
+    take_run(l, &b, &first, &count);
+    l->busy++;
+    if (has_work(l) && is_behind(l))
+        pthread_cond_signal(&l->work);
+    pthread_mutex_unlock(&l->mutex);
+    fill_run(worker, b, first, count);
+    pthread_mutex_lock(&l->mutex);
+    struct place *place = &l->ring[b % RING];
+    place->left -= count;
+    if (place->left == 0 && l->mixes) {
+        pthread_mutex_unlock(&l->mutex);
+        mix(l, b);
+        pthread_mutex_lock(&l->mutex);
+    }
+    place->ready = place->left == 0;
+    l->busy--;
+    if (place->ready || l->busy == 0)
+        pthread_cond_signal(&l->done);
 }
 
 static void *read_ahead(void *context)
 {
-    struct cnn_loader *l = context;
+    struct worker *worker = context;
+    struct cnn_loader *l = worker->loader;
     pthread_mutex_lock(&l->mutex);
-    for (;;) {
-        while (!l->stop && (l->filled >= l->end || l->filled >= l->released + RING))
-            pthread_cond_wait(&l->changed, &l->mutex);
-        if (l->stop)
-            break;
-        size_t b = l->filled;
-        l->filling = true;
-        pthread_mutex_unlock(&l->mutex);
-        fill_batch(l, b, &l->ring[b % RING]);
-        pthread_mutex_lock(&l->mutex);
-        l->filling = false;
-        l->filled = b + 1;
-        pthread_cond_broadcast(&l->changed);
+    while (!l->stop) {
+        if (has_work(l))
+            do_run(worker);
+        else
+            pthread_cond_wait(&l->work, &l->mutex);
     }
     pthread_mutex_unlock(&l->mutex);
     return NULL;
@@ -86,21 +177,40 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
     size_t area, values, floats, images = l->options.batch < l->count ? l->options.batch : l->count;
     if (!cnn_size_mul(s.h, s.w, &area) || !cnn_size_mul(area, s.c, &values) || !cnn_size_mul(values, images, &floats))
         return cnn_fail(diag, CNN_FAILED, NULL, "a batch of %zu images of %zu x %zu x %zu is too large", images, s.c, s.h, s.w);
+    l->values = values;
+    l->run = values < RUN_BYTES ? RUN_BYTES / values : 1;
     l->order = calloc(l->count, sizeof *l->order);
-    l->pixels = malloc(values);
-    l->scratch = malloc(values);
-    bool done = l->order && l->pixels && l->scratch;
+    bool done = l->order;
     for (size_t i = 0; i < RING && done; i++) {
-        l->ring[i].images = cnn_floats_new(floats);
-        l->ring[i].labels = calloc(images, sizeof *l->ring[i].labels);
-        done = l->ring[i].images && l->ring[i].labels;
+        struct cnn_batch *batch = &l->ring[i].batch;
+        batch->images = cnn_floats_new(floats);
+        batch->labels = calloc(images, sizeof *batch->labels);
+        batch->others = l->mixes ? calloc(images, sizeof *batch->others) : NULL;
+        batch->shares = l->mixes ? calloc(images, sizeof *batch->shares) : NULL;
+        done = batch->images && batch->labels && (!l->mixes || (batch->others && batch->shares));
+    }
+    for (size_t i = 0; i < l->worker_count && done; i++) {
+        l->workers[i] = (struct worker){.loader = l, .pixels = malloc(values), .scratch = malloc(values)};
+        done = l->workers[i].pixels && l->workers[i].scratch;
     }
     return done ? CNN_OK : cnn_fail_memory(diag, floats <= SIZE_MAX / RING / sizeof(float) ? RING * floats * sizeof(float) : SIZE_MAX, "batches");
 }
 
+/* Fewer threads than wanted do the work, too. */
+static cnn_status start_workers(struct cnn_loader *l, cnn_diag *diag)
+{
+    int error = 0;
+    while (error == 0 && l->started < l->worker_count) {
+        struct worker *worker = &l->workers[l->started];
+        error = pthread_create(&worker->thread, NULL, read_ahead, worker);
+        l->started += error == 0;
+    }
+    return l->started > 0 ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread that reads batches: %s", strerror(error));
+}
+
 cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out, cnn_diag *diag)
 {
-    size_t count = cnn_dataset_count(options->dataset);
+    size_t count = cnn_dataset_count(options->dataset), threads = (size_t)cnn_parallel_threads();
     if (count == 0 || options->batch == 0)
         return cnn_fail(diag, CNN_INVALID, NULL, "no images to make batches of");
     struct cnn_loader *l = calloc(1, sizeof *l);
@@ -109,15 +219,15 @@ cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_l
     l->options = *options;
     l->count = count;
     l->batches = (count - 1) / options->batch + 1;
+    l->mixes = cnn_mixes(options->augmentation);
+    l->worker_count = threads < MAX_WORKERS ? threads : MAX_WORKERS;
+    cnn_normalizer_init(&options->normalization, &l->normalizer);
     pthread_mutex_init(&l->mutex, NULL);
-    pthread_cond_init(&l->changed, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->done, NULL);
     cnn_status status = allocate(l, diag);
-    if (status == CNN_OK) {
-        int error = pthread_create(&l->thread, NULL, read_ahead, l);
-        l->started = error == 0;
-        if (error)
-            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot start the thread that reads batches: %s", strerror(error));
-    }
+    if (status == CNN_OK)
+        status = start_workers(l, diag);
     if (status == CNN_OK)
         *out = l;
     else
@@ -129,22 +239,26 @@ void cnn_loader_free(struct cnn_loader *loader)
 {
     if (!loader)
         return;
-    if (loader->started) {
-        pthread_mutex_lock(&loader->mutex);
-        loader->stop = true;
-        pthread_cond_broadcast(&loader->changed);
-        pthread_mutex_unlock(&loader->mutex);
-        pthread_join(loader->thread, NULL);
+    pthread_mutex_lock(&loader->mutex);
+    loader->stop = true;
+    pthread_cond_broadcast(&loader->work);
+    pthread_mutex_unlock(&loader->mutex);
+    for (size_t i = 0; i < loader->started; i++)
+        pthread_join(loader->workers[i].thread, NULL);
+    for (size_t i = 0; i < loader->worker_count; i++) {
+        free(loader->workers[i].pixels);
+        free(loader->workers[i].scratch);
     }
-    pthread_cond_destroy(&loader->changed);
-    pthread_mutex_destroy(&loader->mutex);
     for (size_t i = 0; i < RING; i++) {
-        cnn_floats_free(loader->ring[i].images);
-        free(loader->ring[i].labels);
+        cnn_floats_free(loader->ring[i].batch.images);
+        free(loader->ring[i].batch.labels);
+        free(loader->ring[i].batch.others);
+        free(loader->ring[i].batch.shares);
     }
+    pthread_cond_destroy(&loader->work);
+    pthread_cond_destroy(&loader->done);
+    pthread_mutex_destroy(&loader->mutex);
     free(loader->order);
-    free(loader->pixels);
-    free(loader->scratch);
     free(loader);
 }
 
@@ -167,14 +281,15 @@ static void order_images(struct cnn_loader *l)
 void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first)
 {
     pthread_mutex_lock(&loader->mutex);
-    loader->end = 0; /* the thread ends the batch it is at, and begins no other */
-    while (loader->filling)
-        pthread_cond_wait(&loader->changed, &loader->mutex);
+    loader->end = 0; /* the threads end the runs they are at, and take no other */
+    while (loader->busy > 0)
+        pthread_cond_wait(&loader->done, &loader->mutex);
     loader->epoch = epoch;
     order_images(loader);
-    loader->released = loader->taken = loader->filled = first < loader->batches ? first : loader->batches;
+    loader->released = loader->taken = loader->begun = first < loader->batches ? first : loader->batches;
+    loader->next = 0;
     loader->end = loader->batches;
-    pthread_cond_broadcast(&loader->changed);
+    pthread_cond_signal(&loader->work);
     pthread_mutex_unlock(&loader->mutex);
 }
 
@@ -183,11 +298,11 @@ const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader)
     const struct cnn_batch *batch = NULL;
     pthread_mutex_lock(&loader->mutex);
     loader->released = loader->taken;
-    pthread_cond_broadcast(&loader->changed);
+    pthread_cond_signal(&loader->work);
     if (loader->taken < loader->end) {
-        while (loader->filled <= loader->taken)
-            pthread_cond_wait(&loader->changed, &loader->mutex);
-        batch = &loader->ring[loader->taken++ % RING];
+        while (is_behind(loader))
+            pthread_cond_wait(&loader->done, &loader->mutex);
+        batch = &loader->ring[loader->taken++ % RING].batch;
     }
     pthread_mutex_unlock(&loader->mutex);
     return batch;

@@ -1,4 +1,4 @@
-/* Batches read ahead: a thread of its own shuffles, augments and normalises into a small ring of batches while the step computes. What a batch holds
+/* Batches read ahead: threads of their own decode, augment, normalise and mix into a small ring of batches while the step computes. What a batch holds
  * depends on (seed, epoch, position) alone. */
 #ifndef CNN_DATA_LOADER_H
 #define CNN_DATA_LOADER_H
@@ -19,6 +19,8 @@ struct cnn_batch {
     size_t n;      /* images: `batch`, or what is left at an epoch's end */
     float *images; /* NHWC, 64-byte aligned */
     size_t *labels;
+    size_t *others; /* NULL unless the augmentation mixes images: image i is shares[i] of its own label and 1 - shares[i] of others[i] */
+    float *shares;
 };
 
 struct cnn_loader;

@@ -18,6 +18,8 @@ const struct cnn_key cnn_data_keys[] = {
      "share of the training images kept for validation where there is no separate set; 0: the test images validate"},
     {"limit", CNN_KEY_SIZE, offsetof(struct cnn_data_settings, limit), "0", 0, UINT32_MAX, 0, NULL, "only the first so many training images; 0: all"},
     {"shuffle", CNN_KEY_BOOL, offsetof(struct cnn_data_settings, shuffle), "true", 0, 0, 0, NULL, "a new random order in each epoch"},
+    {"cache", CNN_KEY_SIZE, offsetof(struct cnn_data_settings, cache), "1024", 0, 0, 0, NULL,
+     "MiB of decoded images that a folder keeps in memory, at most half of what the machine has; the others are decoded in each epoch"},
     CNN_KEY_END,
 };
 
@@ -95,4 +97,14 @@ cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml
     if (status != CNN_OK)
         return status;
     return normalize != CNN_OK ? normalize : augment;
+}
+
+struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node)
+{
+    struct cnn_yaml *out = cnn_keys_resolve(arena, cnn_data_keys, node);
+    const struct cnn_yaml *list = cnn_yaml_get(node, "augment");
+    if (!out || !list || cnn_yaml_is_null(list))
+        return out;
+    struct cnn_yaml *augment = cnn_augmentation_resolve(arena, list);
+    return augment && cnn_yaml_put(arena, out, "augment", augment) ? out : NULL;
 }

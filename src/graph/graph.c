@@ -10,7 +10,8 @@ struct item { /* one layer as the file gives it, spliced */
     void *settings;
     const char *name;            /* given name, or NULL */
     const struct cnn_yaml *from; /* or NULL */
-    bool read;                   /* settings are right */
+    enum cnn_trainable trainable;
+    bool read; /* settings are right */
 };
 
 struct builder {
@@ -22,7 +23,8 @@ struct builder {
     struct cnn_graph *graph;
 };
 
-static const char *const common_names[] = {"name", "from", NULL};
+static const char *const common_names[] = {"name", "from", "trainable", NULL};
+static const char *const trainable_words[] = {"true", "false", "bias"}; /* in the order of enum cnn_trainable */
 
 struct repeat_settings {
     size_t repeat;
@@ -105,6 +107,21 @@ static bool name_is_legal(const char *name)
     return *name != '\0' && strcmp(name, "input") != 0;
 }
 
+static cnn_status read_trainable(struct builder *b, struct item *item)
+{
+    const struct cnn_yaml *node = cnn_yaml_get(item->yaml, "trainable");
+    if (!node)
+        return CNN_OK;
+    for (size_t i = 0; node->kind == CNN_YAML_SCALAR && i < sizeof trainable_words / sizeof *trainable_words; i++)
+        if (strcmp(node->text, trainable_words[i]) == 0) {
+            item->trainable = (enum cnn_trainable)i;
+            return CNN_OK;
+        }
+    char found[64];
+    return cnn_fail(b->diag, CNN_INVALID, &node->where, "`trainable` wants true, false or bias; found %s",
+                    cnn_yaml_describe(node, found, sizeof found));
+}
+
 /* Settings of one item. A layer that stands several times in the list (an alias, a repeated block) is read, and its mistakes reported, once. */
 static cnn_status read_item(struct builder *b, size_t index)
 {
@@ -127,6 +144,8 @@ static cnn_status read_item(struct builder *b, size_t index)
     } else if (name) {
         item->name = name->text;
     }
+    if (read_trainable(b, item) != CNN_OK)
+        status = CNN_INVALID;
     item->read = status == CNN_OK;
     return status;
 }
@@ -152,6 +171,7 @@ static cnn_status name_nodes(struct builder *b)
         node->type = cnn_layer_types[item->type];
         node->where = item->yaml->where;
         node->settings = item->settings;
+        node->trainable = item->trainable;
         size_t number = ++counts[item->type];
         node->name = item->name ? item->name : cnn_arena_printf(b->arena, "%s%zu", node->type->variant.name, number);
         if (!node->name)
@@ -249,7 +269,7 @@ static cnn_status connect_nodes(struct builder *b)
     return status;
 }
 
-/* {type, name, from} and every key of the layer, defaults included. */
+/* {type, name, from, trainable} and every key of the layer, defaults included. */
 static struct cnn_yaml *resolve_item(struct builder *b, size_t index)
 {
     const struct item *item = &b->items[index];
@@ -261,6 +281,8 @@ static struct cnn_yaml *resolve_item(struct builder *b, size_t index)
     bool ok = out && keys && type && name && cnn_yaml_put(b->arena, out, "type", type) && cnn_yaml_put(b->arena, out, "name", name);
     if (ok && item->from)
         ok = cnn_yaml_put(b->arena, out, "from", (struct cnn_yaml *)(uintptr_t)item->from);
+    if (ok && item->trainable != CNN_TRAINABLE)
+        ok = cnn_yaml_put(b->arena, out, "trainable", cnn_yaml_get(item->yaml, "trainable"));
     for (size_t i = 0; ok && i < keys->count; i++)
         ok = cnn_yaml_put(b->arena, out, keys->pairs[i].key->text, keys->pairs[i].value);
     return ok ? out : NULL;

@@ -8,6 +8,8 @@
 #include "kernels/kernels.h"
 #include "util/random.h"
 
+#define CNN_WHITENING_NUMBERS 512 /* in a patch at most: its covariance is decomposed */
+
 #define CNN_MAX_TENSORS 12 /* slots a layer may declare */
 
 enum cnn_role {
@@ -26,10 +28,11 @@ struct cnn_tensor {
     size_t count;         /* floats; SAVED: those that do not grow with the batch */
     size_t per_image;     /* SAVED: floats per image of the batch */
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
+    bool frozen;          /* weights and biases: training leaves it as it is */
     size_t scale_slot; /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0] are the values; 0: float32 */
 };
 
-/* Whether checkpoints hold tensors of this role, and whether training changes them. */
+/* Whether checkpoints hold tensors of this role, and whether training changes them (unless they are frozen). */
 static inline bool cnn_role_stored(enum cnn_role role)
 {
     return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
@@ -39,6 +42,14 @@ static inline bool cnn_role_trained(enum cnn_role role)
 {
     return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS;
 }
+
+static inline bool cnn_tensor_trained(const struct cnn_tensor *tensor)
+{
+    return cnn_role_trained(tensor->role) && !tensor->frozen;
+}
+
+/* Which of a layer's parameters training changes (description key `trainable`). */
+enum cnn_trainable { CNN_TRAINABLE, CNN_TRAINABLE_NOT, CNN_TRAINABLE_BIAS };
 
 /* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own position. pad_before: rows above and columns to the left that
  * padding adds, which hold what border says. */
@@ -83,6 +94,7 @@ struct cnn_node {
     const size_t *inputs; /* values read: 0 is the network's input, i + 1 the output of node i */
     const cnn_shape *in;  /* their shapes */
     enum cnn_precision precision;
+    enum cnn_trainable trainable;
 
     cnn_shape out;
     void *state; /* the layer's own, e.g. its geometry; from the graph's arena */
@@ -101,6 +113,7 @@ struct cnn_node {
     /* Set by plans that infer (graph/join.h): it does so; x[0] is bytes of the one range, y is bytes of the other, whose tensor is that of the readers. */
     bool int8, x_bytes, y_bytes;
 
+    bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */
     bool literal;   /* the description gives the values of its parameters */
     bool sees_all;  /* every output value depends on the whole input */
     bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
@@ -182,8 +195,15 @@ static inline size_t cnn_shape_count(cnn_shape s)
     return s.c * s.h * s.w;
 }
 
-/* Numbers that training changes: of weights and biases. 0 for a layer without any. */
+/* Numbers of weights and biases, and those of them that training changes. 0 for a layer without any. */
+size_t cnn_node_parameters(const struct cnn_node *node);
 size_t cnn_node_trained(const struct cnn_node *node);
+
+/* Whether the layer has parameters, and training changes none: it then computes in training as it does in inference (batch_norm by its running statistics). */
+static inline bool cnn_node_frozen(const struct cnn_node *node)
+{
+    return node->trainable == CNN_TRAINABLE_NOT && cnn_node_parameters(node) > 0;
+}
 
 /* "3 x 32 x 32" or "10": for messages. Returned in buffer. */
 const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size);

@@ -216,7 +216,7 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
         for (size_t i = 0; i < plan->graph->count; i++) {
             struct cnn_call *call = &plan->nodes[i].call;
             call->n = n - first < slice ? n - first : slice;
-            call->training = training;
+            call->training = training && !cnn_node_frozen(call->node);
             call->seed = node_seed(seed, plan->joined.origin[i]);
             observe(plan, i, false, true);
             plan->graph->nodes[i].type->forward(call);

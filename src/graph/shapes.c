@@ -50,6 +50,23 @@ static cnn_status check_sizes(const struct cnn_node *node, cnn_diag *diag)
     return CNN_OK;
 }
 
+/* What `trainable` says of the layer's tensors. */
+static cnn_status freeze_tensors(struct cnn_node *node, cnn_diag *diag)
+{
+    bool bias = false;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        struct cnn_tensor *t = &node->tensors[slot];
+        bias = bias || t->role == CNN_ROLE_BIAS;
+        t->frozen =
+            cnn_role_trained(t->role) && node->trainable != CNN_TRAINABLE && (node->trainable == CNN_TRAINABLE_NOT || t->role != CNN_ROLE_BIAS);
+    }
+    if (bias || node->trainable != CNN_TRAINABLE_BIAS)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' has no bias, which `trainable: bias` is to train", node->name);
+    cnn_hint(diag, "trainable: false leaves the whole layer as it is");
+    return CNN_INVALID;
+}
+
 static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
 {
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
@@ -81,6 +98,8 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
         cnn_status one = known ? node->type->infer(node, arena, diag) : CNN_OK;
         if (one == CNN_OK && known)
             one = check_sizes(node, diag);
+        if (one == CNN_OK && known)
+            one = freeze_tensors(node, diag);
         if (one != CNN_OK || !known) {
             node->out = (cnn_shape){0, 0, 0, 0};
             status = one != CNN_OK ? one : status;

@@ -102,7 +102,7 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
 typedef struct cnn_memory {
     uint64_t parameters; /* weights and statistics */
     uint64_t inference;  /* activations and scratch for one batch, lifetimes overlapped */
-    uint64_t training;   /* activations, gradients, optimiser state and scratch for one batch */
+    uint64_t training;   /* activations, gradients, optimiser state, averaged weights and scratch for one batch */
 } cnn_memory;
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
 
@@ -120,11 +120,41 @@ void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 /* Writes the model as a checkpoint. */
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag);
 
+typedef struct cnn_checkpoint_info {
+    uint64_t bytes; /* of the file */
+    size_t tensors;
+    uint64_t values;   /* in all tensors */
+    bool checksum;     /* the file carries one */
+    bool description;  /* likewise: it is a model by itself; else it holds tensors alone, for --weights */
+    char network[128]; /* its name */
+    bool state;        /* a run can go on from it */
+    size_t step;       /* updates behind it; 0 where unknown */
+} cnn_checkpoint_info;
+
+/* Looks at everything in a .safetensors file that can be wrong: header, offsets, checksum, numbers that are not finite, and, where it has a description, that
+ * this builds, that all its tensors are there in their shapes, and that the state of training is whole if there is one. */
+cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn_diag *diag);
+
 /* ---- Prediction ---- */
 
 /* Runs the network in evaluation mode on count images [count][c][h][w], as they are (no normalisation); output [count][outputs] receives the last layer's
  * raw values. */
 cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output, cnn_diag *diag);
+
+/* Test-time augmentation: the answer is the softmax of the mean of what the network gives, before softmax, for several views of an image as it sees it. */
+typedef enum cnn_tta {
+    CNN_TTA_NONE,
+    CNN_TTA_FLIP, /* the image and its mirror image */
+    CNN_TTA_SHIFT /* half of that, and half of the mean over the image moved by one pixel to either end of its diagonal, each mirrored too: six views */
+} cnn_tta;
+const char *cnn_tta_name(cnn_tta tta);                                   /* "flip" */
+cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag); /* by that name; NULL: none */
+
+cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta,
+                         cnn_diag *diag); /* CNN_INVALID where the network does not end in one number per class */
+
+/* cnn_model_run with views: output receives what the last layer makes of the mean. */
+cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count, float *output, cnn_diag *diag);
 
 /* The model's probabilities for those raw outputs: softmax unless the network ends in one. In place is legal. */
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count, float *probabilities);
@@ -226,6 +256,7 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
 typedef struct cnn_evaluate_options {
     const char *data_path; /* NULL: as the description says */
     const char *split;     /* train, val, test; NULL: test */
+    cnn_tta tta;           /* views of each image */
     const char *report;    /* also write this HTML file; NULL: none */
     const char *gallery;   /* also write pictures of the most confident mistakes into this directory; NULL: none */
     void (*progress)(void *context, size_t images, size_t total);
@@ -238,17 +269,132 @@ typedef struct cnn_class_score {
     size_t images;
 } cnn_class_score;
 
+#define CNN_CALIBRATION_BINS 15
+
+typedef struct cnn_calibration_bin { /* images whose predicted class has a probability in bin m: above m / 15, at most (m + 1) / 15 */
+    size_t images;
+    double confidence, accuracy; /* means: that probability, and the share of right answers; 0 where there are no images */
+} cnn_calibration_bin;
+
 typedef struct cnn_evaluation {
     size_t images, classes;
     double loss, accuracy, top5;        /* shares, not per cent */
     double accuracy_low, accuracy_high; /* 95 % interval (Wilson, 1927) */
     size_t *confusion;                  /* [true class][predicted class] */
     cnn_class_score *per_class;
+    double precision, recall, f1; /* means over the classes that have images */
+    size_t *ranks;                /* [classes]: images of whose class so many others were more probable; top-k is the share of the first k */
+    double confidence;            /* mean probability of the predicted class */
+    double ece;                   /* expected calibration error: mean distance of confidence and accuracy over the bins (Guo et al., 2017) */
+    cnn_calibration_bin calibration[CNN_CALIBRATION_BINS];
     const char *split; /* the one that was used */
+    cnn_tta tta;       /* likewise */
 } cnn_evaluation;
 
 cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag);
 void cnn_evaluation_free(cnn_evaluation *evaluation); /* its arrays */
+
+/* Two models, a and b, on the same images. */
+typedef struct cnn_comparison {
+    size_t images;
+    size_t both_right, only_a, only_b, both_wrong;      /* only_a: a is right and b wrong */
+    double loss[2], accuracy[2];                        /* of a, of b */
+    double accuracy_low[2], accuracy_high[2];           /* 95 % intervals, as in cnn_evaluation */
+    double difference, difference_low, difference_high; /* accuracy of b less that of a, with its 95 % interval (Agresti and Min, 2005) */
+    double p;                                           /* McNemar's test, two-sided: how probable so unequal counts are if both are equally good */
+    bool exact; /* p is of the binomial distribution; else, from 25 images on that tell them apart, of chi-squared */
+    const char *split;
+    cnn_tta tta;
+} cnn_comparison;
+
+/* The images are those that a's description (or options->data_path) names; b sees them in its own size and normalisation. Both must have the data set's classes.
+ * options may be NULL; its report and gallery are not used. */
+cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options, cnn_comparison *out, cnn_diag *diag);
+
+/* ---- A look at the data, before training ---- */
+
+typedef struct cnn_survey_image { /* one image of a split */
+    const char *split;
+    size_t image; /* its number there, from 0 */
+    size_t label;
+    const char *path; /* NULL where it has no file of its own */
+} cnn_survey_image;
+
+typedef struct cnn_survey_pair { /* two images of the same pixels; first is the earlier one */
+    cnn_survey_image first, second;
+} cnn_survey_pair;
+
+typedef struct cnn_survey_sizes { /* of image files, before they are brought to the network's input; [0]: width, [1]: height */
+    size_t files;                 /* 0: the images have no files of their own */
+    size_t smallest[2], largest[2], most_common[2];
+    size_t most_common_files;
+    double aspect[2]; /* the lowest and the highest width / height */
+    size_t resized;   /* files of another size than the network's input */
+} cnn_survey_sizes;
+
+typedef struct cnn_survey_split {
+    const char *name; /* train, val, test */
+    size_t images;
+    size_t *class_images;    /* by class */
+    double mean[4], std[4];  /* by channel, in [0, 1] units */
+    double majority;         /* accuracy of always answering the most frequent class of the training images */
+    size_t repeated;         /* images that are the same, pixel for pixel, as one of this split before them */
+    size_t known;            /* images that are the same as one of an earlier split */
+    cnn_survey_sizes sizes;  /* of what is readable */
+    const char **unreadable; /* files that are named like images and cannot be read */
+    size_t unreadable_count;
+} cnn_survey_split;
+
+#define CNN_SURVEY_PAIRS 5 /* of each kind, named */
+
+typedef struct cnn_survey {
+    cnn_shape shape; /* of the images as the network sees them */
+    size_t classes;
+    const char **class_names;
+    size_t most_frequent; /* class of the training images */
+    size_t split_count;
+    cnn_survey_split splits[3]; /* the training images are the first */
+    size_t contradictions;      /* images that are the same as an earlier one of another class */
+    /* The first few pairs, in the order of the images: of two classes; of one class in two splits; of one class in one split. */
+    cnn_survey_pair contradicting[CNN_SURVEY_PAIRS], shared[CNN_SURVEY_PAIRS], repeated[CNN_SURVEY_PAIRS];
+    size_t contradicting_count, shared_count, repeated_count;
+    struct cnn_arena *memory; /* what the above points to */
+} cnn_survey;
+
+typedef struct cnn_survey_options {
+    const char *data_path; /* NULL: as the description says */
+    const char *sheet;     /* also write this PNG: images of each class as training sees them; NULL: none */
+    void (*progress)(void *context, size_t images, size_t total);
+    void *context;
+    const volatile int *stop; /* as in cnn_evaluate_options */
+} cnn_survey_options;
+
+/* Looks at every image of the splits that the model's data section names: the training images, and those for validation and testing where they can be
+ * opened (where not, a warning says why). Only a few images are in memory at a time, but for what the data set itself keeps there. options may be NULL. */
+cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options, cnn_survey *out, cnn_diag *diag);
+void cnn_survey_free(cnn_survey *survey);
+
+/* ---- Beginning with images of one's own ---- */
+
+typedef struct cnn_init_options {
+    const char *directory; /* made where it is missing */
+    const char *data_path; /* the images, in a folder per class */
+    const char *name;      /* of the network; NULL: the directory's */
+} cnn_init_options;
+
+typedef struct cnn_init_result {
+    size_t classes, images[3]; /* train, val, test; 0: the folder is not divided so */
+    size_t fewest, most;       /* training images of a class */
+    size_t width, height;      /* medians of a sample */
+    bool grey;                 /* the sample has no colours */
+    size_t epochs, batch;      /* proposed, as the next two */
+    double val_split;          /* 0: the folder has images for validation */
+    bool balanced;             /* rare classes are given more weight */
+} cnn_init_result;
+
+/* Looks at the images and writes a description that suits them, DIRECTORY/config.yaml, and DIRECTORY/README.md with what to do next. Either file there already
+ * is CNN_INVALID. */
+cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag);
 
 /* ---- Training ---- */
 
@@ -257,6 +403,7 @@ typedef enum cnn_event_kind {
     CNN_EVENT_STEP,     /* after each step */
     CNN_EVENT_VALIDATE, /* during validation: images of images_total */
     CNN_EVENT_EPOCH,    /* after each epoch's validation (and at the end of a run by steps) */
+    CNN_EVENT_SAVE,     /* last.safetensors was written because options.save asked for it */
     CNN_EVENT_WARNING,  /* text */
     CNN_EVENT_END
 } cnn_event_kind;
@@ -264,7 +411,7 @@ typedef enum cnn_event_kind {
 typedef struct cnn_event {
     cnn_event_kind kind;
     const char *directory; /* of the run */
-    const char *text;      /* WARNING */
+    const char *text;      /* WARNING; END: why the run ended before its last step, else NULL */
     uint64_t params;       /* trainable */
     size_t train_images, val_images;
     size_t step, steps;   /* done, in all */
@@ -272,8 +419,9 @@ typedef struct cnn_event {
     size_t step_in_epoch, steps_in_epoch;
     size_t images, images_total; /* VALIDATE */
     double loss, accuracy;       /* STEP: running means of this epoch; EPOCH: of the epoch */
-    double val_loss, val_accuracy, best_accuracy;
-    bool best;                                      /* EPOCH: the best so far, best.safetensors was written */
+    double val_loss, val_accuracy;
+    double best_accuracy; /* on the validation images, of best.safetensors */
+    bool best;            /* EPOCH: the best so far, for which it was kept as best.safetensors; false with train.keep: last */
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
 } cnn_event;
 
@@ -281,16 +429,44 @@ typedef struct cnn_train_options {
     const char *config;    /* the description */
     const char *directory; /* NULL: runs/<name>-<n>, the first n that is free */
     const char *weights;   /* start from these; NULL: initialise from the seed */
-    const char *resume;    /* a run directory to go on with; config, directory and weights are then NULL */
+    const char *transfer;  /* the same, as far as names and shapes fit; other parameters are initialised, and a warning names their layers */
+    const char *resume;    /* a run directory to go on with; config, directory, weights and transfer are then NULL */
     const char *data_path;
     const char *const *overrides;
     size_t override_count;
     void (*event)(void *context, const cnn_event *event); /* may be NULL */
     void *context;
     const volatile int *stop; /* non-zero: finish the step, save, return CNN_INTERRUPTED; may be NULL */
+    const volatile int *save; /* once it has another value: finish the step, save, go on; may be NULL */
 } cnn_train_options;
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
+
+/* What a run would begin with, looked at without training. */
+typedef enum cnn_check_level {
+    CNN_CHECK_FINE,
+    CNN_CHECK_REMARK,  /* it will train; this could be better */
+    CNN_CHECK_WARNING, /* clearly not as it should be: cnn_train warns of it, too */
+    CNN_CHECK_WRONG    /* training would be pointless; cnn_train warns */
+} cnn_check_level;
+
+typedef struct cnn_finding {
+    const char *about; /* weights, classes, labels, memory, inputs, loss, gradients, time */
+    cnn_check_level level;
+    const char *text;
+    const char *hint; /* what would be right; NULL: none */
+} cnn_finding;
+
+typedef struct cnn_findings {
+    size_t count;
+    cnn_finding items[16];
+    struct cnn_arena *memory; /* what they point to */
+} cnn_findings;
+
+/* Sets up the run that options describe but for its directory, takes a few steps of it in memory, and says what it finds. Of options, config, weights,
+ * transfer, data_path and the overrides are used. A run that cannot even be set up is an error. */
+cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag);
+void cnn_findings_free(cnn_findings *findings);
 
 /* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the best model, the description; of several: curves and results
  * side by side, and the settings that differ. Nothing is evaluated. */

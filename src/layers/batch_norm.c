@@ -151,7 +151,7 @@ static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum c
         state->activation = effect->activation;
         return true;
     case CNN_EFFECT_POOL:
-        if (!cnn_pool_joins(&effect->pool) || (join == CNN_JOIN_TRAINING && node->in[0].c < FEW_CHANNELS))
+        if (!cnn_pool_joins(&effect->pool) || (join == CNN_JOIN_TRAINING && (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
             return false;
         state->pool = &effect->pool;
         node->dx_over_dy = false;

@@ -1,6 +1,6 @@
 /* The common part of conv, depthwise_conv and dense: initial values, execution, literal weights. Initialisation after He et al., "Delving Deep into
  * Rectifiers", 2015 (he), Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010 (glorot), LeCun et al.,
- * "Efficient BackProp", 1998 (lecun). */
+ * "Efficient BackProp", 1998 (lecun), Zagoruyko and Komodakis, "DiracNets", 2017 (dirac); whitening: train/whiten.c. */
 #include "layers/int8.h"
 
 #include <math.h>
@@ -9,9 +9,19 @@
 const char *const cnn_activation_choices[] = {"none", "relu", "relu6", "leaky_relu", "elu",     "sigmoid",
                                               "tanh", "gelu", "silu",  "hardswish",  "softmax", NULL};
 
-enum init_kind { INIT_HE_NORMAL, INIT_HE_UNIFORM, INIT_GLOROT_NORMAL, INIT_GLOROT_UNIFORM, INIT_LECUN_NORMAL, INIT_ZEROS };
+enum init_kind {
+    INIT_HE_NORMAL,
+    INIT_HE_UNIFORM,
+    INIT_GLOROT_NORMAL,
+    INIT_GLOROT_UNIFORM,
+    INIT_LECUN_NORMAL,
+    INIT_ZEROS,
+    INIT_DIRAC,
+    INIT_WHITENING
+};
 const char *const cnn_padding_mode_choices[] = {"zeros", "reflect", "replicate", NULL};
-const char *const cnn_init_choices[] = {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros", NULL};
+const char *const cnn_init_choices[] = {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros", "dirac",
+                                        "whitening", NULL};
 
 /* Depth of a list's nesting along its first items: 0 for a scalar. */
 static size_t list_depth(const struct cnn_yaml *node)
@@ -104,6 +114,29 @@ static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted
     return CNN_OK;
 }
 
+/* `init: whitening` finds its filters in patches of the training images, and there are two for each of a patch's numbers. */
+static cnn_status check_whitening(struct cnn_node *node, const struct cnn_weighted *w, cnn_diag *diag)
+{
+    const struct cnn_conv *c = &w->conv;
+    size_t most = 2 * c->in_c * c->kernel_h * c->kernel_w;
+    if (w->settings->init != INIT_WHITENING)
+        return CNN_OK;
+    if (node->inputs[0] != 0 || c->groups != 1)
+        return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` is for a convolution of the network's input, in one group",
+                        node->name);
+    if (most / 2 > CNN_WHITENING_NUMBERS)
+        return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` takes patches of at most %d numbers; %zu * %zu * %zu = %zu",
+                        node->name, CNN_WHITENING_NUMBERS, c->in_c, c->kernel_h, c->kernel_w, most / 2);
+    if (c->out_c > most) {
+        cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` finds at most 2 * %zu * %zu * %zu = %zu filters, not %zu",
+                 node->name, c->in_c, c->kernel_h, c->kernel_w, most, c->out_c);
+        cnn_hint(diag, "filters: %zu", most);
+        return CNN_INVALID;
+    }
+    node->whitens = true;
+    return CNN_OK;
+}
+
 cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings, const struct cnn_conv *conv,
                               const struct cnn_sliding *sliding, size_t rank, const size_t *dims, struct cnn_arena *arena, cnn_diag *diag)
 {
@@ -130,7 +163,20 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     node->literal = settings->weights != NULL;
     if (node->precision == CNN_PRECISION_INT8 && !node->literal && cnn_int8_fits(conv))
         cnn_int8_declare(node);
-    return node->literal ? read_literals(node, w, arena, diag) : CNN_OK;
+    return node->literal ? read_literals(node, w, arena, diag) : check_whitening(node, w, diag);
+}
+
+/* The first filters pass the input's channels on, as they are. The rest are drawn as PyTorch draws them. */
+static void pass_channels(const struct cnn_conv *c, struct cnn_rng *rng, float *values)
+{
+    size_t depth = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w, filter = depth * taps, same = c->in_c < c->out_c ? c->in_c : c->out_c;
+    float bound = 1 / sqrtf((float)filter);
+    for (size_t i = 0; i < same * filter; i++)
+        values[i] = 0;
+    for (size_t f = 0; f < same; f++)
+        values[f * filter + f % depth * taps + c->kernel_h / 2 * c->kernel_w + c->kernel_w / 2] = 1;
+    for (size_t i = same * filter; i < c->out_c * filter; i++)
+        values[i] = bound * (2 * cnn_rng_uniform(rng) - 1);
 }
 
 static void draw_weights(enum init_kind kind, double fan_in, double fan_out, size_t count, struct cnn_rng *rng, float *values)
@@ -146,8 +192,10 @@ static void draw_weights(enum init_kind kind, double fan_in, double fan_out, siz
         variance = 2 / (fan_in + fan_out);
         break;
     case INIT_LECUN_NORMAL:
+    case INIT_WHITENING: /* until there are images */
         variance = 1 / fan_in;
         break;
+    case INIT_DIRAC:
     case INIT_ZEROS:
         break;
     }
@@ -170,6 +218,10 @@ void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng 
         return;
     if (slot != CNN_SLOT_WEIGHT) {
         cnn_int8_init(node, slot, values);
+        return;
+    }
+    if (w->settings->init == INIT_DIRAC) {
+        pass_channels(&w->conv, rng, values);
         return;
     }
     double taps = (double)w->conv.kernel_h * (double)w->conv.kernel_w, groups = (double)w->conv.groups;

@@ -48,15 +48,17 @@ extern const char *const cnn_init_choices[];
 
 #define CNN_WEIGHTED_KEYS(type, default_init)                                                                                                        \
     {"bias", CNN_KEY_BOOL, offsetof(type, weighted.bias), "true", 0, 0, 0, NULL, "add a trained number to each output channel"},                     \
-        CNN_ACTIVATION_KEY(offsetof(type, weighted.activation)), {"init",                                                                            \
-                                                                  CNN_KEY_CHOICE,                                                                    \
-                                                                  offsetof(type, weighted.init),                                                     \
-                                                                  default_init,                                                                      \
-                                                                  0,                                                                                 \
-                                                                  0,                                                                                 \
-                                                                  0,                                                                                 \
-                                                                  cnn_init_choices,                                                                  \
-                                                                  "how the first weights are drawn; biases start at 0"},                             \
+        CNN_ACTIVATION_KEY(offsetof(type, weighted.activation)),                                                                                     \
+        {"init",                                                                                                                                     \
+         CNN_KEY_CHOICE,                                                                                                                             \
+         offsetof(type, weighted.init),                                                                                                              \
+         default_init,                                                                                                                               \
+         0,                                                                                                                                          \
+         0,                                                                                                                                          \
+         0,                                                                                                                                          \
+         cnn_init_choices,                                                                                                                           \
+         "how the first weights are drawn; biases start at 0. dirac: the first filters pass the input's channels on; whitening: "                    \
+         "filters that make patches of the training images uncorrelated (the first layer's)"},                                                       \
     {                                                                                                                                                \
         "weights", CNN_KEY_NODE, offsetof(type, weighted.weights), "", 0, 0, 0, NULL,                                                                \
             "literal first values {kernel: [[..], ..], bias: ..}, for lessons"                                                                       \

@@ -27,7 +27,7 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
                             .inputs = inputs,
                             .input_count = node->input_count,
                             .output = node->out,
-                            .params = cnn_node_trained(node),
+                            .params = cnn_node_parameters(node),
                             .trainable_params = cnn_node_trained(node),
                             .macs = node->macs,
                             .receptive_field = {node->receptive_field[0], node->receptive_field[1]},
@@ -43,8 +43,9 @@ cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn
     cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &inference, diag);
     if (status == CNN_OK)
         status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_TRAIN, &training, diag);
+    size_t slabs = cnn_optimizer_slabs(&model->recipe.optimizer) + (model->recipe.ema.every > 0);
     if (status == CNN_OK)
-        *out = (cnn_memory){parameters, inference, training + parameters * cnn_optimizer_slabs(&model->recipe.optimizer)};
+        *out = (cnn_memory){parameters, inference, training + parameters * slabs};
     return status;
 }
 

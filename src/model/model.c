@@ -25,7 +25,7 @@ static bool list_tensors(cnn_model *model)
             char *name = cnn_arena_printf(model->arena, "%s.%s", node->name, t->suffix);
             if (!name)
                 return false;
-            model->tensors[model->tensor_count++] = (struct cnn_tensor_place){name, i, slot, t, cnn_role_trained(t->role)};
+            model->tensors[model->tensor_count++] = (struct cnn_tensor_place){name, i, slot, t, cnn_tensor_trained(t)};
         }
     }
     return true;

@@ -55,7 +55,11 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size, 
 /* An inference plan for at least batch images, kept in the model. */
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag);
 
-/* Class names and normalisation from a data set that was opened for this model (auto statistics from `train`). Checks that the number of outputs and classes agree. */
+/* The softmax of each row. In place is legal. */
+void cnn_softmax(const float *values, size_t rows, size_t classes, float *probabilities);
+
+/* Class names, normalisation and class weights from a data set that was opened for this model (what is auto or balanced from `train`). Checks that the
+ * number of outputs and classes agree. */
 cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag);
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names, cnn_diag *diag);
 
@@ -67,7 +71,11 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct
 /* Loads every parameter from file into the model; reserved names are skipped; one missing, left over or of another shape is an error that names it. */
 cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
 
-/* The same, with what the file's metadata say of class names and of a normalisation that the description leaves to the data. */
+/* Loads those parameters that file has with the same name and shape. The others stay as they are; then *warning (in the model's arena; NULL where all of
+ * both fit) names the layers they belong to, and those of file that are left over. Where nothing fits: CNN_FAILED. */
+cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file, const char **warning, cnn_diag *diag);
+
+/* load_parameters, with what the file's metadata say of class names, and of a normalisation and class weights that the description leaves to the data. */
 cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
 
 /* A model from an open checkpoint alone: description, classes, normalisation from its metadata, parameters. */

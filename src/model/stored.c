@@ -1,5 +1,5 @@
 /* Models in checkpoints: which tensors and which metadata, and reading them back. Metadata: "format" cnn, "version", "description" (resolved YAML), "classes" (JSON
- * list of names) and "normalization" (JSON {mean, std}). */
+ * list of names), "normalization" (JSON {mean, std}) and, where they were taken from the training images, "class_weights" (JSON list of numbers). */
 #include "model/model.h"
 
 #include <jansson.h>
@@ -27,6 +27,16 @@ static char *normalization_json(const cnn_model *model)
     json_t *both = json_pack("{s:o, s:o}", "mean", mean, "std", std);
     char *text = both ? json_dumps(both, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(both);
+    return text;
+}
+
+static char *class_weights_json(const cnn_model *model)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < model->loss.class_weights.count; i++)
+        json_array_append_new(list, json_real(model->loss.class_weights.values[i]));
+    char *text = list ? json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(list);
     return text;
 }
 
@@ -86,11 +96,13 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct
 {
     size_t count = model->tensor_count + extra_count, pairs = 0, coded = 0;
     struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
-    struct cnn_stored_pair *all = calloc(metadata_count + 5, sizeof *all);
+    struct cnn_stored_pair *all = calloc(metadata_count + 6, sizeof *all);
     char *classes = model->class_count > 0 ? classes_json(model) : NULL, *normalization = normalization_json(model);
+    bool weighted = model->loss.balanced && model->loss.class_weights.count > 0;
+    char *weights = weighted ? class_weights_json(model) : NULL;
     signed char *codes = malloc(count_codes(model) + 1);
     cnn_status status = CNN_FAILED;
-    if (!tensors || !all || !codes || !normalization || (model->class_count > 0 && !classes)) {
+    if (!tensors || !all || !codes || !normalization || (model->class_count > 0 && !classes) || (weighted && !weights)) {
         status = cnn_fail_memory(diag, count * sizeof *tensors, "a checkpoint");
         goto out;
     }
@@ -106,6 +118,8 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct
     all[pairs++] = (struct cnn_stored_pair){"normalization", normalization};
     if (classes)
         all[pairs++] = (struct cnn_stored_pair){"classes", classes};
+    if (weights)
+        all[pairs++] = (struct cnn_stored_pair){"class_weights", weights};
     if (metadata_count > 0)
         memcpy(all + pairs, metadata, metadata_count * sizeof *metadata);
     status = cnn_safetensors_write(path, tensors, count, all, pairs + metadata_count, diag);
@@ -115,6 +129,7 @@ out:
     free(codes);
     free(classes);
     free(normalization);
+    free(weights);
     return status;
 }
 
@@ -138,14 +153,19 @@ static cnn_status fail_shape(const struct cnn_safetensors *file, const struct cn
     return status;
 }
 
+static bool fits(const struct cnn_stored_tensor *found, const struct cnn_tensor *t)
+{
+    return strcmp(found->dtype, t->scale_slot ? "I8" : "F32") == 0 && found->rank == t->rank &&
+           memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) == 0;
+}
+
 static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *file, const struct cnn_tensor_place *place, cnn_diag *diag)
 {
     const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
     if (!found)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s has no tensor '%s', which the description wants", file->path, place->name);
     const struct cnn_tensor *t = place->tensor;
-    if (strcmp(found->dtype, t->scale_slot ? "I8" : "F32") != 0 || found->rank != t->rank ||
-        memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) != 0)
+    if (!fits(found, t))
         return fail_shape(file, found, place, diag);
     const struct cnn_node *node = &model->graph.nodes[place->node];
     float *values = model->parameters + t->offset;
@@ -186,6 +206,86 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
     if (model->plan)
         cnn_plan_parameters_changed(model->plan);
     return CNN_OK;
+}
+
+#define LISTED 8 /* layers that a message names */
+
+/* The names of layers, in words. Tensors of one layer follow each other. */
+struct layer_list {
+    struct cnn_text text;
+    const char *newest;
+    size_t length, count; /* of the newest name; of layers */
+};
+
+static void add_layer(struct layer_list *list, const char *tensor)
+{
+    const char *end = strrchr(tensor, '.');
+    size_t length = end ? (size_t)(end - tensor) : strlen(tensor);
+    if (list->count > 0 && length == list->length && memcmp(list->newest, tensor, length) == 0)
+        return;
+    list->newest = tensor;
+    list->length = length;
+    if (list->count++ < LISTED)
+        cnn_text_printf(&list->text, "%s%.*s", list->count > 1 ? ", " : "", (int)length, tensor);
+}
+
+static const char *finish_list(struct layer_list *list)
+{
+    if (list->count > LISTED)
+        cnn_text_printf(&list->text, " and %zu more", list->count - LISTED);
+    return list->text.data ? list->text.data : "none";
+}
+
+/* Layers of the model that file does not give whole. */
+static void list_new(const cnn_model *model, const struct cnn_safetensors *file, struct layer_list *list)
+{
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct cnn_stored_tensor *found = cnn_safetensors_find(file, model->tensors[i].name);
+        if (!found || !fits(found, model->tensors[i].tensor))
+            add_layer(list, model->tensors[i].name);
+    }
+}
+
+/* Layers of file that the model does not take whole. */
+static void list_unused(const cnn_model *model, const struct cnn_safetensors *file, struct layer_list *list)
+{
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        const struct cnn_stored_tensor *stored = &file->tensors[i];
+        bool used = stored->name[0] == CNN_RESERVED[0];
+        for (size_t k = 0; k < model->tensor_count && !used; k++)
+            used = strcmp(model->tensors[k].name, stored->name) == 0 && fits(stored, model->tensors[k].tensor);
+        if (!used)
+            add_layer(list, stored->name);
+    }
+}
+
+cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file, const char **warning, cnn_diag *diag)
+{
+    size_t taken = 0;
+    cnn_status status = cnn_safetensors_verify(file, diag);
+    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++) {
+        const struct cnn_stored_tensor *found = cnn_safetensors_find(file, model->tensors[i].name);
+        if (!found || !fits(found, model->tensors[i].tensor))
+            continue;
+        status = load_tensor(model, file, &model->tensors[i], diag);
+        taken++;
+    }
+    if (status != CNN_OK)
+        return status;
+    struct layer_list new = {0}, unused = {0};
+    list_new(model, file, &new);
+    list_unused(model, file, &unused);
+    if (taken == 0) {
+        status = cnn_fail(diag, CNN_FAILED, NULL, "nothing in %s fits: no tensor has name and shape of a parameter of the description", file->path);
+        cnn_hint(diag, "the description's layers: %s; those of the file: %s", finish_list(&new), finish_list(&unused));
+    } else if (new.count + unused.count > 0) {
+        *warning = cnn_arena_printf(model->arena, "%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s", taken,
+                                    model->tensor_count, file->path, finish_list(&new), finish_list(&unused));
+        status = *warning ? CNN_OK : cnn_fail_memory(diag, new.text.size, "a message");
+    }
+    cnn_text_free(&new.text);
+    cnn_text_free(&unused.text);
+    return status;
 }
 
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names, cnn_diag *diag)
@@ -243,11 +343,32 @@ static cnn_status read_normalization(cnn_model *model, const struct cnn_safetens
     return CNN_OK;
 }
 
+static cnn_status read_class_weights(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    const char *text = cnn_safetensors_metadata(file, "class_weights");
+    if (!text)
+        return CNN_OK;
+    json_t *list = json_loads(text, 0, NULL);
+    size_t count = json_array_size(list);
+    double *values = cnn_arena_array(model->arena, count + 1, sizeof *values);
+    bool ok = values && json_is_array(list) && count == cnn_model_outputs(model);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = (values[i] = json_number_value(json_array_get(list, i))) > 0;
+    json_decref(list);
+    if (!ok)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'class_weights' is no JSON list of %zu numbers above 0, one for each output",
+                        file->path, cnn_model_outputs(model));
+    model->loss.class_weights = (struct cnn_numbers){values, count};
+    return CNN_OK;
+}
+
 cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
 {
     cnn_status status = cnn_model_load_parameters(model, file, diag);
     if (status == CNN_OK)
         status = read_classes(model, file, diag);
+    if (status == CNN_OK && model->loss.balanced)
+        status = read_class_weights(model, file, diag);
     return status == CNN_OK && model->data.normalize_auto ? read_normalization(model, file, diag) : status;
 }
 
@@ -271,6 +392,21 @@ cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file, const c
     return status;
 }
 
+static cnn_status balance_classes(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
+{
+    size_t classes = cnn_dataset_classes(train), *counts = cnn_arena_array(model->arena, classes, sizeof *counts);
+    if (!counts)
+        return cnn_fail_memory(diag, classes * sizeof *counts, "class weights");
+    for (size_t i = 0; i < classes; i++)
+        if ((counts[i] = cnn_dataset_class_count(train, i)) == 0) {
+            cnn_fail(diag, CNN_INVALID, &model->loss.weights->where, "class '%s' has no training images, so there is no balanced weight for it",
+                     cnn_dataset_class(train, i));
+            cnn_hint(diag, "give class_weights as a list of numbers, one per class");
+            return CNN_INVALID;
+        }
+    return cnn_loss_balance(model->arena, counts, classes, &model->loss, diag);
+}
+
 cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
 {
     size_t classes = cnn_dataset_classes(train), outputs = cnn_model_outputs(model);
@@ -288,7 +424,7 @@ cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *trai
         names[i] = cnn_dataset_class(train, i);
     cnn_status status = cnn_model_set_classes(model, classes, names, diag);
     free(names);
-    if (model->data.normalize_auto)
-        cnn_dataset_statistics(train, &model->normalization);
-    return status;
+    if (status == CNN_OK && model->data.normalize_auto)
+        status = cnn_dataset_statistics(train, &model->normalization, diag);
+    return status == CNN_OK && model->loss.balanced ? balance_classes(model, train, diag) : status;
 }

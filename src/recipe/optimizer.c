@@ -1,145 +1,134 @@
-/* Optimisers: the settings, the state, and the walk over the trained tensors; the arithmetic is the kernels'. Update rules are those of PyTorch
- * 1.13: SGD with momentum (Sutskever et al., 2013), Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019), RMSprop (Hinton, 2012). */
+/* Optimisers: the state, and the walk over the trained tensors; the arithmetic is the kernels' and muon's. Update rules are those of PyTorch 1.13: SGD with
+ * momentum (Sutskever et al., 2013), Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019), RMSprop (Hinton, 2012); and Muon (muon.c). */
 #include "recipe/optimizer.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct parsed { /* what the key tables fill in */
-    struct cnn_optimizer_settings settings;
-    struct cnn_numbers betas;
-};
+#include "recipe/muon.h"
 
-#define FIELD(name) offsetof(struct parsed, settings.name)
-#define LR(value)                                                                                                                                    \
-    {                                                                                                                                                \
-        "lr", CNN_KEY_NUMBER, FIELD(lr), value, 0, 1000, CNN_KEY_OPEN_MIN, NULL, "learning rate"                                                     \
-    }
-#define MOMENTUM                                                                                                                                     \
-    {                                                                                                                                                \
-        "momentum", CNN_KEY_NUMBER, FIELD(momentum), "0", 0, 1, CNN_KEY_OPEN_MAX, NULL, "share of the last update that is kept"                      \
-    }
-#define WEIGHT_DECAY(value, text)                                                                                                                    \
-    {                                                                                                                                                \
-        "weight_decay", CNN_KEY_NUMBER, FIELD(weight_decay), value, 0, 1000, 0, NULL, text                                                           \
-    }
-#define COUPLED "times the weight, added to its gradient"
-#define EPS                                                                                                                                          \
-    {                                                                                                                                                \
-        "eps", CNN_KEY_NUMBER, FIELD(eps), "1e-8", 0, 1, CNN_KEY_OPEN_MIN, NULL, "added to the divisor"                                              \
-    }
-#define BETAS                                                                                                                                        \
-    {                                                                                                                                                \
-        "betas", CNN_KEY_NUMBERS, offsetof(struct parsed, betas), "[0.9, 0.999]", 0, 1, CNN_KEY_OPEN_MAX, NULL,                                      \
-            "decay of the running means of the gradient and of its square"                                                                           \
-    }
+enum slab { SLAB_M, SLAB_V, SLAB_SQUARE, SLAB_MOMENTUM, SLABS };
+static const char *const slab_names[SLABS] = {"m", "v", "square", "momentum"};
 
-static const struct cnn_key sgd_keys[] = {
-    LR("0.01"),
-    MOMENTUM,
-    {"nesterov", CNN_KEY_BOOL, FIELD(nesterov), "false", 0, 0, 0, NULL, "look ahead along the momentum"},
-    WEIGHT_DECAY("0", COUPLED),
-    CNN_KEY_END,
-};
-static const struct cnn_key adam_keys[] = {LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0", COUPLED), CNN_KEY_END};
-static const struct cnn_key adamw_keys[] = {LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0.01", "times lr: share by which a weight shrinks in each step"),
-                                            CNN_KEY_END};
-static const struct cnn_key rmsprop_keys[] = {
-    LR("0.01"),
-    {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "0.99", 0, 1, CNN_KEY_OPEN_MAX, NULL, "decay of the running mean of the squared gradient"},
-    EPS,
-    MOMENTUM,
-    WEIGHT_DECAY("0", COUPLED),
-    CNN_KEY_END,
-};
-
-const struct cnn_variant cnn_optimizer_types[] = {
-    {"sgd", "stochastic gradient descent, with momentum where given", sgd_keys, sizeof(struct parsed)},
-    {"adam", "steps scaled by running means of the gradient and of its square", adam_keys, sizeof(struct parsed)},
-    {"adamw", "adam with weight decay apart from the gradient", adamw_keys, sizeof(struct parsed)},
-    {"rmsprop", "steps scaled by a running mean of the squared gradient", rmsprop_keys, sizeof(struct parsed)},
-};
-const size_t cnn_optimizer_type_count = sizeof cnn_optimizer_types / sizeof *cnn_optimizer_types;
-
-static cnn_status check_settings(const struct cnn_yaml *node, const struct parsed *parsed, cnn_diag *diag)
-{
-    enum cnn_optimizer_kind kind = parsed->settings.kind;
-    if ((kind == CNN_OPTIMIZER_ADAM || kind == CNN_OPTIMIZER_ADAMW) && parsed->betas.count != 2)
-        return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "betas")->where, "betas are two numbers, not %zu", parsed->betas.count);
-    if (parsed->settings.nesterov && parsed->settings.momentum <= 0) {
-        cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "nesterov")->where, "nesterov needs a momentum above 0");
-        cnn_hint(diag, "momentum: 0.9");
-        return CNN_INVALID;
-    }
-    return CNN_OK;
-}
-
-cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_settings *out, cnn_diag *diag)
-{
-    struct parsed defaults = {0}, *parsed = &defaults;
-    size_t chosen = CNN_OPTIMIZER_SGD;
-    cnn_status status;
-    if (node) {
-        void *settings;
-        status = cnn_variant_read(arena, cnn_optimizer_types, cnn_optimizer_type_count, NULL, "optimizer", node, &chosen, &settings, diag);
-        parsed = settings;
-    } else {
-        status = cnn_keys_read(arena, sgd_keys, NULL, "optimizer", NULL, NULL, parsed, diag);
-    }
-    if (status != CNN_OK)
-        return status;
-    parsed->settings.kind = (enum cnn_optimizer_kind)chosen;
-    if ((status = check_settings(node, parsed, diag)) != CNN_OK)
-        return status;
-    if (parsed->betas.count == 2) {
-        parsed->settings.beta1 = parsed->betas.values[0];
-        parsed->settings.beta2 = parsed->betas.values[1];
-    }
-    *out = parsed->settings;
-    return CNN_OK;
-}
-
-#define MAX_SLABS 2
-
-struct slice { /* one trained tensor in the slabs */
+struct slice { /* one trained tensor in the slabs, and how it is updated */
     size_t offset, count;
+    size_t rows, columns; /* of a matrix that muon updates; else 0 */
+    const struct cnn_optimizer_settings *settings;
+    double lr, weight_decay;
 };
 
 struct cnn_optimizer {
     struct cnn_optimizer_settings settings;
     struct slice *slices;
-    size_t slice_count, slab_count, steps;
-    float *slabs[MAX_SLABS];
-    const char *names[MAX_SLABS];
+    size_t slice_count, steps;
+    const struct cnn_kernels *kernels;
+    float *slabs[SLABS]; /* NULL: not needed */
+    float *scratch;      /* muon's */
 };
 
-static bool collect_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph)
+static void need_slabs(const struct cnn_optimizer_settings *s, bool needed[SLABS])
 {
+    bool adam = s->kind == CNN_OPTIMIZER_ADAM || s->kind == CNN_OPTIMIZER_ADAMW;
+    needed[SLAB_M] = needed[SLAB_M] || adam;
+    needed[SLAB_V] = needed[SLAB_V] || adam;
+    needed[SLAB_SQUARE] = needed[SLAB_SQUARE] || s->kind == CNN_OPTIMIZER_RMSPROP;
+    needed[SLAB_MOMENTUM] = needed[SLAB_MOMENTUM] || s->kind == CNN_OPTIMIZER_MUON || (!adam && s->momentum > 0);
+    if (s->others)
+        need_slabs(s->others, needed);
+}
+
+static bool group_has_layer(const struct cnn_optimizer_group *group, const struct cnn_node *node)
+{
+    for (size_t i = 0; i < group->layer_count; i++)
+        if (fnmatch(group->layers[i], node->name, 0) == 0 || strcmp(group->layers[i], node->type->variant.name) == 0)
+            return true;
+    return !group->layers;
+}
+
+static bool group_fits(const struct cnn_optimizer_group *group, const struct cnn_node *node, const struct cnn_tensor *tensor)
+{
+    bool bias = tensor->role == CNN_ROLE_BIAS;
+    return (group->tensors == CNN_GROUP_ALL || (group->tensors == CNN_GROUP_BIAS) == bias) && group_has_layer(group, node);
+}
+
+/* Weights of several inputs for each of several outputs: kernels of all channels, and dense layers; not those of the last layer, whose rows are classes. */
+static bool is_matrix(const struct cnn_graph *graph, size_t node, const struct cnn_tensor *tensor)
+{
+    size_t last = graph->count;
+    while (last > 0 && cnn_node_trained(&graph->nodes[last - 1]) == 0)
+        last--;
+    return tensor->role == CNN_ROLE_WEIGHT && tensor->rank >= 2 && tensor->dims[1] == graph->nodes[node].in[0].c && node + 1 != last;
+}
+
+static struct slice make_slice(const struct cnn_optimizer *optimizer, const struct cnn_graph *graph, size_t node, const struct cnn_tensor *tensor,
+                               bool *used)
+{
+    const struct cnn_optimizer_settings *all = &optimizer->settings;
+    bool matrix = all->others && is_matrix(graph, node, tensor);
+    const struct cnn_optimizer_settings *s = all->others && !matrix ? all->others : all;
+    struct slice slice = {.offset = tensor->offset, .count = tensor->count, .settings = s, .lr = s->lr, .weight_decay = s->weight_decay};
+    if (matrix) {
+        slice.rows = tensor->dims[0];
+        slice.columns = tensor->count / tensor->dims[0];
+    }
+    bool found = false;
+    for (size_t g = 0; g < all->group_count; g++) {
+        const struct cnn_optimizer_group *group = &all->groups[g];
+        if (!group_fits(group, &graph->nodes[node], tensor))
+            continue;
+        used[g] = true;
+        if (found)
+            continue;
+        found = true;
+        slice.lr = group->has_lr ? group->lr : slice.lr;
+        slice.weight_decay = group->has_weight_decay ? group->weight_decay : slice.weight_decay;
+    }
+    return slice;
+}
+
+static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph, cnn_diag *diag)
+{
+    const struct cnn_optimizer_settings *settings = &optimizer->settings;
     optimizer->slices = calloc(graph->count + 1, CNN_MAX_TENSORS * sizeof *optimizer->slices);
-    if (!optimizer->slices)
-        return false;
+    bool *used = calloc(settings->group_count + 1, sizeof *used);
+    if (!optimizer->slices || !used) {
+        free(used);
+        return cnn_fail_memory(diag, graph->count * sizeof *optimizer->slices, "the optimiser");
+    }
     for (size_t i = 0; i < graph->count; i++)
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
-            if (cnn_role_trained(tensor->role))
-                optimizer->slices[optimizer->slice_count++] = (struct slice){tensor->offset, tensor->count};
+            if (cnn_tensor_trained(tensor))
+                optimizer->slices[optimizer->slice_count++] = make_slice(optimizer, graph, i, tensor, used);
         }
-    return true;
+    cnn_status status = CNN_OK;
+    for (size_t g = 0; status == CNN_OK && g < settings->group_count; g++)
+        if (!used[g]) {
+            status = cnn_fail(diag, CNN_INVALID, &settings->groups[g].where, "no trained tensor belongs to this group");
+            cnn_hint(diag, "`layers` are names or types of layers, as `cnn summary` shows them");
+        }
+    free(used);
+    return status;
 }
 
-/* Which slabs a kind needs, in the order in which step uses them. */
-static void name_slabs(struct cnn_optimizer *optimizer)
+static cnn_status make_slabs(struct cnn_optimizer *optimizer, const struct cnn_graph *graph, cnn_diag *diag)
 {
-    const struct cnn_optimizer_settings *settings = &optimizer->settings;
-    if (settings->kind == CNN_OPTIMIZER_ADAM || settings->kind == CNN_OPTIMIZER_ADAMW) {
-        optimizer->names[optimizer->slab_count++] = "m";
-        optimizer->names[optimizer->slab_count++] = "v";
-        return;
+    bool needed[SLABS] = {false};
+    size_t scratch = 0;
+    need_slabs(&optimizer->settings, needed);
+    for (size_t i = 0; i < SLABS; i++)
+        if (needed[i] && !(optimizer->slabs[i] = cnn_floats_new(graph->parameter_floats)))
+            return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float), "the optimiser's state");
+    for (size_t i = 0; i < optimizer->slice_count; i++) {
+        const struct slice *slice = &optimizer->slices[i];
+        size_t floats = slice->rows ? cnn_muon_scratch(optimizer->kernels, slice->rows, slice->columns) : 0;
+        scratch = floats > scratch ? floats : scratch;
     }
-    if (settings->kind == CNN_OPTIMIZER_RMSPROP)
-        optimizer->names[optimizer->slab_count++] = "square";
-    if (settings->momentum > 0)
-        optimizer->names[optimizer->slab_count++] = "momentum";
+    if (scratch == SIZE_MAX || (scratch > 0 && !(optimizer->scratch = cnn_floats_new(scratch))))
+        return cnn_fail_memory(diag, scratch == SIZE_MAX ? SIZE_MAX : scratch * sizeof(float), "the optimiser");
+    return CNN_OK;
 }
 
 cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings, const struct cnn_graph *graph, struct cnn_optimizer **out, cnn_diag *diag)
@@ -148,72 +137,94 @@ cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings, cons
     if (!optimizer)
         return cnn_fail_memory(diag, sizeof *optimizer, "the optimiser");
     optimizer->settings = *settings;
-    name_slabs(optimizer);
-    bool complete = collect_slices(optimizer, graph);
-    for (size_t i = 0; complete && i < optimizer->slab_count; i++)
-        complete = (optimizer->slabs[i] = cnn_floats_new(graph->parameter_floats)) != NULL;
-    if (!complete) {
+    optimizer->kernels = cnn_kernels();
+    cnn_status status = optimizer->kernels ? collect_slices(optimizer, graph, diag) : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
+    if (status == CNN_OK)
+        status = make_slabs(optimizer, graph, diag);
+    if (status == CNN_OK)
+        *out = optimizer;
+    else
         cnn_optimizer_free(optimizer);
-        return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float), "the optimiser's state");
-    }
-    *out = optimizer;
-    return CNN_OK;
+    return status;
 }
 
 void cnn_optimizer_free(struct cnn_optimizer *optimizer)
 {
     if (!optimizer)
         return;
-    for (size_t i = 0; i < optimizer->slab_count; i++)
+    for (size_t i = 0; i < SLABS; i++)
         cnn_floats_free(optimizer->slabs[i]);
+    cnn_floats_free(optimizer->scratch);
     free(optimizer->slices);
     free(optimizer);
 }
 
-static void update(const struct cnn_optimizer *optimizer, const struct cnn_kernels *kernels, struct slice slice, float *w, const float *grad,
-                   float lr)
+static void shrink(size_t count, float *w, float factor)
 {
-    const struct cnn_optimizer_settings *s = &optimizer->settings;
-    float *first = optimizer->slabs[0] ? optimizer->slabs[0] + slice.offset : NULL;
-    float *second = optimizer->slabs[1] ? optimizer->slabs[1] + slice.offset : NULL;
-    float decay = (float)s->weight_decay, momentum = (float)s->momentum, eps = (float)s->eps;
+    for (size_t i = 0; factor != 1 && i < count; i++)
+        w[i] *= factor;
+}
+
+static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w, const float *grad, double rate)
+{
+    const struct cnn_optimizer_settings *s = slice->settings;
+    const struct cnn_kernels *kernels = optimizer->kernels;
+    float *state[SLABS], lr = (float)rate, decay = (float)slice->weight_decay, momentum = (float)s->momentum, eps = (float)s->eps;
+    for (size_t i = 0; i < SLABS; i++)
+        state[i] = optimizer->slabs[i] ? optimizer->slabs[i] + slice->offset : NULL;
+    float *moving = s->momentum > 0 ? state[SLAB_MOMENTUM] : NULL, kept = (float)(1 - rate * slice->weight_decay);
+    if (s->decoupled) {
+        shrink(slice->count, w, kept);
+        decay = 0;
+    }
     switch (s->kind) {
     case CNN_OPTIMIZER_SGD:
-        kernels->sgd(slice.count, w, grad, first, lr, momentum, decay, s->nesterov, optimizer->steps == 0);
+        kernels->sgd(slice->count, w, grad, moving, lr, momentum, decay, s->nesterov, optimizer->steps == 0);
         break;
     case CNN_OPTIMIZER_ADAM:
     case CNN_OPTIMIZER_ADAMW:
-        kernels->adam(slice.count, w, grad, first, second, lr, (float)s->beta1, (float)s->beta2, eps, decay, s->kind == CNN_OPTIMIZER_ADAMW,
-                      optimizer->steps + 1);
+        kernels->adam(slice->count, w, grad, state[SLAB_M], state[SLAB_V], lr, (float)s->beta1, (float)s->beta2, eps, decay,
+                      s->kind == CNN_OPTIMIZER_ADAMW, optimizer->steps + 1);
         break;
     case CNN_OPTIMIZER_RMSPROP:
-        kernels->rmsprop(slice.count, w, grad, first, second, lr, (float)s->alpha, eps, momentum, decay);
+        kernels->rmsprop(slice->count, w, grad, state[SLAB_SQUARE], moving, lr, (float)s->alpha, eps, momentum, decay);
+        break;
+    case CNN_OPTIMIZER_MUON:
+        cnn_muon(kernels, &(struct cnn_muon_settings){momentum, s->nesterov, s->normalize, s->iterations}, slice->rows, slice->columns, w, grad,
+                 state[SLAB_MOMENTUM], lr, kept, optimizer->scratch);
         break;
     }
 }
 
-void cnn_optimizer_step(struct cnn_optimizer *optimizer, const struct cnn_kernels *kernels, float *parameters, const float *gradients, double lr)
+void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients, double lr)
 {
     for (size_t i = 0; i < optimizer->slice_count; i++) {
-        struct slice slice = optimizer->slices[i];
-        update(optimizer, kernels, slice, parameters + slice.offset, gradients + slice.offset, (float)lr);
+        const struct slice *slice = &optimizer->slices[i];
+        /* The optimizer's own rate as it is given, to the last bit. */
+        double rate = slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
+        update(optimizer, slice, parameters + slice->offset, gradients + slice->offset, rate);
     }
     optimizer->steps++;
 }
 
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings)
 {
-    struct cnn_optimizer optimizer = {.settings = *settings};
-    name_slabs(&optimizer);
-    return optimizer.slab_count;
+    bool needed[SLABS] = {false};
+    size_t count = 0;
+    need_slabs(settings, needed);
+    for (size_t i = 0; i < SLABS; i++)
+        count += needed[i];
+    return count;
 }
 
 float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char **name)
 {
-    if (i >= optimizer->slab_count)
-        return NULL;
-    *name = optimizer->names[i];
-    return optimizer->slabs[i];
+    for (size_t slab = 0; slab < SLABS; slab++)
+        if (optimizer->slabs[slab] && i-- == 0) {
+            *name = slab_names[slab];
+            return optimizer->slabs[slab];
+        }
+    return NULL;
 }
 
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer)

@@ -4,24 +4,49 @@
 
 #include "graph/graph.h"
 
-enum cnn_optimizer_kind { CNN_OPTIMIZER_SGD, CNN_OPTIMIZER_ADAM, CNN_OPTIMIZER_ADAMW, CNN_OPTIMIZER_RMSPROP };
+enum cnn_optimizer_kind { CNN_OPTIMIZER_SGD, CNN_OPTIMIZER_ADAM, CNN_OPTIMIZER_ADAMW, CNN_OPTIMIZER_RMSPROP, CNN_OPTIMIZER_MUON };
+
+/* Tensors with settings of their own: one entry of `groups`. */
+struct cnn_optimizer_group {
+    const char *const *layers; /* names, with * and ? as in a shell, or types; NULL: all */
+    size_t layer_count;
+    int tensors; /* enum cnn_group_tensors */
+    bool has_lr, has_weight_decay;
+    double lr, weight_decay;
+    struct cnn_where where;
+};
+enum cnn_group_tensors { CNN_GROUP_ALL, CNN_GROUP_WEIGHT, CNN_GROUP_BIAS };
 
 struct cnn_optimizer_settings {
     enum cnn_optimizer_kind kind;
     double lr, momentum, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov;
+    bool decoupled;    /* sgd, rmsprop: weights shrink by lr * weight_decay, apart from the gradient; adamw and muon always */
+    size_t iterations; /* muon */
+    bool normalize;    /* muon: weights are kept at one norm */
+    const struct cnn_optimizer_settings *others; /* muon: for what is no matrix */
+    const struct cnn_optimizer_group *groups;    /* the first that fits counts */
+    size_t group_count;
 };
 
-extern const struct cnn_variant cnn_optimizer_types[]; /* sgd, adam, adamw, rmsprop */
+extern const struct cnn_variant cnn_optimizer_types[]; /* sgd, adam, adamw, rmsprop, muon */
 extern const size_t cnn_optimizer_type_count;
+extern const struct cnn_key cnn_optimizer_group_keys[];
+
+/* What settings point to lives in arena. node NULL: sgd with its defaults. */
 cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_settings *out, cnn_diag *diag);
 
-/* State (0, 1 or 2 slabs of parameter_floats) for the trained tensors of a graph. */
+/* node with every default filled in, those of `others` too. */
+struct cnn_yaml *cnn_optimizer_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);
+
+/* State for the trained tensors of a graph. What settings and graph point to must outlive it. CNN_INVALID where a group fits no tensor. */
 struct cnn_optimizer;
 cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings, const struct cnn_graph *graph, struct cnn_optimizer **out,
                              cnn_diag *diag);
 void cnn_optimizer_free(struct cnn_optimizer *optimizer);
-void cnn_optimizer_step(struct cnn_optimizer *optimizer, const struct cnn_kernels *kernels, float *parameters, const float *gradients, double lr);
+
+/* One update. lr: settings->lr as the schedule has it now; the rates of `others` and of groups rise and fall with it. */
+void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients, double lr);
 
 /* How many slabs such an optimiser keeps. */
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings);

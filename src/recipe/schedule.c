@@ -1,5 +1,6 @@
 /* Learning-rate schedules, as a factor on the optimiser's lr. After a linear warm-up: constant; step (PyTorch's StepLR and MultiStepLR); cosine
- * (Loshchilov and Hutter, "SGDR", 2017, without restarts); linear; plateau (PyTorch's ReduceLROnPlateau on the validation loss). */
+ * (Loshchilov and Hutter, "SGDR", 2017, without restarts); linear; plateau (PyTorch's ReduceLROnPlateau on the validation loss); one_cycle (Smith
+ * and Topin, "Super-Convergence", 2019, with the numbers of PyTorch's OneCycleLR in two cosine phases; momentum stays as it is); triangular. */
 #include "recipe/schedule.h"
 
 #include <math.h>
@@ -37,6 +38,21 @@ static const struct cnn_key plateau_keys[] = {
     WARMUP,
     CNN_KEY_END,
 };
+static const struct cnn_key one_cycle_keys[] = {
+    {"pct_start", CNN_KEY_NUMBER, FIELD(pct_start), "0.3", 0, 1, CNN_KEY_OPEN_MIN | CNN_KEY_OPEN_MAX, NULL,
+     "share of the run in which the rate rises"},
+    {"div_factor", CNN_KEY_NUMBER, FIELD(div_factor), "25", 1, 1e12, 0, NULL, "the rate begins at lr / div_factor"},
+    {"final_div_factor", CNN_KEY_NUMBER, FIELD(final_div_factor), "1e4", 1, 1e12, 0, NULL, "the rate ends at the first one / final_div_factor"},
+    WARMUP,
+    CNN_KEY_END,
+};
+static const struct cnn_key triangular_keys[] = {
+    {"start", CNN_KEY_NUMBER, FIELD(start), "0", 0, 1, 0, NULL, "the beginning, as a share of lr"},
+    {"peak", CNN_KEY_NUMBER, FIELD(peak), "0.5", 0, 1, 0, NULL, "share of the run after which the rate is lr"},
+    {"end", CNN_KEY_NUMBER, FIELD(end), "0", 0, 1, 0, NULL, "the end, as a share of lr"},
+    WARMUP,
+    CNN_KEY_END,
+};
 
 const struct cnn_variant cnn_schedule_types[] = {
     {"constant", "the same rate throughout", constant_keys, sizeof(struct cnn_schedule_settings)},
@@ -44,6 +60,8 @@ const struct cnn_variant cnn_schedule_types[] = {
     {"cosine", "half a cosine wave from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
     {"linear", "a straight line from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
     {"plateau", "the rate falls when the validation loss stops falling", plateau_keys, sizeof(struct cnn_schedule_settings)},
+    {"one_cycle", "up to lr and down to nearly nothing, each along half a cosine wave", one_cycle_keys, sizeof(struct cnn_schedule_settings)},
+    {"triangular", "a straight line up to lr, and another down", triangular_keys, sizeof(struct cnn_schedule_settings)},
 };
 const size_t cnn_schedule_type_count = sizeof cnn_schedule_types / sizeof *cnn_schedule_types;
 
@@ -73,10 +91,32 @@ static double count_falls(const struct cnn_schedule_settings *schedule, size_t s
     return (double)falls;
 }
 
+/* Half a cosine wave: `from` where share is 0, `to` where it is 1. */
+static double ease(double from, double to, double share)
+{
+    const double pi = 3.14159265358979323846;
+    return to + (from - to) * (1 + cos(pi * share)) / 2;
+}
+
+/* The phases end at whole updates: the rise at pct_start * steps - 1, the fall at the last. */
+static double one_cycle_factor(const struct cnn_schedule_settings *schedule, double step, double steps)
+{
+    double top = schedule->pct_start * steps - 1, first = 1 / schedule->div_factor;
+    if (step < top)
+        return ease(first, 1, step / top);
+    return ease(1, first / schedule->final_div_factor, (step - top) / (steps - 1 - top));
+}
+
+static double triangular_factor(const struct cnn_schedule_settings *schedule, double progress)
+{
+    if (progress < schedule->peak)
+        return schedule->start + (1 - schedule->start) * progress / schedule->peak;
+    return progress > schedule->peak ? 1 - (1 - schedule->end) * (progress - schedule->peak) / (1 - schedule->peak) : 1;
+}
+
 double cnn_schedule_factor(const struct cnn_schedule_settings *schedule, const struct cnn_plateau *plateau, size_t step, size_t steps,
                            size_t steps_per_epoch)
 {
-    const double pi = 3.14159265358979323846;
     double warmup = round(schedule->warmup_epochs * (double)steps_per_epoch);
     if ((double)step < warmup)
         return ((double)step + 1) / warmup;
@@ -88,11 +128,15 @@ double cnn_schedule_factor(const struct cnn_schedule_settings *schedule, const s
     case CNN_SCHEDULE_STEP:
         return pow(schedule->gamma, count_falls(schedule, step, steps_per_epoch));
     case CNN_SCHEDULE_COSINE:
-        return low + (1 - low) * (1 + cos(pi * progress)) / 2;
+        return ease(1, low, progress);
     case CNN_SCHEDULE_LINEAR:
         return low + (1 - low) * (1 - progress);
     case CNN_SCHEDULE_PLATEAU:
         return plateau->factor > 0 ? plateau->factor : 1;
+    case CNN_SCHEDULE_ONE_CYCLE:
+        return one_cycle_factor(schedule, (double)step - warmup, (double)steps - warmup);
+    case CNN_SCHEDULE_TRIANGULAR:
+        return triangular_factor(schedule, progress);
     }
     return 1;
 }

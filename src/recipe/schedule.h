@@ -4,7 +4,15 @@
 
 #include "config/keys.h"
 
-enum cnn_schedule_kind { CNN_SCHEDULE_CONSTANT, CNN_SCHEDULE_STEP, CNN_SCHEDULE_COSINE, CNN_SCHEDULE_LINEAR, CNN_SCHEDULE_PLATEAU };
+enum cnn_schedule_kind {
+    CNN_SCHEDULE_CONSTANT,
+    CNN_SCHEDULE_STEP,
+    CNN_SCHEDULE_COSINE,
+    CNN_SCHEDULE_LINEAR,
+    CNN_SCHEDULE_PLATEAU,
+    CNN_SCHEDULE_ONE_CYCLE,
+    CNN_SCHEDULE_TRIANGULAR
+};
 
 struct cnn_schedule_settings {
     enum cnn_schedule_kind kind;
@@ -12,11 +20,13 @@ struct cnn_schedule_settings {
     double min_factor;    /* cosine, linear, plateau: the end, as a share of lr */
     size_t step_epochs;   /* step: every so many epochs ... (or at the epochs of milestones, where given) */
     struct cnn_numbers milestones;
-    double gamma;    /* step, plateau: ... times gamma */
-    size_t patience; /* plateau: epochs without a better validation loss */
+    double gamma;                                   /* step, plateau: ... times gamma */
+    size_t patience;                                /* plateau: epochs without a better validation loss */
+    double pct_start, div_factor, final_div_factor; /* one_cycle */
+    double start, peak, end;                        /* triangular: factors, and the share of the run at which it is 1 */
 };
 
-extern const struct cnn_variant cnn_schedule_types[]; /* constant, step, cosine, linear, plateau; each with warmup_epochs */
+extern const struct cnn_variant cnn_schedule_types[]; /* in the order of the enum; each with warmup_epochs */
 extern const size_t cnn_schedule_type_count;
 cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_schedule_settings *out, cnn_diag *diag);
 

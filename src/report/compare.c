@@ -58,6 +58,8 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
         status = cnn_model_from_text(path, text, size, NULL, 0, &run->model, diag);
     if (status == CNN_OK)
         status = cnn_history_read(directory, &run->history, diag);
+    if (status == CNN_OK)
+        cnn_history_describe(&run->history, arena, cnn_yaml_get(root, "train"));
     run->config = root;
     free(text);
     return status;
@@ -141,12 +143,12 @@ static void write_table(struct cnn_text *page, const struct comparison *c)
 {
     size_t best = find_best(c);
     cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th class=\"n\">parameters</th><th class=\"n\">epochs</th>"
-                          "<th class=\"n\">best accuracy</th><th class=\"n\">in epoch</th><th class=\"n\">training loss</th>"
+                          "<th class=\"n\">accuracy</th><th class=\"n\">in epoch</th><th class=\"n\">training loss</th>"
                           "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th class=\"n\">images/s</th></tr>\n");
     for (size_t i = 0; i < c->count; i++)
         write_row(page, &c->runs[i], i == best);
-    cnn_text_printf(page,
-                    "</table></div>\n<p class=\"note\">Accuracy is that on the validation images; losses are those after the last epoch.</p>\n");
+    cnn_text_printf(page, "</table></div>\n<p class=\"note\">Accuracy is that of best.safetensors on the validation images; losses are those after "
+                          "the last epoch.</p>\n");
 }
 
 /* The numbers of one run's curves. */

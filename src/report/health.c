@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/model.h"
 #include "util/arena.h"
 #include "util/file.h"
 
@@ -322,10 +323,15 @@ bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, 
     return hints[kind](rows, count, i, out);
 }
 
-void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out)
+bool cnn_health_applies(const cnn_model *model, enum cnn_health_kind kind)
+{
+    return kind != CNN_HEALTH_FAST || model->recipe.optimizer.kind != CNN_OPTIMIZER_MUON;
+}
+
+void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss, const cnn_model *model, struct cnn_text *out)
 {
     cnn_health_hint_blown_up(rows, count, loss, out);
     for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count && (!model || cnn_health_applies(model, kind)); i++)
             cnn_health_hint(rows, count, i, kind, out);
 }

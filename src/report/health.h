@@ -54,9 +54,12 @@ bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i, 
 /* The same for a run that has blown up: the cause of what else stands out, so it is told first. loss: the epoch's mean training loss, NaN: not known. */
 bool cnn_health_hint_blown_up(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out);
 
+/* Whether hints of this kind mean something for a model's optimiser: the steps of muon are as long as its learning rate says, whatever the gradients. */
+bool cnn_health_applies(const cnn_model *model, enum cnn_health_kind kind);
+
 /* A hint in plain words with its evidence, e.g. "41 % of relu3's 64 channels never fire ...", for each thing in the rows and the loss of one epoch that a
- * user should know, newline after each; nothing where all is well. */
-void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss, struct cnn_text *out);
+ * user should know, newline after each; nothing where all is well. model: what was trained; NULL where that is not known. */
+void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss, const cnn_model *model, struct cnn_text *out);
 
 /* health.csv: a missing file is empty. *rows is malloc'ed. */
 cnn_status cnn_health_read(const char *path, struct cnn_health_row **rows, size_t *count, cnn_diag *diag);

@@ -185,9 +185,28 @@ void cnn_history_free(struct cnn_history *history)
     *history = (struct cnn_history){0};
 }
 
+void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena, const struct cnn_yaml *train)
+{
+    const struct cnn_yaml *keep = cnn_yaml_get(train, "keep"), *ema = cnn_yaml_get(train, "ema"), *stopping = cnn_yaml_get(train, "early_stopping");
+    history->keep_last = keep && keep->kind == CNN_YAML_SCALAR && strcmp(keep->text, "last") == 0;
+    history->averaged = ema && !cnn_yaml_is_null(ema);
+    if (stopping && !cnn_yaml_is_null(stopping))
+        cnn_stopping_read(arena, stopping, &history->stopping, NULL);
+}
+
+bool cnn_history_stopped(const struct cnn_history *history)
+{
+    struct cnn_stopping stopping = {.best = INFINITY};
+    for (size_t i = 0; i < history->epoch_count; i++)
+        cnn_stopping_update(&history->stopping, &stopping, history->epochs[i].val_loss);
+    return cnn_stopping_reached(&history->stopping, &stopping);
+}
+
 size_t cnn_history_best(const struct cnn_history *history)
 {
     size_t best = CNN_NO_INDEX;
+    if (history->keep_last)
+        return history->epoch_count > 0 ? history->epoch_count - 1 : CNN_NO_INDEX;
     for (size_t i = 0; i < history->epoch_count; i++) {
         const struct cnn_history_epoch *row = &history->epochs[i], *old = &history->epochs[best == CNN_NO_INDEX ? 0 : best];
         if (best == CNN_NO_INDEX || row->val_accuracy > old->val_accuracy ||

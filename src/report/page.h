@@ -17,11 +17,14 @@ void cnn_page_fact_end(struct cnn_text *page, const char *note); /* note: small,
 void cnn_page_curves(struct cnn_text *page, const struct cnn_history *history);
 
 /* Hints, the last epoch's numbers of every layer, and how they moved; nothing where there are no rows. */
-void cnn_page_health(struct cnn_text *page, const struct cnn_history *history);
+void cnn_page_health(struct cnn_text *page, const struct cnn_history *history, const cnn_model *model);
 
 /* The confusion matrix, or with more than 30 classes the pairs that are most often confused, and the scores of the classes. model gives the names of
  * the classes; NULL: their numbers. */
 void cnn_page_classes(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *evaluation);
+
+/* How confidence and accuracy go together; nothing where no image was counted. */
+void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *evaluation);
 
 /* Pictures with the network's answers, wrong ones first. */
 cnn_status cnn_page_samples(struct cnn_text *page, const cnn_model *model, const struct cnn_samples *samples, cnn_diag *diag);

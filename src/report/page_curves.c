@@ -133,9 +133,10 @@ static double speed_of(const struct cnn_history *history, size_t epoch, size_t *
     return speed;
 }
 
-static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row, bool best, double speed)
+/* mark: what best.safetensors is; NULL: it is from another epoch. */
+static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row, const char *mark, double speed)
 {
-    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">", best ? " class=\"truth\"" : "", row->epoch, best ? " (best)" : "");
+    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">", mark ? " class=\"truth\"" : "", row->epoch, mark ? mark : "");
     cnn_page_loss(page, row->train_loss);
     cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">", 100 * row->train_accuracy);
     cnn_page_loss(page, row->val_loss);
@@ -149,6 +150,7 @@ static void write_epochs(struct cnn_text *page, const struct cnn_history *histor
 {
     size_t best = cnn_history_best(history), at = 0;
     bool folded = history->epoch_count > LONG_TABLE;
+    const char *mark = history->keep_last ? " (kept)" : " (best)";
     cnn_text_printf(page,
                     "<details%s><summary>All epochs in numbers</summary>\n<div class=\"scroll\"><table>\n"
                     "<tr><th class=\"n\">epoch</th><th class=\"n\">training loss</th><th class=\"n\">accuracy</th>"
@@ -156,7 +158,7 @@ static void write_epochs(struct cnn_text *page, const struct cnn_history *histor
                     "<th class=\"n\">seconds</th><th class=\"n\">images/s</th></tr>\n",
                     folded ? "" : " open");
     for (size_t i = 0; i < history->epoch_count; i++)
-        write_epoch(page, &history->epochs[i], i == best, speed_of(history, history->epochs[i].epoch, &at));
+        write_epoch(page, &history->epochs[i], i == best ? mark : NULL, speed_of(history, history->epochs[i].epoch, &at));
     cnn_text_printf(page, "</table></div>\n</details>\n");
 }
 

@@ -153,10 +153,10 @@ static double loss_of(const struct cnn_history *history, size_t epoch)
     return NAN;
 }
 
-static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count, double loss)
+static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count, double loss, const cnn_model *model)
 {
     struct cnn_text hints = {0};
-    cnn_health_hints(rows, count, loss, &hints);
+    cnn_health_hints(rows, count, loss, model, &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
         cnn_text_printf(page, "<p>In the last epoch few channels were dead, no gradient vanished, and no step was too large or too small.</p>\n");
@@ -174,13 +174,13 @@ static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows
     cnn_text_free(&hints);
 }
 
-void cnn_page_health(struct cnn_text *page, const struct cnn_history *history)
+void cnn_page_health(struct cnn_text *page, const struct cnn_history *history, const cnn_model *model)
 {
     size_t first = first_of_last_epoch(history), count = history->health_count - first;
     if (count == 0)
         return;
     cnn_text_printf(page, "<h2>Health of the layers</h2>\n");
-    write_hints(page, history->health + first, count, loss_of(history, history->health[first].epoch));
+    write_hints(page, history->health + first, count, loss_of(history, history->health[first].epoch), model);
     if (first > 0) {
         cnn_text_printf(page, "<div class=\"figures\">\n");
         for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)

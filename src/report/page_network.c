@@ -14,7 +14,7 @@ static void write_layer(struct cnn_text *page, const struct cnn_node *node)
     cnn_text_printf(page, "</td><td>");
     cnn_html_text(page, node->type->variant.name);
     cnn_text_printf(page, "</td><td class=\"n\">%s</td><td class=\"n\">", cnn_shape_format(node->out, shape, sizeof shape));
-    cnn_page_count(page, cnn_node_trained(node));
+    cnn_page_count(page, cnn_node_parameters(node));
     cnn_text_printf(page, "</td><td class=\"n\">");
     cnn_page_count(page, node->macs);
     cnn_text_printf(page, "</td><td class=\"n\">%zu x %zu</td></tr>\n", node->receptive_field[0], node->receptive_field[1]);
@@ -31,7 +31,7 @@ static void write_layers(struct cnn_text *page, const struct cnn_graph *graph)
                     cnn_shape_format(graph->input, shape, sizeof shape));
     for (size_t i = 0; i < graph->count; i++) {
         write_layer(page, &graph->nodes[i]);
-        parameters += cnn_node_trained(&graph->nodes[i]);
+        parameters += cnn_node_parameters(&graph->nodes[i]);
         macs += graph->nodes[i].macs;
     }
     cnn_text_printf(page, "<tr><th>in all</th><th></th><th></th><th class=\"n\">");

@@ -16,8 +16,9 @@ enum { REFRESH = 5 }; /* seconds */
 /* What a run's config.yaml says. */
 struct config {
     struct cnn_arena *arena;
-    char *text;           /* malloc'ed; NULL: there is none */
-    size_t epochs, steps; /* to be done in all; 0: it does not say */
+    char *text;                   /* malloc'ed; NULL: there is none */
+    const struct cnn_yaml *train; /* NULL: there is none */
+    size_t epochs, steps;         /* to be done in all; 0: it does not say */
 };
 
 static size_t read_total(const struct cnn_yaml *train, const char *key)
@@ -41,8 +42,9 @@ static cnn_status read_config(const char *directory, struct config *config, cnn_
     if (status == CNN_OK)
         status = cnn_yaml_parse(config->arena, path, config->text, size, &root, diag);
     if (status == CNN_OK) {
-        config->epochs = read_total(cnn_yaml_get(root, "train"), "epochs");
-        config->steps = read_total(cnn_yaml_get(root, "train"), "steps");
+        config->train = cnn_yaml_get(root, "train");
+        config->epochs = read_total(config->train, "epochs");
+        config->steps = read_total(config->train, "steps");
     }
     return status;
 }
@@ -68,15 +70,16 @@ static void write_state(struct cnn_text *page, const struct cnn_report *report, 
         done = history->step_count > 0 ? history->steps[history->step_count - 1].step : 0;
         done = report->step > done ? report->step : done;
     }
+    bool early = total > 0 && done < total && cnn_history_stopped(history);
     cnn_page_fact(page, "state");
-    if (total > 0 && done >= total && !report->running && !report->end) /* else the last validation may be missing */
+    if (total > 0 && (done >= total || early) && !report->running && !report->end) /* else the last validation may be missing */
         cnn_text_printf(page, "complete");
     else
         cnn_text_printf(page, report->running ? "running" : total > 0 ? "not complete" : "unknown");
     if (report->running)
         end_with_time(page);
     else
-        cnn_page_fact_end(page, "");
+        cnn_page_fact_end(page, early && !report->end ? "ended by early stopping" : "");
     cnn_page_fact(page, *unit == 's' ? "steps done" : "epochs done");
     cnn_text_printf(page, "%zu", done);
     if (total > 0)
@@ -92,7 +95,7 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
     const struct cnn_history_epoch *row = &history->epochs[best], *last = &history->epochs[history->epoch_count - 1];
     struct cnn_text note = {0};
     cnn_text_printf(&note, "epoch %zu", row->epoch);
-    cnn_page_fact(page, "best validation accuracy");
+    cnn_page_fact(page, history->keep_last ? "validation accuracy now" : "best validation accuracy");
     cnn_page_percent(page, row->val_accuracy);
     cnn_page_fact_end(page, note.data ? note.data : "");
     cnn_text_free(&note);
@@ -107,15 +110,17 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
     cnn_page_fact_end(page, "");
 }
 
-/* epoch: after which of a run; 0: not of a run. */
-static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, size_t epoch)
+/* Of a run, else history has no epochs. */
+static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, const struct cnn_history *history)
 {
     struct cnn_text interval = {0};
+    size_t epoch = history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0;
     cnn_text_printf(&interval, "95 %% interval: %.2f to %.2f", 100 * e->accuracy_low, 100 * e->accuracy_high);
     cnn_text_printf(page, "<h2>Evaluation</h2>\n");
     if (epoch > 0)
-        cnn_text_printf(page, "<p class=\"note\">Of the network as it was after epoch %zu.</p>\n", epoch);
-    if (epoch > 0 && e->split && strcmp(e->split, "test") == 0)
+        cnn_text_printf(page, "<p class=\"note\">Of the network as it was after epoch %zu%s.</p>\n", epoch,
+                        history->averaged ? ", with its averaged weights (train.ema), as all that is said of validation" : "");
+    if (epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0)
         cnn_text_printf(
             page, "<p class=\"note\">These are the test images, and the best epoch is chosen by them too: its accuracy flatters the network. With "
                   "data.val_split training images are set aside for that.</p>\n");
@@ -140,6 +145,11 @@ static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, siz
         cnn_text_printf(page, "%s", e->split);
         cnn_page_fact_end(page, "");
     }
+    if (e->tta != CNN_TTA_NONE) {
+        cnn_page_fact(page, "mean over views");
+        cnn_text_printf(page, "%s", cnn_tta_name(e->tta));
+        cnn_page_fact_end(page, "test-time augmentation");
+    }
     cnn_text_printf(page, "</div>\n");
 }
 
@@ -149,8 +159,9 @@ static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *
     const struct cnn_samples *samples = report->samples;
     bool pictures = samples && report->model && samples->wrong_count + samples->right_count > 0;
     if (report->evaluation) {
-        write_evaluation(page, report->evaluation, history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0);
+        write_evaluation(page, report->evaluation, history);
         cnn_page_classes(page, report->model, report->evaluation);
+        cnn_page_calibration(page, report->evaluation);
     } else if (pictures)
         cnn_text_printf(page, "<h2>Answers</h2>\n");
     else if (report->running && history->epoch_count > 0)
@@ -182,7 +193,7 @@ static cnn_status write_page(struct cnn_text *page, const struct cnn_report *rep
             cnn_text_printf(page, "</p>\n");
         }
         cnn_page_curves(page, history);
-        cnn_page_health(page, history);
+        cnn_page_health(page, history, report->model);
     }
     cnn_status status = write_answers(page, report, history, diag);
     if (status == CNN_OK && report->model)
@@ -206,6 +217,8 @@ cnn_status cnn_report_write(const char *path, const struct cnn_report *report, c
         status = read_config(report->directory, &config, diag);
         if (status == CNN_OK)
             status = cnn_history_read(report->directory, &history, diag);
+        if (status == CNN_OK)
+            cnn_history_describe(&history, config.arena, config.train);
     }
     if (status == CNN_OK)
         status = write_page(&page, report, &config, &history, diag);

@@ -11,9 +11,14 @@ cnn_status cnn_samples_new(const struct cnn_dataset *dataset, size_t capacity, s
     struct cnn_samples samples = {.dataset = dataset, .capacity = capacity};
     samples.wrong = calloc(capacity, sizeof *samples.wrong);
     samples.right = calloc(capacity, sizeof *samples.right);
-    if (!samples.wrong || !samples.right) {
+    samples.buffers = calloc(2 * capacity, cnn_dataset_image_bytes(dataset));
+    if (!samples.wrong || !samples.right || !samples.buffers) {
         cnn_samples_free(&samples);
         return cnn_fail_memory(diag, capacity * sizeof *samples.wrong, "samples of the answers");
+    }
+    for (size_t i = 0; i < capacity; i++) {
+        samples.wrong[i].buffer = samples.buffers + 2 * i * cnn_dataset_image_bytes(dataset);
+        samples.right[i].buffer = samples.buffers + (2 * i + 1) * cnn_dataset_image_bytes(dataset);
     }
     *out = samples;
     return CNN_OK;
@@ -23,6 +28,7 @@ void cnn_samples_free(struct cnn_samples *samples)
 {
     free(samples->wrong);
     free(samples->right);
+    free(samples->buffers);
     *samples = (struct cnn_samples){0};
 }
 
@@ -31,14 +37,17 @@ void cnn_samples_clear(struct cnn_samples *samples)
     samples->wrong_count = samples->right_count = 0;
 }
 
-/* Puts sample at place `at` of a list; the last one leaves a full list. */
-static void insert(struct cnn_sample *list, size_t *count, size_t capacity, size_t at, const struct cnn_sample *sample)
+/* Puts sample at place `at` of a list; the last one leaves a full list, and its buffer to the new one. */
+static void insert(const struct cnn_samples *samples, struct cnn_sample *list, size_t *count, size_t at, const struct cnn_sample *sample)
 {
-    if (at >= capacity)
+    if (at >= samples->capacity)
         return;
-    size_t last = *count < capacity ? (*count)++ : capacity - 1;
+    size_t last = *count < samples->capacity ? (*count)++ : samples->capacity - 1;
+    uint8_t *buffer = list[last].buffer;
     memmove(list + at + 1, list + at, (last - at) * sizeof *list);
     list[at] = *sample;
+    list[at].buffer = buffer;
+    list[at].pixels = cnn_dataset_read(samples->dataset, sample->image, buffer);
 }
 
 /* Sorted by falling probability, then by the image's index. */
@@ -50,7 +59,7 @@ static void add_wrong(struct cnn_samples *samples, const struct cnn_sample *samp
         if (before->probability > sample->probability || (before->probability == sample->probability && before->image < sample->image))
             break;
     }
-    insert(samples->wrong, &samples->wrong_count, samples->capacity, at, sample);
+    insert(samples, samples->wrong, &samples->wrong_count, at, sample);
 }
 
 /* How many of the first `end` right answers are of this class. */
@@ -72,7 +81,7 @@ static void add_right(struct cnn_samples *samples, const struct cnn_sample *samp
         if (its_round < round || (its_round == round && label <= sample->label))
             break;
     }
-    insert(samples->right, &samples->right_count, samples->capacity, at, sample);
+    insert(samples, samples->right, &samples->right_count, at, sample);
 }
 
 void cnn_samples_add(struct cnn_samples *samples, size_t image, const float *probabilities, size_t classes)
@@ -83,12 +92,8 @@ void cnn_samples_add(struct cnn_samples *samples, size_t image, const float *pro
             return;
         best = probabilities[i] > probabilities[best] ? i : best;
     }
-    const struct cnn_sample sample = {.image = image,
-                                      .label = label,
-                                      .predicted = best,
-                                      .probability = probabilities[best],
-                                      .label_probability = probabilities[label],
-                                      .pixels = cnn_dataset_pixels(samples->dataset, image)};
+    const struct cnn_sample sample = {
+        .image = image, .label = label, .predicted = best, .probability = probabilities[best], .label_probability = probabilities[label]};
     if (best == label)
         add_right(samples, &sample);
     else

@@ -14,7 +14,8 @@ struct cnn_sample {
     size_t label, predicted; /* classes */
     float probability;       /* of the predicted class */
     float label_probability; /* of the true class */
-    const uint8_t *pixels;   /* NHWC bytes of the input's size: the data set's */
+    const uint8_t *pixels;   /* NHWC bytes of the input's size: the data set's, or in buffer */
+    uint8_t *buffer;
 };
 
 struct cnn_samples {
@@ -23,6 +24,7 @@ struct cnn_samples {
     struct cnn_sample *wrong; /* most confident first */
     struct cnn_sample *right; /* of classes in turn, in the data set's order */
     size_t wrong_count, right_count;
+    uint8_t *buffers; /* of one image for each place of both lists */
 };
 
 cnn_status cnn_samples_new(const struct cnn_dataset *dataset, size_t capacity, struct cnn_samples *out, cnn_diag *diag);

@@ -133,7 +133,7 @@ static double run_once(struct bench *b)
     if (b->infer)
         cnn_plan_forward(b->plan, b->batch, false, 0);
     else
-        cnn_step_run(&b->step, b->batch, b->labels, 0);
+        cnn_step_run(&b->step, b->batch, &(struct cnn_targets){.labels = b->labels}, 0);
     return now() - begun;
 }
 
@@ -206,7 +206,7 @@ static void report_layers(struct bench *b, cnn_bench_result *result)
 static size_t count_bytes(struct bench *b)
 {
     const char *name;
-    size_t slab = b->model->graph.parameter_floats * sizeof(float), bytes = cnn_plan_bytes(b->plan) + slab;
+    size_t slab = b->model->graph.parameter_floats * sizeof(float), bytes = cnn_plan_bytes(b->plan) + slab * (b->step.mean ? 2 : 1);
     for (size_t i = 0; !b->infer && cnn_optimizer_slab(b->step.optimizer, i, &name); i++)
         bytes += slab;
     return bytes;

@@ -1,5 +1,4 @@
-/* Evaluation: loss, accuracy, and what follows from the confusion matrix. The interval of the accuracy is Wilson's: "Probable Inference, the Law of
- * Succession, and Statistical Inference", 1927. */
+/* Evaluation: a data set's images through a model, and the files that show what came of it. */
 #include "train/evaluate.h"
 
 #include <math.h>
@@ -7,7 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "model/tta.h"
 #include "report/report.h"
+#include "train/metrics.h"
 #include "train/step.h"
 #include "util/file.h"
 #include "viz/html.h"
@@ -43,8 +44,13 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, str
         return status;
     evaluator.batch = batch;
     evaluator.classes = cnn_graph_shape(&model->graph, evaluator.target).c;
-    if (!(evaluator.probabilities = calloc(evaluator.classes, batch * sizeof(float))))
-        return cnn_fail_memory(diag, evaluator.classes * sizeof(float), "probabilities");
+    evaluator.logits = calloc(evaluator.classes, batch * sizeof(float));
+    evaluator.output = calloc(evaluator.classes, batch * sizeof(float));
+    evaluator.probabilities = calloc(evaluator.classes, batch * sizeof(float));
+    if (!evaluator.logits || !evaluator.output || !evaluator.probabilities) {
+        cnn_evaluator_close(&evaluator);
+        return cnn_fail_memory(diag, evaluator.classes * batch * sizeof(float), "probabilities");
+    }
     struct cnn_loader_options options = {
         .dataset = dataset, .normalization = model->normalization, .shape = model->graph.input, .batch = batch, .seed = model->recipe.seed};
     status = cnn_loader_new(&options, &evaluator.loader, diag);
@@ -58,78 +64,14 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, str
 void cnn_evaluator_close(struct cnn_evaluator *evaluator)
 {
     cnn_loader_free(evaluator->loader);
+    free(evaluator->logits);
+    free(evaluator->output);
     free(evaluator->probabilities);
-}
-
-static void count_predictions(size_t *confusion, size_t n, size_t classes, const float *y, const size_t *labels)
-{
-    for (size_t i = 0; i < n; i++, y += classes) {
-        size_t best = 0;
-        for (size_t j = 1; j < classes; j++)
-            best = y[j] > y[best] ? j : best;
-        confusion[labels[i] * classes + best]++;
-    }
 }
 
 cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out, cnn_diag *diag)
 {
-    cnn_evaluation e = {.images = cnn_dataset_count(evaluator->dataset), .classes = evaluator->classes};
-    size_t cells;
-    if (cnn_size_mul(e.classes, e.classes, &cells))
-        e.confusion = calloc(cells, sizeof *e.confusion);
-    e.per_class = calloc(e.classes, sizeof *e.per_class);
-    if (!e.confusion || !e.per_class) {
-        cnn_evaluation_free(&e);
-        return cnn_fail_memory(diag, e.classes * sizeof *e.confusion, "the confusion matrix");
-    }
-    *out = e;
-    return CNN_OK;
-}
-
-static double share(size_t part, size_t whole)
-{
-    return whole ? (double)part / (double)whole : 0;
-}
-
-static void score_classes(cnn_evaluation *e)
-{
-    for (size_t c = 0; c < e->classes; c++) {
-        size_t right = e->confusion[c * e->classes + c], images = 0, predicted = 0;
-        for (size_t k = 0; k < e->classes; k++) {
-            images += e->confusion[c * e->classes + k];
-            predicted += e->confusion[k * e->classes + c];
-        }
-        e->per_class[c] = (cnn_class_score){
-            .precision = share(right, predicted), .recall = share(right, images), .f1 = share(2 * right, predicted + images), .images = images};
-    }
-}
-
-static void set_interval(cnn_evaluation *e)
-{
-    const double z = 1.96;
-    double n = (double)e->images, p = e->accuracy, scale = 1 + z * z / n;
-    double centre = (p + z * z / (2 * n)) / scale, half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    e->accuracy_low = fmax(0, centre - half);
-    e->accuracy_high = fmin(1, centre + half);
-}
-
-/* Everything that follows from the confusion matrix and the sums. */
-static void finish_evaluation(cnn_evaluation *e, const struct cnn_loss_result *sum)
-{
-    e->loss = sum->loss / (double)e->images;
-    e->accuracy = share(sum->correct, e->images);
-    e->top5 = share(sum->top5, e->images);
-    score_classes(e);
-    set_interval(e);
-}
-
-/* One batch, whose outputs are in the plan; `first` is the index of its first image. */
-static void add_samples(const struct cnn_evaluator *evaluator, size_t first, size_t n, struct cnn_samples *samples)
-{
-    const cnn_model *model = evaluator->model;
-    cnn_model_probabilities(model, cnn_plan_value(evaluator->plan, cnn_graph_output(&model->graph)), n, evaluator->probabilities);
-    for (size_t i = 0; i < n; i++)
-        cnn_samples_add(samples, first + i, evaluator->probabilities + i * evaluator->classes, evaluator->classes);
+    return cnn_metrics_new(cnn_dataset_count(evaluator->dataset), evaluator->classes, out, diag);
 }
 
 cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, struct cnn_samples *samples,
@@ -137,9 +79,10 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
 {
     const cnn_model *model = evaluator->model;
     struct cnn_loss_result sum = {.finite = true};
+    const float *y = evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_batch *batch;
     size_t images = 0;
-    memset(e->confusion, 0, e->classes * e->classes * sizeof *e->confusion);
+    cnn_metrics_clear(e);
     if (samples)
         cnn_samples_clear(samples);
     cnn_plan_parameters_changed(evaluator->plan);
@@ -147,22 +90,23 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
     while ((batch = cnn_loader_next(evaluator->loader))) {
         if (options->stop && *options->stop)
             return CNN_INTERRUPTED;
-        memcpy(cnn_plan_input(evaluator->plan), batch->images, batch->n * cnn_shape_count(model->graph.input) * sizeof(float));
-        cnn_plan_forward(evaluator->plan, batch->n, false, 0);
-        const float *y = cnn_plan_value(evaluator->plan, evaluator->target);
-        struct cnn_loss_result result = cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, batch->labels, NULL);
+        cnn_tta_forward(model, evaluator->plan, options->tta, batch->images, batch->n, evaluator->logits, evaluator->output);
+        struct cnn_targets targets = {.labels = batch->labels};
+        struct cnn_loss_result result = cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
         sum.loss += result.loss;
+        sum.weight += result.weight;
         sum.correct += result.correct;
         sum.top5 += result.top5;
         sum.finite = sum.finite && result.finite;
-        count_predictions(e->confusion, batch->n, evaluator->classes, y, batch->labels);
-        if (samples)
-            add_samples(evaluator, images, batch->n, samples);
+        cnn_model_probabilities(model, evaluator->output, batch->n, evaluator->probabilities);
+        cnn_metrics_add(e, batch->n, batch->labels, y, evaluator->probabilities, evaluator->answers ? evaluator->answers + images : NULL);
+        for (size_t i = 0; samples && i < batch->n; i++)
+            cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes, evaluator->classes);
         images += batch->n;
         if (options->progress)
             options->progress(options->context, images, e->images);
     }
-    finish_evaluation(e, &sum);
+    cnn_metrics_finish(e, &sum);
     *out = sum;
     return CNN_OK;
 }
@@ -196,17 +140,18 @@ static cnn_status match_classes(const cnn_model *model, const struct cnn_dataset
     return CNN_OK;
 }
 
-/* A description with weights from elsewhere has neither class names nor, where it says `normalize: auto`, statistics: they are taken from the data
- * as in training. */
-static cnn_status complete_model(cnn_model *model, const char *path, const struct cnn_dataset *dataset, cnn_diag *diag)
+/* A description with weights from elsewhere has neither class names nor what `normalize: auto` and `class_weights: balanced` stand for: they are taken
+ * from the data as in training. */
+static cnn_status complete_model(cnn_model *model, const cnn_model *data, const char *path, const struct cnn_dataset *dataset, cnn_diag *diag)
 {
-    if (model->normalization.channels != 0 && model->classes)
+    bool weighted = !model->loss.balanced || model->loss.class_weights.count > 0;
+    if (model->normalization.channels != 0 && model->classes && weighted)
         return match_classes(model, dataset, diag);
-    if (!model->data.normalize_auto)
+    if (!model->data.normalize_auto && weighted)
         return cnn_model_adopt_data(model, dataset, diag);
     struct cnn_dataset *train;
     enum cnn_split used;
-    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
+    cnn_status status = cnn_dataset_open(&data->data, model->graph.input, path, CNN_SPLIT_TRAIN, data->recipe.seed, &train, &used, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_model_adopt_data(model, train, diag);
@@ -260,7 +205,7 @@ static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_o
         return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the evaluation was interrupted");
     if (!sum.finite)
         return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers", evaluator->model->source);
-    return CNN_OK;
+    return cnn_dataset_report(evaluator->dataset, NULL, NULL, diag);
 }
 
 static cnn_status write_report(const char *path, const cnn_model *model, const cnn_evaluation *e, const struct cnn_samples *samples, cnn_diag *diag)
@@ -271,35 +216,57 @@ static cnn_status write_report(const char *path, const cnn_model *model, const c
     return cnn_report_write(path, &(struct cnn_report){.title = model->name, .model = model, .evaluation = e, .samples = &shown}, diag);
 }
 
-cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag)
+static cnn_status record_answers(struct cnn_evaluator *evaluator, struct cnn_answers *answers, cnn_diag *diag)
 {
-    const cnn_evaluate_options o = options ? *options : (cnn_evaluate_options){0};
+    size_t images = cnn_dataset_count(evaluator->dataset);
+    answers->labels = calloc(images, sizeof *answers->labels);
+    answers->predicted = calloc(images, sizeof *answers->predicted);
+    if (!answers->labels || !answers->predicted)
+        return cnn_fail_memory(diag, images * 2 * sizeof *answers->labels, "answers");
+    for (size_t i = 0; i < images; i++)
+        answers->labels[i] = cnn_dataset_label(evaluator->dataset, i);
+    evaluator->answers = answers->predicted;
+    return CNN_OK;
+}
+
+void cnn_answers_free(struct cnn_answers *answers)
+{
+    free(answers->labels);
+    free(answers->predicted);
+}
+
+cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *o, cnn_evaluation *out, struct cnn_answers *answers,
+                           cnn_diag *diag)
+{
     struct cnn_dataset *dataset = NULL;
     struct cnn_evaluator evaluator = {0};
     struct cnn_samples samples = {0};
     cnn_evaluation e = {0};
     enum cnn_split split, used;
-    cnn_status status = find_split(o.split, &split, diag);
+    cnn_status status = find_split(o->split, &split, diag);
     if (status != CNN_OK)
         return status;
-    if (!model->has_data) {
-        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to evaluate on", model->source);
+    if (!data->has_data) {
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to evaluate on", data->source);
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }
-    status = cnn_dataset_open(&model->data, model->graph.input, o.data_path, split, model->recipe.seed, &dataset, &used, diag);
+    status = cnn_dataset_open(&data->data, model->graph.input, o->data_path, split, data->recipe.seed, &dataset, &used, diag);
     if (status != CNN_OK)
         return status;
-    if ((status = complete_model(model, o.data_path, dataset, diag)) != CNN_OK)
+    if ((status = complete_model(model, data, o->data_path, dataset, diag)) != CNN_OK)
         goto out;
     if ((status = cnn_evaluator_open(model, dataset, &evaluator, diag)) != CNN_OK)
         goto out;
-    status = evaluate(&evaluator, &o, &samples, &e, diag);
+    if (answers && (status = record_answers(&evaluator, answers, diag)) != CNN_OK)
+        goto out;
+    status = evaluate(&evaluator, o, &samples, &e, diag);
     e.split = cnn_split_names[used];
-    if (status == CNN_OK && o.report)
-        status = write_report(o.report, model, &e, &samples, diag);
-    if (status == CNN_OK && o.gallery)
-        status = cnn_gallery_write(o.gallery, model, &samples, diag);
+    e.tta = o->tta;
+    if (status == CNN_OK && o->report)
+        status = write_report(o->report, model, &e, &samples, diag);
+    if (status == CNN_OK && o->gallery)
+        status = cnn_gallery_write(o->gallery, model, &samples, diag);
 out:
     cnn_samples_free(&samples);
     cnn_evaluator_close(&evaluator);
@@ -311,10 +278,8 @@ out:
     return status;
 }
 
-void cnn_evaluation_free(cnn_evaluation *evaluation)
+cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag)
 {
-    free(evaluation->confusion);
-    free(evaluation->per_class);
-    evaluation->confusion = NULL;
-    evaluation->per_class = NULL;
+    static const cnn_evaluate_options defaults = {0};
+    return cnn_evaluate_on(model, model, options ? options : &defaults, out, NULL, diag);
 }

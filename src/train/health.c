@@ -37,7 +37,8 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
     health.living = calloc(graph->count, sizeof *health.living);
     health.told = calloc(graph->count, sizeof *health.told);
     health.before = cnn_floats_new(graph->parameter_floats);
-    if (health.rows && health.nodes && health.alive && health.living && health.told && health.before && add_rows(&health, graph)) {
+    health.pixels = malloc(cnn_shape_count(graph->input));
+    if (health.pixels && health.rows && health.nodes && health.alive && health.living && health.told && health.before && add_rows(&health, graph)) {
         *out = health;
         return CNN_OK;
     }
@@ -54,12 +55,13 @@ void cnn_health_close(struct cnn_health *health)
     free(health->alive);
     free(health->living);
     free(health->told);
+    free(health->pixels);
     cnn_floats_free(health->before);
 }
 
-void cnn_health_before_step(struct cnn_health *health)
+void cnn_health_before_step(struct cnn_health *health, const float *parameters)
 {
-    memcpy(health->before, health->model->parameters, health->model->graph.parameter_floats * sizeof(float));
+    memcpy(health->before, parameters, health->model->graph.parameter_floats * sizeof(float));
 }
 
 /* The norm of a layer's part of the slab, less that of minus where it is not NULL. */
@@ -69,7 +71,7 @@ static double layer_norm(const struct cnn_node *node, const float *slab, const f
     bool any = false;
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         const struct cnn_tensor *tensor = &node->tensors[slot];
-        if (!cnn_role_trained(tensor->role))
+        if (!cnn_tensor_trained(tensor))
             continue;
         any = true;
         for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++) {
@@ -80,9 +82,8 @@ static double layer_norm(const struct cnn_node *node, const float *slab, const f
     return !any ? NAN : isfinite(sum) ? sqrt(sum) : INFINITY;
 }
 
-void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *gradients, double lr_factor)
+void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters, const float *gradients, double lr_factor)
 {
-    const float *parameters = health->model->parameters;
     for (size_t i = 0; i < health->count; i++) {
         const struct cnn_node *node = &health->model->graph.nodes[health->nodes[i]];
         struct cnn_health_row *row = &health->rows[i];
@@ -123,7 +124,7 @@ static void run_probe(struct cnn_health *health)
     for (size_t first = 0; first < images; first += n) {
         n = images - first < evaluator->batch ? images - first : evaluator->batch;
         for (size_t i = 0; i < n; i++)
-            cnn_normalize(&health->model->normalization, cnn_dataset_pixels(evaluator->dataset, first + i), shape.h * shape.w,
+            cnn_normalize(&health->model->normalization, cnn_dataset_read(evaluator->dataset, first + i, health->pixels), shape.h * shape.w,
                           cnn_plan_input(evaluator->plan) + i * cnn_shape_count(shape));
         cnn_plan_forward(evaluator->plan, n, false, 0);
     }
@@ -172,7 +173,8 @@ void cnn_health_tell(struct cnn_health *health, double loss, void (*tell)(void *
         for (size_t i = 0; i < health->count; i++) {
             struct cnn_text text = {0};
             unsigned *told = &health->told[kind == CNN_HEALTH_DEAD ? i : 0];
-            if (!(*told & 1u << kind) && cnn_health_hint(health->rows, health->count, i, kind, &text) && !text.failed) {
+            if (!(*told & 1u << kind) && cnn_health_applies(health->model, kind) && cnn_health_hint(health->rows, health->count, i, kind, &text) &&
+                !text.failed) {
                 *told |= 1u << kind;
                 tell_line(&text, tell, context);
             }

@@ -19,16 +19,17 @@ struct cnn_health {
     float *before;  /* the parameters before the step */
     unsigned *told; /* by row: the kinds of hints that were given, bits; those about the network as a whole are in row 0 */
     bool told_blown_up;
+    uint8_t *pixels; /* of an image of the probe */
 };
 
 /* Both are the caller's, and outlive this. The struct is zeroed by the caller; close is then always legal. */
 cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *evaluator, struct cnn_health *out, cnn_diag *diag);
 void cnn_health_close(struct cnn_health *health);
 
-/* Before a step that is to be measured, and after it: gradients are the step's (laid out as the parameters), lr_factor the schedule's. after fills in the
+/* Before a step that is to be measured, and after it: parameters are what it trains, gradients the step's (laid out as the parameters), lr_factor the schedule's. after fills in the
  * rows of `epoch` but for what is dead; probe does that. */
-void cnn_health_before_step(struct cnn_health *health);
-void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *gradients, double lr_factor);
+void cnn_health_before_step(struct cnn_health *health, const float *parameters);
+void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters, const float *gradients, double lr_factor);
 void cnn_health_probe(struct cnn_health *health);
 
 /* Calls tell with each hint about the rows and the epoch's mean training loss that was not given yet: once for a kind, dead channels once for a layer. */

@@ -1,5 +1,6 @@
-/* A run's state in a checkpoint: the optimiser's slabs as tensors `@optimizer.<slab>.<tensor>`, the counters as metadata. Nothing that differs from
- * one run to the next (times, names of machines) goes in. Random numbers need no saving: they follow from the seed and the counters. */
+/* A run's state in a checkpoint: the optimiser's slabs as tensors `@optimizer.<slab>.<tensor>`, the counters as metadata; where the model's parameters
+ * are the running mean of those that are trained, these as `@weights.<tensor>`. Nothing that differs from one run to the next (times, names of
+ * machines) goes in. Random numbers need no saving: they follow from the seed and the counters. */
 #include "train/progress.h"
 
 #include <errno.h>
@@ -7,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_NAME CNN_RESERVED "optimizer.%s.%s"
+#define SLAB_NAME    CNN_RESERVED "optimizer.%s.%s"
+#define WEIGHTS_NAME CNN_RESERVED "weights.%s"
 
 struct field { /* one piece of metadata; those up to FIELDS_OF_BEST are worth reading in a checkpoint that is no state */
     const char *key;
@@ -24,6 +26,7 @@ struct field { /* one piece of metadata; those up to FIELDS_OF_BEST are worth re
         key, offsetof(struct cnn_progress, member), true                                                                                             \
     }
 #define FIELDS_OF_BEST 4
+#define FIELDS_OF_OLD  11 /* those after them are missing in checkpoints of older versions, and are then as at a start */
 
 static const struct field fields[] = {
     COUNT("training.step", step),
@@ -37,12 +40,15 @@ static const struct field fields[] = {
     REAL("training.epoch_loss_sum", loss_sum),
     COUNT("training.epoch_images", images),
     COUNT("training.epoch_correct", correct),
+    REAL("training.epoch_loss_weight", loss_weight),
+    REAL("training.stopping_best", stopping.best),
+    COUNT("training.stopping_bad_epochs", stopping.bad_epochs),
 };
 #define FIELDS (sizeof fields / sizeof *fields)
 
 struct cnn_progress cnn_progress_start(size_t steps_per_epoch)
 {
-    return (struct cnn_progress){.steps_per_epoch = steps_per_epoch, .best_accuracy = -1, .best_loss = INFINITY};
+    return (struct cnn_progress){.steps_per_epoch = steps_per_epoch, .best_accuracy = -1, .best_loss = INFINITY, .stopping.best = INFINITY};
 }
 
 static bool write_fields(const struct cnn_progress *progress, struct cnn_arena *arena, struct cnn_stored_pair *pairs, size_t count)
@@ -58,54 +64,84 @@ static bool write_fields(const struct cnn_progress *progress, struct cnn_arena *
     return true;
 }
 
-/* One stored tensor per slab and trained tensor. */
-static bool list_slabs(const cnn_model *model, struct cnn_optimizer *optimizer, struct cnn_arena *arena, struct cnn_stored_tensor **out,
-                       size_t *count)
+struct list { /* of tensors to store */
+    struct cnn_arena *arena;
+    struct cnn_stored_tensor *items;
+    size_t count;
+};
+
+/* name: allocated for this. */
+static bool add_tensor(struct list *list, const char *name, const struct cnn_tensor *tensor, const float *slab)
+{
+    struct cnn_stored_tensor *item = &list->items[list->count++];
+    *item = (struct cnn_stored_tensor){.name = name,
+                                       .dtype = "F32",
+                                       .rank = tensor->rank,
+                                       .count = tensor->count,
+                                       .data = slab + tensor->offset,
+                                       .bytes = tensor->count * sizeof(float)};
+    memcpy(item->dims, tensor->dims, tensor->rank * sizeof *tensor->dims);
+    return name != NULL;
+}
+
+static bool list_weights(const cnn_model *model, const float *parameters, struct list *list)
+{
+    bool good = true;
+    for (size_t i = 0; i < model->tensor_count && good; i++)
+        good = add_tensor(list, cnn_arena_printf(list->arena, WEIGHTS_NAME, model->tensors[i].name), model->tensors[i].tensor, parameters);
+    return good;
+}
+
+static size_t count_slabs(const struct cnn_step *step)
+{
+    const char *name;
+    size_t slabs = 0;
+    while (cnn_optimizer_slab(step->optimizer, slabs, &name))
+        slabs++;
+    return slabs;
+}
+
+/* One stored tensor per slab of the optimiser and trained tensor; and with weights, the parameters that are trained. */
+static bool list_state(const cnn_model *model, const struct cnn_step *step, bool weights, struct list *list)
 {
     const char *name;
     float *slab;
-    size_t slabs = 0;
-    while (cnn_optimizer_slab(optimizer, slabs, &name))
-        slabs++;
-    struct cnn_stored_tensor *list = cnn_arena_array(arena, slabs * model->tensor_count, sizeof *list);
-    if (!list)
+    list->items = cnn_arena_array(list->arena, (count_slabs(step) + weights) * model->tensor_count, sizeof *list->items);
+    if (!list->items || (weights && !list_weights(model, step->parameters, list)))
         return false;
-    *out = list;
-    for (size_t s = 0; (slab = cnn_optimizer_slab(optimizer, s, &name)); s++)
+    for (size_t s = 0; (slab = cnn_optimizer_slab(step->optimizer, s, &name)); s++)
         for (size_t i = 0; i < model->tensor_count; i++) {
             const struct cnn_tensor_place *place = &model->tensors[i];
-            const struct cnn_tensor *tensor = place->tensor;
-            if (!place->trainable)
-                continue;
-            *list = (struct cnn_stored_tensor){.name = cnn_arena_printf(arena, SLAB_NAME, name, place->name),
-                                               .dtype = "F32",
-                                               .rank = tensor->rank,
-                                               .count = tensor->count,
-                                               .data = slab + tensor->offset,
-                                               .bytes = tensor->count * sizeof(float)};
-            memcpy(list->dims, tensor->dims, tensor->rank * sizeof *tensor->dims);
-            if (!list->name)
+            if (place->trainable && !add_tensor(list, cnn_arena_printf(list->arena, SLAB_NAME, name, place->name), place->tensor, slab))
                 return false;
-            list++;
         }
-    *count = (size_t)(list - *out);
     return true;
 }
 
-cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_model *model, struct cnn_optimizer *optimizer, const char *path,
+cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_model *model, const struct cnn_step *step, const char *path,
                              cnn_diag *diag)
 {
     struct cnn_stored_pair pairs[FIELDS];
-    struct cnn_stored_tensor *slabs = NULL;
-    size_t slab_count = 0, pair_count = optimizer ? FIELDS : FIELDS_OF_BEST;
+    struct list list = {.arena = cnn_arena_new()};
+    size_t pair_count = step ? FIELDS : FIELDS_OF_BEST;
     cnn_status status;
-    struct cnn_arena *arena = cnn_arena_new();
-    if (arena && write_fields(progress, arena, pairs, pair_count) && (!optimizer || list_slabs(model, optimizer, arena, &slabs, &slab_count)))
-        status = cnn_model_save(model, path, slabs, slab_count, pairs, pair_count, diag);
+    if (list.arena && write_fields(progress, list.arena, pairs, pair_count) && (!step || list_state(model, step, step->mean, &list)))
+        status = cnn_model_save(model, path, list.items, list.count, pairs, pair_count, diag);
     else
         status = cnn_fail_memory(diag, sizeof pairs, "a checkpoint");
-    cnn_arena_free(arena);
+    cnn_arena_free(list.arena);
     return status;
+}
+
+size_t cnn_progress_bytes(const cnn_model *model, const struct cnn_step *step)
+{
+    const size_t entry = 256; /* of a tensor, in the header */
+    size_t slabs = step ? count_slabs(step) : 0, bytes = 4096 + 2 * strlen(model->resolved);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        size_t copies = 1 + (model->tensors[i].trainable ? slabs : 0) + (step && step->mean);
+        bytes += copies * (entry + model->tensors[i].tensor->count * sizeof(float));
+    }
+    return bytes;
 }
 
 static bool read_field(const char *text, const struct field *field, struct cnn_progress *out)
@@ -122,42 +158,65 @@ static bool read_field(const char *text, const struct field *field, struct cnn_p
     return errno == 0 && *end == '\0';
 }
 
-static cnn_status load_slabs(const struct cnn_safetensors *file, const struct cnn_stored_tensor *wanted, size_t count, cnn_diag *diag)
+bool cnn_progress_present(const struct cnn_safetensors *file)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct cnn_stored_tensor *stored = cnn_safetensors_find(file, wanted[i].name);
+    return cnn_safetensors_metadata(file, fields[FIELDS_OF_BEST].key) != NULL;
+}
+
+static cnn_status load_tensors(const struct cnn_safetensors *file, const struct list *wanted, cnn_diag *diag)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct cnn_stored_tensor *item = &wanted->items[i], *stored = cnn_safetensors_find(file, item->name);
         if (!stored)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: it holds no %s", file->path, wanted[i].name);
-        if (strcmp(stored->dtype, wanted[i].dtype) != 0 || stored->rank != wanted[i].rank ||
-            memcmp(stored->dims, wanted[i].dims, stored->rank * sizeof *stored->dims) != 0)
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: it holds no %s", file->path, item->name);
+        if (strcmp(stored->dtype, item->dtype) != 0 || stored->rank != item->rank ||
+            memcmp(stored->dims, item->dims, stored->rank * sizeof *stored->dims) != 0)
             return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: %s has another shape or type than the network's tensor", file->path,
-                            wanted[i].name);
-        memcpy((void *)wanted[i].data, stored->data, wanted[i].bytes); /* the optimiser's slab, listed as const for writing */
+                            item->name);
+        memcpy((void *)item->data, stored->data, item->bytes); /* the step's memory, listed as const for writing */
     }
     return CNN_OK;
 }
 
-cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model, struct cnn_optimizer *optimizer, struct cnn_progress *out,
-                             cnn_diag *diag)
+static cnn_status load_fields(const struct cnn_safetensors *file, struct cnn_progress *progress, cnn_diag *diag)
 {
-    struct cnn_progress progress = {0};
-    struct cnn_stored_tensor *slabs;
-    size_t slab_count;
     for (size_t i = 0; i < FIELDS; i++) {
         const char *text = cnn_safetensors_metadata(file, fields[i].key);
-        if (!text || !read_field(text, &fields[i], &progress))
+        if (!text && i >= FIELDS_OF_OLD)
+            continue;
+        if (!text || !read_field(text, &fields[i], progress))
             return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: its %s is %s", file->path, fields[i].key, text ? "no number" : "missing");
     }
-    cnn_status status;
-    struct cnn_arena *arena = cnn_arena_new();
-    if (arena && list_slabs(model, optimizer, arena, &slabs, &slab_count))
-        status = load_slabs(file, slabs, slab_count, diag);
-    else
-        status = cnn_fail_memory(diag, model->tensor_count * sizeof *slabs, "the optimiser's state");
-    cnn_arena_free(arena);
+    if (!cnn_safetensors_metadata(file, "training.epoch_loss_weight"))
+        progress->loss_weight = (double)progress->images;
+    return CNN_OK;
+}
+
+/* Whether file holds weights beside the running mean, which a run may begin or cease to make when it is resumed: training goes on from them where
+ * there are some, else from the model's parameters. */
+static bool holds_weights(const struct cnn_safetensors *file)
+{
+    for (size_t i = 0; i < file->tensor_count; i++)
+        if (strncmp(file->tensors[i].name, WEIGHTS_NAME, strlen(CNN_RESERVED "weights.")) == 0)
+            return true;
+    return false;
+}
+
+cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model, struct cnn_step *step, struct cnn_progress *out,
+                             cnn_diag *diag)
+{
+    struct cnn_progress progress = cnn_progress_start(0);
+    struct list list = {.arena = cnn_arena_new()};
+    cnn_status status = load_fields(file, &progress, diag);
+    if (status == CNN_OK && list.arena && list_state(model, step, holds_weights(file), &list))
+        status = load_tensors(file, &list, diag);
+    else if (status == CNN_OK)
+        status = cnn_fail_memory(diag, model->tensor_count * sizeof *list.items, "the state of the run");
+    cnn_arena_free(list.arena);
     if (status != CNN_OK)
         return status;
-    cnn_optimizer_set_steps(optimizer, progress.step);
+    cnn_plan_parameters_changed(step->plan);
+    cnn_optimizer_set_steps(step->optimizer, progress.step);
     *out = progress;
     return CNN_OK;
 }

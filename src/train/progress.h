@@ -2,27 +2,35 @@
 #ifndef CNN_TRAIN_PROGRESS_H
 #define CNN_TRAIN_PROGRESS_H
 
-#include "model/model.h"
+#include "train/step.h"
 
 struct cnn_progress {
-    size_t step;            /* updates done */
-    size_t steps_per_epoch; /* a resumed run must have the same */
-    size_t epochs_logged;   /* the last epoch in epochs.csv */
-    double best_accuracy, best_loss;
+    size_t step;                     /* updates done */
+    size_t steps_per_epoch;          /* a resumed run must have the same */
+    size_t epochs_logged;            /* the last epoch in epochs.csv */
+    double best_accuracy, best_loss; /* of best.safetensors */
     struct cnn_plateau plateau;
-    double loss_sum; /* of the images of the epoch under way; images > 0 at an epoch's end: it is not validated yet */
+    struct cnn_stopping stopping;
+    double loss_sum, loss_weight; /* of the images of the epoch under way; images > 0 at an epoch's end: it is not validated yet */
     size_t images, correct;
 };
 
 /* The state of a run that starts. */
 struct cnn_progress cnn_progress_start(size_t steps_per_epoch);
 
-/* A checkpoint of the model: with the optimiser's state, to go on from; without (NULL), to be used. */
-cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_model *model, struct cnn_optimizer *optimizer, const char *path,
+/* A checkpoint of the model: with the state of the step, to go on from; without (NULL), to be used. What carries the names of the model's tensors is
+ * its parameters, with train.ema the averaged ones; those that are trained are then a part of the state. */
+cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_model *model, const struct cnn_step *step, const char *path,
                              cnn_diag *diag);
 
-/* What save wrote. The model's parameters are not touched. */
-cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model, struct cnn_optimizer *optimizer, struct cnn_progress *out,
+/* Bytes of what save would write, rounded up. */
+size_t cnn_progress_bytes(const cnn_model *model, const struct cnn_step *step);
+
+/* Whether file holds the state of a run, not a model alone. */
+bool cnn_progress_present(const struct cnn_safetensors *file);
+
+/* What save wrote. The model was loaded from the same file, and the step opened since. */
+cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model, struct cnn_step *step, struct cnn_progress *out,
                              cnn_diag *diag);
 
 #endif

@@ -202,6 +202,8 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
     for (int pass = 0; status == CNN_OK && pass < 2; pass++)
         status = run_images(&c, pass == 1, diag);
     if (status == CNN_OK)
+        status = cnn_dataset_report(c.dataset, NULL, NULL, diag);
+    if (status == CNN_OK)
         status = quantize_layers(&c, diag);
     cnn_plan_free(c.plan);
     cnn_loader_free(c.loader);

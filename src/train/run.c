@@ -1,4 +1,4 @@
-/* The run directory. A csv file of a run that was resumed reads as if there had been no break: rows beyond the saved state are cut off and written
+/* The run directory, which one process at a time works in. A csv file of a run that was resumed reads as if there had been no break: rows beyond the saved state are cut off and written
  * again. */
 #include "train/run.h"
 
@@ -15,7 +15,7 @@
 static const char steps_header[] = "step,epoch,loss,lr,images_per_s\n";
 static const char epochs_header[] = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n";
 
-cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
+static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
     run->arena = cnn_arena_new();
     if (run->arena) {
@@ -23,13 +23,14 @@ cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *
         run->config = cnn_arena_printf(run->arena, "%s/config.yaml", directory);
         run->best = cnn_arena_printf(run->arena, "%s/best.safetensors", directory);
         run->last = cnn_arena_printf(run->arena, "%s/last.safetensors", directory);
+        run->previous = cnn_arena_printf(run->arena, "%s/last.previous.safetensors", directory);
         run->report = cnn_arena_printf(run->arena, "%s/report.html", directory);
         run->steps_path = cnn_arena_printf(run->arena, "%s/steps.csv", directory);
         run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
         run->health_path = cnn_arena_printf(run->arena, "%s/health.csv", directory);
     }
-    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->report || !run->steps_path || !run->epochs_path ||
-        !run->health_path)
+    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->previous || !run->report || !run->steps_path ||
+        !run->epochs_path || !run->health_path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     return CNN_OK;
 }
@@ -61,7 +62,7 @@ static cnn_status make_numbered(struct cnn_run *run, const char *name, cnn_diag 
         char path[256];
         snprintf(path, sizeof path, "runs/%.200s-%u", name, n);
         if (mkdir(path, 0777) == 0)
-            return cnn_run_locate(run, path, diag);
+            return cnn_run_claim(run, path, diag);
         if (errno != EEXIST)
             status = cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", path, strerror(errno));
     }
@@ -70,7 +71,7 @@ static cnn_status make_numbered(struct cnn_run *run, const char *name, cnn_diag 
 
 static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
-    cnn_status status = cnn_run_locate(run, directory, diag);
+    cnn_status status = locate(run, directory, diag);
     if (status != CNN_OK)
         return status;
     const char *files[] = {run->config, run->best, run->last, run->steps_path, run->epochs_path, run->health_path};
@@ -81,19 +82,22 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
         cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o", directory);
         return CNN_INVALID;
     }
-    return cnn_make_directories(directory, diag);
+    status = cnn_make_directories(directory, diag);
+    return status == CNN_OK ? cnn_lock_take(directory, &run->lock, diag) : status;
 }
 
-cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, cnn_diag *diag)
+/* Two checkpoints, and what is written anew of them; the tables and the page want little. */
+static size_t room_for(struct cnn_run_sizes sizes)
 {
-    cnn_status status = directory ? make_named(run, directory, diag) : make_numbered(run, name, diag);
-    if (status == CNN_OK)
-        status = cnn_file_write(run->steps_path, steps_header, strlen(steps_header), diag);
-    if (status == CNN_OK)
-        status = cnn_file_write(run->epochs_path, epochs_header, strlen(epochs_header), diag);
-    if (status == CNN_OK)
-        status = cnn_file_write(run->health_path, CNN_HEALTH_HEADER, strlen(CNN_HEALTH_HEADER), diag);
-    return status == CNN_OK ? open_tables(run, diag) : status;
+    return 2 * (sizes.best + sizes.last) + ((size_t)1 << 20);
+}
+
+cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, struct cnn_run_sizes sizes, cnn_diag *diag)
+{
+    cnn_status status = cnn_disk_check(directory ? directory : "runs", room_for(sizes), sizes.last, diag);
+    if (status != CNN_OK)
+        return status;
+    return directory ? make_named(run, directory, diag) : make_numbered(run, name, diag);
 }
 
 /* Bytes of text that hold the header and the rows whose first number is at most `last`; a row without its end is not one. */
@@ -127,8 +131,29 @@ static cnn_status cut_table(const char *path, const char *header, size_t last, c
     return status;
 }
 
-cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag)
+cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
+    cnn_status status = locate(run, directory, diag);
+    struct stat info;
+    bool exists = status == CNN_OK && stat(directory, &info) == 0 && S_ISDIR(info.st_mode);
+    return exists ? cnn_lock_take(directory, &run->lock, diag) : status;
+}
+
+/* What stands there already is written over. */
+cnn_status cnn_run_check_room(const struct cnn_run *run, struct cnn_run_sizes sizes, cnn_diag *diag)
+{
+    const char *files[] = {run->best, run->last, run->previous};
+    size_t room = room_for(sizes);
+    struct stat info;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (stat(files[i], &info) == 0)
+            room -= (size_t)info.st_size < room ? (size_t)info.st_size : room;
+    return cnn_disk_check(run->directory, room, sizes.last, diag);
+}
+
+cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag)
+{
+    cnn_disk_sweep(run->directory);
     cnn_status status = cut_table(run->steps_path, steps_header, step, diag);
     if (status == CNN_OK)
         status = cut_table(run->epochs_path, epochs_header, epochs, diag);
@@ -145,6 +170,7 @@ void cnn_run_close(struct cnn_run *run)
         fclose(run->epochs);
     if (run->health)
         fclose(run->health);
+    cnn_lock_release(run->lock);
     cnn_arena_free(run->arena);
 }
 

@@ -6,21 +6,29 @@
 
 #include "report/health.h"
 #include "util/arena.h"
-#include "util/diag.h"
+#include "util/disk.h"
 
 struct cnn_run {
     struct cnn_arena *arena;
-    const char *directory, *config, *best, *last, *report; /* paths */
+    const char *directory, *config, *best, *last, *previous, *report; /* paths; previous: the generation of last before it */
     const char *steps_path, *epochs_path, *health_path;
+    struct cnn_lock *lock; /* on the directory, for as long as this process works in it */
     FILE *steps, *epochs, *health;
 };
 
-/* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes directory (NULL: runs/<name>-<n>, the first n that is
- * free) and the headers of the csv files. reopen: goes on in a directory after `step` updates, `epochs` logged epochs, and `measured` ones in health.csv: later
- * rows are cut off. locate: just the paths. */
-cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, cnn_diag *diag);
-cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag);
-cnn_status cnn_run_reopen(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag);
+/* Bytes of the checkpoints. */
+struct cnn_run_sizes {
+    size_t best, last;
+};
+
+/* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes and locks directory (NULL: runs/<name>-<n>, the
+ * first n that is free) where there is room for the checkpoints; what fails for lack of room leaves nothing behind. claim: locks a directory that exists.
+ * open_tables: goes on with the tables, made where they are missing, after `step` updates, `epochs` logged epochs, and `measured` ones in health.csv: later rows
+ * are cut off, as are temporary files of a process that crashed. */
+cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, struct cnn_run_sizes sizes, cnn_diag *diag);
+cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *diag);
+cnn_status cnn_run_check_room(const struct cnn_run *run, struct cnn_run_sizes sizes, cnn_diag *diag); /* of a claimed one */
+cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag);
 void cnn_run_close(struct cnn_run *run);
 
 struct cnn_epoch_row {

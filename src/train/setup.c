@@ -1,9 +1,12 @@
 /* Setting up a run: a new one from a description, or one to go on with from its last checkpoint. */
 #include "train/setup.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "train/whiten.h"
 #include "util/file.h"
 
 static cnn_status open_description(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
@@ -59,17 +62,22 @@ static cnn_status open_data(struct cnn_training *t, const char *path, cnn_diag *
     return cnn_model_adopt_data(model, t->train, diag);
 }
 
-static cnn_status first_parameters(cnn_model *model, const char *weights, cnn_diag *diag)
+static cnn_status first_parameters(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
-    if (!weights) {
-        cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
-        return CNN_OK;
-    }
+    cnn_model *model = t->model;
     struct cnn_safetensors *file;
-    cnn_status status = cnn_safetensors_open(weights, &file, diag);
+    cnn_status status = CNN_OK;
+    if (!options->weights) {
+        cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
+        status = cnn_whiten(model, t->train, diag);
+    }
+    const char *path = options->weights ? options->weights : options->transfer;
+    if (!path || status != CNN_OK)
+        return status;
+    status = cnn_safetensors_open(path, &file, diag);
     if (status != CNN_OK)
         return status;
-    status = cnn_model_load_parameters(model, file, diag);
+    status = options->weights ? cnn_model_load_parameters(model, file, diag) : cnn_model_transfer(model, file, &t->notice, diag);
     cnn_safetensors_close(file);
     return status;
 }
@@ -129,19 +137,34 @@ static cnn_status write_config(const struct cnn_training *t, cnn_diag *diag)
     return cnn_file_write(t->run.config, text, strlen(text), diag);
 }
 
-static cnn_status open_new(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+static struct cnn_run_sizes checkpoint_sizes(const struct cnn_training *t)
+{
+    return (struct cnn_run_sizes){cnn_progress_bytes(t->model, NULL), cnn_progress_bytes(t->model, &t->step)};
+}
+
+cnn_status cnn_training_prepare(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
     cnn_status status = open_description(t, options, diag);
     if (status == CNN_OK)
         status = open_parts(t, options, diag);
     if (status == CNN_OK)
-        status = first_parameters(t->model, options->weights, diag);
+        status = first_parameters(t, options, diag);
     if (status == CNN_OK)
-        status = cnn_run_create(&t->run, options->directory, t->model->name, diag);
+        cnn_step_begin(&t->step);
+    return status;
+}
+
+static cnn_status open_new(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+{
+    cnn_status status = cnn_training_prepare(t, options, diag);
+    if (status == CNN_OK)
+        status = cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
+    /* A checkpoint before anything else: whatever ends the run, it can be gone on with. */
+    if (status == CNN_OK)
+        status = cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag);
     if (status == CNN_OK)
         status = write_config(t, diag);
-    /* A checkpoint from the beginning: whatever ends the run, it can be gone on with. */
-    return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, t->step.optimizer, t->run.last, diag) : status;
+    return status == CNN_OK ? cnn_run_open_tables(&t->run, 0, 0, 0, diag) : status;
 }
 
 static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_epoch, cnn_diag *diag)
@@ -165,8 +188,15 @@ static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *
     if (status != CNN_OK)
         return status;
     size_t steps_per_epoch = t->progress.steps_per_epoch;
-    status = cnn_progress_load(file, t->model, t->step.optimizer, &t->progress, diag);
+    status = cnn_progress_load(file, t->model, &t->step, &t->progress, diag);
     return status == CNN_OK ? check_progress(t, steps_per_epoch, diag) : status;
+}
+
+bool cnn_training_complete(const struct cnn_training *training)
+{
+    const struct cnn_progress *progress = &training->progress;
+    bool stops = cnn_stopping_reached(&training->model->recipe.early_stopping, &progress->stopping);
+    return progress->images == 0 && (progress->step == training->steps || stops);
 }
 
 bool cnn_training_awaits_validation(const struct cnn_training *training)
@@ -175,18 +205,63 @@ bool cnn_training_awaits_validation(const struct cnn_training *training)
     return progress->images > 0 && (progress->step % progress->steps_per_epoch == 0 || progress->step == training->steps);
 }
 
+static cnn_status open_undamaged(const char *path, struct cnn_safetensors **out, cnn_diag *diag)
+{
+    cnn_status status = cnn_safetensors_open(path, out, diag);
+    if (status == CNN_OK && (status = cnn_safetensors_verify(*out, diag)) != CNN_OK)
+        cnn_safetensors_close(*out);
+    return status;
+}
+
+/* The newest state; where that is damaged or gone, the one before it, which is said in t->notice. */
+static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **out, cnn_diag *diag)
+{
+    cnn_diag *damage = cnn_diag_new();
+    cnn_status status = open_undamaged(t->run.last, out, damage);
+    if (status != CNN_OK && open_undamaged(t->run.previous, out, NULL) == CNN_OK) {
+        const char *reason = damage ? cnn_diag_get(damage, 0)->text : t->run.last;
+        t->notice = cnn_arena_printf(t->run.arena, "%s; the run goes on from last.previous.safetensors", reason);
+        status = CNN_OK;
+        if (!t->notice) {
+            cnn_safetensors_close(*out);
+            status = cnn_fail_memory(diag, strlen(reason), "a message");
+        }
+    } else if (status != CNN_OK) {
+        status = open_undamaged(t->run.last, out, diag); /* the same again, for diag */
+        cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
+    }
+    cnn_diag_free(damage);
+    return status;
+}
+
+/* The state that the run goes on from takes the place of a damaged one, else the next save would keep that as the one before it; and new settings go into
+ * it, so that they hold from here on whatever becomes of this process. */
+static cnn_status settle_state(const struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+{
+    if (t->notice && rename(t->run.previous, t->run.last) != 0)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", t->run.last, strerror(errno));
+    bool changed = options->override_count > 0 && !cnn_training_complete(t);
+    cnn_status status = changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
+    if (!changed)
+        return status;
+    cnn_file_keep(t->run.last, t->run.previous);
+    return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag) : status;
+}
+
 static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
     struct cnn_safetensors *file;
-    cnn_status status = cnn_run_locate(&t->run, options->resume, diag);
+    cnn_status status = cnn_run_claim(&t->run, options->resume, diag);
+    if (status == CNN_OK)
+        status = open_state(t, &file, diag);
     if (status != CNN_OK)
         return status;
-    if ((status = cnn_safetensors_open(t->run.last, &file, diag)) != CNN_OK) {
-        cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
-        return status;
-    }
     status = restore(t, file, options, diag);
     cnn_safetensors_close(file);
+    if (status == CNN_OK)
+        status = cnn_run_check_room(&t->run, checkpoint_sizes(t), diag);
+    if (status == CNN_OK)
+        status = settle_state(t, options, diag);
     if (status != CNN_OK)
         return status;
     /* Health is measured after an epoch's last step, and before its validation, which may be left to do. A run that ended within an epoch and is prolonged
@@ -194,9 +269,7 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
     size_t step = t->progress.step, logged = t->progress.epochs_logged, measured = step / t->progress.steps_per_epoch;
     if (step == t->steps)
         measured = (step - 1) / t->progress.steps_per_epoch + 1;
-    status = cnn_run_reopen(&t->run, step, logged < measured ? logged : measured, measured, diag);
-    bool goes_on = options->override_count > 0 && t->progress.step < t->steps;
-    return status == CNN_OK && goes_on ? write_config(t, diag) : status;
+    return cnn_run_open_tables(&t->run, step, logged < measured ? logged : measured, measured, diag);
 }
 
 cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag)

@@ -1,6 +1,9 @@
 /* The training step: one batch through the network and back, and one update of the weights. */
 #include "train/step.h"
 
+#include <math.h>
+#include <string.h>
+
 cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
@@ -16,6 +19,10 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
     if (target == 0)
         return cnn_fail(diag, CNN_INVALID, &graph->nodes[graph->count - 1].where,
                         "the softmax reads the network's input: no layer stands before the loss");
+    size_t weights = model->loss.class_weights.count;
+    if (weights > 0 && weights != shape.c)
+        return cnn_fail(diag, CNN_INVALID, model->loss.weights ? &model->loss.weights->where : NULL,
+                        "class_weights has %zu number%s; the network answers with %zu", weights, weights == 1 ? "" : "s", shape.c);
     *value = target;
     return CNN_OK;
 }
@@ -27,14 +34,21 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
         cnn_hint(diag, "train in fp32 or bf16; `cnn quantize` then makes int8 of the trained network");
         return CNN_INVALID;
     }
-    struct cnn_step step = {.loss = &model->loss, .parameters = parameters, .seed = model->recipe.seed, .kernels = cnn_kernels()};
+    struct cnn_step step = {.loss = &model->loss, .model = model, .parameters = parameters, .seed = model->recipe.seed, .kernels = cnn_kernels()};
     if (!step.kernels)
         return cnn_check_environment(diag);
     cnn_status status = cnn_loss_target(model, &step.target, diag);
     if (status != CNN_OK)
         return status;
     step.classes = cnn_graph_shape(&model->graph, step.target).c;
-    status = cnn_plan_new(&model->graph, parameters, batch, CNN_PLAN_TRAIN, false, &step.plan, diag);
+    if (model->recipe.ema.every > 0) {
+        step.mean = parameters;
+        if (!(step.parameters = cnn_floats_new(model->graph.parameter_floats)))
+            return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float), "the weights beside their mean");
+    }
+    status = cnn_plan_new(&model->graph, step.parameters, batch, CNN_PLAN_TRAIN, false, &step.plan, diag);
+    if (status == CNN_OK)
+        cnn_step_begin(&step);
     if (status == CNN_OK)
         status = cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &step.optimizer, diag);
     if (status == CNN_OK)
@@ -44,8 +58,17 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
     return status;
 }
 
+void cnn_step_begin(struct cnn_step *step)
+{
+    if (step->mean)
+        memcpy(step->parameters, step->mean, step->model->graph.parameter_floats * sizeof(float));
+    cnn_plan_parameters_changed(step->plan);
+}
+
 void cnn_step_close(struct cnn_step *step)
 {
+    if (step->mean)
+        cnn_floats_free(step->parameters);
     cnn_plan_free(step->plan);
     cnn_optimizer_free(step->optimizer);
 }
@@ -58,15 +81,47 @@ static uint64_t dropout_seed(const struct cnn_step *step)
     return high << 32 | cnn_rng_u32(&rng);
 }
 
-struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n, const size_t *labels, double lr)
+/* In four sums, which the compiler may keep in one vector; their order is fixed. */
+static double sum_squares(size_t count, const float *values)
+{
+    double sums[4] = {0};
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (size_t k = 0; k < 4; k++)
+            sums[k] += (double)values[i + k] * (double)values[i + k];
+    for (; i < count; i++)
+        sums[0] += (double)values[i] * (double)values[i];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *gradients)
+{
+    double sum = 0;
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+            const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
+            if (cnn_tensor_trained(tensor))
+                sum += sum_squares(tensor->count, gradients + tensor->offset);
+        }
+    float scale = (float)(max_norm / (sqrt(sum) + 1e-6));
+    for (size_t i = 0; scale < 1 && i < graph->parameter_floats; i++)
+        gradients[i] *= scale;
+}
+
+struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n, const struct cnn_targets *targets, double lr)
 {
     cnn_plan_forward(step->plan, n, true, dropout_seed(step));
     const float *y = cnn_plan_value(step->plan, step->target);
-    struct cnn_loss_result result = cnn_loss_compute(step->loss, n, step->classes, y, labels, cnn_plan_gradient(step->plan, step->target));
+    struct cnn_loss_result result = cnn_loss_compute(step->loss, n, step->classes, y, targets, cnn_plan_gradient(step->plan, step->target));
     if (!result.finite)
         return result;
     cnn_plan_backward(step->plan, n, step->target);
-    cnn_optimizer_step(step->optimizer, step->kernels, step->parameters, cnn_plan_parameter_gradients(step->plan), lr);
+    if (step->model->recipe.clip_norm > 0)
+        cnn_clip_gradients(&step->model->graph, step->model->recipe.clip_norm, cnn_plan_parameter_gradients(step->plan));
+    cnn_optimizer_step(step->optimizer, step->parameters, cnn_plan_parameter_gradients(step->plan), lr);
     cnn_plan_parameters_changed(step->plan);
+    if (step->mean)
+        cnn_average_update(&step->model->recipe.ema, cnn_optimizer_steps(step->optimizer), step->model->graph.parameter_floats, step->parameters,
+                           step->mean);
     return result;
 }

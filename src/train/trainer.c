@@ -4,7 +4,8 @@
 #include <time.h>
 
 #include "report/report.h"
-#include "train/setup.h"
+#include "train/check.h"
+#include "util/file.h"
 
 #define RECENT       5   /* losses that the message about a lost run shows */
 #define REPORT_PAUSE 0.5 /* seconds until report.html is written again: a browser reads it every few, and epochs may take but milliseconds */
@@ -18,6 +19,8 @@ struct trainer {
     double seconds_per_image, validation_seconds; /* running means */
     double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
     size_t first_step;                            /* of this process */
+    double saved;                                 /* when last.safetensors was written */
+    int save_answered;                            /* the value of *options->save that it was last written for */
     bool validated;                               /* t.evaluation and t.samples are whole */
     bool report_open;                             /* the page in the run's directory says that the run goes on */
     bool report_failed;                           /* which was said */
@@ -113,10 +116,23 @@ static void write_report(struct trainer *r, bool running, const char *end)
     cnn_diag_free(diag);
 }
 
-/* Every step is done, and the last epoch's validation, too. */
-static bool is_complete(const struct trainer *r)
+/* A complete run that has not taken all its steps. */
+static bool stopped_early(const struct trainer *r)
 {
-    return r->t.progress.step == r->t.steps && r->t.progress.images == 0;
+    return cnn_training_complete(&r->t) && r->t.progress.step < r->t.steps;
+}
+
+/* Validation is by the test images: what they decide on is said. */
+static void warn_of_choice(struct trainer *r)
+{
+    const struct cnn_recipe *recipe = &r->t.model->recipe;
+    if (recipe->keep == CNN_KEEP_BEST)
+        warn(r, "validation uses the test images, so best.safetensors is chosen by them; data.val_split sets training images aside instead, and "
+                "train.keep: last chooses none");
+    else if (recipe->early_stopping.patience > 0)
+        warn(r, "validation uses the test images, so the end of the run is chosen by them; data.val_split sets training images aside instead");
+    else if (recipe->schedule.kind == CNN_SCHEDULE_PLATEAU)
+        warn(r, "validation uses the test images, so the learning rate follows them; data.val_split sets training images aside instead");
 }
 
 static void announce(struct trainer *r)
@@ -132,9 +148,13 @@ static void announce(struct trainer *r)
         .lr = rate_at(r, r->t.progress.step),
     };
     emit(r, CNN_EVENT_START);
+    if (r->t.notice)
+        warn(r, r->t.notice);
     if (r->t.val_split == CNN_SPLIT_TEST)
-        warn(r, "validation uses the test images, so best.safetensors is chosen by them; data.val_split sets training images aside instead");
-    if (is_complete(r)) /* its page is, too */
+        warn_of_choice(r);
+    if (stopped_early(r))
+        warn(r, "the run is complete, ended by early stopping; a larger train.early_stopping.patience would let it go on");
+    else if (cnn_training_complete(&r->t)) /* its page is, too */
         warn(r, "the run is complete; a larger train.epochs or train.steps would let it go on");
     else
         write_report(r, true, NULL);
@@ -182,23 +202,25 @@ static cnn_status take_step(struct trainer *r)
     size_t n = batch->n;
     bool last = (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
     if (last)
-        cnn_health_before_step(&r->t.health);
+        cnn_health_before_step(&r->t.health, r->t.step.parameters);
     memcpy(cnn_plan_input(r->t.step.plan), batch->images, n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
-    struct cnn_loss_result result = cnn_step_run(&r->t.step, n, batch->labels, lr);
+    struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
+    struct cnn_loss_result result = cnn_step_run(&r->t.step, n, &targets, lr);
     if (!result.finite)
         return fail_divergence(r, "the loss is", progress->step + 1);
     progress->step++;
     if (last)
-        cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), cnn_plan_parameter_gradients(r->t.step.plan),
+        cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), r->t.step.parameters, cnn_plan_parameter_gradients(r->t.step.plan),
                               lr / r->t.model->recipe.optimizer.lr);
     progress->loss_sum += result.loss;
+    progress->loss_weight += result.weight;
     progress->images += n;
     progress->correct += result.correct;
-    double loss = result.loss / (double)n;
+    double loss = result.loss / result.weight;
     r->recent[progress->step % RECENT] = loss;
     r->seconds_per_image = running_mean(r->seconds_per_image, (now() - begun) / (double)n);
     r->event.lr = lr;
-    r->event.loss = progress->loss_sum / (double)progress->images;
+    r->event.loss = progress->loss_sum / progress->loss_weight;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
     emit(r, CNN_EVENT_STEP);
     if (progress->step % r->t.model->recipe.log_every != 0 && progress->step != r->t.steps)
@@ -214,6 +236,11 @@ static void report_validation(void *context, size_t images, size_t total)
     emit(r, CNN_EVENT_VALIDATE);
 }
 
+static void tell(void *context, const char *text)
+{
+    warn(context, text);
+}
+
 static cnn_status validate(struct trainer *r)
 {
     struct cnn_loss_result sum;
@@ -227,12 +254,34 @@ static cnn_status validate(struct trainer *r)
         return fail_divergence(r, "the validation loss is", r->t.progress.step);
     r->validated = true;
     r->validation_seconds = running_mean(r->validation_seconds, now() - begun);
+    return cnn_dataset_report(r->t.val, tell, r, r->diag);
+}
+
+static int save_asked(const struct trainer *r)
+{
+    return r->options->save ? *r->options->save : 0;
+}
+
+static cnn_status save_last(struct trainer *r)
+{
+    int asked = save_asked(r);
+    cnn_file_keep(r->t.run.last, r->t.run.previous);
+    cnn_status status = cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
+    if (status != CNN_OK)
+        return status;
+    r->saved = now();
+    if (asked != r->save_answered) {
+        r->save_answered = asked;
+        emit(r, CNN_EVENT_SAVE);
+    }
     return CNN_OK;
 }
 
-static cnn_status save_last(const struct trainer *r)
+/* Within an epoch, which may take hours, the state is saved when it is asked for, and from time to time. */
+static cnn_status save_if_due(struct trainer *r)
 {
-    return cnn_progress_save(&r->t.progress, r->t.model, r->t.step.optimizer, r->t.run.last, r->diag);
+    bool due = save_asked(r) != r->save_answered || now() - r->saved >= 60 * r->t.model->recipe.save_every;
+    return due ? save_last(r) : CNN_OK;
 }
 
 /* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row and writes it again. */
@@ -247,20 +296,16 @@ static cnn_status record_epoch(struct trainer *r)
                                 .lr = event->lr,
                                 .seconds = event->seconds};
     cnn_status status = cnn_run_log_epoch(&r->t.run, &row, r->diag);
-    if (status == CNN_OK && event->best)
+    if (status == CNN_OK && (event->best || r->t.model->recipe.keep == CNN_KEEP_LAST))
         status = cnn_progress_save(&r->t.progress, r->t.model, NULL, r->t.run.best, r->diag);
     return status == CNN_OK ? save_last(r) : status;
 }
 
-static void tell(void *context, const char *hint)
-{
-    warn(context, hint);
-}
-
 static cnn_status finish_epoch(struct trainer *r)
 {
+    const struct cnn_recipe *recipe = &r->t.model->recipe;
     struct cnn_progress *progress = &r->t.progress;
-    r->event.loss = progress->loss_sum / (double)progress->images;
+    r->event.loss = progress->loss_sum / progress->loss_weight;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
     r->event.lr = rate_at(r, progress->step - 1);
     cnn_status status = validate(r);
@@ -269,14 +314,16 @@ static cnn_status finish_epoch(struct trainer *r)
     double val_loss = r->t.evaluation.loss, val_accuracy = r->t.evaluation.accuracy;
     r->event.val_loss = val_loss;
     r->event.val_accuracy = val_accuracy;
-    r->event.best = val_accuracy > progress->best_accuracy || (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
-    if (r->event.best) {
+    bool better = val_accuracy > progress->best_accuracy || (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
+    r->event.best = better && recipe->keep == CNN_KEEP_BEST;
+    if (better || recipe->keep == CNN_KEEP_LAST) {
         progress->best_accuracy = val_accuracy;
         progress->best_loss = val_loss;
     }
-    cnn_plateau_update(&r->t.model->recipe.schedule, &progress->plateau, val_loss);
+    cnn_plateau_update(&recipe->schedule, &progress->plateau, val_loss);
+    cnn_stopping_update(&recipe->early_stopping, &progress->stopping, val_loss);
     progress->epochs_logged = epoch_of(r, progress->step);
-    progress->loss_sum = 0;
+    progress->loss_sum = progress->loss_weight = 0;
     progress->images = progress->correct = 0;
     r->event.seconds = now() - r->epoch_started;
     if ((status = record_epoch(r)) != CNN_OK)
@@ -315,16 +362,34 @@ static cnn_status run_epoch(struct trainer *r)
     if (cnn_training_awaits_validation(&r->t))
         return CNN_OK;
     cnn_loader_start(r->t.loader, progress->step / per_epoch, progress->step % per_epoch);
-    do
+    do {
         status = take_step(r);
-    while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps && !stopped(r));
-    return status == CNN_OK && cnn_training_awaits_validation(&r->t) ? record_health(r) : status;
+        if (status == CNN_OK && cnn_training_awaits_validation(&r->t))
+            status = record_health(r); /* before a save, which says that it is done */
+        if (status == CNN_OK)
+            status = save_if_due(r);
+    } while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps && !stopped(r));
+    return status == CNN_OK ? cnn_dataset_report(r->t.train, tell, r, r->diag) : status;
+}
+
+static cnn_status end(struct trainer *r)
+{
+    struct cnn_text text = {0};
+    size_t epoch = epoch_of(r, r->t.progress.step), bad = r->t.progress.stopping.bad_epochs;
+    if (stopped_early(r) && r->t.progress.step > r->first_step)
+        cnn_text_printf(&text, "ended after epoch %zu of %zu: %zu epoch%s without a better validation loss", epoch, r->t.epochs, bad,
+                        bad == 1 ? "" : "s");
+    r->event.seconds = now() - r->started;
+    r->event.text = text.data;
+    emit(r, CNN_EVENT_END);
+    cnn_text_free(&text);
+    return CNN_OK;
 }
 
 static cnn_status run(struct trainer *r)
 {
     r->first_step = r->t.progress.step;
-    while (!is_complete(r)) {
+    while (!cnn_training_complete(&r->t)) {
         if (stopped(r))
             return interrupt(r);
         cnn_status status = run_epoch(r);
@@ -337,28 +402,38 @@ static cnn_status run(struct trainer *r)
         if (status != CNN_OK)
             return status;
     }
-    r->event.seconds = now() - r->started;
-    emit(r, CNN_EVENT_END);
-    return CNN_OK;
+    return end(r);
 }
 
-static const char *newest_error(const cnn_diag *diag)
+static const cnn_message *newest_error(const cnn_diag *diag)
 {
     for (size_t i = diag ? cnn_diag_count(diag) : 0; i > 0; i--)
         if (!cnn_diag_get(diag, i - 1)->warning)
-            return cnn_diag_get(diag, i - 1)->text;
+            return cnn_diag_get(diag, i - 1);
     return NULL;
+}
+
+/* The page says why the run is over; and the error, unless it comes with other advice, how to go on. */
+static void close_run(struct trainer *r, cnn_status status)
+{
+    const cnn_message *error = status == CNN_OK ? NULL : newest_error(r->diag);
+    if (error && !error->hint)
+        cnn_hint(r->diag, "what was saved before is whole; once this is mended: cnn train --resume %s", r->t.run.directory);
+    if (r->report_open)
+        write_report(r, false, error ? error->text : NULL);
 }
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
 {
-    struct trainer r = {.options = options, .diag = diag, .started = now()};
+    struct trainer r = {.options = options, .diag = diag, .started = now(), .saved = now()};
+    r.save_answered = save_asked(&r);
     cnn_status status = cnn_training_open(&r.t, options, diag);
     if (status == CNN_OK) {
         announce(&r);
+        if (r.t.progress.step == 0)
+            cnn_check_quickly(&r.t, tell, &r);
         status = run(&r);
-        if (r.report_open)
-            write_report(&r, false, status == CNN_OK ? NULL : newest_error(diag));
+        close_run(&r, status);
     }
     cnn_training_close(&r.t);
     return status;

@@ -249,6 +249,21 @@ cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t siz
     return write_file(path, data, size, false, diag);
 }
 
+void cnn_file_keep(const char *path, const char *kept)
+{
+    size_t size = strlen(kept) + 32;
+    char *temporary = malloc(size);
+    if (!temporary)
+        return;
+    snprintf(temporary, size, "%s.tmp-%ld", kept, (long)getpid());
+    unlink(temporary);
+    if (link(path, temporary) == 0) {
+        rename(temporary, kept);
+        unlink(temporary); /* rename leaves both names where they stand for one file already */
+    }
+    free(temporary);
+}
+
 static bool is_directory(const char *path)
 {
     struct stat info;

@@ -23,6 +23,9 @@ cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_d
 /* The same without the wait for the disk, for what can be made again, and may be thousands: pictures. Half a file is never seen. */
 cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t size, cnn_diag *diag);
 
+/* Keeps the file at path under a second name too (a hard link), in place of the file of that name. Best effort: a file system may have no links. */
+void cnn_file_keep(const char *path, const char *kept);
+
 /* mkdir -p. */
 cnn_status cnn_make_directories(const char *path, cnn_diag *diag);
 

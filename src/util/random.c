@@ -57,3 +57,27 @@ float cnn_rng_normal(struct cnn_rng *rng)
     double angle = two_pi * (double)cnn_rng_u32(rng) * 0x1p-32;
     return (float)(radius * cos(angle));
 }
+
+/* The logarithm of a Gamma(a) number. Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000, for a of at least 1; below, Gamma(a)
+ * is Gamma(a + 1) times the a-th root of a uniform number, which only its logarithm can hold where a is small. */
+static double log_gamma_draw(struct cnn_rng *rng, double a)
+{
+    double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = 1 / sqrt(9 * d), root = 0;
+    for (;;) {
+        double x = (double)cnn_rng_normal(rng), v = 1 + c * x;
+        double u = ((double)cnn_rng_u32(rng) + 0.5) * 0x1p-32;
+        v *= v * v;
+        if (v <= 0 || log(u) >= x * x / 2 + d - d * v + d * log(v))
+            continue;
+        if (a < 1)
+            root = log(((double)cnn_rng_u32(rng) + 0.5) * 0x1p-32) / a;
+        return log(d * v) + root;
+    }
+}
+
+/* The share of one Gamma number in the sum of two. */
+float cnn_rng_beta(struct cnn_rng *rng, double a, double b)
+{
+    double one = log_gamma_draw(rng, a), other = log_gamma_draw(rng, b);
+    return (float)(1 / (1 + exp(other - one)));
+}

@@ -19,7 +19,9 @@ enum cnn_stream {
     CNN_STREAM_SPLIT,
     CNN_STREAM_BENCH,
     CNN_STREAM_SMOOTHGRAD,
-    CNN_STREAM_EXCITE
+    CNN_STREAM_EXCITE,
+    CNN_STREAM_FLIP,
+    CNN_STREAM_MIX
 };
 
 struct cnn_rng cnn_rng_at(uint64_t seed, enum cnn_stream stream, uint64_t index);
@@ -27,5 +29,6 @@ uint32_t cnn_rng_u32(struct cnn_rng *rng);
 uint32_t cnn_rng_below(struct cnn_rng *rng, uint32_t bound); /* 0 <= r < bound, without bias; bound > 0 */
 float cnn_rng_uniform(struct cnn_rng *rng);                  /* [0, 1), 24 bits */
 float cnn_rng_normal(struct cnn_rng *rng);                   /* mean 0, standard deviation 1 (Box-Muller) */
+float cnn_rng_beta(struct cnn_rng *rng, double a, double b); /* Beta(a, b), in [0, 1]; a, b > 0 */
 
 #endif

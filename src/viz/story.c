@@ -327,7 +327,7 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
     const struct cnn_node *node = cnn_view_node(view, layer);
     struct cnn_text words = {0}, *page = &view->page;
     char shape[64];
-    size_t parameters = cnn_node_trained(node);
+    size_t parameters = cnn_node_parameters(node);
     cnn_text_printf(page, "<h3 id=\"layer-%s\">%s <small>%s</small></h3>\n<p>", node->name, node->name, node->type->variant.name);
     tell_layer(node, &words);
     cnn_html_text(page, words.data ? words.data : "");

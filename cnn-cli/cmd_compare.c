@@ -1,0 +1,160 @@
+/* cnn compare: which of two models is better on the same images, and whether that may be chance. */
+#include <math.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "table.h"
+#include "terminal.h"
+
+#define CHANCE 0.05 /* a smaller p is taken for a difference */
+
+struct settings {
+    const char *data, *split, *tta;
+    bool json;
+    size_t threads;
+};
+
+static const struct cnn_option options[] = {
+    CNN_OPTION_DATA(struct settings),
+    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0, "train, val or test (default: test)"},
+    CNN_OPTION_TTA(struct settings),
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+static void show_progress(void *context, size_t images, size_t total)
+{
+    char after[64];
+
+    (void)context;
+    snprintf(after, sizeof after, "%zu of %zu images", images, total);
+    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, "compare", after);
+}
+
+static json_t *model_json(const cnn_model *model, const cnn_comparison *c, size_t i)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", cnn_json_text(cnn_model_source(model)), "loss", cnn_json_real(c->loss[i]), "accuracy",
+                     cnn_json_real(c->accuracy[i]), "accuracy_low", cnn_json_real(c->accuracy_low[i]), "accuracy_high",
+                     cnn_json_real(c->accuracy_high[i]));
+}
+
+static cnn_status print_json(cnn_model *const models[2], const cnn_comparison *c)
+{
+    return cnn_json_print(json_pack(
+        "{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images", cnn_json_count(c->images), "models",
+        model_json(models[0], c, 0), model_json(models[1], c, 1), "both_right", cnn_json_count(c->both_right), "only_a", cnn_json_count(c->only_a),
+        "only_b", cnn_json_count(c->only_b), "both_wrong", cnn_json_count(c->both_wrong), "difference", cnn_json_real(c->difference),
+        "difference_low", cnn_json_real(c->difference_low), "difference_high", cnn_json_real(c->difference_high), "p", cnn_json_real(c->p), "test",
+        cnn_json_text(c->exact ? "exact" : "chi_squared"), "split", cnn_json_text(c->split), "tta", cnn_json_text(cnn_tta_name(c->tta))));
+}
+
+static bool print_table(const cnn_comparison *c)
+{
+    static const struct cnn_column columns[] = {{"", false}, {"B right", true}, {"B wrong", true}};
+    struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
+    bool printed;
+
+    if (table == NULL)
+        return false;
+    cnn_table_add(table, "A right");
+    cnn_table_add(table, "%s", cnn_show_integer(c->both_right).text);
+    cnn_table_add(table, "%s", cnn_show_integer(c->only_a).text);
+    cnn_table_add(table, "A wrong");
+    cnn_table_add(table, "%s", cnn_show_integer(c->only_b).text);
+    cnn_table_add(table, "%s", cnn_show_integer(c->both_wrong).text);
+    printf("\n");
+    printed = cnn_table_print(table, stdout);
+    cnn_table_free(table);
+    printf("\n");
+    return printed;
+}
+
+static void print_verdict(const cnn_comparison *c)
+{
+    char p[32];
+
+    snprintf(p, sizeof p, c->p < 1e-4 ? "p < 0.0001" : "p = %.*f", c->p < 0.001 ? 4 : c->p < 0.1 ? 3 : 2, c->p);
+    printf("difference %+.2f points from A to B  (95%% interval %+.2f to %+.2f)\n", 100 * c->difference, 100 * c->difference_low,
+           100 * c->difference_high);
+    printf("McNemar    %s  (%s; %s images tell A and B apart)\n\n", p, c->exact ? "exact" : "chi-squared",
+           cnn_show_integer(c->only_a + c->only_b).text);
+    printf("%s", cnn_style(stdout, CNN_STYLE_BOLD));
+    if (c->p < CHANCE)
+        printf("%s is better: %s", c->difference > 0 ? "B" : "A", p);
+    else
+        printf("No difference that these %s images show: %s", cnn_show_integer(c->images).text, p);
+    printf("%s\n", cnn_style(stdout, CNN_STYLE_PLAIN));
+}
+
+static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *c)
+{
+    for (size_t i = 0; i < 2; i++)
+        printf("%c          %s (%s)\n", "AB"[i], cnn_model_name(models[i]), cnn_model_source(models[i]));
+    printf("images     %s of split %s\n", cnn_show_integer(c->images).text, c->split);
+    cnn_command_print_tta(c->tta);
+    for (size_t i = 0; i < 2; i++)
+        printf("accuracy %c %.2f%%  (95%% interval %.2f to %.2f)\n", "AB"[i], 100 * c -> accuracy[i], 100 * c -> accuracy_low[i],
+               100 * c -> accuracy_high[i]);
+    if (!print_table(c))
+        return cnn_command_out_of_memory();
+    print_verdict(c);
+    return CNN_OK;
+}
+
+static cnn_status compare(cnn_model *const models[2], const struct settings *settings, cnn_tta tta, cnn_comparison *result)
+{
+    const cnn_evaluate_options compare_options = {
+        .data_path = settings->data,
+        .split = settings->split,
+        .tta = tta,
+        .progress = show_progress,
+        .stop = cnn_command_catch_signals("\n"),
+    };
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_compare(models[0], models[1], &compare_options, result, diag);
+    cnn_terminal_progress_clear();
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    cnn_model *models[2] = {NULL, NULL};
+    cnn_comparison result;
+    cnn_tta tta;
+    cnn_status status = cnn_command_tta(settings->tta, &tta);
+
+    if (status == CNN_OK)
+        status = cnn_command_prepare(settings->threads);
+    for (size_t i = 0; i < operand_count && status == CNN_OK; i++)
+        status = cnn_command_open(operands[i], NULL, &models[i]);
+    if (status == CNN_OK)
+        status = compare(models, settings, tta, &result);
+    if (status == CNN_OK)
+        status = settings->json ? print_json(models, &result) : print_human(models, &result);
+    cnn_model_free(models[0]);
+    cnn_model_free(models[1]);
+    return status;
+}
+
+const struct cnn_command cnn_command_compare = {
+    .name = "compare",
+    .synopsis = "A B [options]",
+    .summary = "Say which of two models is better on the same images",
+    .details = "A and B are checkpoints or run directories. The images are those that A's\n"
+               "description names.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 2,
+    .operands_max = 2,
+    .run = run,
+};

@@ -1,0 +1,434 @@
+/* cnn data: what is in the data set that a description names, before anything is trained on it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "inputs.h"
+#include "json.h"
+#include "show.h"
+#include "table.h"
+#include "terminal.h"
+
+enum { CLASSES_MAX = 40, CLASSES_EACH = 10, BAR = 20, NAMES_MAX = 20 };
+
+/* Classes are called uneven where one has this many times the images of another. */
+static const double uneven = 2;
+
+struct settings {
+    const char *data, *output;
+    bool json;
+    size_t threads;
+    struct cnn_option_list set;
+};
+
+static const struct cnn_option options[] = {
+    CNN_OPTION_DATA(struct settings),
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0, "the picture of training images (default: data.png)"},
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_SET(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+static void show_progress(void *context, size_t images, size_t total)
+{
+    char after[64];
+
+    (void)context;
+    snprintf(after, sizeof after, "%zu of %zu images", images, total);
+    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, "data", after);
+}
+
+/* ---- As JSON ---- */
+
+static json_t *numbers_json(const double *values, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count && list != NULL; i++)
+        list = cnn_json_append(list, cnn_json_real(values[i]));
+    return list;
+}
+
+static json_t *counts_json(const size_t *values, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count && list != NULL; i++)
+        list = cnn_json_append(list, cnn_json_count(values[i]));
+    return list;
+}
+
+static json_t *texts_json(const char *const *texts, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count && list != NULL; i++)
+        list = cnn_json_append(list, cnn_json_text(texts[i]));
+    return list;
+}
+
+static json_t *sizes_json(const cnn_survey_sizes *sizes)
+{
+    if (sizes->files == 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "files", cnn_json_count(sizes->files), "smallest", counts_json(sizes->smallest, 2),
+                     "largest", counts_json(sizes->largest, 2), "most_common", counts_json(sizes->most_common, 2), "most_common_files",
+                     cnn_json_count(sizes->most_common_files), "aspect", numbers_json(sizes->aspect, 2), "resized", cnn_json_count(sizes->resized));
+}
+
+static json_t *splits_json(const cnn_survey *survey)
+{
+    json_t *list = json_array();
+
+    for (size_t s = 0; s < survey->split_count && list != NULL; s++) {
+        const cnn_survey_split *split = &survey->splits[s];
+
+        list = cnn_json_append(list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "split", split->name, "images",
+                                               cnn_json_count(split->images), "class_images", counts_json(split->class_images, survey->classes),
+                                               "mean", numbers_json(split->mean, survey->shape.c), "std", numbers_json(split->std, survey->shape.c),
+                                               "majority", cnn_json_real(split->majority), "repeated", cnn_json_count(split->repeated), "known",
+                                               cnn_json_count(split->known), "sizes", sizes_json(&split->sizes), "unreadable",
+                                               texts_json(split->unreadable, split->unreadable_count)));
+    }
+    return list;
+}
+
+static json_t *image_json(const cnn_survey *survey, const cnn_survey_image *image)
+{
+    return json_pack("{s:s, s:o, s:o, s:o}", "split", image->split, "image", cnn_json_count(image->image), "class",
+                     cnn_json_text(survey->class_names[image->label]), "path", image->path != NULL ? cnn_json_text(image->path) : json_null());
+}
+
+static json_t *pairs_json(const cnn_survey *survey, const cnn_survey_pair *pairs, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count && list != NULL; i++)
+        list = cnn_json_append(list, json_pack("[o, o]", image_json(survey, &pairs[i].first), image_json(survey, &pairs[i].second)));
+    return list;
+}
+
+static cnn_status print_json(const cnn_survey *survey, const char *sheet)
+{
+    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "input", cnn_json_shape(survey->shape), "classes",
+                                    texts_json(survey->class_names, survey->classes), "splits", splits_json(survey), "contradictions",
+                                    cnn_json_count(survey->contradictions), "contradicting",
+                                    pairs_json(survey, survey->contradicting, survey->contradicting_count), "shared",
+                                    pairs_json(survey, survey->shared, survey->shared_count), "repeated",
+                                    pairs_json(survey, survey->repeated, survey->repeated_count), "sheet", sheet));
+}
+
+/* ---- For people ---- */
+
+/* Prints the table that fill fills, and an empty line before it. */
+static bool print_table(const struct cnn_column *columns, size_t count, void (*fill)(struct cnn_table *table, const cnn_survey *survey),
+                        const cnn_survey *survey)
+{
+    struct cnn_table *table = cnn_table_new(columns, count);
+    bool printed;
+
+    if (table == NULL)
+        return false;
+    fill(table, survey);
+    printf("\n");
+    printed = cnn_table_print(table, stdout);
+    cnn_table_free(table);
+    return printed;
+}
+
+static void fill_splits(struct cnn_table *table, const cnn_survey *survey)
+{
+    for (size_t s = 0; s < survey->split_count; s++) {
+        const cnn_survey_split *split = &survey->splits[s];
+
+        cnn_table_add(table, "%s", split->name);
+        cnn_table_add(table, "%s", cnn_show_integer(split->images).text);
+        cnn_table_add(table, "%s", cnn_show_percent(split->majority).text);
+        cnn_table_add(table, "%s", cnn_show_integer(split->repeated).text);
+        cnn_table_add(table, "%s", s > 0 ? cnn_show_integer(split->known).text : "-");
+    }
+}
+
+static bool print_splits(const cnn_survey *survey)
+{
+    char title[64];
+    struct cnn_column columns[] = {{"split", false}, {"images", true}, {title, true}, {"repeated", true}, {"in an earlier split", true}};
+
+    snprintf(title, sizeof title, "always '%.40s'", survey->class_names[survey->most_frequent]);
+    return print_table(columns, survey->split_count > 1 ? 5 : 4, fill_splits, survey);
+}
+
+/* The classes to show: all, or the largest and the smallest of the training images. */
+struct shown_class {
+    size_t class, images;
+};
+
+static int compare_classes(const void *a, const void *b)
+{
+    const struct shown_class *x = a, *y = b;
+
+    if (x->images != y->images)
+        return x->images > y->images ? -1 : 1;
+    return x->class < y->class ? -1 : x->class > y->class;
+}
+
+static void fill_class(struct cnn_table *table, const cnn_survey *survey, size_t class)
+{
+    const size_t *train = survey->splits[0].class_images, most = train[survey->most_frequent];
+
+    cnn_table_add(table, "%s", survey->class_names[class]);
+    for (size_t s = 0; s < survey->split_count; s++) {
+        const cnn_survey_split *split = &survey->splits[s];
+
+        cnn_table_add(table, "%s", cnn_show_integer(split->class_images[class]).text);
+        cnn_table_add(table, "%s", cnn_show_percent((double)split->class_images[class] / (double)split->images).text);
+        if (s == 0)
+            cnn_table_add(table, "%.*s", (int)((train[class] * BAR + most / 2) / most), "####################");
+    }
+}
+
+static void fill_classes(struct cnn_table *table, const cnn_survey *survey)
+{
+    struct shown_class *classes = calloc(survey->classes, sizeof *classes);
+
+    for (size_t i = 0; i < survey->classes && classes != NULL; i++)
+        classes[i] = (struct shown_class){i, survey->splits[0].class_images[i]};
+    if (classes != NULL && survey->classes > CLASSES_MAX)
+        qsort(classes, survey->classes, sizeof *classes, compare_classes);
+    for (size_t i = 0; i < survey->classes && classes != NULL; i++) {
+        if (survey->classes > CLASSES_MAX && i == CLASSES_EACH) {
+            i = survey->classes - CLASSES_EACH;
+            cnn_table_note(table, "%zu classes in between", i - CLASSES_EACH);
+        }
+        fill_class(table, survey, classes[i].class);
+    }
+    free(classes);
+}
+
+static bool print_classes(const cnn_survey *survey)
+{
+    static const struct cnn_column columns[] = {{"class", false}, {"train", true}, {"share", true}, {"", false}};
+    struct cnn_column all[8];
+    size_t count = 4;
+
+    memcpy(all, columns, sizeof columns);
+    for (size_t s = 1; s < survey->split_count; s++) {
+        all[count++] = (struct cnn_column){survey->splits[s].name, true};
+        all[count++] = (struct cnn_column){"share", true};
+    }
+    return print_table(all, count, fill_classes, survey);
+}
+
+static void add_size(struct cnn_table *table, const size_t size[2])
+{
+    cnn_table_add(table, "%zux%zu", size[0], size[1]);
+}
+
+static void fill_sizes(struct cnn_table *table, const cnn_survey *survey)
+{
+    for (size_t s = 0; s < survey->split_count; s++) {
+        const cnn_survey_sizes *sizes = &survey->splits[s].sizes;
+
+        if (sizes->files == 0)
+            continue;
+        cnn_table_add(table, "%s", survey->splits[s].name);
+        add_size(table, sizes->smallest);
+        add_size(table, sizes->largest);
+        add_size(table, sizes->most_common);
+        cnn_table_add(table, "%s", cnn_show_integer(sizes->most_common_files).text);
+        cnn_table_add(table, "%.2f to %.2f", sizes->aspect[0], sizes->aspect[1]);
+        cnn_table_add(table, "%s", cnn_show_integer(sizes->resized).text);
+    }
+}
+
+static bool print_sizes(const cnn_survey *survey)
+{
+    static const struct cnn_column columns[] = {{"sizes", false}, {"smallest", true},       {"largest", true}, {"most common", true},
+                                                {"files", true},  {"width / height", true}, {"resized", true}};
+
+    for (size_t s = 0; s < survey->split_count; s++)
+        if (survey->splits[s].sizes.files > 0)
+            return print_table(columns, sizeof columns / sizeof *columns, fill_sizes, survey);
+    return true;
+}
+
+static void print_list(const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        printf("%s%.4f", i > 0 ? ", " : "[", values[i]);
+    printf("]");
+}
+
+static void fill_channels(struct cnn_table *table, const cnn_survey *survey)
+{
+    for (size_t s = 0; s < survey->split_count; s++)
+        for (size_t c = 0; c < survey->shape.c; c++) {
+            cnn_table_add(table, "%s", c == 0 ? survey->splits[s].name : "");
+            cnn_table_add(table, "%zu", c);
+            cnn_table_add(table, "%.4f", survey->splits[s].mean[c]);
+            cnn_table_add(table, "%.4f", survey->splits[s].std[c]);
+        }
+}
+
+static bool print_channels(const cnn_survey *survey)
+{
+    static const struct cnn_column columns[] = {{"pixels", false}, {"channel", true}, {"mean", true}, {"std", true}};
+
+    if (!print_table(columns, sizeof columns / sizeof *columns, fill_channels, survey))
+        return false;
+    printf("\nnormalize: {mean: ");
+    print_list(survey->splits[0].mean, survey->shape.c);
+    printf(", std: ");
+    print_list(survey->splits[0].std, survey->shape.c);
+    printf("}\n");
+    return true;
+}
+
+static void print_image(const cnn_survey *survey, const cnn_survey_image *image, bool class)
+{
+    if (image->path != NULL)
+        cnn_print_text(stdout, image->path, 0, false);
+    else
+        printf("%s image %zu", image->split, image->image);
+    if (class) {
+        printf(" (");
+        cnn_print_text(stdout, survey->class_names[image->label], 0, false);
+        printf(")");
+    }
+}
+
+/* more: than are listed. */
+static void print_pairs(const cnn_survey *survey, const char *title, const cnn_survey_pair *pairs, size_t count, bool more)
+{
+    if (count == 0)
+        return;
+    printf("\n%s\n", title);
+    for (size_t i = 0; i < count; i++) {
+        bool class = pairs[i].first.label != pairs[i].second.label || pairs[i].first.path == NULL;
+
+        printf("  ");
+        print_image(survey, &pairs[i].first, class);
+        printf("  =  ");
+        print_image(survey, &pairs[i].second, class);
+        printf("\n");
+    }
+    if (more)
+        printf("  ...\n");
+}
+
+static void print_copies(const cnn_survey *survey)
+{
+    print_pairs(survey, "the same image, two classes:", survey->contradicting, survey->contradicting_count,
+                survey->contradictions > survey->contradicting_count);
+    print_pairs(survey, "the same image, two splits:", survey->shared, survey->shared_count, survey->shared_count == CNN_SURVEY_PAIRS);
+    print_pairs(survey, "the same image, twice in a split:", survey->repeated, survey->repeated_count, survey->repeated_count == CNN_SURVEY_PAIRS);
+}
+
+static void print_unreadable(const cnn_survey_split *split)
+{
+    if (split->unreadable_count == 0)
+        return;
+    printf("\n%s file%s of %s cannot be read:\n", cnn_show_integer(split->unreadable_count).text, split->unreadable_count == 1 ? "" : "s",
+           split->name);
+    for (size_t i = 0; i < split->unreadable_count && i < NAMES_MAX; i++) {
+        printf("  ");
+        cnn_print_text(stdout, split->unreadable[i], 0, false);
+        printf("\n");
+    }
+    if (split->unreadable_count > NAMES_MAX)
+        printf("  ...\n");
+}
+
+static void print_hints(const cnn_survey *survey)
+{
+    const size_t *images = survey->splits[0].class_images;
+    size_t most = survey->most_frequent, least = most, missing = 0;
+
+    for (size_t i = 0; i < survey->classes; i++) {
+        if (images[i] == 0)
+            missing++;
+        else if (images[i] < images[least])
+            least = i;
+    }
+    if (missing > 0)
+        printf("\nhint: %zu class%s no training images\n", missing, missing == 1 ? " has" : "es have");
+    if ((double)images[most] <= uneven * (double)images[least])
+        return;
+    printf("\nhint: the classes are uneven, %s images of ", cnn_show_integer(images[most]).text);
+    cnn_print_text(stdout, survey->class_names[most], 0, false);
+    printf(" and %s of ", cnn_show_integer(images[least]).text);
+    cnn_print_text(stdout, survey->class_names[least], 0, false);
+    printf("; to have each class count alike:\n      loss: {type: cross_entropy, class_weights: balanced}\n");
+}
+
+static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, const char *sheet)
+{
+    printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
+    printf("images     %s, %zu class%s\n", cnn_show_shape(survey->shape, "x").text, survey->classes, survey->classes == 1 ? "" : "es");
+    if (!print_splits(survey) || !print_classes(survey) || !print_sizes(survey) || !print_channels(survey))
+        return cnn_command_out_of_memory();
+    print_copies(survey);
+    for (size_t s = 0; s < survey->split_count; s++)
+        print_unreadable(&survey->splits[s]);
+    print_hints(survey);
+    printf("\nsheet: %s\n", sheet);
+    return CNN_OK;
+}
+
+static cnn_status survey_data(const cnn_model *model, const struct settings *settings, const char *sheet, cnn_survey *survey)
+{
+    const cnn_survey_options survey_options = {
+        .data_path = settings->data, .sheet = sheet, .progress = show_progress, .stop = cnn_command_catch_signals("\n")};
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_survey_data(model, &survey_options, survey, diag);
+    cnn_terminal_progress_clear();
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const char *sheet = settings->output != NULL ? settings->output : "data.png";
+    cnn_model *model = NULL;
+    cnn_survey survey;
+    cnn_status status;
+
+    (void)operand_count;
+    if (!cnn_path_ends(sheet, ".png")) {
+        cnn_print_error("the picture is a PNG file, so its name must end in .png: not %s", sheet);
+        return CNN_INVALID;
+    }
+    status = cnn_command_prepare(settings->threads);
+    if (status == CNN_OK)
+        status = cnn_command_open(operands[0], &open, &model);
+    if (status == CNN_OK)
+        status = survey_data(model, settings, sheet, &survey);
+    if (status == CNN_OK) {
+        status = settings->json ? print_json(&survey, sheet) : print_human(model, &survey, sheet);
+        cnn_survey_free(&survey);
+    }
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_data = {
+    .name = "data",
+    .synopsis = "CONFIG [options]",
+    .summary = "Look at a data set before training",
+    .details = "CONFIG is a description with a data section. Every image is looked at: classes,\n"
+               "sizes, files that cannot be read, images that are there twice, mean and deviation\n"
+               "for normalize. A picture shows images of each class as training sees them.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};

@@ -1,0 +1,117 @@
+/* cnn init: a directory to begin with, for one's own folder of images. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "show.h"
+#include "terminal.h"
+
+struct settings {
+    const char *data, *name;
+};
+
+static const struct cnn_option options[] = {
+    {"data", 0, CNN_OPTION_TEXT, offsetof(struct settings, data), "FOLDER", 0, 0, "the images, in a folder per class (must be given)"},
+    {"name", 0, CNN_OPTION_TEXT, offsetof(struct settings, name), "NAME", 0, 0, "of the network (default: the directory's)"},
+    CNN_OPTION_END,
+};
+
+static void print_data(const cnn_init_result *r)
+{
+    printf("data       %s classes, %s", cnn_show_integer(r->classes).text, cnn_show_integer(r->images[0]).text);
+    printf(" training images, %s", cnn_show_integer(r->fewest).text);
+    if (r->most > r->fewest)
+        printf(" to %s", cnn_show_integer(r->most).text);
+    printf(" of each class\n");
+    if (r->images[1] > 0)
+        printf("           %s images for validation\n", cnn_show_integer(r->images[1]).text);
+    else
+        printf("           of which %.0f%% are held back for validation\n", 100 * r->val_split);
+    if (r->images[2] > 0)
+        printf("           %s images to test with\n", cnn_show_integer(r->images[2]).text);
+    printf("images     %s, %zu x %zu pixels (medians)\n", r->grey ? "grey" : "colour", r->width, r->height);
+}
+
+/* The description is opened as any: what is printed of the network is what would be trained. */
+static cnn_status print_network(const cnn_init_result *r, const char *config, cnn_diag *diag)
+{
+    const cnn_open_options open = {.untrained = true};
+    cnn_model *model;
+    cnn_status status = cnn_model_open(config, &open, &model, diag);
+    uint64_t params = 0;
+
+    for (size_t i = 0; status == CNN_OK && i < cnn_model_layers(model); i++) {
+        cnn_layer_info info;
+
+        status = cnn_model_layer(model, i, &info, diag);
+        params += info.params;
+    }
+    if (status != CNN_OK)
+        return status;
+    printf("network    %s, input %s", cnn_model_name(model), cnn_show_shape(cnn_model_input(model), "x").text);
+    printf(", %s parameters\n", cnn_show_integer(params).text);
+    printf("recipe     %zu epochs, batches of %zu%s\n", r->epochs, r->batch, r->balanced ? ", rare classes weigh more" : "");
+    cnn_model_free(model);
+    return CNN_OK;
+}
+
+static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
+{
+    cnn_init_result result;
+    cnn_status status = cnn_init(init, &result, diag);
+    size_t size = strlen(init->directory) + sizeof "/config.yaml";
+    char *config;
+
+    cnn_print_messages(diag);
+    if (status != CNN_OK)
+        return status;
+    config = malloc(size);
+    if (config == NULL)
+        return cnn_command_out_of_memory();
+    snprintf(config, size, "%s/config.yaml", init->directory);
+    print_data(&result);
+    status = print_network(&result, config, diag);
+    if (status == CNN_OK)
+        printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory, config);
+    cnn_print_messages(diag);
+    free(config);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    const cnn_init_options init = {.directory = operands[0], .data_path = settings->data, .name = settings->name};
+    cnn_diag *diag;
+    cnn_status status;
+
+    (void)operand_count;
+    if (settings->data == NULL) {
+        cnn_print_error("the images are not given: --data FOLDER, which holds <class>/<images>");
+        return CNN_INVALID;
+    }
+    for (size_t end = strlen(operands[0]); end > 1 && operands[0][end - 1] == '/'; end--)
+        operands[0][end - 1] = '\0';
+    diag = cnn_diag_new();
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = begin(&init, diag);
+    cnn_diag_free(diag);
+    return status;
+}
+
+const struct cnn_command cnn_command_init = {
+    .name = "init",
+    .synopsis = "DIR --data FOLDER [options]",
+    .summary = "Begin with images of your own: write a description for them",
+    .details = "Looks at the images of FOLDER, which holds a folder per class, or train/, val/ and\n"
+               "test/ with a folder per class in each, and writes DIR/config.yaml, a description\n"
+               "that suits their number and size, and DIR/README.md, which says what to do next.\n"
+               "No file is written over.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};

@@ -1,0 +1,126 @@
+/* cnn verify: whether checkpoints are whole. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "terminal.h"
+
+struct settings {
+    bool json;
+};
+
+static const struct cnn_option options[] = {
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_END,
+};
+
+static void print_good(const char *path, const cnn_checkpoint_info *info)
+{
+    printf("%s: good, %s, %zu tensor%s of %s numbers", path, cnn_show_bytes(info->bytes).text, info->tensors, info->tensors == 1 ? "" : "s",
+           cnn_show_integer(info->values).text);
+    if (info->description)
+        printf(", network %s", info->network);
+    else
+        printf(", no description");
+    if (info->step > 0 || info->state)
+        printf(", step %s", cnn_show_integer(info->step).text);
+    if (info->state)
+        printf(", can be resumed");
+    printf("%s\n", info->checksum ? "" : ", no checksum");
+}
+
+/* error: NULL where the file is good. */
+static cnn_status print_json(const char *path, const cnn_checkpoint_info *info, const char *error)
+{
+    if (error != NULL)
+        return cnn_json_print(json_pack("{s:o, s:b, s:o}", "file", cnn_json_text(path), "good", 0, "error", cnn_json_text(error)));
+    return cnn_json_print(json_pack("{s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:b}", "file", cnn_json_text(path), "good", 1, "bytes",
+                                    cnn_json_count(info->bytes), "tensors", cnn_json_count(info->tensors), "numbers", cnn_json_count(info->values),
+                                    "checksum", info->checksum, "network", info->description ? cnn_json_text(info->network) : json_null(), "step",
+                                    cnn_json_count(info->step), "resumable", info->state));
+}
+
+static cnn_status verify_file(const char *path, bool json)
+{
+    cnn_checkpoint_info info = {.bytes = 0};
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status, printed = CNN_OK;
+
+    if (diag == NULL)
+        return cnn_command_out_of_memory();
+    status = cnn_checkpoint_verify(path, &info, diag);
+    if (json)
+        printed = print_json(path, &info, status == CNN_OK ? NULL : cnn_diag_get(diag, 0)->text);
+    else if (status == CNN_OK)
+        print_good(path, &info);
+    else
+        printf("%s: bad\n", path);
+    fflush(stdout); /* before its messages, where both go to one place */
+    cnn_print_messages(diag);
+    cnn_diag_free(diag);
+    return status == CNN_OK ? printed : status;
+}
+
+/* Those checkpoints that the run's directory has. */
+static cnn_status verify_run(const char *directory, bool json)
+{
+    static const char *const names[] = {"best.safetensors", "last.safetensors", "last.previous.safetensors"};
+    size_t size = strlen(directory) + 32, length = strlen(directory), found = 0;
+    char *path = malloc(size);
+    cnn_status status = CNN_OK;
+
+    if (path == NULL)
+        return cnn_command_out_of_memory();
+    while (length > 1 && directory[length - 1] == '/')
+        length--;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, size, "%.*s/%s", (int)length, directory, names[i]);
+        if (access(path, F_OK) != 0)
+            continue;
+        found++;
+        if (verify_file(path, json) != CNN_OK)
+            status = CNN_FAILED;
+    }
+    free(path);
+    if (found == 0) {
+        cnn_print_error("%s holds neither best.safetensors nor last.safetensors: it is no run directory", directory);
+        return CNN_FAILED;
+    }
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+{
+    const struct settings *settings = data;
+    cnn_status status = CNN_OK;
+
+    for (size_t i = 0; i < operand_count; i++) {
+        struct stat info;
+        bool directory = stat(operands[i], &info) == 0 && S_ISDIR(info.st_mode);
+
+        if ((directory ? verify_run : verify_file)(operands[i], settings->json) != CNN_OK)
+            status = CNN_FAILED;
+    }
+    return status;
+}
+
+const struct cnn_command cnn_command_verify = {
+    .name = "verify",
+    .synopsis = "FILE... [options]",
+    .summary = "Check that checkpoints are whole",
+    .details = "FILE is a checkpoint, or the directory of a run, which stands for its checkpoints.\n"
+               "Looked at are the header, the checksum of the tensors, numbers that are not finite,\n"
+               "whether the description builds and finds all its tensors, and the state to resume\n"
+               "from. A line for each file says what it came to; the status is 1 if one is bad.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = SIZE_MAX,
+    .run = run,
+};

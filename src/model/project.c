@@ -1,0 +1,213 @@
+/* cnn_init: a directory to begin with, for somebody's own folder of images: a description, and a page that says what to do with it. */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/model.h"
+#include "model/propose.h"
+#include "util/arena.h"
+#include "util/file.h"
+
+enum {
+    FEWEST_IMAGES = 10, /* to divide into training and validation at all */
+    FEW_IMAGES = 20     /* of a class, below which a warning is due */
+};
+
+struct project {
+    const cnn_init_options *options;
+    struct cnn_arena *arena;
+    const char *config, *readme, *data; /* paths; that of the data absolute */
+    const char *name;
+    struct cnn_glance glance;
+    struct cnn_proposal proposal;
+    cnn_diag *diag;
+};
+
+static cnn_status refuse_existing(const struct project *p)
+{
+    const char *const files[] = {p->config, p->readme};
+    for (size_t i = 0; i < 2; i++) {
+        if (access(files[i], F_OK) != 0)
+            continue;
+        cnn_fail(p->diag, CNN_INVALID, NULL, "%s is there already", files[i]);
+        cnn_hint(p->diag, "name another directory; nothing is written over");
+        return CNN_INVALID;
+    }
+    return CNN_OK;
+}
+
+/* The path as it is found from every directory. */
+static cnn_status resolve_data(struct project *p)
+{
+    char *absolute = realpath(p->options->data_path, NULL);
+    if (!absolute)
+        return cnn_fail(p->diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", p->options->data_path, strerror(errno));
+    p->data = cnn_arena_strdup(p->arena, absolute);
+    free(absolute);
+    if (p->data && !cnn_utf8_valid(p->data, strlen(p->data)))
+        return cnn_fail(p->diag, CNN_FAILED, NULL, "the path %s is not UTF-8 text", p->data);
+    return p->data ? CNN_OK : cnn_fail_memory(p->diag, 0, "a path");
+}
+
+/* The name of the directory, or "network" where that is none, as in "." and "..". */
+static const char *default_name(struct project *p)
+{
+    size_t length = strlen(p->options->directory), start;
+    while (length > 0 && p->options->directory[length - 1] == '/')
+        length--;
+    for (start = length; start > 0 && p->options->directory[start - 1] != '/';)
+        start--;
+    if (start == length || p->options->directory[start] == '.')
+        return "network";
+    return cnn_arena_strndup(p->arena, p->options->directory + start, length - start);
+}
+
+static cnn_status prepare(struct project *p)
+{
+    const cnn_init_options *options = p->options;
+    p->arena = cnn_arena_new();
+    p->config = p->arena ? cnn_arena_printf(p->arena, "%s/config.yaml", options->directory) : NULL;
+    p->readme = p->arena ? cnn_arena_printf(p->arena, "%s/README.md", options->directory) : NULL;
+    p->name = options->name ? options->name : p->arena ? default_name(p) : NULL;
+    if (!p->config || !p->readme || !p->name)
+        return cnn_fail_memory(p->diag, 0, "a path");
+    cnn_status status = refuse_existing(p);
+    return status == CNN_OK ? resolve_data(p) : status;
+}
+
+static cnn_status check_counts(const struct project *p)
+{
+    const struct cnn_glance *g = &p->glance;
+    size_t fewest = 0;
+    if (g->images[CNN_SPLIT_TRAIN] < FEWEST_IMAGES) {
+        cnn_fail(p->diag, CNN_FAILED, NULL, "%zu images in %s are too few to learn from", g->images[CNN_SPLIT_TRAIN], p->options->data_path);
+        cnn_hint(p->diag, "some fifty of each class are a beginning");
+        return CNN_FAILED;
+    }
+    for (size_t i = 1; i < g->classes; i++) {
+        if (g->class_images[i] < g->class_images[fewest])
+            fewest = i;
+    }
+    if (g->class_images[fewest] < FEW_IMAGES)
+        cnn_warn(p->diag, NULL, "class '%s' has %zu training images: with so few, a network learns these pictures rather than the class",
+                 g->class_names[fewest], g->class_images[fewest]);
+    return CNN_OK;
+}
+
+/* A class's name as a cell of a table. */
+static void write_cell(const char *name, struct cnn_text *out)
+{
+    for (; *name; name++)
+        cnn_text_printf(out, strchr("|`\\<&", *name) ? "\\%c" : "%c", iscntrl((unsigned char)*name) ? '?' : *name);
+}
+
+static void write_readme_data(const struct project *p, struct cnn_text *out)
+{
+    const struct cnn_glance *g = &p->glance;
+    cnn_text_printf(out, "# ");
+    write_cell(p->name, out);
+    cnn_text_printf(out, "\n\nTells %zu classes of images apart. `config.yaml` describes the network, its data and how it is trained.\n\n",
+                    g->classes);
+    cnn_text_printf(out, "Images: %zu to train with", g->images[CNN_SPLIT_TRAIN]);
+    if (g->images[CNN_SPLIT_VAL] > 0)
+        cnn_text_printf(out, ", %zu for validation", g->images[CNN_SPLIT_VAL]);
+    else
+        cnn_text_printf(out, ", of which %g %% are held back for validation", 100 * p->proposal.val_split);
+    if (g->images[CNN_SPLIT_TEST] > 0)
+        cnn_text_printf(out, ", and %zu to test with at the end", g->images[CNN_SPLIT_TEST]);
+    cnn_text_printf(out, ".\n\n| class | training images |\n|---|---|\n");
+    for (size_t i = 0; i < g->classes; i++) {
+        cnn_text_printf(out, "| ");
+        write_cell(g->class_names[i], out);
+        cnn_text_printf(out, " | %zu |\n", g->class_images[i]);
+    }
+}
+
+static void write_readme_commands(const struct project *p, struct cnn_text *out)
+{
+    const char *split = p->glance.images[CNN_SPLIT_TEST] > 0 ? "" : " --split val";
+    cnn_text_printf(out,
+                    "\n## What to do\n\n"
+                    "From the directory in which `cnn init` was called:\n\n"
+                    "    cnn data %s           # look at the images: copies, damaged files, what training will see\n"
+                    "    cnn train %s --check  # would it train? how long?\n"
+                    "    cnn train %s -o %s/run\n"
+                    "    cnn eval %s/run%s\n"
+                    "    cnn predict %s/run PICTURE.jpg\n"
+                    "    cnn visualize %s/run PICTURE.jpg\n\n",
+                    p->config, p->config, p->config, p->options->directory, p->options->directory, split, p->options->directory,
+                    p->options->directory);
+    cnn_text_printf(out,
+                    "`%s/run/report.html` shows the curves while it trains. Then\n\n"
+                    "- where the training accuracy is far above that of validation: more images, stronger `augment`, more `dropout`;\n"
+                    "- where both are low: more `filters`, more `epochs`, a larger `input`;\n"
+                    "- look at the mistakes: `cnn eval %s/run%s --gallery mistakes` - often it is the folder that is wrong.\n",
+                    p->options->directory, p->options->directory, split);
+}
+
+static cnn_status write_readme(const struct project *p)
+{
+    struct cnn_text text = {0};
+    write_readme_data(p, &text);
+    write_readme_commands(p, &text);
+    cnn_status status = text.failed ? cnn_fail_memory(p->diag, text.size, p->readme) : cnn_file_write(p->readme, text.data, text.size, p->diag);
+    cnn_text_free(&text);
+    return status;
+}
+
+/* Read as any description before it is written: its name may come from the command line. */
+static cnn_status write_config(const struct project *p)
+{
+    struct cnn_text text = {0};
+    cnn_model *model = NULL;
+    cnn_status status = cnn_proposal_write(&p->proposal, &p->glance, p->name, p->data, &text, p->diag);
+    if (status == CNN_OK)
+        status = cnn_model_from_text(p->config, text.data, text.size, NULL, 0, &model, p->diag);
+    if (status == CNN_OK)
+        status = cnn_make_directories(p->options->directory, p->diag);
+    if (status == CNN_OK)
+        status = cnn_file_write(p->config, text.data, text.size, p->diag);
+    cnn_model_free(model);
+    cnn_text_free(&text);
+    return status;
+}
+
+static void report(const struct project *p, cnn_init_result *out)
+{
+    const struct cnn_glance *g = &p->glance;
+    *out = (cnn_init_result){.classes = g->classes, .width = g->width, .height = g->height, .grey = g->grey};
+    out->fewest = out->most = g->class_images[0];
+    for (size_t i = 0; i < 3; i++)
+        out->images[i] = g->images[i];
+    for (size_t i = 1; i < g->classes; i++) {
+        out->fewest = g->class_images[i] < out->fewest ? g->class_images[i] : out->fewest;
+        out->most = g->class_images[i] > out->most ? g->class_images[i] : out->most;
+    }
+    out->epochs = p->proposal.epochs;
+    out->batch = p->proposal.batch;
+    out->val_split = p->proposal.val_split;
+    out->balanced = p->proposal.balanced;
+}
+
+cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag)
+{
+    struct project p = {.options = options, .diag = diag};
+    cnn_status status = prepare(&p);
+    if (status == CNN_OK)
+        status = cnn_glance_at(options->data_path, p.arena, &p.glance, diag);
+    if (status == CNN_OK)
+        status = check_counts(&p);
+    if (status == CNN_OK) {
+        cnn_propose(&p.glance, &p.proposal);
+        status = write_config(&p);
+    }
+    if (status == CNN_OK)
+        status = write_readme(&p);
+    if (status == CNN_OK)
+        report(&p, out);
+    cnn_arena_free(p.arena);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* A first recipe for somebody's own images: rules of thumb that are written down (cnn-init(1)), and the description that they make. */
+#ifndef CNN_MODEL_PROPOSE_H
+#define CNN_MODEL_PROPOSE_H
+
+#include "data/glance.h"
+#include "util/text.h"
+
+enum cnn_tier { CNN_TIER_SMALL, CNN_TIER_MEDIUM, CNN_TIER_LARGE }; /* by the number of training images */
+
+struct cnn_proposal {
+    enum cnn_tier tier;
+    size_t channels, side; /* of the input */
+    size_t blocks;         /* of convolutions, with a pooling between them */
+    size_t filters;        /* of the first block; each block has twice as many */
+    size_t convolutions;   /* in each block but the first, which has one */
+    size_t stride;         /* of the first convolution */
+    double dropout;
+    double val_split; /* 0: the folder has validation images */
+    bool balanced;    /* class weights */
+    size_t epochs, batch;
+};
+
+void cnn_propose(const struct cnn_glance *glance, struct cnn_proposal *out);
+
+/* The description as commented YAML. name and path are quoted as needed. */
+cnn_status cnn_proposal_write(const struct cnn_proposal *proposal, const struct cnn_glance *glance, const char *name, const char *path,
+                              struct cnn_text *out, cnn_diag *diag);
+
+#endif

@@ -1,0 +1,34 @@
+/* Whether the network is as often right as it is sure: the reliability diagram of Guo et al., "On Calibration of Modern Neural Networks", 2017. */
+#include "report/chart.h"
+#include "report/page.h"
+
+void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
+{
+    static const double diagonal_x[] = {0, 100}, diagonal_y[] = {0, 1};
+    double confidence[CNN_CALIBRATION_BINS], accuracy[CNN_CALIBRATION_BINS];
+    size_t count = 0;
+    for (size_t m = 0; m < CNN_CALIBRATION_BINS; m++) {
+        if (e->calibration[m].images == 0)
+            continue;
+        confidence[count] = 100 * e->calibration[m].confidence;
+        accuracy[count++] = e->calibration[m].accuracy;
+    }
+    if (count == 0)
+        return;
+    const struct cnn_series series[] = {
+        {.name = "as often right as sure", .x = diagonal_x, .y = diagonal_y, .count = 2, .faint = true},
+        {.name = "accuracy", .x = confidence, .y = accuracy, .count = count},
+    };
+    const struct cnn_chart chart = {
+        .title = "Accuracy (%)", .x_name = "confidence (%)", .series = series, .count = 2, .percent = true, .from_zero = true};
+    cnn_text_printf(page,
+                    "<h3>Calibration</h3>\n<p class=\"note\">Images by the probability of the predicted class, in %d bins: below the thin line the "
+                    "network is surer than it should be. Accuracy and confidence are on average ",
+                    CNN_CALIBRATION_BINS);
+    cnn_page_percent(page, e->ece);
+    cnn_text_printf(page, " apart (expected calibration error); the mean confidence is ");
+    cnn_page_percent(page, e->confidence);
+    cnn_text_printf(page, ".</p>\n<div class=\"figures\">\n");
+    cnn_chart_draw(page, &chart);
+    cnn_text_printf(page, "</div>\n");
+}

@@ -1,0 +1,133 @@
+/* cnn_survey_data: the data of a description, looked at before training. Opens its splits, has them surveyed, and writes the sheet of images. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "data/survey.h"
+#include "report/data_sheet.h"
+#include "util/file.h"
+
+struct splits {
+    struct cnn_dataset *datasets[3];
+    struct cnn_survey_source source;
+};
+
+static void pass_on(const cnn_diag *from, const char *split, cnn_diag *to)
+{
+    for (size_t i = 0; i < cnn_diag_count(from); i++) {
+        const cnn_message *message = cnn_diag_get(from, i);
+        if (message->warning)
+            cnn_warn(to, NULL, "%s", message->text);
+        else
+            cnn_warn(to, NULL, "no %s images are looked at: %s", split, message->text);
+        if (message->hint)
+            cnn_hint(to, "%s", message->hint);
+    }
+}
+
+static void add_split(struct splits *splits, struct cnn_dataset *dataset, enum cnn_split split)
+{
+    struct cnn_survey_source *source = &splits->source;
+    splits->datasets[source->count] = dataset;
+    source->names[source->count] = cnn_split_names[split];
+    source->datasets[source->count++] = dataset;
+}
+
+/* A split that need not be there: what it stands in for is looked at anyway. */
+static cnn_status open_other(struct splits *splits, const cnn_model *model, const char *path, enum cnn_split split, cnn_diag *diag)
+{
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    cnn_diag *own = cnn_diag_new();
+    if (!own)
+        return cnn_fail_memory(diag, 0, "messages");
+    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, split, model->recipe.seed, &dataset, &used, own);
+    if (status == CNN_OK && used == split)
+        add_split(splits, dataset, split);
+    else if (status == CNN_OK)
+        cnn_dataset_free(dataset);
+    if (status != CNN_OK || used == split)
+        pass_on(own, cnn_split_names[split], diag);
+    cnn_diag_free(own);
+    return CNN_OK;
+}
+
+static cnn_status open_splits(struct splits *splits, const cnn_model *model, const char *path, cnn_diag *diag)
+{
+    struct cnn_dataset *train;
+    enum cnn_split used;
+    splits->source.shape = model->graph.input;
+    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
+    if (status != CNN_OK)
+        return status;
+    add_split(splits, train, CNN_SPLIT_TRAIN);
+    status = open_other(splits, model, path, CNN_SPLIT_VAL, diag);
+    return status == CNN_OK ? open_other(splits, model, path, CNN_SPLIT_TEST, diag) : status;
+}
+
+/* As training will normalise: by the numbers of the description, or those just measured. */
+static struct cnn_normalization normalization_of(const cnn_model *model, const cnn_survey *survey)
+{
+    struct cnn_normalization n = {.channels = survey->shape.c};
+    if (model->data.fixed.channels)
+        return model->data.fixed;
+    for (size_t c = 0; c < n.channels; c++) {
+        bool measured = model->data.normalize_auto && survey->splits[0].std[c] > 0;
+        n.mean[c] = measured ? (float)survey->splits[0].mean[c] : 0;
+        n.std[c] = measured ? (float)survey->splits[0].std[c] : 1;
+    }
+    return n;
+}
+
+/* A pass over many images should not end in a path that was never good. What is there and is no plain file is left alone. */
+static cnn_status check_writable(const char *path, cnn_diag *diag)
+{
+    struct cnn_writer *writer;
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+        return CNN_OK;
+    cnn_status status = cnn_writer_open(path, &writer, diag);
+    if (status == CNN_OK)
+        cnn_writer_abandon(writer);
+    return status;
+}
+
+static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *train, const cnn_survey *survey, const char *path, cnn_diag *diag)
+{
+    struct cnn_canvas canvas;
+    const struct cnn_normalization normalization = normalization_of(model, survey);
+    cnn_status status = cnn_data_sheet(model, train, &normalization, &canvas, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_canvas_write(&canvas, path, diag);
+    cnn_canvas_free(&canvas);
+    return status;
+}
+
+cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options, cnn_survey *out, cnn_diag *diag)
+{
+    const cnn_survey_options o = options ? *options : (cnn_survey_options){0};
+    struct splits splits = {0};
+    cnn_survey survey = {0};
+    if (!model->has_data) {
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to look at", model->source);
+        cnn_hint(diag, "add for example data: {dataset: mnist}");
+        return CNN_INVALID;
+    }
+    cnn_status status = o.sheet ? check_writable(o.sheet, diag) : CNN_OK;
+    if (status == CNN_OK)
+        status = open_splits(&splits, model, o.data_path, diag);
+    if (status == CNN_OK) {
+        status = cnn_survey_run(&splits.source, &o, &survey, diag);
+        if (status == CNN_INTERRUPTED)
+            cnn_fail(diag, status, NULL, "interrupted before all images were looked at");
+    }
+    if (status == CNN_OK && o.sheet)
+        status = write_sheet(model, splits.datasets[0], &survey, o.sheet, diag);
+    for (size_t i = 0; i < splits.source.count; i++)
+        cnn_dataset_free(splits.datasets[i]);
+    if (status == CNN_OK)
+        *out = survey;
+    else
+        cnn_survey_free(&survey);
+    return status;
+}

@@ -1,0 +1,133 @@
+/* The numbers of an evaluation. Calibration is that of Guo et al., "On Calibration of Modern Neural Networks", 2017: images are sorted into bins of equal width
+ * by the probability of the predicted class (the confidence), bin m of M being ((m - 1) / M, m / M], and
+ * ECE = sum over bins of images / all * |accuracy - mean confidence|. */
+#include "train/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/arena.h"
+#include "util/diag.h"
+
+cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, cnn_diag *diag)
+{
+    cnn_evaluation e = {.images = images, .classes = classes};
+    size_t cells;
+    if (cnn_size_mul(classes, classes, &cells))
+        e.confusion = calloc(cells, sizeof *e.confusion);
+    e.per_class = calloc(classes, sizeof *e.per_class);
+    e.ranks = calloc(classes, sizeof *e.ranks);
+    if (!e.confusion || !e.per_class || !e.ranks) {
+        cnn_evaluation_free(&e);
+        return cnn_fail_memory(diag, classes * sizeof *e.confusion, "the confusion matrix");
+    }
+    *out = e;
+    return CNN_OK;
+}
+
+void cnn_evaluation_free(cnn_evaluation *evaluation)
+{
+    free(evaluation->confusion);
+    free(evaluation->per_class);
+    free(evaluation->ranks);
+    evaluation->confusion = NULL;
+    evaluation->per_class = NULL;
+    evaluation->ranks = NULL;
+}
+
+void cnn_metrics_clear(cnn_evaluation *e)
+{
+    memset(e->confusion, 0, e->classes * e->classes * sizeof *e->confusion);
+    memset(e->ranks, 0, e->classes * sizeof *e->ranks);
+    memset(e->calibration, 0, sizeof e->calibration);
+}
+
+/* The bin of a confidence, which is above 0 and at most 1, but for what is no number. */
+static size_t bin_of(double confidence)
+{
+    double bin = ceil(confidence * CNN_CALIBRATION_BINS) - 1;
+    return bin > 0 ? (size_t)fmin(bin, CNN_CALIBRATION_BINS - 1) : 0;
+}
+
+void cnn_metrics_add(cnn_evaluation *e, size_t n, const size_t *labels, const float *scores, const float *probabilities, size_t *answers)
+{
+    for (size_t i = 0; i < n; i++, scores += e->classes, probabilities += e->classes) {
+        size_t best = 0, rank = cnn_label_rank(e->classes, scores, labels[i]);
+        for (size_t j = 1; j < e->classes; j++)
+            best = scores[j] > scores[best] ? j : best;
+        cnn_calibration_bin *bin = &e->calibration[bin_of((double)probabilities[best])];
+        e->confusion[labels[i] * e->classes + best]++;
+        if (rank < e->classes)
+            e->ranks[rank]++;
+        bin->images++;
+        bin->confidence += (double)probabilities[best]; /* sums, for now */
+        bin->accuracy += best == labels[i];
+        if (answers)
+            answers[i] = best;
+    }
+}
+
+static double share(size_t part, size_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+static void score_classes(cnn_evaluation *e)
+{
+    size_t present = 0;
+    e->precision = e->recall = e->f1 = 0;
+    for (size_t c = 0; c < e->classes; c++) {
+        size_t right = e->confusion[c * e->classes + c], images = 0, predicted = 0;
+        for (size_t k = 0; k < e->classes; k++) {
+            images += e->confusion[c * e->classes + k];
+            predicted += e->confusion[k * e->classes + c];
+        }
+        e->per_class[c] = (cnn_class_score){
+            .precision = share(right, predicted), .recall = share(right, images), .f1 = share(2 * right, predicted + images), .images = images};
+        if (images == 0)
+            continue;
+        present++;
+        e->precision += e->per_class[c].precision;
+        e->recall += e->per_class[c].recall;
+        e->f1 += e->per_class[c].f1;
+    }
+    if (present == 0)
+        return;
+    e->precision /= (double)present;
+    e->recall /= (double)present;
+    e->f1 /= (double)present;
+}
+
+static void calibrate(cnn_evaluation *e)
+{
+    e->confidence = e->ece = 0;
+    for (size_t b = 0; b < CNN_CALIBRATION_BINS; b++) {
+        cnn_calibration_bin *bin = &e->calibration[b];
+        if (bin->images == 0)
+            continue;
+        e->confidence += bin->confidence / (double)e->images;
+        e->ece += fabs(bin->accuracy - bin->confidence) / (double)e->images;
+        bin->confidence /= (double)bin->images;
+        bin->accuracy /= (double)bin->images;
+    }
+}
+
+void cnn_interval(size_t right, size_t all, double *low, double *high)
+{
+    const double z = 1.96;
+    double n = (double)all, p = share(right, all), scale = 1 + z * z / n;
+    double centre = (p + z * z / (2 * n)) / scale, half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    *low = fmax(0, centre - half);
+    *high = fmin(1, centre + half);
+}
+
+void cnn_metrics_finish(cnn_evaluation *e, const struct cnn_loss_result *sum)
+{
+    e->loss = sum->loss / sum->weight;
+    e->accuracy = share(sum->correct, e->images);
+    e->top5 = share(sum->top5, e->images);
+    cnn_interval(sum->correct, e->images, &e->accuracy_low, &e->accuracy_high);
+    score_classes(e);
+    calibrate(e);
+}

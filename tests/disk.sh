@@ -1,0 +1,94 @@
+#!/bin/bash
+# Disks that are too small, full or read-only: training says so, ends with status 1, and what was saved before is whole. Needs small disks of its own, which it
+# mounts in a namespace that nobody else sees; where that is not allowed, all is skipped.
+#
+# CNN is the program (default: build/cnn).
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+CNN=$(realpath "${CNN:-$root/build/cnn}")
+export CNN LC_ALL=C TERM=dumb
+unset NO_COLOR CNN_CPU
+
+directory=${1:-}
+if [ -z "$directory" ]; then
+    directory=$(mktemp -d)
+    trap 'rm -rf "$directory"' EXIT
+    mkdir "$directory/disk"
+    if ! unshare --user --map-root-user --mount mount -t tmpfs none "$directory/disk" 2>/dev/null; then
+        printf 'skipped: small disks cannot be mounted here (unshare, mount -t tmpfs)\n0 passed, 0 failed, 5 skipped\n'
+        exit 0
+    fi
+    unshare --user --map-root-user --mount "$0" "$directory"
+    exit
+fi
+
+cd "$directory" || exit 1
+passed=0
+failed=0
+
+# check NAME: counts the case; it failed where the command before did.
+check() {
+    if [ $? -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'failed: %s\n' "$1"
+        sed 's/^/    /' messages
+    fi
+}
+
+# ends_with STATUS TEXT ARGUMENTS...: training ends so, with that in its messages.
+ends_with() {
+    local status=$1 text=$2
+    shift 2
+    "$CNN" train "$@" --threads 1 >out 2>messages
+    [ $? -eq "$status" ] && grep -q -e "$text" messages
+}
+
+cat >net.yaml <<'YAML'
+name: net
+input: [3, 16, 16]
+layers: [{type: flatten}, {type: dense, units: 64, activation: relu}, {type: dense, units: 10}]
+data: {dataset: shapes, limit: 200, val_split: 0.2}
+train: {epochs: 20, batch_size: 16, optimizer: adam, log_every: 1}
+YAML
+
+# A checkpoint takes 200 KB, with its state 600 KB.
+mount -t tmpfs -o size=2m none disk
+ends_with 1 'the disk of disk/new/run has 2.0 MiB left; checkpoints and their temporary copies take about 2..[0-9]* MiB' net.yaml -o disk/new/run &&
+    [ -z "$(ls disk)" ]
+check 'a disk that is too small'
+
+mount -o remount,ro,size=16m disk
+ends_with 1 'cannot write in disk: Read-only file system' net.yaml -o disk && ends_with 1 'cannot make the directory disk/run: Read-only file system' \
+    net.yaml -o disk/run
+check 'a read-only disk'
+
+# The disk fills up while the run goes on: the first file that does not fit ends it.
+mount -o remount,rw disk
+"$CNN" train net.yaml -o disk/whole --threads 1 >out 2>&1
+"$CNN" train net.yaml -o disk/run --threads 1 >out 2>messages &
+pid=$!
+rows=()
+until [ ${#rows[@]} -gt 20 ] || ! kill -0 "$pid" 2>/dev/null; do
+    [ ! -e disk/run/steps.csv ] || mapfile -t rows <disk/run/steps.csv
+done
+kill -STOP "$pid"
+head -c 100m /dev/zero >disk/filler 2>/dev/null
+kill -CONT "$pid"
+wait "$pid"
+[ $? -eq 1 ] && grep -q -i 'cannot write disk/run/.*: no space left' messages && "$CNN" verify disk/run >out 2>&1 && [ -z "$(ls disk/run/*.tmp-* 2>/dev/null)" ]
+check 'a disk that fills up'
+
+ends_with 1 'the disk of disk/run has .* left' --resume disk/run && "$CNN" verify disk/run >out 2>&1
+check 'a full disk at the start of a resumed run'
+
+rm disk/filler
+ends_with 0 '' --resume disk/run && cmp disk/whole/last.safetensors disk/run/last.safetensors && cmp disk/whole/best.safetensors disk/run/best.safetensors &&
+    cmp <(cut -d, -f1-4 disk/whole/steps.csv) <(cut -d, -f1-4 disk/run/steps.csv)
+check 'the run goes on where there is room again'
+
+umount disk
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,92 @@
+#!/bin/bash
+# The descriptions in configs/: each can be read, has as many parameters as its comment or its paper says, and learns. What it learns here is a few pictures by
+# heart, of `shapes` in place of its own data set, smaller where its own are large. And `cnn init` on a real folder of images, where there is one. CNN is the
+# program (default: build/cnn); CNN_DATA is the folder that holds cifar10-folder/.
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+CNN=$(realpath "${CNN:-$root/build/cnn}")
+export LC_ALL=C TERM=dumb
+
+passed=0
+failed=0
+skipped=0
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+
+# check NAME COMMAND...
+check() {
+    local name=$1
+    shift
+    if "$@" >"$directory/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'failed: %s\n' "$name"
+        sed 's/^/    /' "$directory/log"
+    fi
+}
+
+# Whether the description $1 has $2 trainable parameters.
+counts() {
+    "$CNN" summary "$1" --json | grep -o '"params": [0-9]*, "trainable_params"' | grep -x "\"params\": $2, \"trainable_params\""
+}
+
+# Whether training, with the changes that follow $1, makes the loss of the last three of its steps less than 0.7 of the first one's.
+learns() {
+    local run=$directory/run config=$1
+    shift
+    rm -rf "$run"
+    "$CNN" train "$config" -o "$run" --set data.dataset=shapes --set data.limit=24 --set data.val_split=0.34 --set data.normalize=auto \
+        --set train.batch_size=16 --set train.schedule=constant --set train.log_every=1 --set train.seed=3 "$@" || return 1
+    cat "$run/steps.csv"
+    awk -F, 'NR == 2 { first = $3 } NR > 1 { last = before + beyond + $3; beyond = before; before = $3 } END { exit !(last / 3 < 0.7 * first) }' "$run/steps.csv"
+}
+
+# The networks for MNIST see `shapes` in colour, AlexNet sees them small and has narrow dense layers. Where the recipe's own rate is none for so few pictures,
+# Adam learns.
+while read -r name parameters epochs changes; do
+    set --
+    for change in $changes; do
+        set -- "$@" --set "$change"
+    done
+    check "$name: parameters" counts "$root/configs/$name.yaml" "$parameters"
+    [ "$epochs" -eq 0 ] || check "$name: learns" learns "$root/configs/$name.yaml" --set "train.epochs=$epochs" "$@"
+done <<'END'
+lenet5           61706  10 input=[3,28,28]
+seed_mnist      126090   8 input=[3,28,28]
+keras_mnist     104202  10 input=[3,28,28]
+neocognitron     15370  12 input=[3,28,28] train.optimizer.lr=0.01
+mnist_996       138506   8 input=[3,28,28] train.optimizer.lr=0.05
+vgg_small       307946   8
+cifar10_seed    492010  12 train.optimizer=adam
+alexnet_cifar  2151290  12 train.optimizer=adam
+resnet20        272474   8 train.optimizer.lr=0.05
+resnet18      11173962   6 train.optimizer.lr=0.02 input=[3,16,16]
+mobilenet      3217226   6 train.optimizer=adam
+inception       412618   8 train.optimizer.lr=0.05 input=[3,16,16]
+vgg11          9228362   8 train.optimizer.lr=0.01
+vgg16         14724042   8 train.optimizer.lr=0.01
+alexnet       62378344  12 train.optimizer=adam input=[3,67,67] layers.11.units=256 layers.12.rate=0 layers.13.units=256 layers.14.rate=0 layers.15.units=10
+vgg16_224    138357544   0
+END
+
+# AlexNet as it was divided between two processors.
+check 'alexnet: parameters in two groups' counts <(sed -E 's/(filters: (256|384), kernel_size: [35],)( padding: [12], activation: relu\})/\1 groups: 2,\3/' \
+    "$root/configs/alexnet.yaml" | awk '/filters: 384/ && !seen { seen = 1; sub(/ groups: 2,/, "") } { print }') 60965224
+
+# What `cnn init` proposes for a folder of photographs trains on it.
+begins() {
+    "$CNN" init "$directory/begun" --data "$CNN_DATA/cifar10-folder" && "$CNN" train "$directory/begun/config.yaml" -o "$directory/begun/run" --set train.epochs=4 &&
+        "$CNN" eval "$directory/begun/run" --json | grep '"images": 100,' &&
+        awk -F, 'NR == 2 { first = $2 } { last = $2 } END { exit !(last < first) }' "$directory/begun/run/epochs.csv"
+}
+if [ -d "${CNN_DATA:-/nowhere}/cifar10-folder" ]; then
+    check 'cnn init: what it writes trains on a folder of photographs' begins
+else
+    skipped=1
+    printf 'skipped: cnn init on a folder of photographs needs cifar10-folder in CNN_DATA\n'
+fi
+
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
