@@ -77,11 +77,11 @@ check 'make install' make_here install
 check 'version' version_matches
 check 'man pages' man_pages_complete
 check 'the example compiles with pkg-config' compile_example
-if [ -f models/seed_cifar10.safetensors ]; then
+if [ -f models/cifar10_94.safetensors ]; then
     write_image "$root/image.bmp"
-    check 'the example and the installed program predict' predict_twice models/seed_cifar10.safetensors "$root/image.bmp"
+    check 'the example and the installed program predict' predict_twice models/cifar10_94.safetensors "$root/image.bmp"
 else
-    skip 'prediction with the model that ships: models/seed_cifar10.safetensors is not in this tree'
+    skip 'prediction with the model that ships: models/cifar10_94.safetensors is not in this tree'
 fi
 if command -v g++ >/dev/null; then
     check 'C++ takes cnn.h' g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c++ src/include/cnn.h

@@ -212,7 +212,7 @@ const char *cnn_default_model(void)
 {
     static char path[4096];
     static const char *const places[] = {"/models/", "/share/cnn/models/"};
-    static const char file[] = "seed_cifar10.safetensors";
+    static const char file[] = "cifar10_94.safetensors";
     char program[3072];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     program[length > 0 ? length : 0] = '\0';
