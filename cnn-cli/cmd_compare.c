@@ -25,15 +25,6 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
-static void show_progress(void *context, size_t images, size_t total)
-{
-    char after[64];
-
-    (void)context;
-    snprintf(after, sizeof after, "%zu of %zu images", images, total);
-    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, "compare", after);
-}
-
 static json_t *model_json(const cnn_model *model, const cnn_comparison *c, size_t i)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", cnn_json_text(cnn_model_source(model)), "loss", cnn_json_real(c->loss[i]), "accuracy",
@@ -89,15 +80,17 @@ static void print_verdict(const cnn_comparison *c)
     printf("%s\n", cnn_style(stdout, CNN_STYLE_PLAIN));
 }
 
-static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *c)
+static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *c, const char *split)
 {
+    static const char names[] = "AB";
+
     for (size_t i = 0; i < 2; i++)
-        printf("%c          %s (%s)\n", "AB"[i], cnn_model_name(models[i]), cnn_model_source(models[i]));
-    printf("images     %s of split %s\n", cnn_show_integer(c->images).text, c->split);
+        printf("%c          %s (%s)\n", names[i], cnn_model_name(models[i]), cnn_model_source(models[i]));
+    cnn_command_print_images(c->images, c->split, split);
     cnn_command_print_tta(c->tta);
     for (size_t i = 0; i < 2; i++)
-        printf("accuracy %c %.2f%%  (95%% interval %.2f to %.2f)\n", "AB"[i], 100 * c -> accuracy[i], 100 * c -> accuracy_low[i],
-               100 * c -> accuracy_high[i]);
+        printf("accuracy %c %.2f%%  (95%% interval %.2f to %.2f)\n", names[i], 100 * c->accuracy[i], 100 * c->accuracy_low[i],
+               100 * c->accuracy_high[i]);
     if (!print_table(c))
         return cnn_command_out_of_memory();
     print_verdict(c);
@@ -106,11 +99,13 @@ static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *
 
 static cnn_status compare(cnn_model *const models[2], const struct settings *settings, cnn_tta tta, cnn_comparison *result)
 {
+    char what[] = "compare";
     const cnn_evaluate_options compare_options = {
         .data_path = settings->data,
         .split = settings->split,
         .tta = tta,
-        .progress = show_progress,
+        .progress = cnn_command_show_progress,
+        .context = what,
         .stop = cnn_command_catch_signals("\n"),
     };
     cnn_diag *diag = cnn_diag_new();
@@ -140,7 +135,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = compare(models, settings, tta, &result);
     if (status == CNN_OK)
-        status = settings->json ? print_json(models, &result) : print_human(models, &result);
+        status = settings->json ? print_json(models, &result) : print_human(models, &result, settings->split);
     cnn_model_free(models[0]);
     cnn_model_free(models[1]);
     return status;

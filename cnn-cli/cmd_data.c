@@ -30,15 +30,6 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
-static void show_progress(void *context, size_t images, size_t total)
-{
-    char after[64];
-
-    (void)context;
-    snprintf(after, sizeof after, "%zu of %zu images", images, total);
-    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, "data", after);
-}
-
 /* ---- As JSON ---- */
 
 static json_t *numbers_json(const double *values, size_t count)
@@ -146,7 +137,8 @@ static void fill_splits(struct cnn_table *table, const cnn_survey *survey)
         cnn_table_add(table, "%s", cnn_show_integer(split->images).text);
         cnn_table_add(table, "%s", cnn_show_percent(split->majority).text);
         cnn_table_add(table, "%s", cnn_show_integer(split->repeated).text);
-        cnn_table_add(table, "%s", s > 0 ? cnn_show_integer(split->known).text : "-");
+        if (survey->split_count > 1)
+            cnn_table_add(table, "%s", s > 0 ? cnn_show_integer(split->known).text : "-");
     }
 }
 
@@ -378,8 +370,9 @@ static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, 
 
 static cnn_status survey_data(const cnn_model *model, const struct settings *settings, const char *sheet, cnn_survey *survey)
 {
+    char what[] = "data";
     const cnn_survey_options survey_options = {
-        .data_path = settings->data, .sheet = sheet, .progress = show_progress, .stop = cnn_command_catch_signals("\n")};
+        .data_path = settings->data, .sheet = sheet, .progress = cnn_command_show_progress, .context = what, .stop = cnn_command_catch_signals("\n")};
     cnn_diag *diag = cnn_diag_new();
     cnn_status status;
 

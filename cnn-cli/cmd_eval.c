@@ -32,15 +32,6 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
-static void show_progress(void *context, size_t images, size_t total)
-{
-    char after[64];
-
-    (void)context;
-    snprintf(after, sizeof after, "%zu of %zu images", images, total);
-    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, "eval", after);
-}
-
 static json_t *confusion_json(const cnn_evaluation *result)
 {
     json_t *rows = json_array();
@@ -118,10 +109,10 @@ static cnn_status print_json(const cnn_model *model, const cnn_evaluation *resul
                                     "split", cnn_json_text(result->split), "tta", cnn_json_text(cnn_tta_name(result->tta))));
 }
 
-static void print_totals(const cnn_model *model, const cnn_evaluation *result, size_t top)
+static void print_totals(const cnn_model *model, const cnn_evaluation *result, const char *split, size_t top)
 {
     printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
-    printf("images     %s of split %s\n", cnn_show_integer(result->images).text, result->split);
+    cnn_command_print_images(result->images, result->split, split);
     cnn_command_print_tta(result->tta);
     printf(result->loss < 1e5 ? "loss       %.4f\n" : "loss       %g\n", result->loss);
     printf("accuracy   %s%.2f%%%s  (95%% interval %.2f to %.2f)\n", cnn_style(stdout, CNN_STYLE_BOLD), 100 * result->accuracy,
@@ -243,23 +234,31 @@ static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
     return printed;
 }
 
-static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result, size_t top)
+static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result, const struct settings *settings, size_t top)
 {
-    print_totals(model, result, top);
-    if (print_classes(model, result) && (result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
-        return CNN_OK;
-    return cnn_command_out_of_memory();
+    print_totals(model, result, settings->split, top);
+    if (!print_classes(model, result) || !(result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
+        return cnn_command_out_of_memory();
+    if (settings->report != NULL || settings->gallery != NULL)
+        printf("\n");
+    if (settings->report != NULL)
+        printf("report: %s\n", settings->report);
+    if (settings->gallery != NULL)
+        printf("gallery: %s/index.html\n", settings->gallery);
+    return CNN_OK;
 }
 
 static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta, cnn_evaluation *result)
 {
+    char what[] = "eval";
     const cnn_evaluate_options evaluate_options = {
         .data_path = settings->data,
         .split = settings->split,
         .tta = tta,
         .report = settings->report,
         .gallery = settings->gallery,
-        .progress = show_progress,
+        .progress = cnn_command_show_progress,
+        .context = what,
         .stop = cnn_command_catch_signals("\n"),
     };
     cnn_diag *diag = cnn_diag_new();
@@ -291,7 +290,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = evaluate(model, settings, tta, &result);
     if (status == CNN_OK) {
-        status = settings->json ? print_json(model, &result, top) : print_human(model, &result, top);
+        status = settings->json ? print_json(model, &result, top) : print_human(model, &result, settings, top);
         cnn_evaluation_free(&result);
     }
     cnn_model_free(model);

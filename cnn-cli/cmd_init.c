@@ -61,7 +61,7 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     cnn_init_result result;
     cnn_status status = cnn_init(init, &result, diag);
     size_t size = strlen(init->directory) + sizeof "/config.yaml";
-    char *config;
+    char *config, *word;
 
     cnn_print_messages(diag);
     if (status != CNN_OK)
@@ -72,9 +72,11 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     snprintf(config, size, "%s/config.yaml", init->directory);
     print_data(&result);
     status = print_network(&result, config, diag);
+    word = cnn_shell_word(config);
     if (status == CNN_OK)
-        printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory, config);
+        printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory, word != NULL ? word : config);
     cnn_print_messages(diag);
+    free(word);
     free(config);
     return status;
 }

@@ -150,13 +150,20 @@ static void on_event(void *context, const cnn_event *event)
     }
 }
 
-static void print_end(const struct progress *progress)
+/* data_path: that of --data, which the run does not remember; NULL: none */
+static void print_end(const struct progress *progress, const char *data_path)
 {
     const char *directory = progress->directory;
+    char *word = cnn_shell_word(directory);
+    const char *run = word != NULL ? word : directory;
+    char *data = data_path != NULL ? cnn_shell_word(data_path) : NULL;
 
     fprintf(stderr, "done in %s; accuracy of best.safetensors %s", cnn_show_duration(progress->seconds).text,
             cnn_show_percent(progress->best_accuracy).text);
-    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s\n       cnn predict %s IMAGE\n", directory, directory, directory);
+    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s%s\n       cnn predict %s IMAGE\n", directory, run, data != NULL ? " --data " : "",
+            data != NULL ? data : "", run);
+    free(data);
+    free(word);
 }
 
 /* CONFIG begins a run, --resume goes on with one that has its description, weights and directory already. */
@@ -236,7 +243,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_print_messages(diag);
     cnn_diag_free(diag);
     if (progress.directory != NULL && status == CNN_OK)
-        print_end(&progress);
+        print_end(&progress, settings->data);
     if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))
         puts(progress.directory);
     free(progress.directory);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "show.h"
 #include "terminal.h"
 
 static volatile int stop_requested;
@@ -69,6 +70,25 @@ void cnn_command_print_tta(cnn_tta tta)
 {
     if (tta != CNN_TTA_NONE)
         printf("views      --tta %s: the mean over several views of each image\n", cnn_tta_name(tta));
+}
+
+void cnn_command_print_images(size_t images, const char *split, const char *asked)
+{
+    printf("images     %s of split %s", cnn_show_integer(images).text, split);
+    if (asked == NULL)
+        asked = "test";
+    /* A network that was chosen by its validation images is flattered by them. */
+    if (strcmp(split, asked) != 0)
+        printf(" (there are no %s images)", asked);
+    printf("\n");
+}
+
+void cnn_command_show_progress(void *context, size_t images, size_t total)
+{
+    char after[64];
+
+    snprintf(after, sizeof after, "%zu of %zu images", images, total);
+    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, context, after);
 }
 
 /* Async-signal-safe functions only. */

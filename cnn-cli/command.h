@@ -43,6 +43,12 @@ cnn_status cnn_command_tta(const char *name, cnn_tta *out);
 /* A line of the results that says which views were used; nothing where there are none. */
 void cnn_command_print_tta(cnn_tta tta);
 
+/* The line of the results that says which images were used. asked: the split that was wanted, NULL for test; others may have stood in. */
+void cnn_command_print_images(size_t images, const char *split, const char *asked);
+
+/* For the progress of images that are gone through; context: a word or two that say what for. */
+void cnn_command_show_progress(void *context, size_t images, size_t total);
+
 /* From here on SIGINT and SIGTERM set the flag that is returned, and a second one ends the program at once. note is shown when the first comes. */
 const volatile int *cnn_command_catch_signals(const char *note);
 

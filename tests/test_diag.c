@@ -161,6 +161,20 @@ static void test_natural_compare_orders_numbers_by_value(void **state)
     assert_int_not_equal(cnn_natural_compare("a1", "a01"), 0);
 }
 
+static void test_shell_word_is_quoted_where_a_shell_would_divide_or_replace_it(void **state)
+{
+    (void)state;
+    static const char *const words[][2] = {
+        {"runs/lenet5-1", "runs/lenet5-1"}, {"my run", "'my run'"}, {"it's", "'it'\\''s'"}, {"", "''"},
+        {"$HOME`a`", "'$HOME`a`'"},         {"~", "'~'"},           {"a\nb", "'a\nb'"},     {"h\xc3\xbcndchen", "h\xc3\xbcndchen"}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        char *word = cnn_shell_word(words[i][0]);
+        assert_non_null(word);
+        assert_string_equal(word, words[i][1]);
+        free(word);
+    }
+}
+
 static void test_text_grows_when_it_must(void **state)
 {
     (void)state;
@@ -202,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_memory_message_rounds_up),
         cmocka_unit_test(test_nearest_word_is_found_when_it_is_a_slip),
         cmocka_unit_test(test_natural_compare_orders_numbers_by_value),
+        cmocka_unit_test(test_shell_word_is_quoted_where_a_shell_would_divide_or_replace_it),
         cmocka_unit_test(test_text_grows_when_it_must),
         cmocka_unit_test(test_word_cut_ends_at_a_character),
     };

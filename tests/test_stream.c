@@ -111,6 +111,7 @@ static void test_the_first_images_that_fit_are_kept(void **state)
     add_images(s, SIDE);
     struct cnn_images images = list(s);
     struct cnn_image_stream *stream = stream_new(&images, false, 6 * BYTES - 1);
+    assert_int_equal(cnn_image_stream_room(stream), 5 * BYTES);
     for (size_t i = COUNT; i-- > 0;)
         expect_image(stream, i, (int)i);
     for (size_t i = 0; i < COUNT; i++)

@@ -263,6 +263,11 @@ const uint8_t *cnn_dataset_read(const struct cnn_dataset *dataset, size_t image,
                            : dataset->images.pixels + image * cnn_images_bytes(&dataset->images);
 }
 
+size_t cnn_dataset_room(const struct cnn_dataset *dataset)
+{
+    return dataset->stream ? cnn_image_stream_room(dataset->stream) : 0;
+}
+
 bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
                              uint8_t *buffer)
 {

@@ -85,6 +85,9 @@ const char *cnn_dataset_left_out(const struct cnn_dataset *dataset, size_t i);  
  * (NULL will do for data sets that are no folders). What is returned holds as long as the data set and the buffer. Any number of threads may read. */
 const uint8_t *cnn_dataset_read(const struct cnn_dataset *dataset, size_t image, uint8_t *buffer);
 
+/* Bytes of memory that decoded images are yet to fill; 0 where all images are in memory. */
+size_t cnn_dataset_room(const struct cnn_dataset *dataset);
+
 /* The same for a training image whose augmentation begins with resized_crop: the window that it draws is cut out of the image's file. false, and nothing
  * done, where that is to be done with the bytes that cnn_dataset_read gives. */
 bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,

@@ -17,7 +17,6 @@
 #include "util/parallel.h"
 #include "util/random.h"
 
-#define RING        3
 #define MAX_WORKERS 32
 #define RUN_BYTES   32768 /* of images, about, that a thread takes at a time */
 
@@ -48,13 +47,13 @@ struct cnn_loader {
     pthread_mutex_t mutex;
     pthread_cond_t work, done; /* for the workers, and for the caller */
     /* Under the mutex: */
-    struct place ring[RING]; /* batch b of the epoch is in ring[b % RING] */
-    size_t released;         /* batches before this one may be overwritten */
-    size_t taken;            /* batches before this one were handed out */
-    size_t begun;            /* the batch that runs are taken from */
-    size_t next;             /* its first image that nobody has taken */
-    size_t end;              /* no run is taken from this batch on */
-    size_t busy;             /* threads that fill a run */
+    struct place ring[CNN_LOADER_RING]; /* batch b of the epoch is in ring[b % CNN_LOADER_RING] */
+    size_t released;                    /* batches before this one may be overwritten */
+    size_t taken;                       /* batches before this one were handed out */
+    size_t begun;                       /* the batch that runs are taken from */
+    size_t next;                        /* its first image that nobody has taken */
+    size_t end;                         /* no run is taken from this batch on */
+    size_t busy;                        /* threads that fill a run */
     bool stop;
 };
 
@@ -87,7 +86,7 @@ static size_t batch_images(const struct cnn_loader *l, size_t b)
 static void fill_run(const struct worker *worker, size_t b, size_t first, size_t count)
 {
     const struct cnn_loader *l = worker->loader;
-    const struct cnn_batch *batch = &l->ring[b % RING].batch;
+    const struct cnn_batch *batch = &l->ring[b % CNN_LOADER_RING].batch;
     for (size_t i = first; i < first + count; i++) {
         size_t image = l->order[b * l->options.batch + i];
         batch->labels[i] = cnn_dataset_label(l->options.dataset, image);
@@ -99,18 +98,18 @@ static void mix(struct cnn_loader *l, size_t b)
 {
     const struct cnn_loader_options *o = &l->options;
     struct cnn_rng rng = cnn_rng_at(o->seed, CNN_STREAM_MIX, (uint64_t)l->epoch * l->batches + b);
-    cnn_mix_batch(o->augmentation, o->shape, &rng, &l->ring[b % RING].batch);
+    cnn_mix_batch(o->augmentation, o->shape, &rng, &l->ring[b % CNN_LOADER_RING].batch);
 }
 
 static bool has_work(const struct cnn_loader *l)
 {
-    return l->begun < l->end && l->begun < l->released + RING;
+    return l->begun < l->end && l->begun < l->released + CNN_LOADER_RING;
 }
 
 /* Takes a run of images; the batch after this one is begun with its last. */
 static void take_run(struct cnn_loader *l, size_t *b, size_t *first, size_t *count)
 {
-    struct place *place = &l->ring[l->begun % RING];
+    struct place *place = &l->ring[l->begun % CNN_LOADER_RING];
     size_t n = batch_images(l, l->begun);
     if (l->next == 0) {
         place->batch.n = place->left = n;
@@ -129,7 +128,7 @@ static void take_run(struct cnn_loader *l, size_t *b, size_t *first, size_t *cou
 /* Whether the caller would have to wait for its next batch. */
 static bool is_behind(const struct cnn_loader *l)
 {
-    return l->begun <= l->taken || !l->ring[l->taken % RING].ready;
+    return l->begun <= l->taken || !l->ring[l->taken % CNN_LOADER_RING].ready;
 }
 
 static void do_run(struct worker *worker)
@@ -143,7 +142,7 @@ static void do_run(struct worker *worker)
     pthread_mutex_unlock(&l->mutex);
     fill_run(worker, b, first, count);
     pthread_mutex_lock(&l->mutex);
-    struct place *place = &l->ring[b % RING];
+    struct place *place = &l->ring[b % CNN_LOADER_RING];
     place->left -= count;
     if (place->left == 0 && l->mixes) {
         pthread_mutex_unlock(&l->mutex);
@@ -181,7 +180,7 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
     l->run = values < RUN_BYTES ? RUN_BYTES / values : 1;
     l->order = calloc(l->count, sizeof *l->order);
     bool done = l->order;
-    for (size_t i = 0; i < RING && done; i++) {
+    for (size_t i = 0; i < CNN_LOADER_RING && done; i++) {
         struct cnn_batch *batch = &l->ring[i].batch;
         batch->images = cnn_floats_new(floats);
         batch->labels = calloc(images, sizeof *batch->labels);
@@ -193,7 +192,9 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
         l->workers[i] = (struct worker){.loader = l, .pixels = malloc(values), .scratch = malloc(values)};
         done = l->workers[i].pixels && l->workers[i].scratch;
     }
-    return done ? CNN_OK : cnn_fail_memory(diag, floats <= SIZE_MAX / RING / sizeof(float) ? RING * floats * sizeof(float) : SIZE_MAX, "batches");
+    return done ? CNN_OK
+                : cnn_fail_memory(diag, floats <= SIZE_MAX / CNN_LOADER_RING / sizeof(float) ? CNN_LOADER_RING * floats * sizeof(float) : SIZE_MAX,
+                                  "batches");
 }
 
 /* Fewer threads than wanted do the work, too. */
@@ -249,7 +250,7 @@ void cnn_loader_free(struct cnn_loader *loader)
         free(loader->workers[i].pixels);
         free(loader->workers[i].scratch);
     }
-    for (size_t i = 0; i < RING; i++) {
+    for (size_t i = 0; i < CNN_LOADER_RING; i++) {
         cnn_floats_free(loader->ring[i].batch.images);
         free(loader->ring[i].batch.labels);
         free(loader->ring[i].batch.others);
@@ -302,7 +303,7 @@ const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader)
     if (loader->taken < loader->end) {
         while (is_behind(loader))
             pthread_cond_wait(&loader->done, &loader->mutex);
-        batch = &loader->ring[loader->taken++ % RING].batch;
+        batch = &loader->ring[loader->taken++ % CNN_LOADER_RING].batch;
     }
     pthread_mutex_unlock(&loader->mutex);
     return batch;

@@ -5,6 +5,8 @@
 
 #include "data/dataset.h"
 
+#define CNN_LOADER_RING 3 /* batches in memory */
+
 struct cnn_loader_options {
     const struct cnn_dataset *dataset;
     struct cnn_normalization normalization;

@@ -21,6 +21,7 @@ struct cnn_image_stream {
     cnn_shape shape;
     bool whole;
     uint8_t *kept;
+    size_t room;    /* bytes of kept */
     size_t *places; /* [images]: where in kept, or NO_ROOM */
     _Atomic(unsigned char) *states;
     atomic_size_t damaged; /* files */
@@ -40,6 +41,7 @@ static void find_places(struct cnn_image_stream *s, size_t budget)
         used += bytes <= budget - used ? bytes : 0;
     }
     s->kept = used > 0 ? malloc(used) : NULL;
+    s->room = s->kept ? used : 0;
     for (size_t i = 0; !s->kept && i < images->count; i++) /* decoding again does without */
         s->places[i] = NO_ROOM;
 }
@@ -69,6 +71,11 @@ void cnn_image_stream_free(struct cnn_image_stream *stream)
     free(stream->places);
     free(stream->states);
     free(stream);
+}
+
+size_t cnn_image_stream_room(const struct cnn_image_stream *stream)
+{
+    return stream->room;
 }
 
 static void keep(struct cnn_image_stream *s, size_t image, const uint8_t *pixels, size_t bytes)

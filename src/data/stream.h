@@ -13,6 +13,9 @@ struct cnn_image_stream;
 cnn_status cnn_image_stream_new(const struct cnn_images *images, bool whole, size_t budget, struct cnn_image_stream **out, cnn_diag *diag);
 void cnn_image_stream_free(struct cnn_image_stream *stream); /* NULL is legal */
 
+/* Bytes of memory for decoded images, which are taken from the machine as they are read. */
+size_t cnn_image_stream_room(const struct cnn_image_stream *stream);
+
 /* An image's bytes: in the stream's memory, or in buffer. Where a file turns out to be damaged, the next one of its class (after the last: from the first)
  * stands in for it; a black image does where a class has none that is whole. Any number of threads may read. */
 const uint8_t *cnn_image_stream_read(struct cnn_image_stream *stream, size_t image, uint8_t *buffer);

@@ -150,8 +150,8 @@ typedef enum cnn_tta {
 const char *cnn_tta_name(cnn_tta tta);                                   /* "flip" */
 cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag); /* by that name; NULL: none */
 
-cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta,
-                         cnn_diag *diag); /* CNN_INVALID where the network does not end in one number per class */
+/* CNN_INVALID where the network does not end in one number per class. */
+cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag);
 
 /* cnn_model_run with views: output receives what the last layer makes of the mean. */
 cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count, float *output, cnn_diag *diag);
@@ -373,6 +373,11 @@ typedef struct cnn_survey_options {
  * opened (where not, a warning says why). Only a few images are in memory at a time, but for what the data set itself keeps there. options may be NULL. */
 cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options, cnn_survey *out, cnn_diag *diag);
 void cnn_survey_free(cnn_survey *survey);
+
+/* ---- Commands to type ---- */
+
+/* word as a POSIX shell takes it for one: as it is, or in single quotes where that is needed. free() it; NULL where memory is short. */
+char *cnn_shell_word(const char *word);
 
 /* ---- Beginning with images of one's own ---- */
 

@@ -5,6 +5,7 @@ static const struct cnn_variant whole_sections[] = {
     {"top level", "the file itself", cnn_description_keys, 0},
     {"data", "the data set", cnn_data_keys, 0},
     {"train", "how to train", cnn_recipe_keys, 0},
+    {"groups", "train.optimizer.groups: tensors with settings of their own", cnn_optimizer_group_keys, 0},
     {"ema", "train.ema: a running mean of the weights", cnn_average_keys, 0},
     {"early_stopping", "train.early_stopping: ends a run that gets no better", cnn_stopping_keys, 0},
 };

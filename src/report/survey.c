@@ -1,6 +1,5 @@
 /* cnn_survey_data: the data of a description, looked at before training. Opens its splits, has them surveyed, and writes the sheet of images. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "data/survey.h"
 #include "report/data_sheet.h"
@@ -78,19 +77,6 @@ static struct cnn_normalization normalization_of(const cnn_model *model, const c
     return n;
 }
 
-/* A pass over many images should not end in a path that was never good. What is there and is no plain file is left alone. */
-static cnn_status check_writable(const char *path, cnn_diag *diag)
-{
-    struct cnn_writer *writer;
-    struct stat info;
-    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-        return CNN_OK;
-    cnn_status status = cnn_writer_open(path, &writer, diag);
-    if (status == CNN_OK)
-        cnn_writer_abandon(writer);
-    return status;
-}
-
 static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *train, const cnn_survey *survey, const char *path, cnn_diag *diag)
 {
     struct cnn_canvas canvas;
@@ -113,7 +99,7 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }
-    cnn_status status = o.sheet ? check_writable(o.sheet, diag) : CNN_OK;
+    cnn_status status = o.sheet ? cnn_file_check(o.sheet, diag) : CNN_OK;
     if (status == CNN_OK)
         status = open_splits(&splits, model, o.data_path, diag);
     if (status == CNN_OK) {

@@ -154,11 +154,10 @@ static double memory_wanted(const struct cnn_check *check)
     const size_t batch = t->model->recipe.batch_size, image = shape.c * shape.h * shape.w;
     cnn_memory memory = {0};
     cnn_model_memory(t->model, batch, &memory, NULL);
-    double slabs = 2 + (t->model->recipe.ema.every > 0); /* parameters, the copy that health takes, the average */
-    double decoded = cnn_dataset_path(t->train, 0) ? (double)(cnn_dataset_count(t->train) + cnn_dataset_count(t->val)) * (double)image : 0;
-    double cache = (double)t->model->data.cache * 1024 * 1024;
+    const double slabs = 2; /* parameters, and the copy that health takes; memory has the others */
+    double batches = (double)(batch + t->evaluator.batch) * CNN_LOADER_RING;
     return (double)memory.training + slabs * (double)memory.parameters + (double)cnn_plan_bytes(t->evaluator.plan) +
-           3 * (double)batch * (double)image * sizeof(float) + (decoded < cache ? decoded : cache);
+           batches * (double)image * sizeof(float) + (double)cnn_dataset_room(t->train) + (double)cnn_dataset_room(t->val);
 }
 
 static void check_memory(struct cnn_check *check)

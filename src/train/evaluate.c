@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "model/tta.h"
 #include "report/report.h"
@@ -159,32 +158,23 @@ static cnn_status complete_model(cnn_model *model, const cnn_model *data, const 
     return status == CNN_OK ? match_classes(model, dataset, diag) : status;
 }
 
-/* A pass over many images should not end in a path that was never good. The file is not touched; what is no plain file is left alone, for a pipe that is
- * opened and closed is at its end. */
-static cnn_status check_writable(const char *path, cnn_diag *diag)
+static cnn_status check_page(const char *path, cnn_diag *diag)
 {
-    struct cnn_writer *writer;
-    struct stat info;
     cnn_status status = cnn_html_check(path, diag);
-    if (status != CNN_OK || (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
-        return status;
-    status = cnn_writer_open(path, &writer, diag);
-    if (status == CNN_OK)
-        cnn_writer_abandon(writer);
-    return status;
+    return status == CNN_OK ? cnn_file_check(path, diag) : status;
 }
 
 /* That what options ask for can be written, as far as that is known before it is; the gallery's directory is made. */
 static cnn_status prepare_outputs(const cnn_evaluate_options *options, cnn_diag *diag)
 {
     struct cnn_text page = {0};
-    cnn_status status = options->report ? check_writable(options->report, diag) : CNN_OK;
+    cnn_status status = options->report ? check_page(options->report, diag) : CNN_OK;
     if (status != CNN_OK || !options->gallery)
         return status;
     cnn_text_printf(&page, "%s/index.html", options->gallery);
     status = cnn_make_directories(options->gallery, diag);
     if (status == CNN_OK)
-        status = page.failed ? cnn_fail_memory(diag, strlen(options->gallery), "a path") : check_writable(page.data, diag);
+        status = page.failed ? cnn_fail_memory(diag, strlen(options->gallery), "a path") : check_page(page.data, diag);
     cnn_text_free(&page);
     return status;
 }

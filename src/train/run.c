@@ -74,12 +74,14 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
     cnn_status status = locate(run, directory, diag);
     if (status != CNN_OK)
         return status;
-    const char *files[] = {run->config, run->best, run->last, run->steps_path, run->epochs_path, run->health_path};
+    const char *files[] = {run->config, run->best, run->last, run->previous, run->steps_path, run->epochs_path, run->health_path};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (access(files[i], F_OK) != 0)
             continue;
         cnn_fail(diag, CNN_INVALID, NULL, "%s holds a run already", directory);
-        cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o", directory);
+        char *word = cnn_shell_word(directory);
+        cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o", word ? word : directory);
+        free(word);
         return CNN_INVALID;
     }
     status = cnn_make_directories(directory, diag);

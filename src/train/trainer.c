@@ -1,5 +1,6 @@
 /* Training: the loop over steps and epochs, what it reports, and what it does when the loss is lost or a signal comes. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -340,8 +341,11 @@ static cnn_status interrupt(struct trainer *r)
     if (status != CNN_OK)
         return status;
     cnn_fail(r->diag, CNN_INTERRUPTED, NULL, "interrupted after step %zu of %zu; everything is saved", r->t.progress.step, r->t.steps);
-    cnn_hint(r->diag, "go on with: cnn train --resume %s%s%s", r->t.run.directory, r->options->data_path ? " --data " : "",
-             r->options->data_path ? r->options->data_path : "");
+    char *run = cnn_shell_word(r->t.run.directory), *data = r->options->data_path ? cnn_shell_word(r->options->data_path) : NULL;
+    if (run)
+        cnn_hint(r->diag, "go on with: cnn train --resume %s%s%s", run, data ? " --data " : "", data ? data : "");
+    free(run);
+    free(data);
     return CNN_INTERRUPTED;
 }
 
@@ -417,8 +421,10 @@ static const cnn_message *newest_error(const cnn_diag *diag)
 static void close_run(struct trainer *r, cnn_status status)
 {
     const cnn_message *error = status == CNN_OK ? NULL : newest_error(r->diag);
-    if (error && !error->hint)
-        cnn_hint(r->diag, "what was saved before is whole; once this is mended: cnn train --resume %s", r->t.run.directory);
+    char *run = error && !error->hint ? cnn_shell_word(r->t.run.directory) : NULL;
+    if (run)
+        cnn_hint(r->diag, "what was saved before is whole; once this is mended: cnn train --resume %s", run);
+    free(run);
     if (r->report_open)
         write_report(r, false, error ? error->text : NULL);
 }

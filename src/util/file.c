@@ -249,6 +249,17 @@ cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t siz
     return write_file(path, data, size, false, diag);
 }
 
+cnn_status cnn_file_check(const char *path, cnn_diag *diag)
+{
+    struct cnn_writer *writer;
+    if (written_in_place(path))
+        return CNN_OK;
+    cnn_status status = cnn_writer_open(path, &writer, diag);
+    if (status == CNN_OK)
+        cnn_writer_abandon(writer);
+    return status;
+}
+
 void cnn_file_keep(const char *path, const char *kept)
 {
     size_t size = strlen(kept) + 32;

@@ -26,6 +26,10 @@ cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t siz
 /* Keeps the file at path under a second name too (a hard link), in place of the file of that name. Best effort: a file system may have no links. */
 void cnn_file_keep(const char *path, const char *kept);
 
+/* Whether a file can be written at path, as far as that is known before it is: work of hours should not end in a path that was never good. What is there is
+ * not touched; what is no plain file is left alone, for a pipe that is opened and closed is at its end. */
+cnn_status cnn_file_check(const char *path, cnn_diag *diag);
+
 /* mkdir -p. */
 cnn_status cnn_make_directories(const char *path, cnn_diag *diag);
 

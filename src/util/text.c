@@ -2,6 +2,7 @@
  * 1964); natural order; UTF-8 as RFC 3629 has it. */
 #include "util/text.h"
 
+#include "cnn.h"
 #include "util/arena.h"
 
 #include <stdio.h>
@@ -199,6 +200,27 @@ const char *cnn_word_cut(const char *word, char *buffer, size_t size)
     memcpy(buffer, word, length);
     memcpy(buffer + length, "...", 4);
     return buffer;
+}
+
+static bool shell_takes(unsigned char c)
+{
+    return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit((char)c) || strchr("_-./:,+@%", c);
+}
+
+char *cnn_shell_word(const char *word)
+{
+    struct cnn_text text = {0};
+    bool plain = *word != '\0';
+    for (const char *c = word; *c; c++)
+        plain = plain && shell_takes((unsigned char)*c);
+    const char *mark = plain ? "" : "'";
+    cnn_text_append(&text, mark, strlen(mark));
+    for (const char *c = word; *c; c++)
+        cnn_text_append(&text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1);
+    cnn_text_append(&text, mark, strlen(mark));
+    if (text.failed)
+        cnn_text_free(&text);
+    return text.data;
 }
 
 bool cnn_utf8_valid(const char *text, size_t size)
