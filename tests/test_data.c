@@ -1,4 +1,5 @@
 /* The data settings, normalisation, and which images a split of a data set holds. */
+#include "near.h"
 #include "scratch.h"
 
 #include <math.h>
@@ -143,6 +144,23 @@ static void test_training_and_validation_share_nothing_when_split(void **state)
     cnn_dataset_free(val);
 }
 
+static void test_every_class_gives_its_share_when_split(void **state)
+{
+    (void)state;
+    const struct cnn_data_settings shapes = {.dataset = CNN_DATASET_SHAPES, .val_split = 0.25, .limit = 90};
+    for (size_t seed = 1; seed < 6; seed++) {
+        struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, seed, CNN_SPLIT_TRAIN),
+                           *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, seed, CNN_SPLIT_VAL);
+        assert_int_equal(cnn_dataset_count(val), 23);
+        for (size_t c = 0; c < 10; c++) {
+            double all = (double)(cnn_dataset_class_count(train, c) + cnn_dataset_class_count(val, c));
+            assert_near((double)cnn_dataset_class_count(val, c), 0.25 * all, 0.999);
+        }
+        cnn_dataset_free(train);
+        cnn_dataset_free(val);
+    }
+}
+
 static void test_labels_stay_with_their_images_when_split(void **state)
 {
     (void)state;
@@ -279,6 +297,7 @@ int main(void)
         WITH_ARENA(test_mistakes_are_reported_at_their_places),
         cmocka_unit_test(test_values_are_scaled_when_normalised),
         cmocka_unit_test(test_training_and_validation_share_nothing_when_split),
+        cmocka_unit_test(test_every_class_gives_its_share_when_split),
         cmocka_unit_test(test_labels_stay_with_their_images_when_split),
         cmocka_unit_test(test_validation_uses_the_test_images_when_nothing_is_split),
         WITH_FOLDER(test_opening_fails_when_a_split_would_be_empty),

@@ -104,26 +104,49 @@ static cnn_status read_images(const struct cnn_data_settings *settings, const ch
     }
 }
 
-/* Keeps one part of the training images, in their order: each image is held for validation with the chance that leaves exactly `held` of them (Knuth,
+struct holding { /* of one class: images that are not decided on yet, and how many of them go to validation */
+    size_t left, held;
+};
+
+/* Every class gives its share, to within one image, and all together exactly theirs: for small sets, where chance would leave a class out. */
+static void share_out(double share, const struct cnn_images *images, struct holding *classes)
+{
+    size_t total = 0, before = 0;
+    for (size_t i = 0; i < images->count; i++)
+        classes[images->labels[i]].left++;
+    for (size_t c = 0; c < images->class_count; c++) {
+        total += classes[c].left;
+        size_t until = (size_t)(share * (double)total + 0.5);
+        classes[c].held = until - before;
+        before = until;
+    }
+}
+
+/* Keeps one part of the training images, in their order: each image is held for validation with the chance that leaves exactly its class's share (Knuth,
  * The Art of Computer Programming 2, 3.4.2, algorithm S). Both parts draw the same numbers, so no image is in both. */
 static cnn_status divide(const struct cnn_data_settings *settings, bool want_held, uint64_t seed, struct cnn_images *images, cnn_diag *diag)
 {
-    size_t left = images->count, held = (size_t)(settings->val_split * (double)left + 0.5);
-    if (held == 0 || held == left)
-        return cnn_fail(diag, CNN_INVALID, &settings->where, "val_split %g of %zu images leaves none for %s", settings->val_split, left,
+    size_t count = images->count, held = (size_t)(settings->val_split * (double)count + 0.5);
+    if (held == 0 || held == count)
+        return cnn_fail(diag, CNN_INVALID, &settings->where, "val_split %g of %zu images leaves none for %s", settings->val_split, count,
                         held == 0 ? "validation" : "training");
-    bool *marked = calloc(left, sizeof *marked);
-    if (!marked)
-        return cnn_fail_memory(diag, left, "a choice of images");
+    bool *marked = calloc(count, sizeof *marked);
+    struct holding *classes = calloc(images->class_count, sizeof *classes);
     struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_SPLIT, 0);
-    for (size_t i = 0; i < images->count; i++, left--) {
-        bool hold = cnn_rng_below(&rng, (uint32_t)left) < held;
-        held -= hold;
+    if (marked && classes)
+        share_out(settings->val_split, images, classes);
+    for (size_t i = 0; marked && classes && i < count; i++) {
+        struct holding *class = &classes[images->labels[i]];
+        bool hold = cnn_rng_below(&rng, (uint32_t) class->left--) < class->held;
+        class->held -= hold;
         marked[i] = hold == want_held;
     }
-    cnn_images_keep(images, marked);
+    cnn_status status = marked && classes ? CNN_OK : cnn_fail_memory(diag, count, "a choice of images");
+    if (status == CNN_OK)
+        cnn_images_keep(images, marked);
     free(marked);
-    return CNN_OK;
+    free(classes);
+    return status;
 }
 
 static cnn_status check_images(const struct cnn_data_settings *settings, cnn_shape input, const struct cnn_images *images, cnn_diag *diag)

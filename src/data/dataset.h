@@ -65,7 +65,7 @@ struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct
 struct cnn_dataset;
 
 /* Opens one split. path NULL: settings->path, else the default place ($CNN_DATA or data/). VAL: the folder's val/, else the val_split share of the
- * training images (chosen by seed), else the test split. TRAIN leaves out what val_split takes; limit applies to the training images before the
+ * training images (of each class, chosen by seed), else the test split. TRAIN leaves out what val_split takes; limit applies to the training images before the
  * split. input: images of another size are an error, but for folders, which are resized. Warnings of skipped images go to diag. *used says which
  * split the images come from (val may fall back to test). */
 cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,

@@ -15,7 +15,7 @@ const struct cnn_key cnn_data_keys[] = {
      "none, auto (mean and deviation of the training images) or {mean: [..], std: [..]}, a number per channel, after scaling to [0, 1]"},
     {"augment", CNN_KEY_NODE, offsetof(struct cnn_data_settings, augment), "", 0, 0, 0, NULL, "list of random changes to the training images"},
     {"val_split", CNN_KEY_NUMBER, offsetof(struct cnn_data_settings, val_split), "0", 0, 1, CNN_KEY_OPEN_MAX, NULL,
-     "share of the training images kept for validation where there is no separate set; 0: the test images validate"},
+     "share of the training images, of each class, kept for validation where there is no separate set; 0: the test images validate"},
     {"limit", CNN_KEY_SIZE, offsetof(struct cnn_data_settings, limit), "0", 0, UINT32_MAX, 0, NULL, "only the first so many training images; 0: all"},
     {"shuffle", CNN_KEY_BOOL, offsetof(struct cnn_data_settings, shuffle), "true", 0, 0, 0, NULL, "a new random order in each epoch"},
     {"cache", CNN_KEY_SIZE, offsetof(struct cnn_data_settings, cache), "1024", 0, 0, 0, NULL,
