@@ -44,6 +44,7 @@ learns() {
     shift
     rm -rf "$run"
     "$CNN" train "$config" -o "$run" --set data.dataset=shapes --set data.limit=24 --set data.val_split=0.34 --set data.normalize=auto \
+        --set 'data.augment=[]' \
         --set train.batch_size=16 --set train.schedule=constant --set train.log_every=1 --set train.seed=3 "$@" || return 1
     cat "$run/steps.csv"
     awk -F, 'NR == 2 { first = $3 } NR > 1 { last = before + beyond + $3; beyond = before; before = $3 } END { exit !(last / 3 < 0.7 * first) }' "$run/steps.csv"
@@ -67,10 +68,10 @@ mnist_996       138506   8 input=[3,28,28] train.optimizer.lr=0.05
 vgg_small       307946   8
 cifar10_seed    492010  12 train.optimizer=adam
 cifar10_94     1972792   8 train.optimizer=adam
-alexnet_cifar  2151290  12 train.optimizer=adam
+alexnet_cifar  2151290  20 train.optimizer={"type":"adam","lr":0.0003}
 resnet20        272474   8 train.optimizer.lr=0.05
 resnet18      11173962   6 train.optimizer.lr=0.02 input=[3,16,16]
-mobilenet      3217226   6 train.optimizer=adam
+mobilenet      3217226  12 train.optimizer=adam
 inception       412618   8 train.optimizer.lr=0.05 input=[3,16,16]
 vgg11          9228362   8 train.optimizer.lr=0.01
 vgg16         14724042   8 train.optimizer.lr=0.01
