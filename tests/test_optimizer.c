@@ -25,14 +25,27 @@ static bool trained(size_t i)
     return (i >= 16 && i < 36) || (i >= 48 && i < 51);
 }
 
+static struct cnn_arena *settings_arena; /* what settings point to, for all tests */
+
+static int arena_open(void **state)
+{
+    (void)state;
+    settings_arena = cnn_arena_new();
+    return settings_arena ? 0 : -1;
+}
+
+static int arena_close(void **state)
+{
+    (void)state;
+    cnn_arena_free(settings_arena);
+    return 0;
+}
+
 static cnn_status read_optimizer(const char *text, struct cnn_optimizer_settings *out, cnn_diag *diag)
 {
-    struct cnn_arena *arena = cnn_arena_new();
     struct cnn_yaml *root;
-    assert_int_equal(cnn_yaml_parse(arena, "test", text, strlen(text), &root, NULL), CNN_OK);
-    cnn_status status = cnn_optimizer_read(arena, root, out, diag);
-    cnn_arena_free(arena);
-    return status;
+    assert_int_equal(cnn_yaml_parse(settings_arena, "test", text, strlen(text), &root, NULL), CNN_OK);
+    return cnn_optimizer_read(settings_arena, root, out, diag);
 }
 
 static struct cnn_optimizer *optimizer_new(const char *text, struct cnn_optimizer_settings *settings)
@@ -347,5 +360,5 @@ int main(void)
         cmocka_unit_test(test_recipe_has_at_most_one_length),
         cmocka_unit_test(test_resolved_recipe_reads_back_the_same),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, arena_open, arena_close);
 }
