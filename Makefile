@@ -35,7 +35,7 @@ TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
 TSAN_TESTS := test_util test_join test_folder test_stream test_loader test_train
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
-TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh,$(wildcard tests/*.sh))
+TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh tests/cases.sh,$(wildcard tests/*.sh))
 
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(VECTOR_SRC:%.c=$(BUILD)/obj/%.$(isa).o))
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
@@ -152,7 +152,7 @@ TIDY_SRC := $(filter-out src/viz/stb.c,$(LIB_SRC)) $(CLI_SRC)
 lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where warnings are errors
 	$(MAKE) all $(TEST_SRC:%.c=$(BUILD)-lint/%) $(EXAMPLE_SRC:%.c=$(BUILD)-lint/%) BUILD=$(BUILD)-lint WERROR=-Werror
 	mandoc -Tlint -W warning $(MAN)
-	shellcheck -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh bench/compare.sh bench/grow.sh
+	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh bench/compare.sh bench/grow.sh
 	printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 clang-tidy-14 --quiet
 
 FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c)

@@ -5,36 +5,26 @@
 # CNN is the program (default: build/cnn).
 set -u
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-CNN=$(realpath "${CNN:-$root/build/cnn}")
-export CNN LC_ALL=C TERM=dumb
-unset NO_COLOR CNN_CPU
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
 
-directory=${1:-}
-if [ -z "$directory" ]; then
-    directory=$(mktemp -d)
-    trap 'rm -rf "$directory"' EXIT
-    mkdir "$directory/disk"
-    if ! unshare --user --map-root-user --mount mount -t tmpfs none "$directory/disk" 2>/dev/null; then
-        printf 'skipped: small disks cannot be mounted here (unshare, mount -t tmpfs)\n0 passed, 0 failed, 5 skipped\n'
-        exit 0
+cd "$directory" && mkdir disk || exit 1
+if [ $# -eq 0 ]; then
+    if unshare --user --map-root-user --mount mount -t tmpfs none disk 2>/dev/null; then
+        unshare --user --map-root-user --mount "$root/tests/disk.sh" inside
+        exit
     fi
-    unshare --user --map-root-user --mount "$0" "$directory"
+    skip 'small disks cannot be mounted here (unshare, mount -t tmpfs)' 5
+    summary
     exit
 fi
 
-cd "$directory" || exit 1
-passed=0
-failed=0
-
-# check NAME: counts the case; it failed where the command before did.
-check() {
+# report NAME: the case failed where the command before did.
+report() {
     if [ $? -eq 0 ]; then
-        passed=$((passed + 1))
+        pass
     else
-        failed=$((failed + 1))
-        printf 'failed: %s\n' "$1"
-        sed 's/^/    /' messages
+        fail "$1" messages
     fi
 }
 
@@ -58,12 +48,12 @@ YAML
 mount -t tmpfs -o size=2m none disk
 ends_with 1 'the disk of disk/new/run has 2.0 MiB left; checkpoints and their temporary copies take about 2..[0-9]* MiB' net.yaml -o disk/new/run &&
     [ -z "$(ls disk)" ]
-check 'a disk that is too small'
+report 'a disk that is too small'
 
 mount -o remount,ro,size=16m disk
 ends_with 1 'cannot write in disk: Read-only file system' net.yaml -o disk && ends_with 1 'cannot make the directory disk/run: Read-only file system' \
     net.yaml -o disk/run
-check 'a read-only disk'
+report 'a read-only disk'
 
 # The disk fills up while the run goes on: the first file that does not fit ends it.
 mount -o remount,rw disk
@@ -79,16 +69,15 @@ head -c 100m /dev/zero >disk/filler 2>/dev/null
 kill -CONT "$pid"
 wait "$pid"
 [ $? -eq 1 ] && grep -q -i 'cannot write disk/run/.*: no space left' messages && "$CNN" verify disk/run >out 2>&1 && [ -z "$(ls disk/run/*.tmp-* 2>/dev/null)" ]
-check 'a disk that fills up'
+report 'a disk that fills up'
 
 ends_with 1 'the disk of disk/run has .* left' --resume disk/run && "$CNN" verify disk/run >out 2>&1
-check 'a full disk at the start of a resumed run'
+report 'a full disk at the start of a resumed run'
 
 rm disk/filler
 ends_with 0 '' --resume disk/run && cmp disk/whole/last.safetensors disk/run/last.safetensors && cmp disk/whole/best.safetensors disk/run/best.safetensors &&
     cmp <(cut -d, -f1-4 disk/whole/steps.csv) <(cut -d, -f1-4 disk/run/steps.csv)
-check 'the run goes on where there is room again'
+report 'the run goes on where there is room again'
 
 umount disk
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+summary

@@ -2,36 +2,15 @@
 # The installed tree: the program finds its version and its models, a program compiles with pkg-config and predicts, C++ takes the header, and
 # uninstall leaves nothing behind. Run by `make test`, which sets BUILD, PREFIX, CC and SANITIZE.
 set -u
-cd "$(dirname "$0")/.." || exit 1
 
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
-installed=$root$PREFIX
-passed=0
-failed=0
-skipped=0
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
 
-# check NAME COMMAND...
-check() {
-    local name=$1
-    shift
-    if "$@" >"$root.log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'failed: %s\n' "$name"
-        sed 's/^/    /' "$root.log"
-    fi
-    rm -f "$root.log"
-}
-
-skip() {
-    skipped=$((skipped + 1))
-    printf 'skipped: %s\n' "$1"
-}
+cd "$root" || exit 1
+installed=$directory$PREFIX
 
 make_here() {
-    MAKEFLAGS='' make -s "$@" BUILD="$BUILD" PREFIX="$PREFIX" DESTDIR="$root" CC="$CC" SANITIZE="$SANITIZE"
+    MAKEFLAGS='' make -s "$@" BUILD="$BUILD" PREFIX="$PREFIX" DESTDIR="$directory" CC="$CC" SANITIZE="$SANITIZE"
 }
 
 version_matches() {
@@ -45,7 +24,7 @@ package() {
 
 compile_example() {
     # shellcheck disable=SC2086
-    $CC $SANITIZE -o "$root/predict" examples/predict.c $(package --cflags --libs --static cnn)
+    $CC $SANITIZE -o "$directory/predict" examples/predict.c $(package --cflags --libs --static cnn)
 }
 
 # A BMP of 2 x 2 pixels, 24 bits each, rows padded to four bytes.
@@ -58,7 +37,7 @@ write_image() {
 }
 
 predict_twice() {
-    "$root/predict" "$1" "$2" >"$root/example" && [ -s "$root/example" ] && "$installed/bin/cnn" predict "$2" | grep -q %
+    "$directory/predict" "$1" "$2" >"$directory/example" && [ -s "$directory/example" ] && "$installed/bin/cnn" predict "$2" | grep -q %
 }
 
 man_pages_complete() {
@@ -70,7 +49,7 @@ man_pages_complete() {
 }
 
 nothing_left() {
-    make_here uninstall && [ -z "$(find "$root$PREFIX" -type f)" ]
+    make_here uninstall && [ -z "$(find "$directory$PREFIX" -type f)" ]
 }
 
 check 'make install' make_here install
@@ -78,8 +57,8 @@ check 'version' version_matches
 check 'man pages' man_pages_complete
 check 'the example compiles with pkg-config' compile_example
 if [ -f models/cifar10_94.safetensors ]; then
-    write_image "$root/image.bmp"
-    check 'the example and the installed program predict' predict_twice models/cifar10_94.safetensors "$root/image.bmp"
+    write_image "$directory/image.bmp"
+    check 'the example and the installed program predict' predict_twice models/cifar10_94.safetensors "$directory/image.bmp"
 else
     skip 'prediction with the model that ships: models/cifar10_94.safetensors is not in this tree'
 fi
@@ -90,5 +69,4 @@ else
 fi
 check 'make uninstall' nothing_left
 
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+summary

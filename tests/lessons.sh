@@ -9,17 +9,9 @@
 #   <!-- numbers vary -->    what training computes differs in its last digits from processor to processor: every number may be another one
 set -u
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-CNN=$(realpath "${CNN:-$root/build/cnn}")
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
 page=$root/docs/lessons.md
-export LC_ALL=C TERM=dumb
-unset NO_COLOR CNN_CPU
-
-passed=0
-failed=0
-skipped=0
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
 mkdir "$directory/tree"
 ln -s "$root/configs" "$directory/tree/configs"
 
@@ -55,8 +47,7 @@ check_step() {
     local status expected
     [ -n "$command" ] || return
     if [ -n "$needs" ] && [ ! -e "${CNN_DATA:-/nowhere}/$needs" ]; then
-        skipped=$((skipped + 1))
-        printf 'skipped: lessons.md:%s needs %s in CNN_DATA: %s\n' "$place" "$needs" "$command"
+        skip "lessons.md:$place needs $needs in CNN_DATA: $command"
         return
     fi
     (cd "$directory/tree" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
@@ -65,12 +56,10 @@ check_step() {
     expected=$(printf '%s' "$out" | comparable; printf x)
     expected=${expected%x}
     if [ "$status" -eq 0 ] && matches "$directory/actual" "$expected"; then
-        passed=$((passed + 1))
+        pass
         return
     fi
-    failed=$((failed + 1))
-    printf 'lessons.md:%s: %s\n    exit status %s\n' "$place" "$command" "$status"
-    sed 's/^/    /' "$directory/err"
+    fail "lessons.md:$place: $command: exit status $status" "$directory/err"
     diff -u --label expected --label actual <(printf '%s' "$expected") "$directory/actual" | sed 's/^/    /'
 }
 
@@ -93,5 +82,4 @@ while IFS= read -r line; do
     esac
 done <"$page"
 
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+summary

@@ -3,27 +3,17 @@
 # from elsewhere, and nothing is wider than the window. CNN is the program (default: build/cnn). Skipped where there is no chromium.
 set -u
 
-here=$(cd "$(dirname "$0")" && pwd)
-CNN=$(realpath "${CNN:-$here/../build/cnn}")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export HOME=$work LC_ALL=C
-unset CNN_CPU
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
+
+cd "$directory" || exit 1
+export HOME=$directory
 
 if ! command -v chromium >/dev/null; then
-    echo "skipped: tests/pages.sh (no chromium)"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
+    skip 'tests/pages.sh: no chromium'
+    summary
+    exit
 fi
-
-passed=0
-failed=0
-
-fail() {
-    printf '%s\n' "$1"
-    failed=$((failed + 1))
-}
 
 # picture WIDTH HEIGHT: a BMP with a slope of colours and a bright disc, to standard output.
 picture() {
@@ -64,8 +54,8 @@ open_page() {
     fi
     folder=$(dirname "$page")
     { sed '/http-equiv="refresh"/d' "$page"; printf '%s\n' "$probe"; } >"$folder/probe.html"
-    timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr --user-data-dir="$work/profile" \
-        --window-size="$width,900" --virtual-time-budget=5000 --dump-dom "file://$work/$folder/probe.html" >dom 2>messages
+    timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr --user-data-dir="$directory/profile" \
+        --window-size="$width,900" --virtual-time-budget=5000 --dump-dom "file://$directory/$folder/probe.html" >dom 2>messages
     rm "$folder/probe.html"
     found=$(sed -n 's/.*data-found="\([^"]*\)".*/\1/p' dom | sed 's/&quot;/"/g' | head -n 1)
     messages=$(grep 'CONSOLE' messages | head -n 3)
@@ -79,11 +69,11 @@ open_page() {
     elif [ "$images" -lt "$least" ]; then
         fail "$page: $images pictures, expected at least $least"
     else
-        passed=$((passed + 1))
+        pass
     fi
 }
 
-check() {
+check_page() {
     open_page "$1" 1200 "$2"
     open_page "$1" 500 "$2"
 }
@@ -105,25 +95,24 @@ train: {epochs: 2, batch_size: 32, optimizer: {type: sgd, lr: 0.02, momentum: 0.
 END
 
 make own visualize own.bmp -o own
-check own/index.html 10
+check_page own/index.html 10
 make other visualize other.bmp -o other --label cat
-check other/index.html 10
+check_page other/index.html 10
 make all visualize other.bmp -o all --kind all
-check all/index.html 15
+check_page all/index.html 15
 make maps featmaps other.bmp -o maps
-check maps/index.html 5
+check_page maps/index.html 5
 make run train small.yaml -o run
-check run/report.html 5
+check_page run/report.html 5
 make again train small.yaml -o again --set train.seed=2 --set train.optimizer.lr=0.01
 make compare report run again -o compare.html
-check compare.html 0
+check_page compare.html 0
 make alone report run -o alone.html
-check alone.html 1
+check_page alone.html 1
 make eval eval run --report eval.html --gallery gallery
-check eval.html 5
-check gallery/index.html 3
+check_page eval.html 5
+check_page gallery/index.html 3
 make trained visualize run own.bmp -o trained
-check trained/index.html 5
+check_page trained/index.html 5
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+summary

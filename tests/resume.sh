@@ -6,26 +6,20 @@
 # CNN is the program (default: build/cnn); SEED chooses the steps (default: 1).
 set -u
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-CNN=$(realpath "${CNN:-$root/build/cnn}")
-export LC_ALL=C TERM=dumb
-unset NO_COLOR CNN_CPU
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
 
-directory=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$directory"' EXIT
 cd "$directory" || exit 1
-passed=0
-failed=0
 RANDOM=${SEED:-1}
 
 # report NAME STATUS: counts a case; one that failed is named.
 report() {
     if [ "$2" -eq 0 ]; then
-        passed=$((passed + 1))
+        pass
     else
-        failed=$((failed + 1))
-        printf 'failed: %s\n' "$1"
+        fail "$1"
     fi
 }
 
@@ -118,15 +112,14 @@ break_off() {
     shift 2
     start "$@"
     case $kind in
-    INT) wait_for has_step run "$step" && kill -INT "$pid" ;;
-    KILL) wait_for has_step run "$step" && kill -KILL "$pid" ;;
+    INT | HUP | KILL) wait_for has_step run "$step" && kill -"$kind" "$pid" ;;
     USR1) wait_for has_step run "$step" && kill -USR1 "$pid" && wait_for says 'saved run/last.safetensors after step' && kill -KILL "$pid" ;;
     SAVING) wait_for has_step run "$step" && wait_for has_file 'run/*.tmp-*' && kill -KILL "$pid" ;;
     esac
     finish
     status=$?
     [ "$status" -ne 0 ] || return 1
-    if [ "$kind" = INT ]; then
+    if [ "$kind" = INT ] || [ "$kind" = HUP ]; then
         [ "$status" -eq 130 ] && grep -q 'go on with: cnn train --resume run' messages
     else
         [ "$status" -eq 137 ]
@@ -163,6 +156,7 @@ for i in 1 2 3 4 5; do
     try INT saving.yaml whole-saving
     if [ "$i" -le 2 ]; then try USR1 net.yaml whole; else try SAVING saving.yaml whole-saving; fi
 done
+try HUP net.yaml whole
 printf '%d of 3 were killed while they saved\n' "$hits"
 [ "$hits" -gt 0 ]
 report 'a run killed while it saves' $?
@@ -205,5 +199,4 @@ finish
 [ "$(cut -d, -f1 run/epochs.csv | tr '\n' ' ')" = 'epoch 1 2 3 4 5 6 7 ' ] && [ "$(tail -n +2 run/steps.csv | cut -d, -f1 | tr '\n' ' ')" = "$(seq -s ' ' 50) " ]
 report 'rows of a run that was prolonged' $?
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+summary

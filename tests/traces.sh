@@ -15,17 +15,16 @@ set -u
 
 KNOWN=' trace_vgg_small_nesterov '
 
-here=$(cd "$(dirname "$0")" && pwd)
-CNN=$(realpath "${CNN:-$here/../build/cnn}")
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
 compare=${COMPARE:-$(dirname "$CNN")/tests/test_traces}
-export LC_ALL=C
-traces=$here/golden/traces
+traces=$root/tests/golden/traces
 
 [ $# -gt 0 ] || set -- "$traces"/*.yaml
 if [ -z "${CNN_DATA:-}" ]; then
-    printf 'skipped: CNN_DATA names no folder with mnist and cifar-10-batches-bin\n'
-    printf '0 passed, 0 failed, %d skipped\n' $#
-    exit 0
+    skip 'CNN_DATA names no folder with mnist and cifar-10-batches-bin' $#
+    summary
+    exit
 fi
 
 # Whether all that differs in the report $2 of run $1 is what KNOWN allows.
@@ -39,12 +38,6 @@ is_late() {
     ! grep -qvE '^(loss of step [5-8]: [0-9.]+,|tensor [a-z0-9_.]+: up to [0-9.e-]+ of its largest magnitude apart$)' "$1"
 }
 
-passed=0
-failed=0
-known=0
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-
 # compare_run FILE WINOGRAD: trains; the report goes to $directory/log. Whether all agrees.
 compare_run() {
     local name data=$CNN_DATA/mnist
@@ -57,29 +50,21 @@ compare_run() {
         "$compare" "$traces/$name.loss.json" "$run/steps.csv" "$traces/$name.final.safetensors" "$run/last.safetensors" >"$directory/log"
 }
 
-fail() {
-    failed=$((failed + 1))
-    printf '%s\n' "$1"
-    sed 's/^/    /' "$directory/log"
-}
-
 for file in "$@"; do
     name=$(basename "$file" .yaml)
     if compare_run "$traces/$name.yaml" 0; then
-        passed=$((passed + 1))
+        pass
         case "$KNOWN" in *" $name "*) printf '%s agrees now: take it out of KNOWN\n' "$name" ;; esac
     elif [ -f "$run/last.safetensors" ] && is_known "$name" "$directory/log"; then
-        known=$((known + 1))
-        printf 'skipped: %s does not agree with PyTorch, which is known (tests/traces.sh says why)\n' "$name"
+        skip "$name does not agree with PyTorch, which is known (tests/traces.sh says why)"
         sed 's/^/    /' "$directory/log"
     else
-        fail "$name"
+        fail "$name" "$directory/log"
     fi
     if compare_run "$traces/$name.yaml" 1 || { [ -f "$run/last.safetensors" ] && is_late "$directory/log"; }; then
-        passed=$((passed + 1))
+        pass
     else
-        fail "$name, with Winograd's algorithm"
+        fail "$name, with Winograd's algorithm" "$directory/log"
     fi
 done
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$known"
-[ "$failed" -eq 0 ]
+summary

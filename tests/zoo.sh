@@ -4,34 +4,14 @@
 # program (default: build/cnn); CNN_DATA is the folder that holds cifar10-folder/.
 set -u
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-CNN=$(realpath "${CNN:-$root/build/cnn}")
-export LC_ALL=C TERM=dumb
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
 
 # Under sanitizers the same code is tested by shorter runs; these would take a quarter of an hour.
 train=yes
 if nm "$CNN" 2>/dev/null | grep -q __asan_init; then
     train=no
 fi
-
-passed=0
-failed=0
-skipped=0
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-
-# check NAME COMMAND...
-check() {
-    local name=$1
-    shift
-    if "$@" >"$directory/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'failed: %s\n' "$name"
-        sed 's/^/    /' "$directory/log"
-    fi
-}
 
 # Whether the description $1 has $2 trainable parameters.
 counts() {
@@ -90,14 +70,11 @@ begins() {
         awk -F, 'NR == 2 { first = $2 } { last = $2 } END { exit !(last < first) }' "$directory/begun/run/epochs.csv"
 }
 if [ "$train" = no ]; then
-    skipped=1
-    printf 'skipped: the zoo is not trained by a program with sanitizers\n'
+    skip 'the zoo is not trained by a program with sanitizers'
 elif [ -d "${CNN_DATA:-/nowhere}/cifar10-folder" ]; then
     check 'cnn init: what it writes trains on a folder of photographs' begins
 else
-    skipped=1
-    printf 'skipped: cnn init on a folder of photographs needs cifar10-folder in CNN_DATA\n'
+    skip 'cnn init on a folder of photographs needs cifar10-folder in CNN_DATA'
 fi
 
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+summary

@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# What test scripts do alike; they source it. CNN becomes the path of the program (default: build/cnn), root that of the source tree, and directory a fresh
+# folder, which goes when the script ends. The last line of a script is `summary`.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CNN=$(realpath "${CNN:-$root/build/cnn}")
+export CNN LC_ALL=C TERM=dumb
+unset NO_COLOR CNN_CPU
+
+passed=0
+failed=0
+skipped=0
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+
+pass() {
+    passed=$((passed + 1))
+}
+
+# fail NAME [FILE]: FILE tells more.
+fail() {
+    failed=$((failed + 1))
+    printf 'failed: %s\n' "$1"
+    [ $# -lt 2 ] || sed 's/^/    /' "$2"
+}
+
+# skip NAME [CASES]
+skip() {
+    skipped=$((skipped + ${2:-1}))
+    printf 'skipped: %s\n' "$1"
+}
+
+# check NAME COMMAND...: the case passes where the command succeeds.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$directory.log" 2>&1; then
+        pass
+    else
+        fail "$name" "$directory.log"
+    fi
+    rm -f "$directory.log"
+}
+
+# The status is that of the script.
+summary() {
+    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    [ "$failed" -eq 0 ]
+}
