@@ -18,17 +18,12 @@ static void print_finding(const cnn_finding *finding)
         printf("                    hint: %s\n", finding->hint);
 }
 
-cnn_status cnn_check_and_print(const cnn_train_options *options)
+cnn_status cnn_check_and_print(const cnn_train_options *options, cnn_diag *diag)
 {
     cnn_findings findings;
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    cnn_status status = cnn_check_training(options, &findings, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_check_training(options, &findings, diag);
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     if (status != CNN_OK)
         return status;
     for (size_t i = 0; i < findings.count; i++) {

@@ -140,33 +140,21 @@ static cnn_status print_human(const struct settings *settings, const cnn_model *
     return CNN_OK;
 }
 
-static cnn_status measure(cnn_model *model, const struct settings *settings, cnn_bench_result *result)
-{
-    const cnn_bench_options bench = {.infer = settings->infer, .batch = settings->batch, .seconds = settings->seconds};
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
-
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_bench(model, &bench, result, diag);
-    cnn_print_messages(diag);
-    cnn_diag_free(diag);
-    return status;
-}
-
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const cnn_bench_options bench = {.infer = settings->infer, .batch = settings->batch, .seconds = settings->seconds};
     cnn_model *model = NULL;
     cnn_bench_result result;
-    cnn_status status = cnn_command_prepare(settings->threads);
+    cnn_status status = cnn_command_prepare(settings->threads, diag);
 
     (void)operand_count;
     if (status == CNN_OK)
-        status = cnn_command_open(operands[0], &open, &model);
+        status = cnn_command_open(operands[0], &open, &model, diag);
     if (status == CNN_OK)
-        status = measure(model, settings, &result);
+        status = cnn_bench(model, &bench, &result, diag);
+    cnn_print_messages(diag);
     if (status == CNN_OK) {
         status = settings->json ? print_json(settings, &result) : print_human(settings, model, &result);
         cnn_bench_result_free(&result);

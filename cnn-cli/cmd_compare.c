@@ -97,43 +97,37 @@ static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *
     return CNN_OK;
 }
 
-static cnn_status compare(cnn_model *const models[2], const struct settings *settings, cnn_tta tta, cnn_comparison *result)
+static cnn_status compare(cnn_model *const models[2], const struct settings *settings, cnn_tta tta, cnn_comparison *result, cnn_diag *diag)
 {
-    char what[] = "compare";
+    const char *what = "compare";
     const cnn_evaluate_options compare_options = {
         .data_path = settings->data,
         .split = settings->split,
         .tta = tta,
         .progress = cnn_command_show_progress,
-        .context = what,
+        .context = &what,
         .stop = cnn_command_catch_signals("\n"),
     };
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    cnn_status status = cnn_compare(models[0], models[1], &compare_options, result, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_compare(models[0], models[1], &compare_options, result, diag);
-    cnn_terminal_progress_clear();
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     cnn_model *models[2] = {NULL, NULL};
     cnn_comparison result;
     cnn_tta tta;
-    cnn_status status = cnn_command_tta(settings->tta, &tta);
+    cnn_status status = cnn_tta_find(settings->tta, &tta, diag);
 
     if (status == CNN_OK)
-        status = cnn_command_prepare(settings->threads);
+        status = cnn_command_prepare(settings->threads, diag);
     for (size_t i = 0; i < operand_count && status == CNN_OK; i++)
-        status = cnn_command_open(operands[i], NULL, &models[i]);
+        status = cnn_command_open(operands[i], NULL, &models[i], diag);
     if (status == CNN_OK)
-        status = compare(models, settings, tta, &result);
+        status = compare(models, settings, tta, &result, diag);
     if (status == CNN_OK)
         status = settings->json ? print_json(models, &result) : print_human(models, &result, settings->split);
     cnn_model_free(models[0]);

@@ -368,24 +368,21 @@ static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, 
     return CNN_OK;
 }
 
-static cnn_status survey_data(const cnn_model *model, const struct settings *settings, const char *sheet, cnn_survey *survey)
+static cnn_status survey_data(const cnn_model *model, const struct settings *settings, const char *sheet, cnn_survey *survey, cnn_diag *diag)
 {
-    char what[] = "data";
-    const cnn_survey_options survey_options = {
-        .data_path = settings->data, .sheet = sheet, .progress = cnn_command_show_progress, .context = what, .stop = cnn_command_catch_signals("\n")};
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    const char *what = "data";
+    const cnn_survey_options survey_options = {.data_path = settings->data,
+                                               .sheet = sheet,
+                                               .progress = cnn_command_show_progress,
+                                               .context = &what,
+                                               .stop = cnn_command_catch_signals("\n")};
+    cnn_status status = cnn_survey_data(model, &survey_options, survey, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_survey_data(model, &survey_options, survey, diag);
-    cnn_terminal_progress_clear();
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
@@ -399,11 +396,11 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         cnn_print_error("the picture is a PNG file, so its name must end in .png: not %s", sheet);
         return CNN_INVALID;
     }
-    status = cnn_command_prepare(settings->threads);
+    status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(operands[0], &open, &model);
+        status = cnn_command_open(operands[0], &open, &model, diag);
     if (status == CNN_OK)
-        status = survey_data(model, settings, sheet, &survey);
+        status = survey_data(model, settings, sheet, &survey, diag);
     if (status == CNN_OK) {
         status = settings->json ? print_json(&survey, sheet) : print_human(model, &survey, sheet);
         cnn_survey_free(&survey);

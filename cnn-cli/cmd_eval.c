@@ -248,9 +248,9 @@ static cnn_status print_human(const cnn_model *model, const cnn_evaluation *resu
     return CNN_OK;
 }
 
-static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta, cnn_evaluation *result)
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta, cnn_evaluation *result, cnn_diag *diag)
 {
-    char what[] = "eval";
+    const char *what = "eval";
     const cnn_evaluate_options evaluate_options = {
         .data_path = settings->data,
         .split = settings->split,
@@ -258,22 +258,16 @@ static cnn_status evaluate(cnn_model *model, const struct settings *settings, cn
         .report = settings->report,
         .gallery = settings->gallery,
         .progress = cnn_command_show_progress,
-        .context = what,
+        .context = &what,
         .stop = cnn_command_catch_signals("\n"),
     };
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    cnn_status status = cnn_evaluate(model, &evaluate_options, result, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_evaluate(model, &evaluate_options, result, diag);
-    cnn_terminal_progress_clear();
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
@@ -281,14 +275,14 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_evaluation result;
     cnn_tta tta;
     size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
-    cnn_status status = cnn_command_tta(settings->tta, &tta);
+    cnn_status status = cnn_tta_find(settings->tta, &tta, diag);
 
     if (status == CNN_OK)
-        status = cnn_command_prepare(settings->threads);
+        status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model);
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
     if (status == CNN_OK)
-        status = evaluate(model, settings, tta, &result);
+        status = evaluate(model, settings, tta, &result, diag);
     if (status == CNN_OK) {
         status = settings->json ? print_json(model, &result, top) : print_human(model, &result, settings, top);
         cnn_evaluation_free(&result);

@@ -180,30 +180,25 @@ static cnn_status read_channel(const char *text, size_t *out)
     return CNN_INVALID;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.weights = settings->weights};
     const char *path, *input;
     size_t input_channel;
     cnn_model *model = NULL;
-    cnn_diag *diag;
     cnn_status status = read_channel(settings->channel, &input_channel);
 
     if (status == CNN_OK)
         status = cnn_inputs_tell_apart(operands, operand_count, &path, &input);
     if (status == CNN_OK)
-        status = cnn_command_prepare(settings->threads);
+        status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(path, &open, &model);
+        status = cnn_command_open(path, &open, &model, diag);
     if (status == CNN_OK && settings->at.count == 0)
         status = missing_place(model);
-    diag = cnn_diag_new();
     if (status == CNN_OK)
-        status = diag != NULL ? explain(model, settings, input, input_channel, diag) : cnn_command_out_of_memory();
-    if (diag != NULL)
-        cnn_print_messages(diag);
-    cnn_diag_free(diag);
+        status = explain(model, settings, input, input_channel, diag);
     cnn_model_free(model);
     return status;
 }

@@ -61,26 +61,58 @@ static void print_wrapped(const char *text, size_t indent, size_t width)
     }
 }
 
+static void print_heading(const cnn_section_info *section)
+{
+    printf("%s%s%s", cnn_style(stdout, CNN_STYLE_BOLD), section->name, cnn_style(stdout, CNN_STYLE_PLAIN));
+    if (!section_is_group(section))
+        printf(" (%s)", section->group);
+    printf("\n");
+    print_wrapped(section->help, 2, 80);
+}
+
+static void print_key(const cnn_key_info *key)
+{
+    printf("\n  %s%s%s: %s", cnn_style(stdout, CNN_STYLE_BOLD), key->name, cnn_style(stdout, CNN_STYLE_PLAIN), key->type);
+    if (key->default_text == NULL)
+        printf(" (required)");
+    else if (key->default_text[0] != '\0')
+        printf(" (default: %s)", key->default_text);
+    printf("\n");
+    print_wrapped(key->help, 6, 80);
+}
+
 static void print_section(size_t index)
 {
     cnn_section_info section = cnn_reference_section(index);
 
-    printf("%s%s%s", cnn_style(stdout, CNN_STYLE_BOLD), section.name, cnn_style(stdout, CNN_STYLE_PLAIN));
-    if (!section_is_group(&section))
-        printf(" (%s)", section.group);
-    printf("\n");
-    print_wrapped(section.help, 2, 80);
+    print_heading(&section);
     for (size_t k = 0; k < section.keys; k++) {
         cnn_key_info key = cnn_reference_key(index, k);
 
-        printf("\n  %s%s%s: %s", cnn_style(stdout, CNN_STYLE_BOLD), key.name, cnn_style(stdout, CNN_STYLE_PLAIN), key.type);
-        if (key.default_text == NULL)
-            printf(" (required)");
-        else if (key.default_text[0] != '\0')
-            printf(" (default: %s)", key.default_text);
-        printf("\n");
-        print_wrapped(key.help, 6, 80);
+        print_key(&key);
     }
+}
+
+/* Prints the keys of that name, each below its section; false where there are none. */
+static bool print_keys(const char *name)
+{
+    size_t printed = 0;
+
+    for (size_t i = 0; i < cnn_reference_sections(); i++) {
+        cnn_section_info section = cnn_reference_section(i);
+
+        for (size_t k = 0; k < section.keys; k++) {
+            cnn_key_info key = cnn_reference_key(i, k);
+
+            if (strcmp(key.name, name) != 0)
+                continue;
+            if (printed++ > 0)
+                putchar('\n');
+            print_heading(&section);
+            print_key(&key);
+        }
+    }
+    return printed > 0;
 }
 
 /* The sections of one group, a line each. */
@@ -123,9 +155,15 @@ static bool print_topic(const char *topic)
 static cnn_status unknown_topic(const char *topic)
 {
     size_t sections = cnn_reference_sections();
-    size_t count = 0;
-    const char **words = calloc(2 * sections + 16, sizeof *words);
+    size_t count = 0, room = 0;
+    const char **words;
     const char *nearest;
+
+    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+        room++;
+    for (size_t i = 0; i < sections; i++)
+        room += 2 + cnn_reference_section(i).keys;
+    words = calloc(room, sizeof *words);
 
     if (words == NULL)
         return cnn_command_out_of_memory();
@@ -134,6 +172,8 @@ static cnn_status unknown_topic(const char *topic)
     for (size_t i = 0; i < sections; i++) {
         words[count++] = cnn_reference_section(i).name;
         words[count++] = cnn_reference_section(i).group;
+        for (size_t k = 0; k < cnn_reference_section(i).keys; k++)
+            words[count++] = cnn_reference_key(i, k).name;
     }
     nearest = cnn_options_nearest(topic, words, count);
     if (nearest != NULL)
@@ -187,11 +227,12 @@ static void print_man_keys(void)
     }
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const struct cnn_command *command;
 
+    (void)diag;
     if (settings->man_keys) {
         print_man_keys();
         return CNN_OK;
@@ -202,7 +243,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     }
     command = cnn_command_find(operands[0]);
     if (command == NULL)
-        return print_topic(operands[0]) ? CNN_OK : unknown_topic(operands[0]);
+        return print_topic(operands[0]) || print_keys(operands[0]) ? CNN_OK : unknown_topic(operands[0]);
     cnn_options_help(command, stdout);
     for (size_t i = 0; i < cnn_reference_sections(); i++) {
         /* The section of the description that is called like the command. */
@@ -219,7 +260,8 @@ const struct cnn_command cnn_command_help = {
     .synopsis = "[COMMAND | TOPIC]",
     .summary = "Explain a command, or the keys of a description",
     .details = "TOPIC is a layer type (conv), a part of the description (data, train), an\n"
-               "optimizer, schedule, loss or augmentation (sgd), or a list of them (layers).\n",
+               "optimizer, schedule, loss or augmentation (sgd), a list of them (layers), or a\n"
+               "key (kernel_size).\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

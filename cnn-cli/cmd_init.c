@@ -75,18 +75,15 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     word = cnn_shell_word(config);
     if (status == CNN_OK)
         printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory, word != NULL ? word : config);
-    cnn_print_messages(diag);
     free(word);
     free(config);
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_init_options init = {.directory = operands[0], .data_path = settings->data, .name = settings->name};
-    cnn_diag *diag;
-    cnn_status status;
 
     (void)operand_count;
     if (settings->data == NULL) {
@@ -95,12 +92,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     }
     for (size_t end = strlen(operands[0]); end > 1 && operands[0][end - 1] == '/'; end--)
         operands[0][end - 1] = '\0';
-    diag = cnn_diag_new();
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = begin(&init, diag);
-    cnn_diag_free(diag);
-    return status;
+    return begin(&init, diag);
 }
 
 const struct cnn_command cnn_command_init = {

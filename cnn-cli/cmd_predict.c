@@ -181,19 +181,17 @@ static void save_outputs(struct prediction *p)
         cnn_print_warning("%s holds the %zu images that could be used; the others have no row", p->settings->save_output, p->kept_count);
     if (cnn_npy_write(p->settings->save_output, p->kept, dims, shape.rank == 3 ? 4 : 2, p->diag) != CNN_OK)
         p->failed = true;
-    cnn_print_messages(p->diag);
 }
 
-static bool prediction_init(struct prediction *p, const struct settings *settings, cnn_model *model)
+static bool prediction_init(struct prediction *p, const struct settings *settings, cnn_model *model, cnn_tta tta, cnn_diag *diag)
 {
     cnn_shape shape = cnn_model_input(model);
     size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
 
-    *p = (struct prediction){.settings = settings, .model = model};
+    *p = (struct prediction){.settings = settings, .model = model, .diag = diag, .tta = tta};
     p->outputs = cnn_model_outputs(model);
     p->pixels = shape.c * shape.h * shape.w;
     p->top = top < p->outputs ? top : p->outputs;
-    p->diag = cnn_diag_new();
     p->image = calloc(p->pixels, sizeof *p->image);
     p->raw = calloc(p->outputs, BATCH * sizeof *p->raw);
     p->probabilities = calloc(p->outputs, sizeof *p->probabilities);
@@ -203,12 +201,11 @@ static bool prediction_init(struct prediction *p, const struct settings *setting
 
         p->label_width = width > p->label_width ? width : p->label_width;
     }
-    return p->diag != NULL && p->image != NULL && p->raw != NULL && p->probabilities != NULL && p->best != NULL;
+    return p->image != NULL && p->raw != NULL && p->probabilities != NULL && p->best != NULL;
 }
 
 static void prediction_free(struct prediction *p)
 {
-    cnn_diag_free(p->diag);
     free(p->image);
     free(p->raw);
     free(p->probabilities);
@@ -216,21 +213,18 @@ static void prediction_free(struct prediction *p)
     free(p->kept);
 }
 
-static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta, char *const *operands, size_t count)
+static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta, char *const *operands, size_t count, cnn_diag *diag)
 {
     struct prediction p;
     struct cnn_inputs inputs = {NULL, 0, 0};
-    cnn_status status = CNN_FAILED;
+    cnn_status status = cnn_tta_check(model, tta, diag);
 
-    if (!prediction_init(&p, settings, model)) {
-        cnn_command_out_of_memory();
+    if (status != CNN_OK)
+        return status;
+    if (!prediction_init(&p, settings, model, tta, diag)) {
+        status = cnn_command_out_of_memory();
         goto out;
     }
-    p.tta = tta;
-    status = cnn_tta_check(model, tta, p.diag);
-    cnn_print_messages(p.diag);
-    if (status != CNN_OK)
-        goto out;
     for (size_t i = 0; i < count; i++)
         p.failed = !cnn_inputs_add(&inputs, operands[i]) || p.failed;
     predict_all(&p, &inputs);
@@ -243,7 +237,7 @@ out:
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.weights = settings->weights};
@@ -256,13 +250,13 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         cnn_print_error("%s is the model; what is the input?", operands[0]);
         return CNN_INVALID;
     }
-    status = cnn_command_tta(settings->tta, &tta);
+    status = cnn_tta_find(settings->tta, &tta, diag);
     if (status == CNN_OK)
-        status = cnn_command_prepare(settings->threads);
+        status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(has_model ? operands[0] : NULL, &open, &model);
+        status = cnn_command_open(has_model ? operands[0] : NULL, &open, &model, diag);
     if (status == CNN_OK)
-        status = predict(model, settings, tta, operands + has_model, operand_count - has_model);
+        status = predict(model, settings, tta, operands + has_model, operand_count - has_model, diag);
     cnn_model_free(model);
     return status;
 }

@@ -34,42 +34,33 @@ struct result {
 
 static void show_progress(void *context, size_t done, size_t total)
 {
-    cnn_terminal_progress(total > 0 ? (double)done / (double)total : 0, context, "");
+    const char *const *what = context;
+
+    cnn_terminal_progress(total > 0 ? (double)done / (double)total : 0, *what, "");
 }
 
-static cnn_status finish(cnn_status status, cnn_diag *diag)
+static cnn_status quantize(const cnn_model *model, const struct settings *settings, const char *path, const volatile int *stop, cnn_model **out,
+                           cnn_diag *diag)
 {
-    cnn_terminal_progress_clear();
+    const char *what = "calibrating";
+    const cnn_quantize_options quantize_options = {
+        .data_path = settings->data, .images = settings->images, .progress = show_progress, .context = &what, .stop = stop};
+    cnn_status status = cnn_quantize(model, &quantize_options, out, diag);
+
+    if (status == CNN_OK)
+        status = cnn_model_write(*out, path, diag);
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status;
 }
 
-static cnn_status quantize(const cnn_model *model, const struct settings *settings, const char *path, const volatile int *stop, cnn_model **out)
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, const volatile int *stop, cnn_evaluation *out, cnn_diag *diag)
 {
-    char what[] = "calibrating";
-    const cnn_quantize_options quantize_options = {
-        .data_path = settings->data, .images = settings->images, .progress = show_progress, .context = what, .stop = stop};
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    const char *what = "eval";
+    const cnn_evaluate_options evaluate_options = {.data_path = settings->data, .progress = show_progress, .context = &what, .stop = stop};
+    cnn_status status = cnn_evaluate(model, &evaluate_options, out, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_quantize(model, &quantize_options, out, diag);
-    if (status == CNN_OK)
-        status = cnn_model_write(*out, path, diag);
-    return finish(status, diag);
-}
-
-static cnn_status evaluate(cnn_model *model, const struct settings *settings, const volatile int *stop, cnn_evaluation *out)
-{
-    char what[] = "eval";
-    const cnn_evaluate_options evaluate_options = {.data_path = settings->data, .progress = show_progress, .context = what, .stop = stop};
-    cnn_diag *diag = cnn_diag_new();
-
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    return finish(cnn_evaluate(model, &evaluate_options, out, diag), diag);
+    cnn_print_messages(diag);
+    return status;
 }
 
 static uint64_t file_bytes(const char *path)
@@ -105,28 +96,28 @@ static void print_human(const cnn_model *model, const struct result *r, bool eva
     printf("written    %s\n", r->path);
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {0};
     cnn_model *models[2] = {NULL, NULL};
     struct result result = {.path = settings->output};
     char own_path[128]; /* names have at most a hundred characters */
-    cnn_status status = cnn_command_prepare(settings->threads);
+    cnn_status status = cnn_command_prepare(settings->threads, diag);
     const volatile int *stop = cnn_command_catch_signals("\n");
 
     if (status == CNN_OK)
-        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &models[0]);
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &models[0], diag);
     if (status == CNN_OK) {
         snprintf(own_path, sizeof own_path, "%s-int8.safetensors", cnn_model_name(models[0]));
         if (result.path == NULL)
             result.path = own_path;
         result.bytes[0] = file_bytes(cnn_model_source(models[0]));
-        status = quantize(models[0], settings, result.path, stop, &models[1]);
+        status = quantize(models[0], settings, result.path, stop, &models[1], diag);
         result.bytes[1] = file_bytes(result.path);
     }
     for (size_t i = 0; i < 2 && status == CNN_OK && !settings->skip; i++)
-        status = evaluate(models[i], settings, stop, &result.evaluation[i]);
+        status = evaluate(models[i], settings, stop, &result.evaluation[i], diag);
     if (status == CNN_OK && settings->json)
         status = print_json(&result, !settings->skip);
     else if (status == CNN_OK)

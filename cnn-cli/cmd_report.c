@@ -14,20 +14,14 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const char *path = settings->output != NULL ? settings->output : "compare.html";
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    cnn_status status = cnn_report((const char *const *)operands, operand_count, path, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_report((const char *const *)operands, operand_count, path, diag);
-    cnn_print_messages(diag);
     if (status == CNN_OK)
         printf("%s\n", path);
-    cnn_diag_free(diag);
     return status;
 }
 

@@ -25,12 +25,11 @@ struct totals {
 };
 
 /* All layers of model, malloc'ed, and their totals; NULL after a message. */
-static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals)
+static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals, cnn_diag *diag)
 {
     size_t count = cnn_model_layers(model);
     cnn_layer_info *layers = calloc(count + 1, sizeof *layers);
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status = layers != NULL && diag != NULL ? CNN_OK : cnn_command_out_of_memory();
+    cnn_status status = layers != NULL ? CNN_OK : cnn_command_out_of_memory();
 
     *totals = (struct totals){0, 0, 0};
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
@@ -39,9 +38,6 @@ static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals
         totals->trainable += layers[i].trainable_params;
         totals->macs += layers[i].macs;
     }
-    if (diag != NULL)
-        cnn_print_messages(diag);
-    cnn_diag_free(diag);
     if (status == CNN_OK)
         return layers;
     free(layers);
@@ -145,20 +141,14 @@ static size_t batch_size(const cnn_model *model)
     return place != NULL ? strtoul(place + strlen(key), NULL, 10) : 0;
 }
 
-static cnn_status print_memory(cnn_model *model)
+static cnn_status print_memory(cnn_model *model, cnn_diag *diag)
 {
     size_t batch = batch_size(model);
     cnn_memory one, many = {0, 0, 0};
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
+    cnn_status status = cnn_model_memory(model, 1, &one, diag);
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_model_memory(model, 1, &one, diag);
     if (status == CNN_OK && batch > 0)
         status = cnn_model_memory(model, batch, &many, diag);
-    cnn_print_messages(diag);
-    cnn_diag_free(diag);
     if (status != CNN_OK)
         return status;
     printf("memory       %s to run one image", cnn_show_bytes(one.parameters + one.inference).text);
@@ -177,7 +167,7 @@ static void print_warnings(const cnn_layer_info *layers, size_t count)
     }
 }
 
-static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers, const struct totals *totals, bool explain)
+static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers, const struct totals *totals, bool explain, cnn_diag *diag)
 {
     const char *times = cnn_terminal_utf8(stdout) ? "\u00D7" : "x";
     cnn_status status;
@@ -193,29 +183,29 @@ static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers, co
         printf(" (%s trainable)", cnn_show_integer(totals->trainable).text);
     printf("\n");
     printf("MACs         %s per image\n", cnn_show_count(totals->macs).text);
-    status = print_memory(model);
+    status = print_memory(model, diag);
     print_warnings(layers, cnn_model_layers(model));
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
     cnn_model *model = NULL;
     cnn_layer_info *layers = NULL;
     struct totals totals;
-    cnn_status status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model);
+    cnn_status status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
 
     if (status != CNN_OK)
         return status;
-    layers = read_layers(model, &totals);
+    layers = read_layers(model, &totals, diag);
     if (layers == NULL)
         status = CNN_FAILED;
     else if (settings->json)
         status = print_json(model, layers, &totals);
     else
-        status = print_human(model, layers, &totals, settings->explain);
+        status = print_human(model, layers, &totals, settings->explain, diag);
     free(layers);
     cnn_model_free(model);
     return status;

@@ -207,7 +207,7 @@ static const volatile int *catch_save_signal(void)
     return &saves_asked;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     struct progress progress = {.directory = NULL};
@@ -223,25 +223,19 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         .event = on_event,
         .context = &progress,
     };
-    cnn_diag *diag;
     cnn_status status;
 
     if (!check_settings(settings, operand_count))
         return CNN_INVALID;
-    status = cnn_command_prepare(settings->threads);
+    status = cnn_command_prepare(settings->threads, diag);
     if (status != CNN_OK)
         return status;
     if (settings->check)
-        return cnn_check_and_print(&train);
-    diag = cnn_diag_new();
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
+        return cnn_check_and_print(&train, diag);
     train.stop = cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
     train.save = catch_save_signal();
     status = cnn_train(&train, diag);
-    cnn_terminal_progress_clear();
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     if (progress.directory != NULL && status == CNN_OK)
         print_end(&progress, settings->data);
     if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))

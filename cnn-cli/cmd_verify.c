@@ -46,15 +46,11 @@ static cnn_status print_json(const char *path, const cnn_checkpoint_info *info, 
                                     cnn_json_count(info->step), "resumable", info->state));
 }
 
-static cnn_status verify_file(const char *path, bool json)
+static cnn_status verify_file(const char *path, bool json, cnn_diag *diag)
 {
     cnn_checkpoint_info info = {.bytes = 0};
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status, printed = CNN_OK;
+    cnn_status status = cnn_checkpoint_verify(path, &info, diag), printed = CNN_OK;
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_checkpoint_verify(path, &info, diag);
     if (json)
         printed = print_json(path, &info, status == CNN_OK ? NULL : cnn_diag_get(diag, 0)->text);
     else if (status == CNN_OK)
@@ -63,12 +59,11 @@ static cnn_status verify_file(const char *path, bool json)
         printf("%s: bad\n", path);
     fflush(stdout); /* before its messages, where both go to one place */
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status == CNN_OK ? printed : status;
 }
 
 /* Those checkpoints that the run's directory has. */
-static cnn_status verify_run(const char *directory, bool json)
+static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
 {
     static const char *const names[] = {"best.safetensors", "last.safetensors", "last.previous.safetensors"};
     size_t size = strlen(directory) + 32, length = strlen(directory), found = 0;
@@ -84,7 +79,7 @@ static cnn_status verify_run(const char *directory, bool json)
         if (access(path, F_OK) != 0)
             continue;
         found++;
-        if (verify_file(path, json) != CNN_OK)
+        if (verify_file(path, json, diag) != CNN_OK)
             status = CNN_FAILED;
     }
     free(path);
@@ -95,7 +90,7 @@ static cnn_status verify_run(const char *directory, bool json)
     return status;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     cnn_status status = CNN_OK;
@@ -104,7 +99,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         struct stat info;
         bool directory = stat(operands[i], &info) == 0 && S_ISDIR(info.st_mode);
 
-        if ((directory ? verify_run : verify_file)(operands[i], settings->json) != CNN_OK)
+        if ((directory ? verify_run : verify_file)(operands[i], settings->json, diag) != CNN_OK)
             status = CNN_FAILED;
     }
     return status;

@@ -126,7 +126,7 @@ static bool check_together(const struct settings *settings, unsigned kinds)
     return false;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count)
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     cnn_visualize_options visualize = {.label = settings->label,
@@ -138,7 +138,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 
     if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize) || !check_together(settings, visualize.kinds))
         return CNN_INVALID;
-    return cnn_pictures_run(&settings->pictures, &visualize, "-visualize", operands, operand_count);
+    return cnn_pictures_run(&settings->pictures, &visualize, "-visualize", operands, operand_count, diag);
 }
 
 const struct cnn_command cnn_command_visualize = {

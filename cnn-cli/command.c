@@ -17,23 +17,18 @@ cnn_status cnn_command_out_of_memory(void)
     return CNN_FAILED;
 }
 
-cnn_status cnn_command_prepare(size_t threads)
+cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag)
 {
-    cnn_diag *diag = cnn_diag_new();
     cnn_status status;
 
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
     cnn_set_threads((int)threads);
     status = cnn_check_environment(diag);
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status;
 }
 
-cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out)
+cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
 {
-    cnn_diag *diag;
     cnn_status status;
 
     if (path == NULL) {
@@ -44,25 +39,8 @@ cnn_status cnn_command_open(const char *path, const cnn_open_options *options, c
         }
         cnn_print_note("no MODEL was given; using %s", path);
     }
-    diag = cnn_diag_new();
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
     status = cnn_model_open(path, options, out, diag);
     cnn_print_messages(diag);
-    cnn_diag_free(diag);
-    return status;
-}
-
-cnn_status cnn_command_tta(const char *name, cnn_tta *out)
-{
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status;
-
-    if (diag == NULL)
-        return cnn_command_out_of_memory();
-    status = cnn_tta_find(name, out, diag);
-    cnn_print_messages(diag);
-    cnn_diag_free(diag);
     return status;
 }
 
@@ -85,10 +63,11 @@ void cnn_command_print_images(size_t images, const char *split, const char *aske
 
 void cnn_command_show_progress(void *context, size_t images, size_t total)
 {
+    const char *const *what = context;
     char after[64];
 
     snprintf(after, sizeof after, "%zu of %zu images", images, total);
-    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, context, after);
+    cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, *what, after);
 }
 
 /* Async-signal-safe functions only. */
@@ -104,11 +83,14 @@ static void handle_signal(int number)
 
 const volatile int *cnn_command_catch_signals(const char *note)
 {
-    struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART}, before;
 
     stop_note = note;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    /* The terminal is gone; under nohup nobody is to care. */
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
     return &stop_requested;
 }

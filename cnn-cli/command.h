@@ -16,8 +16,8 @@ struct cnn_command {
     const struct cnn_option *options;
     size_t settings_size;
     size_t operands_min, operands_max;
-    /* settings: as read by the option table. The status is the program's exit status. */
-    cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count);
+    /* settings: as read by the option table. diag: empty; what is left in it is printed when the command has ended. The status is the program's exit status. */
+    cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count, cnn_diag *diag);
 };
 
 extern const struct cnn_command cnn_command_init, cnn_command_train, cnn_command_data, cnn_command_eval, cnn_command_compare, cnn_command_predict,
@@ -32,13 +32,10 @@ const struct cnn_command *cnn_command_find(const char *name); /* NULL where ther
 void cnn_print_overview(FILE *stream);
 
 /* Before anything is computed: sets the threads (0: the cores present) and checks the environment. Messages are printed. */
-cnn_status cnn_command_prepare(size_t threads);
+cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag);
 
 /* Opens the model, where path is NULL the default one (and says so). Messages are printed. */
-cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out);
-
-/* What --tta asks for. Messages are printed. */
-cnn_status cnn_command_tta(const char *name, cnn_tta *out);
+cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag);
 
 /* A line of the results that says which views were used; nothing where there are none. */
 void cnn_command_print_tta(cnn_tta tta);
@@ -46,10 +43,10 @@ void cnn_command_print_tta(cnn_tta tta);
 /* The line of the results that says which images were used. asked: the split that was wanted, NULL for test; others may have stood in. */
 void cnn_command_print_images(size_t images, const char *split, const char *asked);
 
-/* For the progress of images that are gone through; context: a word or two that say what for. */
+/* The progress of images that are gone through. context: the word that says what for, a const char **. */
 void cnn_command_show_progress(void *context, size_t images, size_t total);
 
-/* From here on SIGINT and SIGTERM set the flag that is returned, and a second one ends the program at once. note is shown when the first comes. */
+/* From here on SIGINT, SIGTERM and SIGHUP set the flag that is returned, and a second one ends the program at once. note is shown when the first comes. */
 const volatile int *cnn_command_catch_signals(const char *note);
 
 /* A message for memory that ran out; returns CNN_FAILED. */

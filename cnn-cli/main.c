@@ -56,14 +56,19 @@ static cnn_status unknown_command(const char *name)
 static cnn_status run_command(const struct cnn_command *command, int argc, char **argv)
 {
     void *settings = calloc(1, command->settings_size);
+    cnn_diag *diag = cnn_diag_new();
     size_t operands = 0;
     cnn_status status = CNN_INVALID;
 
-    if (settings == NULL)
+    if (settings == NULL || diag == NULL) {
+        free(settings);
+        cnn_diag_free(diag);
         return cnn_command_out_of_memory();
+    }
     switch (cnn_options_parse(command, argc, argv, settings, &operands)) {
     case CNN_PARSED:
-        status = command->run(settings, argv, operands);
+        status = command->run(settings, argv, operands, diag);
+        cnn_print_messages(diag);
         break;
     case CNN_PARSED_HELP:
         cnn_options_help(command, stdout);
@@ -74,6 +79,7 @@ static cnn_status run_command(const struct cnn_command *command, int argc, char 
     }
     cnn_options_free(command, settings);
     free(settings);
+    cnn_diag_free(diag);
     return status;
 }
 

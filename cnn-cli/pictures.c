@@ -115,13 +115,12 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
 }
 
 static cnn_status run_model(cnn_model *model, const char *input, const struct cnn_picture_settings *settings, cnn_visualize_options *options,
-                            const char *suffix)
+                            const char *suffix, cnn_diag *diag)
 {
-    cnn_diag *diag = cnn_diag_new();
     char *directory = default_directory(input, suffix);
     cnn_status status = CNN_FAILED;
 
-    if (diag == NULL || directory == NULL) {
+    if (directory == NULL) {
         cnn_command_out_of_memory();
     } else if (settings->text) {
         status = cnn_print_maps(model, input, &settings->layer, diag);
@@ -131,14 +130,12 @@ static cnn_status run_model(cnn_model *model, const char *input, const struct cn
         status = draw(model, input, options, diag);
         signal(SIGPIPE, SIG_DFL);
     }
-    cnn_print_messages(diag);
-    cnn_diag_free(diag);
     free(directory);
     return status;
 }
 
 cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings, cnn_visualize_options *options, const char *suffix, char *const *operands,
-                            size_t operand_count)
+                            size_t operand_count, cnn_diag *diag)
 {
     const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
     const char *model_path = NULL, *input = NULL;
@@ -152,16 +149,16 @@ cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings, cnn_vis
         status = CNN_INVALID;
     }
     if (status == CNN_OK)
-        status = cnn_command_prepare(settings->threads);
+        status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(model_path, &open, &model);
+        status = cnn_command_open(model_path, &open, &model, diag);
     if (status == CNN_OK) {
         options->layers = settings->layer.items;
         options->layer_count = settings->layer.count;
         options->one_scale = settings->one_scale;
         options->each = settings->each;
         options->npy = settings->npy;
-        status = run_model(model, input, settings, options, suffix);
+        status = run_model(model, input, settings, options, suffix, diag);
     }
     cnn_model_free(model);
     return status;

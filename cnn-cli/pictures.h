@@ -32,7 +32,7 @@ struct cnn_picture_settings { /* at the start of the settings of both commands *
 /* Runs the whole: operands are the model and the input, in any order, or the input alone. options: what the command itself sets, the rest is filled in from
  * settings. suffix: of the directory that is made where none is given. */
 cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings, cnn_visualize_options *options, const char *suffix, char *const *operands,
-                            size_t operand_count);
+                            size_t operand_count, cnn_diag *diag);
 
 /* numbers.c: the maps of the layers (none named: every layer that gives maps) on standard output. */
 cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_option_list *layers, cnn_diag *diag);

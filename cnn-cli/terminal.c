@@ -166,8 +166,7 @@ void cnn_print_messages(cnn_diag *diag)
     size_t count = cnn_diag_count(diag);
     size_t dropped = cnn_diag_dropped(diag);
 
-    if (count > 0)
-        cnn_terminal_progress_clear();
+    cnn_terminal_progress_clear();
     for (size_t i = 0; i < count; i++)
         print_message(cnn_diag_get(diag, i));
     if (dropped > 0)

@@ -32,7 +32,7 @@ void cnn_print_error(const char *format, ...) __attribute__((format(printf, 1, 2
 void cnn_print_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cnn_print_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Prints every message of diag to stderr and clears it. */
+/* Prints every message of diag to stderr and clears it, after the progress bar. */
 void cnn_print_messages(cnn_diag *diag);
 
 /* Draws `before <bar> NN% after` on the last line of the terminal, ten times a second at most; nothing where stderr is no terminal. */
