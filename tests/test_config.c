@@ -40,7 +40,10 @@ static const struct cnn_key conv_keys[] = {
     CNN_KEY_END,
 };
 
-static const char *const also[] = {"type", "name", "from", NULL};
+static const struct cnn_key also[] = {{"type", CNN_KEY_TEXT, 0, "", 0, 0, 0, NULL, ""},
+                                      {"name", CNN_KEY_TEXT, 0, "", 0, 0, 0, NULL, ""},
+                                      {"from", CNN_KEY_NODE, 0, "", 0, 0, 0, NULL, ""},
+                                      CNN_KEY_END};
 
 static cnn_status conv_read(struct world *world, const char *text, struct conv *conv)
 {

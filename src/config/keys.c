@@ -11,8 +11,8 @@
 struct reader {
     struct cnn_arena *arena;
     const struct cnn_key *table;
-    const char *const *also;
-    const char *tag; /* one more legal key; NULL: none */
+    const struct cnn_key *also; /* NULL: none */
+    const char *tag;            /* one more legal key; NULL: none */
     const char *what;
     cnn_status status;                /* of the last mistake */
     const char *meant[CNN_KEY_WORDS]; /* keys that unknown ones seem to stand for: they are not missing too */
@@ -219,8 +219,8 @@ static size_t names_collect(const struct reader *reader, const char *names[CNN_K
     size_t count = 0;
     if (reader->tag)
         names[count++] = reader->tag;
-    for (size_t i = 0; i < words_count(reader->also) && count < CNN_KEY_WORDS; i++)
-        names[count++] = reader->also[i];
+    for (const struct cnn_key *key = reader->also; key && key->name && count < CNN_KEY_WORDS; key++)
+        names[count++] = key->name;
     for (const struct cnn_key *key = reader->table; key->name && count < CNN_KEY_WORDS; key++)
         names[count++] = key->name;
     return count;
@@ -299,7 +299,7 @@ static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *map
     return reader->status;
 }
 
-cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table, const char *const *also, const char *what,
+cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table, const struct cnn_key *also, const char *what,
                          const struct cnn_yaml *mapping, const struct cnn_where *where, void *settings, cnn_diag *diag)
 {
     struct reader reader = {.arena = arena, .table = table, .also = also, .what = what, .diag = diag};
@@ -339,7 +339,7 @@ static cnn_status fail_unknown(const struct cnn_variant *variants, size_t count,
     return CNN_INVALID;
 }
 
-cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants, size_t count, const char *const *also, const char *what,
+cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants, size_t count, const struct cnn_key *also, const char *what,
                             const struct cnn_yaml *node, size_t *chosen, void **settings, cnn_diag *diag)
 {
     bool mapping = node->kind == CNN_YAML_MAPPING;

@@ -49,10 +49,10 @@ struct cnn_key {
 
 /* Reads mapping by table into settings (zeroed by the caller, table->offset bytes into it). All mistakes are reported, each at its place:
  * unknown key (with the nearest word, or the exact hint for a foreign name such as out_channels -> filters), wrong type, out of range,
- * missing. `also` names keys that are legal but read by the caller (e.g. type, name, from), NULL-terminated; may be NULL. what is named in
+ * missing. `also` has keys that are legal but read by the caller (name, from), whose names alone are used; may be NULL. what is named in
  * messages: "layer 'conv'", "train". mapping NULL means: nothing given, defaults only (then where names the place for missing keys); so does
  * a mapping that is null. */
-cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table, const char *const *also, const char *what,
+cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table, const struct cnn_key *also, const char *what,
                          const struct cnn_yaml *mapping, const struct cnn_where *where, void *settings, cnn_diag *diag);
 
 /* One of several tables, chosen by a word: `{type: sgd, lr: 0.1}` or the bare word `constant`. Layer types, optimisers, schedules, losses,
@@ -67,7 +67,7 @@ struct cnn_variant {
 /* Reads node as one of variants[0..count): *chosen and *settings (zeroed and filled, from arena). tag is the key that holds the word
  * ("type"). what as above ("optimizer"). An unknown word lists the nearest one and, if there are no more than 20, all of them. what is
  * "optimizer" here, or "layer"; the keys' messages then say "optimizer 'sgd'". */
-cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants, size_t count, const char *const *also, const char *what,
+cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants, size_t count, const struct cnn_key *also, const char *what,
                             const struct cnn_yaml *node, size_t *chosen, void **settings, cnn_diag *diag);
 
 /* A mapping with the given keys (in the table's order, values as the user wrote them) and every absent key that has a default added: the

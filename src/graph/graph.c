@@ -23,8 +23,15 @@ struct builder {
     struct cnn_graph *graph;
 };
 
-static const char *const common_names[] = {"name", "from", "trainable", NULL};
-static const char *const trainable_words[] = {"true", "false", "bias"}; /* in the order of enum cnn_trainable */
+static const char *const from_words[] = {"name", "[name, ...]", NULL};
+static const char *const trainable_words[] = {"true", "false", "bias", NULL}; /* in the order of enum cnn_trainable */
+
+const struct cnn_key cnn_layer_keys[] = {
+    {"name", CNN_KEY_TEXT, 0, "", 0, 0, 0, NULL, "what the layer is called: by default its type, and its number among the layers of that type"},
+    {"from", CNN_KEY_NODE, 0, "", 0, 0, 0, from_words, "the layer, or layers, that it reads: by default the one above it"},
+    {"trainable", CNN_KEY_CHOICE, 0, "true", 0, 0, 0, trainable_words,
+     "false: training leaves it as it is; bias: of its parameters the bias alone is trained"},
+    CNN_KEY_END};
 
 struct repeat_settings {
     size_t repeat;
@@ -112,7 +119,7 @@ static cnn_status read_trainable(struct builder *b, struct item *item)
     const struct cnn_yaml *node = cnn_yaml_get(item->yaml, "trainable");
     if (!node)
         return CNN_OK;
-    for (size_t i = 0; node->kind == CNN_YAML_SCALAR && i < sizeof trainable_words / sizeof *trainable_words; i++)
+    for (size_t i = 0; node->kind == CNN_YAML_SCALAR && trainable_words[i]; i++)
         if (strcmp(node->text, trainable_words[i]) == 0) {
             item->trainable = (enum cnn_trainable)i;
             return CNN_OK;
@@ -132,7 +139,7 @@ static cnn_status read_item(struct builder *b, size_t index)
             return item->read ? CNN_OK : CNN_INVALID;
         }
     cnn_status status =
-        cnn_variant_read(b->arena, b->variants, cnn_layer_type_count, common_names, "layer", item->yaml, &item->type, &item->settings, b->diag);
+        cnn_variant_read(b->arena, b->variants, cnn_layer_type_count, cnn_layer_keys, "layer", item->yaml, &item->type, &item->settings, b->diag);
     if (status != CNN_OK)
         return status;
     struct cnn_yaml *name = cnn_yaml_get(item->yaml, "name");

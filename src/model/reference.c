@@ -3,6 +3,7 @@
 
 static const struct cnn_variant whole_sections[] = {
     {"top level", "the file itself", cnn_description_keys, 0},
+    {"every layer", "what a layer of any type can have", cnn_layer_keys, 0},
     {"data", "the data set", cnn_data_keys, 0},
     {"train", "how to train", cnn_recipe_keys, 0},
     {"groups", "train.optimizer.groups: tensors with settings of their own", cnn_optimizer_group_keys, 0},
