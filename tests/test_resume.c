@@ -196,6 +196,7 @@ static void test_run_goes_on_from_the_state_before_when_the_last_is_damaged(void
     assert_int_equal(watcher.last.step, 11); /* the state before it was that after two epochs */
     assert_int_equal(watcher.warnings, 1);
     assert_whole(s, "run/last.previous.safetensors"); /* not the damaged one */
+    assert_int_equal(access(scratch_path(s, "run/last.damaged.safetensors"), F_OK), 0);
     assert_int_equal(unlink(scratch_path(s, "run/last.safetensors")), 0);
     assert_int_equal(runs_train(s, "run", true, NULL, NULL), CNN_OK);
     runs_assert_same(s, "whole", "run");

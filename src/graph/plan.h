@@ -36,7 +36,7 @@ void cnn_plan_parameters_changed(struct cnn_plan *plan);
 /* Where the next batch goes: n images NHWC. */
 float *cnn_plan_input(struct cnn_plan *plan);
 
-/* training: batch statistics and dropout; seed: of the step, for dropout. */
+/* training: batch statistics (where batch_norm is not frozen) and dropout; seed: of the step, for dropout. */
 void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed);
 
 /* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER only the output and the logits. */

@@ -110,7 +110,7 @@ cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn
 typedef struct cnn_tensor_info {
     const char *name; /* conv1.weight */
     size_t rank, dims[4], count;
-    bool trainable; /* false: a running statistic */
+    bool trainable; /* false: a running statistic, or a parameter that the description keeps as it is */
 } cnn_tensor_info;
 size_t cnn_model_tensors(const cnn_model *model);
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);

@@ -24,13 +24,14 @@ static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *d
         run->best = cnn_arena_printf(run->arena, "%s/best.safetensors", directory);
         run->last = cnn_arena_printf(run->arena, "%s/last.safetensors", directory);
         run->previous = cnn_arena_printf(run->arena, "%s/last.previous.safetensors", directory);
+        run->damaged = cnn_arena_printf(run->arena, "%s/last.damaged.safetensors", directory);
         run->report = cnn_arena_printf(run->arena, "%s/report.html", directory);
         run->steps_path = cnn_arena_printf(run->arena, "%s/steps.csv", directory);
         run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
         run->health_path = cnn_arena_printf(run->arena, "%s/health.csv", directory);
     }
-    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->previous || !run->report || !run->steps_path ||
-        !run->epochs_path || !run->health_path)
+    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->previous || !run->damaged || !run->report ||
+        !run->steps_path || !run->epochs_path || !run->health_path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     return CNN_OK;
 }

@@ -234,11 +234,12 @@ static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **ou
     return status;
 }
 
-/* The state that the run goes on from takes the place of a damaged one, else the next save would keep that as the one before it; and new settings go into
- * it, so that they hold from here on whatever becomes of this process. */
+/* The state that the run goes on from takes the place of a damaged one, else the next save would keep that as the one before it. The damaged one is put
+ * aside: it may have been a permission or want of memory that kept it from being read. New settings go into the state, so that they hold from here on
+ * whatever becomes of this process. */
 static cnn_status settle_state(const struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
-    if (t->notice && rename(t->run.previous, t->run.last) != 0)
+    if (t->notice && ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) || rename(t->run.previous, t->run.last) != 0))
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", t->run.last, strerror(errno));
     bool changed = options->override_count > 0 && !cnn_training_complete(t);
     cnn_status status = changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
