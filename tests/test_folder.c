@@ -26,7 +26,7 @@ static void add_bad(struct scratch *s, const char *name)
 static struct cnn_images read_split(struct scratch *s, enum cnn_split split, size_t limit)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, split, limit, shape, &images, s->diag), CNN_OK);
+    assert_int_equal(cnn_folder_read(s->folder, split, limit, shape, false, &images, s->diag), CNN_OK);
     return images;
 }
 
@@ -60,7 +60,7 @@ static void expect_splits(struct scratch *s, bool train, bool val, bool test)
 static void expect_refused(struct scratch *s, enum cnn_split split, const char *text)
 {
     struct cnn_images images;
-    scratch_expect(s, cnn_folder_read(s->folder, split, 0, shape, &images, s->diag), text);
+    scratch_expect(s, cnn_folder_read(s->folder, split, 0, shape, false, &images, s->diag), text);
 }
 
 static void test_classes_and_files_are_in_natural_order_when_numbered(void **state)
@@ -208,11 +208,16 @@ static void test_reading_fails_when_many_images_are_unreadable(void **state)
     struct scratch *s = *state;
     struct cnn_images images;
     add_many(s, 15);
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, &images, s->diag), CNN_FAILED);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag), CNN_FAILED);
     assert_int_equal(cnn_diag_errors(s->diag), 1);
     assert_int_equal(cnn_diag_count(s->diag), 11); /* ten by name */
     assert_non_null(strstr(cnn_diag_get(s->diag, 10)->text, "15 of 200 images in"));
     assert_non_null(strstr(cnn_diag_get(s->diag, 10)->text, "more than 1 %"));
+    cnn_diag_clear(s->diag);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, true, &images, s->diag), CNN_OK);
+    assert_int_equal(images.count, 185);
+    assert_int_equal(images.left_out_count, 15);
+    cnn_images_free(&images);
 }
 
 static void test_the_sizes_of_the_pictures_are_noted(void **state)
@@ -229,7 +234,7 @@ static void test_the_sizes_of_the_pictures_are_noted(void **state)
 static void expect_unusable(struct scratch *s, cnn_shape wanted, const char *first)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, wanted, &images, s->diag), CNN_FAILED);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, wanted, false, &images, s->diag), CNN_FAILED);
     assert_int_equal(cnn_diag_count(s->diag), 3);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, first));
     assert_non_null(strstr(cnn_diag_get(s->diag, 2)->text, "2 of 2 images in"));

@@ -64,7 +64,7 @@ static void damage(struct scratch *s, size_t image)
 static struct cnn_images list(struct scratch *s)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, &images, s->diag), CNN_OK);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag), CNN_OK);
     assert_int_equal(images.count, COUNT);
     return images;
 }

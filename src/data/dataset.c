@@ -98,7 +98,7 @@ static cnn_status read_images(const struct cnn_data_settings *settings, const ch
     case CNN_DATASET_CIFAR100:
         return cnn_cifar_read(path, 100, train, limit, out, diag);
     case CNN_DATASET_FOLDER:
-        return cnn_folder_read(path, files, limit, input, out, diag);
+        return cnn_folder_read(path, files, limit, input, settings->any_damage, out, diag);
     default:
         return cnn_shapes_read(input, train, seed, limit, out, diag);
     }

@@ -46,7 +46,8 @@ struct cnn_data_settings {
     double val_split;
     size_t limit; /* 0: all */
     bool shuffle;
-    size_t cache; /* MiB of decoded images that a folder keeps */
+    size_t cache;    /* MiB of decoded images that a folder keeps */
+    bool any_damage; /* not a key: files of a folder that cannot be read are left out however many they are */
     struct cnn_where where;
 };
 

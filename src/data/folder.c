@@ -33,6 +33,7 @@ struct listing {
     struct class *classes;
     struct cnn_images images;
     bool *readable; /* [images] */
+    bool any_damage;
 };
 
 static cnn_shape shape_of(const struct cnn_images *images)
@@ -280,8 +281,11 @@ static cnn_status drop_unreadable(struct listing *l, const char *folder, cnn_dia
     if (status != CNN_OK)
         return status;
     cnn_images_keep(&l->images, l->readable);
-    if (bad * 100 > listed)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images in %s cannot be read, more than 1 %%", bad, listed, folder);
+    if (bad * 100 > listed && !l->any_damage) {
+        cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images in %s cannot be read, more than 1 %%", bad, listed, folder);
+        cnn_hint(diag, "'cnn data' with a description lists them; mend or remove them");
+        return CNN_FAILED;
+    }
     if (bad > 0)
         cnn_warn(diag, NULL, "%zu of %zu images in %s cannot be read and are left out", bad, listed, folder);
     return CNN_OK;
@@ -308,11 +312,12 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
     return drop_unreadable(l, folder, diag);
 }
 
-cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit, cnn_shape input, struct cnn_images *out, cnn_diag *diag)
+cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit, cnn_shape input, bool any_damage, struct cnn_images *out,
+                           cnn_diag *diag)
 {
     if (input.rank != 3 || (input.c != 1 && input.c != 3 && input.c != 4))
         return cnn_fail(diag, CNN_INVALID, NULL, "image files give 1, 3 or 4 channels, the network's input has %zu", input.c);
-    struct listing l = {.arena = cnn_arena_new(), .images = {.channels = input.c, .height = input.h, .width = input.w}};
+    struct listing l = {.arena = cnn_arena_new(), .any_damage = any_damage, .images = {.channels = input.c, .height = input.h, .width = input.w}};
     cnn_status status = l.arena ? read_listing(&l, root, split, limit, diag) : cnn_fail_memory(diag, 0, root);
     if (status == CNN_OK)
         status = cnn_images_name_classes(&l.images, l.names.items, l.names.count, diag);

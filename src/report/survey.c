@@ -6,6 +6,7 @@
 #include "util/file.h"
 
 struct splits {
+    struct cnn_data_settings settings; /* the description's, but for files that cannot be read: to name them is what this is for */
     struct cnn_dataset *datasets[3];
     struct cnn_survey_source source;
 };
@@ -39,7 +40,7 @@ static cnn_status open_other(struct splits *splits, const cnn_model *model, cons
     cnn_diag *own = cnn_diag_new();
     if (!own)
         return cnn_fail_memory(diag, 0, "messages");
-    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, split, model->recipe.seed, &dataset, &used, own);
+    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path, split, model->recipe.seed, &dataset, &used, own);
     if (status == CNN_OK && used == split)
         add_split(splits, dataset, split);
     else if (status == CNN_OK)
@@ -54,8 +55,10 @@ static cnn_status open_splits(struct splits *splits, const cnn_model *model, con
 {
     struct cnn_dataset *train;
     enum cnn_split used;
+    splits->settings = model->data;
+    splits->settings.any_damage = true;
     splits->source.shape = model->graph.input;
-    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
+    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
     if (status != CNN_OK)
         return status;
     add_split(splits, train, CNN_SPLIT_TRAIN);
