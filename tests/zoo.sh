@@ -53,7 +53,7 @@ resnet20        272474   8 train.optimizer.lr=0.05
 resnet18      11173962   6 input=[3,16,16]
 mobilenet      3217226  12 train.optimizer=adam
 inception       412618   8 train.optimizer.lr=0.05 input=[3,16,16]
-vgg11          9228362   8 train.optimizer.lr=0.01
+vgg11          9228362   8
 vgg16         14724042   8
 alexnet       62378344  12 train.optimizer=adam input=[3,67,67] layers.11.units=256 layers.12.rate=0 layers.13.units=256 layers.14.rate=0 layers.15.units=10
 vgg16_224    138357544   0
