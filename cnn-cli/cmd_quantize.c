@@ -32,6 +32,7 @@ struct result {
     cnn_evaluation evaluation[2];
 };
 
+/* Calibration goes through its images twice: their number would say little. */
 static void show_progress(void *context, size_t done, size_t total)
 {
     const char *const *what = context;
@@ -56,7 +57,8 @@ static cnn_status quantize(const cnn_model *model, const struct settings *settin
 static cnn_status evaluate(cnn_model *model, const struct settings *settings, const volatile int *stop, cnn_evaluation *out, cnn_diag *diag)
 {
     const char *what = "eval";
-    const cnn_evaluate_options evaluate_options = {.data_path = settings->data, .progress = show_progress, .context = &what, .stop = stop};
+    const cnn_evaluate_options evaluate_options = {
+        .data_path = settings->data, .progress = cnn_command_show_progress, .context = &what, .stop = stop};
     cnn_status status = cnn_evaluate(model, &evaluate_options, out, diag);
 
     cnn_print_messages(diag);

@@ -188,8 +188,8 @@ struct cnn_layer_type {
 
 /* Every type, in the order of layers.def. */
 extern const struct cnn_layer_type *const cnn_layer_types[];
-extern const struct cnn_key cnn_layer_keys[]; /* of a layer of any type (graph.c, which reads them) */
 extern const size_t cnn_layer_type_count;
+extern const struct cnn_key cnn_layer_keys[]; /* of a layer of any type (graph.c, which reads them) */
 
 static inline size_t cnn_shape_count(cnn_shape s)
 {

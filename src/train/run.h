@@ -10,8 +10,8 @@
 
 struct cnn_run {
     struct cnn_arena *arena;
-    const char *directory, *config, *best, *last, *previous, *damaged,
-        *report; /* paths; previous: the generation of last before it; damaged: one put aside */
+    const char *directory, *config, *best, *last, *report; /* paths */
+    const char *previous, *damaged;                        /* the generation of last before it; one that could not be read, put aside */
     const char *steps_path, *epochs_path, *health_path;
     struct cnn_lock *lock; /* on the directory, for as long as this process works in it */
     FILE *steps, *epochs, *health;
