@@ -9,9 +9,11 @@
 static void print_finding(const cnn_finding *finding)
 {
     static const char *const words[] = {"ok", "remark", "warning", "wrong"};
-    static const enum cnn_style styles[] = {CNN_STYLE_GREEN, CNN_STYLE_BOLD, CNN_STYLE_YELLOW, CNN_STYLE_RED};
+    static const enum cnn_style styles[] = {CNN_STYLE_GREEN, CNN_STYLE_BOLD, CNN_STYLE_YELLOW,
+                                            CNN_STYLE_RED};
 
-    printf("%s%-7s%s  %-9s  ", cnn_style(stdout, styles[finding->level]), words[finding->level], cnn_style(stdout, CNN_STYLE_PLAIN), finding->about);
+    printf("%s%-7s%s  %-9s  ", cnn_style(stdout, styles[finding->level]), words[finding->level],
+           cnn_style(stdout, CNN_STYLE_PLAIN), finding->about);
     cnn_print_text(stdout, finding->text, 0, false);
     printf("\n");
     if (finding->hint != NULL)

@@ -4,7 +4,8 @@
 
 #include "cnn.h"
 
-/* Looks at the run that options describe and prints what is found to standard output. CNN_FAILED where training would be pointless. */
+/* Looks at the run that options describe and prints what is found to standard output. CNN_FAILED
+ * where training would be pointless. */
 cnn_status cnn_check_and_print(const cnn_train_options *options, cnn_diag *diag);
 
 #endif

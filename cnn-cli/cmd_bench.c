@@ -16,9 +16,12 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"infer", 0, CNN_OPTION_FLAG, offsetof(struct settings, infer), NULL, 0, 0, "time inference instead of the training step"},
-    {"batch", 0, CNN_OPTION_COUNT, offsetof(struct settings, batch), "N", 1, 65536, "images at once (default: the description's; 1 to infer)"},
-    {"seconds", 0, CNN_OPTION_SECONDS, offsetof(struct settings, seconds), "S", 0, 3600, "how long to measure (default: 3)"},
+    {"infer", 0, CNN_OPTION_FLAG, offsetof(struct settings, infer), NULL, 0, 0,
+     "time inference instead of the training step"},
+    {"batch", 0, CNN_OPTION_COUNT, offsetof(struct settings, batch), "N", 1, 65536,
+     "images at once (default: the description's; 1 to infer)"},
+    {"seconds", 0, CNN_OPTION_SECONDS, offsetof(struct settings, seconds), "S", 0, 3600,
+     "how long to measure (default: 3)"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -46,18 +49,24 @@ static cnn_status print_json(const struct settings *settings, const cnn_bench_re
     for (size_t i = 0; i < result->layers && layers != NULL; i++) {
         const cnn_bench_layer *layer = &result->layer[i];
 
-        layers = cnn_json_append(layers, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name), "forward_ms",
-                                                   cnn_json_real(layer->forward_ms), "backward_ms", cnn_json_real(layer->backward_ms), "gflops",
-                                                   cnn_json_real(layer->gflops), "peak_share", cnn_json_real(layer->peak_share), "joined",
-                                                   layer->joined != NULL ? cnn_json_text(layer->joined) : json_null()));
+        layers = cnn_json_append(
+            layers,
+            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name),
+                      "forward_ms", cnn_json_real(layer->forward_ms), "backward_ms",
+                      cnn_json_real(layer->backward_ms), "gflops", cnn_json_real(layer->gflops),
+                      "peak_share", cnn_json_real(layer->peak_share), "joined",
+                      layer->joined != NULL ? cnn_json_text(layer->joined) : json_null()));
     }
     return cnn_json_print(json_pack(
-        "{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, s:s, s:o, s:o, s:o}", "what", what(settings), "batch",
-        cnn_json_count(result->batch), "threads", result->threads, "ms", cnn_json_real(result->ms), "images_per_s",
-        cnn_json_real(result->images_per_s), "gflops", cnn_json_real(result->gflops), "peak_gflops", cnn_json_real(result->peak_gflops), "peak_share",
-        cnn_json_real(result->peak_share), "runs", cnn_json_count(result->runs), "ms_quartiles", cnn_json_real(result->quartile_ms[0]),
-        cnn_json_real(result->quartile_ms[1]), "layer_runs", cnn_json_count(result->layer_runs), "kernels", result->kernels, "memory_bytes",
-        cnn_json_count(result->peak_bytes), "process_bytes", cnn_json_count(process_bytes()), "layers", layers));
+        "{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, s:s, s:o, s:o, s:o}", "what",
+        what(settings), "batch", cnn_json_count(result->batch), "threads", result->threads, "ms",
+        cnn_json_real(result->ms), "images_per_s", cnn_json_real(result->images_per_s), "gflops",
+        cnn_json_real(result->gflops), "peak_gflops", cnn_json_real(result->peak_gflops),
+        "peak_share", cnn_json_real(result->peak_share), "runs", cnn_json_count(result->runs),
+        "ms_quartiles", cnn_json_real(result->quartile_ms[0]),
+        cnn_json_real(result->quartile_ms[1]), "layer_runs", cnn_json_count(result->layer_runs),
+        "kernels", result->kernels, "memory_bytes", cnn_json_count(result->peak_bytes),
+        "process_bytes", cnn_json_count(process_bytes()), "layers", layers));
 }
 
 static void add_number(struct cnn_table *table, const char *format, double value)
@@ -68,7 +77,8 @@ static void add_number(struct cnn_table *table, const char *format, double value
         cnn_table_add(table, "%s", "");
 }
 
-static void add_layer(struct cnn_table *table, const struct settings *settings, const cnn_bench_layer *layer, double total)
+static void add_layer(struct cnn_table *table, const struct settings *settings,
+                      const cnn_bench_layer *layer, double total)
 {
     double ms = layer->forward_ms + layer->backward_ms;
 
@@ -91,8 +101,9 @@ static void add_layer(struct cnn_table *table, const struct settings *settings, 
 
 static cnn_status print_layers(const struct settings *settings, const cnn_bench_result *result)
 {
-    static const struct cnn_column columns[] = {{"layer", false}, {"forward ms", true}, {"backward ms", true},
-                                                {"share", true},  {"GFLOP/s", true},    {"of peak", true}};
+    static const struct cnn_column columns[] = {{"layer", false},      {"forward ms", true},
+                                                {"backward ms", true}, {"share", true},
+                                                {"GFLOP/s", true},     {"of peak", true}};
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     double total = 0;
     bool printed = false;
@@ -117,22 +128,26 @@ static bool beyond_peak(const cnn_bench_result *result)
 
 static void print_whole(const cnn_bench_result *result)
 {
-    printf("\nwhole        %.3f ms (median of %zu; half of them within %.3f to %.3f)\n", result->ms, result->runs, result->quartile_ms[0],
-           result->quartile_ms[1]);
+    printf("\nwhole        %.3f ms (median of %zu; half of them within %.3f to %.3f)\n", result->ms,
+           result->runs, result->quartile_ms[0], result->quartile_ms[1]);
     printf("throughput   %.1f images/s, %.1f GFLOP/s\n", result->images_per_s, result->gflops);
     if (result->peak_gflops > 0)
-        printf("peak         %.1f GFLOP/s measured with bare multiply-adds; the whole reaches %s\n", result->peak_gflops,
-               cnn_show_percent(result->peak_share).text);
-    printf("memory       %s (process %s)\n", cnn_show_bytes(result->peak_bytes).text, cnn_show_bytes(process_bytes()).text);
+        printf("peak         %.1f GFLOP/s measured with bare multiply-adds; the whole reaches %s\n",
+               result->peak_gflops, cnn_show_percent(result->peak_share).text);
+    printf("memory       %s (process %s)\n", cnn_show_bytes(result->peak_bytes).text,
+           cnn_show_bytes(process_bytes()).text);
     if (beyond_peak(result))
-        printf("\nMore than 100%%: GFLOP/s count the operations of the direct sum, and the peak is float32's. Winograd's algorithm needs fewer;\n"
+        printf("\nMore than 100%%: GFLOP/s count the operations of the direct sum, and the peak is "
+               "float32's. Winograd's algorithm needs fewer;\n"
                "bf16 and int8 are faster.\n");
 }
 
-static cnn_status print_human(const struct settings *settings, const cnn_model *model, const cnn_bench_result *result)
+static cnn_status print_human(const struct settings *settings, const cnn_model *model,
+                              const cnn_bench_result *result)
 {
-    printf("%s%s%s  %s, batch %zu, %d thread%s, %s kernels\n\n", cnn_style(stdout, CNN_STYLE_BOLD), cnn_model_name(model),
-           cnn_style(stdout, CNN_STYLE_PLAIN), settings->infer ? "inference" : "training step", result->batch, result->threads,
+    printf("%s%s%s  %s, batch %zu, %d thread%s, %s kernels\n\n", cnn_style(stdout, CNN_STYLE_BOLD),
+           cnn_model_name(model), cnn_style(stdout, CNN_STYLE_PLAIN),
+           settings->infer ? "inference" : "training step", result->batch, result->threads,
            result->threads == 1 ? "" : "s", result->kernels);
     if (print_layers(settings, result) != CNN_OK)
         return CNN_FAILED;
@@ -143,8 +158,10 @@ static cnn_status print_human(const struct settings *settings, const cnn_model *
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
-    const cnn_bench_options bench = {.infer = settings->infer, .batch = settings->batch, .seconds = settings->seconds};
+    const cnn_open_options open = {
+        .overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const cnn_bench_options bench = {
+        .infer = settings->infer, .batch = settings->batch, .seconds = settings->seconds};
     cnn_model *model = NULL;
     cnn_bench_result result;
     cnn_status status = cnn_command_prepare(settings->threads, diag);
@@ -156,7 +173,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_bench(model, &bench, &result, diag);
     cnn_print_messages(diag);
     if (status == CNN_OK) {
-        status = settings->json ? print_json(settings, &result) : print_human(settings, model, &result);
+        status =
+            settings->json ? print_json(settings, &result) : print_human(settings, model, &result);
         cnn_bench_result_free(&result);
     }
     cnn_model_free(model);

@@ -18,7 +18,8 @@ struct settings {
 
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
-    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0, "train, val or test (default: test)"},
+    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0,
+     "train, val or test (default: test)"},
     CNN_OPTION_TTA(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -27,19 +28,23 @@ static const struct cnn_option options[] = {
 
 static json_t *model_json(const cnn_model *model, const cnn_comparison *c, size_t i)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", cnn_json_text(cnn_model_source(model)), "loss", cnn_json_real(c->loss[i]), "accuracy",
-                     cnn_json_real(c->accuracy[i]), "accuracy_low", cnn_json_real(c->accuracy_low[i]), "accuracy_high",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", cnn_json_text(cnn_model_source(model)),
+                     "loss", cnn_json_real(c->loss[i]), "accuracy", cnn_json_real(c->accuracy[i]),
+                     "accuracy_low", cnn_json_real(c->accuracy_low[i]), "accuracy_high",
                      cnn_json_real(c->accuracy_high[i]));
 }
 
 static cnn_status print_json(cnn_model *const models[2], const cnn_comparison *c)
 {
     return cnn_json_print(json_pack(
-        "{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images", cnn_json_count(c->images), "models",
-        model_json(models[0], c, 0), model_json(models[1], c, 1), "both_right", cnn_json_count(c->both_right), "only_a", cnn_json_count(c->only_a),
-        "only_b", cnn_json_count(c->only_b), "both_wrong", cnn_json_count(c->both_wrong), "difference", cnn_json_real(c->difference),
-        "difference_low", cnn_json_real(c->difference_low), "difference_high", cnn_json_real(c->difference_high), "p", cnn_json_real(c->p), "test",
-        cnn_json_text(c->exact ? "exact" : "chi_squared"), "split", cnn_json_text(c->split), "tta", cnn_json_text(cnn_tta_name(c->tta))));
+        "{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
+        cnn_json_count(c->images), "models", model_json(models[0], c, 0),
+        model_json(models[1], c, 1), "both_right", cnn_json_count(c->both_right), "only_a",
+        cnn_json_count(c->only_a), "only_b", cnn_json_count(c->only_b), "both_wrong",
+        cnn_json_count(c->both_wrong), "difference", cnn_json_real(c->difference), "difference_low",
+        cnn_json_real(c->difference_low), "difference_high", cnn_json_real(c->difference_high), "p",
+        cnn_json_real(c->p), "test", cnn_json_text(c->exact ? "exact" : "chi_squared"), "split",
+        cnn_json_text(c->split), "tta", cnn_json_text(cnn_tta_name(c->tta))));
 }
 
 static bool print_table(const cnn_comparison *c)
@@ -67,11 +72,15 @@ static void print_verdict(const cnn_comparison *c)
 {
     char p[32];
 
-    snprintf(p, sizeof p, c->p < 1e-4 ? "p < 0.0001" : "p = %.*f", c->p < 0.001 ? 4 : c->p < 0.1 ? 3 : 2, c->p);
-    printf("difference %+.2f points from A to B  (95%% interval %+.2f to %+.2f)\n", 100 * c->difference, 100 * c->difference_low,
-           100 * c->difference_high);
-    printf("McNemar    %s  (%s; %s images tell A and B apart)\n\n", p, c->exact ? "exact" : "chi-squared",
-           cnn_show_integer(c->only_a + c->only_b).text);
+    snprintf(p, sizeof p, c->p < 1e-4 ? "p < 0.0001" : "p = %.*f",
+             c->p < 0.001 ? 4
+             : c->p < 0.1 ? 3
+                          : 2,
+             c->p);
+    printf("difference %+.2f points from A to B  (95%% interval %+.2f to %+.2f)\n",
+           100 * c->difference, 100 * c->difference_low, 100 * c->difference_high);
+    printf("McNemar    %s  (%s; %s images tell A and B apart)\n\n", p,
+           c->exact ? "exact" : "chi-squared", cnn_show_integer(c->only_a + c->only_b).text);
     printf("%s", cnn_style(stdout, CNN_STYLE_BOLD));
     if (c->p < CHANCE)
         printf("%s is better: %s", c->difference > 0 ? "B" : "A", p);
@@ -80,24 +89,27 @@ static void print_verdict(const cnn_comparison *c)
     printf("%s\n", cnn_style(stdout, CNN_STYLE_PLAIN));
 }
 
-static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *c, const char *split)
+static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *c,
+                              const char *split)
 {
     static const char names[] = "AB";
 
     for (size_t i = 0; i < 2; i++)
-        printf("%c          %s (%s)\n", names[i], cnn_model_name(models[i]), cnn_model_source(models[i]));
+        printf("%c          %s (%s)\n", names[i], cnn_model_name(models[i]),
+               cnn_model_source(models[i]));
     cnn_command_print_images(c->images, c->split, split);
     cnn_command_print_tta(c->tta);
     for (size_t i = 0; i < 2; i++)
-        printf("accuracy %c %.2f%%  (95%% interval %.2f to %.2f)\n", names[i], 100 * c->accuracy[i], 100 * c->accuracy_low[i],
-               100 * c->accuracy_high[i]);
+        printf("accuracy %c %.2f%%  (95%% interval %.2f to %.2f)\n", names[i], 100 * c->accuracy[i],
+               100 * c->accuracy_low[i], 100 * c->accuracy_high[i]);
     if (!print_table(c))
         return cnn_command_out_of_memory();
     print_verdict(c);
     return CNN_OK;
 }
 
-static cnn_status compare(cnn_model *const models[2], const struct settings *settings, cnn_tta tta, cnn_comparison *result, cnn_diag *diag)
+static cnn_status compare(cnn_model *const models[2], const struct settings *settings, cnn_tta tta,
+                          cnn_comparison *result, cnn_diag *diag)
 {
     const char *what = "compare";
     const cnn_evaluate_options compare_options = {
@@ -129,7 +141,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = compare(models, settings, tta, &result, diag);
     if (status == CNN_OK)
-        status = settings->json ? print_json(models, &result) : print_human(models, &result, settings->split);
+        status = settings->json ? print_json(models, &result)
+                                : print_human(models, &result, settings->split);
     cnn_model_free(models[0]);
     cnn_model_free(models[1]);
     return status;

@@ -23,7 +23,8 @@ struct settings {
 
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0, "the picture of training images (default: data.png)"},
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0,
+     "the picture of training images (default: data.png)"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -63,9 +64,12 @@ static json_t *sizes_json(const cnn_survey_sizes *sizes)
 {
     if (sizes->files == 0)
         return json_null();
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "files", cnn_json_count(sizes->files), "smallest", counts_json(sizes->smallest, 2),
-                     "largest", counts_json(sizes->largest, 2), "most_common", counts_json(sizes->most_common, 2), "most_common_files",
-                     cnn_json_count(sizes->most_common_files), "aspect", numbers_json(sizes->aspect, 2), "resized", cnn_json_count(sizes->resized));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "files", cnn_json_count(sizes->files),
+                     "smallest", counts_json(sizes->smallest, 2), "largest",
+                     counts_json(sizes->largest, 2), "most_common",
+                     counts_json(sizes->most_common, 2), "most_common_files",
+                     cnn_json_count(sizes->most_common_files), "aspect",
+                     numbers_json(sizes->aspect, 2), "resized", cnn_json_count(sizes->resized));
 }
 
 static json_t *splits_json(const cnn_survey *survey)
@@ -75,20 +79,26 @@ static json_t *splits_json(const cnn_survey *survey)
     for (size_t s = 0; s < survey->split_count && list != NULL; s++) {
         const cnn_survey_split *split = &survey->splits[s];
 
-        list = cnn_json_append(list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "split", split->name, "images",
-                                               cnn_json_count(split->images), "class_images", counts_json(split->class_images, survey->classes),
-                                               "mean", numbers_json(split->mean, survey->shape.c), "std", numbers_json(split->std, survey->shape.c),
-                                               "majority", cnn_json_real(split->majority), "repeated", cnn_json_count(split->repeated), "known",
-                                               cnn_json_count(split->known), "sizes", sizes_json(&split->sizes), "unreadable",
-                                               texts_json(split->unreadable, split->unreadable_count)));
+        list = cnn_json_append(
+            list,
+            json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "split", split->name,
+                      "images", cnn_json_count(split->images), "class_images",
+                      counts_json(split->class_images, survey->classes), "mean",
+                      numbers_json(split->mean, survey->shape.c), "std",
+                      numbers_json(split->std, survey->shape.c), "majority",
+                      cnn_json_real(split->majority), "repeated", cnn_json_count(split->repeated),
+                      "known", cnn_json_count(split->known), "sizes", sizes_json(&split->sizes),
+                      "unreadable", texts_json(split->unreadable, split->unreadable_count)));
     }
     return list;
 }
 
 static json_t *image_json(const cnn_survey *survey, const cnn_survey_image *image)
 {
-    return json_pack("{s:s, s:o, s:o, s:o}", "split", image->split, "image", cnn_json_count(image->image), "class",
-                     cnn_json_text(survey->class_names[image->label]), "path", image->path != NULL ? cnn_json_text(image->path) : json_null());
+    return json_pack("{s:s, s:o, s:o, s:o}", "split", image->split, "image",
+                     cnn_json_count(image->image), "class",
+                     cnn_json_text(survey->class_names[image->label]), "path",
+                     image->path != NULL ? cnn_json_text(image->path) : json_null());
 }
 
 static json_t *pairs_json(const cnn_survey *survey, const cnn_survey_pair *pairs, size_t count)
@@ -96,24 +106,27 @@ static json_t *pairs_json(const cnn_survey *survey, const cnn_survey_pair *pairs
     json_t *list = json_array();
 
     for (size_t i = 0; i < count && list != NULL; i++)
-        list = cnn_json_append(list, json_pack("[o, o]", image_json(survey, &pairs[i].first), image_json(survey, &pairs[i].second)));
+        list = cnn_json_append(list, json_pack("[o, o]", image_json(survey, &pairs[i].first),
+                                               image_json(survey, &pairs[i].second)));
     return list;
 }
 
 static cnn_status print_json(const cnn_survey *survey, const char *sheet)
 {
-    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "input", cnn_json_shape(survey->shape), "classes",
-                                    texts_json(survey->class_names, survey->classes), "splits", splits_json(survey), "contradictions",
-                                    cnn_json_count(survey->contradictions), "contradicting",
-                                    pairs_json(survey, survey->contradicting, survey->contradicting_count), "shared",
-                                    pairs_json(survey, survey->shared, survey->shared_count), "repeated",
-                                    pairs_json(survey, survey->repeated, survey->repeated_count), "sheet", sheet));
+    return cnn_json_print(json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "input", cnn_json_shape(survey->shape),
+        "classes", texts_json(survey->class_names, survey->classes), "splits", splits_json(survey),
+        "contradictions", cnn_json_count(survey->contradictions), "contradicting",
+        pairs_json(survey, survey->contradicting, survey->contradicting_count), "shared",
+        pairs_json(survey, survey->shared, survey->shared_count), "repeated",
+        pairs_json(survey, survey->repeated, survey->repeated_count), "sheet", sheet));
 }
 
 /* ---- For people ---- */
 
 /* Prints the table that fill fills, and an empty line before it. */
-static bool print_table(const struct cnn_column *columns, size_t count, void (*fill)(struct cnn_table *table, const cnn_survey *survey),
+static bool print_table(const struct cnn_column *columns, size_t count,
+                        void (*fill)(struct cnn_table *table, const cnn_survey *survey),
                         const cnn_survey *survey)
 {
     struct cnn_table *table = cnn_table_new(columns, count);
@@ -145,7 +158,11 @@ static void fill_splits(struct cnn_table *table, const cnn_survey *survey)
 static bool print_splits(const cnn_survey *survey)
 {
     char title[64];
-    struct cnn_column columns[] = {{"split", false}, {"images", true}, {title, true}, {"repeated", true}, {"in an earlier split", true}};
+    struct cnn_column columns[] = {{"split", false},
+                                   {"images", true},
+                                   {title, true},
+                                   {"repeated", true},
+                                   {"in an earlier split", true}};
 
     snprintf(title, sizeof title, "always '%.40s'", survey->class_names[survey->most_frequent]);
     return print_table(columns, survey->split_count > 1 ? 5 : 4, fill_splits, survey);
@@ -174,9 +191,12 @@ static void fill_class(struct cnn_table *table, const cnn_survey *survey, size_t
         const cnn_survey_split *split = &survey->splits[s];
 
         cnn_table_add(table, "%s", cnn_show_integer(split->class_images[class]).text);
-        cnn_table_add(table, "%s", cnn_show_percent((double)split->class_images[class] / (double)split->images).text);
+        cnn_table_add(
+            table, "%s",
+            cnn_show_percent((double)split->class_images[class] / (double)split->images).text);
         if (s == 0)
-            cnn_table_add(table, "%.*s", (int)((train[class] * BAR + most / 2) / most), "####################");
+            cnn_table_add(table, "%.*s", (int)((train[class] * BAR + most / 2) / most),
+                          "####################");
     }
 }
 
@@ -200,7 +220,8 @@ static void fill_classes(struct cnn_table *table, const cnn_survey *survey)
 
 static bool print_classes(const cnn_survey *survey)
 {
-    static const struct cnn_column columns[] = {{"class", false}, {"train", true}, {"share", true}, {"", false}};
+    static const struct cnn_column columns[] = {
+        {"class", false}, {"train", true}, {"share", true}, {"", false}};
     struct cnn_column all[8];
     size_t count = 4;
 
@@ -236,8 +257,9 @@ static void fill_sizes(struct cnn_table *table, const cnn_survey *survey)
 
 static bool print_sizes(const cnn_survey *survey)
 {
-    static const struct cnn_column columns[] = {{"sizes", false}, {"smallest", true},       {"largest", true}, {"most common", true},
-                                                {"files", true},  {"width / height", true}, {"resized", true}};
+    static const struct cnn_column columns[] = {
+        {"sizes", false}, {"smallest", true},       {"largest", true}, {"most common", true},
+        {"files", true},  {"width / height", true}, {"resized", true}};
 
     for (size_t s = 0; s < survey->split_count; s++)
         if (survey->splits[s].sizes.files > 0)
@@ -265,7 +287,8 @@ static void fill_channels(struct cnn_table *table, const cnn_survey *survey)
 
 static bool print_channels(const cnn_survey *survey)
 {
-    static const struct cnn_column columns[] = {{"pixels", false}, {"channel", true}, {"mean", true}, {"std", true}};
+    static const struct cnn_column columns[] = {
+        {"pixels", false}, {"channel", true}, {"mean", true}, {"std", true}};
 
     if (!print_table(columns, sizeof columns / sizeof *columns, fill_channels, survey))
         return false;
@@ -291,7 +314,8 @@ static void print_image(const cnn_survey *survey, const cnn_survey_image *image,
 }
 
 /* more: than are listed. */
-static void print_pairs(const cnn_survey *survey, const char *title, const cnn_survey_pair *pairs, size_t count, bool more)
+static void print_pairs(const cnn_survey *survey, const char *title, const cnn_survey_pair *pairs,
+                        size_t count, bool more)
 {
     if (count == 0)
         return;
@@ -311,18 +335,20 @@ static void print_pairs(const cnn_survey *survey, const char *title, const cnn_s
 
 static void print_copies(const cnn_survey *survey)
 {
-    print_pairs(survey, "the same image, two classes:", survey->contradicting, survey->contradicting_count,
-                survey->contradictions > survey->contradicting_count);
-    print_pairs(survey, "the same image, two splits:", survey->shared, survey->shared_count, survey->shared_count == CNN_SURVEY_PAIRS);
-    print_pairs(survey, "the same image, twice in a split:", survey->repeated, survey->repeated_count, survey->repeated_count == CNN_SURVEY_PAIRS);
+    print_pairs(survey, "the same image, two classes:", survey->contradicting,
+                survey->contradicting_count, survey->contradictions > survey->contradicting_count);
+    print_pairs(survey, "the same image, two splits:", survey->shared, survey->shared_count,
+                survey->shared_count == CNN_SURVEY_PAIRS);
+    print_pairs(survey, "the same image, twice in a split:", survey->repeated,
+                survey->repeated_count, survey->repeated_count == CNN_SURVEY_PAIRS);
 }
 
 static void print_unreadable(const cnn_survey_split *split)
 {
     if (split->unreadable_count == 0)
         return;
-    printf("\n%s file%s of %s cannot be read:\n", cnn_show_integer(split->unreadable_count).text, split->unreadable_count == 1 ? "" : "s",
-           split->name);
+    printf("\n%s file%s of %s cannot be read:\n", cnn_show_integer(split->unreadable_count).text,
+           split->unreadable_count == 1 ? "" : "s", split->name);
     for (size_t i = 0; i < split->unreadable_count && i < NAMES_MAX; i++) {
         printf("  ");
         cnn_print_text(stdout, split->unreadable[i], 0, false);
@@ -346,21 +372,25 @@ static void print_hints(const cnn_survey *survey)
             least = i;
     }
     if (missing > 0)
-        printf("\nhint: %zu class%s no training images\n", missing, missing == 1 ? " has" : "es have");
+        printf("\nhint: %zu class%s no training images\n", missing,
+               missing == 1 ? " has" : "es have");
     if ((double)images[most] <= uneven * (double)images[least])
         return;
     printf("\nhint: the classes are uneven, %s images of ", cnn_show_integer(images[most]).text);
     cnn_print_text(stdout, survey->class_names[most], 0, false);
     printf(" and %s of ", cnn_show_integer(images[least]).text);
     cnn_print_text(stdout, survey->class_names[least], 0, false);
-    printf("; to have each class count alike:\n      loss: {type: cross_entropy, class_weights: balanced}\n");
+    printf("; to have each class count alike:\n      loss: {type: cross_entropy, class_weights: "
+           "balanced}\n");
 }
 
 static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, const char *sheet)
 {
     printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
-    printf("images     %s, %zu class%s\n", cnn_show_shape(survey->shape, "x").text, survey->classes, survey->classes == 1 ? "" : "es");
-    if (!print_splits(survey) || !print_classes(survey) || !print_sizes(survey) || !print_channels(survey))
+    printf("images     %s, %zu class%s\n", cnn_show_shape(survey->shape, "x").text, survey->classes,
+           survey->classes == 1 ? "" : "es");
+    if (!print_splits(survey) || !print_classes(survey) || !print_sizes(survey) ||
+        !print_channels(survey))
         return cnn_command_out_of_memory();
     print_copies(survey);
     for (size_t s = 0; s < survey->split_count; s++)
@@ -370,7 +400,8 @@ static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, 
     return CNN_OK;
 }
 
-static cnn_status survey_data(const cnn_model *model, const struct settings *settings, const char *sheet, cnn_survey *survey, cnn_diag *diag)
+static cnn_status survey_data(const cnn_model *model, const struct settings *settings,
+                              const char *sheet, cnn_survey *survey, cnn_diag *diag)
 {
     const char *what = "data";
     const cnn_survey_options survey_options = {.data_path = settings->data,
@@ -387,7 +418,8 @@ static cnn_status survey_data(const cnn_model *model, const struct settings *set
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const cnn_open_options open = {
+        .overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
     const char *sheet = settings->output != NULL ? settings->output : "data.png";
     cnn_model *model = NULL;
     cnn_survey survey;

@@ -20,11 +20,15 @@ struct settings {
 
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
-    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0, "train, val or test (default: test)"},
+    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0,
+     "train, val or test (default: test)"},
     CNN_OPTION_TTA(struct settings),
-    {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000, "also count the true class among the first K (default: 5)"},
-    {"report", 0, CNN_OPTION_TEXT, offsetof(struct settings, report), "FILE", 0, 0, "also write the result as a web page"},
-    {"gallery", 0, CNN_OPTION_TEXT, offsetof(struct settings, gallery), "DIR", 0, 0, "also write a page of the most confident mistakes into DIR"},
+    {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000,
+     "also count the true class among the first K (default: 5)"},
+    {"report", 0, CNN_OPTION_TEXT, offsetof(struct settings, report), "FILE", 0, 0,
+     "also write the result as a web page"},
+    {"gallery", 0, CNN_OPTION_TEXT, offsetof(struct settings, gallery), "DIR", 0, 0,
+     "also write a page of the most confident mistakes into DIR"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
@@ -53,9 +57,12 @@ static json_t *classes_json(const cnn_model *model, const cnn_evaluation *result
     for (size_t i = 0; i < result->classes && list != NULL; i++) {
         const cnn_class_score *score = &result->per_class[i];
 
-        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "class", cnn_json_text(cnn_model_class(model, i)), "precision",
-                                               cnn_json_real(score->precision), "recall", cnn_json_real(score->recall), "f1",
-                                               cnn_json_real(score->f1), "images", cnn_json_count(score->images)));
+        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "class",
+                                               cnn_json_text(cnn_model_class(model, i)),
+                                               "precision", cnn_json_real(score->precision),
+                                               "recall", cnn_json_real(score->recall), "f1",
+                                               cnn_json_real(score->f1), "images",
+                                               cnn_json_count(score->images)));
     }
     return list;
 }
@@ -87,46 +94,58 @@ static json_t *reliability_json(const cnn_evaluation *result)
         const cnn_calibration_bin *bin = &result->calibration[m];
         bool empty = bin->images == 0;
 
-        list = cnn_json_append(list, json_pack("{s:[o, o], s:o, s:o, s:o}", "bin", cnn_json_real((double)m / CNN_CALIBRATION_BINS),
-                                               cnn_json_real((double)(m + 1) / CNN_CALIBRATION_BINS), "images", cnn_json_count(bin->images),
-                                               "confidence", empty ? json_null() : cnn_json_real(bin->confidence), "accuracy",
-                                               empty ? json_null() : cnn_json_real(bin->accuracy)));
+        list = cnn_json_append(
+            list, json_pack("{s:[o, o], s:o, s:o, s:o}", "bin",
+                            cnn_json_real((double)m / CNN_CALIBRATION_BINS),
+                            cnn_json_real((double)(m + 1) / CNN_CALIBRATION_BINS), "images",
+                            cnn_json_count(bin->images), "confidence",
+                            empty ? json_null() : cnn_json_real(bin->confidence), "accuracy",
+                            empty ? json_null() : cnn_json_real(bin->accuracy)));
     }
     return list;
 }
 
 static cnn_status print_json(const cnn_model *model, const cnn_evaluation *result, size_t top)
 {
-    json_t *macro = json_pack("{s:o, s:o, s:o}", "precision", cnn_json_real(result->precision), "recall", cnn_json_real(result->recall), "f1",
-                              cnn_json_real(result->f1));
+    json_t *macro =
+        json_pack("{s:o, s:o, s:o}", "precision", cnn_json_real(result->precision), "recall",
+                  cnn_json_real(result->recall), "f1", cnn_json_real(result->f1));
 
-    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
-                                    cnn_json_count(result->images), "loss", cnn_json_real(result->loss), "accuracy", cnn_json_real(result->accuracy),
-                                    "top5", cnn_json_real(result->top5), "confusion", confusion_json(result), "per_class",
-                                    classes_json(model, result), "accuracy_low", cnn_json_real(result->accuracy_low), "accuracy_high",
-                                    cnn_json_real(result->accuracy_high), "macro", macro, "top", top_json(result, top), "confidence",
-                                    cnn_json_real(result->confidence), "ece", cnn_json_real(result->ece), "reliability", reliability_json(result),
-                                    "split", cnn_json_text(result->split), "tta", cnn_json_text(cnn_tta_name(result->tta))));
+    return cnn_json_print(
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                  "images", cnn_json_count(result->images), "loss", cnn_json_real(result->loss),
+                  "accuracy", cnn_json_real(result->accuracy), "top5", cnn_json_real(result->top5),
+                  "confusion", confusion_json(result), "per_class", classes_json(model, result),
+                  "accuracy_low", cnn_json_real(result->accuracy_low), "accuracy_high",
+                  cnn_json_real(result->accuracy_high), "macro", macro, "top",
+                  top_json(result, top), "confidence", cnn_json_real(result->confidence), "ece",
+                  cnn_json_real(result->ece), "reliability", reliability_json(result), "split",
+                  cnn_json_text(result->split), "tta", cnn_json_text(cnn_tta_name(result->tta))));
 }
 
-static void print_totals(const cnn_model *model, const cnn_evaluation *result, const char *split, size_t top)
+static void print_totals(const cnn_model *model, const cnn_evaluation *result, const char *split,
+                         size_t top)
 {
     printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
     cnn_command_print_images(result->images, result->split, split);
     cnn_command_print_tta(result->tta);
     printf(result->loss < 1e5 ? "loss       %.4f\n" : "loss       %g\n", result->loss);
-    printf("accuracy   %s%.2f%%%s  (95%% interval %.2f to %.2f)\n", cnn_style(stdout, CNN_STYLE_BOLD), 100 * result->accuracy,
-           cnn_style(stdout, CNN_STYLE_PLAIN), 100 * result->accuracy_low, 100 * result->accuracy_high);
+    printf("accuracy   %s%.2f%%%s  (95%% interval %.2f to %.2f)\n",
+           cnn_style(stdout, CNN_STYLE_BOLD), 100 * result->accuracy,
+           cnn_style(stdout, CNN_STYLE_PLAIN), 100 * result->accuracy_low,
+           100 * result->accuracy_high);
     if (top < result->classes)
         printf("top-%-5zu  %.2f%%\n", top, 100 * top_share(result, top));
-    printf("F1         %.2f%%  (mean of the classes; precision %.2f%%, recall %.2f%%)\n", 100 * result->f1, 100 * result->precision,
-           100 * result->recall);
-    printf("ECE        %.2f%%  (calibration error; mean confidence %.2f%%)\n", 100 * result->ece, 100 * result->confidence);
+    printf("F1         %.2f%%  (mean of the classes; precision %.2f%%, recall %.2f%%)\n",
+           100 * result->f1, 100 * result->precision, 100 * result->recall);
+    printf("ECE        %.2f%%  (calibration error; mean confidence %.2f%%)\n", 100 * result->ece,
+           100 * result->confidence);
 }
 
 static bool print_classes(const cnn_model *model, const cnn_evaluation *result)
 {
-    static const struct cnn_column columns[] = {{"class", false}, {"images", true}, {"precision", true}, {"recall", true}, {"F1", true}};
+    static const struct cnn_column columns[] = {
+        {"class", false}, {"images", true}, {"precision", true}, {"recall", true}, {"F1", true}};
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     bool printed;
 
@@ -147,7 +166,8 @@ static bool print_classes(const cnn_model *model, const cnn_evaluation *result)
     return printed;
 }
 
-static void add_matrix_row(struct cnn_table *table, const cnn_model *model, const cnn_evaluation *result, size_t i)
+static void add_matrix_row(struct cnn_table *table, const cnn_model *model,
+                           const cnn_evaluation *result, size_t i)
 {
     char number[24];
     const char *name = cnn_model_class(model, i);
@@ -212,7 +232,8 @@ static size_t find_pairs(const cnn_evaluation *result, size_t *places)
 
 static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
 {
-    static const struct cnn_column columns[] = {{"most confused: class", false}, {"taken for", false}, {"images", true}};
+    static const struct cnn_column columns[] = {
+        {"most confused: class", false}, {"taken for", false}, {"images", true}};
     size_t places[PAIRS_MAX];
     size_t count = find_pairs(result, places);
     struct cnn_table *table;
@@ -234,10 +255,12 @@ static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
     return printed;
 }
 
-static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result, const struct settings *settings, size_t top)
+static cnn_status print_human(const cnn_model *model, const cnn_evaluation *result,
+                              const struct settings *settings, size_t top)
 {
     print_totals(model, result, settings->split, top);
-    if (!print_classes(model, result) || !(result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
+    if (!print_classes(model, result) ||
+        !(result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
         return cnn_command_out_of_memory();
     if (settings->report != NULL || settings->gallery != NULL)
         printf("\n");
@@ -248,7 +271,8 @@ static cnn_status print_human(const cnn_model *model, const cnn_evaluation *resu
     return CNN_OK;
 }
 
-static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta, cnn_evaluation *result, cnn_diag *diag)
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta,
+                           cnn_evaluation *result, cnn_diag *diag)
 {
     const char *what = "eval";
     const cnn_evaluate_options evaluate_options = {
@@ -270,7 +294,9 @@ static cnn_status evaluate(cnn_model *model, const struct settings *settings, cn
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
+    const cnn_open_options open = {.weights = settings->weights,
+                                   .overrides = settings->set.items,
+                                   .override_count = settings->set.count};
     cnn_model *model = NULL;
     cnn_evaluation result;
     cnn_tta tta;
@@ -284,7 +310,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = evaluate(model, settings, tta, &result, diag);
     if (status == CNN_OK) {
-        status = settings->json ? print_json(model, &result, top) : print_human(model, &result, settings, top);
+        status = settings->json ? print_json(model, &result, top)
+                                : print_human(model, &result, settings, top);
         cnn_evaluation_free(&result);
     }
     cnn_model_free(model);

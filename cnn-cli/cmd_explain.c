@@ -18,8 +18,10 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"at", 0, CNN_OPTION_LIST, offsetof(struct settings, at), "LAYER:C,R,COL", 0, 0, "the number: channel, row, column; may be repeated"},
-    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "K", 0, 0, "conv: show the products of input channel K"},
+    {"at", 0, CNN_OPTION_LIST, offsetof(struct settings, at), "LAYER:C,R,COL", 0, 0,
+     "the number: channel, row, column; may be repeated"},
+    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "K", 0, 0,
+     "conv: show the products of input channel K"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
@@ -40,7 +42,8 @@ static bool read_index(const char **text, size_t *out, char *end)
 
     errno = 0;
     value = strtoull(*text, &rest, 10);
-    if (!isdigit((unsigned char)**text) || errno != 0 || value >= SIZE_MAX || (*rest != ',' && *rest != '\0'))
+    if (!isdigit((unsigned char)**text) || errno != 0 || value >= SIZE_MAX ||
+        (*rest != ',' && *rest != '\0'))
         return false;
     *out = (size_t)value;
     *end = *rest;
@@ -49,7 +52,8 @@ static bool read_index(const char **text, size_t *out, char *end)
 }
 
 /* Reads "LAYER:C,R,COL" or "LAYER:UNIT"; name receives LAYER. */
-static bool read_place(const char *text, char *name, size_t size, struct place *place, size_t *numbers)
+static bool read_place(const char *text, char *name, size_t size, struct place *place,
+                       size_t *numbers)
 {
     const char *colon = strrchr(text, ':');
     const char *rest = colon != NULL ? colon + 1 : NULL;
@@ -75,25 +79,30 @@ static cnn_layer_info layer_info(const cnn_model *model, size_t layer)
     return info;
 }
 
-static cnn_status find_place(const cnn_model *model, const char *text, struct place *place, cnn_diag *diag)
+static cnn_status find_place(const cnn_model *model, const char *text, struct place *place,
+                             cnn_diag *diag)
 {
     char name[256];
     size_t numbers;
     cnn_layer_info info;
 
     if (!read_place(text, name, sizeof name, place, &numbers)) {
-        cnn_print_error("--at: '%s' is no place in a layer; write LAYER:CHANNEL,ROW,COLUMN, or LAYER:UNIT for a flat layer", text);
+        cnn_print_error("--at: '%s' is no place in a layer; write LAYER:CHANNEL,ROW,COLUMN, or "
+                        "LAYER:UNIT for a flat layer",
+                        text);
         return CNN_INVALID;
     }
     if (cnn_model_find_layer(model, name, &place->layer, diag) != CNN_OK)
         return CNN_INVALID;
     info = layer_info(model, place->layer);
     if (info.output.rank == 3 && numbers != 3) {
-        cnn_print_error("--at: %s gives maps of %s numbers: write %s:CHANNEL,ROW,COLUMN", name, cnn_show_shape(info.output, " x ").text, name);
+        cnn_print_error("--at: %s gives maps of %s numbers: write %s:CHANNEL,ROW,COLUMN", name,
+                        cnn_show_shape(info.output, " x ").text, name);
         return CNN_INVALID;
     }
     if (info.output.rank != 3 && numbers != 1) {
-        cnn_print_error("--at: %s is flat, it gives %s numbers: write %s:UNIT", name, cnn_show_shape(info.output, " x ").text, name);
+        cnn_print_error("--at: %s is flat, it gives %s numbers: write %s:UNIT", name,
+                        cnn_show_shape(info.output, " x ").text, name);
         return CNN_INVALID;
     }
     return CNN_OK;
@@ -104,7 +113,8 @@ static cnn_status missing_place(const cnn_model *model)
     size_t count = cnn_model_layers(model);
     size_t width = 0;
 
-    cnn_print_error("which number? Say it with --at LAYER:CHANNEL,ROW,COLUMN, or --at LAYER:UNIT for a flat layer. The layers:");
+    cnn_print_error("which number? Say it with --at LAYER:CHANNEL,ROW,COLUMN, or --at LAYER:UNIT "
+                    "for a flat layer. The layers:");
     for (size_t i = 0; i < count; i++) {
         size_t columns = cnn_terminal_measure(layer_info(model, i).name);
 
@@ -128,8 +138,9 @@ static void print_difference(const cnn_explanation *explanation)
     snprintf(terms, sizeof terms, "%.6g", explanation->value);
     snprintf(network, sizeof network, "%.6g", (double)explanation->activation);
     if (strcmp(terms, network) != 0)
-        printf("the network, which rounds to float32 at each step, computed %.9g; the terms come to %.9g\n", (double)explanation->activation,
-               explanation->value);
+        printf("the network, which rounds to float32 at each step, computed %.9g; the terms come "
+               "to %.9g\n",
+               (double)explanation->activation, explanation->value);
 }
 
 static void print_places(const struct place *places, size_t count)
@@ -142,8 +153,10 @@ static void print_places(const struct place *places, size_t count)
     }
 }
 
-/* All places are explained before the first is printed: a mistake in one is a mistake of the command line. */
-static cnn_status explain(cnn_model *model, const struct settings *settings, const char *input, size_t input_channel, cnn_diag *diag)
+/* All places are explained before the first is printed: a mistake in one is a mistake of the
+ * command line. */
+static cnn_status explain(cnn_model *model, const struct settings *settings, const char *input,
+                          size_t input_channel, cnn_diag *diag)
 {
     cnn_shape shape = cnn_model_input(model);
     size_t count = settings->at.count;
@@ -158,7 +171,8 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
         const size_t *at = places[i].index;
 
-        status = cnn_explain(model, image, places[i].layer, at[0], at[1], at[2], input_channel, &places[i].explanation, diag);
+        status = cnn_explain(model, image, places[i].layer, at[0], at[1], at[2], input_channel,
+                             &places[i].explanation, diag);
     }
     if (status == CNN_OK)
         print_places(places, count);

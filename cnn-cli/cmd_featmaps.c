@@ -5,16 +5,19 @@ struct settings {
     struct cnn_picture_settings pictures;
 };
 
-static const struct cnn_option options[] = {CNN_PICTURE_OPTIONS(struct settings, "<input>-featmaps"), CNN_OPTION_END};
+static const struct cnn_option options[] = {
+    CNN_PICTURE_OPTIONS(struct settings, "<input>-featmaps"), CNN_OPTION_END};
 
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    cnn_visualize_options visualize = {.channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX};
+    cnn_visualize_options visualize = {
+        .channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX};
 
     if (!settings->pictures.text)
         visualize.kinds = 1U << CNN_PICTURE_FEATMAPS;
-    return cnn_pictures_run(&settings->pictures, &visualize, "-featmaps", operands, operand_count, diag);
+    return cnn_pictures_run(&settings->pictures, &visualize, "-featmaps", operands, operand_count,
+                            diag);
 }
 
 const struct cnn_command cnn_command_featmaps = {

@@ -1,4 +1,5 @@
-/* cnn help: the commands, and the reference of the description (its sections and keys come from the library's key tables). */
+/* cnn help: the commands, and the reference of the description (its sections and keys come from the
+ * library's key tables). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"man-keys", 0, CNN_OPTION_FLAG, offsetof(struct settings, man_keys), NULL, 0, 0, NULL}, /* for the build of the manual */
+    /* for the build of the manual */
+    {"man-keys", 0, CNN_OPTION_FLAG, offsetof(struct settings, man_keys), NULL, 0, 0, NULL},
     CNN_OPTION_END,
 };
 
@@ -22,7 +24,8 @@ static bool group_matches(const char *group, const char *topic)
 
     if (strncmp(group, topic, length) != 0)
         return false;
-    return topic[length] == '\0' || strcmp(topic + length, "s") == 0 || strcmp(topic + length, "es") == 0;
+    return topic[length] == '\0' || strcmp(topic + length, "s") == 0 ||
+           strcmp(topic + length, "es") == 0;
 }
 
 static bool section_is_group(const cnn_section_info *section)
@@ -37,7 +40,8 @@ static const char *default_shown(const cnn_key_info *key)
     return key->default_text[0] == '\0' ? "-" : key->default_text;
 }
 
-/* text from its place `from` on, up to the last blank that lets it fit into width; the next place. */
+/* text from its place `from` on, up to the last blank that lets it fit into width; the next
+ * place. */
 static size_t line_length(const char *text, size_t width)
 {
     size_t length = strlen(text);
@@ -63,7 +67,8 @@ static void print_wrapped(const char *text, size_t indent, size_t width)
 
 static void print_heading(const cnn_section_info *section)
 {
-    printf("%s%s%s", cnn_style(stdout, CNN_STYLE_BOLD), section->name, cnn_style(stdout, CNN_STYLE_PLAIN));
+    printf("%s%s%s", cnn_style(stdout, CNN_STYLE_BOLD), section->name,
+           cnn_style(stdout, CNN_STYLE_PLAIN));
     if (!section_is_group(section))
         printf(" (%s)", section->group);
     printf("\n");
@@ -72,7 +77,8 @@ static void print_heading(const cnn_section_info *section)
 
 static void print_key(const cnn_key_info *key)
 {
-    printf("\n  %s%s%s: %s", cnn_style(stdout, CNN_STYLE_BOLD), key->name, cnn_style(stdout, CNN_STYLE_PLAIN), key->type);
+    printf("\n  %s%s%s: %s", cnn_style(stdout, CNN_STYLE_BOLD), key->name,
+           cnn_style(stdout, CNN_STYLE_PLAIN), key->type);
     if (key->default_text == NULL)
         printf(" (required)");
     else if (key->default_text[0] != '\0')
@@ -134,7 +140,8 @@ static bool print_topic(const char *topic)
     for (size_t i = 0; i < cnn_reference_sections(); i++) {
         cnn_section_info section = cnn_reference_section(i);
 
-        if (strcmp(section.name, topic) != 0 && !(section_is_group(&section) && group_matches(section.group, topic)))
+        if (strcmp(section.name, topic) != 0 &&
+            !(section_is_group(&section) && group_matches(section.group, topic)))
             continue;
         if (printed++ > 0)
             putchar('\n');
@@ -179,7 +186,9 @@ static cnn_status unknown_topic(const char *topic)
     if (nearest != NULL)
         cnn_print_error("no help for '%s'; did you mean '%s'?", topic, nearest);
     else
-        cnn_print_error("no help for '%s'; 'cnn help' lists the commands, 'cnn help layers' the layer types", topic);
+        cnn_print_error(
+            "no help for '%s'; 'cnn help' lists the commands, 'cnn help layers' the layer types",
+            topic);
     free(words);
     return CNN_INVALID;
 }
@@ -243,7 +252,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     }
     command = cnn_command_find(operands[0]);
     if (command == NULL)
-        return print_topic(operands[0]) || print_keys(operands[0]) ? CNN_OK : unknown_topic(operands[0]);
+        return print_topic(operands[0]) || print_keys(operands[0]) ? CNN_OK
+                                                                   : unknown_topic(operands[0]);
     cnn_options_help(command, stdout);
     for (size_t i = 0; i < cnn_reference_sections(); i++) {
         /* The section of the description that is called like the command. */

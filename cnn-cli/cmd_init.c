@@ -12,14 +12,17 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"data", 0, CNN_OPTION_TEXT, offsetof(struct settings, data), "FOLDER", 0, 0, "the images, in a folder per class (must be given)"},
-    {"name", 0, CNN_OPTION_TEXT, offsetof(struct settings, name), "NAME", 0, 0, "of the network (default: the directory's)"},
+    {"data", 0, CNN_OPTION_TEXT, offsetof(struct settings, data), "FOLDER", 0, 0,
+     "the images, in a folder per class (must be given)"},
+    {"name", 0, CNN_OPTION_TEXT, offsetof(struct settings, name), "NAME", 0, 0,
+     "of the network (default: the directory's)"},
     CNN_OPTION_END,
 };
 
 static void print_data(const cnn_init_result *r)
 {
-    printf("data       %s classes, %s", cnn_show_integer(r->classes).text, cnn_show_integer(r->images[0]).text);
+    printf("data       %s classes, %s", cnn_show_integer(r->classes).text,
+           cnn_show_integer(r->images[0]).text);
     printf(" training images, %s", cnn_show_integer(r->fewest).text);
     if (r->most > r->fewest)
         printf(" to %s", cnn_show_integer(r->most).text);
@@ -30,7 +33,8 @@ static void print_data(const cnn_init_result *r)
         printf("           of which %.0f%% are held back for validation\n", 100 * r->val_split);
     if (r->images[2] > 0)
         printf("           %s images to test with\n", cnn_show_integer(r->images[2]).text);
-    printf("images     %s, %zu x %zu pixels (medians)\n", r->grey ? "grey" : "colour", r->width, r->height);
+    printf("images     %s, %zu x %zu pixels (medians)\n", r->grey ? "grey" : "colour", r->width,
+           r->height);
 }
 
 /* The description is opened as any: what is printed of the network is what would be trained. */
@@ -49,9 +53,11 @@ static cnn_status print_network(const cnn_init_result *r, const char *config, cn
     }
     if (status != CNN_OK)
         return status;
-    printf("network    %s, input %s", cnn_model_name(model), cnn_show_shape(cnn_model_input(model), "x").text);
+    printf("network    %s, input %s", cnn_model_name(model),
+           cnn_show_shape(cnn_model_input(model), "x").text);
     printf(", %s parameters\n", cnn_show_integer(params).text);
-    printf("recipe     %zu epochs, batches of %zu%s\n", r->epochs, r->batch, r->balanced ? ", rare classes weigh more" : "");
+    printf("recipe     %zu epochs, batches of %zu%s\n", r->epochs, r->batch,
+           r->balanced ? ", rare classes weigh more" : "");
     cnn_model_free(model);
     return CNN_OK;
 }
@@ -74,7 +80,8 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
     if (status == CNN_OK)
-        printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory, word != NULL ? word : config);
+        printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory,
+               word != NULL ? word : config);
     free(word);
     free(config);
     return status;
@@ -83,7 +90,8 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_init_options init = {.directory = operands[0], .data_path = settings->data, .name = settings->name};
+    const cnn_init_options init = {
+        .directory = operands[0], .data_path = settings->data, .name = settings->name};
 
     (void)operand_count;
     if (settings->data == NULL) {
@@ -99,10 +107,11 @@ const struct cnn_command cnn_command_init = {
     .name = "init",
     .synopsis = "DIR --data FOLDER [options]",
     .summary = "Begin with images of your own: write a description for them",
-    .details = "Looks at the images of FOLDER, which holds a folder per class, or train/, val/ and\n"
-               "test/ with a folder per class in each, and writes DIR/config.yaml, a description\n"
-               "that suits their number and size, and DIR/README.md, which says what to do next.\n"
-               "No file is written over.\n",
+    .details =
+        "Looks at the images of FOLDER, which holds a folder per class, or train/, val/ and\n"
+        "test/ with a folder per class in each, and writes DIR/config.yaml, a description\n"
+        "that suits their number and size, and DIR/README.md, which says what to do next.\n"
+        "No file is written over.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

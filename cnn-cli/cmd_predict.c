@@ -1,4 +1,5 @@
-/* cnn predict: what a model sees in images. Every input goes the same way: pixels, the network's raw output, probabilities, the top classes. */
+/* cnn predict: what a model sees in images. Every input goes the same way: pixels, the network's
+ * raw output, probabilities, the top classes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,12 @@ struct settings {
 
 static const struct cnn_option options[] = {
     CNN_OPTION_WEIGHTS(struct settings),
-    {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000, "classes to show (default: 5)"},
+    {"top", 0, CNN_OPTION_COUNT, offsetof(struct settings, top), "K", 1, 1000000,
+     "classes to show (default: 5)"},
     CNN_OPTION_TTA(struct settings),
     CNN_OPTION_JSON(struct settings),
-    {"save-output", 0, CNN_OPTION_TEXT, offsetof(struct settings, save_output), "FILE", 0, 0, "store the raw outputs of all inputs as a .npy array"},
+    {"save-output", 0, CNN_OPTION_TEXT, offsetof(struct settings, save_output), "FILE", 0, 0,
+     "store the raw outputs of all inputs as a .npy array"},
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
 };
@@ -54,10 +57,13 @@ static cnn_status print_json(const struct prediction *p, const char *label)
     for (size_t k = 0; k < p->top && list != NULL; k++) {
         const cnn_prediction *best = &p->best[k];
 
-        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o}", "class", cnn_json_text(best->name), "index", cnn_json_count(best->index),
-                                               "probability", cnn_json_real((double)best->probability)));
+        list =
+            cnn_json_append(list, json_pack("{s:o, s:o, s:o}", "class", cnn_json_text(best->name),
+                                            "index", cnn_json_count(best->index), "probability",
+                                            cnn_json_real((double)best->probability)));
     }
-    status = cnn_json_print(json_pack("{s:o, s:o}", "input", cnn_json_text(label), "predictions", list));
+    status =
+        cnn_json_print(json_pack("{s:o, s:o}", "input", cnn_json_text(label), "predictions", list));
     fflush(stdout);
     return status;
 }
@@ -65,7 +71,8 @@ static cnn_status print_json(const struct prediction *p, const char *label)
 static void print_bar(float share)
 {
     /* Eighths of a column: U+2588 is the full block, U+258F its left eighth. */
-    static const char *const eighths[] = {" ", "\u258F", "\u258E", "\u258D", "\u258C", "\u258B", "\u258A", "\u2589", "\u2588"};
+    static const char *const eighths[] = {" ",      "\u258F", "\u258E", "\u258D", "\u258C",
+                                          "\u258B", "\u258A", "\u2589", "\u2588"};
     size_t filled = share > 0 ? (size_t)(share * 8 * BAR_COLUMNS + 0.5F) : 0;
 
     for (size_t i = 0; i < BAR_COLUMNS; i++) {
@@ -97,7 +104,9 @@ static bool keep_outputs(struct prediction *p, size_t count)
 {
     if (count > p->kept_capacity - p->kept_count) {
         size_t capacity = 2 * p->kept_capacity + BATCH;
-        float *kept = capacity <= SIZE_MAX / sizeof *kept / p->outputs ? realloc(p->kept, capacity * p->outputs * sizeof *kept) : NULL;
+        float *kept = capacity <= SIZE_MAX / sizeof *kept / p->outputs
+                          ? realloc(p->kept, capacity * p->outputs * sizeof *kept)
+                          : NULL;
 
         if (kept == NULL)
             return false;
@@ -109,8 +118,10 @@ static bool keep_outputs(struct prediction *p, size_t count)
     return true;
 }
 
-/* Runs and shows count <= BATCH images. first: the place of the first in its file; whole: the file holds just one. */
-static cnn_status predict_batch(struct prediction *p, const char *path, const float *images, size_t count, size_t first, bool whole)
+/* Runs and shows count <= BATCH images. first: the place of the first in its file; whole: the file
+ * holds just one. */
+static cnn_status predict_batch(struct prediction *p, const char *path, const float *images,
+                                size_t count, size_t first, bool whole)
 {
     cnn_status status = cnn_model_run_tta(p->model, p->tta, images, count, p->raw, p->diag);
     size_t written; /* always top: there are as many outputs */
@@ -165,7 +176,9 @@ static cnn_status predict_one(struct prediction *p, const char *path)
 static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
 {
     for (size_t i = 0; i < inputs->count; i++) {
-        cnn_status status = cnn_path_ends(inputs->paths[i], ".npy") ? predict_npy(p, inputs->paths[i]) : predict_one(p, inputs->paths[i]);
+        cnn_status status = cnn_path_ends(inputs->paths[i], ".npy")
+                                ? predict_npy(p, inputs->paths[i])
+                                : predict_one(p, inputs->paths[i]);
 
         cnn_print_messages(p->diag);
         p->failed = p->failed || status != CNN_OK;
@@ -178,12 +191,15 @@ static void save_outputs(struct prediction *p)
     const size_t dims[] = {p->kept_count, shape.c, shape.h, shape.w};
 
     if (p->failed)
-        cnn_print_warning("%s holds the %zu images that could be used; the others have no row", p->settings->save_output, p->kept_count);
-    if (cnn_npy_write(p->settings->save_output, p->kept, dims, shape.rank == 3 ? 4 : 2, p->diag) != CNN_OK)
+        cnn_print_warning("%s holds the %zu images that could be used; the others have no row",
+                          p->settings->save_output, p->kept_count);
+    if (cnn_npy_write(p->settings->save_output, p->kept, dims, shape.rank == 3 ? 4 : 2, p->diag) !=
+        CNN_OK)
         p->failed = true;
 }
 
-static bool prediction_init(struct prediction *p, const struct settings *settings, cnn_model *model, cnn_tta tta, cnn_diag *diag)
+static bool prediction_init(struct prediction *p, const struct settings *settings, cnn_model *model,
+                            cnn_tta tta, cnn_diag *diag)
 {
     cnn_shape shape = cnn_model_input(model);
     size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
@@ -213,7 +229,8 @@ static void prediction_free(struct prediction *p)
     free(p->kept);
 }
 
-static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta, char *const *operands, size_t count, cnn_diag *diag)
+static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta,
+                          char *const *operands, size_t count, cnn_diag *diag)
 {
     struct prediction p;
     struct cnn_inputs inputs = {NULL, 0, 0};
@@ -256,7 +273,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = cnn_command_open(has_model ? operands[0] : NULL, &open, &model, diag);
     if (status == CNN_OK)
-        status = predict(model, settings, tta, operands + has_model, operand_count - has_model, diag);
+        status =
+            predict(model, settings, tta, operands + has_model, operand_count - has_model, diag);
     cnn_model_free(model);
     return status;
 }
@@ -265,11 +283,12 @@ const struct cnn_command cnn_command_predict = {
     .name = "predict",
     .synopsis = "[MODEL] INPUT... [options]",
     .summary = "Say what a model sees in images",
-    .details = "MODEL is a .yaml or .safetensors file or a run directory; where the first operand\n"
-               "is none, it is an input, and the model that ships with the program is used.\n"
-               "INPUT is a PNG, JPEG or BMP file, a folder of such files, '-' for an image on\n"
-               "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
-               "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",
+    .details =
+        "MODEL is a .yaml or .safetensors file or a run directory; where the first operand\n"
+        "is none, it is an input, and the model that ships with the program is used.\n"
+        "INPUT is a PNG, JPEG or BMP file, a folder of such files, '-' for an image on\n"
+        "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
+        "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

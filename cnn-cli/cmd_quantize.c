@@ -16,9 +16,12 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0, "the checkpoint (default: <name>-int8.safetensors)"},
-    {"images", 0, CNN_OPTION_COUNT, offsetof(struct settings, images), "N", 1, 1000000, "training images to find ranges with (default: 512)"},
-    {"no-eval", 0, CNN_OPTION_FLAG, offsetof(struct settings, skip), NULL, 0, 0, "do not measure the accuracy before and after"},
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0,
+     "the checkpoint (default: <name>-int8.safetensors)"},
+    {"images", 0, CNN_OPTION_COUNT, offsetof(struct settings, images), "N", 1, 1000000,
+     "training images to find ranges with (default: 512)"},
+    {"no-eval", 0, CNN_OPTION_FLAG, offsetof(struct settings, skip), NULL, 0, 0,
+     "do not measure the accuracy before and after"},
     CNN_OPTION_DATA(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -40,12 +43,16 @@ static void show_progress(void *context, size_t done, size_t total)
     cnn_terminal_progress(total > 0 ? (double)done / (double)total : 0, *what, "");
 }
 
-static cnn_status quantize(const cnn_model *model, const struct settings *settings, const char *path, const volatile int *stop, cnn_model **out,
+static cnn_status quantize(const cnn_model *model, const struct settings *settings,
+                           const char *path, const volatile int *stop, cnn_model **out,
                            cnn_diag *diag)
 {
     const char *what = "calibrating";
-    const cnn_quantize_options quantize_options = {
-        .data_path = settings->data, .images = settings->images, .progress = show_progress, .context = &what, .stop = stop};
+    const cnn_quantize_options quantize_options = {.data_path = settings->data,
+                                                   .images = settings->images,
+                                                   .progress = show_progress,
+                                                   .context = &what,
+                                                   .stop = stop};
     cnn_status status = cnn_quantize(model, &quantize_options, out, diag);
 
     if (status == CNN_OK)
@@ -54,11 +61,14 @@ static cnn_status quantize(const cnn_model *model, const struct settings *settin
     return status;
 }
 
-static cnn_status evaluate(cnn_model *model, const struct settings *settings, const volatile int *stop, cnn_evaluation *out, cnn_diag *diag)
+static cnn_status evaluate(cnn_model *model, const struct settings *settings,
+                           const volatile int *stop, cnn_evaluation *out, cnn_diag *diag)
 {
     const char *what = "eval";
-    const cnn_evaluate_options evaluate_options = {
-        .data_path = settings->data, .progress = cnn_command_show_progress, .context = &what, .stop = stop};
+    const cnn_evaluate_options evaluate_options = {.data_path = settings->data,
+                                                   .progress = cnn_command_show_progress,
+                                                   .context = &what,
+                                                   .stop = stop};
     cnn_status status = cnn_evaluate(model, &evaluate_options, out, diag);
 
     cnn_print_messages(diag);
@@ -74,13 +84,16 @@ static uint64_t file_bytes(const char *path)
 
 static cnn_status print_json(const struct result *r, bool evaluated)
 {
-    json_t *root = json_pack("{s:o, s:o, s:o}", "file", cnn_json_text(r->path), "bytes", cnn_json_count(r->bytes[1]), "bytes_before",
-                             cnn_json_count(r->bytes[0]));
+    json_t *root =
+        json_pack("{s:o, s:o, s:o}", "file", cnn_json_text(r->path), "bytes",
+                  cnn_json_count(r->bytes[1]), "bytes_before", cnn_json_count(r->bytes[0]));
 
     if (evaluated && root != NULL)
-        json_object_update_new(root, json_pack("{s:s, s:o, s:o, s:o}", "split", r->evaluation[1].split, "images",
-                                               cnn_json_count(r->evaluation[1].images), "accuracy", cnn_json_real(r->evaluation[1].accuracy),
-                                               "accuracy_before", cnn_json_real(r->evaluation[0].accuracy)));
+        json_object_update_new(
+            root, json_pack("{s:s, s:o, s:o, s:o}", "split", r->evaluation[1].split, "images",
+                            cnn_json_count(r->evaluation[1].images), "accuracy",
+                            cnn_json_real(r->evaluation[1].accuracy), "accuracy_before",
+                            cnn_json_real(r->evaluation[0].accuracy)));
     return cnn_json_print(root);
 }
 
@@ -92,9 +105,11 @@ static void print_human(const cnn_model *model, const struct result *r, bool eva
     printf("size       %s, ", cnn_show_bytes(r->bytes[1]).text);
     printf("before %s\n", cnn_show_bytes(r->bytes[0]).text);
     if (evaluated)
-        printf("accuracy   %s%.2f%%%s, before %.2f%%: %+.2f points (%s images of split %s)\n", cnn_style(stdout, CNN_STYLE_BOLD),
-               100 * after->accuracy, cnn_style(stdout, CNN_STYLE_PLAIN), 100 * before->accuracy, 100 * (after->accuracy - before->accuracy),
-               cnn_show_integer(after->images).text, after->split);
+        printf("accuracy   %s%.2f%%%s, before %.2f%%: %+.2f points (%s images of split %s)\n",
+               cnn_style(stdout, CNN_STYLE_BOLD), 100 * after->accuracy,
+               cnn_style(stdout, CNN_STYLE_PLAIN), 100 * before->accuracy,
+               100 * (after->accuracy - before->accuracy), cnn_show_integer(after->images).text,
+               after->split);
     printf("written    %s\n", r->path);
 }
 

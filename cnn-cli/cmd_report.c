@@ -10,7 +10,8 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0, "the page (default: compare.html)"},
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0,
+     "the page (default: compare.html)"},
     CNN_OPTION_END,
 };
 

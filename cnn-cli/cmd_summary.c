@@ -1,4 +1,5 @@
-/* cnn summary: the network layer by layer, with shapes, parameters, multiply-adds, receptive fields and memory. */
+/* cnn summary: the network layer by layer, with shapes, parameters, multiply-adds, receptive fields
+ * and memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"explain", 0, CNN_OPTION_FLAG, offsetof(struct settings, explain), NULL, 0, 0, "show the arithmetic of every layer"},
+    {"explain", 0, CNN_OPTION_FLAG, offsetof(struct settings, explain), NULL, 0, 0,
+     "show the arithmetic of every layer"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_END,
@@ -46,26 +48,32 @@ static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals
 
 static json_t *layer_json(const cnn_layer_info *layer)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:[o, o]}", "name", cnn_json_text(layer->name), "type", cnn_json_text(layer->type), "output",
-                     cnn_json_shape(layer->output), "params", cnn_json_count(layer->params), "macs", cnn_json_count(layer->macs), "receptive_field",
-                     cnn_json_count(layer->receptive_field[0]), cnn_json_count(layer->receptive_field[1]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:[o, o]}", "name", cnn_json_text(layer->name),
+                     "type", cnn_json_text(layer->type), "output", cnn_json_shape(layer->output),
+                     "params", cnn_json_count(layer->params), "macs", cnn_json_count(layer->macs),
+                     "receptive_field", cnn_json_count(layer->receptive_field[0]),
+                     cnn_json_count(layer->receptive_field[1]));
 }
 
-static cnn_status print_json(const cnn_model *model, const cnn_layer_info *layers, const struct totals *totals)
+static cnn_status print_json(const cnn_model *model, const cnn_layer_info *layers,
+                             const struct totals *totals)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < cnn_model_layers(model) && list != NULL; i++)
         list = cnn_json_append(list, layer_json(&layers[i]));
-    return cnn_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(cnn_model_name(model)), "input",
-                                    cnn_json_shape(cnn_model_input(model)), "layers", list, "params", cnn_json_count(totals->params),
-                                    "trainable_params", cnn_json_count(totals->trainable), "macs", cnn_json_count(totals->macs)));
+    return cnn_json_print(
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(cnn_model_name(model)),
+                  "input", cnn_json_shape(cnn_model_input(model)), "layers", list, "params",
+                  cnn_json_count(totals->params), "trainable_params",
+                  cnn_json_count(totals->trainable), "macs", cnn_json_count(totals->macs)));
 }
 
 /* Whether layer i reads just what stands above it. */
 static bool follows(const cnn_layer_info *layers, size_t i)
 {
-    return layers[i].input_count == 1 && strcmp(layers[i].inputs[0], i > 0 ? layers[i - 1].name : "input") == 0;
+    return layers[i].input_count == 1 &&
+           strcmp(layers[i].inputs[0], i > 0 ? layers[i - 1].name : "input") == 0;
 }
 
 /* "from a, b" and the explanation, as far as there are any. */
@@ -93,7 +101,8 @@ static void add_note(struct cnn_table *table, const cnn_layer_info *layers, size
     free(text);
 }
 
-static void add_layer(struct cnn_table *table, const cnn_layer_info *layer, const struct totals *totals)
+static void add_layer(struct cnn_table *table, const cnn_layer_info *layer,
+                      const struct totals *totals)
 {
     const char *times = cnn_terminal_utf8(stdout) ? "\u00D7" : "x";
     const size_t *field = layer->receptive_field;
@@ -114,10 +123,12 @@ static void add_layer(struct cnn_table *table, const cnn_layer_info *layer, cons
     cnn_table_add(table, "%s", cnn_show_bytes(layer->activation_bytes).text);
 }
 
-static cnn_status print_table(const cnn_model *model, const cnn_layer_info *layers, const struct totals *totals, bool explain)
+static cnn_status print_table(const cnn_model *model, const cnn_layer_info *layers,
+                              const struct totals *totals, bool explain)
 {
-    static const struct cnn_column columns[] = {{"layer", false}, {"type", false}, {"output", false}, {"params", true},
-                                                {"%", true},      {"MACs", true},  {"field", true},   {"memory", true}};
+    static const struct cnn_column columns[] = {
+        {"layer", false}, {"type", false}, {"output", false}, {"params", true},
+        {"%", true},      {"MACs", true},  {"field", true},   {"memory", true}};
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     bool printed = false;
 
@@ -132,7 +143,8 @@ static cnn_status print_table(const cnn_model *model, const cnn_layer_info *laye
     return printed ? CNN_OK : cnn_command_out_of_memory();
 }
 
-/* The batch size that the model trains with; 0 where its description says nothing about training. The resolved description writes every key out, one a line, and only train has this one. */
+/* The batch size that the model trains with; 0 where its description says nothing about training.
+ * The resolved description writes every key out, one a line, and only train has this one. */
 static size_t batch_size(const cnn_model *model)
 {
     static const char key[] = "batch_size:";
@@ -153,7 +165,8 @@ static cnn_status print_memory(cnn_model *model, cnn_diag *diag)
         return status;
     printf("memory       %s to run one image", cnn_show_bytes(one.parameters + one.inference).text);
     if (batch > 0)
-        printf(", %s to train with batches of %zu", cnn_show_bytes(many.parameters + many.training).text, batch);
+        printf(", %s to train with batches of %zu",
+               cnn_show_bytes(many.parameters + many.training).text, batch);
     printf("\n");
     return CNN_OK;
 }
@@ -162,18 +175,19 @@ static void print_warnings(const cnn_layer_info *layers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (layers[i].warning != NULL)
-            printf("%swarning:%s %s: %s\n", cnn_style(stdout, CNN_STYLE_YELLOW), cnn_style(stdout, CNN_STYLE_PLAIN), layers[i].name,
-                   layers[i].warning);
+            printf("%swarning:%s %s: %s\n", cnn_style(stdout, CNN_STYLE_YELLOW),
+                   cnn_style(stdout, CNN_STYLE_PLAIN), layers[i].name, layers[i].warning);
     }
 }
 
-static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers, const struct totals *totals, bool explain, cnn_diag *diag)
+static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers,
+                              const struct totals *totals, bool explain, cnn_diag *diag)
 {
     const char *times = cnn_terminal_utf8(stdout) ? "\u00D7" : "x";
     cnn_status status;
 
-    printf("%s%s%s  input %s  ", cnn_style(stdout, CNN_STYLE_BOLD), cnn_model_name(model), cnn_style(stdout, CNN_STYLE_PLAIN),
-           cnn_show_shape(cnn_model_input(model), times).text);
+    printf("%s%s%s  input %s  ", cnn_style(stdout, CNN_STYLE_BOLD), cnn_model_name(model),
+           cnn_style(stdout, CNN_STYLE_PLAIN), cnn_show_shape(cnn_model_input(model), times).text);
     printf("%s%s\n\n", cnn_model_source(model), cnn_model_trained(model) ? "" : " (untrained)");
     status = print_table(model, layers, totals, explain);
     if (status != CNN_OK)
@@ -191,11 +205,13 @@ static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers, co
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {.overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const cnn_open_options open = {
+        .overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
     cnn_model *model = NULL;
     cnn_layer_info *layers = NULL;
     struct totals totals;
-    cnn_status status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
+    cnn_status status =
+        cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
 
     if (status != CNN_OK)
         return status;

@@ -1,4 +1,5 @@
-/* cnn train: trains a description, or goes on with a run. Progress goes to stderr; stdout gets the run's directory alone, for scripts. */
+/* cnn train: trains a description, or goes on with a run. Progress goes to stderr; stdout gets the
+ * run's directory alone, for scripts. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,15 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "DIR", 0, 0, "the run's directory (default: runs/<name>-<n>)"},
+    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "DIR", 0, 0,
+     "the run's directory (default: runs/<name>-<n>)"},
     CNN_OPTION_WEIGHTS(struct settings),
-    {"transfer", 0, CNN_OPTION_TEXT, offsetof(struct settings, transfer), "FILE", 0, 0, "load the parameters that fit; other layers start anew"},
-    {"resume", 0, CNN_OPTION_TEXT, offsetof(struct settings, resume), "DIR", 0, 0, "go on with the run in this directory"},
-    {"check", 0, CNN_OPTION_FLAG, offsetof(struct settings, check), NULL, 0, 0, "look at data, memory and first step; train nothing"},
+    {"transfer", 0, CNN_OPTION_TEXT, offsetof(struct settings, transfer), "FILE", 0, 0,
+     "load the parameters that fit; other layers start anew"},
+    {"resume", 0, CNN_OPTION_TEXT, offsetof(struct settings, resume), "DIR", 0, 0,
+     "go on with the run in this directory"},
+    {"check", 0, CNN_OPTION_FLAG, offsetof(struct settings, check), NULL, 0, 0,
+     "look at data, memory and first step; train nothing"},
     CNN_OPTION_DATA(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -58,19 +63,25 @@ static void on_start(struct progress *progress, const cnn_event *event)
     fprintf(stderr, "training %s parameters ", cnn_show_integer(event->params).text);
     fprintf(stderr, "on %s images, ", cnn_show_integer(event->train_images).text);
     fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
-    fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(), cnn_threads() == 1 ? "" : "s");
-    fprintf(stderr, "the run is in %s\nreport: %s/report.html\n", event->directory, event->directory);
+    fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(),
+            cnn_threads() == 1 ? "" : "s");
+    fprintf(stderr, "the run is in %s\nreport: %s/report.html\n", event->directory,
+            event->directory);
 }
 
 static void on_step(struct progress *progress, const cnn_event *event)
 {
-    double share = event->steps_in_epoch > 0 ? (double)event->step_in_epoch / (double)event->steps_in_epoch : 0;
+    double share = event->steps_in_epoch > 0
+                       ? (double)event->step_in_epoch / (double)event->steps_in_epoch
+                       : 0;
     double now = cnn_terminal_clock();
     char before[64], after[320];
 
     format_epoch(event, before, sizeof before);
-    snprintf(after, sizeof after, "loss %#.4g  acc %s  %s img/s  %s left", event->loss, cnn_show_percent(event->accuracy).text,
-             cnn_show_count((uint64_t)event->images_per_s).text, cnn_show_duration(event->seconds_left).text);
+    snprintf(after, sizeof after, "loss %#.4g  acc %s  %s img/s  %s left", event->loss,
+             cnn_show_percent(event->accuracy).text,
+             cnn_show_count((uint64_t)event->images_per_s).text,
+             cnn_show_duration(event->seconds_left).text);
     cnn_terminal_progress(share, before, after);
     if (!cnn_terminal_live() && now >= progress->next_line) {
         fprintf(stderr, "%s  %3.0f%%  %s\n", before, 100 * share, after);
@@ -83,8 +94,11 @@ static void on_validate(const cnn_event *event)
     char before[64], after[64];
 
     format_epoch(event, before, sizeof before);
-    snprintf(after, sizeof after, "validating: %zu of %zu images", event->images, event->images_total);
-    cnn_terminal_progress(event->images_total > 0 ? (double)event->images / (double)event->images_total : 0, before, after);
+    snprintf(after, sizeof after, "validating: %zu of %zu images", event->images,
+             event->images_total);
+    cnn_terminal_progress(
+        event->images_total > 0 ? (double)event->images / (double)event->images_total : 0, before,
+        after);
 }
 
 /* One of a run that has blown up may have thirty digits. */
@@ -115,7 +129,8 @@ static void on_epoch(struct progress *progress, const cnn_event *event)
 static void on_save(const struct progress *progress, const cnn_event *event)
 {
     cnn_terminal_progress_clear();
-    fprintf(stderr, "saved %s/last.safetensors after step %s\n", progress->directory, cnn_show_integer(event->step).text);
+    fprintf(stderr, "saved %s/last.safetensors after step %s\n", progress->directory,
+            cnn_show_integer(event->step).text);
 }
 
 static void on_event(void *context, const cnn_event *event)
@@ -158,15 +173,17 @@ static void print_end(const struct progress *progress, const char *data_path)
     const char *run = word != NULL ? word : directory;
     char *data = data_path != NULL ? cnn_shell_word(data_path) : NULL;
 
-    fprintf(stderr, "done in %s; accuracy of best.safetensors %s", cnn_show_duration(progress->seconds).text,
+    fprintf(stderr, "done in %s; accuracy of best.safetensors %s",
+            cnn_show_duration(progress->seconds).text,
             cnn_show_percent(progress->best_accuracy).text);
-    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s%s\n       cnn predict %s IMAGE\n", directory, run, data != NULL ? " --data " : "",
-            data != NULL ? data : "", run);
+    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s%s\n       cnn predict %s IMAGE\n",
+            directory, run, data != NULL ? " --data " : "", data != NULL ? data : "", run);
     free(data);
     free(word);
 }
 
-/* CONFIG begins a run, --resume goes on with one that has its description, weights and directory already. */
+/* CONFIG begins a run, --resume goes on with one that has its description, weights and directory
+ * already. */
 static bool check_settings(const struct settings *settings, size_t operand_count)
 {
     const char *begins_with = settings->output != NULL     ? "output"
@@ -179,11 +196,15 @@ static bool check_settings(const struct settings *settings, size_t operand_count
     else if (settings->resume != NULL && operand_count > 0)
         cnn_print_error("--resume takes the description from the run: give no CONFIG with it");
     else if (settings->resume != NULL && begins_with != NULL)
-        cnn_print_error("--resume goes on in the run's directory with its weights: give no --%s with it", begins_with);
+        cnn_print_error(
+            "--resume goes on in the run's directory with its weights: give no --%s with it",
+            begins_with);
     else if (settings->weights != NULL && settings->transfer != NULL)
-        cnn_print_error("--weights wants every parameter, --transfer takes those that fit: give one of them");
+        cnn_print_error(
+            "--weights wants every parameter, --transfer takes those that fit: give one of them");
     else if (settings->check && (settings->resume != NULL || settings->output != NULL))
-        cnn_print_error("--check trains nothing and writes nothing: give no --%s with it", settings->resume != NULL ? "resume" : "output");
+        cnn_print_error("--check trains nothing and writes nothing: give no --%s with it",
+                        settings->resume != NULL ? "resume" : "output");
     else
         return true;
     return false;
@@ -232,7 +253,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         return status;
     if (settings->check)
         return cnn_check_and_print(&train, diag);
-    train.stop = cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
+    train.stop =
+        cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
     train.save = catch_save_signal();
     status = cnn_train(&train, diag);
     cnn_print_messages(diag);
@@ -248,12 +270,13 @@ const struct cnn_command cnn_command_train = {
     .name = "train",
     .synopsis = "CONFIG [options]",
     .summary = "Train the network that a description describes",
-    .details = "CONFIG is a YAML description ('cnn help layers', 'cnn help data' and so on list its\n"
-               "keys). The run's directory gets config.yaml, best.safetensors, last.safetensors,\n"
-               "steps.csv, epochs.csv, health.csv, and report.html, which shows how it goes;\n"
-               "its name is all that goes to standard output.\n"
-               "An interrupt (Ctrl-C) saves the state; --resume goes on from there. SIGUSR1 saves\n"
-               "it, and the run goes on.\n",
+    .details =
+        "CONFIG is a YAML description ('cnn help layers', 'cnn help data' and so on list its\n"
+        "keys). The run's directory gets config.yaml, best.safetensors, last.safetensors,\n"
+        "steps.csv, epochs.csv, health.csv, and report.html, which shows how it goes;\n"
+        "its name is all that goes to standard output.\n"
+        "An interrupt (Ctrl-C) saves the state; --resume goes on from there. SIGUSR1 saves\n"
+        "it, and the run goes on.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

@@ -22,8 +22,8 @@ static const struct cnn_option options[] = {
 
 static void print_good(const char *path, const cnn_checkpoint_info *info)
 {
-    printf("%s: good, %s, %zu tensor%s of %s numbers", path, cnn_show_bytes(info->bytes).text, info->tensors, info->tensors == 1 ? "" : "s",
-           cnn_show_integer(info->values).text);
+    printf("%s: good, %s, %zu tensor%s of %s numbers", path, cnn_show_bytes(info->bytes).text,
+           info->tensors, info->tensors == 1 ? "" : "s", cnn_show_integer(info->values).text);
     if (info->description)
         printf(", network %s", info->network);
     else
@@ -39,11 +39,14 @@ static void print_good(const char *path, const cnn_checkpoint_info *info)
 static cnn_status print_json(const char *path, const cnn_checkpoint_info *info, const char *error)
 {
     if (error != NULL)
-        return cnn_json_print(json_pack("{s:o, s:b, s:o}", "file", cnn_json_text(path), "good", 0, "error", cnn_json_text(error)));
-    return cnn_json_print(json_pack("{s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:b}", "file", cnn_json_text(path), "good", 1, "bytes",
-                                    cnn_json_count(info->bytes), "tensors", cnn_json_count(info->tensors), "numbers", cnn_json_count(info->values),
-                                    "checksum", info->checksum, "network", info->description ? cnn_json_text(info->network) : json_null(), "step",
-                                    cnn_json_count(info->step), "resumable", info->state));
+        return cnn_json_print(json_pack("{s:o, s:b, s:o}", "file", cnn_json_text(path), "good", 0,
+                                        "error", cnn_json_text(error)));
+    return cnn_json_print(json_pack(
+        "{s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:b}", "file", cnn_json_text(path), "good", 1,
+        "bytes", cnn_json_count(info->bytes), "tensors", cnn_json_count(info->tensors), "numbers",
+        cnn_json_count(info->values), "checksum", info->checksum, "network",
+        info->description ? cnn_json_text(info->network) : json_null(), "step",
+        cnn_json_count(info->step), "resumable", info->state));
 }
 
 static cnn_status verify_file(const char *path, bool json, cnn_diag *diag)
@@ -65,7 +68,8 @@ static cnn_status verify_file(const char *path, bool json, cnn_diag *diag)
 /* Those checkpoints that the run's directory has. */
 static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
 {
-    static const char *const names[] = {"best.safetensors", "last.safetensors", "last.previous.safetensors"};
+    static const char *const names[] = {"best.safetensors", "last.safetensors",
+                                        "last.previous.safetensors"};
     size_t size = strlen(directory) + 32, length = strlen(directory), found = 0;
     char *path = malloc(size);
     cnn_status status = CNN_OK;
@@ -84,7 +88,9 @@ static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
     }
     free(path);
     if (found == 0) {
-        cnn_print_error("%s holds neither best.safetensors nor last.safetensors: it is no run directory", directory);
+        cnn_print_error(
+            "%s holds neither best.safetensors nor last.safetensors: it is no run directory",
+            directory);
         return CNN_FAILED;
     }
     return status;
@@ -109,10 +115,11 @@ const struct cnn_command cnn_command_verify = {
     .name = "verify",
     .synopsis = "FILE... [options]",
     .summary = "Check that checkpoints are whole",
-    .details = "FILE is a checkpoint, or the directory of a run, which stands for its checkpoints.\n"
-               "Looked at are the header, the checksum of the tensors, numbers that are not finite,\n"
-               "whether the description builds and finds all its tensors, and the state to resume\n"
-               "from. A line for each file says what it came to; the status is 1 if one is bad.\n",
+    .details =
+        "FILE is a checkpoint, or the directory of a run, which stands for its checkpoints.\n"
+        "Looked at are the header, the checksum of the tensors, numbers that are not finite,\n"
+        "whether the description builds and finds all its tensors, and the state to resume\n"
+        "from. A line for each file says what it came to; the status is 1 if one is bad.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

@@ -1,4 +1,5 @@
-/* cnn visualize: pictures of what a network does with one input, and the page that tells about them. */
+/* cnn visualize: pictures of what a network does with one input, and the page that tells about
+ * them. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,24 +15,33 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"kind", 0, CNN_OPTION_LIST, offsetof(struct settings, kind), "KIND", 0, 0, "pictures of this kind, see above; may be repeated"},
-    {"class", 0, CNN_OPTION_TEXT, offsetof(struct settings, class_name), "C", 0, 0, "the class to explain (default: the predicted one)"},
-    {"label", 0, CNN_OPTION_TEXT, offsetof(struct settings, label), "C", 0, 0, "the true class, by name or number"},
-    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "N", 0, 0, "excite: this channel of the layer"},
-    {"at", 0, CNN_OPTION_TEXT, offsetof(struct settings, at), "ROW,COL", 0, 0, "receptive: this place in the layer's maps"},
-    {"seed", 0, CNN_OPTION_TEXT, offsetof(struct settings, seed), "N", 0, 0, "of the noise in saliency and excite (default: 1)"},
+    {"kind", 0, CNN_OPTION_LIST, offsetof(struct settings, kind), "KIND", 0, 0,
+     "pictures of this kind, see above; may be repeated"},
+    {"class", 0, CNN_OPTION_TEXT, offsetof(struct settings, class_name), "C", 0, 0,
+     "the class to explain (default: the predicted one)"},
+    {"label", 0, CNN_OPTION_TEXT, offsetof(struct settings, label), "C", 0, 0,
+     "the true class, by name or number"},
+    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "N", 0, 0,
+     "excite: this channel of the layer"},
+    {"at", 0, CNN_OPTION_TEXT, offsetof(struct settings, at), "ROW,COL", 0, 0,
+     "receptive: this place in the layer's maps"},
+    {"seed", 0, CNN_OPTION_TEXT, offsetof(struct settings, seed), "N", 0, 0,
+     "of the noise in saliency and excite (default: 1)"},
     CNN_PICTURE_OPTIONS(struct settings, "<input>-visualize"),
     CNN_OPTION_END,
 };
 
-/* A whole number up to the character `end`. The rest of text, or NULL where there is no such number. */
+/* A whole number up to the character `end`. The rest of text, or NULL where there is no such
+ * number. */
 static const char *read_number(const char *text, char end, uint64_t *out)
 {
     char *rest;
 
     errno = 0;
     *out = strtoull(text, &rest, 10);
-    return isdigit((unsigned char)text[0]) && *rest == end && errno == 0 && *out < UINT64_MAX ? rest : NULL;
+    return isdigit((unsigned char)text[0]) && *rest == end && errno == 0 && *out < UINT64_MAX
+               ? rest
+               : NULL;
 }
 
 static bool read_place(const char *text, cnn_visualize_options *visualize)
@@ -40,7 +50,8 @@ static bool read_place(const char *text, cnn_visualize_options *visualize)
     const char *rest = read_number(text, ',', &row);
 
     if (rest == NULL || read_number(rest + 1, '\0', &column) == NULL) {
-        cnn_print_error("--at: '%s' is not a row and a column, as in 3,5 (both count from 0)", text);
+        cnn_print_error("--at: '%s' is not a row and a column, as in 3,5 (both count from 0)",
+                        text);
         return false;
     }
     visualize->row = (size_t)row;
@@ -80,7 +91,8 @@ static bool add_kind(const char *word, size_t length, unsigned *kinds)
             return true;
         }
     }
-    snprintf(found, sizeof found, "%.*s", length < sizeof found ? (int)length : (int)sizeof found - 1, word);
+    snprintf(found, sizeof found, "%.*s",
+             length < sizeof found ? (int)length : (int)sizeof found - 1, word);
     nearest = cnn_options_nearest(found, names, CNN_PICTURE_KINDS + 1);
     if (nearest != NULL)
         cnn_print_error("--kind: there is no kind '%s'; did you mean '%s'?", found, nearest);
@@ -111,16 +123,19 @@ static bool read_kinds(const struct cnn_option_list *list, unsigned *kinds)
 /* The library says the same of what it is asked for; here the options have their names. */
 static bool check_together(const struct settings *settings, unsigned kinds)
 {
-    const unsigned class_kinds = 1U << CNN_PICTURE_GRADCAM | 1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
+    const unsigned class_kinds =
+        1U << CNN_PICTURE_GRADCAM | 1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
     bool layer = settings->pictures.layer.count > 0;
-    bool class_used = kinds == 0 ? !layer : kinds & class_kinds || (kinds & 1U << CNN_PICTURE_EXCITE && !layer);
+    bool class_used =
+        kinds == 0 ? !layer : kinds & class_kinds || (kinds & 1U << CNN_PICTURE_EXCITE && !layer);
 
     if (settings->channel != NULL && !(layer && kinds & 1U << CNN_PICTURE_EXCITE))
         cnn_print_error("--channel goes with --kind excite and --layer");
     else if (settings->at != NULL && !(layer && kinds & 1U << CNN_PICTURE_RECEPTIVE))
         cnn_print_error("--at goes with --kind receptive and --layer");
     else if (settings->class_name != NULL && (settings->pictures.text || !class_used))
-        cnn_print_error("--class goes with --kind gradcam, saliency or occlusion, or with excite without --layer");
+        cnn_print_error("--class goes with --kind gradcam, saliency or occlusion, or with excite "
+                        "without --layer");
     else
         return true;
     return false;
@@ -136,9 +151,11 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                                        .column = CNN_NO_INDEX,
                                        .seed = 1};
 
-    if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize) || !check_together(settings, visualize.kinds))
+    if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize) ||
+        !check_together(settings, visualize.kinds))
         return CNN_INVALID;
-    return cnn_pictures_run(&settings->pictures, &visualize, "-visualize", operands, operand_count, diag);
+    return cnn_pictures_run(&settings->pictures, &visualize, "-visualize", operands, operand_count,
+                            diag);
 }
 
 const struct cnn_command cnn_command_visualize = {

@@ -27,14 +27,16 @@ cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag)
     return status;
 }
 
-cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out,
+                            cnn_diag *diag)
 {
     cnn_status status;
 
     if (path == NULL) {
         path = cnn_default_model();
         if (path == NULL) {
-            cnn_print_error("no MODEL was given, and the model that ships with the program was not found");
+            cnn_print_error(
+                "no MODEL was given, and the model that ships with the program was not found");
             return CNN_INVALID;
         }
         cnn_print_note("no MODEL was given; using %s", path);
@@ -47,7 +49,8 @@ cnn_status cnn_command_open(const char *path, const cnn_open_options *options, c
 void cnn_command_print_tta(cnn_tta tta)
 {
     if (tta != CNN_TTA_NONE)
-        printf("views      --tta %s: the mean over several views of each image\n", cnn_tta_name(tta));
+        printf("views      --tta %s: the mean over several views of each image\n",
+               cnn_tta_name(tta));
 }
 
 void cnn_command_print_images(size_t images, const char *split, const char *asked)

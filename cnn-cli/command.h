@@ -1,4 +1,5 @@
-/* A command of the program: one file with settings, option table and descriptor. Also what several commands do alike. */
+/* A command of the program: one file with settings, option table and descriptor. Also what several
+ * commands do alike. */
 #ifndef CNN_CLI_COMMAND_H
 #define CNN_CLI_COMMAND_H
 
@@ -16,13 +17,16 @@ struct cnn_command {
     const struct cnn_option *options;
     size_t settings_size;
     size_t operands_min, operands_max;
-    /* settings: as read by the option table. diag: empty; what is left in it is printed when the command has ended. The status is the program's exit status. */
-    cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count, cnn_diag *diag);
+    /* settings: as read by the option table. diag: empty; what is left in it is printed when the
+     * command has ended. The status is the program's exit status. */
+    cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count,
+                      cnn_diag *diag);
 };
 
-extern const struct cnn_command cnn_command_init, cnn_command_train, cnn_command_data, cnn_command_eval, cnn_command_compare, cnn_command_predict,
-    cnn_command_explain, cnn_command_visualize, cnn_command_featmaps, cnn_command_summary, cnn_command_report, cnn_command_quantize,
-    cnn_command_verify, cnn_command_bench, cnn_command_help;
+extern const struct cnn_command cnn_command_init, cnn_command_train, cnn_command_data,
+    cnn_command_eval, cnn_command_compare, cnn_command_predict, cnn_command_explain,
+    cnn_command_visualize, cnn_command_featmaps, cnn_command_summary, cnn_command_report,
+    cnn_command_quantize, cnn_command_verify, cnn_command_bench, cnn_command_help;
 
 /* Every command, in the order of the help; ends with NULL. */
 extern const struct cnn_command *const cnn_commands[];
@@ -31,22 +35,27 @@ const struct cnn_command *cnn_command_find(const char *name); /* NULL where ther
 /* Usage, and one line for each command. */
 void cnn_print_overview(FILE *stream);
 
-/* Before anything is computed: sets the threads (0: the cores present) and checks the environment. Messages are printed. */
+/* Before anything is computed: sets the threads (0: the cores present) and checks the environment.
+ * Messages are printed. */
 cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag);
 
 /* Opens the model, where path is NULL the default one (and says so). Messages are printed. */
-cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag);
+cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out,
+                            cnn_diag *diag);
 
 /* A line of the results that says which views were used; nothing where there are none. */
 void cnn_command_print_tta(cnn_tta tta);
 
-/* The line of the results that says which images were used. asked: the split that was wanted, NULL for test; others may have stood in. */
+/* The line of the results that says which images were used. asked: the split that was wanted, NULL
+ * for test; others may have stood in. */
 void cnn_command_print_images(size_t images, const char *split, const char *asked);
 
-/* The progress of images that are gone through. context: the word that says what for, a const char **. */
+/* The progress of images that are gone through. context: the word that says what for, a const char
+ * **. */
 void cnn_command_show_progress(void *context, size_t images, size_t total);
 
-/* From here on SIGINT, SIGTERM and SIGHUP set the flag that is returned, and a second one ends the program at once. note is shown when the first comes. */
+/* From here on SIGINT, SIGTERM and SIGHUP set the flag that is returned, and a second one ends the
+ * program at once. note is shown when the first comes. */
 const volatile int *cnn_command_catch_signals(const char *note);
 
 /* A message for memory that ran out; returns CNN_FAILED. */

@@ -45,12 +45,14 @@ static char *path_join(const char *folder, const char *name)
 
 bool cnn_path_is_model(const char *path)
 {
-    static const char *const marks[] = {"best.safetensors", "last.safetensors"}; /* of a run, perhaps one that is not far yet */
+    /* of a run, perhaps one that is not far yet */
+    static const char *const marks[] = {"best.safetensors", "last.safetensors"};
     struct stat info;
     bool found = false;
 
     if (!is_folder(path))
-        return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") || cnn_path_ends(path, ".safetensors");
+        return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") ||
+               cnn_path_ends(path, ".safetensors");
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         char *mark = path_join(path, marks[i]);
         found = found || (mark != NULL && stat(mark, &info) == 0);
@@ -61,7 +63,8 @@ bool cnn_path_is_model(const char *path)
 
 static bool is_image(const char *name)
 {
-    return cnn_path_ends(name, ".png") || cnn_path_ends(name, ".jpg") || cnn_path_ends(name, ".jpeg") || cnn_path_ends(name, ".bmp");
+    return cnn_path_ends(name, ".png") || cnn_path_ends(name, ".jpg") ||
+           cnn_path_ends(name, ".jpeg") || cnn_path_ends(name, ".bmp");
 }
 
 /* Digits compare as numbers: image2 comes before image10. */
@@ -104,7 +107,9 @@ static bool push(struct cnn_inputs *inputs, char *path)
 {
     if (path != NULL && inputs->count == inputs->capacity) {
         size_t capacity = inputs->capacity == 0 ? 16 : 2 * inputs->capacity;
-        char **paths = capacity <= SIZE_MAX / sizeof *paths ? realloc(inputs->paths, capacity * sizeof *paths) : NULL;
+        char **paths = capacity <= SIZE_MAX / sizeof *paths
+                           ? realloc(inputs->paths, capacity * sizeof *paths)
+                           : NULL;
 
         if (paths == NULL) {
             free(path);
@@ -174,7 +179,8 @@ void cnn_inputs_free(struct cnn_inputs *inputs)
     free(inputs->paths);
 }
 
-cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model, const char **input)
+cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model,
+                                 const char **input)
 {
     bool first = cnn_path_is_model(operands[0]);
     bool second = count > 1 && cnn_path_is_model(operands[1]);
@@ -190,7 +196,9 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
         return CNN_INVALID;
     }
     if (count == 2 && !first && !second) {
-        cnn_print_error("neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory", operands[0], operands[1]);
+        cnn_print_error(
+            "neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory",
+            operands[0], operands[1]);
         return CNN_INVALID;
     }
     *model = count == 1 ? NULL : operands[!first];

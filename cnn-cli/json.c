@@ -62,7 +62,8 @@ json_t *cnn_json_count(uint64_t value)
 json_t *cnn_json_shape(cnn_shape shape)
 {
     if (shape.rank == 3)
-        return json_pack("[o, o, o]", cnn_json_count(shape.c), cnn_json_count(shape.h), cnn_json_count(shape.w));
+        return json_pack("[o, o, o]", cnn_json_count(shape.c), cnn_json_count(shape.h),
+                         cnn_json_count(shape.w));
     return json_pack("[o]", cnn_json_count(shape.c));
 }
 

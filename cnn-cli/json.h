@@ -1,4 +1,5 @@
-/* JSON on standard output, by jansson. Values that JSON cannot hold (NaN, bytes that are not UTF-8) do not get lost on the way. */
+/* JSON on standard output, by jansson. Values that JSON cannot hold (NaN, bytes that are not UTF-8)
+ * do not get lost on the way. */
 #ifndef CNN_CLI_JSON_H
 #define CNN_CLI_JSON_H
 
@@ -12,10 +13,12 @@ json_t *cnn_json_text(const char *text); /* bytes that are not UTF-8 become U+FF
 json_t *cnn_json_count(uint64_t value);
 json_t *cnn_json_shape(cnn_shape shape); /* [c, h, w] or [n] */
 
-/* Adds value to array and releases it. value NULL, or no memory: array is released too, and NULL returned. */
+/* Adds value to array and releases it. value NULL, or no memory: array is released too, and NULL
+ * returned. */
 json_t *cnn_json_append(json_t *array, json_t *value);
 
-/* Writes value in one line and releases it. NULL stands for memory that ran out when it was made: an error message. */
+/* Writes value in one line and releases it. NULL stands for memory that ran out when it was made:
+ * an error message. */
 cnn_status cnn_json_print(json_t *value);
 
 #endif

@@ -1,5 +1,5 @@
-/* cnn: the table of commands, and the way from a command line to the exit status. Everything the program does is in libcnn; here is only how it is
- * asked for and shown. */
+/* cnn: the table of commands, and the way from a command line to the exit status. Everything the
+ * program does is in libcnn; here is only how it is asked for and shown. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,10 +9,11 @@
 #include "command.h"
 #include "terminal.h"
 
-const struct cnn_command *const cnn_commands[] = {&cnn_command_init,     &cnn_command_train,   &cnn_command_data,    &cnn_command_eval,
-                                                  &cnn_command_compare,  &cnn_command_predict, &cnn_command_explain, &cnn_command_visualize,
-                                                  &cnn_command_featmaps, &cnn_command_summary, &cnn_command_report,  &cnn_command_quantize,
-                                                  &cnn_command_verify,   &cnn_command_bench,   &cnn_command_help,    NULL};
+const struct cnn_command *const cnn_commands[] = {
+    &cnn_command_init,     &cnn_command_train,   &cnn_command_data,    &cnn_command_eval,
+    &cnn_command_compare,  &cnn_command_predict, &cnn_command_explain, &cnn_command_visualize,
+    &cnn_command_featmaps, &cnn_command_summary, &cnn_command_report,  &cnn_command_quantize,
+    &cnn_command_verify,   &cnn_command_bench,   &cnn_command_help,    NULL};
 
 const struct cnn_command *cnn_command_find(const char *name)
 {
@@ -107,7 +108,8 @@ static cnn_status dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error of the write, and reported like a full disk */
+    /* a file size limit is then an error of the write, and reported like a full disk */
+    signal(SIGXFSZ, SIG_IGN);
     cnn_status status;
 
     cnn_terminal_init();
@@ -115,7 +117,8 @@ int main(int argc, char **argv)
     cnn_terminal_progress_clear();
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        cnn_print_error("cannot write to standard output%s%s", errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+        cnn_print_error("cannot write to standard output%s%s", errno != 0 ? ": " : "",
+                        errno != 0 ? strerror(errno) : "");
         status = CNN_FAILED;
     }
     return (int)status;

@@ -55,7 +55,8 @@ static void print_layer(const cnn_layer_info *info, const float *values)
     }
 }
 
-static cnn_status print_one(cnn_model *model, const float *image, size_t layer, bool first, cnn_diag *diag)
+static cnn_status print_one(cnn_model *model, const float *image, size_t layer, bool first,
+                            cnn_diag *diag)
 {
     cnn_layer_info info;
     cnn_status status = cnn_model_layer(model, layer, &info, diag);
@@ -77,7 +78,8 @@ static cnn_status print_one(cnn_model *model, const float *image, size_t layer, 
 }
 
 /* Marks the layers to print. Where nothing is named and there is no map, all are. */
-static cnn_status choose(const cnn_model *model, const struct cnn_option_list *layers, bool *chosen, cnn_diag *diag)
+static cnn_status choose(const cnn_model *model, const struct cnn_option_list *layers, bool *chosen,
+                         cnn_diag *diag)
 {
     size_t count = cnn_model_layers(model), maps = 0;
     cnn_layer_info info;
@@ -103,7 +105,8 @@ static cnn_status choose(const cnn_model *model, const struct cnn_option_list *l
     return CNN_OK;
 }
 
-cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_option_list *layers, cnn_diag *diag)
+cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_option_list *layers,
+                          cnn_diag *diag)
 {
     const cnn_shape in = cnn_model_input(model);
     size_t count = cnn_model_layers(model);

@@ -1,5 +1,5 @@
-/* The reader of command lines: long options (--name value, --name=value), short ones (-o value, -ovalue), operands anywhere between them, and
- * `--`, after which everything is an operand. */
+/* The reader of command lines: long options (--name value, --name=value), short ones (-o value,
+ * -ovalue), operands anywhere between them, and `--`, after which everything is an operand. */
 #include "options.h"
 
 #include <ctype.h>
@@ -46,7 +46,9 @@ const char *cnn_options_nearest(const char *word, const char *const *words, size
     if (length < 2 || length > WORD_MAX)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        size_t distance = strncmp(word, words[i], length) == 0 ? 0 : strlen(words[i]) <= WORD_MAX ? edit_distance(word, words[i]) : length;
+        size_t distance = strncmp(word, words[i], length) == 0 ? 0
+                          : strlen(words[i]) <= WORD_MAX       ? edit_distance(word, words[i])
+                                                               : length;
 
         if (distance <= best && distance < length && (nearest == NULL || distance < best)) {
             best = distance;
@@ -62,7 +64,8 @@ static enum cnn_parsed wrong(const struct cnn_command *command)
     return CNN_PARSED_WRONG;
 }
 
-static const struct cnn_option *option_find(const struct cnn_option *table, const char *name, size_t length)
+static const struct cnn_option *option_find(const struct cnn_option *table, const char *name,
+                                            size_t length)
 {
     for (; table->name != NULL; table++) {
         if (strlen(table->name) == length && memcmp(table->name, name, length) == 0)
@@ -71,14 +74,16 @@ static const struct cnn_option *option_find(const struct cnn_option *table, cons
     return NULL;
 }
 
-static enum cnn_parsed unknown_long(const struct cnn_command *command, const char *name, size_t length)
+static enum cnn_parsed unknown_long(const struct cnn_command *command, const char *name,
+                                    size_t length)
 {
     const char *names[OPTIONS_MAX] = {"help"};
     char word[WORD_MAX + 1];
     size_t count = 1;
     const char *nearest;
 
-    for (const struct cnn_option *option = command->options; option->name != NULL && count < OPTIONS_MAX; option++) {
+    for (const struct cnn_option *option = command->options;
+         option->name != NULL && count < OPTIONS_MAX; option++) {
         if (option->help != NULL)
             names[count++] = option->name;
     }
@@ -98,8 +103,10 @@ static bool read_count(const struct cnn_option *option, const char *text, size_t
 
     errno = 0;
     value = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < option->min || value > option->max) {
-        cnn_print_error("--%s: '%s' is not an integer from %zu to %zu", option->name, text, option->min, option->max);
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < option->min ||
+        value > option->max) {
+        cnn_print_error("--%s: '%s' is not an integer from %zu to %zu", option->name, text,
+                        option->min, option->max);
         return false;
     }
     *out = (size_t)value;
@@ -112,7 +119,8 @@ static bool read_seconds(const struct cnn_option *option, const char *text, doub
     double value = strtod(text, &end);
 
     if (end == text || *end != '\0' || !(value > 0 && value <= (double)option->max)) {
-        cnn_print_error("--%s: '%s' is not a number above 0 and at most %zu", option->name, text, option->max);
+        cnn_print_error("--%s: '%s' is not a number above 0 and at most %zu", option->name, text,
+                        option->max);
         return false;
     }
     *out = value;
@@ -120,7 +128,8 @@ static bool read_seconds(const struct cnn_option *option, const char *text, doub
 }
 
 /* capacity: as many values as a list can get. */
-static bool set_value(const struct cnn_option *option, const char *text, size_t capacity, void *settings)
+static bool set_value(const struct cnn_option *option, const char *text, size_t capacity,
+                      void *settings)
 {
     void *value = (char *)settings + option->offset;
     struct cnn_option_list *list = value;
@@ -149,8 +158,10 @@ static bool set_value(const struct cnn_option *option, const char *text, size_t 
     return true;
 }
 
-/* Finds the option that argument begins, and the value that is attached to it (NULL: none). HELP and WRONG end the reading. */
-static enum cnn_parsed option_match(const struct cnn_command *command, const char *argument, const struct cnn_option **out, const char **value)
+/* Finds the option that argument begins, and the value that is attached to it (NULL: none). HELP
+ * and WRONG end the reading. */
+static enum cnn_parsed option_match(const struct cnn_command *command, const char *argument,
+                                    const struct cnn_option **out, const char **value)
 {
     const struct cnn_option *option = command->options;
 
@@ -179,7 +190,8 @@ static enum cnn_parsed option_match(const struct cnn_command *command, const cha
     return CNN_PARSED;
 }
 
-static enum cnn_parsed check_operands(const struct cnn_command *command, char *const *operands, size_t count)
+static enum cnn_parsed check_operands(const struct cnn_command *command, char *const *operands,
+                                      size_t count)
 {
     if (count < command->operands_min)
         cnn_print_error("an argument is missing");
@@ -190,7 +202,8 @@ static enum cnn_parsed check_operands(const struct cnn_command *command, char *c
     return wrong(command);
 }
 
-enum cnn_parsed cnn_options_parse(const struct cnn_command *command, int argc, char **argv, void *settings, size_t *operands)
+enum cnn_parsed cnn_options_parse(const struct cnn_command *command, int argc, char **argv,
+                                  void *settings, size_t *operands)
 {
     size_t kept = 0;
     bool only_operands = false;
@@ -242,13 +255,15 @@ void cnn_options_usage(const struct cnn_command *command, FILE *stream)
     fprintf(stream, "usage: cnn %s %s\n", command->name, command->synopsis);
 }
 
-static void print_option(FILE *stream, const char *name, char letter, const char *argument, const char *help)
+static void print_option(FILE *stream, const char *name, char letter, const char *argument,
+                         const char *help)
 {
     char left[64] = "    ";
 
     if (letter != 0)
         snprintf(left, sizeof left, "-%c, ", letter);
-    snprintf(left + 4, sizeof left - 4, "--%s%s%s", name, argument != NULL ? " " : "", argument != NULL ? argument : "");
+    snprintf(left + 4, sizeof left - 4, "--%s%s%s", name, argument != NULL ? " " : "",
+             argument != NULL ? argument : "");
     fprintf(stream, "  %-26s %s\n", left, help);
 }
 

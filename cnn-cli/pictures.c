@@ -1,4 +1,5 @@
-/* The run of visualize and featmaps. Standard output gets the answer and where the page is; progress goes to stderr. */
+/* The run of visualize and featmaps. Standard output gets the answer and where the page is;
+ * progress goes to stderr. */
 #include "pictures.h"
 
 #include <signal.h>
@@ -30,7 +31,10 @@ static void on_written(void *context, const char *path)
         progress->page = strdup(path);
         progress->failed = progress->page == NULL;
     }
-    cnn_terminal_progress(progress->files < progress->expected ? (double)progress->files / (double)progress->expected : 1, "writing", path);
+    cnn_terminal_progress(progress->files < progress->expected
+                              ? (double)progress->files / (double)progress->expected
+                              : 1,
+                          "writing", path);
 }
 
 /* The most probable classes, in the manner of predict. */
@@ -41,7 +45,8 @@ static void on_answer(void *context, const float *probabilities, size_t classes)
     size_t count = 0, width = 0;
 
     (void)classes;
-    cnn_print_text(stdout, strcmp(progress->input, "-") == 0 ? "standard input" : progress->input, 0, false);
+    cnn_print_text(stdout, strcmp(progress->input, "-") == 0 ? "standard input" : progress->input,
+                   0, false);
     printf("\n");
     if (probabilities == NULL) {
         printf("  no answer: the outputs are no numbers\n");
@@ -93,15 +98,18 @@ static char *default_directory(const char *input, const char *suffix)
     return directory;
 }
 
-static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_options *options, cnn_diag *diag)
+static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_options *options,
+                       cnn_diag *diag)
 {
-    struct progress progress = {.model = model, .input = input, .expected = cnn_model_layers(model) + 8};
+    struct progress progress = {
+        .model = model, .input = input, .expected = cnn_model_layers(model) + 8};
     cnn_status status;
 
     options->written = on_written;
     options->answer = on_answer;
     options->context = &progress;
-    options->stop = cnn_command_catch_signals("\nstopping after this picture; once more to stop at once\n");
+    options->stop =
+        cnn_command_catch_signals("\nstopping after this picture; once more to stop at once\n");
     status = cnn_visualize(model, input, options, diag);
     cnn_terminal_progress_clear();
     if (status == CNN_INTERRUPTED)
@@ -109,13 +117,15 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
     if (status == CNN_OK && progress.failed)
         status = cnn_command_out_of_memory();
     if (status == CNN_OK)
-        printf("wrote %s and %zu picture%s\n", progress.page, progress.pictures, progress.pictures == 1 ? "" : "s");
+        printf("wrote %s and %zu picture%s\n", progress.page, progress.pictures,
+               progress.pictures == 1 ? "" : "s");
     free(progress.page);
     return status;
 }
 
-static cnn_status run_model(cnn_model *model, const char *input, const struct cnn_picture_settings *settings, cnn_visualize_options *options,
-                            const char *suffix, cnn_diag *diag)
+static cnn_status run_model(cnn_model *model, const char *input,
+                            const struct cnn_picture_settings *settings,
+                            cnn_visualize_options *options, const char *suffix, cnn_diag *diag)
 {
     char *directory = default_directory(input, suffix);
     cnn_status status = CNN_FAILED;
@@ -126,7 +136,8 @@ static cnn_status run_model(cnn_model *model, const char *input, const struct cn
         status = cnn_print_maps(model, input, &settings->layer, diag);
     } else {
         options->directory = settings->output != NULL ? settings->output : directory;
-        signal(SIGPIPE, SIG_IGN); /* a reader who has seen enough of the answer still wants the pictures */
+        /* a reader who has seen enough of the answer still wants the pictures */
+        signal(SIGPIPE, SIG_IGN);
         status = draw(model, input, options, diag);
         signal(SIGPIPE, SIG_DFL);
     }
@@ -134,17 +145,21 @@ static cnn_status run_model(cnn_model *model, const char *input, const struct cn
     return status;
 }
 
-cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings, cnn_visualize_options *options, const char *suffix, char *const *operands,
-                            size_t operand_count, cnn_diag *diag)
+cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings,
+                            cnn_visualize_options *options, const char *suffix,
+                            char *const *operands, size_t operand_count, cnn_diag *diag)
 {
-    const cnn_open_options open = {.weights = settings->weights, .overrides = settings->set.items, .override_count = settings->set.count};
+    const cnn_open_options open = {.weights = settings->weights,
+                                   .overrides = settings->set.items,
+                                   .override_count = settings->set.count};
     const char *model_path = NULL, *input = NULL;
     cnn_model *model = NULL;
     cnn_status status = cnn_inputs_tell_apart(operands, operand_count, &model_path, &input);
 
     if (status == CNN_OK)
         status = read_palette(settings->palette, &options->palette);
-    if (status == CNN_OK && settings->text && (settings->output != NULL || settings->each || settings->npy || options->kinds != 0)) {
+    if (status == CNN_OK && settings->text &&
+        (settings->output != NULL || settings->each || settings->npy || options->kinds != 0)) {
         cnn_print_error("--text writes no files: it does not go with -o, --kind, --each and --npy");
         status = CNN_INVALID;
     }

@@ -33,7 +33,8 @@ static struct cnn_shown show_scaled(double value, double base, const char *const
         unit++;
     }
     decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    snprintf(shown.text, sizeof shown.text, "%.*f%s%s", decimals, value, units[unit][0] == '\0' ? "" : " ", units[unit]);
+    snprintf(shown.text, sizeof shown.text, "%.*f%s%s", decimals, value,
+             units[unit][0] == '\0' ? "" : " ", units[unit]);
     return shown;
 }
 
@@ -63,9 +64,11 @@ struct cnn_shown cnn_show_duration(double seconds)
     else if (minutes < 1)
         snprintf(shown.text, sizeof shown.text, "%.0fs", seconds);
     else if (minutes < 60)
-        snprintf(shown.text, sizeof shown.text, "%.0fm%02.0fs", minutes, round(seconds) - 60 * minutes);
+        snprintf(shown.text, sizeof shown.text, "%.0fm%02.0fs", minutes,
+                 round(seconds) - 60 * minutes);
     else
-        snprintf(shown.text, sizeof shown.text, "%.0fh%02.0fm", floor(minutes / 60), fmod(minutes, 60));
+        snprintf(shown.text, sizeof shown.text, "%.0fh%02.0fm", floor(minutes / 60),
+                 fmod(minutes, 60));
     return shown;
 }
 
@@ -85,7 +88,8 @@ struct cnn_shown cnn_show_shape(cnn_shape shape, const char *times)
     struct cnn_shown shown;
 
     if (shape.rank == 3)
-        snprintf(shown.text, sizeof shown.text, "%zu%s%zu%s%zu", shape.c, times, shape.h, times, shape.w);
+        snprintf(shown.text, sizeof shown.text, "%zu%s%zu%s%zu", shape.c, times, shape.h, times,
+                 shape.w);
     else
         snprintf(shown.text, sizeof shown.text, "%zu", shape.c);
     return shown;

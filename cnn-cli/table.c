@@ -69,7 +69,9 @@ static bool row_add(struct cnn_table *table)
 {
     if (table->row_count == table->row_capacity) {
         size_t capacity = table->row_capacity == 0 ? 16 : 2 * table->row_capacity;
-        struct row *rows = capacity <= SIZE_MAX / sizeof *rows ? realloc(table->rows, capacity * sizeof *rows) : NULL;
+        struct row *rows = capacity <= SIZE_MAX / sizeof *rows
+                               ? realloc(table->rows, capacity * sizeof *rows)
+                               : NULL;
 
         if (rows == NULL)
             return false;
@@ -117,14 +119,16 @@ static void measure_columns(const struct cnn_table *table, size_t *widths)
     for (size_t c = 0; c < table->column_count; c++) {
         widths[c] = cnn_terminal_measure(table->columns[c].title);
         for (size_t r = 0; r < table->row_count; r++) {
-            size_t width = table->rows[r].cells[c] != NULL ? cnn_terminal_measure(table->rows[r].cells[c]) : 0;
+            size_t width =
+                table->rows[r].cells[c] != NULL ? cnn_terminal_measure(table->rows[r].cells[c]) : 0;
 
             widths[c] = width > widths[c] ? width : widths[c];
         }
     }
 }
 
-static void print_cell(const struct cnn_table *table, FILE *stream, const char *text, size_t column, const size_t *widths)
+static void print_cell(const struct cnn_table *table, FILE *stream, const char *text, size_t column,
+                       const size_t *widths)
 {
     bool right = table->columns[column].right;
     bool last = column + 1 == table->column_count;
@@ -170,7 +174,8 @@ bool cnn_table_print(const struct cnn_table *table, FILE *stream)
     print_titles(table, stream, widths);
     for (size_t r = 0; r < table->row_count; r++) {
         for (size_t c = 0; c < table->column_count; c++)
-            print_cell(table, stream, table->rows[r].cells[c] != NULL ? table->rows[r].cells[c] : "", c, widths);
+            print_cell(table, stream,
+                       table->rows[r].cells[c] != NULL ? table->rows[r].cells[c] : "", c, widths);
         putc('\n', stream);
         if (table->rows[r].note != NULL)
             print_note(stream, table->rows[r].note);

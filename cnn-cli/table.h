@@ -20,12 +20,15 @@ struct cnn_table *cnn_table_new(const struct cnn_column *columns, size_t count);
 void cnn_table_free(struct cnn_table *table);
 
 /* The next cell; count cells make a row. Where memory runs out, cnn_table_print says so. */
-void cnn_table_add(struct cnn_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cnn_table_add(struct cnn_table *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Text under the row that was filled last, each of its lines indented. */
-void cnn_table_note(struct cnn_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cnn_table_note(struct cnn_table *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Writes the whole table; false when memory ran out while it was filled: then it is not complete, and nothing is written. */
+/* Writes the whole table; false when memory ran out while it was filled: then it is not complete,
+ * and nothing is written. */
 bool cnn_table_print(const struct cnn_table *table, FILE *stream);
 
 #endif

@@ -1,5 +1,6 @@
-/* Terminal output: colours only where a terminal shows them and NO_COLOR (no-color.org) is unset, UTF-8 drawing characters only where the locale
- * has them, and one line of progress that messages never mix with. */
+/* Terminal output: colours only where a terminal shows them and NO_COLOR (no-color.org) is unset,
+ * UTF-8 drawing characters only where the locale has them, and one line of progress that messages
+ * never mix with. */
 #include "terminal.h"
 
 #include <langinfo.h>
@@ -56,7 +57,9 @@ size_t cnn_terminal_columns(void)
 {
     struct winsize size;
 
-    if ((ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) && size.ws_col > 0)
+    if ((ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ||
+         ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) &&
+        size.ws_col > 0)
         return size.ws_col;
     return DEFAULT_COLUMNS;
 }
@@ -71,7 +74,8 @@ double cnn_terminal_clock(void)
 
 const char *cnn_style(FILE *stream, enum cnn_style style)
 {
-    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[1;31m", "\033[1;33m", "\033[32m"};
+    static const char *const codes[] = {"\033[0m",    "\033[1m",    "\033[2m",
+                                        "\033[1;31m", "\033[1;33m", "\033[32m"};
 
     return state.colours && is_terminal(stream) ? codes[style] : "";
 }
@@ -99,12 +103,14 @@ void cnn_print_text(FILE *stream, const char *text, size_t width, bool right)
 }
 
 /* label: "" for none. */
-static void print_labelled(enum cnn_style style, const char *label, const char *format, va_list arguments)
+static void print_labelled(enum cnn_style style, const char *label, const char *format,
+                           va_list arguments)
 {
     cnn_terminal_progress_clear();
     fprintf(stderr, "cnn: ");
     if (label[0] != '\0')
-        fprintf(stderr, "%s%s%s ", cnn_style(stderr, style), label, cnn_style(stderr, CNN_STYLE_PLAIN));
+        fprintf(stderr, "%s%s%s ", cnn_style(stderr, style), label,
+                cnn_style(stderr, CNN_STYLE_PLAIN));
     vfprintf(stderr, format, arguments);
     putc('\n', stderr);
 }
@@ -151,7 +157,9 @@ static void print_message(const cnn_message *message)
     place = strstr(text, label);
     if (place != NULL) {
         fwrite(text, 1, (size_t)(place - text), stderr);
-        fprintf(stderr, "%s%s%s", cnn_style(stderr, message->warning ? CNN_STYLE_YELLOW : CNN_STYLE_RED), label, cnn_style(stderr, CNN_STYLE_PLAIN));
+        fprintf(stderr, "%s%s%s",
+                cnn_style(stderr, message->warning ? CNN_STYLE_YELLOW : CNN_STYLE_RED), label,
+                cnn_style(stderr, CNN_STYLE_PLAIN));
         fputs(place + strlen(label), stderr);
     } else {
         fputs(text, stderr);
@@ -211,7 +219,8 @@ void cnn_terminal_progress(double share, const char *before, const char *after)
     if (used + 1 + BAR_MIN <= room)
         draw_bar(share, room - used - 1 < BAR_MAX ? room - used - 1 : BAR_MAX);
     if (strlen(before) + percent + 1 < room)
-        fprintf(stderr, " %3.0f%% %.*s", 100 * share, (int)(room - strlen(before) - percent - 1), after);
+        fprintf(stderr, " %3.0f%% %.*s", 100 * share, (int)(room - strlen(before) - percent - 1),
+                after);
     fputs("\033[K", stderr);
     fflush(stderr);
 }

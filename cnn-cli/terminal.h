@@ -1,4 +1,5 @@
-/* What the program writes to: whether stdout and stderr are terminals, what they can show, messages on stderr, and the progress bar. */
+/* What the program writes to: whether stdout and stderr are terminals, what they can show, messages
+ * on stderr, and the progress bar. */
 #ifndef CNN_CLI_TERMINAL_H
 #define CNN_CLI_TERMINAL_H
 
@@ -8,7 +9,14 @@
 
 #include "cnn.h"
 
-enum cnn_style { CNN_STYLE_PLAIN, CNN_STYLE_BOLD, CNN_STYLE_DIM, CNN_STYLE_RED, CNN_STYLE_YELLOW, CNN_STYLE_GREEN };
+enum cnn_style {
+    CNN_STYLE_PLAIN,
+    CNN_STYLE_BOLD,
+    CNN_STYLE_DIM,
+    CNN_STYLE_RED,
+    CNN_STYLE_YELLOW,
+    CNN_STYLE_GREEN
+};
 
 /* Looks at the environment and the two streams; before any other function here. */
 void cnn_terminal_init(void);
@@ -24,7 +32,8 @@ const char *cnn_style(FILE *stream, enum cnn_style style);
 /* Columns that text takes: its characters, taken as UTF-8. */
 size_t cnn_terminal_measure(const char *text);
 
-/* Writes text padded to width columns, on its left where right is true. Control characters (names may come from a foreign file) become '?'. */
+/* Writes text padded to width columns, on its left where right is true. Control characters (names
+ * may come from a foreign file) become '?'. */
 void cnn_print_text(FILE *stream, const char *text, size_t width, bool right);
 
 /* A line on stderr, "cnn: error: ..." or "cnn: ...". They clear the progress bar first. */
@@ -35,7 +44,8 @@ void cnn_print_note(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* Prints every message of diag to stderr and clears it, after the progress bar. */
 void cnn_print_messages(cnn_diag *diag);
 
-/* Draws `before <bar> NN% after` on the last line of the terminal, ten times a second at most; nothing where stderr is no terminal. */
+/* Draws `before <bar> NN% after` on the last line of the terminal, ten times a second at most;
+ * nothing where stderr is no terminal. */
 void cnn_terminal_progress(double share, const char *before, const char *after);
 void cnn_terminal_progress_clear(void);
 

@@ -55,7 +55,8 @@ void tensor_free(float *tensor, size_t size)
     cnn_floats_free(tensor - GUARD);
 }
 
-void assert_floats_near(const char *what, const float *got, const float *want, size_t size, double relative)
+void assert_floats_near(const char *what, const float *got, const float *want, size_t size,
+                        double relative)
 {
     double largest = 0;
     for (size_t i = 0; i < size; i++)
@@ -63,10 +64,11 @@ void assert_floats_near(const char *what, const float *got, const float *want, s
             largest = fmax(largest, fabs((double)want[i]));
     for (size_t i = 0; i < size; i++) {
         double difference = fabs((double)got[i] - (double)want[i]);
-        if (got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) || difference <= relative * largest)
+        if (got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) ||
+            difference <= relative * largest)
             continue;
-        fail_msg("%s: element %zu of %zu is %.9g, not %.9g (difference %.3g, allowed %.3g)", what, i, size, (double)got[i], (double)want[i],
-                 difference, relative * largest);
+        fail_msg("%s: element %zu of %zu is %.9g, not %.9g (difference %.3g, allowed %.3g)", what,
+                 i, size, (double)got[i], (double)want[i], difference, relative * largest);
     }
 }
 
@@ -74,5 +76,6 @@ void assert_floats_same(const char *what, const float *got, const float *want, s
 {
     for (size_t i = 0; i < size; i++)
         if (memcmp(&got[i], &want[i], sizeof got[i]))
-            fail_msg("%s: element %zu of %zu is %.9g, not the same bits as %.9g", what, i, size, (double)got[i], (double)want[i]);
+            fail_msg("%s: element %zu of %zu is %.9g, not the same bits as %.9g", what, i, size,
+                     (double)got[i], (double)want[i]);
 }

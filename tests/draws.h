@@ -15,7 +15,8 @@ struct seen {
 
 void see(struct seen *seen, double value);
 
-/* Uniform between least and most: none is outside, both ends are reached, and the mean is in the middle; to a share of the range. */
+/* Uniform between least and most: none is outside, both ends are reached, and the mean is in the
+ * middle; to a share of the range. */
 void expect_uniform(const struct seen *seen, double least, double most, double slack);
 
 /* Values between 40 and 180, odd and even, without a pattern. */

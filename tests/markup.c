@@ -49,7 +49,8 @@ void assert_sound(const struct cnn_text *page)
         assert_int_equal(sscanf(at + 1 + (at[1] == '/'), "%15[!a-zA-Z0-9]", name), 1);
         if (at[1] == '/') {
             if (depth == 0 || strcmp(open[depth - 1], name) != 0)
-                fail_msg("</%s> stands where </%s> should", name, depth > 0 ? open[depth - 1] : "nothing");
+                fail_msg("</%s> stands where </%s> should", name,
+                         depth > 0 ? open[depth - 1] : "nothing");
             depth--;
         } else if (end[-1] != '/' && has_end_tag(name)) {
             assert_true(depth < 32);

@@ -11,7 +11,8 @@ void assert_lacks(const struct cnn_text *page, const char *text);
 /* How often text stands in page. */
 size_t count_of(const struct cnn_text *page, const char *text);
 
-/* Fails the test unless every tag that is opened is closed, in order, and nothing is fetched or run. */
+/* Fails the test unless every tag that is opened is closed, in order, and nothing is fetched or
+ * run. */
 void assert_sound(const struct cnn_text *page);
 
 /* What a hostile name may hold, and how a page must show it. */

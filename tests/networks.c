@@ -15,7 +15,8 @@ static void require(cnn_status status, cnn_diag *diag, const char *text)
 {
     if (status == CNN_OK)
         return;
-    char *message = cnn_diag_count(diag) > 0 ? cnn_message_format(cnn_diag_get(diag, 0), "cnn") : NULL;
+    char *message =
+        cnn_diag_count(diag) > 0 ? cnn_message_format(cnn_diag_get(diag, 0), "cnn") : NULL;
     fail_msg("%s\n%s", message ? message : "no message", text);
 }
 
@@ -23,7 +24,8 @@ cnn_model *network_open(const char *text)
 {
     cnn_diag *diag = cnn_diag_new();
     cnn_model *model = NULL;
-    require(cnn_model_from_text("test.yaml", text, strlen(text), NULL, 0, &model, diag), diag, text);
+    require(cnn_model_from_text("test.yaml", text, strlen(text), NULL, 0, &model, diag), diag,
+            text);
     cnn_diag_free(diag);
     cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
     return model;
@@ -39,11 +41,14 @@ cnn_model *network_open_layers(const char *input, const char *layers)
     return model;
 }
 
-struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode mode, bool input_gradient)
+struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode mode,
+                              bool input_gradient)
 {
     cnn_diag *diag = cnn_diag_new();
     struct cnn_plan *plan = NULL;
-    require(cnn_plan_new(&model->graph, model->parameters, batch, mode, input_gradient, &plan, diag), diag, model->resolved);
+    require(
+        cnn_plan_new(&model->graph, model->parameters, batch, mode, input_gradient, &plan, diag),
+        diag, model->resolved);
     cnn_diag_free(diag);
     return plan;
 }
@@ -66,7 +71,8 @@ size_t network_tensor(const cnn_model *model, const char *name)
     return 0;
 }
 
-/* By way of the shell: EMULATOR, if set, is the command that runs programs of the machine that this one was built for. */
+/* By way of the shell: EMULATOR, if set, is the command that runs programs of the machine that this
+ * one was built for. */
 static bool run_with(char **argv, const char *kernels, const char *winograd)
 {
     int status = 1;
@@ -75,7 +81,8 @@ static bool run_with(char **argv, const char *kernels, const char *winograd)
     if (child == 0) {
         setenv("CNN_CPU", kernels, 1);
         setenv("CNN_WINOGRAD", winograd, 1);
-        execl("/bin/sh", "sh", "-c", "exec $EMULATOR \"$0\" \"$@\"", argv[0], argv[1], (char *)NULL);
+        execl("/bin/sh", "sh", "-c", "exec $EMULATOR \"$0\" \"$@\"", argv[0], argv[1],
+              (char *)NULL);
         _exit(1);
     }
     waitpid(child, &status, 0);
@@ -86,7 +93,8 @@ int network_run_each(char **argv)
 {
     int failed = !run_with(argv, cnn_kernels_at(0)->name, "0");
     for (size_t i = 1; cnn_kernels_at(i); i++)
-        failed += !run_with(argv, cnn_kernels_at(i)->name, "0") + !run_with(argv, cnn_kernels_at(i)->name, "1");
+        failed += !run_with(argv, cnn_kernels_at(i)->name, "0") +
+                  !run_with(argv, cnn_kernels_at(i)->name, "1");
     return failed;
 }
 

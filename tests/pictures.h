@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes h * w * c bytes as PNG or BMP, by the path's ending; folders on the way are made. Fails the test where that cannot be. */
+/* Writes h * w * c bytes as PNG or BMP, by the path's ending; folders on the way are made. Fails
+ * the test where that cannot be. */
 void picture_write(const char *path, int w, int h, int c, const uint8_t *pixels);
 
 /* The same, every pixel and channel one value. */
@@ -14,8 +15,9 @@ void picture_write_plain(const char *path, int w, int h, int c, uint8_t value);
 /* A JPEG of 8 x 8 pixels in colour, the left half black, the right half white. */
 void picture_write_jpeg(const char *path);
 
-/* Writes a PNG of any kind: depth and colour type as its header has them; rows are height * row_bytes; palette of count RGB triples or NULL. */
-void picture_write_png(const char *path, uint32_t w, uint32_t h, uint8_t depth, uint8_t colour_type, const uint8_t *rows, size_t row_bytes,
-                       const uint8_t *palette, size_t count);
+/* Writes a PNG of any kind: depth and colour type as its header has them; rows are height *
+ * row_bytes; palette of count RGB triples or NULL. */
+void picture_write_png(const char *path, uint32_t w, uint32_t h, uint8_t depth, uint8_t colour_type,
+                       const uint8_t *rows, size_t row_bytes, const uint8_t *palette, size_t count);
 
 #endif

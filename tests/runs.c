@@ -7,24 +7,27 @@
 
 #include "util/file.h"
 
-/* 72 images to train on in 5 steps an epoch, the last one of 8; everything random and every kind of state is in it. */
-static const char description[] = "name: tiny\n"
-                                  "input: [3, 16, 16]\n"
-                                  "layers:\n"
-                                  "  - {type: conv, filters: 4, kernel_size: 3, padding: same, bias: false}\n"
-                                  "  - {type: batch_norm, activation: relu}\n"
-                                  "  - {type: pool, pool_type: max, kernel_size: 4}\n"
-                                  "  - {type: dropout, rate: 0.25}\n"
-                                  "  - {type: flatten}\n"
-                                  "  - {type: dense, units: 10}\n"
-                                  "loss: {type: cross_entropy, label_smoothing: 0.1}\n"
-                                  "data: {dataset: shapes, limit: 96, val_split: 0.25, normalize: auto, augment: [{type: flip}]}\n"
-                                  "train:\n"
-                                  "  epochs: 3\n"
-                                  "  batch_size: 16\n"
-                                  "  optimizer: {type: adam, lr: 0.01}\n"
-                                  "  schedule: {type: plateau, patience: 0, gamma: 0.5, warmup_epochs: 0.5}\n"
-                                  "  log_every: 2\n";
+/* 72 images to train on in 5 steps an epoch, the last one of 8; everything random and every kind of
+ * state is in it. */
+static const char description[] =
+    "name: tiny\n"
+    "input: [3, 16, 16]\n"
+    "layers:\n"
+    "  - {type: conv, filters: 4, kernel_size: 3, padding: same, bias: false}\n"
+    "  - {type: batch_norm, activation: relu}\n"
+    "  - {type: pool, pool_type: max, kernel_size: 4}\n"
+    "  - {type: dropout, rate: 0.25}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, units: 10}\n"
+    "loss: {type: cross_entropy, label_smoothing: 0.1}\n"
+    "data: {dataset: shapes, limit: 96, val_split: 0.25, normalize: auto, augment: [{type: "
+    "flip}]}\n"
+    "train:\n"
+    "  epochs: 3\n"
+    "  batch_size: 16\n"
+    "  optimizer: {type: adam, lr: 0.01}\n"
+    "  schedule: {type: plateau, patience: 0, gamma: 0.5, warmup_epochs: 0.5}\n"
+    "  log_every: 2\n";
 
 void runs_watch(void *context, const cnn_event *event)
 {
@@ -45,7 +48,8 @@ struct scratch *runs_prepare(void **state)
 }
 
 /* Trains into (or resumes) FOLDER/name. */
-cnn_status runs_train(struct scratch *s, const char *name, bool resume, struct watcher *watcher, const char *override)
+cnn_status runs_train(struct scratch *s, const char *name, bool resume, struct watcher *watcher,
+                      const char *override)
 {
     char config[128], directory[128];
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);

@@ -1,4 +1,5 @@
-/* Small training runs for tests, in a scratch folder: broken off, gone on with, and compared byte by byte. */
+/* Small training runs for tests, in a scratch folder: broken off, gone on with, and compared byte
+ * by byte. */
 #ifndef TESTS_RUNS_H
 #define TESTS_RUNS_H
 
@@ -19,12 +20,14 @@ void runs_watch(void *context, const cnn_event *event);
 struct scratch *runs_prepare(void **state);
 
 /* Trains it into (or resumes) FOLDER/name. watcher and override may be NULL. */
-cnn_status runs_train(struct scratch *s, const char *name, bool resume, struct watcher *watcher, const char *override);
+cnn_status runs_train(struct scratch *s, const char *name, bool resume, struct watcher *watcher,
+                      const char *override);
 
 /* A file of a run; free it. */
 char *runs_read(struct scratch *s, const char *run, const char *file, size_t *size);
 
-/* The same bytes in both runs; but for the column that tells time; in all files but for that and report.html. */
+/* The same bytes in both runs; but for the column that tells time; in all files but for that and
+ * report.html. */
 void runs_assert_same_file(struct scratch *s, const char *a, const char *b, const char *file);
 void runs_assert_same_table(struct scratch *s, const char *a, const char *b, const char *file);
 void runs_assert_same(struct scratch *s, const char *a, const char *b);

@@ -52,7 +52,8 @@ const char *scratch_path(struct scratch *s, const char *name)
 
 const char *scratch_write(struct scratch *s, const char *name, const void *data, size_t size)
 {
-    unlink(scratch_path(s, name)); /* a file emptied and written anew would be flushed to the disk at once, which is slow */
+    /* a file emptied and written anew would be flushed to the disk at once, which is slow */
+    unlink(scratch_path(s, name));
     FILE *file = fopen(s->path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);

@@ -1,4 +1,5 @@
-/* For tests with files: a folder of the test's own, and a look at the message that a failing call left. */
+/* For tests with files: a folder of the test's own, and a look at the message that a failing call
+ * left. */
 #ifndef TESTS_SCRATCH_H
 #define TESTS_SCRATCH_H
 
@@ -17,7 +18,8 @@ struct scratch {
     cnn_diag *diag;
 };
 
-/* cmocka's setup and teardown: *state is a struct scratch; the folder is removed with all that is in it. */
+/* cmocka's setup and teardown: *state is a struct scratch; the folder is removed with all that is
+ * in it. */
 int scratch_setup(void **state);
 int scratch_teardown(void **state);
 
@@ -30,7 +32,8 @@ const char *scratch_write(struct scratch *s, const char *name, const void *data,
 /* Files in the folder. */
 size_t scratch_count(const struct scratch *s);
 
-/* Fails the test unless status is CNN_FAILED and the one message in s->diag has this text, where DIR stands for the folder. Clears the messages. */
+/* Fails the test unless status is CNN_FAILED and the one message in s->diag has this text, where
+ * DIR stands for the folder. Clears the messages. */
 void scratch_expect(struct scratch *s, cnn_status status, const char *text);
 
 #endif

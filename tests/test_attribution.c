@@ -1,4 +1,5 @@
-/* Explanations: PyTorch's numbers (tests/golden/explanations) on each instruction set of this machine, finite differences, geometry, refusals. */
+/* Explanations: PyTorch's numbers (tests/golden/explanations) on each instruction set of this
+ * machine, finite differences, geometry, refusals. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,15 +17,21 @@
 #define GOLDEN "tests/golden/"
 #define BOUND  1e-4 /* of the largest magnitude */
 
-/* override: what the description does not say. explanations.py takes all of them for networks of pictures, whose pixels have bounds. */
+/* override: what the description does not say. explanations.py takes all of them for networks of
+ * pictures, whose pixels have bounds. */
 static const struct network {
     const char *name, *description, *weights, *override;
 } networks[] = {
-    {"lenet", GOLDEN "traces/trace_lenet_momentum.yaml", GOLDEN "traces/trace_lenet_momentum.final.safetensors", NULL},
-    {"vgg_small", GOLDEN "traces/trace_vgg_small_nesterov.yaml", GOLDEN "traces/trace_vgg_small_nesterov.final.safetensors", NULL},
-    {"residual", GOLDEN "traces/trace_residual_adamw.yaml", GOLDEN "traces/trace_residual_adamw.final.safetensors", NULL},
-    {"softmax", GOLDEN "explanations/softmax.yaml", GOLDEN "explanations/softmax.weights.safetensors", "data.dataset=folder"},
-    {"depthwise", GOLDEN "explanations/depthwise.yaml", GOLDEN "explanations/depthwise.weights.safetensors", "data.dataset=folder"},
+    {"lenet", GOLDEN "traces/trace_lenet_momentum.yaml",
+     GOLDEN "traces/trace_lenet_momentum.final.safetensors", NULL},
+    {"vgg_small", GOLDEN "traces/trace_vgg_small_nesterov.yaml",
+     GOLDEN "traces/trace_vgg_small_nesterov.final.safetensors", NULL},
+    {"residual", GOLDEN "traces/trace_residual_adamw.yaml",
+     GOLDEN "traces/trace_residual_adamw.final.safetensors", NULL},
+    {"softmax", GOLDEN "explanations/softmax.yaml",
+     GOLDEN "explanations/softmax.weights.safetensors", "data.dataset=folder"},
+    {"depthwise", GOLDEN "explanations/depthwise.yaml",
+     GOLDEN "explanations/depthwise.weights.safetensors", "data.dataset=folder"},
 };
 
 static cnn_model *open_network(const struct network *network)
@@ -34,7 +41,9 @@ static cnn_model *open_network(const struct network *network)
     cnn_model *model;
     struct cnn_safetensors *weights;
     assert_int_equal(cnn_file_read(network->description, 1 << 20, &text, &size, NULL), CNN_OK);
-    assert_int_equal(cnn_model_from_text(network->description, text, size, &network->override, network->override != NULL, &model, NULL), CNN_OK);
+    assert_int_equal(cnn_model_from_text(network->description, text, size, &network->override,
+                                         network->override != NULL, &model, NULL),
+                     CNN_OK);
     free(text);
     assert_int_equal(cnn_safetensors_open(network->weights, &weights, NULL), CNN_OK);
     assert_int_equal(cnn_model_load(model, weights, NULL), CNN_OK);
@@ -62,7 +71,9 @@ struct golden {
 
 static void compare_gradcam(struct golden *g, const char *name, const char *layer, float *found)
 {
-    assert_int_equal(cnn_gradcam(g->model, g->x, g->class, network_layer(g->model, layer) + 1, found, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_gradcam(g->model, g->x, g->class, network_layer(g->model, layer) + 1, found, NULL),
+        CNN_OK);
     const struct cnn_stored_tensor *t = cnn_safetensors_find(g->file, name);
     float *wanted = read_tensor(t, 1);
     for (size_t i = 0; i < t->count; i++)
@@ -74,13 +85,15 @@ static void compare_gradcam(struct golden *g, const char *name, const char *laye
 /* name: excite.LAYER.CHANNEL */
 static void compare_excited(struct golden *g, const char *name, float *found)
 {
-    static const struct cnn_excite settings = {.steps = 20, .jitter = 2, .blur_every = 3, .rate = 0.2f, .blur = 0.7f, .seed = 5};
+    static const struct cnn_excite settings = {
+        .steps = 20, .jitter = 2, .blur_every = 3, .rate = 0.2f, .blur = 0.7f, .seed = 5};
     char layer[64], other[96];
     size_t channel;
     float strength[2];
     assert_int_equal(sscanf(name, "excite.%63[^.].%zu", layer, &channel), 2);
     size_t value = network_layer(g->model, layer) + 1;
-    assert_int_equal(cnn_excite(g->model, value, channel, &settings, NULL, found, strength, NULL), CNN_OK);
+    assert_int_equal(cnn_excite(g->model, value, channel, &settings, NULL, found, strength, NULL),
+                     CNN_OK);
     const struct cnn_stored_tensor *t = cnn_safetensors_find(g->file, name);
     float *wanted = read_tensor(t, g->channels);
     assert_floats_near(name, found, wanted, t->count, BOUND);
@@ -95,11 +108,13 @@ static void compare_one(struct golden *g, const struct cnn_stored_tensor *t)
 {
     static const struct cnn_occlusion patches = {6, 5, 0, 0};
     cnn_shape in = cnn_model_input(g->model);
-    struct cnn_occlusion geometry = {patches.size, patches.step, (in.h - 1) / patches.step + 1, (in.w - 1) / patches.step + 1};
+    struct cnn_occlusion geometry = {patches.size, patches.step, (in.h - 1) / patches.step + 1,
+                                     (in.w - 1) / patches.step + 1};
     float *found = tensor_new(t->count), *wanted = NULL;
     if (strncmp(t->name, "gradcam.", 8) == 0)
         compare_gradcam(g, t->name, t->name + 8, found);
-    if (strncmp(t->name, "excite.", 7) == 0 && !cnn_winograd_wanted()) /* in twenty steps the rounding of Winograd's sums grows, where a relu turns */
+    /* in twenty steps the rounding of Winograd's sums grows, where a relu turns */
+    if (strncmp(t->name, "excite.", 7) == 0 && !cnn_winograd_wanted())
         compare_excited(g, t->name, found);
     if (strcmp(t->name, "saliency") == 0) {
         wanted = read_tensor(t, g->channels);
@@ -107,12 +122,14 @@ static void compare_one(struct golden *g, const struct cnn_stored_tensor *t)
     }
     if (strcmp(t->name, "smoothgrad") == 0) {
         wanted = read_tensor(t, g->channels);
-        assert_int_equal(cnn_smoothgrad(g->model, g->x, g->class, 5, 0.15f, 11, NULL, found, NULL), CNN_OK);
+        assert_int_equal(cnn_smoothgrad(g->model, g->x, g->class, 5, 0.15f, 11, NULL, found, NULL),
+                         CNN_OK);
     }
     if (strcmp(t->name, "occlusion") == 0) {
         wanted = read_tensor(t, 1);
         assert_int_equal(t->count, geometry.rows * geometry.columns);
-        assert_int_equal(cnn_occlusion(g->model, g->x, g->class, &geometry, g->fill, NULL, found, NULL), CNN_OK);
+        assert_int_equal(
+            cnn_occlusion(g->model, g->x, g->class, &geometry, g->fill, NULL, found, NULL), CNN_OK);
     }
     if (wanted)
         assert_floats_near(t->name, found, wanted, t->count, BOUND);
@@ -156,8 +173,10 @@ static double logit(cnn_model *model, const float *x, size_t class)
 static void test_saliency_is_the_slope_of_the_logit(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[2, 6, 5]", "  - {type: conv, filters: 4, kernel_size: 3, activation: tanh}\n  - {type: batch_norm}\n"
-                                                        "  - {type: dropout, rate: 0.5}\n  - {type: flatten}\n  - {type: dense, units: 3}\n");
+    cnn_model *model = network_open_layers(
+        "[2, 6, 5]",
+        "  - {type: conv, filters: 4, kernel_size: 3, activation: tanh}\n  - {type: batch_norm}\n"
+        "  - {type: dropout, rate: 0.5}\n  - {type: flatten}\n  - {type: dense, units: 3}\n");
     float *x = tensor_random(60, 1), *found = tensor_new(60), wanted[60];
     assert_int_equal(cnn_saliency(model, x, 2, found, NULL), CNN_OK);
     for (size_t i = 0; i < 60; i++) {
@@ -208,7 +227,8 @@ static void test_occlusion_geometry_covers_every_shape(void **state)
 static void test_occlusion_hides_patches_cut_off_at_the_borders(void **state)
 {
     (void)state;
-    cnn_model *model = network_open("input: [1, 3, 4]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 2, bias: false}\n  - {type: sigmoid}\n"
+    cnn_model *model = network_open("input: [1, 3, 4]\nlayers:\n  - {type: flatten}\n  - {type: "
+                                    "dense, units: 2, bias: false}\n  - {type: sigmoid}\n"
                                     "  - {type: softmax}\n");
     const struct cnn_occlusion geometry = {2, 2, 2, 2};
     const float x[12] = {0.5f, 1, -1, 2, 0, 3, 1, 1, 2, -2, 0.25f, 4}, fill = 0.75f;
@@ -232,14 +252,17 @@ static cnn_model *open_shipped(void)
     return model;
 }
 
-static void expect_excitement(cnn_model *model, const char *layer, size_t channel, size_t steps, float rise)
+static void expect_excitement(cnn_model *model, const char *layer, size_t channel, size_t steps,
+                              float rise)
 {
     struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
     const struct cnn_normalization *n = &model->normalization;
     size_t count = cnn_shape_count(model->graph.input);
     float *image = tensor_new(count), strength[2];
     settings.steps = steps;
-    assert_int_equal(cnn_excite(model, network_layer(model, layer) + 1, channel, &settings, NULL, image, strength, NULL), CNN_OK);
+    assert_int_equal(cnn_excite(model, network_layer(model, layer) + 1, channel, &settings, NULL,
+                                image, strength, NULL),
+                     CNN_OK);
     assert_true(strength[1] > strength[0] + rise);
     for (size_t i = 0; i < count; i++) {
         float pixel = image[i] * n->std[i % 3] + n->mean[i % 3];
@@ -263,7 +286,8 @@ static void test_excite_finds_what_the_shipped_model_likes(void **state)
 static void test_excite_says_that_a_dead_channel_stays_silent(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[1, 5, 5]", "  - {type: conv, filters: 2, kernel_size: 3, activation: relu}\n");
+    cnn_model *model = network_open_layers(
+        "[1, 5, 5]", "  - {type: conv, filters: 2, kernel_size: 3, activation: relu}\n");
     const float bias[2] = {-1000, 0};
     float image[25], strength[2] = {1, 1};
     struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
@@ -283,15 +307,23 @@ static void test_gradcam_looks_at_the_last_convolution_and_what_follows_it_alone
     static const struct {
         const char *layers, *wanted;
     } cases[] = {
-        {"  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: batch_norm}\n  - {type: relu}\n  - {type: pool, pool_type: max, kernel_size: 2}\n"
+        {"  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: batch_norm}\n  - {type: relu}\n "
+         " - {type: pool, pool_type: max, kernel_size: 2}\n"
          "  - {type: flatten}\n  - {type: dense, units: 2}\n",
          "relu1"},
-        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: relu}\n  - {type: add, from: [a, relu1]}\n  - {type: flatten}\n", "a"},
-        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: conv, filters: 2, kernel_size: 3, name: dead}\n"
+        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: relu}\n  - {type: add, "
+         "from: [a, relu1]}\n  - {type: flatten}\n",
+         "a"},
+        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: conv, filters: 2, "
+         "kernel_size: 3, name: dead}\n"
          "  - {type: flatten, from: a}\n",
          "a"},
-        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: conv, filters: 2, kernel_size: 4, name: b}\n  - {type: softmax}\n", "a"},
-        {"  - {type: pool, pool_type: max, kernel_size: 2}\n  - {type: flatten}\n  - {type: dense, units: 2}\n", "pool1"},
+        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: conv, filters: 2, "
+         "kernel_size: 4, name: b}\n  - {type: softmax}\n",
+         "a"},
+        {"  - {type: pool, pool_type: max, kernel_size: 2}\n  - {type: flatten}\n  - {type: dense, "
+         "units: 2}\n",
+         "pool1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cnn_model *model = network_open_layers("[1, 6, 6]", cases[i].layers);
@@ -318,9 +350,10 @@ static void expect_refusal(cnn_status status, cnn_diag *diag, const char *text, 
 static void test_wrong_class_or_layer_is_refused_with_its_reason(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[1, 6, 6]", "  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: flatten}\n"
-                                                        "  - {type: conv, filters: 2, kernel_size: 3, name: dead, from: conv1}\n"
-                                                        "  - {type: dense, units: 3, from: flatten1}\n");
+    cnn_model *model = network_open_layers(
+        "[1, 6, 6]", "  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: flatten}\n"
+                     "  - {type: conv, filters: 2, kernel_size: 3, name: dead, from: conv1}\n"
+                     "  - {type: dense, units: 3, from: flatten1}\n");
     cnn_diag *diag = cnn_diag_new();
     const struct cnn_occlusion geometry = {2, 2, 3, 3};
     const struct cnn_excite settings = {.steps = 1};
@@ -331,12 +364,17 @@ static void test_wrong_class_or_layer_is_refused_with_its_reason(void **state)
     expect_refusal(cnn_saliency(model, x, 3, map, diag), diag, classes, NULL);
     expect_refusal(cnn_smoothgrad(model, x, 3, 2, 0.1f, 1, NULL, map, diag), diag, classes, NULL);
     expect_refusal(cnn_occlusion(model, x, 3, &geometry, x, NULL, map, diag), diag, classes, NULL);
-    expect_refusal(cnn_gradcam(model, x, 0, 0, map, diag), diag, "Grad-CAM looks at the maps of a layer, not at the network's input", last);
-    expect_refusal(cnn_gradcam(model, x, 0, 2, map, diag), diag, "Grad-CAM needs maps; flatten1 gives 32 numbers without a place", last);
-    expect_refusal(cnn_gradcam(model, x, 0, 3, map, diag), diag, "Grad-CAM needs a layer that has part in the class's number; dead has none", last);
+    expect_refusal(cnn_gradcam(model, x, 0, 0, map, diag), diag,
+                   "Grad-CAM looks at the maps of a layer, not at the network's input", last);
+    expect_refusal(cnn_gradcam(model, x, 0, 2, map, diag), diag,
+                   "Grad-CAM needs maps; flatten1 gives 32 numbers without a place", last);
+    expect_refusal(cnn_gradcam(model, x, 0, 3, map, diag), diag,
+                   "Grad-CAM needs a layer that has part in the class's number; dead has none",
+                   last);
     expect_refusal(cnn_excite(model, 0, 0, &settings, NULL, map, strength, diag), diag,
                    "what excites a layer is found, not what excites the network's input", NULL);
-    expect_refusal(cnn_excite(model, 1, 2, &settings, NULL, map, strength, diag), diag, "there is no channel 2: conv1 has 2, counted from 0", NULL);
+    expect_refusal(cnn_excite(model, 1, 2, &settings, NULL, map, strength, diag), diag,
+                   "there is no channel 2: conv1 has 2, counted from 0", NULL);
     cnn_diag_free(diag);
     cnn_model_free(model);
 }
@@ -347,15 +385,21 @@ static void test_network_without_classes_or_maps_is_refused(void **state)
     cnn_diag *diag = cnn_diag_new();
     float x[36] = {0}, y[36];
     size_t value;
-    cnn_model *model = network_open_layers("[1, 6, 6]", "  - {type: conv, filters: 2, kernel_size: 3}\n");
-    expect_refusal(cnn_saliency(model, x, 0, y, diag), diag, "the last layer gives 2 x 4 x 4 numbers; to explain a class takes one number per class",
-                   "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: global_pool} after a conv of CLASSES filters");
+    cnn_model *model =
+        network_open_layers("[1, 6, 6]", "  - {type: conv, filters: 2, kernel_size: 3}\n");
+    expect_refusal(
+        cnn_saliency(model, x, 0, y, diag), diag,
+        "the last layer gives 2 x 4 x 4 numbers; to explain a class takes one number per class",
+        "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: global_pool} "
+        "after a conv of CLASSES filters");
     cnn_model_free(model);
     model = network_open_layers("[36, 1, 1]", "  - {type: softmax}\n");
-    expect_refusal(cnn_saliency(model, x, 0, y, diag), diag, "the softmax reads the network's input: there is no layer to explain", NULL);
+    expect_refusal(cnn_saliency(model, x, 0, y, diag), diag,
+                   "the softmax reads the network's input: there is no layer to explain", NULL);
     cnn_model_free(model);
     model = network_open_layers("[1, 6, 6]", "  - {type: flatten}\n  - {type: dense, units: 2}\n");
-    expect_refusal(cnn_gradcam_value(model, &value, diag), diag, "test.yaml has no layer with maps for Grad-CAM to look at", NULL);
+    expect_refusal(cnn_gradcam_value(model, &value, diag), diag,
+                   "test.yaml has no layer with maps for Grad-CAM to look at", NULL);
     cnn_model_free(model);
     cnn_diag_free(diag);
 }
@@ -363,7 +407,8 @@ static void test_network_without_classes_or_maps_is_refused(void **state)
 static void test_stop_interrupts_what_takes_long(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[1, 4, 4]", "  - {type: flatten}\n  - {type: dense, units: 2}\n");
+    cnn_model *model =
+        network_open_layers("[1, 4, 4]", "  - {type: flatten}\n  - {type: dense, units: 2}\n");
     const volatile int stop = 1;
     const struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
     const struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
@@ -382,7 +427,8 @@ static void test_stop_interrupts_what_takes_long(void **state)
 /* Every explanation of one picture by the shipped model, one after the other. */
 static void explain_all(cnn_model *model, const float *x, float *out)
 {
-    const struct cnn_excite settings = {.steps = 3, .jitter = 2, .blur_every = 2, .rate = 0.2f, .blur = 0.7f, .seed = 1};
+    const struct cnn_excite settings = {
+        .steps = 3, .jitter = 2, .blur_every = 2, .rate = 0.2f, .blur = 0.7f, .seed = 1};
     const struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
     const float fill[3] = {0};
     float strength[2];
@@ -391,15 +437,19 @@ static void explain_all(cnn_model *model, const float *x, float *out)
     assert_int_equal(cnn_gradcam(model, x, 1, value, out, NULL), CNN_OK);
     assert_int_equal(cnn_saliency(model, x, 1, out + 64, NULL), CNN_OK);
     assert_int_equal(cnn_smoothgrad(model, x, 1, 9, 0.1f, 1, NULL, out + 64 + 3072, NULL), CNN_OK);
-    assert_int_equal(cnn_occlusion(model, x, 1, &geometry, fill, NULL, out + 64 + 2 * 3072, NULL), CNN_OK);
-    assert_int_equal(cnn_excite(model, value, 1, &settings, NULL, out + 64 + 2 * 3072 + 256, strength, NULL), CNN_OK);
+    assert_int_equal(cnn_occlusion(model, x, 1, &geometry, fill, NULL, out + 64 + 2 * 3072, NULL),
+                     CNN_OK);
+    assert_int_equal(
+        cnn_excite(model, value, 1, &settings, NULL, out + 64 + 2 * 3072 + 256, strength, NULL),
+        CNN_OK);
 }
 
 static void test_explanations_are_the_same_bits_when_threads_differ(void **state)
 {
     (void)state;
     cnn_model *model = open_shipped();
-    float *x = tensor_random(3072, 2), *wanted = tensor_new(ALL_FLOATS), *found = tensor_new(ALL_FLOATS);
+    float *x = tensor_random(3072, 2), *wanted = tensor_new(ALL_FLOATS),
+          *found = tensor_new(ALL_FLOATS);
     float *parameters = tensor_new(model->graph.parameter_floats);
     int threads = cnn_threads();
     memcpy(parameters, model->parameters, model->graph.parameter_floats * sizeof *parameters);
@@ -419,14 +469,16 @@ static void test_explanations_are_the_same_bits_when_threads_differ(void **state
     cnn_model_free(model);
 }
 
-#define GOLDEN_TEST(i)                                                                                                                               \
-    {                                                                                                                                                \
-        "test_explanations_match_pytorch", test_explanations_match_pytorch, NULL, NULL, (void *)(uintptr_t)&networks[i]                              \
+#define GOLDEN_TEST(i)                                                                             \
+    {                                                                                              \
+        "test_explanations_match_pytorch", test_explanations_match_pytorch, NULL, NULL,            \
+            (void *)(uintptr_t)&networks[i]                                                        \
     }
 
 static int run_all(const char *kernels, bool fastest)
 {
-    const struct CMUnitTest golden[] = {GOLDEN_TEST(0), GOLDEN_TEST(1), GOLDEN_TEST(2), GOLDEN_TEST(3), GOLDEN_TEST(4)};
+    const struct CMUnitTest golden[] = {GOLDEN_TEST(0), GOLDEN_TEST(1), GOLDEN_TEST(2),
+                                        GOLDEN_TEST(3), GOLDEN_TEST(4)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_saliency_is_the_slope_of_the_logit),
         cmocka_unit_test(test_saliency_map_is_the_largest_magnitude_of_a_pixels_channels),
@@ -454,5 +506,6 @@ int main(int argc, char **argv)
     const char *kernels = getenv("CNN_CPU"), *fastest = "";
     for (size_t i = 0; cnn_kernels_at(i); i++)
         fastest = cnn_kernels_at(i)->name;
-    return (kernels ? run_all(kernels, strcmp(kernels, fastest) == 0 && cnn_winograd_wanted()) : network_run_each(argv)) != 0;
+    return (kernels ? run_all(kernels, strcmp(kernels, fastest) == 0 && cnn_winograd_wanted())
+                    : network_run_each(argv)) != 0;
 }

@@ -1,5 +1,5 @@
-/* Augmentations that move pixels: what they draw comes up as often as it should, and nothing else does; and their settings. What they do to pixels is
- * test_augment_pixels.c's. */
+/* Augmentations that move pixels: what they draw comes up as often as it should, and nothing else
+ * does; and their settings. What they do to pixels is test_augment_pixels.c's. */
 #include "draws.h"
 #include "near.h"
 #include "scratch.h"
@@ -16,7 +16,8 @@ static void test_images_are_mirrored_half_of_the_time_when_flipped(void **state)
 {
     (void)state;
     const uint8_t image[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
-                  mirrored[12] = {5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8}; /* 2 rows of 3, 2 channels */
+                  /* 2 rows of 3, 2 channels */
+        mirrored[12] = {5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8};
     const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP};
     uint8_t pixels[12], scratch[12];
     size_t flipped = 0;
@@ -32,7 +33,8 @@ static void test_images_are_mirrored_half_of_the_time_when_flipped(void **state)
     assert_in_range(flipped, 440, 560);
 }
 
-/* Each image shows one side in even epochs and the other in odd ones; half of them begin mirrored. */
+/* Each image shows one side in even epochs and the other in odd ones; half of them begin
+ * mirrored. */
 static void test_images_show_each_side_in_turn_when_flips_alternate(void **state)
 {
     (void)state;
@@ -58,10 +60,15 @@ static void test_images_show_each_side_in_turn_when_flips_alternate(void **state
 
 /* What numpy.pad(range(n), 2, mode="reflect") gives for n 4 and n 5, and -1 for zeros. */
 enum { H = 4, W = 5, PADDING = 2, PLACES = 2 * PADDING + 1 };
-static const int reflected_rows[H + 2 * PADDING] = {2, 1, 0, 1, 2, 3, 2, 1}, reflected_columns[W + 2 * PADDING] = {2, 1, 0, 1, 2, 3, 4, 3, 2};
-static const int padded_rows[H + 2 * PADDING] = {-1, -1, 0, 1, 2, 3, -1, -1}, padded_columns[W + 2 * PADDING] = {-1, -1, 0, 1, 2, 3, 4, -1, -1};
+static const int reflected_rows[H + 2 * PADDING] = {2, 1, 0, 1, 2, 3, 2, 1},
+                                        reflected_columns[W + 2 * PADDING] = {2, 1, 0, 1, 2,
+                                                                              3, 4, 3, 2};
+static const int padded_rows[H + 2 * PADDING] = {-1, -1, 0, 1, 2, 3, -1, -1},
+                                     padded_columns[W + 2 * PADDING] = {-1, -1, 0,  1, 2,
+                                                                        3,  4,  -1, -1};
 
-static bool window_matches(const uint8_t *image, const uint8_t *pixels, const int *rows, const int *columns)
+static bool window_matches(const uint8_t *image, const uint8_t *pixels, const int *rows,
+                           const int *columns)
 {
     for (int i = 0; i < H * W * 3; i++) {
         int y = rows[i / (W * 3)], x = columns[i / 3 % W];
@@ -71,10 +78,12 @@ static bool window_matches(const uint8_t *image, const uint8_t *pixels, const in
     return true;
 }
 
-/* Each of the 25 places of a window comes up, about as often as the others, and shows that part of the padded image. */
+/* Each of the 25 places of a window comes up, about as often as the others, and shows that part of
+ * the padded image. */
 static void expect_windows(int reflect, const int *rows, const int *columns)
 {
-    const struct cnn_augmentation crop = {.type = CNN_AUGMENT_CROP, .crop = {.padding = PADDING, .reflect = reflect}};
+    const struct cnn_augmentation crop = {.type = CNN_AUGMENT_CROP,
+                                          .crop = {.padding = PADDING, .reflect = reflect}};
     uint8_t image[H * W * 3], pixels[H * W * 3], scratch[H * W * 3];
     size_t seen[PLACES * PLACES] = {0};
     for (size_t i = 0; i < sizeof image; i++)
@@ -85,7 +94,8 @@ static void expect_windows(int reflect, const int *rows, const int *columns)
         cnn_augment(&crop, (cnn_shape){3, 3, H, W}, &draw, pixels, scratch);
         size_t matches = 0;
         for (size_t place = 0; place < PLACES * PLACES; place++) {
-            bool same = window_matches(image, pixels, rows + place / PLACES, columns + place % PLACES);
+            bool same =
+                window_matches(image, pixels, rows + place / PLACES, columns + place % PLACES);
             matches += same;
             seen[place] += same;
         }
@@ -112,8 +122,10 @@ static void test_images_are_shifted_over_their_mirror_image_when_padding_reflect
 #define SIDE 41
 #define MID  20
 
-/* A slope of 3 a column, 120 in the middle: what is ten pixels from there tells the angle and the size. */
-static void draw_slope(const struct cnn_augmentation *step, size_t image, double *right, double *below)
+/* A slope of 3 a column, 120 in the middle: what is ten pixels from there tells the angle and the
+ * size. */
+static void draw_slope(const struct cnn_augmentation *step, size_t image, double *right,
+                       double *below)
 {
     static uint8_t pixels[SIDE * SIDE], scratch[SIDE * SIDE];
     for (size_t i = 0; i < sizeof pixels; i++)
@@ -153,7 +165,8 @@ static void test_factors_are_uniform_when_scaled(void **state)
 
 /* ---- cutout ---- */
 
-/* Each pixel is covered for as many of the 64 centres as there are within the square's reach of it. */
+/* Each pixel is covered for as many of the 64 centres as there are within the square's reach of
+ * it. */
 static void test_centres_are_uniform_when_cut_out(void **state)
 {
     (void)state;
@@ -196,11 +209,17 @@ static void test_blank_is_what_normalisation_makes_zero(void **state)
 #define WIDE        24
 #define FAINT_BYTES (12 * WIDE)
 
-static double whole_scale[2] = {0.08, 1}, whole_ratio[2] = {0.75, 1.3333}, large_scale[2] = {0.9, 1};
-static const struct cnn_augmentation resized_crop = {.type = CNN_AUGMENT_RESIZED_CROP, .resized_crop = {{whole_scale, 2}, {whole_ratio, 2}}},
-                                     large_crop = {.type = CNN_AUGMENT_RESIZED_CROP, .resized_crop = {{large_scale, 2}, {whole_ratio, 2}}};
+static double whole_scale[2] = {0.08, 1}, whole_ratio[2] = {0.75, 1.3333},
+              large_scale[2] = {0.9, 1};
+static const struct cnn_augmentation resized_crop = {.type = CNN_AUGMENT_RESIZED_CROP,
+                                                     .resized_crop = {{whole_scale, 2},
+                                                                      {whole_ratio, 2}}},
+                                     large_crop = {
+                                         .type = CNN_AUGMENT_RESIZED_CROP,
+                                         .resized_crop = {{large_scale, 2}, {whole_ratio, 2}}};
 
-/* The means are those of 400,000 windows that a few lines of Python drew, by torchvision's algorithm, on 300 x 400 pixels. */
+/* The means are those of 400,000 windows that a few lines of Python drew, by torchvision's
+ * algorithm, on 300 x 400 pixels. */
 static void test_windows_are_torchvisions(void **state)
 {
     (void)state;
@@ -209,7 +228,8 @@ static void test_windows_are_torchvisions(void **state)
         struct cnn_draw draw = draw_at(0, i);
         struct cnn_window w;
         assert_true(cnn_augment_window(&resized_crop, 300, 400, &draw.rng, &w));
-        assert_true(w.height > 0 && w.width > 0 && w.top + w.height <= 300 && w.left + w.width <= 400);
+        assert_true(w.height > 0 && w.width > 0 && w.top + w.height <= 300 &&
+                    w.left + w.width <= 400);
         see(&share, (double)(w.height * w.width) / 120000);
         see(&wide, log((double)w.width / (double)w.height));
         if (w.height < 300)
@@ -240,12 +260,14 @@ static void test_the_window_is_central_when_none_fits(void **state)
     assert_true(w.top == 0 && w.height == 1 && w.left == 0 && w.width == 1);
 }
 
-/* A reader that cuts the window itself and goes on with the rest of the list makes what the whole list does. */
+/* A reader that cuts the window itself and goes on with the rest of the list makes what the whole
+ * list does. */
 static void test_the_rest_draws_the_same_when_the_window_is_cut_outside(void **state)
 {
     (void)state;
     const cnn_shape shape = {3, 1, 12, WIDE};
-    const struct cnn_augmentation turn = {.type = CNN_AUGMENT_ROTATION, .rotation = {90}}, flip = {.type = CNN_AUGMENT_FLIP, .next = &turn};
+    const struct cnn_augmentation turn = {.type = CNN_AUGMENT_ROTATION, .rotation = {90}},
+                                  flip = {.type = CNN_AUGMENT_FLIP, .next = &turn};
     struct cnn_augmentation list = resized_crop;
     list.next = &flip;
     for (size_t i = 0; i < 20; i++) {
@@ -322,11 +344,14 @@ static cnn_status read_list(struct scratch *s, size_t channels, const char *list
     struct cnn_yaml *node;
     snprintf(yaml, sizeof yaml, "dataset: mnist\naugment:\n%s", list);
     cnn_diag_clear(s->diag);
-    assert_int_equal(cnn_yaml_parse(arena, "test.yaml", yaml, strlen(yaml), &node, s->diag), CNN_OK);
-    return cnn_data_settings_read(arena, node, (cnn_shape){3, channels, 16, 20}, &settings, s->diag);
+    assert_int_equal(cnn_yaml_parse(arena, "test.yaml", yaml, strlen(yaml), &node, s->diag),
+                     CNN_OK);
+    return cnn_data_settings_read(arena, node, (cnn_shape){3, channels, 16, 20}, &settings,
+                                  s->diag);
 }
 
-static void expect_mistake(struct scratch *s, size_t channels, const char *list, size_t line, const char *text)
+static void expect_mistake(struct scratch *s, size_t channels, const char *list, size_t line,
+                           const char *text)
 {
     assert_int_equal(read_list(s, channels, list), CNN_INVALID);
     const cnn_message *message = cnn_diag_get(s->diag, 0);
@@ -337,15 +362,20 @@ static void expect_mistake(struct scratch *s, size_t channels, const char *list,
 
 static void test_every_type_is_read(void **state)
 {
-    assert_int_equal(read_list(*state, 3,
-                               "- {type: resized_crop, scale: [0.25, 0.5]}\n- {type: flip, mode: alternating}\n"
-                               "- {type: crop, padding: 2, padding_mode: reflect}\n- rotation\n- {type: scale, max: 2}\n"
-                               "- {type: cutout, size: 8}\n- {type: jitter, hue: 0.1, contrast: 0.2}\n- rand_augment\n"
-                               "- {type: mixup, alpha: 1}\n- cutmix"),
-                     CNN_OK);
+    assert_int_equal(
+        read_list(
+            *state, 3,
+            "- {type: resized_crop, scale: [0.25, 0.5]}\n- {type: flip, mode: alternating}\n"
+            "- {type: crop, padding: 2, padding_mode: reflect}\n- rotation\n- {type: scale, max: "
+            "2}\n"
+            "- {type: cutout, size: 8}\n- {type: jitter, hue: 0.1, contrast: 0.2}\n- rand_augment\n"
+            "- {type: mixup, alpha: 1}\n- cutmix"),
+        CNN_OK);
     const struct cnn_augmentation *a = settings.augmentation;
-    assert_true(a->type == CNN_AUGMENT_RESIZED_CROP && a->resized_crop.scale.values[0] == 0.25 && a->resized_crop.scale.values[1] == 0.5);
-    assert_true(a->resized_crop.ratio.values[0] == 0.75 && a->resized_crop.ratio.values[1] == 1.3333);
+    assert_true(a->type == CNN_AUGMENT_RESIZED_CROP && a->resized_crop.scale.values[0] == 0.25 &&
+                a->resized_crop.scale.values[1] == 0.5);
+    assert_true(a->resized_crop.ratio.values[0] == 0.75 &&
+                a->resized_crop.ratio.values[1] == 1.3333);
     a = a->next;
     assert_true(a->type == CNN_AUGMENT_FLIP && a->flip.alternating == 1);
     a = a->next;
@@ -357,7 +387,8 @@ static void test_every_type_is_read(void **state)
     a = a->next;
     assert_true(a->type == CNN_AUGMENT_CUTOUT && a->cutout.size == 8);
     a = a->next;
-    assert_true(a->type == CNN_AUGMENT_JITTER && a->jitter.brightness == 0 && a->jitter.contrast == 0.2 && a->jitter.hue == 0.1);
+    assert_true(a->type == CNN_AUGMENT_JITTER && a->jitter.brightness == 0 &&
+                a->jitter.contrast == 0.2 && a->jitter.hue == 0.1);
     a = a->next;
     assert_true(a->type == CNN_AUGMENT_RAND && a->rand.count == 2 && a->rand.magnitude == 9);
     a = a->next;
@@ -368,17 +399,24 @@ static void test_every_type_is_read(void **state)
 
 static void test_mistakes_are_reported_at_their_places(void **state)
 {
-    expect_mistake(*state, 3, "- flip\n- resized_crop", 4, "resized_crop must be the first of the list");
-    expect_mistake(*state, 3, "- type: resized_crop\n  scale: [0.5]", 4, "resized_crop: scale wants two numbers, the least and the most");
-    expect_mistake(*state, 3, "- type: resized_crop\n  ratio: [1.5, 0.5]", 4, "resized_crop: ratio wants two numbers, the least and the most");
-    expect_mistake(*state, 3, "- flip\n- {type: crop, padding: 16}", 4, "crop: padding 16 is not smaller than the image, 16 x 20");
-    expect_mistake(*state, 3, "- type: cutout\n  size: 17", 4, "cutout: size 17 is larger than the image, 16 x 20");
+    expect_mistake(*state, 3, "- flip\n- resized_crop", 4,
+                   "resized_crop must be the first of the list");
+    expect_mistake(*state, 3, "- type: resized_crop\n  scale: [0.5]", 4,
+                   "resized_crop: scale wants two numbers, the least and the most");
+    expect_mistake(*state, 3, "- type: resized_crop\n  ratio: [1.5, 0.5]", 4,
+                   "resized_crop: ratio wants two numbers, the least and the most");
+    expect_mistake(*state, 3, "- flip\n- {type: crop, padding: 16}", 4,
+                   "crop: padding 16 is not smaller than the image, 16 x 20");
+    expect_mistake(*state, 3, "- type: cutout\n  size: 17", 4,
+                   "cutout: size 17 is larger than the image, 16 x 20");
     expect_mistake(*state, 3, "- type: scale\n  min: 2", 4, "scale: min 2 is larger than max 1.2");
     expect_mistake(*state, 3, "- jitter", 3, "jitter would change nothing");
-    expect_mistake(*state, 1, "- type: jitter\n  saturation: 0.1", 4, "jitter: saturation wants images of 3 channels, the network's input has 1");
+    expect_mistake(*state, 1, "- type: jitter\n  saturation: 0.1", 4,
+                   "jitter: saturation wants images of 3 channels, the network's input has 1");
     expect_mistake(*state, 1, "- type: jitter\n  brightness: 0.1\n  hue: 0.1", 5,
                    "jitter: hue wants images of 3 channels, the network's input has 1");
-    assert_int_equal(read_list(*state, 1, "- {type: jitter, brightness: 0.1, saturation: 0, hue: 0}"), CNN_OK);
+    assert_int_equal(
+        read_list(*state, 1, "- {type: jitter, brightness: 0.1, saturation: 0, hue: 0}"), CNN_OK);
 }
 
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, arena_setup, arena_teardown)

@@ -1,4 +1,5 @@
-/* Augmentations that change colours, and rand_augment: what they draw comes up as often as it should, and nothing else does. */
+/* Augmentations that change colours, and rand_augment: what they draw comes up as often as it
+ * should, and nothing else does. */
 #include "draws.h"
 #include "near.h"
 #include "scratch.h"
@@ -9,7 +10,8 @@
 
 /* ---- jitter ---- */
 
-static void jitter(const struct cnn_augmentation *step, size_t image, size_t channels, uint8_t *pixels)
+static void jitter(const struct cnn_augmentation *step, size_t image, size_t channels,
+                   uint8_t *pixels)
 {
     uint8_t scratch[6];
     struct cnn_draw draw = draw_at(1, image);
@@ -19,13 +21,18 @@ static void jitter(const struct cnn_augmentation *step, size_t image, size_t cha
 static void test_factors_are_uniform_when_jittered(void **state)
 {
     (void)state;
-    const struct cnn_augmentation brightness = {.type = CNN_AUGMENT_JITTER, .jitter = {.brightness = 0.5}},
-                                  dark = {.type = CNN_AUGMENT_JITTER, .jitter = {.brightness = 1.5}},
-                                  contrast = {.type = CNN_AUGMENT_JITTER, .jitter = {.contrast = 0.4}},
-                                  saturation = {.type = CNN_AUGMENT_JITTER, .jitter = {.saturation = 0.3}};
+    const struct cnn_augmentation brightness = {.type = CNN_AUGMENT_JITTER,
+                                                .jitter = {.brightness = 0.5}},
+                                  dark = {.type = CNN_AUGMENT_JITTER,
+                                          .jitter = {.brightness = 1.5}},
+                                  contrast = {.type = CNN_AUGMENT_JITTER,
+                                              .jitter = {.contrast = 0.4}},
+                                  saturation = {.type = CNN_AUGMENT_JITTER,
+                                                .jitter = {.saturation = 0.3}};
     struct seen seen[4] = {0};
     for (size_t i = 0; i < 2000; i++) {
-        uint8_t level[2] = {100, 100}, faint[2] = {100, 100}, two[2] = {50, 150}, colour[6] = {200, 100, 100, 200, 100, 100};
+        uint8_t level[2] = {100, 100}, faint[2] = {100, 100}, two[2] = {50, 150},
+                colour[6] = {200, 100, 100, 200, 100, 100};
         jitter(&brightness, i, 1, level);
         see(&seen[0], level[0] / 100.0);
         jitter(&dark, i, 1, faint);
@@ -41,7 +48,8 @@ static void test_factors_are_uniform_when_jittered(void **state)
     expect_uniform(&seen[3], 0.7, 1.3, 0.04);
 }
 
-/* From red, forward to yellow the green rises, and back to magenta the blue; a turn of 0.15 is 0.9 of such a side. */
+/* From red, forward to yellow the green rises, and back to magenta the blue; a turn of 0.15 is 0.9
+ * of such a side. */
 static void test_turns_are_uniform_when_hue_is_jittered(void **state)
 {
     (void)state;
@@ -56,12 +64,13 @@ static void test_turns_are_uniform_when_hue_is_jittered(void **state)
     expect_uniform(&turns, -0.15, 0.15, 0.03);
 }
 
-/* Where black and white are made brighter first, they stay so, and less contrast then draws them together about 127.5: their sum stays 255. Where they
- * are made brighter last, their sum grows. */
+/* Where black and white are made brighter first, they stay so, and less contrast then draws them
+ * together about 127.5: their sum stays 255. Where they are made brighter last, their sum grows. */
 static void test_either_comes_first_when_two_are_jittered(void **state)
 {
     (void)state;
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_JITTER, .jitter = {.brightness = 1, .contrast = 1}};
+    const struct cnn_augmentation step = {.type = CNN_AUGMENT_JITTER,
+                                          .jitter = {.brightness = 1, .contrast = 1}};
     size_t brightness_first = 0, contrast_first = 0;
     for (size_t i = 0; i < 4000; i++) {
         uint8_t two[2] = {0, 255};
@@ -86,7 +95,8 @@ struct result {
 /* The results of one operation each, and how often each came up; how many there are. */
 static size_t collect(size_t magnitude, size_t tries, struct result *results, size_t room)
 {
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_RAND, .rand = {.count = 1, .magnitude = magnitude}};
+    const struct cnn_augmentation step = {.type = CNN_AUGMENT_RAND,
+                                          .rand = {.count = 1, .magnitude = magnitude}};
     size_t found = 0;
     for (size_t k = 0; k < tries; k++) {
         uint8_t pixels[FAINT_BYTES], scratch[FAINT_BYTES];
@@ -115,7 +125,8 @@ static size_t count_of(const struct result *results, size_t found, const uint8_t
     return 0;
 }
 
-/* In grey, saturation is one more identity: 2 of 14. Eight operations have two directions, 1 of 28 each; four have one, 1 of 14. */
+/* In grey, saturation is one more identity: 2 of 14. Eight operations have two directions, 1 of 28
+ * each; four have one, 1 of 14. */
 static void test_each_operation_comes_up_when_rand_augmented(void **state)
 {
     (void)state;
@@ -148,7 +159,8 @@ static void test_each_operation_comes_up_when_rand_augmented(void **state)
     assert_in_range(count_of(results, found, want), 150, 250);
 }
 
-/* At nine of thirty; the operations themselves are test_augment_pixels.c's. A shear is about the corner, half a pixel before the first middle. */
+/* At nine of thirty; the operations themselves are test_augment_pixels.c's. A shear is about the
+ * corner, half a pixel before the first middle. */
 static void test_strengths_are_torchvisions_when_rand_augmented(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* What augmentations do to pixels, with given numbers, against PyTorch's results (tests/golden/augment.py). */
+/* What augmentations do to pixels, with given numbers, against PyTorch's results
+ * (tests/golden/augment.py). */
 #include "scratch.h"
 
 #include <stdlib.h>

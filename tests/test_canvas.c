@@ -1,4 +1,5 @@
-/* Drawing: what falls where and what is cut off; text; resizing; PNG files as another decoder reads them; and the palettes. */
+/* Drawing: what falls where and what is cut off; text; resizing; PNG files as another decoder reads
+ * them; and the palettes. */
 #include "scratch.h"
 
 #include <float.h>
@@ -40,8 +41,10 @@ static void test_canvas_is_refused_when_it_has_no_pixels_or_too_many(void **stat
 {
     struct scratch *s = *state;
     struct cnn_canvas canvas;
-    scratch_expect(s, cnn_canvas_new(0, 5, white, &canvas, s->diag), "a picture cannot have 0 x 5 pixels (at least 1, at most 2^28)");
-    scratch_expect(s, cnn_canvas_new(16385, 16384, white, &canvas, s->diag), "a picture cannot have 16385 x 16384 pixels (at least 1, at most 2^28)");
+    scratch_expect(s, cnn_canvas_new(0, 5, white, &canvas, s->diag),
+                   "a picture cannot have 0 x 5 pixels (at least 1, at most 2^28)");
+    scratch_expect(s, cnn_canvas_new(16385, 16384, white, &canvas, s->diag),
+                   "a picture cannot have 16385 x 16384 pixels (at least 1, at most 2^28)");
     assert_int_equal(cnn_canvas_new(SIZE_MAX, SIZE_MAX, white, &canvas, NULL), CNN_FAILED);
 }
 
@@ -106,7 +109,8 @@ static void test_put_enlarges_without_blur_and_is_cut_off(void **state)
     cnn_canvas_fill(&small, 1, 1, 1, 1, black);
     cnn_canvas_put(&canvas, 1, 0, &small, 2);
     assert_drawn(&canvas, (const char *[]){".##....", ".##....", "...##..", "...##..", "......."});
-    assert_true(same(cnn_canvas_get(&canvas, 2, 1), red) && same(cnn_canvas_get(&canvas, 3, 2), black));
+    assert_true(same(cnn_canvas_get(&canvas, 2, 1), red) &&
+                same(cnn_canvas_get(&canvas, 3, 2), black));
     cnn_canvas_fill(&canvas, 0, 0, 7, 5, white);
     cnn_canvas_put(&canvas, 3, 1, &small, 3);
     assert_drawn(&canvas, (const char *[]){".......", "...###.", "...###.", "...###.", "......#"});
@@ -136,7 +140,8 @@ static void test_pictures_stand_beside_or_below_each_other(void **state)
     cnn_canvas_free(&out);
     assert_int_equal(cnn_sheet_row(pictures, 2, true, &out, NULL), CNN_OK);
     assert_true(out.width == 3 && out.height == 3 + 8 + 1);
-    assert_drawn(&out, (const char *[]){"###", "###", "###", "...", "...", "...", "...", "...", "...", "...", "...", "##."});
+    assert_drawn(&out, (const char *[]){"###", "###", "###", "...", "...", "...", "...", "...",
+                                        "...", "...", "...", "##."});
     cnn_canvas_free(&out);
     cnn_canvas_free(&pictures[0]);
     cnn_canvas_free(&pictures[1]);
@@ -145,10 +150,14 @@ static void test_pictures_stand_beside_or_below_each_other(void **state)
 static void test_text_has_the_letters_shapes_when_drawn(void **state)
 {
     (void)state;
-    struct cnn_canvas canvas = canvas_of(12, CNN_TEXT_HEIGHT), large = canvas_of(24, 2 * CNN_TEXT_HEIGHT), twice = canvas_of(24, 2 * CNN_TEXT_HEIGHT);
+    struct cnn_canvas canvas = canvas_of(12, CNN_TEXT_HEIGHT),
+                      large = canvas_of(24, 2 * CNN_TEXT_HEIGHT),
+                      twice = canvas_of(24, 2 * CNN_TEXT_HEIGHT);
     cnn_canvas_text(&canvas, 0, 0, 1, red, "Lp");
-    assert_drawn(&canvas, (const char *[]){"#...........", "#...........", "#.....####..", "#.....#...#.", "#.....#...#.", "#.....#...#.",
-                                           "#####.####..", "......#.....", "......#.....", "............"});
+    assert_drawn(&canvas,
+                 (const char *[]){"#...........", "#...........", "#.....####..", "#.....#...#.",
+                                  "#.....#...#.", "#.....#...#.", "#####.####..", "......#.....",
+                                  "......#.....", "............"});
     cnn_canvas_text(&large, 0, 0, 2, red, "Lp");
     cnn_canvas_put(&twice, 0, 0, &canvas, 2);
     assert_memory_equal(large.pixels, twice.pixels, large.width * large.height * 3);
@@ -163,8 +172,10 @@ static void test_text_width_counts_characters_when_some_are_not_ascii(void **sta
     assert_int_equal(cnn_canvas_text_width("", 3), 0);
     assert_int_equal(cnn_canvas_text_width("abc", 1), 18);
     assert_int_equal(cnn_canvas_text_width("abc", 2), 36);
-    assert_int_equal(cnn_canvas_text_width("\xc3\xa4\xff", 1), 12); /* one character of two bytes, one byte that is none */
-    struct cnn_canvas other = canvas_of(18, CNN_TEXT_HEIGHT), marks = canvas_of(18, CNN_TEXT_HEIGHT);
+    /* one character of two bytes, one byte that is none */
+    assert_int_equal(cnn_canvas_text_width("\xc3\xa4\xff", 1), 12);
+    struct cnn_canvas other = canvas_of(18, CNN_TEXT_HEIGHT),
+                      marks = canvas_of(18, CNN_TEXT_HEIGHT);
     cnn_canvas_text(&other, 0, 0, 1, red, "\xc3\xa4\xff\n");
     cnn_canvas_text(&marks, 0, 0, 1, red, "???");
     assert_memory_equal(other.pixels, marks.pixels, 18 * CNN_TEXT_HEIGHT * 3);
@@ -194,7 +205,8 @@ static void test_text_is_cut_off_when_it_leaves_the_canvas(void **state)
     (void)state;
     struct cnn_canvas canvas = canvas_of(9, 8), one = canvas_of(1, 1);
     cnn_canvas_text(&canvas, 4, 3, 1, red, "LLLLL");
-    assert_drawn(&canvas, (const char *[]){".........", ".........", ".........", "....#....", "....#....", "....#....", "....#....", "....#...."});
+    assert_drawn(&canvas, (const char *[]){".........", ".........", ".........", "....#....",
+                                           "....#....", "....#....", "....#....", "....#...."});
     cnn_canvas_fill(&canvas, 0, 0, 9, 8, white);
     cnn_canvas_text(&canvas, 9, 0, 1, red, "L");
     cnn_canvas_text(&canvas, SIZE_MAX, SIZE_MAX, 1, red, "L");
@@ -215,7 +227,8 @@ static struct cnn_canvas greys(const uint8_t *values, size_t count)
     return canvas;
 }
 
-static void assert_resized(const uint8_t *from, size_t from_count, const uint8_t *to, size_t to_count)
+static void assert_resized(const uint8_t *from, size_t from_count, const uint8_t *to,
+                           size_t to_count)
 {
     struct cnn_canvas canvas = greys(from, from_count), turned = canvas_of(1, from_count), out;
     assert_int_equal(cnn_canvas_resize(&canvas, to_count, 1, &out, NULL), CNN_OK);
@@ -236,7 +249,8 @@ static void test_resize_averages_when_smaller_and_interpolates_when_larger(void 
 {
     (void)state;
     assert_resized((const uint8_t[]){10, 20, 30, 50}, 4, (const uint8_t[]){15, 40}, 2);
-    assert_resized((const uint8_t[]){0, 90, 210}, 3, (const uint8_t[]){30, 170}, 2); /* the middle pixel counts half for each */
+    /* the middle pixel counts half for each */
+    assert_resized((const uint8_t[]){0, 90, 210}, 3, (const uint8_t[]){30, 170}, 2);
     assert_resized((const uint8_t[]){0, 100}, 2, (const uint8_t[]){0, 25, 75, 100}, 4);
     assert_resized((const uint8_t[]){7, 9, 200}, 3, (const uint8_t[]){7, 9, 200}, 3);
     assert_resized((const uint8_t[]){77}, 1, (const uint8_t[]){77, 77, 77, 77, 77}, 5);
@@ -290,7 +304,8 @@ static void test_png_holds_the_same_pixels_when_libpng_reads_it(void **state)
         assert_int_equal(cnn_canvas_encode(&canvas, &png, s->diag), CNN_OK);
         assert_memory_equal(png.data, "before", 6);
         assert_decodes(png.data + 6, png.size - 6, &canvas);
-        assert_memory_equal(png.data + png.size - 12, "\0\0\0\0IEND\xae\x42\x60\x82", 12); /* where libpng has stopped reading */
+        /* where libpng has stopped reading */
+        assert_memory_equal(png.data + png.size - 12, "\0\0\0\0IEND\xae\x42\x60\x82", 12);
         assert_int_equal(cnn_canvas_write(&canvas, scratch_path(s, "a.png"), s->diag), CNN_OK);
         assert_int_equal(cnn_file_read(s->path, 1 << 20, &file, &size, s->diag), CNN_OK);
         assert_int_equal(size, png.size - 6);
@@ -307,7 +322,8 @@ static void test_png_is_an_error_when_it_cannot_be_kept(void **state)
     struct cnn_canvas canvas = noise(2, 2);
     struct cnn_text full = {.failed = true};
     assert_int_equal(cnn_canvas_encode(&canvas, &full, NULL), CNN_FAILED);
-    assert_int_equal(cnn_canvas_write(&canvas, scratch_path(s, "nowhere/a.png"), s->diag), CNN_FAILED);
+    assert_int_equal(cnn_canvas_write(&canvas, scratch_path(s, "nowhere/a.png"), s->diag),
+                     CNN_FAILED);
     assert_int_equal(cnn_diag_count(s->diag), 1);
     cnn_canvas_free(&canvas);
 }
@@ -331,7 +347,8 @@ static const struct cnn_range unit = {0, 1, 0}, around = {-1, 1, 0};
 static void test_heat_rises_evenly_in_lightness(void **state)
 {
     (void)state;
-    double first = lightness(cnn_palette_colour(CNN_PALETTE_HEAT, unit, 0)), last = lightness(cnn_palette_colour(CNN_PALETTE_HEAT, unit, 1));
+    double first = lightness(cnn_palette_colour(CNN_PALETTE_HEAT, unit, 0)),
+           last = lightness(cnn_palette_colour(CNN_PALETTE_HEAT, unit, 1));
     assert_true(first < 0.25 && last > 0.9);
     double before = first;
     for (int i = 1; i <= 256; i++) {
@@ -341,7 +358,8 @@ static void test_heat_rises_evenly_in_lightness(void **state)
         assert_true(fabs(now - (first + (last - first) * t)) < 0.004); /* a byte's rounding */
         before = now;
     }
-    struct cnn_colour low = cnn_palette_colour(CNN_PALETTE_HEAT, unit, 0), high = cnn_palette_colour(CNN_PALETTE_HEAT, unit, 1);
+    struct cnn_colour low = cnn_palette_colour(CNN_PALETTE_HEAT, unit, 0),
+                      high = cnn_palette_colour(CNN_PALETTE_HEAT, unit, 1);
     assert_true(low.b > low.r && low.b > low.g && high.r > 200 && high.g > 200 && high.b < 100);
 }
 
@@ -358,9 +376,12 @@ static void test_signed_is_white_at_zero_and_as_light_on_both_sides(void **state
     }
     /* The larger magnitude is the end of both sides. */
     struct cnn_range lopsided = {-1, 4, 0};
-    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, lopsided, -1), cnn_palette_colour(CNN_PALETTE_SIGNED, around, -0.25F)));
-    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){2, 4, 0}, 2), cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.5F)));
-    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){3, 3, 0}, 3), white));
+    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, lopsided, -1),
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, around, -0.25F)));
+    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){2, 4, 0}, 2),
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.5F)));
+    assert_true(
+        same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){3, 3, 0}, 3), white));
 }
 
 static void test_grey_and_dark_are_plain(void **state)
@@ -369,8 +390,10 @@ static void test_grey_and_dark_are_plain(void **state)
     for (int i = 0; i <= 255; i++) {
         uint8_t grey = (uint8_t)i, dark = (uint8_t)(255 - i);
         float t = (float)i / 255;
-        assert_true(same(cnn_palette_colour(CNN_PALETTE_GREY, unit, t), (struct cnn_colour){grey, grey, grey}));
-        assert_true(same(cnn_palette_colour(CNN_PALETTE_DARK, unit, t), (struct cnn_colour){dark, dark, dark}));
+        assert_true(same(cnn_palette_colour(CNN_PALETTE_GREY, unit, t),
+                         (struct cnn_colour){grey, grey, grey}));
+        assert_true(same(cnn_palette_colour(CNN_PALETTE_DARK, unit, t),
+                         (struct cnn_colour){dark, dark, dark}));
     }
 }
 
@@ -386,7 +409,8 @@ static void test_palettes_hold_when_values_are_extreme(void **state)
         assert_true(same(cnn_palette_colour(p, around, -7), cnn_palette_colour(p, around, -1)));
         assert_true(same(cnn_palette_colour(p, all, 0), cnn_palette_colour(p, around, 0)));
         assert_true(same(cnn_palette_colour(p, all, FLT_MAX), cnn_palette_colour(p, around, 1)));
-        assert_true(same(cnn_palette_colour(p, none, 5), cnn_palette_colour(p, around, p == CNN_PALETTE_SIGNED ? 0 : -1)));
+        assert_true(same(cnn_palette_colour(p, none, 5),
+                         cnn_palette_colour(p, around, p == CNN_PALETTE_SIGNED ? 0 : -1)));
     }
 }
 
@@ -422,7 +446,8 @@ static void test_distinct_colours_differ_from_each_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_canvas_is_refused_when_it_has_no_pixels_or_too_many, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_canvas_is_refused_when_it_has_no_pixels_or_too_many,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test(test_fill_is_cut_off_when_it_leaves_the_canvas),
         cmocka_unit_test(test_frame_lies_inside_when_thick_or_cut_off),
         cmocka_unit_test(test_line_joins_its_ends_whatever_their_order),
@@ -434,8 +459,10 @@ int main(void)
         cmocka_unit_test(test_text_is_cut_off_when_it_leaves_the_canvas),
         cmocka_unit_test(test_resize_averages_when_smaller_and_interpolates_when_larger),
         cmocka_unit_test(test_resize_is_refused_when_the_copy_has_no_pixels),
-        cmocka_unit_test_setup_teardown(test_png_holds_the_same_pixels_when_libpng_reads_it, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_png_is_an_error_when_it_cannot_be_kept, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_png_holds_the_same_pixels_when_libpng_reads_it,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_png_is_an_error_when_it_cannot_be_kept, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test(test_heat_rises_evenly_in_lightness),
         cmocka_unit_test(test_signed_is_white_at_zero_and_as_light_on_both_sides),
         cmocka_unit_test(test_grey_and_dark_are_plain),

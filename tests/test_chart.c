@@ -17,7 +17,8 @@ static void test_text_is_escaped_when_it_comes_from_anywhere(void **state)
     struct cnn_text page = {0};
     (void)state;
     cnn_html_text(&page, HOSTILE "\t\n\x01\x7f\xc2\x85 caf\xc3\xa9 \xff\xe2\x82 end");
-    assert_string_equal(page.data, HOSTILE_ESCAPED "\t\n&#xFFFD;&#xFFFD;&#xFFFD; caf\xc3\xa9 &#xFFFD;&#xFFFD;&#xFFFD; end");
+    assert_string_equal(page.data, HOSTILE_ESCAPED
+                        "\t\n&#xFFFD;&#xFFFD;&#xFFFD; caf\xc3\xa9 &#xFFFD;&#xFFFD;&#xFFFD; end");
     cnn_text_free(&page);
     cnn_html_printf(&page, "%s is %d %%", "<b>", 5);
     assert_string_equal(page.data, "&lt;b&gt; is 5 %");
@@ -72,7 +73,8 @@ static void test_picture_comes_back_when_its_uri_is_decoded(void **state)
     for (size_t width = 1; width <= 12; width++) {
         struct cnn_canvas canvas = {0};
         struct cnn_text page = {0}, png = {0};
-        assert_int_equal(cnn_canvas_new(width, 3, (struct cnn_colour){200, 40, 7}, &canvas, NULL), CNN_OK);
+        assert_int_equal(cnn_canvas_new(width, 3, (struct cnn_colour){200, 40, 7}, &canvas, NULL),
+                         CNN_OK);
         assert_int_equal(cnn_canvas_encode(&canvas, &png, NULL), CNN_OK);
         assert_int_equal(cnn_html_picture(&page, &canvas, 4, "a \"b\"", NULL), CNN_OK);
         char *start = strstr(page.data, "base64,");
@@ -90,7 +92,8 @@ static void test_picture_comes_back_when_its_uri_is_decoded(void **state)
 
 static void test_predictions_mark_the_true_class_when_it_is_known(void **state)
 {
-    const cnn_prediction predictions[] = {{4, "a&b", 0.75f}, {2, "dog", 0.2496f}, {0, "cat", 0.0004f}, {1, "cow", 0}};
+    const cnn_prediction predictions[] = {
+        {4, "a&b", 0.75f}, {2, "dog", 0.2496f}, {0, "cat", 0.0004f}, {1, "cow", 0}};
     struct cnn_text page = {0};
     (void)state;
     cnn_html_predictions(&page, predictions, 4, 2);
@@ -112,7 +115,8 @@ static void test_predictions_mark_the_true_class_when_it_is_known(void **state)
     cnn_text_free(&page);
 }
 
-static void draw(struct cnn_text *page, struct cnn_chart chart, const double *x, const double *y, size_t count)
+static void draw(struct cnn_text *page, struct cnn_chart chart, const double *x, const double *y,
+                 size_t count)
 {
     struct cnn_series series = {.name = HOSTILE, .x = x, .y = y, .count = count};
     chart.series = &series;
@@ -132,10 +136,12 @@ static void test_chart_has_exact_places_when_the_series_is_known(void **state)
     (void)state;
     draw(&page, (struct cnn_chart){.whole = true}, x, y, 3);
     assert_has(&page, "d=\"M60.00 250.00L320.00 140.00L580.00 30.00\"");
-    assert_has(&page, "<circle cx=\"320.00\" cy=\"140.00\" r=\"3\"><title>" HOSTILE_ESCAPED ", " HOSTILE_ESCAPED " 1: 5</title></circle>");
+    assert_has(&page, "<circle cx=\"320.00\" cy=\"140.00\" r=\"3\"><title>" HOSTILE_ESCAPED
+                      ", " HOSTILE_ESCAPED " 1: 5</title></circle>");
     assert_has(&page, "<text x=\"52\" y=\"254.00\">0</text><text x=\"52\" y=\"210.00\">2</text>");
     assert_has(&page, "<text x=\"320.00\" y=\"270\">1</text>");
-    assert_int_equal(count_of(&page, "text-anchor=\"middle\"><line") + count_of(&page, "</text><line"), 3);
+    assert_int_equal(
+        count_of(&page, "text-anchor=\"middle\"><line") + count_of(&page, "</text><line"), 3);
     cnn_text_free(&page);
 }
 
@@ -159,7 +165,8 @@ static void test_chart_shows_a_dot_when_there_is_one_point(void **state)
     struct cnn_text page = {0};
     (void)state;
     draw(&page, (struct cnn_chart){.whole = true, .percent = true}, &x, &y, 1);
-    assert_has(&page, "<circle cx=\"320.00\" cy=\"140.00\" r=\"3\"><title>" HOSTILE_ESCAPED ", " HOSTILE_ESCAPED " 3: 50.00 %</title>");
+    assert_has(&page, "<circle cx=\"320.00\" cy=\"140.00\" r=\"3\"><title>" HOSTILE_ESCAPED
+                      ", " HOSTILE_ESCAPED " 3: 50.00 %</title>");
     assert_has(&page, "<text x=\"320.00\" y=\"270\">3</text>");
     cnn_text_free(&page);
 }
@@ -193,7 +200,8 @@ static void test_chart_begins_at_zero_when_it_is_asked_to(void **state)
 
 static void test_chart_is_logarithmic_when_values_span_two_decades(void **state)
 {
-    const double x[] = {0, 1, 2}, wide[] = {100, 1, 0.01}, narrow[] = {100, 50, 1}, between[] = {101, 50, 1}, zero[] = {100, 1, 0};
+    const double x[] = {0, 1, 2}, wide[] = {100, 1, 0.01}, narrow[] = {100, 50, 1},
+                 between[] = {101, 50, 1}, zero[] = {100, 1, 0};
     struct cnn_text page = {0};
     (void)state;
     draw(&page, (struct cnn_chart){.logarithm = true}, x, wide, 3);
@@ -214,7 +222,11 @@ static void test_chart_is_logarithmic_when_values_span_two_decades(void **state)
 
 static void test_chart_stays_sound_when_values_are_extreme(void **state)
 {
-    const double x[] = {1, 2, 3}, cases[][3] = {{1e-300, 2e-300, 3e-300}, {-1e299, 0, 1e299}, {1e-310, 1, 1e308}, {0, 0, 0}, {1e15, 1e15 + 1, 1e15}};
+    const double x[] = {1, 2, 3}, cases[][3] = {{1e-300, 2e-300, 3e-300},
+                                                {-1e299, 0, 1e299},
+                                                {1e-310, 1, 1e308},
+                                                {0, 0, 0},
+                                                {1e15, 1e15 + 1, 1e15}};
     struct cnn_text page = {0};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -227,7 +239,8 @@ static void test_chart_stays_sound_when_values_are_extreme(void **state)
 
 static void test_chart_numbers_are_short_when_values_are_large_or_small(void **state)
 {
-    const double x[] = {0, 20000}, large[] = {0, 3e6}, small[] = {0, 2e-5}, narrow[] = {2.302, 2.3021};
+    const double x[] = {0, 20000}, large[] = {0, 3e6}, small[] = {0, 2e-5},
+                 narrow[] = {2.302, 2.3021};
     struct cnn_text page = {0};
     (void)state;
     draw(&page, (struct cnn_chart){.whole = true}, x, large, 2);
@@ -252,7 +265,8 @@ static void test_chart_is_flat_when_values_differ_in_their_last_digits(void **st
     cnn_text_free(&page);
 }
 
-/* The line goes through every point; of those that lie closer than a pixel, some say their numbers, and a lonely one always is a dot. */
+/* The line goes through every point; of those that lie closer than a pixel, some say their numbers,
+ * and a lonely one always is a dot. */
 static void test_chart_has_few_titles_when_points_are_very_many(void **state)
 {
     enum { COUNT = 5000 };

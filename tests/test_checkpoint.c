@@ -7,7 +7,9 @@
 #include "scratch.h"
 #include "util/random.h"
 
-#define TINY_HEADER "{\"__metadata__\":{\"k\":\"v\",\"checksum\":\"crc32:c3872656\"},\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
+#define TINY_HEADER                                                                                \
+    "{\"__metadata__\":{\"k\":\"v\",\"checksum\":\"crc32:c3872656\"},\"w\":{\"dtype\":\"F32\","    \
+    "\"shape\":[2],\"data_offsets\":[0,8]}}"
 
 /* What write_tiny makes, byte by byte. */
 static const char tiny_file[] = "\x70\0\0\0\0\0\0\0" TINY_HEADER "     \0\0\x80\x3f\0\0\0\xc0";
@@ -17,7 +19,13 @@ static const float tiny_values[2] = {1, -2};
 
 static cnn_status write_tiny(struct scratch *s, const char *path)
 {
-    struct cnn_stored_tensor w = {.name = "w", .dtype = "F32", .rank = 1, .dims = {2}, .count = 2, .data = tiny_values, .bytes = 8};
+    struct cnn_stored_tensor w = {.name = "w",
+                                  .dtype = "F32",
+                                  .rank = 1,
+                                  .dims = {2},
+                                  .count = 2,
+                                  .data = tiny_values,
+                                  .bytes = 8};
     struct cnn_stored_pair pairs[] = {{"k", "v"}, {"checksum", "of another file"}};
     return cnn_safetensors_write(path, &w, 1, pairs, 2, s->diag);
 }
@@ -36,7 +44,8 @@ static const char *write_raw(struct scratch *s, const char *header, size_t data_
     return s->path;
 }
 
-static void expect_refused(struct scratch *s, const char *header, size_t data_size, const char *text)
+static void expect_refused(struct scratch *s, const char *header, size_t data_size,
+                           const char *text)
 {
     struct cnn_safetensors *file;
     scratch_expect(s, cnn_safetensors_open(write_raw(s, header, data_size), &file, s->diag), text);
@@ -61,13 +70,33 @@ static void test_checkpoint_comes_back_when_read(void **state)
     static const float kernel[2][3] = {{1, 2, 3}, {4, 5, 6}};
     static const unsigned char state_bytes[3] = {7, 8, 9};
     const struct cnn_stored_tensor tensors[] = {
-        {.name = "z.kernel", .dtype = "F32", .rank = 2, .dims = {2, 3}, .count = 6, .data = kernel, .bytes = sizeof kernel},
-        {.name = "empty", .dtype = "F64", .rank = 2, .dims = {0, 4}, .count = 0, .data = NULL, .bytes = 0},
-        {.name = "a \"name\"\n\xc3\xa4", .dtype = "U8", .rank = 1, .dims = {3}, .count = 3, .data = state_bytes, .bytes = 3},
+        {.name = "z.kernel",
+         .dtype = "F32",
+         .rank = 2,
+         .dims = {2, 3},
+         .count = 6,
+         .data = kernel,
+         .bytes = sizeof kernel},
+        {.name = "empty",
+         .dtype = "F64",
+         .rank = 2,
+         .dims = {0, 4},
+         .count = 0,
+         .data = NULL,
+         .bytes = 0},
+        {.name = "a \"name\"\n\xc3\xa4",
+         .dtype = "U8",
+         .rank = 1,
+         .dims = {3},
+         .count = 3,
+         .data = state_bytes,
+         .bytes = 3},
         {.name = "scalar", .dtype = "U16", .rank = 0, .count = 1, .data = state_bytes, .bytes = 2},
     };
-    const struct cnn_stored_pair pairs[] = {{"config", "name: x\nlayers: [\"\\\"]\n\x01"}, {"empty", ""}};
-    assert_int_equal(cnn_safetensors_write(scratch_path(s, "f"), tensors, 4, pairs, 2, s->diag), CNN_OK);
+    const struct cnn_stored_pair pairs[] = {{"config", "name: x\nlayers: [\"\\\"]\n\x01"},
+                                            {"empty", ""}};
+    assert_int_equal(cnn_safetensors_write(scratch_path(s, "f"), tensors, 4, pairs, 2, s->diag),
+                     CNN_OK);
     struct cnn_safetensors *file;
     assert_int_equal(cnn_safetensors_open(s->path, &file, s->diag), CNN_OK);
     assert_int_equal(cnn_safetensors_verify(file, s->diag), CNN_OK);
@@ -99,10 +128,11 @@ static void test_checkpoint_of_others_is_read_when_it_is_laid_out_differently(vo
 {
     struct scratch *s = *state;
     struct cnn_safetensors *file;
-    const char *path = write_raw(s,
-                                 "{\"b\":{\"data_offsets\":[4,6],\"shape\":[1],\"dtype\":\"BF16\"}, "
-                                 "\"a\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[0,4],\"more\":null}} ",
-                                 6);
+    const char *path =
+        write_raw(s,
+                  "{\"b\":{\"data_offsets\":[4,6],\"shape\":[1],\"dtype\":\"BF16\"}, "
+                  "\"a\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[0,4],\"more\":null}} ",
+                  6);
     assert_int_equal(cnn_safetensors_open(path, &file, s->diag), CNN_OK);
     assert_string_equal(file->tensors[0].name, "a");
     assert_string_equal(file->tensors[1].name, "b");
@@ -118,19 +148,30 @@ static void test_checkpoint_is_refused_when_it_is_no_safetensors_file(void **sta
 {
     struct scratch *s = *state;
     struct cnn_safetensors *file;
-    scratch_expect(s, cnn_safetensors_open(scratch_path(s, "none"), &file, s->diag), "cannot read DIR/none: No such file or directory");
-    scratch_expect(s, cnn_safetensors_open(s->folder, &file, s->diag), "cannot read DIR: it is a directory");
-    scratch_expect(s, cnn_safetensors_open("/dev/null", &file, s->diag), "cannot read /dev/null: it is no regular file");
+    scratch_expect(s, cnn_safetensors_open(scratch_path(s, "none"), &file, s->diag),
+                   "cannot read DIR/none: No such file or directory");
+    scratch_expect(s, cnn_safetensors_open(s->folder, &file, s->diag),
+                   "cannot read DIR: it is a directory");
+    scratch_expect(s, cnn_safetensors_open("/dev/null", &file, s->diag),
+                   "cannot read /dev/null: it is no regular file");
     scratch_expect(s, cnn_safetensors_open(scratch_write(s, "f", "", 0), &file, s->diag),
                    "DIR/f is no safetensors file: it has 0 bytes, and 8 are the least");
-    scratch_expect(s, cnn_safetensors_open(scratch_write(s, "f", "\x89PNG\r\n\x1a\n....", 12), &file, s->diag),
-                   "DIR/f is no safetensors file, or is cut short: its first 8 bytes announce a header of 727905341920923785 bytes, but 4 follow "
-                   "(at most 16777216 are read)");
-    scratch_expect(s, cnn_safetensors_open(scratch_write(s, "f", "\3\0\0\0\0\0\0\0{}", 10), &file, s->diag),
-                   "DIR/f is no safetensors file, or is cut short: its first 8 bytes announce a header of 3 bytes, but 2 follow "
-                   "(at most 16777216 are read)");
-    expect_refused(s, "", 4, "DIR/f: the header is no valid JSON, at byte 8 of the file: '[' or '{' expected near end of file");
-    expect_refused(s, "{\"a\":}", 0, "DIR/f: the header is no valid JSON, at byte 14 of the file: unexpected token near '}'");
+    scratch_expect(
+        s, cnn_safetensors_open(scratch_write(s, "f", "\x89PNG\r\n\x1a\n....", 12), &file, s->diag),
+        "DIR/f is no safetensors file, or is cut short: its first 8 bytes announce a header of "
+        "727905341920923785 bytes, but 4 follow "
+        "(at most 16777216 are read)");
+    scratch_expect(
+        s, cnn_safetensors_open(scratch_write(s, "f", "\3\0\0\0\0\0\0\0{}", 10), &file, s->diag),
+        "DIR/f is no safetensors file, or is cut short: its first 8 bytes announce a header of 3 "
+        "bytes, but 2 follow "
+        "(at most 16777216 are read)");
+    expect_refused(s, "", 4,
+                   "DIR/f: the header is no valid JSON, at byte 8 of the file: '[' or '{' expected "
+                   "near end of file");
+    expect_refused(
+        s, "{\"a\":}", 0,
+        "DIR/f: the header is no valid JSON, at byte 14 of the file: unexpected token near '}'");
     expect_refused(s, "[]", 0, "DIR/f: the header is a JSON list, not an object");
 }
 
@@ -150,43 +191,61 @@ static void test_checkpoint_is_refused_when_its_json_is_nested_deeply(void **sta
 static void test_checkpoint_is_refused_when_a_tensor_makes_no_sense(void **state)
 {
     struct scratch *s = *state;
-#define TENSOR(name, dtype, shape, offsets) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define TENSOR(name, dtype, shape, offsets)                                                        \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
     expect_refused(s, "{\"w\":3}", 0, "DIR/f: tensor 'w' has no dtype");
-    expect_refused(s, "{" TENSOR("w", "F31", "[1]", "[0,4]") "}", 4, "DIR/f: tensor 'w' has the unknown dtype 'F31'");
-    expect_refused(s, "{" TENSOR("w", "F32", "1", "[0,4]") "}", 4, "DIR/f: tensor 'w': its shape is no list of at most 8 sizes");
-    expect_refused(s, "{" TENSOR("w", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, "DIR/f: tensor 'w': its shape is no list of at most 8 sizes");
-    expect_refused(s, "{" TENSOR("w", "F32", "[1,-1]", "[0,4]") "}", 4, "DIR/f: tensor 'w': size 2 of its shape is no whole number");
-    expect_refused(s, "{" TENSOR("w", "F32", "[1.0]", "[0,4]") "}", 4, "DIR/f: tensor 'w': size 1 of its shape is no whole number");
+    expect_refused(s, "{" TENSOR("w", "F31", "[1]", "[0,4]") "}", 4,
+                   "DIR/f: tensor 'w' has the unknown dtype 'F31'");
+    expect_refused(s, "{" TENSOR("w", "F32", "1", "[0,4]") "}", 4,
+                   "DIR/f: tensor 'w': its shape is no list of at most 8 sizes");
+    expect_refused(s, "{" TENSOR("w", "F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4,
+                   "DIR/f: tensor 'w': its shape is no list of at most 8 sizes");
+    expect_refused(s, "{" TENSOR("w", "F32", "[1,-1]", "[0,4]") "}", 4,
+                   "DIR/f: tensor 'w': size 2 of its shape is no whole number");
+    expect_refused(s, "{" TENSOR("w", "F32", "[1.0]", "[0,4]") "}", 4,
+                   "DIR/f: tensor 'w': size 1 of its shape is no whole number");
     expect_refused(s, "{" TENSOR("w", "F32", "[4294967296,4294967296]", "[0,4]") "}", 4,
                    "DIR/f: tensor 'w': its shape has more elements than can be counted");
-    expect_refused(s, "{" TENSOR("w", "F32", "[1]", "[0]") "}", 4, "DIR/f: tensor 'w': its data_offsets are no pair [begin, end]");
-    expect_refused(s, "{" TENSOR("w", "F32", "[1]", "[4,0]") "}", 4, "DIR/f: tensor 'w': its data_offsets are no pair [begin, end]");
+    expect_refused(s, "{" TENSOR("w", "F32", "[1]", "[0]") "}", 4,
+                   "DIR/f: tensor 'w': its data_offsets are no pair [begin, end]");
+    expect_refused(s, "{" TENSOR("w", "F32", "[1]", "[4,0]") "}", 4,
+                   "DIR/f: tensor 'w': its data_offsets are no pair [begin, end]");
     expect_refused(s, "{" TENSOR("w", "F32", "[2]", "[0,8]") "}", 7,
-                   "DIR/f: tensor 'w' ends at byte 8 of the data, but the file has only 7: it is cut short or damaged");
-    expect_refused(s, "{" TENSOR("w", "F32", "[3]", "[0,8]") "}", 8,
-                   "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its 3 elements of F32");
+                   "DIR/f: tensor 'w' ends at byte 8 of the data, but the file has only 7: it is "
+                   "cut short or damaged");
+    expect_refused(
+        s, "{" TENSOR("w", "F32", "[3]", "[0,8]") "}", 8,
+        "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its 3 elements of F32");
     expect_refused(s, "{" TENSOR("w", "F64", "[2305843009213693953]", "[0,8]") "}", 8,
-                   "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its 2305843009213693953 elements of F64");
-    expect_refused(s, "{" TENSOR("w", "U8", "[1]", "[0,1]") "," TENSOR("w", "U8", "[1]", "[1,2]") "}", 2,
-                   "DIR/f: the header is no valid JSON, at byte 64 of the file: duplicate object key near '\"w\"'");
+                   "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its "
+                   "2305843009213693953 elements of F64");
+    expect_refused(
+        s, "{" TENSOR("w", "U8", "[1]", "[0,1]") "," TENSOR("w", "U8", "[1]", "[1,2]") "}", 2,
+        "DIR/f: the header is no valid JSON, at byte 64 of the file: duplicate object key near "
+        "'\"w\"'");
 }
 
 static void test_checkpoint_is_refused_when_tensors_do_not_tile_the_data(void **state)
 {
     struct scratch *s = *state;
-    expect_refused(s, "{" TENSOR("a", "U8", "[4]", "[0,4]") "," TENSOR("b", "U8", "[4]", "[2,6]") "}", 6,
-                   "DIR/f: tensor 'b' begins at byte 2 of the data, inside tensor 'a', which ends at 4");
-    expect_refused(s, "{" TENSOR("b", "U8", "[2]", "[6,8]") "," TENSOR("a", "U8", "[4]", "[0,4]") "}", 8,
-                   "DIR/f: bytes 4 to 6 of the data, before tensor 'b', belong to no tensor");
-    expect_refused(s, "{" TENSOR("a", "U8", "[4]", "[1,5]") "}", 5, "DIR/f: bytes 0 to 1 of the data, before tensor 'a', belong to no tensor");
-    expect_refused(s, "{" TENSOR("a", "U8", "[4]", "[0,4]") "}", 5, "DIR/f: bytes 4 to 5 of the data, at its end, belong to no tensor");
+    expect_refused(
+        s, "{" TENSOR("a", "U8", "[4]", "[0,4]") "," TENSOR("b", "U8", "[4]", "[2,6]") "}", 6,
+        "DIR/f: tensor 'b' begins at byte 2 of the data, inside tensor 'a', which ends at 4");
+    expect_refused(s,
+                   "{" TENSOR("b", "U8", "[2]", "[6,8]") "," TENSOR("a", "U8", "[4]", "[0,4]") "}",
+                   8, "DIR/f: bytes 4 to 6 of the data, before tensor 'b', belong to no tensor");
+    expect_refused(s, "{" TENSOR("a", "U8", "[4]", "[1,5]") "}", 5,
+                   "DIR/f: bytes 0 to 1 of the data, before tensor 'a', belong to no tensor");
+    expect_refused(s, "{" TENSOR("a", "U8", "[4]", "[0,4]") "}", 5,
+                   "DIR/f: bytes 4 to 5 of the data, at its end, belong to no tensor");
 }
 
 static void test_checkpoint_is_refused_when_metadata_are_no_texts(void **state)
 {
     struct scratch *s = *state;
     expect_refused(s, "{\"__metadata__\":[]}", 0, "DIR/f: __metadata__ is no JSON object");
-    expect_refused(s, "{\"__metadata__\":{\"k\":1}}", 0, "DIR/f: __metadata__: the value of 'k' is no text");
+    expect_refused(s, "{\"__metadata__\":{\"k\":1}}", 0,
+                   "DIR/f: __metadata__: the value of 'k' is no text");
 }
 
 static void test_verify_finds_it_when_any_bit_of_the_data_flips(void **state)
@@ -197,11 +256,13 @@ static void test_verify_finds_it_when_any_bit_of_the_data_flips(void **state)
         char bytes[TINY_SIZE];
         memcpy(bytes, tiny_file, TINY_SIZE);
         bytes[TINY_SIZE - 8 + bit / 8] = (char)(bytes[TINY_SIZE - 8 + bit / 8] ^ 1 << bit % 8);
-        assert_int_equal(cnn_safetensors_open(scratch_write(s, "f", bytes, TINY_SIZE), &file, s->diag), CNN_OK);
+        assert_int_equal(
+            cnn_safetensors_open(scratch_write(s, "f", bytes, TINY_SIZE), &file, s->diag), CNN_OK);
         assert_int_equal(cnn_safetensors_verify(file, s->diag), CNN_FAILED);
         if (bit == 0)
             scratch_expect(s, CNN_FAILED,
-                           "DIR/f is damaged: the checksum of its tensors is crc32:0f2d26c8, and crc32:c3872656 was written with them");
+                           "DIR/f is damaged: the checksum of its tensors is crc32:0f2d26c8, and "
+                           "crc32:c3872656 was written with them");
         cnn_diag_clear(s->diag);
         cnn_safetensors_close(file);
     }
@@ -232,7 +293,8 @@ static void test_checkpoint_never_crashes_the_reader_when_it_is_mutated(void **s
         struct cnn_safetensors *file;
         memcpy(bytes, tiny_file, TINY_SIZE);
         for (uint32_t changes = 1 + cnn_rng_below(&rng, 4); changes > 0; changes--)
-            bytes[cnn_rng_below(&rng, TINY_SIZE)] = alphabet[cnn_rng_below(&rng, sizeof alphabet - 1)];
+            bytes[cnn_rng_below(&rng, TINY_SIZE)] =
+                alphabet[cnn_rng_below(&rng, sizeof alphabet - 1)];
         size_t size = cnn_rng_below(&rng, 4) == 0 ? cnn_rng_below(&rng, TINY_SIZE) : TINY_SIZE;
         if (cnn_safetensors_open(scratch_write(s, "f", bytes, size), &file, s->diag) == CNN_OK) {
             opened++;
@@ -251,13 +313,16 @@ static void test_write_says_why_when_it_cannot(void **state)
 {
     struct scratch *s = *state;
     struct cnn_stored_pair pair = {"name", "\xff"};
-    struct cnn_stored_tensor tensor = {.name = "\xff", .dtype = "U8", .rank = 1, .dims = {1}, .count = 1, .data = "x", .bytes = 1};
+    struct cnn_stored_tensor tensor = {
+        .name = "\xff", .dtype = "U8", .rank = 1, .dims = {1}, .count = 1, .data = "x", .bytes = 1};
     scratch_expect(s, cnn_safetensors_write(scratch_path(s, "f"), NULL, 0, &pair, 1, s->diag),
                    "cannot write DIR/f: the text of 'name' is not valid UTF-8");
     scratch_expect(s, cnn_safetensors_write(scratch_path(s, "f"), &tensor, 1, NULL, 0, s->diag),
                    "cannot write DIR/f: the text of '\xff' is not valid UTF-8");
-    scratch_expect(s, write_tiny(s, scratch_path(s, "none/f")), "cannot write DIR/none/f: No such file or directory");
-    scratch_expect(s, write_tiny(s, "/dev/full"), "cannot write /dev/full: no space left on the disk that holds it");
+    scratch_expect(s, write_tiny(s, scratch_path(s, "none/f")),
+                   "cannot write DIR/none/f: No such file or directory");
+    scratch_expect(s, write_tiny(s, "/dev/full"),
+                   "cannot write /dev/full: no space left on the disk that holds it");
     assert_int_equal(scratch_count(s), 0);
 }
 

@@ -1,4 +1,5 @@
-/* Key tables: what is stored, what is resolved, the exact words of the messages; and descriptions with damage. */
+/* Key tables: what is stored, what is resolved, the exact words of the messages; and descriptions
+ * with damage. */
 #include "config/keys.h"
 #include "util/random.h"
 #include "world.h"
@@ -26,14 +27,18 @@ struct conv {
 static const char *const modes[] = {"zeros", "reflect", "replicate", NULL};
 
 static const struct cnn_key conv_keys[] = {
-    {"filters", CNN_KEY_SIZE, offsetof(struct conv, filters), NULL, 1, 0, 0, NULL, "output channels"},
-    {"kernel_size", CNN_KEY_PAIR, offsetof(struct conv, kernel), NULL, 1, 0, 0, NULL, "size of the window"},
+    {"filters", CNN_KEY_SIZE, offsetof(struct conv, filters), NULL, 1, 0, 0, NULL,
+     "output channels"},
+    {"kernel_size", CNN_KEY_PAIR, offsetof(struct conv, kernel), NULL, 1, 0, 0, NULL,
+     "size of the window"},
     {"groups", CNN_KEY_SIZE, offsetof(struct conv, groups), "1", 1, 9, 0, NULL, "groups"},
     {"padding", CNN_KEY_PADDING, offsetof(struct conv, padding), "0", 0, 0, 0, NULL, "padding"},
-    {"rate", CNN_KEY_NUMBER, offsetof(struct conv, rate), "0.5", 0, 1, CNN_KEY_OPEN_MAX, NULL, "share"},
+    {"rate", CNN_KEY_NUMBER, offsetof(struct conv, rate), "0.5", 0, 1, CNN_KEY_OPEN_MAX, NULL,
+     "share"},
     {"shift", CNN_KEY_NUMBER, offsetof(struct conv, shift), "", 0, 0, 0, NULL, "any number"},
     {"bias", CNN_KEY_BOOL, offsetof(struct conv, bias), "true", 0, 0, 0, NULL, "adds a number"},
-    {"padding_mode", CNN_KEY_CHOICE, offsetof(struct conv, mode), "zeros", 0, 0, 0, modes, "what stands outside"},
+    {"padding_mode", CNN_KEY_CHOICE, offsetof(struct conv, mode), "zeros", 0, 0, 0, modes,
+     "what stands outside"},
     {"label", CNN_KEY_TEXT, offsetof(struct conv, label), "", 0, 0, 0, NULL, "a text"},
     {"mean", CNN_KEY_NUMBERS, offsetof(struct conv, mean), "[0, 1]", 0, 0, 0, NULL, "means"},
     {"weights", CNN_KEY_NODE, offsetof(struct conv, weights), "", 0, 0, 0, NULL, "literal values"},
@@ -50,7 +55,8 @@ static cnn_status conv_read(struct world *world, const char *text, struct conv *
     const struct cnn_yaml *mapping = parse(world, text);
     assert_non_null(mapping);
     *conv = (struct conv){0};
-    return cnn_keys_read(world->arena, conv_keys, also, "layer 'conv'", mapping, NULL, conv, world->diag);
+    return cnn_keys_read(world->arena, conv_keys, also, "layer 'conv'", mapping, NULL, conv,
+                         world->diag);
 }
 
 static void test_keys_are_stored_when_they_are_right(void **state)
@@ -58,7 +64,8 @@ static void test_keys_are_stored_when_they_are_right(void **state)
     struct conv conv;
     assert_int_equal(
         conv_read(*state,
-                  "{type: conv, name: c, filters: 0x10, kernel_size: [3, 5], groups: 9, padding: [1, 2, 3, 4], rate: 0, shift: -1e3, bias: false, "
+                  "{type: conv, name: c, filters: 0x10, kernel_size: [3, 5], groups: 9, padding: "
+                  "[1, 2, 3, 4], rate: 0, shift: -1e3, bias: false, "
                   "padding_mode: replicate, label: 7, mean: 0.25, weights: {kernel: 1}}",
                   &conv),
         CNN_OK);
@@ -84,7 +91,9 @@ static void test_keys_are_stored_when_they_are_right(void **state)
 static void test_keys_have_their_defaults_when_absent(void **state)
 {
     struct conv conv;
-    assert_int_equal(conv_read(*state, "{filters: 1, kernel_size: 3, padding: same, weights: ~}", &conv), CNN_OK);
+    assert_int_equal(
+        conv_read(*state, "{filters: 1, kernel_size: 3, padding: same, weights: ~}", &conv),
+        CNN_OK);
     assert_int_equal(conv.kernel[1], 3);
     assert_int_equal(conv.groups, 1);
     assert_true(conv.padding.same);
@@ -95,7 +104,8 @@ static void test_keys_have_their_defaults_when_absent(void **state)
     assert_int_equal(conv.mean.count, 2);
     assert_true(is_equal(conv.mean.values[1], 1));
     assert_null(conv.weights);
-    assert_int_equal(conv_read(*state, "{filters: 1, kernel_size: 3, padding: [1, 2]}", &conv), CNN_OK);
+    assert_int_equal(conv_read(*state, "{filters: 1, kernel_size: 3, padding: [1, 2]}", &conv),
+                     CNN_OK);
     assert_int_equal(conv.padding.bottom, 1);
     assert_int_equal(conv.padding.right, 2);
 }
@@ -103,28 +113,41 @@ static void test_keys_have_their_defaults_when_absent(void **state)
 static void test_keys_report_every_mistake_in_one_run(void **state)
 {
     struct conv conv;
-    assert_int_equal(conv_read(*state, "type: conv\nout_channels: 64\nkernel_size: [3, 0]\npaddin: 1\ngroups: many\nrate: 1\n", &conv), CNN_INVALID);
-    assert_messages(*state,
-                    "m.yaml:2:1: error: layer 'conv' has no key 'out_channels'\n  out_channels: 64\n  ^\n  hint: did you mean 'filters'?\n"
-                    "m.yaml:4:1: error: layer 'conv' has no key 'paddin'\n  paddin: 1\n  ^\n  hint: did you mean 'padding'?\n"
-                    "m.yaml:3:18: error: key 'kernel_size' of layer 'conv' wants n or [height, width], each 1 or more; found the number 0\n"
-                    "  kernel_size: [3, 0]\n                   ^\n"
-                    "m.yaml:5:9: error: key 'groups' of layer 'conv' wants an integer, 1 to 9; found the text 'many'\n  groups: many\n          ^\n"
-                    "m.yaml:6:7: error: key 'rate' of layer 'conv' wants a number in [0, 1); found the number 1\n  rate: 1\n        ^\n");
+    assert_int_equal(
+        conv_read(
+            *state,
+            "type: conv\nout_channels: 64\nkernel_size: [3, 0]\npaddin: 1\ngroups: many\nrate: 1\n",
+            &conv),
+        CNN_INVALID);
+    assert_messages(*state, "m.yaml:2:1: error: layer 'conv' has no key 'out_channels'\n  "
+                            "out_channels: 64\n  ^\n  hint: did you mean 'filters'?\n"
+                            "m.yaml:4:1: error: layer 'conv' has no key 'paddin'\n  paddin: 1\n  "
+                            "^\n  hint: did you mean 'padding'?\n"
+                            "m.yaml:3:18: error: key 'kernel_size' of layer 'conv' wants n or "
+                            "[height, width], each 1 or more; found the number 0\n"
+                            "  kernel_size: [3, 0]\n                   ^\n"
+                            "m.yaml:5:9: error: key 'groups' of layer 'conv' wants an integer, 1 "
+                            "to 9; found the text 'many'\n  groups: many\n          ^\n"
+                            "m.yaml:6:7: error: key 'rate' of layer 'conv' wants a number in [0, "
+                            "1); found the number 1\n  rate: 1\n        ^\n");
 }
 
 static void test_keys_report_what_is_missing(void **state)
 {
     struct conv conv;
     assert_int_equal(conv_read(*state, "type: conv\nkernel: 3\n", &conv), CNN_INVALID);
-    assert_messages(*state, "m.yaml:2:1: error: layer 'conv' has no key 'kernel'\n  kernel: 3\n  ^\n  hint: did you mean 'kernel_size'?\n"
-                            "m.yaml:1:1: error: layer 'conv' lacks the key 'filters'\n  type: conv\n  ^\n  hint: filters: an integer, 1 or more\n");
+    assert_messages(*state, "m.yaml:2:1: error: layer 'conv' has no key 'kernel'\n  kernel: 3\n  "
+                            "^\n  hint: did you mean 'kernel_size'?\n"
+                            "m.yaml:1:1: error: layer 'conv' lacks the key 'filters'\n  type: "
+                            "conv\n  ^\n  hint: filters: an integer, 1 or more\n");
 }
 
 static void test_keys_say_what_they_want_when_a_value_is_wrong(void **state)
 {
-    static const char wants_integer[] = "key 'filters' of layer 'conv' wants an integer, 1 or more; found ";
-    static const char wants_padding[] = "key 'padding' of layer 'conv' wants n, [height, width], [top, bottom, left, right], valid or same; found ";
+    static const char wants_integer[] =
+        "key 'filters' of layer 'conv' wants an integer, 1 or more; found ";
+    static const char wants_padding[] = "key 'padding' of layer 'conv' wants n, [height, width], "
+                                        "[top, bottom, left, right], valid or same; found ";
     static const struct {
         const char *key, *value, *text, *found, *hint;
     } values[] = {
@@ -134,28 +157,37 @@ static void test_keys_say_what_they_want_when_a_value_is_wrong(void **state)
         {"filters", "3.5", wants_integer, "the number 3.5", NULL},
         {"filters", "-1", wants_integer, "the number -1", NULL},
         {"filters", "2147483648", wants_integer, "the number 2147483648", "the most is 2147483647"},
-        {"filters", "99999999999999999999", wants_integer, "the number 99999999999999999999", "the most is 2147483647"},
+        {"filters", "99999999999999999999", wants_integer, "the number 99999999999999999999",
+         "the most is 2147483647"},
         {"filters", "[3]", wants_integer, "a list", NULL},
         {"filters", "~", wants_integer, "nothing", NULL},
-        {"bias", "no", "key 'bias' of layer 'conv' wants true or false; found ", "the text 'no'", "write false"},
-        {"bias", "ON", "key 'bias' of layer 'conv' wants true or false; found ", "the text 'ON'", "write true"},
-        {"bias", "'true'", "key 'bias' of layer 'conv' wants true or false; found ", "the text 'true'", "write true, without quotes"},
+        {"bias", "no", "key 'bias' of layer 'conv' wants true or false; found ", "the text 'no'",
+         "write false"},
+        {"bias", "ON", "key 'bias' of layer 'conv' wants true or false; found ", "the text 'ON'",
+         "write true"},
+        {"bias", "'true'", "key 'bias' of layer 'conv' wants true or false; found ",
+         "the text 'true'", "write true, without quotes"},
         {"padding", "[1, 2, 3]", wants_padding, "a list of 3", NULL},
         {"padding", "65536", wants_padding, "the number 65536", "the most is 65535"},
         {"padding", "full", wants_padding, "the text 'full'", NULL},
-        {"shift", ".inf", "key 'shift' of layer 'conv' wants a number; found ", "the number .inf", NULL},
-        {"shift", "'1'", "key 'shift' of layer 'conv' wants a number; found ", "the text '1'", "write 1, without quotes"},
+        {"shift", ".inf", "key 'shift' of layer 'conv' wants a number; found ", "the number .inf",
+         NULL},
+        {"shift", "'1'", "key 'shift' of layer 'conv' wants a number; found ", "the text '1'",
+         "write 1, without quotes"},
         {"label", "''", "key 'label' of layer 'conv' wants a text; found ", "an empty text", NULL},
-        {"padding_mode", "zero", "key 'padding_mode' of layer 'conv' wants zeros, reflect or replicate; found ", "the text 'zero'",
-         "did you mean 'zeros'?"},
-        {"padding_mode", "edge", "key 'padding_mode' of layer 'conv' wants zeros, reflect or replicate; found ", "the text 'edge'",
-         "did you mean 'replicate'?"},
+        {"padding_mode", "zero",
+         "key 'padding_mode' of layer 'conv' wants zeros, reflect or replicate; found ",
+         "the text 'zero'", "did you mean 'zeros'?"},
+        {"padding_mode", "edge",
+         "key 'padding_mode' of layer 'conv' wants zeros, reflect or replicate; found ",
+         "the text 'edge'", "did you mean 'replicate'?"},
     };
     struct world *world = *state;
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
         char text[128], expected[256];
         struct conv conv;
-        snprintf(text, sizeof(text), "{%s%s: %s, kernel_size: 1}", strcmp(values[i].key, "filters") ? "filters: 1, " : "", values[i].key,
+        snprintf(text, sizeof(text), "{%s%s: %s, kernel_size: 1}",
+                 strcmp(values[i].key, "filters") ? "filters: 1, " : "", values[i].key,
                  values[i].value);
         assert_int_equal(conv_read(world, text, &conv), CNN_INVALID);
         const cnn_message *message = cnn_diag_get(world->diag, 0);
@@ -184,8 +216,10 @@ static void test_keys_hint_at_ours_when_the_name_is_foreign(void **state)
         {"in_channels", "leave it out: it follows from the layer above"},
         {"nmae", "did you mean 'name'?"},
         {"filters:8", "YAML wants a space behind the colon: 'filters: ...'"},
-        {"colour", "it has: type, name, from, filters, kernel_size, groups, padding, rate, shift, bias, padding_mode, label, mean, weights"},
-        {"strides", "it has: type, name, from, filters, kernel_size, groups, padding, rate, shift, bias, padding_mode, label, mean, weights"},
+        {"colour", "it has: type, name, from, filters, kernel_size, groups, padding, rate, shift, "
+                   "bias, padding_mode, label, mean, weights"},
+        {"strides", "it has: type, name, from, filters, kernel_size, groups, padding, rate, shift, "
+                    "bias, padding_mode, label, mean, weights"},
     };
     struct world *world = *state;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -205,11 +239,18 @@ static void test_keys_read_defaults_when_nothing_is_given(void **state)
     struct world *world = *state;
     struct conv conv = {0};
     struct cnn_yaml *root = parse(world, "train:\nconv: [1]\n");
-    assert_int_equal(cnn_keys_read(world->arena, conv_keys + 2, NULL, "train", NULL, NULL, &conv, world->diag), CNN_OK);
+    assert_int_equal(
+        cnn_keys_read(world->arena, conv_keys + 2, NULL, "train", NULL, NULL, &conv, world->diag),
+        CNN_OK);
     assert_int_equal(conv.groups, 1);
-    assert_int_equal(cnn_keys_read(world->arena, conv_keys + 2, NULL, "train", cnn_yaml_get(root, "train"), NULL, &conv, world->diag), CNN_OK);
-    assert_int_equal(cnn_keys_read(world->arena, conv_keys, NULL, "conv", cnn_yaml_get(root, "conv"), NULL, &conv, world->diag), CNN_INVALID);
-    assert_messages(world, "m.yaml:2:7: error: conv wants a mapping, 'key: value'; found a list\n  conv: [1]\n        ^\n");
+    assert_int_equal(cnn_keys_read(world->arena, conv_keys + 2, NULL, "train",
+                                   cnn_yaml_get(root, "train"), NULL, &conv, world->diag),
+                     CNN_OK);
+    assert_int_equal(cnn_keys_read(world->arena, conv_keys, NULL, "conv",
+                                   cnn_yaml_get(root, "conv"), NULL, &conv, world->diag),
+                     CNN_INVALID);
+    assert_messages(world, "m.yaml:2:7: error: conv wants a mapping, 'key: value'; found a list\n  "
+                           "conv: [1]\n        ^\n");
 }
 
 static const struct cnn_key no_keys[] = {CNN_KEY_END};
@@ -231,26 +272,30 @@ static cnn_status layer_read(struct world *world, const char *text, size_t *chos
     snprintf(list, sizeof(list), "- %s\n", text);
     const struct cnn_yaml *root = parse(world, list);
     assert_non_null(root);
-    return cnn_variant_read(world->arena, layers, LAYERS, also + 1, "layer", root->items[0], chosen, settings, world->diag);
+    return cnn_variant_read(world->arena, layers, LAYERS, also + 1, "layer", root->items[0], chosen,
+                            settings, world->diag);
 }
 
 static void test_variant_is_chosen_by_its_word(void **state)
 {
     size_t chosen = 9;
     void *settings = NULL;
-    assert_int_equal(layer_read(*state, "{type: conv, name: x, filters: 7, kernel_size: 1}", &chosen, &settings), CNN_OK);
+    assert_int_equal(
+        layer_read(*state, "{type: conv, name: x, filters: 7, kernel_size: 1}", &chosen, &settings),
+        CNN_OK);
     assert_int_equal(chosen, 0);
     assert_int_equal(((struct conv *)settings)->filters, 7);
     assert_int_equal(layer_read(*state, "dense", &chosen, &settings), CNN_OK);
     assert_int_equal(chosen, 3);
     assert_int_equal(layer_read(*state, "{type: dense, typ: 1}", &chosen, &settings), CNN_INVALID);
-    assert_messages(
-        *state, "m.yaml:1:17: error: layer 'dense' has no key 'typ'\n  - {type: dense, typ: 1}\n                  ^\n  hint: did you mean 'type'?\n");
+    assert_messages(*state, "m.yaml:1:17: error: layer 'dense' has no key 'typ'\n  - {type: dense, "
+                            "typ: 1}\n                  ^\n  hint: did you mean 'type'?\n");
 }
 
 static void test_variant_hints_when_the_type_is_unknown(void **state)
 {
-    static const char all[] = " known are: conv, pool, global_pool, dense, batch_norm, leaky_relu, concat, add";
+    static const char all[] =
+        " known are: conv, pool, global_pool, dense, batch_norm, leaky_relu, concat, add";
     static const char *const types[][2] = {
         {"conv2d", "did you mean 'conv'?"},
         {"Conv2D", "did you mean 'conv'?"},
@@ -283,12 +328,15 @@ static void test_variant_hints_when_the_type_is_unknown(void **state)
 static void test_variant_says_so_when_there_is_no_type(void **state)
 {
     static const struct mistake mistakes[] = {
-        {"{conv: {filters: 3}}", "m.yaml:1:3: error: layer lacks the key 'type'\n  - {conv: {filters: 3}}\n    ^\n  hint: write {type: conv, ...}\n"},
-        {"{type: [conv]}", "m.yaml:1:10: error: layer wants {type: ...} or a word; found a list\n  - {type: [conv]}\n           ^\n"},
-        {"type:conv",
-         "m.yaml:1:3: error: unknown layer type 'type:conv'\n  - type:conv\n    ^\n  hint: YAML wants a space behind the colon: 'type: ...'\n"},
+        {"{conv: {filters: 3}}", "m.yaml:1:3: error: layer lacks the key 'type'\n  - {conv: "
+                                 "{filters: 3}}\n    ^\n  hint: write {type: conv, ...}\n"},
+        {"{type: [conv]}", "m.yaml:1:10: error: layer wants {type: ...} or a word; found a list\n  "
+                           "- {type: [conv]}\n           ^\n"},
+        {"type:conv", "m.yaml:1:3: error: unknown layer type 'type:conv'\n  - type:conv\n    ^\n  "
+                      "hint: YAML wants a space behind the colon: 'type: ...'\n"},
         {"rotate", "m.yaml:1:3: error: unknown layer type 'rotate'\n  - rotate\n    ^\n"
-                   "  hint: known are: conv, pool, global_pool, dense, batch_norm, leaky_relu, concat, add\n"},
+                   "  hint: known are: conv, pool, global_pool, dense, batch_norm, leaky_relu, "
+                   "concat, add\n"},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
         size_t chosen;
@@ -301,14 +349,19 @@ static void test_variant_says_so_when_there_is_no_type(void **state)
 static void test_resolve_adds_the_defaults(void **state)
 {
     struct world *world = *state;
-    struct cnn_yaml *root = parse(world, "- {mean: [2], type: conv, filters: 0x3, name: c}\n- constant\n");
+    struct cnn_yaml *root =
+        parse(world, "- {mean: [2], type: conv, filters: 0x3, name: c}\n- constant\n");
     struct cnn_yaml *resolved = cnn_yaml_new_sequence(world->arena, NULL);
-    assert_true(cnn_yaml_append(world->arena, resolved, cnn_keys_resolve(world->arena, conv_keys, root->items[0])));
-    assert_true(cnn_yaml_append(world->arena, resolved, cnn_keys_resolve(world->arena, no_keys, root->items[1])));
+    assert_true(cnn_yaml_append(world->arena, resolved,
+                                cnn_keys_resolve(world->arena, conv_keys, root->items[0])));
+    assert_true(cnn_yaml_append(world->arena, resolved,
+                                cnn_keys_resolve(world->arena, no_keys, root->items[1])));
     struct cnn_yaml *top = cnn_yaml_new_mapping(world->arena, NULL);
-    assert_true(cnn_yaml_put(world->arena, top, "x", cnn_yaml_new_scalar(world->arena, "old", false, NULL)));
+    assert_true(cnn_yaml_put(world->arena, top, "x",
+                             cnn_yaml_new_scalar(world->arena, "old", false, NULL)));
     assert_true(cnn_yaml_put(world->arena, top, "x", resolved));
-    assert_written(top, "x:\n- {type: conv, name: c, filters: 0x3, groups: 1, padding: 0, rate: 0.5, bias: true, padding_mode: zeros, mean: [2]}\n"
+    assert_written(top, "x:\n- {type: conv, name: c, filters: 0x3, groups: 1, padding: 0, rate: "
+                        "0.5, bias: true, padding_mode: zeros, mean: [2]}\n"
                         "- {type: constant}\n");
 }
 
@@ -327,23 +380,27 @@ static void test_types_are_described_in_words(void **state)
         {{"k", CNN_KEY_NUMBER, 0, NULL, 0, 1, CNN_KEY_OPEN_MIN, NULL, NULL}, "number in (0, 1]"},
         {{"k", CNN_KEY_NUMBER, 0, NULL, -HUGE_VAL, 0, 0, NULL, NULL}, "number, 0 or less"},
         {{"k", CNN_KEY_PAIR, 0, NULL, 1, 0, 0, NULL, NULL}, "n or [height, width], each 1 or more"},
-        {{"k", CNN_KEY_NUMBERS, 0, NULL, 0, 0, CNN_KEY_OPEN_MIN, NULL, NULL}, "list of numbers, each above 0"},
+        {{"k", CNN_KEY_NUMBERS, 0, NULL, 0, 0, CNN_KEY_OPEN_MIN, NULL, NULL},
+         "list of numbers, each above 0"},
         {{"k", CNN_KEY_CHOICE, 0, NULL, 0, 0, 0, modes, NULL}, "zeros | reflect | replicate"},
         {{"k", CNN_KEY_BOOL, 0, NULL, 0, 0, 0, NULL, NULL}, "true | false"},
-        {{"k", CNN_KEY_PADDING, 0, NULL, 0, 0, 0, NULL, NULL}, "n, [height, width], [top, bottom, left, right], valid or same"},
+        {{"k", CNN_KEY_PADDING, 0, NULL, 0, 0, 0, NULL, NULL},
+         "n, [height, width], [top, bottom, left, right], valid or same"},
     };
     char buffer[128];
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        assert_string_equal(cnn_key_describe_type(&types[i].key, buffer, sizeof(buffer)), types[i].text);
+        assert_string_equal(cnn_key_describe_type(&types[i].key, buffer, sizeof(buffer)),
+                            types[i].text);
 }
 
-static const char description[] = "name: m\n"
-                                  "layers:\n"
-                                  "- &c {type: conv, filters: 3, kernel_size: [3, 5], padding: same, bias: true}\n"
-                                  "- {type: conv, filters: 4, kernel_size: 1, rate: 1e-3, padding_mode: zeros, mean: [1, .5]}\n"
-                                  "- *c\n"
-                                  "- type: leaky_relu\n"
-                                  "- 'add'\n";
+static const char description[] =
+    "name: m\n"
+    "layers:\n"
+    "- &c {type: conv, filters: 3, kernel_size: [3, 5], padding: same, bias: true}\n"
+    "- {type: conv, filters: 4, kernel_size: 1, rate: 1e-3, padding_mode: zeros, mean: [1, .5]}\n"
+    "- *c\n"
+    "- type: leaky_relu\n"
+    "- 'add'\n";
 
 static void bytes_damage(struct cnn_rng *rng, char *text, size_t *size, size_t capacity)
 {
@@ -376,12 +433,15 @@ static void assert_survives(const char *text, size_t size)
     if (cnn_yaml_parse(world->arena, "m.yaml", text, size, &root, world->diag) == CNN_OK) {
         cnn_yaml_write(root, &first);
         assert_false(first.failed);
-        assert_int_equal(cnn_yaml_parse(world->arena, "w.yaml", first.data, first.size, &again, world->diag), CNN_OK);
+        assert_int_equal(
+            cnn_yaml_parse(world->arena, "w.yaml", first.data, first.size, &again, world->diag),
+            CNN_OK);
         cnn_yaml_write(again, &second);
         assert_string_equal(first.data, second.data);
         const struct cnn_yaml *list = cnn_yaml_get(root, "layers");
         for (size_t i = 0; list && list->kind == CNN_YAML_SEQUENCE && i < list->count; i++)
-            cnn_variant_read(world->arena, layers, LAYERS, also, "layer", list->items[i], &chosen, &settings, world->diag);
+            cnn_variant_read(world->arena, layers, LAYERS, also, "layer", list->items[i], &chosen,
+                             &settings, world->diag);
     } else {
         assert_true(cnn_diag_errors(world->diag) > 0);
     }

@@ -34,7 +34,8 @@ static cnn_status read_text(struct scratch *s, const char *yaml)
 {
     struct cnn_yaml *node;
     cnn_diag_clear(s->diag);
-    assert_int_equal(cnn_yaml_parse(arena, "test.yaml", yaml, strlen(yaml), &node, s->diag), CNN_OK);
+    assert_int_equal(cnn_yaml_parse(arena, "test.yaml", yaml, strlen(yaml), &node, s->diag),
+                     CNN_OK);
     return cnn_data_settings_read(arena, node, shape, &settings, s->diag);
 }
 
@@ -61,14 +62,17 @@ static void test_settings_have_defaults_when_only_the_data_set_is_named(void **s
 
 static void test_settings_are_read_when_all_are_given(void **state)
 {
-    assert_int_equal(read_text(*state, "dataset: folder\npath: some/where\nnormalize: {mean: [0.5, 0.25, 0], std: [0.5, 1, 0.125]}\n"
-                                       "augment: [flip, {type: crop}, {type: crop, padding: 2}]\nval_split: 0.25\nlimit: 7\nshuffle: false"),
+    assert_int_equal(read_text(*state, "dataset: folder\npath: some/where\nnormalize: {mean: [0.5, "
+                                       "0.25, 0], std: [0.5, 1, 0.125]}\n"
+                                       "augment: [flip, {type: crop}, {type: crop, padding: "
+                                       "2}]\nval_split: 0.25\nlimit: 7\nshuffle: false"),
                      CNN_OK);
     assert_string_equal(settings.path, "some/where");
     assert_int_equal(settings.fixed.channels, 3);
     assert_true(settings.fixed.mean[1] == 0.25f && settings.fixed.std[2] == 0.125f);
     const struct cnn_augmentation *a = settings.augmentation;
-    assert_true(a->type == CNN_AUGMENT_FLIP && a->next->type == CNN_AUGMENT_CROP && a->next->crop.padding == 4);
+    assert_true(a->type == CNN_AUGMENT_FLIP && a->next->type == CNN_AUGMENT_CROP &&
+                a->next->crop.padding == 4);
     assert_true(a->next->next->crop.padding == 2 && !a->next->next->next);
     assert_true(settings.val_split == 0.25 && settings.limit == 7 && !settings.shuffle);
     assert_int_equal(read_text(*state, "dataset: folder\nnormalize: auto"), CNN_OK);
@@ -82,12 +86,16 @@ static void test_mistakes_are_reported_at_their_places(void **state)
     expect_mistake(*state, "dataset: cifar", 1, "cifar");
     expect_mistake(*state, "path: x", 1, "dataset");
     expect_mistake(*state, "dataset: mnist\nnormalize: automatic", 2, "automatic");
-    expect_mistake(*state, "dataset: mnist\nnormalize: {mean: [0.5], std: [1, 1, 1]}", 2, "mean has 1 number, the network's input has 3 channels");
-    expect_mistake(*state, "dataset: mnist\nnormalize:\n  mean: [0.5, 0.5, 0.5]\n  std: [1, 0, 1]", 4, "0");
-    expect_mistake(*state, "dataset: mnist\nnormalize:\n  mean: [125, 120, 110]\n  std: [1, 1, 1]", 3, "125");
+    expect_mistake(*state, "dataset: mnist\nnormalize: {mean: [0.5], std: [1, 1, 1]}", 2,
+                   "mean has 1 number, the network's input has 3 channels");
+    expect_mistake(*state, "dataset: mnist\nnormalize:\n  mean: [0.5, 0.5, 0.5]\n  std: [1, 0, 1]",
+                   4, "0");
+    expect_mistake(*state, "dataset: mnist\nnormalize:\n  mean: [125, 120, 110]\n  std: [1, 1, 1]",
+                   3, "125");
     expect_mistake(*state, "dataset: mnist\nnormalize: {mean: [0, 0, 0]}", 2, "std");
     expect_mistake(*state, "dataset: mnist\naugment: flip", 2, "must be a list");
-    expect_mistake(*state, "dataset: mnist\naugment:\n  - flip\n  - {type: crop, padding: 16}", 4, "padding 16");
+    expect_mistake(*state, "dataset: mnist\naugment:\n  - flip\n  - {type: crop, padding: 16}", 4,
+                   "padding 16");
     expect_mistake(*state, "dataset: mnist\naugment: [{type: rotate}]", 2, "rotate");
     expect_mistake(*state, "dataset: mnist\nval_split: 1", 2, "val_split");
 }
@@ -108,12 +116,13 @@ static void test_values_are_scaled_when_normalised(void **state)
 
 /* ---- splits ---- */
 
-static struct cnn_dataset *open_split(const struct cnn_data_settings *from, const char *path, enum cnn_split split, uint64_t seed,
-                                      enum cnn_split want)
+static struct cnn_dataset *open_split(const struct cnn_data_settings *from, const char *path,
+                                      enum cnn_split split, uint64_t seed, enum cnn_split want)
 {
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(from, shape, path, split, seed, &dataset, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(from, shape, path, split, seed, &dataset, &used, NULL),
+                     CNN_OK);
     assert_int_equal(used, want);
     return dataset;
 }
@@ -122,7 +131,8 @@ static bool datasets_share_an_image(const struct cnn_dataset *a, const struct cn
 {
     for (size_t i = 0; i < cnn_dataset_count(a); i++) {
         for (size_t j = 0; j < cnn_dataset_count(b); j++) {
-            if (memcmp(cnn_dataset_read(a, i, NULL), cnn_dataset_read(b, j, NULL), 16 * 16 * 3) == 0)
+            if (memcmp(cnn_dataset_read(a, i, NULL), cnn_dataset_read(b, j, NULL), 16 * 16 * 3) ==
+                0)
                 return true;
         }
     }
@@ -132,7 +142,8 @@ static bool datasets_share_an_image(const struct cnn_dataset *a, const struct cn
 static void test_training_and_validation_share_nothing_when_split(void **state)
 {
     (void)state;
-    const struct cnn_data_settings shapes = {.dataset = CNN_DATASET_SHAPES, .val_split = 0.3, .limit = 101};
+    const struct cnn_data_settings shapes = {
+        .dataset = CNN_DATASET_SHAPES, .val_split = 0.3, .limit = 101};
     struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
                        *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_VAL);
     assert_int_equal(cnn_dataset_count(val), 30);
@@ -147,13 +158,16 @@ static void test_training_and_validation_share_nothing_when_split(void **state)
 static void test_every_class_gives_its_share_when_split(void **state)
 {
     (void)state;
-    const struct cnn_data_settings shapes = {.dataset = CNN_DATASET_SHAPES, .val_split = 0.25, .limit = 90};
+    const struct cnn_data_settings shapes = {
+        .dataset = CNN_DATASET_SHAPES, .val_split = 0.25, .limit = 90};
     for (size_t seed = 1; seed < 6; seed++) {
-        struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, seed, CNN_SPLIT_TRAIN),
+        struct cnn_dataset *train =
+                               open_split(&shapes, NULL, CNN_SPLIT_TRAIN, seed, CNN_SPLIT_TRAIN),
                            *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, seed, CNN_SPLIT_VAL);
         assert_int_equal(cnn_dataset_count(val), 23);
         for (size_t c = 0; c < 10; c++) {
-            double all = (double)(cnn_dataset_class_count(train, c) + cnn_dataset_class_count(val, c));
+            double all =
+                (double)(cnn_dataset_class_count(train, c) + cnn_dataset_class_count(val, c));
             assert_near((double)cnn_dataset_class_count(val, c), 0.25 * all, 0.999);
         }
         cnn_dataset_free(train);
@@ -165,12 +179,15 @@ static void test_labels_stay_with_their_images_when_split(void **state)
 {
     (void)state;
     const struct cnn_data_settings all = {.dataset = CNN_DATASET_SHAPES, .limit = 60},
-                                   split = {.dataset = CNN_DATASET_SHAPES, .limit = 60, .val_split = 0.5};
+                                   split = {.dataset = CNN_DATASET_SHAPES,
+                                            .limit = 60,
+                                            .val_split = 0.5};
     struct cnn_dataset *whole = open_split(&all, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
                        *part = open_split(&split, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_VAL);
     size_t found = 0;
     for (size_t i = 0; i < cnn_dataset_count(whole) && found < cnn_dataset_count(part); i++) {
-        if (memcmp(cnn_dataset_read(whole, i, NULL), cnn_dataset_read(part, found, NULL), 16 * 16 * 3) == 0)
+        if (memcmp(cnn_dataset_read(whole, i, NULL), cnn_dataset_read(part, found, NULL),
+                   16 * 16 * 3) == 0)
             assert_int_equal(cnn_dataset_label(whole, i), cnn_dataset_label(part, found++));
     }
     assert_int_equal(found, 30);
@@ -193,11 +210,15 @@ static void test_validation_uses_the_test_images_when_nothing_is_split(void **st
 static void test_opening_fails_when_a_split_would_be_empty(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings little = {.dataset = CNN_DATASET_SHAPES, .limit = 10, .val_split = 0.01};
+    const struct cnn_data_settings little = {
+        .dataset = CNN_DATASET_SHAPES, .limit = 10, .val_split = 0.01};
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(&little, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_INVALID);
-    assert_string_equal(cnn_diag_get(s->diag, 0)->text, "val_split 0.01 of 10 images leaves none for validation");
+    assert_int_equal(
+        cnn_dataset_open(&little, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag),
+        CNN_INVALID);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                        "val_split 0.01 of 10 images leaves none for validation");
 }
 
 static void add_images(struct scratch *s, const char *folder, size_t count, uint8_t value)
@@ -209,9 +230,11 @@ static void add_images(struct scratch *s, const char *folder, size_t count, uint
     }
 }
 
-static void expect_split(struct scratch *s, double val_split, enum cnn_split split, enum cnn_split used, size_t count)
+static void expect_split(struct scratch *s, double val_split, enum cnn_split split,
+                         enum cnn_split used, size_t count)
 {
-    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = val_split};
+    const struct cnn_data_settings folder = {
+        .dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = val_split};
     struct cnn_dataset *dataset = open_split(&folder, NULL, split, 1, used);
     assert_int_equal(cnn_dataset_count(dataset), count);
     cnn_dataset_free(dataset);
@@ -228,7 +251,9 @@ static void test_folder_splits_fall_back_when_some_are_missing(void **state)
     expect_split(s, 0.2, CNN_SPLIT_VAL, CNN_SPLIT_VAL, 2);
     expect_split(s, 0.2, CNN_SPLIT_TEST, CNN_SPLIT_VAL, 2);
     expect_split(s, 0, CNN_SPLIT_TRAIN, CNN_SPLIT_TRAIN, 10);
-    scratch_expect(s, cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_VAL, 1, &dataset, &used, s->diag), "DIR has no images for validation");
+    scratch_expect(
+        s, cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_VAL, 1, &dataset, &used, s->diag),
+        "DIR has no images for validation");
     add_images(s, "train", 20, 0);
     add_images(s, "test", 4, 100);
     expect_split(s, 0, CNN_SPLIT_VAL, CNN_SPLIT_TEST, 4);
@@ -242,9 +267,11 @@ static void test_folder_splits_fall_back_when_some_are_missing(void **state)
 static void test_the_given_path_wins_when_the_settings_have_one_too(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = "no/such/folder"};
+    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER,
+                                             .path = "no/such/folder"};
     add_images(s, "x", 2, 0);
-    struct cnn_dataset *dataset = open_split(&folder, scratch_path(s, "x"), CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN);
+    struct cnn_dataset *dataset =
+        open_split(&folder, scratch_path(s, "x"), CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN);
     assert_int_equal(cnn_dataset_count(dataset), 2);
     cnn_dataset_free(dataset);
 }
@@ -252,15 +279,20 @@ static void test_the_given_path_wins_when_the_settings_have_one_too(void **state
 static void test_the_default_place_is_used_when_no_path_is_given(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings mnist = {.dataset = CNN_DATASET_MNIST}, folder = {.dataset = CNN_DATASET_FOLDER};
+    const struct cnn_data_settings mnist = {.dataset = CNN_DATASET_MNIST},
+                                   folder = {.dataset = CNN_DATASET_FOLDER};
     struct cnn_dataset *dataset;
     enum cnn_split used;
     assert_int_equal(setenv("CNN_DATA", s->folder, 1), 0);
-    assert_int_equal(cnn_dataset_open(&mnist, (cnn_shape){3, 1, 28, 28}, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_FAILED);
+    assert_int_equal(cnn_dataset_open(&mnist, (cnn_shape){3, 1, 28, 28}, NULL, CNN_SPLIT_TRAIN, 1,
+                                      &dataset, &used, s->diag),
+                     CNN_FAILED);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, scratch_path(s, "mnist")));
     assert_int_equal(unsetenv("CNN_DATA"), 0);
     cnn_diag_clear(s->diag);
-    assert_int_equal(cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_INVALID);
+    assert_int_equal(
+        cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag),
+        CNN_INVALID);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, "dataset folder needs a path");
 }
 
@@ -279,7 +311,8 @@ static void test_statistics_are_those_of_all_pixels(void **state)
     struct cnn_dataset *dataset = open_split(&folder, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN);
     struct cnn_normalization n;
     assert_int_equal(cnn_dataset_statistics(dataset, &n, s->diag), CNN_OK);
-    const float mean[3] = {0.5f, 0.2f, 0.5f}, std[3] = {0.5f, 1, 0.2898050f}; /* sqrt((256^2 - 1) / 12) / 255; a constant channel is not divided */
+    /* sqrt((256^2 - 1) / 12) / 255; a constant channel is not divided */
+    const float mean[3] = {0.5f, 0.2f, 0.5f}, std[3] = {0.5f, 1, 0.2898050f};
     assert_int_equal(n.channels, 3);
     for (size_t c = 0; c < 3; c++)
         assert_true(fabsf(n.mean[c] - mean[c]) < 1e-6f && fabsf(n.std[c] - std[c]) < 1e-6f);

@@ -10,7 +10,9 @@
 #include "scratch.h"
 
 /* Three images of 2 x 3 pixels, whose pixels are 1, 2, 3, ... */
-#define IMAGES                  "\0\0\10\3\0\0\0\3\0\0\0\2\0\0\0\3\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20\21\22"
+#define IMAGES                                                                                     \
+    "\0\0\10\3\0\0\0\3\0\0\0\2\0\0\0\3"                                                            \
+    "\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20\21\22"
 #define LABELS                  "\0\0\10\1\0\0\0\3\7\0\11"
 #define WRITE(s, name, literal) scratch_write(s, name, literal, sizeof(literal) - 1)
 
@@ -67,16 +69,22 @@ static void test_idx_says_what_it_looked_for_when_missing(void **state)
     struct cnn_images images;
     const char *names = "train-images-idx3-ubyte[.gz] or train-images.idx3-ubyte[.gz]";
     char text[256];
-    snprintf(text, sizeof text, "cannot read MNIST from the folder DIR/none: No such file or directory (looked for %s)", names);
+    snprintf(
+        text, sizeof text,
+        "cannot read MNIST from the folder DIR/none: No such file or directory (looked for %s)",
+        names);
     cnn_status status = cnn_idx_read(scratch_path(s, "none"), true, 0, &images, s->diag);
     assert_string_equal(cnn_diag_get(s->diag, 0)->hint,
-                        "MNIST is expected in data/mnist, or in mnist under the folder that CNN_DATA names; --data or data.path can point elsewhere");
+                        "MNIST is expected in data/mnist, or in mnist under the folder that "
+                        "CNN_DATA names; --data or data.path can point elsewhere");
     scratch_expect(s, status, text);
     snprintf(text, sizeof text, "cannot read MNIST from the folder DIR: it has no %s", names);
     expect_idx_refused(s, text);
     WRITE(s, "train-images-idx3-ubyte", IMAGES);
-    scratch_expect(s, cnn_idx_read(s->path, true, 0, &images, s->diag), "cannot read MNIST from DIR/train-images-idx3-ubyte: it is no folder");
-    expect_idx_refused(s, "cannot read MNIST from the folder DIR: it has no train-labels-idx1-ubyte[.gz] or train-labels.idx1-ubyte[.gz]");
+    scratch_expect(s, cnn_idx_read(s->path, true, 0, &images, s->diag),
+                   "cannot read MNIST from DIR/train-images-idx3-ubyte: it is no folder");
+    expect_idx_refused(s, "cannot read MNIST from the folder DIR: it has no "
+                          "train-labels-idx1-ubyte[.gz] or train-labels.idx1-ubyte[.gz]");
     assert_int_equal(mkdir(scratch_path(s, "train-labels-idx1-ubyte"), 0777), 0);
     expect_idx_refused(s, "cannot read DIR/train-labels-idx1-ubyte: it is no regular file");
 }
@@ -88,20 +96,27 @@ static void test_idx_is_refused_when_its_images_are_damaged(void **state)
     WRITE(s, "train-images-idx3-ubyte", "");
     expect_idx_refused(s, "DIR/train-images-idx3-ubyte is empty");
     WRITE(s, "train-images-idx3-ubyte", "\0\0\10\3\0\0\0");
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte is cut short: its header has 16 bytes, 7 are there");
+    expect_idx_refused(
+        s, "DIR/train-images-idx3-ubyte is cut short: its header has 16 bytes, 7 are there");
     WRITE(s, "train-images-idx3-ubyte", LABELS "........");
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte is no IDX file of images: it begins with 0x00000801, 0x00000803 would be right");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte is no IDX file of images: it begins with "
+                          "0x00000801, 0x00000803 would be right");
     scratch_write(s, "train-images-idx3-ubyte", IMAGES, sizeof IMAGES - 2);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 3 images of 2 x 3 pixels, which makes a file of 34 bytes, but it has 33");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 3 images of 2 x 3 "
+                          "pixels, which makes a file of 34 bytes, but it has 33");
     scratch_write(s, "train-images-idx3-ubyte", IMAGES, sizeof IMAGES);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 3 images of 2 x 3 pixels, which makes a file of 34 bytes, but it has 35");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 3 images of 2 x 3 "
+                          "pixels, which makes a file of 34 bytes, but it has 35");
     WRITE(s, "train-images-idx3-ubyte", "\0\0\10\3\0\0\0\0\0\0\0\2\0\0\0\3");
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 0 images of 2 x 3 pixels: there is nothing to read");
-    WRITE(s, "train-images-idx3-ubyte", "\0\0\10\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
-    expect_idx_refused(s,
-                       "DIR/train-images-idx3-ubyte: its header claims 4294967295 images of 4294967295 x 4294967295 pixels: more than can be read");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 0 images of 2 x 3 "
+                          "pixels: there is nothing to read");
+    WRITE(s, "train-images-idx3-ubyte",
+          "\0\0\10\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 4294967295 images of "
+                          "4294967295 x 4294967295 pixels: more than can be read");
     WRITE(s, "train-images-idx3-ubyte", "\0\0\10\3\0\1\0\0\0\0\1\0\0\0\1\1");
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 65536 images of 256 x 257 pixels: more than can be read");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte: its header claims 65536 images of 256 x "
+                          "257 pixels: more than can be read");
 }
 
 static void test_idx_is_refused_when_its_gzipped_images_are_damaged(void **state)
@@ -110,19 +125,23 @@ static void test_idx_is_refused_when_its_gzipped_images_are_damaged(void **state
     const char *name = "train-images-idx3-ubyte.gz";
     WRITE(s, "train-labels-idx1-ubyte", LABELS);
     WRITE(s, name, IMAGES);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is not gzipped, although its name ends in .gz");
+    expect_idx_refused(
+        s, "DIR/train-images-idx3-ubyte.gz is not gzipped, although its name ends in .gz");
     WRITE(s, name, "");
     expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is empty");
     write_gz(s, name, IMAGES, sizeof IMAGES - 2);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: 18 bytes should follow its header, 17 are there");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: 18 bytes should follow its "
+                          "header, 17 are there");
     write_gz(s, name, IMAGES, sizeof IMAGES);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz goes on after the 18 bytes that its header describes");
+    expect_idx_refused(
+        s, "DIR/train-images-idx3-ubyte.gz goes on after the 18 bytes that its header describes");
     /* Almost 4 GiB, says the header of a file with nothing behind it: the memory is not taken. */
     write_gz(s, name, "\0\0\10\3\0\0\377\377\0\0\1\0\0\0\0\377", 16);
     remove(scratch_path(s, "train-labels-idx1-ubyte"));
     uint8_t labels[8 + 65535] = {0, 0, 8, 1, 0, 0, 255, 255};
     write_gz(s, "train-labels-idx1-ubyte.gz", labels, sizeof labels);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: 4278124800 bytes should follow its header, 0 are there");
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: 4278124800 bytes should "
+                          "follow its header, 0 are there");
 }
 
 static void test_idx_is_refused_when_the_compressed_bytes_are_damaged(void **state)
@@ -137,9 +156,11 @@ static void test_idx_is_refused_when_the_compressed_bytes_are_damaged(void **sta
     fclose(file);
     bytes[size - 6] ^= 1; /* of the checksum */
     scratch_write(s, "train-images-idx3-ubyte.gz", bytes, size);
-    expect_idx_refused(s, "cannot read DIR/train-images-idx3-ubyte.gz: its gzipped data are damaged");
+    expect_idx_refused(s,
+                       "cannot read DIR/train-images-idx3-ubyte.gz: its gzipped data are damaged");
     scratch_write(s, "train-images-idx3-ubyte.gz", bytes, 11);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: its header has 16 bytes, 0 are there");
+    expect_idx_refused(
+        s, "DIR/train-images-idx3-ubyte.gz is cut short: its header has 16 bytes, 0 are there");
 }
 
 static void test_idx_is_refused_when_labels_do_not_fit(void **state)
@@ -147,14 +168,19 @@ static void test_idx_is_refused_when_labels_do_not_fit(void **state)
     struct scratch *s = *state;
     WRITE(s, "train-images-idx3-ubyte", IMAGES);
     WRITE(s, "train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\2\7\0");
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte has 3 images, but DIR/train-labels-idx1-ubyte has 2 labels");
+    expect_idx_refused(
+        s,
+        "DIR/train-images-idx3-ubyte has 3 images, but DIR/train-labels-idx1-ubyte has 2 labels");
     WRITE(s, "train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\3\7\0");
-    expect_idx_refused(s, "DIR/train-labels-idx1-ubyte: its header claims 3 labels, which makes a file of 11 bytes, but it has 10");
+    expect_idx_refused(s, "DIR/train-labels-idx1-ubyte: its header claims 3 labels, which makes a "
+                          "file of 11 bytes, but it has 10");
     WRITE(s, "train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\3\7\12\0");
-    expect_idx_refused(s, "DIR/train-labels-idx1-ubyte: label 2, at byte 9, is 10; labels are from 0 to 9");
+    expect_idx_refused(
+        s, "DIR/train-labels-idx1-ubyte: label 2, at byte 9, is 10; labels are from 0 to 9");
     remove(scratch_path(s, "train-labels-idx1-ubyte"));
     write_gz(s, "train-labels-idx1-ubyte.gz", "\0\0\10\1\0\0\0\3\7\377\0", 11);
-    expect_idx_refused(s, "DIR/train-labels-idx1-ubyte.gz: label 2, at byte 9 of the unzipped data, is 255; labels are from 0 to 9");
+    expect_idx_refused(s, "DIR/train-labels-idx1-ubyte.gz: label 2, at byte 9 of the unzipped "
+                          "data, is 255; labels are from 0 to 9");
 }
 
 enum { RECORD = 3072 };
@@ -165,7 +191,8 @@ static uint8_t plane_value(size_t record, size_t plane, size_t i)
 }
 
 /* count records; the label bytes of record i are first + i, the one before it (CIFAR-100) 200. */
-static void write_cifar(struct scratch *s, const char *name, size_t label_bytes, uint8_t first, size_t count)
+static void write_cifar(struct scratch *s, const char *name, size_t label_bytes, uint8_t first,
+                        size_t count)
 {
     static uint8_t bytes[10 * (2 + RECORD)];
     uint8_t *at = bytes;
@@ -236,7 +263,8 @@ static void test_cifar100_takes_the_fine_labels_when_read(void **state)
     assert_int_equal(images.class_count, 100);
     assert_string_equal(images.class_names[42], "42");
     cnn_images_free(&images);
-    scratch_expect(s, cnn_cifar_read(s->folder, 100, true, 0, &images, s->diag), "cannot read CIFAR-100 from the folder DIR: it has no train.bin");
+    scratch_expect(s, cnn_cifar_read(s->folder, 100, true, 0, &images, s->diag),
+                   "cannot read CIFAR-100 from the folder DIR: it has no train.bin");
 }
 
 static void test_cifar_class_names_come_from_the_folder_when_it_has_them(void **state)
@@ -252,7 +280,8 @@ static void test_cifar_class_names_come_from_the_folder_when_it_has_them(void **
     assert_string_equal(images.class_names[9], "k");
     cnn_images_free(&images);
     WRITE(s, "batches.meta.txt", "a\nb\n");
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag), "DIR/batches.meta.txt has 2 class names, CIFAR-10 has 10 classes");
+    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+                   "DIR/batches.meta.txt has 2 class names, CIFAR-10 has 10 classes");
 }
 
 static void test_cifar_is_refused_when_damaged(void **state)
@@ -260,19 +289,24 @@ static void test_cifar_is_refused_when_damaged(void **state)
     struct scratch *s = *state;
     struct cnn_images images;
     scratch_write(s, "test_batch.bin", "", 0);
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag), "DIR/test_batch.bin is empty");
+    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+                   "DIR/test_batch.bin is empty");
     write_cifar(s, "test_batch.bin", 2, 0, 2);
     scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
-                   "DIR/test_batch.bin has 6148 bytes, which is no multiple of the 3073 bytes of a record: 2 records and 2 bytes more");
+                   "DIR/test_batch.bin has 6148 bytes, which is no multiple of the 3073 bytes of a "
+                   "record: 2 records and 2 bytes more");
     write_cifar(s, "test_batch.bin", 1, 8, 3);
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
-                   "DIR/test_batch.bin: the label of record 3, at byte 6146, is 10; labels are from 0 to 9");
+    scratch_expect(
+        s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+        "DIR/test_batch.bin: the label of record 3, at byte 6146, is 10; labels are from 0 to 9");
     write_cifar(s, "test.bin", 2, 99, 2);
-    scratch_expect(s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag),
-                   "DIR/test.bin: the label of record 2, at byte 3075, is 100; labels are from 0 to 99");
+    scratch_expect(
+        s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag),
+        "DIR/test.bin: the label of record 2, at byte 3075, is 100; labels are from 0 to 99");
     remove(scratch_path(s, "test.bin"));
     assert_int_equal(mkdir(scratch_path(s, "test.bin"), 0777), 0);
-    scratch_expect(s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag), "cannot read DIR/test.bin: it is no regular file");
+    scratch_expect(s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag),
+                   "cannot read DIR/test.bin: it is no regular file");
 }
 
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)

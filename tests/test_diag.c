@@ -74,14 +74,17 @@ static void test_format_points_at_the_column_when_characters_are_wide(void **sta
     (void)state;
     const char *text = "a: 1\r\n\t\xC3\xA4\x01: [x]\rc: 3";
     struct cnn_source source = {"dir/m.yaml", text, strlen(text)};
-    struct cnn_where where = {&source, 2, 6}, last = {&source, 3, 5}, file = {&source, 0, 0}, beyond = {&source, 9, 1};
+    struct cnn_where where = {&source, 2, 6}, last = {&source, 3, 5}, file = {&source, 0, 0},
+                     beyond = {&source, 9, 1};
     cnn_diag *diag = cnn_diag_new();
     cnn_fail(diag, CNN_INVALID, &where, "bad");
     cnn_hint(diag, "write '%s'", "y");
     cnn_warn(diag, &last, "end");
     cnn_fail(diag, CNN_INVALID, &file, "all of it");
     cnn_fail(diag, CNN_INVALID, &beyond, "no such line");
-    assert_formats(diag, 0, "dir/m.yaml:2:6: error: bad\n   \xC3\xA4\\x01: [x]\n          ^\n  hint: write 'y'\n");
+    assert_formats(
+        diag, 0,
+        "dir/m.yaml:2:6: error: bad\n   \xC3\xA4\\x01: [x]\n          ^\n  hint: write 'y'\n");
     assert_formats(diag, 1, "dir/m.yaml:3:5: warning: end\n  c: 3\n      ^\n");
     assert_formats(diag, 2, "dir/m.yaml: error: all of it\n");
     assert_formats(diag, 3, "dir/m.yaml:9:1: error: no such line\n");
@@ -93,7 +96,8 @@ static void test_format_escapes_when_text_is_no_text(void **state)
     (void)state;
     cnn_diag *diag = cnn_diag_new();
     cnn_fail(diag, CNN_INVALID, NULL, "%s", "\x1B[31m \xFF\xC2\x9B \xE4\xBD\xA0\n\xC0\xAF\x7F");
-    assert_formats(diag, 0, "cnn: error: \\x1B[31m \\xFF\\xC2\\x9B \xE4\xBD\xA0\\x0A\\xC0\\xAF\\x7F\n");
+    assert_formats(diag, 0,
+                   "cnn: error: \\x1B[31m \\xFF\\xC2\\x9B \xE4\xBD\xA0\\x0A\\xC0\\xAF\\x7F\n");
     cnn_diag_free(diag);
 }
 
@@ -132,10 +136,12 @@ static void test_memory_message_rounds_up(void **state)
 static void test_nearest_word_is_found_when_it_is_a_slip(void **state)
 {
     (void)state;
-    static const char *const words[] = {"filters", "kernel_size", "lr", "k", "padding", "padding_mode"};
-    static const char *const slips[][2] = {{"filetrs", "filters"},          {"Filters", "filters"}, {"kernel-size", "kernel_size"},
-                                           {"kernelsize", "kernel_size"},   {"paddin", "padding"},  {"rl", "lr"},
-                                           {"padding_mod", "padding_mode"}, {"flters", "filters"}};
+    static const char *const words[] = {"filters", "kernel_size", "lr",
+                                        "k",       "padding",     "padding_mode"};
+    static const char *const slips[][2] = {
+        {"filetrs", "filters"},          {"Filters", "filters"}, {"kernel-size", "kernel_size"},
+        {"kernelsize", "kernel_size"},   {"paddin", "padding"},  {"rl", "lr"},
+        {"padding_mod", "padding_mode"}, {"flters", "filters"}};
     for (size_t i = 0; i < sizeof(slips) / sizeof(*slips); i++) {
         const char *found = cnn_nearest_word(slips[i][0], words, 6);
         assert_non_null(found);
@@ -144,14 +150,22 @@ static void test_nearest_word_is_found_when_it_is_a_slip(void **state)
     assert_null(cnn_nearest_word("p", words, 6));
     assert_null(cnn_nearest_word("", words, 6));
     assert_null(cnn_nearest_word("momentum", words, 6));
-    assert_null(cnn_nearest_word("a_word_that_is_longer_than_any_key_of_any_table_will_be_in_this_world", words, 6));
+    assert_null(cnn_nearest_word(
+        "a_word_that_is_longer_than_any_key_of_any_table_will_be_in_this_world", words, 6));
 }
 
 static void test_natural_compare_orders_numbers_by_value(void **state)
 {
     (void)state;
-    static const char *const ordered[] = {
-        "", "1", "01x", "class2", "class10", "class10a", "class99999999999999999999998", "class99999999999999999999999", "clazz"};
+    static const char *const ordered[] = {"",
+                                          "1",
+                                          "01x",
+                                          "class2",
+                                          "class10",
+                                          "class10a",
+                                          "class99999999999999999999998",
+                                          "class99999999999999999999999",
+                                          "clazz"};
     enum { COUNT = sizeof(ordered) / sizeof(*ordered) };
     for (size_t i = 0; i < COUNT; i++)
         for (size_t j = 0; j < COUNT; j++) {
@@ -164,9 +178,14 @@ static void test_natural_compare_orders_numbers_by_value(void **state)
 static void test_shell_word_is_quoted_where_a_shell_would_divide_or_replace_it(void **state)
 {
     (void)state;
-    static const char *const words[][2] = {
-        {"runs/lenet5-1", "runs/lenet5-1"}, {"my run", "'my run'"}, {"it's", "'it'\\''s'"}, {"", "''"},
-        {"$HOME`a`", "'$HOME`a`'"},         {"~", "'~'"},           {"a\nb", "'a\nb'"},     {"h\xc3\xbcndchen", "h\xc3\xbcndchen"}};
+    static const char *const words[][2] = {{"runs/lenet5-1", "runs/lenet5-1"},
+                                           {"my run", "'my run'"},
+                                           {"it's", "'it'\\''s'"},
+                                           {"", "''"},
+                                           {"$HOME`a`", "'$HOME`a`'"},
+                                           {"~", "'~'"},
+                                           {"a\nb", "'a\nb'"},
+                                           {"h\xc3\xbcndchen", "h\xc3\xbcndchen"}};
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         char *word = cnn_shell_word(words[i][0]);
         assert_non_null(word);

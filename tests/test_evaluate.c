@@ -1,5 +1,6 @@
-/* What a pass over labelled images comes to. Numbers are PyTorch's for the same logits: cross_entropy, softmax, and bins of it as in the code that Guo et al.
- * published with their paper. */
+/* What a pass over labelled images comes to. Numbers are PyTorch's for the same logits:
+ * cross_entropy, softmax, and bins of it as in the code that Guo et al. published with their
+ * paper. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,14 @@
 enum { IMAGES = 10, CLASSES = 4 };
 
 /* No image is of class 2. */
-static const float logits[IMAGES * CLASSES] = {4, 0, 0, 0, 1, 4, 2, 0,  0, 3, 4, 1, 2, 2, 0, 0, 0, 1, 0, 8,
-                                               5, 5, 1, 0, 0, 0, 0, 12, 3, 1, 2, 2, 0, 6, 1, 5, 1, 1, 1, 1};
+static const float logits[IMAGES * CLASSES] = {4, 0, 0, 0, 1, 4, 2, 0, 0, 3, 4, 1, 2, 2,
+                                               0, 0, 0, 1, 0, 8, 5, 5, 1, 0, 0, 0, 0, 12,
+                                               3, 1, 2, 2, 0, 6, 1, 5, 1, 1, 1, 1};
 static const size_t labels[IMAGES] = {0, 1, 1, 0, 3, 1, 3, 3, 3, 3};
 
 /* In batches, whose size is nothing that the result may depend on. */
-static void measure(cnn_evaluation *e, size_t batch, size_t classes, size_t images, const float *scores, const size_t *truth, size_t *answers)
+static void measure(cnn_evaluation *e, size_t batch, size_t classes, size_t images,
+                    const float *scores, const size_t *truth, size_t *answers)
 {
     const struct cnn_loss loss = {.kind = CNN_LOSS_CROSS_ENTROPY};
     struct cnn_loss_result sum = {0};
@@ -25,13 +28,16 @@ static void measure(cnn_evaluation *e, size_t batch, size_t classes, size_t imag
     cnn_metrics_clear(e);
     for (size_t i = 0, n; i < images; i += n) {
         n = images - i < batch ? images - i : batch;
-        struct cnn_loss_result result = cnn_loss_compute(&loss, n, classes, scores + i * classes, &(struct cnn_targets){.labels = truth + i}, NULL);
+        struct cnn_loss_result result =
+            cnn_loss_compute(&loss, n, classes, scores + i * classes,
+                             &(struct cnn_targets){.labels = truth + i}, NULL);
         sum.loss += result.loss;
         sum.weight += result.weight;
         sum.correct += result.correct;
         sum.top5 += result.top5;
         cnn_softmax(scores + i * classes, n, classes, probabilities);
-        cnn_metrics_add(e, n, truth + i, scores + i * classes, probabilities, answers ? answers + i : NULL);
+        cnn_metrics_add(e, n, truth + i, scores + i * classes, probabilities,
+                        answers ? answers + i : NULL);
     }
     cnn_metrics_finish(e, &sum);
     free(probabilities);
@@ -43,7 +49,8 @@ static void expect(double actual, double expected)
         fail_msg("%.9g is not %.9g", actual, expected);
 }
 
-static void expect_bin(const cnn_evaluation *e, size_t bin, size_t images, double confidence, double accuracy)
+static void expect_bin(const cnn_evaluation *e, size_t bin, size_t images, double confidence,
+                       double accuracy)
 {
     assert_int_equal(e->calibration[bin].images, images);
     expect(e->calibration[bin].confidence, confidence);
@@ -52,7 +59,8 @@ static void expect_bin(const cnn_evaluation *e, size_t bin, size_t images, doubl
 
 static void check_numbers(const cnn_evaluation *e)
 {
-    static const size_t confusion[CLASSES * CLASSES] = {2, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 2, 1, 0, 2};
+    static const size_t confusion[CLASSES * CLASSES] = {2, 0, 0, 0, 1, 1, 1, 0,
+                                                        0, 0, 0, 0, 2, 1, 0, 2};
     static const size_t ranks[CLASSES] = {5, 3, 1, 1};
     assert_memory_equal(e->confusion, confusion, sizeof confusion);
     assert_memory_equal(e->ranks, ranks, sizeof ranks);
@@ -111,7 +119,8 @@ static void test_certainty_is_in_the_last_bin(void **state)
     cnn_evaluation_free(&e);
 }
 
-/* A model that is right as often as it says has no error; one that is always sure errs by its share of mistakes. */
+/* A model that is right as often as it says has no error; one that is always sure errs by its share
+ * of mistakes. */
 static void test_calibration_error_is_the_distance_to_accuracy(void **state)
 {
     (void)state;
@@ -167,7 +176,8 @@ static void test_a_score_that_is_no_number_is_never_right(void **state)
     cnn_evaluation_free(&e);
 }
 
-/* Wilson's ends are the shares p from which the one that was seen lies 1.96 standard deviations of p away. */
+/* Wilson's ends are the shares p from which the one that was seen lies 1.96 standard deviations of
+ * p away. */
 static void expect_interval(size_t right, size_t all)
 {
     double ends[2], seen = (double)right / (double)all;
@@ -189,9 +199,12 @@ static void test_intervals_are_those_of_wilson(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers_are_those_of_torch_whatever_the_batch), cmocka_unit_test(test_certainty_is_in_the_last_bin),
-        cmocka_unit_test(test_calibration_error_is_the_distance_to_accuracy), cmocka_unit_test(test_one_class_is_always_right),
-        cmocka_unit_test(test_a_score_that_is_no_number_is_never_right),      cmocka_unit_test(test_intervals_are_those_of_wilson),
+        cmocka_unit_test(test_numbers_are_those_of_torch_whatever_the_batch),
+        cmocka_unit_test(test_certainty_is_in_the_last_bin),
+        cmocka_unit_test(test_calibration_error_is_the_distance_to_accuracy),
+        cmocka_unit_test(test_one_class_is_always_right),
+        cmocka_unit_test(test_a_score_that_is_no_number_is_never_right),
+        cmocka_unit_test(test_intervals_are_those_of_wilson),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

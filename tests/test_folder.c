@@ -1,4 +1,5 @@
-/* Folders of images: which splits they have, classes and their order, limits, and files that cannot be read. */
+/* Folders of images: which splits they have, classes and their order, limits, and files that cannot
+ * be read. */
 #include "scratch.h"
 
 #include <stdio.h>
@@ -26,7 +27,8 @@ static void add_bad(struct scratch *s, const char *name)
 static struct cnn_images read_split(struct scratch *s, enum cnn_split split, size_t limit)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, split, limit, shape, false, &images, s->diag), CNN_OK);
+    assert_int_equal(cnn_folder_read(s->folder, split, limit, shape, false, &images, s->diag),
+                     CNN_OK);
     return images;
 }
 
@@ -38,7 +40,8 @@ static uint8_t value_of(const struct cnn_images *images, size_t i)
     return pixels[0];
 }
 
-static void expect_images(struct cnn_images *images, size_t count, const uint8_t *values, const uint16_t *labels)
+static void expect_images(struct cnn_images *images, size_t count, const uint8_t *values,
+                          const uint16_t *labels)
 {
     assert_int_equal(images->count, count);
     for (size_t i = 0; i < count; i++) {
@@ -150,7 +153,8 @@ static void test_reading_fails_when_there_are_no_class_folders(void **state)
     add_image(s, "loose.png", 1);
     scratch_expect(s, cnn_folder_splits(s->folder, has, s->diag), "no class folders in DIR");
     scratch_path(s, "missing");
-    scratch_expect(s, cnn_folder_splits(s->path, has, s->diag), "cannot read the folder DIR/missing: No such file or directory");
+    scratch_expect(s, cnn_folder_splits(s->path, has, s->diag),
+                   "cannot read the folder DIR/missing: No such file or directory");
 }
 
 static void test_reading_fails_when_a_class_folder_is_empty(void **state)
@@ -199,7 +203,8 @@ static void test_unreadable_images_are_left_out_when_few(void **state)
     cnn_images_free(&images);
     assert_int_equal(cnn_diag_errors(s->diag), 0);
     assert_int_equal(cnn_diag_count(s->diag), 2);
-    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "a/100.png: not a PNG, JPEG or BMP image"));
+    assert_non_null(
+        strstr(cnn_diag_get(s->diag, 0)->text, "a/100.png: not a PNG, JPEG or BMP image"));
     assert_non_null(strstr(cnn_diag_get(s->diag, 1)->text, "1 of 200 images in"));
 }
 
@@ -208,13 +213,15 @@ static void test_reading_fails_when_many_images_are_unreadable(void **state)
     struct scratch *s = *state;
     struct cnn_images images;
     add_many(s, 15);
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag), CNN_FAILED);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag),
+                     CNN_FAILED);
     assert_int_equal(cnn_diag_errors(s->diag), 1);
     assert_int_equal(cnn_diag_count(s->diag), 11); /* ten by name */
     assert_non_null(strstr(cnn_diag_get(s->diag, 10)->text, "15 of 200 images in"));
     assert_non_null(strstr(cnn_diag_get(s->diag, 10)->text, "more than 1 %"));
     cnn_diag_clear(s->diag);
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, true, &images, s->diag), CNN_OK);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, true, &images, s->diag),
+                     CNN_OK);
     assert_int_equal(images.count, 185);
     assert_int_equal(images.left_out_count, 15);
     cnn_images_free(&images);
@@ -234,7 +241,9 @@ static void test_the_sizes_of_the_pictures_are_noted(void **state)
 static void expect_unusable(struct scratch *s, cnn_shape wanted, const char *first)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, wanted, false, &images, s->diag), CNN_FAILED);
+    assert_int_equal(
+        cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, wanted, false, &images, s->diag),
+        CNN_FAILED);
     assert_int_equal(cnn_diag_count(s->diag), 3);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, first));
     assert_non_null(strstr(cnn_diag_get(s->diag, 2)->text, "2 of 2 images in"));
@@ -246,8 +255,10 @@ static void test_reading_fails_when_the_images_cannot_be_brought_to_the_size(voi
     struct scratch *s = *state;
     add_image(s, "a/1.png", 1);
     add_image(s, "b/1.png", 1);
-    expect_unusable(s, (cnn_shape){3, 4, 65536, 65536}, "a/1.png from 4 x 4 to 65536 x 65536 pixels");
-    expect_unusable(s, (cnn_shape){3, 4, SIZE_MAX / 2, 3}, "a/1.png from 4 x 4 to 3 x 9223372036854775807 pixels");
+    expect_unusable(s, (cnn_shape){3, 4, 65536, 65536},
+                    "a/1.png from 4 x 4 to 65536 x 65536 pixels");
+    expect_unusable(s, (cnn_shape){3, 4, SIZE_MAX / 2, 3},
+                    "a/1.png from 4 x 4 to 3 x 9223372036854775807 pixels");
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)

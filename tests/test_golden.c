@@ -1,5 +1,6 @@
-/* PyTorch's results for every layer (tests/golden/layers), forward, every gradient and every running statistic, on each instruction set of this machine; the
- * same with `precision: bf16`, within a bound for that. */
+/* PyTorch's results for every layer (tests/golden/layers), forward, every gradient and every
+ * running statistic, on each instruction set of this machine; the same with `precision: bf16`,
+ * within a bound for that. */
 #include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
@@ -23,8 +24,8 @@ static size_t case_count;
 /* float32 sums of more terms than this have a wider bound. */
 #define MANY_TERMS 1000
 
-/* With bfloat16, of a whole tensor: the root of the mean squared error over that of the values, or over 1. Single values are no measure: a relu may let
- * through what it cut off before. */
+/* With bfloat16, of a whole tensor: the root of the mean squared error over that of the values, or
+ * over 1. Single values are no measure: a relu may let through what it cut off before. */
 #define BF16_BOUND 0.15
 
 struct golden {
@@ -37,7 +38,8 @@ struct golden {
 };
 
 /* Keeps the worst error. */
-static void report(struct golden *g, double error, const char *what, size_t i, double found, double want)
+static void report(struct golden *g, double error, const char *what, size_t i, double found,
+                   double want)
 {
     if (error <= g->worst)
         return;
@@ -45,7 +47,8 @@ static void report(struct golden *g, double error, const char *what, size_t i, d
     snprintf(g->report, sizeof g->report, "%s[%zu]: found %.9g, wanted %.9g", what, i, found, want);
 }
 
-static void compare_values(struct golden *g, const char *what, const float *found, const float *want, size_t count, size_t terms)
+static void compare_values(struct golden *g, const char *what, const float *found,
+                           const float *want, size_t count, size_t terms)
 {
     double largest = 0, bound = terms > MANY_TERMS ? 5e-5 : 1e-5;
     for (size_t i = 0; i < count; i++)
@@ -53,20 +56,24 @@ static void compare_values(struct golden *g, const char *what, const float *foun
     /* A gradient that is truly zero (a bias before batch_norm) is rounding noise on both sides. */
     double allowed = largest < 1e-4 ? 1e-4 : bound * largest;
     for (size_t i = 0; i < count; i++)
-        report(g, fabs((double)found[i] - (double)want[i]) / allowed, what, i, (double)found[i], (double)want[i]);
+        report(g, fabs((double)found[i] - (double)want[i]) / allowed, what, i, (double)found[i],
+               (double)want[i]);
 }
 
-static void compare_squares(struct golden *g, const char *what, const float *found, const float *want, size_t count)
+static void compare_squares(struct golden *g, const char *what, const float *found,
+                            const float *want, size_t count)
 {
     double squares = 0, errors = 0;
     for (size_t i = 0; i < count; i++) {
         squares += (double)want[i] * (double)want[i];
         errors += ((double)found[i] - (double)want[i]) * ((double)found[i] - (double)want[i]);
     }
-    report(g, sqrt(errors / fmax(squares, (double)count)) / BF16_BOUND, what, 0, (double)found[0], (double)want[0]);
+    report(g, sqrt(errors / fmax(squares, (double)count)) / BF16_BOUND, what, 0, (double)found[0],
+           (double)want[0]);
 }
 
-static void compare(struct golden *g, const char *what, const float *found, const struct cnn_stored_tensor *wanted, size_t terms)
+static void compare(struct golden *g, const char *what, const float *found,
+                    const struct cnn_stored_tensor *wanted, size_t terms)
 {
     float *want = malloc(wanted->bytes);
     assert_non_null(want);
@@ -79,7 +86,8 @@ static void compare(struct golden *g, const char *what, const float *found, cons
 }
 
 /* Compares an NHWC value with an NCHW tensor of the file. */
-static void compare_value(struct golden *g, const char *name, const float *nhwc, cnn_shape shape, size_t terms)
+static void compare_value(struct golden *g, const char *name, const float *nhwc, cnn_shape shape,
+                          size_t terms)
 {
     const struct cnn_stored_tensor *wanted = cnn_safetensors_find(g->io, name);
     assert_non_null(wanted);
@@ -108,7 +116,8 @@ static size_t longest_sum(const struct golden *g, bool backward)
     size_t longest = 0;
     for (size_t i = 0; i < g->model->graph.count; i++) {
         const struct cnn_node *node = &g->model->graph.nodes[i];
-        size_t out = cnn_shape_count(node->out), terms = out ? (size_t)node->macs / out : 0, pixels = g->n * node->out.h * node->out.w;
+        size_t out = cnn_shape_count(node->out), terms = out ? (size_t)node->macs / out : 0,
+               pixels = g->n * node->out.h * node->out.w;
         terms = backward && pixels > terms ? pixels : terms;
         longest = terms > longest ? terms : longest;
     }
@@ -138,7 +147,8 @@ static void open_golden(struct golden *g, const char *name, cnn_diag *diag)
     size_t size;
     snprintf(path, sizeof path, "%s/%s.yaml", folder, name);
     assert_int_equal(cnn_file_read(path, 1 << 20, &text, &size, diag), CNN_OK);
-    assert_int_equal(cnn_model_from_text(path, text, size, overrides, bf16, &g->model, diag), CNN_OK);
+    assert_int_equal(cnn_model_from_text(path, text, size, overrides, bf16, &g->model, diag),
+                     CNN_OK);
     free(text);
     struct cnn_safetensors *weights;
     snprintf(path, sizeof path, "%s/%s.weights.safetensors", folder, name);
@@ -148,7 +158,9 @@ static void open_golden(struct golden *g, const char *name, cnn_diag *diag)
     snprintf(path, sizeof path, "%s/%s.io.safetensors", folder, name);
     assert_int_equal(cnn_safetensors_open(path, &g->io, diag), CNN_OK);
     g->n = cnn_safetensors_find(g->io, "x")->dims[0];
-    assert_int_equal(cnn_plan_new(&g->model->graph, g->model->parameters, g->n, CNN_PLAN_TRAIN, true, &g->plan, diag), CNN_OK);
+    assert_int_equal(cnn_plan_new(&g->model->graph, g->model->parameters, g->n, CNN_PLAN_TRAIN,
+                                  true, &g->plan, diag),
+                     CNN_OK);
 }
 
 static void check_training(struct golden *g)
@@ -157,7 +169,8 @@ static void check_training(struct golden *g)
     size_t last = cnn_graph_output(graph), terms = longest_sum(g, true);
     put_value(g, "x", graph->input, cnn_plan_input(g->plan));
     cnn_plan_forward(g->plan, g->n, true, 1);
-    compare_value(g, "y_train", cnn_plan_value(g->plan, last), cnn_graph_shape(graph, last), longest_sum(g, false));
+    compare_value(g, "y_train", cnn_plan_value(g->plan, last), cnn_graph_shape(graph, last),
+                  longest_sum(g, false));
     put_value(g, "dy", cnn_graph_shape(graph, last), cnn_plan_gradient(g->plan, last));
     cnn_plan_backward(g->plan, g->n, last);
     compare_value(g, "dx", cnn_plan_gradient(g->plan, 0), graph->input, terms);
@@ -167,7 +180,9 @@ static void check_training(struct golden *g)
         snprintf(name, sizeof name, "%s.%s", place->trainable ? "grad" : "after", place->name);
         const struct cnn_stored_tensor *wanted = cnn_safetensors_find(g->io, name);
         assert_non_null(wanted);
-        const float *found = (place->trainable ? cnn_plan_parameter_gradients(g->plan) : g->model->parameters) + place->tensor->offset;
+        const float *found =
+            (place->trainable ? cnn_plan_parameter_gradients(g->plan) : g->model->parameters) +
+            place->tensor->offset;
         compare(g, name, found, wanted, terms);
     }
 }
@@ -183,7 +198,8 @@ static void test_layer_matches_pytorch(void **state)
     check_shapes(&g);
     put_value(&g, "x", graph->input, cnn_plan_input(g.plan));
     cnn_plan_forward(g.plan, g.n, false, 1);
-    compare_value(&g, "y_eval", cnn_plan_value(g.plan, last), cnn_graph_shape(graph, last), longest_sum(&g, false));
+    compare_value(&g, "y_eval", cnn_plan_value(g.plan, last), cnn_graph_shape(graph, last),
+                  longest_sum(&g, false));
     if (cnn_safetensors_find(g.io, "dy"))
         check_training(&g);
     if (getenv("GOLDEN_VERBOSE"))

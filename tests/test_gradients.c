@@ -1,6 +1,7 @@
-/* Every layer's backward against finite differences. With L = sum of r * y for a fixed random r, the gradient at a value v is checked against
- * (L(v + h) - L(v - h)) / 2h, L summed in double. Where a function has kinks (relu, maxima) inputs are kept further than h from them: a
- * difference across one means nothing. */
+/* Every layer's backward against finite differences. With L = sum of r * y for a fixed random r,
+ * the gradient at a value v is checked against (L(v + h) - L(v - h)) / 2h, L summed in double.
+ * Where a function has kinks (relu, maxima) inputs are kept further than h from them: a difference
+ * across one means nothing. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,11 +15,13 @@
 #include "networks.h"
 
 #define BATCH 3
-/* h trades the error of the difference, of order h^2, against float32's rounding of y, of order 1e-7 / h: both are then near 1e-4. */
+/* h trades the error of the difference, of order h^2, against float32's rounding of y, of order
+ * 1e-7 / h: both are then near 1e-4. */
 #define STEP  0.01
 #define BOUND 2e-3 /* of the tensor's largest gradient */
 #define SEED  7    /* of dropout */
-#define MOST  160  /* places checked of one tensor, spread over it: enough to meet every tap, channel and border */
+/* places checked of one tensor, spread over it: enough to meet every tap, channel and border */
+#define MOST 160
 
 enum inputs {
     RANDOM, /* in [-1, 1): for smooth functions */
@@ -33,49 +36,93 @@ struct gradient_case {
 
 static const struct gradient_case cases[] = {
     {"conv", "[3, 6, 5]", "  - {type: conv, filters: 4, kernel_size: 3}\n", RANDOM},
-    {"conv", "[3, 7, 6]", "  - {type: conv, filters: 5, kernel_size: [3, 2], stride: [2, 1], padding: [1, 0], bias: false}\n", RANDOM},
-    {"conv", "[2, 7, 7]", "  - {type: conv, filters: 3, kernel_size: 3, dilation: 2, padding: 2}\n", RANDOM},
-    {"conv", "[4, 5, 5]", "  - {type: conv, filters: 6, kernel_size: 3, groups: 2, padding: same}\n", RANDOM},
-    {"conv", "[4, 7, 6]", "  - {type: conv, filters: 4, kernel_size: 3, groups: 2, stride: 2, dilation: 2, padding: same}\n", RANDOM},
-    {"conv", "[3, 6, 6]", "  - {type: conv, filters: 4, kernel_size: 4, padding: same, stride: 2}\n", RANDOM},
-    {"conv", "[3, 6, 6]", "  - {type: conv, filters: 4, kernel_size: 3, padding: [0, 1, 2, 1]}\n", RANDOM},
-    {"conv", "[2, 5, 6]", "  - {type: conv, filters: 3, kernel_size: 3, padding: 2, padding_mode: reflect}\n", RANDOM},
-    {"conv", "[2, 5, 6]", "  - {type: conv, filters: 3, kernel_size: 3, padding: 2, padding_mode: replicate, stride: 2}\n", RANDOM},
+    {"conv", "[3, 7, 6]",
+     "  - {type: conv, filters: 5, kernel_size: [3, 2], stride: [2, 1], padding: [1, 0], bias: "
+     "false}\n",
+     RANDOM},
+    {"conv", "[2, 7, 7]", "  - {type: conv, filters: 3, kernel_size: 3, dilation: 2, padding: 2}\n",
+     RANDOM},
+    {"conv", "[4, 5, 5]",
+     "  - {type: conv, filters: 6, kernel_size: 3, groups: 2, padding: same}\n", RANDOM},
+    {"conv", "[4, 7, 6]",
+     "  - {type: conv, filters: 4, kernel_size: 3, groups: 2, stride: 2, dilation: 2, padding: "
+     "same}\n",
+     RANDOM},
+    {"conv", "[3, 6, 6]",
+     "  - {type: conv, filters: 4, kernel_size: 4, padding: same, stride: 2}\n", RANDOM},
+    {"conv", "[3, 6, 6]", "  - {type: conv, filters: 4, kernel_size: 3, padding: [0, 1, 2, 1]}\n",
+     RANDOM},
+    {"conv", "[2, 5, 6]",
+     "  - {type: conv, filters: 3, kernel_size: 3, padding: 2, padding_mode: reflect}\n", RANDOM},
+    {"conv", "[2, 5, 6]",
+     "  - {type: conv, filters: 3, kernel_size: 3, padding: 2, padding_mode: replicate, stride: "
+     "2}\n",
+     RANDOM},
     {"conv", "[17, 3, 3]", "  - {type: conv, filters: 19, kernel_size: 1}\n", RANDOM},
     {"conv", "[8, 9, 9]", "  - {type: conv, filters: 16, kernel_size: 3, padding: 1}\n", RANDOM},
     {"conv", "[1, 9, 9]", "  - {type: conv, filters: 8, kernel_size: 5, stride: 4}\n", RANDOM},
-    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: elu}\n", RANDOM},
-    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: sigmoid}\n", RANDOM},
-    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: tanh}\n", RANDOM},
-    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: gelu}\n", RANDOM},
-    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: silu}\n", RANDOM},
-    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n",
+    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: elu}\n",
      RANDOM},
-    /* One weight and no bias: the activation's input is a multiple of the picture, away from its kinks. */
-    {"conv", "[1, 4, 4]", "  - {type: conv, filters: 1, kernel_size: 1, activation: relu, weights: {kernel: [[1]]}}\n", SPREAD},
-    {"conv", "[1, 4, 4]", "  - {type: conv, filters: 1, kernel_size: 1, activation: relu6, weights: {kernel: [[4]]}}\n", SPREAD},
-    {"conv", "[1, 4, 4]", "  - {type: conv, filters: 1, kernel_size: 1, activation: leaky_relu, weights: {kernel: [[1]]}}\n", SPREAD},
-    {"conv", "[1, 4, 4]", "  - {type: conv, filters: 1, kernel_size: 1, activation: hardswish, weights: {kernel: [[4]]}}\n", SPREAD},
-    {"depthwise_conv", "[5, 6, 6]", "  - {type: depthwise_conv, kernel_size: 3, padding: 1, stride: 2}\n", RANDOM},
-    {"depthwise_conv", "[3, 5, 5]", "  - {type: depthwise_conv, kernel_size: 3, multiplier: 2, activation: silu}\n", RANDOM},
+    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: sigmoid}\n",
+     RANDOM},
+    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: tanh}\n",
+     RANDOM},
+    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: gelu}\n",
+     RANDOM},
+    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: silu}\n",
+     RANDOM},
+    {"conv", "[2, 4, 4]",
+     "  - {type: conv, filters: 3, kernel_size: 3, activation: softmax}\n  - {type: conv, filters: "
+     "2, kernel_size: 1}\n",
+     RANDOM},
+    /* One weight and no bias: the activation's input is a multiple of the picture, away from its
+       kinks. */
+    {"conv", "[1, 4, 4]",
+     "  - {type: conv, filters: 1, kernel_size: 1, activation: relu, weights: {kernel: [[1]]}}\n",
+     SPREAD},
+    {"conv", "[1, 4, 4]",
+     "  - {type: conv, filters: 1, kernel_size: 1, activation: relu6, weights: {kernel: [[4]]}}\n",
+     SPREAD},
+    {"conv", "[1, 4, 4]",
+     "  - {type: conv, filters: 1, kernel_size: 1, activation: leaky_relu, weights: {kernel: "
+     "[[1]]}}\n",
+     SPREAD},
+    {"conv", "[1, 4, 4]",
+     "  - {type: conv, filters: 1, kernel_size: 1, activation: hardswish, weights: {kernel: "
+     "[[4]]}}\n",
+     SPREAD},
+    {"depthwise_conv", "[5, 6, 6]",
+     "  - {type: depthwise_conv, kernel_size: 3, padding: 1, stride: 2}\n", RANDOM},
+    {"depthwise_conv", "[3, 5, 5]",
+     "  - {type: depthwise_conv, kernel_size: 3, multiplier: 2, activation: silu}\n", RANDOM},
     {"pool", "[3, 4, 4]", "  - {type: pool, pool_type: max, kernel_size: 2}\n", SPREAD},
-    {"pool", "[2, 5, 5]", "  - {type: pool, pool_type: max, kernel_size: 3, stride: 2, padding: 1}\n", SPREAD},
-    {"pool", "[2, 6, 6]", "  - {type: pool, pool_type: max, kernel_size: 3, stride: 2, ceil_mode: true}\n", SPREAD},
+    {"pool", "[2, 5, 5]",
+     "  - {type: pool, pool_type: max, kernel_size: 3, stride: 2, padding: 1}\n", SPREAD},
+    {"pool", "[2, 6, 6]",
+     "  - {type: pool, pool_type: max, kernel_size: 3, stride: 2, ceil_mode: true}\n", SPREAD},
     {"pool", "[3, 4, 4]", "  - {type: pool, pool_type: avg, kernel_size: 2}\n", RANDOM},
-    {"pool", "[3, 5, 5]", "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1}\n", RANDOM},
-    {"pool", "[3, 6, 6]", "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1, ceil_mode: true, count_include_pad: false}\n",
+    {"pool", "[3, 5, 5]",
+     "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1}\n", RANDOM},
+    {"pool", "[3, 6, 6]",
+     "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1, ceil_mode: true, "
+     "count_include_pad: false}\n",
      RANDOM},
     {"global_pool", "[3, 4, 5]", "  - {type: global_pool, pool_type: avg}\n", RANDOM},
     {"global_pool", "[3, 3, 5]", "  - {type: global_pool, pool_type: max}\n", SPREAD},
     {"flatten dense", "[3, 3, 4]", "  - {type: flatten}\n  - {type: dense, units: 5}\n", RANDOM},
     {"dense", "[7, 1, 1]",
-     "  - {type: flatten}\n  - {type: dense, units: 3, bias: false, activation: tanh}\n  - {type: dense, units: 4, activation: gelu}\n", RANDOM},
-    {"dense softmax", "[7, 1, 1]", "  - {type: flatten}\n  - {type: dense, units: 5, activation: softmax}\n", RANDOM},
+     "  - {type: flatten}\n  - {type: dense, units: 3, bias: false, activation: tanh}\n  - {type: "
+     "dense, units: 4, activation: gelu}\n",
+     RANDOM},
+    {"dense softmax", "[7, 1, 1]",
+     "  - {type: flatten}\n  - {type: dense, units: 5, activation: softmax}\n", RANDOM},
     {"batch_norm", "[4, 3, 3]", "  - {type: batch_norm}\n", RANDOM},
     {"batch_norm", "[4, 2, 2]", "  - {type: batch_norm, activation: sigmoid}\n", RANDOM},
     {"batch_norm", "[4, 2, 2]", "  - {type: batch_norm, activation: gelu}\n", RANDOM},
     {"batch_norm", "[21, 2, 2]", "  - {type: batch_norm, activation: silu}\n", RANDOM},
-    {"batch_norm", "[4, 2, 2]", "  - {type: batch_norm, activation: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n", RANDOM},
+    {"batch_norm", "[4, 2, 2]",
+     "  - {type: batch_norm, activation: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n",
+     RANDOM},
     {"batch_norm", "[9, 1, 1]", "  - {type: flatten}\n  - {type: batch_norm, eps: 0.01}\n", RANDOM},
     {"relu", "[3, 4, 4]", "  - {type: relu}\n", SPREAD},
     {"relu6", "[3, 8, 8]", "  - {type: relu6}\n", SPREAD},
@@ -86,39 +133,57 @@ static const struct gradient_case cases[] = {
     {"gelu", "[3, 4, 4]", "  - {type: gelu}\n", RANDOM},
     {"silu", "[3, 4, 4]", "  - {type: silu}\n", RANDOM},
     {"hardswish", "[3, 8, 8]", "  - {type: hardswish}\n", SPREAD},
-    {"softmax", "[5, 3, 3]", "  - {type: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n", RANDOM},
+    {"softmax", "[5, 3, 3]", "  - {type: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n",
+     RANDOM},
     {"softmax", "[6, 1, 1]", "  - {type: flatten}\n  - {type: softmax}\n", RANDOM},
     {"lrn", "[7, 3, 3]", "  - {type: lrn, size: 3, alpha: 0.5, beta: 0.75, k: 2}\n", RANDOM},
     {"lrn", "[4, 2, 2]", "  - {type: lrn, alpha: 0.3}\n", RANDOM},
     {"dropout", "[4, 4, 4]", "  - {type: dropout, rate: 0.4}\n", RANDOM},
-    {"dropout", "[4, 4, 4]", "  - {type: conv, filters: 4, kernel_size: 1}\n  - {type: dropout}\n  - {type: dropout, rate: 0.2}\n", RANDOM},
+    {"dropout", "[4, 4, 4]",
+     "  - {type: conv, filters: 4, kernel_size: 1}\n  - {type: dropout}\n  - {type: dropout, rate: "
+     "0.2}\n",
+     RANDOM},
     {"flatten", "[3, 2, 4]", "  - {type: flatten}\n", RANDOM},
     {"flatten", "[1, 3, 4]", "  - {type: flatten}\n", RANDOM},
     {"add", "[3, 3, 3]", "  - {type: add, from: [input, input]}\n", RANDOM},
     {"add", "[3, 3, 3]",
-     "  - {type: tanh, name: a}\n  - {type: conv, filters: 3, kernel_size: 1, name: b}\n  - {type: add, from: [a, b, a, input], activation: silu}\n",
+     "  - {type: tanh, name: a}\n  - {type: conv, filters: 3, kernel_size: 1, name: b}\n  - {type: "
+     "add, from: [a, b, a, input], activation: silu}\n",
      RANDOM},
-    {"add", "[1, 4, 4]", "  - {type: add, from: [input, input, input], activation: relu}\n", SPREAD},
-    {"add", "[3, 2, 2]", "  - {type: add, from: [input, input], activation: softmax}\n  - {type: sigmoid}\n", RANDOM},
+    {"add", "[1, 4, 4]", "  - {type: add, from: [input, input, input], activation: relu}\n",
+     SPREAD},
+    {"add", "[3, 2, 2]",
+     "  - {type: add, from: [input, input], activation: softmax}\n  - {type: sigmoid}\n", RANDOM},
     {"concat", "[2, 3, 3]",
-     "  - {type: tanh, name: a}\n  - {type: conv, filters: 3, kernel_size: 1, name: b}\n  - {type: concat, from: [b, input, a, b]}\n", RANDOM},
+     "  - {type: tanh, name: a}\n  - {type: conv, filters: 3, kernel_size: 1, name: b}\n  - {type: "
+     "concat, from: [b, input, a, b]}\n",
+     RANDOM},
     {"concat", "[4, 1, 1]",
-     "  - {type: flatten, name: a}\n  - {type: dense, units: 3, name: b}\n  - {type: concat, from: [a, b]}\n  - {type: dense, units: 2}\n", RANDOM},
+     "  - {type: flatten, name: a}\n  - {type: dense, units: 3, name: b}\n  - {type: concat, from: "
+     "[a, b]}\n  - {type: dense, units: 2}\n",
+     RANDOM},
     /* Values that several layers read, and chains that are computed in place. */
     {"conv", "[2, 4, 4]",
-     "  - {type: conv, filters: 3, kernel_size: 3, padding: 1, name: stem}\n  - {type: sigmoid, name: a}\n"
-     "  - {type: conv, filters: 3, kernel_size: 1, from: stem, name: b}\n  - {type: tanh, from: stem, name: c}\n"
+     "  - {type: conv, filters: 3, kernel_size: 3, padding: 1, name: stem}\n  - {type: sigmoid, "
+     "name: a}\n"
+     "  - {type: conv, filters: 3, kernel_size: 1, from: stem, name: b}\n  - {type: tanh, from: "
+     "stem, name: c}\n"
      "  - {type: add, from: [a, b, c, stem], name: sum}\n  - {type: add, from: [sum, stem]}\n",
      RANDOM},
     {"conv", "[2, 4, 4]",
-     "  - {type: conv, filters: 4, kernel_size: 3, padding: 1, bias: false}\n  - {type: batch_norm}\n  - {type: elu}\n  - {type: dropout, rate: "
+     "  - {type: conv, filters: 4, kernel_size: 3, padding: 1, bias: false}\n  - {type: "
+     "batch_norm}\n  - {type: elu}\n  - {type: dropout, rate: "
      "0.3}\n"
-     "  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: sigmoid}\n  - {type: dropout, rate: 0.2}\n  - {type: tanh}\n  - {type: flatten}\n"
+     "  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: sigmoid}\n  - {type: dropout, rate: "
+     "0.2}\n  - {type: tanh}\n  - {type: flatten}\n"
      "  - {type: dense, units: 3}\n",
      RANDOM},
-    {"relu", "[3, 3, 3]", "  - {type: leaky_relu}\n  - {type: relu}\n  - {type: relu}\n  - {type: dropout, rate: 0.3}\n", SPREAD},
+    {"relu", "[3, 3, 3]",
+     "  - {type: leaky_relu}\n  - {type: relu}\n  - {type: relu}\n  - {type: dropout, rate: 0.3}\n",
+     SPREAD},
     {"conv", "[2, 4, 4]",
-     "  - {type: conv, filters: 3, kernel_size: 1, name: a}\n  - {type: conv, filters: 5, kernel_size: 1, name: dead}\n  - {type: tanh, from: a}\n",
+     "  - {type: conv, filters: 3, kernel_size: 1, name: a}\n  - {type: conv, filters: 5, "
+     "kernel_size: 1, name: dead}\n  - {type: tanh, from: a}\n",
      RANDOM},
 };
 
@@ -126,7 +191,8 @@ struct check {
     const struct gradient_case *what;
     cnn_model *model;
     struct cnn_plan *plan;
-    bool training; /* else with running statistics and without dropout, as pictures of a trained network want it */
+    /* else with running statistics and without dropout, as pictures of a trained network want it */
+    bool training;
     size_t in_size, out_size;
     float *x, *r; /* NHWC; r weighs the outputs */
 };
@@ -141,7 +207,9 @@ static float spread_value(size_t i, size_t size)
 
 static void check_open(struct check *c, const struct gradient_case *what, bool training)
 {
-    *c = (struct check){.what = what, .training = training, .model = network_open_layers(what->input, what->layers)};
+    *c = (struct check){.what = what,
+                        .training = training,
+                        .model = network_open_layers(what->input, what->layers)};
     const struct cnn_graph *graph = &c->model->graph;
     c->plan = network_plan(c->model, BATCH, CNN_PLAN_TRAIN, true);
     c->in_size = BATCH * cnn_shape_count(graph->input);
@@ -155,7 +223,8 @@ static void check_open(struct check *c, const struct gradient_case *what, bool t
         const struct cnn_tensor_place *place = &c->model->tensors[i];
         bool literal = strstr(what->layers, "weights:") != NULL;
         for (size_t k = 0; !literal && place->tensor->rank == 1 && k < place->tensor->count; k++)
-            c->model->parameters[place->tensor->offset + k] += 0.3f * (float)(k % 5) - (place->trainable ? 0.5f : 0.1f);
+            c->model->parameters[place->tensor->offset + k] +=
+                0.3f * (float)(k % 5) - (place->trainable ? 0.5f : 0.1f);
     }
 }
 
@@ -179,8 +248,10 @@ static double compute_loss(struct check *c)
     return sum;
 }
 
-/* Compares the gradient of the values (of the model's parameters or of x) with differences at up to MOST places. */
-static void check_tensor(struct check *c, const char *name, float *values, const float *gradient, size_t count)
+/* Compares the gradient of the values (of the model's parameters or of x) with differences at up to
+ * MOST places. */
+static void check_tensor(struct check *c, const char *name, float *values, const float *gradient,
+                         size_t count)
 {
     double largest = 0;
     size_t stride = count > MOST ? count / MOST | 1 : 1;
@@ -193,10 +264,11 @@ static void check_tensor(struct check *c, const char *name, float *values, const
         values[i] = down;
         double below = compute_loss(c);
         values[i] = kept;
-        double difference = (above - below) / ((double)up - (double)down), error = fabs(difference - (double)gradient[i]);
+        double difference = (above - below) / ((double)up - (double)down),
+               error = fabs(difference - (double)gradient[i]);
         if (!(error <= BOUND * fmax(largest, 0.1)))
-            fail_msg("%s%s[%zu]: backward gives %.6g, the difference %.6g (largest %.3g)", c->what->layers, name, i, (double)gradient[i], difference,
-                     largest);
+            fail_msg("%s%s[%zu]: backward gives %.6g, the difference %.6g (largest %.3g)",
+                     c->what->layers, name, i, (double)gradient[i], difference, largest);
     }
 }
 
@@ -212,12 +284,14 @@ static void compare_with_differences(const struct gradient_case *what, bool trai
     float *dx = tensor_new(c.in_size), *gradients = tensor_new(graph->parameter_floats + 1);
     memcpy(dx, cnn_plan_gradient(c.plan, 0), c.in_size * sizeof(float));
     if (graph->parameter_floats > 0)
-        memcpy(gradients, cnn_plan_parameter_gradients(c.plan), graph->parameter_floats * sizeof(float));
+        memcpy(gradients, cnn_plan_parameter_gradients(c.plan),
+               graph->parameter_floats * sizeof(float));
     check_tensor(&c, "input", c.x, dx, c.in_size);
     for (size_t i = 0; i < c.model->tensor_count; i++) {
         const struct cnn_tensor_place *place = &c.model->tensors[i];
         if (place->trainable)
-            check_tensor(&c, place->name, c.model->parameters + place->tensor->offset, gradients + place->tensor->offset, place->tensor->count);
+            check_tensor(&c, place->name, c.model->parameters + place->tensor->offset,
+                         gradients + place->tensor->offset, place->tensor->count);
     }
     tensor_free(dx, c.in_size);
     tensor_free(gradients, graph->parameter_floats + 1);
@@ -245,8 +319,10 @@ int main(void)
     static char names[CASES][64];
     struct CMUnitTest tests[CASES + 1] = {cmocka_unit_test(test_every_layer_type_has_a_case)};
     for (size_t i = 0; i < CASES; i++) {
-        snprintf(names[i], sizeof names[i], "test_backward_agrees_with_differences %zu (%s)", i, cases[i].types);
-        tests[i + 1] = (struct CMUnitTest){names[i], test_backward_agrees_with_differences, NULL, NULL, (void *)(uintptr_t)&cases[i]};
+        snprintf(names[i], sizeof names[i], "test_backward_agrees_with_differences %zu (%s)", i,
+                 cases[i].types);
+        tests[i + 1] = (struct CMUnitTest){names[i], test_backward_agrees_with_differences, NULL,
+                                           NULL, (void *)(uintptr_t)&cases[i]};
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* What is measured of a network while it trains, against values that are known or computed in another way; health.csv; and the hints, word for word. */
+/* What is measured of a network while it trains, against values that are known or computed in
+ * another way; health.csv; and the hints, word for word. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +15,14 @@
 #include "train/health.h"
 #include "train/step.h"
 
-/* Of a's four filters (each looks at one pixel, its channels added up) the second never fires, and the fourth only where a pixel is almost white, which
- * it is in no probe image. b is cut off at six and always fires; c has weights alone. d reads numbers below zero only. */
+/* Of a's four filters (each looks at one pixel, its channels added up) the second never fires, and
+ * the fourth only where a pixel is almost white, which it is in no probe image. b is cut off at six
+ * and always fires; c has weights alone. d reads numbers below zero only. */
 static const char description[] =
     "input: [3, 16, 16]\n"
     "layers:\n"
-    "  - {name: a, type: conv, filters: 4, kernel_size: 1, activation: relu, weights: {kernel: [[[[1]], [[1]], [[1]]], [[[1]], [[1]], [[1]]], "
+    "  - {name: a, type: conv, filters: 4, kernel_size: 1, activation: relu, weights: {kernel: "
+    "[[[[1]], [[1]], [[1]]], [[[1]], [[1]], [[1]]], "
     "[[[1]], [[1]], [[1]]], [[[1]], [[1]], [[1]]]], bias: [0, -1000, 1, -2.999]}}\n"
     "  - {name: b, type: relu6}\n"
     "  - {type: global_pool, pool_type: avg}\n"
@@ -41,7 +44,9 @@ static struct bench bench_open(const char *text)
 {
     struct bench b = {.model = network_open(text)};
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(&b.model->data, b.model->graph.input, NULL, CNN_SPLIT_VAL, 1, &b.val, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&b.model->data, b.model->graph.input, NULL, CNN_SPLIT_VAL, 1,
+                                      &b.val, &used, NULL),
+                     CNN_OK);
     assert_int_equal(cnn_model_adopt_data(b.model, b.val, NULL), CNN_OK);
     assert_int_equal(cnn_evaluator_open(b.model, b.val, &b.evaluator, NULL), CNN_OK);
     return b;
@@ -89,7 +94,8 @@ static void test_probe_finds_the_channels_that_are_zero_for_every_image(void **s
     bench_close(&b);
 }
 
-/* A channel that fires in the last image of the probe alone is alive; one that fires in the image after it is not. */
+/* A channel that fires in the last image of the probe alone is alive; one that fires in the image
+ * after it is not. */
 static void test_probe_ends_after_256_images_whatever_the_batch(void **state)
 {
     (void)state;
@@ -97,10 +103,12 @@ static void test_probe_ends_after_256_images_whatever_the_batch(void **state)
     for (size_t k = 0; k < 2; k++)
         for (size_t extra = 0; extra < 2; extra++) {
             struct bench b = bench_open(description);
-            size_t pixels = cnn_shape_count(b.model->graph.input), last = CNN_HEALTH_PROBE - 1 + extra;
+            size_t pixels = cnn_shape_count(b.model->graph.input),
+                   last = CNN_HEALTH_PROBE - 1 + extra;
             assert_true(cnn_dataset_count(b.val) > last);
             for (size_t i = 0; i < 600; i++) /* the data set's own bytes */
-                memset((uint8_t *)(uintptr_t)cnn_dataset_read(b.val, i, NULL), i == last ? 255 : 0, pixels);
+                memset((uint8_t *)(uintptr_t)cnn_dataset_read(b.val, i, NULL), i == last ? 255 : 0,
+                       pixels);
             b.evaluator.batch = batches[k];
             assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
             cnn_health_probe(&b.health);
@@ -127,19 +135,24 @@ static void test_norms_are_those_of_the_step(void **state)
     assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
     for (size_t i = 0; i < 16; i++) {
         labels[i] = cnn_dataset_label(b.val, i);
-        cnn_normalize(&b.model->normalization, cnn_dataset_read(b.val, i, NULL), 256, cnn_plan_input(step.plan) + i * 768);
+        cnn_normalize(&b.model->normalization, cnn_dataset_read(b.val, i, NULL), 256,
+                      cnn_plan_input(step.plan) + i * 768);
     }
-    cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25); /* one before, so that the parameters are not those of the beginning */
+    /* one before, so that the parameters are not those of the beginning */
+    cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
     cnn_health_before_step(&b.health, step.parameters);
     cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
-    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan), 0.5);
+    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan),
+                          0.5);
     const struct cnn_node *e = &b.model->graph.nodes[network_layer(b.model, "e")];
     const float *gradients = cnn_plan_parameter_gradients(step.plan);
     double weight = 0, gradient = 0;
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
         if (cnn_role_trained(e->tensors[slot].role)) {
-            weight = hypot(weight, norm(b.model->parameters + e->tensors[slot].offset, e->tensors[slot].count));
-            gradient = hypot(gradient, norm(gradients + e->tensors[slot].offset, e->tensors[slot].count));
+            weight = hypot(weight, norm(b.model->parameters + e->tensors[slot].offset,
+                                        e->tensors[slot].count));
+            gradient =
+                hypot(gradient, norm(gradients + e->tensors[slot].offset, e->tensors[slot].count));
         }
     const struct cnn_health_row *row = row_of(&b, "e");
     assert_true(gradient > 0);
@@ -148,20 +161,24 @@ static void test_norms_are_those_of_the_step(void **state)
     assert_near(row->update_norm, 0.25 * gradient, 1e-6); /* sgd without momentum */
     assert_near(row->lr_factor, 0.5, 0);
     assert_int_equal(row->epoch, 7);
-    assert_true(isnan(row_of(&b, "b")->weight_norm) && isnan(row_of(&b, "b")->gradient_norm) && isnan(row_of(&b, "b")->update_norm));
+    assert_true(isnan(row_of(&b, "b")->weight_norm) && isnan(row_of(&b, "b")->gradient_norm) &&
+                isnan(row_of(&b, "b")->update_norm));
     cnn_plan_parameter_gradients(step.plan)[e->tensors[0].offset] = NAN;
-    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan), 0.5);
+    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan),
+                          0.5);
     assert_true(isinf(row->gradient_norm));
     cnn_step_close(&step);
     bench_close(&b);
 }
 
-#define HEALTHY(name)                                                                                                                                \
-    {                                                                                                                                                \
-        .epoch = 3, .layer = name, .channels = 64, .dead = 0.24, .gradient_norm = 0.5, .weight_norm = 10, .update_norm = 0.01, .lr_factor = 1        \
+#define HEALTHY(name)                                                                              \
+    {                                                                                              \
+        .epoch = 3, .layer = name, .channels = 64, .dead = 0.24, .gradient_norm = 0.5,             \
+        .weight_norm = 10, .update_norm = 0.01, .lr_factor = 1                                     \
     }
 
-static void assert_hints_at_loss(const struct cnn_health_row *rows, size_t count, double loss, const char *expected)
+static void assert_hints_at_loss(const struct cnn_health_row *rows, size_t count, double loss,
+                                 const char *expected)
 {
     struct cnn_text text = {0};
     cnn_health_hints(rows, count, loss, NULL, &text);
@@ -183,7 +200,9 @@ static void test_long_steps_of_muon_are_meant(void **state)
     for (int i = 0; i < 2; i++) {
         char written[128];
         struct cnn_text text = {0};
-        snprintf(written, sizeof written, "{input: [1, 1, 1], layers: [{type: conv, filters: 2, kernel_size: 1}], train: {optimizer: %s}}",
+        snprintf(written, sizeof written,
+                 "{input: [1, 1, 1], layers: [{type: conv, filters: 2, kernel_size: 1}], train: "
+                 "{optimizer: %s}}",
                  optimizers[i]);
         cnn_model *model = network_open(written);
         cnn_health_hints(rows, 2, 1, model, &text);
@@ -213,85 +232,93 @@ static void test_healthy_network_gets_no_hint(void **state)
     rows[0].lr_factor = 1e-6; /* too small a step for a float to show it */
     rows[0].update_norm = 0;
     assert_hints(rows, 3, "");
-    rows[2].weight_norm = rows[2].update_norm = 0; /* weights that begin as zeros: there is nothing to compare with */
+    /* weights that begin as zeros: there is nothing to compare with */
+    rows[2].weight_norm = rows[2].update_norm = 0;
     assert_hints(rows, 3, "");
 }
 
 static void test_hints_name_the_layer_with_its_evidence(void **state)
 {
     (void)state;
-    struct cnn_health_row rows[] = {HEALTHY("conv1"), HEALTHY("conv2"), HEALTHY("dense3")}, *first = &rows[0], *last = &rows[2];
+    struct cnn_health_row rows[] = {HEALTHY("conv1"), HEALTHY("conv2"), HEALTHY("dense3")},
+                          *first = &rows[0], *last = &rows[2];
     const struct cnn_health_row healthy = rows[0];
     rows[1].dead = 26.0 / 64;
     last->dead = 0.25;
     last->channels = 4;
-    assert_hints(
-        rows, 3,
-        "41 % of conv2's 64 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or leaky_relu "
-        "keeps them alive\n"
-        "25 % of dense3's 4 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or leaky_relu "
-        "keeps them alive\n");
+    assert_hints(rows, 3,
+                 "41 % of conv2's 64 channels never fire, they are zero for every validation image "
+                 "tried: a smaller learning rate, batch_norm or leaky_relu "
+                 "keeps them alive\n"
+                 "25 % of dense3's 4 channels never fire, they are zero for every validation image "
+                 "tried: a smaller learning rate, batch_norm or leaky_relu "
+                 "keeps them alive\n");
     rows[1].dead = last->dead = 0;
     first->gradient_norm = 1.2e-6;
-    assert_hints(
-        rows, 3,
-        "the gradient vanishes on its way back: its norm is 0.5 at dense3 and 1.2e-06 at conv1; batch_norm, relu in place of sigmoid or tanh, or "
-        "add as a way around layers lets it through\n");
-    rows[1].dead = 1; /* why there is none, why nothing moves, and why what stands behind it is dead, too */
+    assert_hints(rows, 3,
+                 "the gradient vanishes on its way back: its norm is 0.5 at dense3 and 1.2e-06 at "
+                 "conv1; batch_norm, relu in place of sigmoid or tanh, or "
+                 "add as a way around layers lets it through\n");
+    /* why there is none, why nothing moves, and why what stands behind it is dead, too */
+    rows[1].dead = 1;
     first->gradient_norm = first->update_norm = 0;
     first->dead = 0.996;
     last->dead = 0.5;
-    assert_hints(
-        rows, 3,
-        "conv2 is dead: none of its 64 channels fires for any validation image tried, so nothing gets through it, and no gradient back to the layers "
-        "before it, and it seldom recovers: begin anew with a smaller learning rate, batch_norm or leaky_relu\n"
-        "99.6 % of conv1's 64 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm or leaky_relu "
-        "keeps them alive\n");
+    assert_hints(rows, 3,
+                 "conv2 is dead: none of its 64 channels fires for any validation image tried, so "
+                 "nothing gets through it, and no gradient back to the layers "
+                 "before it, and it seldom recovers: begin anew with a smaller learning rate, "
+                 "batch_norm or leaky_relu\n"
+                 "99.6 % of conv1's 64 channels never fire, they are zero for every validation "
+                 "image tried: a smaller learning rate, batch_norm or leaky_relu "
+                 "keeps them alive\n");
     *first = healthy;
     last->dead = 0;
     rows[1].dead = 0;
     first->gradient_norm = 501;
-    assert_hints(
-        rows, 3,
-        "the gradient grows on its way back: its norm is 0.5 at dense3 and 501 at conv1; batch_norm after each layer, or smaller first weights, "
-        "keep it in bounds\n");
+    assert_hints(rows, 3,
+                 "the gradient grows on its way back: its norm is 0.5 at dense3 and 501 at conv1; "
+                 "batch_norm after each layer, or smaller first weights, "
+                 "keep it in bounds\n");
     *first = healthy;
     rows[1].update_norm = 2.34;
     last->update_norm = 1.5;
-    assert_hints(
-        rows, 3,
-        "one step changes the weights of conv2 by 23 %, and 1 other layer likewise: about 0.1 % is usual, so the learning rate is probably too "
-        "high\n");
+    assert_hints(rows, 3,
+                 "one step changes the weights of conv2 by 23 %, and 1 other layer likewise: about "
+                 "0.1 % is usual, so the learning rate is probably too "
+                 "high\n");
     rows[1].update_norm = last->update_norm = 0.01;
     last->update_norm = 0.9e-6;
     last->lr_factor = 0.1;
-    assert_hints(
-        rows, 3,
-        "dense3 stands still: at the full learning rate one step changes its weights by less than a millionth; about a thousandth is usual, so the "
-        "learning rate is probably too low (its gradient's norm is 0.5)\n");
+    assert_hints(rows, 3,
+                 "dense3 stands still: at the full learning rate one step changes its weights by "
+                 "less than a millionth; about a thousandth is usual, so the "
+                 "learning rate is probably too low (its gradient's norm is 0.5)\n");
     last->gradient_norm = rows[1].gradient_norm = first->gradient_norm = 0;
     last->update_norm = first->update_norm = 0;
-    assert_hints(rows, 3, "conv1 stands still, and 1 other layer likewise: no gradient arrives there\n");
+    assert_hints(rows, 3,
+                 "conv1 stands still, and 1 other layer likewise: no gradient arrives there\n");
     last->gradient_norm = rows[1].gradient_norm = 0.5;
     assert_hints(rows, 3,
-                 "the gradient vanishes on its way back: its norm is 0.5 at dense3 and 0 at conv1; batch_norm, relu in place of sigmoid or tanh, or "
+                 "the gradient vanishes on its way back: its norm is 0.5 at dense3 and 0 at conv1; "
+                 "batch_norm, relu in place of sigmoid or tanh, or "
                  "add as a way "
                  "around layers lets it through\n");
     *first = healthy;
     last->update_norm = 0.01;
     rows[1].gradient_norm = rows[0].gradient_norm = INFINITY;
-    assert_hints(
-        rows, 3,
-        "the gradients of conv1 hold numbers that are not finite: a smaller learning rate, a warm-up or batch_norm keeps them within bounds\n");
+    assert_hints(rows, 3,
+                 "the gradients of conv1 hold numbers that are not finite: a smaller learning "
+                 "rate, a warm-up or batch_norm keeps them within bounds\n");
 }
 
 static void test_run_that_blew_up_is_told_first(void **state)
 {
     (void)state;
     struct cnn_health_row rows[] = {HEALTHY("conv1"), HEALTHY("conv2"), HEALTHY("dense3")};
-    const char *loss =
-        "the run has blown up: the mean loss of the epoch is 2.33e+31 (guessing among 10 classes has a cross-entropy of 2.3); begin anew with a "
-        "smaller learning rate, a warm-up or batch_norm\n";
+    const char *loss = "the run has blown up: the mean loss of the epoch is 2.33e+31 (guessing "
+                       "among 10 classes has a cross-entropy of 2.3); begin anew with a "
+                       "smaller learning rate, a warm-up or batch_norm\n";
     assert_hints_at_loss(rows, 3, 500, ""); /* at the limits, and no further */
     assert_hints_at_loss(rows, 3, NAN, "");
     rows[1].weight_norm = 1e4;
@@ -303,20 +330,23 @@ static void test_run_that_blew_up_is_told_first(void **state)
     rows[1].weight_norm = 7e10;
     rows[1].update_norm = 1e9;
     rows[0].dead = 0.5;
-    const char *dead = "50 % of conv1's 64 channels never fire, they are zero for every validation image tried: a smaller learning rate, batch_norm "
+    const char *dead = "50 % of conv1's 64 channels never fire, they are zero for every validation "
+                       "image tried: a smaller learning rate, batch_norm "
                        "or leaky_relu keeps them alive\n";
     char expected[1024];
     snprintf(expected, sizeof expected,
-             "the run has blown up: the mean loss of the epoch is 2.33e+31 (guessing among 10 classes has a cross-entropy of 2.3), and the weights "
+             "the run has blown up: the mean loss of the epoch is 2.33e+31 (guessing among 10 "
+             "classes has a cross-entropy of 2.3), and the weights "
              "of dense3 have a "
-             "norm of 8.65e+23, which is seldom above 100; begin anew with a smaller learning rate, a warm-up or batch_norm\n%s",
+             "norm of 8.65e+23, which is seldom above 100; begin anew with a smaller learning "
+             "rate, a warm-up or batch_norm\n%s",
              dead);
     assert_hints_at_loss(rows, 3, 2.33e31, expected);
-    snprintf(
-        expected, sizeof expected,
-        "the run has blown up: the weights of dense3 have a norm of 8.65e+23, which is seldom above 100; begin anew with a smaller learning rate, "
-        "a warm-up or batch_norm\n%s",
-        dead);
+    snprintf(expected, sizeof expected,
+             "the run has blown up: the weights of dense3 have a norm of 8.65e+23, which is seldom "
+             "above 100; begin anew with a smaller learning rate, "
+             "a warm-up or batch_norm\n%s",
+             dead);
     assert_hints(rows, 3, expected); /* the loss has come down since */
 }
 
@@ -334,7 +364,8 @@ static void test_hints_are_told_once(void **state)
     size_t tales = 0;
     assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
     for (size_t i = 0; i < b.health.count; i++) {
-        b.health.rows[i].weight_norm = b.health.rows[i].update_norm = b.health.rows[i].lr_factor = 1;
+        b.health.rows[i].weight_norm = b.health.rows[i].update_norm = b.health.rows[i].lr_factor =
+            1;
         b.health.rows[i].gradient_norm = 1;
     }
     b.health.rows[0].dead = b.health.rows[1].dead = 0.5;
@@ -358,20 +389,25 @@ static void test_hints_are_told_once(void **state)
 static void test_table_reads_back_what_was_written(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_health_row row = {4, "conv-1_a", 64, 0.25, 1.5e-7, 3, INFINITY, 0.125}, plain = {4, "pool", 0, NAN, NAN, NAN, NAN, NAN};
+    const struct cnn_health_row row = {4, "conv-1_a", 64, 0.25, 1.5e-7, 3, INFINITY, 0.125},
+                                plain = {4, "pool", 0, NAN, NAN, NAN, NAN, NAN};
     struct cnn_text text = {0};
     cnn_text_printf(&text, "%s", CNN_HEALTH_HEADER);
     cnn_health_format(&row, &text);
     cnn_health_format(&plain, &text);
-    assert_string_equal(text.data, "epoch,layer,channels,dead,gradient_norm,weight_norm,update_norm,lr_factor\n"
-                                   "4,conv-1_a,64,0.25,1.5e-07,3,inf,0.125\n"
-                                   "4,pool,0,,,,,\n");
+    assert_string_equal(
+        text.data, "epoch,layer,channels,dead,gradient_norm,weight_norm,update_norm,lr_factor\n"
+                   "4,conv-1_a,64,0.25,1.5e-07,3,inf,0.125\n"
+                   "4,pool,0,,,,,\n");
     cnn_text_printf(&text, "5,half"); /* a crash */
     struct cnn_health_row *rows;
     size_t count = 9;
-    assert_int_equal(cnn_health_read(scratch_write(s, "health.csv", text.data, text.size), &rows, &count, s->diag), CNN_OK);
+    assert_int_equal(cnn_health_read(scratch_write(s, "health.csv", text.data, text.size), &rows,
+                                     &count, s->diag),
+                     CNN_OK);
     assert_int_equal(count, 2);
-    assert_true(rows[0].epoch == 4 && rows[0].channels == 64 && rows[0].lr_factor == 0.125 && isinf(rows[0].update_norm));
+    assert_true(rows[0].epoch == 4 && rows[0].channels == 64 && rows[0].lr_factor == 0.125 &&
+                isinf(rows[0].update_norm));
     assert_near(rows[0].gradient_norm, 1.5e-7, 0);
     assert_string_equal(rows[0].layer, "conv-1_a");
     assert_true(isnan(rows[1].dead) && isnan(rows[1].gradient_norm) && isnan(rows[1].lr_factor));
@@ -400,11 +436,15 @@ static void test_table_is_refused_when_it_is_another(void **state)
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         char text[256];
         snprintf(text, sizeof text, "%s1,a,0,,,,,\n%s", CNN_HEALTH_HEADER, damaged[i]);
-        scratch_expect(s, cnn_health_read(scratch_write(s, "health.csv", text, strlen(text)), &rows, &count, s->diag),
+        scratch_expect(s,
+                       cnn_health_read(scratch_write(s, "health.csv", text, strlen(text)), &rows,
+                                       &count, s->diag),
                        "line 3 of DIR/health.csv is not a row of its table");
     }
-    scratch_expect(s, cnn_health_read(scratch_write(s, "health.csv", "epoch\n", 6), &rows, &count, s->diag),
-                   "DIR/health.csv does not begin with the line epoch,layer,channels,dead,gradient_norm,weight_norm,update_norm,lr_factor");
+    scratch_expect(
+        s, cnn_health_read(scratch_write(s, "health.csv", "epoch\n", 6), &rows, &count, s->diag),
+        "DIR/health.csv does not begin with the line "
+        "epoch,layer,channels,dead,gradient_norm,weight_norm,update_norm,lr_factor");
 }
 
 int main(void)
@@ -418,8 +458,10 @@ int main(void)
         cmocka_unit_test(test_hints_name_the_layer_with_its_evidence),
         cmocka_unit_test(test_run_that_blew_up_is_told_first),
         cmocka_unit_test(test_hints_are_told_once),
-        cmocka_unit_test_setup_teardown(test_table_reads_back_what_was_written, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_table_is_refused_when_it_is_another, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_table_reads_back_what_was_written, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_table_is_refused_when_it_is_another, scratch_setup,
+                                        scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

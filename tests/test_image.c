@@ -1,4 +1,5 @@
-/* Image files: every kind that is read, what becomes of channels and sizes, and files that are damaged or no images. */
+/* Image files: every kind that is read, what becomes of channels and sizes, and files that are
+ * damaged or no images. */
 #include "scratch.h"
 
 #include <stdio.h>
@@ -46,9 +47,11 @@ static void test_rows_are_in_order_when_a_bmp_begins_at_the_top(void **state)
 {
     struct scratch *s = *state;
     uint8_t out[6];
-    /* BM, size 62, pixels at 54; header of 40: 1 x -2 pixels of 24 bits; rows blue-green-red, padded to 4 bytes */
-    static const uint8_t bmp[62] = {'B', 'M', 62,   0,    0,    0,    0, 0, 0,  0, 54,       0,        0, 0, 40, 0, 0, 0, 1, 0,
-                                    0,   0,   0xfe, 0xff, 0xff, 0xff, 1, 0, 24, 0, [34] = 8, [54] = 1, 2, 3, 0,  4, 5, 6, 0};
+    /* BM, size 62, pixels at 54; header of 40: 1 x -2 pixels of 24 bits; rows blue-green-red,
+     * padded to 4 bytes */
+    static const uint8_t bmp[62] = {
+        'B', 'M', 62,   0,    0,    0,    0, 0, 0,  0, 54,       0,        0, 0, 40, 0, 0, 0, 1, 0,
+        0,   0,   0xfe, 0xff, 0xff, 0xff, 1, 0, 24, 0, [34] = 8, [54] = 1, 2, 3, 0,  4, 5, 6, 0};
     scratch_write(s, "top.bmp", bmp, sizeof bmp);
     assert_int_equal(cnn_image_read(s->path, shape(3, 2, 1), out, s->diag), CNN_OK);
     assert_memory_equal(out, ((uint8_t[]){3, 2, 1, 6, 5, 4}), 6);
@@ -60,7 +63,8 @@ static void test_channels_are_converted_when_the_network_has_others(void **state
     uint8_t grey[4], rgba[16], copied[12];
     picture_write(scratch_path(s, "colour.png"), 2, 2, 3, colours);
     assert_int_equal(cnn_image_read(s->path, shape(1, 2, 2), grey, s->diag), CNN_OK);
-    assert_memory_equal(grey, ((uint8_t[]){76, 149, 28, 18}), 4); /* stb: (77 r + 150 g + 29 b) / 256 */
+    /* stb: (77 r + 150 g + 29 b) / 256 */
+    assert_memory_equal(grey, ((uint8_t[]){76, 149, 28, 18}), 4);
     assert_int_equal(cnn_image_read(s->path, shape(4, 2, 2), rgba, s->diag), CNN_OK);
     assert_memory_equal(rgba + 12, ((uint8_t[]){10, 20, 30, 255}), 4);
     picture_write(scratch_path(s, "grey.png"), 2, 2, 1, colours);
@@ -84,7 +88,8 @@ static void test_rare_pngs_are_read_when_16_bit_or_with_a_palette(void **state)
 {
     struct scratch *s = *state;
     uint8_t out[6];
-    const uint8_t deep[12] = {200, 1, 100, 2, 50, 3, 0, 0, 255, 255, 128, 0}, palette[6] = {1, 2, 3, 40, 50, 60}, indices[1] = {0x40};
+    const uint8_t deep[12] = {200, 1, 100, 2, 50, 3, 0, 0, 255, 255, 128, 0},
+                  palette[6] = {1, 2, 3, 40, 50, 60}, indices[1] = {0x40};
     picture_write_png(scratch_path(s, "deep.png"), 2, 1, 16, 2, deep, 12, NULL, 0);
     assert_int_equal(cnn_image_read(s->path, shape(3, 1, 2), out, s->diag), CNN_OK);
     assert_memory_equal(out, ((uint8_t[]){200, 100, 50, 0, 255, 128}), 6);
@@ -102,7 +107,8 @@ static void test_images_are_resized_when_the_network_wants_another_size(void **s
     picture_write(scratch_path(s, "a.png"), 8, 4, 3, left_right);
     assert_int_equal(cnn_image_read(s->path, shape(3, 6, 4), out, s->diag), CNN_OK);
     for (size_t y = 0; y < 6; y++) {
-        assert_in_range(out[y * 12], 0, 20); /* the filter overshoots a little, left and right stay where they are */
+        /* the filter overshoots a little, left and right stay where they are */
+        assert_in_range(out[y * 12], 0, 20);
         assert_in_range(out[y * 12 + 11], 180, 220);
     }
 }
@@ -112,11 +118,14 @@ static void test_reading_fails_when_a_file_is_no_image(void **state)
     struct scratch *s = *state;
     uint8_t out[12];
     scratch_write(s, "text.png", "not an image at all", 19);
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), "cannot read DIR/text.png: not a PNG, JPEG or BMP image");
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
+                   "cannot read DIR/text.png: not a PNG, JPEG or BMP image");
     scratch_write(s, "empty.jpg", "", 0);
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), "cannot read DIR/empty.jpg: it is empty");
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
+                   "cannot read DIR/empty.jpg: it is empty");
     scratch_path(s, "missing.png");
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), "cannot read DIR/missing.png: No such file or directory");
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
+                   "cannot read DIR/missing.png: No such file or directory");
 }
 
 static void test_reading_fails_when_a_file_is_cut(void **state)
@@ -153,7 +162,8 @@ static void test_reading_fails_when_a_png_chunk_claims_too_much(void **state)
         assert_true(chunk + 8 < data + size);
     chunk[-4] = 0x58;
     scratch_write(s, "a.png", data, size);
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), "cannot read DIR/a.png: the file ends too early");
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
+                   "cannot read DIR/a.png: the file ends too early");
     chunk[-4] = 0;
     scratch_write(s, "a.png", data, size - 4); /* without the last checksum */
     assert_int_equal(cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), CNN_OK);
@@ -174,7 +184,8 @@ static void test_reading_fails_when_a_jpeg_has_too_many_huffman_codes(void **sta
     memset(table + 5, 0xff, 16);
     scratch_write(s, "a.jpg", data, size);
     free(data);
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 8, 8), out, s->diag), "cannot read DIR/a.jpg: its Huffman tables are damaged");
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 8, 8), out, s->diag),
+                   "cannot read DIR/a.jpg: its Huffman tables are damaged");
 }
 
 /* A header that claims 60000 x 60000, or a side of 65537, must fail before memory is taken. */
@@ -192,7 +203,8 @@ static void test_reading_fails_when_the_claimed_size_is_huge(void **state)
         memcpy(data + 16, claims[i], 8);
         scratch_write(s, "huge.png", data, size);
         scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
-                       "cannot read DIR/huge.png: a damaged PNG header, or more than 65536 pixels a side, or 2^28 in all");
+                       "cannot read DIR/huge.png: a damaged PNG header, or more than 65536 pixels "
+                       "a side, or 2^28 in all");
     }
     free(data);
 }
@@ -243,7 +255,8 @@ static void test_standard_input_is_read_when_the_name_is_a_dash(void **state)
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, "cannot read standard input: it is empty");
 }
 
-/* Whatever bytes a file has, reading it ends with an image or a message; the sanitizers watch the rest. */
+/* Whatever bytes a file has, reading it ends with an image or a message; the sanitizers watch the
+ * rest. */
 static void test_reading_ends_well_when_bytes_are_damaged(void **state)
 {
     struct scratch *s = *state;
@@ -271,8 +284,10 @@ static void test_reading_ends_well_when_bytes_are_damaged(void **state)
 static void test_names_are_images_by_their_ending(void **state)
 {
     (void)state;
-    assert_true(cnn_image_name("a.png") && cnn_image_name("b/c.JPG") && cnn_image_name("d.e.jpeg") && cnn_image_name("f.Bmp"));
-    assert_false(cnn_image_name("png") || cnn_image_name("a.txt") || cnn_image_name("a.png.txt") || cnn_image_name("a.gif") || cnn_image_name(""));
+    assert_true(cnn_image_name("a.png") && cnn_image_name("b/c.JPG") &&
+                cnn_image_name("d.e.jpeg") && cnn_image_name("f.Bmp"));
+    assert_false(cnn_image_name("png") || cnn_image_name("a.txt") || cnn_image_name("a.png.txt") ||
+                 cnn_image_name("a.gif") || cnn_image_name(""));
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)

@@ -1,5 +1,7 @@
-/* Joined layers (graph/join.h): a plan that infers, whose convolutions take in what stands behind them, gives the same output as one that runs every layer
- * on its own; a plan that trains, whose batch_norms do, the same gradients. Everything runs with every instruction set, without and with Winograd. */
+/* Joined layers (graph/join.h): a plan that infers, whose convolutions take in what stands behind
+ * them, gives the same output as one that runs every layer on its own; a plan that trains, whose
+ * batch_norms do, the same gradients. Everything runs with every instruction set, without and with
+ * Winograd. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,37 +20,55 @@ struct network {
 
 static const struct network networks[] = {
     {"vgg", "[3, 16, 16]",
-     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, bias: false}\n- {type: batch_norm}\n- {type: relu}\n"
-     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: relu}\n- {type: pool, pool_type: max, kernel_size: "
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, bias: false}\n- {type: "
+     "batch_norm}\n- {type: relu}\n"
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: "
+     "relu}\n- {type: pool, pool_type: max, kernel_size: "
      "2}\n"
-     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, activation: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n"
-     "- {type: flatten}\n- {type: dense, units: 20}\n- {type: batch_norm}\n- {type: relu}\n- {type: dropout}\n- {type: dense, units: 7}\n"},
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, activation: relu}\n- {type: pool, "
+     "pool_type: avg, kernel_size: 2}\n"
+     "- {type: flatten}\n- {type: dense, units: 20}\n- {type: batch_norm}\n- {type: relu}\n- "
+     "{type: dropout}\n- {type: dense, units: 7}\n"},
     {"lenet", "[1, 15, 13]", /* odd maps: the last row and column are not pooled */
-     "- {type: conv, filters: 6, kernel_size: 5, padding: 2, activation: relu}\n- {type: pool, pool_type: max, kernel_size: 2}\n"
-     "- {type: conv, filters: 9, kernel_size: 3}\n- {type: tanh}\n- {type: pool, pool_type: max, kernel_size: 2}\n- {type: flatten}\n- {type: dense, "
+     "- {type: conv, filters: 6, kernel_size: 5, padding: 2, activation: relu}\n- {type: pool, "
+     "pool_type: max, kernel_size: 2}\n"
+     "- {type: conv, filters: 9, kernel_size: 3}\n- {type: tanh}\n- {type: pool, pool_type: max, "
+     "kernel_size: 2}\n- {type: flatten}\n- {type: dense, "
      "units: 5}\n"
      "- {type: softmax}\n"},
     {"winograd on odd maps", "[32, 11, 9]",
-     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: elu}\n- {type: pool, pool_type: max, kernel_size: "
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: "
+     "elu}\n- {type: pool, pool_type: max, kernel_size: "
      "2}\n"},
     {"residual", "[4, 9, 9]",
-     "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: a}\n- {type: relu}\n"
-     "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: b}\n- {type: add, from: [a, b], activation: relu}\n"
-     "- {type: pool, pool_type: max, kernel_size: 2, name: p}\n- {type: conv, filters: 8, kernel_size: 1, from: b, stride: 2}\n- {type: gelu}\n"
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: a}\n- "
+     "{type: relu}\n"
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: b}\n- "
+     "{type: add, from: [a, b], activation: relu}\n"
+     "- {type: pool, pool_type: max, kernel_size: 2, name: p}\n- {type: conv, filters: 8, "
+     "kernel_size: 1, from: b, stride: 2}\n- {type: gelu}\n"
      "- {type: global_pool, pool_type: avg, from: p}\n"},
     {"mobile", "[3, 12, 12]",
-     "- {type: conv, filters: 16, kernel_size: 3, stride: 2, padding: 1, bias: false}\n- {type: batch_norm}\n- {type: relu6}\n"
-     "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: hardswish}\n"
-     "- {type: depthwise_conv, kernel_size: 3, stride: 2, padding: 1, multiplier: 2}\n- {type: batch_norm}\n- {type: silu}\n"
-     "- {type: conv, filters: 24, kernel_size: 1, bias: false}\n- {type: batch_norm, activation: gelu}\n- {type: global_pool, pool_type: max}\n"},
+     "- {type: conv, filters: 16, kernel_size: 3, stride: 2, padding: 1, bias: false}\n- {type: "
+     "batch_norm}\n- {type: relu6}\n"
+     "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: "
+     "hardswish}\n"
+     "- {type: depthwise_conv, kernel_size: 3, stride: 2, padding: 1, multiplier: 2}\n- {type: "
+     "batch_norm}\n- {type: silu}\n"
+     "- {type: conv, filters: 24, kernel_size: 1, bias: false}\n- {type: batch_norm, activation: "
+     "gelu}\n- {type: global_pool, pool_type: max}\n"},
     {"groups and other windows", "[8, 14, 14]",
-     "- {type: conv, filters: 12, kernel_size: 5, padding: 2, groups: 2, activation: relu}\n- {type: pool, pool_type: max, kernel_size: 3, stride: "
+     "- {type: conv, filters: 12, kernel_size: 5, padding: 2, groups: 2, activation: relu}\n- "
+     "{type: pool, pool_type: max, kernel_size: 3, stride: "
      "2}\n"
-     "- {type: conv, filters: 32, kernel_size: 3, groups: 2, padding: [0, 1, 1, 0]}\n- {type: relu}\n- {type: pool, pool_type: max, kernel_size: "
+     "- {type: conv, filters: 32, kernel_size: 3, groups: 2, padding: [0, 1, 1, 0]}\n- {type: "
+     "relu}\n- {type: pool, pool_type: max, kernel_size: "
      "2}\n"},
     {"batch_norm first and twice", "[5, 8, 6]",
-     "- {type: batch_norm}\n- {type: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n- {type: batch_norm}\n- {type: leaky_relu}\n"
-     "- {type: conv, filters: 6, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: relu}\n- {type: batch_norm}\n- {type: pool, pool_type: "
+     "- {type: batch_norm}\n- {type: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n- "
+     "{type: batch_norm}\n- {type: leaky_relu}\n"
+     "- {type: conv, filters: 6, kernel_size: 3, padding: 1}\n- {type: batch_norm}\n- {type: "
+     "relu}\n- {type: batch_norm}\n- {type: pool, pool_type: "
      "max, "
      "kernel_size: 2}\n"},
 };
@@ -84,13 +104,16 @@ static void test_output_when_layers_are_joined(void **state)
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
         stir_parameters(model);
-        struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_KEEP, false), *joined = network_plan(model, BATCH, CNN_PLAN_INFER, false);
-        size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
+        struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_KEEP, false),
+                        *joined = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+        size_t output = cnn_graph_output(&model->graph),
+               size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
         fill_input(model, apart);
         fill_input(model, joined);
         cnn_plan_forward(apart, BATCH, false, 0);
         cnn_plan_forward(joined, BATCH, false, 0);
-        assert_floats_near(networks[i].what, cnn_plan_value(joined, output), cnn_plan_value(apart, output), size, 1e-5);
+        assert_floats_near(networks[i].what, cnn_plan_value(joined, output),
+                           cnn_plan_value(apart, output), size, 1e-5);
         cnn_plan_free(apart);
         cnn_plan_free(joined);
         cnn_model_free(model);
@@ -109,7 +132,8 @@ static void count_images(void *context, size_t node, bool backward, bool begin)
 
 static void train_once(const cnn_model *model, struct cnn_plan *plan)
 {
-    size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
+    size_t output = cnn_graph_output(&model->graph),
+           size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
     float *random = tensor_random(size, 11);
     fill_input(model, plan);
     cnn_plan_forward(plan, BATCH, true, 5);
@@ -118,16 +142,20 @@ static void train_once(const cnn_model *model, struct cnn_plan *plan)
     tensor_free(random, size);
 }
 
-static void compare_gradients(const char *what, const cnn_model *model, struct cnn_plan *got, struct cnn_plan *want)
+static void compare_gradients(const char *what, const cnn_model *model, struct cnn_plan *got,
+                              struct cnn_plan *want)
 {
-    assert_floats_near(what, cnn_plan_gradient(got, 0), cnn_plan_gradient(want, 0), BATCH * cnn_shape_count(model->graph.input), 1e-4);
+    assert_floats_near(what, cnn_plan_gradient(got, 0), cnn_plan_gradient(want, 0),
+                       BATCH * cnn_shape_count(model->graph.input), 1e-4);
     for (size_t i = 0; i < model->graph.count; i++)
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *t = &model->graph.nodes[i].tensors[slot];
-            bool cancels = slot == 1 && i + 1 < model->graph.count && model->graph.nodes[i + 1].effect.kind == CNN_EFFECT_NORMALIZE;
-            if (cnn_role_trained(t->role) && !cancels) /* the gradient of a bias that batch_norm takes away again is rounding alone */
-                assert_floats_near(what, cnn_plan_parameter_gradients(got) + t->offset, cnn_plan_parameter_gradients(want) + t->offset, t->count,
-                                   1e-4);
+            bool cancels = slot == 1 && i + 1 < model->graph.count &&
+                           model->graph.nodes[i + 1].effect.kind == CNN_EFFECT_NORMALIZE;
+            /* the gradient of a bias that batch_norm takes away again is rounding alone */
+            if (cnn_role_trained(t->role) && !cancels)
+                assert_floats_near(what, cnn_plan_parameter_gradients(got) + t->offset,
+                                   cnn_plan_parameter_gradients(want) + t->offset, t->count, 1e-4);
         }
 }
 
@@ -137,7 +165,8 @@ static void test_gradients_when_layers_are_joined(void **state)
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
         stir_parameters(model);
-        struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true), *joined = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
+        struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true),
+                        *joined = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
         train_once(model, apart);
         train_once(model, joined);
         compare_gradients(networks[i].what, model, joined, apart);
@@ -152,12 +181,15 @@ static void test_output_when_the_batch_runs_in_slices(void **state)
 {
     (void)state;
     const size_t images = 23;
-    cnn_model *model =
-        network_open_layers("[3, 64, 64]", "- {type: conv, filters: 16, kernel_size: 3, padding: 1, name: a}\n- {type: relu, name: b}\n"
-                                           "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: add, from: [a, b]}\n"
-                                           "- {type: global_pool, pool_type: avg}\n- {type: flatten}\n- {type: dense, units: 5}\n"
-                                           "- {type: softmax}\n");
-    struct cnn_plan *apart = network_plan(model, images, CNN_PLAN_KEEP, false), *sliced = network_plan(model, images, CNN_PLAN_INFER, false);
+    cnn_model *model = network_open_layers(
+        "[3, 64, 64]",
+        "- {type: conv, filters: 16, kernel_size: 3, padding: 1, name: a}\n- {type: relu, name: "
+        "b}\n"
+        "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: add, from: [a, b]}\n"
+        "- {type: global_pool, pool_type: avg}\n- {type: flatten}\n- {type: dense, units: 5}\n"
+        "- {type: softmax}\n");
+    struct cnn_plan *apart = network_plan(model, images, CNN_PLAN_KEEP, false),
+                    *sliced = network_plan(model, images, CNN_PLAN_INFER, false);
     size_t size = images * cnn_shape_count(model->graph.input), most = 0;
     float *random = tensor_random(size, 3);
     cnn_plan_observe(sliced, count_images, &most);
@@ -167,8 +199,10 @@ static void test_output_when_the_batch_runs_in_slices(void **state)
     cnn_plan_forward(apart, images, false, 0);
     cnn_plan_forward(sliced, images, false, 0);
     assert_in_range(most, 1, images - 1);
-    assert_floats_near("logits", cnn_plan_value(sliced, model->graph.logits), cnn_plan_value(apart, model->graph.logits), images * 5, 1e-5);
-    assert_floats_near("output", cnn_plan_value(sliced, model->graph.count), cnn_plan_value(apart, model->graph.count), images * 5, 1e-5);
+    assert_floats_near("logits", cnn_plan_value(sliced, model->graph.logits),
+                       cnn_plan_value(apart, model->graph.logits), images * 5, 1e-5);
+    assert_floats_near("output", cnn_plan_value(sliced, model->graph.count),
+                       cnn_plan_value(apart, model->graph.count), images * 5, 1e-5);
     tensor_free(random, size);
     cnn_plan_free(apart);
     cnn_plan_free(sliced);
@@ -184,9 +218,11 @@ static void test_output_is_the_same_bits_when_threads_differ(void **state)
     for (size_t i = 0; i < 3 * sizeof networks / sizeof *networks; i++) {
         const struct network *network = &networks[i / 3];
         struct cnn_text text = {0};
-        cnn_text_printf(&text, "precision: %s\ninput: %s\nlayers:\n%s", precisions[i % 3], network->input, network->layers);
+        cnn_text_printf(&text, "precision: %s\ninput: %s\nlayers:\n%s", precisions[i % 3],
+                        network->input, network->layers);
         cnn_model *model = network_open(text.data);
-        size_t output = cnn_graph_output(&model->graph), size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
+        size_t output = cnn_graph_output(&model->graph),
+               size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
         float *first = tensor_new(size);
         for (size_t t = 0; t < 3; t++) {
             cnn_set_threads(threads[t]);

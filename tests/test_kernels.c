@@ -1,4 +1,5 @@
-/* Convolution: the plain C versions against values worked out by hand, every other table against plain C. */
+/* Convolution: the plain C versions against values worked out by hand, every other table against
+ * plain C. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,19 +37,24 @@ static struct conv_sizes conv_sizes(const struct cnn_kernels *k, const struct cn
     };
 }
 
-static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n, struct cnn_activation activation, bool with_bias)
+static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n,
+                                   struct cnn_activation activation, bool with_bias)
 {
     struct conv_sizes size = conv_sizes(k, c, n);
-    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4);
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
+          *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4);
     float *packed = tensor_new(size.packed), *scratch = tensor_new(size.scratch);
-    struct conv_result r = {tensor_new(size.y), tensor_new(size.x), tensor_new(size.w), tensor_new(c->out_c)};
-    const struct cnn_epilogue epilogue = {.bias = with_bias ? bias : NULL, .activation = activation};
+    struct conv_result r = {tensor_new(size.y), tensor_new(size.x), tensor_new(size.w),
+                            tensor_new(c->out_c)};
+    const struct cnn_epilogue epilogue = {.bias = with_bias ? bias : NULL,
+                                          .activation = activation};
     k->conv_pack(c, true, w, NULL, packed);
     k->conv_forward(c, n, x, packed, &epilogue, r.y, scratch);
     k->conv_backward_data(c, n, dy, packed, r.dx, scratch);
     k->conv_backward_weights(c, n, x, dy, r.dw, with_bias ? r.db : NULL, scratch);
     tensor_free(packed, size.packed);
-    packed = tensor_new(k->conv_packed_floats(c, false)); /* packed for inference alone: the same output */
+    /* packed for inference alone: the same output */
+    packed = tensor_new(k->conv_packed_floats(c, false));
     float *y = tensor_new(size.y);
     k->conv_pack(c, false, w, NULL, packed);
     k->conv_forward(c, n, x, packed, &epilogue, y, scratch);
@@ -90,14 +96,17 @@ static void check_bf16(const char *what, const float *got, const float *want, si
     assert_floats_near(what, got, want, size, 1e-2);
 }
 
-static void conv_results_check(check_floats *check, const char *label, struct conv_result got, struct conv_result want, struct conv_sizes size,
-                               size_t out_c)
+static void conv_results_check(check_floats *check, const char *label, struct conv_result got,
+                               struct conv_result want, struct conv_sizes size, size_t out_c)
 {
     struct {
         const char *name;
         const float *got, *want;
         size_t size;
-    } parts[] = {{"y", got.y, want.y, size.y}, {"dx", got.dx, want.dx, size.x}, {"dw", got.dw, want.dw, size.w}, {"db", got.db, want.db, out_c}};
+    } parts[] = {{"y", got.y, want.y, size.y},
+                 {"dx", got.dx, want.dx, size.x},
+                 {"dw", got.dw, want.dw, size.w},
+                 {"db", got.db, want.db, out_c}};
     for (size_t i = 0; i < 4; i++) {
         char what[320];
         snprintf(what, sizeof what, "%s: %s", label, parts[i].name);
@@ -106,7 +115,8 @@ static void conv_results_check(check_floats *check, const char *label, struct co
 }
 
 /* Every table against ref, and the same bits for every number of threads. */
-static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation activation, bool with_bias)
+static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation activation,
+                       bool with_bias)
 {
     const struct cnn_kernels *ref = cnn_kernels_at(0), *k;
     struct conv_sizes size = conv_sizes(ref, c, n);
@@ -114,12 +124,17 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++) {
         char label[256];
         snprintf(label, sizeof label,
-                 "%s conv n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu dilation=%zux%zu pad=%zu,%zu groups=%zu mode=%d act=%d",
-                 k->name, n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h, c->kernel_w, c->stride_h, c->stride_w,
-                 c->dilation_h, c->dilation_w, c->pad_top, c->pad_left, c->groups, (int)c->padding_mode, (int)activation.kind);
+                 "%s conv n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu "
+                 "dilation=%zux%zu pad=%zu,%zu groups=%zu mode=%d act=%d",
+                 k->name, n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h,
+                 c->kernel_w, c->stride_h, c->stride_w, c->dilation_h, c->dilation_w, c->pad_top,
+                 c->pad_left, c->groups, (int)c->padding_mode, (int)activation.kind);
         cnn_parallel_set_threads(thread_counts[0]);
         struct conv_result one = conv_run(k, c, n, activation, with_bias);
-        conv_results_check(c->bf16 ? check_bf16 : c->direct ? check_near : check_roughly, label, one, want, size, c->out_c);
+        conv_results_check(c->bf16     ? check_bf16
+                           : c->direct ? check_near
+                                       : check_roughly,
+                           label, one, want, size, c->out_c);
         for (size_t t = 1; t < sizeof thread_counts / sizeof *thread_counts; t++) {
             cnn_parallel_set_threads(thread_counts[t]);
             struct conv_result more = conv_run(k, c, n, activation, with_bias);
@@ -133,7 +148,8 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
 }
 
 /* A square convolution whose output size follows; padding on all sides. */
-static struct cnn_conv conv_square(size_t in, size_t in_c, size_t out_c, size_t kernel, size_t stride, size_t pad, size_t dilation, size_t groups)
+static struct cnn_conv conv_square(size_t in, size_t in_c, size_t out_c, size_t kernel,
+                                   size_t stride, size_t pad, size_t dilation, size_t groups)
 {
     size_t out = size_out(in, 2 * pad, kernel, stride, dilation);
     return (struct cnn_conv){.in_h = in,
@@ -159,44 +175,54 @@ static void test_conv_when_usual_networks(void **state)
     (void)state;
     struct cnn_activation relu = {.kind = CNN_ACT_RELU};
     struct cnn_conv cases[] = {
-        conv_square(28, 1, 6, 5, 1, 2, 1, 1),    conv_square(32, 3, 32, 3, 1, 1, 1, 1),   conv_square(9, 64, 64, 3, 1, 1, 1, 1),
-        conv_square(10, 64, 128, 3, 2, 1, 1, 1), conv_square(35, 3, 24, 11, 4, 2, 1, 1),  conv_square(30, 3, 16, 7, 2, 3, 1, 1),
-        conv_square(14, 48, 33, 1, 1, 0, 1, 1),  conv_square(15, 33, 64, 1, 2, 0, 1, 1),  conv_square(10, 64, 64, 3, 1, 1, 1, 64),
-        conv_square(15, 64, 64, 3, 2, 1, 1, 64), conv_square(13, 17, 34, 5, 1, 2, 1, 17), conv_square(9, 64, 64, 3, 1, 1, 1, 4),
-        conv_square(1, 100, 10, 1, 1, 0, 1, 1),  conv_square(1, 1031, 70, 1, 1, 0, 1, 1), conv_square(6, 300, 17, 3, 1, 1, 1, 1),
-        conv_square(17, 16, 16, 3, 1, 2, 2, 1),  conv_square(6, 16, 120, 6, 1, 0, 1, 1),  conv_square(5, 1, 3, 1, 1, 0, 1, 1),
+        conv_square(28, 1, 6, 5, 1, 2, 1, 1),    conv_square(32, 3, 32, 3, 1, 1, 1, 1),
+        conv_square(9, 64, 64, 3, 1, 1, 1, 1),   conv_square(10, 64, 128, 3, 2, 1, 1, 1),
+        conv_square(35, 3, 24, 11, 4, 2, 1, 1),  conv_square(30, 3, 16, 7, 2, 3, 1, 1),
+        conv_square(14, 48, 33, 1, 1, 0, 1, 1),  conv_square(15, 33, 64, 1, 2, 0, 1, 1),
+        conv_square(10, 64, 64, 3, 1, 1, 1, 64), conv_square(15, 64, 64, 3, 2, 1, 1, 64),
+        conv_square(13, 17, 34, 5, 1, 2, 1, 17), conv_square(9, 64, 64, 3, 1, 1, 1, 4),
+        conv_square(1, 100, 10, 1, 1, 0, 1, 1),  conv_square(1, 1031, 70, 1, 1, 0, 1, 1),
+        conv_square(6, 300, 17, 3, 1, 1, 1, 1),  conv_square(17, 16, 16, 3, 1, 2, 2, 1),
+        conv_square(6, 16, 120, 6, 1, 0, 1, 1),  conv_square(5, 1, 3, 1, 1, 0, 1, 1),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         conv_check(&cases[i], 1 + i % 5, i % 2 ? relu : no_activation, i % 3 != 0);
 }
 
-/* Tasks of several images, the last of fewer, whose rows of taps overlap; more taps than a panel holds; rows and columns that nothing reads. */
+/* Tasks of several images, the last of fewer, whose rows of taps overlap; more taps than a panel
+ * holds; rows and columns that nothing reads. */
 static void test_conv_when_channels_are_few(void **state)
 {
     (void)state;
-    struct cnn_conv cases[] = {conv_square(11, 3, 17, 5, 1, 2, 1, 1), conv_square(12, 2, 9, 3, 4, 0, 1, 1), conv_square(24, 3, 8, 14, 5, 4, 1, 1),
-                               conv_square(10, 3, 5, 3, 2, 3, 1, 1)};
+    struct cnn_conv cases[] = {
+        conv_square(11, 3, 17, 5, 1, 2, 1, 1), conv_square(12, 2, 9, 3, 4, 0, 1, 1),
+        conv_square(24, 3, 8, 14, 5, 4, 1, 1), conv_square(10, 3, 5, 3, 2, 3, 1, 1)};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         conv_check(&cases[i], 37 - 3 * i, no_activation, i % 2 == 0);
 }
 
-/* Sums of pairs: odd numbers of channels, filters and pixels, strides, dilation, groups, padding that is copied, dense layers and 1x1 with odd and even
- * numbers of pixels, maps and channels cut into blocks, chunks and slices. */
+/* Sums of pairs: odd numbers of channels, filters and pixels, strides, dilation, groups, padding
+ * that is copied, dense layers and 1x1 with odd and even numbers of pixels, maps and channels cut
+ * into blocks, chunks and slices. */
 static void test_conv_when_bf16(void **state)
 {
     (void)state;
     struct cnn_activation relu = {.kind = CNN_ACT_RELU};
     struct cnn_conv cases[] = {
-        conv_square(13, 5, 7, 3, 2, 1, 1, 1),   conv_square(32, 64, 128, 3, 2, 1, 1, 1), conv_square(12, 33, 47, 3, 2, 1, 1, 1),
-        conv_square(30, 6, 16, 7, 2, 3, 1, 1),  conv_square(15, 33, 64, 1, 2, 0, 1, 1),  conv_square(14, 64, 33, 1, 1, 0, 1, 1),
-        conv_square(7, 17, 31, 1, 1, 0, 1, 1),  conv_square(9, 64, 64, 3, 1, 1, 1, 4),   conv_square(11, 15, 21, 4, 3, 2, 1, 3),
-        conv_square(17, 16, 18, 3, 1, 2, 2, 1), conv_square(17, 18, 16, 2, 2, 3, 3, 1),  conv_square(1, 2100, 70, 1, 1, 0, 1, 1),
-        conv_square(14, 6, 16, 5, 1, 0, 1, 1),  conv_square(6, 300, 17, 3, 1, 1, 1, 1),  conv_square(35, 4, 24, 11, 4, 2, 1, 1),
-        conv_square(10, 96, 40, 1, 2, 3, 1, 1),
+        conv_square(13, 5, 7, 3, 2, 1, 1, 1),   conv_square(32, 64, 128, 3, 2, 1, 1, 1),
+        conv_square(12, 33, 47, 3, 2, 1, 1, 1), conv_square(30, 6, 16, 7, 2, 3, 1, 1),
+        conv_square(15, 33, 64, 1, 2, 0, 1, 1), conv_square(14, 64, 33, 1, 1, 0, 1, 1),
+        conv_square(7, 17, 31, 1, 1, 0, 1, 1),  conv_square(9, 64, 64, 3, 1, 1, 1, 4),
+        conv_square(11, 15, 21, 4, 3, 2, 1, 3), conv_square(17, 16, 18, 3, 1, 2, 2, 1),
+        conv_square(17, 18, 16, 2, 2, 3, 3, 1), conv_square(1, 2100, 70, 1, 1, 0, 1, 1),
+        conv_square(14, 6, 16, 5, 1, 0, 1, 1),  conv_square(6, 300, 17, 3, 1, 1, 1, 1),
+        conv_square(35, 4, 24, 11, 4, 2, 1, 1), conv_square(10, 96, 40, 1, 2, 3, 1, 1),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cases[i].bf16 = true;
-        cases[i].padding_mode = i % 4 == 2 ? CNN_PAD_REFLECT : i % 4 == 3 ? CNN_PAD_REPLICATE : CNN_PAD_ZEROS;
+        cases[i].padding_mode = i % 4 == 2   ? CNN_PAD_REFLECT
+                                : i % 4 == 3 ? CNN_PAD_REPLICATE
+                                             : CNN_PAD_ZEROS;
         conv_check(&cases[i], 1 + i % 6, i % 2 ? relu : no_activation, i % 3 != 0);
     }
     struct cnn_conv many = conv_square(8, 32, 96, 3, 2, 1, 1, 1);
@@ -205,7 +231,8 @@ static void test_conv_when_bf16(void **state)
 }
 
 /* What is pooled on the way is what pooling makes of the output. */
-static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n, bool average)
+static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n,
+                         bool average)
 {
     const struct cnn_pool pool = {.in_h = c->out_h,
                                   .in_w = c->out_w,
@@ -219,8 +246,10 @@ static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, 
                                   .average = average};
     struct conv_sizes size = conv_sizes(k, c, n);
     size_t pooled = n * pool.out_h * pool.out_w * c->out_c;
-    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *bias = tensor_random(c->out_c, 3), *packed = tensor_new(size.packed);
-    float *scratch = tensor_new(size.scratch), *y = tensor_new(size.y), *want = tensor_new(pooled), *got = tensor_new(pooled);
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
+          *bias = tensor_random(c->out_c, 3), *packed = tensor_new(size.packed);
+    float *scratch = tensor_new(size.scratch), *y = tensor_new(size.y), *want = tensor_new(pooled),
+          *got = tensor_new(pooled);
     struct cnn_epilogue epilogue = {.bias = bias, .activation = {.kind = CNN_ACT_TANH}};
     k->conv_pack(c, true, w, NULL, packed);
     k->conv_forward(c, n, x, packed, &epilogue, y, scratch);
@@ -242,8 +271,9 @@ static void test_conv_when_pooled(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    struct cnn_conv cases[] = {conv_square(13, 5, 7, 3, 1, 1, 1, 1), conv_square(66, 16, 33, 3, 1, 1, 1, 1), conv_square(9, 20, 40, 3, 2, 1, 1, 2),
-                               conv_square(6, 34, 19, 1, 1, 0, 1, 1)};
+    struct cnn_conv cases[] = {
+        conv_square(13, 5, 7, 3, 1, 1, 1, 1), conv_square(66, 16, 33, 3, 1, 1, 1, 1),
+        conv_square(9, 20, 40, 3, 2, 1, 1, 2), conv_square(6, 34, 19, 1, 1, 0, 1, 1)};
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
         for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
             struct cnn_conv c = cases[j / 2];
@@ -281,29 +311,37 @@ static void test_conv_when_geometry_is_random(void **state)
         }
         c.padding_mode = pick(&random, 2) ? CNN_PAD_ZEROS : (enum cnn_padding_mode)pick(&random, 3);
         size_t limit_h = 4, limit_w = 4;
-        if (c.padding_mode == CNN_PAD_REFLECT) /* a reflection needs a pixel beyond the edge for each padded one */
+        /* a reflection needs a pixel beyond the edge for each padded one */
+        if (c.padding_mode == CNN_PAD_REFLECT)
             limit_h = c.in_h < 4 ? c.in_h : 4, limit_w = c.in_w < 4 ? c.in_w : 4;
         c.pad_top = pick(&random, (unsigned)limit_h), c.pad_left = pick(&random, (unsigned)limit_w);
-        c.out_h = size_out(c.in_h, c.pad_top + pick(&random, (unsigned)limit_h), c.kernel_h, c.stride_h, c.dilation_h);
-        c.out_w = size_out(c.in_w, c.pad_left + pick(&random, (unsigned)limit_w), c.kernel_w, c.stride_w, c.dilation_w);
+        c.out_h = size_out(c.in_h, c.pad_top + pick(&random, (unsigned)limit_h), c.kernel_h,
+                           c.stride_h, c.dilation_h);
+        c.out_w = size_out(c.in_w, c.pad_left + pick(&random, (unsigned)limit_w), c.kernel_w,
+                           c.stride_w, c.dilation_w);
         if (!c.out_h || !c.out_w)
             continue;
-        struct cnn_activation activation = {.kind = (enum cnn_activation_kind)pick(&random, CNN_ACT_SOFTMAX), .slope = 0.1f};
+        struct cnn_activation activation = {
+            .kind = (enum cnn_activation_kind)pick(&random, CNN_ACT_SOFTMAX), .slope = 0.1f};
         conv_check(&c, 1 + pick(&random, 5), activation, pick(&random, 4) != 0);
         i++;
     }
 }
 
-/* Maps that tiles of 4 x 4 fit and do not fit, every padding, few and many channels, more images than a block or a chunk holds. */
+/* Maps that tiles of 4 x 4 fit and do not fit, every padding, few and many channels, more images
+ * than a block or a chunk holds. */
 static void test_conv_when_winograd_applies(void **state)
 {
     (void)state;
     static const size_t cases[][8] = {/* n, height, width, channels in and out, padding, groups */
-                                      {1, 8, 8, 16, 16, 1, 1, 1},    {2, 7, 9, 32, 16, 1, 1, 1},    {3, 4, 4, 64, 48, 1, 1, 1},
-                                      {2, 13, 12, 48, 32, 0, 0, 1},  {1, 6, 5, 16, 32, 2, 2, 1},    {2, 14, 14, 144, 160, 1, 1, 1},
-                                      {270, 4, 8, 16, 144, 1, 1, 1}, {2, 10, 11, 16, 272, 2, 0, 1}, {33, 8, 8, 16, 64, 0, 1, 1},
-                                      {3, 8, 9, 160, 96, 1, 1, 2},   {140, 5, 8, 48, 144, 1, 1, 3}};
-    static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_SILU};
+                                      {1, 8, 8, 16, 16, 1, 1, 1},    {2, 7, 9, 32, 16, 1, 1, 1},
+                                      {3, 4, 4, 64, 48, 1, 1, 1},    {2, 13, 12, 48, 32, 0, 0, 1},
+                                      {1, 6, 5, 16, 32, 2, 2, 1},    {2, 14, 14, 144, 160, 1, 1, 1},
+                                      {270, 4, 8, 16, 144, 1, 1, 1}, {2, 10, 11, 16, 272, 2, 0, 1},
+                                      {33, 8, 8, 16, 64, 0, 1, 1},   {3, 8, 9, 160, 96, 1, 1, 2},
+                                      {140, 5, 8, 48, 144, 1, 1, 3}};
+    static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU,
+                                                           CNN_ACT_LEAKY_RELU, CNN_ACT_SILU};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const size_t *k = cases[i];
         struct cnn_conv c = {.in_h = k[1],
@@ -325,17 +363,22 @@ static void test_conv_when_winograd_applies(void **state)
     }
 }
 
-/* Depthwise: lines of fewer and more pixels than are computed together, paddings that cut one tap or more of the border's windows, multipliers up to more
- * than a vector, strides that go another way. */
+/* Depthwise: lines of fewer and more pixels than are computed together, paddings that cut one tap
+ * or more of the border's windows, multipliers up to more than a vector, strides that go another
+ * way. */
 static void test_conv_when_depthwise(void **state)
 {
     (void)state;
-    static const size_t cases[][9] = {/* n, size, channels, multiplier, kernel, stride, padding, dilation; columns less than rows */
-                                      {1, 8, 64, 1, 3, 1, 1, 1, 0},  {2, 16, 32, 1, 3, 2, 1, 1, 0}, {3, 9, 48, 1, 3, 2, 1, 1, 4},
-                                      {1, 12, 16, 1, 3, 1, 2, 1, 7}, {2, 7, 33, 1, 3, 1, 1, 1, 0},  {1, 6, 17, 17, 3, 1, 1, 1, 1},
-                                      {2, 7, 40, 2, 5, 2, 2, 1, 0},  {1, 11, 32, 1, 5, 4, 3, 2, 3}, {1, 13, 24, 1, 2, 5, 1, 1, 2},
-                                      {1, 3, 64, 1, 3, 1, 4, 1, 0},  {40, 6, 32, 1, 3, 1, 1, 1, 0}, {1, 10, 16, 1, 3, 3, 1, 3, 0}};
-    static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU};
+    static const size_t cases[][9] = {/* n, size, channels, multiplier, kernel, stride, padding,
+                                         dilation; columns less than rows */
+                                      {1, 8, 64, 1, 3, 1, 1, 1, 0},  {2, 16, 32, 1, 3, 2, 1, 1, 0},
+                                      {3, 9, 48, 1, 3, 2, 1, 1, 4},  {1, 12, 16, 1, 3, 1, 2, 1, 7},
+                                      {2, 7, 33, 1, 3, 1, 1, 1, 0},  {1, 6, 17, 17, 3, 1, 1, 1, 1},
+                                      {2, 7, 40, 2, 5, 2, 2, 1, 0},  {1, 11, 32, 1, 5, 4, 3, 2, 3},
+                                      {1, 13, 24, 1, 2, 5, 1, 1, 2}, {1, 3, 64, 1, 3, 1, 4, 1, 0},
+                                      {40, 6, 32, 1, 3, 1, 1, 1, 0}, {1, 10, 16, 1, 3, 3, 1, 3, 0}};
+    static const enum cnn_activation_kind activations[] = {CNN_ACT_NONE, CNN_ACT_RELU,
+                                                           CNN_ACT_LEAKY_RELU};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const size_t *k = cases[i];
         struct cnn_conv c = conv_square(k[1], k[2], k[2] * k[3], k[4], k[5], k[6], k[7], k[2]);
@@ -345,7 +388,8 @@ static void test_conv_when_depthwise(void **state)
     }
 }
 
-/* The convolution is linear in x and in w, so <dy, y> = <dx, x> = <dw, w>: this ties ref's gradients to its forward, padding modes and all. */
+/* The convolution is linear in x and in w, so <dy, y> = <dx, x> = <dw, w>: this ties ref's
+ * gradients to its forward, padding modes and all. */
 static void test_conv_ref_gradients_when_linear(void **state)
 {
     (void)state;
@@ -369,7 +413,8 @@ static void test_conv_ref_gradients_when_linear(void **state)
                              .padding_mode = (enum cnn_padding_mode)mode};
         struct conv_sizes size = conv_sizes(ref, &c, 2);
         struct conv_result r = conv_run(ref, &c, 2, no_activation, false);
-        float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2), *dy = tensor_random(size.y, 4);
+        float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
+              *dy = tensor_random(size.y, 4);
         double by_y = 0, by_x = 0, by_w = 0;
         for (size_t i = 0; i < size.y; i++)
             by_y += (double)dy[i] * (double)r.y[i];
@@ -391,7 +436,8 @@ static void conv_hand_check(struct cnn_conv c, const float *x, const float *w, c
 {
     float *y = tensor_new(c.out_h * c.out_w * c.out_c);
     const struct cnn_epilogue plain = {0};
-    cnn_kernels_at(0)->conv_forward(&c, 1, x, w, &plain, y, NULL); /* which takes the weights as they are */
+    /* which takes the weights as they are */
+    cnn_kernels_at(0)->conv_forward(&c, 1, x, w, &plain, y, NULL);
     assert_floats_same("conv by hand", y, want, c.out_h * c.out_w * c.out_c);
     tensor_free(y, c.out_h * c.out_w * c.out_c);
 }
@@ -400,7 +446,8 @@ static void test_conv_ref_when_worked_out_by_hand(void **state)
 {
     (void)state;
     struct cnn_conv c = conv_square(3, 1, 1, 2, 1, 0, 1, 1);
-    conv_hand_check(c, (const float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}, (const float[]){1, 2, 3, 4}, (const float[]){37, 47, 67, 77});
+    conv_hand_check(c, (const float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}, (const float[]){1, 2, 3, 4},
+                    (const float[]){37, 47, 67, 77});
 
     c = (struct cnn_conv){.in_h = 1,
                           .in_w = 2,
@@ -415,12 +462,14 @@ static void test_conv_ref_when_worked_out_by_hand(void **state)
                           .dilation_h = 1,
                           .dilation_w = 1,
                           .groups = 1};
-    conv_hand_check(c, (const float[]){1, 2, 3, 4}, (const float[]){1, 10, 100, 1000}, (const float[]){4231});
+    conv_hand_check(c, (const float[]){1, 2, 3, 4}, (const float[]){1, 10, 100, 1000},
+                    (const float[]){4231});
 
     c = conv_square(1, 2, 2, 1, 1, 0, 1, 2);
     conv_hand_check(c, (const float[]){5, 7}, (const float[]){2, 3}, (const float[]){10, 21});
 
-    static const float padded[][3] = {{210, 321, 32}, {212, 321, 232}, {211, 321, 332}}; /* zeros, reflect, replicate */
+    /* zeros, reflect, replicate */
+    static const float padded[][3] = {{210, 321, 32}, {212, 321, 232}, {211, 321, 332}};
     for (int mode = 0; mode < 3; mode++) {
         c = (struct cnn_conv){.in_h = 1,
                               .in_w = 3,

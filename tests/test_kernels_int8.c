@@ -1,4 +1,5 @@
-/* Convolution of bytes: every table against plain C, whose sums are exact, and against float arithmetic on the same numbers. */
+/* Convolution of bytes: every table against plain C, whose sums are exact, and against float
+ * arithmetic on the same numbers. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,7 +40,11 @@ static void problem_make(struct problem *p, unsigned *state)
     size_t filter = c->in_c / c->groups * c->kernel_h * c->kernel_w;
     p->weights = filter * c->out_c;
     p->x_floats = p->n * c->in_h * c->in_w * cnn_code_channels(c->in_c) / 4;
-    p->pool = (struct cnn_pool){.in_h = c->out_h, .in_w = c->out_w, .channels = c->out_c, .out_h = c->out_h / 2, .out_w = c->out_w / 2};
+    p->pool = (struct cnn_pool){.in_h = c->out_h,
+                                .in_w = c->out_w,
+                                .channels = c->out_c,
+                                .out_h = c->out_h / 2,
+                                .out_w = c->out_w / 2};
     p->pool.average = pick(state, 2) == 0;
     p->y_pixels = p->n * (p->pools ? p->pool.out_h * p->pool.out_w : c->out_h * c->out_w);
     p->x = tensor_new(p->x_floats);
@@ -51,7 +56,8 @@ static void problem_make(struct problem *p, unsigned *state)
         ((unsigned char *)p->x)[i] = (unsigned char)pick(state, 256);
     for (size_t f = 0; f < c->out_c; f++) {
         p->weight_scale[f] = 0.001f * (float)(1 + pick(state, 50));
-        p->scale[f] = (pick(state, 4) == 0 ? -1 : 1) * p->x_codes.scale * p->weight_scale[f]; /* batch_norm may turn a filter round */
+        /* batch_norm may turn a filter round */
+        p->scale[f] = (pick(state, 4) == 0 ? -1 : 1) * p->x_codes.scale * p->weight_scale[f];
         for (size_t i = 0; i < filter; i++)
             p->w[f * filter + i] = (float)((int)pick(state, 255) - 127) * p->weight_scale[f];
     }
@@ -68,24 +74,31 @@ static void problem_free(struct problem *p)
 
 static size_t y_floats(const struct problem *p)
 {
-    return p->y_codes.scale > 0 ? p->y_pixels * cnn_code_channels(p->c.out_c) / 4 : p->y_pixels * p->c.out_c;
+    return p->y_codes.scale > 0 ? p->y_pixels * cnn_code_channels(p->c.out_c) / 4
+                                : p->y_pixels * p->c.out_c;
 }
 
 static float *run(const struct cnn_kernels *k, const struct problem *p)
 {
-    size_t packed_floats = k->conv_int8_packed_floats(&p->c), scratch_floats = k->conv_int8_scratch_floats(&p->c, p->n);
-    float *packed = tensor_new(packed_floats), *scratch = tensor_new(scratch_floats), *y = tensor_new(y_floats(p));
+    size_t packed_floats = k->conv_int8_packed_floats(&p->c),
+           scratch_floats = k->conv_int8_scratch_floats(&p->c, p->n);
+    float *packed = tensor_new(packed_floats), *scratch = tensor_new(scratch_floats),
+          *y = tensor_new(y_floats(p));
     const struct cnn_int8 int8 = {p->scale, p->x_codes, p->y_codes};
-    const struct cnn_epilogue epilogue = {p->with_bias ? p->bias : NULL, p->activation, p->pools ? &p->pool : NULL};
+    const struct cnn_epilogue epilogue = {p->with_bias ? p->bias : NULL, p->activation,
+                                          p->pools ? &p->pool : NULL};
     k->conv_int8_pack(&p->c, p->x_codes.zero, p->w, p->weight_scale, packed);
-    k->conv_int8_forward(&p->c, p->n, (const unsigned char *)p->x, packed, &int8, &epilogue, y, scratch);
+    k->conv_int8_forward(&p->c, p->n, (const unsigned char *)p->x, packed, &int8, &epilogue, y,
+                         scratch);
     tensor_free(packed, packed_floats);
     tensor_free(scratch, scratch_floats);
     return y;
 }
 
-/* Rounding may fall to either side where floats are a little off, so a few codes in a hundred may be one apart. */
-static void assert_codes_near(const char *what, const struct problem *p, const void *got, const void *want)
+/* Rounding may fall to either side where floats are a little off, so a few codes in a hundred may
+ * be one apart. */
+static void assert_codes_near(const char *what, const struct problem *p, const void *got,
+                              const void *want)
 {
     size_t stride = cnn_code_channels(p->c.out_c), apart = 0;
     for (size_t i = 0; i < p->y_pixels * stride; i++) {
@@ -93,18 +106,21 @@ static void assert_codes_near(const char *what, const struct problem *p, const v
         if (i % stride >= p->c.out_c || difference == 0)
             continue;
         if (abs(difference) > 1)
-            fail_msg("%s: code %zu is %d, not %d", what, i, ((const unsigned char *)got)[i], ((const unsigned char *)want)[i]);
+            fail_msg("%s: code %zu is %d, not %d", what, i, ((const unsigned char *)got)[i],
+                     ((const unsigned char *)want)[i]);
         apart++;
     }
     if (apart > 2 + p->y_pixels * stride / 50)
         fail_msg("%s: %zu of %zu codes are one apart", what, apart, p->y_pixels * stride);
 }
 
-static void assert_same_codes(const char *what, const struct problem *p, const void *got, const void *want)
+static void assert_same_codes(const char *what, const struct problem *p, const void *got,
+                              const void *want)
 {
     size_t stride = cnn_code_channels(p->c.out_c);
     for (size_t i = 0; i < p->y_pixels; i++)
-        if (memcmp((const unsigned char *)got + i * stride, (const unsigned char *)want + i * stride, p->c.out_c) != 0)
+        if (memcmp((const unsigned char *)got + i * stride,
+                   (const unsigned char *)want + i * stride, p->c.out_c) != 0)
             fail_msg("%s: pixel %zu is another with other threads", what, i);
 }
 
@@ -114,9 +130,12 @@ static void check_table(const struct cnn_kernels *k, const struct problem *p, co
     bool bytes = p->y_codes.scale > 0;
     char what[256];
     snprintf(what, sizeof what,
-             "%s n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu pad=%zu,%zu groups=%zu mode=%d act=%d pool=%d bytes=%d zero=%d",
-             k->name, p->n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->pad_top,
-             c->pad_left, c->groups, (int)c->padding_mode, (int)p->activation.kind, p->pools ? 1 + p->pool.average : 0, bytes, p->x_codes.zero);
+             "%s n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu pad=%zu,%zu "
+             "groups=%zu mode=%d act=%d pool=%d bytes=%d zero=%d",
+             k->name, p->n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h,
+             c->kernel_w, c->stride_h, c->stride_w, c->pad_top, c->pad_left, c->groups,
+             (int)c->padding_mode, (int)p->activation.kind, p->pools ? 1 + p->pool.average : 0,
+             bytes, p->x_codes.zero);
     float *first = NULL;
     for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
         cnn_parallel_set_threads(thread_counts[t]);
@@ -143,7 +162,8 @@ static void check(struct problem *p, unsigned *state)
     p->x_codes = (struct cnn_codes){0.02f, pick(state, 2) ? 0 : (int)pick(state, 256)};
     p->y_codes = (struct cnn_codes){0, 0};
     if (pick(state, 3) > 0)
-        p->y_codes = (struct cnn_codes){0.01f * (float)(1 + pick(state, 40)), pick(state, 2) ? 0 : (int)pick(state, 256)};
+        p->y_codes = (struct cnn_codes){0.01f * (float)(1 + pick(state, 40)),
+                                        pick(state, 2) ? 0 : (int)pick(state, 256)};
     problem_make(p, state);
     float *want = run(cnn_kernels_at(0), p);
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
@@ -155,12 +175,16 @@ static void check(struct problem *p, unsigned *state)
 static void test_conv_int8_is_as_plain_c_when_shapes_are_odd(void **state)
 {
     (void)state;
-    static const size_t channels[] = {1, 3, 4, 6, 16, 20, 64}, filters[] = {1, 5, 8, 16, 17, 32, 40, 70};
-    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_RELU, CNN_ACT_RELU6, CNN_ACT_TANH, CNN_ACT_SILU};
+    static const size_t channels[] = {1, 3, 4, 6, 16, 20, 64},
+                        filters[] = {1, 5, 8, 16, 17, 32, 40, 70};
+    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE,  CNN_ACT_RELU, CNN_ACT_RELU,
+                                                     CNN_ACT_RELU6, CNN_ACT_TANH, CNN_ACT_SILU};
     unsigned seed = 1;
     for (int round = 0; round < 150; round++) {
-        struct problem p = {
-            .n = 1 + pick(&seed, 5), .activation = {kinds[pick(&seed, 6)], 0.01f}, .pools = pick(&seed, 2), .with_bias = pick(&seed, 3)};
+        struct problem p = {.n = 1 + pick(&seed, 5),
+                            .activation = {kinds[pick(&seed, 6)], 0.01f},
+                            .pools = pick(&seed, 2),
+                            .with_bias = pick(&seed, 3)};
         struct cnn_conv *c = &p.c;
         *c = (struct cnn_conv){.in_h = 2 + pick(&seed, 14),
                                .in_w = 2 + pick(&seed, 14),
@@ -192,13 +216,18 @@ static void test_conv_int8_is_as_plain_c_when_it_is_large(void **state)
 {
     (void)state;
     unsigned seed = 2;
-    struct problem dense = {.n = 70, .with_bias = true, .c = {1, 1, 2050, 1, 1, 10, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, false}};
-    struct problem blocks = {.n = 9,
-                             .with_bias = true,
-                             .activation = {CNN_ACT_RELU, 0},
-                             .pools = true,
-                             .c = {34, 34, 32, 34, 34, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, CNN_PAD_ZEROS, true, false}};
-    struct problem one = {.n = 1, .c = {8, 8, 128, 8, 8, 128, 3, 3, 1, 1, 1, 1, 1, 1, 1, CNN_PAD_ZEROS, true, false}};
+    struct problem dense = {
+        .n = 70,
+        .with_bias = true,
+        .c = {1, 1, 2050, 1, 1, 10, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, false}};
+    struct problem blocks = {
+        .n = 9,
+        .with_bias = true,
+        .activation = {CNN_ACT_RELU, 0},
+        .pools = true,
+        .c = {34, 34, 32, 34, 34, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, CNN_PAD_ZEROS, true, false}};
+    struct problem one = {
+        .n = 1, .c = {8, 8, 128, 8, 8, 128, 3, 3, 1, 1, 1, 1, 1, 1, 1, CNN_PAD_ZEROS, true, false}};
     check(&dense, &seed);
     check(&blocks, &seed);
     check(&one, &seed);
@@ -209,7 +238,9 @@ static void test_conv_int8_is_exact_when_sums_are_as_large_as_can_be(void **stat
 {
     (void)state;
     const struct cnn_kernels *k;
-    struct problem p = {.n = 1, .c = {1, 1, CNN_INT8_DEPTH, 1, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, false}};
+    struct problem p = {.n = 1,
+                        .c = {1, 1, CNN_INT8_DEPTH, 1, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0, 1,
+                              CNN_PAD_ZEROS, true, false}};
     unsigned seed = 3;
     p.x_codes = (struct cnn_codes){1, 0};
     problem_make(&p, &seed);
@@ -232,14 +263,17 @@ static void test_quantize_finds_the_nearest_code(void **state)
     const struct cnn_codes codes = {0.5f, 3};
     for (size_t channels = 1; channels < 40; channels++)
         for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
-            size_t pixels = channels < 4 ? 2000 : 5, floats = pixels * cnn_code_channels(channels) / 4;
+            size_t pixels = channels < 4 ? 2000 : 5,
+                   floats = pixels * cnn_code_channels(channels) / 4;
             float *x = tensor_random(pixels * channels, 4), *y = tensor_new(floats);
             for (size_t j = 0; j < pixels * channels; j++)
                 x[j] *= j % 7 == 0 ? 1e30f : 100;
             k->quantize(pixels, channels, x, codes, (unsigned char *)y);
             for (size_t j = 0; j < pixels * channels; j++) {
                 float want = fminf(255, fmaxf(0, nearbyintf(x[j] * 2 + 3)));
-                assert_int_equal(((unsigned char *)y)[j / channels * cnn_code_channels(channels) + j % channels], (int)want);
+                assert_int_equal(
+                    ((unsigned char *)y)[j / channels * cnn_code_channels(channels) + j % channels],
+                    (int)want);
             }
             tensor_free(x, pixels * channels);
             tensor_free(y, floats);

@@ -1,4 +1,5 @@
-/* Batch normalisation: plain C against values worked out by hand, every other table against plain C, with the same bits for any number of threads. */
+/* Batch normalisation: plain C against values worked out by hand, every other table against plain
+ * C, with the same bits for any number of threads. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,22 +47,25 @@ static size_t output_size(const struct cnn_batch_norm *b)
 static struct norm_result norm_result_new(const struct cnn_batch_norm *b)
 {
     size_t size = b->rows * b->channels;
-    return (struct norm_result){tensor_new(b->channels), tensor_new(b->channels), tensor_new(output_size(b)),
-                                tensor_new(size),        tensor_new(b->channels), tensor_new(b->channels)};
+    return (struct norm_result){tensor_new(b->channels),    tensor_new(b->channels),
+                                tensor_new(output_size(b)), tensor_new(size),
+                                tensor_new(b->channels),    tensor_new(b->channels)};
 }
 
-static struct norm_result norm_run(const struct cnn_kernels *k, const struct cnn_batch_norm *b, const float *x)
+static struct norm_result norm_run(const struct cnn_kernels *k, const struct cnn_batch_norm *b,
+                                   const float *x)
 {
     size_t size = output_size(b), scratch_size = k->batch_norm_scratch_floats(b);
-    float *gamma = tensor_random(b->channels, 2), *beta = tensor_random(b->channels, 3), *dy = tensor_random(size, 4),
-          *scratch = tensor_new(scratch_size);
+    float *gamma = tensor_random(b->channels, 2), *beta = tensor_random(b->channels, 3),
+          *dy = tensor_random(size, 4), *scratch = tensor_new(scratch_size);
     struct norm_result r = norm_result_new(b);
     k->batch_norm_statistics(b, x, r.mean, r.var, scratch);
     k->batch_norm_forward(b, x, r.mean, r.var, gamma, beta, r.y);
     k->batch_norm_backward(b, x, dy, r.mean, r.var, gamma, beta, r.dx, r.dgamma, r.dbeta, scratch);
     if (!b->pool) {
         float *in_place = copy_of(dy, size);
-        k->batch_norm_backward(b, x, in_place, r.mean, r.var, gamma, beta, in_place, r.dgamma, r.dbeta, scratch);
+        k->batch_norm_backward(b, x, in_place, r.mean, r.var, gamma, beta, in_place, r.dgamma,
+                               r.dbeta, scratch);
         assert_floats_same("batch_norm backward in place", in_place, r.dx, size);
         tensor_free(in_place, size);
     }
@@ -81,7 +85,8 @@ static void norm_result_free(struct norm_result r, const struct cnn_batch_norm *
     tensor_free(r.dx, b->rows * b->channels);
 }
 
-static void norm_compare(const char *what, struct norm_result got, struct norm_result want, const struct cnn_batch_norm *b, double relative)
+static void norm_compare(const char *what, struct norm_result got, struct norm_result want,
+                         const struct cnn_batch_norm *b, double relative)
 {
     char part[160];
     struct {
@@ -128,12 +133,15 @@ static void norm_check(const struct cnn_batch_norm *b, const float *x)
 static void test_batch_norm_when_sizes_are_odd(void **state)
 {
     (void)state;
-    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_TANH};
+    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU,
+                                                     CNN_ACT_TANH};
     static const size_t rows[] = {5, 7, 96, 333, 2500};
     for (size_t c = 0; c < COUNT(channel_counts); c++)
         for (size_t r = 0; r < COUNT(rows); r++) {
-            struct cnn_batch_norm b = {.rows = rows[r], .channels = channel_counts[c], .eps = 1e-5f};
-            b.activation = (struct cnn_activation){.kind = kinds[(c + r) % COUNT(kinds)], .slope = 0.1f};
+            struct cnn_batch_norm b = {
+                .rows = rows[r], .channels = channel_counts[c], .eps = 1e-5f};
+            b.activation =
+                (struct cnn_activation){.kind = kinds[(c + r) % COUNT(kinds)], .slope = 0.1f};
             if (b.rows * b.channels > 300000)
                 continue;
             float *x = tensor_random(b.rows * b.channels, 100u + (unsigned)(c + r));
@@ -144,10 +152,15 @@ static void test_batch_norm_when_sizes_are_odd(void **state)
         }
 }
 
-/* Activations that a pool may follow; relu6 and a leaky_relu of slope 0 are level where windows have several maxima. */
+/* Activations that a pool may follow; relu6 and a leaky_relu of slope 0 are level where windows
+ * have several maxima. */
 static const struct cnn_activation pooled_activations[] = {
-    {.kind = CNN_ACT_NONE},       {.kind = CNN_ACT_RELU},  {.kind = CNN_ACT_LEAKY_RELU, .slope = 0.1f},
-    {.kind = CNN_ACT_LEAKY_RELU}, {.kind = CNN_ACT_RELU6}, {.kind = CNN_ACT_SIGMOID}};
+    {.kind = CNN_ACT_NONE},
+    {.kind = CNN_ACT_RELU},
+    {.kind = CNN_ACT_LEAKY_RELU, .slope = 0.1f},
+    {.kind = CNN_ACT_LEAKY_RELU},
+    {.kind = CNN_ACT_RELU6},
+    {.kind = CNN_ACT_SIGMOID}};
 
 static struct cnn_pool pool_of(size_t height, size_t width, size_t channels, bool average)
 {
@@ -163,7 +176,8 @@ static struct cnn_pool pool_of(size_t height, size_t width, size_t channels, boo
                              .average = average};
 }
 
-/* Multiples of 1/8: many windows have two maxima, and no two values are so close that rounding would choose between them. */
+/* Multiples of 1/8: many windows have two maxima, and no two values are so close that rounding
+ * would choose between them. */
 static float *coarse_random(size_t size, unsigned seed)
 {
     float *x = tensor_random(size, seed);
@@ -175,12 +189,16 @@ static float *coarse_random(size_t size, unsigned seed)
 static void test_batch_norm_with_pool_when_sizes_are_odd(void **state)
 {
     (void)state;
-    static const size_t sizes[][3] = {{3, 2, 2}, {2, 3, 5}, {3, 8, 6}, {1, 33, 70}, {2, 5, 2}}; /* images, height, width */
+    /* images, height, width */
+    static const size_t sizes[][3] = {{3, 2, 2}, {2, 3, 5}, {3, 8, 6}, {1, 33, 70}, {2, 5, 2}};
     for (size_t c = 0; c < COUNT(channel_counts); c++)
         for (size_t i = 0; i < COUNT(sizes) * COUNT(pooled_activations) * 2; i++) {
             const size_t *size = sizes[i / 2 % COUNT(sizes)];
             struct cnn_pool pool = pool_of(size[1], size[2], channel_counts[c], i % 2);
-            struct cnn_batch_norm b = {.rows = size[0] * size[1] * size[2], .channels = channel_counts[c], .eps = 1e-5f, .pool = &pool};
+            struct cnn_batch_norm b = {.rows = size[0] * size[1] * size[2],
+                                       .channels = channel_counts[c],
+                                       .eps = 1e-5f,
+                                       .pool = &pool};
             b.activation = pooled_activations[i / 2 / COUNT(sizes)];
             if (b.rows * b.channels > 80000)
                 continue;
@@ -197,10 +215,15 @@ static void test_batch_norm_ref_when_compared_with_its_parts(void **state)
     const struct cnn_kernels *ref = cnn_kernels_at(0);
     for (size_t i = 0; i < COUNT(pooled_activations) * 2; i++) {
         struct cnn_pool pool = pool_of(7, 5, 3, i % 2);
-        struct cnn_batch_norm b = {.rows = 70, .channels = 3, .eps = 1e-5f, .activation = pooled_activations[i / 2], .pool = &pool};
+        struct cnn_batch_norm b = {.rows = 70,
+                                   .channels = 3,
+                                   .eps = 1e-5f,
+                                   .activation = pooled_activations[i / 2],
+                                   .pool = &pool};
         struct cnn_batch_norm bare = {.rows = 70, .channels = 3, .eps = 1e-5f};
-        float *x = coarse_random(210, 9), *gamma = tensor_random(3, 2), *beta = tensor_random(3, 3), *dy = tensor_random(output_size(&b), 4),
-              *value = tensor_new(210), *g = tensor_new(210);
+        float *x = coarse_random(210, 9), *gamma = tensor_random(3, 2), *beta = tensor_random(3, 3),
+              *dy = tensor_random(output_size(&b), 4), *value = tensor_new(210),
+              *g = tensor_new(210);
         unsigned short choice[36];
         struct norm_result got = norm_run(ref, &b, x), want = norm_result_new(&b);
         ref->batch_norm_statistics(&bare, x, want.mean, want.var, NULL);
@@ -209,7 +232,8 @@ static void test_batch_norm_ref_when_compared_with_its_parts(void **state)
         ref->pool_forward(&pool, 2, value, want.y, pool.average ? NULL : choice);
         ref->pool_backward(&pool, 2, dy, pool.average ? NULL : choice, g);
         ref->activation_backward(b.activation, 70, 3, NULL, value, g, g);
-        ref->batch_norm_backward(&bare, x, g, want.mean, want.var, gamma, beta, want.dx, want.dgamma, want.dbeta, NULL);
+        ref->batch_norm_backward(&bare, x, g, want.mean, want.var, gamma, beta, want.dx,
+                                 want.dgamma, want.dbeta, NULL);
         norm_compare("batch_norm and its parts", got, want, &b, 1e-6);
         norm_result_free(got, &b);
         norm_result_free(want, &b);
@@ -224,7 +248,8 @@ static void test_batch_norm_with_pool_when_input_is_nan(void **state)
     (void)state;
     const struct cnn_kernels *k;
     struct cnn_pool pool = pool_of(2, 8, 1, false);
-    struct cnn_batch_norm b = {.rows = 16, .channels = 1, .activation = {.kind = CNN_ACT_RELU}, .pool = &pool};
+    struct cnn_batch_norm b = {
+        .rows = 16, .channels = 1, .activation = {.kind = CNN_ACT_RELU}, .pool = &pool};
     for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
         float x[16] = {0}, y[4], mean = 0, var = 1, gamma = 1, beta = 0.5f;
         x[0] = x[3] = x[8 + 4] = NAN; /* corners 0, 1 and 2 of the first three windows */
@@ -233,7 +258,8 @@ static void test_batch_norm_with_pool_when_input_is_nan(void **state)
     }
 }
 
-/* With fixed statistics the gradient at x is dy * activation's slope * gamma / deviation: worked out by hand. */
+/* With fixed statistics the gradient at x is dy * activation's slope * gamma / deviation: worked
+ * out by hand. */
 static void test_batch_norm_fixed_when_relu_follows(void **state)
 {
     (void)state;
@@ -253,12 +279,14 @@ static void test_batch_norm_when_one_row(void **state)
     tensor_free(x, 5);
 }
 
-/* A mean a thousand deviations away: sum of squares less square of sum would leave no digit of the variance. */
+/* A mean a thousand deviations away: sum of squares less square of sum would leave no digit of the
+ * variance. */
 static void test_batch_norm_variance_when_mean_is_large(void **state)
 {
     (void)state;
     struct cnn_batch_norm b = {.rows = 20000, .channels = 3, .eps = 1e-5f};
-    float *x = tensor_random(60000, 1), *mean = tensor_new(3), *var = tensor_new(3), *want_mean = tensor_new(3), *want_var = tensor_new(3);
+    float *x = tensor_random(60000, 1), *mean = tensor_new(3), *var = tensor_new(3),
+          *want_mean = tensor_new(3), *want_var = tensor_new(3);
     for (size_t i = 0; i < 60000; i++)
         x[i] += 1000.0f;
     cnn_kernels_at(0)->batch_norm_statistics(&b, x, want_mean, want_var, NULL);
@@ -278,7 +306,8 @@ static void test_batch_norm_variance_when_mean_is_large(void **state)
         tensor_free(rest[i], 3);
 }
 
-/* gamma 2, beta 1, x = -1, 1, values of mean 0 and variance 1, eps 0: y = -1, 3; the gradient of both outputs together is 0. */
+/* gamma 2, beta 1, x = -1, 1, values of mean 0 and variance 1, eps 0: y = -1, 3; the gradient of
+ * both outputs together is 0. */
 static void test_batch_norm_ref_when_worked_out_by_hand(void **state)
 {
     (void)state;
@@ -291,7 +320,8 @@ static void test_batch_norm_ref_when_worked_out_by_hand(void **state)
     assert_true(y[0] == 0 && y[1] == 3);
     ref->batch_norm_backward(&b, x, dy, &mean, &var, &gamma, &beta, dx, &dgamma, &dbeta, NULL);
     assert_true(dgamma == 5 && dbeta == 5); /* relu lets only the second through */
-    assert_true(dx[0] == 0 && dx[1] == 0);  /* two rows: any gradient is explained by mean and variance */
+    /* two rows: any gradient is explained by mean and variance */
+    assert_true(dx[0] == 0 && dx[1] == 0);
 }
 
 int main(void)

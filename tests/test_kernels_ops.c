@@ -1,5 +1,6 @@
-/* The operations beside convolution, pooling and batch normalisation: every table against formulas in double or against plain C, at sizes with tails, in place where the
- * contract allows it, with the same bits for any number of threads. */
+/* The operations beside convolution, pooling and batch normalisation: every table against formulas
+ * in double or against plain C, at sizes with tails, in place where the contract allows it, with
+ * the same bits for any number of threads. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +61,8 @@ static double activation_formula(enum cnn_activation_kind kind, double x)
     }
 }
 
-/* Element by element: a relative error of 2e-6 at each, small values too; gelu loses digits where erf is near -1, as PyTorch's does. */
+/* Element by element: a relative error of 2e-6 at each, small values too; gelu loses digits where
+ * erf is near -1, as PyTorch's does. */
 static void test_activation_values_when_small_and_large(void **state)
 {
     (void)state;
@@ -71,12 +73,16 @@ static void test_activation_values_when_small_and_large(void **state)
     const struct cnn_kernels *k;
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
         for (int kind = 0; kind < CNN_ACT_SOFTMAX; kind++) {
-            k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind, .slope = 0.25f}, 1, SIZE, x, y);
+            k->activation_forward(
+                (struct cnn_activation){.kind = (enum cnn_activation_kind)kind, .slope = 0.25f}, 1,
+                SIZE, x, y);
             for (size_t i = 0; i < SIZE; i++) {
                 double want = activation_formula((enum cnn_activation_kind)kind, (double)x[i]);
-                double allowed = 2e-6 * fabs(want) + 1e-30 + (kind == CNN_ACT_GELU ? 1.5e-7 * fabs((double)x[i]) : 0);
+                double allowed = 2e-6 * fabs(want) + 1e-30 +
+                                 (kind == CNN_ACT_GELU ? 1.5e-7 * fabs((double)x[i]) : 0);
                 if (fabs((double)y[i] - want) > allowed)
-                    fail_msg("%s, activation %d of %.9g is %.9g, not %.9g", k->name, kind, (double)x[i], (double)y[i], want);
+                    fail_msg("%s, activation %d of %.9g is %.9g, not %.9g", k->name, kind,
+                             (double)x[i], (double)y[i], want);
             }
         }
     tensor_free(x, SIZE);
@@ -88,7 +94,8 @@ static void test_activation_gradients_when_differenced(void **state)
 {
     (void)state;
     enum { SIZE = 1001 };
-    float *x = tensor_new(SIZE), *y = tensor_new(SIZE), *dy = tensor_random(SIZE, 3), *dx = tensor_new(SIZE), *want = tensor_new(SIZE);
+    float *x = tensor_new(SIZE), *y = tensor_new(SIZE), *dy = tensor_random(SIZE, 3),
+          *dx = tensor_new(SIZE), *want = tensor_new(SIZE);
     for (size_t i = 0; i < SIZE; i++)
         x[i] = ((float)i + 0.3f) * 0.0161f - 8.0f;
     const struct cnn_kernels *k;
@@ -97,22 +104,28 @@ static void test_activation_gradients_when_differenced(void **state)
             struct cnn_activation a = {.kind = (enum cnn_activation_kind)kind, .slope = 0.25f};
             const double h = 1e-5;
             for (size_t i = 0; i < SIZE; i++)
-                want[i] =
-                    (float)((double)dy[i] * (activation_formula(a.kind, (double)x[i] + h) - activation_formula(a.kind, (double)x[i] - h)) / (2 * h));
+                want[i] = (float)((double)dy[i] *
+                                  (activation_formula(a.kind, (double)x[i] + h) -
+                                   activation_formula(a.kind, (double)x[i] - h)) /
+                                  (2 * h));
             k->activation_forward(a, 7, SIZE / 7, x, y);
-            k->activation_backward(a, 7, SIZE / 7, cnn_activation_needs_input(a) ? x : NULL, y, dy, dx);
-            assert_floats_near(label(k, "activation gradient", (size_t)kind, 0), dx, want, SIZE, 2e-6);
+            k->activation_backward(a, 7, SIZE / 7, cnn_activation_needs_input(a) ? x : NULL, y, dy,
+                                   dx);
+            assert_floats_near(label(k, "activation gradient", (size_t)kind, 0), dx, want, SIZE,
+                               2e-6);
         }
     float *all[] = {x, y, dy, dx, want};
     for (size_t i = 0; i < COUNT(all); i++)
         tensor_free(all[i], SIZE);
 }
 
-static void activation_check(const struct cnn_kernels *k, struct cnn_activation a, size_t rows, size_t c)
+static void activation_check(const struct cnn_kernels *k, struct cnn_activation a, size_t rows,
+                             size_t c)
 {
     const struct cnn_kernels *ref = cnn_kernels_at(0);
     size_t size = rows * c;
-    float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size), *want_dx = tensor_new(size);
+    float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size),
+          *want_dx = tensor_new(size);
     for (size_t i = 0; i < size; i++)
         x[i] *= 8;
     ref->activation_forward(a, rows, c, x, want);
@@ -160,7 +173,8 @@ static void test_activation_when_nan(void **state)
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
         for (int kind = 0; kind <= CNN_ACT_SOFTMAX; kind++) {
             float x[20] = {[3] = NAN, [19] = NAN}, y[20];
-            k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind}, 1, 20, x, y);
+            k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind},
+                                  1, 20, x, y);
             assert_true(isnan(y[3]) && isnan(y[19]));
         }
 }
@@ -190,7 +204,8 @@ static void test_sum_when_in_place(void **state)
                 for (size_t i = 1; i < count; i++)
                     for (size_t j = 0; j < sizes[s]; j++)
                         want[j] += x[i][j];
-                k->sum(count, sizes[s], (const float *const *)x, (struct cnn_activation){CNN_ACT_NONE, 0}, x[count - 1]);
+                k->sum(count, sizes[s], (const float *const *)x,
+                       (struct cnn_activation){CNN_ACT_NONE, 0}, x[count - 1]);
                 assert_floats_same(label(k, "sum", count, sizes[s]), x[count - 1], want, sizes[s]);
                 for (size_t i = 0; i < 4; i++)
                     tensor_free(x[i], sizes[s]);
@@ -201,25 +216,30 @@ static void test_sum_when_in_place(void **state)
 static void test_sum_when_activated(void **state)
 {
     (void)state;
-    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_TANH};
+    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU,
+                                                     CNN_ACT_TANH};
     const struct cnn_kernels *k;
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
         for (size_t s = 0; s < COUNT(sizes); s++)
             for (size_t i = 0; i < COUNT(kinds); i++) {
                 struct cnn_activation a = {kinds[i], 0.25f};
                 size_t size = sizes[s];
-                float *x[3], *y = tensor_new(size), *dy = tensor_random(size, 9), *want = tensor_new(size), *dx[3] = {tensor_new(size), NULL, dy};
+                float *x[3], *y = tensor_new(size), *dy = tensor_random(size, 9),
+                             *want = tensor_new(size), *dx[3] = {tensor_new(size), NULL, dy};
                 for (size_t j = 0; j < 3; j++)
                     x[j] = tensor_random(size, (unsigned)j);
                 for (size_t j = 0; j < size; j++)
                     want[j] = x[0][j] + x[1][j] + x[2][j];
                 k->activation_forward(a, size, 1, want, want);
                 k->sum(3, size, (const float *const *)x, a, y);
-                assert_floats_near(label(k, "activated sum", (size_t)kinds[i], size), y, want, size, 1e-6);
+                assert_floats_near(label(k, "activated sum", (size_t)kinds[i], size), y, want, size,
+                                   1e-6);
                 k->activation_backward(a, size, 1, NULL, y, dy, want);
                 k->sum_backward(3, size, a, y, dy, dx);
-                assert_floats_near(label(k, "its first gradient", (size_t)kinds[i], size), dx[0], want, size, 1e-6);
-                assert_floats_same(label(k, "its last gradient", (size_t)kinds[i], size), dx[2], dx[0], size);
+                assert_floats_near(label(k, "its first gradient", (size_t)kinds[i], size), dx[0],
+                                   want, size, 1e-6);
+                assert_floats_same(label(k, "its last gradient", (size_t)kinds[i], size), dx[2],
+                                   dx[0], size);
                 for (size_t j = 0; j < 3; j++)
                     tensor_free(x[j], size);
                 tensor_free(y, size);
@@ -260,16 +280,28 @@ static void rmsprop_formula(struct trajectory *s, double g, double momentum)
     s->w -= 0.1 * s->m;
 }
 
-enum optimizer { SGD, SGD_MOMENTUM, SGD_NESTEROV, ADAM, ADAMW, RMSPROP, RMSPROP_MOMENTUM, OPTIMIZERS };
+enum optimizer {
+    SGD,
+    SGD_MOMENTUM,
+    SGD_NESTEROV,
+    ADAM,
+    ADAMW,
+    RMSPROP,
+    RMSPROP_MOMENTUM,
+    OPTIMIZERS
+};
 
-static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, size_t size, float *w, const float *g, float *m, float *v, size_t step)
+static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, size_t size, float *w,
+                           const float *g, float *m, float *v, size_t step)
 {
     if (o <= SGD_NESTEROV)
-        k->sgd(size, w, g, o == SGD ? NULL : m, 0.1f, o == SGD ? 0.0f : 0.9f, 0.01f, o == SGD_NESTEROV, step == 1);
+        k->sgd(size, w, g, o == SGD ? NULL : m, 0.1f, o == SGD ? 0.0f : 0.9f, 0.01f,
+               o == SGD_NESTEROV, step == 1);
     else if (o <= ADAMW)
         k->adam(size, w, g, m, v, 0.1f, 0.9f, 0.999f, 1e-8f, 0.01f, o == ADAMW, step);
     else
-        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m, 0.1f, 0.99f, 1e-8f, o == RMSPROP ? 0.0f : 0.9f, 0.01f);
+        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m, 0.1f, 0.99f, 1e-8f,
+                   o == RMSPROP ? 0.0f : 0.9f, 0.01f);
 }
 
 static void optimizer_formula(enum optimizer o, struct trajectory *s, double g, int step)
@@ -284,7 +316,8 @@ static void optimizer_formula(enum optimizer o, struct trajectory *s, double g, 
 
 static void optimizer_check(const struct cnn_kernels *k, enum optimizer o, size_t size)
 {
-    float *w = tensor_random(size, 1), *m = tensor_new(size), *v = tensor_new(size), *want = tensor_new(size), *grads[5];
+    float *w = tensor_random(size, 1), *m = tensor_new(size), *v = tensor_new(size),
+          *want = tensor_new(size), *grads[5];
     for (int step = 0; step < 5; step++)
         grads[step] = tensor_random(size, 10u + (unsigned)step);
     for (size_t i = 0; i < size; i++) {
@@ -315,7 +348,8 @@ static void test_optimizers_when_five_steps(void **state)
                 optimizer_check(cnn_kernels_at(t), (enum optimizer)o, sizes[s]);
 }
 
-static double lrn_formula(const struct cnn_lrn *l, const float *x, size_t i, double nudge, size_t at)
+static double lrn_formula(const struct cnn_lrn *l, const float *x, size_t i, double nudge,
+                          size_t at)
 {
     double squares = 0, here = 0;
     for (size_t j = 0; j < l->channels; j++) {
@@ -325,17 +359,21 @@ static double lrn_formula(const struct cnn_lrn *l, const float *x, size_t i, dou
         if (j == i)
             here = v;
     }
-    return here * pow((double)l->k + (double)l->alpha / (double)l->size * squares, -(double)l->beta);
+    return here *
+           pow((double)l->k + (double)l->alpha / (double)l->size * squares, -(double)l->beta);
 }
 
-/* One table against the formula and its numeric derivative; in place, as contracts allow, for any number of threads. */
-static void lrn_check(const struct cnn_kernels *k, const struct cnn_lrn *l, const float *x, const float *dy, const float *want, const float *want_dx)
+/* One table against the formula and its numeric derivative; in place, as contracts allow, for any
+ * number of threads. */
+static void lrn_check(const struct cnn_kernels *k, const struct cnn_lrn *l, const float *x,
+                      const float *dy, const float *want, const float *want_dx)
 {
     const size_t size = l->rows * l->channels;
     for (size_t t = 0; t < COUNT(thread_counts); t++) {
         cnn_parallel_set_threads(thread_counts[t]);
         size_t floats = k->lrn_scratch_floats(l);
-        float *y = tensor_new(size), *saved = tensor_new(size), *dx = tensor_new(size), *over_x = copy_of(x, size), *over_dy = copy_of(dy, size);
+        float *y = tensor_new(size), *saved = tensor_new(size), *dx = tensor_new(size),
+              *over_x = copy_of(x, size), *over_dy = copy_of(dy, size);
         float *scratch = tensor_new(floats);
         k->lrn_forward(l, x, y, saved, scratch);
         k->lrn_backward(l, x, saved, dy, dx, scratch);
@@ -359,13 +397,22 @@ static void test_lrn_when_windows_are_even_odd_and_wide(void **state)
     static const size_t channels[] = {1, 16, 17, 37}, widths[] = {1, 2, 5, 40, 200};
     for (size_t s = 0; s < COUNT(channels) * COUNT(widths); s++) {
         const size_t c = channels[s % COUNT(channels)], size = 23 * c;
-        struct cnn_lrn l = {.rows = 23, .channels = c, .size = widths[s / COUNT(channels)], .alpha = 0.5f, .beta = s % 3 ? 0.75f : 0.6f, .k = 1};
-        float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size), *want_dx = tensor_new(size);
+        struct cnn_lrn l = {.rows = 23,
+                            .channels = c,
+                            .size = widths[s / COUNT(channels)],
+                            .alpha = 0.5f,
+                            .beta = s % 3 ? 0.75f : 0.6f,
+                            .k = 1};
+        float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size),
+              *want_dx = tensor_new(size);
         for (size_t e = 0; e < size; e++) {
             const float *row = x + e / c * c, *dy_row = dy + e / c * c;
             double sum = 0;
             for (size_t i = 0; i < c; i++)
-                sum += (double)dy_row[i] * (lrn_formula(&l, row, i, 1e-5, e % c) - lrn_formula(&l, row, i, -1e-5, e % c)) / 2e-5;
+                sum +=
+                    (double)dy_row[i] *
+                    (lrn_formula(&l, row, i, 1e-5, e % c) - lrn_formula(&l, row, i, -1e-5, e % c)) /
+                    2e-5;
             want[e] = (float)lrn_formula(&l, row, e % c, 0, 0);
             want_dx[e] = (float)sum;
         }
@@ -377,7 +424,8 @@ static void test_lrn_when_windows_are_even_odd_and_wide(void **state)
     }
 }
 
-/* The sums of squares from tiny to beyond what a float holds; the default exponent, and one that has no short cut. */
+/* The sums of squares from tiny to beyond what a float holds; the default exponent, and one that
+ * has no short cut. */
 static void test_lrn_values_when_small_and_large(void **state)
 {
     (void)state;
@@ -388,13 +436,20 @@ static void test_lrn_values_when_small_and_large(void **state)
     for (size_t t = 0; cnn_kernels_at(t); t++)
         for (size_t b = 0; b < 2; b++) {
             const struct cnn_kernels *k = cnn_kernels_at(t);
-            struct cnn_lrn l = {.rows = SIZE, .channels = 1, .size = 1, .alpha = 1, .beta = b ? 0.75f : 0.6f, .k = 1e-30f};
+            struct cnn_lrn l = {.rows = SIZE,
+                                .channels = 1,
+                                .size = 1,
+                                .alpha = 1,
+                                .beta = b ? 0.75f : 0.6f,
+                                .k = 1e-30f};
             float *scratch = tensor_new(k->lrn_scratch_floats(&l));
             k->lrn_forward(&l, x, y, NULL, scratch);
             for (size_t i = 0; i < SIZE; i++) {
                 double want = lrn_formula(&l, x + i, 0, 0, 0), sum = (double)x[i] * (double)x[i];
-                if (sum < 3e38 ? fabs((double)y[i] - want) > 1e-6 * fabs(want) : fabs((double)y[i]) > 1e-3)
-                    fail_msg("%s, lrn of %.9g is %.9g, not %.9g", k->name, (double)x[i], (double)y[i], want);
+                if (sum < 3e38 ? fabs((double)y[i] - want) > 1e-6 * fabs(want)
+                               : fabs((double)y[i]) > 1e-3)
+                    fail_msg("%s, lrn of %.9g is %.9g, not %.9g", k->name, (double)x[i],
+                             (double)y[i], want);
             }
             tensor_free(scratch, k->lrn_scratch_floats(&l));
         }
@@ -406,7 +461,8 @@ static void test_dropout_when_drawn_again(void **state)
 {
     (void)state;
     enum { SIZE = 50001 };
-    float *x = tensor_random(SIZE, 1), *y = tensor_new(SIZE), *again = copy_of(x, SIZE), *other = tensor_new(SIZE);
+    float *x = tensor_random(SIZE, 1), *y = tensor_new(SIZE), *again = copy_of(x, SIZE),
+          *other = tensor_new(SIZE);
     cnn_dropout(SIZE, 0.25f, 42, x, y);
     cnn_parallel_set_threads(5);
     cnn_dropout(SIZE, 0.25f, 42, again, again);
@@ -431,7 +487,8 @@ static void test_dropout_when_drawn_again(void **state)
 static void test_transpose_when_back_again(void **state)
 {
     (void)state;
-    static const size_t shapes[][3] = {{1, 1, 1}, {2, 33, 3}, {3, 64, 32}, {2, 100, 65}, {1, 1, 77}, {4, 77, 1}};
+    static const size_t shapes[][3] = {{1, 1, 1},    {2, 33, 3}, {3, 64, 32},
+                                       {2, 100, 65}, {1, 1, 77}, {4, 77, 1}};
     for (size_t s = 0; s < COUNT(shapes); s++) {
         size_t rows = shapes[s][0], a = shapes[s][1], b = shapes[s][2], size = rows * a * b;
         float *x = tensor_random(size, 1), *y = tensor_new(size), *back = tensor_new(size);

@@ -1,4 +1,5 @@
-/* Pooling: the plain C version against values worked out by hand, every other table against plain C. */
+/* Pooling: the plain C version against values worked out by hand, every other table against plain
+ * C. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,8 @@ static void pool_check(const struct cnn_pool *p, size_t n, float *x)
     const struct cnn_kernels *ref = cnn_kernels_at(0), *k;
     size_t in = n * p->in_h * p->in_w * p->channels, out = n * p->out_h * p->out_w * p->channels;
     float *want = tensor_new(out), *want_dx = tensor_new(in), *dy = tensor_random(out, 9);
-    unsigned short *want_choice = memory_of((out + 1) * sizeof *want_choice), *choice = memory_of((out + 1) * sizeof *choice);
+    unsigned short *want_choice = memory_of((out + 1) * sizeof *want_choice),
+                   *choice = memory_of((out + 1) * sizeof *choice);
     ref->pool_forward(p, n, x, want, p->average ? NULL : want_choice);
     ref->pool_backward(p, n, dy, want_choice, want_dx);
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
@@ -72,11 +74,15 @@ static void test_pool_when_geometry_is_random(void **state)
                              .stride_w = 1 + pick(&random, 4),
                              .average = pick(&random, 2),
                              .count_include_pad = pick(&random, 2)};
-        p.pad_top = pick(&random, (unsigned)p.kernel_h / 2 + 1), p.pad_bottom = pick(&random, (unsigned)p.kernel_h / 2 + 1);
-        p.pad_left = pick(&random, (unsigned)p.kernel_w / 2 + 1), p.pad_right = pick(&random, (unsigned)p.kernel_w / 2 + 1);
+        p.pad_top = pick(&random, (unsigned)p.kernel_h / 2 + 1),
+        p.pad_bottom = pick(&random, (unsigned)p.kernel_h / 2 + 1);
+        p.pad_left = pick(&random, (unsigned)p.kernel_w / 2 + 1),
+        p.pad_right = pick(&random, (unsigned)p.kernel_w / 2 + 1);
         bool ceil_mode = pick(&random, 2);
-        p.out_h = size_out(p.in_h, p.pad_top + p.pad_bottom + (ceil_mode ? p.stride_h - 1 : 0), p.kernel_h, p.stride_h, 1);
-        p.out_w = size_out(p.in_w, p.pad_left + p.pad_right + (ceil_mode ? p.stride_w - 1 : 0), p.kernel_w, p.stride_w, 1);
+        p.out_h = size_out(p.in_h, p.pad_top + p.pad_bottom + (ceil_mode ? p.stride_h - 1 : 0),
+                           p.kernel_h, p.stride_h, 1);
+        p.out_w = size_out(p.in_w, p.pad_left + p.pad_right + (ceil_mode ? p.stride_w - 1 : 0),
+                           p.kernel_w, p.stride_w, 1);
         if (!p.out_h || !p.out_w)
             continue;
         size_t n = 1 + pick(&random, 4), size = n * p.in_h * p.in_w * p.channels;
@@ -144,8 +150,17 @@ static void test_average_pool_divisor_when_ceil_mode(void **state)
 static void test_max_pool_choice_when_ties_and_nan(void **state)
 {
     (void)state;
-    struct cnn_pool p = {.in_h = 2, .in_w = 4, .channels = 1, .out_h = 1, .out_w = 2, .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2};
-    static const float x[] = {1, 5, 3, NAN, 5, 5, 7, 2}, dy[] = {10, 20}, want[] = {0, 10, 0, 20, 0, 0, 0, 0};
+    struct cnn_pool p = {.in_h = 2,
+                         .in_w = 4,
+                         .channels = 1,
+                         .out_h = 1,
+                         .out_w = 2,
+                         .kernel_h = 2,
+                         .kernel_w = 2,
+                         .stride_h = 2,
+                         .stride_w = 2};
+    static const float x[] = {1, 5, 3, NAN, 5, 5, 7, 2}, dy[] = {10, 20},
+                       want[] = {0, 10, 0, 20, 0, 0, 0, 0};
     for (size_t i = 0; cnn_kernels_at(i); i++) {
         float y[2], dx[8];
         unsigned short choice[2];

@@ -1,4 +1,5 @@
-/* Batches read ahead: the same content whatever the timing, every image once an epoch, and a clean end at any time. */
+/* Batches read ahead: the same content whatever the timing, every image once an epoch, and a clean
+ * end at any time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -27,7 +28,10 @@ static int open_dataset(void **state)
     cnn_parallel_set_threads(4);
     struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
     enum cnn_split used;
-    return cnn_dataset_open(&settings, (cnn_shape){3, 3, SIZE, SIZE}, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, NULL) == CNN_OK ? 0 : -1;
+    return cnn_dataset_open(&settings, (cnn_shape){3, 3, SIZE, SIZE}, NULL, CNN_SPLIT_TRAIN, 1,
+                            &dataset, &used, NULL) == CNN_OK
+               ? 0
+               : -1;
 }
 
 static int close_dataset(void **state)
@@ -37,12 +41,17 @@ static int close_dataset(void **state)
     return 0;
 }
 
-static const struct cnn_augmentation cutmix = {.type = CNN_AUGMENT_CUTMIX, .mix = {.alpha = 1}}, mixed = {.type = CNN_AUGMENT_FLIP, .next = &cutmix};
+static const struct cnn_augmentation cutmix = {.type = CNN_AUGMENT_CUTMIX, .mix = {.alpha = 1}},
+                                     mixed = {.type = CNN_AUGMENT_FLIP, .next = &cutmix};
 
 static struct cnn_loader *loader_new(bool shuffle, const struct cnn_augmentation *augmentation)
 {
-    struct cnn_loader_options options = {
-        .dataset = dataset, .augmentation = augmentation, .shape = {3, 3, SIZE, SIZE}, .batch = BATCH, .shuffle = shuffle, .seed = 5};
+    struct cnn_loader_options options = {.dataset = dataset,
+                                         .augmentation = augmentation,
+                                         .shape = {3, 3, SIZE, SIZE},
+                                         .batch = BATCH,
+                                         .shuffle = shuffle,
+                                         .seed = 5};
     options.normalization = (struct cnn_normalization){3, {0.5f, 0.4f, 0.3f}, {0.25f, 0.5f, 1}};
     struct cnn_loader *loader;
     assert_int_equal(cnn_loader_new(&options, &loader, NULL), CNN_OK);
@@ -87,7 +96,8 @@ static void test_batches_are_the_images_in_order_when_not_shuffled(void **state)
         const uint8_t *bytes = cnn_dataset_read(dataset, i, NULL);
         assert_int_equal(labels[i], cnn_dataset_label(dataset, i));
         for (size_t v = 0; v < VALUES; v++)
-            assert_true(images[i * VALUES + v] == ((float)bytes[v] / 255 - mean[v % 3]) / std[v % 3]);
+            assert_true(images[i * VALUES + v] ==
+                        ((float)bytes[v] / 255 - mean[v % 3]) / std[v % 3]);
     }
     free(images);
     cnn_loader_free(loader);
@@ -97,8 +107,11 @@ static void test_batches_do_not_depend_on_timing_when_augmented(void **state)
 {
     (void)state;
     size_t labels[3][IMAGES];
-    struct cnn_loader *quick = loader_new(true, &flip_and_crop), *slow = loader_new(true, &flip_and_crop);
-    float *first = epoch_read(quick, 0, labels[0], 0), *again = epoch_read(slow, 0, labels[1], 2000), *next = epoch_read(quick, 1, labels[2], 100);
+    struct cnn_loader *quick = loader_new(true, &flip_and_crop),
+                      *slow = loader_new(true, &flip_and_crop);
+    float *first = epoch_read(quick, 0, labels[0], 0),
+          *again = epoch_read(slow, 0, labels[1], 2000),
+          *next = epoch_read(quick, 1, labels[2], 100);
     assert_memory_equal(first, again, IMAGES * VALUES * sizeof(float));
     assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
     assert_memory_not_equal(first, next, IMAGES * VALUES * sizeof(float));
@@ -114,7 +127,8 @@ struct mixture {
     size_t labels[IMAGES], others[IMAGES];
 };
 
-static void mixture_read(const struct cnn_augmentation *augmentation, int threads, size_t first, struct mixture *out)
+static void mixture_read(const struct cnn_augmentation *augmentation, int threads, size_t first,
+                         struct mixture *out)
 {
     size_t count = first * BATCH;
     const struct cnn_batch *batch;
@@ -123,8 +137,10 @@ static void mixture_read(const struct cnn_augmentation *augmentation, int thread
     struct cnn_loader *loader = loader_new(true, augmentation);
     cnn_loader_start(loader, 3, first);
     while ((batch = cnn_loader_next(loader)) != NULL) {
-        assert_true(!batch->others == (augmentation != &mixed) && !batch->shares == (augmentation != &mixed));
-        memcpy(out->images + count * VALUES, batch->images, batch->n * VALUES * sizeof *out->images);
+        assert_true(!batch->others == (augmentation != &mixed) &&
+                    !batch->shares == (augmentation != &mixed));
+        memcpy(out->images + count * VALUES, batch->images,
+               batch->n * VALUES * sizeof *out->images);
         memcpy(out->labels + count, batch->labels, batch->n * sizeof *out->labels);
         if (batch->others) {
             memcpy(out->others + count, batch->others, batch->n * sizeof *out->others);
@@ -137,7 +153,8 @@ static void mixture_read(const struct cnn_augmentation *augmentation, int thread
     cnn_parallel_set_threads(4);
 }
 
-/* With the same draws but for the mixing, an image that is mixed agrees with the plain one in about its share of the pixels. */
+/* With the same draws but for the mixing, an image that is mixed agrees with the plain one in about
+ * its share of the pixels. */
 static void test_images_are_mixed_when_all_of_their_batch_are_there(void **state)
 {
     (void)state;
@@ -148,8 +165,10 @@ static void test_images_are_mixed_when_all_of_their_batch_are_there(void **state
     mixture_read(&mixed, 8, 0, &many);
     mixture_read(&mixed, 8, 4, &middle);
     assert_memory_equal(&one, &many, sizeof one);
-    assert_memory_equal(one.images + 4 * BATCH * VALUES, middle.images + 4 * BATCH * VALUES, (IMAGES - 4 * BATCH) * VALUES * sizeof(float));
-    assert_memory_equal(one.shares + 4 * BATCH, middle.shares + 4 * BATCH, (IMAGES - 4 * BATCH) * sizeof(float));
+    assert_memory_equal(one.images + 4 * BATCH * VALUES, middle.images + 4 * BATCH * VALUES,
+                        (IMAGES - 4 * BATCH) * VALUES * sizeof(float));
+    assert_memory_equal(one.shares + 4 * BATCH, middle.shares + 4 * BATCH,
+                        (IMAGES - 4 * BATCH) * sizeof(float));
     assert_memory_equal(one.labels, plain.labels, sizeof one.labels);
     size_t changed = 0;
     for (size_t i = 0; i < IMAGES; i++) {
@@ -168,7 +187,8 @@ static void test_every_image_comes_once_when_shuffled(void **state)
     (void)state;
     size_t labels[IMAGES], plain_labels[IMAGES], seen[IMAGES] = {0}, moved = 0;
     struct cnn_loader *loader = loader_new(true, NULL), *plain = loader_new(false, NULL);
-    float *images = epoch_read(loader, 0, labels, 0), *in_order = epoch_read(plain, 0, plain_labels, 0);
+    float *images = epoch_read(loader, 0, labels, 0),
+          *in_order = epoch_read(plain, 0, plain_labels, 0);
     for (size_t i = 0; i < IMAGES; i++) {
         for (size_t j = 0; j < IMAGES; j++) {
             if (memcmp(images + i * VALUES, in_order + j * VALUES, VALUES * sizeof(float)) != 0)
@@ -242,7 +262,10 @@ static void test_loader_ends_cleanly_when_freed_at_any_time(void **state)
 static void test_one_short_batch_comes_when_the_batch_is_larger_than_the_set(void **state)
 {
     (void)state;
-    struct cnn_loader_options options = {.dataset = dataset, .normalization = {3, {0}, {1, 1, 1}}, .shape = {3, 3, SIZE, SIZE}, .batch = SIZE_MAX};
+    struct cnn_loader_options options = {.dataset = dataset,
+                                         .normalization = {3, {0}, {1, 1, 1}},
+                                         .shape = {3, 3, SIZE, SIZE},
+                                         .batch = SIZE_MAX};
     struct cnn_loader *loader;
     assert_int_equal(cnn_loader_new(&options, &loader, NULL), CNN_OK);
     assert_int_equal(cnn_loader_batches(loader), 1);

@@ -39,8 +39,8 @@ static double beta_half_half(double x)
     return 2 / 3.14159265358979 * asin(sqrt(x));
 }
 
-/* Kolmogorov and Smirnov's test: the greatest distance between the share of draws below x and the distribution there, of which 1.95 / sqrt(draws) is
- * exceeded once in a thousand. */
+/* Kolmogorov and Smirnov's test: the greatest distance between the share of draws below x and the
+ * distribution there, of which 1.95 / sqrt(draws) is exceeded once in a thousand. */
 static void expect_distribution(double a, double b, double (*distribution)(double))
 {
     static double x[DRAWS];
@@ -65,7 +65,8 @@ static void test_beta_numbers_have_their_distribution(void **state)
     expect_distribution(0.5, 0.5, beta_half_half);
 }
 
-/* The variance of Beta(a, a) is 1 / (8 a + 4). Very small a leave nothing between 0 and 1, very large ones nothing but a half. */
+/* The variance of Beta(a, a) is 1 / (8 a + 4). Very small a leave nothing between 0 and 1, very
+ * large ones nothing but a half. */
 static void test_beta_numbers_spread_as_alpha_says(void **state)
 {
     (void)state;
@@ -93,9 +94,11 @@ static void test_beta_numbers_spread_as_alpha_says(void **state)
 #define VALUES (H * W * C)
 
 static const cnn_shape shape = {3, C, H, W};
-static const struct cnn_augmentation mixup = {.type = CNN_AUGMENT_MIXUP, .mix = {1}}, flip = {.type = CNN_AUGMENT_FLIP, .next = &mixup},
+static const struct cnn_augmentation mixup = {.type = CNN_AUGMENT_MIXUP, .mix = {1}},
+                                     flip = {.type = CNN_AUGMENT_FLIP, .next = &mixup},
                                      cutmix = {.type = CNN_AUGMENT_CUTMIX, .mix = {1}},
-                                     either = {.type = CNN_AUGMENT_CUTMIX, .mix = {1}, .next = &flip};
+                                     either = {
+                                         .type = CNN_AUGMENT_CUTMIX, .mix = {1}, .next = &flip};
 
 static float before[N * VALUES], images[N * VALUES], shares[N];
 static size_t labels[N] = {7, 1, 0, 3, 3}, others[N];
@@ -103,7 +106,8 @@ static size_t labels[N] = {7, 1, 0, 3, 3}, others[N];
 /* Mixes batch k of n images; every value of the images is another. */
 static void mix(const struct cnn_augmentation *augmentation, size_t n, size_t k)
 {
-    struct cnn_batch batch = {.n = n, .images = images, .labels = labels, .others = others, .shares = shares};
+    struct cnn_batch batch = {
+        .n = n, .images = images, .labels = labels, .others = others, .shares = shares};
     struct cnn_rng rng = cnn_rng_at(3, CNN_STREAM_MIX, k);
     for (size_t i = 0; i < N * VALUES; i++)
         before[i] = images[i] = (float)i / 64 - 4;
@@ -112,7 +116,8 @@ static void mix(const struct cnn_augmentation *augmentation, size_t n, size_t k)
         assert_int_equal(others[i], labels[n - 1 - i]);
         assert_true(shares[i] == shares[0] && shares[i] >= 0 && shares[i] <= 1);
     }
-    assert_memory_equal(images + n * VALUES, before + n * VALUES, (N - n) * VALUES * sizeof *images);
+    assert_memory_equal(images + n * VALUES, before + n * VALUES,
+                        (N - n) * VALUES * sizeof *images);
 }
 
 static void test_images_are_added_by_their_shares_when_mixed_up(void **state)
@@ -124,7 +129,9 @@ static void test_images_are_added_by_their_shares_when_mixed_up(void **state)
         mix(&mixup, n, k);
         see(&seen, (double)shares[0]);
         for (size_t i = 0; i < n * VALUES; i++) {
-            double own = (double)before[i], other = (double)before[(n - 1 - i / VALUES) * VALUES + i % VALUES], share = (double)shares[i / VALUES];
+            double own = (double)before[i],
+                   other = (double)before[(n - 1 - i / VALUES) * VALUES + i % VALUES],
+                   share = (double)shares[i / VALUES];
             assert_near((double)images[i], share * own + (1 - share) * other, 2e-6);
         }
     }
@@ -140,7 +147,8 @@ static void test_an_image_stays_when_it_is_alone(void **state)
     assert_memory_equal(images, before, sizeof images);
 }
 
-/* The box of the images' first n - n % 2 that came from their partners; how many pixels are in it. */
+/* The box of the images' first n - n % 2 that came from their partners; how many pixels are in
+ * it. */
 static size_t box_area(size_t n)
 {
     int top = H, bottom = -1, left = W, right = -1;
@@ -163,7 +171,8 @@ static size_t box_area(size_t n)
         right = i % W > right ? i % W : right;
     }
     for (int i = 0; i < H * W; i++)
-        assert_int_equal(swapped[i], i / W >= top && i / W <= bottom && i % W >= left && i % W <= right);
+        assert_int_equal(swapped[i],
+                         i / W >= top && i / W <= bottom && i % W >= left && i % W <= right);
     return top > bottom ? 0 : (size_t)((bottom - top + 1) * (right - left + 1));
 }
 
@@ -178,7 +187,8 @@ static void test_shares_are_those_of_the_area_when_a_box_is_swapped(void **state
         assert_near((double)shares[0], 1 - (double)area / (H * W), 1e-6);
         areas[area]++;
     }
-    assert_true(areas[0] > 0 && areas[1] > 0 && areas[2] > 0 && areas[H * W] == 0 && areas[(H - 1) * (W - 1)] > 0);
+    assert_true(areas[0] > 0 && areas[1] > 0 && areas[2] > 0 && areas[H * W] == 0 &&
+                areas[(H - 1) * (W - 1)] > 0);
 }
 
 /* The mean share that is swapped, by counting over all centres and over shares in small steps. */
@@ -211,7 +221,8 @@ static void test_batches_get_one_of_the_two_when_both_are_listed(void **state)
     (void)state;
     size_t added = 0;
     assert_true(cnn_mixes(&either) && cnn_mixes(&flip) && cnn_mixes(&cutmix));
-    assert_false(cnn_mixes(NULL) || cnn_mixes(&(struct cnn_augmentation){.type = CNN_AUGMENT_FLIP}));
+    assert_false(cnn_mixes(NULL) ||
+                 cnn_mixes(&(struct cnn_augmentation){.type = CNN_AUGMENT_FLIP}));
     for (size_t k = 0; k < 1000; k++) {
         mix(&either, 2, k);
         bool blended = false;

@@ -1,5 +1,5 @@
-/* Optimisers: three updates of one weight against PyTorch's formulas in double precision, which tensors are touched, and the state that a checkpoint
- * carries. */
+/* Optimisers: three updates of one weight against PyTorch's formulas in double precision, which
+ * tensors are touched, and the state that a checkpoint carries. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,14 +41,17 @@ static int arena_close(void **state)
     return 0;
 }
 
-static cnn_status read_optimizer(const char *text, struct cnn_optimizer_settings *out, cnn_diag *diag)
+static cnn_status read_optimizer(const char *text, struct cnn_optimizer_settings *out,
+                                 cnn_diag *diag)
 {
     struct cnn_yaml *root;
-    assert_int_equal(cnn_yaml_parse(settings_arena, "test", text, strlen(text), &root, NULL), CNN_OK);
+    assert_int_equal(cnn_yaml_parse(settings_arena, "test", text, strlen(text), &root, NULL),
+                     CNN_OK);
     return cnn_optimizer_read(settings_arena, root, out, diag);
 }
 
-static struct cnn_optimizer *optimizer_new(const char *text, struct cnn_optimizer_settings *settings)
+static struct cnn_optimizer *optimizer_new(const char *text,
+                                           struct cnn_optimizer_settings *settings)
 {
     struct cnn_optimizer *optimizer;
     assert_int_equal(read_optimizer(text, settings, NULL), CNN_OK);
@@ -89,35 +92,44 @@ static void test_momentum_starts_with_the_gradient(void **state)
 {
     (void)state;
     check_updates("{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1}", 0.94, 0.9016, 0.845524);
-    check_updates("{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1, nesterov: true}", 0.886, 0.868066, 0.797156146);
+    check_updates("{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1, nesterov: true}", 0.886,
+                  0.868066, 0.797156146);
 }
 
 static void test_adam_couples_weight_decay_and_adamw_does_not(void **state)
 {
     (void)state;
-    check_updates("{type: adam, lr: 0.1, betas: [0.8, 0.9], weight_decay: 0.1}", 0.900000002, 0.858555344, 0.805993623);
-    check_updates("{type: adamw, lr: 0.1, betas: [0.8, 0.9], weight_decay: 0.1}", 0.890000002, 0.859677183, 0.819523926);
+    check_updates("{type: adam, lr: 0.1, betas: [0.8, 0.9], weight_decay: 0.1}", 0.900000002,
+                  0.858555344, 0.805993623);
+    check_updates("{type: adamw, lr: 0.1, betas: [0.8, 0.9], weight_decay: 0.1}", 0.890000002,
+                  0.859677183, 0.819523926);
 }
 
 static void test_rmsprop_follows_pytorch(void **state)
 {
     (void)state;
-    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1}", 0.683772251, 0.779898984, 0.67328245);
-    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1, momentum: 0.5}", 0.683772251, 0.62178511, 0.491632237);
+    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1}", 0.683772251,
+                  0.779898984, 0.67328245);
+    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1, momentum: 0.5}",
+                  0.683772251, 0.62178511, 0.491632237);
 }
 
 static void test_decoupled_decay_shrinks_weights_apart_from_the_gradient(void **state)
 {
     (void)state;
-    check_updates("{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1, decoupled: true}", 0.94, 0.9106, 0.870994);
-    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1, decoupled: true}", 0.673772254, 0.814476479, 0.73086808);
+    check_updates("{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1, decoupled: true}", 0.94,
+                  0.9106, 0.870994);
+    check_updates("{type: rmsprop, lr: 0.1, alpha: 0.9, weight_decay: 0.1, decoupled: true}",
+                  0.673772254, 0.814476479, 0.73086808);
 }
 
 /* Two updates of a matrix, against NumPy in double precision. */
-static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settings *settings, float shrink, const double *want)
+static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settings *settings,
+                       float shrink, const double *want)
 {
     const struct cnn_kernels *kernels = cnn_kernels();
-    float w[15], grad[15], m[15] = {0}, *scratch = cnn_floats_new(cnn_muon_scratch(kernels, rows, columns));
+    float w[15], grad[15], m[15] = {0},
+                           *scratch = cnn_floats_new(cnn_muon_scratch(kernels, rows, columns));
     assert_non_null(scratch);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
@@ -125,7 +137,8 @@ static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settin
     for (size_t step = 0; step < 2; step++) {
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < columns; j++)
-                grad[i * columns + j] = (float)sin(2 + 5 * (double)i + 3 * (double)j + (double)step);
+                grad[i * columns + j] =
+                    (float)sin(2 + 5 * (double)i + 3 * (double)j + (double)step);
         cnn_muon(kernels, settings, rows, columns, w, grad, m, 0.1f, shrink, scratch);
     }
     for (size_t i = 0; i < 15; i++)
@@ -136,12 +149,18 @@ static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settin
 static void test_muon_follows_its_formula(void **state)
 {
     (void)state;
-    static const double plain[15] = {0.512107159, -0.112047895, -0.787628777, -0.925362806, -0.798415334, -0.754268623, 0.081397198, 0.60823212,
-                                     0.971527406, 0.856468533,  0.691876238,  0.147177232,  -0.515864837, -0.99812071,  -0.798426176};
-    static const double normalized[15] = {0.31913806,  -0.060026323, -0.516485388, -0.56828303, -0.531422996, -0.521121878, 0.079943952, 0.372451914,
-                                          0.617597469, 0.558781833,  0.422671706,  0.098356063, -0.320259911, -0.65456347,  -0.475635244};
-    static const double tall[15] = {0.526530558,  -0.090235743, -0.855338631, -0.756955137, 0.052998394, 0.667455015, 0.709062861, 0.109029402,
-                                    -0.448028806, -0.761198494, -0.339455353, 0.473603198,  0.996465445, 0.399315451, -0.363799715};
+    static const double plain[15] = {0.512107159,  -0.112047895, -0.787628777, -0.925362806,
+                                     -0.798415334, -0.754268623, 0.081397198,  0.60823212,
+                                     0.971527406,  0.856468533,  0.691876238,  0.147177232,
+                                     -0.515864837, -0.99812071,  -0.798426176};
+    static const double normalized[15] = {0.31913806,   -0.060026323, -0.516485388, -0.56828303,
+                                          -0.531422996, -0.521121878, 0.079943952,  0.372451914,
+                                          0.617597469,  0.558781833,  0.422671706,  0.098356063,
+                                          -0.320259911, -0.65456347,  -0.475635244};
+    static const double tall[15] = {0.526530558,  -0.090235743, -0.855338631, -0.756955137,
+                                    0.052998394,  0.667455015,  0.709062861,  0.109029402,
+                                    -0.448028806, -0.761198494, -0.339455353, 0.473603198,
+                                    0.996465445,  0.399315451,  -0.363799715};
     check_muon(3, 5, &(struct cnn_muon_settings){0.9f, true, false, 5}, 0.99f, plain);
     check_muon(3, 5, &(struct cnn_muon_settings){0.9f, true, true, 5}, 1, normalized);
     check_muon(5, 3, &(struct cnn_muon_settings){0.9f, false, false, 5}, 1, tall);
@@ -166,16 +185,20 @@ static cnn_model *sorts_open(const char *optimizer)
     return network_open(text);
 }
 
-/* How far one step with gradients of 1 moves the first number of a tensor; 1 is the learning rate of the optimizer. */
+/* How far one step with gradients of 1 moves the first number of a tensor; 1 is the learning rate
+ * of the optimizer. */
 static double moved(cnn_model *model, const char *tensor)
 {
     struct cnn_optimizer *optimizer;
     const struct cnn_tensor *t = model->tensors[network_tensor(model, tensor)].tensor;
-    float *gradients = cnn_floats_new(model->graph.parameter_floats), before = model->parameters[t->offset];
+    float *gradients = cnn_floats_new(model->graph.parameter_floats),
+          before = model->parameters[t->offset];
     for (size_t i = 0; i < model->graph.parameter_floats; i++)
         gradients[i] = 1;
-    assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, NULL), CNN_OK);
-    cnn_optimizer_step(optimizer, model->parameters, gradients, model->recipe.optimizer.lr / 2); /* the schedule's factor: a half */
+    assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, NULL),
+                     CNN_OK);
+    /* the schedule's factor: a half */
+    cnn_optimizer_step(optimizer, model->parameters, gradients, model->recipe.optimizer.lr / 2);
     double distance = 2 * ((double)before - (double)model->parameters[t->offset]);
     cnn_optimizer_free(optimizer);
     cnn_floats_free(gradients);
@@ -185,16 +208,19 @@ static double moved(cnn_model *model, const char *tensor)
 static void test_groups_have_rates_and_decay_of_their_own(void **state)
 {
     (void)state;
-    cnn_model *model =
-        sorts_open("{type: sgd, lr: 1, groups: [{layers: \"conv*\", tensors: bias, lr: 3}, {layers: [depthwise_conv, nothing], lr: 5}, "
-                   "{layers: batch_norm, tensors: weight, weight_decay: 0.5}, {tensors: bias, lr: 7}]}");
+    cnn_model *model = sorts_open(
+        "{type: sgd, lr: 1, groups: [{layers: \"conv*\", tensors: bias, lr: 3}, {layers: "
+        "[depthwise_conv, nothing], lr: 5}, "
+        "{layers: batch_norm, tensors: weight, weight_decay: 0.5}, {tensors: bias, lr: 7}]}");
     assert_near(moved(model, "conv1.weight"), 1, 1e-6);
     assert_near(moved(model, "conv1.bias"), 3, 1e-6);
     assert_near(moved(model, "depthwise_conv1.weight"), 5, 1e-6);
-    assert_near(moved(model, "depthwise_conv1.bias"), 5, 1e-6); /* the first group that fits counts */
+    /* the first group that fits counts */
+    assert_near(moved(model, "depthwise_conv1.bias"), 5, 1e-6);
     assert_near(moved(model, "last.bias"), 7, 1e-5);
     cnn_model_free(model);
-    model = sorts_open("{type: sgd, lr: 1, groups: [{layers: batch_norm, tensors: weight, weight_decay: 0.5}]}");
+    model = sorts_open(
+        "{type: sgd, lr: 1, groups: [{layers: batch_norm, tensors: weight, weight_decay: 0.5}]}");
     assert_near(moved(model, "batch_norm1.weight"), 1.5, 1e-6); /* its weight is 1 */
     cnn_model_free(model);
 }
@@ -211,13 +237,17 @@ static void test_frozen_tensors_stay_as_they_are(void **state)
 static void test_muon_takes_matrices_and_leaves_the_rest_to_others(void **state)
 {
     (void)state;
-    cnn_model *model = sorts_open("{type: muon, lr: 1, others: {type: sgd, lr: 0.25}, groups: [{layers: last, tensors: weight, lr: 0.125}]}");
-    static const char *const others[] = {"conv1.bias", "depthwise_conv1.weight", "batch_norm1.weight", "dense1.bias", "last.bias"};
+    cnn_model *model = sorts_open("{type: muon, lr: 1, others: {type: sgd, lr: 0.25}, groups: "
+                                  "[{layers: last, tensors: weight, lr: 0.125}]}");
+    static const char *const others[] = {"conv1.bias", "depthwise_conv1.weight",
+                                         "batch_norm1.weight", "dense1.bias", "last.bias"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_near(moved(model, others[i]), 0.25, 1e-6);
     assert_near(moved(model, "last.weight"), 0.125, 1e-6);
     assert_true(fabs(moved(model, "conv1.weight") - 0.25) >
-                0.01); /* all entries of the orthogonal matrix nearest to ones are 1 / sqrt(rows * columns) */
+                /* all entries of the orthogonal matrix nearest to ones are 1 / sqrt(rows *
+                 * columns) */
+                0.01);
     assert_true(fabs(moved(model, "dense1.weight") - 0.25) > 0.01);
     assert_int_equal(cnn_optimizer_slabs(&model->recipe.optimizer), 1);
     cnn_model_free(model);
@@ -226,10 +256,12 @@ static void test_muon_takes_matrices_and_leaves_the_rest_to_others(void **state)
 static void test_group_that_fits_nothing_is_refused_at_its_place(void **state)
 {
     (void)state;
-    cnn_model *model = sorts_open("{type: sgd, groups: [{tensors: bias, lr: 1}, {layers: conv9, lr: 1}]}");
+    cnn_model *model =
+        sorts_open("{type: sgd, groups: [{tensors: bias, lr: 1}, {layers: conv9, lr: 1}]}");
     struct cnn_optimizer *optimizer;
     cnn_diag *diag = cnn_diag_new();
-    assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, diag), CNN_INVALID);
+    assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, diag),
+                     CNN_INVALID);
     assert_string_equal(cnn_diag_get(diag, 0)->text, "no trained tensor belongs to this group");
     assert_int_equal(cnn_diag_get(diag, 0)->line, 10);
     cnn_diag_free(diag);
@@ -294,8 +326,10 @@ static void test_settings_that_contradict_are_refused_at_their_place(void **stat
     expect_error("{type: sgd, nesterov: true}", "nesterov needs a momentum above 0", 23);
     expect_error("{type: adam, betas: 0.9}", "betas are two numbers, not 1", 21);
     expect_error("{type: sgd, groups: {lr: 1}}", "`groups` must be a list", 21);
-    expect_error("{type: sgd, groups: [{layers: [[a]]}]}", "`layers` of a group wants a name or a list of names; found a list", 32);
-    expect_error("{type: muon, others: {type: adam, groups: []}}", "`groups` stands in the optimizer itself, not in its `others`", 43);
+    expect_error("{type: sgd, groups: [{layers: [[a]]}]}",
+                 "`layers` of a group wants a name or a list of names; found a list", 32);
+    expect_error("{type: muon, others: {type: adam, groups: []}}",
+                 "`groups` stands in the optimizer itself, not in its `others`", 43);
     expect_error("{type: muon, others: muon}", "unknown optimizer type 'muon'", 22);
 }
 
@@ -312,8 +346,10 @@ static void test_recipe_has_at_most_one_length(void **state)
     struct cnn_arena *arena = cnn_arena_new();
     struct cnn_recipe recipe;
     assert_int_equal(cnn_recipe_read(arena, parse(arena, "{epochs: 2}"), &recipe, NULL), CNN_OK);
-    assert_int_equal(cnn_recipe_read(arena, parse(arena, "{epochs: 2, steps: 3}"), &recipe, NULL), CNN_INVALID);
-    assert_int_equal(cnn_recipe_read(arena, parse(arena, "{seed: 2}"), &recipe, NULL), CNN_OK); /* training itself asks for a length */
+    assert_int_equal(cnn_recipe_read(arena, parse(arena, "{epochs: 2, steps: 3}"), &recipe, NULL),
+                     CNN_INVALID);
+    /* training itself asks for a length */
+    assert_int_equal(cnn_recipe_read(arena, parse(arena, "{seed: 2}"), &recipe, NULL), CNN_OK);
     assert_int_equal(cnn_recipe_read(arena, NULL, &recipe, NULL), CNN_OK);
     assert_int_equal(recipe.batch_size, 32);
     assert_int_equal(recipe.epochs + recipe.steps, 0);
@@ -324,7 +360,8 @@ static void test_resolved_recipe_reads_back_the_same(void **state)
 {
     (void)state;
     struct cnn_arena *arena = cnn_arena_new();
-    const char *texts[] = {"{steps: 3}", "{epochs: 3, optimizer: adam, schedule: {type: step, milestones: [1, 2]}}"};
+    const char *texts[] = {
+        "{steps: 3}", "{epochs: 3, optimizer: adam, schedule: {type: step, milestones: [1, 2]}}"};
     for (size_t i = 0; i < 2; i++) {
         struct cnn_text once = {0}, twice = {0};
         struct cnn_recipe recipe;

@@ -1,4 +1,5 @@
-/* Plans: whatever is shared, reused or left out, the numbers are those of a plan where every value has memory of its own. */
+/* Plans: whatever is shared, reused or left out, the numbers are those of a plan where every value
+ * has memory of its own. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,8 @@
 #define BATCH    4
 #define NETWORKS 60
 
-/* The network that is drawn so far. Every value is kept with its shape, so that branches can be joined. */
+/* The network that is drawn so far. Every value is kept with its shape, so that branches can be
+ * joined. */
 struct drawing {
     struct cnn_rng rng;
     struct cnn_text text;
@@ -48,14 +50,16 @@ static void add_join(struct drawing *d, size_t from, bool add)
     size_t names[3] = {from, from, from}, total = d->shape[from].c;
     for (size_t k = 1; k < 3; k++) {
         size_t other = draw(d, (uint32_t)d->count);
-        if (d->shape[other].size == d->shape[from].size && (!add || d->shape[other].c == d->shape[from].c))
+        if (d->shape[other].size == d->shape[from].size &&
+            (!add || d->shape[other].c == d->shape[from].c))
             names[k] = other;
         total += d->shape[names[k]].c;
     }
     if (!add && total > 40)
         return;
     static const char *const activations[] = {"none", "relu", "silu"};
-    cnn_text_printf(&d->text, "  - {name: l%zu, type: %s, from: [l%zu, l%zu, l%zu]", d->count, add ? "add" : "concat", names[0], names[1], names[2]);
+    cnn_text_printf(&d->text, "  - {name: l%zu, type: %s, from: [l%zu, l%zu, l%zu]", d->count,
+                    add ? "add" : "concat", names[0], names[1], names[2]);
     cnn_text_printf(&d->text, add ? ", activation: %s}\n" : "}\n", activations[draw(d, 3)]);
     d->shape[d->count].c = add ? d->shape[from].c : total;
     d->shape[d->count].size = d->shape[from].size;
@@ -74,10 +78,12 @@ static void add_random(struct drawing *d)
                                          "type: lrn, size: 3",
                                          "type: leaky_relu",
                                          "type: batch_norm, activation: silu"};
-    static const char *const convs[] = {"type: conv, filters: 6, kernel_size: 3, padding: same, activation: relu",
-                                        "type: conv, filters: 6, kernel_size: 1, activation: gelu",
-                                        "type: conv, filters: 3, kernel_size: 3, padding: 1, bias: false"};
-    size_t from = d->count - 1 - draw(d, d->count < 3 ? (uint32_t)d->count : 3), c = d->shape[from].c, size = d->shape[from].size;
+    static const char *const convs[] = {
+        "type: conv, filters: 6, kernel_size: 3, padding: same, activation: relu",
+        "type: conv, filters: 6, kernel_size: 1, activation: gelu",
+        "type: conv, filters: 3, kernel_size: 3, padding: 1, bias: false"};
+    size_t from = d->count - 1 - draw(d, d->count < 3 ? (uint32_t)d->count : 3),
+           c = d->shape[from].c, size = d->shape[from].size;
     size_t kind = draw(d, 12);
     if (kind < 5) {
         add_layer(d, simple[draw(d, 10)], from, c, size);
@@ -85,7 +91,9 @@ static void add_random(struct drawing *d)
         size_t which = draw(d, 3);
         add_layer(d, convs[which], from, which == 2 ? 3 : 6, size);
     } else if (kind == 8 && size > 2) {
-        add_layer(d, draw(d, 2) ? "type: pool, pool_type: max, kernel_size: 2" : "type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1",
+        add_layer(d,
+                  draw(d, 2) ? "type: pool, pool_type: max, kernel_size: 2"
+                             : "type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1",
                   from, c, size / 2);
     } else {
         add_join(d, from, kind < 11);
@@ -97,11 +105,14 @@ static cnn_model *draw_network(size_t number)
 {
     struct drawing d = {.rng = cnn_rng_at(number, CNN_STREAM_BENCH, 0)};
     cnn_text_printf(&d.text, "input: [3, 8, 8]\nlayers:\n");
-    add_layer(&d, draw(&d, 2) ? "type: conv, filters: 6, kernel_size: 3, padding: same" : "type: relu", SIZE_MAX, 0, 8);
+    add_layer(&d,
+              draw(&d, 2) ? "type: conv, filters: 6, kernel_size: 3, padding: same" : "type: relu",
+              SIZE_MAX, 0, 8);
     d.shape[0].c = strstr(d.text.data, "conv") ? 6 : 3;
     for (size_t i = 0, layers = 2 + draw(&d, 12); i < layers; i++)
         add_random(&d);
-    cnn_text_printf(&d.text, "  - {type: flatten}\n  - {type: dense, units: 5%s}\n", draw(&d, 3) ? "" : ", activation: softmax");
+    cnn_text_printf(&d.text, "  - {type: flatten}\n  - {type: dense, units: 5%s}\n",
+                    draw(&d, 3) ? "" : ", activation: softmax");
     assert_false(d.text.failed);
     cnn_model *model = network_open(d.text.data);
     cnn_text_free(&d.text);
@@ -128,7 +139,8 @@ static void fill_input(const cnn_model *model, struct cnn_plan *plan, size_t n, 
     tensor_free(x, size);
 }
 
-static float *copy_value(const cnn_model *model, const struct cnn_plan *plan, size_t value, size_t n)
+static float *copy_value(const cnn_model *model, const struct cnn_plan *plan, size_t value,
+                         size_t n)
 {
     size_t size = n * cnn_shape_count(cnn_graph_shape(&model->graph, value));
     float *copy = tensor_new(size);
@@ -136,13 +148,16 @@ static float *copy_value(const cnn_model *model, const struct cnn_plan *plan, si
     return copy;
 }
 
-/* Forward and backward of n images in training, twice: what the first leaves behind must not show in the second. Running statistics are put back. */
+/* Forward and backward of n images in training, twice: what the first leaves behind must not show
+ * in the second. Running statistics are put back. */
 static struct result run_training(cnn_model *model, struct cnn_plan *plan, size_t n)
 {
     const struct cnn_graph *graph = &model->graph;
     size_t last = cnn_graph_output(graph), from = graph->logits;
-    struct result r = {.outputs = n * cnn_shape_count(cnn_graph_shape(graph, last)), .parameters = graph->parameter_floats};
-    float *before = tensor_new(r.parameters), *dy = tensor_random(n * cnn_shape_count(cnn_graph_shape(graph, from)), 3);
+    struct result r = {.outputs = n * cnn_shape_count(cnn_graph_shape(graph, last)),
+                       .parameters = graph->parameter_floats};
+    float *before = tensor_new(r.parameters),
+          *dy = tensor_random(n * cnn_shape_count(cnn_graph_shape(graph, from)), 3);
     memcpy(before, model->parameters, r.parameters * sizeof(float));
     for (unsigned round = 0; round < 2; round++) {
         memcpy(model->parameters, before, r.parameters * sizeof(float));
@@ -150,7 +165,8 @@ static struct result run_training(cnn_model *model, struct cnn_plan *plan, size_
         cnn_plan_forward(plan, n, true, 5);
         tensor_free(r.output, r.outputs);
         r.output = copy_value(model, plan, last, n);
-        memcpy(cnn_plan_gradient(plan, from), dy, n * cnn_shape_count(cnn_graph_shape(graph, from)) * sizeof(float));
+        memcpy(cnn_plan_gradient(plan, from), dy,
+               n * cnn_shape_count(cnn_graph_shape(graph, from)) * sizeof(float));
         cnn_plan_backward(plan, n, from);
     }
     r.gradients = tensor_new(r.parameters);
@@ -187,7 +203,8 @@ static void test_plans_of_every_mode_give_the_same_output(void **state)
                 cnn_plan_free(plan);
             }
             size_t size = n * cnn_model_outputs(model);
-            assert_floats_near("inference, layers joined and not", output[1], output[0], size, 1e-5);
+            assert_floats_near("inference, layers joined and not", output[1], output[0], size,
+                               1e-5);
             assert_floats_near(cnn_model_resolved(model), output[2], output[0], size, 1e-5);
             for (size_t m = 0; m < 3; m++)
                 tensor_free(output[m], size);
@@ -224,7 +241,8 @@ static void test_small_batches_train_as_in_a_plan_of_their_own_size(void **state
     (void)state;
     for (size_t i = 0; i < NETWORKS; i++) {
         cnn_model *model = draw_network(i);
-        struct cnn_plan *large = network_plan(model, BATCH, CNN_PLAN_TRAIN, false), *small = network_plan(model, 2, CNN_PLAN_TRAIN, false);
+        struct cnn_plan *large = network_plan(model, BATCH, CNN_PLAN_TRAIN, false),
+                        *small = network_plan(model, 2, CNN_PLAN_TRAIN, false);
         struct result a = run_training(model, large, 2), b = run_training(model, small, 2);
         assert_results_same(&a, &b);
         result_free(&a);
@@ -241,7 +259,8 @@ static void test_gradients_are_the_same_when_the_inputs_is_wanted_too(void **sta
     (void)state;
     for (size_t i = 0; i < NETWORKS; i++) {
         cnn_model *model = draw_network(i);
-        struct cnn_plan *without = network_plan(model, BATCH, CNN_PLAN_TRAIN, false), *with = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
+        struct cnn_plan *without = network_plan(model, BATCH, CNN_PLAN_TRAIN, false),
+                        *with = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
         struct result a = run_training(model, without, BATCH), b = run_training(model, with, BATCH);
         assert_results_same(&a, &b);
         result_free(&a);
@@ -252,23 +271,28 @@ static void test_gradients_are_the_same_when_the_inputs_is_wanted_too(void **sta
     }
 }
 
-/* The gradients of a drawn network against differences, along one random direction through all its parameters. In double the loss has nearly
- * seven good digits, and a kink that lies within h of a value moves it by far less than a gradient that was lost or added twice. */
+/* The gradients of a drawn network against differences, along one random direction through all its
+ * parameters. In double the loss has nearly seven good digits, and a kink that lies within h of a
+ * value moves it by far less than a gradient that was lost or added twice. */
 static void check_direction(size_t number)
 {
     cnn_model *model = draw_network(number);
     const struct cnn_graph *graph = &model->graph;
-    size_t from = graph->logits, size = BATCH * cnn_shape_count(cnn_graph_shape(graph, from)), count = graph->parameter_floats;
+    size_t from = graph->logits, size = BATCH * cnn_shape_count(cnn_graph_shape(graph, from)),
+           count = graph->parameter_floats;
     struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_TRAIN, false);
     struct result r = run_training(model, plan, BATCH);
-    float *dy = tensor_random(size, 3), *kept = tensor_new(count), *direction = tensor_random(count, 4);
+    float *dy = tensor_random(size, 3), *kept = tensor_new(count),
+          *direction = tensor_random(count, 4);
     double loss[2] = {0, 0}, slope = 0, length = 0;
     memcpy(kept, model->parameters, count * sizeof *kept);
     for (size_t t = 0; t < model->tensor_count; t++) {
         const struct cnn_tensor *tensor = model->tensors[t].tensor;
-        for (size_t k = tensor->offset; model->tensors[t].trainable && k < tensor->offset + tensor->count; k++) {
+        for (size_t k = tensor->offset;
+             model->tensors[t].trainable && k < tensor->offset + tensor->count; k++) {
             slope += (double)direction[k] * (double)r.gradients[k];
-            length += (double)direction[k] * (double)direction[k] * (double)r.gradients[k] * (double)r.gradients[k];
+            length += (double)direction[k] * (double)direction[k] * (double)r.gradients[k] *
+                      (double)r.gradients[k];
         }
     }
     const double h = 2e-4;
@@ -276,7 +300,8 @@ static void check_direction(size_t number)
         memcpy(model->parameters, kept, count * sizeof *kept);
         for (size_t t = 0; t < model->tensor_count; t++) {
             const struct cnn_tensor *tensor = model->tensors[t].tensor;
-            for (size_t k = tensor->offset; model->tensors[t].trainable && k < tensor->offset + tensor->count; k++)
+            for (size_t k = tensor->offset;
+                 model->tensors[t].trainable && k < tensor->offset + tensor->count; k++)
                 model->parameters[k] += (float)((side ? h : -h) * (double)direction[k]);
         }
         cnn_plan_parameters_changed(plan);
@@ -288,7 +313,8 @@ static void check_direction(size_t number)
     }
     double difference = (loss[1] - loss[0]) / (2 * h);
     if (!(fabs(difference - slope) <= 0.03 * sqrt(length) + 0.02))
-        fail_msg("network %zu: gradients give %.6g, the difference %.6g\n%s", number, slope, difference, cnn_model_resolved(model));
+        fail_msg("network %zu: gradients give %.6g, the difference %.6g\n%s", number, slope,
+                 difference, cnn_model_resolved(model));
     tensor_free(dy, size);
     tensor_free(kept, count);
     tensor_free(direction, count);
@@ -308,9 +334,11 @@ static void test_gradients_of_branched_networks_agree_with_differences(void **st
 static void test_gradients_are_summed_when_a_value_is_read_many_times(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[1, 2, 2]", "  - {type: conv, filters: 1, kernel_size: 1, name: a, weights: {kernel: [[2]], bias: 0}}\n"
-                                                        "  - {type: relu, name: b}\n  - {type: dropout, rate: 0, name: c, from: a}\n"
-                                                        "  - {type: add, name: d, from: [a, b, c, a]}\n  - {type: add, from: [d, a, d]}\n");
+    cnn_model *model = network_open_layers(
+        "[1, 2, 2]",
+        "  - {type: conv, filters: 1, kernel_size: 1, name: a, weights: {kernel: [[2]], bias: 0}}\n"
+        "  - {type: relu, name: b}\n  - {type: dropout, rate: 0, name: c, from: a}\n"
+        "  - {type: add, name: d, from: [a, b, c, a]}\n  - {type: add, from: [d, a, d]}\n");
     struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_TRAIN, true);
     for (size_t i = 0; i < 4; i++)
         cnn_plan_input(plan)[i] = 1;
@@ -323,7 +351,8 @@ static void test_gradients_are_summed_when_a_value_is_read_many_times(void **sta
     cnn_plan_backward(plan, 1, last);
     assert_floats_same("input gradient", cnn_plan_gradient(plan, 0), dx, 4);
     const struct cnn_tensor *weight = model->tensors[network_tensor(model, "a.weight")].tensor;
-    assert_floats_same("weight gradient", cnn_plan_parameter_gradients(plan) + weight->offset, (const float[]){36}, 1);
+    assert_floats_same("weight gradient", cnn_plan_parameter_gradients(plan) + weight->offset,
+                       (const float[]){36}, 1);
     cnn_plan_free(plan);
     cnn_model_free(model);
 }
@@ -331,18 +360,21 @@ static void test_gradients_are_summed_when_a_value_is_read_many_times(void **sta
 static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
 {
     (void)state;
-    cnn_model *model =
-        network_open_layers("[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3, name: a}\n"
-                                         "  - {type: conv, filters: 3, kernel_size: 1, name: dead}\n"
-                                         "  - {type: batch_norm, name: dead_too}\n  - {type: conv, filters: 2, kernel_size: 1, from: a, name: b}\n");
-    cnn_model *alive = network_open_layers(
-        "[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: conv, filters: 2, kernel_size: 1, name: b}\n");
+    cnn_model *model = network_open_layers(
+        "[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3, name: a}\n"
+                     "  - {type: conv, filters: 3, kernel_size: 1, name: dead}\n"
+                     "  - {type: batch_norm, name: dead_too}\n  - {type: conv, filters: 2, "
+                     "kernel_size: 1, from: a, name: b}\n");
+    cnn_model *alive =
+        network_open_layers("[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  "
+                                         "- {type: conv, filters: 2, kernel_size: 1, name: b}\n");
     for (size_t i = 0; i < alive->tensor_count; i++) {
         float values[64];
         cnn_model_tensor_get(model, network_tensor(model, alive->tensors[i].name), values);
         cnn_model_tensor_set(alive, i, values);
     }
-    struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_TRAIN, false), *wanted = network_plan(alive, BATCH, CNN_PLAN_TRAIN, false);
+    struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_TRAIN, false),
+                    *wanted = network_plan(alive, BATCH, CNN_PLAN_TRAIN, false);
     struct result r = run_training(model, plan, BATCH), w = run_training(alive, wanted, BATCH);
     assert_floats_same("output", r.output, w.output, w.outputs);
     for (size_t i = 0; i < model->tensor_count; i++) {
@@ -353,7 +385,8 @@ static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
             continue;
         }
         const struct cnn_tensor *same = alive->tensors[network_tensor(alive, place->name)].tensor;
-        assert_floats_same(place->name, r.gradients + place->tensor->offset, w.gradients + same->offset, same->count);
+        assert_floats_same(place->name, r.gradients + place->tensor->offset,
+                           w.gradients + same->offset, same->count);
     }
     result_free(&r);
     result_free(&w);
@@ -380,7 +413,8 @@ static void test_network_of_a_softmax_alone_can_be_planned(void **state)
 static void test_mean_of_a_large_map_when_it_has_more_than_65536_pixels(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[1, 300, 300]", "  - {type: global_pool, pool_type: avg}\n");
+    cnn_model *model =
+        network_open_layers("[1, 300, 300]", "  - {type: global_pool, pool_type: avg}\n");
     struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_TRAIN, true);
     for (size_t i = 0; i < 90000; i++)
         cnn_plan_input(plan)[i] = i % 2 ? 1 : 2;
@@ -394,25 +428,32 @@ static void test_mean_of_a_large_map_when_it_has_more_than_65536_pixels(void **s
     cnn_model_free(model);
 }
 
-/* Kernels cut work up by the number of images, so a smaller batch may need more scratch than a full one. */
+/* Kernels cut work up by the number of images, so a smaller batch may need more scratch than a full
+ * one. */
 static void test_scratch_is_enough_for_every_smaller_batch(void **state)
 {
     (void)state;
     static const size_t batches[] = {16, 33, 46, 60};
-    cnn_model *model = network_open_layers("[19, 15, 14]", "  - {type: conv, filters: 120, kernel_size: [4, 2]}\n"
-                                                           "  - {type: batch_norm}\n"
-                                                           "  - {type: conv, filters: 16, kernel_size: 5, stride: 2}\n"
-                                                           "  - {type: flatten}\n"
-                                                           "  - {type: dense, units: 4}\n");
+    cnn_model *model = network_open_layers(
+        "[19, 15, 14]", "  - {type: conv, filters: 120, kernel_size: [4, 2]}\n"
+                        "  - {type: batch_norm}\n"
+                        "  - {type: conv, filters: 16, kernel_size: 5, stride: 2}\n"
+                        "  - {type: flatten}\n"
+                        "  - {type: dense, units: 4}\n");
     for (size_t t = 0; cnn_kernels_at(t); t++)
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
             struct cnn_arena *arena = cnn_arena_new();
             struct cnn_layout layout;
-            assert_int_equal(cnn_layout_make(&model->graph, cnn_kernels_at(t), batches[b], CNN_PLAN_TRAIN, false, arena, &layout, NULL), CNN_OK);
+            assert_int_equal(cnn_layout_make(&model->graph, cnn_kernels_at(t), batches[b],
+                                             CNN_PLAN_TRAIN, false, arena, &layout, NULL),
+                             CNN_OK);
             for (size_t i = 0; i < model->graph.count; i++)
                 for (size_t n = 1; model->graph.nodes[i].type->scratch && n <= batches[b]; n++)
-                    assert_true(model->graph.nodes[i].type->scratch(&model->graph.nodes[i], cnn_kernels_at(t), n) <=
-                                (layout.scratch == CNN_NO_BLOCK ? 0 : layout.blocks[layout.scratch].floats));
+                    assert_true(model->graph.nodes[i].type->scratch(&model->graph.nodes[i],
+                                                                    cnn_kernels_at(t), n) <=
+                                (layout.scratch == CNN_NO_BLOCK
+                                     ? 0
+                                     : layout.blocks[layout.scratch].floats));
             cnn_arena_free(arena);
         }
     cnn_model_free(model);
@@ -421,8 +462,10 @@ static void test_scratch_is_enough_for_every_smaller_batch(void **state)
 static void test_runs_are_the_same_when_threads_change_between_them(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[3, 12, 12]", "  - {type: conv, filters: 6, kernel_size: 5, padding: 2}\n  - {type: flatten}\n"
-                                                          "  - {type: dense, units: 5}\n");
+    cnn_model *model = network_open_layers(
+        "[3, 12, 12]",
+        "  - {type: conv, filters: 6, kernel_size: 5, padding: 2}\n  - {type: flatten}\n"
+        "  - {type: dense, units: 5}\n");
     float *images = tensor_random(7 * 432, 3), first[35], second[35];
     int threads = cnn_threads();
     cnn_set_threads(1);
@@ -440,7 +483,8 @@ static void test_plan_without_images_is_refused(void **state)
 {
     (void)state;
     cnn_memory memory;
-    cnn_model *model = network_open_layers("[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3}\n");
+    cnn_model *model =
+        network_open_layers("[1, 4, 4]", "  - {type: conv, filters: 2, kernel_size: 3}\n");
     assert_int_equal(cnn_model_memory(model, 0, &memory, NULL), CNN_INVALID);
     assert_int_equal(cnn_model_memory(model, SIZE_MAX / 8, &memory, NULL), CNN_INVALID);
     cnn_model_free(model);

@@ -41,7 +41,8 @@ static void test_top_classes_have_the_names_that_were_given(void **state)
     size_t written = 0;
     cnn_model_top(model, probabilities, 1, best, &written);
     assert_string_equal(best[0].name, "1");
-    assert_int_equal(cnn_model_set_classes(model, 3, (const char *const[]){"cat", "dog", "eel"}, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_model_set_classes(model, 3, (const char *const[]){"cat", "dog", "eel"}, NULL), CNN_OK);
     cnn_model_top(model, probabilities, 3, best, &written);
     assert_int_equal(written, 3);
     assert_string_equal(best[0].name, "dog");
@@ -52,10 +53,14 @@ static void test_top_classes_have_the_names_that_were_given(void **state)
 
 static void check_range(struct scratch *s, const char *numbers, const char *warning)
 {
-    cnn_model *model = network_open("input: [1, 1, 2]\nlayers:\n  - {type: flatten}\n"
-                                    "data: {dataset: mnist, normalize: {mean: [0.5], std: [0.25]}}\n");
+    cnn_model *model =
+        network_open("input: [1, 1, 2]\nlayers:\n  - {type: flatten}\n"
+                     "data: {dataset: mnist, normalize: {mean: [0.5], std: [0.25]}}\n");
     float pixels[2];
-    assert_int_equal(cnn_model_load_input(model, scratch_write(s, "x.txt", numbers, strlen(numbers)), pixels, s->diag), CNN_OK);
+    assert_int_equal(cnn_model_load_input(model,
+                                          scratch_write(s, "x.txt", numbers, strlen(numbers)),
+                                          pixels, s->diag),
+                     CNN_OK);
     assert_int_equal(cnn_diag_count(s->diag), warning ? 1 : 0);
     if (warning) {
         assert_true(cnn_diag_get(s->diag, 0)->warning);
@@ -68,7 +73,9 @@ static void check_range(struct scratch *s, const char *numbers, const char *warn
 static void test_numbers_unlike_those_of_training_are_warned_of(void **state)
 {
     check_range(*state, "-2 2\n", NULL);
-    check_range(*state, "0 255\n", "holds numbers from 0 to 255, which go in as they are; this network was trained on -2 to 2");
+    check_range(*state, "0 255\n",
+                "holds numbers from 0 to 255, which go in as they are; this network was trained on "
+                "-2 to 2");
     check_range(*state, "-3 1\n", "holds numbers from -3 to 1");
 }
 
@@ -77,7 +84,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_top_classes_have_their_numbers_when_they_have_no_names),
         cmocka_unit_test(test_top_classes_have_the_names_that_were_given),
-        cmocka_unit_test_setup_teardown(test_numbers_unlike_those_of_training_are_warned_of, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_numbers_unlike_those_of_training_are_warned_of,
+                                        scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

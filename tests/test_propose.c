@@ -1,4 +1,5 @@
-/* The recipe that is proposed for a folder of images: its rules, and that what is written can be read. */
+/* The recipe that is proposed for a folder of images: its rules, and that what is written can be
+ * read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,8 +20,13 @@ static struct cnn_glance two_classes(size_t images, size_t side)
     static const char *names[] = {"cat", "dog"};
     static size_t counts[2];
     counts[0] = counts[1] = images / 2;
-    return (struct cnn_glance){
-        .classes = 2, .class_names = names, .class_images = counts, .images = {images}, .width = side, .height = side, .side = side};
+    return (struct cnn_glance){.classes = 2,
+                               .class_names = names,
+                               .class_images = counts,
+                               .images = {images},
+                               .width = side,
+                               .height = side,
+                               .side = side};
 }
 
 static struct cnn_proposal propose(struct cnn_glance glance)
@@ -39,7 +45,8 @@ static cnn_model *build(const struct cnn_glance *glance, const char *name, const
     cnn_diag *diag = cnn_diag_new();
     cnn_propose(glance, &proposal);
     assert_int_equal(cnn_proposal_write(&proposal, glance, name, path, &text, diag), CNN_OK);
-    if (cnn_model_from_text("proposal.yaml", text.data, text.size, NULL, 0, &model, diag) != CNN_OK) {
+    if (cnn_model_from_text("proposal.yaml", text.data, text.size, NULL, 0, &model, diag) !=
+        CNN_OK) {
         const cnn_message *message = cnn_diag_get(diag, 0);
         fail_msg("%s\n%s", message ? message->text : "", text.data);
     }
@@ -51,7 +58,9 @@ static cnn_model *build(const struct cnn_glance *glance, const char *name, const
 static void test_network_when_images_are_few_or_many(void **state)
 {
     (void)state;
-    const struct cnn_proposal few = propose(two_classes(1998, 64)), some = propose(two_classes(2000, 64)), many = propose(two_classes(20000, 64));
+    const struct cnn_proposal few = propose(two_classes(1998, 64)),
+                              some = propose(two_classes(2000, 64)),
+                              many = propose(two_classes(20000, 64));
     assert_int_equal(few.tier, CNN_TIER_SMALL);
     assert_int_equal(some.tier, CNN_TIER_MEDIUM);
     assert_int_equal(many.tier, CNN_TIER_LARGE);
@@ -64,7 +73,8 @@ static void test_network_when_images_are_few_or_many(void **state)
 static void test_input_when_images_have_a_size(void **state)
 {
     (void)state;
-    static const size_t sides[][2] = {{5, 32}, {32, 32}, {47, 32}, {48, 48}, {64, 64}, {95, 64}, {100, 96}, {128, 128}, {4000, 128}};
+    static const size_t sides[][2] = {{5, 32},  {32, 32},  {47, 32},   {48, 48},   {64, 64},
+                                      {95, 64}, {100, 96}, {128, 128}, {4000, 128}};
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
         assert_int_equal(propose(two_classes(500, sides[i][0])).side, sides[i][1]);
 }
@@ -83,7 +93,8 @@ static void test_weights_when_classes_differ(void **state)
     (void)state;
     size_t counts[] = {100, 300, 200};
     const char *names[] = {"a", "b", "c"};
-    struct cnn_glance glance = {.classes = 3, .class_names = names, .class_images = counts, .images = {600}, .side = 32};
+    struct cnn_glance glance = {
+        .classes = 3, .class_names = names, .class_images = counts, .images = {600}, .side = 32};
     assert_false(propose(glance).balanced);
     counts[0] = 99;
     assert_true(propose(glance).balanced);
@@ -100,8 +111,8 @@ static void test_validation_when_the_folder_has_its_own(void **state)
     assert_true(propose(glance).val_split == 0);
 }
 
-/* Every mixture of tier, size and colour is a description that can be read, whose map before global pooling is neither a point nor large, and whose cost is
- * bounded. */
+/* Every mixture of tier, size and colour is a description that can be read, whose map before global
+ * pooling is neither a point nor large, and whose cost is bounded. */
 static void test_description_when_read_back(void **state)
 {
     (void)state;
@@ -130,7 +141,14 @@ static void test_description_when_read_back(void **state)
 static void test_description_when_texts_are_odd(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"it's", "a: b # c", "say \"x\"\\n", "true", "7", "{x}", "\xc3\xa9t\xc3\xa9 \xf0\x9f\x90\xb1", " x "};
+    static const char *const texts[] = {"it's",
+                                        "a: b # c",
+                                        "say \"x\"\\n",
+                                        "true",
+                                        "7",
+                                        "{x}",
+                                        "\xc3\xa9t\xc3\xa9 \xf0\x9f\x90\xb1",
+                                        " x "};
     const struct cnn_glance glance = two_classes(500, 32);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         cnn_model *model = build(&glance, texts[i], texts[i]);
@@ -152,7 +170,8 @@ static void test_glance_when_files_differ(void **state)
     for (size_t i = 0; i < 3; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s/%zu.png", i < 2 ? "train/cat" : "train/dog", i);
-        picture_write_plain(scratch_path(s, name), widths[i], heights[i], i == 1 ? 3 : 1, 100); /* three equal channels are grey */
+        /* three equal channels are grey */
+        picture_write_plain(scratch_path(s, name), widths[i], heights[i], i == 1 ? 3 : 1, 100);
     }
     picture_write_plain(scratch_path(s, "test/cat/x.png"), 9, 9, 1, 1);
     picture_write_plain(scratch_path(s, "test/dog/y.png"), 9, 9, 1, 1);
@@ -185,7 +204,8 @@ int main(void)
         cmocka_unit_test(test_validation_when_the_folder_has_its_own),
         cmocka_unit_test(test_description_when_read_back),
         cmocka_unit_test(test_description_when_texts_are_odd),
-        cmocka_unit_test_setup_teardown(test_glance_when_files_differ, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_glance_when_files_differ, scratch_setup,
+                                        scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

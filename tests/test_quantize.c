@@ -1,5 +1,6 @@
-/* Quantized networks: what int8 answers is near to what float32 does, in files they come back as they were, and what cannot be such a network is refused.
- * Everything runs with every instruction set. */
+/* Quantized networks: what int8 answers is near to what float32 does, in files they come back as
+ * they were, and what cannot be such a network is refused. Everything runs with every instruction
+ * set. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,26 +22,36 @@ static const struct network {
 } networks[] = {
     {"vgg",
      "input: [3, 16, 16]\nlayers:\n"
-     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, bias: false}\n- {type: batch_norm}\n- {type: relu}\n"
-     "- {type: conv, filters: 18, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: relu}\n- {type: pool, pool_type: max, kernel_size: "
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, bias: false}\n- {type: "
+     "batch_norm}\n- {type: relu}\n"
+     "- {type: conv, filters: 18, kernel_size: 3, padding: 1}\n- {type: batch_norm, activation: "
+     "relu}\n- {type: pool, pool_type: max, kernel_size: "
      "2}\n"
-     "- {type: conv, filters: 32, kernel_size: 3, padding: 1, activation: relu}\n- {type: pool, pool_type: avg, kernel_size: 2}\n"
-     "- {type: flatten}\n- {type: dense, units: 20, activation: tanh}\n- {type: dense, units: 10}\n" DATA,
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1, activation: relu}\n- {type: pool, "
+     "pool_type: avg, kernel_size: 2}\n"
+     "- {type: flatten}\n- {type: dense, units: 20, activation: tanh}\n- {type: dense, units: "
+     "10}\n" DATA,
      0.05},
     {"residual",
      "input: [3, 16, 16]\nlayers:\n"
      "- {type: conv, filters: 16, kernel_size: 3, padding: 1, activation: silu, name: a}\n"
-     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, padding_mode: reflect}\n- {type: batch_norm, name: b}\n"
-     "- {type: add, from: [a, b], activation: relu}\n- {type: conv, filters: 24, kernel_size: 1, stride: 2, name: c}\n"
-     "- {type: conv, filters: 8, kernel_size: 3, padding: 1, from: c}\n- {type: conv, filters: 8, kernel_size: 5, padding: 2, groups: 2, from: c, "
+     "- {type: conv, filters: 16, kernel_size: 3, padding: 1, padding_mode: reflect}\n- {type: "
+     "batch_norm, name: b}\n"
+     "- {type: add, from: [a, b], activation: relu}\n- {type: conv, filters: 24, kernel_size: 1, "
+     "stride: 2, name: c}\n"
+     "- {type: conv, filters: 8, kernel_size: 3, padding: 1, from: c}\n- {type: conv, filters: 8, "
+     "kernel_size: 5, padding: 2, groups: 2, from: c, "
      "name: d}\n"
-     "- {type: concat, from: [conv4, d]}\n- {type: global_pool, pool_type: avg}\n- {type: flatten}\n- {type: dense, units: 10, activation: "
+     "- {type: concat, from: [conv4, d]}\n- {type: global_pool, pool_type: avg}\n- {type: "
+     "flatten}\n- {type: dense, units: 10, activation: "
      "softmax}\n" DATA,
      0.05},
     {"mobile",
      "input: [3, 16, 16]\nlayers:\n"
-     "- {type: conv, filters: 16, kernel_size: 3, stride: 2, padding: 1, activation: relu6}\n- {type: depthwise_conv, kernel_size: 3, padding: 1}\n"
-     "- {type: batch_norm}\n- {type: hardswish}\n- {type: conv, filters: 24, kernel_size: 1, activation: gelu}\n"
+     "- {type: conv, filters: 16, kernel_size: 3, stride: 2, padding: 1, activation: relu6}\n- "
+     "{type: depthwise_conv, kernel_size: 3, padding: 1}\n"
+     "- {type: batch_norm}\n- {type: hardswish}\n- {type: conv, filters: 24, kernel_size: 1, "
+     "activation: gelu}\n"
      "- {type: global_pool, pool_type: max}\n- {type: flatten}\n- {type: dense, units: 10}\n" DATA,
      0.05},
 };
@@ -60,13 +71,16 @@ static cnn_model *open_trained(const char *text)
 {
     cnn_model *model = network_open(text);
     for (size_t i = 0; i < model->graph.count; i++)
-        for (size_t slot = 0; slot < 4 && strcmp(model->graph.nodes[i].type->variant.name, "batch_norm") == 0; slot++) {
+        for (size_t slot = 0;
+             slot < 4 && strcmp(model->graph.nodes[i].type->variant.name, "batch_norm") == 0;
+             slot++) {
             const struct cnn_tensor *t = &model->graph.nodes[i].tensors[slot];
             float *random = tensor_random(t->count, (unsigned)(10 * i + slot));
             for (size_t k = 0; k < t->count; k++)
-                model->parameters[t->offset + k] = slot == 3   ? 1.5f + random[k]
-                                                   : slot == 0 ? random[k] + (random[k] < 0 ? -0.5f : 0.5f)
-                                                               : 0.3f * random[k];
+                model->parameters[t->offset + k] = slot == 3 ? 1.5f + random[k]
+                                                   : slot == 0
+                                                       ? random[k] + (random[k] < 0 ? -0.5f : 0.5f)
+                                                       : 0.3f * random[k];
             tensor_free(random, t->count);
         }
     return model;
@@ -77,12 +91,16 @@ static float *outputs(cnn_model *model, enum cnn_plan_mode mode)
 {
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    size_t pixels = model->graph.input.h * model->graph.input.w, output = cnn_graph_output(&model->graph);
+    size_t pixels = model->graph.input.h * model->graph.input.w,
+           output = cnn_graph_output(&model->graph);
     size_t size = cnn_shape_count(cnn_graph_shape(&model->graph, output));
     struct cnn_plan *plan = network_plan(model, BATCH, mode, false);
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 0, &dataset, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 0,
+                                      &dataset, &used, NULL),
+                     CNN_OK);
     for (size_t i = 0; i < BATCH; i++)
-        cnn_normalize(&model->normalization, cnn_dataset_read(dataset, i, NULL), pixels, cnn_plan_input(plan) + i * pixels * model->graph.input.c);
+        cnn_normalize(&model->normalization, cnn_dataset_read(dataset, i, NULL), pixels,
+                      cnn_plan_input(plan) + i * pixels * model->graph.input.c);
     cnn_plan_forward(plan, BATCH, false, 0);
     float *y = tensor_new(BATCH * size);
     memcpy(y, cnn_plan_value(plan, output), BATCH * size * sizeof *y);
@@ -97,9 +115,11 @@ static void test_quantize_gives_nearly_the_same_answers(void **state)
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = open_trained(networks[i].text), *quantized = quantize(model);
         size_t size = BATCH * cnn_model_outputs(model);
-        float *want = outputs(model, CNN_PLAN_INFER), *got = outputs(quantized, CNN_PLAN_INFER), *rounded = outputs(quantized, CNN_PLAN_KEEP);
+        float *want = outputs(model, CNN_PLAN_INFER), *got = outputs(quantized, CNN_PLAN_INFER),
+              *rounded = outputs(quantized, CNN_PLAN_KEEP);
         assert_floats_near(networks[i].what, got, want, size, networks[i].tolerance);
-        assert_floats_near(networks[i].what, rounded, want, size, networks[i].tolerance); /* plans to look into see the rounded weights as floats */
+        /* plans to look into see the rounded weights as floats */
+        assert_floats_near(networks[i].what, rounded, want, size, networks[i].tolerance);
         bool same = true;
         for (size_t k = 0; k < size; k++)
             same = same && fabsf(got[k] - rounded[k]) < 1e-4f;
@@ -116,7 +136,8 @@ static void test_plan_is_small_when_values_are_bytes(void **state)
 {
     (void)state;
     cnn_model *model = open_trained(networks[0].text), *quantized = quantize(model);
-    struct cnn_plan *floats = network_plan(model, 64, CNN_PLAN_INFER, false), *bytes = network_plan(quantized, 64, CNN_PLAN_INFER, false);
+    struct cnn_plan *floats = network_plan(model, 64, CNN_PLAN_INFER, false),
+                    *bytes = network_plan(quantized, 64, CNN_PLAN_INFER, false);
     const struct cnn_call *second = cnn_plan_call(bytes, network_layer(quantized, "conv2")),
                           *dense = cnn_plan_call(bytes, network_layer(quantized, "dense1"));
     if (!cnn_kernels()->int8) { /* the same as float32, then */
@@ -134,14 +155,17 @@ out:
     cnn_model_free(quantized);
 }
 
-/* A file may give the readers of one value ranges that differ: all of them then use the first one's. */
+/* A file may give the readers of one value ranges that differ: all of them then use the first
+ * one's. */
 static void test_readers_of_one_value_share_a_range(void **state)
 {
     (void)state;
     cnn_model *model = open_trained(networks[1].text), *quantized = quantize(model);
-    size_t size = BATCH * cnn_model_outputs(model), tensor = network_tensor(quantized, "d.input_range");
+    size_t size = BATCH * cnn_model_outputs(model),
+           tensor = network_tensor(quantized, "d.input_range");
     struct cnn_plan *plan = network_plan(quantized, 1, CNN_PLAN_INFER, false);
-    assert_true(cnn_plan_call(plan, network_layer(quantized, "d"))->node->x_bytes == cnn_kernels()->int8);
+    assert_true(cnn_plan_call(plan, network_layer(quantized, "d"))->node->x_bytes ==
+                cnn_kernels()->int8);
     cnn_plan_free(plan);
     float *want = outputs(quantized, CNN_PLAN_INFER), range[2];
     cnn_model_tensor_get(quantized, tensor, range);
@@ -162,7 +186,8 @@ static void test_quantized_network_is_the_same_when_it_comes_back(void **state)
     size_t size = BATCH * cnn_model_outputs(model);
     assert_int_equal(cnn_model_write(quantized, scratch_path(s, "q.safetensors"), s->diag), CNN_OK);
     assert_int_equal(cnn_model_open(s->path, NULL, &back, s->diag), CNN_OK);
-    assert_floats_same("parameters", back->parameters, quantized->parameters, quantized->graph.parameter_floats);
+    assert_floats_same("parameters", back->parameters, quantized->parameters,
+                       quantized->graph.parameter_floats);
     float *want = outputs(quantized, CNN_PLAN_INFER), *got = outputs(back, CNN_PLAN_INFER);
     assert_floats_same("outputs", got, want, size);
     struct cnn_safetensors *file;
@@ -177,14 +202,17 @@ static void test_quantized_network_is_the_same_when_it_comes_back(void **state)
     cnn_model_free(back);
 }
 
-/* Writes the file q.safetensors anew as f.safetensors, with these bytes for the tensor `name` (NULL: without it), and expects it to be refused. */
-static void expect_refused(struct scratch *s, const char *name, const char *dtype, const void *data, size_t bytes, const char *text)
+/* Writes the file q.safetensors anew as f.safetensors, with these bytes for the tensor `name`
+ * (NULL: without it), and expects it to be refused. */
+static void expect_refused(struct scratch *s, const char *name, const char *dtype, const void *data,
+                           size_t bytes, const char *text)
 {
     struct cnn_safetensors *file;
     struct cnn_stored_tensor tensors[64];
     cnn_model *model = NULL;
     size_t count = 0;
-    assert_int_equal(cnn_safetensors_open(scratch_path(s, "q.safetensors"), &file, s->diag), CNN_OK);
+    assert_int_equal(cnn_safetensors_open(scratch_path(s, "q.safetensors"), &file, s->diag),
+                     CNN_OK);
     for (size_t i = 0; i < file->tensor_count; i++) {
         struct cnn_stored_tensor t = file->tensors[i];
         bool this = strcmp(t.name, name) == 0;
@@ -197,7 +225,9 @@ static void expect_refused(struct scratch *s, const char *name, const char *dtyp
         }
         tensors[count++] = t;
     }
-    assert_int_equal(cnn_safetensors_write(scratch_path(s, "f.safetensors"), tensors, count, file->metadata, file->metadata_count, s->diag), CNN_OK);
+    assert_int_equal(cnn_safetensors_write(scratch_path(s, "f.safetensors"), tensors, count,
+                                           file->metadata, file->metadata_count, s->diag),
+                     CNN_OK);
     cnn_safetensors_close(file);
     scratch_expect(s, cnn_model_open(s->path, NULL, &model, s->diag), text);
 }
@@ -206,25 +236,35 @@ static void test_quantized_network_is_refused_when_its_numbers_make_no_sense(voi
 {
     struct scratch *s = *state;
     cnn_model *model = open_trained(networks[0].text), *quantized = quantize(model);
-    static const float zeros[512], nan_range[2] = {0, NAN}, reversed[2] = {1, -1}, above[2] = {1, 2}, wide[2] = {-3e38f, 3e38f};
+    static const float zeros[512], nan_range[2] = {0, NAN}, reversed[2] = {1, -1},
+                                   above[2] = {1, 2}, wide[2] = {-3e38f, 3e38f};
     static const float weights[16 * 27];
     float scale[16];
     assert_int_equal(cnn_model_write(quantized, scratch_path(s, "q.safetensors"), s->diag), CNN_OK);
     expect_refused(s, "conv1.weight", "F32", weights, sizeof weights,
-                   "DIR/f.safetensors: tensor 'conv1.weight' is F32 [16, 3, 3, 3]; the description wants I8 [16, 3, 3, 3]");
-    expect_refused(s, "conv1.weight_scale", NULL, NULL, 0, "DIR/f.safetensors has no tensor 'conv1.weight_scale', which the description wants");
-    expect_refused(s, "conv1.input_range", NULL, NULL, 0, "DIR/f.safetensors has no tensor 'conv1.input_range', which the description wants");
-    expect_refused(s, "conv1.weight_scale", "F32", zeros, 64, "DIR/f.safetensors: tensor 'conv1.weight_scale': a scale is no positive number");
+                   "DIR/f.safetensors: tensor 'conv1.weight' is F32 [16, 3, 3, 3]; the description "
+                   "wants I8 [16, 3, 3, 3]");
+    expect_refused(
+        s, "conv1.weight_scale", NULL, NULL, 0,
+        "DIR/f.safetensors has no tensor 'conv1.weight_scale', which the description wants");
+    expect_refused(
+        s, "conv1.input_range", NULL, NULL, 0,
+        "DIR/f.safetensors has no tensor 'conv1.input_range', which the description wants");
+    expect_refused(s, "conv1.weight_scale", "F32", zeros, 64,
+                   "DIR/f.safetensors: tensor 'conv1.weight_scale': a scale is no positive number");
     for (size_t i = 0; i < 5; i++) {
         static const float wrong[5] = {-1, NAN, INFINITY, 1e-40f, 1e38f};
         for (size_t f = 0; f < 16; f++)
             scale[f] = f == 15 ? wrong[i] : 1;
-        expect_refused(s, "conv1.weight_scale", "F32", scale, 64, "DIR/f.safetensors: tensor 'conv1.weight_scale': a scale is no positive number");
+        expect_refused(
+            s, "conv1.weight_scale", "F32", scale, 64,
+            "DIR/f.safetensors: tensor 'conv1.weight_scale': a scale is no positive number");
     }
     const float *const ranges[] = {zeros, nan_range, reversed, above, wide};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        expect_refused(s, "dense2.input_range", "F32", ranges[i], 8,
-                       "DIR/f.safetensors: tensor 'dense2.input_range': it is no range of numbers around 0");
+        expect_refused(
+            s, "dense2.input_range", "F32", ranges[i], 8,
+            "DIR/f.safetensors: tensor 'dense2.input_range': it is no range of numbers around 0");
     cnn_model_free(model);
     cnn_model_free(quantized);
 }
@@ -240,16 +280,22 @@ static void test_quantize_says_why_when_it_cannot(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = open_trained(networks[0].text), *quantized = quantize(model), *out = NULL;
-    cnn_model *bare = network_open("name: a\ninput: [3, 16, 16]\nlayers: [{type: conv, filters: 2, kernel_size: 3}]\n");
-    cnn_model *floats = network_open("name: b\ninput: [3, 16, 16]\nlayers: [{type: depthwise_conv, kernel_size: 3}]\n" DATA);
+    cnn_model *bare = network_open(
+        "name: a\ninput: [3, 16, 16]\nlayers: [{type: conv, filters: 2, kernel_size: 3}]\n");
+    cnn_model *floats = network_open(
+        "name: b\ninput: [3, 16, 16]\nlayers: [{type: depthwise_conv, kernel_size: 3}]\n" DATA);
     struct cnn_step step;
-    expect_invalid(s->diag, cnn_quantize(quantized, NULL, &out, s->diag), "test.yaml is in int8 already");
-    expect_invalid(s->diag, cnn_quantize(bare, NULL, &out, s->diag), "test.yaml has no data section, so there is nothing to calibrate on");
-    expect_invalid(s->diag, cnn_quantize(floats, NULL, &out, s->diag), "test.yaml has no layer that can be computed in int8 (conv, dense)");
+    expect_invalid(s->diag, cnn_quantize(quantized, NULL, &out, s->diag),
+                   "test.yaml is in int8 already");
+    expect_invalid(s->diag, cnn_quantize(bare, NULL, &out, s->diag),
+                   "test.yaml has no data section, so there is nothing to calibrate on");
+    expect_invalid(s->diag, cnn_quantize(floats, NULL, &out, s->diag),
+                   "test.yaml has no layer that can be computed in int8 (conv, dense)");
     expect_invalid(s->diag, cnn_step_open(quantized, quantized->parameters, 1, &step, s->diag),
                    "test.yaml has `precision: int8`, which is for inference alone");
     model->parameters[model->graph.nodes[0].tensors[0].offset] = INFINITY;
-    scratch_expect(s, cnn_quantize(model, NULL, &out, s->diag), "what layer 'conv2' reads is not finite");
+    scratch_expect(s, cnn_quantize(model, NULL, &out, s->diag),
+                   "what layer 'conv2' reads is not finite");
     assert_null(out);
     cnn_model_free(model);
     cnn_model_free(quantized);
@@ -266,9 +312,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_quantize_gives_nearly_the_same_answers),
         cmocka_unit_test(test_plan_is_small_when_values_are_bytes),
         cmocka_unit_test(test_readers_of_one_value_share_a_range),
-        cmocka_unit_test_setup_teardown(test_quantized_network_is_the_same_when_it_comes_back, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_quantized_network_is_refused_when_its_numbers_make_no_sense, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_quantize_says_why_when_it_cannot, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_quantized_network_is_the_same_when_it_comes_back,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_quantized_network_is_refused_when_its_numbers_make_no_sense, scratch_setup,
+            scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_quantize_says_why_when_it_cannot, scratch_setup,
+                                        scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

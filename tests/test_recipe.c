@@ -1,4 +1,5 @@
-/* Recipes: what `train` of a description says, and the rules around the update of the weights: clipped gradients, averaged weights, early stopping. */
+/* Recipes: what `train` of a description says, and the rules around the update of the weights:
+ * clipped gradients, averaged weights, early stopping. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,8 @@ static cnn_status read_recipe(struct world *world, const char *text, struct cnn_
 static void test_recipe_without_sections_has_none_of_their_rules(void **state)
 {
     struct cnn_recipe recipe;
-    assert_int_equal(read_recipe(*state, "{epochs: 1, ema: null, early_stopping: ~}\n", &recipe), CNN_OK);
+    assert_int_equal(read_recipe(*state, "{epochs: 1, ema: null, early_stopping: ~}\n", &recipe),
+                     CNN_OK);
     assert_int_equal(recipe.keep, CNN_KEEP_BEST);
     assert_near(recipe.clip_norm, 0, 0);
     assert_int_equal(recipe.ema.every, 0);
@@ -31,7 +33,8 @@ static void test_recipe_sections_have_defaults_and_are_resolved(void **state)
 {
     struct world *world = *state;
     struct cnn_recipe recipe;
-    const char *text = "epochs: 1\nema: {every: 5}\nearly_stopping: {}\nkeep: last\nclip_norm: 0.5\n";
+    const char *text =
+        "epochs: 1\nema: {every: 5}\nearly_stopping: {}\nkeep: last\nclip_norm: 0.5\n";
     assert_int_equal(read_recipe(world, text, &recipe), CNN_OK);
     assert_int_equal(recipe.keep, CNN_KEEP_LAST);
     assert_near(recipe.clip_norm, 0.5, 0);
@@ -48,10 +51,11 @@ static void test_recipe_sections_have_defaults_and_are_resolved(void **state)
 
 /* A layer with a weight of 6 numbers, a bias of 3, a statistic of 2 and frozen weights of 4. */
 #define FLOATS 64
-static struct cnn_node node = {.tensors = {{.role = CNN_ROLE_WEIGHT, .count = 6, .offset = 0},
-                                           {.role = CNN_ROLE_BIAS, .count = 3, .offset = 16},
-                                           {.role = CNN_ROLE_STATISTIC, .count = 2, .offset = 32},
-                                           {.role = CNN_ROLE_WEIGHT, .count = 4, .offset = 48, .frozen = true}}};
+static struct cnn_node node = {
+    .tensors = {{.role = CNN_ROLE_WEIGHT, .count = 6, .offset = 0},
+                {.role = CNN_ROLE_BIAS, .count = 3, .offset = 16},
+                {.role = CNN_ROLE_STATISTIC, .count = 2, .offset = 32},
+                {.role = CNN_ROLE_WEIGHT, .count = 4, .offset = 48, .frozen = true}}};
 static const struct cnn_graph graph = {.nodes = &node, .count = 1, .parameter_floats = FLOATS};
 
 static void fill_gradients(float *gradients)
@@ -91,13 +95,15 @@ static void test_gradients_stay_when_their_norm_is_small_enough(void **state)
     assert_true(gradients[0] < before[0]);
 }
 
-static const char network[] = "input: [2, 4, 4]\n"
-                              "layers:\n"
-                              "  - {type: conv, name: a, filters: 3, kernel_size: 3, trainable: false}\n"
-                              "  - {type: batch_norm, name: b, activation: relu}\n"
-                              "  - {type: flatten}\n"
-                              "  - {type: dense, name: d, units: 4}\n"
-                              "train: {epochs: 1, clip_norm: 0.25, optimizer: {type: sgd, lr: 0.5}, ema: {decay: 0.8, every: 2}}\n";
+static const char network[] =
+    "input: [2, 4, 4]\n"
+    "layers:\n"
+    "  - {type: conv, name: a, filters: 3, kernel_size: 3, trainable: false}\n"
+    "  - {type: batch_norm, name: b, activation: relu}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, name: d, units: 4}\n"
+    "train: {epochs: 1, clip_norm: 0.25, optimizer: {type: sgd, lr: 0.5}, ema: {decay: 0.8, every: "
+    "2}}\n";
 
 static void take_step(struct cnn_step *step, size_t number)
 {
@@ -108,7 +114,8 @@ static void take_step(struct cnn_step *step, size_t number)
     assert_true(cnn_step_run(step, 3, &(struct cnn_targets){.labels = labels}, 0.5).finite);
 }
 
-/* The mean after n updates, written out: the sum of each weight vector times what the later updates leave of it. */
+/* The mean after n updates, written out: the sum of each weight vector times what the later updates
+ * leave of it. */
 static void test_mean_is_the_sum_of_what_each_update_leaves(void **state)
 {
     (void)state;
@@ -130,7 +137,8 @@ static void test_mean_is_the_sum_of_what_each_update_leaves(void **state)
     for (size_t i = 0; i < count; i++) {
         double sum = 0, left = 1;
         for (size_t n = UPDATES; n > 0; n--) {
-            double kept = n < 35 ? (1 + (double)n) / (10 + (double)n) : 0.8; /* they meet at n = 35 */
+            /* they meet at n = 35 */
+            double kept = n < 35 ? (1 + (double)n) / (10 + (double)n) : 0.8;
             sum += left * (1 - kept) * history[n * count + i];
             left *= kept;
         }
@@ -173,10 +181,13 @@ static void test_step_clips_what_the_optimiser_gets(void **state)
     double moved = 0;
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct cnn_tensor_place *place = &model->tensors[i];
-        for (size_t k = place->tensor->offset; place->trainable && k < place->tensor->offset + place->tensor->count; k++)
-            moved += ((double)step.parameters[k] - (double)before[k]) * ((double)step.parameters[k] - (double)before[k]);
+        for (size_t k = place->tensor->offset;
+             place->trainable && k < place->tensor->offset + place->tensor->count; k++)
+            moved += ((double)step.parameters[k] - (double)before[k]) *
+                     ((double)step.parameters[k] - (double)before[k]);
     }
-    assert_near(sqrt(moved), 0.5 * 0.25, 1e-5); /* lr times the norm: the gradient of such weights is larger */
+    /* lr times the norm: the gradient of such weights is larger */
+    assert_near(sqrt(moved), 0.5 * 0.25, 1e-5);
     free(before);
     cnn_step_close(&step);
     cnn_model_free(model);
@@ -188,7 +199,8 @@ static void test_stopping_counts_epochs_in_succession(void **state)
     const struct cnn_stopping_settings settings = {.patience = 2, .min_delta = 0.1}, none = {0};
     struct cnn_stopping stopping = {.best = INFINITY};
     const double losses[] = {3, 2.95, 2.8, 2.75, 2.71, 2.6};
-    const bool reached[] = {false, false, false, false, true, false}; /* 2.95 and 2.75, 2.71 are not lower by more than 0.1 */
+    /* 2.95 and 2.75, 2.71 are not lower by more than 0.1 */
+    const bool reached[] = {false, false, false, false, true, false};
     for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
         cnn_stopping_update(&settings, &stopping, losses[i]);
         assert_int_equal(cnn_stopping_reached(&settings, &stopping), reached[i]);
@@ -202,10 +214,14 @@ static void test_stopping_counts_epochs_in_succession(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_recipe_without_sections_has_none_of_their_rules),  WORLD_TEST(test_recipe_sections_have_defaults_and_are_resolved),
-        cmocka_unit_test(test_clipped_gradients_are_those_of_pytorch),     cmocka_unit_test(test_gradients_stay_when_their_norm_is_small_enough),
-        cmocka_unit_test(test_mean_is_the_sum_of_what_each_update_leaves), cmocka_unit_test(test_decay_bounds_what_a_late_update_keeps),
-        cmocka_unit_test(test_step_clips_what_the_optimiser_gets),         cmocka_unit_test(test_stopping_counts_epochs_in_succession),
+        WORLD_TEST(test_recipe_without_sections_has_none_of_their_rules),
+        WORLD_TEST(test_recipe_sections_have_defaults_and_are_resolved),
+        cmocka_unit_test(test_clipped_gradients_are_those_of_pytorch),
+        cmocka_unit_test(test_gradients_stay_when_their_norm_is_small_enough),
+        cmocka_unit_test(test_mean_is_the_sum_of_what_each_update_leaves),
+        cmocka_unit_test(test_decay_bounds_what_a_late_update_keeps),
+        cmocka_unit_test(test_step_clips_what_the_optimiser_gets),
+        cmocka_unit_test(test_stopping_counts_epochs_in_succession),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

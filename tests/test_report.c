@@ -16,8 +16,10 @@
 
 #define EPOCHS_HEADER "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n"
 #define STEPS_HEADER  "step,epoch,loss,lr,images_per_s\n"
-#define EPOCHS        EPOCHS_HEADER "1,2.25,0.25,2.5,0.125,0.1,65\n2,1.5,0.5,1.75,0.375,0.05,60\n3,1.25,0.75,2,0.375,0.025,60\n"
-#define STEPS         STEPS_HEADER "10,1,2.3,0.1,1000\n20,2,1.6,0.05,1200\n30,3,1.3,0.025,1234\n"
+#define EPOCHS                                                                                     \
+    EPOCHS_HEADER "1,2.25,0.25,2.5,0.125,0.1,65\n2,1.5,0.5,1.75,0.375,0.05,60\n3,1.25,0.75,2,0."   \
+                  "375,0.025,60\n"
+#define STEPS STEPS_HEADER "10,1,2.3,0.1,1000\n20,2,1.6,0.05,1200\n30,3,1.3,0.025,1234\n"
 
 static void write_text(struct scratch *s, const char *name, const char *text)
 {
@@ -34,7 +36,8 @@ static void test_history_is_read_when_files_are_whole(void **state)
     assert_int_equal(history.epoch_count, 3);
     assert_int_equal(history.step_count, 3);
     assert_int_equal(history.health_count, 0);
-    assert_true(is_equal(history.epochs[1].val_accuracy, 0.375) && is_equal(history.epochs[2].lr, 0.025));
+    assert_true(is_equal(history.epochs[1].val_accuracy, 0.375) &&
+                is_equal(history.epochs[2].lr, 0.025));
     assert_true(history.steps[2].step == 30 && is_equal(history.steps[2].images_per_s, 1234));
     assert_int_equal(cnn_history_best(&history), 1);
     assert_true(is_equal(cnn_history_seconds(&history), 185));
@@ -76,14 +79,20 @@ static void test_history_says_where_when_a_file_is_damaged(void **state)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"epoch,loss\n", "epochs.csv:1:1: error: the header is not 'epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds'"},
-        {EPOCHS_HEADER "1,2,3,4,5,6,7\n2,1.5,x,1,1,1,1\n", "epochs.csv:3:7: error: field 3 is 'x', which is no number"},
+        {"epoch,loss\n", "epochs.csv:1:1: error: the header is not "
+                         "'epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds'"},
+        {EPOCHS_HEADER "1,2,3,4,5,6,7\n2,1.5,x,1,1,1,1\n",
+         "epochs.csv:3:7: error: field 3 is 'x', which is no number"},
         {EPOCHS_HEADER "1,2,3,4,5,6\n", "epochs.csv:2:11: error: the row has fewer than 7 fields"},
-        {EPOCHS_HEADER "1,2,3,4,5,6,7,8\n", "epochs.csv:2:13: error: the row has more than 7 fields"},
+        {EPOCHS_HEADER "1,2,3,4,5,6,7,8\n",
+         "epochs.csv:2:13: error: the row has more than 7 fields"},
         {EPOCHS_HEADER "\n", "epochs.csv:2:1: error: field 1 is '', which is no number"},
-        {EPOCHS_HEADER "1.5,2,3,4,5,6,7\n", "epochs.csv:2:1: error: field 1 is '1.5', which counts nothing"},
-        {EPOCHS_HEADER "nan,2,3,4,5,6,7\n", "epochs.csv:2:1: error: field 1 is 'nan', which counts nothing"},
-        {EPOCHS_HEADER "1,2,3,4,5,6, 7\n", "epochs.csv:2:13: error: field 7 is ' 7', which is no number"},
+        {EPOCHS_HEADER "1.5,2,3,4,5,6,7\n",
+         "epochs.csv:2:1: error: field 1 is '1.5', which counts nothing"},
+        {EPOCHS_HEADER "nan,2,3,4,5,6,7\n",
+         "epochs.csv:2:1: error: field 1 is 'nan', which counts nothing"},
+        {EPOCHS_HEADER "1,2,3,4,5,6, 7\n",
+         "epochs.csv:2:13: error: field 7 is ' 7', which is no number"},
         {EPOCHS_HEADER "2,2,3,4,5,6,7\n2,2,3,4,5,6,7\n", "epochs.csv:3:1: error: 2 comes after 2"},
     };
     struct scratch *s = *state;
@@ -94,14 +103,17 @@ static void test_history_says_where_when_a_file_is_damaged(void **state)
     }
     write_text(s, "epochs.csv", EPOCHS);
     write_text(s, "steps.csv", STEPS "40,0,1,1,1\n");
-    assert_place(s, cnn_history_read(s->folder, &history, s->diag), "steps.csv:5:4: error: field 2 is '0', which counts nothing");
+    assert_place(s, cnn_history_read(s->folder, &history, s->diag),
+                 "steps.csv:5:4: error: field 2 is '0', which counts nothing");
 }
 
 static void test_settings_are_listed_when_they_differ(void **state)
 {
     static const char *const texts[] = {
-        "layers:\n- {type: conv, name: a, filters: 3}\n- {type: dense, name: b, units: 10}\ninput: [1, 2, 2]\ntrain: {lr: 0.10, list: [[1], [2]]}\n",
-        "layers:\n- {type: conv, name: a, filters: 4}\n- {type: relu, name: c}\n- {type: dense, name: b, units: 10}\n"
+        "layers:\n- {type: conv, name: a, filters: 3}\n- {type: dense, name: b, units: 10}\ninput: "
+        "[1, 2, 2]\ntrain: {lr: 0.10, list: [[1], [2]]}\n",
+        "layers:\n- {type: conv, name: a, filters: 4}\n- {type: relu, name: c}\n- {type: dense, "
+        "name: b, units: 10}\n"
         "input: [1, 2, 3]\ntrain: {lr: 1e-1, list: [[1], [3]]}\n",
     };
     static const char *const expected[][3] = {
@@ -114,7 +126,8 @@ static void test_settings_are_listed_when_they_differ(void **state)
     const struct cnn_yaml *roots[] = {parse(world, texts[0]), parse(world, texts[1])};
     struct cnn_difference *differences;
     size_t count;
-    assert_int_equal(cnn_settings_compare(world->arena, roots, 2, &differences, &count, world->diag), CNN_OK);
+    assert_int_equal(
+        cnn_settings_compare(world->arena, roots, 2, &differences, &count, world->diag), CNN_OK);
     assert_int_equal(count, sizeof expected / sizeof *expected);
     for (size_t i = 0; i < count; i++) {
         assert_string_equal(differences[i].path, expected[i][0]);
@@ -126,14 +139,16 @@ static void test_settings_are_listed_when_they_differ(void **state)
         }
     }
     roots[1] = roots[0];
-    assert_int_equal(cnn_settings_compare(world->arena, roots, 2, &differences, &count, world->diag), CNN_OK);
+    assert_int_equal(
+        cnn_settings_compare(world->arena, roots, 2, &differences, &count, world->diag), CNN_OK);
     assert_int_equal(count, 0);
 }
 
-#define CONFIG                                                                                                                                       \
-    "name: tiny\ninput: [3, 8, 8]\nlayers:\n- {type: conv, name: conv1, filters: 2, kernel_size: 3, activation: relu}\n"                             \
-    "- {type: flatten, name: flatten1}\n- {type: dense, name: dense1, units: 10}\ntrain: {epochs: 4, optimizer: {type: sgd, lr: 0.1}}\n# " HOSTILE   \
-    "\n"
+#define CONFIG                                                                                     \
+    "name: tiny\ninput: [3, 8, 8]\nlayers:\n- {type: conv, name: conv1, filters: 2, kernel_size: " \
+    "3, activation: relu}\n"                                                                       \
+    "- {type: flatten, name: flatten1}\n- {type: dense, name: dense1, units: 10}\ntrain: "         \
+    "{epochs: 4, optimizer: {type: sgd, lr: 0.1}}\n# " HOSTILE "\n"
 
 static void read_page(const char *path, struct cnn_text *page)
 {
@@ -159,20 +174,28 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     write_text(s, "epochs.csv", EPOCHS);
     write_text(s, "steps.csv", STEPS);
     write_text(s, "health.csv",
-               CNN_HEALTH_HEADER "1,conv1,2,0.25,1,2,0.002,1\n1,dense1,0,,1,2,0.002,1\n2,conv1,2,0.5,1,2,0.002,1\n2,dense1,0,,4,2,0.002,1\n");
-    write_report(s, (struct cnn_report){.title = HOSTILE, .directory = s->folder, .model = model, .running = true}, &page);
+               CNN_HEALTH_HEADER "1,conv1,2,0.25,1,2,0.002,1\n1,dense1,0,,1,2,0.002,1\n2,conv1,2,0."
+                                 "5,1,2,0.002,1\n2,dense1,0,,4,2,0.002,1\n");
+    write_report(s,
+                 (struct cnn_report){
+                     .title = HOSTILE, .directory = s->folder, .model = model, .running = true},
+                 &page);
     assert_has(&page, "<title>" HOSTILE_ESCAPED "</title>");
     assert_has(&page, "http-equiv=\"refresh\"");
     assert_has(&page, "<b>3 of 4</b>");
     assert_has(&page, "<b>37.50 %</b> <small>epoch 2</small>");
     assert_has(&page, "<b>3 min 05 s</b>");
-    assert_has(&page, "<td class=\"n\">2 (best)</td><td class=\"n\">1.5000</td><td class=\"n\">50.00 %</td>");
+    assert_has(
+        &page,
+        "<td class=\"n\">2 (best)</td><td class=\"n\">1.5000</td><td class=\"n\">50.00 %</td>");
     assert_has(&page, "<td class=\"n\">1,234</td>");
-    assert_has(&page, "<td>conv1</td><td>conv</td><td class=\"n\">2 x 6 x 6</td><td class=\"n\">56</td><td class=\"n\">1,944</td>");
+    assert_has(&page, "<td>conv1</td><td>conv</td><td class=\"n\">2 x 6 x 6</td><td "
+                      "class=\"n\">56</td><td class=\"n\">1,944</td>");
     assert_has(&page, "Kernels of conv1");
     assert_has(&page, "<td>conv1</td><td class=\"n\">50.0 %</td><td class=\"n\">1</td>");
     const char *dead = strstr(page.data, "Channels that never fire");
-    assert_true(dead && strstr(dead, "d=\"M60.00 140.00L580.00 30.00\"")); /* 25 and 50 on an axis from 0 to 50 */
+    /* 25 and 50 on an axis from 0 to 50 */
+    assert_true(dead && strstr(dead, "d=\"M60.00 140.00L580.00 30.00\""));
     assert_has(&page, "# " HOSTILE_ESCAPED "\n</pre>");
     assert_has(&page, "<b>running</b> <small>at 20");
     assert_has(&page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>");
@@ -206,7 +229,8 @@ static void test_report_says_how_far_a_run_came_when_it_is_over(void **state)
     write_report(s, (struct cnn_report){.directory = s->folder, .step = 29}, &page);
     assert_has(&page, "<span>steps done</span><b>29 of 30</b>");
     cnn_text_free(&page);
-    write_report(s, (struct cnn_report){.directory = s->folder, .step = 30, .end = "interrupted"}, &page);
+    write_report(s, (struct cnn_report){.directory = s->folder, .step = 30, .end = "interrupted"},
+                 &page);
     assert_has(&page, "<b>not complete</b>");
     cnn_text_free(&page);
     write_text(s, "steps.csv", STEPS);
@@ -216,8 +240,8 @@ static void test_report_says_how_far_a_run_came_when_it_is_over(void **state)
     cnn_text_free(&page);
 }
 
-/* A spike in one batch must not be lost where there are more steps than can be drawn, and not where another of the 80 steps that it is drawn with is no
- * number. Its axis goes from 0 to 10. */
+/* A spike in one batch must not be lost where there are more steps than can be drawn, and not where
+ * another of the 80 steps that it is drawn with is no number. Its axis goes from 0 to 10. */
 static void test_report_keeps_extremes_when_steps_are_many(void **state)
 {
     struct scratch *s = *state;
@@ -239,18 +263,27 @@ static void test_report_writes_losses_so_that_they_say_something(void **state)
 {
     struct scratch *s = *state;
     struct cnn_text page;
-    write_text(s, "epochs.csv", EPOCHS_HEADER "1,1.25e17,0.5,4e-7,0.5,0.1,1\n2,0,0.5,0.00123456,0.5,0.1,1\n");
+    write_text(s, "epochs.csv",
+               EPOCHS_HEADER "1,1.25e17,0.5,4e-7,0.5,0.1,1\n2,0,0.5,0.00123456,0.5,0.1,1\n");
     write_report(s, (struct cnn_report){.directory = s->folder}, &page);
-    assert_has(&page, "<td class=\"n\">1 (best)</td><td class=\"n\">1.25e+17</td><td class=\"n\">50.00 %</td><td class=\"n\">4e-07</td>");
-    assert_has(&page, "<td class=\"n\">2</td><td class=\"n\">0.0000</td><td class=\"n\">50.00 %</td><td class=\"n\">0.0012</td>");
+    assert_has(&page, "<td class=\"n\">1 (best)</td><td class=\"n\">1.25e+17</td><td "
+                      "class=\"n\">50.00 %</td><td class=\"n\">4e-07</td>");
+    assert_has(&page, "<td class=\"n\">2</td><td class=\"n\">0.0000</td><td class=\"n\">50.00 "
+                      "%</td><td class=\"n\">0.0012</td>");
     cnn_text_free(&page);
 }
 
-/* An evaluation of `classes` classes with ten images each, of which one is taken for the next class. */
+/* An evaluation of `classes` classes with ten images each, of which one is taken for the next
+ * class. */
 static cnn_evaluation make_evaluation(size_t classes)
 {
-    cnn_evaluation e = {
-        .images = 10 * classes, .classes = classes, .loss = 0.5, .accuracy = 0.9, .top5 = 1, .accuracy_low = 0.8125, .accuracy_high = 0.95};
+    cnn_evaluation e = {.images = 10 * classes,
+                        .classes = classes,
+                        .loss = 0.5,
+                        .accuracy = 0.9,
+                        .top5 = 1,
+                        .accuracy_low = 0.8125,
+                        .accuracy_high = 0.95};
     e.split = "test";
     e.confusion = calloc(classes * classes, sizeof *e.confusion);
     e.per_class = calloc(classes, sizeof *e.per_class);
@@ -294,7 +327,8 @@ static void test_report_lists_pairs_when_classes_are_many(void **state)
     e.confusion[5 * 31 + 17] = 4;
     write_report(s, (struct cnn_report){.evaluation = &e}, &page);
     assert_lacks(&page, "Confusion matrix");
-    assert_has(&page, "</tr>\n<tr><td>5</td><td>17</td><td class=\"n\">4</td><td class=\"n\">40.00 %</td></tr>\n<tr><td>0</td>");
+    assert_has(&page, "</tr>\n<tr><td>5</td><td>17</td><td class=\"n\">4</td><td class=\"n\">40.00 "
+                      "%</td></tr>\n<tr><td>0</td>");
     cnn_text_free(&page);
     cnn_evaluation_free(&e);
 }
@@ -304,23 +338,43 @@ static void test_report_shows_answers_when_there_are_samples(void **state)
 {
     static const uint8_t pixels[300 * 200 * 3];
     static const char *const names[] = {HOSTILE, "b", "c", "d", "e", "f", "g", "h", "i", "j"};
-    struct cnn_sample wrong[] = {{.image = 17, .label = 1, .predicted = 0, .probability = 0.75f, .label_probability = 0.125f, .pixels = pixels},
-                                 {.image = 18, .label = 2, .predicted = 3, .probability = 0.5f, .label_probability = 0.25f, .pixels = pixels}};
-    struct cnn_sample right[] = {{.image = 5, .label = 9, .predicted = 9, .probability = 0.5f, .label_probability = 0.5f, .pixels = pixels}};
-    struct cnn_samples samples = {.wrong = wrong, .right = right, .wrong_count = 2, .right_count = 1};
+    struct cnn_sample wrong[] = {{.image = 17,
+                                  .label = 1,
+                                  .predicted = 0,
+                                  .probability = 0.75f,
+                                  .label_probability = 0.125f,
+                                  .pixels = pixels},
+                                 {.image = 18,
+                                  .label = 2,
+                                  .predicted = 3,
+                                  .probability = 0.5f,
+                                  .label_probability = 0.25f,
+                                  .pixels = pixels}};
+    struct cnn_sample right[] = {{.image = 5,
+                                  .label = 9,
+                                  .predicted = 9,
+                                  .probability = 0.5f,
+                                  .label_probability = 0.5f,
+                                  .pixels = pixels}};
+    struct cnn_samples samples = {
+        .wrong = wrong, .right = right, .wrong_count = 2, .right_count = 1};
     struct scratch *s = *state;
     struct cnn_text page;
     cnn_model *model = network_open(CONFIG);
     assert_int_equal(cnn_model_set_classes(model, 10, names, NULL), CNN_OK);
     write_report(s, (struct cnn_report){.model = model, .samples = &samples}, &page);
     assert_int_equal(count_of(&page, "class=\"pixels\" width=\"96\" height=\"96\""), 3);
-    assert_has(&page, "<b class=\"bad\">" HOSTILE_ESCAPED "</b> <span>75.0 %</span><br>is <b>b</b> <span>12.5 %</span></figcaption>");
+    assert_has(&page, "<b class=\"bad\">" HOSTILE_ESCAPED
+                      "</b> <span>75.0 %</span><br>is <b>b</b> <span>12.5 %</span></figcaption>");
     assert_has(&page, "<b class=\"good\">j</b> <span>50.0 %</span></figcaption>");
-    const char *places[] = {strstr(page.data, "alt=\"image 17\""), strstr(page.data, "alt=\"image 18\""), strstr(page.data, "alt=\"image 5\"")};
+    const char *places[] = {strstr(page.data, "alt=\"image 17\""),
+                            strstr(page.data, "alt=\"image 18\""),
+                            strstr(page.data, "alt=\"image 5\"")};
     assert_true(places[0] && places[1] > places[0] && places[2] > places[1]);
     cnn_text_free(&page);
     cnn_model_free(model);
-    model = network_open_layers("[3, 200, 300]", "- {type: global_pool, pool_type: max}\n- {type: flatten}");
+    model = network_open_layers("[3, 200, 300]",
+                                "- {type: global_pool, pool_type: max}\n- {type: flatten}");
     assert_int_equal(cnn_model_set_classes(model, 10, names, NULL), CNN_OK);
     write_report(s, (struct cnn_report){.model = model, .samples = &samples}, &page);
     assert_int_equal(count_of(&page, "<img width=\"96\" height=\"64\""), 3);
@@ -330,12 +384,14 @@ static void test_report_shows_answers_when_there_are_samples(void **state)
 }
 
 /* FOLDER/name becomes the directory of a run with this learning rate. */
-static void make_run(struct scratch *s, const char *name, const char *lr, const char *epochs, char *directory, size_t size)
+static void make_run(struct scratch *s, const char *name, const char *lr, const char *epochs,
+                     char *directory, size_t size)
 {
     char file[64], config[1024];
     snprintf(directory, size, "%s", scratch_path(s, name));
     assert_int_equal(cnn_make_directories(directory, s->diag), CNN_OK);
-    snprintf(config, sizeof config, "%sloss: {type: cross_entropy, label_smoothing: %s}\n", CONFIG, lr);
+    snprintf(config, sizeof config, "%sloss: {type: cross_entropy, label_smoothing: %s}\n", CONFIG,
+             lr);
     snprintf(file, sizeof file, "%s/config.yaml", name);
     write_text(s, file, config);
     snprintf(file, sizeof file, "%s/epochs.csv", name);
@@ -353,19 +409,22 @@ static void test_comparison_shows_runs_side_by_side_when_there_are_two(void **st
     assert_int_equal(cnn_report((const char *const[]){first, second}, 2, path, s->diag), CNN_OK);
     read_page(path, &page);
     assert_sound(&page);
-    assert_has(&page, "/a</td><td>tiny</td><td class=\"n\">786</td><td class=\"n\">3</td><td class=\"n\">37.50 %</td><td class=\"n\">2</td>");
-    assert_has(&page, "/b&amp;b</td><td>tiny</td><td class=\"n\">786</td><td class=\"n\">1</td><td class=\"n\">50.00 %</td><td class=\"n\">1</td>");
+    assert_has(&page, "/a</td><td>tiny</td><td class=\"n\">786</td><td class=\"n\">3</td><td "
+                      "class=\"n\">37.50 %</td><td class=\"n\">2</td>");
+    assert_has(&page, "/b&amp;b</td><td>tiny</td><td class=\"n\">786</td><td class=\"n\">1</td><td "
+                      "class=\"n\">50.00 %</td><td class=\"n\">1</td>");
     assert_true(strstr(page.data, "class=\"truth\"") > strstr(page.data, "/a</td>"));
     assert_int_equal(count_of(&page, "class=\"truth\""), 1);
     assert_has(&page, "/a, seconds 125: 37.50 %</title>");
     assert_has(&page, "/a, seconds 125: 1.75</title>");
     assert_has(&page, "/a, epoch 2: 37.50 %</title>");
     assert_int_equal(count_of(&page, "<figure class=\"chart\">"), 4);
-    const char *titles[] = {"Validation accuracy (%) by epoch", "Validation loss by epoch", "Validation accuracy (%) by seconds",
-                            "Validation loss by seconds"};
+    const char *titles[] = {"Validation accuracy (%) by epoch", "Validation loss by epoch",
+                            "Validation accuracy (%) by seconds", "Validation loss by seconds"};
     for (size_t i = 0; i < 4; i++)
         assert_has(&page, titles[i]);
-    assert_has(&page, "<tr><td><code>loss.label_smoothing</code></td><td>0.1</td><td>0.2</td></tr>");
+    assert_has(&page,
+               "<tr><td><code>loss.label_smoothing</code></td><td>0.1</td><td>0.2</td></tr>");
     assert_int_equal(count_of(&page, "<code>"), 1);
     cnn_text_free(&page);
 }
@@ -378,11 +437,13 @@ static void test_comparison_is_refused_when_a_run_is_named_twice(void **state)
     make_run(s, "b", "0", EPOCHS, second, sizeof second);
     snprintf(path, sizeof path, "%s/compare.html", s->folder);
     snprintf(again, sizeof again, "%s/../a/", first);
-    assert_int_equal(cnn_report((const char *const[]){first, second, first}, 3, path, s->diag), CNN_INVALID);
+    assert_int_equal(cnn_report((const char *const[]){first, second, first}, 3, path, s->diag),
+                     CNN_INVALID);
     snprintf(expected, sizeof expected, "%s is named twice", first);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, expected);
     cnn_diag_clear(s->diag);
-    assert_int_equal(cnn_report((const char *const[]){first, again}, 2, path, s->diag), CNN_INVALID);
+    assert_int_equal(cnn_report((const char *const[]){first, again}, 2, path, s->diag),
+                     CNN_INVALID);
     snprintf(expected, sizeof expected, "%s and %s are the same run", first, again);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, expected);
     cnn_diag_clear(s->diag);
@@ -396,31 +457,46 @@ static void test_report_names_the_directory_when_it_is_no_run(void **state)
     char run[128], path[128];
     make_run(s, "a", "0", EPOCHS, run, sizeof run);
     snprintf(path, sizeof path, "%s/x.html", s->folder);
-    scratch_expect(s, cnn_report((const char *const[]){s->folder}, 1, path, s->diag), "DIR is not the directory of a run: it has no config.yaml");
+    scratch_expect(s, cnn_report((const char *const[]){s->folder}, 1, path, s->diag),
+                   "DIR is not the directory of a run: it has no config.yaml");
     scratch_expect(s, cnn_report((const char *const[]){run, s->folder}, 2, path, s->diag),
                    "DIR is not the directory of a run: it has no config.yaml");
     write_text(s, "a/epochs.csv", EPOCHS_HEADER "1,2\n");
-    assert_place(s, cnn_report((const char *const[]){run}, 1, path, s->diag), "a/epochs.csv:2:3: error: the row has fewer than 7 fields");
+    assert_place(s, cnn_report((const char *const[]){run}, 1, path, s->diag),
+                 "a/epochs.csv:2:3: error: the row has fewer than 7 fields");
     assert_int_equal(cnn_report(NULL, 0, path, s->diag), CNN_INVALID);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_history_is_read_when_files_are_whole, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_history_is_empty_when_files_are_missing, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_history_says_where_when_a_file_is_damaged, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_history_is_read_when_files_are_whole, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_history_is_empty_when_files_are_missing, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_history_says_where_when_a_file_is_damaged,
+                                        scratch_setup, scratch_teardown),
         WORLD_TEST(test_settings_are_listed_when_they_differ),
-        cmocka_unit_test_setup_teardown(test_report_shows_a_run_when_it_goes_on, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_says_how_far_a_run_came_when_it_is_over, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_keeps_extremes_when_steps_are_many, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_writes_losses_so_that_they_say_something, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_shows_an_evaluation_when_there_is_no_run, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_lists_pairs_when_classes_are_many, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_shows_answers_when_there_are_samples, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_comparison_shows_runs_side_by_side_when_there_are_two, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_comparison_is_refused_when_a_run_is_named_twice, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_report_names_the_directory_when_it_is_no_run, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_shows_a_run_when_it_goes_on, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_says_how_far_a_run_came_when_it_is_over,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_keeps_extremes_when_steps_are_many,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_writes_losses_so_that_they_say_something,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_shows_an_evaluation_when_there_is_no_run,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_lists_pairs_when_classes_are_many,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_shows_answers_when_there_are_samples,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_comparison_shows_runs_side_by_side_when_there_are_two,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_comparison_is_refused_when_a_run_is_named_twice,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_names_the_directory_when_it_is_no_run,
+                                        scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

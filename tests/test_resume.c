@@ -1,4 +1,5 @@
-/* Runs that are broken off and gone on with: the uninterrupted run's bytes, whatever broke them off; and what is refused. */
+/* Runs that are broken off and gone on with: the uninterrupted run's bytes, whatever broke them
+ * off; and what is refused. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,12 +21,13 @@ static void test_resumed_run_is_the_uninterrupted_one(void **state)
 {
     struct scratch *s = runs_prepare(state);
     const struct watcher places[] = {
-        {.kind = CNN_EVENT_START, .at = 1},    /* before the first step */
-        {.kind = CNN_EVENT_STEP, .at = 3},     /* in the middle of an epoch */
-        {.kind = CNN_EVENT_STEP, .at = 10},    /* at an epoch's end: validation is left to do */
-        {.kind = CNN_EVENT_VALIDATE, .at = 2}, /* after the pass over the images, before it is recorded */
-        {.kind = CNN_EVENT_EPOCH, .at = 1},    /* between epochs */
-        {.kind = CNN_EVENT_STEP, .at = 15},    /* at the run's last step */
+        {.kind = CNN_EVENT_START, .at = 1}, /* before the first step */
+        {.kind = CNN_EVENT_STEP, .at = 3},  /* in the middle of an epoch */
+        {.kind = CNN_EVENT_STEP, .at = 10}, /* at an epoch's end: validation is left to do */
+        /* after the pass over the images, before it is recorded */
+        {.kind = CNN_EVENT_VALIDATE, .at = 2},
+        {.kind = CNN_EVENT_EPOCH, .at = 1}, /* between epochs */
+        {.kind = CNN_EVENT_STEP, .at = 15}, /* at the run's last step */
     };
     assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -64,7 +66,8 @@ static void test_tables_are_cut_back_when_a_run_that_crashed_is_resumed(void **s
     struct watcher watcher = {.kind = CNN_EVENT_STEP, .at = 7};
     assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
     assert_int_equal(runs_train(s, "run", false, &watcher, NULL), CNN_INTERRUPTED);
-    FILE *steps = fopen(scratch_path(s, "run/steps.csv"), "a"), *epochs = fopen(scratch_path(s, "run/epochs.csv"), "a");
+    FILE *steps = fopen(scratch_path(s, "run/steps.csv"), "a"),
+         *epochs = fopen(scratch_path(s, "run/epochs.csv"), "a");
     FILE *health = fopen(scratch_path(s, "run/health.csv"), "a");
     fputs("8,2,1,1,1\n10,2,1", steps);
     fputs("2,1,1,1,1,1,1\n", epochs);
@@ -76,7 +79,8 @@ static void test_tables_are_cut_back_when_a_run_that_crashed_is_resumed(void **s
     runs_assert_same(s, "whole", "run");
 }
 
-/* 5 steps an epoch: the first run ends in the middle of the second, whose rows come again when it is whole. */
+/* 5 steps an epoch: the first run ends in the middle of the second, whose rows come again when it
+ * is whole. */
 static void test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on(void **state)
 {
     struct scratch *s = runs_prepare(state);
@@ -99,9 +103,12 @@ static void test_resume_is_refused_when_it_cannot_be_the_same_run(void **state)
     assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
     assert_int_equal(runs_train(s, "run", true, NULL, "train.batch_size=8"), CNN_INVALID);
     runs_expect(s, "had 5 steps in an epoch; with this data and batch size there are 9");
-    assert_int_equal(runs_train(s, "run", true, NULL, "train.optimizer={type: sgd, momentum: 0.9}"), CNN_FAILED);
+    assert_int_equal(runs_train(s, "run", true, NULL, "train.optimizer={type: sgd, momentum: 0.9}"),
+                     CNN_FAILED);
     runs_expect(s, "it holds no @optimizer.momentum.conv1.weight");
-    assert_int_equal(runs_train(s, "run", true, NULL, "train={steps: 3, batch_size: 16, optimizer: adam}"), CNN_INVALID);
+    assert_int_equal(
+        runs_train(s, "run", true, NULL, "train={steps: 3, batch_size: 16, optimizer: adam}"),
+        CNN_INVALID);
     runs_expect(s, "is at step 5, beyond the 3 that are wanted");
 }
 
@@ -120,14 +127,16 @@ static void copy_file(struct scratch *s, const char *from, const char *to, const
 
 static void copy_run(struct scratch *s, const char *from, const char *to)
 {
-    const char *files[] = {"config.yaml", "best.safetensors", "last.safetensors", "last.previous.safetensors",
-                           "steps.csv",   "epochs.csv",       "health.csv"};
+    const char *files[] = {
+        "config.yaml", "best.safetensors", "last.safetensors", "last.previous.safetensors",
+        "steps.csv",   "epochs.csv",       "health.csv"};
     assert_int_equal(mkdir(scratch_path(s, to), 0777), 0);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         copy_file(s, from, to, files[i]);
 }
 
-struct saver { /* asks for a save at each step, and copies the directory as it then is: what a crash would leave */
+/* asks for a save at each step, and copies the directory as it then is: what a crash would leave */
+struct saver {
     struct scratch *s;
     volatile int save;
     size_t saves;
@@ -153,7 +162,11 @@ static void test_run_goes_on_from_every_save(void **state)
     char config[128], directory[128], name[32];
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
     snprintf(directory, sizeof directory, "%s/run", s->folder);
-    cnn_train_options options = {.config = config, .directory = directory, .event = save_each_step, .context = &saver, .save = &saver.save};
+    cnn_train_options options = {.config = config,
+                                 .directory = directory,
+                                 .event = save_each_step,
+                                 .context = &saver,
+                                 .save = &saver.save};
     assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
     assert_int_equal(cnn_train(&options, s->diag), CNN_OK);
     assert_int_equal(saver.saves, 15);
@@ -212,7 +225,9 @@ static void limit_files(void *context, const cnn_event *event)
 {
     struct rlimit *limit = context;
     if (event->kind == CNN_EVENT_STEP && event->step == 7)
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1000, .rlim_max = limit->rlim_max}), 0);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE,
+                                   &(struct rlimit){.rlim_cur = 1000, .rlim_max = limit->rlim_max}),
+                         0);
 }
 
 static void test_save_that_fails_leaves_the_checkpoints_before_it(void **state)
@@ -222,7 +237,8 @@ static void test_save_that_fails_leaves_the_checkpoints_before_it(void **state)
     char config[128], directory[128];
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
     snprintf(directory, sizeof directory, "%s/run", s->folder);
-    cnn_train_options options = {.config = config, .directory = directory, .event = limit_files, .context = &limit};
+    cnn_train_options options = {
+        .config = config, .directory = directory, .event = limit_files, .context = &limit};
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
@@ -242,7 +258,8 @@ static void test_run_is_refused_before_its_first_step_when_no_file_can_be_so_lar
     struct rlimit limit;
     size_t files = scratch_count(s);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1000, .rlim_max = limit.rlim_max}), 0);
+    assert_int_equal(
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1000, .rlim_max = limit.rlim_max}), 0);
     cnn_status status = runs_train(s, "run", false, NULL, NULL);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_int_equal(status, CNN_FAILED);
@@ -301,7 +318,8 @@ static void test_parameters_are_transferred_where_names_and_shapes_fit(void **st
 {
     struct scratch *s = runs_prepare(state);
     char config[128], directory[128], weights[128];
-    const char *overrides[] = {"layers.5={type: dense, units: 10, name: head}", "layers.0.trainable=false", "train.epochs=1"};
+    const char *overrides[] = {"layers.5={type: dense, units: 10, name: head}",
+                               "layers.0.trainable=false", "train.epochs=1"};
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
     snprintf(directory, sizeof directory, "%s/fine", s->folder);
     snprintf(weights, sizeof weights, "%s/base/best.safetensors", s->folder);
@@ -319,11 +337,13 @@ static void test_parameters_are_transferred_where_names_and_shapes_fit(void **st
     assert_int_equal(cnn_train(&options, s->diag), CNN_INTERRUPTED);
     assert_int_equal(watcher.warnings, 1);
     assert_int_equal(cnn_model_open(scratch_path(s, "base"), NULL, &base, s->diag), CNN_OK);
-    assert_int_equal(cnn_model_open(scratch_path(s, "fine/last.safetensors"), NULL, &start, s->diag), CNN_OK);
+    assert_int_equal(
+        cnn_model_open(scratch_path(s, "fine/last.safetensors"), NULL, &start, s->diag), CNN_OK);
     assert_int_equal(runs_train(s, "fine", true, NULL, NULL), CNN_OK);
     assert_int_equal(cnn_model_open(scratch_path(s, "fine"), NULL, &end, s->diag), CNN_OK);
     assert_true(same_tensor(base, start, "conv1.weight"));
-    assert_true(same_tensor(base, start, "batch_norm1.bias") && same_tensor(base, start, "batch_norm1.running_var"));
+    assert_true(same_tensor(base, start, "batch_norm1.bias") &&
+                same_tensor(base, start, "batch_norm1.running_var"));
     assert_true(same_tensor(base, end, "conv1.weight"));
     assert_false(same_tensor(start, end, "head.weight"));
     cnn_model_free(base);
@@ -339,10 +359,16 @@ static void test_transfer_is_refused_when_nothing_fits(void **state)
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
     snprintf(directory, sizeof directory, "%s/never", s->folder);
     snprintf(weights, sizeof weights, "%s/base/best.safetensors", s->folder);
-    cnn_train_options options = {.config = config, .directory = directory, .transfer = weights, .overrides = &override, .override_count = 1};
+    cnn_train_options options = {.config = config,
+                                 .directory = directory,
+                                 .transfer = weights,
+                                 .overrides = &override,
+                                 .override_count = 1};
     assert_int_equal(runs_train(s, "base", false, NULL, "train.epochs=1"), CNN_OK);
     assert_int_equal(cnn_train(&options, s->diag), CNN_FAILED);
-    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->hint, "the description's layers: head; those of the file: conv1, batch_norm1, dense1"));
+    assert_non_null(
+        strstr(cnn_diag_get(s->diag, 0)->hint,
+               "the description's layers: head; those of the file: conv1, batch_norm1, dense1"));
     runs_expect(s, "base/best.safetensors fits");
 }
 

@@ -23,7 +23,9 @@ static struct cnn_dataset *draw_images(void)
     const struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(&settings, (cnn_shape){3, 3, 16, 16}, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&settings, (cnn_shape){3, 3, 16, 16}, NULL, CNN_SPLIT_TRAIN,
+                                      1, &dataset, &used, NULL),
+                     CNN_OK);
     assert_int_equal(cnn_dataset_count(dataset), IMAGES);
     return dataset;
 }
@@ -89,7 +91,8 @@ static void test_lists_hold_what_there_is_when_it_is_less(void **state)
 }
 
 /* The rule, written another way: in round r, the r-th right answer of each class in turn. */
-static size_t list_rounds(const struct cnn_dataset *dataset, size_t class_left_out, size_t capacity, size_t *images)
+static size_t list_rounds(const struct cnn_dataset *dataset, size_t class_left_out, size_t capacity,
+                          size_t *images)
 {
     size_t count = 0;
     for (size_t round = 0; round < IMAGES; round++)
@@ -111,7 +114,8 @@ static void test_right_answers_are_of_all_classes_in_turn(void **state)
         size_t expected[24];
         assert_int_equal(cnn_samples_new(dataset, capacity, &samples, NULL), CNN_OK);
         for (size_t i = 0; i < IMAGES; i++) /* class 3 is never right */
-            add(&samples, i, cnn_dataset_label(dataset, i) == 3 ? 4 : cnn_dataset_label(dataset, i), 0.5f);
+            add(&samples, i, cnn_dataset_label(dataset, i) == 3 ? 4 : cnn_dataset_label(dataset, i),
+                0.5f);
         assert_int_equal(samples.right_count, list_rounds(dataset, 3, capacity, expected));
         for (size_t i = 0; i < samples.right_count; i++)
             assert_int_equal(samples.right[i].image, expected[i]);
@@ -120,28 +124,32 @@ static void test_right_answers_are_of_all_classes_in_turn(void **state)
     cnn_dataset_free(dataset);
 }
 
-#define NETWORK(last)                                                                                                                                \
-    "input: [3, 16, 16]\n"                                                                                                                           \
-    "layers:\n"                                                                                                                                      \
-    "  - {type: conv, filters: 4, kernel_size: 3, activation: relu}\n"                                                                               \
-    "  - {type: pool, pool_type: max, kernel_size: 4}\n"                                                                                             \
-    "  - {type: flatten}\n"                                                                                                                          \
+#define NETWORK(last)                                                                              \
+    "input: [3, 16, 16]\n"                                                                         \
+    "layers:\n"                                                                                    \
+    "  - {type: conv, filters: 4, kernel_size: 3, activation: relu}\n"                             \
+    "  - {type: pool, pool_type: max, kernel_size: 4}\n"                                           \
+    "  - {type: flatten}\n"                                                                        \
     "  - {type: dense, units: 10" last "data: {dataset: shapes, limit: 300}\n"
 
 /* All lists of one pass, whose batches are of `batch` images. */
-static void pass_over(cnn_model *model, struct cnn_dataset *dataset, size_t batch, struct cnn_samples *samples, cnn_evaluation *e)
+static void pass_over(cnn_model *model, struct cnn_dataset *dataset, size_t batch,
+                      struct cnn_samples *samples, cnn_evaluation *e)
 {
     struct cnn_evaluator evaluator;
     struct cnn_loss_result sum;
     assert_int_equal(cnn_evaluator_open(model, dataset, &evaluator, NULL), CNN_OK);
     cnn_loader_free(evaluator.loader);
-    const struct cnn_loader_options options = {
-        .dataset = dataset, .normalization = model->normalization, .shape = model->graph.input, .batch = batch};
+    const struct cnn_loader_options options = {.dataset = dataset,
+                                               .normalization = model->normalization,
+                                               .shape = model->graph.input,
+                                               .batch = batch};
     assert_int_equal(cnn_loader_new(&options, &evaluator.loader, NULL), CNN_OK);
     assert_int_equal(cnn_samples_new(dataset, CNN_REPORT_SAMPLES, samples, NULL), CNN_OK);
     assert_int_equal(cnn_evaluation_new(&evaluator, e, NULL), CNN_OK);
     for (int pass = 0; pass < 2; pass++) /* the second begins anew */
-        assert_int_equal(cnn_evaluator_run(&evaluator, &(cnn_evaluate_options){0}, e, samples, &sum), CNN_OK);
+        assert_int_equal(
+            cnn_evaluator_run(&evaluator, &(cnn_evaluate_options){0}, e, samples, &sum), CNN_OK);
     cnn_evaluator_close(&evaluator);
     for (size_t i = 0; i < CNN_REPORT_SAMPLES; i++) /* they need not be the same */
         samples->wrong[i].buffer = samples->right[i].buffer = NULL;
@@ -211,14 +219,18 @@ static void test_probabilities_are_the_model_s_whatever_the_loss(void **state)
 }
 
 /* The page of these samples, from its body on. */
-static char *make_gallery(struct scratch *s, const char *description, const struct cnn_samples *samples)
+static char *make_gallery(struct scratch *s, const char *description,
+                          const struct cnn_samples *samples)
 {
     cnn_model *model = network_open(description);
     char *page = NULL;
     size_t size;
     assert_int_equal(cnn_model_adopt_data(model, samples->dataset, s->diag), CNN_OK);
-    assert_int_equal(cnn_gallery_write(scratch_path(s, "deep/gallery"), model, samples, s->diag), CNN_OK);
-    assert_int_equal(cnn_file_read(scratch_path(s, "deep/gallery/index.html"), 1 << 20, &page, &size, s->diag), CNN_OK);
+    assert_int_equal(cnn_gallery_write(scratch_path(s, "deep/gallery"), model, samples, s->diag),
+                     CNN_OK);
+    assert_int_equal(
+        cnn_file_read(scratch_path(s, "deep/gallery/index.html"), 1 << 20, &page, &size, s->diag),
+        CNN_OK);
     char *body = strstr(page, "<body>");
     assert_non_null(body);
     memmove(page, body, strlen(body) + 1);
@@ -246,7 +258,8 @@ static void test_gallery_shows_each_mistake_with_its_reasons(void **state)
     struct cnn_dataset *dataset = draw_images();
     struct cnn_samples samples;
     size_t label = cnn_dataset_label(dataset, 17);
-    const char *name = cnn_dataset_class(dataset, label), *taken = cnn_dataset_class(dataset, (label + 1) % 10);
+    const char *name = cnn_dataset_class(dataset, label),
+               *taken = cnn_dataset_class(dataset, (label + 1) % 10);
     char expected[256];
     assert_int_equal(cnn_samples_new(dataset, 2, &samples, s->diag), CNN_OK);
     add(&samples, 17, (label + 1) % 10, 0.75f);
@@ -259,7 +272,8 @@ static void test_gallery_shows_each_mistake_with_its_reasons(void **state)
     snprintf(expected, sizeof expected, ">%s: 2.8 %%", name);
     assert_non_null(strstr(page, expected));
     assert_non_null(strstr(page, "image 17<"));
-    assert_non_null(strstr(page, "<img class=\"pixels\" src=\"image-17.png\" width=\"160\" height=\"160\""));
+    assert_non_null(
+        strstr(page, "<img class=\"pixels\" src=\"image-17.png\" width=\"160\" height=\"160\""));
     assert_non_null(strstr(page, "<img src=\"image-17-predicted.png\" width=\"160\""));
     assert_non_null(strstr(page, "src=\"image-17-true.png\""));
     assert_picture(s, "deep/gallery/image-17.png", samples.wrong[0].pixels, 16);
@@ -268,7 +282,8 @@ static void test_gallery_shows_each_mistake_with_its_reasons(void **state)
     cnn_dataset_free(dataset);
 }
 
-/* What `cnn predict` says of a gallery's picture is what the page says: for colour and for grey, the file read back is the data set's image. */
+/* What `cnn predict` says of a gallery's picture is what the page says: for colour and for grey,
+ * the file read back is the data set's image. */
 static void check_read_back(struct scratch *s, const char *description)
 {
     cnn_model *model = network_open(description);
@@ -281,9 +296,12 @@ static void check_read_back(struct scratch *s, const char *description)
     assert_int_equal(cnn_samples_new(dataset, 2, &samples, s->diag), CNN_OK);
     add(&samples, 5, (cnn_dataset_label(dataset, 5) + 1) % 10, 0.9f);
     free(make_gallery(s, description, &samples));
-    cnn_normalize(&model->normalization, samples.wrong[0].pixels, positions, nhwc); /* grey: the first of the bytes are the image */
+    /* grey: the first of the bytes are the image */
+    cnn_normalize(&model->normalization, samples.wrong[0].pixels, positions, nhwc);
     cnn_transpose(1, positions, in.c, nhwc, wanted);
-    assert_int_equal(cnn_model_load_image(model, scratch_path(s, "deep/gallery/image-5.png"), seen, s->diag), CNN_OK);
+    assert_int_equal(
+        cnn_model_load_image(model, scratch_path(s, "deep/gallery/image-5.png"), seen, s->diag),
+        CNN_OK);
     assert_memory_equal(seen, wanted, cnn_shape_count(in) * sizeof(float));
     cnn_samples_free(&samples);
     cnn_model_free(model);
@@ -293,7 +311,8 @@ static void check_read_back(struct scratch *s, const char *description)
 static void test_gallery_picture_is_the_network_s_input_when_read_back(void **state)
 {
     check_read_back(*state, NETWORK("}\n"));
-    check_read_back(*state, "input: [1, 16, 20]\nlayers: [{type: flatten}, {type: dense, units: 10}]\ndata: {dataset: shapes}\n");
+    check_read_back(*state, "input: [1, 16, 20]\nlayers: [{type: flatten}, {type: dense, units: "
+                            "10}]\ndata: {dataset: shapes}\n");
 }
 
 static void test_gallery_has_just_the_pictures_when_there_is_no_map(void **state)
@@ -304,7 +323,10 @@ static void test_gallery_has_just_the_pictures_when_there_is_no_map(void **state
     size_t label = cnn_dataset_label(dataset, 3);
     assert_int_equal(cnn_samples_new(dataset, 2, &samples, s->diag), CNN_OK);
     add(&samples, 3, (label + 1) % 10, 0.9999f);
-    char *page = make_gallery(s, "input: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 10}]\ndata: {dataset: shapes}\n", &samples);
+    char *page = make_gallery(s,
+                              "input: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: "
+                              "10}]\ndata: {dataset: shapes}\n",
+                              &samples);
     assert_null(strstr(page, "Grad-CAM"));
     assert_null(strstr(page, "-true.png"));
     assert_non_null(strstr(page, ": &gt; 99.9 %"));
@@ -338,10 +360,14 @@ int main(void)
         cmocka_unit_test(test_right_answers_are_of_all_classes_in_turn),
         cmocka_unit_test(test_samples_are_the_same_whatever_the_batch),
         cmocka_unit_test(test_probabilities_are_the_model_s_whatever_the_loss),
-        cmocka_unit_test_setup_teardown(test_gallery_shows_each_mistake_with_its_reasons, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_gallery_picture_is_the_network_s_input_when_read_back, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_gallery_has_just_the_pictures_when_there_is_no_map, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_gallery_says_so_when_there_is_no_mistake, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_gallery_shows_each_mistake_with_its_reasons,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_gallery_picture_is_the_network_s_input_when_read_back,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_gallery_has_just_the_pictures_when_there_is_no_map,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_gallery_says_so_when_there_is_no_mistake,
+                                        scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The shapes data set: what one drawing depends on, balance, and that it cannot be told by a pixel alone. */
+/* The shapes data set: what one drawing depends on, balance, and that it cannot be told by a pixel
+ * alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -39,12 +40,14 @@ static void test_shapes_are_the_same_when_threads_and_limit_differ(void **state)
 static void test_shapes_differ_when_seed_or_split_differ(void **state)
 {
     (void)state;
-    struct cnn_images train = draw(true, 1, 50), test = draw(false, 1, 50), other = draw(true, 2, 50);
+    struct cnn_images train = draw(true, 1, 50), test = draw(false, 1, 50),
+                      other = draw(true, 2, 50);
     for (size_t i = 0; i < 50; i++) {
         for (size_t j = 0; j < 50; j++) {
             assert_memory_not_equal(train.pixels + i * BYTES, test.pixels + j * BYTES, BYTES);
             assert_memory_not_equal(train.pixels + i * BYTES, other.pixels + j * BYTES, BYTES);
-            assert_true(i == j || memcmp(train.pixels + i * BYTES, train.pixels + j * BYTES, BYTES) != 0);
+            assert_true(i == j ||
+                        memcmp(train.pixels + i * BYTES, train.pixels + j * BYTES, BYTES) != 0);
         }
     }
     cnn_images_free(&train);
@@ -68,7 +71,8 @@ static void test_shapes_are_balanced_and_named_when_all_are_drawn(void **state)
     cnn_images_free(&images);
 }
 
-/* The training bytes are part of what a published accuracy means: a change to the drawing must be a decision. FNV-1a. */
+/* The training bytes are part of what a published accuracy means: a change to the drawing must be a
+ * decision. FNV-1a. */
 static void test_shapes_bytes_stay_when_the_program_changes(void **state)
 {
     (void)state;
@@ -84,7 +88,8 @@ static void test_shapes_fit_when_the_input_has_another_size(void **state)
 {
     (void)state;
     struct cnn_images images;
-    assert_int_equal(cnn_shapes_read((cnn_shape){3, 3, 48, 48}, true, 1, 20, &images, NULL), CNN_OK);
+    assert_int_equal(cnn_shapes_read((cnn_shape){3, 3, 48, 48}, true, 1, 20, &images, NULL),
+                     CNN_OK);
     assert_int_equal(images.height, 48);
     assert_int_equal(images.width, 48);
     cnn_images_free(&images);
@@ -93,7 +98,8 @@ static void test_shapes_fit_when_the_input_has_another_size(void **state)
 static void test_shapes_are_refused_when_the_input_does_not_fit(void **state)
 {
     (void)state;
-    const cnn_shape wrong[] = {{3, 1, 32, 32}, {3, 3, 32, 33}, {3, 3, 15, 15}, {3, 3, 129, 129}, {1, 3, 1, 1}};
+    const cnn_shape wrong[] = {
+        {3, 1, 32, 32}, {3, 3, 32, 33}, {3, 3, 15, 15}, {3, 3, 129, 129}, {1, 3, 1, 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct cnn_images images;
         cnn_diag *diag = cnn_diag_new();

@@ -1,4 +1,5 @@
-/* Contact sheets: which pixel shows which value, what captions say, how large a sheet becomes, and what is left out. */
+/* Contact sheets: which pixel shows which value, what captions say, how large a sheet becomes, and
+ * what is left out. */
 #include "scratch.h"
 
 #include <math.h>
@@ -20,36 +21,44 @@ static bool same(struct cnn_colour a, struct cnn_colour b)
     return a.r == b.r && a.g == b.g && a.b == b.b;
 }
 
-static void assert_pixel(const struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour want)
+static void assert_pixel(const struct cnn_canvas *canvas, size_t x, size_t y,
+                         struct cnn_colour want)
 {
     assert_true(x < canvas->width && y < canvas->height);
     struct cnn_colour got = cnn_canvas_get(canvas, x, y);
     if (!same(got, want))
-        fail_msg("pixel (%zu, %zu) is %d %d %d, not %d %d %d", x, y, got.r, got.g, got.b, want.r, want.g, want.b);
+        fail_msg("pixel (%zu, %zu) is %d %d %d, not %d %d %d", x, y, got.r, got.g, got.b, want.r,
+                 want.g, want.b);
 }
 
 /* A rectangle all of one colour. */
-static void assert_block(const struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, struct cnn_colour want)
+static void assert_block(const struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
+                         size_t height, struct cnn_colour want)
 {
     for (size_t i = 0; i < width * height; i++)
         assert_pixel(canvas, x + i % width, y + i / width, want);
 }
 
-static bool text_at(const struct cnn_canvas *canvas, const struct cnn_canvas *text, size_t x, size_t y)
+static bool text_at(const struct cnn_canvas *canvas, const struct cnn_canvas *text, size_t x,
+                    size_t y)
 {
     for (size_t j = 0; j < text->height; j++) {
-        if (memcmp(canvas->pixels + ((y + j) * canvas->width + x) * 3, text->pixels + j * text->width * 3, text->width * 3) != 0)
+        if (memcmp(canvas->pixels + ((y + j) * canvas->width + x) * 3,
+                   text->pixels + j * text->width * 3, text->width * 3) != 0)
             return false;
     }
     return true;
 }
 
 /* How often text stands on the canvas in this colour, blank on both its sides. */
-static size_t count_text(const struct cnn_canvas *canvas, struct cnn_colour colour, const char *text)
+static size_t count_text(const struct cnn_canvas *canvas, struct cnn_colour colour,
+                         const char *text)
 {
     size_t count = 0;
     struct cnn_canvas words;
-    assert_int_equal(cnn_canvas_new(cnn_canvas_text_width(text, 1) + 6, CNN_TEXT_HEIGHT - 1, white, &words, NULL), CNN_OK);
+    assert_int_equal(cnn_canvas_new(cnn_canvas_text_width(text, 1) + 6, CNN_TEXT_HEIGHT - 1, white,
+                                    &words, NULL),
+                     CNN_OK);
     cnn_canvas_text(&words, 5, 0, 1, colour, text);
     for (size_t y = 0; y + words.height <= canvas->height; y++) {
         for (size_t x = 0; x + words.width <= canvas->width; x++)
@@ -67,7 +76,8 @@ static size_t count_colour(const struct cnn_canvas *canvas, struct cnn_colour co
     return count;
 }
 
-static struct cnn_canvas maps_sheet(const float *maps, size_t count, size_t h, size_t w, const struct cnn_sheet_style *style,
+static struct cnn_canvas maps_sheet(const float *maps, size_t count, size_t h, size_t w,
+                                    const struct cnn_sheet_style *style,
                                     struct cnn_sheet_summary *summary)
 {
     struct cnn_canvas sheet;
@@ -83,8 +93,11 @@ static void test_each_value_is_a_square_of_its_colour(void **state)
     size_t second = M + (sheet.width - 2 * M + 8) / 2; /* of two tiles with a gap of 8 */
     for (size_t i = 0; i < 4; i++) {
         size_t x = i % 2 * 64, y = M + 1 + i / 2 * 64;
-        assert_block(&sheet, M + 1 + x, y, 64, 64, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 4, 0}, maps[i]));
-        assert_block(&sheet, second + 1 + x, y, 64, 64, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){-3, -1, 0}, maps[4 + i]));
+        assert_block(&sheet, M + 1 + x, y, 64, 64,
+                     cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 4, 0}, maps[i]));
+        assert_block(
+            &sheet, second + 1 + x, y, 64, 64,
+            cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){-3, -1, 0}, maps[4 + i]));
     }
     assert_block(&sheet, M, M, 130, 1, CNN_FAINT);
     assert_block(&sheet, M, M + 129, 130, 1, CNN_FAINT);
@@ -116,12 +129,14 @@ static void test_one_scale_colours_all_maps_alike(void **state)
     (void)state;
     const float maps[] = {0, 1, 2, 8};
     const struct cnn_range range = {0, 8, 0};
-    struct cnn_sheet_style style = {.palette = CNN_PALETTE_GREY, .one_scale = true, .title = "two maps"};
+    struct cnn_sheet_style style = {
+        .palette = CNN_PALETTE_GREY, .one_scale = true, .title = "two maps"};
     struct cnn_canvas sheet = maps_sheet(maps, 2, 1, 2, &style, NULL);
     assert_int_equal(count_text(&sheet, CNN_INK, "two maps"), 1);
     assert_int_equal(count_text(&sheet, CNN_INK, "8"), 2); /* of the scale and of the second map */
     for (size_t i = 0; i < 4; i++)
-        assert_true(count_colour(&sheet, cnn_palette_colour(CNN_PALETTE_GREY, range, maps[i])) >= 64 * 64);
+        assert_true(count_colour(&sheet, cnn_palette_colour(CNN_PALETTE_GREY, range, maps[i])) >=
+                    64 * 64);
     cnn_canvas_free(&sheet);
 }
 
@@ -133,18 +148,22 @@ static void test_single_values_share_a_scale_and_are_not_constant(void **state)
     struct cnn_canvas sheet = maps_sheet(maps, 3, 1, 1, &plain, &summary);
     assert_true(summary.maps == 3 && summary.constant == 0 && summary.dead == 0);
     for (size_t i = 0; i < 3; i++)
-        assert_true(count_colour(&sheet, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 3, 0}, maps[i])) >= 128 * 128);
+        assert_true(
+            count_colour(&sheet, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 3, 0},
+                                                    maps[i])) >= 128 * 128);
     cnn_canvas_free(&sheet);
 }
 
 static void test_dead_constant_and_nan_maps_are_marked_and_counted(void **state)
 {
     (void)state;
-    const float maps[] = {0, 0, 0, 0, 2, 2, 2, 2, 1, NAN, INFINITY, 3, NAN, NAN, NAN, NAN, 1, 2, 3, 4};
+    const float maps[] = {0,        0, 0,   0,   2,   2,   2, 2, 1, NAN,
+                          INFINITY, 3, NAN, NAN, NAN, NAN, 1, 2, 3, 4};
     struct cnn_sheet_style style = {.palette = CNN_PALETTE_DARK, .mark_dead = true};
     struct cnn_sheet_summary summary;
     struct cnn_canvas sheet = maps_sheet(maps, 5, 2, 2, &style, &summary);
-    assert_true(summary.maps == 5 && summary.dead == 1 && summary.constant == 1 && summary.nan == 2);
+    assert_true(summary.maps == 5 && summary.dead == 1 && summary.constant == 1 &&
+                summary.nan == 2);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "dead"), 1);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "constant"), 1);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "2 NaN"), 1);
@@ -166,14 +185,18 @@ static void test_sheet_is_handy_whatever_the_number_of_maps(void **state)
     const struct {
         size_t count, side, low, high; /* low to high: the sheet's width */
         const char *last;
-    } sizes[] = {{1, 1, 140, 320, "0"},       {2, 100, 200, 400, "1"},     {3, 28, 120, 460, "2"},        {32, 28, 800, 1200, "31"},
-                 {64, 127, 1000, 2000, "63"}, {512, 4, 1500, 2100, "511"}, {2048, 7, 1900, 3000, "2047"}, {2, 600, 600, 1300, "1"}};
+    } sizes[] = {{1, 1, 140, 320, "0"},         {2, 100, 200, 400, "1"},
+                 {3, 28, 120, 460, "2"},        {32, 28, 800, 1200, "31"},
+                 {64, 127, 1000, 2000, "63"},   {512, 4, 1500, 2100, "511"},
+                 {2048, 7, 1900, 3000, "2047"}, {2, 600, 600, 1300, "1"}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         float *maps = calloc(sizes[i].count * sizes[i].side * sizes[i].side, sizeof *maps);
         assert_non_null(maps);
-        struct cnn_canvas sheet = maps_sheet(maps, sizes[i].count, sizes[i].side, sizes[i].side, &plain, NULL);
+        struct cnn_canvas sheet =
+            maps_sheet(maps, sizes[i].count, sizes[i].side, sizes[i].side, &plain, NULL);
         assert_in_range(sheet.width, sizes[i].low, sizes[i].high);
-        assert_true(sheet.height <= 3 * sheet.width + 200 && sheet.width * sheet.height <= CNN_SHEET_PIXELS + CNN_SHEET_PIXELS / 20);
+        assert_true(sheet.height <= 3 * sheet.width + 200 &&
+                    sheet.width * sheet.height <= CNN_SHEET_PIXELS + CNN_SHEET_PIXELS / 20);
         assert_true(count_text(&sheet, CNN_INK, sizes[i].last) >= 1);
         cnn_canvas_free(&sheet);
         free(maps);
@@ -196,7 +219,8 @@ static void test_maps_are_averaged_when_the_sheet_would_be_too_large(void **stat
     const struct cnn_range range = {0, 1, 0};
     assert_pixel(&sheet, M + 1, top, cnn_palette_colour(CNN_PALETTE_GREY, range, 0.25F));
     assert_pixel(&sheet, M + 2, top, cnn_palette_colour(CNN_PALETTE_GREY, range, 0.0625F));
-    assert_pixel(&sheet, M + (side + 1) / 2, top, cnn_palette_colour(CNN_PALETTE_GREY, range, 0.25F));
+    assert_pixel(&sheet, M + (side + 1) / 2, top,
+                 cnn_palette_colour(CNN_PALETTE_GREY, range, 0.25F));
     struct cnn_canvas head = {sheet.width, 40, sheet.pixels};
     assert_int_equal(count_text(&head, CNN_NOTE, "each pixel is the mean of 2 x 2 values"), 1);
     cnn_canvas_free(&sheet);
@@ -228,9 +252,11 @@ static void test_last_maps_are_left_out_when_captions_alone_are_too_much(void **
 static void test_numbers_are_short(void **state)
 {
     (void)state;
-    const float values[] = {0, -0.0F, 1, -0.125F, 0.0123F, -0.0123F, 123.4F, -12345, 1234567, 1.24e-7F, -1e-38F, 3.4e38F, NAN, -INFINITY, 0.001F};
-    const char *texts[] = {"0",      "0",      "1",      "-0.125", "0.0123", "-0.012", "123",  "-1.2e4",
-                           "1.23e6", "1.2e-7", "-1e-38", "3.4e38", "nan",    "-inf",   "0.001"};
+    const float values[] = {0,       -0.0F,    1,       -0.125F, 0.0123F, -0.0123F,  123.4F, -12345,
+                            1234567, 1.24e-7F, -1e-38F, 3.4e38F, NAN,     -INFINITY, 0.001F};
+    const char *texts[] = {"0",      "0",      "1",      "-0.125", "0.0123",
+                           "-0.012", "123",    "-1.2e4", "1.23e6", "1.2e-7",
+                           "-1e-38", "3.4e38", "nan",    "-inf",   "0.001"};
     char buffer[CNN_NUMBER_SIZE];
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         assert_string_equal(cnn_short_number(values[i], buffer), texts[i]);
@@ -245,7 +271,8 @@ static void test_map_alone_has_nothing_around_it(void **state)
     assert_int_equal(cnn_sheet_map(map, 2, 3, CNN_PALETTE_SIGNED, range, 100, &out, NULL), CNN_OK);
     assert_true(out.width == 99 && out.height == 66);
     for (size_t i = 0; i < 6; i++)
-        assert_block(&out, i % 3 * 33, i / 3 * 33, 33, 33, cnn_palette_colour(CNN_PALETTE_SIGNED, range, map[i]));
+        assert_block(&out, i % 3 * 33, i / 3 * 33, 33, 33,
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, range, map[i]));
     cnn_canvas_free(&out);
     assert_int_equal(cnn_sheet_map(map, 2, 3, CNN_PALETTE_HEAT, range, 2, &out, NULL), CNN_OK);
     assert_true(out.width == 3 && out.height == 2);
@@ -263,7 +290,8 @@ static void test_few_values_are_bars_from_zero(void **state)
     assert_int_equal(cnn_sheet_values(values, 4, &style, &sheet, &summary, NULL), CNN_OK);
     assert_true(summary.maps == 4 && summary.dead == 1 && summary.nan == 1);
     const struct cnn_range around = {-1, 1, 0};
-    struct cnn_colour red = cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.8F), blue = cnn_palette_colour(CNN_PALETTE_SIGNED, around, -0.8F);
+    struct cnn_colour red = cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.8F),
+                      blue = cnn_palette_colour(CNN_PALETTE_SIGNED, around, -0.8F);
     size_t left = M + 16, zero = left + 100, y = M + 4; /* 400 pixels for -1 to 3 */
     assert_block(&sheet, left, y, 100, 1, white);
     assert_block(&sheet, zero + 1, y, 299, 1, red);
@@ -283,10 +311,12 @@ static void test_bars_carry_names_where_there_are_any(void **state)
     (void)state;
     struct cnn_sheet_style style = {.names = names};
     struct cnn_canvas sheet;
-    assert_int_equal(cnn_sheet_values((const float[]){1, 2}, 2, &style, &sheet, NULL, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_values((const float[]){1, 2}, 2, &style, &sheet, NULL, NULL),
+                     CNN_OK);
     assert_int_equal(count_text(&sheet, CNN_INK, "cat"), 1);
     assert_true(sheet.width < 2 * M + 200 + 400 + 80);
-    assert_pixel(&sheet, sheet.width - M - 72 - 2, M + 13 + 4, cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){-1, 1, 0}, 0.8F));
+    assert_pixel(&sheet, sheet.width - M - 72 - 2, M + 13 + 4,
+                 cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){-1, 1, 0}, 0.8F));
     cnn_canvas_free(&sheet);
 }
 
@@ -348,7 +378,8 @@ static void test_kernels_of_many_channels_are_rows_on_one_scale(void **state)
     assert_int_equal(cnn_sheet_filters(weights, 3, 2, 1, 1, false, NULL, &sheet, NULL), CNN_OK);
     size_t x = M + 66, y = M + 15 + 4 + CNN_TEXT_HEIGHT + 4;
     for (size_t i = 0; i < 6; i++)
-        assert_block(&sheet, x + i % 2 * 60, y + i / 2 * 60, 56, 56, cnn_palette_colour(CNN_PALETTE_SIGNED, range, weights[i]));
+        assert_block(&sheet, x + i % 2 * 60, y + i / 2 * 60, 56, 56,
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, range, weights[i]));
     assert_int_equal(count_text(&sheet, CNN_INK, "filter 2"), 1);
     cnn_canvas_free(&sheet);
 }
@@ -361,9 +392,12 @@ static void test_kernels_are_cut_when_there_are_too_many(void **state)
     assert_non_null(weights);
     assert_int_equal(cnn_sheet_filters(weights, 512, 256, 3, 3, false, NULL, &sheet, NULL), CNN_OK);
     assert_true(sheet.width <= 2200 && sheet.width * sheet.height <= CNN_SHEET_PIXELS);
-    assert_int_equal(count_text(&sheet, CNN_ALERT, "the first 128 of 512 filters, the first 64 of 256 channels"), 1);
+    assert_int_equal(
+        count_text(&sheet, CNN_ALERT, "the first 128 of 512 filters, the first 64 of 256 channels"),
+        1);
     cnn_canvas_free(&sheet);
-    assert_int_equal(cnn_sheet_filters(weights, 512, 1, 3, 3, false, NULL, &sheet, NULL), CNN_OK); /* one channel: a sheet of tiles */
+    /* one channel: a sheet of tiles */
+    assert_int_equal(cnn_sheet_filters(weights, 512, 1, 3, 3, false, NULL, &sheet, NULL), CNN_OK);
     assert_int_equal(count_text(&sheet, CNN_INK, "511"), 1);
     cnn_canvas_free(&sheet);
     assert_int_equal(cnn_sheet_filters(weights, 2, 2, 500, 500, false, NULL, &sheet, NULL), CNN_OK);
@@ -376,7 +410,8 @@ static void test_kernels_are_cut_when_there_are_too_many(void **state)
 static struct cnn_canvas picture_of(size_t width, size_t height)
 {
     struct cnn_canvas picture;
-    assert_int_equal(cnn_canvas_new(width, height, (struct cnn_colour){100, 100, 100}, &picture, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_canvas_new(width, height, (struct cnn_colour){100, 100, 100}, &picture, NULL), CNN_OK);
     return picture;
 }
 
@@ -385,16 +420,20 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     (void)state;
     const float map[] = {0, 1, -1, NAN};
     struct cnn_canvas picture = picture_of(200, 100), out;
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 1, 2, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_overlay(&picture, map, 1, 2, NULL, CNN_PALETTE_HEAT, &out, NULL),
+                     CNN_OK);
     assert_true(out.width == 200 && out.height > 100);
     assert_pixel(&out, 0, 50, (struct cnn_colour){55, 55, 55});
     struct cnn_colour high = cnn_canvas_get(&out, 199, 50), middle = cnn_canvas_get(&out, 100, 50);
     assert_true(high.r > 180 && high.g > 160 && high.b < 100);
     assert_true(middle.g > 55 && middle.g < high.g);
-    assert_pixel(&out, 0, 105, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 0));
-    assert_pixel(&out, 199, 105, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 1));
+    assert_pixel(&out, 0, 105,
+                 cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 0));
+    assert_pixel(&out, 199, 105,
+                 cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 1));
     cnn_canvas_free(&out);
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 2, 2, NULL, CNN_PALETTE_SIGNED, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_overlay(&picture, map, 2, 2, NULL, CNN_PALETTE_SIGNED, &out, NULL),
+                     CNN_OK);
     assert_pixel(&out, 0, 0, (struct cnn_colour){55, 55, 55});
     struct cnn_colour above = cnn_canvas_get(&out, 199, 0), below = cnn_canvas_get(&out, 0, 99);
     assert_true(above.r > above.b + 50 && below.b > below.r + 50);
@@ -404,16 +443,19 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     cnn_canvas_free(&picture);
 }
 
-/* A 5 x 5 kernel without padding over 12 x 12 numbers: cell 0 lies over row and column 2, and nothing lies over the two outer ones. */
+/* A 5 x 5 kernel without padding over 12 x 12 numbers: cell 0 lies over row and column 2, and
+ * nothing lies over the two outer ones. */
 static void test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers("[1, 12, 12]", "- {type: conv, filters: 1, kernel_size: 5}");
+    cnn_model *model =
+        network_open_layers("[1, 12, 12]", "- {type: conv, filters: 1, kernel_size: 5}");
     struct cnn_placement placement[2];
     struct cnn_canvas picture = picture_of(120, 120), out;
     float map[64] = {1};
     cnn_value_placement(&model->graph, 1, placement);
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 8, 8, placement, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_sheet_overlay(&picture, map, 8, 8, placement, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
     struct cnn_colour over = cnn_canvas_get(&out, 24, 24);
     assert_true(over.r > 150 && over.g > 120 && over.b < 120);
     assert_pixel(&out, 10, 10, (struct cnn_colour){55, 55, 55});
@@ -421,9 +463,11 @@ static void test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding(v
     cnn_canvas_free(&out);
     cnn_canvas_free(&picture);
     cnn_model_free(model);
-    /* Two of stride 2 with a border: the middles stay on even rows; a pool of 2 lies between two. */
+    /* Two of stride 2 with a border: the middles stay on even rows; a pool of 2 lies between
+     * two. */
     model = network_open_layers("[1, 16, 16]",
-                                "- {type: conv, filters: 1, kernel_size: 3, stride: 2, padding: 1}\n- {type: pool, pool_type: avg, kernel_size: 2}");
+                                "- {type: conv, filters: 1, kernel_size: 3, stride: 2, padding: "
+                                "1}\n- {type: pool, pool_type: avg, kernel_size: 2}");
     assert_true(model->graph.nodes[0].centre[0] > -0.01 && model->graph.nodes[0].centre[0] < 0.01);
     assert_true(model->graph.nodes[1].centre[1] > 0.99 && model->graph.nodes[1].centre[1] < 1.01);
     cnn_model_free(model);
@@ -435,7 +479,8 @@ static void test_overlay_works_when_sizes_are_one(void **state)
     const float map[] = {7, NAN};
     struct cnn_canvas picture = picture_of(1, 1), out;
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(cnn_sheet_overlay(&picture, map + i, 1, 1, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+        assert_int_equal(
+            cnn_sheet_overlay(&picture, map + i, 1, 1, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
         assert_pixel(&out, 0, 0, i == 0 ? (struct cnn_colour){55, 55, 55} : CNN_COLOUR_NAN);
         assert_pixel(&out, 1, 0, white); /* as wide as its scale needs */
         cnn_canvas_free(&out);
@@ -453,7 +498,8 @@ static void test_image_is_stretched_over_all_its_channels(void **state)
     assert_pixel(&out, 0, 0, (struct cnn_colour){0, 128, 255});
     assert_pixel(&out, 1, 0, CNN_COLOUR_NAN);
     cnn_canvas_free(&out);
-    assert_int_equal(cnn_sheet_image(image, 2, 1, 3, &out, NULL), CNN_OK); /* the first of two channels */
+    /* the first of two channels */
+    assert_int_equal(cnn_sheet_image(image, 2, 1, 3, &out, NULL), CNN_OK);
     assert_pixel(&out, 0, 0, (struct cnn_colour){0, 0, 0});
     assert_pixel(&out, 1, 0, white);
     assert_pixel(&out, 2, 0, (struct cnn_colour){128, 128, 128});
@@ -469,15 +515,21 @@ static void test_nothing_or_too_much_is_refused_with_a_message(void **state)
     assert_int_equal(cnn_sheet_maps(one, 0, 4, 4, &plain, &out, NULL, s->diag), CNN_INVALID);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, "there are no maps to draw: 0 x 1 x 4 x 4");
     cnn_diag_clear(s->diag);
-    scratch_expect(s, cnn_sheet_maps(one, huge, 4, 4, &plain, &out, NULL, s->diag), "too many maps to draw: 2305843009213693951 x 1 x 4 x 4");
+    scratch_expect(s, cnn_sheet_maps(one, huge, 4, 4, &plain, &out, NULL, s->diag),
+                   "too many maps to draw: 2305843009213693951 x 1 x 4 x 4");
     assert_int_equal(cnn_sheet_maps(one, 1, 0, 4, &plain, &out, NULL, NULL), CNN_INVALID);
-    assert_int_equal(cnn_sheet_map(one, 1, 0, CNN_PALETTE_HEAT, (struct cnn_range){0}, 64, &out, NULL), CNN_INVALID);
-    assert_int_equal(cnn_sheet_map(one, huge, huge, CNN_PALETTE_HEAT, (struct cnn_range){0}, 64, &out, NULL), CNN_FAILED);
+    assert_int_equal(
+        cnn_sheet_map(one, 1, 0, CNN_PALETTE_HEAT, (struct cnn_range){0}, 64, &out, NULL),
+        CNN_INVALID);
+    assert_int_equal(
+        cnn_sheet_map(one, huge, huge, CNN_PALETTE_HEAT, (struct cnn_range){0}, 64, &out, NULL),
+        CNN_FAILED);
     assert_int_equal(cnn_sheet_values(one, 0, &plain, &out, NULL, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_values(one, SIZE_MAX, &plain, &out, NULL, NULL), CNN_FAILED);
     assert_int_equal(cnn_sheet_filters(one, 1, 0, 1, 1, false, NULL, &out, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_filters(one, huge, 3, huge, 3, true, NULL, &out, NULL), CNN_FAILED);
-    assert_int_equal(cnn_sheet_overlay(&picture, one, 0, 1, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_INVALID);
+    assert_int_equal(cnn_sheet_overlay(&picture, one, 0, 1, NULL, CNN_PALETTE_HEAT, &out, NULL),
+                     CNN_INVALID);
     assert_int_equal(cnn_sheet_image(one, 0, 1, 1, &out, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_row(&picture, 0, false, &out, NULL), CNN_INVALID);
     cnn_canvas_free(&picture);
@@ -507,7 +559,8 @@ int main(void)
         cmocka_unit_test(test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding),
         cmocka_unit_test(test_overlay_works_when_sizes_are_one),
         cmocka_unit_test(test_image_is_stretched_over_all_its_channels),
-        cmocka_unit_test_setup_teardown(test_nothing_or_too_much_is_refused_with_a_message, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_or_too_much_is_refused_with_a_message,
+                                        scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

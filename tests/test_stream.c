@@ -1,5 +1,5 @@
-/* Images that are files: the same bytes however much of them is kept, files that turn out to be damaged, windows cut out of whole pictures, and the data
- * sets and batches made of them. */
+/* Images that are files: the same bytes however much of them is kept, files that turn out to be
+ * damaged, windows cut out of whole pictures, and the data sets and batches made of them. */
 #include "scratch.h"
 
 #include <math.h>
@@ -64,12 +64,14 @@ static void damage(struct scratch *s, size_t image)
 static struct cnn_images list(struct scratch *s)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag), CNN_OK);
+    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag),
+                     CNN_OK);
     assert_int_equal(images.count, COUNT);
     return images;
 }
 
-static struct cnn_image_stream *stream_new(const struct cnn_images *images, bool whole, size_t budget)
+static struct cnn_image_stream *stream_new(const struct cnn_images *images, bool whole,
+                                           size_t budget)
 {
     struct cnn_image_stream *stream;
     assert_int_equal(cnn_image_stream_new(images, whole, budget, &stream, NULL), CNN_OK);
@@ -104,7 +106,8 @@ static void test_images_are_the_same_however_many_are_kept(void **state)
     cnn_images_free(&images);
 }
 
-/* Without their files, what was kept is still there: the first five images, in whatever order they were read. */
+/* Without their files, what was kept is still there: the first five images, in whatever order they
+ * were read. */
 static void test_the_first_images_that_fit_are_kept(void **state)
 {
     struct scratch *s = *state;
@@ -176,14 +179,19 @@ static void test_the_next_image_of_the_class_stands_in_when_a_file_is_damaged(vo
         for (size_t pass = 0; pass < 2; pass++)
             for (size_t i = 0; i < COUNT; i++)
                 expect_image(stream, i, i == 4 || i == 1 || i == 22 ? 7 : (int)i);
-        assert_int_equal(cnn_image_stream_report(stream, note, &told, s->diag), CNN_FAILED); /* three of 24 are many */
-        const char *first = strstr(told.data, "a"), *second = strstr(told.data, "b/00.png"), *third = strstr(told.data, "b/01.png");
-        assert_true(first && second && third && second < third && third < strstr(told.data, "b/07.png"));
+        /* three of 24 are many */
+        assert_int_equal(cnn_image_stream_report(stream, note, &told, s->diag), CNN_FAILED);
+        const char *first = strstr(told.data, "a"), *second = strstr(told.data, "b/00.png"),
+                   *third = strstr(told.data, "b/01.png");
+        assert_true(first && second && third && second < third &&
+                    third < strstr(told.data, "b/07.png"));
         assert_non_null(strstr(told.data, "3 of 24 images are damaged"));
-        assert_string_equal(cnn_diag_get(s->diag, 0)->text, "3 of 24 images are damaged, more than 1 %");
+        assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                            "3 of 24 images are damaged, more than 1 %");
         cnn_text_free(&told);
         cnn_diag_clear(s->diag);
-        assert_int_equal(cnn_image_stream_report(stream, note, &told, s->diag), CNN_OK); /* it was said */
+        /* it was said */
+        assert_int_equal(cnn_image_stream_report(stream, note, &told, s->diag), CNN_OK);
         assert_null(told.data);
         cnn_image_stream_free(stream);
     }
@@ -206,12 +214,15 @@ static void test_a_black_image_stands_in_when_a_whole_class_is_damaged(void **st
 
 /* ---- windows ---- */
 
-/* A quarter of the area of a picture of twice the size is a window of the wanted size: its pixels are the picture's own. */
+/* A quarter of the area of a picture of twice the size is a window of the wanted size: its pixels
+ * are the picture's own. */
 static void test_windows_are_cut_out_of_the_whole_picture(void **state)
 {
     struct scratch *s = *state;
     double share[2] = {0.25, 0.25}, ratio[2] = {1, 1};
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_RESIZED_CROP, .resized_crop = {.scale = {share, 2}, .ratio = {ratio, 2}}};
+    const struct cnn_augmentation step = {
+        .type = CNN_AUGMENT_RESIZED_CROP,
+        .resized_crop = {.scale = {share, 2}, .ratio = {ratio, 2}}};
     const struct cnn_normalization none = {3, {0}, {1, 1, 1}};
     bool places[2 * SIDE][2 * SIDE] = {{false}};
     size_t seen = 0;
@@ -228,7 +239,9 @@ static void test_windows_are_cut_out_of_the_whole_picture(void **state)
                 cnn_image_stream_read_window(stream, i, &step, &drawn, buffer);
                 draw(i, 2 * SIDE, picture);
                 for (size_t y = 0; y < SIDE; y++)
-                    assert_memory_equal(buffer + y * SIDE * 3, picture + ((window.top + y) * 2 * SIDE + window.left) * 3, SIDE * 3);
+                    assert_memory_equal(buffer + y * SIDE * 3,
+                                        picture + ((window.top + y) * 2 * SIDE + window.left) * 3,
+                                        SIDE * 3);
                 seen += !places[window.top][window.left];
                 places[window.top][window.left] = true;
             }
@@ -240,11 +253,13 @@ static void test_windows_are_cut_out_of_the_whole_picture(void **state)
 
 /* ---- data sets and batches ---- */
 
-static struct cnn_dataset *open_set(struct scratch *s, const struct cnn_data_settings *settings, enum cnn_split split)
+static struct cnn_dataset *open_set(struct scratch *s, const struct cnn_data_settings *settings,
+                                    enum cnn_split split)
 {
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(settings, shape, s->folder, split, 1, &dataset, &used, s->diag), CNN_OK);
+    assert_int_equal(
+        cnn_dataset_open(settings, shape, s->folder, split, 1, &dataset, &used, s->diag), CNN_OK);
     return dataset;
 }
 
@@ -266,9 +281,11 @@ static void test_every_file_is_in_one_part_when_split(void **state)
     size_t seen[COUNT] = {0}, counts[3] = {0};
     add_images(s, SIDE);
     for (enum cnn_split split = CNN_SPLIT_TRAIN; split <= CNN_SPLIT_VAL; split++) {
-        const struct cnn_data_settings settings = {.dataset = CNN_DATASET_FOLDER, .val_split = 0.25, .cache = split};
+        const struct cnn_data_settings settings = {
+            .dataset = CNN_DATASET_FOLDER, .val_split = 0.25, .cache = split};
         struct cnn_dataset *dataset = open_set(s, &settings, split);
-        assert_int_equal(cnn_dataset_count(dataset), split == CNN_SPLIT_TRAIN ? COUNT / 4 * 3 : COUNT / 4);
+        assert_int_equal(cnn_dataset_count(dataset),
+                         split == CNN_SPLIT_TRAIN ? COUNT / 4 * 3 : COUNT / 4);
         for (size_t i = 0, before = 0; i < cnn_dataset_count(dataset); i++) {
             uint8_t buffer[BYTES];
             size_t drawn = find_drawn(cnn_dataset_read(dataset, i, buffer));
@@ -320,9 +337,11 @@ static void test_statistics_are_exact_whatever_is_kept_and_however_many_threads(
 }
 
 /* Two epochs of batches: cache in MiB and threads must not matter. */
-static float *read_epochs(struct scratch *s, const struct cnn_augmentation *augmentation, size_t cache, int threads)
+static float *read_epochs(struct scratch *s, const struct cnn_augmentation *augmentation,
+                          size_t cache, int threads)
 {
-    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_FOLDER, .cache = cache, .augmentation = augmentation};
+    const struct cnn_data_settings settings = {
+        .dataset = CNN_DATASET_FOLDER, .cache = cache, .augmentation = augmentation};
     float *values = calloc(2 * COUNT * BYTES, sizeof *values), *at = values;
     const struct cnn_batch *batch;
     struct cnn_loader *loader;
@@ -355,8 +374,12 @@ static void test_batches_are_the_same_whatever_is_kept_and_however_many_threads(
     struct scratch *s = *state;
     double share[2] = {0.3, 1}, ratio[2] = {0.5, 2};
     const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP},
-                                  steps[2] = {{.type = CNN_AUGMENT_CROP, .crop = {.padding = 2}, .next = &flip},
-                                              {.type = CNN_AUGMENT_RESIZED_CROP, .resized_crop = {{share, 2}, {ratio, 2}}, .next = &flip}};
+                                  steps[2] = {{.type = CNN_AUGMENT_CROP,
+                                               .crop = {.padding = 2},
+                                               .next = &flip},
+                                              {.type = CNN_AUGMENT_RESIZED_CROP,
+                                               .resized_crop = {{share, 2}, {ratio, 2}},
+                                               .next = &flip}};
     add_images(s, 2 * SIDE);
     damage(s, 9);
     for (size_t k = 0; k < 2; k++) {

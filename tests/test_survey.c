@@ -1,4 +1,5 @@
-/* The survey of a data set: what it counts and measures, copies within and between splits, files that cannot be read, and the sheet of images. */
+/* The survey of a data set: what it counts and measures, copies within and between splits, files
+ * that cannot be read, and the sheet of images. */
 #include "scratch.h"
 
 #include <math.h>
@@ -90,13 +91,17 @@ static cnn_model *open_model(struct scratch *s, const char *text, const char *ov
 {
     char description[1024];
     cnn_model *model;
-    const cnn_open_options options = {.untrained = true, .overrides = &override, .override_count = override != NULL};
+    const cnn_open_options options = {
+        .untrained = true, .overrides = &override, .override_count = override != NULL};
     int size = snprintf(description, sizeof description, text, s->folder);
-    assert_int_equal(cnn_model_open(scratch_write(s, "model.yaml", description, (size_t)size), &options, &model, s->diag), CNN_OK);
+    assert_int_equal(cnn_model_open(scratch_write(s, "model.yaml", description, (size_t)size),
+                                    &options, &model, s->diag),
+                     CNN_OK);
     return model;
 }
 
-static void expect_image(const struct scratch *s, const cnn_survey_image *image, const char *split, size_t label, const char *path)
+static void expect_image(const struct scratch *s, const cnn_survey_image *image, const char *split,
+                         size_t label, const char *path)
 {
     assert_string_equal(image->split, split);
     assert_int_equal(image->label, label);
@@ -120,7 +125,8 @@ static void test_copies_are_found_within_and_between_splits(void **state)
     assert_int_equal(survey.contradicting_count, 2);
     expect_image(s, &survey.contradicting[0].first, "train", 0, "train/cat/1.png");
     expect_image(s, &survey.contradicting[0].second, "train", 1, "train/dog/2.png");
-    expect_image(s, &survey.contradicting[1].first, "test", 1, "test/dog/1.png"); /* classes come in turn */
+    /* classes come in turn */
+    expect_image(s, &survey.contradicting[1].first, "test", 1, "test/dog/1.png");
     expect_image(s, &survey.contradicting[1].second, "test", 0, "test/cat/2.png");
     assert_int_equal(survey.repeated_count, 1);
     expect_image(s, &survey.repeated[0].second, "train", 0, "train/cat/2.png");
@@ -170,7 +176,9 @@ static void test_files_are_named_when_they_cannot_be_read(void **state)
     enum cnn_split used;
     cnn_survey survey = {0};
     make_folder(s);
-    assert_int_equal(cnn_dataset_open(&settings, source.shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&settings, source.shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset,
+                                      &used, s->diag),
+                     CNN_OK);
     source.datasets[0] = dataset;
     assert_int_equal(unlink(scratch_path(s, "train/cat/1.png")), 0);
     assert_int_equal(cnn_survey_run(&source, &(cnn_survey_options){0}, &survey, s->diag), CNN_OK);
@@ -207,7 +215,8 @@ static void test_files_are_named_once_when_the_data_set_leaves_them_out(void **s
 static const char shapes_description[] = "name: shapes\n"
                                          "input: [3, 16, 16]\n"
                                          "layers: [{type: flatten}, {type: dense, units: 10}]\n"
-                                         "data: {dataset: shapes, limit: 300, val_split: 0.25, augment: [{type: flip}, {type: crop, padding: 2}]}\n"
+                                         "data: {dataset: shapes, limit: 300, val_split: 0.25, "
+                                         "augment: [{type: flip}, {type: crop, padding: 2}]}\n"
                                          "train: {epochs: 1}\n";
 
 /* Sums in double over the pixels, one after the other. */
@@ -240,17 +249,21 @@ static void test_channels_are_measured_like_the_pixels_they_are_made_of(void **s
     cnn_parallel_set_threads(3);
     assert_int_equal(cnn_survey_data(model, NULL, &again, s->diag), CNN_OK);
     cnn_parallel_set_threads(0);
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1, &train, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+                                      &train, &used, NULL),
+                     CNN_OK);
     assert_int_equal(survey.split_count, 3);
     assert_int_equal(survey.splits[0].images, 225);
     assert_int_equal(survey.splits[1].images, 75);
-    assert_int_equal(survey.splits[0].known + survey.splits[1].known, 0); /* no image is in both parts */
+    /* no image is in both parts */
+    assert_int_equal(survey.splits[0].known + survey.splits[1].known, 0);
     for (size_t c = 0; c < 3; c++) {
         double mean, std;
         measure(train, c, &mean, &std);
         assert_near(survey.splits[0].mean[c], mean, 1e-9);
         assert_near(survey.splits[0].std[c], std, 1e-9);
-        assert_memory_equal(survey.splits[0].mean, again.splits[0].mean, sizeof survey.splits[0].mean);
+        assert_memory_equal(survey.splits[0].mean, again.splits[0].mean,
+                            sizeof survey.splits[0].mean);
         assert_memory_equal(survey.splits[0].std, again.splits[0].std, sizeof survey.splits[0].std);
     }
     cnn_survey_free(&survey);
@@ -260,15 +273,19 @@ static void test_channels_are_measured_like_the_pixels_they_are_made_of(void **s
 }
 
 /* Whether the sheet has the image somewhere, each pixel a square of scale x scale; says where. */
-static bool find_tile(const struct cnn_canvas *sheet, const uint8_t *pixels, size_t side, size_t scale, size_t *left, size_t *top)
+static bool find_tile(const struct cnn_canvas *sheet, const uint8_t *pixels, size_t side,
+                      size_t scale, size_t *left, size_t *top)
 {
     for (size_t y = 0; y + side * scale <= sheet->height; y++)
         for (size_t x = 0; x + side * scale <= sheet->width; x++) {
             size_t i = 0;
             for (; i < side * side; i++) {
-                struct cnn_colour c = cnn_canvas_get(sheet, x + i % side * scale, y + i / side * scale);
-                struct cnn_colour d = cnn_canvas_get(sheet, x + i % side * scale + scale - 1, y + i / side * scale + scale - 1);
-                if (c.r != pixels[3 * i] || c.g != pixels[3 * i + 1] || c.b != pixels[3 * i + 2] || d.r != c.r || d.g != c.g || d.b != c.b)
+                struct cnn_colour c =
+                    cnn_canvas_get(sheet, x + i % side * scale, y + i / side * scale);
+                struct cnn_colour d = cnn_canvas_get(sheet, x + i % side * scale + scale - 1,
+                                                     y + i / side * scale + scale - 1);
+                if (c.r != pixels[3 * i] || c.g != pixels[3 * i + 1] || c.b != pixels[3 * i + 2] ||
+                    d.r != c.r || d.g != c.g || d.b != c.b)
                     break;
             }
             *left = x;
@@ -280,7 +297,8 @@ static bool find_tile(const struct cnn_canvas *sheet, const uint8_t *pixels, siz
 }
 
 /* Image `image` as the training of an epoch sees it, in bytes. */
-static void load_augmented(const cnn_model *model, const struct cnn_dataset *train, size_t epoch, size_t image, uint8_t *out)
+static void load_augmented(const cnn_model *model, const struct cnn_dataset *train, size_t epoch,
+                           size_t image, uint8_t *out)
 {
     const struct cnn_loader_options options = {.dataset = train,
                                                .normalization = {3, {0, 0, 0}, {1, 1, 1}},
@@ -307,7 +325,9 @@ static void test_sheet_shows_images_as_training_sees_them(void **state)
     enum cnn_split used;
     size_t row = 0, image = 0, left, top, before;
     uint8_t pixels[3 * 256];
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1, &train, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+                                      &train, &used, NULL),
+                     CNN_OK);
     assert_int_equal(cnn_data_sheet(model, train, &normalization, &sheet, s->diag), CNN_OK);
     for (size_t class = 0; class < 10; class += 9) { /* the first row and the last */
         for (image = 0; cnn_dataset_label(train, image) != class;)
@@ -337,7 +357,9 @@ static void test_sheet_shows_several_images_of_a_class_when_nothing_changes_them
     struct cnn_dataset *train;
     enum cnn_split used;
     size_t left, top, row = 0, count = 0;
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1, &train, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+                                      &train, &used, NULL),
+                     CNN_OK);
     assert_int_equal(cnn_data_sheet(model, train, &normalization, &sheet, s->diag), CNN_OK);
     for (size_t image = 0; count < 9; image++) {
         if (cnn_dataset_label(train, image) != 3)
@@ -363,7 +385,8 @@ static void test_survey_ends_when_it_is_stopped(void **state)
     struct scratch *s = *state;
     volatile int stop = 0;
     cnn_model *model = open_model(s, shapes_description, NULL);
-    const cnn_survey_options options = {.progress = stop_it, .context = (void *)&stop, .stop = &stop};
+    const cnn_survey_options options = {
+        .progress = stop_it, .context = (void *)&stop, .stop = &stop};
     cnn_survey survey;
     assert_int_equal(cnn_survey_data(model, &options, &survey, s->diag), CNN_INTERRUPTED);
     cnn_model_free(model);
@@ -374,14 +397,23 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_images_of_equal_hash_are_copies_only_when_their_pixels_are),
         cmocka_unit_test(test_hash_depends_on_every_byte),
-        cmocka_unit_test_setup_teardown(test_copies_are_found_within_and_between_splits, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_classes_and_sizes_are_counted, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_files_are_named_when_they_cannot_be_read, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_files_are_named_once_when_the_data_set_leaves_them_out, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_channels_are_measured_like_the_pixels_they_are_made_of, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_sheet_shows_images_as_training_sees_them, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_sheet_shows_several_images_of_a_class_when_nothing_changes_them, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_survey_ends_when_it_is_stopped, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_copies_are_found_within_and_between_splits,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_classes_and_sizes_are_counted, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_files_are_named_when_they_cannot_be_read,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_files_are_named_once_when_the_data_set_leaves_them_out,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_channels_are_measured_like_the_pixels_they_are_made_of,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_sheet_shows_images_as_training_sees_them,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_sheet_shows_several_images_of_a_class_when_nothing_changes_them, scratch_setup,
+            scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_survey_ends_when_it_is_stopped, scratch_setup,
+                                        scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Whole training runs against PyTorch's (golden/traces). Run without arguments it tests its own comparisons; tests/traces.sh trains with the
- * program and then calls it with `LOSSES.json STEPS.csv FINAL.safetensors LAST.safetensors`: exit status 0 where both agree, else 1 and what
+/* Whole training runs against PyTorch's (golden/traces). Run without arguments it tests its own
+ * comparisons; tests/traces.sh trains with the program and then calls it with `LOSSES.json
+ * STEPS.csv FINAL.safetensors LAST.safetensors`: exit status 0 where both agree, else 1 and what
  * does not. */
 #include <jansson.h>
 #include <math.h>
@@ -26,11 +27,14 @@ static void compare_losses(const char *json_path, const char *csv_path, struct c
     else
         for (; fgets(line, sizeof line, csv); step++) {
             double loss = NAN, want = json_number_value(json_array_get(wanted, step));
-            if (sscanf(line, "%*[^,],%*[^,],%lf", &loss) != 1 || !(fabs(loss - want) <= BOUND * fabs(want)))
-                cnn_text_printf(report, "loss of step %zu: %.9g, PyTorch %.9g (%.2g of it apart)\n", step + 1, loss, want, fabs(loss - want) / want);
+            if (sscanf(line, "%*[^,],%*[^,],%lf", &loss) != 1 ||
+                !(fabs(loss - want) <= BOUND * fabs(want)))
+                cnn_text_printf(report, "loss of step %zu: %.9g, PyTorch %.9g (%.2g of it apart)\n",
+                                step + 1, loss, want, fabs(loss - want) / want);
         }
     if (wanted && step != json_array_size(wanted))
-        cnn_text_printf(report, "%s has %zu steps, PyTorch's run %zu\n", csv_path, step, json_array_size(wanted));
+        cnn_text_printf(report, "%s has %zu steps, PyTorch's run %zu\n", csv_path, step,
+                        json_array_size(wanted));
     if (csv)
         fclose(csv);
     json_decref(root);
@@ -43,7 +47,8 @@ static float value_at(const struct cnn_stored_tensor *tensor, size_t i)
     return value;
 }
 
-static void compare_tensor(const struct cnn_stored_tensor *wanted, const struct cnn_stored_tensor *found, struct cnn_text *report)
+static void compare_tensor(const struct cnn_stored_tensor *wanted,
+                           const struct cnn_stored_tensor *found, struct cnn_text *report)
 {
     double largest = 0, worst = 0;
     if (!found || found->count != wanted->count) {
@@ -56,17 +61,21 @@ static void compare_tensor(const struct cnn_stored_tensor *wanted, const struct 
         worst = isnan(error) ? INFINITY : fmax(worst, error);
     }
     if (!(worst <= BOUND * largest))
-        cnn_text_printf(report, "tensor %s: up to %.2g of its largest magnitude apart\n", wanted->name, worst / largest);
+        cnn_text_printf(report, "tensor %s: up to %.2g of its largest magnitude apart\n",
+                        wanted->name, worst / largest);
 }
 
-static void compare_weights(const char *wanted_path, const char *found_path, struct cnn_text *report)
+static void compare_weights(const char *wanted_path, const char *found_path,
+                            struct cnn_text *report)
 {
     struct cnn_safetensors *wanted = NULL, *found = NULL;
-    if (cnn_safetensors_open(wanted_path, &wanted, NULL) != CNN_OK || cnn_safetensors_open(found_path, &found, NULL) != CNN_OK)
+    if (cnn_safetensors_open(wanted_path, &wanted, NULL) != CNN_OK ||
+        cnn_safetensors_open(found_path, &found, NULL) != CNN_OK)
         cnn_text_printf(report, "cannot read %s or %s\n", wanted_path, found_path);
     else
         for (size_t i = 0; i < wanted->tensor_count; i++)
-            compare_tensor(&wanted->tensors[i], cnn_safetensors_find(found, wanted->tensors[i].name), report);
+            compare_tensor(&wanted->tensors[i],
+                           cnn_safetensors_find(found, wanted->tensors[i].name), report);
     cnn_safetensors_close(wanted);
     cnn_safetensors_close(found);
 }
@@ -110,7 +119,8 @@ static void check_tensors(const float *values, const char *expected)
 {
     struct cnn_text report = {0};
     const float wanted[3] = {1, 0, -2};
-    const struct cnn_stored_tensor a = {.name = "w", .count = 3, .data = wanted}, b = {.name = "w", .count = 3, .data = values};
+    const struct cnn_stored_tensor a = {.name = "w", .count = 3, .data = wanted},
+                                   b = {.name = "w", .count = 3, .data = values};
     compare_tensor(&a, values ? &b : NULL, &report);
     if (expected)
         assert_non_null(strstr(report.data ? report.data : "", expected));
@@ -133,7 +143,8 @@ int main(int argc, char **argv)
     if (argc == 5)
         return compare_run(argv + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_losses_are_told_apart_by_more_than_a_thousandth, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_losses_are_told_apart_by_more_than_a_thousandth,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test(test_tensors_are_told_apart_by_more_than_a_thousandth_of_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

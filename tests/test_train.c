@@ -1,4 +1,5 @@
-/* Whole training runs on a few drawn images: the same bytes whatever the threads, what the run directory holds, and how a run that cannot go on says so. */
+/* Whole training runs on a few drawn images: the same bytes whatever the threads, what the run
+ * directory holds, and how a run that cannot go on says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +32,9 @@ static void test_tables_have_a_row_for_every_log_step_and_epoch(void **state)
 {
     struct scratch *s = runs_prepare(state);
     struct watcher watcher = {.kind = CNN_EVENT_EPOCH};
-    assert_int_equal(runs_train(s, "run", false, &watcher, "train={steps: 7, batch_size: 16, log_every: 2}"), CNN_OK);
+    assert_int_equal(
+        runs_train(s, "run", false, &watcher, "train={steps: 7, batch_size: 16, log_every: 2}"),
+        CNN_OK);
     assert_int_equal(watcher.seen, 2);
     assert_int_equal(watcher.last.kind, CNN_EVENT_END);
     assert_int_equal(watcher.last.step, 7);
@@ -44,7 +47,8 @@ static void test_tables_have_a_row_for_every_log_step_and_epoch(void **state)
     assert_int_equal(row, 4);
     free(text);
     text = runs_read(s, "run", "epochs.csv", &size);
-    assert_memory_equal(text, "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n1,", 67);
+    assert_memory_equal(text,
+                        "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n1,", 67);
     assert_non_null(strstr(text, "\n2,"));
     free(text);
 }
@@ -53,16 +57,20 @@ static void test_health_has_a_row_for_every_layer_and_epoch(void **state)
 {
     struct scratch *s = runs_prepare(state);
     const char *layers[] = {"conv1", "batch_norm1", "dense1"};
-    assert_int_equal(runs_train(s, "run", false, NULL, "train={steps: 7, batch_size: 16, schedule: {type: linear}}"), CNN_OK);
+    assert_int_equal(runs_train(s, "run", false, NULL,
+                                "train={steps: 7, batch_size: 16, schedule: {type: linear}}"),
+                     CNN_OK);
     struct cnn_health_row *rows;
     size_t count;
-    assert_int_equal(cnn_health_read(scratch_path(s, "run/health.csv"), &rows, &count, s->diag), CNN_OK);
+    assert_int_equal(cnn_health_read(scratch_path(s, "run/health.csv"), &rows, &count, s->diag),
+                     CNN_OK);
     assert_int_equal(count, 6);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(rows[i].epoch, 1 + i / 3);
         assert_string_equal(rows[i].layer, layers[i % 3]);
         assert_int_equal(rows[i].channels, i % 3 == 1 ? 4 : 0);
-        assert_true(rows[i].gradient_norm > 0 && rows[i].weight_norm > 0 && rows[i].update_norm > 0);
+        assert_true(rows[i].gradient_norm > 0 && rows[i].weight_norm > 0 &&
+                    rows[i].update_norm > 0);
         assert_near(rows[i].lr_factor, i < 3 ? 3 / 7.0 : 1 / 7.0, 1e-6); /* steps 5 and 7 */
     }
     free(rows);
@@ -92,7 +100,8 @@ struct reader { /* looks at the page in the middle of a run, and blocks it if to
 static void read_page(void *context, const cnn_event *event)
 {
     struct reader *reader = context;
-    reader->warnings += event->kind == CNN_EVENT_WARNING && strstr(event->text, "report.html is not up to date: cannot write ");
+    reader->warnings += event->kind == CNN_EVENT_WARNING &&
+                        strstr(event->text, "report.html is not up to date: cannot write ");
     if (event->kind == CNN_EVENT_START && reader->block)
         assert_int_equal(mkdir(scratch_path(reader->s, "run/report.html"), 0777), 0);
     if (event->kind != CNN_EVENT_STEP || reader->block)
@@ -150,7 +159,8 @@ static void test_report_that_cannot_be_written_is_one_warning(void **state)
 static void test_training_learns_its_images_by_heart_when_they_are_few(void **state)
 {
     struct scratch *s = *state;
-    const char *plain = "input: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 64, activation: relu}, {type: dense, units: 10}]\n"
+    const char *plain = "input: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 64, "
+                        "activation: relu}, {type: dense, units: 10}]\n"
                         "data: {dataset: shapes, limit: 96, val_split: 0.25, normalize: auto}\n"
                         "train: {epochs: 30, batch_size: 16, optimizer: {type: adam, lr: 0.003}}\n";
     struct watcher watcher = {.kind = CNN_EVENT_EPOCH};
@@ -169,11 +179,13 @@ static void test_best_checkpoint_evaluates_to_the_logged_accuracy(void **state)
     cnn_model *model;
     cnn_evaluation e;
     assert_int_equal(cnn_model_open(scratch_path(s, "run"), NULL, &model, s->diag), CNN_OK);
-    assert_int_equal(cnn_evaluate(model, &(cnn_evaluate_options){.split = "val"}, &e, s->diag), CNN_OK);
+    assert_int_equal(cnn_evaluate(model, &(cnn_evaluate_options){.split = "val"}, &e, s->diag),
+                     CNN_OK);
     assert_near(e.accuracy, watcher.last.best_accuracy, 0);
     assert_int_equal(e.images, 24);
     assert_string_equal(e.split, "val");
-    assert_true(e.accuracy_low <= e.accuracy && e.accuracy <= e.accuracy_high && e.top5 >= e.accuracy);
+    assert_true(e.accuracy_low <= e.accuracy && e.accuracy <= e.accuracy_high &&
+                e.top5 >= e.accuracy);
     size_t right = 0, images = 0;
     for (size_t c = 0; c < e.classes; c++) {
         right += e.confusion[c * e.classes + c];
@@ -188,7 +200,8 @@ static void test_best_checkpoint_evaluates_to_the_logged_accuracy(void **state)
 static void test_training_stops_when_the_loss_is_lost(void **state)
 {
     struct scratch *s = runs_prepare(state);
-    const char *wild = "train={epochs: 3, batch_size: 16, optimizer: {type: sgd, lr: 1000, momentum: 0.99, weight_decay: 1000}}";
+    const char *wild = "train={epochs: 3, batch_size: 16, optimizer: {type: sgd, lr: 1000, "
+                       "momentum: 0.99, weight_decay: 1000}}";
     assert_int_equal(runs_train(s, "run", false, NULL, wild), CNN_FAILED);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->hint, "train.optimizer.lr: 100"));
     runs_expect(s, "not a finite number at step");
@@ -200,23 +213,28 @@ static void test_directory_of_another_run_is_refused(void **state)
     assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
     assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
     runs_expect(s, "holds a run already");
-    const char *files[] = {"run/config.yaml", "run/best.safetensors", "run/last.safetensors", "run/steps.csv", "run/epochs.csv", "run/health.csv"};
+    const char *files[] = {"run/config.yaml", "run/best.safetensors", "run/last.safetensors",
+                           "run/steps.csv",   "run/epochs.csv",       "run/health.csv"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         assert_int_equal(remove(scratch_path(s, files[i])), 0);
-    assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID); /* last.previous.safetensors can be gone on with */
+    /* last.previous.safetensors can be gone on with */
+    assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
     runs_expect(s, "holds a run already");
 }
 
 static void test_description_that_cannot_be_trained_leaves_no_directory(void **state)
 {
     struct scratch *s = runs_prepare(state);
-    const char *without = "name: tiny\ninput: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 10}]\n";
-    const char *map = "input: [3, 16, 16]\nlayers: [{type: conv, filters: 10, kernel_size: 3}]\ndata: {dataset: shapes}\ntrain: {epochs: 1}\n";
+    const char *without =
+        "name: tiny\ninput: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 10}]\n";
+    const char *map = "input: [3, 16, 16]\nlayers: [{type: conv, filters: 10, kernel_size: "
+                      "3}]\ndata: {dataset: shapes}\ntrain: {epochs: 1}\n";
     size_t files = scratch_count(s);
     scratch_write(s, "tiny.yaml", without, strlen(without));
     assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
     runs_expect(s, "has no data section");
-    assert_int_equal(runs_train(s, "run", false, NULL, "data={dataset: shapes, limit: 20}"), CNN_INVALID);
+    assert_int_equal(runs_train(s, "run", false, NULL, "data={dataset: shapes, limit: 20}"),
+                     CNN_INVALID);
     runs_expect(s, "has no train section");
     scratch_write(s, "tiny.yaml", map, strlen(map));
     assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
@@ -228,7 +246,9 @@ static void test_bench_measures_and_leaves_the_model_alone(void **state)
 {
     struct scratch *s = runs_prepare(state);
     cnn_model *model;
-    assert_int_equal(cnn_model_open(scratch_path(s, "tiny.yaml"), &(cnn_open_options){.untrained = true}, &model, s->diag), CNN_OK);
+    assert_int_equal(cnn_model_open(scratch_path(s, "tiny.yaml"),
+                                    &(cnn_open_options){.untrained = true}, &model, s->diag),
+                     CNN_OK);
     float before[4], after[4]; /* batch_norm1.running_var */
     size_t i = 0;
     while (strcmp(cnn_model_tensor(model, i).name, "batch_norm1.running_var") != 0)
@@ -240,7 +260,8 @@ static void test_bench_measures_and_leaves_the_model_alone(void **state)
         assert_int_equal(cnn_bench(model, &options, &result, s->diag), CNN_OK);
         assert_int_equal(result.batch, infer ? 1 : 16);
         assert_int_equal(result.layers, 6);
-        assert_true(result.ms > 0 && result.gflops > 0 && result.peak_bytes > 0 && result.runs >= 5);
+        assert_true(result.ms > 0 && result.gflops > 0 && result.peak_bytes > 0 &&
+                    result.runs >= 5);
         assert_true(result.layer[0].forward_ms > 0 && (result.layer[0].backward_ms > 0) == !infer);
         cnn_bench_result_free(&result);
     }

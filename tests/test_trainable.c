@@ -1,4 +1,5 @@
-/* Layers that training leaves alone: what `trainable` freezes, how a frozen batch_norm computes in training, and what is counted. */
+/* Layers that training leaves alone: what `trainable` freezes, how a frozen batch_norm computes in
+ * training, and what is counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -9,17 +10,19 @@
 #include "networks.h"
 #include "train/step.h"
 
-static const char description[] = "input: [2, 6, 6]\n"
-                                  "layers:\n"
-                                  "  - {type: conv, filters: 16, kernel_size: 3, trainable: false}\n"
-                                  "  - {type: batch_norm, activation: relu, trainable: false}\n"
-                                  "  - {type: pool, pool_type: max, kernel_size: 2}\n"
-                                  "  - {type: conv, filters: 3, kernel_size: 2, trainable: bias}\n"
-                                  "  - {type: flatten}\n"
-                                  "  - {type: dense, units: 2}\n"
-                                  "train: {epochs: 1, optimizer: {type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1}}\n";
+static const char description[] =
+    "input: [2, 6, 6]\n"
+    "layers:\n"
+    "  - {type: conv, filters: 16, kernel_size: 3, trainable: false}\n"
+    "  - {type: batch_norm, activation: relu, trainable: false}\n"
+    "  - {type: pool, pool_type: max, kernel_size: 2}\n"
+    "  - {type: conv, filters: 3, kernel_size: 2, trainable: bias}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, units: 2}\n"
+    "train: {epochs: 1, optimizer: {type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.1}}\n";
 
-/* Inputs of one sign, so that no map is constant, and what they do not look like: running statistics other than 0 and 1. */
+/* Inputs of one sign, so that no map is constant, and what they do not look like: running
+ * statistics other than 0 and 1. */
 static void prepare(cnn_model *model, float *input, size_t count)
 {
     const struct cnn_node *norm = &model->graph.nodes[1];
@@ -34,9 +37,13 @@ static void prepare(cnn_model *model, float *input, size_t count)
 static void test_frozen_parameters_and_statistics_do_not_change(void **state)
 {
     (void)state;
-    static const char *const kept[] = {
-        "conv1.weight", "conv1.bias", "batch_norm1.weight", "batch_norm1.bias", "batch_norm1.running_mean", "batch_norm1.running_var",
-        "conv2.weight"};
+    static const char *const kept[] = {"conv1.weight",
+                                       "conv1.bias",
+                                       "batch_norm1.weight",
+                                       "batch_norm1.bias",
+                                       "batch_norm1.running_mean",
+                                       "batch_norm1.running_var",
+                                       "conv2.weight"};
     static const char *const changed[] = {"conv2.bias", "dense1.weight", "dense1.bias"};
     cnn_model *model = network_open(description);
     struct cnn_step step;
@@ -50,11 +57,13 @@ static void test_frozen_parameters_and_statistics_do_not_change(void **state)
         cnn_step_run(&step, 4, &(struct cnn_targets){.labels = labels}, 0.1);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         const struct cnn_tensor *t = model->tensors[network_tensor(model, kept[i])].tensor;
-        assert_memory_equal(before + t->offset, model->parameters + t->offset, t->count * sizeof(float));
+        assert_memory_equal(before + t->offset, model->parameters + t->offset,
+                            t->count * sizeof(float));
     }
     for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) {
         const struct cnn_tensor *t = model->tensors[network_tensor(model, changed[i])].tensor;
-        assert_memory_not_equal(before + t->offset, model->parameters + t->offset, t->count * sizeof(float));
+        assert_memory_not_equal(before + t->offset, model->parameters + t->offset,
+                                t->count * sizeof(float));
     }
     cnn_floats_free(before);
     cnn_step_close(&step);
@@ -65,7 +74,8 @@ static void test_frozen_batch_norm_computes_as_in_inference(void **state)
 {
     (void)state;
     cnn_model *model = network_open(description);
-    struct cnn_plan *train = network_plan(model, 4, CNN_PLAN_TRAIN, false), *infer = network_plan(model, 4, CNN_PLAN_KEEP, false);
+    struct cnn_plan *train = network_plan(model, 4, CNN_PLAN_TRAIN, false),
+                    *infer = network_plan(model, 4, CNN_PLAN_KEEP, false);
     prepare(model, cnn_plan_input(train), 4 * 72);
     prepare(model, cnn_plan_input(infer), 4 * 72);
     cnn_plan_forward(train, 4, true, 1);
@@ -91,20 +101,22 @@ static void test_counts_tell_trained_parameters_from_frozen_ones(void **state)
     cnn_model_free(model);
 }
 
-/* What lies below a frozen layer is still trained, and its gradients are those that the layer's weights as they stand give. */
+/* What lies below a frozen layer is still trained, and its gradients are those that the layer's
+ * weights as they stand give. */
 static void test_gradients_pass_through_frozen_layers(void **state)
 {
     (void)state;
-    static const char *const texts[2] = {"input: [1, 4, 4]\nlayers:\n"
-                                         "  - {type: conv, filters: 2, kernel_size: 3}\n"
-                                         "  - {type: conv, filters: 2, kernel_size: 2, activation: relu}\n"
-                                         "  - {type: flatten}\n"
-                                         "  - {type: dense, units: 2}\n",
-                                         "input: [1, 4, 4]\nlayers:\n"
-                                         "  - {type: conv, filters: 2, kernel_size: 3}\n"
-                                         "  - {type: conv, filters: 2, kernel_size: 2, activation: relu, trainable: false}\n"
-                                         "  - {type: flatten}\n"
-                                         "  - {type: dense, units: 2}\n"};
+    static const char *const texts[2] = {
+        "input: [1, 4, 4]\nlayers:\n"
+        "  - {type: conv, filters: 2, kernel_size: 3}\n"
+        "  - {type: conv, filters: 2, kernel_size: 2, activation: relu}\n"
+        "  - {type: flatten}\n"
+        "  - {type: dense, units: 2}\n",
+        "input: [1, 4, 4]\nlayers:\n"
+        "  - {type: conv, filters: 2, kernel_size: 3}\n"
+        "  - {type: conv, filters: 2, kernel_size: 2, activation: relu, trainable: false}\n"
+        "  - {type: flatten}\n"
+        "  - {type: dense, units: 2}\n"};
     float gradients[2][18];
     for (int frozen = 0; frozen < 2; frozen++) {
         cnn_model *model = network_open(texts[frozen]);
@@ -116,7 +128,8 @@ static void test_gradients_pass_through_frozen_layers(void **state)
         cnn_plan_gradient(plan, 4)[1] = -2;
         cnn_plan_backward(plan, 1, 4);
         const struct cnn_tensor *t = model->tensors[network_tensor(model, "conv1.weight")].tensor;
-        memcpy(gradients[frozen], cnn_plan_parameter_gradients(plan) + t->offset, sizeof gradients[0]);
+        memcpy(gradients[frozen], cnn_plan_parameter_gradients(plan) + t->offset,
+               sizeof gradients[0]);
         cnn_plan_free(plan);
         cnn_model_free(model);
     }

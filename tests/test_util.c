@@ -51,7 +51,8 @@ static void test_arena_texts_are_copied_when_asked(void **state)
     (void)state;
     struct cnn_arena *arena = cnn_arena_new();
     char text[] = "conv1.weight";
-    char *whole = cnn_arena_strdup(arena, text), *part = cnn_arena_strndup(arena, text, 5), *longer = cnn_arena_strndup(arena, text, 100);
+    char *whole = cnn_arena_strdup(arena, text), *part = cnn_arena_strndup(arena, text, 5),
+         *longer = cnn_arena_strndup(arena, text, 100);
     char *printed = cnn_arena_printf(arena, "%s = %d", text, 7);
     text[0] = 'X';
     assert_string_equal(whole, "conv1.weight");
@@ -79,7 +80,8 @@ static void test_floats_are_zeroed_on_a_cache_line_when_new(void **state)
 static void test_random_is_pcg32_when_seeded_as_its_demo(void **state)
 {
     (void)state;
-    static const uint32_t expected[] = {0xa15c02b7, 0x7b47f409, 0xba1d3330, 0x83d2f293, 0xbfa4784b, 0xcbed606e};
+    static const uint32_t expected[] = {0xa15c02b7, 0x7b47f409, 0xba1d3330,
+                                        0x83d2f293, 0xbfa4784b, 0xcbed606e};
     struct cnn_rng rng = {.state = 0, .increment = 54 << 1 | 1};
     cnn_rng_u32(&rng);
     rng.state += 42;
@@ -265,13 +267,17 @@ static void test_file_read_says_why_when_it_cannot(void **state)
     struct scratch *s = *state;
     char *data;
     size_t size;
-    scratch_expect(s, cnn_file_read(scratch_path(s, "none"), 10, &data, &size, s->diag), "cannot read DIR/none: No such file or directory");
-    scratch_expect(s, cnn_file_read(s->folder, 10, &data, &size, s->diag), "cannot read DIR: it is a directory");
+    scratch_expect(s, cnn_file_read(scratch_path(s, "none"), 10, &data, &size, s->diag),
+                   "cannot read DIR/none: No such file or directory");
+    scratch_expect(s, cnn_file_read(s->folder, 10, &data, &size, s->diag),
+                   "cannot read DIR: it is a directory");
     scratch_write(s, "big", "12345678901", 11);
-    scratch_expect(s, cnn_file_read(s->path, 10, &data, &size, s->diag), "DIR/big is too large: 11 bytes, at most 10 are read");
+    scratch_expect(s, cnn_file_read(s->path, 10, &data, &size, s->diag),
+                   "DIR/big is too large: 11 bytes, at most 10 are read");
     assert_int_equal(cnn_file_read(s->path, 11, &data, &size, s->diag), CNN_OK);
     free(data);
-    scratch_expect(s, cnn_file_read("/dev/zero", 5000, &data, &size, s->diag), "/dev/zero is too large: 5001 bytes, at most 5000 are read");
+    scratch_expect(s, cnn_file_read("/dev/zero", 5000, &data, &size, s->diag),
+                   "/dev/zero is too large: 5001 bytes, at most 5000 are read");
     assert_int_equal(cnn_file_read("/dev/null", 0, &data, &size, s->diag), CNN_OK);
     assert_string_equal(data, "");
     free(data);
@@ -320,9 +326,12 @@ static void test_writer_replaces_a_temporary_when_one_was_left(void **state)
 static void test_writer_says_why_when_it_cannot(void **state)
 {
     struct scratch *s = *state;
-    scratch_expect(s, cnn_file_write(s->folder, "x", 1, s->diag), "cannot write DIR: it is a directory");
-    scratch_expect(s, cnn_file_write(scratch_path(s, "no/file"), "x", 1, s->diag), "cannot write DIR/no/file: No such file or directory");
-    scratch_expect(s, cnn_file_write("/dev/full", "x", 1, s->diag), "cannot write /dev/full: no space left on the disk that holds it");
+    scratch_expect(s, cnn_file_write(s->folder, "x", 1, s->diag),
+                   "cannot write DIR: it is a directory");
+    scratch_expect(s, cnn_file_write(scratch_path(s, "no/file"), "x", 1, s->diag),
+                   "cannot write DIR/no/file: No such file or directory");
+    scratch_expect(s, cnn_file_write("/dev/full", "x", 1, s->diag),
+                   "cannot write /dev/full: no space left on the disk that holds it");
 }
 
 /* A rename would put a plain file in the link's place. */
@@ -349,7 +358,8 @@ static void test_directories_are_made_when_missing(void **state)
     assert_int_equal(stat(s->path, &info), 0);
     assert_true(S_ISDIR(info.st_mode));
     scratch_write(s, "file", "", 0);
-    scratch_expect(s, cnn_make_directories(scratch_path(s, "file/x"), s->diag), "cannot make the directory DIR/file: a file is in its place");
+    scratch_expect(s, cnn_make_directories(scratch_path(s, "file/x"), s->diag),
+                   "cannot make the directory DIR/file: a file is in its place");
 }
 
 int main(void)
@@ -367,14 +377,22 @@ int main(void)
         cmocka_unit_test(test_parallel_runs_each_task_once_when_threads_vary),
         cmocka_unit_test(test_parallel_runs_each_task_once_when_two_threads_call),
         cmocka_unit_test(test_parallel_threads_are_limited_when_set),
-        cmocka_unit_test_setup_teardown(test_file_comes_back_when_written, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_file_read_says_why_when_it_cannot, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_writer_leaves_the_old_file_when_abandoned, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_writer_removes_its_temporary_when_commit_fails, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_writer_replaces_a_temporary_when_one_was_left, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_writer_says_why_when_it_cannot, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_writer_follows_a_link_when_the_path_is_one, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(test_directories_are_made_when_missing, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_file_comes_back_when_written, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_file_read_says_why_when_it_cannot, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_writer_leaves_the_old_file_when_abandoned,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_writer_removes_its_temporary_when_commit_fails,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_writer_replaces_a_temporary_when_one_was_left,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_writer_says_why_when_it_cannot, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_writer_follows_a_link_when_the_path_is_one,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_directories_are_made_when_missing, scratch_setup,
+                                        scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

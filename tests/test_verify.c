@@ -1,4 +1,5 @@
-/* cnn_checkpoint_verify: what it says of whole files, and that it finds each kind of damage that a reader would trip over, or worse, would not. */
+/* cnn_checkpoint_verify: what it says of whole files, and that it finds each kind of damage that a
+ * reader would trip over, or worse, would not. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +8,10 @@
 #include "checkpoint/safetensors.h"
 #include "runs.h"
 
-/* The run's file FROM again, as FOLDER/changed.safetensors, without the tensor or metadata of that name (NULL: with all), or with another text for the latter;
- * its path. */
-static const char *rewrite(struct scratch *s, const char *from, const char *without, const char *text)
+/* The run's file FROM again, as FOLDER/changed.safetensors, without the tensor or metadata of that
+ * name (NULL: with all), or with another text for the latter; its path. */
+static const char *rewrite(struct scratch *s, const char *from, const char *without,
+                           const char *text)
 {
     struct cnn_safetensors *file;
     struct cnn_stored_tensor tensors[64];
@@ -30,7 +32,8 @@ static const char *rewrite(struct scratch *s, const char *from, const char *with
         pair_count++;
     }
     scratch_path(s, "changed.safetensors");
-    assert_int_equal(cnn_safetensors_write(s->path, tensors, tensor_count, pairs, pair_count, s->diag), CNN_OK);
+    assert_int_equal(
+        cnn_safetensors_write(s->path, tensors, tensor_count, pairs, pair_count, s->diag), CNN_OK);
     cnn_safetensors_close(file);
     return s->path;
 }
@@ -46,16 +49,20 @@ static void test_whole_files_are_good(void **state)
 {
     struct scratch *s = train(state);
     cnn_checkpoint_info info;
-    assert_int_equal(cnn_checkpoint_verify(scratch_path(s, "run/best.safetensors"), &info, s->diag), CNN_OK);
+    assert_int_equal(cnn_checkpoint_verify(scratch_path(s, "run/best.safetensors"), &info, s->diag),
+                     CNN_OK);
     assert_true(info.checksum && info.description && !info.state);
     assert_string_equal(info.network, "tiny");
     assert_int_equal(info.tensors, 7);
     assert_int_equal(info.values, 4 * 27 + 4 * 4 + 640 + 10);
     assert_int_equal(info.step, 5);
-    assert_int_equal(cnn_checkpoint_verify(scratch_path(s, "run/last.safetensors"), &info, s->diag), CNN_OK);
+    assert_int_equal(cnn_checkpoint_verify(scratch_path(s, "run/last.safetensors"), &info, s->diag),
+                     CNN_OK);
     assert_true(info.state);
     assert_int_equal(info.tensors, 7 + 2 * 5); /* adam has two numbers for each trained one */
-    assert_int_equal(cnn_checkpoint_verify(rewrite(s, "run/best.safetensors", "description", NULL), &info, s->diag), CNN_OK);
+    assert_int_equal(cnn_checkpoint_verify(rewrite(s, "run/best.safetensors", "description", NULL),
+                                           &info, s->diag),
+                     CNN_OK);
     assert_false(info.description);
 }
 
@@ -67,8 +74,10 @@ static void test_files_that_cannot_be_used_are_bad(void **state)
         const char *from, *without, *text, *message;
     } cases[] = {
         {"run/best.safetensors", "dense1.bias", NULL, "has no tensor 'dense1.bias'"},
-        {"run/last.safetensors", "@optimizer.v.dense1.bias", NULL, "cannot be resumed: it holds no @optimizer.v.dense1.bias"},
-        {"run/last.safetensors", "training.epoch_images", "many", "its training.epoch_images is no number"},
+        {"run/last.safetensors", "@optimizer.v.dense1.bias", NULL,
+         "cannot be resumed: it holds no @optimizer.v.dense1.bias"},
+        {"run/last.safetensors", "training.epoch_images", "many",
+         "its training.epoch_images is no number"},
         {"run/best.safetensors", "description", "layers: [", "a value was expected here"},
         {"run/best.safetensors", "classes", "[\"one\"]", "its metadata 'classes'"},
     };
@@ -94,13 +103,15 @@ static void test_numbers_that_are_not_finite_are_bad(void **state)
         for (size_t k = 0; k < 10; k++)
             bias[k] = k == 7 ? wrong[i] : 3.4e38f;
         cnn_model_tensor_set(model, last, bias);
-        assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag), CNN_OK);
+        assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag),
+                         CNN_OK);
         assert_int_equal(cnn_checkpoint_verify(s->path, &info, s->diag), CNN_FAILED);
         runs_expect(s, "tensor 'dense1.bias': number 8 of 10 is not finite");
     }
     bias[7] = 0;
     cnn_model_tensor_set(model, last, bias);
-    assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag), CNN_OK);
+    assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag),
+                     CNN_OK);
     assert_int_equal(cnn_checkpoint_verify(s->path, &info, s->diag), CNN_OK);
     cnn_model_free(model);
 }

@@ -1,4 +1,5 @@
-/* cnn_visualize: which files it writes, whether their numbers are the network's, what its page says, and what it refuses. */
+/* cnn_visualize: which files it writes, whether their numbers are the network's, what its page
+ * says, and what it refuses. */
 #include "views.h"
 
 #include <dirent.h>
@@ -18,8 +19,10 @@
 
 #define NONE CNN_NO_INDEX
 
-/* Fails unless the request is refused as invalid with this message and hint (NULL: none), before anything is written. */
-static void check_refused(struct scratch *s, cnn_model *model, const cnn_visualize_options *options, const char *text, const char *hint)
+/* Fails unless the request is refused as invalid with this message and hint (NULL: none), before
+ * anything is written. */
+static void check_refused(struct scratch *s, cnn_model *model, const cnn_visualize_options *options,
+                          const char *text, const char *hint)
 {
     assert_int_equal(view_try(s, model, "x.npy", options), CNN_INVALID);
     assert_int_equal(cnn_diag_count(s->diag), 1);
@@ -61,7 +64,8 @@ static void test_maps_are_those_of_the_network(void **state)
     cnn_model_free(model);
 }
 
-/* By default, of layers that change numbers in place the last one shows them; layers that are named show their own. */
+/* By default, of layers that change numbers in place the last one shows them; layers that are named
+ * show their own. */
 static void test_maps_are_shown_once_when_the_next_layers_change_them_in_place(void **state)
 {
     struct scratch *s = *state;
@@ -107,7 +111,8 @@ static void test_last_layers_bars_carry_the_names_of_classes(void **state)
     assert_int_equal(cnn_model_set_classes(model, 3, names, NULL), CNN_OK);
     view_make(s, model, "x.npy", &view_plain);
     struct cnn_canvas sheet = view_png(s, "out/dense1-maps.png");
-    assert_int_equal(sheet.width, 2 * CNN_SHEET_MARGIN + cnn_canvas_text_width(names[1], 1) + 4 + 400 + 72);
+    assert_int_equal(sheet.width,
+                     2 * CNN_SHEET_MARGIN + cnn_canvas_text_width(names[1], 1) + 4 + 400 + 72);
     cnn_canvas_free(&sheet);
     tensor_free(image, 3 * 12 * 16);
     cnn_model_free(model);
@@ -132,22 +137,27 @@ static void test_maps_are_shown_each_when_another_layer_reads_them(void **state)
 static void test_every_kind_writes_its_picture(void **state)
 {
     static const char *const files[] = {
-        "relu1-maps.png",   "relu1-maps.npy", "conv1-filters.png",   "conv2-heatmap.png",      "conv2-gradcam.png", "conv2-gradcam.npy",
-        "saliency.png",     "saliency.npy",   "saliency-smooth.npy", "occlusion.png",          "occlusion.npy",     "conv2-argmax.png",
-        "conv2-argmax.npy", "receptive.png",  "relu1-maps/003.png",  "conv2-gradcam-true.png", "input.png",         "index.html"};
+        "relu1-maps.png",      "relu1-maps.npy",    "conv1-filters.png",  "conv2-heatmap.png",
+        "conv2-gradcam.png",   "conv2-gradcam.npy", "saliency.png",       "saliency.npy",
+        "saliency-smooth.npy", "occlusion.png",     "occlusion.npy",      "conv2-argmax.png",
+        "conv2-argmax.npy",    "receptive.png",     "relu1-maps/003.png", "conv2-gradcam-true.png",
+        "input.png",           "index.html"};
     struct scratch *s = *state;
     cnn_model *model = network_open(view_network);
     float *image = view_input(s, model), output[3];
     cnn_visualize_options all = view_plain;
     char label[2] = "0";
     assert_int_equal(cnn_model_run(model, image, 1, output, NULL), CNN_OK);
-    while (output[label[0] - '0'] >= fmaxf(output[0], fmaxf(output[1], output[2]))) /* any class but the answer */
+    /* any class but the answer */
+    while (output[label[0] - '0'] >= fmaxf(output[0], fmaxf(output[1], output[2])))
         label[0]++;
     all.kinds = (1U << CNN_PICTURE_KINDS) - 1;
     all.each = true;
     all.label = label;
     view_make(s, model, "x.npy", &all);
-    assert_int_equal(view_exists(s, "out/class-0-excite.png") + view_exists(s, "out/class-1-excite.png") + view_exists(s, "out/class-2-excite.png"),
+    assert_int_equal(view_exists(s, "out/class-0-excite.png") +
+                         view_exists(s, "out/class-1-excite.png") +
+                         view_exists(s, "out/class-2-excite.png"),
                      1);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char name[64];
@@ -174,10 +184,13 @@ static void test_request_is_refused_when_it_does_not_fit_the_network(void **stat
     check_refused(s, model, &o, "test.yaml has no layer 'conf2'", "did you mean 'conv2'?");
     o.layers = (const char *const[]){"dense1"};
     o.kinds = 1U << CNN_PICTURE_HEATMAP;
-    check_refused(s, model, &o, "layer 'dense1' (dense) gives no maps: heatmap cannot be made of it",
+    check_refused(s, model, &o,
+                  "layer 'dense1' (dense) gives no maps: heatmap cannot be made of it",
                   "layers that fit: conv1, batch_norm1, relu1, pool1, conv2");
     o.kinds = 1U << CNN_PICTURE_FILTERS;
-    check_refused(s, model, &o, "layer 'dense1' (dense) has no kernels: filters cannot be made of it", "layers that fit: conv1, conv2");
+    check_refused(s, model, &o,
+                  "layer 'dense1' (dense) has no kernels: filters cannot be made of it",
+                  "layers that fit: conv1, conv2");
     o.layers = (const char *const[]){"conv2"};
     o.kinds = 1U << CNN_PICTURE_EXCITE;
     o.channel = 6;
@@ -196,11 +209,17 @@ static void test_request_is_refused_when_it_does_not_fit_the_network(void **stat
     o = view_plain;
     o.class_name = "1";
     o.kinds = 1U << CNN_PICTURE_FEATMAPS | 1U << CNN_PICTURE_HEATMAP;
-    check_refused(s, model, &o, "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer", NULL);
+    check_refused(
+        s, model, &o,
+        "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer",
+        NULL);
     o.kinds = 1U << CNN_PICTURE_EXCITE;
     o.layers = (const char *const[]){"conv2"};
     o.layer_count = 1;
-    check_refused(s, model, &o, "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer", NULL);
+    check_refused(
+        s, model, &o,
+        "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer",
+        NULL);
     tensor_free(image, 3 * 12 * 16);
     cnn_model_free(model);
 }
@@ -230,13 +249,17 @@ static void test_class_is_found_by_name_and_a_slip_gets_the_nearest(void **state
 static void test_every_kind_that_fits_is_drawn_when_the_network_is_unusual(void **state)
 {
     static const char *const networks[] = {
-        "input: [1, 4, 4]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 5, activation: relu}\n  - {type: dense, units: 2}\n",
+        "input: [1, 4, 4]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 5, activation: "
+        "relu}\n  - {type: dense, units: 2}\n",
         "input: [2, 5, 4]\nlayers:\n  - {type: conv, filters: 3, kernel_size: 2}\n",
-        "input: [3, 1, 1]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 1}\n  - {type: flatten}\n",
-        "input: [1, 2, 2]\nlayers:\n  - {type: conv, filters: 2048, kernel_size: 2, activation: relu}\n  - {type: flatten}\n  - {type: dense, units: "
+        "input: [3, 1, 1]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 1}\n  - {type: "
+        "flatten}\n",
+        "input: [1, 2, 2]\nlayers:\n  - {type: conv, filters: 2048, kernel_size: 2, activation: "
+        "relu}\n  - {type: flatten}\n  - {type: dense, units: "
         "2}\n",
         "input: [4, 3, 60]\nlayers:\n  - {type: depthwise_conv, kernel_size: 3, padding: same}\n",
-        "input: [1, 6, 6]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: global_pool, pool_type: avg}\n  - {type: softmax}\n",
+        "input: [1, 6, 6]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 3}\n  - {type: "
+        "global_pool, pool_type: avg}\n  - {type: softmax}\n",
     };
     struct scratch *s = *state;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
@@ -280,10 +303,13 @@ static const char picture_net[] = "input: [3, 8, 8]\n"
 
 static void test_pictures_of_every_form_are_shown(void **state)
 {
-    static const uint8_t grey[4] = {0, 80, 160, 255}, palette[6] = {255, 0, 0, 0, 0, 255}, indices[2] = {0x40, 0x80};
-    static const uint8_t deep[12] = {255, 255, 0, 0, 1, 2, 9, 9, 8, 8, 7, 7}, clear[8] = {1, 2, 3, 0, 200, 100, 50, 128};
+    static const uint8_t grey[4] = {0, 80, 160, 255}, palette[6] = {255, 0, 0, 0, 0, 255},
+                         indices[2] = {0x40, 0x80};
+    static const uint8_t deep[12] = {255, 255, 0, 0, 1, 2, 9, 9, 8, 8, 7, 7},
+                         clear[8] = {1, 2, 3, 0, 200, 100, 50, 128};
     struct scratch *s = *state;
-    cnn_model *model = network_open("input: [3, 8, 12]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 3}\n");
+    cnn_model *model =
+        network_open("input: [3, 8, 12]\nlayers:\n  - {type: conv, filters: 2, kernel_size: 3}\n");
     char *const folder = s->folder;
     char path[128];
     model->normalization = (struct cnn_normalization){3, {0, 0, 0, 0}, {1, 1, 1, 1}};
@@ -297,10 +323,12 @@ static void test_pictures_of_every_form_are_shown(void **state)
     picture_write_png(PICTURE("deep.png"), 1, 2, 16, 2, deep, 6, NULL, 0);
     picture_write_png(PICTURE("clear.png"), 2, 1, 8, 6, clear, 8, NULL, 0);
 #undef PICTURE
-    static const char *const names[] = {"one.png", "wide.png", "tall.bmp", "small.jpg", "grey.png", "palette.png", "deep.png", "clear.png"};
+    static const char *const names[] = {"one.png",  "wide.png",    "tall.bmp", "small.jpg",
+                                        "grey.png", "palette.png", "deep.png", "clear.png"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         view_make(s, model, names[i], &view_plain);
-    assert_true(view_says(s, "The picture, 2 pixels wide and 1 high, was resized to 8 x 12 (rows x columns)"));
+    assert_true(view_says(
+        s, "The picture, 2 pixels wide and 1 high, was resized to 8 x 12 (rows x columns)"));
     cnn_model_free(model);
 }
 
@@ -314,7 +342,8 @@ static void test_picture_goes_in_as_in_prediction(void **state)
     uint8_t pixels[20 * 30 * 3];
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(i * 37 % 251);
-    model->normalization = (struct cnn_normalization){3, {0.5f, 0.4f, 0.3f, 0}, {0.2f, 0.3f, 0.4f, 1}};
+    model->normalization =
+        (struct cnn_normalization){3, {0.5f, 0.4f, 0.3f, 0}, {0.2f, 0.3f, 0.4f, 1}};
     strcpy(path, scratch_path(s, "p.png"));
     picture_write(path, 20, 30, 3, pixels);
     view_make(s, model, "p.png", &view_plain);
@@ -324,12 +353,14 @@ static void test_picture_goes_in_as_in_prediction(void **state)
     assert_floats_same("conv1", found, wanted, 72);
     free(found);
     char *page = view_text(s, "out/index.html");
-    assert_non_null(strstr(page, "The picture, 20 pixels wide and 30 high, was resized to 8 x 8 (rows x columns)"));
+    assert_non_null(strstr(
+        page, "The picture, 20 pixels wide and 30 high, was resized to 8 x 8 (rows x columns)"));
     free(page);
     cnn_model_free(model);
 }
 
-/* Sizes of the network are rows x columns everywhere, and its parts can be reached from the top of the page. */
+/* Sizes of the network are rows x columns everywhere, and its parts can be reached from the top of
+ * the page. */
 static void test_page_begins_with_links_to_its_parts(void **state)
 {
     struct scratch *s = *state;
@@ -337,9 +368,10 @@ static void test_page_begins_with_links_to_its_parts(void **state)
     float *image = view_input(s, model);
     view_make(s, model, "x.npy", &view_plain);
     char *page = view_text(s, "out/index.html");
-    static const char *const order[] = {"href=\"#input\"",    "href=\"#layers\"",    "href=\"#evidence\">What the answer rests on<",
-                                        "id=\"input\"",       "3 x 12 x 16 numbers", "id=\"layers\"",
-                                        "id=\"layer-conv1\"", "id=\"evidence\""};
+    static const char *const order[] = {
+        "href=\"#input\"",    "href=\"#layers\"",    "href=\"#evidence\">What the answer rests on<",
+        "id=\"input\"",       "3 x 12 x 16 numbers", "id=\"layers\"",
+        "id=\"layer-conv1\"", "id=\"evidence\""};
     const char *at = page;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         at = strstr(at, order[i]);
@@ -347,7 +379,8 @@ static void test_page_begins_with_links_to_its_parts(void **state)
             fail_msg("%s is missing, or not in its order", order[i]);
     }
     assert_non_null(strstr(page, "<div class=\"scroll sheet\"><a href=\"conv2-maps.png\">"));
-    assert_non_null(strstr(page, "@media(max-width:40rem){.sheet img{max-width:none}")); /* small text can be read */
+    /* small text can be read */
+    assert_non_null(strstr(page, "@media(max-width:40rem){.sheet img{max-width:none}"));
     free(page);
     cnn_visualize_options o = view_plain;
     o.kinds = 1U << CNN_PICTURE_FEATMAPS;
@@ -364,13 +397,15 @@ static void test_page_begins_with_links_to_its_parts(void **state)
 /* Scores that give the classes the shares in per cent. */
 static void check_sure(struct scratch *s, const float shares[3], const char *unsure)
 {
-    cnn_model *model = network_open("input: [1, 1, 1]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 3}\n");
+    cnn_model *model = network_open(
+        "input: [1, 1, 1]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 3}\n");
     const float zero = 0;
     float scores[3];
     for (size_t i = 0; i < 3; i++)
         scores[i] = logf(shares[i]);
     cnn_model_tensor_set(model, network_tensor(model, "dense1.bias"), scores);
-    assert_int_equal(cnn_npy_write(scratch_path(s, "x.npy"), &zero, (const size_t[]){1, 1, 1}, 3, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_npy_write(scratch_path(s, "x.npy"), &zero, (const size_t[]){1, 1, 1}, 3, NULL), CNN_OK);
     cnn_visualize_options o = view_plain;
     o.kinds = 1U << CNN_PICTURE_FEATMAPS;
     view_make(s, model, "x.npy", &o);
@@ -383,9 +418,11 @@ static void check_sure(struct scratch *s, const float shares[3], const char *uns
 static void test_answer_is_called_unsure_when_it_is_close_or_below_a_half(void **state)
 {
     check_sure(*state, (const float[]){30, 68, 2}, NULL);
-    check_sure(*state, (const float[]){40, 58, 2}, "The network is not sure: 1 has 58.0 %, and 0, the second, has 40.0 %.");
+    check_sure(*state, (const float[]){40, 58, 2},
+               "The network is not sure: 1 has 58.0 %, and 0, the second, has 40.0 %.");
     check_sure(*state, (const float[]){52, 25, 23}, NULL);
-    check_sure(*state, (const float[]){48, 23, 29}, "The network is not sure: 0 has 48.0 %, and 2, the second, has 29.0 %.");
+    check_sure(*state, (const float[]){48, 23, 29},
+               "The network is not sure: 0 has 48.0 %, and 2, the second, has 29.0 %.");
 }
 
 /* No name in FOLDER/out is that of a file half written. */

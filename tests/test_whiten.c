@@ -1,4 +1,5 @@
-/* Whitening first weights: eigenvectors of a known matrix, and outputs that are uncorrelated and of variance 1 on the images that the filters came from. */
+/* Whitening first weights: eigenvectors of a known matrix, and outputs that are uncorrelated and of
+ * variance 1 on the images that the filters came from. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,12 +32,14 @@ static void test_eigenvectors_of_a_symmetric_matrix(void **state)
 #define PLACES  (15 * 15)
 
 /* Means of products of the outputs over the images that the filters were found in. */
-static void measure_products(cnn_model *model, const struct cnn_dataset *train, size_t filters, double *products)
+static void measure_products(cnn_model *model, const struct cnn_dataset *train, size_t filters,
+                             double *products)
 {
     struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_KEEP, false);
     uint8_t pixels[3 * 16 * 16];
     for (size_t i = 0; i < IMAGES; i++) {
-        cnn_normalize(&model->normalization, cnn_dataset_read(train, i, pixels), 256, cnn_plan_input(plan));
+        cnn_normalize(&model->normalization, cnn_dataset_read(train, i, pixels), 256,
+                      cnn_plan_input(plan));
         cnn_plan_forward(plan, 1, false, 0);
         const float *y = cnn_plan_value(plan, 1);
         for (size_t p = 0; p < PLACES; p++, y += filters)
@@ -50,28 +53,33 @@ static void measure_products(cnn_model *model, const struct cnn_dataset *train, 
 static void test_outputs_are_uncorrelated(void **state)
 {
     (void)state;
-    cnn_model *model = network_open("input: [3, 16, 16]\n"
-                                    "layers:\n"
-                                    "  - {type: conv, filters: 24, kernel_size: 2, init: whitening, bias: false}\n"
-                                    "  - {type: global_pool, pool_type: avg}\n"
-                                    "  - {type: flatten}\n"
-                                    "  - {type: dense, units: 10}\n"
-                                    "data: {dataset: shapes, limit: 200, normalize: auto}\n");
+    cnn_model *model =
+        network_open("input: [3, 16, 16]\n"
+                     "layers:\n"
+                     "  - {type: conv, filters: 24, kernel_size: 2, init: whitening, bias: false}\n"
+                     "  - {type: global_pool, pool_type: avg}\n"
+                     "  - {type: flatten}\n"
+                     "  - {type: dense, units: 10}\n"
+                     "data: {dataset: shapes, limit: 200, normalize: auto}\n");
     struct cnn_dataset *train;
     enum cnn_split used;
     double products[NUMBERS * NUMBERS] = {0};
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1, &train, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+                                      &train, &used, NULL),
+                     CNN_OK);
     assert_int_equal(cnn_model_adopt_data(model, train, NULL), CNN_OK);
     assert_int_equal(cnn_whiten(model, train, NULL), CNN_OK);
     measure_products(model, train, 24, products);
-    for (size_t j = 0; j < NUMBERS; j++) /* a direction with little variance is blown up less: its eigenvalue had 5e-4 added */
+    /* a direction with little variance is blown up less: its eigenvalue had 5e-4 added */
+    for (size_t j = 0; j < NUMBERS; j++)
         for (size_t k = 0; k < NUMBERS; k++)
             if (j == k)
                 assert_true(products[j * NUMBERS + k] > 0.1 && products[j * NUMBERS + k] < 1.001);
             else
                 assert_near(products[j * NUMBERS + k], 0, 1e-3);
     assert_near(products[0], 1, 1e-3);
-    const float *weights = model->parameters + model->tensors[network_tensor(model, "conv1.weight")].tensor->offset;
+    const float *weights =
+        model->parameters + model->tensors[network_tensor(model, "conv1.weight")].tensor->offset;
     for (size_t i = 0; i < NUMBERS * NUMBERS; i++) /* then the same with the sign turned */
         assert_near((double)weights[NUMBERS * NUMBERS + i], -(double)weights[i], 0);
     cnn_dataset_free(train);

@@ -13,17 +13,19 @@
 #include "util/file.h"
 #include "viz/parts.h"
 
-const char view_network[] = "input: [3, 12, 16]\n"
-                            "layers:\n"
-                            "  - {type: conv, filters: 4, kernel_size: 3, padding: 1, bias: false}\n"
-                            "  - {type: batch_norm}\n"
-                            "  - {type: relu}\n"
-                            "  - {type: pool, pool_type: max, kernel_size: 2}\n"
-                            "  - {type: conv, filters: 6, kernel_size: 3, activation: relu}\n"
-                            "  - {type: flatten}\n"
-                            "  - {type: dense, units: 3}\n";
+const char view_network[] =
+    "input: [3, 12, 16]\n"
+    "layers:\n"
+    "  - {type: conv, filters: 4, kernel_size: 3, padding: 1, bias: false}\n"
+    "  - {type: batch_norm}\n"
+    "  - {type: relu}\n"
+    "  - {type: pool, pool_type: max, kernel_size: 2}\n"
+    "  - {type: conv, filters: 6, kernel_size: 3, activation: relu}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, units: 3}\n";
 
-const cnn_visualize_options view_plain = {.channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX, .npy = true, .seed = 1};
+const cnn_visualize_options view_plain = {
+    .channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX, .npy = true, .seed = 1};
 
 /* Reads FOLDER/name whole. */
 char *view_text(struct scratch *s, const char *name)
@@ -32,7 +34,8 @@ char *view_text(struct scratch *s, const char *name)
         char *data;
         size_t size;
     } file;
-    assert_int_equal(cnn_file_read(scratch_path(s, name), 1 << 26, &file.data, &file.size, NULL), CNN_OK);
+    assert_int_equal(cnn_file_read(scratch_path(s, name), 1 << 26, &file.data, &file.size, NULL),
+                     CNN_OK);
     return file.data;
 }
 
@@ -52,7 +55,9 @@ float *view_input(struct scratch *s, const cnn_model *model)
 {
     const cnn_shape in = cnn_model_input(model);
     float *image = tensor_random(cnn_shape_count(in), 7);
-    assert_int_equal(cnn_npy_write(scratch_path(s, "x.npy"), image, (const size_t[]){in.c, in.h, in.w}, 3, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_npy_write(scratch_path(s, "x.npy"), image, (const size_t[]){in.c, in.h, in.w}, 3, NULL),
+        CNN_OK);
     return image;
 }
 
@@ -98,7 +103,8 @@ bool view_says(struct scratch *s, const char *text)
     return found;
 }
 
-cnn_status view_try(struct scratch *s, cnn_model *model, const char *input, const cnn_visualize_options *options)
+cnn_status view_try(struct scratch *s, cnn_model *model, const char *input,
+                    const cnn_visualize_options *options)
 {
     char path[256], directory[256];
     cnn_visualize_options o = *options;
@@ -108,10 +114,12 @@ cnn_status view_try(struct scratch *s, cnn_model *model, const char *input, cons
     return cnn_visualize(model, path, &o, s->diag);
 }
 
-void view_make(struct scratch *s, cnn_model *model, const char *input, const cnn_visualize_options *options)
+void view_make(struct scratch *s, cnn_model *model, const char *input,
+               const cnn_visualize_options *options)
 {
     cnn_status status = view_try(s, model, input, options);
     if (status != CNN_OK)
-        fail_msg("%s", cnn_diag_count(s->diag) > 0 ? cnn_diag_get(s->diag, 0)->text : "failed without a message");
+        fail_msg("%s", cnn_diag_count(s->diag) > 0 ? cnn_diag_get(s->diag, 0)->text
+                                                   : "failed without a message");
     check_page(s);
 }

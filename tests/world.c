@@ -46,7 +46,8 @@ void assert_messages(struct world *world, const char *expected)
 struct cnn_yaml *parse(struct world *world, const char *text)
 {
     struct cnn_yaml *root = NULL;
-    cnn_status status = cnn_yaml_parse(world->arena, "m.yaml", text, strlen(text), &root, world->diag);
+    cnn_status status =
+        cnn_yaml_parse(world->arena, "m.yaml", text, strlen(text), &root, world->diag);
     if (status == CNN_OK)
         assert_messages(world, "");
     else

@@ -1,4 +1,5 @@
-/* What tests of descriptions share: an arena with diagnostics, made for each test, and exact comparisons of messages and of written YAML. */
+/* What tests of descriptions share: an arena with diagnostics, made for each test, and exact
+ * comparisons of messages and of written YAML. */
 #ifndef CNN_TESTS_WORLD_H
 #define CNN_TESTS_WORLD_H
 

@@ -1,5 +1,6 @@
-/* The .npy format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. 6 bytes of magic, 2 of version, the size of the header
- * (2 bytes, from version 2.0 on 4), the header, which is a Python dictionary in text, the numbers. */
+/* The .npy format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. 6 bytes
+ * of magic, 2 of version, the size of the header (2 bytes, from version 2.0 on 4), the header,
+ * which is a Python dictionary in text, the numbers. */
 #include "checkpoint/npy.h"
 
 #include <stdlib.h>
@@ -58,7 +59,8 @@ static bool read_size(struct cursor *c, size_t *out)
     skip(c, "");
     const char *start = c->at;
     for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++)
-        if (!cnn_size_mul(value, 10, &value) || !cnn_size_add(value, (size_t)(*c->at - '0'), &value))
+        if (!cnn_size_mul(value, 10, &value) ||
+            !cnn_size_add(value, (size_t)(*c->at - '0'), &value))
             return false;
     *out = value;
     return c->at > start;
@@ -138,35 +140,46 @@ static bool find_header(const char *data, size_t size, struct cursor *out, size_
     return true;
 }
 
-static cnn_status check(const char *path, const char *data, size_t size, struct npy_header *header, size_t *numbers, cnn_diag *diag)
+static cnn_status check(const char *path, const char *data, size_t size, struct npy_header *header,
+                        size_t *numbers, cnn_diag *diag)
 {
     struct cursor cursor;
     if (!find_header(data, size, &cursor, numbers))
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is no .npy file, or is cut short within its header (it has %zu bytes)", path, size);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s is no .npy file, or is cut short within its header (it has %zu bytes)",
+                        path, size);
     bool understood = read_dictionary(&cursor, header);
     if (header->has_dtype && strcmp(header->dtype, "<f4") != 0) {
-        cnn_fail(diag, CNN_FAILED, NULL, "%s holds numbers of type %s, not float32 (<f4)", path, header->dtype);
+        cnn_fail(diag, CNN_FAILED, NULL, "%s holds numbers of type %s, not float32 (<f4)", path,
+                 header->dtype);
         cnn_hint(diag, "in Python: np.save('%s', np.load('%s').astype('<f4'))", path, path);
         return CNN_FAILED;
     }
     if (!understood)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its header is damaged, or its array has more than %d dimensions", path, CNN_NPY_MAX_RANK);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its header is damaged, or its array has more than %d dimensions", path,
+                        CNN_NPY_MAX_RANK);
     if (header->fortran_order && header->rank > 1) {
-        cnn_fail(diag, CNN_FAILED, NULL, "%s holds its numbers in Fortran order, not in C order", path);
+        cnn_fail(diag, CNN_FAILED, NULL, "%s holds its numbers in Fortran order, not in C order",
+                 path);
         cnn_hint(diag, "in Python: np.save('%s', np.ascontiguousarray(np.load('%s')))", path, path);
         return CNN_FAILED;
     }
     size_t expected = sizeof(float);
     for (size_t i = 0; i < header->rank; i++)
         if (!cnn_size_mul(expected, header->dims[i], &expected))
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: its header describes more numbers than memory can hold", path);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: its header describes more numbers than memory can hold", path);
     if (expected != size - *numbers)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its shape asks for %zu bytes of numbers, but %zu follow the header%s", path, expected,
-                        size - *numbers, expected > size - *numbers ? ": it is cut short" : "");
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its shape asks for %zu bytes of numbers, but %zu follow the header%s",
+                        path, expected, size - *numbers,
+                        expected > size - *numbers ? ": it is cut short" : "");
     return CNN_OK;
 }
 
-cnn_status cnn_npy_read(const char *path, float **values, size_t *dims, size_t *rank, cnn_diag *diag)
+cnn_status cnn_npy_read(const char *path, float **values, size_t *dims, size_t *rank,
+                        cnn_diag *diag)
 {
     char *data;
     size_t size, numbers = 0;
@@ -179,7 +192,8 @@ cnn_status cnn_npy_read(const char *path, float **values, size_t *dims, size_t *
         free(data);
         return status;
     }
-    memmove(data, data + numbers, size - numbers); /* to the start of the allocation, which is aligned for floats */
+    /* to the start of the allocation, which is aligned for floats */
+    memmove(data, data + numbers, size - numbers);
     *values = (float *)(void *)data;
     memcpy(dims, header.dims, header.rank * sizeof *dims);
     *rank = header.rank;
@@ -198,12 +212,15 @@ static void write_header(struct cnn_text *text, const size_t *dims, size_t rank)
     cnn_text_append(text, "\n", 1);
 }
 
-cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank, cnn_diag *diag)
+cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank,
+                         cnn_diag *diag)
 {
     size_t bytes = sizeof(float);
     for (size_t i = 0; i < rank; i++)
         if (!cnn_size_mul(bytes, dims[i], &bytes))
-            return cnn_fail(diag, CNN_INVALID, NULL, "cannot write %s: its shape has more numbers than memory can hold", path);
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "cannot write %s: its shape has more numbers than memory can hold",
+                            path);
     struct cnn_text header = {0};
     struct cnn_writer *writer = NULL;
     write_header(&header, dims, rank);
@@ -211,11 +228,21 @@ cnn_status cnn_npy_write(const char *path, const float *values, const size_t *di
     if (header.failed)
         status = cnn_fail_memory(diag, NPY_ALIGN, path);
     else if (header.size > UINT16_MAX)
-        status = cnn_fail(diag, CNN_INVALID, NULL, "cannot write %s: %zu dimensions are too many", path, rank);
+        status = cnn_fail(diag, CNN_INVALID, NULL, "cannot write %s: %zu dimensions are too many",
+                          path, rank);
     else
         status = cnn_writer_open(path, &writer, diag);
     if (status == CNN_OK) {
-        const unsigned char start[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(header.size & 255), (unsigned char)(header.size >> 8)};
+        const unsigned char start[] = {0x93,
+                                       'N',
+                                       'U',
+                                       'M',
+                                       'P',
+                                       'Y',
+                                       1,
+                                       0,
+                                       (unsigned char)(header.size & 255),
+                                       (unsigned char)(header.size >> 8)};
         cnn_writer_write(writer, start, sizeof start);
         cnn_writer_write(writer, header.data, header.size);
         cnn_writer_write(writer, values, bytes);

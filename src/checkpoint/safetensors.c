@@ -1,5 +1,6 @@
-/* Reading and checking safetensors files. The format: https://github.com/huggingface/safetensors (README, "Format"). The file is mapped, not
- * copied; names, shapes and metadata are copied into an arena that lives as long as the mapping. */
+/* Reading and checking safetensors files. The format: https://github.com/huggingface/safetensors
+ * (README, "Format"). The file is mapped, not copied; names, shapes and metadata are copied into an
+ * arena that lives as long as the mapping. */
 #include "checkpoint/safetensors.h"
 
 #include <errno.h>
@@ -42,7 +43,8 @@ size_t cnn_dtype_bytes(const char *name)
     return 0;
 }
 
-void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count, char out[CNN_CHECKSUM_SIZE])
+void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count,
+                          char out[CNN_CHECKSUM_SIZE])
 {
     uLong crc = crc32_z(0, NULL, 0);
     for (size_t i = 0; i < count; i++)
@@ -59,54 +61,73 @@ static bool as_size(const json_t *value, size_t *out)
     return true;
 }
 
-static cnn_status read_shape(const struct opened_file *file, const json_t *shape, struct cnn_stored_tensor *t, cnn_diag *diag)
+static cnn_status read_shape(const struct opened_file *file, const json_t *shape,
+                             struct cnn_stored_tensor *t, cnn_diag *diag)
 {
     const char *path = file->public.path;
     if (!json_is_array(shape) || json_array_size(shape) > CNN_SAFETENSORS_MAX_RANK)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': its shape is no list of at most %d sizes", path, t->name, CNN_SAFETENSORS_MAX_RANK);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: tensor '%s': its shape is no list of at most %d sizes", path, t->name,
+                        CNN_SAFETENSORS_MAX_RANK);
     t->rank = json_array_size(shape);
     t->count = 1;
     for (size_t i = 0; i < t->rank; i++) {
         if (!as_size(json_array_get(shape, i), &t->dims[i]))
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': size %zu of its shape is no whole number", path, t->name, i + 1);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: tensor '%s': size %zu of its shape is no whole number", path,
+                            t->name, i + 1);
         if (!cnn_size_mul(t->count, t->dims[i], &t->count))
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': its shape has more elements than can be counted", path, t->name);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: tensor '%s': its shape has more elements than can be counted",
+                            path, t->name);
     }
     return CNN_OK;
 }
 
-static cnn_status read_place(const struct opened_file *file, const json_t *offsets, struct cnn_stored_tensor *t, cnn_diag *diag)
+static cnn_status read_place(const struct opened_file *file, const json_t *offsets,
+                             struct cnn_stored_tensor *t, cnn_diag *diag)
 {
     const char *path = file->public.path;
     size_t begin, end, expected;
-    if (json_array_size(offsets) != 2 || !as_size(json_array_get(offsets, 0), &begin) || !as_size(json_array_get(offsets, 1), &end) || begin > end)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': its data_offsets are no pair [begin, end]", path, t->name);
+    if (json_array_size(offsets) != 2 || !as_size(json_array_get(offsets, 0), &begin) ||
+        !as_size(json_array_get(offsets, 1), &end) || begin > end)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: tensor '%s': its data_offsets are no pair [begin, end]", path,
+                        t->name);
     if (end > file->data_size)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' ends at byte %zu of the data, but the file has only %zu: it is cut short or damaged",
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: tensor '%s' ends at byte %zu of the data, but the file has only %zu: "
+                        "it is cut short or damaged",
                         path, t->name, end, file->data_size);
     t->bytes = end - begin;
     t->data = file->data + begin;
     if (!cnn_size_mul(t->count, cnn_dtype_bytes(t->dtype), &expected) || expected != t->bytes)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has %zu bytes of data (%zu to %zu), which do not fit its %zu elements of %s", path,
-                        t->name, t->bytes, begin, end, t->count, t->dtype);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: tensor '%s' has %zu bytes of data (%zu to %zu), which do not fit its "
+                        "%zu elements of %s",
+                        path, t->name, t->bytes, begin, end, t->count, t->dtype);
     return CNN_OK;
 }
 
-static cnn_status read_tensor(struct opened_file *file, const char *name, const json_t *entry, struct cnn_stored_tensor *t, cnn_diag *diag)
+static cnn_status read_tensor(struct opened_file *file, const char *name, const json_t *entry,
+                              struct cnn_stored_tensor *t, cnn_diag *diag)
 {
     t->name = cnn_arena_strdup(file->arena, name);
     if (!t->name)
         return cnn_fail_memory(diag, strlen(name), "the name of a tensor");
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!dtype)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has no dtype", file->public.path, name);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has no dtype", file->public.path,
+                        name);
     if (cnn_dtype_bytes(dtype) == 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has the unknown dtype '%s'", file->public.path, name, dtype);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has the unknown dtype '%s'",
+                        file->public.path, name, dtype);
     t->dtype = cnn_arena_strdup(file->arena, dtype);
     if (!t->dtype)
         return cnn_fail_memory(diag, strlen(dtype), "the type of a tensor");
     cnn_status status = read_shape(file, json_object_get(entry, "shape"), t, diag);
-    return status == CNN_OK ? read_place(file, json_object_get(entry, "data_offsets"), t, diag) : status;
+    return status == CNN_OK ? read_place(file, json_object_get(entry, "data_offsets"), t, diag)
+                            : status;
 }
 
 static cnn_status read_metadata(struct opened_file *file, json_t *metadata, cnn_diag *diag)
@@ -118,13 +139,15 @@ static cnn_status read_metadata(struct opened_file *file, json_t *metadata, cnn_
         return cnn_fail(diag, CNN_FAILED, NULL, "%s: __metadata__ is no JSON object", out->path);
     out->metadata = cnn_arena_array(file->arena, json_object_size(metadata), sizeof *out->metadata);
     if (!out->metadata)
-        return cnn_fail_memory(diag, json_object_size(metadata) * sizeof *out->metadata, "metadata");
+        return cnn_fail_memory(diag, json_object_size(metadata) * sizeof *out->metadata,
+                               "metadata");
     const char *key;
     json_t *value;
     json_object_foreach(metadata, key, value)
     {
         if (!json_is_string(value))
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: __metadata__: the value of '%s' is no text", out->path, key);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: __metadata__: the value of '%s' is no text", out->path, key);
         struct cnn_stored_pair *pair = &out->metadata[out->metadata_count++];
         pair->key = cnn_arena_strdup(file->arena, key);
         pair->value = cnn_arena_strdup(file->arena, json_string_value(value));
@@ -151,16 +174,21 @@ static cnn_status check_tiling(const struct opened_file *file, cnn_diag *diag)
         const struct cnn_stored_tensor *t = &f->tensors[i];
         size_t begin = (size_t)((const unsigned char *)t->data - file->data);
         if (begin < covered)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' begins at byte %zu of the data, inside tensor '%s', which ends at %zu", f->path,
-                            t->name, begin, f->tensors[i - 1].name, covered);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: tensor '%s' begins at byte %zu of the data, inside tensor '%s', "
+                            "which ends at %zu",
+                            f->path, t->name, begin, f->tensors[i - 1].name, covered);
         if (begin > covered)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: bytes %zu to %zu of the data, before tensor '%s', belong to no tensor", f->path, covered,
-                            begin, t->name);
+            return cnn_fail(
+                diag, CNN_FAILED, NULL,
+                "%s: bytes %zu to %zu of the data, before tensor '%s', belong to no tensor",
+                f->path, covered, begin, t->name);
         covered = begin + t->bytes;
     }
     if (covered != file->data_size)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: bytes %zu to %zu of the data, at its end, belong to no tensor", f->path, covered,
-                        file->data_size);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: bytes %zu to %zu of the data, at its end, belong to no tensor",
+                        f->path, covered, file->data_size);
     return CNN_OK;
 }
 
@@ -176,7 +204,9 @@ static cnn_status read_header(struct opened_file *file, json_t *header, cnn_diag
     json_object_foreach(header, name, entry)
     {
         bool metadata = strcmp(name, "__metadata__") == 0;
-        cnn_status status = metadata ? read_metadata(file, entry, diag) : read_tensor(file, name, entry, &out->tensors[out->tensor_count++], diag);
+        cnn_status status =
+            metadata ? read_metadata(file, entry, diag)
+                     : read_tensor(file, name, entry, &out->tensors[out->tensor_count++], diag);
         if (status != CNN_OK)
             return status;
     }
@@ -193,17 +223,22 @@ static cnn_status parse(struct opened_file *file, cnn_diag *diag)
         header_size = header_size << 8 | bytes[i];
     if (header_size > CNN_SAFETENSORS_MAX_HEADER || header_size > file->map_size - 8)
         return cnn_fail(diag, CNN_FAILED, NULL,
-                        "%s is no safetensors file, or is cut short: its first 8 bytes announce a header of %" PRIu64
-                        " bytes, but %zu follow (at most %u are read)",
+                        "%s is no safetensors file, or is cut short: its first 8 bytes announce a "
+                        "header of %" PRIu64 " bytes, but %zu follow (at most %u are read)",
                         path, header_size, file->map_size - 8, CNN_SAFETENSORS_MAX_HEADER);
     file->data = bytes + 8 + header_size;
     file->data_size = file->map_size - 8 - (size_t)header_size;
     json_error_t error;
-    json_t *header = json_loadb((const char *)bytes + 8, (size_t)header_size, JSON_REJECT_DUPLICATES, &error);
+    json_t *header =
+        json_loadb((const char *)bytes + 8, (size_t)header_size, JSON_REJECT_DUPLICATES, &error);
     if (!header)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: the header is no valid JSON, at byte %d of the file: %s", path, error.position + 8, error.text);
-    cnn_status status = json_is_object(header) ? read_header(file, header, diag)
-                                               : cnn_fail(diag, CNN_FAILED, NULL, "%s: the header is a JSON list, not an object", path);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: the header is no valid JSON, at byte %d of the file: %s", path,
+                        error.position + 8, error.text);
+    cnn_status status = json_is_object(header)
+                            ? read_header(file, header, diag)
+                            : cnn_fail(diag, CNN_FAILED, NULL,
+                                       "%s: the header is a JSON list, not an object", path);
     json_decref(header);
     return status;
 }
@@ -212,18 +247,23 @@ static cnn_status map(struct opened_file *file, cnn_diag *diag)
 {
     const char *path = file->public.path;
     struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
+    /* a pipe is refused below, not waited for */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &info) != 0) {
-        cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+        cnn_status status =
+            cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
         if (fd >= 0)
             close(fd);
         return status;
     }
     cnn_status status = CNN_OK;
     if (!S_ISREG(info.st_mode)) {
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is %s", path, S_ISDIR(info.st_mode) ? "a directory" : "no regular file");
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is %s", path,
+                          S_ISDIR(info.st_mode) ? "a directory" : "no regular file");
     } else if (info.st_size < 8) {
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s is no safetensors file: it has %lld bytes, and 8 are the least", path, (long long)info.st_size);
+        status = cnn_fail(diag, CNN_FAILED, NULL,
+                          "%s is no safetensors file: it has %lld bytes, and 8 are the least", path,
+                          (long long)info.st_size);
     } else {
         void *mapped = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (mapped == MAP_FAILED) {
@@ -247,7 +287,8 @@ cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, 
     }
     file->arena = arena;
     file->public.path = cnn_arena_strdup(arena, path);
-    cnn_status status = file->public.path ? map(file, diag) : cnn_fail_memory(diag, strlen(path), path);
+    cnn_status status =
+        file->public.path ? map(file, diag) : cnn_fail_memory(diag, strlen(path), path);
     if (status == CNN_OK)
         status = parse(file, diag);
     if (status == CNN_OK)
@@ -267,7 +308,8 @@ void cnn_safetensors_close(struct cnn_safetensors *public)
     cnn_arena_free(file->arena);
 }
 
-const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file, const char *name)
+const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file,
+                                                     const char *name)
 {
     for (size_t i = 0; i < file->tensor_count; i++)
         if (strcmp(file->tensors[i].name, name) == 0)
@@ -292,6 +334,8 @@ cnn_status cnn_safetensors_verify(const struct cnn_safetensors *file, cnn_diag *
     cnn_tensors_checksum(file->tensors, file->tensor_count, found);
     if (strcmp(expected, found) == 0)
         return CNN_OK;
-    return cnn_fail(diag, CNN_FAILED, NULL, "%s is damaged: the checksum of its tensors is %s, and %s was written with them", file->path, found,
-                    expected);
+    return cnn_fail(
+        diag, CNN_FAILED, NULL,
+        "%s is damaged: the checksum of its tensors is %s, and %s was written with them",
+        file->path, found, expected);
 }

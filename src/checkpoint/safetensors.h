@@ -1,12 +1,14 @@
-/* The safetensors file format: 8 bytes little-endian header size, a JSON header, the tensors' bytes. Reading trusts nothing: sizes are checked before
- * memory is taken, offsets must tile the data without gaps or overlaps, dtype and shape must agree with the bytes. JSON by jansson. */
+/* The safetensors file format: 8 bytes little-endian header size, a JSON header, the tensors'
+ * bytes. Reading trusts nothing: sizes are checked before memory is taken, offsets must tile the
+ * data without gaps or overlaps, dtype and shape must agree with the bytes. JSON by jansson. */
 #ifndef CNN_CHECKPOINT_SAFETENSORS_H
 #define CNN_CHECKPOINT_SAFETENSORS_H
 
 #include "util/arena.h"
 #include "util/diag.h"
 
-#define CNN_SAFETENSORS_MAX_HEADER (16u << 20) /* the parsed JSON takes about twenty times as much memory */
+/* the parsed JSON takes about twenty times as much memory */
+#define CNN_SAFETENSORS_MAX_HEADER (16u << 20)
 #define CNN_SAFETENSORS_MAX_RANK   8
 
 struct cnn_stored_tensor {
@@ -30,22 +32,30 @@ struct cnn_safetensors {
     size_t metadata_count;
 };
 
-/* Reads (maps) the file. Everything in *out lives until cnn_safetensors_close. Data pointers are aligned only as far as the file's header is padded:
- * use memcpy. Errors are CNN_FAILED and say byte positions: too short, header larger than the file, not JSON (with jansson's position), a tensor out
- * of bounds, overlapping, a gap, an unknown dtype, a size that does not fit its shape, a name twice. The checksum is not looked at: see verify. */
+/* Reads (maps) the file. Everything in *out lives until cnn_safetensors_close. Data pointers are
+ * aligned only as far as the file's header is padded: use memcpy. Errors are CNN_FAILED and say
+ * byte positions: too short, header larger than the file, not JSON (with jansson's position), a
+ * tensor out of bounds, overlapping, a gap, an unknown dtype, a size that does not fit its shape, a
+ * name twice. The checksum is not looked at: see verify. */
 cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag);
 void cnn_safetensors_close(struct cnn_safetensors *file);
 
-const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file, const char *name); /* NULL where absent */
-const char *cnn_safetensors_metadata(const struct cnn_safetensors *file, const char *key);                  /* NULL where absent */
+/* NULL where absent */
+const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file,
+                                                     const char *name);
+/* NULL where absent */
+const char *cnn_safetensors_metadata(const struct cnn_safetensors *file, const char *key);
 
-/* Writes tensors and metadata to path safely (util/file.h), tensors in the order given, header padded with spaces to 8 bytes. Deterministic: the
- * same input gives the same bytes. Adds metadata "checksum": "crc32:XXXXXXXX" of all tensor bytes in order (zlib), in place of one that is given.
+/* Writes tensors and metadata to path safely (util/file.h), tensors in the order given, header
+ * padded with spaces to 8 bytes. Deterministic: the same input gives the same bytes. Adds metadata
+ * "checksum": "crc32:XXXXXXXX" of all tensor bytes in order (zlib), in place of one that is given.
  * Names and keys do not repeat; texts are UTF-8 (else CNN_FAILED). */
-cnn_status cnn_safetensors_write(const char *path, const struct cnn_stored_tensor *tensors, size_t tensor_count,
-                                 const struct cnn_stored_pair *metadata, size_t metadata_count, cnn_diag *diag);
+cnn_status cnn_safetensors_write(const char *path, const struct cnn_stored_tensor *tensors,
+                                 size_t tensor_count, const struct cnn_stored_pair *metadata,
+                                 size_t metadata_count, cnn_diag *diag);
 
-/* Where the file carries "checksum": CNN_OK if the tensor bytes match it, else CNN_FAILED with both values. Without one: CNN_OK. */
+/* Where the file carries "checksum": CNN_OK if the tensor bytes match it, else CNN_FAILED with both
+ * values. Without one: CNN_OK. */
 cnn_status cnn_safetensors_verify(const struct cnn_safetensors *file, cnn_diag *diag);
 
 #endif

@@ -11,6 +11,7 @@
 size_t cnn_dtype_bytes(const char *name);
 
 /* "crc32:XXXXXXXX" of the tensors' bytes in order. */
-void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count, char out[CNN_CHECKSUM_SIZE]);
+void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count,
+                          char out[CNN_CHECKSUM_SIZE]);
 
 #endif

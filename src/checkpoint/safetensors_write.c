@@ -1,4 +1,5 @@
-/* Writing safetensors files: the header by jansson in the order given, so that the same input gives the same bytes. */
+/* Writing safetensors files: the header by jansson in the order given, so that the same input gives
+ * the same bytes. */
 #include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -9,11 +10,14 @@
 
 static cnn_status fail_text(cnn_diag *diag, const char *path, const char *text)
 {
-    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: the text of '%s' is not valid UTF-8", path, text);
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: the text of '%s' is not valid UTF-8",
+                    path, text);
 }
 
-/* A checksum among the pairs belonged to the file they were read from: it is left out, this file gets its own. */
-static json_t *metadata_json(const char *path, const struct cnn_stored_pair *pairs, size_t count, const char *checksum, cnn_diag *diag)
+/* A checksum among the pairs belonged to the file they were read from: it is left out, this file
+ * gets its own. */
+static json_t *metadata_json(const char *path, const struct cnn_stored_pair *pairs, size_t count,
+                             const char *checksum, cnn_diag *diag)
 {
     json_t *metadata = json_object();
     for (size_t i = 0; i < count; i++) {
@@ -39,10 +43,12 @@ static json_t *tensor_json(const struct cnn_stored_tensor *t, size_t begin)
     json_t *shape = json_array();
     for (size_t i = 0; i < t->rank; i++)
         json_array_append_new(shape, json_integer((json_int_t)t->dims[i]));
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", t->dtype, "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)(begin + t->bytes));
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", t->dtype, "shape", shape, "data_offsets",
+                     (json_int_t)begin, (json_int_t)(begin + t->bytes));
 }
 
-static json_t *header_json(const char *path, const struct cnn_stored_tensor *tensors, size_t tensor_count, json_t *metadata, cnn_diag *diag)
+static json_t *header_json(const char *path, const struct cnn_stored_tensor *tensors,
+                           size_t tensor_count, json_t *metadata, cnn_diag *diag)
 {
     json_t *header = json_object();
     if (json_object_set_new(header, "__metadata__", metadata) != 0) {
@@ -64,7 +70,9 @@ static json_t *header_json(const char *path, const struct cnn_stored_tensor *ten
     return header;
 }
 
-static cnn_status write_file(const char *path, const char *header, const struct cnn_stored_tensor *tensors, size_t tensor_count, cnn_diag *diag)
+static cnn_status write_file(const char *path, const char *header,
+                             const struct cnn_stored_tensor *tensors, size_t tensor_count,
+                             cnn_diag *diag)
 {
     size_t size = strlen(header), padding = (8 - size % 8) % 8;
     unsigned char size_bytes[8];
@@ -82,8 +90,9 @@ static cnn_status write_file(const char *path, const char *header, const struct 
     return cnn_writer_commit(writer, diag);
 }
 
-cnn_status cnn_safetensors_write(const char *path, const struct cnn_stored_tensor *tensors, size_t tensor_count,
-                                 const struct cnn_stored_pair *metadata, size_t metadata_count, cnn_diag *diag)
+cnn_status cnn_safetensors_write(const char *path, const struct cnn_stored_tensor *tensors,
+                                 size_t tensor_count, const struct cnn_stored_pair *metadata,
+                                 size_t metadata_count, cnn_diag *diag)
 {
     char checksum[CNN_CHECKSUM_SIZE];
     cnn_tensors_checksum(tensors, tensor_count, checksum);
@@ -97,8 +106,9 @@ cnn_status cnn_safetensors_write(const char *path, const struct cnn_stored_tenso
     if (!text)
         status = cnn_fail_memory(diag, tensor_count * 128, path);
     else if (strlen(text) > CNN_SAFETENSORS_MAX_HEADER - 8)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: its header would have %zu bytes, at most %u are read", path, strlen(text),
-                          CNN_SAFETENSORS_MAX_HEADER);
+        status = cnn_fail(diag, CNN_FAILED, NULL,
+                          "cannot write %s: its header would have %zu bytes, at most %u are read",
+                          path, strlen(text), CNN_SAFETENSORS_MAX_HEADER);
     else
         status = write_file(path, text, tensors, tensor_count, diag);
     free(text);

@@ -1,4 +1,5 @@
-/* Reading mappings by key tables: values are checked and stored in a settings struct, and every mistake is reported at its place. */
+/* Reading mappings by key tables: values are checked and stored in a settings struct, and every
+ * mistake is reported at its place. */
 #include "config/keys.h"
 
 #include "config/keys_words.h"
@@ -14,21 +15,26 @@ struct reader {
     const struct cnn_key *also; /* NULL: none */
     const char *tag;            /* one more legal key; NULL: none */
     const char *what;
-    cnn_status status;                /* of the last mistake */
-    const char *meant[CNN_KEY_WORDS]; /* keys that unknown ones seem to stand for: they are not missing too */
+    cnn_status status; /* of the last mistake */
+    /* keys that unknown ones seem to stand for: they are not missing too */
+    const char *meant[CNN_KEY_WORDS];
     size_t meant_count;
     cnn_diag *diag;
 };
 
-static bool fail_wants(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, const char *found)
+static bool fail_wants(struct reader *reader, const struct cnn_key *key,
+                       const struct cnn_yaml *node, const char *found)
 {
     char wants[512];
     cnn_key_wants(key, wants, sizeof(wants));
-    reader->status = cnn_fail(reader->diag, CNN_INVALID, &node->where, "key '%s' of %s wants %s; found %s", key->name, reader->what, wants, found);
+    reader->status =
+        cnn_fail(reader->diag, CNN_INVALID, &node->where, "key '%s' of %s wants %s; found %s",
+                 key->name, reader->what, wants, found);
     return false;
 }
 
-static bool fail_value(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node)
+static bool fail_value(struct reader *reader, const struct cnn_key *key,
+                       const struct cnn_yaml *node)
 {
     char found[80];
     return fail_wants(reader, key, node, cnn_yaml_describe(node, found, sizeof(found)));
@@ -50,7 +56,8 @@ static bool quoted_number(const struct cnn_yaml *node, double *out)
     return node->quoted && cnn_yaml_as_number(&plain, out);
 }
 
-static bool integer_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, size_t *out)
+static bool integer_read(struct reader *reader, const struct cnn_key *key,
+                         const struct cnn_yaml *node, size_t *out)
 {
     long long integer;
     double number, limit = cnn_key_range(key).most;
@@ -67,7 +74,8 @@ static bool integer_read(struct reader *reader, const struct cnn_key *key, const
     return false;
 }
 
-static bool number_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, double *out)
+static bool number_read(struct reader *reader, const struct cnn_key *key,
+                        const struct cnn_yaml *node, double *out)
 {
     double number;
     if (cnn_yaml_as_number(node, &number) && isfinite(number) && range_holds(key, number)) {
@@ -80,20 +88,24 @@ static bool number_read(struct reader *reader, const struct cnn_key *key, const 
     return false;
 }
 
-static bool bool_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, bool *out)
+static bool bool_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node,
+                      bool *out)
 {
-    static const char *const words[][2] = {{"yes", "no"}, {"on", "off"}, {"y", "n"}, {"1", "0"}, {"true", "false"}};
+    static const char *const words[][2] = {
+        {"yes", "no"}, {"on", "off"}, {"y", "n"}, {"1", "0"}, {"true", "false"}};
     if (cnn_yaml_as_bool(node, out))
         return true;
     fail_value(reader, key, node);
     for (size_t i = 0; node->kind == CNN_YAML_SCALAR && i < sizeof(words) / sizeof(*words); i++)
         for (int no = 0; no < 2; no++)
             if (strcasecmp(node->text, words[i][no]) == 0)
-                cnn_hint(reader->diag, node->quoted ? "write %s, without quotes" : "write %s", no ? "false" : "true");
+                cnn_hint(reader->diag, node->quoted ? "write %s, without quotes" : "write %s",
+                         no ? "false" : "true");
     return false;
 }
 
-static bool text_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, const char **out)
+static bool text_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node,
+                      const char **out)
 {
     if (node->kind != CNN_YAML_SCALAR || !*node->text || cnn_yaml_is_null(node))
         return fail_value(reader, key, node);
@@ -109,7 +121,8 @@ static size_t words_count(const char *const *words)
     return count;
 }
 
-static bool choice_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, int *out)
+static bool choice_read(struct reader *reader, const struct cnn_key *key,
+                        const struct cnn_yaml *node, int *out)
 {
     size_t count = words_count(key->choices);
     for (size_t i = 0; node->kind == CNN_YAML_SCALAR && i < count; i++)
@@ -123,7 +136,8 @@ static bool choice_read(struct reader *reader, const struct cnn_key *key, const 
     return false;
 }
 
-static bool integers_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, size_t *out)
+static bool integers_read(struct reader *reader, const struct cnn_key *key,
+                          const struct cnn_yaml *node, size_t *out)
 {
     bool ok = true;
     for (size_t i = 0; i < node->count; i++)
@@ -131,24 +145,28 @@ static bool integers_read(struct reader *reader, const struct cnn_key *key, cons
     return ok;
 }
 
-static bool fail_length(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node)
+static bool fail_length(struct reader *reader, const struct cnn_key *key,
+                        const struct cnn_yaml *node)
 {
     char found[48];
     snprintf(found, sizeof(found), "a list of %zu", node->count);
     return fail_wants(reader, key, node, found);
 }
 
-static bool pair_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, size_t out[2])
+static bool pair_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node,
+                      size_t out[2])
 {
     if (node->kind == CNN_YAML_SEQUENCE)
-        return node->count == 2 ? integers_read(reader, key, node, out) : fail_length(reader, key, node);
+        return node->count == 2 ? integers_read(reader, key, node, out)
+                                : fail_length(reader, key, node);
     if (!integer_read(reader, key, node, &out[0]))
         return false;
     out[1] = out[0];
     return true;
 }
 
-static bool padding_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, struct cnn_padding *out)
+static bool padding_read(struct reader *reader, const struct cnn_key *key,
+                         const struct cnn_yaml *node, struct cnn_padding *out)
 {
     size_t sides[4] = {0};
     bool word = node->kind == CNN_YAML_SCALAR;
@@ -171,7 +189,8 @@ static bool padding_read(struct reader *reader, const struct cnn_key *key, const
     return true;
 }
 
-static bool numbers_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, struct cnn_numbers *out)
+static bool numbers_read(struct reader *reader, const struct cnn_key *key,
+                         const struct cnn_yaml *node, struct cnn_numbers *out)
 {
     bool ok = true, list = node->kind == CNN_YAML_SEQUENCE;
     size_t count = list ? node->count : 1;
@@ -187,7 +206,8 @@ static bool numbers_read(struct reader *reader, const struct cnn_key *key, const
     return ok;
 }
 
-static bool value_read(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node, void *value)
+static bool value_read(struct reader *reader, const struct cnn_key *key,
+                       const struct cnn_yaml *node, void *value)
 {
     switch (key->type) {
     case CNN_KEY_SIZE:
@@ -238,8 +258,8 @@ static void unknown_keys_report(struct reader *reader, const struct cnn_yaml *ma
             known = strcmp(names[j], key->text) == 0;
         if (known)
             continue;
-        reader->status =
-            cnn_fail(reader->diag, CNN_INVALID, &key->where, "%s has no key '%s'", reader->what, cnn_word_cut(key->text, word, sizeof(word)));
+        reader->status = cnn_fail(reader->diag, CNN_INVALID, &key->where, "%s has no key '%s'",
+                                  reader->what, cnn_word_cut(key->text, word, sizeof(word)));
         const char *meant = cnn_key_hint_name(key->text, names, count, reader->diag);
         if (meant && reader->meant_count < CNN_KEY_WORDS)
             reader->meant[reader->meant_count++] = meant;
@@ -255,25 +275,30 @@ static bool is_meant(const struct reader *reader, const char *name)
 }
 
 /* The value that an absent key has; NULL where it has none, or it is missing, which is reported. */
-static struct cnn_yaml *default_get(struct reader *reader, const struct cnn_key *key, const struct cnn_where *where)
+static struct cnn_yaml *default_get(struct reader *reader, const struct cnn_key *key,
+                                    const struct cnn_where *where)
 {
     char type[512];
     struct cnn_yaml *node = NULL;
     if (!key->default_text) {
         if (is_meant(reader, key->name))
             return NULL;
-        reader->status = cnn_fail(reader->diag, CNN_INVALID, where, "%s lacks the key '%s'", reader->what, key->name);
+        reader->status = cnn_fail(reader->diag, CNN_INVALID, where, "%s lacks the key '%s'",
+                                  reader->what, key->name);
         bool any = key->type == CNN_KEY_NODE && !key->choices;
-        cnn_hint(reader->diag, "%s: %s", key->name, any ? key->help : cnn_key_wants(key, type, sizeof(type)));
+        cnn_hint(reader->diag, "%s: %s", key->name,
+                 any ? key->help : cnn_key_wants(key, type, sizeof(type)));
     } else if (*key->default_text) {
-        cnn_status status = cnn_yaml_parse(reader->arena, key->name, key->default_text, strlen(key->default_text), &node, reader->diag);
+        cnn_status status = cnn_yaml_parse(reader->arena, key->name, key->default_text,
+                                           strlen(key->default_text), &node, reader->diag);
         if (status)
             reader->status = status;
     }
     return node;
 }
 
-static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *mapping, const struct cnn_where *where, void *settings)
+static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *mapping,
+                               const struct cnn_where *where, void *settings)
 {
     if (mapping && (!where || mapping->where.source))
         where = &mapping->where;
@@ -281,8 +306,8 @@ static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *map
         mapping = NULL;
     if (mapping && mapping->kind != CNN_YAML_MAPPING) {
         char found[80];
-        cnn_fail(reader->diag, CNN_INVALID, where, "%s wants a mapping, 'key: value'; found %s", reader->what,
-                 cnn_yaml_describe(mapping, found, sizeof(found)));
+        cnn_fail(reader->diag, CNN_INVALID, where, "%s wants a mapping, 'key: value'; found %s",
+                 reader->what, cnn_yaml_describe(mapping, found, sizeof(found)));
         return CNN_INVALID;
     }
     if (mapping)
@@ -299,18 +324,23 @@ static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *map
     return reader->status;
 }
 
-cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table, const struct cnn_key *also, const char *what,
-                         const struct cnn_yaml *mapping, const struct cnn_where *where, void *settings, cnn_diag *diag)
+cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table,
+                         const struct cnn_key *also, const char *what,
+                         const struct cnn_yaml *mapping, const struct cnn_where *where,
+                         void *settings, cnn_diag *diag)
 {
-    struct reader reader = {.arena = arena, .table = table, .also = also, .what = what, .diag = diag};
+    struct reader reader = {
+        .arena = arena, .table = table, .also = also, .what = what, .diag = diag};
     return mapping_read(&reader, mapping, where, settings);
 }
 
-static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count, const char *what, const struct cnn_yaml *node, cnn_diag *diag)
+static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count, const char *what,
+                               const struct cnn_yaml *node, cnn_diag *diag)
 {
     char found[80];
     if (node->kind != CNN_YAML_MAPPING) {
-        cnn_fail(diag, CNN_INVALID, &node->where, "%s wants {type: ...} or a word; found %s", what, cnn_yaml_describe(node, found, sizeof(found)));
+        cnn_fail(diag, CNN_INVALID, &node->where, "%s wants {type: ...} or a word; found %s", what,
+                 cnn_yaml_describe(node, found, sizeof(found)));
         return CNN_INVALID;
     }
     cnn_fail(diag, CNN_INVALID, &node->where, "%s lacks the key 'type'", what);
@@ -328,19 +358,23 @@ static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count,
     return CNN_INVALID;
 }
 
-static cnn_status fail_unknown(const struct cnn_variant *variants, size_t count, const char *what, const struct cnn_yaml *word, cnn_diag *diag)
+static cnn_status fail_unknown(const struct cnn_variant *variants, size_t count, const char *what,
+                               const struct cnn_yaml *word, cnn_diag *diag)
 {
     char found[80];
     const char *names[CNN_KEY_WORDS];
     for (size_t i = 0; i < count && i < CNN_KEY_WORDS; i++)
         names[i] = variants[i].name;
-    cnn_fail(diag, CNN_INVALID, &word->where, "unknown %s type '%s'", what, cnn_word_cut(word->text, found, sizeof(found)));
+    cnn_fail(diag, CNN_INVALID, &word->where, "unknown %s type '%s'", what,
+             cnn_word_cut(word->text, found, sizeof(found)));
     cnn_key_hint_word(word->text, names, count < CNN_KEY_WORDS ? count : CNN_KEY_WORDS, true, diag);
     return CNN_INVALID;
 }
 
-cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants, size_t count, const struct cnn_key *also, const char *what,
-                            const struct cnn_yaml *node, size_t *chosen, void **settings, cnn_diag *diag)
+cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants,
+                            size_t count, const struct cnn_key *also, const char *what,
+                            const struct cnn_yaml *node, size_t *chosen, void **settings,
+                            cnn_diag *diag)
 {
     bool mapping = node->kind == CNN_YAML_MAPPING;
     const struct cnn_yaml *word = mapping ? cnn_yaml_get(node, "type") : node;
@@ -356,7 +390,12 @@ cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *v
     char *name = cnn_arena_printf(arena, "%s '%s'", what, variants[i].name);
     if (!made || !name)
         return cnn_fail_memory(diag, size, what);
-    struct reader reader = {.arena = arena, .table = variants[i].keys, .also = also, .tag = "type", .what = name, .diag = diag};
+    struct reader reader = {.arena = arena,
+                            .table = variants[i].keys,
+                            .also = also,
+                            .tag = "type",
+                            .what = name,
+                            .diag = diag};
     cnn_status status = mapping_read(&reader, mapping ? node : NULL, &node->where, made);
     if (status)
         return status;
@@ -372,29 +411,36 @@ static bool table_has(const struct cnn_key *table, const char *name)
     return table->name;
 }
 
-static bool others_copy(struct cnn_arena *arena, const struct cnn_key *table, const struct cnn_yaml *mapping, struct cnn_yaml *resolved)
+static bool others_copy(struct cnn_arena *arena, const struct cnn_key *table,
+                        const struct cnn_yaml *mapping, struct cnn_yaml *resolved)
 {
     for (size_t i = 0; i < mapping->count; i++)
-        if (!table_has(table, mapping->pairs[i].key->text) && !cnn_yaml_add(arena, resolved, mapping->pairs[i].key, mapping->pairs[i].value))
+        if (!table_has(table, mapping->pairs[i].key->text) &&
+            !cnn_yaml_add(arena, resolved, mapping->pairs[i].key, mapping->pairs[i].value))
             return false;
     return true;
 }
 
-struct cnn_yaml *cnn_keys_resolve(struct cnn_arena *arena, const struct cnn_key *table, const struct cnn_yaml *mapping)
+struct cnn_yaml *cnn_keys_resolve(struct cnn_arena *arena, const struct cnn_key *table,
+                                  const struct cnn_yaml *mapping)
 {
     struct cnn_yaml *resolved = cnn_yaml_new_mapping(arena, mapping ? &mapping->where : NULL);
     if (!resolved)
         return NULL;
     if (mapping && mapping->kind == CNN_YAML_SCALAR && !cnn_yaml_is_null(mapping)) {
-        if (!cnn_yaml_put(arena, resolved, "type", cnn_yaml_new_scalar(arena, mapping->text, mapping->quoted, &mapping->where)))
+        if (!cnn_yaml_put(
+                arena, resolved, "type",
+                cnn_yaml_new_scalar(arena, mapping->text, mapping->quoted, &mapping->where)))
             return NULL;
-    } else if (mapping && mapping->kind == CNN_YAML_MAPPING && !others_copy(arena, table, mapping, resolved)) {
+    } else if (mapping && mapping->kind == CNN_YAML_MAPPING &&
+               !others_copy(arena, table, mapping, resolved)) {
         return NULL;
     }
     for (const struct cnn_key *key = table; key->name; key++) {
         struct cnn_yaml *value = cnn_yaml_get(mapping, key->name);
         bool fallback = !value && key->default_text && *key->default_text;
-        if (fallback && cnn_yaml_parse(arena, key->name, key->default_text, strlen(key->default_text), &value, NULL))
+        if (fallback && cnn_yaml_parse(arena, key->name, key->default_text,
+                                       strlen(key->default_text), &value, NULL))
             return NULL;
         if (value && !cnn_yaml_put(arena, resolved, key->name, value))
             return NULL;

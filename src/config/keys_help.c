@@ -8,7 +8,8 @@
 struct cnn_key_range cnn_key_range(const struct cnn_key *key)
 {
     bool integers = key->type == CNN_KEY_SIZE || key->type == CNN_KEY_PAIR;
-    struct cnn_key_range range = {key->min, key->max, key->flags & CNN_KEY_OPEN_MIN, key->flags & CNN_KEY_OPEN_MAX};
+    struct cnn_key_range range = {key->min, key->max, key->flags & CNN_KEY_OPEN_MIN,
+                                  key->flags & CNN_KEY_OPEN_MAX};
     if (key->type == CNN_KEY_PADDING)
         return (struct cnn_key_range){.least = 0, .most = 65535};
     if (integers && !(key->max > 0))
@@ -20,7 +21,8 @@ struct cnn_key_range cnn_key_range(const struct cnn_key *key)
     return range;
 }
 
-/* "1 or more", "1 to 9", "above 0", "in [0, 1)": *comma is whether it stands behind a comma after a noun. */
+/* "1 or more", "1 to 9", "above 0", "in [0, 1)": *comma is whether it stands behind a comma after a
+ * noun. */
 static void range_describe(const struct cnn_key *key, char *buffer, size_t size, bool *comma)
 {
     struct cnn_key_range range = cnn_key_range(key);
@@ -38,7 +40,8 @@ static void range_describe(const struct cnn_key *key, char *buffer, size_t size,
     else {
         *comma = false;
         if (least && most)
-            snprintf(buffer, size, "in %c%.15g, %.15g%c", range.open_least ? '(' : '[', range.least, range.most, range.open_most ? ')' : ']');
+            snprintf(buffer, size, "in %c%.15g, %.15g%c", range.open_least ? '(' : '[', range.least,
+                     range.most, range.open_most ? ')' : ']');
         else if (least)
             snprintf(buffer, size, "above %.15g", range.least);
         else
@@ -46,7 +49,8 @@ static void range_describe(const struct cnn_key *key, char *buffer, size_t size,
     }
 }
 
-static void words_join(const char *const *words, const char *between, const char *last, char *buffer, size_t size)
+static void words_join(const char *const *words, const char *between, const char *last,
+                       char *buffer, size_t size)
 {
     struct cnn_text text = {0};
     for (size_t i = 0; words && words[i]; i++)
@@ -55,7 +59,8 @@ static void words_join(const char *const *words, const char *between, const char
     cnn_text_free(&text);
 }
 
-static const char *type_describe(const struct cnn_key *key, const char *between, const char *last, char *buffer, size_t size)
+static const char *type_describe(const struct cnn_key *key, const char *between, const char *last,
+                                 char *buffer, size_t size)
 {
     static const char *const truths[] = {"true", "false", NULL};
     char range[96];
@@ -64,7 +69,11 @@ static const char *type_describe(const struct cnn_key *key, const char *between,
     switch (key->type) {
     case CNN_KEY_SIZE:
     case CNN_KEY_NUMBER:
-        snprintf(buffer, size, "%s%s%s", key->type == CNN_KEY_SIZE ? "integer" : "number", !*range ? "" : comma ? ", " : " ", range);
+        snprintf(buffer, size, "%s%s%s", key->type == CNN_KEY_SIZE ? "integer" : "number",
+                 !*range ? ""
+                 : comma ? ", "
+                         : " ",
+                 range);
         break;
     case CNN_KEY_PAIR:
         snprintf(buffer, size, "n or [height, width], each %s", range);
@@ -97,7 +106,8 @@ const char *cnn_key_describe_type(const struct cnn_key *key, char *buffer, size_
 const char *cnn_key_wants(const struct cnn_key *key, char *buffer, size_t size)
 {
     const char *article = key->type == CNN_KEY_SIZE ? "an " : "";
-    if (key->type == CNN_KEY_NUMBER || key->type == CNN_KEY_TEXT || key->type == CNN_KEY_NUMBERS || (key->type == CNN_KEY_NODE && !key->choices))
+    if (key->type == CNN_KEY_NUMBER || key->type == CNN_KEY_TEXT || key->type == CNN_KEY_NUMBERS ||
+        (key->type == CNN_KEY_NODE && !key->choices))
         article = "a ";
     int length = snprintf(buffer, size, "%s", article);
     if (length >= 0 && (size_t)length < size)

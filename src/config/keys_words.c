@@ -1,5 +1,5 @@
-/* Hints for unknown names: what other programs (Keras, PyTorch, Caffe, Darknet, ONNX) call what a description knows under another name, else
- * the nearest word. */
+/* Hints for unknown names: what other programs (Keras, PyTorch, Caffe, Darknet, ONNX) call what a
+ * description knows under another name, else the nearest word. */
 #include "config/keys_words.h"
 
 #include <stdio.h>
@@ -8,7 +8,8 @@
 struct foreign {
     const char *found; /* folded: lower case, letters and digits only, no 2d at the end */
     const char *own;   /* applies only where this is a legal word */
-    const char *more;  /* keys: the whole hint; words: what has to be set with it; NULL: nothing to add */
+    /* keys: the whole hint; words: what has to be set with it; NULL: nothing to add */
+    const char *more;
 };
 
 static const char follows[] = "leave it out: it follows from the layer above";
@@ -223,7 +224,8 @@ static bool words_have(const char *const *words, size_t count, const char *word)
     return false;
 }
 
-static const struct foreign *foreign_find(const struct foreign *table, size_t size, const char *found, const char *const *words, size_t count)
+static const struct foreign *foreign_find(const struct foreign *table, size_t size,
+                                          const char *found, const char *const *words, size_t count)
 {
     char folded[64];
     if (!word_fold(found, folded, sizeof(folded)))
@@ -245,7 +247,8 @@ static const char *same_word(const char *found, const char *const *words, size_t
 }
 
 /* `type:conv` is one word to YAML. Returns the word that was meant. */
-static const char *hint_colon(const char *found, const char *const *words, size_t count, cnn_diag *diag)
+static const char *hint_colon(const char *found, const char *const *words, size_t count,
+                              cnn_diag *diag)
 {
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(words[i]);
@@ -269,12 +272,14 @@ static void hint_list(const char *before, const char *const *words, size_t count
 
 enum { LONGEST_LIST = 20 };
 
-const char *cnn_key_hint_name(const char *found, const char *const *words, size_t count, cnn_diag *diag)
+const char *cnn_key_hint_name(const char *found, const char *const *words, size_t count,
+                              cnn_diag *diag)
 {
     const char *own = hint_colon(found, words, count, diag);
     if (own)
         return own;
-    const struct foreign *foreign = foreign_find(foreign_keys, COUNT(foreign_keys), found, words, count);
+    const struct foreign *foreign =
+        foreign_find(foreign_keys, COUNT(foreign_keys), found, words, count);
     if (foreign && foreign->more) {
         cnn_hint(diag, "%s", foreign->more);
         return NULL;
@@ -289,11 +294,13 @@ const char *cnn_key_hint_name(const char *found, const char *const *words, size_
     return own;
 }
 
-void cnn_key_hint_word(const char *found, const char *const *words, size_t count, bool list, cnn_diag *diag)
+void cnn_key_hint_word(const char *found, const char *const *words, size_t count, bool list,
+                       cnn_diag *diag)
 {
     static const char *const type = "type";
     char meant[160] = "";
-    const struct foreign *foreign = foreign_find(foreign_words, COUNT(foreign_words), found, words, count);
+    const struct foreign *foreign =
+        foreign_find(foreign_words, COUNT(foreign_words), found, words, count);
     const char *own = foreign ? foreign->own : same_word(found, words, count);
     if (!own)
         own = cnn_nearest_word(found, words, count);

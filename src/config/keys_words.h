@@ -12,15 +12,19 @@ struct cnn_key_range {
 
 struct cnn_key_range cnn_key_range(const struct cnn_key *key);
 
-/* "an integer, 1 or more", "max or avg": as cnn_key_describe_type, for a sentence. Returned in buffer. */
+/* "an integer, 1 or more", "max or avg": as cnn_key_describe_type, for a sentence. Returned in
+ * buffer. */
 const char *cnn_key_wants(const struct cnn_key *key, char *buffer, size_t size);
 
 /* The most names that one table, or one list of words, has. */
 #define CNN_KEY_WORDS 64
 
-/* Hints at the word of words[0..count) that the unknown key, or the unknown word for a value, found stands for: in another program, or nearly.
- * list: and at all of them, where they are few. The first returns that word, or NULL. */
-const char *cnn_key_hint_name(const char *found, const char *const *words, size_t count, cnn_diag *diag);
-void cnn_key_hint_word(const char *found, const char *const *words, size_t count, bool list, cnn_diag *diag);
+/* Hints at the word of words[0..count) that the unknown key, or the unknown word for a value, found
+ * stands for: in another program, or nearly. list: and at all of them, where they are few. The
+ * first returns that word, or NULL. */
+const char *cnn_key_hint_name(const char *found, const char *const *words, size_t count,
+                              cnn_diag *diag);
+void cnn_key_hint_word(const char *found, const char *const *words, size_t count, bool list,
+                       cnn_diag *diag);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-struct cnn_yaml *cnn_variant_resolve(struct cnn_arena *arena, const struct cnn_variant *variants, size_t count, const struct cnn_yaml *node)
+struct cnn_yaml *cnn_variant_resolve(struct cnn_arena *arena, const struct cnn_variant *variants,
+                                     size_t count, const struct cnn_yaml *node)
 {
     bool mapping = node && node->kind == CNN_YAML_MAPPING;
     const struct cnn_yaml *type = mapping ? cnn_yaml_get(node, "type") : node;
@@ -12,7 +13,8 @@ struct cnn_yaml *cnn_variant_resolve(struct cnn_arena *arena, const struct cnn_v
         if (strcmp(variants[i].name, type->text) == 0)
             variant = &variants[i];
     struct cnn_yaml *keys = cnn_keys_resolve(arena, variant->keys, mapping ? node : NULL);
-    struct cnn_yaml *out = cnn_yaml_new_mapping(arena, NULL), *word = cnn_yaml_new_scalar(arena, variant->name, false, NULL);
+    struct cnn_yaml *out = cnn_yaml_new_mapping(arena, NULL),
+                    *word = cnn_yaml_new_scalar(arena, variant->name, false, NULL);
     bool ok = keys && out && word && cnn_yaml_put(arena, out, "type", word);
     for (size_t i = 0; ok && i < keys->count; i++)
         ok = cnn_yaml_put(arena, out, keys->pairs[i].key->text, keys->pairs[i].value);

@@ -1,5 +1,6 @@
-/* Reading YAML: libyaml's events become a tree. Everything a hostile file could grow is counted as it is read: depth and nodes with aliases
- * expanded (each anchor remembers the size of its subtree, so counting takes no longer than reading), keys and anchors. */
+/* Reading YAML: libyaml's events become a tree. Everything a hostile file could grow is counted as
+ * it is read: depth and nodes with aliases expanded (each anchor remembers the size of its subtree,
+ * so counting takes no longer than reading), keys and anchors. */
 #include "config/yaml.h"
 
 #include "config/yaml_syntax.h"
@@ -28,7 +29,8 @@ struct reader {
     cnn_diag *diag;
 };
 
-static cnn_status node_read(struct reader *reader, const yaml_event_t *event, size_t depth, struct cnn_yaml **out, size_t *height);
+static cnn_status node_read(struct reader *reader, const yaml_event_t *event, size_t depth,
+                            struct cnn_yaml **out, size_t *height);
 
 static struct cnn_where event_where(const struct reader *reader, const yaml_event_t *event)
 {
@@ -51,10 +53,14 @@ static cnn_status limits_check(const struct reader *reader, const yaml_event_t *
 {
     struct cnn_where where = event_where(reader, event);
     if (depth > CNN_YAML_MAX_DEPTH)
-        return cnn_fail(reader->diag, CNN_INVALID, &where, "lists and mappings are nested deeper than %d levels here", CNN_YAML_MAX_DEPTH);
+        return cnn_fail(reader->diag, CNN_INVALID, &where,
+                        "lists and mappings are nested deeper than %d levels here",
+                        CNN_YAML_MAX_DEPTH);
     if (reader->nodes > CNN_YAML_MAX_NODES)
         return cnn_fail(reader->diag, CNN_INVALID, &where,
-                        "the description has more than %d values up to here, with aliases counted as often as they stand", CNN_YAML_MAX_NODES);
+                        "the description has more than %d values up to here, with aliases counted "
+                        "as often as they stand",
+                        CNN_YAML_MAX_NODES);
     return CNN_OK;
 }
 
@@ -66,36 +72,46 @@ static struct anchor *anchor_find(const struct reader *reader, const char *name)
     return anchor;
 }
 
-static cnn_status alias_read(struct reader *reader, const yaml_event_t *event, size_t depth, struct cnn_yaml **out, size_t *height)
+static cnn_status alias_read(struct reader *reader, const yaml_event_t *event, size_t depth,
+                             struct cnn_yaml **out, size_t *height)
 {
     char name[64];
     struct cnn_where where = event_where(reader, event);
     const char *wanted = (const char *)event->data.alias.anchor;
     const struct anchor *anchor = anchor_find(reader, wanted);
     if (!anchor) {
-        cnn_fail(reader->diag, CNN_INVALID, &where, "the alias '*%s' has no anchor above it", cnn_word_cut(wanted, name, sizeof(name)));
-        cnn_hint(reader->diag, "'&%s' in front of a value makes the anchor; a text that begins with '*' wants quotes", name);
+        cnn_fail(reader->diag, CNN_INVALID, &where, "the alias '*%s' has no anchor above it",
+                 cnn_word_cut(wanted, name, sizeof(name)));
+        cnn_hint(
+            reader->diag,
+            "'&%s' in front of a value makes the anchor; a text that begins with '*' wants quotes",
+            name);
         return CNN_INVALID;
     }
     if (anchor->open)
-        return cnn_fail(reader->diag, CNN_INVALID, &where, "the alias '*%s' stands inside its own anchor", cnn_word_cut(wanted, name, sizeof(name)));
+        return cnn_fail(reader->diag, CNN_INVALID, &where,
+                        "the alias '*%s' stands inside its own anchor",
+                        cnn_word_cut(wanted, name, sizeof(name)));
     reader->nodes += anchor->nodes;
     *out = anchor->node;
     *height = anchor->height;
     return limits_check(reader, event, depth + anchor->height - 1);
 }
 
-static cnn_status scalar_read(struct reader *reader, const yaml_event_t *event, struct cnn_yaml **out)
+static cnn_status scalar_read(struct reader *reader, const yaml_event_t *event,
+                              struct cnn_yaml **out)
 {
     struct cnn_where where = event_where(reader, event);
     const char *text = (const char *)event->data.scalar.value;
     if (strlen(text) != event->data.scalar.length)
         return cnn_fail(reader->diag, CNN_INVALID, &where, "this text has a NUL character in it");
-    *out = cnn_yaml_new_scalar(reader->arena, text, event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE, &where);
+    *out = cnn_yaml_new_scalar(reader->arena, text,
+                               event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE, &where);
     return *out ? CNN_OK : no_memory(reader);
 }
 
-static cnn_status sequence_read(struct reader *reader, size_t depth, struct cnn_yaml *sequence, size_t *height)
+static cnn_status sequence_read(struct reader *reader, size_t depth, struct cnn_yaml *sequence,
+                                size_t *height)
 {
     for (;;) {
         yaml_event_t event;
@@ -120,33 +136,40 @@ static cnn_status sequence_read(struct reader *reader, size_t depth, struct cnn_
 }
 
 /* Reports what makes key no new key of mapping. */
-static bool key_check(struct reader *reader, const struct cnn_yaml *mapping, const struct cnn_yaml *key)
+static bool key_check(struct reader *reader, const struct cnn_yaml *mapping,
+                      const struct cnn_yaml *key)
 {
     char word[64];
     if (key->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(key)) {
-        cnn_fail(reader->diag, CNN_INVALID, &key->where, "a key must be a word; found %s", cnn_yaml_describe(key, word, sizeof(word)));
+        cnn_fail(reader->diag, CNN_INVALID, &key->where, "a key must be a word; found %s",
+                 cnn_yaml_describe(key, word, sizeof(word)));
         return false;
     }
     if (!key->quoted && strcmp(key->text, "<<") == 0) {
-        cnn_fail(reader->diag, CNN_INVALID, &key->where, "merge keys '<<' are not part of YAML 1.2");
-        cnn_hint(reader->diag, "write the keys out; to use layers again, give a list of them an anchor and its alias as an item of 'layers'");
+        cnn_fail(reader->diag, CNN_INVALID, &key->where,
+                 "merge keys '<<' are not part of YAML 1.2");
+        cnn_hint(reader->diag, "write the keys out; to use layers again, give a list of them an "
+                               "anchor and its alias as an item of 'layers'");
         return false;
     }
     for (size_t i = 0; i < mapping->count; i++) {
         const struct cnn_yaml *first = mapping->pairs[i].key;
         if (strcmp(first->text, key->text) != 0)
             continue;
-        cnn_fail(reader->diag, CNN_INVALID, &key->where, "key '%s' stands here for the second time; the first is in line %zu",
+        cnn_fail(reader->diag, CNN_INVALID, &key->where,
+                 "key '%s' stands here for the second time; the first is in line %zu",
                  cnn_word_cut(key->text, word, sizeof(word)), first->where.line);
         return false;
     }
     return true;
 }
 
-static cnn_status pair_add(struct reader *reader, struct cnn_yaml *mapping, struct cnn_yaml *key, struct cnn_yaml *value)
+static cnn_status pair_add(struct reader *reader, struct cnn_yaml *mapping, struct cnn_yaml *key,
+                           struct cnn_yaml *value)
 {
     if (mapping->count == CNN_YAML_MAX_KEYS)
-        return cnn_fail(reader->diag, CNN_INVALID, &key->where, "a mapping has at most %d keys", CNN_YAML_MAX_KEYS);
+        return cnn_fail(reader->diag, CNN_INVALID, &key->where, "a mapping has at most %d keys",
+                        CNN_YAML_MAX_KEYS);
     if (!key_check(reader, mapping, key))
         reader->mistaken = true;
     else if (!cnn_yaml_add(reader->arena, mapping, key, value))
@@ -154,7 +177,8 @@ static cnn_status pair_add(struct reader *reader, struct cnn_yaml *mapping, stru
     return CNN_OK;
 }
 
-static cnn_status mapping_read(struct reader *reader, size_t depth, struct cnn_yaml *mapping, size_t *height)
+static cnn_status mapping_read(struct reader *reader, size_t depth, struct cnn_yaml *mapping,
+                               size_t *height)
 {
     struct cnn_yaml *key = NULL; /* read, its value not yet */
     for (;;) {
@@ -198,11 +222,13 @@ static void properties_get(const yaml_event_t *event, const char **anchor, const
     *tag = (const char *)type;
 }
 
-static cnn_status anchor_open(struct reader *reader, const yaml_event_t *event, const char *name, struct anchor **out)
+static cnn_status anchor_open(struct reader *reader, const yaml_event_t *event, const char *name,
+                              struct anchor **out)
 {
     if (reader->anchor_count == CNN_YAML_MAX_ANCHORS) {
         struct cnn_where where = event_where(reader, event);
-        return cnn_fail(reader->diag, CNN_INVALID, &where, "a description has at most %d anchors", CNN_YAML_MAX_ANCHORS);
+        return cnn_fail(reader->diag, CNN_INVALID, &where, "a description has at most %d anchors",
+                        CNN_YAML_MAX_ANCHORS);
     }
     struct anchor *anchor = cnn_arena_alloc(reader->arena, sizeof(*anchor));
     if (!anchor || !(anchor->name = cnn_arena_strdup(reader->arena, name)))
@@ -215,20 +241,24 @@ static cnn_status anchor_open(struct reader *reader, const yaml_event_t *event, 
     return CNN_OK;
 }
 
-static cnn_status content_read(struct reader *reader, const yaml_event_t *event, size_t depth, struct cnn_yaml **out, size_t *height)
+static cnn_status content_read(struct reader *reader, const yaml_event_t *event, size_t depth,
+                               struct cnn_yaml **out, size_t *height)
 {
     struct cnn_where where = event_where(reader, event);
     *height = 1;
     if (event->type == YAML_SCALAR_EVENT)
         return scalar_read(reader, event, out);
     bool sequence = event->type == YAML_SEQUENCE_START_EVENT;
-    *out = sequence ? cnn_yaml_new_sequence(reader->arena, &where) : cnn_yaml_new_mapping(reader->arena, &where);
+    *out = sequence ? cnn_yaml_new_sequence(reader->arena, &where)
+                    : cnn_yaml_new_mapping(reader->arena, &where);
     if (!*out)
         return no_memory(reader);
-    return sequence ? sequence_read(reader, depth, *out, height) : mapping_read(reader, depth, *out, height);
+    return sequence ? sequence_read(reader, depth, *out, height)
+                    : mapping_read(reader, depth, *out, height);
 }
 
-static cnn_status node_read(struct reader *reader, const yaml_event_t *event, size_t depth, struct cnn_yaml **out, size_t *height)
+static cnn_status node_read(struct reader *reader, const yaml_event_t *event, size_t depth,
+                            struct cnn_yaml **out, size_t *height)
 {
     const char *name, *tag;
     struct anchor *anchor = NULL;
@@ -241,7 +271,8 @@ static cnn_status node_read(struct reader *reader, const yaml_event_t *event, si
     properties_get(event, &name, &tag);
     if (tag) {
         struct cnn_where where = event_where(reader, event);
-        cnn_fail(reader->diag, CNN_INVALID, &where, "a description has no tags: words that begin with '!'");
+        cnn_fail(reader->diag, CNN_INVALID, &where,
+                 "a description has no tags: words that begin with '!'");
         cnn_hint(reader->diag, "leave it away; a text that begins with '!' wants quotes");
         reader->mistaken = true;
     }
@@ -250,14 +281,16 @@ static cnn_status node_read(struct reader *reader, const yaml_event_t *event, si
     status = content_read(reader, event, depth, out, height);
     if (status || !anchor)
         return status;
-    *anchor = (struct anchor){anchor->name, *out, reader->nodes - before, *height, false, anchor->next};
+    *anchor =
+        (struct anchor){anchor->name, *out, reader->nodes - before, *height, false, anchor->next};
     return CNN_OK;
 }
 
 static cnn_status fail_empty(const struct reader *reader)
 {
     struct cnn_where where = {reader->source, 0, 0};
-    return cnn_fail(reader->diag, CNN_INVALID, &where, "there is no description in it: it is empty or has only comments");
+    return cnn_fail(reader->diag, CNN_INVALID, &where,
+                    "there is no description in it: it is empty or has only comments");
 }
 
 /* Skips the events before the document's first node and gives that one. */
@@ -288,7 +321,8 @@ static cnn_status end_check(struct reader *reader)
         return status;
     if (event.type != YAML_STREAM_END_EVENT) {
         struct cnn_where where = event_where(reader, &event);
-        status = cnn_fail(reader->diag, CNN_INVALID, &where, "a second YAML document begins here; a description is one");
+        status = cnn_fail(reader->diag, CNN_INVALID, &where,
+                          "a second YAML document begins here; a description is one");
     }
     yaml_event_delete(&event);
     return status;
@@ -314,13 +348,16 @@ static cnn_status document_read(struct reader *reader, struct cnn_yaml **out)
     return reader->mistaken ? CNN_INVALID : CNN_OK;
 }
 
-static cnn_status fail_large(const struct cnn_source *source, unsigned long long size, cnn_diag *diag)
+static cnn_status fail_large(const struct cnn_source *source, unsigned long long size,
+                             cnn_diag *diag)
 {
     struct cnn_where where = {source, 0, 0};
-    return cnn_fail(diag, CNN_INVALID, &where, "it has %llu bytes; a description has at most %u", size, CNN_YAML_MAX_BYTES);
+    return cnn_fail(diag, CNN_INVALID, &where, "it has %llu bytes; a description has at most %u",
+                    size, CNN_YAML_MAX_BYTES);
 }
 
-cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source *source, size_t start, struct cnn_yaml **out, cnn_diag *diag)
+cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source *source,
+                               size_t start, struct cnn_yaml **out, cnn_diag *diag)
 {
     struct reader reader = {.arena = arena, .source = source, .diag = diag};
     if (source->size > CNN_YAML_MAX_BYTES)
@@ -333,13 +370,15 @@ cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source 
     if (!yaml_parser_initialize(&reader.parser))
         return no_memory(&reader);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)source->text + start, source->size - start);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)source->text + start,
+                                 source->size - start);
     status = document_read(&reader, out);
     yaml_parser_delete(&reader.parser);
     return status;
 }
 
-cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char *text, size_t size, struct cnn_yaml **out, cnn_diag *diag)
+cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char *text, size_t size,
+                          struct cnn_yaml **out, cnn_diag *diag)
 {
     static const char byte_order_mark[] = "\xEF\xBB\xBF";
     if (size >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
@@ -362,6 +401,7 @@ cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_d
 {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > CNN_YAML_MAX_BYTES)
-        return fail_large(&(struct cnn_source){path, NULL, 0}, (unsigned long long)info.st_size, diag);
+        return fail_large(&(struct cnn_source){path, NULL, 0}, (unsigned long long)info.st_size,
+                          diag);
     return cnn_file_read(path, CNN_YAML_MAX_BYTES, text, size, diag);
 }

@@ -19,7 +19,8 @@ static bool is_word(const char *text, const char *lower, const char *title, cons
 
 bool cnn_yaml_is_null(const struct cnn_yaml *node)
 {
-    return is_plain(node) && (!*node->text || strcmp(node->text, "~") == 0 || is_word(node->text, "null", "Null", "NULL"));
+    return is_plain(node) && (!*node->text || strcmp(node->text, "~") == 0 ||
+                              is_word(node->text, "null", "Null", "NULL"));
 }
 
 bool cnn_yaml_as_bool(const struct cnn_yaml *node, bool *out)
@@ -42,7 +43,8 @@ bool cnn_yaml_as_integer(const struct cnn_yaml *node, long long *out)
 {
     if (!is_plain(node))
         return false;
-    const char *text = node->text, *digits = "0123456789", *first = text + (*text == '-' || *text == '+');
+    const char *text = node->text, *digits = "0123456789",
+               *first = text + (*text == '-' || *text == '+');
     int base = 10;
     if (strncmp(text, "0x", 2) == 0) {
         base = 16;

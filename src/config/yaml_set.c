@@ -1,5 +1,5 @@
-/* Changes to a description from the command line: KEY=VALUE, a path and a YAML value. Nodes on the path are copied before they change, for
- * aliases may share them. */
+/* Changes to a description from the command line: KEY=VALUE, a path and a YAML value. Nodes on the
+ * path are copied before they change, for aliases may share them. */
 #include "config/yaml.h"
 
 #include <string.h>
@@ -26,40 +26,50 @@ static cnn_status no_memory(const struct setting *setting)
 }
 
 /* The path before segment, for messages: 'train.optimizer'. */
-static const char *parent_name(const struct setting *setting, const struct segment *segment, char *buffer, size_t size)
+static const char *parent_name(const struct setting *setting, const struct segment *segment,
+                               char *buffer, size_t size)
 {
     if (segment->start == 0)
         return cnn_word_cut("the description", buffer, size);
-    const char *name = cnn_arena_printf(setting->arena, "'%.*s'", (int)segment->start - 1, setting->source.text);
+    const char *name =
+        cnn_arena_printf(setting->arena, "'%.*s'", (int)segment->start - 1, setting->source.text);
     return cnn_word_cut(name ? name : "the value", buffer, size);
 }
 
 static struct cnn_yaml *shallow_copy(struct cnn_arena *arena, const struct cnn_yaml *node)
 {
     bool ok = true;
-    struct cnn_yaml *copy = node->kind == CNN_YAML_SEQUENCE ? cnn_yaml_new_sequence(arena, &node->where) : cnn_yaml_new_mapping(arena, &node->where);
+    struct cnn_yaml *copy = node->kind == CNN_YAML_SEQUENCE
+                                ? cnn_yaml_new_sequence(arena, &node->where)
+                                : cnn_yaml_new_mapping(arena, &node->where);
     for (size_t i = 0; copy && ok && i < node->count; i++)
-        ok = node->kind == CNN_YAML_SEQUENCE ? cnn_yaml_append(arena, copy, node->items[i])
-                                             : cnn_yaml_add(arena, copy, node->pairs[i].key, node->pairs[i].value);
+        ok = node->kind == CNN_YAML_SEQUENCE
+                 ? cnn_yaml_append(arena, copy, node->items[i])
+                 : cnn_yaml_add(arena, copy, node->pairs[i].key, node->pairs[i].value);
     return ok ? copy : NULL;
 }
 
-/* What stands in node's place so that segment can be set in it: a mapping or a list of its own. node may be NULL: nothing stands there. */
-static cnn_status container_make(const struct setting *setting, const struct segment *segment, const struct cnn_yaml *node, struct cnn_yaml **out)
+/* What stands in node's place so that segment can be set in it: a mapping or a list of its own.
+ * node may be NULL: nothing stands there. */
+static cnn_status container_make(const struct setting *setting, const struct segment *segment,
+                                 const struct cnn_yaml *node, struct cnn_yaml **out)
 {
     char name[80], found[80];
     bool truth, ok = true;
     double number;
     if (node && (cnn_yaml_as_bool(node, &truth) || cnn_yaml_as_number(node, &number)))
         return cnn_fail(setting->diag, CNN_INVALID, &segment->where, "%s is %s and has no key '%s'",
-                        parent_name(setting, segment, name, sizeof(name)), cnn_yaml_describe(node, found, sizeof(found)), segment->text);
+                        parent_name(setting, segment, name, sizeof(name)),
+                        cnn_yaml_describe(node, found, sizeof(found)), segment->text);
     if (node && node->kind != CNN_YAML_SCALAR) {
         *out = shallow_copy(setting->arena, node);
         return *out ? CNN_OK : no_memory(setting);
     }
     *out = cnn_yaml_new_mapping(setting->arena, node ? &node->where : &segment->where);
     if (*out && node && !cnn_yaml_is_null(node))
-        ok = cnn_yaml_put(setting->arena, *out, "type", cnn_yaml_new_scalar(setting->arena, node->text, node->quoted, &node->where));
+        ok = cnn_yaml_put(
+            setting->arena, *out, "type",
+            cnn_yaml_new_scalar(setting->arena, node->text, node->quoted, &node->where));
     return *out && ok ? CNN_OK : no_memory(setting);
 }
 
@@ -75,7 +85,8 @@ static bool index_parse(const char *text, size_t *out)
     return true;
 }
 
-static cnn_status item_find(const struct setting *setting, const struct segment *segment, const struct cnn_yaml *sequence, struct cnn_yaml ***out)
+static cnn_status item_find(const struct setting *setting, const struct segment *segment,
+                            const struct cnn_yaml *sequence, struct cnn_yaml ***out)
 {
     size_t index;
     char name[80];
@@ -84,8 +95,8 @@ static cnn_status item_find(const struct setting *setting, const struct segment 
             *out = &sequence->items[index];
             return CNN_OK;
         }
-        cnn_fail(setting->diag, CNN_INVALID, &segment->where, "%s has no item %s: it has %zu", parent_name(setting, segment, name, sizeof(name)),
-                 segment->text, sequence->count);
+        cnn_fail(setting->diag, CNN_INVALID, &segment->where, "%s has no item %s: it has %zu",
+                 parent_name(setting, segment, name, sizeof(name)), segment->text, sequence->count);
         cnn_hint(setting->diag, "items count from 0");
         return CNN_INVALID;
     }
@@ -96,9 +107,11 @@ static cnn_status item_find(const struct setting *setting, const struct segment 
             return CNN_OK;
         }
     }
-    cnn_fail(setting->diag, CNN_INVALID, &segment->where, "%s is a list, and none of its items has the name '%s'",
+    cnn_fail(setting->diag, CNN_INVALID, &segment->where,
+             "%s is a list, and none of its items has the name '%s'",
              parent_name(setting, segment, name, sizeof(name)), segment->text);
-    cnn_hint(setting->diag, "use the item's number, from 0, or give it that name in the description");
+    cnn_hint(setting->diag,
+             "use the item's number, from 0, or give it that name in the description");
     return CNN_INVALID;
 }
 
@@ -126,7 +139,10 @@ static cnn_status path_apply(const struct setting *setting, struct cnn_yaml *nod
             return status;
         if (slot)
             *slot = child;
-        else if (!cnn_yaml_add(setting->arena, node, cnn_yaml_new_scalar(setting->arena, segment->text, false, &segment->where), child))
+        else if (!cnn_yaml_add(
+                     setting->arena, node,
+                     cnn_yaml_new_scalar(setting->arena, segment->text, false, &segment->where),
+                     child))
             return no_memory(setting);
         node = child;
     }
@@ -146,7 +162,8 @@ static cnn_status path_split(struct setting *setting, size_t size)
             return CNN_INVALID;
         }
         if (setting->count == CNN_YAML_MAX_DEPTH)
-            return cnn_fail(setting->diag, CNN_INVALID, &where, "a path has at most %d keys", CNN_YAML_MAX_DEPTH);
+            return cnn_fail(setting->diag, CNN_INVALID, &where, "a path has at most %d keys",
+                            CNN_YAML_MAX_DEPTH);
         const char *word = cnn_arena_strndup(setting->arena, text + start, length);
         if (!word)
             return no_memory(setting);
@@ -159,15 +176,18 @@ static cnn_status path_split(struct setting *setting, size_t size)
     return CNN_OK;
 }
 
-static cnn_status assignment_check(const struct setting *setting, const struct cnn_yaml *root, const char *equals)
+static cnn_status assignment_check(const struct setting *setting, const struct cnn_yaml *root,
+                                   const char *equals)
 {
     struct cnn_where where = {&setting->source, 1, 0};
     char word[64];
     if (root->kind != CNN_YAML_MAPPING)
-        return cnn_fail(setting->diag, CNN_INVALID, &root->where, "a description is a mapping; found %s",
+        return cnn_fail(setting->diag, CNN_INVALID, &root->where,
+                        "a description is a mapping; found %s",
                         cnn_yaml_describe(root, word, sizeof(word)));
     if (setting->source.size > CNN_YAML_MAX_BYTES)
-        return cnn_fail(setting->diag, CNN_INVALID, NULL, "a setting has at most %u bytes", CNN_YAML_MAX_BYTES);
+        return cnn_fail(setting->diag, CNN_INVALID, NULL, "a setting has at most %u bytes",
+                        CNN_YAML_MAX_BYTES);
     if (equals && equals[1 + strspn(equals + 1, " ")])
         return CNN_OK;
     if (equals)
@@ -178,7 +198,8 @@ static cnn_status assignment_check(const struct setting *setting, const struct c
     return CNN_INVALID;
 }
 
-cnn_status cnn_yaml_set(struct cnn_arena *arena, struct cnn_yaml *root, const char *assignment, cnn_diag *diag)
+cnn_status cnn_yaml_set(struct cnn_arena *arena, struct cnn_yaml *root, const char *assignment,
+                        cnn_diag *diag)
 {
     size_t size = strlen(assignment);
     const char *text = cnn_arena_strndup(arena, assignment, size);
@@ -193,6 +214,7 @@ cnn_status cnn_yaml_set(struct cnn_arena *arena, struct cnn_yaml *root, const ch
     if (!status)
         status = path_split(setting, (size_t)(equals - text));
     if (!status)
-        status = cnn_yaml_parse_part(arena, &setting->source, (size_t)(equals - text) + 1, &setting->value, diag);
+        status = cnn_yaml_parse_part(arena, &setting->source, (size_t)(equals - text) + 1,
+                                     &setting->value, diag);
     return status ? status : path_apply(setting, root);
 }

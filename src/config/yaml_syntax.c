@@ -1,17 +1,19 @@
-/* What is wrong with a text that is no YAML: libyaml's messages name productions of the grammar; here they become what a writer of a
- * description did. */
+/* What is wrong with a text that is no YAML: libyaml's messages name productions of the grammar;
+ * here they become what a writer of a description did. */
 #include "config/yaml_syntax.h"
 
 #include "util/text.h"
 
 #include <string.h>
 
-/* What YAML 1.2 allows, without the three characters that are line breaks to libyaml and to nobody else: they would shift all line numbers. */
+/* What YAML 1.2 allows, without the three characters that are line breaks to libyaml and to nobody
+ * else: they would shift all line numbers. */
 static bool character_allowed(uint32_t code)
 {
     if (code < 0x20)
         return code == '\t' || code == '\n' || code == '\r';
-    return code != 0x2028 && code != 0x2029 && code != 0xFEFF && code != 0xFFFE && code != 0xFFFF && !(code >= 0x7F && code < 0xA0);
+    return code != 0x2028 && code != 0x2029 && code != 0xFEFF && code != 0xFFFE && code != 0xFFFF &&
+           !(code >= 0x7F && code < 0xA0);
 }
 
 cnn_status cnn_yaml_check_characters(const struct cnn_source *source, cnn_diag *diag)
@@ -22,12 +24,14 @@ cnn_status cnn_yaml_check_characters(const struct cnn_source *source, cnn_diag *
         uint32_t code;
         length = cnn_utf8_decode(source->text + at, source->size - at, &code);
         if (length == 0) {
-            cnn_fail(diag, CNN_INVALID, &where, "the byte 0x%02X is no UTF-8 text", (unsigned char)source->text[at]);
+            cnn_fail(diag, CNN_INVALID, &where, "the byte 0x%02X is no UTF-8 text",
+                     (unsigned char)source->text[at]);
             cnn_hint(diag, "save the file as UTF-8, if it is a model description at all");
             return CNN_INVALID;
         }
         if (!character_allowed(code))
-            return cnn_fail(diag, CNN_INVALID, &where, "the character U+%04X cannot stand in a description", (unsigned)code);
+            return cnn_fail(diag, CNN_INVALID, &where,
+                            "the character U+%04X cannot stand in a description", (unsigned)code);
         if (code == '\n' || (code == '\r' && source->text[at + 1] != '\n')) {
             where.line++;
             where.column = 0;
@@ -36,14 +40,17 @@ cnn_status cnn_yaml_check_characters(const struct cnn_source *source, cnn_diag *
     return CNN_OK;
 }
 
-struct cnn_where cnn_yaml_where(const struct cnn_source *source, size_t column, const yaml_mark_t *mark)
+struct cnn_where cnn_yaml_where(const struct cnn_source *source, size_t column,
+                                const yaml_mark_t *mark)
 {
-    return (struct cnn_where){source, mark->line + 1, mark->column + 1 + (mark->line == 0 ? column : 0)};
+    return (struct cnn_where){source, mark->line + 1,
+                              mark->column + 1 + (mark->line == 0 ? column : 0)};
 }
 
 struct syntax {
     const char *problem; /* how libyaml's message begins */
-    bool begins;         /* the place that helps is where the thing begins, not where it goes wrong */
+    /* the place that helps is where the thing begins, not where it goes wrong */
+    bool begins;
     const char *text, *hint;
 };
 
@@ -51,26 +58,40 @@ struct syntax {
 static const char left_over[] = "left over";
 
 static const struct syntax syntaxes[] = {
-    {"found character that cannot start any token", false, "a value cannot begin with this character", "put the value in quotes"},
+    {"found character that cannot start any token", false,
+     "a value cannot begin with this character", "put the value in quotes"},
     {"mapping values are not allowed", false, "this ':' cannot stand here",
      "indent this line like its neighbours; a text with ': ' in it wants quotes"},
-    {"could not find expected ':'", true, "this line is no 'key: value'", "put ': ' behind the key"},
-    {"did not find expected ',' or ']'", true, "the list that begins here lacks a ',' or its ']'", NULL},
-    {"did not find expected ',' or '}'", true, "the mapping that begins here lacks a ',' or its '}'", NULL},
-    {left_over, false, "this is left over behind a value", "a list or mapping ends with its ']' or '}', a quoted text with its quote"},
-    {"did not find expected key", false, "a 'key: value' was expected here", "indent this line like its neighbours, and close every quote above it"},
-    {"did not find expected '-' indicator", false, "an item of the list above was expected here: '- ' and a value",
+    {"could not find expected ':'", true, "this line is no 'key: value'",
+     "put ': ' behind the key"},
+    {"did not find expected ',' or ']'", true, "the list that begins here lacks a ',' or its ']'",
+     NULL},
+    {"did not find expected ',' or '}'", true,
+     "the mapping that begins here lacks a ',' or its '}'", NULL},
+    {left_over, false, "this is left over behind a value",
+     "a list or mapping ends with its ']' or '}', a quoted text with its quote"},
+    {"did not find expected key", false, "a 'key: value' was expected here",
+     "indent this line like its neighbours, and close every quote above it"},
+    {"did not find expected '-' indicator", false,
+     "an item of the list above was expected here: '- ' and a value",
      "indent the items of a list alike, and what follows the list like the list's key"},
     {"did not find expected node content", false, "a value was expected here", NULL},
     {"found unexpected end of stream", true, "the quote that opens here is never closed", NULL},
-    {"found unexpected document indicator", true, "the quote that opens here is not closed before the document ends", NULL},
-    {"found unknown escape character", false, "'\\' and this letter are no escape", "write \\\\ for a backslash, or use single quotes"},
-    {"did not find expected hexdecimal number", false, "'\\x', '\\u' and '\\U' want 2, 4 and 8 hexadecimal digits", NULL},
-    {"block sequence entries are not allowed", false, "an item '- ' cannot stand here", "put it on a line of its own, below the list's key"},
-    {"mapping keys are not allowed", false, "a '?' key cannot stand here", "put a text that begins with '? ' in quotes"},
-    {"did not find expected alphabetic or numeric", false, "'&' and '*' want a name: they make and use an anchor",
+    {"found unexpected document indicator", true,
+     "the quote that opens here is not closed before the document ends", NULL},
+    {"found unknown escape character", false, "'\\' and this letter are no escape",
+     "write \\\\ for a backslash, or use single quotes"},
+    {"did not find expected hexdecimal number", false,
+     "'\\x', '\\u' and '\\U' want 2, 4 and 8 hexadecimal digits", NULL},
+    {"block sequence entries are not allowed", false, "an item '- ' cannot stand here",
+     "put it on a line of its own, below the list's key"},
+    {"mapping keys are not allowed", false, "a '?' key cannot stand here",
+     "put a text that begins with '? ' in quotes"},
+    {"did not find expected alphabetic or numeric", false,
+     "'&' and '*' want a name: they make and use an anchor",
      "put a text that begins with '&' or '*' in quotes"},
-    {"did not find expected <document start>", false, "this does not belong to what stands above it",
+    {"did not find expected <document start>", false,
+     "this does not belong to what stands above it",
      "indent it like its neighbours; the whole description is one mapping"},
 };
 
@@ -101,7 +122,8 @@ static bool line_begins(const struct cnn_where *where)
 }
 
 /* The mistake begins at begin, and was noticed at end. */
-static void fail_begin(const struct cnn_where *begin, const struct cnn_where *end, const char *text, cnn_diag *diag)
+static void fail_begin(const struct cnn_where *begin, const struct cnn_where *end, const char *text,
+                       cnn_diag *diag)
 {
     size_t size, next;
     const char *line = cnn_source_line(end->source, end->line, &size);
@@ -114,7 +136,8 @@ static void fail_begin(const struct cnn_where *begin, const struct cnn_where *en
         cnn_fail(diag, CNN_INVALID, begin, "%s (noticed in line %zu)", text, end->line);
 }
 
-cnn_status cnn_yaml_fail_syntax(const yaml_parser_t *parser, const struct cnn_source *source, size_t column, cnn_diag *diag)
+cnn_status cnn_yaml_fail_syntax(const yaml_parser_t *parser, const struct cnn_source *source,
+                                size_t column, cnn_diag *diag)
 {
     if (parser->error == YAML_MEMORY_ERROR)
         return cnn_fail_memory(diag, source->size, "parsing YAML");

@@ -6,13 +6,16 @@
 
 #include <yaml.h>
 
-/* Reports the first byte of source that no YAML text may hold (bad UTF-8, control characters); CNN_OK where there is none. */
+/* Reports the first byte of source that no YAML text may hold (bad UTF-8, control characters);
+ * CNN_OK where there is none. */
 cnn_status cnn_yaml_check_characters(const struct cnn_source *source, cnn_diag *diag);
 
 /* The place of a mark of a parser that began at column (from 0) of the first line of source. */
-struct cnn_where cnn_yaml_where(const struct cnn_source *source, size_t column, const yaml_mark_t *mark);
+struct cnn_where cnn_yaml_where(const struct cnn_source *source, size_t column,
+                                const yaml_mark_t *mark);
 
 /* Reports the error that parser stopped with. */
-cnn_status cnn_yaml_fail_syntax(const yaml_parser_t *parser, const struct cnn_source *source, size_t column, cnn_diag *diag);
+cnn_status cnn_yaml_fail_syntax(const yaml_parser_t *parser, const struct cnn_source *source,
+                                size_t column, cnn_diag *diag);
 
 #endif

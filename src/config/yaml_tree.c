@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static struct cnn_yaml *node_new(struct cnn_arena *arena, enum cnn_yaml_kind kind, const struct cnn_where *where)
+static struct cnn_yaml *node_new(struct cnn_arena *arena, enum cnn_yaml_kind kind,
+                                 const struct cnn_where *where)
 {
     struct cnn_yaml *node = cnn_arena_alloc(arena, sizeof(*node));
     if (!node)
@@ -14,7 +15,8 @@ static struct cnn_yaml *node_new(struct cnn_arena *arena, enum cnn_yaml_kind kin
     return node;
 }
 
-struct cnn_yaml *cnn_yaml_new_scalar(struct cnn_arena *arena, const char *text, bool quoted, const struct cnn_where *where)
+struct cnn_yaml *cnn_yaml_new_scalar(struct cnn_arena *arena, const char *text, bool quoted,
+                                     const struct cnn_where *where)
 {
     struct cnn_yaml *node = node_new(arena, CNN_YAML_SCALAR, where);
     if (!node || !(node->text = cnn_arena_strdup(arena, text)))
@@ -33,8 +35,8 @@ struct cnn_yaml *cnn_yaml_new_mapping(struct cnn_arena *arena, const struct cnn_
     return node_new(arena, CNN_YAML_MAPPING, where);
 }
 
-/* An array of count elements with room for one more. Arrays grow by one element at a time to the powers of two, so count alone tells
- * whether one is full. NULL when out of memory. */
+/* An array of count elements with room for one more. Arrays grow by one element at a time to the
+ * powers of two, so count alone tells whether one is full. NULL when out of memory. */
 static void *array_grow(struct cnn_arena *arena, void *array, size_t count, size_t size)
 {
     if (count & (count - 1))
@@ -57,7 +59,8 @@ bool cnn_yaml_append(struct cnn_arena *arena, struct cnn_yaml *sequence, struct 
     return true;
 }
 
-bool cnn_yaml_add(struct cnn_arena *arena, struct cnn_yaml *mapping, struct cnn_yaml *key, struct cnn_yaml *value)
+bool cnn_yaml_add(struct cnn_arena *arena, struct cnn_yaml *mapping, struct cnn_yaml *key,
+                  struct cnn_yaml *value)
 {
     if (!key || !value)
         return false;
@@ -79,13 +82,15 @@ static struct cnn_yaml_pair *pair_find(const struct cnn_yaml *mapping, const cha
     return NULL;
 }
 
-bool cnn_yaml_put(struct cnn_arena *arena, struct cnn_yaml *mapping, const char *key, struct cnn_yaml *value)
+bool cnn_yaml_put(struct cnn_arena *arena, struct cnn_yaml *mapping, const char *key,
+                  struct cnn_yaml *value)
 {
     if (!value)
         return false;
     struct cnn_yaml_pair *pair = pair_find(mapping, key);
     if (!pair)
-        return cnn_yaml_add(arena, mapping, cnn_yaml_new_scalar(arena, key, false, &value->where), value);
+        return cnn_yaml_add(arena, mapping, cnn_yaml_new_scalar(arena, key, false, &value->where),
+                            value);
     pair->value = value;
     return true;
 }

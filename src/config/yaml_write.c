@@ -1,4 +1,5 @@
-/* Writing a tree as YAML with libyaml's emitter: the same tree gives the same bytes, and parses back to itself. */
+/* Writing a tree as YAML with libyaml's emitter: the same tree gives the same bytes, and parses
+ * back to itself. */
 #include "config/yaml.h"
 
 #include <limits.h>
@@ -30,13 +31,16 @@ static bool scalar_write(yaml_emitter_t *emitter, const struct cnn_yaml *node)
 {
     yaml_event_t event;
     const char *text = *node->text || node->quoted ? node->text : "null";
-    yaml_scalar_style_t style = node->quoted ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
+    yaml_scalar_style_t style =
+        node->quoted ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
     if (has_control(text))
         style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     size_t size = strlen(text);
     if (size > INT_MAX)
         return false;
-    return event_emit(emitter, &event, yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)size, 1, 1, style));
+    return event_emit(emitter, &event,
+                      yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text,
+                                                   (int)size, 1, 1, style));
 }
 
 static bool has_collections(const struct cnn_yaml *sequence)
@@ -55,7 +59,8 @@ static bool node_write(yaml_emitter_t *emitter, const struct cnn_yaml *node, int
     if (node->kind == CNN_YAML_SEQUENCE) {
         bool block = depth == 0 || (depth == 1 && has_collections(node));
         yaml_sequence_style_t style = block ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE;
-        if (!event_emit(emitter, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, style)))
+        if (!event_emit(emitter, &event,
+                        yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, style)))
             return false;
         for (size_t i = 0; i < node->count; i++)
             if (!node_write(emitter, node->items[i], depth + 1))
@@ -63,10 +68,12 @@ static bool node_write(yaml_emitter_t *emitter, const struct cnn_yaml *node, int
         return event_emit(emitter, &event, yaml_sequence_end_event_initialize(&event));
     }
     yaml_mapping_style_t style = depth < 2 ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE;
-    if (!event_emit(emitter, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style)))
+    if (!event_emit(emitter, &event,
+                    yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style)))
         return false;
     for (size_t i = 0; i < node->count; i++)
-        if (!node_write(emitter, node->pairs[i].key, depth + 1) || !node_write(emitter, node->pairs[i].value, depth + 1))
+        if (!node_write(emitter, node->pairs[i].key, depth + 1) ||
+            !node_write(emitter, node->pairs[i].value, depth + 1))
             return false;
     return event_emit(emitter, &event, yaml_mapping_end_event_initialize(&event));
 }
@@ -74,8 +81,11 @@ static bool node_write(yaml_emitter_t *emitter, const struct cnn_yaml *node, int
 static bool document_write(yaml_emitter_t *emitter, const struct cnn_yaml *root)
 {
     yaml_event_t event;
-    return event_emit(emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
-           event_emit(emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) && node_write(emitter, root, 0) &&
+    return event_emit(emitter, &event,
+                      yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
+           event_emit(emitter, &event,
+                      yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
+           node_write(emitter, root, 0) &&
            event_emit(emitter, &event, yaml_document_end_event_initialize(&event, 1)) &&
            event_emit(emitter, &event, yaml_stream_end_event_initialize(&event));
 }

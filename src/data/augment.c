@@ -12,54 +12,67 @@ static const char *const padding_modes[] = {"zeros", "reflect", NULL};
 
 static const struct cnn_key flip_keys[] = {
     {"mode", CNN_KEY_CHOICE, FIELD(flip.alternating), "random", 0, 0, 0, flip_modes,
-     "random: a new coin each time; alternating: a coin for the first epoch, then each epoch the other side"},
+     "random: a new coin each time; alternating: a coin for the first epoch, then each epoch the "
+     "other side"},
     CNN_KEY_END,
 };
 static const struct cnn_key crop_keys[] = {
-    {"padding", CNN_KEY_SIZE, FIELD(crop.padding), "4", 1, 65536, 0, NULL, "rows and columns added on each side"},
+    {"padding", CNN_KEY_SIZE, FIELD(crop.padding), "4", 1, 65536, 0, NULL,
+     "rows and columns added on each side"},
     {"padding_mode", CNN_KEY_CHOICE, FIELD(crop.reflect), "zeros", 0, 0, 0, padding_modes,
      "what is added: zeros, or the image mirrored at its edge, which is not repeated"},
     CNN_KEY_END,
 };
 static const struct cnn_key resized_crop_keys[] = {
-    {"scale", CNN_KEY_NUMBERS, FIELD(resized_crop.scale), "[0.08, 1]", 0, 1, CNN_KEY_OPEN_MIN, NULL, "least and most share of the picture's area"},
-    {"ratio", CNN_KEY_NUMBERS, FIELD(resized_crop.ratio), "[0.75, 1.3333]", 0.01, 100, 0, NULL, "least and most width divided by height"},
+    {"scale", CNN_KEY_NUMBERS, FIELD(resized_crop.scale), "[0.08, 1]", 0, 1, CNN_KEY_OPEN_MIN, NULL,
+     "least and most share of the picture's area"},
+    {"ratio", CNN_KEY_NUMBERS, FIELD(resized_crop.ratio), "[0.75, 1.3333]", 0.01, 100, 0, NULL,
+     "least and most width divided by height"},
     CNN_KEY_END,
 };
 static const struct cnn_key rotation_keys[] = {
-    {"degrees", CNN_KEY_NUMBER, FIELD(rotation.degrees), "15", 0, 180, 0, NULL, "the most, to either side"},
+    {"degrees", CNN_KEY_NUMBER, FIELD(rotation.degrees), "15", 0, 180, 0, NULL,
+     "the most, to either side"},
     CNN_KEY_END,
 };
 static const struct cnn_key scale_keys[] = {
     {"min", CNN_KEY_NUMBER, FIELD(scale.min), "0.8", 0.1, 10, 0, NULL, "the least factor"},
-    {"max", CNN_KEY_NUMBER, FIELD(scale.max), "1.2", 0.1, 10, 0, NULL, "the most; above 1 the image becomes larger than its frame"},
+    {"max", CNN_KEY_NUMBER, FIELD(scale.max), "1.2", 0.1, 10, 0, NULL,
+     "the most; above 1 the image becomes larger than its frame"},
     CNN_KEY_END,
 };
 static const struct cnn_key cutout_keys[] = {
-    {"size", CNN_KEY_SIZE, FIELD(cutout.size), NULL, 1, 65536, 0, NULL, "pixels on each side of the square; about half of the image's side is usual"},
+    {"size", CNN_KEY_SIZE, FIELD(cutout.size), NULL, 1, 65536, 0, NULL,
+     "pixels on each side of the square; about half of the image's side is usual"},
     CNN_KEY_END,
 };
 static const struct cnn_key jitter_keys[] = {
     {"brightness", CNN_KEY_NUMBER, FIELD(jitter.brightness), "0", 0, 10, 0, NULL,
      "values times a factor between 1 - this (not below 0) and 1 + this"},
-    {"contrast", CNN_KEY_NUMBER, FIELD(jitter.contrast), "0", 0, 10, 0, NULL, "the distance to the image's mean grey, times such a factor"},
-    {"saturation", CNN_KEY_NUMBER, FIELD(jitter.saturation), "0", 0, 10, 0, NULL, "the distance to the pixel's own grey, times such a factor"},
-    {"hue", CNN_KEY_NUMBER, FIELD(jitter.hue), "0", 0, 0.5, 0, NULL, "the most that colours turn to either side; 1 would be once around"},
+    {"contrast", CNN_KEY_NUMBER, FIELD(jitter.contrast), "0", 0, 10, 0, NULL,
+     "the distance to the image's mean grey, times such a factor"},
+    {"saturation", CNN_KEY_NUMBER, FIELD(jitter.saturation), "0", 0, 10, 0, NULL,
+     "the distance to the pixel's own grey, times such a factor"},
+    {"hue", CNN_KEY_NUMBER, FIELD(jitter.hue), "0", 0, 0.5, 0, NULL,
+     "the most that colours turn to either side; 1 would be once around"},
     CNN_KEY_END,
 };
 static const struct cnn_key rand_keys[] = {
-    {"count", CNN_KEY_SIZE, FIELD(rand.count), "2", 1, 14, 0, NULL, "operations on each image, drawn with replacement"},
+    {"count", CNN_KEY_SIZE, FIELD(rand.count), "2", 1, 14, 0, NULL,
+     "operations on each image, drawn with replacement"},
     {"magnitude", CNN_KEY_SIZE, FIELD(rand.magnitude), "9", 0, 30, 0, NULL, "how strong they are"},
     CNN_KEY_END,
 };
 static const struct cnn_key mixup_keys[] = {
     {"alpha", CNN_KEY_NUMBER, FIELD(mix.alpha), "0.2", 0, 1000, CNN_KEY_OPEN_MIN, NULL,
-     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one image alone"},
+     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one "
+     "image alone"},
     CNN_KEY_END,
 };
 static const struct cnn_key cutmix_keys[] = {
     {"alpha", CNN_KEY_NUMBER, FIELD(mix.alpha), "1", 0, 1000, CNN_KEY_OPEN_MIN, NULL,
-     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one image alone"},
+     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one "
+     "image alone"},
     CNN_KEY_END,
 };
 
@@ -69,26 +82,41 @@ const struct cnn_variant cnn_augmentation_types[] = {
     {"flip", "mirrors every second image, left to right", flip_keys, SIZE},
     {"crop", "pads the image and cuts its size out at a random place", crop_keys, SIZE},
     {"resized_crop",
-     "cuts a window of random area and shape out and resizes it to the image's size; of a folder's pictures, before they are resized; "
+     "cuts a window of random area and shape out and resizes it to the image's size; of a folder's "
+     "pictures, before they are resized; "
      "comes first in the list",
      resized_crop_keys, SIZE},
-    {"rotation", "turns the image about its centre by a random angle; what it does not reach gets the mean colour of normalize", rotation_keys, SIZE},
-    {"scale", "makes the image larger or smaller in its frame, by a random factor; what it does not reach gets the mean colour of normalize",
+    {"rotation",
+     "turns the image about its centre by a random angle; what it does not reach gets the mean "
+     "colour of normalize",
+     rotation_keys, SIZE},
+    {"scale",
+     "makes the image larger or smaller in its frame, by a random factor; what it does not reach "
+     "gets the mean colour of normalize",
      scale_keys, SIZE},
-    {"cutout", "covers a square, its centre anywhere in the image, with the mean colour of normalize", cutout_keys, SIZE},
-    {"jitter", "changes brightness, contrast, saturation and hue by random factors, in random order", jitter_keys, SIZE},
+    {"cutout",
+     "covers a square, its centre anywhere in the image, with the mean colour of normalize",
+     cutout_keys, SIZE},
+    {"jitter",
+     "changes brightness, contrast, saturation and hue by random factors, in random order",
+     jitter_keys, SIZE},
     {"rand_augment",
-     "applies some of 14 operations, all of one strength, drawn for each image: identity, shear and shift along x or y, rotate, brightness, "
+     "applies some of 14 operations, all of one strength, drawn for each image: identity, shear "
+     "and shift along x or y, rotate, brightness, "
      "saturation, contrast, sharpness, posterize, solarize, autocontrast, equalize",
      rand_keys, SIZE},
-    {"mixup", "adds the images of a batch, and their labels, in pairs by random shares; works on whole batches, after all other steps", mixup_keys,
-     SIZE},
+    {"mixup",
+     "adds the images of a batch, and their labels, in pairs by random shares; works on whole "
+     "batches, after all other steps",
+     mixup_keys, SIZE},
     {"cutmix",
-     "swaps a random box between the images of a batch, in pairs, and shares their labels by its area; where mixup is in the list too, each "
+     "swaps a random box between the images of a batch, in pairs, and shares their labels by its "
+     "area; where mixup is in the list too, each "
      "batch gets one of them",
      cutmix_keys, SIZE},
 };
-const size_t cnn_augmentation_type_count = sizeof cnn_augmentation_types / sizeof *cnn_augmentation_types;
+const size_t cnn_augmentation_type_count =
+    sizeof cnn_augmentation_types / sizeof *cnn_augmentation_types;
 
 /* ---- reading ---- */
 
@@ -112,8 +140,9 @@ static cnn_status check_crop(const struct reading *r)
     size_t padding = r->step->crop.padding;
     if (r->input.c == 0 || (padding < r->input.h && padding < r->input.w))
         return CNN_OK;
-    return cnn_fail(r->diag, CNN_INVALID, &r->node->where, "crop: padding %zu is not smaller than the image, %zu x %zu", padding, r->input.h,
-                    r->input.w);
+    return cnn_fail(r->diag, CNN_INVALID, &r->node->where,
+                    "crop: padding %zu is not smaller than the image, %zu x %zu", padding,
+                    r->input.h, r->input.w);
 }
 
 static cnn_status check_cutout(const struct reading *r)
@@ -121,23 +150,29 @@ static cnn_status check_cutout(const struct reading *r)
     size_t size = r->step->cutout.size;
     if (r->input.c == 0 || (size <= r->input.h && size <= r->input.w))
         return CNN_OK;
-    return cnn_fail(r->diag, CNN_INVALID, where_of(r, "size"), "cutout: size %zu is larger than the image, %zu x %zu", size, r->input.h, r->input.w);
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, "size"),
+                    "cutout: size %zu is larger than the image, %zu x %zu", size, r->input.h,
+                    r->input.w);
 }
 
-static cnn_status check_range(const struct reading *r, const char *key, const struct cnn_numbers *range)
+static cnn_status check_range(const struct reading *r, const char *key,
+                              const struct cnn_numbers *range)
 {
     if (range->count == 2 && range->values[0] <= range->values[1])
         return CNN_OK;
-    return cnn_fail(r->diag, CNN_INVALID, where_of(r, key), "resized_crop: %s wants two numbers, the least and the most", key);
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, key),
+                    "resized_crop: %s wants two numbers, the least and the most", key);
 }
 
 static cnn_status check_resized_crop(const struct reading *r)
 {
-    cnn_status scale = check_range(r, "scale", &r->step->resized_crop.scale), ratio = check_range(r, "ratio", &r->step->resized_crop.ratio);
+    cnn_status scale = check_range(r, "scale", &r->step->resized_crop.scale),
+               ratio = check_range(r, "ratio", &r->step->resized_crop.ratio);
     if (r->first)
         return scale != CNN_OK ? scale : ratio;
     cnn_fail(r->diag, CNN_INVALID, &r->node->where, "resized_crop must be the first of the list");
-    cnn_hint(r->diag, "it chooses the part of a picture that is read; the other steps work on that");
+    cnn_hint(r->diag,
+             "it chooses the part of a picture that is read; the other steps work on that");
     return CNN_INVALID;
 }
 
@@ -145,28 +180,34 @@ static cnn_status check_scale(const struct reading *r)
 {
     if (r->step->scale.min <= r->step->scale.max)
         return CNN_OK;
-    return cnn_fail(r->diag, CNN_INVALID, where_of(r, "min"), "scale: min %g is larger than max %g", r->step->scale.min, r->step->scale.max);
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, "min"), "scale: min %g is larger than max %g",
+                    r->step->scale.min, r->step->scale.max);
 }
 
 static cnn_status check_colour(const struct reading *r, const char *key, double value)
 {
     if (value <= 0 || r->input.c == 0 || r->input.c == 3)
         return CNN_OK;
-    return cnn_fail(r->diag, CNN_INVALID, where_of(r, key), "jitter: %s wants images of 3 channels, the network's input has %zu", key, r->input.c);
+    return cnn_fail(r->diag, CNN_INVALID, where_of(r, key),
+                    "jitter: %s wants images of 3 channels, the network's input has %zu", key,
+                    r->input.c);
 }
 
 static cnn_status check_jitter(const struct reading *r)
 {
-    cnn_status saturation = check_colour(r, "saturation", r->step->jitter.saturation), hue = check_colour(r, "hue", r->step->jitter.hue);
+    cnn_status saturation = check_colour(r, "saturation", r->step->jitter.saturation),
+               hue = check_colour(r, "hue", r->step->jitter.hue);
     if (r->node->kind != CNN_YAML_MAPPING || r->node->count < 2) {
         cnn_fail(r->diag, CNN_INVALID, &r->node->where, "jitter would change nothing");
-        cnn_hint(r->diag, "{type: jitter, brightness: 0.4, contrast: 0.4}; also saturation and hue");
+        cnn_hint(r->diag,
+                 "{type: jitter, brightness: 0.4, contrast: 0.4}; also saturation and hue");
         return CNN_INVALID;
     }
     return saturation != CNN_OK ? saturation : hue;
 }
 
-/* What each type does to an image, and what its settings must be; in the order of cnn_augmentation_types. */
+/* What each type does to an image, and what its settings must be; in the order of
+ * cnn_augmentation_types. */
 static const struct {
     cnn_augment_step *apply;                     /* NULL: mixes batches */
     cnn_status (*check)(const struct reading *); /* NULL: the key table says all */
@@ -183,12 +224,14 @@ static const struct {
     [CNN_AUGMENT_CUTMIX] = {NULL, NULL},
 };
 
-static cnn_status read_step(struct cnn_arena *arena, struct reading *r, struct cnn_augmentation **out)
+static cnn_status read_step(struct cnn_arena *arena, struct reading *r,
+                            struct cnn_augmentation **out)
 {
     size_t chosen;
     void *settings;
     cnn_status status =
-        cnn_variant_read(arena, cnn_augmentation_types, cnn_augmentation_type_count, NULL, "augmentation", r->node, &chosen, &settings, r->diag);
+        cnn_variant_read(arena, cnn_augmentation_types, cnn_augmentation_type_count, NULL,
+                         "augmentation", r->node, &chosen, &settings, r->diag);
     if (status != CNN_OK)
         return status;
     struct cnn_augmentation *step = settings;
@@ -197,7 +240,8 @@ static cnn_status read_step(struct cnn_arena *arena, struct reading *r, struct c
     return types[chosen].check ? types[chosen].check(r) : CNN_OK;
 }
 
-cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, const struct cnn_augmentation **out,
+cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                                 cnn_shape input, const struct cnn_augmentation **out,
                                  cnn_diag *diag)
 {
     *out = NULL;
@@ -211,7 +255,8 @@ cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml 
     cnn_status result = CNN_OK;
     struct cnn_augmentation *last = NULL;
     for (size_t i = 0; i < node->count; i++) {
-        struct reading reading = {.node = node->items[i], .input = input, .first = i == 0, .diag = diag};
+        struct reading reading = {
+            .node = node->items[i], .input = input, .first = i == 0, .diag = diag};
         struct cnn_augmentation *step = NULL;
         cnn_status status = read_step(arena, &reading, &step);
         if (status != CNN_OK) {
@@ -231,7 +276,8 @@ struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct 
 {
     struct cnn_yaml *out = cnn_yaml_new_sequence(arena, &list->where);
     for (size_t i = 0; out && i < list->count; i++) {
-        struct cnn_yaml *step = cnn_variant_resolve(arena, cnn_augmentation_types, cnn_augmentation_type_count, list->items[i]);
+        struct cnn_yaml *step = cnn_variant_resolve(arena, cnn_augmentation_types,
+                                                    cnn_augmentation_type_count, list->items[i]);
         if (!step || !cnn_yaml_append(arena, out, step))
             return NULL;
     }
@@ -240,10 +286,14 @@ struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct 
 
 /* ---- drawing ---- */
 
-struct cnn_draw cnn_draw_new(const struct cnn_normalization *normalization, uint64_t seed, size_t epoch, size_t images, size_t image)
+struct cnn_draw cnn_draw_new(const struct cnn_normalization *normalization, uint64_t seed,
+                             size_t epoch, size_t images, size_t image)
 {
     struct cnn_draw draw = {
-        .rng = cnn_rng_at(seed, CNN_STREAM_AUGMENT, (uint64_t)epoch * images + image), .seed = seed, .epoch = epoch, .image = image};
+        .rng = cnn_rng_at(seed, CNN_STREAM_AUGMENT, (uint64_t)epoch * images + image),
+        .seed = seed,
+        .epoch = epoch,
+        .image = image};
     for (size_t c = 0; c < normalization->channels; c++)
         draw.blank[c] = (uint8_t)lroundf(255 * normalization->mean[c]);
     return draw;
@@ -254,7 +304,8 @@ double cnn_draw_between(struct cnn_rng *rng, double least, double most)
     return least + (most - least) * (double)cnn_rng_uniform(rng);
 }
 
-void cnn_augment(const struct cnn_augmentation *augmentation, cnn_shape shape, struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
+void cnn_augment(const struct cnn_augmentation *augmentation, cnn_shape shape,
+                 struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
 {
     for (const struct cnn_augmentation *step = augmentation; step; step = step->next)
         if (types[step->type].apply)

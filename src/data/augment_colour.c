@@ -1,5 +1,5 @@
-/* Augmentations that change colours, by torchvision's formulas: results are cut off to whole numbers, not rounded. Most change each value on its own, by
- * a table of the 256 that there are. */
+/* Augmentations that change colours, by torchvision's formulas: results are cut off to whole
+ * numbers, not rounded. Most change each value on its own, by a table of the 256 that there are. */
 #include "data/augment_steps.h"
 
 #include <math.h>
@@ -32,7 +32,8 @@ static void map_channel(cnn_shape shape, size_t channel, const uint8_t table[256
 /* ITU-R 601 luma. */
 static uint8_t grey(const uint8_t *pixel)
 {
-    return (uint8_t)(0.2989f * (float)pixel[0] + 0.587f * (float)pixel[1] + 0.114f * (float)pixel[2]);
+    return (uint8_t)(0.2989f * (float)pixel[0] + 0.587f * (float)pixel[1] +
+                     0.114f * (float)pixel[2]);
 }
 
 /* factor parts of each value, the rest of one level. */
@@ -67,7 +68,8 @@ void cnn_pixels_saturation(cnn_shape shape, double factor, uint8_t *pixels)
     }
 }
 
-/* The colour's place on the hexagon of hues, 0 to 6 from red over green and blue; least and most are the pixel's values. */
+/* The colour's place on the hexagon of hues, 0 to 6 from red over green and blue; least and most
+ * are the pixel's values. */
 static float hue_of(const uint8_t *pixel, uint8_t least, uint8_t most)
 {
     float r = pixel[0], g = pixel[1], b = pixel[2], range = (float)(most - least);
@@ -78,11 +80,13 @@ static float hue_of(const uint8_t *pixel, uint8_t least, uint8_t most)
     return pixel[1] == most ? 2 + (b - r) / range : 4 + (r - g) / range;
 }
 
-/* Smith, "Color Gamut Transform Pairs", 1978: saturation and value stay. Each channel is at its most over two sides of the hexagon, at its least over
- * the two opposite, and between them on a slope; its place is `ahead` of the hue. */
+/* Smith, "Color Gamut Transform Pairs", 1978: saturation and value stay. Each channel is at its
+ * most over two sides of the hexagon, at its least over the two opposite, and between them on a
+ * slope; its place is `ahead` of the hue. */
 static uint8_t channel_of(float hue, float ahead, uint8_t least, uint8_t most)
 {
-    const float whole = 255.999f / 255; /* the share of a level that is cut off is made up for, all but a thousandth */
+    /* the share of a level that is cut off is made up for, all but a thousandth */
+    const float whole = 255.999f / 255;
     float place = hue + ahead;
     place -= place >= 6 ? 6 : 0;
     float slope = place < 2 ? place : 4 - place;
@@ -94,7 +98,8 @@ void cnn_pixels_hue(cnn_shape shape, double turn, uint8_t *pixels)
 {
     float turned = (float)(6 * (turn < 0 ? turn + 1 : turn));
     for (size_t i = 0; shape.c == 3 && i < shape.h * shape.w; i++, pixels += 3) {
-        uint8_t least = pixels[0] < pixels[1] ? pixels[0] : pixels[1], most = pixels[0] > pixels[1] ? pixels[0] : pixels[1];
+        uint8_t least = pixels[0] < pixels[1] ? pixels[0] : pixels[1],
+                most = pixels[0] > pixels[1] ? pixels[0] : pixels[1];
         least = pixels[2] < least ? pixels[2] : least;
         most = pixels[2] > most ? pixels[2] : most;
         float hue = hue_of(pixels, least, most) + turned;
@@ -105,7 +110,8 @@ void cnn_pixels_hue(cnn_shape shape, double turn, uint8_t *pixels)
     }
 }
 
-/* The smooth image is the mean of 3 x 3 pixels, the middle one counted five times; the edge stays. */
+/* The smooth image is the mean of 3 x 3 pixels, the middle one counted five times; the edge
+ * stays. */
 void cnn_pixels_sharpness(cnn_shape shape, double factor, uint8_t *pixels, uint8_t *scratch)
 {
     size_t row = shape.w * shape.c;
@@ -155,7 +161,8 @@ void cnn_pixels_autocontrast(cnn_shape shape, uint8_t *pixels)
     }
 }
 
-/* Each value becomes the share of values below it, in steps of the 255th part of all but those of the highest value. */
+/* Each value becomes the share of values below it, in steps of the 255th part of all but those of
+ * the highest value. */
 void cnn_pixels_equalize(cnn_shape shape, uint8_t *pixels)
 {
     for (size_t c = 0; c < shape.c; c++) {
@@ -180,7 +187,8 @@ static double draw_factor(struct cnn_rng *rng, double range)
 }
 
 /* The four in a random order (Fisher and Yates). */
-void cnn_augment_jitter(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
+void cnn_augment_jitter(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw,
+                        uint8_t *pixels, uint8_t *scratch)
 {
     unsigned order[4] = {0, 1, 2, 3};
     (void)scratch;
@@ -197,6 +205,7 @@ void cnn_augment_jitter(const struct cnn_augmentation *step, cnn_shape shape, st
         if (order[i] == 2 && step->jitter.saturation > 0)
             cnn_pixels_saturation(shape, draw_factor(&draw->rng, step->jitter.saturation), pixels);
         if (order[i] == 3 && step->jitter.hue > 0)
-            cnn_pixels_hue(shape, cnn_draw_between(&draw->rng, -step->jitter.hue, step->jitter.hue), pixels);
+            cnn_pixels_hue(shape, cnn_draw_between(&draw->rng, -step->jitter.hue, step->jitter.hue),
+                           pixels);
     }
 }

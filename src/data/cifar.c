@@ -1,5 +1,5 @@
-/* CIFAR's binary files are records: the label (CIFAR-100: the coarse label, then the fine one), then the red, the green and the blue plane of 32 x 32
- * pixels, row by row. */
+/* CIFAR's binary files are records: the label (CIFAR-100: the coarse label, then the fine one),
+ * then the red, the green and the blue plane of 32 x 32 pixels, row by row. */
 #include "data/cifar.h"
 
 #include <ctype.h>
@@ -11,7 +11,14 @@
 
 #include "util/file.h"
 
-enum { SIDE = 32, PLANE = SIDE * SIDE, CHANNELS = 3, IMAGE = CHANNELS * PLANE, MOST_CLASSES = 100, MOST_NAME_BYTES = 1 << 16 };
+enum {
+    SIDE = 32,
+    PLANE = SIDE * SIDE,
+    CHANNELS = 3,
+    IMAGE = CHANNELS * PLANE,
+    MOST_CLASSES = 100,
+    MOST_NAME_BYTES = 1 << 16
+};
 
 struct layout {
     int classes;
@@ -25,14 +32,16 @@ static const struct layout layouts[] = {
     {10,
      "CIFAR-10",
      "cifar-10-batches-bin",
-     {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+     {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+      "data_batch_5.bin"},
      {"test_batch.bin"},
      "batches.meta.txt",
      1},
     {100, "CIFAR-100", "cifar-100-binary", {"train.bin"}, {"test.bin"}, "fine_label_names.txt", 2},
 };
 
-static const char *const ten_names[] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+static const char *const ten_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                        "dog",      "frog",       "horse", "ship", "truck"};
 
 static char *path_join(const char *folder, const char *name, cnn_diag *diag)
 {
@@ -46,7 +55,8 @@ static char *path_join(const char *folder, const char *name, cnn_diag *diag)
 }
 
 /* How many records the file has; it has nothing else. */
-static cnn_status count_records(FILE *file, const char *path, size_t record_bytes, size_t *out, cnn_diag *diag)
+static cnn_status count_records(FILE *file, const char *path, size_t record_bytes, size_t *out,
+                                cnn_diag *diag)
 {
     struct stat info;
     if (fstat(fileno(file), &info) != 0)
@@ -58,8 +68,9 @@ static cnn_status count_records(FILE *file, const char *path, size_t record_byte
         return cnn_fail(diag, CNN_FAILED, NULL, "%s is empty", path);
     if (size % record_bytes != 0)
         return cnn_fail(diag, CNN_FAILED, NULL,
-                        "%s has %llu bytes, which is no multiple of the %zu bytes of a record: %llu records and %llu bytes more", path, size,
-                        record_bytes, size / record_bytes, size % record_bytes);
+                        "%s has %llu bytes, which is no multiple of the %zu bytes of a record: "
+                        "%llu records and %llu bytes more",
+                        path, size, record_bytes, size / record_bytes, size % record_bytes);
     if (size > CNN_IMAGES_MAX_BYTES)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s is too large: %llu bytes", path, size);
     *out = (size_t)size / record_bytes;
@@ -87,18 +98,21 @@ static void interleave(const uint8_t *planes, uint8_t *pixels)
             pixels[i * CHANNELS + c] = planes[c * PLANE + i];
 }
 
-static cnn_status read_records(FILE *file, const char *path, const struct layout *layout, size_t count, struct cnn_images *images, cnn_diag *diag)
+static cnn_status read_records(FILE *file, const char *path, const struct layout *layout,
+                               size_t count, struct cnn_images *images, cnn_diag *diag)
 {
     uint8_t record[2 + IMAGE];
     size_t record_bytes = layout->label_bytes + IMAGE;
     for (size_t i = 0; i < count; i++) {
         if (fread(record, record_bytes, 1, file) != 1)
-            return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s in record %zu", path, ferror(file) ? strerror(errno) : "the file ends",
-                            i + 1);
+            return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s in record %zu", path,
+                            ferror(file) ? strerror(errno) : "the file ends", i + 1);
         uint8_t label = record[layout->label_bytes - 1];
         if (label >= layout->classes)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: the label of record %zu, at byte %zu, is %d; labels are from 0 to %d", path, i + 1,
-                            i * record_bytes + layout->label_bytes - 1, label, layout->classes - 1);
+            return cnn_fail(
+                diag, CNN_FAILED, NULL,
+                "%s: the label of record %zu, at byte %zu, is %d; labels are from 0 to %d", path,
+                i + 1, i * record_bytes + layout->label_bytes - 1, label, layout->classes - 1);
         images->labels[images->count] = label;
         interleave(record + layout->label_bytes, images->pixels + images->count * IMAGE);
         images->count++;
@@ -107,7 +121,8 @@ static cnn_status read_records(FILE *file, const char *path, const struct layout
 }
 
 /* Adds the file's records to images, at most room of them (0: all). */
-static cnn_status read_file(const char *folder, const char *name, const struct layout *layout, size_t room, struct cnn_images *images, cnn_diag *diag)
+static cnn_status read_file(const char *folder, const char *name, const struct layout *layout,
+                            size_t room, struct cnn_images *images, cnn_diag *diag)
 {
     char *path = path_join(folder, name, diag);
     if (!path)
@@ -116,8 +131,10 @@ static cnn_status read_file(const char *folder, const char *name, const struct l
     cnn_status status;
     FILE *file = fopen(path, "rb");
     if (!file) {
-        status = errno == ENOENT || errno == ENOTDIR ? cnn_images_fail_missing(folder, layout->dataset, name, layout->usual_folder, diag)
-                                                     : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+        status =
+            errno == ENOENT || errno == ENOTDIR
+                ? cnn_images_fail_missing(folder, layout->dataset, name, layout->usual_folder, diag)
+                : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
         goto out;
     }
     status = count_records(file, path, layout->label_bytes + IMAGE, &count, diag);
@@ -135,7 +152,8 @@ out:
     return status;
 }
 
-/* Splits text at line ends, in place; blank lines do not count. More than MOST_CLASSES names are only counted. */
+/* Splits text at line ends, in place; blank lines do not count. More than MOST_CLASSES names are
+ * only counted. */
 static size_t split_names(char *text, const char *names[MOST_CLASSES])
 {
     size_t count = 0;
@@ -153,7 +171,8 @@ static size_t split_names(char *text, const char *names[MOST_CLASSES])
     return count;
 }
 
-static cnn_status read_names(const char *folder, const struct layout *layout, struct cnn_images *images, cnn_diag *diag)
+static cnn_status read_names(const char *folder, const struct layout *layout,
+                             struct cnn_images *images, cnn_diag *diag)
 {
     char *path = path_join(folder, layout->names, diag);
     if (!path)
@@ -171,23 +190,28 @@ static cnn_status read_names(const char *folder, const struct layout *layout, st
     if (status != CNN_OK)
         goto out;
     size_t count = split_names(text, names);
-    status = count == classes ? cnn_images_name_classes(images, names, classes, diag)
-                              : cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class names, %s has %zu classes", path, count, layout->dataset, classes);
+    status = count == classes
+                 ? cnn_images_name_classes(images, names, classes, diag)
+                 : cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class names, %s has %zu classes",
+                            path, count, layout->dataset, classes);
 out:
     free(text);
     free(path);
     return status;
 }
 
-cnn_status cnn_cifar_read(const char *folder, int classes, bool train, size_t limit, struct cnn_images *out, cnn_diag *diag)
+cnn_status cnn_cifar_read(const char *folder, int classes, bool train, size_t limit,
+                          struct cnn_images *out, cnn_diag *diag)
 {
     const struct layout *layout = &layouts[classes == 100];
     struct cnn_images images = {.channels = CHANNELS, .height = SIDE, .width = SIDE};
     cnn_status status = CNN_OK;
-    for (const char *const *name = train ? layout->train : layout->test; status == CNN_OK && *name; name++) {
+    for (const char *const *name = train ? layout->train : layout->test; status == CNN_OK && *name;
+         name++) {
         if (limit > 0 && images.count == limit)
             break;
-        status = read_file(folder, *name, layout, limit > 0 ? limit - images.count : 0, &images, diag);
+        status =
+            read_file(folder, *name, layout, limit > 0 ? limit - images.count : 0, &images, diag);
     }
     if (status == CNN_OK)
         status = read_names(folder, layout, &images, diag);

@@ -1,10 +1,12 @@
-/* Copies: images are sorted by their hashes, and those of equal hashes compared, so that no chance of the hash makes two images the same. */
+/* Copies: images are sorted by their hashes, and those of equal hashes compared, so that no chance
+ * of the hash makes two images the same. */
 #include "data/copies.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* As FNV-1a (Fowler, Noll, Vo), by eight bytes at a time; the shift brings what the high bits know down to the low ones. */
+/* As FNV-1a (Fowler, Noll, Vo), by eight bytes at a time; the shift brings what the high bits know
+ * down to the low ones. */
 uint64_t cnn_image_hash(const uint8_t *bytes, size_t size)
 {
     uint64_t hash = UINT64_C(14695981039346656037), word;
@@ -42,9 +44,10 @@ static size_t split_of(size_t image, const size_t *starts, size_t splits)
     return split;
 }
 
-/* Pairs the images behind the first of a run of equal hashes with it, where they are its copies; the others move to the front, in their order. Returns how
- * many they are. */
-static size_t pair_copies(struct cnn_hashed_image *run, size_t count, const size_t *starts, size_t splits, const struct cnn_copies_reader *reader,
+/* Pairs the images behind the first of a run of equal hashes with it, where they are its copies;
+ * the others move to the front, in their order. Returns how many they are. */
+static size_t pair_copies(struct cnn_hashed_image *run, size_t count, const size_t *starts,
+                          size_t splits, const struct cnn_copies_reader *reader,
                           struct cnn_copies *out)
 {
     const size_t first = run[0].image;
@@ -54,7 +57,8 @@ static size_t pair_copies(struct cnn_hashed_image *run, size_t count, const size
     const uint8_t *pixels = reader->read(reader->context, first, reader->buffers[0]);
     for (size_t i = 1; i < count; i++) {
         size_t image = run[i].image, split = split_of(image, starts, splits);
-        if (memcmp(pixels, reader->read(reader->context, image, reader->buffers[1]), reader->bytes) != 0) {
+        if (memcmp(pixels, reader->read(reader->context, image, reader->buffers[1]),
+                   reader->bytes) != 0) {
             run[others++] = run[i];
             continue;
         }
@@ -69,8 +73,8 @@ static size_t pair_copies(struct cnn_hashed_image *run, size_t count, const size
     return others;
 }
 
-bool cnn_copies_find(struct cnn_hashed_image *images, size_t count, const size_t *starts, size_t splits, const struct cnn_copies_reader *reader,
-                     struct cnn_copies *out)
+bool cnn_copies_find(struct cnn_hashed_image *images, size_t count, const size_t *starts,
+                     size_t splits, const struct cnn_copies_reader *reader, struct cnn_copies *out)
 {
     size_t alike = 0, end;
     *out = (struct cnn_copies){0};

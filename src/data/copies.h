@@ -21,21 +21,26 @@ struct cnn_copy { /* an image and an earlier one that it is the same as */
 };
 
 struct cnn_copies {
-    struct cnn_copy *pairs; /* in the order of the first image, then of the second; malloc'ed. Of several copies each is paired with the earliest. */
+    /* in the order of the first image, then of the second; malloc'ed. Of several copies each is
+     * paired with the earliest. */
+    struct cnn_copy *pairs;
     size_t count;
-    size_t repeated[CNN_COPIES_SPLITS]; /* images that are the same as one of their split before them */
-    size_t known[CNN_COPIES_SPLITS];    /* images that are the same as one of an earlier split */
+    /* images that are the same as one of their split before them */
+    size_t repeated[CNN_COPIES_SPLITS];
+    size_t known[CNN_COPIES_SPLITS]; /* images that are the same as one of an earlier split */
 };
 
 struct cnn_copies_reader {
-    const uint8_t *(*read)(void *context, size_t image, uint8_t *buffer); /* the pixels of an image, in buffer or elsewhere */
+    /* the pixels of an image, in buffer or elsewhere */
+    const uint8_t *(*read)(void *context, size_t image, uint8_t *buffer);
     void *context;
     size_t bytes; /* of an image */
     uint8_t *buffers[2];
 };
 
-/* Sorts the images and finds the copies among them. starts[s]: the number that split s begins with. false: out of memory. */
-bool cnn_copies_find(struct cnn_hashed_image *images, size_t count, const size_t *starts, size_t splits, const struct cnn_copies_reader *reader,
-                     struct cnn_copies *out);
+/* Sorts the images and finds the copies among them. starts[s]: the number that split s begins with.
+ * false: out of memory. */
+bool cnn_copies_find(struct cnn_hashed_image *images, size_t count, const size_t *starts,
+                     size_t splits, const struct cnn_copies_reader *reader, struct cnn_copies *out);
 
 #endif

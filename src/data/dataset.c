@@ -36,7 +36,8 @@ struct selection {
 };
 
 /* In the order of cnn_dataset_names; NULL: no folder is looked for by itself. */
-static const char *const default_folders[] = {"mnist", "cifar-10-batches-bin", "cifar-100-binary", NULL, NULL};
+static const char *const default_folders[] = {"mnist", "cifar-10-batches-bin", "cifar-100-binary",
+                                              NULL, NULL};
 
 static char *default_path(int dataset)
 {
@@ -48,20 +49,23 @@ static char *default_path(int dataset)
     return text.data;
 }
 
-static cnn_status fail_no_split(const struct cnn_data_settings *settings, const char *path, enum cnn_split split, cnn_diag *diag)
+static cnn_status fail_no_split(const struct cnn_data_settings *settings, const char *path,
+                                enum cnn_split split, cnn_diag *diag)
 {
     static const char *const purposes[3] = {"training", "validation", "testing"};
     cnn_fail(diag, CNN_FAILED, &settings->where, "%s has no images for %s", path, purposes[split]);
     if (split == CNN_SPLIT_TRAIN)
         cnn_hint(diag, "training images belong into %s/train/<class>", path);
     else
-        cnn_hint(diag, "val_split: 0.1 keeps a tenth of the training images for it; or divide the folder: train/<class>, %s/<class>",
+        cnn_hint(diag,
+                 "val_split: 0.1 keeps a tenth of the training images for it; or divide the "
+                 "folder: train/<class>, %s/<class>",
                  cnn_split_names[split]);
     return CNN_FAILED;
 }
 
-static cnn_status select_images(const struct cnn_data_settings *settings, const char *path, enum cnn_split split, struct selection *out,
-                                cnn_diag *diag)
+static cnn_status select_images(const struct cnn_data_settings *settings, const char *path,
+                                enum cnn_split split, struct selection *out, cnn_diag *diag)
 {
     bool has[3] = {true, false, true};
     if (settings->dataset == CNN_DATASET_FOLDER) {
@@ -71,7 +75,8 @@ static cnn_status select_images(const struct cnn_data_settings *settings, const 
     }
     bool divided = has[CNN_SPLIT_TRAIN] && !has[CNN_SPLIT_VAL] && settings->val_split > 0;
     if (has[split])
-        *out = (struct selection){split, split == CNN_SPLIT_TRAIN && divided ? KEPT_FOR_TRAINING : ALL, split};
+        *out = (struct selection){
+            split, split == CNN_SPLIT_TRAIN && divided ? KEPT_FOR_TRAINING : ALL, split};
     else if (split == CNN_SPLIT_TRAIN)
         return fail_no_split(settings, path, split, diag);
     else if (has[CNN_SPLIT_VAL])
@@ -85,7 +90,8 @@ static cnn_status select_images(const struct cnn_data_settings *settings, const 
     return CNN_OK;
 }
 
-static cnn_status read_images(const struct cnn_data_settings *settings, const char *path, enum cnn_split files, cnn_shape input, uint64_t seed,
+static cnn_status read_images(const struct cnn_data_settings *settings, const char *path,
+                              enum cnn_split files, cnn_shape input, uint64_t seed,
                               struct cnn_images *out, cnn_diag *diag)
 {
     bool train = files == CNN_SPLIT_TRAIN;
@@ -104,11 +110,13 @@ static cnn_status read_images(const struct cnn_data_settings *settings, const ch
     }
 }
 
-struct holding { /* of one class: images that are not decided on yet, and how many of them go to validation */
+/* of one class: images that are not decided on yet, and how many of them go to validation */
+struct holding {
     size_t left, held;
 };
 
-/* Every class gives its share, to within one image, and all together exactly theirs: for small sets, where chance would leave a class out. */
+/* Every class gives its share, to within one image, and all together exactly theirs: for small
+ * sets, where chance would leave a class out. */
 static void share_out(double share, const struct cnn_images *images, struct holding *classes)
 {
     size_t total = 0, before = 0;
@@ -122,13 +130,16 @@ static void share_out(double share, const struct cnn_images *images, struct hold
     }
 }
 
-/* Keeps one part of the training images, in their order: each image is held for validation with the chance that leaves exactly its class's share (Knuth,
- * The Art of Computer Programming 2, 3.4.2, algorithm S). Both parts draw the same numbers, so no image is in both. */
-static cnn_status divide(const struct cnn_data_settings *settings, bool want_held, uint64_t seed, struct cnn_images *images, cnn_diag *diag)
+/* Keeps one part of the training images, in their order: each image is held for validation with the
+ * chance that leaves exactly its class's share (Knuth, The Art of Computer Programming 2, 3.4.2,
+ * algorithm S). Both parts draw the same numbers, so no image is in both. */
+static cnn_status divide(const struct cnn_data_settings *settings, bool want_held, uint64_t seed,
+                         struct cnn_images *images, cnn_diag *diag)
 {
     size_t count = images->count, held = (size_t)(settings->val_split * (double)count + 0.5);
     if (held == 0 || held == count)
-        return cnn_fail(diag, CNN_INVALID, &settings->where, "val_split %g of %zu images leaves none for %s", settings->val_split, count,
+        return cnn_fail(diag, CNN_INVALID, &settings->where,
+                        "val_split %g of %zu images leaves none for %s", settings->val_split, count,
                         held == 0 ? "validation" : "training");
     bool *marked = calloc(count, sizeof *marked);
     struct holding *classes = calloc(images->class_count, sizeof *classes);
@@ -141,7 +152,8 @@ static cnn_status divide(const struct cnn_data_settings *settings, bool want_hel
         class->held -= hold;
         marked[i] = hold == want_held;
     }
-    cnn_status status = marked && classes ? CNN_OK : cnn_fail_memory(diag, count, "a choice of images");
+    cnn_status status =
+        marked && classes ? CNN_OK : cnn_fail_memory(diag, count, "a choice of images");
     if (status == CNN_OK)
         cnn_images_keep(images, marked);
     free(marked);
@@ -149,20 +161,26 @@ static cnn_status divide(const struct cnn_data_settings *settings, bool want_hel
     return status;
 }
 
-static cnn_status check_images(const struct cnn_data_settings *settings, cnn_shape input, const struct cnn_images *images, cnn_diag *diag)
+static cnn_status check_images(const struct cnn_data_settings *settings, cnn_shape input,
+                               const struct cnn_images *images, cnn_diag *diag)
 {
     if (images->count == 0 || images->count > UINT32_MAX)
-        return cnn_fail(diag, CNN_FAILED, &settings->where, "%s: %zu images cannot be used", cnn_dataset_names[settings->dataset], images->count);
-    if (input.rank == 3 && input.c == images->channels && input.h == images->height && input.w == images->width)
+        return cnn_fail(diag, CNN_FAILED, &settings->where, "%s: %zu images cannot be used",
+                        cnn_dataset_names[settings->dataset], images->count);
+    if (input.rank == 3 && input.c == images->channels && input.h == images->height &&
+        input.w == images->width)
         return CNN_OK;
     cnn_fail(diag, CNN_INVALID, &settings->where,
-             "the images of %s are %zu x %zu x %zu (channels, height, width), the network's input is %zu x %zu x %zu",
-             cnn_dataset_names[settings->dataset], images->channels, images->height, images->width, input.c, input.h, input.w);
+             "the images of %s are %zu x %zu x %zu (channels, height, width), the network's input "
+             "is %zu x %zu x %zu",
+             cnn_dataset_names[settings->dataset], images->channels, images->height, images->width,
+             input.c, input.h, input.w);
     cnn_hint(diag, "input: [%zu, %zu, %zu]", images->channels, images->height, images->width);
     return CNN_INVALID;
 }
 
-static cnn_status open_images(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,
+static cnn_status open_images(const struct cnn_data_settings *settings, cnn_shape input,
+                              const char *path, enum cnn_split split, uint64_t seed,
                               struct cnn_images *out, enum cnn_split *used, cnn_diag *diag)
 {
     struct selection selection;
@@ -184,19 +202,24 @@ static bool begins_with_window(const struct cnn_augmentation *augmentation)
     return augmentation && augmentation->type == CNN_AUGMENT_RESIZED_CROP;
 }
 
-/* Training images get three quarters of the memory for decoded ones, and those that validate the rest: a run keeps both, and passes over the former are
- * many times as long. */
-static cnn_status open_stream(const struct cnn_data_settings *settings, bool train, struct cnn_dataset *dataset, cnn_diag *diag)
+/* Training images get three quarters of the memory for decoded ones, and those that validate the
+ * rest: a run keeps both, and passes over the former are many times as long. */
+static cnn_status open_stream(const struct cnn_data_settings *settings, bool train,
+                              struct cnn_dataset *dataset, cnn_diag *diag)
 {
     if (!dataset->images.files)
         return CNN_OK;
-    const size_t mebibyte = 1 << 20, present = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-    size_t budget = settings->cache < present / 2 / mebibyte ? settings->cache * mebibyte : present / 2;
+    const size_t mebibyte = 1 << 20,
+                 present = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    size_t budget =
+        settings->cache < present / 2 / mebibyte ? settings->cache * mebibyte : present / 2;
     bool whole = train && begins_with_window(settings->augmentation);
-    return cnn_image_stream_new(&dataset->images, whole, train ? budget / 4 * 3 : budget / 4, &dataset->stream, diag);
+    return cnn_image_stream_new(&dataset->images, whole, train ? budget / 4 * 3 : budget / 4,
+                                &dataset->stream, diag);
 }
 
-cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,
+cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input,
+                            const char *path, enum cnn_split split, uint64_t seed,
                             struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag)
 {
     char *usual = NULL;
@@ -209,7 +232,8 @@ cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape 
     }
     if (!path && settings->dataset == CNN_DATASET_FOLDER) {
         cnn_fail(diag, CNN_INVALID, &settings->where, "dataset folder needs a path");
-        cnn_hint(diag, "path: FOLDER here, or --data FOLDER; FOLDER holds <class>/<images>, or train/<class>/<images>");
+        cnn_hint(diag, "path: FOLDER here, or --data FOLDER; FOLDER holds <class>/<images>, or "
+                       "train/<class>/<images>");
         return CNN_INVALID;
     }
     cnn_status status;
@@ -291,7 +315,8 @@ size_t cnn_dataset_room(const struct cnn_dataset *dataset)
     return dataset->stream ? cnn_image_stream_room(dataset->stream) : 0;
 }
 
-bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
+bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
+                             const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
                              uint8_t *buffer)
 {
     if (!dataset->stream || !begins_with_window(augmentation))
@@ -300,12 +325,15 @@ bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, co
     return true;
 }
 
-cnn_status cnn_dataset_report(const struct cnn_dataset *dataset, void (*tell)(void *context, const char *text), void *context, cnn_diag *diag)
+cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
+                              void (*tell)(void *context, const char *text), void *context,
+                              cnn_diag *diag)
 {
     return dataset->stream ? cnn_image_stream_report(dataset->stream, tell, context, diag) : CNN_OK;
 }
 
-/* Sums of bytes and of their squares are exact in 64 bits (2^47 bytes at most), so the order of adding does not matter. */
+/* Sums of bytes and of their squares are exact in 64 bits (2^47 bytes at most), so the order of
+ * adding does not matter. */
 struct sums {
     const struct cnn_dataset *dataset;
     uint8_t *buffers; /* of one image for each thread */
@@ -314,7 +342,8 @@ struct sums {
     } threads[CNN_MAX_THREADS];
 };
 
-static void add_image(const uint8_t *bytes, size_t pixels, size_t channels, uint64_t *sum, uint64_t *squares)
+static void add_image(const uint8_t *bytes, size_t pixels, size_t channels, uint64_t *sum,
+                      uint64_t *squares)
 {
     for (size_t c = 0; c < channels; c++) {
         uint64_t s = 0, q = 0;
@@ -333,20 +362,23 @@ static void add_chunk(void *context, size_t chunk, size_t thread)
     const struct cnn_images *images = &sums->dataset->images;
     uint8_t *buffer = sums->buffers + thread * cnn_images_bytes(images);
     for (size_t i = chunk * CHUNK; i < (chunk + 1) * CHUNK && i < images->count; i++)
-        add_image(cnn_dataset_read(sums->dataset, i, buffer), images->height * images->width, images->channels, sums->threads[thread].sum,
-                  sums->threads[thread].squares);
+        add_image(cnn_dataset_read(sums->dataset, i, buffer), images->height * images->width,
+                  images->channels, sums->threads[thread].sum, sums->threads[thread].squares);
 }
 
-cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out, cnn_diag *diag)
+cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out,
+                                  cnn_diag *diag)
 {
     const struct cnn_images *images = &dataset->images;
-    const size_t threads = (size_t)cnn_parallel_threads(), pixels = images->count * images->height * images->width;
+    const size_t threads = (size_t)cnn_parallel_threads(),
+                 pixels = images->count * images->height * images->width;
     struct sums *sums = aligned_alloc(64, sizeof *sums);
     uint8_t *buffers = calloc(threads, cnn_images_bytes(images));
     if (!sums || !buffers) {
         free(sums);
         free(buffers);
-        return cnn_fail_memory(diag, threads * cnn_images_bytes(images), "an image for each thread");
+        return cnn_fail_memory(diag, threads * cnn_images_bytes(images),
+                               "an image for each thread");
     }
     memset(sums, 0, sizeof *sums);
     sums->dataset = dataset;
@@ -359,9 +391,11 @@ cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_
             sum += sums->threads[t].sum[c];
             squares += sums->threads[t].squares[c];
         }
-        double mean = (double)sum / (double)pixels, variance = (double)squares / (double)pixels - mean * mean;
+        double mean = (double)sum / (double)pixels,
+               variance = (double)squares / (double)pixels - mean * mean;
         out->mean[c] = (float)(mean / 255);
-        out->std[c] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1; /* a channel of one value */
+        /* a channel of one value */
+        out->std[c] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1;
     }
     free(sums);
     free(buffers);
@@ -373,10 +407,12 @@ void cnn_normalizer_init(const struct cnn_normalization *normalization, struct c
     out->channels = normalization->channels;
     for (size_t c = 0; c < normalization->channels; c++)
         for (size_t value = 0; value < 256; value++)
-            out->table[c][value] = ((float)value / 255 - normalization->mean[c]) / normalization->std[c];
+            out->table[c][value] =
+                ((float)value / 255 - normalization->mean[c]) / normalization->std[c];
 }
 
-void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t *bytes, size_t pixels, float *out)
+void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t *bytes,
+                          size_t pixels, float *out)
 {
     const size_t channels = normalizer->channels;
     const float(*table)[256] = normalizer->table;
@@ -392,7 +428,8 @@ void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t
             out[i * channels + c] = table[c][bytes[i * channels + c]];
 }
 
-void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes, size_t pixels, float *out)
+void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes,
+                   size_t pixels, float *out)
 {
     struct cnn_normalizer normalizer;
     cnn_normalizer_init(normalization, &normalizer);

@@ -1,5 +1,6 @@
-/* Data sets: `data` of a description -> images of one split, as bytes of the network's input size. Formats: IDX (MNIST), CIFAR binary, `shapes`, which
- * the program draws itself (all three in memory), and a folder per class, whose files are decoded when they are wanted. */
+/* Data sets: `data` of a description -> images of one split, as bytes of the network's input size.
+ * Formats: IDX (MNIST), CIFAR binary, `shapes`, which the program draws itself (all three in
+ * memory), and a folder per class, whose files are decoded when they are wanted. */
 #ifndef CNN_DATA_DATASET_H
 #define CNN_DATA_DATASET_H
 
@@ -9,27 +10,37 @@
 enum cnn_split { CNN_SPLIT_TRAIN, CNN_SPLIT_VAL, CNN_SPLIT_TEST };
 extern const char *const cnn_split_names[3]; /* train, val, test */
 
-enum cnn_dataset_kind { CNN_DATASET_MNIST, CNN_DATASET_CIFAR10, CNN_DATASET_CIFAR100, CNN_DATASET_FOLDER, CNN_DATASET_SHAPES };
+enum cnn_dataset_kind {
+    CNN_DATASET_MNIST,
+    CNN_DATASET_CIFAR10,
+    CNN_DATASET_CIFAR100,
+    CNN_DATASET_FOLDER,
+    CNN_DATASET_SHAPES
+};
 extern const char *const cnn_dataset_names[]; /* in that order, and NULL */
 
 #define CNN_MAX_CHANNELS 4 /* of images */
 
-/* (value / 255 - mean) / std per channel; the same in training, evaluation and prediction. mean 0 and std 1 where the description says none. */
+/* (value / 255 - mean) / std per channel; the same in training, evaluation and prediction. mean 0
+ * and std 1 where the description says none. */
 struct cnn_normalization {
     size_t channels;
     float mean[CNN_MAX_CHANNELS], std[CNN_MAX_CHANNELS];
 };
 
-/* Bytes -> what the network sees; pixels * channels values, channels last. The value of each byte is looked up, so many images share a normalizer. */
+/* Bytes -> what the network sees; pixels * channels values, channels last. The value of each byte
+ * is looked up, so many images share a normalizer. */
 struct cnn_normalizer {
     size_t channels;
     float table[CNN_MAX_CHANNELS][256];
 };
 void cnn_normalizer_init(const struct cnn_normalization *normalization, struct cnn_normalizer *out);
-void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t *bytes, size_t pixels, float *out);
+void cnn_normalizer_apply(const struct cnn_normalizer *normalizer, const uint8_t *bytes,
+                          size_t pixels, float *out);
 
 /* Both of them for one image. */
-void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes, size_t pixels, float *out);
+void cnn_normalize(const struct cnn_normalization *normalization, const uint8_t *bytes,
+                   size_t pixels, float *out);
 
 /* `augment`: a list, applied in order to each training image, drawn anew in each epoch. */
 struct cnn_augmentation; /* opaque here, like what it is drawn from: data/augment.h */
@@ -46,8 +57,9 @@ struct cnn_data_settings {
     double val_split;
     size_t limit; /* 0: all */
     bool shuffle;
-    size_t cache;    /* MiB of decoded images that a folder keeps */
-    bool any_damage; /* not a key: files of a folder that cannot be read are left out however many they are */
+    size_t cache; /* MiB of decoded images that a folder keeps */
+    /* not a key: files of a folder that cannot be read are left out however many they are */
+    bool any_damage;
     struct cnn_where where;
 };
 
@@ -55,21 +67,25 @@ extern const struct cnn_key cnn_data_keys[];              /* the table of `data`
 extern const struct cnn_variant cnn_augmentation_types[]; /* flip, crop, ... */
 extern const size_t cnn_augmentation_type_count;
 
-/* Reads and checks `data`; all mistakes are reported. node NULL is no mistake here: the caller knows whether a data section is needed. *out is then
- * empty. input is all zero where it is wrong itself: nothing is then checked against it. */
-cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml *node, cnn_shape input, struct cnn_data_settings *out,
-                                  cnn_diag *diag);
+/* Reads and checks `data`; all mistakes are reported. node NULL is no mistake here: the caller
+ * knows whether a data section is needed. *out is then empty. input is all zero where it is wrong
+ * itself: nothing is then checked against it. */
+cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                                  cnn_shape input, struct cnn_data_settings *out, cnn_diag *diag);
 
 /* `data` with every default filled in; it was read without mistakes. NULL where memory is short. */
 struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);
 
 struct cnn_dataset;
 
-/* Opens one split. path NULL: settings->path, else the default place ($CNN_DATA or data/). VAL: the folder's val/, else the val_split share of the
- * training images (of each class, chosen by seed), else the test split. TRAIN leaves out what val_split takes; limit applies to the training images before the
- * split. input: images of another size are an error, but for folders, which are resized. Warnings of skipped images go to diag. *used says which
- * split the images come from (val may fall back to test). */
-cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input, const char *path, enum cnn_split split, uint64_t seed,
+/* Opens one split. path NULL: settings->path, else the default place ($CNN_DATA or data/). VAL: the
+ * folder's val/, else the val_split share of the training images (of each class, chosen by seed),
+ * else the test split. TRAIN leaves out what val_split takes; limit applies to the training images
+ * before the split. input: images of another size are an error, but for folders, which are resized.
+ * Warnings of skipped images go to diag. *used says which split the images come from (val may fall
+ * back to test). */
+cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input,
+                            const char *path, enum cnn_split split, uint64_t seed,
                             struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag);
 void cnn_dataset_free(struct cnn_dataset *dataset);
 
@@ -79,26 +95,37 @@ const char *cnn_dataset_class(const struct cnn_dataset *dataset, size_t i);
 size_t cnn_dataset_image_bytes(const struct cnn_dataset *dataset); /* h * w * c */
 size_t cnn_dataset_label(const struct cnn_dataset *dataset, size_t image);
 size_t cnn_dataset_class_count(const struct cnn_dataset *dataset, size_t class); /* its images */
-const char *cnn_dataset_path(const struct cnn_dataset *dataset, size_t image);   /* its file; NULL where it has none of its own */
-const char *cnn_dataset_left_out(const struct cnn_dataset *dataset, size_t i);   /* the i-th file that cannot be read; NULL after the last */
+/* its file; NULL where it has none of its own */
+const char *cnn_dataset_path(const struct cnn_dataset *dataset, size_t image);
+/* the i-th file that cannot be read; NULL after the last */
+const char *cnn_dataset_left_out(const struct cnn_dataset *dataset, size_t i);
 
-/* The bytes of one image, NHWC, h * w * c of them: where they are in memory, or else in buffer, which has room for as many and belongs to the caller
- * (NULL will do for data sets that are no folders). What is returned holds as long as the data set and the buffer. Any number of threads may read. */
+/* The bytes of one image, NHWC, h * w * c of them: where they are in memory, or else in buffer,
+ * which has room for as many and belongs to the caller (NULL will do for data sets that are no
+ * folders). What is returned holds as long as the data set and the buffer. Any number of threads
+ * may read. */
 const uint8_t *cnn_dataset_read(const struct cnn_dataset *dataset, size_t image, uint8_t *buffer);
 
 /* Bytes of memory that decoded images are yet to fill; 0 where all images are in memory. */
 size_t cnn_dataset_room(const struct cnn_dataset *dataset);
 
-/* The same for a training image whose augmentation begins with resized_crop: the window that it draws is cut out of the image's file. false, and nothing
- * done, where that is to be done with the bytes that cnn_dataset_read gives. */
-bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
+/* The same for a training image whose augmentation begins with resized_crop: the window that it
+ * draws is cut out of the image's file. false, and nothing done, where that is to be done with the
+ * bytes that cnn_dataset_read gives. */
+bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
+                             const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
                              uint8_t *buffer);
 
-/* Speaks of the files that turned out to be damaged since the last call: through tell, or as warnings in diag where tell is NULL. CNN_FAILED where more
- * than 1 % of all are. For the end of a pass over the images. */
-cnn_status cnn_dataset_report(const struct cnn_dataset *dataset, void (*tell)(void *context, const char *text), void *context, cnn_diag *diag);
+/* Speaks of the files that turned out to be damaged since the last call: through tell, or as
+ * warnings in diag where tell is NULL. CNN_FAILED where more than 1 % of all are. For the end of a
+ * pass over the images. */
+cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
+                              void (*tell)(void *context, const char *text), void *context,
+                              cnn_diag *diag);
 
-/* Mean and standard deviation of each channel over all images, in [0, 1] units: normalize: auto. Reads every image once. */
-cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out, cnn_diag *diag);
+/* Mean and standard deviation of each channel over all images, in [0, 1] units: normalize: auto.
+ * Reads every image once. */
+cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out,
+                                  cnn_diag *diag);
 
 #endif

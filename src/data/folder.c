@@ -1,4 +1,5 @@
-/* Data sets of image files in a folder per class: found, listed in a fixed order, and looked at in parallel. Nothing is decoded here. */
+/* Data sets of image files in a folder per class: found, listed in a fixed order, and looked at in
+ * parallel. Nothing is decoded here. */
 #include "data/folder.h"
 
 #include <dirent.h>
@@ -65,7 +66,8 @@ static bool names_add(struct cnn_arena *arena, struct names *names, const char *
     return copy != NULL;
 }
 
-/* Natural order; names that are equal in it (a1, a01) byte by byte, so that the order never depends on the disk. */
+/* Natural order; names that are equal in it (a1, a01) byte by byte, so that the order never depends
+ * on the disk. */
 static int compare_names(const void *a, const void *b)
 {
     const char *const *x = a, *const *y = b;
@@ -74,11 +76,13 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* The names in a folder, sorted: its folders, or its files that are named like images. */
-static cnn_status names_read(struct cnn_arena *arena, const char *folder, bool folders, struct names *names, cnn_diag *diag)
+static cnn_status names_read(struct cnn_arena *arena, const char *folder, bool folders,
+                             struct names *names, cnn_diag *diag)
 {
     DIR *directory = opendir(folder);
     if (!directory)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder, strerror(errno));
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder,
+                        strerror(errno));
     cnn_status status = CNN_OK;
     struct dirent *entry;
     while (status == CNN_OK && (errno = 0, entry = readdir(directory)) != NULL) {
@@ -90,26 +94,31 @@ static cnn_status names_read(struct cnn_arena *arena, const char *folder, bool f
             wanted = path && is_directory(path);
             if (!path)
                 status = cnn_fail_memory(diag, 0, folder);
-            else if (wanted && !cnn_utf8_valid(entry->d_name, strlen(entry->d_name))) /* it becomes a class's name, which is text */
-                status = cnn_fail(diag, CNN_FAILED, NULL, "the name of the folder %s is not UTF-8 text", path);
+            /* it becomes a class's name, which is text */
+            else if (wanted && !cnn_utf8_valid(entry->d_name, strlen(entry->d_name)))
+                status = cnn_fail(diag, CNN_FAILED, NULL,
+                                  "the name of the folder %s is not UTF-8 text", path);
         }
         if (status == CNN_OK && wanted && !names_add(arena, names, entry->d_name))
             status = cnn_fail_memory(diag, 0, folder);
     }
     if (status == CNN_OK && errno != 0)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder, strerror(errno));
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder,
+                          strerror(errno));
     closedir(directory);
     if (names->count > 1)
         qsort(names->items, names->count, sizeof *names->items, compare_names);
     return status;
 }
 
-/* Whether root/name is a folder that holds folders. One named train with images in it is the class of trains. */
+/* Whether root/name is a folder that holds folders. One named train with images in it is the class
+ * of trains. */
 static bool has_classes(struct cnn_arena *arena, const char *root, const char *name)
 {
     const char *path = cnn_arena_printf(arena, "%s/%s", root, name);
     struct names names = {0};
-    return path && is_directory(path) && names_read(arena, path, true, &names, NULL) == CNN_OK && names.count > 0;
+    return path && is_directory(path) && names_read(arena, path, true, &names, NULL) == CNN_OK &&
+           names.count > 0;
 }
 
 cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
@@ -126,7 +135,8 @@ cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
     cnn_status status = any ? CNN_OK : names_read(arena, root, true, &classes, diag);
     if (status == CNN_OK && !any && classes.count == 0) {
         status = cnn_fail(diag, CNN_FAILED, NULL, "no class folders in %s", root);
-        cnn_hint(diag, "a folder data set is FOLDER/<class>/<images>, or FOLDER/train/<class>/<images>, and likewise val and test");
+        cnn_hint(diag, "a folder data set is FOLDER/<class>/<images>, or "
+                       "FOLDER/train/<class>/<images>, and likewise val and test");
     }
     if (!any)
         has[CNN_SPLIT_TRAIN] = true;
@@ -134,7 +144,8 @@ cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
     return status;
 }
 
-/* Where the class folders of a split are; root itself where it is not divided. NULL when out of memory. */
+/* Where the class folders of a split are; root itself where it is not divided. NULL when out of
+ * memory. */
 static const char *split_folder(struct cnn_arena *arena, const char *root, enum cnn_split split)
 {
     bool divided = false;
@@ -146,19 +157,22 @@ static const char *split_folder(struct cnn_arena *arena, const char *root, enum 
 static const char *find_missing(const struct names *from, const struct names *in)
 {
     for (size_t i = 0; i < from->count; i++) {
-        if (in->count == 0 || !bsearch(&from->items[i], in->items, in->count, sizeof *in->items, compare_names))
+        if (in->count == 0 ||
+            !bsearch(&from->items[i], in->items, in->count, sizeof *in->items, compare_names))
             return from->items[i];
     }
     return NULL;
 }
 
 /* A class that only one of the two splits has would shift the labels of all that follow. */
-static cnn_status check_same_classes(struct listing *l, const char *root, const char *folder, cnn_diag *diag)
+static cnn_status check_same_classes(struct listing *l, const char *root, const char *folder,
+                                     cnn_diag *diag)
 {
     struct names train = {0};
     if (!has_classes(l->arena, root, cnn_split_names[CNN_SPLIT_TRAIN]))
         return CNN_OK;
-    const char *train_folder = cnn_arena_printf(l->arena, "%s/%s", root, cnn_split_names[CNN_SPLIT_TRAIN]);
+    const char *train_folder =
+        cnn_arena_printf(l->arena, "%s/%s", root, cnn_split_names[CNN_SPLIT_TRAIN]);
     if (!train_folder)
         return cnn_fail_memory(diag, 0, root);
     cnn_status status = names_read(l->arena, train_folder, true, &train, diag);
@@ -166,15 +180,19 @@ static cnn_status check_same_classes(struct listing *l, const char *root, const 
         return status;
     const char *missing = find_missing(&train, &l->names), *added = find_missing(&l->names, &train);
     if (missing)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has no class '%s', which %s has", folder, missing, train_folder);
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has no class '%s', which %s has", folder,
+                          missing, train_folder);
     if (added)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has a class '%s', which %s has not", folder, added, train_folder);
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has a class '%s', which %s has not", folder,
+                          added, train_folder);
     if (status != CNN_OK)
-        cnn_hint(diag, "every split needs the same class folders, %zu here and %zu there", l->names.count, train.count);
+        cnn_hint(diag, "every split needs the same class folders, %zu here and %zu there",
+                 l->names.count, train.count);
     return status;
 }
 
-static cnn_status list_classes(struct listing *l, const char *folder, size_t *total, size_t *deepest, cnn_diag *diag)
+static cnn_status list_classes(struct listing *l, const char *folder, size_t *total,
+                               size_t *deepest, cnn_diag *diag)
 {
     cnn_status result = CNN_OK;
     *total = *deepest = 0;
@@ -188,8 +206,10 @@ static cnn_status list_classes(struct listing *l, const char *folder, size_t *to
             return cnn_fail_memory(diag, 0, folder);
         cnn_status status = names_read(l->arena, class->folder, false, &class->files, diag);
         if (status == CNN_OK && class->files.count == 0) {
-            status = cnn_fail(diag, CNN_FAILED, NULL, "no images in the class folder %s", class->folder);
-            cnn_hint(diag, "images end in .png, .jpg, .jpeg or .bmp and lie in the class folder itself");
+            status =
+                cnn_fail(diag, CNN_FAILED, NULL, "no images in the class folder %s", class->folder);
+            cnn_hint(diag,
+                     "images end in .png, .jpg, .jpeg or .bmp and lie in the class folder itself");
         }
         if (status != CNN_OK)
             result = status;
@@ -200,8 +220,10 @@ static cnn_status list_classes(struct listing *l, const char *folder, size_t *to
     return result;
 }
 
-/* The first image of each class, then the second of each, and so on: the first images of the list show all classes. */
-static cnn_status list_images(struct listing *l, size_t total, size_t deepest, size_t limit, cnn_diag *diag)
+/* The first image of each class, then the second of each, and so on: the first images of the list
+ * show all classes. */
+static cnn_status list_images(struct listing *l, size_t total, size_t deepest, size_t limit,
+                              cnn_diag *diag)
 {
     struct cnn_images *images = &l->images;
     size_t wanted = limit != 0 && limit < total ? limit : total;
@@ -216,7 +238,8 @@ static cnn_status list_images(struct listing *l, size_t total, size_t deepest, s
             const struct class *class = &l->classes[c];
             if (position >= class->files.count)
                 continue;
-            const char *path = cnn_arena_printf(images->paths, "%s/%s", class->folder, class->files.items[position]);
+            const char *path = cnn_arena_printf(images->paths, "%s/%s", class->folder,
+                                                class->files.items[position]);
             if (!path)
                 return cnn_fail_memory(diag, 0, "the list of images");
             images->files[images->count].path = path;
@@ -226,7 +249,8 @@ static cnn_status list_images(struct listing *l, size_t total, size_t deepest, s
     return CNN_OK;
 }
 
-/* Whether a file's header and its parts are in order, which finds files that are cut short, too; takes the picture's size from it. */
+/* Whether a file's header and its parts are in order, which finds files that are cut short, too;
+ * takes the picture's size from it. */
 static cnn_status look_at(const struct cnn_images *images, size_t i, cnn_diag *diag)
 {
     struct cnn_image_file *file = &images->files[i];
@@ -248,7 +272,8 @@ static void look_at_one(void *context, size_t i, size_t thread)
     l->readable[i] = look_at(&l->images, i, NULL) == CNN_OK;
 }
 
-/* The reason why an image cannot be read: it is looked at again, for the threads share no cnn_diag. */
+/* The reason why an image cannot be read: it is looked at again, for the threads share no
+ * cnn_diag. */
 static void warn_unreadable(const struct listing *l, size_t i, cnn_diag *diag)
 {
     cnn_diag *one = cnn_diag_new();
@@ -282,16 +307,19 @@ static cnn_status drop_unreadable(struct listing *l, const char *folder, cnn_dia
         return status;
     cnn_images_keep(&l->images, l->readable);
     if (bad * 100 > listed && !l->any_damage) {
-        cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images in %s cannot be read, more than 1 %%", bad, listed, folder);
+        cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images in %s cannot be read, more than 1 %%",
+                 bad, listed, folder);
         cnn_hint(diag, "'cnn data' with a description lists them; mend or remove them");
         return CNN_FAILED;
     }
     if (bad > 0)
-        cnn_warn(diag, NULL, "%zu of %zu images in %s cannot be read and are left out", bad, listed, folder);
+        cnn_warn(diag, NULL, "%zu of %zu images in %s cannot be read and are left out", bad, listed,
+                 folder);
     return CNN_OK;
 }
 
-static cnn_status read_listing(struct listing *l, const char *root, enum cnn_split split, size_t limit, cnn_diag *diag)
+static cnn_status read_listing(struct listing *l, const char *root, enum cnn_split split,
+                               size_t limit, cnn_diag *diag)
 {
     size_t total, deepest;
     const char *folder = split_folder(l->arena, root, split);
@@ -299,7 +327,8 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
         return cnn_fail_memory(diag, 0, root);
     cnn_status status = names_read(l->arena, folder, true, &l->names, diag);
     if (status == CNN_OK && l->names.count > MAX_CLASSES)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class folders, at most %d are read", folder, l->names.count, MAX_CLASSES);
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class folders, at most %d are read",
+                          folder, l->names.count, MAX_CLASSES);
     if (status == CNN_OK)
         status = check_same_classes(l, root, folder, diag);
     if (status == CNN_OK)
@@ -312,13 +341,18 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
     return drop_unreadable(l, folder, diag);
 }
 
-cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit, cnn_shape input, bool any_damage, struct cnn_images *out,
-                           cnn_diag *diag)
+cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit, cnn_shape input,
+                           bool any_damage, struct cnn_images *out, cnn_diag *diag)
 {
     if (input.rank != 3 || (input.c != 1 && input.c != 3 && input.c != 4))
-        return cnn_fail(diag, CNN_INVALID, NULL, "image files give 1, 3 or 4 channels, the network's input has %zu", input.c);
-    struct listing l = {.arena = cnn_arena_new(), .any_damage = any_damage, .images = {.channels = input.c, .height = input.h, .width = input.w}};
-    cnn_status status = l.arena ? read_listing(&l, root, split, limit, diag) : cnn_fail_memory(diag, 0, root);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "image files give 1, 3 or 4 channels, the network's input has %zu",
+                        input.c);
+    struct listing l = {.arena = cnn_arena_new(),
+                        .any_damage = any_damage,
+                        .images = {.channels = input.c, .height = input.h, .width = input.w}};
+    cnn_status status =
+        l.arena ? read_listing(&l, root, split, limit, diag) : cnn_fail_memory(diag, 0, root);
     if (status == CNN_OK)
         status = cnn_images_name_classes(&l.images, l.names.items, l.names.count, diag);
     if (status == CNN_OK)

@@ -53,14 +53,16 @@ static void open_one(const char *path, struct sample *sample)
     cnn_image_close(&image);
 }
 
-static cnn_status open_sample(const struct cnn_dataset *dataset, const char *folder, struct cnn_glance *out, cnn_diag *diag)
+static cnn_status open_sample(const struct cnn_dataset *dataset, const char *folder,
+                              struct cnn_glance *out, cnn_diag *diag)
 {
     struct sample sample = {.count = 0};
     size_t images = cnn_dataset_count(dataset), wanted = images < SAMPLE ? images : SAMPLE;
     for (size_t i = 0; i < wanted; i++)
         open_one(cnn_dataset_path(dataset, i * images / wanted), &sample);
     if (sample.count == 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "not one of %zu images in %s can be read", images, folder);
+        return cnn_fail(diag, CNN_FAILED, NULL, "not one of %zu images in %s can be read", images,
+                        folder);
     out->width = median(sample.widths, sample.count);
     out->height = median(sample.heights, sample.count);
     out->side = median(sample.sides, sample.count);
@@ -68,13 +70,15 @@ static cnn_status open_sample(const struct cnn_dataset *dataset, const char *fol
     return CNN_OK;
 }
 
-static cnn_status count_classes(const struct cnn_dataset *dataset, const char *folder, struct cnn_arena *arena, struct cnn_glance *out,
-                                cnn_diag *diag)
+static cnn_status count_classes(const struct cnn_dataset *dataset, const char *folder,
+                                struct cnn_arena *arena, struct cnn_glance *out, cnn_diag *diag)
 {
     out->classes = cnn_dataset_classes(dataset);
     if (out->classes == 1) {
-        cnn_fail(diag, CNN_FAILED, NULL, "%s has one class alone, '%s'", folder, cnn_dataset_class(dataset, 0));
-        cnn_hint(diag, "a network learns to tell classes apart: FOLDER/<class>/<images> for two classes at least");
+        cnn_fail(diag, CNN_FAILED, NULL, "%s has one class alone, '%s'", folder,
+                 cnn_dataset_class(dataset, 0));
+        cnn_hint(diag, "a network learns to tell classes apart: FOLDER/<class>/<images> for two "
+                       "classes at least");
         return CNN_FAILED;
     }
     out->class_names = cnn_arena_array(arena, out->classes, sizeof *out->class_names);
@@ -88,7 +92,8 @@ static cnn_status count_classes(const struct cnn_dataset *dataset, const char *f
     return out->class_names && out->class_images ? CNN_OK : cnn_fail_memory(diag, 0, folder);
 }
 
-cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn_glance *out, cnn_diag *diag)
+cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn_glance *out,
+                         cnn_diag *diag)
 {
     const struct cnn_data_settings settings = {.dataset = CNN_DATASET_FOLDER};
     const cnn_shape any = {3, 3, 32, 32}; /* nothing is brought to it */
@@ -96,7 +101,8 @@ cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn
     bool has[3];
     cnn_status status = cnn_folder_splits(folder, has, diag);
     has[CNN_SPLIT_TRAIN] = true; /* what lacks is said where it is opened */
-    for (enum cnn_split split = CNN_SPLIT_TRAIN; split <= CNN_SPLIT_TEST && status == CNN_OK; split++) {
+    for (enum cnn_split split = CNN_SPLIT_TRAIN; split <= CNN_SPLIT_TEST && status == CNN_OK;
+         split++) {
         struct cnn_dataset *dataset = NULL;
         enum cnn_split used;
         if (!has[split])

@@ -14,7 +14,9 @@ struct cnn_glance {
     bool grey;                /* not one of the sample has a pixel of another colour */
 };
 
-/* Lists the images of every part of the folder and opens a sample. Errors are those of opening the data set, and CNN_FAILED for one class alone. */
-cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn_glance *out, cnn_diag *diag);
+/* Lists the images of every part of the folder and opens a sample. Errors are those of opening the
+ * data set, and CNN_FAILED for one class alone. */
+cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn_glance *out,
+                         cnn_diag *diag);
 
 #endif

@@ -1,5 +1,6 @@
-/* IDX: a magic number (two zero bytes, the type, 8 for unsigned bytes, and the number of dimensions), the dimensions, the bytes; numbers are
- * big-endian. zlib reads plain and gzipped files alike. */
+/* IDX: a magic number (two zero bytes, the type, 8 for unsigned bytes, and the number of
+ * dimensions), the dimensions, the bytes; numbers are big-endian. zlib reads plain and gzipped
+ * files alike. */
 #include "data/idx.h"
 
 #include <errno.h>
@@ -25,12 +26,14 @@ struct idx_file {
     size_t header, item, bytes; /* bytes of the header, of one item, of all items */
 };
 
-static const char *const endings[] = {"-idx%d-ubyte", "-idx%d-ubyte.gz", ".idx%d-ubyte", ".idx%d-ubyte.gz"};
+static const char *const endings[] = {"-idx%d-ubyte", "-idx%d-ubyte.gz", ".idx%d-ubyte",
+                                      ".idx%d-ubyte.gz"};
 
 static cnn_status fail_missing(const char *folder, const char *name, int dims, cnn_diag *diag)
 {
     char names[128];
-    snprintf(names, sizeof names, "%s-idx%d-ubyte[.gz] or %s.idx%d-ubyte[.gz]", name, dims, name, dims);
+    snprintf(names, sizeof names, "%s-idx%d-ubyte[.gz] or %s.idx%d-ubyte[.gz]", name, dims, name,
+             dims);
     return cnn_images_fail_missing(folder, "MNIST", names, "mnist", diag);
 }
 
@@ -66,7 +69,8 @@ static void idx_close(struct idx_file *f)
 }
 
 /* Reads up to size bytes; *got is less only at the end of the file. */
-static cnn_status read_bytes(struct idx_file *f, void *data, size_t size, size_t *got, cnn_diag *diag)
+static cnn_status read_bytes(struct idx_file *f, void *data, size_t size, size_t *got,
+                             cnn_diag *diag)
 {
     for (*got = 0; *got < size;) {
         size_t piece = size - *got < FIRST_PIECE ? size - *got : FIRST_PIECE;
@@ -76,7 +80,9 @@ static cnn_status read_bytes(struct idx_file *f, void *data, size_t size, size_t
             const char *text = gzerror(f->gz, &code);
             if (code == Z_BUF_ERROR)
                 break; /* the gzipped data end too early */
-            const char *reason = code == Z_ERRNO ? strerror(errno) : code == Z_DATA_ERROR ? "its gzipped data are damaged" : text;
+            const char *reason = code == Z_ERRNO        ? strerror(errno)
+                                 : code == Z_DATA_ERROR ? "its gzipped data are damaged"
+                                                        : text;
             return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", f->path, reason);
         }
         if (n == 0)
@@ -86,7 +92,8 @@ static cnn_status read_bytes(struct idx_file *f, void *data, size_t size, size_t
     return CNN_OK;
 }
 
-static cnn_status open_file(struct idx_file *f, const char *folder, const char *name, cnn_diag *diag)
+static cnn_status open_file(struct idx_file *f, const char *folder, const char *name,
+                            cnn_diag *diag)
 {
     int fd = open_first(folder, name, (int)f->dim_count, &f->path, diag);
     if (fd < 0)
@@ -108,7 +115,8 @@ static size_t big_endian(const unsigned char *p)
     return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
 }
 
-/* What the header claims is possible, and for a plain file true; a gzipped one shows while it is read. */
+/* What the header claims is possible, and for a plain file true; a gzipped one shows while it is
+ * read. */
 static cnn_status check_sizes(struct idx_file *f, cnn_diag *diag)
 {
     char shape[96];
@@ -120,14 +128,19 @@ static cnn_status check_sizes(struct idx_file *f, cnn_diag *diag)
     if (f->dim_count == 1)
         snprintf(shape, sizeof shape, "%zu labels", f->dims[0]);
     else
-        snprintf(shape, sizeof shape, "%zu images of %zu x %zu pixels", f->dims[0], f->dims[1], f->dims[2]);
+        snprintf(shape, sizeof shape, "%zu images of %zu x %zu pixels", f->dims[0], f->dims[1],
+                 f->dims[2]);
     if (!fits)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its header claims %s: more than can be read", f->path, shape);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its header claims %s: more than can be read",
+                        f->path, shape);
     if (f->bytes == 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its header claims %s: there is nothing to read", f->path, shape);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its header claims %s: there is nothing to read", f->path, shape);
     if (f->plain && f->size != f->header + f->bytes)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its header claims %s, which makes a file of %zu bytes, but it has %llu", f->path, shape,
-                        f->header + f->bytes, f->size);
+        return cnn_fail(
+            diag, CNN_FAILED, NULL,
+            "%s: its header claims %s, which makes a file of %zu bytes, but it has %llu", f->path,
+            shape, f->header + f->bytes, f->size);
     return CNN_OK;
 }
 
@@ -144,19 +157,24 @@ static cnn_status read_header(struct idx_file *f, cnn_diag *diag)
     if (f->size == 0)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s is empty", f->path);
     if (f->plain && strcmp(f->path + length - 3, ".gz") == 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is not gzipped, although its name ends in .gz", f->path);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s is not gzipped, although its name ends in .gz",
+                        f->path);
     if (got < f->header)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is cut short: its header has %zu bytes, %zu are there", f->path, f->header, got);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s is cut short: its header has %zu bytes, %zu are there", f->path,
+                        f->header, got);
     size_t magic = big_endian(bytes), expected = 0x800 + f->dim_count;
     if (magic != expected)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is no IDX file of %s: it begins with 0x%08zx, 0x%08zx would be right", f->path,
-                        f->dim_count == 1 ? "labels" : "images", magic, expected);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s is no IDX file of %s: it begins with 0x%08zx, 0x%08zx would be right",
+                        f->path, f->dim_count == 1 ? "labels" : "images", magic, expected);
     for (size_t i = 0; i < f->dim_count; i++)
         f->dims[i] = big_endian(bytes + 4 + 4 * i);
     return check_sizes(f, diag);
 }
 
-/* The first count items. Memory grows with what is read, so that a small gzipped file cannot ask for much by its header. */
+/* The first count items. Memory grows with what is read, so that a small gzipped file cannot ask
+ * for much by its header. */
 static cnn_status read_items(struct idx_file *f, size_t count, uint8_t **out, cnn_diag *diag)
 {
     size_t bytes = count * f->item, used = 0, capacity = 0;
@@ -178,7 +196,9 @@ static cnn_status read_items(struct idx_file *f, size_t count, uint8_t **out, cn
             goto out;
         used += got;
         if (used < capacity) {
-            status = cnn_fail(diag, CNN_FAILED, NULL, "%s is cut short: %zu bytes should follow its header, %zu are there", f->path, f->bytes, used);
+            status = cnn_fail(diag, CNN_FAILED, NULL,
+                              "%s is cut short: %zu bytes should follow its header, %zu are there",
+                              f->path, f->bytes, used);
             goto out;
         }
     }
@@ -196,7 +216,9 @@ static cnn_status check_end(struct idx_file *f, cnn_diag *diag)
     size_t got;
     cnn_status status = read_bytes(f, &byte, 1, &got, diag);
     if (status == CNN_OK && got > 0)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s goes on after the %zu bytes that its header describes", f->path, f->bytes);
+        status =
+            cnn_fail(diag, CNN_FAILED, NULL,
+                     "%s goes on after the %zu bytes that its header describes", f->path, f->bytes);
     return status;
 }
 
@@ -212,18 +234,22 @@ static cnn_status read_labels(struct idx_file *f, struct cnn_images *images, cnn
     for (size_t i = 0; status == CNN_OK && i < images->count; i++) {
         images->labels[i] = bytes[i];
         if (bytes[i] >= CLASSES)
-            status = cnn_fail(diag, CNN_FAILED, NULL, "%s: label %zu, at byte %zu%s, is %d; labels are from 0 to %d", f->path, i + 1, f->header + i,
+            status = cnn_fail(diag, CNN_FAILED, NULL,
+                              "%s: label %zu, at byte %zu%s, is %d; labels are from 0 to %d",
+                              f->path, i + 1, f->header + i,
                               f->plain ? "" : " of the unzipped data", bytes[i], CLASSES - 1);
     }
     free(bytes);
     return status;
 }
 
-static cnn_status read_both(struct idx_file *pixels, struct idx_file *labels, size_t limit, struct cnn_images *images, cnn_diag *diag)
+static cnn_status read_both(struct idx_file *pixels, struct idx_file *labels, size_t limit,
+                            struct cnn_images *images, cnn_diag *diag)
 {
     size_t all = pixels->dims[0];
     if (labels->dims[0] != all)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu images, but %s has %zu labels", pixels->path, all, labels->path, labels->dims[0]);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu images, but %s has %zu labels",
+                        pixels->path, all, labels->path, labels->dims[0]);
     images->count = limit > 0 && limit < all ? limit : all;
     images->channels = 1;
     images->height = pixels->dims[1];
@@ -238,7 +264,8 @@ static cnn_status read_both(struct idx_file *pixels, struct idx_file *labels, si
     return status == CNN_OK ? cnn_images_name_classes(images, NULL, CLASSES, diag) : status;
 }
 
-cnn_status cnn_idx_read(const char *folder, bool train, size_t limit, struct cnn_images *out, cnn_diag *diag)
+cnn_status cnn_idx_read(const char *folder, bool train, size_t limit, struct cnn_images *out,
+                        cnn_diag *diag)
 {
     struct idx_file pixels = {.dim_count = 3}, labels = {.dim_count = 1};
     struct cnn_images images = {0};

@@ -1,16 +1,18 @@
-/* Image files -> bytes of a wanted size, the one way for data sets and prediction alike. stb_image limited to PNG, JPEG and BMP; resizing by
- * stb_image_resize. */
+/* Image files -> bytes of a wanted size, the one way for data sets and prediction alike. stb_image
+ * limited to PNG, JPEG and BMP; resizing by stb_image_resize. */
 #ifndef CNN_DATA_IMAGE_H
 #define CNN_DATA_IMAGE_H
 
 #include "cnn.h"
 
-/* Decodes a file ("-": standard input) and brings it to shape (c 1, 3 or 4; h, w): grey from colour by stb's luma, colour from grey by copying;
- * resized to h x w (aspect not kept). out: h * w * c bytes, NHWC. Sizes are checked before memory is taken (at most 65536 pixels a side, 2^28 in
- * all). Errors CNN_FAILED: path and reason. */
+/* Decodes a file ("-": standard input) and brings it to shape (c 1, 3 or 4; h, w): grey from colour
+ * by stb's luma, colour from grey by copying; resized to h x w (aspect not kept). out: h * w * c
+ * bytes, NHWC. Sizes are checked before memory is taken (at most 65536 pixels a side, 2^28 in all).
+ * Errors CNN_FAILED: path and reason. */
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag);
 
-/* The same for a picture that is wanted in several shapes: read once, and decoded once as long as the channels stay the same. */
+/* The same for a picture that is wanted in several shapes: read once, and decoded once as long as
+ * the channels stay the same. */
 struct cnn_image {
     const char *name;     /* for messages: the path, which stays the caller's */
     size_t width, height; /* in the file */
@@ -20,14 +22,18 @@ struct cnn_image {
     size_t channels;
 };
 cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *diag);
-cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag); /* into pixels, 1, 3 or 4 channels */
+/* into pixels, 1, 3 or 4 channels */
+cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag);
 cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag);
-cnn_status cnn_image_resizable(const struct cnn_image *image, cnn_shape shape, cnn_diag *diag); /* whether bring can be asked for */
-void cnn_image_close(struct cnn_image *image);                                                  /* a zeroed one is legal */
+/* whether bring can be asked for */
+cnn_status cnn_image_resizable(const struct cnn_image *image, cnn_shape shape, cnn_diag *diag);
+/* a zeroed one is legal */
+void cnn_image_close(struct cnn_image *image);
 
-/* Brings height x width decoded pixels of shape.c channels, whose rows begin row_bytes apart, to shape; they may be a part of a picture that
- * cnn_image_resizable takes. false: out of memory. */
-bool cnn_image_resize(const uint8_t *pixels, size_t height, size_t width, size_t row_bytes, cnn_shape shape, uint8_t *out);
+/* Brings height x width decoded pixels of shape.c channels, whose rows begin row_bytes apart, to
+ * shape; they may be a part of a picture that cnn_image_resizable takes. false: out of memory. */
+bool cnn_image_resize(const uint8_t *pixels, size_t height, size_t width, size_t row_bytes,
+                      cnn_shape shape, uint8_t *out);
 
 /* Whether a file's name ends like an image's: .png .jpg .jpeg .bmp, any case. */
 bool cnn_image_name(const char *path);

@@ -39,7 +39,8 @@ void cnn_images_keep(struct cnn_images *images, const bool *marked)
         images->pixels = smaller;
 }
 
-cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names, size_t count, cnn_diag *diag)
+cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names,
+                                   size_t count, cnn_diag *diag)
 {
     images->class_names = calloc(count, sizeof(char *));
     if (!images->class_names)
@@ -55,16 +56,22 @@ cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const 
     return CNN_OK;
 }
 
-cnn_status cnn_images_fail_missing(const char *folder, const char *dataset, const char *names, const char *usual, cnn_diag *diag)
+cnn_status cnn_images_fail_missing(const char *folder, const char *dataset, const char *names,
+                                   const char *usual, cnn_diag *diag)
 {
     struct stat info;
     if (stat(folder, &info) != 0)
-        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from the folder %s: %s (looked for %s)", dataset, folder, strerror(errno), names);
+        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from the folder %s: %s (looked for %s)",
+                 dataset, folder, strerror(errno), names);
     else if (!S_ISDIR(info.st_mode))
-        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from %s: it is no folder", dataset, folder);
+        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from %s: it is no folder", dataset,
+                 folder);
     else
-        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from the folder %s: it has no %s", dataset, folder, names);
-    cnn_hint(diag, "%s is expected in data/%s, or in %s under the folder that CNN_DATA names; --data or data.path can point elsewhere", dataset,
-             usual, usual);
+        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from the folder %s: it has no %s", dataset,
+                 folder, names);
+    cnn_hint(diag,
+             "%s is expected in data/%s, or in %s under the folder that CNN_DATA names; --data or "
+             "data.path can point elsewhere",
+             dataset, usual, usual);
     return CNN_FAILED;
 }

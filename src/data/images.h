@@ -1,4 +1,5 @@
-/* Images with their labels, as the readers of data sets fill them: in memory, or as files that are decoded when they are wanted. */
+/* Images with their labels, as the readers of data sets fill them: in memory, or as files that are
+ * decoded when they are wanted. */
 #ifndef CNN_DATA_IMAGES_H
 #define CNN_DATA_IMAGES_H
 
@@ -15,10 +16,12 @@ struct cnn_image_file {
 
 struct cnn_images {
     size_t count, channels, height, width; /* of files: what they are brought to */
-    uint8_t *pixels;                       /* [count][height][width][channels], malloc'ed; NULL where the images are files */
-    struct cnn_image_file *files;          /* [count], malloc'ed; NULL where they are in memory */
-    struct cnn_arena *paths;               /* holds the files' paths */
-    const char **left_out;                 /* paths of files that cannot be read and are no images of the set, in paths */
+    /* [count][height][width][channels], malloc'ed; NULL where the images are files */
+    uint8_t *pixels;
+    struct cnn_image_file *files; /* [count], malloc'ed; NULL where they are in memory */
+    struct cnn_arena *paths;      /* holds the files' paths */
+    /* paths of files that cannot be read and are no images of the set, in paths */
+    const char **left_out;
     size_t left_out_count;
     uint16_t *labels;   /* [count], each below class_count; malloc'ed */
     char **class_names; /* [class_count], each and all malloc'ed */
@@ -41,10 +44,13 @@ void cnn_images_free(struct cnn_images *images);
 void cnn_images_keep(struct cnn_images *images, const bool *marked);
 
 /* Gives the images copies of count names; where names is NULL, the numbers from 0. */
-cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names, size_t count, cnn_diag *diag);
+cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names,
+                                   size_t count, cnn_diag *diag);
 
-/* The error for files that are not in folder: what data set it should hold, which names were looked for, and where it is looked for unless told
- * otherwise (usual is the folder's usual name). Returns CNN_FAILED. */
-cnn_status cnn_images_fail_missing(const char *folder, const char *dataset, const char *names, const char *usual, cnn_diag *diag);
+/* The error for files that are not in folder: what data set it should hold, which names were looked
+ * for, and where it is looked for unless told otherwise (usual is the folder's usual name). Returns
+ * CNN_FAILED. */
+cnn_status cnn_images_fail_missing(const char *folder, const char *dataset, const char *names,
+                                   const char *usual, cnn_diag *diag);
 
 #endif

@@ -1,9 +1,11 @@
-/* The loader: threads that fill a ring of batches ahead of the one being used. A batch is divided into runs of images, which the threads take in order;
- * who ends the last run of a batch mixes its images and calls it ready. One mutex guards the counters; what belongs to a run is its thread's while it is
- * filled, and a batch is the caller's from cnn_loader_next until the call after.
+/* The loader: threads that fill a ring of batches ahead of the one being used. A batch is divided
+ * into runs of images, which the threads take in order; who ends the last run of a batch mixes its
+ * images and calls it ready. One mutex guards the counters; what belongs to a run is its thread's
+ * while it is filled, and a batch is the caller's from cnn_loader_next until the call after.
  *
- * One thread is woken when a batch is handed back, and each wakes another one only while the next batch is not ready: where reading is quick, a single
- * thread does it all and leaves the cores to those that compute. */
+ * One thread is woken when a batch is handed back, and each wakes another one only while the next
+ * batch is not ready: where reading is quick, a single thread does it all and leaves the cores to
+ * those that compute. */
 #include "data/loader.h"
 
 #include <pthread.h>
@@ -174,8 +176,11 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
 {
     cnn_shape s = l->options.shape;
     size_t area, values, floats, images = l->options.batch < l->count ? l->options.batch : l->count;
-    if (!cnn_size_mul(s.h, s.w, &area) || !cnn_size_mul(area, s.c, &values) || !cnn_size_mul(values, images, &floats))
-        return cnn_fail(diag, CNN_FAILED, NULL, "a batch of %zu images of %zu x %zu x %zu is too large", images, s.c, s.h, s.w);
+    if (!cnn_size_mul(s.h, s.w, &area) || !cnn_size_mul(area, s.c, &values) ||
+        !cnn_size_mul(values, images, &floats))
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "a batch of %zu images of %zu x %zu x %zu is too large", images, s.c, s.h,
+                        s.w);
     l->values = values;
     l->run = values < RUN_BYTES ? RUN_BYTES / values : 1;
     l->order = calloc(l->count, sizeof *l->order);
@@ -189,11 +194,15 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
         done = batch->images && batch->labels && (!l->mixes || (batch->others && batch->shares));
     }
     for (size_t i = 0; i < l->worker_count && done; i++) {
-        l->workers[i] = (struct worker){.loader = l, .pixels = malloc(values), .scratch = malloc(values)};
+        l->workers[i] =
+            (struct worker){.loader = l, .pixels = malloc(values), .scratch = malloc(values)};
         done = l->workers[i].pixels && l->workers[i].scratch;
     }
     return done ? CNN_OK
-                : cnn_fail_memory(diag, floats <= SIZE_MAX / CNN_LOADER_RING / sizeof(float) ? CNN_LOADER_RING * floats * sizeof(float) : SIZE_MAX,
+                : cnn_fail_memory(diag,
+                                  floats <= SIZE_MAX / CNN_LOADER_RING / sizeof(float)
+                                      ? CNN_LOADER_RING * floats * sizeof(float)
+                                      : SIZE_MAX,
                                   "batches");
 }
 
@@ -206,10 +215,14 @@ static cnn_status start_workers(struct cnn_loader *l, cnn_diag *diag)
         error = pthread_create(&worker->thread, NULL, read_ahead, worker);
         l->started += error == 0;
     }
-    return l->started > 0 ? CNN_OK : cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread that reads batches: %s", strerror(error));
+    return l->started > 0
+               ? CNN_OK
+               : cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread that reads batches: %s",
+                          strerror(error));
 }
 
-cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out, cnn_diag *diag)
+cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out,
+                          cnn_diag *diag)
 {
     size_t count = cnn_dataset_count(options->dataset), threads = (size_t)cnn_parallel_threads();
     if (count == 0 || options->batch == 0)
@@ -287,7 +300,8 @@ void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first)
         pthread_cond_wait(&loader->done, &loader->mutex);
     loader->epoch = epoch;
     order_images(loader);
-    loader->released = loader->taken = loader->begun = first < loader->batches ? first : loader->batches;
+    loader->released = loader->taken = loader->begun =
+        first < loader->batches ? first : loader->batches;
     loader->next = 0;
     loader->end = loader->batches;
     pthread_cond_signal(&loader->work);

@@ -1,5 +1,5 @@
-/* Batches read ahead: threads of their own decode, augment, normalise and mix into a small ring of batches while the step computes. What a batch holds
- * depends on (seed, epoch, position) alone. */
+/* Batches read ahead: threads of their own decode, augment, normalise and mix into a small ring of
+ * batches while the step computes. What a batch holds depends on (seed, epoch, position) alone. */
 #ifndef CNN_DATA_LOADER_H
 #define CNN_DATA_LOADER_H
 
@@ -21,15 +21,19 @@ struct cnn_batch {
     size_t n;      /* images: `batch`, or what is left at an epoch's end */
     float *images; /* NHWC, 64-byte aligned */
     size_t *labels;
-    size_t *others; /* NULL unless the augmentation mixes images: image i is shares[i] of its own label and 1 - shares[i] of others[i] */
+    /* NULL unless the augmentation mixes images: image i is shares[i] of its own label and 1 -
+     * shares[i] of others[i] */
+    size_t *others;
     float *shares;
 };
 
 struct cnn_loader;
-cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out, cnn_diag *diag);
+cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out,
+                          cnn_diag *diag);
 void cnn_loader_free(struct cnn_loader *loader);
 
-/* Begins an epoch at its batch `first` (0, or more when a run is resumed); drops what was read ahead. */
+/* Begins an epoch at its batch `first` (0, or more when a run is resumed); drops what was read
+ * ahead. */
 void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first);
 
 /* The epoch's next batch, valid until the next call; NULL after the last. */

@@ -1,5 +1,6 @@
-/* Rows of numbers, as text. The text is read to its end before its size is compared with what is wanted, so that the message can say what the file
- * holds; values beyond the wanted ones are read and dropped. */
+/* Rows of numbers, as text. The text is read to its end before its size is compared with what is
+ * wanted, so that the message can say what the file holds; values beyond the wanted ones are read
+ * and dropped. */
 #include "data/matrix.h"
 
 #include <errno.h>
@@ -51,12 +52,15 @@ static cnn_status read_number(struct reader *r, const char *token, size_t length
     errno = 0;
     float value = strtof(token, &end);
     if (end != token + length) {
-        cnn_fail(diag, CNN_FAILED, &where, "'%s' is not a number", cnn_word_cut(word, shown, sizeof shown));
-        cnn_hint(diag, "numbers stand between blanks, tabs, commas or semicolons; a line that begins with # is a comment");
+        cnn_fail(diag, CNN_FAILED, &where, "'%s' is not a number",
+                 cnn_word_cut(word, shown, sizeof shown));
+        cnn_hint(diag, "numbers stand between blanks, tabs, commas or semicolons; a line that "
+                       "begins with # is a comment");
         return CNN_FAILED;
     }
     if (errno == ERANGE && isinf(value))
-        return cnn_fail(diag, CNN_FAILED, &where, "%s is too large for a float32, which ends at about 3.4e38",
+        return cnn_fail(diag, CNN_FAILED, &where,
+                        "%s is too large for a float32, which ends at about 3.4e38",
                         cnn_word_cut(word, shown, sizeof shown));
     if (r->count < r->wanted)
         r->values[r->count] = value;
@@ -64,15 +68,17 @@ static cnn_status read_number(struct reader *r, const char *token, size_t length
     return CNN_OK;
 }
 
-/* The row that ends at r->end has `numbers` numbers, which is not what the rows above it have; extra: the first one too many, if any. */
-static cnn_status fail_ragged(const struct reader *r, size_t numbers, const char *extra, cnn_diag *diag)
+/* The row that ends at r->end has `numbers` numbers, which is not what the rows above it have;
+ * extra: the first one too many, if any. */
+static cnn_status fail_ragged(const struct reader *r, size_t numbers, const char *extra,
+                              cnn_diag *diag)
 {
     const struct cnn_where where = place(r, extra ? extra : r->end);
     char channel[48] = "";
     if (r->channels > 0)
         snprintf(channel, sizeof channel, " of channel %zu", r->channels + 1);
-    return cnn_fail(diag, CNN_FAILED, &where, "row %zu%s has %zu number%s, the rows above have %zu", r->rows + 1, channel, numbers,
-                    numbers == 1 ? "" : "s", r->width);
+    return cnn_fail(diag, CNN_FAILED, &where, "row %zu%s has %zu number%s, the rows above have %zu",
+                    r->rows + 1, channel, numbers, numbers == 1 ? "" : "s", r->width);
 }
 
 static cnn_status read_row(struct reader *r, cnn_diag *diag)
@@ -87,7 +93,8 @@ static cnn_status read_row(struct reader *r, cnn_diag *diag)
         if (is_comma(*token)) {
             const struct cnn_where where = place(r, token);
             if (wants_number)
-                return cnn_fail(diag, CNN_FAILED, &where, "a number is missing before this '%c'", *token);
+                return cnn_fail(diag, CNN_FAILED, &where, "a number is missing before this '%c'",
+                                *token);
             wants_number = true;
             continue;
         }
@@ -120,8 +127,9 @@ static cnn_status end_channel(struct reader *r, cnn_diag *diag)
     r->channels++;
     if (r->rows != r->height) {
         const struct cnn_where where = {&r->source, r->last_row, 1};
-        return cnn_fail(diag, CNN_FAILED, &where, "channel %zu ends here with %zu row%s, the channels above have %zu", r->channels, r->rows,
-                        r->rows == 1 ? "" : "s", r->height);
+        return cnn_fail(diag, CNN_FAILED, &where,
+                        "channel %zu ends here with %zu row%s, the channels above have %zu",
+                        r->channels, r->rows, r->rows == 1 ? "" : "s", r->height);
     }
     r->rows = 0;
     return CNN_OK;
@@ -171,10 +179,13 @@ static cnn_status check_size(const struct reader *r, cnn_shape shape, cnn_diag *
     if (r->channels == shape.c && r->height == shape.h && r->width == shape.w)
         return CNN_OK;
     if (r->count == 0)
-        cnn_fail(diag, CNN_FAILED, &where, "the network wants %zu x %zu x %zu numbers, the file holds none", shape.c, shape.h, shape.w);
+        cnn_fail(diag, CNN_FAILED, &where,
+                 "the network wants %zu x %zu x %zu numbers, the file holds none", shape.c, shape.h,
+                 shape.w);
     else
-        cnn_fail(diag, CNN_FAILED, &where, "the network wants %zu x %zu x %zu, the file holds %zu x %zu x %zu", shape.c, shape.h, shape.w,
-                 r->channels, r->height, r->width);
+        cnn_fail(diag, CNN_FAILED, &where,
+                 "the network wants %zu x %zu x %zu, the file holds %zu x %zu x %zu", shape.c,
+                 shape.h, shape.w, r->channels, r->height, r->width);
     cnn_hint(diag, "channels x rows x columns: one row a line, and a blank line between channels");
     return CNN_FAILED;
 }
@@ -199,13 +210,16 @@ cnn_status cnn_matrix_read(const char *path, cnn_shape shape, float *out, cnn_di
     static const char mark[] = "\xEF\xBB\xBF"; /* byte order mark */
     char *text = NULL;
     size_t size = 0, wanted, bytes;
-    if (!cnn_size_mul(shape.c, shape.h, &wanted) || !cnn_size_mul(wanted, shape.w, &wanted) || !cnn_size_mul(wanted, sizeof *out, &bytes))
+    if (!cnn_size_mul(shape.c, shape.h, &wanted) || !cnn_size_mul(wanted, shape.w, &wanted) ||
+        !cnn_size_mul(wanted, sizeof *out, &bytes))
         return cnn_fail_memory(diag, SIZE_MAX, path);
     cnn_status status = cnn_file_read(path, LARGEST_FILE, &text, &size, diag);
     if (status != CNN_OK)
         return status;
-    size_t skip = size >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
-    struct reader reader = {.source = {path, text + skip, size - skip}, .wanted = wanted, .values = malloc(bytes)};
+    size_t skip =
+        size >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
+    struct reader reader = {
+        .source = {path, text + skip, size - skip}, .wanted = wanted, .values = malloc(bytes)};
     status = reader.values ? read_in_c_locale(&reader, diag) : cnn_fail_memory(diag, bytes, path);
     if (status == CNN_OK)
         status = check_size(&reader, shape, diag);

@@ -1,6 +1,8 @@
-/* mixup: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018. cutmix: Yun et al., "CutMix: Regularization Strategy to
- * Train Strong Classifiers with Localizable Features", 2019. One share, and one box, a batch. The partner of image i is the i-th from the batch's end,
- * which is random where images are shuffled: partners then are each other's, and two can be mixed in place. The middle one of an odd batch is its own. */
+/* mixup: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018.
+ * cutmix: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
+ * Features", 2019. One share, and one box, a batch. The partner of image i is the i-th from the
+ * batch's end, which is random where images are shuffled: partners then are each other's, and two
+ * can be mixed in place. The middle one of an odd batch is its own. */
 #include "data/mix.h"
 
 #include <math.h>
@@ -47,7 +49,8 @@ static void swap(cnn_shape shape, const struct cnn_window *box, float *a, float 
 /* A side of the box: `side` pixels about a centre anywhere in n, cut off at the image's edges. */
 static void draw_side(struct cnn_rng *rng, size_t n, size_t side, size_t *first, size_t *count)
 {
-    size_t centre = cnn_rng_below(rng, (uint32_t)n), before = side / 2, end = centre + side - before;
+    size_t centre = cnn_rng_below(rng, (uint32_t)n), before = side / 2,
+           end = centre + side - before;
     *first = centre > before ? centre - before : 0;
     *count = (end < n ? end : n) - *first;
 }
@@ -62,7 +65,8 @@ static struct cnn_window draw_box(struct cnn_rng *rng, cnn_shape shape, float sh
     return box;
 }
 
-static const struct cnn_augmentation *draw_step(const struct cnn_augmentation *augmentation, struct cnn_rng *rng)
+static const struct cnn_augmentation *draw_step(const struct cnn_augmentation *augmentation,
+                                                struct cnn_rng *rng)
 {
     size_t skip = cnn_rng_below(rng, (uint32_t)count_mixing(augmentation));
     const struct cnn_augmentation *step = augmentation;
@@ -71,7 +75,8 @@ static const struct cnn_augmentation *draw_step(const struct cnn_augmentation *a
     return step;
 }
 
-void cnn_mix_batch(const struct cnn_augmentation *augmentation, cnn_shape shape, struct cnn_rng *rng, struct cnn_batch *batch)
+void cnn_mix_batch(const struct cnn_augmentation *augmentation, cnn_shape shape,
+                   struct cnn_rng *rng, struct cnn_batch *batch)
 {
     const struct cnn_augmentation *step = draw_step(augmentation, rng);
     size_t values = shape.h * shape.w * shape.c;

@@ -8,8 +8,10 @@
 /* Whether the list has a step that mixes images: batches then need room for others and shares. */
 bool cnn_mixes(const struct cnn_augmentation *augmentation);
 
-/* Mixes a batch whose images and labels are filled, and fills its others and shares: image i is shares[i] of its own label and 1 - shares[i] of
- * others[i]. Of several steps that mix, one is drawn. Drawn from rng alone: cnn_rng_at(seed, CNN_STREAM_MIX, epoch * batches + batch). */
-void cnn_mix_batch(const struct cnn_augmentation *augmentation, cnn_shape shape, struct cnn_rng *rng, struct cnn_batch *batch);
+/* Mixes a batch whose images and labels are filled, and fills its others and shares: image i is
+ * shares[i] of its own label and 1 - shares[i] of others[i]. Of several steps that mix, one is
+ * drawn. Drawn from rng alone: cnn_rng_at(seed, CNN_STREAM_MIX, epoch * batches + batch). */
+void cnn_mix_batch(const struct cnn_augmentation *augmentation, cnn_shape shape,
+                   struct cnn_rng *rng, struct cnn_batch *batch);
 
 #endif

@@ -1,8 +1,10 @@
-/* The shapes data set: one of ten shapes of any colour, size, angle and place, over a textured background with small marks, under noise.
+/* The shapes data set: one of ten shapes of any colour, size, angle and place, over a textured
+ * background with small marks, under noise.
  *
- * A shape is a signed distance function d(p), negative inside, over coordinates in which it fits the unit circle (the distance functions follow
- * Quilez, "2D distance functions"). A pixel is covered by clamp(1/2 - d in pixels, 0, 1), which smooths the edges. Only + - * / and sqrt are used,
- * which IEEE 754 rounds exactly: the images are the same bytes on every machine. */
+ * A shape is a signed distance function d(p), negative inside, over coordinates in which it fits
+ * the unit circle (the distance functions follow Quilez, "2D distance functions"). A pixel is
+ * covered by clamp(1/2 - d in pixels, 0, 1), which smooths the edges. Only + - * / and sqrt are
+ * used, which IEEE 754 rounds exactly: the images are the same bytes on every machine. */
 #include "data/shapes.h"
 
 #include <math.h>
@@ -32,15 +34,30 @@ struct colour {
 
 /* ---- shapes ---- */
 
-static const struct point square[] = {{0.70f, 0.70f}, {-0.70f, 0.70f}, {-0.70f, -0.70f}, {0.70f, -0.70f}};
+static const struct point square[] = {
+    {0.70f, 0.70f}, {-0.70f, 0.70f}, {-0.70f, -0.70f}, {0.70f, -0.70f}};
 static const struct point triangle[] = {{0, -1}, {0.866f, 0.5f}, {-0.866f, 0.5f}};
-static const struct point star[] = {{0, -1},   {0.2351f, -0.3236f}, {0.9511f, -0.3090f}, {0.3804f, 0.1236f},   {0.5878f, 0.8090f},
-                                    {0, 0.4f}, {-0.5878f, 0.8090f}, {-0.3804f, 0.1236f}, {-0.9511f, -0.3090f}, {-0.2351f, -0.3236f}};
-static const struct point cross[] = {{0.28f, -0.95f}, {0.28f, -0.28f}, {0.95f, -0.28f}, {0.95f, 0.28f},   {0.28f, 0.28f},   {0.28f, 0.95f},
-                                     {-0.28f, 0.95f}, {-0.28f, 0.28f}, {-0.95f, 0.28f}, {-0.95f, -0.28f}, {-0.28f, -0.28f}, {-0.28f, -0.95f}};
-static const struct point arrow[] = {{0, -1}, {0.75f, -0.15f}, {0.26f, -0.15f}, {0.26f, 0.95f}, {-0.26f, 0.95f}, {-0.26f, -0.15f}, {-0.75f, -0.15f}};
-static const struct point hourglass[] = {{-0.65f, -0.75f}, {0.65f, -0.75f}, {0.10f, 0}, {0.65f, 0.75f}, {-0.65f, 0.75f}, {-0.10f, 0}};
-static const struct point heart_tip[] = {{0, 0.95f}, {-0.794f, -0.006f}, {-0.44f, -0.3f}, {0.44f, -0.3f}, {0.794f, -0.006f}};
+static const struct point star[] = {{0, -1},
+                                    {0.2351f, -0.3236f},
+                                    {0.9511f, -0.3090f},
+                                    {0.3804f, 0.1236f},
+                                    {0.5878f, 0.8090f},
+                                    {0, 0.4f},
+                                    {-0.5878f, 0.8090f},
+                                    {-0.3804f, 0.1236f},
+                                    {-0.9511f, -0.3090f},
+                                    {-0.2351f, -0.3236f}};
+static const struct point cross[] = {{0.28f, -0.95f},  {0.28f, -0.28f},  {0.95f, -0.28f},
+                                     {0.95f, 0.28f},   {0.28f, 0.28f},   {0.28f, 0.95f},
+                                     {-0.28f, 0.95f},  {-0.28f, 0.28f},  {-0.95f, 0.28f},
+                                     {-0.95f, -0.28f}, {-0.28f, -0.28f}, {-0.28f, -0.95f}};
+static const struct point arrow[] = {{0, -1},         {0.75f, -0.15f}, {0.26f, -0.15f},
+                                     {0.26f, 0.95f},  {-0.26f, 0.95f}, {-0.26f, -0.15f},
+                                     {-0.75f, -0.15f}};
+static const struct point hourglass[] = {{-0.65f, -0.75f}, {0.65f, -0.75f}, {0.10f, 0},
+                                         {0.65f, 0.75f},   {-0.65f, 0.75f}, {-0.10f, 0}};
+static const struct point heart_tip[] = {
+    {0, 0.95f}, {-0.794f, -0.006f}, {-0.44f, -0.3f}, {0.44f, -0.3f}, {0.794f, -0.006f}};
 
 static float clamp(float x, float low, float high)
 {
@@ -95,14 +112,15 @@ static float draw_crescent(struct point p)
 /* Two discs, and a tip whose sides touch them. */
 static float draw_heart(struct point p)
 {
-    float discs = fminf(distance_circle(p, -0.44f, -0.3f, 0.46f), distance_circle(p, 0.44f, -0.3f, 0.46f));
+    float discs =
+        fminf(distance_circle(p, -0.44f, -0.3f, 0.46f), distance_circle(p, 0.44f, -0.3f, 0.46f));
     return fminf(discs, distance_polygon(p, heart_tip, sizeof heart_tip / sizeof *heart_tip));
 }
 
-#define POLYGON(name)                                                                                                                                \
-    static float draw_##name(struct point p)                                                                                                         \
-    {                                                                                                                                                \
-        return distance_polygon(p, name, sizeof name / sizeof *name);                                                                                \
+#define POLYGON(name)                                                                              \
+    static float draw_##name(struct point p)                                                       \
+    {                                                                                              \
+        return distance_polygon(p, name, sizeof name / sizeof *name);                              \
     }
 POLYGON(square)
 POLYGON(triangle)
@@ -115,8 +133,10 @@ static const struct {
     const char *name;
     float (*distance)(struct point p);
 } classes[] = {
-    {"circle", draw_circle}, {"ring", draw_ring},         {"square", draw_square}, {"triangle", draw_triangle}, {"star", draw_star},
-    {"cross", draw_cross},   {"crescent", draw_crescent}, {"heart", draw_heart},   {"arrow", draw_arrow},       {"hourglass", draw_hourglass},
+    {"circle", draw_circle},       {"ring", draw_ring},   {"square", draw_square},
+    {"triangle", draw_triangle},   {"star", draw_star},   {"cross", draw_cross},
+    {"crescent", draw_crescent},   {"heart", draw_heart}, {"arrow", draw_arrow},
+    {"hourglass", draw_hourglass},
 };
 #define CLASSES (sizeof classes / sizeof *classes)
 
@@ -150,7 +170,8 @@ static float draw_between(struct cnn_rng *rng, float low, float high)
     return low + (high - low) * cnn_rng_uniform(rng);
 }
 
-/* A point on the unit circle: one inside it, pushed out (no sine, whose last bit differs between machines). */
+/* A point on the unit circle: one inside it, pushed out (no sine, whose last bit differs between
+ * machines). */
 static struct point draw_direction(struct cnn_rng *rng)
 {
     for (;;) {
@@ -178,8 +199,8 @@ static struct colour mix(struct colour a, struct colour b, float share)
     return colour;
 }
 
-/* A colour between near and low to high of the way to any other. (C leaves the order of arguments open, so what is drawn first has a line of its
- * own.) */
+/* A colour between near and low to high of the way to any other. (C leaves the order of arguments
+ * open, so what is drawn first has a line of its own.) */
 static struct colour draw_near(struct cnn_rng *rng, struct colour near, float low, float high)
 {
     struct colour far = draw_colour(rng);
@@ -199,12 +220,14 @@ static float lightness(struct colour colour)
     return 0.3f * colour.rgb[0] + 0.6f * colour.rgb[1] + 0.1f * colour.rgb[2];
 }
 
-/* Whether a fill stands out from a ground colour: far enough, and mostly as the lighter of the two (without that, each pixel alone would say nothing
- * at all and a linear model could not even begin to learn). */
+/* Whether a fill stands out from a ground colour: far enough, and mostly as the lighter of the two
+ * (without that, each pixel alone would say nothing at all and a linear model could not even begin
+ * to learn). */
 static bool colour_stands_out(struct colour fill, struct colour ground, bool lighter)
 {
     const float contrast = 0.35f;
-    return colour_distance(fill, ground) >= contrast && (!lighter || lightness(fill) > lightness(ground));
+    return colour_distance(fill, ground) >= contrast &&
+           (!lighter || lightness(fill) > lightness(ground));
 }
 
 static void draw_colours(struct scene *scene, struct cnn_rng *rng)
@@ -218,7 +241,8 @@ static void draw_colours(struct scene *scene, struct cnn_rng *rng)
         bool clear = true;
         for (size_t i = 0; i < 3; i++) {
             struct colour ground = mix(scene->ground[0], scene->ground[1], 0.5f * (float)i);
-            clear = clear && colour_stands_out(scene->fill[0], ground, lighter) && colour_stands_out(scene->fill[1], ground, lighter);
+            clear = clear && colour_stands_out(scene->fill[0], ground, lighter) &&
+                    colour_stands_out(scene->fill[1], ground, lighter);
         }
         if (clear)
             return;
@@ -234,7 +258,8 @@ static void draw_marks(struct scene *scene, struct cnn_rng *rng)
         float length = cnn_rng_below(rng, 2) ? draw_between(rng, 0.1f, 0.3f) : 0;
         mark->from.x = cnn_rng_uniform(rng);
         mark->from.y = cnn_rng_uniform(rng);
-        mark->to = (struct point){mark->from.x + length * direction.x, mark->from.y + length * direction.y};
+        mark->to = (struct point){mark->from.x + length * direction.x,
+                                  mark->from.y + length * direction.y};
         mark->radius = draw_between(rng, 0.015f, 0.05f);
         mark->colour = draw_colour(rng);
     }
@@ -303,7 +328,8 @@ static float texture_at(const struct scene *scene, struct point p, float pixel)
     case STRIPES:
         return wave(along / scene->period + scene->phase, slope);
     case CHECKER: {
-        float a = wave(along / scene->period + scene->phase, slope), b = wave(across / scene->period + scene->phase, slope);
+        float a = wave(along / scene->period + scene->phase, slope),
+              b = wave(across / scene->period + scene->phase, slope);
         return a + b - 2 * a * b;
     }
     default:
@@ -318,14 +344,21 @@ static struct colour colour_at(const struct scene *scene, struct point p, float 
         const struct mark *mark = &scene->marks[i];
         float reach = mark->radius + pixel, distance2 = distance_segment2(p, mark->from, mark->to);
         if (distance2 < reach * reach)
-            colour = mix(colour, mark->colour, clamp(0.5f - (sqrtf(distance2) - mark->radius) / pixel, 0, 1));
+            colour = mix(colour, mark->colour,
+                         clamp(0.5f - (sqrtf(distance2) - mark->radius) / pixel, 0, 1));
     }
-    float x = (p.x - scene->centre.x) / scene->radius, y = (p.y - scene->centre.y) / scene->radius, edge = pixel / scene->radius;
+    float x = (p.x - scene->centre.x) / scene->radius, y = (p.y - scene->centre.y) / scene->radius,
+          edge = pixel / scene->radius;
     if (x * x + y * y > (1.1f + edge) * (1.1f + edge))
         return colour; /* beyond every shape: saves its distance */
-    struct point local = {x * scene->turn.x + y * scene->turn.y, y * scene->turn.x - x * scene->turn.y};
+    struct point local = {x * scene->turn.x + y * scene->turn.y,
+                          y * scene->turn.x - x * scene->turn.y};
     float covered = clamp(0.5f - classes[scene->class].distance(local) / edge, 0, 1);
-    return covered > 0 ? mix(colour, mix(scene->fill[0], scene->fill[1], clamp(0.5f + 0.5f * local.x, 0, 1)), covered) : colour;
+    return covered > 0
+               ? mix(colour,
+                     mix(scene->fill[0], scene->fill[1], clamp(0.5f + 0.5f * local.x, 0, 1)),
+                     covered)
+               : colour;
 }
 
 /* The sum of four uniform bytes is near enough to a normal number: mean 0, standard deviation 1. */
@@ -344,7 +377,8 @@ static void draw_image(struct cnn_rng *rng, size_t class, size_t size, uint8_t *
         struct point p = {((float)(i % size) + 0.5f) * pixel, ((float)(i / size) + 0.5f) * pixel};
         struct colour colour = colour_at(&scene, p, pixel);
         for (size_t c = 0; c < 3; c++)
-            *out++ = (uint8_t)(clamp(colour.rgb[c] + scene.noise * draw_noise(rng), 0, 1) * 255 + 0.5f);
+            *out++ =
+                (uint8_t)(clamp(colour.rgb[c] + scene.noise * draw_noise(rng), 0, 1) * 255 + 0.5f);
     }
 }
 
@@ -362,17 +396,21 @@ static void draw_chunk(void *context, size_t chunk, size_t thread)
     size_t bytes = images->height * images->width * 3;
     for (size_t i = chunk * CHUNK; i < (chunk + 1) * CHUNK && i < images->count; i++) {
         /* The test images' numbers begin where no training image's can be. */
-        struct cnn_rng rng = cnn_rng_at(drawing->seed, CNN_STREAM_SHAPES, (drawing->train ? 0 : (uint64_t)1 << 32) + i);
+        struct cnn_rng rng = cnn_rng_at(drawing->seed, CNN_STREAM_SHAPES,
+                                        (drawing->train ? 0 : (uint64_t)1 << 32) + i);
         images->labels[i] = (uint16_t)(i % CLASSES);
         draw_image(&rng, i % CLASSES, images->height, images->pixels + i * bytes);
     }
 }
 
-cnn_status cnn_shapes_read(cnn_shape input, bool train, uint64_t seed, size_t limit, struct cnn_images *out, cnn_diag *diag)
+cnn_status cnn_shapes_read(cnn_shape input, bool train, uint64_t seed, size_t limit,
+                           struct cnn_images *out, cnn_diag *diag)
 {
     if (input.rank != 3 || input.c != 3 || input.h != input.w || input.h < 16 || input.h > 128) {
-        cnn_fail(diag, CNN_INVALID, NULL, "shapes are drawn as 3 x n x n images, n from 16 to 128; the network's input is %zu x %zu x %zu", input.c,
-                 input.h, input.w);
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "shapes are drawn as 3 x n x n images, n from 16 to 128; the network's input is "
+                 "%zu x %zu x %zu",
+                 input.c, input.h, input.w);
         cnn_hint(diag, "input: [3, 32, 32]");
         return CNN_INVALID;
     }
@@ -386,13 +424,15 @@ cnn_status cnn_shapes_read(cnn_shape input, bool train, uint64_t seed, size_t li
     const char *names[CLASSES];
     for (size_t i = 0; i < CLASSES; i++)
         names[i] = classes[i].name;
-    cnn_status status =
-        images.pixels && images.labels ? cnn_images_name_classes(&images, names, CLASSES, diag) : cnn_fail_memory(diag, bytes, "shapes");
+    cnn_status status = images.pixels && images.labels
+                            ? cnn_images_name_classes(&images, names, CLASSES, diag)
+                            : cnn_fail_memory(diag, bytes, "shapes");
     if (status != CNN_OK) {
         cnn_images_free(&images);
         return status;
     }
-    cnn_parallel_for((count + CHUNK - 1) / CHUNK, draw_chunk, &(struct drawing){&images, seed, train});
+    cnn_parallel_for((count + CHUNK - 1) / CHUNK, draw_chunk,
+                     &(struct drawing){&images, seed, train});
     *out = images;
     return CNN_OK;
 }

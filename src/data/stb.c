@@ -1,5 +1,6 @@
-/* The bodies of the stb libraries (Barrett, public domain) that decode and resize images; image.c is their one user. Memory comes zeroed, for a JPEG
- * may use a Huffman table that it never defined; and what stb asserts about a file is no reason to end the program. */
+/* The bodies of the stb libraries (Barrett, public domain) that decode and resize images; image.c
+ * is their one user. Memory comes zeroed, for a JPEG may use a Huffman table that it never defined;
+ * and what stb asserts about a file is no reason to end the program. */
 #include <stdlib.h>
 
 #define STBI_ONLY_PNG

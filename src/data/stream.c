@@ -1,5 +1,6 @@
-/* Decoding files ahead of time or again and again: one byte of state for each image says whether its pixels are kept, and one thread alone puts them
- * there. Which images have room is settled when the stream is opened. */
+/* Decoding files ahead of time or again and again: one byte of state for each image says whether
+ * its pixels are kept, and one thread alone puts them there. Which images have room is settled when
+ * the stream is opened. */
 #include "data/stream.h"
 
 #include <stdatomic.h>
@@ -29,14 +30,16 @@ struct cnn_image_stream {
     size_t listed;         /* of those, by name */
 };
 
-/* The first images that fit get room. Memory is touched, and so taken from the machine, as images come in. */
+/* The first images that fit get room. Memory is touched, and so taken from the machine, as images
+ * come in. */
 static void find_places(struct cnn_image_stream *s, size_t budget)
 {
     const struct cnn_images *images = s->images;
     size_t used = 0;
     for (size_t i = 0; i < images->count; i++) {
         const struct cnn_image_file *file = &images->files[i];
-        size_t bytes = s->whole ? (size_t)file->width * file->height * images->channels : cnn_images_bytes(images);
+        size_t bytes = s->whole ? (size_t)file->width * file->height * images->channels
+                                : cnn_images_bytes(images);
         s->places[i] = bytes <= budget - used ? used : NO_ROOM;
         used += bytes <= budget - used ? bytes : 0;
     }
@@ -46,12 +49,15 @@ static void find_places(struct cnn_image_stream *s, size_t budget)
         s->places[i] = NO_ROOM;
 }
 
-cnn_status cnn_image_stream_new(const struct cnn_images *images, bool whole, size_t budget, struct cnn_image_stream **out, cnn_diag *diag)
+cnn_status cnn_image_stream_new(const struct cnn_images *images, bool whole, size_t budget,
+                                struct cnn_image_stream **out, cnn_diag *diag)
 {
     struct cnn_image_stream *s = calloc(1, sizeof *s);
     if (!s)
         return cnn_fail_memory(diag, sizeof *s, "a stream of images");
-    *s = (struct cnn_image_stream){.images = images, .shape = {3, images->channels, images->height, images->width}, .whole = whole};
+    *s = (struct cnn_image_stream){.images = images,
+                                   .shape = {3, images->channels, images->height, images->width},
+                                   .whole = whole};
     s->places = calloc(images->count, sizeof *s->places);
     s->states = calloc(images->count, sizeof *s->states);
     if (!s->places || !s->states) {
@@ -81,7 +87,8 @@ size_t cnn_image_stream_room(const struct cnn_image_stream *stream)
 static void keep(struct cnn_image_stream *s, size_t image, const uint8_t *pixels, size_t bytes)
 {
     unsigned char unread = UNREAD;
-    if (s->places[image] == NO_ROOM || !atomic_compare_exchange_strong(&s->states[image], &unread, BEING_KEPT))
+    if (s->places[image] == NO_ROOM ||
+        !atomic_compare_exchange_strong(&s->states[image], &unread, BEING_KEPT))
         return;
     memcpy(s->kept + s->places[image], pixels, bytes);
     atomic_store_explicit(&s->states[image], KEPT, memory_order_release);
@@ -89,14 +96,18 @@ static void keep(struct cnn_image_stream *s, size_t image, const uint8_t *pixels
 
 static const uint8_t *find_kept(const struct cnn_image_stream *s, size_t image)
 {
-    return atomic_load_explicit(&s->states[image], memory_order_acquire) == KEPT ? s->kept + s->places[image] : NULL;
+    return atomic_load_explicit(&s->states[image], memory_order_acquire) == KEPT
+               ? s->kept + s->places[image]
+               : NULL;
 }
 
-/* Of all threads that find a file damaged, one counts it. What another one is just putting away was whole. */
+/* Of all threads that find a file damaged, one counts it. What another one is just putting away was
+ * whole. */
 static bool mark_damaged(struct cnn_image_stream *s, size_t image)
 {
     unsigned char unread = UNREAD, kept = KEPT;
-    if (atomic_compare_exchange_strong(&s->states[image], &unread, DAMAGED) || atomic_compare_exchange_strong(&s->states[image], &kept, DAMAGED))
+    if (atomic_compare_exchange_strong(&s->states[image], &unread, DAMAGED) ||
+        atomic_compare_exchange_strong(&s->states[image], &kept, DAMAGED))
         atomic_fetch_add(&s->damaged, 1);
     return false;
 }
@@ -107,14 +118,17 @@ static bool is_damaged(const struct cnn_image_stream *s, size_t image)
 }
 
 /* From the file's whole picture, all of it or the window that augmentation draws. */
-static bool read_part(struct cnn_image_stream *s, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw, uint8_t *buffer)
+static bool read_part(struct cnn_image_stream *s, size_t image,
+                      const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
+                      uint8_t *buffer)
 {
     const struct cnn_image_file *at = &s->images->files[image];
     const size_t row = at->width * s->shape.c;
     struct cnn_image file = {0};
     const uint8_t *pixels = find_kept(s, image);
     if (!pixels) {
-        bool read = cnn_image_open(at->path, &file, NULL) == CNN_OK && file.width == at->width && file.height == at->height &&
+        bool read = cnn_image_open(at->path, &file, NULL) == CNN_OK && file.width == at->width &&
+                    file.height == at->height &&
                     cnn_image_decode(&file, s->shape.c, NULL) == CNN_OK;
         if (!read) {
             cnn_image_close(&file);
@@ -126,7 +140,8 @@ static bool read_part(struct cnn_image_stream *s, size_t image, const struct cnn
     struct cnn_window window = {.height = at->height, .width = at->width};
     if (augmentation)
         cnn_augment_window(augmentation, at->height, at->width, &draw->rng, &window);
-    bool done = cnn_image_resize(pixels + window.top * row + window.left * s->shape.c, window.height, window.width, row, s->shape, buffer);
+    bool done = cnn_image_resize(pixels + window.top * row + window.left * s->shape.c,
+                                 window.height, window.width, row, s->shape, buffer);
     cnn_image_close(&file);
     return done || mark_damaged(s, image);
 }
@@ -139,7 +154,8 @@ static bool read_image(struct cnn_image_stream *s, size_t image, uint8_t *buffer
     return true;
 }
 
-/* The image that is to be read for this one: itself, or, from `after` places behind it on, the next that is not known to be damaged. false: none is. */
+/* The image that is to be read for this one: itself, or, from `after` places behind it on, the next
+ * that is not known to be damaged. false: none is. */
 static bool find_whole(const struct cnn_image_stream *s, size_t image, size_t *after, size_t *out)
 {
     const struct cnn_images *images = s->images;
@@ -159,14 +175,16 @@ const uint8_t *cnn_image_stream_read(struct cnn_image_stream *stream, size_t ima
         const uint8_t *kept = stream->whole ? NULL : find_kept(stream, at);
         if (kept)
             return kept;
-        if (stream->whole ? read_part(stream, at, NULL, NULL, buffer) : read_image(stream, at, buffer))
+        if (stream->whole ? read_part(stream, at, NULL, NULL, buffer)
+                          : read_image(stream, at, buffer))
             return buffer;
     }
     return memset(buffer, 0, cnn_images_bytes(stream->images));
 }
 
-void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image, const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
-                                  uint8_t *buffer)
+void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
+                                  const struct cnn_augmentation *augmentation,
+                                  struct cnn_draw *draw, uint8_t *buffer)
 {
     for (size_t after = 0, at; find_whole(stream, image, &after, &at); after++)
         if (read_part(stream, at, augmentation, draw, buffer))
@@ -174,7 +192,8 @@ void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
     memset(buffer, 0, cnn_images_bytes(stream->images));
 }
 
-static void say(void (*tell)(void *context, const char *text), void *context, cnn_diag *diag, const char *text)
+static void say(void (*tell)(void *context, const char *text), void *context, cnn_diag *diag,
+                const char *text)
 {
     if (tell)
         tell(context, text);
@@ -183,7 +202,8 @@ static void say(void (*tell)(void *context, const char *text), void *context, cn
 }
 
 /* Why a file cannot be read: it is read again, for its reader had no place to say so. */
-static void say_reason(struct cnn_image_stream *s, size_t image, void (*tell)(void *context, const char *text), void *context, cnn_diag *diag)
+static void say_reason(struct cnn_image_stream *s, size_t image,
+                       void (*tell)(void *context, const char *text), void *context, cnn_diag *diag)
 {
     const char *path = s->images->files[image].path;
     uint8_t *buffer = malloc(cnn_images_bytes(s->images));
@@ -196,7 +216,9 @@ static void say_reason(struct cnn_image_stream *s, size_t image, void (*tell)(vo
     free(buffer);
 }
 
-cnn_status cnn_image_stream_report(struct cnn_image_stream *stream, void (*tell)(void *context, const char *text), void *context, cnn_diag *diag)
+cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,
+                                   void (*tell)(void *context, const char *text), void *context,
+                                   cnn_diag *diag)
 {
     const size_t count = stream->images->count, before = stream->reported;
     if (atomic_load(&stream->damaged) == before)
@@ -210,11 +232,14 @@ cnn_status cnn_image_stream_report(struct cnn_image_stream *stream, void (*tell)
             say_reason(stream, i, tell, context, diag);
     }
     struct cnn_text text = {0};
-    cnn_text_printf(&text, "%zu of %zu images are damaged, which shows only when they are decoded; for each, the next of its class stands in",
+    cnn_text_printf(&text,
+                    "%zu of %zu images are damaged, which shows only when they are decoded; for "
+                    "each, the next of its class stands in",
                     stream->reported, count);
     say(tell, context, diag, text.failed ? "images are damaged" : text.data);
     cnn_text_free(&text);
     if (stream->reported > count / 100)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images are damaged, more than 1 %%", stream->reported, count);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images are damaged, more than 1 %%",
+                        stream->reported, count);
     return CNN_OK;
 }

@@ -1,5 +1,6 @@
-/* The survey of a data set. Images are read in blocks, in parallel, one at a time for each thread; what a chunk of them sums up to is kept in whole numbers, so
- * the result does not depend on the order. Beside that a hash stays of each image, and the size of its file. */
+/* The survey of a data set. Images are read in blocks, in parallel, one at a time for each thread;
+ * what a chunk of them sums up to is kept in whole numbers, so the result does not depend on the
+ * order. Beside that a hash stays of each image, and the size of its file. */
 #include "data/survey.h"
 
 #include <math.h>
@@ -35,11 +36,12 @@ struct pass {
     struct file_size *sizes;         /* [total]; of those that are files */
     struct sums *sums;               /* [BLOCK] */
     uint8_t *buffers;                /* an image for each thread; at least two */
-    size_t split, first;             /* what the tasks at work read: the first image of the first of them */
+    /* what the tasks at work read: the first image of the first of them */
+    size_t split, first;
 };
 
-/* The pixels of an image; NULL where its file cannot be read. A file is decoded here and not by the data set, which would let another image stand in for a
- * damaged one. */
+/* The pixels of an image; NULL where its file cannot be read. A file is decoded here and not by the
+ * data set, which would let another image stand in for a damaged one. */
 static const uint8_t *read_image(struct pass *p, size_t split, size_t i, uint8_t *buffer)
 {
     const struct cnn_dataset *dataset = p->source->datasets[split];
@@ -51,7 +53,8 @@ static const uint8_t *read_image(struct pass *p, size_t split, size_t i, uint8_t
         return NULL;
     bool whole = cnn_image_bring(&image, p->source->shape, buffer, NULL) == CNN_OK;
     if (whole)
-        p->sizes[p->starts[split] + i] = (struct file_size){(uint32_t)image.width, (uint32_t)image.height};
+        p->sizes[p->starts[split] + i] =
+            (struct file_size){(uint32_t)image.width, (uint32_t)image.height};
     cnn_image_close(&image);
     return whole ? buffer : NULL;
 }
@@ -70,12 +73,14 @@ static void survey_chunk(void *context, size_t task, size_t thread)
 {
     struct pass *p = context;
     const struct cnn_dataset *dataset = p->source->datasets[p->split];
-    size_t first = p->first + task * CHUNK, count = cnn_dataset_count(dataset), end = count - first < CHUNK ? count : first + CHUNK;
+    size_t first = p->first + task * CHUNK, count = cnn_dataset_count(dataset),
+           end = count - first < CHUNK ? count : first + CHUNK;
     p->sums[task] = (struct sums){0};
     for (size_t i = first; i < end; i++) {
         size_t image = p->starts[p->split] + i;
         const uint8_t *pixels = read_image(p, p->split, i, p->buffers + thread * p->bytes);
-        p->images[image] = (struct cnn_hashed_image){pixels ? cnn_image_hash(pixels, p->bytes) : 0, image};
+        p->images[image] =
+            (struct cnn_hashed_image){pixels ? cnn_image_hash(pixels, p->bytes) : 0, image};
         p->readable[image] = pixels != NULL;
         if (!pixels)
             continue;
@@ -84,10 +89,12 @@ static void survey_chunk(void *context, size_t task, size_t thread)
     }
 }
 
-static void measure_channels(const struct sums *sums, size_t channels, double pixels, cnn_survey_split *out)
+static void measure_channels(const struct sums *sums, size_t channels, double pixels,
+                             cnn_survey_split *out)
 {
     for (size_t c = 0; c < channels && sums->images > 0; c++) {
-        double mean = (double)sums->values[c] / pixels, variance = (double)sums->squares[c] / pixels - mean * mean;
+        double mean = (double)sums->values[c] / pixels,
+               variance = (double)sums->squares[c] / pixels - mean * mean;
         out->mean[c] = mean / 255;
         out->std[c] = variance > 0 ? sqrt(variance) / 255 : 0;
     }
@@ -117,9 +124,12 @@ static cnn_status survey_pixels(struct pass *p, size_t split)
         for (size_t i = 0; i < tasks; i++)
             add_sums(&p->sums[i], &total);
         if (p->options->progress)
-            p->options->progress(p->options->context, p->starts[split] + (tasks < BLOCK ? count : p->first + CHUNK * BLOCK), p->total);
+            p->options->progress(
+                p->options->context,
+                p->starts[split] + (tasks < BLOCK ? count : p->first + CHUNK * BLOCK), p->total);
     }
-    measure_channels(&total, shape.c, (double)total.images * (double)(shape.h * shape.w), &p->survey->splits[split]);
+    measure_channels(&total, shape.c, (double)total.images * (double)(shape.h * shape.w),
+                     &p->survey->splits[split]);
     return CNN_OK;
 }
 
@@ -143,7 +153,8 @@ static void set_size(size_t out[2], struct file_size size)
 }
 
 /* Sorts the sizes of a split's files. */
-static void measure_sizes(struct file_size *sizes, size_t count, cnn_shape shape, cnn_survey_sizes *out)
+static void measure_sizes(struct file_size *sizes, size_t count, cnn_shape shape,
+                          cnn_survey_sizes *out)
 {
     size_t first = 0, run = 0;
     qsort(sizes, count, sizeof *sizes, compare_sizes);
@@ -169,7 +180,8 @@ static void measure_sizes(struct file_size *sizes, size_t count, cnn_shape shape
 
 static bool add_unreadable(const struct pass *p, cnn_survey_split *split, const char *path)
 {
-    return (split->unreadable[split->unreadable_count++] = cnn_arena_strdup(p->survey->memory, path)) != NULL;
+    return (split->unreadable[split->unreadable_count++] =
+                cnn_arena_strdup(p->survey->memory, path)) != NULL;
 }
 
 static bool is_same_path(const char *a, const char *b)
@@ -177,8 +189,9 @@ static bool is_same_path(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-/* The names of a split's files that could not be read, those that the data set left out too, and the sizes of the others. Validation images that
- * are a part of the training images' files share what was left out with them. */
+/* The names of a split's files that could not be read, those that the data set left out too, and
+ * the sizes of the others. Validation images that are a part of the training images' files share
+ * what was left out with them. */
 static bool survey_files(struct pass *p, size_t split)
 {
     const struct cnn_dataset *dataset = p->source->datasets[split];
@@ -187,7 +200,8 @@ static bool survey_files(struct pass *p, size_t split)
     size_t missing = 0, left_out = 0;
     for (size_t i = 0; i < out->images; i++)
         missing += !readable[i];
-    if (split == 0 || !is_same_path(cnn_dataset_left_out(dataset, 0), cnn_dataset_left_out(p->source->datasets[0], 0)))
+    if (split == 0 || !is_same_path(cnn_dataset_left_out(dataset, 0),
+                                    cnn_dataset_left_out(p->source->datasets[0], 0)))
         while (cnn_dataset_left_out(dataset, left_out))
             left_out++;
     missing += left_out;
@@ -226,7 +240,8 @@ static cnn_survey_image locate_image(const struct pass *p, size_t image)
     size_t split = split_of(p, image);
     const struct cnn_dataset *dataset = p->source->datasets[split];
     image -= p->starts[split];
-    return (cnn_survey_image){p->source->names[split], image, cnn_dataset_label(dataset, image), cnn_dataset_path(dataset, image)};
+    return (cnn_survey_image){p->source->names[split], image, cnn_dataset_label(dataset, image),
+                              cnn_dataset_path(dataset, image)};
 }
 
 /* Makes the path the survey's own, which outlives the data set. */
@@ -242,10 +257,16 @@ static bool name_copies(const struct pass *p, const struct cnn_copies *copies)
 {
     cnn_survey *survey = p->survey;
     for (size_t i = 0; i < copies->count; i++) {
-        cnn_survey_pair pair = {locate_image(p, copies->pairs[i].first), locate_image(p, copies->pairs[i].second)};
-        bool contradicts = pair.first.label != pair.second.label, shared = pair.first.split != pair.second.split, files = pair.first.path != NULL;
-        size_t *count = contradicts ? &survey->contradicting_count : shared ? &survey->shared_count : &survey->repeated_count;
-        cnn_survey_pair *list = contradicts ? survey->contradicting : shared ? survey->shared : survey->repeated;
+        cnn_survey_pair pair = {locate_image(p, copies->pairs[i].first),
+                                locate_image(p, copies->pairs[i].second)};
+        bool contradicts = pair.first.label != pair.second.label,
+             shared = pair.first.split != pair.second.split, files = pair.first.path != NULL;
+        size_t *count = contradicts ? &survey->contradicting_count
+                        : shared    ? &survey->shared_count
+                                    : &survey->repeated_count;
+        cnn_survey_pair *list = contradicts ? survey->contradicting
+                                : shared    ? survey->shared
+                                            : survey->repeated;
         survey->contradictions += contradicts;
         if (*count == CNN_SURVEY_PAIRS)
             continue;
@@ -263,12 +284,14 @@ static bool name_copies(const struct pass *p, const struct cnn_copies *copies)
 static bool find_copies(struct pass *p)
 {
     struct cnn_copies copies;
-    const struct cnn_copies_reader reader = {read_again, p, p->bytes, {p->buffers, p->buffers + p->bytes}};
+    const struct cnn_copies_reader reader = {
+        read_again, p, p->bytes, {p->buffers, p->buffers + p->bytes}};
     size_t count = 0;
     for (size_t i = 0; i < p->total; i++)
         if (p->readable[i])
             p->images[count++] = p->images[i];
-    bool done = cnn_copies_find(p->images, count, p->starts, p->source->count, &reader, &copies) && name_copies(p, &copies);
+    bool done = cnn_copies_find(p->images, count, p->starts, p->source->count, &reader, &copies) &&
+                name_copies(p, &copies);
     free(copies.pairs);
     return done;
 }
@@ -278,23 +301,28 @@ static bool count_classes(const struct pass *p)
     cnn_survey *survey = p->survey;
     const struct cnn_dataset *train = p->source->datasets[0];
     survey->classes = cnn_dataset_classes(train);
-    survey->class_names = cnn_arena_array(survey->memory, survey->classes, sizeof *survey->class_names);
+    survey->class_names =
+        cnn_arena_array(survey->memory, survey->classes, sizeof *survey->class_names);
     for (size_t i = 0; survey->class_names && i < survey->classes; i++)
-        if (!(survey->class_names[i] = cnn_arena_strdup(survey->memory, cnn_dataset_class(train, i))))
+        if (!(survey->class_names[i] =
+                  cnn_arena_strdup(survey->memory, cnn_dataset_class(train, i))))
             return false;
     for (size_t s = 0; s < survey->split_count; s++) {
         cnn_survey_split *split = &survey->splits[s];
-        split->class_images = cnn_arena_array(survey->memory, survey->classes, sizeof *split->class_images);
+        split->class_images =
+            cnn_arena_array(survey->memory, survey->classes, sizeof *split->class_images);
         if (!split->class_images)
             return false;
         for (size_t i = 0; i < split->images; i++)
             split->class_images[cnn_dataset_label(p->source->datasets[s], i)]++;
     }
     for (size_t i = 1; i < survey->classes; i++)
-        if (survey->splits[0].class_images[i] > survey->splits[0].class_images[survey->most_frequent])
+        if (survey->splits[0].class_images[i] >
+            survey->splits[0].class_images[survey->most_frequent])
             survey->most_frequent = i;
     for (size_t s = 0; s < survey->split_count; s++)
-        survey->splits[s].majority = (double)survey->splits[s].class_images[survey->most_frequent] / (double)survey->splits[s].images;
+        survey->splits[s].majority = (double)survey->splits[s].class_images[survey->most_frequent] /
+                                     (double)survey->splits[s].images;
     return survey->class_names != NULL;
 }
 
@@ -318,10 +346,12 @@ static bool prepare(struct pass *p)
     p->sizes = calloc(p->total, sizeof *p->sizes);
     p->sums = calloc(BLOCK, sizeof *p->sums);
     p->buffers = cnn_size_mul(p->bytes, threads < 2 ? 2 : threads, &bytes) ? malloc(bytes) : NULL;
-    return p->survey->memory && p->images && p->readable && p->sizes && p->sums && p->buffers && count_classes(p);
+    return p->survey->memory && p->images && p->readable && p->sizes && p->sums && p->buffers &&
+           count_classes(p);
 }
 
-cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options, cnn_survey *survey, cnn_diag *diag)
+cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options,
+                          cnn_survey *survey, cnn_diag *diag)
 {
     struct pass p = {.source = source, .options = options, .survey = survey};
     bool done = prepare(&p);
@@ -333,7 +363,8 @@ cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_surv
     if (done && status == CNN_OK)
         done = find_copies(&p);
     if (!done)
-        status = cnn_fail_memory(diag, p.total * (sizeof *p.images + sizeof *p.sizes), "the survey");
+        status =
+            cnn_fail_memory(diag, p.total * (sizeof *p.images + sizeof *p.sizes), "the survey");
     free(p.images);
     free(p.readable);
     free(p.sizes);

@@ -1,4 +1,5 @@
-/* What is in a data set: a pass over all images of its splits that counts, measures, and finds images that are the same. */
+/* What is in a data set: a pass over all images of its splits that counts, measures, and finds
+ * images that are the same. */
 #ifndef CNN_DATA_SURVEY_H
 #define CNN_DATA_SURVEY_H
 
@@ -12,9 +13,11 @@ struct cnn_survey_source {
     cnn_shape shape;
 };
 
-/* Fills a zeroed survey; of options, progress and stop are used. Every image is read once, and those that seem to be copies a few times more; beside what
- * the data set keeps, memory for about 32 bytes an image is taken. CNN_INTERRUPTED, without a message, where *stop was set. cnn_survey_free is then due,
- * whatever this came to. */
-cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options, cnn_survey *survey, cnn_diag *diag);
+/* Fills a zeroed survey; of options, progress and stop are used. Every image is read once, and
+ * those that seem to be copies a few times more; beside what the data set keeps, memory for about
+ * 32 bytes an image is taken. CNN_INTERRUPTED, without a message, where *stop was set.
+ * cnn_survey_free is then due, whatever this came to. */
+cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options,
+                          cnn_survey *survey, cnn_diag *diag);
 
 #endif

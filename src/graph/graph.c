@@ -24,11 +24,14 @@ struct builder {
 };
 
 static const char *const from_words[] = {"name", "[name, ...]", NULL};
-static const char *const trainable_words[] = {"true", "false", "bias", NULL}; /* in the order of enum cnn_trainable */
+/* in the order of enum cnn_trainable */
+static const char *const trainable_words[] = {"true", "false", "bias", NULL};
 
 const struct cnn_key cnn_layer_keys[] = {
-    {"name", CNN_KEY_TEXT, 0, "", 0, 0, 0, NULL, "what the layer is called: by default its type, and its number among the layers of that type"},
-    {"from", CNN_KEY_NODE, 0, "", 0, 0, 0, from_words, "the layer, or layers, that it reads: by default the one above it"},
+    {"name", CNN_KEY_TEXT, 0, "", 0, 0, 0, NULL,
+     "what the layer is called: by default its type, and its number among the layers of that type"},
+    {"from", CNN_KEY_NODE, 0, "", 0, 0, 0, from_words,
+     "the layer, or layers, that it reads: by default the one above it"},
     {"trainable", CNN_KEY_CHOICE, 0, "true", 0, 0, 0, trainable_words,
      "false: training leaves it as it is; bias: of its parameters the bias alone is trained"},
     CNN_KEY_END};
@@ -39,8 +42,10 @@ struct repeat_settings {
 };
 
 static const struct cnn_key repeat_keys[] = {
-    {"repeat", CNN_KEY_SIZE, offsetof(struct repeat_settings, repeat), NULL, 1, CNN_MAX_LAYERS, 0, NULL, "how many times"},
-    {"layers", CNN_KEY_NODE, offsetof(struct repeat_settings, layers), NULL, 0, 0, 0, NULL, "the layers to repeat"},
+    {"repeat", CNN_KEY_SIZE, offsetof(struct repeat_settings, repeat), NULL, 1, CNN_MAX_LAYERS, 0,
+     NULL, "how many times"},
+    {"layers", CNN_KEY_NODE, offsetof(struct repeat_settings, layers), NULL, 0, 0, 0, NULL,
+     "the layers to repeat"},
     CNN_KEY_END};
 
 static cnn_status splice(struct builder *b, struct cnn_yaml *list);
@@ -48,12 +53,15 @@ static cnn_status splice(struct builder *b, struct cnn_yaml *list);
 static cnn_status splice_repeat(struct builder *b, struct cnn_yaml *block)
 {
     struct repeat_settings repeat = {0};
-    cnn_status status = cnn_keys_read(b->arena, repeat_keys, NULL, "a repeated block", block, &block->where, &repeat, b->diag);
+    cnn_status status = cnn_keys_read(b->arena, repeat_keys, NULL, "a repeated block", block,
+                                      &block->where, &repeat, b->diag);
     for (size_t i = 0; status == CNN_OK && i < repeat.repeat; i++) {
         size_t before = b->count;
         status = splice(b, cnn_yaml_get(block, "layers"));
-        if (status == CNN_OK && b->count == before) /* nested blocks without a layer would go round for ever */
-            status = cnn_fail(b->diag, CNN_INVALID, &repeat.layers->where, "a repeated block has no layers to repeat");
+        /* nested blocks without a layer would go round for ever */
+        if (status == CNN_OK && b->count == before)
+            status = cnn_fail(b->diag, CNN_INVALID, &repeat.layers->where,
+                              "a repeated block has no layers to repeat");
     }
     return status;
 }
@@ -63,7 +71,8 @@ static cnn_status splice(struct builder *b, struct cnn_yaml *list)
 {
     if (list->kind != CNN_YAML_SEQUENCE) {
         char found[64];
-        cnn_fail(b->diag, CNN_INVALID, &list->where, "`layers` wants a list of layers; found %s", cnn_yaml_describe(list, found, sizeof found));
+        cnn_fail(b->diag, CNN_INVALID, &list->where, "`layers` wants a list of layers; found %s",
+                 cnn_yaml_describe(list, found, sizeof found));
         cnn_hint(b->diag, "each layer is an item: '- {type: conv, ...}'");
         return CNN_INVALID;
     }
@@ -76,7 +85,8 @@ static cnn_status splice(struct builder *b, struct cnn_yaml *list)
         else if (cnn_yaml_get(entry, "repeat"))
             one = splice_repeat(b, entry);
         else if (b->count == CNN_MAX_LAYERS)
-            return cnn_fail(b->diag, CNN_INVALID, &entry->where, "more than %d layers", CNN_MAX_LAYERS);
+            return cnn_fail(b->diag, CNN_INVALID, &entry->where, "more than %d layers",
+                            CNN_MAX_LAYERS);
         else
             b->items[b->count++].yaml = entry;
         if (one != CNN_OK)
@@ -87,11 +97,14 @@ static cnn_status splice(struct builder *b, struct cnn_yaml *list)
     return status;
 }
 
-/* A last layer with `activation: softmax` becomes two layers, so that the loss finds the logits between them. */
+/* A last layer with `activation: softmax` becomes two layers, so that the loss finds the logits
+ * between them. */
 static cnn_status split_final_softmax(struct builder *b)
 {
-    struct cnn_yaml *last = b->items[b->count - 1].yaml, *activation = cnn_yaml_get(last, "activation");
-    if (!activation || activation->kind != CNN_YAML_SCALAR || strcmp(activation->text, "softmax") != 0 || b->count == CNN_MAX_LAYERS)
+    struct cnn_yaml *last = b->items[b->count - 1].yaml,
+                    *activation = cnn_yaml_get(last, "activation");
+    if (!activation || activation->kind != CNN_YAML_SCALAR ||
+        strcmp(activation->text, "softmax") != 0 || b->count == CNN_MAX_LAYERS)
         return CNN_OK;
     struct cnn_yaml *without = cnn_yaml_new_mapping(b->arena, &last->where);
     struct cnn_yaml *softmax = cnn_yaml_new_scalar(b->arena, "softmax", false, &activation->where);
@@ -125,11 +138,13 @@ static cnn_status read_trainable(struct builder *b, struct item *item)
             return CNN_OK;
         }
     char found[64];
-    return cnn_fail(b->diag, CNN_INVALID, &node->where, "`trainable` wants true, false or bias; found %s",
+    return cnn_fail(b->diag, CNN_INVALID, &node->where,
+                    "`trainable` wants true, false or bias; found %s",
                     cnn_yaml_describe(node, found, sizeof found));
 }
 
-/* Settings of one item. A layer that stands several times in the list (an alias, a repeated block) is read, and its mistakes reported, once. */
+/* Settings of one item. A layer that stands several times in the list (an alias, a repeated block)
+ * is read, and its mistakes reported, once. */
 static cnn_status read_item(struct builder *b, size_t index)
 {
     struct item *item = &b->items[index];
@@ -139,15 +154,18 @@ static cnn_status read_item(struct builder *b, size_t index)
             return item->read ? CNN_OK : CNN_INVALID;
         }
     cnn_status status =
-        cnn_variant_read(b->arena, b->variants, cnn_layer_type_count, cnn_layer_keys, "layer", item->yaml, &item->type, &item->settings, b->diag);
+        cnn_variant_read(b->arena, b->variants, cnn_layer_type_count, cnn_layer_keys, "layer",
+                         item->yaml, &item->type, &item->settings, b->diag);
     if (status != CNN_OK)
         return status;
     struct cnn_yaml *name = cnn_yaml_get(item->yaml, "name");
     item->from = cnn_yaml_get(item->yaml, "from");
     if (name && (name->kind != CNN_YAML_SCALAR || !name_is_legal(name->text))) {
         char found[64];
-        status = cnn_fail(b->diag, CNN_INVALID, &name->where, "a layer's name is made of letters, digits, _ and -, and is not `input`; found %s",
-                          cnn_yaml_describe(name, found, sizeof found));
+        status = cnn_fail(
+            b->diag, CNN_INVALID, &name->where,
+            "a layer's name is made of letters, digits, _ and -, and is not `input`; found %s",
+            cnn_yaml_describe(name, found, sizeof found));
     } else if (name) {
         item->name = name->text;
     }
@@ -180,16 +198,21 @@ static cnn_status name_nodes(struct builder *b)
         node->settings = item->settings;
         node->trainable = item->trainable;
         size_t number = ++counts[item->type];
-        node->name = item->name ? item->name : cnn_arena_printf(b->arena, "%s%zu", node->type->variant.name, number);
+        node->name = item->name
+                         ? item->name
+                         : cnn_arena_printf(b->arena, "%s%zu", node->type->variant.name, number);
         if (!node->name)
             return cnn_fail_memory(b->diag, 0, "the graph");
         size_t same = find_name(b, node->name, i);
         if (same == i)
             continue;
         status =
-            cnn_fail(b->diag, CNN_INVALID, &node->where, "a layer '%s' already stands on line %zu", node->name, b->graph->nodes[same].where.line);
-        cnn_hint(b->diag, item->name ? "leave `name` out inside a block that is used more than once, or give each layer another name"
-                                     : "it is the default name; give one of the two another `name`");
+            cnn_fail(b->diag, CNN_INVALID, &node->where, "a layer '%s' already stands on line %zu",
+                     node->name, b->graph->nodes[same].where.line);
+        cnn_hint(b->diag, item->name
+                              ? "leave `name` out inside a block that is used more than once, or "
+                                "give each layer another name"
+                              : "it is the default name; give one of the two another `name`");
     }
     return status;
 }
@@ -198,11 +221,13 @@ static cnn_status fail_from(struct builder *b, size_t index, const struct cnn_ya
 {
     size_t later = find_name(b, name->text, b->count);
     if (later == index)
-        return cnn_fail(b->diag, CNN_INVALID, &name->where, "layer '%s' reads itself: a cycle", name->text);
+        return cnn_fail(b->diag, CNN_INVALID, &name->where, "layer '%s' reads itself: a cycle",
+                        name->text);
     if (later < b->count) {
-        cnn_status status =
-            cnn_fail(b->diag, CNN_INVALID, &name->where, "layer '%s' reads '%s', which comes later (line %zu): a layer reads layers above it",
-                     b->graph->nodes[index].name, name->text, b->graph->nodes[later].where.line);
+        cnn_status status = cnn_fail(
+            b->diag, CNN_INVALID, &name->where,
+            "layer '%s' reads '%s', which comes later (line %zu): a layer reads layers above it",
+            b->graph->nodes[index].name, name->text, b->graph->nodes[later].where.line);
         cnn_hint(b->diag, "move '%s' above it; cycles are not possible", name->text);
         return status;
     }
@@ -212,17 +237,20 @@ static cnn_status fail_from(struct builder *b, size_t index, const struct cnn_ya
     if (names)
         names[index] = "input";
     const char *near = names ? cnn_nearest_word(name->text, names, index + 1) : NULL;
-    cnn_status status = cnn_fail(b->diag, CNN_INVALID, &name->where, "`from` names '%s', but no layer above has that name", name->text);
+    cnn_status status = cnn_fail(b->diag, CNN_INVALID, &name->where,
+                                 "`from` names '%s', but no layer above has that name", name->text);
     if (near)
         cnn_hint(b->diag, "did you mean '%s'?", near);
     return status;
 }
 
-static cnn_status resolve_input(struct builder *b, size_t index, const struct cnn_yaml *name, size_t *value)
+static cnn_status resolve_input(struct builder *b, size_t index, const struct cnn_yaml *name,
+                                size_t *value)
 {
     if (name->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(name)) {
         char found[64];
-        return cnn_fail(b->diag, CNN_INVALID, &name->where, "`from` wants a layer's name or a list of names; found %s",
+        return cnn_fail(b->diag, CNN_INVALID, &name->where,
+                        "`from` wants a layer's name or a list of names; found %s",
                         cnn_yaml_describe(name, found, sizeof found));
     }
     if (strcmp(name->text, "input") == 0) {
@@ -239,14 +267,18 @@ static cnn_status resolve_input(struct builder *b, size_t index, const struct cn
 static cnn_status check_input_count(struct builder *b, const struct cnn_node *node)
 {
     const struct cnn_layer_type *type = node->type;
-    if (node->input_count >= type->min_inputs && (type->max_inputs == 0 || node->input_count <= type->max_inputs))
+    if (node->input_count >= type->min_inputs &&
+        (type->max_inputs == 0 || node->input_count <= type->max_inputs))
         return CNN_OK;
-    cnn_status status = cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s' (%s) reads %s input%s; it has %zu", node->name, type->variant.name,
-                                 type->max_inputs == 1   ? "one"
-                                 : type->min_inputs == 1 ? "at least one"
-                                                         : "at least two",
-                                 type->min_inputs == 1 ? "" : "s", node->input_count);
-    cnn_hint(b->diag, type->max_inputs == 1 ? "join several with add or concat first" : "name them: from: [a, b]");
+    cnn_status status =
+        cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s' (%s) reads %s input%s; it has %zu",
+                 node->name, type->variant.name,
+                 type->max_inputs == 1   ? "one"
+                 : type->min_inputs == 1 ? "at least one"
+                                         : "at least two",
+                 type->min_inputs == 1 ? "" : "s", node->input_count);
+    cnn_hint(b->diag, type->max_inputs == 1 ? "join several with add or concat first"
+                                            : "name them: from: [a, b]");
     return status;
 }
 
@@ -258,7 +290,8 @@ static cnn_status connect_nodes(struct builder *b)
         const struct cnn_yaml *from = b->items[i].from;
         struct cnn_node *node = &b->graph->nodes[i];
         bool list = from && from->kind == CNN_YAML_SEQUENCE;
-        size_t count = list ? from->count : 1, *inputs = cnn_arena_array(b->arena, count + 1, sizeof *inputs);
+        size_t count = list ? from->count : 1,
+               *inputs = cnn_arena_array(b->arena, count + 1, sizeof *inputs);
         if (!inputs)
             return cnn_fail_memory(b->diag, 0, "the graph");
         cnn_status one = CNN_OK;
@@ -282,10 +315,13 @@ static struct cnn_yaml *resolve_item(struct builder *b, size_t index)
     const struct item *item = &b->items[index];
     const struct cnn_node *node = &b->graph->nodes[index];
     struct cnn_yaml *out = cnn_yaml_new_mapping(b->arena, NULL);
-    struct cnn_yaml *keys = cnn_keys_resolve(b->arena, node->type->variant.keys, item->yaml->kind == CNN_YAML_MAPPING ? item->yaml : NULL);
+    struct cnn_yaml *keys =
+        cnn_keys_resolve(b->arena, node->type->variant.keys,
+                         item->yaml->kind == CNN_YAML_MAPPING ? item->yaml : NULL);
     struct cnn_yaml *type = cnn_yaml_new_scalar(b->arena, node->type->variant.name, false, NULL);
     struct cnn_yaml *name = cnn_yaml_new_scalar(b->arena, node->name, false, NULL);
-    bool ok = out && keys && type && name && cnn_yaml_put(b->arena, out, "type", type) && cnn_yaml_put(b->arena, out, "name", name);
+    bool ok = out && keys && type && name && cnn_yaml_put(b->arena, out, "type", type) &&
+              cnn_yaml_put(b->arena, out, "name", name);
     if (ok && item->from)
         ok = cnn_yaml_put(b->arena, out, "from", (struct cnn_yaml *)(uintptr_t)item->from);
     if (ok && item->trainable != CNN_TRAINABLE)
@@ -317,35 +353,45 @@ static void warn_dead_ends(struct builder *b)
             for (size_t k = 0; k < graph->nodes[i].input_count; k++)
                 read = read || graph->nodes[i].inputs[k] == v;
         if (!read)
-            cnn_warn(b->diag, &graph->nodes[v - 1].where, "no layer reads '%s': it has no part in the answer", graph->nodes[v - 1].name);
+            cnn_warn(b->diag, &graph->nodes[v - 1].where,
+                     "no layer reads '%s': it has no part in the answer", graph->nodes[v - 1].name);
     }
 }
 
-static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_arena *arena, cnn_shape *out, cnn_diag *diag)
+static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_arena *arena,
+                                   cnn_shape *out, cnn_diag *diag)
 {
     static const struct cnn_key keys[] = {
-        {"channels", CNN_KEY_SIZE, offsetof(cnn_shape, c), NULL, 1, 65535, 0, NULL, "channels of the input: 1 grey, 3 colour"},
+        {"channels", CNN_KEY_SIZE, offsetof(cnn_shape, c), NULL, 1, 65535, 0, NULL,
+         "channels of the input: 1 grey, 3 colour"},
         {"height", CNN_KEY_SIZE, offsetof(cnn_shape, h), NULL, 1, 65535, 0, NULL, "rows"},
         {"width", CNN_KEY_SIZE, offsetof(cnn_shape, w), NULL, 1, 65535, 0, NULL, "columns"},
         CNN_KEY_END};
     cnn_shape shape = {3, 0, 0, 0};
     cnn_status status = CNN_OK;
     if (input->kind == CNN_YAML_SEQUENCE) {
-        struct cnn_yaml *named = input->count == 3 ? cnn_yaml_new_mapping(arena, &input->where) : NULL;
+        struct cnn_yaml *named =
+            input->count == 3 ? cnn_yaml_new_mapping(arena, &input->where) : NULL;
         for (size_t i = 0; named && i < 3; i++)
             if (!cnn_yaml_put(arena, named, keys[i].name, input->items[i]))
                 return cnn_fail_memory(diag, sizeof *named, "the input");
-        status = named ? cnn_keys_read(arena, keys, NULL, "input", named, &input->where, &shape, diag)
-                       : cnn_fail(diag, CNN_INVALID, &input->where, "`input` wants [channels, height, width]; found a list of %zu", input->count);
+        status = named
+                     ? cnn_keys_read(arena, keys, NULL, "input", named, &input->where, &shape, diag)
+                     : cnn_fail(diag, CNN_INVALID, &input->where,
+                                "`input` wants [channels, height, width]; found a list of %zu",
+                                input->count);
     } else if (input->kind == CNN_YAML_MAPPING) {
         status = cnn_keys_read(arena, keys, NULL, "input", input, &input->where, &shape, diag);
     } else {
         char found[64];
-        status = cnn_fail(diag, CNN_INVALID, &input->where, "`input` wants [channels, height, width]; found %s",
+        status = cnn_fail(diag, CNN_INVALID, &input->where,
+                          "`input` wants [channels, height, width]; found %s",
                           cnn_yaml_describe(input, found, sizeof found));
     }
     if (status == CNN_OK && shape.c * shape.h * shape.w > CNN_MAX_VALUE)
-        status = cnn_fail(diag, CNN_INVALID, &input->where, "an input of %zu x %zu x %zu is more than 2^31 numbers", shape.c, shape.h, shape.w);
+        status = cnn_fail(diag, CNN_INVALID, &input->where,
+                          "an input of %zu x %zu x %zu is more than 2^31 numbers", shape.c, shape.h,
+                          shape.w);
     *out = shape;
     return status;
 }
@@ -361,7 +407,8 @@ static cnn_status prepare_builder(struct builder *b)
     return CNN_OK;
 }
 
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, enum cnn_precision precision,
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input,
+                           const struct cnn_yaml *layers, enum cnn_precision precision,
                            struct cnn_graph *out, cnn_diag *diag)
 {
     struct cnn_graph graph = {0};
@@ -374,7 +421,8 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
         out->input = graph.input;
     read = splice(&b, (struct cnn_yaml *)(uintptr_t)layers);
     if (read == CNN_OK && b.count == 0)
-        read = cnn_fail(diag, CNN_INVALID, &layers->where, "`layers` is empty: a network has at least one layer");
+        read = cnn_fail(diag, CNN_INVALID, &layers->where,
+                        "`layers` is empty: a network has at least one layer");
     if (read == CNN_OK)
         read = split_final_softmax(&b);
     for (size_t i = 0; i < b.count; i++)
@@ -391,7 +439,8 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     for (size_t i = 0; i < b.count; i++)
         graph.nodes[i].precision = precision;
     status = name_nodes(&b);
-    cnn_status connected = connect_nodes(&b); /* in spite of a name that stands twice: more mistakes are found in one run */
+    /* in spite of a name that stands twice: more mistakes are found in one run */
+    cnn_status connected = connect_nodes(&b);
     if (status == CNN_OK)
         status = connected;
     if (status == CNN_OK)

@@ -1,5 +1,6 @@
-/* The layer graph: the `layers` of a description spliced, named, joined and given shapes. Nodes stand in execution order, which is the file's: a layer reads
- * layers above it. Immutable once built. */
+/* The layer graph: the `layers` of a description spliced, named, joined and given shapes. Nodes
+ * stand in execution order, which is the file's: a layer reads layers above it. Immutable once
+ * built. */
 #ifndef CNN_GRAPH_GRAPH_H
 #define CNN_GRAPH_GRAPH_H
 
@@ -8,14 +9,17 @@
 /* Limits that keep every product of sizes far from overflow and memory requests sane. */
 #define CNN_MAX_LAYERS 4096
 #define CNN_MAX_BATCH  65536
-#define CNN_MAX_VALUE  ((size_t)1 << 31) /* floats of one activation of one image, or of one parameter tensor */
+/* floats of one activation of one image, or of one parameter tensor */
+#define CNN_MAX_VALUE ((size_t)1 << 31)
 
 struct cnn_graph {
     cnn_shape input;
     struct cnn_node *nodes;
     size_t count;
-    size_t parameter_floats;          /* size of the slab that holds every stored tensor at its offset */
-    size_t logits;                    /* the value that cross-entropy reads: the input of a final softmax, else the output */
+    /* size of the slab that holds every stored tensor at its offset */
+    size_t parameter_floats;
+    /* the value that cross-entropy reads: the input of a final softmax, else the output */
+    size_t logits;
     struct cnn_yaml *resolved_layers; /* the spliced list with names and defaults filled in */
 };
 
@@ -30,18 +34,23 @@ static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t va
     return value == 0 ? graph->input : graph->nodes[value - 1].out;
 }
 
-/* Reads `input` and `layers` of the description. All mistakes are reported (shapes only once the layers themselves are right). Everything
- * lives in arena. A right `input` is set in out even where the layers are wrong: other sections are checked against it. */
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input, const struct cnn_yaml *layers, enum cnn_precision precision,
+/* Reads `input` and `layers` of the description. All mistakes are reported (shapes only once the
+ * layers themselves are right). Everything lives in arena. A right `input` is set in out even where
+ * the layers are wrong: other sections are checked against it. */
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input,
+                           const struct cnn_yaml *layers, enum cnn_precision precision,
                            struct cnn_graph *out, cnn_diag *diag);
 
-/* The part of building that comes after the nodes are joined: shapes in execution order, sizes, receptive fields, places in the parameter slab. */
+/* The part of building that comes after the nodes are joined: shapes in execution order, sizes,
+ * receptive fields, places in the parameter slab. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag);
 
-/* The part of graph that ends with value (not the input), as if it were the output. A view: graph stays the owner. */
+/* The part of graph that ends with value (not the input), as if it were the output. A view: graph
+ * stays the owner. */
 struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value);
 
-/* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each tensor has its own random stream. */
+/* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each
+ * tensor has its own random stream. */
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters);
 
 #endif

@@ -1,4 +1,5 @@
-/* Joining layers (join.h): for each layer in order, as long as its output is read by one layer alone, that layer's work is offered to it. */
+/* Joining layers (join.h): for each layer in order, as long as its output is read by one layer
+ * alone, that layer's work is offered to it. */
 #include "graph/join.h"
 
 #include <string.h>
@@ -20,8 +21,8 @@ static void find_readers(const struct cnn_graph *graph, size_t *reader)
 }
 
 /* Lets the lead take in the layers behind it, as far as it can. */
-static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_join join, size_t i, struct cnn_node *lead, size_t *lead_of,
-                    size_t number)
+static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_join join,
+                    size_t i, struct cnn_node *lead, size_t *lead_of, size_t number)
 {
     lead_of[i] = number;
     for (size_t at = reader[i + 1]; at < graph->count; at = reader[at + 1]) {
@@ -33,8 +34,8 @@ static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cn
     }
 }
 
-static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *joined, const struct cnn_node *from, struct cnn_node *to,
-                            cnn_diag *diag)
+static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *joined,
+                            const struct cnn_node *from, struct cnn_node *to, cnn_diag *diag)
 {
     size_t *inputs = cnn_arena_array(arena, from->input_count, sizeof *inputs);
     void *state = from->type->state_size ? cnn_arena_alloc(arena, from->type->state_size) : NULL;
@@ -49,8 +50,9 @@ static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *jo
     return CNN_OK;
 }
 
-/* Lets the layers that can compute with bytes do so. A value that such a layer writes for such layers alone is kept in bytes, whose range is then one for all
- * of them: that of the first reader. */
+/* Lets the layers that can compute with bytes do so. A value that such a layer writes for such
+ * layers alone is kept in bytes, whose range is then one for all of them: that of the first
+ * reader. */
 static void choose_bytes(const struct cnn_graph *graph, struct cnn_node *nodes)
 {
     for (size_t i = 0; i < graph->count; i++)
@@ -77,7 +79,8 @@ static void choose_bytes(const struct cnn_graph *graph, struct cnn_node *nodes)
     }
 }
 
-static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_join join, struct cnn_joined *joined, cnn_diag *diag)
+static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *graph,
+                             enum cnn_join join, struct cnn_joined *joined, cnn_diag *diag)
 {
     size_t *reader = cnn_arena_array(arena, graph->count + 1, sizeof *reader);
     struct cnn_node *nodes = cnn_arena_array(arena, graph->count, sizeof *nodes);
@@ -106,7 +109,8 @@ static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
     return CNN_OK;
 }
 
-cnn_status cnn_graph_join(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_join join, struct cnn_joined *out, cnn_diag *diag)
+cnn_status cnn_graph_join(struct cnn_arena *arena, const struct cnn_graph *graph,
+                          enum cnn_join join, struct cnn_joined *out, cnn_diag *diag)
 {
     struct cnn_joined joined = {.graph = *graph};
     joined.lead = cnn_arena_array(arena, graph->count, sizeof *joined.lead);
@@ -115,7 +119,8 @@ cnn_status cnn_graph_join(struct cnn_arena *arena, const struct cnn_graph *graph
         return cnn_fail_memory(diag, graph->count * sizeof *joined.lead, "a plan");
     for (size_t i = 0; i < graph->count; i++)
         joined.lead[i] = joined.origin[i] = i;
-    cnn_status status = join == CNN_JOIN_NOTHING ? CNN_OK : join_nodes(arena, graph, join, &joined, diag);
+    cnn_status status =
+        join == CNN_JOIN_NOTHING ? CNN_OK : join_nodes(arena, graph, join, &joined, diag);
     if (status == CNN_OK)
         *out = joined;
     return status;

@@ -30,7 +30,8 @@ size_t cnn_node_trained(const struct cnn_node *node)
     return count;
 }
 
-void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix, size_t rank, const size_t *dims)
+void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix,
+                      size_t rank, const size_t *dims)
 {
     struct cnn_tensor *tensor = &node->tensors[slot];
     *tensor = (struct cnn_tensor){.role = role, .suffix = suffix, .rank = rank, .count = 1};
@@ -43,7 +44,8 @@ void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, co
 
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed)
 {
-    node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_SAVED, .count = fixed, .per_image = per_image};
+    node->tensors[slot] =
+        (struct cnn_tensor){.role = CNN_ROLE_SAVED, .count = fixed, .per_image = per_image};
 }
 
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot)

@@ -1,5 +1,6 @@
-/* What a layer is: the descriptor that each file of layers/ fills in, the node that one use of it in a network becomes, and the call with which it
- * is executed. Allocation, checkpoints, optimisers, counting, gradient checks and freeing loop over what `infer` declared. */
+/* What a layer is: the descriptor that each file of layers/ fills in, the node that one use of it
+ * in a network becomes, and the call with which it is executed. Allocation, checkpoints,
+ * optimisers, counting, gradient checks and freeing loop over what `infer` declared. */
 #ifndef CNN_GRAPH_LAYER_H
 #define CNN_GRAPH_LAYER_H
 
@@ -13,12 +14,13 @@
 #define CNN_MAX_TENSORS 12 /* slots a layer may declare */
 
 enum cnn_role {
-    CNN_ROLE_NONE,      /* slot not in use: its pointers are NULL */
-    CNN_ROLE_WEIGHT,    /* trained; stored in checkpoints */
-    CNN_ROLE_BIAS,      /* likewise */
-    CNN_ROLE_STATISTIC, /* stored, not trained: changed by forward in training, or found by quantization */
-    CNN_ROLE_SAVED,     /* written by forward for backward; only in plans that train */
-    CNN_ROLE_PACKED     /* derived from the weights by `prepare` */
+    CNN_ROLE_NONE,   /* slot not in use: its pointers are NULL */
+    CNN_ROLE_WEIGHT, /* trained; stored in checkpoints */
+    CNN_ROLE_BIAS,   /* likewise */
+    /* stored, not trained: changed by forward in training, or found by quantization */
+    CNN_ROLE_STATISTIC,
+    CNN_ROLE_SAVED, /* written by forward for backward; only in plans that train */
+    CNN_ROLE_PACKED /* derived from the weights by `prepare` */
 };
 
 struct cnn_tensor {
@@ -29,10 +31,13 @@ struct cnn_tensor {
     size_t per_image;     /* SAVED: floats per image of the batch */
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
     bool frozen;          /* weights and biases: training leaves it as it is */
-    size_t scale_slot; /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0] are the values; 0: float32 */
+    /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0]
+     * are the values; 0: float32 */
+    size_t scale_slot;
 };
 
-/* Whether checkpoints hold tensors of this role, and whether training changes them (unless they are frozen). */
+/* Whether checkpoints hold tensors of this role, and whether training changes them (unless they are
+ * frozen). */
 static inline bool cnn_role_stored(enum cnn_role role)
 {
     return role == CNN_ROLE_WEIGHT || role == CNN_ROLE_BIAS || role == CNN_ROLE_STATISTIC;
@@ -51,8 +56,9 @@ static inline bool cnn_tensor_trained(const struct cnn_tensor *tensor)
 /* Which of a layer's parameters training changes (description key `trainable`). */
 enum cnn_trainable { CNN_TRAINABLE, CNN_TRAINABLE_NOT, CNN_TRAINABLE_BIAS };
 
-/* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own position. pad_before: rows above and columns to the left that
- * padding adds, which hold what border says. */
+/* Window of a layer over its input, for receptive fields; all 1 where a value sees just its own
+ * position. pad_before: rows above and columns to the left that padding adds, which hold what
+ * border says. */
 struct cnn_window {
     size_t kernel[2], stride[2], dilation[2], pad_before[2];
     enum cnn_padding_mode border;
@@ -61,15 +67,21 @@ struct cnn_window {
 /* The numbers that products are made of (description key `precision`). */
 enum cnn_precision {
     CNN_PRECISION_FP32,
-    CNN_PRECISION_BF16, /* weights and inputs of conv and dense rounded to bfloat16 where that is faster; sums, and all that is stored, stay float32 */
-    CNN_PRECISION_INT8  /* a quantized network: 8-bit integers in inference, where that is faster; elsewhere float32 with the rounded weights */
+    /* weights and inputs of conv and dense rounded to bfloat16 where that is faster; sums, and all
+       that is stored, stay float32 */
+    CNN_PRECISION_BF16,
+    /* a quantized network: 8-bit integers in inference, where that is faster; elsewhere float32
+       with the rounded weights */
+    CNN_PRECISION_INT8
 };
 
-/* What a layer does to each value, told to the layer before it, which may do it on the way (cnn_layer_type's join). */
+/* What a layer does to each value, told to the layer before it, which may do it on the way
+ * (cnn_layer_type's join). */
 enum cnn_effect_kind {
     CNN_EFFECT_OTHER,
-    CNN_EFFECT_NONE,      /* in inference: dropout */
-    CNN_EFFECT_NORMALIZE, /* batch_norm: tensors are weight, bias, mean, variance in slots 0 to 3; then the activation */
+    CNN_EFFECT_NONE, /* in inference: dropout */
+    /* batch_norm: tensors are weight, bias, mean, variance in slots 0 to 3; then the activation */
+    CNN_EFFECT_NORMALIZE,
     CNN_EFFECT_ACTIVATE,
     CNN_EFFECT_POOL
 };
@@ -108,9 +120,11 @@ struct cnn_node {
 
     struct cnn_effect effect;
 
-    /* Of a layer that computes with bytes in inference, set by infer: the slots of its input's range, [lowest, highest], and of that of its output. 0: none. */
+    /* Of a layer that computes with bytes in inference, set by infer: the slots of its input's
+     * range, [lowest, highest], and of that of its output. 0: none. */
     size_t input_range, output_range;
-    /* Set by plans that infer (graph/join.h): it does so; x[0] is bytes of the one range, y is bytes of the other, whose tensor is that of the readers. */
+    /* Set by plans that infer (graph/join.h): it does so; x[0] is bytes of the one range, y is
+     * bytes of the other, whose tensor is that of the readers. */
     bool int8, x_bytes, y_bytes;
 
     bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */
@@ -118,10 +132,13 @@ struct cnn_node {
     bool sees_all;  /* every output value depends on the whole input */
     bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
 
-    /* Set by the graph: what one output value sees of the network's input, and how the output's values lie on it: positions and the distance in pixels
-     * between neighbours (a flat value keeps those of the map it came from). */
+    /* Set by the graph: what one output value sees of the network's input, and how the output's
+     * values lie on it: positions and the distance in pixels between neighbours (a flat value keeps
+     * those of the map it came from). */
     size_t receptive_field[2], positions[2], jump[2];
-    double centre[2]; /* row and column of the input, from 0, over which value (0, 0) lies: the middle of what it sees, padding included */
+    /* row and column of the input, from 0, over which value (0, 0) lies: the middle of what it
+     * sees, padding included */
+    double centre[2];
 };
 
 /* One execution. Arrays are NHWC, of n images. */
@@ -134,8 +151,9 @@ struct cnn_call {
     uint64_t seed;         /* of this layer in this step: dropout */
     const float *const *x; /* input_count inputs */
     float *y;
-    float *dy;           /* backward; the layer may overwrite it, it is dead afterwards */
-    float *const *dx;    /* backward: overwritten, never added to; an entry is NULL where that gradient is not wanted */
+    float *dy; /* backward; the layer may overwrite it, it is dead afterwards */
+    /* backward: overwritten, never added to; an entry is NULL where that gradient is not wanted */
+    float *const *dx;
     float *const *value; /* by slot; SAVED slots are NULL in plans that only infer */
     float *const *grad;  /* by slot; backward overwrites those of weights and biases */
     float *scratch;
@@ -144,7 +162,8 @@ struct cnn_call {
 /* What is to be explained: one number of a layer's output. */
 struct cnn_question {
     size_t channel, row, column;
-    size_t input;                 /* the input channel whose products are to be shown; CNN_NO_INDEX: the layer chooses */
+    /* the input channel whose products are to be shown; CNN_NO_INDEX: the layer chooses */
+    size_t input;
     const struct cnn_node *nodes; /* all of the graph, for the names of what is read */
 };
 
@@ -152,17 +171,20 @@ struct cnn_layer_type {
     struct cnn_variant variant;    /* name, help, keys, size of the settings */
     size_t min_inputs, max_inputs; /* number of `from` names; max 0: any number */
 
-    /* From settings and in: everything in the second block of the node. The node comes zeroed but for window's kernel, stride and dilation: ones. */
+    /* From settings and in: everything in the second block of the node. The node comes zeroed but
+     * for window's kernel, stride and dilation: ones. */
     cnn_status (*infer)(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag);
 
     /* First values of the stored tensor in slot. NULL for layers without any. */
     void (*init)(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
 
-    /* What is wrong with values that a file gives for the stored tensor in slot; NULL: nothing. NULL: any will do. */
+    /* What is wrong with values that a file gives for the stored tensor in slot; NULL: nothing.
+     * NULL: any will do. */
     const char *(*check)(const struct cnn_node *node, size_t slot, const float *values);
 
-    /* Makes node, a copy with a state of its own, do the work of next as well, which alone reads its output; false where it cannot, and nothing has
-     * changed then. The caller sets the output's shape. NULL: never. */
+    /* Makes node, a copy with a state of its own, do the work of next as well, which alone reads
+     * its output; false where it cannot, and nothing has changed then. The caller sets the output's
+     * shape. NULL: never. */
     size_t state_size;
     bool (*join)(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
 
@@ -172,35 +194,42 @@ struct cnn_layer_type {
     /* Floats of scratch for n images; NULL: none. */
     size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
 
-    /* Packs weights into PACKED slots; called before forward whenever the parameters have changed. NULL: nothing to do. */
+    /* Packs weights into PACKED slots; called before forward whenever the parameters have changed.
+     * NULL: nothing to do. */
     void (*prepare)(const struct cnn_call *call);
 
     void (*forward)(const struct cnn_call *call);
     void (*backward)(const struct cnn_call *call);
 
-    /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to say. */
+    /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to
+     * say. */
     void (*describe)(const struct cnn_node *node, struct cnn_text *out);
 
-    /* Of every type: the arithmetic behind one number of the last forward in evaluation mode, of the first image. Writes it out in full, lines of text
-     * that end with the value they come to, and returns that value (computed from the terms written, in double). */
-    double (*explain)(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
+    /* Of every type: the arithmetic behind one number of the last forward in evaluation mode, of
+     * the first image. Writes it out in full, lines of text that end with the value they come to,
+     * and returns that value (computed from the terms written, in double). */
+    double (*explain)(const struct cnn_call *call, const struct cnn_question *question,
+                      struct cnn_text *out);
 };
 
 /* Every type, in the order of layers.def. */
 extern const struct cnn_layer_type *const cnn_layer_types[];
 extern const size_t cnn_layer_type_count;
-extern const struct cnn_key cnn_layer_keys[]; /* of a layer of any type (graph.c, which reads them) */
+/* of a layer of any type (graph.c, which reads them) */
+extern const struct cnn_key cnn_layer_keys[];
 
 static inline size_t cnn_shape_count(cnn_shape s)
 {
     return s.c * s.h * s.w;
 }
 
-/* Numbers of weights and biases, and those of them that training changes. 0 for a layer without any. */
+/* Numbers of weights and biases, and those of them that training changes. 0 for a layer without
+ * any. */
 size_t cnn_node_parameters(const struct cnn_node *node);
 size_t cnn_node_trained(const struct cnn_node *node);
 
-/* Whether the layer has parameters, and training changes none: it then computes in training as it does in inference (batch_norm by its running statistics). */
+/* Whether the layer has parameters, and training changes none: it then computes in training as it
+ * does in inference (batch_norm by its running statistics). */
 static inline bool cnn_node_frozen(const struct cnn_node *node)
 {
     return node->trainable == CNN_TRAINABLE_NOT && cnn_node_parameters(node) > 0;
@@ -210,8 +239,10 @@ static inline bool cnn_node_frozen(const struct cnn_node *node)
 const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size);
 
 /* Declares a stored tensor, or a SAVED / PACKED one, in slot. */
-void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix, size_t rank, const size_t *dims);
+void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix,
+                      size_t rank, const size_t *dims);
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
-void cnn_node_declare_packed(struct cnn_node *node, size_t slot); /* its size is what `packed` says */
+/* its size is what `packed` says */
+void cnn_node_declare_packed(struct cnn_node *node, size_t slot);
 
 #endif

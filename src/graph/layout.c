@@ -1,5 +1,7 @@
-/* Lifetimes and places. Blocks are placed largest first, each at the lowest offset where no block that lives at the same time lies: the greedy by size of
- * Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, with gradients and saved arrays in the same timeline. */
+/* Lifetimes and places. Blocks are placed largest first, each at the lowest offset where no block
+ * that lives at the same time lies: the greedy by size of Pisarchyk and Lee, "Efficient Memory
+ * Management for Deep Neural Net Inference", 2020, with gradients and saved arrays in the same
+ * timeline. */
 #include "graph/layout.h"
 
 #include <stdlib.h>
@@ -11,9 +13,11 @@ struct maker {
     size_t batch, slice;
     enum cnn_plan_mode mode;
     bool input_gradient;
-    size_t *readers, *last_reader; /* of each value: edges that read it, and the last node that does (count where none) */
-    bool *leads;                   /* value has part in the output */
-    bool *wants_gradient;          /* value depends on something trained, or its gradient is asked for */
+    /* of each value: edges that read it, and the last node that does (count where none) */
+    size_t *readers, *last_reader;
+    bool *leads; /* value has part in the output */
+    /* value depends on something trained, or its gradient is asked for */
+    bool *wants_gradient;
     struct cnn_layout *layout;
     size_t capacity;
     bool overflow;
@@ -42,7 +46,8 @@ static size_t add_block(struct maker *m, size_t floats, size_t first, size_t las
         m->overflow = true;
         return CNN_NO_BLOCK;
     }
-    m->layout->blocks[m->layout->block_count] = (struct cnn_block){cnn_round_floats(floats), first, last, 0};
+    m->layout->blocks[m->layout->block_count] =
+        (struct cnn_block){cnn_round_floats(floats), first, last, 0};
     return m->layout->block_count++;
 }
 
@@ -64,7 +69,8 @@ static bool is_whole(const struct maker *m, size_t v)
 static size_t batch_floats(struct maker *m, size_t images, size_t per_image, size_t fixed)
 {
     size_t floats;
-    if (cnn_size_mul(images, per_image, &floats) && cnn_size_add(floats, fixed, &floats) && floats < SIZE_MAX / 64)
+    if (cnn_size_mul(images, per_image, &floats) && cnn_size_add(floats, fixed, &floats) &&
+        floats < SIZE_MAX / 64)
         return floats;
     m->overflow = true;
     return 0;
@@ -75,13 +81,19 @@ static size_t value_floats(struct maker *m, size_t v)
     cnn_shape shape = cnn_graph_shape(m->graph, v);
     bool bytes = v > 0 && m->graph->nodes[v - 1].y_bytes;
     return batch_floats(m, is_whole(m, v) ? m->batch : m->slice,
-                        bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float)) : cnn_shape_count(shape), 0);
+                        bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float))
+                              : cnn_shape_count(shape),
+                        0);
 }
 
-#define SLICE_FLOATS  ((size_t)1 << 20) /* that a layer reads and writes: four megabytes, near what the cores' own caches hold */
-#define WEIGHT_FLOATS ((size_t)1 << 18) /* all weights together; where there are more, fetching them for every slice costs more than values do */
+/* that a layer reads and writes: four megabytes, near what the cores' own caches hold */
+#define SLICE_FLOATS ((size_t)1 << 20)
+/* all weights together; where there are more, fetching them for every slice costs more than values
+ * do */
+#define WEIGHT_FLOATS ((size_t)1 << 18)
 
-/* In inference with few weights a slice of the batch goes through all layers while its values are in the cache, and only then the next. */
+/* In inference with few weights a slice of the batch goes through all layers while its values are
+ * in the cache, and only then the next. */
 static size_t choose_slice(const struct maker *m)
 {
     size_t most = 1, weights = 0, slices;
@@ -92,7 +104,8 @@ static size_t choose_slice(const struct maker *m)
             floats += cnn_shape_count(node->in[k]);
         most = floats > most ? floats : most;
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
-            if (node->tensors[slot].role == CNN_ROLE_PACKED && !cnn_size_add(weights, node->type->packed(node, m->kernels, false), &weights))
+            if (node->tensors[slot].role == CNN_ROLE_PACKED &&
+                !cnn_size_add(weights, node->type->packed(node, m->kernels, false), &weights))
                 return m->batch;
     }
     if (m->mode != CNN_PLAN_INFER || weights > WEIGHT_FLOATS || m->batch * most <= SLICE_FLOATS)
@@ -123,12 +136,14 @@ static void analyse(struct maker *m)
             m->leads[g->nodes[i].inputs[k]] = true;
 }
 
-/* Whether node i may write its output over its input: nobody else reads that input, now or in backward. */
+/* Whether node i may write its output over its input: nobody else reads that input, now or in
+ * backward. */
 static bool writes_over(const struct maker *m, size_t i)
 {
     const struct cnn_node *node = &m->graph->nodes[i];
     size_t x = node->inputs[0];
-    if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 || x == m->graph->logits)
+    if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 ||
+        x == m->graph->logits)
         return false;
     if (m->slice < m->batch && is_whole(m, i + 1))
         return false;
@@ -154,9 +169,11 @@ static void place_values(struct maker *m)
             m->layout->value[v] = add_block(m, value_floats(m, v), first, last);
         }
     }
-    for (size_t i = 0; cnn_plan_goes_back(m->mode) && i < g->count; i++) /* inputs that backward reads; the earliest node is the last to run */
+    /* inputs that backward reads; the earliest node is the last to run */
+    for (size_t i = 0; cnn_plan_goes_back(m->mode) && i < g->count; i++)
         for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++) {
-            extend_block(m, m->layout->value[g->nodes[i].inputs[k]], forward_step(i), backward_step(m, i));
+            extend_block(m, m->layout->value[g->nodes[i].inputs[k]], forward_step(i),
+                         backward_step(m, i));
         }
 }
 
@@ -172,20 +189,25 @@ static void place_tensors(struct maker *m)
             size_t *block = &m->layout->tensor[i * CNN_MAX_TENSORS + slot];
             *block = CNN_NO_BLOCK;
             if (t->role == CNN_ROLE_SAVED && training)
-                *block = add_block(m, batch_floats(m, m->batch, t->per_image, t->count), forward_step(i), backward_step(m, i));
+                *block = add_block(m, batch_floats(m, m->batch, t->per_image, t->count),
+                                   forward_step(i), backward_step(m, i));
             if (t->role == CNN_ROLE_PACKED)
-                *block = add_block(m, node->type->packed(node, m->kernels, training), 0, end_step(m));
+                *block =
+                    add_block(m, node->type->packed(node, m->kernels, training), 0, end_step(m));
         }
-        for (size_t n = 1; node->type->scratch && n <= m->slice; n++) { /* work is cut up by n: fewer images may need more */
+        /* work is cut up by n: fewer images may need more */
+        for (size_t n = 1; node->type->scratch && n <= m->slice; n++) {
             size_t wanted = node->type->scratch(node, m->kernels, n);
             scratch = wanted > scratch ? wanted : scratch;
         }
     }
     m->layout->scratch = add_block(m, scratch, 0, end_step(m));
-    m->layout->parameters = training ? add_block(m, g->parameter_floats, 0, end_step(m)) : CNN_NO_BLOCK;
+    m->layout->parameters =
+        training ? add_block(m, g->parameter_floats, 0, end_step(m)) : CNN_NO_BLOCK;
 }
 
-/* Gradients, from the last node back. The first node that gives one writes it in place; the others into a temporary that is then added. */
+/* Gradients, from the last node back. The first node that gives one writes it in place; the others
+ * into a temporary that is then added. */
 static void place_gradients(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;
@@ -195,8 +217,9 @@ static void place_gradients(struct maker *m)
     const size_t ends[2] = {g->count, g->logits};
     for (size_t e = 0; e < 2; e++)
         if (l->gradient[ends[e]] == CNN_NO_BLOCK)
-            l->gradient[ends[e]] =
-                add_block(m, batch_floats(m, m->batch, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0), g->count, backward_step(m, ends[e] - 1));
+            l->gradient[ends[e]] = add_block(
+                m, batch_floats(m, m->batch, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0),
+                g->count, backward_step(m, ends[e] - 1));
     for (size_t i = g->count; i-- > 0;) {
         const struct cnn_node *node = &g->nodes[i];
         bool over_dy = node->dx_over_dy && l->gradient[i + 1] != CNN_NO_BLOCK;
@@ -224,7 +247,8 @@ static void place_gradients(struct maker *m)
 
 static int larger_first(const void *a, const void *b)
 {
-    const struct cnn_block *x = *(const struct cnn_block *const *)a, *y = *(const struct cnn_block *const *)b;
+    const struct cnn_block *x = *(const struct cnn_block *const *)a,
+                           *y = *(const struct cnn_block *const *)b;
     if (x->floats != y->floats)
         return x->floats > y->floats ? -1 : 1;
     return x < y ? -1 : x > y;
@@ -233,7 +257,8 @@ static int larger_first(const void *a, const void *b)
 static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
 {
     size_t count = layout->block_count, placed = 0;
-    struct cnn_block **order = malloc((2 * count + 1) * sizeof *order), **by_offset = order ? order + count : NULL;
+    struct cnn_block **order = malloc((2 * count + 1) * sizeof *order),
+                     **by_offset = order ? order + count : NULL;
     if (!order)
         return cnn_fail_memory(diag, count * sizeof *order, "the memory plan");
     for (size_t i = 0; i < count; i++)
@@ -264,19 +289,22 @@ static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
     return CNN_OK;
 }
 
-cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels, size_t batch, enum cnn_plan_mode mode,
-                           bool input_gradient, struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag)
+cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,
+                           size_t batch, enum cnn_plan_mode mode, bool input_gradient,
+                           struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag)
 {
     size_t n = graph->count, edges = 0;
     struct cnn_layout layout = {0};
     if (batch == 0 || batch > CNN_MAX_BATCH)
-        return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu", CNN_MAX_BATCH, batch);
+        return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu",
+                        CNN_MAX_BATCH, batch);
     layout.edge = cnn_arena_array(arena, n + 1, sizeof *layout.edge);
     for (size_t i = 0; layout.edge && i < n; i++) {
         layout.edge[i] = edges;
         edges += graph->nodes[i].input_count;
     }
-    struct maker m = {graph, kernels, batch, batch, mode, input_gradient, NULL, NULL, NULL, NULL, &layout, n * (CNN_MAX_TENSORS + 2) + edges + 8,
+    struct maker m = {graph, kernels, batch, batch, mode,    input_gradient,
+                      NULL,  NULL,    NULL,  NULL,  &layout, n * (CNN_MAX_TENSORS + 2) + edges + 8,
                       false};
     layout.blocks = cnn_arena_array(arena, m.capacity, sizeof *layout.blocks);
     layout.value = cnn_arena_array(arena, n + 1, sizeof *layout.value);
@@ -287,8 +315,8 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     m.last_reader = cnn_arena_array(arena, n + 1, sizeof *m.last_reader);
     m.leads = cnn_arena_array(arena, n + 1, sizeof *m.leads);
     m.wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m.wants_gradient);
-    if (!layout.edge || !layout.blocks || !layout.value || !layout.gradient || !layout.tensor || !layout.temporary || !m.readers || !m.last_reader ||
-        !m.leads || !m.wants_gradient)
+    if (!layout.edge || !layout.blocks || !layout.value || !layout.gradient || !layout.tensor ||
+        !layout.temporary || !m.readers || !m.last_reader || !m.leads || !m.wants_gradient)
         return cnn_fail_memory(diag, m.capacity * sizeof *layout.blocks, "the memory plan");
     layout.slice = m.slice = choose_slice(&m);
     analyse(&m);
@@ -298,9 +326,12 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
         place_gradients(&m);
     size_t floats = 0; /* of all blocks, were none to share memory: bounds every offset */
     for (size_t i = 0; i < layout.block_count; i++)
-        m.overflow = m.overflow || !cnn_size_add(floats, layout.blocks[i].floats, &floats) || floats > SIZE_MAX / 64;
+        m.overflow = m.overflow || !cnn_size_add(floats, layout.blocks[i].floats, &floats) ||
+                     floats > SIZE_MAX / 64;
     if (m.overflow)
-        return cnn_fail(diag, CNN_INVALID, NULL, "a batch of %zu images of this network is more than memory can address", batch);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "a batch of %zu images of this network is more than memory can address",
+                        batch);
     cnn_status status = place_blocks(&layout, diag);
     if (status == CNN_OK)
         *out = layout;

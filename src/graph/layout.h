@@ -1,4 +1,5 @@
-/* Which array of a plan lives where. Every array is a block with a lifetime in steps; blocks whose lifetimes do not meet share memory. */
+/* Which array of a plan lives where. Every array is a block with a lifetime in steps; blocks whose
+ * lifetimes do not meet share memory. */
 #ifndef CNN_GRAPH_LAYOUT_H
 #define CNN_GRAPH_LAYOUT_H
 
@@ -12,13 +13,17 @@ struct cnn_block {
     size_t offset;      /* in the slab */
 };
 
-/* Steps: forward of node i is step i, the loss is step count, backward of node i is step 2 * count - i, and what survives has last = 2 * count + 1. */
+/* Steps: forward of node i is step i, the loss is step count, backward of node i is step 2 * count
+ * - i, and what survives has last = 2 * count + 1. */
 struct cnn_layout {
     struct cnn_block *blocks;
     size_t block_count;
-    size_t floats;     /* of the slab */
-    size_t slice;      /* images that run through all layers together: values have room for so many, but for the input, the output and the logits */
-    size_t *value;     /* block of each value, count + 1; values written over one another share one */
+    size_t floats; /* of the slab */
+    /* images that run through all layers together: values have room for so many, but for the input,
+     * the output and the logits */
+    size_t slice;
+    /* block of each value, count + 1; values written over one another share one */
+    size_t *value;
     size_t *gradient;  /* block of each value's gradient; CNN_NO_BLOCK where none is needed */
     size_t *tensor;    /* block of SAVED and PACKED tensors, [node][slot] */
     size_t *temporary; /* block of a gradient that is added to one already there, [edge] */
@@ -26,7 +31,8 @@ struct cnn_layout {
     size_t parameters, scratch; /* blocks; CNN_NO_BLOCK where none */
 };
 
-cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels, size_t batch, enum cnn_plan_mode mode,
-                           bool input_gradient, struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag);
+cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,
+                           size_t batch, enum cnn_plan_mode mode, bool input_gradient,
+                           struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag);
 
 #endif

@@ -9,14 +9,17 @@ struct plan_node { /* everything a call of this node needs but what changes from
     struct cnn_call call;
     const float **x; /* the call's */
     bool runs_backward;
-    float **dx_temporary; /* by input: where a gradient goes before it is added; NULL entries: straight to its place */
+    /* by input: where a gradient goes before it is added; NULL entries: straight to its place */
+    float **dx_temporary;
 };
 
 struct cnn_plan {
     struct cnn_arena *arena;
     struct cnn_joined joined;
-    const struct cnn_graph *graph; /* joined.graph: what is executed; callers name nodes and values of the graph that they planned */
-    size_t node_count;             /* of theirs */
+    /* joined.graph: what is executed; callers name nodes and values of the graph that they
+     * planned */
+    const struct cnn_graph *graph;
+    size_t node_count; /* of theirs */
     const struct cnn_kernels *kernels;
     struct cnn_layout layout;
     enum cnn_plan_mode mode;
@@ -41,7 +44,8 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     struct plan_node *p = &plan->nodes[i];
     size_t inputs = node->input_count;
     const float **x = cnn_arena_array(plan->arena, inputs, sizeof *x);
-    float **dx = cnn_arena_array(plan->arena, inputs, sizeof *dx), **value = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *value);
+    float **dx = cnn_arena_array(plan->arena, inputs, sizeof *dx),
+          **value = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *value);
     float **grad = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *grad);
     p->dx_temporary = cnn_arena_array(plan->arena, inputs, sizeof *p->dx_temporary);
     if (!x || !dx || !value || !grad || !p->dx_temporary)
@@ -51,14 +55,18 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     float *gradients = block_floats(plan, l->parameters);
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
-        value[slot] = cnn_role_stored(t->role) ? parameters + t->offset : block_floats(plan, l->tensor[i * CNN_MAX_TENSORS + slot]);
+        value[slot] = cnn_role_stored(t->role)
+                          ? parameters + t->offset
+                          : block_floats(plan, l->tensor[i * CNN_MAX_TENSORS + slot]);
         grad[slot] = gradients && cnn_role_trained(t->role) ? gradients + t->offset : NULL;
     }
     p->runs_backward = training && l->gradient[i + 1] != CNN_NO_BLOCK;
     for (size_t k = 0; k < inputs; k++) {
         x[k] = block_floats(plan, l->value[node->inputs[k]]);
         p->dx_temporary[k] = training ? block_floats(plan, l->temporary[l->edge[i] + k]) : NULL;
-        dx[k] = !training ? NULL : p->dx_temporary[k] ? p->dx_temporary[k] : block_floats(plan, l->gradient[node->inputs[k]]);
+        dx[k] = !training            ? NULL
+                : p->dx_temporary[k] ? p->dx_temporary[k]
+                                     : block_floats(plan, l->gradient[node->inputs[k]]);
     }
     p->call = (struct cnn_call){.node = node,
                                 .kernels = plan->kernels,
@@ -73,9 +81,12 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     return true;
 }
 
-static cnn_status join_layers(struct cnn_arena *arena, const struct cnn_graph *graph, enum cnn_plan_mode mode, struct cnn_joined *out, cnn_diag *diag)
+static cnn_status join_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
+                              enum cnn_plan_mode mode, struct cnn_joined *out, cnn_diag *diag)
 {
-    enum cnn_join join = mode == CNN_PLAN_INFER ? CNN_JOIN_INFERENCE : mode == CNN_PLAN_TRAIN ? CNN_JOIN_TRAINING : CNN_JOIN_NOTHING;
+    enum cnn_join join = mode == CNN_PLAN_INFER   ? CNN_JOIN_INFERENCE
+                         : mode == CNN_PLAN_TRAIN ? CNN_JOIN_TRAINING
+                                                  : CNN_JOIN_NOTHING;
     return cnn_graph_join(arena, graph, join, out, diag);
 }
 
@@ -93,8 +104,9 @@ static void pack_weights(struct cnn_plan *plan)
     plan->stale = false;
 }
 
-cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch, enum cnn_plan_mode mode, bool input_gradient,
-                        struct cnn_plan **out, cnn_diag *diag)
+cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch,
+                        enum cnn_plan_mode mode, bool input_gradient, struct cnn_plan **out,
+                        cnn_diag *diag)
 {
     const struct cnn_kernels *kernels;
     cnn_status status = require_kernels(&kernels, diag);
@@ -104,11 +116,17 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
         cnn_arena_free(arena);
         return status != CNN_OK ? status : cnn_fail_memory(diag, sizeof *plan, "a plan");
     }
-    *plan = (struct cnn_plan){.arena = arena, .node_count = graph->count, .kernels = kernels, .mode = mode, .batch = batch, .stale = true};
+    *plan = (struct cnn_plan){.arena = arena,
+                              .node_count = graph->count,
+                              .kernels = kernels,
+                              .mode = mode,
+                              .batch = batch,
+                              .stale = true};
     plan->graph = &plan->joined.graph;
     status = join_layers(arena, graph, mode, &plan->joined, diag);
     if (status == CNN_OK)
-        status = cnn_layout_make(plan->graph, kernels, batch, mode, input_gradient, arena, &plan->layout, diag);
+        status = cnn_layout_make(plan->graph, kernels, batch, mode, input_gradient, arena,
+                                 &plan->layout, diag);
     if (status == CNN_OK) {
         plan->slab = cnn_floats_new(plan->layout.floats);
         plan->nodes = cnn_arena_array(arena, plan->graph->count, sizeof *plan->nodes);
@@ -135,7 +153,8 @@ void cnn_plan_free(struct cnn_plan *plan)
     cnn_arena_free(plan->arena);
 }
 
-cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode, size_t *bytes, cnn_diag *diag)
+cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode,
+                            size_t *bytes, cnn_diag *diag)
 {
     const struct cnn_kernels *kernels;
     struct cnn_layout layout = {0};
@@ -159,7 +178,8 @@ void cnn_plan_parameters_changed(struct cnn_plan *plan)
     plan->stale = true;
 }
 
-/* The layers joined with the first one begin and end behind its forward, and before its backward, in the order of their work. */
+/* The layers joined with the first one begin and end behind its forward, and before its backward,
+ * in the order of their work. */
 static void observe_joined(const struct cnn_plan *plan, size_t lead, bool backward)
 {
     size_t first = plan->joined.origin[lead] + 1;
@@ -183,20 +203,23 @@ static void observe(const struct cnn_plan *plan, size_t lead, bool backward, boo
         observe_joined(plan, lead, false);
 }
 
-/* Dropout layers of one step draw from seeds of their own (the mixing constant is the golden ratio's). */
+/* Dropout layers of one step draw from seeds of their own (the mixing constant is the golden
+ * ratio's). */
 static uint64_t node_seed(uint64_t seed, size_t node)
 {
     return seed ^ (0x9e3779b97f4a7c15u * (node + 1));
 }
 
-/* Points the calls at the images of the batch from `first` on: in the values that hold all of them. */
+/* Points the calls at the images of the batch from `first` on: in the values that hold all of
+ * them. */
 static void bind_slice(struct cnn_plan *plan, size_t first)
 {
     const struct cnn_graph *g = plan->graph;
     const size_t whole[3] = {0, g->logits, g->count};
     for (size_t i = 0; i < g->count; i++)
         for (size_t w = 0; w < 3; w++) {
-            float *value = block_floats(plan, plan->layout.value[whole[w]]) + first * cnn_shape_count(cnn_graph_shape(g, whole[w]));
+            float *value = block_floats(plan, plan->layout.value[whole[w]]) +
+                           first * cnn_shape_count(cnn_graph_shape(g, whole[w]));
             for (size_t k = 0; k < g->nodes[i].input_count; k++)
                 if (g->nodes[i].inputs[k] == whole[w])
                     plan->nodes[i].x[k] = value;
@@ -234,7 +257,8 @@ static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
             continue;
         float *sum = block_floats(plan, plan->layout.gradient[value]);
         const float *terms[2] = {sum, p->dx_temporary[k]};
-        plan->kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)), terms, (struct cnn_activation){CNN_ACT_NONE, 0}, sum);
+        plan->kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)),
+                           terms, (struct cnn_activation){CNN_ACT_NONE, 0}, sum);
     }
 }
 

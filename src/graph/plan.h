@@ -1,5 +1,6 @@
-/* A plan: memory for one batch size and one purpose, and the execution of a graph in it. Every array has a lifetime in steps (forward, loss, backward);
- * arrays whose lifetimes do not meet share memory. Nothing is allocated once a plan exists. */
+/* A plan: memory for one batch size and one purpose, and the execution of a graph in it. Every
+ * array has a lifetime in steps (forward, loss, backward); arrays whose lifetimes do not meet share
+ * memory. Nothing is allocated once a plan exists. */
 #ifndef CNN_GRAPH_PLAN_H
 #define CNN_GRAPH_PLAN_H
 
@@ -9,7 +10,8 @@ enum cnn_plan_mode {
     CNN_PLAN_INFER, /* forward only; only the output survives; layers are joined (graph/join.h) */
     CNN_PLAN_KEEP,  /* forward only; every value survives, to be looked at */
     CNN_PLAN_TRAIN, /* forward and backward; layers are joined */
-    CNN_PLAN_WATCH  /* forward and backward, every layer on its own: its value and its gradient can be observed */
+    /* forward and backward, every layer on its own: its value and its gradient can be observed */
+    CNN_PLAN_WATCH
 };
 
 /* Whether plans of this mode have a backward. */
@@ -20,31 +22,39 @@ static inline bool cnn_plan_goes_back(enum cnn_plan_mode mode)
 
 struct cnn_plan;
 
-/* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics: written) in place. input_gradient: backward also
- * gives the gradient at the network's input. batch: the largest n of a call, at least 1. The plan serves the number of threads that is set when it is
- * made. */
-cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch, enum cnn_plan_mode mode, bool input_gradient,
-                        struct cnn_plan **out, cnn_diag *diag);
+/* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics:
+ * written) in place. input_gradient: backward also gives the gradient at the network's input.
+ * batch: the largest n of a call, at least 1. The plan serves the number of threads that is set
+ * when it is made. */
+cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch,
+                        enum cnn_plan_mode mode, bool input_gradient, struct cnn_plan **out,
+                        cnn_diag *diag);
 void cnn_plan_free(struct cnn_plan *plan);
 
 /* Bytes that a plan takes (with parameter gradients, without parameters), without making it. */
-cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode, size_t *bytes, cnn_diag *diag);
+cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode,
+                            size_t *bytes, cnn_diag *diag);
 
-/* To be called when the parameters have changed: packed weights are made anew at the next forward. (A plan of mode INFER packs them when it is made.) */
+/* To be called when the parameters have changed: packed weights are made anew at the next forward.
+ * (A plan of mode INFER packs them when it is made.) */
 void cnn_plan_parameters_changed(struct cnn_plan *plan);
 
 /* Where the next batch goes: n images NHWC. */
 float *cnn_plan_input(struct cnn_plan *plan);
 
-/* training: batch statistics (where batch_norm is not frozen) and dropout; seed: of the step, for dropout. */
+/* training: batch statistics (where batch_norm is not frozen) and dropout; seed: of the step, for
+ * dropout. */
 void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed);
 
-/* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER only the output and the logits. */
+/* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER
+ * only the output and the logits. */
 const float *cnn_plan_value(const struct cnn_plan *plan, size_t value);
 
-/* Backward from value `from` (the output, or graph->logits; not the input), whose gradient the caller has written to cnn_plan_gradient(plan, from).
- * Layers that act otherwise in training (batch_norm, dropout) give the gradients of what the last forward did. Fills the parameter gradients. To go
- * back from a value in the middle, plan a graph that ends there: cnn_graph_until. */
+/* Backward from value `from` (the output, or graph->logits; not the input), whose gradient the
+ * caller has written to cnn_plan_gradient(plan, from). Layers that act otherwise in training
+ * (batch_norm, dropout) give the gradients of what the last forward did. Fills the parameter
+ * gradients. To go back from a value in the middle, plan a graph that ends there:
+ * cnn_graph_until. */
 float *cnn_plan_gradient(struct cnn_plan *plan, size_t value);
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 
@@ -54,13 +64,16 @@ float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
 /* The node that does the work of `node`: itself, or the layer before it with which it is joined. */
 size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node);
 
-/* What node `node` (or the node that does its work) was last called with: its arrays, for layers' explain. */
+/* What node `node` (or the node that does its work) was last called with: its arrays, for layers'
+ * explain. */
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
 
-/* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. A plan of mode INFER may run the batch in slices, one after
- * another through all nodes: the call's n and values are then the slice's. At the end of its forward a node's
- * value is whole, and at the beginning of its backward the gradient of its value, whatever shares their memory later. Where layers are joined, the
- * first one's time is that of all, the others begin and end at once, and the value and the gradient are those of the last. */
+/* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. A
+ * plan of mode INFER may run the batch in slices, one after another through all nodes: the call's n
+ * and values are then the slice's. At the end of its forward a node's value is whole, and at the
+ * beginning of its backward the gradient of its value, whatever shares their memory later. Where
+ * layers are joined, the first one's time is that of all, the others begin and end at once, and the
+ * value and the gradient are those of the last. */
 typedef void cnn_plan_observer(void *context, size_t node, bool backward, bool begin);
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context);
 

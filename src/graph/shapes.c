@@ -1,4 +1,5 @@
-/* Shapes, receptive fields and the parameter slab of a graph whose nodes are joined; first values of its parameters. */
+/* Shapes, receptive fields and the parameter slab of a graph whose nodes are joined; first values
+ * of its parameters. */
 #include "graph/graph.h"
 
 static void infer_receptive_field(const struct cnn_graph *graph, struct cnn_node *node)
@@ -7,30 +8,42 @@ static void infer_receptive_field(const struct cnn_graph *graph, struct cnn_node
         size_t field = 1, jump = 1, positions = 1, size = d == 0 ? graph->input.h : graph->input.w;
         double centre = 0; /* inputs that are joined lie alike: the last one's */
         for (size_t k = 0; k < node->input_count; k++) {
-            const struct cnn_node *from = node->inputs[k] ? &graph->nodes[node->inputs[k] - 1] : NULL;
-            size_t f = from ? from->receptive_field[d] : 1, j = from ? from->jump[d] : 1, p = from ? from->positions[d] : size;
+            const struct cnn_node *from =
+                node->inputs[k] ? &graph->nodes[node->inputs[k] - 1] : NULL;
+            size_t f = from ? from->receptive_field[d] : 1, j = from ? from->jump[d] : 1,
+                   p = from ? from->positions[d] : size;
             field = f > field ? f : field;
             jump = j > jump ? j : jump;
             positions = p > positions ? p : positions;
             centre = from ? from->centre[d] : 0;
         }
-        size_t window = node->sees_all ? positions : node->window.dilation[d] * (node->window.kernel[d] - 1) + 1;
+        size_t window = node->sees_all
+                            ? positions
+                            : node->window.dilation[d] * (node->window.kernel[d] - 1) + 1;
         field += (window - 1) * jump;
         node->receptive_field[d] = field < size ? field : size;
         node->centre[d] =
-            node->sees_all ? (double)(size - 1) / 2 : centre + ((double)(window - 1) / 2 - (double)node->window.pad_before[d]) * (double)jump;
+            node->sees_all
+                ? (double)(size - 1) / 2
+                : centre + ((double)(window - 1) / 2 - (double)node->window.pad_before[d]) *
+                               (double)jump;
         node->jump[d] = jump * node->window.stride[d];
-        node->positions[d] = node->sees_all ? 1 : node->out.rank == 3 ? (d == 0 ? node->out.h : node->out.w) : positions;
+        node->positions[d] = node->sees_all        ? 1
+                             : node->out.rank == 3 ? (d == 0 ? node->out.h : node->out.w)
+                                                   : positions;
     }
 }
 
-static cnn_status fail_tensor_size(const struct cnn_node *node, const struct cnn_tensor *t, cnn_diag *diag)
+static cnn_status fail_tensor_size(const struct cnn_node *node, const struct cnn_tensor *t,
+                                   cnn_diag *diag)
 {
     struct cnn_text dims = {0};
     for (size_t i = 0; i < t->rank; i++)
         cnn_text_printf(&dims, "%s%zu", i > 0 ? " x " : "", t->dims[i]);
-    cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': its %s of %s is more than 2^31 numbers", node->name,
-                                 t->suffix ? t->suffix : "working memory", dims.data ? dims.data : "so many numbers");
+    cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where,
+                                 "layer '%s': its %s of %s is more than 2^31 numbers", node->name,
+                                 t->suffix ? t->suffix : "working memory",
+                                 dims.data ? dims.data : "so many numbers");
     cnn_text_free(&dims);
     return status;
 }
@@ -39,8 +52,10 @@ static cnn_status check_sizes(const struct cnn_node *node, cnn_diag *diag)
 {
     char shape[64];
     size_t count;
-    if (!cnn_size_mul(node->out.c, node->out.h, &count) || !cnn_size_mul(count, node->out.w, &count) || count > CNN_MAX_VALUE)
-        return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': an output of %s is more than 2^31 numbers", node->name,
+    if (!cnn_size_mul(node->out.c, node->out.h, &count) ||
+        !cnn_size_mul(count, node->out.w, &count) || count > CNN_MAX_VALUE)
+        return cnn_fail(diag, CNN_INVALID, &node->where,
+                        "layer '%s': an output of %s is more than 2^31 numbers", node->name,
                         cnn_shape_format(node->out, shape, sizeof shape));
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
@@ -57,12 +72,13 @@ static cnn_status freeze_tensors(struct cnn_node *node, cnn_diag *diag)
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
         struct cnn_tensor *t = &node->tensors[slot];
         bias = bias || t->role == CNN_ROLE_BIAS;
-        t->frozen =
-            cnn_role_trained(t->role) && node->trainable != CNN_TRAINABLE && (node->trainable == CNN_TRAINABLE_NOT || t->role != CNN_ROLE_BIAS);
+        t->frozen = cnn_role_trained(t->role) && node->trainable != CNN_TRAINABLE &&
+                    (node->trainable == CNN_TRAINABLE_NOT || t->role != CNN_ROLE_BIAS);
     }
     if (bias || node->trainable != CNN_TRAINABLE_BIAS)
         return CNN_OK;
-    cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' has no bias, which `trainable: bias` is to train", node->name);
+    cnn_fail(diag, CNN_INVALID, &node->where,
+             "layer '%s' has no bias, which `trainable: bias` is to train", node->name);
     cnn_hint(diag, "trainable: false leaves the whole layer as it is");
     return CNN_INVALID;
 }
@@ -78,7 +94,8 @@ static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
     }
 }
 
-/* A layer whose input is unknown because of a mistake above is passed over: one mistake, one message. */
+/* A layer whose input is unknown because of a mistake above is passed over: one mistake, one
+ * message. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag)
 {
     cnn_status status = CNN_OK;
@@ -111,7 +128,8 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
     return status;
 }
 
-#define STREAMS 6 /* of random numbers for each layer: slots of stored tensors with values to draw */
+/* of random numbers for each layer: slots of stored tensors with values to draw */
+#define STREAMS 6
 
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters)
 {

@@ -1,9 +1,11 @@
 /* libcnn: convolutional networks described in YAML, trained and run on the CPU.
  *
- * Conventions. A function that can fail returns cnn_status and takes a cnn_diag last, which then holds what went wrong and where; diag may be
- * NULL. An output is written only on success. X_new and X_open make what X_free frees; X_free(NULL) is legal. Strings and arrays that a
- * function returns belong to the object they came from, unless it says otherwise. Images at this interface are float32 in channel, row, column
- * order (NCHW). The library never prints, exits or aborts. One model is used by one thread at a time. */
+ * Conventions. A function that can fail returns cnn_status and takes a cnn_diag last, which then
+ * holds what went wrong and where; diag may be NULL. An output is written only on success. X_new
+ * and X_open make what X_free frees; X_free(NULL) is legal. Strings and arrays that a function
+ * returns belong to the object they came from, unless it says otherwise. Images at this interface
+ * are float32 in channel, row, column order (NCHW). The library never prints, exits or aborts. One
+ * model is used by one thread at a time. */
 #ifndef CNN_H
 #define CNN_H
 
@@ -30,10 +32,11 @@ typedef enum cnn_status {
 typedef struct cnn_diag cnn_diag;
 
 typedef struct cnn_message {
-    bool warning;            /* else an error */
-    const char *file;        /* NULL where the message has no place */
-    size_t line, column;     /* from 1; 0 where unknown */
-    const char *source_line; /* the line of the file that holds the place, without its end; NULL where unknown */
+    bool warning;        /* else an error */
+    const char *file;    /* NULL where the message has no place */
+    size_t line, column; /* from 1; 0 where unknown */
+    /* the line of the file that holds the place, without its end; NULL where unknown */
+    const char *source_line;
     const char *text;
     const char *hint; /* what would be right; NULL where there is none */
 } cnn_message;
@@ -44,8 +47,9 @@ size_t cnn_diag_count(const cnn_diag *diag);
 const cnn_message *cnn_diag_get(const cnn_diag *diag, size_t i);
 size_t cnn_diag_dropped(const cnn_diag *diag); /* errors beyond the twenty that are kept */
 void cnn_diag_clear(cnn_diag *diag);
-/* One message as text, as the program prints it (several lines: place and text, source line, caret, hint; each ends with a newline). program stands where
- * the message has no file. Free it with free(); NULL when out of memory. */
+/* One message as text, as the program prints it (several lines: place and text, source line, caret,
+ * hint; each ends with a newline). program stands where the message has no file. Free it with
+ * free(); NULL when out of memory. */
 char *cnn_message_format(const cnn_message *message, const char *program);
 
 /* ---- Models ---- */
@@ -62,25 +66,31 @@ typedef struct cnn_open_options {
     const char *weights;          /* a .safetensors file to load every parameter from; NULL: none */
     const char *const *overrides; /* KEY=VALUE changes to a description; NULL: none */
     size_t override_count;
-    /* A description without weights is enough (summary, bench): parameters are drawn from its seed. Else it must give them all literally. */
+    /* A description without weights is enough (summary, bench): parameters are drawn from its seed.
+     * Else it must give them all literally. */
     bool untrained;
 } cnn_open_options;
 
-/* Opens a YAML description, a checkpoint, or a run directory (its best.safetensors). options may be NULL. */
-cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag);
+/* Opens a YAML description, a checkpoint, or a run directory (its best.safetensors). options may be
+ * NULL. */
+cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out,
+                          cnn_diag *diag);
 void cnn_model_free(cnn_model *model);
 
-/* The path of the model that ships with the program: from the build tree or where it was installed; NULL where there is none. */
+/* The path of the model that ships with the program: from the build tree or where it was installed;
+ * NULL where there is none. */
 const char *cnn_default_model(void);
 
 const char *cnn_model_name(const cnn_model *model);
 const char *cnn_model_source(const cnn_model *model); /* the file it was read from */
 bool cnn_model_trained(const cnn_model *model);       /* whether its parameters came from a file */
 cnn_shape cnn_model_input(const cnn_model *model);
-cnn_shape cnn_model_output(const cnn_model *model);            /* of the last layer */
-size_t cnn_model_outputs(const cnn_model *model);              /* numbers per image that the last layer gives */
-const char *cnn_model_class(const cnn_model *model, size_t i); /* name of class i; a decimal number where the model has no names */
-const char *cnn_model_resolved(const cnn_model *model);        /* the resolved description, YAML */
+cnn_shape cnn_model_output(const cnn_model *model); /* of the last layer */
+/* numbers per image that the last layer gives */
+size_t cnn_model_outputs(const cnn_model *model);
+/* name of class i; a decimal number where the model has no names */
+const char *cnn_model_class(const cnn_model *model, size_t i);
+const char *cnn_model_resolved(const cnn_model *model); /* the resolved description, YAML */
 
 typedef struct cnn_layer_info {
     const char *name, *type;
@@ -102,15 +112,18 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
 typedef struct cnn_memory {
     uint64_t parameters; /* weights and statistics */
     uint64_t inference;  /* activations and scratch for one batch, lifetimes overlapped */
-    uint64_t training;   /* activations, gradients, optimiser state, averaged weights and scratch for one batch */
+    /* activations, gradients, optimiser state, averaged weights and scratch for one batch */
+    uint64_t training;
 } cnn_memory;
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
 
-/* One tensor that a checkpoint would hold. Values are copied in and out in the file's layout (conv OIHW, dense [units, inputs]). */
+/* One tensor that a checkpoint would hold. Values are copied in and out in the file's layout (conv
+ * OIHW, dense [units, inputs]). */
 typedef struct cnn_tensor_info {
     const char *name; /* conv1.weight */
     size_t rank, dims[4], count;
-    bool trainable; /* false: a running statistic, or a parameter that the description keeps as it is */
+    /* false: a running statistic, or a parameter that the description keeps as it is */
+    bool trainable;
 } cnn_tensor_info;
 size_t cnn_model_tensors(const cnn_model *model);
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
@@ -123,49 +136,62 @@ cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *d
 typedef struct cnn_checkpoint_info {
     uint64_t bytes; /* of the file */
     size_t tensors;
-    uint64_t values;   /* in all tensors */
-    bool checksum;     /* the file carries one */
-    bool description;  /* likewise: it is a model by itself; else it holds tensors alone, for --weights */
+    uint64_t values; /* in all tensors */
+    bool checksum;   /* the file carries one */
+    /* likewise: it is a model by itself; else it holds tensors alone, for --weights */
+    bool description;
     char network[128]; /* its name */
     bool state;        /* a run can go on from it */
     size_t step;       /* updates behind it; 0 where unknown */
 } cnn_checkpoint_info;
 
-/* Looks at everything in a .safetensors file that can be wrong: header, offsets, checksum, numbers that are not finite, and, where it has a description, that
- * this builds, that all its tensors are there in their shapes, and that the state of training is whole if there is one. */
+/* Looks at everything in a .safetensors file that can be wrong: header, offsets, checksum, numbers
+ * that are not finite, and, where it has a description, that this builds, that all its tensors are
+ * there in their shapes, and that the state of training is whole if there is one. */
 cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn_diag *diag);
 
 /* ---- Prediction ---- */
 
-/* Runs the network in evaluation mode on count images [count][c][h][w], as they are (no normalisation); output [count][outputs] receives the last layer's
- * raw values. */
-cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output, cnn_diag *diag);
+/* Runs the network in evaluation mode on count images [count][c][h][w], as they are (no
+ * normalisation); output [count][outputs] receives the last layer's raw values. */
+cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output,
+                         cnn_diag *diag);
 
-/* Test-time augmentation: the answer is the softmax of the mean of what the network gives, before softmax, for several views of an image as it sees it. */
+/* Test-time augmentation: the answer is the softmax of the mean of what the network gives, before
+ * softmax, for several views of an image as it sees it. */
 typedef enum cnn_tta {
     CNN_TTA_NONE,
     CNN_TTA_FLIP, /* the image and its mirror image */
-    CNN_TTA_SHIFT /* half of that, and half of the mean over the image moved by one pixel to either end of its diagonal, each mirrored too: six views */
+    /* half of that, and half of the mean over the image moved by one pixel to either end of its
+       diagonal, each mirrored too: six views */
+    CNN_TTA_SHIFT
 } cnn_tta;
-const char *cnn_tta_name(cnn_tta tta);                                   /* "flip" */
-cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag); /* by that name; NULL: none */
+const char *cnn_tta_name(cnn_tta tta); /* "flip" */
+/* by that name; NULL: none */
+cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag);
 
 /* CNN_INVALID where the network does not end in one number per class. */
 cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag);
 
 /* cnn_model_run with views: output receives what the last layer makes of the mean. */
-cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count, float *output, cnn_diag *diag);
+cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
+                             float *output, cnn_diag *diag);
 
-/* The model's probabilities for those raw outputs: softmax unless the network ends in one. In place is legal. */
-void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count, float *probabilities);
+/* The model's probabilities for those raw outputs: softmax unless the network ends in one. In place
+ * is legal. */
+void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
+                             float *probabilities);
 
-/* Reads an image file (PNG, JPEG, BMP; "-": standard input), resizes it to the network's input, converts its channels and normalises it as in training.
- * pixels: c * h * w floats. */
-cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag);
+/* Reads an image file (PNG, JPEG, BMP; "-": standard input), resizes it to the network's input,
+ * converts its channels and normalises it as in training. pixels: c * h * w floats. */
+cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels,
+                                cnn_diag *diag);
 
-/* One input of whatever kind, by the path's ending: .npy (one image) and .txt or .csv (rows of numbers, a blank line between channels) go in as they are, all
- * else is an image file. pixels: c * h * w floats. */
-cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag);
+/* One input of whatever kind, by the path's ending: .npy (one image) and .txt or .csv (rows of
+ * numbers, a blank line between channels) go in as they are, all else is an image file. pixels: c *
+ * h * w floats. */
+cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels,
+                                cnn_diag *diag);
 
 typedef struct cnn_prediction {
     size_t index;
@@ -173,43 +199,56 @@ typedef struct cnn_prediction {
     float probability;
 } cnn_prediction;
 
-/* The top classes of one image file, best first; at most the number of classes are written, *written says how many. */
-cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top, cnn_prediction *predictions, size_t *written, cnn_diag *diag);
+/* The top classes of one image file, best first; at most the number of classes are written,
+ * *written says how many. */
+cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
+                             cnn_prediction *predictions, size_t *written, cnn_diag *diag);
 
-/* The top of one image's probabilities, best first, ties to the lower index; at most top entries are written, *written says how many. */
-void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top, cnn_prediction *predictions, size_t *written);
+/* The top of one image's probabilities, best first, ties to the lower index; at most top entries
+ * are written, *written says how many. */
+void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top,
+                   cnn_prediction *predictions, size_t *written);
 
-/* Arrays of numbers in .npy files: float32, C order. read: [N,C,H,W] or [C,H,W] (then count is 1) that must fit the network's input; *images is malloc'ed. */
-cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images, size_t *count, cnn_diag *diag);
-cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank, cnn_diag *diag);
+/* Arrays of numbers in .npy files: float32, C order. read: [N,C,H,W] or [C,H,W] (then count is 1)
+ * that must fit the network's input; *images is malloc'ed. */
+cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images,
+                              size_t *count, cnn_diag *diag);
+cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank,
+                         cnn_diag *diag);
 
 /* ---- Looking inside ---- */
 
-/* The index of the layer of that name; CNN_INVALID, with the nearest name as hint, where there is none. */
-cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer, cnn_diag *diag);
+/* The index of the layer of that name; CNN_INVALID, with the nearest name as hint, where there is
+ * none. */
+cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer,
+                                cnn_diag *diag);
 
 /* The output of a layer for one image (NCHW, in evaluation mode): the numbers of its shape. */
-cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values, cnn_diag *diag);
+cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values,
+                                cnn_diag *diag);
 
 #define CNN_NO_INDEX SIZE_MAX
 
-/* The arithmetic behind one number that a layer gives for one image. input_channel: the one whose products are shown; CNN_NO_INDEX: all where they are
- * few, else the one that counts most. */
+/* The arithmetic behind one number that a layer gives for one image. input_channel: the one whose
+ * products are shown; CNN_NO_INDEX: all where they are few, else the one that counts most. */
 typedef struct cnn_explanation {
     char *text;       /* the terms and what they come to, lines; free() it */
     double value;     /* what they come to, in double */
     float activation; /* the number that the network computed */
 } cnn_explanation;
-cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel, size_t row, size_t column, size_t input_channel,
-                       cnn_explanation *out, cnn_diag *diag);
+cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel,
+                       size_t row, size_t column, size_t input_channel, cnn_explanation *out,
+                       cnn_diag *diag);
 
 typedef enum cnn_picture_kind {
-    CNN_PICTURE_FEATMAPS,  /* all maps of a layer on one sheet */
-    CNN_PICTURE_FILTERS,   /* a layer's kernels */
-    CNN_PICTURE_HEATMAP,   /* the sum of a layer's maps over the picture */
-    CNN_PICTURE_GRADCAM,   /* where a class is seen: Selvaraju et al., "Grad-CAM", 2017 */
-    CNN_PICTURE_SALIENCY,  /* gradient of a class to the input; and SmoothGrad, Smilkov et al. 2017 */
-    CNN_PICTURE_OCCLUSION, /* how a class's probability drops when a patch is hidden: Zeiler and Fergus 2014 */
+    CNN_PICTURE_FEATMAPS, /* all maps of a layer on one sheet */
+    CNN_PICTURE_FILTERS,  /* a layer's kernels */
+    CNN_PICTURE_HEATMAP,  /* the sum of a layer's maps over the picture */
+    CNN_PICTURE_GRADCAM,  /* where a class is seen: Selvaraju et al., "Grad-CAM", 2017 */
+    /* gradient of a class to the input; and SmoothGrad, Smilkov et al. 2017 */
+    CNN_PICTURE_SALIENCY,
+    /* how a class's probability drops when a patch is hidden: Zeiler and Fergus 2014 */
+    CNN_PICTURE_OCCLUSION,
     CNN_PICTURE_ARGMAX,    /* at each position the strongest channel */
     CNN_PICTURE_RECEPTIVE, /* what one output position sees */
     CNN_PICTURE_EXCITE,    /* the input that most excites a channel or class: Erhan et al. 2009 */
@@ -231,25 +270,31 @@ typedef struct cnn_visualize_options {
     unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
     const char *const *layers; /* names; none: those that fit the kind */
     size_t layer_count;
-    const char *label;      /* the true class, by name or number; NULL: unknown */
-    const char *class_name; /* gradcam, saliency, occlusion, excite: the class, by name or number; NULL: the predicted one */
-    size_t channel;         /* excite: of the layer; CNN_NO_INDEX: the class is excited, or with layers: channel 0 */
-    size_t row, column;     /* receptive: the position in the layer's map; CNN_NO_INDEX: its middle */
-    cnn_palette palette;    /* of maps; what lies over the picture is HEAT always */
-    bool one_scale;         /* feature maps of a layer share one scale; else each has its own */
-    bool each;              /* also one PNG per map */
-    bool npy;               /* also the numbers */
-    uint64_t seed;          /* of SmoothGrad's noise and of excite's start */
+    const char *label; /* the true class, by name or number; NULL: unknown */
+    /* gradcam, saliency, occlusion, excite: the class, by name or number; NULL: the predicted
+     * one */
+    const char *class_name;
+    /* excite: of the layer; CNN_NO_INDEX: the class is excited, or with layers: channel 0 */
+    size_t channel;
+    /* receptive: the position in the layer's map; CNN_NO_INDEX: its middle */
+    size_t row, column;
+    cnn_palette palette; /* of maps; what lies over the picture is HEAT always */
+    bool one_scale;      /* feature maps of a layer share one scale; else each has its own */
+    bool each;           /* also one PNG per map */
+    bool npy;            /* also the numbers */
+    uint64_t seed;       /* of SmoothGrad's noise and of excite's start */
     void (*written)(void *context, const char *path); /* called after each file; may be NULL */
-    /* Called once, before the files, where the outputs are classes: their probabilities, or NULL where one is no number. May be NULL. */
+    /* Called once, before the files, where the outputs are classes: their probabilities, or NULL
+     * where one is no number. May be NULL. */
     void (*answer)(void *context, const float *probabilities, size_t classes);
     void *context;
     const volatile int *stop; /* as in cnn_evaluate_options */
 } cnn_visualize_options;
 
-/* Writes pictures of what the network does with one input (read as by cnn_model_load_input), and index.html that tells the story. Files of the same names
- * are replaced, others left alone. */
-cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options, cnn_diag *diag);
+/* Writes pictures of what the network does with one input (read as by cnn_model_load_input), and
+ * index.html that tells the story. Files of the same names are replaced, others left alone. */
+cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options,
+                         cnn_diag *diag);
 
 /* ---- Evaluation ---- */
 
@@ -258,7 +303,8 @@ typedef struct cnn_evaluate_options {
     const char *split;     /* train, val, test; NULL: test */
     cnn_tta tta;           /* views of each image */
     const char *report;    /* also write this HTML file; NULL: none */
-    const char *gallery;   /* also write pictures of the most confident mistakes into this directory; NULL: none */
+    /* also write pictures of the most confident mistakes into this directory; NULL: none */
+    const char *gallery;
     void (*progress)(void *context, size_t images, size_t total);
     void *context;
     const volatile int *stop; /* set by a signal handler: stop soon, CNN_INTERRUPTED; may be NULL */
@@ -271,9 +317,11 @@ typedef struct cnn_class_score {
 
 #define CNN_CALIBRATION_BINS 15
 
-typedef struct cnn_calibration_bin { /* images whose predicted class has a probability in bin m: above m / 15, at most (m + 1) / 15 */
+/* images whose predicted class has a probability in bin m: above m / 15, at most (m + 1) / 15 */
+typedef struct cnn_calibration_bin {
     size_t images;
-    double confidence, accuracy; /* means: that probability, and the share of right answers; 0 where there are no images */
+    /* means: that probability, and the share of right answers; 0 where there are no images */
+    double confidence, accuracy;
 } cnn_calibration_bin;
 
 typedef struct cnn_evaluation {
@@ -283,33 +331,44 @@ typedef struct cnn_evaluation {
     size_t *confusion;                  /* [true class][predicted class] */
     cnn_class_score *per_class;
     double precision, recall, f1; /* means over the classes that have images */
-    size_t *ranks;                /* [classes]: images of whose class so many others were more probable; top-k is the share of the first k */
-    double confidence;            /* mean probability of the predicted class */
-    double ece;                   /* expected calibration error: mean distance of confidence and accuracy over the bins (Guo et al., 2017) */
+    /* [classes]: images of whose class so many others were more probable; top-k is the share of the
+     * first k */
+    size_t *ranks;
+    double confidence; /* mean probability of the predicted class */
+    /* expected calibration error: mean distance of confidence and accuracy over the bins (Guo et
+     * al., 2017) */
+    double ece;
     cnn_calibration_bin calibration[CNN_CALIBRATION_BINS];
     const char *split; /* the one that was used */
     cnn_tta tta;       /* likewise */
 } cnn_evaluation;
 
-cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag);
+cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
+                        cnn_diag *diag);
 void cnn_evaluation_free(cnn_evaluation *evaluation); /* its arrays */
 
 /* Two models, a and b, on the same images. */
 typedef struct cnn_comparison {
     size_t images;
-    size_t both_right, only_a, only_b, both_wrong;      /* only_a: a is right and b wrong */
-    double loss[2], accuracy[2];                        /* of a, of b */
-    double accuracy_low[2], accuracy_high[2];           /* 95 % intervals, as in cnn_evaluation */
-    double difference, difference_low, difference_high; /* accuracy of b less that of a, with its 95 % interval (Agresti and Min, 2005) */
-    double p;                                           /* McNemar's test, two-sided: how probable so unequal counts are if both are equally good */
-    bool exact; /* p is of the binomial distribution; else, from 25 images on that tell them apart, of chi-squared */
+    size_t both_right, only_a, only_b, both_wrong; /* only_a: a is right and b wrong */
+    double loss[2], accuracy[2];                   /* of a, of b */
+    double accuracy_low[2], accuracy_high[2];      /* 95 % intervals, as in cnn_evaluation */
+    /* accuracy of b less that of a, with its 95 % interval (Agresti and Min, 2005) */
+    double difference, difference_low, difference_high;
+    /* McNemar's test, two-sided: how probable so unequal counts are if both are equally good */
+    double p;
+    /* p is of the binomial distribution; else, from 25 images on that tell them apart, of
+     * chi-squared */
+    bool exact;
     const char *split;
     cnn_tta tta;
 } cnn_comparison;
 
-/* The images are those that a's description (or options->data_path) names; b sees them in its own size and normalisation. Both must have the data set's classes.
- * options may be NULL; its report and gallery are not used. */
-cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options, cnn_comparison *out, cnn_diag *diag);
+/* The images are those that a's description (or options->data_path) names; b sees them in its own
+ * size and normalisation. Both must have the data set's classes. options may be NULL; its report
+ * and gallery are not used. */
+cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options,
+                       cnn_comparison *out, cnn_diag *diag);
 
 /* ---- A look at the data, before training ---- */
 
@@ -324,8 +383,9 @@ typedef struct cnn_survey_pair { /* two images of the same pixels; first is the 
     cnn_survey_image first, second;
 } cnn_survey_pair;
 
-typedef struct cnn_survey_sizes { /* of image files, before they are brought to the network's input; [0]: width, [1]: height */
-    size_t files;                 /* 0: the images have no files of their own */
+/* of image files, before they are brought to the network's input; [0]: width, [1]: height */
+typedef struct cnn_survey_sizes {
+    size_t files; /* 0: the images have no files of their own */
     size_t smallest[2], largest[2], most_common[2];
     size_t most_common_files;
     double aspect[2]; /* the lowest and the highest width / height */
@@ -335,10 +395,12 @@ typedef struct cnn_survey_sizes { /* of image files, before they are brought to 
 typedef struct cnn_survey_split {
     const char *name; /* train, val, test */
     size_t images;
-    size_t *class_images;    /* by class */
-    double mean[4], std[4];  /* by channel, in [0, 1] units */
-    double majority;         /* accuracy of always answering the most frequent class of the training images */
-    size_t repeated;         /* images that are the same, pixel for pixel, as one of this split before them */
+    size_t *class_images;   /* by class */
+    double mean[4], std[4]; /* by channel, in [0, 1] units */
+    /* accuracy of always answering the most frequent class of the training images */
+    double majority;
+    /* images that are the same, pixel for pixel, as one of this split before them */
+    size_t repeated;
     size_t known;            /* images that are the same as one of an earlier split */
     cnn_survey_sizes sizes;  /* of what is readable */
     const char **unreadable; /* files that are named like images and cannot be read */
@@ -355,28 +417,35 @@ typedef struct cnn_survey {
     size_t split_count;
     cnn_survey_split splits[3]; /* the training images are the first */
     size_t contradictions;      /* images that are the same as an earlier one of another class */
-    /* The first few pairs, in the order of the images: of two classes; of one class in two splits; of one class in one split. */
-    cnn_survey_pair contradicting[CNN_SURVEY_PAIRS], shared[CNN_SURVEY_PAIRS], repeated[CNN_SURVEY_PAIRS];
+    /* The first few pairs, in the order of the images: of two classes; of one class in two splits;
+     * of one class in one split. */
+    cnn_survey_pair contradicting[CNN_SURVEY_PAIRS], shared[CNN_SURVEY_PAIRS],
+        repeated[CNN_SURVEY_PAIRS];
     size_t contradicting_count, shared_count, repeated_count;
     struct cnn_arena *memory; /* what the above points to */
 } cnn_survey;
 
 typedef struct cnn_survey_options {
     const char *data_path; /* NULL: as the description says */
-    const char *sheet;     /* also write this PNG: images of each class as training sees them; NULL: none */
+    /* also write this PNG: images of each class as training sees them; NULL: none */
+    const char *sheet;
     void (*progress)(void *context, size_t images, size_t total);
     void *context;
     const volatile int *stop; /* as in cnn_evaluate_options */
 } cnn_survey_options;
 
-/* Looks at every image of the splits that the model's data section names: the training images, and those for validation and testing where they can be
- * opened (where not, a warning says why). Only a few images are in memory at a time, but for what the data set itself keeps there. options may be NULL. */
-cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options, cnn_survey *out, cnn_diag *diag);
+/* Looks at every image of the splits that the model's data section names: the training images, and
+ * those for validation and testing where they can be opened (where not, a warning says why). Only a
+ * few images are in memory at a time, but for what the data set itself keeps there. options may be
+ * NULL. */
+cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options,
+                           cnn_survey *out, cnn_diag *diag);
 void cnn_survey_free(cnn_survey *survey);
 
 /* ---- Commands to type ---- */
 
-/* word as a POSIX shell takes it for one: as it is, or in single quotes where that is needed. free() it; NULL where memory is short. */
+/* word as a POSIX shell takes it for one: as it is, or in single quotes where that is needed.
+ * free() it; NULL where memory is short. */
 char *cnn_shell_word(const char *word);
 
 /* ---- Beginning with images of one's own ---- */
@@ -397,8 +466,8 @@ typedef struct cnn_init_result {
     bool balanced;             /* rare classes are given more weight */
 } cnn_init_result;
 
-/* Looks at the images and writes a description that suits them, DIRECTORY/config.yaml, and DIRECTORY/README.md with what to do next. Either file there already
- * is CNN_INVALID. */
+/* Looks at the images and writes a description that suits them, DIRECTORY/config.yaml, and
+ * DIRECTORY/README.md with what to do next. Either file there already is CNN_INVALID. */
 cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag);
 
 /* ---- Training ---- */
@@ -426,7 +495,9 @@ typedef struct cnn_event {
     double loss, accuracy;       /* STEP: running means of this epoch; EPOCH: of the epoch */
     double val_loss, val_accuracy;
     double best_accuracy; /* on the validation images, of best.safetensors */
-    bool best;            /* EPOCH: the best so far, for which it was kept as best.safetensors; false with train.keep: last */
+    /* EPOCH: the best so far, for which it was kept as best.safetensors; false with train.keep:
+     * last */
+    bool best;
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
 } cnn_event;
 
@@ -434,15 +505,20 @@ typedef struct cnn_train_options {
     const char *config;    /* the description */
     const char *directory; /* NULL: runs/<name>-<n>, the first n that is free */
     const char *weights;   /* start from these; NULL: initialise from the seed */
-    const char *transfer;  /* the same, as far as names and shapes fit; other parameters are initialised, and a warning names their layers */
-    const char *resume;    /* a run directory to go on with; config, directory, weights and transfer are then NULL */
+    /* the same, as far as names and shapes fit; other parameters are initialised, and a warning
+     * names their layers */
+    const char *transfer;
+    /* a run directory to go on with; config, directory, weights and transfer are then NULL */
+    const char *resume;
     const char *data_path;
     const char *const *overrides;
     size_t override_count;
     void (*event)(void *context, const cnn_event *event); /* may be NULL */
     void *context;
-    const volatile int *stop; /* non-zero: finish the step, save, return CNN_INTERRUPTED; may be NULL */
-    const volatile int *save; /* once it has another value: finish the step, save, go on; may be NULL */
+    /* non-zero: finish the step, save, return CNN_INTERRUPTED; may be NULL */
+    const volatile int *stop;
+    /* once it has another value: finish the step, save, go on; may be NULL */
+    const volatile int *save;
 } cnn_train_options;
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
@@ -468,14 +544,17 @@ typedef struct cnn_findings {
     struct cnn_arena *memory; /* what they point to */
 } cnn_findings;
 
-/* Sets up the run that options describe but for its directory, takes a few steps of it in memory, and says what it finds. Of options, config, weights,
- * transfer, data_path and the overrides are used. A run that cannot even be set up is an error. */
+/* Sets up the run that options describe but for its directory, takes a few steps of it in memory,
+ * and says what it finds. Of options, config, weights, transfer, data_path and the overrides are
+ * used. A run that cannot even be set up is an error. */
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag);
 void cnn_findings_free(cnn_findings *findings);
 
-/* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the best model, the description; of several: curves and results
- * side by side, and the settings that differ. Nothing is evaluated. */
-cnn_status cnn_report(const char *const *directories, size_t count, const char *path, cnn_diag *diag);
+/* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the
+ * best model, the description; of several: curves and results side by side, and the settings that
+ * differ. Nothing is evaluated. */
+cnn_status cnn_report(const char *const *directories, size_t count, const char *path,
+                      cnn_diag *diag);
 
 /* ---- Quantization ---- */
 
@@ -487,9 +566,11 @@ typedef struct cnn_quantize_options {
     const volatile int *stop; /* as in cnn_evaluate_options */
 } cnn_quantize_options;
 
-/* The trained network as one that computes its conv and dense layers with 8-bit integers in inference: description key `precision: int8`. model stays as it
- * is; options may be NULL. Everything that takes a model takes *out, but it cannot be trained. */
-cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options, cnn_model **out, cnn_diag *diag);
+/* The trained network as one that computes its conv and dense layers with 8-bit integers in
+ * inference: description key `precision: int8`. model stays as it is; options may be NULL.
+ * Everything that takes a model takes *out, but it cannot be trained. */
+cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options,
+                        cnn_model **out, cnn_diag *diag);
 
 /* ---- Benchmark ---- */
 
@@ -501,7 +582,8 @@ typedef struct cnn_bench_options {
 
 typedef struct cnn_bench_layer {
     const char *name;
-    const char *joined; /* the layer with which it is computed as one, and whose times are those of both; else NULL */
+    /* the layer with which it is computed as one, and whose times are those of both; else NULL */
+    const char *joined;
     double forward_ms, backward_ms, gflops;
     double peak_share; /* gflops / peak_gflops */
 } cnn_bench_layer;
@@ -512,32 +594,39 @@ typedef struct cnn_bench_result {
     const char *kernels;             /* instruction set in use */
     double ms, images_per_s, gflops; /* median of the runs */
     double quartile_ms[2];           /* half of the runs took from the first to the second */
-    double peak_gflops, peak_share;  /* measured: float32 multiply-adds on all threads, with these kernels' instruction set; 0 for ref */
-    cnn_bench_layer *layer;          /* medians from separate, per-layer timed runs */
-    size_t layer_runs;               /* how many */
-    size_t peak_bytes;               /* of the plan: parameters, gradients, activations, scratch */
+    /* measured: float32 multiply-adds on all threads, with these kernels' instruction set; 0 for
+     * ref */
+    double peak_gflops, peak_share;
+    cnn_bench_layer *layer; /* medians from separate, per-layer timed runs */
+    size_t layer_runs;      /* how many */
+    size_t peak_bytes;      /* of the plan: parameters, gradients, activations, scratch */
 } cnn_bench_result;
 
-cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out, cnn_diag *diag);
+cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out,
+                     cnn_diag *diag);
 void cnn_bench_result_free(cnn_bench_result *result);
 
 /* ---- Settings of the process ---- */
 
-/* 0: the cores present. Results do not depend on it. Not to be called while cnn_train, cnn_evaluate or cnn_bench runs. */
+/* 0: the cores present. Results do not depend on it. Not to be called while cnn_train, cnn_evaluate
+ * or cnn_bench runs. */
 void cnn_set_threads(int threads);
 int cnn_threads(void);
-const char *cnn_instruction_set(void);            /* of the kernels in use: ref, sse2, avx2, avx512, avx512bf16, vec128 */
+/* of the kernels in use: ref, sse2, avx2, avx512, avx512bf16, vec128 */
+const char *cnn_instruction_set(void);
 cnn_status cnn_check_environment(cnn_diag *diag); /* CNN_CPU names kernels that this machine has */
 
 /* ---- Reference: every key of the description, for help and manuals ---- */
 
 typedef struct cnn_key_info {
-    const char *name, *type, *default_text, *help; /* default_text: NULL: must be given; "": may be absent */
+    /* default_text: NULL: must be given; "": may be absent */
+    const char *name, *type, *default_text, *help;
 } cnn_key_info;
 
 typedef struct cnn_section_info {
-    const char *group; /* "top level", "layer", "loss", "data", "augmentation", "train", "optimizer", "schedule" */
-    const char *name;  /* "conv", "sgd"; equal to group where the group has one section */
+    /* "top level", "layer", "loss", "data", "augmentation", "train", "optimizer", "schedule" */
+    const char *group;
+    const char *name; /* "conv", "sgd"; equal to group where the group has one section */
     const char *help;
     size_t keys;
 } cnn_section_info;

@@ -1,4 +1,5 @@
-/* Which table of kernels is used: the best one this CPU runs, or the one that the environment variable CNN_CPU names. */
+/* Which table of kernels is used: the best one this CPU runs, or the one that the environment
+ * variable CNN_CPU names. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 #include "kernels/ref.h"
 
 #if defined(__x86_64__) && !defined(CNN_VEC128)
-extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512, cnn_kernels_avx512bf16;
+extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512,
+    cnn_kernels_avx512bf16;
 #else
 extern const struct cnn_kernels cnn_kernels_vec128;
 #endif
@@ -16,7 +18,8 @@ extern const struct cnn_kernels cnn_kernels_vec128;
 #define MAX_TABLES 5
 
 static pthread_once_t decided = PTHREAD_ONCE_INIT;
-static const struct cnn_kernels *tables[MAX_TABLES + 1]; /* those this CPU runs, from slow to fast, then NULL */
+/* those this CPU runs, from slow to fast, then NULL */
+static const struct cnn_kernels *tables[MAX_TABLES + 1];
 static const struct cnn_kernels *chosen;
 static char message[192];
 static bool winograd = true;
@@ -30,10 +33,12 @@ static void tables_find(void)
     tables[count++] = &cnn_kernels_sse2;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         tables[count++] = &cnn_kernels_avx2;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("fma"))
         tables[count++] = &cnn_kernels_avx512;
-    if (tables[count - 1] == &cnn_kernels_avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"))
+    if (tables[count - 1] == &cnn_kernels_avx512 && __builtin_cpu_supports("avx512bf16") &&
+        __builtin_cpu_supports("avx512vnni"))
         tables[count++] = &cnn_kernels_avx512bf16;
 #else
     tables[count++] = &cnn_kernels_vec128;
@@ -59,9 +64,11 @@ static void table_choose(void)
     for (size_t i = 0; tables[i]; i++) {
         if (!strcmp(tables[i]->name, name))
             chosen = tables[i];
-        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "", tables[i]->name);
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "",
+                                   tables[i]->name);
     }
-    snprintf(message, sizeof message, "CNN_CPU is '%.40s', which this build or CPU does not have; it has %s", name, names);
+    snprintf(message, sizeof message,
+             "CNN_CPU is '%.40s', which this build or CPU does not have; it has %s", name, names);
 }
 
 const struct cnn_kernels *cnn_kernels(void)

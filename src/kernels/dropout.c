@@ -1,4 +1,5 @@
-/* Inverted dropout: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014. */
+/* Inverted dropout: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
+ * Overfitting", 2014. */
 #include "kernels/internal.h"
 #include "util/parallel.h"
 #include "util/random.h"
@@ -24,7 +25,11 @@ static void drop_block(void *context, size_t block, size_t thread)
 
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y)
 {
-    struct dropout_work k = {
-        .size = size, .seed = seed, .dropped = (uint64_t)((double)rate * 4294967296.0), .scale = (float)(1.0 / (1.0 - (double)rate)), .x = x, .y = y};
+    struct dropout_work k = {.size = size,
+                             .seed = seed,
+                             .dropped = (uint64_t)((double)rate * 4294967296.0),
+                             .scale = (float)(1.0 / (1.0 - (double)rate)),
+                             .x = x,
+                             .y = y};
     cnn_parallel_for(cnn_size_divide_up(size, MASK_BLOCK), drop_block, &k);
 }

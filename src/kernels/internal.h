@@ -26,8 +26,10 @@ static inline size_t cnn_block_rows(size_t row_floats)
     return row_floats < CNN_BLOCK ? CNN_BLOCK / row_floats : 1;
 }
 
-/* Where the padded coordinate i (negative: before the image) of an axis of size pixels reads; false where that is a zero. */
-static inline bool cnn_padded_source(ptrdiff_t i, size_t size, enum cnn_padding_mode mode, size_t *source)
+/* Where the padded coordinate i (negative: before the image) of an axis of size pixels reads; false
+ * where that is a zero. */
+static inline bool cnn_padded_source(ptrdiff_t i, size_t size, enum cnn_padding_mode mode,
+                                     size_t *source)
 {
     ptrdiff_t last = (ptrdiff_t)size - 1;
     if (i < 0 || i > last) {
@@ -42,13 +44,15 @@ static inline bool cnn_padded_source(ptrdiff_t i, size_t size, enum cnn_padding_
     return true;
 }
 
-/* One axis of a pooling window: the pixels [begin, end) of the image that it covers, how many window positions lie before begin, and its size
- * with the configured padding but without what ceil_mode lets it reach beyond that. */
+/* One axis of a pooling window: the pixels [begin, end) of the image that it covers, how many
+ * window positions lie before begin, and its size with the configured padding but without what
+ * ceil_mode lets it reach beyond that. */
 struct cnn_pool_window {
     size_t begin, end, skipped, padded;
 };
 
-static inline struct cnn_pool_window cnn_window_at(size_t out, size_t stride, size_t kernel, size_t pad_before, size_t pad_after, size_t size)
+static inline struct cnn_pool_window cnn_window_at(size_t out, size_t stride, size_t kernel,
+                                                   size_t pad_before, size_t pad_after, size_t size)
 {
     /* Coordinates count from the first padded pixel, so none is negative. */
     size_t start = out * stride, stop = cnn_size_min(start + kernel, pad_before + size + pad_after);
@@ -57,7 +61,8 @@ static inline struct cnn_pool_window cnn_window_at(size_t out, size_t stride, si
     begin = cnn_size_min(begin, size);
     return (struct cnn_pool_window){.begin = begin,
                                     .end = end > begin ? end : begin,
-                                    .skipped = begin + pad_before - cnn_size_min(start, begin + pad_before),
+                                    .skipped = begin + pad_before -
+                                               cnn_size_min(start, begin + pad_before),
                                     .padded = stop > start ? stop - start : 0};
 }
 
@@ -72,7 +77,8 @@ static inline struct cnn_pool_window cnn_window_columns(const struct cnn_pool *p
 }
 
 /* One over the divisor of an average, by PyTorch's rules; 0 for a window without pixels. */
-static inline float cnn_window_scale(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns)
+static inline float cnn_window_scale(const struct cnn_pool *p, struct cnn_pool_window rows,
+                                     struct cnn_pool_window columns)
 {
     size_t area = (rows.end - rows.begin) * (columns.end - columns.begin);
     if (p->count_include_pad && area)

@@ -1,13 +1,17 @@
-/* The arithmetic. One table of operations, in several implementations: `ref`, plain C that a student can read, and vector code compiled once per
- * instruction set (sse2, avx2, avx512, avx512bf16; elsewhere: vec128) from one source. The best one the CPU has is chosen at run time; CNN_CPU forces one.
+/* The arithmetic. One table of operations, in several implementations: `ref`, plain C that a
+ * student can read, and vector code compiled once per instruction set (sse2, avx2, avx512,
+ * avx512bf16; elsewhere: vec128) from one source. The best one the CPU has is chosen at run time;
+ * CNN_CPU forces one.
  *
- * Layout: activations are float32, NHWC: [image][row][column][channel]. Weights come and go as files have them: conv OIHW
- * [filters][channels / groups][kernel_h][kernel_w], and a dense layer [units][inputs] is the 1x1 convolution of a 1x1 image. What a fast path
- * wants instead it packs for itself (pack).
+ * Layout: activations are float32, NHWC: [image][row][column][channel]. Weights come and go as
+ * files have them: conv OIHW [filters][channels / groups][kernel_h][kernel_w], and a dense layer
+ * [units][inputs] is the 1x1 convolution of a 1x1 image. What a fast path wants instead it packs
+ * for itself (pack).
  *
- * Contracts shared by all: pointers to activations, weights and scratch are on 64-byte boundaries, distinct arrays do not overlap unless said;
- * n is the number of images; outputs are overwritten, not added to. Nothing here fails, allocates or prints. Work is split into tasks by
- * shapes only, and sums are added in a fixed order: the same bits for any number of threads. */
+ * Contracts shared by all: pointers to activations, weights and scratch are on 64-byte boundaries,
+ * distinct arrays do not overlap unless said; n is the number of images; outputs are overwritten,
+ * not added to. Nothing here fails, allocates or prints. Work is split into tasks by shapes only,
+ * and sums are added in a fixed order: the same bits for any number of threads. */
 #ifndef CNN_KERNELS_KERNELS_H
 #define CNN_KERNELS_KERNELS_H
 
@@ -33,7 +37,8 @@ struct cnn_activation {
     float slope; /* leaky_relu: of the negative side, >= 0 */
 };
 
-/* Whether backward needs the activation's input x (gelu, silu, hardswish); the others need only its output y, so y may overwrite x. */
+/* Whether backward needs the activation's input x (gelu, silu, hardswish); the others need only its
+ * output y, so y may overwrite x. */
 static inline bool cnn_activation_needs_input(struct cnn_activation a)
 {
     return a.kind == CNN_ACT_GELU || a.kind == CNN_ACT_SILU || a.kind == CNN_ACT_HARDSWISH;
@@ -47,18 +52,22 @@ static inline bool cnn_activation_rectifies(struct cnn_activation a)
 
 enum cnn_padding_mode { CNN_PAD_ZEROS, CNN_PAD_REFLECT, CNN_PAD_REPLICATE };
 
-/* Geometry of a convolution (cross-correlation: no kernel flip), checked by whoever made it. Bottom and right padding follow from the output
- * size: the padded input has at least (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1 rows. Rows of input beyond that are never read. */
+/* Geometry of a convolution (cross-correlation: no kernel flip), checked by whoever made it. Bottom
+ * and right padding follow from the output size: the padded input has at least (out_h - 1) *
+ * stride_h + (kernel_h - 1) * dilation_h + 1 rows. Rows of input beyond that are never read. */
 struct cnn_conv {
     size_t in_h, in_w, in_c;
     size_t out_h, out_w, out_c;
     size_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     size_t pad_top, pad_left;
-    size_t groups; /* divides in_c and out_c; depthwise: groups == in_c, out_c = in_c * multiplier */
+    /* divides in_c and out_c; depthwise: groups == in_c, out_c = in_c * multiplier */
+    size_t groups;
     enum cnn_padding_mode padding_mode;
-    /* Every output is one plain sum; else 3x3 convolutions may go by Winograd's algorithm, whose error is about 1e-5 of the largest value. */
+    /* Every output is one plain sum; else 3x3 convolutions may go by Winograd's algorithm, whose
+     * error is about 1e-5 of the largest value. */
     bool direct;
-    /* Plain sums may be of numbers rounded to bfloat16 (8 bits of mantissa), added up in float32. */
+    /* Plain sums may be of numbers rounded to bfloat16 (8 bits of mantissa), added up in
+     * float32. */
     bool bf16;
 };
 
@@ -67,23 +76,28 @@ struct cnn_pool {
     size_t out_h, out_w;
     size_t kernel_h, kernel_w, stride_h, stride_w;
     size_t pad_top, pad_left, pad_bottom,
-        pad_right;          /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the divisor */
+        /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the
+           divisor */
+        pad_right;
     bool average;           /* else max */
     bool count_include_pad; /* average: padded zeros count in the divisor */
 };
 
-/* Whether what computes the input of a pooling may pool it on the way: windows of 2 x 2 that neither overlap nor reach beyond the input. */
+/* Whether what computes the input of a pooling may pool it on the way: windows of 2 x 2 that
+ * neither overlap nor reach beyond the input. */
 static inline bool cnn_pool_joins(const struct cnn_pool *p)
 {
-    return p->kernel_h == 2 && p->kernel_w == 2 && p->stride_h == 2 && p->stride_w == 2 && p->pad_top == 0 && p->pad_left == 0 &&
-           p->out_h == p->in_h / 2 && p->out_w == p->in_w / 2;
+    return p->kernel_h == 2 && p->kernel_w == 2 && p->stride_h == 2 && p->stride_w == 2 &&
+           p->pad_top == 0 && p->pad_left == 0 && p->out_h == p->in_h / 2 &&
+           p->out_w == p->in_w / 2;
 }
 
 /* What a convolution does to its sums before it stores them: adds a bias, activates, pools. */
 struct cnn_epilogue {
-    const float *bias;                /* of each filter; NULL: none */
-    struct cnn_activation activation; /* any kind but SOFTMAX; those that need their input too: it is then lost */
-    const struct cnn_pool *pool;      /* NULL, or one that joins: y is then the pooled map */
+    const float *bias; /* of each filter; NULL: none */
+    /* any kind but SOFTMAX; those that need their input too: it is then lost */
+    struct cnn_activation activation;
+    const struct cnn_pool *pool; /* NULL, or one that joins: y is then the pooled map */
 };
 
 /* Bytes that stand for numbers: (byte - zero) * scale, zero from 0 to 255. */
@@ -92,7 +106,8 @@ struct cnn_codes {
     int zero;
 };
 
-/* Arrays of bytes have, for each pixel, its channels and then what fills up the last four (any bytes). */
+/* Arrays of bytes have, for each pixel, its channels and then what fills up the last four (any
+ * bytes). */
 static inline size_t cnn_code_channels(size_t channels)
 {
     return (channels + 3) / 4 * 4;
@@ -104,18 +119,24 @@ struct cnn_int8 {
     struct cnn_codes x, y;
 };
 
-#define CNN_INT8_DEPTH ((size_t)65536) /* products in a sum of bytes: 255 * 128 of each stay below 2^31 */
+/* products in a sum of bytes: 255 * 128 of each stay below 2^31 */
+#define CNN_INT8_DEPTH ((size_t)65536)
 
-/* batch_norm over `rows` rows of `channels` (rows = images * height * width), with the activation and the pooling that follow it. */
+/* batch_norm over `rows` rows of `channels` (rows = images * height * width), with the activation
+ * and the pooling that follow it. */
 struct cnn_batch_norm {
     size_t rows, channels;
     float eps;
-    struct cnn_activation activation; /* NONE, or one whose backward needs only its output; not SOFTMAX */
-    const struct cnn_pool *pool;      /* NULL, or 2x2 windows, stride 2, no padding, out = in / 2: an odd last row or column is not pooled */
+    /* NONE, or one whose backward needs only its output; not SOFTMAX */
+    struct cnn_activation activation;
+    /* NULL, or 2x2 windows, stride 2, no padding, out = in / 2: an odd last row or column is not
+     * pooled */
+    const struct cnn_pool *pool;
 };
 
-/* Local response normalisation across channels of `rows` pixels: s = k + alpha / size * sum over the window of x^2, y = x * s^-beta (Krizhevsky 2012, with
- * PyTorch's 1/size). The window of channel c is [c - size / 2, c + (size - 1) / 2], clipped. */
+/* Local response normalisation across channels of `rows` pixels: s = k + alpha / size * sum over
+ * the window of x^2, y = x * s^-beta (Krizhevsky 2012, with PyTorch's 1/size). The window of
+ * channel c is [c - size / 2, c + (size - 1) / 2], clipped. */
 struct cnn_lrn {
     size_t rows, channels, size;
     float alpha, beta, k;
@@ -124,95 +145,134 @@ struct cnn_lrn {
 struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
-    /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed again whenever w has changed: w, each filter times its
-     * number in scale (NULL: all 1; not with backward). backward: whether conv_backward_data will be called with it. scratch: conv_scratch_floats(c, n) floats (covers
-     * all threads). conv_backward_weights: dw as w; db (out_c) may be NULL. */
+    /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
+     * again whenever w has changed: w, each filter times its number in scale (NULL: all 1; not with
+     * backward). backward: whether conv_backward_data will be called with it. scratch:
+     * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w; db
+     * (out_c) may be NULL. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
     size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
-    void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed);
-    void (*conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue, float *y,
-                         float *scratch);
-    void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
-    void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch);
+    void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
+                      float *packed);
+    void (*conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed,
+                         const struct cnn_epilogue *epilogue, float *y, float *scratch);
+    void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
+                               const float *packed, float *dx, float *scratch);
+    void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
+                                  const float *dy, float *dw, float *db, float *scratch);
 
-    /* Convolution of bytes, x, by weights of -128 to 127, in exact integers: y = activation(scale * sum of (x - x zero) * code + bias), pooled, to the nearest
-     * code where y is bytes. Groups have whole fours of channels, but for one group alone, and at most CNN_INT8_DEPTH products make a sum. Padding of zeros
-     * holds x's zero. pack: the code of a weight is w / scale of its filter, rounded. As above, packed and scratch are in floats. */
+    /* Convolution of bytes, x, by weights of -128 to 127, in exact integers: y = activation(scale *
+     * sum of (x - x zero) * code + bias), pooled, to the nearest code where y is bytes. Groups have
+     * whole fours of channels, but for one group alone, and at most CNN_INT8_DEPTH products make a
+     * sum. Padding of zeros holds x's zero. pack: the code of a weight is w / scale of its filter,
+     * rounded. As above, packed and scratch are in floats. */
     size_t (*conv_int8_packed_floats)(const struct cnn_conv *c);
     size_t (*conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
-    void (*conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w, const float *scale, float *packed);
-    void (*conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x, const float *packed, const struct cnn_int8 *int8,
+    void (*conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w, const float *scale,
+                           float *packed);
+    void (*conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x,
+                              const float *packed, const struct cnn_int8 *int8,
                               const struct cnn_epilogue *epilogue, void *y, float *scratch);
 
-    /* Whether that is what quantized networks are to infer with: not where float32 is faster, as without instructions that multiply bytes. */
+    /* Whether that is what quantized networks are to infer with: not where float32 is faster, as
+     * without instructions that multiply bytes. */
     bool int8;
 
     /* The nearest codes of pixels * channels numbers; NaN is the lowest one. */
-    void (*quantize)(size_t pixels, size_t channels, const float *x, struct cnn_codes codes, unsigned char *y);
+    void (*quantize)(size_t pixels, size_t channels, const float *x, struct cnn_codes codes,
+                     unsigned char *y);
 
-    /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,
-     * the first in row order on ties and NaN winning, as PyTorch; NULL for average, and in inference. */
-    void (*pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
-    void (*pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);
+    /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h *
+     * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,
+     * the first in row order on ties and NaN winning, as PyTorch; NULL for average, and in
+     * inference. */
+    void (*pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y,
+                         unsigned short *choice);
+    void (*pool_backward)(const struct cnn_pool *p, size_t n, const float *dy,
+                          const unsigned short *choice, float *dx);
 
-    /* Batch normalisation, y = pool(activation(gamma * (x - mean) / sqrt(var + eps) + beta)); with a pool, y and dy are as the pool's output.
-     * _statistics: mean and biased variance of each channel over the rows (two passes or Welford: no cancellation). scratch:
-     * batch_norm_scratch_floats(b). _backward: dy is the gradient at y. What lies between is computed again from x as forward did: the same statistics
-     * and parameters are wanted. Without a pool dx may be dy; NULL: not wanted. Writes dgamma and dbeta. */
+    /* Batch normalisation, y = pool(activation(gamma * (x - mean) / sqrt(var + eps) + beta)); with
+     * a pool, y and dy are as the pool's output. _statistics: mean and biased variance of each
+     * channel over the rows (two passes or Welford: no cancellation). scratch:
+     * batch_norm_scratch_floats(b). _backward: dy is the gradient at y. What lies between is
+     * computed again from x as forward did: the same statistics and parameters are wanted. Without
+     * a pool dx may be dy; NULL: not wanted. Writes dgamma and dbeta. */
     size_t (*batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
-    void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
-    void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
-                               const float *beta, float *y);
-    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
-                                const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch);
+    void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean,
+                                  float *var, float *scratch);
+    void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean,
+                               const float *var, const float *gamma, const float *beta, float *y);
+    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy,
+                                const float *mean, const float *var, const float *gamma,
+                                const float *beta, float *dx, float *dgamma, float *dbeta,
+                                float *scratch);
 
-    /* s (rows * channels) is saved for backward; NULL: not wanted. y may be x, dx may be dy. scratch: lrn_scratch_floats(l) (covers all threads). */
+    /* s (rows * channels) is saved for backward; NULL: not wanted. y may be x, dx may be dy.
+     * scratch: lrn_scratch_floats(l) (covers all threads). */
     size_t (*lrn_scratch_floats)(const struct cnn_lrn *l);
-    void (*lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
-    void (*lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
+    void (*lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s,
+                        float *scratch);
+    void (*lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy,
+                         float *dx, float *scratch);
 
-    /* Element by element (SOFTMAX: over each row of c channels, rows * c elements in all). y may be x where !cnn_activation_needs_input; dx may be dy.
-     * backward: x is read only by kinds that need it, else may be NULL. */
-    void (*activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
-    void (*activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx);
+    /* Element by element (SOFTMAX: over each row of c channels, rows * c elements in all). y may be
+     * x where !cnn_activation_needs_input; dx may be dy. backward: x is read only by kinds that
+     * need it, else may be NULL. */
+    void (*activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x,
+                               float *y);
+    void (*activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x,
+                                const float *y, const float *dy, float *dx);
 
-    /* y = activation(sum of count arrays of size elements, in order); y may be any of them. Backward: each dx that is not NULL = dy * activation'; one of
-     * them may be dy. The activation is one whose backward needs only y, and not SOFTMAX. */
-    void (*sum)(size_t count, size_t size, const float *const *x, struct cnn_activation activation, float *y);
-    void (*sum_backward)(size_t count, size_t size, struct cnn_activation activation, const float *y, const float *dy, float *const *dx);
+    /* y = activation(sum of count arrays of size elements, in order); y may be any of them.
+     * Backward: each dx that is not NULL = dy * activation'; one of them may be dy. The activation
+     * is one whose backward needs only y, and not SOFTMAX. */
+    void (*sum)(size_t count, size_t size, const float *const *x, struct cnn_activation activation,
+                float *y);
+    void (*sum_backward)(size_t count, size_t size, struct cnn_activation activation,
+                         const float *y, const float *dy, float *const *dx);
 
-    /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after weight decay is added where the optimiser couples it.
-     * sgd: momentum buffer m (NULL where momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v; step counts from 1; decoupled: AdamW.
-     * rmsprop: v, m (NULL where momentum is 0). */
-    void (*sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov, bool first);
-    void (*adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
-                 bool decoupled, size_t step);
-    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
-                    float weight_decay);
+    /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after
+     * weight decay is added where the optimiser couples it. sgd: momentum buffer m (NULL where
+     * momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v; step counts
+     * from 1; decoupled: AdamW. rmsprop: v, m (NULL where momentum is 0). */
+    void (*sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum,
+                float weight_decay, bool nesterov, bool first);
+    void (*adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr,
+                 float beta1, float beta2, float eps, float weight_decay, bool decoupled,
+                 size_t step);
+    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr,
+                    float alpha, float eps, float momentum, float weight_decay);
 
-    /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a number that comes of them to result, and returns how
-     * many operations they were (a multiply-add is two). NULL in ref. */
+    /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a
+     * number that comes of them to result, and returns how many operations they were (a
+     * multiply-add is two). NULL in ref. */
     double (*peak)(size_t rounds, float *result);
 };
 
-/* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none that this build and CPU have (cnn_kernels_error says why). */
+/* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none
+ * that this build and CPU have (cnn_kernels_error says why). */
 const struct cnn_kernels *cnn_kernels(void);
 const char *cnn_kernels_error(void);
 
-/* Whether networks use Winograd's algorithm: yes, unless the environment variable CNN_WINOGRAD is 0. */
+/* Whether networks use Winograd's algorithm: yes, unless the environment variable CNN_WINOGRAD is
+ * 0. */
 bool cnn_winograd_wanted(void);
 
 /* Every table that this CPU can run, for tests: cnn_kernels_at(0) is ref; NULL past the last. */
 const struct cnn_kernels *cnn_kernels_at(size_t i);
 
-/* Operations that are not worth a vector version: plain C, shared by every table, parallel over rows. */
+/* Operations that are not worth a vector version: plain C, shared by every table, parallel over
+ * rows. */
 
-/* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) * g, where g is dy taken back through the activation, and
- * those of gamma and beta. Without a pool; dx may be dy. */
-void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
-                                   const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta);
+/* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) *
+ * g, where g is dy taken back through the activation, and those of gamma and beta. Without a pool;
+ * dx may be dy. */
+void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b, const float *x, const float *dy,
+                                   const float *mean, const float *var, const float *gamma,
+                                   const float *beta, float *dx, float *dgamma, float *dbeta);
 
-/* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from (seed, block), so backward draws it again. dx may be dy, y may be x. */
+/* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from
+ * (seed, block), so backward draws it again. dx may be dy, y may be x. */
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
 
 /* [rows][a][b] -> [rows][b][a]: NHWC to NCHW with a = height * width, b = channels, and back. */

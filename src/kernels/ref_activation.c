@@ -1,4 +1,5 @@
-/* Activations in plain C; the formulas are PyTorch's, computed in double where they are more than a comparison. */
+/* Activations in plain C; the formulas are PyTorch's, computed in double where they are more than a
+ * comparison. */
 #include <math.h>
 
 #include "kernels/internal.h"
@@ -90,10 +91,13 @@ static void backward_block(void *context, size_t task, size_t thread)
     (void)thread;
     const struct activation_work *k = context;
     for (size_t i = task * CNN_BLOCK; i < cnn_size_min(k->size, (task + 1) * CNN_BLOCK); i++)
-        k->dx[i] = (float)((double)k->dy[i] * cnn_activation_slope_ref(k->a, k->x ? (double)k->x[i] : 0.0, (double)k->y_in[i]));
+        k->dx[i] =
+            (float)((double)k->dy[i] * cnn_activation_slope_ref(k->a, k->x ? (double)k->x[i] : 0.0,
+                                                                (double)k->y_in[i]));
 }
 
-/* y[i] = exp(x[i] - largest) / sum: the same as without subtracting the largest, but it cannot overflow. */
+/* y[i] = exp(x[i] - largest) / sum: the same as without subtracting the largest, but it cannot
+ * overflow. */
 static void softmax_row(void *context, size_t row, size_t thread)
 {
     (void)thread;
@@ -122,7 +126,8 @@ static void softmax_backward_row(void *context, size_t row, size_t thread)
         k->dx[row * k->c + i] = (float)((double)y[i] * ((double)dy[i] - dot));
 }
 
-void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y)
+void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x,
+                                float *y)
 {
     struct activation_work k = {.a = a, .size = rows * c, .c = c, .x = x, .y = y};
     if (a.kind == CNN_ACT_SOFTMAX)
@@ -131,9 +136,11 @@ void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, 
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
 }
 
-void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx)
+void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x,
+                                 const float *y, const float *dy, float *dx)
 {
-    struct activation_work k = {.a = a, .size = rows * c, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
+    struct activation_work k = {
+        .a = a, .size = rows * c, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_parallel_for(rows, softmax_backward_row, &k);
     else

@@ -1,9 +1,12 @@
-/* Convolution in plain C, by its definition, for image i, output row and column (oy, ox), filter f of group g:
+/* Convolution in plain C, by its definition, for image i, output row and column (oy, ox), filter f
+ * of group g:
  *
- *   y[i][oy][ox][f] = bias[f] + sum over ky, kx, ch of x[i][iy][ix][g * group_in + ch] * w[f][ch][ky][kx]
- *   iy = oy * stride_h + ky * dilation_h - pad_top,  ix = ox * stride_w + kx * dilation_w - pad_left
+ *   y[i][oy][ox][f] = bias[f] + sum over ky, kx, ch of x[i][iy][ix][g * group_in + ch] *
+ * w[f][ch][ky][kx] iy = oy * stride_h + ky * dilation_h - pad_top,  ix = ox * stride_w + kx *
+ * dilation_w - pad_left
  *
- * where a pixel outside the image is 0 or a copy of one inside (padding_mode). Sums are in double: this is what the fast versions are measured by. */
+ * where a pixel outside the image is 0 or a copy of one inside (padding_mode). Sums are in double:
+ * this is what the fast versions are measured by. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -23,22 +26,31 @@ struct conv_work {
 
 static struct conv_work conv_work(const struct cnn_conv *c, size_t n)
 {
-    return (struct conv_work){.c = c, .n = n, .group_in = c->in_c / c->groups, .group_out = c->out_c / c->groups};
+    return (struct conv_work){
+        .c = c, .n = n, .group_in = c->in_c / c->groups, .group_out = c->out_c / c->groups};
 }
 
-/* The offset in an image of the pixel under window position (ky, kx) of output (oy, ox); false where that is a zero of the padding. */
-static bool pixel_under(const struct cnn_conv *c, size_t oy, size_t ox, size_t ky, size_t kx, size_t *offset)
+/* The offset in an image of the pixel under window position (ky, kx) of output (oy, ox); false
+ * where that is a zero of the padding. */
+static bool pixel_under(const struct cnn_conv *c, size_t oy, size_t ox, size_t ky, size_t kx,
+                        size_t *offset)
 {
     size_t iy, ix;
-    if (!cnn_padded_source((ptrdiff_t)(oy * c->stride_h + ky * c->dilation_h) - (ptrdiff_t)c->pad_top, c->in_h, c->padding_mode, &iy) ||
-        !cnn_padded_source((ptrdiff_t)(ox * c->stride_w + kx * c->dilation_w) - (ptrdiff_t)c->pad_left, c->in_w, c->padding_mode, &ix))
+    if (!cnn_padded_source((ptrdiff_t)(oy * c->stride_h + ky * c->dilation_h) -
+                               (ptrdiff_t)c->pad_top,
+                           c->in_h, c->padding_mode, &iy) ||
+        !cnn_padded_source((ptrdiff_t)(ox * c->stride_w + kx * c->dilation_w) -
+                               (ptrdiff_t)c->pad_left,
+                           c->in_w, c->padding_mode, &ix))
         return false;
     *offset = (iy * c->in_w + ix) * c->in_c;
     return true;
 }
 
-/* One output pixel of one filter, without bias. w: the filter's weights; x: the image, from the filter's group on. */
-static double filter_at(const struct conv_work *k, const float *x, const float *w, size_t oy, size_t ox)
+/* One output pixel of one filter, without bias. w: the filter's weights; x: the image, from the
+ * filter's group on. */
+static double filter_at(const struct conv_work *k, const float *x, const float *w, size_t oy,
+                        size_t ox)
 {
     const struct cnn_conv *c = k->c;
     size_t taps = c->kernel_h * c->kernel_w, offset;
@@ -53,15 +65,20 @@ static double filter_at(const struct conv_work *k, const float *x, const float *
     return sum;
 }
 
-static float forward_at(const struct conv_work *k, const float *image, size_t f, size_t oy, size_t ox)
+static float forward_at(const struct conv_work *k, const float *image, size_t f, size_t oy,
+                        size_t ox)
 {
     size_t filter_size = k->group_in * k->c->kernel_h * k->c->kernel_w;
-    double sum = filter_at(k, image + f / k->group_out * k->group_in, k->w + f * filter_size, oy, ox);
-    return cnn_activate_ref(k->epilogue->activation, (float)(sum + (k->epilogue->bias ? (double)k->epilogue->bias[f] : 0.0)));
+    double sum =
+        filter_at(k, image + f / k->group_out * k->group_in, k->w + f * filter_size, oy, ox);
+    return cnn_activate_ref(
+        k->epilogue->activation,
+        (float)(sum + (k->epilogue->bias ? (double)k->epilogue->bias[f] : 0.0)));
 }
 
 /* The largest or the mean of four; a NaN wins. */
-static float pooled_at(const struct conv_work *k, const float *image, size_t f, size_t oy, size_t ox)
+static float pooled_at(const struct conv_work *k, const float *image, size_t f, size_t oy,
+                       size_t ox)
 {
     float most = -INFINITY, sum = 0;
     for (size_t i = 0; i < 4; i++) {
@@ -79,16 +96,18 @@ static void forward_row(void *context, size_t task, size_t thread)
     const struct conv_work *k = context;
     const struct cnn_conv *c = k->c;
     const struct cnn_pool *pool = k->epilogue->pool;
-    size_t rows = pool ? pool->out_h : c->out_h, columns = pool ? pool->out_w : c->out_w, oy = task % rows;
+    size_t rows = pool ? pool->out_h : c->out_h, columns = pool ? pool->out_w : c->out_w,
+           oy = task % rows;
     const float *image = k->x + task / rows * c->in_h * c->in_w * c->in_c;
     float *y = k->y + task * columns * c->out_c;
     for (size_t ox = 0; ox < columns; ox++)
         for (size_t f = 0; f < c->out_c; f++)
-            y[ox * c->out_c + f] = pool ? pooled_at(k, image, f, oy, ox) : forward_at(k, image, f, oy, ox);
+            y[ox * c->out_c + f] =
+                pool ? pooled_at(k, image, f, oy, ox) : forward_at(k, image, f, oy, ox);
 }
 
-void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue, float *y,
-                          float *scratch)
+void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *packed,
+                          const struct cnn_epilogue *epilogue, float *y, float *scratch)
 {
     (void)scratch;
     struct conv_work k = conv_work(c, n);
@@ -96,8 +115,10 @@ void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, co
     cnn_parallel_for(n * (epilogue->pool ? epilogue->pool->out_h : c->out_h), forward_row, &k);
 }
 
-/* Adds to the pixel dx (its channels of group g) what output pixel dy gets from it through window position tap. */
-static void add_pixel_gradient(const struct conv_work *k, size_t g, size_t tap, const float *dy, float *dx)
+/* Adds to the pixel dx (its channels of group g) what output pixel dy gets from it through window
+ * position tap. */
+static void add_pixel_gradient(const struct conv_work *k, size_t g, size_t tap, const float *dy,
+                               float *dx)
 {
     size_t taps = k->c->kernel_h * k->c->kernel_w;
     for (size_t ch = 0; ch < k->group_in; ch++) {
@@ -108,7 +129,8 @@ static void add_pixel_gradient(const struct conv_work *k, size_t g, size_t tap, 
     }
 }
 
-/* Task: one image. Every output pixel gives its gradient back to the pixels it was made of; a padded pixel's goes to the one it copies. */
+/* Task: one image. Every output pixel gives its gradient back to the pixels it was made of; a
+ * padded pixel's goes to the one it copies. */
 static void backward_image(void *context, size_t image, size_t thread)
 {
     (void)thread;
@@ -129,7 +151,8 @@ static void backward_image(void *context, size_t image, size_t thread)
         }
 }
 
-void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy,
+                                const float *packed, float *dx, float *scratch)
 {
     (void)scratch;
     struct conv_work k = conv_work(c, n);
@@ -137,7 +160,8 @@ void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float 
     cnn_parallel_for(n, backward_image, &k);
 }
 
-/* The gradient of w[f][ch][ky][kx]: over all output pixels, dy times the input pixel that this weight multiplies. */
+/* The gradient of w[f][ch][ky][kx]: over all output pixels, dy times the input pixel that this
+ * weight multiplies. */
 static double weight_gradient(const struct conv_work *k, size_t f, size_t ch, size_t ky, size_t kx)
 {
     const struct cnn_conv *c = k->c;
@@ -173,7 +197,8 @@ static void backward_filter(void *context, size_t f, size_t thread)
     k->db[f] = (float)sum;
 }
 
-void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db, float *scratch)
+void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x,
+                                   const float *dy, float *dw, float *db, float *scratch)
 {
     (void)scratch;
     struct conv_work k = conv_work(c, n);
@@ -185,7 +210,8 @@ size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward)
 {
     size_t taps, filter, floats;
     (void)backward;
-    return cnn_size_mul(c->kernel_h, c->kernel_w, &taps) && cnn_size_mul(taps, c->in_c / c->groups, &filter) &&
+    return cnn_size_mul(c->kernel_h, c->kernel_w, &taps) &&
+                   cnn_size_mul(taps, c->in_c / c->groups, &filter) &&
                    cnn_size_mul(filter, c->out_c, &floats)
                ? floats
                : SIZE_MAX;
@@ -197,7 +223,8 @@ size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n)
     return 0;
 }
 
-void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
+void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
+                       float *packed)
 {
     size_t filter = c->in_c / c->groups * c->kernel_h * c->kernel_w;
     (void)backward;

@@ -1,4 +1,5 @@
-/* Convolution of bytes in plain C, by its definition (kernels.h): exact sums of whole numbers, scaled, activated, pooled and rounded. */
+/* Convolution of bytes in plain C, by its definition (kernels.h): exact sums of whole numbers,
+ * scaled, activated, pooled and rounded. */
 #include <math.h>
 #include <stdint.h>
 
@@ -25,14 +26,20 @@ static unsigned char nearest_code(float x, struct cnn_codes codes)
 static int64_t sum_at(const struct int8_work *k, size_t image, size_t f, size_t oy, size_t ox)
 {
     const struct cnn_conv *c = k->c;
-    size_t group_in = c->in_c / c->groups, group = f / (c->out_c / c->groups), taps = c->kernel_h * c->kernel_w, iy, ix;
+    size_t group_in = c->in_c / c->groups, group = f / (c->out_c / c->groups),
+           taps = c->kernel_h * c->kernel_w, iy, ix;
     int64_t sum = 0;
     for (size_t tap = 0; tap < taps; tap++) {
-        ptrdiff_t row = (ptrdiff_t)(oy * c->stride_h + tap / c->kernel_w * c->dilation_h) - (ptrdiff_t)c->pad_top;
-        ptrdiff_t column = (ptrdiff_t)(ox * c->stride_w + tap % c->kernel_w * c->dilation_w) - (ptrdiff_t)c->pad_left;
-        if (!cnn_padded_source(row, c->in_h, c->padding_mode, &iy) || !cnn_padded_source(column, c->in_w, c->padding_mode, &ix))
+        ptrdiff_t row = (ptrdiff_t)(oy * c->stride_h + tap / c->kernel_w * c->dilation_h) -
+                        (ptrdiff_t)c->pad_top;
+        ptrdiff_t column = (ptrdiff_t)(ox * c->stride_w + tap % c->kernel_w * c->dilation_w) -
+                           (ptrdiff_t)c->pad_left;
+        if (!cnn_padded_source(row, c->in_h, c->padding_mode, &iy) ||
+            !cnn_padded_source(column, c->in_w, c->padding_mode, &ix))
             continue;
-        const unsigned char *x = k->x + ((image * c->in_h + iy) * c->in_w + ix) * cnn_code_channels(c->in_c) + group * group_in;
+        const unsigned char *x =
+            k->x + ((image * c->in_h + iy) * c->in_w + ix) * cnn_code_channels(c->in_c) +
+            group * group_in;
         for (size_t ch = 0; ch < group_in; ch++)
             sum += (x[ch] - k->int8->x.zero) * k->w[(f * group_in + ch) * taps + tap];
     }
@@ -42,7 +49,9 @@ static int64_t sum_at(const struct int8_work *k, size_t image, size_t f, size_t 
 static float value_at(const struct int8_work *k, size_t image, size_t f, size_t oy, size_t ox)
 {
     double bias = k->epilogue->bias ? (double)k->epilogue->bias[f] : 0.0;
-    return cnn_activate_ref(k->epilogue->activation, (float)((double)sum_at(k, image, f, oy, ox) * (double)k->int8->scale[f] + bias));
+    return cnn_activate_ref(
+        k->epilogue->activation,
+        (float)((double)sum_at(k, image, f, oy, ox) * (double)k->int8->scale[f] + bias));
 }
 
 static float pooled_at(const struct int8_work *k, size_t image, size_t f, size_t oy, size_t ox)
@@ -63,19 +72,22 @@ static void forward_row(void *context, size_t task, size_t thread)
     const struct int8_work *k = context;
     const struct cnn_conv *c = k->c;
     const struct cnn_pool *pool = k->epilogue->pool;
-    size_t rows = pool ? pool->out_h : c->out_h, columns = pool ? pool->out_w : c->out_w, image = task / rows, oy = task % rows;
+    size_t rows = pool ? pool->out_h : c->out_h, columns = pool ? pool->out_w : c->out_w,
+           image = task / rows, oy = task % rows;
     for (size_t ox = 0; ox < columns; ox++)
         for (size_t f = 0; f < c->out_c; f++) {
             float value = pool ? pooled_at(k, image, f, oy, ox) : value_at(k, image, f, oy, ox);
             size_t pixel = task * columns + ox;
             if (k->int8->y.scale > 0)
-                ((unsigned char *)k->y)[pixel * cnn_code_channels(c->out_c) + f] = nearest_code(value, k->int8->y);
+                ((unsigned char *)k->y)[pixel * cnn_code_channels(c->out_c) + f] =
+                    nearest_code(value, k->int8->y);
             else
                 ((float *)k->y)[pixel * c->out_c + f] = value;
         }
 }
 
-void cnn_conv_int8_forward_ref(const struct cnn_conv *c, size_t n, const unsigned char *x, const float *packed, const struct cnn_int8 *int8,
+void cnn_conv_int8_forward_ref(const struct cnn_conv *c, size_t n, const unsigned char *x,
+                               const float *packed, const struct cnn_int8 *int8,
                                const struct cnn_epilogue *epilogue, void *y, float *scratch)
 {
     (void)scratch;
@@ -94,7 +106,8 @@ size_t cnn_conv_int8_scratch_floats_ref(const struct cnn_conv *c, size_t n)
     return 0;
 }
 
-void cnn_conv_int8_pack_ref(const struct cnn_conv *c, int x_zero, const float *w, const float *scale, float *packed)
+void cnn_conv_int8_pack_ref(const struct cnn_conv *c, int x_zero, const float *w,
+                            const float *scale, float *packed)
 {
     (void)x_zero;
     size_t filter = c->in_c / c->groups * c->kernel_h * c->kernel_w;
@@ -105,7 +118,8 @@ void cnn_conv_int8_pack_ref(const struct cnn_conv *c, int x_zero, const float *w
     }
 }
 
-void cnn_quantize_ref(size_t pixels, size_t channels, const float *x, struct cnn_codes codes, unsigned char *y)
+void cnn_quantize_ref(size_t pixels, size_t channels, const float *x, struct cnn_codes codes,
+                      unsigned char *y)
 {
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++)

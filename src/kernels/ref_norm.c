@@ -1,9 +1,11 @@
-/* Batch normalisation in plain C: Ioffe and Szegedy, "Batch Normalization", 2015. With g the gradient before the activation, xhat the normalised
- * input and R the number of rows:
+/* Batch normalisation in plain C: Ioffe and Szegedy, "Batch Normalization", 2015. With g the
+ * gradient before the activation, xhat the normalised input and R the number of rows:
  *
- *   dbeta = sum of g,  dgamma = sum of g * xhat,  dx = gamma / sqrt(var + eps) * (g - dbeta / R - xhat * dgamma / R)
+ *   dbeta = sum of g,  dgamma = sum of g * xhat,  dx = gamma / sqrt(var + eps) * (g - dbeta / R -
+ * xhat * dgamma / R)
  *
- * Activation and pooling behind it are taken element by element, as if they were operations of their own. */
+ * Activation and pooling behind it are taken element by element, as if they were operations of
+ * their own. */
 #include <math.h>
 
 #include "kernels/internal.h"
@@ -37,7 +39,8 @@ static void channel_statistics(void *context, size_t ch, size_t thread)
     k->out_var[ch] = (float)(squares / rows);
 }
 
-void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch)
+void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *x, float *mean,
+                                   float *var, float *scratch)
 {
     (void)scratch;
     struct norm_work k = {.b = b, .x = x, .out_mean = mean, .out_var = var};
@@ -48,15 +51,18 @@ void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *
 static float value_at(const struct norm_work *k, size_t row, size_t ch)
 {
     double scale = (double)k->gamma[ch] / sqrt((double)k->var[ch] + (double)k->b->eps);
-    double v = ((double)k->x[row * k->b->channels + ch] - (double)k->mean[ch]) * scale + (double)k->beta[ch];
+    double v = ((double)k->x[row * k->b->channels + ch] - (double)k->mean[ch]) * scale +
+               (double)k->beta[ch];
     return cnn_activate_ref(k->b->activation, (float)v);
 }
 
-/* The values at the pixels of pooled row `out`'s window, in row order, and the row of the first pixel. */
+/* The values at the pixels of pooled row `out`'s window, in row order, and the row of the first
+ * pixel. */
 static size_t window_values(const struct norm_work *k, size_t out, size_t ch, float value[4])
 {
     const struct cnn_pool *p = k->b->pool;
-    size_t line = out / p->out_w, first = (line / p->out_h * p->in_h + line % p->out_h * 2) * p->in_w + out % p->out_w * 2;
+    size_t line = out / p->out_w,
+           first = (line / p->out_h * p->in_h + line % p->out_h * 2) * p->in_w + out % p->out_w * 2;
     for (size_t i = 0; i < 4; i++)
         value[i] = value_at(k, first + i / 2 * p->in_w + i % 2, ch);
     return first;
@@ -85,14 +91,16 @@ static void channel_forward(void *context, size_t ch, size_t thread)
             continue;
         }
         window_values(k, row, ch, value);
-        *y = p->average ? (value[0] + value[1] + (value[2] + value[3])) / 4 : value[largest_of(value)];
+        *y = p->average ? (value[0] + value[1] + (value[2] + value[3])) / 4
+                        : value[largest_of(value)];
     }
 }
 
-void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
-                                const float *beta, float *y)
+void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, const float *mean,
+                                const float *var, const float *gamma, const float *beta, float *y)
 {
-    struct norm_work k = {.b = b, .x = x, .mean = mean, .var = var, .gamma = gamma, .beta = beta, .y = y};
+    struct norm_work k = {
+        .b = b, .x = x, .mean = mean, .var = var, .gamma = gamma, .beta = beta, .y = y};
     cnn_parallel_for(b->channels, channel_forward, &k);
 }
 
@@ -102,11 +110,13 @@ static double unpooled_at(const struct norm_work *k, size_t row, size_t ch)
     const struct cnn_pool *p = k->b->pool;
     if (!p)
         return (double)k->dy[row * k->b->channels + ch];
-    size_t image = row / (p->in_h * p->in_w), oy = row / p->in_w % p->in_h / 2, ox = row % p->in_w / 2;
+    size_t image = row / (p->in_h * p->in_w), oy = row / p->in_w % p->in_h / 2,
+           ox = row % p->in_w / 2;
     if (oy >= p->out_h || ox >= p->out_w)
         return 0;
     float value[4];
-    size_t out = (image * p->out_h + oy) * p->out_w + ox, first = window_values(k, out, ch, value), best = largest_of(value);
+    size_t out = (image * p->out_h + oy) * p->out_w + ox, first = window_values(k, out, ch, value),
+           best = largest_of(value);
     double dy = (double)k->dy[out * k->b->channels + ch];
     return p->average ? dy / 4 : row == first + best / 2 * p->in_w + best % 2 ? dy : 0;
 }
@@ -115,29 +125,42 @@ static void channel_backward(void *context, size_t ch, size_t thread)
 {
     (void)thread;
     const struct norm_work *k = context;
-    double rows = (double)k->b->rows, mean = (double)k->mean[ch], inverse = 1.0 / sqrt((double)k->var[ch] + (double)k->b->eps);
+    double rows = (double)k->b->rows, mean = (double)k->mean[ch],
+           inverse = 1.0 / sqrt((double)k->var[ch] + (double)k->b->eps);
     double dbeta = 0, dgamma = 0;
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t row = 0; row < k->b->rows; row++) {
             size_t i = row * k->b->channels + ch;
             double xhat = ((double)k->x[i] - mean) * inverse;
-            double g = unpooled_at(k, row, ch) * cnn_activation_slope_ref(k->b->activation, 0, (double)value_at(k, row, ch));
+            double g = unpooled_at(k, row, ch) *
+                       cnn_activation_slope_ref(k->b->activation, 0, (double)value_at(k, row, ch));
             if (pass == 0) {
                 dbeta += g;
                 dgamma += g * xhat;
             } else if (k->dx) {
-                k->dx[i] = (float)((double)k->gamma[ch] * inverse * (g - dbeta / rows - xhat * dgamma / rows));
+                k->dx[i] = (float)((double)k->gamma[ch] * inverse *
+                                   (g - dbeta / rows - xhat * dgamma / rows));
             }
         }
     k->dgamma[ch] = (float)dgamma;
     k->dbeta[ch] = (float)dbeta;
 }
 
-void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
-                                 const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch)
+void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *dy,
+                                 const float *mean, const float *var, const float *gamma,
+                                 const float *beta, float *dx, float *dgamma, float *dbeta,
+                                 float *scratch)
 {
     (void)scratch;
-    struct norm_work k = {
-        .b = b, .x = x, .dy = dy, .mean = mean, .var = var, .gamma = gamma, .beta = beta, .dx = dx, .dgamma = dgamma, .dbeta = dbeta};
+    struct norm_work k = {.b = b,
+                          .x = x,
+                          .dy = dy,
+                          .mean = mean,
+                          .var = var,
+                          .gamma = gamma,
+                          .beta = beta,
+                          .dx = dx,
+                          .dgamma = dgamma,
+                          .dbeta = dbeta};
     cnn_parallel_for(b->channels, channel_backward, &k);
 }

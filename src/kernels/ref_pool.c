@@ -15,7 +15,8 @@ struct pool_work {
 };
 
 /* The largest pixel of one channel in a window. The first wins a tie; a NaN wins over all. */
-static float window_max(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, unsigned short *choice)
+static float window_max(const struct cnn_pool *p, struct cnn_pool_window rows,
+                        struct cnn_pool_window columns, const float *x, unsigned short *choice)
 {
     float best = -INFINITY;
     size_t at = rows.skipped * p->kernel_w + columns.skipped;
@@ -24,7 +25,8 @@ static float window_max(const struct cnn_pool *p, struct cnn_pool_window rows, s
             float value = x[(iy * p->in_w + ix) * p->channels];
             if (value > best || isnan(value)) {
                 best = value;
-                at = (rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped + ix - columns.begin;
+                at = (rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped + ix -
+                     columns.begin;
             }
         }
     if (choice)
@@ -32,7 +34,8 @@ static float window_max(const struct cnn_pool *p, struct cnn_pool_window rows, s
     return best;
 }
 
-static float window_average(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x)
+static float window_average(const struct cnn_pool *p, struct cnn_pool_window rows,
+                            struct cnn_pool_window columns, const float *x)
 {
     double sum = 0;
     for (size_t iy = rows.begin; iy < rows.end; iy++)
@@ -56,25 +59,30 @@ static void forward_row(void *context, size_t task, size_t thread)
             if (p->average)
                 k->y[out] = window_average(p, rows, columns, x + ch);
             else
-                k->y[out] = window_max(p, rows, columns, x + ch, k->choice ? k->choice + out : NULL);
+                k->y[out] =
+                    window_max(p, rows, columns, x + ch, k->choice ? k->choice + out : NULL);
         }
     }
 }
 
-void cnn_pool_forward_ref(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice)
+void cnn_pool_forward_ref(const struct cnn_pool *p, size_t n, const float *x, float *y,
+                          unsigned short *choice)
 {
     struct pool_work k = {.p = p, .x = x, .y = y, .choice = choice};
     cnn_parallel_for(n * p->out_h, forward_row, &k);
 }
 
-/* Gives the gradient of one output element back to its window: all to the maximum, or equal parts. */
-static void backward_element(const struct pool_work *k, struct cnn_pool_window rows, struct cnn_pool_window columns, size_t out, float *dx)
+/* Gives the gradient of one output element back to its window: all to the maximum, or equal
+ * parts. */
+static void backward_element(const struct pool_work *k, struct cnn_pool_window rows,
+                             struct cnn_pool_window columns, size_t out, float *dx)
 {
     const struct cnn_pool *p = k->p;
     float scale = cnn_window_scale(p, rows, columns);
     for (size_t iy = rows.begin; iy < rows.end; iy++)
         for (size_t ix = columns.begin; ix < columns.end; ix++) {
-            size_t position = (rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped + ix - columns.begin;
+            size_t position = (rows.skipped + iy - rows.begin) * p->kernel_w + columns.skipped +
+                              ix - columns.begin;
             if (p->average)
                 dx[(iy * p->in_w + ix) * p->channels] += k->dy[out] * scale;
             else if (k->chosen[out] == position)
@@ -94,11 +102,13 @@ static void backward_image(void *context, size_t image, size_t thread)
     for (size_t oy = 0; oy < p->out_h; oy++)
         for (size_t ox = 0; ox < p->out_w; ox++)
             for (size_t ch = 0; ch < p->channels; ch++)
-                backward_element(k, cnn_window_rows(p, oy), cnn_window_columns(p, ox), ((image * p->out_h + oy) * p->out_w + ox) * p->channels + ch,
+                backward_element(k, cnn_window_rows(p, oy), cnn_window_columns(p, ox),
+                                 ((image * p->out_h + oy) * p->out_w + ox) * p->channels + ch,
                                  dx + ch);
 }
 
-void cnn_pool_backward_ref(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx)
+void cnn_pool_backward_ref(const struct cnn_pool *p, size_t n, const float *dy,
+                           const unsigned short *choice, float *dx)
 {
     struct pool_work k = {.p = p, .dy = dy, .chosen = choice, .dx = dx};
     cnn_parallel_for(n, backward_image, &k);

@@ -1,7 +1,8 @@
 /* The sum of arrays and its gradient in plain C. */
 #include "kernels/ref.h"
 
-void cnn_sum_ref(size_t count, size_t size, const float *const *x, struct cnn_activation activation, float *y)
+void cnn_sum_ref(size_t count, size_t size, const float *const *x, struct cnn_activation activation,
+                 float *y)
 {
     for (size_t i = 0; i < size; i++) {
         float total = x[0][i];
@@ -11,7 +12,8 @@ void cnn_sum_ref(size_t count, size_t size, const float *const *x, struct cnn_ac
     }
 }
 
-void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activation, const float *y, const float *dy, float *const *dx)
+void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activation,
+                          const float *y, const float *dy, float *const *dx)
 {
     for (size_t i = 0; i < size; i++) {
         float g = dy[i];

@@ -15,7 +15,8 @@ static void transpose_band(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct transpose_work *k = context;
-    size_t matrix = task / k->bands * k->a * k->b, from = task % k->bands * TILE, to = cnn_size_min(k->a, from + TILE);
+    size_t matrix = task / k->bands * k->a * k->b, from = task % k->bands * TILE,
+           to = cnn_size_min(k->a, from + TILE);
     const float *x = k->x + matrix;
     float *y = k->y + matrix;
     for (size_t tile = 0; tile < k->b; tile += TILE)
@@ -26,6 +27,7 @@ static void transpose_band(void *context, size_t task, size_t thread)
 
 void cnn_transpose(size_t rows, size_t a, size_t b, const float *x, float *y)
 {
-    struct transpose_work k = {.bands = cnn_size_divide_up(a, TILE), .a = a, .b = b, .x = x, .y = y};
+    struct transpose_work k = {
+        .bands = cnn_size_divide_up(a, TILE), .a = a, .b = b, .x = x, .y = y};
     cnn_parallel_for(rows * k.bands, transpose_band, &k);
 }

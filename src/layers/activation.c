@@ -1,6 +1,7 @@
-/* The activation functions as layers of their own. They differ in their formula, which the kernels hold, so one file serves all:
- * relu max(0, x); relu6 min(max(0, x), 6); leaky_relu x or slope * x; elu x or exp(x) - 1; sigmoid 1 / (1 + exp(-x)); tanh; gelu x * (1 + erf(x / sqrt 2)) / 2;
- * silu x * sigmoid(x); hardswish x * relu6(x + 3) / 6; softmax exp(x) / sum of exp over the channels. */
+/* The activation functions as layers of their own. They differ in their formula, which the kernels
+ * hold, so one file serves all: relu max(0, x); relu6 min(max(0, x), 6); leaky_relu x or slope * x;
+ * elu x or exp(x) - 1; sigmoid 1 / (1 + exp(-x)); tanh; gelu x * (1 + erf(x / sqrt 2)) / 2; silu x
+ * * sigmoid(x); hardswish x * relu6(x + 3) / 6; softmax exp(x) / sum of exp over the channels. */
 #include "layers/explain.h"
 
 struct settings {
@@ -9,10 +10,13 @@ struct settings {
 
 static const struct cnn_key no_keys[] = {CNN_KEY_END};
 
-static const struct cnn_key leaky_keys[] = {
-    {"negative_slope", CNN_KEY_NUMBER, offsetof(struct settings, negative_slope), "0.01", 0, 1, 0, NULL, "slope where x is below zero"}, CNN_KEY_END};
+static const struct cnn_key leaky_keys[] = {{"negative_slope", CNN_KEY_NUMBER,
+                                             offsetof(struct settings, negative_slope), "0.01", 0,
+                                             1, 0, NULL, "slope where x is below zero"},
+                                            CNN_KEY_END};
 
-static cnn_status infer(struct cnn_node *node, enum cnn_activation_kind kind, struct cnn_arena *arena, cnn_diag *diag)
+static cnn_status infer(struct cnn_node *node, enum cnn_activation_kind kind,
+                        struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct settings *s = node->settings;
     struct cnn_activation *activation = cnn_arena_alloc(arena, sizeof *activation);
@@ -42,7 +46,8 @@ static void backward(const struct cnn_call *call)
     const struct cnn_activation *activation = call->node->state;
     const cnn_shape s = call->node->out;
     if (call->dx[0])
-        call->kernels->activation_backward(*activation, call->n * s.h * s.w, s.c, call->x[0], call->y, call->dy, call->dx[0]);
+        call->kernels->activation_backward(*activation, call->n * s.h * s.w, s.c, call->x[0],
+                                           call->y, call->dy, call->dx[0]);
 }
 
 static double input_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
@@ -50,29 +55,32 @@ static double input_at(const struct cnn_call *call, const struct cnn_question *q
     return cnn_explain_input(call, q, 0, channel);
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     const struct cnn_activation *activation = call->node->state;
     cnn_explain_begin(call->node, q, out);
-    cnn_text_printf(out, "%s of x, the same place of %s\n", call->node->type->variant.name, cnn_explain_source(call->node, q, 0));
+    cnn_text_printf(out, "%s of x, the same place of %s\n", call->node->type->variant.name,
+                    cnn_explain_source(call->node, q, 0));
     if (activation->kind != CNN_ACT_SOFTMAX) /* whose own lines say it */
-        cnn_text_printf(out, "%s: %s\n", call->node->type->variant.name, call->node->type->variant.help);
+        cnn_text_printf(out, "%s: %s\n", call->node->type->variant.name,
+                        call->node->type->variant.help);
     return cnn_explain_activation(call, q, *activation, input_at, out);
 }
 
-#define ACTIVATION(name, kind, help, keys)                                                                                                           \
-    static cnn_status infer_##name(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)                                                   \
-    {                                                                                                                                                \
-        return infer(node, kind, arena, diag);                                                                                                       \
-    }                                                                                                                                                \
-    const struct cnn_layer_type cnn_layer_##name = {                                                                                                 \
-        .variant = {#name, help, keys, sizeof(struct settings)},                                                                                     \
-        .min_inputs = 1,                                                                                                                             \
-        .max_inputs = 1,                                                                                                                             \
-        .infer = infer_##name,                                                                                                                       \
-        .forward = forward,                                                                                                                          \
-        .backward = backward,                                                                                                                        \
-        .explain = explain,                                                                                                                          \
+#define ACTIVATION(name, kind, help, keys)                                                         \
+    static cnn_status infer_##name(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag) \
+    {                                                                                              \
+        return infer(node, kind, arena, diag);                                                     \
+    }                                                                                              \
+    const struct cnn_layer_type cnn_layer_##name = {                                               \
+        .variant = {#name, help, keys, sizeof(struct settings)},                                   \
+        .min_inputs = 1,                                                                           \
+        .max_inputs = 1,                                                                           \
+        .infer = infer_##name,                                                                     \
+        .forward = forward,                                                                        \
+        .backward = backward,                                                                      \
+        .explain = explain,                                                                        \
     };
 
 ACTIVATION(relu, CNN_ACT_RELU, "max(0, x)", no_keys)
@@ -84,4 +92,5 @@ ACTIVATION(tanh, CNN_ACT_TANH, "hyperbolic tangent", no_keys)
 ACTIVATION(gelu, CNN_ACT_GELU, "x * (1 + erf(x / sqrt(2))) / 2", no_keys)
 ACTIVATION(silu, CNN_ACT_SILU, "x / (1 + exp(-x))", no_keys)
 ACTIVATION(hardswish, CNN_ACT_HARDSWISH, "x * min(max(0, x + 3), 6) / 6", no_keys)
-ACTIVATION(softmax, CNN_ACT_SOFTMAX, "exp(x) / sum of exp(x) over the channels: probabilities", no_keys)
+ACTIVATION(softmax, CNN_ACT_SOFTMAX, "exp(x) / sum of exp(x) over the channels: probabilities",
+           no_keys)

@@ -1,4 +1,5 @@
-/* Add: the sum of several values of one shape, for residual connections. He et al., "Deep Residual Learning", 2015. */
+/* Add: the sum of several values of one shape, for residual connections. He et al., "Deep Residual
+ * Learning", 2015. */
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
@@ -8,7 +9,8 @@ struct settings {
     int activation;
 };
 
-static const struct cnn_key keys[] = {CNN_ACTIVATION_KEY(offsetof(struct settings, activation)), CNN_KEY_END};
+static const struct cnn_key keys[] = {CNN_ACTIVATION_KEY(offsetof(struct settings, activation)),
+                                      CNN_KEY_END};
 
 static struct cnn_activation activation_of(const struct cnn_node *node)
 {
@@ -25,9 +27,12 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
         if (s.rank == first.rank && s.c == first.c && s.h == first.h && s.w == first.w)
             continue;
         char a[64], b[64];
-        cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' adds unlike shapes: its input 1 is %s, its input %zu is %s",
-                                     node->name, cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
-        cnn_hint(diag, "a conv with kernel_size 1 brings one of them to the other's channels and, with stride, size");
+        cnn_status status = cnn_fail(
+            diag, CNN_INVALID, &node->where,
+            "layer '%s' adds unlike shapes: its input 1 is %s, its input %zu is %s", node->name,
+            cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
+        cnn_hint(diag, "a conv with kernel_size 1 brings one of them to the other's channels and, "
+                       "with stride, size");
         return status;
     }
     struct cnn_activation activation = activation_of(node);
@@ -55,7 +60,8 @@ static void forward(const struct cnn_call *call)
     struct cnn_activation activation = activation_of(call->node);
     float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
     bool apart = is_apart(activation);
-    call->kernels->sum(call->node->input_count, call->n * cnn_shape_count(s), call->x, apart ? no_activation : activation, linear);
+    call->kernels->sum(call->node->input_count, call->n * cnn_shape_count(s), call->x,
+                       apart ? no_activation : activation, linear);
     if (apart)
         call->kernels->activation_forward(activation, call->n * s.h * s.w, s.c, linear, call->y);
 }
@@ -66,9 +72,10 @@ static void backward(const struct cnn_call *call)
     struct cnn_activation activation = activation_of(call->node);
     bool apart = is_apart(activation);
     if (apart)
-        call->kernels->activation_backward(activation, call->n * s.h * s.w, s.c, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
-    call->kernels->sum_backward(call->node->input_count, call->n * cnn_shape_count(s), apart ? no_activation : activation, call->y, call->dy,
-                                call->dx);
+        call->kernels->activation_backward(activation, call->n * s.h * s.w, s.c,
+                                           call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
+    call->kernels->sum_backward(call->node->input_count, call->n * cnn_shape_count(s),
+                                apart ? no_activation : activation, call->y, call->dy, call->dx);
 }
 
 static double sum_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
@@ -79,20 +86,24 @@ static double sum_at(const struct cnn_call *call, const struct cnn_question *q, 
     return sum;
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     const struct cnn_node *node = call->node;
     cnn_explain_begin(node, q, out);
     cnn_text_printf(out, "the same place of its %zu inputs, added\n", node->input_count);
     struct cnn_sum sum = cnn_sum_begin(out);
     for (size_t i = 0; i < node->input_count; i++)
-        cnn_sum_add(&sum, "%s (%.99s)", cnn_explain_factor(cnn_explain_input(call, q, i, q->channel)).text, cnn_explain_source(node, q, i));
+        cnn_sum_add(&sum, "%s (%.99s)",
+                    cnn_explain_factor(cnn_explain_input(call, q, i, q->channel)).text,
+                    cnn_explain_source(node, q, i));
     cnn_sum_end(&sum, sum_at(call, q, q->channel));
     return cnn_explain_activation(call, q, activation_of(node), sum_at, out);
 }
 
 const struct cnn_layer_type cnn_layer_add = {
-    .variant = {"add", "sum of several layers' outputs (from: [a, b])", keys, sizeof(struct settings)},
+    .variant = {"add", "sum of several layers' outputs (from: [a, b])", keys,
+                sizeof(struct settings)},
     .min_inputs = 2,
     .infer = infer,
     .forward = forward,

@@ -1,11 +1,13 @@
-/* Batch normalisation, Ioffe and Szegedy 2015: y = gamma * (x - mean) / sqrt(var + eps) + beta for each channel. In training mean and biased variance are the
- * batch's; the running averages take the unbiased variance (as PyTorch) and serve in evaluation. */
+/* Batch normalisation, Ioffe and Szegedy 2015: y = gamma * (x - mean) / sqrt(var + eps) + beta for
+ * each channel. In training mean and biased variance are the batch's; the running averages take the
+ * unbiased variance (as PyTorch) and serve in evaluation. */
 #include <math.h>
 
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
-enum { SLOT_GAMMA, SLOT_BETA, SLOT_MEAN, SLOT_VARIANCE, SLOT_BATCH, SLOT_LINEAR }; /* BATCH: mean and variance of this batch */
+/* BATCH: mean and variance of this batch */
+enum { SLOT_GAMMA, SLOT_BETA, SLOT_MEAN, SLOT_VARIANCE, SLOT_BATCH, SLOT_LINEAR };
 
 struct settings {
     double eps, momentum;
@@ -18,8 +20,10 @@ struct state {
 };
 
 static const struct cnn_key keys[] = {
-    {"eps", CNN_KEY_NUMBER, offsetof(struct settings, eps), "1e-5", 0, 1, CNN_KEY_OPEN_MIN, NULL, "added to the variance before its root is taken"},
-    {"momentum", CNN_KEY_NUMBER, offsetof(struct settings, momentum), "0.1", 0, 1, 0, NULL, "weight of the new value in the running averages"},
+    {"eps", CNN_KEY_NUMBER, offsetof(struct settings, eps), "1e-5", 0, 1, CNN_KEY_OPEN_MIN, NULL,
+     "added to the variance before its root is taken"},
+    {"momentum", CNN_KEY_NUMBER, offsetof(struct settings, momentum), "0.1", 0, 1, 0, NULL,
+     "weight of the new value in the running averages"},
     CNN_ACTIVATION_KEY(offsetof(struct settings, activation)),
     CNN_KEY_END};
 
@@ -43,7 +47,8 @@ static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
         .rows = n * node->in[0].h * node->in[0].w,
         .channels = node->in[0].c,
         .eps = (float)s->eps,
-        .activation = fusable(state->activation) ? state->activation : (struct cnn_activation){CNN_ACT_NONE, 0},
+        .activation = fusable(state->activation) ? state->activation
+                                                 : (struct cnn_activation){CNN_ACT_NONE, 0},
         .pool = state->pool,
     };
 }
@@ -68,9 +73,11 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     if (needs_linear)
         cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(node->out), 0);
     node->reads_x = true;
-    node->reads_y = activation.kind == CNN_ACT_SOFTMAX; /* else what lies behind x is computed again */
+    /* else what lies behind x is computed again */
+    node->reads_y = activation.kind == CNN_ACT_SOFTMAX;
     node->dx_over_dy = true;
-    node->effect = (struct cnn_effect){.kind = CNN_EFFECT_NORMALIZE, .activation = activation, .eps = geometry(node, 1).eps};
+    node->effect = (struct cnn_effect){
+        .kind = CNN_EFFECT_NORMALIZE, .activation = activation, .eps = geometry(node, 1).eps};
     node->rectifies = cnn_activation_rectifies(activation);
     return CNN_OK;
 }
@@ -89,14 +96,16 @@ static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *ker
     return kernels->batch_norm_scratch_floats(&b);
 }
 
-static void update_running(const struct cnn_call *call, const struct cnn_batch_norm *b, const float *mean, const float *variance)
+static void update_running(const struct cnn_call *call, const struct cnn_batch_norm *b,
+                           const float *mean, const float *variance)
 {
     const struct settings *s = call->node->settings;
     float new = (float)s->momentum, old = (float)(1 - s->momentum);
     float unbias = b->rows > 1 ? (float)b->rows / (float)(b->rows - 1) : 1;
     for (size_t c = 0; c < b->channels; c++) {
         call->value[SLOT_MEAN][c] = old * call->value[SLOT_MEAN][c] + new *mean[c];
-        call->value[SLOT_VARIANCE][c] = old * call->value[SLOT_VARIANCE][c] + new *unbias *variance[c];
+        call->value[SLOT_VARIANCE][c] =
+            old * call->value[SLOT_VARIANCE][c] + new *unbias *variance[c];
     }
 }
 
@@ -106,14 +115,17 @@ static void forward(const struct cnn_call *call)
     struct cnn_activation activation = activation_of(call->node);
     const float *mean = call->value[SLOT_MEAN], *variance = call->value[SLOT_VARIANCE];
     if (call->training) {
-        float *batch_mean = call->value[SLOT_BATCH], *batch_variance = batch_mean + cnn_round_floats(b.channels);
-        call->kernels->batch_norm_statistics(&b, call->x[0], batch_mean, batch_variance, call->scratch);
+        float *batch_mean = call->value[SLOT_BATCH],
+              *batch_variance = batch_mean + cnn_round_floats(b.channels);
+        call->kernels->batch_norm_statistics(&b, call->x[0], batch_mean, batch_variance,
+                                             call->scratch);
         update_running(call, &b, batch_mean, batch_variance);
         mean = batch_mean;
         variance = batch_variance;
     }
     float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
-    call->kernels->batch_norm_forward(&b, call->x[0], mean, variance, call->value[SLOT_GAMMA], call->value[SLOT_BETA], linear);
+    call->kernels->batch_norm_forward(&b, call->x[0], mean, variance, call->value[SLOT_GAMMA],
+                                      call->value[SLOT_BETA], linear);
     if (!fusable(activation))
         call->kernels->activation_forward(activation, b.rows, b.channels, linear, call->y);
 }
@@ -124,17 +136,21 @@ static void backward(const struct cnn_call *call)
     struct cnn_activation activation = activation_of(call->node);
     const float *mean = call->value[SLOT_BATCH], *variance = mean + cnn_round_floats(b.channels);
     if (!fusable(activation))
-        call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
+        call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR],
+                                           call->y, call->dy, call->dy);
     const float *gamma = call->value[SLOT_GAMMA], *beta = call->value[SLOT_BETA];
     float *dgamma = call->grad[SLOT_GAMMA], *dbeta = call->grad[SLOT_BETA];
     if (call->training)
-        call->kernels->batch_norm_backward(&b, call->x[0], call->dy, mean, variance, gamma, beta, call->dx[0], dgamma, dbeta, call->scratch);
+        call->kernels->batch_norm_backward(&b, call->x[0], call->dy, mean, variance, gamma, beta,
+                                           call->dx[0], dgamma, dbeta, call->scratch);
     else
-        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN], call->value[SLOT_VARIANCE], gamma, beta, call->dx[0], dgamma,
+        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN],
+                                      call->value[SLOT_VARIANCE], gamma, beta, call->dx[0], dgamma,
                                       dbeta);
 }
 
-#define FEW_CHANNELS ((size_t)16) /* with fewer, gradients go faster through a pooling of its own */
+/* with fewer, gradients go faster through a pooling of its own */
+#define FEW_CHANNELS ((size_t)16)
 
 static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join)
 {
@@ -151,7 +167,8 @@ static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum c
         state->activation = effect->activation;
         return true;
     case CNN_EFFECT_POOL:
-        if (!cnn_pool_joins(&effect->pool) || (join == CNN_JOIN_TRAINING && (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
+        if (!cnn_pool_joins(&effect->pool) ||
+            (join == CNN_JOIN_TRAINING && (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
             return false;
         state->pool = &effect->pool;
         node->dx_over_dy = false;
@@ -163,34 +180,50 @@ static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum c
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)
 {
-    cnn_text_printf(out, "parameters: scale and shift, 2 * %zu = %zu (and 2 * %zu running statistics, not trained)\n", node->out.c, 2 * node->out.c,
-                    node->out.c);
+    cnn_text_printf(out,
+                    "parameters: scale and shift, 2 * %zu = %zu (and 2 * %zu running statistics, "
+                    "not trained)\n",
+                    node->out.c, 2 * node->out.c, node->out.c);
 }
 
-static double normalised_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
+static double normalised_at(const struct cnn_call *call, const struct cnn_question *q,
+                            size_t channel)
 {
-    double x = cnn_explain_input(call, q, 0, channel), variance = (double)call->value[SLOT_VARIANCE][channel];
-    return (x - (double)call->value[SLOT_MEAN][channel]) / sqrt(variance + (double)geometry(call->node, 1).eps) *
+    double x = cnn_explain_input(call, q, 0, channel),
+           variance = (double)call->value[SLOT_VARIANCE][channel];
+    return (x - (double)call->value[SLOT_MEAN][channel]) /
+               sqrt(variance + (double)geometry(call->node, 1).eps) *
                (double)call->value[SLOT_GAMMA][channel] +
            (double)call->value[SLOT_BETA][channel];
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     const struct cnn_node *node = call->node;
     cnn_explain_begin(node, q, out);
-    cnn_text_printf(out, "(x - mean) / sqrt(variance + eps) * weight + bias, where x is the same place of %s\n", cnn_explain_source(node, q, 0));
-    cnn_text_printf(out, "mean and variance are the running averages of channel %zu, weight and bias what it learned\n", q->channel);
-    cnn_text_printf(out, "(%s - %s) / sqrt(%s + %s) * %s + %s = %s\n", cnn_explain_number(cnn_explain_input(call, q, 0, q->channel)).text,
+    cnn_text_printf(
+        out, "(x - mean) / sqrt(variance + eps) * weight + bias, where x is the same place of %s\n",
+        cnn_explain_source(node, q, 0));
+    cnn_text_printf(out,
+                    "mean and variance are the running averages of channel %zu, weight and bias "
+                    "what it learned\n",
+                    q->channel);
+    cnn_text_printf(out, "(%s - %s) / sqrt(%s + %s) * %s + %s = %s\n",
+                    cnn_explain_number(cnn_explain_input(call, q, 0, q->channel)).text,
                     cnn_explain_factor((double)call->value[SLOT_MEAN][q->channel]).text,
-                    cnn_explain_number((double)call->value[SLOT_VARIANCE][q->channel]).text, cnn_explain_number((double)geometry(node, 1).eps).text,
+                    cnn_explain_number((double)call->value[SLOT_VARIANCE][q->channel]).text,
+                    cnn_explain_number((double)geometry(node, 1).eps).text,
                     cnn_explain_factor((double)call->value[SLOT_GAMMA][q->channel]).text,
-                    cnn_explain_factor((double)call->value[SLOT_BETA][q->channel]).text, cnn_explain_number(normalised_at(call, q, q->channel)).text);
+                    cnn_explain_factor((double)call->value[SLOT_BETA][q->channel]).text,
+                    cnn_explain_number(normalised_at(call, q, q->channel)).text);
     return cnn_explain_activation(call, q, activation_of(node), normalised_at, out);
 }
 
 const struct cnn_layer_type cnn_layer_batch_norm = {
-    .variant = {"batch_norm", "normalises every channel, over the batch in training and by remembered means afterwards, then scales and shifts it",
+    .variant = {"batch_norm",
+                "normalises every channel, over the batch in training and by remembered means "
+                "afterwards, then scales and shifts it",
                 keys, sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,

@@ -13,9 +13,12 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
         const cnn_shape first = node->in[0], s = node->in[i];
         if (s.rank != first.rank || s.h != first.h || s.w != first.w) {
             char a[64], b[64];
-            cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' joins unlike sizes: its input 1 is %s, its input %zu is %s", node->name,
-                     cnn_shape_format(first, a, sizeof a), i + 1, cnn_shape_format(s, b, sizeof b));
-            cnn_hint(diag, "only channels may differ; `padding: same` keeps a conv's height and width, and stride divides them");
+            cnn_fail(diag, CNN_INVALID, &node->where,
+                     "layer '%s' joins unlike sizes: its input 1 is %s, its input %zu is %s",
+                     node->name, cnn_shape_format(first, a, sizeof a), i + 1,
+                     cnn_shape_format(s, b, sizeof b));
+            cnn_hint(diag, "only channels may differ; `padding: same` keeps a conv's height and "
+                           "width, and stride divides them");
             return CNN_INVALID;
         }
         node->out.c += s.c;
@@ -55,7 +58,8 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
     cnn_text_printf(out, " = %zu\n", node->out.c);
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     const struct cnn_node *node = call->node;
     size_t input = 0, first = 0;
@@ -63,10 +67,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
         first += node->in[input++].c;
     double value = cnn_explain_input(call, q, input, q->channel - first);
     cnn_explain_begin(node, q, out);
-    cnn_text_printf(out, "comes from %s, input %zu of %zu, which gives ", cnn_explain_source(node, q, input), input + 1, node->input_count);
+    cnn_text_printf(out, "comes from %s, input %zu of %zu, which gives ",
+                    cnn_explain_source(node, q, input), input + 1, node->input_count);
     cnn_explain_range("channel", (ptrdiff_t)first, 1, node->in[input].c, out);
     cnn_text_printf(out, " here\n");
-    cnn_text_printf(out, "channel %zu - %zu = %zu of %s there = %s\n", q->channel, first, q->channel - first, cnn_explain_source(node, q, input),
+    cnn_text_printf(out, "channel %zu - %zu = %zu of %s there = %s\n", q->channel, first,
+                    q->channel - first, cnn_explain_source(node, q, input),
                     cnn_explain_number(value).text);
     return value;
 }

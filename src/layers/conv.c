@@ -1,5 +1,6 @@
 /* Convolution as every framework has it (cross-correlation: the kernel is not flipped):
- * y[f][i][j] = bias[f] + sum over channels c of f's group and taps u, v of w[f][c][u][v] * x[c][i * stride + u * dilation - top][j * stride + v * dilation - left]. */
+ * y[f][i][j] = bias[f] + sum over channels c of f's group and taps u, v of w[f][c][u][v] * x[c][i *
+ * stride + u * dilation - top][j * stride + v * dilation - left]. */
 #include "layers/weighted.h"
 
 struct settings {
@@ -9,21 +10,27 @@ struct settings {
 };
 
 static const struct cnn_key keys[] = {
-    {"filters", CNN_KEY_SIZE, offsetof(struct settings, filters), NULL, 1, 65536, 0, NULL, "output channels: how many kernels are learned"},
+    {"filters", CNN_KEY_SIZE, offsetof(struct settings, filters), NULL, 1, 65536, 0, NULL,
+     "output channels: how many kernels are learned"},
     CNN_CONVOLUTION_KEYS(struct settings),
-    {"groups", CNN_KEY_SIZE, offsetof(struct settings, groups), "1", 1, 65536, 0, NULL, "channels are split into so many groups that do not mix"},
+    {"groups", CNN_KEY_SIZE, offsetof(struct settings, groups), "1", 1, 65536, 0, NULL,
+     "channels are split into so many groups that do not mix"},
     CNN_WEIGHTED_KEYS(struct settings, "he_normal"),
     CNN_KEY_END};
 
-static cnn_status check_groups(const struct cnn_node *node, const struct settings *s, cnn_diag *diag)
+static cnn_status check_groups(const struct cnn_node *node, const struct settings *s,
+                               cnn_diag *diag)
 {
     size_t channels = node->in[0].c;
     if (channels % s->groups == 0 && s->filters % s->groups == 0)
         return CNN_OK;
     bool input = channels % s->groups != 0;
     size_t wrong = input ? channels : s->filters, nearest = s->groups;
-    cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': %zu %s cannot be split into %zu groups: %zu / %zu = %.2f", node->name,
-                                 wrong, input ? "input channels" : "filters", s->groups, wrong, s->groups, (double)wrong / (double)s->groups);
+    cnn_status status =
+        cnn_fail(diag, CNN_INVALID, &node->where,
+                 "layer '%s': %zu %s cannot be split into %zu groups: %zu / %zu = %.2f", node->name,
+                 wrong, input ? "input channels" : "filters", s->groups, wrong, s->groups,
+                 (double)wrong / (double)s->groups);
     while (channels % nearest != 0 || s->filters % nearest != 0)
         nearest--;
     cnn_hint(diag, "groups must divide both %zu and %zu, e.g. %zu", channels, s->filters, nearest);
@@ -36,11 +43,14 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     cnn_status status = cnn_require_image(node, diag);
     if (status == CNN_OK)
         status = check_groups(node, s, diag);
-    return status == CNN_OK ? cnn_convolution_infer(node, &s->window, &s->weighted, s->filters, s->groups, arena, diag) : status;
+    return status == CNN_OK ? cnn_convolution_infer(node, &s->window, &s->weighted, s->filters,
+                                                    s->groups, arena, diag)
+                            : status;
 }
 
 const struct cnn_layer_type cnn_layer_conv = {
-    .variant = {"conv", "convolution: slides learned kernels over the input", keys, sizeof(struct settings)},
+    .variant = {"conv", "convolution: slides learned kernels over the input", keys,
+                sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

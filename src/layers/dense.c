@@ -6,9 +6,10 @@ struct settings {
     struct cnn_weighted_settings weighted;
 };
 
-static const struct cnn_key keys[] = {{"units", CNN_KEY_SIZE, offsetof(struct settings, units), NULL, 1, 1 << 24, 0, NULL, "outputs"},
-                                      CNN_WEIGHTED_KEYS(struct settings, "glorot_uniform"),
-                                      CNN_KEY_END};
+static const struct cnn_key keys[] = {
+    {"units", CNN_KEY_SIZE, offsetof(struct settings, units), NULL, 1, 1 << 24, 0, NULL, "outputs"},
+    CNN_WEIGHTED_KEYS(struct settings, "glorot_uniform"),
+    CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
@@ -16,15 +17,24 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     size_t inputs = node->in[0].c;
     if (node->in[0].rank != 1) {
         char shape[64];
-        cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' (dense) needs a flat input; its input is %s", node->name,
-                                     cnn_shape_format(node->in[0], shape, sizeof shape));
+        cnn_status status =
+            cnn_fail(diag, CNN_INVALID, &node->where,
+                     "layer '%s' (dense) needs a flat input; its input is %s", node->name,
+                     cnn_shape_format(node->in[0], shape, sizeof shape));
         cnn_hint(diag, "add `- {type: flatten}` above it");
         return status;
     }
     node->out = (cnn_shape){1, s->units, 1, 1};
     node->sees_all = true;
-    const struct cnn_conv conv = {
-        1, 1, inputs, 1, 1, s->units, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, node->precision == CNN_PRECISION_BF16};
+    const struct cnn_conv conv = {1,      1,
+                                  inputs, 1,
+                                  1,      s->units,
+                                  1,      1,
+                                  1,      1,
+                                  1,      1,
+                                  0,      0,
+                                  1,      CNN_PAD_ZEROS,
+                                  true,   node->precision == CNN_PRECISION_BF16};
     const size_t dims[2] = {s->units, inputs};
     return cnn_weighted_infer(node, &s->weighted, &conv, NULL, 2, dims, arena, diag);
 }
@@ -34,14 +44,16 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
     const struct cnn_weighted *w = node->state;
     size_t inputs = w->conv.in_c, units = w->conv.out_c;
     if (w->settings->bias)
-        cnn_text_printf(out, "parameters: (%zu + 1) * %zu = %zu\n", inputs, units, (inputs + 1) * units);
+        cnn_text_printf(out, "parameters: (%zu + 1) * %zu = %zu\n", inputs, units,
+                        (inputs + 1) * units);
     else
         cnn_text_printf(out, "parameters: %zu * %zu = %zu\n", inputs, units, inputs * units);
     cnn_text_printf(out, "MACs: %zu * %zu = %zu\n", inputs, units, inputs * units);
 }
 
 const struct cnn_layer_type cnn_layer_dense = {
-    .variant = {"dense", "fully connected: every output is a weighted sum of all inputs", keys, sizeof(struct settings)},
+    .variant = {"dense", "fully connected: every output is a weighted sum of all inputs", keys,
+                sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

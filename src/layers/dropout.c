@@ -1,5 +1,6 @@
-/* Dropout, Srivastava et al. 2014, inverted: in training a share `rate` of the values becomes 0 and the rest is scaled by 1 / (1 - rate); in evaluation
- * nothing happens. Backward draws the same mask again from the step's seed. */
+/* Dropout, Srivastava et al. 2014, inverted: in training a share `rate` of the values becomes 0 and
+ * the rest is scaled by 1 / (1 - rate); in evaluation nothing happens. Backward draws the same mask
+ * again from the step's seed. */
 #include "layers/explain.h"
 
 #include <string.h>
@@ -8,9 +9,10 @@ struct settings {
     double rate;
 };
 
-static const struct cnn_key keys[] = {
-    {"rate", CNN_KEY_NUMBER, offsetof(struct settings, rate), "0.5", 0, 1, CNN_KEY_OPEN_MAX, NULL, "share of the values that are dropped"},
-    CNN_KEY_END};
+static const struct cnn_key keys[] = {{"rate", CNN_KEY_NUMBER, offsetof(struct settings, rate),
+                                       "0.5", 0, 1, CNN_KEY_OPEN_MAX, NULL,
+                                       "share of the values that are dropped"},
+                                      CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
@@ -43,12 +45,13 @@ static void backward(const struct cnn_call *call)
         apply(call, call->dy, call->dx[0]);
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     double x = cnn_explain_input(call, q, 0, q->channel);
     cnn_explain_begin(call->node, q, out);
-    cnn_text_printf(out, "outside training nothing is dropped\nthe same place of %s = %s\n", cnn_explain_source(call->node, q, 0),
-                    cnn_explain_number(x).text);
+    cnn_text_printf(out, "outside training nothing is dropped\nthe same place of %s = %s\n",
+                    cnn_explain_source(call->node, q, 0), cnn_explain_number(x).text);
     return x;
 }
 

@@ -1,4 +1,5 @@
-/* Numbers, sums, matrices and activations as text, for the layers' explain functions. Each number is written from the double that is computed with. */
+/* Numbers, sums, matrices and activations as text, for the layers' explain functions. Each number
+ * is written from the double that is computed with. */
 #include "layers/explain.h"
 
 #include <math.h>
@@ -30,7 +31,8 @@ struct cnn_number cnn_explain_factor(double value)
     return wrapped;
 }
 
-void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question, struct cnn_text *out)
+void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question,
+                       struct cnn_text *out)
 {
     cnn_text_printf(out, "%s[%zu]", node->name, question->channel);
     if (node->out.rank == 3)
@@ -38,13 +40,15 @@ void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *q
     cnn_text_printf(out, ": ");
 }
 
-const char *cnn_explain_source(const struct cnn_node *node, const struct cnn_question *question, size_t input)
+const char *cnn_explain_source(const struct cnn_node *node, const struct cnn_question *question,
+                               size_t input)
 {
     size_t value = node->inputs[input];
     return value == 0 ? "input" : question->nodes[value - 1].name;
 }
 
-double cnn_explain_input(const struct cnn_call *call, const struct cnn_question *question, size_t input, size_t channel)
+double cnn_explain_input(const struct cnn_call *call, const struct cnn_question *question,
+                         size_t input, size_t channel)
 {
     const cnn_shape s = call->node->in[input];
     return (double)call->x[input][(question->row * s.w + question->column) * s.c + channel];
@@ -93,7 +97,8 @@ static struct cnn_number label_text(const struct cnn_grid *grid, int axis, size_
     return cnn_explain_number((double)label_at(grid, axis, i));
 }
 
-/* Characters before the decimal point or the exponent; all where there is neither. The dot that stands for no number is no point. */
+/* Characters before the decimal point or the exponent; all where there is neither. The dot that
+ * stands for no number is no point. */
 static size_t whole_part(const char *text)
 {
     return strcmp(text, ".") == 0 ? 1 : strcspn(text, ".e");
@@ -121,18 +126,21 @@ static struct widths measure(const struct cnn_grid *grid)
         w.label = larger(w.label, strlen(label_text(grid, 0, r).text));
     for (size_t c = 0; grid->labelled && c < grid->columns; c++)
         measure_cell(&w, label_text(grid, 1, c).text);
-    w.whole = larger(strlen(grid->title), (grid->labelled ? w.label + 2 : 0) + grid->columns * (w.before + w.after + 1));
+    w.whole = larger(strlen(grid->title),
+                     (grid->labelled ? w.label + 2 : 0) + grid->columns * (w.before + w.after + 1));
     return w;
 }
 
 static void write_cell(const struct widths *w, const char *text, struct cnn_text *out)
 {
     size_t before = whole_part(text);
-    cnn_text_printf(out, " %*.*s%-*s", (int)w->before, (int)before, text, (int)w->after, text + before);
+    cnn_text_printf(out, " %*.*s%-*s", (int)w->before, (int)before, text, (int)w->after,
+                    text + before);
 }
 
 /* Line 0 is the title, 1 the numbers of the columns, the rest rows. */
-static void write_line(const struct cnn_grid *grid, const struct widths *w, size_t line, struct cnn_text *out)
+static void write_line(const struct cnn_grid *grid, const struct widths *w, size_t line,
+                       struct cnn_text *out)
 {
     if (line == 0)
         cnn_text_printf(out, "%s", grid->title);
@@ -156,7 +164,8 @@ static void end_line(struct cnn_text *out)
     cnn_text_printf(out, "\n");
 }
 
-static void write_grids(const struct cnn_grid *grids, const struct widths *widths, size_t count, struct cnn_text *out)
+static void write_grids(const struct cnn_grid *grids, const struct widths *widths, size_t count,
+                        struct cnn_text *out)
 {
     size_t lines = 0;
     bool titled = grids[0].title[0] != '\0', labelled = false;
@@ -190,7 +199,8 @@ void cnn_explain_grids(const struct cnn_grid *grids, size_t count, struct cnn_te
         write_grids(grids + g, widths + g, together, out);
 }
 
-void cnn_explain_range(const char *what, ptrdiff_t first, size_t step, size_t count, struct cnn_text *out)
+void cnn_explain_range(const char *what, ptrdiff_t first, size_t step, size_t count,
+                       struct cnn_text *out)
 {
     if (count == 1) {
         cnn_text_printf(out, "%s %td", what, first);
@@ -232,7 +242,8 @@ static double activate(struct cnn_activation a, double x)
 /* The formula with x filled in, where it is more than taking x or a bound. */
 static void write_formula(struct cnn_activation a, double x, struct cnn_text *out)
 {
-    const struct cnn_number plain = cnn_explain_number(x), factor = cnn_explain_factor(x), negated = cnn_explain_number(-x);
+    const struct cnn_number plain = cnn_explain_number(x), factor = cnn_explain_factor(x),
+                            negated = cnn_explain_number(-x);
     if (a.kind == CNN_ACT_RELU6)
         cnn_text_printf(out, " = min(max(0, %s), 6)", plain.text);
     else if (a.kind == CNN_ACT_LEAKY_RELU && x < 0)
@@ -249,38 +260,44 @@ static void write_formula(struct cnn_activation a, double x, struct cnn_text *ou
         cnn_text_printf(out, " = %s * min(max(0, %s + 3), 6) / 6", factor.text, plain.text);
 }
 
-static double explain_softmax(const struct cnn_call *call, const struct cnn_question *q, cnn_explain_linear *linear, struct cnn_text *out)
+static double explain_softmax(const struct cnn_call *call, const struct cnn_question *q,
+                              cnn_explain_linear *linear, struct cnn_text *out)
 {
     size_t count = call->node->out.c;
     double largest = linear(call, q, 0), sum = 0;
     for (size_t k = 1; k < count; k++)
         largest = fmax(largest, linear(call, q, k));
     const struct cnn_number shift = cnn_explain_factor(largest);
-    cnn_text_printf(out, "softmax over %zu channels: exp(x - %s) divided by the sum of all; %s is the largest x\n", count, shift.text,
-                    cnn_explain_number(largest).text);
+    cnn_text_printf(
+        out,
+        "softmax over %zu channels: exp(x - %s) divided by the sum of all; %s is the largest x\n",
+        count, shift.text, cnn_explain_number(largest).text);
     for (size_t k = 0; k < count; k++) {
         double x = linear(call, q, k), part = exp(x - largest);
         sum += part;
         if (count <= SOFTMAX_LISTED)
-            cnn_text_printf(out, "  channel %*zu  exp(%s - %s) = %s\n", count > 10 ? 2 : 1, k, cnn_explain_number(x).text, shift.text,
-                            cnn_explain_number(part).text);
+            cnn_text_printf(out, "  channel %*zu  exp(%s - %s) = %s\n", count > 10 ? 2 : 1, k,
+                            cnn_explain_number(x).text, shift.text, cnn_explain_number(part).text);
     }
     double x = linear(call, q, q->channel), part = exp(x - largest);
     cnn_text_printf(out, "sum of the %zu = %s\n", count, cnn_explain_number(sum).text);
-    cnn_text_printf(out, "exp(%s - %s) / %s = %s / %s = %s\n", cnn_explain_number(x).text, shift.text, cnn_explain_number(sum).text,
-                    cnn_explain_number(part).text, cnn_explain_number(sum).text, cnn_explain_number(part / sum).text);
+    cnn_text_printf(out, "exp(%s - %s) / %s = %s / %s = %s\n", cnn_explain_number(x).text,
+                    shift.text, cnn_explain_number(sum).text, cnn_explain_number(part).text,
+                    cnn_explain_number(sum).text, cnn_explain_number(part / sum).text);
     return part / sum;
 }
 
-double cnn_explain_activation(const struct cnn_call *call, const struct cnn_question *question, struct cnn_activation activation,
-                              cnn_explain_linear *linear, struct cnn_text *out)
+double cnn_explain_activation(const struct cnn_call *call, const struct cnn_question *question,
+                              struct cnn_activation activation, cnn_explain_linear *linear,
+                              struct cnn_text *out)
 {
     if (activation.kind == CNN_ACT_SOFTMAX)
         return explain_softmax(call, question, linear, out);
     double x = linear(call, question, question->channel), y = activate(activation, x);
     if (activation.kind == CNN_ACT_NONE)
         return x;
-    cnn_text_printf(out, "%s(%s)", cnn_activation_choices[activation.kind], cnn_explain_number(x).text);
+    cnn_text_printf(out, "%s(%s)", cnn_activation_choices[activation.kind],
+                    cnn_explain_number(x).text);
     write_formula(activation, x, out);
     cnn_text_printf(out, " = %s\n", cnn_explain_number(y).text);
     return y;

@@ -1,29 +1,35 @@
-/* What the layers' explain functions share: numbers as people write them, sums whose terms break over lines, small matrices side by side, activations.
- * Lines that end an explanation end with the value. */
+/* What the layers' explain functions share: numbers as people write them, sums whose terms break
+ * over lines, small matrices side by side, activations. Lines that end an explanation end with the
+ * value. */
 #ifndef CNN_LAYERS_EXPLAIN_H
 #define CNN_LAYERS_EXPLAIN_H
 
 #include "graph/layer.h"
 
 #define CNN_EXPLAIN_WIDTH 100 /* columns of a line, where it can be broken */
-#define CNN_EXPLAIN_ALL   64  /* more terms than this are not all written out where no kernel orders them */
+/* more terms than this are not all written out where no kernel orders them */
+#define CNN_EXPLAIN_ALL 64
 
 struct cnn_number {
     char text[40];
 };
 
-/* 8, -1, 0.333333, 1.5e-07, nan: integers as integers, others with six digits. _factor: negative ones in parentheses. */
+/* 8, -1, 0.333333, 1.5e-07, nan: integers as integers, others with six digits. _factor: negative
+ * ones in parentheses. */
 struct cnn_number cnn_explain_number(double value);
 struct cnn_number cnn_explain_factor(double value);
 
 /* "conv1[0], row 0, column 0: ", or "dense1[3]: " where the layer's output is flat. */
-void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question, struct cnn_text *out);
+void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question,
+                       struct cnn_text *out);
 
 /* The name of what stands at this input: a layer's, or "input". */
-const char *cnn_explain_source(const struct cnn_node *node, const struct cnn_question *question, size_t input);
+const char *cnn_explain_source(const struct cnn_node *node, const struct cnn_question *question,
+                               size_t input);
 
 /* x[input] at the question's place, in this channel. */
-double cnn_explain_input(const struct cnn_call *call, const struct cnn_question *question, size_t input, size_t channel);
+double cnn_explain_input(const struct cnn_call *call, const struct cnn_question *question,
+                         size_t input, size_t channel);
 
 /* A sum in the making: terms joined by +, broken before a term that would not fit the line. */
 struct cnn_sum {
@@ -32,10 +38,12 @@ struct cnn_sum {
     size_t terms; /* so far */
 };
 struct cnn_sum cnn_sum_begin(struct cnn_text *out);
-void cnn_sum_add(struct cnn_sum *sum, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cnn_sum_add(struct cnn_sum *sum, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void cnn_sum_end(struct cnn_sum *sum, double total); /* " = total" and the line's end */
 
-/* A matrix of numbers, e.g. the part of a map that lies under a kernel; decimal points stand under one another, "." is no number. */
+/* A matrix of numbers, e.g. the part of a map that lies under a kernel; decimal points stand under
+ * one another, "." is no number. */
 struct cnn_grid {
     const char *title; /* "": none, of all */
     size_t rows, columns;
@@ -50,13 +58,17 @@ struct cnn_grid {
 void cnn_explain_grids(const struct cnn_grid *grids, size_t count, struct cnn_text *out);
 
 /* "rows 0..2", "rows -1..3 in steps of 2", "row 4". */
-void cnn_explain_range(const char *what, ptrdiff_t first, size_t step, size_t count, struct cnn_text *out);
+void cnn_explain_range(const char *what, ptrdiff_t first, size_t step, size_t count,
+                       struct cnn_text *out);
 
 /* What goes into a layer's activation at the question's place, in this channel. */
-typedef double cnn_explain_linear(const struct cnn_call *call, const struct cnn_question *question, size_t channel);
+typedef double cnn_explain_linear(const struct cnn_call *call, const struct cnn_question *question,
+                                  size_t channel);
 
-/* What the activation makes of the question's number, as the last line, and returned; kind NONE: no line. */
-double cnn_explain_activation(const struct cnn_call *call, const struct cnn_question *question, struct cnn_activation activation,
-                              cnn_explain_linear *linear, struct cnn_text *out);
+/* What the activation makes of the question's number, as the last line, and returned; kind NONE: no
+ * line. */
+double cnn_explain_activation(const struct cnn_call *call, const struct cnn_question *question,
+                              struct cnn_activation activation, cnn_explain_linear *linear,
+                              struct cnn_text *out);
 
 #endif

@@ -1,5 +1,6 @@
-/* The arithmetic of pool and global_pool behind one number: the window, its largest value or its mean. Windows and divisors are those of the kernels. Some of
- * each window lies in the input: `infer` sees to it. */
+/* The arithmetic of pool and global_pool behind one number: the window, its largest value or its
+ * mean. Windows and divisors are those of the kernels. Some of each window lies in the input:
+ * `infer` sees to it. */
 #include <math.h>
 #include <stdio.h>
 
@@ -11,8 +12,9 @@ struct window {
     const struct cnn_pool *pool;
     const float *x;                       /* of the channel: every pool->channels floats a pixel */
     struct cnn_pool_window rows, columns; /* what lies in the input */
-    ptrdiff_t first[2];                   /* row and column where the window begins; negative in the padding */
-    size_t largest[2];                    /* row and column of the largest */
+    /* row and column where the window begins; negative in the padding */
+    ptrdiff_t first[2];
+    size_t largest[2]; /* row and column of the largest */
 };
 
 static double pixel(const struct window *w, size_t row, size_t column)
@@ -24,13 +26,17 @@ static struct window window_at(const struct cnn_call *call, const struct cnn_que
 {
     const struct cnn_pooling *state = call->node->state;
     const struct cnn_pool *p = &state->pool;
-    struct window w = {.pool = p, .x = call->x[0] + q->channel, .rows = cnn_window_rows(p, q->row), .columns = cnn_window_columns(p, q->column)};
+    struct window w = {.pool = p,
+                       .x = call->x[0] + q->channel,
+                       .rows = cnn_window_rows(p, q->row),
+                       .columns = cnn_window_columns(p, q->column)};
     w.first[0] = (ptrdiff_t)(q->row * p->stride_h) - (ptrdiff_t)p->pad_top;
     w.first[1] = (ptrdiff_t)(q->column * p->stride_w) - (ptrdiff_t)p->pad_left;
     w.largest[0] = w.rows.begin, w.largest[1] = w.columns.begin;
     for (size_t row = w.rows.begin; row < w.rows.end; row++)
         for (size_t column = w.columns.begin; column < w.columns.end; column++)
-            if (pixel(&w, row, column) > pixel(&w, w.largest[0], w.largest[1]) || isnan(pixel(&w, row, column)))
+            if (pixel(&w, row, column) > pixel(&w, w.largest[0], w.largest[1]) ||
+                isnan(pixel(&w, row, column)))
                 w.largest[0] = row, w.largest[1] = column;
     return w;
 }
@@ -40,7 +46,8 @@ static struct cnn_number window_cell(const void *context, size_t row, size_t col
 {
     const struct window *w = context;
     ptrdiff_t y = w->first[0] + (ptrdiff_t)row, x = w->first[1] + (ptrdiff_t)column;
-    if (y < (ptrdiff_t)w->rows.begin || y >= (ptrdiff_t)w->rows.end || x < (ptrdiff_t)w->columns.begin || x >= (ptrdiff_t)w->columns.end)
+    if (y < (ptrdiff_t)w->rows.begin || y >= (ptrdiff_t)w->rows.end ||
+        x < (ptrdiff_t)w->columns.begin || x >= (ptrdiff_t)w->columns.end)
         return (struct cnn_number){"."};
     struct cnn_number number = cnn_explain_number(pixel(w, (size_t)y, (size_t)x)), starred;
     if (w->pool->average || (size_t)y != w->largest[0] || (size_t)x != w->largest[1])
@@ -50,14 +57,16 @@ static struct cnn_number window_cell(const void *context, size_t row, size_t col
 }
 
 /* How the divisor comes about, where the window is not wholly in the input. */
-static void write_divisor(const struct window *w, size_t inside, size_t divisor, struct cnn_text *out)
+static void write_divisor(const struct window *w, size_t inside, size_t divisor,
+                          struct cnn_text *out)
 {
     size_t places = w->pool->kernel_h * w->pool->kernel_w;
     if (inside == places)
         return;
     cnn_text_printf(out, "the window has %zu places: %zu in the input", places, inside);
     if (divisor > inside)
-        cnn_text_printf(out, ", %zu of padding that count as 0 (count_include_pad)", divisor - inside);
+        cnn_text_printf(out, ", %zu of padding that count as 0 (count_include_pad)",
+                        divisor - inside);
     if (divisor < places)
         cnn_text_printf(out, ", %zu outside that do not count", places - divisor);
     cnn_text_printf(out, "\n");
@@ -75,23 +84,28 @@ static double write_mean(const struct window *w, struct cnn_text *out)
         for (size_t column = w->columns.begin; column < w->columns.end; column++) {
             total += pixel(w, row, column);
             if (all)
-                cnn_sum_add(&sum, "%s%s", sum.terms == 0 ? "(" : "", cnn_explain_factor(pixel(w, row, column)).text);
+                cnn_sum_add(&sum, "%s%s", sum.terms == 0 ? "(" : "",
+                            cnn_explain_factor(pixel(w, row, column)).text);
         }
     double mean = total / (double)divisor;
     if (all)
         cnn_text_printf(out, ") / %zu = %s\n", divisor, cnn_explain_number(mean).text);
     else
-        cnn_text_printf(out, "the numbers add up to %s\n%s / %zu = %s\n", cnn_explain_number(total).text, cnn_explain_number(total).text, divisor,
+        cnn_text_printf(out, "the numbers add up to %s\n%s / %zu = %s\n",
+                        cnn_explain_number(total).text, cnn_explain_number(total).text, divisor,
                         cnn_explain_number(mean).text);
     return mean;
 }
 
-double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_question *q,
+                           struct cnn_text *out)
 {
     const struct window w = window_at(call, q);
     const struct cnn_pool *p = w.pool;
-    const struct cnn_grid grid = {"", p->kernel_h, p->kernel_w, true, {w.first[0], w.first[1]}, {1, 1}, window_cell, &w};
-    size_t places = p->kernel_h * p->kernel_w, inside = (w.rows.end - w.rows.begin) * (w.columns.end - w.columns.begin);
+    const struct cnn_grid grid = {"",     p->kernel_h, p->kernel_w, true, {w.first[0], w.first[1]},
+                                  {1, 1}, window_cell, &w};
+    size_t places = p->kernel_h * p->kernel_w,
+           inside = (w.rows.end - w.rows.begin) * (w.columns.end - w.columns.begin);
     bool shown = places <= CNN_EXPLAIN_ALL;
     cnn_explain_begin(call->node, q, out);
     cnn_text_printf(out, "the %s of ", p->average ? "mean" : "largest");
@@ -105,6 +119,7 @@ double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_questio
     if (p->average)
         return write_mean(&w, out);
     double largest = pixel(&w, w.largest[0], w.largest[1]);
-    cnn_text_printf(out, "row %zu, column %zu holds the largest = %s\n", w.largest[0], w.largest[1], cnn_explain_number(largest).text);
+    cnn_text_printf(out, "row %zu, column %zu holds the largest = %s\n", w.largest[0], w.largest[1],
+                    cnn_explain_number(largest).text);
     return largest;
 }

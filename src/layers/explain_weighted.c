@@ -1,5 +1,6 @@
 /* The arithmetic of conv, depthwise_conv and dense behind one number:
- * activation(bias + sum over the filter's input channels and taps of input * weight), as kernels/ref_conv.c has it. */
+ * activation(bias + sum over the filter's input channels and taps of input * weight), as
+ * kernels/ref_conv.c has it. */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 #define FULL_CHANNELS   4  /* products of all channels are written out up to this many */
 #define PARTIAL_LINES   16 /* channels' sums stand in one column up to this many, else in eight */
 #define PARTIAL_COLUMNS 8
-#define LISTED          10 /* contributions to a dense layer's unit that are listed where there are many */
+/* contributions to a dense layer's unit that are listed where there are many */
+#define LISTED 10
 
 /* One window of one filter; channels count from the first of the filter's group. */
 struct window {
@@ -20,7 +22,8 @@ struct window {
     size_t channel; /* the one that a grid shows */
 };
 
-static struct window window_at(const struct cnn_call *call, const struct cnn_question *q, size_t filter)
+static struct window window_at(const struct cnn_call *call, const struct cnn_question *q,
+                               size_t filter)
 {
     const struct cnn_weighted *weighted = call->node->state;
     const struct cnn_conv *c = &weighted->conv;
@@ -60,8 +63,10 @@ static bool input_at(const struct window *v, size_t channel, size_t ky, size_t k
     const struct cnn_conv *c = v->c;
     size_t iy, ix;
     *value = 0;
-    if (!cnn_padded_source(first_row(v) + (ptrdiff_t)(ky * c->dilation_h), c->in_h, c->padding_mode, &iy) ||
-        !cnn_padded_source(first_column(v) + (ptrdiff_t)(kx * c->dilation_w), c->in_w, c->padding_mode, &ix))
+    if (!cnn_padded_source(first_row(v) + (ptrdiff_t)(ky * c->dilation_h), c->in_h, c->padding_mode,
+                           &iy) ||
+        !cnn_padded_source(first_column(v) + (ptrdiff_t)(kx * c->dilation_w), c->in_w,
+                           c->padding_mode, &ix))
         return false;
     *value = (double)v->x[(iy * c->in_w + ix) * c->in_c + v->first + channel];
     return true;
@@ -89,7 +94,8 @@ static struct cnn_number patch_cell(const void *context, size_t row, size_t colu
 {
     const struct window *v = context;
     double x;
-    return input_at(v, v->channel, row, column, &x) ? cnn_explain_number(x) : (struct cnn_number){"."};
+    return input_at(v, v->channel, row, column, &x) ? cnn_explain_number(x)
+                                                    : (struct cnn_number){"."};
 }
 
 static struct cnn_number kernel_cell(const void *context, size_t row, size_t column)
@@ -103,7 +109,14 @@ static double write_products(struct window *v, size_t channel, struct cnn_text *
 {
     const struct cnn_conv *c = v->c;
     const struct cnn_grid grids[2] = {
-        {"input", c->kernel_h, c->kernel_w, true, {first_row(v), first_column(v)}, {c->dilation_h, c->dilation_w}, patch_cell, v},
+        {"input",
+         c->kernel_h,
+         c->kernel_w,
+         true,
+         {first_row(v), first_column(v)},
+         {c->dilation_h, c->dilation_w},
+         patch_cell,
+         v},
         {"kernel", c->kernel_h, c->kernel_w, false, {0, 0}, {1, 1}, kernel_cell, v},
     };
     double total = channel_sum(v, channel), x;
@@ -115,7 +128,8 @@ static double write_products(struct window *v, size_t channel, struct cnn_text *
     for (size_t ky = 0; ky < c->kernel_h; ky++)
         for (size_t kx = 0; kx < c->kernel_w; kx++) {
             input_at(v, channel, ky, kx, &x);
-            cnn_sum_add(&sum, "%sx%s", cnn_explain_factor(x).text, cnn_explain_factor(weight_at(v, channel, ky, kx)).text);
+            cnn_sum_add(&sum, "%sx%s", cnn_explain_factor(x).text,
+                        cnn_explain_factor(weight_at(v, channel, ky, kx)).text);
         }
     cnn_sum_end(&sum, total);
     return total;
@@ -125,7 +139,8 @@ static struct cnn_number partial_cell(const void *context, size_t row, size_t co
 {
     const struct window *v = context;
     size_t channel = row * PARTIAL_COLUMNS + column;
-    return channel < v->channels ? cnn_explain_number(channel_sum(v, channel)) : (struct cnn_number){""};
+    return channel < v->channels ? cnn_explain_number(channel_sum(v, channel))
+                                 : (struct cnn_number){""};
 }
 
 static void write_partial_sums(const struct window *v, struct cnn_text *out)
@@ -139,13 +154,15 @@ static void write_partial_sums(const struct window *v, struct cnn_text *out)
                                   .cell = partial_cell,
                                   .context = v};
     if (v->channels > PARTIAL_LINES) {
-        cnn_text_printf(out, "what each input channel adds (its number is that of the row plus that of the column):\n");
+        cnn_text_printf(out, "what each input channel adds (its number is that of the row plus "
+                             "that of the column):\n");
         cnn_explain_grids(&grid, 1, out);
         return;
     }
     cnn_text_printf(out, "what each input channel adds:\n");
     for (size_t channel = 0; channel < v->channels; channel++)
-        cnn_text_printf(out, "  channel %zu: %s\n", v->first + channel, cnn_explain_number(channel_sum(v, channel)).text);
+        cnn_text_printf(out, "  channel %zu: %s\n", v->first + channel,
+                        cnn_explain_number(channel_sum(v, channel)).text);
 }
 
 /* How much a part of a sum counts: what is no number makes the sum none, so it counts most. */
@@ -173,10 +190,12 @@ static void write_unread(const struct window *v, size_t channel, struct cnn_text
     cnn_text_printf(out, "\n");
 }
 
-/* The channels whose products are written out: the one that was asked for, all where they are few, else the one that counts most. */
+/* The channels whose products are written out: the one that was asked for, all where they are few,
+ * else the one that counts most. */
 static void write_channels(struct window *v, const struct cnn_question *q, struct cnn_text *out)
 {
-    bool wanted = q->input != CNN_NO_INDEX, read = wanted && q->input >= v->first && q->input - v->first < v->channels;
+    bool wanted = q->input != CNN_NO_INDEX,
+         read = wanted && q->input >= v->first && q->input - v->first < v->channels;
     if (wanted && !read)
         write_unread(v, q->input, out);
     if (read || v->channels > FULL_CHANNELS) {
@@ -197,11 +216,13 @@ static double linear_at(const struct cnn_call *call, const struct cnn_question *
     return window_sum(&v) + (v.bias ? (double)*v.bias : 0);
 }
 
-static double write_bias_and_activation(const struct cnn_call *call, const struct cnn_question *q, const struct window *v, struct cnn_text *out)
+static double write_bias_and_activation(const struct cnn_call *call, const struct cnn_question *q,
+                                        const struct window *v, struct cnn_text *out)
 {
     const struct cnn_weighted *weighted = call->node->state;
     if (v->bias)
-        cnn_text_printf(out, "%s + %s (bias) = %s\n", cnn_explain_number(window_sum(v)).text, cnn_explain_factor((double)*v->bias).text,
+        cnn_text_printf(out, "%s + %s (bias) = %s\n", cnn_explain_number(window_sum(v)).text,
+                        cnn_explain_factor((double)*v->bias).text,
                         cnn_explain_number(linear_at(call, q, q->channel)).text);
     return cnn_explain_activation(call, q, weighted->activation, linear_at, out);
 }
@@ -217,11 +238,13 @@ static void write_padding(const struct window *v, struct cnn_text *out)
     const struct cnn_conv *c = v->c;
     ptrdiff_t last_row = first_row(v) + (ptrdiff_t)((c->kernel_h - 1) * c->dilation_h);
     ptrdiff_t last_column = first_column(v) + (ptrdiff_t)((c->kernel_w - 1) * c->dilation_w);
-    if (first_row(v) < 0 || first_column(v) < 0 || last_row >= (ptrdiff_t)c->in_h || last_column >= (ptrdiff_t)c->in_w)
+    if (first_row(v) < 0 || first_column(v) < 0 || last_row >= (ptrdiff_t)c->in_h ||
+        last_column >= (ptrdiff_t)c->in_w)
         cnn_text_printf(out, "%s\n", notes[c->padding_mode]);
 }
 
-double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_question *q,
+                               struct cnn_text *out)
 {
     struct window v = window_at(call, q, q->channel);
     const struct cnn_conv *c = v.c;
@@ -240,13 +263,16 @@ double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_que
     write_channels(&v, q, out);
     if (v.channels > 1) {
         write_partial_sums(&v, out);
-        cnn_text_printf(out, "sum of the %zu = %s\n", v.channels, cnn_explain_number(window_sum(&v)).text);
+        cnn_text_printf(out, "sum of the %zu = %s\n", v.channels,
+                        cnn_explain_number(window_sum(&v)).text);
     }
     return write_bias_and_activation(call, q, &v, out);
 }
 
-/* The map that a dense layer's inputs were before they were flattened, and whose; false where they were none. What lies between keeps their order. */
-static bool find_map(const struct cnn_node *node, const struct cnn_question *q, cnn_shape *map, const char **name)
+/* The map that a dense layer's inputs were before they were flattened, and whose; false where they
+ * were none. What lies between keeps their order. */
+static bool find_map(const struct cnn_node *node, const struct cnn_question *q, cnn_shape *map,
+                     const char **name)
 {
     while (node->inputs[0] > 0) {
         const struct cnn_node *from = &q->nodes[node->inputs[0] - 1];
@@ -280,22 +306,28 @@ static void pick_inputs(const struct window *v, size_t count, size_t *listed)
     for (size_t n = 0; n < count; n++) {
         size_t best = CNN_NO_INDEX;
         for (size_t i = 0; i < v->channels; i++)
-            if ((n == 0 || counts_more(v, listed[n - 1], i)) && (best == CNN_NO_INDEX || counts_more(v, i, best)))
+            if ((n == 0 || counts_more(v, listed[n - 1], i)) &&
+                (best == CNN_NO_INDEX || counts_more(v, i, best)))
                 best = i;
         listed[n] = best;
     }
 }
 
-static void write_input(const struct window *v, const cnn_shape *map, size_t i, struct cnn_text *out)
+static void write_input(const struct window *v, const cnn_shape *map, size_t i,
+                        struct cnn_text *out)
 {
-    cnn_text_printf(out, "  input %*zu", (int)strlen(cnn_explain_number((double)(v->channels - 1)).text), i);
+    cnn_text_printf(out, "  input %*zu",
+                    (int)strlen(cnn_explain_number((double)(v->channels - 1)).text), i);
     if (map) {
-        size_t pixels = map->h * map->w, channel = i / pixels, row = i % pixels / map->w, column = i % map->w;
-        cnn_text_printf(out, " (channel %*zu, row %*zu, column %*zu)", (int)strlen(cnn_explain_number((double)(map->c - 1)).text), channel,
-                        (int)strlen(cnn_explain_number((double)(map->h - 1)).text), row, (int)strlen(cnn_explain_number((double)(map->w - 1)).text),
-                        column);
+        size_t pixels = map->h * map->w, channel = i / pixels, row = i % pixels / map->w,
+               column = i % map->w;
+        cnn_text_printf(out, " (channel %*zu, row %*zu, column %*zu)",
+                        (int)strlen(cnn_explain_number((double)(map->c - 1)).text), channel,
+                        (int)strlen(cnn_explain_number((double)(map->h - 1)).text), row,
+                        (int)strlen(cnn_explain_number((double)(map->w - 1)).text), column);
     }
-    cnn_text_printf(out, "  %sx%s = %s\n", cnn_explain_factor((double)v->x[i]).text, cnn_explain_factor((double)v->w[i]).text,
+    cnn_text_printf(out, "  %sx%s = %s\n", cnn_explain_factor((double)v->x[i]).text,
+                    cnn_explain_factor((double)v->w[i]).text,
                     cnn_explain_number(product_at(v, i)).text);
 }
 
@@ -310,10 +342,12 @@ static void write_largest(const struct window *v, const cnn_shape *map, struct c
         write_input(v, map, listed[n], out);
     for (size_t i = 0; i < v->channels; i++)
         others += counts_more(v, listed[LISTED - 1], i) ? product_at(v, i) : 0;
-    cnn_text_printf(out, "and %zu others: %s\n", v->channels - LISTED, cnn_explain_number(others).text);
+    cnn_text_printf(out, "and %zu others: %s\n", v->channels - LISTED,
+                    cnn_explain_number(others).text);
 }
 
-double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *q,
+                         struct cnn_text *out)
 {
     const struct window v = window_at(call, q, q->channel);
     const char *origin = NULL;
@@ -322,15 +356,17 @@ double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question 
     cnn_shape map;
     bool mapped = find_map(call->node, q, &map, &origin);
     cnn_explain_begin(call->node, q, out);
-    cnn_text_printf(out, "the %zu number%s of %s, each times its weight", v.channels, v.channels == 1 ? "" : "s",
-                    cnn_explain_source(call->node, q, 0));
+    cnn_text_printf(out, "the %zu number%s of %s, each times its weight", v.channels,
+                    v.channels == 1 ? "" : "s", cnn_explain_source(call->node, q, 0));
     if (mapped)
-        cnn_text_printf(out, "; they were the %s of %s", cnn_shape_format(map, shape, sizeof shape), origin);
+        cnn_text_printf(out, "; they were the %s of %s", cnn_shape_format(map, shape, sizeof shape),
+                        origin);
     cnn_text_printf(out, "\n");
     if (v.channels <= CNN_EXPLAIN_ALL && !mapped) {
         struct cnn_sum sum = cnn_sum_begin(out);
         for (size_t i = 0; i < v.channels; i++)
-            cnn_sum_add(&sum, "%sx%s", cnn_explain_factor((double)v.x[i]).text, cnn_explain_factor((double)v.w[i]).text);
+            cnn_sum_add(&sum, "%sx%s", cnn_explain_factor((double)v.x[i]).text,
+                        cnn_explain_factor((double)v.w[i]).text);
         cnn_sum_end(&sum, total);
         return write_bias_and_activation(call, q, &v, out);
     }

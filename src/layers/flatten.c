@@ -1,5 +1,5 @@
-/* Flatten: c x h x w becomes one list of c * h * w numbers in channel, row, column order, as every framework has it; activations are stored channels last,
- * so the values are transposed. */
+/* Flatten: c x h x w becomes one list of c * h * w numbers in channel, row, column order, as every
+ * framework has it; activations are stored channels last, so the values are transposed. */
 #include "layers/explain.h"
 
 #include <string.h>
@@ -43,16 +43,18 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
     cnn_text_printf(out, "size: %zu*%zu*%zu = %zu\n", in.c, in.h, in.w, node->out.c);
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     const cnn_shape in = call->node->in[0];
-    size_t channel = q->channel / (in.h * in.w), row = q->channel / in.w % in.h, column = q->channel % in.w;
+    size_t channel = q->channel / (in.h * in.w), row = q->channel / in.w % in.h,
+           column = q->channel % in.w;
     double value = (double)call->x[0][(row * in.w + column) * in.c + channel];
     cnn_explain_begin(call->node, q, out);
-    cnn_text_printf(out, "channel * %zu + row * %zu + column = %zu * %zu + %zu * %zu + %zu\n", in.h * in.w, in.w, channel, in.h * in.w, row, in.w,
-                    column);
-    cnn_text_printf(out, "channel %zu, row %zu, column %zu of %s = %s\n", channel, row, column, cnn_explain_source(call->node, q, 0),
-                    cnn_explain_number(value).text);
+    cnn_text_printf(out, "channel * %zu + row * %zu + column = %zu * %zu + %zu * %zu + %zu\n",
+                    in.h * in.w, in.w, channel, in.h * in.w, row, in.w, column);
+    cnn_text_printf(out, "channel %zu, row %zu, column %zu of %s = %s\n", channel, row, column,
+                    cnn_explain_source(call->node, q, 0), cnn_explain_number(value).text);
     return value;
 }
 

@@ -1,13 +1,15 @@
-/* Global pooling: one value per channel, the largest or the mean of its whole map. Pooling with one window of the map's size. */
+/* Global pooling: one value per channel, the largest or the mean of its whole map. Pooling with one
+ * window of the map's size. */
 #include "layers/pooling.h"
 
 struct settings {
     int pool_type;
 };
 
-static const struct cnn_key keys[] = {
-    {"pool_type", CNN_KEY_CHOICE, offsetof(struct settings, pool_type), NULL, 0, 0, 0, cnn_pool_type_choices, "the largest value or the mean"},
-    CNN_KEY_END};
+static const struct cnn_key keys[] = {{"pool_type", CNN_KEY_CHOICE,
+                                       offsetof(struct settings, pool_type), NULL, 0, 0, 0,
+                                       cnn_pool_type_choices, "the largest value or the mean"},
+                                      CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
@@ -19,11 +21,14 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     const struct cnn_padding none = {0};
     struct cnn_sliding sliding;
     status = cnn_sliding_infer(&sliding, node, whole, one, one, &none, false, arena, diag);
-    return status == CNN_OK ? cnn_pooling_infer(node, &sliding, s->pool_type == 1, true, arena, diag) : status;
+    return status == CNN_OK
+               ? cnn_pooling_infer(node, &sliding, s->pool_type == 1, true, arena, diag)
+               : status;
 }
 
 const struct cnn_layer_type cnn_layer_global_pool = {
-    .variant = {"global_pool", "pooling over the whole map: one value per channel", keys, sizeof(struct settings)},
+    .variant = {"global_pool", "pooling over the whole map: one value per channel", keys,
+                sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

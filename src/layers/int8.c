@@ -1,5 +1,6 @@
-/* Layers in bytes (int8.h): with x = (code - zero) * input scale, w = code * weight scale, the sum of products is input scale * weight scale times a sum of
- * whole numbers. batch_norm multiplies that scale of a filter; the codes stay. */
+/* Layers in bytes (int8.h): with x = (code - zero) * input scale, w = code * weight scale, the sum
+ * of products is input scale * weight scale times a sum of whole numbers. batch_norm multiplies
+ * that scale of a filter; the codes stay. */
 #include "layers/int8.h"
 
 #include <math.h>
@@ -7,7 +8,8 @@
 bool cnn_int8_fits(const struct cnn_conv *c)
 {
     size_t group_in = c->in_c / c->groups, depth;
-    return (c->groups == 1 || group_in % 4 == 0) && cnn_size_mul(c->kernel_h * c->kernel_w, group_in, &depth) && depth <= CNN_INT8_DEPTH;
+    return (c->groups == 1 || group_in % 4 == 0) &&
+           cnn_size_mul(c->kernel_h * c->kernel_w, group_in, &depth) && depth <= CNN_INT8_DEPTH;
 }
 
 void cnn_int8_declare(struct cnn_node *node)
@@ -15,7 +17,8 @@ void cnn_int8_declare(struct cnn_node *node)
     const struct cnn_weighted *w = node->state;
     const size_t two = 2;
     cnn_node_declare(node, CNN_SLOT_INPUT_RANGE, CNN_ROLE_STATISTIC, "input_range", 1, &two);
-    cnn_node_declare(node, CNN_SLOT_WEIGHT_SCALE, CNN_ROLE_STATISTIC, "weight_scale", 1, &w->conv.out_c);
+    cnn_node_declare(node, CNN_SLOT_WEIGHT_SCALE, CNN_ROLE_STATISTIC, "weight_scale", 1,
+                     &w->conv.out_c);
     node->tensors[CNN_SLOT_WEIGHT].scale_slot = CNN_SLOT_WEIGHT_SCALE;
     node->input_range = CNN_SLOT_INPUT_RANGE;
     node->output_range = w->activation.kind == CNN_ACT_SOFTMAX ? 0 : CNN_SLOT_OUTPUT_RANGE;
@@ -24,28 +27,32 @@ void cnn_int8_declare(struct cnn_node *node)
 void cnn_int8_init(const struct cnn_node *node, size_t slot, float *values)
 {
     const struct cnn_weighted *w = node->state;
-    double fan_in = (double)w->conv.kernel_h * (double)w->conv.kernel_w * (double)(w->conv.in_c / w->conv.groups);
+    double fan_in = (double)w->conv.kernel_h * (double)w->conv.kernel_w *
+                    (double)(w->conv.in_c / w->conv.groups);
     if (slot == CNN_SLOT_INPUT_RANGE) {
         values[0] = -4;
         values[1] = 4;
         return;
     }
     for (size_t f = 0; f < w->conv.out_c; f++)
-        values[f] = (float)(4 * sqrt(2 / fan_in) / 127); /* four deviations of the widest of the distributions that weights are drawn from */
+        /* four deviations of the widest of the distributions that weights are drawn from */
+        values[f] = (float)(4 * sqrt(2 / fan_in) / 127);
 }
 
 const char *cnn_int8_check(const struct cnn_node *node, size_t slot, const float *values)
 {
     if (slot == CNN_SLOT_INPUT_RANGE)
-        return values[0] <= 0 && values[1] >= 0 && isnormal((values[1] - values[0]) / 255) ? NULL : "it is no range of numbers around 0";
+        return values[0] <= 0 && values[1] >= 0 && isnormal((values[1] - values[0]) / 255)
+                   ? NULL
+                   : "it is no range of numbers around 0";
     for (size_t f = 0; f < node->tensors[slot].count; f++)
         if (!(values[f] > 0) || !isnormal(values[f]) || !isfinite(values[f] * 128))
             return "a scale is no positive number";
     return NULL;
 }
 
-/* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have, as that of a model before its parameters are set, is no
- * harm. */
+/* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have,
+ * as that of a model before its parameters are set, is no harm. */
 static struct cnn_codes codes_of(const float *range)
 {
     float scale = (range[1] - range[0]) / 255;
@@ -59,13 +66,17 @@ size_t cnn_int8_packed(const struct cnn_node *node, const struct cnn_kernels *ke
 {
     const struct cnn_weighted *w = node->state;
     size_t packed = kernels->conv_int8_packed_floats(&w->conv), floats;
-    return packed < SIZE_MAX / 64 && cnn_size_add(cnn_round_floats(packed), 2 * cnn_round_floats(w->conv.out_c), &floats) ? floats : SIZE_MAX;
+    return packed < SIZE_MAX / 64 && cnn_size_add(cnn_round_floats(packed),
+                                                  2 * cnn_round_floats(w->conv.out_c), &floats)
+               ? floats
+               : SIZE_MAX;
 }
 
 static float *filter_scale(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
-    return call->value[CNN_SLOT_PACKED] + cnn_round_floats(call->kernels->conv_int8_packed_floats(&w->conv));
+    return call->value[CNN_SLOT_PACKED] +
+           cnn_round_floats(call->kernels->conv_int8_packed_floats(&w->conv));
 }
 
 /* What stands at the beginning of the scratch: x in bytes, where it comes as floats. */
@@ -75,7 +86,9 @@ static size_t input_floats(const struct cnn_node *node, size_t n)
     size_t floats;
     if (node->x_bytes)
         return 0;
-    return cnn_size_mul(n * c->in_h * c->in_w, cnn_code_channels(c->in_c) / sizeof(float), &floats) && floats < SIZE_MAX / 64
+    return cnn_size_mul(n * c->in_h * c->in_w, cnn_code_channels(c->in_c) / sizeof(float),
+                        &floats) &&
+                   floats < SIZE_MAX / 64
                ? cnn_round_floats(floats)
                : SIZE_MAX / 64;
 }
@@ -84,7 +97,10 @@ size_t cnn_int8_scratch(const struct cnn_node *node, const struct cnn_kernels *k
 {
     const struct cnn_weighted *w = node->state;
     size_t floats;
-    return cnn_size_add(kernels->conv_int8_scratch_floats(&w->conv, n), input_floats(node, n), &floats) ? floats : SIZE_MAX;
+    return cnn_size_add(kernels->conv_int8_scratch_floats(&w->conv, n), input_floats(node, n),
+                        &floats)
+               ? floats
+               : SIZE_MAX;
 }
 
 void cnn_int8_prepare(const struct cnn_call *call)
@@ -96,7 +112,8 @@ void cnn_int8_prepare(const struct cnn_call *call)
     cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
     for (size_t f = 0; f < w->conv.out_c; f++)
         scale[f] *= x.scale * weight_scale[f];
-    call->kernels->conv_int8_pack(&w->conv, x.zero, call->value[CNN_SLOT_WEIGHT], weight_scale, call->value[CNN_SLOT_PACKED]);
+    call->kernels->conv_int8_pack(&w->conv, x.zero, call->value[CNN_SLOT_WEIGHT], weight_scale,
+                                  call->value[CNN_SLOT_PACKED]);
 }
 
 void cnn_int8_forward(const struct cnn_call *call, struct cnn_epilogue *epilogue)
@@ -108,9 +125,11 @@ void cnn_int8_forward(const struct cnn_call *call, struct cnn_epilogue *epilogue
         int8.y = codes_of(call->value[CNN_SLOT_OUTPUT_RANGE]);
     epilogue->bias = scale + cnn_round_floats(w->conv.out_c);
     if (!call->node->x_bytes) {
-        call->kernels->quantize(call->n * w->conv.in_h * w->conv.in_w, w->conv.in_c, x, int8.x, (unsigned char *)call->scratch);
+        call->kernels->quantize(call->n * w->conv.in_h * w->conv.in_w, w->conv.in_c, x, int8.x,
+                                (unsigned char *)call->scratch);
         x = call->scratch;
     }
-    call->kernels->conv_int8_forward(&w->conv, call->n, (const unsigned char *)x, call->value[CNN_SLOT_PACKED], &int8, epilogue, call->y,
+    call->kernels->conv_int8_forward(&w->conv, call->n, (const unsigned char *)x,
+                                     call->value[CNN_SLOT_PACKED], &int8, epilogue, call->y,
                                      call->scratch + input_floats(call->node, call->n));
 }

@@ -1,4 +1,5 @@
-/* Local response normalisation across channels, Krizhevsky et al. 2012, with PyTorch's 1/size: y = x / (k + alpha / size * sum of x^2 over `size` channels)^beta. */
+/* Local response normalisation across channels, Krizhevsky et al. 2012, with PyTorch's 1/size: y =
+ * x / (k + alpha / size * sum of x^2 over `size` channels)^beta. */
 #include <math.h>
 
 #include "layers/explain.h"
@@ -13,17 +14,20 @@ struct settings {
 
 #define FIELD(member) offsetof(struct settings, member)
 
-static const struct cnn_key keys[] = {{"size", CNN_KEY_SIZE, FIELD(size), "5", 1, 65535, 0, NULL, "channels that are summed over"},
-                                      {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "1e-4", 0, 1e6, 0, NULL, "weight of the sum of squares"},
-                                      {"beta", CNN_KEY_NUMBER, FIELD(beta), "0.75", 0, 100, 0, NULL, "exponent"},
-                                      {"k", CNN_KEY_NUMBER, FIELD(k), "1", 0, 1e6, CNN_KEY_OPEN_MIN, NULL, "added to the sum"},
-                                      CNN_KEY_END};
+static const struct cnn_key keys[] = {
+    {"size", CNN_KEY_SIZE, FIELD(size), "5", 1, 65535, 0, NULL, "channels that are summed over"},
+    {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "1e-4", 0, 1e6, 0, NULL,
+     "weight of the sum of squares"},
+    {"beta", CNN_KEY_NUMBER, FIELD(beta), "0.75", 0, 100, 0, NULL, "exponent"},
+    {"k", CNN_KEY_NUMBER, FIELD(k), "1", 0, 1e6, CNN_KEY_OPEN_MIN, NULL, "added to the sum"},
+    CNN_KEY_END};
 
 static struct cnn_lrn geometry(const struct cnn_node *node, size_t n)
 {
     const struct settings *s = node->settings;
     const cnn_shape shape = node->out;
-    return (struct cnn_lrn){n * shape.h * shape.w, shape.c, s->size, (float)s->alpha, (float)s->beta, (float)s->k};
+    return (struct cnn_lrn){n * shape.h * shape.w, shape.c,        s->size,
+                            (float)s->alpha,       (float)s->beta, (float)s->k};
 }
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -54,11 +58,13 @@ static void backward(const struct cnn_call *call)
 {
     struct cnn_lrn lrn = geometry(call->node, call->n);
     if (call->dx[0])
-        call->kernels->lrn_backward(&lrn, call->x[0], call->value[SLOT_SUMS], call->dy, call->dx[0], call->scratch);
+        call->kernels->lrn_backward(&lrn, call->x[0], call->value[SLOT_SUMS], call->dy, call->dx[0],
+                                    call->scratch);
 }
 
 /* The squares of the channels first..last at the question's place, and their sum. */
-static double write_squares(const struct cnn_call *call, const struct cnn_question *q, size_t first, size_t last, struct cnn_text *out)
+static double write_squares(const struct cnn_call *call, const struct cnn_question *q, size_t first,
+                            size_t last, struct cnn_text *out)
 {
     double squares = 0;
     for (size_t channel = first; channel <= last; channel++) {
@@ -66,7 +72,8 @@ static double write_squares(const struct cnn_call *call, const struct cnn_questi
         squares += x * x;
     }
     if (last - first >= CNN_EXPLAIN_ALL) {
-        cnn_text_printf(out, "sum of the squares of channels %zu to %zu = %s\n", first, last, cnn_explain_number(squares).text);
+        cnn_text_printf(out, "sum of the squares of channels %zu to %zu = %s\n", first, last,
+                        cnn_explain_number(squares).text);
         return squares;
     }
     cnn_text_printf(out, "the squares of channels %zu to %zu:\n", first, last);
@@ -77,24 +84,30 @@ static double write_squares(const struct cnn_call *call, const struct cnn_questi
     return squares;
 }
 
-static double explain(const struct cnn_call *call, const struct cnn_question *q, struct cnn_text *out)
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
 {
     const struct cnn_lrn l = geometry(call->node, call->n);
     size_t before = l.size / 2, after = (l.size - 1) / 2;
-    size_t first = q->channel > before ? q->channel - before : 0, last = q->channel + after < l.channels ? q->channel + after : l.channels - 1;
+    size_t first = q->channel > before ? q->channel - before : 0,
+           last = q->channel + after < l.channels ? q->channel + after : l.channels - 1;
     double x = cnn_explain_input(call, q, 0, q->channel);
     cnn_explain_begin(call->node, q, out);
-    cnn_text_printf(out, "x / (k + alpha / size * sum of squares)^beta, where x is the same place of %s\n", cnn_explain_source(call->node, q, 0));
+    cnn_text_printf(
+        out, "x / (k + alpha / size * sum of squares)^beta, where x is the same place of %s\n",
+        cnn_explain_source(call->node, q, 0));
     double squares = write_squares(call, q, first, last, out);
     double y = x / pow((double)l.k + (double)l.alpha / (double)l.size * squares, (double)l.beta);
-    cnn_text_printf(out, "%s / (%s + %s / %zu * %s)^%s = %s\n", cnn_explain_number(x).text, cnn_explain_number((double)l.k).text,
-                    cnn_explain_number((double)l.alpha).text, l.size, cnn_explain_number(squares).text, cnn_explain_number((double)l.beta).text,
-                    cnn_explain_number(y).text);
+    cnn_text_printf(out, "%s / (%s + %s / %zu * %s)^%s = %s\n", cnn_explain_number(x).text,
+                    cnn_explain_number((double)l.k).text, cnn_explain_number((double)l.alpha).text,
+                    l.size, cnn_explain_number(squares).text,
+                    cnn_explain_number((double)l.beta).text, cnn_explain_number(y).text);
     return y;
 }
 
 const struct cnn_layer_type cnn_layer_lrn = {
-    .variant = {"lrn", "local response normalisation across neighbouring channels", keys, sizeof(struct settings)},
+    .variant = {"lrn", "local response normalisation across neighbouring channels", keys,
+                sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

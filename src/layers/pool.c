@@ -5,24 +5,27 @@ enum { SLOT_CHOICE };
 
 const char *const cnn_pool_type_choices[] = {"max", "avg", NULL};
 
-cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sliding, bool average, bool count_include_pad, struct cnn_arena *arena,
-                             cnn_diag *diag)
+cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sliding, bool average,
+                             bool count_include_pad, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct cnn_axis *rows = &sliding->axis[0], *columns = &sliding->axis[1];
     struct cnn_pooling *state = cnn_arena_alloc(arena, sizeof *state);
     if (!state)
         return cnn_fail_memory(diag, sizeof *state, "a layer");
-    if (!average && rows->kernel * columns->kernel > 65536) { /* the place of a maximum is kept in two bytes */
-        cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': a maximum over %zu x %zu = %zu values; 65536 are the most", node->name, rows->kernel,
-                 columns->kernel, rows->kernel * columns->kernel);
+    /* the place of a maximum is kept in two bytes */
+    if (!average && rows->kernel * columns->kernel > 65536) {
+        cnn_fail(diag, CNN_INVALID, &node->where,
+                 "layer '%s': a maximum over %zu x %zu = %zu values; 65536 are the most",
+                 node->name, rows->kernel, columns->kernel, rows->kernel * columns->kernel);
         cnn_hint(diag, "pool twice, with smaller windows");
         return CNN_INVALID;
     }
     node->out.c = node->in[0].c;
     state->sliding = *sliding;
-    state->pool =
-        (struct cnn_pool){rows->in,        columns->in,  node->in[0].c,   rows->out,   columns->out,   rows->kernel, columns->kernel,  rows->stride,
-                          columns->stride, rows->before, columns->before, rows->after, columns->after, average,      count_include_pad};
+    state->pool = (struct cnn_pool){rows->in,        columns->in,  node->in[0].c,    rows->out,
+                                    columns->out,    rows->kernel, columns->kernel,  rows->stride,
+                                    columns->stride, rows->before, columns->before,  rows->after,
+                                    columns->after,  average,      count_include_pad};
     node->state = state;
     node->effect = (struct cnn_effect){.kind = CNN_EFFECT_POOL, .pool = state->pool};
     if (!average) /* two bytes a choice */
@@ -33,14 +36,17 @@ cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sl
 void cnn_pooling_forward(const struct cnn_call *call)
 {
     const struct cnn_pooling *state = call->node->state;
-    call->kernels->pool_forward(&state->pool, call->n, call->x[0], call->y, (unsigned short *)(void *)call->value[SLOT_CHOICE]);
+    call->kernels->pool_forward(&state->pool, call->n, call->x[0], call->y,
+                                (unsigned short *)(void *)call->value[SLOT_CHOICE]);
 }
 
 void cnn_pooling_backward(const struct cnn_call *call)
 {
     const struct cnn_pooling *state = call->node->state;
     if (call->dx[0])
-        call->kernels->pool_backward(&state->pool, call->n, call->dy, (const unsigned short *)(const void *)call->value[SLOT_CHOICE], call->dx[0]);
+        call->kernels->pool_backward(&state->pool, call->n, call->dy,
+                                     (const unsigned short *)(const void *)call->value[SLOT_CHOICE],
+                                     call->dx[0]);
 }
 
 void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out)
@@ -60,12 +66,18 @@ struct settings {
 #define FIELD(member) offsetof(struct settings, member)
 
 static const struct cnn_key keys[] = {
-    {"pool_type", CNN_KEY_CHOICE, FIELD(pool_type), NULL, 0, 0, 0, cnn_pool_type_choices, "the largest value or the mean"},
-    {"kernel_size", CNN_KEY_PAIR, FIELD(kernel), NULL, 1, 65535, 0, NULL, "rows and columns of the window"},
-    {"stride", CNN_KEY_PAIR, FIELD(stride), "", 1, 65535, 0, NULL, "step between neighbouring windows; kernel_size where not given"},
-    {"padding", CNN_KEY_PADDING, FIELD(padding), "0", 0, 0, 0, NULL, "border around the input; never the maximum"},
-    {"ceil_mode", CNN_KEY_BOOL, FIELD(ceil_mode), "false", 0, 0, 0, NULL, "round the output size up instead of down"},
-    {"count_include_pad", CNN_KEY_BOOL, FIELD(count_include_pad), "true", 0, 0, 0, NULL, "avg: padded zeros count in the mean"},
+    {"pool_type", CNN_KEY_CHOICE, FIELD(pool_type), NULL, 0, 0, 0, cnn_pool_type_choices,
+     "the largest value or the mean"},
+    {"kernel_size", CNN_KEY_PAIR, FIELD(kernel), NULL, 1, 65535, 0, NULL,
+     "rows and columns of the window"},
+    {"stride", CNN_KEY_PAIR, FIELD(stride), "", 1, 65535, 0, NULL,
+     "step between neighbouring windows; kernel_size where not given"},
+    {"padding", CNN_KEY_PADDING, FIELD(padding), "0", 0, 0, 0, NULL,
+     "border around the input; never the maximum"},
+    {"ceil_mode", CNN_KEY_BOOL, FIELD(ceil_mode), "false", 0, 0, 0, NULL,
+     "round the output size up instead of down"},
+    {"count_include_pad", CNN_KEY_BOOL, FIELD(count_include_pad), "true", 0, 0, 0, NULL,
+     "avg: padded zeros count in the mean"},
     CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -75,20 +87,26 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     struct cnn_sliding sliding;
     cnn_status status = cnn_require_image(node, diag);
     if (status == CNN_OK)
-        status = cnn_sliding_infer(&sliding, node, s->kernel, stride, no_dilation, &s->padding, s->ceil_mode, arena, diag);
+        status = cnn_sliding_infer(&sliding, node, s->kernel, stride, no_dilation, &s->padding,
+                                   s->ceil_mode, arena, diag);
     for (int i = 0; status == CNN_OK && i < 2; i++) {
         const struct cnn_axis *a = &sliding.axis[i];
         if (a->before < a->kernel && a->after < a->kernel)
             continue;
-        status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': padding %zu with windows of %zu: some windows would see padding alone",
-                          node->name, a->before > a->after ? a->before : a->after, a->kernel);
+        status = cnn_fail(
+            diag, CNN_INVALID, &node->where,
+            "layer '%s': padding %zu with windows of %zu: some windows would see padding alone",
+            node->name, a->before > a->after ? a->before : a->after, a->kernel);
         cnn_hint(diag, "padding must be smaller than kernel_size");
     }
-    return status == CNN_OK ? cnn_pooling_infer(node, &sliding, s->pool_type == 1, s->count_include_pad, arena, diag) : status;
+    return status == CNN_OK ? cnn_pooling_infer(node, &sliding, s->pool_type == 1,
+                                                s->count_include_pad, arena, diag)
+                            : status;
 }
 
 const struct cnn_layer_type cnn_layer_pool = {
-    .variant = {"pool", "pooling: the largest value or the mean of each window", keys, sizeof(struct settings)},
+    .variant = {"pool", "pooling: the largest value or the mean of each window", keys,
+                sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -1,13 +1,16 @@
-/* The common part of conv, depthwise_conv and dense: initial values, execution, literal weights. Initialisation after He et al., "Delving Deep into
- * Rectifiers", 2015 (he), Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010 (glorot), LeCun et al.,
- * "Efficient BackProp", 1998 (lecun), Zagoruyko and Komodakis, "DiracNets", 2017 (dirac); whitening: train/whiten.c. */
+/* The common part of conv, depthwise_conv and dense: initial values, execution, literal weights.
+ * Initialisation after He et al., "Delving Deep into Rectifiers", 2015 (he), Glorot and Bengio,
+ * "Understanding the difficulty of training deep feedforward neural networks", 2010 (glorot), LeCun
+ * et al., "Efficient BackProp", 1998 (lecun), Zagoruyko and Komodakis, "DiracNets", 2017 (dirac);
+ * whitening: train/whiten.c. */
 #include "layers/int8.h"
 
 #include <math.h>
 #include <string.h>
 
-const char *const cnn_activation_choices[] = {"none", "relu", "relu6", "leaky_relu", "elu",     "sigmoid",
-                                              "tanh", "gelu", "silu",  "hardswish",  "softmax", NULL};
+const char *const cnn_activation_choices[] = {"none", "relu",      "relu6",   "leaky_relu",
+                                              "elu",  "sigmoid",   "tanh",    "gelu",
+                                              "silu", "hardswish", "softmax", NULL};
 
 enum init_kind {
     INIT_HE_NORMAL,
@@ -20,8 +23,9 @@ enum init_kind {
     INIT_WHITENING
 };
 const char *const cnn_padding_mode_choices[] = {"zeros", "reflect", "replicate", NULL};
-const char *const cnn_init_choices[] = {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros", "dirac",
-                                        "whitening", NULL};
+const char *const cnn_init_choices[] = {"he_normal",      "he_uniform",   "glorot_normal",
+                                        "glorot_uniform", "lecun_normal", "zeros",
+                                        "dirac",          "whitening",    NULL};
 
 /* Depth of a list's nesting along its first items: 0 for a scalar. */
 static size_t list_depth(const struct cnn_yaml *node)
@@ -35,17 +39,21 @@ static size_t list_depth(const struct cnn_yaml *node)
 }
 
 /* Reads nested lists of exactly dims into *next, which moves on. */
-static cnn_status read_nested(const struct cnn_yaml *node, size_t rank, const size_t *dims, float **next, cnn_diag *diag)
+static cnn_status read_nested(const struct cnn_yaml *node, size_t rank, const size_t *dims,
+                              float **next, cnn_diag *diag)
 {
     double number;
     if (rank == 0) {
-        if (node->kind != CNN_YAML_SCALAR || !cnn_yaml_as_number(node, &number) || !isfinite(number))
-            return cnn_fail(diag, CNN_INVALID, &node->where, "literal weights are numbers in nested lists");
+        if (node->kind != CNN_YAML_SCALAR || !cnn_yaml_as_number(node, &number) ||
+            !isfinite(number))
+            return cnn_fail(diag, CNN_INVALID, &node->where,
+                            "literal weights are numbers in nested lists");
         *(*next)++ = (float)number;
         return CNN_OK;
     }
     if (node->kind != CNN_YAML_SEQUENCE || node->count != dims[0])
-        return cnn_fail(diag, CNN_INVALID, &node->where, "this list of literal weights has %zu items; the layer needs %zu here",
+        return cnn_fail(diag, CNN_INVALID, &node->where,
+                        "this list of literal weights has %zu items; the layer needs %zu here",
                         node->kind == CNN_YAML_SEQUENCE ? node->count : 0, dims[0]);
     for (size_t i = 0; i < node->count; i++) {
         cnn_status status = read_nested(node->items[i], rank - 1, dims + 1, next, diag);
@@ -55,10 +63,13 @@ static cnn_status read_nested(const struct cnn_yaml *node, size_t rank, const si
     return CNN_OK;
 }
 
-/* Literal values in lists of dims, from which dimensions of 1 in front (filters, channels) may be left out. */
-static cnn_status read_literal(const struct cnn_yaml *node, size_t rank, const size_t *dims, struct cnn_arena *arena, float **out, cnn_diag *diag)
+/* Literal values in lists of dims, from which dimensions of 1 in front (filters, channels) may be
+ * left out. */
+static cnn_status read_literal(const struct cnn_yaml *node, size_t rank, const size_t *dims,
+                               struct cnn_arena *arena, float **out, cnn_diag *diag)
 {
-    size_t kept[4], kept_rank = 0, count = 1, surplus = rank - (list_depth(node) < rank ? list_depth(node) : rank);
+    size_t kept[4], kept_rank = 0, count = 1,
+                    surplus = rank - (list_depth(node) < rank ? list_depth(node) : rank);
     for (size_t i = 0; i < rank; i++) {
         count *= dims[i];
         if (surplus > 0 && dims[i] == 1 && i < 2)
@@ -67,7 +78,8 @@ static cnn_status read_literal(const struct cnn_yaml *node, size_t rank, const s
             kept[kept_rank++] = dims[i];
     }
     if (surplus > 0)
-        return cnn_fail(diag, CNN_INVALID, &node->where, "literal weights of this layer are lists nested %zu deep; found %zu", rank,
+        return cnn_fail(diag, CNN_INVALID, &node->where,
+                        "literal weights of this layer are lists nested %zu deep; found %zu", rank,
                         list_depth(node));
     float *values = cnn_arena_array(arena, count, sizeof *values), *next = values;
     if (!values)
@@ -83,22 +95,28 @@ struct literal_settings {
 };
 
 static const struct cnn_key literal_keys[] = {
-    {"kernel", CNN_KEY_NODE, offsetof(struct literal_settings, kernel), NULL, 0, 0, 0, NULL, "nested lists: filters, channels, rows, columns"},
-    {"bias", CNN_KEY_NODE, offsetof(struct literal_settings, bias), "", 0, 0, 0, NULL, "one number for all, or a list of one per filter"},
+    {"kernel", CNN_KEY_NODE, offsetof(struct literal_settings, kernel), NULL, 0, 0, 0, NULL,
+     "nested lists: filters, channels, rows, columns"},
+    {"bias", CNN_KEY_NODE, offsetof(struct literal_settings, bias), "", 0, 0, 0, NULL,
+     "one number for all, or a list of one per filter"},
     CNN_KEY_END};
 
-static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted *w, struct cnn_arena *arena, cnn_diag *diag)
+static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted *w,
+                                struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct cnn_yaml *weights = w->settings->weights;
     struct literal_settings literal = {0};
-    cnn_status status = cnn_keys_read(arena, literal_keys, NULL, "weights", weights, &node->where, &literal, diag);
+    cnn_status status =
+        cnn_keys_read(arena, literal_keys, NULL, "weights", weights, &node->where, &literal, diag);
     const struct cnn_tensor *kernel = &node->tensors[CNN_SLOT_WEIGHT];
     if (status == CNN_OK)
-        status = read_literal(literal.kernel, kernel->rank, kernel->dims, arena, &w->literal_kernel, diag);
+        status = read_literal(literal.kernel, kernel->rank, kernel->dims, arena, &w->literal_kernel,
+                              diag);
     if (status != CNN_OK || !literal.bias)
         return status;
     if (!w->settings->bias)
-        return cnn_fail(diag, CNN_INVALID, &literal.bias->where, "literal bias for a layer with `bias: false`");
+        return cnn_fail(diag, CNN_INVALID, &literal.bias->where,
+                        "literal bias for a layer with `bias: false`");
     size_t filters = w->conv.out_c;
     if (literal.bias->kind != CNN_YAML_SCALAR)
         return read_literal(literal.bias, 1, &filters, arena, &w->literal_bias, diag);
@@ -114,21 +132,30 @@ static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted
     return CNN_OK;
 }
 
-/* `init: whitening` finds its filters in patches of the training images, and there are two for each of a patch's numbers. */
-static cnn_status check_whitening(struct cnn_node *node, const struct cnn_weighted *w, cnn_diag *diag)
+/* `init: whitening` finds its filters in patches of the training images, and there are two for each
+ * of a patch's numbers. */
+static cnn_status check_whitening(struct cnn_node *node, const struct cnn_weighted *w,
+                                  cnn_diag *diag)
 {
     const struct cnn_conv *c = &w->conv;
     size_t most = 2 * c->in_c * c->kernel_h * c->kernel_w;
     if (w->settings->init != INIT_WHITENING)
         return CNN_OK;
     if (node->inputs[0] != 0 || c->groups != 1)
-        return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` is for a convolution of the network's input, in one group",
+        return cnn_fail(diag, CNN_INVALID, &node->where,
+                        "layer '%s': `init: whitening` is for a convolution of the network's "
+                        "input, in one group",
                         node->name);
     if (most / 2 > CNN_WHITENING_NUMBERS)
-        return cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` takes patches of at most %d numbers; %zu * %zu * %zu = %zu",
-                        node->name, CNN_WHITENING_NUMBERS, c->in_c, c->kernel_h, c->kernel_w, most / 2);
+        return cnn_fail(diag, CNN_INVALID, &node->where,
+                        "layer '%s': `init: whitening` takes patches of at most %d numbers; %zu * "
+                        "%zu * %zu = %zu",
+                        node->name, CNN_WHITENING_NUMBERS, c->in_c, c->kernel_h, c->kernel_w,
+                        most / 2);
     if (c->out_c > most) {
-        cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` finds at most 2 * %zu * %zu * %zu = %zu filters, not %zu",
+        cnn_fail(diag, CNN_INVALID, &node->where,
+                 "layer '%s': `init: whitening` finds at most 2 * %zu * %zu * %zu = %zu filters, "
+                 "not %zu",
                  node->name, c->in_c, c->kernel_h, c->kernel_w, most, c->out_c);
         cnn_hint(diag, "filters: %zu", most);
         return CNN_INVALID;
@@ -137,8 +164,10 @@ static cnn_status check_whitening(struct cnn_node *node, const struct cnn_weight
     return CNN_OK;
 }
 
-cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings, const struct cnn_conv *conv,
-                              const struct cnn_sliding *sliding, size_t rank, const size_t *dims, struct cnn_arena *arena, cnn_diag *diag)
+cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings,
+                              const struct cnn_conv *conv, const struct cnn_sliding *sliding,
+                              size_t rank, const size_t *dims, struct cnn_arena *arena,
+                              cnn_diag *diag)
 {
     struct cnn_weighted *w = cnn_arena_alloc(arena, sizeof *w);
     if (!w)
@@ -156,7 +185,8 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     bool needs_linear = cnn_activation_needs_input(w->activation);
     if (needs_linear)
         cnn_node_declare_saved(node, CNN_SLOT_LINEAR, cnn_shape_count(node->out), 0);
-    node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) * conv->kernel_h * conv->kernel_w;
+    node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) *
+                 conv->kernel_h * conv->kernel_w;
     node->reads_x = true;
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
     node->rectifies = cnn_activation_rectifies(w->activation);
@@ -166,10 +196,12 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     return node->literal ? read_literals(node, w, arena, diag) : check_whitening(node, w, diag);
 }
 
-/* The first filters pass the input's channels on, as they are. The rest are drawn as PyTorch draws them. */
+/* The first filters pass the input's channels on, as they are. The rest are drawn as PyTorch draws
+ * them. */
 static void pass_channels(const struct cnn_conv *c, struct cnn_rng *rng, float *values)
 {
-    size_t depth = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w, filter = depth * taps, same = c->in_c < c->out_c ? c->in_c : c->out_c;
+    size_t depth = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w, filter = depth * taps,
+           same = c->in_c < c->out_c ? c->in_c : c->out_c;
     float bound = 1 / sqrtf((float)filter);
     for (size_t i = 0; i < same * filter; i++)
         values[i] = 0;
@@ -179,7 +211,8 @@ static void pass_channels(const struct cnn_conv *c, struct cnn_rng *rng, float *
         values[i] = bound * (2 * cnn_rng_uniform(rng) - 1);
 }
 
-static void draw_weights(enum init_kind kind, double fan_in, double fan_out, size_t count, struct cnn_rng *rng, float *values)
+static void draw_weights(enum init_kind kind, double fan_in, double fan_out, size_t count,
+                         struct cnn_rng *rng, float *values)
 {
     double variance = 0;
     switch (kind) {
@@ -200,9 +233,11 @@ static void draw_weights(enum init_kind kind, double fan_in, double fan_out, siz
         break;
     }
     bool uniform = kind == INIT_HE_UNIFORM || kind == INIT_GLOROT_UNIFORM;
-    float deviation = (float)sqrt(variance), bound = (float)sqrt(3 * variance); /* U(-b, b) has variance b^2 / 3 */
+    /* U(-b, b) has variance b^2 / 3 */
+    float deviation = (float)sqrt(variance), bound = (float)sqrt(3 * variance);
     for (size_t i = 0; i < count; i++)
-        values[i] = uniform ? bound * (2 * cnn_rng_uniform(rng) - 1) : deviation * cnn_rng_normal(rng);
+        values[i] =
+            uniform ? bound * (2 * cnn_rng_uniform(rng) - 1) : deviation * cnn_rng_normal(rng);
 }
 
 void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values)
@@ -224,44 +259,56 @@ void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng 
         pass_channels(&w->conv, rng, values);
         return;
     }
-    double taps = (double)w->conv.kernel_h * (double)w->conv.kernel_w, groups = (double)w->conv.groups;
-    draw_weights((enum init_kind)w->settings->init, taps * (double)w->conv.in_c / groups, taps * (double)w->conv.out_c / groups, tensor->count, rng,
-                 values);
+    double taps = (double)w->conv.kernel_h * (double)w->conv.kernel_w,
+           groups = (double)w->conv.groups;
+    draw_weights((enum init_kind)w->settings->init, taps * (double)w->conv.in_c / groups,
+                 taps * (double)w->conv.out_c / groups, tensor->count, rng, values);
 }
 
 const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const float *values)
 {
-    return slot == CNN_SLOT_INPUT_RANGE || slot == CNN_SLOT_WEIGHT_SCALE ? cnn_int8_check(node, slot, values) : NULL;
+    return slot == CNN_SLOT_INPUT_RANGE || slot == CNN_SLOT_WEIGHT_SCALE
+               ? cnn_int8_check(node, slot, values)
+               : NULL;
 }
 
-/* Behind the packed weights of a layer with batch_norm joined on: scale and bias of every filter. */
+/* Behind the packed weights of a layer with batch_norm joined on: scale and bias of every
+ * filter. */
 static size_t folded_floats(const struct cnn_weighted *w)
 {
     return w->normalizes ? 2 * cnn_round_floats(w->conv.out_c) : 0;
 }
 
-size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward)
+size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                           bool backward)
 {
     const struct cnn_weighted *w = node->state;
     if (node->int8)
         return cnn_int8_packed(node, kernels);
     size_t packed = kernels->conv_packed_floats(&w->conv, backward), floats;
-    return packed < SIZE_MAX / 64 && cnn_size_add(cnn_round_floats(packed), folded_floats(w), &floats) ? floats : SIZE_MAX;
+    return packed < SIZE_MAX / 64 &&
+                   cnn_size_add(cnn_round_floats(packed), folded_floats(w), &floats)
+               ? floats
+               : SIZE_MAX;
 }
 
-size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
+size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            size_t n)
 {
     const struct cnn_weighted *w = node->state;
-    return node->int8 ? cnn_int8_scratch(node, kernels, n) : kernels->conv_scratch_floats(&w->conv, n);
+    return node->int8 ? cnn_int8_scratch(node, kernels, n)
+                      : kernels->conv_scratch_floats(&w->conv, n);
 }
 
 static float *folded_scale(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
-    return call->value[CNN_SLOT_PACKED] + cnn_round_floats(call->kernels->conv_packed_floats(&w->conv, call->backward));
+    return call->value[CNN_SLOT_PACKED] +
+           cnn_round_floats(call->kernels->conv_packed_floats(&w->conv, call->backward));
 }
 
-/* batch_norm of a sum with its bias is (sum + bias - mean) * scale + beta: the same sum with other weights and another bias. */
+/* batch_norm of a sum with its bias is (sum + bias - mean) * scale + beta: the same sum with other
+ * weights and another bias. */
 void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
 {
     const struct cnn_weighted *w = call->node->state;
@@ -287,14 +334,16 @@ void cnn_weighted_prepare(const struct cnn_call *call)
     float *scale = w->normalizes ? folded_scale(call) : NULL;
     if (scale)
         cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
-    call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], scale, call->value[CNN_SLOT_PACKED]);
+    call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], scale,
+                             call->value[CNN_SLOT_PACKED]);
 }
 
 bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join)
 {
     struct cnn_weighted *w = node->state;
     const struct cnn_effect *effect = &next->effect;
-    bool linear = w->activation.kind == CNN_ACT_NONE && !w->pools, inference = join == CNN_JOIN_INFERENCE;
+    bool linear = w->activation.kind == CNN_ACT_NONE && !w->pools,
+         inference = join == CNN_JOIN_INFERENCE;
     switch (effect->kind) {
     case CNN_EFFECT_NONE:
         return inference;
@@ -307,13 +356,15 @@ bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum 
         w->activation = effect->activation;
         return true;
     case CNN_EFFECT_ACTIVATE:
-        if (!linear || effect->activation.kind == CNN_ACT_SOFTMAX || (!inference && cnn_activation_needs_input(effect->activation)))
+        if (!linear || effect->activation.kind == CNN_ACT_SOFTMAX ||
+            (!inference && cnn_activation_needs_input(effect->activation)))
             return false;
         w->activation = effect->activation;
         node->reads_y = true;
         return true;
     case CNN_EFFECT_POOL:
-        if (!inference || w->pools || w->activation.kind == CNN_ACT_SOFTMAX || !cnn_pool_joins(&effect->pool))
+        if (!inference || w->pools || w->activation.kind == CNN_ACT_SOFTMAX ||
+            !cnn_pool_joins(&effect->pool))
             return false;
         w->pools = true;
         w->pool = effect->pool;
@@ -337,11 +388,14 @@ void cnn_weighted_forward(const struct cnn_call *call)
     if (call->node->int8) {
         cnn_int8_forward(call, &epilogue);
     } else {
-        epilogue.bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c) : call->value[CNN_SLOT_BIAS];
-        k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED], &epilogue, sums, call->scratch);
+        epilogue.bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
+                                      : call->value[CNN_SLOT_BIAS];
+        k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED], &epilogue,
+                        sums, call->scratch);
     }
     if (separate)
-        k->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c, sums, call->y);
+        k->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c,
+                              sums, call->y);
 }
 
 void cnn_weighted_backward(const struct cnn_call *call)
@@ -349,33 +403,44 @@ void cnn_weighted_backward(const struct cnn_call *call)
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_kernels *k = call->kernels;
     if (w->activation.kind != CNN_ACT_NONE)
-        k->activation_backward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c, call->value[CNN_SLOT_LINEAR], call->y, call->dy,
+        k->activation_backward(w->activation, call->n * w->conv.out_h * w->conv.out_w,
+                               w->conv.out_c, call->value[CNN_SLOT_LINEAR], call->y, call->dy,
                                call->dy);
-    k->conv_backward_weights(&w->conv, call->n, call->x[0], call->dy, call->grad[CNN_SLOT_WEIGHT], call->grad[CNN_SLOT_BIAS], call->scratch);
+    k->conv_backward_weights(&w->conv, call->n, call->x[0], call->dy, call->grad[CNN_SLOT_WEIGHT],
+                             call->grad[CNN_SLOT_BIAS], call->scratch);
     if (call->dx[0])
-        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED], call->dx[0], call->scratch);
+        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED],
+                              call->dx[0], call->scratch);
 }
 
 /* Reflection needs pixels to reflect: PyTorch's rule. */
-static cnn_status check_reflect(const struct cnn_node *node, const struct cnn_sliding *sliding, cnn_diag *diag)
+static cnn_status check_reflect(const struct cnn_node *node, const struct cnn_sliding *sliding,
+                                cnn_diag *diag)
 {
     for (int i = 0; i < 2; i++) {
         const struct cnn_axis *a = &sliding->axis[i];
         if (a->before < a->in && a->after < a->in)
             continue;
-        cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': padding_mode reflect needs padding smaller than the input; padding %zu, %s %zu",
-                 node->name, a->before > a->after ? a->before : a->after, i == 0 ? "height" : "width", a->in);
-        cnn_hint(diag, "padding of at most %zu, or another padding_mode: replicate or zeros", a->in - 1);
+        cnn_fail(diag, CNN_INVALID, &node->where,
+                 "layer '%s': padding_mode reflect needs padding smaller than the input; padding "
+                 "%zu, %s %zu",
+                 node->name, a->before > a->after ? a->before : a->after,
+                 i == 0 ? "height" : "width", a->in);
+        cnn_hint(diag, "padding of at most %zu, or another padding_mode: replicate or zeros",
+                 a->in - 1);
         return CNN_INVALID;
     }
     return CNN_OK;
 }
 
-cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolution_settings *window, const struct cnn_weighted_settings *settings,
-                                 size_t filters, size_t groups, struct cnn_arena *arena, cnn_diag *diag)
+cnn_status cnn_convolution_infer(struct cnn_node *node,
+                                 const struct cnn_convolution_settings *window,
+                                 const struct cnn_weighted_settings *settings, size_t filters,
+                                 size_t groups, struct cnn_arena *arena, cnn_diag *diag)
 {
     struct cnn_sliding sliding;
-    cnn_status status = cnn_sliding_infer(&sliding, node, window->kernel, window->stride, window->dilation, &window->padding, false, arena, diag);
+    cnn_status status = cnn_sliding_infer(&sliding, node, window->kernel, window->stride,
+                                          window->dilation, &window->padding, false, arena, diag);
     if (status == CNN_OK && window->padding_mode == CNN_PAD_REFLECT)
         status = check_reflect(node, &sliding, diag);
     if (status != CNN_OK)
@@ -414,9 +479,11 @@ void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out)
     size_t channels = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w * channels;
     cnn_sliding_describe(&w->sliding, out);
     if (w->settings->bias)
-        cnn_text_printf(out, "parameters: (%zu*%zu*%zu + 1) * %zu = %zu\n", c->kernel_h, c->kernel_w, channels, c->out_c, (taps + 1) * c->out_c);
+        cnn_text_printf(out, "parameters: (%zu*%zu*%zu + 1) * %zu = %zu\n", c->kernel_h,
+                        c->kernel_w, channels, c->out_c, (taps + 1) * c->out_c);
     else
-        cnn_text_printf(out, "parameters: (%zu*%zu*%zu) * %zu = %zu\n", c->kernel_h, c->kernel_w, channels, c->out_c, taps * c->out_c);
-    cnn_text_printf(out, "MACs: (%zu*%zu*%zu) * %zu*%zu*%zu = %llu\n", c->kernel_h, c->kernel_w, channels, c->out_c, c->out_h, c->out_w,
-                    (unsigned long long)node->macs);
+        cnn_text_printf(out, "parameters: (%zu*%zu*%zu) * %zu = %zu\n", c->kernel_h, c->kernel_w,
+                        channels, c->out_c, taps * c->out_c);
+    cnn_text_printf(out, "MACs: (%zu*%zu*%zu) * %zu*%zu*%zu = %llu\n", c->kernel_h, c->kernel_w,
+                    channels, c->out_c, c->out_h, c->out_w, (unsigned long long)node->macs);
 }

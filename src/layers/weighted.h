@@ -1,11 +1,13 @@
-/* What conv, depthwise_conv and dense share: all three are convolutions to the kernels (a dense layer is the 1x1 convolution of a 1x1 image), with a
- * weight, perhaps a bias, and an activation at the end. */
+/* What conv, depthwise_conv and dense share: all three are convolutions to the kernels (a dense
+ * layer is the 1x1 convolution of a 1x1 image), with a weight, perhaps a bias, and an activation at
+ * the end. */
 #ifndef CNN_LAYERS_WEIGHTED_H
 #define CNN_LAYERS_WEIGHTED_H
 
 #include "layers/window.h"
 
-/* LINEAR: the sums before an activation whose backward needs them. NORM: the first of batch_norm's four, where that has been joined on. The rest: int8.h. */
+/* LINEAR: the sums before an activation whose backward needs them. NORM: the first of batch_norm's
+ * four, where that has been joined on. The rest: int8.h. */
 enum {
     CNN_SLOT_WEIGHT,
     CNN_SLOT_BIAS,
@@ -32,41 +34,56 @@ struct cnn_weighted {
     struct cnn_activation activation;
     float *literal_kernel, *literal_bias; /* NULL: none given */
 
-    bool normalizes; /* joined on: batch_norm in inference, folded into the packed weights; pooling */
+    /* joined on: batch_norm in inference, folded into the packed weights; pooling */
+    bool normalizes;
     float eps;
     bool pools;
     struct cnn_pool pool;
 };
 
-extern const char *const cnn_activation_choices[]; /* the words of `activation`, in the order of enum cnn_activation_kind */
+/* the words of `activation`, in the order of enum cnn_activation_kind */
+extern const char *const cnn_activation_choices[];
 extern const char *const cnn_init_choices[];
 
-#define CNN_ACTIVATION_KEY(member)                                                                                                                   \
-    {                                                                                                                                                \
-        "activation", CNN_KEY_CHOICE, member, "none", 0, 0, 0, cnn_activation_choices, "applied to the result"                                       \
+#define CNN_ACTIVATION_KEY(member)                                                                 \
+    {                                                                                              \
+        "activation", CNN_KEY_CHOICE, member, "none", 0, 0, 0, cnn_activation_choices,             \
+            "applied to the result"                                                                \
     }
 
-#define CNN_WEIGHTED_KEYS(type, default_init)                                                                                                        \
-    {"bias", CNN_KEY_BOOL, offsetof(type, weighted.bias), "true", 0, 0, 0, NULL, "add a trained number to each output channel"},                     \
-        CNN_ACTIVATION_KEY(offsetof(type, weighted.activation)),                                                                                     \
-        {"init",                                                                                                                                     \
-         CNN_KEY_CHOICE,                                                                                                                             \
-         offsetof(type, weighted.init),                                                                                                              \
-         default_init,                                                                                                                               \
-         0,                                                                                                                                          \
-         0,                                                                                                                                          \
-         0,                                                                                                                                          \
-         cnn_init_choices,                                                                                                                           \
-         "how the first weights are drawn; biases start at 0. dirac: the first filters pass the input's channels on; whitening: "                    \
-         "filters that make patches of the training images uncorrelated (the first layer's)"},                                                       \
-    {                                                                                                                                                \
-        "weights", CNN_KEY_NODE, offsetof(type, weighted.weights), "", 0, 0, 0, NULL,                                                                \
-            "literal first values {kernel: [[..], ..], bias: ..}, for lessons"                                                                       \
+#define CNN_WEIGHTED_KEYS(type, default_init)                                                      \
+    {"bias",                                                                                       \
+     CNN_KEY_BOOL,                                                                                 \
+     offsetof(type, weighted.bias),                                                                \
+     "true",                                                                                       \
+     0,                                                                                            \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL,                                                                                         \
+     "add a trained number to each output channel"},                                               \
+        CNN_ACTIVATION_KEY(offsetof(type, weighted.activation)),                                   \
+        {"init",                                                                                   \
+         CNN_KEY_CHOICE,                                                                           \
+         offsetof(type, weighted.init),                                                            \
+         default_init,                                                                             \
+         0,                                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         cnn_init_choices,                                                                         \
+         "how the first weights are drawn; biases start at 0. dirac: the first filters pass the "  \
+         "input's channels on; whitening: "                                                        \
+         "filters that make patches of the training images uncorrelated (the first layer's)"},     \
+    {                                                                                              \
+        "weights", CNN_KEY_NODE, offsetof(type, weighted.weights), "", 0, 0, 0, NULL,              \
+            "literal first values {kernel: [[..], ..], bias: ..}, for lessons"                     \
     }
 
-/* For a node whose out is known: declares its tensors, makes its state, reads literal weights. dims: of the stored weight. sliding may be NULL. */
-cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings, const struct cnn_conv *conv,
-                              const struct cnn_sliding *sliding, size_t rank, const size_t *dims, struct cnn_arena *arena, cnn_diag *diag);
+/* For a node whose out is known: declares its tensors, makes its state, reads literal weights.
+ * dims: of the stored weight. sliding may be NULL. */
+cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings,
+                              const struct cnn_conv *conv, const struct cnn_sliding *sliding,
+                              size_t rank, const size_t *dims, struct cnn_arena *arena,
+                              cnn_diag *diag);
 
 /* The settings of conv and depthwise_conv that place the windows. */
 struct cnn_convolution_settings {
@@ -77,49 +94,76 @@ struct cnn_convolution_settings {
 
 extern const char *const cnn_padding_mode_choices[];
 
-#define CNN_CONVOLUTION_KEYS(type)                                                                                                                   \
-    {"kernel_size", CNN_KEY_PAIR, offsetof(type, window.kernel), NULL, 1, 65535, 0, NULL, "rows and columns that a kernel covers"},                  \
-        {"stride", CNN_KEY_PAIR, offsetof(type, window.stride), "1", 1, 65535, 0, NULL, "step between neighbouring windows"},                        \
-        {"padding",                                                                                                                                  \
-         CNN_KEY_PADDING,                                                                                                                            \
-         offsetof(type, window.padding),                                                                                                             \
-         "0",                                                                                                                                        \
-         0,                                                                                                                                          \
-         0,                                                                                                                                          \
-         0,                                                                                                                                          \
-         NULL,                                                                                                                                       \
-         "border added around the input; same: output = ceil(input / stride)"},                                                                      \
-        {"padding_mode", CNN_KEY_CHOICE, offsetof(type, window.padding_mode), "zeros", 0, 0, 0, cnn_padding_mode_choices, "what the border holds"},  \
-    {                                                                                                                                                \
-        "dilation", CNN_KEY_PAIR, offsetof(type, window.dilation), "1", 1, 65535, 0, NULL, "distance between the kernel's taps"                      \
+#define CNN_CONVOLUTION_KEYS(type)                                                                 \
+    {"kernel_size",                                                                                \
+     CNN_KEY_PAIR,                                                                                 \
+     offsetof(type, window.kernel),                                                                \
+     NULL,                                                                                         \
+     1,                                                                                            \
+     65535,                                                                                        \
+     0,                                                                                            \
+     NULL,                                                                                         \
+     "rows and columns that a kernel covers"},                                                     \
+        {"stride", CNN_KEY_PAIR, offsetof(type, window.stride),      "1", 1, 65535,                \
+         0,        NULL,         "step between neighbouring windows"},                             \
+        {"padding",                                                                                \
+         CNN_KEY_PADDING,                                                                          \
+         offsetof(type, window.padding),                                                           \
+         "0",                                                                                      \
+         0,                                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL,                                                                                     \
+         "border added around the input; same: output = ceil(input / stride)"},                    \
+        {"padding_mode",                                                                           \
+         CNN_KEY_CHOICE,                                                                           \
+         offsetof(type, window.padding_mode),                                                      \
+         "zeros",                                                                                  \
+         0,                                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         cnn_padding_mode_choices,                                                                 \
+         "what the border holds"},                                                                 \
+    {                                                                                              \
+        "dilation", CNN_KEY_PAIR, offsetof(type, window.dilation), "1", 1, 65535, 0, NULL,         \
+            "distance between the kernel's taps"                                                   \
     }
 
 /* infer of conv and depthwise_conv: filters and groups are known to be right for the input. */
-cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolution_settings *window, const struct cnn_weighted_settings *settings,
-                                 size_t filters, size_t groups, struct cnn_arena *arena, cnn_diag *diag);
+cnn_status cnn_convolution_infer(struct cnn_node *node,
+                                 const struct cnn_convolution_settings *window,
+                                 const struct cnn_weighted_settings *settings, size_t filters,
+                                 size_t groups, struct cnn_arena *arena, cnn_diag *diag);
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out);
 
-/* What the sum of each filter is multiplied by, and the bias then added, so that batch_norm is done too where it is joined on. */
+/* What the sum of each filter is multiplied by, and the bias then added, so that batch_norm is done
+ * too where it is joined on. */
 void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias);
 
 /* explain of conv and depthwise_conv, and of dense. */
-double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
-double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *question, struct cnn_text *out);
+double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_question *question,
+                               struct cnn_text *out);
+double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *question,
+                         struct cnn_text *out);
 
 /* Members of the descriptors. */
 const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const float *values);
-void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
-size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
-size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
+void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng,
+                       float *values);
+size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                           bool backward);
+size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            size_t n);
 void cnn_weighted_prepare(const struct cnn_call *call);
 void cnn_weighted_forward(const struct cnn_call *call);
 void cnn_weighted_backward(const struct cnn_call *call);
 
 bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
 
-#define CNN_WEIGHTED_MEMBERS                                                                                                                         \
-    .init = cnn_weighted_init, .check = cnn_weighted_check, .packed = cnn_weighted_packed, .scratch = cnn_weighted_scratch,                          \
-    .prepare = cnn_weighted_prepare, .forward = cnn_weighted_forward, .backward = cnn_weighted_backward, .state_size = sizeof(struct cnn_weighted),  \
-    .join = cnn_weighted_join
+#define CNN_WEIGHTED_MEMBERS                                                                       \
+    .init = cnn_weighted_init, .check = cnn_weighted_check, .packed = cnn_weighted_packed,         \
+    .scratch = cnn_weighted_scratch, .prepare = cnn_weighted_prepare,                              \
+    .forward = cnn_weighted_forward, .backward = cnn_weighted_backward,                            \
+    .state_size = sizeof(struct cnn_weighted), .join = cnn_weighted_join
 
 #endif

@@ -1,5 +1,6 @@
-/* Output sizes after Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016:
- * out = (in + before + after - dilation * (kernel - 1) - 1) / stride + 1, rounded down (or up with ceil_mode). */
+/* Output sizes after Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
+ * 2016: out = (in + before + after - dilation * (kernel - 1) - 1) / stride + 1, rounded down (or up
+ * with ceil_mode). */
 #include "layers/window.h"
 
 #include <stdio.h>
@@ -27,7 +28,9 @@ static void axis_expression(const struct cnn_axis *a, const char *slash, char *b
 /* The right side: whole, or with two decimals. */
 static void axis_value(const struct cnn_axis *a, char *buffer, size_t size)
 {
-    double value = ((double)a->in + (double)a->before + (double)a->after - (double)axis_extent(a)) / (double)a->stride + 1;
+    double value = ((double)a->in + (double)a->before + (double)a->after - (double)axis_extent(a)) /
+                       (double)a->stride +
+                   1;
     if (value == (double)(long long)value)
         snprintf(buffer, size, "%.0f", value);
     else
@@ -36,7 +39,8 @@ static void axis_value(const struct cnn_axis *a, char *buffer, size_t size)
 
 static void axis_pad_same(struct cnn_axis *a)
 {
-    size_t out = (a->in + a->stride - 1) / a->stride, needed = (out - 1) * a->stride + axis_extent(a);
+    size_t out = (a->in + a->stride - 1) / a->stride,
+           needed = (out - 1) * a->stride + axis_extent(a);
     size_t total = needed > a->in ? needed - a->in : 0;
     a->before = total / 2;
     a->after = total - total / 2;
@@ -48,18 +52,22 @@ static bool axis_fits(struct cnn_axis *a)
     if (extent > padded)
         return false;
     a->out = (padded - extent) / a->stride + 1;
-    /* Rounding up adds a window only where it starts inside the image or its padding before, as in PyTorch. */
+    /* Rounding up adds a window only where it starts inside the image or its padding before, as in
+     * PyTorch. */
     if (a->ceil && (padded - extent) % a->stride != 0 && a->out * a->stride < a->in + a->before)
         a->out++;
     return true;
 }
 
-/* Real pixels that no window covers: the rest at the end, and gaps where the stride is larger than the window. */
+/* Real pixels that no window covers: the rest at the end, and gaps where the stride is larger than
+ * the window. */
 static size_t axis_unseen(const struct cnn_axis *a)
 {
-    size_t extent = axis_extent(a), end = a->in + a->before, seen = 0, at = a->before; /* at: the first pixel behind the windows so far */
+    /* at: the first pixel behind the windows so far */
+    size_t extent = axis_extent(a), end = a->in + a->before, seen = 0, at = a->before;
     for (size_t i = 0; i < a->out && at < end; i++) {
-        size_t begin = i * a->stride > at ? i * a->stride : at, stop = i * a->stride + extent < end ? i * a->stride + extent : end;
+        size_t begin = i * a->stride > at ? i * a->stride : at,
+               stop = i * a->stride + extent < end ? i * a->stride + extent : end;
         if (stop > begin) {
             seen += stop - begin;
             at = stop;
@@ -68,14 +76,16 @@ static size_t axis_unseen(const struct cnn_axis *a)
     return a->in - seen;
 }
 
-static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a, const char *direction, cnn_diag *diag)
+static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a,
+                           const char *direction, cnn_diag *diag)
 {
     char expression[192], value[64];
     axis_expression(a, " / ", expression, sizeof expression);
     axis_value(a, value, sizeof value);
     size_t missing = axis_extent(a) - (a->in + a->before + a->after);
-    cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': the window does not fit the %s of its input: %s = %s", node->name,
-                                 direction, expression, value);
+    cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where,
+                                 "layer '%s': the window does not fit the %s of its input: %s = %s",
+                                 node->name, direction, expression, value);
     size_t largest = (a->in + a->before + a->after - 1) / a->dilation + 1;
     cnn_hint(diag, "kernel_size of at most %zu, or padding of at least %zu", largest,
              (missing + 1) / 2 + (a->before < a->after ? a->before : a->after));
@@ -92,19 +102,26 @@ static const char *unseen_warning(const struct cnn_sliding *s, struct cnn_arena 
     axis_expression(a, " / ", expression, sizeof expression);
     axis_value(a, value, sizeof value);
     /* unseen = everything outside the rectangle of seen rows and columns */
-    size_t pixels = s->axis[0].in * s->axis[1].in - (s->axis[0].in - rows) * (s->axis[1].in - columns);
-    return cnn_arena_printf(arena, "%s = %s: %zu row%s and %zu column%s (%zu pixel%s) of its input are never seen", expression, value, rows,
-                            rows == 1 ? "" : "s", columns, columns == 1 ? "" : "s", pixels, pixels == 1 ? "" : "s");
+    size_t pixels =
+        s->axis[0].in * s->axis[1].in - (s->axis[0].in - rows) * (s->axis[1].in - columns);
+    return cnn_arena_printf(
+        arena, "%s = %s: %zu row%s and %zu column%s (%zu pixel%s) of its input are never seen",
+        expression, value, rows, rows == 1 ? "" : "s", columns, columns == 1 ? "" : "s", pixels,
+        pixels == 1 ? "" : "s");
 }
 
-cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node, const size_t kernel[2], const size_t stride[2],
-                             const size_t dilation[2], const struct cnn_padding *padding, bool ceil, struct cnn_arena *arena, cnn_diag *diag)
+cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
+                             const size_t kernel[2], const size_t stride[2],
+                             const size_t dilation[2], const struct cnn_padding *padding, bool ceil,
+                             struct cnn_arena *arena, cnn_diag *diag)
 {
     const size_t in[2] = {node->in[0].h, node->in[0].w};
-    const size_t before[2] = {padding->top, padding->left}, after[2] = {padding->bottom, padding->right};
+    const size_t before[2] = {padding->top, padding->left},
+                 after[2] = {padding->bottom, padding->right};
     for (int i = 0; i < 2; i++) {
         struct cnn_axis *a = &sliding->axis[i];
-        *a = (struct cnn_axis){in[i], kernel[i], stride[i], dilation[i], before[i], after[i], 0, ceil};
+        *a = (struct cnn_axis){in[i],     kernel[i], stride[i], dilation[i],
+                               before[i], after[i],  0,         ceil};
         if (padding->same)
             axis_pad_same(a);
         if (!axis_fits(a))
@@ -139,8 +156,9 @@ cnn_status cnn_require_image(const struct cnn_node *node, cnn_diag *diag)
 {
     if (node->in[0].rank == 3)
         return CNN_OK;
-    cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s' (%s) needs channels x height x width; its input is flat (%zu numbers)", node->name,
-             node->type->variant.name, node->in[0].c);
+    cnn_fail(diag, CNN_INVALID, &node->where,
+             "layer '%s' (%s) needs channels x height x width; its input is flat (%zu numbers)",
+             node->name, node->type->variant.name, node->in[0].c);
     cnn_hint(diag, "put it above the flatten");
     return CNN_INVALID;
 }

@@ -1,4 +1,5 @@
-/* The sliding window of convolution and pooling: output sizes, what does not fit, what is never seen, and the arithmetic as text. */
+/* The sliding window of convolution and pooling: output sizes, what does not fit, what is never
+ * seen, and the arithmetic as text. */
 #ifndef CNN_LAYERS_WINDOW_H
 #define CNN_LAYERS_WINDOW_H
 
@@ -14,10 +15,13 @@ struct cnn_sliding { /* [0]: rows, [1]: columns */
     struct cnn_axis axis[2];
 };
 
-/* Fills in both axes (padding `same` included) and node->out's h and w, node->window and node->warning. What cannot be is an error at the layer's
- * place that shows the arithmetic and the nearest settings that work. */
-cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node, const size_t kernel[2], const size_t stride[2],
-                             const size_t dilation[2], const struct cnn_padding *padding, bool ceil, struct cnn_arena *arena, cnn_diag *diag);
+/* Fills in both axes (padding `same` included) and node->out's h and w, node->window and
+ * node->warning. What cannot be is an error at the layer's place that shows the arithmetic and the
+ * nearest settings that work. */
+cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
+                             const size_t kernel[2], const size_t stride[2],
+                             const size_t dilation[2], const struct cnn_padding *padding, bool ceil,
+                             struct cnn_arena *arena, cnn_diag *diag);
 
 /* "height: (32 + 2*2 - 5)/1 + 1 = 32" and the same for width. */
 void cnn_sliding_describe(const struct cnn_sliding *sliding, struct cnn_text *out);

@@ -1,4 +1,5 @@
-/* A description read as a whole: each section by its owner, all mistakes in one run, and the resolved description with every default filled in. */
+/* A description read as a whole: each section by its owner, all mistakes in one run, and the
+ * resolved description with every default filled in. */
 #include "model/model.h"
 
 #include <stdio.h>
@@ -13,17 +14,23 @@ struct sections {
 static const char *const precisions[] = {"fp32", "bf16", "int8", NULL};
 
 const struct cnn_key cnn_description_keys[] = {
-    {"name", CNN_KEY_TEXT, offsetof(struct sections, name), "", 0, 0, 0, NULL, "of the network and its runs; the file's name where not given"},
-    {"input", CNN_KEY_NODE, offsetof(struct sections, input), NULL, 0, 0, 0, NULL, "[channels, height, width]"},
+    {"name", CNN_KEY_TEXT, offsetof(struct sections, name), "", 0, 0, 0, NULL,
+     "of the network and its runs; the file's name where not given"},
+    {"input", CNN_KEY_NODE, offsetof(struct sections, input), NULL, 0, 0, 0, NULL,
+     "[channels, height, width]"},
     {"precision", CNN_KEY_CHOICE, offsetof(struct sections, precision), "fp32", 0, 0, 0, precisions,
-     "numbers that products are made of: fp32; bf16 rounds them to 8 bits of mantissa, where that is faster; int8 is what `cnn quantize` makes"},
-    {"layers", CNN_KEY_NODE, offsetof(struct sections, layers), NULL, 0, 0, 0, NULL, "the layers, in order"},
-    {"loss", CNN_KEY_NODE, offsetof(struct sections, loss), "", 0, 0, 0, NULL, "what training makes small; cross_entropy where not given"},
+     "numbers that products are made of: fp32; bf16 rounds them to 8 bits of mantissa, where that "
+     "is faster; int8 is what `cnn quantize` makes"},
+    {"layers", CNN_KEY_NODE, offsetof(struct sections, layers), NULL, 0, 0, 0, NULL,
+     "the layers, in order"},
+    {"loss", CNN_KEY_NODE, offsetof(struct sections, loss), "", 0, 0, 0, NULL,
+     "what training makes small; cross_entropy where not given"},
     {"data", CNN_KEY_NODE, offsetof(struct sections, data), "", 0, 0, 0, NULL, "the data set"},
     {"train", CNN_KEY_NODE, offsetof(struct sections, train), "", 0, 0, 0, NULL, "how to train"},
     CNN_KEY_END};
 
-/* runs/<name>-<n> is made from the name, so it must be a plain file name; and it stands in checkpoints, so it must be text. */
+/* runs/<name>-<n> is made from the name, so it must be a plain file name; and it stands in
+ * checkpoints, so it must be text. */
 static bool name_is_legal(const char *name, size_t length)
 {
     bool legal = length > 0 && name[0] != '.' && length <= 100 && cnn_utf8_valid(name, length);
@@ -37,13 +44,16 @@ static cnn_status check_name(const struct cnn_yaml *root, const char *name, cnn_
     if (name_is_legal(name, strlen(name)))
         return CNN_OK;
     return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(root, "name")->where,
-                    "`name` becomes the name of run directories: at most 100 characters, no '/', not beginning with '.'");
+                    "`name` becomes the name of run directories: at most 100 characters, no '/', "
+                    "not beginning with '.'");
 }
 
-/* "configs/vgg_small.yaml" -> "vgg_small"; "network" where the file's name cannot be a network's. */
+/* "configs/vgg_small.yaml" -> "vgg_small"; "network" where the file's name cannot be a
+ * network's. */
 static const char *stem(struct cnn_arena *arena, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path,
+               *dot = strrchr(base, '.');
     size_t length = dot ? (size_t)(dot - base) : strlen(base);
     return name_is_legal(base, length) ? cnn_arena_strndup(arena, base, length) : "network";
 }
@@ -65,15 +75,20 @@ static struct cnn_yaml *resolve_input(struct cnn_arena *arena, cnn_shape input)
 static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *diag)
 {
     struct cnn_arena *arena = model->arena;
-    struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL), *name = cnn_yaml_new_scalar(arena, model->name, false, NULL);
+    struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL),
+                    *name = cnn_yaml_new_scalar(arena, model->name, false, NULL);
     struct cnn_yaml *precision = cnn_yaml_new_scalar(arena, precisions[s->precision], false, NULL);
     struct cnn_yaml *input = resolve_input(arena, model->graph.input),
-                    *loss = cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
+                    *loss =
+                        cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
     struct cnn_yaml *data = s->data ? cnn_data_settings_resolve(arena, s->data) : NULL;
     struct cnn_yaml *train = s->train ? cnn_recipe_resolve(arena, s->train) : NULL;
-    bool ok = root && name && precision && input && loss && cnn_yaml_put(arena, root, "name", name) && cnn_yaml_put(arena, root, "input", input) &&
-              (s->precision == CNN_PRECISION_FP32 || cnn_yaml_put(arena, root, "precision", precision)) &&
-              cnn_yaml_put(arena, root, "layers", model->graph.resolved_layers) && cnn_yaml_put(arena, root, "loss", loss);
+    bool ok =
+        root && name && precision && input && loss && cnn_yaml_put(arena, root, "name", name) &&
+        cnn_yaml_put(arena, root, "input", input) &&
+        (s->precision == CNN_PRECISION_FP32 || cnn_yaml_put(arena, root, "precision", precision)) &&
+        cnn_yaml_put(arena, root, "layers", model->graph.resolved_layers) &&
+        cnn_yaml_put(arena, root, "loss", loss);
     if (ok && s->data)
         ok = data && cnn_yaml_put(arena, root, "data", data);
     if (ok && s->train)
@@ -87,18 +102,23 @@ static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *
     return model->resolved ? CNN_OK : cnn_fail_memory(diag, 0, "the description");
 }
 
-cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root, cnn_diag *diag)
+cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root,
+                                cnn_diag *diag)
 {
     struct cnn_arena *arena = model->arena;
     struct sections s = {0};
-    cnn_status keys = cnn_keys_read(arena, cnn_description_keys, NULL, "the description", root, &root->where, &s, diag);
+    cnn_status keys = cnn_keys_read(arena, cnn_description_keys, NULL, "the description", root,
+                                    &root->where, &s, diag);
     if (keys == CNN_OK && s.name)
         keys = check_name(root, s.name, diag);
     const cnn_status all[] = {
         keys,
-        s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers, (enum cnn_precision)s.precision, &model->graph, diag) : CNN_OK,
+        s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers,
+                                              (enum cnn_precision)s.precision, &model->graph, diag)
+                            : CNN_OK,
         cnn_loss_read(arena, s.loss, &model->loss, diag),
-        s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag) : CNN_OK,
+        s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag)
+               : CNN_OK,
         cnn_recipe_read(arena, s.train, &model->recipe, diag),
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -1,10 +1,12 @@
-/* Looking inside a model: its layers by name, what they give for one image, and the arithmetic behind one of those numbers. */
+/* Looking inside a model: its layers by name, what they give for one image, and the arithmetic
+ * behind one of those numbers. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/model.h"
 
-cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer, cnn_diag *diag)
+cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer,
+                                cnn_diag *diag)
 {
     size_t count = model->graph.count;
     for (size_t i = 0; i < count; i++)
@@ -16,7 +18,8 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
     for (size_t i = 0; names && i < count; i++)
         names[i] = model->graph.nodes[i].name;
     const char *nearest = names ? cnn_nearest_word(name, names, count) : NULL;
-    cnn_status status = cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer '%s'", model->source, name);
+    cnn_status status =
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer '%s'", model->source, name);
     if (nearest)
         cnn_hint(diag, "did you mean '%s'?", nearest);
     free(names);
@@ -24,11 +27,13 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
 }
 
 /* A plan in which every value of one image survives, and its forward in evaluation mode. */
-static cnn_status run_image(cnn_model *model, const float *image, struct cnn_plan **out, cnn_diag *diag)
+static cnn_status run_image(cnn_model *model, const float *image, struct cnn_plan **out,
+                            cnn_diag *diag)
 {
     const cnn_shape in = model->graph.input;
     struct cnn_plan *plan = NULL;
-    cnn_status status = cnn_plan_new(&model->graph, model->parameters, 1, CNN_PLAN_KEEP, false, &plan, diag);
+    cnn_status status =
+        cnn_plan_new(&model->graph, model->parameters, 1, CNN_PLAN_KEEP, false, &plan, diag);
     if (status != CNN_OK)
         return status;
     cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(plan));
@@ -37,7 +42,8 @@ static cnn_status run_image(cnn_model *model, const float *image, struct cnn_pla
     return CNN_OK;
 }
 
-cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values, cnn_diag *diag)
+cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values,
+                                cnn_diag *diag)
 {
     const cnn_shape out = model->graph.nodes[layer].out;
     struct cnn_plan *plan = NULL;
@@ -49,26 +55,34 @@ cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t lay
     return CNN_OK;
 }
 
-static cnn_status check_question(const struct cnn_node *node, const struct cnn_question *q, cnn_diag *diag)
+static cnn_status check_question(const struct cnn_node *node, const struct cnn_question *q,
+                                 cnn_diag *diag)
 {
     const cnn_shape s = node->out;
     bool inside = q->channel < s.c && q->row < s.h && q->column < s.w;
     if (inside && q->input != CNN_NO_INDEX && node->input_count == 1 && q->input >= node->in[0].c)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s reads input channels 0 to %zu; there is no %zu", node->name, node->in[0].c - 1, q->input);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "%s reads input channels 0 to %zu; there is no %zu", node->name,
+                        node->in[0].c - 1, q->input);
     if (inside)
         return CNN_OK;
     if (s.rank != 3 && q->channel < s.c)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s is flat: row and column of its numbers are 0; not row %zu, column %zu", node->name, q->row,
-                        q->column);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "%s is flat: row and column of its numbers are 0; not row %zu, column %zu",
+                        node->name, q->row, q->column);
     if (s.rank != 3)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s gives %zu numbers: 0 to %zu, not %zu", node->name, s.c, s.c - 1, q->channel);
+        return cnn_fail(diag, CNN_INVALID, NULL, "%s gives %zu numbers: 0 to %zu, not %zu",
+                        node->name, s.c, s.c - 1, q->channel);
     return cnn_fail(diag, CNN_INVALID, NULL,
-                    "%s gives %zu x %zu x %zu numbers: channel 0 to %zu, row 0 to %zu, column 0 to %zu; not channel %zu, row %zu, column %zu",
-                    node->name, s.c, s.h, s.w, s.c - 1, s.h - 1, s.w - 1, q->channel, q->row, q->column);
+                    "%s gives %zu x %zu x %zu numbers: channel 0 to %zu, row 0 to %zu, column 0 to "
+                    "%zu; not channel %zu, row %zu, column %zu",
+                    node->name, s.c, s.h, s.w, s.c - 1, s.h - 1, s.w - 1, q->channel, q->row,
+                    q->column);
 }
 
-cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel, size_t row, size_t column, size_t input_channel,
-                       cnn_explanation *out, cnn_diag *diag)
+cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel,
+                       size_t row, size_t column, size_t input_channel, cnn_explanation *out,
+                       cnn_diag *diag)
 {
     const struct cnn_node *node = &model->graph.nodes[layer];
     const struct cnn_question question = {channel, row, column, input_channel, model->graph.nodes};
@@ -80,7 +94,8 @@ cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_
     if (status != CNN_OK)
         return status;
     double value = node->type->explain(cnn_plan_call(plan, layer), &question, &text);
-    float activation = cnn_plan_value(plan, layer + 1)[(row * node->out.w + column) * node->out.c + channel];
+    float activation =
+        cnn_plan_value(plan, layer + 1)[(row * node->out.w + column) * node->out.c + channel];
     cnn_plan_free(plan);
     if (text.failed) {
         cnn_text_free(&text);

@@ -1,4 +1,5 @@
-/* Opening a model: a description, a checkpoint or a run directory, and what is asked of a model once it is open. */
+/* Opening a model: a description, a checkpoint or a run directory, and what is asked of a model
+ * once it is open. */
 #include "model/model.h"
 
 #include <assert.h>
@@ -25,7 +26,8 @@ static bool list_tensors(cnn_model *model)
             char *name = cnn_arena_printf(model->arena, "%s.%s", node->name, t->suffix);
             if (!name)
                 return false;
-            model->tensors[model->tensor_count++] = (struct cnn_tensor_place){name, i, slot, t, cnn_tensor_trained(t)};
+            model->tensors[model->tensor_count++] =
+                (struct cnn_tensor_place){name, i, slot, t, cnn_tensor_trained(t)};
         }
     }
     return true;
@@ -39,16 +41,19 @@ static void adopt_fixed_normalization(cnn_model *model)
     model->normalization = model->data.fixed;
     if (model->normalization.channels > 0)
         return;
-    model->normalization.channels = model->graph.input.c <= CNN_MAX_CHANNELS ? model->graph.input.c : 0;
+    model->normalization.channels =
+        model->graph.input.c <= CNN_MAX_CHANNELS ? model->graph.input.c : 0;
     for (size_t c = 0; c < CNN_MAX_CHANNELS; c++)
         model->normalization.std[c] = 1;
 }
 
-static cnn_status read_description(cnn_model *model, const char *text, size_t size, const char *const *overrides, size_t override_count,
+static cnn_status read_description(cnn_model *model, const char *text, size_t size,
+                                   const char *const *overrides, size_t override_count,
                                    cnn_diag *diag)
 {
     struct cnn_yaml *root = NULL;
-    cnn_status parsed = cnn_yaml_parse(model->arena, model->source, text, size, &root, diag), status = root ? CNN_OK : parsed;
+    cnn_status parsed = cnn_yaml_parse(model->arena, model->source, text, size, &root, diag),
+               status = root ? CNN_OK : parsed;
     for (size_t i = 0; status == CNN_OK && i < override_count; i++)
         status = cnn_yaml_set(model->arena, root, overrides[i], diag);
     if (status == CNN_OK)
@@ -61,11 +66,13 @@ static cnn_status read_description(cnn_model *model, const char *text, size_t si
     model->parameters = cnn_floats_new(model->graph.parameter_floats + 1);
     model->class_numbers = cnn_arena_alloc(model->arena, sizeof *model->class_numbers);
     if (!model->parameters || !model->class_numbers || !list_tensors(model))
-        return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float), "the parameters");
+        return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float),
+                               "the parameters");
     return CNN_OK;
 }
 
-cnn_status cnn_model_from_text(const char *name, const char *text, size_t size, const char *const *overrides, size_t override_count, cnn_model **out,
+cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
+                               const char *const *overrides, size_t override_count, cnn_model **out,
                                cnn_diag *diag)
 {
     struct cnn_arena *arena = cnn_arena_new();
@@ -114,8 +121,10 @@ cnn_status cnn_model_locate(const char *path, char **out, bool *checkpoint, cnn_
     if (directory)
         memcpy(located + length, best, sizeof best);
     if (directory && access(located, F_OK) != 0) {
-        cnn_status status =
-            cnn_fail(diag, CNN_FAILED, NULL, "%s holds no best.safetensors: it is no run directory, or its first epoch is not over", path);
+        cnn_status status = cnn_fail(
+            diag, CNN_FAILED, NULL,
+            "%s holds no best.safetensors: it is no run directory, or its first epoch is not over",
+            path);
         free(located);
         return status;
     }
@@ -135,17 +144,20 @@ static cnn_status load_weights(cnn_model *model, const char *path, cnn_diag *dia
     return status;
 }
 
-static cnn_status open_checkpoint(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+static cnn_status open_checkpoint(const char *path, const cnn_open_options *options,
+                                  cnn_model **out, cnn_diag *diag)
 {
     struct cnn_safetensors *file = NULL;
     cnn_status status = cnn_safetensors_open(path, &file, diag);
     if (status == CNN_OK)
-        status = cnn_model_from_checkpoint(file, options->overrides, options->override_count, out, diag);
+        status =
+            cnn_model_from_checkpoint(file, options->overrides, options->override_count, out, diag);
     cnn_safetensors_close(file);
     return status;
 }
 
-/* Whether the description itself gives all there is to know: no layer has parameters but those with literal values. */
+/* Whether the description itself gives all there is to know: no layer has parameters but those with
+ * literal values. */
 static bool is_complete(const cnn_model *model)
 {
     bool complete = true;
@@ -154,17 +166,20 @@ static bool is_complete(const cnn_model *model)
     return complete;
 }
 
-static cnn_status open_description(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+static cnn_status open_description(const char *path, const cnn_open_options *options,
+                                   cnn_model **out, cnn_diag *diag)
 {
     char *text = NULL;
     size_t size;
     cnn_model *model = NULL;
     cnn_status status = cnn_yaml_read_text(path, &text, &size, diag);
     if (status == CNN_OK)
-        status = cnn_model_from_text(path, text, size, options->overrides, options->override_count, &model, diag);
+        status = cnn_model_from_text(path, text, size, options->overrides, options->override_count,
+                                     &model, diag);
     free(text);
     if (status == CNN_OK && !options->weights && !options->untrained && !is_complete(model)) {
-        status = cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);
+        status =
+            cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);
         cnn_hint(diag, "give a checkpoint or a run directory, or --weights FILE");
     }
     if (status == CNN_OK) {
@@ -176,7 +191,8 @@ static cnn_status open_description(const char *path, const cnn_open_options *opt
     return status;
 }
 
-cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out,
+                          cnn_diag *diag)
 {
     static const cnn_open_options defaults = {0};
     const cnn_open_options *o = options ? options : &defaults;
@@ -185,7 +201,8 @@ cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn
     cnn_model *model = NULL;
     cnn_status status = cnn_model_locate(path, &located, &checkpoint, diag);
     if (status == CNN_OK)
-        status = checkpoint ? open_checkpoint(located, o, &model, diag) : open_description(located, o, &model, diag);
+        status = checkpoint ? open_checkpoint(located, o, &model, diag)
+                            : open_description(located, o, &model, diag);
     if (status == CNN_OK && o->weights)
         status = load_weights(model, o->weights, diag);
     free(located);
@@ -206,8 +223,8 @@ static bool strip_component(char *path)
     return true;
 }
 
-/* The model that ships: in models/ beside the folder that the program was built in, in share/cnn/ beside the bin/ it was installed to, or where
- * `make install` was told to put it. */
+/* The model that ships: in models/ beside the folder that the program was built in, in share/cnn/
+ * beside the bin/ it was installed to, or where `make install` was told to put it. */
 const char *cnn_default_model(void)
 {
     static char path[4096];
@@ -287,7 +304,8 @@ size_t cnn_model_tensors(const cnn_model *model)
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i)
 {
     const struct cnn_tensor_place *place = &model->tensors[i];
-    cnn_tensor_info info = {place->name, place->tensor->rank, {0}, place->tensor->count, place->trainable};
+    cnn_tensor_info info = {
+        place->name, place->tensor->rank, {0}, place->tensor->count, place->trainable};
     memcpy(info.dims, place->tensor->dims, sizeof info.dims);
     return info;
 }

@@ -1,4 +1,5 @@
-/* The model: a description read as a whole, with its parameters. Joins the parts; the public functions of cnn.h work on it. */
+/* The model: a description read as a whole, with its parameters. Joins the parts; the public
+ * functions of cnn.h work on it. */
 #ifndef CNN_MODEL_MODEL_H
 #define CNN_MODEL_MODEL_H
 
@@ -31,25 +32,30 @@ struct cnn_model {
     const char *resolved; /* the whole with overrides applied and every default filled in, YAML */
     struct cnn_tensor_place *tensors;
     size_t tensor_count;
-    float *parameters;                      /* graph.parameter_floats */
-    bool trained;                           /* parameters came from a file */
-    struct cnn_normalization normalization; /* channels 0 until known: `auto` needs the data or a checkpoint */
-    const char **classes;                   /* names; NULL where unknown */
+    float *parameters; /* graph.parameter_floats */
+    bool trained;      /* parameters came from a file */
+    /* channels 0 until known: `auto` needs the data or a checkpoint */
+    struct cnn_normalization normalization;
+    const char **classes; /* names; NULL where unknown */
     size_t class_count;
     struct cnn_class_numbers *class_numbers; /* names of classes that have none */
-    struct cnn_plan *plan;                   /* for inference, made on demand, for plan_batch images and plan_threads threads */
+    /* for inference, made on demand, for plan_batch images and plan_threads threads */
+    struct cnn_plan *plan;
     size_t plan_batch;
     int plan_threads;
 };
 
 extern const struct cnn_key cnn_description_keys[]; /* the top level */
 
-/* Reads a whole description into model (its arena exists): the first block of fields. path gives the name where the file has none. All mistakes of
- * all sections are reported. */
-cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root, cnn_diag *diag);
+/* Reads a whole description into model (its arena exists): the first block of fields. path gives
+ * the name where the file has none. All mistakes of all sections are reported. */
+cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root,
+                                cnn_diag *diag);
 
-/* Reads a description from text (copied) into a new model with untouched (zero) parameters. overrides as in cnn_open_options. */
-cnn_status cnn_model_from_text(const char *name, const char *text, size_t size, const char *const *overrides, size_t override_count, cnn_model **out,
+/* Reads a description from text (copied) into a new model with untouched (zero) parameters.
+ * overrides as in cnn_open_options. */
+cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
+                               const char *const *overrides, size_t override_count, cnn_model **out,
                                cnn_diag *diag);
 
 /* An inference plan for at least batch images, kept in the model. */
@@ -58,31 +64,43 @@ cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out,
 /* The softmax of each row. In place is legal. */
 void cnn_softmax(const float *values, size_t rows, size_t classes, float *probabilities);
 
-/* Class names, normalisation and class weights from a data set that was opened for this model (what is auto or balanced from `train`). Checks that the
- * number of outputs and classes agree. */
+/* Class names, normalisation and class weights from a data set that was opened for this model (what
+ * is auto or balanced from `train`). Checks that the number of outputs and classes agree. */
 cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag);
-cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names, cnn_diag *diag);
+cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
+                                 cnn_diag *diag);
 
-/* Checkpoints. extra tensors and metadata (optimiser state, progress) are the trainer's; their names begin with CNN_RESERVED, which no layer name can. */
+/* Checkpoints. extra tensors and metadata (optimiser state, progress) are the trainer's; their
+ * names begin with CNN_RESERVED, which no layer name can. */
 #define CNN_RESERVED "@"
-cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct cnn_stored_tensor *extra, size_t extra_count,
-                          const struct cnn_stored_pair *metadata, size_t metadata_count, cnn_diag *diag);
+cnn_status cnn_model_save(const cnn_model *model, const char *path,
+                          const struct cnn_stored_tensor *extra, size_t extra_count,
+                          const struct cnn_stored_pair *metadata, size_t metadata_count,
+                          cnn_diag *diag);
 
-/* Loads every parameter from file into the model; reserved names are skipped; one missing, left over or of another shape is an error that names it. */
-cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
-
-/* Loads those parameters that file has with the same name and shape. The others stay as they are; then *warning (in the model's arena; NULL where all of
- * both fit) names the layers they belong to, and those of file that are left over. Where nothing fits: CNN_FAILED. */
-cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file, const char **warning, cnn_diag *diag);
-
-/* load_parameters, with what the file's metadata say of class names, and of a normalisation and class weights that the description leaves to the data. */
-cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
-
-/* A model from an open checkpoint alone: description, classes, normalisation from its metadata, parameters. */
-cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file, const char *const *overrides, size_t override_count, cnn_model **out,
+/* Loads every parameter from file into the model; reserved names are skipped; one missing, left
+ * over or of another shape is an error that names it. */
+cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
                                      cnn_diag *diag);
 
-/* MODEL as a file path: for a run directory its best.safetensors. *path is in arena-like malloc'ed memory, free() it. */
+/* Loads those parameters that file has with the same name and shape. The others stay as they are;
+ * then *warning (in the model's arena; NULL where all of both fit) names the layers they belong to,
+ * and those of file that are left over. Where nothing fits: CNN_FAILED. */
+cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file,
+                              const char **warning, cnn_diag *diag);
+
+/* load_parameters, with what the file's metadata say of class names, and of a normalisation and
+ * class weights that the description leaves to the data. */
+cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
+
+/* A model from an open checkpoint alone: description, classes, normalisation from its metadata,
+ * parameters. */
+cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
+                                     const char *const *overrides, size_t override_count,
+                                     cnn_model **out, cnn_diag *diag);
+
+/* MODEL as a file path: for a run directory its best.safetensors. *path is in arena-like malloc'ed
+ * memory, free() it. */
 cnn_status cnn_model_locate(const char *model, char **path, bool *checkpoint, cnn_diag *diag);
 
 #endif

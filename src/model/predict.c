@@ -14,9 +14,11 @@
 
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
 {
-    if (!model->plan || model->plan_batch < batch || model->plan_threads != cnn_parallel_threads()) {
+    if (!model->plan || model->plan_batch < batch ||
+        model->plan_threads != cnn_parallel_threads()) {
         struct cnn_plan *plan = NULL;
-        cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER, false, &plan, diag);
+        cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER,
+                                         false, &plan, diag);
         if (status != CNN_OK)
             return status;
         cnn_plan_free(model->plan);
@@ -28,7 +30,8 @@ cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out,
     return CNN_OK;
 }
 
-cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output, cnn_diag *diag)
+cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output,
+                         cnn_diag *diag)
 {
     return cnn_model_run_tta(model, CNN_TTA_NONE, images, count, output, diag);
 }
@@ -41,9 +44,13 @@ struct batch {
 static cnn_status batch_new(const cnn_model *model, size_t n, struct batch *out, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
-    size_t in = cnn_shape_count(graph->input), logits = cnn_shape_count(cnn_graph_shape(graph, graph->logits));
-    *out = (struct batch){calloc(in, n * sizeof(float)), calloc(logits, n * sizeof(float)), calloc(logits, n * sizeof(float))};
-    return out->images && out->logits && out->output ? CNN_OK : cnn_fail_memory(diag, (in + 2 * logits) * n * sizeof(float), "a batch of images");
+    size_t in = cnn_shape_count(graph->input),
+           logits = cnn_shape_count(cnn_graph_shape(graph, graph->logits));
+    *out = (struct batch){calloc(in, n * sizeof(float)), calloc(logits, n * sizeof(float)),
+                          calloc(logits, n * sizeof(float))};
+    return out->images && out->logits && out->output
+               ? CNN_OK
+               : cnn_fail_memory(diag, (in + 2 * logits) * n * sizeof(float), "a batch of images");
 }
 
 static void batch_free(struct batch *batch)
@@ -53,10 +60,13 @@ static void batch_free(struct batch *batch)
     free(batch->output);
 }
 
-cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count, float *output, cnn_diag *diag)
+cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
+                             float *output, cnn_diag *diag)
 {
-    const cnn_shape in = model->graph.input, out = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
-    size_t in_size = cnn_shape_count(in), out_size = cnn_shape_count(out), most = count < RUN_BATCH ? count : RUN_BATCH;
+    const cnn_shape in = model->graph.input,
+                    out = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
+    size_t in_size = cnn_shape_count(in), out_size = cnn_shape_count(out),
+           most = count < RUN_BATCH ? count : RUN_BATCH;
     struct cnn_plan *plan = NULL;
     struct batch batch = {0};
     cnn_status status = cnn_tta_check(model, tta, diag);
@@ -90,7 +100,8 @@ void cnn_softmax(const float *values, size_t rows, size_t classes, float *probab
     }
 }
 
-void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count, float *probabilities)
+void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
+                             float *probabilities)
 {
     size_t classes = cnn_model_outputs(model);
     if (model->graph.logits != cnn_graph_output(&model->graph)) /* the network ends in a softmax */
@@ -99,20 +110,24 @@ void cnn_model_probabilities(const cnn_model *model, const float *output, size_t
         cnn_softmax(output, count, classes, probabilities);
 }
 
-cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
+cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels,
+                                cnn_diag *diag)
 {
     const cnn_shape shape = model->graph.input;
     size_t size = cnn_shape_count(shape);
     if (model->normalization.channels == 0) {
         cnn_status status =
-            cnn_fail(diag, CNN_INVALID, NULL, "%s: images cannot be prepared for this network: %s", model->source,
-                     model->data.normalize_auto ? "`normalize: auto` is known only after training" : "it does not have 1, 3 or 4 input channels");
+            cnn_fail(diag, CNN_INVALID, NULL, "%s: images cannot be prepared for this network: %s",
+                     model->source,
+                     model->data.normalize_auto ? "`normalize: auto` is known only after training"
+                                                : "it does not have 1, 3 or 4 input channels");
         cnn_hint(diag, "numbers in a .npy, .txt or .csv file go in as they are");
         return status;
     }
     uint8_t *bytes = malloc(size);
     float *values = malloc(size * sizeof *values);
-    cnn_status status = bytes && values ? cnn_image_read(path, shape, bytes, diag) : cnn_fail_memory(diag, size * 5, "an image");
+    cnn_status status = bytes && values ? cnn_image_read(path, shape, bytes, diag)
+                                        : cnn_fail_memory(diag, size * 5, "an image");
     if (status == CNN_OK) {
         cnn_normalize(&model->normalization, bytes, shape.h * shape.w, values);
         cnn_transpose(1, shape.h * shape.w, shape.c, values, pixels);
@@ -128,8 +143,10 @@ static bool path_ends(const char *path, const char *ending)
     return length > tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
-/* Numbers go in as they are, while pictures were normalised in training: bytes given to a network that never saw more than 3 give a sure and wrong answer. */
-static void warn_of_range(const cnn_model *model, const char *path, const float *values, size_t count, cnn_diag *diag)
+/* Numbers go in as they are, while pictures were normalised in training: bytes given to a network
+ * that never saw more than 3 give a sure and wrong answer. */
+static void warn_of_range(const cnn_model *model, const char *path, const float *values,
+                          size_t count, cnn_diag *diag)
 {
     const struct cnn_normalization *n = &model->normalization;
     double lowest = 0, highest = 0, low = 0, high = 0;
@@ -146,9 +163,12 @@ static void warn_of_range(const cnn_model *model, const char *path, const float 
     double slack = 0.1 * (highest - lowest);
     if (low >= lowest - slack && high <= highest + slack)
         return;
-    cnn_warn(diag, NULL, "%s holds numbers from %.4g to %.4g, which go in as they are; this network was trained on %.4g to %.4g", path, low, high,
-             lowest, highest);
-    cnn_hint(diag, "as in training: (byte / 255 - mean) / std, with the mean and std of data.normalize");
+    cnn_warn(diag, NULL,
+             "%s holds numbers from %.4g to %.4g, which go in as they are; this network was "
+             "trained on %.4g to %.4g",
+             path, low, high, lowest, highest);
+    cnn_hint(diag,
+             "as in training: (byte / 255 - mean) / std, with the mean and std of data.normalize");
 }
 
 static cnn_status load_npy(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
@@ -161,12 +181,14 @@ static cnn_status load_npy(const cnn_model *model, const char *path, float *pixe
     if (count == 1)
         memcpy(pixels, images, cnn_shape_count(model->graph.input) * sizeof *pixels);
     else
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds %zu images; one is wanted here", path, count);
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds %zu images; one is wanted here", path,
+                          count);
     free(images);
     return status;
 }
 
-cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels, cnn_diag *diag)
+cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels,
+                                cnn_diag *diag)
 {
     if (path_ends(path, ".npy"))
         return load_npy(model, path, pixels, diag);
@@ -186,7 +208,8 @@ static bool ranks_before(float a, float b)
 }
 
 /* The indices of the largest values, largest first; ties to the lower index. */
-static size_t pick_top(const float *probabilities, size_t classes, size_t top, cnn_prediction *predictions)
+static size_t pick_top(const float *probabilities, size_t classes, size_t top,
+                       cnn_prediction *predictions)
 {
     size_t count = 0;
     for (size_t k = 0; k < classes; k++) {
@@ -202,19 +225,23 @@ static size_t pick_top(const float *probabilities, size_t classes, size_t top, c
     return count;
 }
 
-void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top, cnn_prediction *predictions, size_t *written)
+void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top,
+                   cnn_prediction *predictions, size_t *written)
 {
     *written = pick_top(probabilities, cnn_model_outputs(model), top, predictions);
     for (size_t i = 0; i < *written; i++)
         predictions[i].name = cnn_model_class(model, predictions[i].index);
 }
 
-cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top, cnn_prediction *predictions, size_t *written, cnn_diag *diag)
+cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
+                             cnn_prediction *predictions, size_t *written, cnn_diag *diag)
 {
     size_t classes = cnn_model_outputs(model);
-    float *pixels = malloc(cnn_shape_count(model->graph.input) * sizeof *pixels), *output = malloc(classes * sizeof *output);
-    cnn_status status =
-        pixels && output ? cnn_model_load_image(model, path, pixels, diag) : cnn_fail_memory(diag, classes * sizeof *output, "a prediction");
+    float *pixels = malloc(cnn_shape_count(model->graph.input) * sizeof *pixels),
+          *output = malloc(classes * sizeof *output);
+    cnn_status status = pixels && output
+                            ? cnn_model_load_image(model, path, pixels, diag)
+                            : cnn_fail_memory(diag, classes * sizeof *output, "a prediction");
     if (status == CNN_OK)
         status = cnn_model_run(model, pixels, 1, output, diag);
     if (status == CNN_OK) {
@@ -226,7 +253,8 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top, cnn
     return status;
 }
 
-cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images, size_t *count, cnn_diag *diag)
+cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images,
+                              size_t *count, cnn_diag *diag)
 {
     const cnn_shape shape = model->graph.input;
     size_t dims[CNN_NPY_MAX_RANK], rank;
@@ -235,7 +263,8 @@ cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **
     if (status != CNN_OK)
         return status;
     const size_t *sides = dims + (rank == 4 ? 1 : 0);
-    if ((rank == 3 || rank == 4) && sides[0] == shape.c && sides[1] == shape.h && sides[2] == shape.w && (rank == 3 || dims[0] > 0)) {
+    if ((rank == 3 || rank == 4) && sides[0] == shape.c && sides[1] == shape.h &&
+        sides[2] == shape.w && (rank == 3 || dims[0] > 0)) {
         *images = values;
         *count = rank == 4 ? dims[0] : 1;
         warn_of_range(model, path, values, *count * cnn_shape_count(shape), diag);
@@ -244,8 +273,10 @@ cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **
     struct cnn_text found = {0};
     for (size_t i = 0; i < rank; i++)
         cnn_text_printf(&found, "%s%zu", i ? ", " : "", dims[i]);
-    status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds an array of shape [%s]; the network wants [%zu, %zu, %zu] or [N, %zu, %zu, %zu]", path,
-                      found.data ? found.data : "", shape.c, shape.h, shape.w, shape.c, shape.h, shape.w);
+    status = cnn_fail(
+        diag, CNN_FAILED, NULL,
+        "%s holds an array of shape [%s]; the network wants [%zu, %zu, %zu] or [N, %zu, %zu, %zu]",
+        path, found.data ? found.data : "", shape.c, shape.h, shape.w, shape.c, shape.h, shape.w);
     cnn_text_free(&found);
     free(values);
     return status;

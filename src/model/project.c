@@ -1,4 +1,5 @@
-/* cnn_init: a directory to begin with, for somebody's own folder of images: a description, and a page that says what to do with it. */
+/* cnn_init: a directory to begin with, for somebody's own folder of images: a description, and a
+ * page that says what to do with it. */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include <ctype.h>
 #include <errno.h>
@@ -44,7 +45,8 @@ static cnn_status resolve_data(struct project *p)
 {
     char *absolute = realpath(p->options->data_path, NULL);
     if (!absolute)
-        return cnn_fail(p->diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", p->options->data_path, strerror(errno));
+        return cnn_fail(p->diag, CNN_FAILED, NULL, "cannot read the folder %s: %s",
+                        p->options->data_path, strerror(errno));
     p->data = cnn_arena_strdup(p->arena, absolute);
     free(absolute);
     if (p->data && !cnn_utf8_valid(p->data, strlen(p->data)))
@@ -83,7 +85,8 @@ static cnn_status check_counts(const struct project *p)
     const struct cnn_glance *g = &p->glance;
     size_t fewest = 0;
     if (g->images[CNN_SPLIT_TRAIN] < FEWEST_IMAGES) {
-        cnn_fail(p->diag, CNN_FAILED, NULL, "%zu images in %s are too few to learn from", g->images[CNN_SPLIT_TRAIN], p->options->data_path);
+        cnn_fail(p->diag, CNN_FAILED, NULL, "%zu images in %s are too few to learn from",
+                 g->images[CNN_SPLIT_TRAIN], p->options->data_path);
         cnn_hint(p->diag, "some fifty of each class are a beginning");
         return CNN_FAILED;
     }
@@ -92,7 +95,9 @@ static cnn_status check_counts(const struct project *p)
             fewest = i;
     }
     if (g->class_images[fewest] < FEW_IMAGES)
-        cnn_warn(p->diag, NULL, "class '%s' has %zu training images: with so few, a network learns these pictures rather than the class",
+        cnn_warn(p->diag, NULL,
+                 "class '%s' has %zu training images: with so few, a network learns these pictures "
+                 "rather than the class",
                  g->class_names[fewest], g->class_images[fewest]);
     return CNN_OK;
 }
@@ -101,7 +106,8 @@ static cnn_status check_counts(const struct project *p)
 static void write_cell(const char *name, struct cnn_text *out)
 {
     for (; *name; name++)
-        cnn_text_printf(out, strchr("|`\\<&", *name) ? "\\%c" : "%c", iscntrl((unsigned char)*name) ? '?' : *name);
+        cnn_text_printf(out, strchr("|`\\<&", *name) ? "\\%c" : "%c",
+                        iscntrl((unsigned char)*name) ? '?' : *name);
 }
 
 static void write_readme_data(const struct project *p, struct cnn_text *out)
@@ -109,13 +115,16 @@ static void write_readme_data(const struct project *p, struct cnn_text *out)
     const struct cnn_glance *g = &p->glance;
     cnn_text_printf(out, "# ");
     write_cell(p->name, out);
-    cnn_text_printf(out, "\n\nTells %zu classes of images apart. `config.yaml` describes the network, its data and how it is trained.\n\n",
+    cnn_text_printf(out,
+                    "\n\nTells %zu classes of images apart. `config.yaml` describes the network, "
+                    "its data and how it is trained.\n\n",
                     g->classes);
     cnn_text_printf(out, "Images: %zu to train with", g->images[CNN_SPLIT_TRAIN]);
     if (g->images[CNN_SPLIT_VAL] > 0)
         cnn_text_printf(out, ", %zu for validation", g->images[CNN_SPLIT_VAL]);
     else
-        cnn_text_printf(out, ", of which %g %% are held back for validation", 100 * p->proposal.val_split);
+        cnn_text_printf(out, ", of which %g %% are held back for validation",
+                        100 * p->proposal.val_split);
     if (g->images[CNN_SPLIT_TEST] > 0)
         cnn_text_printf(out, ", and %zu to test with at the end", g->images[CNN_SPLIT_TEST]);
     cnn_text_printf(out, ".\n\n| class | training images |\n|---|---|\n");
@@ -139,7 +148,8 @@ static void write_readme_commands(const struct project *p, struct cnn_text *out)
     cnn_text_printf(out,
                     "\n## What to do\n\n"
                     "From the directory in which `cnn init` was called:\n\n"
-                    "    cnn data %s           # look at the images: copies, damaged files, what training will see\n"
+                    "    cnn data %s           # look at the images: copies, damaged files, what "
+                    "training will see\n"
                     "    cnn train %s --check  # would it train? how long?\n"
                     "    cnn train %s -o %s\n"
                     "    cnn eval %s%s\n"
@@ -148,9 +158,11 @@ static void write_readme_commands(const struct project *p, struct cnn_text *out)
                     config, config, config, run, run, split, run, run);
     cnn_text_printf(out,
                     "`%s/report.html` shows the curves while it trains. Then\n\n"
-                    "- where the training accuracy is far above that of validation: more images, stronger `augment`, more `dropout`;\n"
+                    "- where the training accuracy is far above that of validation: more images, "
+                    "stronger `augment`, more `dropout`;\n"
                     "- where both are low: more `filters`, more `epochs`, a larger `input`;\n"
-                    "- look at the mistakes: `cnn eval %s%s --gallery mistakes` - often it is the folder that is wrong.\n",
+                    "- look at the mistakes: `cnn eval %s%s --gallery mistakes` - often it is the "
+                    "folder that is wrong.\n",
                     path.data, run, split);
 out:
     free(config);
@@ -163,7 +175,8 @@ static cnn_status write_readme(const struct project *p)
     struct cnn_text text = {0};
     write_readme_data(p, &text);
     write_readme_commands(p, &text);
-    cnn_status status = text.failed ? cnn_fail_memory(p->diag, text.size, p->readme) : cnn_file_write(p->readme, text.data, text.size, p->diag);
+    cnn_status status = text.failed ? cnn_fail_memory(p->diag, text.size, p->readme)
+                                    : cnn_file_write(p->readme, text.data, text.size, p->diag);
     cnn_text_free(&text);
     return status;
 }
@@ -173,7 +186,8 @@ static cnn_status write_config(const struct project *p)
 {
     struct cnn_text text = {0};
     cnn_model *model = NULL;
-    cnn_status status = cnn_proposal_write(&p->proposal, &p->glance, p->name, p->data, &text, p->diag);
+    cnn_status status =
+        cnn_proposal_write(&p->proposal, &p->glance, p->name, p->data, &text, p->diag);
     if (status == CNN_OK)
         status = cnn_model_from_text(p->config, text.data, text.size, NULL, 0, &model, p->diag);
     if (status == CNN_OK)
@@ -188,7 +202,8 @@ static cnn_status write_config(const struct project *p)
 static void report(const struct project *p, cnn_init_result *out)
 {
     const struct cnn_glance *g = &p->glance;
-    *out = (cnn_init_result){.classes = g->classes, .width = g->width, .height = g->height, .grey = g->grey};
+    *out = (cnn_init_result){
+        .classes = g->classes, .width = g->width, .height = g->height, .grey = g->grey};
     out->fewest = out->most = g->class_images[0];
     for (size_t i = 0; i < 3; i++)
         out->images[i] = g->images[i];

@@ -1,5 +1,7 @@
-/* The rules of cnn-init(1), and the description that follows from them: 3x3 convolutions with batch_norm in blocks, the filters doubled where the picture
- * is halved (Simonyan and Zisserman, 2014), and global average pooling before one dense layer (Lin, Chen and Yan, "Network In Network", 2013). */
+/* The rules of cnn-init(1), and the description that follows from them: 3x3 convolutions with
+ * batch_norm in blocks, the filters doubled where the picture is halved (Simonyan and Zisserman,
+ * 2014), and global average pooling before one dense layer (Lin, Chen and Yan, "Network In
+ * Network", 2013). */
 #include "model/propose.h"
 
 #include "config/yaml.h"
@@ -14,7 +16,8 @@ enum {
     LAST_SIDE = 16,       /* blocks follow as long as the picture has so many rows */
     SMALL_SIDE = 48,      /* inputs up to this are shifted rather than cut */
     MAX_MACS = 200000000, /* for one image, before its size is halved at once */
-    IMBALANCE = 3         /* times as many images as the rarest class the most frequent one may have */
+    /* times as many images as the rarest class the most frequent one may have */
+    IMBALANCE = 3
 };
 
 /* The largest of these that the images are not smaller than. */
@@ -54,12 +57,20 @@ static size_t count_macs(const struct cnn_proposal *p)
 void cnn_propose(const struct cnn_glance *glance, struct cnn_proposal *out)
 {
     static const struct cnn_proposal tiers[] = {
-        [CNN_TIER_SMALL] = {.tier = CNN_TIER_SMALL, .filters = 16, .convolutions = 1, .dropout = 0.4, .batch = 16},
-        [CNN_TIER_MEDIUM] = {.tier = CNN_TIER_MEDIUM, .filters = 32, .convolutions = 2, .dropout = 0.3, .batch = 32},
-        [CNN_TIER_LARGE] = {.tier = CNN_TIER_LARGE, .filters = 48, .convolutions = 2, .dropout = 0.2, .batch = 64},
+        [CNN_TIER_SMALL] =
+            {.tier = CNN_TIER_SMALL, .filters = 16, .convolutions = 1, .dropout = 0.4, .batch = 16},
+        [CNN_TIER_MEDIUM] = {.tier = CNN_TIER_MEDIUM,
+                             .filters = 32,
+                             .convolutions = 2,
+                             .dropout = 0.3,
+                             .batch = 32},
+        [CNN_TIER_LARGE] =
+            {.tier = CNN_TIER_LARGE, .filters = 48, .convolutions = 2, .dropout = 0.2, .batch = 64},
     };
     size_t images = glance->images[CNN_SPLIT_TRAIN], least = glance->class_images[0], most = least;
-    struct cnn_proposal p = tiers[images < MEDIUM_IMAGES ? CNN_TIER_SMALL : images < LARGE_IMAGES ? CNN_TIER_MEDIUM : CNN_TIER_LARGE];
+    struct cnn_proposal p = tiers[images < MEDIUM_IMAGES  ? CNN_TIER_SMALL
+                                  : images < LARGE_IMAGES ? CNN_TIER_MEDIUM
+                                                          : CNN_TIER_LARGE];
     for (size_t i = 1; i < glance->classes; i++) {
         least = glance->class_images[i] < least ? glance->class_images[i] : least;
         most = glance->class_images[i] > most ? glance->class_images[i] : most;
@@ -78,9 +89,11 @@ void cnn_propose(const struct cnn_glance *glance, struct cnn_proposal *out)
 }
 
 /* KEY: 'TEXT' on a line of its own, quoted and escaped as YAML wants it. */
-static cnn_status write_text(struct cnn_arena *arena, const char *key, const char *text, struct cnn_text *out, cnn_diag *diag)
+static cnn_status write_text(struct cnn_arena *arena, const char *key, const char *text,
+                             struct cnn_text *out, cnn_diag *diag)
 {
-    struct cnn_yaml *mapping = cnn_yaml_new_mapping(arena, NULL), *scalar = cnn_yaml_new_scalar(arena, text, true, NULL);
+    struct cnn_yaml *mapping = cnn_yaml_new_mapping(arena, NULL),
+                    *scalar = cnn_yaml_new_scalar(arena, text, true, NULL);
     if (!mapping || !scalar || !cnn_yaml_put(arena, mapping, key, scalar))
         return cnn_fail_memory(diag, 0, "the description");
     cnn_yaml_write(mapping, out);
@@ -90,34 +103,44 @@ static cnn_status write_text(struct cnn_arena *arena, const char *key, const cha
 static void write_head(const struct cnn_glance *glance, struct cnn_text *out)
 {
     cnn_text_printf(out,
-                    "# Made by `cnn init` for %zu %s training images of %zu classes, %zu x %zu pixels in the median. It trains as it stands.\n"
-                    "# Every value is a proposal: change what you know better. `cnn help conv`, `cnn help data` and so on explain the keys.\n",
-                    glance->images[CNN_SPLIT_TRAIN], glance->grey ? "grey" : "colour", glance->classes, glance->width, glance->height);
+                    "# Made by `cnn init` for %zu %s training images of %zu classes, %zu x %zu "
+                    "pixels in the median. It trains as it stands.\n"
+                    "# Every value is a proposal: change what you know better. `cnn help conv`, "
+                    "`cnn help data` and so on explain the keys.\n",
+                    glance->images[CNN_SPLIT_TRAIN], glance->grey ? "grey" : "colour",
+                    glance->classes, glance->width, glance->height);
 }
 
-static void write_layers(const struct cnn_proposal *p, const struct cnn_glance *glance, struct cnn_text *out)
+static void write_layers(const struct cnn_proposal *p, const struct cnn_glance *glance,
+                         struct cnn_text *out)
 {
     size_t side = p->side / p->stride, filters = p->filters;
-    cnn_text_printf(
-        out,
-        "input: [%zu, %3zu, %3zu]             # channels, height, width: images are brought to this size; larger shows more and takes longer\n"
-        "layers:\n"
-        "  # Blocks of 3x3 convolutions, which find patterns of patterns; pooling halves the picture between them.\n",
-        p->channels, p->side, p->side);
+    cnn_text_printf(out,
+                    "input: [%zu, %3zu, %3zu]             # channels, height, width: images are "
+                    "brought to this size; larger shows more and takes longer\n"
+                    "layers:\n"
+                    "  # Blocks of 3x3 convolutions, which find patterns of patterns; pooling "
+                    "halves the picture between them.\n",
+                    p->channels, p->side, p->side);
     for (size_t block = 0; block < p->blocks; block++) {
-        const char *stride = block == 0 && p->stride == 2 ? "stride: 2, padding: 1" : "padding: same";
+        const char *stride =
+            block == 0 && p->stride == 2 ? "stride: 2, padding: 1" : "padding: same";
         for (size_t i = 0; i < (block > 0 ? p->convolutions : 1); i++)
-            cnn_text_printf(out, "  - {type: conv, filters: %zu, kernel_size: 3, %s, bias: false}\n  - %s\n", filters, stride,
-                            block == 0 ? "&norm {type: batch_norm, activation: relu}" : "*norm");
+            cnn_text_printf(
+                out, "  - {type: conv, filters: %zu, kernel_size: 3, %s, bias: false}\n  - %s\n",
+                filters, stride,
+                block == 0 ? "&norm {type: batch_norm, activation: relu}" : "*norm");
         if (block + 1 == p->blocks)
             break;
-        cnn_text_printf(out, "  - %-60s # %zu x %zu -> %zu x %zu\n", block == 0 ? "&pool {type: pool, pool_type: max, kernel_size: 2}" : "*pool",
+        cnn_text_printf(out, "  - %-60s # %zu x %zu -> %zu x %zu\n",
+                        block == 0 ? "&pool {type: pool, pool_type: max, kernel_size: 2}" : "*pool",
                         side, side, side / 2, side / 2);
         side /= 2;
         filters *= 2;
     }
     cnn_text_printf(out,
-                    "  - {type: global_pool, pool_type: avg}                          # how much of each pattern there is, wherever it is\n"
+                    "  - {type: global_pool, pool_type: avg}                          # how much "
+                    "of each pattern there is, wherever it is\n"
                     "  - {type: flatten}\n"
                     "  - {type: dropout, rate: %g}\n"
                     "  - {type: dense, units: %zu%-38s # a number for each class\n",
@@ -126,32 +149,41 @@ static void write_layers(const struct cnn_proposal *p, const struct cnn_glance *
 
 static void write_augmentation(const struct cnn_proposal *p, struct cnn_text *out)
 {
-    static const double least_area[] = {[CNN_TIER_SMALL] = 0.3, [CNN_TIER_MEDIUM] = 0.4, [CNN_TIER_LARGE] = 0.5};
-    cnn_text_printf(out, "  augment:                         # what stays the same thing when it is changed so: more pictures from few\n");
+    static const double least_area[] = {
+        [CNN_TIER_SMALL] = 0.3, [CNN_TIER_MEDIUM] = 0.4, [CNN_TIER_LARGE] = 0.5};
+    cnn_text_printf(out, "  augment:                         # what stays the same thing when it "
+                         "is changed so: more pictures from few\n");
     if (p->side > SMALL_SIDE)
         cnn_text_printf(out, "    - {type: resized_crop, scale: [%g, 1]}\n", least_area[p->tier]);
     else
-        cnn_text_printf(out, "    - {type: crop, padding: %zu, padding_mode: reflect}\n", p->side / 8);
+        cnn_text_printf(out, "    - {type: crop, padding: %zu, padding_mode: reflect}\n",
+                        p->side / 8);
     if (p->channels == 3)
-        cnn_text_printf(out, "    - {type: flip}                 # not where left and right matter: writing, arrows\n");
+        cnn_text_printf(out, "    - {type: flip}                 # not where left and right "
+                             "matter: writing, arrows\n");
     else
-        cnn_text_printf(out, "    # - {type: flip}               # if left and right do not matter; grey pictures are often writing\n");
+        cnn_text_printf(out, "    # - {type: flip}               # if left and right do not "
+                             "matter; grey pictures are often writing\n");
     if (p->tier != CNN_TIER_LARGE)
         cnn_text_printf(out, "    - {type: rotation, degrees: 10}\n");
     if (p->tier == CNN_TIER_SMALL)
-        cnn_text_printf(out, "    - {type: jitter, brightness: 0.3, contrast: 0.3%s\n",
-                        p->channels == 3 ? ", saturation: 0.3} # not where the colour says what it is" : "}");
+        cnn_text_printf(
+            out, "    - {type: jitter, brightness: 0.3, contrast: 0.3%s\n",
+            p->channels == 3 ? ", saturation: 0.3} # not where the colour says what it is" : "}");
 }
 
-static cnn_status write_data(struct cnn_arena *arena, const struct cnn_proposal *p, const char *path, struct cnn_text *out, cnn_diag *diag)
+static cnn_status write_data(struct cnn_arena *arena, const struct cnn_proposal *p,
+                             const char *path, struct cnn_text *out, cnn_diag *diag)
 {
     cnn_text_printf(out, "data:\n  dataset: folder                  # a folder per class\n  ");
     cnn_status status = write_text(arena, "path", path, out, diag);
-    cnn_text_printf(out, "  normalize: auto                  # mean 0 and deviation 1 in each channel, measured on the training images\n");
+    cnn_text_printf(out, "  normalize: auto                  # mean 0 and deviation 1 in each "
+                         "channel, measured on the training images\n");
     if (p->val_split > 0)
-        cnn_text_printf(
-            out, "  val_split: %g                   # the share of the training images is held back, to see after each epoch what was learned\n",
-            p->val_split);
+        cnn_text_printf(out,
+                        "  val_split: %g                   # the share of the training images is "
+                        "held back, to see after each epoch what was learned\n",
+                        p->val_split);
     write_augmentation(p, out);
     return status;
 }
@@ -168,7 +200,8 @@ static void write_train(const struct cnn_proposal *p, struct cnn_text *out)
                     p->epochs, p->batch, p->epochs / MIN_EPOCHS);
 }
 
-cnn_status cnn_proposal_write(const struct cnn_proposal *p, const struct cnn_glance *glance, const char *name, const char *path, struct cnn_text *out,
+cnn_status cnn_proposal_write(const struct cnn_proposal *p, const struct cnn_glance *glance,
+                              const char *name, const char *path, struct cnn_text *out,
                               cnn_diag *diag)
 {
     struct cnn_arena *arena = cnn_arena_new();
@@ -177,11 +210,14 @@ cnn_status cnn_proposal_write(const struct cnn_proposal *p, const struct cnn_gla
     write_head(glance, out);
     cnn_status status = write_text(arena, "name", name, out, diag);
     write_layers(p, glance, out);
-    cnn_text_printf(out, "loss: {type: cross_entropy, label_smoothing: 0.1%s\n",
-                    p->balanced ? ", class_weights: balanced}    # rare classes count as much as frequent ones" : "}");
+    cnn_text_printf(
+        out, "loss: {type: cross_entropy, label_smoothing: 0.1%s\n",
+        p->balanced ? ", class_weights: balanced}    # rare classes count as much as frequent ones"
+                    : "}");
     if (status == CNN_OK)
         status = write_data(arena, p, path, out, diag);
     write_train(p, out);
     cnn_arena_free(arena);
-    return status == CNN_OK && out->failed ? cnn_fail_memory(diag, out->size, "the description") : status;
+    return status == CNN_OK && out->failed ? cnn_fail_memory(diag, out->size, "the description")
+                                           : status;
 }

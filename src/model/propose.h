@@ -1,11 +1,13 @@
-/* A first recipe for somebody's own images: rules of thumb that are written down (cnn-init(1)), and the description that they make. */
+/* A first recipe for somebody's own images: rules of thumb that are written down (cnn-init(1)), and
+ * the description that they make. */
 #ifndef CNN_MODEL_PROPOSE_H
 #define CNN_MODEL_PROPOSE_H
 
 #include "data/glance.h"
 #include "util/text.h"
 
-enum cnn_tier { CNN_TIER_SMALL, CNN_TIER_MEDIUM, CNN_TIER_LARGE }; /* by the number of training images */
+/* by the number of training images */
+enum cnn_tier { CNN_TIER_SMALL, CNN_TIER_MEDIUM, CNN_TIER_LARGE };
 
 struct cnn_proposal {
     enum cnn_tier tier;
@@ -23,7 +25,8 @@ struct cnn_proposal {
 void cnn_propose(const struct cnn_glance *glance, struct cnn_proposal *out);
 
 /* The description as commented YAML. name and path are quoted as needed. */
-cnn_status cnn_proposal_write(const struct cnn_proposal *proposal, const struct cnn_glance *glance, const char *name, const char *path,
-                              struct cnn_text *out, cnn_diag *diag);
+cnn_status cnn_proposal_write(const struct cnn_proposal *proposal, const struct cnn_glance *glance,
+                              const char *name, const char *path, struct cnn_text *out,
+                              cnn_diag *diag);
 
 #endif

@@ -6,9 +6,11 @@ static const struct cnn_variant whole_sections[] = {
     {"every layer", "what a layer of any type can have", cnn_layer_keys, 0},
     {"data", "the data set", cnn_data_keys, 0},
     {"train", "how to train", cnn_recipe_keys, 0},
-    {"groups", "train.optimizer.groups: tensors with settings of their own", cnn_optimizer_group_keys, 0},
+    {"groups", "train.optimizer.groups: tensors with settings of their own",
+     cnn_optimizer_group_keys, 0},
     {"ema", "train.ema: a running mean of the weights", cnn_average_keys, 0},
-    {"early_stopping", "train.early_stopping: ends a run that gets no better", cnn_stopping_keys, 0},
+    {"early_stopping", "train.early_stopping: ends a run that gets no better", cnn_stopping_keys,
+     0},
 };
 
 struct group {
@@ -20,15 +22,17 @@ struct group {
 /* Section i of everything but layers, counted on from 0. */
 static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key **keys)
 {
-    const struct group groups[] = {{NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections},
-                                   {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count},
-                                   {"loss", cnn_loss_types, cnn_loss_type_count},
-                                   {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count},
-                                   {"schedule", cnn_schedule_types, cnn_schedule_type_count}};
+    const struct group groups[] = {
+        {NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections},
+        {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count},
+        {"loss", cnn_loss_types, cnn_loss_type_count},
+        {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count},
+        {"schedule", cnn_schedule_types, cnn_schedule_type_count}};
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
         if (i < groups[g].count) {
             const struct cnn_variant *v = &groups[g].variants[i];
-            *info = (cnn_section_info){groups[g].name ? groups[g].name : v->name, v->name, v->help, 0};
+            *info =
+                (cnn_section_info){groups[g].name ? groups[g].name : v->name, v->name, v->help, 0};
             *keys = v->keys;
             return true;
         }
@@ -74,5 +78,6 @@ cnn_key_info cnn_reference_key(size_t section, size_t key)
     const struct cnn_key *keys = NULL;
     if (!find_section(section, &info, &keys))
         return (cnn_key_info){0};
-    return (cnn_key_info){keys[key].name, cnn_key_describe_type(&keys[key], type, sizeof type), keys[key].default_text, keys[key].help};
+    return (cnn_key_info){keys[key].name, cnn_key_describe_type(&keys[key], type, sizeof type),
+                          keys[key].default_text, keys[key].help};
 }

@@ -1,5 +1,7 @@
-/* Models in checkpoints: which tensors and which metadata, and reading them back. Metadata: "format" cnn, "version", "description" (resolved YAML), "classes" (JSON
- * list of names), "normalization" (JSON {mean, std}) and, where they were taken from the training images, "class_weights" (JSON list of numbers). */
+/* Models in checkpoints: which tensors and which metadata, and reading them back. Metadata:
+ * "format" cnn, "version", "description" (resolved YAML), "classes" (JSON list of names),
+ * "normalization" (JSON {mean, std}) and, where they were taken from the training images,
+ * "class_weights" (JSON list of numbers). */
 #include "model/model.h"
 
 #include <jansson.h>
@@ -12,7 +14,8 @@ static char *classes_json(const cnn_model *model)
     json_t *list = json_array();
     for (size_t i = 0; i < model->class_count; i++)
         json_array_append_new(list, json_string(model->classes[i]));
-    char *text = list && json_array_size(list) == model->class_count ? json_dumps(list, JSON_COMPACT) : NULL;
+    char *text =
+        list && json_array_size(list) == model->class_count ? json_dumps(list, JSON_COMPACT) : NULL;
     json_decref(list);
     return text;
 }
@@ -44,11 +47,14 @@ static char *class_weights_json(const cnn_model *model)
 static float *scale_of(const cnn_model *model, const struct cnn_tensor_place *place)
 {
     const struct cnn_node *node = &model->graph.nodes[place->node];
-    return place->tensor->scale_slot ? model->parameters + node->tensors[place->tensor->scale_slot].offset : NULL;
+    return place->tensor->scale_slot
+               ? model->parameters + node->tensors[place->tensor->scale_slot].offset
+               : NULL;
 }
 
 /* values as whole multiples of the scale of each of dims[0]. */
-static void encode(const struct cnn_tensor *t, const float *values, const float *scale, signed char *codes)
+static void encode(const struct cnn_tensor *t, const float *values, const float *scale,
+                   signed char *codes)
 {
     size_t row = t->count / t->dims[0];
     for (size_t i = 0; i < t->count; i++) {
@@ -57,7 +63,8 @@ static void encode(const struct cnn_tensor *t, const float *values, const float 
     }
 }
 
-static void decode(const struct cnn_tensor *t, const signed char *codes, const float *scale, float *values)
+static void decode(const struct cnn_tensor *t, const signed char *codes, const float *scale,
+                   float *values)
 {
     size_t row = t->count / t->dims[0];
     for (size_t i = 0; i < t->count; i++)
@@ -74,11 +81,13 @@ static size_t count_codes(const cnn_model *model)
 }
 
 /* One tensor of the model; codes: where its bytes go, if it is stored as bytes. */
-static struct cnn_stored_tensor stored_tensor(const cnn_model *model, const struct cnn_tensor_place *place, signed char *codes)
+static struct cnn_stored_tensor
+stored_tensor(const cnn_model *model, const struct cnn_tensor_place *place, signed char *codes)
 {
     const struct cnn_tensor *t = place->tensor;
     const float *values = model->parameters + t->offset, *scale = scale_of(model, place);
-    struct cnn_stored_tensor stored = {.name = place->name, .dtype = "F32", .rank = t->rank, .count = t->count};
+    struct cnn_stored_tensor stored = {
+        .name = place->name, .dtype = "F32", .rank = t->rank, .count = t->count};
     memcpy(stored.dims, t->dims, t->rank * sizeof *t->dims);
     stored.data = values;
     stored.bytes = t->count * sizeof(float);
@@ -91,18 +100,22 @@ static struct cnn_stored_tensor stored_tensor(const cnn_model *model, const stru
     return stored;
 }
 
-cnn_status cnn_model_save(const cnn_model *model, const char *path, const struct cnn_stored_tensor *extra, size_t extra_count,
-                          const struct cnn_stored_pair *metadata, size_t metadata_count, cnn_diag *diag)
+cnn_status cnn_model_save(const cnn_model *model, const char *path,
+                          const struct cnn_stored_tensor *extra, size_t extra_count,
+                          const struct cnn_stored_pair *metadata, size_t metadata_count,
+                          cnn_diag *diag)
 {
     size_t count = model->tensor_count + extra_count, pairs = 0, coded = 0;
     struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
     struct cnn_stored_pair *all = calloc(metadata_count + 6, sizeof *all);
-    char *classes = model->class_count > 0 ? classes_json(model) : NULL, *normalization = normalization_json(model);
+    char *classes = model->class_count > 0 ? classes_json(model) : NULL,
+         *normalization = normalization_json(model);
     bool weighted = model->loss.balanced && model->loss.class_weights.count > 0;
     char *weights = weighted ? class_weights_json(model) : NULL;
     signed char *codes = malloc(count_codes(model) + 1);
     cnn_status status = CNN_FAILED;
-    if (!tensors || !all || !codes || !normalization || (model->class_count > 0 && !classes) || (weighted && !weights)) {
+    if (!tensors || !all || !codes || !normalization || (model->class_count > 0 && !classes) ||
+        (weighted && !weights)) {
         status = cnn_fail_memory(diag, count * sizeof *tensors, "a checkpoint");
         goto out;
     }
@@ -138,16 +151,19 @@ cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *d
     return cnn_model_save(model, path, NULL, 0, NULL, 0, diag);
 }
 
-static cnn_status fail_shape(const struct cnn_safetensors *file, const struct cnn_stored_tensor *found, const struct cnn_tensor_place *place,
-                             cnn_diag *diag)
+static cnn_status fail_shape(const struct cnn_safetensors *file,
+                             const struct cnn_stored_tensor *found,
+                             const struct cnn_tensor_place *place, cnn_diag *diag)
 {
     struct cnn_text have = {0}, want = {0};
     for (size_t i = 0; i < found->rank; i++)
         cnn_text_printf(&have, "%s%zu", i ? ", " : "", found->dims[i]);
     for (size_t i = 0; i < place->tensor->rank; i++)
         cnn_text_printf(&want, "%s%zu", i ? ", " : "", place->tensor->dims[i]);
-    cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is %s [%s]; the description wants %s [%s]", file->path, place->name,
-                                 found->dtype, have.data ? have.data : "", place->tensor->scale_slot ? "I8" : "F32", want.data ? want.data : "");
+    cnn_status status = cnn_fail(
+        diag, CNN_FAILED, NULL, "%s: tensor '%s' is %s [%s]; the description wants %s [%s]",
+        file->path, place->name, found->dtype, have.data ? have.data : "",
+        place->tensor->scale_slot ? "I8" : "F32", want.data ? want.data : "");
     cnn_text_free(&have);
     cnn_text_free(&want);
     return status;
@@ -159,11 +175,14 @@ static bool fits(const struct cnn_stored_tensor *found, const struct cnn_tensor 
            memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) == 0;
 }
 
-static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *file, const struct cnn_tensor_place *place, cnn_diag *diag)
+static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *file,
+                              const struct cnn_tensor_place *place, cnn_diag *diag)
 {
     const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
     if (!found)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s has no tensor '%s', which the description wants", file->path, place->name);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s has no tensor '%s', which the description wants", file->path,
+                        place->name);
     const struct cnn_tensor *t = place->tensor;
     if (!fits(found, t))
         return fail_shape(file, found, place, diag);
@@ -174,11 +193,14 @@ static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *fi
     else
         memcpy(values, found->data, t->count * sizeof(float));
     const char *wrong = node->type->check ? node->type->check(node, place->slot, values) : NULL;
-    return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", file->path, place->name, wrong) : CNN_OK;
+    return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", file->path, place->name,
+                            wrong)
+                 : CNN_OK;
 }
 
 /* Tensors of the file that the description does not know. */
-static cnn_status find_leftover(const cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+static cnn_status find_leftover(const cnn_model *model, const struct cnn_safetensors *file,
+                                cnn_diag *diag)
 {
     for (size_t i = 0; i < file->tensor_count; i++) {
         const char *name = file->tensors[i].name;
@@ -186,12 +208,15 @@ static cnn_status find_leftover(const cnn_model *model, const struct cnn_safeten
         for (size_t k = 0; k < model->tensor_count && !known; k++)
             known = strcmp(model->tensors[k].name, name) == 0;
         if (!known)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is left over: the description has no such parameter", file->path, name);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: tensor '%s' is left over: the description has no such parameter",
+                            file->path, name);
     }
     return CNN_OK;
 }
 
-cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
+                                     cnn_diag *diag)
 {
     cnn_status status = cnn_safetensors_verify(file, diag);
     for (int coded = 0; coded < 2; coded++) /* scales before what they are the scales of */
@@ -237,7 +262,8 @@ static const char *finish_list(struct layer_list *list)
 }
 
 /* Layers of the model that file does not give whole. */
-static void list_new(const cnn_model *model, const struct cnn_safetensors *file, struct layer_list *list)
+static void list_new(const cnn_model *model, const struct cnn_safetensors *file,
+                     struct layer_list *list)
 {
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct cnn_stored_tensor *found = cnn_safetensors_find(file, model->tensors[i].name);
@@ -247,19 +273,22 @@ static void list_new(const cnn_model *model, const struct cnn_safetensors *file,
 }
 
 /* Layers of file that the model does not take whole. */
-static void list_unused(const cnn_model *model, const struct cnn_safetensors *file, struct layer_list *list)
+static void list_unused(const cnn_model *model, const struct cnn_safetensors *file,
+                        struct layer_list *list)
 {
     for (size_t i = 0; i < file->tensor_count; i++) {
         const struct cnn_stored_tensor *stored = &file->tensors[i];
         bool used = stored->name[0] == CNN_RESERVED[0];
         for (size_t k = 0; k < model->tensor_count && !used; k++)
-            used = strcmp(model->tensors[k].name, stored->name) == 0 && fits(stored, model->tensors[k].tensor);
+            used = strcmp(model->tensors[k].name, stored->name) == 0 &&
+                   fits(stored, model->tensors[k].tensor);
         if (!used)
             add_layer(list, stored->name);
     }
 }
 
-cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file, const char **warning, cnn_diag *diag)
+cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file,
+                              const char **warning, cnn_diag *diag)
 {
     size_t taken = 0;
     cnn_status status = cnn_safetensors_verify(file, diag);
@@ -276,11 +305,17 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
     list_new(model, file, &new);
     list_unused(model, file, &unused);
     if (taken == 0) {
-        status = cnn_fail(diag, CNN_FAILED, NULL, "nothing in %s fits: no tensor has name and shape of a parameter of the description", file->path);
-        cnn_hint(diag, "the description's layers: %s; those of the file: %s", finish_list(&new), finish_list(&unused));
+        status = cnn_fail(
+            diag, CNN_FAILED, NULL,
+            "nothing in %s fits: no tensor has name and shape of a parameter of the description",
+            file->path);
+        cnn_hint(diag, "the description's layers: %s; those of the file: %s", finish_list(&new),
+                 finish_list(&unused));
     } else if (new.count + unused.count > 0) {
-        *warning = cnn_arena_printf(model->arena, "%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s", taken,
-                                    model->tensor_count, file->path, finish_list(&new), finish_list(&unused));
+        *warning = cnn_arena_printf(
+            model->arena,
+            "%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s", taken,
+            model->tensor_count, file->path, finish_list(&new), finish_list(&unused));
         status = *warning ? CNN_OK : cnn_fail_memory(diag, new.text.size, "a message");
     }
     cnn_text_free(&new.text);
@@ -288,7 +323,8 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
     return status;
 }
 
-cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names, cnn_diag *diag)
+cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
+                                 cnn_diag *diag)
 {
     const char **copy = cnn_arena_array(model->arena, count, sizeof *copy);
     bool ok = copy || count == 0;
@@ -312,15 +348,19 @@ static cnn_status read_classes(cnn_model *model, const struct cnn_safetensors *f
     bool ok = json_is_array(list) && names && count == cnn_model_outputs(model);
     for (size_t i = 0; ok && i < count; i++)
         ok = (names[i] = json_string_value(json_array_get(list, i))) != NULL;
-    cnn_status status = ok ? cnn_model_set_classes(model, count, names, diag)
-                           : cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'classes' is no JSON list of %zu names, one for each output",
-                                      file->path, cnn_model_outputs(model));
+    cnn_status status =
+        ok ? cnn_model_set_classes(model, count, names, diag)
+           : cnn_fail(
+                 diag, CNN_FAILED, NULL,
+                 "%s: its metadata 'classes' is no JSON list of %zu names, one for each output",
+                 file->path, cnn_model_outputs(model));
     free(names);
     json_decref(list);
     return status;
 }
 
-static cnn_status read_normalization(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+static cnn_status read_normalization(cnn_model *model, const struct cnn_safetensors *file,
+                                     cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "normalization");
     if (!text)
@@ -328,7 +368,8 @@ static cnn_status read_normalization(cnn_model *model, const struct cnn_safetens
     json_t *both = json_loads(text, 0, NULL);
     const json_t *mean = json_object_get(both, "mean"), *std = json_object_get(both, "std");
     struct cnn_normalization n = {.channels = json_array_size(mean)};
-    bool ok = mean && std && json_array_size(std) == n.channels && (n.channels == 0 || n.channels == model->graph.input.c) &&
+    bool ok = mean && std && json_array_size(std) == n.channels &&
+              (n.channels == 0 || n.channels == model->graph.input.c) &&
               n.channels <= CNN_MAX_CHANNELS;
     for (size_t c = 0; ok && c < n.channels; c++) {
         n.mean[c] = (float)json_number_value(json_array_get(mean, c));
@@ -337,13 +378,15 @@ static cnn_status read_normalization(cnn_model *model, const struct cnn_safetens
     }
     json_decref(both);
     if (!ok)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'normalization' does not fit the network's %zu channels", file->path,
-                        model->graph.input.c);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its metadata 'normalization' does not fit the network's %zu channels",
+                        file->path, model->graph.input.c);
     model->normalization = n;
     return CNN_OK;
 }
 
-static cnn_status read_class_weights(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+static cnn_status read_class_weights(cnn_model *model, const struct cnn_safetensors *file,
+                                     cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "class_weights");
     if (!text)
@@ -356,7 +399,9 @@ static cnn_status read_class_weights(cnn_model *model, const struct cnn_safetens
         ok = (values[i] = json_number_value(json_array_get(list, i))) > 0;
     json_decref(list);
     if (!ok)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s: its metadata 'class_weights' is no JSON list of %zu numbers above 0, one for each output",
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its metadata 'class_weights' is no JSON list of %zu numbers above 0, "
+                        "one for each output",
                         file->path, cnn_model_outputs(model));
     model->loss.class_weights = (struct cnn_numbers){values, count};
     return CNN_OK;
@@ -369,20 +414,25 @@ cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, 
         status = read_classes(model, file, diag);
     if (status == CNN_OK && model->loss.balanced)
         status = read_class_weights(model, file, diag);
-    return status == CNN_OK && model->data.normalize_auto ? read_normalization(model, file, diag) : status;
+    return status == CNN_OK && model->data.normalize_auto ? read_normalization(model, file, diag)
+                                                          : status;
 }
 
-cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file, const char *const *overrides, size_t override_count, cnn_model **out,
-                                     cnn_diag *diag)
+cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
+                                     const char *const *overrides, size_t override_count,
+                                     cnn_model **out, cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "description");
     if (!text) {
-        cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds tensors but no description: it is no checkpoint of this program", file->path);
+        cnn_status status = cnn_fail(
+            diag, CNN_FAILED, NULL,
+            "%s holds tensors but no description: it is no checkpoint of this program", file->path);
         cnn_hint(diag, "name the YAML description as MODEL and this file with --weights");
         return status;
     }
     cnn_model *model = NULL;
-    cnn_status status = cnn_model_from_text(file->path, text, strlen(text), overrides, override_count, &model, diag);
+    cnn_status status = cnn_model_from_text(file->path, text, strlen(text), overrides,
+                                            override_count, &model, diag);
     if (status == CNN_OK)
         status = cnn_model_load(model, file, diag);
     if (status == CNN_OK)
@@ -394,12 +444,14 @@ cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file, const c
 
 static cnn_status balance_classes(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
 {
-    size_t classes = cnn_dataset_classes(train), *counts = cnn_arena_array(model->arena, classes, sizeof *counts);
+    size_t classes = cnn_dataset_classes(train),
+           *counts = cnn_arena_array(model->arena, classes, sizeof *counts);
     if (!counts)
         return cnn_fail_memory(diag, classes * sizeof *counts, "class weights");
     for (size_t i = 0; i < classes; i++)
         if ((counts[i] = cnn_dataset_class_count(train, i)) == 0) {
-            cnn_fail(diag, CNN_INVALID, &model->loss.weights->where, "class '%s' has no training images, so there is no balanced weight for it",
+            cnn_fail(diag, CNN_INVALID, &model->loss.weights->where,
+                     "class '%s' has no training images, so there is no balanced weight for it",
                      cnn_dataset_class(train, i));
             cnn_hint(diag, "give class_weights as a list of numbers, one per class");
             return CNN_INVALID;
@@ -412,10 +464,13 @@ cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *trai
     size_t classes = cnn_dataset_classes(train), outputs = cnn_model_outputs(model);
     if (classes != outputs) {
         const struct cnn_node *last = &model->graph.nodes[model->graph.count - 1];
-        cnn_status status = cnn_fail(diag, CNN_INVALID, &last->where, "the network answers with %zu numbers; the data set has %zu class%s", outputs,
-                                     classes, classes == 1 ? "" : "es");
+        cnn_status status =
+            cnn_fail(diag, CNN_INVALID, &last->where,
+                     "the network answers with %zu numbers; the data set has %zu class%s", outputs,
+                     classes, classes == 1 ? "" : "es");
         if (classes == 1)
-            cnn_hint(diag, "a network learns to tell classes apart: a folder of images for each of two at least");
+            cnn_hint(diag, "a network learns to tell classes apart: a folder of images for each of "
+                           "two at least");
         else
             cnn_hint(diag, "a last layer of %zu: {type: dense, units: %zu}", classes, classes);
         return status;

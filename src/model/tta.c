@@ -1,6 +1,8 @@
-/* Test-time augmentation: the views of an image, and the mean of what the network gives for them. `flip` is the image and its mirror image; `shift` is
- * half of that and half of the same for the image moved by one pixel along its diagonal, either way, with what comes in at the border reflected. The
- * views, their weights and the mean before softmax are those of Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024. */
+/* Test-time augmentation: the views of an image, and the mean of what the network gives for them.
+ * `flip` is the image and its mirror image; `shift` is half of that and half of the same for the
+ * image moved by one pixel along its diagonal, either way, with what comes in at the border
+ * reflected. The views, their weights and the mean before softmax are those of Keller Jordan, "94%
+ * on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024. */
 #include "model/tta.h"
 
 #include <string.h>
@@ -43,11 +45,14 @@ cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag)
     cnn_shape shape = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
     if (tta == CNN_TTA_NONE || shape.h * shape.w == 1)
         return CNN_OK;
-    return cnn_fail(diag, CNN_INVALID, NULL, "the last layer of %s gives %zu x %zu x %zu numbers; test-time augmentation needs one number per class",
+    return cnn_fail(diag, CNN_INVALID, NULL,
+                    "the last layer of %s gives %zu x %zu x %zu numbers; test-time augmentation "
+                    "needs one number per class",
                     model->source, shape.c, shape.h, shape.w);
 }
 
-/* Index i of a line of `size` pixels that goes on at its ends as if reflected there; |i| reaches one pixel beyond. */
+/* Index i of a line of `size` pixels that goes on at its ends as if reflected there; |i| reaches
+ * one pixel beyond. */
 static size_t reflect(ptrdiff_t i, size_t size)
 {
     if (size == 1)
@@ -67,7 +72,8 @@ static void copy_view(const struct view *view, cnn_shape shape, const float *ima
         const float *row = image + reflect((ptrdiff_t)y + view->shift, shape.h) * shape.w * shape.c;
         for (size_t x = 0; x < shape.w; x++, out += shape.c) {
             size_t column = view->mirrored ? shape.w - 1 - x : x;
-            memcpy(out, row + reflect((ptrdiff_t)column + view->shift, shape.w) * shape.c, shape.c * sizeof *out);
+            memcpy(out, row + reflect((ptrdiff_t)column + view->shift, shape.w) * shape.c,
+                   shape.c * sizeof *out);
         }
     }
 }
@@ -87,10 +93,12 @@ static void copy_task(void *context, size_t i, size_t thread)
     copy_view(c->view, c->shape, c->images + place, c->out + place);
 }
 
-void cnn_tta_forward(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta, const float *images, size_t n, float *logits, float *output)
+void cnn_tta_forward(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
+                     const float *images, size_t n, float *logits, float *output)
 {
     const struct cnn_graph *graph = &model->graph;
-    const size_t count = n * cnn_shape_count(cnn_graph_shape(graph, graph->logits)), outputs = cnn_model_outputs(model);
+    const size_t count = n * cnn_shape_count(cnn_graph_shape(graph, graph->logits)),
+                 outputs = cnn_model_outputs(model);
     for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
         float weight = views[v].weights[tta];
         if (weight == 0)

@@ -1,6 +1,7 @@
-/* Averaging weights: mean += (1 - d) * (weights - mean), an exponential moving average (Polyak and Juditsky, 1992, took the plain mean). In update n,
- * d is min(decay, (1 + n) / (10 + n)), so that the first weights are soon forgotten. The running statistics of batch_norm are averaged alike: those
- * of the newest step would not fit the averaged weights. */
+/* Averaging weights: mean += (1 - d) * (weights - mean), an exponential moving average (Polyak and
+ * Juditsky, 1992, took the plain mean). In update n, d is min(decay, (1 + n) / (10 + n)), so that
+ * the first weights are soon forgotten. The running statistics of batch_norm are averaged alike:
+ * those of the newest step would not fit the averaged weights. */
 #include "recipe/average.h"
 
 #include <math.h>
@@ -10,17 +11,21 @@
 const struct cnn_key cnn_average_keys[] = {
     {"decay", CNN_KEY_NUMBER, FIELD(decay), "0.999", 0, 1, CNN_KEY_OPEN_MAX, NULL,
      "share of the mean that is kept in an update; in update n at most (1 + n) / (10 + n)"},
-    {"every", CNN_KEY_SIZE, FIELD(every), "1", 1, 1000000, 0, NULL, "steps from one update of the mean to the next"},
+    {"every", CNN_KEY_SIZE, FIELD(every), "1", 1, 1000000, 0, NULL,
+     "steps from one update of the mean to the next"},
     CNN_KEY_END,
 };
 
-cnn_status cnn_average_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_average_settings *out, cnn_diag *diag)
+cnn_status cnn_average_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                            struct cnn_average_settings *out, cnn_diag *diag)
 {
     *out = (struct cnn_average_settings){0};
-    return node ? cnn_keys_read(arena, cnn_average_keys, NULL, "ema", node, &node->where, out, diag) : CNN_OK;
+    return node ? cnn_keys_read(arena, cnn_average_keys, NULL, "ema", node, &node->where, out, diag)
+                : CNN_OK;
 }
 
-void cnn_average_update(const struct cnn_average_settings *settings, size_t step, size_t count, const float *parameters, float *mean)
+void cnn_average_update(const struct cnn_average_settings *settings, size_t step, size_t count,
+                        const float *parameters, float *mean)
 {
     if (settings->every == 0 || step % settings->every != 0)
         return;

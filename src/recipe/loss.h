@@ -10,21 +10,27 @@ struct cnn_loss {
     enum cnn_loss_kind kind;
     /* cross_entropy: */
     double label_smoothing;
-    const struct cnn_yaml *weights;   /* none, balanced or a list; read into the next two */
-    bool balanced;                    /* class_weights follow from the training images */
-    struct cnn_numbers class_weights; /* one per class, above 0; count 0: every class counts the same, or balanced and not known yet */
+    const struct cnn_yaml *weights; /* none, balanced or a list; read into the next two */
+    bool balanced;                  /* class_weights follow from the training images */
+    /* one per class, above 0; count 0: every class counts the same, or balanced and not known
+     * yet */
+    struct cnn_numbers class_weights;
 };
 
 extern const struct cnn_variant cnn_loss_types[];
 extern const size_t cnn_loss_type_count;
 
 /* node NULL: cross_entropy without smoothing. What out points to lives in arena. */
-cnn_status cnn_loss_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_loss *out, cnn_diag *diag);
+cnn_status cnn_loss_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_loss *out,
+                         cnn_diag *diag);
 
-/* Sets the class weights of a balanced loss: images / (classes * images of the class). counts are above 0. */
-cnn_status cnn_loss_balance(struct cnn_arena *arena, const size_t *counts, size_t classes, struct cnn_loss *loss, cnn_diag *diag);
+/* Sets the class weights of a balanced loss: images / (classes * images of the class). counts are
+ * above 0. */
+cnn_status cnn_loss_balance(struct cnn_arena *arena, const size_t *counts, size_t classes,
+                            struct cnn_loss *loss, cnn_diag *diag);
 
-/* What the images of a batch are. Where images are mixed, image i is shares[i] of its label and 1 - shares[i] of others[i]. */
+/* What the images of a batch are. Where images are mixed, image i is shares[i] of its label and 1 -
+ * shares[i] of others[i]. */
 struct cnn_targets {
     const size_t *labels;
     const size_t *others; /* NULL: each is of its label alone */
@@ -33,18 +39,24 @@ struct cnn_targets {
 
 /* Sums over the batch, so that means over several batches are exact. */
 struct cnn_loss_result {
-    double loss;          /* sum over the images of each one's loss (mse: mean over its outputs), times its weight */
-    double weight;        /* sum of those weights, by which the loss is divided for its mean: the number of images, but for class_weights */
+    /* sum over the images of each one's loss (mse: mean over its outputs), times its weight */
+    double loss;
+    /* sum of those weights, by which the loss is divided for its mean: the number of images, but
+     * for class_weights */
+    double weight;
     size_t correct, top5; /* of mixed images, the label of the larger share counts */
     bool finite;
 };
 
-/* y: n rows of `classes`: logits for cross_entropy, outputs for mse (against one-hot). dy (may be NULL): gradient of the batch's mean loss. Label
- * smoothing and class weights as PyTorch's. A row with NaN is never correct. On ties the lower index is the prediction. */
-struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes, const float *y, const struct cnn_targets *targets,
+/* y: n rows of `classes`: logits for cross_entropy, outputs for mse (against one-hot). dy (may be
+ * NULL): gradient of the batch's mean loss. Label smoothing and class weights as PyTorch's. A row
+ * with NaN is never correct. On ties the lower index is the prediction. */
+struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes,
+                                        const float *y, const struct cnn_targets *targets,
                                         float *dy);
 
-/* How many classes come before the label in the order of falling scores, on ties the lower index first; `classes` where a score is no number. */
+/* How many classes come before the label in the order of falling scores, on ties the lower index
+ * first; `classes` where a score is no number. */
 size_t cnn_label_rank(size_t classes, const float *y, size_t label);
 
 #endif

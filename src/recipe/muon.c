@@ -1,6 +1,7 @@
-/* Muon: momentum, orthogonalised (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024). The iteration X <- aX + (bA + cA^2)X with
- * A = X X^T takes the singular values of a matrix of norm 1 towards 1; it is run on the side with fewer rows. Its products are those of dense layers: a matrix
- * with rows as images, and the other's as units. */
+/* Muon: momentum, orthogonalised (Jordan et al., "Muon: An optimizer for hidden layers in neural
+ * networks", 2024). The iteration X <- aX + (bA + cA^2)X with A = X X^T takes the singular values
+ * of a matrix of norm 1 towards 1; it is run on the side with fewer rows. Its products are those of
+ * dense layers: a matrix with rows as images, and the other's as units. */
 #include "recipe/muon.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@ struct work {
 
 static struct cnn_conv dense(size_t units, size_t inputs)
 {
-    return (struct cnn_conv){1, 1, inputs, 1, 1, units, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, false};
+    return (struct cnn_conv){1, 1, inputs, 1, 1, units,         1,    1,    1, 1,
+                             1, 1, 0,      0, 1, CNN_PAD_ZEROS, true, false};
 }
 
 static size_t larger(size_t a, size_t b)
@@ -31,22 +33,33 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Sizes of the pieces of scratch; places them when memory is given. SIZE_MAX where they overflow. */
-static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size_t rows, size_t columns, float *memory)
+/* Sizes of the pieces of scratch; places them when memory is given. SIZE_MAX where they
+ * overflow. */
+static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size_t rows,
+                      size_t columns, float *memory)
 {
-    size_t less = rows < columns ? rows : columns, more = rows < columns ? columns : rows, wide, square, total, part;
-    *work = (struct work){.kernels = kernels, .rows = less, .columns = more, .wide = dense(less, more), .square = dense(less, less)};
-    if (!cnn_size_mul(less, more, &wide) || !cnn_size_mul(less, less, &square) || wide > SIZE_MAX / 64 || square > SIZE_MAX / 64)
+    size_t less = rows < columns ? rows : columns, more = rows < columns ? columns : rows, wide,
+           square, total, part;
+    *work = (struct work){.kernels = kernels,
+                          .rows = less,
+                          .columns = more,
+                          .wide = dense(less, more),
+                          .square = dense(less, less)};
+    if (!cnn_size_mul(less, more, &wide) || !cnn_size_mul(less, less, &square) ||
+        wide > SIZE_MAX / 64 || square > SIZE_MAX / 64)
         return SIZE_MAX;
-    size_t packed = kernels->conv_packed_floats(&work->wide, true), packed_a = kernels->conv_packed_floats(&work->square, false);
-    size_t scratch = larger(kernels->conv_scratch_floats(&work->wide, less), kernels->conv_scratch_floats(&work->square, less));
+    size_t packed = kernels->conv_packed_floats(&work->wide, true),
+           packed_a = kernels->conv_packed_floats(&work->square, false);
+    size_t scratch = larger(kernels->conv_scratch_floats(&work->wide, less),
+                            kernels->conv_scratch_floats(&work->square, less));
     wide = cnn_round_floats(wide);
     square = cnn_round_floats(square);
     if (packed > SIZE_MAX / 64 || packed_a > SIZE_MAX / 64 || scratch > SIZE_MAX / 64)
         return SIZE_MAX;
     packed = cnn_round_floats(packed);
     packed_a = cnn_round_floats(packed_a);
-    if (!cnn_size_add(2 * wide, 2 * square, &part) || !cnn_size_add(part, packed + packed_a, &part) || !cnn_size_add(part, scratch, &total) ||
+    if (!cnn_size_add(2 * wide, 2 * square, &part) ||
+        !cnn_size_add(part, packed + packed_a, &part) || !cnn_size_add(part, scratch, &total) ||
         total > SIZE_MAX / 64)
         return SIZE_MAX;
     if (memory) {
@@ -97,16 +110,19 @@ static void iterate(struct work *w)
     k->conv_pack(&w->wide, true, w->x, NULL, w->packed);
     k->conv_forward(&w->wide, w->rows, w->x, w->packed, &none, w->a, w->scratch); /* A = X X^T */
     k->conv_pack(&w->square, false, w->a, NULL, w->packed_a);
-    k->conv_forward(&w->square, w->rows, w->a, w->packed_a, &none, w->b, w->scratch); /* A^2, for A is symmetric */
+    /* A^2, for A is symmetric */
+    k->conv_forward(&w->square, w->rows, w->a, w->packed_a, &none, w->b, w->scratch);
     for (size_t i = 0; i < square; i++)
         w->b[i] = B_FACTOR * w->a[i] + C_FACTOR * w->b[i];
-    k->conv_backward_data(&w->wide, w->rows, w->b, w->packed, w->next, w->scratch); /* (bA + cA^2) X */
+    /* (bA + cA^2) X */
+    k->conv_backward_data(&w->wide, w->rows, w->b, w->packed, w->next, w->scratch);
     for (size_t i = 0; i < wide; i++)
         w->x[i] = A_FACTOR * w->x[i] + w->next[i];
 }
 
-void cnn_muon(const struct cnn_kernels *kernels, const struct cnn_muon_settings *settings, size_t rows, size_t columns, float *w, const float *grad,
-              float *m, float lr, float shrink, float *scratch)
+void cnn_muon(const struct cnn_kernels *kernels, const struct cnn_muon_settings *settings,
+              size_t rows, size_t columns, float *w, const float *grad, float *m, float lr,
+              float shrink, float *scratch)
 {
     struct work work;
     size_t count = rows * columns;

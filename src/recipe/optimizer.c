@@ -1,5 +1,7 @@
-/* Optimisers: the state, and the walk over the trained tensors; the arithmetic is the kernels' and muon's. Update rules are those of PyTorch 1.13: SGD with
- * momentum (Sutskever et al., 2013), Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019), RMSprop (Hinton, 2012); and Muon (muon.c). */
+/* Optimisers: the state, and the walk over the trained tensors; the arithmetic is the kernels' and
+ * muon's. Update rules are those of PyTorch 1.13: SGD with momentum (Sutskever et al., 2013), Adam
+ * (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019), RMSprop (Hinton, 2012); and Muon
+ * (muon.c). */
 #include "recipe/optimizer.h"
 
 #include <fnmatch.h>
@@ -34,7 +36,8 @@ static void need_slabs(const struct cnn_optimizer_settings *s, bool needed[SLABS
     needed[SLAB_M] = needed[SLAB_M] || adam;
     needed[SLAB_V] = needed[SLAB_V] || adam;
     needed[SLAB_SQUARE] = needed[SLAB_SQUARE] || s->kind == CNN_OPTIMIZER_RMSPROP;
-    needed[SLAB_MOMENTUM] = needed[SLAB_MOMENTUM] || s->kind == CNN_OPTIMIZER_MUON || (!adam && s->momentum > 0);
+    needed[SLAB_MOMENTUM] =
+        needed[SLAB_MOMENTUM] || s->kind == CNN_OPTIMIZER_MUON || (!adam && s->momentum > 0);
     if (s->others)
         need_slabs(s->others, needed);
 }
@@ -42,33 +45,42 @@ static void need_slabs(const struct cnn_optimizer_settings *s, bool needed[SLABS
 static bool group_has_layer(const struct cnn_optimizer_group *group, const struct cnn_node *node)
 {
     for (size_t i = 0; i < group->layer_count; i++)
-        if (fnmatch(group->layers[i], node->name, 0) == 0 || strcmp(group->layers[i], node->type->variant.name) == 0)
+        if (fnmatch(group->layers[i], node->name, 0) == 0 ||
+            strcmp(group->layers[i], node->type->variant.name) == 0)
             return true;
     return !group->layers;
 }
 
-static bool group_fits(const struct cnn_optimizer_group *group, const struct cnn_node *node, const struct cnn_tensor *tensor)
+static bool group_fits(const struct cnn_optimizer_group *group, const struct cnn_node *node,
+                       const struct cnn_tensor *tensor)
 {
     bool bias = tensor->role == CNN_ROLE_BIAS;
-    return (group->tensors == CNN_GROUP_ALL || (group->tensors == CNN_GROUP_BIAS) == bias) && group_has_layer(group, node);
+    return (group->tensors == CNN_GROUP_ALL || (group->tensors == CNN_GROUP_BIAS) == bias) &&
+           group_has_layer(group, node);
 }
 
-/* Weights of several inputs for each of several outputs: kernels of all channels, and dense layers; not those of the last layer, whose rows are classes. */
+/* Weights of several inputs for each of several outputs: kernels of all channels, and dense layers;
+ * not those of the last layer, whose rows are classes. */
 static bool is_matrix(const struct cnn_graph *graph, size_t node, const struct cnn_tensor *tensor)
 {
     size_t last = graph->count;
     while (last > 0 && cnn_node_trained(&graph->nodes[last - 1]) == 0)
         last--;
-    return tensor->role == CNN_ROLE_WEIGHT && tensor->rank >= 2 && tensor->dims[1] == graph->nodes[node].in[0].c && node + 1 != last;
+    return tensor->role == CNN_ROLE_WEIGHT && tensor->rank >= 2 &&
+           tensor->dims[1] == graph->nodes[node].in[0].c && node + 1 != last;
 }
 
-static struct slice make_slice(const struct cnn_optimizer *optimizer, const struct cnn_graph *graph, size_t node, const struct cnn_tensor *tensor,
-                               bool *used)
+static struct slice make_slice(const struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
+                               size_t node, const struct cnn_tensor *tensor, bool *used)
 {
     const struct cnn_optimizer_settings *all = &optimizer->settings;
     bool matrix = all->others && is_matrix(graph, node, tensor);
     const struct cnn_optimizer_settings *s = all->others && !matrix ? all->others : all;
-    struct slice slice = {.offset = tensor->offset, .count = tensor->count, .settings = s, .lr = s->lr, .weight_decay = s->weight_decay};
+    struct slice slice = {.offset = tensor->offset,
+                          .count = tensor->count,
+                          .settings = s,
+                          .lr = s->lr,
+                          .weight_decay = s->weight_decay};
     if (matrix) {
         slice.rows = tensor->dims[0];
         slice.columns = tensor->count / tensor->dims[0];
@@ -88,7 +100,8 @@ static struct slice make_slice(const struct cnn_optimizer *optimizer, const stru
     return slice;
 }
 
-static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph, cnn_diag *diag)
+static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
+                                 cnn_diag *diag)
 {
     const struct cnn_optimizer_settings *settings = &optimizer->settings;
     optimizer->slices = calloc(graph->count + 1, CNN_MAX_TENSORS * sizeof *optimizer->slices);
@@ -101,44 +114,54 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             if (cnn_tensor_trained(tensor))
-                optimizer->slices[optimizer->slice_count++] = make_slice(optimizer, graph, i, tensor, used);
+                optimizer->slices[optimizer->slice_count++] =
+                    make_slice(optimizer, graph, i, tensor, used);
         }
     cnn_status status = CNN_OK;
     for (size_t g = 0; status == CNN_OK && g < settings->group_count; g++)
         if (!used[g]) {
-            status = cnn_fail(diag, CNN_INVALID, &settings->groups[g].where, "no trained tensor belongs to this group");
+            status = cnn_fail(diag, CNN_INVALID, &settings->groups[g].where,
+                              "no trained tensor belongs to this group");
             cnn_hint(diag, "`layers` are names or types of layers, as `cnn summary` shows them");
         }
     free(used);
     return status;
 }
 
-static cnn_status make_slabs(struct cnn_optimizer *optimizer, const struct cnn_graph *graph, cnn_diag *diag)
+static cnn_status make_slabs(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
+                             cnn_diag *diag)
 {
     bool needed[SLABS] = {false};
     size_t scratch = 0;
     need_slabs(&optimizer->settings, needed);
     for (size_t i = 0; i < SLABS; i++)
         if (needed[i] && !(optimizer->slabs[i] = cnn_floats_new(graph->parameter_floats)))
-            return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float), "the optimiser's state");
+            return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float),
+                                   "the optimiser's state");
     for (size_t i = 0; i < optimizer->slice_count; i++) {
         const struct slice *slice = &optimizer->slices[i];
-        size_t floats = slice->rows ? cnn_muon_scratch(optimizer->kernels, slice->rows, slice->columns) : 0;
+        size_t floats =
+            slice->rows ? cnn_muon_scratch(optimizer->kernels, slice->rows, slice->columns) : 0;
         scratch = floats > scratch ? floats : scratch;
     }
     if (scratch == SIZE_MAX || (scratch > 0 && !(optimizer->scratch = cnn_floats_new(scratch))))
-        return cnn_fail_memory(diag, scratch == SIZE_MAX ? SIZE_MAX : scratch * sizeof(float), "the optimiser");
+        return cnn_fail_memory(diag, scratch == SIZE_MAX ? SIZE_MAX : scratch * sizeof(float),
+                               "the optimiser");
     return CNN_OK;
 }
 
-cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings, const struct cnn_graph *graph, struct cnn_optimizer **out, cnn_diag *diag)
+cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
+                             const struct cnn_graph *graph, struct cnn_optimizer **out,
+                             cnn_diag *diag)
 {
     struct cnn_optimizer *optimizer = calloc(1, sizeof *optimizer);
     if (!optimizer)
         return cnn_fail_memory(diag, sizeof *optimizer, "the optimiser");
     optimizer->settings = *settings;
     optimizer->kernels = cnn_kernels();
-    cnn_status status = optimizer->kernels ? collect_slices(optimizer, graph, diag) : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
+    cnn_status status = optimizer->kernels
+                            ? collect_slices(optimizer, graph, diag)
+                            : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
     if (status == CNN_OK)
         status = make_slabs(optimizer, graph, diag);
     if (status == CNN_OK)
@@ -165,43 +188,53 @@ static void shrink(size_t count, float *w, float factor)
         w[i] *= factor;
 }
 
-static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w, const float *grad, double rate)
+static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w,
+                   const float *grad, double rate)
 {
     const struct cnn_optimizer_settings *s = slice->settings;
     const struct cnn_kernels *kernels = optimizer->kernels;
-    float *state[SLABS], lr = (float)rate, decay = (float)slice->weight_decay, momentum = (float)s->momentum, eps = (float)s->eps;
+    float *state[SLABS], lr = (float)rate, decay = (float)slice->weight_decay,
+                         momentum = (float)s->momentum, eps = (float)s->eps;
     for (size_t i = 0; i < SLABS; i++)
         state[i] = optimizer->slabs[i] ? optimizer->slabs[i] + slice->offset : NULL;
-    float *moving = s->momentum > 0 ? state[SLAB_MOMENTUM] : NULL, kept = (float)(1 - rate * slice->weight_decay);
+    float *moving = s->momentum > 0 ? state[SLAB_MOMENTUM] : NULL,
+          kept = (float)(1 - rate * slice->weight_decay);
     if (s->decoupled) {
         shrink(slice->count, w, kept);
         decay = 0;
     }
     switch (s->kind) {
     case CNN_OPTIMIZER_SGD:
-        kernels->sgd(slice->count, w, grad, moving, lr, momentum, decay, s->nesterov, optimizer->steps == 0);
+        kernels->sgd(slice->count, w, grad, moving, lr, momentum, decay, s->nesterov,
+                     optimizer->steps == 0);
         break;
     case CNN_OPTIMIZER_ADAM:
     case CNN_OPTIMIZER_ADAMW:
-        kernels->adam(slice->count, w, grad, state[SLAB_M], state[SLAB_V], lr, (float)s->beta1, (float)s->beta2, eps, decay,
-                      s->kind == CNN_OPTIMIZER_ADAMW, optimizer->steps + 1);
+        kernels->adam(slice->count, w, grad, state[SLAB_M], state[SLAB_V], lr, (float)s->beta1,
+                      (float)s->beta2, eps, decay, s->kind == CNN_OPTIMIZER_ADAMW,
+                      optimizer->steps + 1);
         break;
     case CNN_OPTIMIZER_RMSPROP:
-        kernels->rmsprop(slice->count, w, grad, state[SLAB_SQUARE], moving, lr, (float)s->alpha, eps, momentum, decay);
+        kernels->rmsprop(slice->count, w, grad, state[SLAB_SQUARE], moving, lr, (float)s->alpha,
+                         eps, momentum, decay);
         break;
     case CNN_OPTIMIZER_MUON:
-        cnn_muon(kernels, &(struct cnn_muon_settings){momentum, s->nesterov, s->normalize, s->iterations}, slice->rows, slice->columns, w, grad,
-                 state[SLAB_MOMENTUM], lr, kept, optimizer->scratch);
+        cnn_muon(kernels,
+                 &(struct cnn_muon_settings){momentum, s->nesterov, s->normalize, s->iterations},
+                 slice->rows, slice->columns, w, grad, state[SLAB_MOMENTUM], lr, kept,
+                 optimizer->scratch);
         break;
     }
 }
 
-void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients, double lr)
+void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
+                        double lr)
 {
     for (size_t i = 0; i < optimizer->slice_count; i++) {
         const struct slice *slice = &optimizer->slices[i];
         /* The optimizer's own rate as it is given, to the last bit. */
-        double rate = slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
+        double rate =
+            slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
         update(optimizer, slice, parameters + slice->offset, gradients + slice->offset, rate);
     }
     optimizer->steps++;

@@ -4,7 +4,13 @@
 
 #include "graph/graph.h"
 
-enum cnn_optimizer_kind { CNN_OPTIMIZER_SGD, CNN_OPTIMIZER_ADAM, CNN_OPTIMIZER_ADAMW, CNN_OPTIMIZER_RMSPROP, CNN_OPTIMIZER_MUON };
+enum cnn_optimizer_kind {
+    CNN_OPTIMIZER_SGD,
+    CNN_OPTIMIZER_ADAM,
+    CNN_OPTIMIZER_ADAMW,
+    CNN_OPTIMIZER_RMSPROP,
+    CNN_OPTIMIZER_MUON
+};
 
 /* Tensors with settings of their own: one entry of `groups`. */
 struct cnn_optimizer_group {
@@ -21,9 +27,11 @@ struct cnn_optimizer_settings {
     enum cnn_optimizer_kind kind;
     double lr, momentum, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov;
-    bool decoupled;    /* sgd, rmsprop: weights shrink by lr * weight_decay, apart from the gradient; adamw and muon always */
-    size_t iterations; /* muon */
-    bool normalize;    /* muon: weights are kept at one norm */
+    /* sgd, rmsprop: weights shrink by lr * weight_decay, apart from the gradient; adamw and muon
+     * always */
+    bool decoupled;
+    size_t iterations;                           /* muon */
+    bool normalize;                              /* muon: weights are kept at one norm */
     const struct cnn_optimizer_settings *others; /* muon: for what is no matrix */
     const struct cnn_optimizer_group *groups;    /* the first that fits counts */
     size_t group_count;
@@ -34,24 +42,30 @@ extern const size_t cnn_optimizer_type_count;
 extern const struct cnn_key cnn_optimizer_group_keys[];
 
 /* What settings point to lives in arena. node NULL: sgd with its defaults. */
-cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_settings *out, cnn_diag *diag);
+cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                              struct cnn_optimizer_settings *out, cnn_diag *diag);
 
 /* node with every default filled in, those of `others` too. */
 struct cnn_yaml *cnn_optimizer_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);
 
-/* State for the trained tensors of a graph. What settings and graph point to must outlive it. CNN_INVALID where a group fits no tensor. */
+/* State for the trained tensors of a graph. What settings and graph point to must outlive it.
+ * CNN_INVALID where a group fits no tensor. */
 struct cnn_optimizer;
-cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings, const struct cnn_graph *graph, struct cnn_optimizer **out,
+cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
+                             const struct cnn_graph *graph, struct cnn_optimizer **out,
                              cnn_diag *diag);
 void cnn_optimizer_free(struct cnn_optimizer *optimizer);
 
-/* One update. lr: settings->lr as the schedule has it now; the rates of `others` and of groups rise and fall with it. */
-void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients, double lr);
+/* One update. lr: settings->lr as the schedule has it now; the rates of `others` and of groups rise
+ * and fall with it. */
+void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
+                        double lr);
 
 /* How many slabs such an optimiser keeps. */
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings);
 
-/* For checkpoints: slab i (laid out as the parameters) and its name ("momentum", "m", "v", "square"); NULL past the last. steps: updates done. */
+/* For checkpoints: slab i (laid out as the parameters) and its name ("momentum", "m", "v",
+ * "square"); NULL past the last. steps: updates done. */
 float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char **name);
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer);
 void cnn_optimizer_set_steps(struct cnn_optimizer *optimizer, size_t steps);

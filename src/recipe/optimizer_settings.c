@@ -10,50 +10,60 @@ struct parsed { /* what the key tables fill in */
 };
 
 #define FIELD(name) offsetof(struct parsed, settings.name)
-#define LR(value)                                                                                                                                    \
-    {                                                                                                                                                \
-        "lr", CNN_KEY_NUMBER, FIELD(lr), value, 0, 1000, CNN_KEY_OPEN_MIN, NULL, "learning rate"                                                     \
+#define LR(value)                                                                                  \
+    {                                                                                              \
+        "lr", CNN_KEY_NUMBER, FIELD(lr), value, 0, 1000, CNN_KEY_OPEN_MIN, NULL, "learning rate"   \
     }
-#define MOMENTUM(value)                                                                                                                              \
-    {                                                                                                                                                \
-        "momentum", CNN_KEY_NUMBER, FIELD(momentum), value, 0, 1, CNN_KEY_OPEN_MAX, NULL, "share of the last update that is kept"                    \
+#define MOMENTUM(value)                                                                            \
+    {                                                                                              \
+        "momentum", CNN_KEY_NUMBER, FIELD(momentum), value, 0, 1, CNN_KEY_OPEN_MAX, NULL,          \
+            "share of the last update that is kept"                                                \
     }
-#define WEIGHT_DECAY(value, text)                                                                                                                    \
-    {                                                                                                                                                \
-        "weight_decay", CNN_KEY_NUMBER, FIELD(weight_decay), value, 0, 1000, 0, NULL, text                                                           \
+#define WEIGHT_DECAY(value, text)                                                                  \
+    {                                                                                              \
+        "weight_decay", CNN_KEY_NUMBER, FIELD(weight_decay), value, 0, 1000, 0, NULL, text         \
     }
 #define COUPLED "times the weight, added to its gradient"
-#define EPS                                                                                                                                          \
-    {                                                                                                                                                \
-        "eps", CNN_KEY_NUMBER, FIELD(eps), "1e-8", 0, 1, CNN_KEY_OPEN_MIN, NULL, "added to the divisor"                                              \
+#define EPS                                                                                        \
+    {                                                                                              \
+        "eps", CNN_KEY_NUMBER, FIELD(eps), "1e-8", 0, 1, CNN_KEY_OPEN_MIN, NULL,                   \
+            "added to the divisor"                                                                 \
     }
-#define BETAS                                                                                                                                        \
-    {                                                                                                                                                \
-        "betas", CNN_KEY_NUMBERS, offsetof(struct parsed, betas), "[0.9, 0.999]", 0, 1, CNN_KEY_OPEN_MAX, NULL,                                      \
-            "decay of the running means of the gradient and of its square"                                                                           \
+#define BETAS                                                                                      \
+    {                                                                                              \
+        "betas", CNN_KEY_NUMBERS, offsetof(struct parsed, betas), "[0.9, 0.999]", 0, 1,            \
+            CNN_KEY_OPEN_MAX, NULL, "decay of the running means of the gradient and of its square" \
     }
 
-#define DECOUPLED                                                                                                                                    \
-    {                                                                                                                                                \
-        "decoupled", CNN_KEY_BOOL, FIELD(decoupled), "false", 0, 0, 0, NULL,                                                                         \
-            "weight_decay times lr is the share by which a weight shrinks in each step, apart from the gradient"                                     \
+#define DECOUPLED                                                                                  \
+    {                                                                                              \
+        "decoupled", CNN_KEY_BOOL, FIELD(decoupled), "false", 0, 0, 0, NULL,                       \
+            "weight_decay times lr is the share by which a weight shrinks in each step, apart "    \
+            "from the gradient"                                                                    \
     }
 #define SHRINK "times lr: share by which a weight shrinks in each step"
-#define GROUPS                                                                                                                                       \
-    {                                                                                                                                                \
-        "groups", CNN_KEY_NODE, offsetof(struct parsed, groups), "", 0, 0, 0, NULL, "list of tensors with settings of their own"                     \
+#define GROUPS                                                                                     \
+    {                                                                                              \
+        "groups", CNN_KEY_NODE, offsetof(struct parsed, groups), "", 0, 0, 0, NULL,                \
+            "list of tensors with settings of their own"                                           \
     }
-#define NESTEROV(value)                                                                                                                              \
-    {                                                                                                                                                \
-        "nesterov", CNN_KEY_BOOL, FIELD(nesterov), value, 0, 0, 0, NULL, "look ahead along the momentum"                                             \
+#define NESTEROV(value)                                                                            \
+    {                                                                                              \
+        "nesterov", CNN_KEY_BOOL, FIELD(nesterov), value, 0, 0, 0, NULL,                           \
+            "look ahead along the momentum"                                                        \
     }
 
-static const struct cnn_key sgd_keys[] = {LR("0.01"), MOMENTUM("0"), NESTEROV("false"), WEIGHT_DECAY("0", COUPLED), DECOUPLED, GROUPS, CNN_KEY_END};
-static const struct cnn_key adam_keys[] = {LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0", COUPLED), GROUPS, CNN_KEY_END};
-static const struct cnn_key adamw_keys[] = {LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0.01", SHRINK), GROUPS, CNN_KEY_END};
+static const struct cnn_key sgd_keys[] = {
+    LR("0.01"), MOMENTUM("0"), NESTEROV("false"), WEIGHT_DECAY("0", COUPLED),
+    DECOUPLED,  GROUPS,        CNN_KEY_END};
+static const struct cnn_key adam_keys[] = {LR("0.001"), BETAS,      EPS, WEIGHT_DECAY("0", COUPLED),
+                                           GROUPS,      CNN_KEY_END};
+static const struct cnn_key adamw_keys[] = {
+    LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0.01", SHRINK), GROUPS, CNN_KEY_END};
 static const struct cnn_key rmsprop_keys[] = {
     LR("0.01"),
-    {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "0.99", 0, 1, CNN_KEY_OPEN_MAX, NULL, "decay of the running mean of the squared gradient"},
+    {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "0.99", 0, 1, CNN_KEY_OPEN_MAX, NULL,
+     "decay of the running mean of the squared gradient"},
     EPS,
     MOMENTUM("0"),
     WEIGHT_DECAY("0", COUPLED),
@@ -66,26 +76,35 @@ static const struct cnn_key muon_keys[] = {
     MOMENTUM("0.95"),
     NESTEROV("true"),
     WEIGHT_DECAY("0", SHRINK),
-    {"iterations", CNN_KEY_SIZE, FIELD(iterations), "5", 1, 100, 0, NULL, "of Newton and Schulz, which make the update orthogonal"},
-    {"normalize", CNN_KEY_BOOL, FIELD(normalize), "false", 0, 0, 0, NULL, "scale each weight matrix to the norm sqrt(filters) before every update"},
+    {"iterations", CNN_KEY_SIZE, FIELD(iterations), "5", 1, 100, 0, NULL,
+     "of Newton and Schulz, which make the update orthogonal"},
+    {"normalize", CNN_KEY_BOOL, FIELD(normalize), "false", 0, 0, 0, NULL,
+     "scale each weight matrix to the norm sqrt(filters) before every update"},
     {"others", CNN_KEY_NODE, offsetof(struct parsed, others), "adamw", 0, 0, 0, NULL,
-     "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the last layer"},
+     "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the last "
+     "layer"},
     GROUPS,
     CNN_KEY_END,
 };
 
 const struct cnn_variant cnn_optimizer_types[] = {
-    {"sgd", "stochastic gradient descent, with momentum where given", sgd_keys, sizeof(struct parsed)},
-    {"adam", "steps scaled by running means of the gradient and of its square", adam_keys, sizeof(struct parsed)},
+    {"sgd", "stochastic gradient descent, with momentum where given", sgd_keys,
+     sizeof(struct parsed)},
+    {"adam", "steps scaled by running means of the gradient and of its square", adam_keys,
+     sizeof(struct parsed)},
     {"adamw", "adam with weight decay apart from the gradient", adamw_keys, sizeof(struct parsed)},
-    {"rmsprop", "steps scaled by a running mean of the squared gradient", rmsprop_keys, sizeof(struct parsed)},
-    {"muon", "the momentum of a weight matrix, made orthogonal; another optimizer for what is no matrix", muon_keys, sizeof(struct parsed)},
+    {"rmsprop", "steps scaled by a running mean of the squared gradient", rmsprop_keys,
+     sizeof(struct parsed)},
+    {"muon",
+     "the momentum of a weight matrix, made orthogonal; another optimizer for what is no matrix",
+     muon_keys, sizeof(struct parsed)},
 };
 const size_t cnn_optimizer_type_count = sizeof cnn_optimizer_types / sizeof *cnn_optimizer_types;
 
 #define OTHERS CNN_OPTIMIZER_MUON /* the first so many kinds: those that may be muon's `others` */
 
-static const char *const tensor_words[] = {"all", "weight", "bias", NULL}; /* in the order of enum cnn_group_tensors */
+/* in the order of enum cnn_group_tensors */
+static const char *const tensor_words[] = {"all", "weight", "bias", NULL};
 
 struct parsed_group {
     const struct cnn_yaml *layers;
@@ -96,14 +115,17 @@ struct parsed_group {
 const struct cnn_key cnn_optimizer_group_keys[] = {
     {"layers", CNN_KEY_NODE, offsetof(struct parsed_group, layers), "", 0, 0, 0, NULL,
      "a name (* and ? stand for others), a layer type, or a list of these; else all layers"},
-    {"tensors", CNN_KEY_CHOICE, offsetof(struct parsed_group, tensors), "all", 0, 0, 0, tensor_words, "which of their tensors"},
+    {"tensors", CNN_KEY_CHOICE, offsetof(struct parsed_group, tensors), "all", 0, 0, 0,
+     tensor_words, "which of their tensors"},
     {"lr", CNN_KEY_NUMBER, offsetof(struct parsed_group, lr), "", 0, 1000, 0, NULL,
      "learning rate, instead of the optimizer's; the schedule acts on it too"},
-    {"weight_decay", CNN_KEY_NUMBER, offsetof(struct parsed_group, weight_decay), "", 0, 1000, 0, NULL, "instead of the optimizer's"},
+    {"weight_decay", CNN_KEY_NUMBER, offsetof(struct parsed_group, weight_decay), "", 0, 1000, 0,
+     NULL, "instead of the optimizer's"},
     CNN_KEY_END,
 };
 
-static cnn_status read_names(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_group *group, cnn_diag *diag)
+static cnn_status read_names(struct cnn_arena *arena, const struct cnn_yaml *node,
+                             struct cnn_optimizer_group *group, cnn_diag *diag)
 {
     bool list = node->kind == CNN_YAML_SEQUENCE;
     size_t count = list ? node->count : 1;
@@ -114,7 +136,8 @@ static cnn_status read_names(struct cnn_arena *arena, const struct cnn_yaml *nod
         const struct cnn_yaml *item = list ? node->items[i] : node;
         char found[80];
         if (item->kind != CNN_YAML_SCALAR)
-            return cnn_fail(diag, CNN_INVALID, &item->where, "`layers` of a group wants a name or a list of names; found %s",
+            return cnn_fail(diag, CNN_INVALID, &item->where,
+                            "`layers` of a group wants a name or a list of names; found %s",
                             cnn_yaml_describe(item, found, sizeof found));
         names[i] = item->text;
     }
@@ -123,29 +146,35 @@ static cnn_status read_names(struct cnn_arena *arena, const struct cnn_yaml *nod
     return CNN_OK;
 }
 
-static cnn_status read_group(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_group *out, cnn_diag *diag)
+static cnn_status read_group(struct cnn_arena *arena, const struct cnn_yaml *node,
+                             struct cnn_optimizer_group *out, cnn_diag *diag)
 {
     struct parsed_group parsed = {0};
-    cnn_status status = cnn_keys_read(arena, cnn_optimizer_group_keys, NULL, "a group", node, &node->where, &parsed, diag);
+    cnn_status status = cnn_keys_read(arena, cnn_optimizer_group_keys, NULL, "a group", node,
+                                      &node->where, &parsed, diag);
     if (status != CNN_OK)
         return status;
-    *out = (struct cnn_optimizer_group){.tensors = parsed.tensors,
-                                        .has_lr = cnn_yaml_get(node, "lr") != NULL,
-                                        .has_weight_decay = cnn_yaml_get(node, "weight_decay") != NULL,
-                                        .lr = parsed.lr,
-                                        .weight_decay = parsed.weight_decay,
-                                        .where = node->where};
+    *out =
+        (struct cnn_optimizer_group){.tensors = parsed.tensors,
+                                     .has_lr = cnn_yaml_get(node, "lr") != NULL,
+                                     .has_weight_decay = cnn_yaml_get(node, "weight_decay") != NULL,
+                                     .lr = parsed.lr,
+                                     .weight_decay = parsed.weight_decay,
+                                     .where = node->where};
     return parsed.layers ? read_names(arena, parsed.layers, out, diag) : CNN_OK;
 }
 
-static cnn_status read_groups(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_settings *out, cnn_diag *diag)
+static cnn_status read_groups(struct cnn_arena *arena, const struct cnn_yaml *node,
+                              struct cnn_optimizer_settings *out, cnn_diag *diag)
 {
     cnn_status status = CNN_OK;
     if (!node || cnn_yaml_is_null(node))
         return CNN_OK;
     if (node->kind != CNN_YAML_SEQUENCE) {
         cnn_fail(diag, CNN_INVALID, &node->where, "`groups` must be a list");
-        cnn_hint(diag, "groups: [{tensors: bias, weight_decay: 0}, {layers: batch_norm, weight_decay: 0}]");
+        cnn_hint(
+            diag,
+            "groups: [{tensors: bias, weight_decay: 0}, {layers: batch_norm, weight_decay: 0}]");
         return CNN_INVALID;
     }
     struct cnn_optimizer_group *groups = cnn_arena_array(arena, node->count + 1, sizeof *groups);
@@ -159,13 +188,16 @@ static cnn_status read_groups(struct cnn_arena *arena, const struct cnn_yaml *no
     return status;
 }
 
-static cnn_status check_settings(const struct cnn_yaml *node, const struct parsed *parsed, cnn_diag *diag)
+static cnn_status check_settings(const struct cnn_yaml *node, const struct parsed *parsed,
+                                 cnn_diag *diag)
 {
     enum cnn_optimizer_kind kind = parsed->settings.kind;
     if ((kind == CNN_OPTIMIZER_ADAM || kind == CNN_OPTIMIZER_ADAMW) && parsed->betas.count != 2)
-        return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "betas")->where, "betas are two numbers, not %zu", parsed->betas.count);
+        return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "betas")->where,
+                        "betas are two numbers, not %zu", parsed->betas.count);
     if (kind == CNN_OPTIMIZER_SGD && parsed->settings.nesterov && parsed->settings.momentum <= 0) {
-        cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "nesterov")->where, "nesterov needs a momentum above 0");
+        cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "nesterov")->where,
+                 "nesterov needs a momentum above 0");
         cnn_hint(diag, "momentum: 0.9");
         return CNN_INVALID;
     }
@@ -173,11 +205,13 @@ static cnn_status check_settings(const struct cnn_yaml *node, const struct parse
 }
 
 /* The settings of one of the first `count` kinds. */
-static cnn_status read_kind(struct cnn_arena *arena, const struct cnn_yaml *node, size_t count, struct parsed **out, cnn_diag *diag)
+static cnn_status read_kind(struct cnn_arena *arena, const struct cnn_yaml *node, size_t count,
+                            struct parsed **out, cnn_diag *diag)
 {
     size_t chosen;
     void *settings;
-    cnn_status status = cnn_variant_read(arena, cnn_optimizer_types, count, NULL, "optimizer", node, &chosen, &settings, diag);
+    cnn_status status = cnn_variant_read(arena, cnn_optimizer_types, count, NULL, "optimizer", node,
+                                         &chosen, &settings, diag);
     if (status != CNN_OK)
         return status;
     struct parsed *parsed = settings;
@@ -193,24 +227,29 @@ static cnn_status read_kind(struct cnn_arena *arena, const struct cnn_yaml *node
 }
 
 /* Muon's `others`, whose groups are those of muon itself. */
-static cnn_status read_others(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_settings *out, cnn_diag *diag)
+static cnn_status read_others(struct cnn_arena *arena, const struct cnn_yaml *node,
+                              struct cnn_optimizer_settings *out, cnn_diag *diag)
 {
     struct parsed *others;
     cnn_status status = read_kind(arena, node, OTHERS, &others, diag);
     if (status == CNN_OK && others->groups)
-        status = cnn_fail(diag, CNN_INVALID, &others->groups->where, "`groups` stands in the optimizer itself, not in its `others`");
+        status = cnn_fail(diag, CNN_INVALID, &others->groups->where,
+                          "`groups` stands in the optimizer itself, not in its `others`");
     if (status == CNN_OK)
         out->others = &others->settings;
     return status;
 }
 
-cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_optimizer_settings *out, cnn_diag *diag)
+cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                              struct cnn_optimizer_settings *out, cnn_diag *diag)
 {
     struct parsed *parsed;
-    struct cnn_yaml *usual = node ? NULL : cnn_yaml_new_scalar(arena, cnn_optimizer_types[0].name, false, NULL);
+    struct cnn_yaml *usual =
+        node ? NULL : cnn_yaml_new_scalar(arena, cnn_optimizer_types[0].name, false, NULL);
     if (!node && !usual)
         return cnn_fail_memory(diag, 0, "the optimiser");
-    cnn_status status = read_kind(arena, node ? node : usual, cnn_optimizer_type_count, &parsed, diag);
+    cnn_status status =
+        read_kind(arena, node ? node : usual, cnn_optimizer_type_count, &parsed, diag);
     if (status != CNN_OK)
         return status;
     status = read_groups(arena, parsed->groups, &parsed->settings, diag);
@@ -223,7 +262,8 @@ cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *no
 
 struct cnn_yaml *cnn_optimizer_resolve(struct cnn_arena *arena, const struct cnn_yaml *node)
 {
-    struct cnn_yaml *out = cnn_variant_resolve(arena, cnn_optimizer_types, cnn_optimizer_type_count, node);
+    struct cnn_yaml *out =
+        cnn_variant_resolve(arena, cnn_optimizer_types, cnn_optimizer_type_count, node);
     const struct cnn_yaml *others = cnn_yaml_get(out, "others");
     if (!out || !others)
         return out;

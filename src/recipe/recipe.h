@@ -7,7 +7,8 @@
 #include "recipe/schedule.h"
 #include "recipe/stopping.h"
 
-/* Which epoch best.safetensors is from: that with the best validation accuracy, or the newest, so that nothing is chosen by the validation images. */
+/* Which epoch best.safetensors is from: that with the best validation accuracy, or the newest, so
+ * that nothing is chosen by the validation images. */
 enum cnn_keep { CNN_KEEP_BEST, CNN_KEEP_LAST };
 
 struct cnn_recipe {
@@ -25,8 +26,10 @@ struct cnn_recipe {
 
 extern const struct cnn_key cnn_recipe_keys[];
 
-/* node NULL: an all-default recipe with epochs 0 and steps 0 (a model that is only run); such defaults: batch_size 32, seed 1, sgd lr 0.01. */
-cnn_status cnn_recipe_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_recipe *out, cnn_diag *diag);
+/* node NULL: an all-default recipe with epochs 0 and steps 0 (a model that is only run); such
+ * defaults: batch_size 32, seed 1, sgd lr 0.01. */
+cnn_status cnn_recipe_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                           struct cnn_recipe *out, cnn_diag *diag);
 
 /* `node` with every default filled in, those of its sections included: the resolved description. */
 struct cnn_yaml *cnn_recipe_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);

@@ -1,54 +1,63 @@
-/* Learning-rate schedules, as a factor on the optimiser's lr. After a linear warm-up: constant; step (PyTorch's StepLR and MultiStepLR); cosine
- * (Loshchilov and Hutter, "SGDR", 2017, without restarts); linear; plateau (PyTorch's ReduceLROnPlateau on the validation loss); one_cycle (Smith
- * and Topin, "Super-Convergence", 2019, with the numbers of PyTorch's OneCycleLR in two cosine phases; momentum stays as it is); triangular. */
+/* Learning-rate schedules, as a factor on the optimiser's lr. After a linear warm-up: constant;
+ * step (PyTorch's StepLR and MultiStepLR); cosine (Loshchilov and Hutter, "SGDR", 2017, without
+ * restarts); linear; plateau (PyTorch's ReduceLROnPlateau on the validation loss); one_cycle (Smith
+ * and Topin, "Super-Convergence", 2019, with the numbers of PyTorch's OneCycleLR in two cosine
+ * phases; momentum stays as it is); triangular. */
 #include "recipe/schedule.h"
 
 #include <math.h>
 
 #define FIELD(name) offsetof(struct cnn_schedule_settings, name)
 #define MAX_EPOCHS  1000000
-#define WARMUP                                                                                                                                       \
-    {                                                                                                                                                \
-        "warmup_epochs", CNN_KEY_NUMBER, FIELD(warmup_epochs), "0", 0, MAX_EPOCHS, 0, NULL,                                                          \
-            "epochs in which the rate rises linearly to lr; 0.5 is legal"                                                                            \
+#define WARMUP                                                                                     \
+    {                                                                                              \
+        "warmup_epochs", CNN_KEY_NUMBER, FIELD(warmup_epochs), "0", 0, MAX_EPOCHS, 0, NULL,        \
+            "epochs in which the rate rises linearly to lr; 0.5 is legal"                          \
     }
-#define MIN_FACTOR(text)                                                                                                                             \
-    {                                                                                                                                                \
-        "min_factor", CNN_KEY_NUMBER, FIELD(min_factor), "0", 0, 1, 0, NULL, text                                                                    \
+#define MIN_FACTOR(text)                                                                           \
+    {                                                                                              \
+        "min_factor", CNN_KEY_NUMBER, FIELD(min_factor), "0", 0, 1, 0, NULL, text                  \
     }
-#define GAMMA                                                                                                                                        \
-    {                                                                                                                                                \
-        "gamma", CNN_KEY_NUMBER, FIELD(gamma), "0.1", 0, 1, CNN_KEY_OPEN_MIN, NULL, "factor on the rate each time"                                   \
+#define GAMMA                                                                                      \
+    {                                                                                              \
+        "gamma", CNN_KEY_NUMBER, FIELD(gamma), "0.1", 0, 1, CNN_KEY_OPEN_MIN, NULL,                \
+            "factor on the rate each time"                                                         \
     }
 
 static const struct cnn_key constant_keys[] = {WARMUP, CNN_KEY_END};
 static const struct cnn_key step_keys[] = {
-    {"step_epochs", CNN_KEY_SIZE, FIELD(step_epochs), "30", 1, MAX_EPOCHS, 0, NULL, "the rate falls each time so many epochs of the run are over"},
+    {"step_epochs", CNN_KEY_SIZE, FIELD(step_epochs), "30", 1, MAX_EPOCHS, 0, NULL,
+     "the rate falls each time so many epochs of the run are over"},
     {"milestones", CNN_KEY_NUMBERS, FIELD(milestones), "", 0, MAX_EPOCHS, CNN_KEY_OPEN_MIN, NULL,
      "epochs of the run after which the rate falls, instead of step_epochs"},
     GAMMA,
     WARMUP,
     CNN_KEY_END,
 };
-static const struct cnn_key ramp_keys[] = {MIN_FACTOR("the end, as a share of lr"), WARMUP, CNN_KEY_END};
+static const struct cnn_key ramp_keys[] = {MIN_FACTOR("the end, as a share of lr"), WARMUP,
+                                           CNN_KEY_END};
 static const struct cnn_key plateau_keys[] = {
     GAMMA,
-    {"patience", CNN_KEY_SIZE, FIELD(patience), "5", 0, MAX_EPOCHS, 0, NULL, "epochs without a better validation loss that are let pass"},
+    {"patience", CNN_KEY_SIZE, FIELD(patience), "5", 0, MAX_EPOCHS, 0, NULL,
+     "epochs without a better validation loss that are let pass"},
     MIN_FACTOR("the lowest rate, as a share of lr"),
     WARMUP,
     CNN_KEY_END,
 };
 static const struct cnn_key one_cycle_keys[] = {
-    {"pct_start", CNN_KEY_NUMBER, FIELD(pct_start), "0.3", 0, 1, CNN_KEY_OPEN_MIN | CNN_KEY_OPEN_MAX, NULL,
-     "share of the run in which the rate rises"},
-    {"div_factor", CNN_KEY_NUMBER, FIELD(div_factor), "25", 1, 1e12, 0, NULL, "the rate begins at lr / div_factor"},
-    {"final_div_factor", CNN_KEY_NUMBER, FIELD(final_div_factor), "1e4", 1, 1e12, 0, NULL, "the rate ends at the first one / final_div_factor"},
+    {"pct_start", CNN_KEY_NUMBER, FIELD(pct_start), "0.3", 0, 1,
+     CNN_KEY_OPEN_MIN | CNN_KEY_OPEN_MAX, NULL, "share of the run in which the rate rises"},
+    {"div_factor", CNN_KEY_NUMBER, FIELD(div_factor), "25", 1, 1e12, 0, NULL,
+     "the rate begins at lr / div_factor"},
+    {"final_div_factor", CNN_KEY_NUMBER, FIELD(final_div_factor), "1e4", 1, 1e12, 0, NULL,
+     "the rate ends at the first one / final_div_factor"},
     WARMUP,
     CNN_KEY_END,
 };
 static const struct cnn_key triangular_keys[] = {
     {"start", CNN_KEY_NUMBER, FIELD(start), "0", 0, 1, 0, NULL, "the beginning, as a share of lr"},
-    {"peak", CNN_KEY_NUMBER, FIELD(peak), "0.5", 0, 1, 0, NULL, "share of the run after which the rate is lr"},
+    {"peak", CNN_KEY_NUMBER, FIELD(peak), "0.5", 0, 1, 0, NULL,
+     "share of the run after which the rate is lr"},
     {"end", CNN_KEY_NUMBER, FIELD(end), "0", 0, 1, 0, NULL, "the end, as a share of lr"},
     WARMUP,
     CNN_KEY_END,
@@ -59,20 +68,25 @@ const struct cnn_variant cnn_schedule_types[] = {
     {"step", "the rate falls at given epochs", step_keys, sizeof(struct cnn_schedule_settings)},
     {"cosine", "half a cosine wave from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
     {"linear", "a straight line from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
-    {"plateau", "the rate falls when the validation loss stops falling", plateau_keys, sizeof(struct cnn_schedule_settings)},
-    {"one_cycle", "up to lr and down to nearly nothing, each along half a cosine wave", one_cycle_keys, sizeof(struct cnn_schedule_settings)},
-    {"triangular", "a straight line up to lr, and another down", triangular_keys, sizeof(struct cnn_schedule_settings)},
+    {"plateau", "the rate falls when the validation loss stops falling", plateau_keys,
+     sizeof(struct cnn_schedule_settings)},
+    {"one_cycle", "up to lr and down to nearly nothing, each along half a cosine wave",
+     one_cycle_keys, sizeof(struct cnn_schedule_settings)},
+    {"triangular", "a straight line up to lr, and another down", triangular_keys,
+     sizeof(struct cnn_schedule_settings)},
 };
 const size_t cnn_schedule_type_count = sizeof cnn_schedule_types / sizeof *cnn_schedule_types;
 
-cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_schedule_settings *out, cnn_diag *diag)
+cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                             struct cnn_schedule_settings *out, cnn_diag *diag)
 {
     *out = (struct cnn_schedule_settings){.kind = CNN_SCHEDULE_CONSTANT};
     if (!node)
         return CNN_OK;
     size_t chosen;
     void *settings;
-    cnn_status status = cnn_variant_read(arena, cnn_schedule_types, cnn_schedule_type_count, NULL, "schedule", node, &chosen, &settings, diag);
+    cnn_status status = cnn_variant_read(arena, cnn_schedule_types, cnn_schedule_type_count, NULL,
+                                         "schedule", node, &chosen, &settings, diag);
     if (status != CNN_OK)
         return status;
     *out = *(const struct cnn_schedule_settings *)settings;
@@ -81,7 +95,8 @@ cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *nod
 }
 
 /* How often the rate has fallen by the start of update `step`. */
-static double count_falls(const struct cnn_schedule_settings *schedule, size_t step, size_t steps_per_epoch)
+static double count_falls(const struct cnn_schedule_settings *schedule, size_t step,
+                          size_t steps_per_epoch)
 {
     if (schedule->milestones.count == 0)
         return (double)(step / steps_per_epoch / schedule->step_epochs);
@@ -99,7 +114,8 @@ static double ease(double from, double to, double share)
 }
 
 /* The phases end at whole updates: the rise at pct_start * steps - 1, the fall at the last. */
-static double one_cycle_factor(const struct cnn_schedule_settings *schedule, double step, double steps)
+static double one_cycle_factor(const struct cnn_schedule_settings *schedule, double step,
+                               double steps)
 {
     double top = schedule->pct_start * steps - 1, first = 1 / schedule->div_factor;
     if (step < top)
@@ -111,16 +127,20 @@ static double triangular_factor(const struct cnn_schedule_settings *schedule, do
 {
     if (progress < schedule->peak)
         return schedule->start + (1 - schedule->start) * progress / schedule->peak;
-    return progress > schedule->peak ? 1 - (1 - schedule->end) * (progress - schedule->peak) / (1 - schedule->peak) : 1;
+    return progress > schedule->peak
+               ? 1 - (1 - schedule->end) * (progress - schedule->peak) / (1 - schedule->peak)
+               : 1;
 }
 
-double cnn_schedule_factor(const struct cnn_schedule_settings *schedule, const struct cnn_plateau *plateau, size_t step, size_t steps,
+double cnn_schedule_factor(const struct cnn_schedule_settings *schedule,
+                           const struct cnn_plateau *plateau, size_t step, size_t steps,
                            size_t steps_per_epoch)
 {
     double warmup = round(schedule->warmup_epochs * (double)steps_per_epoch);
     if ((double)step < warmup)
         return ((double)step + 1) / warmup;
-    double progress = ((double)step - warmup) / ((double)steps - warmup); /* in [0, 1): step < steps */
+    /* in [0, 1): step < steps */
+    double progress = ((double)step - warmup) / ((double)steps - warmup);
     double low = schedule->min_factor;
     switch (schedule->kind) {
     case CNN_SCHEDULE_CONSTANT:
@@ -142,7 +162,8 @@ double cnn_schedule_factor(const struct cnn_schedule_settings *schedule, const s
 }
 
 /* Better means: by more than one part in ten thousand, as in PyTorch. */
-void cnn_plateau_update(const struct cnn_schedule_settings *schedule, struct cnn_plateau *plateau, double val_loss)
+void cnn_plateau_update(const struct cnn_schedule_settings *schedule, struct cnn_plateau *plateau,
+                        double val_loss)
 {
     if (plateau->factor <= 0)
         *plateau = (struct cnn_plateau){.best = INFINITY, .factor = 1};

@@ -1,4 +1,5 @@
-/* Learning-rate schedules: `train.schedule`. What they mean is what PyTorch's schedulers of these names do. */
+/* Learning-rate schedules: `train.schedule`. What they mean is what PyTorch's schedulers of these
+ * names do. */
 #ifndef CNN_RECIPE_SCHEDULE_H
 #define CNN_RECIPE_SCHEDULE_H
 
@@ -18,17 +19,22 @@ struct cnn_schedule_settings {
     enum cnn_schedule_kind kind;
     double warmup_epochs; /* linear from lr / steps to lr */
     double min_factor;    /* cosine, linear, plateau: the end, as a share of lr */
-    size_t step_epochs;   /* step: every so many epochs ... (or at the epochs of milestones, where given) */
+    /* step: every so many epochs ... (or at the epochs of milestones, where given) */
+    size_t step_epochs;
     struct cnn_numbers milestones;
-    double gamma;                                   /* step, plateau: ... times gamma */
-    size_t patience;                                /* plateau: epochs without a better validation loss */
+    double gamma; /* step, plateau: ... times gamma */
+    /* plateau: epochs without a better validation loss */
+    size_t patience;
     double pct_start, div_factor, final_div_factor; /* one_cycle */
-    double start, peak, end;                        /* triangular: factors, and the share of the run at which it is 1 */
+    /* triangular: factors, and the share of the run at which it is 1 */
+    double start, peak, end;
 };
 
-extern const struct cnn_variant cnn_schedule_types[]; /* in the order of the enum; each with warmup_epochs */
+/* in the order of the enum; each with warmup_epochs */
+extern const struct cnn_variant cnn_schedule_types[];
 extern const size_t cnn_schedule_type_count;
-cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_schedule_settings *out, cnn_diag *diag);
+cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                             struct cnn_schedule_settings *out, cnn_diag *diag);
 
 /* What plateau has seen; zeroed at the start of a run, part of its state. */
 struct cnn_plateau {
@@ -36,9 +42,12 @@ struct cnn_plateau {
     size_t bad_epochs;
 };
 
-/* Factor on lr for the update after `step` updates of `steps`; steps_per_epoch turns epochs into steps. */
-double cnn_schedule_factor(const struct cnn_schedule_settings *schedule, const struct cnn_plateau *plateau, size_t step, size_t steps,
+/* Factor on lr for the update after `step` updates of `steps`; steps_per_epoch turns epochs into
+ * steps. */
+double cnn_schedule_factor(const struct cnn_schedule_settings *schedule,
+                           const struct cnn_plateau *plateau, size_t step, size_t steps,
                            size_t steps_per_epoch);
-void cnn_plateau_update(const struct cnn_schedule_settings *schedule, struct cnn_plateau *plateau, double val_loss);
+void cnn_plateau_update(const struct cnn_schedule_settings *schedule, struct cnn_plateau *plateau,
+                        double val_loss);
 
 #endif

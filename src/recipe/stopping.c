@@ -4,18 +4,24 @@
 #define FIELD(name) offsetof(struct cnn_stopping_settings, name)
 
 const struct cnn_key cnn_stopping_keys[] = {
-    {"patience", CNN_KEY_SIZE, FIELD(patience), "10", 1, 1000000, 0, NULL, "epochs in succession without a better validation loss that end the run"},
-    {"min_delta", CNN_KEY_NUMBER, FIELD(min_delta), "0", 0, 1000, 0, NULL, "better means lower than the lowest so far by more than this"},
+    {"patience", CNN_KEY_SIZE, FIELD(patience), "10", 1, 1000000, 0, NULL,
+     "epochs in succession without a better validation loss that end the run"},
+    {"min_delta", CNN_KEY_NUMBER, FIELD(min_delta), "0", 0, 1000, 0, NULL,
+     "better means lower than the lowest so far by more than this"},
     CNN_KEY_END,
 };
 
-cnn_status cnn_stopping_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_stopping_settings *out, cnn_diag *diag)
+cnn_status cnn_stopping_read(struct cnn_arena *arena, const struct cnn_yaml *node,
+                             struct cnn_stopping_settings *out, cnn_diag *diag)
 {
     *out = (struct cnn_stopping_settings){0};
-    return node ? cnn_keys_read(arena, cnn_stopping_keys, NULL, "early_stopping", node, &node->where, out, diag) : CNN_OK;
+    return node ? cnn_keys_read(arena, cnn_stopping_keys, NULL, "early_stopping", node,
+                                &node->where, out, diag)
+                : CNN_OK;
 }
 
-void cnn_stopping_update(const struct cnn_stopping_settings *settings, struct cnn_stopping *stopping, double val_loss)
+void cnn_stopping_update(const struct cnn_stopping_settings *settings,
+                         struct cnn_stopping *stopping, double val_loss)
 {
     if (val_loss < stopping->best - settings->min_delta) {
         stopping->best = val_loss;
@@ -25,7 +31,8 @@ void cnn_stopping_update(const struct cnn_stopping_settings *settings, struct cn
     }
 }
 
-bool cnn_stopping_reached(const struct cnn_stopping_settings *settings, const struct cnn_stopping *stopping)
+bool cnn_stopping_reached(const struct cnn_stopping_settings *settings,
+                          const struct cnn_stopping *stopping)
 {
     return settings->patience > 0 && stopping->bad_epochs >= settings->patience;
 }

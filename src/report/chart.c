@@ -1,5 +1,7 @@
-/* Line charts as SVG. Axes have three to ten ticks at 1, 2 or 5 times a power of ten. Colours are those of Okabe and Ito, "Color Universal Design", 2008, without the
- * yellow, which cannot be seen on white: colour-blind readers can tell them apart; after seven series they come again with dashes. */
+/* Line charts as SVG. Axes have three to ten ticks at 1, 2 or 5 times a power of ten. Colours are
+ * those of Okabe and Ito, "Color Universal Design", 2008, without the yellow, which cannot be seen
+ * on white: colour-blind readers can tell them apart; after seven series they come again with
+ * dashes. */
 #include "report/chart.h"
 
 #include <math.h>
@@ -19,7 +21,8 @@ struct axis {
     bool logarithm;
 };
 
-static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
+static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                      "#e69f00", "#56b4e9", "#000000"};
 static const char *const dashes[] = {"", "6 3", "2 3"};
 
 static const char *series_colour(size_t i)
@@ -61,7 +64,8 @@ static bool find_bounds(const struct cnn_chart *chart, struct axis *x, struct ax
     return x->low <= x->high;
 }
 
-/* An axis of one value gets room on both sides; so does one whose values differ in their last digits only, which is rounding. */
+/* An axis of one value gets room on both sides; so does one whose values differ in their last
+ * digits only, which is rounding. */
 static void widen(struct axis *axis, bool whole)
 {
     double size = fmax(fabs(axis->low), fabs(axis->high));
@@ -128,13 +132,15 @@ static double y_pixel(const struct axis *axis, double value)
 /* As short as the step allows: 0.25, 300, 20k, 5e-6. */
 static void add_number(struct cnn_text *page, const struct axis *axis, double value)
 {
-    double step = axis->logarithm ? value : axis->step, largest = fmax(fabs(axis->low), fabs(axis->high));
+    double step = axis->logarithm ? value : axis->step,
+           largest = fmax(fabs(axis->low), fabs(axis->high));
     if (axis->logarithm)
         largest = value;
     if (value == 0)
         cnn_text_printf(page, "0");
     else if (largest >= 1e9 || (step < 1e-4 && (largest < 0.01 || step < 1e-6)))
-        cnn_text_printf(page, "%.0fe%.0f", value / pow(10, floor(log10(step) + 1e-9)), floor(log10(step) + 1e-9));
+        cnn_text_printf(page, "%.0fe%.0f", value / pow(10, floor(log10(step) + 1e-9)),
+                        floor(log10(step) + 1e-9));
     else if (largest >= 1e6 && step >= 1e4)
         cnn_text_printf(page, "%gM", value / 1e6);
     else if (largest >= 1e4 && step >= 100)
@@ -145,82 +151,101 @@ static void add_number(struct cnn_text *page, const struct axis *axis, double va
 
 static void draw_y_axis(struct cnn_text *page, const struct axis *axis)
 {
-    double first = ceil(axis->low / axis->step - 1e-6), last = floor(axis->high / axis->step + 1e-6);
+    double first = ceil(axis->low / axis->step - 1e-6),
+           last = floor(axis->high / axis->step + 1e-6);
     cnn_text_printf(page, "<g stroke=\"#d5dae0\">");
     for (double k = first; k <= last; k++) {
-        double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step, y = y_pixel(axis, value);
-        cnn_text_printf(page, "<line x1=\"%d\" y1=\"%.2f\" x2=\"%d\" y2=\"%.2f\"/>", CNN_CHART_LEFT, y, CNN_CHART_RIGHT, y);
+        double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step,
+               y = y_pixel(axis, value);
+        cnn_text_printf(page, "<line x1=\"%d\" y1=\"%.2f\" x2=\"%d\" y2=\"%.2f\"/>", CNN_CHART_LEFT,
+                        y, CNN_CHART_RIGHT, y);
     }
     cnn_text_printf(page, "</g>\n<g text-anchor=\"end\">");
     for (double k = first; k <= last; k++) {
         double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step;
-        cnn_text_printf(page, "<text x=\"%d\" y=\"%.2f\">", CNN_CHART_LEFT - 8, y_pixel(axis, value) + 4);
+        cnn_text_printf(page, "<text x=\"%d\" y=\"%.2f\">", CNN_CHART_LEFT - 8,
+                        y_pixel(axis, value) + 4);
         add_number(page, axis, value);
         cnn_text_printf(page, "</text>");
     }
     cnn_text_printf(page, "</g>\n");
 }
 
-static void draw_x_axis(struct cnn_text *page, const struct cnn_chart *chart, const struct axis *axis)
+static void draw_x_axis(struct cnn_text *page, const struct cnn_chart *chart,
+                        const struct axis *axis)
 {
-    double first = ceil(axis->low / axis->step - 1e-6), last = floor(axis->high / axis->step + 1e-6);
+    double first = ceil(axis->low / axis->step - 1e-6),
+           last = floor(axis->high / axis->step + 1e-6);
     cnn_text_printf(page, "<g text-anchor=\"middle\">");
     for (double k = first; k <= last; k++) {
         double x = x_pixel(axis, k * axis->step);
-        cnn_text_printf(page, "<line x1=\"%.2f\" y1=\"%d\" x2=\"%.2f\" y2=\"%d\" stroke=\"#8b949e\"/><text x=\"%.2f\" y=\"%d\">", x, CNN_CHART_BOTTOM,
-                        x, CNN_CHART_BOTTOM + 5, x, CNN_CHART_BOTTOM + 20);
+        cnn_text_printf(page,
+                        "<line x1=\"%.2f\" y1=\"%d\" x2=\"%.2f\" y2=\"%d\" "
+                        "stroke=\"#8b949e\"/><text x=\"%.2f\" y=\"%d\">",
+                        x, CNN_CHART_BOTTOM, x, CNN_CHART_BOTTOM + 5, x, CNN_CHART_BOTTOM + 20);
         add_number(page, axis, k * axis->step);
         cnn_text_printf(page, "</text>");
     }
-    cnn_text_printf(page, "<text x=\"%d\" y=\"%d\">", (CNN_CHART_LEFT + CNN_CHART_RIGHT) / 2, CNN_CHART_BOTTOM + 40);
+    cnn_text_printf(page, "<text x=\"%d\" y=\"%d\">", (CNN_CHART_LEFT + CNN_CHART_RIGHT) / 2,
+                    CNN_CHART_BOTTOM + 40);
     cnn_html_text(page, chart->x_name);
-    cnn_text_printf(page, "</text></g>\n<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#8b949e\"/>\n", CNN_CHART_LEFT, CNN_CHART_BOTTOM,
-                    CNN_CHART_RIGHT, CNN_CHART_BOTTOM);
+    cnn_text_printf(
+        page, "</text></g>\n<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#8b949e\"/>\n",
+        CNN_CHART_LEFT, CNN_CHART_BOTTOM, CNN_CHART_RIGHT, CNN_CHART_BOTTOM);
 }
 
-/* Whether point k can be drawn: finite, and positive on a logarithmic axis (which there is only where all are). */
+/* Whether point k can be drawn: finite, and positive on a logarithmic axis (which there is only
+ * where all are). */
 static bool has_point(const struct cnn_chart *chart, const struct cnn_series *series, size_t k)
 {
     return k < series->count && is_point(series->x[k], y_value(chart, series->y[k]));
 }
 
-static void draw_line(struct cnn_text *page, const struct cnn_chart *chart, size_t i, const struct axis *x, const struct axis *y)
+static void draw_line(struct cnn_text *page, const struct cnn_chart *chart, size_t i,
+                      const struct axis *x, const struct axis *y)
 {
     const struct cnn_series *series = &chart->series[i];
     bool drawing = false;
-    cnn_text_printf(page, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%s\" stroke-linejoin=\"round\"", series_colour(i),
-                    series->faint ? "1\" stroke-opacity=\"0.5" : "2");
+    cnn_text_printf(
+        page, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%s\" stroke-linejoin=\"round\"",
+        series_colour(i), series->faint ? "1\" stroke-opacity=\"0.5" : "2");
     if (*series_dash(i))
         cnn_text_printf(page, " stroke-dasharray=\"%s\"", series_dash(i));
     cnn_text_printf(page, " d=\"");
     for (size_t k = 0; k < series->count; k++) {
         bool point = has_point(chart, series, k);
         if (point)
-            cnn_text_printf(page, "%c%.2f %.2f", drawing ? 'L' : 'M', x_pixel(x, series->x[k]), y_pixel(y, y_value(chart, series->y[k])));
+            cnn_text_printf(page, "%c%.2f %.2f", drawing ? 'L' : 'M', x_pixel(x, series->x[k]),
+                            y_pixel(y, y_value(chart, series->y[k])));
         drawing = point;
     }
     cnn_text_printf(page, "\"/>\n");
 }
 
-/* A dot for each point with a title that gives its numbers; where there are many, only those that no line reaches can be seen. */
-static void draw_points(struct cnn_text *page, const struct cnn_chart *chart, size_t i, const struct axis *x, const struct axis *y)
+/* A dot for each point with a title that gives its numbers; where there are many, only those that
+ * no line reaches can be seen. */
+static void draw_points(struct cnn_text *page, const struct cnn_chart *chart, size_t i,
+                        const struct axis *x, const struct axis *y)
 {
     const struct cnn_series *series = &chart->series[i];
     cnn_text_printf(page, "<g fill=\"%s\">", series_colour(i));
     for (size_t k = 0; k < series->count; k++) {
         if (!has_point(chart, series, k))
             continue;
-        bool alone = (k == 0 || !has_point(chart, series, k - 1)) && !has_point(chart, series, k + 1);
+        bool alone =
+            (k == 0 || !has_point(chart, series, k - 1)) && !has_point(chart, series, k + 1);
         if (!alone && series->count > MOST_TITLES && k % (series->count / MOST_TITLES + 1) != 0)
             continue;
         double value = y_value(chart, series->y[k]);
-        cnn_text_printf(page, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\"%s><title>", x_pixel(x, series->x[k]), y_pixel(y, value),
+        cnn_text_printf(page, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\"%s><title>",
+                        x_pixel(x, series->x[k]), y_pixel(y, value),
                         alone || series->count <= MANY_POINTS ? "" : " fill-opacity=\"0\"");
         cnn_html_text(page, series->name);
         cnn_text_printf(page, ", ");
         cnn_html_text(page, chart->x_name);
         cnn_text_printf(page, " %.6g: ", series->x[k]);
-        cnn_text_printf(page, chart->percent ? "%.2f %%</title></circle>" : "%.5g</title></circle>", value);
+        cnn_text_printf(page, chart->percent ? "%.2f %%</title></circle>" : "%.5g</title></circle>",
+                        value);
     }
     cnn_text_printf(page, "</g>\n");
 }
@@ -230,7 +255,9 @@ static void draw_legend(struct cnn_text *page, const struct cnn_chart *chart)
     cnn_text_printf(page, "<figcaption class=\"legend\">");
     for (size_t i = 0; i < chart->count; i++) {
         bool faint = chart->series[i].faint;
-        cnn_text_printf(page, "<span><svg width=\"24\" height=\"10\"><line x1=\"0\" y1=\"5\" x2=\"24\" y2=\"5\" stroke=\"%s\" stroke-width=\"%s\"",
+        cnn_text_printf(page,
+                        "<span><svg width=\"24\" height=\"10\"><line x1=\"0\" y1=\"5\" x2=\"24\" "
+                        "y2=\"5\" stroke=\"%s\" stroke-width=\"%s\"",
                         series_colour(i), faint ? "1\" stroke-opacity=\"0.5" : "2.5");
         if (*series_dash(i))
             cnn_text_printf(page, " stroke-dasharray=\"%s\"", series_dash(i));
@@ -248,12 +275,14 @@ void cnn_chart_draw(struct cnn_text *page, const struct cnn_chart *chart)
         return;
     set_x_axis(chart, &x);
     set_y_axis(chart, &y);
-    cnn_text_printf(
-        page,
-        "<figure class=\"chart\"><svg role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-size=\"12\" fill=\"#4b535d\" aria-label=\"",
-        CNN_CHART_WIDTH, CNN_CHART_HEIGHT, CNN_CHART_WIDTH, CNN_CHART_HEIGHT);
+    cnn_text_printf(page,
+                    "<figure class=\"chart\"><svg role=\"img\" width=\"%d\" height=\"%d\" "
+                    "viewBox=\"0 0 %d %d\" font-size=\"12\" fill=\"#4b535d\" aria-label=\"",
+                    CNN_CHART_WIDTH, CNN_CHART_HEIGHT, CNN_CHART_WIDTH, CNN_CHART_HEIGHT);
     cnn_html_text(page, chart->title);
-    cnn_text_printf(page, "\">\n<text x=\"%d\" y=\"16\" font-size=\"14\" font-weight=\"600\" fill=\"#1b1f24\">", CNN_CHART_LEFT);
+    cnn_text_printf(
+        page, "\">\n<text x=\"%d\" y=\"16\" font-size=\"14\" font-weight=\"600\" fill=\"#1b1f24\">",
+        CNN_CHART_LEFT);
     cnn_html_text(page, chart->title);
     cnn_text_printf(page, "%s</text>\n", y.logarithm ? ", logarithmic" : "");
     draw_y_axis(page, &y);

@@ -29,18 +29,21 @@ struct comparison {
     size_t count;
 };
 
-static cnn_status config_path(struct cnn_arena *arena, const char *directory, const char **out, cnn_diag *diag)
+static cnn_status config_path(struct cnn_arena *arena, const char *directory, const char **out,
+                              cnn_diag *diag)
 {
     const char *path = cnn_arena_printf(arena, "%s/config.yaml", directory);
     if (!path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     if (access(path, F_OK) != 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is not the directory of a run: it has no config.yaml", directory);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s is not the directory of a run: it has no config.yaml", directory);
     *out = path;
     return CNN_OK;
 }
 
-static cnn_status read_run(struct cnn_arena *arena, const char *directory, struct run *run, cnn_diag *diag)
+static cnn_status read_run(struct cnn_arena *arena, const char *directory, struct run *run,
+                           cnn_diag *diag)
 {
     const char *path;
     char *text = NULL;
@@ -49,7 +52,8 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
     run->directory = directory;
     cnn_status status = config_path(arena, directory, &path, diag);
     if (status == CNN_OK && stat(directory, &run->place) != 0)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot look at %s: %s", directory, strerror(errno));
+        status =
+            cnn_fail(diag, CNN_FAILED, NULL, "cannot look at %s: %s", directory, strerror(errno));
     if (status == CNN_OK)
         status = cnn_yaml_read_text(path, &text, &size, diag);
     if (status == CNN_OK)
@@ -74,7 +78,8 @@ static cnn_status check_distinct(const struct comparison *c, cnn_diag *diag)
             if (strcmp(a->directory, b->directory) == 0)
                 return cnn_fail(diag, CNN_INVALID, NULL, "%s is named twice", a->directory);
             if (a->place.st_dev == b->place.st_dev && a->place.st_ino == b->place.st_ino)
-                return cnn_fail(diag, CNN_INVALID, NULL, "%s and %s are the same run", a->directory, b->directory);
+                return cnn_fail(diag, CNN_INVALID, NULL, "%s and %s are the same run", a->directory,
+                                b->directory);
         }
     return CNN_OK;
 }
@@ -126,8 +131,9 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
         cnn_text_printf(page, "<td></td><td></td><td></td><td></td><td></td><td class=\"n\">");
     else {
         const struct cnn_history_epoch *last = &history->epochs[history->epoch_count - 1];
-        cnn_text_printf(page, "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">", 100 * history->epochs[top].val_accuracy,
-                        history->epochs[top].epoch);
+        cnn_text_printf(page,
+                        "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">",
+                        100 * history->epochs[top].val_accuracy, history->epochs[top].epoch);
         cnn_page_loss(page, last->train_loss);
         cnn_text_printf(page, "</td><td class=\"n\">");
         cnn_page_loss(page, last->val_loss);
@@ -142,12 +148,16 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
 static void write_table(struct cnn_text *page, const struct comparison *c)
 {
     size_t best = find_best(c);
-    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th class=\"n\">parameters</th><th class=\"n\">epochs</th>"
-                          "<th class=\"n\">accuracy</th><th class=\"n\">in epoch</th><th class=\"n\">training loss</th>"
-                          "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th class=\"n\">images/s</th></tr>\n");
+    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th "
+                          "class=\"n\">parameters</th><th class=\"n\">epochs</th>"
+                          "<th class=\"n\">accuracy</th><th class=\"n\">in epoch</th><th "
+                          "class=\"n\">training loss</th>"
+                          "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th "
+                          "class=\"n\">images/s</th></tr>\n");
     for (size_t i = 0; i < c->count; i++)
         write_row(page, &c->runs[i], i == best);
-    cnn_text_printf(page, "</table></div>\n<p class=\"note\">Accuracy is that of best.safetensors on the validation images; losses are those after "
+    cnn_text_printf(page, "</table></div>\n<p class=\"note\">Accuracy is that of best.safetensors "
+                          "on the validation images; losses are those after "
                           "the last epoch.</p>\n");
 }
 
@@ -156,7 +166,8 @@ struct curves {
     double *epoch, *seconds, *loss, *accuracy;
 };
 
-static bool curves_new(struct cnn_arena *arena, const struct cnn_history *history, struct curves *out)
+static bool curves_new(struct cnn_arena *arena, const struct cnn_history *history,
+                       struct curves *out)
 {
     double **all[] = {&out->epoch, &out->seconds, &out->loss, &out->accuracy}, seconds = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -178,7 +189,8 @@ static const char *choose_title(bool seconds, bool accuracy)
     return seconds ? "Validation loss by seconds" : "Validation loss by epoch";
 }
 
-static void draw_curves(struct cnn_text *page, const struct comparison *c, const struct curves *curves, bool seconds, bool accuracy)
+static void draw_curves(struct cnn_text *page, const struct comparison *c,
+                        const struct curves *curves, bool seconds, bool accuracy)
 {
     struct cnn_series *series = cnn_arena_array(c->arena, c->count, sizeof *series);
     if (!series) {
@@ -218,7 +230,8 @@ static void write_curves(struct cnn_text *page, const struct comparison *c)
     cnn_text_printf(page, "</div>\n");
 }
 
-static void write_difference(struct cnn_text *page, const struct cnn_difference *difference, size_t runs)
+static void write_difference(struct cnn_text *page, const struct cnn_difference *difference,
+                             size_t runs)
 {
     char shown[LONGEST_VALUE];
     cnn_text_printf(page, "<tr><td><code>");
@@ -278,7 +291,8 @@ static cnn_status write_comparison(const struct comparison *c, const char *path,
 }
 
 /* A run that has no checkpoint yet is shown without its network. */
-static cnn_status report_one(struct cnn_arena *arena, const char *directory, const char *path, cnn_diag *diag)
+static cnn_status report_one(struct cnn_arena *arena, const char *directory, const char *path,
+                             cnn_diag *diag)
 {
     const char *config, *best = cnn_arena_printf(arena, "%s/best.safetensors", directory);
     cnn_model *model = NULL;
@@ -295,7 +309,8 @@ static cnn_status report_one(struct cnn_arena *arena, const char *directory, con
     return status;
 }
 
-cnn_status cnn_report(const char *const *directories, size_t count, const char *path, cnn_diag *diag)
+cnn_status cnn_report(const char *const *directories, size_t count, const char *path,
+                      cnn_diag *diag)
 {
     struct comparison c = {.arena = cnn_arena_new(), .count = count};
     cnn_status status = CNN_OK;

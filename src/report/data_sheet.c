@@ -1,4 +1,5 @@
-/* The sheet of training images. Changed images come from the loader itself, as training gets them, and their normalisation is undone. */
+/* The sheet of training images. Changed images come from the loader itself, as training gets them,
+ * and their normalisation is undone. */
 #include "report/data_sheet.h"
 
 #include <math.h>
@@ -11,9 +12,10 @@
 #include "util/arena.h"
 #include "viz/parts.h"
 
-#define ROWS        20
-#define COLUMNS     8
-#define BATCH       16  /* images that are read together; those that are mixed are mixed within it */
+#define ROWS    20
+#define COLUMNS 8
+/* images that are read together; those that are mixed are mixed within it */
+#define BATCH       16
 #define SMALL_SIDE  96  /* pixels that a small image is enlarged to, about */
 #define LARGE_SIDE  160 /* and a larger one is shrunk to */
 #define NAME_LENGTH 24
@@ -48,7 +50,8 @@ static void choose_images(struct sheet *s)
         if (s->classes++ < ROWS)
             s->rows[s->row_count++].class = class;
     }
-    for (size_t i = 0, missing = s->row_count; i < cnn_dataset_count(s->train) && missing > 0; i++) {
+    for (size_t i = 0, missing = s->row_count; i < cnn_dataset_count(s->train) && missing > 0;
+         i++) {
         size_t label = cnn_dataset_label(s->train, i);
         for (size_t r = 0; r < s->row_count; r++) {
             struct row *row = &s->rows[r];
@@ -69,7 +72,8 @@ static void lay_out(struct sheet *s)
     s->height = s->scale ? shape.h * s->scale : (shape.h * LARGE_SIDE - 1) / longer + 1;
     for (size_t r = 0; r < s->row_count; r++) {
         char name[NAME_LENGTH];
-        size_t width = cnn_canvas_text_width(cnn_word_cut(cnn_dataset_class(s->train, s->rows[r].class), name, sizeof name), 1);
+        size_t width = cnn_canvas_text_width(
+            cnn_word_cut(cnn_dataset_class(s->train, s->rows[r].class), name, sizeof name), 1);
         s->names = width > s->names ? width : s->names;
     }
 }
@@ -85,7 +89,8 @@ static size_t row_top(const struct sheet *s, size_t row)
     return s->top + row * (s->height + CNN_TEXT_HEIGHT + GAP);
 }
 
-static cnn_status draw_tile(const struct sheet *s, const uint8_t *pixels, size_t row, size_t column, const char *caption, cnn_diag *diag)
+static cnn_status draw_tile(const struct sheet *s, const uint8_t *pixels, size_t row, size_t column,
+                            const char *caption, cnn_diag *diag)
 {
     struct cnn_canvas picture = {0}, small = {0};
     size_t x = column_left(s, column), y = row_top(s, row);
@@ -107,17 +112,20 @@ static cnn_status draw_originals(const struct sheet *s, cnn_diag *diag)
     for (size_t r = 0; r < s->row_count; r++) {
         char name[NAME_LENGTH], caption[32];
         cnn_word_cut(cnn_dataset_class(s->train, s->rows[r].class), name, sizeof name);
-        cnn_canvas_text(s->canvas, CNN_SHEET_MARGIN, row_top(s, r) + s->height / 2, 1, CNN_INK, name);
+        cnn_canvas_text(s->canvas, CNN_SHEET_MARGIN, row_top(s, r) + s->height / 2, 1, CNN_INK,
+                        name);
         for (size_t k = 0; k < s->rows[r].count && status == CNN_OK; k++) {
             size_t image = s->rows[r].images[k];
             snprintf(caption, sizeof caption, "image %zu", image);
-            status = draw_tile(s, cnn_dataset_read(s->train, image, s->pixels), r, k, caption, diag);
+            status =
+                draw_tile(s, cnn_dataset_read(s->train, image, s->pixels), r, k, caption, diag);
         }
     }
     return status;
 }
 
-static void undo_normalization(const struct cnn_normalization *n, const float *values, size_t pixels, uint8_t *out)
+static void undo_normalization(const struct cnn_normalization *n, const float *values,
+                               size_t pixels, uint8_t *out)
 {
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < n->channels; c++) {
@@ -127,7 +135,8 @@ static void undo_normalization(const struct cnn_normalization *n, const float *v
 }
 
 /* What was mixed into an image, e.g. "+ 30% dog". */
-static void name_mixture(const struct sheet *s, const struct cnn_batch *batch, size_t i, char *caption, size_t size)
+static void name_mixture(const struct sheet *s, const struct cnn_batch *batch, size_t i,
+                         char *caption, size_t size)
 {
     char name[NAME_LENGTH];
     cnn_word_cut(cnn_dataset_class(s->train, batch->others[i]), name, sizeof name);
@@ -135,7 +144,8 @@ static void name_mixture(const struct sheet *s, const struct cnn_batch *batch, s
 }
 
 /* The chosen images as they are in one epoch of training. */
-static cnn_status draw_epoch(const struct sheet *s, struct cnn_loader *loader, size_t epoch, cnn_diag *diag)
+static cnn_status draw_epoch(const struct sheet *s, struct cnn_loader *loader, size_t epoch,
+                             cnn_diag *diag)
 {
     const size_t values = cnn_shape_count(s->shape);
     const struct cnn_batch *batch = NULL;
@@ -150,10 +160,12 @@ static cnn_status draw_epoch(const struct sheet *s, struct cnn_loader *loader, s
             batch = cnn_loader_next(loader);
         }
         if (!batch)
-            return cnn_fail(diag, CNN_FAILED, NULL, "the training images ended before image %zu", image);
+            return cnn_fail(diag, CNN_FAILED, NULL, "the training images ended before image %zu",
+                            image);
         if (batch->others && batch->shares[i] < 1)
             name_mixture(s, batch, i, caption, sizeof caption);
-        undo_normalization(s->normalization, batch->images + i * values, s->shape.h * s->shape.w, s->pixels);
+        undo_normalization(s->normalization, batch->images + i * values, s->shape.h * s->shape.w,
+                           s->pixels);
         status = draw_tile(s, s->pixels, r, epoch + 1, caption, diag);
     }
     return status;
@@ -187,7 +199,8 @@ static cnn_status begin(struct sheet *s, cnn_diag *diag)
     struct cnn_sheet_head head = {.title = title, .note = note};
     size_t captions = s->augmented ? CNN_TEXT_HEIGHT + 2 : 0;
     cnn_status status =
-        cnn_sheet_begin(&head, column_left(s, COLUMNS) - GAP - CNN_SHEET_MARGIN, captions + row_top(s, s->row_count) - GAP, s->canvas, &s->top, diag);
+        cnn_sheet_begin(&head, column_left(s, COLUMNS) - GAP - CNN_SHEET_MARGIN,
+                        captions + row_top(s, s->row_count) - GAP, s->canvas, &s->top, diag);
     for (size_t column = 0; column < COLUMNS && s->augmented && status == CNN_OK; column++) {
         char caption[32] = "as it is";
         if (column > 0)
@@ -198,8 +211,9 @@ static cnn_status begin(struct sheet *s, cnn_diag *diag)
     return status;
 }
 
-cnn_status cnn_data_sheet(const cnn_model *model, const struct cnn_dataset *train, const struct cnn_normalization *normalization,
-                          struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_data_sheet(const cnn_model *model, const struct cnn_dataset *train,
+                          const struct cnn_normalization *normalization, struct cnn_canvas *out,
+                          cnn_diag *diag)
 {
     struct cnn_canvas canvas = {0};
     struct sheet s = {.model = model,

@@ -1,5 +1,6 @@
-/* The gallery: the mistakes that a network was surest of, each with what speaks for the class it gave and for the one that is right (Grad-CAM). A page,
- * index.html, with its pictures as PNG files beside it. */
+/* The gallery: the mistakes that a network was surest of, each with what speaks for the class it
+ * gave and for the one that is right (Grad-CAM). A page, index.html, with its pictures as PNG files
+ * beside it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 #include "viz/html.h"
 #include "viz/sheet.h"
 
-#define SIDE 160 /* pixels that a small picture is enlarged to, about: three fit next to each other on half a page */
+/* pixels that a small picture is enlarged to, about: three fit next to each other on half a page */
+#define SIDE 160
 
 struct gallery {
     const char *directory;
@@ -24,23 +26,31 @@ struct gallery {
 };
 
 /* The data set's image, enlarged. */
-static cnn_status enlarge(const struct gallery *g, const struct cnn_canvas *small, struct cnn_canvas *out)
+static cnn_status enlarge(const struct gallery *g, const struct cnn_canvas *small,
+                          struct cnn_canvas *out)
 {
-    cnn_status status = cnn_canvas_new(small->width * g->scale, small->height * g->scale, (struct cnn_colour){0, 0, 0}, out, g->diag);
+    cnn_status status = cnn_canvas_new(small->width * g->scale, small->height * g->scale,
+                                       (struct cnn_colour){0, 0, 0}, out, g->diag);
     if (status == CNN_OK)
         cnn_canvas_put(out, 0, 0, small, g->scale);
     return status;
 }
 
-/* Writes the picture as image-<n><suffix>.png, and begins a figure with it, `scale` times as large, on the page; the caller ends it. */
-static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *picture, size_t scale, size_t image, const char *suffix, const char *alt)
+/* Writes the picture as image-<n><suffix>.png, and begins a figure with it, `scale` times as large,
+ * on the page; the caller ends it. */
+static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *picture, size_t scale,
+                              size_t image, const char *suffix, const char *alt)
 {
     struct cnn_text path = {0};
     cnn_text_printf(&path, "%s/image-%zu%s.png", g->directory, image, suffix);
-    cnn_status status = path.failed ? cnn_fail_memory(g->diag, strlen(g->directory), "a path") : cnn_canvas_write(picture, path.data, g->diag);
+    cnn_status status = path.failed ? cnn_fail_memory(g->diag, strlen(g->directory), "a path")
+                                    : cnn_canvas_write(picture, path.data, g->diag);
     cnn_text_free(&path);
-    cnn_text_printf(&g->page, "<figure style=\"width:%zupx\"><img%s src=\"image-%zu%s.png\" width=\"%zu\" height=\"%zu\" alt=\"",
-                    picture->width * scale, scale > 1 ? " class=\"pixels\"" : "", image, suffix, picture->width * scale, picture->height * scale);
+    cnn_text_printf(&g->page,
+                    "<figure style=\"width:%zupx\"><img%s src=\"image-%zu%s.png\" width=\"%zu\" "
+                    "height=\"%zu\" alt=\"",
+                    picture->width * scale, scale > 1 ? " class=\"pixels\"" : "", image, suffix,
+                    picture->width * scale, picture->height * scale);
     cnn_html_text(&g->page, alt);
     cnn_text_printf(&g->page, "\"><figcaption>");
     return status;
@@ -62,7 +72,8 @@ static bool is_blank(const float *map, size_t count)
 }
 
 /* The picture, enlarged, with Grad-CAM of one class over it. */
-static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *picture, const struct cnn_sample *sample, bool right)
+static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *picture,
+                              const struct cnn_sample *sample, bool right)
 {
     const size_t class = right ? sample->label : sample->predicted;
     const cnn_shape at = cnn_graph_shape(&g->model->graph, g->value);
@@ -71,12 +82,16 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
     cnn_value_placement(&g->model->graph, g->value, placement);
     cnn_status status = cnn_gradcam(g->model, g->x, class, g->value, g->map, g->diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(picture, g->map, at.h, at.w, placement, CNN_PALETTE_HEAT, &overlay, g->diag);
+        status = cnn_sheet_overlay(picture, g->map, at.h, at.w, placement, CNN_PALETTE_HEAT,
+                                   &overlay, g->diag);
     if (status == CNN_OK)
-        status = add_picture(g, &overlay, 1, sample->image, right ? "-true" : "-predicted", "Grad-CAM over the picture");
+        status = add_picture(g, &overlay, 1, sample->image, right ? "-true" : "-predicted",
+                             "Grad-CAM over the picture");
     if (status == CNN_OK) {
-        add_class(&g->page, cnn_model_class(g->model, class), right ? sample->label_probability : sample->probability);
-        cnn_text_printf(&g->page, "%s</figcaption></figure>\n", is_blank(g->map, at.h * at.w) ? "; nothing speaks for it" : "");
+        add_class(&g->page, cnn_model_class(g->model, class),
+                  right ? sample->label_probability : sample->probability);
+        cnn_text_printf(&g->page, "%s</figcaption></figure>\n",
+                        is_blank(g->map, at.h * at.w) ? "; nothing speaks for it" : "");
     }
     cnn_canvas_free(&overlay);
     return status;
@@ -85,12 +100,14 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
 static cnn_status add_mistake(struct gallery *g, const struct cnn_sample *sample)
 {
     struct cnn_canvas picture = {0}, large = {0};
-    const char *label = cnn_model_class(g->model, sample->label), *predicted = cnn_model_class(g->model, sample->predicted);
+    const char *label = cnn_model_class(g->model, sample->label),
+               *predicted = cnn_model_class(g->model, sample->predicted);
     cnn_text_printf(&g->page, "<section%s><h3>", g->value > 0 ? "" : " style=\"width:15rem\"");
     cnn_html_printf(&g->page, "%s, taken for %s", label, predicted);
     cnn_text_printf(&g->page, "</h3>\n<div class=\"figures\" style=\"gap:.5rem\">\n");
     cnn_status status = cnn_sample_picture(sample->pixels, g->shape, &picture, g->diag);
-    if (status == CNN_OK) /* in its own size, so that the file gives the same answer as the data set's image */
+    /* in its own size, so that the file gives the same answer as the data set's image */
+    if (status == CNN_OK)
         status = add_picture(g, &picture, g->scale, sample->image, "", label);
     if (status == CNN_OK && g->value > 0) {
         cnn_text_printf(&g->page, "image %zu</figcaption></figure>\n", sample->image);
@@ -117,15 +134,19 @@ static void add_introduction(struct gallery *g, const struct cnn_samples *sample
 {
     cnn_text_printf(&g->page, "<p>");
     if (samples->wrong_count == 0)
-        cnn_html_printf(&g->page, "%s makes no mistake on the %zu images it was tried on.", g->model->name, cnn_dataset_count(samples->dataset));
+        cnn_html_printf(&g->page, "%s makes no mistake on the %zu images it was tried on.",
+                        g->model->name, cnn_dataset_count(samples->dataset));
     else if (samples->wrong_count == 1)
-        cnn_html_printf(&g->page, "The one mistake of %s on %zu images.", g->model->name, cnn_dataset_count(samples->dataset));
-    else
-        cnn_html_printf(&g->page, "The %zu mistakes that %s was surest of, surest first, out of %zu images.", samples->wrong_count, g->model->name,
+        cnn_html_printf(&g->page, "The one mistake of %s on %zu images.", g->model->name,
                         cnn_dataset_count(samples->dataset));
+    else
+        cnn_html_printf(&g->page,
+                        "The %zu mistakes that %s was surest of, surest first, out of %zu images.",
+                        samples->wrong_count, g->model->name, cnn_dataset_count(samples->dataset));
     if (samples->wrong_count > 0 && g->value > 0)
         cnn_html_printf(&g->page,
-                        " Beside each picture: what in it speaks for the class that the network gave, and for the right one, with their "
+                        " Beside each picture: what in it speaks for the class that the network "
+                        "gave, and for the right one, with their "
                         "probabilities (Grad-CAM at %s, each on a scale of its own).",
                         g->model->graph.nodes[g->value - 1].name);
     cnn_text_printf(&g->page, "</p>\n<div class=\"figures\">\n");
@@ -135,7 +156,8 @@ static cnn_status write_page(struct gallery *g)
 {
     struct cnn_text path = {0};
     cnn_text_printf(&path, "%s/index.html", g->directory);
-    cnn_status status = path.failed ? cnn_fail_memory(g->diag, 0, "a path") : cnn_html_write(&g->page, path.data, g->diag);
+    cnn_status status = path.failed ? cnn_fail_memory(g->diag, 0, "a path")
+                                    : cnn_html_write(&g->page, path.data, g->diag);
     cnn_text_free(&path);
     return status;
 }
@@ -148,13 +170,17 @@ static cnn_status open_gallery(struct gallery *g)
     if (cnn_gradcam_value(g->model, &g->value, NULL) != CNN_OK)
         g->value = 0;
     g->x = cnn_floats_new(cnn_shape_count(g->shape));
-    g->map = cnn_floats_new(cnn_graph_shape(graph, g->value).h * cnn_graph_shape(graph, g->value).w);
-    return g->x && g->map ? cnn_make_directories(g->directory, g->diag) : cnn_fail_memory(g->diag, cnn_shape_count(g->shape), "an image");
+    g->map =
+        cnn_floats_new(cnn_graph_shape(graph, g->value).h * cnn_graph_shape(graph, g->value).w);
+    return g->x && g->map ? cnn_make_directories(g->directory, g->diag)
+                          : cnn_fail_memory(g->diag, cnn_shape_count(g->shape), "an image");
 }
 
-cnn_status cnn_gallery_write(const char *directory, cnn_model *model, const struct cnn_samples *samples, cnn_diag *diag)
+cnn_status cnn_gallery_write(const char *directory, cnn_model *model,
+                             const struct cnn_samples *samples, cnn_diag *diag)
 {
-    struct gallery g = {.directory = directory, .model = model, .shape = model->graph.input, .diag = diag};
+    struct gallery g = {
+        .directory = directory, .model = model, .shape = model->graph.input, .diag = diag};
     cnn_status status = open_gallery(&g);
     if (status == CNN_OK) {
         cnn_html_begin(&g.page, "Mistakes", 0);

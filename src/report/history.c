@@ -1,4 +1,5 @@
-/* Reading a run's csv files: lines that end with a newline, fields separated by commas, numbers as C writes them. The header says which table it is. */
+/* Reading a run's csv files: lines that end with a newline, fields separated by commas, numbers as
+ * C writes them. The header says which table it is. */
 #include "report/history.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@
 #define MOST_FIELDS    8
 #define LARGEST_NUMBER 9e15 /* of those that count something: still exact in a double */
 
-static const char epochs_header[] = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds";
+static const char epochs_header[] =
+    "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds";
 static const char steps_header[] = "step,epoch,loss,lr,images_per_s";
 
 struct table {
@@ -55,7 +57,8 @@ static bool read_number(const char *field, size_t size, double *out)
 }
 
 /* The fields of one line, exactly `count` numbers; the first `counters` of them count from 1. */
-static cnn_status read_row(const struct table *table, const char *line, size_t size, size_t count, size_t counters, double *fields, cnn_diag *diag)
+static cnn_status read_row(const struct table *table, const char *line, size_t size, size_t count,
+                           size_t counters, double *fields, cnn_diag *diag)
 {
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
@@ -63,12 +66,15 @@ static cnn_status read_row(const struct table *table, const char *line, size_t s
         size_t length = comma ? (size_t)(comma - (line + at)) : size - at;
         struct cnn_where place = where(table, at);
         if (!read_number(line + at, length, &fields[i]))
-            return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which is no number", i + 1, (int)(length < 40 ? length : 40), line + at);
-        if (i < counters && !(fields[i] >= 1 && fields[i] <= LARGEST_NUMBER && floor(fields[i]) == fields[i]))
-            return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which counts nothing", i + 1, (int)(length < 40 ? length : 40),
-                            line + at);
+            return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which is no number",
+                            i + 1, (int)(length < 40 ? length : 40), line + at);
+        if (i < counters &&
+            !(fields[i] >= 1 && fields[i] <= LARGEST_NUMBER && floor(fields[i]) == fields[i]))
+            return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which counts nothing",
+                            i + 1, (int)(length < 40 ? length : 40), line + at);
         if ((comma != NULL) != (i + 1 < count))
-            return cnn_fail(diag, CNN_FAILED, &place, "the row has %s than %zu fields", comma ? "more" : "fewer", count);
+            return cnn_fail(diag, CNN_FAILED, &place, "the row has %s than %zu fields",
+                            comma ? "more" : "fewer", count);
         at += length + 1;
     }
     return CNN_OK;
@@ -87,7 +93,8 @@ static cnn_status check_header(struct table *table, const char *header, cnn_diag
 static size_t count_lines(const char *text, size_t size)
 {
     size_t count = 0;
-    for (const char *at = text, *end = text + size; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+    for (const char *at = text, *end = text + size;
+         at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
         count++;
     return count;
 }
@@ -97,12 +104,14 @@ typedef void store_row(void *rows, size_t i, const double *fields);
 
 static void store_epoch(void *rows, size_t i, const double *f)
 {
-    ((struct cnn_history_epoch *)rows)[i] = (struct cnn_history_epoch){(size_t)f[0], f[1], f[2], f[3], f[4], f[5], f[6]};
+    ((struct cnn_history_epoch *)rows)[i] =
+        (struct cnn_history_epoch){(size_t)f[0], f[1], f[2], f[3], f[4], f[5], f[6]};
 }
 
 static void store_step(void *rows, size_t i, const double *f)
 {
-    ((struct cnn_history_step *)rows)[i] = (struct cnn_history_step){(size_t)f[0], (size_t)f[1], f[2], f[3], f[4]};
+    ((struct cnn_history_step *)rows)[i] =
+        (struct cnn_history_step){(size_t)f[0], (size_t)f[1], f[2], f[3], f[4]};
 }
 
 struct format {
@@ -111,10 +120,13 @@ struct format {
     store_row *store;
 };
 
-static const struct format epochs_format = {epochs_header, 7, 1, sizeof(struct cnn_history_epoch), store_epoch};
-static const struct format steps_format = {steps_header, 5, 2, sizeof(struct cnn_history_step), store_step};
+static const struct format epochs_format = {epochs_header, 7, 1, sizeof(struct cnn_history_epoch),
+                                            store_epoch};
+static const struct format steps_format = {steps_header, 5, 2, sizeof(struct cnn_history_step),
+                                           store_step};
 
-static cnn_status read_rows(struct table *table, const struct format *format, void *rows, size_t *count, cnn_diag *diag)
+static cnn_status read_rows(struct table *table, const struct format *format, void *rows,
+                            size_t *count, cnn_diag *diag)
 {
     const char *line;
     size_t size;
@@ -123,7 +135,8 @@ static cnn_status read_rows(struct table *table, const struct format *format, vo
     while (status == CNN_OK && (line = next_line(table, &size))) {
         double fields[MOST_FIELDS];
         struct cnn_where place = where(table, 0);
-        if ((status = read_row(table, line, size, format->fields, format->counters, fields, diag)) != CNN_OK)
+        if ((status = read_row(table, line, size, format->fields, format->counters, fields,
+                               diag)) != CNN_OK)
             return status;
         if (fields[0] <= previous)
             return cnn_fail(diag, CNN_FAILED, &place, "%.0f comes after %.0f", fields[0], previous);
@@ -133,7 +146,8 @@ static cnn_status read_rows(struct table *table, const struct format *format, vo
     return status;
 }
 
-static cnn_status read_table(const char *path, const struct format *format, void **rows, size_t *count, cnn_diag *diag)
+static cnn_status read_table(const char *path, const struct format *format, void **rows,
+                             size_t *count, cnn_diag *diag)
 {
     char *text = NULL;
     size_t size;
@@ -145,7 +159,8 @@ static cnn_status read_table(const char *path, const struct format *format, void
     struct table table = {.source = {.name = path, .text = text, .size = size}, .at = text};
     size_t lines = count_lines(text, size) + 1;
     *rows = calloc(lines, format->row_size);
-    status = *rows ? read_rows(&table, format, *rows, count, diag) : cnn_fail_memory(diag, lines * format->row_size, "a run's history");
+    status = *rows ? read_rows(&table, format, *rows, count, diag)
+                   : cnn_fail_memory(diag, lines * format->row_size, "a run's history");
     free(text);
     return status;
 }
@@ -185,9 +200,11 @@ void cnn_history_free(struct cnn_history *history)
     *history = (struct cnn_history){0};
 }
 
-void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena, const struct cnn_yaml *train)
+void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena,
+                          const struct cnn_yaml *train)
 {
-    const struct cnn_yaml *keep = cnn_yaml_get(train, "keep"), *ema = cnn_yaml_get(train, "ema"), *stopping = cnn_yaml_get(train, "early_stopping");
+    const struct cnn_yaml *keep = cnn_yaml_get(train, "keep"), *ema = cnn_yaml_get(train, "ema"),
+                          *stopping = cnn_yaml_get(train, "early_stopping");
     history->keep_last = keep && keep->kind == CNN_YAML_SCALAR && strcmp(keep->text, "last") == 0;
     history->averaged = ema && !cnn_yaml_is_null(ema);
     if (stopping && !cnn_yaml_is_null(stopping))
@@ -208,7 +225,8 @@ size_t cnn_history_best(const struct cnn_history *history)
     if (history->keep_last)
         return history->epoch_count > 0 ? history->epoch_count - 1 : CNN_NO_INDEX;
     for (size_t i = 0; i < history->epoch_count; i++) {
-        const struct cnn_history_epoch *row = &history->epochs[i], *old = &history->epochs[best == CNN_NO_INDEX ? 0 : best];
+        const struct cnn_history_epoch *row = &history->epochs[i],
+                                       *old = &history->epochs[best == CNN_NO_INDEX ? 0 : best];
         if (best == CNN_NO_INDEX || row->val_accuracy > old->val_accuracy ||
             (row->val_accuracy >= old->val_accuracy && row->val_loss < old->val_loss))
             best = i;

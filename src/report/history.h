@@ -1,4 +1,5 @@
-/* What a run has written while it trained, read back from its directory: epochs.csv, steps.csv, health.csv. */
+/* What a run has written while it trained, read back from its directory: epochs.csv, steps.csv,
+ * health.csv. */
 #ifndef CNN_REPORT_HISTORY_H
 #define CNN_REPORT_HISTORY_H
 
@@ -20,24 +21,26 @@ struct cnn_history {
     struct cnn_history_step *steps;
     struct cnn_health_row *health;
     size_t epoch_count, step_count, health_count;
-    /* What the run's recipe says of its epochs: best.safetensors is the newest, validation is of averaged weights, when it ends early. */
+    /* What the run's recipe says of its epochs: best.safetensors is the newest, validation is of
+     * averaged weights, when it ends early. */
     bool keep_last, averaged;
     struct cnn_stopping_settings stopping;
 };
 
-/* A file that is missing is empty; so is a last row whose end is not written yet. Rows ascend by epoch or step. A damaged file is CNN_FAILED with the
- * place of the mistake. */
+/* A file that is missing is empty; so is a last row whose end is not written yet. Rows ascend by
+ * epoch or step. A damaged file is CNN_FAILED with the place of the mistake. */
 cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_diag *diag);
 void cnn_history_free(struct cnn_history *history);
 
 /* Takes over what `train` of the run's description says; NULL: nothing. */
-void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena, const struct cnn_yaml *train);
+void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena,
+                          const struct cnn_yaml *train);
 
 /* Whether the newest epoch is one that early stopping ends the run after. */
 bool cnn_history_stopped(const struct cnn_history *history);
 
-/* The index of the epoch that best.safetensors is from: the highest validation accuracy, of equals the smallest loss; or the newest. CNN_NO_INDEX: no
- * epochs. */
+/* The index of the epoch that best.safetensors is from: the highest validation accuracy, of equals
+ * the smallest loss; or the newest. CNN_NO_INDEX: no epochs. */
 size_t cnn_history_best(const struct cnn_history *history);
 
 /* Seconds of all epochs. */

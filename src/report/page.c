@@ -26,7 +26,8 @@ void cnn_page_duration(struct cnn_text *page, double seconds)
     else if (seconds < 3600)
         cnn_text_printf(page, "%.0f min %02.0f s", floor(seconds / 60), floor(fmod(seconds, 60)));
     else
-        cnn_text_printf(page, "%.0f h %02.0f min", floor(seconds / 3600), floor(fmod(seconds, 3600) / 60));
+        cnn_text_printf(page, "%.0f h %02.0f min", floor(seconds / 3600),
+                        floor(fmod(seconds, 3600) / 60));
 }
 
 void cnn_page_percent(struct cnn_text *page, double share)

@@ -1,4 +1,5 @@
-/* Whether the network is as often right as it is sure: the reliability diagram of Guo et al., "On Calibration of Modern Neural Networks", 2017. */
+/* Whether the network is as often right as it is sure: the reliability diagram of Guo et al., "On
+ * Calibration of Modern Neural Networks", 2017. */
 #include "report/chart.h"
 #include "report/page.h"
 
@@ -16,13 +17,22 @@ void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
     if (count == 0)
         return;
     const struct cnn_series series[] = {
-        {.name = "as often right as sure", .x = diagonal_x, .y = diagonal_y, .count = 2, .faint = true},
+        {.name = "as often right as sure",
+         .x = diagonal_x,
+         .y = diagonal_y,
+         .count = 2,
+         .faint = true},
         {.name = "accuracy", .x = confidence, .y = accuracy, .count = count},
     };
-    const struct cnn_chart chart = {
-        .title = "Accuracy (%)", .x_name = "confidence (%)", .series = series, .count = 2, .percent = true, .from_zero = true};
+    const struct cnn_chart chart = {.title = "Accuracy (%)",
+                                    .x_name = "confidence (%)",
+                                    .series = series,
+                                    .count = 2,
+                                    .percent = true,
+                                    .from_zero = true};
     cnn_text_printf(page,
-                    "<h3>Calibration</h3>\n<p class=\"note\">Images by the probability of the predicted class, in %d bins: below the thin line the "
+                    "<h3>Calibration</h3>\n<p class=\"note\">Images by the probability of the "
+                    "predicted class, in %d bins: below the thin line the "
                     "network is surer than it should be. Accuracy and confidence are on average ",
                     CNN_CALIBRATION_BINS);
     cnn_page_percent(page, e->ece);

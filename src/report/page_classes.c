@@ -19,8 +19,10 @@ static void write_class(struct cnn_text *page, const cnn_model *model, size_t i)
         cnn_text_printf(page, "%zu", i);
 }
 
-/* Of the images of a class, the share in a cell is how strong its colour is: blue where the answer is right, orange where it is wrong. */
-static void write_cell(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e, size_t truth, size_t answer)
+/* Of the images of a class, the share in a cell is how strong its colour is: blue where the answer
+ * is right, orange where it is wrong. */
+static void write_cell(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e,
+                       size_t truth, size_t answer)
 {
     size_t images = e->confusion[truth * e->classes + answer], all = e->per_class[truth].images;
     double share = all > 0 ? (double)images / (double)all : 0;
@@ -28,8 +30,10 @@ static void write_cell(struct cnn_text *page, const cnn_model *model, const cnn_
         cnn_text_printf(page, "<td></td>");
         return;
     }
-    cnn_text_printf(page, "<td style=\"background:rgba(%s,%.2f)%s\" title=\"", truth == answer ? "0,114,178" : "213,94,0",
-                    truth == answer ? 0.1 + 0.9 * share : 0.1 + 0.9 * (share > 0.25 ? 1 : 4 * share),
+    cnn_text_printf(page, "<td style=\"background:rgba(%s,%.2f)%s\" title=\"",
+                    truth == answer ? "0,114,178" : "213,94,0",
+                    truth == answer ? 0.1 + 0.9 * share
+                                    : 0.1 + 0.9 * (share > 0.25 ? 1 : 4 * share),
                     truth == answer && share > 0.5 ? ";color:#fff" : "");
     write_class(page, model, truth);
     cnn_text_printf(page, truth == answer ? " recognised as " : " taken for ");
@@ -44,7 +48,8 @@ static void write_matrix(struct cnn_text *page, const cnn_model *model, const cn
         tall = tall || strlen(cnn_model_class(model, j)) > 3;
     cnn_text_printf(
         page,
-        "<h3>Confusion matrix</h3>\n<p class=\"note\">A row per true class, a column per answer; orange: mistakes, full at a quarter of the "
+        "<h3>Confusion matrix</h3>\n<p class=\"note\">A row per true class, a column per answer; "
+        "orange: mistakes, full at a quarter of the "
         "class's images.</p>\n<div class=\"scroll\"><table class=\"matrix%s\">\n<tr><th></th>",
         tall ? " tall" : "");
     for (size_t j = 0; j < e->classes; j++) {
@@ -70,7 +75,8 @@ static size_t find_pairs(const cnn_evaluation *e, size_t places[PAIRS_MAX])
     const size_t *confusion = e->confusion;
     size_t count = 0;
     for (size_t p = 0; p < e->classes * e->classes; p++) {
-        if (confusion[p] == 0 || p / e->classes == p % e->classes || (count == PAIRS_MAX && confusion[p] <= confusion[places[count - 1]]))
+        if (confusion[p] == 0 || p / e->classes == p % e->classes ||
+            (count == PAIRS_MAX && confusion[p] <= confusion[places[count - 1]]))
             continue;
         size_t at = count < PAIRS_MAX ? count++ : count - 1;
         for (; at > 0 && confusion[places[at - 1]] < confusion[p]; at--)
@@ -85,10 +91,13 @@ static void write_pairs(struct cnn_text *page, const cnn_model *model, const cnn
     size_t places[PAIRS_MAX], count = find_pairs(e, places);
     if (count == 0)
         return;
-    cnn_text_printf(page, "<h3>Most confused</h3>\n<div class=\"scroll\"><table>\n<tr><th>class</th><th>taken for</th><th class=\"n\">images</th>"
-                          "<th class=\"n\">of the class</th></tr>\n");
+    cnn_text_printf(
+        page, "<h3>Most confused</h3>\n<div class=\"scroll\"><table>\n<tr><th>class</th><th>taken "
+              "for</th><th class=\"n\">images</th>"
+              "<th class=\"n\">of the class</th></tr>\n");
     for (size_t k = 0; k < count; k++) {
-        size_t truth = places[k] / e->classes, images = e->confusion[places[k]], all = e->per_class[truth].images;
+        size_t truth = places[k] / e->classes, images = e->confusion[places[k]],
+               all = e->per_class[truth].images;
         cnn_text_printf(page, "<tr><td>");
         write_class(page, model, truth);
         cnn_text_printf(page, "</td><td>");
@@ -103,22 +112,30 @@ static void write_pairs(struct cnn_text *page, const cnn_model *model, const cnn
 static void write_scores(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e)
 {
     cnn_text_printf(page,
-                    "<h3>Scores of the classes</h3>\n<details%s><summary>Precision, recall and F1 of %zu classes</summary>\n"
-                    "<div class=\"scroll\"><table>\n<tr><th>class</th><th class=\"n\">images</th><th class=\"n\">precision</th>"
+                    "<h3>Scores of the classes</h3>\n<details%s><summary>Precision, recall and F1 "
+                    "of %zu classes</summary>\n"
+                    "<div class=\"scroll\"><table>\n<tr><th>class</th><th "
+                    "class=\"n\">images</th><th class=\"n\">precision</th>"
                     "<th class=\"n\">recall</th><th class=\"n\">F1</th><th></th></tr>\n",
                     e->classes > LONG_TABLE ? "" : " open", e->classes);
     for (size_t i = 0; i < e->classes; i++) {
         const cnn_class_score *score = &e->per_class[i];
         cnn_text_printf(page, "<tr><td>");
         write_class(page, model, i);
-        cnn_text_printf(page, "</td><td class=\"n\">%zu</td><td class=\"n\">%.1f %%</td><td class=\"n\">%.1f %%</td><td class=\"n\">%.1f %%</td>",
-                        score->images, 100 * score->precision, 100 * score->recall, 100 * score->f1);
-        cnn_text_printf(page, "<td><span class=\"bar\"><i style=\"width:%.1f%%\"></i></span></td></tr>\n", 100 * score->f1);
+        cnn_text_printf(page,
+                        "</td><td class=\"n\">%zu</td><td class=\"n\">%.1f %%</td><td "
+                        "class=\"n\">%.1f %%</td><td class=\"n\">%.1f %%</td>",
+                        score->images, 100 * score->precision, 100 * score->recall,
+                        100 * score->f1);
+        cnn_text_printf(page,
+                        "<td><span class=\"bar\"><i style=\"width:%.1f%%\"></i></span></td></tr>\n",
+                        100 * score->f1);
     }
     cnn_text_printf(page, "</table></div>\n</details>\n");
 }
 
-void cnn_page_classes(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *evaluation)
+void cnn_page_classes(struct cnn_text *page, const cnn_model *model,
+                      const cnn_evaluation *evaluation)
 {
     if (!evaluation->confusion || !evaluation->per_class)
         return;

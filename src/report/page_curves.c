@@ -26,10 +26,12 @@ static double *numbers_new(struct cnn_text *page, struct cnn_arena *arena, size_
     return numbers;
 }
 
-static bool columns_new(struct cnn_text *page, struct cnn_arena *arena, const struct cnn_history *history, struct columns *out)
+static bool columns_new(struct cnn_text *page, struct cnn_arena *arena,
+                        const struct cnn_history *history, struct columns *out)
 {
     size_t count = history->epoch_count;
-    double **all[] = {&out->epoch, &out->train_loss, &out->train_accuracy, &out->val_loss, &out->val_accuracy, &out->lr};
+    double **all[] = {&out->epoch,    &out->train_loss,   &out->train_accuracy,
+                      &out->val_loss, &out->val_accuracy, &out->lr};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!(*all[i] = numbers_new(page, arena, count)))
             return false;
@@ -45,7 +47,8 @@ static bool columns_new(struct cnn_text *page, struct cnn_arena *arena, const st
     return true;
 }
 
-static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena, const struct cnn_history *history)
+static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena,
+                        const struct cnn_history *history)
 {
     struct columns c;
     size_t n = history->epoch_count;
@@ -53,20 +56,36 @@ static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena, const st
         return;
     struct cnn_series loss[] = {{.name = "training", .x = c.epoch, .y = c.train_loss, .count = n},
                                 {.name = "validation", .x = c.epoch, .y = c.val_loss, .count = n}};
-    struct cnn_series accuracy[] = {{.name = "training", .x = c.epoch, .y = c.train_accuracy, .count = n},
-                                    {.name = "validation", .x = c.epoch, .y = c.val_accuracy, .count = n}};
+    struct cnn_series accuracy[] = {
+        {.name = "training", .x = c.epoch, .y = c.train_accuracy, .count = n},
+        {.name = "validation", .x = c.epoch, .y = c.val_accuracy, .count = n}};
     struct cnn_series lr = {.name = "learning rate", .x = c.epoch, .y = c.lr, .count = n};
-    cnn_chart_draw(page, &(struct cnn_chart){.title = "Loss", .x_name = "epoch", .series = loss, .count = 2, .logarithm = true, .whole = true});
-    cnn_chart_draw(page,
-                   &(struct cnn_chart){.title = "Accuracy (%)", .x_name = "epoch", .series = accuracy, .count = 2, .percent = true, .whole = true});
+    cnn_chart_draw(page, &(struct cnn_chart){.title = "Loss",
+                                             .x_name = "epoch",
+                                             .series = loss,
+                                             .count = 2,
+                                             .logarithm = true,
+                                             .whole = true});
+    cnn_chart_draw(page, &(struct cnn_chart){.title = "Accuracy (%)",
+                                             .x_name = "epoch",
+                                             .series = accuracy,
+                                             .count = 2,
+                                             .percent = true,
+                                             .whole = true});
     if (history->step_count < 2)
-        cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate", .x_name = "epoch", .series = &lr, .count = 1, .whole = true});
+        cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate",
+                                                 .x_name = "epoch",
+                                                 .series = &lr,
+                                                 .count = 1,
+                                                 .whole = true});
 }
 
-/* An exponential mean of the losses, corrected for its beginning (Kingma and Ba, "Adam", 2015, section 3). What is not finite is passed over. */
+/* An exponential mean of the losses, corrected for its beginning (Kingma and Ba, "Adam", 2015,
+ * section 3). What is not finite is passed over. */
 static void smooth(const struct cnn_history *history, double *out)
 {
-    double keep = 1 - 1 / fmax(SMOOTH_ROWS, (double)history->step_count / SMOOTH_PARTS), mean = 0, weight = 0;
+    double keep = 1 - 1 / fmax(SMOOTH_ROWS, (double)history->step_count / SMOOTH_PARTS), mean = 0,
+           weight = 0;
     for (size_t i = 0; i < history->step_count; i++) {
         double loss = history->steps[i].loss;
         if (isfinite(loss)) {
@@ -77,7 +96,8 @@ static void smooth(const struct cnn_history *history, double *out)
     }
 }
 
-/* The steps to draw: all, or the smallest and the largest loss of each bucket in their order, so that no spike is lost. Returns how many. */
+/* The steps to draw: all, or the smallest and the largest loss of each bucket in their order, so
+ * that no spike is lost. Returns how many. */
 static size_t choose_steps(const struct cnn_history *history, size_t chosen[2 * BUCKETS])
 {
     const struct cnn_history_step *steps = history->steps;
@@ -88,7 +108,8 @@ static size_t choose_steps(const struct cnn_history *history, size_t chosen[2 * 
         return n;
     }
     for (size_t b = 0; b < BUCKETS; b++) {
-        size_t first = b * count / BUCKETS, end = (b + 1) * count / BUCKETS, low = first, high = first;
+        size_t first = b * count / BUCKETS, end = (b + 1) * count / BUCKETS, low = first,
+               high = first;
         for (size_t i = first; i < end; i++) {
             low = steps[i].loss < steps[low].loss || isnan(steps[low].loss) ? i : low;
             high = steps[i].loss > steps[high].loss || isnan(steps[high].loss) ? i : high;
@@ -100,10 +121,12 @@ static size_t choose_steps(const struct cnn_history *history, size_t chosen[2 * 
     return n;
 }
 
-static void draw_steps(struct cnn_text *page, struct cnn_arena *arena, const struct cnn_history *history)
+static void draw_steps(struct cnn_text *page, struct cnn_arena *arena,
+                       const struct cnn_history *history)
 {
     size_t chosen[2 * BUCKETS], n = choose_steps(history, chosen);
-    double *smoothed = numbers_new(page, arena, history->step_count), *x = numbers_new(page, arena, n), *loss = numbers_new(page, arena, n);
+    double *smoothed = numbers_new(page, arena, history->step_count),
+           *x = numbers_new(page, arena, n), *loss = numbers_new(page, arena, n);
     double *mean = numbers_new(page, arena, n), *lr = numbers_new(page, arena, n);
     if (!smoothed || !x || !loss || !mean || !lr)
         return;
@@ -115,15 +138,25 @@ static void draw_steps(struct cnn_text *page, struct cnn_arena *arena, const str
         mean[i] = smoothed[chosen[i]];
         lr[i] = row->lr;
     }
-    struct cnn_series losses[] = {{.name = "one batch", .x = x, .y = loss, .count = n, .faint = true},
-                                  {.name = "smoothed", .x = x, .y = mean, .count = n}};
+    struct cnn_series losses[] = {
+        {.name = "one batch", .x = x, .y = loss, .count = n, .faint = true},
+        {.name = "smoothed", .x = x, .y = mean, .count = n}};
     struct cnn_series rate = {.name = "learning rate", .x = x, .y = lr, .count = n};
-    cnn_chart_draw(page, &(struct cnn_chart){
-                             .title = "Training loss by step", .x_name = "step", .series = losses, .count = 2, .logarithm = true, .whole = true});
-    cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate", .x_name = "step", .series = &rate, .count = 1, .whole = true});
+    cnn_chart_draw(page, &(struct cnn_chart){.title = "Training loss by step",
+                                             .x_name = "step",
+                                             .series = losses,
+                                             .count = 2,
+                                             .logarithm = true,
+                                             .whole = true});
+    cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate",
+                                             .x_name = "step",
+                                             .series = &rate,
+                                             .count = 1,
+                                             .whole = true});
 }
 
-/* Images per second at the last row of steps.csv that is of this epoch; 0 where there is none. Rows ascend, so *at moves on only. */
+/* Images per second at the last row of steps.csv that is of this epoch; 0 where there is none. Rows
+ * ascend, so *at moves on only. */
 static double speed_of(const struct cnn_history *history, size_t epoch, size_t *at)
 {
     double speed = 0;
@@ -134,13 +167,18 @@ static double speed_of(const struct cnn_history *history, size_t epoch, size_t *
 }
 
 /* mark: what best.safetensors is; NULL: it is from another epoch. */
-static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row, const char *mark, double speed)
+static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row,
+                        const char *mark, double speed)
 {
-    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">", mark ? " class=\"truth\"" : "", row->epoch, mark ? mark : "");
+    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">",
+                    mark ? " class=\"truth\"" : "", row->epoch, mark ? mark : "");
     cnn_page_loss(page, row->train_loss);
-    cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">", 100 * row->train_accuracy);
+    cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">",
+                    100 * row->train_accuracy);
     cnn_page_loss(page, row->val_loss);
-    cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td class=\"n\">%.1f</td><td class=\"n\">",
+    cnn_text_printf(page,
+                    "</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td "
+                    "class=\"n\">%.1f</td><td class=\"n\">",
                     100 * row->val_accuracy, row->lr, row->seconds);
     cnn_page_speed(page, speed);
     cnn_text_printf(page, "</td></tr>\n");
@@ -151,14 +189,18 @@ static void write_epochs(struct cnn_text *page, const struct cnn_history *histor
     size_t best = cnn_history_best(history), at = 0;
     bool folded = history->epoch_count > LONG_TABLE;
     const char *mark = history->keep_last ? " (kept)" : " (best)";
-    cnn_text_printf(page,
-                    "<details%s><summary>All epochs in numbers</summary>\n<div class=\"scroll\"><table>\n"
-                    "<tr><th class=\"n\">epoch</th><th class=\"n\">training loss</th><th class=\"n\">accuracy</th>"
-                    "<th class=\"n\">validation loss</th><th class=\"n\">accuracy</th><th class=\"n\">learning rate</th>"
-                    "<th class=\"n\">seconds</th><th class=\"n\">images/s</th></tr>\n",
-                    folded ? "" : " open");
+    cnn_text_printf(
+        page,
+        "<details%s><summary>All epochs in numbers</summary>\n<div class=\"scroll\"><table>\n"
+        "<tr><th class=\"n\">epoch</th><th class=\"n\">training loss</th><th "
+        "class=\"n\">accuracy</th>"
+        "<th class=\"n\">validation loss</th><th class=\"n\">accuracy</th><th class=\"n\">learning "
+        "rate</th>"
+        "<th class=\"n\">seconds</th><th class=\"n\">images/s</th></tr>\n",
+        folded ? "" : " open");
     for (size_t i = 0; i < history->epoch_count; i++)
-        write_epoch(page, &history->epochs[i], i == best ? mark : NULL, speed_of(history, history->epochs[i].epoch, &at));
+        write_epoch(page, &history->epochs[i], i == best ? mark : NULL,
+                    speed_of(history, history->epochs[i].epoch, &at));
     cnn_text_printf(page, "</table></div>\n</details>\n");
 }
 

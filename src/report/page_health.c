@@ -1,4 +1,5 @@
-/* How the layers felt while they trained: hints, the last epoch's numbers, and charts of how they moved. */
+/* How the layers felt while they trained: hints, the last epoch's numbers, and charts of how they
+ * moved. */
 #include <math.h>
 #include <string.h>
 
@@ -40,7 +41,8 @@ static const struct measure measures[] = {
 static size_t first_of_last_epoch(const struct cnn_history *history)
 {
     size_t first = history->health_count;
-    while (first > 0 && history->health[first - 1].epoch == history->health[history->health_count - 1].epoch)
+    while (first > 0 &&
+           history->health[first - 1].epoch == history->health[history->health_count - 1].epoch)
         first--;
     return first;
 }
@@ -53,12 +55,14 @@ static size_t count_rows(const struct cnn_history *history, const char *layer)
     return count;
 }
 
-/* The measure of one layer by epoch: numbers x and y from arena. count 0: nothing to draw. False when out of memory. */
-static bool collect(const struct cnn_history *history, const char *layer, const struct measure *measure, struct cnn_arena *arena,
-                    struct cnn_series *out)
+/* The measure of one layer by epoch: numbers x and y from arena. count 0: nothing to draw. False
+ * when out of memory. */
+static bool collect(const struct cnn_history *history, const char *layer,
+                    const struct measure *measure, struct cnn_arena *arena, struct cnn_series *out)
 {
     size_t rows = count_rows(history, layer), n = 0;
-    double *x = cnn_arena_array(arena, rows, sizeof *x), *y = cnn_arena_array(arena, rows, sizeof *y);
+    double *x = cnn_arena_array(arena, rows, sizeof *x),
+           *y = cnn_arena_array(arena, rows, sizeof *y);
     bool any = false;
     if (!x || !y)
         return false;
@@ -75,7 +79,8 @@ static bool collect(const struct cnn_history *history, const char *layer, const 
     return true;
 }
 
-/* Where more than MOST_LINES layers have something to show, some from all depths are drawn. Returns how many. */
+/* Where more than MOST_LINES layers have something to show, some from all depths are drawn. Returns
+ * how many. */
 static size_t thin(struct cnn_series *series, size_t count)
 {
     if (count <= MOST_LINES)
@@ -85,7 +90,8 @@ static size_t thin(struct cnn_series *series, size_t count)
     return MOST_LINES;
 }
 
-static void draw_measure(struct cnn_text *page, const struct cnn_history *history, const struct measure *measure)
+static void draw_measure(struct cnn_text *page, const struct cnn_history *history,
+                         const struct measure *measure)
 {
     struct cnn_arena *arena = cnn_arena_new();
     size_t first = first_of_last_epoch(history), layers = history->health_count - first, count = 0;
@@ -128,8 +134,10 @@ static void write_share(struct cnn_text *page, double share)
 static void write_rows(struct cnn_text *page, const struct cnn_health_row *rows, size_t count)
 {
     cnn_text_printf(page,
-                    "<div class=\"scroll\"><table>\n<tr><th>layer</th><th class=\"n\">channels that never fire</th><th class=\"n\">gradient norm</th>"
-                    "<th class=\"n\">weight norm</th><th class=\"n\">update norm</th><th class=\"n\">update / weights</th></tr>\n");
+                    "<div class=\"scroll\"><table>\n<tr><th>layer</th><th class=\"n\">channels "
+                    "that never fire</th><th class=\"n\">gradient norm</th>"
+                    "<th class=\"n\">weight norm</th><th class=\"n\">update norm</th><th "
+                    "class=\"n\">update / weights</th></tr>\n");
     for (size_t i = 0; i < count; i++) {
         cnn_text_printf(page, "<tr><td>");
         cnn_html_text(page, rows[i].layer);
@@ -153,13 +161,15 @@ static double loss_of(const struct cnn_history *history, size_t epoch)
     return NAN;
 }
 
-static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count, double loss, const cnn_model *model)
+static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count,
+                        double loss, const cnn_model *model)
 {
     struct cnn_text hints = {0};
     cnn_health_hints(rows, count, loss, model, &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
-        cnn_text_printf(page, "<p>In the last epoch few channels were dead, no gradient vanished, and no step was too large or too small.</p>\n");
+        cnn_text_printf(page, "<p>In the last epoch few channels were dead, no gradient vanished, "
+                              "and no step was too large or too small.</p>\n");
     else {
         cnn_text_printf(page, "<ul class=\"bad\">\n");
         for (const char *line = hints.data; *line;) {
@@ -174,13 +184,15 @@ static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows
     cnn_text_free(&hints);
 }
 
-void cnn_page_health(struct cnn_text *page, const struct cnn_history *history, const cnn_model *model)
+void cnn_page_health(struct cnn_text *page, const struct cnn_history *history,
+                     const cnn_model *model)
 {
     size_t first = first_of_last_epoch(history), count = history->health_count - first;
     if (count == 0)
         return;
     cnn_text_printf(page, "<h2>Health of the layers</h2>\n");
-    write_hints(page, history->health + first, count, loss_of(history, history->health[first].epoch), model);
+    write_hints(page, history->health + first, count,
+                loss_of(history, history->health[first].epoch), model);
     if (first > 0) {
         cnn_text_printf(page, "<div class=\"figures\">\n");
         for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)

@@ -13,22 +13,26 @@ static void write_layer(struct cnn_text *page, const struct cnn_node *node)
     cnn_html_text(page, node->name);
     cnn_text_printf(page, "</td><td>");
     cnn_html_text(page, node->type->variant.name);
-    cnn_text_printf(page, "</td><td class=\"n\">%s</td><td class=\"n\">", cnn_shape_format(node->out, shape, sizeof shape));
+    cnn_text_printf(page, "</td><td class=\"n\">%s</td><td class=\"n\">",
+                    cnn_shape_format(node->out, shape, sizeof shape));
     cnn_page_count(page, cnn_node_parameters(node));
     cnn_text_printf(page, "</td><td class=\"n\">");
     cnn_page_count(page, node->macs);
-    cnn_text_printf(page, "</td><td class=\"n\">%zu x %zu</td></tr>\n", node->receptive_field[0], node->receptive_field[1]);
+    cnn_text_printf(page, "</td><td class=\"n\">%zu x %zu</td></tr>\n", node->receptive_field[0],
+                    node->receptive_field[1]);
 }
 
 static void write_layers(struct cnn_text *page, const struct cnn_graph *graph)
 {
     uint64_t parameters = 0, macs = 0;
     char shape[80];
-    cnn_text_printf(page,
-                    "<div class=\"scroll\"><table>\n<tr><th>layer</th><th>type</th><th class=\"n\">output</th><th class=\"n\">parameters</th>"
-                    "<th class=\"n\">multiply-adds</th><th class=\"n\">receptive field</th></tr>\n"
-                    "<tr><td>input</td><td></td><td class=\"n\">%s</td><td></td><td></td><td></td></tr>\n",
-                    cnn_shape_format(graph->input, shape, sizeof shape));
+    cnn_text_printf(
+        page,
+        "<div class=\"scroll\"><table>\n<tr><th>layer</th><th>type</th><th "
+        "class=\"n\">output</th><th class=\"n\">parameters</th>"
+        "<th class=\"n\">multiply-adds</th><th class=\"n\">receptive field</th></tr>\n"
+        "<tr><td>input</td><td></td><td class=\"n\">%s</td><td></td><td></td><td></td></tr>\n",
+        cnn_shape_format(graph->input, shape, sizeof shape));
     for (size_t i = 0; i < graph->count; i++) {
         write_layer(page, &graph->nodes[i]);
         parameters += cnn_node_parameters(&graph->nodes[i]);
@@ -42,7 +46,8 @@ static void write_layers(struct cnn_text *page, const struct cnn_graph *graph)
 }
 
 /* The first layer with kernels, and their tensor; NULL where the network has none. */
-static const struct cnn_tensor *find_kernels(const struct cnn_graph *graph, const struct cnn_node **layer)
+static const struct cnn_tensor *find_kernels(const struct cnn_graph *graph,
+                                             const struct cnn_node **layer)
 {
     for (size_t i = 0; i < graph->count; i++)
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
@@ -63,10 +68,13 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
     if (!tensor)
         return CNN_OK;
     size_t filters = tensor->dims[0], channels = tensor->dims[1], tiles = channels;
-    size_t shown = filters * tiles <= MOST_TILES ? filters : tiles < MOST_TILES ? MOST_TILES / tiles : 1;
+    size_t shown = filters * tiles <= MOST_TILES ? filters
+                   : tiles < MOST_TILES          ? MOST_TILES / tiles
+                                                 : 1;
     bool colours = channels == 3 && node->input_count == 1 && node->inputs[0] == 0;
     cnn_status status =
-        cnn_sheet_filters(model->parameters + tensor->offset, shown, channels, tensor->dims[2], tensor->dims[3], colours, NULL, &picture, diag);
+        cnn_sheet_filters(model->parameters + tensor->offset, shown, channels, tensor->dims[2],
+                          tensor->dims[3], colours, NULL, &picture, diag);
     if (status == CNN_OK) {
         cnn_text_printf(page, "<h3>Kernels of ");
         cnn_html_text(page, node->name);
@@ -77,7 +85,8 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
             cnn_text_printf(page, "The first %zu of %zu kernels, ", shown, filters);
         else
             cnn_text_printf(page, "%zu kernels, ", filters);
-        cnn_text_printf(page, "%zu x %zu%s</figcaption></figure>\n", tensor->dims[2], tensor->dims[3],
+        cnn_text_printf(page, "%zu x %zu%s</figcaption></figure>\n", tensor->dims[2],
+                        tensor->dims[3],
                         colours ? " in colour; grey is zero" : "; blue is below zero, red above");
     }
     cnn_canvas_free(&picture);

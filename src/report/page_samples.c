@@ -12,7 +12,8 @@ static cnn_status shrink(struct cnn_canvas *picture, cnn_diag *diag)
     if (side <= 2 * SIDE)
         return CNN_OK;
     size_t width = picture->width * SIDE / side, height = picture->height * SIDE / side;
-    cnn_status status = cnn_canvas_resize(picture, width ? width : 1, height ? height : 1, &small, diag);
+    cnn_status status =
+        cnn_canvas_resize(picture, width ? width : 1, height ? height : 1, &small, diag);
     if (status == CNN_OK) {
         cnn_canvas_free(picture);
         *picture = small;
@@ -28,7 +29,8 @@ static void write_answer(struct cnn_text *page, const char *class, float probabi
     cnn_text_printf(page, "</span>");
 }
 
-static void write_caption(struct cnn_text *page, const cnn_model *model, const struct cnn_sample *sample)
+static void write_caption(struct cnn_text *page, const cnn_model *model,
+                          const struct cnn_sample *sample)
 {
     bool right = sample->label == sample->predicted;
     cnn_text_printf(page, "<figcaption><b class=\"%s\">", right ? "good" : "bad");
@@ -40,7 +42,8 @@ static void write_caption(struct cnn_text *page, const cnn_model *model, const s
     cnn_text_printf(page, "</figcaption>");
 }
 
-static cnn_status write_sample(struct cnn_text *page, const cnn_model *model, const struct cnn_sample *sample, cnn_diag *diag)
+static cnn_status write_sample(struct cnn_text *page, const cnn_model *model,
+                               const struct cnn_sample *sample, cnn_diag *diag)
 {
     struct cnn_canvas picture = {0};
     struct cnn_text alt = {0};
@@ -51,7 +54,8 @@ static cnn_status write_sample(struct cnn_text *page, const cnn_model *model, co
         size_t side = picture.width > picture.height ? picture.width : picture.height;
         cnn_text_printf(&alt, "image %zu", sample->image);
         cnn_text_printf(page, "<figure class=\"sample\" title=\"image %zu\">", sample->image);
-        status = cnn_html_picture(page, &picture, side < SIDE ? SIDE / side : 1, alt.data ? alt.data : "", diag);
+        status = cnn_html_picture(page, &picture, side < SIDE ? SIDE / side : 1,
+                                  alt.data ? alt.data : "", diag);
         write_caption(page, model, sample);
         cnn_text_printf(page, "</figure>\n");
     }
@@ -60,8 +64,8 @@ static cnn_status write_sample(struct cnn_text *page, const cnn_model *model, co
     return status;
 }
 
-static cnn_status write_list(struct cnn_text *page, const cnn_model *model, const char *title, const struct cnn_sample *samples, size_t count,
-                             cnn_diag *diag)
+static cnn_status write_list(struct cnn_text *page, const cnn_model *model, const char *title,
+                             const struct cnn_sample *samples, size_t count, cnn_diag *diag)
 {
     cnn_status status = CNN_OK;
     if (count == 0)
@@ -73,10 +77,13 @@ static cnn_status write_list(struct cnn_text *page, const cnn_model *model, cons
     return status;
 }
 
-cnn_status cnn_page_samples(struct cnn_text *page, const cnn_model *model, const struct cnn_samples *samples, cnn_diag *diag)
+cnn_status cnn_page_samples(struct cnn_text *page, const cnn_model *model,
+                            const struct cnn_samples *samples, cnn_diag *diag)
 {
-    cnn_status status = write_list(page, model, "Wrong answers, the most confident first", samples->wrong, samples->wrong_count, diag);
+    cnn_status status = write_list(page, model, "Wrong answers, the most confident first",
+                                   samples->wrong, samples->wrong_count, diag);
     if (status == CNN_OK)
-        status = write_list(page, model, "Right answers", samples->right, samples->right_count, diag);
+        status =
+            write_list(page, model, "Right answers", samples->right, samples->right_count, diag);
     return status;
 }

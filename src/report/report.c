@@ -1,4 +1,5 @@
-/* The page of one run or one evaluation: its headline, and which parts stand below it in which order. */
+/* The page of one run or one evaluation: its headline, and which parts stand below it in which
+ * order. */
 #include "report/report.h"
 
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static cnn_status read_config(const char *directory, struct config *config, cnn_
     struct cnn_yaml *root;
     size_t size;
     config->arena = cnn_arena_new();
-    const char *path = config->arena ? cnn_arena_printf(config->arena, "%s/config.yaml", directory) : NULL;
+    const char *path =
+        config->arena ? cnn_arena_printf(config->arena, "%s/config.yaml", directory) : NULL;
     if (!path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     if (access(path, F_OK) != 0)
@@ -49,18 +51,22 @@ static cnn_status read_config(const char *directory, struct config *config, cnn_
     return status;
 }
 
-/* Ends a fact with the time: a page that says "running" for ever, after a crash, is to be known by it. */
+/* Ends a fact with the time: a page that says "running" for ever, after a crash, is to be known by
+ * it. */
 static void end_with_time(struct cnn_text *page)
 {
     char text[64];
     time_t now = time(NULL);
     struct tm local;
-    bool known = localtime_r(&now, &local) && strftime(text, sizeof text, "at %Y-%m-%d %H:%M:%S", &local) > 0;
+    bool known = localtime_r(&now, &local) &&
+                 strftime(text, sizeof text, "at %Y-%m-%d %H:%M:%S", &local) > 0;
     cnn_page_fact_end(page, known ? text : "");
 }
 
-/* How far a run has come. Files do not say whether somebody still works on it; only report->running does. */
-static void write_state(struct cnn_text *page, const struct cnn_report *report, const struct config *config, const struct cnn_history *history)
+/* How far a run has come. Files do not say whether somebody still works on it; only report->running
+ * does. */
+static void write_state(struct cnn_text *page, const struct cnn_report *report,
+                        const struct config *config, const struct cnn_history *history)
 {
     const char *unit = config->epochs > 0 || config->steps == 0 ? "epoch" : "step";
     size_t total = config->epochs > 0 ? config->epochs : config->steps, done = history->epoch_count;
@@ -72,7 +78,8 @@ static void write_state(struct cnn_text *page, const struct cnn_report *report, 
     }
     bool early = total > 0 && done < total && cnn_history_stopped(history);
     cnn_page_fact(page, "state");
-    if (total > 0 && (done >= total || early) && !report->running && !report->end) /* else the last validation may be missing */
+    /* else the last validation may be missing */
+    if (total > 0 && (done >= total || early) && !report->running && !report->end)
         cnn_text_printf(page, "complete");
     else
         cnn_text_printf(page, report->running ? "running" : total > 0 ? "not complete" : "unknown");
@@ -92,10 +99,12 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
     size_t best = cnn_history_best(history);
     if (best == CNN_NO_INDEX)
         return;
-    const struct cnn_history_epoch *row = &history->epochs[best], *last = &history->epochs[history->epoch_count - 1];
+    const struct cnn_history_epoch *row = &history->epochs[best],
+                                   *last = &history->epochs[history->epoch_count - 1];
     struct cnn_text note = {0};
     cnn_text_printf(&note, "epoch %zu", row->epoch);
-    cnn_page_fact(page, history->keep_last ? "validation accuracy now" : "best validation accuracy");
+    cnn_page_fact(page,
+                  history->keep_last ? "validation accuracy now" : "best validation accuracy");
     cnn_page_percent(page, row->val_accuracy);
     cnn_page_fact_end(page, note.data ? note.data : "");
     cnn_text_free(&note);
@@ -111,19 +120,24 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
 }
 
 /* Of a run, else history has no epochs. */
-static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, const struct cnn_history *history)
+static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e,
+                             const struct cnn_history *history)
 {
     struct cnn_text interval = {0};
     size_t epoch = history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0;
-    cnn_text_printf(&interval, "95 %% interval: %.2f to %.2f", 100 * e->accuracy_low, 100 * e->accuracy_high);
+    cnn_text_printf(&interval, "95 %% interval: %.2f to %.2f", 100 * e->accuracy_low,
+                    100 * e->accuracy_high);
     cnn_text_printf(page, "<h2>Evaluation</h2>\n");
     if (epoch > 0)
-        cnn_text_printf(page, "<p class=\"note\">Of the network as it was after epoch %zu%s.</p>\n", epoch,
-                        history->averaged ? ", with its averaged weights (train.ema), as all that is said of validation" : "");
-    if (epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0)
         cnn_text_printf(
-            page, "<p class=\"note\">These are the test images, and the best epoch is chosen by them too: its accuracy flatters the network. With "
-                  "data.val_split training images are set aside for that.</p>\n");
+            page, "<p class=\"note\">Of the network as it was after epoch %zu%s.</p>\n", epoch,
+            history->averaged
+                ? ", with its averaged weights (train.ema), as all that is said of validation"
+                : "");
+    if (epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0)
+        cnn_text_printf(page, "<p class=\"note\">These are the test images, and the best epoch is "
+                              "chosen by them too: its accuracy flatters the network. With "
+                              "data.val_split training images are set aside for that.</p>\n");
     cnn_text_printf(page, "<div class=\"facts\">\n");
     cnn_page_fact(page, "accuracy");
     cnn_page_percent(page, e->accuracy);
@@ -153,8 +167,10 @@ static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e, con
     cnn_text_printf(page, "</div>\n");
 }
 
-/* What was answered after the newest epoch; of a run that was resumed it is not known before the next. */
-static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *report, const struct cnn_history *history, cnn_diag *diag)
+/* What was answered after the newest epoch; of a run that was resumed it is not known before the
+ * next. */
+static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *report,
+                                const struct cnn_history *history, cnn_diag *diag)
 {
     const struct cnn_samples *samples = report->samples;
     bool pictures = samples && report->model && samples->wrong_count + samples->right_count > 0;
@@ -165,7 +181,8 @@ static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *
     } else if (pictures)
         cnn_text_printf(page, "<h2>Answers</h2>\n");
     else if (report->running && history->epoch_count > 0)
-        cnn_text_printf(page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>\n");
+        cnn_text_printf(
+            page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>\n");
     return pictures ? cnn_page_samples(page, report->model, samples, diag) : CNN_OK;
 }
 
@@ -178,7 +195,8 @@ static const char *choose_title(const struct cnn_report *report)
     return report->directory ? report->directory : "Report";
 }
 
-static cnn_status write_page(struct cnn_text *page, const struct cnn_report *report, const struct config *config, const struct cnn_history *history,
+static cnn_status write_page(struct cnn_text *page, const struct cnn_report *report,
+                             const struct config *config, const struct cnn_history *history,
                              cnn_diag *diag)
 {
     cnn_html_begin(page, choose_title(report), report->running ? REFRESH : 0);
@@ -199,7 +217,8 @@ static cnn_status write_page(struct cnn_text *page, const struct cnn_report *rep
     if (status == CNN_OK && report->model)
         status = cnn_page_network(page, report->model, diag);
     if (config->text) {
-        cnn_text_printf(page, "<h2>Description</h2>\n<details><summary>config.yaml, with every default filled in</summary>\n<pre>");
+        cnn_text_printf(page, "<h2>Description</h2>\n<details><summary>config.yaml, with every "
+                              "default filled in</summary>\n<pre>");
         cnn_html_text(page, config->text);
         cnn_text_printf(page, "</pre>\n</details>\n");
     }

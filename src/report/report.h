@@ -1,16 +1,20 @@
-/* Reports: a run's or an evaluation's numbers as one HTML file that needs nothing else. What a run has written (csv files, config.yaml) is read back
- * from its directory, so a report of a run that was resumed, or is long over, is made in the same way. */
+/* Reports: a run's or an evaluation's numbers as one HTML file that needs nothing else. What a run
+ * has written (csv files, config.yaml) is read back from its directory, so a report of a run that
+ * was resumed, or is long over, is made in the same way. */
 #ifndef CNN_REPORT_REPORT_H
 #define CNN_REPORT_REPORT_H
 
 #include "report/health.h"
 #include "report/samples.h"
 
-struct cnn_report { /* the part of a page that is about one model; what is NULL or empty is left out */
+/* the part of a page that is about one model; what is NULL or empty is left out */
+struct cnn_report {
     const char *title;
-    const char *directory;             /* of a run: config.yaml, epochs.csv, steps.csv, health.csv are read from it */
-    bool running;                      /* the page reads itself again every few seconds */
-    size_t step;                       /* updates done, where that is known: not each is in steps.csv */
+    /* of a run: config.yaml, epochs.csv, steps.csv, health.csv are read from it */
+    const char *directory;
+    bool running; /* the page reads itself again every few seconds */
+    /* updates done, where that is known: not each is in steps.csv */
+    size_t step;
     const char *end;                   /* why a run is over that is not complete */
     const cnn_model *model;            /* its summary, first-layer filters, class names */
     const cnn_evaluation *evaluation;  /* confusion matrix, per-class scores */

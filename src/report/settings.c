@@ -1,4 +1,5 @@
-/* Comparing descriptions: each is flattened into (key path, value) pairs; sorted by path, those of one key stand together. */
+/* Comparing descriptions: each is flattened into (key path, value) pairs; sorted by path, those of
+ * one key stand together. */
 #include "report/settings.h"
 
 #include <stdlib.h>
@@ -51,7 +52,8 @@ static bool add_value(struct settings *list, const char *path, const struct cnn_
     struct cnn_text text = {0};
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64, bytes;
-        struct setting *items = cnn_size_mul(capacity, sizeof *items, &bytes) ? realloc(list->items, bytes) : NULL;
+        struct setting *items =
+            cnn_size_mul(capacity, sizeof *items, &bytes) ? realloc(list->items, bytes) : NULL;
         if (!items)
             return false;
         list->items = items;
@@ -65,7 +67,8 @@ static bool add_value(struct settings *list, const char *path, const struct cnn_
 }
 
 /* What an item of a list is called: its name, else its index. */
-static const char *item_path(struct settings *list, const char *path, const struct cnn_yaml *item, size_t i)
+static const char *item_path(struct settings *list, const char *path, const struct cnn_yaml *item,
+                             size_t i)
 {
     const struct cnn_yaml *name = cnn_yaml_get(item, "name");
     if (name && name->kind == CNN_YAML_SCALAR)
@@ -74,7 +77,8 @@ static const char *item_path(struct settings *list, const char *path, const stru
 }
 
 /* in_list: node is an item whose name stands in its path already. */
-static bool flatten(struct settings *list, const char *path, const struct cnn_yaml *node, bool in_list)
+static bool flatten(struct settings *list, const char *path, const struct cnn_yaml *node,
+                    bool in_list)
 {
     bool good = path != NULL;
     if (good && is_value(node))
@@ -86,7 +90,9 @@ static bool flatten(struct settings *list, const char *path, const struct cnn_ya
         }
         const char *key = node->pairs[i].key->text;
         if (!in_list || strcmp(key, "name") != 0)
-            good = flatten(list, cnn_arena_printf(list->arena, "%s%s%s", path, *path ? "." : "", key), node->pairs[i].value, false);
+            good =
+                flatten(list, cnn_arena_printf(list->arena, "%s%s%s", path, *path ? "." : "", key),
+                        node->pairs[i].value, false);
     }
     return good;
 }
@@ -97,13 +103,15 @@ static int compare_paths(const void *a, const void *b)
     int order = strcmp(x->path, y->path);
     if (order != 0)
         return order;
-    return x->root != y->root ? (x->root < y->root ? -1 : 1) : (x->order > y->order) - (x->order < y->order);
+    return x->root != y->root ? (x->root < y->root ? -1 : 1)
+                              : (x->order > y->order) - (x->order < y->order);
 }
 
 static bool same_value(const struct setting *a, const struct setting *b)
 {
     double x, y;
-    return strcmp(a->value, b->value) == 0 || (cnn_yaml_as_number(a->node, &x) && cnn_yaml_as_number(b->node, &y) && x >= y && x <= y);
+    return strcmp(a->value, b->value) == 0 ||
+           (cnn_yaml_as_number(a->node, &x) && cnn_yaml_as_number(b->node, &y) && x >= y && x <= y);
 }
 
 /* The first of items[0..count), which have one path, says where the key stands among all. */
@@ -129,25 +137,30 @@ static int compare_places(const void *a, const void *b)
     return (x->root > y->root) - (x->root < y->root);
 }
 
-/* Groups of those keys that differ, in their order; returns how many. groups has room for one of each item. */
+/* Groups of those keys that differ, in their order; returns how many. groups has room for one of
+ * each item. */
 static size_t group_settings(const struct settings *list, size_t roots, struct group *groups)
 {
     size_t count = 0;
     for (size_t first = 0, end; first < list->count; first = end) {
-        for (end = first + 1; end < list->count && strcmp(list->items[end].path, list->items[first].path) == 0;)
+        for (end = first + 1;
+             end < list->count && strcmp(list->items[end].path, list->items[first].path) == 0;)
             end++;
         if (differ(list->items + first, end - first, roots))
-            groups[count++] = (struct group){first, end - first, list->items[first].order, list->items[first].root};
+            groups[count++] = (struct group){first, end - first, list->items[first].order,
+                                             list->items[first].root};
     }
     qsort(groups, count, sizeof *groups, compare_places);
     return count;
 }
 
-static bool fill_differences(const struct settings *list, const struct group *groups, size_t count, size_t roots, struct cnn_difference *out)
+static bool fill_differences(const struct settings *list, const struct group *groups, size_t count,
+                             size_t roots, struct cnn_difference *out)
 {
     for (size_t g = 0; g < count; g++) {
         const struct setting *items = list->items + groups[g].first;
-        out[g] = (struct cnn_difference){items->path, cnn_arena_array(list->arena, roots, sizeof *out->values)};
+        out[g] = (struct cnn_difference){items->path,
+                                         cnn_arena_array(list->arena, roots, sizeof *out->values)};
         if (!out[g].values)
             return false;
         for (size_t i = 0; i < groups[g].count; i++)
@@ -156,8 +169,9 @@ static bool fill_differences(const struct settings *list, const struct group *gr
     return true;
 }
 
-cnn_status cnn_settings_compare(struct cnn_arena *arena, const struct cnn_yaml *const *roots, size_t count, struct cnn_difference **out,
-                                size_t *out_count, cnn_diag *diag)
+cnn_status cnn_settings_compare(struct cnn_arena *arena, const struct cnn_yaml *const *roots,
+                                size_t count, struct cnn_difference **out, size_t *out_count,
+                                cnn_diag *diag)
 {
     struct settings list = {.arena = arena};
     struct group *groups = NULL;
@@ -171,12 +185,15 @@ cnn_status cnn_settings_compare(struct cnn_arena *arena, const struct cnn_yaml *
     good = good && (groups = calloc(list.count + 1, sizeof *groups));
     if (good) {
         size_t differing = group_settings(&list, count, groups);
-        struct cnn_difference *differences = cnn_arena_array(arena, differing + 1, sizeof *differences);
+        struct cnn_difference *differences =
+            cnn_arena_array(arena, differing + 1, sizeof *differences);
         good = differences && fill_differences(&list, groups, differing, count, differences);
         *out = differences;
         *out_count = differing;
     }
     free(groups);
     free(list.items);
-    return good ? CNN_OK : cnn_fail_memory(diag, list.count * sizeof *list.items, "the settings of the runs");
+    return good
+               ? CNN_OK
+               : cnn_fail_memory(diag, list.count * sizeof *list.items, "the settings of the runs");
 }

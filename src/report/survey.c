@@ -1,4 +1,5 @@
-/* cnn_survey_data: the data of a description, looked at before training. Opens its splits, has them surveyed, and writes the sheet of images. */
+/* cnn_survey_data: the data of a description, looked at before training. Opens its splits, has them
+ * surveyed, and writes the sheet of images. */
 #include <string.h>
 
 #include "data/survey.h"
@@ -6,7 +7,8 @@
 #include "util/file.h"
 
 struct splits {
-    struct cnn_data_settings settings; /* the description's, but for files that cannot be read: to name them is what this is for */
+    /* the description's, but for files that cannot be read: to name them is what this is for */
+    struct cnn_data_settings settings;
     struct cnn_dataset *datasets[3];
     struct cnn_survey_source source;
 };
@@ -33,14 +35,16 @@ static void add_split(struct splits *splits, struct cnn_dataset *dataset, enum c
 }
 
 /* A split that need not be there: what it stands in for is looked at anyway. */
-static cnn_status open_other(struct splits *splits, const cnn_model *model, const char *path, enum cnn_split split, cnn_diag *diag)
+static cnn_status open_other(struct splits *splits, const cnn_model *model, const char *path,
+                             enum cnn_split split, cnn_diag *diag)
 {
     struct cnn_dataset *dataset;
     enum cnn_split used;
     cnn_diag *own = cnn_diag_new();
     if (!own)
         return cnn_fail_memory(diag, 0, "messages");
-    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path, split, model->recipe.seed, &dataset, &used, own);
+    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path, split,
+                                         model->recipe.seed, &dataset, &used, own);
     if (status == CNN_OK && used == split)
         add_split(splits, dataset, split);
     else if (status == CNN_OK)
@@ -51,14 +55,16 @@ static cnn_status open_other(struct splits *splits, const cnn_model *model, cons
     return CNN_OK;
 }
 
-static cnn_status open_splits(struct splits *splits, const cnn_model *model, const char *path, cnn_diag *diag)
+static cnn_status open_splits(struct splits *splits, const cnn_model *model, const char *path,
+                              cnn_diag *diag)
 {
     struct cnn_dataset *train;
     enum cnn_split used;
     splits->settings = model->data;
     splits->settings.any_damage = true;
     splits->source.shape = model->graph.input;
-    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
+    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path,
+                                         CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
     if (status != CNN_OK)
         return status;
     add_split(splits, train, CNN_SPLIT_TRAIN);
@@ -80,7 +86,8 @@ static struct cnn_normalization normalization_of(const cnn_model *model, const c
     return n;
 }
 
-static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *train, const cnn_survey *survey, const char *path, cnn_diag *diag)
+static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *train,
+                              const cnn_survey *survey, const char *path, cnn_diag *diag)
 {
     struct cnn_canvas canvas;
     const struct cnn_normalization normalization = normalization_of(model, survey);
@@ -92,13 +99,15 @@ static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *
     return status;
 }
 
-cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options, cnn_survey *out, cnn_diag *diag)
+cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options,
+                           cnn_survey *out, cnn_diag *diag)
 {
     const cnn_survey_options o = options ? *options : (cnn_survey_options){0};
     struct splits splits = {0};
     cnn_survey survey = {0};
     if (!model->has_data) {
-        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to look at", model->source);
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to look at",
+                 model->source);
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }

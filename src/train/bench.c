@@ -1,5 +1,6 @@
-/* Benchmark: the real training step, or inference, on random data. First whole steps, undisturbed; then some with a clock around every layer. Before and
- * after, the most that the machine computes: bare multiply-adds on all threads. */
+/* Benchmark: the real training step, or inference, on random data. First whole steps, undisturbed;
+ * then some with a clock around every layer. Before and after, the most that the machine computes:
+ * bare multiply-adds on all threads. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -56,7 +57,8 @@ static double median(double *values, size_t count)
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* Operations per second of the calling thread, while it has a core: what others do on this machine is no part of what it can do. */
+/* Operations per second of the calling thread, while it has a core: what others do on this machine
+ * is no part of what it can do. */
 static void run_peak(void *context, size_t task, size_t thread)
 {
     double *flops = context, begun = seconds_on(CLOCK_THREAD_CPUTIME_ID);
@@ -96,7 +98,8 @@ static cnn_status allocate(struct bench *b, cnn_diag *diag)
         return cnn_fail_memory(diag, (floats + b->values) * sizeof(float), "the benchmark");
     memcpy(b->parameters, b->model->parameters, floats * sizeof(float));
     if (b->infer)
-        return cnn_plan_new(&b->model->graph, b->parameters, b->batch, CNN_PLAN_INFER, false, &b->plan, diag);
+        return cnn_plan_new(&b->model->graph, b->parameters, b->batch, CNN_PLAN_INFER, false,
+                            &b->plan, diag);
     cnn_status status = cnn_step_open(b->model, b->parameters, b->batch, &b->step, diag);
     b->plan = b->step.plan;
     return status;
@@ -124,8 +127,8 @@ static void draw_batch(struct bench *b)
         b->labels[i] = cnn_rng_below(&rng, (uint32_t)b->step.classes);
 }
 
-/* Seconds of one run. The plan may have put something else over its input. The rate is 0, so that random labels cannot drive the weights to where
- * numbers take longer (denormal) or are lost. */
+/* Seconds of one run. The plan may have put something else over its input. The rate is 0, so that
+ * random labels cannot drive the weights to where numbers take longer (denormal) or are lost. */
 static double run_once(struct bench *b)
 {
     memcpy(cnn_plan_input(b->plan), b->images, b->values * sizeof *b->images);
@@ -144,7 +147,8 @@ static void observe(void *context, size_t node, bool backward, bool begin)
     if (begin)
         b->begun = time;
     else
-        b->samples[(node * 2 + backward) * MAX_OBSERVED_RUNS + b->observed] += time - b->begun; /* a batch may run in slices */
+        /* a batch may run in slices */
+        b->samples[(node * 2 + backward) * MAX_OBSERVED_RUNS + b->observed] += time - b->begun;
 }
 
 static void measure(struct bench *b, double seconds)
@@ -157,14 +161,15 @@ static void measure(struct bench *b, double seconds)
     while (b->runs < MAX_RUNS && (b->runs < MIN_RUNS || now() < end))
         b->times[b->runs++] = run_once(b);
     cnn_plan_observe(b->plan, observe, b);
-    for (end = now() + seconds / 2; b->observed < MAX_OBSERVED_RUNS && (b->observed < MIN_RUNS || now() < end); b->observed++)
+    for (end = now() + seconds / 2;
+         b->observed < MAX_OBSERVED_RUNS && (b->observed < MIN_RUNS || now() < end); b->observed++)
         run_once(b);
     cnn_plan_observe(b->plan, NULL, NULL);
     measure_peak(b);
 }
 
-/* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient of the weights and again for that of the input,
- * which the first layer does not need. */
+/* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient
+ * of the weights and again for that of the input, which the first layer does not need. */
 static double count_operations(const struct bench *b, const struct cnn_node *node, bool backward)
 {
     double forward = 2 * (double)node->macs * (double)b->batch;
@@ -188,16 +193,18 @@ static void report_layers(struct bench *b, cnn_bench_result *result)
         const struct cnn_node *node = &b->model->graph.nodes[i];
         double forward = median(b->samples + i * 2 * MAX_OBSERVED_RUNS, b->observed);
         double backward = median(b->samples + (i * 2 + 1) * MAX_OBSERVED_RUNS, b->observed);
-        double own = count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
+        double own =
+            count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
         double time = forward + backward, gflops = time > 0 ? own / time * 1e-9 : 0;
         size_t lead = cnn_plan_lead(b->plan, i);
         operations += own;
-        result->layer[i] = (cnn_bench_layer){.name = node->name,
-                                             .joined = lead != i ? b->model->graph.nodes[lead].name : NULL,
-                                             .forward_ms = forward * 1e3,
-                                             .backward_ms = backward * 1e3,
-                                             .gflops = gflops,
-                                             .peak_share = share_of_peak(b, gflops)};
+        result->layer[i] =
+            (cnn_bench_layer){.name = node->name,
+                              .joined = lead != i ? b->model->graph.nodes[lead].name : NULL,
+                              .forward_ms = forward * 1e3,
+                              .backward_ms = backward * 1e3,
+                              .gflops = gflops,
+                              .peak_share = share_of_peak(b, gflops)};
     }
     result->gflops = operations / result->ms * 1e-6;
     result->peak_share = share_of_peak(b, result->gflops);
@@ -206,7 +213,8 @@ static void report_layers(struct bench *b, cnn_bench_result *result)
 static size_t count_bytes(struct bench *b)
 {
     const char *name;
-    size_t slab = b->model->graph.parameter_floats * sizeof(float), bytes = cnn_plan_bytes(b->plan) + slab * (b->step.mean ? 2 : 1);
+    size_t slab = b->model->graph.parameter_floats * sizeof(float),
+           bytes = cnn_plan_bytes(b->plan) + slab * (b->step.mean ? 2 : 1);
     for (size_t i = 0; !b->infer && cnn_optimizer_slab(b->step.optimizer, i, &name); i++)
         bytes += slab;
     return bytes;
@@ -224,7 +232,8 @@ static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
                                .peak_bytes = count_bytes(b)};
     result.layer = calloc(result.layers, sizeof *result.layer);
     if (!result.layer)
-        return cnn_fail_memory(diag, result.layers * sizeof *result.layer, "the benchmark's result");
+        return cnn_fail_memory(diag, result.layers * sizeof *result.layer,
+                               "the benchmark's result");
     double seconds = median(b->times, b->runs);
     result.ms = seconds * 1e3;
     result.quartile_ms[0] = b->times[b->runs / 4] * 1e3; /* median has sorted them */
@@ -235,7 +244,8 @@ static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
     return CNN_OK;
 }
 
-cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out, cnn_diag *diag)
+cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out,
+                     cnn_diag *diag)
 {
     const cnn_bench_options defaults = {0};
     if (!options)

@@ -1,4 +1,5 @@
-/* Checks of data and memory, and the two ways to look at a run: thoroughly without training, and quickly at its start. */
+/* Checks of data and memory, and the two ways to look at a run: thoroughly without training, and
+ * quickly at its start. */
 #include "train/check.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 #define UNEVEN    3.0 /* times the images of the smallest class that the largest may have */
 #define NAMED     3   /* classes, in a list of them */
 
-void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level, const char *hint, const char *format, ...)
+void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level,
+                   const char *hint, const char *format, ...)
 {
     cnn_findings *findings = check->findings;
     struct cnn_text text = {0};
@@ -22,7 +24,8 @@ void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level l
     finding.text = text.failed ? NULL : cnn_arena_strdup(findings->memory, text.data);
     finding.hint = hint ? cnn_arena_strdup(findings->memory, hint) : NULL;
     cnn_text_free(&text);
-    if (!finding.text || (hint && !finding.hint) || findings->count == sizeof findings->items / sizeof *findings->items)
+    if (!finding.text || (hint && !finding.hint) ||
+        findings->count == sizeof findings->items / sizeof *findings->items)
         check->failed = true;
     else
         findings->items[findings->count++] = finding;
@@ -37,19 +40,23 @@ static size_t differing_class(const struct cnn_dataset *a, const struct cnn_data
     return SIZE_MAX;
 }
 
-static void compare_classes(struct cnn_check *check, const struct cnn_dataset *other, const char *split)
+static void compare_classes(struct cnn_check *check, const struct cnn_dataset *other,
+                            const char *split)
 {
     const struct cnn_dataset *train = check->t->train;
     size_t ours = cnn_dataset_classes(train), theirs = cnn_dataset_classes(other);
     if (ours != theirs) {
-        cnn_check_add(check, "classes", CNN_CHECK_WRONG, NULL, "the training images have %zu classes, those of %s %zu", ours, split, theirs);
+        cnn_check_add(check, "classes", CNN_CHECK_WRONG, NULL,
+                      "the training images have %zu classes, those of %s %zu", ours, split, theirs);
         return;
     }
     size_t i = differing_class(train, other);
     if (i == SIZE_MAX)
-        cnn_check_add(check, "classes", CNN_CHECK_FINE, NULL, "%zu, the same in train and %s", ours, split);
+        cnn_check_add(check, "classes", CNN_CHECK_FINE, NULL, "%zu, the same in train and %s", ours,
+                      split);
     else
-        cnn_check_add(check, "classes", CNN_CHECK_WRONG, NULL, "class %zu is '%s' in train and '%s' in %s", i, cnn_dataset_class(train, i),
+        cnn_check_add(check, "classes", CNN_CHECK_WRONG, NULL,
+                      "class %zu is '%s' in train and '%s' in %s", i, cnn_dataset_class(train, i),
                       cnn_dataset_class(other, i), split);
 }
 
@@ -60,9 +67,11 @@ static void check_test_split(struct cnn_check *check, const char *path)
     struct cnn_dataset *test = NULL;
     enum cnn_split used;
     cnn_diag *diag = cnn_diag_new();
-    if (!diag || cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST, model->recipe.seed, &test, &used, diag) != CNN_OK) {
+    if (!diag || cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST,
+                                  model->recipe.seed, &test, &used, diag) != CNN_OK) {
         const cnn_message *message = diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL;
-        cnn_check_add(check, "classes", CNN_CHECK_REMARK, NULL, "the test images cannot be opened%s%s", message ? ": " : "",
+        cnn_check_add(check, "classes", CNN_CHECK_REMARK, NULL,
+                      "the test images cannot be opened%s%s", message ? ": " : "",
                       message ? message->text : "");
     } else if (used == CNN_SPLIT_TEST)
         compare_classes(check, test, "test");
@@ -71,7 +80,8 @@ static void check_test_split(struct cnn_check *check, const char *path)
 }
 
 /* Names of classes without training images, the first few. */
-static size_t list_missing(const struct cnn_dataset *train, const size_t *counts, struct cnn_text *names)
+static size_t list_missing(const struct cnn_dataset *train, const size_t *counts,
+                           struct cnn_text *names)
 {
     size_t missing = 0;
     for (size_t i = 0; i < cnn_dataset_classes(train); i++) {
@@ -89,28 +99,38 @@ static void check_balance(struct cnn_check *check, const size_t *counts)
 {
     const struct cnn_dataset *train = check->t->train;
     const struct cnn_loss *loss = &check->t->model->loss;
-    size_t classes = cnn_dataset_classes(train), count = cnn_dataset_count(train), most = 0, least = 0;
+    size_t classes = cnn_dataset_classes(train), count = cnn_dataset_count(train), most = 0,
+           least = 0;
     bool weighted = loss->balanced || loss->class_weights.count > 0;
-    const char *hint = weighted || loss->kind != CNN_LOSS_CROSS_ENTROPY ? NULL : "loss: {type: cross_entropy, class_weights: balanced}";
+    const char *hint = weighted || loss->kind != CNN_LOSS_CROSS_ENTROPY
+                           ? NULL
+                           : "loss: {type: cross_entropy, class_weights: balanced}";
     for (size_t i = 1; i < classes; i++) {
         most = counts[i] > counts[most] ? i : most;
         least = counts[i] < counts[least] ? i : least;
     }
     size_t large = counts[most], small = counts[least];
     if (large == count)
-        cnn_check_add(check, "labels", CNN_CHECK_WRONG, NULL, "all %zu training images are of one class, '%s': there is nothing to tell apart", count,
-                      cnn_dataset_class(train, most));
+        cnn_check_add(
+            check, "labels", CNN_CHECK_WRONG, NULL,
+            "all %zu training images are of one class, '%s': there is nothing to tell apart", count,
+            cnn_dataset_class(train, most));
     else if ((double)large > DOMINATES * (double)count)
         cnn_check_add(check, "labels", CNN_CHECK_WARNING, hint,
-                      "%.1f %% of the training images are of one class, '%s': who always says so is right as often",
+                      "%.1f %% of the training images are of one class, '%s': who always says so "
+                      "is right as often",
                       100 * (double)large / (double)count, cnn_dataset_class(train, most));
     else if (small > 0 && (double)large > UNEVEN * (double)small)
-        cnn_check_add(check, "labels", weighted ? CNN_CHECK_FINE : CNN_CHECK_REMARK, hint, "%zu images of '%s' against %zu of '%s'%s", large,
-                      cnn_dataset_class(train, most), small, cnn_dataset_class(train, least), weighted ? ", which class_weights make up for" : "");
+        cnn_check_add(check, "labels", weighted ? CNN_CHECK_FINE : CNN_CHECK_REMARK, hint,
+                      "%zu images of '%s' against %zu of '%s'%s", large,
+                      cnn_dataset_class(train, most), small, cnn_dataset_class(train, least),
+                      weighted ? ", which class_weights make up for" : "");
     else if (small == large)
-        cnn_check_add(check, "labels", CNN_CHECK_FINE, NULL, "%zu training images in each class", small);
+        cnn_check_add(check, "labels", CNN_CHECK_FINE, NULL, "%zu training images in each class",
+                      small);
     else
-        cnn_check_add(check, "labels", CNN_CHECK_FINE, NULL, "%zu to %zu training images in a class", small, large);
+        cnn_check_add(check, "labels", CNN_CHECK_FINE, NULL,
+                      "%zu to %zu training images in a class", small, large);
 }
 
 static void check_labels(struct cnn_check *check)
@@ -124,7 +144,8 @@ static void check_labels(struct cnn_check *check)
     if (!counts || names.failed)
         check->failed = true;
     else if (missing > 0)
-        cnn_check_add(check, "labels", CNN_CHECK_WARNING, NULL, "%zu of %zu classes ha%s no training image: %s", missing, classes,
+        cnn_check_add(check, "labels", CNN_CHECK_WARNING, NULL,
+                      "%zu of %zu classes ha%s no training image: %s", missing, classes,
                       missing == 1 ? "s" : "ve", names.data);
     if (counts)
         check_balance(check, counts);
@@ -156,18 +177,25 @@ static double memory_wanted(const struct cnn_check *check)
     cnn_model_memory(t->model, batch, &memory, NULL);
     const double slabs = 2; /* parameters, and the copy that health takes; memory has the others */
     double batches = (double)(batch + t->evaluator.batch) * CNN_LOADER_RING;
-    return (double)memory.training + slabs * (double)memory.parameters + (double)cnn_plan_bytes(t->evaluator.plan) +
-           batches * (double)image * sizeof(float) + (double)cnn_dataset_room(t->train) + (double)cnn_dataset_room(t->val);
+    return (double)memory.training + slabs * (double)memory.parameters +
+           (double)cnn_plan_bytes(t->evaluator.plan) + batches * (double)image * sizeof(float) +
+           (double)cnn_dataset_room(t->train) + (double)cnn_dataset_room(t->val);
 }
 
 static void check_memory(struct cnn_check *check)
 {
     const double gigabyte = 1e9;
-    double present = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), available = memory_available(present);
+    double present = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE),
+           available = memory_available(present);
     double wanted = memory_wanted(check);
-    cnn_check_level level = wanted > present ? CNN_CHECK_WRONG : wanted > available ? CNN_CHECK_WARNING : CNN_CHECK_FINE;
-    cnn_check_add(check, "memory", level, level == CNN_CHECK_FINE ? NULL : "a smaller train.batch_size or data.cache needs less",
-                  "%.2f GB wanted, %.2f GB of %.2f GB available", wanted / gigabyte, available / gigabyte, present / gigabyte);
+    cnn_check_level level = wanted > present     ? CNN_CHECK_WRONG
+                            : wanted > available ? CNN_CHECK_WARNING
+                                                 : CNN_CHECK_FINE;
+    cnn_check_add(check, "memory", level,
+                  level == CNN_CHECK_FINE ? NULL
+                                          : "a smaller train.batch_size or data.cache needs less",
+                  "%.2f GB wanted, %.2f GB of %.2f GB available", wanted / gigabyte,
+                  available / gigabyte, present / gigabyte);
 }
 
 static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag)
@@ -188,7 +216,8 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
     return check->failed ? cnn_fail_memory(diag, 0, "findings") : CNN_OK;
 }
 
-void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text), void *context)
+void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text),
+                       void *context)
 {
     cnn_findings findings = {0};
     struct cnn_check check = {.t = t, .findings = &findings};
@@ -196,7 +225,8 @@ void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const
     for (size_t i = 0; i < findings.count && status == CNN_OK; i++) {
         const cnn_finding *finding = &findings.items[i];
         struct cnn_text text = {0};
-        cnn_text_printf(&text, "%s: %s%s%s", finding->about, finding->text, finding->hint ? "; " : "", finding->hint ? finding->hint : "");
+        cnn_text_printf(&text, "%s: %s%s%s", finding->about, finding->text,
+                        finding->hint ? "; " : "", finding->hint ? finding->hint : "");
         if (finding->level >= CNN_CHECK_WARNING && !text.failed)
             tell(context, text.data);
         cnn_text_free(&text);

@@ -1,4 +1,5 @@
-/* Looking at a run before its first step: data, memory, and what the first batch comes to. It only looks: a run is bit for bit the one without it. */
+/* Looking at a run before its first step: data, memory, and what the first batch comes to. It only
+ * looks: a run is bit for bit the one without it. */
 #ifndef CNN_TRAIN_CHECK_H
 #define CNN_TRAIN_CHECK_H
 
@@ -12,17 +13,21 @@ struct cnn_check {
     bool failed; /* out of memory */
 };
 
-/* At the start of a run, calls tell with what is clearly wrong. Takes no longer than about a hundredth of the first epoch. */
-void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text), void *context);
+/* At the start of a run, calls tell with what is clearly wrong. Takes no longer than about a
+ * hundredth of the first epoch. */
+void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text),
+                       void *context);
 
 /* Adds a finding; hint NULL: none. */
-void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level, const char *hint, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level,
+                   const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* check_step.c: what the network sees, its first loss and gradients. Parameters and optimiser are left as they were. */
+/* check_step.c: what the network sees, its first loss and gradients. Parameters and optimiser are
+ * left as they were. */
 void cnn_check_step(struct cnn_check *check);
 
-/* check_step.c: how long an epoch will take. Runs steps, so that the training can only be thrown away. */
+/* check_step.c: how long an epoch will take. Runs steps, so that the training can only be thrown
+ * away. */
 void cnn_check_time(struct cnn_check *check);
 
 #endif

@@ -1,4 +1,5 @@
-/* Checks by computing: one batch of training images as they are, forward and back, and for the time of an epoch some whole steps. */
+/* Checks by computing: one batch of training images as they are, forward and back, and for the time
+ * of an epoch some whole steps. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +8,12 @@
 #include "train/check.h"
 #include "util/arena.h"
 
-#define FEW           8   /* images are looked at, at least */
-#define MANY          256 /* and at most */
-#define SHARE         100 /* of the training images, one in so many is looked at when there is no time */
-#define SURE          1.3 /* times the loss of a network that knows nothing: its first answers say too much */
+#define FEW  8   /* images are looked at, at least */
+#define MANY 256 /* and at most */
+/* of the training images, one in so many is looked at when there is no time */
+#define SHARE 100
+/* times the loss of a network that knows nothing: its first answers say too much */
+#define SURE          1.3
 #define FAR_OFF       5.0 /* times that loss: something is wrong */
 #define OFF_CENTRE    2.0 /* mean of a channel, in the units that the network sees */
 #define STRETCHED     5.0 /* its deviation, at most and at least */
@@ -40,7 +43,8 @@ static bool take_sample(const struct cnn_check *check, struct sample *out)
 {
     const struct cnn_training *t = check->t;
     const cnn_shape shape = t->model->graph.input;
-    size_t count = cnn_dataset_count(t->train), batch = t->model->recipe.batch_size, few = count / SHARE < FEW ? FEW : count / SHARE;
+    size_t count = cnn_dataset_count(t->train), batch = t->model->recipe.batch_size,
+           few = count / SHARE < FEW ? FEW : count / SHARE;
     size_t limit = check->thorough ? MANY : few < MANY ? few : MANY;
     out->n = limit < batch ? limit : batch;
     out->n = out->n < count ? out->n : count;
@@ -50,13 +54,14 @@ static bool take_sample(const struct cnn_check *check, struct sample *out)
     for (size_t i = 0; out->labels && out->buffer && i < out->n; i++) {
         size_t image = i * (count / out->n);
         out->labels[i] = cnn_dataset_label(t->train, image);
-        cnn_normalize(&t->model->normalization, cnn_dataset_read(t->train, image, out->buffer), shape.h * shape.w,
-                      out->images + i * cnn_shape_count(shape));
+        cnn_normalize(&t->model->normalization, cnn_dataset_read(t->train, image, out->buffer),
+                      shape.h * shape.w, out->images + i * cnn_shape_count(shape));
     }
     return out->labels && out->buffer;
 }
 
-static void measure_channel(const struct sample *sample, cnn_shape shape, size_t c, double *mean, double *std)
+static void measure_channel(const struct sample *sample, cnn_shape shape, size_t c, double *mean,
+                            double *std)
 {
     size_t count = sample->n * shape.h * shape.w;
     double sum = 0, squares = 0;
@@ -75,7 +80,10 @@ static void check_inputs(struct cnn_check *check, const struct sample *sample)
 {
     const cnn_model *model = check->t->model;
     const cnn_shape shape = model->graph.input;
-    const char *hint = model->data.normalize_auto ? NULL : "data.normalize: auto takes mean and deviation from the training images";
+    const char *hint =
+        model->data.normalize_auto
+            ? NULL
+            : "data.normalize: auto takes mean and deviation from the training images";
     struct cnn_text list = {0};
     bool near = true;
     for (size_t c = 0; c < shape.c; c++) {
@@ -84,11 +92,15 @@ static void check_inputs(struct cnn_check *check, const struct sample *sample)
         cnn_text_printf(&list, "%s%.2f (%.2f)", c > 0 ? ", " : "", mean, std);
         near = near && fabs(mean) < NEAR_CENTRE && std < NEAR_STRETCH && std > 1 / NEAR_STRETCH;
         if (std == 0)
-            cnn_check_add(check, "inputs", CNN_CHECK_WARNING, NULL, "channel %zu is %g in every pixel of the %zu images looked at: it says nothing",
-                          c, mean, sample->n);
+            cnn_check_add(
+                check, "inputs", CNN_CHECK_WARNING, NULL,
+                "channel %zu is %g in every pixel of the %zu images looked at: it says nothing", c,
+                mean, sample->n);
         else if (fabs(mean) > OFF_CENTRE || std > STRETCHED || std < FLAT)
-            cnn_check_add(check, "inputs", CNN_CHECK_WARNING, hint,
-                          "the network sees channel %zu with mean %.3g and deviation %.3g, far from 0 and 1", c, mean, std);
+            cnn_check_add(
+                check, "inputs", CNN_CHECK_WARNING, hint,
+                "the network sees channel %zu with mean %.3g and deviation %.3g, far from 0 and 1",
+                c, mean, std);
         else
             continue;
         cnn_text_free(&list);
@@ -97,30 +109,42 @@ static void check_inputs(struct cnn_check *check, const struct sample *sample)
     if (list.failed)
         check->failed = true;
     else
-        cnn_check_add(check, "inputs", near ? CNN_CHECK_FINE : CNN_CHECK_REMARK, near ? NULL : hint, "mean (deviation) of the channels: %s%s",
-                      list.data, near ? "" : "; 0 (1) is learned from best");
+        cnn_check_add(check, "inputs", near ? CNN_CHECK_FINE : CNN_CHECK_REMARK, near ? NULL : hint,
+                      "mean (deviation) of the channels: %s%s", list.data,
+                      near ? "" : "; 0 (1) is learned from best");
     cnn_text_free(&list);
 }
 
-/* A network that knows nothing gives every class the same probability: the loss is then ln(classes), whatever the label smoothing. */
+/* A network that knows nothing gives every class the same probability: the loss is then
+ * ln(classes), whatever the label smoothing. */
 static void check_loss(struct cnn_check *check, double loss, bool finite)
 {
     const cnn_model *model = check->t->model;
     const size_t classes = check->t->step.classes;
     const double blank = log((double)classes), ratio = loss / blank;
     if (!finite)
-        cnn_check_add(check, "loss", CNN_CHECK_WRONG, "smaller first weights, a batch_norm after each conv, or data.normalize: auto",
-                      "the first loss is not a finite number");
+        cnn_check_add(
+            check, "loss", CNN_CHECK_WRONG,
+            "smaller first weights, a batch_norm after each conv, or data.normalize: auto",
+            "the first loss is not a finite number");
     else if (model->loss.kind != CNN_LOSS_CROSS_ENTROPY || classes < 2)
         cnn_check_add(check, "loss", CNN_CHECK_FINE, NULL, "%.3g at first", loss);
     else if (ratio > FAR_OFF)
-        cnn_check_add(check, "loss", CNN_CHECK_WARNING, "look at normalize, at the labels, and at the last layer's init",
-                      "%.4g at first, far from ln(%zu) = %.4g of a network that knows nothing", loss, classes, blank);
+        cnn_check_add(check, "loss", CNN_CHECK_WARNING,
+                      "look at normalize, at the labels, and at the last layer's init",
+                      "%.4g at first, far from ln(%zu) = %.4g of a network that knows nothing",
+                      loss, classes, blank);
     else if (ratio > SURE)
-        cnn_check_add(check, "loss", CNN_CHECK_REMARK, "`init: lecun_normal` or `init: zeros` lets the last layer begin with smaller answers",
-                      "%.4g at first, above ln(%zu) = %.4g of a network that knows nothing: its first answers are too sure", loss, classes, blank);
+        cnn_check_add(
+            check, "loss", CNN_CHECK_REMARK,
+            "`init: lecun_normal` or `init: zeros` lets the last layer begin with smaller answers",
+            "%.4g at first, above ln(%zu) = %.4g of a network that knows nothing: its first "
+            "answers are too sure",
+            loss, classes, blank);
     else
-        cnn_check_add(check, "loss", CNN_CHECK_FINE, NULL, "%.4g at first; a network that knows nothing has ln(%zu) = %.4g", loss, classes, blank);
+        cnn_check_add(check, "loss", CNN_CHECK_FINE, NULL,
+                      "%.4g at first; a network that knows nothing has ln(%zu) = %.4g", loss,
+                      classes, blank);
 }
 
 enum gradient { GRADIENT_ALIVE, GRADIENT_ZERO, GRADIENT_LOST };
@@ -141,14 +165,16 @@ static enum gradient gradient_of(const struct cnn_node *node, const float *gradi
     return state;
 }
 
-/* Whether a layer begins with weights that are all zero: then nothing goes back through it in the first step, and that is as it should be. */
+/* Whether a layer begins with weights that are all zero: then nothing goes back through it in the
+ * first step, and that is as it should be. */
 static bool has_blank_layer(const struct cnn_graph *graph, const float *parameters)
 {
     for (size_t i = 0; i < graph->count; i++)
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             size_t k = 0;
-            while (tensor->role == CNN_ROLE_WEIGHT && k < tensor->count && parameters[tensor->offset + k] == 0)
+            while (tensor->role == CNN_ROLE_WEIGHT && k < tensor->count &&
+                   parameters[tensor->offset + k] == 0)
                 k++;
             if (tensor->role == CNN_ROLE_WEIGHT && k == tensor->count)
                 return true;
@@ -157,7 +183,8 @@ static bool has_blank_layer(const struct cnn_graph *graph, const float *paramete
 }
 
 /* Counts the layers whose gradient is `wanted`, and names the first few. */
-static size_t list_layers(const struct cnn_graph *graph, const float *gradients, enum gradient wanted, struct cnn_text *names)
+static size_t list_layers(const struct cnn_graph *graph, const float *gradients,
+                          enum gradient wanted, struct cnn_text *names)
 {
     size_t count = 0;
     for (size_t i = 0; i < graph->count; i++) {
@@ -186,45 +213,57 @@ static void check_gradients(struct cnn_check *check)
     const float *gradients = cnn_plan_parameter_gradients(check->t->step.plan);
     struct cnn_text lost = {0}, zero = {0};
     size_t trained = count_trained(graph);
-    size_t lost_count = list_layers(graph, gradients, GRADIENT_LOST, &lost), zero_count = list_layers(graph, gradients, GRADIENT_ZERO, &zero);
+    size_t lost_count = list_layers(graph, gradients, GRADIENT_LOST, &lost),
+           zero_count = list_layers(graph, gradients, GRADIENT_ZERO, &zero);
     bool blank = has_blank_layer(graph, check->t->step.parameters);
     if (lost.failed || zero.failed)
         check->failed = true;
     else if (lost_count > 0)
-        cnn_check_add(check, "gradients", CNN_CHECK_WRONG, "smaller first weights, a batch_norm after each conv, or data.normalize: auto",
-                      "not finite in %zu of %zu layers: %s", lost_count, trained, lost.data);
+        cnn_check_add(
+            check, "gradients", CNN_CHECK_WRONG,
+            "smaller first weights, a batch_norm after each conv, or data.normalize: auto",
+            "not finite in %zu of %zu layers: %s", lost_count, trained, lost.data);
     else if (zero_count > 0 && blank)
         cnn_check_add(check, "gradients", CNN_CHECK_REMARK, NULL,
-                      "zero in %zu of %zu layers, %s, in the first step: none comes back through weights that begin as zeros", zero_count, trained,
-                      zero.data);
+                      "zero in %zu of %zu layers, %s, in the first step: none comes back through "
+                      "weights that begin as zeros",
+                      zero_count, trained, zero.data);
     else if (zero_count == trained)
-        cnn_check_add(check, "gradients", CNN_CHECK_WRONG, NULL, "zero in every layer: nothing would be learned");
+        cnn_check_add(check, "gradients", CNN_CHECK_WRONG, NULL,
+                      "zero in every layer: nothing would be learned");
     else if (zero_count > 0)
         cnn_check_add(check, "gradients", CNN_CHECK_WARNING,
-                      "a smaller rate cannot mend it: other first weights (train.seed, init), or a batch_norm before it",
-                      "zero in %zu of %zu layers, which learn nothing from the start: %s", zero_count, trained, zero.data);
+                      "a smaller rate cannot mend it: other first weights (train.seed, init), or a "
+                      "batch_norm before it",
+                      "zero in %zu of %zu layers, which learn nothing from the start: %s",
+                      zero_count, trained, zero.data);
     else
-        cnn_check_add(check, "gradients", CNN_CHECK_FINE, NULL, "finite and not zero in all %zu layers that are trained", trained);
+        cnn_check_add(check, "gradients", CNN_CHECK_FINE, NULL,
+                      "finite and not zero in all %zu layers that are trained", trained);
     cnn_text_free(&lost);
     cnn_text_free(&zero);
 }
 
-/* Forward and back in training mode, which changes running statistics: they are put back. Nothing else that a step reads is written. */
+/* Forward and back in training mode, which changes running statistics: they are put back. Nothing
+ * else that a step reads is written. */
 static void run_sample(struct cnn_check *check, const struct sample *sample)
 {
     struct cnn_training *t = check->t;
     const struct cnn_step *step = &t->step;
     const struct cnn_targets targets = {.labels = sample->labels};
-    cnn_health_before_step(&t->health, step->parameters); /* its copy of them is free until the end of an epoch */
+    /* its copy of them is free until the end of an epoch */
+    cnn_health_before_step(&t->health, step->parameters);
     cnn_plan_forward(step->plan, sample->n, true, t->model->recipe.seed);
-    struct cnn_loss_result result = cnn_loss_compute(step->loss, sample->n, step->classes, cnn_plan_value(step->plan, step->target), &targets,
-                                                     cnn_plan_gradient(step->plan, step->target));
+    struct cnn_loss_result result = cnn_loss_compute(
+        step->loss, sample->n, step->classes, cnn_plan_value(step->plan, step->target), &targets,
+        cnn_plan_gradient(step->plan, step->target));
     check_loss(check, result.loss / result.weight, result.finite);
     if (result.finite) {
         cnn_plan_backward(step->plan, sample->n, step->target);
         check_gradients(check);
     }
-    memcpy(step->parameters, t->health.before, t->model->graph.parameter_floats * sizeof *step->parameters);
+    memcpy(step->parameters, t->health.before,
+           t->model->graph.parameter_floats * sizeof *step->parameters);
     cnn_plan_parameters_changed(step->plan);
 }
 
@@ -246,20 +285,23 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Seconds of a step, batch included: the median. The first one counts only where it alone takes long enough, or is the epoch. */
+/* Seconds of a step, batch included: the median. The first one counts only where it alone takes
+ * long enough, or is the epoch. */
 static double time_steps(struct cnn_training *t)
 {
     double times[TIMED_STEPS], begun = now();
     size_t count = 0, values = cnn_shape_count(t->model->graph.input);
     cnn_loader_start(t->loader, 0, 0);
-    for (size_t step = 0; step <= TIMED_STEPS && (count == 0 || now() < begun + TIMED_SECONDS); step++) {
+    for (size_t step = 0; step <= TIMED_STEPS && (count == 0 || now() < begun + TIMED_SECONDS);
+         step++) {
         double start = now();
         const struct cnn_batch *batch = cnn_loader_next(t->loader);
         if (!batch)
             break;
         memcpy(cnn_plan_input(t->step.plan), batch->images, batch->n * values * sizeof(float));
         const struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
-        cnn_step_run(&t->step, batch->n, &targets, 0); /* a rate of 0: whatever the weights, the time is the same */
+        /* a rate of 0: whatever the weights, the time is the same */
+        cnn_step_run(&t->step, batch->n, &targets, 0);
         times[count] = now() - start;
         count += step > 0 || times[0] > TIMED_SECONDS || t->progress.steps_per_epoch == 1;
     }
@@ -271,9 +313,11 @@ static double time_steps(struct cnn_training *t)
 static double time_validation(struct cnn_training *t)
 {
     const struct cnn_evaluator *evaluator = &t->evaluator;
-    size_t images = cnn_dataset_count(t->val), n = images < evaluator->batch ? images : evaluator->batch;
+    size_t images = cnn_dataset_count(t->val),
+           n = images < evaluator->batch ? images : evaluator->batch;
     double begun = 0;
-    memset(cnn_plan_input(evaluator->plan), 0, n * cnn_shape_count(t->model->graph.input) * sizeof(float));
+    memset(cnn_plan_input(evaluator->plan), 0,
+           n * cnn_shape_count(t->model->graph.input) * sizeof(float));
     for (int run = 0; run < 2; run++) {
         begun = now();
         cnn_plan_forward(evaluator->plan, n, false, 0);

@@ -1,8 +1,10 @@
-/* Comparing two models. Images on which both are right, or both wrong, say nothing of which is better; of the n others, each model would have half if they were
- * equally good. The probability of b and c = n - b as unequal as they are, or more so, is that of McNemar, "Note on the sampling error of the difference
- * between correlated proportions or percentages", 1947: from the binomial distribution for n < 25, else of chi-squared = (|b - c| - 1)^2 / n with one
- * degree of freedom. The interval of the difference is that of Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", 2005:
- * half an image is added to each of the four counts. */
+/* Comparing two models. Images on which both are right, or both wrong, say nothing of which is
+ * better; of the n others, each model would have half if they were equally good. The probability of
+ * b and c = n - b as unequal as they are, or more so, is that of McNemar, "Note on the sampling
+ * error of the difference between correlated proportions or percentages", 1947: from the binomial
+ * distribution for n < 25, else of chi-squared = (|b - c| - 1)^2 / n with one degree of freedom.
+ * The interval of the difference is that of Agresti and Min, "Simple improved confidence intervals
+ * for comparing matched proportions", 2005: half an image is added to each of the four counts. */
 #include "train/compare.h"
 
 #include <math.h>
@@ -56,7 +58,8 @@ void cnn_comparison_finish(cnn_comparison *c)
 static void count_answers(const struct cnn_answers answers[2], cnn_comparison *c)
 {
     for (size_t i = 0; i < c->images; i++) {
-        bool a = answers[0].predicted[i] == answers[0].labels[i], b = answers[1].predicted[i] == answers[1].labels[i];
+        bool a = answers[0].predicted[i] == answers[0].labels[i],
+             b = answers[1].predicted[i] == answers[1].labels[i];
         c->both_right += a && b;
         c->only_a += a && !b;
         c->only_b += b && !a;
@@ -65,15 +68,20 @@ static void count_answers(const struct cnn_answers answers[2], cnn_comparison *c
 }
 
 /* Whether the images are the same ones, as far as their number and labels say. */
-static cnn_status check_images(const cnn_model *const models[2], const cnn_evaluation e[2], const struct cnn_answers answers[2], cnn_diag *diag)
+static cnn_status check_images(const cnn_model *const models[2], const cnn_evaluation e[2],
+                               const struct cnn_answers answers[2], cnn_diag *diag)
 {
     if (e[0].images != e[1].images)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s sees %zu images and %s %zu: they cannot be compared", models[0]->source, e[0].images,
-                        models[1]->source, e[1].images);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s sees %zu images and %s %zu: they cannot be compared", models[0]->source,
+                        e[0].images, models[1]->source, e[1].images);
     for (size_t i = 0; i < e[0].images; i++)
         if (answers[0].labels[i] != answers[1].labels[i])
-            return cnn_fail(diag, CNN_FAILED, NULL, "image %zu is of class %zu for %s and of class %zu for %s: they cannot be compared", i,
-                            answers[0].labels[i], models[0]->source, answers[1].labels[i], models[1]->source);
+            return cnn_fail(
+                diag, CNN_FAILED, NULL,
+                "image %zu is of class %zu for %s and of class %zu for %s: they cannot be compared",
+                i, answers[0].labels[i], models[0]->source, answers[1].labels[i],
+                models[1]->source);
     return CNN_OK;
 }
 
@@ -89,7 +97,8 @@ static void report_progress(void *context, size_t images, size_t total)
     passes->options->progress(passes->options->context, passes->done * total + images, 2 * total);
 }
 
-cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options, cnn_comparison *out, cnn_diag *diag)
+cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options,
+                       cnn_comparison *out, cnn_diag *diag)
 {
     static const cnn_evaluate_options defaults = {0};
     struct passes passes = {.options = options ? options : &defaults};
@@ -102,11 +111,15 @@ cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *o
     o.progress = o.progress ? report_progress : NULL;
     o.context = &passes;
     for (; status == CNN_OK && passes.done < 2; passes.done++)
-        status = cnn_evaluate_on(a, models[passes.done], &o, &e[passes.done], &answers[passes.done], diag);
+        status = cnn_evaluate_on(a, models[passes.done], &o, &e[passes.done], &answers[passes.done],
+                                 diag);
     if (status == CNN_OK)
         status = check_images((const cnn_model *const[2]){a, b}, e, answers, diag);
     if (status == CNN_OK) {
-        cnn_comparison c = {.images = e[0].images, .split = e[0].split, .tta = o.tta, .loss = {e[0].loss, e[1].loss}};
+        cnn_comparison c = {.images = e[0].images,
+                            .split = e[0].split,
+                            .tta = o.tta,
+                            .loss = {e[0].loss, e[1].loss}};
         count_answers(answers, &c);
         cnn_comparison_finish(&c);
         *out = c;

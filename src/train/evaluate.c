@@ -30,7 +30,8 @@ static cnn_status choose_batch(const cnn_model *model, size_t images, size_t *ou
     return CNN_OK;
 }
 
-cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, struct cnn_evaluator *out, cnn_diag *diag)
+cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
+                              struct cnn_evaluator *out, cnn_diag *diag)
 {
     struct cnn_evaluator evaluator = {.model = model, .dataset = dataset};
     size_t batch;
@@ -50,8 +51,11 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, str
         cnn_evaluator_close(&evaluator);
         return cnn_fail_memory(diag, evaluator.classes * batch * sizeof(float), "probabilities");
     }
-    struct cnn_loader_options options = {
-        .dataset = dataset, .normalization = model->normalization, .shape = model->graph.input, .batch = batch, .seed = model->recipe.seed};
+    struct cnn_loader_options options = {.dataset = dataset,
+                                         .normalization = model->normalization,
+                                         .shape = model->graph.input,
+                                         .batch = batch,
+                                         .seed = model->recipe.seed};
     status = cnn_loader_new(&options, &evaluator.loader, diag);
     if (status == CNN_OK)
         *out = evaluator;
@@ -68,17 +72,20 @@ void cnn_evaluator_close(struct cnn_evaluator *evaluator)
     free(evaluator->probabilities);
 }
 
-cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out, cnn_diag *diag)
+cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out,
+                              cnn_diag *diag)
 {
     return cnn_metrics_new(cnn_dataset_count(evaluator->dataset), evaluator->classes, out, diag);
 }
 
-cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, struct cnn_samples *samples,
+cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options,
+                             cnn_evaluation *e, struct cnn_samples *samples,
                              struct cnn_loss_result *out)
 {
     const cnn_model *model = evaluator->model;
     struct cnn_loss_result sum = {.finite = true};
-    const float *y = evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
+    const float *y =
+        evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_batch *batch;
     size_t images = 0;
     cnn_metrics_clear(e);
@@ -89,18 +96,22 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
     while ((batch = cnn_loader_next(evaluator->loader))) {
         if (options->stop && *options->stop)
             return CNN_INTERRUPTED;
-        cnn_tta_forward(model, evaluator->plan, options->tta, batch->images, batch->n, evaluator->logits, evaluator->output);
+        cnn_tta_forward(model, evaluator->plan, options->tta, batch->images, batch->n,
+                        evaluator->logits, evaluator->output);
         struct cnn_targets targets = {.labels = batch->labels};
-        struct cnn_loss_result result = cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
+        struct cnn_loss_result result =
+            cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
         sum.loss += result.loss;
         sum.weight += result.weight;
         sum.correct += result.correct;
         sum.top5 += result.top5;
         sum.finite = sum.finite && result.finite;
         cnn_model_probabilities(model, evaluator->output, batch->n, evaluator->probabilities);
-        cnn_metrics_add(e, batch->n, batch->labels, y, evaluator->probabilities, evaluator->answers ? evaluator->answers + images : NULL);
+        cnn_metrics_add(e, batch->n, batch->labels, y, evaluator->probabilities,
+                        evaluator->answers ? evaluator->answers + images : NULL);
         for (size_t i = 0; samples && i < batch->n; i++)
-            cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes, evaluator->classes);
+            cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes,
+                            evaluator->classes);
         images += batch->n;
         if (options->progress)
             options->progress(options->context, images, e->images);
@@ -127,21 +138,25 @@ static cnn_status find_split(const char *name, enum cnn_split *out, cnn_diag *di
 }
 
 /* A model that has learned other classes would get a meaningless accuracy. */
-static cnn_status match_classes(const cnn_model *model, const struct cnn_dataset *dataset, cnn_diag *diag)
+static cnn_status match_classes(const cnn_model *model, const struct cnn_dataset *dataset,
+                                cnn_diag *diag)
 {
     size_t count = cnn_dataset_classes(dataset);
     if (count != model->class_count)
-        return cnn_fail(diag, CNN_INVALID, NULL, "the data has %zu classes; %s was trained on %zu", count, model->source, model->class_count);
+        return cnn_fail(diag, CNN_INVALID, NULL, "the data has %zu classes; %s was trained on %zu",
+                        count, model->source, model->class_count);
     for (size_t i = 0; i < count; i++)
         if (strcmp(cnn_dataset_class(dataset, i), model->classes[i]) != 0)
-            return cnn_fail(diag, CNN_INVALID, NULL, "class %zu of the data is '%s'; that of %s is '%s'", i, cnn_dataset_class(dataset, i),
-                            model->source, model->classes[i]);
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "class %zu of the data is '%s'; that of %s is '%s'", i,
+                            cnn_dataset_class(dataset, i), model->source, model->classes[i]);
     return CNN_OK;
 }
 
-/* A description with weights from elsewhere has neither class names nor what `normalize: auto` and `class_weights: balanced` stand for: they are taken
- * from the data as in training. */
-static cnn_status complete_model(cnn_model *model, const cnn_model *data, const char *path, const struct cnn_dataset *dataset, cnn_diag *diag)
+/* A description with weights from elsewhere has neither class names nor what `normalize: auto` and
+ * `class_weights: balanced` stand for: they are taken from the data as in training. */
+static cnn_status complete_model(cnn_model *model, const cnn_model *data, const char *path,
+                                 const struct cnn_dataset *dataset, cnn_diag *diag)
 {
     bool weighted = !model->loss.balanced || model->loss.class_weights.count > 0;
     if (model->normalization.channels != 0 && model->classes && weighted)
@@ -150,7 +165,8 @@ static cnn_status complete_model(cnn_model *model, const cnn_model *data, const 
         return cnn_model_adopt_data(model, dataset, diag);
     struct cnn_dataset *train;
     enum cnn_split used;
-    cnn_status status = cnn_dataset_open(&data->data, model->graph.input, path, CNN_SPLIT_TRAIN, data->recipe.seed, &train, &used, diag);
+    cnn_status status = cnn_dataset_open(&data->data, model->graph.input, path, CNN_SPLIT_TRAIN,
+                                         data->recipe.seed, &train, &used, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_model_adopt_data(model, train, diag);
@@ -164,7 +180,8 @@ static cnn_status check_page(const char *path, cnn_diag *diag)
     return status == CNN_OK ? cnn_file_check(path, diag) : status;
 }
 
-/* That what options ask for can be written, as far as that is known before it is; the gallery's directory is made. */
+/* That what options ask for can be written, as far as that is known before it is; the gallery's
+ * directory is made. */
 static cnn_status prepare_outputs(const cnn_evaluate_options *options, cnn_diag *diag)
 {
     struct cnn_text page = {0};
@@ -174,39 +191,52 @@ static cnn_status prepare_outputs(const cnn_evaluate_options *options, cnn_diag 
     cnn_text_printf(&page, "%s/index.html", options->gallery);
     status = cnn_make_directories(options->gallery, diag);
     if (status == CNN_OK)
-        status = page.failed ? cnn_fail_memory(diag, strlen(options->gallery), "a path") : check_page(page.data, diag);
+        status = page.failed ? cnn_fail_memory(diag, strlen(options->gallery), "a path")
+                             : check_page(page.data, diag);
     cnn_text_free(&page);
     return status;
 }
 
 /* What the files of options show is collected in the same pass. */
-static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, struct cnn_samples *samples, cnn_evaluation *e,
-                           cnn_diag *diag)
+static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options,
+                           struct cnn_samples *samples, cnn_evaluation *e, cnn_diag *diag)
 {
     struct cnn_loss_result sum;
     cnn_status status = cnn_evaluation_new(evaluator, e, diag);
     if (status == CNN_OK)
         status = prepare_outputs(options, diag);
     if (status == CNN_OK && (options->report || options->gallery))
-        status = cnn_samples_new(evaluator->dataset, options->gallery ? CNN_GALLERY_SAMPLES : CNN_REPORT_SAMPLES, samples, diag);
+        status = cnn_samples_new(evaluator->dataset,
+                                 options->gallery ? CNN_GALLERY_SAMPLES : CNN_REPORT_SAMPLES,
+                                 samples, diag);
     if (status != CNN_OK)
         return status;
     if (cnn_evaluator_run(evaluator, options, e, samples->dataset ? samples : NULL, &sum) != CNN_OK)
         return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the evaluation was interrupted");
     if (!sum.finite)
-        return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers", evaluator->model->source);
+        return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers",
+                        evaluator->model->source);
     return cnn_dataset_report(evaluator->dataset, NULL, NULL, diag);
 }
 
-static cnn_status write_report(const char *path, const cnn_model *model, const cnn_evaluation *e, const struct cnn_samples *samples, cnn_diag *diag)
+static cnn_status write_report(const char *path, const cnn_model *model, const cnn_evaluation *e,
+                               const struct cnn_samples *samples, cnn_diag *diag)
 {
-    struct cnn_samples shown = *samples; /* the first of each list are those that a shorter list would hold */
-    shown.wrong_count = shown.wrong_count < CNN_REPORT_SAMPLES ? shown.wrong_count : CNN_REPORT_SAMPLES;
-    shown.right_count = shown.right_count < CNN_REPORT_SAMPLES ? shown.right_count : CNN_REPORT_SAMPLES;
-    return cnn_report_write(path, &(struct cnn_report){.title = model->name, .model = model, .evaluation = e, .samples = &shown}, diag);
+    /* the first of each list are those that a shorter list would hold */
+    struct cnn_samples shown = *samples;
+    shown.wrong_count =
+        shown.wrong_count < CNN_REPORT_SAMPLES ? shown.wrong_count : CNN_REPORT_SAMPLES;
+    shown.right_count =
+        shown.right_count < CNN_REPORT_SAMPLES ? shown.right_count : CNN_REPORT_SAMPLES;
+    return cnn_report_write(
+        path,
+        &(struct cnn_report){
+            .title = model->name, .model = model, .evaluation = e, .samples = &shown},
+        diag);
 }
 
-static cnn_status record_answers(struct cnn_evaluator *evaluator, struct cnn_answers *answers, cnn_diag *diag)
+static cnn_status record_answers(struct cnn_evaluator *evaluator, struct cnn_answers *answers,
+                                 cnn_diag *diag)
 {
     size_t images = cnn_dataset_count(evaluator->dataset);
     answers->labels = calloc(images, sizeof *answers->labels);
@@ -225,8 +255,8 @@ void cnn_answers_free(struct cnn_answers *answers)
     free(answers->predicted);
 }
 
-cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *o, cnn_evaluation *out, struct cnn_answers *answers,
-                           cnn_diag *diag)
+cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *o,
+                           cnn_evaluation *out, struct cnn_answers *answers, cnn_diag *diag)
 {
     struct cnn_dataset *dataset = NULL;
     struct cnn_evaluator evaluator = {0};
@@ -237,11 +267,13 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
     if (status != CNN_OK)
         return status;
     if (!data->has_data) {
-        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to evaluate on", data->source);
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "%s has no data section, so there is nothing to evaluate on", data->source);
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }
-    status = cnn_dataset_open(&data->data, model->graph.input, o->data_path, split, data->recipe.seed, &dataset, &used, diag);
+    status = cnn_dataset_open(&data->data, model->graph.input, o->data_path, split,
+                              data->recipe.seed, &dataset, &used, diag);
     if (status != CNN_OK)
         return status;
     if ((status = complete_model(model, data, o->data_path, dataset, diag)) != CNN_OK)
@@ -268,7 +300,8 @@ out:
     return status;
 }
 
-cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out, cnn_diag *diag)
+cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
+                        cnn_diag *diag)
 {
     static const cnn_evaluate_options defaults = {0};
     return cnn_evaluate_on(model, model, options ? options : &defaults, out, NULL, diag);

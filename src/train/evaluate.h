@@ -15,18 +15,25 @@ struct cnn_evaluator {
     size_t batch;          /* images that the plan takes at a time */
     size_t target, classes;
     float *logits, *output, *probabilities; /* of one batch */
-    size_t *answers;                        /* the caller's, of every image: receives the predicted classes; NULL: not wanted */
+    /* the caller's, of every image: receives the predicted classes; NULL: not wanted */
+    size_t *answers;
 };
 
-cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, struct cnn_evaluator *out, cnn_diag *diag);
+cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
+                              struct cnn_evaluator *out, cnn_diag *diag);
 void cnn_evaluator_close(struct cnn_evaluator *evaluator);
 
-/* An evaluation to fill, for the classes and images of evaluator. Its split is the caller's to name. */
-cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out, cnn_diag *diag);
+/* An evaluation to fill, for the classes and images of evaluator. Its split is the caller's to
+ * name. */
+cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out,
+                              cnn_diag *diag);
 
-/* Runs all images through the model as its parameters now are; sums in *out. e is written anew, as are samples (NULL: none are wanted).
- * Of options, tta, progress and stop are used. CNN_INTERRUPTED, without a message, when *stop was set on the way: e and samples then hold a part. */
-cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options, cnn_evaluation *e, struct cnn_samples *samples,
+/* Runs all images through the model as its parameters now are; sums in *out. e is written anew, as
+ * are samples (NULL: none are wanted). Of options, tta, progress and stop are used.
+ * CNN_INTERRUPTED, without a message, when *stop was set on the way: e and samples then hold a
+ * part. */
+cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options,
+                             cnn_evaluation *e, struct cnn_samples *samples,
                              struct cnn_loss_result *out);
 
 /* Of every image: its class and the predicted one. */
@@ -35,9 +42,11 @@ struct cnn_answers {
 };
 void cnn_answers_free(struct cnn_answers *answers);
 
-/* cnn_evaluate on the images that the data section of `data` names; model sees them in its own size and normalisation. answers (empty; NULL:
- * not wanted) is filled; the caller frees it, whatever the status. */
-cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
+/* cnn_evaluate on the images that the data section of `data` names; model sees them in its own size
+ * and normalisation. answers (empty; NULL: not wanted) is filled; the caller frees it, whatever the
+ * status. */
+cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model,
+                           const cnn_evaluate_options *options, cnn_evaluation *out,
                            struct cnn_answers *answers, cnn_diag *diag);
 
 #endif

@@ -1,5 +1,5 @@
-/* Measuring health. The probe runs in the evaluator's plan, which exists anyway: an observer looks at each layer's output while it is whole, so no plan
- * that keeps all values is needed. */
+/* Measuring health. The probe runs in the evaluator's plan, which exists anyway: an observer looks
+ * at each layer's output while it is whole, so no plan that keeps all values is needed. */
 #include "train/health.h"
 
 #include <math.h>
@@ -27,7 +27,8 @@ static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)
     return true;
 }
 
-cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *evaluator, struct cnn_health *out, cnn_diag *diag)
+cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *evaluator,
+                           struct cnn_health *out, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
     struct cnn_health health = {.model = model, .evaluator = evaluator};
@@ -38,12 +39,14 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
     health.told = calloc(graph->count, sizeof *health.told);
     health.before = cnn_floats_new(graph->parameter_floats);
     health.pixels = malloc(cnn_shape_count(graph->input));
-    if (health.pixels && health.rows && health.nodes && health.alive && health.living && health.told && health.before && add_rows(&health, graph)) {
+    if (health.pixels && health.rows && health.nodes && health.alive && health.living &&
+        health.told && health.before && add_rows(&health, graph)) {
         *out = health;
         return CNN_OK;
     }
     cnn_health_close(&health);
-    return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float), "a copy of the parameters");
+    return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float),
+                           "a copy of the parameters");
 }
 
 void cnn_health_close(struct cnn_health *health)
@@ -82,7 +85,8 @@ static double layer_norm(const struct cnn_node *node, const float *slab, const f
     return !any ? NAN : isfinite(sum) ? sqrt(sum) : INFINITY;
 }
 
-void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters, const float *gradients, double lr_factor)
+void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters,
+                           const float *gradients, double lr_factor)
 {
     for (size_t i = 0; i < health->count; i++) {
         const struct cnn_node *node = &health->model->graph.nodes[health->nodes[i]];
@@ -105,7 +109,8 @@ static void observe(void *context, size_t i, bool backward, bool begin)
     const float *y = call->y;
     if (backward || begin || !alive)
         return;
-    for (size_t position = 0; position < call->n * shape.h * shape.w && health->living[i] < shape.c; position++, y += shape.c)
+    for (size_t position = 0; position < call->n * shape.h * shape.w && health->living[i] < shape.c;
+         position++, y += shape.c)
         for (size_t c = 0; c < shape.c; c++)
             if (y[c] != 0 && !alive[c]) {
                 alive[c] = true;
@@ -124,7 +129,9 @@ static void run_probe(struct cnn_health *health)
     for (size_t first = 0; first < images; first += n) {
         n = images - first < evaluator->batch ? images - first : evaluator->batch;
         for (size_t i = 0; i < n; i++)
-            cnn_normalize(&health->model->normalization, cnn_dataset_read(evaluator->dataset, first + i, health->pixels), shape.h * shape.w,
+            cnn_normalize(&health->model->normalization,
+                          cnn_dataset_read(evaluator->dataset, first + i, health->pixels),
+                          shape.h * shape.w,
                           cnn_plan_input(evaluator->plan) + i * cnn_shape_count(shape));
         cnn_plan_forward(evaluator->plan, n, false, 0);
     }
@@ -145,36 +152,42 @@ void cnn_health_probe(struct cnn_health *health)
         run_probe(health);
     for (size_t i = 0; i < health->count; i++) {
         struct cnn_health_row *row = &health->rows[i];
-        row->dead = row->channels ? 1 - (double)health->living[health->nodes[i]] / (double)row->channels : NAN;
+        row->dead = row->channels
+                        ? 1 - (double)health->living[health->nodes[i]] / (double)row->channels
+                        : NAN;
     }
 }
 
 /* A hint that ends in a newline goes on without it. */
-static void tell_line(struct cnn_text *line, void (*tell)(void *context, const char *text), void *context)
+static void tell_line(struct cnn_text *line, void (*tell)(void *context, const char *text),
+                      void *context)
 {
     line->data[line->size - 1] = '\0';
     tell(context, line->data);
 }
 
-static void tell_blown_up(struct cnn_health *health, double loss, void (*tell)(void *context, const char *text), void *context)
+static void tell_blown_up(struct cnn_health *health, double loss,
+                          void (*tell)(void *context, const char *text), void *context)
 {
     struct cnn_text text = {0};
-    if (!health->told_blown_up && cnn_health_hint_blown_up(health->rows, health->count, loss, &text) && !text.failed) {
+    if (!health->told_blown_up &&
+        cnn_health_hint_blown_up(health->rows, health->count, loss, &text) && !text.failed) {
         health->told_blown_up = true;
         tell_line(&text, tell, context);
     }
     cnn_text_free(&text);
 }
 
-void cnn_health_tell(struct cnn_health *health, double loss, void (*tell)(void *context, const char *text), void *context)
+void cnn_health_tell(struct cnn_health *health, double loss,
+                     void (*tell)(void *context, const char *text), void *context)
 {
     tell_blown_up(health, loss, tell, context);
     for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
         for (size_t i = 0; i < health->count; i++) {
             struct cnn_text text = {0};
             unsigned *told = &health->told[kind == CNN_HEALTH_DEAD ? i : 0];
-            if (!(*told & 1u << kind) && cnn_health_applies(health->model, kind) && cnn_health_hint(health->rows, health->count, i, kind, &text) &&
-                !text.failed) {
+            if (!(*told & 1u << kind) && cnn_health_applies(health->model, kind) &&
+                cnn_health_hint(health->rows, health->count, i, kind, &text) && !text.failed) {
                 *told |= 1u << kind;
                 tell_line(&text, tell, context);
             }

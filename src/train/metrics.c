@@ -1,6 +1,7 @@
-/* The numbers of an evaluation. Calibration is that of Guo et al., "On Calibration of Modern Neural Networks", 2017: images are sorted into bins of equal width
- * by the probability of the predicted class (the confidence), bin m of M being ((m - 1) / M, m / M], and
- * ECE = sum over bins of images / all * |accuracy - mean confidence|. */
+/* The numbers of an evaluation. Calibration is that of Guo et al., "On Calibration of Modern Neural
+ * Networks", 2017: images are sorted into bins of equal width by the probability of the predicted
+ * class (the confidence), bin m of M being ((m - 1) / M, m / M], and ECE = sum over bins of images
+ * / all * |accuracy - mean confidence|. */
 #include "train/metrics.h"
 
 #include <math.h>
@@ -50,7 +51,8 @@ static size_t bin_of(double confidence)
     return bin > 0 ? (size_t)fmin(bin, CNN_CALIBRATION_BINS - 1) : 0;
 }
 
-void cnn_metrics_add(cnn_evaluation *e, size_t n, const size_t *labels, const float *scores, const float *probabilities, size_t *answers)
+void cnn_metrics_add(cnn_evaluation *e, size_t n, const size_t *labels, const float *scores,
+                     const float *probabilities, size_t *answers)
 {
     for (size_t i = 0; i < n; i++, scores += e->classes, probabilities += e->classes) {
         size_t best = 0, rank = cnn_label_rank(e->classes, scores, labels[i]);
@@ -83,8 +85,10 @@ static void score_classes(cnn_evaluation *e)
             images += e->confusion[c * e->classes + k];
             predicted += e->confusion[k * e->classes + c];
         }
-        e->per_class[c] = (cnn_class_score){
-            .precision = share(right, predicted), .recall = share(right, images), .f1 = share(2 * right, predicted + images), .images = images};
+        e->per_class[c] = (cnn_class_score){.precision = share(right, predicted),
+                                            .recall = share(right, images),
+                                            .f1 = share(2 * right, predicted + images),
+                                            .images = images};
         if (images == 0)
             continue;
         present++;
@@ -117,7 +121,8 @@ void cnn_interval(size_t right, size_t all, double *low, double *high)
 {
     const double z = 1.96;
     double n = (double)all, p = share(right, all), scale = 1 + z * z / n;
-    double centre = (p + z * z / (2 * n)) / scale, half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    double centre = (p + z * z / (2 * n)) / scale,
+           half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
     *low = fmax(0, centre - half);
     *high = fmin(1, centre + half);
 }

@@ -1,6 +1,8 @@
-/* A run's state in a checkpoint: the optimiser's slabs as tensors `@optimizer.<slab>.<tensor>`, the counters as metadata; where the model's parameters
- * are the running mean of those that are trained, these as `@weights.<tensor>`. Nothing that differs from one run to the next (times, names of
- * machines) goes in. Random numbers need no saving: they follow from the seed and the counters. */
+/* A run's state in a checkpoint: the optimiser's slabs as tensors `@optimizer.<slab>.<tensor>`, the
+ * counters as metadata; where the model's parameters are the running mean of those that are
+ * trained, these as `@weights.<tensor>`. Nothing that differs from one run to the next (times,
+ * names of machines) goes in. Random numbers need no saving: they follow from the seed and the
+ * counters. */
 #include "train/progress.h"
 
 #include <errno.h>
@@ -11,22 +13,25 @@
 #define SLAB_NAME    CNN_RESERVED "optimizer.%s.%s"
 #define WEIGHTS_NAME CNN_RESERVED "weights.%s"
 
-struct field { /* one piece of metadata; those up to FIELDS_OF_BEST are worth reading in a checkpoint that is no state */
+/* one piece of metadata; those up to FIELDS_OF_BEST are worth reading in a checkpoint that is no
+ * state */
+struct field {
     const char *key;
     size_t offset;
     bool real; /* double, else size_t */
 };
 
-#define COUNT(key, member)                                                                                                                           \
-    {                                                                                                                                                \
-        key, offsetof(struct cnn_progress, member), false                                                                                            \
+#define COUNT(key, member)                                                                         \
+    {                                                                                              \
+        key, offsetof(struct cnn_progress, member), false                                          \
     }
-#define REAL(key, member)                                                                                                                            \
-    {                                                                                                                                                \
-        key, offsetof(struct cnn_progress, member), true                                                                                             \
+#define REAL(key, member)                                                                          \
+    {                                                                                              \
+        key, offsetof(struct cnn_progress, member), true                                           \
     }
 #define FIELDS_OF_BEST 4
-#define FIELDS_OF_OLD  11 /* those after them are missing in checkpoints of older versions, and are then as at a start */
+/* those after them are missing in checkpoints of older versions, and are then as at a start */
+#define FIELDS_OF_OLD 11
 
 static const struct field fields[] = {
     COUNT("training.step", step),
@@ -48,16 +53,20 @@ static const struct field fields[] = {
 
 struct cnn_progress cnn_progress_start(size_t steps_per_epoch)
 {
-    return (struct cnn_progress){.steps_per_epoch = steps_per_epoch, .best_accuracy = -1, .best_loss = INFINITY, .stopping.best = INFINITY};
+    return (struct cnn_progress){.steps_per_epoch = steps_per_epoch,
+                                 .best_accuracy = -1,
+                                 .best_loss = INFINITY,
+                                 .stopping.best = INFINITY};
 }
 
-static bool write_fields(const struct cnn_progress *progress, struct cnn_arena *arena, struct cnn_stored_pair *pairs, size_t count)
+static bool write_fields(const struct cnn_progress *progress, struct cnn_arena *arena,
+                         struct cnn_stored_pair *pairs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const void *value = (const char *)progress + fields[i].offset;
         pairs[i].key = fields[i].key;
-        pairs[i].value =
-            fields[i].real ? cnn_arena_printf(arena, "%.17g", *(const double *)value) : cnn_arena_printf(arena, "%zu", *(const size_t *)value);
+        pairs[i].value = fields[i].real ? cnn_arena_printf(arena, "%.17g", *(const double *)value)
+                                        : cnn_arena_printf(arena, "%zu", *(const size_t *)value);
         if (!pairs[i].value)
             return false;
     }
@@ -71,7 +80,8 @@ struct list { /* of tensors to store */
 };
 
 /* name: allocated for this. */
-static bool add_tensor(struct list *list, const char *name, const struct cnn_tensor *tensor, const float *slab)
+static bool add_tensor(struct list *list, const char *name, const struct cnn_tensor *tensor,
+                       const float *slab)
 {
     struct cnn_stored_tensor *item = &list->items[list->count++];
     *item = (struct cnn_stored_tensor){.name = name,
@@ -88,7 +98,8 @@ static bool list_weights(const cnn_model *model, const float *parameters, struct
 {
     bool good = true;
     for (size_t i = 0; i < model->tensor_count && good; i++)
-        good = add_tensor(list, cnn_arena_printf(list->arena, WEIGHTS_NAME, model->tensors[i].name), model->tensors[i].tensor, parameters);
+        good = add_tensor(list, cnn_arena_printf(list->arena, WEIGHTS_NAME, model->tensors[i].name),
+                          model->tensors[i].tensor, parameters);
     return good;
 }
 
@@ -101,31 +112,37 @@ static size_t count_slabs(const struct cnn_step *step)
     return slabs;
 }
 
-/* One stored tensor per slab of the optimiser and trained tensor; and with weights, the parameters that are trained. */
-static bool list_state(const cnn_model *model, const struct cnn_step *step, bool weights, struct list *list)
+/* One stored tensor per slab of the optimiser and trained tensor; and with weights, the parameters
+ * that are trained. */
+static bool list_state(const cnn_model *model, const struct cnn_step *step, bool weights,
+                       struct list *list)
 {
     const char *name;
     float *slab;
-    list->items = cnn_arena_array(list->arena, (count_slabs(step) + weights) * model->tensor_count, sizeof *list->items);
+    list->items = cnn_arena_array(list->arena, (count_slabs(step) + weights) * model->tensor_count,
+                                  sizeof *list->items);
     if (!list->items || (weights && !list_weights(model, step->parameters, list)))
         return false;
     for (size_t s = 0; (slab = cnn_optimizer_slab(step->optimizer, s, &name)); s++)
         for (size_t i = 0; i < model->tensor_count; i++) {
             const struct cnn_tensor_place *place = &model->tensors[i];
-            if (place->trainable && !add_tensor(list, cnn_arena_printf(list->arena, SLAB_NAME, name, place->name), place->tensor, slab))
+            if (place->trainable &&
+                !add_tensor(list, cnn_arena_printf(list->arena, SLAB_NAME, name, place->name),
+                            place->tensor, slab))
                 return false;
         }
     return true;
 }
 
-cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_model *model, const struct cnn_step *step, const char *path,
-                             cnn_diag *diag)
+cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_model *model,
+                             const struct cnn_step *step, const char *path, cnn_diag *diag)
 {
     struct cnn_stored_pair pairs[FIELDS];
     struct list list = {.arena = cnn_arena_new()};
     size_t pair_count = step ? FIELDS : FIELDS_OF_BEST;
     cnn_status status;
-    if (list.arena && write_fields(progress, list.arena, pairs, pair_count) && (!step || list_state(model, step, step->mean, &list)))
+    if (list.arena && write_fields(progress, list.arena, pairs, pair_count) &&
+        (!step || list_state(model, step, step->mean, &list)))
         status = cnn_model_save(model, path, list.items, list.count, pairs, pair_count, diag);
     else
         status = cnn_fail_memory(diag, sizeof pairs, "a checkpoint");
@@ -163,37 +180,46 @@ bool cnn_progress_present(const struct cnn_safetensors *file)
     return cnn_safetensors_metadata(file, fields[FIELDS_OF_BEST].key) != NULL;
 }
 
-static cnn_status load_tensors(const struct cnn_safetensors *file, const struct list *wanted, cnn_diag *diag)
+static cnn_status load_tensors(const struct cnn_safetensors *file, const struct list *wanted,
+                               cnn_diag *diag)
 {
     for (size_t i = 0; i < wanted->count; i++) {
-        const struct cnn_stored_tensor *item = &wanted->items[i], *stored = cnn_safetensors_find(file, item->name);
+        const struct cnn_stored_tensor *item = &wanted->items[i],
+                                       *stored = cnn_safetensors_find(file, item->name);
         if (!stored)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: it holds no %s", file->path, item->name);
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: it holds no %s",
+                            file->path, item->name);
         if (strcmp(stored->dtype, item->dtype) != 0 || stored->rank != item->rank ||
             memcmp(stored->dims, item->dims, stored->rank * sizeof *stored->dims) != 0)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: %s has another shape or type than the network's tensor", file->path,
-                            item->name);
-        memcpy((void *)item->data, stored->data, item->bytes); /* the step's memory, listed as const for writing */
+            return cnn_fail(
+                diag, CNN_FAILED, NULL,
+                "%s cannot be resumed: %s has another shape or type than the network's tensor",
+                file->path, item->name);
+        /* the step's memory, listed as const for writing */
+        memcpy((void *)item->data, stored->data, item->bytes);
     }
     return CNN_OK;
 }
 
-static cnn_status load_fields(const struct cnn_safetensors *file, struct cnn_progress *progress, cnn_diag *diag)
+static cnn_status load_fields(const struct cnn_safetensors *file, struct cnn_progress *progress,
+                              cnn_diag *diag)
 {
     for (size_t i = 0; i < FIELDS; i++) {
         const char *text = cnn_safetensors_metadata(file, fields[i].key);
         if (!text && i >= FIELDS_OF_OLD)
             continue;
         if (!text || !read_field(text, &fields[i], progress))
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: its %s is %s", file->path, fields[i].key, text ? "no number" : "missing");
+            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: its %s is %s",
+                            file->path, fields[i].key, text ? "no number" : "missing");
     }
     if (!cnn_safetensors_metadata(file, "training.epoch_loss_weight"))
         progress->loss_weight = (double)progress->images;
     return CNN_OK;
 }
 
-/* Whether file holds weights beside the running mean, which a run may begin or cease to make when it is resumed: training goes on from them where
- * there are some, else from the model's parameters. */
+/* Whether file holds weights beside the running mean, which a run may begin or cease to make when
+ * it is resumed: training goes on from them where there are some, else from the model's
+ * parameters. */
 static bool holds_weights(const struct cnn_safetensors *file)
 {
     for (size_t i = 0; i < file->tensor_count; i++)
@@ -202,8 +228,8 @@ static bool holds_weights(const struct cnn_safetensors *file)
     return false;
 }
 
-cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model, struct cnn_step *step, struct cnn_progress *out,
-                             cnn_diag *diag)
+cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model,
+                             struct cnn_step *step, struct cnn_progress *out, cnn_diag *diag)
 {
     struct cnn_progress progress = cnn_progress_start(0);
     struct list list = {.arena = cnn_arena_new()};
@@ -211,7 +237,8 @@ cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model
     if (status == CNN_OK && list.arena && list_state(model, step, holds_weights(file), &list))
         status = load_tensors(file, &list, diag);
     else if (status == CNN_OK)
-        status = cnn_fail_memory(diag, model->tensor_count * sizeof *list.items, "the state of the run");
+        status =
+            cnn_fail_memory(diag, model->tensor_count * sizeof *list.items, "the state of the run");
     cnn_arena_free(list.arena);
     if (status != CNN_OK)
         return status;

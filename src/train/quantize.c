@@ -1,6 +1,7 @@
-/* Quantization after training: the same network with `precision: int8` (layers/int8.h). Weights are rounded to 255 steps of each filter's largest one; the
- * range of what a layer reads is found by running training images through the network: of the ranges from zero out to the extremes, the one with the least
- * squared error, of what it cuts off and what it rounds. */
+/* Quantization after training: the same network with `precision: int8` (layers/int8.h). Weights are
+ * rounded to 255 steps of each filter's largest one; the range of what a layer reads is found by
+ * running training images through the network: of the ranges from zero out to the extremes, the one
+ * with the least squared error, of what it cuts off and what it rounds. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,17 +38,20 @@ static cnn_status check_model(const cnn_model *model, cnn_diag *diag)
         return cnn_fail(diag, CNN_INVALID, NULL, "%s is in int8 already", model->source);
     if (model->has_data)
         return CNN_OK;
-    cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to calibrate on", model->source);
+    cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to calibrate on",
+             model->source);
     cnn_hint(diag, "add for example data: {dataset: mnist}");
     return CNN_INVALID;
 }
 
-/* The same network in int8, with the parameters that stay as they are; layers that are computed with bytes mark what they read. */
+/* The same network in int8, with the parameters that stay as they are; layers that are computed
+ * with bytes mark what they read. */
 static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
 {
     static const char *const overrides[] = {"precision=int8"};
     const cnn_model *model = c->model;
-    cnn_status status = cnn_model_from_text(model->source, model->resolved, strlen(model->resolved), overrides, 1, &c->quantized, diag);
+    cnn_status status = cnn_model_from_text(model->source, model->resolved, strlen(model->resolved),
+                                            overrides, 1, &c->quantized, diag);
     if (status == CNN_OK)
         status = cnn_model_set_classes(c->quantized, model->class_count, model->classes, diag);
     if (status != CNN_OK)
@@ -60,14 +64,17 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
         return cnn_fail_memory(diag, graph->count * sizeof *c->spreads, "the calibration");
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct cnn_tensor_place *place = &model->tensors[i];
-        memcpy(c->quantized->parameters + graph->nodes[place->node].tensors[place->slot].offset, model->parameters + place->tensor->offset,
-               place->tensor->count * sizeof(float));
+        memcpy(c->quantized->parameters + graph->nodes[place->node].tensors[place->slot].offset,
+               model->parameters + place->tensor->offset, place->tensor->count * sizeof(float));
     }
     bool any = false;
     for (size_t i = 0; i < graph->count; i++)
         if (graph->nodes[i].input_range)
             any = c->spreads[graph->nodes[i].inputs[0]].wanted = true;
-    return any ? CNN_OK : cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer that can be computed in int8 (conv, dense)", model->source);
+    return any ? CNN_OK
+               : cnn_fail(diag, CNN_INVALID, NULL,
+                          "%s has no layer that can be computed in int8 (conv, dense)",
+                          model->source);
 }
 
 static cnn_status open_data(struct calibration *c, cnn_diag *diag)
@@ -75,19 +82,24 @@ static cnn_status open_data(struct calibration *c, cnn_diag *diag)
     const cnn_model *model = c->model;
     enum cnn_split used;
     cnn_status status =
-        cnn_dataset_open(&model->data, model->graph.input, c->options->data_path, CNN_SPLIT_TRAIN, model->recipe.seed, &c->dataset, &used, diag);
+        cnn_dataset_open(&model->data, model->graph.input, c->options->data_path, CNN_SPLIT_TRAIN,
+                         model->recipe.seed, &c->dataset, &used, diag);
     if (status != CNN_OK)
         return status;
-    size_t count = cnn_dataset_count(c->dataset), wanted = c->options->images ? c->options->images : DEFAULT_IMAGES;
+    size_t count = cnn_dataset_count(c->dataset),
+           wanted = c->options->images ? c->options->images : DEFAULT_IMAGES;
     c->images = wanted < count ? wanted : count;
     const struct cnn_loader_options options = {.dataset = c->dataset,
                                                .normalization = model->normalization,
                                                .shape = model->graph.input,
                                                .batch = c->images < BATCH ? c->images : BATCH,
-                                               .shuffle = true, /* a folder's images come class by class */
+                                               /* a folder's images come class by class */
+                                               .shuffle = true,
                                                .seed = model->recipe.seed};
     status = cnn_loader_new(&options, &c->loader, diag);
-    return status == CNN_OK ? cnn_plan_new(&model->graph, model->parameters, options.batch, CNN_PLAN_KEEP, false, &c->plan, diag) : status;
+    return status == CNN_OK ? cnn_plan_new(&model->graph, model->parameters, options.batch,
+                                           CNN_PLAN_KEEP, false, &c->plan, diag)
+                            : status;
 }
 
 /* Extremes, and in the second pass counts. */
@@ -118,14 +130,17 @@ static cnn_status run_images(struct calibration *c, bool count, cnn_diag *diag)
     while (done < c->images && (batch = cnn_loader_next(c->loader))) {
         if (o->stop && *o->stop)
             return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the calibration was interrupted");
-        memcpy(cnn_plan_input(c->plan), batch->images, batch->n * cnn_shape_count(graph->input) * sizeof(float));
+        memcpy(cnn_plan_input(c->plan), batch->images,
+               batch->n * cnn_shape_count(graph->input) * sizeof(float));
         cnn_plan_forward(c->plan, batch->n, false, 0);
         for (size_t v = 0; v <= graph->count; v++)
             if (c->spreads[v].wanted)
-                add_values(&c->spreads[v], batch->n * cnn_shape_count(cnn_graph_shape(graph, v)), cnn_plan_value(c->plan, v), count);
+                add_values(&c->spreads[v], batch->n * cnn_shape_count(cnn_graph_shape(graph, v)),
+                           cnn_plan_value(c->plan, v), count);
         done += batch->n;
         if (o->progress)
-            o->progress(o->context, (count ? c->images : 0) + (done < c->images ? done : c->images), 2 * c->images);
+            o->progress(o->context, (count ? c->images : 0) + (done < c->images ? done : c->images),
+                        2 * c->images);
     }
     return CNN_OK;
 }
@@ -133,15 +148,19 @@ static cnn_status run_images(struct calibration *c, bool count, cnn_diag *diag)
 /* Squared error of all that has been counted where the range is cut down to a share of it. */
 static double range_error(const struct spread *s, double share)
 {
-    double low = s->low * share, high = s->high * share, step = (high - low) / 255, width = (s->high - s->low) / BINS, error = 0;
+    double low = s->low * share, high = s->high * share, step = (high - low) / 255,
+           width = (s->high - s->low) / BINS, error = 0;
     for (size_t i = 0; i < BINS; i++) {
-        double x = s->low + ((double)i + 0.5) * width, beyond = x > high ? x - high : x < low ? low - x : 0;
+        double x = s->low + ((double)i + 0.5) * width, beyond = x > high  ? x - high
+                                                                : x < low ? low - x
+                                                                          : 0;
         error += (double)s->counts[i] * (beyond > 0 ? beyond * beyond : step * step / 12);
     }
     return error;
 }
 
-static cnn_status choose_range(const struct spread *s, const char *name, float *range, cnn_diag *diag)
+static cnn_status choose_range(const struct spread *s, const char *name, float *range,
+                               cnn_diag *diag)
 {
     double best = 1, least = INFINITY;
     if (!isfinite(s->high - s->low))
@@ -170,7 +189,8 @@ static void round_weights(const struct cnn_tensor *t, float *weights, float *sca
             most = fmaxf(most, fabsf(weights[i]));
         scale[f] = isnormal(most / 127) ? most / 127 : 1;
         for (size_t i = 0; i < row; i++)
-            weights[i] = (nearbyintf(weights[i] / scale[f]) + 0.0f) * scale[f]; /* plus 0: a -0 would not come back from a file */
+            /* plus 0: a -0 would not come back from a file */
+            weights[i] = (nearbyintf(weights[i] / scale[f]) + 0.0f) * scale[f];
     }
 }
 
@@ -185,12 +205,14 @@ static cnn_status quantize_layers(struct calibration *c, cnn_diag *diag)
                 round_weights(&node->tensors[slot], parameters + node->tensors[slot].offset,
                               parameters + node->tensors[node->tensors[slot].scale_slot].offset);
         if (node->input_range)
-            status = choose_range(&c->spreads[node->inputs[0]], node->name, parameters + node->tensors[node->input_range].offset, diag);
+            status = choose_range(&c->spreads[node->inputs[0]], node->name,
+                                  parameters + node->tensors[node->input_range].offset, diag);
     }
     return status;
 }
 
-cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options, cnn_model **out, cnn_diag *diag)
+cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options,
+                        cnn_model **out, cnn_diag *diag)
 {
     static const cnn_quantize_options defaults = {0};
     struct calibration c = {.model = model, .options = options ? options : &defaults};

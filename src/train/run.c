@@ -1,4 +1,5 @@
-/* The run directory, which one process at a time works in. A csv file of a run that was resumed reads as if there had been no break: rows beyond the saved state are cut off and written
+/* The run directory, which one process at a time works in. A csv file of a run that was resumed
+ * reads as if there had been no break: rows beyond the saved state are cut off and written
  * again. */
 #include "train/run.h"
 
@@ -13,7 +14,8 @@
 #define MAX_CSV_BYTES ((size_t)1 << 30)
 
 static const char steps_header[] = "step,epoch,loss,lr,images_per_s\n";
-static const char epochs_header[] = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n";
+static const char epochs_header[] =
+    "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n";
 
 static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
@@ -30,8 +32,9 @@ static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *d
         run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
         run->health_path = cnn_arena_printf(run->arena, "%s/health.csv", directory);
     }
-    if (!run->arena || !run->directory || !run->config || !run->best || !run->last || !run->previous || !run->damaged || !run->report ||
-        !run->steps_path || !run->epochs_path || !run->health_path)
+    if (!run->arena || !run->directory || !run->config || !run->best || !run->last ||
+        !run->previous || !run->damaged || !run->report || !run->steps_path || !run->epochs_path ||
+        !run->health_path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     return CNN_OK;
 }
@@ -55,7 +58,8 @@ static cnn_status open_tables(struct cnn_run *run, cnn_diag *diag)
     return status == CNN_OK ? open_csv(run->health_path, &run->health, diag) : status;
 }
 
-/* The first free runs/<name>-<n>; mkdir decides, so two runs that start at once get one each. The name was checked to be a plain file name. */
+/* The first free runs/<name>-<n>; mkdir decides, so two runs that start at once get one each. The
+ * name was checked to be a plain file name. */
 static cnn_status make_numbered(struct cnn_run *run, const char *name, cnn_diag *diag)
 {
     cnn_status status = cnn_make_directories("runs", diag);
@@ -65,7 +69,8 @@ static cnn_status make_numbered(struct cnn_run *run, const char *name, cnn_diag 
         if (mkdir(path, 0777) == 0)
             return cnn_run_claim(run, path, diag);
         if (errno != EEXIST)
-            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", path, strerror(errno));
+            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", path,
+                              strerror(errno));
     }
     return status;
 }
@@ -75,13 +80,15 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
     cnn_status status = locate(run, directory, diag);
     if (status != CNN_OK)
         return status;
-    const char *files[] = {run->config, run->best, run->last, run->previous, run->steps_path, run->epochs_path, run->health_path};
+    const char *files[] = {run->config,     run->best,        run->last,       run->previous,
+                           run->steps_path, run->epochs_path, run->health_path};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (access(files[i], F_OK) != 0)
             continue;
         cnn_fail(diag, CNN_INVALID, NULL, "%s holds a run already", directory);
         char *word = cnn_shell_word(directory);
-        cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o", word ? word : directory);
+        cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o",
+                 word ? word : directory);
         free(word);
         return CNN_INVALID;
     }
@@ -95,15 +102,18 @@ static size_t room_for(struct cnn_run_sizes sizes)
     return 2 * (sizes.best + sizes.last) + ((size_t)1 << 20);
 }
 
-cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name, struct cnn_run_sizes sizes, cnn_diag *diag)
+cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name,
+                          struct cnn_run_sizes sizes, cnn_diag *diag)
 {
-    cnn_status status = cnn_disk_check(directory ? directory : "runs", room_for(sizes), sizes.last, diag);
+    cnn_status status =
+        cnn_disk_check(directory ? directory : "runs", room_for(sizes), sizes.last, diag);
     if (status != CNN_OK)
         return status;
     return directory ? make_named(run, directory, diag) : make_numbered(run, name, diag);
 }
 
-/* Bytes of text that hold the header and the rows whose first number is at most `last`; a row without its end is not one. */
+/* Bytes of text that hold the header and the rows whose first number is at most `last`; a row
+ * without its end is not one. */
 static size_t rows_to_keep(const char *text, size_t last)
 {
     const char *line = text, *end;
@@ -154,7 +164,8 @@ cnn_status cnn_run_check_room(const struct cnn_run *run, struct cnn_run_sizes si
     return cnn_disk_check(run->directory, room, sizes.last, diag);
 }
 
-cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, size_t measured, cnn_diag *diag)
+cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, size_t measured,
+                               cnn_diag *diag)
 {
     cnn_disk_sweep(run->directory);
     cnn_status status = cut_table(run->steps_path, steps_header, step, diag);
@@ -177,28 +188,33 @@ void cnn_run_close(struct cnn_run *run)
     cnn_arena_free(run->arena);
 }
 
-cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr, double images_per_s, cnn_diag *diag)
+cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr,
+                            double images_per_s, cnn_diag *diag)
 {
-    if (fprintf(run->steps, "%zu,%zu,%.9g,%.9g,%.1f\n", step, epoch, loss, lr, images_per_s) < 0 || fflush(run->steps) != 0)
+    if (fprintf(run->steps, "%zu,%zu,%.9g,%.9g,%.1f\n", step, epoch, loss, lr, images_per_s) < 0 ||
+        fflush(run->steps) != 0)
         return fail_csv(run->steps_path, diag);
     return CNN_OK;
 }
 
 cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag)
 {
-    int written = fprintf(run->epochs, "%zu,%.9g,%.9g,%.9g,%.9g,%.9g,%.3f\n", row->epoch, row->train_loss, row->train_accuracy, row->val_loss,
-                          row->val_accuracy, row->lr, row->seconds);
+    int written =
+        fprintf(run->epochs, "%zu,%.9g,%.9g,%.9g,%.9g,%.9g,%.3f\n", row->epoch, row->train_loss,
+                row->train_accuracy, row->val_loss, row->val_accuracy, row->lr, row->seconds);
     if (written < 0 || fflush(run->epochs) != 0)
         return fail_csv(run->epochs_path, diag);
     return CNN_OK;
 }
 
-cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *rows, size_t count, cnn_diag *diag)
+cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *rows, size_t count,
+                              cnn_diag *diag)
 {
     struct cnn_text lines = {0};
     for (size_t i = 0; i < count; i++)
         cnn_health_format(&rows[i], &lines);
-    bool written = !lines.failed && fwrite(lines.data, 1, lines.size, run->health) == lines.size && fflush(run->health) == 0;
+    bool written = !lines.failed && fwrite(lines.data, 1, lines.size, run->health) == lines.size &&
+                   fflush(run->health) == 0;
     cnn_status status = written ? CNN_OK : fail_csv(run->health_path, diag);
     cnn_text_free(&lines);
     return status;

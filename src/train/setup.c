@@ -9,21 +9,25 @@
 #include "train/whiten.h"
 #include "util/file.h"
 
-static cnn_status open_description(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+static cnn_status open_description(struct cnn_training *t, const cnn_train_options *options,
+                                   cnn_diag *diag)
 {
     char *text;
     size_t size;
     cnn_status status = cnn_yaml_read_text(options->config, &text, &size, diag);
     if (status != CNN_OK)
         return status;
-    status = cnn_model_from_text(options->config, text, size, options->overrides, options->override_count, &t->model, diag);
+    status = cnn_model_from_text(options->config, text, size, options->overrides,
+                                 options->override_count, &t->model, diag);
     free(text);
     return status;
 }
 
-static cnn_status fail_section(const cnn_model *model, const char *section, const char *example, cnn_diag *diag)
+static cnn_status fail_section(const cnn_model *model, const char *section, const char *example,
+                               cnn_diag *diag)
 {
-    cnn_fail(diag, CNN_INVALID, NULL, "%s has no %s section, which training needs", model->source, section);
+    cnn_fail(diag, CNN_INVALID, NULL, "%s has no %s section, which training needs", model->source,
+             section);
     cnn_hint(diag, "add for example %s", example);
     return CNN_INVALID;
 }
@@ -34,16 +38,22 @@ static cnn_status require_sections(struct cnn_training *t, cnn_diag *diag)
     if (!model->has_data)
         return fail_section(model, "data", "data: {dataset: mnist}", diag);
     if (!model->has_train)
-        return fail_section(model, "train", "train: {epochs: 10, batch_size: 64, optimizer: {type: sgd, lr: 0.01, momentum: 0.9}}", diag);
+        return fail_section(
+            model, "train",
+            "train: {epochs: 10, batch_size: 64, optimizer: {type: sgd, lr: 0.01, momentum: 0.9}}",
+            diag);
     if (model->recipe.epochs == 0 && model->recipe.steps == 0) {
-        cnn_fail(diag, CNN_INVALID, NULL, "train of %s says neither epochs nor steps", model->source);
+        cnn_fail(diag, CNN_INVALID, NULL, "train of %s says neither epochs nor steps",
+                 model->source);
         cnn_hint(diag, "how long to train, for example epochs: 10");
         return CNN_INVALID;
     }
     for (size_t i = 0; i < model->tensor_count; i++)
         t->params += model->tensors[i].trainable ? model->tensors[i].tensor->count : 0;
     if (t->params == 0)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer with weights, so there is nothing to train", model->source);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "%s has no layer with weights, so there is nothing to train",
+                        model->source);
     return CNN_OK;
 }
 
@@ -51,18 +61,22 @@ static cnn_status open_data(struct cnn_training *t, const char *path, cnn_diag *
 {
     cnn_model *model = t->model;
     enum cnn_split used;
-    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN, model->recipe.seed, &t->train, &used, diag);
+    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN,
+                                         model->recipe.seed, &t->train, &used, diag);
     if (status == CNN_OK)
-        status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_VAL, model->recipe.seed, &t->val, &t->val_split, diag);
+        status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_VAL,
+                                  model->recipe.seed, &t->val, &t->val_split, diag);
     if (status != CNN_OK)
         return status;
     if (cnn_dataset_classes(t->val) != cnn_dataset_classes(t->train))
-        return cnn_fail(diag, CNN_FAILED, NULL, "the training images have %zu classes, the validation images %zu", cnn_dataset_classes(t->train),
-                        cnn_dataset_classes(t->val));
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "the training images have %zu classes, the validation images %zu",
+                        cnn_dataset_classes(t->train), cnn_dataset_classes(t->val));
     return cnn_model_adopt_data(model, t->train, diag);
 }
 
-static cnn_status first_parameters(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+static cnn_status first_parameters(struct cnn_training *t, const cnn_train_options *options,
+                                   cnn_diag *diag)
 {
     cnn_model *model = t->model;
     struct cnn_safetensors *file;
@@ -77,7 +91,8 @@ static cnn_status first_parameters(struct cnn_training *t, const cnn_train_optio
     status = cnn_safetensors_open(path, &file, diag);
     if (status != CNN_OK)
         return status;
-    status = options->weights ? cnn_model_load_parameters(model, file, diag) : cnn_model_transfer(model, file, &t->notice, diag);
+    status = options->weights ? cnn_model_load_parameters(model, file, diag)
+                              : cnn_model_transfer(model, file, &t->notice, diag);
     cnn_safetensors_close(file);
     return status;
 }
@@ -110,7 +125,8 @@ static cnn_status count_steps(struct cnn_training *t, cnn_diag *diag)
 }
 
 /* Everything that a new run and a resumed one have in common, once the description is there. */
-static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *options,
+                             cnn_diag *diag)
 {
     cnn_status status = require_sections(t, diag);
     if (status == CNN_OK)
@@ -120,7 +136,8 @@ static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *op
     if (status == CNN_OK)
         status = count_steps(t, diag);
     if (status == CNN_OK)
-        status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size, &t->step, diag);
+        status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size,
+                               &t->step, diag);
     if (status == CNN_OK)
         status = cnn_evaluator_open(t->model, t->val, &t->evaluator, diag);
     if (status == CNN_OK)
@@ -139,10 +156,12 @@ static cnn_status write_config(const struct cnn_training *t, cnn_diag *diag)
 
 static struct cnn_run_sizes checkpoint_sizes(const struct cnn_training *t)
 {
-    return (struct cnn_run_sizes){cnn_progress_bytes(t->model, NULL), cnn_progress_bytes(t->model, &t->step)};
+    return (struct cnn_run_sizes){cnn_progress_bytes(t->model, NULL),
+                                  cnn_progress_bytes(t->model, &t->step)};
 }
 
-cnn_status cnn_training_prepare(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+cnn_status cnn_training_prepare(struct cnn_training *t, const cnn_train_options *options,
+                                cnn_diag *diag)
 {
     cnn_status status = open_description(t, options, diag);
     if (status == CNN_OK)
@@ -158,7 +177,8 @@ static cnn_status open_new(struct cnn_training *t, const cnn_train_options *opti
 {
     cnn_status status = cnn_training_prepare(t, options, diag);
     if (status == CNN_OK)
-        status = cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
+        status =
+            cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
     /* A checkpoint before anything else: whatever ends the run, it can be gone on with. */
     if (status == CNN_OK)
         status = cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag);
@@ -167,22 +187,28 @@ static cnn_status open_new(struct cnn_training *t, const cnn_train_options *opti
     return status == CNN_OK ? cnn_run_open_tables(&t->run, 0, 0, 0, diag) : status;
 }
 
-static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_epoch, cnn_diag *diag)
+static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_epoch,
+                                 cnn_diag *diag)
 {
     if (t->progress.steps_per_epoch != steps_per_epoch) {
-        cnn_fail(diag, CNN_INVALID, NULL, "%s had %zu steps in an epoch; with this data and batch size there are %zu", t->run.directory,
-                 t->progress.steps_per_epoch, steps_per_epoch);
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "%s had %zu steps in an epoch; with this data and batch size there are %zu",
+                 t->run.directory, t->progress.steps_per_epoch, steps_per_epoch);
         cnn_hint(diag, "a run goes on with the data and the batch size it began with");
         return CNN_INVALID;
     }
     if (t->progress.step > t->steps)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s is at step %zu, beyond the %zu that are wanted", t->run.directory, t->progress.step, t->steps);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "%s is at step %zu, beyond the %zu that are wanted", t->run.directory,
+                        t->progress.step, t->steps);
     return CNN_OK;
 }
 
-static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *file, const cnn_train_options *options, cnn_diag *diag)
+static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *file,
+                          const cnn_train_options *options, cnn_diag *diag)
 {
-    cnn_status status = cnn_model_from_checkpoint(file, options->overrides, options->override_count, &t->model, diag);
+    cnn_status status = cnn_model_from_checkpoint(file, options->overrides, options->override_count,
+                                                  &t->model, diag);
     if (status == CNN_OK)
         status = open_parts(t, options, diag);
     if (status != CNN_OK)
@@ -202,7 +228,8 @@ bool cnn_training_complete(const struct cnn_training *training)
 bool cnn_training_awaits_validation(const struct cnn_training *training)
 {
     const struct cnn_progress *progress = &training->progress;
-    return progress->images > 0 && (progress->step % progress->steps_per_epoch == 0 || progress->step == training->steps);
+    return progress->images > 0 &&
+           (progress->step % progress->steps_per_epoch == 0 || progress->step == training->steps);
 }
 
 static cnn_status open_undamaged(const char *path, struct cnn_safetensors **out, cnn_diag *diag)
@@ -213,14 +240,16 @@ static cnn_status open_undamaged(const char *path, struct cnn_safetensors **out,
     return status;
 }
 
-/* The newest state; where that is damaged or gone, the one before it, which is said in t->notice. */
+/* The newest state; where that is damaged or gone, the one before it, which is said in
+ * t->notice. */
 static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **out, cnn_diag *diag)
 {
     cnn_diag *damage = cnn_diag_new();
     cnn_status status = open_undamaged(t->run.last, out, damage);
     if (status != CNN_OK && open_undamaged(t->run.previous, out, NULL) == CNN_OK) {
         const char *reason = damage ? cnn_diag_get(damage, 0)->text : t->run.last;
-        t->notice = cnn_arena_printf(t->run.arena, "%s; the run goes on from last.previous.safetensors", reason);
+        t->notice = cnn_arena_printf(t->run.arena,
+                                     "%s; the run goes on from last.previous.safetensors", reason);
         status = CNN_OK;
         if (!t->notice) {
             cnn_safetensors_close(*out);
@@ -234,22 +263,29 @@ static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **ou
     return status;
 }
 
-/* The state that the run goes on from takes the place of a damaged one, else the next save would keep that as the one before it. The damaged one is put
- * aside: it may have been a permission or want of memory that kept it from being read. New settings go into the state, so that they hold from here on
- * whatever becomes of this process. */
-static cnn_status settle_state(const struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+/* The state that the run goes on from takes the place of a damaged one, else the next save would
+ * keep that as the one before it. The damaged one is put aside: it may have been a permission or
+ * want of memory that kept it from being read. New settings go into the state, so that they hold
+ * from here on whatever becomes of this process. */
+static cnn_status settle_state(const struct cnn_training *t, const cnn_train_options *options,
+                               cnn_diag *diag)
 {
-    if (t->notice && ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) || rename(t->run.previous, t->run.last) != 0))
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", t->run.last, strerror(errno));
+    if (t->notice && ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) ||
+                      rename(t->run.previous, t->run.last) != 0))
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", t->run.last,
+                        strerror(errno));
     bool changed = options->override_count > 0 && !cnn_training_complete(t);
-    cnn_status status = changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
+    cnn_status status =
+        changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
     if (!changed)
         return status;
     cnn_file_keep(t->run.last, t->run.previous);
-    return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag) : status;
+    return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag)
+                            : status;
 }
 
-static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
+static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *options,
+                               cnn_diag *diag)
 {
     struct cnn_safetensors *file;
     cnn_status status = cnn_run_claim(&t->run, options->resume, diag);
@@ -265,20 +301,25 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
         status = settle_state(t, options, diag);
     if (status != CNN_OK)
         return status;
-    /* Health is measured after an epoch's last step, and before its validation, which may be left to do. A run that ended within an epoch and is prolonged
-     * goes on in that epoch: its row is cut off, for it comes again when the epoch is whole. */
-    size_t step = t->progress.step, logged = t->progress.epochs_logged, measured = step / t->progress.steps_per_epoch;
+    /* Health is measured after an epoch's last step, and before its validation, which may be left
+     * to do. A run that ended within an epoch and is prolonged goes on in that epoch: its row is
+     * cut off, for it comes again when the epoch is whole. */
+    size_t step = t->progress.step, logged = t->progress.epochs_logged,
+           measured = step / t->progress.steps_per_epoch;
     if (step == t->steps)
         measured = (step - 1) / t->progress.steps_per_epoch + 1;
-    return cnn_run_open_tables(&t->run, step, logged < measured ? logged : measured, measured, diag);
+    return cnn_run_open_tables(&t->run, step, logged < measured ? logged : measured, measured,
+                               diag);
 }
 
-cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag)
+cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options,
+                             cnn_diag *diag)
 {
     const char *directory = options->resume ? options->resume : options->directory;
     if (directory && !*directory)
         return cnn_fail(diag, CNN_INVALID, NULL, "the name of the run's directory is empty");
-    return options->resume ? open_resumed(training, options, diag) : open_new(training, options, diag);
+    return options->resume ? open_resumed(training, options, diag)
+                           : open_new(training, options, diag);
 }
 
 void cnn_training_close(struct cnn_training *training)

@@ -1,4 +1,5 @@
-/* What a training run works with, from the options to the point where the first step can be taken. */
+/* What a training run works with, from the options to the point where the first step can be
+ * taken. */
 #ifndef CNN_TRAIN_SETUP_H
 #define CNN_TRAIN_SETUP_H
 
@@ -25,14 +26,19 @@ struct cnn_training {
     size_t steps, epochs; /* in all */
 };
 
-/* Zeroed by the caller; close is legal whatever open came to. The run directory is made last, so that a mistake leaves none behind. */
-cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag);
+/* Zeroed by the caller; close is legal whatever open came to. The run directory is made last, so
+ * that a mistake leaves none behind. */
+cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options,
+                             cnn_diag *diag);
 
-/* What open does for a new run before it makes the directory; the run that is prepared writes nothing. */
-cnn_status cnn_training_prepare(struct cnn_training *training, const cnn_train_options *options, cnn_diag *diag);
+/* What open does for a new run before it makes the directory; the run that is prepared writes
+ * nothing. */
+cnn_status cnn_training_prepare(struct cnn_training *training, const cnn_train_options *options,
+                                cnn_diag *diag);
 void cnn_training_close(struct cnn_training *training);
 
-/* Whether nothing is left to do: every step is done, or early stopping has ended the run, and the newest epoch is validated. */
+/* Whether nothing is left to do: every step is done, or early stopping has ended the run, and the
+ * newest epoch is validated. */
 bool cnn_training_complete(const struct cnn_training *training);
 
 /* Whether an epoch's steps are done (its last may be the run's) but its validation is not. */

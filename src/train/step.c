@@ -7,13 +7,17 @@
 cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
-    size_t target = model->loss.kind == CNN_LOSS_CROSS_ENTROPY ? graph->logits : cnn_graph_output(graph);
+    size_t target =
+        model->loss.kind == CNN_LOSS_CROSS_ENTROPY ? graph->logits : cnn_graph_output(graph);
     cnn_shape shape = cnn_graph_shape(graph, target);
     if (shape.h * shape.w != 1) {
         const struct cnn_where *where = graph->count ? &graph->nodes[graph->count - 1].where : NULL;
-        cnn_fail(diag, CNN_INVALID, where, "the last layer gives %zu x %zu x %zu numbers; the loss needs one number per class", shape.c, shape.h,
-                 shape.w);
-        cnn_hint(diag, "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: global_pool} after a conv of CLASSES filters");
+        cnn_fail(
+            diag, CNN_INVALID, where,
+            "the last layer gives %zu x %zu x %zu numbers; the loss needs one number per class",
+            shape.c, shape.h, shape.w);
+        cnn_hint(diag, "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: "
+                       "global_pool} after a conv of CLASSES filters");
         return CNN_INVALID;
     }
     if (target == 0)
@@ -22,19 +26,27 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
     size_t weights = model->loss.class_weights.count;
     if (weights > 0 && weights != shape.c)
         return cnn_fail(diag, CNN_INVALID, model->loss.weights ? &model->loss.weights->where : NULL,
-                        "class_weights has %zu number%s; the network answers with %zu", weights, weights == 1 ? "" : "s", shape.c);
+                        "class_weights has %zu number%s; the network answers with %zu", weights,
+                        weights == 1 ? "" : "s", shape.c);
     *value = target;
     return CNN_OK;
 }
 
-cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch, struct cnn_step *out, cnn_diag *diag)
+cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
+                         struct cnn_step *out, cnn_diag *diag)
 {
     if (model->graph.count > 0 && model->graph.nodes[0].precision == CNN_PRECISION_INT8) {
-        cnn_fail(diag, CNN_INVALID, NULL, "%s has `precision: int8`, which is for inference alone", model->source);
-        cnn_hint(diag, "train in fp32 or bf16; `cnn quantize` then makes int8 of the trained network");
+        cnn_fail(diag, CNN_INVALID, NULL, "%s has `precision: int8`, which is for inference alone",
+                 model->source);
+        cnn_hint(diag,
+                 "train in fp32 or bf16; `cnn quantize` then makes int8 of the trained network");
         return CNN_INVALID;
     }
-    struct cnn_step step = {.loss = &model->loss, .model = model, .parameters = parameters, .seed = model->recipe.seed, .kernels = cnn_kernels()};
+    struct cnn_step step = {.loss = &model->loss,
+                            .model = model,
+                            .parameters = parameters,
+                            .seed = model->recipe.seed,
+                            .kernels = cnn_kernels()};
     if (!step.kernels)
         return cnn_check_environment(diag);
     cnn_status status = cnn_loss_target(model, &step.target, diag);
@@ -44,9 +56,11 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
     if (model->recipe.ema.every > 0) {
         step.mean = parameters;
         if (!(step.parameters = cnn_floats_new(model->graph.parameter_floats)))
-            return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float), "the weights beside their mean");
+            return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float),
+                                   "the weights beside their mean");
     }
-    status = cnn_plan_new(&model->graph, step.parameters, batch, CNN_PLAN_TRAIN, false, &step.plan, diag);
+    status = cnn_plan_new(&model->graph, step.parameters, batch, CNN_PLAN_TRAIN, false, &step.plan,
+                          diag);
     if (status == CNN_OK)
         cnn_step_begin(&step);
     if (status == CNN_OK)
@@ -76,7 +90,8 @@ void cnn_step_close(struct cnn_step *step)
 /* Drawn from the number of the step, so that a resumed run drops the same values. */
 static uint64_t dropout_seed(const struct cnn_step *step)
 {
-    struct cnn_rng rng = cnn_rng_at(step->seed, CNN_STREAM_DROPOUT, cnn_optimizer_steps(step->optimizer));
+    struct cnn_rng rng =
+        cnn_rng_at(step->seed, CNN_STREAM_DROPOUT, cnn_optimizer_steps(step->optimizer));
     uint64_t high = cnn_rng_u32(&rng);
     return high << 32 | cnn_rng_u32(&rng);
 }
@@ -108,20 +123,24 @@ void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *g
         gradients[i] *= scale;
 }
 
-struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n, const struct cnn_targets *targets, double lr)
+struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
+                                    const struct cnn_targets *targets, double lr)
 {
     cnn_plan_forward(step->plan, n, true, dropout_seed(step));
     const float *y = cnn_plan_value(step->plan, step->target);
-    struct cnn_loss_result result = cnn_loss_compute(step->loss, n, step->classes, y, targets, cnn_plan_gradient(step->plan, step->target));
+    struct cnn_loss_result result = cnn_loss_compute(step->loss, n, step->classes, y, targets,
+                                                     cnn_plan_gradient(step->plan, step->target));
     if (!result.finite)
         return result;
     cnn_plan_backward(step->plan, n, step->target);
     if (step->model->recipe.clip_norm > 0)
-        cnn_clip_gradients(&step->model->graph, step->model->recipe.clip_norm, cnn_plan_parameter_gradients(step->plan));
-    cnn_optimizer_step(step->optimizer, step->parameters, cnn_plan_parameter_gradients(step->plan), lr);
+        cnn_clip_gradients(&step->model->graph, step->model->recipe.clip_norm,
+                           cnn_plan_parameter_gradients(step->plan));
+    cnn_optimizer_step(step->optimizer, step->parameters, cnn_plan_parameter_gradients(step->plan),
+                       lr);
     cnn_plan_parameters_changed(step->plan);
     if (step->mean)
-        cnn_average_update(&step->model->recipe.ema, cnn_optimizer_steps(step->optimizer), step->model->graph.parameter_floats, step->parameters,
-                           step->mean);
+        cnn_average_update(&step->model->recipe.ema, cnn_optimizer_steps(step->optimizer),
+                           step->model->graph.parameter_floats, step->parameters, step->mean);
     return result;
 }

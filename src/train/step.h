@@ -1,4 +1,5 @@
-/* One training step - forward, loss, backward, optimiser - with the memory it works in. What `train` runs and `bench` times. */
+/* One training step - forward, loss, backward, optimiser - with the memory it works in. What
+ * `train` runs and `bench` times. */
 #ifndef CNN_TRAIN_STEP_H
 #define CNN_TRAIN_STEP_H
 
@@ -11,25 +12,31 @@ struct cnn_step {
     struct cnn_optimizer *optimizer;
     const cnn_model *model;
     float *parameters; /* what is trained: the caller's, or with train.ema the step's own */
-    float *mean;       /* with train.ema, the caller's: the running mean of what is trained; else NULL */
+    /* with train.ema, the caller's: the running mean of what is trained; else NULL */
+    float *mean;
     uint64_t seed;
     size_t target, classes; /* the value that the loss reads, and its size */
 };
 
-/* The value of the graph that the loss reads. CNN_INVALID where it is a map and not one number per class, or class_weights are
- * not one for each. */
+/* The value of the graph that the loss reads. CNN_INVALID where it is a map and not one number per
+ * class, or class_weights are not one for each. */
 cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag);
 
-/* For batches of up to `batch` images. The caller puts each into cnn_plan_input(step->plan). parameters are the caller's; begin: they were changed
- * from outside, and are what training goes on from. */
-cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch, struct cnn_step *out, cnn_diag *diag);
+/* For batches of up to `batch` images. The caller puts each into cnn_plan_input(step->plan).
+ * parameters are the caller's; begin: they were changed from outside, and are what training goes on
+ * from. */
+cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
+                         struct cnn_step *out, cnn_diag *diag);
 void cnn_step_begin(struct cnn_step *step);
 void cnn_step_close(struct cnn_step *step);
 
-/* Scales the gradients of all trained tensors so that their norm is at most max_norm: PyTorch's clip_grad_norm_. */
+/* Scales the gradients of all trained tensors so that their norm is at most max_norm: PyTorch's
+ * clip_grad_norm_. */
 void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *gradients);
 
-/* Where the loss is not finite no update is made (the running statistics of batch_norm have seen the batch all the same). */
-struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n, const struct cnn_targets *targets, double lr);
+/* Where the loss is not finite no update is made (the running statistics of batch_norm have seen
+ * the batch all the same). */
+struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
+                                    const struct cnn_targets *targets, double lr);
 
 #endif

@@ -1,4 +1,5 @@
-/* Training: the loop over steps and epochs, what it reports, and what it does when the loss is lost or a signal comes. */
+/* Training: the loop over steps and epochs, what it reports, and what it does when the loss is lost
+ * or a signal comes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,10 @@
 #include "train/check.h"
 #include "util/file.h"
 
-#define RECENT       5   /* losses that the message about a lost run shows */
-#define REPORT_PAUSE 0.5 /* seconds until report.html is written again: a browser reads it every few, and epochs may take but milliseconds */
+#define RECENT 5 /* losses that the message about a lost run shows */
+/* seconds until report.html is written again: a browser reads it every few, and epochs may take but
+ * milliseconds */
+#define REPORT_PAUSE 0.5
 
 struct trainer {
     const cnn_train_options *options;
@@ -21,11 +24,13 @@ struct trainer {
     double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
     size_t first_step;                            /* of this process */
     double saved;                                 /* when last.safetensors was written */
-    int save_answered;                            /* the value of *options->save that it was last written for */
-    bool validated;                               /* t.evaluation and t.samples are whole */
-    bool report_open;                             /* the page in the run's directory says that the run goes on */
-    bool report_failed;                           /* which was said */
-    double report_due;                            /* when it may be written again */
+    /* the value of *options->save that it was last written for */
+    int save_answered;
+    bool validated; /* t.evaluation and t.samples are whole */
+    /* the page in the run's directory says that the run goes on */
+    bool report_open;
+    bool report_failed; /* which was said */
+    double report_due;  /* when it may be written again */
 };
 
 static double now(void)
@@ -55,7 +60,9 @@ static size_t epoch_of(const struct trainer *r, size_t step)
 static double rate_at(const struct trainer *r, size_t step)
 {
     const struct cnn_recipe *recipe = &r->t.model->recipe;
-    return recipe->optimizer.lr * cnn_schedule_factor(&recipe->schedule, &r->t.progress.plateau, step, r->t.steps, r->t.progress.steps_per_epoch);
+    return recipe->optimizer.lr * cnn_schedule_factor(&recipe->schedule, &r->t.progress.plateau,
+                                                      step, r->t.steps,
+                                                      r->t.progress.steps_per_epoch);
 }
 
 static void emit(struct trainer *r, enum cnn_event_kind kind)
@@ -70,7 +77,8 @@ static void emit(struct trainer *r, enum cnn_event_kind kind)
     event->step_in_epoch = progress->step - (event->epoch - 1) * progress->steps_per_epoch;
     event->best_accuracy = fmax(0, progress->best_accuracy);
     event->images_per_s = r->seconds_per_image > 0 ? 1 / r->seconds_per_image : 0;
-    event->seconds_left = (double)(r->t.steps - progress->step) * (double)r->t.model->recipe.batch_size * r->seconds_per_image +
+    event->seconds_left = (double)(r->t.steps - progress->step) *
+                              (double)r->t.model->recipe.batch_size * r->seconds_per_image +
                           (double)(r->t.epochs - event->epoch) * r->validation_seconds;
     r->options->event(r->options->context, event);
 }
@@ -94,7 +102,8 @@ static void warn_of_report(struct trainer *r, const cnn_message *message)
     cnn_text_free(&text);
 }
 
-/* Rewrites report.html; end: why a run is over that is not complete. Training does not end because that fails. */
+/* Rewrites report.html; end: why a run is over that is not complete. Training does not end because
+ * that fails. */
 static void write_report(struct trainer *r, bool running, const char *end)
 {
     struct cnn_report report = {.title = r->t.run.directory,
@@ -128,12 +137,15 @@ static void warn_of_choice(struct trainer *r)
 {
     const struct cnn_recipe *recipe = &r->t.model->recipe;
     if (recipe->keep == CNN_KEEP_BEST)
-        warn(r, "validation uses the test images, so best.safetensors is chosen by them; data.val_split sets training images aside instead, and "
+        warn(r, "validation uses the test images, so best.safetensors is chosen by them; "
+                "data.val_split sets training images aside instead, and "
                 "train.keep: last chooses none");
     else if (recipe->early_stopping.patience > 0)
-        warn(r, "validation uses the test images, so the end of the run is chosen by them; data.val_split sets training images aside instead");
+        warn(r, "validation uses the test images, so the end of the run is chosen by them; "
+                "data.val_split sets training images aside instead");
     else if (recipe->schedule.kind == CNN_SCHEDULE_PLATEAU)
-        warn(r, "validation uses the test images, so the learning rate follows them; data.val_split sets training images aside instead");
+        warn(r, "validation uses the test images, so the learning rate follows them; "
+                "data.val_split sets training images aside instead");
 }
 
 static void announce(struct trainer *r)
@@ -154,7 +166,8 @@ static void announce(struct trainer *r)
     if (r->t.val_split == CNN_SPLIT_TEST)
         warn_of_choice(r);
     if (stopped_early(r))
-        warn(r, "the run is complete, ended by early stopping; a larger train.early_stopping.patience would let it go on");
+        warn(r, "the run is complete, ended by early stopping; a larger "
+                "train.early_stopping.patience would let it go on");
     else if (cnn_training_complete(&r->t)) /* its page is, too */
         warn(r, "the run is complete; a larger train.epochs or train.steps would let it go on");
     else
@@ -173,21 +186,29 @@ static bool has_layer(const struct cnn_graph *graph, const char *type)
 static void hint_divergence(const struct trainer *r)
 {
     const cnn_model *model = r->t.model;
-    const char *warmup = model->recipe.schedule.warmup_epochs > 0 ? "" : "; or let the rate rise slowly: train.schedule.warmup_epochs: 1";
-    const char *norm = has_layer(&model->graph, "batch_norm") ? "" : "; or put a batch_norm after each conv";
-    const char *pixels = model->data.normalize_auto || model->data.fixed.channels ? "" : "; or data.normalize: auto";
-    cnn_hint(r->diag, "try train.optimizer.lr: %g%s%s%s", model->recipe.optimizer.lr / 10, warmup, norm, pixels);
+    const char *warmup = model->recipe.schedule.warmup_epochs > 0
+                             ? ""
+                             : "; or let the rate rise slowly: train.schedule.warmup_epochs: 1";
+    const char *norm =
+        has_layer(&model->graph, "batch_norm") ? "" : "; or put a batch_norm after each conv";
+    const char *pixels =
+        model->data.normalize_auto || model->data.fixed.channels ? "" : "; or data.normalize: auto";
+    cnn_hint(r->diag, "try train.optimizer.lr: %g%s%s%s", model->recipe.optimizer.lr / 10, warmup,
+             norm, pixels);
 }
 
-/* What is not finite, e.g. "the loss is", at update `step` (from 1). The checkpoints stay as they were: the last good ones. */
+/* What is not finite, e.g. "the loss is", at update `step` (from 1). The checkpoints stay as they
+ * were: the last good ones. */
 static cnn_status fail_divergence(const struct trainer *r, const char *what, size_t step)
 {
     struct cnn_text losses = {0};
     for (size_t s = step > RECENT ? step - RECENT : 1; s < step; s++)
         if (s > r->first_step)
-            cnn_text_printf(&losses, "%s%.4g", losses.size ? ", " : "; the losses before it: ", r->recent[s % RECENT]);
-    cnn_fail(r->diag, CNN_FAILED, NULL, "%s not a finite number at step %zu (epoch %zu, learning rate %g)%s", what, step, epoch_of(r, step),
-             rate_at(r, step - 1), losses.data ? losses.data : "");
+            cnn_text_printf(&losses, "%s%.4g",
+                            losses.size ? ", " : "; the losses before it: ", r->recent[s % RECENT]);
+    cnn_fail(r->diag, CNN_FAILED, NULL,
+             "%s not a finite number at step %zu (epoch %zu, learning rate %g)%s", what, step,
+             epoch_of(r, step), rate_at(r, step - 1), losses.data ? losses.data : "");
     cnn_text_free(&losses);
     hint_divergence(r);
     return CNN_FAILED;
@@ -199,19 +220,23 @@ static cnn_status take_step(struct trainer *r)
     double begun = now(), lr = rate_at(r, progress->step);
     const struct cnn_batch *batch = cnn_loader_next(r->t.loader);
     if (!batch)
-        return cnn_fail(r->diag, CNN_FAILED, NULL, "the training images ended before the epoch did");
+        return cnn_fail(r->diag, CNN_FAILED, NULL,
+                        "the training images ended before the epoch did");
     size_t n = batch->n;
-    bool last = (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
+    bool last =
+        (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
     if (last)
         cnn_health_before_step(&r->t.health, r->t.step.parameters);
-    memcpy(cnn_plan_input(r->t.step.plan), batch->images, n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
+    memcpy(cnn_plan_input(r->t.step.plan), batch->images,
+           n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
     struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
     struct cnn_loss_result result = cnn_step_run(&r->t.step, n, &targets, lr);
     if (!result.finite)
         return fail_divergence(r, "the loss is", progress->step + 1);
     progress->step++;
     if (last)
-        cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), r->t.step.parameters, cnn_plan_parameter_gradients(r->t.step.plan),
+        cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), r->t.step.parameters,
+                              cnn_plan_parameter_gradients(r->t.step.plan),
                               lr / r->t.model->recipe.optimizer.lr);
     progress->loss_sum += result.loss;
     progress->loss_weight += result.weight;
@@ -226,7 +251,8 @@ static cnn_status take_step(struct trainer *r)
     emit(r, CNN_EVENT_STEP);
     if (progress->step % r->t.model->recipe.log_every != 0 && progress->step != r->t.steps)
         return CNN_OK;
-    return cnn_run_log_step(&r->t.run, progress->step, epoch_of(r, progress->step), loss, lr, 1 / r->seconds_per_image, r->diag);
+    return cnn_run_log_step(&r->t.run, progress->step, epoch_of(r, progress->step), loss, lr,
+                            1 / r->seconds_per_image, r->diag);
 }
 
 static void report_validation(void *context, size_t images, size_t total)
@@ -247,8 +273,10 @@ static cnn_status validate(struct trainer *r)
     struct cnn_loss_result sum;
     double begun = now();
     r->validated = false;
-    cnn_evaluate_options options = {.progress = report_validation, .context = r, .stop = r->options->stop};
-    cnn_status status = cnn_evaluator_run(&r->t.evaluator, &options, &r->t.evaluation, &r->t.samples, &sum);
+    cnn_evaluate_options options = {
+        .progress = report_validation, .context = r, .stop = r->options->stop};
+    cnn_status status =
+        cnn_evaluator_run(&r->t.evaluator, &options, &r->t.evaluation, &r->t.samples, &sum);
     if (status != CNN_OK)
         return status;
     if (!sum.finite)
@@ -267,7 +295,8 @@ static cnn_status save_last(struct trainer *r)
 {
     int asked = save_asked(r);
     cnn_file_keep(r->t.run.last, r->t.run.previous);
-    cnn_status status = cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
+    cnn_status status =
+        cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
     if (status != CNN_OK)
         return status;
     r->saved = now();
@@ -278,14 +307,17 @@ static cnn_status save_last(struct trainer *r)
     return CNN_OK;
 }
 
-/* Within an epoch, which may take hours, the state is saved when it is asked for, and from time to time. */
+/* Within an epoch, which may take hours, the state is saved when it is asked for, and from time to
+ * time. */
 static cnn_status save_if_due(struct trainer *r)
 {
-    bool due = save_asked(r) != r->save_answered || now() - r->saved >= 60 * r->t.model->recipe.save_every;
+    bool due =
+        save_asked(r) != r->save_answered || now() - r->saved >= 60 * r->t.model->recipe.save_every;
     return due ? save_last(r) : CNN_OK;
 }
 
-/* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row and writes it again. */
+/* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row
+ * and writes it again. */
 static cnn_status record_epoch(struct trainer *r)
 {
     const cnn_event *event = &r->event;
@@ -315,7 +347,8 @@ static cnn_status finish_epoch(struct trainer *r)
     double val_loss = r->t.evaluation.loss, val_accuracy = r->t.evaluation.accuracy;
     r->event.val_loss = val_loss;
     r->event.val_accuracy = val_accuracy;
-    bool better = val_accuracy > progress->best_accuracy || (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
+    bool better = val_accuracy > progress->best_accuracy ||
+                  (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
     r->event.best = better && recipe->keep == CNN_KEEP_BEST;
     if (better || recipe->keep == CNN_KEEP_LAST) {
         progress->best_accuracy = val_accuracy;
@@ -340,23 +373,29 @@ static cnn_status interrupt(struct trainer *r)
     cnn_status status = save_last(r);
     if (status != CNN_OK)
         return status;
-    cnn_fail(r->diag, CNN_INTERRUPTED, NULL, "interrupted after step %zu of %zu; everything is saved", r->t.progress.step, r->t.steps);
-    char *run = cnn_shell_word(r->t.run.directory), *data = r->options->data_path ? cnn_shell_word(r->options->data_path) : NULL;
+    cnn_fail(r->diag, CNN_INTERRUPTED, NULL,
+             "interrupted after step %zu of %zu; everything is saved", r->t.progress.step,
+             r->t.steps);
+    char *run = cnn_shell_word(r->t.run.directory),
+         *data = r->options->data_path ? cnn_shell_word(r->options->data_path) : NULL;
     if (run)
-        cnn_hint(r->diag, "go on with: cnn train --resume %s%s%s", run, data ? " --data " : "", data ? data : "");
+        cnn_hint(r->diag, "go on with: cnn train --resume %s%s%s", run, data ? " --data " : "",
+                 data ? data : "");
     free(run);
     free(data);
     return CNN_INTERRUPTED;
 }
 
-/* Before the validation: should that be left to a resumed run, the gradients of the epoch's last step would be lost. */
+/* Before the validation: should that be left to a resumed run, the gradients of the epoch's last
+ * step would be lost. */
 static cnn_status record_health(struct trainer *r)
 {
     cnn_health_probe(&r->t.health);
     return cnn_run_log_health(&r->t.run, r->t.health.rows, r->t.health.count, r->diag);
 }
 
-/* From where the run stands to the end of its epoch; nothing where that is reached already and only the validation is left. */
+/* From where the run stands to the end of its epoch; nothing where that is reached already and only
+ * the validation is left. */
 static cnn_status run_epoch(struct trainer *r)
 {
     const struct cnn_progress *progress = &r->t.progress;
@@ -372,7 +411,8 @@ static cnn_status run_epoch(struct trainer *r)
             status = record_health(r); /* before a save, which says that it is done */
         if (status == CNN_OK)
             status = save_if_due(r);
-    } while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps && !stopped(r));
+    } while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps &&
+             !stopped(r));
     return status == CNN_OK ? cnn_dataset_report(r->t.train, tell, r, r->diag) : status;
 }
 
@@ -381,8 +421,9 @@ static cnn_status end(struct trainer *r)
     struct cnn_text text = {0};
     size_t epoch = epoch_of(r, r->t.progress.step), bad = r->t.progress.stopping.bad_epochs;
     if (stopped_early(r) && r->t.progress.step > r->first_step)
-        cnn_text_printf(&text, "ended after epoch %zu of %zu: %zu epoch%s without a better validation loss", epoch, r->t.epochs, bad,
-                        bad == 1 ? "" : "s");
+        cnn_text_printf(
+            &text, "ended after epoch %zu of %zu: %zu epoch%s without a better validation loss",
+            epoch, r->t.epochs, bad, bad == 1 ? "" : "s");
     r->event.seconds = now() - r->started;
     r->event.text = text.data;
     emit(r, CNN_EVENT_END);
@@ -417,13 +458,15 @@ static const cnn_message *newest_error(const cnn_diag *diag)
     return NULL;
 }
 
-/* The page says why the run is over; and the error, unless it comes with other advice, how to go on. */
+/* The page says why the run is over; and the error, unless it comes with other advice, how to go
+ * on. */
 static void close_run(struct trainer *r, cnn_status status)
 {
     const cnn_message *error = status == CNN_OK ? NULL : newest_error(r->diag);
     char *run = error && !error->hint ? cnn_shell_word(r->t.run.directory) : NULL;
     if (run)
-        cnn_hint(r->diag, "what was saved before is whole; once this is mended: cnn train --resume %s", run);
+        cnn_hint(r->diag,
+                 "what was saved before is whole; once this is mended: cnn train --resume %s", run);
     free(run);
     if (r->report_open)
         write_report(r, false, error ? error->text : NULL);

@@ -1,4 +1,5 @@
-/* Checking a checkpoint as a whole, from its header to the optimiser's state, without its data set. */
+/* Checking a checkpoint as a whole, from its header to the optimiser's state, without its data
+ * set. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,13 @@ static const struct {
     const char *dtype;
     size_t bytes;
     uint64_t exponent;
-} floats[] = {{"F32", 4, 0x7f800000}, {"F64", 8, 0x7ff0000000000000}, {"F16", 2, 0x7c00}, {"BF16", 2, 0x7f80}};
+} floats[] = {{"F32", 4, 0x7f800000},
+              {"F64", 8, 0x7ff0000000000000},
+              {"F16", 2, 0x7c00},
+              {"BF16", 2, 0x7f80}};
 
-static cnn_status check_finite(const struct cnn_safetensors *file, const struct cnn_stored_tensor *t, cnn_diag *diag)
+static cnn_status check_finite(const struct cnn_safetensors *file,
+                               const struct cnn_stored_tensor *t, cnn_diag *diag)
 {
     size_t kind = 0;
     while (kind < sizeof floats / sizeof *floats && strcmp(t->dtype, floats[kind].dtype) != 0)
@@ -24,13 +29,16 @@ static cnn_status check_finite(const struct cnn_safetensors *file, const struct 
         uint64_t bits = 0; /* little-endian, as the file */
         memcpy(&bits, (const char *)t->data + i * floats[kind].bytes, floats[kind].bytes);
         if ((bits & floats[kind].exponent) == floats[kind].exponent)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': number %zu of %zu is not finite", file->path, t->name, i + 1, t->count);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: tensor '%s': number %zu of %zu is not finite", file->path, t->name,
+                            i + 1, t->count);
     }
     return CNN_OK;
 }
 
 /* The optimiser's state and the counters, if the file has them. */
-static cnn_status check_state(const struct cnn_safetensors *file, cnn_model *model, cnn_checkpoint_info *info, cnn_diag *diag)
+static cnn_status check_state(const struct cnn_safetensors *file, cnn_model *model,
+                              cnn_checkpoint_info *info, cnn_diag *diag)
 {
     struct cnn_progress progress;
     struct cnn_step step;
@@ -45,7 +53,8 @@ static cnn_status check_state(const struct cnn_safetensors *file, cnn_model *mod
     return status;
 }
 
-static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint_info *info, cnn_diag *diag)
+static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint_info *info,
+                              cnn_diag *diag)
 {
     cnn_model *model;
     info->description = cnn_safetensors_metadata(file, "description") != NULL;
@@ -60,7 +69,8 @@ static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint
     return status;
 }
 
-static cnn_status check(const struct cnn_safetensors *file, cnn_checkpoint_info *info, cnn_diag *diag)
+static cnn_status check(const struct cnn_safetensors *file, cnn_checkpoint_info *info,
+                        cnn_diag *diag)
 {
     const char *step = cnn_safetensors_metadata(file, "training.step");
     cnn_status status = cnn_safetensors_verify(file, diag);
@@ -87,5 +97,6 @@ cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn
     cnn_safetensors_close(file);
     if (status == CNN_OK)
         *out = info;
-    return status == CNN_INVALID ? CNN_FAILED : status; /* a description that does not build is a damaged file here */
+    /* a description that does not build is a damaged file here */
+    return status == CNN_INVALID ? CNN_FAILED : status;
 }

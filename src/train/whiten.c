@@ -1,6 +1,7 @@
-/* Whitening: a filter for each eigenvector of the covariance of the images' patches, divided by the root of its eigenvalue, so that the outputs are
- * uncorrelated and of variance 1; then the same with the sign turned, for what an activation cuts off (Page, "How to Train Your ResNet 8", 2019; Jordan,
- * "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024). */
+/* Whitening: a filter for each eigenvector of the covariance of the images' patches, divided by the
+ * root of its eigenvalue, so that the outputs are uncorrelated and of variance 1; then the same
+ * with the sign turned, for what an activation cuts off (Page, "How to Train Your ResNet 8", 2019;
+ * Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024). */
 #include "train/whiten.h"
 
 #include <math.h>
@@ -17,14 +18,16 @@
 static void rotate(size_t n, double *a, double *vectors, size_t p, size_t q)
 {
     double apq = a[p * n + q], theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
-    double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1), s = t * c;
+    double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)),
+           c = 1 / sqrt(t * t + 1), s = t * c;
     for (size_t k = 0; k < n; k++) {
         double kp = a[k * n + p], kq = a[k * n + q];
         a[k * n + p] = c * kp - s * kq;
         a[k * n + q] = s * kp + c * kq;
     }
     for (size_t k = 0; k < n; k++) {
-        double pk = a[p * n + k], qk = a[q * n + k], vp = vectors[p * n + k], vq = vectors[q * n + k];
+        double pk = a[p * n + k], qk = a[q * n + k], vp = vectors[p * n + k],
+               vq = vectors[q * n + k];
         a[p * n + k] = c * pk - s * qk;
         a[q * n + k] = s * pk + c * qk;
         vectors[p * n + k] = c * vp - s * vq;
@@ -88,15 +91,18 @@ static void add_image(const struct patches *p, const float *image, double *patch
         for (size_t x = 0; x + p->kernel[1] <= p->input.w; x++) {
             for (size_t i = 0; i < p->kernel[0]; i++)
                 for (size_t k = 0; k < row; k++)
-                    patch[i * row + k] = (double)image[((y + i) * p->input.w + x) * p->channels + k];
+                    patch[i * row + k] =
+                        (double)image[((y + i) * p->input.w + x) * p->channels + k];
             for (size_t i = 0; i < p->numbers; i++)
                 for (size_t j = i; j < p->numbers; j++)
                     sums[i * p->numbers + j] += patch[i] * patch[j];
         }
 }
 
-/* Filter f of the layer: its eigenvector (rows, columns, channels) into the order of weights (channels, rows, columns). */
-static void write_filter(const struct patches *p, const double *vector, double factor, float *filter)
+/* Filter f of the layer: its eigenvector (rows, columns, channels) into the order of weights
+ * (channels, rows, columns). */
+static void write_filter(const struct patches *p, const double *vector, double factor,
+                         float *filter)
 {
     size_t taps = p->kernel[0] * p->kernel[1];
     for (size_t tap = 0; tap < taps; tap++)
@@ -110,26 +116,34 @@ struct whitening { /* memory of one layer's */
     double *patch, *sums, *values, *vectors;
 };
 
-static void sum_products(const cnn_model *model, const struct cnn_dataset *train, const struct patches *p, struct whitening *w)
+static void sum_products(const cnn_model *model, const struct cnn_dataset *train,
+                         const struct patches *p, struct whitening *w)
 {
-    size_t places = (p->input.h - p->kernel[0] + 1) * (p->input.w - p->kernel[1] + 1), count = cnn_dataset_count(train);
+    size_t places = (p->input.h - p->kernel[0] + 1) * (p->input.w - p->kernel[1] + 1),
+           count = cnn_dataset_count(train);
     double affordable = WORK / ((double)places * (double)p->numbers * (double)p->numbers);
     count = count < IMAGES ? count : IMAGES;
     if ((double)count > affordable)
         count = affordable < 1 ? 1 : (size_t)affordable;
     for (size_t i = 0; i < count; i++) {
-        cnn_normalize(&model->normalization, cnn_dataset_read(train, i, w->bytes), p->input.h * p->input.w, w->image);
+        cnn_normalize(&model->normalization, cnn_dataset_read(train, i, w->bytes),
+                      p->input.h * p->input.w, w->image);
         add_image(p, w->image, w->patch, w->sums);
     }
     for (size_t i = 0; i < p->numbers; i++)
         for (size_t j = i; j < p->numbers; j++)
-            w->sums[j * p->numbers + i] = w->sums[i * p->numbers + j] /= (double)count * (double)places;
+            w->sums[j * p->numbers + i] = w->sums[i * p->numbers + j] /=
+                (double)count * (double)places;
 }
 
-static cnn_status whiten_layer(cnn_model *model, const struct cnn_node *node, const struct cnn_dataset *train, cnn_diag *diag)
+static cnn_status whiten_layer(cnn_model *model, const struct cnn_node *node,
+                               const struct cnn_dataset *train, cnn_diag *diag)
 {
     const struct cnn_tensor *weight = &node->tensors[0];
-    struct patches p = {{weight->dims[2], weight->dims[3]}, weight->dims[1], weight->count / weight->dims[0], model->graph.input};
+    struct patches p = {{weight->dims[2], weight->dims[3]},
+                        weight->dims[1],
+                        weight->count / weight->dims[0],
+                        model->graph.input};
     size_t n = p.numbers, values = cnn_shape_count(p.input);
     struct whitening w = {malloc(values),
                           malloc(values * sizeof(float)),
@@ -141,13 +155,16 @@ static cnn_status whiten_layer(cnn_model *model, const struct cnn_node *node, co
     if (!w.bytes || !w.image || !w.patch || !w.sums || !w.values || !w.vectors)
         status = cnn_fail_memory(diag, 2 * n * n * sizeof(double), "whitening");
     if (status == CNN_OK && (p.kernel[0] > p.input.h || p.kernel[1] > p.input.w))
-        status = cnn_fail(diag, CNN_INVALID, &node->where, "layer '%s': `init: whitening` needs images no smaller than the kernel", node->name);
+        status = cnn_fail(diag, CNN_INVALID, &node->where,
+                          "layer '%s': `init: whitening` needs images no smaller than the kernel",
+                          node->name);
     if (status == CNN_OK) {
         sum_products(model, train, &p, &w);
         cnn_eigen_symmetric(n, w.sums, w.values, w.vectors);
         float *filters = model->parameters + weight->offset;
         for (size_t f = 0; f < weight->dims[0]; f++)
-            write_filter(&p, w.vectors + f % n * n, (f < n ? 1 : -1) / sqrt(fmax(w.values[f % n], 0) + EPS), filters + f * n);
+            write_filter(&p, w.vectors + f % n * n,
+                         (f < n ? 1 : -1) / sqrt(fmax(w.values[f % n], 0) + EPS), filters + f * n);
     }
     free(w.bytes);
     free(w.image);

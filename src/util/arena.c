@@ -1,5 +1,6 @@
-/* The arena: blocks in a list, the newest first; memory is taken from the newest until it is full. Large requests get a block of
- * their own, put behind the newest, so that what is left of that one stays in use. */
+/* The arena: blocks in a list, the newest first; memory is taken from the newest until it is full.
+ * Large requests get a block of their own, put behind the newest, so that what is left of that one
+ * stays in use. */
 #define _DEFAULT_SOURCE /* madvise */
 #include "util/arena.h"
 
@@ -10,7 +11,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LINE = 64, BLOCK_BYTES = 64 * 1024, LARGE_BYTES = 16 * 1024, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
+enum {
+    LINE = 64,
+    BLOCK_BYTES = 64 * 1024,
+    LARGE_BYTES = 16 * 1024,
+    HUGE_PAGE_BYTES = 2 * 1024 * 1024
+};
 
 /* The header takes one cache line, so that the memory behind it starts on one. */
 struct block {
@@ -25,7 +31,8 @@ struct cnn_arena {
 static struct block *block_new(size_t capacity)
 {
     size_t bytes;
-    if (capacity > SIZE_MAX - LINE || !cnn_size_add(sizeof(struct block), (capacity + LINE - 1) / LINE * LINE, &bytes))
+    if (capacity > SIZE_MAX - LINE ||
+        !cnn_size_add(sizeof(struct block), (capacity + LINE - 1) / LINE * LINE, &bytes))
         return NULL;
     struct block *block = aligned_alloc(LINE, bytes);
     if (!block)
@@ -132,12 +139,14 @@ char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...)
     return text;
 }
 
-/* In huge pages where it is large enough for one: with those of 4 KiB, a pass over all weights spends up to a quarter of its time on page tables, and
- * the first touch several times as much on faults. Asking is enough: where the system has none, nothing is lost. */
+/* In huge pages where it is large enough for one: with those of 4 KiB, a pass over all weights
+ * spends up to a quarter of its time on page tables, and the first touch several times as much on
+ * faults. Asking is enough: where the system has none, nothing is lost. */
 float *cnn_floats_new(size_t count)
 {
     size_t bytes;
-    if (count > SIZE_MAX - 15 || !cnn_size_mul(cnn_round_floats(count ? count : 1), sizeof(float), &bytes))
+    if (count > SIZE_MAX - 15 ||
+        !cnn_size_mul(cnn_round_floats(count ? count : 1), sizeof(float), &bytes))
         return NULL;
     void *floats;
     if (posix_memalign(&floats, bytes < HUGE_PAGE_BYTES ? LINE : HUGE_PAGE_BYTES, bytes))

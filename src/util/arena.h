@@ -5,18 +5,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bump allocator in blocks: everything from one arena is freed by cnn_arena_free. Zeroed memory, aligned to 64 bytes for
- * requests of 64 bytes and more, else to 16. */
+/* Bump allocator in blocks: everything from one arena is freed by cnn_arena_free. Zeroed memory,
+ * aligned to 64 bytes for requests of 64 bytes and more, else to 16. */
 struct cnn_arena;
-struct cnn_arena *cnn_arena_new(void);                                     /* NULL when out of memory */
-void cnn_arena_free(struct cnn_arena *arena);                              /* NULL is legal */
-void *cnn_arena_alloc(struct cnn_arena *arena, size_t bytes);              /* NULL when out of memory */
-void *cnn_arena_array(struct cnn_arena *arena, size_t count, size_t size); /* overflow-checked; NULL when it cannot be */
+/* NULL when out of memory */
+struct cnn_arena *cnn_arena_new(void);
+void cnn_arena_free(struct cnn_arena *arena); /* NULL is legal */
+/* NULL when out of memory */
+void *cnn_arena_alloc(struct cnn_arena *arena, size_t bytes);
+/* overflow-checked; NULL when it cannot be */
+void *cnn_arena_array(struct cnn_arena *arena, size_t count, size_t size);
 char *cnn_arena_strndup(struct cnn_arena *arena, const char *text, size_t length);
 char *cnn_arena_strdup(struct cnn_arena *arena, const char *text);
-char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* A zeroed slab of count floats on a 64-byte boundary, for tensors; freed with cnn_floats_free. NULL when it cannot be had. */
+/* A zeroed slab of count floats on a 64-byte boundary, for tensors; freed with cnn_floats_free.
+ * NULL when it cannot be had. */
 float *cnn_floats_new(size_t count);
 void cnn_floats_free(float *floats); /* NULL is legal */
 
@@ -39,7 +44,8 @@ static inline bool cnn_size_add(size_t a, size_t b, size_t *out)
     return true;
 }
 
-/* Floats rounded up to whole cache lines (16 floats), so that neighbours in one slab never share a line. */
+/* Floats rounded up to whole cache lines (16 floats), so that neighbours in one slab never share a
+ * line. */
 static inline size_t cnn_round_floats(size_t count)
 {
     return (count + 15) / 16 * 16;

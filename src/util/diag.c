@@ -1,5 +1,5 @@
-/* Messages: collected in a cnn_diag, and shown as one text each with place, source line, caret and hint. Whatever a terminal could act on
- * is escaped and cut here, so that no input can reach it. */
+/* Messages: collected in a cnn_diag, and shown as one text each with place, source line, caret and
+ * hint. Whatever a terminal could act on is escaped and cut here, so that no input can reach it. */
 #include "util/diag.h"
 
 #include "util/arena.h"
@@ -15,11 +15,15 @@ enum {
 };
 
 struct cnn_diag {
-    cnn_message messages[2 * CNN_DIAG_MAX]; /* errors and warnings in their order, at most CNN_DIAG_MAX of each */
-    size_t count, kept[2];                  /* errors, warnings */
-    size_t errors, repeated;                /* all errors; those that said again what a kept one says (a mistake in a block that aliases use again) */
-    cnn_message *newest;                    /* NULL where there is none, or it was not kept: a hint for it is dropped too */
-    struct cnn_arena *arena;                /* of all strings; made when first needed */
+    /* errors and warnings in their order, at most CNN_DIAG_MAX of each */
+    cnn_message messages[2 * CNN_DIAG_MAX];
+    size_t count, kept[2]; /* errors, warnings */
+    /* all errors; those that said again what a kept one says (a mistake in a block that aliases use
+     * again) */
+    size_t errors, repeated;
+    /* NULL where there is none, or it was not kept: a hint for it is dropped too */
+    cnn_message *newest;
+    struct cnn_arena *arena; /* of all strings; made when first needed */
 };
 
 cnn_diag *cnn_diag_new(void)
@@ -97,7 +101,8 @@ static bool message_repeats(const cnn_diag *diag, const cnn_message *message)
 {
     for (size_t i = 0; message->file && message->line && i < diag->count; i++) {
         const cnn_message *other = &diag->messages[i];
-        if (other->line == message->line && other->column == message->column && other->warning == message->warning && other->file &&
+        if (other->line == message->line && other->column == message->column &&
+            other->warning == message->warning && other->file &&
             strcmp(other->file, message->file) == 0 && strcmp(other->text, message->text) == 0)
             return true;
     }
@@ -105,7 +110,8 @@ static bool message_repeats(const cnn_diag *diag, const cnn_message *message)
 }
 
 /* Text and place, as far as memory reaches. */
-static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_where *where, const char *format, va_list arguments)
+static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_where *where,
+                         const char *format, va_list arguments)
 {
     message->text = "out of memory";
     if (!diag->arena && !(diag->arena = cnn_arena_new()))
@@ -124,7 +130,8 @@ static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_
         message->source_line = cnn_arena_strndup(diag->arena, line, size);
 }
 
-static void message_add(cnn_diag *diag, bool warning, const struct cnn_where *where, const char *format, va_list arguments)
+static void message_add(cnn_diag *diag, bool warning, const struct cnn_where *where,
+                        const char *format, va_list arguments)
 {
     cnn_message message = {.warning = warning};
     if (!diag)
@@ -143,7 +150,8 @@ static void message_add(cnn_diag *diag, bool warning, const struct cnn_where *wh
     *diag->newest = message;
 }
 
-cnn_status cnn_fail(cnn_diag *diag, cnn_status status, const struct cnn_where *where, const char *format, ...)
+cnn_status cnn_fail(cnn_diag *diag, cnn_status status, const struct cnn_where *where,
+                    const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -173,10 +181,12 @@ void cnn_hint(cnn_diag *diag, const char *format, ...)
 cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what)
 {
     size_t mebibytes = bytes / (1024 * 1024) + (bytes % (1024 * 1024) != 0);
-    return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (%zu MiB wanted for %s)", mebibytes, what);
+    return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (%zu MiB wanted for %s)", mebibytes,
+                    what);
 }
 
-/* Appends the character that text[0..size) begins with (size > 0) in a shape no terminal acts on. Returns its bytes; adds the columns it takes. */
+/* Appends the character that text[0..size) begins with (size > 0) in a shape no terminal acts on.
+ * Returns its bytes; adds the columns it takes. */
 static size_t character_append(struct cnn_text *out, const char *text, size_t size, size_t *columns)
 {
     uint32_t code = 0;
@@ -235,11 +245,13 @@ static size_t characters_count(const char *text, size_t size)
 /* The source line, cut to a window around column where it is long, and a caret below column. */
 static void line_show(struct cnn_text *out, const char *line, size_t column)
 {
-    size_t size = strlen(line), total = characters_count(line, size), first = 0, target = column ? column - 1 : 0;
+    size_t size = strlen(line), total = characters_count(line, size), first = 0,
+           target = column ? column - 1 : 0;
     if (target > total)
         target = total;
     if (total > LONGEST_LINE && target > LONGEST_LINE / 2)
-        first = target + LONGEST_LINE / 2 > total ? total - LONGEST_LINE : target - LONGEST_LINE / 2;
+        first =
+            target + LONGEST_LINE / 2 > total ? total - LONGEST_LINE : target - LONGEST_LINE / 2;
     size_t last = total - first > LONGEST_LINE ? first + LONGEST_LINE : total;
     const char *before = first > 0 ? "  ..." : "  ";
     size_t columns = strlen(before), caret = columns, at = character_find(line, size, first);

@@ -1,4 +1,5 @@
-/* Locks, leftovers and room. The lock is POSIX's advisory record lock (fcntl): unlike flock it tells who has it. */
+/* Locks, leftovers and room. The lock is POSIX's advisory record lock (fcntl): unlike flock it
+ * tells who has it. */
 #include "util/disk.h"
 
 #include <dirent.h>
@@ -23,23 +24,29 @@ static cnn_status fail_held(const char *directory, int fd, cnn_diag *diag)
     struct flock found = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     bool known = fcntl(fd, F_GETLK, &found) == 0 && found.l_type != F_UNLCK && found.l_pid > 0;
     if (!known)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is in use: another process is at work in it", directory);
-    cnn_fail(diag, CNN_FAILED, NULL, "%s is in use: process %ld is at work in it", directory, (long)found.l_pid);
-    cnn_hint(diag, "wait until it is done; 'kill %ld' makes it save its state and stop", (long)found.l_pid);
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s is in use: another process is at work in it",
+                        directory);
+    cnn_fail(diag, CNN_FAILED, NULL, "%s is in use: process %ld is at work in it", directory,
+             (long)found.l_pid);
+    cnn_hint(diag, "wait until it is done; 'kill %ld' makes it save its state and stop",
+             (long)found.l_pid);
     return CNN_FAILED;
 }
 
-/* Whether fd is still what stands at path: else its last owner removed it between our opening and our locking of it. */
+/* Whether fd is still what stands at path: else its last owner removed it between our opening and
+ * our locking of it. */
 static bool is_in_place(int fd, const char *path)
 {
     struct stat opened, found;
-    return fstat(fd, &opened) == 0 && stat(path, &found) == 0 && opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
+    return fstat(fd, &opened) == 0 && stat(path, &found) == 0 && opened.st_dev == found.st_dev &&
+           opened.st_ino == found.st_ino;
 }
 
 static bool lock_file(int fd)
 {
     struct flock wanted = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_SETLK, &wanted) == 0 || (errno != EACCES && errno != EAGAIN); /* other errors: a file system without locks */
+    /* other errors: a file system without locks */
+    return fcntl(fd, F_SETLK, &wanted) == 0 || (errno != EACCES && errno != EAGAIN);
 }
 
 cnn_status cnn_lock_take(const char *directory, struct cnn_lock **out, cnn_diag *diag)
@@ -53,10 +60,12 @@ cnn_status cnn_lock_take(const char *directory, struct cnn_lock **out, cnn_diag 
         lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         cnn_status status = CNN_OK;
         if (lock->fd < 0)
-            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot write in %s: %s", directory, strerror(errno));
+            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot write in %s: %s", directory,
+                              strerror(errno));
         else if (!lock_file(lock->fd))
             status = fail_held(directory, lock->fd, diag);
-        else if (is_in_place(lock->fd, lock->path) || tries == 100) /* a file system may number its files anew each time */
+        /* a file system may number its files anew each time */
+        else if (is_in_place(lock->fd, lock->path) || tries == 100)
             break;
         if (lock->fd >= 0)
             close(lock->fd);
@@ -78,7 +87,8 @@ void cnn_lock_release(struct cnn_lock *lock)
     free(lock);
 }
 
-/* Whether name ends in .tmp-<pid>, and that process is no more, or is this one, which is not writing yet. */
+/* Whether name ends in .tmp-<pid>, and that process is no more, or is this one, which is not
+ * writing yet. */
 static bool is_leftover(const char *name)
 {
     const char *mark = NULL;
@@ -139,8 +149,10 @@ cnn_status cnn_disk_check(const char *path, size_t bytes, size_t largest, cnn_di
     struct statvfs disk;
     struct rlimit limit;
     char have[24], want[24];
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < largest) {
-        cnn_fail(diag, CNN_FAILED, NULL, "no file may be larger than %s here, and a checkpoint takes about %s",
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < largest) {
+        cnn_fail(diag, CNN_FAILED, NULL,
+                 "no file may be larger than %s here, and a checkpoint takes about %s",
                  format_bytes(have, (double)limit.rlim_cur), format_bytes(want, (double)largest));
         cnn_hint(diag, "'ulimit -f' shows and sets the limit");
         return CNN_FAILED;
@@ -150,6 +162,8 @@ cnn_status cnn_disk_check(const char *path, size_t bytes, size_t largest, cnn_di
     double left = (double)disk.f_bavail * (double)disk.f_frsize;
     if (left >= (double)bytes)
         return CNN_OK;
-    return cnn_fail(diag, CNN_FAILED, NULL, "the disk of %s has %s left; checkpoints and their temporary copies take about %s", path,
-                    format_bytes(have, left), format_bytes(want, (double)bytes));
+    return cnn_fail(
+        diag, CNN_FAILED, NULL,
+        "the disk of %s has %s left; checkpoints and their temporary copies take about %s", path,
+        format_bytes(have, left), format_bytes(want, (double)bytes));
 }

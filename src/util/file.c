@@ -1,5 +1,6 @@
-/* Whole files, in and out. A file is written beside its place under another name, flushed to the disk, and renamed: whoever reads the place
- * finds the old file or the new one, never a part of it. */
+/* Whole files, in and out. A file is written beside its place under another name, flushed to the
+ * disk, and renamed: whoever reads the place finds the old file or the new one, never a part of
+ * it. */
 #include "util/file.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ struct cnn_writer {
 static cnn_status fail_write(cnn_diag *diag, const char *path, int error)
 {
     if (error == ENOSPC || error == EDQUOT)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: no space left on the disk that holds it", path);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "cannot write %s: no space left on the disk that holds it", path);
     return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(error));
 }
 
@@ -39,13 +41,16 @@ static bool read_fully(int fd, char *data, size_t capacity, size_t *size)
     return true;
 }
 
-static cnn_status fail_large(cnn_diag *diag, const char *path, unsigned long long size, size_t limit)
+static cnn_status fail_large(cnn_diag *diag, const char *path, unsigned long long size,
+                             size_t limit)
 {
-    return cnn_fail(diag, CNN_FAILED, NULL, "%s is too large: %llu bytes, at most %zu are read", path, size, limit);
+    return cnn_fail(diag, CNN_FAILED, NULL, "%s is too large: %llu bytes, at most %zu are read",
+                    path, size, limit);
 }
 
 /* The size that the system names is only a first guess: a pipe has none, and a file may grow. */
-static cnn_status read_growing(int fd, const char *path, size_t guess, size_t limit, char **data, size_t *size, cnn_diag *diag)
+static cnn_status read_growing(int fd, const char *path, size_t guess, size_t limit, char **data,
+                               size_t *size, cnn_diag *diag)
 {
     size_t capacity = guess + 1, used = 0; /* one more byte than expected shows the end */
     char *bytes = NULL;
@@ -57,7 +62,8 @@ static cnn_status read_growing(int fd, const char *path, size_t guess, size_t li
         }
         bytes = larger;
         if (!read_fully(fd, bytes, capacity, &used)) {
-            cnn_status status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+            cnn_status status =
+                cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
             free(bytes);
             return status;
         }
@@ -93,12 +99,14 @@ cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *si
     else if (S_ISREG(info.st_mode) && (unsigned long long)info.st_size > limit)
         status = fail_large(diag, path, (unsigned long long)info.st_size, limit);
     else
-        status = read_growing(fd, path, S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, limit, data, size, diag);
+        status = read_growing(fd, path, S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, limit,
+                              data, size, diag);
     close(fd);
     return status;
 }
 
-/* A device, a pipe or a link is written in place: a rename would put a plain file where it was (as root even for /dev/null). */
+/* A device, a pipe or a link is written in place: a rename would put a plain file where it was (as
+ * root even for /dev/null). */
 static bool written_in_place(const char *path)
 {
     struct stat info;
@@ -150,7 +158,8 @@ cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *
     struct cnn_writer *writer = writer_new(path);
     if (!writer)
         return cnn_fail_memory(diag, strlen(path), path);
-    writer->fd = writer->temporary ? open_temporary(writer->temporary) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    writer->fd = writer->temporary ? open_temporary(writer->temporary)
+                                   : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (writer->fd < 0) {
         cnn_status status = fail_write(diag, path, errno);
         writer_free(writer);
@@ -176,7 +185,8 @@ void cnn_writer_write(struct cnn_writer *writer, const void *data, size_t size)
     }
 }
 
-/* The new name is on the disk only when its directory is. Best effort: the file is in place by now, and not every file system can do this. */
+/* The new name is on the disk only when its directory is. Best effort: the file is in place by now,
+ * and not every file system can do this. */
 static void sync_directory(char *path)
 {
     char *slash = strrchr(path, '/');
@@ -195,12 +205,14 @@ static cnn_status commit(struct cnn_writer *writer, bool durable, cnn_diag *diag
 {
     cnn_status status = CNN_OK;
     /* A pipe or a terminal cannot be flushed: EINVAL. */
-    if (durable && writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+    if (durable && writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL &&
+        errno != ENOTSUP)
         writer->error = errno;
     if (close(writer->fd) != 0 && writer->error == 0)
         writer->error = errno;
     if (!durable && writer->error == 0 && writer->temporary)
-        unlink(writer->path); /* some systems flush a file at once that takes the place of another */
+        /* some systems flush a file at once that takes the place of another */
+        unlink(writer->path);
     if (writer->error == 0 && writer->temporary && rename(writer->temporary, writer->path) != 0)
         writer->error = errno;
     if (writer->error != 0) {
@@ -229,7 +241,8 @@ void cnn_writer_abandon(struct cnn_writer *writer)
     writer_free(writer);
 }
 
-static cnn_status write_file(const char *path, const void *data, size_t size, bool durable, cnn_diag *diag)
+static cnn_status write_file(const char *path, const void *data, size_t size, bool durable,
+                             cnn_diag *diag)
 {
     struct cnn_writer *writer;
     cnn_status status = cnn_writer_open(path, &writer, diag);
@@ -295,8 +308,9 @@ cnn_status cnn_make_directories(const char *path, cnn_diag *diag)
         if (!is_directory(prefix) && mkdir(prefix, 0777) != 0) {
             int error = errno;
             if (!is_directory(prefix)) /* else another process was faster */
-                status = cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", prefix,
-                                  error == EEXIST ? "a file is in its place" : strerror(error));
+                status =
+                    cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", prefix,
+                             error == EEXIST ? "a file is in its place" : strerror(error));
         }
         *end = kept;
     }

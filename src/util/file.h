@@ -4,12 +4,14 @@
 
 #include "util/diag.h"
 
-/* Reads the file whole into malloc'ed memory with a NUL after it. Errors name the path and the system's reason; a file larger than
- * limit bytes is an error that gives both sizes. `-` is not special. A directory is an error. */
+/* Reads the file whole into malloc'ed memory with a NUL after it. Errors name the path and the
+ * system's reason; a file larger than limit bytes is an error that gives both sizes. `-` is not
+ * special. A directory is an error. */
 cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag);
 
-/* A file being written under PATH.tmp-<pid>; commit flushes it to the disk and renames it to PATH (and syncs the directory), abandon removes it.
- * Both free the writer. Errors while writing stick and are reported by commit, which then leaves PATH as it was. Only where PATH is a link, a device
+/* A file being written under PATH.tmp-<pid>; commit flushes it to the disk and renames it to PATH
+ * (and syncs the directory), abandon removes it. Both free the writer. Errors while writing stick
+ * and are reported by commit, which then leaves PATH as it was. Only where PATH is a link, a device
  * or a pipe is it written in place. */
 struct cnn_writer;
 cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *diag);
@@ -20,14 +22,17 @@ void cnn_writer_abandon(struct cnn_writer *writer); /* NULL is legal */
 /* PATH := data, through a writer. */
 cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag);
 
-/* The same without the wait for the disk, for what can be made again, and may be thousands: pictures. Half a file is never seen. */
+/* The same without the wait for the disk, for what can be made again, and may be thousands:
+ * pictures. Half a file is never seen. */
 cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t size, cnn_diag *diag);
 
-/* Keeps the file at path under a second name too (a hard link), in place of the file of that name. Best effort: a file system may have no links. */
+/* Keeps the file at path under a second name too (a hard link), in place of the file of that name.
+ * Best effort: a file system may have no links. */
 void cnn_file_keep(const char *path, const char *kept);
 
-/* Whether a file can be written at path, as far as that is known before it is: work of hours should not end in a path that was never good. What is there is
- * not touched; what is no plain file is left alone, for a pipe that is opened and closed is at its end. */
+/* Whether a file can be written at path, as far as that is known before it is: work of hours should
+ * not end in a path that was never good. What is there is not touched; what is no plain file is
+ * left alone, for a pipe that is opened and closed is at its end. */
 cnn_status cnn_file_check(const char *path, cnn_diag *diag);
 
 /* mkdir -p. */

@@ -1,9 +1,11 @@
-/* The parallel loop: a pool of threads, and the caller with them. Tasks are few and large, and may differ in size.
+/* The parallel loop: a pool of threads, and the caller with them. Tasks are few and large, and may
+ * differ in size.
  *
- * Each thread begins with a run of neighbouring tasks of its own, so that from loop to loop it works on about the same part of the data, which lies in its
- * core's cache; who has done his own takes the others' last ones. The caller never waits for a thread that has not begun a task: where other programs
- * keep one from running, its tasks are done by those that run. A thread without work looks out for some microseconds, as the next loop is mostly near,
- * and then sleeps. */
+ * Each thread begins with a run of neighbouring tasks of its own, so that from loop to loop it
+ * works on about the same part of the data, which lies in its core's cache; who has done his own
+ * takes the others' last ones. The caller never waits for a thread that has not begun a task: where
+ * other programs keep one from running, its tasks are done by those that run. A thread without work
+ * looks out for some microseconds, as the next loop is mostly near, and then sleeps. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "util/parallel.h"
 
@@ -15,7 +17,8 @@
 
 #define LOOKS ((unsigned)4000) /* for work, before a thread sleeps: about 0.1 ms */
 
-/* What is left of a thread's run of tasks, in one word: the epoch in the upper 16 bits, then the first task, then the end. */
+/* What is left of a thread's run of tasks, in one word: the epoch in the upper 16 bits, then the
+ * first task, then the end. */
 #define TASK_BITS 24
 #define MAX_TASKS (((size_t)1 << TASK_BITS) - 1)
 
@@ -27,16 +30,20 @@ static struct {
     pthread_mutex_t lock; /* for sleeping and waking */
     pthread_cond_t wake;
     atomic_uint sleepers;
-    _Alignas(64) atomic_flag taken; /* by the caller of a loop, who alone changes what stands until `loops` */
-    size_t workers;                 /* threads that were started */
-    uint_least64_t epoch;           /* counts the changes of `threads`: no word of one number of threads is taken for one of another */
+    /* by the caller of a loop, who alone changes what stands until `loops` */
+    _Alignas(64) atomic_flag taken;
+    size_t workers; /* threads that were started */
+    /* counts the changes of `threads`: no word of one number of threads is taken for one of
+     * another */
+    uint_least64_t epoch;
     atomic_size_t threads;
     _Atomic(cnn_task *) task;
     _Atomic(void *) context;
     _Alignas(64) atomic_uint_least64_t loops; /* begun so far: what workers wait for */
     _Alignas(64) atomic_size_t done;          /* tasks, by workers */
     struct run runs[CNN_MAX_THREADS];
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .taken = ATOMIC_FLAG_INIT};
+} pool = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .taken = ATOMIC_FLAG_INIT};
 
 static atomic_int wanted_threads; /* 0: the cores present */
 
@@ -71,8 +78,8 @@ static void pause_briefly(void)
 #endif
 }
 
-/* Takes the first task of a run, or the last; false where none is left. What is read of the loop after that belongs to the task's own loop, which does
- * not end before it is done. */
+/* Takes the first task of a run, or the last; false where none is left. What is read of the loop
+ * after that belongs to the task's own loop, which does not end before it is done. */
 static bool take_task(struct run *run, bool last, size_t thread, size_t *task)
 {
     uint_least64_t left = atomic_load(&run->left);
@@ -80,7 +87,8 @@ static bool take_task(struct run *run, bool last, size_t thread, size_t *task)
         size_t first = (size_t)(left >> TASK_BITS) & MAX_TASKS, end = (size_t)left & MAX_TASKS;
         if (first >= end || thread >= atomic_load(&pool.threads))
             return false;
-        if (atomic_compare_exchange_weak(&run->left, &left, last ? left - 1 : left + ((uint_least64_t)1 << TASK_BITS))) {
+        if (atomic_compare_exchange_weak(
+                &run->left, &left, last ? left - 1 : left + ((uint_least64_t)1 << TASK_BITS))) {
             *task = last ? end - 1 : first;
             return true;
         }
@@ -132,7 +140,8 @@ static void start_workers(size_t wanted)
         return;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_t id;
-    while (pool.workers < wanted && pthread_create(&id, &attributes, run_worker, (void *)(uintptr_t)(pool.workers + 1)) == 0)
+    while (pool.workers < wanted &&
+           pthread_create(&id, &attributes, run_worker, (void *)(uintptr_t)(pool.workers + 1)) == 0)
         pool.workers++;
     pthread_attr_destroy(&attributes);
 }
@@ -145,8 +154,9 @@ static void begin_loop(size_t tasks, size_t threads, cnn_task *task, void *conte
     atomic_store(&pool.context, context);
     atomic_store(&pool.done, 0);
     for (size_t i = 0; i < threads; i++)
-        atomic_store(&pool.runs[i].left,
-                     pool.epoch << (2 * TASK_BITS) | (uint_least64_t)(i * tasks / threads) << TASK_BITS | (i + 1) * tasks / threads);
+        atomic_store(&pool.runs[i].left, pool.epoch << (2 * TASK_BITS) |
+                                             (uint_least64_t)(i * tasks / threads) << TASK_BITS |
+                                             (i + 1) * tasks / threads);
     atomic_fetch_add(&pool.loops, 1);
     if (atomic_load(&pool.sleepers) > 0) {
         pthread_mutex_lock(&pool.lock);

@@ -1,6 +1,7 @@
-/* Random numbers: PCG32 (XSH-RR), O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random Number
- * Generation", 2014. Its start is hashed from what the numbers are for, with the finaliser of SplitMix64: Steele, Lea, Flood,
- * "Fast Splittable Pseudorandom Number Generators", 2014. */
+/* Random numbers: PCG32 (XSH-RR), O'Neill, "PCG: A Family of Simple Fast Space-Efficient
+ * Statistically Good Algorithms for Random Number Generation", 2014. Its start is hashed from what
+ * the numbers are for, with the finaliser of SplitMix64: Steele, Lea, Flood, "Fast Splittable
+ * Pseudorandom Number Generators", 2014. */
 #include "util/random.h"
 
 #include <assert.h>
@@ -48,8 +49,9 @@ float cnn_rng_uniform(struct cnn_rng *rng)
     return (float)(cnn_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
-/* Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958: r cos(angle), the sine is thrown away so that a generator has no
- * state but its counter. The radius comes from (0, 1], where the logarithm is finite. */
+/* Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958: r cos(angle), the
+ * sine is thrown away so that a generator has no state but its counter. The radius comes from (0,
+ * 1], where the logarithm is finite. */
 float cnn_rng_normal(struct cnn_rng *rng)
 {
     const double two_pi = 6.283185307179586;
@@ -58,8 +60,9 @@ float cnn_rng_normal(struct cnn_rng *rng)
     return (float)(radius * cos(angle));
 }
 
-/* The logarithm of a Gamma(a) number. Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000, for a of at least 1; below, Gamma(a)
- * is Gamma(a + 1) times the a-th root of a uniform number, which only its logarithm can hold where a is small. */
+/* The logarithm of a Gamma(a) number. Marsaglia and Tsang, "A Simple Method for Generating Gamma
+ * Variables", 2000, for a of at least 1; below, Gamma(a) is Gamma(a + 1) times the a-th root of a
+ * uniform number, which only its logarithm can hold where a is small. */
 static double log_gamma_draw(struct cnn_rng *rng, double a)
 {
     double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = 1 / sqrt(9 * d), root = 0;

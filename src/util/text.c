@@ -1,5 +1,5 @@
-/* Growing texts; the nearest word (optimal string alignment: Damerau, "A technique for computer detection and correction of spelling errors",
- * 1964); natural order; UTF-8 as RFC 3629 has it. */
+/* Growing texts; the nearest word (optimal string alignment: Damerau, "A technique for computer
+ * detection and correction of spelling errors", 1964); natural order; UTF-8 as RFC 3629 has it. */
 #include "util/text.h"
 
 #include "cnn.h"
@@ -172,7 +172,12 @@ size_t cnn_utf8_decode(const char *text, size_t size, uint32_t *code)
     const unsigned char *bytes = (const unsigned char *)text;
     if (size == 0)
         return 0;
-    size_t length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xC0 ? 0 : bytes[0] < 0xE0 ? 2 : bytes[0] < 0xF0 ? 3 : bytes[0] < 0xF8 ? 4 : 0;
+    size_t length = bytes[0] < 0x80   ? 1
+                    : bytes[0] < 0xC0 ? 0
+                    : bytes[0] < 0xE0 ? 2
+                    : bytes[0] < 0xF0 ? 3
+                    : bytes[0] < 0xF8 ? 4
+                                      : 0;
     if (length == 0 || length > size)
         return 0;
     uint32_t value = length == 1 ? bytes[0] : bytes[0] & (0xFFu >> (length + 1));
@@ -204,7 +209,8 @@ const char *cnn_word_cut(const char *word, char *buffer, size_t size)
 
 static bool shell_takes(unsigned char c)
 {
-    return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit((char)c) || strchr("_-./:,+@%", c);
+    return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit((char)c) ||
+           strchr("_-./:,+@%", c);
 }
 
 char *cnn_shell_word(const char *word)

@@ -1,5 +1,5 @@
-/* A growing text, for messages and reports, and what is done to words. Running out of memory sticks: failed becomes true and the text stops
- * growing. */
+/* A growing text, for messages and reports, and what is done to words. Running out of memory
+ * sticks: failed becomes true and the text stops growing. */
 #ifndef CNN_UTIL_TEXT_H
 #define CNN_UTIL_TEXT_H
 
@@ -14,23 +14,28 @@ struct cnn_text {
     bool failed;
 };
 
-void cnn_text_printf(struct cnn_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void cnn_text_vprintf(struct cnn_text *text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+void cnn_text_printf(struct cnn_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void cnn_text_vprintf(struct cnn_text *text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 void cnn_text_append(struct cnn_text *text, const char *bytes, size_t size);
 void cnn_text_free(struct cnn_text *text); /* back to empty; NULL is legal */
 
-/* The word of words[0..count) nearest to word by edit distance (Damerau; letter case, and `-` for `_`, do not count), if near enough to be a
- * slip (distance at most 1 + strlen(word) / 4, and less than the length of either word); else NULL. The first of equals wins. */
+/* The word of words[0..count) nearest to word by edit distance (Damerau; letter case, and `-` for
+ * `_`, do not count), if near enough to be a slip (distance at most 1 + strlen(word) / 4, and less
+ * than the length of either word); else NULL. The first of equals wins. */
 const char *cnn_nearest_word(const char *word, const char *const *words, size_t count);
 
 /* Natural order for names: digits compare as numbers, so class2 < class10. As strcmp. */
 int cnn_natural_compare(const char *a, const char *b);
 
-/* Bytes of the UTF-8 character that text[0..size) begins with, its code point in *code; 0 where that is not well-formed UTF-8. */
+/* Bytes of the UTF-8 character that text[0..size) begins with, its code point in *code; 0 where
+ * that is not well-formed UTF-8. */
 size_t cnn_utf8_decode(const char *text, size_t size, uint32_t *code);
 bool cnn_utf8_valid(const char *text, size_t size);
 
-/* word, cut to fit buffer (at least 8 bytes) at a character's end and then ending in "...". Returns buffer. */
+/* word, cut to fit buffer (at least 8 bytes) at a character's end and then ending in "...". Returns
+ * buffer. */
 const char *cnn_word_cut(const char *word, char *buffer, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
-/* Explanations by gradients: Grad-CAM, saliency and SmoothGrad. See attribution.h for the papers. */
+/* Explanations by gradients: Grad-CAM, saliency and SmoothGrad. See attribution.h for the
+ * papers. */
 #include "viz/attribution.h"
 
 #include <assert.h>
@@ -22,7 +23,8 @@ static bool has_maps(const struct cnn_node *node)
     return node->out.h * node->out.w > 1;
 }
 
-/* The last value with maps that has part in the logits, convolutions before all others; 0 where there is none. leads: zeroed, one for each value. */
+/* The last value with maps that has part in the logits, convolutions before all others; 0 where
+ * there is none. leads: zeroed, one for each value. */
 static size_t find_last_maps(const struct cnn_graph *graph, bool *leads)
 {
     static const char *const convolutions[] = {"conv", "depthwise_conv", NULL};
@@ -42,10 +44,13 @@ static size_t find_last_maps(const struct cnn_graph *graph, bool *leads)
     return other;
 }
 
-/* The batch_norm or activation that is the only reader of value, as a value; 0 where that is not what reads it. */
+/* The batch_norm or activation that is the only reader of value, as a value; 0 where that is not
+ * what reads it. */
 static size_t find_follower(const struct cnn_graph *graph, size_t value)
 {
-    static const char *const followers[] = {"batch_norm", "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "hardswish", "silu", NULL};
+    static const char *const followers[] = {"batch_norm", "relu",    "relu6", "leaky_relu",
+                                            "elu",        "sigmoid", "tanh",  "gelu",
+                                            "hardswish",  "silu",    NULL};
     size_t readers = 0, reader = 0;
     for (size_t i = value; i < graph->count; i++)
         for (size_t k = 0; k < graph->nodes[i].input_count; k++)
@@ -65,14 +70,16 @@ cnn_status cnn_gradcam_value(const cnn_model *model, size_t *value, cnn_diag *di
     size_t found = find_last_maps(graph, leads);
     free(leads);
     if (found == 0)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer with maps for Grad-CAM to look at", model->source);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "%s has no layer with maps for Grad-CAM to look at", model->source);
     for (size_t next; (next = find_follower(graph, found)) != 0;)
         found = next;
     *value = found;
     return CNN_OK;
 }
 
-/* What one node gave and the gradient there, copied before their memory is used for something else. */
+/* What one node gave and the gradient there, copied before their memory is used for something
+ * else. */
 struct watch {
     const struct cnn_plan *plan;
     size_t node, floats;
@@ -88,26 +95,34 @@ static void copy_watched(void *context, size_t node, bool backward, bool begin)
         memcpy(w->gradient, cnn_plan_call(w->plan, node)->dy, w->floats * sizeof(float));
 }
 
-/* Whether `value` is a layer whose maps have part in the logits. has_gradient: what the plan says of it. */
-static cnn_status check_maps(const cnn_model *model, size_t value, bool has_gradient, cnn_diag *diag)
+/* Whether `value` is a layer whose maps have part in the logits. has_gradient: what the plan says
+ * of it. */
+static cnn_status check_maps(const cnn_model *model, size_t value, bool has_gradient,
+                             cnn_diag *diag)
 {
     const char *what = value == 0 ? "input" : model->graph.nodes[value - 1].name;
     size_t usual;
     if (value == 0)
-        cnn_fail(diag, CNN_INVALID, NULL, "Grad-CAM looks at the maps of a layer, not at the network's input");
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "Grad-CAM looks at the maps of a layer, not at the network's input");
     else if (cnn_graph_shape(&model->graph, value).rank != 3)
-        cnn_fail(diag, CNN_INVALID, NULL, "Grad-CAM needs maps; %s gives %zu numbers without a place", what, cnn_graph_shape(&model->graph, value).c);
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "Grad-CAM needs maps; %s gives %zu numbers without a place", what,
+                 cnn_graph_shape(&model->graph, value).c);
     else if (!has_gradient)
-        cnn_fail(diag, CNN_INVALID, NULL, "Grad-CAM needs a layer that has part in the class's number; %s has none", what);
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "Grad-CAM needs a layer that has part in the class's number; %s has none", what);
     else
         return CNN_OK;
     if (cnn_gradcam_value(model, &usual, NULL) == CNN_OK)
-        cnn_hint(diag, "the last convolution's maps are those of '%s'", model->graph.nodes[usual - 1].name);
+        cnn_hint(diag, "the last convolution's maps are those of '%s'",
+                 model->graph.nodes[usual - 1].name);
     return CNN_INVALID;
 }
 
 /* relu of the sum of maps weighted by the mean of their gradients. */
-static void weigh_maps(cnn_shape shape, const float *maps, const float *gradient, double *weights, float *map)
+static void weigh_maps(cnn_shape shape, const float *maps, const float *gradient, double *weights,
+                       float *map)
 {
     size_t positions = shape.h * shape.w;
     memset(weights, 0, shape.c * sizeof *weights);
@@ -122,7 +137,8 @@ static void weigh_maps(cnn_shape shape, const float *maps, const float *gradient
     }
 }
 
-cnn_status cnn_gradcam(cnn_model *model, const float *x, size_t class, size_t value, float *map, cnn_diag *diag)
+cnn_status cnn_gradcam(cnn_model *model, const float *x, size_t class, size_t value, float *map,
+                       cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
     cnn_shape shape = cnn_graph_shape(graph, value);
@@ -136,7 +152,8 @@ cnn_status cnn_gradcam(cnn_model *model, const float *x, size_t class, size_t va
     if (status == CNN_OK)
         status = cnn_gradient_open(model, logits, 1, &g, diag);
     if (status == CNN_OK)
-        status = check_maps(model, value, value <= logits && cnn_plan_gradient(g.plan, value), diag);
+        status =
+            check_maps(model, value, value <= logits && cnn_plan_gradient(g.plan, value), diag);
     if (status != CNN_OK)
         goto out;
     w.plan = g.plan;
@@ -144,7 +161,8 @@ cnn_status cnn_gradcam(cnn_model *model, const float *x, size_t class, size_t va
     w.gradient = cnn_floats_new(w.floats);
     weights = calloc(shape.c, sizeof *weights);
     if (!w.value || !w.gradient || !weights) {
-        status = cnn_fail_memory(diag, 2 * w.floats * sizeof(float), "a layer's maps and their gradients");
+        status = cnn_fail_memory(diag, 2 * w.floats * sizeof(float),
+                                 "a layer's maps and their gradients");
         goto out;
     }
     memcpy(cnn_plan_input(g.plan), x, cnn_shape_count(graph->input) * sizeof *x);
@@ -159,7 +177,8 @@ out:
     return status;
 }
 
-cnn_status cnn_saliency(cnn_model *model, const float *x, size_t class, float *gradient, cnn_diag *diag)
+cnn_status cnn_saliency(cnn_model *model, const float *x, size_t class, float *gradient,
+                        cnn_diag *diag)
 {
     struct cnn_gradient g = {0};
     size_t logits, bytes = cnn_shape_count(model->graph.input) * sizeof *x;
@@ -176,7 +195,8 @@ cnn_status cnn_saliency(cnn_model *model, const float *x, size_t class, float *g
 }
 
 /* x with the noise of one sample. */
-static void add_noise(const float *x, size_t count, float deviation, uint64_t seed, size_t sample, float *noisy)
+static void add_noise(const float *x, size_t count, float deviation, uint64_t seed, size_t sample,
+                      float *noisy)
 {
     struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_SMOOTHGRAD, sample);
     for (size_t i = 0; i < count; i++)
@@ -193,15 +213,18 @@ static float spread(const float *x, size_t count)
     return high - low;
 }
 
-cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t samples, float noise, uint64_t seed, const volatile int *stop,
-                          float *gradient, cnn_diag *diag)
+cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t samples,
+                          float noise, uint64_t seed, const volatile int *stop, float *gradient,
+                          cnn_diag *diag)
 {
     assert(samples > 0);
     struct cnn_gradient g = {0};
-    size_t logits, count = cnn_shape_count(model->graph.input), batch = samples < NOISE_BATCH ? samples : NOISE_BATCH;
+    size_t logits, count = cnn_shape_count(model->graph.input),
+                   batch = samples < NOISE_BATCH ? samples : NOISE_BATCH;
     float deviation = noise * spread(x, count);
     double *sum = calloc(count, sizeof *sum);
-    cnn_status status = sum ? cnn_class_value(model, class, &logits, diag) : cnn_fail_memory(diag, count * sizeof *sum, "a gradient");
+    cnn_status status = sum ? cnn_class_value(model, class, &logits, diag)
+                            : cnn_fail_memory(diag, count * sizeof *sum, "a gradient");
     if (status == CNN_OK)
         status = cnn_gradient_open(model, logits, batch, &g, diag);
     for (size_t done = 0; status == CNN_OK && done < samples; done += batch) {

@@ -1,5 +1,5 @@
-/* Drawing: rectangles, lines, enlarged pixels, text and resized copies. Everything is cut off at the borders before it is computed, so no coordinate is
- * too large. */
+/* Drawing: rectangles, lines, enlarged pixels, text and resized copies. Everything is cut off at
+ * the borders before it is computed, so no coordinate is too large. */
 #include "viz/canvas.h"
 
 #include <math.h>
@@ -23,7 +23,9 @@ static void put_pixel(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_
 static cnn_status canvas_alloc(size_t width, size_t height, struct cnn_canvas *out, cnn_diag *diag)
 {
     if (width == 0 || height == 0 || width > MAX_PIXELS / height)
-        return cnn_fail(diag, CNN_FAILED, NULL, "a picture cannot have %zu x %zu pixels (at least 1, at most 2^28)", width, height);
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "a picture cannot have %zu x %zu pixels (at least 1, at most 2^28)", width,
+                        height);
     uint8_t *pixels = malloc(width * height * 3);
     if (!pixels)
         return cnn_fail_memory(diag, width * height * 3, "a picture");
@@ -31,7 +33,8 @@ static cnn_status canvas_alloc(size_t width, size_t height, struct cnn_canvas *o
     return CNN_OK;
 }
 
-cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour background, struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour background,
+                          struct cnn_canvas *out, cnn_diag *diag)
 {
     cnn_status status = canvas_alloc(width, height, out, diag);
     if (status == CNN_OK)
@@ -61,7 +64,8 @@ static void repeat_row(struct cnn_canvas *canvas, size_t x, size_t y, size_t col
         memcpy(canvas->pixels + ((y + j) * canvas->width + x) * 3, row, columns * 3);
 }
 
-void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, struct cnn_colour colour)
+void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
+                     struct cnn_colour colour)
 {
     size_t columns = clip(x, width, canvas->width), rows = clip(y, height, canvas->height);
     if (columns == 0 || rows == 0)
@@ -71,9 +75,11 @@ void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width
     repeat_row(canvas, x, y, columns, rows);
 }
 
-void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, size_t thickness, struct cnn_colour colour)
+void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
+                      size_t thickness, struct cnn_colour colour)
 {
-    size_t across = thickness < width ? thickness : width, down = thickness < height ? thickness : height;
+    size_t across = thickness < width ? thickness : width,
+           down = thickness < height ? thickness : height;
     cnn_canvas_fill(canvas, x, y, width, down, colour);
     cnn_canvas_fill(canvas, x, y, across, height, colour);
     /* Where the far edges begin beyond the largest number, they lie outside. */
@@ -84,8 +90,10 @@ void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t widt
         cnn_canvas_fill(canvas, right, y, across, height, colour);
 }
 
-/* One pixel for each step along the longer axis: a from a0 to a1, b beside it. steep: a counts rows. */
-static void line_along(struct cnn_canvas *canvas, size_t a0, size_t b0, size_t a1, size_t b1, bool steep, struct cnn_colour colour)
+/* One pixel for each step along the longer axis: a from a0 to a1, b beside it. steep: a counts
+ * rows. */
+static void line_along(struct cnn_canvas *canvas, size_t a0, size_t b0, size_t a1, size_t b1,
+                       bool steep, struct cnn_colour colour)
 {
     size_t limit = steep ? canvas->height : canvas->width;
     if (a0 > a1) {
@@ -101,7 +109,8 @@ static void line_along(struct cnn_canvas *canvas, size_t a0, size_t b0, size_t a
     }
 }
 
-void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1, size_t y1, struct cnn_colour colour)
+void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1, size_t y1,
+                     struct cnn_colour colour)
 {
     size_t across = x0 > x1 ? x0 - x1 : x1 - x0, down = y0 > y1 ? y0 - y1 : y1 - y0;
     if (down > across)
@@ -110,7 +119,8 @@ void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1,
         line_along(canvas, x0, y0, x1, y1, false, colour);
 }
 
-void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct cnn_canvas *source, size_t scale)
+void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct cnn_canvas *source,
+                    size_t scale)
 {
     if (scale == 0)
         return;
@@ -126,7 +136,8 @@ void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct 
     }
 }
 
-static void draw_glyph(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale, struct cnn_colour colour, const uint8_t *rows)
+static void draw_glyph(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
+                       struct cnn_colour colour, const uint8_t *rows)
 {
     for (size_t j = 0; j < CNN_FONT_ROWS; j++) {
         for (size_t i = 0; i < CNN_FONT_COLUMNS; i++) {
@@ -145,12 +156,14 @@ static size_t next_character(const char *text, size_t size, size_t *glyph)
     return length > 0 ? length : 1;
 }
 
-void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale, struct cnn_colour colour, const char *text)
+void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
+                     struct cnn_colour colour, const char *text)
 {
     size_t size = strlen(text), glyph;
     if (scale > MAX_PIXELS)
         return;
-    for (size_t i = 0; i < size && x < canvas->width && y < canvas->height; x += CNN_FONT_ADVANCE * scale) {
+    for (size_t i = 0; i < size && x < canvas->width && y < canvas->height;
+         x += CNN_FONT_ADVANCE * scale) {
         i += next_character(text + i, size - i, &glyph);
         draw_glyph(canvas, x, y, scale, colour, cnn_font[glyph]);
     }
@@ -164,11 +177,14 @@ size_t cnn_canvas_text_width(const char *text, size_t scale)
     return count * CNN_FONT_ADVANCE * scale;
 }
 
-/* Along one axis: output pixel i of `to` is made of `count` source pixels of `from`, beginning at first. Where the copy is smaller, each counts with the
- * part of it that the output pixel covers; where it is larger, by its distance to the output pixel's middle. */
+/* Along one axis: output pixel i of `to` is made of `count` source pixels of `from`, beginning at
+ * first. Where the copy is smaller, each counts with the part of it that the output pixel covers;
+ * where it is larger, by its distance to the output pixel's middle. */
 struct span {
     size_t first, count;
-    double low, high; /* of the output pixel, in source pixels; larger: both its middle, from the middle of source pixel 0 */
+    /* of the output pixel, in source pixels; larger: both its middle, from the middle of source
+     * pixel 0 */
+    double low, high;
     bool larger;
 };
 
@@ -192,7 +208,8 @@ static double span_weight(const struct span *s, size_t k)
     return fmax(0, fmin(s->high, at + 1) - fmax(s->low, at));
 }
 
-static struct cnn_colour resized_pixel(const struct cnn_canvas *source, const struct span *across, const struct span *down)
+static struct cnn_colour resized_pixel(const struct cnn_canvas *source, const struct span *across,
+                                       const struct span *down)
 {
     double r = 0, g = 0, b = 0, sum = 0;
     for (size_t j = 0; j < down->count; j++) {
@@ -204,10 +221,12 @@ static struct cnn_colour resized_pixel(const struct cnn_canvas *source, const st
             sum += weight;
         }
     }
-    return (struct cnn_colour){(uint8_t)(r / sum + 0.5), (uint8_t)(g / sum + 0.5), (uint8_t)(b / sum + 0.5)};
+    return (struct cnn_colour){(uint8_t)(r / sum + 0.5), (uint8_t)(g / sum + 0.5),
+                               (uint8_t)(b / sum + 0.5)};
 }
 
-cnn_status cnn_canvas_resize(const struct cnn_canvas *canvas, size_t width, size_t height, struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_canvas_resize(const struct cnn_canvas *canvas, size_t width, size_t height,
+                             struct cnn_canvas *out, cnn_diag *diag)
 {
     struct cnn_canvas made;
     cnn_status status = canvas_alloc(width, height, &made, diag);

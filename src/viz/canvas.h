@@ -1,5 +1,5 @@
-/* A picture in memory: 24-bit RGB, drawn on with rectangles, enlarged pixels and small text, and written as PNG. Coordinates count from the top left;
- * what falls outside is cut off. */
+/* A picture in memory: 24-bit RGB, drawn on with rectangles, enlarged pixels and small text, and
+ * written as PNG. Coordinates count from the top left; what falls outside is cut off. */
 #ifndef CNN_VIZ_CANVAS_H
 #define CNN_VIZ_CANVAS_H
 
@@ -15,8 +15,10 @@ struct cnn_canvas {
     uint8_t *pixels; /* height * width * 3 bytes */
 };
 
-/* At least 1 x 1, at most 2^28 pixels (else CNN_FAILED), all of the colour background. Freed by cnn_canvas_free (a zeroed one is legal). */
-cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour background, struct cnn_canvas *out, cnn_diag *diag);
+/* At least 1 x 1, at most 2^28 pixels (else CNN_FAILED), all of the colour background. Freed by
+ * cnn_canvas_free (a zeroed one is legal). */
+cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour background,
+                          struct cnn_canvas *out, cnn_diag *diag);
 void cnn_canvas_free(struct cnn_canvas *canvas);
 
 static inline struct cnn_colour cnn_canvas_get(const struct cnn_canvas *canvas, size_t x, size_t y)
@@ -25,21 +27,30 @@ static inline struct cnn_colour cnn_canvas_get(const struct cnn_canvas *canvas, 
     return (struct cnn_colour){p[0], p[1], p[2]};
 }
 
-void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, struct cnn_colour colour);
+void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
+                     struct cnn_colour colour);
 /* A frame `thickness` pixels wide, inside the rectangle. */
-void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, size_t thickness, struct cnn_colour colour);
-void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1, size_t y1, struct cnn_colour colour);
+void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
+                      size_t thickness, struct cnn_colour colour);
+void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1, size_t y1,
+                     struct cnn_colour colour);
 
-/* source with its top left at (x, y), each of its pixels a square of scale x scale: never blurred. */
-void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct cnn_canvas *source, size_t scale);
+/* source with its top left at (x, y), each of its pixels a square of scale x scale: never
+ * blurred. */
+void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct cnn_canvas *source,
+                    size_t scale);
 
-/* Text in a small fixed font (printable ASCII; other characters are shown as '?'), scale 1: CNN_TEXT_HEIGHT pixels high. (x, y): its top left. */
+/* Text in a small fixed font (printable ASCII; other characters are shown as '?'), scale 1:
+ * CNN_TEXT_HEIGHT pixels high. (x, y): its top left. */
 #define CNN_TEXT_HEIGHT 10
-void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale, struct cnn_colour colour, const char *text);
+void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
+                     struct cnn_colour colour, const char *text);
 size_t cnn_canvas_text_width(const char *text, size_t scale);
 
-/* A copy of exactly width x height: averaged where smaller, interpolated linearly where larger. For photographs; maps are enlarged by cnn_canvas_put. */
-cnn_status cnn_canvas_resize(const struct cnn_canvas *canvas, size_t width, size_t height, struct cnn_canvas *out, cnn_diag *diag);
+/* A copy of exactly width x height: averaged where smaller, interpolated linearly where larger. For
+ * photographs; maps are enlarged by cnn_canvas_put. */
+cnn_status cnn_canvas_resize(const struct cnn_canvas *canvas, size_t width, size_t height,
+                             struct cnn_canvas *out, cnn_diag *diag);
 
 /* The picture as a PNG: added to out (bytes), or to a file as cnn_file_write_quickly. */
 cnn_status cnn_canvas_encode(const struct cnn_canvas *canvas, struct cnn_text *out, cnn_diag *diag);

@@ -1,5 +1,6 @@
-/* Palettes. HEAT and SIGNED are paths through OKLab (Ottosson, "A perceptual color space for image processing", 2020), where equal steps of lightness look equal;
- * GREY and DARK are plain: a byte of the picture is the value's place on the scale, times 255. */
+/* Palettes. HEAT and SIGNED are paths through OKLab (Ottosson, "A perceptual color space for image
+ * processing", 2020), where equal steps of lightness look equal; GREY and DARK are plain: a byte of
+ * the picture is the value's place on the scale, times 255. */
 #include "viz/colour.h"
 
 #include <math.h>
@@ -44,17 +45,20 @@ static double bezier(double p0, double p1, double p2, double p3, double t)
     return u * u * u * p0 + 3 * u * u * t * p1 + 3 * u * t * t * p2 + t * t * t * p3;
 }
 
-/* Lightness rises along a line; the colour goes along a cubic Bezier curve from violet over blue and green to yellow, chosen to stay within sRGB. */
+/* Lightness rises along a line; the colour goes along a cubic Bezier curve from violet over blue
+ * and green to yellow, chosen to stay within sRGB. */
 static struct oklab heat(double t)
 {
-    return (struct oklab){0.22 + 0.70 * t, bezier(0.035, 0.0, -0.17, -0.035, t), bezier(-0.115, -0.16, 0.0, 0.17, t)};
+    return (struct oklab){0.22 + 0.70 * t, bezier(0.035, 0.0, -0.17, -0.035, t),
+                          bezier(-0.115, -0.16, 0.0, 0.17, t)};
 }
 
 /* From white along lines to a blue and a red that are equally light. */
 static struct oklab signed_colour(double t)
 {
     double strength = fabs(2 * t - 1);
-    return t < 0.5 ? oklch(1 - 0.5 * strength, 0.19 * strength, 259) : oklch(1 - 0.5 * strength, 0.2 * strength, 27);
+    return t < 0.5 ? oklch(1 - 0.5 * strength, 0.19 * strength, 259)
+                   : oklch(1 - 0.5 * strength, 0.2 * strength, 27);
 }
 
 static void palettes_compute(void)
@@ -101,13 +105,15 @@ struct cnn_colour cnn_palette_colour(cnn_palette palette, struct cnn_range range
     return palettes[palette][(size_t)(t * STEPS + 0.5)];
 }
 
-/* Mostly from Trubetskoy, "List of 20 simple, distinct colors", 2017, without magenta, which stands for what is no number, and grey. In this order any two of
- * the first dozen are at least 0.16 apart in OKLab, a sixth of the way from black to white; the later ones come nearer. */
+/* Mostly from Trubetskoy, "List of 20 simple, distinct colors", 2017, without magenta, which stands
+ * for what is no number, and grey. In this order any two of the first dozen are at least 0.16 apart
+ * in OKLab, a sixth of the way from black to white; the later ones come nearer. */
 struct cnn_colour cnn_distinct_colour(size_t i)
 {
-    static const struct cnn_colour colours[CNN_DISTINCT_COLOURS] = {{230, 25, 75},   {67, 99, 216},  {255, 225, 25},  {60, 180, 75}, {245, 130, 49},
-                                                                    {66, 212, 244},  {145, 30, 180}, {220, 190, 255}, {128, 0, 0},   {0, 0, 117},
-                                                                    {0, 90, 60},     {0, 0, 0},      {170, 255, 195}, {128, 128, 0}, {120, 80, 140},
-                                                                    {255, 216, 177}, {154, 99, 36},  {100, 180, 255}};
+    static const struct cnn_colour colours[CNN_DISTINCT_COLOURS] = {
+        {230, 25, 75},   {67, 99, 216},  {255, 225, 25},  {60, 180, 75}, {245, 130, 49},
+        {66, 212, 244},  {145, 30, 180}, {220, 190, 255}, {128, 0, 0},   {0, 0, 117},
+        {0, 90, 60},     {0, 0, 0},      {170, 255, 195}, {128, 128, 0}, {120, 80, 140},
+        {255, 216, 177}, {154, 99, 36},  {100, 180, 255}};
     return colours[i % CNN_DISTINCT_COLOURS];
 }

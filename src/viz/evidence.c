@@ -23,9 +23,12 @@ static const char *tell_classes(struct cnn_view *view)
 {
     const char *text = "the picture";
     if (view->answered && view->label != CNN_NO_INDEX)
-        text = cnn_arena_printf(view->arena, "predicted: %s, true: %s", cnn_story_class(view, view->predicted), cnn_story_class(view, view->label));
+        text = cnn_arena_printf(view->arena, "predicted: %s, true: %s",
+                                cnn_story_class(view, view->predicted),
+                                cnn_story_class(view, view->label));
     else if (view->answered)
-        text = cnn_arena_printf(view->arena, "predicted: %s", cnn_story_class(view, view->predicted));
+        text =
+            cnn_arena_printf(view->arena, "predicted: %s", cnn_story_class(view, view->predicted));
     return text_or_fail(view, text);
 }
 
@@ -38,20 +41,24 @@ struct overlay {
     bool falls;          /* below zero is the opposite of above: over the picture in SIGNED */
 };
 
-/* Over the picture, low values let it through, darkened: only with HEAT, whose low end is dark, does that look as the scale says. */
+/* Over the picture, low values let it through, darkened: only with HEAT, whose low end is dark,
+ * does that look as the scale says. */
 static cnn_palette over_palette(const struct overlay *o)
 {
     return o->falls ? CNN_PALETTE_SIGNED : CNN_PALETTE_HEAT;
 }
 
-/* Three panels: the picture, the map in squares, the map over the picture. frame: drawn on the picture; NULL: none. */
-static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, const struct cnn_rectangle *frame, cnn_diag *diag)
+/* Three panels: the picture, the map in squares, the map over the picture. frame: drawn on the
+ * picture; NULL: none. */
+static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o,
+                                const struct cnn_rectangle *frame, cnn_diag *diag)
 {
     const struct cnn_canvas *given = &view->given;
     const struct cnn_range range = cnn_range_of(o->map, o->h * o->w);
-    struct cnn_panel panels[3] = {{.title = frame ? "what counts most, framed" : tell_classes(view)},
-                                  {.title = o->title, .values = o->h * o->w, .palette = o->palette, .range = range},
-                                  {.title = "the two together", .bare = true}};
+    struct cnn_panel panels[3] = {
+        {.title = frame ? "what counts most, framed" : tell_classes(view)},
+        {.title = o->title, .values = o->h * o->w, .palette = o->palette, .range = range},
+        {.title = "the two together", .bare = true}};
     struct cnn_placement placement[2];
     if (!o->stem)
         return cnn_fail_memory(diag, 0, "a name");
@@ -59,11 +66,15 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, 
         cnn_value_placement(&view->model->graph, o->value, placement);
     cnn_status status = cnn_panel_copy(given, &panels[0].picture, diag);
     if (status == CNN_OK && frame)
-        cnn_panel_frame(&panels[0].picture, view->model->graph.input, frame, (struct cnn_colour){255, 0, 0});
+        cnn_panel_frame(&panels[0].picture, view->model->graph.input, frame,
+                        (struct cnn_colour){255, 0, 0});
     if (status == CNN_OK)
-        status = cnn_panel_map(o->map, o->h, o->w, o->palette, range, given->width, given->height, &panels[1].picture, diag);
+        status = cnn_panel_map(o->map, o->h, o->w, o->palette, range, given->width, given->height,
+                               &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, o->map, o->h, o->w, o->value == CNN_NO_INDEX ? NULL : placement, over_palette(o), &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, o->map, o->h, o->w,
+                                   o->value == CNN_NO_INDEX ? NULL : placement, over_palette(o),
+                                   &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, o->stem, panels, 3, diag);
     cnn_panels_free(panels, 3);
@@ -74,11 +85,16 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o, 
 static const char *tell_range(struct cnn_view *view, const float *map, size_t h, size_t w)
 {
     const struct cnn_range range = cnn_range_of(map, h * w);
-    const char *text = range.nan == h * w ? cnn_arena_printf(view->arena, "%zu x %zu values, none of which is a number", h, w)
-                       : range.nan > 0
-                           ? cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g; %zu %s, shown in magenta", h, w, (double)range.low,
-                                              (double)range.high, range.nan, range.nan == 1 ? "is no number" : "are no numbers")
-                           : cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g", h, w, (double)range.low, (double)range.high);
+    const char *text =
+        range.nan == h * w
+            ? cnn_arena_printf(view->arena, "%zu x %zu values, none of which is a number", h, w)
+        : range.nan > 0
+            ? cnn_arena_printf(view->arena,
+                               "%zu x %zu values from %.3g to %.3g; %zu %s, shown in magenta", h, w,
+                               (double)range.low, (double)range.high, range.nan,
+                               range.nan == 1 ? "is no number" : "are no numbers")
+            : cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g", h, w,
+                               (double)range.low, (double)range.high);
     return text_or_fail(view, text);
 }
 
@@ -88,47 +104,67 @@ cnn_status cnn_show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
     const cnn_shape s = node->out;
     size_t positions = s.h * s.w;
     float *values = NULL, *map = calloc(positions, sizeof *map);
-    cnn_status status = map ? cnn_view_values(view, layer, &values, diag) : cnn_fail_memory(diag, positions, "a map");
+    cnn_status status = map ? cnn_view_values(view, layer, &values, diag)
+                            : cnn_fail_memory(diag, positions, "a map");
     for (size_t p = 0; status == CNN_OK && p < positions; p++) {
         double sum = 0;
         for (size_t c = 0; c < s.c; c++)
             sum += (double)values[c * positions + p];
         map[p] = (float)sum;
     }
-    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"), "sum of all channels", map, s.h, s.w, layer + 1, view->options->palette, false};
+    const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"),
+                              "sum of all channels",
+                              map,
+                              s.h,
+                              s.w,
+                              layer + 1,
+                              view->options->palette,
+                              false};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
         status = cnn_view_write_npy(view, o.stem, map, (const size_t[]){s.h, s.w}, 2, diag);
     if (status == CNN_OK) {
         cnn_story_heading(view, "Heat map of %s", node->name);
-        cnn_story_paragraph(view, "The sum of the layer's %zu map%s: where the layer answers at all, whatever the class.", s.c, s.c == 1 ? "" : "s");
-        cnn_story_figure(view, o.stem, "%s: %s%s%s.", node->name, tell_range(view, map, s.h, s.w), view->answered ? "; " : "",
-                         view->answered ? tell_classes(view) : "");
+        cnn_story_paragraph(
+            view,
+            "The sum of the layer's %zu map%s: where the layer answers at all, whatever the class.",
+            s.c, s.c == 1 ? "" : "s");
+        cnn_story_figure(view, o.stem, "%s: %s%s%s.", node->name, tell_range(view, map, s.h, s.w),
+                         view->answered ? "; " : "", view->answered ? tell_classes(view) : "");
     }
     free(map);
     free(values);
     return status;
 }
 
-static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class, const char *stem, cnn_diag *diag)
+static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class, const char *stem,
+                               cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
     float *map = calloc(s.h * s.w, sizeof *map);
-    cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag) : cnn_fail_memory(diag, s.h * s.w, "a map");
-    const char *title = cnn_arena_printf(view->arena, "Grad-CAM for %s", cnn_story_class(view, class));
-    const struct overlay o = {stem, text_or_fail(view, title), map, s.h, s.w, layer + 1, view->options->palette, false};
+    cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag)
+                            : cnn_fail_memory(diag, s.h * s.w, "a map");
+    const char *title =
+        cnn_arena_printf(view->arena, "Grad-CAM for %s", cnn_story_class(view, class));
+    const struct overlay o = {stem,      text_or_fail(view, title), map,  s.h, s.w,
+                              layer + 1, view->options->palette,    false};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
         status = cnn_view_write_npy(view, stem, map, (const size_t[]){s.h, s.w}, 2, diag);
     if (status == CNN_OK) {
         const struct cnn_range range = cnn_range_of(map, s.h * s.w);
-        const char *truth = class == view->label ? ", the true class" : class == view->predicted && view->answered ? ", the predicted class" : "";
-        cnn_story_figure(view, stem, "Grad-CAM for %s%s (%s), at %s: %s.%s", cnn_story_class(view, class), truth,
-                         cnn_story_percent((double)view->probabilities[class]), node->name, tell_range(view, map, s.h, s.w),
-                         range.nan == 0 && range.high <= 0 ? " Nothing in these maps speaks for this class." : "");
+        const char *truth = class == view->label                         ? ", the true class"
+                            : class == view->predicted && view->answered ? ", the predicted class"
+                                                                         : "";
+        cnn_story_figure(
+            view, stem, "Grad-CAM for %s%s (%s), at %s: %s.%s", cnn_story_class(view, class), truth,
+            cnn_story_percent((double)view->probabilities[class]), node->name,
+            tell_range(view, map, s.h, s.w),
+            range.nan == 0 && range.high <= 0 ? " Nothing in these maps speaks for this class."
+                                              : "");
     }
     free(map);
     return status;
@@ -136,38 +172,53 @@ static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class
 
 cnn_status cnn_show_gradcam(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
-    bool both = !view->options->class_name && view->label != CNN_NO_INDEX && view->label != view->target;
+    bool both =
+        !view->options->class_name && view->label != CNN_NO_INDEX && view->label != view->target;
     cnn_story_heading(view, "Where %s is seen: Grad-CAM", cnn_story_class(view, view->target));
     cnn_story_paragraph(view,
-                        "The maps of %s, each weighted by how much the class's score grows with it. High values speak for the class; where it is "
+                        "The maps of %s, each weighted by how much the class's score grows with "
+                        "it. High values speak for the class; where it is "
                         "zero, nothing does, or more speaks against it.",
                         cnn_view_node(view, layer)->name);
-    cnn_status status = show_gradcam(view, layer, view->target, cnn_view_stem(view, layer, "-gradcam"), diag);
+    cnn_status status =
+        show_gradcam(view, layer, view->target, cnn_view_stem(view, layer, "-gradcam"), diag);
     if (status == CNN_OK && both)
-        status = show_gradcam(view, layer, view->label, cnn_view_stem(view, layer, "-gradcam-true"), diag);
+        status = show_gradcam(view, layer, view->label, cnn_view_stem(view, layer, "-gradcam-true"),
+                              diag);
     return status;
 }
 
 /* Both gradients as panels, and the smoother one over the picture. maps: two of h x w. */
-static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const float *smooth, cnn_diag *diag)
+static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const float *smooth,
+                                cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     const struct cnn_canvas *given = &view->given;
     const cnn_palette palette = view->options->palette;
-    const struct cnn_range ranges[2] = {cnn_range_of(plain, in.h * in.w), cnn_range_of(smooth, in.h * in.w)};
-    const char *title = cnn_arena_printf(view->arena, "SmoothGrad, mean of %d noisy copies", SMOOTHGRAD_SAMPLES);
-    struct cnn_panel panels[4] = {
-        {.title = "the picture"},
-        {.title = "gradient, largest magnitude of the channels", .values = in.h * in.w, .palette = palette, .range = ranges[0]},
-        {.title = "SmoothGrad laid over the picture", .bare = true},
-        {.title = text_or_fail(view, title), .values = in.h * in.w, .palette = palette, .range = ranges[1]}};
+    const struct cnn_range ranges[2] = {cnn_range_of(plain, in.h * in.w),
+                                        cnn_range_of(smooth, in.h * in.w)};
+    const char *title =
+        cnn_arena_printf(view->arena, "SmoothGrad, mean of %d noisy copies", SMOOTHGRAD_SAMPLES);
+    struct cnn_panel panels[4] = {{.title = "the picture"},
+                                  {.title = "gradient, largest magnitude of the channels",
+                                   .values = in.h * in.w,
+                                   .palette = palette,
+                                   .range = ranges[0]},
+                                  {.title = "SmoothGrad laid over the picture", .bare = true},
+                                  {.title = text_or_fail(view, title),
+                                   .values = in.h * in.w,
+                                   .palette = palette,
+                                   .range = ranges[1]}};
     cnn_status status = cnn_panel_copy(given, &panels[0].picture, diag);
     if (status == CNN_OK)
-        status = cnn_panel_map(plain, in.h, in.w, palette, ranges[0], given->width, given->height, &panels[1].picture, diag);
+        status = cnn_panel_map(plain, in.h, in.w, palette, ranges[0], given->width, given->height,
+                               &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, smooth, in.h, in.w, NULL, CNN_PALETTE_HEAT, &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, smooth, in.h, in.w, NULL, CNN_PALETTE_HEAT,
+                                   &panels[2].picture, diag);
     if (status == CNN_OK)
-        status = cnn_panel_map(smooth, in.h, in.w, palette, ranges[1], given->width, given->height, &panels[3].picture, diag);
+        status = cnn_panel_map(smooth, in.h, in.w, palette, ranges[1], given->width, given->height,
+                               &panels[3].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, "saliency", panels, 4, diag);
     cnn_panels_free(panels, 4);
@@ -175,7 +226,8 @@ static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const
 }
 
 /* A gradient, NHWC, as a file in the outside's order. */
-static cnn_status write_gradient(struct cnn_view *view, const char *stem, const float *gradient, float *turned, cnn_diag *diag)
+static cnn_status write_gradient(struct cnn_view *view, const char *stem, const float *gradient,
+                                 float *turned, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     cnn_transpose(1, in.h * in.w, in.c, gradient, turned);
@@ -194,7 +246,8 @@ cnn_status cnn_show_saliency(struct cnn_view *view, size_t layer, cnn_diag *diag
     float *smooth = plain + size, *turned = smooth + size, *maps = turned + size;
     cnn_status status = cnn_saliency(view->model, view->x, view->target, plain, diag);
     if (status == CNN_OK)
-        status = cnn_smoothgrad(view->model, view->x, view->target, SMOOTHGRAD_SAMPLES, SMOOTHGRAD_NOISE, options->seed, options->stop, smooth, diag);
+        status = cnn_smoothgrad(view->model, view->x, view->target, SMOOTHGRAD_SAMPLES,
+                                SMOOTHGRAD_NOISE, options->seed, options->stop, smooth, diag);
     if (status == CNN_OK) {
         cnn_saliency_map(plain, pixels, in.c, maps);
         cnn_saliency_map(smooth, pixels, in.c, maps + pixels);
@@ -205,13 +258,15 @@ cnn_status cnn_show_saliency(struct cnn_view *view, size_t layer, cnn_diag *diag
     if (status == CNN_OK)
         status = write_gradient(view, "saliency-smooth", smooth, turned, diag);
     if (status == CNN_OK) {
-        cnn_story_heading(view, "Pixels that count for %s: saliency", cnn_story_class(view, view->target));
-        cnn_story_paragraph(
-            view,
-            "How much the class's score changes when a pixel changes a little, up or down. SmoothGrad is the mean of that over %d copies of the "
-            "input with some noise: what stays is less speckled.",
-            SMOOTHGRAD_SAMPLES);
-        cnn_story_figure(view, "saliency", "Gradient: %s. SmoothGrad: %s.", tell_range(view, maps, in.h, in.w),
+        cnn_story_heading(view, "Pixels that count for %s: saliency",
+                          cnn_story_class(view, view->target));
+        cnn_story_paragraph(view,
+                            "How much the class's score changes when a pixel changes a little, up "
+                            "or down. SmoothGrad is the mean of that over %d copies of the "
+                            "input with some noise: what stays is less speckled.",
+                            SMOOTHGRAD_SAMPLES);
+        cnn_story_figure(view, "saliency", "Gradient: %s. SmoothGrad: %s.",
+                         tell_range(view, maps, in.h, in.w),
                          tell_range(view, maps + pixels, in.h, in.w));
     }
     free(plain);
@@ -225,8 +280,10 @@ static void spread_drops(const struct cnn_occlusion *o, cnn_shape in, const floa
         for (size_t x = 0; x < in.w; x++) {
             double sum = 0;
             size_t patches = 0;
-            for (size_t i = y < o->size ? 0 : (y - o->size) / o->step + 1; i < o->rows && i * o->step <= y; i++)
-                for (size_t j = x < o->size ? 0 : (x - o->size) / o->step + 1; j < o->columns && j * o->step <= x; j++, patches++)
+            for (size_t i = y < o->size ? 0 : (y - o->size) / o->step + 1;
+                 i < o->rows && i * o->step <= y; i++)
+                for (size_t j = x < o->size ? 0 : (x - o->size) / o->step + 1;
+                     j < o->columns && j * o->step <= x; j++, patches++)
                     sum += (double)drop[i * o->columns + j];
             map[y * in.w + x] = patches > 0 ? (float)(sum / (double)patches) : 0;
         }
@@ -236,7 +293,8 @@ static void spread_drops(const struct cnn_occlusion *o, cnn_shape in, const floa
 static struct cnn_rectangle rectangle_of(const struct cnn_occlusion *o, cnn_shape in, size_t patch)
 {
     size_t y = patch / o->columns * o->step, x = patch % o->columns * o->step;
-    return (struct cnn_rectangle){{y, x}, {y + o->size < in.h ? y + o->size : in.h, x + o->size < in.w ? x + o->size : in.w}};
+    return (struct cnn_rectangle){
+        {y, x}, {y + o->size < in.h ? y + o->size : in.h, x + o->size < in.w ? x + o->size : in.w}};
 }
 
 static void mean_colour(const float *x, cnn_shape in, float *fill)
@@ -249,22 +307,31 @@ static void mean_colour(const float *x, cnn_shape in, float *fill)
     }
 }
 
-static void tell_occlusion(struct cnn_view *view, const struct cnn_occlusion *g, const float *drop, size_t most)
+static void tell_occlusion(struct cnn_view *view, const struct cnn_occlusion *g, const float *drop,
+                           size_t most)
 {
     const cnn_shape in = view->model->graph.input;
     const char *class = cnn_story_class(view, view->target);
     struct cnn_text frame = {0};
     if (drop[most] > 0)
-        cnn_text_printf(&frame, "The framed patch matters most: hidden, the probability falls by %.3g.", (double)drop[most]);
+        cnn_text_printf(&frame,
+                        "The framed patch matters most: hidden, the probability falls by %.3g.",
+                        (double)drop[most]);
     else if (isfinite(drop[most]))
-        cnn_text_printf(&frame, "No patch lowers the probability where it is put; the framed one raises it least.");
+        cnn_text_printf(
+            &frame,
+            "No patch lowers the probability where it is put; the framed one raises it least.");
     cnn_story_heading(view, "What happens when a part is hidden: occlusion");
     cnn_story_paragraph(view,
-                        "A patch of %zu x %zu of the network's %zu x %zu pixels, in the picture's mean colour, is put at %zu x %zu places. Each "
+                        "A patch of %zu x %zu of the network's %zu x %zu pixels, in the picture's "
+                        "mean colour, is put at %zu x %zu places. Each "
                         "pixel of the map has the "
-                        "mean of the patches that hide it. Red: without that part the probability of %s falls; blue: it rises.",
-                        g->size < in.h ? g->size : in.h, g->size < in.w ? g->size : in.w, in.h, in.w, g->rows, g->columns, class);
-    cnn_story_figure(view, "occlusion", "%s has %s. Drop by patch: %s. %s", class, cnn_story_percent((double)view->probabilities[view->target]),
+                        "mean of the patches that hide it. Red: without that part the probability "
+                        "of %s falls; blue: it rises.",
+                        g->size < in.h ? g->size : in.h, g->size < in.w ? g->size : in.w, in.h,
+                        in.w, g->rows, g->columns, class);
+    cnn_story_figure(view, "occlusion", "%s has %s. Drop by patch: %s. %s", class,
+                     cnn_story_percent((double)view->probabilities[view->target]),
                      tell_range(view, drop, g->rows, g->columns), frame.data ? frame.data : "");
     view->page.failed = view->page.failed || frame.failed;
     cnn_text_free(&frame);
@@ -281,24 +348,28 @@ cnn_status cnn_show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *dia
         return cnn_fail_memory(diag, count * sizeof *drop, "a map");
     float *map = drop + count, *fill = map + in.h * in.w;
     mean_colour(view->x, in, fill);
-    cnn_status status = cnn_occlusion(view->model, view->x, view->target, &g, fill, view->options->stop, drop, diag);
+    cnn_status status = cnn_occlusion(view->model, view->x, view->target, &g, fill,
+                                      view->options->stop, drop, diag);
     for (size_t i = 1; status == CNN_OK && i < count; i++)
         most = drop[i] > drop[most] || isnan(drop[most]) ? i : most;
     if (status == CNN_OK) {
-        const struct overlay o = {"occlusion", "drop of the probability", map, in.h, in.w, CNN_NO_INDEX, CNN_PALETTE_SIGNED, true};
+        const struct overlay o = {"occlusion",  "drop of the probability", map, in.h, in.w,
+                                  CNN_NO_INDEX, CNN_PALETTE_SIGNED,        true};
         const struct cnn_rectangle frame = rectangle_of(&g, in, most);
         spread_drops(&g, in, drop, map);
         status = write_overlay(view, &o, &frame, diag);
     }
     if (status == CNN_OK)
-        status = cnn_view_write_npy(view, "occlusion", drop, (const size_t[]){g.rows, g.columns}, 2, diag);
+        status = cnn_view_write_npy(view, "occlusion", drop, (const size_t[]){g.rows, g.columns}, 2,
+                                    diag);
     if (status == CNN_OK)
         tell_occlusion(view, &g, drop, most);
     free(drop);
     return status;
 }
 
-static cnn_status draw_excite(struct cnn_view *view, const char *stem, const char *title, const float *image, cnn_diag *diag)
+static cnn_status draw_excite(struct cnn_view *view, const char *stem, const char *title,
+                              const float *image, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     struct cnn_canvas picture = {0};
@@ -315,25 +386,38 @@ static cnn_status draw_excite(struct cnn_view *view, const char *stem, const cha
     return status;
 }
 
-static void tell_excite(struct cnn_view *view, const char *stem, const char *what, size_t steps, const float strength[2])
+static void tell_excite(struct cnn_view *view, const char *stem, const char *what, size_t steps,
+                        const float strength[2])
 {
     cnn_story_heading(view, "What excites %s most", what);
     if (strength[1] > strength[0]) {
         cnn_story_paragraph(view,
-                            "Not your picture: an input made from noise, changed %zu times so that %s grows. It shows what the network looks for.",
+                            "Not your picture: an input made from noise, changed %zu times so that "
+                            "%s grows. It shows what the network looks for.",
                             steps, what);
-        cnn_story_figure(view, stem, "%s: %.3g at the start, %.3g at the end.", what, (double)strength[0], (double)strength[1]);
+        cnn_story_figure(view, stem, "%s: %.3g at the start, %.3g at the end.", what,
+                         (double)strength[0], (double)strength[1]);
         return;
     }
-    cnn_story_paragraph(view, "Not your picture: an input made from noise, which was to be changed so that %s grows. No way was found.", what);
+    cnn_story_paragraph(view,
+                        "Not your picture: an input made from noise, which was to be changed so "
+                        "that %s grows. No way was found.",
+                        what);
     if (strength[0] == 0 && strength[1] == 0)
-        cnn_story_figure(view, stem, "%s stays silent, at 0: the picture shows noise, and nothing that the network looks for.", what);
+        cnn_story_figure(view, stem,
+                         "%s stays silent, at 0: the picture shows noise, and nothing that the "
+                         "network looks for.",
+                         what);
     else if (isfinite(strength[0]) && isfinite(strength[1]))
         cnn_story_figure(view, stem,
-                         "%s did not rise, %.3g at the start and %.3g at the end: the picture shows noise, and nothing that the network looks for.",
+                         "%s did not rise, %.3g at the start and %.3g at the end: the picture "
+                         "shows noise, and nothing that the network looks for.",
                          what, (double)strength[0], (double)strength[1]);
     else
-        cnn_story_figure(view, stem, "%s is no number (NaN or infinite): the picture shows noise, and nothing that the network looks for.", what);
+        cnn_story_figure(view, stem,
+                         "%s is no number (NaN or infinite): the picture shows noise, and nothing "
+                         "that the network looks for.",
+                         what);
 }
 
 cnn_status cnn_show_excite(struct cnn_view *view, size_t layer, cnn_diag *diag)
@@ -341,15 +425,22 @@ cnn_status cnn_show_excite(struct cnn_view *view, size_t layer, cnn_diag *diag)
     const struct cnn_graph *graph = &view->model->graph;
     struct cnn_excite settings = cnn_excite_defaults(graph->input);
     bool class = layer == CNN_NO_INDEX;
-    size_t channel = class ? view->target : view->options->channel == CNN_NO_INDEX ? 0 : view->options->channel;
+    size_t channel = class                                    ? view->target
+                     : view->options->channel == CNN_NO_INDEX ? 0
+                                                              : view->options->channel;
     size_t size = cnn_shape_count(graph->input), value = class ? graph->logits : layer + 1;
-    const char *stem = class ? cnn_arena_printf(view->arena, "class-%zu-excite", channel) : cnn_view_stem(view, layer, "-%zu-excite", channel);
-    const char *what = class ? cnn_arena_printf(view->arena, "the score of %s", cnn_story_class(view, channel))
-                             : cnn_arena_printf(view->arena, "%s, channel %zu", cnn_view_node(view, layer)->name, channel);
+    const char *stem = class ? cnn_arena_printf(view->arena, "class-%zu-excite", channel)
+                             : cnn_view_stem(view, layer, "-%zu-excite", channel);
+    const char *what =
+        class ? cnn_arena_printf(view->arena, "the score of %s", cnn_story_class(view, channel))
+              : cnn_arena_printf(view->arena, "%s, channel %zu", cnn_view_node(view, layer)->name,
+                                 channel);
     float strength[2] = {0, 0}, *image = calloc(2 * size, sizeof *image);
     settings.seed = view->options->seed;
-    cnn_status status = image && stem && what ? cnn_excite(view->model, value, channel, &settings, view->options->stop, image, strength, diag)
-                                              : cnn_fail_memory(diag, size, "an image");
+    cnn_status status = image && stem && what
+                            ? cnn_excite(view->model, value, channel, &settings,
+                                         view->options->stop, image, strength, diag)
+                            : cnn_fail_memory(diag, size, "an image");
     if (status == CNN_OK) {
         float *turned = image + size;
         cnn_transpose(1, graph->input.h * graph->input.w, graph->input.c, image, turned);

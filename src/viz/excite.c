@@ -1,17 +1,24 @@
-/* The input that most excites a channel, by gradient ascent (papers: attribution.h). The exact algorithm, so that it can be repeated elsewhere:
+/* The input that most excites a channel, by gradient ascent (papers: attribution.h). The exact
+ * algorithm, so that it can be repeated elsewhere:
  *
- * Where the model has a `data` section it learns from pictures: pixels of a channel can be low = (0 - mean) / std to high = (1 - mean) / std, and unit is
- * (high - low) / 4. Else, or as long as `normalize: auto` is not known, there are no bounds and unit is 1. Attempt t, from 0, draws from the generator (seed, CNN_STREAM_EXCITE, t). The picture begins at 0, the mean of the training
- * pictures (at the middle of the range where low < 0 < high does not hold), plus normal noise of deviation 0.1 * 2^t * unit, NHWC order, clipped as in step 5.
- * Where t is odd and there are bounds it begins at a colour instead: for each channel low + cnn_rng_uniform * (high - low), drawn before the noise.
- * Then for each step s from 1:
- *   1. shift the picture down by cnn_rng_below(2 * jitter + 1) - jitter rows and then, drawn likewise, to the right, what leaves coming in at the other edge;
+ * Where the model has a `data` section it learns from pictures: pixels of a channel can be low = (0
+ * - mean) / std to high = (1 - mean) / std, and unit is (high - low) / 4. Else, or as long as
+ * `normalize: auto` is not known, there are no bounds and unit is 1. Attempt t, from 0, draws from
+ * the generator (seed, CNN_STREAM_EXCITE, t). The picture begins at 0, the mean of the training
+ * pictures (at the middle of the range where low < 0 < high does not hold), plus normal noise of
+ * deviation 0.1 * 2^t * unit, NHWC order, clipped as in step 5. Where t is odd and there are bounds
+ * it begins at a colour instead: for each channel low + cnn_rng_uniform * (high - low), drawn
+ * before the noise. Then for each step s from 1:
+ *   1. shift the picture down by cnn_rng_below(2 * jitter + 1) - jitter rows and then, drawn
+ * likewise, to the right, what leaves coming in at the other edge;
  *   2. g = gradient of the mean of the channel, shifted back;
- *   3. picture += rate * unit * min(1, s / 16) * g / rms(g): small steps first, lest a channel that is only just awake be put to sleep;
- *   4. every blur_every steps blur rows, then columns, with exp(-k^2 / (2 blur^2)) for |k| <= ceil(3 blur), divided by their sum; the edge's pixels go on;
+ *   3. picture += rate * unit * min(1, s / 16) * g / rms(g): small steps first, lest a channel that
+ * is only just awake be put to sleep;
+ *   4. every blur_every steps blur rows, then columns, with exp(-k^2 / (2 blur^2)) for |k| <=
+ * ceil(3 blur), divided by their sum; the edge's pixels go on;
  *   5. clip to low and high.
- * Where g is zero (a rectified channel that is silent) there is no way up: the next attempt begins. After six the last one stands,
- * and its strengths say that nothing was found. */
+ * Where g is zero (a rectified channel that is silent) there is no way up: the next attempt begins.
+ * After six the last one stands, and its strengths say that nothing was found. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +50,8 @@ struct ascent {
 struct cnn_excite cnn_excite_defaults(cnn_shape input)
 {
     size_t side = input.h < input.w ? input.h : input.w;
-    return (struct cnn_excite){.steps = 128, .jitter = side / 16, .blur_every = 4, .rate = 0.2f, .blur = 0.7f, .seed = 1};
+    return (struct cnn_excite){
+        .steps = 128, .jitter = side / 16, .blur_every = 4, .rate = 0.2f, .blur = 0.7f, .seed = 1};
 }
 
 /* in, moved down and to the right; what leaves at one edge comes in at the other. */
@@ -75,8 +83,10 @@ static float measure(struct ascent *a)
     return (float)read_strength(a);
 }
 
-/* One axis of the blur: `length` runs of `run` floats, each replaced by the weighted mean of its neighbours; beyond the ends stands the last. */
-static void blur_axis(const struct ascent *a, size_t length, size_t run, const float *in, float *out)
+/* One axis of the blur: `length` runs of `run` floats, each replaced by the weighted mean of its
+ * neighbours; beyond the ends stands the last. */
+static void blur_axis(const struct ascent *a, size_t length, size_t run, const float *in,
+                      float *out)
 {
     for (size_t i = 0; i < length; i++)
         for (size_t r = 0; r < run; r++) {
@@ -116,7 +126,8 @@ static void find_ranges(struct ascent *a, const cnn_model *model)
     a->ranges[0] = (struct range){-INFINITY, INFINITY, 1, 0};
     for (size_t c = 0; c < channels; c++) {
         float low = (0 - n->mean[c]) / n->std[c], high = (1 - n->mean[c]) / n->std[c];
-        a->ranges[c] = (struct range){low, high, (high - low) / 4, low < 0 && high > 0 ? 0 : (low + high) / 2};
+        a->ranges[c] =
+            (struct range){low, high, (high - low) / 4, low < 0 && high > 0 ? 0 : (low + high) / 2};
     }
 }
 
@@ -131,7 +142,8 @@ static void clip(const struct ascent *a)
         a->image[i] = fminf(fmaxf(a->image[i], range_of(a, i)->low), range_of(a, i)->high);
 }
 
-/* A shift of -jitter to jitter along an axis of `length`, as one of 0 to length - 1 that comes to the same. */
+/* A shift of -jitter to jitter along an axis of `length`, as one of 0 to length - 1 that comes to
+ * the same. */
 static size_t draw_shift(struct cnn_rng *rng, size_t jitter, size_t length)
 {
     size_t shift = cnn_rng_below(rng, (uint32_t)(2 * jitter + 1));
@@ -142,10 +154,12 @@ static size_t draw_shift(struct cnn_rng *rng, size_t jitter, size_t length)
 static bool climb(struct ascent *a, size_t step, struct cnn_rng *rng)
 {
     cnn_shape s = a->shape;
-    size_t down = draw_shift(rng, a->settings->jitter, s.h), right = draw_shift(rng, a->settings->jitter, s.w);
+    size_t down = draw_shift(rng, a->settings->jitter, s.h),
+           right = draw_shift(rng, a->settings->jitter, s.w);
     roll(s, down, right, a->image, cnn_plan_input(a->gradient.plan));
     cnn_gradient_run(&a->gradient, 1, a->channel);
-    roll(s, (s.h - down) % s.h, (s.w - right) % s.w, cnn_plan_gradient(a->gradient.plan, 0), a->work);
+    roll(s, (s.h - down) % s.h, (s.w - right) % s.w, cnn_plan_gradient(a->gradient.plan, 0),
+         a->work);
     double squares = 0;
     for (size_t i = 0; i < a->count; i++)
         squares += (double)a->work[i] * (double)a->work[i];
@@ -157,28 +171,34 @@ static bool climb(struct ascent *a, size_t step, struct cnn_rng *rng)
     return way_up;
 }
 
-static cnn_status check_channel(const struct cnn_graph *graph, size_t value, size_t channel, cnn_diag *diag)
+static cnn_status check_channel(const struct cnn_graph *graph, size_t value, size_t channel,
+                                cnn_diag *diag)
 {
     size_t channels = cnn_graph_shape(graph, value).c;
     if (value == 0)
-        return cnn_fail(diag, CNN_INVALID, NULL, "what excites a layer is found, not what excites the network's input");
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "what excites a layer is found, not what excites the network's input");
     if (channel >= channels)
-        return cnn_fail(diag, CNN_INVALID, NULL, "there is no channel %zu: %s has %zu, counted from 0", channel, graph->nodes[value - 1].name,
-                        channels);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "there is no channel %zu: %s has %zu, counted from 0", channel,
+                        graph->nodes[value - 1].name, channels);
     return CNN_OK;
 }
 
-/* The noise that an attempt begins with: around the usual start, or in every second attempt around a colour drawn at random. */
+/* The noise that an attempt begins with: around the usual start, or in every second attempt around
+ * a colour drawn at random. */
 static void begin(struct ascent *a, size_t attempt, struct cnn_rng *rng)
 {
     float deviation = ldexpf(START_DEVIATION, (int)attempt), level[CNN_MAX_CHANNELS];
     for (size_t c = 0; c < a->range_count; c++) {
         const struct range *range = &a->ranges[c];
         bool drawn = attempt % 2 == 1 && isfinite(range->low);
-        level[c] = drawn ? range->low + cnn_rng_uniform(rng) * (range->high - range->low) : range->start;
+        level[c] =
+            drawn ? range->low + cnn_rng_uniform(rng) * (range->high - range->low) : range->start;
     }
     for (size_t i = 0; i < a->count; i++)
-        a->image[i] = level[i % a->range_count] + deviation * range_of(a, i)->unit * cnn_rng_normal(rng);
+        a->image[i] =
+            level[i % a->range_count] + deviation * range_of(a, i)->unit * cnn_rng_normal(rng);
     clip(a);
 }
 
@@ -204,10 +224,14 @@ static cnn_status ascend(struct ascent *a, size_t attempt, const volatile int *s
     return CNN_OK;
 }
 
-cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel, const struct cnn_excite *settings, const volatile int *stop, float *image,
+cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
+                      const struct cnn_excite *settings, const volatile int *stop, float *image,
                       float strength[2], cnn_diag *diag)
 {
-    struct ascent a = {.shape = model->graph.input, .count = cnn_shape_count(model->graph.input), .channel = channel, .settings = settings};
+    struct ascent a = {.shape = model->graph.input,
+                       .count = cnn_shape_count(model->graph.input),
+                       .channel = channel,
+                       .settings = settings};
     cnn_status status = check_channel(&model->graph, value, channel, diag);
     bool vanished = true;
     if (status != CNN_OK)

@@ -20,14 +20,17 @@ static bool stopped(const struct cnn_view *view)
 static bool is_input(const struct cnn_view *view, const char *path)
 {
     struct stat input, output;
-    return stat(view->input, &input) == 0 && stat(path, &output) == 0 && input.st_dev == output.st_dev && input.st_ino == output.st_ino;
+    return stat(view->input, &input) == 0 && stat(path, &output) == 0 &&
+           input.st_dev == output.st_dev && input.st_ino == output.st_ino;
 }
 
-static cnn_status path_of(struct cnn_view *view, const char *stem, const char *ending, const char **path, cnn_diag *diag)
+static cnn_status path_of(struct cnn_view *view, const char *stem, const char *ending,
+                          const char **path, cnn_diag *diag)
 {
     if (stopped(view))
         return CNN_INTERRUPTED;
-    *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem, ending) : NULL;
+    *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem, ending)
+                 : NULL;
     if (!*path)
         return cnn_fail_memory(diag, 0, "a path");
     if (!is_input(view, *path))
@@ -43,7 +46,8 @@ static void report(const struct cnn_view *view, const char *path)
         view->options->written(view->options->context, path);
 }
 
-cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const struct cnn_canvas *picture, cnn_diag *diag)
+cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
+                                  const struct cnn_canvas *picture, cnn_diag *diag)
 {
     const char *path;
     cnn_status status = path_of(view, stem, ".png", &path, diag);
@@ -54,7 +58,8 @@ cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const
     return status;
 }
 
-cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values, const size_t *dims, size_t rank, cnn_diag *diag)
+cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values,
+                              const size_t *dims, size_t rank, cnn_diag *diag)
 {
     const char *path;
     if (!view->options->npy)
@@ -89,7 +94,8 @@ cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag)
     return status;
 }
 
-/* Layers' names are made of letters, digits, _ and -, so they are safe in file names; of two that are cut alike, the layer's number makes two. */
+/* Layers' names are made of letters, digits, _ and -, so they are safe in file names; of two that
+ * are cut alike, the layer's number makes two. */
 const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *format, ...)
 {
     struct cnn_text text = {0};

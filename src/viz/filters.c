@@ -1,4 +1,5 @@
-/* Kernels as they are stored: in colour where they look at a colour picture, else a row of tiles for each filter. */
+/* Kernels as they are stored: in colour where they look at a colour picture, else a row of tiles
+ * for each filter. */
 #include <math.h>
 #include <stdio.h>
 
@@ -34,12 +35,16 @@ static struct cnn_colour kernel_colour(const float *red, size_t plane, float mag
     for (size_t c = 0; c < 3; c++) {
         if (!isfinite(red[c * plane]))
             return CNN_COLOUR_NAN;
-        byte[c] = (uint8_t)(127.5 + (magnitude > 0 ? 127.5 * (double)red[c * plane] / (double)magnitude : 0) + 0.5);
+        byte[c] =
+            (uint8_t)(127.5 +
+                      (magnitude > 0 ? 127.5 * (double)red[c * plane] / (double)magnitude : 0) +
+                      0.5);
     }
     return (struct cnn_colour){byte[0], byte[1], byte[2]};
 }
 
-static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y, size_t filter)
+static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y,
+                             size_t filter)
 {
     char text[48], number[CNN_NUMBER_SIZE];
     size_t plane = k->h * k->w;
@@ -48,43 +53,51 @@ static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas,
     float magnitude = cnn_range_magnitude(range);
     cnn_canvas_frame(canvas, x, y, k->across + 2, k->down + 2, 1, CNN_FAINT);
     for (size_t i = 0; i < plane; i++)
-        cnn_canvas_fill(canvas, x + 1 + i % k->w * k->enlarge, y + 1 + i / k->w * k->enlarge, k->enlarge, k->enlarge,
-                        kernel_colour(kernel + i, plane, magnitude));
+        cnn_canvas_fill(canvas, x + 1 + i % k->w * k->enlarge, y + 1 + i / k->w * k->enlarge,
+                        k->enlarge, k->enlarge, kernel_colour(kernel + i, plane, magnitude));
     snprintf(text, sizeof text, "%zu", filter);
     cnn_canvas_text(canvas, x, y + k->down + 4, 1, CNN_INK, text);
     if (range.nan > 0)
         cnn_draw_text_left_of(canvas, x + CNN_SHEET_TILE, y + k->down + 4, CNN_ALERT, "NaN");
     snprintf(text, sizeof text, "+-%s", cnn_short_number(magnitude, number));
-    cnn_canvas_text(canvas, x, y + k->down + 4 + CNN_TEXT_HEIGHT + 1, 1, CNN_INK, range.nan < plane * 3 ? text : "");
+    cnn_canvas_text(canvas, x, y + k->down + 4 + CNN_TEXT_HEIGHT + 1, 1, CNN_INK,
+                    range.nan < plane * 3 ? text : "");
 }
 
-static cnn_status draw_colours(struct kernels *k, const char *title, struct cnn_canvas *out, cnn_diag *diag)
+static cnn_status draw_colours(struct kernels *k, const char *title, struct cnn_canvas *out,
+                               cnn_diag *diag)
 {
     char note[128];
     size_t top;
     set_sizes(k, COLOUR_SIDE);
     size_t tile = (k->across + 2 > CNN_SHEET_TILE ? k->across + 2 : CNN_SHEET_TILE) + 8;
     struct cnn_sheet_grid grid = cnn_sheet_grid_of(k->filters, tile, k->down + CAPTION);
-    int used = snprintf(note, sizeof note, "grey is 0; full colour is the number below each kernel");
+    int used =
+        snprintf(note, sizeof note, "grey is 0; full colour is the number below each kernel");
     if (grid.shown < k->filters)
-        snprintf(note + used, sizeof note - (size_t)used, "; the first %zu of %zu filters", grid.shown, k->filters);
+        snprintf(note + used, sizeof note - (size_t)used, "; the first %zu of %zu filters",
+                 grid.shown, k->filters);
     struct cnn_sheet_head head = {.title = title, .note = note, .cut = grid.shown < k->filters};
-    cnn_status status = cnn_sheet_begin(&head, grid.columns * tile - 8, grid.rows * grid.tile_height - 8, out, &top, diag);
+    cnn_status status = cnn_sheet_begin(&head, grid.columns * tile - 8,
+                                        grid.rows * grid.tile_height - 8, out, &top, diag);
     for (size_t i = 0; i < grid.shown && status == CNN_OK; i++)
-        draw_colour_tile(k, out, CNN_SHEET_MARGIN + i % grid.columns * tile, top + i / grid.columns * grid.tile_height, i);
+        draw_colour_tile(k, out, CNN_SHEET_MARGIN + i % grid.columns * tile,
+                         top + i / grid.columns * grid.tile_height, i);
     return status;
 }
 
-static void draw_kernel(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y, const float *kernel, struct cnn_range range)
+static void draw_kernel(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y,
+                        const float *kernel, struct cnn_range range)
 {
     for (size_t i = 0; i < k->h * k->w; i++)
-        cnn_canvas_fill(canvas, x + i % k->w * k->enlarge, y + i / k->w * k->enlarge, k->enlarge, k->enlarge,
-                        cnn_palette_colour(CNN_PALETTE_SIGNED, range, kernel[i]));
+        cnn_canvas_fill(canvas, x + i % k->w * k->enlarge, y + i / k->w * k->enlarge, k->enlarge,
+                        k->enlarge, cnn_palette_colour(CNN_PALETTE_SIGNED, range, kernel[i]));
     cnn_canvas_frame(canvas, x - 1, y - 1, k->across + 2, k->down + 2, 1, CNN_FAINT);
 }
 
 /* How many rows and columns of tiles fit a sheet; at least one each. */
-static void limit_tiles(const struct kernels *k, size_t step_x, size_t step_y, size_t *rows, size_t *columns)
+static void limit_tiles(const struct kernels *k, size_t step_x, size_t step_y, size_t *rows,
+                        size_t *columns)
 {
     *columns = CNN_SHEET_WIDTH / step_x < 1 ? 1 : CNN_SHEET_WIDTH / step_x;
     if (*columns > k->channels)
@@ -95,17 +108,21 @@ static void limit_tiles(const struct kernels *k, size_t step_x, size_t step_y, s
         *rows = k->filters;
 }
 
-static void write_note(const struct kernels *k, size_t rows, size_t columns, char *note, size_t size)
+static void write_note(const struct kernels *k, size_t rows, size_t columns, char *note,
+                       size_t size)
 {
     int used = 0;
     note[0] = '\0';
     if (rows < k->filters)
-        used = snprintf(note, size, "the first %zu of %zu filters%s", rows, k->filters, columns < k->channels ? ", " : "");
+        used = snprintf(note, size, "the first %zu of %zu filters%s", rows, k->filters,
+                        columns < k->channels ? ", " : "");
     if (columns < k->channels)
-        snprintf(note + used, size - (size_t)used, "the first %zu of %zu channels", columns, k->channels);
+        snprintf(note + used, size - (size_t)used, "the first %zu of %zu channels", columns,
+                 k->channels);
 }
 
-static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_canvas *out, cnn_diag *diag)
+static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_canvas *out,
+                            cnn_diag *diag)
 {
     char text[32], note[128];
     size_t top, rows, columns, labels = cnn_canvas_text_width("filter 000", 1) + 6;
@@ -117,7 +134,8 @@ static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_can
     float magnitude = cnn_range_magnitude(range);
     range.low = -magnitude, range.high = magnitude;
     struct cnn_sheet_head head = {title, note, *note != 0, &range, CNN_PALETTE_SIGNED};
-    cnn_status status = cnn_sheet_begin(&head, labels + columns * step_x, CNN_TEXT_HEIGHT + 4 + rows * step_y, out, &top, diag);
+    cnn_status status = cnn_sheet_begin(&head, labels + columns * step_x,
+                                        CNN_TEXT_HEIGHT + 4 + rows * step_y, out, &top, diag);
     if (status != CNN_OK)
         return status;
     size_t x0 = CNN_SHEET_MARGIN + labels, y0 = top + CNN_TEXT_HEIGHT + 4;
@@ -127,23 +145,31 @@ static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_can
     }
     for (size_t f = 0; f < rows; f++) {
         snprintf(text, sizeof text, "filter %zu", f);
-        cnn_draw_text_left_of(out, x0 - 5, y0 + f * step_y + (k->down > CNN_TEXT_HEIGHT ? (k->down - CNN_TEXT_HEIGHT) / 2 : 0), CNN_INK, text);
+        cnn_draw_text_left_of(out, x0 - 5,
+                              y0 + f * step_y +
+                                  (k->down > CNN_TEXT_HEIGHT ? (k->down - CNN_TEXT_HEIGHT) / 2 : 0),
+                              CNN_INK, text);
         for (size_t c = 0; c < columns; c++)
-            draw_kernel(k, out, x0 + c * step_x, y0 + f * step_y, k->weights + (f * k->channels + c) * k->h * k->w, range);
+            draw_kernel(k, out, x0 + c * step_x, y0 + f * step_y,
+                        k->weights + (f * k->channels + c) * k->h * k->w, range);
     }
     return CNN_OK;
 }
 
-cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h, size_t w, bool colours, const char *title,
-                             struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h,
+                             size_t w, bool colours, const char *title, struct cnn_canvas *out,
+                             cnn_diag *diag)
 {
-    struct kernels k = {.weights = weights, .filters = filters, .channels = channels, .h = h, .w = w};
+    struct kernels k = {
+        .weights = weights, .filters = filters, .channels = channels, .h = h, .w = w};
     cnn_status status = cnn_sheet_check("filters", filters, channels, h, w, diag);
     if (status != CNN_OK)
         return status;
     if (colours && channels == 3)
         return draw_colours(&k, title, out, diag);
     /* One channel would make a sheet of one column. */
-    struct cnn_sheet_style style = {.palette = CNN_PALETTE_SIGNED, .one_scale = true, .title = title};
-    return channels == 1 ? cnn_sheet_maps(weights, filters, h, w, &style, out, NULL, diag) : draw_rows(&k, title, out, diag);
+    struct cnn_sheet_style style = {
+        .palette = CNN_PALETTE_SIGNED, .one_scale = true, .title = title};
+    return channels == 1 ? cnn_sheet_maps(weights, filters, h, w, &style, out, NULL, diag)
+                         : draw_rows(&k, title, out, diag);
 }

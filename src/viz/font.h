@@ -1,4 +1,5 @@
-/* The font of pictures: letters of 5 x 7 pixels in cells of 6 x 10, made for captions that are read at their own size. */
+/* The font of pictures: letters of 5 x 7 pixels in cells of 6 x 10, made for captions that are read
+ * at their own size. */
 #ifndef CNN_VIZ_FONT_H
 #define CNN_VIZ_FONT_H
 

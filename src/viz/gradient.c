@@ -3,10 +3,12 @@
 
 #include <string.h>
 
-cnn_status cnn_gradient_open(cnn_model *model, size_t value, size_t batch, struct cnn_gradient *out, cnn_diag *diag)
+cnn_status cnn_gradient_open(cnn_model *model, size_t value, size_t batch, struct cnn_gradient *out,
+                             cnn_diag *diag)
 {
     *out = (struct cnn_gradient){.graph = cnn_graph_until(&model->graph, value), .value = value};
-    return cnn_plan_new(&out->graph, model->parameters, batch, CNN_PLAN_WATCH, true, &out->plan, diag);
+    return cnn_plan_new(&out->graph, model->parameters, batch, CNN_PLAN_WATCH, true, &out->plan,
+                        diag);
 }
 
 void cnn_gradient_close(struct cnn_gradient *gradient)
@@ -33,16 +35,21 @@ cnn_status cnn_class_value(const cnn_model *model, size_t class, size_t *value, 
     const struct cnn_where *where = &graph->nodes[graph->count - 1].where;
     cnn_shape shape = cnn_graph_shape(graph, graph->logits);
     if (shape.h * shape.w != 1) {
-        cnn_fail(diag, CNN_INVALID, where, "the last layer gives %zu x %zu x %zu numbers; to explain a class takes one number per class", shape.c,
-                 shape.h, shape.w);
-        cnn_hint(diag, "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: global_pool} after a conv of CLASSES filters");
+        cnn_fail(diag, CNN_INVALID, where,
+                 "the last layer gives %zu x %zu x %zu numbers; to explain a class takes one "
+                 "number per class",
+                 shape.c, shape.h, shape.w);
+        cnn_hint(diag, "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: "
+                       "global_pool} after a conv of CLASSES filters");
         return CNN_INVALID;
     }
     if (graph->logits == 0)
-        return cnn_fail(diag, CNN_INVALID, where, "the softmax reads the network's input: there is no layer to explain");
+        return cnn_fail(diag, CNN_INVALID, where,
+                        "the softmax reads the network's input: there is no layer to explain");
     if (class >= shape.c)
-        return cnn_fail(diag, CNN_INVALID, NULL, "there is no class %zu: the network has %zu class%s, counted from 0", class, shape.c,
-                        shape.c == 1 ? "" : "es");
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "there is no class %zu: the network has %zu class%s, counted from 0", class,
+                        shape.c, shape.c == 1 ? "" : "es");
     *value = graph->logits;
     return CNN_OK;
 }

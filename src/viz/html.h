@@ -1,28 +1,37 @@
-/* HTML pages: text escaped, the head with the style that all pages share, pictures within the page. Nothing is fetched from a network. */
+/* HTML pages: text escaped, the head with the style that all pages share, pictures within the page.
+ * Nothing is fetched from a network. */
 #ifndef CNN_VIZ_HTML_H
 #define CNN_VIZ_HTML_H
 
 #include "viz/canvas.h"
 
-/* <!DOCTYPE html> to <body> and the page's heading; refresh: seconds after which a browser reads the page again, 0: never. */
+/* <!DOCTYPE html> to <body> and the page's heading; refresh: seconds after which a browser reads
+ * the page again, 0: never. */
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh);
 void cnn_html_end(struct cnn_text *page);
 
 /* Text with & < > " ' escaped, and what is no UTF-8 or a control character shown as U+FFFD. */
 void cnn_html_text(struct cnn_text *page, const char *text);
 /* printf whose %s arguments come from anywhere: the result is escaped as a whole. */
-void cnn_html_printf(struct cnn_text *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cnn_html_printf(struct cnn_text *page, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* <img> with the picture within the page (data: URI), its size in CSS pixels scaled by `scale` without blur. alt is escaped. */
-cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale, const char *alt, cnn_diag *diag);
+/* <img> with the picture within the page (data: URI), its size in CSS pixels scaled by `scale`
+ * without blur. alt is escaped. */
+cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale,
+                            const char *alt, cnn_diag *diag);
 
-/* A probability as per cent with one digit; one that is not certain is not shown as such: "> 99.9 %", "< 0.1 %" (escaped). */
+/* A probability as per cent with one digit; one that is not certain is not shown as such: "> 99.9
+ * %", "< 0.1 %" (escaped). */
 void cnn_html_probability(struct cnn_text *page, float probability);
 
-/* A table of the top classes with bars: names, probabilities; the true class (CNN_NO_INDEX: unknown) is marked. */
-void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictions, size_t count, size_t label);
+/* A table of the top classes with bars: names, probabilities; the true class (CNN_NO_INDEX:
+ * unknown) is marked. */
+void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictions, size_t count,
+                          size_t label);
 
-/* CNN_INVALID where path is a file that holds something else than a page: a checkpoint or a picture is not replaced by a slip of the command line. */
+/* CNN_INVALID where path is a file that holds something else than a page: a checkpoint or a picture
+ * is not replaced by a slip of the command line. */
 cnn_status cnn_html_check(const char *path, cnn_diag *diag);
 
 /* The page to path as cnn_file_write, after that check: an open page never sees half a file. */

@@ -1,4 +1,5 @@
-/* The input of a `visualize`: as the network takes it, as it sees it, and the picture as it is in its file. */
+/* The input of a `visualize`: as the network takes it, as it sees it, and the picture as it is in
+ * its file. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,10 +17,12 @@ static bool has_numbers(const char *path)
     return false;
 }
 
-/* The size at which a picture of width x height is shown before small ones are enlarged. A side that would be all but nothing is drawn wider. */
+/* The size at which a picture of width x height is shown before small ones are enlarged. A side
+ * that would be all but nothing is drawn wider. */
 static void shown_size(size_t width, size_t height, size_t *w, size_t *h)
 {
-    size_t longer = width > height ? width : height, shown = longer < CNN_VIEW_SIDE ? longer : CNN_VIEW_SIDE;
+    size_t longer = width > height ? width : height,
+           shown = longer < CNN_VIEW_SIDE ? longer : CNN_VIEW_SIDE;
     size_t least = (shown + 15) / 16;
     *w = width * shown / longer < least ? least : width * shown / longer;
     *h = height * shown / longer < least ? least : height * shown / longer;
@@ -32,7 +35,8 @@ static void shrink(const struct cnn_image *image, size_t factor, struct cnn_canv
         for (size_t x = 0; x < out->width; x++) {
             size_t r = 0, g = 0, b = 0, area = factor * factor;
             for (size_t i = 0; i < factor; i++) {
-                const uint8_t *p = image->pixels + ((y * factor + i) * image->width + x * factor) * 3;
+                const uint8_t *p =
+                    image->pixels + ((y * factor + i) * image->width + x * factor) * 3;
                 for (size_t j = 0; j < factor; j++, p += 3)
                     r += p[0], g += p[1], b += p[2];
             }
@@ -48,11 +52,13 @@ static cnn_status read_given(struct cnn_view *view, struct cnn_image *image, cnn
     size_t w, h;
     struct cnn_canvas smaller = {0}, picture = {0};
     shown_size(image->width, image->height, &w, &h);
-    size_t across = image->width / w, down = image->height / h, factor = across < down ? across : down;
+    size_t across = image->width / w, down = image->height / h,
+           factor = across < down ? across : down;
     factor = factor > 0 ? factor : 1;
     cnn_status status = cnn_image_decode(image, 3, diag);
     if (status == CNN_OK)
-        status = cnn_canvas_new(image->width / factor, image->height / factor, (struct cnn_colour){0, 0, 0}, &smaller, diag);
+        status = cnn_canvas_new(image->width / factor, image->height / factor,
+                                (struct cnn_colour){0, 0, 0}, &smaller, diag);
     if (status == CNN_OK) {
         shrink(image, factor, &smaller);
         status = cnn_canvas_resize(&smaller, w, h, &picture, diag);
@@ -71,7 +77,8 @@ static cnn_status load_picture(struct cnn_view *view, cnn_diag *diag)
     const cnn_shape in = view->model->graph.input;
     struct cnn_image image = {0};
     uint8_t *bytes = malloc(cnn_shape_count(in));
-    cnn_status status = bytes ? cnn_image_open(view->input, &image, diag) : cnn_fail_memory(diag, cnn_shape_count(in), "an image");
+    cnn_status status = bytes ? cnn_image_open(view->input, &image, diag)
+                              : cnn_fail_memory(diag, cnn_shape_count(in), "an image");
     if (status == CNN_OK)
         status = cnn_image_bring(&image, in, bytes, diag);
     if (status == CNN_OK) {
@@ -92,7 +99,8 @@ cnn_status cnn_view_load(struct cnn_view *view, cnn_diag *diag)
         return cnn_fail_memory(diag, cnn_shape_count(in) * sizeof *image, "an image");
     view->numbers = has_numbers(view->input);
     cnn_status status;
-    if (view->numbers || view->model->normalization.channels == 0) { /* without a normalisation, loading says why pictures cannot be read */
+    /* without a normalisation, loading says why pictures cannot be read */
+    if (view->numbers || view->model->normalization.channels == 0) {
         status = cnn_model_load_input(view->model, view->input, image, diag);
         if (status == CNN_OK)
             cnn_transpose(1, in.c, in.h * in.w, image, view->x);

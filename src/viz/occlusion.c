@@ -1,4 +1,5 @@
-/* Explanation by hiding: how the probability of a class drops when a patch of the picture is covered. See attribution.h. */
+/* Explanation by hiding: how the probability of a class drops when a patch of the picture is
+ * covered. See attribution.h. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,35 +14,43 @@ static size_t at_least_one(double size)
     return size < 1 ? 1 : (size_t)lround(size);
 }
 
-/* Of the side of the square that has as many pixels, so that there are about 256 patches whatever the shape. */
+/* Of the side of the square that has as many pixels, so that there are about 256 patches whatever
+ * the shape. */
 struct cnn_occlusion cnn_occlusion_geometry(cnn_shape input)
 {
     double side = sqrt((double)(input.h * input.w));
     size_t step = at_least_one(side / 16);
-    return (struct cnn_occlusion){at_least_one(side / 4), step, (input.h - 1) / step + 1, (input.w - 1) / step + 1};
+    return (struct cnn_occlusion){at_least_one(side / 4), step, (input.h - 1) / step + 1,
+                                  (input.w - 1) / step + 1};
 }
 
 /* x with patch `index` (row by row) filled. */
-static void cover(cnn_shape shape, const struct cnn_occlusion *geometry, size_t index, const float *x, const float *fill, float *covered)
+static void cover(cnn_shape shape, const struct cnn_occlusion *geometry, size_t index,
+                  const float *x, const float *fill, float *covered)
 {
-    size_t top = index / geometry->columns * geometry->step, left = index % geometry->columns * geometry->step;
+    size_t top = index / geometry->columns * geometry->step,
+           left = index % geometry->columns * geometry->step;
     memcpy(covered, x, cnn_shape_count(shape) * sizeof *x);
     for (size_t row = top; row < shape.h && row < top + geometry->size; row++)
         for (size_t column = left; column < shape.w && column < left + geometry->size; column++)
             memcpy(covered + (row * shape.w + column) * shape.c, fill, shape.c * sizeof *fill);
 }
 
-/* The class's probability for each of the n pictures in the plan. scratch: n times the number of classes. */
-static void run_pictures(const cnn_model *model, struct cnn_plan *plan, size_t n, size_t class, float *scratch, float *probability)
+/* The class's probability for each of the n pictures in the plan. scratch: n times the number of
+ * classes. */
+static void run_pictures(const cnn_model *model, struct cnn_plan *plan, size_t n, size_t class,
+                         float *scratch, float *probability)
 {
     size_t classes = cnn_model_outputs(model);
     cnn_plan_forward(plan, n, false, 0);
-    cnn_model_probabilities(model, cnn_plan_value(plan, cnn_graph_output(&model->graph)), n, scratch);
+    cnn_model_probabilities(model, cnn_plan_value(plan, cnn_graph_output(&model->graph)), n,
+                            scratch);
     for (size_t i = 0; i < n; i++)
         probability[i] = scratch[i * classes + class];
 }
 
-cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class, const struct cnn_occlusion *geometry, const float *fill,
+cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
+                         const struct cnn_occlusion *geometry, const float *fill,
                          const volatile int *stop, float *drop, cnn_diag *diag)
 {
     cnn_shape shape = model->graph.input;
@@ -49,9 +58,11 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class, const s
     size_t batch = patches < OCCLUSION_BATCH ? patches : OCCLUSION_BATCH;
     struct cnn_plan *plan = NULL;
     float *scratch = calloc(batch, cnn_model_outputs(model) * sizeof *scratch), whole;
-    cnn_status status = scratch ? cnn_class_value(model, class, &logits, diag) : cnn_fail_memory(diag, batch * sizeof *scratch, "probabilities");
+    cnn_status status = scratch ? cnn_class_value(model, class, &logits, diag)
+                                : cnn_fail_memory(diag, batch * sizeof *scratch, "probabilities");
     if (status == CNN_OK)
-        status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER, false, &plan, diag);
+        status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER, false, &plan,
+                              diag);
     if (status == CNN_OK) {
         memcpy(cnn_plan_input(plan), x, size * sizeof *x);
         run_pictures(model, plan, 1, class, scratch, &whole);

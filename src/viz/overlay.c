@@ -23,34 +23,40 @@ void cnn_value_placement(const struct cnn_graph *graph, size_t value, struct cnn
     const struct cnn_node *node = value > 0 ? &graph->nodes[value - 1] : NULL;
     const double size[2] = {(double)graph->input.h, (double)graph->input.w};
     for (int d = 0; d < 2; d++)
-        out[d] = (struct cnn_placement){((node ? node->centre[d] : 0) + 0.5) / size[d], (double)(node ? node->jump[d] : 1) / size[d]};
+        out[d] = (struct cnn_placement){((node ? node->centre[d] : 0) + 0.5) / size[d],
+                                        (double)(node ? node->jump[d] : 1) / size[d]};
 }
 
-/* Between which two of count values pixel i of size lies, and how far: interpolation from the middles of the map's cells, whose outer ones reach half a
- * step further out. False beyond that. */
-static bool find_between(size_t i, size_t size, size_t count, struct cnn_placement placement, size_t *first, double *part)
+/* Between which two of count values pixel i of size lies, and how far: interpolation from the
+ * middles of the map's cells, whose outer ones reach half a step further out. False beyond that. */
+static bool find_between(size_t i, size_t size, size_t count, struct cnn_placement placement,
+                         size_t *first, double *part)
 {
     const double slack = 1e-9, last = (double)(count - 1);
-    double at = (((double)i + 0.5) / (double)size - placement.first) / placement.step, inside = fmin(fmax(at, 0), last);
+    double at = (((double)i + 0.5) / (double)size - placement.first) / placement.step,
+           inside = fmin(fmax(at, 0), last);
     *first = (size_t)inside;
     *part = inside - (double)*first;
     return at >= -0.5 - slack && at <= last + 0.5 + slack;
 }
 
-/* The map at pixel (x, y) of a picture of width x height; where no cell of it lies, as if it said nothing. NaN where the cell under the pixel is; else of
- * the cells around, those that are finite count. */
+/* The map at pixel (x, y) of a picture of width x height; where no cell of it lies, as if it said
+ * nothing. NaN where the cell under the pixel is; else of the cells around, those that are finite
+ * count. */
 static double map_at(const struct overlay *o, size_t x, size_t y, size_t width, size_t height)
 {
     double across, down, sum = 0, weights = 0;
     size_t x0, y0;
-    bool in_row = find_between(x, width, o->w, o->columns, &x0, &across), in_column = find_between(y, height, o->h, o->rows, &y0, &down);
+    bool in_row = find_between(x, width, o->w, o->columns, &x0, &across),
+         in_column = find_between(y, height, o->h, o->rows, &y0, &down);
     if (!in_row || !in_column)
         return o->palette == CNN_PALETTE_SIGNED ? 0 : (double)o->range.low;
     if (!isfinite(o->map[(y0 + (down >= 0.5)) * o->w + x0 + (across >= 0.5)]))
         return NAN;
     for (size_t j = 0; j < 2 && y0 + j < o->h; j++) {
         for (size_t i = 0; i < 2 && x0 + i < o->w; i++) {
-            double weight = (j ? down : 1 - down) * (i ? across : 1 - across), value = o->map[(y0 + j) * o->w + x0 + i];
+            double weight = (j ? down : 1 - down) * (i ? across : 1 - across),
+                   value = o->map[(y0 + j) * o->w + x0 + i];
             if (weight > 0 && isfinite(value)) {
                 sum += weight * value;
                 weights += weight;
@@ -65,7 +71,8 @@ static uint8_t mix(double a, double b, double part)
     return (uint8_t)(a + (b - a) * part + 0.5);
 }
 
-/* The picture, greyer and darker where the map says little; over it the map's colour, heavier where it says much. */
+/* The picture, greyer and darker where the map says little; over it the map's colour, heavier where
+ * it says much. */
 static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour below, double value)
 {
     if (!isfinite(value))
@@ -75,14 +82,17 @@ static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour bel
         t = magnitude > 0 ? fabs(value) / magnitude : 0;
     else if (low < high)
         t = (value - low) / (high - low);
-    double grey = 0.2126 * below.r + 0.7152 * below.g + 0.0722 * below.b, light = (0.55 + 0.45 * t) / 3, part = 0.75 * t;
+    double grey = 0.2126 * below.r + 0.7152 * below.g + 0.0722 * below.b,
+           light = (0.55 + 0.45 * t) / 3, part = 0.75 * t;
     struct cnn_colour over = cnn_palette_colour(o->palette, o->range, (float)value);
-    return (struct cnn_colour){mix((2 * grey + below.r) * light, over.r, part), mix((2 * grey + below.g) * light, over.g, part),
+    return (struct cnn_colour){mix((2 * grey + below.r) * light, over.r, part),
+                               mix((2 * grey + below.g) * light, over.g, part),
                                mix((2 * grey + below.b) * light, over.b, part)};
 }
 
-cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, const struct cnn_placement *placement,
-                             cnn_palette palette, struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w,
+                             const struct cnn_placement *placement, cnn_palette palette,
+                             struct cnn_canvas *out, cnn_diag *diag)
 {
     struct overlay o = {.map = map, .h = h, .w = w, .palette = palette};
     cnn_status status = cnn_sheet_check("maps", 1, 1, h, w, diag);
@@ -105,7 +115,8 @@ cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map,
     return CNN_OK;
 }
 
-cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, struct cnn_canvas *out,
+                           cnn_diag *diag)
 {
     cnn_status status = cnn_sheet_check("pixels", 1, c, h, w, diag);
     if (status != CNN_OK)
@@ -129,18 +140,22 @@ cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, str
     return CNN_OK;
 }
 
-cnn_status cnn_sheet_row(const struct cnn_canvas *pictures, size_t count, bool down, struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_sheet_row(const struct cnn_canvas *pictures, size_t count, bool down,
+                         struct cnn_canvas *out, cnn_diag *diag)
 {
     size_t along = 0, across = 0;
     if (count == 0)
         return cnn_fail(diag, CNN_INVALID, NULL, "there are no pictures to put side by side");
     for (size_t i = 0; i < count; i++) {
-        size_t length = down ? pictures[i].height : pictures[i].width, breadth = down ? pictures[i].width : pictures[i].height;
+        size_t length = down ? pictures[i].height : pictures[i].width,
+               breadth = down ? pictures[i].width : pictures[i].height;
         if (!cnn_size_add(along, length + (i > 0 ? ROW_GAP : 0), &along))
-            return cnn_fail(diag, CNN_FAILED, NULL, "%zu pictures are too large to stand side by side", count);
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%zu pictures are too large to stand side by side", count);
         across = breadth > across ? breadth : across;
     }
-    cnn_status status = cnn_canvas_new(down ? across : along, down ? along : across, CNN_PAPER, out, diag);
+    cnn_status status =
+        cnn_canvas_new(down ? across : along, down ? along : across, CNN_PAPER, out, diag);
     for (size_t i = 0, at = 0; i < count && status == CNN_OK; i++) {
         cnn_canvas_put(out, down ? 0 : at, down ? at : 0, &pictures[i], 1);
         at += (down ? pictures[i].height : pictures[i].width) + ROW_GAP;

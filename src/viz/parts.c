@@ -44,7 +44,8 @@ const char *cnn_short_number(float value, char buffer[CNN_NUMBER_SIZE])
     return buffer;
 }
 
-void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, cnn_palette palette, struct cnn_range range)
+void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
+                  cnn_palette palette, struct cnn_range range)
 {
     for (size_t i = 0; i < width; i++) {
         double t = width > 1 ? (double)i / (double)(width - 1) : 0;
@@ -53,13 +54,15 @@ void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, s
     }
 }
 
-void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour colour, const char *text)
+void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour colour,
+                           const char *text)
 {
     size_t width = cnn_canvas_text_width(text, 1);
     cnn_canvas_text(canvas, x > width ? x - width : 0, y, 1, colour, text);
 }
 
-void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, cnn_palette palette, struct cnn_range range, size_t count)
+void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
+                    cnn_palette palette, struct cnn_range range, size_t count)
 {
     char low[CNN_NUMBER_SIZE], high[CNN_NUMBER_SIZE], nan[32] = "";
     if (range.nan == count)
@@ -98,10 +101,12 @@ static size_t text_size(const char *text)
     return has_text(text) ? cnn_canvas_text_width(text, 1) : 0;
 }
 
-cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size_t height, struct cnn_canvas *out, size_t *top, cnn_diag *diag)
+cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size_t height,
+                           struct cnn_canvas *out, size_t *top, cnn_diag *diag)
 {
     const size_t margins = 2 * CNN_SHEET_MARGIN;
-    size_t head_width = text_size(head->title) > text_size(head->note) ? text_size(head->title) : text_size(head->note);
+    size_t head_width = text_size(head->title) > text_size(head->note) ? text_size(head->title)
+                                                                       : text_size(head->note);
     size_t lines = (size_t)has_text(head->title) + has_text(head->note) + (head->range != NULL);
     if (head->range && head_width < SCALE_WIDTH + 80)
         head_width = SCALE_WIDTH + 80;
@@ -110,8 +115,10 @@ cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size
     if (width < head_width)
         width = head_width;
     size_t y = CNN_SHEET_MARGIN, below = y + lines * LINE_HEIGHT + (lines > 0 ? 4 : 0);
-    if (!cnn_size_add(width, margins, &width) || !cnn_size_add(height, below + CNN_SHEET_MARGIN, &height))
-        return cnn_fail(diag, CNN_FAILED, NULL, "a sheet of %zu x %zu pixels is too large", width, height);
+    if (!cnn_size_add(width, margins, &width) ||
+        !cnn_size_add(height, below + CNN_SHEET_MARGIN, &height))
+        return cnn_fail(diag, CNN_FAILED, NULL, "a sheet of %zu x %zu pixels is too large", width,
+                        height);
     cnn_status status = cnn_canvas_new(width, height, CNN_PAPER, out, diag);
     if (status != CNN_OK)
         return status;
@@ -143,7 +150,8 @@ static size_t whole_rows(size_t count, size_t wanted)
 
 struct cnn_sheet_grid cnn_sheet_grid_of(size_t count, size_t tile_width, size_t tile_height)
 {
-    double tile = (double)tile_width * (double)tile_height, most = floor((double)CNN_SHEET_PIXELS / tile);
+    double tile = (double)tile_width * (double)tile_height,
+           most = floor((double)CNN_SHEET_PIXELS / tile);
     struct cnn_sheet_grid grid = {.tile_width = tile_width, .tile_height = tile_height};
     grid.shown = (double)count <= most ? count : most > 1 ? (size_t)most : 1;
     double pixels = tile * (double)grid.shown;
@@ -156,15 +164,18 @@ struct cnn_sheet_grid cnn_sheet_grid_of(size_t count, size_t tile_width, size_t 
     return grid;
 }
 
-cnn_status cnn_sheet_check(const char *what, size_t count, size_t c, size_t h, size_t w, cnn_diag *diag)
+cnn_status cnn_sheet_check(const char *what, size_t count, size_t c, size_t h, size_t w,
+                           cnn_diag *diag)
 {
     const size_t dims[4] = {c, h, w, sizeof(float)};
     size_t bytes = count;
     if (count == 0 || c == 0 || h == 0 || w == 0)
-        return cnn_fail(diag, CNN_INVALID, NULL, "there are no %s to draw: %zu x %zu x %zu x %zu", what, count, c, h, w);
+        return cnn_fail(diag, CNN_INVALID, NULL, "there are no %s to draw: %zu x %zu x %zu x %zu",
+                        what, count, c, h, w);
     for (size_t i = 0; i < 4; i++) {
         if (!cnn_size_mul(bytes, dims[i], &bytes))
-            return cnn_fail(diag, CNN_FAILED, NULL, "too many %s to draw: %zu x %zu x %zu x %zu", what, count, c, h, w);
+            return cnn_fail(diag, CNN_FAILED, NULL, "too many %s to draw: %zu x %zu x %zu x %zu",
+                            what, count, c, h, w);
     }
     return CNN_OK;
 }

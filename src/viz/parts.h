@@ -1,11 +1,13 @@
-/* What contact sheets have in common: a head with title, note and scale, numbers short enough for captions, and tiles in rows. */
+/* What contact sheets have in common: a head with title, note and scale, numbers short enough for
+ * captions, and tiles in rows. */
 #ifndef CNN_VIZ_PARTS_H
 #define CNN_VIZ_PARTS_H
 
 #include "viz/sheet.h"
 
 #define CNN_SHEET_PIXELS ((size_t)40 * 1000 * 1000) /* about the largest sheet that is made */
-#define CNN_SHEET_WIDTH  ((size_t)2000)             /* wider ones only where they would else be three times as high */
+/* wider ones only where they would else be three times as high */
+#define CNN_SHEET_WIDTH  ((size_t)2000)
 #define CNN_SHEET_MARGIN 8
 #define CNN_SHEET_TILE   80 /* the narrowest tile that a caption fits under */
 
@@ -15,20 +17,25 @@
 #define CNN_PAPER ((struct cnn_colour){255, 255, 255})
 #define CNN_ALERT ((struct cnn_colour){225, 60, 40})
 
-/* value in at most six characters, as exactly as they allow: -0.123, 1.2e-7, inf. Returns buffer. */
+/* value in at most six characters, as exactly as they allow: -0.123, 1.2e-7, inf. Returns
+ * buffer. */
 #define CNN_NUMBER_SIZE 16
 const char *cnn_short_number(float value, char buffer[CNN_NUMBER_SIZE]);
 
 /* A bar from the colour of range.low to that of range.high. */
-void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height, cnn_palette palette, struct cnn_range range);
+void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
+                  cnn_palette palette, struct cnn_range range);
 
-/* The scale of a picture: the bar over width pixels, below it the numbers at its ends, and between them how many values are no numbers, where there is room.
- * CNN_SCALE_HEIGHT pixels high; nothing where no value is finite. */
+/* The scale of a picture: the bar over width pixels, below it the numbers at its ends, and between
+ * them how many values are no numbers, where there is room. CNN_SCALE_HEIGHT pixels high; nothing
+ * where no value is finite. */
 #define CNN_SCALE_HEIGHT (8 + 3 + CNN_TEXT_HEIGHT)
-void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, cnn_palette palette, struct cnn_range range, size_t count);
+void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
+                    cnn_palette palette, struct cnn_range range, size_t count);
 
 /* Text that ends before x. */
-void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour colour, const char *text);
+void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour colour,
+                           const char *text);
 
 /* At the top of a sheet. */
 struct cnn_sheet_head {
@@ -38,18 +45,22 @@ struct cnn_sheet_head {
     cnn_palette palette;
 };
 
-/* A sheet with this head drawn and room for width x height pixels, margins not counted, below it; *top is where that begins (its left is
- * CNN_SHEET_MARGIN). Too large: CNN_FAILED. */
-cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size_t height, struct cnn_canvas *out, size_t *top, cnn_diag *diag);
+/* A sheet with this head drawn and room for width x height pixels, margins not counted, below it;
+ * *top is where that begins (its left is CNN_SHEET_MARGIN). Too large: CNN_FAILED. */
+cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size_t height,
+                           struct cnn_canvas *out, size_t *top, cnn_diag *diag);
 
-/* count tiles of this size, in as many columns as make a sheet of about 4:3 that is not too wide. Fewer are shown where they would be too many pixels. */
+/* count tiles of this size, in as many columns as make a sheet of about 4:3 that is not too wide.
+ * Fewer are shown where they would be too many pixels. */
 struct cnn_sheet_grid {
     size_t shown, columns, rows, tile_width, tile_height;
 };
 struct cnn_sheet_grid cnn_sheet_grid_of(size_t count, size_t tile_width, size_t tile_height);
 
-/* That [count][c][h][w] numbers are something to draw: no size is zero and their bytes can be counted. what names them in the message. */
-cnn_status cnn_sheet_check(const char *what, size_t count, size_t c, size_t h, size_t w, cnn_diag *diag);
+/* That [count][c][h][w] numbers are something to draw: no size is zero and their bytes can be
+ * counted. what names them in the message. */
+cnn_status cnn_sheet_check(const char *what, size_t count, size_t c, size_t h, size_t w,
+                           cnn_diag *diag);
 
 /* The larger magnitude of the two ends. */
 static inline float cnn_range_magnitude(struct cnn_range range)

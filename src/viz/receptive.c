@@ -1,4 +1,5 @@
-/* What one value sees of the input: its windows walked back from layer to layer, and the rectangle drawn on the picture. */
+/* What one value sees of the input: its windows walked back from layer to layer, and the rectangle
+ * drawn on the picture. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +7,8 @@
 
 #define LEGEND_LINES 30
 
-/* The position of an axis of n that tap `at` (below 0 or from n on: on the border) reads; CNN_NO_INDEX: none, the border holds zeros. */
+/* The position of an axis of n that tap `at` (below 0 or from n on: on the border) reads;
+ * CNN_NO_INDEX: none, the border holds zeros. */
 static size_t tap_source(long long at, size_t n, enum cnn_padding_mode border)
 {
     long long last = (long long)n - 1;
@@ -20,14 +22,18 @@ static size_t tap_source(long long at, size_t n, enum cnn_padding_mode border)
 }
 
 /* Marks in `in` what the marked positions of a node's output read along one axis. */
-static void walk_back(const struct cnn_node *node, int axis, const bool *out, size_t out_n, bool *in, size_t in_n)
+static void walk_back(const struct cnn_node *node, int axis, const bool *out, size_t out_n,
+                      bool *in, size_t in_n)
 {
     const struct cnn_window *w = &node->window;
     bool all = node->sees_all || node->out.rank != 3;
     for (size_t i = 0; i < out_n; i++)
         for (size_t tap = 0; out[i] && tap < (all ? in_n : w->kernel[axis]); tap++) {
             size_t at =
-                all ? tap : tap_source((long long)(i * w->stride[axis] + tap * w->dilation[axis]) - (long long)w->pad_before[axis], in_n, w->border);
+                all ? tap
+                    : tap_source((long long)(i * w->stride[axis] + tap * w->dilation[axis]) -
+                                     (long long)w->pad_before[axis],
+                                 in_n, w->border);
             if (at != CNN_NO_INDEX)
                 in[at] = true;
         }
@@ -44,7 +50,8 @@ static bool bounds_of(const bool *marks, size_t n, size_t *begin, size_t *end)
     return *begin < *end;
 }
 
-cnn_status cnn_receptive_field(const struct cnn_graph *graph, size_t value, size_t row, size_t column, struct cnn_rectangle *out, cnn_diag *diag)
+cnn_status cnn_receptive_field(const struct cnn_graph *graph, size_t value, size_t row,
+                               size_t column, struct cnn_rectangle *out, cnn_diag *diag)
 {
     struct cnn_arena *arena = cnn_arena_new();
     bool *(*marks)[2] = arena ? cnn_arena_array(arena, value + 1, sizeof *marks) : NULL;
@@ -78,22 +85,25 @@ struct frame {
 };
 
 /* The frames drawn on picture, which shows the whole input of the network; the largest first. */
-static void draw_frames(struct cnn_canvas *picture, cnn_shape in, const struct frame *frames, size_t count)
+static void draw_frames(struct cnn_canvas *picture, cnn_shape in, const struct frame *frames,
+                        size_t count)
 {
     for (size_t i = count; i-- > 0;)
         cnn_panel_frame(picture, in, &frames[i].field, frames[i].colour);
 }
 
 /* On what the network sees, and on the picture where that is another one. */
-static cnn_status write_frames(struct cnn_view *view, const char *stem, const struct frame *frames, size_t count, const struct cnn_legend_line *lines,
-                               cnn_diag *diag)
+static cnn_status write_frames(struct cnn_view *view, const char *stem, const struct frame *frames,
+                               size_t count, const struct cnn_legend_line *lines, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     const size_t legend = view->numbers ? 1 : 2;
-    struct cnn_panel panels[3] = {{.title = "on what the network sees"}, {.title = "on the picture"}, {.title = ""}};
+    struct cnn_panel panels[3] = {
+        {.title = "on what the network sees"}, {.title = "on the picture"}, {.title = ""}};
     panels[legend].title = "what one value sees";
     panels[legend].bare = true;
-    cnn_status status = stem ? cnn_panel_enlarge(&view->seen, &panels[0].picture, NULL, diag) : cnn_fail_memory(diag, 0, "a name");
+    cnn_status status = stem ? cnn_panel_enlarge(&view->seen, &panels[0].picture, NULL, diag)
+                             : cnn_fail_memory(diag, 0, "a name");
     if (status == CNN_OK && !view->numbers)
         status = cnn_panel_copy(&view->given, &panels[1].picture, diag);
     if (status == CNN_OK)
@@ -122,8 +132,9 @@ static void tell_field(const struct cnn_rectangle *f, const char *name, char *te
     if (f->begin[0] == f->end[0])
         snprintf(text, size, "%s: padding alone", cut);
     else
-        snprintf(text, size, "%s: %zu x %zu, rows %zu-%zu, columns %zu-%zu", cut, f->end[0] - f->begin[0], f->end[1] - f->begin[1], f->begin[0],
-                 f->end[0] - 1, f->begin[1], f->end[1] - 1);
+        snprintf(text, size, "%s: %zu x %zu, rows %zu-%zu, columns %zu-%zu", cut,
+                 f->end[0] - f->begin[0], f->end[1] - f->begin[1], f->begin[0], f->end[0] - 1,
+                 f->begin[1], f->end[1] - 1);
 }
 
 static cnn_status show_one(struct cnn_view *view, size_t layer, cnn_diag *diag)
@@ -134,22 +145,26 @@ static cnn_status show_one(struct cnn_view *view, size_t layer, cnn_diag *diag)
     struct cnn_legend_line line = {.colour = {255, 0, 0}};
     size_t at[2];
     position_of(view, layer, at);
-    cnn_status status = cnn_receptive_field(&view->model->graph, layer + 1, at[0], at[1], &frame.field, diag);
+    cnn_status status =
+        cnn_receptive_field(&view->model->graph, layer + 1, at[0], at[1], &frame.field, diag);
     if (status != CNN_OK)
         return status;
     tell_field(&frame.field, node->name, line.text, sizeof line.text);
     status = write_frames(view, stem, &frame, 1, &line, diag);
     if (status == CNN_OK) {
         cnn_story_heading(view, "What one value of %s sees", node->name);
-        cnn_story_figure(view, stem, "The value at row %zu, column %zu of %zu x %zu. %s. Nothing outside of the frame can change it.", at[0], at[1],
-                         node->out.h, node->out.w, line.text);
+        cnn_story_figure(view, stem,
+                         "The value at row %zu, column %zu of %zu x %zu. %s. Nothing outside of "
+                         "the frame can change it.",
+                         at[0], at[1], node->out.h, node->out.w, line.text);
     }
     return status;
 }
 
 static bool fields_equal(const struct cnn_rectangle *a, const struct cnn_rectangle *b)
 {
-    return a->begin[0] == b->begin[0] && a->begin[1] == b->begin[1] && a->end[0] == b->end[0] && a->end[1] == b->end[1];
+    return a->begin[0] == b->begin[0] && a->begin[1] == b->begin[1] && a->end[0] == b->end[0] &&
+           a->end[1] == b->end[1];
 }
 
 /* Every layer with maps; those that see the same as one before have no frame of their own. */
@@ -179,10 +194,10 @@ static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
     cnn_status status = write_frames(view, "receptive", frames, count, lines, diag);
     if (status == CNN_OK) {
         cnn_story_heading(view, "What one value sees");
-        cnn_story_paragraph(
-            view,
-            "Each frame holds the pixels that the value in the middle of a layer's maps depends on: the deeper the layer, the more it sees. Layers "
-            "that see the same as the one before have no frame of their own.");
+        cnn_story_paragraph(view,
+                            "Each frame holds the pixels that the value in the middle of a layer's "
+                            "maps depends on: the deeper the layer, the more it sees. Layers "
+                            "that see the same as the one before have no frame of their own.");
         cnn_story_figure(view, "receptive", "The receptive fields of the middle values.");
     }
     return status;

@@ -1,4 +1,5 @@
-/* All maps of a layer on one sheet, and one map alone. A tile is the map, its number, what is wrong with it, and its scale. */
+/* All maps of a layer on one sheet, and one map alone. A tile is the map, its number, what is wrong
+ * with it, and its scale. */
 #include "viz/sheet.h"
 
 #include <math.h>
@@ -7,8 +8,9 @@
 #include "util/diag.h"
 #include "viz/parts.h"
 
-#define FEW_MAPS    64  /* up to these, tiles are large */
-#define LARGE_SIDE  128 /* pixels of a large tile's longer side, at most, and of a small one's at least */
+#define FEW_MAPS 64 /* up to these, tiles are large */
+/* pixels of a large tile's longer side, at most, and of a small one's at least */
+#define LARGE_SIDE  128
 #define SMALL_SIDE  64
 #define GAP         8 /* between columns of tiles */
 #define ROW_GAP     12
@@ -38,8 +40,10 @@ static enum state map_state(const struct sheet *s, struct cnn_range range)
     return range.low == range.high && s->h * s->w > 1 ? CONSTANT : ALIVE;
 }
 
-/* The mean of a block of shrink x shrink values, cut off at the map's borders. One that holds NaN is NaN. */
-static float block_mean(const float *map, size_t h, size_t w, size_t shrink, size_t row, size_t column)
+/* The mean of a block of shrink x shrink values, cut off at the map's borders. One that holds NaN
+ * is NaN. */
+static float block_mean(const float *map, size_t h, size_t w, size_t shrink, size_t row,
+                        size_t column)
 {
     double sum = 0;
     size_t y0 = row * shrink, x0 = column * shrink;
@@ -52,16 +56,20 @@ static float block_mean(const float *map, size_t h, size_t w, size_t shrink, siz
 }
 
 /* canvas: as many pixels as the map has blocks. */
-static void colour_map(struct cnn_canvas *canvas, const float *map, size_t h, size_t w, size_t shrink, cnn_palette palette, struct cnn_range range)
+static void colour_map(struct cnn_canvas *canvas, const float *map, size_t h, size_t w,
+                       size_t shrink, cnn_palette palette, struct cnn_range range)
 {
     for (size_t y = 0; y < canvas->height; y++) {
         for (size_t x = 0; x < canvas->width; x++)
-            cnn_canvas_fill(canvas, x, y, 1, 1, cnn_palette_colour(palette, range, block_mean(map, h, w, shrink, y, x)));
+            cnn_canvas_fill(
+                canvas, x, y, 1, 1,
+                cnn_palette_colour(palette, range, block_mean(map, h, w, shrink, y, x)));
     }
 }
 
 /* Number on the left, what is wrong on the right. */
-static void draw_name(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t number, enum state state, size_t nan)
+static void draw_name(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t number,
+                      enum state state, size_t nan)
 {
     char text[32], count[32] = "";
     snprintf(text, sizeof text, "%zu", number);
@@ -77,15 +85,18 @@ static void draw_name(struct cnn_canvas *canvas, size_t x, size_t y, size_t widt
 }
 
 /* The ends of the scale; one number where they are the same, none where no value is finite. */
-static void draw_numbers(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, struct cnn_range range)
+static void draw_numbers(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
+                         struct cnn_range range)
 {
     char text[CNN_NUMBER_SIZE];
     cnn_canvas_text(canvas, x, y, 1, CNN_INK, cnn_short_number(range.low, text));
     if (range.low < range.high)
-        cnn_draw_text_left_of(canvas, x + width + 1, y, CNN_INK, cnn_short_number(range.high, text));
+        cnn_draw_text_left_of(canvas, x + width + 1, y, CNN_INK,
+                              cnn_short_number(range.high, text));
 }
 
-static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t number, struct cnn_sheet_summary *summary)
+static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
+                      size_t number, struct cnn_sheet_summary *summary)
 {
     const float *map = s->maps + number * s->h * s->w;
     struct cnn_range own = cnn_range_of(map, s->h * s->w);
@@ -96,7 +107,8 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, size_t x, size
     summary->nan += state == HOLDS_NAN;
     if (!canvas)
         return;
-    colour_map(&s->map, map, s->h, s->w, s->shrink, s->style.palette, s->one_scale ? s->range : own);
+    colour_map(&s->map, map, s->h, s->w, s->shrink, s->style.palette,
+               s->one_scale ? s->range : own);
     cnn_canvas_frame(canvas, x, y, across + 2, down + 2, 1, CNN_FAINT);
     cnn_canvas_put(canvas, x + 1, y + 1, &s->map, s->enlarge);
     if (state == DEAD) {
@@ -115,7 +127,8 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, size_t x, size
     draw_numbers(canvas, x, y, width, own);
 }
 
-/* Maps are enlarged to tiles of a handy size. Where the sheet would be too large they are shrunk instead, unless their captions are what fills it. */
+/* Maps are enlarged to tiles of a handy size. Where the sheet would be too large they are shrunk
+ * instead, unless their captions are what fills it. */
 static struct cnn_sheet_grid lay_out(struct sheet *s, size_t *map_width, size_t *map_height)
 {
     size_t longer = s->h > s->w ? s->h : s->w;
@@ -129,9 +142,11 @@ static struct cnn_sheet_grid lay_out(struct sheet *s, size_t *map_width, size_t 
         *map_width = (s->w - 1) / s->shrink + 1;
         *map_height = (s->h - 1) / s->shrink + 1;
         size_t across = *map_width * s->enlarge + 2, down = *map_height * s->enlarge + 2;
-        struct cnn_sheet_grid grid = cnn_sheet_grid_of(s->count, (across > CNN_SHEET_TILE ? across : CNN_SHEET_TILE) + GAP, down + captions);
+        struct cnn_sheet_grid grid = cnn_sheet_grid_of(
+            s->count, (across > CNN_SHEET_TILE ? across : CNN_SHEET_TILE) + GAP, down + captions);
         bool small = *map_width <= SMALL_SIDE && *map_height <= SMALL_SIDE;
-        if (small || (grid.shown == s->count && (double)across * (double)down <= (double)CNN_SHEET_PIXELS))
+        if (small ||
+            (grid.shown == s->count && (double)across * (double)down <= (double)CNN_SHEET_PIXELS))
             return grid;
     }
 }
@@ -141,30 +156,36 @@ static void write_note(const struct sheet *s, size_t shown, char *note, size_t s
     int used = 0;
     note[0] = '\0';
     if (s->shrink > 1)
-        used = snprintf(note, size, "each pixel is the mean of %zu x %zu values%s", s->shrink, s->shrink, shown < s->count ? "; " : "");
+        used = snprintf(note, size, "each pixel is the mean of %zu x %zu values%s", s->shrink,
+                        s->shrink, shown < s->count ? "; " : "");
     if (shown < s->count)
         snprintf(note + used, size - (size_t)used, "the first %zu of %zu maps", shown, s->count);
 }
 
-static cnn_status draw_sheet(struct sheet *s, struct cnn_canvas *out, struct cnn_sheet_summary *summary, cnn_diag *diag)
+static cnn_status draw_sheet(struct sheet *s, struct cnn_canvas *out,
+                             struct cnn_sheet_summary *summary, cnn_diag *diag)
 {
     char note[128];
     size_t top, map_width, map_height;
     struct cnn_sheet_grid grid = lay_out(s, &map_width, &map_height);
-    struct cnn_sheet_head head = {s->style.title, note, grid.shown < s->count, s->one_scale ? &s->range : NULL, s->style.palette};
+    struct cnn_sheet_head head = {s->style.title, note, grid.shown < s->count,
+                                  s->one_scale ? &s->range : NULL, s->style.palette};
     write_note(s, grid.shown, note, sizeof note);
     cnn_status status = cnn_canvas_new(map_width, map_height, CNN_PAPER, &s->map, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_begin(&head, grid.columns * grid.tile_width - GAP, grid.rows * grid.tile_height - ROW_GAP, out, &top, diag);
+        status = cnn_sheet_begin(&head, grid.columns * grid.tile_width - GAP,
+                                 grid.rows * grid.tile_height - ROW_GAP, out, &top, diag);
     for (size_t i = 0; i < s->count && status == CNN_OK; i++) {
-        size_t x = CNN_SHEET_MARGIN + i % grid.columns * grid.tile_width, y = top + i / grid.columns * grid.tile_height;
+        size_t x = CNN_SHEET_MARGIN + i % grid.columns * grid.tile_width,
+               y = top + i / grid.columns * grid.tile_height;
         draw_tile(s, i < grid.shown ? out : NULL, x, y, grid.tile_width - GAP, i, summary);
     }
     cnn_canvas_free(&s->map);
     return status;
 }
 
-cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w, const struct cnn_sheet_style *style, struct cnn_canvas *out,
+cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w,
+                          const struct cnn_sheet_style *style, struct cnn_canvas *out,
                           struct cnn_sheet_summary *summary, cnn_diag *diag)
 {
     struct sheet s = {.maps = maps, .count = count, .h = h, .w = w, .style = *style};
@@ -173,14 +194,16 @@ cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w, c
     if (status != CNN_OK)
         return status;
     s.range = cnn_range_of(maps, count * h * w);
-    s.one_scale = style->one_scale || h * w == 1; /* on its own scale a single value would say nothing */
+    /* on its own scale a single value would say nothing */
+    s.one_scale = style->one_scale || h * w == 1;
     status = draw_sheet(&s, out, &counted, diag);
     if (status == CNN_OK && summary)
         *summary = counted;
     return status;
 }
 
-cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_range range, size_t side, struct cnn_canvas *out,
+cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette,
+                         struct cnn_range range, size_t side, struct cnn_canvas *out,
                          cnn_diag *diag)
 {
     struct cnn_canvas small = {0};

@@ -1,4 +1,5 @@
-/* Contact sheets: all maps, kernels or numbers of a layer on one labelled picture, and maps laid over a photograph. */
+/* Contact sheets: all maps, kernels or numbers of a layer on one labelled picture, and maps laid
+ * over a photograph. */
 #ifndef CNN_VIZ_SHEET_H
 #define CNN_VIZ_SHEET_H
 
@@ -7,10 +8,13 @@
 
 struct cnn_sheet_style {
     cnn_palette palette;
-    bool one_scale;           /* all maps on one scale, else each on its own */
-    bool mark_dead;           /* the layer rectifies: a map that is zero everywhere is called dead, else constant maps are just constant */
-    const char *title;        /* above; NULL: none */
-    const char *const *names; /* of flat values that are drawn as bars, one each; NULL: their numbers */
+    bool one_scale; /* all maps on one scale, else each on its own */
+    /* the layer rectifies: a map that is zero everywhere is called dead, else constant maps are
+     * just constant */
+    bool mark_dead;
+    const char *title; /* above; NULL: none */
+    /* of flat values that are drawn as bars, one each; NULL: their numbers */
+    const char *const *names;
 };
 
 /* Counts for captions. */
@@ -18,25 +22,34 @@ struct cnn_sheet_summary {
     size_t maps, dead, constant, nan; /* nan: maps that hold one */
 };
 
-/* maps: [count][h][w]. Each is drawn with its number, minimum, maximum and the bar of its scale; enlarged by a whole factor where small; where the
- * sheet would be larger than about 40 million pixels, maps are shrunk (averaged) by a whole factor and the sheet says so. summary may be NULL. */
-cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w, const struct cnn_sheet_style *style, struct cnn_canvas *out,
+/* maps: [count][h][w]. Each is drawn with its number, minimum, maximum and the bar of its scale;
+ * enlarged by a whole factor where small; where the sheet would be larger than about 40 million
+ * pixels, maps are shrunk (averaged) by a whole factor and the sheet says so. summary may be
+ * NULL. */
+cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w,
+                          const struct cnn_sheet_style *style, struct cnn_canvas *out,
                           struct cnn_sheet_summary *summary, cnn_diag *diag);
 
 /* One map alone, enlarged by a whole factor to about `side` pixels, nothing around it. */
-cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_range range, size_t side, struct cnn_canvas *out,
+cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette,
+                         struct cnn_range range, size_t side, struct cnn_canvas *out,
                          cnn_diag *diag);
 
-/* Flat values (dense layers): bars with numbers or names where there are few, else a grid of cells. */
-cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_sheet_style *style, struct cnn_canvas *out,
-                            struct cnn_sheet_summary *summary, cnn_diag *diag);
+/* Flat values (dense layers): bars with numbers or names where there are few, else a grid of
+ * cells. */
+cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_sheet_style *style,
+                            struct cnn_canvas *out, struct cnn_sheet_summary *summary,
+                            cnn_diag *diag);
 
-/* Kernels, weights as stored: [filters][channels][h][w]. colours: channels is 3 and the input a colour picture: each kernel is one tile in colour (zero is
- * grey); else one row per filter and one tile per channel, SIGNED on one scale. */
-cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h, size_t w, bool colours, const char *title,
-                             struct cnn_canvas *out, cnn_diag *diag);
+/* Kernels, weights as stored: [filters][channels][h][w]. colours: channels is 3 and the input a
+ * colour picture: each kernel is one tile in colour (zero is grey); else one row per filter and one
+ * tile per channel, SIGNED on one scale. */
+cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h,
+                             size_t w, bool colours, const char *title, struct cnn_canvas *out,
+                             cnn_diag *diag);
 
-/* Where the cells of a map lie on a picture, along one direction: the middle of cell i is at first + i * step of the picture's size. */
+/* Where the cells of a map lie on a picture, along one direction: the middle of cell i is at first
+ * + i * step of the picture's size. */
 struct cnn_placement {
     double first, step;
 };
@@ -44,15 +57,20 @@ struct cnn_placement {
 /* Of a graph's value over the input: each cell over the middle of what it sees. [0]: rows. */
 void cnn_value_placement(const struct cnn_graph *graph, size_t value, struct cnn_placement out[2]);
 
-/* picture with the map [h][w] laid over it, where placement says (NULL: the map's cells fill it), interpolated to its size: a colour's weight grows with the value (palette HEAT), or with its magnitude (SIGNED). */
-cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w, const struct cnn_placement *placement,
-                             cnn_palette palette, struct cnn_canvas *out, cnn_diag *diag);
+/* picture with the map [h][w] laid over it, where placement says (NULL: the map's cells fill it),
+ * interpolated to its size: a colour's weight grows with the value (palette HEAT), or with its
+ * magnitude (SIGNED). */
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w,
+                             const struct cnn_placement *placement, cnn_palette palette,
+                             struct cnn_canvas *out, cnn_diag *diag);
 
-/* What a network is given, as a picture: image [c][h][w] (NCHW) stretched from its range to 0..255, c 1 or 3 (others: the first channel in grey), no
- * enlargement. */
-cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, struct cnn_canvas *out, cnn_diag *diag);
+/* What a network is given, as a picture: image [c][h][w] (NCHW) stretched from its range to 0..255,
+ * c 1 or 3 (others: the first channel in grey), no enlargement. */
+cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, struct cnn_canvas *out,
+                           cnn_diag *diag);
 
 /* Several pictures side by side (or below each other), with a gap. */
-cnn_status cnn_sheet_row(const struct cnn_canvas *pictures, size_t count, bool down, struct cnn_canvas *out, cnn_diag *diag);
+cnn_status cnn_sheet_row(const struct cnn_canvas *pictures, size_t count, bool down,
+                         struct cnn_canvas *out, cnn_diag *diag);
 
 #endif

@@ -1,5 +1,5 @@
-/* The body of stb_image_write (Barrett, public domain), with zlib to compress; png.c is its one user. Compressing harder would take several times as long,
- * for files that are a third smaller. */
+/* The body of stb_image_write (Barrett, public domain), with zlib to compress; png.c is its one
+ * user. Compressing harder would take several times as long, for files that are a third smaller. */
 #include <stdlib.h>
 
 #include <zlib.h>

@@ -1,4 +1,5 @@
-/* The page of a `visualize`: from the input to the answer, layer by layer, in plain sentences. Everything that comes from elsewhere is escaped. */
+/* The page of a `visualize`: from the input to the answer, layer by layer, in plain sentences.
+ * Everything that comes from elsewhere is escaped. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,7 +59,10 @@ void cnn_story_figure(struct cnn_view *view, const char *stem, const char *forma
 {
     struct cnn_text *page = &view->page;
     va_list arguments;
-    cnn_text_printf(page, "<figure><div class=\"scroll sheet\"><a href=\"%s.png\"><img src=\"%s.png\" alt=\"%s\"></a></div>", stem, stem, stem);
+    cnn_text_printf(page,
+                    "<figure><div class=\"scroll sheet\"><a href=\"%s.png\"><img src=\"%s.png\" "
+                    "alt=\"%s\"></a></div>",
+                    stem, stem, stem);
     va_start(arguments, format);
     paragraph(view, "figcaption", format, arguments);
     va_end(arguments);
@@ -101,7 +105,8 @@ static void tell_normalisation(struct cnn_view *view, struct cnn_text *text)
         changes = changes || n->mean[c] != 0 || n->std[c] != 1;
     cnn_text_printf(text, " Its values were scaled to 0 .. 1");
     for (size_t c = 0; changes && c < n->channels; c++)
-        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", and normalised: less a mean of ", (double)n->mean[c]);
+        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", and normalised: less a mean of ",
+                        (double)n->mean[c]);
     for (size_t c = 0; changes && c < n->channels; c++)
         cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", divided by ", (double)n->std[c]);
     cnn_text_printf(text, changes && n->channels > 1 ? " (a number for each channel)." : ".");
@@ -114,17 +119,26 @@ static void tell_input(struct cnn_view *view)
     const struct cnn_range range = cnn_range_of(view->x, cnn_shape_count(in));
     struct cnn_text text = {0};
     if (view->numbers)
-        cnn_text_printf(&text, "%zu x %zu x %zu numbers (channels x rows x columns) that went in as they are.", in.c, in.h, in.w);
+        cnn_text_printf(
+            &text, "%zu x %zu x %zu numbers (channels x rows x columns) that went in as they are.",
+            in.c, in.h, in.w);
     else if (view->width == in.w && view->height == in.h)
-        cnn_text_printf(&text, "The picture has the size that the network wants, %zu x %zu pixels (rows x columns).", in.h, in.w);
+        cnn_text_printf(
+            &text,
+            "The picture has the size that the network wants, %zu x %zu pixels (rows x columns).",
+            in.h, in.w);
     else
-        cnn_text_printf(&text, "The picture, %zu pixels wide and %zu high, was resized to %zu x %zu (rows x columns)%s.", view->width, view->height,
-                        in.h, in.w, view->width * in.h == view->height * in.w ? "" : ", whatever its shape");
+        cnn_text_printf(&text,
+                        "The picture, %zu pixels wide and %zu high, was resized to %zu x %zu (rows "
+                        "x columns)%s.",
+                        view->width, view->height, in.h, in.w,
+                        view->width * in.h == view->height * in.w ? "" : ", whatever its shape");
     if (!view->numbers && in.c == 1)
         cnn_text_printf(&text, " It was read as shades of grey.");
     if (!view->numbers)
         tell_normalisation(view, &text);
-    cnn_text_printf(&text, " What goes in are numbers from %.3g to %.3g", (double)range.low, (double)range.high);
+    cnn_text_printf(&text, " What goes in are numbers from %.3g to %.3g", (double)range.low,
+                    (double)range.high);
     cnn_text_printf(&text, range.nan > 0 ? ", and %zu that are no numbers." : ".", range.nan);
     if (in.c != 1 && in.c != 3)
         cnn_text_printf(&text, " Of %zu channels, the first is shown.", in.c);
@@ -147,7 +161,8 @@ static const char *find_first_nan(const struct cnn_view *view)
 {
     const struct cnn_graph *graph = &view->model->graph;
     for (size_t v = 0; v <= graph->count; v++)
-        if (cnn_range_of(cnn_plan_value(view->plan, v), cnn_shape_count(cnn_graph_shape(graph, v))).nan > 0)
+        if (cnn_range_of(cnn_plan_value(view->plan, v), cnn_shape_count(cnn_graph_shape(graph, v)))
+                .nan > 0)
             return v > 0 ? graph->nodes[v - 1].name : NULL;
     return graph->nodes[graph->count - 1].name;
 }
@@ -158,40 +173,53 @@ static void tell_answer(struct cnn_view *view)
     cnn_prediction top[TOP];
     size_t count = 0;
     if (view->classes == 0) {
-        cnn_story_paragraph(view, "The last layer gives %zu x %zu x %zu numbers, which are no classes: there is no answer in a word.", out.c, out.h,
-                            out.w);
+        cnn_story_paragraph(view,
+                            "The last layer gives %zu x %zu x %zu numbers, which are no classes: "
+                            "there is no answer in a word.",
+                            out.c, out.h, out.w);
         return;
     }
     if (!view->answered) {
         const char *source = find_first_nan(view);
-        cnn_story_paragraph(view, "There is no answer: the last layer gives what is no number (NaN or infinite). %s%s.",
-                            source ? "The first layer that does is " : "The input holds such values", source ? source : "");
+        cnn_story_paragraph(
+            view,
+            "There is no answer: the last layer gives what is no number (NaN or infinite). %s%s.",
+            source ? "The first layer that does is " : "The input holds such values",
+            source ? source : "");
         return;
     }
     cnn_model_top(view->model, view->probabilities, TOP, top, &count);
     cnn_html_predictions(&view->page, top, count, view->label);
     if (count > 1 && (top[0].probability < 0.5F || top[0].probability < 2 * top[1].probability))
-        cnn_story_paragraph(view, "The network is not sure: %s has %s, and %s, the second, has %s.", cnn_story_class(view, top[0].index),
-                            cnn_story_percent((double)top[0].probability), cnn_story_class(view, top[1].index),
-                            cnn_story_percent((double)top[1].probability));
+        cnn_story_paragraph(
+            view, "The network is not sure: %s has %s, and %s, the second, has %s.",
+            cnn_story_class(view, top[0].index), cnn_story_percent((double)top[0].probability),
+            cnn_story_class(view, top[1].index), cnn_story_percent((double)top[1].probability));
     if (view->label == CNN_NO_INDEX)
         return;
     if (view->label == view->predicted)
-        cnn_story_paragraph(view, "Right: the true class is %s.", cnn_story_class(view, view->label));
+        cnn_story_paragraph(view, "Right: the true class is %s.",
+                            cnn_story_class(view, view->label));
     else
-        cnn_story_paragraph(view, "Wrong: the true class is %s, to which the network gives %s, its place %zu of %zu.",
-                            cnn_story_class(view, view->label), cnn_story_percent((double)view->probabilities[view->label]),
-                            rank_of(view, view->label), view->classes);
+        cnn_story_paragraph(
+            view,
+            "Wrong: the true class is %s, to which the network gives %s, its place %zu of %zu.",
+            cnn_story_class(view, view->label),
+            cnn_story_percent((double)view->probabilities[view->label]), rank_of(view, view->label),
+            view->classes);
 }
 
-/* What the pictures after the layers are about: the answer, unless there is none, or they explain no answer. */
+/* What the pictures after the layers are about: the answer, unless there is none, or they explain
+ * no answer. */
 static const char *evidence_title(const struct cnn_view *view)
 {
-    const unsigned about = 1U << CNN_PICTURE_HEATMAP | 1U << CNN_PICTURE_GRADCAM | 1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
+    const unsigned about = 1U << CNN_PICTURE_HEATMAP | 1U << CNN_PICTURE_GRADCAM |
+                           1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
     return view->answered && view->kinds & about ? "What the answer rests on" : "More pictures";
 }
 
-/* Links to the parts: the sheets of all layers are long, and what follows them would not be found. */
+/* Links to the parts: the sheets of all layers are long, and what follows them would not be
+ * found. */
 static void tell_parts(struct cnn_view *view)
 {
     cnn_text_printf(&view->page, "<p><a href=\"#input\">The input</a>");
@@ -220,17 +248,23 @@ void cnn_story_begin(struct cnn_view *view)
     tell_parts(view);
     cnn_text_printf(&view->page, "<h2 id=\"input\">The input</h2>\n");
     tell_input(view);
-    cnn_story_figure(view, "input", view->numbers ? "The input, enlarged." : "Left: the picture as it is. Right: all that the network sees of it.");
+    cnn_story_figure(view, "input",
+                     view->numbers
+                         ? "The input, enlarged."
+                         : "Left: the picture as it is. Right: all that the network sees of it.");
     if (view->numbers)
-        cnn_story_numbers(view, view->image, view->model->graph.input.c, view->model->graph.input.h, view->model->graph.input.w);
+        cnn_story_numbers(view, view->image, view->model->graph.input.c, view->model->graph.input.h,
+                          view->model->graph.input.w);
 }
 
-/* Whether the layer changes numbers where they stand: same shape, one input, no window, no mixing by weights. */
+/* Whether the layer changes numbers where they stand: same shape, one input, no window, no mixing
+ * by weights. */
 static bool is_in_place(const struct cnn_node *node)
 {
     const cnn_shape in = node->in[0], out = node->out;
     const struct cnn_window *w = &node->window;
-    return node->input_count == 1 && in.rank == out.rank && in.c == out.c && in.h == out.h && in.w == out.w && !node->sees_all && node->macs == 0 &&
+    return node->input_count == 1 && in.rank == out.rank && in.c == out.c && in.h == out.h &&
+           in.w == out.w && !node->sees_all && node->macs == 0 &&
            w->kernel[0] * w->kernel[1] * w->stride[0] * w->stride[1] == 1;
 }
 
@@ -238,7 +272,8 @@ bool cnn_story_merged(const struct cnn_view *view, size_t layer)
 {
     const struct cnn_graph *graph = &view->model->graph;
     size_t readers = 0;
-    if (layer + 1 >= graph->count || layer + 1 == graph->logits || !is_in_place(&graph->nodes[layer + 1]))
+    if (layer + 1 >= graph->count || layer + 1 == graph->logits ||
+        !is_in_place(&graph->nodes[layer + 1]))
         return false;
     for (size_t i = layer + 1; i < graph->count; i++)
         for (size_t k = 0; k < graph->nodes[i].input_count; k++)
@@ -274,19 +309,25 @@ static void tell_layer(const struct cnn_node *node, struct cnn_text *text)
     const struct cnn_window *w = &node->window;
     const char *pool = choice_of(node, "pool_type"), *activation = choice_of(node, "activation");
     if (weight && weight->rank == 4) {
-        cnn_text_printf(text, "%zu filter%s of %zu x %zu over %zu%s channel%s", weight->dims[0], weight->dims[0] == 1 ? "" : "s", weight->dims[2],
-                        weight->dims[3], weight->dims[1], weight->dims[1] < node->in[0].c ? " of the" : "", weight->dims[1] == 1 ? "" : "s");
+        cnn_text_printf(text, "%zu filter%s of %zu x %zu over %zu%s channel%s", weight->dims[0],
+                        weight->dims[0] == 1 ? "" : "s", weight->dims[2], weight->dims[3],
+                        weight->dims[1], weight->dims[1] < node->in[0].c ? " of the" : "",
+                        weight->dims[1] == 1 ? "" : "s");
         if (weight->dims[1] < node->in[0].c)
             cnn_text_printf(text, "%s %zu", weight->dims[1] == 1 ? "s," : "", node->in[0].c);
     } else if (weight) {
         cnn_text_printf(text, "Each output is a weighted sum of all %zu inputs", weight->dims[1]);
     } else if (pool) {
-        cnn_text_printf(text, "The %s of each window of %zu x %zu", strcmp(pool, "max") == 0 ? "largest value" : "mean", w->kernel[0], w->kernel[1]);
+        cnn_text_printf(text, "The %s of each window of %zu x %zu",
+                        strcmp(pool, "max") == 0 ? "largest value" : "mean", w->kernel[0],
+                        w->kernel[1]);
     } else {
         cnn_text_printf(text, "%s: %s", node->type->variant.name, node->type->variant.help);
     }
     if (w->stride[0] > 1 || w->stride[1] > 1)
-        cnn_text_printf(text, w->stride[0] == w->stride[1] ? ", in steps of %zu" : ", in steps of %zu x %zu", w->stride[0], w->stride[1]);
+        cnn_text_printf(
+            text, w->stride[0] == w->stride[1] ? ", in steps of %zu" : ", in steps of %zu x %zu",
+            w->stride[0], w->stride[1]);
     if (activation)
         cnn_text_printf(text, ", then %s", activation);
 }
@@ -302,21 +343,26 @@ void cnn_story_layers(struct cnn_view *view)
     char shape[64];
     cnn_text_printf(page, "<h2 id=\"layers\">Layer by layer</h2>\n");
     cnn_story_paragraph(view,
-                        "A map shows one channel of a layer: what one filter answers at each place. Sizes are channels x rows x columns. Each map "
+                        "A map shows one channel of a layer: what one filter answers at each "
+                        "place. Sizes are channels x rows x columns. Each map "
                         "has its number and, below it, the smallest "
                         "and the largest value that its colours stand for%s.",
-                        view->options->one_scale ? "; all maps of a layer share one scale" : "; each map has a scale of its own");
-    cnn_story_paragraph(
-        view, "First layers answer to edges and colours, later ones to larger parts of the picture. A click on a picture shows it at its full "
-              "size.");
-    if (view->main_layer != CNN_NO_INDEX && view->kinds & ~CNN_LAYER_KINDS && view->options->layer_count == 0)
-        cnn_story_paragraph(view, "The pictures after the layers are made from %s, the last maps of a convolution.",
-                            cnn_view_node(view, view->main_layer)->name);
+                        view->options->one_scale ? "; all maps of a layer share one scale"
+                                                 : "; each map has a scale of its own");
+    cnn_story_paragraph(view, "First layers answer to edges and colours, later ones to larger "
+                              "parts of the picture. A click on a picture shows it at its full "
+                              "size.");
+    if (view->main_layer != CNN_NO_INDEX && view->kinds & ~CNN_LAYER_KINDS &&
+        view->options->layer_count == 0)
+        cnn_story_paragraph(
+            view, "The pictures after the layers are made from %s, the last maps of a convolution.",
+            cnn_view_node(view, view->main_layer)->name);
     cnn_text_printf(page, "<p>");
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
         if (is_shown(view, i)) /* names are letters, digits, _ and - */
-            cnn_text_printf(page, "<a href=\"#layer-%s\">%s</a> <small>%s</small> &ensp;", node->name, node->name,
+            cnn_text_printf(page, "<a href=\"#layer-%s\">%s</a> <small>%s</small> &ensp;",
+                            node->name, node->name,
                             cnn_shape_format(node->out, shape, sizeof shape));
     }
     cnn_text_printf(page, "</p>\n");
@@ -328,14 +374,16 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
     struct cnn_text words = {0}, *page = &view->page;
     char shape[64];
     size_t parameters = cnn_node_parameters(node);
-    cnn_text_printf(page, "<h3 id=\"layer-%s\">%s <small>%s</small></h3>\n<p>", node->name, node->name, node->type->variant.name);
+    cnn_text_printf(page, "<h3 id=\"layer-%s\">%s <small>%s</small></h3>\n<p>", node->name,
+                    node->name, node->type->variant.name);
     tell_layer(node, &words);
     cnn_html_text(page, words.data ? words.data : "");
     cnn_text_printf(page, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));
     if (parameters > 0)
         cnn_text_printf(page, "; %zu parameter%s", parameters, parameters == 1 ? "" : "s");
     if (node->out.rank == 3)
-        cnn_text_printf(page, "; each value sees %zu x %zu pixels", node->receptive_field[0], node->receptive_field[1]);
+        cnn_text_printf(page, "; each value sees %zu x %zu pixels", node->receptive_field[0],
+                        node->receptive_field[1]);
     cnn_text_printf(page, ".");
     if (node->warning)
         cnn_html_printf(page, " Note: %s.", node->warning);

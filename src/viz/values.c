@@ -19,8 +19,10 @@ static size_t place(double value, double low, double high, size_t width)
     return high > low ? (size_t)((value - low) / (high - low) * (double)width + 0.5) : 0;
 }
 
-/* Bars begin at zero; blue to the left of it, red to the right, as in the signed palette. A value that is no finite number fills its row. */
-static void draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_range range, float value)
+/* Bars begin at zero; blue to the left of it, red to the right, as in the signed palette. A value
+ * that is no finite number fills its row. */
+static void draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_range range,
+                     float value)
 {
     double low = fmin(range.low, 0), high = fmax(range.high, 0);
     size_t zero = place(0, low, high, BARS_WIDTH);
@@ -30,8 +32,10 @@ static void draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_r
         return;
     }
     size_t end = place(value, low, high, BARS_WIDTH);
-    struct cnn_colour colour = cnn_palette_colour(CNN_PALETTE_SIGNED, unit, value < 0 ? -0.8F : 0.8F);
-    cnn_canvas_fill(canvas, x + (end < zero ? end : zero), y, end < zero ? zero - end : end - zero, BAR_HEIGHT, colour);
+    struct cnn_colour colour =
+        cnn_palette_colour(CNN_PALETTE_SIGNED, unit, value < 0 ? -0.8F : 0.8F);
+    cnn_canvas_fill(canvas, x + (end < zero ? end : zero), y, end < zero ? zero - end : end - zero,
+                    BAR_HEIGHT, colour);
 }
 
 /* What stands before bar i: its number, or its name, cut where it is long. */
@@ -54,12 +58,15 @@ static size_t widest_label(const char *const *names, size_t count)
     return widest;
 }
 
-static cnn_status draw_bars(const float *values, size_t count, const char *const *names, struct cnn_sheet_head *head, struct cnn_range range,
+static cnn_status draw_bars(const float *values, size_t count, const char *const *names,
+                            struct cnn_sheet_head *head, struct cnn_range range,
                             struct cnn_canvas *out, cnn_diag *diag)
 {
     char text[NAME_BYTES];
-    size_t top, labels = widest_label(names, count) + 4, numbers = cnn_canvas_text_width("-1.2345e-38", 1) + 6;
-    cnn_status status = cnn_sheet_begin(head, labels + BARS_WIDTH + numbers, count * BAR_STEP, out, &top, diag);
+    size_t top, labels = widest_label(names, count) + 4,
+                numbers = cnn_canvas_text_width("-1.2345e-38", 1) + 6;
+    cnn_status status =
+        cnn_sheet_begin(head, labels + BARS_WIDTH + numbers, count * BAR_STEP, out, &top, diag);
     if (status != CNN_OK)
         return status;
     size_t x = CNN_SHEET_MARGIN + labels;
@@ -67,7 +74,9 @@ static cnn_status draw_bars(const float *values, size_t count, const char *const
         size_t y = top + i * BAR_STEP;
         cnn_draw_text_left_of(out, x - 4, y + 1, CNN_INK, label_of(names, i, text));
         draw_bar(out, x, y, range, values[i]);
-        snprintf(text, sizeof text, isnan(values[i]) ? "nan" : "%.5g", values[i] == 0 ? 0.0 : (double)values[i]); /* no signs of zero and NaN */
+        /* no signs of zero and NaN */
+        snprintf(text, sizeof text, isnan(values[i]) ? "nan" : "%.5g",
+                 values[i] == 0 ? 0.0 : (double)values[i]);
         cnn_canvas_text(out, x + BARS_WIDTH + 6, y + 1, 1, CNN_INK, text);
     }
     size_t zero = place(0, fmin(range.low, 0), fmax(range.high, 0), BARS_WIDTH);
@@ -75,7 +84,8 @@ static cnn_status draw_bars(const float *values, size_t count, const char *const
     return CNN_OK;
 }
 
-static void draw_grid_labels(struct cnn_canvas *canvas, size_t x, size_t y, size_t count, size_t columns, size_t cell)
+static void draw_grid_labels(struct cnn_canvas *canvas, size_t x, size_t y, size_t count,
+                             size_t columns, size_t cell)
 {
     char text[32];
     size_t step = columns / 32 * 4; /* a label for every few columns, all rows that have room */
@@ -85,16 +95,21 @@ static void draw_grid_labels(struct cnn_canvas *canvas, size_t x, size_t y, size
     }
     for (size_t row = 0; row <= (count - 1) / columns; row += cell > CNN_TEXT_HEIGHT ? 1 : 2) {
         snprintf(text, sizeof text, "%zu", row * columns);
-        cnn_draw_text_left_of(canvas, x - 4, y + row * cell + (cell > CNN_TEXT_HEIGHT ? (cell - CNN_TEXT_HEIGHT) / 2 : 0), CNN_INK, text);
+        cnn_draw_text_left_of(canvas, x - 4,
+                              y + row * cell +
+                                  (cell > CNN_TEXT_HEIGHT ? (cell - CNN_TEXT_HEIGHT) / 2 : 0),
+                              CNN_INK, text);
     }
 }
 
-static cnn_status draw_grid(const float *values, size_t count, struct cnn_sheet_head *head, struct cnn_range range, struct cnn_canvas *out,
-                            cnn_diag *diag)
+static cnn_status draw_grid(const float *values, size_t count, struct cnn_sheet_head *head,
+                            struct cnn_range range, struct cnn_canvas *out, cnn_diag *diag)
 {
     char note[64] = "";
-    size_t top, columns = count <= MOST_LARGE ? 32 : 128, cell = count <= MOST_LARGE ? 20 : 8, gap = cell > 8;
-    size_t labels = cnn_canvas_text_width("0000000", 1), most = CNN_SHEET_PIXELS / (columns * cell + labels) / cell * columns;
+    size_t top, columns = count <= MOST_LARGE ? 32 : 128, cell = count <= MOST_LARGE ? 20 : 8,
+                gap = cell > 8;
+    size_t labels = cnn_canvas_text_width("0000000", 1),
+           most = CNN_SHEET_PIXELS / (columns * cell + labels) / cell * columns;
     size_t shown = count < most ? count : most;
     if (shown < count)
         snprintf(note, sizeof note, "the first %zu of %zu values", shown, count);
@@ -102,20 +117,23 @@ static cnn_status draw_grid(const float *values, size_t count, struct cnn_sheet_
     head->cut = shown < count;
     head->range = &range;
     size_t rows = (shown - 1) / columns + 1;
-    cnn_status status = cnn_sheet_begin(head, labels + columns * cell, LABEL_ABOVE + rows * cell, out, &top, diag);
+    cnn_status status =
+        cnn_sheet_begin(head, labels + columns * cell, LABEL_ABOVE + rows * cell, out, &top, diag);
     if (status != CNN_OK)
         return status;
     size_t x = CNN_SHEET_MARGIN + labels, y = top + LABEL_ABOVE;
     draw_grid_labels(out, x, y, shown, columns, cell);
     for (size_t i = 0; i < shown; i++) {
         size_t left = x + i % columns * cell, above = y + i / columns * cell;
-        cnn_canvas_fill(out, left, above, cell - gap, cell - gap, cnn_palette_colour(head->palette, range, values[i]));
+        cnn_canvas_fill(out, left, above, cell - gap, cell - gap,
+                        cnn_palette_colour(head->palette, range, values[i]));
     }
     return CNN_OK;
 }
 
-cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_sheet_style *style, struct cnn_canvas *out,
-                            struct cnn_sheet_summary *summary, cnn_diag *diag)
+cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_sheet_style *style,
+                            struct cnn_canvas *out, struct cnn_sheet_summary *summary,
+                            cnn_diag *diag)
 {
     struct cnn_sheet_head head = {.title = style->title, .palette = style->palette};
     struct cnn_sheet_summary counted = {.maps = count};
@@ -123,7 +141,8 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
     if (status != CNN_OK)
         return status;
     struct cnn_range range = cnn_range_of(values, count);
-    status = count <= MOST_BARS ? draw_bars(values, count, style->names, &head, range, out, diag) : draw_grid(values, count, &head, range, out, diag);
+    status = count <= MOST_BARS ? draw_bars(values, count, style->names, &head, range, out, diag)
+                                : draw_grid(values, count, &head, range, out, diag);
     if (status != CNN_OK || !summary)
         return status;
     counted.nan = range.nan;

@@ -1,5 +1,6 @@
-/* cnn_visualize: the kinds of pictures, what is asked for and whether it can be had, and the order in which all is made. Everything that can be wrong with
- * the request is said before the first file is written. */
+/* cnn_visualize: the kinds of pictures, what is asked for and whether it can be had, and the order
+ * in which all is made. Everything that can be wrong with the request is said before the first file
+ * is written. */
 #include "viz/visualize.h"
 
 #include <errno.h>
@@ -27,16 +28,28 @@ struct kind {
 };
 
 static const struct kind kinds[CNN_PICTURE_KINDS] = {
-    [CNN_PICTURE_FEATMAPS] = {"featmaps", "all maps of each layer on one sheet", EVERY_LAYER, false, false, cnn_show_featmaps},
-    [CNN_PICTURE_FILTERS] = {"filters", "the kernels of a layer (the first convolution)", FIRST_KERNELS, false, false, cnn_show_filters},
-    [CNN_PICTURE_HEATMAP] = {"heatmap", "the sum of a layer's maps (the last convolution) over the picture", MAIN_LAYER, false, true,
-                             cnn_show_heatmap},
-    [CNN_PICTURE_GRADCAM] = {"gradcam", "where a class is seen (Grad-CAM)", MAIN_LAYER, true, true, cnn_show_gradcam},
-    [CNN_PICTURE_SALIENCY] = {"saliency", "which pixels change a class's score (gradient, SmoothGrad)", NO_LAYER, true, false, cnn_show_saliency},
-    [CNN_PICTURE_OCCLUSION] = {"occlusion", "how a class's probability drops when a patch is hidden", NO_LAYER, true, false, cnn_show_occlusion},
-    [CNN_PICTURE_ARGMAX] = {"argmax", "the strongest channel at each position", MAIN_LAYER, false, true, cnn_show_argmax},
-    [CNN_PICTURE_RECEPTIVE] = {"receptive", "what one value of a layer sees of the picture", NO_LAYER, false, true, cnn_show_receptive},
-    [CNN_PICTURE_EXCITE] = {"excite", "the input that most excites a class, or a channel of a layer", NO_LAYER, false, false, cnn_show_excite},
+    [CNN_PICTURE_FEATMAPS] = {"featmaps", "all maps of each layer on one sheet", EVERY_LAYER, false,
+                              false, cnn_show_featmaps},
+    [CNN_PICTURE_FILTERS] = {"filters", "the kernels of a layer (the first convolution)",
+                             FIRST_KERNELS, false, false, cnn_show_filters},
+    [CNN_PICTURE_HEATMAP] = {"heatmap",
+                             "the sum of a layer's maps (the last convolution) over the picture",
+                             MAIN_LAYER, false, true, cnn_show_heatmap},
+    [CNN_PICTURE_GRADCAM] = {"gradcam", "where a class is seen (Grad-CAM)", MAIN_LAYER, true, true,
+                             cnn_show_gradcam},
+    [CNN_PICTURE_SALIENCY] = {"saliency",
+                              "which pixels change a class's score (gradient, SmoothGrad)",
+                              NO_LAYER, true, false, cnn_show_saliency},
+    [CNN_PICTURE_OCCLUSION] = {"occlusion",
+                               "how a class's probability drops when a patch is hidden", NO_LAYER,
+                               true, false, cnn_show_occlusion},
+    [CNN_PICTURE_ARGMAX] = {"argmax", "the strongest channel at each position", MAIN_LAYER, false,
+                            true, cnn_show_argmax},
+    [CNN_PICTURE_RECEPTIVE] = {"receptive", "what one value of a layer sees of the picture",
+                               NO_LAYER, false, true, cnn_show_receptive},
+    [CNN_PICTURE_EXCITE] = {"excite",
+                            "the input that most excites a class, or a channel of a layer",
+                            NO_LAYER, false, false, cnn_show_excite},
 };
 
 const char *cnn_picture_kind_name(cnn_picture_kind kind)
@@ -68,21 +81,26 @@ static bool is_lenient(const struct cnn_view *view)
     return view->options->kinds == 0 || view->options->kinds == ALL_KINDS;
 }
 
-static cnn_status fail_fit(const struct cnn_view *view, cnn_picture_kind kind, size_t layer, cnn_diag *diag)
+static cnn_status fail_fit(const struct cnn_view *view, cnn_picture_kind kind, size_t layer,
+                           cnn_diag *diag)
 {
     const struct cnn_graph *graph = &view->model->graph;
     struct cnn_text names = {0};
     size_t count = 0;
     cnn_status status =
         layer == CNN_NO_INDEX
-            ? cnn_fail(diag, CNN_INVALID, NULL, "%s: no layer of this network fits %s", view->model->source, kinds[kind].name)
-            : cnn_fail(diag, CNN_INVALID, NULL, "layer '%s' (%s) %s: %s cannot be made of it", graph->nodes[layer].name,
-                       graph->nodes[layer].type->variant.name, kinds[kind].needs_map ? "gives no maps" : "has no kernels", kinds[kind].name);
+            ? cnn_fail(diag, CNN_INVALID, NULL, "%s: no layer of this network fits %s",
+                       view->model->source, kinds[kind].name)
+            : cnn_fail(diag, CNN_INVALID, NULL, "layer '%s' (%s) %s: %s cannot be made of it",
+                       graph->nodes[layer].name, graph->nodes[layer].type->variant.name,
+                       kinds[kind].needs_map ? "gives no maps" : "has no kernels",
+                       kinds[kind].name);
     for (size_t i = 0; i < graph->count; i++)
         if (layer_fits(view, kind, i) && count++ < 20)
             cnn_text_printf(&names, "%s%s", count > 1 ? ", " : "", graph->nodes[i].name);
     if (count > 0 && !names.failed)
-        cnn_hint(diag, count > 20 ? "layers that fit: %s, and more" : "layers that fit: %s", names.data);
+        cnn_hint(diag, count > 20 ? "layers that fit: %s, and more" : "layers that fit: %s",
+                 names.data);
     cnn_text_free(&names);
     return status;
 }
@@ -94,7 +112,8 @@ static cnn_status check_layers(struct cnn_view *view, cnn_diag *diag)
         size_t layer;
         cnn_status status = cnn_model_find_layer(view->model, options->layers[i], &layer, diag);
         for (int kind = 0; status == CNN_OK && kind < CNN_PICTURE_KINDS; kind++)
-            if (wanted(view, (cnn_picture_kind)kind) && !is_lenient(view) && !layer_fits(view, (cnn_picture_kind)kind, layer))
+            if (wanted(view, (cnn_picture_kind)kind) && !is_lenient(view) &&
+                !layer_fits(view, (cnn_picture_kind)kind, layer))
                 status = fail_fit(view, (cnn_picture_kind)kind, layer, diag);
         if (status != CNN_OK)
             return status;
@@ -115,22 +134,32 @@ static bool uses_class(const struct cnn_view *view)
 static cnn_status check_place(const struct cnn_view *view, cnn_diag *diag)
 {
     const cnn_visualize_options *o = view->options;
-    bool place = o->row != CNN_NO_INDEX || o->column != CNN_NO_INDEX, channel = o->channel != CNN_NO_INDEX;
-    if ((place && !wanted(view, CNN_PICTURE_RECEPTIVE)) || (channel && !wanted(view, CNN_PICTURE_EXCITE)))
-        return cnn_fail(diag, CNN_INVALID, NULL, place ? "a position is for the kind receptive" : "a channel is for the kind excite");
+    bool place = o->row != CNN_NO_INDEX || o->column != CNN_NO_INDEX,
+         channel = o->channel != CNN_NO_INDEX;
+    if ((place && !wanted(view, CNN_PICTURE_RECEPTIVE)) ||
+        (channel && !wanted(view, CNN_PICTURE_EXCITE)))
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        place ? "a position is for the kind receptive"
+                              : "a channel is for the kind excite");
     if (o->class_name && !uses_class(view))
-        return cnn_fail(diag, CNN_INVALID, NULL, "a class is for the kinds gradcam, saliency and occlusion, and for excite without a layer");
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "a class is for the kinds gradcam, saliency and occlusion, and for excite "
+                        "without a layer");
     if ((place || channel) && o->layer_count == 0)
-        return cnn_fail(diag, CNN_INVALID, NULL, "a %s needs the name of a layer", place ? "position" : "channel");
+        return cnn_fail(diag, CNN_INVALID, NULL, "a %s needs the name of a layer",
+                        place ? "position" : "channel");
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
         if (view->chosen[i] && channel && o->channel >= node->out.c)
-            return cnn_fail(diag, CNN_INVALID, NULL, "layer '%s' has %zu channels: 0 to %zu, not %zu", node->name, node->out.c, node->out.c - 1,
-                            o->channel);
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "layer '%s' has %zu channels: 0 to %zu, not %zu", node->name,
+                            node->out.c, node->out.c - 1, o->channel);
         if (view->chosen[i] && node->out.rank == 3 &&
-            ((o->row != CNN_NO_INDEX && o->row >= node->out.h) || (o->column != CNN_NO_INDEX && o->column >= node->out.w)))
-            return cnn_fail(diag, CNN_INVALID, NULL, "layer '%s' has maps of %zu x %zu: row 0 to %zu, column 0 to %zu", node->name, node->out.h,
-                            node->out.w, node->out.h - 1, node->out.w - 1);
+            ((o->row != CNN_NO_INDEX && o->row >= node->out.h) ||
+             (o->column != CNN_NO_INDEX && o->column >= node->out.w)))
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "layer '%s' has maps of %zu x %zu: row 0 to %zu, column 0 to %zu",
+                            node->name, node->out.h, node->out.w, node->out.h - 1, node->out.w - 1);
     }
     return CNN_OK;
 }
@@ -147,24 +176,31 @@ static cnn_status check_kinds(const struct cnn_view *view, cnn_diag *diag)
         if (!wanted(view, (cnn_picture_kind)i))
             continue;
         if ((kind->needs_class || excites_class) && view->classes == 0)
-            return cnn_fail(diag, CNN_INVALID, NULL, "%s: its outputs are no classes; %s explains one", view->model->source, kind->name);
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "%s: its outputs are no classes; %s explains one", view->model->source,
+                            kind->name);
         for (size_t layer = 0; layer < view->model->graph.count; layer++)
             any = any || layer_fits(view, (cnn_picture_kind)i, layer);
         if (!any)
             return fail_fit(view, (cnn_picture_kind)i, CNN_NO_INDEX, diag);
-        if (kind->source == NO_LAYER && kind->needs_class && options->layer_count > 0 && options->kinds == BIT(i))
-            return cnn_fail(diag, CNN_INVALID, NULL, "%s is about the input, not about a layer", kind->name);
+        if (kind->source == NO_LAYER && kind->needs_class && options->layer_count > 0 &&
+            options->kinds == BIT(i))
+            return cnn_fail(diag, CNN_INVALID, NULL, "%s is about the input, not about a layer",
+                            kind->name);
     }
     return CNN_OK;
 }
 
 /* A class by its name, or by its number. */
-static cnn_status find_class(const struct cnn_view *view, const char *word, size_t *class, cnn_diag *diag)
+static cnn_status find_class(const struct cnn_view *view, const char *word, size_t *class,
+                             cnn_diag *diag)
 {
     const cnn_model *model = view->model;
     char *end;
     if (view->classes == 0)
-        return cnn_fail(diag, CNN_INVALID, NULL, "%s: its outputs are no classes, so there is no class '%s'", model->source, word);
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "%s: its outputs are no classes, so there is no class '%s'", model->source,
+                        word);
     for (size_t i = 0; i < model->class_count && i < view->classes; i++)
         if (strcmp(model->classes[i], word) == 0) {
             *class = i;
@@ -181,7 +217,8 @@ static cnn_status find_class(const struct cnn_view *view, const char *word, size
     if (nearest)
         cnn_hint(diag, "did you mean '%s'?", nearest);
     else
-        cnn_hint(diag, "its classes are 0 to %zu%s", view->classes - 1, model->class_count > 0 ? ", or their names" : "");
+        cnn_hint(diag, "its classes are 0 to %zu%s", view->classes - 1,
+                 model->class_count > 0 ? ", or their names" : "");
     return CNN_INVALID;
 }
 
@@ -189,7 +226,8 @@ static cnn_status check_directory(const char *directory, cnn_diag *diag)
 {
     cnn_status status = cnn_make_directories(directory, diag);
     if (status == CNN_OK && access(directory, W_OK | X_OK) != 0)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot write into %s: %s", directory, strerror(errno));
+        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot write into %s: %s", directory,
+                          strerror(errno));
     return status;
 }
 
@@ -197,7 +235,8 @@ static unsigned default_kinds(const struct cnn_view *view)
 {
     if (view->options->layer_count > 0)
         return CNN_LAYER_KINDS;
-    return CNN_LAYER_KINDS | BIT(CNN_PICTURE_HEATMAP) | BIT(CNN_PICTURE_GRADCAM) | BIT(CNN_PICTURE_SALIENCY);
+    return CNN_LAYER_KINDS | BIT(CNN_PICTURE_HEATMAP) | BIT(CNN_PICTURE_GRADCAM) |
+           BIT(CNN_PICTURE_SALIENCY);
 }
 
 /* Everything about the request that does not need the input to be read. */
@@ -211,7 +250,8 @@ static cnn_status prepare(struct cnn_view *view, cnn_diag *diag)
     view->kinds = options->kinds ? options->kinds : default_kinds(view);
     view->label = CNN_NO_INDEX;
     view->target = CNN_NO_INDEX;
-    cnn_status status = cnn_gradcam_value(view->model, &value, NULL); /* CNN_INVALID: there is no map */
+    /* CNN_INVALID: there is no map */
+    cnn_status status = cnn_gradcam_value(view->model, &value, NULL);
     view->main_layer = status == CNN_OK ? value - 1 : CNN_NO_INDEX;
     if (!view->chosen || status == CNN_FAILED)
         return cnn_fail_memory(diag, 0, "a list of layers");
@@ -230,7 +270,8 @@ static cnn_status prepare(struct cnn_view *view, cnn_diag *diag)
 static cnn_status run(struct cnn_view *view, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &view->model->graph;
-    cnn_status status = cnn_plan_new(graph, view->model->parameters, 1, CNN_PLAN_KEEP, false, &view->plan, diag);
+    cnn_status status =
+        cnn_plan_new(graph, view->model->parameters, 1, CNN_PLAN_KEEP, false, &view->plan, diag);
     if (status != CNN_OK)
         return status;
     memcpy(cnn_plan_input(view->plan), view->x, cnn_shape_count(graph->input) * sizeof *view->x);
@@ -240,21 +281,25 @@ static cnn_status run(struct cnn_view *view, cnn_diag *diag)
     view->probabilities = cnn_arena_array(view->arena, view->classes, sizeof *view->probabilities);
     if (!view->probabilities)
         return cnn_fail_memory(diag, view->classes * sizeof(float), "an answer");
-    cnn_model_probabilities(view->model, cnn_plan_value(view->plan, cnn_graph_output(graph)), 1, view->probabilities);
+    cnn_model_probabilities(view->model, cnn_plan_value(view->plan, cnn_graph_output(graph)), 1,
+                            view->probabilities);
     view->answered = true;
     for (size_t i = 0; i < view->classes; i++) {
         view->answered = view->answered && isfinite(view->probabilities[i]);
-        view->predicted = view->probabilities[i] > view->probabilities[view->predicted] ? i : view->predicted;
+        view->predicted =
+            view->probabilities[i] > view->probabilities[view->predicted] ? i : view->predicted;
     }
     if (view->target == CNN_NO_INDEX)
         view->target = view->predicted;
     if (view->options->answer)
-        view->options->answer(view->options->context, view->answered ? view->probabilities : NULL, view->classes);
+        view->options->answer(view->options->context, view->answered ? view->probabilities : NULL,
+                              view->classes);
     return CNN_OK;
 }
 
 /* Whether layer is one that the kind is made of. */
-static bool takes_layer(const struct cnn_view *view, cnn_picture_kind kind, size_t layer, bool *first)
+static bool takes_layer(const struct cnn_view *view, cnn_picture_kind kind, size_t layer,
+                        bool *first)
 {
     if (!wanted(view, kind) || !layer_fits(view, kind, layer))
         return false;
@@ -265,7 +310,8 @@ static bool takes_layer(const struct cnn_view *view, cnn_picture_kind kind, size
         *first = false;
         return is_first;
     }
-    return kinds[kind].source == EVERY_LAYER || (kinds[kind].source == MAIN_LAYER && layer == view->main_layer);
+    return kinds[kind].source == EVERY_LAYER ||
+           (kinds[kind].source == MAIN_LAYER && layer == view->main_layer);
 }
 
 static cnn_status show_layers(struct cnn_view *view, cnn_diag *diag)
@@ -276,7 +322,8 @@ static cnn_status show_layers(struct cnn_view *view, cnn_diag *diag)
         return CNN_OK;
     cnn_story_layers(view);
     for (size_t i = 0; status == CNN_OK && i < view->model->graph.count; i++) {
-        bool filters = takes_layer(view, CNN_PICTURE_FILTERS, i, &first), maps = takes_layer(view, CNN_PICTURE_FEATMAPS, i, &first);
+        bool filters = takes_layer(view, CNN_PICTURE_FILTERS, i, &first),
+             maps = takes_layer(view, CNN_PICTURE_FEATMAPS, i, &first);
         if (filters || maps)
             cnn_story_layer(view, i);
         if (filters)
@@ -290,11 +337,13 @@ static cnn_status show_layers(struct cnn_view *view, cnn_diag *diag)
 static cnn_status show_kind(struct cnn_view *view, cnn_picture_kind kind, cnn_diag *diag)
 {
     const struct kind *k = &kinds[kind];
-    bool layers = k->source != NO_LAYER || (view->options->layer_count > 0 && !k->needs_class), first = true;
+    bool layers = k->source != NO_LAYER || (view->options->layer_count > 0 && !k->needs_class),
+         first = true;
     if (!wanted(view, kind) || (k->needs_class && !view->answered))
         return CNN_OK;
     if (!layers) {
-        bool possible = (kind != CNN_PICTURE_EXCITE || view->answered) && (!k->needs_map || view->main_layer != CNN_NO_INDEX);
+        bool possible = (kind != CNN_PICTURE_EXCITE || view->answered) &&
+                        (!k->needs_map || view->main_layer != CNN_NO_INDEX);
         return possible ? k->show(view, CNN_NO_INDEX, diag) : CNN_OK;
     }
     cnn_status status = CNN_OK;
@@ -308,13 +357,15 @@ static cnn_status show_kind(struct cnn_view *view, cnn_picture_kind kind, cnn_di
 static cnn_status show_input(struct cnn_view *view, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
-    struct cnn_panel panels[2] = {{.title = "the picture"}, {{0}, .title = "what the network sees"}};
+    struct cnn_panel panels[2] = {{.title = "the picture"},
+                                  {{0}, .title = "what the network sees"}};
     size_t count = view->numbers ? 1 : 2, factor = 1;
     cnn_status status = cnn_panel_enlarge(&view->seen, &panels[count - 1].picture, &factor, diag);
     if (status == CNN_OK && count == 2)
         status = cnn_panel_copy(&view->given, &panels[0].picture, diag);
-    panels[count - 1].title = cnn_arena_printf(view->arena, "%s: %zu x %zu%s", count == 1 ? "the input" : "what the network sees", in.h, in.w,
-                                               factor > 1 ? ", enlarged" : "");
+    panels[count - 1].title = cnn_arena_printf(view->arena, "%s: %zu x %zu%s",
+                                               count == 1 ? "the input" : "what the network sees",
+                                               in.h, in.w, factor > 1 ? ", enlarged" : "");
     if (status == CNN_OK && !panels[count - 1].title)
         status = cnn_fail_memory(diag, 0, "a title");
     if (status == CNN_OK)
@@ -340,11 +391,15 @@ static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
     return status == CNN_OK ? cnn_view_write_page(view, diag) : status;
 }
 
-cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options, cnn_diag *diag)
+cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options,
+                         cnn_diag *diag)
 {
-    struct cnn_view view = {.model = model, .options = options, .input = input, .arena = cnn_arena_new()};
+    struct cnn_view view = {
+        .model = model, .options = options, .input = input, .arena = cnn_arena_new()};
     const char *slash = strrchr(input, '/');
-    view.input_name = strcmp(input, "-") == 0 ? "standard input" : slash && slash[1] ? slash + 1 : input;
+    view.input_name = strcmp(input, "-") == 0 ? "standard input"
+                      : slash && slash[1]     ? slash + 1
+                                              : input;
     cnn_status status = view.arena ? prepare(&view, diag) : cnn_fail_memory(diag, 0, "pictures");
     if (status == CNN_OK)
         status = cnn_view_load(&view, diag);

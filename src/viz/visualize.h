@@ -1,5 +1,6 @@
-/* One call of cnn_visualize: the input, what the network made of it, and the pictures and the page that come of it. Kinds of pictures draw, write their files
- * and add their paragraph to the page; visualize.c decides which are made of what. */
+/* One call of cnn_visualize: the input, what the network made of it, and the pictures and the page
+ * that come of it. Kinds of pictures draw, write their files and add their paragraph to the page;
+ * visualize.c decides which are made of what. */
 #ifndef CNN_VIZ_VISUALIZE_H
 #define CNN_VIZ_VISUALIZE_H
 
@@ -7,7 +8,8 @@
 #include "util/arena.h"
 #include "viz/sheet.h"
 
-#define CNN_VIEW_SIDE 352 /* pixels: the longer side of pictures, so that three stand side by side on a page */
+/* pixels: the longer side of pictures, so that three stand side by side on a page */
+#define CNN_VIEW_SIDE 352
 
 /* Kinds that stand with the layers on the page; also those of --layer without a kind. */
 #define CNN_LAYER_KINDS (1U << CNN_PICTURE_FEATMAPS | 1U << CNN_PICTURE_FILTERS)
@@ -21,7 +23,9 @@ struct cnn_view {
     float *x, *image;      /* the input as the network takes it: NHWC, and NCHW */
     unsigned kinds;        /* bits 1 << kind */
     bool *chosen;          /* by layer: named in the options */
-    size_t main_layer;     /* the one that heat maps are taken from unless others are named; CNN_NO_INDEX: there is no map */
+    /* the one that heat maps are taken from unless others are named; CNN_NO_INDEX: there is no
+     * map */
+    size_t main_layer;
 
     bool numbers;            /* the input is a file of numbers, no picture */
     size_t width, height;    /* of the picture in its file */
@@ -46,19 +50,27 @@ static inline const struct cnn_node *cnn_view_node(const struct cnn_view *view, 
 /* input.c: x, given, seen, width, height, numbers. */
 cnn_status cnn_view_load(struct cnn_view *view, cnn_diag *diag);
 
-/* files.c: files in the directory, from a stem such as "conv1-maps"; each is reported to options->written. CNN_INTERRUPTED where the caller wants to stop. */
-cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem, const struct cnn_canvas *picture, cnn_diag *diag);
-cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values, const size_t *dims, size_t rank, cnn_diag *diag);
+/* files.c: files in the directory, from a stem such as "conv1-maps"; each is reported to
+ * options->written. CNN_INTERRUPTED where the caller wants to stop. */
+cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
+                                  const struct cnn_canvas *picture, cnn_diag *diag);
+cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values,
+                              const size_t *dims, size_t rank, cnn_diag *diag);
 cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag);
 cnn_status cnn_view_drop_page(struct cnn_view *view,
-                              cnn_diag *diag); /* the page of an earlier call: it would tell of pictures that are replaced now */
-/* "conv1-maps", from the arena: the layer's name (cut where it is very long) and what follows it. NULL when out of memory. */
-const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *format, ...) __attribute__((format(printf, 3, 4)));
+                              /* the page of an earlier call: it would tell of pictures that are
+                                 replaced now */
+                              cnn_diag *diag);
+/* "conv1-maps", from the arena: the layer's name (cut where it is very long) and what follows it.
+ * NULL when out of memory. */
+const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The output of a layer, NCHW: malloc'ed. */
 cnn_status cnn_view_values(struct cnn_view *view, size_t layer, float **values, cnn_diag *diag);
 
-/* panels.c: pictures side by side, each with a title, and where it shows numbers the scale of its colours. */
+/* panels.c: pictures side by side, each with a title, and where it shows numbers the scale of its
+ * colours. */
 struct cnn_panel {
     struct cnn_canvas picture;
     const char *title;
@@ -68,43 +80,57 @@ struct cnn_panel {
     cnn_palette palette;
 };
 /* At most four; four stand two by two. */
-cnn_status cnn_panels_write(struct cnn_view *view, const char *stem, const struct cnn_panel *panels, size_t count, cnn_diag *diag);
+cnn_status cnn_panels_write(struct cnn_view *view, const char *stem, const struct cnn_panel *panels,
+                            size_t count, cnn_diag *diag);
 void cnn_panels_free(struct cnn_panel *panels, size_t count); /* their pictures */
-/* A map drawn over the whole of width x height pixels, a rectangle for each value, so that it lies on a picture of that size. */
-cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palette, struct cnn_range range, size_t width, size_t height,
+/* A map drawn over the whole of width x height pixels, a rectangle for each value, so that it lies
+ * on a picture of that size. */
+cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palette,
+                         struct cnn_range range, size_t width, size_t height,
                          struct cnn_canvas *out, cnn_diag *diag);
 /* picture, crisp and enlarged by a whole factor to at most about CNN_VIEW_SIDE. */
-cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas *out, size_t *factor, cnn_diag *diag);
+cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas *out,
+                             size_t *factor, cnn_diag *diag);
 cnn_status cnn_panel_copy(const struct cnn_canvas *picture, struct cnn_canvas *out, cnn_diag *diag);
-/* Pixels of the network's input: rows begin[0] to end[0] - 1, columns alike; none where begin == end. */
+/* Pixels of the network's input: rows begin[0] to end[0] - 1, columns alike; none where begin ==
+ * end. */
 struct cnn_rectangle {
     size_t begin[2], end[2];
 };
 /* The rectangle framed on picture, which shows the whole input. */
-void cnn_panel_frame(struct cnn_canvas *picture, cnn_shape in, const struct cnn_rectangle *field, struct cnn_colour colour);
+void cnn_panel_frame(struct cnn_canvas *picture, cnn_shape in, const struct cnn_rectangle *field,
+                     struct cnn_colour colour);
 /* Colours and what they stand for, a line each. */
 struct cnn_legend_line {
     struct cnn_colour colour;
     char text[96];
 };
-cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count, struct cnn_canvas *out, cnn_diag *diag);
+cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count,
+                            struct cnn_canvas *out, cnn_diag *diag);
 
 /* story.c: the page's parts. */
 void cnn_story_begin(struct cnn_view *view);
-void cnn_story_layers(struct cnn_view *view);              /* the heading, and links to the layers that follow */
+/* the heading, and links to the layers that follow */
+void cnn_story_layers(struct cnn_view *view);
 void cnn_story_layer(struct cnn_view *view, size_t layer); /* heading and sentences of one layer */
-void cnn_story_evidence(struct cnn_view *view);            /* the heading of what comes after the layers */
+/* the heading of what comes after the layers */
+void cnn_story_evidence(struct cnn_view *view);
 /* A picture of this directory with its caption, which is escaped. */
-void cnn_story_figure(struct cnn_view *view, const char *stem, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void cnn_story_figure(struct cnn_view *view, const char *stem, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* A paragraph, escaped. */
-void cnn_story_paragraph(struct cnn_view *view, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cnn_story_paragraph(struct cnn_view *view, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Numbers [c][h][w] as a table, where they are few. */
 void cnn_story_numbers(struct cnn_view *view, const float *values, size_t c, size_t h, size_t w);
-void cnn_story_heading(struct cnn_view *view, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A class's name, cut short where it is long; in one of a few buffers that later calls overwrite. */
+void cnn_story_heading(struct cnn_view *view, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A class's name, cut short where it is long; in one of a few buffers that later calls
+ * overwrite. */
 const char *cnn_story_class(const struct cnn_view *view, size_t class);
 const char *cnn_story_percent(double share); /* likewise */
-/* Whether the layer's maps are shown by a later one: the next layer, its one reader, only changes the numbers in place. */
+/* Whether the layer's maps are shown by a later one: the next layer, its one reader, only changes
+ * the numbers in place. */
 bool cnn_story_merged(const struct cnn_view *view, size_t layer);
 
 /* The kinds. layer: CNN_NO_INDEX where none is wanted. */
@@ -114,15 +140,18 @@ cnn_show cnn_show_heatmap, cnn_show_gradcam, cnn_show_saliency, cnn_show_occlusi
 cnn_show cnn_show_excite;
 cnn_show cnn_show_receptive; /* receptive.c */
 
-/* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of templates) as [filters][channels][h][w]; false: it has none. */
+/* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of templates)
+ * as [filters][channels][h][w]; false: it has none. */
 struct cnn_kernel_view {
     const float *weights;
     size_t filters, channels, h, w;
 };
 bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out);
 
-/* The pixels that can change the value at (row, column) of a value's map; none where the windows lie on padding alone. The smallest rectangle that holds
- * them: strides and dilation can leave gaps in it. */
-cnn_status cnn_receptive_field(const struct cnn_graph *graph, size_t value, size_t row, size_t column, struct cnn_rectangle *out, cnn_diag *diag);
+/* The pixels that can change the value at (row, column) of a value's map; none where the windows
+ * lie on padding alone. The smallest rectangle that holds them: strides and dilation can leave gaps
+ * in it. */
+cnn_status cnn_receptive_field(const struct cnn_graph *graph, size_t value, size_t row,
+                               size_t column, struct cnn_rectangle *out, cnn_diag *diag);
 
 #endif

@@ -9,7 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A folder of this process's own; the same in each call. It is left behind, with the bytes that were tried last. */
+/* A folder of this process's own; the same in each call. It is left behind, with the bytes that
+ * were tried last. */
 static inline const char *fuzz_folder(void)
 {
     static char folder[] = "/tmp/cnn-fuzz-XXXXXX";

@@ -1,7 +1,8 @@
 /* Activations. exp, tanh and erf are polynomials, good to about one unit in the last place:
  *
- *   exp(x) - 1 = 2^n * (e^r - 1) + (2^n - 1) with x = n * ln 2 + r, |r| <= ln 2 / 2 (e^r - 1 and tanh: S. L. Moshier, Cephes)
- *   erf(x) = x + x * P(x^2) for small |x|, 1 - exp(Q(|x|)) else (N. Juffa's coefficients) */
+ *   exp(x) - 1 = 2^n * (e^r - 1) + (2^n - 1) with x = n * ln 2 + r, |r| <= ln 2 / 2 (e^r - 1 and
+ * tanh: S. L. Moshier, Cephes) erf(x) = x + x * P(x^2) for small |x|, 1 - exp(Q(|x|)) else (N.
+ * Juffa's coefficients) */
 #include "kernels/internal.h"
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
@@ -16,13 +17,15 @@ static inline vfloat with_sign_of(vfloat magnitude, vfloat sign)
     return (vfloat)((vint)magnitude | ((vint)sign & (int)0x80000000u));
 }
 
-/* 2^n, and e^r - 1 as *rest, for exp(x) = 2^n * (1 + *rest). x is held between -87 and 88, where 2^n is a normal number; NaN gives a NaN rest. */
+/* 2^n, and e^r - 1 as *rest, for exp(x) = 2^n * (1 + *rest). x is held between -87 and 88, where
+ * 2^n is a normal number; NaN gives a NaN rest. */
 static inline vfloat exp_parts(vfloat x, vfloat *rest)
 {
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no bits for a fraction */
     x = vmax(vset(-87.0f), vmin(vset(88.0f), x));
     vfloat shifted = x * 1.44269504088896341f + round, n = shifted - round;
-    vfloat r = x - n * 0.693359375f; /* ln 2 in two parts, the first with few bits: the product is exact */
+    /* ln 2 in two parts, the first with few bits: the product is exact */
+    vfloat r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
     vfloat p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -84,7 +87,8 @@ static inline vfloat normal_cdf(vfloat x)
 }
 
 /* NaN in, NaN out: the order of vmax's and vmin's operands sees to it. */
-static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation_kind kind, float slope, vfloat x)
+static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation_kind kind,
+                                                             float slope, vfloat x)
 {
     const vfloat zero = {0};
     switch (kind) {
@@ -114,7 +118,8 @@ static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation
 }
 
 /* dy / dx from the output y; from the input x for the kinds that need it. */
-static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation_kind kind, float slope, vfloat x, vfloat y)
+static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation_kind kind,
+                                                             float slope, vfloat x, vfloat y)
 {
     const vfloat zero = {0}, one = vset(1.0f);
     switch (kind) {
@@ -146,7 +151,8 @@ static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation
 }
 
 /* Inlined with kind known: a loop of its own for each. */
-static inline __attribute__((always_inline)) void activate_run(enum cnn_activation_kind kind, float slope, size_t size, const float *x, float *y)
+static inline __attribute__((always_inline)) void
+activate_run(enum cnn_activation_kind kind, float slope, size_t size, const float *x, float *y)
 {
     size_t i = 0;
     for (; i + VLEN <= size; i += VLEN)
@@ -155,33 +161,37 @@ static inline __attribute__((always_inline)) void activate_run(enum cnn_activati
         vstore_tail(y + i, size - i, activate(kind, slope, vload_tail(x + i, size - i)));
 }
 
-static inline __attribute__((always_inline)) void backward_run(enum cnn_activation_kind kind, float slope, size_t size, const float *x,
-                                                               const float *y, const float *dy, float *dx)
+static inline __attribute__((always_inline)) void backward_run(enum cnn_activation_kind kind,
+                                                               float slope, size_t size,
+                                                               const float *x, const float *y,
+                                                               const float *dy, float *dx)
 {
     size_t i = 0;
     for (; i + VLEN <= size; i += VLEN)
         vstore(dx + i, vload(dy + i) * slope_at(kind, slope, vload(x + i), vload(y + i)));
     size_t rest = size - i;
     if (rest)
-        vstore_tail(dx + i, rest, vload_tail(dy + i, rest) * slope_at(kind, slope, vload_tail(x + i, rest), vload_tail(y + i, rest)));
+        vstore_tail(dx + i, rest,
+                    vload_tail(dy + i, rest) *
+                        slope_at(kind, slope, vload_tail(x + i, rest), vload_tail(y + i, rest)));
 }
 
-#define EACH_KIND(RUN)                                                                                                                               \
-    RUN(CNN_ACT_RELU)                                                                                                                                \
-    RUN(CNN_ACT_RELU6)                                                                                                                               \
-    RUN(CNN_ACT_LEAKY_RELU)                                                                                                                          \
-    RUN(CNN_ACT_ELU)                                                                                                                                 \
-    RUN(CNN_ACT_SIGMOID)                                                                                                                             \
-    RUN(CNN_ACT_TANH)                                                                                                                                \
-    RUN(CNN_ACT_GELU)                                                                                                                                \
-    RUN(CNN_ACT_SILU)                                                                                                                                \
+#define EACH_KIND(RUN)                                                                             \
+    RUN(CNN_ACT_RELU)                                                                              \
+    RUN(CNN_ACT_RELU6)                                                                             \
+    RUN(CNN_ACT_LEAKY_RELU)                                                                        \
+    RUN(CNN_ACT_ELU)                                                                               \
+    RUN(CNN_ACT_SIGMOID)                                                                           \
+    RUN(CNN_ACT_TANH)                                                                              \
+    RUN(CNN_ACT_GELU)                                                                              \
+    RUN(CNN_ACT_SILU)                                                                              \
     RUN(CNN_ACT_HARDSWISH)
 
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y)
 {
-#define FORWARD(kind)                                                                                                                                \
-    case kind:                                                                                                                                       \
-        activate_run(kind, a.slope, size, x, y);                                                                                                     \
+#define FORWARD(kind)                                                                              \
+    case kind:                                                                                     \
+        activate_run(kind, a.slope, size, x, y);                                                   \
         return;
     switch (a.kind) {
         EACH_KIND(FORWARD)
@@ -193,13 +203,14 @@ void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const floa
         memcpy(y, x, size * sizeof *y);
 }
 
-void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x, const float *y, const float *dy, float *dx)
+void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x,
+                                         const float *y, const float *dy, float *dx)
 {
     if (!cnn_activation_needs_input(a))
         x = y; /* not used, but it must be something that can be read */
-#define BACKWARD(kind)                                                                                                                               \
-    case kind:                                                                                                                                       \
-        backward_run(kind, a.slope, size, x, y, dy, dx);                                                                                             \
+#define BACKWARD(kind)                                                                             \
+    case kind:                                                                                     \
+        backward_run(kind, a.slope, size, x, y, dy, dx);                                           \
         return;
     switch (a.kind) {
         EACH_KIND(BACKWARD)
@@ -231,7 +242,8 @@ static void backward_block(void *context, size_t task, size_t thread)
     (void)thread;
     const struct activation_work *k = context;
     size_t begin = task * CNN_BLOCK, size = cnn_size_min(k->size - begin, CNN_BLOCK);
-    CNN_ISA_NAME(cnn_activate_backward)(k->a, size, k->x ? k->x + begin : NULL, k->y_in + begin, k->dy + begin, k->dx + begin);
+    CNN_ISA_NAME(cnn_activate_backward)
+    (k->a, size, k->x ? k->x + begin : NULL, k->y_in + begin, k->dy + begin, k->dx + begin);
 }
 
 /* y = exp(x - largest) / sum of these */
@@ -277,7 +289,8 @@ static void softmax_backward_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y)
+void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c,
+                                          const float *x, float *y)
 {
     struct activation_work k = {.a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y = y};
     if (a.kind == CNN_ACT_SOFTMAX)
@@ -286,9 +299,12 @@ void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, 
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
 }
 
-void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy, float *dx)
+void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c,
+                                           const float *x, const float *y, const float *dy,
+                                           float *dx)
 {
-    struct activation_work k = {.a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
+    struct activation_work k = {
+        .a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_parallel_for(cnn_size_divide_up(rows, cnn_block_rows(c)), softmax_backward_block, &k);
     else

@@ -1,4 +1,5 @@
-/* This instruction set's convolution, for its table (table.c). The contracts are those of kernels.h. */
+/* This instruction set's convolution, for its table (table.c). The contracts are those of
+ * kernels.h. */
 #ifndef CNN_KERNELS_VECTOR_CONV_H
 #define CNN_KERNELS_VECTOR_CONV_H
 
@@ -7,11 +8,14 @@
 
 size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward);
 size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n);
-void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed);
-void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                 const float *scale, float *packed);
+void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const float *x,
+                                    const float *packed, const struct cnn_epilogue *epilogue,
                                     float *y, float *scratch);
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
-void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
-                                             float *scratch);
+void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
+                                          const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
+                                             const float *dy, float *dw, float *db, float *scratch);
 
 #endif

@@ -1,6 +1,7 @@
-/* The gradient of the data: phase by phase (conv_internal.h) a correlation of the padded dy with the transposed weights, so that no work goes into
- * the zeros that a stride would insert. All phases of a block read the same copy of dy. Where padding copies pixels, the gradient of the padded image is computed first and then folded onto the
- * pixels copied. */
+/* The gradient of the data: phase by phase (conv_internal.h) a correlation of the padded dy with
+ * the transposed weights, so that no work goes into the zeros that a stride would insert. All
+ * phases of a block read the same copy of dy. Where padding copies pixels, the gradient of the
+ * padded image is computed first and then folded onto the pixels copied. */
 #include <string.h>
 
 #include "kernels/vector/conv.h"
@@ -12,23 +13,26 @@
 
 struct data_gradient {
     struct cnn_conv c;
-    struct cnn_correlation cut; /* windows over dy: what the pixels of all phases at one position read */
+    /* windows over dy: what the pixels of all phases at one position read */
+    struct cnn_correlation cut;
     const float *dy, *packed;
     float *dx, *scratch;
 };
 
 static struct cnn_phase phase_rows(const struct cnn_conv *c, size_t residue)
 {
-    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top);
+    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_h, c->kernel_h, c->stride_h, c->dilation_h,
+                                      c->pad_top);
 }
 
 static struct cnn_phase phase_columns(const struct cnn_conv *c, size_t residue)
 {
-    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
+    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_w, c->kernel_w, c->stride_w, c->dilation_w,
+                                      c->pad_left);
 }
 
-/* Along one axis: the positions, which are the pixels of the phase that has most, and what the phases with taps read from each, [-pad, reach) as
- * one. */
+/* Along one axis: the positions, which are the pixels of the phase that has most, and what the
+ * phases with taps read from each, [-pad, reach) as one. */
 struct axis {
     size_t positions;
     ptrdiff_t pad, reach;
@@ -80,14 +84,15 @@ static struct data_gradient plan(const struct cnn_conv *c, size_t n)
     k.cut.groups = k.cut.by_channel ? 1 : c->groups;
     k.cut.group_in = c->out_c / k.cut.groups;
     k.cut.group_out = c->in_c / k.cut.groups;
-    size_t sums = n * c->out_h * c->out_w * c->out_c, terms = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+    size_t sums = n * c->out_h * c->out_w * c->out_c,
+           terms = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
     CNN_ISA_NAME(cnn_correlation_plan)(&k.cut, cnn_size_times(sums, terms), 1);
     return k;
 }
 
 /* The pixels of one phase in a task's block; packed is where its weights begin. */
-static void phase_block(const struct data_gradient *k, const struct cnn_correlation_task *t, const struct cnn_phase *v, const struct cnn_phase *h,
-                        const float *packed)
+static void phase_block(const struct data_gradient *k, const struct cnn_correlation_task *t,
+                        const struct cnn_phase *v, const struct cnn_phase *h, const float *packed)
 {
     const struct cnn_conv *c = &k->c;
     const struct cnn_windows *w = &k->cut.windows;
@@ -97,16 +102,22 @@ static void phase_block(const struct data_gradient *k, const struct cnn_correlat
     struct cnn_gemm g = {
         .operands = k->cut.pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
         .a = view->data,
-        .rows = {{h->count, cnn_size_min(view->lines, v->count - t->line), view->images}, {view->stride[0], view->stride[1], view->stride[2]}},
-        .depth = {{k->cut.depth, h->taps, v->taps}, {1, (ptrdiff_t)h->dilation * view->tap_w, (ptrdiff_t)v->dilation * view->tap_h}},
+        .rows = {{h->count, cnn_size_min(view->lines, v->count - t->line), view->images},
+                 {view->stride[0], view->stride[1], view->stride[2]}},
+        .depth = {{k->cut.depth, h->taps, v->taps},
+                  {1, (ptrdiff_t)h->dilation * view->tap_w, (ptrdiff_t)v->dilation * view->tap_h}},
         .by_channel = k->cut.by_channel,
         .columns = t->columns,
-        .c_stride = {(ptrdiff_t)(c->stride_w * c->in_c), (ptrdiff_t)(c->stride_h * c->in_w * c->in_c), (ptrdiff_t)(c->in_h * c->in_w * c->in_c)}};
+        .c_stride = {(ptrdiff_t)(c->stride_w * c->in_c),
+                     (ptrdiff_t)(c->stride_h * c->in_w * c->in_c),
+                     (ptrdiff_t)(c->in_h * c->in_w * c->in_c)}};
     if (h->taps * v->taps > 0)
         g.a += (w->top - v->pad) * view->tap_h + (w->left - h->pad) * view->tap_w;
-    g.b = packed + cnn_nest_size(&g.depth) * (t->group * cnn_packed_columns(k->cut.group_out) + t->column);
+    g.b = packed +
+          cnn_nest_size(&g.depth) * (t->group * cnn_packed_columns(k->cut.group_out) + t->column);
     size_t row = v->first + t->line * c->stride_h;
-    g.c = k->dx + ((t->image * c->in_h + row) * c->in_w + h->first) * c->in_c + t->group * k->cut.group_out + t->column;
+    g.c = k->dx + ((t->image * c->in_h + row) * c->in_w + h->first) * c->in_c +
+          t->group * k->cut.group_out + t->column;
     CNN_ISA_NAME(cnn_gemm)(&g);
 }
 
@@ -115,20 +126,23 @@ static void data_block(void *context, size_t task, size_t thread)
 {
     const struct data_gradient *k = context;
     const struct cnn_conv *c = &k->c;
-    struct cnn_correlation_task t = CNN_ISA_NAME(cnn_correlation_task)(&k->cut, task, k->dy, k->scratch + thread * k->cut.copy_floats);
+    struct cnn_correlation_task t = CNN_ISA_NAME(cnn_correlation_task)(
+        &k->cut, task, k->dy, k->scratch + thread * k->cut.copy_floats);
     const float *packed = k->packed;
     for (size_t i = 0; i < c->stride_h; i++) {
         struct cnn_phase v = phase_rows(c, i);
         for (size_t j = 0; j < c->stride_w; j++) {
             struct cnn_phase h = phase_columns(c, j);
             phase_block(k, &t, &v, &h, packed);
-            packed += v.taps * h.taps * k->cut.groups * k->cut.depth * cnn_packed_columns(k->cut.group_out);
+            packed += v.taps * h.taps * k->cut.groups * k->cut.depth *
+                      cnn_packed_columns(k->cut.group_out);
         }
     }
 }
 
 /* With zero padding. */
-static void run(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+static void run(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx,
+                float *scratch)
 {
     struct data_gradient k = plan(c, n);
     k.dy = dy;
@@ -138,7 +152,8 @@ static void run(const struct cnn_conv *c, size_t n, const float *dy, const float
     cnn_parallel_for(k.cut.blocks.count * k.cut.groups * k.cut.parts, data_block, &k);
 }
 
-/* The same convolution of an image that has its padding already; false where the padding is none, or zeros. */
+/* The same convolution of an image that has its padding already; false where the padding is none,
+ * or zeros. */
 static bool unpadded(const struct cnn_conv *c, struct cnn_conv *whole)
 {
     struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(c, 1);
@@ -152,14 +167,17 @@ static bool unpadded(const struct cnn_conv *c, struct cnn_conv *whole)
 }
 
 /* Adds the gradient of the padded image to the pixels that its padding copied. */
-static void fold(const struct cnn_conv *c, const struct cnn_conv *whole, const float *padded, float *dx)
+static void fold(const struct cnn_conv *c, const struct cnn_conv *whole, const float *padded,
+                 float *dx)
 {
     memset(dx, 0, c->in_h * c->in_w * c->in_c * sizeof *dx);
     for (size_t row = 0; row < whole->in_h; row++)
         for (size_t column = 0; column < whole->in_w; column++, padded += c->in_c) {
             size_t y, x;
-            if (!cnn_padded_source((ptrdiff_t)row - (ptrdiff_t)c->pad_top, c->in_h, c->padding_mode, &y) ||
-                !cnn_padded_source((ptrdiff_t)column - (ptrdiff_t)c->pad_left, c->in_w, c->padding_mode, &x))
+            if (!cnn_padded_source((ptrdiff_t)row - (ptrdiff_t)c->pad_top, c->in_h, c->padding_mode,
+                                   &y) ||
+                !cnn_padded_source((ptrdiff_t)column - (ptrdiff_t)c->pad_left, c->in_w,
+                                   c->padding_mode, &x))
                 continue;
             float *to = dx + (y * c->in_w + x) * c->in_c;
             for (size_t channel = 0; channel < c->in_c; channel++)
@@ -172,7 +190,8 @@ static size_t padded_floats(const struct cnn_conv *whole)
     return cnn_size_times(cnn_size_times(whole->in_h, whole->in_w), whole->in_c + 15) / 16 * 16;
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n, const float *dy,
+                                          const float *packed, float *dx, float *scratch)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
         CNN_ISA_NAME(cnn_winograd_backward_data)(conv, n, dy, packed, dx, scratch);
@@ -194,7 +213,8 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n,
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        run(&whole, 1, dy + i * c.out_h * c.out_w * c.out_c, packed, scratch, scratch + padded_floats(&whole));
+        run(&whole, 1, dy + i * c.out_h * c.out_w * c.out_c, packed, scratch,
+            scratch + padded_floats(&whole));
         fold(&c, &whole, scratch, dx + i * c.in_h * c.in_w * c.in_c);
     }
 }
@@ -206,7 +226,8 @@ size_t CNN_ISA_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *conv,
     if (CNN_ISA_NAME(cnn_scatter_fits)(conv))
         return CNN_ISA_NAME(cnn_scatter_scratch_floats)(conv, n);
     if (unpadded(&c, &whole))
-        return cnn_size_plus(padded_floats(&whole), cnn_size_times(plan(&whole, 1).cut.copy_floats, threads));
+        return cnn_size_plus(padded_floats(&whole),
+                             cnn_size_times(plan(&whole, 1).cut.copy_floats, threads));
     cnn_conv_flatten(&c, &n);
     return cnn_size_times(plan(&c, n).cut.copy_floats, threads);
 }

@@ -1,9 +1,12 @@
-/* The gradients of weights and bias: a GEMM whose rows are (kernel row, kernel column, channel) of x and whose k runs over all window positions, b
- * being dy. In a 1x1 convolution rows are filters of dy and b is x instead, so that the product is dw as it is stored, however large.
+/* The gradients of weights and bias: a GEMM whose rows are (kernel row, kernel column, channel) of
+ * x and whose k runs over all window positions, b being dy. In a 1x1 convolution rows are filters
+ * of dy and b is x instead, so that the product is dw as it is stored, however large.
  *
- * The batch is cut into chunks, fixed by shapes, each with a sum of its own; the sums are added in order and spread to OIHW at the end. Within a
- * chunk, block by block of positions, x is copied with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of neighbouring positions,
- * which each tap pairs another way: x is then copied once for each tap of a kernel row, as it is for strides, where that makes long runs of k. */
+ * The batch is cut into chunks, fixed by shapes, each with a sum of its own; the sums are added in
+ * order and spread to OIHW at the end. Within a chunk, block by block of positions, x is copied
+ * with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of neighbouring
+ * positions, which each tap pairs another way: x is then copied once for each tap of a kernel row,
+ * as it is for strides, where that makes long runs of k. */
 #include <string.h>
 
 #include "kernels/vector/conv.h"
@@ -12,8 +15,9 @@
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
-#define BLOCK_MAX   ((size_t)512)     /* window positions of a block */
-#define CHUNK_MIN   ((size_t)1024)    /* of a chunk: far more multiply-adds per sum than the reduction costs */
+#define BLOCK_MAX ((size_t)512) /* window positions of a block */
+/* of a chunk: far more multiply-adds per sum than the reduction costs */
+#define CHUNK_MIN   ((size_t)1024)
 #define SUMS_MAX    ((size_t)5 << 18) /* floats of all chunks' sums together */
 #define BIAS_ROWS   ((size_t)64)      /* of dy that are summed in one go */
 #define SLICE_MIN   ((size_t)32)      /* channels of a that a task works on */
@@ -23,7 +27,8 @@
 struct weights_gradient {
     struct cnn_windows windows; /* over a */
     bool swapped, by_channel, pairs;
-    size_t groups, group_a, group_b; /* channels of a and of b in one group (by_channel: one group, all channels) */
+    /* channels of a and of b in one group (by_channel: one group, all channels) */
+    size_t groups, group_a, group_b;
     const float *a, *b, *dy;
     size_t b_channels, filters;
     float *dw, *db, *sums, *bias_sums, *scratch;
@@ -61,7 +66,8 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     }
     k->windows = CNN_ISA_NAME(cnn_windows)(&c, n);
     if (k->pairs && flat) /* neighbours are then pixels of different images */
-        for (; k->windows.images % 2 == 0 && k->windows.pixels < FLAT_PIXELS; k->windows.images /= 2)
+        for (; k->windows.images % 2 == 0 && k->windows.pixels < FLAT_PIXELS;
+             k->windows.images /= 2)
             k->windows.width = k->windows.pixels *= 2;
     k->group_a = c.in_c / k->groups;
     k->group_b = c.out_c / k->groups;
@@ -69,13 +75,14 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->rows = c.kernel_h * c.kernel_w * (k->by_channel ? 1 : k->group_a);
 }
 
-/* Slices of the channels of a: where the chunks are too few tasks, rather more of these than parts of b's columns, for each of which a block would be
- * copied anew. */
+/* Slices of the channels of a: where the chunks are too few tasks, rather more of these than parts
+ * of b's columns, for each of which a block would be copied anew. */
 static void plan_slices(struct weights_gradient *k, size_t wanted)
 {
     size_t slices = cnn_size_divide_up(k->group_a, SLICE_MAX);
     if (!k->swapped) {
-        size_t more = cnn_size_min(cnn_size_divide_up(wanted, k->chunks * k->groups), k->group_a / SLICE_MIN);
+        size_t more =
+            cnn_size_min(cnn_size_divide_up(wanted, k->chunks * k->groups), k->group_a / SLICE_MIN);
         slices = more > slices ? more : slices;
     }
     k->slice_channels = cnn_size_divide_up(cnn_size_divide_up(k->group_a, slices), 8) * 8;
@@ -93,7 +100,8 @@ static enum cnn_copying copying(const struct weights_gradient *k)
         return CNN_COPY_TAP_PAIRS;
     if (k->by_channel)
         return k->group_a % VLEN != 0 ? CNN_COPY_ALWAYS : CNN_COPY_IF_PADDED;
-    /* Of strided positions longer runs of k are worth the copying, if a pixel is not just some numbers. */
+    /* Of strided positions longer runs of k are worth the copying, if a pixel is not just some
+     * numbers. */
     if ((k->windows.stride_h > 1 || k->windows.step_w > 1) && k->group_a >= VLEN)
         return CNN_COPY_TAPS;
     return k->slices > 1 ? CNN_COPY_ALWAYS : CNN_COPY_IF_PADDED;
@@ -134,15 +142,18 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
     return k;
 }
 
-/* to[k][width] = the columns of one line of b; columns beyond `used` may hold anything where they are pairs, else are 0. */
-static void pack_line(const struct weights_gradient *k, const float *b, size_t used, size_t width, float *to)
+/* to[k][width] = the columns of one line of b; columns beyond `used` may hold anything where they
+ * are pairs, else are 0. */
+static void pack_line(const struct weights_gradient *k, const float *b, size_t used, size_t width,
+                      float *to)
 {
     size_t pixels = k->windows.pixels, stride = k->b_channels;
     for (size_t p = 0; k->pairs && p < pixels; p += 2, b += 2 * stride, to += width)
         cnn_pair_rows(b, p + 1 < pixels ? b + stride : NULL, used, to);
     for (size_t p = 0; !k->pairs && p < pixels; p++, b += stride, to += width)
         for (size_t j = 0; j < width; j += VLEN)
-            vstore(to + j, used >= j + VLEN ? vload(b + j) : vload_tail(b + j, used > j ? used - j : 0));
+            vstore(to + j,
+                   used >= j + VLEN ? vload(b + j) : vload_tail(b + j, used > j ? used - j : 0));
 }
 
 /* sums[column] += the columns of rows of b. Four rows at a time: one sum would wait for itself. */
@@ -155,7 +166,8 @@ static void add_rows(const float *b, size_t stride, size_t rows, size_t columns,
             for (size_t i = 0; i < 4; i++)
                 sum[i] += vload(b + (r + i) * stride + j);
         for (; r < rows; r++)
-            sum[0] += left >= VLEN ? vload(b + r * stride + j) : vload_tail(b + r * stride + j, left);
+            sum[0] +=
+                left >= VLEN ? vload(b + r * stride + j) : vload_tail(b + r * stride + j, left);
         sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         for (size_t i = 0; i < VLEN && i < left; i++)
             sums[j + i] += sum[0][i];
@@ -163,22 +175,28 @@ static void add_rows(const float *b, size_t stride, size_t rows, size_t columns,
 }
 
 struct weights_task {
-    size_t chunk, group, slice, column, columns; /* columns of the group's b: [column, column + columns) */
+    /* columns of the group's b: [column, column + columns) */
+    size_t chunk, group, slice, column, columns;
     float *panel;
 };
 
 /* One block's share of a task. */
-static void multiply_block(const struct weights_gradient *k, const struct weights_task *t, const struct cnn_view *v, bool accumulate)
+static void multiply_block(const struct weights_gradient *k, const struct weights_task *t,
+                           const struct cnn_view *v, bool accumulate)
 {
     const struct cnn_windows *w = &k->windows;
-    size_t first_channel = t->slice * k->slice_channels, channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
-    ptrdiff_t row = (ptrdiff_t)(direct(k) ? k->group_b : cnn_packed_columns(k->group_b)); /* from row to row of the product */
-    float *product = direct(k) ? k->dw + t->group * k->group_a * k->group_b : k->sums + t->chunk * k->chunk_sums + t->group * k->group_sums;
-    struct cnn_gemm g = {.operands = k->pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
-                         .rows = {{channels, w->taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
-                         .depth = {{steps(k), v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
-                         .by_channel = k->by_channel,
-                         .accumulate = accumulate};
+    size_t first_channel = t->slice * k->slice_channels,
+           channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
+    /* from row to row of the product */
+    ptrdiff_t row = (ptrdiff_t)(direct(k) ? k->group_b : cnn_packed_columns(k->group_b));
+    float *product = direct(k) ? k->dw + t->group * k->group_a * k->group_b
+                               : k->sums + t->chunk * k->chunk_sums + t->group * k->group_sums;
+    struct cnn_gemm g = {
+        .operands = k->pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
+        .rows = {{channels, w->taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
+        .depth = {{steps(k), v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
+        .by_channel = k->by_channel,
+        .accumulate = accumulate};
     ptrdiff_t tap = k->by_channel ? row : (ptrdiff_t)k->group_a * row;
     g.c_stride[0] = row;
     g.c_stride[1] = tap;
@@ -194,20 +212,24 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
         g.b_step = k->b_channels;
         if (k->pairs || k->b_channels != width) {
             for (size_t line = 0; line < v->images * v->lines; line++)
-                pack_line(k, g.b + line * w->pixels * k->b_channels, g.columns, width, t->panel + line * steps(k) * width);
+                pack_line(k, g.b + line * w->pixels * k->b_channels, g.columns, width,
+                          t->panel + line * steps(k) * width);
             g.b = t->panel;
             g.b_step = width;
         }
         for (size_t tap_row = 0; tap_row < w->taps_h; tap_row += g.rows.count[2]) {
             g.a = v->data + cnn_view_tap(w, v, tap_row) + (k->by_channel ? column : 0);
-            g.c = product + (ptrdiff_t)first_channel * row + (ptrdiff_t)tap_row * g.c_stride[2] + column;
+            g.c = product + (ptrdiff_t)first_channel * row + (ptrdiff_t)tap_row * g.c_stride[2] +
+                  column;
             CNN_ISA_NAME(cnn_gemm)(&g);
         }
     }
 }
 
-/* A task's filters among those that one block of dy gives to the bias: filters are rows of the product, or columns. */
-static void add_bias(const struct weights_gradient *k, const struct weights_task *t, const struct cnn_view *v)
+/* A task's filters among those that one block of dy gives to the bias: filters are rows of the
+ * product, or columns. */
+static void add_bias(const struct weights_gradient *k, const struct weights_task *t,
+                     const struct cnn_view *v)
 {
     size_t positions = v->images * v->lines * k->windows.pixels;
     size_t filter = t->group * k->group_b + t->column, count = t->columns;
@@ -217,39 +239,48 @@ static void add_bias(const struct weights_gradient *k, const struct weights_task
     }
     /* In pieces that stay in the first-level cache while the columns pass. */
     for (size_t r = 0; r < positions; r += BIAS_ROWS)
-        add_rows(k->dy + (v->first + r) * k->filters + filter, k->filters, cnn_size_min(BIAS_ROWS, positions - r), count,
+        add_rows(k->dy + (v->first + r) * k->filters + filter, k->filters,
+                 cnn_size_min(BIAS_ROWS, positions - r), count,
                  k->bias_sums + t->chunk * k->bias_floats + filter);
 }
 
-/* Task: a chunk of the batch, for a slice of the channels of a and a part of the columns of one group. */
+/* Task: a chunk of the batch, for a slice of the channels of a and a part of the columns of one
+ * group. */
 static void multiply_chunk(void *context, size_t task, size_t thread)
 {
     const struct weights_gradient *k = context;
-    struct weights_task t = {.column = task % k->parts * k->part_columns, .slice = task / k->parts % k->slices};
+    struct weights_task t = {.column = task % k->parts * k->part_columns,
+                             .slice = task / k->parts % k->slices};
     t.group = task / k->parts / k->slices % k->groups;
     t.chunk = task / k->parts / k->slices / k->groups;
     t.columns = cnn_size_min(k->part_columns, k->group_b - t.column);
     float *copy = k->scratch + thread * k->thread_floats;
     t.panel = copy + k->copy_floats;
-    size_t first_channel = t.slice * k->slice_channels, channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
-    size_t begin = t.chunk * k->blocks.count / k->chunks, end = (t.chunk + 1) * k->blocks.count / k->chunks;
+    size_t first_channel = t.slice * k->slice_channels,
+           channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
+    size_t begin = t.chunk * k->blocks.count / k->chunks,
+           end = (t.chunk + 1) * k->blocks.count / k->chunks;
     bool bias = k->db && (k->swapped ? t.column == 0 : t.slice == 0);
     for (size_t block = begin; block < end; block++) {
-        struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, block, k->a, t.group * k->group_a + first_channel, channels,
-                                                           k->pixel_floats, copy);
+        struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, block, k->a,
+                                                           t.group * k->group_a + first_channel,
+                                                           channels, k->pixel_floats, copy);
         multiply_block(k, &t, &v, block > begin);
         if (bias)
             add_bias(k, &t, &v);
     }
 }
 
-/* Task: a vector of columns of one group's product: adds the chunks' sums in order and puts them where dw has them. */
+/* Task: a vector of columns of one group's product: adds the chunks' sums in order and puts them
+ * where dw has them. */
 static void reduce_columns(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct weights_gradient *k = context;
-    size_t columns = cnn_packed_columns(k->group_b), group = task * VLEN / columns, column = task * VLEN % columns;
-    size_t taps = k->taps_rows * k->taps_columns, channels = k->rows / taps, used = cnn_size_min(VLEN, k->group_b - column);
+    size_t columns = cnn_packed_columns(k->group_b), group = task * VLEN / columns,
+           column = task * VLEN % columns;
+    size_t taps = k->taps_rows * k->taps_columns, channels = k->rows / taps,
+           used = cnn_size_min(VLEN, k->group_b - column);
     const float *from = k->sums + group * k->group_sums + column;
     size_t column_step = k->swapped ? 1 : k->rows, channel_step = k->swapped ? k->group_b : taps;
     float *to = k->dw + group * k->rows * k->group_b + column * column_step;
@@ -272,8 +303,8 @@ static void reduce_bias(const struct weights_gradient *k)
             k->db[f] += k->bias_sums[chunk * k->bias_floats + f];
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
-                                             float *scratch)
+void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
+                                             const float *dy, float *dw, float *db, float *scratch)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_backward_weights)(c, n, x, dy, dw, db, scratch);
@@ -304,5 +335,6 @@ size_t CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c,
 {
     struct weights_gradient k = plan(c, n);
     size_t chunk = cnn_size_plus(k.bias_floats, direct(&k) ? 0 : k.chunk_sums);
-    return cnn_size_plus(cnn_size_times(k.chunks, chunk), cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
+    return cnn_size_plus(cnn_size_times(k.chunks, chunk),
+                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }

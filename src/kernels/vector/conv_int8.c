@@ -1,6 +1,7 @@
-/* The forward pass in bytes. Four channels of a pixel are one element of 32 bits, so that windows, copies and the GEMM (CNN_INT8_QUADS) see a convolution
- * of a quarter of the channels. Its sums, of one block of output lines at a time, go to a buffer that stays in the cache; from there they are scaled,
- * activated, pooled and stored, as floats or as bytes. */
+/* The forward pass in bytes. Four channels of a pixel are one element of 32 bits, so that windows,
+ * copies and the GEMM (CNN_INT8_QUADS) see a convolution of a quarter of the channels. Its sums, of
+ * one block of output lines at a time, go to a buffer that stays in the cache; from there they are
+ * scaled, activated, pooled and stored, as floats or as bytes. */
 #include <math.h>
 #include <stdint.h>
 
@@ -45,10 +46,13 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     p.quads = p.windows.channels / c.groups;
     p.filters = c.out_c / c.groups;
     p.columns = cnn_packed_columns(p.filters);
-    size_t positions = n * c.out_h * c.out_w, work = cnn_size_times(positions * c.kernel_h * c.kernel_w * p.quads, c.out_c);
+    size_t positions = n * c.out_h * c.out_w,
+           work = cnn_size_times(positions * c.kernel_h * c.kernel_w * p.quads, c.out_c);
     size_t wanted = cnn_tasks_wanted(work),
-           target = cnn_size_min(cnn_size_divide_up(positions, wanted), BLOCK_SUMS / cnn_size_min(p.columns, BLOCK_SUMS));
-    p.blocks = CNN_ISA_NAME(cnn_windows_cut)(&p.windows, target > BLOCK_MIN ? target : BLOCK_MIN, p.quads);
+           target = cnn_size_min(cnn_size_divide_up(positions, wanted),
+                                 BLOCK_SUMS / cnn_size_min(p.columns, BLOCK_SUMS));
+    p.blocks =
+        CNN_ISA_NAME(cnn_windows_cut)(&p.windows, target > BLOCK_MIN ? target : BLOCK_MIN, p.quads);
     if (pool && p.blocks.bands > 1) { /* no window of the pooling lies in two blocks */
         p.blocks.lines += p.blocks.lines % 2;
         p.blocks.bands = cnn_size_divide_up(c.out_h, p.blocks.lines);
@@ -56,10 +60,12 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     }
     p.part_columns = cnn_part_columns(p.columns, p.blocks.count * p.groups, wanted);
     p.parts = cnn_size_divide_up(p.columns, p.part_columns);
-    p.sums_floats = cnn_size_times(p.blocks.images * p.blocks.lines * c.out_w, cnn_size_min(p.part_columns, p.columns));
+    p.sums_floats = cnn_size_times(p.blocks.images * p.blocks.lines * c.out_w,
+                                   cnn_size_min(p.part_columns, p.columns));
     p.thread_floats = p.sums_floats;
     if (CNN_ISA_NAME(cnn_windows_padded)(&p.windows))
-        p.thread_floats = cnn_size_plus(p.thread_floats, CNN_ISA_NAME(cnn_blocks_copy_floats)(&p.windows, &p.blocks, p.quads));
+        p.thread_floats = cnn_size_plus(
+            p.thread_floats, CNN_ISA_NAME(cnn_blocks_copy_floats)(&p.windows, &p.blocks, p.quads));
     p.thread_floats = cnn_size_plus(p.thread_floats, 15) / 16 * 16;
     return p;
 }
@@ -71,7 +77,8 @@ size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size
     return cnn_size_times(one > other ? one : other, (size_t)cnn_parallel_threads());
 }
 
-/* Packed: what the sums of each column begin with; then the panels [group][panel][kernel row, kernel column, quad][column]. */
+/* Packed: what the sums of each column begin with; then the panels [group][panel][kernel row,
+ * kernel column, quad][column]. */
 static size_t first_floats(const struct cnn_conv *c)
 {
     return cnn_size_times(c->groups, cnn_packed_columns(c->out_c / c->groups));
@@ -79,7 +86,8 @@ static size_t first_floats(const struct cnn_conv *c)
 
 size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
 {
-    size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w), cnn_code_channels(c->in_c) / 4 / c->groups);
+    size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w),
+                                  cnn_code_channels(c->in_c) / 4 / c->groups);
     return cnn_size_times(first_floats(c), cnn_size_plus(depth, 1));
 }
 
@@ -114,11 +122,15 @@ static void pack_panel(void *context, size_t task, size_t thread)
     (void)thread;
     const struct packing *p = context;
     const struct cnn_conv *c = p->c;
-    size_t group_in = c->in_c / c->groups, filters = c->out_c / c->groups, columns = cnn_packed_columns(filters);
-    size_t panels = cnn_size_divide_up(columns, CNN_PANEL), group = task / panels, column = task % panels * CNN_PANEL;
-    size_t taps = c->kernel_h * c->kernel_w, quads = cnn_code_channels(group_in) / 4, width = cnn_panel_width(columns, column);
+    size_t group_in = c->in_c / c->groups, filters = c->out_c / c->groups,
+           columns = cnn_packed_columns(filters);
+    size_t panels = cnn_size_divide_up(columns, CNN_PANEL), group = task / panels,
+           column = task % panels * CNN_PANEL;
+    size_t taps = c->kernel_h * c->kernel_w, quads = cnn_code_channels(group_in) / 4,
+           width = cnn_panel_width(columns, column);
     int *first = (int *)(void *)p->packed + group * columns + column;
-    int *to = (int *)(void *)p->packed + first_floats(c) + (group * columns + column) * taps * quads;
+    int *to =
+        (int *)(void *)p->packed + first_floats(c) + (group * columns + column) * taps * quads;
     for (size_t j = 0; j < width; j++) {
         size_t filter = group * filters + column + j;
         int sum = 0;
@@ -126,32 +138,40 @@ static void pack_panel(void *context, size_t task, size_t thread)
             for (size_t q = 0; q < quads; q++) {
                 const float *w = p->w + (filter * group_in + 4 * q) * taps + t;
                 to[(t * quads + q) * width + j] =
-                    column + j < filters ? pack_quad(w, taps, cnn_size_min(4, group_in - 4 * q), p->scale[filter], &sum) : 0;
+                    column + j < filters ? pack_quad(w, taps, cnn_size_min(4, group_in - 4 * q),
+                                                     p->scale[filter], &sum)
+                                         : 0;
             }
         first[j] = -p->x_zero * sum;
     }
 }
 
-void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w, const float *scale, float *packed)
+void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w,
+                                      const float *scale, float *packed)
 {
     struct packing p = {c, x_zero, w, scale, packed};
-    cnn_parallel_for(c->groups * cnn_size_divide_up(cnn_packed_columns(c->out_c / c->groups), CNN_PANEL), pack_panel, &p);
+    cnn_parallel_for(c->groups *
+                         cnn_size_divide_up(cnn_packed_columns(c->out_c / c->groups), CNN_PANEL),
+                     pack_panel, &p);
 }
 
-/* Scaled sums of VLEN columns: of integers, or where an activation has been applied already, as they are. */
+/* Scaled sums of VLEN columns: of integers, or where an activation has been applied already, as
+ * they are. */
 INLINE vfloat scaled(const float *sums, bool integers, vfloat scale, vfloat bias)
 {
     vfloat v = vload(sums);
     return integers ? __builtin_convertvector((vint)v, vfloat) * scale + bias : v;
 }
 
-/* One line of y: `pixels` pixels of `used` filters, which begin at filter number `filter`, from sums whose pixels are `columns` apart. lower: the second line
- * of a pooling; NULL: none. */
-INLINE void store_line(const struct pass *p, const float *sums, const float *lower, size_t columns, size_t used, size_t filter, size_t pixels,
-                       void *y, bool integers, bool bytes)
+/* One line of y: `pixels` pixels of `used` filters, which begin at filter number `filter`, from
+ * sums whose pixels are `columns` apart. lower: the second line of a pooling; NULL: none. */
+INLINE void store_line(const struct pass *p, const float *sums, const float *lower, size_t columns,
+                       size_t used, size_t filter, size_t pixels, void *y, bool integers,
+                       bool bytes)
 {
     const struct cnn_codes codes = p->int8->y;
-    const vfloat low = vset(p->low), high = vset(p->high), inverse = vset(bytes ? 1 / codes.scale : 1), zero = vset((float)codes.zero);
+    const vfloat low = vset(p->low), high = vset(p->high),
+                 inverse = vset(bytes ? 1 / codes.scale : 1), zero = vset((float)codes.zero);
     const bool average = lower && p->epilogue->pool->average;
     const size_t y_pixel = p->y_pixel;
     for (size_t j = 0; j < used; j += VLEN) {
@@ -164,8 +184,10 @@ INLINE void store_line(const struct pass *p, const float *sums, const float *low
             vfloat v = scaled(a, integers, scale, bias);
             if (lower) {
                 vfloat right = scaled(a + columns, integers, scale, bias);
-                vfloat below = scaled(b, integers, scale, bias), last = scaled(b + columns, integers, scale, bias);
-                v = average ? (v + right + below + last) * 0.25f : vmax_nan(vmax_nan(v, right), vmax_nan(below, last));
+                vfloat below = scaled(b, integers, scale, bias),
+                       last = scaled(b + columns, integers, scale, bias);
+                v = average ? (v + right + below + last) * 0.25f
+                            : vmax_nan(vmax_nan(v, right), vmax_nan(below, last));
                 b += step;
             }
             if (bytes)
@@ -179,31 +201,40 @@ INLINE void store_line(const struct pass *p, const float *sums, const float *low
     }
 }
 
-static void store_block(const struct pass *p, const float *sums, size_t columns, size_t used, size_t filter, size_t image, size_t line,
-                        const struct cnn_view *v)
+static void store_block(const struct pass *p, const float *sums, size_t columns, size_t used,
+                        size_t filter, size_t image, size_t line, const struct cnn_view *v)
 {
     const struct cnn_pool *pool = p->epilogue->pool;
-    size_t pixels = p->windows.pixels, step = pool ? 2 : 1, y_lines = p->windows.lines / step, y_pixels = pixels / step;
+    size_t pixels = p->windows.pixels, step = pool ? 2 : 1, y_lines = p->windows.lines / step,
+           y_pixels = pixels / step;
     bool bytes = p->int8->y.scale > 0;
     for (size_t i = 0; i < v->images; i++)
         for (size_t l = 0; l + step <= v->lines; l += step) {
-            const float *upper = sums + (i * v->lines + l) * pixels * columns, *lower = pool ? upper + pixels * columns : NULL;
-            size_t at = (((image + i) * y_lines + (line + l) / step) * y_pixels) * p->y_pixel + filter;
+            const float *upper = sums + (i * v->lines + l) * pixels * columns,
+                        *lower = pool ? upper + pixels * columns : NULL;
+            size_t at =
+                (((image + i) * y_lines + (line + l) / step) * y_pixels) * p->y_pixel + filter;
             if (p->activates && bytes)
-                store_line(p, upper, lower, columns, used, filter, y_pixels, (unsigned char *)p->y + at, false, true);
+                store_line(p, upper, lower, columns, used, filter, y_pixels,
+                           (unsigned char *)p->y + at, false, true);
             else if (p->activates)
-                store_line(p, upper, lower, columns, used, filter, y_pixels, (float *)p->y + at, false, false);
+                store_line(p, upper, lower, columns, used, filter, y_pixels, (float *)p->y + at,
+                           false, false);
             else if (bytes && pool)
-                store_line(p, upper, lower, columns, used, filter, y_pixels, (unsigned char *)p->y + at, true, true);
+                store_line(p, upper, lower, columns, used, filter, y_pixels,
+                           (unsigned char *)p->y + at, true, true);
             else if (bytes)
-                store_line(p, upper, NULL, columns, used, filter, y_pixels, (unsigned char *)p->y + at, true, true);
+                store_line(p, upper, NULL, columns, used, filter, y_pixels,
+                           (unsigned char *)p->y + at, true, true);
             else
-                store_line(p, upper, lower, columns, used, filter, y_pixels, (float *)p->y + at, true, false);
+                store_line(p, upper, lower, columns, used, filter, y_pixels, (float *)p->y + at,
+                           true, false);
         }
 }
 
 /* For activations other than a cut: scales and activates the sums where they lie. */
-static void activate_sums(const struct pass *p, size_t positions, size_t columns, size_t used, size_t filter, float *sums)
+static void activate_sums(const struct pass *p, size_t positions, size_t columns, size_t used,
+                          size_t filter, float *sums)
 {
     for (size_t j = 0; j < used; j += VLEN) {
         size_t lanes = cnn_size_min(used - j, VLEN);
@@ -221,17 +252,21 @@ static void run_block(void *context, size_t task, size_t thread)
 {
     const struct pass *p = context;
     const struct cnn_windows *w = &p->windows;
-    size_t column = task % p->parts * p->part_columns, group = task / p->parts % p->groups, block = task / p->parts / p->groups;
-    size_t columns = cnn_size_min(p->part_columns, p->columns - column), used = cnn_size_min(columns, p->filters - column);
+    size_t column = task % p->parts * p->part_columns, group = task / p->parts % p->groups,
+           block = task / p->parts / p->groups;
+    size_t columns = cnn_size_min(p->part_columns, p->columns - column),
+           used = cnn_size_min(columns, p->filters - column);
     float *sums = p->scratch + thread * p->thread_floats, *copy = sums + p->sums_floats;
-    struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &p->blocks, block, p->x, group * p->quads, p->quads, p->quads, copy);
-    struct cnn_gemm g = {.operands = CNN_INT8_QUADS,
-                         .a = v.data,
-                         .rows = {{w->pixels, v.lines, v.images}, {v.stride[0], v.stride[1], v.stride[2]}},
-                         .depth = {{p->quads, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
-                         .columns = columns,
-                         .c = sums,
-                         .bias = (const float *)(const void *)(p->first + group * p->columns + column)};
+    struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &p->blocks, block, p->x, group * p->quads,
+                                                       p->quads, p->quads, copy);
+    struct cnn_gemm g = {
+        .operands = CNN_INT8_QUADS,
+        .a = v.data,
+        .rows = {{w->pixels, v.lines, v.images}, {v.stride[0], v.stride[1], v.stride[2]}},
+        .depth = {{p->quads, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
+        .columns = columns,
+        .c = sums,
+        .bias = (const float *)(const void *)(p->first + group * p->columns + column)};
     g.b = p->packed + cnn_nest_size(&g.depth) * (group * p->columns + column);
     g.c_stride[0] = (ptrdiff_t)columns;
     g.c_stride[1] = g.c_stride[0] * (ptrdiff_t)w->pixels;
@@ -240,15 +275,18 @@ static void run_block(void *context, size_t task, size_t thread)
     size_t filter = group * p->filters + column;
     if (p->activates)
         activate_sums(p, v.images * v.lines * w->pixels, columns, used, filter, sums);
-    store_block(p, sums, columns, used, filter, block / p->blocks.bands * p->blocks.images, block % p->blocks.bands * p->blocks.lines, &v);
+    store_block(p, sums, columns, used, filter, block / p->blocks.bands * p->blocks.images,
+                block % p->blocks.bands * p->blocks.lines, &v);
 }
 
-/* Cuts at zero and at six are of what is stored; any other activation, and a mean of what is cut, take a pass of their own. */
+/* Cuts at zero and at six are of what is stored; any other activation, and a mean of what is cut,
+ * take a pass of their own. */
 static void set_limits(struct pass *p)
 {
     const struct cnn_activation a = p->epilogue->activation;
     const struct cnn_codes y = p->int8->y;
-    bool cuts = cnn_activation_rectifies(a), averages = p->epilogue->pool && p->epilogue->pool->average;
+    bool cuts = cnn_activation_rectifies(a),
+         averages = p->epilogue->pool && p->epilogue->pool->average;
     p->activates = a.kind != CNN_ACT_NONE && (!cuts || averages);
     p->low = cuts ? 0 : -INFINITY;
     p->high = a.kind == CNN_ACT_RELU6 ? 6 : INFINITY;
@@ -258,8 +296,10 @@ static void set_limits(struct pass *p)
     }
 }
 
-void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x, const float *packed, const struct cnn_int8 *int8,
-                                         const struct cnn_epilogue *epilogue, void *y, float *scratch)
+void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x,
+                                         const float *packed, const struct cnn_int8 *int8,
+                                         const struct cnn_epilogue *epilogue, void *y,
+                                         float *scratch)
 {
     struct pass p = pass_plan(c, n, epilogue->pool);
     p.int8 = int8;
@@ -282,17 +322,21 @@ struct quantizing {
     unsigned char *y;
 };
 
-static void quantize_run(const struct cnn_codes *codes, size_t size, const float *x, unsigned char *y)
+static void quantize_run(const struct cnn_codes *codes, size_t size, const float *x,
+                         unsigned char *y)
 {
-    const vfloat inverse = vset(1 / codes->scale), zero = vset((float)codes->zero), low = {0}, high = vset(255);
+    const vfloat inverse = vset(1 / codes->scale), zero = vset((float)codes->zero), low = {0},
+                 high = vset(255);
     for (size_t i = 0; i < size; i += VLEN) {
         size_t lanes = cnn_size_min(size - i, VLEN);
-        vstore_bytes(y + i, lanes, vmin(high, vmax(vload_lanes(x + i, lanes) * inverse + zero, low)));
+        vstore_bytes(y + i, lanes,
+                     vmin(high, vmax(vload_lanes(x + i, lanes) * inverse + zero, low)));
     }
 }
 
 /* Pixels of one to three channels: many at a time, and then each to its four bytes. */
-static void quantize_narrow(const struct cnn_codes *codes, size_t pixels, size_t channels, const float *x, unsigned char *y)
+static void quantize_narrow(const struct cnn_codes *codes, size_t pixels, size_t channels,
+                            const float *x, unsigned char *y)
 {
     enum { RUN = 256 };
     unsigned char together[3 * RUN + 4];
@@ -309,7 +353,8 @@ static void quantize_rows(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct quantizing *q = context;
-    size_t first = task * q->rows, count = cnn_size_min(q->rows, q->pixels - first), stride = cnn_code_channels(q->channels);
+    size_t first = task * q->rows, count = cnn_size_min(q->rows, q->pixels - first),
+           stride = cnn_code_channels(q->channels);
     const float *x = q->x + first * q->channels;
     unsigned char *y = q->y + first * stride;
     if (stride == q->channels)
@@ -321,7 +366,8 @@ static void quantize_rows(void *context, size_t task, size_t thread)
             quantize_run(&q->codes, q->channels, x + i * q->channels, y + i * stride);
 }
 
-void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x, struct cnn_codes codes, unsigned char *y)
+void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
+                                struct cnn_codes codes, unsigned char *y)
 {
     struct quantizing q = {pixels, channels, cnn_block_rows(channels), x, codes, y};
     cnn_parallel_for(cnn_size_divide_up(pixels, q.rows), quantize_rows, &q);

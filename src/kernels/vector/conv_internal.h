@@ -1,26 +1,32 @@
-/* What the passes of a convolution share: the layout of packed weights, and how the forward pass and the gradient of the data, both of which slide windows
- * over an array, are cut into tasks. */
+/* What the passes of a convolution share: the layout of packed weights, and how the forward pass
+ * and the gradient of the data, both of which slide windows over an array, are cut into tasks. */
 #ifndef CNN_KERNELS_VECTOR_CONV_INTERNAL_H
 #define CNN_KERNELS_VECTOR_CONV_INTERNAL_H
 
 #include "kernels/vector/pairs.h"
 #include "kernels/vector/windows.h"
 
-/* Whether the sums are of pairs of bfloat16: channel with channel in the forward pass, filter with filter in the gradient of the data, window position
- * with window position in that of the weights. Very few channels would mostly be paired with zeros. */
+/* Whether the sums are of pairs of bfloat16: channel with channel in the forward pass, filter with
+ * filter in the gradient of the data, window position with window position in that of the weights.
+ * Very few channels would mostly be paired with zeros. */
 static inline bool cnn_conv_by_pairs(const struct cnn_conv *c)
 {
-    return CNN_FAST_PAIRS && c->bf16 && !cnn_conv_by_channel(c) && c->in_c / c->groups >= 4 && c->out_c / c->groups >= 4;
+    return CNN_FAST_PAIRS && c->bf16 && !cnn_conv_by_channel(c) && c->in_c / c->groups >= 4 &&
+           c->out_c / c->groups >= 4;
 }
 
-/* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column], columns being filters; then, if wanted, for the
- * gradient of the data [phase][group][panel][tap row, tap column, filter][column], columns being channels. Channels and filters of the third index may
- * be pairs. Depthwise: one group whose columns are channels, and no third index. Of few channels, what conv_scatter.h wants takes the place of the latter. */
+/* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column],
+ * columns being filters; then, if wanted, for the gradient of the data [phase][group][panel][tap
+ * row, tap column, filter][column], columns being channels. Channels and filters of the third index
+ * may be pairs. Depthwise: one group whose columns are channels, and no third index. Of few
+ * channels, what conv_scatter.h wants takes the place of the latter. */
 size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c);
 
-/* One axis of a phase of the gradient of the data. Where the stride is s, the input rows i with (i + pad) % s == residue are reached only by the taps
- * t with t * dilation % s == residue: on their own they are a correlation with stride 1 of dy and those taps, last tap first (Dumoulin and Visin, "A
- * guide to convolution arithmetic for deep learning", 2016, without its inserted zeros). */
+/* One axis of a phase of the gradient of the data. Where the stride is s, the input rows i with (i
+ * + pad) % s == residue are reached only by the taps t with t * dilation % s == residue: on their
+ * own they are a correlation with stride 1 of dy and those taps, last tap first (Dumoulin and
+ * Visin, "A guide to convolution arithmetic for deep learning", 2016, without its inserted
+ * zeros). */
 struct cnn_phase {
     size_t first, count;      /* the input rows: first, first + stride, ... */
     size_t taps;              /* may be 0 */
@@ -29,10 +35,11 @@ struct cnn_phase {
     ptrdiff_t pad;            /* of dy; negative: rows never read */
 };
 
-struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel, size_t stride, size_t dilation, size_t pad);
+struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
+                                            size_t stride, size_t dilation, size_t pad);
 
-/* How a pass that slides windows over x, of groups of group_in channels, to make group_out columns, is cut: into tasks, one for each part of the columns
- * of each group of each block of positions. */
+/* How a pass that slides windows over x, of groups of group_in channels, to make group_out columns,
+ * is cut: into tasks, one for each part of the columns of each group of each block of positions. */
 struct cnn_correlation {
     struct cnn_windows windows;
     size_t groups, group_in, group_out;
@@ -44,8 +51,10 @@ struct cnn_correlation {
     size_t part_columns, parts, copy_floats;
 };
 
-/* Fills in the plan, for work multiply-adds, and windows.copying. Lines of a block are a multiple of line_multiple where a block has not all lines. */
-void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work, size_t line_multiple);
+/* Fills in the plan, for work multiply-adds, and windows.copying. Lines of a block are a multiple
+ * of line_multiple where a block has not all lines. */
+void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
+                                        size_t line_multiple);
 
 /* One task: its columns of its group, and its block, copied or read where it lies. */
 struct cnn_correlation_task {
@@ -53,11 +62,14 @@ struct cnn_correlation_task {
     struct cnn_view view;
 };
 
-struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_correlation *k, size_t task, const float *x, float *copy);
+struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_correlation *k,
+                                                               size_t task, const float *x,
+                                                               float *copy);
 
-/* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step floats apart. Lines are read up to VLEN floats
- * beyond their end. */
-void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower, size_t pixels, size_t columns, float *to, ptrdiff_t y_step);
+/* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step
+ * floats apart. Lines are read up to VLEN floats beyond their end. */
+void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower,
+                                  size_t pixels, size_t columns, float *to, ptrdiff_t y_step);
 
 /* Scratch, all threads together, of each pass. */
 size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n);

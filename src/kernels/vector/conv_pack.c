@@ -8,7 +8,8 @@
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
-struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel, size_t stride, size_t dilation, size_t pad)
+struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
+                                            size_t stride, size_t dilation, size_t pad)
 {
     size_t divisor = stride, rest = dilation;
     while (rest != 0) {
@@ -16,7 +17,9 @@ struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t 
         divisor = rest;
         rest = next;
     }
-    struct cnn_phase p = {.first = (residue + stride - pad % stride) % stride, .between = stride / divisor, .dilation = dilation / divisor};
+    struct cnn_phase p = {.first = (residue + stride - pad % stride) % stride,
+                          .between = stride / divisor,
+                          .dilation = dilation / divisor};
     p.count = p.first < size ? (size - 1 - p.first) / stride + 1 : 0;
     size_t tap = 0, candidates = cnn_size_min(kernel, p.between);
     while (tap < candidates && tap * dilation % stride != residue)
@@ -25,12 +28,14 @@ struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t 
         return p;
     p.taps = (kernel - 1 - tap) / p.between + 1;
     p.last_tap = tap + (p.taps - 1) * p.between;
-    /* Row first reads dy at (first + pad - tap * dilation) / stride, a whole number, for each of the taps. */
+    /* Row first reads dy at (first + pad - tap * dilation) / stride, a whole number, for each of
+     * the taps. */
     p.pad = ((ptrdiff_t)(p.last_tap * dilation) - (ptrdiff_t)(p.first + pad)) / (ptrdiff_t)stride;
     return p;
 }
 
-/* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column * column_stride], times the column's scale. */
+/* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column
+ * * column_stride], times the column's scale. */
 struct packing {
     const float *from, *scale; /* scale: of each column; NULL: none */
     float *to;
@@ -42,12 +47,14 @@ struct packing {
     ptrdiff_t column_stride, group_stride;
 };
 
-/* The steps of the innermost loop that are packed together: whole cache lines of weights where they lie side by side. */
+/* The steps of the innermost loop that are packed together: whole cache lines of weights where they
+ * lie side by side. */
 #define STEPS ((size_t)16)
 
-/* `steps` steps of the innermost loop of one panel, read along the smaller stride: along the other, the lines read might all share one place in the
- * cache. */
-static void pack_steps(const struct packing *p, size_t steps, size_t columns, size_t width, const float *from, float *to)
+/* `steps` steps of the innermost loop of one panel, read along the smaller stride: along the other,
+ * the lines read might all share one place in the cache. */
+static void pack_steps(const struct packing *p, size_t steps, size_t columns, size_t width,
+                       const float *from, float *to)
 {
     ptrdiff_t step = p->depth.stride[0];
     if (p->column_stride > step) {
@@ -76,8 +83,8 @@ static void scale_steps(const float *scale, size_t used, size_t width, size_t st
 }
 
 /* Steps k to k + steps of one innermost loop. The columns of a panel beyond those used become 0. */
-static void pack_floats(const struct packing *p, size_t k, size_t steps, size_t columns, size_t width, const float *from, const float *scale,
-                        float *to)
+static void pack_floats(const struct packing *p, size_t k, size_t steps, size_t columns,
+                        size_t width, const float *from, const float *scale, float *to)
 {
     if (columns < width)
         memset(to, 0, steps * width * sizeof *to);
@@ -87,11 +94,12 @@ static void pack_floats(const struct packing *p, size_t k, size_t steps, size_t 
 }
 
 /* The same of pairs. */
-static void pack_pairs(const struct packing *p, size_t k, size_t steps, size_t columns, size_t width, const float *from, const float *scale,
-                       float *to)
+static void pack_pairs(const struct packing *p, size_t k, size_t steps, size_t columns,
+                       size_t width, const float *from, const float *scale, float *to)
 {
     float first[STEPS * CNN_PANEL], second[STEPS * CNN_PANEL];
-    size_t half = cnn_pairs(p->depth.count[0]), seconds = cnn_size_min(steps, p->depth.count[0] - half - k);
+    size_t half = cnn_pairs(p->depth.count[0]),
+           seconds = cnn_size_min(steps, p->depth.count[0] - half - k);
     pack_floats(p, k, steps, columns, width, from, scale, first);
     pack_floats(p, half + k, seconds, columns, width, from, scale, second);
     for (size_t i = 0; i < steps; i++, to += width)
@@ -104,17 +112,21 @@ static void pack_panel(void *context, size_t task, size_t thread)
     (void)thread;
     const struct packing *p = context;
     const struct cnn_nest *d = &p->depth;
-    size_t run = p->run, depth = run * d->count[1] * d->count[2], group = task / p->panels, column = task % p->panels * CNN_PANEL;
-    size_t width = cnn_panel_width(p->columns, column), used = cnn_size_min(width, p->columns - column);
-    const float *from = p->from + (ptrdiff_t)group * p->group_stride + (ptrdiff_t)column * p->column_stride;
+    size_t run = p->run, depth = run * d->count[1] * d->count[2], group = task / p->panels,
+           column = task % p->panels * CNN_PANEL;
+    size_t width = cnn_panel_width(p->columns, column),
+           used = cnn_size_min(width, p->columns - column);
+    const float *from =
+        p->from + (ptrdiff_t)group * p->group_stride + (ptrdiff_t)column * p->column_stride;
     const float *scale = p->scale ? p->scale + group * p->columns + column : NULL;
     float *to = p->to + depth * (group * cnn_packed_columns(p->columns) + column);
     for (size_t k = 0; k < run; k += STEPS)
         for (size_t i = 0; i < d->count[2]; i++)
             for (size_t j = 0; j < d->count[1]; j++)
-                (p->pairs ? pack_pairs : pack_floats)(p, k, cnn_size_min(STEPS, run - k), used, width,
-                                                      from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1], scale,
-                                                      to + ((i * d->count[1] + j) * run + k) * width);
+                (p->pairs ? pack_pairs : pack_floats)(
+                    p, k, cnn_size_min(STEPS, run - k), used, width,
+                    from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1], scale,
+                    to + ((i * d->count[1] + j) * run + k) * width);
 }
 
 static void pack(struct packing *p, size_t groups)
@@ -122,7 +134,8 @@ static void pack(struct packing *p, size_t groups)
     p->panels = cnn_size_divide_up(p->columns, CNN_PANEL);
     p->run = p->pairs ? cnn_pairs(p->depth.count[0]) : p->depth.count[0];
     cnn_parallel_for(groups * p->panels, pack_panel, p);
-    p->to += groups * p->run * p->depth.count[1] * p->depth.count[2] * cnn_packed_columns(p->columns);
+    p->to +=
+        groups * p->run * p->depth.count[1] * p->depth.count[2] * cnn_packed_columns(p->columns);
 }
 
 size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
@@ -131,7 +144,8 @@ size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
     if (cnn_conv_by_channel(c))
         return cnn_size_times(taps, cnn_packed_columns(c->in_c));
     size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->in_c / c->groups) : c->in_c / c->groups;
-    return cnn_size_times(cnn_size_times(taps, c->groups * depth), cnn_packed_columns(c->out_c / c->groups));
+    return cnn_size_times(cnn_size_times(taps, c->groups * depth),
+                          cnn_packed_columns(c->out_c / c->groups));
 }
 
 size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
@@ -140,7 +154,8 @@ size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backw
         return CNN_ISA_NAME(cnn_winograd_packed_floats)(c, backward);
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return CNN_ISA_NAME(cnn_depthwise_packed_floats)(c);
-    size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c), taps = cnn_size_times(c->kernel_h, c->kernel_w);
+    size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c),
+           taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (!backward)
         return forward;
     if (CNN_ISA_NAME(cnn_scatter_fits)(c))
@@ -148,10 +163,12 @@ size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backw
     if (cnn_conv_by_channel(c))
         return cnn_size_plus(forward, forward);
     size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->out_c / c->groups) : c->out_c / c->groups;
-    return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->groups * depth), cnn_packed_columns(c->in_c / c->groups)));
+    return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->groups * depth),
+                                                 cnn_packed_columns(c->in_c / c->groups)));
 }
 
-void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
+void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                 const float *scale, float *packed)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
@@ -162,8 +179,10 @@ void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const 
         return;
     }
     bool by_channel = cnn_conv_by_channel(c);
-    size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups, group_out = c->out_c / groups;
-    ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w, filter = taps * (ptrdiff_t)group_in;
+    size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups,
+           group_out = c->out_c / groups;
+    ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w,
+              filter = taps * (ptrdiff_t)group_in;
     struct packing p = {.from = w,
                         .scale = scale,
                         .to = packed,
@@ -185,10 +204,14 @@ void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const 
     }
     for (size_t i = 0; i < c->stride_h; i++)
         for (size_t j = 0; j < c->stride_w; j++) {
-            struct cnn_phase v = CNN_ISA_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top);
-            struct cnn_phase h = CNN_ISA_NAME(cnn_phase_at)(j, c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
+            struct cnn_phase v = CNN_ISA_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h,
+                                                            c->dilation_h, c->pad_top);
+            struct cnn_phase h = CNN_ISA_NAME(cnn_phase_at)(j, c->in_w, c->kernel_w, c->stride_w,
+                                                            c->dilation_w, c->pad_left);
             p.from = w + v.last_tap * c->kernel_w + h.last_tap;
-            p.depth = (struct cnn_nest){{by_channel ? 1 : group_out, h.taps, v.taps}, {filter, -(ptrdiff_t)h.between, -(ptrdiff_t)v.between * row}};
+            p.depth =
+                (struct cnn_nest){{by_channel ? 1 : group_out, h.taps, v.taps},
+                                  {filter, -(ptrdiff_t)h.between, -(ptrdiff_t)v.between * row}};
             if (cnn_nest_size(&p.depth) > 0)
                 pack(&p, groups);
         }

@@ -1,9 +1,12 @@
-/* The gradient of the data of few channels (conv_scatter.h). Each task has some images, whose padded gradients it collects in a buffer:
+/* The gradient of the data of few channels (conv_scatter.h). Each task has some images, whose
+ * padded gradients it collects in a buffer:
  *
- *   padded[line * stride_h + i * dilation_h][pixel * stride_w + j][channel] += sum over filters of dy[line][pixel][filter] * w[filter][channel][i][j]
+ *   padded[line * stride_h + i * dilation_h][pixel * stride_w + j][channel] += sum over filters of
+ * dy[line][pixel][filter] * w[filter][channel][i][j]
  *
- * as one product for each kernel row i and each pixel of a line. Its rows are the lines of the images, which reach different rows of the buffer; its
- * columns are (j, channel), which lie there in one piece. */
+ * as one product for each kernel row i and each pixel of a line. Its rows are the lines of the
+ * images, which reach different rows of the buffer; its columns are (j, channel), which lie there
+ * in one piece. */
 #include "kernels/vector/conv_scatter.h"
 
 #include <string.h>
@@ -12,7 +15,8 @@
 #include "util/parallel.h"
 
 #define BUFFER_MAX ((size_t)1 << 18) /* floats of one image's buffer */
-#define ROWS_MIN   ((size_t)64)      /* lines of a task's images, if there are as many: rows of each product */
+/* lines of a task's images, if there are as many: rows of each product */
+#define ROWS_MIN ((size_t)64)
 
 struct scatter {
     struct cnn_conv c;
@@ -30,7 +34,8 @@ static struct scatter plan(const struct cnn_conv *c, size_t n)
     k.height = CNN_ISA_NAME(cnn_windows_rows)(&w, w.lines) * w.step_h;
     k.width = CNN_ISA_NAME(cnn_windows_columns)(&w);
     k.image_floats = cnn_size_times(cnn_size_times(k.height, k.width), c->in_c);
-    k.images = cnn_size_min(cnn_size_divide_up(ROWS_MIN, c->out_h), cnn_size_divide_up(n, CNN_TASKS));
+    k.images =
+        cnn_size_min(cnn_size_divide_up(ROWS_MIN, c->out_h), cnn_size_divide_up(n, CNN_TASKS));
     k.tasks = cnn_size_divide_up(n, k.images);
     k.thread_floats = cnn_size_plus(cnn_size_times(k.images, k.image_floats), 15) / 16 * 16;
     return k;
@@ -38,13 +43,14 @@ static struct scatter plan(const struct cnn_conv *c, size_t n)
 
 bool CNN_ISA_NAME(cnn_scatter_fits)(const struct cnn_conv *c)
 {
-    return c->groups == 1 && c->in_c < VLEN && c->kernel_w > 1 && c->dilation_w == 1 && c->padding_mode == CNN_PAD_ZEROS &&
-           plan(c, 1).image_floats <= BUFFER_MAX;
+    return c->groups == 1 && c->in_c < VLEN && c->kernel_w > 1 && c->dilation_w == 1 &&
+           c->padding_mode == CNN_PAD_ZEROS && plan(c, 1).image_floats <= BUFFER_MAX;
 }
 
 size_t CNN_ISA_NAME(cnn_scatter_packed_floats)(const struct cnn_conv *c)
 {
-    return cnn_size_times(cnn_size_times(c->kernel_h, c->out_c), cnn_packed_columns(c->kernel_w * c->in_c));
+    return cnn_size_times(cnn_size_times(c->kernel_h, c->out_c),
+                          cnn_packed_columns(c->kernel_w * c->in_c));
 }
 
 size_t CNN_ISA_NAME(cnn_scatter_scratch_floats)(const struct cnn_conv *c, size_t n)
@@ -55,14 +61,17 @@ size_t CNN_ISA_NAME(cnn_scatter_scratch_floats)(const struct cnn_conv *c, size_t
 /* For each kernel row [panel][filter][column]. */
 void CNN_ISA_NAME(cnn_scatter_pack)(const struct cnn_conv *c, const float *w, float *packed)
 {
-    size_t columns = c->kernel_w * c->in_c, taps = c->kernel_h * c->kernel_w, row_floats = c->out_c * cnn_packed_columns(columns);
+    size_t columns = c->kernel_w * c->in_c, taps = c->kernel_h * c->kernel_w,
+           row_floats = c->out_c * cnn_packed_columns(columns);
     memset(packed, 0, c->kernel_h * row_floats * sizeof *packed);
     for (size_t i = 0; i < c->kernel_h; i++, packed += row_floats)
         for (size_t column = 0; column < columns; column++) {
-            size_t j = column / c->in_c, channel = column % c->in_c, panel = column / CNN_PANEL * CNN_PANEL;
+            size_t j = column / c->in_c, channel = column % c->in_c,
+                   panel = column / CNN_PANEL * CNN_PANEL;
             float *to = packed + panel * c->out_c + column - panel;
             for (size_t filter = 0; filter < c->out_c; filter++)
-                to[filter * cnn_panel_width(columns, panel)] = w[(filter * c->in_c + channel) * taps + i * c->kernel_w + j];
+                to[filter * cnn_panel_width(columns, panel)] =
+                    w[(filter * c->in_c + channel) * taps + i * c->kernel_w + j];
         }
 }
 
@@ -70,11 +79,14 @@ void CNN_ISA_NAME(cnn_scatter_pack)(const struct cnn_conv *c, const float *w, fl
 static void unpad(const struct scatter *k, const float *padded, float *dx)
 {
     const struct cnn_conv *c = &k->c;
-    size_t row_floats = c->in_w * c->in_c, reached = k->width > c->pad_left ? cnn_size_min(k->width - c->pad_left, c->in_w) * c->in_c : 0;
+    size_t row_floats = c->in_w * c->in_c,
+           reached =
+               k->width > c->pad_left ? cnn_size_min(k->width - c->pad_left, c->in_w) * c->in_c : 0;
     for (size_t row = 0; row < c->in_h; row++, dx += row_floats) {
         size_t used = row + c->pad_top < k->height ? reached : 0;
         if (used > 0)
-            memcpy(dx, padded + ((row + c->pad_top) * k->width + c->pad_left) * c->in_c, used * sizeof *dx);
+            memcpy(dx, padded + ((row + c->pad_top) * k->width + c->pad_left) * c->in_c,
+                   used * sizeof *dx);
         memset(dx + used, 0, (row_floats - used) * sizeof *dx);
     }
 }
@@ -84,14 +96,16 @@ static void scatter_images(void *context, size_t task, size_t thread)
 {
     const struct scatter *k = context;
     const struct cnn_conv *c = &k->c;
-    size_t first = task * k->images, images = cnn_size_min(k->images, k->n - first), line = c->out_w * c->out_c, row = k->width * c->in_c;
+    size_t first = task * k->images, images = cnn_size_min(k->images, k->n - first),
+           line = c->out_w * c->out_c, row = k->width * c->in_c;
     float *padded = k->scratch + thread * k->thread_floats;
     memset(padded, 0, images * k->image_floats * sizeof *padded);
-    struct cnn_gemm g = {.rows = {{c->out_h, images, 1}, {(ptrdiff_t)line, (ptrdiff_t)(c->out_h * line), 0}},
-                         .depth = {{c->out_c, 1, 1}, {1, 0, 0}},
-                         .columns = k->columns,
-                         .c_stride = {(ptrdiff_t)(c->stride_h * row), (ptrdiff_t)k->image_floats, 0},
-                         .accumulate = true};
+    struct cnn_gemm g = {
+        .rows = {{c->out_h, images, 1}, {(ptrdiff_t)line, (ptrdiff_t)(c->out_h * line), 0}},
+        .depth = {{c->out_c, 1, 1}, {1, 0, 0}},
+        .columns = k->columns,
+        .c_stride = {(ptrdiff_t)(c->stride_h * row), (ptrdiff_t)k->image_floats, 0},
+        .accumulate = true};
     for (size_t i = 0; i < c->kernel_h; i++)
         for (size_t p = 0; p < c->out_w; p++) {
             g.a = k->dy + (first * c->out_h * c->out_w + p) * c->out_c;
@@ -103,7 +117,8 @@ static void scatter_images(void *context, size_t task, size_t thread)
         unpad(k, padded + i * k->image_floats, k->dx + (first + i) * c->in_h * c->in_w * c->in_c);
 }
 
-void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, size_t n, const float *dy,
+                               const float *packed, float *dx, float *scratch)
 {
     struct scatter k = plan(c, n);
     k.dy = dy;

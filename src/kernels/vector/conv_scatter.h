@@ -1,5 +1,6 @@
-/* The gradient of the data of few channels: each number of dy times the weights of a kernel row, added to where that row lies in dx. A kernel row of all
- * channels fills a vector that the channels alone do not, and no work goes into padding. */
+/* The gradient of the data of few channels: each number of dy times the weights of a kernel row,
+ * added to where that row lies in dx. A kernel row of all channels fills a vector that the channels
+ * alone do not, and no work goes into padding. */
 #ifndef CNN_KERNELS_VECTOR_CONV_SCATTER_H
 #define CNN_KERNELS_VECTOR_CONV_SCATTER_H
 
@@ -14,6 +15,7 @@ size_t CNN_ISA_NAME(cnn_scatter_packed_floats)(const struct cnn_conv *c);
 size_t CNN_ISA_NAME(cnn_scatter_scratch_floats)(const struct cnn_conv *c, size_t n);
 
 void CNN_ISA_NAME(cnn_scatter_pack)(const struct cnn_conv *c, const float *w, float *packed);
-void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, size_t n, const float *dy,
+                               const float *packed, float *dx, float *scratch);
 
 #endif

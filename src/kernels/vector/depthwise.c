@@ -1,9 +1,10 @@
-/* The forward pass and the gradient of the data, phase by phase (conv_internal.h) the same correlation of dy with the kernels turned round:
+/* The forward pass and the gradient of the data, phase by phase (conv_internal.h) the same
+ * correlation of dy with the kernels turned round:
  *
  *   y[pixel][f] = activation(bias[f] + sum over taps of x[pixel + tap][f / multiplier] * w[f][tap])
  *
- * Lines of y are computed a few pixels at a time, for one vector of filters after the other; where a window reaches beyond the image, those of its
- * taps that do are left out. */
+ * Lines of y are computed a few pixels at a time, for one vector of filters after the other; where
+ * a window reaches beyond the image, those of its taps that do are left out. */
 #include "kernels/vector/depthwise.h"
 
 #include "kernels/vector/conv_internal.h"
@@ -13,7 +14,8 @@
 
 #define MAX_STRIDE 4 /* beyond it, convolutions go by the general way */
 
-/* One axis of a correlation. Its outputs lie at first, first + step, ... of the line; tap t's weight is number tap + t * tap_step of the kernel's. */
+/* One axis of a correlation. Its outputs lie at first, first + step, ... of the line; tap t's
+ * weight is number tap + t * tap_step of the kernel's. */
 struct phase {
     struct cnn_axis axis;
     size_t first, step;
@@ -45,8 +47,9 @@ struct line {
     size_t y_pixel;
 };
 
-/* Neighbouring pixels of a line that all have the same taps, but for the first tap of the very first pixel where that is cut, and the last of the very
- * last. x and w are at the first tap of the first pixel, for filter 0. */
+/* Neighbouring pixels of a line that all have the same taps, but for the first tap of the very
+ * first pixel where that is cut, and the last of the very last. x and w are at the first tap of the
+ * first pixel, for filter 0. */
 struct span {
     const float *x, *w;
     float *y;
@@ -54,7 +57,8 @@ struct span {
     bool cut_first, cut_last;
 };
 
-CNN_INLINE void sums_begin(const float *bias, size_t pixels, const struct cnn_filters *some, vfloat sum[CNN_PIXELS])
+CNN_INLINE void sums_begin(const float *bias, size_t pixels, const struct cnn_filters *some,
+                           vfloat sum[CNN_PIXELS])
 {
     vfloat first = {0};
     if (bias)
@@ -64,7 +68,8 @@ CNN_INLINE void sums_begin(const float *bias, size_t pixels, const struct cnn_fi
         sum[p] = first;
 }
 
-CNN_INLINE void sums_end(const struct line *l, size_t pixels, const struct cnn_filters *some, vfloat sum[CNN_PIXELS], float *y)
+CNN_INLINE void sums_end(const struct line *l, size_t pixels, const struct cnn_filters *some,
+                         vfloat sum[CNN_PIXELS], float *y)
 {
 #pragma GCC unroll 4
     for (size_t p = 0; p < pixels; p++, y += l->y_pixel) {
@@ -76,9 +81,10 @@ CNN_INLINE void sums_end(const struct line *l, size_t pixels, const struct cnn_f
     }
 }
 
-/* One vector of filters of `pixels` pixels. some: NULL where every filter has a channel of its own and the vector is whole. */
-CNN_INLINE void multiply(const struct line *l, const float *x, const float *w, const float *bias, size_t pixels, size_t taps,
-                         const struct cnn_filters *some, float *y)
+/* One vector of filters of `pixels` pixels. some: NULL where every filter has a channel of its own
+ * and the vector is whole. */
+CNN_INLINE void multiply(const struct line *l, const float *x, const float *w, const float *bias,
+                         size_t pixels, size_t taps, const struct cnn_filters *some, float *y)
 {
     vfloat sum[CNN_PIXELS];
     sums_begin(bias, pixels, some, sum);
@@ -88,14 +94,18 @@ CNN_INLINE void multiply(const struct line *l, const float *x, const float *w, c
             vfloat weight = vload(weights);
 #pragma GCC unroll 4
             for (size_t p = 0; p < pixels; p++)
-                sum[p] += (some ? cnn_filters_load(some, tap + p * l->x_pixel) : vload(tap + p * l->x_pixel)) * weight;
+                sum[p] += (some ? cnn_filters_load(some, tap + p * l->x_pixel)
+                                : vload(tap + p * l->x_pixel)) *
+                          weight;
         }
     }
     sums_end(l, pixels, some, sum, y);
 }
 
-/* Likewise, of whole vectors and kernels of 3 columns, next to each other: each number of x is loaded once. stride: of pixels, 1 or 2. */
-CNN_INLINE void multiply_3_taps(const struct line *l, const float *x, const float *w, const float *bias, size_t stride, bool cut_first, bool cut_last,
+/* Likewise, of whole vectors and kernels of 3 columns, next to each other: each number of x is
+ * loaded once. stride: of pixels, 1 or 2. */
+CNN_INLINE void multiply_3_taps(const struct line *l, const float *x, const float *w,
+                                const float *bias, size_t stride, bool cut_first, bool cut_last,
                                 float *y)
 {
     size_t columns = (CNN_PIXELS - 1) * stride + 3;
@@ -105,7 +115,9 @@ CNN_INLINE void multiply_3_taps(const struct line *l, const float *x, const floa
         vfloat weight[3] = {vload(w), vload(w + l->w_tap), vload(w + 2 * l->w_tap)};
 #pragma GCC unroll 9
         for (size_t j = 0; j < columns; j++)
-            column[j] = (j == 0 && cut_first) || (j == columns - 1 && cut_last) ? vset(0) : vload(x + j * l->x_tap);
+            column[j] = (j == 0 && cut_first) || (j == columns - 1 && cut_last)
+                            ? vset(0)
+                            : vload(x + j * l->x_tap);
 #pragma GCC unroll 3
         for (size_t j = 0; j < 3; j++)
 #pragma GCC unroll 4
@@ -115,9 +127,11 @@ CNN_INLINE void multiply_3_taps(const struct line *l, const float *x, const floa
     sums_end(l, CNN_PIXELS, NULL, sum, y);
 }
 
-/* The first `filters` filters, whole vectors, of a span, `pixels` pixels at a time. stride: 0, or 1 or 2 for kernels of 3 columns. What does not change
- * is copied, so that the compiler knows that no store changes it. */
-CNN_INLINE void multiply_whole(const struct line *line, const struct span *span, size_t filters, size_t pixels, size_t stride)
+/* The first `filters` filters, whole vectors, of a span, `pixels` pixels at a time. stride: 0, or 1
+ * or 2 for kernels of 3 columns. What does not change is copied, so that the compiler knows that no
+ * store changes it. */
+CNN_INLINE void multiply_whole(const struct line *line, const struct span *span, size_t filters,
+                               size_t pixels, size_t stride)
 {
     const struct line l = *line;
     const struct span s = *span;
@@ -126,7 +140,8 @@ CNN_INLINE void multiply_whole(const struct line *line, const struct span *span,
         const float *x = s.x + p * l.x_pixel, *w = s.w, *bias = l.bias;
         float *y = s.y + p * l.y_pixel;
         bool cut_first = s.cut_first && p == 0, cut_last = s.cut_last && p + pixels == s.pixels;
-        for (size_t filter = 0; filter < filters; filter += VLEN, x += VLEN, w += VLEN * l.w_filter, y += VLEN) {
+        for (size_t filter = 0; filter < filters;
+             filter += VLEN, x += VLEN, w += VLEN * l.w_filter, y += VLEN) {
             if (stride)
                 multiply_3_taps(&l, x, w, bias, stride, cut_first, cut_last, y);
             else
@@ -136,10 +151,10 @@ CNN_INLINE void multiply_whole(const struct line *line, const struct span *span,
     }
 }
 
-#define MULTIPLY_WHOLE(name, pixels, stride)                                                                                                         \
-    static void name(const struct line *l, const struct span *s, size_t filters)                                                                     \
-    {                                                                                                                                                \
-        multiply_whole(l, s, filters, pixels, stride);                                                                                               \
+#define MULTIPLY_WHOLE(name, pixels, stride)                                                       \
+    static void name(const struct line *l, const struct span *s, size_t filters)                   \
+    {                                                                                              \
+        multiply_whole(l, s, filters, pixels, stride);                                             \
     }
 MULTIPLY_WHOLE(multiply_pixel, 1, 0)
 MULTIPLY_WHOLE(multiply_pixels, CNN_PIXELS, 0)
@@ -147,13 +162,15 @@ MULTIPLY_WHOLE(multiply_pixels_3_taps, CNN_PIXELS, 1)
 MULTIPLY_WHOLE(multiply_pixels_3_taps_apart, CNN_PIXELS, 2)
 
 /* The other filters, from `filter` on. */
-CNN_INLINE void multiply_rest(const struct depthwise *k, const struct line *l, const struct span *s, size_t filter, size_t pixels)
+CNN_INLINE void multiply_rest(const struct depthwise *k, const struct line *l, const struct span *s,
+                              size_t filter, size_t pixels)
 {
     for (; filter < k->filters; filter += VLEN) {
         struct cnn_filters some = cnn_filters_at(filter, k->filters, k->multiplier);
         for (size_t p = 0; p < s->pixels; p += pixels) {
             p = cnn_size_min(p, s->pixels - pixels);
-            multiply(l, s->x + p * l->x_pixel, s->w + filter * l->w_filter, l->bias, pixels, s->taps, &some, s->y + p * l->y_pixel);
+            multiply(l, s->x + p * l->x_pixel, s->w + filter * l->w_filter, l->bias, pixels,
+                     s->taps, &some, s->y + p * l->y_pixel);
         }
     }
 }
@@ -177,9 +194,10 @@ static void multiply_span(const struct depthwise *k, const struct line *l, const
         multiply_rest(k, l, s, whole, CNN_PIXELS);
 }
 
-/* `pixels` outputs of a phase from `output` on. s: the line's, for output 0 and tap 0 of a window at column 0 of x. */
-static void multiply_part(const struct depthwise *k, const struct phase *h, const struct line *l, const struct span *s, size_t output, size_t pixels,
-                          struct cnn_range taps)
+/* `pixels` outputs of a phase from `output` on. s: the line's, for output 0 and tap 0 of a window
+ * at column 0 of x. */
+static void multiply_part(const struct depthwise *k, const struct phase *h, const struct line *l,
+                          const struct span *s, size_t output, size_t pixels, struct cnn_range taps)
 {
     struct span part = {.x = s->x,
                         .w = s->w + (ptrdiff_t)taps.begin * l->w_tap,
@@ -195,7 +213,8 @@ static void multiply_part(const struct depthwise *k, const struct phase *h, cons
 }
 
 /* The outputs of two phases in line `output`; image: of x. */
-static void correlate_phase(const struct depthwise *k, const struct phase *v, size_t output, const struct phase *h, const float *image, float *y)
+static void correlate_phase(const struct depthwise *k, const struct phase *v, size_t output,
+                            const struct phase *h, const float *image, float *y)
 {
     const struct cnn_axis *a = &h->axis;
     struct cnn_range rows = cnn_axis_taps(&v->axis, output);
@@ -211,8 +230,10 @@ static void correlate_phase(const struct depthwise *k, const struct phase *v, si
                            .bias = k->epilogue.bias,
                            .relu = k->epilogue.activation.kind == CNN_ACT_RELU,
                            .y_pixel = h->step * k->filters};
-    struct span s = {
-        .x = image, .w = k->packed + (v->tap + (ptrdiff_t)rows.begin * v->tap_step) * kernel_row + h->tap * VLEN, .y = y + h->first * k->filters};
+    struct span s = {.x = image,
+                     .w = k->packed + (v->tap + (ptrdiff_t)rows.begin * v->tap_step) * kernel_row +
+                          h->tap * VLEN,
+                     .y = y + h->first * k->filters};
     if (l.rows > 0)
         s.x += cnn_axis_pixel(&v->axis, output, rows.begin) * (ptrdiff_t)x_line;
     for (size_t o = 0; o < a->begin; o++)
@@ -249,15 +270,18 @@ static void correlate_rows(void *context, size_t task, size_t thread)
 {
     const struct depthwise *k = context;
     const struct cnn_pool *pool = k->epilogue.pool;
-    size_t height = pool ? pool->out_h : k->height, row_floats = (pool ? pool->out_w : k->width) * (k->filters / k->fold);
+    size_t height = pool ? pool->out_h : k->height,
+           row_floats = (pool ? pool->out_w : k->width) * (k->filters / k->fold);
     float *upper = k->scratch + 2 * thread * k->line_floats, *lower = upper + k->line_floats;
-    for (size_t row = task * k->task_rows; row < cnn_size_min(k->rows_all, (task + 1) * k->task_rows); row++) {
+    for (size_t row = task * k->task_rows;
+         row < cnn_size_min(k->rows_all, (task + 1) * k->task_rows); row++) {
         size_t image = row / height, line = row % height;
         float *y = k->y + row * row_floats;
         if (pool) {
             correlate_line(k, image, 2 * line, upper);
             correlate_line(k, image, 2 * line + 1, lower);
-            CNN_ISA_NAME(cnn_pool_lines)(pool->average, upper, lower, k->width, k->filters, y, (ptrdiff_t)k->filters);
+            CNN_ISA_NAME(cnn_pool_lines)
+            (pool->average, upper, lower, k->width, k->filters, y, (ptrdiff_t)k->filters);
         } else if (k->fold > 1) {
             correlate_line(k, image, line, upper);
             fold_line(k, upper, y);
@@ -285,23 +309,37 @@ static struct depthwise plan(const struct cnn_conv *c, size_t height, size_t wid
                           .fold = 1,
                           .rows_all = rows};
     /* A multiply-add takes several times as long as in a matrix product. */
-    size_t tasks = cnn_tasks_wanted(cnn_size_times(cnn_size_times(8 * rows, width), cnn_size_times(k.taps, c->out_c)));
+    size_t tasks = cnn_tasks_wanted(
+        cnn_size_times(cnn_size_times(8 * rows, width), cnn_size_times(k.taps, c->out_c)));
     k.task_rows = cnn_size_divide_up(rows, cnn_size_min(rows, tasks));
     return k;
 }
 
-static struct phase forward_phase(size_t in, size_t out, size_t kernel, size_t stride, size_t dilation, size_t pad, bool whole)
+static struct phase forward_phase(size_t in, size_t out, size_t kernel, size_t stride,
+                                  size_t dilation, size_t pad, bool whole)
 {
-    struct phase p = {
-        .axis = {.size = in, .count = out, .taps = kernel, .stride = stride, .dilation = dilation, .pad = (ptrdiff_t)pad}, .step = 1, .tap_step = 1};
+    struct phase p = {.axis = {.size = in,
+                               .count = out,
+                               .taps = kernel,
+                               .stride = stride,
+                               .dilation = dilation,
+                               .pad = (ptrdiff_t)pad},
+                      .step = 1,
+                      .tap_step = 1};
     cnn_axis_finish(&p.axis, whole);
     return p;
 }
 
-static struct phase backward_phase(size_t residue, size_t in, size_t out, size_t kernel, size_t stride, size_t dilation, size_t pad, bool whole)
+static struct phase backward_phase(size_t residue, size_t in, size_t out, size_t kernel,
+                                   size_t stride, size_t dilation, size_t pad, bool whole)
 {
     struct cnn_phase phase = CNN_ISA_NAME(cnn_phase_at)(residue, in, kernel, stride, dilation, pad);
-    struct phase p = {.axis = {.size = out, .count = phase.count, .taps = phase.taps, .stride = 1, .dilation = phase.dilation, .pad = phase.pad},
+    struct phase p = {.axis = {.size = out,
+                               .count = phase.count,
+                               .taps = phase.taps,
+                               .stride = 1,
+                               .dilation = phase.dilation,
+                               .pad = phase.pad},
                       .first = phase.first,
                       .step = stride,
                       .tap = (ptrdiff_t)phase.last_tap,
@@ -310,7 +348,8 @@ static struct phase backward_phase(size_t residue, size_t in, size_t out, size_t
     return p;
 }
 
-/* Two lines of y before pooling or folding, for one thread; lines may be read a vector beyond their end. */
+/* Two lines of y before pooling or folding, for one thread; lines may be read a vector beyond their
+ * end. */
 static size_t line_floats(const struct cnn_conv *c)
 {
     size_t width = c->in_w > c->out_w ? c->in_w : c->out_w;
@@ -322,14 +361,17 @@ static size_t correlation_scratch(const struct cnn_conv *c)
     return cnn_size_times(cnn_size_times(2, line_floats(c)), (size_t)cnn_parallel_threads());
 }
 
-void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, const float *x,
+                                         const float *packed, const struct cnn_epilogue *epilogue,
                                          float *y, float *scratch)
 {
     const struct cnn_pool *pool = epilogue->pool;
     bool whole = cnn_whole_filters(c->out_c, c->out_c / c->in_c) == c->out_c;
     struct depthwise k = plan(c, c->out_h, c->out_w, n * (pool ? pool->out_h : c->out_h));
-    k.rows[0] = forward_phase(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top, whole);
-    k.columns[0] = forward_phase(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left, whole);
+    k.rows[0] = forward_phase(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h,
+                              c->pad_top, whole);
+    k.columns[0] = forward_phase(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w,
+                                 c->pad_left, whole);
     k.phases_h = k.phases_w = 1;
     k.multiplier = c->out_c / c->in_c;
     k.channels = c->in_c;
@@ -342,16 +384,19 @@ void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, con
     run(&k);
 }
 
-void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
+                                               const float *packed, float *dx, float *scratch)
 {
     bool whole = cnn_whole_filters(c->out_c, 1) == c->out_c;
     struct depthwise k = plan(c, c->in_h, c->in_w, n * c->in_h);
     k.phases_h = c->stride_h;
     k.phases_w = c->stride_w;
     for (size_t i = 0; i < c->stride_h; i++)
-        k.rows[i] = backward_phase(i, c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top, whole);
+        k.rows[i] = backward_phase(i, c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h,
+                                   c->pad_top, whole);
     for (size_t i = 0; i < c->stride_w; i++)
-        k.columns[i] = backward_phase(i, c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left, whole);
+        k.columns[i] = backward_phase(i, c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w,
+                                      c->pad_left, whole);
     k.pad_top = c->pad_top;
     k.fold = c->out_c / c->in_c;
     k.x = dy;
@@ -365,13 +410,15 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t 
 bool CNN_ISA_NAME(cnn_depthwise_fits)(const struct cnn_conv *c)
 {
     struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(c, 1);
-    return c->groups > 1 && c->groups == c->in_c && c->stride_h <= MAX_STRIDE && c->stride_w <= MAX_STRIDE &&
+    return c->groups > 1 && c->groups == c->in_c && c->stride_h <= MAX_STRIDE &&
+           c->stride_w <= MAX_STRIDE &&
            (c->padding_mode == CNN_PAD_ZEROS || !CNN_ISA_NAME(cnn_windows_padded)(&w));
 }
 
 size_t CNN_ISA_NAME(cnn_depthwise_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
-    size_t correlation = correlation_scratch(c), weights = CNN_ISA_NAME(cnn_depthwise_weights_scratch)(c, n);
+    size_t correlation = correlation_scratch(c),
+           weights = CNN_ISA_NAME(cnn_depthwise_weights_scratch)(c, n);
     return correlation > weights ? correlation : weights;
 }
 
@@ -380,12 +427,14 @@ size_t CNN_ISA_NAME(cnn_depthwise_packed_floats)(const struct cnn_conv *c)
     return cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w), cnn_packed_columns(c->out_c));
 }
 
-void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, const float *scale, float *packed)
+void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, const float *scale,
+                                      float *packed)
 {
     size_t taps = c->kernel_h * c->kernel_w;
     for (size_t filter = 0; filter < cnn_packed_columns(c->out_c); filter++)
         for (size_t tap = 0; tap < taps; tap++) {
-            float weight = filter < c->out_c ? w[filter * taps + tap] * (scale ? scale[filter] : 1.0f) : 0.0f;
+            float weight =
+                filter < c->out_c ? w[filter * taps + tap] * (scale ? scale[filter] : 1.0f) : 0.0f;
             packed[filter / VLEN * VLEN * taps + tap * VLEN + filter % VLEN] = weight;
         }
 }

@@ -1,4 +1,5 @@
-/* Depthwise convolutions with zero padding, summed directly: vectors run along the filters, and nothing is copied or padded. */
+/* Depthwise convolutions with zero padding, summed directly: vectors run along the filters, and
+ * nothing is copied or padded. */
 #ifndef CNN_KERNELS_VECTOR_DEPTHWISE_H
 #define CNN_KERNELS_VECTOR_DEPTHWISE_H
 
@@ -10,17 +11,21 @@ bool CNN_ISA_NAME(cnn_depthwise_fits)(const struct cnn_conv *c);
 
 /* Weights are packed once, for all passes: [vector of filters][tap][VLEN]. */
 size_t CNN_ISA_NAME(cnn_depthwise_packed_floats)(const struct cnn_conv *c);
-void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, const float *scale, float *packed);
+void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, const float *scale,
+                                      float *packed);
 
 /* Of all passes. */
 size_t CNN_ISA_NAME(cnn_depthwise_scratch_floats)(const struct cnn_conv *c, size_t n);
 size_t CNN_ISA_NAME(cnn_depthwise_weights_scratch)(const struct cnn_conv *c, size_t n);
 
 /* As the functions of kernels.h. */
-void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, const float *x,
+                                         const float *packed, const struct cnn_epilogue *epilogue,
                                          float *y, float *scratch);
-void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
-void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
-                                                  float *scratch);
+void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
+                                               const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c, size_t n,
+                                                  const float *x, const float *dy, float *dw,
+                                                  float *db, float *scratch);
 
 #endif

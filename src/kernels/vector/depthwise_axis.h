@@ -1,5 +1,5 @@
-/* What the passes of a depthwise convolution share: which taps and pixels meet along one axis, and vectors of filters of which several read the same
- * channel. */
+/* What the passes of a depthwise convolution share: which taps and pixels meet along one axis, and
+ * vectors of filters of which several read the same channel. */
 #ifndef CNN_KERNELS_VECTOR_DEPTHWISE_AXIS_H
 #define CNN_KERNELS_VECTOR_DEPTHWISE_AXIS_H
 
@@ -10,14 +10,20 @@
 
 #define CNN_INLINE static inline __attribute__((always_inline))
 
-/* One axis: output o reads, at tap t, pixel o * stride + t * dilation - pad of `size`, or a zero where that is none of them. */
+/* One axis: output o reads, at tap t, pixel o * stride + t * dilation - pad of `size`, or a zero
+ * where that is none of them. */
 struct cnn_axis {
     size_t size, count; /* pixels, outputs */
     size_t taps, stride, dilation;
     ptrdiff_t pad;
-    size_t begin, end;        /* the outputs that are computed together: those whose taps all lie on pixels and, where cut, their neighbours */
-    size_t three;             /* 1 or 2: there are three taps next to each other, and outputs are so many pixels apart; 0: others */
-    bool cut_first, cut_last; /* output begin lacks its first tap, output end - 1 its last one; three is then not 0 */
+    /* the outputs that are computed together: those whose taps all lie on pixels and, where cut,
+     * their neighbours */
+    size_t begin, end;
+    /* 1 or 2: there are three taps next to each other, and outputs are so many pixels apart; 0:
+     * others */
+    size_t three;
+    /* output begin lacks its first tap, output end - 1 its last one; three is then not 0 */
+    bool cut_first, cut_last;
 };
 
 #define CNN_PIXELS ((size_t)4) /* computed together: their sums do not wait for each other */
@@ -27,7 +33,8 @@ struct cnn_range {
 };
 
 /* The i with 0 <= start + i * step < size, among the first count. */
-static inline struct cnn_range cnn_range_inside(ptrdiff_t start, size_t step, size_t size, size_t count)
+static inline struct cnn_range cnn_range_inside(ptrdiff_t start, size_t step, size_t size,
+                                                size_t count)
 {
     struct cnn_range r = {0, count};
     if (start < 0)
@@ -41,7 +48,9 @@ static inline struct cnn_range cnn_range_inside(ptrdiff_t start, size_t step, si
 /* The taps of an output that lie on pixels; the outputs of a tap. */
 static inline struct cnn_range cnn_axis_taps(const struct cnn_axis *a, size_t output)
 {
-    return a->taps ? cnn_range_inside((ptrdiff_t)(output * a->stride) - a->pad, a->dilation, a->size, a->taps) : (struct cnn_range){0};
+    return a->taps ? cnn_range_inside((ptrdiff_t)(output * a->stride) - a->pad, a->dilation,
+                                      a->size, a->taps)
+                   : (struct cnn_range){0};
 }
 
 static inline struct cnn_range cnn_axis_outputs(const struct cnn_axis *a, size_t tap)
@@ -87,13 +96,17 @@ struct cnn_filters {
 
 static inline struct cnn_filters cnn_filters_at(size_t filter, size_t filters, size_t multiplier)
 {
-    struct cnn_filters f = {.filter = filter, .used = cnn_size_min(VLEN, filters - filter), .channel = filter / multiplier};
+    struct cnn_filters f = {.filter = filter,
+                            .used = cnn_size_min(VLEN, filters - filter),
+                            .channel = filter / multiplier};
     size_t first = filter % multiplier;
     f.channels = (first + f.used - 1) / multiplier + 1;
     for (int i = 0; i < VLEN; i++)
         f.lane[i] = i;
     if (multiplier > 1) /* by halves no quotient lies near a whole number */
-        f.lane = __builtin_convertvector((__builtin_convertvector(f.lane, vfloat) + ((float)first + 0.5f)) / (float)multiplier, vint);
+        f.lane = __builtin_convertvector(
+            (__builtin_convertvector(f.lane, vfloat) + ((float)first + 0.5f)) / (float)multiplier,
+            vint);
     return f;
 }
 

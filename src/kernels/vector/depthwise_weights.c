@@ -1,7 +1,9 @@
-/* The gradients of weights and bias of a depthwise convolution: dw[f][tap] is the sum over all pixels of x[pixel + tap][f / multiplier] * dy[pixel][f].
+/* The gradients of weights and bias of a depthwise convolution: dw[f][tap] is the sum over all
+ * pixels of x[pixel + tap][f / multiplier] * dy[pixel][f].
  *
- * The lines of dy are cut into chunks, fixed by shapes, each with sums of its own, [vector of filters][tap][VLEN]; the chunks' sums are added in
- * order at the end. Lines are passed a few pixels at a time, for one vector of filters after the other. */
+ * The lines of dy are cut into chunks, fixed by shapes, each with sums of its own, [vector of
+ * filters][tap][VLEN]; the chunks' sums are added in order at the end. Lines are passed a few
+ * pixels at a time, for one vector of filters after the other. */
 #include <string.h>
 
 #include "kernels/vector/depthwise.h"
@@ -20,23 +22,32 @@ struct weights_gradient {
 
 static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
 {
-    struct weights_gradient k = {
-        .rows = {.size = c->in_h, .count = c->out_h, .taps = c->kernel_h, .stride = c->stride_h, .dilation = c->dilation_h},
-        .columns = {.size = c->in_w, .count = c->out_w, .taps = c->kernel_w, .stride = c->stride_w, .dilation = c->dilation_w},
-        .channels = c->in_c,
-        .filters = c->out_c,
-        .multiplier = c->out_c / c->in_c,
-        .taps = c->kernel_h * c->kernel_w,
-        .lines = n * c->out_h};
+    struct weights_gradient k = {.rows = {.size = c->in_h,
+                                          .count = c->out_h,
+                                          .taps = c->kernel_h,
+                                          .stride = c->stride_h,
+                                          .dilation = c->dilation_h},
+                                 .columns = {.size = c->in_w,
+                                             .count = c->out_w,
+                                             .taps = c->kernel_w,
+                                             .stride = c->stride_w,
+                                             .dilation = c->dilation_w},
+                                 .channels = c->in_c,
+                                 .filters = c->out_c,
+                                 .multiplier = c->out_c / c->in_c,
+                                 .taps = c->kernel_h * c->kernel_w,
+                                 .lines = n * c->out_h};
     k.rows.pad = (ptrdiff_t)c->pad_top;
     k.columns.pad = (ptrdiff_t)c->pad_left;
     cnn_axis_finish(&k.rows, false);
     cnn_axis_finish(&k.columns, cnn_whole_filters(c->out_c, k.multiplier) == c->out_c);
-    size_t wanted = cnn_tasks_wanted(cnn_size_times(cnn_size_times(2 * k.lines, c->out_w), cnn_size_times(k.taps, c->out_c)));
+    size_t wanted = cnn_tasks_wanted(
+        cnn_size_times(cnn_size_times(2 * k.lines, c->out_w), cnn_size_times(k.taps, c->out_c)));
     k.chunk_lines = cnn_size_divide_up(k.lines, cnn_size_min(wanted, k.lines));
     k.chunks = cnn_size_divide_up(k.lines, k.chunk_lines);
     k.bias = cnn_size_times(k.taps, cnn_packed_columns(c->out_c));
-    k.chunk_floats = cnn_size_plus(cnn_size_plus(k.bias, cnn_packed_columns(c->out_c)), 15) / 16 * 16;
+    k.chunk_floats =
+        cnn_size_plus(cnn_size_plus(k.bias, cnn_packed_columns(c->out_c)), 15) / 16 * 16;
     return k;
 }
 
@@ -48,12 +59,15 @@ struct line {
     float *sums;
 };
 
-/* One vector's part of the gradients of kernels of 3 columns that CNN_PIXELS pixels give, of which the first `skip` are not to count. x and sums are at
- * the first tap of the first kernel row; stride: of pixels, 1 or 2. */
-CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows, const float *x, const float *dy, size_t skip, size_t stride,
-                                  bool cut_first, bool cut_last, float *sums)
+/* One vector's part of the gradients of kernels of 3 columns that CNN_PIXELS pixels give, of which
+ * the first `skip` are not to count. x and sums are at the first tap of the first kernel row;
+ * stride: of pixels, 1 or 2. */
+CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows, const float *x,
+                                  const float *dy, size_t skip, size_t stride, bool cut_first,
+                                  bool cut_last, float *sums)
 {
-    size_t columns = (CNN_PIXELS - 1) * stride + 3, tap = k->channels, x_row = k->rows.dilation * k->columns.size * k->channels;
+    size_t columns = (CNN_PIXELS - 1) * stride + 3, tap = k->channels,
+           x_row = k->rows.dilation * k->columns.size * k->channels;
     vfloat column[CNN_PIXELS * 2 + 1], gradient[CNN_PIXELS];
 #pragma GCC unroll 4
     for (size_t p = 0; p < CNN_PIXELS; p++)
@@ -61,7 +75,9 @@ CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows,
     for (size_t i = 0; i < rows; i++, x += x_row, sums += 3 * VLEN) {
 #pragma GCC unroll 9
         for (size_t j = 0; j < columns; j++)
-            column[j] = (j == 0 && cut_first) || (j == columns - 1 && cut_last) ? vset(0) : vload(x + j * tap);
+            column[j] = (j == 0 && cut_first) || (j == columns - 1 && cut_last)
+                            ? vset(0)
+                            : vload(x + j * tap);
 #pragma GCC unroll 3
         for (size_t j = 0; j < 3; j++) {
             vfloat sum = vload(sums + j * VLEN);
@@ -73,39 +89,46 @@ CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows,
     }
 }
 
-/* A line's part, for the pixels that are computed together and the first `filters` filters. What does not change is copied, so that the compiler knows
- * that no store changes it. */
-CNN_INLINE void add_line_3_taps(const struct weights_gradient *gradient, const struct line *line, size_t filters, size_t stride)
+/* A line's part, for the pixels that are computed together and the first `filters` filters. What
+ * does not change is copied, so that the compiler knows that no store changes it. */
+CNN_INLINE void add_line_3_taps(const struct weights_gradient *gradient, const struct line *line,
+                                size_t filters, size_t stride)
 {
     const struct weights_gradient k = *gradient;
     const struct line l = *line;
     const struct cnn_axis *h = &k.columns;
     size_t rows = l.rows.end - l.rows.begin;
-    const float *image = l.x + cnn_axis_pixel(&k.rows, l.output, l.rows.begin) * (ptrdiff_t)(h->size * k.channels);
+    const float *image =
+        l.x + cnn_axis_pixel(&k.rows, l.output, l.rows.begin) * (ptrdiff_t)(h->size * k.channels);
     for (size_t next = h->begin; next < h->end; next += CNN_PIXELS) {
         size_t o = cnn_size_min(next, h->end - CNN_PIXELS);
-        bool cut_first = h->cut_first && o == h->begin, cut_last = h->cut_last && o + CNN_PIXELS == h->end;
-        const float *x = image + cnn_axis_pixel(h, o, 0) * (ptrdiff_t)k.channels, *dy = l.dy + o * k.filters;
+        bool cut_first = h->cut_first && o == h->begin,
+             cut_last = h->cut_last && o + CNN_PIXELS == h->end;
+        const float *x = image + cnn_axis_pixel(h, o, 0) * (ptrdiff_t)k.channels,
+                    *dy = l.dy + o * k.filters;
         float *sums = l.sums + l.rows.begin * 3 * VLEN;
         for (size_t filter = 0; filter < filters; filter += VLEN, sums += k.taps * VLEN)
-            add_pixels_3_taps(&k, rows, x + filter, dy + filter, next - o, stride, cut_first, cut_last, sums);
+            add_pixels_3_taps(&k, rows, x + filter, dy + filter, next - o, stride, cut_first,
+                              cut_last, sums);
     }
 }
 
-static void add_line_3_taps_near(const struct weights_gradient *k, const struct line *l, size_t filters)
+static void add_line_3_taps_near(const struct weights_gradient *k, const struct line *l,
+                                 size_t filters)
 {
     add_line_3_taps(k, l, filters, 1);
 }
 
-static void add_line_3_taps_apart(const struct weights_gradient *k, const struct line *l, size_t filters)
+static void add_line_3_taps_apart(const struct weights_gradient *k, const struct line *l,
+                                  size_t filters)
 {
     add_line_3_taps(k, l, filters, 2);
 }
 
-/* A line's part of the gradient of one tap. Four sums do not wait for each other. some: NULL where every filter has a channel of its own and the
- * vector is whole. */
-CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, const float *x, const float *dy, size_t count,
-                        const struct cnn_filters *some, float *to)
+/* A line's part of the gradient of one tap. Four sums do not wait for each other. some: NULL where
+ * every filter has a channel of its own and the vector is whole. */
+CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, const float *x,
+                        const float *dy, size_t count, const struct cnn_filters *some, float *to)
 {
     size_t x_step = k->columns.stride * k->channels, left = count;
     vfloat sum[4] = {{0}};
@@ -114,7 +137,8 @@ CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, const f
         for (size_t p = 0; p < 4; p++)
             if (p < left) {
                 if (some)
-                    sum[p] += cnn_filters_load(some, x + p * x_step) * cnn_filters_load_own(some, dy + p * k->filters);
+                    sum[p] += cnn_filters_load(some, x + p * x_step) *
+                              cnn_filters_load_own(some, dy + p * k->filters);
                 else
                     sum[p] += vload(x + p * x_step + filter) * vload(dy + p * k->filters + filter);
             }
@@ -123,7 +147,8 @@ CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, const f
 }
 
 /* The part of the line's outputs [begin, end), for the filters from `first` on. */
-static void add_taps(const struct weights_gradient *k, const struct line *l, size_t begin, size_t end, size_t first)
+static void add_taps(const struct weights_gradient *k, const struct line *l, size_t begin,
+                     size_t end, size_t first)
 {
     const struct cnn_axis *v = &k->rows, *h = &k->columns;
     size_t whole = cnn_whole_filters(k->filters, k->multiplier);
@@ -134,7 +159,8 @@ static void add_taps(const struct weights_gradient *k, const struct line *l, siz
             outputs.end = cnn_size_min(outputs.end, end);
             if (outputs.begin >= outputs.end)
                 continue;
-            size_t pixel = (size_t)cnn_axis_pixel(v, l->output, i) * h->size + (size_t)cnn_axis_pixel(h, outputs.begin, j);
+            size_t pixel = (size_t)cnn_axis_pixel(v, l->output, i) * h->size +
+                           (size_t)cnn_axis_pixel(h, outputs.begin, j);
             const float *dy = l->dy + outputs.begin * k->filters, *x = l->x + pixel * k->channels;
             float *to = l->sums + (i * h->taps + j) * VLEN;
             size_t filter = first, count = outputs.end - outputs.begin;
@@ -153,7 +179,8 @@ static void add_bias(const struct weights_gradient *k, const float *dy, float *s
         size_t left = k->filters - filter;
         vfloat sum = {0};
         for (size_t o = 0; o < k->columns.count; o++)
-            sum += left >= VLEN ? vload(dy + o * k->filters + filter) : vload_tail(dy + o * k->filters + filter, left);
+            sum += left >= VLEN ? vload(dy + o * k->filters + filter)
+                                : vload_tail(dy + o * k->filters + filter, left);
         vstore(sums + filter, vload(sums + filter) + sum);
     }
 }
@@ -164,12 +191,16 @@ static void add_chunk(void *context, size_t chunk, size_t thread)
     (void)thread;
     const struct weights_gradient *k = context;
     const struct cnn_axis *h = &k->columns;
-    size_t whole = h->three > 0 && h->end - h->begin >= CNN_PIXELS ? cnn_whole_filters(k->filters, k->multiplier) : 0;
+    size_t whole = h->three > 0 && h->end - h->begin >= CNN_PIXELS
+                       ? cnn_whole_filters(k->filters, k->multiplier)
+                       : 0;
     float *sums = k->sums + chunk * k->chunk_floats;
     memset(sums, 0, k->chunk_floats * sizeof *sums);
-    for (size_t i = chunk * k->chunk_lines; i < cnn_size_min(k->lines, (chunk + 1) * k->chunk_lines); i++) {
+    for (size_t i = chunk * k->chunk_lines;
+         i < cnn_size_min(k->lines, (chunk + 1) * k->chunk_lines); i++) {
         size_t output = i % k->rows.count;
-        struct line l = {.x = k->x + i / k->rows.count * k->rows.size * k->columns.size * k->channels,
+        struct line l = {.x = k->x +
+                              i / k->rows.count * k->rows.size * k->columns.size * k->channels,
                          .dy = k->dy + i * k->columns.count * k->filters,
                          .output = output,
                          .rows = cnn_axis_taps(&k->rows, output),
@@ -194,7 +225,8 @@ static void reduce_vector(void *context, size_t task, size_t thread)
     const struct weights_gradient *k = context;
     size_t filter = task * VLEN, used = cnn_size_min(VLEN, k->filters - filter);
     for (size_t tap = 0; tap < k->taps + (k->db != NULL); tap++) {
-        const float *from = k->sums + (tap < k->taps ? filter * k->taps + tap * VLEN : k->bias + filter);
+        const float *from =
+            k->sums + (tap < k->taps ? filter * k->taps + tap * VLEN : k->bias + filter);
         vfloat sum = vload(from);
         for (size_t chunk = 1; chunk < k->chunks; chunk++)
             sum += vload(from + chunk * k->chunk_floats);
@@ -203,8 +235,9 @@ static void reduce_vector(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
-                                                  float *scratch)
+void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c, size_t n,
+                                                  const float *x, const float *dy, float *dw,
+                                                  float *db, float *scratch)
 {
     struct weights_gradient k = plan(c, n);
     k.x = x;

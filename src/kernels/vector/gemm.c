@@ -1,6 +1,7 @@
-/* The micro-kernel and the loops around it (gemm.h). A tile of c, up to 8 rows of one or two vectors, stays in registers while k runs; each step of
- * k loads the vectors of b once and multiplies them by one number of each row. Every element of c is one running sum in the order of k, whatever the
- * tile. */
+/* The micro-kernel and the loops around it (gemm.h). A tile of c, up to 8 rows of one or two
+ * vectors, stays in registers while k runs; each step of k loads the vectors of b once and
+ * multiplies them by one number of each row. Every element of c is one running sum in the order of
+ * k, whatever the tile. */
 #include "kernels/vector/gemm.h"
 
 #include <stdint.h>
@@ -16,11 +17,13 @@
 #define TILE_ROWS 4
 #endif
 
-/* k is cut into blocks of about DEPTH steps, so that a panel's block of b stays in the cache while all rows pass, and of at most SEGMENTS pieces. */
+/* k is cut into blocks of about DEPTH steps, so that a panel's block of b stays in the cache while
+ * all rows pass, and of at most SEGMENTS pieces. */
 #define DEPTH    ((size_t)1024)
 #define SEGMENTS ((size_t)64)
 
-/* How many floats ahead b is asked for; 0: not at all. The steps of AVX2 are too short for the CPU to see as far ahead as a distant cache is slow. */
+/* How many floats ahead b is asked for; 0: not at all. The steps of AVX2 are too short for the CPU
+ * to see as far ahead as a distant cache is slow. */
 #if VLEN == 8
 #define AHEAD 1024
 #else
@@ -41,17 +44,21 @@ struct tile {
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Only the last vector of a tile may have fewer than VLEN columns: tail of them; 0 where it is whole, too. */
-INLINE void tile_load(float *const *c, size_t rows, size_t vectors, size_t tail, vfloat acc[MAX_ROWS][2])
+/* Only the last vector of a tile may have fewer than VLEN columns: tail of them; 0 where it is
+ * whole, too. */
+INLINE void tile_load(float *const *c, size_t rows, size_t vectors, size_t tail,
+                      vfloat acc[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (size_t j = 0; j < vectors; j++)
-            acc[r][j] = tail && j + 1 == vectors ? vload_tail(c[r] + j * VLEN, tail) : vload(c[r] + j * VLEN);
+            acc[r][j] = tail && j + 1 == vectors ? vload_tail(c[r] + j * VLEN, tail)
+                                                 : vload(c[r] + j * VLEN);
 }
 
-INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail, vfloat acc[MAX_ROWS][2])
+INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail,
+                       vfloat acc[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -77,7 +84,8 @@ INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat
     for (size_t j = 0; j < vectors; j++) {
         vfloat first = {0};
         if (t->bias)
-            first = t->tail && j + 1 == vectors ? vload_tail(t->bias + j * VLEN, t->tail) : vload(t->bias + j * VLEN);
+            first = t->tail && j + 1 == vectors ? vload_tail(t->bias + j * VLEN, t->tail)
+                                                : vload(t->bias + j * VLEN);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
             acc[r][j] = first;
@@ -124,9 +132,10 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
     tile_begin(t, rows, vectors, acc);
     for (size_t s = 0; s < t->segments; s++) {
         ptrdiff_t k = t->segment[s];
-        __asm__ volatile(
-            "" ::
-                : "memory"); /* load the row pointers for each piece: kept from one to the next, GCC moves them through vector registers */
+        __asm__ volatile("" ::
+                             /* load the row pointers for each piece: kept from one to the next, GCC
+                                moves them through vector registers */
+                         : "memory");
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
             a[r] = t->a[r];
@@ -137,14 +146,17 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
             for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
                 for (size_t j = 0; j < vectors; j++)
-                    acc[r][j] = add_product(product, acc[r][j], a[r] + k + (product == BY_CHANNEL ? j * VLEN : 0), vload(b + j * VLEN));
+                    acc[r][j] = add_product(product, acc[r][j],
+                                            a[r] + k + (product == BY_CHANNEL ? j * VLEN : 0),
+                                            vload(b + j * VLEN));
         }
     }
     tile_end(t, rows, vectors, acc);
 }
 
 #if defined(__AVX512F__)
-/* Eight rows of at most eight columns, as few filters or channels give them: half vectors, of which most CPUs multiply twice as many at a time. */
+/* Eight rows of at most eight columns, as few filters or channels give them: half vectors, of which
+ * most CPUs multiply twice as many at a time. */
 static void multiply_narrow(const struct tile *t)
 {
     typedef float half __attribute__((vector_size(VLEN / 2 * sizeof(float))));
@@ -170,36 +182,38 @@ static void multiply_narrow(const struct tile *t)
     }
 #pragma GCC unroll 8
     for (size_t r = 0; r < MAX_ROWS; r++)
-        _mm256_mask_storeu_ps(t->c[r], mask, t->relu ? _mm256_max_ps(zero, acc[r]) : (__m256)acc[r]);
+        _mm256_mask_storeu_ps(t->c[r], mask,
+                              t->relu ? _mm256_max_ps(zero, acc[r]) : (__m256)acc[r]);
 }
 #endif
 
 typedef void tile_function(const struct tile *t);
 
-#define TILE(name, rows, vectors, product)                                                                                                           \
-    static void name(const struct tile *t)                                                                                                           \
-    {                                                                                                                                                \
-        tile_multiply(t, rows, vectors, product);                                                                                                    \
+#define TILE(name, rows, vectors, product)                                                         \
+    static void name(const struct tile *t)                                                         \
+    {                                                                                              \
+        tile_multiply(t, rows, vectors, product);                                                  \
     }
-#define TILES(name, product)                                                                                                                         \
-    TILE(name##_1x1, 1, 1, product)                                                                                                                  \
-    TILE(name##_4x1, 4, 1, product)                                                                                                                  \
-    TILE(name##_8x1, MAX_ROWS, 1, product)                                                                                                           \
-    TILE(name##_1x2, 1, 2, product)                                                                                                                  \
-    TILE(name##_4x2, 4, 2, product)                                                                                                                  \
+#define TILES(name, product)                                                                       \
+    TILE(name##_1x1, 1, 1, product)                                                                \
+    TILE(name##_4x1, 4, 1, product)                                                                \
+    TILE(name##_8x1, MAX_ROWS, 1, product)                                                         \
+    TILE(name##_1x2, 1, 2, product)                                                                \
+    TILE(name##_4x2, 4, 2, product)                                                                \
     TILE(name##_8x2, TILE_ROWS, 2, product)
 TILES(floats, FLOATS)
 TILES(pairs, BF16_PAIRS)
 TILES(quads, INT8_QUADS)
 TILES(channels, BY_CHANNEL)
 
-/* The tile shapes for one panel of one or two vectors: [0] one row, [1] up to four, [2] the largest. */
-#define SHAPES(name)                                                                                                                                 \
-    {                                                                                                                                                \
-        {name##_1x1, name##_4x1, name##_8x1},                                                                                                        \
-        {                                                                                                                                            \
-            name##_1x2, name##_4x2, name##_8x2                                                                                                       \
-        }                                                                                                                                            \
+/* The tile shapes for one panel of one or two vectors: [0] one row, [1] up to four, [2] the
+ * largest. */
+#define SHAPES(name)                                                                               \
+    {                                                                                              \
+        {name##_1x1, name##_4x1, name##_8x1},                                                      \
+        {                                                                                          \
+            name##_1x2, name##_4x2, name##_8x2                                                     \
+        }                                                                                          \
     }
 static tile_function *const tile_functions[PRODUCTS][2][3] = {
     [FLOATS] = SHAPES(floats),
@@ -232,7 +246,8 @@ static void cursor_advance(struct cursor *at, const struct cnn_gemm *g)
     at->c += g->c_stride[2] - (ptrdiff_t)rows->count[1] * g->c_stride[1];
 }
 
-/* Takes the next `rows` rows of the nest; a tile of more rows repeats the last one, which computes and stores the same numbers again. */
+/* Takes the next `rows` rows of the nest; a tile of more rows repeats the last one, which computes
+ * and stores the same numbers again. */
 static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct cursor *at, size_t rows)
 {
     if (at->i + rows < g->rows.count[0]) {
@@ -281,28 +296,34 @@ static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t colu
     }
 }
 
-/* Describes the block of k, of about `most` steps, that begins at step k of total; returns its steps. */
-static size_t tile_take_depth(struct tile *t, const struct cnn_nest *depth, size_t k, size_t total, size_t most)
+/* Describes the block of k, of about `most` steps, that begins at step k of total; returns its
+ * steps. */
+static size_t tile_take_depth(struct tile *t, const struct cnn_nest *depth, size_t k, size_t total,
+                              size_t most)
 {
     if (total == 0)
         return t->segments = t->depth = 0;
     size_t run = depth->count[0], first = k / run, inside = k % run;
     t->step = depth->stride[0];
     t->depth = cnn_size_min(run - inside, most);
-    t->segments = run > most ? 1 : cnn_size_min(cnn_size_min(most / run, SEGMENTS), total / run - first);
+    t->segments =
+        run > most ? 1 : cnn_size_min(cnn_size_min(most / run, SEGMENTS), total / run - first);
     for (size_t s = 0; s < t->segments; s++)
-        t->segment[s] = (ptrdiff_t)inside * depth->stride[0] + (ptrdiff_t)((first + s) % depth->count[1]) * depth->stride[1] +
+        t->segment[s] = (ptrdiff_t)inside * depth->stride[0] +
+                        (ptrdiff_t)((first + s) % depth->count[1]) * depth->stride[1] +
                         (ptrdiff_t)((first + s) / depth->count[1]) * depth->stride[2];
     return t->segments * t->depth;
 }
 
-/* Joins loops that run on as one, so that the inner ones are long. c_stride: where the same loops step through a second array; may be NULL. */
+/* Joins loops that run on as one, so that the inner ones are long. c_stride: where the same loops
+ * step through a second array; may be NULL. */
 static void nest_join(struct cnn_nest *nest, ptrdiff_t *c_stride)
 {
     for (int joins = 0; joins < 2; joins++) {
         for (int i = 0; i < 2; i++) {
             ptrdiff_t count = (ptrdiff_t)nest->count[i];
-            bool go_on = nest->stride[i + 1] == count * nest->stride[i] && (!c_stride || c_stride[i + 1] == count * c_stride[i]);
+            bool go_on = nest->stride[i + 1] == count * nest->stride[i] &&
+                         (!c_stride || c_stride[i + 1] == count * c_stride[i]);
             if (count != 1 && nest->count[i + 1] != 1 && !go_on)
                 continue;
             if (count == 1) {
@@ -323,7 +344,8 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
     size_t total = cnn_nest_size(&g.depth), k = 0, steps;
     nest_join(&g.rows, g.c_stride);
     nest_join(&g.depth, NULL);
-    size_t most = cnn_nest_size(&g.rows) > TILE_ROWS ? DEPTH : SIZE_MAX; /* where all rows are one tile, nobody uses b again */
+    /* where all rows are one tile, nobody uses b again */
+    size_t most = cnn_nest_size(&g.rows) > TILE_ROWS ? DEPTH : SIZE_MAX;
     do {
         steps = tile_take_depth(&t, &g.depth, k, total, most);
         t.load = g.accumulate || k > 0;

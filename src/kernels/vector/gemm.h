@@ -1,10 +1,12 @@
-/* The one matrix product under every convolution and dense layer: a batch-reduce GEMM with a register-blocked micro-kernel (Georganas et al., "High-
- * Performance Deep Learning via a Single Building Block", 2019).
+/* The one matrix product under every convolution and dense layer: a batch-reduce GEMM with a
+ * register-blocked micro-kernel (Georganas et al., "High- Performance Deep Learning via a Single
+ * Building Block", 2019).
  *
  *   c[row][column] (+)= sum over k of a[row + k] * b[k][column]
  *
- * Rows and k are each a nest of three loops over the array a: in a forward convolution rows are (image, line, pixel) and k is (kernel row, kernel
- * column, channel); in the gradient of the weights they change places. */
+ * Rows and k are each a nest of three loops over the array a: in a forward convolution rows are
+ * (image, line, pixel) and k is (kernel row, kernel column, channel); in the gradient of the
+ * weights they change places. */
 #ifndef CNN_KERNELS_VECTOR_GEMM_H
 #define CNN_KERNELS_VECTOR_GEMM_H
 
@@ -13,8 +15,8 @@
 
 #include "kernels/vector/vector.h"
 
-/* b is packed in panels of CNN_PANEL columns, each [k][CNN_PANEL]; the last is [k][VLEN] where VLEN columns are enough. Unused columns may hold
- * anything. */
+/* b is packed in panels of CNN_PANEL columns, each [k][CNN_PANEL]; the last is [k][VLEN] where VLEN
+ * columns are enough. Unused columns may hold anything. */
 #define CNN_PANEL ((size_t)2 * VLEN)
 
 /* Columns as packed: whole vectors. */
@@ -40,20 +42,26 @@ static inline size_t cnn_nest_size(const struct cnn_nest *nest)
     return nest->count[0] * nest->count[1] * nest->count[2];
 }
 
-/* What one element of a and of b is: a number, or 32 bits with the numbers of as many steps of k, whose products are added up together. */
+/* What one element of a and of b is: a number, or 32 bits with the numbers of as many steps of k,
+ * whose products are added up together. */
 enum cnn_operands {
     CNN_FLOATS,
     CNN_BF16_PAIRS, /* two bfloat16 */
-    CNN_INT8_QUADS  /* four bytes, of a unsigned, of b signed; c and bias are then 32-bit integers, and relu is not to be set */
+    /* four bytes, of a unsigned, of b signed; c and bias are then 32-bit integers, and relu is not
+       to be set */
+    CNN_INT8_QUADS
 };
 
 struct cnn_gemm {
     enum cnn_operands operands;
     const float *a;
     struct cnn_nest rows, depth; /* steps in a; depth may be empty: c is then the bias */
-    bool by_channel;             /* depthwise, of floats: a[row + k + column] instead of a[row + k]; a is read up to cnn_packed_columns(columns) */
+    /* depthwise, of floats: a[row + k + column] instead of a[row + k]; a is read up to
+     * cnn_packed_columns(columns) */
+    bool by_channel;
     const float *b;
-    size_t b_step; /* floats from one k to the next, for one panel that lies in b as it is; 0: packed */
+    /* floats from one k to the next, for one panel that lies in b as it is; 0: packed */
+    size_t b_step;
     size_t columns;
     float *c;
     ptrdiff_t c_stride[3]; /* steps of rows in c */

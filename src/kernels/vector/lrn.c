@@ -1,6 +1,7 @@
-/* Local response normalisation across channels, vectors along the channels: the formulas of ref_lrn.c. What the windows of a pixel sum up is written
- * to a row in scratch, with zeros on both sides, and read from there at each position of the window. Windows are summed anew for every channel: a
- * running sum would keep the rounding of large numbers that have left it. */
+/* Local response normalisation across channels, vectors along the channels: the formulas of
+ * ref_lrn.c. What the windows of a pixel sum up is written to a row in scratch, with zeros on both
+ * sides, and read from there at each position of the window. Windows are summed anew for every
+ * channel: a running sum would keep the rounding of large numbers that have left it. */
 #include <float.h>
 #include <math.h>
 
@@ -9,7 +10,8 @@
 #include "util/arena.h"
 #include "util/parallel.h"
 
-/* Pixels whose rows are written before the first is read: a load that overlaps a store waits until that has left the store buffer. */
+/* Pixels whose rows are written before the first is read: a load that overlaps a store waits until
+ * that has left the store buffer. */
 #define GROUP ((size_t)4)
 
 struct lrn_work {
@@ -21,7 +23,8 @@ struct lrn_work {
     float *y, *s, *dx, *scratch;
 };
 
-/* A window never has to reach further than the channels do. Whole cache lines, so that channel 0 stands at the beginning of one. */
+/* A window never has to reach further than the channels do. Whole cache lines, so that channel 0
+ * stands at the beginning of one. */
 static size_t margin(const struct cnn_lrn *l)
 {
     return cnn_round_floats(cnn_size_min(l->size / 2, l->channels));
@@ -75,7 +78,8 @@ static inline void write_squares(const struct lrn_work *k, size_t at, float *row
     }
 }
 
-static inline void forward_lanes(const struct lrn_work *k, const float *row, size_t at, size_t lanes)
+static inline void forward_lanes(const struct lrn_work *k, const float *row, size_t at,
+                                 size_t lanes)
 {
     vfloat s = k->l.k + k->scale * window_sum(k, row);
     vstore_lanes(k->y + at, lanes, vload_lanes(k->x + at, lanes) * power(s, k->l.beta));
@@ -94,7 +98,8 @@ static inline void forward_pixel(const struct lrn_work *k, const float *row, siz
 
 static void forward_block(void *context, size_t task, size_t thread)
 {
-    const struct lrn_work work = *(const struct lrn_work *)context, *k = &work; /* a copy, which no store can change: it stays in registers */
+    /* a copy, which no store can change: it stays in registers */
+    const struct lrn_work work = *(const struct lrn_work *)context, *k = &work;
     size_t floats = padded_row(&k->l), end = cnn_size_min(k->l.rows, (task + 1) * k->block);
     float *rows = rows_of(k, thread);
     for (size_t first = task * k->block; first < end; first += GROUP) {
@@ -106,9 +111,11 @@ static void forward_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch)
+void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s,
+                                   float *scratch)
 {
-    struct lrn_work k = {.l = *l, .x = x, .y = y, .s = s, .scratch = scratch, .block = cnn_block_rows(l->channels)};
+    struct lrn_work k = {
+        .l = *l, .x = x, .y = y, .s = s, .scratch = scratch, .block = cnn_block_rows(l->channels)};
     k.scale = l->alpha / (float)l->size;
     k.before = cnn_size_min(l->size / 2, l->channels);
     k.after = cnn_size_min((l->size - 1) / 2, l->channels);
@@ -118,7 +125,8 @@ void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, floa
 /* dx = dy * s^-beta for now, and the terms that these channels give to the sums of others. */
 static inline void term_lanes(const struct lrn_work *k, size_t at, size_t lanes, float *row)
 {
-    vfloat s = vload_lanes(k->s_in + at, lanes), own = vload_lanes(k->dy + at, lanes) * power(s, k->l.beta);
+    vfloat s = vload_lanes(k->s_in + at, lanes),
+           own = vload_lanes(k->dy + at, lanes) * power(s, k->l.beta);
     vstore_lanes(row, lanes, own * vload_lanes(k->x + at, lanes) / s);
     vstore_lanes(k->dx + at, lanes, own);
 }
@@ -155,9 +163,16 @@ static void backward_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s,
+                                    const float *dy, float *dx, float *scratch)
 {
-    struct lrn_work k = {.l = *l, .x = x, .s_in = s, .dy = dy, .dx = dx, .scratch = scratch, .block = cnn_block_rows(l->channels)};
+    struct lrn_work k = {.l = *l,
+                         .x = x,
+                         .s_in = s,
+                         .dy = dy,
+                         .dx = dx,
+                         .scratch = scratch,
+                         .block = cnn_block_rows(l->channels)};
     k.scale = 2 * l->alpha * l->beta / (float)l->size;
     k.before = cnn_size_min((l->size - 1) / 2, l->channels);
     k.after = cnn_size_min(l->size / 2, l->channels);

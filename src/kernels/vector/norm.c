@@ -1,7 +1,9 @@
-/* Batch normalisation: statistics and forward. Memory-bound, so x is read once for the statistics, once forward and twice for the gradient.
+/* Batch normalisation: statistics and forward. Memory-bound, so x is read once for the statistics,
+ * once forward and twice for the gradient.
  *
- * Statistics are taken per chunk of rows, of d = x - shift with shift the chunk's first row, so that no cancellation hurts; the chunks are then
- * combined in double, in order: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979. */
+ * Statistics are taken per chunk of rows, of d = x - shift with shift the chunk's first row, so
+ * that no cancellation hurts; the chunks are then combined in double, in order: Chan, Golub,
+ * LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979. */
 #include <math.h>
 #include <stdint.h>
 
@@ -9,14 +11,16 @@
 #include "util/arena.h"
 #include "util/parallel.h"
 
-#define FEW    ((size_t)64)    /* fewer channels than this make wide rows, of a strip at most */
-#define WIDE   ((size_t)256)   /* floats of a wide row, at least, in passes that write */
-#define TILE   ((size_t)256)   /* floats of a tile, about, in passes that add up */
-#define CHUNK  ((size_t)32768) /* floats of a strip of a chunk, about */
-#define SUMMED ((size_t)512)   /* rows that a chunk adds up in float, at most: chunks are added in double */
-#define GROUP  ((size_t)64)    /* channels whose chunks are combined by one task */
+#define FEW   ((size_t)64)    /* fewer channels than this make wide rows, of a strip at most */
+#define WIDE  ((size_t)256)   /* floats of a wide row, at least, in passes that write */
+#define TILE  ((size_t)256)   /* floats of a tile, about, in passes that add up */
+#define CHUNK ((size_t)32768) /* floats of a strip of a chunk, about */
+/* rows that a chunk adds up in float, at most: chunks are added in double */
+#define SUMMED ((size_t)512)
+#define GROUP  ((size_t)64) /* channels whose chunks are combined by one task */
 
-/* Rows that make a wide row of at least `floats`; of whole vectors, where that keeps it within a strip. */
+/* Rows that make a wide row of at least `floats`; of whole vectors, where that keeps it within a
+ * strip. */
 static size_t rows_together(size_t channels, size_t floats)
 {
     size_t rows = 1;
@@ -28,7 +32,8 @@ static size_t rows_together(size_t channels, size_t floats)
 /* Chunks of at most `most` rows; rows: those that make a wide one. */
 static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows, size_t most)
 {
-    size_t wide = rows * b->channels, chunk_rows = rows * (CHUNK / cnn_size_min(wide, CNN_NORM_STRIP));
+    size_t wide = rows * b->channels,
+           chunk_rows = rows * (CHUNK / cnn_size_min(wide, CNN_NORM_STRIP));
     if (chunk_rows > most)
         chunk_rows = cnn_size_divide_up(most, rows) * rows;
     struct cnn_norm k = {
@@ -51,7 +56,8 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b)
 struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
 {
     if (cnn_norm_calls(b->activation))
-        return cut(b, rows_together(b->channels, WIDE), SUMMED * (WIDE / cnn_size_min(b->channels, WIDE)));
+        return cut(b, rows_together(b->channels, WIDE),
+                   SUMMED * (WIDE / cnn_size_min(b->channels, WIDE)));
     struct cnn_norm k = cut(b, rows_together(b->channels, 1), SUMMED);
     if (k.wide < TILE)
         k.together = TILE / k.wide;
@@ -61,8 +67,10 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
 struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b)
 {
     const struct cnn_pool *p = b->pool;
-    size_t line = 2 * p->in_w * cnn_size_min(b->channels, CNN_NORM_STRIP), lines = b->rows / (p->in_h * p->in_w) * p->out_h;
-    size_t chunk_rows = cnn_size_min(line < CHUNK ? CHUNK / line : 1, cnn_size_divide_up(SUMMED, 2 * p->in_w)),
+    size_t line = 2 * p->in_w * cnn_size_min(b->channels, CNN_NORM_STRIP),
+           lines = b->rows / (p->in_h * p->in_w) * p->out_h;
+    size_t chunk_rows = cnn_size_min(line < CHUNK ? CHUNK / line : 1,
+                                     cnn_size_divide_up(SUMMED, 2 * p->in_w)),
            wide = rows_together(b->channels, WIDE) * b->channels;
     return (struct cnn_norm){
         .b = *b,
@@ -76,18 +84,24 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b)
 
 size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b)
 {
-    size_t chunks = CNN_ISA_NAME(cnn_norm_sums)(b).chunks, lines = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b).chunks : 0;
+    size_t chunks = CNN_ISA_NAME(cnn_norm_sums)(b).chunks,
+           lines = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b).chunks : 0;
     return 2 * (lines > chunks ? lines : chunks) * b->channels;
 }
 
 struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task)
 {
-    size_t chunk = task / k->strips, column = task % k->strips * CNN_NORM_STRIP, row = chunk * k->chunk_rows, c = k->b.channels;
+    size_t chunk = task / k->strips, column = task % k->strips * CNN_NORM_STRIP,
+           row = chunk * k->chunk_rows, c = k->b.channels;
     size_t width = cnn_size_min(CNN_NORM_STRIP, k->wide - column), rows = k->b.rows;
-    struct cnn_norm_strip s = {.width = width, .channel = column, .channels = cnn_size_min(c, width), .sums = chunk * c + column};
+    struct cnn_norm_strip s = {.width = width,
+                               .channel = column,
+                               .channels = cnn_size_min(c, width),
+                               .sums = chunk * c + column};
     if (k->b.pool) {
         s.begin = row;
-        s.end = cnn_size_min(rows / (k->b.pool->in_h * k->b.pool->in_w) * k->b.pool->out_h, row + k->chunk_rows);
+        s.end = cnn_size_min(rows / (k->b.pool->in_h * k->b.pool->in_w) * k->b.pool->out_h,
+                             row + k->chunk_rows);
     } else {
         s.begin = row * c + column;
         s.end = cnn_size_min(rows, row + k->chunk_rows) * c;
@@ -95,7 +109,8 @@ struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, 
     return s;
 }
 
-/* Fills the strip's row with copies of its first channels elements, and with zeros up to whole vectors. */
+/* Fills the strip's row with copies of its first channels elements, and with zeros up to whole
+ * vectors. */
 static void repeat(const struct cnn_norm_strip *s, float *row)
 {
     for (size_t i = s->channels; i < s->width; i++)
@@ -113,7 +128,8 @@ void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *ro
 }
 
 /* Adds rows wide rows, from x on, to the sums of lanes columns. */
-static inline void statistics_lanes(const float *x, size_t rows, size_t wide, size_t lanes, const float *shift, float *sum, float *squares)
+static inline void statistics_lanes(const float *x, size_t rows, size_t wide, size_t lanes,
+                                    const float *shift, float *sum, float *squares)
 {
     vfloat from = vload_lanes(shift, lanes), first = vset(0), second = vset(0);
     for (size_t row = 0; row < rows; row++) {
@@ -130,7 +146,8 @@ static void statistics_strip(void *context, size_t task, size_t thread)
     (void)thread;
     const struct cnn_norm *k = context;
     struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
-    _Alignas(64) float shift[CNN_NORM_STRIP], sum[CNN_NORM_STRIP] = {0}, squares[CNN_NORM_STRIP] = {0};
+    _Alignas(64) float shift[CNN_NORM_STRIP], sum[CNN_NORM_STRIP] = {0},
+                                              squares[CNN_NORM_STRIP] = {0};
     memcpy(shift, k->x + s.begin, s.channels * sizeof *shift);
     repeat(&s, shift);
     struct cnn_norm_tile t;
@@ -140,7 +157,8 @@ static void statistics_strip(void *context, size_t task, size_t thread)
         for (; i + VLEN <= t.width; i += VLEN)
             statistics_lanes(k->x + at + i, t.rows, k->wide, VLEN, shift + i, sum + i, squares + i);
         if (i < t.width)
-            statistics_lanes(k->x + at + i, t.rows, k->wide, t.width - i, shift + i, sum + i, squares + i);
+            statistics_lanes(k->x + at + i, t.rows, k->wide, t.width - i, shift + i, sum + i,
+                             squares + i);
     }
     CNN_ISA_NAME(cnn_norm_fold)(&s, sum, k->first + s.sums);
     CNN_ISA_NAME(cnn_norm_fold)(&s, squares, k->second + s.sums);
@@ -156,14 +174,18 @@ static void statistics_combine(void *context, size_t task, size_t thread)
     for (size_t chunk = 0, row = 0; chunk < k->chunks; chunk++, row += k->chunk_rows) {
         double chunk_rows = (double)cnn_size_min(k->chunk_rows, k->b.rows - row);
         for (size_t i = 0; i < count; i++)
-            mean[i] += (chunk_rows * (double)k->x[row * c + channel + i] + (double)k->first[chunk * c + channel + i]) / rows;
+            mean[i] += (chunk_rows * (double)k->x[row * c + channel + i] +
+                        (double)k->first[chunk * c + channel + i]) /
+                       rows;
     }
     for (size_t chunk = 0, row = 0; chunk < k->chunks; chunk++, row += k->chunk_rows) {
         double chunk_rows = (double)cnn_size_min(k->chunk_rows, k->b.rows - row);
         for (size_t i = 0; i < count; i++) {
-            double d = (double)k->first[chunk * c + channel + i] / chunk_rows; /* the chunk's mean from its shift, then from the mean of all */
+            /* the chunk's mean from its shift, then from the mean of all */
+            double d = (double)k->first[chunk * c + channel + i] / chunk_rows;
             double from_mean = (double)k->x[row * c + channel + i] + d - mean[i];
-            squares[i] += (double)k->second[chunk * c + channel + i] - chunk_rows * d * d + chunk_rows * from_mean * from_mean;
+            squares[i] += (double)k->second[chunk * c + channel + i] - chunk_rows * d * d +
+                          chunk_rows * from_mean * from_mean;
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -172,7 +194,8 @@ static void statistics_combine(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch)
+void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
+                                             float *mean, float *var, float *scratch)
 {
     struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
     cnn_norm_place_sums(&k, scratch);
@@ -187,7 +210,8 @@ float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t 
 }
 
 /* Those of the strip's channels; a loop that the compiler makes vectors of. */
-static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_strip *s, float *restrict inverse)
+static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_strip *s,
+                               float *restrict inverse)
 {
     const float *var = k->var + s->channel;
     double eps = (double)k->b.eps;
@@ -195,9 +219,11 @@ static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_s
         inverse[i] = (float)(1.0 / sqrt((double)var[i] + eps));
 }
 
-void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s, struct cnn_norm_columns *columns)
+void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
+                                    struct cnn_norm_columns *columns)
 {
-    const float *gamma = k->gamma + s->channel, *beta = k->beta + s->channel, *mean = k->mean + s->channel;
+    const float *gamma = k->gamma + s->channel, *beta = k->beta + s->channel,
+                *mean = k->mean + s->channel;
     float *restrict scale = columns->scale, *restrict shift = columns->shift;
     inverse_deviations(k, s, scale);
     for (size_t i = 0; i < s->channels; i++) {
@@ -208,11 +234,14 @@ void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_n
     repeat(s, columns->scale), repeat(s, columns->shift), repeat(s, columns->mean);
 }
 
-void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s, struct cnn_norm_columns *columns)
+void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
+                                             const struct cnn_norm_strip *s,
+                                             struct cnn_norm_columns *columns)
 {
     CNN_ISA_NAME(cnn_norm_columns)(k, s, columns);
     const float *dgamma = k->dgamma_in + s->channel, *dbeta = k->dbeta_in + s->channel;
-    float rows = (float)k->b.rows, *restrict offset = columns->offset, *restrict slope = columns->slope;
+    float rows = (float)k->b.rows, *restrict offset = columns->offset,
+          *restrict slope = columns->slope;
     inverse_deviations(k, s, slope);
     for (size_t i = 0; i < s->channels; i++) {
         offset[i] = dbeta[i] / rows;
@@ -221,7 +250,8 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k, const str
     repeat(s, columns->offset), repeat(s, columns->slope);
 }
 
-void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, float *y)
+void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                                   struct cnn_norm_tile t, float *y)
 {
     vfloat floor = cnn_norm_floor(k->b.activation);
     const float *x = k->x + t.at;
@@ -229,7 +259,8 @@ void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_no
     for (; i + VLEN <= t.width; i += VLEN)
         vstore(y + i, vmax(floor, cnn_norm_value(columns, i, vload(x + i))));
     if (i < t.width)
-        vstore_tail(y + i, t.width - i, vmax(floor, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
+        vstore_tail(y + i, t.width - i,
+                    vmax(floor, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
     if (cnn_norm_calls(k->b.activation))
         CNN_ISA_NAME(cnn_activate)(k->b.activation, t.width, y, y);
 }
@@ -248,10 +279,12 @@ static void forward_strip(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
+void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x,
+                                          const float *mean, const float *var, const float *gamma,
                                           const float *beta, float *y)
 {
     struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
     k.x = x, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.y = y;
-    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);
+    cnn_parallel_for(k.chunks * k.strips,
+                     b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);
 }

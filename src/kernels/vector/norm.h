@@ -1,15 +1,19 @@
-/* What the passes of batch_norm share: how rows are cut into tasks, and what is known of each column. */
+/* What the passes of batch_norm share: how rows are cut into tasks, and what is known of each
+ * column. */
 #ifndef CNN_KERNELS_VECTOR_NORM_H
 #define CNN_KERNELS_VECTOR_NORM_H
 
 #include "kernels/internal.h"
 #include "kernels/vector/ops.h"
 
-#define CNN_NORM_STRIP ((size_t)1024)        /* columns of a strip, at most */
-#define CNN_NORM_ROW   (CNN_NORM_STRIP + 48) /* floats between such rows of a struct: not a power of two, or they meet in one set of the cache */
+#define CNN_NORM_STRIP ((size_t)1024) /* columns of a strip, at most */
+/* floats between such rows of a struct: not a power of two, or they meet in one set of the cache */
+#define CNN_NORM_ROW (CNN_NORM_STRIP + 48)
 
-/* Where there are few channels, several rows are treated as one wide row of whole vectors; what is known per channel is repeated along it. A chunk is a
- * run of wide rows, the last one perhaps short; with pooling, a run of output lines of all images. A task does one strip of columns of one chunk. */
+/* Where there are few channels, several rows are treated as one wide row of whole vectors; what is
+ * known per channel is repeated along it. A chunk is a run of wide rows, the last one perhaps
+ * short; with pooling, a run of output lines of all images. A task does one strip of columns of one
+ * chunk. */
 struct cnn_norm {
     struct cnn_batch_norm b;
     size_t wide, together;             /* wide rows that a tile has */
@@ -30,7 +34,8 @@ static inline void cnn_norm_place_sums(struct cnn_norm *k, float *scratch)
     k->second = scratch + k->chunks * k->b.channels;
 }
 
-/* Wide row i of the strip is elements begin + i * wide ... up to width of them, not beyond end. With pooling: lines begin to end. */
+/* Wide row i of the strip is elements begin + i * wide ... up to width of them, not beyond end.
+ * With pooling: lines begin to end. */
 struct cnn_norm_strip {
     size_t begin, end, width;
     size_t channel, channels; /* that the strip has: the first, and how many */
@@ -39,42 +44,53 @@ struct cnn_norm_strip {
 
 struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task);
 
-/* Some wide rows of a strip that are worked on together, vector by vector of columns: sums are loaded and stored once for all. Passes that write go by
- * single rows, as memory takes one stream best. */
+/* Some wide rows of a strip that are worked on together, vector by vector of columns: sums are
+ * loaded and stored once for all. Passes that write go by single rows, as memory takes one stream
+ * best. */
 struct cnn_norm_tile {
     size_t at, rows, width;
 };
 
-static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k, const struct cnn_norm_strip *s, size_t at)
+static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k,
+                                                    const struct cnn_norm_strip *s, size_t at)
 {
     size_t width = cnn_size_min(s->width, s->end - at), whole = (s->end - at - width) / k->wide + 1;
     return (struct cnn_norm_tile){at, cnn_size_min(k->together, whole), width};
 }
 
-/* v = x * scale + shift; dx = scale * (g - offset - (x - mean) * slope), with g the gradient at v. Lanes beyond the strip's width are 0. */
+/* v = x * scale + shift; dx = scale * (g - offset - (x - mean) * slope), with g the gradient at v.
+ * Lanes beyond the strip's width are 0. */
 struct cnn_norm_columns {
-    _Alignas(64) float scale[CNN_NORM_ROW], shift[CNN_NORM_ROW], mean[CNN_NORM_ROW], offset[CNN_NORM_ROW], slope[CNN_NORM_ROW];
+    _Alignas(64) float scale[CNN_NORM_ROW], shift[CNN_NORM_ROW], mean[CNN_NORM_ROW],
+        offset[CNN_NORM_ROW], slope[CNN_NORM_ROW];
 };
 
 /* Fills in scale, shift and mean. */
-void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s, struct cnn_norm_columns *columns);
+void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
+                                    struct cnn_norm_columns *columns);
 
 /* And offset and slope, from dgamma and dbeta. */
-void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s, struct cnn_norm_columns *columns);
+void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
+                                             const struct cnn_norm_strip *s,
+                                             struct cnn_norm_columns *columns);
 
 /* Adds the elements of each channel along the strip's row. */
 void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums);
 
 /* y = activation(v) for a tile of one row. */
-void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, float *y);
+void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                                   struct cnn_norm_tile t, float *y);
 
 /* Sums of g and of g * (x - mean). */
 struct cnn_norm_partial {
     _Alignas(64) float sum[CNN_NORM_ROW], products[CNN_NORM_ROW];
 };
 
-/* Writes dx for a tile of one row. dy: its gradients, still to be taken back through relu, but through no other activation. */
-void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, const float *dy);
+/* Writes dx for a tile of one row. dy: its gradients, still to be taken back through relu, but
+ * through no other activation. */
+void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
+                                    const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
+                                    const float *dy);
 
 /* With pooling; the tasks of the three passes. */
 void CNN_ISA_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread);
@@ -84,16 +100,19 @@ void CNN_ISA_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thr
 /* In double and rounded once, as PyTorch. */
 float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel);
 
-/* y = x * scale + shift: one rounding after the product, where (x - mean) * scale + beta has two. What matters is that PyTorch computes it so: a sum
- * that is zero but for rounding then falls on the same side of a relu behind it. Backward computes it again, to the same bits. */
+/* y = x * scale + shift: one rounding after the product, where (x - mean) * scale + beta has two.
+ * What matters is that PyTorch computes it so: a sum that is zero but for rounding then falls on
+ * the same side of a relu behind it. Backward computes it again, to the same bits. */
 static inline vfloat cnn_norm_value(const struct cnn_norm_columns *columns, size_t i, vfloat x)
 {
     return x * vload(columns->scale + i) + vload(columns->shift + i);
 }
 
-static inline vfloat cnn_norm_dx(const struct cnn_norm_columns *columns, size_t i, vfloat x, vfloat g)
+static inline vfloat cnn_norm_dx(const struct cnn_norm_columns *columns, size_t i, vfloat x,
+                                 vfloat g)
 {
-    return vload(columns->scale + i) * (g - vload(columns->offset + i) - (x - vload(columns->mean + i)) * vload(columns->slope + i));
+    return vload(columns->scale + i) * (g - vload(columns->offset + i) -
+                                        (x - vload(columns->mean + i)) * vload(columns->slope + i));
 }
 
 /* Whether the activation is neither none nor relu, which the loops do themselves. */

@@ -1,12 +1,16 @@
-/* The gradients of batch_norm, in two passes over x and dy: the sums that are dgamma and dbeta, then dx. The formulas are those of ref_norm.c. What the
- * activation does to the gradient is found from x again in both passes, which is cheaper than to store what the first one found, or to read y. */
+/* The gradients of batch_norm, in two passes over x and dy: the sums that are dgamma and dbeta,
+ * then dx. The formulas are those of ref_norm.c. What the activation does to the gradient is found
+ * from x again in both passes, which is cheaper than to store what the first one found, or to read
+ * y. */
 #include "kernels/vector/norm.h"
 #include "util/parallel.h"
 
 #define GROUP ((size_t)64) /* channels whose chunks are combined by one task */
 
-/* The dy of a tile taken back through an activation that the loops do not do themselves; else dy itself. */
-static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, float *gradient)
+/* The dy of a tile taken back through an activation that the loops do not do themselves; else dy
+ * itself. */
+static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                                  struct cnn_norm_tile t, float *gradient)
 {
     const float *dy = k->dy + t.at;
     if (!cnn_norm_calls(k->b.activation))
@@ -18,10 +22,12 @@ static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_nor
 }
 
 /* Lanes columns of a tile, from i on. */
-static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, size_t i, size_t lanes,
-                             const float *dy, struct cnn_norm_partial *sums)
+static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                             struct cnn_norm_tile t, size_t i, size_t lanes, const float *dy,
+                             struct cnn_norm_partial *sums)
 {
-    vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0); /* sums of few, then of those: less is rounded away */
+    /* sums of few, then of those: less is rounded away */
+    vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0);
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
         vfloat x = vload_lanes(k->x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
@@ -33,8 +39,8 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
     vstore(sums->products + i, vload(sums->products + i) + products);
 }
 
-static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, const float *dy,
-                     struct cnn_norm_partial *sums)
+static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                     struct cnn_norm_tile t, const float *dy, struct cnn_norm_partial *sums)
 {
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
@@ -75,11 +81,14 @@ static void sums_combine(void *context, size_t task, size_t thread)
         }
     for (size_t i = 0; i < count; i++) {
         k->dbeta[channel + i] = (float)sum[i];
-        k->dgamma[channel + i] = (float)(products[i] * (double)CNN_ISA_NAME(cnn_norm_inverse_deviation)(k, channel + i));
+        k->dgamma[channel + i] =
+            (float)(products[i] * (double)CNN_ISA_NAME(cnn_norm_inverse_deviation)(k, channel + i));
     }
 }
 
-void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k, const struct cnn_norm_columns *columns, struct cnn_norm_tile t, const float *dy)
+void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
+                                    const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
+                                    const float *dy)
 {
     const float *x = k->x + t.at;
     float *dx = k->dx + t.at;
@@ -87,12 +96,16 @@ void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k, const struct cnn_n
     size_t i = 0, rest = t.width % VLEN;
     for (; i + VLEN <= t.width; i += VLEN) {
         vfloat value = vload(x + i);
-        vstore(dx + i, cnn_norm_dx(columns, i, value, cnn_norm_through(relu, cnn_norm_value(columns, i, value), vload(dy + i))));
+        vstore(dx + i, cnn_norm_dx(columns, i, value,
+                                   cnn_norm_through(relu, cnn_norm_value(columns, i, value),
+                                                    vload(dy + i))));
     }
     if (rest) {
         vfloat value = vload_tail(x + i, rest);
         vstore_tail(dx + i, rest,
-                    cnn_norm_dx(columns, i, value, cnn_norm_through(relu, cnn_norm_value(columns, i, value), vload_tail(dy + i, rest))));
+                    cnn_norm_dx(columns, i, value,
+                                cnn_norm_through(relu, cnn_norm_value(columns, i, value),
+                                                 vload_tail(dy + i, rest))));
     }
 }
 
@@ -111,17 +124,23 @@ static void backward_strip(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
-                                           const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch)
+void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x,
+                                           const float *dy, const float *mean, const float *var,
+                                           const float *gamma, const float *beta, float *dx,
+                                           float *dgamma, float *dbeta, float *scratch)
 {
     struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_sums)(b);
     cnn_norm_place_sums(&k, scratch);
-    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.dgamma = dgamma, k.dbeta = dbeta;
-    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_sums) : sums_strip, &k);
+    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta,
+    k.dgamma = dgamma, k.dbeta = dbeta;
+    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_sums) : sums_strip,
+                     &k);
     cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), sums_combine, &k);
     if (!dx)
         return;
     k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
-    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.dgamma_in = dgamma, k.dbeta_in = dbeta, k.dx = dx;
-    cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip, &k);
+    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta,
+    k.dgamma_in = dgamma, k.dbeta_in = dbeta, k.dx = dx;
+    cnn_parallel_for(k.chunks * k.strips,
+                     b->pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip, &k);
 }

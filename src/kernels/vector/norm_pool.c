@@ -1,12 +1,15 @@
-/* batch_norm with the 2x2 pooling behind it, so that what lies between them never passes memory: forward writes the pooled map, backward reads the
- * gradient of the pooled map and finds the windows' maxima again. A task's strip is some channels of some output lines; it goes by segments, runs of
- * windows of one line.
+/* batch_norm with the 2x2 pooling behind it, so that what lies between them never passes memory:
+ * forward writes the pooled map, backward reads the gradient of the pooled map and finds the
+ * windows' maxima again. A task's strip is some channels of some output lines; it goes by segments,
+ * runs of windows of one line.
  *
- * Behind relu the maximum is found before it: relu never falls, and where it is level, so that which of several equal outputs is the first one is lost,
- * its derivative is 0. Other activations are called for the pixels of a segment, in a buffer, and their outputs are compared. */
+ * Behind relu the maximum is found before it: relu never falls, and where it is level, so that
+ * which of several equal outputs is the first one is lost, its derivative is 0. Other activations
+ * are called for the pixels of a segment, in a buffer, and their outputs are compared. */
 #include "kernels/vector/norm.h"
 
-#define SEGMENT ((size_t)512) /* pooled values of a segment, about: what is done to its pixels stays in the first-level cache */
+/* pooled values of a segment, about: what is done to its pixels stays in the first-level cache */
+#define SEGMENT ((size_t)512)
 
 /* Two rows of pixels: where they begin, and the distances of rows and pixels. */
 struct pixels {
@@ -40,12 +43,14 @@ static inline vfloat pooled(bool average, const vfloat v[4])
 {
     if (average)
         return ((v[0] + v[1]) + (v[2] + v[3])) * 0.25f;
-    vfloat top = vselect(beats(v[1], v[0]), v[1], v[0]), bottom = vselect(beats(v[3], v[2]), v[3], v[2]);
+    vfloat top = vselect(beats(v[1], v[0]), v[1], v[0]),
+           bottom = vselect(beats(v[3], v[2]), v[3], v[2]);
     return vselect(beats(bottom, top), bottom, top);
 }
 
 /* The gradients at the pixels of a window, of which the activation makes v before pooling. */
-static inline void window_gradients(bool average, bool relu, const vfloat v[4], vfloat dy, vfloat g[4])
+static inline void window_gradients(bool average, bool relu, const vfloat v[4], vfloat dy,
+                                    vfloat g[4])
 {
     if (average) {
         for (size_t i = 0; i < 4; i++)
@@ -68,7 +73,8 @@ static size_t segment_windows(const struct cnn_norm_strip *s)
 }
 
 /* The segment of output line `line` from window ox on. */
-static struct segment segment_at(const struct cnn_norm *k, const struct cnn_norm_strip *s, size_t line, size_t ox)
+static struct segment segment_at(const struct cnn_norm *k, const struct cnn_norm_strip *s,
+                                 size_t line, size_t ox)
 {
     const struct cnn_pool *p = k->b.pool;
     size_t channels = k->b.channels, row = line / p->out_h * p->in_h + line % p->out_h * 2;
@@ -79,10 +85,12 @@ static struct segment segment_at(const struct cnn_norm *k, const struct cnn_norm
     };
 }
 
-/* The values that are pooled: x, of which the loops compute them, or behind an activation that is called, they themselves, in the buffer. Its rows are
- * worked on a strip's width at a time: several pixels, or the strip's channels of one. */
-static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
-                            const struct segment *segment, struct buffer *y)
+/* The values that are pooled: x, of which the loops compute them, or behind an activation that is
+ * called, they themselves, in the buffer. Its rows are worked on a strip's width at a time: several
+ * pixels, or the strip's channels of one. */
+static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                            const struct cnn_norm_strip *s, const struct segment *segment,
+                            struct buffer *y)
 {
     size_t row_size = k->b.pool->in_w * k->b.channels, count = 2 * segment->windows * s->channels;
     if (!cnn_norm_calls(k->b.activation))
@@ -90,21 +98,23 @@ static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_colu
     for (size_t row = 0; row < 2; row++)
         for (size_t i = 0; i * s->width < count; i++) {
             size_t done = i * s->width;
-            struct cnn_norm_tile t = {segment->input + row * row_size + i * k->wide, 1, cnn_size_min(s->width, count - done)};
+            struct cnn_norm_tile t = {segment->input + row * row_size + i * k->wide, 1,
+                                      cnn_size_min(s->width, count - done)};
             CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y->row[row] + done);
         }
     return (struct pixels){y->row[0], 2 * CNN_NORM_ROW, s->channels};
 }
 
 /* v, or what came of it already. */
-static inline vfloat value_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *from, size_t ch, size_t lanes)
+static inline vfloat value_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                                 const float *from, size_t ch, size_t lanes)
 {
     vfloat v = vload_lanes(from + ch, lanes);
     return cnn_norm_calls(k->b.activation) ? v : cnn_norm_value(columns, ch, v);
 }
 
-static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *const corner[4], size_t ch,
-                                 size_t lanes, float *y)
+static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                                 const float *const corner[4], size_t ch, size_t lanes, float *y)
 {
     vfloat v[4], floor = cnn_norm_floor(k->b.activation);
     for (size_t i = 0; i < 4; i++)
@@ -112,8 +122,8 @@ static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm
     vstore_lanes(y + ch, lanes, pooled(k->b.pool->average, v));
 }
 
-static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
-                            const struct segment *segment)
+static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                            const struct cnn_norm_strip *s, const struct segment *segment)
 {
     struct buffer activated;
     struct pixels pixels = values(k, columns, s, segment, &activated);
@@ -144,16 +154,19 @@ void CNN_ISA_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thre
         }
 }
 
-/* Lanes of one window in the backward passes: its inputs, and the gradients before the activation. */
+/* Lanes of one window in the backward passes: its inputs, and the gradients before the
+ * activation. */
 struct window {
     vfloat x[4], g[4];
 };
 
 /* The gradients at the values, which pixels holds. */
-static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const float *const corner[4], const float *dy,
-                               size_t ch, size_t lanes, struct window *w)
+static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                               const float *const corner[4], const float *dy, size_t ch,
+                               size_t lanes, struct window *w)
 {
-    size_t next_line = 2 * k->b.pool->in_w * k->b.channels; /* hardware does not follow two short rows into the next two */
+    /* hardware does not follow two short rows into the next two */
+    size_t next_line = 2 * k->b.pool->in_w * k->b.channels;
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     vfloat v[4];
     for (size_t i = 0; i < 4; i++) {
@@ -165,7 +178,8 @@ static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_c
 }
 
 /* The same from the gradients at the activation's inputs, which lie in the buffer already. */
-static inline void window_read_buffer(const float *const corner[4], const float *const gradient[4], size_t ch, size_t lanes, struct window *w)
+static inline void window_read_buffer(const float *const corner[4], const float *const gradient[4],
+                                      size_t ch, size_t lanes, struct window *w)
 {
     for (size_t i = 0; i < 4; i++) {
         w->x[i] = vload_lanes(corner[i] + ch, lanes);
@@ -174,8 +188,9 @@ static inline void window_read_buffer(const float *const corner[4], const float 
 }
 
 /* What the passes do with lanes of a window: add to the sums, or write dx. */
-static inline void window_write(const struct cnn_norm_columns *columns, const struct window *w, size_t ch, size_t lanes,
-                                struct cnn_norm_partial *sums, float *const dx[4])
+static inline void window_write(const struct cnn_norm_columns *columns, const struct window *w,
+                                size_t ch, size_t lanes, struct cnn_norm_partial *sums,
+                                float *const dx[4])
 {
     if (!sums) {
         for (size_t i = 0; i < 4; i++)
@@ -190,15 +205,17 @@ static inline void window_write(const struct cnn_norm_columns *columns, const st
 }
 
 /* Writes the gradients at the activation's inputs of a segment, where activations are called. */
-static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s,
-                              const struct segment *segment, struct buffer *g)
+static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                              const struct cnn_norm_strip *s, const struct segment *segment,
+                              struct buffer *g)
 {
     struct buffer activated;
     struct pixels pixels = values(k, columns, s, segment, &activated);
     for (size_t window = 0; window < segment->windows; window++)
         for (size_t ch = 0; ch < s->channels; ch += VLEN) {
             size_t lanes = cnn_size_min(VLEN, s->channels - ch), at[4];
-            vfloat v[4], gradients[4], dy = vload_lanes(k->dy + segment->output + window * k->b.channels + ch, lanes);
+            vfloat v[4], gradients[4],
+                dy = vload_lanes(k->dy + segment->output + window * k->b.channels + ch, lanes);
             for (size_t i = 0; i < 4; i++) {
                 at[i] = corner_at(&pixels, window, i) + ch;
                 v[i] = vload_lanes(pixels.first + at[i], lanes);
@@ -209,14 +226,18 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
         }
     for (size_t row = 0; row < 2; row++) {
         float *gradient = g->row[row];
-        CNN_ISA_NAME(cnn_activate_backward)(k->b.activation, 2 * segment->windows * s->channels, NULL, activated.row[row], gradient, gradient);
+        CNN_ISA_NAME(cnn_activate_backward)
+        (k->b.activation, 2 * segment->windows * s->channels, NULL, activated.row[row], gradient,
+         gradient);
     }
 }
 
-/* Both backward passes, over one segment: with sums, the first. Inlined into each, so that there is a loop for each. */
-static inline __attribute__((always_inline)) void backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                                                   const struct cnn_norm_strip *s, const struct segment *segment,
-                                                                   struct cnn_norm_partial *sums)
+/* Both backward passes, over one segment: with sums, the first. Inlined into each, so that there is
+ * a loop for each. */
+static inline __attribute__((always_inline)) void
+backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                 const struct cnn_norm_strip *s, const struct segment *segment,
+                 struct cnn_norm_partial *sums)
 {
     struct buffer g;
     struct pixels x = {k->x + segment->input, k->b.pool->in_w * k->b.channels, k->b.channels};
@@ -225,7 +246,8 @@ static inline __attribute__((always_inline)) void backward_segment(const struct 
     if (buffered)
         gradients_segment(k, columns, s, segment, &g);
     for (size_t window = 0; window < segment->windows; window++) {
-        const float *corner[4], *gradient[4], *dy = k->dy + segment->output + window * k->b.channels;
+        const float *corner[4], *gradient[4],
+            *dy = k->dy + segment->output + window * k->b.channels;
         float *dx[4] = {NULL, NULL, NULL, NULL};
         size_t ch = 0;
         for (size_t i = 0; i < 4; i++) {
@@ -268,12 +290,15 @@ void CNN_ISA_NAME(cnn_norm_pool_sums)(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
 }
 
-/* dx of pixels that no window covers, the first of them at `at`: no gradient comes to them but through mean and variance. */
-static void dx_outside(const struct cnn_norm *k, const struct cnn_norm_columns *columns, const struct cnn_norm_strip *s, size_t at, size_t pixels)
+/* dx of pixels that no window covers, the first of them at `at`: no gradient comes to them but
+ * through mean and variance. */
+static void dx_outside(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                       const struct cnn_norm_strip *s, size_t at, size_t pixels)
 {
     static const float zeros[CNN_NORM_STRIP];
     for (size_t i = 0; i < pixels; i++)
-        CNN_ISA_NAME(cnn_norm_dx_tile)(k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels}, zeros);
+        CNN_ISA_NAME(cnn_norm_dx_tile)
+    (k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels}, zeros);
 }
 
 void CNN_ISA_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread)
@@ -285,7 +310,8 @@ void CNN_ISA_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thr
     struct cnn_norm_columns columns;
     CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
     for (size_t line = s.begin; line < s.end; line++) {
-        size_t row = segment_at(k, &s, line, 0).input, row_size = p->in_w * k->b.channels, covered = 2 * p->out_w * k->b.channels;
+        size_t row = segment_at(k, &s, line, 0).input, row_size = p->in_w * k->b.channels,
+               covered = 2 * p->out_w * k->b.channels;
         for (size_t ox = 0; ox < p->out_w; ox += segment_windows(&s)) {
             struct segment segment = segment_at(k, &s, line, ox);
             backward_segment(k, &columns, &s, &segment, NULL);

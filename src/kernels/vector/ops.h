@@ -1,41 +1,59 @@
-/* This instruction set's functions outside convolution, for its table (table.c) and for each other. The contracts are those of kernels.h. */
+/* This instruction set's functions outside convolution, for its table (table.c) and for each other.
+ * The contracts are those of kernels.h. */
 #ifndef CNN_KERNELS_VECTOR_OPS_H
 #define CNN_KERNELS_VECTOR_OPS_H
 
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-/* y[i] = a(x[i]) for size elements, in the calling thread: for tasks that activate what they have just computed. Any kind but SOFTMAX; y may be x. */
+/* y[i] = a(x[i]) for size elements, in the calling thread: for tasks that activate what they have
+ * just computed. Any kind but SOFTMAX; y may be x. */
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y);
 
-/* dx[i] = dy[i] * a'(x[i]), likewise; dx may be dy. x is read only by kinds that need their input. */
-void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x, const float *y, const float *dy, float *dx);
+/* dx[i] = dy[i] * a'(x[i]), likewise; dx may be dy. x is read only by kinds that need their
+ * input. */
+void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x,
+                                         const float *y, const float *dy, float *dx);
 
-void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x, float *y);
-void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x, const float *y, const float *dy,
+void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c,
+                                          const float *x, float *y);
+void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c,
+                                           const float *x, const float *y, const float *dy,
                                            float *dx);
 
-void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice);
-void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx);
+void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y,
+                                    unsigned short *choice);
+void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy,
+                                     const unsigned short *choice, float *dx);
 
 size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
-void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean, float *var, float *scratch);
-void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean, const float *var, const float *gamma,
+void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
+                                             float *mean, float *var, float *scratch);
+void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x,
+                                          const float *mean, const float *var, const float *gamma,
                                           const float *beta, float *y);
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy, const float *mean, const float *var,
-                                           const float *gamma, const float *beta, float *dx, float *dgamma, float *dbeta, float *scratch);
+void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x,
+                                           const float *dy, const float *mean, const float *var,
+                                           const float *gamma, const float *beta, float *dx,
+                                           float *dgamma, float *dbeta, float *scratch);
 
 size_t CNN_ISA_NAME(cnn_lrn_scratch_floats)(const struct cnn_lrn *l);
-void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s, float *scratch);
-void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s,
+                                   float *scratch);
+void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s,
+                                    const float *dy, float *dx, float *scratch);
 
-void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x, struct cnn_activation activation, float *y);
-void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation, const float *y, const float *dy, float *const *dx);
-void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov,
-                           bool first);
-void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps,
-                            float weight_decay, bool decoupled, size_t step);
-void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
+void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
+                           struct cnn_activation activation, float *y);
+void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,
+                                    const float *y, const float *dy, float *const *dx);
+void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr,
+                           float momentum, float weight_decay, bool nesterov, bool first);
+void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr,
+                            float beta1, float beta2, float eps, float weight_decay, bool decoupled,
+                            size_t step);
+void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
+                               float lr, float alpha, float eps, float momentum,
                                float weight_decay);
 
 double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result);

@@ -1,5 +1,5 @@
-/* The optimisers' updates (PyTorch 1.13's formulas, single-tensor). Plain loops over elements, of which the compiler makes
- * vector code; ref is made from this file too. */
+/* The optimisers' updates (PyTorch 1.13's formulas, single-tensor). Plain loops over elements, of
+ * which the compiler makes vector code; ref is made from this file too. */
 #include <math.h>
 
 #include "kernels/internal.h"
@@ -36,8 +36,8 @@ static void sgd_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum, float weight_decay, bool nesterov,
-                           bool first)
+void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr,
+                           float momentum, float weight_decay, bool nesterov, bool first)
 {
     struct sgd_work s = {.size = size,
                          .w = w,
@@ -56,7 +56,9 @@ struct adam_work {
     float *w, *m, *v;
     const float *grad;
     float beta1, beta2, eps;
-    float l2, shrink;              /* weight decay: coupled, added to the gradient; decoupled, what a weight is first multiplied by */
+    /* weight decay: coupled, added to the gradient; decoupled, what a weight is first multiplied
+     * by */
+    float l2, shrink;
     float step_size, inverse_root; /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
 };
 
@@ -67,7 +69,8 @@ static void adam_block(void *context, size_t task, size_t thread)
     size_t begin = task * CNN_BLOCK, size = cnn_size_min(a->size - begin, CNN_BLOCK);
     float *restrict w = a->w + begin, *restrict m = a->m + begin, *restrict v = a->v + begin;
     const float *restrict grad = a->grad + begin;
-    float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, l2 = a->l2, shrink = a->shrink, step = a->step_size, root = a->inverse_root;
+    float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, l2 = a->l2, shrink = a->shrink,
+          step = a->step_size, root = a->inverse_root;
     for (size_t i = 0; i < size; i++) {
         float old = w[i] * shrink, g = grad[i] + l2 * old;
         m[i] = beta1 * m[i] + (1.0f - beta1) * g;
@@ -76,8 +79,9 @@ static void adam_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr, float beta1, float beta2, float eps,
-                            float weight_decay, bool decoupled, size_t step)
+void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr,
+                            float beta1, float beta2, float eps, float weight_decay, bool decoupled,
+                            size_t step)
 {
     double rate = (double)lr, t = (double)step;
     struct adam_work a = {
@@ -109,9 +113,11 @@ static void rmsprop_block(void *context, size_t task, size_t thread)
     (void)thread;
     const struct rmsprop_work *r = context;
     size_t begin = task * CNN_BLOCK, size = cnn_size_min(r->size - begin, CNN_BLOCK);
-    float *restrict w = r->w + begin, *restrict v = r->v + begin, *restrict m = r->m ? r->m + begin : NULL;
+    float *restrict w = r->w + begin, *restrict v = r->v + begin,
+                    *restrict m = r->m ? r->m + begin : NULL;
     const float *restrict grad = r->grad + begin;
-    float lr = r->lr, alpha = r->alpha, eps = r->eps, momentum = r->momentum, decay = r->weight_decay;
+    float lr = r->lr, alpha = r->alpha, eps = r->eps, momentum = r->momentum,
+          decay = r->weight_decay;
     for (size_t i = 0; i < size; i++) {
         float g = grad[i] + decay * w[i];
         v[i] = alpha * v[i] + (1.0f - alpha) * g * g;
@@ -122,10 +128,18 @@ static void rmsprop_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr, float alpha, float eps, float momentum,
-                               float weight_decay)
+void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
+                               float lr, float alpha, float eps, float momentum, float weight_decay)
 {
-    struct rmsprop_work r = {
-        .size = size, .w = w, .v = v, .m = m, .grad = grad, .lr = lr, .alpha = alpha, .eps = eps, .momentum = momentum, .weight_decay = weight_decay};
+    struct rmsprop_work r = {.size = size,
+                             .w = w,
+                             .v = v,
+                             .m = m,
+                             .grad = grad,
+                             .lr = lr,
+                             .alpha = alpha,
+                             .eps = eps,
+                             .momentum = momentum,
+                             .weight_decay = weight_decay};
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), rmsprop_block, &r);
 }

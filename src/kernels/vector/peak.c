@@ -1,5 +1,6 @@
-/* The most that this instruction set computes on this machine: multiply-adds that depend on none of their neighbours and touch no memory. Twelve sums
- * at once keep two units busy whose results take up to six cycles, and with their two operands fit the 16 registers that SSE and AVX2 have. */
+/* The most that this instruction set computes on this machine: multiply-adds that depend on none of
+ * their neighbours and touch no memory. Twelve sums at once keep two units busy whose results take
+ * up to six cycles, and with their two operands fit the 16 registers that SSE and AVX2 have. */
 #include "kernels/vector/ops.h"
 
 #define SUMS 12

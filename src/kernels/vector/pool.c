@@ -1,6 +1,7 @@
-/* Max and average pooling, vectors along the channels. Forward's tasks are runs of output rows. Backward's are runs of output rows, too, where windows
- * do not overlap: each input pixel is written once. Else they are runs of input rows: each collects from the windows that cover it, in a fixed
- * order. */
+/* Max and average pooling, vectors along the channels. Forward's tasks are runs of output rows.
+ * Backward's are runs of output rows, too, where windows do not overlap: each input pixel is
+ * written once. Else they are runs of input rows: each collects from the windows that cover it, in
+ * a fixed order. */
 #include <math.h>
 
 #include "kernels/internal.h"
@@ -50,11 +51,14 @@ static inline vint load_choice(const unsigned short *choice, size_t lanes)
     return __builtin_convertvector(v, vint);
 }
 
-/* Where v beats the best so far, takes it and its position. The first maximum is kept, a NaN beats all. */
+/* Where v beats the best so far, takes it and its position. The first maximum is kept, a NaN beats
+ * all. */
 INLINE void take_larger(vfloat v, int position, vfloat *best, vint *at)
 {
-#if defined(__AVX512F__) /* written out: gcc would make vectors of the masks, and masks of these again */
-    __mmask16 keep = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, *best, _CMP_NGT_UQ), v, v, _CMP_ORD_Q);
+/* written out: gcc would make vectors of the masks, and masks of these again */
+#if defined(__AVX512F__)
+    __mmask16 keep =
+        _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, *best, _CMP_NGT_UQ), v, v, _CMP_ORD_Q);
     *best = _mm512_mask_mov_ps(v, keep, *best);
     *at = (vint)_mm512_mask_mov_epi32(_mm512_set1_epi32(position), keep, (__m512i)*at);
 #else
@@ -64,23 +68,27 @@ INLINE void take_larger(vfloat v, int position, vfloat *best, vint *at)
 #endif
 }
 
-/* lanes channels of height x width pixels, those of a window that lie in the image: from x on, the first one's position in the window as given. */
-INLINE void pixels_max(const struct cnn_pool *p, size_t height, size_t width, int position, const float *x, size_t lanes, float *y,
-                       unsigned short *choice)
+/* lanes channels of height x width pixels, those of a window that lie in the image: from x on, the
+ * first one's position in the window as given. */
+INLINE void pixels_max(const struct cnn_pool *p, size_t height, size_t width, int position,
+                       const float *x, size_t lanes, float *y, unsigned short *choice)
 {
     vfloat best = height * width > 0 ? vload_lanes(x, lanes) : vset(-INFINITY);
     vint at = (vint){0} + position;
     for (size_t i = 0; i < height; i++)
 #pragma GCC unroll 3
         for (size_t j = i == 0; j < width; j++)
-            take_larger(vload_lanes(x + (i * p->in_w + j) * p->channels, lanes), position + (int)(i * p->kernel_w + j), &best, &at);
+            take_larger(vload_lanes(x + (i * p->in_w + j) * p->channels, lanes),
+                        position + (int)(i * p->kernel_w + j), &best, &at);
     vstore_lanes(y, lanes, best);
     if (choice)
         store_choice(choice, lanes, at);
 }
 
-/* lanes channels of one window; x: the image, from the first of these channels on. The usual windows have their own copy of the loops. */
-INLINE void window_max(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t lanes, float *y,
+/* lanes channels of one window; x: the image, from the first of these channels on. The usual
+ * windows have their own copy of the loops. */
+INLINE void window_max(const struct cnn_pool *p, struct cnn_pool_window rows,
+                       struct cnn_pool_window columns, const float *x, size_t lanes, float *y,
                        unsigned short *choice)
 {
     size_t height = rows.end - rows.begin, width = columns.end - columns.begin;
@@ -95,7 +103,8 @@ INLINE void window_max(const struct cnn_pool *p, struct cnn_pool_window rows, st
 }
 
 /* Summed row by row, so that a global pool over a large image does not lose digits. */
-static inline void window_average(const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns, const float *x, size_t lanes,
+static inline void window_average(const struct cnn_pool *p, struct cnn_pool_window rows,
+                                  struct cnn_pool_window columns, const float *x, size_t lanes,
                                   float *y)
 {
     vfloat sum = {0};
@@ -108,7 +117,8 @@ static inline void window_average(const struct cnn_pool *p, struct cnn_pool_wind
     vstore_lanes(y, lanes, sum * cnn_window_scale(p, rows, columns));
 }
 
-INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns,
+INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p,
+                          struct cnn_pool_window rows, struct cnn_pool_window columns,
                           const float *x, size_t out, size_t lanes)
 {
     if (p->average)
@@ -120,7 +130,8 @@ INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p, s
 static void forward_rows(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct pool_work work = *(const struct pool_work *)context, *k = &work; /* copies, which no store can change: they stay in registers */
+    /* copies, which no store can change: they stay in registers */
+    const struct pool_work work = *(const struct pool_work *)context, *k = &work;
     const struct cnn_pool pool = *k->p, *p = &pool;
     size_t full = p->channels / VLEN * VLEN;
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
@@ -137,22 +148,26 @@ static void forward_rows(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y, unsigned short *choice)
+void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y,
+                                    unsigned short *choice)
 {
     struct pool_work k = {.p = p, .rows = n * p->out_h, .x = x, .y = y, .choice = choice};
     k.block = cnn_block_rows(p->in_w * p->channels * cnn_size_min(p->stride_h, p->in_h));
     cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), forward_rows, &k);
 }
 
-/* Adds to input pixel dx its part of the gradient of an output pixel: an equal part, or all where it was chosen. Plain loops, which the compiler
- * turns into vectors: with few channels that is faster than tails by mask. */
-static inline void collect_average(size_t channels, const float *restrict dy, float scale, float *restrict dx)
+/* Adds to input pixel dx its part of the gradient of an output pixel: an equal part, or all where
+ * it was chosen. Plain loops, which the compiler turns into vectors: with few channels that is
+ * faster than tails by mask. */
+static inline void collect_average(size_t channels, const float *restrict dy, float scale,
+                                   float *restrict dx)
 {
     for (size_t ch = 0; ch < channels; ch++)
         dx[ch] += dy[ch] * scale;
 }
 
-static inline void collect_max(size_t channels, const float *restrict dy, const unsigned short *restrict choice, unsigned short position,
+static inline void collect_max(size_t channels, const float *restrict dy,
+                               const unsigned short *restrict choice, unsigned short position,
                                float *restrict dx)
 {
     for (size_t ch = 0; ch < channels; ch++)
@@ -160,19 +175,22 @@ static inline void collect_max(size_t channels, const float *restrict dy, const 
 }
 
 /* The part of dx's row iy that comes from row oy of the output; window rows: that output row's. */
-static void collect_row(const struct pool_work *k, size_t image, size_t iy, size_t oy, struct cnn_pool_window rows, float *dx)
+static void collect_row(const struct pool_work *k, size_t image, size_t iy, size_t oy,
+                        struct cnn_pool_window rows, float *dx)
 {
     const struct cnn_pool *p = k->p;
     size_t channels = p->channels, ky = rows.skipped + iy - rows.begin;
     for (size_t ox = 0; ox < p->out_w; ox++) {
         struct cnn_pool_window columns = cnn_window_columns(p, ox);
-        size_t out = ((image * p->out_h + oy) * p->out_w + ox) * channels, position = ky * p->kernel_w + columns.skipped;
+        size_t out = ((image * p->out_h + oy) * p->out_w + ox) * channels,
+               position = ky * p->kernel_w + columns.skipped;
         float scale = p->average ? cnn_window_scale(p, rows, columns) : 0.0f;
         for (size_t ix = columns.begin; ix < columns.end; ix++, position++) {
             if (p->average)
                 collect_average(channels, k->dy + out, scale, dx + ix * channels);
             else
-                collect_max(channels, k->dy + out, k->chosen + out, (unsigned short)position, dx + ix * channels);
+                collect_max(channels, k->dy + out, k->chosen + out, (unsigned short)position,
+                            dx + ix * channels);
         }
     }
 }
@@ -187,26 +205,32 @@ static void backward_rows(void *context, size_t task, size_t thread)
         size_t image = row / p->in_h, iy = row % p->in_h, padded = iy + p->pad_top;
         float *dx = k->dx + row * row_size;
         memset(dx, 0, row_size * sizeof *dx);
-        size_t oy = padded < p->kernel_h ? 0 : (padded - p->kernel_h) / p->stride_h + 1; /* the first whose window reaches down to this row */
+        /* the first whose window reaches down to this row */
+        size_t oy = padded < p->kernel_h ? 0 : (padded - p->kernel_h) / p->stride_h + 1;
         for (; oy < p->out_h && oy * p->stride_h <= padded; oy++)
             collect_row(k, image, iy, oy, cnn_window_rows(p, oy), dx);
     }
 }
 
-/* The gradient of lanes channels of height x width pixels, those of a window that lie in the image: dx is the first one's, its position in the window as
- * given. */
-INLINE void scatter_pixels(const struct cnn_pool *p, size_t height, size_t width, int position, vfloat dy, vint chosen, size_t lanes, float *dx)
+/* The gradient of lanes channels of height x width pixels, those of a window that lie in the image:
+ * dx is the first one's, its position in the window as given. */
+INLINE void scatter_pixels(const struct cnn_pool *p, size_t height, size_t width, int position,
+                           vfloat dy, vint chosen, size_t lanes, float *dx)
 {
     for (size_t i = 0; i < height; i++)
         for (size_t j = 0; j < width; j++) {
-            vfloat part = p->average ? dy : vselect(chosen == position + (int)(i * p->kernel_w + j), dy, (vfloat){0});
+            vfloat part = p->average ? dy
+                                     : vselect(chosen == position + (int)(i * p->kernel_w + j), dy,
+                                               (vfloat){0});
             vstore_lanes(dx + (i * p->in_w + j) * p->channels, lanes, part);
         }
 }
 
-/* Writes the gradient of every input pixel of one window. dx: the image, from the first of these channels on. */
-INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p, struct cnn_pool_window rows, struct cnn_pool_window columns,
-                           size_t out, size_t lanes, float *dx)
+/* Writes the gradient of every input pixel of one window. dx: the image, from the first of these
+ * channels on. */
+INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p,
+                           struct cnn_pool_window rows, struct cnn_pool_window columns, size_t out,
+                           size_t lanes, float *dx)
 {
     size_t height = rows.end - rows.begin, width = columns.end - columns.begin;
     int position = (int)(rows.skipped * p->kernel_w + columns.skipped);
@@ -227,7 +251,10 @@ INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p, 
 static size_t owned_row(const struct cnn_pool *p, size_t oy)
 {
     size_t start = oy * p->stride_h;
-    return oy == 0 ? 0 : oy == p->out_h ? p->in_h : start < p->pad_top ? 0 : cnn_size_min(start - p->pad_top, p->in_h);
+    return oy == 0              ? 0
+           : oy == p->out_h     ? p->in_h
+           : start < p->pad_top ? 0
+                                : cnn_size_min(start - p->pad_top, p->in_h);
 }
 
 static void backward_apart(void *context, size_t task, size_t thread)
@@ -236,7 +263,8 @@ static void backward_apart(void *context, size_t task, size_t thread)
     const struct pool_work work = *(const struct pool_work *)context, *k = &work;
     const struct cnn_pool pool = *k->p, *p = &pool;
     size_t row_size = p->in_w * p->channels, full = p->channels / VLEN * VLEN;
-    bool tiled = p->in_h == p->out_h * p->kernel_h && p->in_w == p->out_w * p->kernel_w && p->pad_top == 0 && p->pad_left == 0;
+    bool tiled = p->in_h == p->out_h * p->kernel_h && p->in_w == p->out_w * p->kernel_w &&
+                 p->pad_top == 0 && p->pad_left == 0;
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
         size_t oy = row % p->out_h, begin = owned_row(p, oy), end = owned_row(p, oy + 1);
         float *dx = k->dx + row / p->out_h * p->in_h * row_size;
@@ -254,11 +282,14 @@ static void backward_apart(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy, const unsigned short *choice, float *dx)
+void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy,
+                                     const unsigned short *choice, float *dx)
 {
     struct pool_work k = {.p = p, .dy = dy, .chosen = choice, .dx = dx};
     bool apart = p->stride_h >= p->kernel_h && p->stride_w >= p->kernel_w;
     k.rows = n * (apart ? p->out_h : p->in_h);
-    k.block = cnn_block_rows(p->in_w * p->channels * (apart ? cnn_size_min(p->stride_h, p->in_h) : 1));
-    cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), apart ? backward_apart : backward_rows, &k);
+    k.block =
+        cnn_block_rows(p->in_w * p->channels * (apart ? cnn_size_min(p->stride_h, p->in_h) : 1));
+    cnn_parallel_for(cnn_size_divide_up(k.rows, k.block), apart ? backward_apart : backward_rows,
+                     &k);
 }

@@ -1,5 +1,6 @@
-/* Vectors of floats by GCC's vector extension, as wide as the instruction set this file is compiled for (CNN_ISA: sse2, avx2, avx512, vec128).
- * a + b, a * b, a < b and so on work lane by lane; a * b + c becomes one fused instruction where the CPU has it. */
+/* Vectors of floats by GCC's vector extension, as wide as the instruction set this file is compiled
+ * for (CNN_ISA: sse2, avx2, avx512, vec128). a + b, a * b, a < b and so on work lane by lane; a * b
+ * + c becomes one fused instruction where the CPU has it. */
 #ifndef CNN_KERNELS_VECTOR_VECTOR_H
 #define CNN_KERNELS_VECTOR_VECTOR_H
 
@@ -10,7 +11,8 @@
 #include <immintrin.h>
 #endif
 
-/* CNN_ISA_NAME(cnn_conv_forward) is cnn_conv_forward_avx2: the external name of this instruction set's copy. */
+/* CNN_ISA_NAME(cnn_conv_forward) is cnn_conv_forward_avx2: the external name of this instruction
+ * set's copy. */
 #define CNN_ISA_PASTE2(name, isa) name##_##isa
 #define CNN_ISA_PASTE(name, isa)  CNN_ISA_PASTE2(name, isa)
 #define CNN_ISA_NAME(name)        CNN_ISA_PASTE(name, CNN_ISA)
@@ -24,7 +26,8 @@
 #endif
 
 typedef float vfloat __attribute__((vector_size(VLEN * sizeof(float))));
-typedef int vint __attribute__((vector_size(VLEN * sizeof(int)))); /* also a mask: what comparing two vfloat gives, each lane 0 or -1 */
+/* also a mask: what comparing two vfloat gives, each lane 0 or -1 */
+typedef int vint __attribute__((vector_size(VLEN * sizeof(int))));
 
 static inline vfloat vset(float x)
 {
@@ -50,7 +53,8 @@ static inline vfloat vload_tail(const float *p, size_t n)
 #if defined(__AVX512F__)
     return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 #elif defined(__AVX2__)
-    return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
+    return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n),
+                                                    _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
 #else
     vfloat v = {0}; /* no loop: GCC would call memcpy for it */
     if (n > 0)
@@ -166,7 +170,8 @@ static inline vfloat vmax_nan(vfloat a, vfloat b)
     return vselect(a != a, a, vmax(a, b));
 }
 
-/* Operands of the narrow products (gemm.h): 32 bits that hold two bfloat16 or four bytes, the first in the lowest bits. */
+/* Operands of the narrow products (gemm.h): 32 bits that hold two bfloat16 or four bytes, the first
+ * in the lowest bits. */
 static inline vint vset_bits(const float *p)
 {
     int bits;
@@ -174,7 +179,8 @@ static inline vint vset_bits(const float *p)
     return bits + (vint){0};
 }
 
-/* acc + a[0] * b[0] + a[1] * b[1], of bfloat16. The CPU's own instruction takes tiny numbers (denormals) for 0. */
+/* acc + a[0] * b[0] + a[1] * b[1], of bfloat16. The CPU's own instruction takes tiny numbers
+ * (denormals) for 0. */
 static inline vfloat vdot_bf16(vfloat acc, vint a, vint b)
 {
 #if defined(__AVX512BF16__)
@@ -193,14 +199,18 @@ static inline vint vdot_int8(vint acc, vint a, vint b)
     return (vint)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
 #elif defined(__SSE2__)
     typedef short vshort __attribute__((vector_size(VLEN * sizeof(float))));
-    const vshort low = (vshort)((vint){0} + 0x00ff00ff), a_even = (vshort)a & low, a_odd = (vshort)(a >> 8) & low;
+    const vshort low = (vshort)((vint){0} + 0x00ff00ff), a_even = (vshort)a & low,
+                 a_odd = (vshort)(a >> 8) & low;
     const vshort b_even = ((vshort)b << 8) >> 8, b_odd = (vshort)b >> 8;
 #if defined(__AVX512F__)
-    return acc + (vint)_mm512_madd_epi16((__m512i)a_even, (__m512i)b_even) + (vint)_mm512_madd_epi16((__m512i)a_odd, (__m512i)b_odd);
+    return acc + (vint)_mm512_madd_epi16((__m512i)a_even, (__m512i)b_even) +
+           (vint)_mm512_madd_epi16((__m512i)a_odd, (__m512i)b_odd);
 #elif defined(__AVX2__)
-    return acc + (vint)_mm256_madd_epi16((__m256i)a_even, (__m256i)b_even) + (vint)_mm256_madd_epi16((__m256i)a_odd, (__m256i)b_odd);
+    return acc + (vint)_mm256_madd_epi16((__m256i)a_even, (__m256i)b_even) +
+           (vint)_mm256_madd_epi16((__m256i)a_odd, (__m256i)b_odd);
 #else
-    return acc + (vint)_mm_madd_epi16((__m128i)a_even, (__m128i)b_even) + (vint)_mm_madd_epi16((__m128i)a_odd, (__m128i)b_odd);
+    return acc + (vint)_mm_madd_epi16((__m128i)a_even, (__m128i)b_even) +
+           (vint)_mm_madd_epi16((__m128i)a_odd, (__m128i)b_odd);
 #endif
 #else
     for (int i = 0; i < 4; i++)

@@ -5,10 +5,12 @@
 
 #include "kernels/vector/pairs.h"
 
-/* Floats that a block's padded copy may take: a quarter of a megabyte, so that it and the weights stay in a common second-level cache. */
+/* Floats that a block's padded copy may take: a quarter of a megabyte, so that it and the weights
+ * stay in a common second-level cache. */
 #define COPY_FLOATS ((size_t)1 << 16)
 
-/* Window positions that a block has at least, whatever its copy takes, if there are as many: for fewer, weights would be read too often. */
+/* Window positions that a block has at least, whatever its copy takes, if there are as many: for
+ * fewer, weights would be read too often. */
 #define POSITIONS_MIN ((size_t)64)
 
 struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n)
@@ -34,7 +36,9 @@ struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n)
 
 static size_t extent(size_t positions, size_t stride, size_t taps, size_t dilation)
 {
-    return positions && taps ? cnn_size_plus(cnn_size_times(positions - 1, stride), cnn_size_plus(cnn_size_times(taps - 1, dilation), 1)) : 0;
+    return positions && taps ? cnn_size_plus(cnn_size_times(positions - 1, stride),
+                                             cnn_size_plus(cnn_size_times(taps - 1, dilation), 1))
+                             : 0;
 }
 
 size_t CNN_ISA_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines)
@@ -49,7 +53,8 @@ size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w)
 
 bool CNN_ISA_NAME(cnn_windows_padded)(const struct cnn_windows *w)
 {
-    return w->top != 0 || w->left != 0 || extent(CNN_ISA_NAME(cnn_windows_rows)(w, w->lines), w->step_h, 1, 1) > w->height ||
+    return w->top != 0 || w->left != 0 ||
+           extent(CNN_ISA_NAME(cnn_windows_rows)(w, w->lines), w->step_h, 1, 1) > w->height ||
            extent(CNN_ISA_NAME(cnn_windows_columns)(w), w->step_w, 1, 1) > w->width;
 }
 
@@ -59,20 +64,25 @@ static size_t line_steps(const struct cnn_windows *w)
     return w->copying == CNN_COPY_TAP_PAIRS ? cnn_pairs(w->pixels) : w->pixels;
 }
 
-/* Rows of a copy. By taps, rows that are the stride of the lines apart follow each other: as many for each of the rows between two lines. */
+/* Rows of a copy. By taps, rows that are the stride of the lines apart follow each other: as many
+ * for each of the rows between two lines. */
 static size_t copy_rows(const struct cnn_windows *w, size_t lines)
 {
     size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, lines);
-    return cnn_windows_by_taps(w) ? cnn_size_times(cnn_size_divide_up(rows, w->stride_h), w->stride_h) : rows;
+    return cnn_windows_by_taps(w)
+               ? cnn_size_times(cnn_size_divide_up(rows, w->stride_h), w->stride_h)
+               : rows;
 }
 
 static size_t copy_floats(const struct cnn_windows *w, size_t lines, size_t floats)
 {
-    size_t columns = cnn_windows_by_taps(w) ? cnn_size_times(w->taps_w, line_steps(w)) : CNN_ISA_NAME(cnn_windows_columns)(w);
+    size_t columns = cnn_windows_by_taps(w) ? cnn_size_times(w->taps_w, line_steps(w))
+                                            : CNN_ISA_NAME(cnn_windows_columns)(w);
     return cnn_size_times(cnn_size_times(copy_rows(w, lines), columns), floats);
 }
 
-struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target, size_t floats)
+struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target,
+                                                size_t floats)
 {
     size_t lines = cnn_size_min(w->lines, target / w->pixels + (target < w->pixels));
     while (lines > 1 && copy_floats(w, lines, floats) > COPY_FLOATS)
@@ -86,37 +96,48 @@ struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, siz
         return b;
     }
     size_t image = copy_floats(w, lines, floats);
-    size_t positions = w->lines * w->pixels, images = cnn_size_min(target / positions, image ? COPY_FLOATS / image : w->images);
-    images = images * positions < POSITIONS_MIN ? cnn_size_divide_up(cnn_size_min(target, POSITIONS_MIN), positions) : images;
+    size_t positions = w->lines * w->pixels,
+           images = cnn_size_min(target / positions, image ? COPY_FLOATS / image : w->images);
+    images = images * positions < POSITIONS_MIN
+                 ? cnn_size_divide_up(cnn_size_min(target, POSITIONS_MIN), positions)
+                 : images;
     b.count = cnn_size_divide_up(w->images, images ? images : 1);
     b.images = cnn_size_divide_up(w->images, b.count);
     b.count = cnn_size_divide_up(w->images, b.images);
     return b;
 }
 
-size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t floats)
+size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b,
+                                            size_t floats)
 {
     /* Loads of whole vectors may reach beyond the last pixel's channels. */
-    return cnn_size_plus(cnn_size_times(b->images, copy_floats(w, b->lines, floats)), CNN_PANEL + 15) / 16 * 16;
+    return cnn_size_plus(cnn_size_times(b->images, copy_floats(w, b->lines, floats)),
+                         CNN_PANEL + 15) /
+           16 * 16;
 }
 
 /* The pixel that a column of the copy shows; NULL for zeros. row: of the image, or NULL. */
 static const float *pixel_at(const struct cnn_windows *w, const float *row, size_t column)
 {
     size_t at;
-    bool inside = row && cnn_padded_source((ptrdiff_t)(column * w->step_w) - w->left, w->width, w->mode, &at);
+    bool inside =
+        row && cnn_padded_source((ptrdiff_t)(column * w->step_w) - w->left, w->width, w->mode, &at);
     return inside ? row + at * w->channels : NULL;
 }
 
 /* A row of an image as floats, or as pairs of channels. row: NULL for a row of zeros. */
-static void copy_row(const struct cnn_windows *w, const float *row, size_t channels, size_t floats, float *to)
+static void copy_row(const struct cnn_windows *w, const float *row, size_t channels, size_t floats,
+                     float *to)
 {
     size_t columns = CNN_ISA_NAME(cnn_windows_columns)(w), run = 1;
-    bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS, whole = !pairs && channels == w->channels && channels == floats && w->step_w == 1;
+    bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS,
+         whole = !pairs && channels == w->channels && channels == floats && w->step_w == 1;
     for (size_t i = 0; i < columns; i += run, to += run * floats) {
         const float *pixel = pixel_at(w, row, i);
         ptrdiff_t column = (ptrdiff_t)i - w->left;
-        run = pixel && whole && column >= 0 && column < (ptrdiff_t)w->width ? cnn_size_min(columns - i, w->width - (size_t)column) : 1;
+        run = pixel && whole && column >= 0 && column < (ptrdiff_t)w->width
+                  ? cnn_size_min(columns - i, w->width - (size_t)column)
+                  : 1;
         if (!pixel)
             for (size_t k = 0; k < (pairs ? floats : channels); k++)
                 to[k] = w->fill;
@@ -128,7 +149,8 @@ static void copy_row(const struct cnn_windows *w, const float *row, size_t chann
 }
 
 /* A row of an image as what each tap reads of it, taps `step` floats apart. */
-static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size_t channels, size_t floats, size_t step, float *to)
+static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size_t channels,
+                             size_t floats, size_t step, float *to)
 {
     bool pairs = w->copying == CNN_COPY_TAP_PAIRS;
     for (size_t tap = 0; tap < w->taps_w; tap++, to += step) {
@@ -137,7 +159,9 @@ static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size
             size_t column = p * w->stride_w + tap * w->dilation_w;
             const float *from = pixel_at(w, row, column);
             if (pairs)
-                cnn_pair_rows(from, p + 1 < w->pixels ? pixel_at(w, row, column + w->stride_w) : NULL, channels, pixel);
+                cnn_pair_rows(from,
+                              p + 1 < w->pixels ? pixel_at(w, row, column + w->stride_w) : NULL,
+                              channels, pixel);
             else if (from)
                 memcpy(pixel, from, channels * sizeof *pixel);
             else
@@ -146,15 +170,17 @@ static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size
     }
 }
 
-static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, size_t line, const float *image, size_t channels, size_t floats,
-                       float *to)
+static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, size_t line,
+                       const float *image, size_t channels, size_t floats, float *to)
 {
     size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, v->lines);
     for (size_t i = 0; i < rows; i++) {
         size_t at;
-        bool inside = cnn_padded_source((ptrdiff_t)((line * w->stride_h + i) * w->step_h) - w->top, w->height, w->mode, &at);
+        bool inside = cnn_padded_source((ptrdiff_t)((line * w->stride_h + i) * w->step_h) - w->top,
+                                        w->height, w->mode, &at);
         const float *row = inside ? image + at * w->width * w->channels : NULL;
-        float *place = to + (ptrdiff_t)(i % w->stride_h) * v->phase + (ptrdiff_t)(i / w->stride_h) * v->stride[1];
+        float *place = to + (ptrdiff_t)(i % w->stride_h) * v->phase +
+                       (ptrdiff_t)(i / w->stride_h) * v->stride[1];
         if (cnn_windows_by_taps(w))
             copy_row_by_taps(w, row, channels, floats, (size_t)v->tap_w, place);
         else
@@ -163,7 +189,8 @@ static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, si
 }
 
 /* Steps of a view whose pixels and rows are so many floats apart. */
-static void view_steps(const struct cnn_windows *w, struct cnn_view *v, size_t pixel, size_t row, size_t image)
+static void view_steps(const struct cnn_windows *w, struct cnn_view *v, size_t pixel, size_t row,
+                       size_t image)
 {
     v->stride[0] = (ptrdiff_t)(w->stride_w * pixel);
     v->stride[1] = (ptrdiff_t)(w->stride_h * row);
@@ -184,8 +211,10 @@ static void view_steps_by_taps(const struct cnn_windows *w, struct cnn_view *v, 
     v->phase = (ptrdiff_t)(rows / w->stride_h * line);
 }
 
-struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t block, const float *x, size_t channel,
-                                               size_t channels, size_t floats, float *copy)
+struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
+                                               const struct cnn_blocks *b, size_t block,
+                                               const float *x, size_t channel, size_t channels,
+                                               size_t floats, float *copy)
 {
     size_t image = block / b->bands * b->images, line = block % b->bands * b->lines;
     size_t row_floats = w->width * w->channels, image_floats = w->height * row_floats;
@@ -202,8 +231,10 @@ struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w, cons
     if (cnn_windows_by_taps(w))
         view_steps_by_taps(w, &v, floats);
     else
-        view_steps(w, &v, floats, CNN_ISA_NAME(cnn_windows_columns)(w) * floats, copy_floats(w, v.lines, floats));
+        view_steps(w, &v, floats, CNN_ISA_NAME(cnn_windows_columns)(w) * floats,
+                   copy_floats(w, v.lines, floats));
     for (size_t i = 0; i < v.images; i++)
-        copy_image(w, &v, line, x + i * image_floats, channels, floats, copy + (ptrdiff_t)i * v.stride[2]);
+        copy_image(w, &v, line, x + i * image_floats, channels, floats,
+                   copy + (ptrdiff_t)i * v.stride[2]);
     return v;
 }

@@ -1,5 +1,6 @@
-/* Windows that slide over images, as all passes of a convolution see them: what is read, how the work is cut into blocks of output lines, and the
- * padded copy of a block that lets the GEMM read every window as plain memory. */
+/* Windows that slide over images, as all passes of a convolution see them: what is read, how the
+ * work is cut into blocks of output lines, and the padded copy of a block that lets the GEMM read
+ * every window as plain memory. */
 #ifndef CNN_KERNELS_VECTOR_WINDOWS_H
 #define CNN_KERNELS_VECTOR_WINDOWS_H
 
@@ -8,7 +9,8 @@
 #include "kernels/internal.h"
 #include "kernels/vector/gemm.h"
 
-/* About how many tasks a large enough operation is cut into, and the multiply-adds that make a task worth a thread. */
+/* About how many tasks a large enough operation is cut into, and the multiply-adds that make a task
+ * worth a thread. */
 #define CNN_TASKS     ((size_t)16)
 #define CNN_TASK_WORK ((size_t)1 << 18)
 
@@ -17,18 +19,21 @@ enum cnn_copying {
     CNN_COPY_IF_PADDED, /* a block that is not padded is read where it lies */
     CNN_COPY_ALWAYS,
     CNN_COPY_CHANNEL_PAIRS, /* always; of each pixel, pairs of channels (pairs.h) */
-    CNN_COPY_TAPS,          /* always; for each tap of a kernel row, what the positions of all lines read, in one piece */
-    CNN_COPY_TAP_PAIRS      /* the same, as pairs of neighbours in a line; the last of an odd number is paired with 0 */
+    /* always; for each tap of a kernel row, what the positions of all lines read, in one piece */
+    CNN_COPY_TAPS,
+    /* the same, as pairs of neighbours in a line; the last of an odd number is paired with 0 */
+    CNN_COPY_TAP_PAIRS
 };
 
-/* Output line l, pixel p reads, at tap (i, j), the image at row (l * stride_h + i * dilation_h) * step_h - top, column (p * stride_w + j * dilation_w) *
- * step_w - left. */
+/* Output line l, pixel p reads, at tap (i, j), the image at row (l * stride_h + i * dilation_h) *
+ * step_h - top, column (p * stride_w + j * dilation_w) * step_w - left. */
 struct cnn_windows {
     size_t images, height, width, channels; /* of the array that is read */
     size_t lines, pixels;                   /* window positions */
     size_t taps_h, taps_w, stride_h, stride_w, dilation_h, dilation_w;
-    size_t step_h, step_w; /* not 1 where the rows or columns between are not read at all: a stride and just one tap */
-    ptrdiff_t top, left;   /* padding; negative: rows or columns never read */
+    /* not 1 where the rows or columns between are not read at all: a stride and just one tap */
+    size_t step_h, step_w;
+    ptrdiff_t top, left; /* padding; negative: rows or columns never read */
     enum cnn_padding_mode mode;
     enum cnn_copying copying;
     float fill; /* the bits of what padding of zeros holds; copies by taps: 0 */
@@ -43,19 +48,24 @@ size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w);
 /* Whether some window reaches beyond its image. */
 bool CNN_ISA_NAME(cnn_windows_padded)(const struct cnn_windows *w);
 
-/* How images x lines are cut: a block is `lines` lines of one image (`bands` blocks make an image), or all lines of `images` images. */
+/* How images x lines are cut: a block is `lines` lines of one image (`bands` blocks make an image),
+ * or all lines of `images` images. */
 struct cnn_blocks {
     size_t count, images, lines, bands;
 };
 
-/* Blocks of about target window positions, or fewer where the padded copy (floats per pixel) would leave the cache. */
-struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target, size_t floats);
+/* Blocks of about target window positions, or fewer where the padded copy (floats per pixel) would
+ * leave the cache. */
+struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target,
+                                                size_t floats);
 
 /* Floats of memory that a block's copy takes. */
-size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t floats);
+size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b,
+                                            size_t floats);
 
-/* One block, ready to read: windows are at image * stride[2] + line * stride[1] + pixel (or pair) * stride[0], taps as given. In copies by taps there is
- * no tap_h where the lines are not 1 apart: then cnn_view_tap says where a row of taps begins. */
+/* One block, ready to read: windows are at image * stride[2] + line * stride[1] + pixel (or pair) *
+ * stride[0], taps as given. In copies by taps there is no tap_h where the lines are not 1 apart:
+ * then cnn_view_tap says where a row of taps begins. */
 struct cnn_view {
     const float *data;
     size_t images, lines;
@@ -69,16 +79,21 @@ static inline bool cnn_windows_by_taps(const struct cnn_windows *w)
     return w->copying == CNN_COPY_TAPS || w->copying == CNN_COPY_TAP_PAIRS;
 }
 
-static inline ptrdiff_t cnn_view_tap(const struct cnn_windows *w, const struct cnn_view *v, size_t tap)
+static inline ptrdiff_t cnn_view_tap(const struct cnn_windows *w, const struct cnn_view *v,
+                                     size_t tap)
 {
     size_t row = tap * w->dilation_h;
-    return (ptrdiff_t)(row % w->stride_h) * v->phase + (ptrdiff_t)(row / w->stride_h) * v->stride[1];
+    return (ptrdiff_t)(row % w->stride_h) * v->phase +
+           (ptrdiff_t)(row / w->stride_h) * v->stride[1];
 }
 
-/* Block number `block` of the channels [channel, channel + channels) of x, where it lies, or copied to `copy` with `floats` floats (or pairs) per
- * pixel. The copy's floats beyond channels are not set. */
-struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w, const struct cnn_blocks *b, size_t block, const float *x, size_t channel,
-                                               size_t channels, size_t floats, float *copy);
+/* Block number `block` of the channels [channel, channel + channels) of x, where it lies, or copied
+ * to `copy` with `floats` floats (or pairs) per pixel. The copy's floats beyond channels are not
+ * set. */
+struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
+                                               const struct cnn_blocks *b, size_t block,
+                                               const float *x, size_t channel, size_t channels,
+                                               size_t floats, float *copy);
 
 /* Products of sizes that stick at the largest one: what then asks for memory is refused it. */
 static inline size_t cnn_size_times(size_t a, size_t b)
@@ -100,7 +115,8 @@ static inline size_t cnn_tasks_wanted(size_t work)
     return tasks < 1 ? 1 : tasks < CNN_TASKS ? tasks : CNN_TASKS;
 }
 
-/* Where the tasks so far are too few, each is split further by ranges of panels: the columns in one range, whole panels. */
+/* Where the tasks so far are too few, each is split further by ranges of panels: the columns in one
+ * range, whole panels. */
 static inline size_t cnn_part_columns(size_t columns, size_t tasks, size_t wanted)
 {
     size_t panels = cnn_size_divide_up(columns, CNN_PANEL);
@@ -114,11 +130,12 @@ static inline bool cnn_conv_by_channel(const struct cnn_conv *c)
     return c->groups > 1 && c->groups == c->in_c && c->groups == c->out_c;
 }
 
-/* A 1x1 convolution (so a dense layer) is one matrix product over all pixels of all images: then sets *n to these, and images to one pixel. */
+/* A 1x1 convolution (so a dense layer) is one matrix product over all pixels of all images: then
+ * sets *n to these, and images to one pixel. */
 static inline bool cnn_conv_flatten(struct cnn_conv *c, size_t *n)
 {
-    if (c->kernel_h * c->kernel_w != 1 || c->stride_h * c->stride_w != 1 || c->pad_top + c->pad_left != 0 || c->in_h != c->out_h ||
-        c->in_w != c->out_w)
+    if (c->kernel_h * c->kernel_w != 1 || c->stride_h * c->stride_w != 1 ||
+        c->pad_top + c->pad_left != 0 || c->in_h != c->out_h || c->in_w != c->out_w)
         return false;
     *n *= c->in_h * c->in_w;
     c->in_h = c->in_w = c->out_h = c->out_w = 1;

@@ -1,7 +1,9 @@
-/* The forward pass and the gradient of the data, which is the same correlation of dy with the kernels turned round (winograd.h). A task works through
- * blocks of tiles: their inputs are transformed, 36 products with the transformed weights follow, and the outputs are transformed back, all within the
- * second-level cache. The product of point p is written over the inputs of point p - 1, which are done with. Where tiles are few, as in small maps of
- * one image, tasks share a block, each with a part of the filters, and transform its inputs each for itself. */
+/* The forward pass and the gradient of the data, which is the same correlation of dy with the
+ * kernels turned round (winograd.h). A task works through blocks of tiles: their inputs are
+ * transformed, 36 products with the transformed weights follow, and the outputs are transformed
+ * back, all within the second-level cache. The product of point p is written over the inputs of
+ * point p - 1, which are done with. Where tiles are few, as in small maps of one image, tasks share
+ * a block, each with a part of the filters, and transform its inputs each for itself. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>
@@ -14,7 +16,9 @@
 #define BLOCK_FLOATS ((size_t)80 << 10) /* of one block's slots */
 #define BLOCK_TILES  ((size_t)32)
 #define RUNS         ((size_t)64) /* of blocks, that large arrays are cut into */
-#define TASK_SHARE   ((size_t)4)  /* a task should be worth so many of CNN_TASK_WORK, as its transforms may be done elsewhere as well */
+/* a task should be worth so many of CNN_TASK_WORK, as its transforms may be done elsewhere as
+ * well */
+#define TASK_SHARE   ((size_t)4)
 #define MIN_CHANNELS ((size_t)16)
 
 struct winograd {
@@ -27,7 +31,8 @@ struct winograd {
     float *y, *scratch;
 };
 
-/* What a task works on: the channels of x from `channel` on, `columns` filters from `column` on, and `tiles` tiles from `first` on; `next` tiles follow. */
+/* What a task works on: the channels of x from `channel` on, `columns` filters from `column` on,
+ * and `tiles` tiles from `first` on; `next` tiles follow. */
 struct part {
     size_t channel, column, columns, first, tiles, next;
     const float *packed;
@@ -38,7 +43,8 @@ static size_t tiles_along(size_t size)
     return cnn_size_divide_up(size, 4);
 }
 
-/* Whether tiles take clearly fewer products than the direct sum, where the last ones reach beyond the image. */
+/* Whether tiles take clearly fewer products than the direct sum, where the last ones reach beyond
+ * the image. */
 static bool worth_it(size_t h, size_t w)
 {
     return tiles_along(h) * tiles_along(w) * CNN_POINTS * 2 <= h * w * 9;
@@ -47,9 +53,11 @@ static bool worth_it(size_t h, size_t w)
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
 {
     size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
-    return !c->direct && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
-           c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 && group_in % VLEN == 0 && group_out % VLEN == 0 &&
-           group_in >= MIN_CHANNELS && group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
+    return !c->direct && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 &&
+           c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
+           c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 &&
+           group_in % VLEN == 0 && group_out % VLEN == 0 && group_in >= MIN_CHANNELS &&
+           group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
 }
 
 /* Of one of the two correlations: [group][point][panel][channel][filter]. */
@@ -73,7 +81,8 @@ struct packing {
 
 static void weights_line(const vfloat g[3], vfloat o[6])
 {
-    vfloat sum = g[0] + g[2], near = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), middle = g[1] * (1.0f / 12);
+    vfloat sum = g[0] + g[2], near = g[0] * (1.0f / 24) + g[2] * (1.0f / 6),
+           middle = g[1] * (1.0f / 12);
     o[0] = g[0] * 0.25f;
     o[1] = (sum + g[1]) * (-1.0f / 6);
     o[2] = (sum - g[1]) * (-1.0f / 6);
@@ -83,7 +92,8 @@ static void weights_line(const vfloat g[3], vfloat o[6])
 }
 
 /* VLEN filters of one input channel: to[p * point] = scale * G g G'. */
-static void pack_vector(const struct packing *p, const float *from, vfloat scale, size_t point, float *to)
+static void pack_vector(const struct packing *p, const float *from, vfloat scale, size_t point,
+                        float *to)
 {
     vfloat g[9], half[3][6];
     for (size_t f = 0; f < VLEN; f++)
@@ -105,7 +115,8 @@ static void pack_vector(const struct packing *p, const float *from, vfloat scale
 static void pack_filters(void *context, size_t task, size_t thread)
 {
     const struct packing *p = context;
-    size_t point = p->in_c * p->out_c, group = task * VLEN / p->out_c, filter = task * VLEN % p->out_c;
+    size_t point = p->in_c * p->out_c, group = task * VLEN / p->out_c,
+           filter = task * VLEN % p->out_c;
     size_t panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
     const float *from = p->w + group * point * 9 + filter * p->out_step;
     float *to = p->to + group * point * CNN_POINTS + panel * p->in_c + filter - panel;
@@ -115,14 +126,16 @@ static void pack_filters(void *context, size_t task, size_t thread)
         pack_vector(p, from + i * p->in_step, scale, point, to + i * width);
 }
 
-void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed)
+void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                     const float *scale, float *packed)
 {
     size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
     struct packing p = {w, scale, packed, group_in, group_out, 9, 9 * group_in, false};
     cnn_parallel_for(c->out_c / VLEN, pack_filters, &p);
     if (!backward)
         return;
-    p = (struct packing){w, NULL, packed + packed_floats(c), group_out, group_in, 9 * group_in, 9, true};
+    p = (struct packing){w, NULL, packed + packed_floats(c), group_out, group_in, 9 * group_in,
+                         9, true};
     cnn_parallel_for(c->in_c / VLEN, pack_filters, &p);
 }
 
@@ -131,9 +144,11 @@ static void cut(struct winograd *k)
 {
     k->group_in = k->in.channels / k->groups;
     k->group_out = k->out.channels / k->groups;
-    size_t tiles = cnn_tiles_count(&k->in), channels = k->group_in > k->group_out ? k->group_in : k->group_out;
+    size_t tiles = cnn_tiles_count(&k->in),
+           channels = k->group_in > k->group_out ? k->group_in : k->group_out;
     size_t fitting = BLOCK_FLOATS / ((CNN_POINTS + 1) * channels) / 8 * 8;
-    size_t tasks = cnn_tasks_wanted(cnn_size_times(tiles * CNN_POINTS, k->group_in * k->out.channels) / TASK_SHARE);
+    size_t tasks = cnn_tasks_wanted(
+        cnn_size_times(tiles * CNN_POINTS, k->group_in * k->out.channels) / TASK_SHARE);
     size_t wanted = cnn_size_divide_up(tiles, tasks);
     k->block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
     k->block = wanted < k->block ? cnn_size_divide_up(wanted, 8) * 8 : k->block;
@@ -141,18 +156,28 @@ static void cut(struct winograd *k)
     k->run = cnn_size_divide_up(k->blocks, RUNS);
     k->part = cnn_part_columns(k->group_out, k->blocks * k->groups, tasks);
     k->parts = cnn_size_divide_up(k->group_out, k->part);
-    k->slot = k->block * channels + 16; /* an odd number of cache lines: the stores of one tile fall on different sets */
+    /* an odd number of cache lines: the stores of one tile fall on different sets */
+    k->slot = k->block * channels + 16;
 }
 
 static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
 {
-    size_t rows = tiles_along(backward ? c->in_h : c->out_h), columns = tiles_along(backward ? c->in_w : c->out_w);
+    size_t rows = tiles_along(backward ? c->in_h : c->out_h),
+           columns = tiles_along(backward ? c->in_w : c->out_w);
     struct winograd k = {
-        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows, columns},
+        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows,
+               columns},
         .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
     };
     if (backward) {
-        k.in = (struct cnn_tiles){n, c->out_h, c->out_w, c->out_c, 2 - (ptrdiff_t)c->pad_top, 2 - (ptrdiff_t)c->pad_left, rows, columns};
+        k.in = (struct cnn_tiles){n,
+                                  c->out_h,
+                                  c->out_w,
+                                  c->out_c,
+                                  2 - (ptrdiff_t)c->pad_top,
+                                  2 - (ptrdiff_t)c->pad_left,
+                                  rows,
+                                  columns};
         k.out = (struct cnn_tiles){n, c->in_h, c->in_w, c->in_c, 0, 0, rows, columns};
     }
     k.groups = c->groups;
@@ -161,7 +186,8 @@ static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
 }
 
 /* Writes the 4 x 4 outputs of a tile for VLEN channels, as far as they lie in the image. */
-CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns, float *to)
+CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns,
+                           float *to)
 {
     const size_t pixel = k->out.channels, line = k->out.width * pixel;
     if (rows == 4 && columns == 4) {
@@ -178,27 +204,32 @@ CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t ro
 }
 
 /* The same, pooled: 2 x 2 values. */
-CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns, float *to)
+CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t rows,
+                             size_t columns, float *to)
 {
     const struct cnn_pool *pool = k->epilogue.pool;
     for (size_t i = 0; i < rows / 2; i++)
         for (size_t j = 0; j < columns / 2; j++) {
             const vfloat *upper = &out[2 * i][2 * j], *lower = &out[2 * i + 1][2 * j];
             vfloat pooled = pool->average ? (upper[0] + upper[1] + lower[0] + lower[1]) * 0.25f
-                                          : vmax_nan(vmax_nan(upper[0], upper[1]), vmax_nan(lower[0], lower[1]));
+                                          : vmax_nan(vmax_nan(upper[0], upper[1]),
+                                                     vmax_nan(lower[0], lower[1]));
             vstore(to + (i * pool->out_w + j) * k->out.channels, pooled);
         }
 }
 
-static void finish_tile(const struct winograd *k, size_t tile, size_t first, size_t count, const float *products)
+static void finish_tile(const struct winograd *k, size_t tile, size_t first, size_t count,
+                        const float *products)
 {
     const struct cnn_tiles *t = &k->out;
     const struct cnn_epilogue *e = &k->epilogue;
-    size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4, image = tile / t->columns / t->rows;
+    size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4,
+           image = tile / t->columns / t->rows;
     size_t rows = cnn_size_min(4, t->height - row), columns = cnn_size_min(4, t->width - column);
     float *to = k->y + ((image * t->height + row) * t->width + column) * t->channels;
     if (e->pool)
-        to = k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
+        to =
+            k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
     for (size_t c = first; c < first + count; c += VLEN) {
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
         cnn_output_transform(products + c - first, k->slot, out);
@@ -217,18 +248,23 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
     }
 }
 
-/* A call for each vector: with the loop around it, the compiler would carry more pointers than it has registers. */
-static __attribute__((noinline)) void transform_vector(const float *const *points, size_t channel, float *to, size_t slot)
+/* A call for each vector: with the loop around it, the compiler would carry more pointers than it
+ * has registers. */
+static __attribute__((noinline)) void transform_vector(const float *const *points, size_t channel,
+                                                       float *to, size_t slot)
 {
     cnn_input_transform(points, channel, 0, (float *const[2]){to, to + 30 * slot}, slot);
     cnn_input_transform(points, channel, 1, (float *const[2]){to + 6 * slot, to + 12 * slot}, slot);
-    cnn_input_transform(points, channel, 2, (float *const[2]){to + 18 * slot, to + 24 * slot}, slot);
+    cnn_input_transform(points, channel, 2, (float *const[2]){to + 18 * slot, to + 24 * slot},
+                        slot);
 }
 
-/* Asks, while products are computed, for a share of where this block's outputs go, and of what the next one reads. */
+/* Asks, while products are computed, for a share of where this block's outputs go, and of what the
+ * next one reads. */
 CNN_INLINE void prefetch(const struct winograd *k, const struct part *p, size_t point)
 {
-    for (size_t t = p->tiles * point / CNN_POINTS; !k->epilogue.pool && t < p->tiles * (point + 1) / CNN_POINTS; t++)
+    for (size_t t = p->tiles * point / CNN_POINTS;
+         !k->epilogue.pool && t < p->tiles * (point + 1) / CNN_POINTS; t++)
         cnn_tile_prefetch(&k->out, p->first + t, k->y, p->column, p->columns);
     for (size_t t = p->next * point / CNN_POINTS; t < p->next * (point + 1) / CNN_POINTS; t++)
         cnn_tile_prefetch(&k->in, p->first + p->tiles + t, k->x, p->channel, k->group_in);
@@ -262,10 +298,13 @@ static void run_block(const struct winograd *k, const struct part *part, float *
 static void run_blocks(void *context, size_t task, size_t thread)
 {
     const struct winograd *k = context;
-    size_t column = task % k->parts * k->part, group = task / k->parts % k->groups, tiles = cnn_tiles_count(&k->in);
-    size_t begin = task / k->parts / k->groups * k->run * k->block, end = cnn_size_min(begin + k->run * k->block, tiles);
-    struct part p = {
-        .channel = group * k->group_in, .column = group * k->group_out + column, .columns = cnn_size_min(k->part, k->group_out - column)};
+    size_t column = task % k->parts * k->part, group = task / k->parts % k->groups,
+           tiles = cnn_tiles_count(&k->in);
+    size_t begin = task / k->parts / k->groups * k->run * k->block,
+           end = cnn_size_min(begin + k->run * k->block, tiles);
+    struct part p = {.channel = group * k->group_in,
+                     .column = group * k->group_out + column,
+                     .columns = cnn_size_min(k->part, k->group_out - column)};
     p.packed = k->packed + (group * CNN_POINTS * k->group_out + column) * k->group_in;
     for (p.first = begin; p.first < end; p.first += p.tiles) {
         p.tiles = cnn_size_min(k->block, end - p.first);
@@ -285,10 +324,12 @@ static void run(struct winograd *k, float *scratch)
 static size_t scratch_floats(const struct winograd *k)
 {
     size_t slots = cnn_size_times(k->slot, CNN_POINTS + 1);
-    return cnn_size_plus(cnn_size_divide_up(k->in.channels, 16) * 16, cnn_size_times(slots, (size_t)cnn_parallel_threads()));
+    return cnn_size_plus(cnn_size_divide_up(k->in.channels, 16) * 16,
+                         cnn_size_times(slots, (size_t)cnn_parallel_threads()));
 }
 
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x,
+                                        const float *packed, const struct cnn_epilogue *epilogue,
                                         float *y, float *scratch)
 {
     struct winograd k = plan(c, n, false);
@@ -299,7 +340,8 @@ void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, cons
     run(&k, scratch);
 }
 
-void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
+                                              const float *packed, float *dx, float *scratch)
 {
     struct winograd k = plan(c, n, true);
     k.x = dy;
@@ -311,7 +353,8 @@ void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n
 size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
     struct winograd forward = plan(c, n, false), data = plan(c, n, true);
-    size_t one = scratch_floats(&forward), other = scratch_floats(&data), most = one > other ? one : other;
+    size_t one = scratch_floats(&forward), other = scratch_floats(&data),
+           most = one > other ? one : other;
     size_t weights = CNN_ISA_NAME(cnn_winograd_weights_scratch)(c, n);
     return most > weights ? most : weights;
 }

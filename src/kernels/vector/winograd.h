@@ -1,6 +1,7 @@
-/* Winograd's minimal filtering F(4x4, 3x3) for convolutions with 3x3 kernels and stride 1: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
- * 2016. A tile of 4 x 4 outputs takes 36 products per pair of channels instead of 144; its error is some ten times that of the direct sum (1e-5 of the
- * largest value). */
+/* Winograd's minimal filtering F(4x4, 3x3) for convolutions with 3x3 kernels and stride 1: Lavin
+ * and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016. A tile of 4 x 4 outputs
+ * takes 36 products per pair of channels instead of 144; its error is some ten times that of the
+ * direct sum (1e-5 of the largest value). */
 #ifndef CNN_KERNELS_VECTOR_WINOGRAD_H
 #define CNN_KERNELS_VECTOR_WINOGRAD_H
 
@@ -11,17 +12,21 @@
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c);
 
 size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward);
-void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale, float *packed);
+void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                     const float *scale, float *packed);
 
 /* Of all passes. */
 size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_t n);
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n);
 
 /* As the functions of kernels.h. */
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed, const struct cnn_epilogue *epilogue,
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x,
+                                        const float *packed, const struct cnn_epilogue *epilogue,
                                         float *y, float *scratch);
-void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx, float *scratch);
-void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
+void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
+                                              const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
+                                                 const float *dy, float *dw, float *db,
                                                  float *scratch);
 
 #endif

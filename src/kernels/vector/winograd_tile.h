@@ -1,4 +1,5 @@
-/* The transforms of one tile, one dimension at a time: B' d B of 6 x 6 inputs, A' m A of 6 x 6 products, A y A' of 4 x 4 gradients; and where tiles lie. */
+/* The transforms of one tile, one dimension at a time: B' d B of 6 x 6 inputs, A' m A of 6 x 6
+ * products, A y A' of 4 x 4 gradients; and where tiles lie. */
 #ifndef CNN_KERNELS_VECTOR_WINOGRAD_TILE_H
 #define CNN_KERNELS_VECTOR_WINOGRAD_TILE_H
 
@@ -9,7 +10,8 @@ enum { CNN_POINTS = 36 }; /* products of a tile */
 
 #define CNN_INLINE static inline __attribute__((always_inline))
 
-/* Tiles over an array NHWC. Tile (row, column) of an image covers `side` x `side` values from (row * 4 - top, column * 4 - left) on. */
+/* Tiles over an array NHWC. Tile (row, column) of an image covers `side` x `side` values from (row
+ * * 4 - top, column * 4 - left) on. */
 struct cnn_tiles {
     size_t images, height, width, channels;
     ptrdiff_t top, left;
@@ -21,41 +23,52 @@ static inline size_t cnn_tiles_count(const struct cnn_tiles *t)
     return t->images * t->rows * t->columns;
 }
 
-/* Where the side * side values of tile number `tile` lie, and `zeros` for those outside the image. */
-CNN_INLINE void cnn_tile_point(const struct cnn_tiles *t, size_t tile, size_t side, const float *data, const float *zeros, const float **points)
+/* Where the side * side values of tile number `tile` lie, and `zeros` for those outside the
+ * image. */
+CNN_INLINE void cnn_tile_point(const struct cnn_tiles *t, size_t tile, size_t side,
+                               const float *data, const float *zeros, const float **points)
 {
-    size_t column = tile % t->columns, row = tile / t->columns % t->rows, image = tile / t->columns / t->rows;
+    size_t column = tile % t->columns, row = tile / t->columns % t->rows,
+           image = tile / t->columns / t->rows;
     ptrdiff_t y = (ptrdiff_t)row * 4 - t->top, x = (ptrdiff_t)column * 4 - t->left;
-    const float *base = data + (ptrdiff_t)(image * t->height * t->width * t->channels) + (y * (ptrdiff_t)t->width + x) * (ptrdiff_t)t->channels;
+    const float *base = data + (ptrdiff_t)(image * t->height * t->width * t->channels) +
+                        (y * (ptrdiff_t)t->width + x) * (ptrdiff_t)t->channels;
     size_t line = t->width * t->channels;
     bool inside = y >= 0 && x >= 0 && (size_t)y + side <= t->height && (size_t)x + side <= t->width;
     for (size_t i = 0; i < side; i++)
         for (size_t j = 0; j < side; j++) {
-            bool real = inside || ((size_t)(y + (ptrdiff_t)i) < t->height && (size_t)(x + (ptrdiff_t)j) < t->width);
+            bool real = inside || ((size_t)(y + (ptrdiff_t)i) < t->height &&
+                                   (size_t)(x + (ptrdiff_t)j) < t->width);
             points[i * side + j] = real ? base + i * line + j * t->channels : zeros;
         }
 }
 
-/* Asks for the 4 x 4 pixels at (row * 4, column * 4), `count` channels from `channel` on, which will be needed after what is computed next. Inlined: a
- * function that does nothing else is taken for one without effect. */
-CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const float *data, size_t channel, size_t count)
+/* Asks for the 4 x 4 pixels at (row * 4, column * 4), `count` channels from `channel` on, which
+ * will be needed after what is computed next. Inlined: a function that does nothing else is taken
+ * for one without effect. */
+CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const float *data,
+                                  size_t channel, size_t count)
 {
-    size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4, image = tile / t->columns / t->rows;
+    size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4,
+           image = tile / t->columns / t->rows;
     size_t rows = cnn_size_min(row + 4, t->height), columns = cnn_size_min(column + 4, t->width);
     for (size_t y = row; y < rows; y++)
         for (size_t x = column; x < columns; x++) {
-            const float *pixel = data + ((image * t->height + y) * t->width + x) * t->channels + channel;
+            const float *pixel =
+                data + ((image * t->height + y) * t->width + x) * t->channels + channel;
             for (size_t c = 0; c < count; c += 16)
                 __builtin_prefetch(pixel + c, 0, 2);
         }
 }
 
-/* The rows of B' d, and of A y, come in pairs with common terms: (0, 5), (1, 2), (3, 4). A pair at a time, a transform fits into the registers. */
+/* The rows of B' d, and of A y, come in pairs with common terms: (0, 5), (1, 2), (3, 4). A pair at
+ * a time, a transform fits into the registers. */
 enum { CNN_PAIRS = 3 };
 
 CNN_INLINE void cnn_input_pair(const vfloat d[6], size_t pair, vfloat o[2])
 {
-    vfloat even = pair == 1 ? d[4] - 4 * d[2] : d[4] - d[2], odd = pair == 1 ? d[3] - 4 * d[1] : 2 * (d[3] - d[1]);
+    vfloat even = pair == 1 ? d[4] - 4 * d[2] : d[4] - d[2],
+           odd = pair == 1 ? d[3] - 4 * d[1] : 2 * (d[3] - d[1]);
     o[0] = pair == 0 ? 4 * d[0] - 5 * d[2] + d[4] : even + odd;
     o[1] = pair == 0 ? 4 * d[1] - 5 * d[3] + d[5] : even - odd;
 }
@@ -72,7 +85,8 @@ CNN_INLINE void cnn_input_line(const vfloat d[6], vfloat o[6])
 
 CNN_INLINE void cnn_gradient_pair(const vfloat y[4], size_t pair, vfloat o[2])
 {
-    vfloat even = pair == 1 ? y[0] + y[2] : y[0] + 4 * y[2], odd = pair == 1 ? y[1] + y[3] : 2 * y[1] + 8 * y[3];
+    vfloat even = pair == 1 ? y[0] + y[2] : y[0] + 4 * y[2],
+           odd = pair == 1 ? y[1] + y[3] : 2 * y[1] + 8 * y[3];
     o[0] = pair == 0 ? y[0] : even + odd;
     o[1] = pair == 0 ? y[3] : even - odd;
 }
@@ -85,8 +99,10 @@ CNN_INLINE void cnn_gradient_line(const vfloat y[4], vfloat o[6])
     o[5] = y[3];
 }
 
-/* to[row][column * slot] = a pair of rows of B' d B, for VLEN channels; points as cnn_tile_point gives them for side 6. */
-CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, size_t pair, float *const to[2], size_t slot)
+/* to[row][column * slot] = a pair of rows of B' d B, for VLEN channels; points as cnn_tile_point
+ * gives them for side 6. */
+CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, size_t pair,
+                                    float *const to[2], size_t slot)
 {
     vfloat half[2][6];
 #pragma GCC unroll 6
@@ -110,7 +126,8 @@ CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, 
 }
 
 /* The same of A y A'; points for side 4. */
-CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channel, size_t pair, float *const to[2], size_t slot)
+CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channel, size_t pair,
+                                       float *const to[2], size_t slot)
 {
     vfloat half[2][4];
 #pragma GCC unroll 4
@@ -135,7 +152,8 @@ CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channe
 
 CNN_INLINE void cnn_output_line(const vfloat m[6], vfloat o[4])
 {
-    vfloat sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4], far_difference = m[3] - m[4];
+    vfloat sum = m[1] + m[2], difference = m[1] - m[2], far_sum = m[3] + m[4],
+           far_difference = m[3] - m[4];
     o[0] = m[0] + sum + far_sum;
     o[1] = difference + 2 * far_difference;
     o[2] = sum + 4 * far_sum;

@@ -1,7 +1,9 @@
-/* The gradient of the weights by the same transforms (winograd.h): dw = G' [sum over tiles of (B' x B) (A dy A')] G. Each of the 36 points is a GEMM whose
- * rows are channels of x, whose columns are channels of dy and whose k runs over tiles. A task takes a part of the channels of both, so that the sums of
- * all its points stay in the cache, and a chunk of the tiles, which it transforms block by block, twelve points at a time. Parts and chunks are fixed by
- * shapes; the chunks' sums are added in order before the transform back. */
+/* The gradient of the weights by the same transforms (winograd.h): dw = G' [sum over tiles of (B' x
+ * B) (A dy A')] G. Each of the 36 points is a GEMM whose rows are channels of x, whose columns are
+ * channels of dy and whose k runs over tiles. A task takes a part of the channels of both, so that
+ * the sums of all its points stay in the cache, and a chunk of the tiles, which it transforms block
+ * by block, twelve points at a time. Parts and chunks are fixed by shapes; the chunks' sums are
+ * added in order before the transform back. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>
@@ -13,7 +15,8 @@
 #define BLOCK_TILES   32           /* of one GEMM: k, during which its sums stay in registers */
 #define PART_CHANNELS ((size_t)64) /* of x and of dy: 36 x 64 x 64 sums are 576 KiB */
 #define TASKS         ((size_t)8)  /* wanted: of parts, or else of chunks */
-#define CHUNK_TILES   ((size_t)64) /* at least: far more products per sum than adding the chunks up costs */
+/* at least: far more products per sum than adding the chunks up costs */
+#define CHUNK_TILES ((size_t)64)
 
 enum { PAIR_POINTS = CNN_POINTS / CNN_PAIRS };
 
@@ -36,14 +39,17 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
 {
     size_t rows = cnn_size_divide_up(c->out_h, 4), columns = cnn_size_divide_up(c->out_w, 4);
     struct weights_gradient k = {
-        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows, columns},
+        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows,
+               columns},
         .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
         .groups = c->groups,
         .group_in = c->in_c / c->groups,
         .group_out = c->out_c / c->groups,
     };
-    k.part_in = round_up(cnn_size_divide_up(k.group_in, cnn_size_divide_up(k.group_in, PART_CHANNELS)), VLEN);
-    k.part_out = round_up(cnn_size_divide_up(k.group_out, cnn_size_divide_up(k.group_out, PART_CHANNELS)), VLEN);
+    k.part_in = round_up(
+        cnn_size_divide_up(k.group_in, cnn_size_divide_up(k.group_in, PART_CHANNELS)), VLEN);
+    k.part_out = round_up(
+        cnn_size_divide_up(k.group_out, cnn_size_divide_up(k.group_out, PART_CHANNELS)), VLEN);
     k.in_parts = cnn_size_divide_up(k.group_in, k.part_in);
     k.out_parts = cnn_size_divide_up(k.group_out, k.part_out);
     k.parts = k.groups * k.in_parts * k.out_parts;
@@ -56,21 +62,27 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
     k.point = k.part_in * k.part_out + 16;
     k.zero_floats = round_up(c->in_c > c->out_c ? c->in_c : c->out_c, 16);
     k.bias_floats = round_up(c->out_c, 16);
-    k.thread_floats = PAIR_POINTS * (k.in_slot + k.out_slot) + (k.chunks == 1 ? CNN_POINTS * k.point : 0);
+    k.thread_floats =
+        PAIR_POINTS * (k.in_slot + k.out_slot) + (k.chunks == 1 ? CNN_POINTS * k.point : 0);
     return k;
 }
 
-/* What one task works on: in_count channels of x from `in` on, which is channel `group_channel` of its group, and out_count of dy from `out` on. */
+/* What one task works on: in_count channels of x from `in` on, which is channel `group_channel` of
+ * its group, and out_count of dy from `out` on. */
 struct part {
     size_t in, in_count, group_channel, out, out_count;
-    float *v, *d; /* transformed tiles of a block, of one pair of rows: [point][VLEN channels][tile], [point][panel][tile] */
-    float *sums;  /* [point, pair by pair][panel][channel of x][column] */
+    /* transformed tiles of a block, of one pair of rows: [point][VLEN channels][tile],
+     * [point][panel][tile] */
+    float *v, *d;
+    float *sums; /* [point, pair by pair][panel][channel of x][column] */
     float *bias;
     const float *in_points[BLOCK_TILES][CNN_POINTS], *out_points[BLOCK_TILES][16];
 };
 
-/* Calls for each vector: with the loop around them, the compiler would carry more pointers than it has registers. */
-static __attribute__((noinline)) void transform_input(const float *const *points, size_t channel, size_t pair, float *to, size_t slot)
+/* Calls for each vector: with the loop around them, the compiler would carry more pointers than it
+ * has registers. */
+static __attribute__((noinline)) void transform_input(const float *const *points, size_t channel,
+                                                      size_t pair, float *to, size_t slot)
 {
     float *const rows[2] = {to, to + 6 * slot};
     if (pair == 0)
@@ -81,7 +93,8 @@ static __attribute__((noinline)) void transform_input(const float *const *points
         cnn_input_transform(points, channel, 2, rows, slot);
 }
 
-static __attribute__((noinline)) void transform_gradient(const float *const *points, size_t channel, size_t pair, float *to, size_t slot)
+static __attribute__((noinline)) void transform_gradient(const float *const *points, size_t channel,
+                                                         size_t pair, float *to, size_t slot)
 {
     float *const rows[2] = {to, to + 6 * slot};
     if (pair == 0)
@@ -92,22 +105,26 @@ static __attribute__((noinline)) void transform_gradient(const float *const *poi
         cnn_gradient_transform(points, channel, 2, rows, slot);
 }
 
-/* One array after the other: the places that a transform writes to are pages of their own, and few pages are at hand at a time. */
-static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles, size_t pair)
+/* One array after the other: the places that a transform writes to are pages of their own, and few
+ * pages are at hand at a time. */
+static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles,
+                            size_t pair)
 {
     for (size_t t = 0; t < tiles; t++)
         for (size_t c = 0; c < p->in_count; c += VLEN)
-            transform_input(p->in_points[t], p->in + c, pair, p->v + c * k->block + t * VLEN, k->in_slot);
+            transform_input(p->in_points[t], p->in + c, pair, p->v + c * k->block + t * VLEN,
+                            k->in_slot);
     for (size_t t = 0; t < tiles; t++)
         for (size_t c = 0; c < p->out_count; c += VLEN) {
             size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
-            transform_gradient(p->out_points[t], p->out + c, pair, p->d + panel * k->block + t * width + c - panel, k->out_slot);
+            transform_gradient(p->out_points[t], p->out + c, pair,
+                               p->d + panel * k->block + t * width + c - panel, k->out_slot);
         }
 }
 
 /* Meanwhile, asks for the `next` tiles from `first` on. */
-static void multiply_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles, size_t pair, bool accumulate, size_t first,
-                           size_t next)
+static void multiply_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles,
+                           size_t pair, bool accumulate, size_t first, size_t next)
 {
     for (size_t point = 0; point < PAIR_POINTS; point++) {
         size_t step = pair * PAIR_POINTS + point;
@@ -117,14 +134,15 @@ static void multiply_tiles(const struct weights_gradient *k, const struct part *
         }
         for (size_t column = 0; column < p->out_count; column += CNN_PANEL) {
             size_t width = cnn_panel_width(p->out_count, column);
-            struct cnn_gemm g = {.a = p->v + point * k->in_slot,
-                                 .rows = {{VLEN, p->in_count / VLEN, 1}, {1, (ptrdiff_t)(k->block * VLEN), 0}},
-                                 .depth = {{tiles, 1, 1}, {VLEN, 0, 0}},
-                                 .b = p->d + point * k->out_slot + column * k->block,
-                                 .columns = width,
-                                 .c = p->sums + step * k->point + column * p->in_count,
-                                 .c_stride = {(ptrdiff_t)width, (ptrdiff_t)(width * VLEN), 0},
-                                 .accumulate = accumulate};
+            struct cnn_gemm g = {
+                .a = p->v + point * k->in_slot,
+                .rows = {{VLEN, p->in_count / VLEN, 1}, {1, (ptrdiff_t)(k->block * VLEN), 0}},
+                .depth = {{tiles, 1, 1}, {VLEN, 0, 0}},
+                .b = p->d + point * k->out_slot + column * k->block,
+                .columns = width,
+                .c = p->sums + step * k->point + column * p->in_count,
+                .c_stride = {(ptrdiff_t)width, (ptrdiff_t)(width * VLEN), 0},
+                .accumulate = accumulate};
             CNN_ISA_NAME(cnn_gemm)(&g);
         }
     }
@@ -155,7 +173,8 @@ static void filter_line(const vfloat m[6], vfloat o[3])
 }
 
 /* The 9 taps of VLEN filters for one channel of x: the chunks' sums in order, transformed back. */
-CNN_INLINE void reduce_vector(const struct weights_gradient *k, const float *from, size_t chunk_step, vfloat out[9])
+CNN_INLINE void reduce_vector(const struct weights_gradient *k, const float *from,
+                              size_t chunk_step, vfloat out[9])
 {
     vfloat half[6][3];
     for (size_t j = 0; j < 6; j++) {
@@ -193,7 +212,8 @@ static void reduce_filters(const struct weights_gradient *k, const struct part *
 
 static void part_at(const struct weights_gradient *k, size_t task, size_t thread, struct part *p)
 {
-    size_t chunk = task / k->parts, in = task % k->in_parts * k->part_in, out = task / k->in_parts % k->out_parts * k->part_out;
+    size_t chunk = task / k->parts, in = task % k->in_parts * k->part_in,
+           out = task / k->in_parts % k->out_parts * k->part_out;
     size_t group = task % k->parts / k->in_parts / k->out_parts;
     p->in = group * k->group_in + in;
     p->in_count = cnn_size_min(k->part_in, k->group_in - in);
@@ -202,7 +222,8 @@ static void part_at(const struct weights_gradient *k, size_t task, size_t thread
     p->out_count = cnn_size_min(k->part_out, k->group_out - out);
     p->v = k->scratch + thread * k->thread_floats;
     p->d = p->v + PAIR_POINTS * k->in_slot;
-    p->sums = k->chunks == 1 ? p->d + PAIR_POINTS * k->out_slot : k->sums + task * CNN_POINTS * k->point;
+    p->sums =
+        k->chunks == 1 ? p->d + PAIR_POINTS * k->out_slot : k->sums + task * CNN_POINTS * k->point;
     p->bias = k->bias_sums + chunk * k->bias_floats;
 }
 
@@ -210,11 +231,13 @@ static void part_at(const struct weights_gradient *k, size_t task, size_t thread
 static void run_part(void *context, size_t task, size_t thread)
 {
     const struct weights_gradient *k = context;
-    size_t chunk = task / k->parts, begin = chunk * k->tiles / k->chunks, end = (chunk + 1) * k->tiles / k->chunks;
+    size_t chunk = task / k->parts, begin = chunk * k->tiles / k->chunks,
+           end = (chunk + 1) * k->tiles / k->chunks;
     struct part p;
     part_at(k, task, thread, &p);
     for (size_t first = begin; first < end; first += k->block) {
-        size_t count = cnn_size_min(k->block, end - first), next = cnn_size_min(k->block, end - first - count);
+        size_t count = cnn_size_min(k->block, end - first),
+               next = cnn_size_min(k->block, end - first - count);
         for (size_t t = 0; t < count; t++) {
             cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, p.in_points[t]);
             cnn_tile_point(&k->out, first + t, 4, k->dy, k->zeros, p.out_points[t]);
@@ -241,7 +264,8 @@ static void reduce_part(void *context, size_t task, size_t thread)
         reduce_filters(k, &p, task % columns * VLEN);
 }
 
-void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x, const float *dy, float *dw, float *db,
+void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
+                                                 const float *dy, float *dw, float *db,
                                                  float *scratch)
 {
     struct weights_gradient k = plan(c, n);
@@ -267,5 +291,6 @@ size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size
     struct weights_gradient k = plan(c, n);
     size_t sums = k.chunks == 1 ? 0 : cnn_size_times(k.parts, CNN_POINTS * k.point);
     size_t chunks = cnn_size_times(k.chunks, cnn_size_plus(sums, k.bias_floats));
-    return cnn_size_plus(cnn_size_plus(chunks, k.zero_floats), cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
+    return cnn_size_plus(cnn_size_plus(chunks, k.zero_floats),
+                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }
