@@ -34,6 +34,9 @@ TEST_SRC := $(wildcard tests/test_*.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
 TSAN_TESTS := test_util test_join test_folder test_stream test_loader test_train
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+# Programs that test scripts use, and libraries that they put in front of the C library's functions (LD_PRELOAD).
+TOOL_SRC := $(wildcard tests/tools/*.c)
+PRELOAD_SRC := $(wildcard tests/preload/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh tests/cases.sh,$(wildcard tests/*.sh))
 
@@ -42,6 +45,8 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
+PRELOAD_LIB := $(PRELOAD_SRC:%.c=$(BUILD)/%.so)
 EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
 MAN := $(sort $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[157])) $(BUILD)/man/cnn-model.5)
 
@@ -87,6 +92,15 @@ $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng
 
+$(TOOL_BIN): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/pictures.o $(BUILD)/libcnn.a
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+# Without sanitizers: the library stands in front of theirs.
+$(BUILD)/tests/preload/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl -lpthread
+
 $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -109,15 +123,15 @@ $(BUILD)/man/%: man/%
 deps: ## install what building, testing and checking need (Debian, Ubuntu)
 	$(if $(filter-out 0,$(shell id -u)),sudo )env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
 
-test: all $(TEST_BIN) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
+test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
 
 # Programs for another machine are run by EMULATOR. Left out are a test that runs for many minutes there, and scripts of long runs and of what is installed.
 EMULATED_TESTS = $(filter-out %/test_attribution,$(TEST_BIN))
-test-emulated: all $(EMULATED_TESTS)
+test-emulated: all $(EMULATED_TESTS) $(TOOL_BIN)
 	printf '#!/bin/sh\nexec %s "$$@"\n' '$(EMULATOR) $(abspath $(BUILD)/cnn)' >$(BUILD)/emulated
 	chmod +x $(BUILD)/emulated
-	CNN=$(BUILD)/emulated EMULATOR='$(EMULATOR)' tests/run.sh $(EMULATED_TESTS) tests/cli/run.sh tests/wrong/run.sh
+	CNN=$(BUILD)/emulated EMULATOR='$(EMULATOR)' BUILD=$(BUILD) tests/run.sh $(EMULATED_TESTS) tests/cli/run.sh tests/wrong/run.sh
 
 AARCH64 := $(BUILD)-aarch64
 AARCH64_EMULATOR := $(or $(EMULATOR),qemu-aarch64)

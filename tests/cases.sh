@@ -4,7 +4,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CNN=$(realpath "${CNN:-$root/build/cnn}")
-export CNN LC_ALL=C TERM=dumb
+BUILD=$(realpath "${BUILD:-$(dirname "$CNN")}")
+export CNN BUILD LC_ALL=C TERM=dumb
 unset NO_COLOR CNN_CPU
 
 passed=0
@@ -40,6 +41,26 @@ check() {
         fail "$name" "$directory.log"
     fi
     rm -f "$directory.log"
+}
+
+# picture WIDTHxHEIGHT BRIGHTNESS FILE...: noisy pictures (tests/tools/picture.c).
+picture() {
+    ${EMULATOR:-} "$BUILD/tests/tools/picture" "$@"
+}
+
+# pictures FOLDER CLASS:BRIGHTNESS:COUNT...: 16 x 16 pictures FOLDER/CLASS/CLASS-000.png and so on.
+pictures() {
+    local folder=$1 spec class brightness count i files
+    shift
+    for spec in "$@"; do
+        IFS=: read -r class brightness count <<<"$spec"
+        files=()
+        for ((i = 0; i < count; i++)); do
+            printf -v 'files[i]' '%s/%s/%s-%03d.png' "$folder" "$class" "$class" "$i"
+        done
+        mkdir -p "$folder/$class"
+        [ "$count" -eq 0 ] || picture 16x16 "$brightness" "${files[@]}"
+    done
 }
 
 # The status is that of the script.

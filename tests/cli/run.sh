@@ -4,7 +4,8 @@
 # A case is a text file of steps, run one after another in one fresh, empty directory. The first character of a line says what it is:
 #
 #   # a comment (so are empty lines)
-#   $ cnn eval --threads 0     a step: a shell command, in which `cnn` is the program and $TESTS the folder tests/;
+#   $ cnn eval --threads 0     a step: a shell command, in which `cnn` is the program, `picture` writes
+#                              noisy pictures (tests/tools/picture.c) and $TESTS is the folder tests/;
 #   |                          the lines behind `|` continue it, e.g. the text of a here-document
 #   > text                     a line that it must write to standard output (no such line: nothing must be written)
 #   ! text                     the same for standard error
@@ -16,11 +17,17 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 CNN=$(realpath "${CNN:-$here/../../build/cnn}")
 TESTS=$(dirname "$here")
-export CNN TESTS LC_ALL=C TERM=dumb
+BUILD=$(realpath "${BUILD:-$(dirname "$CNN")}")
+export CNN TESTS BUILD LC_ALL=C TERM=dumb
 unset NO_COLOR CNN_CPU CNN_DATA
 
 cnn() {
     "$CNN" "$@"
+}
+
+# picture WIDTHxHEIGHT BRIGHTNESS FILE...: noisy pictures (tests/tools/picture.c).
+picture() {
+    ${EMULATOR:-} "$BUILD/tests/tools/picture" "$@"
 }
 
 # Whether file $1 holds the text $2 (expected lines, each ended); if not, shows the difference under the title $3.
