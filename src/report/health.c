@@ -7,13 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "model/model.h"
+#include "report/table.h"
 #include "util/arena.h"
-#include "util/file.h"
-
-#define MAX_BYTES ((size_t)1 << 30)
 
 static void format_number(double value, struct cnn_text *line)
 {
@@ -81,15 +78,11 @@ static size_t count_lines(const char *text)
     return lines;
 }
 
-/* Rows of text; one without its end, which a crash has left, is none. */
+/* Rows of text, which begins with the header or is empty. */
 static cnn_status read_rows(const char *path, const char *text, struct cnn_health_row **out,
                             size_t *count, cnn_diag *diag)
 {
-    const size_t header = strlen(CNN_HEALTH_HEADER);
-    if (*text && strncmp(text, CNN_HEALTH_HEADER, header) != 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s does not begin with the line %.*s", path,
-                        (int)header - 1, CNN_HEALTH_HEADER);
-    const char *line = *text ? text + header : text;
+    const char *line = *text ? text + strlen(CNN_HEALTH_HEADER) : text;
     size_t lines = count_lines(line);
     struct cnn_health_row *rows = calloc(lines + 1, sizeof *rows);
     if (!rows)
@@ -108,15 +101,12 @@ static cnn_status read_rows(const char *path, const char *text, struct cnn_healt
 cnn_status cnn_health_read(const char *path, struct cnn_health_row **rows, size_t *count,
                            cnn_diag *diag)
 {
-    char *text = NULL;
+    char *text;
     size_t size;
-    if (access(path, F_OK) != 0 && errno == ENOENT) {
-        *rows = NULL;
-        *count = 0;
-        return CNN_OK;
-    }
-    cnn_status status = cnn_file_read(path, MAX_BYTES, &text, &size, diag);
-    if (status == CNN_OK)
+    *rows = NULL;
+    *count = 0;
+    cnn_status status = cnn_table_read(path, CNN_HEALTH_HEADER, &text, &size, diag);
+    if (status == CNN_OK && text)
         status = read_rows(path, text, rows, count, diag);
     free(text);
     return status;

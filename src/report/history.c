@@ -1,24 +1,17 @@
 /* Reading a run's csv files: lines that end with a newline, fields separated by commas, numbers as
- * C writes them. The header says which table it is. */
+ * C writes them. */
 #include "report/history.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "report/table.h"
 #include "util/arena.h"
-#include "util/file.h"
 
-#define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MOST_FIELDS    8
 #define LARGEST_NUMBER 9e15 /* of those that count something: still exact in a double */
-
-static const char epochs_header[] =
-    "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds";
-static const char steps_header[] = "step,epoch,loss,lr,images_per_s";
 
 struct table {
     struct cnn_source source; /* the file's text */
@@ -80,16 +73,6 @@ static cnn_status read_row(const struct table *table, const char *line, size_t s
     return CNN_OK;
 }
 
-static cnn_status check_header(struct table *table, const char *header, cnn_diag *diag)
-{
-    size_t size;
-    const char *line = next_line(table, &size);
-    if (!line || (size == strlen(header) && memcmp(line, header, size) == 0))
-        return CNN_OK;
-    struct cnn_where place = where(table, 0);
-    return cnn_fail(diag, CNN_FAILED, &place, "the header is not '%s'", header);
-}
-
 static size_t count_lines(const char *text, size_t size)
 {
     size_t count = 0;
@@ -120,9 +103,9 @@ struct format {
     store_row *store;
 };
 
-static const struct format epochs_format = {epochs_header, 7, 1, sizeof(struct cnn_history_epoch),
-                                            store_epoch};
-static const struct format steps_format = {steps_header, 5, 2, sizeof(struct cnn_history_step),
+static const struct format epochs_format = {CNN_EPOCHS_HEADER, 7, 1,
+                                            sizeof(struct cnn_history_epoch), store_epoch};
+static const struct format steps_format = {CNN_STEPS_HEADER, 5, 2, sizeof(struct cnn_history_step),
                                            store_step};
 
 static cnn_status read_rows(struct table *table, const struct format *format, void *rows,
@@ -131,7 +114,8 @@ static cnn_status read_rows(struct table *table, const struct format *format, vo
     const char *line;
     size_t size;
     double previous = 0;
-    cnn_status status = check_header(table, format->header, diag);
+    cnn_status status = CNN_OK;
+    next_line(table, &size); /* the header */
     while (status == CNN_OK && (line = next_line(table, &size))) {
         double fields[MOST_FIELDS];
         struct cnn_where place = where(table, 0);
@@ -149,12 +133,10 @@ static cnn_status read_rows(struct table *table, const struct format *format, vo
 static cnn_status read_table(const char *path, const struct format *format, void **rows,
                              size_t *count, cnn_diag *diag)
 {
-    char *text = NULL;
+    char *text;
     size_t size;
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return CNN_OK;
-    cnn_status status = cnn_file_read(path, MAX_CSV_BYTES, &text, &size, diag);
-    if (status != CNN_OK)
+    cnn_status status = cnn_table_read(path, format->header, &text, &size, diag);
+    if (status != CNN_OK || !text)
         return status;
     struct table table = {.source = {.name = path, .text = text, .size = size}, .at = text};
     size_t lines = count_lines(text, size) + 1;

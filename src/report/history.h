@@ -6,6 +6,9 @@
 #include "recipe/stopping.h"
 #include "report/health.h"
 
+#define CNN_EPOCHS_HEADER "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n"
+#define CNN_STEPS_HEADER  "step,epoch,loss,lr,images_per_s\n"
+
 struct cnn_history_epoch {
     size_t epoch;
     double train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds;
@@ -27,8 +30,8 @@ struct cnn_history {
     struct cnn_stopping_settings stopping;
 };
 
-/* A file that is missing is empty; so is a last row whose end is not written yet. Rows ascend by
- * epoch or step. A damaged file is CNN_FAILED with the place of the mistake. */
+/* Tables as report/table.h reads them; one that is missing is empty. Rows ascend by epoch or step.
+ * A damaged file is CNN_FAILED with the place of the mistake. */
 cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_diag *diag);
 void cnn_history_free(struct cnn_history *history);
 
