@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 struct cnn_writer {
     char *path, *temporary; /* temporary is NULL where path is written in place */
@@ -113,6 +114,28 @@ static bool written_in_place(const char *path)
     return lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+/* PATH.tmp-<pid>, malloc'ed. File systems allow names of 255 bytes, some fewer: of a long name only
+ * the beginning stands here, between two characters, and a checksum for the rest. */
+static char *temporary_name(const char *path)
+{
+    const size_t most = 100;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(name), kept = length <= most ? length : most;
+    while (kept < length && kept > 0 && ((unsigned char)name[kept] & 0xC0) == 0x80)
+        kept--;
+    size_t used = (size_t)(name - path) + kept, size = used + 48;
+    char *out = malloc(size);
+    if (!out)
+        return NULL;
+    memcpy(out, path, used);
+    if (kept < length)
+        snprintf(out + used, size - used, "~%08lx.tmp-%ld", crc32_z(0, (const Bytef *)name, length),
+                 (long)getpid());
+    else
+        snprintf(out + used, size - used, ".tmp-%ld", (long)getpid());
+    return out;
+}
+
 static int open_temporary(const char *path)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
@@ -138,15 +161,12 @@ static struct cnn_writer *writer_new(const char *path)
         return NULL;
     writer->path = strdup(path);
     bool in_place = written_in_place(path);
-    size_t size = strlen(path) + 32;
     if (!in_place)
-        writer->temporary = malloc(size);
+        writer->temporary = temporary_name(path);
     if (!writer->path || (!in_place && !writer->temporary)) {
         writer_free(writer);
         return NULL;
     }
-    if (!in_place)
-        snprintf(writer->temporary, size, "%s.tmp-%ld", path, (long)getpid());
     return writer;
 }
 
@@ -275,11 +295,9 @@ cnn_status cnn_file_check(const char *path, cnn_diag *diag)
 
 void cnn_file_keep(const char *path, const char *kept)
 {
-    size_t size = strlen(kept) + 32;
-    char *temporary = malloc(size);
+    char *temporary = temporary_name(kept);
     if (!temporary)
         return;
-    snprintf(temporary, size, "%s.tmp-%ld", kept, (long)getpid());
     unlink(temporary);
     if (link(path, temporary) == 0) {
         rename(temporary, kept);

@@ -9,10 +9,10 @@
  * special. A directory is an error. */
 cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag);
 
-/* A file being written under PATH.tmp-<pid>; commit flushes it to the disk and renames it to PATH
- * (and syncs the directory), abandon removes it. Both free the writer. Errors while writing stick
- * and are reported by commit, which then leaves PATH as it was. Only where PATH is a link, a device
- * or a pipe is it written in place. */
+/* A file being written under PATH.tmp-<pid> (a long name is shortened); commit flushes it to the
+ * disk and renames it to PATH (and syncs the directory), abandon removes it. Both free the writer.
+ * Errors while writing stick and are reported by commit, which then leaves PATH as it was. Only
+ * where PATH is a link, a device or a pipe is it written in place. */
 struct cnn_writer;
 cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *diag);
 void cnn_writer_write(struct cnn_writer *writer, const void *data, size_t size);
