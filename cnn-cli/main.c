@@ -1,10 +1,12 @@
 /* cnn: the table of commands, and the way from a command line to the exit status. Everything the
  * program does is in libcnn; here is only how it is asked for and shown. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "terminal.h"
@@ -106,8 +108,29 @@ static cnn_status dispatch(int argc, char **argv)
     return run_command(command, argc - 2, argv + 2);
 }
 
+/* Standard streams that are closed are opened for what they are not used for, so that using them
+ * fails as before: files opened later would take their place, and get what is printed. */
+static bool occupy_streams(void)
+{
+    for (;;) {
+        int fd = open("/dev/null", O_RDONLY);
+
+        if (fd == STDIN_FILENO) {
+            close(fd);
+            fd = open("/dev/null", O_WRONLY);
+        }
+        if (fd < 0)
+            return false;
+        if (fd > STDERR_FILENO)
+            return close(fd) == 0;
+    }
+}
+
 int main(int argc, char **argv)
 {
+    if (!occupy_streams())
+        return CNN_FAILED;
+
     /* a file size limit is then an error of the write, and reported like a full disk */
     signal(SIGXFSZ, SIG_IGN);
     cnn_status status;
