@@ -4,18 +4,15 @@
 #include "train/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "report/history.h"
+#include "report/table.h"
 #include "util/file.h"
-
-#define MAX_CSV_BYTES ((size_t)1 << 30)
-
-static const char steps_header[] = "step,epoch,loss,lr,images_per_s\n";
-static const char epochs_header[] =
-    "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n";
 
 static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
@@ -31,10 +28,11 @@ static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *d
         run->steps_path = cnn_arena_printf(run->arena, "%s/steps.csv", directory);
         run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
         run->health_path = cnn_arena_printf(run->arena, "%s/health.csv", directory);
+        run->lock_path = cnn_arena_printf(run->arena, "%s/lock", directory);
     }
     if (!run->arena || !run->directory || !run->config || !run->best || !run->last ||
         !run->previous || !run->damaged || !run->report || !run->steps_path || !run->epochs_path ||
-        !run->health_path)
+        !run->health_path || !run->lock_path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     return CNN_OK;
 }
@@ -46,8 +44,43 @@ static cnn_status fail_csv(const char *path, cnn_diag *diag)
 
 static cnn_status open_csv(const char *path, FILE **out, cnn_diag *diag)
 {
-    *out = fopen(path, "a");
-    return *out ? CNN_OK : fail_csv(path, diag);
+    int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    *out = fd >= 0 ? fdopen(fd, "a") : NULL;
+    if (*out)
+        return CNN_OK;
+    cnn_status status = fail_csv(path, diag);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+/* A run's files are plain ones. A link could lead what is written to any file of the user, where
+ * the directory came from somebody else; a pipe would be waited for. */
+static cnn_status check_plain(const char *path, cnn_diag *diag)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0 || S_ISREG(info.st_mode))
+        return CNN_OK;
+    cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: it is %s", path,
+             S_ISLNK(info.st_mode)   ? "a symbolic link"
+             : S_ISDIR(info.st_mode) ? "a directory"
+                                     : "no regular file");
+    cnn_hint(diag, "a run writes into plain files of its own directory: put a copy of the file in "
+                   "its place, or remove it");
+    return CNN_FAILED;
+}
+
+static cnn_status take_directory(struct cnn_run *run, cnn_diag *diag)
+{
+    const char *files[] = {run->config,      run->best,       run->last,   run->previous,
+                           run->damaged,     run->steps_path, run->report, run->epochs_path,
+                           run->health_path, run->lock_path};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        cnn_status status = check_plain(files[i], diag);
+        if (status != CNN_OK)
+            return status;
+    }
+    return cnn_lock_take(run->directory, &run->lock, diag);
 }
 
 static cnn_status open_tables(struct cnn_run *run, cnn_diag *diag)
@@ -93,7 +126,7 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
         return CNN_INVALID;
     }
     status = cnn_make_directories(directory, diag);
-    return status == CNN_OK ? cnn_lock_take(directory, &run->lock, diag) : status;
+    return status == CNN_OK ? take_directory(run, diag) : status;
 }
 
 /* Two checkpoints, and what is written anew of them; the tables and the page want little. */
@@ -112,8 +145,7 @@ cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char
     return directory ? make_named(run, directory, diag) : make_numbered(run, name, diag);
 }
 
-/* Bytes of text that hold the header and the rows whose first number is at most `last`; a row
- * without its end is not one. */
+/* Bytes of text that hold the header and the rows whose first number is at most `last`. */
 static size_t rows_to_keep(const char *text, size_t last)
 {
     const char *line = text, *end;
@@ -126,19 +158,25 @@ static size_t rows_to_keep(const char *text, size_t last)
     return (size_t)(line - text);
 }
 
+/* Whether the file is just these bytes, and has no other name: rows that are added would be added
+ * to the file of that name, too. */
+static bool is_as_wanted(const char *path, size_t size)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && (size_t)info.st_size == size && info.st_nlink == 1;
+}
+
 static cnn_status cut_table(const char *path, const char *header, size_t last, cnn_diag *diag)
 {
-    char *text = NULL;
+    char *text;
     size_t size;
-    if (access(path, F_OK) != 0)
-        return cnn_file_write(path, header, strlen(header), diag);
-    cnn_status status = cnn_file_read(path, MAX_CSV_BYTES, &text, &size, diag);
+    cnn_status status = cnn_table_read(path, header, &text, &size, diag);
     if (status != CNN_OK)
         return status;
-    size_t kept = rows_to_keep(text, last);
+    size_t kept = text ? rows_to_keep(text, last) : 0;
     if (kept == 0)
         status = cnn_file_write(path, header, strlen(header), diag);
-    else if (kept < size)
+    else if (!is_as_wanted(path, kept))
         status = cnn_file_write(path, text, kept, diag);
     free(text);
     return status;
@@ -149,7 +187,7 @@ cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *d
     cnn_status status = locate(run, directory, diag);
     struct stat info;
     bool exists = status == CNN_OK && stat(directory, &info) == 0 && S_ISDIR(info.st_mode);
-    return exists ? cnn_lock_take(directory, &run->lock, diag) : status;
+    return exists ? take_directory(run, diag) : status;
 }
 
 /* What stands there already is written over. */
@@ -168,9 +206,9 @@ cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, 
                                cnn_diag *diag)
 {
     cnn_disk_sweep(run->directory);
-    cnn_status status = cut_table(run->steps_path, steps_header, step, diag);
+    cnn_status status = cut_table(run->steps_path, CNN_STEPS_HEADER, step, diag);
     if (status == CNN_OK)
-        status = cut_table(run->epochs_path, epochs_header, epochs, diag);
+        status = cut_table(run->epochs_path, CNN_EPOCHS_HEADER, epochs, diag);
     if (status == CNN_OK)
         status = cut_table(run->health_path, CNN_HEALTH_HEADER, measured, diag);
     return status == CNN_OK ? open_tables(run, diag) : status;

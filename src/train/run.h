@@ -14,7 +14,7 @@ struct cnn_run {
     const char *directory, *config, *best, *last, *report; /* paths */
     /* the generation of last before it; one that could not be read, put aside */
     const char *previous, *damaged;
-    const char *steps_path, *epochs_path, *health_path;
+    const char *steps_path, *epochs_path, *health_path, *lock_path;
     struct cnn_lock *lock; /* on the directory, for as long as this process works in it */
     FILE *steps, *epochs, *health;
 };
@@ -27,9 +27,10 @@ struct cnn_run_sizes {
 /* Zeroed by the caller before any of these; cnn_run_close is then always legal. create: makes and
  * locks directory (NULL: runs/<name>-<n>, the first n that is free) where there is room for the
  * checkpoints; what fails for lack of room leaves nothing behind. claim: locks a directory that
- * exists. open_tables: goes on with the tables, made where they are missing, after `step` updates,
- * `epochs` logged epochs, and `measured` ones in health.csv: later rows are cut off, as are
- * temporary files of a process that crashed. */
+ * exists. Neither takes one in which a file of the run is a link or no regular file. open_tables:
+ * goes on with the tables, made where they are missing, after `step` updates, `epochs` logged
+ * epochs, and `measured` ones in health.csv: later rows are cut off, as are temporary files of a
+ * process that crashed. A table that has a second name becomes a copy. */
 cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name,
                           struct cnn_run_sizes sizes, cnn_diag *diag);
 cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *diag);

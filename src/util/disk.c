@@ -57,7 +57,7 @@ cnn_status cnn_lock_take(const char *directory, struct cnn_lock **out, cnn_diag 
         return cnn_fail_memory(diag, size, "a lock");
     snprintf(lock->path, size, "%s/lock", directory);
     for (int tries = 0;; tries++) {
-        lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        lock->fd = open(lock->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         cnn_status status = CNN_OK;
         if (lock->fd < 0)
             status = cnn_fail(diag, CNN_FAILED, NULL, "cannot write in %s: %s", directory,
