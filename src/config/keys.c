@@ -22,6 +22,27 @@ struct reader {
     cnn_diag *diag;
 };
 
+struct cnn_key_walk cnn_key_walk(const struct cnn_key *table)
+{
+    return (struct cnn_key_walk){.outer = table};
+}
+
+bool cnn_key_next(struct cnn_key_walk *walk)
+{
+    if (walk->inner && !walk->inner->name)
+        walk->inner = NULL;
+    if (!walk->inner && walk->outer && walk->outer->kind == CNN_KEY_TABLE) {
+        walk->inner = walk->outer->table;
+        walk->base = walk->outer++->at;
+    }
+    const struct cnn_key **next = walk->inner ? &walk->inner : &walk->outer;
+    if (!*next || !(*next)->name)
+        return false;
+    walk->key = (*next)++;
+    walk->at = walk->key->at + (walk->inner ? walk->base : 0);
+    return true;
+}
+
 static bool fail_wants(struct reader *reader, const struct cnn_key *key,
                        const struct cnn_yaml *node, const char *found)
 {
@@ -209,7 +230,7 @@ static bool numbers_read(struct reader *reader, const struct cnn_key *key,
 static bool value_read(struct reader *reader, const struct cnn_key *key,
                        const struct cnn_yaml *node, void *value)
 {
-    switch (key->type) {
+    switch (key->kind) {
     case CNN_KEY_SIZE:
         return integer_read(reader, key, node, value);
     case CNN_KEY_NUMBER:
@@ -229,6 +250,8 @@ static bool value_read(struct reader *reader, const struct cnn_key *key,
     case CNN_KEY_NODE:
         *(const struct cnn_yaml **)value = node;
         return true;
+    case CNN_KEY_TABLE: /* a walk goes through it */
+        break;
     }
     return false;
 }
@@ -239,10 +262,11 @@ static size_t names_collect(const struct reader *reader, const char *names[CNN_K
     size_t count = 0;
     if (reader->tag)
         names[count++] = reader->tag;
-    for (const struct cnn_key *key = reader->also; key && key->name && count < CNN_KEY_WORDS; key++)
-        names[count++] = key->name;
-    for (const struct cnn_key *key = reader->table; key->name && count < CNN_KEY_WORDS; key++)
-        names[count++] = key->name;
+    const struct cnn_key *const tables[] = {reader->also, reader->table};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (struct cnn_key_walk walk = cnn_key_walk(tables[i]);
+             count < CNN_KEY_WORDS && cnn_key_next(&walk);)
+            names[count++] = walk.key->name;
     return count;
 }
 
@@ -280,17 +304,17 @@ static struct cnn_yaml *default_get(struct reader *reader, const struct cnn_key 
 {
     char type[512];
     struct cnn_yaml *node = NULL;
-    if (!key->default_text) {
+    if (!key->otherwise) {
         if (is_meant(reader, key->name))
             return NULL;
         reader->status = cnn_fail(reader->diag, CNN_INVALID, where, "%s lacks the key '%s'",
                                   reader->what, key->name);
-        bool any = key->type == CNN_KEY_NODE && !key->choices;
+        bool any = key->kind == CNN_KEY_NODE && !key->choices;
         cnn_hint(reader->diag, "%s: %s", key->name,
                  any ? key->help : cnn_key_wants(key, type, sizeof(type)));
-    } else if (*key->default_text) {
-        cnn_status status = cnn_yaml_parse(reader->arena, key->name, key->default_text,
-                                           strlen(key->default_text), &node, reader->diag);
+    } else if (*key->otherwise) {
+        cnn_status status = cnn_yaml_parse(reader->arena, key->name, key->otherwise,
+                                           strlen(key->otherwise), &node, reader->diag);
         if (status)
             reader->status = status;
     }
@@ -312,14 +336,15 @@ static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *map
     }
     if (mapping)
         unknown_keys_report(reader, mapping);
-    for (const struct cnn_key *key = reader->table; key->name; key++) {
+    for (struct cnn_key_walk walk = cnn_key_walk(reader->table); cnn_key_next(&walk);) {
+        const struct cnn_key *key = walk.key;
         const struct cnn_yaml *node = cnn_yaml_get(mapping, key->name);
-        if (node && key->default_text && !*key->default_text && cnn_yaml_is_null(node))
+        if (node && key->otherwise && !*key->otherwise && cnn_yaml_is_null(node))
             continue;
         if (!node)
             node = default_get(reader, key, where);
         if (node)
-            value_read(reader, key, node, (char *)settings + key->offset);
+            value_read(reader, key, node, (char *)settings + walk.at);
     }
     return reader->status;
 }
@@ -406,9 +431,10 @@ cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *v
 
 static bool table_has(const struct cnn_key *table, const char *name)
 {
-    while (table->name && strcmp(table->name, name) != 0)
-        table++;
-    return table->name;
+    for (struct cnn_key_walk walk = cnn_key_walk(table); cnn_key_next(&walk);)
+        if (strcmp(walk.key->name, name) == 0)
+            return true;
+    return false;
 }
 
 static bool others_copy(struct cnn_arena *arena, const struct cnn_key *table,
@@ -436,11 +462,12 @@ struct cnn_yaml *cnn_keys_resolve(struct cnn_arena *arena, const struct cnn_key 
                !others_copy(arena, table, mapping, resolved)) {
         return NULL;
     }
-    for (const struct cnn_key *key = table; key->name; key++) {
+    for (struct cnn_key_walk walk = cnn_key_walk(table); cnn_key_next(&walk);) {
+        const struct cnn_key *key = walk.key;
         struct cnn_yaml *value = cnn_yaml_get(mapping, key->name);
-        bool fallback = !value && key->default_text && *key->default_text;
-        if (fallback && cnn_yaml_parse(arena, key->name, key->default_text,
-                                       strlen(key->default_text), &value, NULL))
+        bool fallback = !value && key->otherwise && *key->otherwise;
+        if (fallback &&
+            cnn_yaml_parse(arena, key->name, key->otherwise, strlen(key->otherwise), &value, NULL))
             return NULL;
         if (value && !cnn_yaml_put(arena, resolved, key->name, value))
             return NULL;

@@ -6,7 +6,7 @@
 
 #include "config/yaml.h"
 
-enum cnn_key_type {
+enum cnn_key_kind {
     CNN_KEY_SIZE,   /* size_t; an integer in [min, max] */
     CNN_KEY_NUMBER, /* double in [min, max], finite */
     CNN_KEY_BOOL,   /* bool */
@@ -19,7 +19,10 @@ enum cnn_key_type {
     CNN_KEY_PADDING, /* struct cnn_padding */
     /* const struct cnn_yaml *: the table's owner reads it; NULL where absent. choices, if any, say
        in help what it may be */
-    CNN_KEY_NODE
+    CNN_KEY_NODE,
+    /* the keys of another table, in order, as if they stood here: table reads them into the struct
+       that lies at `at`. The entry has no name. */
+    CNN_KEY_TABLE
 };
 
 struct cnn_numbers {
@@ -32,36 +35,48 @@ struct cnn_padding {
     size_t top, bottom, left, right; /* where not same */
 };
 
-/* min and max are both inclusive; OPEN_MIN/OPEN_MAX exclude the bound itself (a rate below 1, a
- * learning rate above 0). */
-enum { CNN_KEY_OPEN_MIN = 1, CNN_KEY_OPEN_MAX = 2 };
-
 struct cnn_key {
     const char *name;
-    enum cnn_key_type type;
-    size_t offset; /* of the value in the settings struct */
+    enum cnn_key_kind kind;
+    size_t at; /* offset of the value in the settings struct */
     /* YAML text, read by the same code as the file; NULL: the key must be given; "": may be absent
      * (or null), and then the setting is left zeroed */
-    const char *default_text;
+    const char *otherwise;
     /* SIZE, NUMBER, PAIR, NUMBERS; both 0: any. max 0 with min not below 0: no upper bound
      * (integers: 2147483647) */
     double min, max;
-    unsigned flags;             /* CNN_KEY_OPEN_* */
-    const char *const *choices; /* CHOICE: NULL-terminated */
-    const char *help;           /* one sentence fragment for tables and the man page */
+    bool open_min, open_max;     /* the bound itself is excluded: a rate below 1, lr above 0 */
+    const char *const *choices;  /* CHOICE: NULL-terminated */
+    const struct cnn_key *table; /* TABLE */
+    const char *help;            /* one sentence fragment for tables and the man page */
 };
 
-/* A table ends with an entry whose name is NULL. */
+/* A table ends with an entry that has neither a name nor a table. */
 /* clang-format off */
-#define CNN_KEY_END {NULL, CNN_KEY_SIZE, 0, NULL, 0, 0, 0, NULL, NULL}
+#define CNN_KEY_END {.name = NULL}
 /* clang-format on */
 
-/* Reads mapping by table into settings (zeroed by the caller, table->offset bytes into it). All
- * mistakes are reported, each at its place: unknown key (with the nearest word, or the exact hint
- * for a foreign name such as out_channels -> filters), wrong type, out of range, missing. `also`
- * has keys that are legal but read by the caller (name, from), whose names alone are used; may be
- * NULL. what is named in messages: "layer 'conv'", "train". mapping NULL means: nothing given,
- * defaults only (then where names the place for missing keys); so does a mapping that is null. */
+/* A walk over the keys of a table and of the tables that stand in it:
+ *
+ *     for (struct cnn_key_walk walk = cnn_key_walk(table); cnn_key_next(&walk);)
+ *
+ * key is the present one, at the offset of its value in the outer table's settings. A table that
+ * stands in another has none in itself. */
+struct cnn_key_walk {
+    const struct cnn_key *key;
+    size_t at;
+    const struct cnn_key *outer, *inner; /* what comes next; inner NULL: not within one */
+    size_t base;                         /* where the inner table's settings lie */
+};
+struct cnn_key_walk cnn_key_walk(const struct cnn_key *table); /* NULL: no keys */
+bool cnn_key_next(struct cnn_key_walk *walk);
+
+/* Reads mapping by table into settings (zeroed by the caller). All mistakes are reported, each at
+ * its place: unknown key (with the nearest word, or the exact hint for a foreign name such as
+ * out_channels -> filters), wrong type, out of range, missing. `also` has keys that are legal but
+ * read by the caller (name, from), whose names alone are used; may be NULL. what is named in
+ * messages: "layer 'conv'", "train". mapping NULL means: nothing given, defaults only (then where
+ * names the place for missing keys); so does a mapping that is null. */
 cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table,
                          const struct cnn_key *also, const char *what,
                          const struct cnn_yaml *mapping, const struct cnn_where *where,

@@ -7,16 +7,16 @@
 
 struct cnn_key_range cnn_key_range(const struct cnn_key *key)
 {
-    bool integers = key->type == CNN_KEY_SIZE || key->type == CNN_KEY_PAIR;
-    struct cnn_key_range range = {key->min, key->max, key->flags & CNN_KEY_OPEN_MIN,
-                                  key->flags & CNN_KEY_OPEN_MAX};
-    if (key->type == CNN_KEY_PADDING)
+    bool integers = key->kind == CNN_KEY_SIZE || key->kind == CNN_KEY_PAIR;
+    struct cnn_key_range range = {key->min, key->max, key->open_min, key->open_max};
+    if (key->kind == CNN_KEY_PADDING)
         return (struct cnn_key_range){.least = 0, .most = 65535};
     if (integers && !(key->max > 0))
         range.most = 2147483647;
     else if (!(key->max > 0) && !(key->min < 0))
         range.most = HUGE_VAL;
-    if (!integers && !(key->min < 0) && !(key->min > 0) && !(key->max > 0) && !key->flags)
+    if (!integers && !(key->min < 0) && !(key->min > 0) && !(key->max > 0) && !key->open_min &&
+        !key->open_max)
         range.least = -HUGE_VAL;
     return range;
 }
@@ -26,7 +26,7 @@ struct cnn_key_range cnn_key_range(const struct cnn_key *key)
 static void range_describe(const struct cnn_key *key, char *buffer, size_t size, bool *comma)
 {
     struct cnn_key_range range = cnn_key_range(key);
-    bool integers = key->type == CNN_KEY_SIZE || key->type == CNN_KEY_PAIR;
+    bool integers = key->kind == CNN_KEY_SIZE || key->kind == CNN_KEY_PAIR;
     bool least = range.least > -HUGE_VAL, most = integers ? key->max > 0 : range.most < HUGE_VAL;
     *comma = true;
     if (!least && !most)
@@ -66,10 +66,10 @@ static const char *type_describe(const struct cnn_key *key, const char *between,
     char range[96];
     bool comma;
     range_describe(key, range, sizeof(range), &comma);
-    switch (key->type) {
+    switch (key->kind) {
     case CNN_KEY_SIZE:
     case CNN_KEY_NUMBER:
-        snprintf(buffer, size, "%s%s%s", key->type == CNN_KEY_SIZE ? "integer" : "number",
+        snprintf(buffer, size, "%s%s%s", key->kind == CNN_KEY_SIZE ? "integer" : "number",
                  !*range ? ""
                  : comma ? ", "
                          : " ",
@@ -92,6 +92,7 @@ static const char *type_describe(const struct cnn_key *key, const char *between,
         break;
     case CNN_KEY_CHOICE:
     case CNN_KEY_NODE:
+    case CNN_KEY_TABLE:
         words_join(key->choices, between, last, buffer, size);
         break;
     }
@@ -105,9 +106,9 @@ const char *cnn_key_describe_type(const struct cnn_key *key, char *buffer, size_
 
 const char *cnn_key_wants(const struct cnn_key *key, char *buffer, size_t size)
 {
-    const char *article = key->type == CNN_KEY_SIZE ? "an " : "";
-    if (key->type == CNN_KEY_NUMBER || key->type == CNN_KEY_TEXT || key->type == CNN_KEY_NUMBERS ||
-        (key->type == CNN_KEY_NODE && !key->choices))
+    const char *article = key->kind == CNN_KEY_SIZE ? "an " : "";
+    if (key->kind == CNN_KEY_NUMBER || key->kind == CNN_KEY_TEXT || key->kind == CNN_KEY_NUMBERS ||
+        (key->kind == CNN_KEY_NODE && !key->choices))
         article = "a ";
     int length = snprintf(buffer, size, "%s", article);
     if (length >= 0 && (size_t)length < size)

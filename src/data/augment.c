@@ -11,109 +11,207 @@ static const char *const flip_modes[] = {"random", "alternating", NULL};
 static const char *const padding_modes[] = {"zeros", "reflect", NULL};
 
 static const struct cnn_key flip_keys[] = {
-    {"mode", CNN_KEY_CHOICE, FIELD(flip.alternating), "random", 0, 0, 0, flip_modes,
-     "random: a new coin each time; alternating: a coin for the first epoch, then each epoch the "
-     "other side"},
+    {.name = "mode",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(flip.alternating),
+     .otherwise = "random",
+     .choices = flip_modes,
+     .help = "random: a new coin each time; alternating: a coin for the first epoch, then each "
+             "epoch the other side"},
     CNN_KEY_END,
 };
 static const struct cnn_key crop_keys[] = {
-    {"padding", CNN_KEY_SIZE, FIELD(crop.padding), "4", 1, 65536, 0, NULL,
-     "rows and columns added on each side"},
-    {"padding_mode", CNN_KEY_CHOICE, FIELD(crop.reflect), "zeros", 0, 0, 0, padding_modes,
-     "what is added: zeros, or the image mirrored at its edge, which is not repeated"},
+    {.name = "padding",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(crop.padding),
+     .otherwise = "4",
+     .min = 1,
+     .max = 65536,
+     .help = "rows and columns added on each side"},
+    {.name = "padding_mode",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(crop.reflect),
+     .otherwise = "zeros",
+     .choices = padding_modes,
+     .help = "what is added: zeros, or the image mirrored at its edge, which is not repeated"},
     CNN_KEY_END,
 };
 static const struct cnn_key resized_crop_keys[] = {
-    {"scale", CNN_KEY_NUMBERS, FIELD(resized_crop.scale), "[0.08, 1]", 0, 1, CNN_KEY_OPEN_MIN, NULL,
-     "least and most share of the picture's area"},
-    {"ratio", CNN_KEY_NUMBERS, FIELD(resized_crop.ratio), "[0.75, 1.3333]", 0.01, 100, 0, NULL,
-     "least and most width divided by height"},
+    {.name = "scale",
+     .kind = CNN_KEY_NUMBERS,
+     .at = FIELD(resized_crop.scale),
+     .otherwise = "[0.08, 1]",
+     .max = 1,
+     .open_min = true,
+     .help = "least and most share of the picture's area"},
+    {.name = "ratio",
+     .kind = CNN_KEY_NUMBERS,
+     .at = FIELD(resized_crop.ratio),
+     .otherwise = "[0.75, 1.3333]",
+     .min = 0.01,
+     .max = 100,
+     .help = "least and most width divided by height"},
     CNN_KEY_END,
 };
 static const struct cnn_key rotation_keys[] = {
-    {"degrees", CNN_KEY_NUMBER, FIELD(rotation.degrees), "15", 0, 180, 0, NULL,
-     "the most, to either side"},
+    {.name = "degrees",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(rotation.degrees),
+     .otherwise = "15",
+     .max = 180,
+     .help = "the most, to either side"},
     CNN_KEY_END,
 };
 static const struct cnn_key scale_keys[] = {
-    {"min", CNN_KEY_NUMBER, FIELD(scale.min), "0.8", 0.1, 10, 0, NULL, "the least factor"},
-    {"max", CNN_KEY_NUMBER, FIELD(scale.max), "1.2", 0.1, 10, 0, NULL,
-     "the most; above 1 the image becomes larger than its frame"},
+    {.name = "min",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(scale.min),
+     .otherwise = "0.8",
+     .min = 0.1,
+     .max = 10,
+     .help = "the least factor"},
+    {.name = "max",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(scale.max),
+     .otherwise = "1.2",
+     .min = 0.1,
+     .max = 10,
+     .help = "the most; above 1 the image becomes larger than its frame"},
     CNN_KEY_END,
 };
 static const struct cnn_key cutout_keys[] = {
-    {"size", CNN_KEY_SIZE, FIELD(cutout.size), NULL, 1, 65536, 0, NULL,
-     "pixels on each side of the square; about half of the image's side is usual"},
+    {.name = "size",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(cutout.size),
+     .min = 1,
+     .max = 65536,
+     .help = "pixels on each side of the square; about half of the image's side is usual"},
     CNN_KEY_END,
 };
 static const struct cnn_key jitter_keys[] = {
-    {"brightness", CNN_KEY_NUMBER, FIELD(jitter.brightness), "0", 0, 10, 0, NULL,
-     "values times a factor between 1 - this (not below 0) and 1 + this"},
-    {"contrast", CNN_KEY_NUMBER, FIELD(jitter.contrast), "0", 0, 10, 0, NULL,
-     "the distance to the image's mean grey, times such a factor"},
-    {"saturation", CNN_KEY_NUMBER, FIELD(jitter.saturation), "0", 0, 10, 0, NULL,
-     "the distance to the pixel's own grey, times such a factor"},
-    {"hue", CNN_KEY_NUMBER, FIELD(jitter.hue), "0", 0, 0.5, 0, NULL,
-     "the most that colours turn to either side; 1 would be once around"},
+    {.name = "brightness",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(jitter.brightness),
+     .otherwise = "0",
+     .max = 10,
+     .help = "values times a factor between 1 - this (not below 0) and 1 + this"},
+    {.name = "contrast",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(jitter.contrast),
+     .otherwise = "0",
+     .max = 10,
+     .help = "the distance to the image's mean grey, times such a factor"},
+    {.name = "saturation",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(jitter.saturation),
+     .otherwise = "0",
+     .max = 10,
+     .help = "the distance to the pixel's own grey, times such a factor"},
+    {.name = "hue",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(jitter.hue),
+     .otherwise = "0",
+     .max = 0.5,
+     .help = "the most that colours turn to either side; 1 would be once around"},
     CNN_KEY_END,
 };
 static const struct cnn_key rand_keys[] = {
-    {"count", CNN_KEY_SIZE, FIELD(rand.count), "2", 1, 14, 0, NULL,
-     "operations on each image, drawn with replacement"},
-    {"magnitude", CNN_KEY_SIZE, FIELD(rand.magnitude), "9", 0, 30, 0, NULL, "how strong they are"},
+    {.name = "count",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(rand.count),
+     .otherwise = "2",
+     .min = 1,
+     .max = 14,
+     .help = "operations on each image, drawn with replacement"},
+    {.name = "magnitude",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(rand.magnitude),
+     .otherwise = "9",
+     .max = 30,
+     .help = "how strong they are"},
     CNN_KEY_END,
 };
 static const struct cnn_key mixup_keys[] = {
-    {"alpha", CNN_KEY_NUMBER, FIELD(mix.alpha), "0.2", 0, 1000, CNN_KEY_OPEN_MIN, NULL,
-     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one "
-     "image alone"},
+    {.name = "alpha",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(mix.alpha),
+     .otherwise = "0.2",
+     .max = 1000,
+     .open_min = true,
+     .help = "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer "
+             "to one image alone"},
     CNN_KEY_END,
 };
 static const struct cnn_key cutmix_keys[] = {
-    {"alpha", CNN_KEY_NUMBER, FIELD(mix.alpha), "1", 0, 1000, CNN_KEY_OPEN_MIN, NULL,
-     "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer to one "
-     "image alone"},
+    {.name = "alpha",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(mix.alpha),
+     .otherwise = "1",
+     .max = 1000,
+     .open_min = true,
+     .help = "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer "
+             "to one image alone"},
     CNN_KEY_END,
 };
 
 #define SIZE sizeof(struct cnn_augmentation)
 
 const struct cnn_variant cnn_augmentation_types[] = {
-    {"flip", "mirrors every second image, left to right", flip_keys, SIZE},
-    {"crop", "pads the image and cuts its size out at a random place", crop_keys, SIZE},
-    {"resized_crop",
-     "cuts a window of random area and shape out and resizes it to the image's size; of a folder's "
-     "pictures, before they are resized; "
-     "comes first in the list",
-     resized_crop_keys, SIZE},
-    {"rotation",
-     "turns the image about its centre by a random angle; what it does not reach gets the mean "
-     "colour of normalize",
-     rotation_keys, SIZE},
-    {"scale",
-     "makes the image larger or smaller in its frame, by a random factor; what it does not reach "
-     "gets the mean colour of normalize",
-     scale_keys, SIZE},
-    {"cutout",
-     "covers a square, its centre anywhere in the image, with the mean colour of normalize",
-     cutout_keys, SIZE},
-    {"jitter",
-     "changes brightness, contrast, saturation and hue by random factors, in random order",
-     jitter_keys, SIZE},
-    {"rand_augment",
-     "applies some of 14 operations, all of one strength, drawn for each image: identity, shear "
-     "and shift along x or y, rotate, brightness, "
-     "saturation, contrast, sharpness, posterize, solarize, autocontrast, equalize",
-     rand_keys, SIZE},
-    {"mixup",
-     "adds the images of a batch, and their labels, in pairs by random shares; works on whole "
-     "batches, after all other steps",
-     mixup_keys, SIZE},
-    {"cutmix",
-     "swaps a random box between the images of a batch, in pairs, and shares their labels by its "
-     "area; where mixup is in the list too, each "
-     "batch gets one of them",
-     cutmix_keys, SIZE},
+    {.name = "flip",
+     .help = "mirrors every second image, left to right",
+     .keys = flip_keys,
+     .settings_size = SIZE},
+    {.name = "crop",
+     .help = "pads the image and cuts its size out at a random place",
+     .keys = crop_keys,
+     .settings_size = SIZE},
+    {.name = "resized_crop",
+     .help = "cuts a window of random area and shape out and resizes it to the image's size; of a "
+             "folder's "
+             "pictures, before they are resized; "
+             "comes first in the list",
+     .keys = resized_crop_keys,
+     .settings_size = SIZE},
+    {.name = "rotation",
+     .help =
+         "turns the image about its centre by a random angle; what it does not reach gets the mean "
+         "colour of normalize",
+     .keys = rotation_keys,
+     .settings_size = SIZE},
+    {.name = "scale",
+     .help = "makes the image larger or smaller in its frame, by a random factor; what it does not "
+             "reach "
+             "gets the mean colour of normalize",
+     .keys = scale_keys,
+     .settings_size = SIZE},
+    {.name = "cutout",
+     .help = "covers a square, its centre anywhere in the image, with the mean colour of normalize",
+     .keys = cutout_keys,
+     .settings_size = SIZE},
+    {.name = "jitter",
+     .help = "changes brightness, contrast, saturation and hue by random factors, in random order",
+     .keys = jitter_keys,
+     .settings_size = SIZE},
+    {.name = "rand_augment",
+     .help = "applies some of 14 operations, all of one strength, drawn for each image: identity, "
+             "shear "
+             "and shift along x or y, rotate, brightness, "
+             "saturation, contrast, sharpness, posterize, solarize, autocontrast, equalize",
+     .keys = rand_keys,
+     .settings_size = SIZE},
+    {.name = "mixup",
+     .help =
+         "adds the images of a batch, and their labels, in pairs by random shares; works on whole "
+         "batches, after all other steps",
+     .keys = mixup_keys,
+     .settings_size = SIZE},
+    {.name = "cutmix",
+     .help = "swaps a random box between the images of a batch, in pairs, and shares their labels "
+             "by its "
+             "area; where mixup is in the list too, each "
+             "batch gets one of them",
+     .keys = cutmix_keys,
+     .settings_size = SIZE},
 };
 const size_t cnn_augmentation_type_count =
     sizeof cnn_augmentation_types / sizeof *cnn_augmentation_types;

@@ -7,30 +7,54 @@
 const char *const cnn_dataset_names[] = {"mnist", "cifar10", "cifar100", "folder", "shapes", NULL};
 
 const struct cnn_key cnn_data_keys[] = {
-    {"dataset", CNN_KEY_CHOICE, offsetof(struct cnn_data_settings, dataset), NULL, 0, 0, 0,
-     cnn_dataset_names,
-     "what the images are; folder: image files in a folder per class; shapes: drawn by the "
-     "program"},
-    {"path", CNN_KEY_TEXT, offsetof(struct cnn_data_settings, path), "", 0, 0, 0, NULL,
-     "folder that holds the files; else mnist, cifar-10-batches-bin or cifar-100-binary under "
-     "$CNN_DATA or data"},
-    {"normalize", CNN_KEY_NODE, offsetof(struct cnn_data_settings, normalize), "none", 0, 0, 0,
-     NULL,
-     "none, auto (mean and deviation of the training images) or {mean: [..], std: [..]}, a number "
-     "per channel, after scaling to [0, 1]"},
-    {"augment", CNN_KEY_NODE, offsetof(struct cnn_data_settings, augment), "", 0, 0, 0, NULL,
-     "list of random changes to the training images"},
-    {"val_split", CNN_KEY_NUMBER, offsetof(struct cnn_data_settings, val_split), "0", 0, 1,
-     CNN_KEY_OPEN_MAX, NULL,
-     "share of the training images, of each class, kept for validation where there is no separate "
-     "set; 0: the test images validate"},
-    {"limit", CNN_KEY_SIZE, offsetof(struct cnn_data_settings, limit), "0", 0, UINT32_MAX, 0, NULL,
-     "only the first so many training images; 0: all"},
-    {"shuffle", CNN_KEY_BOOL, offsetof(struct cnn_data_settings, shuffle), "true", 0, 0, 0, NULL,
-     "a new random order in each epoch"},
-    {"cache", CNN_KEY_SIZE, offsetof(struct cnn_data_settings, cache), "1024", 0, 0, 0, NULL,
-     "MiB of decoded images that a folder keeps in memory, at most half of what the machine has; "
-     "the others are decoded in each epoch"},
+    {.name = "dataset",
+     .kind = CNN_KEY_CHOICE,
+     .at = offsetof(struct cnn_data_settings, dataset),
+     .choices = cnn_dataset_names,
+     .help = "what the images are; folder: image files in a folder per class; shapes: drawn by the "
+             "program"},
+    {.name = "path",
+     .kind = CNN_KEY_TEXT,
+     .at = offsetof(struct cnn_data_settings, path),
+     .otherwise = "",
+     .help = "folder that holds the files; else mnist, cifar-10-batches-bin or cifar-100-binary "
+             "under $CNN_DATA or data"},
+    {.name = "normalize",
+     .kind = CNN_KEY_NODE,
+     .at = offsetof(struct cnn_data_settings, normalize),
+     .otherwise = "none",
+     .help = "none, auto (mean and deviation of the training images) or {mean: [..], std: [..]}, a "
+             "number per channel, after scaling to [0, 1]"},
+    {.name = "augment",
+     .kind = CNN_KEY_NODE,
+     .at = offsetof(struct cnn_data_settings, augment),
+     .otherwise = "",
+     .help = "list of random changes to the training images"},
+    {.name = "val_split",
+     .kind = CNN_KEY_NUMBER,
+     .at = offsetof(struct cnn_data_settings, val_split),
+     .otherwise = "0",
+     .max = 1,
+     .open_max = true,
+     .help = "share of the training images, of each class, kept for validation where there is no "
+             "separate set; 0: the test images validate"},
+    {.name = "limit",
+     .kind = CNN_KEY_SIZE,
+     .at = offsetof(struct cnn_data_settings, limit),
+     .otherwise = "0",
+     .max = UINT32_MAX,
+     .help = "only the first so many training images; 0: all"},
+    {.name = "shuffle",
+     .kind = CNN_KEY_BOOL,
+     .at = offsetof(struct cnn_data_settings, shuffle),
+     .otherwise = "true",
+     .help = "a new random order in each epoch"},
+    {.name = "cache",
+     .kind = CNN_KEY_SIZE,
+     .at = offsetof(struct cnn_data_settings, cache),
+     .otherwise = "1024",
+     .help = "MiB of decoded images that a folder keeps in memory, at most half of what the "
+             "machine has; the others are decoded in each epoch"},
     CNN_KEY_END,
 };
 
@@ -41,10 +65,17 @@ struct normalize_settings {
 /* Values are in [0, 1] here: a mean of 125 is one of unscaled bytes, and is refused rather than
  * trained with. */
 static const struct cnn_key normalize_keys[] = {
-    {"mean", CNN_KEY_NUMBERS, offsetof(struct normalize_settings, mean), NULL, 0, 1, 0, NULL,
-     "subtracted, a number per channel"},
-    {"std", CNN_KEY_NUMBERS, offsetof(struct normalize_settings, std), NULL, 1e-6, 1, 0, NULL,
-     "divided by, a number per channel"},
+    {.name = "mean",
+     .kind = CNN_KEY_NUMBERS,
+     .at = offsetof(struct normalize_settings, mean),
+     .max = 1,
+     .help = "subtracted, a number per channel"},
+    {.name = "std",
+     .kind = CNN_KEY_NUMBERS,
+     .at = offsetof(struct normalize_settings, std),
+     .min = 1e-6,
+     .max = 1,
+     .help = "divided by, a number per channel"},
     CNN_KEY_END,
 };
 

@@ -28,12 +28,22 @@ static const char *const from_words[] = {"name", "[name, ...]", NULL};
 static const char *const trainable_words[] = {"true", "false", "bias", NULL};
 
 const struct cnn_key cnn_layer_keys[] = {
-    {"name", CNN_KEY_TEXT, 0, "", 0, 0, 0, NULL,
-     "what the layer is called: by default its type, and its number among the layers of that type"},
-    {"from", CNN_KEY_NODE, 0, "", 0, 0, 0, from_words,
-     "the layer, or layers, that it reads: by default the one above it"},
-    {"trainable", CNN_KEY_CHOICE, 0, "true", 0, 0, 0, trainable_words,
-     "false: training leaves it as it is; bias: of its parameters the bias alone is trained"},
+    {.name = "name",
+     .kind = CNN_KEY_TEXT,
+     .otherwise = "",
+     .help = "what the layer is called: by default its type, and its number among the layers of "
+             "that type"},
+    {.name = "from",
+     .kind = CNN_KEY_NODE,
+     .otherwise = "",
+     .choices = from_words,
+     .help = "the layer, or layers, that it reads: by default the one above it"},
+    {.name = "trainable",
+     .kind = CNN_KEY_CHOICE,
+     .otherwise = "true",
+     .choices = trainable_words,
+     .help =
+         "false: training leaves it as it is; bias: of its parameters the bias alone is trained"},
     CNN_KEY_END};
 
 struct repeat_settings {
@@ -41,11 +51,15 @@ struct repeat_settings {
     const struct cnn_yaml *layers;
 };
 
+#define FIELD(member) offsetof(struct repeat_settings, member)
 static const struct cnn_key repeat_keys[] = {
-    {"repeat", CNN_KEY_SIZE, offsetof(struct repeat_settings, repeat), NULL, 1, CNN_MAX_LAYERS, 0,
-     NULL, "how many times"},
-    {"layers", CNN_KEY_NODE, offsetof(struct repeat_settings, layers), NULL, 0, 0, 0, NULL,
-     "the layers to repeat"},
+    {.name = "repeat",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(repeat),
+     .min = 1,
+     .max = CNN_MAX_LAYERS,
+     .help = "how many times"},
+    {.name = "layers", .kind = CNN_KEY_NODE, .at = FIELD(layers), .help = "the layers to repeat"},
     CNN_KEY_END};
 
 static cnn_status splice(struct builder *b, struct cnn_yaml *list);
@@ -361,12 +375,25 @@ static void warn_dead_ends(struct builder *b)
 static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_arena *arena,
                                    cnn_shape *out, cnn_diag *diag)
 {
-    static const struct cnn_key keys[] = {
-        {"channels", CNN_KEY_SIZE, offsetof(cnn_shape, c), NULL, 1, 65535, 0, NULL,
-         "channels of the input: 1 grey, 3 colour"},
-        {"height", CNN_KEY_SIZE, offsetof(cnn_shape, h), NULL, 1, 65535, 0, NULL, "rows"},
-        {"width", CNN_KEY_SIZE, offsetof(cnn_shape, w), NULL, 1, 65535, 0, NULL, "columns"},
-        CNN_KEY_END};
+    static const struct cnn_key keys[] = {{.name = "channels",
+                                           .kind = CNN_KEY_SIZE,
+                                           .at = offsetof(cnn_shape, c),
+                                           .min = 1,
+                                           .max = 65535,
+                                           .help = "channels of the input: 1 grey, 3 colour"},
+                                          {.name = "height",
+                                           .kind = CNN_KEY_SIZE,
+                                           .at = offsetof(cnn_shape, h),
+                                           .min = 1,
+                                           .max = 65535,
+                                           .help = "rows"},
+                                          {.name = "width",
+                                           .kind = CNN_KEY_SIZE,
+                                           .at = offsetof(cnn_shape, w),
+                                           .min = 1,
+                                           .max = 65535,
+                                           .help = "columns"},
+                                          CNN_KEY_END};
     cnn_shape shape = {3, 0, 0, 0};
     cnn_status status = CNN_OK;
     if (input->kind == CNN_YAML_SEQUENCE) {

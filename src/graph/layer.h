@@ -168,8 +168,9 @@ struct cnn_question {
 };
 
 struct cnn_layer_type {
-    struct cnn_variant variant;    /* name, help, keys, size of the settings */
-    size_t min_inputs, max_inputs; /* number of `from` names; max 0: any number */
+    struct cnn_variant variant;          /* name, help, keys, size of the settings */
+    size_t min_inputs, max_inputs;       /* number of `from` names; max 0: any number */
+    enum cnn_activation_kind activation; /* of the types that layers/activation.c describes */
 
     /* From settings and in: everything in the second block of the node. The node comes zeroed but
      * for window's kernel, stride and dilation: ones. */

@@ -71,14 +71,36 @@ struct cnn_conv {
     bool bf16;
 };
 
+/* A dense layer is the 1x1 convolution of a 1x1 image. */
+static inline struct cnn_conv cnn_conv_dense(size_t inputs, size_t units, bool bf16)
+{
+    return (struct cnn_conv){
+        .in_h = 1,
+        .in_w = 1,
+        .in_c = inputs,
+        .out_h = 1,
+        .out_w = 1,
+        .out_c = units,
+        .kernel_h = 1,
+        .kernel_w = 1,
+        .stride_h = 1,
+        .stride_w = 1,
+        .dilation_h = 1,
+        .dilation_w = 1,
+        .groups = 1,
+        .padding_mode = CNN_PAD_ZEROS,
+        .direct = true,
+        .bf16 = bf16,
+    };
+}
+
 struct cnn_pool {
     size_t in_h, in_w, channels;
     size_t out_h, out_w;
     size_t kernel_h, kernel_w, stride_h, stride_w;
-    size_t pad_top, pad_left, pad_bottom,
-        /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the
-           divisor */
-        pad_right;
+    /* as configured; windows may reach beyond (ceil_mode): clipped. PyTorch's rules for the
+     * divisor */
+    size_t pad_top, pad_left, pad_bottom, pad_right;
     bool average;           /* else max */
     bool count_include_pad; /* average: padded zeros count in the divisor */
 };

@@ -1,7 +1,17 @@
 /* The activation functions as layers of their own. They differ in their formula, which the kernels
- * hold, so one file serves all: relu max(0, x); relu6 min(max(0, x), 6); leaky_relu x or slope * x;
- * elu x or exp(x) - 1; sigmoid 1 / (1 + exp(-x)); tanh; gelu x * (1 + erf(x / sqrt 2)) / 2; silu x
- * * sigmoid(x); hardswish x * relu6(x + 3) / 6; softmax exp(x) / sum of exp over the channels. */
+ * hold, so one file serves all:
+ *
+ *     relu        max(0, x)
+ *     relu6       min(max(0, x), 6)
+ *     leaky_relu  x, or slope * x below zero
+ *     elu         x, or exp(x) - 1 below zero
+ *     sigmoid     1 / (1 + exp(-x))
+ *     tanh
+ *     gelu        x * (1 + erf(x / sqrt 2)) / 2
+ *     silu        x * sigmoid(x)
+ *     hardswish   x * relu6(x + 3) / 6
+ *     softmax     exp(x) / sum of exp over the channels
+ */
 #include "layers/explain.h"
 
 struct settings {
@@ -10,19 +20,22 @@ struct settings {
 
 static const struct cnn_key no_keys[] = {CNN_KEY_END};
 
-static const struct cnn_key leaky_keys[] = {{"negative_slope", CNN_KEY_NUMBER,
-                                             offsetof(struct settings, negative_slope), "0.01", 0,
-                                             1, 0, NULL, "slope where x is below zero"},
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key leaky_keys[] = {{.name = "negative_slope",
+                                             .kind = CNN_KEY_NUMBER,
+                                             .at = FIELD(negative_slope),
+                                             .otherwise = "0.01",
+                                             .max = 1,
+                                             .help = "slope where x is below zero"},
                                             CNN_KEY_END};
 
-static cnn_status infer(struct cnn_node *node, enum cnn_activation_kind kind,
-                        struct cnn_arena *arena, cnn_diag *diag)
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct settings *s = node->settings;
     struct cnn_activation *activation = cnn_arena_alloc(arena, sizeof *activation);
     if (!activation)
         return cnn_fail_memory(diag, sizeof *activation, "a layer");
-    *activation = (struct cnn_activation){kind, (float)s->negative_slope};
+    *activation = (struct cnn_activation){node->type->activation, (float)s->negative_slope};
     node->state = activation;
     node->effect = (struct cnn_effect){.kind = CNN_EFFECT_ACTIVATE, .activation = *activation};
     node->out = node->in[0];
@@ -68,16 +81,16 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, *activation, input_at, out);
 }
 
-#define ACTIVATION(name, kind, help, keys)                                                         \
-    static cnn_status infer_##name(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag) \
-    {                                                                                              \
-        return infer(node, kind, arena, diag);                                                     \
-    }                                                                                              \
-    const struct cnn_layer_type cnn_layer_##name = {                                               \
-        .variant = {#name, help, keys, sizeof(struct settings)},                                   \
+#define ACTIVATION(word, which, formula, table)                                                    \
+    const struct cnn_layer_type cnn_layer_##word = {                                               \
+        .variant = {.name = #word,                                                                 \
+                    .help = formula,                                                               \
+                    .keys = table,                                                                 \
+                    .settings_size = sizeof(struct settings)},                                     \
+        .activation = which,                                                                       \
         .min_inputs = 1,                                                                           \
         .max_inputs = 1,                                                                           \
-        .infer = infer_##name,                                                                     \
+        .infer = infer,                                                                            \
         .forward = forward,                                                                        \
         .backward = backward,                                                                      \
         .explain = explain,                                                                        \

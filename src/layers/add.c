@@ -9,8 +9,9 @@ struct settings {
     int activation;
 };
 
-static const struct cnn_key keys[] = {CNN_ACTIVATION_KEY(offsetof(struct settings, activation)),
-                                      CNN_KEY_END};
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {
+    {.kind = CNN_KEY_TABLE, .at = FIELD(activation), .table = cnn_activation_keys}, CNN_KEY_END};
 
 static struct cnn_activation activation_of(const struct cnn_node *node)
 {
@@ -102,8 +103,10 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_add = {
-    .variant = {"add", "sum of several layers' outputs (from: [a, b])", keys,
-                sizeof(struct settings)},
+    .variant = {.name = "add",
+                .help = "sum of several layers' outputs (from: [a, b])",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 2,
     .infer = infer,
     .forward = forward,

@@ -19,12 +19,22 @@ struct state {
     const struct cnn_pool *pool;      /* joined on; NULL: none */
 };
 
+#define FIELD(member) offsetof(struct settings, member)
 static const struct cnn_key keys[] = {
-    {"eps", CNN_KEY_NUMBER, offsetof(struct settings, eps), "1e-5", 0, 1, CNN_KEY_OPEN_MIN, NULL,
-     "added to the variance before its root is taken"},
-    {"momentum", CNN_KEY_NUMBER, offsetof(struct settings, momentum), "0.1", 0, 1, 0, NULL,
-     "weight of the new value in the running averages"},
-    CNN_ACTIVATION_KEY(offsetof(struct settings, activation)),
+    {.name = "eps",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(eps),
+     .otherwise = "1e-5",
+     .max = 1,
+     .open_min = true,
+     .help = "added to the variance before its root is taken"},
+    {.name = "momentum",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(momentum),
+     .otherwise = "0.1",
+     .max = 1,
+     .help = "weight of the new value in the running averages"},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(activation), .table = cnn_activation_keys},
     CNN_KEY_END};
 
 static struct cnn_activation activation_of(const struct cnn_node *node)
@@ -221,10 +231,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_batch_norm = {
-    .variant = {"batch_norm",
-                "normalises every channel, over the batch in training and by remembered means "
-                "afterwards, then scales and shifts it",
-                keys, sizeof(struct settings)},
+    .variant = {.name = "batch_norm",
+                .help =
+                    "normalises every channel, over the batch in training and by remembered means "
+                    "afterwards, then scales and shifts it",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

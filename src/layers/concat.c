@@ -78,7 +78,9 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_concat = {
-    .variant = {"concat", "joins the channels of several layers (from: [a, b])", keys, 0},
+    .variant = {.name = "concat",
+                .help = "joins the channels of several layers (from: [a, b])",
+                .keys = keys},
     .min_inputs = 1,
     .infer = infer,
     .forward = forward,

@@ -9,13 +9,29 @@ struct settings {
     struct cnn_weighted_settings weighted;
 };
 
+#define FIELD(member) offsetof(struct settings, member)
 static const struct cnn_key keys[] = {
-    {"filters", CNN_KEY_SIZE, offsetof(struct settings, filters), NULL, 1, 65536, 0, NULL,
-     "output channels: how many kernels are learned"},
-    CNN_CONVOLUTION_KEYS(struct settings),
-    {"groups", CNN_KEY_SIZE, offsetof(struct settings, groups), "1", 1, 65536, 0, NULL,
-     "channels are split into so many groups that do not mix"},
-    CNN_WEIGHTED_KEYS(struct settings, "he_normal"),
+    {.name = "filters",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(filters),
+     .min = 1,
+     .max = 65536,
+     .help = "output channels: how many kernels are learned"},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(window), .table = cnn_convolution_keys},
+    {.name = "groups",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(groups),
+     .otherwise = "1",
+     .min = 1,
+     .max = 65536,
+     .help = "channels are split into so many groups that do not mix"},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
+    {.name = "init",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(weighted.init),
+     .otherwise = "he_normal",
+     .choices = cnn_init_choices,
+     .help = cnn_init_help},
     CNN_KEY_END};
 
 static cnn_status check_groups(const struct cnn_node *node, const struct settings *s,
@@ -49,8 +65,10 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 }
 
 const struct cnn_layer_type cnn_layer_conv = {
-    .variant = {"conv", "convolution: slides learned kernels over the input", keys,
-                sizeof(struct settings)},
+    .variant = {.name = "conv",
+                .help = "convolution: slides learned kernels over the input",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

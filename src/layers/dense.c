@@ -6,9 +6,21 @@ struct settings {
     struct cnn_weighted_settings weighted;
 };
 
+#define FIELD(member) offsetof(struct settings, member)
 static const struct cnn_key keys[] = {
-    {"units", CNN_KEY_SIZE, offsetof(struct settings, units), NULL, 1, 1 << 24, 0, NULL, "outputs"},
-    CNN_WEIGHTED_KEYS(struct settings, "glorot_uniform"),
+    {.name = "units",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(units),
+     .min = 1,
+     .max = 1 << 24,
+     .help = "outputs"},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
+    {.name = "init",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(weighted.init),
+     .otherwise = "glorot_uniform",
+     .choices = cnn_init_choices,
+     .help = cnn_init_help},
     CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -26,15 +38,8 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     }
     node->out = (cnn_shape){1, s->units, 1, 1};
     node->sees_all = true;
-    const struct cnn_conv conv = {1,      1,
-                                  inputs, 1,
-                                  1,      s->units,
-                                  1,      1,
-                                  1,      1,
-                                  1,      1,
-                                  0,      0,
-                                  1,      CNN_PAD_ZEROS,
-                                  true,   node->precision == CNN_PRECISION_BF16};
+    const struct cnn_conv conv =
+        cnn_conv_dense(inputs, s->units, node->precision == CNN_PRECISION_BF16);
     const size_t dims[2] = {s->units, inputs};
     return cnn_weighted_infer(node, &s->weighted, &conv, NULL, 2, dims, arena, diag);
 }
@@ -52,8 +57,10 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
 }
 
 const struct cnn_layer_type cnn_layer_dense = {
-    .variant = {"dense", "fully connected: every output is a weighted sum of all inputs", keys,
-                sizeof(struct settings)},
+    .variant = {.name = "dense",
+                .help = "fully connected: every output is a weighted sum of all inputs",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -8,11 +8,23 @@ struct settings {
     struct cnn_weighted_settings weighted;
 };
 
+#define FIELD(member) offsetof(struct settings, member)
 static const struct cnn_key keys[] = {
-    CNN_CONVOLUTION_KEYS(struct settings),
-    {"multiplier", CNN_KEY_SIZE, offsetof(struct settings, multiplier), "1", 1, 1024, 0, NULL,
-     "kernels per channel: output channels = channels * multiplier"},
-    CNN_WEIGHTED_KEYS(struct settings, "he_normal"),
+    {.kind = CNN_KEY_TABLE, .at = FIELD(window), .table = cnn_convolution_keys},
+    {.name = "multiplier",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(multiplier),
+     .otherwise = "1",
+     .min = 1,
+     .max = 1024,
+     .help = "kernels per channel: output channels = channels * multiplier"},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
+    {.name = "init",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(weighted.init),
+     .otherwise = "he_normal",
+     .choices = cnn_init_choices,
+     .help = cnn_init_help},
     CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -26,8 +38,10 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 }
 
 const struct cnn_layer_type cnn_layer_depthwise_conv = {
-    .variant = {"depthwise_conv", "convolution of every channel by kernels of its own", keys,
-                sizeof(struct settings)},
+    .variant = {.name = "depthwise_conv",
+                .help = "convolution of every channel by kernels of its own",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -9,9 +9,14 @@ struct settings {
     double rate;
 };
 
-static const struct cnn_key keys[] = {{"rate", CNN_KEY_NUMBER, offsetof(struct settings, rate),
-                                       "0.5", 0, 1, CNN_KEY_OPEN_MAX, NULL,
-                                       "share of the values that are dropped"},
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {{.name = "rate",
+                                       .kind = CNN_KEY_NUMBER,
+                                       .at = FIELD(rate),
+                                       .otherwise = "0.5",
+                                       .max = 1,
+                                       .open_max = true,
+                                       .help = "share of the values that are dropped"},
                                       CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -56,7 +61,10 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_dropout = {
-    .variant = {"dropout", "drops values at random in training", keys, sizeof(struct settings)},
+    .variant = {.name = "dropout",
+                .help = "drops values at random in training",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -59,7 +59,9 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_flatten = {
-    .variant = {"flatten", "turns c x h x w into one list of numbers", keys, 0},
+    .variant = {.name = "flatten",
+                .help = "turns c x h x w into one list of numbers",
+                .keys = keys},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

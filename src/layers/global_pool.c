@@ -6,9 +6,12 @@ struct settings {
     int pool_type;
 };
 
-static const struct cnn_key keys[] = {{"pool_type", CNN_KEY_CHOICE,
-                                       offsetof(struct settings, pool_type), NULL, 0, 0, 0,
-                                       cnn_pool_type_choices, "the largest value or the mean"},
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {{.name = "pool_type",
+                                       .kind = CNN_KEY_CHOICE,
+                                       .at = FIELD(pool_type),
+                                       .choices = cnn_pool_type_choices,
+                                       .help = "the largest value or the mean"},
                                       CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -27,8 +30,10 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 }
 
 const struct cnn_layer_type cnn_layer_global_pool = {
-    .variant = {"global_pool", "pooling over the whole map: one value per channel", keys,
-                sizeof(struct settings)},
+    .variant = {.name = "global_pool",
+                .help = "pooling over the whole map: one value per channel",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -14,13 +14,33 @@ struct settings {
 
 #define FIELD(member) offsetof(struct settings, member)
 
-static const struct cnn_key keys[] = {
-    {"size", CNN_KEY_SIZE, FIELD(size), "5", 1, 65535, 0, NULL, "channels that are summed over"},
-    {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "1e-4", 0, 1e6, 0, NULL,
-     "weight of the sum of squares"},
-    {"beta", CNN_KEY_NUMBER, FIELD(beta), "0.75", 0, 100, 0, NULL, "exponent"},
-    {"k", CNN_KEY_NUMBER, FIELD(k), "1", 0, 1e6, CNN_KEY_OPEN_MIN, NULL, "added to the sum"},
-    CNN_KEY_END};
+static const struct cnn_key keys[] = {{.name = "size",
+                                       .kind = CNN_KEY_SIZE,
+                                       .at = FIELD(size),
+                                       .otherwise = "5",
+                                       .min = 1,
+                                       .max = 65535,
+                                       .help = "channels that are summed over"},
+                                      {.name = "alpha",
+                                       .kind = CNN_KEY_NUMBER,
+                                       .at = FIELD(alpha),
+                                       .otherwise = "1e-4",
+                                       .max = 1e6,
+                                       .help = "weight of the sum of squares"},
+                                      {.name = "beta",
+                                       .kind = CNN_KEY_NUMBER,
+                                       .at = FIELD(beta),
+                                       .otherwise = "0.75",
+                                       .max = 100,
+                                       .help = "exponent"},
+                                      {.name = "k",
+                                       .kind = CNN_KEY_NUMBER,
+                                       .at = FIELD(k),
+                                       .otherwise = "1",
+                                       .max = 1e6,
+                                       .open_min = true,
+                                       .help = "added to the sum"},
+                                      CNN_KEY_END};
 
 static struct cnn_lrn geometry(const struct cnn_node *node, size_t n)
 {
@@ -106,8 +126,10 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 }
 
 const struct cnn_layer_type cnn_layer_lrn = {
-    .variant = {"lrn", "local response normalisation across neighbouring channels", keys,
-                sizeof(struct settings)},
+    .variant = {.name = "lrn",
+                .help = "local response normalisation across neighbouring channels",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

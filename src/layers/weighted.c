@@ -27,6 +27,79 @@ const char *const cnn_init_choices[] = {"he_normal",      "he_uniform",   "gloro
                                         "glorot_uniform", "lecun_normal", "zeros",
                                         "dirac",          "whitening",    NULL};
 
+const char cnn_init_help[] =
+    "how the first weights are drawn; biases start at 0. dirac: the first filters pass the input's "
+    "channels on; whitening: filters that make patches of the training images uncorrelated (the "
+    "first layer's)";
+
+#define FIELD(member) offsetof(struct cnn_weighted_settings, member)
+const struct cnn_key cnn_weighted_keys[] = {
+    {.name = "bias",
+     .kind = CNN_KEY_BOOL,
+     .at = FIELD(bias),
+     .otherwise = "true",
+     .help = "add a trained number to each output channel"},
+    {.name = "activation",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(activation),
+     .otherwise = "none",
+     .choices = cnn_activation_choices,
+     .help = "applied to the result"},
+    {.name = "weights",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(weights),
+     .otherwise = "",
+     .help = "literal first values {kernel: [[..], ..], bias: ..}, for lessons"},
+    CNN_KEY_END,
+};
+#undef FIELD
+
+const struct cnn_key cnn_activation_keys[] = {
+    {.name = "activation",
+     .kind = CNN_KEY_CHOICE,
+     .otherwise = "none",
+     .choices = cnn_activation_choices,
+     .help = "applied to the result"},
+    CNN_KEY_END,
+};
+
+#define FIELD(member) offsetof(struct cnn_convolution_settings, member)
+const struct cnn_key cnn_convolution_keys[] = {
+    {.name = "kernel_size",
+     .kind = CNN_KEY_PAIR,
+     .at = FIELD(kernel),
+     .min = 1,
+     .max = 65535,
+     .help = "rows and columns that a kernel covers"},
+    {.name = "stride",
+     .kind = CNN_KEY_PAIR,
+     .at = FIELD(stride),
+     .otherwise = "1",
+     .min = 1,
+     .max = 65535,
+     .help = "step between neighbouring windows"},
+    {.name = "padding",
+     .kind = CNN_KEY_PADDING,
+     .at = FIELD(padding),
+     .otherwise = "0",
+     .help = "border added around the input; same: output = ceil(input / stride)"},
+    {.name = "padding_mode",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(padding_mode),
+     .otherwise = "zeros",
+     .choices = cnn_padding_mode_choices,
+     .help = "what the border holds"},
+    {.name = "dilation",
+     .kind = CNN_KEY_PAIR,
+     .at = FIELD(dilation),
+     .otherwise = "1",
+     .min = 1,
+     .max = 65535,
+     .help = "distance between the kernel's taps"},
+    CNN_KEY_END,
+};
+#undef FIELD
+
 /* Depth of a list's nesting along its first items: 0 for a scalar. */
 static size_t list_depth(const struct cnn_yaml *node)
 {
@@ -95,10 +168,15 @@ struct literal_settings {
 };
 
 static const struct cnn_key literal_keys[] = {
-    {"kernel", CNN_KEY_NODE, offsetof(struct literal_settings, kernel), NULL, 0, 0, 0, NULL,
-     "nested lists: filters, channels, rows, columns"},
-    {"bias", CNN_KEY_NODE, offsetof(struct literal_settings, bias), "", 0, 0, 0, NULL,
-     "one number for all, or a list of one per filter"},
+    {.name = "kernel",
+     .kind = CNN_KEY_NODE,
+     .at = offsetof(struct literal_settings, kernel),
+     .help = "nested lists: filters, channels, rows, columns"},
+    {.name = "bias",
+     .kind = CNN_KEY_NODE,
+     .at = offsetof(struct literal_settings, bias),
+     .otherwise = "",
+     .help = "one number for all, or a list of one per filter"},
     CNN_KEY_END};
 
 static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted *w,
@@ -449,24 +527,24 @@ cnn_status cnn_convolution_infer(struct cnn_node *node,
     node->window.border = (enum cnn_padding_mode)window->padding_mode;
     const struct cnn_axis *rows = &sliding.axis[0], *columns = &sliding.axis[1];
     const struct cnn_conv conv = {
-        rows->in,
-        columns->in,
-        node->in[0].c,
-        rows->out,
-        columns->out,
-        filters,
-        rows->kernel,
-        columns->kernel,
-        rows->stride,
-        columns->stride,
-        rows->dilation,
-        columns->dilation,
-        rows->before,
-        columns->before,
-        groups,
-        (enum cnn_padding_mode)window->padding_mode,
-        !cnn_winograd_wanted(),
-        node->precision == CNN_PRECISION_BF16,
+        .in_h = rows->in,
+        .in_w = columns->in,
+        .in_c = node->in[0].c,
+        .out_h = rows->out,
+        .out_w = columns->out,
+        .out_c = filters,
+        .kernel_h = rows->kernel,
+        .kernel_w = columns->kernel,
+        .stride_h = rows->stride,
+        .stride_w = columns->stride,
+        .dilation_h = rows->dilation,
+        .dilation_w = columns->dilation,
+        .pad_top = rows->before,
+        .pad_left = columns->before,
+        .groups = groups,
+        .padding_mode = (enum cnn_padding_mode)window->padding_mode,
+        .direct = !cnn_winograd_wanted(),
+        .bf16 = node->precision == CNN_PRECISION_BF16,
     };
     const size_t dims[4] = {filters, conv.in_c / groups, conv.kernel_h, conv.kernel_w};
     return cnn_weighted_infer(node, settings, &conv, &sliding, 4, dims, arena, diag);

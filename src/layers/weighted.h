@@ -45,38 +45,14 @@ struct cnn_weighted {
 extern const char *const cnn_activation_choices[];
 extern const char *const cnn_init_choices[];
 
-#define CNN_ACTIVATION_KEY(member)                                                                 \
-    {                                                                                              \
-        "activation", CNN_KEY_CHOICE, member, "none", 0, 0, 0, cnn_activation_choices,             \
-            "applied to the result"                                                                \
-    }
-
-#define CNN_WEIGHTED_KEYS(type, default_init)                                                      \
-    {"bias",                                                                                       \
-     CNN_KEY_BOOL,                                                                                 \
-     offsetof(type, weighted.bias),                                                                \
-     "true",                                                                                       \
-     0,                                                                                            \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL,                                                                                         \
-     "add a trained number to each output channel"},                                               \
-        CNN_ACTIVATION_KEY(offsetof(type, weighted.activation)),                                   \
-        {"init",                                                                                   \
-         CNN_KEY_CHOICE,                                                                           \
-         offsetof(type, weighted.init),                                                            \
-         default_init,                                                                             \
-         0,                                                                                        \
-         0,                                                                                        \
-         0,                                                                                        \
-         cnn_init_choices,                                                                         \
-         "how the first weights are drawn; biases start at 0. dirac: the first filters pass the "  \
-         "input's channels on; whitening: "                                                        \
-         "filters that make patches of the training images uncorrelated (the first layer's)"},     \
-    {                                                                                              \
-        "weights", CNN_KEY_NODE, offsetof(type, weighted.weights), "", 0, 0, 0, NULL,              \
-            "literal first values {kernel: [[..], ..], bias: ..}, for lessons"                     \
-    }
+/* Tables that stand in the layers' own (CNN_KEY_TABLE): the keys that all three end with, read into
+ * a struct cnn_weighted_settings, but for `init`, whose default differs; the one key `activation`,
+ * read into an int; those that place a convolution's windows, read into a struct
+ * cnn_convolution_settings. */
+extern const struct cnn_key cnn_weighted_keys[];
+extern const struct cnn_key cnn_activation_keys[];
+extern const struct cnn_key cnn_convolution_keys[];
+extern const char cnn_init_help[];
 
 /* For a node whose out is known: declares its tensors, makes its state, reads literal weights.
  * dims: of the stored weight. sliding may be NULL. */
@@ -93,41 +69,6 @@ struct cnn_convolution_settings {
 };
 
 extern const char *const cnn_padding_mode_choices[];
-
-#define CNN_CONVOLUTION_KEYS(type)                                                                 \
-    {"kernel_size",                                                                                \
-     CNN_KEY_PAIR,                                                                                 \
-     offsetof(type, window.kernel),                                                                \
-     NULL,                                                                                         \
-     1,                                                                                            \
-     65535,                                                                                        \
-     0,                                                                                            \
-     NULL,                                                                                         \
-     "rows and columns that a kernel covers"},                                                     \
-        {"stride", CNN_KEY_PAIR, offsetof(type, window.stride),      "1", 1, 65535,                \
-         0,        NULL,         "step between neighbouring windows"},                             \
-        {"padding",                                                                                \
-         CNN_KEY_PADDING,                                                                          \
-         offsetof(type, window.padding),                                                           \
-         "0",                                                                                      \
-         0,                                                                                        \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         "border added around the input; same: output = ceil(input / stride)"},                    \
-        {"padding_mode",                                                                           \
-         CNN_KEY_CHOICE,                                                                           \
-         offsetof(type, window.padding_mode),                                                      \
-         "zeros",                                                                                  \
-         0,                                                                                        \
-         0,                                                                                        \
-         0,                                                                                        \
-         cnn_padding_mode_choices,                                                                 \
-         "what the border holds"},                                                                 \
-    {                                                                                              \
-        "dilation", CNN_KEY_PAIR, offsetof(type, window.dilation), "1", 1, 65535, 0, NULL,         \
-            "distance between the kernel's taps"                                                   \
-    }
 
 /* infer of conv and depthwise_conv: filters and groups are known to be right for the input. */
 cnn_status cnn_convolution_infer(struct cnn_node *node,
@@ -157,7 +98,6 @@ size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernel
 void cnn_weighted_prepare(const struct cnn_call *call);
 void cnn_weighted_forward(const struct cnn_call *call);
 void cnn_weighted_backward(const struct cnn_call *call);
-
 bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
 
 #define CNN_WEIGHTED_MEMBERS                                                                       \

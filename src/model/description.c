@@ -13,20 +13,40 @@ struct sections {
 
 static const char *const precisions[] = {"fp32", "bf16", "int8", NULL};
 
+#define FIELD(member) offsetof(struct sections, member)
 const struct cnn_key cnn_description_keys[] = {
-    {"name", CNN_KEY_TEXT, offsetof(struct sections, name), "", 0, 0, 0, NULL,
-     "of the network and its runs; the file's name where not given"},
-    {"input", CNN_KEY_NODE, offsetof(struct sections, input), NULL, 0, 0, 0, NULL,
-     "[channels, height, width]"},
-    {"precision", CNN_KEY_CHOICE, offsetof(struct sections, precision), "fp32", 0, 0, 0, precisions,
-     "numbers that products are made of: fp32; bf16 rounds them to 8 bits of mantissa, where that "
-     "is faster; int8 is what `cnn quantize` makes"},
-    {"layers", CNN_KEY_NODE, offsetof(struct sections, layers), NULL, 0, 0, 0, NULL,
-     "the layers, in order"},
-    {"loss", CNN_KEY_NODE, offsetof(struct sections, loss), "", 0, 0, 0, NULL,
-     "what training makes small; cross_entropy where not given"},
-    {"data", CNN_KEY_NODE, offsetof(struct sections, data), "", 0, 0, 0, NULL, "the data set"},
-    {"train", CNN_KEY_NODE, offsetof(struct sections, train), "", 0, 0, 0, NULL, "how to train"},
+    {.name = "name",
+     .kind = CNN_KEY_TEXT,
+     .at = FIELD(name),
+     .otherwise = "",
+     .help = "of the network and its runs; the file's name where not given"},
+    {.name = "input",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(input),
+     .help = "[channels, height, width]"},
+    {.name = "precision",
+     .kind = CNN_KEY_CHOICE,
+     .at = FIELD(precision),
+     .otherwise = "fp32",
+     .choices = precisions,
+     .help = "numbers that products are made of: fp32; bf16 rounds them to 8 bits of mantissa, "
+             "where that is faster; int8 is what `cnn quantize` makes"},
+    {.name = "layers", .kind = CNN_KEY_NODE, .at = FIELD(layers), .help = "the layers, in order"},
+    {.name = "loss",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(loss),
+     .otherwise = "",
+     .help = "what training makes small; cross_entropy where not given"},
+    {.name = "data",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(data),
+     .otherwise = "",
+     .help = "the data set"},
+    {.name = "train",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(train),
+     .otherwise = "",
+     .help = "how to train"},
     CNN_KEY_END};
 
 /* runs/<name>-<n> is made from the name, so it must be a plain file name; and it stands in

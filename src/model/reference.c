@@ -2,15 +2,17 @@
 #include "model/model.h"
 
 static const struct cnn_variant whole_sections[] = {
-    {"top level", "the file itself", cnn_description_keys, 0},
-    {"every layer", "what a layer of any type can have", cnn_layer_keys, 0},
-    {"data", "the data set", cnn_data_keys, 0},
-    {"train", "how to train", cnn_recipe_keys, 0},
-    {"groups", "train.optimizer.groups: tensors with settings of their own",
-     cnn_optimizer_group_keys, 0},
-    {"ema", "train.ema: a running mean of the weights", cnn_average_keys, 0},
-    {"early_stopping", "train.early_stopping: ends a run that gets no better", cnn_stopping_keys,
-     0},
+    {.name = "top level", .help = "the file itself", .keys = cnn_description_keys},
+    {.name = "every layer", .help = "what a layer of any type can have", .keys = cnn_layer_keys},
+    {.name = "data", .help = "the data set", .keys = cnn_data_keys},
+    {.name = "train", .help = "how to train", .keys = cnn_recipe_keys},
+    {.name = "groups",
+     .help = "train.optimizer.groups: tensors with settings of their own",
+     .keys = cnn_optimizer_group_keys},
+    {.name = "ema", .help = "train.ema: a running mean of the weights", .keys = cnn_average_keys},
+    {.name = "early_stopping",
+     .help = "train.early_stopping: ends a run that gets no better",
+     .keys = cnn_stopping_keys},
 };
 
 struct group {
@@ -66,7 +68,7 @@ cnn_section_info cnn_reference_section(size_t section)
     cnn_section_info info = {0};
     const struct cnn_key *keys = NULL;
     if (find_section(section, &info, &keys))
-        while (keys[info.keys].name)
+        for (struct cnn_key_walk walk = cnn_key_walk(keys); cnn_key_next(&walk);)
             info.keys++;
     return info;
 }
@@ -76,8 +78,11 @@ cnn_key_info cnn_reference_key(size_t section, size_t key)
     static _Thread_local char type[256];
     cnn_section_info info;
     const struct cnn_key *keys = NULL;
-    if (!find_section(section, &info, &keys))
-        return (cnn_key_info){0};
-    return (cnn_key_info){keys[key].name, cnn_key_describe_type(&keys[key], type, sizeof type),
-                          keys[key].default_text, keys[key].help};
+    if (find_section(section, &info, &keys))
+        for (struct cnn_key_walk walk = cnn_key_walk(keys); cnn_key_next(&walk);)
+            if (key-- == 0)
+                return (cnn_key_info){walk.key->name,
+                                      cnn_key_describe_type(walk.key, type, sizeof type),
+                                      walk.key->otherwise, walk.key->help};
+    return (cnn_key_info){0};
 }

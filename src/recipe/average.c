@@ -9,10 +9,20 @@
 #define FIELD(name) offsetof(struct cnn_average_settings, name)
 
 const struct cnn_key cnn_average_keys[] = {
-    {"decay", CNN_KEY_NUMBER, FIELD(decay), "0.999", 0, 1, CNN_KEY_OPEN_MAX, NULL,
-     "share of the mean that is kept in an update; in update n at most (1 + n) / (10 + n)"},
-    {"every", CNN_KEY_SIZE, FIELD(every), "1", 1, 1000000, 0, NULL,
-     "steps from one update of the mean to the next"},
+    {.name = "decay",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(decay),
+     .otherwise = "0.999",
+     .max = 1,
+     .open_max = true,
+     .help = "share of the mean that is kept in an update; in update n at most (1 + n) / (10 + n)"},
+    {.name = "every",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(every),
+     .otherwise = "1",
+     .min = 1,
+     .max = 1000000,
+     .help = "steps from one update of the mean to the next"},
     CNN_KEY_END,
 };
 

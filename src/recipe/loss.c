@@ -11,22 +11,35 @@
 #include <math.h>
 #include <string.h>
 
+#define FIELD(member) offsetof(struct cnn_loss, member)
 static const struct cnn_key cross_entropy_keys[] = {
-    {"label_smoothing", CNN_KEY_NUMBER, offsetof(struct cnn_loss, label_smoothing), "0", 0, 1,
-     CNN_KEY_OPEN_MAX, NULL, "share of the target that is spread over all classes"},
-    {"class_weights", CNN_KEY_NODE, offsetof(struct cnn_loss, weights), "none", 0, 0, 0, NULL,
-     "how much the images of each class count: none (all the same), balanced (classes with fewer "
-     "training images count more, so that each counts the "
-     "same as a whole) or a list of numbers above 0, one per class"},
+    {.name = "label_smoothing",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(label_smoothing),
+     .otherwise = "0",
+     .max = 1,
+     .open_max = true,
+     .help = "share of the target that is spread over all classes"},
+    {.name = "class_weights",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(weights),
+     .otherwise = "none",
+     .help = "how much the images of each class count: none (all the same), balanced (classes with "
+             "fewer training images count more, so that each counts the same as a whole) or a list "
+             "of numbers above 0, one per class"},
     CNN_KEY_END,
 };
 static const struct cnn_key mse_keys[] = {CNN_KEY_END};
 
 const struct cnn_variant cnn_loss_types[] = {
-    {"cross_entropy", "negative log-probability of the true class; wants logits",
-     cross_entropy_keys, sizeof(struct cnn_loss)},
-    {"mse", "mean squared distance of the outputs from 1 at the true class and 0 elsewhere",
-     mse_keys, sizeof(struct cnn_loss)},
+    {.name = "cross_entropy",
+     .help = "negative log-probability of the true class; wants logits",
+     .keys = cross_entropy_keys,
+     .settings_size = sizeof(struct cnn_loss)},
+    {.name = "mse",
+     .help = "mean squared distance of the outputs from 1 at the true class and 0 elsewhere",
+     .keys = mse_keys,
+     .settings_size = sizeof(struct cnn_loss)},
 };
 const size_t cnn_loss_type_count = sizeof cnn_loss_types / sizeof *cnn_loss_types;
 

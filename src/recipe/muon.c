@@ -22,12 +22,6 @@ struct work {
     float *packed, *packed_a, *scratch;
 };
 
-static struct cnn_conv dense(size_t units, size_t inputs)
-{
-    return (struct cnn_conv){1, 1, inputs, 1, 1, units,         1,    1,    1, 1,
-                             1, 1, 0,      0, 1, CNN_PAD_ZEROS, true, false};
-}
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -43,8 +37,8 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
     *work = (struct work){.kernels = kernels,
                           .rows = less,
                           .columns = more,
-                          .wide = dense(less, more),
-                          .square = dense(less, less)};
+                          .wide = cnn_conv_dense(more, less, false),
+                          .square = cnn_conv_dense(less, less, false)};
     if (!cnn_size_mul(less, more, &wide) || !cnn_size_mul(less, less, &square) ||
         wide > SIZE_MAX / 64 || square > SIZE_MAX / 64)
         return SIZE_MAX;

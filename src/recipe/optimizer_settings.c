@@ -12,45 +12,49 @@ struct parsed { /* what the key tables fill in */
 #define FIELD(name) offsetof(struct parsed, settings.name)
 #define LR(value)                                                                                  \
     {                                                                                              \
-        "lr", CNN_KEY_NUMBER, FIELD(lr), value, 0, 1000, CNN_KEY_OPEN_MIN, NULL, "learning rate"   \
+        .name = "lr", .kind = CNN_KEY_NUMBER, .at = FIELD(lr), .otherwise = value, .max = 1000,    \
+        .open_min = true, .help = "learning rate"                                                  \
     }
 #define MOMENTUM(value)                                                                            \
     {                                                                                              \
-        "momentum", CNN_KEY_NUMBER, FIELD(momentum), value, 0, 1, CNN_KEY_OPEN_MAX, NULL,          \
-            "share of the last update that is kept"                                                \
+        .name = "momentum", .kind = CNN_KEY_NUMBER, .at = FIELD(momentum), .otherwise = value,     \
+        .max = 1, .open_max = true, .help = "share of the last update that is kept"                \
     }
 #define WEIGHT_DECAY(value, text)                                                                  \
     {                                                                                              \
-        "weight_decay", CNN_KEY_NUMBER, FIELD(weight_decay), value, 0, 1000, 0, NULL, text         \
+        .name = "weight_decay", .kind = CNN_KEY_NUMBER, .at = FIELD(weight_decay),                 \
+        .otherwise = value, .max = 1000, .help = text                                              \
     }
 #define COUPLED "times the weight, added to its gradient"
 #define EPS                                                                                        \
     {                                                                                              \
-        "eps", CNN_KEY_NUMBER, FIELD(eps), "1e-8", 0, 1, CNN_KEY_OPEN_MIN, NULL,                   \
-            "added to the divisor"                                                                 \
+        .name = "eps", .kind = CNN_KEY_NUMBER, .at = FIELD(eps), .otherwise = "1e-8", .max = 1,    \
+        .open_min = true, .help = "added to the divisor"                                           \
     }
 #define BETAS                                                                                      \
     {                                                                                              \
-        "betas", CNN_KEY_NUMBERS, offsetof(struct parsed, betas), "[0.9, 0.999]", 0, 1,            \
-            CNN_KEY_OPEN_MAX, NULL, "decay of the running means of the gradient and of its square" \
+        .name = "betas", .kind = CNN_KEY_NUMBERS, .at = offsetof(struct parsed, betas),            \
+        .otherwise = "[0.9, 0.999]", .max = 1, .open_max = true,                                   \
+        .help = "decay of the running means of the gradient and of its square"                     \
     }
 
 #define DECOUPLED                                                                                  \
     {                                                                                              \
-        "decoupled", CNN_KEY_BOOL, FIELD(decoupled), "false", 0, 0, 0, NULL,                       \
+        .name = "decoupled", .kind = CNN_KEY_BOOL, .at = FIELD(decoupled), .otherwise = "false",   \
+        .help =                                                                                    \
             "weight_decay times lr is the share by which a weight shrinks in each step, apart "    \
             "from the gradient"                                                                    \
     }
 #define SHRINK "times lr: share by which a weight shrinks in each step"
 #define GROUPS                                                                                     \
     {                                                                                              \
-        "groups", CNN_KEY_NODE, offsetof(struct parsed, groups), "", 0, 0, 0, NULL,                \
-            "list of tensors with settings of their own"                                           \
+        .name = "groups", .kind = CNN_KEY_NODE, .at = offsetof(struct parsed, groups),             \
+        .otherwise = "", .help = "list of tensors with settings of their own"                      \
     }
 #define NESTEROV(value)                                                                            \
     {                                                                                              \
-        "nesterov", CNN_KEY_BOOL, FIELD(nesterov), value, 0, 0, 0, NULL,                           \
-            "look ahead along the momentum"                                                        \
+        .name = "nesterov", .kind = CNN_KEY_BOOL, .at = FIELD(nesterov), .otherwise = value,       \
+        .help = "look ahead along the momentum"                                                    \
     }
 
 static const struct cnn_key sgd_keys[] = {
@@ -62,8 +66,13 @@ static const struct cnn_key adamw_keys[] = {
     LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0.01", SHRINK), GROUPS, CNN_KEY_END};
 static const struct cnn_key rmsprop_keys[] = {
     LR("0.01"),
-    {"alpha", CNN_KEY_NUMBER, FIELD(alpha), "0.99", 0, 1, CNN_KEY_OPEN_MAX, NULL,
-     "decay of the running mean of the squared gradient"},
+    {.name = "alpha",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(alpha),
+     .otherwise = "0.99",
+     .max = 1,
+     .open_max = true,
+     .help = "decay of the running mean of the squared gradient"},
     EPS,
     MOMENTUM("0"),
     WEIGHT_DECAY("0", COUPLED),
@@ -76,28 +85,50 @@ static const struct cnn_key muon_keys[] = {
     MOMENTUM("0.95"),
     NESTEROV("true"),
     WEIGHT_DECAY("0", SHRINK),
-    {"iterations", CNN_KEY_SIZE, FIELD(iterations), "5", 1, 100, 0, NULL,
-     "of Newton and Schulz, which make the update orthogonal"},
-    {"normalize", CNN_KEY_BOOL, FIELD(normalize), "false", 0, 0, 0, NULL,
-     "scale each weight matrix to the norm sqrt(filters) before every update"},
-    {"others", CNN_KEY_NODE, offsetof(struct parsed, others), "adamw", 0, 0, 0, NULL,
-     "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the last "
-     "layer"},
+    {.name = "iterations",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(iterations),
+     .otherwise = "5",
+     .min = 1,
+     .max = 100,
+     .help = "of Newton and Schulz, which make the update orthogonal"},
+    {.name = "normalize",
+     .kind = CNN_KEY_BOOL,
+     .at = FIELD(normalize),
+     .otherwise = "false",
+     .help = "scale each weight matrix to the norm sqrt(filters) before every update"},
+    {.name = "others",
+     .kind = CNN_KEY_NODE,
+     .at = offsetof(struct parsed, others),
+     .otherwise = "adamw",
+     .help = "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the "
+             "last layer"},
     GROUPS,
     CNN_KEY_END,
 };
 
 const struct cnn_variant cnn_optimizer_types[] = {
-    {"sgd", "stochastic gradient descent, with momentum where given", sgd_keys,
-     sizeof(struct parsed)},
-    {"adam", "steps scaled by running means of the gradient and of its square", adam_keys,
-     sizeof(struct parsed)},
-    {"adamw", "adam with weight decay apart from the gradient", adamw_keys, sizeof(struct parsed)},
-    {"rmsprop", "steps scaled by a running mean of the squared gradient", rmsprop_keys,
-     sizeof(struct parsed)},
-    {"muon",
-     "the momentum of a weight matrix, made orthogonal; another optimizer for what is no matrix",
-     muon_keys, sizeof(struct parsed)},
+    {.name = "sgd",
+     .help = "stochastic gradient descent, with momentum where given",
+     .keys = sgd_keys,
+     .settings_size = sizeof(struct parsed)},
+    {.name = "adam",
+     .help = "steps scaled by running means of the gradient and of its square",
+     .keys = adam_keys,
+     .settings_size = sizeof(struct parsed)},
+    {.name = "adamw",
+     .help = "adam with weight decay apart from the gradient",
+     .keys = adamw_keys,
+     .settings_size = sizeof(struct parsed)},
+    {.name = "rmsprop",
+     .help = "steps scaled by a running mean of the squared gradient",
+     .keys = rmsprop_keys,
+     .settings_size = sizeof(struct parsed)},
+    {.name = "muon",
+     .help = "the momentum of a weight matrix, made orthogonal; another optimizer for what is no "
+             "matrix",
+     .keys = muon_keys,
+     .settings_size = sizeof(struct parsed)},
 };
 const size_t cnn_optimizer_type_count = sizeof cnn_optimizer_types / sizeof *cnn_optimizer_types;
 
@@ -113,14 +144,30 @@ struct parsed_group {
 };
 
 const struct cnn_key cnn_optimizer_group_keys[] = {
-    {"layers", CNN_KEY_NODE, offsetof(struct parsed_group, layers), "", 0, 0, 0, NULL,
-     "a name (* and ? stand for others), a layer type, or a list of these; else all layers"},
-    {"tensors", CNN_KEY_CHOICE, offsetof(struct parsed_group, tensors), "all", 0, 0, 0,
-     tensor_words, "which of their tensors"},
-    {"lr", CNN_KEY_NUMBER, offsetof(struct parsed_group, lr), "", 0, 1000, 0, NULL,
-     "learning rate, instead of the optimizer's; the schedule acts on it too"},
-    {"weight_decay", CNN_KEY_NUMBER, offsetof(struct parsed_group, weight_decay), "", 0, 1000, 0,
-     NULL, "instead of the optimizer's"},
+    {.name = "layers",
+     .kind = CNN_KEY_NODE,
+     .at = offsetof(struct parsed_group, layers),
+     .otherwise = "",
+     .help =
+         "a name (* and ? stand for others), a layer type, or a list of these; else all layers"},
+    {.name = "tensors",
+     .kind = CNN_KEY_CHOICE,
+     .at = offsetof(struct parsed_group, tensors),
+     .otherwise = "all",
+     .choices = tensor_words,
+     .help = "which of their tensors"},
+    {.name = "lr",
+     .kind = CNN_KEY_NUMBER,
+     .at = offsetof(struct parsed_group, lr),
+     .otherwise = "",
+     .max = 1000,
+     .help = "learning rate, instead of the optimizer's; the schedule acts on it too"},
+    {.name = "weight_decay",
+     .kind = CNN_KEY_NUMBER,
+     .at = offsetof(struct parsed_group, weight_decay),
+     .otherwise = "",
+     .max = 1000,
+     .help = "instead of the optimizer's"},
     CNN_KEY_END,
 };
 

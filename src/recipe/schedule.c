@@ -11,25 +11,37 @@
 #define MAX_EPOCHS  1000000
 #define WARMUP                                                                                     \
     {                                                                                              \
-        "warmup_epochs", CNN_KEY_NUMBER, FIELD(warmup_epochs), "0", 0, MAX_EPOCHS, 0, NULL,        \
-            "epochs in which the rate rises linearly to lr; 0.5 is legal"                          \
+        .name = "warmup_epochs", .kind = CNN_KEY_NUMBER, .at = FIELD(warmup_epochs),               \
+        .otherwise = "0", .max = MAX_EPOCHS,                                                       \
+        .help = "epochs in which the rate rises linearly to lr; 0.5 is legal"                      \
     }
 #define MIN_FACTOR(text)                                                                           \
     {                                                                                              \
-        "min_factor", CNN_KEY_NUMBER, FIELD(min_factor), "0", 0, 1, 0, NULL, text                  \
+        .name = "min_factor", .kind = CNN_KEY_NUMBER, .at = FIELD(min_factor), .otherwise = "0",   \
+        .max = 1, .help = text                                                                     \
     }
 #define GAMMA                                                                                      \
     {                                                                                              \
-        "gamma", CNN_KEY_NUMBER, FIELD(gamma), "0.1", 0, 1, CNN_KEY_OPEN_MIN, NULL,                \
-            "factor on the rate each time"                                                         \
+        .name = "gamma", .kind = CNN_KEY_NUMBER, .at = FIELD(gamma), .otherwise = "0.1", .max = 1, \
+        .open_min = true, .help = "factor on the rate each time"                                   \
     }
 
 static const struct cnn_key constant_keys[] = {WARMUP, CNN_KEY_END};
 static const struct cnn_key step_keys[] = {
-    {"step_epochs", CNN_KEY_SIZE, FIELD(step_epochs), "30", 1, MAX_EPOCHS, 0, NULL,
-     "the rate falls each time so many epochs of the run are over"},
-    {"milestones", CNN_KEY_NUMBERS, FIELD(milestones), "", 0, MAX_EPOCHS, CNN_KEY_OPEN_MIN, NULL,
-     "epochs of the run after which the rate falls, instead of step_epochs"},
+    {.name = "step_epochs",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(step_epochs),
+     .otherwise = "30",
+     .min = 1,
+     .max = MAX_EPOCHS,
+     .help = "the rate falls each time so many epochs of the run are over"},
+    {.name = "milestones",
+     .kind = CNN_KEY_NUMBERS,
+     .at = FIELD(milestones),
+     .otherwise = "",
+     .max = MAX_EPOCHS,
+     .open_min = true,
+     .help = "epochs of the run after which the rate falls, instead of step_epochs"},
     GAMMA,
     WARMUP,
     CNN_KEY_END,
@@ -38,42 +50,94 @@ static const struct cnn_key ramp_keys[] = {MIN_FACTOR("the end, as a share of lr
                                            CNN_KEY_END};
 static const struct cnn_key plateau_keys[] = {
     GAMMA,
-    {"patience", CNN_KEY_SIZE, FIELD(patience), "5", 0, MAX_EPOCHS, 0, NULL,
-     "epochs without a better validation loss that are let pass"},
+    {.name = "patience",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(patience),
+     .otherwise = "5",
+     .max = MAX_EPOCHS,
+     .help = "epochs without a better validation loss that are let pass"},
     MIN_FACTOR("the lowest rate, as a share of lr"),
     WARMUP,
     CNN_KEY_END,
 };
 static const struct cnn_key one_cycle_keys[] = {
-    {"pct_start", CNN_KEY_NUMBER, FIELD(pct_start), "0.3", 0, 1,
-     CNN_KEY_OPEN_MIN | CNN_KEY_OPEN_MAX, NULL, "share of the run in which the rate rises"},
-    {"div_factor", CNN_KEY_NUMBER, FIELD(div_factor), "25", 1, 1e12, 0, NULL,
-     "the rate begins at lr / div_factor"},
-    {"final_div_factor", CNN_KEY_NUMBER, FIELD(final_div_factor), "1e4", 1, 1e12, 0, NULL,
-     "the rate ends at the first one / final_div_factor"},
+    {.name = "pct_start",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(pct_start),
+     .otherwise = "0.3",
+     .max = 1,
+     .open_min = true,
+     .open_max = true,
+     .help = "share of the run in which the rate rises"},
+    {.name = "div_factor",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(div_factor),
+     .otherwise = "25",
+     .min = 1,
+     .max = 1e12,
+     .help = "the rate begins at lr / div_factor"},
+    {.name = "final_div_factor",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(final_div_factor),
+     .otherwise = "1e4",
+     .min = 1,
+     .max = 1e12,
+     .help = "the rate ends at the first one / final_div_factor"},
     WARMUP,
     CNN_KEY_END,
 };
 static const struct cnn_key triangular_keys[] = {
-    {"start", CNN_KEY_NUMBER, FIELD(start), "0", 0, 1, 0, NULL, "the beginning, as a share of lr"},
-    {"peak", CNN_KEY_NUMBER, FIELD(peak), "0.5", 0, 1, 0, NULL,
-     "share of the run after which the rate is lr"},
-    {"end", CNN_KEY_NUMBER, FIELD(end), "0", 0, 1, 0, NULL, "the end, as a share of lr"},
+    {.name = "start",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(start),
+     .otherwise = "0",
+     .max = 1,
+     .help = "the beginning, as a share of lr"},
+    {.name = "peak",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(peak),
+     .otherwise = "0.5",
+     .max = 1,
+     .help = "share of the run after which the rate is lr"},
+    {.name = "end",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(end),
+     .otherwise = "0",
+     .max = 1,
+     .help = "the end, as a share of lr"},
     WARMUP,
     CNN_KEY_END,
 };
 
 const struct cnn_variant cnn_schedule_types[] = {
-    {"constant", "the same rate throughout", constant_keys, sizeof(struct cnn_schedule_settings)},
-    {"step", "the rate falls at given epochs", step_keys, sizeof(struct cnn_schedule_settings)},
-    {"cosine", "half a cosine wave from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
-    {"linear", "a straight line from lr down", ramp_keys, sizeof(struct cnn_schedule_settings)},
-    {"plateau", "the rate falls when the validation loss stops falling", plateau_keys,
-     sizeof(struct cnn_schedule_settings)},
-    {"one_cycle", "up to lr and down to nearly nothing, each along half a cosine wave",
-     one_cycle_keys, sizeof(struct cnn_schedule_settings)},
-    {"triangular", "a straight line up to lr, and another down", triangular_keys,
-     sizeof(struct cnn_schedule_settings)},
+    {.name = "constant",
+     .help = "the same rate throughout",
+     .keys = constant_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
+    {.name = "step",
+     .help = "the rate falls at given epochs",
+     .keys = step_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
+    {.name = "cosine",
+     .help = "half a cosine wave from lr down",
+     .keys = ramp_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
+    {.name = "linear",
+     .help = "a straight line from lr down",
+     .keys = ramp_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
+    {.name = "plateau",
+     .help = "the rate falls when the validation loss stops falling",
+     .keys = plateau_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
+    {.name = "one_cycle",
+     .help = "up to lr and down to nearly nothing, each along half a cosine wave",
+     .keys = one_cycle_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
+    {.name = "triangular",
+     .help = "a straight line up to lr, and another down",
+     .keys = triangular_keys,
+     .settings_size = sizeof(struct cnn_schedule_settings)},
 };
 const size_t cnn_schedule_type_count = sizeof cnn_schedule_types / sizeof *cnn_schedule_types;
 

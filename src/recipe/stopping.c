@@ -4,10 +4,19 @@
 #define FIELD(name) offsetof(struct cnn_stopping_settings, name)
 
 const struct cnn_key cnn_stopping_keys[] = {
-    {"patience", CNN_KEY_SIZE, FIELD(patience), "10", 1, 1000000, 0, NULL,
-     "epochs in succession without a better validation loss that end the run"},
-    {"min_delta", CNN_KEY_NUMBER, FIELD(min_delta), "0", 0, 1000, 0, NULL,
-     "better means lower than the lowest so far by more than this"},
+    {.name = "patience",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(patience),
+     .otherwise = "10",
+     .min = 1,
+     .max = 1000000,
+     .help = "epochs in succession without a better validation loss that end the run"},
+    {.name = "min_delta",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(min_delta),
+     .otherwise = "0",
+     .max = 1000,
+     .help = "better means lower than the lowest so far by more than this"},
     CNN_KEY_END,
 };
 

@@ -284,11 +284,12 @@ bool cnn_story_merged(const struct cnn_view *view, size_t layer)
 /* The word of a choice among the layer's settings; NULL where it has no such key, or says none. */
 static const char *choice_of(const struct cnn_node *node, const char *name)
 {
-    for (const struct cnn_key *key = node->type->variant.keys; key->name; key++) {
+    for (struct cnn_key_walk walk = cnn_key_walk(node->type->variant.keys); cnn_key_next(&walk);) {
+        const struct cnn_key *key = walk.key;
         int chosen;
-        if (strcmp(key->name, name) != 0 || key->type != CNN_KEY_CHOICE)
+        if (strcmp(key->name, name) != 0 || key->kind != CNN_KEY_CHOICE)
             continue;
-        memcpy(&chosen, (const char *)node->settings + key->offset, sizeof chosen);
+        memcpy(&chosen, (const char *)node->settings + walk.at, sizeof chosen);
         return strcmp(key->choices[chosen], "none") == 0 ? NULL : key->choices[chosen];
     }
     return NULL;
