@@ -61,12 +61,6 @@ bool cnn_path_is_model(const char *path)
     return found;
 }
 
-static bool is_image(const char *name)
-{
-    return cnn_path_ends(name, ".png") || cnn_path_ends(name, ".jpg") ||
-           cnn_path_ends(name, ".jpeg") || cnn_path_ends(name, ".bmp");
-}
-
 /* Digits compare as numbers: image2 comes before image10. */
 static int compare_natural(const void *left, const void *right)
 {
@@ -146,7 +140,7 @@ static bool add_folder(struct cnn_inputs *inputs, const char *folder, int depth)
         if (path != NULL && is_folder(path)) {
             done = depth == 0 || add_folder(inputs, path, depth - 1);
             free(path);
-        } else if (path == NULL || is_image(path)) {
+        } else if (path == NULL || cnn_image_readable(path)) {
             done = push(inputs, path);
         } else {
             free(path);
@@ -165,7 +159,7 @@ bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path)
     if (!add_folder(inputs, path, 1))
         return false;
     if (inputs->count == before) {
-        cnn_print_error("%s: no PNG, JPEG or BMP file in this folder", path);
+        cnn_print_error("%s: no %s file in this folder", path, cnn_image_kinds());
         return false;
     }
     qsort(inputs->paths + before, inputs->count - before, sizeof *inputs->paths, compare_natural);

@@ -283,11 +283,29 @@ static void test_reading_ends_well_when_bytes_are_damaged(void **state)
 
 static void test_names_are_images_by_their_ending(void **state)
 {
+    static const char *const images[] = {"a.png", "b/c.JPG", "d.e.jpeg",
+                                         "f.Bmp", "g.jfif",  "h.JPE"};
+    static const char *const others[] = {"png", "a.txt", "a.png.txt", "a.gif", "", ".png/a", "a."};
     (void)state;
-    assert_true(cnn_image_name("a.png") && cnn_image_name("b/c.JPG") &&
-                cnn_image_name("d.e.jpeg") && cnn_image_name("f.Bmp"));
-    assert_false(cnn_image_name("png") || cnn_image_name("a.txt") || cnn_image_name("a.png.txt") ||
-                 cnn_image_name("a.gif") || cnn_image_name(""));
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        assert_true(cnn_image_readable(images[i]));
+        assert_null(cnn_image_conversion(images[i]));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(cnn_image_readable(others[i]));
+}
+
+/* A picture is read, or there is a way to convert it. */
+static void test_pictures_that_are_not_read_have_a_hint(void **state)
+{
+    static const char *const names[] = {"a.heic", "A.HEIC", "b.avif", "c.gif", "d.tiff", "e.TIF"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_non_null(strstr(cnn_image_conversion(names[i]), "convert "));
+    assert_true(cnn_image_readable("a.webp") == (cnn_image_conversion("a.webp") == NULL));
+    assert_null(cnn_image_conversion("notes.txt"));
+    assert_null(cnn_image_conversion("gif"));
+    assert_null(cnn_image_conversion("photos.heic/list"));
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
@@ -311,6 +329,7 @@ int main(void)
         WITH_FOLDER(test_standard_input_is_read_when_the_name_is_a_dash),
         WITH_FOLDER(test_reading_ends_well_when_bytes_are_damaged),
         cmocka_unit_test(test_names_are_images_by_their_ending),
+        cmocka_unit_test(test_pictures_that_are_not_read_have_a_hint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

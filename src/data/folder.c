@@ -88,7 +88,7 @@ static cnn_status names_read(struct cnn_arena *arena, const char *folder, bool f
     while (status == CNN_OK && (errno = 0, entry = readdir(directory)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        bool wanted = cnn_image_name(entry->d_name);
+        bool wanted = cnn_image_readable(entry->d_name);
         if (folders) {
             const char *path = cnn_arena_printf(arena, "%s/%s", folder, entry->d_name);
             wanted = path && is_directory(path);
@@ -208,8 +208,8 @@ static cnn_status list_classes(struct listing *l, const char *folder, size_t *to
         if (status == CNN_OK && class->files.count == 0) {
             status =
                 cnn_fail(diag, CNN_FAILED, NULL, "no images in the class folder %s", class->folder);
-            cnn_hint(diag,
-                     "images end in .png, .jpg, .jpeg or .bmp and lie in the class folder itself");
+            cnn_hint(diag, "images end in %s and lie in the class folder itself",
+                     cnn_image_endings());
         }
         if (status != CNN_OK)
             result = status;

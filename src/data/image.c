@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <stb/stb_image.h>
 #include <stb/stb_image_resize.h>
@@ -189,15 +188,4 @@ cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_d
     status = cnn_image_bring(&image, shape, out, diag);
     cnn_image_close(&image);
     return status;
-}
-
-bool cnn_image_name(const char *path)
-{
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp"};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    }
-    return false;
 }

@@ -35,7 +35,4 @@ void cnn_image_close(struct cnn_image *image);
 bool cnn_image_resize(const uint8_t *pixels, size_t height, size_t width, size_t row_bytes,
                       cnn_shape shape, uint8_t *out);
 
-/* Whether a file's name ends like an image's: .png .jpg .jpeg .bmp, any case. */
-bool cnn_image_name(const char *path);
-
 #endif

@@ -182,7 +182,16 @@ cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images,
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities);
 
-/* Reads an image file (PNG, JPEG, BMP; "-": standard input), resizes it to the network's input,
+/* Picture files by the endings of their names, in any case. Which kinds are read depends on the
+ * libraries that were there when this one was built. */
+bool cnn_image_readable(const char *path);
+const char *cnn_image_endings(void); /* those that are read, as text: ".png, .jpg or .bmp" */
+const char *cnn_image_kinds(void);   /* the same, named: "PNG, JPEG or BMP" */
+/* How a picture that is not read is converted into one that is; NULL where the ending is not that
+ * of a picture. */
+const char *cnn_image_conversion(const char *path);
+
+/* Reads an image file (cnn_image_kinds; "-": standard input), resizes it to the network's input,
  * converts its channels and normalises it as in training. pixels: c * h * w floats. */
 cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels,
                                 cnn_diag *diag);
