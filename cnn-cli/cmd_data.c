@@ -356,8 +356,8 @@ static void print_unreadable(const cnn_survey_split *split)
     }
     if (split->unreadable_count > NAMES_MAX)
         printf("  ...\n");
-    if (split->unreadable_count * 100 > split->images + split->unreadable_count)
-        printf("more than 1%%: training does not begin with so many\n");
+    if (split->too_damaged)
+        printf("training does not begin with so many\n");
 }
 
 static void print_hints(const cnn_survey *survey)

@@ -175,6 +175,72 @@ static void test_every_class_gives_its_share_when_split(void **state)
     }
 }
 
+/* Opens a folder of classes with so many images, divided by val_split; gives how many of each class
+ * are held for validation. */
+static void expect_held(struct scratch *s, double val_split, const size_t *images, size_t *held)
+{
+    const struct cnn_data_settings folder = {
+        .dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = val_split};
+    size_t classes = 0;
+    for (; images[classes] > 0; classes++)
+        for (size_t i = 0; i < images[classes]; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "%zu/%zu.png", classes, i);
+            picture_write_plain(scratch_path(s, name), 4, 4, 3, (uint8_t)(16 * classes + i));
+        }
+    struct cnn_dataset *train = open_split(&folder, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
+                       *val = open_split(&folder, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_VAL);
+    for (size_t c = 0; c < classes; c++) {
+        held[c] = cnn_dataset_class_count(val, c);
+        assert_int_equal(cnn_dataset_class_count(train, c) + held[c], images[c]);
+        assert_true(held[c] < images[c]);
+    }
+    for (size_t i = 0; i < cnn_dataset_count(val); i++)
+        for (size_t j = 0; j < cnn_dataset_count(train); j++)
+            assert_string_not_equal(cnn_dataset_path(val, i), cnn_dataset_path(train, j));
+    cnn_dataset_free(train);
+    cnn_dataset_free(val);
+}
+
+static void test_every_class_keeps_an_image_when_split(void **state)
+{
+    size_t held[8];
+    expect_held(*state, 0.3, (size_t[]){1, 1, 1, 1, 10, 1, 2, 0}, held);
+    assert_int_equal(held[4], 3);
+    expect_held(*state, 0.99, (size_t[]){1, 1, 1, 1, 10, 1, 2, 0}, held);
+    assert_int_equal(held[4], 9);
+    assert_int_equal(held[6], 1);
+}
+
+/* The share of each is less than half an image, that of all is one: one of the two gives it. */
+static void test_the_largest_class_gives_an_image_when_none_would(void **state)
+{
+    size_t held[8];
+    expect_held(*state, 0.1, (size_t[]){1, 1, 1, 1, 1, 1, 3, 0}, held);
+    assert_int_equal(held[6], 1);
+    expect_held(*state, 0.1, (size_t[]){4, 1, 1, 1, 1, 1, 3, 0}, held);
+    assert_int_equal(held[0] + held[6], 1);
+}
+
+static void test_dividing_fails_when_it_leaves_none(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_data_settings folder = {
+        .dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = 0.5};
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    for (size_t i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%zu/1.png", i);
+        picture_write_plain(scratch_path(s, name), 4, 4, 3, 1);
+    }
+    assert_int_equal(
+        cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag),
+        CNN_INVALID);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                        "val_split 0.5 of 4 images leaves none for validation");
+}
+
 static void test_labels_stay_with_their_images_when_split(void **state)
 {
     (void)state;
@@ -331,6 +397,12 @@ int main(void)
         cmocka_unit_test(test_values_are_scaled_when_normalised),
         cmocka_unit_test(test_training_and_validation_share_nothing_when_split),
         cmocka_unit_test(test_every_class_gives_its_share_when_split),
+        cmocka_unit_test_setup_teardown(test_every_class_keeps_an_image_when_split, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_the_largest_class_gives_an_image_when_none_would,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_dividing_fails_when_it_leaves_none, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test(test_labels_stay_with_their_images_when_split),
         cmocka_unit_test(test_validation_uses_the_test_images_when_nothing_is_split),
         WITH_FOLDER(test_opening_fails_when_a_split_would_be_empty),

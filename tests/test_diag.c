@@ -69,6 +69,23 @@ static void test_fail_says_it_once_when_the_place_is_the_same(void **state)
     cnn_diag_free(diag);
 }
 
+static void test_warning_is_kept_once_when_it_comes_again(void **state)
+{
+    (void)state;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_warn(diag, NULL, "%s is odd", "a");
+    cnn_hint(diag, "one");
+    cnn_fail(diag, CNN_FAILED, NULL, "a is odd");
+    cnn_warn(diag, NULL, "%s is odd", "a");
+    cnn_hint(diag, "two"); /* dropped with it */
+    cnn_warn(diag, NULL, "%s is odd", "b");
+    assert_int_equal(cnn_diag_count(diag), 3);
+    assert_string_equal(cnn_diag_get(diag, 0)->hint, "one");
+    assert_null(cnn_diag_get(diag, 1)->hint);
+    assert_string_equal(cnn_diag_get(diag, 2)->text, "b is odd");
+    cnn_diag_free(diag);
+}
+
 static void test_format_points_at_the_column_when_characters_are_wide(void **state)
 {
     (void)state;
@@ -229,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_fail_keeps_the_first_twenty_when_more_come),
         cmocka_unit_test(test_fail_is_dropped_when_there_is_no_diag),
         cmocka_unit_test(test_fail_says_it_once_when_the_place_is_the_same),
+        cmocka_unit_test(test_warning_is_kept_once_when_it_comes_again),
         cmocka_unit_test(test_format_points_at_the_column_when_characters_are_wide),
         cmocka_unit_test(test_format_escapes_when_text_is_no_text),
         cmocka_unit_test(test_format_cuts_when_lines_are_long),

@@ -25,6 +25,7 @@ const char *const cnn_split_names[3] = {"train", "val", "test"};
 
 struct cnn_dataset {
     struct cnn_images images;
+    size_t *class_counts;            /* [class_count] */
     struct cnn_image_stream *stream; /* NULL where they are in memory */
 };
 
@@ -115,19 +116,25 @@ struct holding {
     size_t left, held;
 };
 
-/* Every class gives its share, to within one image, and all together exactly theirs: for small
- * sets, where chance would leave a class out. */
-static void share_out(double share, const struct cnn_images *images, struct holding *classes)
+/* Every class gives its share, to within one image, and all together theirs: for small sets, where
+ * chance would leave a class out. But each keeps an image to train with, so that those of one image
+ * give none; and where no class would give any, the largest does. Returns how many are held. */
+static size_t share_out(double share, const struct cnn_images *images, struct holding *classes)
 {
-    size_t total = 0, before = 0;
+    size_t total = 0, before = 0, held = 0, largest = 0;
     for (size_t i = 0; i < images->count; i++)
         classes[images->labels[i]].left++;
     for (size_t c = 0; c < images->class_count; c++) {
         total += classes[c].left;
-        size_t until = (size_t)(share * (double)total + 0.5);
-        classes[c].held = until - before;
+        size_t until = (size_t)(share * (double)total + 0.5), most = classes[c].left;
+        classes[c].held = until - before < most ? until - before : most - (most > 0);
         before = until;
+        held += classes[c].held;
+        largest = classes[c].left > classes[largest].left ? c : largest;
     }
+    if (held == 0 && before > 0 && classes[largest].left > 1)
+        held = classes[largest].held = 1;
+    return held;
 }
 
 /* Keeps one part of the training images, in their order: each image is held for validation with the
@@ -136,16 +143,12 @@ static void share_out(double share, const struct cnn_images *images, struct hold
 static cnn_status divide(const struct cnn_data_settings *settings, bool want_held, uint64_t seed,
                          struct cnn_images *images, cnn_diag *diag)
 {
-    size_t count = images->count, held = (size_t)(settings->val_split * (double)count + 0.5);
-    if (held == 0 || held == count)
-        return cnn_fail(diag, CNN_INVALID, &settings->where,
-                        "val_split %g of %zu images leaves none for %s", settings->val_split, count,
-                        held == 0 ? "validation" : "training");
+    size_t count = images->count, held = 0;
     bool *marked = calloc(count, sizeof *marked);
     struct holding *classes = calloc(images->class_count, sizeof *classes);
     struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_SPLIT, 0);
     if (marked && classes)
-        share_out(settings->val_split, images, classes);
+        held = share_out(settings->val_split, images, classes);
     for (size_t i = 0; marked && classes && i < count; i++) {
         struct holding *class = &classes[images->labels[i]];
         bool hold = cnn_rng_below(&rng, (uint32_t) class->left--) < class->held;
@@ -154,6 +157,10 @@ static cnn_status divide(const struct cnn_data_settings *settings, bool want_hel
     }
     cnn_status status =
         marked && classes ? CNN_OK : cnn_fail_memory(diag, count, "a choice of images");
+    if (status == CNN_OK && held == 0)
+        status = cnn_fail(diag, CNN_INVALID, &settings->where,
+                          "val_split %g of %zu images leaves none for validation",
+                          settings->val_split, count);
     if (status == CNN_OK)
         cnn_images_keep(images, marked);
     free(marked);
@@ -218,6 +225,18 @@ static cnn_status open_stream(const struct cnn_data_settings *settings, bool tra
                                 &dataset->stream, diag);
 }
 
+static cnn_status count_classes(struct cnn_dataset *dataset, cnn_diag *diag)
+{
+    const struct cnn_images *images = &dataset->images;
+    dataset->class_counts = calloc(images->class_count, sizeof *dataset->class_counts);
+    if (!dataset->class_counts)
+        return cnn_fail_memory(diag, images->class_count * sizeof *dataset->class_counts,
+                               "class counts");
+    for (size_t i = 0; i < images->count; i++)
+        dataset->class_counts[images->labels[i]]++;
+    return CNN_OK;
+}
+
 cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input,
                             const char *path, enum cnn_split split, uint64_t seed,
                             struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag)
@@ -243,6 +262,8 @@ cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape 
     else
         status = open_images(settings, input, path, split, seed, &dataset->images, used, diag);
     if (status == CNN_OK)
+        status = count_classes(dataset, diag);
+    if (status == CNN_OK)
         status = open_stream(settings, split == CNN_SPLIT_TRAIN, dataset, diag);
     free(usual);
     if (status == CNN_OK)
@@ -258,6 +279,7 @@ void cnn_dataset_free(struct cnn_dataset *dataset)
         return;
     cnn_image_stream_free(dataset->stream);
     cnn_images_free(&dataset->images);
+    free(dataset->class_counts);
     free(dataset);
 }
 
@@ -288,10 +310,7 @@ size_t cnn_dataset_label(const struct cnn_dataset *dataset, size_t image)
 
 size_t cnn_dataset_class_count(const struct cnn_dataset *dataset, size_t class)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < dataset->images.count; i++)
-        count += dataset->images.labels[i] == class;
-    return count;
+    return dataset->class_counts[class];
 }
 
 const char *cnn_dataset_path(const struct cnn_dataset *dataset, size_t image)

@@ -117,8 +117,8 @@ bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
                              uint8_t *buffer);
 
 /* Speaks of the files that turned out to be damaged since the last call: through tell, or as
- * warnings in diag where tell is NULL. CNN_FAILED where more than 1 % of all are. For the end of a
- * pass over the images. */
+ * warnings in diag where tell is NULL. CNN_FAILED where they are too many (data/images.h). For the
+ * end of a pass over the images. */
 cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
                               void (*tell)(void *context, const char *text), void *context,
                               cnn_diag *diag);

@@ -2,19 +2,19 @@
  * parallel. Nothing is decoded here. */
 #include "data/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "data/image.h"
+#include "data/splits.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/parallel.h"
 #include "util/text.h"
 
-#define MAX_CLASSES 65535
+#define MAX_CLASSES ((size_t)UINT16_MAX + 1)
 #define LISTED      10 /* unreadable images named one by one */
 
 struct names {
@@ -24,28 +24,35 @@ struct names {
 
 struct class
 {
+    const char *name;
     const char *folder; /* its path */
-    struct names files; /* names inside it */
+    struct names files; /* paths inside it */
 };
 
 struct listing {
     struct cnn_arena *arena; /* for all but the files' paths */
-    struct names names;      /* of the classes */
-    struct class *classes;
+    const char *folder;      /* of the split */
+    const struct cnn_splits *splits;
+    struct class *classes, *empty; /* folders with images, and without */
+    size_t class_count, empty_count;
     struct cnn_images images;
     bool *readable; /* [images] */
     bool any_damage;
+    bool classes_only; /* only which classes there are is wanted */
+    /* what there is to tell of */
+    struct cnn_passed passed;
+    struct cnn_name_list deep; /* folders of images that are inside class folders */
+};
+
+/* A folder on the way down, to see links that lead back up. */
+struct level {
+    const struct level *above;
+    struct stat info;
 };
 
 static cnn_shape shape_of(const struct cnn_images *images)
 {
     return (cnn_shape){3, images->channels, images->height, images->width};
-}
-
-static bool is_directory(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static bool names_add(struct cnn_arena *arena, struct names *names, const char *name)
@@ -60,182 +67,230 @@ static bool names_add(struct cnn_arena *arena, struct names *names, const char *
         names->items = items;
         names->capacity = capacity;
     }
-    const char *copy = cnn_arena_strdup(arena, name);
-    if (copy)
-        names->items[names->count++] = copy;
-    return copy != NULL;
+    if (name)
+        names->items[names->count++] = name;
+    return name != NULL;
 }
 
-/* Natural order; names that are equal in it (a1, a01) byte by byte, so that the order never depends
- * on the disk. */
-static int compare_names(const void *a, const void *b)
+/* path/name in the arena; the other where one of them is "". */
+static const char *join(struct cnn_arena *arena, const char *path, const char *name)
 {
-    const char *const *x = a, *const *y = b;
-    int order = cnn_natural_compare(*x, *y);
-    return order != 0 ? order : strcmp(*x, *y);
+    return !*path ? name : !*name ? path : cnn_arena_printf(arena, "%s/%s", path, name);
 }
 
-/* The names in a folder, sorted: its folders, or its files that are named like images. */
-static cnn_status names_read(struct cnn_arena *arena, const char *folder, bool folders,
-                             struct names *names, cnn_diag *diag)
+static cnn_status enter(const char *folder, const struct level *above, struct level *out,
+                        cnn_diag *diag)
 {
-    DIR *directory = opendir(folder);
-    if (!directory)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder,
-                        strerror(errno));
-    cnn_status status = CNN_OK;
-    struct dirent *entry;
-    while (status == CNN_OK && (errno = 0, entry = readdir(directory)) != NULL) {
-        if (entry->d_name[0] == '.')
-            continue;
-        bool wanted = cnn_image_readable(entry->d_name);
-        if (folders) {
-            const char *path = cnn_arena_printf(arena, "%s/%s", folder, entry->d_name);
-            wanted = path && is_directory(path);
-            if (!path)
-                status = cnn_fail_memory(diag, 0, folder);
-            /* it becomes a class's name, which is text */
-            else if (wanted && !cnn_utf8_valid(entry->d_name, strlen(entry->d_name)))
-                status = cnn_fail(diag, CNN_FAILED, NULL,
-                                  "the name of the folder %s is not UTF-8 text", path);
-        }
-        if (status == CNN_OK && wanted && !names_add(arena, names, entry->d_name))
-            status = cnn_fail_memory(diag, 0, folder);
-    }
-    if (status == CNN_OK && errno != 0)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder,
-                          strerror(errno));
-    closedir(directory);
-    if (names->count > 1)
-        qsort(names->items, names->count, sizeof *names->items, compare_names);
-    return status;
-}
-
-/* Whether root/name is a folder that holds folders. One named train with images in it is the class
- * of trains. */
-static bool has_classes(struct cnn_arena *arena, const char *root, const char *name)
-{
-    const char *path = cnn_arena_printf(arena, "%s/%s", root, name);
-    struct names names = {0};
-    return path && is_directory(path) && names_read(arena, path, true, &names, NULL) == CNN_OK &&
-           names.count > 0;
-}
-
-cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
-{
-    struct cnn_arena *arena = cnn_arena_new();
-    if (!arena)
-        return cnn_fail_memory(diag, 0, root);
-    bool any = false;
-    for (size_t i = 0; i < 3; i++) {
-        has[i] = has_classes(arena, root, cnn_split_names[i]);
-        any = any || has[i];
-    }
-    struct names classes = {0};
-    cnn_status status = any ? CNN_OK : names_read(arena, root, true, &classes, diag);
-    if (status == CNN_OK && !any && classes.count == 0) {
-        status = cnn_fail(diag, CNN_FAILED, NULL, "no class folders in %s", root);
-        cnn_hint(diag, "a folder data set is FOLDER/<class>/<images>, or "
-                       "FOLDER/train/<class>/<images>, and likewise val and test");
-    }
-    if (!any)
-        has[CNN_SPLIT_TRAIN] = true;
-    cnn_arena_free(arena);
-    return status;
-}
-
-/* Where the class folders of a split are; root itself where it is not divided. NULL when out of
- * memory. */
-static const char *split_folder(struct cnn_arena *arena, const char *root, enum cnn_split split)
-{
-    bool divided = false;
-    for (size_t i = 0; i < 3; i++)
-        divided = divided || has_classes(arena, root, cnn_split_names[i]);
-    return divided ? cnn_arena_printf(arena, "%s/%s", root, cnn_split_names[split]) : root;
-}
-
-static const char *find_missing(const struct names *from, const struct names *in)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        if (in->count == 0 ||
-            !bsearch(&from->items[i], in->items, in->count, sizeof *in->items, compare_names))
-            return from->items[i];
-    }
-    return NULL;
-}
-
-/* A class that only one of the two splits has would shift the labels of all that follow. */
-static cnn_status check_same_classes(struct listing *l, const char *root, const char *folder,
-                                     cnn_diag *diag)
-{
-    struct names train = {0};
-    if (!has_classes(l->arena, root, cnn_split_names[CNN_SPLIT_TRAIN]))
+    *out = (struct level){.above = above};
+    if (stat(folder, &out->info) == 0)
         return CNN_OK;
-    const char *train_folder =
-        cnn_arena_printf(l->arena, "%s/%s", root, cnn_split_names[CNN_SPLIT_TRAIN]);
-    if (!train_folder)
-        return cnn_fail_memory(diag, 0, root);
-    cnn_status status = names_read(l->arena, train_folder, true, &train, diag);
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder,
+                    strerror(errno));
+}
+
+static bool leads_back(const struct level *level)
+{
+    for (const struct level *above = level->above; above; above = above->above)
+        if (above->info.st_dev == level->info.st_dev && above->info.st_ino == level->info.st_ino)
+            return true;
+    return false;
+}
+
+static bool is_visible_folder(const struct cnn_entry *entry)
+{
+    return entry->kind == CNN_ENTRY_FOLDER && entry->name[0] != '.';
+}
+
+/* An entry of class->folder/inside that is no folder. */
+static cnn_status list_file(struct listing *l, struct class *class, const char *inside,
+                            const struct cnn_entry *entry, cnn_diag *diag)
+{
+    const char *folder = join(l->arena, class->folder, inside);
+    if (!folder)
+        return cnn_fail_memory(diag, 0, class->folder);
+    if (entry->kind != CNN_ENTRY_FILE || entry->name[0] == '.' ||
+        !cnn_image_readable(entry->name)) {
+        cnn_passed_add(&l->passed, folder, entry);
+        return CNN_OK;
+    }
+    const char *path = join(l->arena, inside, entry->name);
+    if (*inside)
+        cnn_name_list_add(&l->deep, folder);
+    return names_add(l->arena, &class->files, path) ? CNN_OK : cnn_fail_memory(diag, 0, folder);
+}
+
+/* Adds the images in class->folder/inside, then those in its folders, in their order. Where only
+ * the classes are wanted, one image is enough. */
+static cnn_status list_files(struct listing *l, struct class *class, const char *inside,
+                             const struct level *above, cnn_diag *diag)
+{
+    const char *folder = join(l->arena, class->folder, inside);
+    struct cnn_entries entries = {0};
+    struct level level;
+    cnn_status status = folder ? enter(folder, above, &level, diag) : cnn_fail_memory(diag, 0, "");
+    if (status != CNN_OK || leads_back(&level))
+        return status;
+    status = cnn_directory_read(l->arena, folder, &entries, diag);
+    for (size_t i = 0; i < entries.count && status == CNN_OK; i++)
+        if (!is_visible_folder(&entries.items[i]))
+            status = list_file(l, class, inside, &entries.items[i], diag);
+    for (size_t i = 0; i < entries.count && status == CNN_OK; i++) {
+        if (!is_visible_folder(&entries.items[i]) || (l->classes_only && class->files.count > 0))
+            continue;
+        const char *path = join(l->arena, inside, entries.items[i].name);
+        status = path ? list_files(l, class, path, &level, diag) : cnn_fail_memory(diag, 0, folder);
+    }
+    return status;
+}
+
+/* A folder is a class where it holds images. */
+static cnn_status list_class(struct listing *l, const char *name, cnn_diag *diag)
+{
+    struct class class = {.name = name,
+                          .folder = cnn_arena_printf(l->arena, "%s/%s", l->folder, name)};
+    if (!class.folder)
+        return cnn_fail_memory(diag, 0, l->folder);
+    /* it becomes a class's name, which is text */
+    if (!cnn_utf8_valid(name, strlen(name)))
+        return cnn_fail(diag, CNN_FAILED, NULL, "the name of the folder %s is not UTF-8 text",
+                        class.folder);
+    cnn_status status = list_files(l, &class, "", NULL, diag);
+    if (status == CNN_OK && class.files.count == 0)
+        l->empty[l->empty_count++] = class;
+    else if (status == CNN_OK)
+        l->classes[l->class_count++] = class;
+    return status;
+}
+
+/* Fills l->classes from l->folder. */
+static cnn_status list_classes(struct listing *l, cnn_diag *diag)
+{
+    struct cnn_entries entries = {0};
+    cnn_status status = cnn_directory_read(l->arena, l->folder, &entries, diag);
+    l->classes = cnn_arena_array(l->arena, entries.count, sizeof *l->classes);
+    l->empty = cnn_arena_array(l->arena, entries.count, sizeof *l->empty);
+    if (status == CNN_OK && (!l->classes || !l->empty))
+        status = cnn_fail_memory(diag, entries.count * 2 * sizeof *l->classes, l->folder);
+    for (size_t i = 0; i < entries.count && status == CNN_OK; i++) {
+        if (is_visible_folder(&entries.items[i]))
+            status = list_class(l, entries.items[i].name, diag);
+        else
+            cnn_passed_add(&l->passed, l->folder, &entries.items[i]);
+    }
+    if (status == CNN_OK && l->class_count > MAX_CLASSES)
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class folders, at most %zu are read",
+                          l->folder, l->class_count, MAX_CLASSES);
+    return status;
+}
+
+static cnn_status fail_new_class(const struct listing *l, const struct class *class,
+                                 const char *train_folder, cnn_diag *diag)
+{
+    cnn_fail(diag, CNN_FAILED, NULL, "%s has images of a class '%s', of which %s has none",
+             l->folder, class->name, train_folder);
+    cnn_hint(diag,
+             "the classes are those of the training images: put some of '%s' there, or "
+             "remove %s",
+             class->name, class->folder);
+    return CNN_FAILED;
+}
+
+/* Gives a split that is no training split the classes of those images, whose order decides the
+ * labels. It need not have images of all. Both lists are in the same order. */
+static cnn_status take_training_classes(struct listing *l, cnn_diag *diag)
+{
+    struct listing train = {
+        .arena = l->arena, .folder = l->splits->folders[CNN_SPLIT_TRAIN], .classes_only = true};
+    if (!train.folder || train.folder == l->folder)
+        return CNN_OK;
+    cnn_status status = list_classes(&train, diag);
     if (status != CNN_OK)
         return status;
-    const char *missing = find_missing(&train, &l->names), *added = find_missing(&l->names, &train);
-    if (missing)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has no class '%s', which %s has", folder,
-                          missing, train_folder);
-    if (added)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has a class '%s', which %s has not", folder,
-                          added, train_folder);
-    if (status != CNN_OK)
-        cnn_hint(diag, "every split needs the same class folders, %zu here and %zu there",
-                 l->names.count, train.count);
-    return status;
+    size_t next = 0;
+    for (size_t i = 0; i < train.class_count; i++) {
+        struct class *class = &train.classes[i];
+        bool here = next < l->class_count && strcmp(l->classes[next].name, class->name) == 0;
+        class->files = here ? l->classes[next++].files : (struct names){0};
+        class->folder = here ? l->classes[next - 1].folder : NULL;
+    }
+    if (next < l->class_count)
+        return fail_new_class(l, &l->classes[next], train.folder, diag);
+    l->classes = train.classes;
+    l->class_count = train.class_count;
+    return CNN_OK;
 }
 
-static cnn_status list_classes(struct listing *l, const char *folder, size_t *total,
-                               size_t *deepest, cnn_diag *diag)
+static size_t count_files(const struct listing *l)
 {
-    cnn_status result = CNN_OK;
-    *total = *deepest = 0;
-    l->classes = cnn_arena_array(l->arena, l->names.count, sizeof *l->classes);
-    if (!l->classes)
-        return cnn_fail_memory(diag, l->names.count * sizeof *l->classes, folder);
-    for (size_t i = 0; i < l->names.count; i++) {
-        struct class *class = &l->classes[i];
-        class->folder = cnn_arena_printf(l->arena, "%s/%s", folder, l->names.items[i]);
-        if (!class->folder)
-            return cnn_fail_memory(diag, 0, folder);
-        cnn_status status = names_read(l->arena, class->folder, false, &class->files, diag);
-        if (status == CNN_OK && class->files.count == 0) {
-            status =
-                cnn_fail(diag, CNN_FAILED, NULL, "no images in the class folder %s", class->folder);
-            cnn_hint(diag, "images end in %s and lie in the class folder itself",
-                     cnn_image_endings());
-        }
-        if (status != CNN_OK)
-            result = status;
-        *total += class->files.count;
-        if (class->files.count > *deepest)
-            *deepest = class->files.count;
+    size_t total = 0;
+    for (size_t i = 0; i < l->class_count; i++)
+        total += l->classes[i].files.count;
+    return total;
+}
+
+/* Empty folders of classes that the split lacks are told of as such. */
+static void tell_of_classes(const struct listing *l, cnn_diag *diag)
+{
+    struct cnn_name_list missing = {0}, empty = {0};
+    size_t next = 0;
+    for (size_t i = 0; i < l->class_count; i++) {
+        const char *name = l->classes[i].name;
+        for (; next < l->empty_count && cnn_directory_compare(l->empty[next].name, name) < 0;
+             next++)
+            cnn_name_list_add(&empty, l->empty[next].folder);
+        next += next < l->empty_count && strcmp(l->empty[next].name, name) == 0;
+        if (l->classes[i].files.count == 0)
+            cnn_name_list_add(&missing, name);
     }
-    return result;
+    for (; next < l->empty_count; next++)
+        cnn_name_list_add(&empty, l->empty[next].folder);
+    const char *text = cnn_name_list_text(l->arena, &empty);
+    if (empty.count > 0)
+        cnn_warn(diag, NULL, "no images in %s", text ? text : "some folders");
+    text = cnn_name_list_text(l->arena, &missing);
+    if (missing.count > 0)
+        cnn_warn(diag, NULL, "%s has no images of %zu of %zu classes: %s", l->folder, missing.count,
+                 l->class_count, text ? text : "...");
+}
+
+/* Images in folders inside the class folders are the class's, as for most programs; but where all
+ * are, the class folders may be something else. */
+static void tell_of_depth(const struct listing *l, size_t total, cnn_diag *diag)
+{
+    if (l->deep.count == 0)
+        return;
+    cnn_warn(diag, NULL,
+             "%zu of %zu images in %s lie in folders inside the class folders, for example %s; "
+             "each belongs to the class whose folder it is in",
+             l->deep.count, total, l->folder, l->deep.names[0]);
+    if (l->deep.count == total)
+        cnn_hint(diag,
+                 "the classes are %s/<class>; folders of training, validation and test "
+                 "images are called train, val and test",
+                 l->folder);
+}
+
+static cnn_status fail_empty(const struct listing *l, cnn_diag *diag)
+{
+    cnn_fail(diag, CNN_FAILED, NULL, "no images in the folders of %s", l->folder);
+    if (l->splits->divided && l->folder != l->splits->folders[CNN_SPLIT_TRAIN])
+        cnn_hint(diag, "put images into %s/<class>, or remove %s", l->folder, l->folder);
+    else
+        cnn_hint(diag, "images end in %s and lie in a folder per class", cnn_image_endings());
+    return CNN_FAILED;
 }
 
 /* The first image of each class, then the second of each, and so on: the first images of the list
- * show all classes. */
-static cnn_status list_images(struct listing *l, size_t total, size_t deepest, size_t limit,
-                              cnn_diag *diag)
+ * show all classes. Classes that have no more are left behind, so that each image costs one step.
+ */
+static cnn_status fill_images(struct listing *l, size_t wanted, size_t *left, cnn_diag *diag)
 {
     struct cnn_images *images = &l->images;
-    size_t wanted = limit != 0 && limit < total ? limit : total;
-    images->paths = cnn_arena_new();
-    images->files = calloc(wanted, sizeof *images->files);
-    images->labels = calloc(wanted, sizeof *images->labels);
-    l->readable = calloc(wanted, sizeof *l->readable);
-    if (!images->paths || !images->files || !images->labels || !l->readable)
-        return cnn_fail_memory(diag, wanted * sizeof *images->files, "the list of images");
-    for (size_t position = 0; position < deepest; position++) {
-        for (size_t c = 0; c < l->names.count && images->count < wanted; c++) {
-            const struct class *class = &l->classes[c];
+    size_t count = l->class_count;
+    for (size_t position = 0; count > 0 && images->count < wanted; position++) {
+        size_t kept = 0;
+        for (size_t i = 0; i < count && images->count < wanted; i++) {
+            const struct class *class = &l->classes[left[i]];
             if (position >= class->files.count)
                 continue;
             const char *path = cnn_arena_printf(images->paths, "%s/%s", class->folder,
@@ -243,10 +298,33 @@ static cnn_status list_images(struct listing *l, size_t total, size_t deepest, s
             if (!path)
                 return cnn_fail_memory(diag, 0, "the list of images");
             images->files[images->count].path = path;
-            images->labels[images->count++] = (uint16_t)c;
+            images->labels[images->count++] = (uint16_t)left[i];
+            left[kept++] = left[i];
         }
+        count = kept;
     }
     return CNN_OK;
+}
+
+static cnn_status list_images(struct listing *l, size_t limit, cnn_diag *diag)
+{
+    struct cnn_images *images = &l->images;
+    size_t total = count_files(l), wanted = limit != 0 && limit < total ? limit : total,
+           *left = cnn_arena_array(l->arena, l->class_count, sizeof *left);
+    tell_of_classes(l, diag);
+    tell_of_depth(l, total, diag);
+    cnn_passed_tell(&l->passed, l->folder, diag);
+    if (total == 0)
+        return fail_empty(l, diag);
+    images->paths = cnn_arena_new();
+    images->files = calloc(wanted, sizeof *images->files);
+    images->labels = calloc(wanted, sizeof *images->labels);
+    l->readable = calloc(wanted, sizeof *l->readable);
+    if (!left || !images->paths || !images->files || !images->labels || !l->readable)
+        return cnn_fail_memory(diag, wanted * sizeof *images->files, "the list of images");
+    for (size_t i = 0; i < l->class_count; i++)
+        left[i] = i;
+    return fill_images(l, wanted, left, diag);
 }
 
 /* Whether a file's header and its parts are in order, which finds files that are cut short, too;
@@ -296,7 +374,7 @@ static cnn_status list_unreadable(struct listing *l, size_t bad, cnn_diag *diag)
     return CNN_OK;
 }
 
-static cnn_status drop_unreadable(struct listing *l, const char *folder, cnn_diag *diag)
+static cnn_status drop_unreadable(struct listing *l, cnn_diag *diag)
 {
     size_t listed = l->images.count, bad = 0;
     for (size_t i = 0; i < listed; i++)
@@ -306,39 +384,65 @@ static cnn_status drop_unreadable(struct listing *l, const char *folder, cnn_dia
     if (status != CNN_OK)
         return status;
     cnn_images_keep(&l->images, l->readable);
-    if (bad * 100 > listed && !l->any_damage) {
-        cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images in %s cannot be read, more than 1 %%",
-                 bad, listed, folder);
-        cnn_hint(diag, "'cnn data' with a description lists them; mend or remove them");
+    if (bad == listed || (cnn_images_too_damaged(bad, listed) && !l->any_damage)) {
+        cnn_fail(diag, CNN_FAILED, NULL,
+                 "%zu of %zu images in %s cannot be read, too many to leave out", bad, listed,
+                 l->folder);
+        cnn_hint(diag, "mend or remove them; 'cnn data' with a description lists all");
         return CNN_FAILED;
     }
     if (bad > 0)
         cnn_warn(diag, NULL, "%zu of %zu images in %s cannot be read and are left out", bad, listed,
-                 folder);
+                 l->folder);
     return CNN_OK;
+}
+
+static cnn_status name_classes(struct listing *l, cnn_diag *diag)
+{
+    const char **names = cnn_arena_array(l->arena, l->class_count, sizeof *names);
+    if (!names)
+        return cnn_fail_memory(diag, l->class_count * sizeof *names, "class names");
+    for (size_t i = 0; i < l->class_count; i++)
+        names[i] = l->classes[i].name;
+    return cnn_images_name_classes(&l->images, names, l->class_count, diag);
 }
 
 static cnn_status read_listing(struct listing *l, const char *root, enum cnn_split split,
                                size_t limit, cnn_diag *diag)
 {
-    size_t total, deepest;
-    const char *folder = split_folder(l->arena, root, split);
-    if (!folder)
-        return cnn_fail_memory(diag, 0, root);
-    cnn_status status = names_read(l->arena, folder, true, &l->names, diag);
-    if (status == CNN_OK && l->names.count > MAX_CLASSES)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class folders, at most %d are read",
-                          folder, l->names.count, MAX_CLASSES);
+    struct cnn_splits splits;
+    cnn_status status = cnn_splits_find(l->arena, root, &splits, diag);
+    if (status != CNN_OK)
+        return status;
+    l->splits = &splits;
+    l->folder = splits.folders[split];
+    if (!l->folder)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s has no %s images", root,
+                        cnn_split_names[split]);
+    if (split == CNN_SPLIT_TRAIN)
+        cnn_splits_tell(l->arena, &splits, root, diag);
+    status = list_classes(l, diag);
     if (status == CNN_OK)
-        status = check_same_classes(l, root, folder, diag);
+        status = take_training_classes(l, diag);
     if (status == CNN_OK)
-        status = list_classes(l, folder, &total, &deepest, diag);
-    if (status == CNN_OK)
-        status = list_images(l, total, deepest, limit, diag);
+        status = list_images(l, limit, diag);
     if (status != CNN_OK)
         return status;
     cnn_parallel_for(l->images.count, look_at_one, l);
-    return drop_unreadable(l, folder, diag);
+    status = drop_unreadable(l, diag);
+    return status == CNN_OK ? name_classes(l, diag) : status;
+}
+
+cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
+{
+    struct cnn_splits splits;
+    struct cnn_arena *arena = cnn_arena_new();
+    cnn_status status =
+        arena ? cnn_splits_find(arena, root, &splits, diag) : cnn_fail_memory(diag, 0, root);
+    for (size_t i = 0; i < 3 && status == CNN_OK; i++)
+        has[i] = splits.folders[i] != NULL;
+    cnn_arena_free(arena);
+    return status;
 }
 
 cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit, cnn_shape input,
@@ -353,8 +457,6 @@ cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit,
                         .images = {.channels = input.c, .height = input.h, .width = input.w}};
     cnn_status status =
         l.arena ? read_listing(&l, root, split, limit, diag) : cnn_fail_memory(diag, 0, root);
-    if (status == CNN_OK)
-        status = cnn_images_name_classes(&l.images, l.names.items, l.names.count, diag);
     if (status == CNN_OK)
         *out = l.images;
     else

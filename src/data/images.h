@@ -43,6 +43,13 @@ void cnn_images_free(struct cnn_images *images);
 /* Keeps the images that are marked, in their order, and forgets the others. */
 void cnn_images_keep(struct cnn_images *images, const bool *marked);
 
+/* Whether so many damaged images of count are too many to do without: more than half, or more than
+ * ten that are more than 1 %. A bad file or two stop nobody. */
+static inline bool cnn_images_too_damaged(size_t damaged, size_t count)
+{
+    return damaged > count / 2 || (damaged > 10 && damaged > count / 100);
+}
+
 /* Gives the images copies of count names; where names is NULL, the numbers from 0. */
 cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names,
                                    size_t count, cnn_diag *diag);

@@ -238,8 +238,9 @@ cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,
                     stream->reported, count);
     say(tell, context, diag, text.failed ? "images are damaged" : text.data);
     cnn_text_free(&text);
-    if (stream->reported > count / 100)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%zu of %zu images are damaged, more than 1 %%",
-                        stream->reported, count);
+    if (cnn_images_too_damaged(stream->reported, count))
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%zu of %zu images are damaged, too many to go on with", stream->reported,
+                        count);
     return CNN_OK;
 }

@@ -31,7 +31,7 @@ void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
                                   struct cnn_draw *draw, uint8_t *buffer);
 
 /* Speaks of the files that turned out to be damaged since the last call, in their order: through
- * tell, or as warnings in diag where tell is NULL. CNN_FAILED where more than 1 % of all are. Not
+ * tell, or as warnings in diag where tell is NULL. CNN_FAILED where they are too many. Not
  * while another thread reports. */
 cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,
                                    void (*tell)(void *context, const char *text), void *context,

@@ -9,6 +9,7 @@
 
 #include "data/copies.h"
 #include "data/image.h"
+#include "data/images.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/parallel.h"
@@ -212,6 +213,7 @@ static bool survey_files(struct pass *p, size_t split)
     for (size_t i = 0; i < left_out && out->unreadable; i++)
         if (!add_unreadable(p, out, cnn_dataset_left_out(dataset, i)))
             return false;
+    out->too_damaged = cnn_images_too_damaged(out->unreadable_count, out->images + left_out);
     measure_sizes(p->sizes + p->starts[split], out->images, p->source->shape, &out->sizes);
     return out->unreadable != NULL;
 }

@@ -414,6 +414,7 @@ typedef struct cnn_survey_split {
     cnn_survey_sizes sizes;  /* of what is readable */
     const char **unreadable; /* files that are named like images and cannot be read */
     size_t unreadable_count;
+    bool too_damaged; /* they are so many that training refuses the split */
 } cnn_survey_split;
 
 #define CNN_SURVEY_PAIRS 5 /* of each kind, named */

@@ -83,22 +83,29 @@ static cnn_status prepare(struct project *p)
 static cnn_status check_counts(const struct project *p)
 {
     const struct cnn_glance *g = &p->glance;
-    size_t fewest = 0;
+    size_t fewest = 0, most = 0;
     if (g->images[CNN_SPLIT_TRAIN] < FEWEST_IMAGES) {
         cnn_fail(p->diag, CNN_FAILED, NULL, "%zu images in %s are too few to learn from",
                  g->images[CNN_SPLIT_TRAIN], p->options->data_path);
         cnn_hint(p->diag, "some fifty of each class are a beginning");
         return CNN_FAILED;
     }
-    for (size_t i = 1; i < g->classes; i++) {
-        if (g->class_images[i] < g->class_images[fewest])
-            fewest = i;
+    for (size_t i = 0; i < g->classes; i++) {
+        fewest = g->class_images[i] < g->class_images[fewest] ? i : fewest;
+        most = g->class_images[i] > most ? g->class_images[i] : most;
     }
+    if (most < 2 && g->images[CNN_SPLIT_VAL] == 0)
+        return cnn_fail(p->diag, CNN_FAILED, NULL,
+                        "no class in %s has more than one image, so that none can be held back for "
+                        "validation",
+                        p->options->data_path);
     if (g->class_images[fewest] < FEW_IMAGES)
-        cnn_warn(p->diag, NULL,
-                 "class '%s' has %zu training images: with so few, a network learns these pictures "
-                 "rather than the class",
-                 g->class_names[fewest], g->class_images[fewest]);
+        cnn_warn(
+            p->diag, NULL,
+            "class '%s' has %zu training image%s: with so few, a network learns these pictures "
+            "rather than the class",
+            g->class_names[fewest], g->class_images[fewest],
+            g->class_images[fewest] == 1 ? "" : "s");
     return CNN_OK;
 }
 

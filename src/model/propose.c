@@ -82,7 +82,8 @@ void cnn_propose(const struct cnn_glance *glance, struct cnn_proposal *out)
     if (count_macs(&p) > MAX_MACS)
         p.stride = 2;
     p.val_split = glance->images[CNN_SPLIT_VAL] > 0 ? 0 : images < MEDIUM_IMAGES ? 0.2 : 0.1;
-    p.balanced = most > IMBALANCE * least;
+    /* a class without images has no balanced weight */
+    p.balanced = least > 0 && most > IMBALANCE * least;
     p.epochs = SEEN_IMAGES / images;
     p.epochs = p.epochs < MIN_EPOCHS ? MIN_EPOCHS : p.epochs > MAX_EPOCHS ? MAX_EPOCHS : p.epochs;
     *out = p;

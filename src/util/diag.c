@@ -96,14 +96,16 @@ static const char *text_keep(cnn_diag *diag, const char *format, va_list argumen
     return kept;
 }
 
-/* Whether a kept message says the same of the same place. */
+/* Whether a kept message says the same: of the same place, or, where it has none, a warning. */
 static bool message_repeats(const cnn_diag *diag, const cnn_message *message)
 {
-    for (size_t i = 0; message->file && message->line && i < diag->count; i++) {
+    bool placed = message->file && message->line;
+    for (size_t i = 0; (placed || message->warning) && i < diag->count; i++) {
         const cnn_message *other = &diag->messages[i];
         if (other->line == message->line && other->column == message->column &&
-            other->warning == message->warning && other->file &&
-            strcmp(other->file, message->file) == 0 && strcmp(other->text, message->text) == 0)
+            other->warning == message->warning && !other->file == !message->file &&
+            (!message->file || strcmp(other->file, message->file) == 0) &&
+            strcmp(other->text, message->text) == 0)
             return true;
     }
     return false;

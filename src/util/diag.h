@@ -31,7 +31,7 @@ cnn_status cnn_fail(cnn_diag *diag, cnn_status status, const struct cnn_where *w
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* As cnn_fail, for something the user should know that stops nothing. At most CNN_DIAG_MAX warnings
- * are kept. */
+ * are kept, and none twice. */
 void cnn_warn(cnn_diag *diag, const struct cnn_where *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
