@@ -9,38 +9,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *classes_json(const cnn_model *model)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < model->class_count; i++)
-        json_array_append_new(list, json_string(model->classes[i]));
-    char *text =
-        list && json_array_size(list) == model->class_count ? json_dumps(list, JSON_COMPACT) : NULL;
-    json_decref(list);
-    return text;
-}
+#include "util/text.h"
 
-static char *normalization_json(const cnn_model *model)
+static void add_classes(struct cnn_text *text, const cnn_model *model)
 {
-    json_t *mean = json_array(), *std = json_array();
-    for (size_t c = 0; c < model->normalization.channels; c++) {
-        json_array_append_new(mean, json_real((double)model->normalization.mean[c]));
-        json_array_append_new(std, json_real((double)model->normalization.std[c]));
+    for (size_t i = 0; i < model->class_count; i++) {
+        cnn_text_append(text, i > 0 ? "," : "[", 1);
+        cnn_text_json_string(text, model->classes[i]);
     }
-    json_t *both = json_pack("{s:o, s:o}", "mean", mean, "std", std);
-    char *text = both ? json_dumps(both, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(both);
-    return text;
+    cnn_text_append(text, "]", 1);
 }
 
-static char *class_weights_json(const cnn_model *model)
+static void add_floats(struct cnn_text *text, const char *name, const float *values, size_t count)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < model->loss.class_weights.count; i++)
-        json_array_append_new(list, json_real(model->loss.class_weights.values[i]));
-    char *text = list ? json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(list);
-    return text;
+    cnn_text_printf(text, "\"%s\":[", name);
+    for (size_t i = 0; i < count; i++) {
+        cnn_text_append(text, ",", i > 0);
+        cnn_text_json_number(text, (double)values[i], 9);
+    }
+    cnn_text_append(text, "]", 1);
+}
+
+static void add_normalization(struct cnn_text *text, const struct cnn_normalization *n)
+{
+    cnn_text_append(text, "{", 1);
+    add_floats(text, "mean", n->mean, n->channels);
+    cnn_text_append(text, ",", 1);
+    add_floats(text, "std", n->std, n->channels);
+    cnn_text_append(text, "}", 1);
+}
+
+static void add_class_weights(struct cnn_text *text, const struct cnn_numbers *weights)
+{
+    for (size_t i = 0; i < weights->count; i++) {
+        cnn_text_append(text, i > 0 ? "," : "[", 1);
+        cnn_text_json_number(text, weights->values[i], 17);
+    }
+    cnn_text_append(text, "]", 1);
+}
+
+/* What the file says of the model beside its tensors. */
+struct metadata {
+    struct cnn_text classes, normalization, weights;
+    struct cnn_stored_pair pairs[6];
+    size_t count;
+};
+
+static bool metadata_make(const cnn_model *model, struct metadata *out)
+{
+    add_normalization(&out->normalization, &model->normalization);
+    if (model->class_count > 0)
+        add_classes(&out->classes, model);
+    if (model->loss.balanced && model->loss.class_weights.count > 0)
+        add_class_weights(&out->weights, &model->loss.class_weights);
+    out->pairs[out->count++] = (struct cnn_stored_pair){"format", "cnn"};
+    out->pairs[out->count++] = (struct cnn_stored_pair){"version", CNN_VERSION};
+    out->pairs[out->count++] = (struct cnn_stored_pair){"description", model->resolved};
+    out->pairs[out->count++] = (struct cnn_stored_pair){"normalization", out->normalization.data};
+    if (out->classes.data)
+        out->pairs[out->count++] = (struct cnn_stored_pair){"classes", out->classes.data};
+    if (out->weights.data)
+        out->pairs[out->count++] = (struct cnn_stored_pair){"class_weights", out->weights.data};
+    return !out->classes.failed && !out->normalization.failed && !out->weights.failed;
+}
+
+static void metadata_free(struct metadata *metadata)
+{
+    cnn_text_free(&metadata->classes);
+    cnn_text_free(&metadata->normalization);
+    cnn_text_free(&metadata->weights);
 }
 
 /* The numbers whose multiples a tensor is; NULL for one that is stored as it is. */
@@ -105,17 +142,14 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
                           const struct cnn_stored_pair *metadata, size_t metadata_count,
                           cnn_diag *diag)
 {
-    size_t count = model->tensor_count + extra_count, pairs = 0, coded = 0;
+    size_t count = model->tensor_count + extra_count, coded = 0;
     struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
     struct cnn_stored_pair *all = calloc(metadata_count + 6, sizeof *all);
-    char *classes = model->class_count > 0 ? classes_json(model) : NULL,
-         *normalization = normalization_json(model);
-    bool weighted = model->loss.balanced && model->loss.class_weights.count > 0;
-    char *weights = weighted ? class_weights_json(model) : NULL;
     signed char *codes = malloc(count_codes(model) + 1);
+    struct metadata own = {0};
+    bool made = metadata_make(model, &own);
     cnn_status status = CNN_FAILED;
-    if (!tensors || !all || !codes || !normalization || (model->class_count > 0 && !classes) ||
-        (weighted && !weights)) {
+    if (!tensors || !all || !codes || !made) {
         status = cnn_fail_memory(diag, count * sizeof *tensors, "a checkpoint");
         goto out;
     }
@@ -125,24 +159,15 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
     }
     if (extra_count > 0)
         memcpy(tensors + model->tensor_count, extra, extra_count * sizeof *extra);
-    all[pairs++] = (struct cnn_stored_pair){"format", "cnn"};
-    all[pairs++] = (struct cnn_stored_pair){"version", CNN_VERSION};
-    all[pairs++] = (struct cnn_stored_pair){"description", model->resolved};
-    all[pairs++] = (struct cnn_stored_pair){"normalization", normalization};
-    if (classes)
-        all[pairs++] = (struct cnn_stored_pair){"classes", classes};
-    if (weights)
-        all[pairs++] = (struct cnn_stored_pair){"class_weights", weights};
+    memcpy(all, own.pairs, own.count * sizeof *all);
     if (metadata_count > 0)
-        memcpy(all + pairs, metadata, metadata_count * sizeof *metadata);
-    status = cnn_safetensors_write(path, tensors, count, all, pairs + metadata_count, diag);
+        memcpy(all + own.count, metadata, metadata_count * sizeof *metadata);
+    status = cnn_safetensors_write(path, tensors, count, all, own.count + metadata_count, diag);
 out:
     free(tensors);
     free(all);
     free(codes);
-    free(classes);
-    free(normalization);
-    free(weights);
+    metadata_free(&own);
     return status;
 }
 

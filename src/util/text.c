@@ -63,6 +63,30 @@ void cnn_text_printf(struct cnn_text *text, const char *format, ...)
     va_end(arguments);
 }
 
+void cnn_text_json_string(struct cnn_text *text, const char *string)
+{
+    static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    cnn_text_append(text, "\"", 1);
+    for (const char *at = string; *at; at++) {
+        const char *found = strchr(escaped, *at);
+        if (found)
+            cnn_text_printf(text, "\\%c", letters[found - escaped]);
+        else if ((unsigned char)*at < 0x20)
+            cnn_text_printf(text, "\\u%04X", (unsigned char)*at);
+        else
+            cnn_text_append(text, at, 1);
+    }
+    cnn_text_append(text, "\"", 1);
+}
+
+void cnn_text_json_number(struct cnn_text *text, double value, int digits)
+{
+    char number[64];
+    snprintf(number, sizeof number, "%.*g", digits, value);
+    /* a whole number would be read back as one of another type */
+    cnn_text_printf(text, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
+}
+
 void cnn_text_free(struct cnn_text *text)
 {
     if (!text)

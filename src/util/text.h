@@ -1,4 +1,4 @@
-/* A growing text, for messages and reports, and what is done to words. Running out of memory
+/* A growing text, for messages, reports and JSON, and what is done to words. Running out of memory
  * sticks: failed becomes true and the text stops growing. */
 #ifndef CNN_UTIL_TEXT_H
 #define CNN_UTIL_TEXT_H
@@ -19,6 +19,10 @@ void cnn_text_printf(struct cnn_text *text, const char *format, ...)
 void cnn_text_vprintf(struct cnn_text *text, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 void cnn_text_append(struct cnn_text *text, const char *bytes, size_t size);
+/* As JSON: string between quotes (valid UTF-8), and a finite number with so many significant
+ * digits. */
+void cnn_text_json_string(struct cnn_text *text, const char *string);
+void cnn_text_json_number(struct cnn_text *text, double value, int digits);
 void cnn_text_free(struct cnn_text *text); /* back to empty; NULL is legal */
 
 /* The word of words[0..count) nearest to word by edit distance (Damerau; letter case, and `-` for
