@@ -17,7 +17,7 @@ static void print_finding(const cnn_finding *finding)
     cnn_print_text(stdout, finding->text, 0, false);
     printf("\n");
     if (finding->hint != NULL)
-        printf("                    hint: %s\n", finding->hint);
+        printf("                    hint: %s\n", cnn_show_text(finding->hint).text);
 }
 
 cnn_status cnn_check_and_print(const cnn_train_options *options, cnn_diag *diag)

@@ -42,31 +42,43 @@ static uint64_t process_bytes(void)
     return (uint64_t)usage.ru_maxrss * 1024;
 }
 
-static cnn_status print_json(const struct settings *settings, const cnn_bench_result *result)
+static void print_layer_json(const cnn_bench_layer *layer)
 {
-    json_t *layers = json_array();
+    cnn_json_open(NULL, '{');
+    cnn_json_text("name", layer->name);
+    cnn_json_real("forward_ms", layer->forward_ms);
+    cnn_json_real("backward_ms", layer->backward_ms);
+    cnn_json_real("gflops", layer->gflops);
+    cnn_json_real("peak_share", layer->peak_share);
+    cnn_json_text("joined", layer->joined);
+    cnn_json_close();
+}
 
-    for (size_t i = 0; i < result->layers && layers != NULL; i++) {
-        const cnn_bench_layer *layer = &result->layer[i];
-
-        layers = cnn_json_append(
-            layers,
-            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(layer->name),
-                      "forward_ms", cnn_json_real(layer->forward_ms), "backward_ms",
-                      cnn_json_real(layer->backward_ms), "gflops", cnn_json_real(layer->gflops),
-                      "peak_share", cnn_json_real(layer->peak_share), "joined",
-                      layer->joined != NULL ? cnn_json_text(layer->joined) : json_null()));
-    }
-    return cnn_json_print(json_pack(
-        "{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, s:s, s:o, s:o, s:o}", "what",
-        what(settings), "batch", cnn_json_count(result->batch), "threads", result->threads, "ms",
-        cnn_json_real(result->ms), "images_per_s", cnn_json_real(result->images_per_s), "gflops",
-        cnn_json_real(result->gflops), "peak_gflops", cnn_json_real(result->peak_gflops),
-        "peak_share", cnn_json_real(result->peak_share), "runs", cnn_json_count(result->runs),
-        "ms_quartiles", cnn_json_real(result->quartile_ms[0]),
-        cnn_json_real(result->quartile_ms[1]), "layer_runs", cnn_json_count(result->layer_runs),
-        "kernels", result->kernels, "memory_bytes", cnn_json_count(result->peak_bytes),
-        "process_bytes", cnn_json_count(process_bytes()), "layers", layers));
+static void print_json(const struct settings *settings, const cnn_bench_result *result)
+{
+    cnn_json_open(NULL, '{');
+    cnn_json_text("what", what(settings));
+    cnn_json_count("batch", result->batch);
+    cnn_json_count("threads", (uint64_t)result->threads);
+    cnn_json_real("ms", result->ms);
+    cnn_json_real("images_per_s", result->images_per_s);
+    cnn_json_real("gflops", result->gflops);
+    cnn_json_real("peak_gflops", result->peak_gflops);
+    cnn_json_real("peak_share", result->peak_share);
+    cnn_json_count("runs", result->runs);
+    cnn_json_open("ms_quartiles", '[');
+    cnn_json_real(NULL, result->quartile_ms[0]);
+    cnn_json_real(NULL, result->quartile_ms[1]);
+    cnn_json_close();
+    cnn_json_count("layer_runs", result->layer_runs);
+    cnn_json_text("kernels", result->kernels);
+    cnn_json_count("memory_bytes", result->peak_bytes);
+    cnn_json_count("process_bytes", process_bytes());
+    cnn_json_open("layers", '[');
+    for (size_t i = 0; i < result->layers; i++)
+        print_layer_json(&result->layer[i]);
+    cnn_json_close();
+    cnn_json_close();
 }
 
 static void add_number(struct cnn_table *table, const char *format, double value)
@@ -146,7 +158,7 @@ static cnn_status print_human(const struct settings *settings, const cnn_model *
                               const cnn_bench_result *result)
 {
     printf("%s%s%s  %s, batch %zu, %d thread%s, %s kernels\n\n", cnn_style(stdout, CNN_STYLE_BOLD),
-           cnn_model_name(model), cnn_style(stdout, CNN_STYLE_PLAIN),
+           cnn_show_text(cnn_model_name(model)).text, cnn_style(stdout, CNN_STYLE_PLAIN),
            settings->infer ? "inference" : "training step", result->batch, result->threads,
            result->threads == 1 ? "" : "s", result->kernels);
     if (print_layers(settings, result) != CNN_OK)
@@ -173,8 +185,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_bench(model, &bench, &result, diag);
     cnn_print_messages(diag);
     if (status == CNN_OK) {
-        status =
-            settings->json ? print_json(settings, &result) : print_human(settings, model, &result);
+        if (settings->json)
+            print_json(settings, &result);
+        else
+            status = print_human(settings, model, &result);
         cnn_bench_result_free(&result);
     }
     cnn_model_free(model);

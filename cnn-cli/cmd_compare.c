@@ -26,25 +26,37 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
-static json_t *model_json(const cnn_model *model, const cnn_comparison *c, size_t i)
+static void print_model_json(const cnn_model *model, const cnn_comparison *c, size_t i)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", cnn_json_text(cnn_model_source(model)),
-                     "loss", cnn_json_real(c->loss[i]), "accuracy", cnn_json_real(c->accuracy[i]),
-                     "accuracy_low", cnn_json_real(c->accuracy_low[i]), "accuracy_high",
-                     cnn_json_real(c->accuracy_high[i]));
+    cnn_json_open(NULL, '{');
+    cnn_json_text("model", cnn_model_source(model));
+    cnn_json_real("loss", c->loss[i]);
+    cnn_json_real("accuracy", c->accuracy[i]);
+    cnn_json_real("accuracy_low", c->accuracy_low[i]);
+    cnn_json_real("accuracy_high", c->accuracy_high[i]);
+    cnn_json_close();
 }
 
-static cnn_status print_json(cnn_model *const models[2], const cnn_comparison *c)
+static void print_json(cnn_model *const models[2], const cnn_comparison *c)
 {
-    return cnn_json_print(json_pack(
-        "{s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
-        cnn_json_count(c->images), "models", model_json(models[0], c, 0),
-        model_json(models[1], c, 1), "both_right", cnn_json_count(c->both_right), "only_a",
-        cnn_json_count(c->only_a), "only_b", cnn_json_count(c->only_b), "both_wrong",
-        cnn_json_count(c->both_wrong), "difference", cnn_json_real(c->difference), "difference_low",
-        cnn_json_real(c->difference_low), "difference_high", cnn_json_real(c->difference_high), "p",
-        cnn_json_real(c->p), "test", cnn_json_text(c->exact ? "exact" : "chi_squared"), "split",
-        cnn_json_text(c->split), "tta", cnn_json_text(cnn_tta_name(c->tta))));
+    cnn_json_open(NULL, '{');
+    cnn_json_count("images", c->images);
+    cnn_json_open("models", '[');
+    print_model_json(models[0], c, 0);
+    print_model_json(models[1], c, 1);
+    cnn_json_close();
+    cnn_json_count("both_right", c->both_right);
+    cnn_json_count("only_a", c->only_a);
+    cnn_json_count("only_b", c->only_b);
+    cnn_json_count("both_wrong", c->both_wrong);
+    cnn_json_real("difference", c->difference);
+    cnn_json_real("difference_low", c->difference_low);
+    cnn_json_real("difference_high", c->difference_high);
+    cnn_json_real("p", c->p);
+    cnn_json_text("test", c->exact ? "exact" : "chi_squared");
+    cnn_json_text("split", c->split);
+    cnn_json_text("tta", cnn_tta_name(c->tta));
+    cnn_json_close();
 }
 
 static bool print_table(const cnn_comparison *c)
@@ -95,8 +107,8 @@ static cnn_status print_human(cnn_model *const models[2], const cnn_comparison *
     static const char names[] = "AB";
 
     for (size_t i = 0; i < 2; i++)
-        printf("%c          %s (%s)\n", names[i], cnn_model_name(models[i]),
-               cnn_model_source(models[i]));
+        printf("%c          %s (%s)\n", names[i], cnn_show_text(cnn_model_name(models[i])).text,
+               cnn_show_text(cnn_model_source(models[i])).text);
     cnn_command_print_images(c->images, c->split, split);
     cnn_command_print_tta(c->tta);
     for (size_t i = 0; i < 2; i++)
@@ -140,9 +152,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_command_open(operands[i], NULL, &models[i], diag);
     if (status == CNN_OK)
         status = compare(models, settings, tta, &result, diag);
-    if (status == CNN_OK)
-        status = settings->json ? print_json(models, &result)
-                                : print_human(models, &result, settings->split);
+    if (status == CNN_OK && settings->json)
+        print_json(models, &result);
+    else if (status == CNN_OK)
+        status = print_human(models, &result, settings->split);
     cnn_model_free(models[0]);
     cnn_model_free(models[1]);
     return status;

@@ -33,93 +33,101 @@ static const struct cnn_option options[] = {
 
 /* ---- As JSON ---- */
 
-static json_t *numbers_json(const double *values, size_t count)
+static void write_numbers(const char *key, const double *values, size_t count)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count && list != NULL; i++)
-        list = cnn_json_append(list, cnn_json_real(values[i]));
-    return list;
+    cnn_json_open(key, '[');
+    for (size_t i = 0; i < count; i++)
+        cnn_json_real(NULL, values[i]);
+    cnn_json_close();
 }
 
-static json_t *counts_json(const size_t *values, size_t count)
+static void write_counts(const char *key, const size_t *values, size_t count)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count && list != NULL; i++)
-        list = cnn_json_append(list, cnn_json_count(values[i]));
-    return list;
+    cnn_json_open(key, '[');
+    for (size_t i = 0; i < count; i++)
+        cnn_json_count(NULL, values[i]);
+    cnn_json_close();
 }
 
-static json_t *texts_json(const char *const *texts, size_t count)
+static void write_texts(const char *key, const char *const *texts, size_t count)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count && list != NULL; i++)
-        list = cnn_json_append(list, cnn_json_text(texts[i]));
-    return list;
+    cnn_json_open(key, '[');
+    for (size_t i = 0; i < count; i++)
+        cnn_json_text(NULL, texts[i]);
+    cnn_json_close();
 }
 
-static json_t *sizes_json(const cnn_survey_sizes *sizes)
+static void write_sizes(const cnn_survey_sizes *sizes)
 {
-    if (sizes->files == 0)
-        return json_null();
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "files", cnn_json_count(sizes->files),
-                     "smallest", counts_json(sizes->smallest, 2), "largest",
-                     counts_json(sizes->largest, 2), "most_common",
-                     counts_json(sizes->most_common, 2), "most_common_files",
-                     cnn_json_count(sizes->most_common_files), "aspect",
-                     numbers_json(sizes->aspect, 2), "resized", cnn_json_count(sizes->resized));
-}
-
-static json_t *splits_json(const cnn_survey *survey)
-{
-    json_t *list = json_array();
-
-    for (size_t s = 0; s < survey->split_count && list != NULL; s++) {
-        const cnn_survey_split *split = &survey->splits[s];
-
-        list = cnn_json_append(
-            list,
-            json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "split", split->name,
-                      "images", cnn_json_count(split->images), "class_images",
-                      counts_json(split->class_images, survey->classes), "mean",
-                      numbers_json(split->mean, survey->shape.c), "std",
-                      numbers_json(split->std, survey->shape.c), "majority",
-                      cnn_json_real(split->majority), "repeated", cnn_json_count(split->repeated),
-                      "known", cnn_json_count(split->known), "sizes", sizes_json(&split->sizes),
-                      "unreadable", texts_json(split->unreadable, split->unreadable_count)));
+    if (sizes->files == 0) {
+        cnn_json_null("sizes");
+        return;
     }
-    return list;
+    cnn_json_open("sizes", '{');
+    cnn_json_count("files", sizes->files);
+    write_counts("smallest", sizes->smallest, 2);
+    write_counts("largest", sizes->largest, 2);
+    write_counts("most_common", sizes->most_common, 2);
+    cnn_json_count("most_common_files", sizes->most_common_files);
+    write_numbers("aspect", sizes->aspect, 2);
+    cnn_json_count("resized", sizes->resized);
+    cnn_json_close();
 }
 
-static json_t *image_json(const cnn_survey *survey, const cnn_survey_image *image)
+static void write_split(const cnn_survey *survey, const cnn_survey_split *split)
 {
-    return json_pack("{s:s, s:o, s:o, s:o}", "split", image->split, "image",
-                     cnn_json_count(image->image), "class",
-                     cnn_json_text(survey->class_names[image->label]), "path",
-                     image->path != NULL ? cnn_json_text(image->path) : json_null());
+    cnn_json_open(NULL, '{');
+    cnn_json_text("split", split->name);
+    cnn_json_count("images", split->images);
+    write_counts("class_images", split->class_images, survey->classes);
+    write_numbers("mean", split->mean, survey->shape.c);
+    write_numbers("std", split->std, survey->shape.c);
+    cnn_json_real("majority", split->majority);
+    cnn_json_count("repeated", split->repeated);
+    cnn_json_count("known", split->known);
+    write_sizes(&split->sizes);
+    write_texts("unreadable", split->unreadable, split->unreadable_count);
+    cnn_json_close();
 }
 
-static json_t *pairs_json(const cnn_survey *survey, const cnn_survey_pair *pairs, size_t count)
+static void write_image(const cnn_survey *survey, const cnn_survey_image *image)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count && list != NULL; i++)
-        list = cnn_json_append(list, json_pack("[o, o]", image_json(survey, &pairs[i].first),
-                                               image_json(survey, &pairs[i].second)));
-    return list;
+    cnn_json_open(NULL, '{');
+    cnn_json_text("split", image->split);
+    cnn_json_count("image", image->image);
+    cnn_json_text("class", survey->class_names[image->label]);
+    cnn_json_text("path", image->path);
+    cnn_json_close();
 }
 
-static cnn_status print_json(const cnn_survey *survey, const char *sheet)
+static void write_pairs(const char *key, const cnn_survey *survey, const cnn_survey_pair *pairs,
+                        size_t count)
 {
-    return cnn_json_print(json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "input", cnn_json_shape(survey->shape),
-        "classes", texts_json(survey->class_names, survey->classes), "splits", splits_json(survey),
-        "contradictions", cnn_json_count(survey->contradictions), "contradicting",
-        pairs_json(survey, survey->contradicting, survey->contradicting_count), "shared",
-        pairs_json(survey, survey->shared, survey->shared_count), "repeated",
-        pairs_json(survey, survey->repeated, survey->repeated_count), "sheet", sheet));
+    cnn_json_open(key, '[');
+    for (size_t i = 0; i < count; i++) {
+        cnn_json_open(NULL, '[');
+        write_image(survey, &pairs[i].first);
+        write_image(survey, &pairs[i].second);
+        cnn_json_close();
+    }
+    cnn_json_close();
+}
+
+static void print_json(const cnn_survey *survey, const char *sheet)
+{
+    cnn_json_open(NULL, '{');
+    cnn_json_shape("input", survey->shape);
+    write_texts("classes", survey->class_names, survey->classes);
+    cnn_json_open("splits", '[');
+    for (size_t s = 0; s < survey->split_count; s++)
+        write_split(survey, &survey->splits[s]);
+    cnn_json_close();
+    cnn_json_count("contradictions", survey->contradictions);
+    write_pairs("contradicting", survey, survey->contradicting, survey->contradicting_count);
+    write_pairs("shared", survey, survey->shared, survey->shared_count);
+    write_pairs("repeated", survey, survey->repeated, survey->repeated_count);
+    cnn_json_text("sheet", sheet);
+    cnn_json_close();
 }
 
 /* ---- For people ---- */
@@ -386,7 +394,8 @@ static void print_hints(const cnn_survey *survey)
 
 static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, const char *sheet)
 {
-    printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
+    printf("model      %s (%s)\n", cnn_show_text(cnn_model_name(model)).text,
+           cnn_show_text(cnn_model_source(model)).text);
     printf("images     %s, %zu class%s\n", cnn_show_shape(survey->shape, "x").text, survey->classes,
            survey->classes == 1 ? "" : "es");
     if (!print_splits(survey) || !print_classes(survey) || !print_sizes(survey) ||
@@ -396,7 +405,7 @@ static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, 
     for (size_t s = 0; s < survey->split_count; s++)
         print_unreadable(&survey->splits[s]);
     print_hints(survey);
-    printf("\nsheet: %s\n", sheet);
+    printf("\nsheet: %s\n", cnn_show_text(sheet).text);
     return CNN_OK;
 }
 
@@ -436,7 +445,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = survey_data(model, settings, sheet, &survey, diag);
     if (status == CNN_OK) {
-        status = settings->json ? print_json(&survey, sheet) : print_human(model, &survey, sheet);
+        if (settings->json)
+            print_json(&survey, sheet);
+        else
+            status = print_human(model, &survey, sheet);
         cnn_survey_free(&survey);
     }
     cnn_model_free(model);

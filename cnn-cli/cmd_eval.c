@@ -36,35 +36,41 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
-static json_t *confusion_json(const cnn_evaluation *result)
+/* Row by row, zeros too. */
+static void print_confusion(const cnn_evaluation *result)
 {
-    json_t *rows = json_array();
+    size_t at = 0;
 
-    for (size_t i = 0; i < result->classes && rows != NULL; i++) {
-        json_t *row = json_array();
+    cnn_json_open("confusion", '[');
+    for (size_t i = 0; i < result->classes; i++) {
+        cnn_json_open(NULL, '[');
+        for (size_t j = 0; j < result->classes; j++) {
+            const cnn_confusion_cell *cell = &result->confusion[at];
+            bool here = at < result->confusion_cells && cell->truth == i && cell->answer == j;
 
-        for (size_t j = 0; j < result->classes && row != NULL; j++)
-            row = cnn_json_append(row, cnn_json_count(result->confusion[i * result->classes + j]));
-        rows = cnn_json_append(rows, row);
+            cnn_json_count(NULL, here ? cell->images : 0);
+            at += here;
+        }
+        cnn_json_close();
     }
-    return rows;
+    cnn_json_close();
 }
 
-static json_t *classes_json(const cnn_model *model, const cnn_evaluation *result)
+static void print_scores(const cnn_model *model, const cnn_evaluation *result)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < result->classes && list != NULL; i++) {
+    cnn_json_open("per_class", '[');
+    for (size_t i = 0; i < result->classes; i++) {
         const cnn_class_score *score = &result->per_class[i];
 
-        list = cnn_json_append(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "class",
-                                               cnn_json_text(cnn_model_class(model, i)),
-                                               "precision", cnn_json_real(score->precision),
-                                               "recall", cnn_json_real(score->recall), "f1",
-                                               cnn_json_real(score->f1), "images",
-                                               cnn_json_count(score->images)));
+        cnn_json_open(NULL, '{');
+        cnn_json_text("class", cnn_model_class(model, i));
+        cnn_json_real("precision", score->precision);
+        cnn_json_real("recall", score->recall);
+        cnn_json_real("f1", score->f1);
+        cnn_json_count("images", score->images);
+        cnn_json_close();
     }
-    return list;
+    cnn_json_close();
 }
 
 /* The share of images whose class is among the `top` most probable. */
@@ -77,56 +83,64 @@ static double top_share(const cnn_evaluation *result, size_t top)
     return (double)images / (double)result->images;
 }
 
-static json_t *top_json(const cnn_evaluation *result, size_t top)
+static void print_top(const cnn_evaluation *result, size_t top)
 {
-    json_t *list = json_array();
-
-    for (size_t k = 1; k <= top && k <= result->classes && list != NULL; k++)
-        list = cnn_json_append(list, cnn_json_real(top_share(result, k)));
-    return list;
+    cnn_json_open("top", '[');
+    for (size_t k = 1; k <= top && k <= result->classes; k++)
+        cnn_json_real(NULL, top_share(result, k));
+    cnn_json_close();
 }
 
-static json_t *reliability_json(const cnn_evaluation *result)
+static void print_reliability(const cnn_evaluation *result)
 {
-    json_t *list = json_array();
-
-    for (size_t m = 0; m < CNN_CALIBRATION_BINS && list != NULL; m++) {
+    cnn_json_open("reliability", '[');
+    for (size_t m = 0; m < CNN_CALIBRATION_BINS; m++) {
         const cnn_calibration_bin *bin = &result->calibration[m];
         bool empty = bin->images == 0;
 
-        list = cnn_json_append(
-            list, json_pack("{s:[o, o], s:o, s:o, s:o}", "bin",
-                            cnn_json_real((double)m / CNN_CALIBRATION_BINS),
-                            cnn_json_real((double)(m + 1) / CNN_CALIBRATION_BINS), "images",
-                            cnn_json_count(bin->images), "confidence",
-                            empty ? json_null() : cnn_json_real(bin->confidence), "accuracy",
-                            empty ? json_null() : cnn_json_real(bin->accuracy)));
+        cnn_json_open(NULL, '{');
+        cnn_json_open("bin", '[');
+        cnn_json_real(NULL, (double)m / CNN_CALIBRATION_BINS);
+        cnn_json_real(NULL, (double)(m + 1) / CNN_CALIBRATION_BINS);
+        cnn_json_close();
+        cnn_json_count("images", bin->images);
+        cnn_json_real("confidence", empty ? NAN : bin->confidence);
+        cnn_json_real("accuracy", empty ? NAN : bin->accuracy);
+        cnn_json_close();
     }
-    return list;
+    cnn_json_close();
 }
 
-static cnn_status print_json(const cnn_model *model, const cnn_evaluation *result, size_t top)
+static void print_json(const cnn_model *model, const cnn_evaluation *result, size_t top)
 {
-    json_t *macro =
-        json_pack("{s:o, s:o, s:o}", "precision", cnn_json_real(result->precision), "recall",
-                  cnn_json_real(result->recall), "f1", cnn_json_real(result->f1));
-
-    return cnn_json_print(
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                  "images", cnn_json_count(result->images), "loss", cnn_json_real(result->loss),
-                  "accuracy", cnn_json_real(result->accuracy), "top5", cnn_json_real(result->top5),
-                  "confusion", confusion_json(result), "per_class", classes_json(model, result),
-                  "accuracy_low", cnn_json_real(result->accuracy_low), "accuracy_high",
-                  cnn_json_real(result->accuracy_high), "macro", macro, "top",
-                  top_json(result, top), "confidence", cnn_json_real(result->confidence), "ece",
-                  cnn_json_real(result->ece), "reliability", reliability_json(result), "split",
-                  cnn_json_text(result->split), "tta", cnn_json_text(cnn_tta_name(result->tta))));
+    cnn_json_open(NULL, '{');
+    cnn_json_count("images", result->images);
+    cnn_json_real("loss", result->loss);
+    cnn_json_real("accuracy", result->accuracy);
+    cnn_json_real("top5", result->top5);
+    print_confusion(result);
+    print_scores(model, result);
+    cnn_json_real("accuracy_low", result->accuracy_low);
+    cnn_json_real("accuracy_high", result->accuracy_high);
+    cnn_json_open("macro", '{');
+    cnn_json_real("precision", result->precision);
+    cnn_json_real("recall", result->recall);
+    cnn_json_real("f1", result->f1);
+    cnn_json_close();
+    print_top(result, top);
+    cnn_json_real("confidence", result->confidence);
+    cnn_json_real("ece", result->ece);
+    print_reliability(result);
+    cnn_json_text("split", result->split);
+    cnn_json_text("tta", cnn_tta_name(result->tta));
+    cnn_json_close();
 }
 
 static void print_totals(const cnn_model *model, const cnn_evaluation *result, const char *split,
                          size_t top)
 {
-    printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
+    printf("model      %s (%s)\n", cnn_show_text(cnn_model_name(model)).text,
+           cnn_show_text(cnn_model_source(model)).text);
     cnn_command_print_images(result->images, result->split, split);
     cnn_command_print_tta(result->tta);
     printf(result->loss < 1e5 ? "loss       %.4f\n" : "loss       %g\n", result->loss);
@@ -178,7 +192,7 @@ static void add_matrix_row(struct cnn_table *table, const cnn_model *model,
     else
         cnn_table_add(table, "%2s %s", number, name);
     for (size_t j = 0; j < result->classes; j++) {
-        size_t images = result->confusion[i * result->classes + j];
+        size_t images = cnn_evaluation_confusion(result, i, j);
 
         if (images > 0)
             cnn_table_add(table, "%zu", images);
@@ -209,23 +223,23 @@ static bool print_matrix(const cnn_model *model, const cnn_evaluation *result)
     return printed;
 }
 
-/* The places of the largest numbers off the diagonal, largest first; returns how many. */
-static size_t find_pairs(const cnn_evaluation *result, size_t *places)
+/* The largest cells off the diagonal, largest first; returns how many. */
+static size_t find_pairs(const cnn_evaluation *result, const cnn_confusion_cell **pairs)
 {
-    const size_t *confusion = result->confusion;
     size_t count = 0;
 
-    for (size_t p = 0; p < result->classes * result->classes; p++) {
+    for (size_t i = 0; i < result->confusion_cells; i++) {
+        const cnn_confusion_cell *cell = &result->confusion[i];
         size_t at;
 
-        if (confusion[p] == 0 || p / result->classes == p % result->classes)
+        if (cell->truth == cell->answer)
             continue;
-        if (count == PAIRS_MAX && confusion[p] <= confusion[places[count - 1]])
+        if (count == PAIRS_MAX && cell->images <= pairs[count - 1]->images)
             continue;
         at = count < PAIRS_MAX ? count++ : count - 1;
-        for (; at > 0 && confusion[places[at - 1]] < confusion[p]; at--)
-            places[at] = places[at - 1];
-        places[at] = p;
+        for (; at > 0 && pairs[at - 1]->images < cell->images; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = cell;
     }
     return count;
 }
@@ -234,8 +248,8 @@ static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
 {
     static const struct cnn_column columns[] = {
         {"most confused: class", false}, {"taken for", false}, {"images", true}};
-    size_t places[PAIRS_MAX];
-    size_t count = find_pairs(result, places);
+    const cnn_confusion_cell *pairs[PAIRS_MAX];
+    size_t count = find_pairs(result, pairs);
     struct cnn_table *table;
     bool printed;
 
@@ -245,9 +259,9 @@ static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
     if (table == NULL)
         return false;
     for (size_t k = 0; k < count; k++) {
-        cnn_table_add(table, "%s", cnn_model_class(model, places[k] / result->classes));
-        cnn_table_add(table, "%s", cnn_model_class(model, places[k] % result->classes));
-        cnn_table_add(table, "%zu", result->confusion[places[k]]);
+        cnn_table_add(table, "%s", cnn_model_class(model, pairs[k]->truth));
+        cnn_table_add(table, "%s", cnn_model_class(model, pairs[k]->answer));
+        cnn_table_add(table, "%zu", pairs[k]->images);
     }
     printf("\n");
     printed = cnn_table_print(table, stdout);
@@ -265,9 +279,9 @@ static cnn_status print_human(const cnn_model *model, const cnn_evaluation *resu
     if (settings->report != NULL || settings->gallery != NULL)
         printf("\n");
     if (settings->report != NULL)
-        printf("report: %s\n", settings->report);
+        printf("report: %s\n", cnn_show_text(settings->report).text);
     if (settings->gallery != NULL)
-        printf("gallery: %s/index.html\n", settings->gallery);
+        printf("gallery: %s/index.html\n", cnn_show_text(settings->gallery).text);
     return CNN_OK;
 }
 
@@ -310,8 +324,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = evaluate(model, settings, tta, &result, diag);
     if (status == CNN_OK) {
-        status = settings->json ? print_json(model, &result, top)
-                                : print_human(model, &result, settings, top);
+        if (settings->json)
+            print_json(model, &result, top);
+        else
+            status = print_human(model, &result, settings, top);
         cnn_evaluation_free(&result);
     }
     cnn_model_free(model);

@@ -53,7 +53,7 @@ static cnn_status print_network(const cnn_init_result *r, const char *config, cn
     }
     if (status != CNN_OK)
         return status;
-    printf("network    %s, input %s", cnn_model_name(model),
+    printf("network    %s, input %s", cnn_show_text(cnn_model_name(model)).text,
            cnn_show_shape(cnn_model_input(model), "x").text);
     printf(", %s parameters\n", cnn_show_integer(params).text);
     printf("recipe     %zu epochs, batches of %zu%s\n", r->epochs, r->batch,
@@ -80,8 +80,9 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
     if (status == CNN_OK)
-        printf("written    %s, %s/README.md\nnext       cnn train %s\n", config, init->directory,
-               word != NULL ? word : config);
+        printf("written    %s, %s/README.md\nnext       cnn train %s\n", cnn_show_text(config).text,
+               cnn_show_text(init->directory).text,
+               cnn_show_text(word != NULL ? word : config).text);
     free(word);
     free(config);
     return status;

@@ -49,23 +49,23 @@ struct prediction {
     bool failed; /* an input could not be used */
 };
 
-static cnn_status print_json(const struct prediction *p, const char *label)
+static void print_json(const struct prediction *p, const char *label)
 {
-    json_t *list = json_array();
-    cnn_status status;
-
-    for (size_t k = 0; k < p->top && list != NULL; k++) {
+    cnn_json_open(NULL, '{');
+    cnn_json_text("input", label);
+    cnn_json_open("predictions", '[');
+    for (size_t k = 0; k < p->top; k++) {
         const cnn_prediction *best = &p->best[k];
 
-        list =
-            cnn_json_append(list, json_pack("{s:o, s:o, s:o}", "class", cnn_json_text(best->name),
-                                            "index", cnn_json_count(best->index), "probability",
-                                            cnn_json_real((double)best->probability)));
+        cnn_json_open(NULL, '{');
+        cnn_json_text("class", best->name);
+        cnn_json_count("index", best->index);
+        cnn_json_real("probability", (double)best->probability);
+        cnn_json_close();
     }
-    status =
-        cnn_json_print(json_pack("{s:o, s:o}", "input", cnn_json_text(label), "predictions", list));
+    cnn_json_close();
+    cnn_json_close();
     fflush(stdout);
-    return status;
 }
 
 static void print_bar(float share)
@@ -141,7 +141,7 @@ static cnn_status predict_batch(struct prediction *p, const char *path, const fl
         cnn_model_probabilities(p->model, p->raw + i * p->outputs, 1, p->probabilities);
         cnn_model_top(p->model, p->probabilities, p->top, p->best, &written);
         if (p->settings->json)
-            status = print_json(p, label);
+            print_json(p, label);
         else
             print_human(p, label);
     }

@@ -82,26 +82,27 @@ static uint64_t file_bytes(const char *path)
     return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
-static cnn_status print_json(const struct result *r, bool evaluated)
+static void print_json(const struct result *r, bool evaluated)
 {
-    json_t *root =
-        json_pack("{s:o, s:o, s:o}", "file", cnn_json_text(r->path), "bytes",
-                  cnn_json_count(r->bytes[1]), "bytes_before", cnn_json_count(r->bytes[0]));
-
-    if (evaluated && root != NULL)
-        json_object_update_new(
-            root, json_pack("{s:s, s:o, s:o, s:o}", "split", r->evaluation[1].split, "images",
-                            cnn_json_count(r->evaluation[1].images), "accuracy",
-                            cnn_json_real(r->evaluation[1].accuracy), "accuracy_before",
-                            cnn_json_real(r->evaluation[0].accuracy)));
-    return cnn_json_print(root);
+    cnn_json_open(NULL, '{');
+    cnn_json_text("file", r->path);
+    cnn_json_count("bytes", r->bytes[1]);
+    cnn_json_count("bytes_before", r->bytes[0]);
+    if (evaluated) {
+        cnn_json_text("split", r->evaluation[1].split);
+        cnn_json_count("images", r->evaluation[1].images);
+        cnn_json_real("accuracy", r->evaluation[1].accuracy);
+        cnn_json_real("accuracy_before", r->evaluation[0].accuracy);
+    }
+    cnn_json_close();
 }
 
 static void print_human(const cnn_model *model, const struct result *r, bool evaluated)
 {
     const cnn_evaluation *before = &r->evaluation[0], *after = &r->evaluation[1];
 
-    printf("model      %s (%s)\n", cnn_model_name(model), cnn_model_source(model));
+    printf("model      %s (%s)\n", cnn_show_text(cnn_model_name(model)).text,
+           cnn_show_text(cnn_model_source(model)).text);
     printf("size       %s, ", cnn_show_bytes(r->bytes[1]).text);
     printf("before %s\n", cnn_show_bytes(r->bytes[0]).text);
     if (evaluated)
@@ -110,7 +111,7 @@ static void print_human(const cnn_model *model, const struct result *r, bool eva
                cnn_style(stdout, CNN_STYLE_PLAIN), 100 * before->accuracy,
                100 * (after->accuracy - before->accuracy), cnn_show_integer(after->images).text,
                after->split);
-    printf("written    %s\n", r->path);
+    printf("written    %s\n", cnn_show_text(r->path).text);
 }
 
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
@@ -136,7 +137,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     for (size_t i = 0; i < 2 && status == CNN_OK && !settings->skip; i++)
         status = evaluate(models[i], settings, stop, &result.evaluation[i], diag);
     if (status == CNN_OK && settings->json)
-        status = print_json(&result, !settings->skip);
+        print_json(&result, !settings->skip);
     else if (status == CNN_OK)
         print_human(models[0], &result, !settings->skip);
     for (size_t i = 0; i < 2; i++) {

@@ -22,7 +22,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_status status = cnn_report((const char *const *)operands, operand_count, path, diag);
 
     if (status == CNN_OK)
-        printf("%s\n", path);
+        puts(cnn_show_text(path).text);
     return status;
 }
 

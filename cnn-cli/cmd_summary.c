@@ -46,27 +46,35 @@ static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals
     return NULL;
 }
 
-static json_t *layer_json(const cnn_layer_info *layer)
+static void print_layer_json(const cnn_layer_info *layer)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:[o, o]}", "name", cnn_json_text(layer->name),
-                     "type", cnn_json_text(layer->type), "output", cnn_json_shape(layer->output),
-                     "params", cnn_json_count(layer->params), "macs", cnn_json_count(layer->macs),
-                     "receptive_field", cnn_json_count(layer->receptive_field[0]),
-                     cnn_json_count(layer->receptive_field[1]));
+    cnn_json_open(NULL, '{');
+    cnn_json_text("name", layer->name);
+    cnn_json_text("type", layer->type);
+    cnn_json_shape("output", layer->output);
+    cnn_json_count("params", layer->params);
+    cnn_json_count("macs", layer->macs);
+    cnn_json_open("receptive_field", '[');
+    cnn_json_count(NULL, layer->receptive_field[0]);
+    cnn_json_count(NULL, layer->receptive_field[1]);
+    cnn_json_close();
+    cnn_json_close();
 }
 
-static cnn_status print_json(const cnn_model *model, const cnn_layer_info *layers,
-                             const struct totals *totals)
+static void print_json(const cnn_model *model, const cnn_layer_info *layers,
+                       const struct totals *totals)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < cnn_model_layers(model) && list != NULL; i++)
-        list = cnn_json_append(list, layer_json(&layers[i]));
-    return cnn_json_print(
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", cnn_json_text(cnn_model_name(model)),
-                  "input", cnn_json_shape(cnn_model_input(model)), "layers", list, "params",
-                  cnn_json_count(totals->params), "trainable_params",
-                  cnn_json_count(totals->trainable), "macs", cnn_json_count(totals->macs)));
+    cnn_json_open(NULL, '{');
+    cnn_json_text("name", cnn_model_name(model));
+    cnn_json_shape("input", cnn_model_input(model));
+    cnn_json_open("layers", '[');
+    for (size_t i = 0; i < cnn_model_layers(model); i++)
+        print_layer_json(&layers[i]);
+    cnn_json_close();
+    cnn_json_count("params", totals->params);
+    cnn_json_count("trainable_params", totals->trainable);
+    cnn_json_count("macs", totals->macs);
+    cnn_json_close();
 }
 
 /* Whether layer i reads just what stands above it. */
@@ -176,7 +184,8 @@ static void print_warnings(const cnn_layer_info *layers, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (layers[i].warning != NULL)
             printf("%swarning:%s %s: %s\n", cnn_style(stdout, CNN_STYLE_YELLOW),
-                   cnn_style(stdout, CNN_STYLE_PLAIN), layers[i].name, layers[i].warning);
+                   cnn_style(stdout, CNN_STYLE_PLAIN), cnn_show_text(layers[i].name).text,
+                   cnn_show_text(layers[i].warning).text);
     }
 }
 
@@ -186,9 +195,11 @@ static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers,
     const char *times = cnn_terminal_utf8(stdout) ? "\u00D7" : "x";
     cnn_status status;
 
-    printf("%s%s%s  input %s  ", cnn_style(stdout, CNN_STYLE_BOLD), cnn_model_name(model),
-           cnn_style(stdout, CNN_STYLE_PLAIN), cnn_show_shape(cnn_model_input(model), times).text);
-    printf("%s%s\n\n", cnn_model_source(model), cnn_model_trained(model) ? "" : " (untrained)");
+    printf("%s%s%s  input %s  ", cnn_style(stdout, CNN_STYLE_BOLD),
+           cnn_show_text(cnn_model_name(model)).text, cnn_style(stdout, CNN_STYLE_PLAIN),
+           cnn_show_shape(cnn_model_input(model), times).text);
+    printf("%s%s\n\n", cnn_show_text(cnn_model_source(model)).text,
+           cnn_model_trained(model) ? "" : " (untrained)");
     status = print_table(model, layers, totals, explain);
     if (status != CNN_OK)
         return status;
@@ -219,7 +230,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (layers == NULL)
         status = CNN_FAILED;
     else if (settings->json)
-        status = print_json(model, layers, &totals);
+        print_json(model, layers, &totals);
     else
         status = print_human(model, layers, &totals, settings->explain, diag);
     free(layers);

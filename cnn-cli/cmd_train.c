@@ -65,8 +65,8 @@ static void on_start(struct progress *progress, const cnn_event *event)
     fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
     fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(),
             cnn_threads() == 1 ? "" : "s");
-    fprintf(stderr, "the run is in %s\nreport: %s/report.html\n", event->directory,
-            event->directory);
+    fprintf(stderr, "the run is in %s\nreport: %s/report.html\n",
+            cnn_show_text(event->directory).text, cnn_show_text(event->directory).text);
 }
 
 static void on_step(struct progress *progress, const cnn_event *event)
@@ -129,8 +129,8 @@ static void on_epoch(struct progress *progress, const cnn_event *event)
 static void on_save(const struct progress *progress, const cnn_event *event)
 {
     cnn_terminal_progress_clear();
-    fprintf(stderr, "saved %s/last.safetensors after step %s\n", progress->directory,
-            cnn_show_integer(event->step).text);
+    fprintf(stderr, "saved %s/last.safetensors after step %s\n",
+            cnn_show_text(progress->directory).text, cnn_show_integer(event->step).text);
 }
 
 static void on_event(void *context, const cnn_event *event)
@@ -158,7 +158,7 @@ static void on_event(void *context, const cnn_event *event)
         break;
     case CNN_EVENT_END:
         if (event->text != NULL)
-            fprintf(stderr, "%s\n", event->text);
+            fprintf(stderr, "%s\n", cnn_show_text(event->text).text);
         progress->seconds = event->seconds;
         progress->best_accuracy = event->best_accuracy;
         break;
@@ -177,7 +177,8 @@ static void print_end(const struct progress *progress, const char *data_path)
             cnn_show_duration(progress->seconds).text,
             cnn_show_percent(progress->best_accuracy).text);
     fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s%s\n       cnn predict %s IMAGE\n",
-            directory, run, data != NULL ? " --data " : "", data != NULL ? data : "", run);
+            cnn_show_text(directory).text, cnn_show_text(run).text, data != NULL ? " --data " : "",
+            cnn_show_text(data != NULL ? data : "").text, cnn_show_text(run).text);
     free(data);
     free(word);
 }
@@ -261,7 +262,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (progress.directory != NULL && status == CNN_OK)
         print_end(&progress, settings->data);
     if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))
-        puts(progress.directory);
+        puts(cnn_show_text(progress.directory).text);
     free(progress.directory);
     return status;
 }

@@ -22,10 +22,11 @@ static const struct cnn_option options[] = {
 
 static void print_good(const char *path, const cnn_checkpoint_info *info)
 {
-    printf("%s: good, %s, %zu tensor%s of %s numbers", path, cnn_show_bytes(info->bytes).text,
-           info->tensors, info->tensors == 1 ? "" : "s", cnn_show_integer(info->values).text);
+    printf("%s: good, %s, %zu tensor%s of %s numbers", cnn_show_text(path).text,
+           cnn_show_bytes(info->bytes).text, info->tensors, info->tensors == 1 ? "" : "s",
+           cnn_show_integer(info->values).text);
     if (info->description)
-        printf(", network %s", info->network);
+        printf(", network %s", cnn_show_text(info->network).text);
     else
         printf(", no description");
     if (info->step > 0 || info->state)
@@ -36,33 +37,39 @@ static void print_good(const char *path, const cnn_checkpoint_info *info)
 }
 
 /* error: NULL where the file is good. */
-static cnn_status print_json(const char *path, const cnn_checkpoint_info *info, const char *error)
+static void print_json(const char *path, const cnn_checkpoint_info *info, const char *error)
 {
-    if (error != NULL)
-        return cnn_json_print(json_pack("{s:o, s:b, s:o}", "file", cnn_json_text(path), "good", 0,
-                                        "error", cnn_json_text(error)));
-    return cnn_json_print(json_pack(
-        "{s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:b}", "file", cnn_json_text(path), "good", 1,
-        "bytes", cnn_json_count(info->bytes), "tensors", cnn_json_count(info->tensors), "numbers",
-        cnn_json_count(info->values), "checksum", info->checksum, "network",
-        info->description ? cnn_json_text(info->network) : json_null(), "step",
-        cnn_json_count(info->step), "resumable", info->state));
+    cnn_json_open(NULL, '{');
+    cnn_json_text("file", path);
+    cnn_json_flag("good", error == NULL);
+    if (error != NULL) {
+        cnn_json_text("error", error);
+    } else {
+        cnn_json_count("bytes", info->bytes);
+        cnn_json_count("tensors", info->tensors);
+        cnn_json_count("numbers", info->values);
+        cnn_json_flag("checksum", info->checksum);
+        cnn_json_text("network", info->description ? info->network : NULL);
+        cnn_json_count("step", info->step);
+        cnn_json_flag("resumable", info->state);
+    }
+    cnn_json_close();
 }
 
 static cnn_status verify_file(const char *path, bool json, cnn_diag *diag)
 {
     cnn_checkpoint_info info = {.bytes = 0};
-    cnn_status status = cnn_checkpoint_verify(path, &info, diag), printed = CNN_OK;
+    cnn_status status = cnn_checkpoint_verify(path, &info, diag);
 
     if (json)
-        printed = print_json(path, &info, status == CNN_OK ? NULL : cnn_diag_get(diag, 0)->text);
+        print_json(path, &info, status == CNN_OK ? NULL : cnn_diag_get(diag, 0)->text);
     else if (status == CNN_OK)
         print_good(path, &info);
     else
-        printf("%s: bad\n", path);
+        printf("%s: bad\n", cnn_show_text(path).text);
     fflush(stdout); /* before its messages, where both go to one place */
     cnn_print_messages(diag);
-    return status == CNN_OK ? printed : status;
+    return status;
 }
 
 /* Those checkpoints that the run's directory has. */

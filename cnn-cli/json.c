@@ -3,91 +3,132 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+enum { DEPTH_MAX = 8 };
 
-/* Fifteen significant digits are what a double holds of any decimal number: 0.1 stays 0.1. */
-#define JSON_FORMAT (JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY)
+static struct {
+    char closing[DEPTH_MAX]; /* of the brackets that are open */
+    size_t depth;
+    bool first; /* nothing stands in the innermost yet */
+} state;
 
-json_t *cnn_json_real(double value)
+static void write_text(const char *text)
 {
-    return isfinite(value) ? json_real(value) : json_null();
-}
+    static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
 
-json_t *cnn_json_text(const char *text)
-{
-    static const char replacement[] = "\xEF\xBF\xBD";
-    json_t *value = json_string(text);
-    size_t length = strlen(text);
-    char *clean;
-    size_t used = 0;
-
-    if (value != NULL || length > SIZE_MAX / 3 - 1)
-        return value;
-    clean = malloc(3 * length + 1);
-    if (clean == NULL)
-        return NULL;
+    putchar('"');
     while (*text != '\0') {
-        size_t bytes = 1;
+        const char *found = strchr(escaped, *text);
+        uint32_t code;
+        size_t length = cnn_character(text, &code);
 
-        /* A character is at most four bytes; jansson itself knows which are well-formed. */
-        for (value = NULL; bytes <= 4 && strnlen(text, bytes) == bytes; bytes++) {
-            value = json_stringn(text, bytes);
-            if (value != NULL)
-                break;
-        }
-        if (value == NULL) {
-            memcpy(clean + used, replacement, 3);
-            used += 3;
-            text++;
-            continue;
-        }
-        json_decref(value);
-        memcpy(clean + used, text, bytes);
-        used += bytes;
-        text += bytes;
+        if (found != NULL)
+            printf("\\%c", letters[found - escaped]);
+        else if (length == 0)
+            fputs("\xEF\xBF\xBD", stdout);
+        else if (!cnn_character_shown(code))
+            printf("\\u%04X", (unsigned)code); /* all of them are below U+10000 */
+        else
+            fwrite(text, 1, length, stdout);
+        text += length > 0 ? length : 1;
     }
-    value = json_stringn(clean, used);
-    free(clean);
-    return value;
+    putchar('"');
 }
 
-json_t *cnn_json_count(uint64_t value)
+/* What stands before a value. */
+static void begin_value(const char *key)
 {
-    return json_integer((json_int_t)value);
-}
-
-json_t *cnn_json_shape(cnn_shape shape)
-{
-    if (shape.rank == 3)
-        return json_pack("[o, o, o]", cnn_json_count(shape.c), cnn_json_count(shape.h),
-                         cnn_json_count(shape.w));
-    return json_pack("[o]", cnn_json_count(shape.c));
-}
-
-json_t *cnn_json_append(json_t *array, json_t *value)
-{
-    if (array == NULL) {
-        json_decref(value);
-        return NULL;
+    if (state.depth > 0 && !state.first)
+        fputs(", ", stdout);
+    state.first = false;
+    if (key != NULL) {
+        write_text(key);
+        fputs(": ", stdout);
     }
-    if (json_array_append_new(array, value) == 0)
-        return array;
-    json_decref(array);
-    return NULL;
 }
 
-cnn_status cnn_json_print(json_t *value)
+static void end_value(void)
 {
-    int result;
+    if (state.depth == 0)
+        putchar('\n');
+}
 
-    if (value == NULL)
-        return cnn_command_out_of_memory();
-    result = json_dumpf(value, stdout, JSON_FORMAT);
-    json_decref(value);
-    putchar('\n');
-    /* A broken stdout is reported once, at exit. */
-    return result == 0 ? CNN_OK : CNN_FAILED;
+void cnn_json_open(const char *key, char bracket)
+{
+    begin_value(key);
+    putchar(bracket);
+    state.closing[state.depth++] = bracket == '{' ? '}' : ']';
+    state.first = true;
+}
+
+void cnn_json_close(void)
+{
+    putchar(state.closing[--state.depth]);
+    state.first = false;
+    end_value();
+}
+
+void cnn_json_text(const char *key, const char *text)
+{
+    begin_value(key);
+    if (text != NULL)
+        write_text(text);
+    else
+        fputs("null", stdout);
+    end_value();
+}
+
+void cnn_json_null(const char *key)
+{
+    cnn_json_text(key, NULL);
+}
+
+/* By hand: a confusion matrix may have billions of them. */
+void cnn_json_count(const char *key, uint64_t value)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+
+    begin_value(key);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    fwrite(digits + at, 1, sizeof digits - at, stdout);
+    end_value();
+}
+
+/* Fifteen significant digits are what a double holds of any decimal number: 0.1 stays 0.1. A whole
+ * number keeps a point, so that it is read back as one of the same type. */
+void cnn_json_real(const char *key, double value)
+{
+    char number[40];
+
+    if (!isfinite(value)) {
+        cnn_json_null(key);
+        return;
+    }
+    snprintf(number, sizeof number, "%.15g", value);
+    begin_value(key);
+    printf("%s%s", number, strpbrk(number, ".e") != NULL ? "" : ".0");
+    end_value();
+}
+
+void cnn_json_flag(const char *key, bool value)
+{
+    begin_value(key);
+    fputs(value ? "true" : "false", stdout);
+    end_value();
+}
+
+void cnn_json_shape(const char *key, cnn_shape shape)
+{
+    cnn_json_open(key, '[');
+    cnn_json_count(NULL, shape.c);
+    if (shape.rank == 3) {
+        cnn_json_count(NULL, shape.h);
+        cnn_json_count(NULL, shape.w);
+    }
+    cnn_json_close();
 }

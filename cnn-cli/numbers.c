@@ -5,6 +5,7 @@
 
 #include "pictures.h"
 #include "show.h"
+#include "terminal.h"
 
 enum { ROW_OF_FLAT = 10, NUMBER_MAX = 24 };
 
@@ -43,7 +44,7 @@ static void print_layer(const cnn_layer_info *info, const float *values)
 
         width = length > width ? length : width;
     }
-    printf("%s: %s\n", info->name, cnn_show_shape(s, " x ").text);
+    printf("%s: %s\n", cnn_show_text(info->name).text, cnn_show_shape(s, " x ").text);
     if (s.rank != 3) {
         print_rows(values, (s.c + ROW_OF_FLAT - 1) / ROW_OF_FLAT, ROW_OF_FLAT, s.c, width);
         return;

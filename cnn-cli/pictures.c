@@ -117,7 +117,7 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
     if (status == CNN_OK && progress.failed)
         status = cnn_command_out_of_memory();
     if (status == CNN_OK)
-        printf("wrote %s and %zu picture%s\n", progress.page, progress.pictures,
+        printf("wrote %s and %zu picture%s\n", cnn_show_text(progress.page).text, progress.pictures,
                progress.pictures == 1 ? "" : "s");
     free(progress.page);
     return status;

@@ -12,7 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_COLUMNS = 80, BAR_MIN = 5, BAR_MAX = 30 };
+enum {
+    DEFAULT_COLUMNS = 80,
+    BAR_MIN = 5,
+    BAR_MAX = 30,
+    CHARACTER_MAX = 17,   /* bytes of one that is shown: four times \xHH */
+    LINE_MAX_BYTES = 8192 /* of a message */
+};
 
 static struct {
     bool out_terminal, err_terminal;
@@ -80,11 +86,69 @@ const char *cnn_style(FILE *stream, enum cnn_style style)
     return state.colours && is_terminal(stream) ? codes[style] : "";
 }
 
+/* Writes the character that text begins with to shown, as a terminal may show it; returns its
+ * bytes. */
+static size_t show_character(const char *text, char shown[CHARACTER_MAX])
+{
+    uint32_t code;
+    size_t length = cnn_character(text, &code);
+
+    if (length > 0 && cnn_character_shown(code)) {
+        memcpy(shown, text, length);
+        shown[length] = '\0';
+        return length;
+    }
+    length = length > 0 ? length : 1;
+    for (size_t i = 0; i < length; i++)
+        snprintf(shown + 4 * i, 5, "\\x%02X", (unsigned char)text[i]);
+    return length;
+}
+
+/* Appends characters of text to out until one more would not fit into size bytes; returns where it
+ * stopped. */
+static const char *show_characters(const char *text, char *out, size_t size)
+{
+    char shown[CHARACTER_MAX];
+
+    for (size_t used = 0; *text != '\0';) {
+        size_t length = show_character(text, shown), bytes = strlen(shown);
+
+        if (used + bytes >= size)
+            break;
+        memcpy(out + used, shown, bytes + 1);
+        used += bytes;
+        text += length;
+    }
+    return text;
+}
+
+struct cnn_shown_text cnn_show_text(const char *text)
+{
+    enum { END = 256 };
+    struct cnn_shown_text shown = {""};
+    const char *rest = show_characters(text, shown.text, sizeof shown.text);
+    size_t length;
+
+    if (*rest == '\0')
+        return shown;
+    shown = (struct cnn_shown_text){""};
+    rest = show_characters(text, shown.text, sizeof shown.text - END - 3);
+    length = strlen(rest);
+    rest += length > END / 4 ? length - END / 4 : 0;
+    while (((unsigned char)*rest & 0xC0) == 0x80) /* within a character */
+        rest++;
+    strcat(shown.text, "...");
+    length = strlen(shown.text);
+    show_characters(rest, shown.text + length, sizeof shown.text - length);
+    return shown;
+}
+
 size_t cnn_terminal_measure(const char *text)
 {
+    struct cnn_shown_text shown = cnn_show_text(text);
     size_t columns = 0;
 
-    for (; *text != '\0'; text++)
+    for (text = shown.text; *text != '\0'; text++)
         columns += ((unsigned char)*text & 0xC0) != 0x80;
     return columns;
 }
@@ -96,8 +160,7 @@ void cnn_print_text(FILE *stream, const char *text, size_t width, bool right)
 
     if (right)
         fprintf(stream, "%*s", padding, "");
-    for (; *text != '\0'; text++)
-        putc((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text, stream);
+    fputs(cnn_show_text(text).text, stream);
     if (!right)
         fprintf(stream, "%*s", padding, "");
 }
@@ -106,13 +169,17 @@ void cnn_print_text(FILE *stream, const char *text, size_t width, bool right)
 static void print_labelled(enum cnn_style style, const char *label, const char *format,
                            va_list arguments)
 {
+    char text[LINE_MAX_BYTES];
+    int length = vsnprintf(text, sizeof text, format, arguments);
+
+    if (length >= (int)sizeof text)
+        strcpy(text + sizeof text - 4, "...");
     cnn_terminal_progress_clear();
     fprintf(stderr, "cnn: ");
     if (label[0] != '\0')
         fprintf(stderr, "%s%s%s ", cnn_style(stderr, style), label,
                 cnn_style(stderr, CNN_STYLE_PLAIN));
-    vfprintf(stderr, format, arguments);
-    putc('\n', stderr);
+    fprintf(stderr, "%s\n", cnn_show_text(text).text);
 }
 
 void cnn_print_error(const char *format, ...)

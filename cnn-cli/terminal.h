@@ -29,11 +29,18 @@ double cnn_terminal_clock(void);      /* seconds of a clock that never goes back
 /* The escape sequence for style on stream (stdout or stderr); "" where it shows no colours. */
 const char *cnn_style(FILE *stream, enum cnn_style style);
 
-/* Columns that text takes: its characters, taken as UTF-8. */
+/* What was not written here (names, paths, messages of the system) goes to stdout or stderr in this
+ * shape: what a terminal could act on is written \xHH, byte by byte, and of what is longer than a
+ * thousand bytes the middle is left out. */
+struct cnn_shown_text {
+    char text[1024];
+};
+struct cnn_shown_text cnn_show_text(const char *text);
+
+/* Columns that text takes, as cnn_print_text writes it. */
 size_t cnn_terminal_measure(const char *text);
 
-/* Writes text padded to width columns, on its left where right is true. Control characters (names
- * may come from a foreign file) become '?'. */
+/* Writes text, shown, padded to width columns, on its left where right is true. */
 void cnn_print_text(FILE *stream, const char *text, size_t width, bool right);
 
 /* A line on stderr, "cnn: error: ..." or "cnn: ...". They clear the progress bar first. */

@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,35 @@ static void test_format_cuts_when_lines_are_long(void **state)
     free(text);
 }
 
+static void test_format_escapes_when_text_would_turn_around(void **state)
+{
+    (void)state;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_fail(diag, CNN_INVALID, NULL, "%s",
+             "a\u202Eb\u202A\u2066\u2069 \u2029\u202F\u2065\u206A\u00A0");
+    assert_formats(diag, 0,
+                   "cnn: error: a\\xE2\\x80\\xAEb\\xE2\\x80\\xAA\\xE2\\x81\\xA6\\xE2\\x81\\xA9 "
+                   "\u2029\u202F\u2065\u206A\u00A0\n");
+    cnn_diag_free(diag);
+}
+
+static void test_format_leaves_out_the_middle_when_a_name_is_ten_megabytes(void **state)
+{
+    enum { LONG = 10000000 };
+    (void)state;
+    cnn_diag *diag = cnn_diag_new();
+    char *name = malloc(LONG + 1), expected[1100];
+    assert_non_null(name);
+    memset(name, 'x', LONG);
+    name[LONG] = '\0';
+    cnn_fail(diag, CNN_INVALID, NULL, "class '%s' has no image", name);
+    snprintf(expected, sizeof expected, "cnn: error: class '%.693s...%.286s' has no image\n", name,
+             name);
+    assert_formats(diag, 0, expected);
+    cnn_diag_free(diag);
+    free(name);
+}
+
 static void test_memory_message_rounds_up(void **state)
 {
     (void)state;
@@ -227,6 +257,23 @@ static void test_text_grows_when_it_must(void **state)
     cnn_text_free(NULL);
 }
 
+/* What another JSON writer (Python's) makes of the same, but for its escapes in lower case. */
+static void test_json_is_escaped_where_it_must(void **state)
+{
+    (void)state;
+    struct cnn_text text = {0};
+    cnn_text_json_string(&text, "a\"b\\c/\b\f\n\r\t\x01\x1F\x7F\xC3\xA4");
+    assert_string_equal(text.data, "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001F\x7F\xC3\xA4\"");
+    cnn_text_free(&text);
+    cnn_text_json_number(&text, 3, 9);
+    cnn_text_append(&text, " ", 1);
+    cnn_text_json_number(&text, (double)0.1f, 9);
+    cnn_text_append(&text, " ", 1);
+    cnn_text_json_number(&text, 1e-9, 17);
+    assert_string_equal(text.data, "3.0 0.100000001 1.0000000000000001e-09");
+    cnn_text_free(&text);
+}
+
 static void test_word_cut_ends_at_a_character(void **state)
 {
     (void)state;
@@ -250,11 +297,14 @@ int main(void)
         cmocka_unit_test(test_format_points_at_the_column_when_characters_are_wide),
         cmocka_unit_test(test_format_escapes_when_text_is_no_text),
         cmocka_unit_test(test_format_cuts_when_lines_are_long),
+        cmocka_unit_test(test_format_escapes_when_text_would_turn_around),
+        cmocka_unit_test(test_format_leaves_out_the_middle_when_a_name_is_ten_megabytes),
         cmocka_unit_test(test_memory_message_rounds_up),
         cmocka_unit_test(test_nearest_word_is_found_when_it_is_a_slip),
         cmocka_unit_test(test_natural_compare_orders_numbers_by_value),
         cmocka_unit_test(test_shell_word_is_quoted_where_a_shell_would_divide_or_replace_it),
         cmocka_unit_test(test_text_grows_when_it_must),
+        cmocka_unit_test(test_json_is_escaped_where_it_must),
         cmocka_unit_test(test_word_cut_ends_at_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

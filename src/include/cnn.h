@@ -52,6 +52,15 @@ void cnn_diag_clear(cnn_diag *diag);
  * free(); NULL when out of memory. */
 char *cnn_message_format(const cnn_message *message, const char *program);
 
+/* Bytes of the UTF-8 character that text (with a NUL at its end, and not empty) begins with, its
+ * code point in *code; 0 where that is not well-formed. */
+size_t cnn_character(const char *text, uint32_t *code);
+
+/* Whether a terminal shows the character and does nothing else: true for all but control characters
+ * (C0, DEL, C1) and those that turn the direction of text around (U+202A to U+202E, U+2066 to
+ * U+2069). Names come from files, and files from anywhere. */
+bool cnn_character_shown(uint32_t code);
+
 /* ---- Models ---- */
 
 typedef struct cnn_model cnn_model;
@@ -333,11 +342,20 @@ typedef struct cnn_calibration_bin {
     double confidence, accuracy;
 } cnn_calibration_bin;
 
+/* A cell of the confusion matrix: images of class `truth` that were taken for class `answer`. */
+typedef struct cnn_confusion_cell {
+    uint32_t truth, answer;
+    size_t images;
+} cnn_confusion_cell;
+
 typedef struct cnn_evaluation {
     size_t images, classes;
     double loss, accuracy, top5;        /* shares, not per cent */
     double accuracy_low, accuracy_high; /* 95 % interval (Wilson, 1927) */
-    size_t *confusion;                  /* [true class][predicted class] */
+    /* The cells of the confusion matrix that are not 0, row by row (a row per true class): there
+     * are no more of them than images, whatever the number of classes. */
+    cnn_confusion_cell *confusion;
+    size_t confusion_cells;
     cnn_class_score *per_class;
     double precision, recall, f1; /* means over the classes that have images */
     /* [classes]: images of whose class so many others were more probable; top-k is the share of the
@@ -355,6 +373,9 @@ typedef struct cnn_evaluation {
 cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
                         cnn_diag *diag);
 void cnn_evaluation_free(cnn_evaluation *evaluation); /* its arrays */
+
+/* The images of class truth that were taken for class answer. */
+size_t cnn_evaluation_confusion(const cnn_evaluation *evaluation, size_t truth, size_t answer);
 
 /* Two models, a and b, on the same images. */
 typedef struct cnn_comparison {

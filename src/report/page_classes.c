@@ -24,7 +24,7 @@ static void write_class(struct cnn_text *page, const cnn_model *model, size_t i)
 static void write_cell(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e,
                        size_t truth, size_t answer)
 {
-    size_t images = e->confusion[truth * e->classes + answer], all = e->per_class[truth].images;
+    size_t images = cnn_evaluation_confusion(e, truth, answer), all = e->per_class[truth].images;
     double share = all > 0 ? (double)images / (double)all : 0;
     if (images == 0) {
         cnn_text_printf(page, "<td></td>");
@@ -69,26 +69,27 @@ static void write_matrix(struct cnn_text *page, const cnn_model *model, const cn
     cnn_text_printf(page, "</table></div>\n");
 }
 
-/* The places of the largest numbers off the diagonal, largest first; returns how many. */
-static size_t find_pairs(const cnn_evaluation *e, size_t places[PAIRS_MAX])
+/* The largest cells off the diagonal, largest first; returns how many. */
+static size_t find_pairs(const cnn_evaluation *e, const cnn_confusion_cell *pairs[PAIRS_MAX])
 {
-    const size_t *confusion = e->confusion;
     size_t count = 0;
-    for (size_t p = 0; p < e->classes * e->classes; p++) {
-        if (confusion[p] == 0 || p / e->classes == p % e->classes ||
-            (count == PAIRS_MAX && confusion[p] <= confusion[places[count - 1]]))
+    for (size_t i = 0; i < e->confusion_cells; i++) {
+        const cnn_confusion_cell *cell = &e->confusion[i];
+        if (cell->truth == cell->answer ||
+            (count == PAIRS_MAX && cell->images <= pairs[count - 1]->images))
             continue;
         size_t at = count < PAIRS_MAX ? count++ : count - 1;
-        for (; at > 0 && confusion[places[at - 1]] < confusion[p]; at--)
-            places[at] = places[at - 1];
-        places[at] = p;
+        for (; at > 0 && pairs[at - 1]->images < cell->images; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = cell;
     }
     return count;
 }
 
 static void write_pairs(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e)
 {
-    size_t places[PAIRS_MAX], count = find_pairs(e, places);
+    const cnn_confusion_cell *pairs[PAIRS_MAX];
+    size_t count = find_pairs(e, pairs);
     if (count == 0)
         return;
     cnn_text_printf(
@@ -96,12 +97,11 @@ static void write_pairs(struct cnn_text *page, const cnn_model *model, const cnn
               "for</th><th class=\"n\">images</th>"
               "<th class=\"n\">of the class</th></tr>\n");
     for (size_t k = 0; k < count; k++) {
-        size_t truth = places[k] / e->classes, images = e->confusion[places[k]],
-               all = e->per_class[truth].images;
+        size_t truth = pairs[k]->truth, images = pairs[k]->images, all = e->per_class[truth].images;
         cnn_text_printf(page, "<tr><td>");
         write_class(page, model, truth);
         cnn_text_printf(page, "</td><td>");
-        write_class(page, model, places[k] % e->classes);
+        write_class(page, model, pairs[k]->answer);
         cnn_text_printf(page, "</td><td class=\"n\">%zu</td><td class=\"n\">", images);
         cnn_page_percent(page, all > 0 ? (double)images / (double)all : 0);
         cnn_text_printf(page, "</td></tr>\n");

@@ -8,20 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/arena.h"
 #include "util/diag.h"
 
 cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, cnn_diag *diag)
 {
     cnn_evaluation e = {.images = images, .classes = classes};
-    size_t cells;
-    if (cnn_size_mul(classes, classes, &cells))
-        e.confusion = calloc(cells, sizeof *e.confusion);
+    e.confusion = calloc(images + 1, sizeof *e.confusion);
     e.per_class = calloc(classes, sizeof *e.per_class);
     e.ranks = calloc(classes, sizeof *e.ranks);
     if (!e.confusion || !e.per_class || !e.ranks) {
         cnn_evaluation_free(&e);
-        return cnn_fail_memory(diag, classes * sizeof *e.confusion, "the confusion matrix");
+        return cnn_fail_memory(
+            diag, images * sizeof *e.confusion + classes * (sizeof *e.per_class + sizeof *e.ranks),
+            "the numbers of an evaluation");
     }
     *out = e;
     return CNN_OK;
@@ -39,9 +38,42 @@ void cnn_evaluation_free(cnn_evaluation *evaluation)
 
 void cnn_metrics_clear(cnn_evaluation *e)
 {
-    memset(e->confusion, 0, e->classes * e->classes * sizeof *e->confusion);
+    e->confusion_cells = 0;
     memset(e->ranks, 0, e->classes * sizeof *e->ranks);
     memset(e->calibration, 0, sizeof e->calibration);
+}
+
+static int cells_compare(const void *a, const void *b)
+{
+    const cnn_confusion_cell *x = a, *y = b;
+    if (x->truth != y->truth)
+        return x->truth < y->truth ? -1 : 1;
+    return x->answer < y->answer ? -1 : x->answer > y->answer;
+}
+
+/* Until here every image has a cell of its own. */
+static void gather_cells(cnn_evaluation *e)
+{
+    size_t count = 0;
+    qsort(e->confusion, e->confusion_cells, sizeof *e->confusion, cells_compare);
+    for (size_t i = 0; i < e->confusion_cells; i++) {
+        const cnn_confusion_cell cell = e->confusion[i];
+        if (count > 0 && cells_compare(&e->confusion[count - 1], &cell) == 0)
+            e->confusion[count - 1].images += cell.images;
+        else
+            e->confusion[count++] = cell;
+    }
+    e->confusion_cells = count;
+}
+
+size_t cnn_evaluation_confusion(const cnn_evaluation *e, size_t truth, size_t answer)
+{
+    const cnn_confusion_cell wanted = {.truth = (uint32_t)truth, .answer = (uint32_t)answer};
+    const cnn_confusion_cell *found =
+        e->confusion_cells == 0
+            ? NULL
+            : bsearch(&wanted, e->confusion, e->confusion_cells, sizeof wanted, cells_compare);
+    return found ? found->images : 0;
 }
 
 /* The bin of a confidence, which is above 0 and at most 1, but for what is no number. */
@@ -59,7 +91,8 @@ void cnn_metrics_add(cnn_evaluation *e, size_t n, const size_t *labels, const fl
         for (size_t j = 1; j < e->classes; j++)
             best = scores[j] > scores[best] ? j : best;
         cnn_calibration_bin *bin = &e->calibration[bin_of((double)probabilities[best])];
-        e->confusion[labels[i] * e->classes + best]++;
+        e->confusion[e->confusion_cells++] = (cnn_confusion_cell){
+            .truth = (uint32_t)labels[i], .answer = (uint32_t)best, .images = 1};
         if (rank < e->classes)
             e->ranks[rank]++;
         bin->images++;
@@ -75,16 +108,28 @@ static double share(size_t part, size_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
+/* Counts first stand where the scores of the class will: of the images of the class, those taken
+ * for it, those of both. */
+static void count_classes(cnn_evaluation *e)
+{
+    memset(e->per_class, 0, e->classes * sizeof *e->per_class);
+    for (size_t i = 0; i < e->confusion_cells; i++) {
+        const cnn_confusion_cell *cell = &e->confusion[i];
+        e->per_class[cell->truth].images += cell->images;
+        e->per_class[cell->answer].precision += (double)cell->images;
+        if (cell->truth == cell->answer)
+            e->per_class[cell->truth].recall += (double)cell->images;
+    }
+}
+
 static void score_classes(cnn_evaluation *e)
 {
     size_t present = 0;
     e->precision = e->recall = e->f1 = 0;
+    count_classes(e);
     for (size_t c = 0; c < e->classes; c++) {
-        size_t right = e->confusion[c * e->classes + c], images = 0, predicted = 0;
-        for (size_t k = 0; k < e->classes; k++) {
-            images += e->confusion[c * e->classes + k];
-            predicted += e->confusion[k * e->classes + c];
-        }
+        size_t images = e->per_class[c].images, predicted = (size_t)e->per_class[c].precision,
+               right = (size_t)e->per_class[c].recall;
         e->per_class[c] = (cnn_class_score){.precision = share(right, predicted),
                                             .recall = share(right, images),
                                             .f1 = share(2 * right, predicted + images),
@@ -133,6 +178,7 @@ void cnn_metrics_finish(cnn_evaluation *e, const struct cnn_loss_result *sum)
     e->accuracy = share(sum->correct, e->images);
     e->top5 = share(sum->top5, e->images);
     cnn_interval(sum->correct, e->images, &e->accuracy_low, &e->accuracy_high);
+    gather_cells(e);
     score_classes(e);
     calibrate(e);
 }

@@ -11,6 +11,7 @@
 
 enum {
     LONGEST_TEXT = 1000, /* characters of a text or a hint that are shown */
+    LONGEST_END = 300,   /* of them, those at its end */
     LONGEST_LINE = 120   /* characters of a source line that are shown, around the caret */
 };
 
@@ -193,8 +194,7 @@ static size_t character_append(struct cnn_text *out, const char *text, size_t si
 {
     uint32_t code = 0;
     size_t length = cnn_utf8_decode(text, size, &code);
-    bool printable = length > 0 && code >= 0x20 && !(code >= 0x7F && code < 0xA0);
-    if (printable) {
+    if (length > 0 && cnn_character_shown(code)) {
         cnn_text_append(out, text, length);
         ++*columns;
         return length;
@@ -210,18 +210,6 @@ static size_t character_append(struct cnn_text *out, const char *text, size_t si
         cnn_text_printf(out, "\\x%02X", (unsigned char)text[i]);
     *columns += 4 * length;
     return length;
-}
-
-static void text_show(struct cnn_text *out, const char *text)
-{
-    size_t size = strlen(text), columns = 0;
-    for (size_t at = 0, shown = 0; at < size; shown++) {
-        if (shown == LONGEST_TEXT) {
-            cnn_text_append(out, "...", 3);
-            return;
-        }
-        at += character_append(out, text + at, size - at, &columns);
-    }
 }
 
 /* Where in text[0..size) character number i (from 0) begins, or its end. */
@@ -242,6 +230,19 @@ static size_t characters_count(const char *text, size_t size)
     for (size_t at = 0; at < size; count++)
         at += character_find(text + at, size - at, 1);
     return count;
+}
+
+/* Of a long text the middle is left out: its end often says what is wrong. */
+static void text_show(struct cnn_text *out, const char *text)
+{
+    size_t size = strlen(text), columns = 0, count = characters_count(text, size);
+    for (size_t at = 0, shown = 0; at < size; shown++) {
+        if (count > LONGEST_TEXT && shown == LONGEST_TEXT - LONGEST_END) {
+            cnn_text_append(out, "...", 3);
+            at += character_find(text + at, size - at, count - LONGEST_TEXT);
+        }
+        at += character_append(out, text + at, size - at, &columns);
+    }
 }
 
 /* The source line, cut to a window around column where it is long, and a caret below column. */

@@ -253,6 +253,17 @@ char *cnn_shell_word(const char *word)
     return text.data;
 }
 
+size_t cnn_character(const char *text, uint32_t *code)
+{
+    return cnn_utf8_decode(text, strnlen(text, 4), code);
+}
+
+bool cnn_character_shown(uint32_t code)
+{
+    return code >= 0x20 && !(code >= 0x7F && code < 0xA0) && !(code >= 0x202A && code <= 0x202E) &&
+           !(code >= 0x2066 && code <= 0x2069);
+}
+
 bool cnn_utf8_valid(const char *text, size_t size)
 {
     uint32_t code;
