@@ -10,9 +10,11 @@ CPPFLAGS += -D_POSIX_C_SOURCE=200809L
 COMMON := -std=c11 -fno-math-errno $(WARNINGS) $(SANITIZE)
 LIBS := -lyaml -ljansson -lz -lm -lpthread
 
-# What `make deps` installs. clang-format and clang-tidy are of one version everywhere, for others format and warn otherwise.
+# What `make deps` installs, to build, read and test; and what `make deps-dev` adds, to change the sources. clang's tools are of one version everywhere,
+# for others format and warn otherwise.
 PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
-            libpng-dev clang-format-14 clang-tidy-14 shellcheck mandoc
+            libpng-dev mandoc
+DEV_PACKAGES := clang-format-14 clang-tidy-14 clang-14 llvm-14 libclang-rt-14-dev shellcheck
 
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. ISAS=vec128 makes of x86-64 a machine like any other.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
@@ -21,6 +23,7 @@ ISAS := sse2 avx2 avx512 avx512bf16
 else
 ISAS := vec128
 endif
+OPTIMIZE := -O3
 FLAGS_sse2 := -msse2
 FLAGS_avx2 := -mavx2 -mfma
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
@@ -71,7 +74,7 @@ $(BUILD)/obj/examples/%.o: examples/%.c
 define vector_rule
 $(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $(COMMON) $(CFLAGS) -O3 -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$(CC) $(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call vector_rule,$(isa))))
 
@@ -105,9 +108,12 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# One target chooses kernels anew in each call, one reads command lines.
+$(BUILD)/tests/fuzz/network: FUZZ_FLAGS = -Wl,--wrap=cnn_kernels,--wrap=cnn_winograd_wanted
+$(BUILD)/tests/fuzz/options: $(filter-out %/main.o,$(CLI_OBJ))
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcnn.a $(LIBS)
 
 # The manual: the keys of the description come from the program's own tables.
 $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
@@ -120,8 +126,12 @@ $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
 
-deps: ## install what building, testing and checking need (Debian, Ubuntu)
-	$(if $(filter-out 0,$(shell id -u)),sudo )env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
+INSTALL_PACKAGES = $(if $(filter-out 0,$(shell id -u)),sudo )env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
+deps: ## install what building and testing need (Debian, Ubuntu)
+	$(INSTALL_PACKAGES) $(PACKAGES)
+
+deps-dev: ## install what format, lint and fuzz need, too
+	$(INSTALL_PACKAGES) $(PACKAGES) $(DEV_PACKAGES)
 
 test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
@@ -149,14 +159,11 @@ tsan: ## the tests that use threads, watched by ThreadSanitizer
 	TSAN_OPTIONS=halt_on_error=1 tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%)
 
 SECONDS ?= 30
-FUZZ_SEEDS := configs tests/golden/layers
-fuzz: ## feeds damaged files to every reader, SECONDS=30 for each (clang)
-	$(MAKE) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%) BUILD=$(BUILD)-fuzz CC=clang-14 CFLAGS='-O1 -g' SANITIZE='-fsanitize=address,undefined,fuzzer-no-link'
-	set -e; for target in $(FUZZ_SRC:tests/fuzz/%.c=%); do \
-	    mkdir -p $(BUILD)-fuzz/corpus/$$target; \
-	    $(BUILD)-fuzz/tests/fuzz/$$target -max_total_time=$(SECONDS) -max_len=65536 -artifact_prefix=$(BUILD)-fuzz/ \
-	        $(BUILD)-fuzz/corpus/$$target $(FUZZ_SEEDS); \
-	done
+FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)-fuzz CC=clang-14 CFLAGS='-O1 -g' OPTIMIZE=
+fuzz: all $(TOOL_BIN) ## feeds damaged inputs to every reader, SECONDS=30 for each (clang)
+	$(FUZZ_MAKE) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%) SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all'
+	CNN=$(BUILD)/cnn BUILD=$(BUILD) tests/fuzz/seeds.sh $(BUILD)-fuzz/seeds
+	BUILD=$(BUILD)-fuzz tests/fuzz/fuzz.sh $(SECONDS) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%)
 
 asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) test BUILD=$(BUILD)-asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
@@ -166,7 +173,7 @@ TIDY_SRC := $(filter-out src/viz/stb.c,$(LIB_SRC)) $(CLI_SRC)
 lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where warnings are errors
 	$(MAKE) all $(TEST_SRC:%.c=$(BUILD)-lint/%) $(EXAMPLE_SRC:%.c=$(BUILD)-lint/%) BUILD=$(BUILD)-lint WERROR=-Werror
 	mandoc -Tlint -W warning $(MAN)
-	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh bench/compare.sh bench/grow.sh
+	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh tests/fuzz/*.sh bench/compare.sh bench/grow.sh
 	printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 clang-tidy-14 --quiet
 
 FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c)
@@ -213,7 +220,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps test test-emulated test-aarch64 asan tsan fuzz lint format format-check bench compare grow install uninstall clean help force
+.PHONY: all deps deps-dev test test-emulated test-aarch64 asan tsan fuzz lint format format-check bench compare grow install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,24 +1,65 @@
-/* What the targets share: libFuzzer's entry, and files for the readers that take a path. */
+/* What the targets share: libFuzzer's entry, bytes that are taken apart, and files for the readers
+ * that take a path. */
 #ifndef CNN_TESTS_FUZZ_H
 #define CNN_TESTS_FUZZ_H
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A folder of this process's own; the same in each call. It is left behind, with the bytes that
- * were tried last. */
+/* In place of the system's: nothing here is worth the wait for a disk. */
+int fsync(int descriptor)
+{
+    (void)descriptor;
+    return 0;
+}
+
+/* What is left of the input. */
+struct fuzz_input {
+    const uint8_t *data;
+    size_t size;
+};
+
+/* The next byte; 0 behind the end. */
+static inline uint8_t fuzz_byte(struct fuzz_input *input)
+{
+    if (input->size == 0)
+        return 0;
+    input->size--;
+    return *input->data++;
+}
+
+/* What stands before the next byte `end`, which is passed over; all of it where there is none. */
+static inline struct fuzz_input fuzz_until(struct fuzz_input *input, uint8_t end)
+{
+    const uint8_t *found = input->size > 0 ? memchr(input->data, end, input->size) : NULL;
+    struct fuzz_input part = {input->data, found ? (size_t)(found - input->data) : input->size};
+    size_t passed = found ? part.size + 1 : part.size;
+
+    input->data += passed;
+    input->size -= passed;
+    return part;
+}
+
+/* Parts of an input are separated by a byte that is in no UTF-8 text. */
+#define FUZZ_SEPARATOR 0xFF
+
+/* A folder of this process's own under TMPDIR; the same in each call. It is left behind, with the
+ * bytes that were tried last. */
 static inline const char *fuzz_folder(void)
 {
-    static char folder[] = "/tmp/cnn-fuzz-XXXXXX";
-    static int made;
+    static char folder[64];
 
-    if (!made && !mkdtemp(folder))
-        abort();
-    made = 1;
+    if (folder[0] == '\0') {
+        const char *place = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%.40s/cnn-fuzz-XXXXXX", place ? place : "/tmp");
+        if (!mkdtemp(folder))
+            abort();
+    }
     return folder;
 }
 
