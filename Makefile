@@ -108,6 +108,9 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# Flags of the arithmetic alone.
+$(BUILD)/obj/src/kernels/%.o: COMMON += $(KERNEL_FLAGS)
+
 # One target chooses kernels anew in each call, one reads command lines.
 $(BUILD)/tests/fuzz/network: FUZZ_FLAGS = -Wl,--wrap=cnn_kernels,--wrap=cnn_winograd_wanted
 $(BUILD)/tests/fuzz/options: $(filter-out %/main.o,$(CLI_OBJ))
@@ -158,8 +161,9 @@ tsan: ## the tests that use threads, watched by ThreadSanitizer
 	$(MAKE) $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
 	TSAN_OPTIONS=halt_on_error=1 tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%)
 
+# Loops of arithmetic are compiled in less time, and need not tell of each comparison.
 SECONDS ?= 30
-FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)-fuzz CC=clang-14 CFLAGS='-O1 -g' OPTIMIZE=
+FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)-fuzz CC=clang-14 CFLAGS='-O1 -g' OPTIMIZE= KERNEL_FLAGS=-fno-sanitize-coverage=trace-cmp
 fuzz: all $(TOOL_BIN) ## feeds damaged inputs to every reader, SECONDS=30 for each (clang)
 	$(FUZZ_MAKE) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%) SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all'
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) tests/fuzz/seeds.sh $(BUILD)-fuzz/seeds

@@ -12,8 +12,13 @@ set -u
 cd "$directory" || exit 1
 RANDOM=${SEED:-1}
 cases=${CASES:-12}
-faults=$BUILD/tests/preload/faults.so
-if ! LD_PRELOAD=$faults ASAN_OPTIONS=verify_asan_link_order=0 "$CNN" version >/dev/null 2>&1; then
+
+# with_faults RULES ARGUMENTS...: the program with its calls trapped. AddressSanitizer takes such a library for a mistake, and its look for leaks traces the process.
+with_faults() {
+    LD_PRELOAD=$BUILD/tests/preload/faults.so ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 FAULTS=$1 "$CNN" "${@:2}"
+}
+
+if ! with_faults '' version >/dev/null 2>&1; then
     skip 'system calls cannot be trapped here (seccomp)' "$cases"
     summary
     exit
@@ -51,7 +56,7 @@ attempt() {
         kill -KILL $! 2>/dev/null
         wait $! 2>/dev/null
     else
-        LD_PRELOAD=$faults ASAN_OPTIONS=verify_asan_link_order=0 FAULTS=$rules "$CNN" train "$@" --threads 1 >out 2>messages
+        with_faults "$rules" train "$@" --threads 1 >out 2>messages
     fi
 }
 
@@ -121,7 +126,7 @@ try() {
 }
 
 started=$(date +%s%N)
-LD_PRELOAD=$faults ASAN_OPTIONS=verify_asan_link_order=0 FAULTS_COUNT=calls "$CNN" train net.yaml -o whole --threads 1 >out 2>messages || fail 'a run without faults' messages
+FAULTS_COUNT=calls with_faults '' train net.yaml -o whole --threads 1 >out 2>messages || fail 'a run without faults' messages
 milliseconds=$((($(date +%s%N) - started) / 1000000))
 calls=$(cat calls)
 kills=0
@@ -130,6 +135,6 @@ for ((i = 0; i < cases; i++)); do
     try
 done
 printf '%d calls on files in a run; %d times killed, %d times ended with an error\n' "$calls" "$kills" "$errors"
-check 'runs are killed and fail' test $((kills > 0 && errors > 0)) -eq 1
+[ "$cases" -lt 10 ] || check 'runs are killed and fail' test $((kills > 0 && errors > 0)) -eq 1
 
 summary
