@@ -121,8 +121,10 @@ static bool occupy_streams(void)
         }
         if (fd < 0)
             return false;
-        if (fd > STDERR_FILENO)
-            return close(fd) == 0;
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            return true;
+        }
     }
 }
 

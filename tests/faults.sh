@@ -3,7 +3,7 @@
 # comes at a random moment; the next process goes on. Whatever happens, the program ends well, with a message, or killed; every checkpoint is whole; and in the end
 # the run is, byte for byte, the one without a fault.
 #
-# CNN is the program (default: build/cnn); CASES says how many runs (default: 12), SEED which (default: 1).
+# CNN is the program (default: build/cnn); CASES says how many runs (default: 10), SEED which (default: 1).
 set -u
 
 # shellcheck source=tests/cases.sh
@@ -11,7 +11,7 @@ set -u
 
 cd "$directory" || exit 1
 RANDOM=${SEED:-1}
-cases=${CASES:-12}
+cases=${CASES:-10}
 
 # with_faults RULES ARGUMENTS...: the program with its calls trapped. AddressSanitizer takes such a library for a mistake, and its look for leaks traces the process.
 with_faults() {
@@ -19,7 +19,7 @@ with_faults() {
 }
 
 if ! with_faults '' version >/dev/null 2>&1; then
-    skip 'system calls cannot be trapped here (seccomp)' "$cases"
+    skip 'system calls cannot be trapped here (seccomp)' $((cases + 10))
     summary
     exit
 fi
@@ -60,13 +60,16 @@ attempt() {
     fi
 }
 
-# A fault at random: one in five is a moment in time.
+# A fault at random: one in five is a moment in time, else each kind of call is as likely.
 draw() {
-    local effects=(EIO ENOSPC EINTR short kill killed)
+    local effects=(EIO ENOSPC EINTR kill killed short) kinds=(write fsync rename close link unlink) kind
+    kind=${kinds[RANDOM % ${#kinds[@]}]}
     if [ $((RANDOM % 5)) -eq 0 ]; then
         rules=time:$((RANDOM % (milliseconds < 999 ? milliseconds : 999) + 1))
+    elif [ "$kind" = write ]; then
+        rules=write:$((RANDOM % calls[write] + 1)):${effects[RANDOM % 6]}
     else
-        rules=any:$((RANDOM % calls + 1)):${effects[RANDOM % ${#effects[@]}]}
+        rules=$kind:$((RANDOM % calls[$kind] + 1)):${effects[RANDOM % 5]}
     fi
 }
 
@@ -125,16 +128,36 @@ try() {
     fi
 }
 
+# A run with these faults from beginning to end ends with this status, and a text among its messages; what it has saved is whole.
+always() {
+    rm -rf run
+    attempt "$1" net.yaml -o run
+    [ $? -eq "$2" ] && grep -q -e "$3" messages && whole_checkpoints
+}
+
+declare -A calls
 started=$(date +%s%N)
-FAULTS_COUNT=calls with_faults '' train net.yaml -o whole --threads 1 >out 2>messages || fail 'a run without faults' messages
+FAULTS_COUNT=counts with_faults '' train net.yaml -o whole --threads 1 >out 2>messages || fail 'a run without faults' messages
 milliseconds=$((($(date +%s%N) - started) / 1000000))
-calls=$(cat calls)
+while read -r kind count; do
+    calls[$kind]=$count
+done <counts
+
+# What cannot be written ends the run, what is only good to have does not; and a write may take any number of calls.
+check 'a disk that is full' always write:20+:ENOSPC 1 'no space left on the disk'
+check 'a disk that cannot flush' always fsync:1+:EIO 1 'cannot write run/last.safetensors: Input/output error'
+check 'a disk that cannot flush, later' always fsync:12+:EIO 1 'cannot write run/.*: Input/output error'
+check 'files that do not close' always close:1+:EIO 1 'cannot write run/last.safetensors: Input/output error'
+check 'names that do not change' always rename:5+:EIO 1 'cannot write run/.*: Input/output error'
+check 'writes of half of their bytes' always write:%2:short 0 done && check 'the same run' same_runs whole run
+check 'a disk without links' always link:1+:EPERM 0 done && check 'the same weights' cmp whole/last.safetensors run/last.safetensors
+
 kills=0
 errors=0
 for ((i = 0; i < cases; i++)); do
     try
 done
-printf '%d calls on files in a run; %d times killed, %d times ended with an error\n' "$calls" "$kills" "$errors"
+printf '%d calls on files in a run; %d times killed, %d times ended with an error\n' "${calls[any]}" "$kills" "$errors"
 [ "$cases" -lt 10 ] || check 'runs are killed and fail' test $((kills > 0 && errors > 0)) -eq 1
 
 summary

@@ -1,13 +1,14 @@
 /* A library for LD_PRELOAD: chosen system calls on files fail, write less, or end the process. It
  * traps the system calls themselves (seccomp), so those of the C library's streams are among them.
  *
- *   FAULTS=CALL:N:EFFECT[,CALL:N:EFFECT...]
- *   FAULTS_COUNT=FILE       at exit, the number of calls trapped, as a number in FILE
+ *   FAULTS=CALL:WHICH:EFFECT[,CALL:WHICH:EFFECT...]
+ *   FAULTS_COUNT=FILE       at exit, the number of each call, lines of CALL and number, in FILE
  *
  * CALL is write, fsync, rename, close, truncate, link or unlink, or any: all of them counted
- * together. N counts from 1. EFFECT is EIO, ENOSPC or EINTR; short (write moves half of its bytes);
- * kill (SIGKILL in place of the call) or killed (SIGKILL behind it). A close that fails has closed
- * all the same. Standard input, output and error are left alone. */
+ * together. WHICH is N (the Nth, from 1), N+ (it and all later ones) or %N (every Nth). EFFECT is
+ * EIO, ENOSPC, EPERM or EINTR; short (write moves half of its bytes); kill (SIGKILL in place of the
+ * call) or killed (SIGKILL behind it). A close that fails has closed all the same. Standard input,
+ * output and error are left alone. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -32,7 +33,7 @@ static const char *const call_names[] = {"write",    "fsync", "rename", "close",
 static const struct {
     const char *name;
     int effect;
-} effects[] = {{"EIO", EIO},     {"ENOSPC", ENOSPC}, {"EINTR", EINTR},
+} effects[] = {{"EIO", EIO},     {"ENOSPC", ENOSPC}, {"EINTR", EINTR},  {"EPERM", EPERM},
                {"short", SHORT}, {"kill", KILL},     {"killed", KILLED}};
 
 /* A system call may be known by several numbers. */
@@ -52,6 +53,7 @@ static const struct {
 static struct rule {
     enum call call;
     unsigned long at;
+    bool onwards, every;
     int effect;
 } rules[RULES];
 static size_t rule_count;
@@ -68,13 +70,18 @@ static const int argument_registers[] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG
 
 #ifdef RESULT
 
+static bool matches(const struct rule *rule, unsigned long n)
+{
+    return rule->every ? n % rule->at == 0 : n == rule->at || (rule->onwards && n > rule->at);
+}
+
 static int effect_of(enum call call)
 {
     unsigned long n = __atomic_add_fetch(&counts[call], 1, __ATOMIC_RELAXED),
                   all = __atomic_add_fetch(&counts[ANY], 1, __ATOMIC_RELAXED);
     for (size_t i = 0; i < rule_count; i++)
-        if ((rules[i].call == call && rules[i].at == n) ||
-            (rules[i].call == ANY && rules[i].at == all))
+        if ((rules[i].call == call && matches(&rules[i], n)) ||
+            (rules[i].call == ANY && matches(&rules[i], all)))
             return rules[i].effect;
     return 0;
 }
@@ -104,6 +111,8 @@ static void on_trap(int signal, siginfo_t *info, void *at)
         effect = effect_of(call);
     if (effect == KILL)
         kill(getpid(), SIGKILL);
+    if (effect == SHORT && call != WRITE)
+        effect = 0;
     long result = effect > 0 && call != CLOSE ? 0 : carry_out(number, context, effect == SHORT);
     if (effect == KILLED)
         kill(getpid(), SIGKILL);
@@ -149,18 +158,21 @@ static void wrong(const char *what)
 
 static void read_rule(char *text)
 {
-    char call[16], effect[16];
+    char call[16], which[16], effect[16], *end;
     struct rule rule = {.call = CALLS};
-    if (rule_count == RULES || sscanf(text, "%15[a-z]:%lu:%15s", call, &rule.at, effect) != 3)
-        wrong("a rule is CALL:N:EFFECT");
+    if (rule_count == RULES || sscanf(text, "%15[a-z]:%15[0-9%+]:%15s", call, which, effect) != 3)
+        wrong("a rule is CALL:WHICH:EFFECT");
+    rule.every = which[0] == '%';
+    rule.at = strtoul(which + rule.every, &end, 10);
+    rule.onwards = *end == '+';
     for (int i = 0; i < CALLS; i++)
         if (strcmp(call, call_names[i]) == 0)
             rule.call = (enum call)i;
     for (size_t i = 0; i < sizeof effects / sizeof *effects; i++)
         if (strcmp(effect, effects[i].name) == 0)
             rule.effect = effects[i].effect;
-    if (rule.call == CALLS || rule.effect == 0)
-        wrong("an unknown call or effect");
+    if (rule.call == CALLS || rule.effect == 0 || rule.at == 0)
+        wrong("an unknown call, place or effect");
     rules[rule_count++] = rule;
 }
 
@@ -180,7 +192,8 @@ __attribute__((destructor)) static void end(void)
     const char *path = getenv("FAULTS_COUNT");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (file) {
-        fprintf(file, "%lu\n", counts[ANY]);
+        for (int i = 0; i < CALLS; i++)
+            fprintf(file, "%s %lu\n", call_names[i], counts[i]);
         fclose(file);
     }
 }
