@@ -427,8 +427,10 @@ static cnn_status survey_data(const cnn_model *model, const struct settings *set
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {
-        .overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const cnn_open_options open = {.overrides = settings->set.items,
+                                   .override_count = settings->set.count,
+                                   .untrained = true,
+                                   .shapes = true};
     const char *sheet = settings->output != NULL ? settings->output : "data.png";
     cnn_model *model = NULL;
     cnn_survey survey;

@@ -40,7 +40,7 @@ static void print_data(const cnn_init_result *r)
 /* The description is opened as any: what is printed of the network is what would be trained. */
 static cnn_status print_network(const cnn_init_result *r, const char *config, cnn_diag *diag)
 {
-    const cnn_open_options open = {.untrained = true};
+    const cnn_open_options open = {.untrained = true, .shapes = true};
     cnn_model *model;
     cnn_status status = cnn_model_open(config, &open, &model, diag);
     uint64_t params = 0;

@@ -216,8 +216,10 @@ static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers,
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {
-        .overrides = settings->set.items, .override_count = settings->set.count, .untrained = true};
+    const cnn_open_options open = {.overrides = settings->set.items,
+                                   .override_count = settings->set.count,
+                                   .untrained = true,
+                                   .shapes = true};
     cnn_model *model = NULL;
     cnn_layer_info *layers = NULL;
     struct totals totals;

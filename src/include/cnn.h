@@ -78,6 +78,10 @@ typedef struct cnn_open_options {
     /* A description without weights is enough (summary, bench): parameters are drawn from its seed.
      * Else it must give them all literally. */
     bool untrained;
+    /* The parameters are not wanted (summary, data): no memory is taken for them, whatever their
+     * number. A checkpoint is read and checked all the same. What runs the network or looks at its
+     * weights is refused such a model. */
+    bool shapes;
 } cnn_open_options;
 
 /* Opens a YAML description, a checkpoint, or a run directory (its best.safetensors). options may be
@@ -136,6 +140,7 @@ typedef struct cnn_tensor_info {
 } cnn_tensor_info;
 size_t cnn_model_tensors(const cnn_model *model);
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
+/* Not of a model that was opened for its shapes. */
 void cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
 void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 

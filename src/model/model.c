@@ -63,12 +63,31 @@ static cnn_status read_description(cnn_model *model, const char *text, size_t si
     if (status != CNN_OK)
         return status;
     adopt_fixed_normalization(model);
-    model->parameters = cnn_floats_new(model->graph.parameter_floats + 1);
     model->class_numbers = cnn_arena_alloc(model->arena, sizeof *model->class_numbers);
-    if (!model->parameters || !model->class_numbers || !list_tensors(model))
-        return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float),
-                               "the parameters");
+    if (!model->class_numbers || !list_tensors(model))
+        return cnn_fail_memory(diag, model->graph.count * CNN_MAX_TENSORS * sizeof *model->tensors,
+                               "a list of the parameters");
     return CNN_OK;
+}
+
+cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag)
+{
+    return model->shapes ? cnn_fail(diag, CNN_INVALID, NULL, "%s was opened for its shapes alone",
+                                    model->source)
+                         : CNN_OK;
+}
+
+cnn_status cnn_model_allocate(cnn_model *model, cnn_diag *diag)
+{
+    if (model->parameters)
+        return CNN_OK;
+    cnn_status status = cnn_model_has_parameters(model, diag);
+    if (status != CNN_OK)
+        return status;
+    model->parameters = cnn_floats_new(model->graph.parameter_floats + 1);
+    return model->parameters ? CNN_OK
+                             : cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float),
+                                               "the parameters");
 }
 
 cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
@@ -150,8 +169,7 @@ static cnn_status open_checkpoint(const char *path, const cnn_open_options *opti
     struct cnn_safetensors *file = NULL;
     cnn_status status = cnn_safetensors_open(path, &file, diag);
     if (status == CNN_OK)
-        status =
-            cnn_model_from_checkpoint(file, options->overrides, options->override_count, out, diag);
+        status = cnn_model_from_checkpoint(file, options, out, diag);
     cnn_safetensors_close(file);
     return status;
 }
@@ -182,8 +200,13 @@ static cnn_status open_description(const char *path, const cnn_open_options *opt
             cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);
         cnn_hint(diag, "give a checkpoint or a run directory, or --weights FILE");
     }
-    if (status == CNN_OK) {
+    bool draw = status == CNN_OK && !options->weights && !options->shapes;
+    if (draw)
+        status = cnn_model_allocate(model, diag);
+    if (draw && status == CNN_OK)
         cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
+    if (status == CNN_OK) {
+        model->shapes = options->shapes;
         *out = model;
     } else {
         cnn_model_free(model);

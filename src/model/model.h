@@ -32,7 +32,8 @@ struct cnn_model {
     const char *resolved; /* the whole with overrides applied and every default filled in, YAML */
     struct cnn_tensor_place *tensors;
     size_t tensor_count;
-    float *parameters; /* graph.parameter_floats */
+    float *parameters; /* graph.parameter_floats; NULL until they are wanted */
+    bool shapes;       /* they never are */
     bool trained;      /* parameters came from a file */
     /* channels 0 until known: `auto` needs the data or a checkpoint */
     struct cnn_normalization normalization;
@@ -52,11 +53,17 @@ extern const struct cnn_key cnn_description_keys[]; /* the top level */
 cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root,
                                 cnn_diag *diag);
 
-/* Reads a description from text (copied) into a new model with untouched (zero) parameters.
+/* Reads a description from text (copied) into a new model without memory for its parameters.
  * overrides as in cnn_open_options. */
 cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
                                const char *const *overrides, size_t override_count, cnn_model **out,
                                cnn_diag *diag);
+
+/* CNN_INVALID where the model was opened for its shapes alone. */
+cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag);
+
+/* Memory for the parameters, zeroed, where the model has none yet. */
+cnn_status cnn_model_allocate(cnn_model *model, cnn_diag *diag);
 
 /* An inference plan for at least batch images, kept in the model. */
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag);
@@ -79,7 +86,8 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
                           cnn_diag *diag);
 
 /* Loads every parameter from file into the model; reserved names are skipped; one missing, left
- * over or of another shape is an error that names it. */
+ * over or of another shape is an error that names it. No memory is taken before all of them have
+ * been found: a file of a few bytes may promise any number. */
 cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
                                      cnn_diag *diag);
 
@@ -94,10 +102,10 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
 cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
 
 /* A model from an open checkpoint alone: description, classes, normalisation from its metadata,
- * parameters. */
+ * parameters. Of options the overrides and shapes count; NULL: none. */
 cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
-                                     const char *const *overrides, size_t override_count,
-                                     cnn_model **out, cnn_diag *diag);
+                                     const cnn_open_options *options, cnn_model **out,
+                                     cnn_diag *diag);
 
 /* MODEL as a file path: for a run directory its best.safetensors. *path is in arena-like malloc'ed
  * memory, free() it. */

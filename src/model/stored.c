@@ -173,7 +173,8 @@ out:
 
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag)
 {
-    return cnn_model_save(model, path, NULL, 0, NULL, 0, diag);
+    cnn_status status = cnn_model_has_parameters(model, diag);
+    return status == CNN_OK ? cnn_model_save(model, path, NULL, 0, NULL, 0, diag) : status;
 }
 
 static cnn_status fail_shape(const struct cnn_safetensors *file,
@@ -200,17 +201,24 @@ static bool fits(const struct cnn_stored_tensor *found, const struct cnn_tensor 
            memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) == 0;
 }
 
-static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *file,
-                              const struct cnn_tensor_place *place, cnn_diag *diag)
+/* That file has the tensor in its shape. */
+static cnn_status check_tensor(const struct cnn_safetensors *file,
+                               const struct cnn_tensor_place *place, cnn_diag *diag)
 {
     const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
     if (!found)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s has no tensor '%s', which the description wants", file->path,
                         place->name);
+    return fits(found, place->tensor) ? CNN_OK : fail_shape(file, found, place, diag);
+}
+
+/* Of one that has been checked. */
+static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *file,
+                              const struct cnn_tensor_place *place, cnn_diag *diag)
+{
+    const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
     const struct cnn_tensor *t = place->tensor;
-    if (!fits(found, t))
-        return fail_shape(file, found, place, diag);
     const struct cnn_node *node = &model->graph.nodes[place->node];
     float *values = model->parameters + t->offset;
     if (t->scale_slot)
@@ -240,16 +248,26 @@ static cnn_status find_leftover(const cnn_model *model, const struct cnn_safeten
     return CNN_OK;
 }
 
-cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
-                                     cnn_diag *diag)
+static cnn_status load_values(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
 {
-    cnn_status status = cnn_safetensors_verify(file, diag);
+    cnn_status status = cnn_model_allocate(model, diag);
     for (int coded = 0; coded < 2; coded++) /* scales before what they are the scales of */
         for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
             if ((model->tensors[i].tensor->scale_slot != 0) == coded)
                 status = load_tensor(model, file, &model->tensors[i], diag);
+    return status;
+}
+
+cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
+                                     cnn_diag *diag)
+{
+    cnn_status status = cnn_safetensors_verify(file, diag);
+    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
+        status = check_tensor(file, &model->tensors[i], diag);
     if (status == CNN_OK)
         status = find_leftover(model, file, diag);
+    if (status == CNN_OK && !model->shapes)
+        status = load_values(model, file, diag);
     if (status != CNN_OK)
         return status;
     model->trained = true;
@@ -444,8 +462,8 @@ cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, 
 }
 
 cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
-                                     const char *const *overrides, size_t override_count,
-                                     cnn_model **out, cnn_diag *diag)
+                                     const cnn_open_options *options, cnn_model **out,
+                                     cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "description");
     if (!text) {
@@ -456,10 +474,13 @@ cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
         return status;
     }
     cnn_model *model = NULL;
-    cnn_status status = cnn_model_from_text(file->path, text, strlen(text), overrides,
-                                            override_count, &model, diag);
-    if (status == CNN_OK)
+    cnn_status status =
+        cnn_model_from_text(file->path, text, strlen(text), options ? options->overrides : NULL,
+                            options ? options->override_count : 0, &model, diag);
+    if (status == CNN_OK) {
+        model->shapes = options && options->shapes;
         status = cnn_model_load(model, file, diag);
+    }
     if (status == CNN_OK)
         *out = model;
     else

@@ -65,7 +65,7 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
     const struct cnn_node *node = NULL;
     const struct cnn_tensor *tensor = find_kernels(&model->graph, &node);
     struct cnn_canvas picture = {0};
-    if (!tensor)
+    if (!tensor || !model->parameters)
         return CNN_OK;
     size_t filters = tensor->dims[0], channels = tensor->dims[1], tiles = channels;
     size_t shown = filters * tiles <= MOST_TILES ? filters

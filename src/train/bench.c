@@ -253,7 +253,9 @@ cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_ben
     struct bench b = {.model = model, .infer = options->infer, .batch = options->batch};
     if (b.batch == 0)
         b.batch = options->infer ? 1 : model->recipe.batch_size;
-    cnn_status status = allocate(&b, diag);
+    cnn_status status = cnn_model_has_parameters(model, diag);
+    if (status == CNN_OK)
+        status = allocate(&b, diag);
     if (status == CNN_OK) {
         measure(&b, options->seconds > 0 ? options->seconds : DEFAULT_SECONDS);
         status = report(&b, out, diag);

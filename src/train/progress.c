@@ -242,7 +242,8 @@ cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model
     cnn_arena_free(list.arena);
     if (status != CNN_OK)
         return status;
-    cnn_plan_parameters_changed(step->plan);
+    if (step->plan)
+        cnn_plan_parameters_changed(step->plan);
     cnn_optimizer_set_steps(step->optimizer, progress.step);
     *out = progress;
     return CNN_OK;

@@ -54,6 +54,8 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
                                             overrides, 1, &c->quantized, diag);
     if (status == CNN_OK)
         status = cnn_model_set_classes(c->quantized, model->class_count, model->classes, diag);
+    if (status == CNN_OK)
+        status = cnn_model_allocate(c->quantized, diag);
     if (status != CNN_OK)
         return status;
     const struct cnn_graph *graph = &c->quantized->graph;
@@ -216,7 +218,9 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
 {
     static const cnn_quantize_options defaults = {0};
     struct calibration c = {.model = model, .options = options ? options : &defaults};
-    cnn_status status = check_model(model, diag);
+    cnn_status status = cnn_model_has_parameters(model, diag);
+    if (status == CNN_OK)
+        status = check_model(model, diag);
     if (status == CNN_OK)
         status = open_quantized(&c, diag);
     if (status == CNN_OK)

@@ -136,6 +136,8 @@ static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *op
     if (status == CNN_OK)
         status = count_steps(t, diag);
     if (status == CNN_OK)
+        status = cnn_model_allocate(t->model, diag);
+    if (status == CNN_OK)
         status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size,
                                &t->step, diag);
     if (status == CNN_OK)
@@ -207,8 +209,9 @@ static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_
 static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *file,
                           const cnn_train_options *options, cnn_diag *diag)
 {
-    cnn_status status = cnn_model_from_checkpoint(file, options->overrides, options->override_count,
-                                                  &t->model, diag);
+    const cnn_open_options open = {.overrides = options->overrides,
+                                   .override_count = options->override_count};
+    cnn_status status = cnn_model_from_checkpoint(file, &open, &t->model, diag);
     if (status == CNN_OK)
         status = open_parts(t, options, diag);
     if (status != CNN_OK)

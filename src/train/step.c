@@ -32,8 +32,8 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
     return CNN_OK;
 }
 
-cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
-                         struct cnn_step *out, cnn_diag *diag)
+cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
+                               cnn_diag *diag)
 {
     if (model->graph.count > 0 && model->graph.nodes[0].precision == CNN_PRECISION_INT8) {
         cnn_fail(diag, CNN_INVALID, NULL, "%s has `precision: int8`, which is for inference alone",
@@ -59,12 +59,25 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
             return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float),
                                    "the weights beside their mean");
     }
+    status = cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &step.optimizer, diag);
+    if (status == CNN_OK)
+        *out = step;
+    else
+        cnn_step_close(&step);
+    return status;
+}
+
+cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
+                         struct cnn_step *out, cnn_diag *diag)
+{
+    struct cnn_step step;
+    cnn_status status = cnn_step_open_state(model, parameters, &step, diag);
+    if (status != CNN_OK)
+        return status;
     status = cnn_plan_new(&model->graph, step.parameters, batch, CNN_PLAN_TRAIN, false, &step.plan,
                           diag);
     if (status == CNN_OK)
         cnn_step_begin(&step);
-    if (status == CNN_OK)
-        status = cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &step.optimizer, diag);
     if (status == CNN_OK)
         *out = step;
     else

@@ -8,7 +8,7 @@
 struct cnn_step {
     const struct cnn_kernels *kernels;
     const struct cnn_loss *loss;
-    struct cnn_plan *plan;
+    struct cnn_plan *plan; /* NULL: state alone */
     struct cnn_optimizer *optimizer;
     const cnn_model *model;
     float *parameters; /* what is trained: the caller's, or with train.ema the step's own */
@@ -27,6 +27,10 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
  * from. */
 cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
                          struct cnn_step *out, cnn_diag *diag);
+
+/* The same without a plan: for reading and checking what a run has saved. */
+cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
+                               cnn_diag *diag);
 void cnn_step_begin(struct cnn_step *step);
 void cnn_step_close(struct cnn_step *step);
 

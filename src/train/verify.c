@@ -45,7 +45,7 @@ static cnn_status check_state(const struct cnn_safetensors *file, cnn_model *mod
     info->state = cnn_progress_present(file);
     if (!info->state)
         return CNN_OK;
-    cnn_status status = cnn_step_open(model, model->parameters, 1, &step, diag);
+    cnn_status status = cnn_step_open_state(model, model->parameters, &step, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_progress_load(file, model, &step, &progress, diag);
@@ -60,7 +60,7 @@ static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint
     info->description = cnn_safetensors_metadata(file, "description") != NULL;
     if (!info->description)
         return CNN_OK;
-    cnn_status status = cnn_model_from_checkpoint(file, NULL, 0, &model, diag);
+    cnn_status status = cnn_model_from_checkpoint(file, NULL, &model, diag);
     if (status != CNN_OK)
         return status;
     snprintf(info->network, sizeof info->network, "%s", cnn_model_name(model));
