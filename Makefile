@@ -8,7 +8,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 CFLAGS ?= -O2 -g
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L
 COMMON := -std=c11 -fno-math-errno $(WARNINGS) $(SANITIZE)
-LIBS := -lyaml -ljansson -lz -lm -lpthread
+LIBS := -lyaml -lz -lm -lpthread
 
 # What `make deps` installs, to build, read and test; and what `make deps-dev` adds, to change the sources. clang's tools are of one version everywhere,
 # for others format and warn otherwise.
@@ -93,7 +93,7 @@ $(BUILD)/prefix: force
 
 $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng -ljansson
 
 $(TOOL_BIN): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/pictures.o $(BUILD)/libcnn.a
 	@mkdir -p $(@D)

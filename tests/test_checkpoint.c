@@ -166,13 +166,10 @@ static void test_checkpoint_is_refused_when_it_is_no_safetensors_file(void **sta
         "DIR/f is no safetensors file, or is cut short: its first 8 bytes announce a header of 3 "
         "bytes, but 2 follow "
         "(at most 16777216 are read)");
-    expect_refused(s, "", 4,
-                   "DIR/f: the header is no valid JSON, at byte 8 of the file: '[' or '{' expected "
-                   "near end of file");
-    expect_refused(
-        s, "{\"a\":}", 0,
-        "DIR/f: the header is no valid JSON, at byte 14 of the file: unexpected token near '}'");
-    expect_refused(s, "[]", 0, "DIR/f: the header is a JSON list, not an object");
+    expect_refused(s, "", 4, "DIR/f: the header is no valid JSON, at byte 8 of the file: no value");
+    expect_refused(s, "{\"a\":}", 0,
+                   "DIR/f: the header is no valid JSON, at byte 13 of the file: no value");
+    expect_refused(s, "[]", 0, "DIR/f: the header is no JSON object");
 }
 
 static void test_checkpoint_is_refused_when_its_json_is_nested_deeply(void **state)
@@ -184,7 +181,7 @@ static void test_checkpoint_is_refused_when_its_json_is_nested_deeply(void **sta
     memset(header, '[', 100000);
     header[100000] = '\0';
     assert_int_equal(cnn_safetensors_open(write_raw(s, header, 0), &file, s->diag), CNN_FAILED);
-    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "maximum parsing depth reached"));
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "values nested deeper than 64"));
     free(header);
 }
 
@@ -221,8 +218,8 @@ static void test_checkpoint_is_refused_when_a_tensor_makes_no_sense(void **state
                    "2305843009213693953 elements of F64");
     expect_refused(
         s, "{" TENSOR("w", "U8", "[1]", "[0,1]") "," TENSOR("w", "U8", "[1]", "[1,2]") "}", 2,
-        "DIR/f: the header is no valid JSON, at byte 64 of the file: duplicate object key near "
-        "'\"w\"'");
+        "DIR/f: the header is no valid JSON, at byte 61 of the file: an object in which "
+        "a key stands twice");
 }
 
 static void test_checkpoint_is_refused_when_tensors_do_not_tile_the_data(void **state)

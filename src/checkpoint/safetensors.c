@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "checkpoint/safetensors_internal.h"
+#include "util/json.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensor bytes are used as they stand in the file, which is little-endian"
@@ -53,26 +54,27 @@ void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count,
     snprintf(out, CNN_CHECKSUM_SIZE, "crc32:%08" PRIx32, (uint32_t)crc);
 }
 
-static bool as_size(const json_t *value, size_t *out)
+static bool as_size(const struct cnn_json *value, size_t *out)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
+    if (!value || value->kind != CNN_JSON_NUMBER || !value->whole || value->size > SIZE_MAX / 2)
         return false;
-    *out = (size_t)json_integer_value(value);
+    *out = (size_t)value->size;
     return true;
 }
 
-static cnn_status read_shape(const struct opened_file *file, const json_t *shape,
+static cnn_status read_shape(const struct opened_file *file, const struct cnn_json *shape,
                              struct cnn_stored_tensor *t, cnn_diag *diag)
 {
     const char *path = file->public.path;
-    if (!json_is_array(shape) || json_array_size(shape) > CNN_SAFETENSORS_MAX_RANK)
+    if (!shape || shape->kind != CNN_JSON_LIST || shape->size > CNN_SAFETENSORS_MAX_RANK)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s: tensor '%s': its shape is no list of at most %d sizes", path, t->name,
                         CNN_SAFETENSORS_MAX_RANK);
-    t->rank = json_array_size(shape);
+    const struct cnn_json *size = shape->first;
+    t->rank = (size_t)shape->size;
     t->count = 1;
-    for (size_t i = 0; i < t->rank; i++) {
-        if (!as_size(json_array_get(shape, i), &t->dims[i]))
+    for (size_t i = 0; i < t->rank; i++, size = size->next) {
+        if (!as_size(size, &t->dims[i]))
             return cnn_fail(diag, CNN_FAILED, NULL,
                             "%s: tensor '%s': size %zu of its shape is no whole number", path,
                             t->name, i + 1);
@@ -84,13 +86,14 @@ static cnn_status read_shape(const struct opened_file *file, const json_t *shape
     return CNN_OK;
 }
 
-static cnn_status read_place(const struct opened_file *file, const json_t *offsets,
+static cnn_status read_place(const struct opened_file *file, const struct cnn_json *offsets,
                              struct cnn_stored_tensor *t, cnn_diag *diag)
 {
     const char *path = file->public.path;
     size_t begin, end, expected;
-    if (json_array_size(offsets) != 2 || !as_size(json_array_get(offsets, 0), &begin) ||
-        !as_size(json_array_get(offsets, 1), &end) || begin > end)
+    bool pair = offsets && offsets->kind == CNN_JSON_LIST && offsets->size == 2;
+    if (!pair || !as_size(offsets->first, &begin) || !as_size(offsets->first->next, &end) ||
+        begin > end)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s: tensor '%s': its data_offsets are no pair [begin, end]", path,
                         t->name);
@@ -109,13 +112,14 @@ static cnn_status read_place(const struct opened_file *file, const json_t *offse
     return CNN_OK;
 }
 
-static cnn_status read_tensor(struct opened_file *file, const char *name, const json_t *entry,
+static cnn_status read_tensor(struct opened_file *file, const struct cnn_json *entry,
                               struct cnn_stored_tensor *t, cnn_diag *diag)
 {
-    t->name = cnn_arena_strdup(file->arena, name);
+    const char *name = t->name = cnn_arena_strdup(file->arena, entry->key);
     if (!t->name)
-        return cnn_fail_memory(diag, strlen(name), "the name of a tensor");
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+        return cnn_fail_memory(diag, strlen(entry->key), "the name of a tensor");
+    const struct cnn_json *type = cnn_json_get(entry, "dtype");
+    const char *dtype = type && type->kind == CNN_JSON_TEXT ? type->text : NULL;
     if (!dtype)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' has no dtype", file->public.path,
                         name);
@@ -125,34 +129,30 @@ static cnn_status read_tensor(struct opened_file *file, const char *name, const 
     t->dtype = cnn_arena_strdup(file->arena, dtype);
     if (!t->dtype)
         return cnn_fail_memory(diag, strlen(dtype), "the type of a tensor");
-    cnn_status status = read_shape(file, json_object_get(entry, "shape"), t, diag);
-    return status == CNN_OK ? read_place(file, json_object_get(entry, "data_offsets"), t, diag)
+    cnn_status status = read_shape(file, cnn_json_get(entry, "shape"), t, diag);
+    return status == CNN_OK ? read_place(file, cnn_json_get(entry, "data_offsets"), t, diag)
                             : status;
 }
 
-static cnn_status read_metadata(struct opened_file *file, json_t *metadata, cnn_diag *diag)
+static cnn_status read_metadata(struct opened_file *file, const struct cnn_json *metadata,
+                                cnn_diag *diag)
 {
     struct cnn_safetensors *out = &file->public;
-    if (!metadata)
-        return CNN_OK;
-    if (!json_is_object(metadata))
+    if (metadata->kind != CNN_JSON_OBJECT)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s: __metadata__ is no JSON object", out->path);
-    out->metadata = cnn_arena_array(file->arena, json_object_size(metadata), sizeof *out->metadata);
+    out->metadata = cnn_arena_array(file->arena, metadata->size, sizeof *out->metadata);
     if (!out->metadata)
-        return cnn_fail_memory(diag, json_object_size(metadata) * sizeof *out->metadata,
-                               "metadata");
-    const char *key;
-    json_t *value;
-    json_object_foreach(metadata, key, value)
-    {
-        if (!json_is_string(value))
+        return cnn_fail_memory(diag, metadata->size * sizeof *out->metadata, "metadata");
+    for (const struct cnn_json *value = metadata->first; value; value = value->next) {
+        if (value->kind != CNN_JSON_TEXT)
             return cnn_fail(diag, CNN_FAILED, NULL,
-                            "%s: __metadata__: the value of '%s' is no text", out->path, key);
+                            "%s: __metadata__: the value of '%s' is no text", out->path,
+                            value->key);
         struct cnn_stored_pair *pair = &out->metadata[out->metadata_count++];
-        pair->key = cnn_arena_strdup(file->arena, key);
-        pair->value = cnn_arena_strdup(file->arena, json_string_value(value));
+        pair->key = cnn_arena_strdup(file->arena, value->key);
+        pair->value = cnn_arena_strdup(file->arena, value->text);
         if (!pair->key || !pair->value)
-            return cnn_fail_memory(diag, json_string_length(value), "metadata");
+            return cnn_fail_memory(diag, strlen(value->text), "metadata");
     }
     return CNN_OK;
 }
@@ -192,21 +192,19 @@ static cnn_status check_tiling(const struct opened_file *file, cnn_diag *diag)
     return CNN_OK;
 }
 
-static cnn_status read_header(struct opened_file *file, json_t *header, cnn_diag *diag)
+static cnn_status read_header(struct opened_file *file, const struct cnn_json *header,
+                              cnn_diag *diag)
 {
     struct cnn_safetensors *out = &file->public;
-    size_t entries = json_object_size(header);
+    size_t entries = (size_t)header->size;
     out->tensors = cnn_arena_array(file->arena, entries, sizeof *out->tensors);
     if (!out->tensors)
         return cnn_fail_memory(diag, entries * sizeof *out->tensors, "the list of tensors");
-    const char *name;
-    json_t *entry;
-    json_object_foreach(header, name, entry)
-    {
-        bool metadata = strcmp(name, "__metadata__") == 0;
+    for (const struct cnn_json *entry = header->first; entry; entry = entry->next) {
+        bool metadata = strcmp(entry->key, "__metadata__") == 0;
         cnn_status status =
             metadata ? read_metadata(file, entry, diag)
-                     : read_tensor(file, name, entry, &out->tensors[out->tensor_count++], diag);
+                     : read_tensor(file, entry, &out->tensors[out->tensor_count++], diag);
         if (status != CNN_OK)
             return status;
     }
@@ -228,18 +226,22 @@ static cnn_status parse(struct opened_file *file, cnn_diag *diag)
                         path, header_size, file->map_size - 8, CNN_SAFETENSORS_MAX_HEADER);
     file->data = bytes + 8 + header_size;
     file->data_size = file->map_size - 8 - (size_t)header_size;
-    json_error_t error;
-    json_t *header =
-        json_loadb((const char *)bytes + 8, (size_t)header_size, JSON_REJECT_DUPLICATES, &error);
-    if (!header)
-        return cnn_fail(diag, CNN_FAILED, NULL,
-                        "%s: the header is no valid JSON, at byte %d of the file: %s", path,
-                        error.position + 8, error.text);
-    cnn_status status = json_is_object(header)
-                            ? read_header(file, header, diag)
-                            : cnn_fail(diag, CNN_FAILED, NULL,
-                                       "%s: the header is a JSON list, not an object", path);
-    json_decref(header);
+    struct cnn_json_error error;
+    struct cnn_arena *arena = cnn_arena_new(); /* of the tree: what is kept of it is copied */
+    const struct cnn_json *header =
+        arena ? cnn_json_read(arena, (const char *)bytes + 8, (size_t)header_size, &error) : NULL;
+    cnn_status status;
+    if (!arena || (!header && !error.text))
+        status = cnn_fail_memory(diag, (size_t)header_size, path);
+    else if (!header)
+        status = cnn_fail(diag, CNN_FAILED, NULL,
+                          "%s: the header is no valid JSON, at byte %zu of the file: %s", path,
+                          error.position + 8, error.text);
+    else if (header->kind != CNN_JSON_OBJECT)
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s: the header is no JSON object", path);
+    else
+        status = read_header(file, header, diag);
+    cnn_arena_free(arena);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* The safetensors file format: 8 bytes little-endian header size, a JSON header, the tensors'
  * bytes. Reading trusts nothing: sizes are checked before memory is taken, offsets must tile the
- * data without gaps or overlaps, dtype and shape must agree with the bytes. JSON by jansson. */
+ * data without gaps or overlaps, dtype and shape must agree with the bytes. */
 #ifndef CNN_CHECKPOINT_SAFETENSORS_H
 #define CNN_CHECKPOINT_SAFETENSORS_H
 
@@ -34,7 +34,7 @@ struct cnn_safetensors {
 
 /* Reads (maps) the file. Everything in *out lives until cnn_safetensors_close. Data pointers are
  * aligned only as far as the file's header is padded: use memcpy. Errors are CNN_FAILED and say
- * byte positions: too short, header larger than the file, not JSON (with jansson's position), a
+ * byte positions: too short, header larger than the file, not JSON, a
  * tensor out of bounds, overlapping, a gap, an unknown dtype, a size that does not fit its shape, a
  * name twice. The checksum is not looked at: see verify. */
 cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag);

@@ -4,11 +4,11 @@
  * "class_weights" (JSON list of numbers). */
 #include "model/model.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/json.h"
 #include "util/text.h"
 
 static void add_classes(struct cnn_text *text, const cnn_model *model)
@@ -262,8 +262,10 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
                                      cnn_diag *diag)
 {
     cnn_status status = cnn_safetensors_verify(file, diag);
-    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
-        status = check_tensor(file, &model->tensors[i], diag);
+    for (int coded = 0; coded < 2; coded++) /* an int8 network without scales is none */
+        for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
+            if ((model->tensors[i].tensor->scale_slot != 0) == coded)
+                status = check_tensor(file, &model->tensors[i], diag);
     if (status == CNN_OK)
         status = find_leftover(model, file, diag);
     if (status == CNN_OK && !model->shapes)
@@ -380,25 +382,44 @@ cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *con
     return CNN_OK;
 }
 
+/* The JSON of one piece of metadata, in the model's arena; *out is NULL where it is no JSON. */
+static cnn_status read_json(cnn_model *model, const char *text, const struct cnn_json **out,
+                            cnn_diag *diag)
+{
+    struct cnn_json_error error = {.text = ""};
+    *out = cnn_json_read(model->arena, text, strlen(text), &error);
+    return *out || error.text ? CNN_OK : cnn_fail_memory(diag, strlen(text), "metadata");
+}
+
+/* Whether value is a list of count members of that kind. */
+static bool is_list_of(const struct cnn_json *value, enum cnn_json_kind kind, size_t count)
+{
+    bool good = value && value->kind == CNN_JSON_LIST && value->size == count;
+    for (const struct cnn_json *member = good ? value->first : NULL; member; member = member->next)
+        good = good && member->kind == kind;
+    return good;
+}
+
 static cnn_status read_classes(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "classes");
-    if (!text)
-        return CNN_OK;
-    json_t *list = json_loads(text, 0, NULL);
-    size_t count = json_array_size(list);
+    const struct cnn_json *list;
+    size_t count = cnn_model_outputs(model), i = 0;
+    cnn_status status = text ? read_json(model, text, &list, diag) : CNN_OK;
+    if (!text || status != CNN_OK)
+        return status;
+    if (!is_list_of(list, CNN_JSON_TEXT, count))
+        return cnn_fail(
+            diag, CNN_FAILED, NULL,
+            "%s: its metadata 'classes' is no JSON list of %zu names, one for each output",
+            file->path, count);
     const char **names = calloc(count + 1, sizeof *names);
-    bool ok = json_is_array(list) && names && count == cnn_model_outputs(model);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = (names[i] = json_string_value(json_array_get(list, i))) != NULL;
-    cnn_status status =
-        ok ? cnn_model_set_classes(model, count, names, diag)
-           : cnn_fail(
-                 diag, CNN_FAILED, NULL,
-                 "%s: its metadata 'classes' is no JSON list of %zu names, one for each output",
-                 file->path, cnn_model_outputs(model));
+    if (!names)
+        return cnn_fail_memory(diag, count * sizeof *names, "class names");
+    for (const struct cnn_json *name = list->first; name; name = name->next)
+        names[i++] = name->text;
+    status = cnn_model_set_classes(model, count, names, diag);
     free(names);
-    json_decref(list);
     return status;
 }
 
@@ -406,20 +427,23 @@ static cnn_status read_normalization(cnn_model *model, const struct cnn_safetens
                                      cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "normalization");
-    if (!text)
-        return CNN_OK;
-    json_t *both = json_loads(text, 0, NULL);
-    const json_t *mean = json_object_get(both, "mean"), *std = json_object_get(both, "std");
-    struct cnn_normalization n = {.channels = json_array_size(mean)};
-    bool ok = mean && std && json_array_size(std) == n.channels &&
+    const struct cnn_json *both;
+    cnn_status status = text ? read_json(model, text, &both, diag) : CNN_OK;
+    if (!text || status != CNN_OK)
+        return status;
+    const struct cnn_json *mean = cnn_json_get(both, "mean"), *std = cnn_json_get(both, "std");
+    struct cnn_normalization n = {.channels = mean ? (size_t)mean->size : 0};
+    bool ok = is_list_of(mean, CNN_JSON_NUMBER, n.channels) &&
+              is_list_of(std, CNN_JSON_NUMBER, n.channels) &&
               (n.channels == 0 || n.channels == model->graph.input.c) &&
               n.channels <= CNN_MAX_CHANNELS;
-    for (size_t c = 0; ok && c < n.channels; c++) {
-        n.mean[c] = (float)json_number_value(json_array_get(mean, c));
-        n.std[c] = (float)json_number_value(json_array_get(std, c));
+    mean = ok ? mean->first : NULL;
+    std = ok ? std->first : NULL;
+    for (size_t c = 0; ok && c < n.channels; c++, mean = mean->next, std = std->next) {
+        n.mean[c] = (float)mean->number;
+        n.std[c] = (float)std->number;
         ok = n.std[c] > 0;
     }
-    json_decref(both);
     if (!ok)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s: its metadata 'normalization' does not fit the network's %zu channels",
@@ -432,20 +456,22 @@ static cnn_status read_class_weights(cnn_model *model, const struct cnn_safetens
                                      cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "class_weights");
-    if (!text)
-        return CNN_OK;
-    json_t *list = json_loads(text, 0, NULL);
-    size_t count = json_array_size(list);
+    const struct cnn_json *list;
+    size_t count = cnn_model_outputs(model), i = 0;
+    cnn_status status = text ? read_json(model, text, &list, diag) : CNN_OK;
+    if (!text || status != CNN_OK)
+        return status;
     double *values = cnn_arena_array(model->arena, count + 1, sizeof *values);
-    bool ok = values && json_is_array(list) && count == cnn_model_outputs(model);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = (values[i] = json_number_value(json_array_get(list, i))) > 0;
-    json_decref(list);
+    if (!values)
+        return cnn_fail_memory(diag, count * sizeof *values, "class weights");
+    bool ok = is_list_of(list, CNN_JSON_NUMBER, count);
+    for (const struct cnn_json *w = ok ? list->first : NULL; ok && w; w = w->next)
+        ok = (values[i++] = w->number) > 0;
     if (!ok)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s: its metadata 'class_weights' is no JSON list of %zu numbers above 0, "
                         "one for each output",
-                        file->path, cnn_model_outputs(model));
+                        file->path, count);
     model->loss.class_weights = (struct cnn_numbers){values, count};
     return CNN_OK;
 }

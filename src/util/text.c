@@ -5,6 +5,7 @@
 #include "cnn.h"
 #include "util/arena.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,9 @@ void cnn_text_json_number(struct cnn_text *text, double value, int digits)
 {
     char number[64];
     snprintf(number, sizeof number, "%.*g", digits, value);
+    char *point = strchr(number, localeconv()->decimal_point[0]);
+    if (point)
+        *point = '.';
     /* a whole number would be read back as one of another type */
     cnn_text_printf(text, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
 }
