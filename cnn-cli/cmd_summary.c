@@ -105,7 +105,10 @@ static void add_note(struct cnn_table *table, const cnn_layer_info *layers, size
             strcat(text, layer->inputs[k]);
         }
     }
-    cnn_table_note(table, "%s%s%s", text != NULL ? text : "from ?", from ? "\n" : "", explanation);
+    if (text != NULL)
+        cnn_table_note(table, "%s%s%s", text, from ? "\n" : "", explanation);
+    else
+        cnn_table_fail(table);
     free(text);
 }
 

@@ -13,7 +13,7 @@ static const char *stop_note;
 
 cnn_status cnn_command_out_of_memory(void)
 {
-    cnn_print_error("out of memory");
+    cnn_terminal_tell_memory();
     return CNN_FAILED;
 }
 

@@ -15,6 +15,8 @@
 #include "command.h"
 #include "terminal.h"
 
+enum { PATH_BYTES = 4096 };
+
 bool cnn_path_ends(const char *path, const char *extension)
 {
     size_t length = strlen(path);
@@ -48,15 +50,15 @@ bool cnn_path_is_model(const char *path)
     /* of a run, perhaps one that is not far yet */
     static const char *const marks[] = {"best.safetensors", "last.safetensors"};
     struct stat info;
+    char mark[PATH_BYTES]; /* a longer one cannot be opened */
     bool found = false;
 
     if (!is_folder(path))
         return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") ||
                cnn_path_ends(path, ".safetensors");
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        char *mark = path_join(path, marks[i]);
-        found = found || (mark != NULL && stat(mark, &info) == 0);
-        free(mark);
+        int length = snprintf(mark, sizeof mark, "%s/%s", path, marks[i]);
+        found = found || (length < PATH_BYTES && stat(mark, &info) == 0);
     }
     return found;
 }

@@ -146,5 +146,8 @@ int main(int argc, char **argv)
                         errno != 0 ? strerror(errno) : "");
         status = CNN_FAILED;
     }
+    /* Without memory a description or a command line only seems wrong. */
+    if (status == CNN_INVALID && cnn_terminal_told_memory())
+        status = CNN_FAILED;
     return (int)status;
 }

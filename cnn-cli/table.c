@@ -114,6 +114,11 @@ void cnn_table_note(struct cnn_table *table, const char *format, ...)
     table->rows[table->row_count - 1].note = text;
 }
 
+void cnn_table_fail(struct cnn_table *table)
+{
+    table->failed = true;
+}
+
 static void measure_columns(const struct cnn_table *table, size_t *widths)
 {
     for (size_t c = 0; c < table->column_count; c++) {

@@ -27,6 +27,9 @@ void cnn_table_add(struct cnn_table *table, const char *format, ...)
 void cnn_table_note(struct cnn_table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Memory ran out for what was to stand in it. */
+void cnn_table_fail(struct cnn_table *table);
+
 /* Writes the whole table; false when memory ran out while it was filled: then it is not complete,
  * and nothing is written. */
 bool cnn_table_print(const struct cnn_table *table, FILE *stream);

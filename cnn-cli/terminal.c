@@ -25,6 +25,7 @@ static struct {
     bool colours;
     bool utf8;
     bool progress_shown;
+    bool told_memory;
     double progress_next;
 } state;
 
@@ -236,12 +237,24 @@ static void print_message(const cnn_message *message)
     free(text);
 }
 
+bool cnn_terminal_told_memory(void)
+{
+    return state.told_memory;
+}
+
+void cnn_terminal_tell_memory(void)
+{
+    state.told_memory = true;
+    cnn_print_error("out of memory");
+}
+
 void cnn_print_messages(cnn_diag *diag)
 {
     size_t count = cnn_diag_count(diag);
     size_t dropped = cnn_diag_dropped(diag);
 
     cnn_terminal_progress_clear();
+    state.told_memory = state.told_memory || cnn_diag_out_of_memory(diag);
     for (size_t i = 0; i < count; i++)
         print_message(cnn_diag_get(diag, i));
     if (dropped > 0)

@@ -48,6 +48,10 @@ void cnn_print_error(const char *format, ...) __attribute__((format(printf, 1, 2
 void cnn_print_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cnn_print_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether cnn_print_messages has told of memory that ran out, or cnn_command_out_of_memory has. */
+bool cnn_terminal_told_memory(void);
+void cnn_terminal_tell_memory(void);
+
 /* Prints every message of diag to stderr and clears it, after the progress bar. */
 void cnn_print_messages(cnn_diag *diag);
 

@@ -47,6 +47,9 @@ size_t cnn_diag_count(const cnn_diag *diag);
 const cnn_message *cnn_diag_get(const cnn_diag *diag, size_t i);
 size_t cnn_diag_dropped(const cnn_diag *diag); /* errors beyond the twenty that are kept */
 void cnn_diag_clear(cnn_diag *diag);
+/* Whether memory ran out in what diag tells of: a mistake that was found besides may be none, and
+ * the status of a function that collects mistakes is that of the last. */
+bool cnn_diag_out_of_memory(const cnn_diag *diag);
 /* One message as text, as the program prints it (several lines: place and text, source line, caret,
  * hint; each ends with a newline). program stands where the message has no file. Free it with
  * free(); NULL when out of memory. */

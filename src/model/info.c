@@ -16,7 +16,8 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
     struct cnn_text text = {0};
     if (node->type->describe)
         node->type->describe(node, &text);
-    char *explanation = cnn_arena_strdup(model->arena, text.data ? text.data : "");
+    char *explanation =
+        text.failed ? NULL : cnn_arena_strdup(model->arena, text.data ? text.data : "");
     cnn_text_free(&text);
     if (!inputs || !explanation)
         return cnn_fail_memory(diag, 0, "a description");

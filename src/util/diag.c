@@ -25,6 +25,7 @@ struct cnn_diag {
     /* NULL where there is none, or it was not kept: a hint for it is dropped too */
     cnn_message *newest;
     struct cnn_arena *arena; /* of all strings; made when first needed */
+    bool out_of_memory;
 };
 
 cnn_diag *cnn_diag_new(void)
@@ -63,6 +64,11 @@ size_t cnn_diag_errors(const cnn_diag *diag)
     return diag ? diag->errors : 0;
 }
 
+bool cnn_diag_out_of_memory(const cnn_diag *diag)
+{
+    return diag && diag->out_of_memory;
+}
+
 size_t cnn_diag_dropped(const cnn_diag *diag)
 {
     return diag ? diag->errors - diag->kept[0] - diag->repeated : 0;
@@ -93,6 +99,7 @@ static const char *text_keep(cnn_diag *diag, const char *format, va_list argumen
     struct cnn_text text = {0};
     cnn_text_vprintf(&text, format, arguments);
     const char *kept = text.failed ? NULL : cnn_arena_strndup(diag->arena, text.data, text.size);
+    diag->out_of_memory = diag->out_of_memory || !kept;
     cnn_text_free(&text);
     return kept;
 }
@@ -117,8 +124,10 @@ static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_
                          const char *format, va_list arguments)
 {
     message->text = "out of memory";
-    if (!diag->arena && !(diag->arena = cnn_arena_new()))
+    if (!diag->arena && !(diag->arena = cnn_arena_new())) {
+        diag->out_of_memory = true;
         return;
+    }
     const char *text = text_keep(diag, format, arguments);
     if (text)
         message->text = text;
@@ -184,6 +193,8 @@ void cnn_hint(cnn_diag *diag, const char *format, ...)
 cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what)
 {
     size_t mebibytes = bytes / (1024 * 1024) + (bytes % (1024 * 1024) != 0);
+    if (diag)
+        diag->out_of_memory = true;
     return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (%zu MiB wanted for %s)", mebibytes,
                     what);
 }

@@ -1,0 +1,125 @@
+#!/bin/bash
+# Each command with one allocation that fails: the first ones, and some at random (SEED, which is printed where a case fails; ALL=1: every one). A command then
+# either says so and ends with status 1, or does without and gives what it always gives, byte for byte; and no checkpoint is damaged in either case.
+set -u
+
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
+
+inject=$BUILD/tests/preload/inject.so
+FIRST=${FIRST:-30} RANDOM_ONES=${RANDOM_ONES:-30} ALL=${ALL:-0}
+seed=${SEED:-$RANDOM}
+RANDOM=$seed
+
+# The sanitizers have allocators of their own, and an emulator its own loader.
+if [ ! -e "$inject" ] || [ -n "${SANITIZE:-}" ] || [ -n "${EMULATOR:-}" ]; then
+    skip 'failing allocations: not with a sanitizer or an emulator'
+    summary
+    exit
+fi
+
+cd "$directory" || exit 1
+pictures data cat:60:6 dog:180:6
+pictures test cat:60:2 dog:180:2
+cp data/dog/dog-000.png dog.png
+cat >net.yaml <<'YAML'
+name: net
+input: [3, 16, 16]
+layers:
+  - {type: conv, filters: 4, kernel_size: 3, padding: same, bias: false}
+  - {type: batch_norm, activation: relu}
+  - {type: pool, pool_type: max, kernel_size: 4}
+  - {type: flatten}
+  - {type: dense, units: 2}
+loss: {type: cross_entropy, class_weights: balanced}
+data: {dataset: folder, path: data, normalize: auto, val_split: 0.34, augment: [{type: flip}]}
+train: {epochs: 1, batch_size: 4, optimizer: {type: sgd, lr: 0.05, momentum: 0.9}, ema: {decay: 0.9}}
+YAML
+"$CNN" train net.yaml -o run --threads 1 >/dev/null 2>&1 || fail 'a run to look at'
+
+# The numbers of the allocations that are to fail, of $1.
+chosen() {
+    local i
+    if [ "$ALL" = 1 ]; then
+        seq 1 "$1"
+        return
+    fi
+    for ((i = 1; i <= FIRST && i <= $1; i++)); do echo "$i"; done
+    for ((i = 0; i < RANDOM_ONES; i++)); do echo $((RANDOM * 32768 % $1 + RANDOM % $1 + 1)); done | awk -v most="$1" '{ print ($1 - 1) % most + 1 }'
+}
+
+# What a command has said, but for what differs from run to run: how long it takes, and what memory is free.
+same() {
+    cmp -s <(sed -e '/^[a-z]* *time  /d' -e '/^[a-z]* *memory  /d' "$1") <(sed -e '/^[a-z]* *time  /d' -e '/^[a-z]* *memory  /d' "$2")
+}
+
+# What a command has written but for times: a report says how long a run took.
+written() {
+    rm -f made/lock
+    [ ! -d made ] || find made -type f ! -name '*.html' ! -name '*.csv' -exec cksum {} + | sort -k 3
+}
+
+# each NAME COMMAND...: with each of the chosen allocations failing, in a fresh folder made.
+each() {
+    local name=$1 count n status bad=0
+    shift
+    rm -rf made
+    INJECT_COUNT=calls LD_PRELOAD=$inject "$CNN" "$@" >expected 2>said </dev/null
+    if [ $? -ne 0 ]; then
+        fail "$name" said
+        return
+    fi
+    written >files
+    count=$(awk '$1 == "alloc" { print $2 }' calls)
+    for n in $(chosen "$count"); do
+        rm -rf made
+        INJECT=alloc:$n LD_PRELOAD=$inject timeout 60 "$CNN" "$@" >actual 2>said </dev/null
+        status=$?
+        if [ "$status" -ne 0 ] && [ "$status" -ne 1 ]; then
+            bad=1
+            printf 'failed: %s, allocation %d of %d (SEED=%d): status %d\n' "$name" "$n" "$count" "$seed" "$status"
+            sed 's/^/    /' said
+        elif [ "$status" -eq 1 ] && [ ! -s said ]; then
+            bad=1
+            printf 'failed: %s, allocation %d of %d (SEED=%d): status 1 without a message\n' "$name" "$n" "$count" "$seed"
+        elif [ "$status" -eq 0 ] && ! { same expected actual && written | cmp -s - files; }; then
+            bad=1
+            printf 'failed: %s, allocation %d of %d (SEED=%d): other output\n' "$name" "$n" "$count" "$seed"
+            diff -a expected actual | head -5 | sed 's/^/    /'
+            sed 's/^/    /' said
+        fi
+        for file in made/*.safetensors; do
+            [ -e "$file" ] || continue
+            "$CNN" verify "$file" >damage 2>&1 && continue
+            bad=1
+            printf 'failed: %s, allocation %d of %d (SEED=%d): damaged\n' "$name" "$n" "$count" "$seed"
+            sed 's/^/    /' damage
+        done
+    done
+    runs=$((runs + $(chosen "$count" | wc -l)))
+    if [ "$bad" -eq 0 ]; then pass; else failed=$((failed + 1)); fi
+}
+
+runs=0
+each 'summary' summary net.yaml --explain
+each 'summary of a run' summary run --json
+each 'verify' verify run
+each 'verify --json' verify run --json
+each 'predict' predict run dog.png --top 2
+each 'predict --json' predict run dog.png --json
+each 'eval' eval run --data test --threads 1
+each 'eval --json' eval run --data test --threads 1 --json
+each 'eval, pages' eval run --data test --threads 1 --report made.html --gallery made
+each 'explain' explain run dog.png --at dense1:0
+each 'featmaps' featmaps dog.png run --text
+each 'data' data net.yaml --output made.png
+each 'data --json' data net.yaml --output made.png --json
+each 'init' init made --data data
+each 'report' report run -o made.html
+each 'quantize' quantize run --threads 1 -o made.safetensors --json
+each 'visualize' visualize dog.png run -o made
+each 'train --check' train net.yaml --check --threads 1
+each 'train' train net.yaml -o made --threads 1
+[ "${SHOW:-0}" = 0 ] || printf '%d failing allocations\n' "$runs"
+
+summary
