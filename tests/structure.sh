@@ -1,0 +1,146 @@
+#!/bin/bash
+# The structure that src/README.md describes: folders include only what their row names, lines are at
+# most 100 columns long, functions are short and files that need each other are known. With --print
+# (make metrics) it prints the figures.
+#
+# BUILD is where libcnn.a stands (default: build).
+set -u
+
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
+cd "$root" || exit 1
+
+WIDTH=100     # columns of code and comments
+LONGEST=50    # lines of a function's body
+PARAMETERS=11 # the longest list today; the aim is 6
+
+# Groups of files that need each other, each with its reason. The rest of a line is a comment.
+cat >"$directory/known" <<'KNOWN'
+kernels/vector/conv_backward_data kernels/vector/conv_backward_weights kernels/vector/conv_forward kernels/vector/conv_pack kernels/vector/depthwise
+kernels/vector/norm kernels/vector/norm_backward kernels/vector/norm_pool
+layers/int8 layers/weighted
+data/augment data/augment_colour data/augment_geometry data/augment_rand
+data/dataset data/folder
+model/model model/stored
+model/predict model/tta
+train/check train/check_step
+KNOWN
+
+sources() {
+    find src cnn-cli -name '*.[ch]' | sort
+}
+
+# Lines that are too long, of all C files.
+find src cnn-cli tests examples -name '*.[ch]' -exec awk -v width=$WIDTH \
+    'length > width { print FILENAME ":" FNR }' {} + >"$directory/wide"
+
+# FUNCTION-LINES PARAMETERS FILE:LINE NAME. The sources are formatted: a function begins and ends with
+# a brace in the first column.
+find src cnn-cli -name '*.c' | sort | while read -r file; do
+    awk '
+        !inside && /^[a-z]/ && !/;$/ && !/[={]$/ { signature = $0; start = FNR; next }
+        /^\{$/ && signature != "" { inside = 1; first = FNR; next }
+        /^\}$/ && inside {
+            list = name = signature
+            sub(/^[^(]*\(/, "", list)
+            while (gsub(/\([^()]*\)/, "", list)) { }
+            count = list ~ /^void\)/ ? 0 : gsub(/,/, ",", list) + 1
+            sub(/\(.*/, "", name)
+            sub(/.*[ *]/, "", name)
+            print FNR - first - 1, count, FILENAME ":" start, name
+            inside = 0
+            signature = ""
+            next
+        }
+        !inside && signature != "" { signature = /^ / ? signature " " $0 : "" }
+    ' "$file"
+done >"$directory/functions"
+
+# Includes of folders that a folder may not use.
+awk -F'|' '/^\| `[a-z]+` \|/ { gsub(/[` ]/, "", $2); print $2, $4 }' src/README.md >"$directory/allowed"
+for folder in src/*/; do
+    folder=$(basename "$folder")
+    [ "$folder" = include ] && continue
+    allowed=" $folder $(sed -n "s/^$folder //p" "$directory/allowed") "
+    grep -rhoE '^#include "[a-z]+/' "src/$folder" | sed 's/.*"\(.*\)\//\1/' | sort -u | while read -r used; do
+        [[ $allowed == *" $used "* ]] || printf '%s uses %s\n' "$folder" "$used"
+    done
+    grep -q "^$folder" "$directory/allowed" || printf '%s has no row\n' "$folder"
+done >"$directory/forbidden"
+
+# Groups of files that need each other's functions: strongly connected components, Tarjan 1972.
+find "$BUILD/obj/src" -name '*.o' 2>/dev/null | grep -v -E '\.(avx2|avx512|avx512bf16)\.o$' | while read -r object; do
+    nm -P -g "$object" | awk -v file="${object#"$BUILD/obj/src/"}" '{ sub(/(\.[a-z0-9]+)?\.o$/, "", file); print file, $1, $2 }'
+done | awk '
+    function visit(v, i, n, list, w, group, size) {
+        number[v] = low[v] = ++counter
+        stack[++top] = v
+        on[v] = 1
+        n = split(uses[v], list, " ")
+        for (i = 1; i <= n; i++) {
+            w = list[i]
+            if (!(w in number)) {
+                visit(w)
+                if (low[w] < low[v]) low[v] = low[w]
+            } else if (on[w] && number[w] < low[v])
+                low[v] = number[w]
+        }
+        if (low[v] != number[v])
+            return
+        do {
+            w = stack[top--]
+            on[w] = 0
+            group = group (group == "" ? "" : "\n") w
+            size++
+        } while (w != v)
+        if (size > 1) {
+            print group | "sort | paste -sd\" \""
+            close("sort | paste -sd\" \"")
+        }
+    }
+    $3 != "U" { owner[$2] = $1 }
+    { file[NR] = $1; symbol[NR] = $2; undefined[NR] = $3 == "U"; seen[$1] = 1 }
+    END {
+        for (i = 1; i <= NR; i++)
+            if (undefined[i] && symbol[i] in owner && owner[symbol[i]] != file[i] &&
+                !((file[i], owner[symbol[i]]) in have)) {
+                have[file[i], owner[symbol[i]]] = 1
+                uses[file[i]] = uses[file[i]] " " owner[symbol[i]]
+            }
+        for (f in seen)
+            if (!(f in number))
+                visit(f)
+    }' | sort >"$directory/circles"
+
+figures() {
+    printf 'lines over %d columns: %d of %d\n' $WIDTH "$(wc -l <"$directory/wide")" \
+        "$(find src cnn-cli tests examples -name '*.[ch]' -exec cat {} + | wc -l)"
+    sort -n "$directory/functions" | awk '{ lines[NR] = $1 } $2 > most { most = $2 } $2 > 6 { many++ } END {
+        printf "functions: %d, median %d lines, 90 %% at most %d, the longest %d\n", NR, lines[int((NR + 1) / 2)],
+            lines[int(NR * 0.9)], lines[NR]
+        printf "parameters: at most %d; more than 6 in %d functions\n", most, many
+    }'
+    printf 'files: %d, the longest %s\n' "$(sources | wc -l)" \
+        "$(sources | xargs wc -l | sed '$d' | sort -rn | awk 'NR == 1 { print $1, $2 }')"
+    printf 'includes that src/README.md does not allow: %d\n' "$(wc -l <"$directory/forbidden")"
+    printf 'circles between files: %d\n' "$(wc -l <"$directory/circles")"
+    sed 's/^/    /' "$directory/circles"
+}
+
+if [ "${1-}" = --print ]; then
+    figures
+    exit
+fi
+
+check 'every line is at most 100 columns long' cmp /dev/null "$directory/wide"
+check 'folders use what src/README.md allows' cmp /dev/null "$directory/forbidden"
+awk -v lines=$LONGEST '$1 > lines' "$directory/functions" >"$directory/long"
+check "functions have at most $LONGEST lines" cmp /dev/null "$directory/long"
+awk -v count=$PARAMETERS '$2 > count' "$directory/functions" >"$directory/many"
+check "functions have at most $PARAMETERS parameters" cmp /dev/null "$directory/many"
+if [ -s "$directory/circles" ]; then
+    check 'no other files need each other' diff <(sort "$directory/known") "$directory/circles"
+else
+    skip 'circles between files: nothing is built'
+fi
+summary
