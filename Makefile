@@ -8,6 +8,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 CFLAGS ?= -O2 -g
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L
 COMMON := -std=c11 -fno-math-errno $(WARNINGS) $(SANITIZE)
+space := $(subst ,, )
 LIBS := -lyaml -lz -lm -lpthread
 
 # What `make deps` installs, to build, read and test; and what `make deps-dev` adds, to change the sources. clang's tools are of one version everywhere,
@@ -53,14 +54,32 @@ PRELOAD_LIB := $(PRELOAD_SRC:%.c=$(BUILD)/%.so)
 EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
 MAN := $(sort $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[157])) $(BUILD)/man/cnn-model.5)
 
-all: $(BUILD)/cnn $(BUILD)/libcnn.a $(MAN) ## the program, the library and the manual (the default)
+# Only the functions of cnn.h leave the library, whose other names are hidden; src/libcnn.map lists them.
+SOVERSION := 0
+SHARED_LIB := $(BUILD)/libcnn.so.$(SOVERSION)
+OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)
+$(LIB_OBJ): COMMON += -fPIC -fvisibility=hidden
 
-$(BUILD)/cnn: $(CLI_OBJ) $(BUILD)/libcnn.a
+all: $(BUILD)/cnn $(BUILD)/libcnn.a $(SHARED_LIB) $(MAN) ## the program, the library and the manual (the default)
+
+$(BUILD)/cnn: $(CLI_OBJ) $(BUILD)/obj/libcnn.a
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/libcnn.a: $(LIB_OBJ)
+# With every name, for the program and the tests.
+$(BUILD)/obj/libcnn.a: $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
+
+# One object, so that hidden names can become local: a user's own stb or helper functions do not collide.
+$(BUILD)/libcnn.a: $(LIB_OBJ)
+	$(CC) -r -nostdlib -o $(BUILD)/obj/libcnn.o $^
+	$(OBJCOPY) --localize-hidden $(BUILD)/obj/libcnn.o
+	@rm -f $@
+	ar rcs $@ $(BUILD)/obj/libcnn.o
+
+$(SHARED_LIB): $(LIB_OBJ) src/libcnn.map
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libcnn.map -o $@ $(LIB_OBJ) $(LIBS)
+	ln -sf $(@F) $(BUILD)/libcnn.so
 
 # The program and the examples see the public header only, so the compiler keeps the boundary.
 $(BUILD)/obj/cnn-cli/%.o: cnn-cli/%.c
@@ -74,7 +93,7 @@ $(BUILD)/obj/examples/%.o: examples/%.c
 define vector_rule
 $(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(CC) $$(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call vector_rule,$(isa))))
 
@@ -91,11 +110,11 @@ $(BUILD)/prefix: force
 	@mkdir -p $(@D)
 	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
 
-$(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libcnn.a
+$(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng -ljansson
 
-$(TOOL_BIN): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/pictures.o $(BUILD)/libcnn.a
+$(TOOL_BIN): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/pictures.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
@@ -104,7 +123,7 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl -lpthread
 
-$(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libcnn.a
+$(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -114,9 +133,9 @@ $(BUILD)/obj/src/kernels/%.o: COMMON += $(KERNEL_FLAGS)
 # One target chooses kernels anew in each call, one reads command lines.
 $(BUILD)/tests/fuzz/network: FUZZ_FLAGS = -Wl,--wrap=cnn_kernels,--wrap=cnn_winograd_wanted
 $(BUILD)/tests/fuzz/options: $(filter-out %/main.o,$(CLI_OBJ))
-$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libcnn.a
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libcnn.a $(LIBS)
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/obj/libcnn.a $(LIBS)
 
 # The manual: the keys of the description come from the program's own tables.
 $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
@@ -204,9 +223,15 @@ MAN7 := $(filter %.7,$(MAN))
 install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -D -m 755 $(BUILD)/cnn $(DESTDIR)$(PREFIX)/bin/cnn
 	install -D -m 644 $(BUILD)/libcnn.a $(DESTDIR)$(PREFIX)/lib/libcnn.a
+	install -D -m 755 $(SHARED_LIB) $(DESTDIR)$(PREFIX)/lib/libcnn.so.$(VERSION)
+	ln -sf libcnn.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcnn.so.$(SOVERSION)
+	ln -sf libcnn.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libcnn.so
 	install -D -m 644 src/include/cnn.h $(DESTDIR)$(PREFIX)/include/cnn.h
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(foreach n,1 5 7,$(DESTDIR)$(PREFIX)/share/man/man$(n))
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' src/cnn.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/cnn.pc
+	install -d $(DESTDIR)$(PREFIX)/lib/cmake/cnn
+	sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g' -e 's|@LIBS@|$(subst $(space),;,$(LIBS:-l%=%))|' src/cnnConfig.cmake.in >$(DESTDIR)$(PREFIX)/lib/cmake/cnn/cnnConfig.cmake
+	sed -e 's|@VERSION@|$(VERSION)|g' src/cnnConfigVersion.cmake.in >$(DESTDIR)$(PREFIX)/lib/cmake/cnn/cnnConfigVersion.cmake
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
@@ -214,17 +239,20 @@ install: all ## into PREFIX=/usr/local, under DESTDIR
 	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
 
 uninstall: ## removes what install put there
-	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn lib/libcnn.a lib/pkgconfig/cnn.pc include/cnn.h \
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn lib/libcnn.* lib/pkgconfig/cnn.pc lib/cmake/cnn/* include/cnn.h \
 	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%) $(MAN7:$(BUILD)/man/%=share/man/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint $(BUILD)-aarch64
 
+metrics: all ## figures of the sources: lines, functions, includes, circles
+	@BUILD=$(BUILD) CNN=$(BUILD)/cnn tests/structure.sh --print
+
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps deps-dev test test-emulated test-aarch64 asan tsan fuzz lint format format-check bench compare grow install uninstall clean help force
+.PHONY: all deps deps-dev test test-emulated test-aarch64 asan tsan fuzz lint format format-check bench compare grow metrics install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -22,9 +22,60 @@ package() {
     PKG_CONFIG_PATH=$installed/lib/pkgconfig pkg-config --define-variable=prefix="$installed" "$@"
 }
 
+# The example with the static library, and, by plain pkg-config, with the shared one.
 compile_example() {
     # shellcheck disable=SC2086
-    $CC $SANITIZE -o "$directory/predict" examples/predict.c $(package --cflags --libs --static cnn)
+    $CC $SANITIZE -o "$directory/predict" examples/predict.c $(package --cflags cnn) "$installed/lib/libcnn.a" \
+        $(package --libs --static cnn | sed 's/-lcnn//')
+}
+
+compile_shared() {
+    # shellcheck disable=SC2086
+    $CC $SANITIZE -o "$directory/shared" examples/predict.c $(package --cflags --libs cnn) -Wl,-rpath,"$installed/lib" &&
+        readelf -d "$directory/shared" | grep -q 'NEEDED.*libcnn\.so\.[0-9]'
+}
+
+# A program that has stb functions of its own, linked with libcnn.a.
+own_stb() {
+    cat >"$directory/own.c" <<'C'
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb/stb_image.h>
+#include <cnn.h>
+int main(void)
+{
+    return stbi_failure_reason() != NULL || cnn_diag_new() == NULL;
+}
+C
+    # shellcheck disable=SC2086
+    $CC $SANITIZE -o "$directory/own" "$directory/own.c" $(package --cflags cnn) "$installed/lib/libcnn.a" \
+        $(package --libs --static cnn | sed 's/-lcnn//') && "$directory/own"
+}
+
+# The functions that cnn.h declares, those that the library promises and those that it has are the same.
+same_functions() {
+    sed -n 's/^    \(cnn_[a-z0-9_]*\);$/\1/p' src/libcnn.map >"$directory/promised"
+    $CC -E -P "$installed/include/cnn.h" | tr -d '\n' | sed 's/{[^{}]*}//g; s/;/;\n/g' | grep -v typedef |
+        grep -oE 'cnn_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$directory/declared"
+    nm -D --defined-only "$installed/lib/libcnn.so" | sed -n 's/.* T \(cnn_[a-z0-9_]*\).*/\1/p' | sort >"$directory/offered"
+    nm -g --defined-only "$installed/lib/libcnn.a" | awk 'NF == 3 && $2 ~ /[TDBRVW]/ && $3 !~ /^(__|_?asan|_?ubsan)/ { print $3 }' | sort >"$directory/archived"
+    diff "$directory/promised" "$directory/declared" && diff "$directory/promised" "$directory/offered" &&
+        diff "$directory/promised" "$directory/archived"
+}
+
+# A CMake project finds the package.
+find_package() {
+    mkdir -p "$directory/cmake" && cat >"$directory/cmake/CMakeLists.txt" <<'CMAKE' &&
+cmake_minimum_required(VERSION 3.13)
+project(user C)
+find_package(cnn 0.1 REQUIRED)
+add_executable(shared predict.c)
+target_link_libraries(shared cnn::cnn)
+add_executable(static predict.c)
+target_link_libraries(static cnn::static)
+CMAKE
+        cp examples/predict.c "$directory/cmake" &&
+        cmake -S "$directory/cmake" -B "$directory/cmake/build" -DCMAKE_PREFIX_PATH="$installed" &&
+        cmake --build "$directory/cmake/build"
 }
 
 # A BMP of 2 x 2 pixels, 24 bits each, rows padded to four bytes.
@@ -56,6 +107,18 @@ check 'make install' make_here install
 check 'version' version_matches
 check 'man pages' man_pages_complete
 check 'the example compiles with pkg-config' compile_example
+check 'the functions of the header, the map and the libraries' same_functions
+if [ -z "$SANITIZE" ]; then
+    check 'plain pkg-config links the shared library' compile_shared
+    check 'own stb functions do not collide' own_stb
+    if command -v cmake >/dev/null; then
+        check 'CMake finds the package' find_package
+    else
+        skip 'CMake finds the package: no cmake'
+    fi
+else
+    skip 'programs of users: not under sanitizers' 3
+fi
 if [ -f models/cifar10_94.safetensors ]; then
     write_image "$directory/image.bmp"
     check 'the example and the installed program predict' predict_twice models/cifar10_94.safetensors "$directory/image.bmp"

@@ -20,7 +20,7 @@ kernels/vector/conv_backward_data kernels/vector/conv_backward_weights kernels/v
 kernels/vector/norm kernels/vector/norm_backward kernels/vector/norm_pool
 layers/int8 layers/weighted
 data/augment data/augment_colour data/augment_geometry data/augment_rand
-data/dataset data/folder
+data/dataset data/folder data/splits
 model/model model/stored
 model/predict model/tta
 train/check train/check_step

@@ -16,6 +16,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 #define CNN_VERSION "0.1.0"
 
@@ -675,6 +678,9 @@ cnn_section_info cnn_reference_section(size_t section);
 /* The type text lives in a buffer that the next call overwrites. */
 cnn_key_info cnn_reference_key(size_t section, size_t key);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
