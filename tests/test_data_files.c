@@ -86,7 +86,7 @@ static void test_idx_says_what_it_looked_for_when_missing(void **state)
     expect_idx_refused(s, "cannot read MNIST from the folder DIR: it has no "
                           "train-labels-idx1-ubyte[.gz] or train-labels.idx1-ubyte[.gz]");
     assert_int_equal(mkdir(scratch_path(s, "train-labels-idx1-ubyte"), 0777), 0);
-    expect_idx_refused(s, "cannot read DIR/train-labels-idx1-ubyte: it is no regular file");
+    expect_idx_refused(s, "cannot read DIR/train-labels-idx1-ubyte: it is a directory");
 }
 
 static void test_idx_is_refused_when_its_images_are_damaged(void **state)
@@ -135,12 +135,22 @@ static void test_idx_is_refused_when_its_gzipped_images_are_damaged(void **state
     write_gz(s, name, IMAGES, sizeof IMAGES);
     expect_idx_refused(
         s, "DIR/train-images-idx3-ubyte.gz goes on after the 18 bytes that its header describes");
-    /* Almost 4 GiB, says the header of a file with nothing behind it: the memory is not taken. */
+    /* Almost 4 GiB, says the header of a small file. */
     write_gz(s, name, "\0\0\10\3\0\0\377\377\0\0\1\0\0\0\0\377", 16);
+    char message[256];
+    struct stat info;
+    assert_int_equal(stat(scratch_path(s, name), &info), 0);
+    snprintf(message, sizeof message,
+             "DIR/%s: its header claims 65535 images of 256 x 255 pixels, 4278124800 bytes, too "
+             "many for a gzipped file of %d (at most 100 for each)",
+             name, (int)info.st_size);
+    expect_idx_refused(s, message);
+    /* 64 MB: what is not there takes no memory. */
+    write_gz(s, name, "\0\0\10\3\0\0\3\377\0\0\1\0\0\0\0\377", 16);
     remove(scratch_path(s, "train-labels-idx1-ubyte"));
-    uint8_t labels[8 + 65535] = {0, 0, 8, 1, 0, 0, 255, 255};
+    uint8_t labels[8 + 1023] = {0, 0, 8, 1, 0, 0, 3, 255};
     write_gz(s, "train-labels-idx1-ubyte.gz", labels, sizeof labels);
-    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: 4278124800 bytes should "
+    expect_idx_refused(s, "DIR/train-images-idx3-ubyte.gz is cut short: 66781440 bytes should "
                           "follow its header, 0 are there");
 }
 
@@ -306,7 +316,7 @@ static void test_cifar_is_refused_when_damaged(void **state)
     remove(scratch_path(s, "test.bin"));
     assert_int_equal(mkdir(scratch_path(s, "test.bin"), 0777), 0);
     scratch_expect(s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag),
-                   "cannot read DIR/test.bin: it is no regular file");
+                   "cannot read DIR/test.bin: it is a directory");
 }
 
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)

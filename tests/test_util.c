@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "scratch.h"
@@ -276,11 +278,52 @@ static void test_file_read_says_why_when_it_cannot(void **state)
                    "DIR/big is too large: 11 bytes, at most 10 are read");
     assert_int_equal(cnn_file_read(s->path, 11, &data, &size, s->diag), CNN_OK);
     free(data);
-    scratch_expect(s, cnn_file_read("/dev/zero", 5000, &data, &size, s->diag),
+}
+
+/* A pipe that nobody writes to, a device without an end, a socket. */
+static void test_file_read_does_not_wait_when_it_is_no_file(void **state)
+{
+    struct scratch *s = *state;
+    char *data;
+    size_t size;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    assert_int_equal(mkfifo(scratch_path(s, "pipe"), 0666), 0);
+    scratch_expect(s, cnn_file_read(s->path, 10, &data, &size, s->diag),
+                   "cannot read DIR/pipe: it is no regular file");
+    assert_int_equal(symlink("/dev/zero", scratch_path(s, "link")), 0);
+    scratch_expect(s, cnn_file_read(s->path, 10, &data, &size, s->diag),
+                   "cannot read DIR/link: it is no regular file");
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", scratch_path(s, "socket"));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof name), 0);
+    scratch_expect(s, cnn_file_read(s->path, 10, &data, &size, s->diag),
+                   "cannot read DIR/socket: it is no regular file");
+    close(fd);
+}
+
+/* What may come by a pipe is read to its end, and no further than the limit. */
+static void test_pipes_and_devices_are_read_when_any_file_will_do(void **state)
+{
+    struct scratch *s = *state;
+    char *data;
+    size_t size;
+    int ends[2];
+    char path[32];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "hello", 5), 5);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(cnn_file_read_any(path, 10, &data, &size, s->diag), CNN_OK);
+    close(ends[0]);
+    assert_string_equal(data, "hello");
+    free(data);
+    scratch_expect(s, cnn_file_read_any("/dev/zero", 5000, &data, &size, s->diag),
                    "/dev/zero is too large: 5001 bytes, at most 5000 are read");
-    assert_int_equal(cnn_file_read("/dev/null", 0, &data, &size, s->diag), CNN_OK);
+    assert_int_equal(cnn_file_read_any("/dev/null", 0, &data, &size, s->diag), CNN_OK);
     assert_string_equal(data, "");
     free(data);
+    scratch_expect(s, cnn_file_read_any(s->folder, 10, &data, &size, s->diag),
+                   "cannot read DIR: it is a directory");
 }
 
 static void test_writer_leaves_the_old_file_when_abandoned(void **state)
@@ -381,6 +424,10 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_file_read_says_why_when_it_cannot, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_file_read_does_not_wait_when_it_is_no_file,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_pipes_and_devices_are_read_when_any_file_will_do,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_writer_leaves_the_old_file_when_abandoned,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_writer_removes_its_temporary_when_commit_fails,

@@ -3,18 +3,16 @@
  * arena that lives as long as the mapping. */
 #include "checkpoint/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "checkpoint/safetensors_internal.h"
+#include "util/file.h"
 #include "util/json.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -248,31 +246,22 @@ static cnn_status parse(struct opened_file *file, cnn_diag *diag)
 static cnn_status map(struct opened_file *file, cnn_diag *diag)
 {
     const char *path = file->public.path;
-    struct stat info;
-    /* a pipe is refused below, not waited for */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        cnn_status status =
-            cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return status;
-    }
+    unsigned long long size;
+    int fd = cnn_file_open(path, &size);
+    if (fd < 0)
+        return cnn_file_fail(path, diag);
     cnn_status status = CNN_OK;
-    if (!S_ISREG(info.st_mode)) {
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is %s", path,
-                          S_ISDIR(info.st_mode) ? "a directory" : "no regular file");
-    } else if (info.st_size < 8) {
+    if (size < 8) {
         status = cnn_fail(diag, CNN_FAILED, NULL,
-                          "%s is no safetensors file: it has %lld bytes, and 8 are the least", path,
-                          (long long)info.st_size);
+                          "%s is no safetensors file: it has %llu bytes, and 8 are the least", path,
+                          size);
     } else {
-        void *mapped = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (mapped == MAP_FAILED) {
-            status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+            status = cnn_file_fail(path, diag);
         } else {
             file->map = mapped;
-            file->map_size = (size_t)info.st_size;
+            file->map_size = (size_t)size;
         }
     }
     close(fd);

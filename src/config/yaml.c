@@ -403,5 +403,5 @@ cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_d
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > CNN_YAML_MAX_BYTES)
         return fail_large(&(struct cnn_source){path, NULL, 0}, (unsigned long long)info.st_size,
                           diag);
-    return cnn_file_read(path, CNN_YAML_MAX_BYTES, text, size, diag);
+    return cnn_file_read_any(path, CNN_YAML_MAX_BYTES, text, size, diag);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/file.h"
 
@@ -54,16 +55,10 @@ static char *path_join(const char *folder, const char *name, cnn_diag *diag)
     return path;
 }
 
-/* How many records the file has; it has nothing else. */
-static cnn_status count_records(FILE *file, const char *path, size_t record_bytes, size_t *out,
-                                cnn_diag *diag)
+/* How many records a file of that size has; it has nothing else. */
+static cnn_status count_records(unsigned long long size, const char *path, size_t record_bytes,
+                                size_t *out, cnn_diag *diag)
 {
-    struct stat info;
-    if (fstat(fileno(file), &info) != 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is no regular file", path);
-    unsigned long long size = (unsigned long long)info.st_size;
     if (size == 0)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s is empty", path);
     if (size % record_bytes != 0)
@@ -129,15 +124,19 @@ static cnn_status read_file(const char *folder, const char *name, const struct l
         return CNN_FAILED;
     size_t count = 0;
     cnn_status status;
-    FILE *file = fopen(path, "rb");
+    unsigned long long size = 0;
+    int fd = cnn_file_open(path, &size);
+    FILE *file = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!file) {
         status =
             errno == ENOENT || errno == ENOTDIR
                 ? cnn_images_fail_missing(folder, layout->dataset, name, layout->usual_folder, diag)
-                : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
+                : cnn_file_fail(path, diag);
+        if (fd >= 0)
+            close(fd);
         goto out;
     }
-    status = count_records(file, path, layout->label_bytes + IMAGE, &count, diag);
+    status = count_records(size, path, layout->label_bytes + IMAGE, &count, diag);
     if (status != CNN_OK)
         goto out;
     if (room > 0 && count > room)

@@ -82,26 +82,58 @@ static cnn_status read_growing(int fd, const char *path, size_t guess, size_t li
     return CNN_OK;
 }
 
+int cnn_file_open(const char *path, unsigned long long *size)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    int error = fstat(fd, &info) != 0    ? errno
+                : S_ISDIR(info.st_mode)  ? EISDIR
+                : !S_ISREG(info.st_mode) ? ENXIO
+                                         : 0;
+    if (error == 0) {
+        *size = (unsigned long long)info.st_size;
+        return fd;
+    }
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+cnn_status cnn_file_fail(const char *path, cnn_diag *diag)
+{
+    const char *reason = errno == EISDIR  ? "it is a directory"
+                         : errno == ENXIO ? "it is no regular file"
+                                          : strerror(errno);
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, reason);
+}
+
 cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(error));
-    }
-    cnn_status status;
+    unsigned long long length;
+    int fd = cnn_file_open(path, &length);
+    if (fd < 0)
+        return cnn_file_fail(path, diag);
     if (limit > SIZE_MAX - 2)
         limit = SIZE_MAX - 2;
-    if (S_ISDIR(info.st_mode))
-        status = cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: it is a directory", path);
-    else if (S_ISREG(info.st_mode) && (unsigned long long)info.st_size > limit)
-        status = fail_large(diag, path, (unsigned long long)info.st_size, limit);
-    else
-        status = read_growing(fd, path, S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, limit,
-                              data, size, diag);
+    cnn_status status = length > limit
+                            ? fail_large(diag, path, length, limit)
+                            : read_growing(fd, path, (size_t)length, limit, data, size, diag);
+    close(fd);
+    return status;
+}
+
+cnn_status cnn_file_read_any(const char *path, size_t limit, char **data, size_t *size,
+                             cnn_diag *diag)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+        return cnn_file_read(path, limit, data, size, diag);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return cnn_file_fail(path, diag);
+    cnn_status status = read_growing(fd, path, 0, limit, data, size, diag);
     close(fd);
     return status;
 }

@@ -4,10 +4,23 @@
 
 #include "util/diag.h"
 
+/* Opens a file that is to be read: regular files alone, and without waiting, for a pipe would keep
+ * its reader waiting and a device may have no end. A descriptor, and the file's size; -1 and errno,
+ * which is EISDIR for a directory and ENXIO for what else is no file. */
+int cnn_file_open(const char *path, unsigned long long *size);
+
+/* The error for a file that could not be opened or read, from errno. Returns CNN_FAILED. */
+cnn_status cnn_file_fail(const char *path, cnn_diag *diag);
+
 /* Reads the file whole into malloc'ed memory with a NUL after it. Errors name the path and the
  * system's reason; a file larger than limit bytes is an error that gives both sizes. `-` is not
- * special. A directory is an error. */
+ * special. */
 cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag);
+
+/* The same for what a user may also hand over by a pipe, as the shell's <(...) does. It is waited
+ * for. */
+cnn_status cnn_file_read_any(const char *path, size_t limit, char **data, size_t *size,
+                             cnn_diag *diag);
 
 /* A file being written under PATH.tmp-<pid> (a long name is shortened); commit flushes it to the
  * disk and renames it to PATH (and syncs the directory), abandon removes it. Both free the writer.
