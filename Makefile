@@ -9,12 +9,14 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L
 COMMON := -std=c11 -fno-math-errno $(WARNINGS) $(SANITIZE)
 space := $(subst ,, )
-LIBS := -lyaml -lz -lm -lpthread
+# Libraries that decode pictures, where they are found: `make IMAGE_LIBS=` does without.
+IMAGE_LIBS := $(foreach name,libjpeg libpng libwebp,$(shell pkg-config --exists $(name) 2>/dev/null && echo $(name)))
+LIBS := $(foreach name,$(IMAGE_LIBS),$(shell pkg-config --libs-only-l $(name))) -lyaml -lz -lm -lpthread
 
 # What `make deps` installs, to build, read and test; and what `make deps-dev` adds, to change the sources. clang's tools are of one version everywhere,
 # for others format and warn otherwise.
 PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
-            libpng-dev mandoc
+            libjpeg-dev libpng-dev libwebp-dev mandoc
 DEV_PACKAGES := clang-format-14 clang-tidy-14 clang-14 llvm-14 libclang-rt-14-dev shellcheck
 
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. ISAS=vec128 makes of x86-64 a machine like any other.
@@ -102,6 +104,14 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(CPPFLAGS) $(DEFINES) -Isrc -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DCNN_VEC128)
+
+# What knows the libraries that decode pictures is compiled anew where these have changed.
+DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c))
+$(DECODERS): DEFINES = $(foreach name,$(IMAGE_LIBS),-DCNN_WITH_$(name))
+$(DECODERS): $(BUILD)/image-libs
+$(BUILD)/image-libs: force
+	@mkdir -p $(@D)
+	@echo '$(IMAGE_LIBS)' | cmp -s - $@ || echo '$(IMAGE_LIBS)' >$@
 
 # The one object that knows the prefix is compiled anew where that has changed.
 $(BUILD)/obj/src/model/model.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'

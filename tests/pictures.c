@@ -78,7 +78,7 @@ void picture_write_jpeg(const char *path)
     assert_int_equal(cnn_file_write(path, jpeg, sizeof jpeg, NULL), CNN_OK);
 }
 
-static void put_u32(uint8_t *out, uint32_t value)
+void picture_put_u32(uint8_t *out, uint32_t value)
 {
     for (int i = 0; i < 4; i++)
         out[i] = (uint8_t)(value >> (24 - 8 * i));
@@ -87,7 +87,7 @@ static void put_u32(uint8_t *out, uint32_t value)
 static void write_chunk(FILE *file, const char *type, const uint8_t *data, size_t size)
 {
     uint8_t number[4];
-    put_u32(number, (uint32_t)size);
+    picture_put_u32(number, (uint32_t)size);
     fwrite(number, 1, 4, file);
     fwrite(type, 1, 4, file);
     uLong sum = crc32(0, (const Bytef *)type, 4);
@@ -95,7 +95,7 @@ static void write_chunk(FILE *file, const char *type, const uint8_t *data, size_
         fwrite(data, 1, size, file);
         sum = crc32(sum, data, (uInt)size);
     }
-    put_u32(number, (uint32_t)sum);
+    picture_put_u32(number, (uint32_t)sum);
     fwrite(number, 1, 4, file);
 }
 
@@ -104,8 +104,8 @@ void picture_write_png(const char *path, uint32_t w, uint32_t h, uint8_t depth, 
 {
     make_folder_of(path);
     uint8_t header[13] = {0};
-    put_u32(header, w);
-    put_u32(header + 4, h);
+    picture_put_u32(header, w);
+    picture_put_u32(header + 4, h);
     header[8] = depth;
     header[9] = colour_type;
     size_t size = h * (row_bytes + 1);

@@ -20,4 +20,7 @@ void picture_write_jpeg(const char *path);
 void picture_write_png(const char *path, uint32_t w, uint32_t h, uint8_t depth, uint8_t colour_type,
                        const uint8_t *rows, size_t row_bytes, const uint8_t *palette, size_t count);
 
+/* Four bytes, the highest first. */
+void picture_put_u32(uint8_t *out, uint32_t value);
+
 #endif

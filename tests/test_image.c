@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "data/image.h"
 #include "pictures.h"
@@ -117,9 +118,11 @@ static void test_reading_fails_when_a_file_is_no_image(void **state)
 {
     struct scratch *s = *state;
     uint8_t out[12];
+    char message[128];
+    snprintf(message, sizeof message, "cannot read DIR/text.png: not a %s image",
+             cnn_image_kinds());
     scratch_write(s, "text.png", "not an image at all", 19);
-    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
-                   "cannot read DIR/text.png: not a PNG, JPEG or BMP image");
+    scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), message);
     scratch_write(s, "empty.jpg", "", 0);
     scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
                    "cannot read DIR/empty.jpg: it is empty");
@@ -192,6 +195,7 @@ static void test_reading_fails_when_a_jpeg_has_too_many_huffman_codes(void **sta
 static void test_reading_fails_when_the_claimed_size_is_huge(void **state)
 {
     static const char *const claims[] = {"\0\0\xea\x60\0\0\xea\x60", "\0\1\0\1\0\0\0\1"};
+    static const char *const texts[] = {"60000 x 60000", "65537 x 1"};
     struct scratch *s = *state;
     uint8_t out[12];
     const uint8_t rows[1] = {0};
@@ -200,11 +204,15 @@ static void test_reading_fails_when_the_claimed_size_is_huge(void **state)
     picture_write_png(scratch_path(s, "huge.png"), 1, 1, 8, 0, rows, 1, NULL, 0);
     assert_int_equal(cnn_file_read(s->path, 1 << 20, &data, &size, s->diag), CNN_OK);
     for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        char message[160];
         memcpy(data + 16, claims[i], 8);
+        picture_put_u32((uint8_t *)data + 29, (uint32_t)crc32(0, (uint8_t *)data + 12, 17));
+        snprintf(message, sizeof message,
+                 "cannot read DIR/huge.png: its header promises %s pixels; at most 65536 a side "
+                 "and 2^28 in all are read",
+                 texts[i]);
         scratch_write(s, "huge.png", data, size);
-        scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag),
-                       "cannot read DIR/huge.png: a damaged PNG header, or more than 65536 pixels "
-                       "a side, or 2^28 in all");
+        scratch_expect(s, cnn_image_read(s->path, shape(3, 2, 2), out, s->diag), message);
     }
     free(data);
 }

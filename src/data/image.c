@@ -1,5 +1,4 @@
-/* Image files: read, checked, decoded, resized. stb_image drops an alpha channel as it is (nothing
- * is blended) and keeps the high byte of 16-bit values. */
+/* Image files: read, checked, decoded, turned, resized. */
 #include "data/image.h"
 
 #include <errno.h>
@@ -8,17 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <stb/stb_image.h>
 #include <stb/stb_image_resize.h>
 
-#include "data/image_check.h"
+#include "data/exif.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/file.h"
 
 #define MAX_FILE_BYTES ((size_t)1 << 30)
-#define MAX_PIXELS     ((size_t)1 << 28)
 #define STDIN_BLOCK    65536
+
+/* What a file may promise. JPEG takes a byte for at most 171 pixels of one colour (a bit and a half
+ * for each block's mean and end), PNG for 344. */
+#define MAX_SIDE        ((size_t)1 << 16)
+#define MAX_PIXELS      ((size_t)1 << 28)
+#define FREE_PIXELS     ((size_t)1 << 24)
+#define PIXELS_PER_BYTE 256
 
 static cnn_status read_stdin(char **data, size_t *size, cnn_diag *diag)
 {
@@ -57,41 +61,40 @@ static bool resizable(size_t height, cnn_shape to)
            bytes <= INT_MAX && rows <= limit / row;
 }
 
-/* stb_image tries one format after the other, so its reason is the last one's; a file that begins
- * like an image deserves a better one. */
-static const char *describe_unknown(const stbi_uc *bytes, size_t size)
+static cnn_status check_size(const struct cnn_image *image, cnn_diag *diag)
 {
-    if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
-        return "a damaged PNG header, or more than 65536 pixels a side, or 2^28 in all";
-    if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
-        return "a damaged JPEG header, or more than 65536 pixels a side, or 2^28 in all";
-    if (size >= 2 && memcmp(bytes, "BM", 2) == 0)
-        return "a damaged BMP header, a kind of BMP that is not supported, or more than 65536 "
-               "pixels a side, or 2^28 in all";
-    return size > 0 ? "not a PNG, JPEG or BMP image" : "it is empty";
+    const size_t w = image->width, h = image->height;
+    if (w == 0 || h == 0)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "cannot read %s: its header promises %zu x %zu pixels", image->name, w, h);
+    if (w > MAX_SIDE || h > MAX_SIDE || w * h > MAX_PIXELS)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "cannot read %s: its header promises %zu x %zu pixels; at most %zu a side "
+                        "and 2^28 in all are read",
+                        image->name, w, h, MAX_SIDE);
+    if (w * h > FREE_PIXELS && w * h / PIXELS_PER_BYTE > image->size)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "cannot read %s: its header promises %zu x %zu pixels, too many for a file "
+                        "of %zu bytes (beyond 2^24, at most %d for each)",
+                        image->name, w, h, image->size, PIXELS_PER_BYTE);
+    return CNN_OK;
 }
 
-/* Fills in the size of the picture in image->bytes. */
+/* Finds the decoder of the file in image->bytes, and the size of its picture. */
 static cnn_status read_header(struct cnn_image *image, cnn_diag *diag)
 {
-    const stbi_uc *bytes = (const stbi_uc *)image->bytes;
-    int w, h, file_channels;
-    const char *damage = cnn_image_check(bytes, image->size);
-    if (damage)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, damage);
-    bool known = stbi_info_from_memory(bytes, (int)image->size, &w, &h, &file_channels);
-    if (known && h < 0 && h >= -INT32_MAX) /* a BMP with its top row first */
-        h = -h;
-    if (!known || w <= 0 || h <= 0)
-        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name,
-                        describe_unknown(bytes, image->size));
-    if ((size_t)w > MAX_PIXELS / (size_t)h)
-        return cnn_fail(diag, CNN_FAILED, NULL,
-                        "cannot read %s: %d x %d pixels are too many (at most 2^28)", image->name,
-                        w, h);
-    image->width = (size_t)w;
-    image->height = (size_t)h;
-    return CNN_OK;
+    struct cnn_picture *stored = &image->stored;
+    *stored = (struct cnn_picture){.bytes = (const uint8_t *)image->bytes, .size = image->size};
+    image->decoder = cnn_decoder_find(stored->bytes, stored->size);
+    if (!image->decoder)
+        return cnn_image_fail_unknown(image->name, stored->bytes, stored->size, diag);
+    const char *wrong = image->decoder->probe(stored);
+    if (wrong)
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, wrong);
+    const bool turns = cnn_exif_turns(stored->orientation);
+    image->width = turns ? stored->height : stored->width;
+    image->height = turns ? stored->width : stored->height;
+    return check_size(image, diag);
 }
 
 cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *diag)
@@ -113,7 +116,7 @@ cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *dia
 void cnn_image_close(struct cnn_image *image)
 {
     free(image->bytes);
-    stbi_image_free(image->pixels);
+    free(image->pixels);
     *image = (struct cnn_image){0};
 }
 
@@ -127,18 +130,52 @@ static cnn_status check_shape(cnn_shape shape, cnn_diag *diag)
                     "image files give 1, 3 or 4 channels, the network's input has %zu", shape.c);
 }
 
+static size_t shrunk(size_t side, size_t shrink)
+{
+    return (side + shrink - 1) / shrink;
+}
+
+/* Decoded as stored, and then turned. pixels is written only on success. */
+static const char *decode(const struct cnn_image *image, size_t channels, size_t shrink,
+                          uint8_t **pixels)
+{
+    const struct cnn_picture *stored = &image->stored;
+    const size_t w = shrunk(stored->width, shrink), h = shrunk(stored->height, shrink);
+    uint8_t *plain = malloc(w * h * channels), *turned = NULL;
+    const char *wrong =
+        plain ? image->decoder->decode(stored, channels, shrink, plain) : cnn_no_memory;
+    if (!wrong && stored->orientation > 1) {
+        turned = malloc(w * h * channels);
+        if (turned)
+            cnn_exif_turn(plain, w, h, channels, stored->orientation, turned);
+        else
+            wrong = cnn_no_memory;
+        free(plain);
+        plain = turned;
+    }
+    if (wrong)
+        free(plain);
+    else
+        *pixels = plain;
+    return wrong;
+}
+
+static cnn_status decode_at(struct cnn_image *image, size_t channels, size_t shrink, cnn_diag *diag)
+{
+    if (image->pixels && image->channels == channels && image->shrink == shrink)
+        return CNN_OK;
+    free(image->pixels);
+    image->pixels = NULL;
+    image->channels = channels;
+    image->shrink = shrink;
+    const char *wrong = decode(image, channels, shrink, &image->pixels);
+    return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, wrong)
+                 : CNN_OK;
+}
+
 cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag)
 {
-    int w, h, file_channels;
-    if (image->pixels && image->channels == channels)
-        return CNN_OK;
-    stbi_image_free(image->pixels);
-    image->channels = channels;
-    image->pixels = stbi_load_from_memory((const stbi_uc *)image->bytes, (int)image->size, &w, &h,
-                                          &file_channels, (int)channels);
-    return image->pixels ? CNN_OK
-                         : cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name,
-                                    stbi_failure_reason());
+    return decode_at(image, channels, 1, diag);
 }
 
 cnn_status cnn_image_resizable(const struct cnn_image *image, cnn_shape shape, cnn_diag *diag)
@@ -164,17 +201,28 @@ bool cnn_image_resize(const uint8_t *pixels, size_t height, size_t width, size_t
     return true;
 }
 
+/* The rest of the way, which a filter goes, is a half at least. */
+static size_t choose_shrink(const struct cnn_image *image, cnn_shape shape)
+{
+    size_t shrink = 1;
+    while (image->decoder->shrinks && shrink < 8 && image->width >= 4 * shrink * shape.w &&
+           image->height >= 4 * shrink * shape.h)
+        shrink *= 2;
+    return shrink;
+}
+
 cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag)
 {
     cnn_status status = cnn_image_resizable(image, shape, diag);
+    const size_t shrink = status == CNN_OK ? choose_shrink(image, shape) : 1;
     if (status == CNN_OK)
-        status = cnn_image_decode(image, shape.c, diag);
+        status = decode_at(image, shape.c, shrink, diag);
     if (status != CNN_OK)
         return status;
-    bool done = cnn_image_resize(image->pixels, image->height, image->width, image->width * shape.c,
-                                 shape, out);
-    return done ? CNN_OK
-                : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", image->name);
+    const size_t w = shrunk(image->width, shrink), h = shrunk(image->height, shrink);
+    return cnn_image_resize(image->pixels, h, w, w * shape.c, shape, out)
+               ? CNN_OK
+               : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", image->name);
 }
 
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag)

@@ -1,29 +1,36 @@
-/* Image files -> bytes of a wanted size, the one way for data sets and prediction alike. stb_image
- * limited to PNG, JPEG and BMP; resizing by stb_image_resize. */
+/* Image files -> bytes of a wanted size, the one way for data sets and prediction alike: read,
+ * checked, decoded (data/decoder.h), turned as EXIF says, resized by stb_image_resize. */
 #ifndef CNN_DATA_IMAGE_H
 #define CNN_DATA_IMAGE_H
 
-#include "cnn.h"
+#include "data/decoder.h"
 
 /* Decodes a file ("-": standard input) and brings it to shape (c 1, 3 or 4; h, w): grey from colour
  * by stb's luma, colour from grey by copying; resized to h x w (aspect not kept). out: h * w * c
- * bytes, NHWC. Sizes are checked before memory is taken (at most 65536 pixels a side, 2^28 in all).
- * Errors CNN_FAILED: path and reason. */
+ * bytes, NHWC. Errors CNN_FAILED: path and reason.
+ *
+ * What a file promises is checked before memory is taken: at most 65536 pixels a side and 2^28 in
+ * all; and more than 2^24 only as long as there are at most 256 for each byte of the file, which
+ * photographs are far below. */
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag);
 
 /* The same for a picture that is wanted in several shapes: read once, and decoded once as long as
- * the channels stay the same. */
+ * channels and shrinking stay the same. */
 struct cnn_image {
-    const char *name;     /* for messages: the path, which stays the caller's */
-    size_t width, height; /* in the file */
+    const char *name; /* for messages: the path, which stays the caller's */
+    const struct cnn_decoder *decoder;
+    struct cnn_picture stored;
+    size_t width, height; /* as it is seen */
     char *bytes;          /* the file */
     size_t size;
-    uint8_t *pixels; /* decoded, width * height * channels; NULL before */
-    size_t channels;
+    uint8_t *pixels; /* decoded, rows of ceil(width / shrink) pixels; NULL before */
+    size_t channels, shrink;
 };
 cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *diag);
-/* into pixels, 1, 3 or 4 channels */
+/* into width * height pixels of 1, 3 or 4 channels */
 cnn_status cnn_image_decode(struct cnn_image *image, size_t channels, cnn_diag *diag);
+/* Where shape is much smaller than the picture, it is decoded at a half, a quarter or an eighth of
+ * its size if its format can do that. What comes out depends on file and shape alone. */
 cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *out, cnn_diag *diag);
 /* whether bring can be asked for */
 cnn_status cnn_image_resizable(const struct cnn_image *image, cnn_shape shape, cnn_diag *diag);
