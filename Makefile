@@ -106,7 +106,7 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DCNN_VEC128)
 
 # What knows the libraries that decode pictures is compiled anew where these have changed.
-DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c))
+DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c) tests/test_decoders.c)
 $(DECODERS): DEFINES = $(foreach name,$(IMAGE_LIBS),-DCNN_WITH_$(name))
 $(DECODERS): $(BUILD)/image-libs
 $(BUILD)/image-libs: force

@@ -209,6 +209,16 @@ static void set_output(struct reading *r, size_t channels)
     }
 }
 
+/* Before the last row: libpng would unpack what stands behind it, however much that is. A pixel has
+ * 8 bytes at most. */
+static void check_rest(struct reading *r)
+{
+    if (r->data_end <= r->at || r->data_end - r->at <= 16 * r->picture->width + SLACK)
+        return;
+    r->wrong = cnn_too_much;
+    png_error(r->png, "more");
+}
+
 /* Comes back by a jump where something is wrong. */
 static void read_all(struct reading *r, size_t channels, uint8_t *pixels)
 {
@@ -222,12 +232,11 @@ static void read_all(struct reading *r, size_t channels, uint8_t *pixels)
     if (png_get_rowbytes(r->png, r->info) != row)
         png_error(r->png, "rows");
     while (passes-- > 0)
-        for (size_t y = 0; y < r->picture->height; y++)
+        for (size_t y = 0; y < r->picture->height; y++) {
+            if (passes == 0 && y + 1 == r->picture->height)
+                check_rest(r);
             png_read_row(r->png, pixels + y * row, NULL);
-    if (r->data_end > r->at && r->data_end - r->at > SLACK) {
-        r->wrong = cnn_too_much;
-        png_error(r->png, "more");
-    }
+        }
     png_read_end(r->png, NULL); /* compares zlib's checksum */
 }
 
