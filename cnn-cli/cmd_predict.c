@@ -286,7 +286,7 @@ const struct cnn_command cnn_command_predict = {
     .details =
         "MODEL is a .yaml or .safetensors file or a run directory; where the first operand\n"
         "is none, it is an input, and the model that ships with the program is used.\n"
-        "INPUT is a PNG, JPEG or BMP file, a folder of such files, '-' for an image on\n"
+        "INPUT is a PNG, JPEG, WebP or BMP file, a folder of such files, '-' for one on\n"
         "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
         "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",
     .options = options,

@@ -20,7 +20,7 @@ bool cnn_path_ends(const char *path, const char *extension);
  * directory that holds best.safetensors or last.safetensors. */
 bool cnn_path_is_model(const char *path);
 
-/* Adds path, or where it is a folder the PNG, JPEG and BMP files in it and in its folders (one
+/* Adds path, or where it is a folder the pictures in it and in its folders (one
  * level deep), in natural order. false after a message: a folder that cannot be read or holds no
  * image, or no memory. */
 bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path);
