@@ -516,7 +516,7 @@ static void test_interlaced_png_is_read(void **state)
     for (size_t i = 0; i < 6; i++) {
         at += i < 4; /* a row begins */
         for (size_t c = 0; c < 3; c++, at += 2)
-            rows[at] = (uint8_t)(order[i] * (c + 1)), rows[at + 1] = 0xff;
+            rows[at] = (uint8_t)(order[i] * (c + 1));
     }
     add_pixels(&b, rows, sizeof rows);
     add_chunk(&b, "IEND", NULL, 0);

@@ -20,7 +20,6 @@ enum { SIGNATURE = 8, OVERHEAD = 12, HEADER = 13 };
 #define SLACK 65536
 
 static const char *const endings[] = {".png", NULL};
-static const char damaged_data[] = "its compressed data are damaged";
 
 struct chunk {
     const uint8_t *name, *data;
@@ -129,7 +128,7 @@ static void fail(png_structp png, const char *text)
     struct reading *r = png_get_error_ptr(png);
     (void)text;
     if (!r->wrong)
-        r->wrong = damaged_data;
+        r->wrong = "its compressed data are damaged";
     longjmp(r->back, 1);
 }
 
