@@ -7,7 +7,7 @@ set -u
 . "$(dirname "$0")/cases.sh"
 
 inject=$BUILD/tests/preload/inject.so
-FIRST=${FIRST:-30} RANDOM_ONES=${RANDOM_ONES:-30} ALL=${ALL:-0}
+FIRST=${FIRST:-20} RANDOM_ONES=${RANDOM_ONES:-20} ALL=${ALL:-0}
 seed=${SEED:-$RANDOM}
 RANDOM=$seed
 
@@ -19,9 +19,7 @@ if [ ! -e "$inject" ] || [ -n "${SANITIZE:-}" ] || [ -n "${EMULATOR:-}" ]; then
 fi
 
 cd "$directory" || exit 1
-pictures data cat:60:6 dog:180:6
-pictures test cat:60:2 dog:180:2
-cp data/dog/dog-000.png dog.png
+picture 16x16 180 dog.png
 cat >net.yaml <<'YAML'
 name: net
 input: [3, 16, 16]
@@ -30,10 +28,10 @@ layers:
   - {type: batch_norm, activation: relu}
   - {type: pool, pool_type: max, kernel_size: 4}
   - {type: flatten}
-  - {type: dense, units: 2}
+  - {type: dense, units: 10}
 loss: {type: cross_entropy, class_weights: balanced}
-data: {dataset: folder, path: data, normalize: auto, val_split: 0.34, augment: [{type: flip}]}
-train: {epochs: 1, batch_size: 4, optimizer: {type: sgd, lr: 0.05, momentum: 0.9}, ema: {decay: 0.9}}
+data: {dataset: shapes, limit: 40, normalize: auto, val_split: 0.25, augment: [{type: flip}]}
+train: {epochs: 1, batch_size: 10, optimizer: {type: sgd, lr: 0.05, momentum: 0.9}, ema: {decay: 0.9}}
 YAML
 "$CNN" train net.yaml -o run --threads 1 >/dev/null 2>&1 || fail 'a run to look at'
 
@@ -107,14 +105,13 @@ each 'verify' verify run
 each 'verify --json' verify run --json
 each 'predict' predict run dog.png --top 2
 each 'predict --json' predict run dog.png --json
-each 'eval' eval run --data test --threads 1
-each 'eval --json' eval run --data test --threads 1 --json
-each 'eval, pages' eval run --data test --threads 1 --report made.html --gallery made
+each 'eval' eval run --threads 1
+each 'eval --json' eval run --threads 1 --json
+each 'eval, pages' eval run --threads 1 --report made.html --gallery made
 each 'explain' explain run dog.png --at dense1:0
 each 'featmaps' featmaps dog.png run --text
 each 'data' data net.yaml --output made.png
 each 'data --json' data net.yaml --output made.png --json
-each 'init' init made --data data
 each 'report' report run -o made.html
 each 'quantize' quantize run --threads 1 -o made.safetensors --json
 each 'visualize' visualize dog.png run -o made

@@ -131,7 +131,9 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
 typedef struct cnn_memory {
     uint64_t parameters; /* weights and statistics */
     uint64_t inference;  /* activations and scratch for one batch, lifetimes overlapped */
-    /* activations, gradients, optimiser state, averaged weights and scratch for one batch */
+    /* what training takes besides: activations, gradients and scratch for one batch, optimiser
+     * state, averaged weights, a copy to measure health by, batches that are read ahead, and the
+     * activations of validation, which runs 128 images at once where they take 512 MiB at most */
     uint64_t training;
 } cnn_memory;
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);

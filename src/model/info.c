@@ -1,6 +1,7 @@
 /* What a model is made of: layers, sizes, memory. The settings of the process stand here too. */
 #include <string.h>
 
+#include "data/loader.h"
 #include "model/model.h"
 #include "util/parallel.h"
 
@@ -38,15 +39,50 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
     return CNN_OK;
 }
 
+#define BATCH       128
+#define BATCH_BYTES ((size_t)512 << 20)
+
+cnn_status cnn_evaluation_batch(const cnn_model *model, size_t images, size_t *batch, size_t *bytes,
+                                cnn_diag *diag)
+{
+    for (*batch = images < BATCH ? images : BATCH;; *batch /= 2) {
+        cnn_status status = cnn_plan_measure(&model->graph, *batch, CNN_PLAN_INFER, bytes, diag);
+        if (status != CNN_OK || *batch == 1 || *bytes <= BATCH_BYTES)
+            return status;
+    }
+}
+
+cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t images, size_t *bytes,
+                               cnn_diag *diag)
+{
+    size_t training, validation, evaluated,
+        outputs = 3 * cnn_model_outputs(model),
+        parameters = model->graph.parameter_floats * sizeof(float),
+        slabs = cnn_optimizer_slabs(&model->recipe.optimizer) + (model->recipe.ema.every > 0) +
+                2; /* themselves,
+                      and
+                      health's
+                      copy
+                    */
+    cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_TRAIN, &training, diag);
+    if (status == CNN_OK)
+        status = cnn_evaluation_batch(model, images, &evaluated, &validation, diag);
+    if (status != CNN_OK)
+        return status;
+    size_t image = cnn_shape_count(model->graph.input) * sizeof(float);
+    *bytes = training + validation + parameters * slabs +
+             (batch + evaluated) * image * CNN_LOADER_RING + evaluated * outputs * sizeof(float);
+    return CNN_OK;
+}
+
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag)
 {
     size_t inference, training, parameters = model->graph.parameter_floats * sizeof(float);
     cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &inference, diag);
     if (status == CNN_OK)
-        status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_TRAIN, &training, diag);
-    size_t slabs = cnn_optimizer_slabs(&model->recipe.optimizer) + (model->recipe.ema.every > 0);
+        status = cnn_training_memory(model, batch, BATCH, &training, diag);
     if (status == CNN_OK)
-        *out = (cnn_memory){parameters, inference, training + parameters * slabs};
+        *out = (cnn_memory){parameters, inference, training - parameters};
     return status;
 }
 

@@ -68,6 +68,15 @@ cnn_status cnn_model_allocate(cnn_model *model, cnn_diag *diag);
 /* An inference plan for at least batch images, kept in the model. */
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag);
 
+/* The batch in which `images` images are evaluated, and the bytes of a plan for it: large enough to
+ * keep the kernels busy, and small enough for the memory of any machine. */
+cnn_status cnn_evaluation_batch(const cnn_model *model, size_t images, size_t *batch, size_t *bytes,
+                                cnn_diag *diag);
+
+/* All bytes that training takes, but for images: with a validation of `images` images. */
+cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t images, size_t *bytes,
+                               cnn_diag *diag);
+
 /* The softmax of each row. In place is legal. */
 void cnn_softmax(const float *values, size_t rows, size_t classes, float *probabilities);
 

@@ -49,10 +49,11 @@ static cnn_status open_other(struct splits *splits, const cnn_model *model, cons
         add_split(splits, dataset, split);
     else if (status == CNN_OK)
         cnn_dataset_free(dataset);
-    if (status != CNN_OK || used == split)
+    bool out_of_memory = status != CNN_OK && cnn_diag_out_of_memory(own);
+    if (!out_of_memory && (status != CNN_OK || used == split))
         pass_on(own, cnn_split_names[split], diag);
     cnn_diag_free(own);
-    return CNN_OK;
+    return out_of_memory ? cnn_fail_memory(diag, 0, "a data set") : CNN_OK;
 }
 
 static cnn_status open_splits(struct splits *splits, const cnn_model *model, const char *path,

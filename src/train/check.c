@@ -2,10 +2,10 @@
  * quickly at its start. */
 #include "train/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "train/room.h"
 
 #define DOMINATES 0.9 /* share of the training images that one class may have */
 #define UNEVEN    3.0 /* times the images of the smallest class that the largest may have */
@@ -67,9 +67,14 @@ static void check_test_split(struct cnn_check *check, const char *path)
     struct cnn_dataset *test = NULL;
     enum cnn_split used;
     cnn_diag *diag = cnn_diag_new();
-    if (!diag || cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST,
-                                  model->recipe.seed, &test, &used, diag) != CNN_OK) {
-        const cnn_message *message = diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL;
+    cnn_status status =
+        diag ? cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST,
+                                model->recipe.seed, &test, &used, diag)
+             : CNN_FAILED;
+    if (!diag || (status != CNN_OK && cnn_diag_out_of_memory(diag))) {
+        check->failed = true;
+    } else if (status != CNN_OK) {
+        const cnn_message *message = cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL;
         cnn_check_add(check, "classes", CNN_CHECK_REMARK, NULL,
                       "the test images cannot be opened%s%s", message ? ": " : "",
                       message ? message->text : "");
@@ -153,49 +158,25 @@ static void check_labels(struct cnn_check *check)
     free(counts);
 }
 
-/* Memory that programs can still get, as Linux sees it; what is present elsewhere. */
-static double memory_available(double present)
-{
-    char line[128];
-    double kibibytes, available = present;
-    FILE *file = fopen("/proc/meminfo", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %lf kB", &kibibytes) == 1)
-            available = kibibytes * 1024;
-    if (file)
-        fclose(file);
-    return available;
-}
-
-/* What the run will write to from here on: data sets in memory are there already. */
-static double memory_wanted(const struct cnn_check *check)
-{
-    const struct cnn_training *t = check->t;
-    const cnn_shape shape = t->model->graph.input;
-    const size_t batch = t->model->recipe.batch_size, image = shape.c * shape.h * shape.w;
-    cnn_memory memory = {0};
-    cnn_model_memory(t->model, batch, &memory, NULL);
-    const double slabs = 2; /* parameters, and the copy that health takes; memory has the others */
-    double batches = (double)(batch + t->evaluator.batch) * CNN_LOADER_RING;
-    return (double)memory.training + slabs * (double)memory.parameters +
-           (double)cnn_plan_bytes(t->evaluator.plan) + batches * (double)image * sizeof(float) +
-           (double)cnn_dataset_room(t->train) + (double)cnn_dataset_room(t->val);
-}
-
+/* What was free before the run took its memory. Images that are kept come on top. */
 static void check_memory(struct cnn_check *check)
 {
     const double gigabyte = 1e9;
-    double present = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE),
-           available = memory_available(present);
-    double wanted = memory_wanted(check);
-    cnn_check_level level = wanted > present     ? CNN_CHECK_WRONG
-                            : wanted > available ? CNN_CHECK_WARNING
-                                                 : CNN_CHECK_FINE;
-    cnn_check_add(check, "memory", level,
-                  level == CNN_CHECK_FINE ? NULL
-                                          : "a smaller train.batch_size or data.cache needs less",
-                  "%.2f GB wanted, %.2f GB of %.2f GB available", wanted / gigabyte,
-                  available / gigabyte, present / gigabyte);
+    const struct cnn_training *t = check->t;
+    const struct cnn_memory_room *have = &t->room.have;
+    double images = (double)cnn_dataset_room(t->train) + (double)cnn_dataset_room(t->val),
+           wanted = t->room.wanted + images;
+    cnn_check_level level = wanted > have->total       ? CNN_CHECK_WRONG
+                            : wanted > have->available ? CNN_CHECK_WARNING
+                                                       : CNN_CHECK_FINE;
+    char advice[160] = "a smaller data.cache takes less";
+    if (t->room.wanted > have->available)
+        cnn_room_advise(t, have->available, advice, sizeof advice);
+    bool machine = strcmp(have->limit, "the machine") == 0;
+    cnn_check_add(check, "memory", level, level == CNN_CHECK_FINE ? NULL : advice,
+                  "%.2f GB wanted, %.2f GB of %.2f GB available%s%s", wanted / gigabyte,
+                  have->available / gigabyte, have->total / gigabyte,
+                  machine ? "" : ", a limit of ", machine ? "" : have->limit);
 }
 
 static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag)
@@ -214,6 +195,16 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
     if (check->thorough)
         cnn_check_time(check);
     return check->failed ? cnn_fail_memory(diag, 0, "findings") : CNN_OK;
+}
+
+/* All that can be looked at where the run may not have its memory. */
+static cnn_status look_at_memory(struct cnn_check *check, cnn_diag *diag)
+{
+    check->findings->memory = cnn_arena_new();
+    if (check->findings->memory)
+        check_memory(check);
+    return !check->findings->memory || check->failed ? cnn_fail_memory(diag, 0, "findings")
+                                                     : CNN_OK;
 }
 
 void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text),
@@ -236,11 +227,13 @@ void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const
 
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag)
 {
-    struct cnn_training t = {0};
+    struct cnn_training t = {.checked = true};
     cnn_findings findings = {0};
     struct cnn_check check = {.t = &t, .thorough = true, .findings = &findings};
     cnn_status status = cnn_training_prepare(&t, options, diag);
-    if (status == CNN_OK)
+    if (t.room.refused)
+        status = look_at_memory(&check, diag);
+    else if (status == CNN_OK)
         status = look(&check, options->data_path, diag);
     cnn_training_close(&t);
     if (status == CNN_OK)

@@ -12,32 +12,14 @@
 #include "util/file.h"
 #include "viz/html.h"
 
-#define BATCH       128
-#define BATCH_BYTES ((size_t)512 << 20)
-
-/* Large enough to keep the kernels busy, and small enough for the memory of any machine. */
-static cnn_status choose_batch(const cnn_model *model, size_t images, size_t *out, cnn_diag *diag)
-{
-    size_t batch = images < BATCH ? images : BATCH, bytes;
-    for (;; batch /= 2) {
-        cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &bytes, diag);
-        if (status != CNN_OK)
-            return status;
-        if (batch == 1 || bytes <= BATCH_BYTES)
-            break;
-    }
-    *out = batch;
-    return CNN_OK;
-}
-
 cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
                               struct cnn_evaluator *out, cnn_diag *diag)
 {
     struct cnn_evaluator evaluator = {.model = model, .dataset = dataset};
-    size_t batch;
+    size_t batch, bytes;
     cnn_status status = cnn_loss_target(model, &evaluator.target, diag);
     if (status == CNN_OK)
-        status = choose_batch(model, cnn_dataset_count(dataset), &batch, diag);
+        status = cnn_evaluation_batch(model, cnn_dataset_count(dataset), &batch, &bytes, diag);
     if (status == CNN_OK)
         status = cnn_model_plan(model, batch, &evaluator.plan, diag);
     if (status != CNN_OK)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "train/room.h"
 #include "train/whiten.h"
 #include "util/file.h"
 
@@ -124,6 +125,27 @@ static cnn_status count_steps(struct cnn_training *t, cnn_diag *diag)
     return CNN_OK;
 }
 
+/* The memory of the steps and of validation; where it cannot be had, which batch would do with
+ * less. */
+static cnn_status open_memory(struct cnn_training *t, cnn_diag *diag)
+{
+    char advice[160];
+    cnn_status status = cnn_room_check(t, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_model_allocate(t->model, diag);
+    if (status == CNN_OK)
+        status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size,
+                               &t->step, diag);
+    if (status == CNN_OK)
+        status = cnn_evaluator_open(t->model, t->val, &t->evaluator, diag);
+    if (status != CNN_OK && cnn_diag_out_of_memory(diag)) {
+        cnn_room_advise(t, t->room.wanted / 2, advice, sizeof advice);
+        cnn_hint(diag, "%s", advice);
+    }
+    return status;
+}
+
 /* Everything that a new run and a resumed one have in common, once the description is there. */
 static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *options,
                              cnn_diag *diag)
@@ -136,12 +158,7 @@ static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *op
     if (status == CNN_OK)
         status = count_steps(t, diag);
     if (status == CNN_OK)
-        status = cnn_model_allocate(t->model, diag);
-    if (status == CNN_OK)
-        status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size,
-                               &t->step, diag);
-    if (status == CNN_OK)
-        status = cnn_evaluator_open(t->model, t->val, &t->evaluator, diag);
+        status = open_memory(t, diag);
     if (status == CNN_OK)
         status = cnn_evaluation_new(&t->evaluator, &t->evaluation, diag);
     t->evaluation.split = cnn_split_names[t->val_split];
@@ -249,7 +266,8 @@ static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **ou
 {
     cnn_diag *damage = cnn_diag_new();
     cnn_status status = open_undamaged(t->run.last, out, damage);
-    if (status != CNN_OK && open_undamaged(t->run.previous, out, NULL) == CNN_OK) {
+    bool damaged = status != CNN_OK && damage && !cnn_diag_out_of_memory(damage);
+    if (damaged && open_undamaged(t->run.previous, out, NULL) == CNN_OK) {
         const char *reason = damage ? cnn_diag_get(damage, 0)->text : t->run.last;
         t->notice = cnn_arena_printf(t->run.arena,
                                      "%s; the run goes on from last.previous.safetensors", reason);

@@ -8,6 +8,13 @@
 #include "train/progress.h"
 #include "train/run.h"
 #include "train/step.h"
+#include "util/memory.h"
+
+struct cnn_room { /* bytes of memory */
+    struct cnn_memory_room have;
+    double wanted; /* by the run, but for images that are kept */
+    bool refused;  /* it may not have so much */
+};
 
 struct cnn_training {
     cnn_model *model;
@@ -21,6 +28,8 @@ struct cnn_training {
     struct cnn_step step;
     struct cnn_run run;
     struct cnn_progress progress;
+    struct cnn_room room;
+    bool checked;         /* looked at before it begins: what is wrong becomes a finding */
     const char *notice;   /* a warning about how the run was opened; NULL: none */
     size_t params;        /* trained */
     size_t steps, epochs; /* in all */

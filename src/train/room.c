@@ -1,0 +1,51 @@
+/* See room.h. */
+#include "train/room.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const double gigabyte = 1e9;
+
+static double measure(const struct cnn_training *t, size_t batch)
+{
+    size_t bytes = 0;
+    return cnn_training_memory(t->model, batch, cnn_dataset_count(t->val), &bytes, NULL) == CNN_OK
+               ? (double)bytes
+               : 1e300;
+}
+
+void cnn_room_advise(const struct cnn_training *t, double limit, char *text, size_t size)
+{
+    /* threads, libraries and what is kept of the images want their part */
+    limit *= 0.8;
+    size_t batch = t->model->recipe.batch_size / 2;
+    while (batch > 1 && measure(t, batch) > limit)
+        batch /= 2;
+    double bytes = measure(t, batch > 0 ? batch : 1);
+    if (batch > 0 && bytes <= limit)
+        snprintf(text, size, "a smaller train.batch_size takes less: %zu would take %.2f GB", batch,
+                 bytes / gigabyte);
+    else
+        snprintf(text, size,
+                 "even with batches of one image it would take %.2f GB: a smaller input or network "
+                 "takes less",
+                 bytes / gigabyte);
+}
+
+cnn_status cnn_room_check(struct cnn_training *t, cnn_diag *diag)
+{
+    struct cnn_memory_room have;
+    char advice[160];
+    cnn_memory_room("", &have);
+    t->room = (struct cnn_room){.have = have, .wanted = measure(t, t->model->recipe.batch_size)};
+    double most = have.total + (strcmp(have.limit, "ulimit -v") == 0 ? 0 : have.swap);
+    t->room.refused = t->room.wanted > most;
+    if (!t->room.refused || t->checked)
+        return t->room.refused ? CNN_FAILED : CNN_OK;
+    cnn_fail(diag, CNN_FAILED, NULL,
+             "the training would take %.2f GB of memory; %s allows no more than %.2f GB",
+             t->room.wanted / gigabyte, have.limit, have.total / gigabyte);
+    cnn_room_advise(t, have.available, advice, sizeof advice);
+    cnn_hint(diag, "%s", advice);
+    return CNN_FAILED;
+}
