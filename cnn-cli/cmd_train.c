@@ -41,6 +41,7 @@ struct progress {
     double best_accuracy;
     double seconds;
     double next_line; /* of the clock, where stderr is no terminal */
+    bool failed;      /* no memory for the directory */
 };
 
 /* "epoch 3/20"; runs by steps need not know their epochs. */
@@ -58,6 +59,8 @@ static void format_epoch(const cnn_event *event, char *text, size_t size)
 static void on_start(struct progress *progress, const cnn_event *event)
 {
     progress->directory = strdup(event->directory);
+    if (progress->directory == NULL)
+        progress->failed = true;
     progress->val_images = event->val_images;
     progress->next_line = cnn_terminal_clock() + LINE_SECONDS;
     fprintf(stderr, "training %s parameters ", cnn_show_integer(event->params).text);
@@ -128,6 +131,8 @@ static void on_epoch(struct progress *progress, const cnn_event *event)
 
 static void on_save(const struct progress *progress, const cnn_event *event)
 {
+    if (progress->failed)
+        return; /* there is no name to say it with */
     cnn_terminal_progress_clear();
     fprintf(stderr, "saved %s/last.safetensors after step %s\n",
             cnn_show_text(progress->directory).text, cnn_show_integer(event->step).text);
@@ -259,6 +264,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     train.save = catch_save_signal();
     status = cnn_train(&train, diag);
     cnn_print_messages(diag);
+    if (progress.failed && status == CNN_OK)
+        status = cnn_command_out_of_memory();
     if (progress.directory != NULL && status == CNN_OK)
         print_end(&progress, settings->data);
     if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))
