@@ -140,7 +140,8 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/obj/libc
 # Flags of the arithmetic alone.
 $(BUILD)/obj/src/kernels/%.o: COMMON += $(KERNEL_FLAGS)
 
-# One target chooses kernels anew in each call, one reads command lines.
+# One target chooses kernels anew in each call, one reads command lines, one compares readers.
+$(BUILD)/tests/fuzz/json: FUZZ_LIBS = -ljansson
 $(BUILD)/tests/fuzz/network: FUZZ_FLAGS = -Wl,--wrap=cnn_kernels,--wrap=cnn_winograd_wanted
 $(BUILD)/tests/fuzz/options: $(filter-out %/main.o,$(CLI_OBJ))
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/libcnn.a

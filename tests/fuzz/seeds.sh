@@ -62,6 +62,10 @@ cp "$root"/configs/*.yaml "$root"/tests/wrong/*.yaml "$folder/yaml/"
 cp "$root"/configs/lessons/*.txt "$folder/matrix/"
 printf '1 2\t3,4\n-1e3 nan inf 0x1p3\n\n# no\n' >"$folder/matrix/mixed"
 
+printf '{"a":[1,-2.5e3,true,false,null,"x\\u00e9\\n\\ud83d\\ude00"],"b":{"c":{}},"d":18446744073709551615}' >"$folder/json/kinds"
+printf '[[],{},"\\"",0.0,1E+2]' >"$folder/json/list"
+head -c 2000 run/last.safetensors | tail -c +9 >"$folder/json/header"
+
 printf '\000layers.0.filters=8\ntrain.epochs=3\ntrain.optimizer={type: adamw, lr: 1e-3}\n' >"$folder/overrides/keys"
 printf '\000train.schedule=cosine\ntrain.schedule.warmup_epochs=1\ndata.augment.0.mode=random\nlayers.answer.units=3\n' >"$folder/overrides/names"
 printf '\001train.optimizer.lr=0.1\ndata.dataset=mnist\nloss.class_weights=[1, 2]\nlayers.1={type: dense}\n' >"$folder/overrides/made"
@@ -112,7 +116,9 @@ cat words >"$folder/yaml.dict"
 for prefix in train. data. loss. layers.0. train.optimizer. train.schedule.; do
     printf '"%s"\n' $prefix
 done | cat - words >"$folder/overrides.dict"
-cat "$root/tests/fuzz/safetensors.dict" >"$folder/safetensors.dict"
+for target in json safetensors; do
+    cp "$root/tests/fuzz/safetensors.dict" "$folder/$target.dict"
+done
 for target in model resume; do
     cat "$root/tests/fuzz/safetensors.dict" words >"$folder/$target.dict"
 done
