@@ -146,7 +146,7 @@ $(BUILD)/tests/fuzz/network: FUZZ_FLAGS = -Wl,--wrap=cnn_kernels,--wrap=cnn_wino
 $(BUILD)/tests/fuzz/options: $(filter-out %/main.o,$(CLI_OBJ))
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/obj/libcnn.a $(LIBS)
+	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/obj/libcnn.a $(LIBS) $(FUZZ_LIBS)
 
 # The manual: the keys of the description come from the program's own tables.
 $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
