@@ -298,9 +298,10 @@ static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, size_t
         k->sgd(size, w, g, o == SGD ? NULL : m, 0.1f, o == SGD ? 0.0f : 0.9f, 0.01f,
                o == SGD_NESTEROV, step == 1);
     else if (o <= ADAMW)
-        k->adam(size, w, g, m, v, 0.1f, 0.9f, 0.999f, 1e-8f, 0.01f, o == ADAMW, step);
+        k->adam(size, w, g, m, v,
+                &(struct cnn_adam){0.1, 0.9, 0.999, 1e-8, 0.01, o == ADAMW, step});
     else
-        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m, 0.1f, 0.99f, 1e-8f,
+        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m, 0.1f, 0.99, 1e-8f,
                    o == RMSPROP ? 0.0f : 0.9f, 0.01f);
 }
 

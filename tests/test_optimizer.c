@@ -114,6 +114,27 @@ static void test_rmsprop_follows_pytorch(void **state)
                   0.683772251, 0.62178511, 0.491632237);
 }
 
+/* Means that forget so slowly that the rate of decay is 1 as a float. */
+static void test_decay_rates_next_to_one_follow_pytorch(void **state)
+{
+    (void)state;
+    check_updates("{type: adam, lr: 0.01, betas: [0.9, 0.9999999]}", 0.9900000095, 0.9873370528,
+                  0.9839339852);
+    check_updates("{type: adam, lr: 0.01, betas: [0.9, 0.99999999]}", 0.9900000095, 0.9873370528,
+                  0.9839339852);
+    check_updates("{type: adam, lr: 0.01, betas: [0.9999999999999999, 0.5]}", 0.9900000095,
+                  0.9864645004, 0.9814645052);
+    check_updates("{type: adamw, lr: 0.01, betas: [0.99999999, 0.999], weight_decay: 0.1}",
+                  0.9890000224, 0.9848483205, 0.9800824523);
+    check_updates("{type: muon, lr: 0.01, others: {type: adamw, lr: 0.01, betas: [0.9, "
+                  "0.9999999999999999], weight_decay: 0.1}}",
+                  0.9890000224, 0.9853481054, 0.9809597135);
+    check_updates("{type: rmsprop, lr: 1e-6, alpha: 0.99999999}", 0.9900019765, 0.9944733381,
+                  0.9922915697);
+    check_updates("{type: rmsprop, lr: 1e-5, alpha: 0.99999999, momentum: 0.5}", 0.9000200033,
+                  0.8947433829, 0.8702870607);
+}
+
 static void test_decoupled_decay_shrinks_weights_apart_from_the_gradient(void **state)
 {
     (void)state;
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_momentum_starts_with_the_gradient),
         cmocka_unit_test(test_adam_couples_weight_decay_and_adamw_does_not),
         cmocka_unit_test(test_rmsprop_follows_pytorch),
+        cmocka_unit_test(test_decay_rates_next_to_one_follow_pytorch),
         cmocka_unit_test(test_decoupled_decay_shrinks_weights_apart_from_the_gradient),
         cmocka_unit_test(test_muon_follows_its_formula),
         cmocka_unit_test(test_groups_have_rates_and_decay_of_their_own),

@@ -164,6 +164,14 @@ struct cnn_lrn {
     float alpha, beta, k;
 };
 
+/* Adam. Decay rates are double: the float next to one that is close to 1 may be 1 itself, while
+ * what matters, 1 - beta, is a good float. */
+struct cnn_adam {
+    double lr, beta1, beta2, eps, weight_decay;
+    bool decoupled; /* AdamW */
+    size_t step;    /* counts from 1 */
+};
+
 struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
@@ -255,15 +263,14 @@ struct cnn_kernels {
 
     /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after
      * weight decay is added where the optimiser couples it. sgd: momentum buffer m (NULL where
-     * momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v; step counts
-     * from 1; decoupled: AdamW. rmsprop: v, m (NULL where momentum is 0). */
+     * momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v. rmsprop: v,
+     * m (NULL where momentum is 0). */
     void (*sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum,
                 float weight_decay, bool nesterov, bool first);
-    void (*adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr,
-                 float beta1, float beta2, float eps, float weight_decay, bool decoupled,
-                 size_t step);
+    void (*adam)(size_t size, float *w, const float *grad, float *m, float *v,
+                 const struct cnn_adam *settings);
     void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr,
-                    float alpha, float eps, float momentum, float weight_decay);
+                    double alpha, float eps, float momentum, float weight_decay);
 
     /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a
      * number that comes of them to result, and returns how many operations they were (a

@@ -64,10 +64,9 @@ void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activ
                           const float *y, const float *dy, float *const *dx);
 void cnn_sgd_ref(size_t size, float *w, const float *grad, float *m, float lr, float momentum,
                  float weight_decay, bool nesterov, bool first);
-void cnn_adam_ref(size_t size, float *w, const float *grad, float *m, float *v, float lr,
-                  float beta1, float beta2, float eps, float weight_decay, bool decoupled,
-                  size_t step);
+void cnn_adam_ref(size_t size, float *w, const float *grad, float *m, float *v,
+                  const struct cnn_adam *settings);
 void cnn_rmsprop_ref(size_t size, float *w, const float *grad, float *v, float *m, float lr,
-                     float alpha, float eps, float momentum, float weight_decay);
+                     double alpha, float eps, float momentum, float weight_decay);
 
 #endif

@@ -210,13 +210,18 @@ static void update(const struct cnn_optimizer *optimizer, const struct slice *sl
         break;
     case CNN_OPTIMIZER_ADAM:
     case CNN_OPTIMIZER_ADAMW:
-        kernels->adam(slice->count, w, grad, state[SLAB_M], state[SLAB_V], lr, (float)s->beta1,
-                      (float)s->beta2, eps, decay, s->kind == CNN_OPTIMIZER_ADAMW,
-                      optimizer->steps + 1);
+        kernels->adam(slice->count, w, grad, state[SLAB_M], state[SLAB_V],
+                      &(struct cnn_adam){.lr = rate,
+                                         .beta1 = s->beta1,
+                                         .beta2 = s->beta2,
+                                         .eps = s->eps,
+                                         .weight_decay = s->decoupled ? 0 : slice->weight_decay,
+                                         .decoupled = s->kind == CNN_OPTIMIZER_ADAMW,
+                                         .step = optimizer->steps + 1});
         break;
     case CNN_OPTIMIZER_RMSPROP:
-        kernels->rmsprop(slice->count, w, grad, state[SLAB_SQUARE], moving, lr, (float)s->alpha,
-                         eps, momentum, decay);
+        kernels->rmsprop(slice->count, w, grad, state[SLAB_SQUARE], moving, lr, s->alpha, eps,
+                         momentum, decay);
         break;
     case CNN_OPTIMIZER_MUON:
         cnn_muon(kernels,

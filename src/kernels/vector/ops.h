@@ -49,11 +49,10 @@ void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activa
                                     const float *y, const float *dy, float *const *dx);
 void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr,
                            float momentum, float weight_decay, bool nesterov, bool first);
-void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr,
-                            float beta1, float beta2, float eps, float weight_decay, bool decoupled,
-                            size_t step);
+void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v,
+                            const struct cnn_adam *settings);
 void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
-                               float lr, float alpha, float eps, float momentum,
+                               float lr, double alpha, float eps, float momentum,
                                float weight_decay);
 
 double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result);

@@ -55,7 +55,7 @@ struct adam_work {
     size_t size;
     float *w, *m, *v;
     const float *grad;
-    float beta1, beta2, eps;
+    float beta1, beta2, new1, new2, eps; /* new: 1 - beta */
     /* weight decay: coupled, added to the gradient; decoupled, what a weight is first multiplied
      * by */
     float l2, shrink;
@@ -69,34 +69,36 @@ static void adam_block(void *context, size_t task, size_t thread)
     size_t begin = task * CNN_BLOCK, size = cnn_size_min(a->size - begin, CNN_BLOCK);
     float *restrict w = a->w + begin, *restrict m = a->m + begin, *restrict v = a->v + begin;
     const float *restrict grad = a->grad + begin;
-    float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, l2 = a->l2, shrink = a->shrink,
-          step = a->step_size, root = a->inverse_root;
+    float beta1 = a->beta1, beta2 = a->beta2, new1 = a->new1, new2 = a->new2, eps = a->eps,
+          l2 = a->l2, shrink = a->shrink, step = a->step_size, root = a->inverse_root;
     for (size_t i = 0; i < size; i++) {
         float old = w[i] * shrink, g = grad[i] + l2 * old;
-        m[i] = beta1 * m[i] + (1.0f - beta1) * g;
-        v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
+        m[i] = beta1 * m[i] + new1 * g;
+        v[i] = beta2 * v[i] + new2 * g * g;
         w[i] = old - step * m[i] / (sqrtf(v[i]) * root + eps);
     }
 }
 
-void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v, float lr,
-                            float beta1, float beta2, float eps, float weight_decay, bool decoupled,
-                            size_t step)
+void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v,
+                            const struct cnn_adam *settings)
 {
-    double rate = (double)lr, t = (double)step;
+    const struct cnn_adam *s = settings;
+    double t = (double)s->step;
     struct adam_work a = {
         .size = size,
         .w = w,
         .m = m,
         .v = v,
         .grad = grad,
-        .beta1 = beta1,
-        .beta2 = beta2,
-        .eps = eps,
-        .l2 = decoupled ? 0.0f : weight_decay,
-        .shrink = decoupled ? (float)(1.0 - rate * (double)weight_decay) : 1.0f,
-        .step_size = (float)(rate / (1.0 - pow((double)beta1, t))),
-        .inverse_root = (float)(1.0 / sqrt(1.0 - pow((double)beta2, t))),
+        .beta1 = (float)s->beta1,
+        .beta2 = (float)s->beta2,
+        .new1 = (float)(1 - s->beta1),
+        .new2 = (float)(1 - s->beta2),
+        .eps = (float)s->eps,
+        .l2 = s->decoupled ? 0.0f : (float)s->weight_decay,
+        .shrink = s->decoupled ? (float)(1 - s->lr * s->weight_decay) : 1.0f,
+        .step_size = (float)(s->lr / (1 - pow(s->beta1, t))),
+        .inverse_root = (float)(1 / sqrt(1 - pow(s->beta2, t))),
     };
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), adam_block, &a);
 }
@@ -105,7 +107,7 @@ struct rmsprop_work {
     size_t size;
     float *w, *v, *m;
     const float *grad;
-    float lr, alpha, eps, momentum, weight_decay;
+    float lr, alpha, new, eps, momentum, weight_decay; /* new: 1 - alpha */
 };
 
 static void rmsprop_block(void *context, size_t task, size_t thread)
@@ -116,11 +118,11 @@ static void rmsprop_block(void *context, size_t task, size_t thread)
     float *restrict w = r->w + begin, *restrict v = r->v + begin,
                     *restrict m = r->m ? r->m + begin : NULL;
     const float *restrict grad = r->grad + begin;
-    float lr = r->lr, alpha = r->alpha, eps = r->eps, momentum = r->momentum,
+    float lr = r->lr, alpha = r->alpha, new = r->new, eps = r->eps, momentum = r->momentum,
           decay = r->weight_decay;
     for (size_t i = 0; i < size; i++) {
         float g = grad[i] + decay * w[i];
-        v[i] = alpha * v[i] + (1.0f - alpha) * g * g;
+        v[i] = alpha * v[i] + new *g *g;
         float change = g / (sqrtf(v[i]) + eps);
         if (m)
             change = m[i] = momentum * m[i] + change;
@@ -129,7 +131,8 @@ static void rmsprop_block(void *context, size_t task, size_t thread)
 }
 
 void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
-                               float lr, float alpha, float eps, float momentum, float weight_decay)
+                               float lr, double alpha, float eps, float momentum,
+                               float weight_decay)
 {
     struct rmsprop_work r = {.size = size,
                              .w = w,
@@ -137,7 +140,8 @@ void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *
                              .m = m,
                              .grad = grad,
                              .lr = lr,
-                             .alpha = alpha,
+                             .alpha = (float)alpha,
+                             .new = (float)(1 - alpha),
                              .eps = eps,
                              .momentum = momentum,
                              .weight_decay = weight_decay};
