@@ -58,6 +58,8 @@ static const struct explain_case cases[] = {
     {"pool", "[3, 4, 4]", POOL("pool_type: max, kernel_size: 2")},
     {"pool", "[2, 5, 5]", POOL("pool_type: max, kernel_size: 3, stride: 2, padding: 1")},
     {"pool", "[2, 6, 6]", POOL("pool_type: max, kernel_size: [3, 2], stride: 2, ceil_mode: true")},
+    {"pool", "[2, 2, 8]", POOL("pool_type: max, kernel_size: 3, ceil_mode: true")},
+    {"pool", "[2, 5, 1]", POOL("pool_type: avg, kernel_size: 3, ceil_mode: true")},
     {"pool", "[3, 4, 4]", POOL("pool_type: avg, kernel_size: 2")},
     {"pool", "[3, 5, 5]", POOL("pool_type: avg, kernel_size: 3, stride: 2, padding: 1")},
     {"pool", "[3, 6, 6]",

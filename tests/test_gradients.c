@@ -107,6 +107,11 @@ static const struct gradient_case cases[] = {
      "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1, ceil_mode: true, "
      "count_include_pad: false}\n",
      RANDOM},
+    /* windows larger than their input */
+    {"pool", "[3, 2, 7]",
+     "  - {type: pool, pool_type: max, kernel_size: 3, stride: 3, ceil_mode: true}\n", SPREAD},
+    {"pool", "[3, 5, 1]",
+     "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 3, ceil_mode: true}\n", RANDOM},
     {"global_pool", "[3, 4, 5]", "  - {type: global_pool, pool_type: avg}\n", RANDOM},
     {"global_pool", "[3, 3, 5]", "  - {type: global_pool, pool_type: max}\n", SPREAD},
     {"flatten dense", "[3, 3, 4]", "  - {type: flatten}\n  - {type: dense, units: 5}\n", RANDOM},

@@ -25,12 +25,18 @@ static void axis_expression(const struct cnn_axis *a, const char *slash, char *b
     snprintf(buffer, size, "(%zu%s - %s)%s%zu + 1", a->in, pad, kernel, slash, a->stride);
 }
 
+/* The number of windows before it is rounded; below 1 where the window is larger than its input. */
+static double axis_exact(const struct cnn_axis *a)
+{
+    return ((double)a->in + (double)a->before + (double)a->after - (double)axis_extent(a)) /
+               (double)a->stride +
+           1;
+}
+
 /* The right side: whole, or with two decimals. */
 static void axis_value(const struct cnn_axis *a, char *buffer, size_t size)
 {
-    double value = ((double)a->in + (double)a->before + (double)a->after - (double)axis_extent(a)) /
-                       (double)a->stride +
-                   1;
+    double value = axis_exact(a);
     if (value == (double)(long long)value)
         snprintf(buffer, size, "%.0f", value);
     else
@@ -46,16 +52,23 @@ static void axis_pad_same(struct cnn_axis *a)
     a->after = total - total / 2;
 }
 
+/* The largest extent of which there is a window. Rounded up, it may reach beyond the padding, by
+ * less than a stride. */
+static size_t axis_room(const struct cnn_axis *a)
+{
+    return a->in + a->before + a->after + (a->ceil ? a->stride - 1 : 0);
+}
+
 static bool axis_fits(struct cnn_axis *a)
 {
-    size_t padded = a->in + a->before + a->after, extent = axis_extent(a);
-    if (extent > padded)
+    size_t room = axis_room(a), extent = axis_extent(a);
+    if (extent > room)
         return false;
-    a->out = (padded - extent) / a->stride + 1;
+    a->out = (room - extent) / a->stride + 1;
     /* Rounding up adds a window only where it starts inside the image or its padding before, as in
      * PyTorch. */
-    if (a->ceil && (padded - extent) % a->stride != 0 && a->out * a->stride < a->in + a->before)
-        a->out++;
+    if (a->ceil && (a->out - 1) * a->stride >= a->in + a->before)
+        a->out--;
     return true;
 }
 
@@ -82,11 +95,11 @@ static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a
     char expression[192], value[64];
     axis_expression(a, " / ", expression, sizeof expression);
     axis_value(a, value, sizeof value);
-    size_t missing = axis_extent(a) - (a->in + a->before + a->after);
+    size_t missing = axis_extent(a) - axis_room(a);
     cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where,
                                  "layer '%s': the window does not fit the %s of its input: %s = %s",
                                  node->name, direction, expression, value);
-    size_t largest = (a->in + a->before + a->after - 1) / a->dilation + 1;
+    size_t largest = (axis_room(a) - 1) / a->dilation + 1;
     cnn_hint(diag, "kernel_size of at most %zu, or padding of at least %zu", largest,
              (missing + 1) / 2 + (a->before < a->after ? a->before : a->after));
     return status;
@@ -146,8 +159,9 @@ void cnn_sliding_describe(const struct cnn_sliding *sliding, struct cnn_text *ou
         axis_expression(a, "/", expression, sizeof expression);
         axis_value(a, value, sizeof value);
         cnn_text_printf(out, "%s: %s = %s", i == 0 ? "height" : "width", expression, value);
-        if ((a->in + a->before + a->after - axis_extent(a)) % a->stride != 0)
-            cnn_text_printf(out, ", rounded %s to %zu", a->ceil ? "up" : "down", a->out);
+        double exact = axis_exact(a), rounded = (double)a->out;
+        if (rounded < exact || rounded > exact)
+            cnn_text_printf(out, ", rounded %s to %zu", rounded > exact ? "up" : "down", a->out);
         cnn_text_printf(out, "\n");
     }
 }
