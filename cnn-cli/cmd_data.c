@@ -82,6 +82,7 @@ static void write_split(const cnn_survey *survey, const cnn_survey_split *split)
     write_counts("class_images", split->class_images, survey->classes);
     write_numbers("mean", split->mean, survey->shape.c);
     write_numbers("std", split->std, survey->shape.c);
+    write_numbers("divisor", split->divisor, survey->shape.c);
     cnn_json_real("majority", split->majority);
     cnn_json_count("repeated", split->repeated);
     cnn_json_count("known", split->known);
@@ -275,10 +276,18 @@ static bool print_sizes(const cnn_survey *survey)
     return true;
 }
 
+/* With as many digits as it takes to be the same number again in a description. */
 static void print_list(const double *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        printf("%s%.4f", i > 0 ? ", " : "[", values[i]);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        int digits = 4;
+
+        do
+            snprintf(text, sizeof text, "%.*g", digits, values[i]);
+        while (digits++ < 9 && strtof(text, NULL) != (float)values[i]);
+        printf("%s%s", i > 0 ? ", " : "[", text);
+    }
     printf("]");
 }
 
@@ -303,7 +312,7 @@ static bool print_channels(const cnn_survey *survey)
     printf("\nnormalize: {mean: ");
     print_list(survey->splits[0].mean, survey->shape.c);
     printf(", std: ");
-    print_list(survey->splits[0].std, survey->shape.c);
+    print_list(survey->splits[0].divisor, survey->shape.c);
     printf("}\n");
     return true;
 }

@@ -385,6 +385,11 @@ static void add_chunk(void *context, size_t chunk, size_t thread)
                   images->channels, sums->threads[thread].sum, sums->threads[thread].squares);
 }
 
+double cnn_channel_divisor(double variance)
+{
+    return variance > 1e-6 ? sqrt(variance) / 255 : 1;
+}
+
 cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out,
                                   cnn_diag *diag)
 {
@@ -413,8 +418,7 @@ cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_
         double mean = (double)sum / (double)pixels,
                variance = (double)squares / (double)pixels - mean * mean;
         out->mean[c] = (float)(mean / 255);
-        /* a channel of one value */
-        out->std[c] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1;
+        out->std[c] = (float)cnn_channel_divisor(variance);
     }
     free(sums);
     free(buffers);

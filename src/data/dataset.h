@@ -123,6 +123,10 @@ cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
                               void (*tell)(void *context, const char *text), void *context,
                               cnn_diag *diag);
 
+/* What `normalize: auto` divides a channel by whose bytes have this variance: its deviation in
+ * [0, 1] units, and 1 where all its pixels are the same. */
+double cnn_channel_divisor(double variance);
+
 /* Mean and standard deviation of each channel over all images, in [0, 1] units: normalize: auto.
  * Reads every image once. */
 cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_normalization *out,

@@ -98,6 +98,7 @@ static void measure_channels(const struct sums *sums, size_t channels, double pi
                variance = (double)sums->squares[c] / pixels - mean * mean;
         out->mean[c] = mean / 255;
         out->std[c] = variance > 0 ? sqrt(variance) / 255 : 0;
+        out->divisor[c] = cnn_channel_divisor(variance);
     }
 }
 

@@ -440,6 +440,7 @@ typedef struct cnn_survey_split {
     size_t images;
     size_t *class_images;   /* by class */
     double mean[4], std[4]; /* by channel, in [0, 1] units */
+    double divisor[4];      /* what `normalize: auto` takes for std: 1 where std is 0 */
     /* accuracy of always answering the most frequent class of the training images */
     double majority;
     /* images that are the same, pixel for pixel, as one of this split before them */

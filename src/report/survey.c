@@ -80,9 +80,9 @@ static struct cnn_normalization normalization_of(const cnn_model *model, const c
     if (model->data.fixed.channels)
         return model->data.fixed;
     for (size_t c = 0; c < n.channels; c++) {
-        bool measured = model->data.normalize_auto && survey->splits[0].std[c] > 0;
+        bool measured = model->data.normalize_auto && survey->splits[0].divisor[c] > 0;
         n.mean[c] = measured ? (float)survey->splits[0].mean[c] : 0;
-        n.std[c] = measured ? (float)survey->splits[0].std[c] : 1;
+        n.std[c] = measured ? (float)survey->splits[0].divisor[c] : 1;
     }
     return n;
 }
