@@ -210,7 +210,8 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
         g.columns = cnn_size_min(width, k->group_b - column);
         g.b = k->b + v->first * k->b_channels + t->group * k->group_b + column;
         g.b_step = k->b_channels;
-        if (k->pairs || k->b_channels != width) {
+        /* a panel that is wider than its columns would be read beyond the end of b */
+        if (k->pairs || k->b_channels != width || g.columns != width) {
             for (size_t line = 0; line < v->images * v->lines; line++)
                 pack_line(k, g.b + line * w->pixels * k->b_channels, g.columns, width,
                           t->panel + line * steps(k) * width);

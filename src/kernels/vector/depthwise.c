@@ -146,7 +146,8 @@ CNN_INLINE void multiply_whole(const struct line *line, const struct span *span,
                 multiply_3_taps(&l, x, w, bias, stride, cut_first, cut_last, y);
             else
                 multiply(&l, x, w, bias, pixels, s.taps, NULL, y);
-            bias += bias ? VLEN : 0;
+            if (bias)
+                bias += VLEN;
         }
     }
 }
