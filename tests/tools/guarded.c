@@ -107,6 +107,8 @@ static unsigned add_layer(unsigned *state, unsigned channels)
     case 1:
     case 2:
         count = channels % count == 0 ? count : 1;
+        if (pick(state, 2) == 0)
+            filters = 4u << pick(state, 3); /* a vector's, of which each group has a part */
         filters = (filters + count - 1) / count * count;
         add("  - {type: conv, filters: %u, groups: %u", filters, count);
         add_convolution(state);
