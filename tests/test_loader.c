@@ -259,6 +259,47 @@ static void test_loader_ends_cleanly_when_freed_at_any_time(void **state)
     cnn_loader_free(NULL);
 }
 
+/* Sizes of an epoch's batches of `size`, whose images must be those of the set in order. */
+static void check_sizes(size_t size, bool two_or_more, size_t smallest, const size_t *want,
+                        size_t count)
+{
+    struct cnn_loader_options options = {.dataset = dataset,
+                                         .shape = {3, 3, SIZE, SIZE},
+                                         .batch = size,
+                                         .two_or_more = two_or_more,
+                                         .seed = 5};
+    struct cnn_loader *loader;
+    const struct cnn_batch *batch;
+    options.normalization = (struct cnn_normalization){3, {0.5f, 0.4f, 0.3f}, {0.25f, 0.5f, 1}};
+    assert_int_equal(cnn_loader_new(&options, &loader, NULL), CNN_OK);
+    assert_int_equal(cnn_loader_batches(loader), count);
+    assert_int_equal(cnn_loader_smallest(loader), smallest);
+    for (size_t begin = 0; begin < count; begin++) { /* as a resumed run begins */
+        size_t image = 0;
+        for (size_t b = 0; b < begin; b++)
+            image += want[b];
+        cnn_loader_start(loader, 0, begin);
+        for (size_t b = begin; (batch = cnn_loader_next(loader)); b++) {
+            assert_int_equal(batch->n, want[b]);
+            for (size_t i = 0; i < batch->n; i++)
+                assert_int_equal(batch->labels[i], cnn_dataset_label(dataset, image++));
+        }
+        assert_int_equal(image, IMAGES);
+    }
+    cnn_loader_free(loader);
+}
+
+static void test_no_image_is_alone_when_two_are_wanted(void **state)
+{
+    (void)state;
+    check_sizes(7, false, 1, (const size_t[]){7, 7, 7, 7, 7, 7, 7, 1}, 8);
+    check_sizes(7, true, 2, (const size_t[]){7, 7, 7, 7, 7, 7, 6, 2}, 8);
+    check_sizes(49, true, 2, (const size_t[]){48, 2}, 2);
+    check_sizes(8, true, 2, (const size_t[]){8, 8, 8, 8, 8, 8, 2}, 7);
+    check_sizes(12, true, 2, (const size_t[]){12, 12, 12, 12, 2}, 5);
+    check_sizes(60, true, 50, (const size_t[]){50}, 1);
+}
+
 static void test_one_short_batch_comes_when_the_batch_is_larger_than_the_set(void **state)
 {
     (void)state;
@@ -285,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle),
         cmocka_unit_test(test_a_batch_stays_as_it_is_while_others_are_read_ahead),
         cmocka_unit_test(test_loader_ends_cleanly_when_freed_at_any_time),
+        cmocka_unit_test(test_no_image_is_alone_when_two_are_wanted),
         cmocka_unit_test(test_one_short_batch_comes_when_the_batch_is_larger_than_the_set),
     };
     return cmocka_run_group_tests(tests, open_dataset, close_dataset);

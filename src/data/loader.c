@@ -79,10 +79,18 @@ static void fill_image(const struct worker *worker, size_t image, float *out)
     cnn_normalizer_apply(&l->normalizer, pixels, o->shape.h * o->shape.w, out);
 }
 
+/* Place of a batch's first image in the epoch's order; that of the batch behind the last is the
+ * end. */
+static size_t batch_first(const struct cnn_loader *l, size_t b)
+{
+    size_t size = l->options.batch;
+    bool lonely = l->options.two_or_more && size > 2 && l->count > size && l->count % size == 1;
+    return b == l->batches ? l->count : b * size - (lonely && b == l->batches - 1 ? 1 : 0);
+}
+
 static size_t batch_images(const struct cnn_loader *l, size_t b)
 {
-    size_t first = b * l->options.batch;
-    return l->count - first < l->options.batch ? l->count - first : l->options.batch;
+    return batch_first(l, b + 1) - batch_first(l, b);
 }
 
 static void fill_run(const struct worker *worker, size_t b, size_t first, size_t count)
@@ -90,7 +98,7 @@ static void fill_run(const struct worker *worker, size_t b, size_t first, size_t
     const struct cnn_loader *l = worker->loader;
     const struct cnn_batch *batch = &l->ring[b % CNN_LOADER_RING].batch;
     for (size_t i = first; i < first + count; i++) {
-        size_t image = l->order[b * l->options.batch + i];
+        size_t image = l->order[batch_first(l, b) + i];
         batch->labels[i] = cnn_dataset_label(l->options.dataset, image);
         fill_image(worker, image, batch->images + i * l->values);
     }
@@ -321,6 +329,11 @@ const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader)
     }
     pthread_mutex_unlock(&loader->mutex);
     return batch;
+}
+
+size_t cnn_loader_smallest(const struct cnn_loader *loader)
+{
+    return batch_images(loader, loader->batches - 1);
 }
 
 size_t cnn_loader_batches(const struct cnn_loader *loader)

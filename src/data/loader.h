@@ -13,6 +13,9 @@ struct cnn_loader_options {
     const struct cnn_augmentation *augmentation; /* NULL: none */
     cnn_shape shape;
     size_t batch;
+    /* no batch of one image is left at an epoch's end: the one before gives its last. Nothing can
+     * be done where batches have one or two images (cnn_loader_smallest). */
+    bool two_or_more;
     bool shuffle;
     uint64_t seed;
 };
@@ -40,5 +43,8 @@ void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first);
 const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader);
 
 size_t cnn_loader_batches(const struct cnn_loader *loader); /* per epoch */
+
+/* Images of an epoch's smallest batch. */
+size_t cnn_loader_smallest(const struct cnn_loader *loader);
 
 #endif

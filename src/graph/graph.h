@@ -49,6 +49,9 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
  * stays the owner. */
 struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value);
 
+/* The first layer that cannot train on a batch of one image; NULL: there is none. */
+const struct cnn_node *cnn_graph_needs_two(const struct cnn_graph *graph);
+
 /* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each
  * tensor has its own random stream. */
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters);

@@ -129,6 +129,7 @@ struct cnn_node {
 
     bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */
     bool literal;   /* the description gives the values of its parameters */
+    bool needs_two; /* it cannot train on a batch of one image, unless it is frozen */
     bool sees_all;  /* every output value depends on the whole input */
     bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
 

@@ -148,6 +148,14 @@ void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *paramet
     }
 }
 
+const struct cnn_node *cnn_graph_needs_two(const struct cnn_graph *graph)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        if (graph->nodes[i].needs_two && !cnn_node_frozen(&graph->nodes[i]))
+            return &graph->nodes[i];
+    return NULL;
+}
+
 struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value)
 {
     struct cnn_graph part = *graph;

@@ -98,6 +98,24 @@ static cnn_status first_parameters(struct cnn_training *t, const cnn_train_optio
     return status;
 }
 
+/* A batch in which a channel has one value has no variance: PyTorch refuses it, too. */
+static cnn_status check_batches(const struct cnn_training *t, cnn_diag *diag)
+{
+    const struct cnn_node *node = cnn_graph_needs_two(&t->model->graph);
+    size_t images = cnn_dataset_count(t->train), batch = t->model->recipe.batch_size;
+    if (!node || cnn_loader_smallest(t->loader) > 1)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, &node->where,
+             "layer '%s' (%s) has one value per channel where a batch has one image, as %s of %zu "
+             "image%s in batches of %zu: one value has no variance",
+             node->name, node->type->variant.name, batch > 1 && images > 1 ? "the last" : "each",
+             images, images == 1 ? "" : "s", batch);
+    cnn_hint(diag, images == 1 ? "more training images are wanted"
+                               : "train.batch_size: 3 or more; or this layer above the one that "
+                                 "leaves one pixel");
+    return CNN_INVALID;
+}
+
 static cnn_status open_loader(struct cnn_training *t, cnn_diag *diag)
 {
     const cnn_model *model = t->model;
@@ -107,10 +125,12 @@ static cnn_status open_loader(struct cnn_training *t, cnn_diag *diag)
         .augmentation = model->data.augmentation,
         .shape = model->graph.input,
         .batch = model->recipe.batch_size,
+        .two_or_more = cnn_graph_needs_two(&model->graph) != NULL,
         .shuffle = model->data.shuffle,
         .seed = model->recipe.seed,
     };
-    return cnn_loader_new(&options, &t->loader, diag);
+    cnn_status status = cnn_loader_new(&options, &t->loader, diag);
+    return status == CNN_OK ? check_batches(t, diag) : status;
 }
 
 static cnn_status count_steps(struct cnn_training *t, cnn_diag *diag)
