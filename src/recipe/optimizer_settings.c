@@ -28,8 +28,8 @@ struct parsed { /* what the key tables fill in */
 #define COUPLED "times the weight, added to its gradient"
 #define EPS                                                                                        \
     {                                                                                              \
-        .name = "eps", .kind = CNN_KEY_NUMBER, .at = FIELD(eps), .otherwise = "1e-8", .max = 1,    \
-        .open_min = true, .help = "added to the divisor"                                           \
+        .name = "eps", .kind = CNN_KEY_NUMBER, .at = FIELD(eps), .otherwise = "1e-8",              \
+        .min = 1e-37, .max = 1, .help = "added to the divisor"                                     \
     }
 #define BETAS                                                                                      \
     {                                                                                              \
