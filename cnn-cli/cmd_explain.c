@@ -153,6 +153,20 @@ static void print_places(const struct place *places, size_t count)
     }
 }
 
+/* The arithmetic shows where they come from. */
+static cnn_status check_numbers(const struct settings *settings, const struct place *places)
+{
+    cnn_status status = CNN_OK;
+
+    fflush(stdout);
+    for (size_t i = 0; i < settings->at.count; i++)
+        if (!isfinite(places[i].explanation.activation)) {
+            cnn_print_error("%s is no finite number", settings->at.items[i]);
+            status = CNN_FAILED;
+        }
+    return status;
+}
+
 /* All places are explained before the first is printed: a mistake in one is a mistake of the
  * command line. */
 static cnn_status explain(cnn_model *model, const struct settings *settings, const char *input,
@@ -174,8 +188,10 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
         status = cnn_explain(model, image, places[i].layer, at[0], at[1], at[2], input_channel,
                              &places[i].explanation, diag);
     }
-    if (status == CNN_OK)
+    if (status == CNN_OK) {
         print_places(places, count);
+        status = check_numbers(settings, places);
+    }
     for (size_t i = 0; places != NULL && i < count; i++)
         free(places[i].explanation.text);
     free(places);

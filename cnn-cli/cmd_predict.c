@@ -46,7 +46,8 @@ struct prediction {
     float *kept;          /* --save-output: the raw outputs so far */
     size_t kept_count, kept_capacity;
     size_t label_width;
-    bool failed; /* an input could not be used */
+    bool failed;     /* an input could not be used */
+    bool unanswered; /* the outputs for one are no numbers */
 };
 
 static void print_json(const struct prediction *p, const char *label)
@@ -100,9 +101,10 @@ static void print_human(const struct prediction *p, const char *label)
     fflush(stdout);
 }
 
-static bool keep_outputs(struct prediction *p, size_t count)
+/* One image's. */
+static bool keep_output(struct prediction *p, const float *output)
 {
-    if (count > p->kept_capacity - p->kept_count) {
+    if (p->kept_count == p->kept_capacity) {
         size_t capacity = 2 * p->kept_capacity + BATCH;
         float *kept = capacity <= SIZE_MAX / sizeof *kept / p->outputs
                           ? realloc(p->kept, capacity * p->outputs * sizeof *kept)
@@ -113,9 +115,30 @@ static bool keep_outputs(struct prediction *p, size_t count)
         p->kept = kept;
         p->kept_capacity = capacity;
     }
-    memcpy(p->kept + p->kept_count * p->outputs, p->raw, count * p->outputs * sizeof *p->kept);
-    p->kept_count += count;
+    memcpy(p->kept + p->kept_count * p->outputs, output, p->outputs * sizeof *p->kept);
+    p->kept_count++;
     return true;
+}
+
+static cnn_status show(struct prediction *p, const char *label, const float *image,
+                       const float *output)
+{
+    size_t written; /* always top: there are as many outputs */
+
+    if (p->settings->save_output != NULL && !keep_output(p, output))
+        return cnn_command_out_of_memory();
+    if (cnn_model_check_answer(p->model, label, image, output, p->diag) != CNN_OK) {
+        cnn_print_messages(p->diag);
+        p->unanswered = true;
+        return CNN_OK; /* the other images of a file may do */
+    }
+    cnn_model_probabilities(p->model, output, 1, p->probabilities);
+    cnn_model_top(p->model, p->probabilities, p->top, p->best, &written);
+    if (p->settings->json)
+        print_json(p, label);
+    else
+        print_human(p, label);
+    return CNN_OK;
 }
 
 /* Runs and shows count <= BATCH images. first: the place of the first in its file; whole: the file
@@ -124,13 +147,10 @@ static cnn_status predict_batch(struct prediction *p, const char *path, const fl
                                 size_t count, size_t first, bool whole)
 {
     cnn_status status = cnn_model_run_tta(p->model, p->tta, images, count, p->raw, p->diag);
-    size_t written; /* always top: there are as many outputs */
     char *label;
 
     if (status != CNN_OK)
         return status;
-    if (p->settings->save_output != NULL && !keep_outputs(p, count))
-        return cnn_command_out_of_memory();
     label = malloc(strlen(path) + 32);
     if (label == NULL)
         return cnn_command_out_of_memory();
@@ -138,12 +158,7 @@ static cnn_status predict_batch(struct prediction *p, const char *path, const fl
         strcpy(label, path);
         if (!whole)
             sprintf(label + strlen(path), "[%zu]", first + i);
-        cnn_model_probabilities(p->model, p->raw + i * p->outputs, 1, p->probabilities);
-        cnn_model_top(p->model, p->probabilities, p->top, p->best, &written);
-        if (p->settings->json)
-            print_json(p, label);
-        else
-            print_human(p, label);
+        status = show(p, label, images + i * p->pixels, p->raw + i * p->outputs);
     }
     free(label);
     return status;
@@ -247,7 +262,7 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
     predict_all(&p, &inputs);
     if (settings->save_output != NULL && p.kept_count > 0)
         save_outputs(&p);
-    status = p.failed ? CNN_FAILED : CNN_OK;
+    status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
 out:
     cnn_inputs_free(&inputs);
     prediction_free(&p);

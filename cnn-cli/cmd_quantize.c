@@ -44,8 +44,7 @@ static void show_progress(void *context, size_t done, size_t total)
 }
 
 static cnn_status quantize(const cnn_model *model, const struct settings *settings,
-                           const char *path, const volatile int *stop, cnn_model **out,
-                           cnn_diag *diag)
+                           const volatile int *stop, cnn_model **out, cnn_diag *diag)
 {
     const char *what = "calibrating";
     const cnn_quantize_options quantize_options = {.data_path = settings->data,
@@ -55,8 +54,6 @@ static cnn_status quantize(const cnn_model *model, const struct settings *settin
                                                    .stop = stop};
     cnn_status status = cnn_quantize(model, &quantize_options, out, diag);
 
-    if (status == CNN_OK)
-        status = cnn_model_write(*out, path, diag);
     cnn_print_messages(diag);
     return status;
 }
@@ -131,11 +128,13 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         if (result.path == NULL)
             result.path = own_path;
         result.bytes[0] = file_bytes(cnn_model_source(models[0]));
-        status = quantize(models[0], settings, result.path, stop, &models[1], diag);
-        result.bytes[1] = file_bytes(result.path);
+        status = quantize(models[0], settings, stop, &models[1], diag);
     }
     for (size_t i = 0; i < 2 && status == CNN_OK && !settings->skip; i++)
         status = evaluate(models[i], settings, stop, &result.evaluation[i], diag);
+    if (status == CNN_OK)
+        status = cnn_model_write(models[1], result.path, diag);
+    result.bytes[1] = file_bytes(result.path);
     if (status == CNN_OK && settings->json)
         print_json(&result, !settings->skip);
     else if (status == CNN_OK)

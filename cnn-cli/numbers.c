@@ -56,6 +56,19 @@ static void print_layer(const cnn_layer_info *info, const float *values)
     }
 }
 
+static cnn_status check_numbers(const cnn_layer_info *info, const float *values)
+{
+    size_t count = info->output.c * info->output.h * info->output.w, i = 0;
+
+    while (i < count && isfinite(values[i]))
+        i++;
+    if (i == count)
+        return CNN_OK;
+    fflush(stdout);
+    cnn_print_error("what %s gives holds numbers that are not finite", info->name);
+    return CNN_FAILED;
+}
+
 static cnn_status print_one(cnn_model *model, const float *image, size_t layer, bool first,
                             cnn_diag *diag)
 {
@@ -73,6 +86,7 @@ static cnn_status print_one(cnn_model *model, const float *image, size_t layer, 
         if (!first)
             printf("\n");
         print_layer(&info, values);
+        status = check_numbers(&info, values);
     }
     free(values);
     return status;
@@ -112,7 +126,7 @@ cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_
     const cnn_shape in = cnn_model_input(model);
     size_t count = cnn_model_layers(model);
     float *image = calloc(in.c * in.h * in.w, sizeof *image);
-    bool *chosen = calloc(count, sizeof *chosen), first = true;
+    bool *chosen = calloc(count, sizeof *chosen), first = true, loaded;
     cnn_status status = CNN_FAILED;
 
     if (image == NULL || chosen == NULL)
@@ -121,10 +135,13 @@ cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_
         status = choose(model, layers, chosen, diag);
     if (status == CNN_OK)
         status = cnn_model_load_input(model, input, image, diag);
-    for (size_t i = 0; i < count && status == CNN_OK; i++) {
+    loaded = status == CNN_OK;
+    for (size_t i = 0; i < count && loaded; i++) {
         if (!chosen[i])
             continue;
-        status = print_one(model, image, i, first, diag);
+        cnn_status printed = print_one(model, image, i, first, diag);
+
+        status = status == CNN_OK ? printed : status;
         first = false;
     }
     free(image);

@@ -19,6 +19,7 @@ struct progress {
     size_t files, pictures;
     char *page; /* the newest file, which is the page in the end */
     bool failed;
+    bool unanswered; /* the outputs are no numbers: the pictures show where they arise */
 };
 
 static void on_written(void *context, const char *path)
@@ -40,7 +41,7 @@ static void on_written(void *context, const char *path)
 /* The most probable classes, in the manner of predict. */
 static void on_answer(void *context, const float *probabilities, size_t classes)
 {
-    const struct progress *progress = context;
+    struct progress *progress = context;
     cnn_prediction top[TOP];
     size_t count = 0, width = 0;
 
@@ -50,6 +51,7 @@ static void on_answer(void *context, const float *probabilities, size_t classes)
     printf("\n");
     if (probabilities == NULL) {
         printf("  no answer: the outputs are no numbers\n");
+        progress->unanswered = true;
         return;
     }
     cnn_model_top(progress->model, probabilities, TOP, top, &count);
@@ -119,6 +121,12 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
     if (status == CNN_OK)
         printf("wrote %s and %zu picture%s\n", cnn_show_text(progress.page).text, progress.pictures,
                progress.pictures == 1 ? "" : "s");
+    if (status == CNN_OK && progress.unanswered) {
+        fflush(stdout);
+        cnn_print_error("%s: the outputs of %s are no finite numbers", input,
+                        cnn_model_source(model));
+        status = CNN_FAILED;
+    }
     free(progress.page);
     return status;
 }

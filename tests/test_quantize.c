@@ -295,7 +295,7 @@ static void test_quantize_says_why_when_it_cannot(void **state)
                    "test.yaml has `precision: int8`, which is for inference alone");
     model->parameters[model->graph.nodes[0].tensors[0].offset] = INFINITY;
     scratch_expect(s, cnn_quantize(model, NULL, &out, s->diag),
-                   "what layer 'conv2' reads is not finite");
+                   "test.yaml: tensor 'conv1.weight': number 1 of 432 is not finite");
     assert_null(out);
     cnn_model_free(model);
     cnn_model_free(quantized);

@@ -204,6 +204,11 @@ cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images,
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities);
 
+/* CNN_FAILED where an image and what cnn_model_run made of it give no answer: numbers of either are
+ * not finite. name: of the image, for the message. */
+cnn_status cnn_model_check_answer(const cnn_model *model, const char *name, const float *image,
+                                  const float *output, cnn_diag *diag);
+
 /* Picture files by the endings of their names, in any case. Which kinds are read depends on the
  * libraries that were there when this one was built. */
 bool cnn_image_readable(const char *path);
@@ -231,7 +236,7 @@ typedef struct cnn_prediction {
 } cnn_prediction;
 
 /* The top classes of one image file, best first; at most the number of classes are written,
- * *written says how many. */
+ * *written says how many. CNN_FAILED where the outputs are not finite numbers. */
 cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
                              cnn_prediction *predictions, size_t *written, cnn_diag *diag);
 

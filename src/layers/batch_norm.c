@@ -101,6 +101,14 @@ static void init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, 
         values[i] = first;
 }
 
+static const char *check(const struct cnn_node *node, size_t slot, const float *values)
+{
+    for (size_t i = 0; slot == SLOT_VARIANCE && i < node->tensors[slot].count; i++)
+        if (values[i] < 0)
+            return "a variance is below 0";
+    return NULL;
+}
+
 static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
 {
     struct cnn_batch_norm b = geometry(node, n);
@@ -242,6 +250,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .max_inputs = 1,
     .infer = infer,
     .init = init,
+    .check = check,
     .scratch = scratch,
     .forward = forward,
     .backward = backward,

@@ -106,6 +106,10 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
 cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file,
                               const char **warning, cnn_diag *diag);
 
+/* CNN_FAILED where a parameter is not finite, or nothing that its layer can compute with. source:
+ * what has it, for the message. */
+cnn_status cnn_model_check_numbers(const cnn_model *model, const char *source, cnn_diag *diag);
+
 /* load_parameters, with what the file's metadata say of class names, and of a normalisation and
  * class weights that the description leaves to the data. */
 cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);

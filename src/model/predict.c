@@ -201,6 +201,35 @@ cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float 
     return cnn_model_load_image(model, path, pixels, diag);
 }
 
+/* The first that is not finite; count where all are. */
+static size_t find_not_finite(const float *values, size_t count)
+{
+    size_t i = 0;
+    while (i < count && isfinite(values[i]))
+        i++;
+    return i;
+}
+
+cnn_status cnn_model_check_answer(const cnn_model *model, const char *name, const float *image,
+                                  const float *output, cnn_diag *diag)
+{
+    size_t inputs = cnn_shape_count(model->graph.input), outputs = cnn_model_outputs(model),
+           input = find_not_finite(image, inputs), found = find_not_finite(output, outputs);
+    if (input == inputs && found == outputs)
+        return CNN_OK;
+    if (input < inputs)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: the outputs of %s are no numbers: number %zu of %zu of the input is "
+                        "not finite",
+                        name, model->source, input + 1, inputs);
+    cnn_fail(diag, CNN_FAILED, NULL,
+             "%s: the outputs of %s are no finite numbers: output %zu is %g", name, model->source,
+             found, (double)output[found]);
+    cnn_hint(diag, "`verify` finds numbers in a checkpoint that are not finite; `featmaps` shows "
+                   "in which layer they arise");
+    return CNN_FAILED;
+}
+
 /* What is no number counts least. */
 static bool ranks_before(float a, float b)
 {
@@ -244,6 +273,8 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
                             : cnn_fail_memory(diag, classes * sizeof *output, "a prediction");
     if (status == CNN_OK)
         status = cnn_model_run(model, pixels, 1, output, diag);
+    if (status == CNN_OK)
+        status = cnn_model_check_answer(model, path, pixels, output, diag);
     if (status == CNN_OK) {
         cnn_model_probabilities(model, output, 1, output);
         cnn_model_top(model, output, top, predictions, written);

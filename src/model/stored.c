@@ -108,6 +108,38 @@ static void decode(const struct cnn_tensor *t, const signed char *codes, const f
         values[i] = (float)codes[i] * scale[i / row];
 }
 
+static bool is_int8(const cnn_model *model)
+{
+    return model->graph.count > 0 && model->graph.nodes[0].precision == CNN_PRECISION_INT8;
+}
+
+/* source: what has the tensor, for the message. */
+static cnn_status check_numbers(const cnn_model *model, const char *source,
+                                const struct cnn_tensor_place *place, cnn_diag *diag)
+{
+    const struct cnn_tensor *t = place->tensor;
+    const struct cnn_layer_type *type = model->graph.nodes[place->node].type;
+    const float *values = model->parameters + t->offset;
+    const char *wrong =
+        type->check ? type->check(&model->graph.nodes[place->node], place->slot, values) : NULL;
+    if (wrong)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", source, place->name, wrong);
+    for (size_t i = 0; i < t->count; i++)
+        if (!isfinite(values[i]))
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: tensor '%s': number %zu of %zu is not finite", source, place->name,
+                            i + 1, t->count);
+    return CNN_OK;
+}
+
+cnn_status cnn_model_check_numbers(const cnn_model *model, const char *source, cnn_diag *diag)
+{
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
+        status = check_numbers(model, source, &model->tensors[i], diag);
+    return status;
+}
+
 /* Bytes of all that is stored as such. */
 static size_t count_codes(const cnn_model *model)
 {
@@ -142,6 +174,9 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
                           const struct cnn_stored_pair *metadata, size_t metadata_count,
                           cnn_diag *diag)
 {
+    /* once they are bytes, no number is too large or none at all */
+    if (is_int8(model) && cnn_model_check_numbers(model, path, diag) != CNN_OK)
+        return CNN_FAILED;
     size_t count = model->tensor_count + extra_count, coded = 0;
     struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
     struct cnn_stored_pair *all = calloc(metadata_count + 6, sizeof *all);
@@ -225,6 +260,9 @@ static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *fi
         decode(t, found->data, scale_of(model, place), values);
     else
         memcpy(values, found->data, t->count * sizeof(float));
+    /* arithmetic with bytes would lose them: an answer like any other would come out */
+    if (is_int8(model))
+        return check_numbers(model, file->path, place, diag);
     const char *wrong = node->type->check ? node->type->check(node, place->slot, values) : NULL;
     return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", file->path, place->name,
                             wrong)

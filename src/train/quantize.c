@@ -18,7 +18,7 @@
 struct spread {
     double low, high;    /* extremes; zero lies between */
     size_t counts[BINS]; /* from low to high, but for zeros, which are never rounded */
-    bool wanted;
+    bool wanted, finite;
 };
 
 struct calibration {
@@ -42,6 +42,12 @@ static cnn_status check_model(const cnn_model *model, cnn_diag *diag)
              model->source);
     cnn_hint(diag, "add for example data: {dataset: mnist}");
     return CNN_INVALID;
+}
+
+static bool mark_wanted(struct spread *s)
+{
+    s->finite = true;
+    return s->wanted = true;
 }
 
 /* The same network in int8, with the parameters that stay as they are; layers that are computed
@@ -72,7 +78,7 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
     bool any = false;
     for (size_t i = 0; i < graph->count; i++)
         if (graph->nodes[i].input_range)
-            any = c->spreads[graph->nodes[i].inputs[0]].wanted = true;
+            any = mark_wanted(&c->spreads[graph->nodes[i].inputs[0]]);
     return any ? CNN_OK
                : cnn_fail(diag, CNN_INVALID, NULL,
                           "%s has no layer that can be computed in int8 (conv, dense)",
@@ -111,6 +117,7 @@ static void add_values(struct spread *s, size_t size, const float *x, bool count
         for (size_t i = 0; i < size; i++) {
             s->low = (double)x[i] < s->low ? (double)x[i] : s->low;
             s->high = (double)x[i] > s->high ? (double)x[i] : s->high;
+            s->finite = s->finite && isfinite(x[i]);
         }
         return;
     }
@@ -161,12 +168,27 @@ static double range_error(const struct spread *s, double share)
     return error;
 }
 
-static cnn_status choose_range(const struct spread *s, const char *name, float *range,
-                               cnn_diag *diag)
+/* Whether the ranges are ranges of floats; looked at before anything is counted in them. */
+static cnn_status check_spreads(const struct calibration *c, cnn_diag *diag)
+{
+    const struct cnn_graph *graph = &c->quantized->graph;
+    for (size_t i = 0; i < graph->count; i++) {
+        const struct spread *s = &c->spreads[graph->nodes[i].inputs[0]];
+        if (!s->wanted || (s->finite && isfinite((float)(s->high - s->low))))
+            continue;
+        cnn_fail(diag, CNN_FAILED, NULL,
+                 "%s: layer '%s' reads %s when the images of the data set pass through",
+                 c->model->source, graph->nodes[i].name,
+                 s->finite ? "numbers that are too large" : "numbers that are not finite");
+        cnn_hint(diag, "`eval` and `explain` show what the network makes of an image");
+        return CNN_FAILED;
+    }
+    return CNN_OK;
+}
+
+static void choose_range(const struct spread *s, float *range)
 {
     double best = 1, least = INFINITY;
-    if (!isfinite(s->high - s->low))
-        return cnn_fail(diag, CNN_FAILED, NULL, "what layer '%s' reads is not finite", name);
     for (size_t i = CANDIDATES; i > 0 && s->high > s->low; i--) {
         double share = (double)i / CANDIDATES, error = range_error(s, share);
         if (error < least) {
@@ -178,7 +200,6 @@ static cnn_status choose_range(const struct spread *s, const char *name, float *
     range[1] = (float)(s->high * best);
     if (!isnormal((range[1] - range[0]) / 255)) /* nothing but zeros */
         range[1] = range[0] + 1;
-    return CNN_OK;
 }
 
 /* Rounds the weights to whole multiples of what it writes to scale. */
@@ -196,21 +217,19 @@ static void round_weights(const struct cnn_tensor *t, float *weights, float *sca
     }
 }
 
-static cnn_status quantize_layers(struct calibration *c, cnn_diag *diag)
+static void quantize_layers(struct calibration *c)
 {
-    cnn_status status = CNN_OK;
     float *parameters = c->quantized->parameters;
-    for (size_t i = 0; status == CNN_OK && i < c->quantized->graph.count; i++) {
+    for (size_t i = 0; i < c->quantized->graph.count; i++) {
         const struct cnn_node *node = &c->quantized->graph.nodes[i];
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
             if (cnn_role_stored(node->tensors[slot].role) && node->tensors[slot].scale_slot)
                 round_weights(&node->tensors[slot], parameters + node->tensors[slot].offset,
                               parameters + node->tensors[node->tensors[slot].scale_slot].offset);
         if (node->input_range)
-            status = choose_range(&c->spreads[node->inputs[0]], node->name,
-                                  parameters + node->tensors[node->input_range].offset, diag);
+            choose_range(&c->spreads[node->inputs[0]],
+                         parameters + node->tensors[node->input_range].offset);
     }
-    return status;
 }
 
 cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options,
@@ -222,15 +241,21 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
     if (status == CNN_OK)
         status = check_model(model, diag);
     if (status == CNN_OK)
+        status = cnn_model_check_numbers(model, model->source, diag);
+    if (status == CNN_OK)
         status = open_quantized(&c, diag);
     if (status == CNN_OK)
         status = open_data(&c, diag);
-    for (int pass = 0; status == CNN_OK && pass < 2; pass++)
-        status = run_images(&c, pass == 1, diag);
+    if (status == CNN_OK)
+        status = run_images(&c, false, diag);
+    if (status == CNN_OK)
+        status = check_spreads(&c, diag);
+    if (status == CNN_OK)
+        status = run_images(&c, true, diag);
     if (status == CNN_OK)
         status = cnn_dataset_report(c.dataset, NULL, NULL, diag);
     if (status == CNN_OK)
-        status = quantize_layers(&c, diag);
+        quantize_layers(&c);
     cnn_plan_free(c.plan);
     cnn_loader_free(c.loader);
     cnn_dataset_free(c.dataset);
