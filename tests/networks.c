@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "compare.h"
+
 static void require(cnn_status status, cnn_diag *diag, const char *text)
 {
     if (status == CNN_OK)
@@ -40,6 +42,37 @@ cnn_model *network_open_layers(const char *input, const char *layers)
     cnn_model *model = network_open(text.data);
     cnn_text_free(&text);
     return model;
+}
+
+static void stir_tensor(const struct cnn_tensor *t, bool normalizes, size_t slot, unsigned seed,
+                        float *values)
+{
+    float *random = tensor_random(t->count, seed);
+    for (size_t i = 0; i < t->count; i++) {
+        if (!normalizes)
+            values[i] = random[i];
+        else if (slot == 3) /* the running variance */
+            values[i] = 1.5f + random[i];
+        else if (slot == 0)
+            values[i] = random[i] + (random[i] < 0 ? -0.5f : 0.5f);
+        else
+            values[i] = 0.3f * random[i];
+    }
+    tensor_free(random, t->count);
+}
+
+void network_stir(cnn_model *model)
+{
+    for (size_t i = 0; i < model->graph.count; i++) {
+        const struct cnn_node *node = &model->graph.nodes[i];
+        bool normalizes = node->effect.kind == CNN_EFFECT_NORMALIZE;
+        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+            const struct cnn_tensor *t = &node->tensors[slot];
+            if (t->role == CNN_ROLE_BIAS || (normalizes && cnn_role_stored(t->role)))
+                stir_tensor(t, normalizes, slot, (unsigned)(10 * i + slot),
+                            model->parameters + t->offset);
+        }
+    }
 }
 
 struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode mode,

@@ -11,6 +11,11 @@ cnn_model *network_open(const char *text);
 /* The same for the lines of `layers` alone. */
 cnn_model *network_open_layers(const char *input, const char *layers);
 
+/* Gives every parameter but weights another value than its first one, as after training: biases,
+ * and batch_norm's scales, negative ones among them, and statistics. What is forgotten shows then.
+ */
+void network_stir(cnn_model *model);
+
 /* A plan for the network's own parameters. */
 struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode mode,
                               bool input_gradient);

@@ -73,23 +73,6 @@ static const struct network networks[] = {
      "kernel_size: 2}\n"},
 };
 
-/* Statistics and scales other than the first ones, negative scales among them. */
-static void stir_parameters(cnn_model *model)
-{
-    for (size_t i = 0; i < model->graph.count; i++) {
-        const struct cnn_node *node = &model->graph.nodes[i];
-        if (strcmp(node->type->variant.name, "batch_norm") != 0)
-            continue;
-        for (size_t slot = 0; slot < 4; slot++) {
-            const struct cnn_tensor *t = &node->tensors[slot];
-            float *random = tensor_random(t->count, (unsigned)(10 * i + slot));
-            for (size_t k = 0; k < t->count; k++)
-                model->parameters[t->offset + k] = slot == 3 ? 1.5f + random[k] : random[k];
-            tensor_free(random, t->count);
-        }
-    }
-}
-
 static void fill_input(const cnn_model *model, struct cnn_plan *plan)
 {
     size_t size = BATCH * cnn_shape_count(model->graph.input);
@@ -103,7 +86,7 @@ static void test_output_when_layers_are_joined(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
-        stir_parameters(model);
+        network_stir(model);
         struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_KEEP, false),
                         *joined = network_plan(model, BATCH, CNN_PLAN_INFER, false);
         size_t output = cnn_graph_output(&model->graph),
@@ -164,7 +147,7 @@ static void test_gradients_when_layers_are_joined(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
-        stir_parameters(model);
+        network_stir(model);
         struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true),
                         *joined = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
         train_once(model, apart);

@@ -66,23 +66,10 @@ static cnn_model *quantize(const cnn_model *model)
     return out;
 }
 
-/* Running statistics and scales as after training; some scales are negative. */
 static cnn_model *open_trained(const char *text)
 {
     cnn_model *model = network_open(text);
-    for (size_t i = 0; i < model->graph.count; i++)
-        for (size_t slot = 0;
-             slot < 4 && strcmp(model->graph.nodes[i].type->variant.name, "batch_norm") == 0;
-             slot++) {
-            const struct cnn_tensor *t = &model->graph.nodes[i].tensors[slot];
-            float *random = tensor_random(t->count, (unsigned)(10 * i + slot));
-            for (size_t k = 0; k < t->count; k++)
-                model->parameters[t->offset + k] = slot == 3 ? 1.5f + random[k]
-                                                   : slot == 0
-                                                       ? random[k] + (random[k] < 0 ? -0.5f : 0.5f)
-                                                       : 0.3f * random[k];
-            tensor_free(random, t->count);
-        }
+    network_stir(model);
     return model;
 }
 
@@ -130,6 +117,82 @@ static void test_quantize_gives_nearly_the_same_answers(void **state)
         cnn_model_free(model);
         cnn_model_free(quantized);
     }
+}
+
+/* What a layer reads for the first images of the data set. */
+static float *read_values(cnn_model *model, size_t value, size_t images, size_t *count)
+{
+    struct cnn_dataset *dataset;
+    enum cnn_split used;
+    size_t pixels = model->graph.input.h * model->graph.input.w,
+           size = cnn_shape_count(cnn_graph_shape(&model->graph, value));
+    struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_KEEP, false);
+    float *values = malloc(images * size * sizeof *values);
+    assert_non_null(values);
+    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN,
+                                      model->recipe.seed, &dataset, &used, NULL),
+                     CNN_OK);
+    for (size_t i = 0; i < images; i++) {
+        cnn_normalize(&model->normalization, cnn_dataset_read(dataset, i, NULL), pixels,
+                      cnn_plan_input(plan));
+        cnn_plan_forward(plan, 1, false, 0);
+        memcpy(values + i * size, cnn_plan_value(plan, value), size * sizeof *values);
+    }
+    cnn_plan_free(plan);
+    cnn_dataset_free(dataset);
+    *count = images * size;
+    return values;
+}
+
+/* Of rounding to 255 steps between low and high, as is to be expected, and of what lies beyond;
+ * zeros are exact. */
+static double squared_error(const float *values, size_t count, double low, double high)
+{
+    double step = (high - low) / 255, error = 0;
+    for (size_t i = 0; i < count; i++) {
+        double x = (double)values[i], beyond = x > high ? x - high : x < low ? low - x : 0;
+        error += beyond > 0 ? beyond * beyond : x < 0 || x > 0 ? step * step / 12 : 0;
+    }
+    return error;
+}
+
+/* The error of the range that was found is nearly that of the best share of the extremes, and in
+ * networks with tails far below that of the extremes themselves. */
+static void test_ranges_cut_off_what_costs_least(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "input: [3, 16, 16]\nlayers:\n"
+        "- {type: conv, filters: 8, kernel_size: 3, activation: relu, name: a}\n"
+        "- {type: add, from: [a, a], name: b}\n- {type: batch_norm}\n- {type: gelu}\n"
+        "- {type: conv, filters: 8, kernel_size: 3, name: c}\n- {type: conv, filters: 8, "
+        "kernel_size: 5, name: d}\n- {type: flatten}\n- {type: dense, units: 10, name: e}\n" DATA;
+    static const char *const names[] = {"c", "d", "e"};
+    cnn_model *model = open_trained(text), *quantized = quantize(model);
+    double gain = 1;
+    for (size_t i = 0; i < 3; i++) {
+        const struct cnn_node *node = &quantized->graph.nodes[network_layer(quantized, names[i])];
+        const float *range = quantized->parameters + node->tensors[node->input_range].offset;
+        size_t count;
+        float *values = read_values(model, node->inputs[0], 40, &count);
+        double low = 0, high = 0, least = INFINITY;
+        for (size_t k = 0; k < count; k++) {
+            low = fmin(low, (double)values[k]);
+            high = fmax(high, (double)values[k]);
+        }
+        for (int share = 1; share <= 100; share++)
+            least =
+                fmin(least, squared_error(values, count, low * share / 100, high * share / 100));
+        double found = squared_error(values, count, (double)range[0], (double)range[1]);
+        if (found > 1.02 * least)
+            fail_msg("%s: an error of %g, where %g can be had", names[i], found, least);
+        gain = fmin(gain, found / squared_error(values, count, low, high));
+        free(values);
+    }
+    if (gain > 0.95)
+        fail_msg("no range is smaller than the extremes by what matters: %g", gain);
+    cnn_model_free(model);
+    cnn_model_free(quantized);
 }
 
 static void test_plan_is_small_when_values_are_bytes(void **state)
@@ -310,6 +373,7 @@ int main(int argc, char **argv)
         return network_run_each(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quantize_gives_nearly_the_same_answers),
+        cmocka_unit_test(test_ranges_cut_off_what_costs_least),
         cmocka_unit_test(test_plan_is_small_when_values_are_bytes),
         cmocka_unit_test(test_readers_of_one_value_share_a_range),
         cmocka_unit_test_setup_teardown(test_quantized_network_is_the_same_when_it_comes_back,
