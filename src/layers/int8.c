@@ -123,13 +123,15 @@ void cnn_int8_forward(const struct cnn_call *call, struct cnn_epilogue *epilogue
     struct cnn_int8 int8 = {.scale = scale, .x = codes_of(call->value[CNN_SLOT_INPUT_RANGE])};
     if (call->node->y_bytes)
         int8.y = codes_of(call->value[CNN_SLOT_OUTPUT_RANGE]);
+    float *scratch = call->scratch; /* NULL where none is needed */
     epilogue->bias = scale + cnn_round_floats(w->conv.out_c);
     if (!call->node->x_bytes) {
         call->kernels->quantize(call->n * w->conv.in_h * w->conv.in_w, w->conv.in_c, x, int8.x,
                                 (unsigned char *)call->scratch);
         x = call->scratch;
+        scratch += input_floats(call->node, call->n);
     }
     call->kernels->conv_int8_forward(&w->conv, call->n, (const unsigned char *)x,
                                      call->value[CNN_SLOT_PACKED], &int8, epilogue, call->y,
-                                     call->scratch + input_floats(call->node, call->n));
+                                     scratch);
 }
