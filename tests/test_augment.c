@@ -411,10 +411,10 @@ static void test_mistakes_are_reported_at_their_places(void **state)
                    "cutout: size 17 is larger than the image, 16 x 20");
     expect_mistake(*state, 3, "- type: scale\n  min: 2", 4, "scale: min 2 is larger than max 1.2");
     expect_mistake(*state, 3, "- jitter", 3, "jitter would change nothing");
-    expect_mistake(*state, 1, "- type: jitter\n  saturation: 0.1", 4,
-                   "jitter: saturation wants images of 3 channels, the network's input has 1");
-    expect_mistake(*state, 1, "- type: jitter\n  brightness: 0.1\n  hue: 0.1", 5,
-                   "jitter: hue wants images of 3 channels, the network's input has 1");
+    expect_mistake(*state, 4, "- type: jitter\n  saturation: 0.1", 4,
+                   "jitter: saturation wants images of 3 channels, the network's input has 4");
+    expect_mistake(*state, 4, "- type: jitter\n  brightness: 0.1\n  hue: 0.1", 5,
+                   "jitter: hue wants images of 3 channels, the network's input has 4");
     assert_int_equal(
         read_list(*state, 1, "- {type: jitter, brightness: 0.1, saturation: 0, hue: 0}"), CNN_OK);
 }

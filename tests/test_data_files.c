@@ -27,14 +27,15 @@ static void write_gz(struct scratch *s, const char *name, const void *data, size
 static void expect_idx_refused(struct scratch *s, const char *text)
 {
     struct cnn_images images;
-    scratch_expect(s, cnn_idx_read(s->folder, true, 0, &images, s->diag), text);
+    scratch_expect(s, cnn_idx_read(&cnn_idx_mnist, s->folder, true, 0, &images, s->diag), text);
 }
 
 static void check_idx(struct scratch *s, bool train, size_t limit, size_t count)
 {
     static const uint16_t labels[] = {7, 0, 9};
     struct cnn_images images;
-    assert_int_equal(cnn_idx_read(s->folder, train, limit, &images, s->diag), CNN_OK);
+    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, train, limit, &images, s->diag),
+                     CNN_OK);
     assert_int_equal(images.count, count);
     assert_int_equal(images.channels, 1);
     assert_int_equal(images.height, 2);
@@ -73,15 +74,20 @@ static void test_idx_says_what_it_looked_for_when_missing(void **state)
         text, sizeof text,
         "cannot read MNIST from the folder DIR/none: No such file or directory (looked for %s)",
         names);
-    cnn_status status = cnn_idx_read(scratch_path(s, "none"), true, 0, &images, s->diag);
-    assert_string_equal(cnn_diag_get(s->diag, 0)->hint,
-                        "MNIST is expected in data/mnist, or in mnist under the folder that "
-                        "CNN_DATA names; --data or data.path can point elsewhere");
+    cnn_status status =
+        cnn_idx_read(&cnn_idx_mnist, scratch_path(s, "none"), true, 0, &images, s->diag);
+    const char *hint = cnn_diag_get(s->diag, 0)->hint;
+    assert_non_null(strstr(hint, "data.path or --data"));
+    assert_non_null(strstr(hint, "11.6 MB"));
+    assert_non_null(strstr(hint, "https://ossci-datasets.s3.amazonaws.com/mnist/"));
+    assert_non_null(strstr(hint, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609 "
+                                 "train-images-idx3"));
+    assert_true(strlen(hint) < 1000); /* what is shown of one */
     scratch_expect(s, status, text);
     snprintf(text, sizeof text, "cannot read MNIST from the folder DIR: it has no %s", names);
     expect_idx_refused(s, text);
     WRITE(s, "train-images-idx3-ubyte", IMAGES);
-    scratch_expect(s, cnn_idx_read(s->path, true, 0, &images, s->diag),
+    scratch_expect(s, cnn_idx_read(&cnn_idx_mnist, s->path, true, 0, &images, s->diag),
                    "cannot read MNIST from DIR/train-images-idx3-ubyte: it is no folder");
     expect_idx_refused(s, "cannot read MNIST from the folder DIR: it has no "
                           "train-labels-idx1-ubyte[.gz] or train-labels.idx1-ubyte[.gz]");
@@ -184,13 +190,117 @@ static void test_idx_is_refused_when_labels_do_not_fit(void **state)
     WRITE(s, "train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\3\7\0");
     expect_idx_refused(s, "DIR/train-labels-idx1-ubyte: its header claims 3 labels, which makes a "
                           "file of 11 bytes, but it has 10");
+    struct cnn_images images;
     WRITE(s, "train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\3\7\12\0");
-    expect_idx_refused(
-        s, "DIR/train-labels-idx1-ubyte: label 2, at byte 9, is 10; labels are from 0 to 9");
+    scratch_expect(
+        s, cnn_idx_read(&cnn_idx_fashion_mnist, s->folder, true, 0, &images, s->diag),
+        "DIR/train-labels-idx1-ubyte: label 2, at byte 9, is 10; labels are from 0 to 9");
     remove(scratch_path(s, "train-labels-idx1-ubyte"));
     write_gz(s, "train-labels-idx1-ubyte.gz", "\0\0\10\1\0\0\0\3\7\377\0", 11);
-    expect_idx_refused(s, "DIR/train-labels-idx1-ubyte.gz: label 2, at byte 9 of the unzipped "
-                          "data, is 255; labels are from 0 to 9");
+    scratch_expect(
+        s, cnn_idx_read(&cnn_idx_fashion_mnist, s->folder, true, 0, &images, s->diag),
+        "DIR/train-labels-idx1-ubyte.gz: label 2, at byte 9 of the unzipped data, is 255; labels "
+        "are from 0 to 9");
+}
+
+/* Writes labels of both splits with as many images of 1 x 1 pixel. */
+static void write_labels(struct scratch *s, const char *begin, const char *test_word,
+                         const uint8_t *train, const uint8_t *test)
+{
+    const struct {
+        const char *word;
+        const uint8_t *labels;
+    } splits[] = {{"train", train}, {test_word, test}};
+    for (size_t i = 0; i < 2; i++) {
+        char name[64];
+        uint8_t bytes[32] = {0, 0, 8, 1, 0, 0, 0, 3};
+        memcpy(bytes + 8, splits[i].labels, 3);
+        snprintf(name, sizeof name, "%s%s-labels-idx1-ubyte", begin, splits[i].word);
+        scratch_write(s, name, bytes, 11);
+        memcpy(bytes, "\0\0\10\3\0\0\0\3\0\0\0\1\0\0\0\1", 16);
+        snprintf(name, sizeof name, "%s%s-images-idx3-ubyte", begin, splits[i].word);
+        scratch_write(s, name, bytes, 19);
+    }
+}
+
+static void expect_classes(struct scratch *s, const char *path, size_t count, const char *first,
+                           const uint16_t labels[2][3])
+{
+    for (size_t train = 0; train < 2; train++) {
+        struct cnn_images images;
+        assert_int_equal(cnn_idx_read(&cnn_idx_mnist, path, train, 0, &images, s->diag), CNN_OK);
+        assert_int_equal(images.class_count, count);
+        assert_string_equal(images.class_names[0], first);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(images.labels[i], labels[!train][i]);
+        cnn_images_free(&images);
+    }
+}
+
+/* The same classes in both splits, whichever labels one of them has. */
+static void test_idx_has_the_classes_that_its_labels_have(void **state)
+{
+    struct scratch *s = *state;
+    write_labels(s, "", "t10k", (uint8_t[]){0, 1, 1}, (uint8_t[]){1, 1, 1});
+    expect_classes(s, s->folder, 2, "0", (const uint16_t[2][3]){{0, 1, 1}, {1, 1, 1}});
+    write_labels(s, "", "t10k", (uint8_t[]){1, 20, 3}, (uint8_t[]){26, 25, 2});
+    expect_classes(s, s->folder, 26, "1", (const uint16_t[2][3]){{0, 19, 2}, {25, 24, 1}});
+    write_labels(s, "", "t10k", (uint8_t[]){46, 45, 44}, (uint8_t[]){0, 1, 2});
+    expect_classes(s, s->folder, 47, "0", (const uint16_t[2][3]){{46, 45, 44}, {0, 1, 2}});
+    write_labels(s, "", "t10k", (uint8_t[]){0, 255, 7}, (uint8_t[]){0, 1, 2});
+    expect_classes(s, s->folder, 256, "0", (const uint16_t[2][3]){{0, 255, 7}, {0, 1, 2}});
+    /* the limit cuts images, not classes */
+    struct cnn_images images;
+    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, true, 1, &images, s->diag), CNN_OK);
+    assert_true(images.count == 1 && images.class_count == 256);
+    cnn_images_free(&images);
+    /* where the other split is not there, the one has to do */
+    remove(scratch_path(s, "train-labels-idx1-ubyte"));
+    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, false, 0, &images, s->diag), CNN_OK);
+    assert_int_equal(images.class_count, 3);
+    cnn_images_free(&images);
+}
+
+/* EMNIST's names. */
+static void test_idx_is_found_when_the_path_is_what_the_names_begin_with(void **state)
+{
+    struct scratch *s = *state;
+    write_labels(s, "emnist-letters-", "test", (uint8_t[]){1, 2, 3}, (uint8_t[]){3, 3, 3});
+    struct cnn_images images;
+    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, true, 0, &images, s->diag),
+                     CNN_FAILED);
+    char expected[160];
+    snprintf(expected, sizeof expected, "path: %s/emnist-letters reads", s->folder);
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->hint, expected));
+    cnn_diag_clear(s->diag);
+    expect_classes(s, scratch_path(s, "emnist-letters"), 3, "1",
+                   (const uint16_t[2][3]){{0, 1, 2}, {2, 2, 2}});
+}
+
+static void test_fashion_has_names_and_a_folder_of_its_own(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_images images;
+    assert_int_equal(mkdir(scratch_path(s, "fashion-mnist"), 0777), 0);
+    write_labels(s, "fashion-mnist/", "t10k", (uint8_t[]){9, 0, 9}, (uint8_t[]){5, 5, 5});
+    assert_int_equal(setenv("CNN_DATA", s->folder, 1), 0);
+    char *folder = cnn_known_folder(CNN_KNOWN_FASHION_MNIST);
+    assert_string_equal(folder, scratch_path(s, "fashion-mnist"));
+    assert_int_equal(cnn_idx_read(&cnn_idx_fashion_mnist, folder, true, 0, &images, s->diag),
+                     CNN_OK);
+    assert_int_equal(images.class_count, 10);
+    assert_string_equal(images.class_names[0], "T-shirt/top");
+    assert_string_equal(images.class_names[9], "Ankle boot");
+    assert_int_equal(images.labels[0], 9);
+    cnn_images_free(&images);
+    free(folder);
+    assert_int_equal(
+        cnn_idx_read(&cnn_idx_fashion_mnist, scratch_path(s, "none"), true, 0, &images, s->diag),
+        CNN_FAILED);
+    assert_non_null(
+        strstr(cnn_diag_get(s->diag, 0)->hint, "apt-get install dataset-fashion-mnist, or"));
+    assert_true(strlen(cnn_diag_get(s->diag, 0)->hint) < 1000);
+    assert_int_equal(unsetenv("CNN_DATA"), 0);
 }
 
 enum { RECORD = 3072 };
@@ -330,6 +440,9 @@ int main(void)
         WITH_SCRATCH(test_idx_is_refused_when_its_gzipped_images_are_damaged),
         WITH_SCRATCH(test_idx_is_refused_when_the_compressed_bytes_are_damaged),
         WITH_SCRATCH(test_idx_is_refused_when_labels_do_not_fit),
+        WITH_SCRATCH(test_idx_has_the_classes_that_its_labels_have),
+        WITH_SCRATCH(test_idx_is_found_when_the_path_is_what_the_names_begin_with),
+        WITH_SCRATCH(test_fashion_has_names_and_a_folder_of_its_own),
         WITH_SCRATCH(test_cifar10_is_read_channels_last_when_all_is_there),
         WITH_SCRATCH(test_cifar10_files_are_left_alone_when_the_limit_is_reached),
         WITH_SCRATCH(test_cifar100_takes_the_fine_labels_when_read),

@@ -223,7 +223,7 @@ struct reading {
     const struct cnn_yaml *node;
     cnn_shape input; /* all zero: not known */
     bool first;
-    const struct cnn_augmentation *step;
+    struct cnn_augmentation *step;
     cnn_diag *diag;
 };
 
@@ -282,10 +282,18 @@ static cnn_status check_scale(const struct reading *r)
                     r->step->scale.min, r->step->scale.max);
 }
 
-static cnn_status check_colour(const struct reading *r, const char *key, double value)
+/* Grey pictures have no colours to change, so that a description serves both; what is to be done
+ * with other channels is not known. */
+static cnn_status check_colour(const struct reading *r, const char *key, double *value)
 {
-    if (value <= 0 || r->input.c == 0 || r->input.c == 3)
+    if (*value <= 0 || r->input.c == 0 || r->input.c == 3)
         return CNN_OK;
+    if (r->input.c == 1) {
+        cnn_warn(r->diag, where_of(r, key),
+                 "jitter: %s is left out, for the network's input is grey", key);
+        *value = 0;
+        return CNN_OK;
+    }
     return cnn_fail(r->diag, CNN_INVALID, where_of(r, key),
                     "jitter: %s wants images of 3 channels, the network's input has %zu", key,
                     r->input.c);
@@ -293,8 +301,8 @@ static cnn_status check_colour(const struct reading *r, const char *key, double 
 
 static cnn_status check_jitter(const struct reading *r)
 {
-    cnn_status saturation = check_colour(r, "saturation", r->step->jitter.saturation),
-               hue = check_colour(r, "hue", r->step->jitter.hue);
+    cnn_status saturation = check_colour(r, "saturation", &r->step->jitter.saturation),
+               hue = check_colour(r, "hue", &r->step->jitter.hue);
     if (r->node->kind != CNN_YAML_MAPPING || r->node->count < 2) {
         cnn_fail(r->diag, CNN_INVALID, &r->node->where, "jitter would change nothing");
         cnn_hint(r->diag,
@@ -370,13 +378,28 @@ cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml 
     return result;
 }
 
-struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct cnn_yaml *list)
+/* As check_colour leaves them out. */
+static bool resolve_colours(struct cnn_arena *arena, struct cnn_yaml *step)
+{
+    static const char *const keys[] = {"saturation", "hue"};
+    bool done = true;
+    for (size_t i = 0; i < 2 && done; i++) {
+        struct cnn_yaml *none = cnn_yaml_new_scalar(arena, "0", false, NULL);
+        if (cnn_yaml_get(step, keys[i]))
+            done = none && cnn_yaml_put(arena, step, keys[i], none);
+    }
+    return done;
+}
+
+struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct cnn_yaml *list,
+                                          cnn_shape input)
 {
     struct cnn_yaml *out = cnn_yaml_new_sequence(arena, &list->where);
     for (size_t i = 0; out && i < list->count; i++) {
         struct cnn_yaml *step = cnn_variant_resolve(arena, cnn_augmentation_types,
                                                     cnn_augmentation_type_count, list->items[i]);
-        if (!step || !cnn_yaml_append(arena, out, step))
+        if (!step || (input.c == 1 && !resolve_colours(arena, step)) ||
+            !cnn_yaml_append(arena, out, step))
             return NULL;
     }
     return out;

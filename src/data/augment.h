@@ -74,14 +74,16 @@ struct cnn_window {
     size_t top, left, height, width;
 };
 
-/* Reads the list `augment`; NULL gives *out = NULL. input is all zero where it is not known. */
+/* Reads the list `augment`; NULL gives *out = NULL. input is all zero where it is not known.
+ * Changes of colour are left out, with a warning, where it is grey. */
 cnn_status cnn_augmentation_read(struct cnn_arena *arena, const struct cnn_yaml *node,
                                  cnn_shape input, const struct cnn_augmentation **out,
                                  cnn_diag *diag);
 
-/* The list with every default filled in, for the resolved description; it was read without
- * mistakes. NULL where memory is short. */
-struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct cnn_yaml *list);
+/* The list with every default filled in, and without what the input leaves out, for the resolved
+ * description; it was read without mistakes. NULL where memory is short. */
+struct cnn_yaml *cnn_augmentation_resolve(struct cnn_arena *arena, const struct cnn_yaml *list,
+                                          cnn_shape input);
 
 /* The draw of one of `images` images in one epoch. What is blank gets the colour that normalisation
  * makes zero, as near as a byte comes: the mean; black where nothing is normalised. */

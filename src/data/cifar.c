@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/known.h"
 #include "util/file.h"
 
 enum {
@@ -23,7 +24,8 @@ enum {
 
 struct layout {
     int classes;
-    const char *dataset, *usual_folder;
+    const char *dataset;
+    enum cnn_known_set known;
     const char *train[6], *test[2]; /* file names, NULL at the end */
     const char *names;              /* file of the class names */
     size_t label_bytes;             /* the last of them is the label */
@@ -32,13 +34,13 @@ struct layout {
 static const struct layout layouts[] = {
     {10,
      "CIFAR-10",
-     "cifar-10-batches-bin",
+     CNN_KNOWN_CIFAR10,
      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
       "data_batch_5.bin"},
      {"test_batch.bin"},
      "batches.meta.txt",
      1},
-    {100, "CIFAR-100", "cifar-100-binary", {"train.bin"}, {"test.bin"}, "fine_label_names.txt", 2},
+    {100, "CIFAR-100", CNN_KNOWN_CIFAR100, {"train.bin"}, {"test.bin"}, "fine_label_names.txt", 2},
 };
 
 static const char *const ten_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
@@ -128,10 +130,9 @@ static cnn_status read_file(const char *folder, const char *name, const struct l
     int fd = cnn_file_open(path, &size);
     FILE *file = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!file) {
-        status =
-            errno == ENOENT || errno == ENOTDIR
-                ? cnn_images_fail_missing(folder, layout->dataset, name, layout->usual_folder, diag)
-                : cnn_file_fail(path, diag);
+        status = errno == ENOENT || errno == ENOTDIR
+                     ? cnn_known_fail_missing(layout->known, folder, name, diag)
+                     : cnn_file_fail(path, diag);
         if (fd >= 0)
             close(fd);
         goto out;

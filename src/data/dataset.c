@@ -11,6 +11,7 @@
 #include "data/folder.h"
 #include "data/idx.h"
 #include "data/images.h"
+#include "data/known.h"
 #include "data/shapes.h"
 #include "data/stream.h"
 #include "util/arena.h"
@@ -36,18 +37,21 @@ struct selection {
     enum cnn_split used;
 };
 
-/* In the order of cnn_dataset_names; NULL: no folder is looked for by itself. */
-static const char *const default_folders[] = {"mnist", "cifar-10-batches-bin", "cifar-100-binary",
-                                              NULL, NULL};
-
+/* malloc'ed; NULL where no folder is looked for by itself, or memory is short. */
 static char *default_path(int dataset)
 {
-    const char *root = getenv("CNN_DATA");
-    struct cnn_text text = {0};
-    cnn_text_printf(&text, "%s/%s", root && *root ? root : "data", default_folders[dataset]);
-    if (text.failed)
-        cnn_text_free(&text);
-    return text.data;
+    switch (dataset) {
+    case CNN_DATASET_MNIST:
+        return cnn_known_folder(CNN_KNOWN_MNIST);
+    case CNN_DATASET_FASHION_MNIST:
+        return cnn_known_folder(CNN_KNOWN_FASHION_MNIST);
+    case CNN_DATASET_CIFAR10:
+        return cnn_known_folder(CNN_KNOWN_CIFAR10);
+    case CNN_DATASET_CIFAR100:
+        return cnn_known_folder(CNN_KNOWN_CIFAR100);
+    default:
+        return NULL;
+    }
 }
 
 static cnn_status fail_no_split(const struct cnn_data_settings *settings, const char *path,
@@ -99,7 +103,9 @@ static cnn_status read_images(const struct cnn_data_settings *settings, const ch
     size_t limit = train ? settings->limit : 0;
     switch (settings->dataset) {
     case CNN_DATASET_MNIST:
-        return cnn_idx_read(path, train, limit, out, diag);
+        return cnn_idx_read(&cnn_idx_mnist, path, train, limit, out, diag);
+    case CNN_DATASET_FASHION_MNIST:
+        return cnn_idx_read(&cnn_idx_fashion_mnist, path, train, limit, out, diag);
     case CNN_DATASET_CIFAR10:
         return cnn_cifar_read(path, 10, train, limit, out, diag);
     case CNN_DATASET_CIFAR100:
@@ -244,17 +250,16 @@ cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape 
     char *usual = NULL;
     if (!path)
         path = settings->path;
-    if (!path && default_folders[settings->dataset]) {
+    if (!path)
         path = usual = default_path(settings->dataset);
-        if (!path)
-            return cnn_fail_memory(diag, 0, "a path");
-    }
     if (!path && settings->dataset == CNN_DATASET_FOLDER) {
         cnn_fail(diag, CNN_INVALID, &settings->where, "dataset folder needs a path");
         cnn_hint(diag, "path: FOLDER here, or --data FOLDER; FOLDER holds <class>/<images>, or "
                        "train/<class>/<images>");
         return CNN_INVALID;
     }
+    if (!path && settings->dataset != CNN_DATASET_SHAPES)
+        return cnn_fail_memory(diag, 0, "a path");
     cnn_status status;
     struct cnn_dataset *dataset = calloc(1, sizeof *dataset);
     if (!dataset)

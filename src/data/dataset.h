@@ -1,6 +1,6 @@
 /* Data sets: `data` of a description -> images of one split, as bytes of the network's input size.
- * Formats: IDX (MNIST), CIFAR binary, `shapes`, which the program draws itself (all three in
- * memory), and a folder per class, whose files are decoded when they are wanted. */
+ * Formats: IDX (MNIST and its kin), CIFAR binary, `shapes`, which the program draws itself (all
+ * three in memory), and a folder per class, whose files are decoded when they are wanted. */
 #ifndef CNN_DATA_DATASET_H
 #define CNN_DATA_DATASET_H
 
@@ -12,6 +12,7 @@ extern const char *const cnn_split_names[3]; /* train, val, test */
 
 enum cnn_dataset_kind {
     CNN_DATASET_MNIST,
+    CNN_DATASET_FASHION_MNIST,
     CNN_DATASET_CIFAR10,
     CNN_DATASET_CIFAR100,
     CNN_DATASET_FOLDER,
@@ -74,7 +75,8 @@ cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml
                                   cnn_shape input, struct cnn_data_settings *out, cnn_diag *diag);
 
 /* `data` with every default filled in; it was read without mistakes. NULL where memory is short. */
-struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);
+struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node,
+                                           cnn_shape input);
 
 struct cnn_dataset;
 

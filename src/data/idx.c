@@ -10,10 +10,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "data/directory.h"
 #include "util/arena.h"
 #include "util/file.h"
 
-enum { CLASSES = 10, MAX_DIMS = 3, FIRST_PIECE = 1 << 20 };
+enum { MAX_DIMS = 3, FIRST_PIECE = 1 << 20 };
 
 /* Gzip makes a thousandth of what never changes. Images come to a tenth or a third, and what is
  * said to be more than a hundred times its file is read up to UNPROVED bytes alone. */
@@ -29,40 +30,74 @@ struct idx_file {
     size_t header, item, bytes; /* bytes of the header, of one item, of all items */
 };
 
+static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
+                                            "Coat",        "Sandal",    "Shirt",    "Sneaker",
+                                            "Bag",         "Ankle boot"};
+
+const struct cnn_idx_set cnn_idx_mnist = {.name = "MNIST", .known = CNN_KNOWN_MNIST};
+const struct cnn_idx_set cnn_idx_fashion_mnist = {.name = "Fashion-MNIST",
+                                                  .known = CNN_KNOWN_FASHION_MNIST,
+                                                  .class_names = fashion_names,
+                                                  .class_count = 10};
+
+/* The parts of a name: folder, joint, split, what, ending. */
+static const char *const joints[] = {"/", "-"};
+static const char *const split_words[2][2] = {{"t10k", "test"}, {"train"}};
 static const char *const endings[] = {"-idx%d-ubyte", "-idx%d-ubyte.gz", ".idx%d-ubyte",
                                       ".idx%d-ubyte.gz"};
 
-static cnn_status fail_missing(const char *folder, const char *name, int dims, cnn_diag *diag)
+/* What a reader looks for. */
+struct wanted {
+    const struct cnn_idx_set *set;
+    const char *folder;
+    bool train;
+};
+
+/* The folder may hold files of several sets, as that of EMNIST does. */
+static void hint_beginning(const struct wanted *w, const char *tail, cnn_diag *diag)
 {
-    char names[128];
-    snprintf(names, sizeof names, "%s-idx%d-ubyte[.gz] or %s.idx%d-ubyte[.gz]", name, dims, name,
-             dims);
-    return cnn_images_fail_missing(folder, "MNIST", names, "mnist", diag);
+    struct cnn_entries entries = {0};
+    struct cnn_arena *arena = cnn_arena_new();
+    if (arena && cnn_directory_read(arena, w->folder, &entries, NULL) == CNN_OK)
+        for (size_t i = 0; i < entries.count; i++) {
+            const char *name = entries.items[i].name, *found = strstr(name, tail);
+            if (!found || found == name || found[-1] != '-')
+                continue;
+            cnn_hint(diag, "%s is there: path: %s/%.*s reads it and those that begin alike", name,
+                     w->folder, (int)(found - 1 - name), name);
+            break;
+        }
+    cnn_arena_free(arena);
 }
 
-/* A descriptor of the first of the names that exists, and its path; -1 with a message. */
-static int open_first(struct idx_file *f, const char *folder, const char *name, cnn_diag *diag)
+static cnn_status fail_missing(const struct wanted *w, const char *what, int dims, cnn_diag *diag)
 {
-    const int dims = (int)f->dim_count;
-    char **path = &f->path;
-    size_t size = strlen(folder) + strlen(name) + 32;
-    *path = malloc(size);
-    if (!*path) {
-        cnn_fail_memory(diag, size, folder);
-        return -1;
-    }
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        int used = snprintf(*path, size, "%s/%s", folder, name);
-        snprintf(*path + used, size - (size_t)used, endings[i], dims);
-        int fd = cnn_file_open(*path, &f->size);
-        if (fd >= 0)
+    char names[128];
+    const char *split = split_words[w->train][0];
+    snprintf(names, sizeof names, "%s-%s-idx%d-ubyte[.gz] or %s-%s.idx%d-ubyte[.gz]", split, what,
+             dims, split, what, dims);
+    cnn_known_fail_missing(w->set->known, w->folder, names, diag);
+    snprintf(names, sizeof names, "%s-%s-idx%d-ubyte", split, what, dims);
+    hint_beginning(w, names, diag);
+    return CNN_FAILED;
+}
+
+/* A descriptor of the first of the names that exists, and its path; -1 with errno, and the path of
+ * the name that it is about. */
+static int open_first(const struct wanted *w, const char *what, struct idx_file *f, size_t size)
+{
+    char *path = f->path;
+    const size_t count = sizeof endings / sizeof *endings;
+    for (size_t i = 0; i < 2 * 2 * count; i++) {
+        const char *split = split_words[w->train][i / count % 2];
+        if (!split)
+            continue;
+        int used = snprintf(path, size, "%s%s%s-%s", w->folder, joints[i / count / 2], split, what);
+        snprintf(path + used, size - (size_t)used, endings[i % count], (int)f->dim_count);
+        int fd = cnn_file_open(path, &f->size);
+        if (fd >= 0 || (errno != ENOENT && errno != ENOTDIR))
             return fd;
-        if (errno != ENOENT && errno != ENOTDIR) {
-            cnn_file_fail(*path, diag);
-            return -1;
-        }
     }
-    fail_missing(folder, name, dims, diag);
     return -1;
 }
 
@@ -97,12 +132,19 @@ static cnn_status read_bytes(struct idx_file *f, void *data, size_t size, size_t
     return CNN_OK;
 }
 
-static cnn_status open_file(struct idx_file *f, const char *folder, const char *name,
-                            cnn_diag *diag)
+/* A file that is not there is an error unless it is optional: then f->gz stays NULL. */
+static cnn_status open_file(struct idx_file *f, const struct wanted *w, const char *what,
+                            bool optional, cnn_diag *diag)
 {
-    int fd = open_first(f, folder, name, diag);
+    size_t size = strlen(w->folder) + 64;
+    f->path = malloc(size);
+    if (!f->path)
+        return cnn_fail_memory(diag, size, w->folder);
+    int fd = open_first(w, what, f, size);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return optional ? CNN_OK : fail_missing(w, what, (int)f->dim_count, diag);
     if (fd < 0)
-        return CNN_FAILED;
+        return cnn_file_fail(f->path, diag);
     f->gz = gzdopen(fd, "rb");
     if (!f->gz) {
         close(fd);
@@ -229,67 +271,138 @@ static cnn_status check_end(struct idx_file *f, cnn_diag *diag)
     return status;
 }
 
-static cnn_status read_labels(struct idx_file *f, struct cnn_images *images, cnn_diag *diag)
+/* The labels of one split as they are in its file. */
+struct labels {
+    struct idx_file file;
+    uint8_t *bytes; /* malloc'ed */
+};
+
+static void labels_close(struct labels *labels)
 {
-    uint8_t *bytes;
-    cnn_status status = read_items(f, images->count, &bytes, diag);
-    if (status != CNN_OK)
-        return status;
-    images->labels = malloc(images->count * sizeof *images->labels);
-    if (!images->labels)
-        status = cnn_fail_memory(diag, images->count * sizeof *images->labels, "labels");
-    for (size_t i = 0; status == CNN_OK && i < images->count; i++) {
-        images->labels[i] = bytes[i];
-        if (bytes[i] >= CLASSES)
-            status = cnn_fail(diag, CNN_FAILED, NULL,
-                              "%s: label %zu, at byte %zu%s, is %d; labels are from 0 to %d",
-                              f->path, i + 1, f->header + i,
-                              f->plain ? "" : " of the unzipped data", bytes[i], CLASSES - 1);
-    }
-    free(bytes);
-    return status;
+    idx_close(&labels->file);
+    free(labels->bytes);
 }
 
-static cnn_status read_both(struct idx_file *pixels, struct idx_file *labels, size_t limit,
-                            struct cnn_images *images, cnn_diag *diag)
+/* All of them, whatever the limit of images. */
+static cnn_status read_labels(struct labels *l, const struct wanted *w, bool optional,
+                              cnn_diag *diag)
+{
+    l->file.dim_count = 1;
+    cnn_status status = open_file(&l->file, w, "labels", optional, diag);
+    if (status != CNN_OK || !l->file.gz)
+        return status;
+    status = read_header(&l->file, diag);
+    if (status == CNN_OK)
+        status = read_items(&l->file, l->file.dims[0], &l->bytes, diag);
+    return status == CNN_OK ? check_end(&l->file, diag) : status;
+}
+
+static void widen(const struct labels *l, size_t *lowest, size_t *highest)
+{
+    for (size_t i = 0; l->bytes && i < l->file.dims[0]; i++) {
+        *lowest = l->bytes[i] < *lowest ? l->bytes[i] : *lowest;
+        *highest = l->bytes[i] > *highest ? l->bytes[i] : *highest;
+    }
+}
+
+static cnn_status check_labels(const struct labels *l, size_t classes, cnn_diag *diag)
+{
+    for (size_t i = 0; i < l->file.dims[0]; i++)
+        if (l->bytes[i] >= classes)
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s: label %zu, at byte %zu%s, is %d; labels are from 0 to %zu",
+                            l->file.path, i + 1, l->file.header + i,
+                            l->file.plain ? "" : " of the unzipped data", l->bytes[i], classes - 1);
+    return CNN_OK;
+}
+
+/* The numbers from lowest on. */
+static cnn_status name_by_number(struct cnn_images *images, size_t lowest, size_t count,
+                                 cnn_diag *diag)
+{
+    char texts[256][4];
+    const char *names[256];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(texts[i], sizeof texts[i], "%u", (unsigned)(uint8_t)(lowest + i));
+        names[i] = texts[i];
+    }
+    return cnn_images_name_classes(images, names, count, diag);
+}
+
+/* Which classes there are must not depend on the split that is read, so both are looked at. */
+static cnn_status find_classes(const struct wanted *w, const struct labels *labels, size_t *lowest,
+                               struct cnn_images *images, cnn_diag *diag)
+{
+    const struct cnn_idx_set *set = w->set;
+    struct labels others = {.bytes = NULL};
+    const struct wanted other = {set, w->folder, !w->train};
+    size_t highest = 0;
+    *lowest = 0;
+    if (set->class_names) {
+        cnn_status status = check_labels(labels, set->class_count, diag);
+        return status == CNN_OK
+                   ? cnn_images_name_classes(images, set->class_names, set->class_count, diag)
+                   : status;
+    }
+    cnn_status status = read_labels(&others, &other, true, diag);
+    *lowest = UINT8_MAX;
+    widen(labels, lowest, &highest);
+    widen(&others, lowest, &highest);
+    labels_close(&others);
+    return status == CNN_OK ? name_by_number(images, *lowest, highest - *lowest + 1, diag) : status;
+}
+
+static cnn_status read_pixels(struct idx_file *pixels, const struct labels *labels, size_t limit,
+                              struct cnn_images *images, cnn_diag *diag)
 {
     size_t all = pixels->dims[0];
-    if (labels->dims[0] != all)
+    if (labels->file.dims[0] != all)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu images, but %s has %zu labels",
-                        pixels->path, all, labels->path, labels->dims[0]);
+                        pixels->path, all, labels->file.path, labels->file.dims[0]);
     images->count = limit > 0 && limit < all ? limit : all;
     images->channels = 1;
     images->height = pixels->dims[1];
     images->width = pixels->dims[2];
     cnn_status status = read_items(pixels, images->count, &images->pixels, diag);
-    if (status == CNN_OK)
-        status = read_labels(labels, images, diag);
-    if (status == CNN_OK && images->count == all)
-        status = check_end(pixels, diag);
-    if (status == CNN_OK && images->count == all)
-        status = check_end(labels, diag);
-    return status == CNN_OK ? cnn_images_name_classes(images, NULL, CLASSES, diag) : status;
+    return status == CNN_OK && images->count == all ? check_end(pixels, diag) : status;
 }
 
-cnn_status cnn_idx_read(const char *folder, bool train, size_t limit, struct cnn_images *out,
-                        cnn_diag *diag)
+static cnn_status read_both(const struct wanted *w, size_t limit, struct idx_file *pixels,
+                            struct labels *labels, struct cnn_images *images, cnn_diag *diag)
 {
-    struct idx_file pixels = {.dim_count = 3}, labels = {.dim_count = 1};
+    size_t lowest;
+    cnn_status status = open_file(pixels, w, "images", false, diag);
+    if (status == CNN_OK)
+        status = read_header(pixels, diag);
+    if (status == CNN_OK)
+        status = read_labels(labels, w, false, diag);
+    if (status == CNN_OK)
+        status = read_pixels(pixels, labels, limit, images, diag);
+    if (status == CNN_OK)
+        status = find_classes(w, labels, &lowest, images, diag);
+    if (status != CNN_OK)
+        return status;
+    images->labels = malloc(images->count * sizeof *images->labels);
+    if (!images->labels)
+        return cnn_fail_memory(diag, images->count * sizeof *images->labels, "labels");
+    for (size_t i = 0; i < images->count; i++)
+        images->labels[i] = (uint16_t)(labels->bytes[i] - lowest);
+    return CNN_OK;
+}
+
+cnn_status cnn_idx_read(const struct cnn_idx_set *set, const char *folder, bool train, size_t limit,
+                        struct cnn_images *out, cnn_diag *diag)
+{
+    const struct wanted wanted = {set, folder, train};
+    struct idx_file pixels = {.dim_count = 3};
+    struct labels labels = {.bytes = NULL};
     struct cnn_images images = {0};
-    cnn_status status = open_file(&pixels, folder, train ? "train-images" : "t10k-images", diag);
-    if (status == CNN_OK)
-        status = open_file(&labels, folder, train ? "train-labels" : "t10k-labels", diag);
-    if (status == CNN_OK)
-        status = read_header(&pixels, diag);
-    if (status == CNN_OK)
-        status = read_header(&labels, diag);
-    if (status == CNN_OK)
-        status = read_both(&pixels, &labels, limit, &images, diag);
+    cnn_status status = read_both(&wanted, limit, &pixels, &labels, &images, diag);
     if (status == CNN_OK)
         *out = images;
     else
         cnn_images_free(&images);
     idx_close(&pixels);
-    idx_close(&labels);
+    labels_close(&labels);
     return status;
 }

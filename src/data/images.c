@@ -1,11 +1,9 @@
 /* Images with their labels: what every reader of a data set needs. */
 #include "data/images.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "util/arena.h"
 
@@ -54,24 +52,4 @@ cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const 
             return cnn_fail_memory(diag, sizeof number, "class names");
     }
     return CNN_OK;
-}
-
-cnn_status cnn_images_fail_missing(const char *folder, const char *dataset, const char *names,
-                                   const char *usual, cnn_diag *diag)
-{
-    struct stat info;
-    if (stat(folder, &info) != 0)
-        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from the folder %s: %s (looked for %s)",
-                 dataset, folder, strerror(errno), names);
-    else if (!S_ISDIR(info.st_mode))
-        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from %s: it is no folder", dataset,
-                 folder);
-    else
-        cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s from the folder %s: it has no %s", dataset,
-                 folder, names);
-    cnn_hint(diag,
-             "%s is expected in data/%s, or in %s under the folder that CNN_DATA names; --data or "
-             "data.path can point elsewhere",
-             dataset, usual, usual);
-    return CNN_FAILED;
 }

@@ -54,10 +54,4 @@ static inline bool cnn_images_too_damaged(size_t damaged, size_t count)
 cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names,
                                    size_t count, cnn_diag *diag);
 
-/* The error for files that are not in folder: what data set it should hold, which names were looked
- * for, and where it is looked for unless told otherwise (usual is the folder's usual name). Returns
- * CNN_FAILED. */
-cnn_status cnn_images_fail_missing(const char *folder, const char *dataset, const char *names,
-                                   const char *usual, cnn_diag *diag);
-
 #endif

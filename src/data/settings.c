@@ -4,7 +4,8 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 
-const char *const cnn_dataset_names[] = {"mnist", "cifar10", "cifar100", "folder", "shapes", NULL};
+const char *const cnn_dataset_names[] = {"mnist",  "fashion_mnist", "cifar10", "cifar100",
+                                         "folder", "shapes",        NULL};
 
 const struct cnn_key cnn_data_keys[] = {
     {.name = "dataset",
@@ -17,8 +18,8 @@ const struct cnn_key cnn_data_keys[] = {
      .kind = CNN_KEY_TEXT,
      .at = offsetof(struct cnn_data_settings, path),
      .otherwise = "",
-     .help = "folder that holds the files; else mnist, cifar-10-batches-bin or cifar-100-binary "
-             "under $CNN_DATA or data"},
+     .help = "folder that holds the files; else mnist, fashion-mnist, cifar-10-batches-bin or "
+             "cifar-100-binary under $CNN_DATA or data"},
     {.name = "normalize",
      .kind = CNN_KEY_NODE,
      .at = offsetof(struct cnn_data_settings, normalize),
@@ -137,6 +138,20 @@ static cnn_status read_normalize(struct cnn_arena *arena, cnn_shape input,
     return CNN_INVALID;
 }
 
+/* Keras and OpenCV write height, width, channels. */
+static cnn_status check_channels(cnn_shape input, const struct cnn_where *where, cnn_diag *diag)
+{
+    if (input.rank != 3 || input.c <= 1 || input.c == 3 || input.c == 4)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, where,
+             "images have 1, 3 or 4 channels, the network's input has %zu", input.c);
+    if (input.w == 1 || input.w == 3 || input.w == 4)
+        cnn_hint(diag, "channels come first: input: [%zu, %zu, %zu]", input.w, input.c, input.h);
+    else
+        cnn_hint(diag, "input: [channels, height, width]");
+    return CNN_INVALID;
+}
+
 cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml *node,
                                   cnn_shape input, struct cnn_data_settings *out, cnn_diag *diag)
 {
@@ -146,20 +161,26 @@ cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml
     out->where = node->where;
     cnn_status status =
         cnn_keys_read(arena, cnn_data_keys, NULL, "data", node, &node->where, out, diag);
+    cnn_status channels = check_channels(input, &node->where, diag);
+    if (channels != CNN_OK) /* what follows from them is no mistake of its own */
+        input = (cnn_shape){0};
     cnn_status normalize = read_normalize(arena, input, out, diag);
     cnn_status augment =
         cnn_augmentation_read(arena, out->augment, input, &out->augmentation, diag);
-    if (status != CNN_OK)
-        return status;
-    return normalize != CNN_OK ? normalize : augment;
+    if (status == CNN_OK)
+        status = channels;
+    if (status == CNN_OK)
+        status = normalize;
+    return status == CNN_OK ? augment : status;
 }
 
-struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node)
+struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct cnn_yaml *node,
+                                           cnn_shape input)
 {
     struct cnn_yaml *out = cnn_keys_resolve(arena, cnn_data_keys, node);
     const struct cnn_yaml *list = cnn_yaml_get(node, "augment");
     if (!out || !list || cnn_yaml_is_null(list))
         return out;
-    struct cnn_yaml *augment = cnn_augmentation_resolve(arena, list);
+    struct cnn_yaml *augment = cnn_augmentation_resolve(arena, list, input);
     return augment && cnn_yaml_put(arena, out, "augment", augment) ? out : NULL;
 }

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_file("t10k-labels-idx1-ubyte", data, labels);
     fuzz_file("t10k-images-idx3-ubyte", data + labels, size - labels);
-    if (cnn_idx_read(fuzz_folder(), false, 0, &images, NULL) == CNN_OK)
+    if (cnn_idx_read(&cnn_idx_mnist, fuzz_folder(), false, 0, &images, NULL) == CNN_OK)
         cnn_images_free(&images);
     return 0;
 }
