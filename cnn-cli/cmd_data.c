@@ -397,8 +397,9 @@ static void print_hints(const cnn_survey *survey)
     cnn_print_text(stdout, survey->class_names[most], 0, false);
     printf(" and %s of ", cnn_show_integer(images[least]).text);
     cnn_print_text(stdout, survey->class_names[least], 0, false);
-    printf("; to have each class count alike:\n      loss: {type: cross_entropy, class_weights: "
-           "balanced}\n");
+    printf(survey->weighted ? ", which class_weights make up for\n"
+                            : "; to have each class count alike:\n      loss: {type: "
+                              "cross_entropy, class_weights: balanced}\n");
 }
 
 static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, const char *sheet)

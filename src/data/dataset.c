@@ -117,6 +117,43 @@ static cnn_status read_images(const struct cnn_data_settings *settings, const ch
     }
 }
 
+/* Where in the wanted classes each of the data set's stands, by its name; NULL where they are no
+ * part of them, or memory is short. malloc'ed. */
+static uint16_t *place_classes(const struct cnn_data_settings *settings,
+                               const struct cnn_images *images)
+{
+    uint16_t *places = calloc(images->class_count, sizeof *places);
+    size_t next = 0;
+    for (size_t i = 0; places && i < images->class_count; i++) {
+        while (next < settings->class_count &&
+               strcmp(settings->classes[next], images->class_names[i]) != 0)
+            next++;
+        if (next == settings->class_count) {
+            free(places);
+            return NULL;
+        }
+        places[i] = (uint16_t)next++;
+    }
+    return places;
+}
+
+/* A data set may have images of some classes alone, and know of no others. Where it has different
+ * ones it stays as it is, which its user finds out. */
+static cnn_status adopt_classes(const struct cnn_data_settings *settings, struct cnn_images *images,
+                                cnn_diag *diag)
+{
+    if (!settings->classes || images->class_count >= settings->class_count)
+        return CNN_OK;
+    uint16_t *places = place_classes(settings, images);
+    if (!places)
+        return CNN_OK;
+    for (size_t i = 0; i < images->count; i++)
+        images->labels[i] = places[images->labels[i]];
+    free(places);
+    cnn_images_forget_classes(images);
+    return cnn_images_name_classes(images, settings->classes, settings->class_count, diag);
+}
+
 /* of one class: images that are not decided on yet, and how many of them go to validation */
 struct holding {
     size_t left, held;
@@ -200,6 +237,8 @@ static cnn_status open_images(const struct cnn_data_settings *settings, cnn_shap
     cnn_status status = select_images(settings, path, split, &selection, diag);
     if (status == CNN_OK)
         status = read_images(settings, path, selection.files, input, seed, out, diag);
+    if (status == CNN_OK)
+        status = adopt_classes(settings, out, diag);
     if (status == CNN_OK)
         status = check_images(settings, input, out, diag);
     if (status == CNN_OK && selection.part != ALL)

@@ -61,6 +61,10 @@ struct cnn_data_settings {
     size_t cache; /* MiB of decoded images that a folder keeps */
     /* not a key: files of a folder that cannot be read are left out however many they are */
     bool any_damage;
+    /* not keys either: the classes that labels are to stand for, where the data set has some of
+     * these alone, in this order; NULL: its own */
+    const char *const *classes;
+    size_t class_count;
     struct cnn_where where;
 };
 

@@ -7,15 +7,22 @@
 
 #include "util/arena.h"
 
+void cnn_images_forget_classes(struct cnn_images *images)
+{
+    for (size_t i = 0; i < images->class_count; i++)
+        free(images->class_names[i]);
+    free(images->class_names);
+    images->class_names = NULL;
+    images->class_count = 0;
+}
+
 void cnn_images_free(struct cnn_images *images)
 {
     free(images->pixels);
     free(images->files);
     cnn_arena_free(images->paths);
     free(images->labels);
-    for (size_t i = 0; i < images->class_count; i++)
-        free(images->class_names[i]);
-    free(images->class_names);
+    cnn_images_forget_classes(images);
     *images = (struct cnn_images){0};
 }
 

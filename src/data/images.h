@@ -50,6 +50,9 @@ static inline bool cnn_images_too_damaged(size_t damaged, size_t count)
     return damaged > count / 2 || (damaged > 10 && damaged > count / 100);
 }
 
+/* Frees the names of the classes, before others are given. */
+void cnn_images_forget_classes(struct cnn_images *images);
+
 /* Gives the images copies of count names; where names is NULL, the numbers from 0. */
 cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names,
                                    size_t count, cnn_diag *diag);

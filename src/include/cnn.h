@@ -472,6 +472,7 @@ typedef struct cnn_survey {
     cnn_survey_pair contradicting[CNN_SURVEY_PAIRS], shared[CNN_SURVEY_PAIRS],
         repeated[CNN_SURVEY_PAIRS];
     size_t contradicting_count, shared_count, repeated_count;
+    bool weighted;            /* the description's loss weighs the classes */
     struct cnn_arena *memory; /* what the above points to */
 } cnn_survey;
 

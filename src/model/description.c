@@ -101,7 +101,8 @@ static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *
     struct cnn_yaml *input = resolve_input(arena, model->graph.input),
                     *loss =
                         cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
-    struct cnn_yaml *data = s->data ? cnn_data_settings_resolve(arena, s->data, model->graph.input) : NULL;
+    struct cnn_yaml *data =
+        s->data ? cnn_data_settings_resolve(arena, s->data, model->graph.input) : NULL;
     struct cnn_yaml *train = s->train ? cnn_recipe_resolve(arena, s->train) : NULL;
     bool ok =
         root && name && precision && input && loss && cnn_yaml_put(arena, root, "name", name) &&

@@ -120,6 +120,7 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
         if (status == CNN_INTERRUPTED)
             cnn_fail(diag, status, NULL, "interrupted before all images were looked at");
     }
+    survey.weighted = model->loss.balanced || model->loss.class_weights.count > 0;
     if (status == CNN_OK && o.sheet)
         status = write_sheet(model, splits.datasets[0], &survey, o.sheet, diag);
     for (size_t i = 0; i < splits.source.count; i++)

@@ -61,27 +61,37 @@ static void compare_classes(struct cnn_check *check, const struct cnn_dataset *o
 }
 
 /* The test images, which training itself may never open. */
-static void check_test_split(struct cnn_check *check, const char *path)
+static void check_test_split(struct cnn_check *check, const char *path, cnn_diag *diag)
 {
     const cnn_model *model = check->t->model;
     struct cnn_dataset *test = NULL;
     enum cnn_split used;
-    cnn_diag *diag = cnn_diag_new();
+    cnn_diag *own = cnn_diag_new();
     cnn_status status =
-        diag ? cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST,
-                                model->recipe.seed, &test, &used, diag)
-             : CNN_FAILED;
-    if (!diag || (status != CNN_OK && cnn_diag_out_of_memory(diag))) {
+        own ? cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST,
+                               model->recipe.seed, &test, &used, own)
+            : CNN_FAILED;
+    const char *error = NULL;
+    for (size_t i = 0; i < cnn_diag_count(own); i++) {
+        const cnn_message *message = cnn_diag_get(own, i);
+        if (!message->warning) {
+            error = message->text;
+            continue;
+        }
+        cnn_warn(diag, NULL, "%s", message->text);
+        if (message->hint)
+            cnn_hint(diag, "%s", message->hint);
+    }
+    if (!own || (status != CNN_OK && cnn_diag_out_of_memory(own)))
         check->failed = true;
-    } else if (status != CNN_OK) {
-        const cnn_message *message = cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL;
+    else if (status != CNN_OK)
         cnn_check_add(check, "classes", CNN_CHECK_REMARK, NULL,
-                      "the test images cannot be opened%s%s", message ? ": " : "",
-                      message ? message->text : "");
-    } else if (used == CNN_SPLIT_TEST)
+                      "the test images cannot be opened%s%s", error ? ": " : "",
+                      error ? error : "");
+    else if (used == CNN_SPLIT_TEST)
         compare_classes(check, test, "test");
     cnn_dataset_free(test);
-    cnn_diag_free(diag);
+    cnn_diag_free(own);
 }
 
 /* Names of classes without training images, the first few. */
@@ -188,7 +198,7 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
         cnn_check_add(check, "weights", CNN_CHECK_REMARK, NULL, "%s", check->t->notice);
     compare_classes(check, check->t->val, cnn_split_names[check->t->val_split]);
     if (check->thorough && check->t->val_split != CNN_SPLIT_TEST)
-        check_test_split(check, path);
+        check_test_split(check, path, diag);
     check_labels(check);
     check_memory(check);
     cnn_check_step(check);

@@ -237,6 +237,17 @@ void cnn_answers_free(struct cnn_answers *answers)
     free(answers->predicted);
 }
 
+/* The data of a description as images of the classes that the model knows. */
+static cnn_status open_split(const cnn_model *data, const cnn_model *model, const char *path,
+                             enum cnn_split *split, struct cnn_dataset **out, cnn_diag *diag)
+{
+    struct cnn_data_settings settings = data->data;
+    settings.classes = model->classes;
+    settings.class_count = model->class_count;
+    return cnn_dataset_open(&settings, model->graph.input, path, *split, data->recipe.seed, out,
+                            split, diag);
+}
+
 cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *o,
                            cnn_evaluation *out, struct cnn_answers *answers, cnn_diag *diag)
 {
@@ -244,7 +255,7 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
     struct cnn_evaluator evaluator = {0};
     struct cnn_samples samples = {0};
     cnn_evaluation e = {0};
-    enum cnn_split split, used;
+    enum cnn_split split;
     cnn_status status = find_split(o->split, &split, diag);
     if (status != CNN_OK)
         return status;
@@ -254,8 +265,7 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }
-    status = cnn_dataset_open(&data->data, model->graph.input, o->data_path, split,
-                              data->recipe.seed, &dataset, &used, diag);
+    status = open_split(data, model, o->data_path, &split, &dataset, diag);
     if (status != CNN_OK)
         return status;
     if ((status = complete_model(model, data, o->data_path, dataset, diag)) != CNN_OK)
@@ -265,7 +275,7 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
     if (answers && (status = record_answers(&evaluator, answers, diag)) != CNN_OK)
         goto out;
     status = evaluate(&evaluator, o, &samples, &e, diag);
-    e.split = cnn_split_names[used];
+    e.split = cnn_split_names[split];
     e.tta = o->tta;
     if (status == CNN_OK && o->report)
         status = write_report(o->report, model, &e, &samples, diag);
