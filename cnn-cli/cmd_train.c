@@ -170,21 +170,20 @@ static void on_event(void *context, const cnn_event *event)
     }
 }
 
-/* data_path: that of --data, which the run does not remember; NULL: none */
-static void print_end(const struct progress *progress, const char *data_path)
+static void print_end(const struct progress *progress)
 {
     const char *directory = progress->directory;
     char *word = cnn_shell_word(directory);
     const char *run = word != NULL ? word : directory;
-    char *data = data_path != NULL ? cnn_shell_word(data_path) : NULL;
+    const char *file = progress->best_accuracy < 0 ? "/last.safetensors" : "";
 
-    fprintf(stderr, "done in %s; accuracy of best.safetensors %s",
-            cnn_show_duration(progress->seconds).text,
-            cnn_show_percent(progress->best_accuracy).text);
-    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s%s\n       cnn predict %s IMAGE\n",
-            cnn_show_text(directory).text, cnn_show_text(run).text, data != NULL ? " --data " : "",
-            cnn_show_text(data != NULL ? data : "").text, cnn_show_text(run).text);
-    free(data);
+    fprintf(stderr, "done in %s", cnn_show_duration(progress->seconds).text);
+    if (progress->best_accuracy >= 0)
+        fprintf(stderr, "; accuracy of best.safetensors %s",
+                cnn_show_percent(progress->best_accuracy).text);
+    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s\n       cnn predict %s%s IMAGE\n",
+            cnn_show_text(directory).text, cnn_show_text(run).text, file, cnn_show_text(run).text,
+            file);
     free(word);
 }
 
@@ -267,7 +266,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (progress.failed && status == CNN_OK)
         status = cnn_command_out_of_memory();
     if (progress.directory != NULL && status == CNN_OK)
-        print_end(&progress, settings->data);
+        print_end(&progress);
     if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))
         puts(cnn_show_text(progress.directory).text);
     free(progress.directory);

@@ -2,9 +2,11 @@
 #include "data/dataset.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "data/augment.h"
 #include "data/cifar.h"
@@ -467,6 +469,42 @@ cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_
     free(sums);
     free(buffers);
     return cnn_dataset_report(dataset, NULL, NULL, diag);
+}
+
+struct prints {
+    const struct cnn_images *images;
+    atomic_ullong sum;
+};
+
+/* The finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+ * generators", 2014). */
+static uint64_t scatter(uint64_t z)
+{
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+static void add_prints(void *context, size_t chunk, size_t thread)
+{
+    (void)thread;
+    struct prints *prints = context;
+    const struct cnn_images *images = prints->images;
+    size_t bytes = cnn_images_bytes(images);
+    uint64_t sum = 0;
+    for (size_t i = chunk * CHUNK; i < (chunk + 1) * CHUNK && i < images->count; i++) {
+        uint64_t checksum = images->files ? images->files[i].checksum
+                                          : crc32_z(0, images->pixels + i * bytes, bytes);
+        sum += scatter(checksum | (uint64_t)(images->labels[i] + 1) << 32);
+    }
+    atomic_fetch_add(&prints->sum, sum);
+}
+
+uint64_t cnn_dataset_fingerprint(const struct cnn_dataset *dataset)
+{
+    struct prints prints = {.images = &dataset->images};
+    cnn_parallel_for((dataset->images.count + CHUNK - 1) / CHUNK, add_prints, &prints);
+    return prints.sum;
 }
 
 void cnn_normalizer_init(const struct cnn_normalization *normalization, struct cnn_normalizer *out)

@@ -101,6 +101,10 @@ const char *cnn_dataset_class(const struct cnn_dataset *dataset, size_t i);
 size_t cnn_dataset_image_bytes(const struct cnn_dataset *dataset); /* h * w * c */
 size_t cnn_dataset_label(const struct cnn_dataset *dataset, size_t image);
 size_t cnn_dataset_class_count(const struct cnn_dataset *dataset, size_t class); /* its images */
+/* A number that follows from the images' contents and labels, whatever their order, their names and
+ * the place they are read from; that of two sets together is the sum of theirs. Files count as they
+ * are, other images by their pixels. */
+uint64_t cnn_dataset_fingerprint(const struct cnn_dataset *dataset);
 /* its file; NULL where it has none of its own */
 const char *cnn_dataset_path(const struct cnn_dataset *dataset, size_t image);
 /* the i-th file that cannot be read; NULL after the last */

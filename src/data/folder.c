@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "data/image.h"
 #include "data/splits.h"
@@ -339,6 +340,7 @@ static cnn_status look_at(const struct cnn_images *images, size_t i, cnn_diag *d
     status = cnn_image_resizable(&image, shape_of(images), diag);
     file->width = (uint32_t)image.width;
     file->height = (uint32_t)image.height;
+    file->checksum = (uint32_t)crc32_z(0, (const Bytef *)image.bytes, image.size);
     cnn_image_close(&image);
     return status;
 }

@@ -12,6 +12,7 @@
 struct cnn_image_file {
     const char *path;
     uint32_t width, height; /* of the picture in it */
+    uint32_t checksum;      /* CRC-32 of its bytes */
 };
 
 struct cnn_images {

@@ -545,7 +545,8 @@ typedef struct cnn_event {
     size_t images, images_total; /* VALIDATE */
     double loss, accuracy;       /* STEP: running means of this epoch; EPOCH: of the epoch */
     double val_loss, val_accuracy;
-    double best_accuracy; /* on the validation images, of best.safetensors */
+    double best_accuracy; /* on the validation images, of best.safetensors; below 0: there is none
+                           */
     /* EPOCH: the best so far, for which it was kept as best.safetensors; false with train.keep:
      * last */
     bool best;
@@ -561,6 +562,7 @@ typedef struct cnn_train_options {
     const char *transfer;
     /* a run directory to go on with; config, directory, weights and transfer are then NULL */
     const char *resume;
+    /* the data set's folder; becomes data.path of the run's description. NULL: as that says */
     const char *data_path;
     const char *const *overrides;
     size_t override_count;

@@ -39,6 +39,7 @@ struct cnn_model {
     struct cnn_normalization normalization;
     const char **classes; /* names; NULL where unknown */
     size_t class_count;
+    const struct cnn_record *record; /* of the images it was trained on; NULL where unknown */
     struct cnn_class_numbers *class_numbers; /* names of classes that have none */
     /* for inference, made on demand, for plan_batch images and plan_threads threads */
     struct cnn_plan *plan;
@@ -81,8 +82,11 @@ cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t imag
 void cnn_softmax(const float *values, size_t rows, size_t classes, float *probabilities);
 
 /* Class names, normalisation and class weights from a data set that was opened for this model (what
- * is auto or balanced from `train`). Checks that the number of outputs and classes agree. */
+ * is auto or balanced from `train`). Checks that the number of outputs and classes agree, and that
+ * the classes are those of the model where it has learned some. */
 cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag);
+cnn_status cnn_model_match_classes(const cnn_model *model, const struct cnn_dataset *dataset,
+                                   cnn_diag *diag);
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
                                  cnn_diag *diag);
 
@@ -100,6 +104,13 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
 cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
                                      cnn_diag *diag);
 
+/* Whether file has a tensor of this name, type and shape. */
+bool cnn_model_fits(const struct cnn_tensor_place *place, const struct cnn_safetensors *file);
+
+/* The class names in file's metadata, into arena; *count 0 where it has none. */
+cnn_status cnn_model_stored_classes(const struct cnn_safetensors *file, struct cnn_arena *arena,
+                                    const char ***names, size_t *count, cnn_diag *diag);
+
 /* Loads those parameters that file has with the same name and shape. The others stay as they are;
  * then *warning (in the model's arena; NULL where all of both fit) names the layers they belong to,
  * and those of file that are left over. Where nothing fits: CNN_FAILED. */
@@ -110,8 +121,8 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
  * what has it, for the message. */
 cnn_status cnn_model_check_numbers(const cnn_model *model, const char *source, cnn_diag *diag);
 
-/* load_parameters, with what the file's metadata say of class names, and of a normalisation and
- * class weights that the description leaves to the data. */
+/* load_parameters, with what the file's metadata say of class names, of the images it was trained
+ * on, and of a normalisation and class weights that the description leaves to the data. */
 cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
 
 /* A model from an open checkpoint alone: description, classes, normalisation from its metadata,

@@ -1,13 +1,13 @@
 /* Models in checkpoints: which tensors and which metadata, and reading them back. Metadata:
  * "format" cnn, "version", "description" (resolved YAML), "classes" (JSON list of names),
- * "normalization" (JSON {mean, std}) and, where they were taken from the training images,
- * "class_weights" (JSON list of numbers). */
-#include "model/model.h"
+ * "normalization" (JSON {mean, std}), where they were taken from the training images
+ * "class_weights" (JSON list of numbers), and "data" (see model/record.h). */
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/record.h"
 #include "util/json.h"
 #include "util/text.h"
 
@@ -50,8 +50,8 @@ static void add_class_weights(struct cnn_text *text, const struct cnn_numbers *w
 
 /* What the file says of the model beside its tensors. */
 struct metadata {
-    struct cnn_text classes, normalization, weights;
-    struct cnn_stored_pair pairs[6];
+    struct cnn_text classes, normalization, weights, record;
+    struct cnn_stored_pair pairs[7];
     size_t count;
 };
 
@@ -70,7 +70,12 @@ static bool metadata_make(const cnn_model *model, struct metadata *out)
         out->pairs[out->count++] = (struct cnn_stored_pair){"classes", out->classes.data};
     if (out->weights.data)
         out->pairs[out->count++] = (struct cnn_stored_pair){"class_weights", out->weights.data};
-    return !out->classes.failed && !out->normalization.failed && !out->weights.failed;
+    if (model->record)
+        cnn_record_write(model->record, &out->record);
+    if (out->record.data)
+        out->pairs[out->count++] = (struct cnn_stored_pair){"data", out->record.data};
+    return !out->classes.failed && !out->normalization.failed && !out->weights.failed &&
+           !out->record.failed;
 }
 
 static void metadata_free(struct metadata *metadata)
@@ -78,6 +83,7 @@ static void metadata_free(struct metadata *metadata)
     cnn_text_free(&metadata->classes);
     cnn_text_free(&metadata->normalization);
     cnn_text_free(&metadata->weights);
+    cnn_text_free(&metadata->record);
 }
 
 /* The numbers whose multiples a tensor is; NULL for one that is stored as it is. */
@@ -179,7 +185,7 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
         return CNN_FAILED;
     size_t count = model->tensor_count + extra_count, coded = 0;
     struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
-    struct cnn_stored_pair *all = calloc(metadata_count + 6, sizeof *all);
+    struct cnn_stored_pair *all = calloc(metadata_count + 7, sizeof *all);
     signed char *codes = malloc(count_codes(model) + 1);
     struct metadata own = {0};
     bool made = metadata_make(model, &own);
@@ -234,6 +240,12 @@ static bool fits(const struct cnn_stored_tensor *found, const struct cnn_tensor 
 {
     return strcmp(found->dtype, t->scale_slot ? "I8" : "F32") == 0 && found->rank == t->rank &&
            memcmp(found->dims, t->dims, t->rank * sizeof *t->dims) == 0;
+}
+
+bool cnn_model_fits(const struct cnn_tensor_place *place, const struct cnn_safetensors *file)
+{
+    const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
+    return found && fits(found, place->tensor);
 }
 
 /* That file has the tensor in its shape. */
@@ -349,8 +361,7 @@ static void list_new(const cnn_model *model, const struct cnn_safetensors *file,
                      struct layer_list *list)
 {
     for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct cnn_stored_tensor *found = cnn_safetensors_find(file, model->tensors[i].name);
-        if (!found || !fits(found, model->tensors[i].tensor))
+        if (!cnn_model_fits(&model->tensors[i], file))
             add_layer(list, model->tensors[i].name);
     }
 }
@@ -376,8 +387,7 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
     size_t taken = 0;
     cnn_status status = cnn_safetensors_verify(file, diag);
     for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++) {
-        const struct cnn_stored_tensor *found = cnn_safetensors_find(file, model->tensors[i].name);
-        if (!found || !fits(found, model->tensors[i].tensor))
+        if (!cnn_model_fits(&model->tensors[i], file))
             continue;
         status = load_tensor(model, file, &model->tensors[i], diag);
         taken++;
@@ -420,12 +430,12 @@ cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *con
     return CNN_OK;
 }
 
-/* The JSON of one piece of metadata, in the model's arena; *out is NULL where it is no JSON. */
-static cnn_status read_json(cnn_model *model, const char *text, const struct cnn_json **out,
+/* The JSON of one piece of metadata, in arena; *out is NULL where it is no JSON. */
+static cnn_status read_json(struct cnn_arena *arena, const char *text, const struct cnn_json **out,
                             cnn_diag *diag)
 {
     struct cnn_json_error error = {.text = ""};
-    *out = cnn_json_read(model->arena, text, strlen(text), &error);
+    *out = cnn_json_read(arena, text, strlen(text), &error);
     return *out || error.text ? CNN_OK : cnn_fail_memory(diag, strlen(text), "metadata");
 }
 
@@ -438,27 +448,44 @@ static bool is_list_of(const struct cnn_json *value, enum cnn_json_kind kind, si
     return good;
 }
 
-static cnn_status read_classes(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+cnn_status cnn_model_stored_classes(const struct cnn_safetensors *file, struct cnn_arena *arena,
+                                    const char ***names, size_t *count, cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "classes");
     const struct cnn_json *list;
-    size_t count = cnn_model_outputs(model), i = 0;
-    cnn_status status = text ? read_json(model, text, &list, diag) : CNN_OK;
+    size_t i = 0;
+    *names = NULL;
+    *count = 0;
+    cnn_status status = text ? read_json(arena, text, &list, diag) : CNN_OK;
     if (!text || status != CNN_OK)
         return status;
-    if (!is_list_of(list, CNN_JSON_TEXT, count))
-        return cnn_fail(
-            diag, CNN_FAILED, NULL,
-            "%s: its metadata 'classes' is no JSON list of %zu names, one for each output",
-            file->path, count);
-    const char **names = calloc(count + 1, sizeof *names);
-    if (!names)
-        return cnn_fail_memory(diag, count * sizeof *names, "class names");
+    if (!list || !is_list_of(list, CNN_JSON_TEXT, list->size))
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its metadata 'classes' is no JSON list of names", file->path);
+    *names = cnn_arena_array(arena, list->size + 1, sizeof **names);
+    if (!*names)
+        return cnn_fail_memory(diag, list->size * sizeof **names, "class names");
     for (const struct cnn_json *name = list->first; name; name = name->next)
-        names[i++] = name->text;
-    status = cnn_model_set_classes(model, count, names, diag);
-    free(names);
-    return status;
+        (*names)[i++] = name->text;
+    *count = i;
+    return CNN_OK;
+}
+
+static cnn_status read_classes(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    const char **names;
+    size_t count;
+    cnn_status status = cnn_model_stored_classes(file, model->arena, &names, &count, diag);
+    if (status != CNN_OK || !names)
+        return status;
+    if (count != cnn_model_outputs(model))
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: its metadata 'classes' is no JSON list of %zu names, one for each "
+                        "output",
+                        file->path, cnn_model_outputs(model));
+    model->classes = names;
+    model->class_count = count;
+    return CNN_OK;
 }
 
 static cnn_status read_normalization(cnn_model *model, const struct cnn_safetensors *file,
@@ -466,7 +493,7 @@ static cnn_status read_normalization(cnn_model *model, const struct cnn_safetens
 {
     const char *text = cnn_safetensors_metadata(file, "normalization");
     const struct cnn_json *both;
-    cnn_status status = text ? read_json(model, text, &both, diag) : CNN_OK;
+    cnn_status status = text ? read_json(model->arena, text, &both, diag) : CNN_OK;
     if (!text || status != CNN_OK)
         return status;
     const struct cnn_json *mean = cnn_json_get(both, "mean"), *std = cnn_json_get(both, "std");
@@ -496,7 +523,7 @@ static cnn_status read_class_weights(cnn_model *model, const struct cnn_safetens
     const char *text = cnn_safetensors_metadata(file, "class_weights");
     const struct cnn_json *list;
     size_t count = cnn_model_outputs(model), i = 0;
-    cnn_status status = text ? read_json(model, text, &list, diag) : CNN_OK;
+    cnn_status status = text ? read_json(model->arena, text, &list, diag) : CNN_OK;
     if (!text || status != CNN_OK)
         return status;
     double *values = cnn_arena_array(model->arena, count + 1, sizeof *values);
@@ -521,6 +548,8 @@ cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, 
         status = read_classes(model, file, diag);
     if (status == CNN_OK && model->loss.balanced)
         status = read_class_weights(model, file, diag);
+    if (status == CNN_OK)
+        status = cnn_record_read(file, model->arena, &model->record, diag);
     return status == CNN_OK && model->data.normalize_auto ? read_normalization(model, file, diag)
                                                           : status;
 }
@@ -569,8 +598,28 @@ static cnn_status balance_classes(cnn_model *model, const struct cnn_dataset *tr
     return cnn_loss_balance(model->arena, counts, classes, &model->loss, diag);
 }
 
+cnn_status cnn_model_match_classes(const cnn_model *model, const struct cnn_dataset *dataset,
+                                   cnn_diag *diag)
+{
+    size_t count = cnn_dataset_classes(dataset);
+    if (count != model->class_count)
+        return cnn_fail(diag, CNN_INVALID, NULL, "the data has %zu classes; %s was trained on %zu",
+                        count, model->source, model->class_count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(cnn_dataset_class(dataset, i), model->classes[i]) != 0)
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "class %zu of the data is '%s'; that of %s is '%s'", i,
+                            cnn_dataset_class(dataset, i), model->source, model->classes[i]);
+    return CNN_OK;
+}
+
 cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
 {
+    if (model->classes) {
+        cnn_status status = cnn_model_match_classes(model, train, diag);
+        if (status != CNN_OK)
+            return status;
+    }
     size_t classes = cnn_dataset_classes(train), outputs = cnn_model_outputs(model);
     if (classes != outputs) {
         const struct cnn_node *last = &model->graph.nodes[model->graph.count - 1];

@@ -194,8 +194,8 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
     check->findings->memory = cnn_arena_new();
     if (!check->findings->memory)
         return cnn_fail_memory(diag, 0, "findings");
-    if (check->thorough && check->t->notice)
-        cnn_check_add(check, "weights", CNN_CHECK_REMARK, NULL, "%s", check->t->notice);
+    for (size_t i = 0; check->thorough && i < check->t->notice_count; i++)
+        cnn_check_add(check, "weights", CNN_CHECK_REMARK, NULL, "%s", check->t->notices[i]);
     compare_classes(check, check->t->val, cnn_split_names[check->t->val_split]);
     if (check->thorough && check->t->val_split != CNN_SPLIT_TEST)
         check_test_split(check, path, diag);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/record.h"
 #include "model/tta.h"
 #include "report/report.h"
 #include "train/metrics.h"
@@ -119,41 +120,26 @@ static cnn_status find_split(const char *name, enum cnn_split *out, cnn_diag *di
     return CNN_INVALID;
 }
 
-/* A model that has learned other classes would get a meaningless accuracy. */
-static cnn_status match_classes(const cnn_model *model, const struct cnn_dataset *dataset,
-                                cnn_diag *diag)
-{
-    size_t count = cnn_dataset_classes(dataset);
-    if (count != model->class_count)
-        return cnn_fail(diag, CNN_INVALID, NULL, "the data has %zu classes; %s was trained on %zu",
-                        count, model->source, model->class_count);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(cnn_dataset_class(dataset, i), model->classes[i]) != 0)
-            return cnn_fail(diag, CNN_INVALID, NULL,
-                            "class %zu of the data is '%s'; that of %s is '%s'", i,
-                            cnn_dataset_class(dataset, i), model->source, model->classes[i]);
-    return CNN_OK;
-}
-
-/* A description with weights from elsewhere has neither class names nor what `normalize: auto` and
+/* A model that has learned other classes would get a meaningless accuracy. A description with
+ * weights from elsewhere has neither class names nor what `normalize: auto` and
  * `class_weights: balanced` stand for: they are taken from the data as in training. */
 static cnn_status complete_model(cnn_model *model, const cnn_model *data, const char *path,
                                  const struct cnn_dataset *dataset, cnn_diag *diag)
 {
     bool weighted = !model->loss.balanced || model->loss.class_weights.count > 0;
     if (model->normalization.channels != 0 && model->classes && weighted)
-        return match_classes(model, dataset, diag);
+        return cnn_model_match_classes(model, dataset, diag);
     if (!model->data.normalize_auto && weighted)
         return cnn_model_adopt_data(model, dataset, diag);
     struct cnn_dataset *train;
     enum cnn_split used;
-    cnn_status status = cnn_dataset_open(&data->data, model->graph.input, path, CNN_SPLIT_TRAIN,
-                                         data->recipe.seed, &train, &used, diag);
+    cnn_status status =
+        cnn_record_open(data, model->graph.input, path, CNN_SPLIT_TRAIN, &train, &used, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_model_adopt_data(model, train, diag);
     cnn_dataset_free(train);
-    return status == CNN_OK ? match_classes(model, dataset, diag) : status;
+    return status == CNN_OK ? cnn_model_match_classes(model, dataset, diag) : status;
 }
 
 static cnn_status check_page(const char *path, cnn_diag *diag)
@@ -241,11 +227,10 @@ void cnn_answers_free(struct cnn_answers *answers)
 static cnn_status open_split(const cnn_model *data, const cnn_model *model, const char *path,
                              enum cnn_split *split, struct cnn_dataset **out, cnn_diag *diag)
 {
-    struct cnn_data_settings settings = data->data;
-    settings.classes = model->classes;
-    settings.class_count = model->class_count;
-    return cnn_dataset_open(&settings, model->graph.input, path, *split, data->recipe.seed, out,
-                            split, diag);
+    cnn_model known = *data;
+    known.data.classes = model->classes;
+    known.data.class_count = model->class_count;
+    return cnn_record_open(&known, model->graph.input, path, *split, out, split, diag);
 }
 
 cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *o,
@@ -269,6 +254,8 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
     if (status != CNN_OK)
         return status;
     if ((status = complete_model(model, data, o->data_path, dataset, diag)) != CNN_OK)
+        goto out;
+    if ((status = cnn_record_compare(model, data, dataset, split, diag)) != CNN_OK)
         goto out;
     if ((status = cnn_evaluator_open(model, dataset, &evaluator, diag)) != CNN_OK)
         goto out;

@@ -175,6 +175,17 @@ static bool read_field(const char *text, const struct field *field, struct cnn_p
     return errno == 0 && *end == '\0';
 }
 
+bool cnn_progress_load_best(const struct cnn_safetensors *file, struct cnn_progress *out)
+{
+    *out = cnn_progress_start(0);
+    for (size_t i = 0; i < FIELDS_OF_BEST; i++) {
+        const char *text = cnn_safetensors_metadata(file, fields[i].key);
+        if (!text || !read_field(text, &fields[i], out))
+            return false;
+    }
+    return true;
+}
+
 bool cnn_progress_present(const struct cnn_safetensors *file)
 {
     return cnn_safetensors_metadata(file, fields[FIELDS_OF_BEST].key) != NULL;

@@ -33,6 +33,10 @@ size_t cnn_progress_bytes(const cnn_model *model, const struct cnn_step *step);
 /* Whether file holds the state of a run, not a model alone. */
 bool cnn_progress_present(const struct cnn_safetensors *file);
 
+/* step, steps_per_epoch, best_accuracy and best_loss as any checkpoint of a run has them. false
+ * where it has not. */
+bool cnn_progress_load_best(const struct cnn_safetensors *file, struct cnn_progress *out);
+
 /* What save wrote. The model was loaded from the same file, and the step opened since. */
 cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model *model,
                              struct cnn_step *step, struct cnn_progress *out, cnn_diag *diag);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "data/loader.h"
-#include "model/model.h"
+#include "model/record.h"
 
 #define BATCH          16
 #define DEFAULT_IMAGES 512
@@ -62,6 +62,9 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
         status = cnn_model_set_classes(c->quantized, model->class_count, model->classes, diag);
     if (status == CNN_OK)
         status = cnn_model_allocate(c->quantized, diag);
+    if (status == CNN_OK && model->record &&
+        !(c->quantized->record = cnn_record_copy(model->record, c->quantized->arena)))
+        status = cnn_fail_memory(diag, sizeof *model->record, "the record of the data");
     if (status != CNN_OK)
         return status;
     const struct cnn_graph *graph = &c->quantized->graph;
@@ -89,9 +92,8 @@ static cnn_status open_data(struct calibration *c, cnn_diag *diag)
 {
     const cnn_model *model = c->model;
     enum cnn_split used;
-    cnn_status status =
-        cnn_dataset_open(&model->data, model->graph.input, c->options->data_path, CNN_SPLIT_TRAIN,
-                         model->recipe.seed, &c->dataset, &used, diag);
+    cnn_status status = cnn_record_open(model, model->graph.input, c->options->data_path,
+                                        CNN_SPLIT_TRAIN, &c->dataset, &used, diag);
     if (status != CNN_OK)
         return status;
     size_t count = cnn_dataset_count(c->dataset),

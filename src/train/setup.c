@@ -2,24 +2,93 @@
 #include "train/setup.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "model/record.h"
 #include "train/room.h"
 #include "train/whiten.h"
 #include "util/file.h"
 
+/* A warning about how the run was opened; what there is no memory for is not said. */
+static void note(struct cnn_training *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void note(struct cnn_training *t, const char *format, ...)
+{
+    struct cnn_text text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    cnn_text_vprintf(&text, format, arguments);
+    va_end(arguments);
+    const char *kept =
+        text.failed || !text.data ? NULL : cnn_arena_strdup(t->model->arena, text.data);
+    cnn_text_free(&text);
+    if (kept && t->notice_count < CNN_NOTICES)
+        t->notices[t->notice_count++] = kept;
+}
+
+/* The folder of --data becomes a part of the description, so that whoever opens the run finds it:
+ * data.path="..." as a setting. The name of a folder that is not UTF-8 cannot stand there. */
+static cnn_status name_data(struct cnn_training *t, const char *path, cnn_diag *diag)
+{
+    struct cnn_text text = {0};
+    if (!path || !*path || !cnn_utf8_valid(path, strlen(path)))
+        return CNN_OK;
+    cnn_text_printf(&text, "data.path=\"");
+    for (const char *c = path; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            cnn_text_printf(&text, "\\x%02x", (unsigned)*c);
+        else
+            cnn_text_printf(&text, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
+    cnn_text_printf(&text, "\"");
+    if (text.failed) {
+        cnn_text_free(&text);
+        return cnn_fail_memory(diag, strlen(path), "a setting");
+    }
+    t->data_setting = text.data;
+    return CNN_OK;
+}
+
+/* The overrides of options and the folder of --data; free() it. */
+static const char **list_settings(const struct cnn_training *t, const cnn_train_options *options,
+                                  size_t *count, cnn_diag *diag)
+{
+    const char **list = calloc(options->override_count + 1, sizeof *list);
+    *count = options->override_count;
+    if (!list)
+        cnn_fail_memory(diag, *count * sizeof *list, "settings");
+    else if (*count > 0)
+        memcpy(list, options->overrides, *count * sizeof *list);
+    if (list && t->data_setting)
+        list[(*count)++] = t->data_setting;
+    return list;
+}
+
+/* A description without a data section is refused later on; --data adds none. */
 static cnn_status open_description(struct cnn_training *t, const cnn_train_options *options,
                                    cnn_diag *diag)
 {
     char *text;
-    size_t size;
+    size_t size, count;
     cnn_status status = cnn_yaml_read_text(options->config, &text, &size, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_model_from_text(options->config, text, size, options->overrides,
                                  options->override_count, &t->model, diag);
+    if (status == CNN_OK && t->model->has_data)
+        status = name_data(t, options->data_path, diag);
+    if (status == CNN_OK && t->data_setting) {
+        cnn_model_free(t->model);
+        t->model = NULL;
+        const char **settings = list_settings(t, options, &count, diag);
+        status = settings ? cnn_model_from_text(options->config, text, size, settings, count,
+                                                &t->model, diag)
+                          : CNN_FAILED;
+        free(settings);
+    }
     free(text);
     return status;
 }
@@ -58,22 +127,58 @@ static cnn_status require_sections(struct cnn_training *t, cnn_diag *diag)
     return CNN_OK;
 }
 
+/* The images of a run that is gone on with are those that it began with. */
+static cnn_status settle_images(struct cnn_training *t, cnn_diag *diag)
+{
+    cnn_model *model = t->model;
+    bool begins = !model->record && !model->classes;
+    size_t seed = cnn_record_seed(model);
+    cnn_status status = cnn_model_adopt_data(model, t->train, diag);
+    if (status == CNN_OK)
+        status = cnn_record_settle(model, t->train, t->val, t->val_split, diag);
+    if (status != CNN_OK && !begins)
+        cnn_hint(diag, "a run goes on with the images that it began with; on others, a new run can "
+                       "begin with its weights: --weights");
+    bool drawn = model->data.val_split > 0 || model->data.dataset == CNN_DATASET_SHAPES;
+    if (status == CNN_OK && seed != model->recipe.seed && drawn)
+        note(t, "train.seed is %zu; the images stay divided as by %zu, with which the run began",
+             model->recipe.seed, seed);
+    return status;
+}
+
 static cnn_status open_data(struct cnn_training *t, const char *path, cnn_diag *diag)
 {
     cnn_model *model = t->model;
     enum cnn_split used;
-    cnn_status status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TRAIN,
-                                         model->recipe.seed, &t->train, &used, diag);
+    cnn_status status =
+        cnn_record_open(model, model->graph.input, path, CNN_SPLIT_TRAIN, &t->train, &used, diag);
     if (status == CNN_OK)
-        status = cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_VAL,
-                                  model->recipe.seed, &t->val, &t->val_split, diag);
+        status = cnn_record_open(model, model->graph.input, path, CNN_SPLIT_VAL, &t->val,
+                                 &t->val_split, diag);
     if (status != CNN_OK)
         return status;
     if (cnn_dataset_classes(t->val) != cnn_dataset_classes(t->train))
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "the training images have %zu classes, the validation images %zu",
                         cnn_dataset_classes(t->train), cnn_dataset_classes(t->val));
-    return cnn_model_adopt_data(model, t->train, diag);
+    if (path && *path && !cnn_utf8_valid(path, strlen(path)))
+        note(t, "the name of the folder of --data is not UTF-8, so the run cannot remember it");
+    return settle_images(t, diag);
+}
+
+static cnn_status load_weights(struct cnn_training *t, const struct cnn_safetensors *file, bool all,
+                               cnn_diag *diag)
+{
+    const char *left = NULL, *classes = NULL, *images = NULL;
+    cnn_status status = all ? cnn_model_load_parameters(t->model, file, diag)
+                            : cnn_model_transfer(t->model, file, &left, diag);
+    if (status == CNN_OK)
+        status = cnn_record_doubt(t->model, file, &classes, &images, diag);
+    const char *said[] = {left, classes, images};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (said[i])
+            note(t, "%s", said[i]);
+    return status;
 }
 
 static cnn_status first_parameters(struct cnn_training *t, const cnn_train_options *options,
@@ -92,8 +197,7 @@ static cnn_status first_parameters(struct cnn_training *t, const cnn_train_optio
     status = cnn_safetensors_open(path, &file, diag);
     if (status != CNN_OK)
         return status;
-    status = options->weights ? cnn_model_load_parameters(model, file, diag)
-                              : cnn_model_transfer(model, file, &t->notice, diag);
+    status = load_weights(t, file, options->weights != NULL, diag);
     cnn_safetensors_close(file);
     return status;
 }
@@ -246,9 +350,14 @@ static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_
 static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *file,
                           const cnn_train_options *options, cnn_diag *diag)
 {
-    const cnn_open_options open = {.overrides = options->overrides,
-                                   .override_count = options->override_count};
-    cnn_status status = cnn_model_from_checkpoint(file, &open, &t->model, diag);
+    size_t count;
+    cnn_status status = name_data(t, options->data_path, diag);
+    const char **settings = status == CNN_OK ? list_settings(t, options, &count, diag) : NULL;
+    if (!settings)
+        return CNN_FAILED;
+    const cnn_open_options open = {.overrides = settings, .override_count = count};
+    status = cnn_model_from_checkpoint(file, &open, &t->model, diag);
+    free(settings);
     if (status == CNN_OK)
         status = open_parts(t, options, diag);
     if (status != CNN_OK)
@@ -280,28 +389,76 @@ static cnn_status open_undamaged(const char *path, struct cnn_safetensors **out,
     return status;
 }
 
-/* The newest state; where that is damaged or gone, the one before it, which is said in
- * t->notice. */
-static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **out, cnn_diag *diag)
+/* *damage is what open_undamaged says, in the run's arena, and *out NULL; or *damage is NULL. Fails
+ * where memory is short, which says nothing of the file. */
+static cnn_status find_damage(struct cnn_training *t, const char *path,
+                              struct cnn_safetensors **out, const char **damage, cnn_diag *diag)
 {
-    cnn_diag *damage = cnn_diag_new();
-    cnn_status status = open_undamaged(t->run.last, out, damage);
-    bool damaged = status != CNN_OK && damage && !cnn_diag_out_of_memory(damage);
-    if (damaged && open_undamaged(t->run.previous, out, NULL) == CNN_OK) {
-        const char *reason = damage ? cnn_diag_get(damage, 0)->text : t->run.last;
-        t->notice = cnn_arena_printf(t->run.arena,
-                                     "%s; the run goes on from last.previous.safetensors", reason);
-        status = CNN_OK;
-        if (!t->notice) {
-            cnn_safetensors_close(*out);
-            status = cnn_fail_memory(diag, strlen(reason), "a message");
-        }
-    } else if (status != CNN_OK) {
-        status = open_undamaged(t->run.last, out, diag); /* the same again, for diag */
-        cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
+    cnn_diag *own = cnn_diag_new();
+    cnn_status status = CNN_OK;
+    *damage = NULL;
+    if (!own || (open_undamaged(path, out, own) != CNN_OK && cnn_diag_out_of_memory(own))) {
+        status = cnn_fail_memory(diag, 0, path);
+    } else if (cnn_diag_count(own) > 0) {
+        *out = NULL;
+        *damage = cnn_arena_strdup(t->run.arena, cnn_diag_get(own, 0)->text);
+        if (!*damage)
+            status = cnn_fail_memory(diag, 0, path);
     }
-    cnn_diag_free(damage);
+    cnn_diag_free(own);
     return status;
+}
+
+/* The newest state; where that is damaged or gone, the one before it: *damage says so then. */
+static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **out,
+                             const char **damage, cnn_diag *diag)
+{
+    cnn_status status = find_damage(t, t->run.last, out, damage, diag);
+    if (status != CNN_OK || !*damage)
+        return status;
+    t->from_previous = open_undamaged(t->run.previous, out, NULL) == CNN_OK;
+    if (t->from_previous)
+        return CNN_OK;
+    status = open_undamaged(t->run.last, out, diag); /* the same again, for diag */
+    cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
+    return status;
+}
+
+/* What is wrong with best.safetensors, for a run that has one; NULL: nothing. It may be newer than
+ * the state: a crash comes between the two. */
+static cnn_status doubt_best(struct cnn_training *t, const char **damage, cnn_diag *diag)
+{
+    struct cnn_safetensors *file;
+    struct cnn_progress progress;
+    cnn_status status = find_damage(t, t->run.best, &file, damage, diag);
+    if (status != CNN_OK || *damage)
+        return status;
+    bool same =
+        cnn_progress_load_best(file, &progress) &&
+        (progress.step > t->progress.step || (progress.best_accuracy == t->progress.best_accuracy &&
+                                              progress.best_loss == t->progress.best_loss));
+    for (size_t i = 0; i < t->model->tensor_count && same; i++)
+        same = cnn_model_fits(&t->model->tensors[i], file);
+    cnn_safetensors_close(file);
+    if (!same)
+        *damage = cnn_arena_printf(t->run.arena, "%s is not the model that this run has kept",
+                                   t->run.best);
+    return same || *damage ? CNN_OK : cnn_fail_memory(diag, 0, t->run.best);
+}
+
+/* best.safetensors is looked at: where it is not what it should be, the next epoch is the best. */
+static cnn_status check_best(struct cnn_training *t, cnn_diag *diag)
+{
+    const char *damage = NULL;
+    cnn_status status = t->progress.epochs_logged > 0 ? doubt_best(t, &damage, diag) : CNN_OK;
+    if (status != CNN_OK || !damage)
+        return status;
+    t->progress.best_accuracy = cnn_progress_start(0).best_accuracy;
+    t->progress.best_loss = cnn_progress_start(0).best_loss;
+    note(t, "%s; %s", damage,
+         cnn_training_complete(t) ? "it would be written anew after another epoch"
+                                  : "it is written anew after the next epoch");
+    return CNN_OK;
 }
 
 /* The state that the run goes on from takes the place of a damaged one, else the next save would
@@ -311,11 +468,12 @@ static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **ou
 static cnn_status settle_state(const struct cnn_training *t, const cnn_train_options *options,
                                cnn_diag *diag)
 {
-    if (t->notice && ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) ||
-                      rename(t->run.previous, t->run.last) != 0))
+    if (t->from_previous && ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) ||
+                             rename(t->run.previous, t->run.last) != 0))
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", t->run.last,
                         strerror(errno));
-    bool changed = options->override_count > 0 && !cnn_training_complete(t);
+    bool set = options->override_count > 0 || t->data_setting,
+         changed = set && !cnn_training_complete(t);
     cnn_status status =
         changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
     if (!changed)
@@ -329,13 +487,18 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
                                cnn_diag *diag)
 {
     struct cnn_safetensors *file;
+    const char *damage;
     cnn_status status = cnn_run_claim(&t->run, options->resume, diag);
     if (status == CNN_OK)
-        status = open_state(t, &file, diag);
+        status = open_state(t, &file, &damage, diag);
     if (status != CNN_OK)
         return status;
     status = restore(t, file, options, diag);
     cnn_safetensors_close(file);
+    if (status == CNN_OK && damage)
+        note(t, "%s; the run goes on from last.previous.safetensors", damage);
+    if (status == CNN_OK)
+        status = check_best(t, diag);
     if (status == CNN_OK)
         status = cnn_run_check_room(&t->run, checkpoint_sizes(t), diag);
     if (status == CNN_OK)
@@ -375,4 +538,5 @@ void cnn_training_close(struct cnn_training *training)
     cnn_dataset_free(training->val);
     cnn_run_close(&training->run);
     cnn_model_free(training->model);
+    free(training->data_setting);
 }

@@ -16,6 +16,8 @@ struct cnn_room { /* bytes of memory */
     bool refused;  /* it may not have so much */
 };
 
+#define CNN_NOTICES 8
+
 struct cnn_training {
     cnn_model *model;
     struct cnn_dataset *train, *val;
@@ -30,7 +32,10 @@ struct cnn_training {
     struct cnn_progress progress;
     struct cnn_room room;
     bool checked;         /* looked at before it begins: what is wrong becomes a finding */
-    const char *notice;   /* a warning about how the run was opened; NULL: none */
+    const char *notices[CNN_NOTICES]; /* warnings about how the run was opened */
+    size_t notice_count;
+    char *data_setting;   /* --data, as a setting of the description */
+    bool from_previous;   /* the state is that of last.previous.safetensors */
     size_t params;        /* trained */
     size_t steps, epochs; /* in all */
 };

@@ -75,7 +75,7 @@ static void emit(struct trainer *r, enum cnn_event_kind kind)
     event->step = progress->step;
     event->epoch = epoch_of(r, progress->step);
     event->step_in_epoch = progress->step - (event->epoch - 1) * progress->steps_per_epoch;
-    event->best_accuracy = fmax(0, progress->best_accuracy);
+    event->best_accuracy = progress->best_accuracy;
     event->images_per_s = r->seconds_per_image > 0 ? 1 / r->seconds_per_image : 0;
     event->seconds_left = (double)(r->t.steps - progress->step) *
                               (double)r->t.model->recipe.batch_size * r->seconds_per_image +
@@ -161,8 +161,8 @@ static void announce(struct trainer *r)
         .lr = rate_at(r, r->t.progress.step),
     };
     emit(r, CNN_EVENT_START);
-    if (r->t.notice)
-        warn(r, r->t.notice);
+    for (size_t i = 0; i < r->t.notice_count; i++)
+        warn(r, r->t.notices[i]);
     if (r->t.val_split == CNN_SPLIT_TEST)
         warn_of_choice(r);
     if (stopped_early(r))
@@ -376,13 +376,10 @@ static cnn_status interrupt(struct trainer *r)
     cnn_fail(r->diag, CNN_INTERRUPTED, NULL,
              "interrupted after step %zu of %zu; everything is saved", r->t.progress.step,
              r->t.steps);
-    char *run = cnn_shell_word(r->t.run.directory),
-         *data = r->options->data_path ? cnn_shell_word(r->options->data_path) : NULL;
+    char *run = cnn_shell_word(r->t.run.directory);
     if (run)
-        cnn_hint(r->diag, "go on with: cnn train --resume %s%s%s", run, data ? " --data " : "",
-                 data ? data : "");
+        cnn_hint(r->diag, "go on with: cnn train --resume %s", run);
     free(run);
-    free(data);
     return CNN_INTERRUPTED;
 }
 
