@@ -1,13 +1,13 @@
 /* Reading and checking safetensors files. The format: https://github.com/huggingface/safetensors
- * (README, "Format"). The file is mapped, not copied; names, shapes and metadata are copied into an
- * arena that lives as long as the mapping. */
+ * (README, "Format"). The file is read, not mapped: of a mapping, what another process cuts off
+ * would end this one. Names, shapes and metadata are in an arena. */
 #include "checkpoint/safetensors.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -22,9 +22,8 @@
 struct opened_file {
     struct cnn_safetensors public; /* first: the pointer handed out is this one */
     struct cnn_arena *arena;
-    void *map;
-    size_t map_size;
-    const unsigned char *data; /* the tensors' bytes */
+    unsigned char *data; /* the tensors' bytes, in room for floats */
+    uLong crc;           /* of them, where the file has a checksum */
     size_t data_size;
 };
 
@@ -42,6 +41,11 @@ size_t cnn_dtype_bytes(const char *name)
     return 0;
 }
 
+static void write_checksum(uLong crc, char out[CNN_CHECKSUM_SIZE])
+{
+    snprintf(out, CNN_CHECKSUM_SIZE, "crc32:%08" PRIx32, (uint32_t)crc);
+}
+
 void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count,
                           char out[CNN_CHECKSUM_SIZE])
 {
@@ -49,7 +53,7 @@ void cnn_tensors_checksum(const struct cnn_stored_tensor *tensors, size_t count,
     for (size_t i = 0; i < count; i++)
         if (tensors[i].bytes > 0) /* crc32 starts afresh on NULL, the data of an empty tensor */
             crc = crc32_z(crc, tensors[i].data, tensors[i].bytes);
-    snprintf(out, CNN_CHECKSUM_SIZE, "crc32:%08" PRIx32, (uint32_t)crc);
+    write_checksum(crc, out);
 }
 
 static bool as_size(const struct cnn_json *value, size_t *out)
@@ -210,27 +214,64 @@ static cnn_status read_header(struct opened_file *file, const struct cnn_json *h
     return check_tiling(file, diag);
 }
 
-static cnn_status parse(struct opened_file *file, cnn_diag *diag)
+/* Reads exactly size bytes. A file that has become shorter since it was opened is damaged. */
+static cnn_status read_bytes(const struct opened_file *file, int fd, void *out, size_t size,
+                             cnn_diag *diag)
 {
-    const char *path = file->public.path;
-    const unsigned char *bytes = file->map;
+    const size_t piece = (size_t)1 << 30; /* Linux reads no more than 2 GiB at once */
+    for (size_t done = 0; done < size;) {
+        size_t wanted = size - done < piece ? size - done : piece;
+        ssize_t got = read(fd, (char *)out + done, wanted);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", file->public.path,
+                            strerror(errno));
+        if (got == 0)
+            return cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s is damaged: it became shorter while it was read",
+                            file->public.path);
+        done += (size_t)got;
+    }
+    return CNN_OK;
+}
+
+/* The header's bytes, malloc'ed, and where the data begin. */
+static cnn_status read_header_bytes(struct opened_file *file, int fd, size_t file_size, char **out,
+                                    size_t *size, cnn_diag *diag)
+{
+    unsigned char bytes[8];
     uint64_t header_size = 0;
+    cnn_status status = read_bytes(file, fd, bytes, sizeof bytes, diag);
+    if (status != CNN_OK)
+        return status;
     for (size_t i = 8; i-- > 0;)
         header_size = header_size << 8 | bytes[i];
-    if (header_size > CNN_SAFETENSORS_MAX_HEADER || header_size > file->map_size - 8)
+    if (header_size > CNN_SAFETENSORS_MAX_HEADER || header_size > file_size - 8)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s is no safetensors file, or is cut short: its first 8 bytes announce a "
                         "header of %" PRIu64 " bytes, but %zu follow (at most %u are read)",
-                        path, header_size, file->map_size - 8, CNN_SAFETENSORS_MAX_HEADER);
-    file->data = bytes + 8 + header_size;
-    file->data_size = file->map_size - 8 - (size_t)header_size;
+                        file->public.path, header_size, file_size - 8, CNN_SAFETENSORS_MAX_HEADER);
+    *size = (size_t)header_size;
+    *out = malloc(*size + 1);
+    if (!*out)
+        return cnn_fail_memory(diag, *size, file->public.path);
+    file->data_size = file_size - 8 - *size;
+    status = read_bytes(file, fd, *out, *size, diag);
+    if (status != CNN_OK)
+        free(*out);
+    return status;
+}
+
+static cnn_status parse(struct opened_file *file, const char *text, size_t size, cnn_diag *diag)
+{
+    const char *path = file->public.path;
     struct cnn_json_error error;
     struct cnn_arena *arena = cnn_arena_new(); /* of the tree: what is kept of it is copied */
-    const struct cnn_json *header =
-        arena ? cnn_json_read(arena, (const char *)bytes + 8, (size_t)header_size, &error) : NULL;
+    const struct cnn_json *header = arena ? cnn_json_read(arena, text, size, &error) : NULL;
     cnn_status status;
     if (!arena || (!header && !error.text))
-        status = cnn_fail_memory(diag, (size_t)header_size, path);
+        status = cnn_fail_memory(diag, size, path);
     else if (!header)
         status = cnn_fail(diag, CNN_FAILED, NULL,
                           "%s: the header is no valid JSON, at byte %zu of the file: %s", path,
@@ -243,27 +284,50 @@ static cnn_status parse(struct opened_file *file, cnn_diag *diag)
     return status;
 }
 
-static cnn_status map(struct opened_file *file, cnn_diag *diag)
+/* Adds up the checksum of each piece while it is in the cache. Tensors tile the data, so that
+ * theirs is that of all of it. */
+static cnn_status read_data(struct opened_file *file, int fd, cnn_diag *diag)
+{
+    const size_t piece = (size_t)1 << 18;
+    bool sum = cnn_safetensors_metadata(&file->public, CNN_CHECKSUM_KEY) != NULL;
+    cnn_status status = CNN_OK;
+    file->crc = crc32_z(0, NULL, 0);
+    for (size_t at = 0; at < file->data_size && status == CNN_OK; at += piece) {
+        size_t size = file->data_size - at < piece ? file->data_size - at : piece;
+        status = read_bytes(file, fd, file->data + at, size, diag);
+        if (status == CNN_OK && sum)
+            file->crc = crc32_z(file->crc, file->data + at, size);
+    }
+    return status;
+}
+
+/* The data are read once the header is known to be good. */
+static cnn_status read_file(struct opened_file *file, int fd, size_t size, cnn_diag *diag)
+{
+    char *text = NULL;
+    size_t text_size = 0;
+    cnn_status status = read_header_bytes(file, fd, size, &text, &text_size, diag);
+    if (status != CNN_OK)
+        return status;
+    file->data = (unsigned char *)cnn_floats_reserve(file->data_size / sizeof(float) + 1);
+    status = file->data ? parse(file, text, text_size, diag)
+                        : cnn_fail_memory(diag, file->data_size, file->public.path);
+    free(text);
+    return status == CNN_OK ? read_data(file, fd, diag) : status;
+}
+
+static cnn_status open_file(struct opened_file *file, cnn_diag *diag)
 {
     const char *path = file->public.path;
     unsigned long long size;
     int fd = cnn_file_open(path, &size);
     if (fd < 0)
         return cnn_file_fail(path, diag);
-    cnn_status status = CNN_OK;
-    if (size < 8) {
-        status = cnn_fail(diag, CNN_FAILED, NULL,
-                          "%s is no safetensors file: it has %llu bytes, and 8 are the least", path,
-                          size);
-    } else {
-        void *mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (mapped == MAP_FAILED) {
-            status = cnn_file_fail(path, diag);
-        } else {
-            file->map = mapped;
-            file->map_size = (size_t)size;
-        }
-    }
+    cnn_status status =
+        size < 8 ? cnn_fail(diag, CNN_FAILED, NULL,
+                            "%s is no safetensors file: it has %llu bytes, and 8 are the least",
+                            path, size)
+                 : read_file(file, fd, (size_t)size, diag);
     close(fd);
     return status;
 }
@@ -279,9 +343,7 @@ cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, 
     file->arena = arena;
     file->public.path = cnn_arena_strdup(arena, path);
     cnn_status status =
-        file->public.path ? map(file, diag) : cnn_fail_memory(diag, strlen(path), path);
-    if (status == CNN_OK)
-        status = parse(file, diag);
+        file->public.path ? open_file(file, diag) : cnn_fail_memory(diag, strlen(path), path);
     if (status == CNN_OK)
         *out = &file->public;
     else
@@ -294,8 +356,7 @@ void cnn_safetensors_close(struct cnn_safetensors *public)
     if (!public)
         return;
     struct opened_file *file = (struct opened_file *)public;
-    if (file->map)
-        munmap(file->map, file->map_size);
+    cnn_floats_free((float *)(void *)file->data);
     cnn_arena_free(file->arena);
 }
 
@@ -322,7 +383,7 @@ cnn_status cnn_safetensors_verify(const struct cnn_safetensors *file, cnn_diag *
     if (!expected)
         return CNN_OK;
     char found[CNN_CHECKSUM_SIZE];
-    cnn_tensors_checksum(file->tensors, file->tensor_count, found);
+    write_checksum(((const struct opened_file *)file)->crc, found);
     if (strcmp(expected, found) == 0)
         return CNN_OK;
     return cnn_fail(

@@ -32,9 +32,9 @@ struct cnn_safetensors {
     size_t metadata_count;
 };
 
-/* Reads (maps) the file. Everything in *out lives until cnn_safetensors_close. Data pointers are
- * aligned only as far as the file's header is padded: use memcpy. Errors are CNN_FAILED and say
- * byte positions: too short, header larger than the file, not JSON, a
+/* Reads the file. Everything in *out lives until cnn_safetensors_close. Data pointers are aligned
+ * only as far as the sizes of the tensors before them are: use memcpy. Errors are CNN_FAILED and
+ * say byte positions: too short, header larger than the file, not JSON, a
  * tensor out of bounds, overlapping, a gap, an unknown dtype, a size that does not fit its shape, a
  * name twice. The checksum is not looked at: see verify. */
 cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag);

@@ -142,7 +142,7 @@ char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...)
 /* In huge pages where it is large enough for one: with those of 4 KiB, a pass over all weights
  * spends up to a quarter of its time on page tables, and the first touch several times as much on
  * faults. Asking is enough: where the system has none, nothing is lost. */
-float *cnn_floats_new(size_t count)
+float *cnn_floats_reserve(size_t count)
 {
     size_t bytes;
     if (count > SIZE_MAX - 15 ||
@@ -155,7 +155,13 @@ float *cnn_floats_new(size_t count)
     if (bytes >= HUGE_PAGE_BYTES)
         (void)madvise(floats, bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);
 #endif
-    return memset(floats, 0, bytes);
+    return floats;
+}
+
+float *cnn_floats_new(size_t count)
+{
+    float *floats = cnn_floats_reserve(count);
+    return floats ? memset(floats, 0, cnn_round_floats(count ? count : 1) * sizeof(float)) : NULL;
 }
 
 void cnn_floats_free(float *floats)

@@ -23,6 +23,8 @@ char *cnn_arena_printf(struct cnn_arena *arena, const char *format, ...)
 /* A zeroed slab of count floats on a 64-byte boundary, for tensors; freed with cnn_floats_free.
  * NULL when it cannot be had. */
 float *cnn_floats_new(size_t count);
+/* The same with any contents. */
+float *cnn_floats_reserve(size_t count);
 void cnn_floats_free(float *floats); /* NULL is legal */
 
 /* *out = a * b or a + b; false (and *out untouched) where that does not fit. */
