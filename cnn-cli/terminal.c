@@ -146,12 +146,7 @@ struct cnn_shown_text cnn_show_text(const char *text)
 
 size_t cnn_terminal_measure(const char *text)
 {
-    struct cnn_shown_text shown = cnn_show_text(text);
-    size_t columns = 0;
-
-    for (text = shown.text; *text != '\0'; text++)
-        columns += ((unsigned char)*text & 0xC0) != 0x80;
-    return columns;
+    return cnn_text_columns(cnn_show_text(text).text);
 }
 
 void cnn_print_text(FILE *stream, const char *text, size_t width, bool right)

@@ -499,6 +499,10 @@ void cnn_survey_free(cnn_survey *survey);
  * free() it; NULL where memory is short. */
 char *cnn_shell_word(const char *word);
 
+/* Columns that text (UTF-8) takes on a terminal: Hangul, Chinese characters and emoji take two,
+ * marks that stand on the character before them none, whatever the locale. */
+size_t cnn_text_columns(const char *text);
+
 /* ---- Beginning with images of one's own ---- */
 
 typedef struct cnn_init_options {
@@ -585,7 +589,9 @@ typedef enum cnn_check_level {
 } cnn_check_level;
 
 typedef struct cnn_finding {
-    const char *about; /* weights, classes, labels, memory, inputs, loss, gradients, time */
+    /* weights, layers, pixels, schedule, stopping, ema, log, batch, classes, labels, memory,
+     * inputs, loss, gradients, time */
+    const char *about;
     cnn_check_level level;
     const char *text;
     const char *hint; /* what would be right; NULL: none */
@@ -593,7 +599,7 @@ typedef struct cnn_finding {
 
 typedef struct cnn_findings {
     size_t count;
-    cnn_finding items[16];
+    cnn_finding items[32];
     struct cnn_arena *memory; /* what they point to */
 } cnn_findings;
 
@@ -601,6 +607,11 @@ typedef struct cnn_findings {
  * and says what it finds. Of options, config, weights, transfer, data_path and the overrides are
  * used. A run that cannot even be set up is an error. */
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag);
+
+/* What the description alone shows: a last layer that spoils the loss, pixels that are never seen,
+ * settings that the run is too short for. cnn_check_training finds the same, and more once it knows
+ * the images. Nothing where all is well. */
+cnn_status cnn_model_check(const cnn_model *model, cnn_findings *out, cnn_diag *diag);
 void cnn_findings_free(cnn_findings *findings);
 
 /* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the

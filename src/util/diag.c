@@ -3,6 +3,7 @@
 #include "util/diag.h"
 
 #include "util/arena.h"
+#include "util/characters.h"
 #include "util/text.h"
 
 #include <stdarg.h>
@@ -207,7 +208,7 @@ static size_t character_append(struct cnn_text *out, const char *text, size_t si
     size_t length = cnn_utf8_decode(text, size, &code);
     if (length > 0 && cnn_character_shown(code)) {
         cnn_text_append(out, text, length);
-        ++*columns;
+        *columns += cnn_character_columns(code);
         return length;
     }
     if (length == 1 && code == '\t') {
