@@ -182,14 +182,25 @@ static cnn_status print_memory(cnn_model *model, cnn_diag *diag)
     return CNN_OK;
 }
 
-static void print_warnings(const cnn_layer_info *layers, size_t count)
+static cnn_status print_warnings(const cnn_model *model, cnn_diag *diag)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (layers[i].warning != NULL)
-            printf("%swarning:%s %s: %s\n", cnn_style(stdout, CNN_STYLE_YELLOW),
-                   cnn_style(stdout, CNN_STYLE_PLAIN), cnn_show_text(layers[i].name).text,
-                   cnn_show_text(layers[i].warning).text);
+    cnn_findings findings;
+    cnn_status status = cnn_model_check(model, &findings, diag);
+
+    if (status != CNN_OK)
+        return status;
+    for (size_t i = 0; i < findings.count; i++) {
+        const cnn_finding *finding = &findings.items[i];
+
+        printf("%swarning:%s ", cnn_style(stdout, CNN_STYLE_YELLOW),
+               cnn_style(stdout, CNN_STYLE_PLAIN));
+        cnn_print_text(stdout, finding->text, 0, false);
+        printf("\n");
+        if (finding->hint != NULL)
+            printf("  hint: %s\n", cnn_show_text(finding->hint).text);
     }
+    cnn_findings_free(&findings);
+    return CNN_OK;
 }
 
 static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers,
@@ -212,8 +223,7 @@ static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers,
     printf("\n");
     printf("MACs         %s per image\n", cnn_show_count(totals->macs).text);
     status = print_memory(model, diag);
-    print_warnings(layers, cnn_model_layers(model));
-    return status;
+    return status == CNN_OK ? print_warnings(model, diag) : status;
 }
 
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)

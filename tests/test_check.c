@@ -242,8 +242,8 @@ static void test_start_of_a_run_tells_what_is_wrong_and_no_remarks(void **state)
 {
     struct scratch *s = *state;
     static const char *const bad[] = {"data.limit=8", "data.val_split=0", "layers.5.init=zeros",
-                                      "data.normalize=none"};
-    cnn_train_options options = options_for(s, bad, 4);
+                                      "data.normalize=none", "train.batch_size=8"};
+    cnn_train_options options = options_for(s, bad, 5);
     struct cnn_training t = {0};
     size_t lines = 0;
     assert_int_equal(cnn_training_prepare(&t, &options, s->diag), CNN_OK);

@@ -1,6 +1,7 @@
 /* Worked examples from the lecture notes that the program grew out of, with their exact numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,25 +160,35 @@ static void test_maps_shrink_when_there_is_no_padding(void **state)
     cnn_model_free(model);
 }
 
+/* A 3x3 convolution of 7 x 7 pixels with further settings: its side, and what it warns of. */
+static void check_conv_warning(const char *more, size_t side, const char *expected)
+{
+    char layers[128];
+    snprintf(layers, sizeof layers, "  - {type: conv, filters: 1, kernel_size: 3%s}\n", more);
+    cnn_model *model = network_open_layers("[1, 7, 7]", layers);
+    check_shape(model, "conv1", 1, side, side);
+    const char *warning = layer_info(model, "conv1").warning;
+    if (expected)
+        assert_string_equal(warning, expected);
+    else
+        assert_null(warning);
+    cnn_model_free(model);
+}
+
 static void test_stride_that_leaves_pixels_is_marked(void **state)
 {
     (void)state;
-    cnn_model *model = network_open_layers(
-        "[1, 7, 7]", "  - {type: conv, filters: 1, kernel_size: 3, from: input}\n"
-                     "  - {type: conv, filters: 1, kernel_size: 3, stride: 2, from: input}\n"
-                     "  - {type: conv, filters: 1, kernel_size: 3, stride: 3, from: input}\n"
-                     "  - {type: conv, filters: 1, kernel_size: 3, padding: 1, from: input}\n");
-    check_shape(model, "conv1", 1, 5, 5);
-    check_shape(model, "conv2", 1, 3, 3);
-    check_shape(model, "conv3", 1, 2, 2);
-    check_shape(model, "conv4", 1, 7, 7);
-    assert_null(layer_info(model, "conv1").warning);
-    assert_null(layer_info(model, "conv2").warning);
-    assert_string_equal(
-        layer_info(model, "conv3").warning,
+    check_conv_warning("", 5, NULL);
+    check_conv_warning(", stride: 2", 3, NULL);
+    check_conv_warning(
+        ", stride: 3", 2,
         "(7 - 3) / 3 + 1 = 2.33: 1 row and 1 column (13 pixels) of its input are never seen");
-    assert_null(layer_info(model, "conv4").warning);
-    cnn_model_free(model);
+    check_conv_warning(", padding: 1", 7, NULL);
+    /* every second pixel, for the window skips one and the stride, too */
+    check_conv_warning(
+        ", dilation: 2, stride: 2", 2,
+        "(7 - 2*(3 - 1) - 1) / 2 + 1 = 2: 3 rows and 3 columns (33 pixels) of its input are never "
+        "seen");
 }
 
 static void test_one_by_one_kernels_weigh_the_channels_of_every_pixel(void **state)

@@ -319,7 +319,8 @@ static void test_parameters_are_transferred_where_names_and_shapes_fit(void **st
     struct scratch *s = runs_prepare(state);
     char config[128], directory[128], weights[128];
     const char *overrides[] = {"layers.5={type: dense, units: 10, name: head}",
-                               "layers.0.trainable=false", "train.epochs=1"};
+                               "layers.0.trainable=false", "train.epochs=1",
+                               "train.schedule=constant"};
     snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
     snprintf(directory, sizeof directory, "%s/fine", s->folder);
     snprintf(weights, sizeof weights, "%s/base/best.safetensors", s->folder);
@@ -328,7 +329,7 @@ static void test_parameters_are_transferred_where_names_and_shapes_fit(void **st
                                  .directory = directory,
                                  .transfer = weights,
                                  .overrides = overrides,
-                                 .override_count = 3,
+                                 .override_count = 4,
                                  .event = runs_watch,
                                  .context = &watcher,
                                  .stop = &watcher.stop};

@@ -158,7 +158,7 @@ static void test_choosing_by_the_test_images_is_warned_of(void **state)
         int length = snprintf(
             text, sizeof text,
             "input: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 10}]\n"
-            "data: {dataset: shapes, limit: 64, normalize: auto}\ntrain: {epochs: 1, %s}\n",
+            "data: {dataset: shapes, limit: 64, normalize: auto}\ntrain: {epochs: 20, %s}\n",
             choices[i]);
         snprintf(name, sizeof name, "run%zu", i);
         scratch_write(s, "tiny.yaml", text, (size_t)length);

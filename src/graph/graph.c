@@ -472,6 +472,8 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
         status = connected;
     if (status == CNN_OK)
         status = cnn_graph_infer(arena, &graph, diag);
+    if (status == CNN_OK && !cnn_graph_mark_unseen(arena, &graph))
+        status = cnn_fail_memory(diag, 0, "the graph");
     if (status == CNN_OK)
         status = resolve_layers(&b);
     if (status != CNN_OK)

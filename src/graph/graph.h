@@ -45,6 +45,10 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
  * receptive fields, places in the parameter slab. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag);
 
+/* Sets the warning of each layer whose windows leave pixels out that no other layer on the way to
+ * the answer sees (unseen.c). False when out of memory. */
+bool cnn_graph_mark_unseen(struct cnn_arena *arena, const struct cnn_graph *graph);
+
 /* The part of graph that ends with value (not the input), as if it were the output. A view: graph
  * stays the owner. */
 struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value);

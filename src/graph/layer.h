@@ -116,7 +116,8 @@ struct cnn_node {
     bool reads_x, reads_y; /* backward reads the input values, the output values */
     bool y_over_x;         /* forward may write y over x[0] */
     bool dx_over_dy;       /* backward may write one dx over dy */
-    const char *warning;   /* e.g. pixels never seen; NULL */
+    /* of a layer with windows: how its output's height and width come about; else NULL */
+    const char *sizes[2];
 
     struct cnn_effect effect;
 
@@ -131,12 +132,14 @@ struct cnn_node {
     bool literal;   /* the description gives the values of its parameters */
     bool needs_two; /* it cannot train on a batch of one image, unless it is frozen */
     bool sees_all;  /* every output value depends on the whole input */
-    bool rectifies; /* its outputs are cut off at zero (relu, relu6): a channel can be dead */
+    /* what its outputs have gone through last; none: CNN_ACT_NONE */
+    struct cnn_activation activation;
 
     /* Set by the graph: what one output value sees of the network's input, and how the output's
      * values lie on it: positions and the distance in pixels between neighbours (a flat value keeps
      * those of the map it came from). */
     size_t receptive_field[2], positions[2], jump[2];
+    const char *warning; /* e.g. pixels never seen; NULL */
     /* row and column of the input, from 0, over which value (0, 0) lies: the middle of what it
      * sees, padding included */
     double centre[2];

@@ -43,7 +43,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->reads_y = !node->reads_x;
     node->y_over_x = !node->reads_x;
     node->dx_over_dy = true;
-    node->rectifies = cnn_activation_rectifies(*activation);
+    node->activation = *activation;
     return CNN_OK;
 }
 

@@ -39,7 +39,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     struct cnn_activation activation = activation_of(node);
     node->out = first;
     node->dx_over_dy = true;
-    node->rectifies = cnn_activation_rectifies(activation);
+    node->activation = activation;
     if (cnn_activation_needs_input(activation))
         cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(first), 0);
     else

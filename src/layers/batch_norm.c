@@ -88,8 +88,8 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->dx_over_dy = true;
     node->effect = (struct cnn_effect){
         .kind = CNN_EFFECT_NORMALIZE, .activation = activation, .eps = geometry(node, 1).eps};
-    node->rectifies = cnn_activation_rectifies(activation);
     node->needs_two = node->in[0].h * node->in[0].w == 1; /* one value has no variance */
+    node->activation = activation;
     return CNN_OK;
 }
 

@@ -267,7 +267,7 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
                  conv->kernel_h * conv->kernel_w;
     node->reads_x = true;
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
-    node->rectifies = cnn_activation_rectifies(w->activation);
+    node->activation = w->activation;
     node->literal = settings->weights != NULL;
     if (node->precision == CNN_PRECISION_INT8 && !node->literal && cnn_int8_fits(conv))
         cnn_int8_declare(node);

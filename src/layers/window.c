@@ -72,23 +72,6 @@ static bool axis_fits(struct cnn_axis *a)
     return true;
 }
 
-/* Real pixels that no window covers: the rest at the end, and gaps where the stride is larger than
- * the window. */
-static size_t axis_unseen(const struct cnn_axis *a)
-{
-    /* at: the first pixel behind the windows so far */
-    size_t extent = axis_extent(a), end = a->in + a->before, seen = 0, at = a->before;
-    for (size_t i = 0; i < a->out && at < end; i++) {
-        size_t begin = i * a->stride > at ? i * a->stride : at,
-               stop = i * a->stride + extent < end ? i * a->stride + extent : end;
-        if (stop > begin) {
-            seen += stop - begin;
-            at = stop;
-        }
-    }
-    return a->in - seen;
-}
-
 static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a,
                            const char *direction, cnn_diag *diag)
 {
@@ -105,22 +88,13 @@ static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a
     return status;
 }
 
-static const char *unseen_warning(const struct cnn_sliding *s, struct cnn_arena *arena)
+/* "(7 - 3) / 3 + 1 = 2.33" */
+static const char *size_text(const struct cnn_axis *a, struct cnn_arena *arena)
 {
-    size_t rows = axis_unseen(&s->axis[0]), columns = axis_unseen(&s->axis[1]);
-    if (rows == 0 && columns == 0)
-        return NULL;
-    const struct cnn_axis *a = &s->axis[rows > 0 ? 0 : 1];
     char expression[192], value[64];
     axis_expression(a, " / ", expression, sizeof expression);
     axis_value(a, value, sizeof value);
-    /* unseen = everything outside the rectangle of seen rows and columns */
-    size_t pixels =
-        s->axis[0].in * s->axis[1].in - (s->axis[0].in - rows) * (s->axis[1].in - columns);
-    return cnn_arena_printf(
-        arena, "%s = %s: %zu row%s and %zu column%s (%zu pixel%s) of its input are never seen",
-        expression, value, rows, rows == 1 ? "" : "s", columns, columns == 1 ? "" : "s", pixels,
-        pixels == 1 ? "" : "s");
+    return cnn_arena_printf(arena, "%s = %s", expression, value);
 }
 
 cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
@@ -143,11 +117,13 @@ cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
         node->window.stride[i] = a->stride;
         node->window.dilation[i] = a->dilation;
         node->window.pad_before[i] = a->before;
+        node->sizes[i] = size_text(a, arena);
+        if (!node->sizes[i])
+            return cnn_fail_memory(diag, 0, "a layer");
     }
     node->out.rank = 3;
     node->out.h = sliding->axis[0].out;
     node->out.w = sliding->axis[1].out;
-    node->warning = unseen_warning(sliding, arena);
     return CNN_OK;
 }
 

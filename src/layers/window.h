@@ -1,5 +1,5 @@
-/* The sliding window of convolution and pooling: output sizes, what does not fit, what is never
- * seen, and the arithmetic as text. */
+/* The sliding window of convolution and pooling: output sizes, what does not fit, and the
+ * arithmetic as text. */
 #ifndef CNN_LAYERS_WINDOW_H
 #define CNN_LAYERS_WINDOW_H
 
@@ -16,7 +16,7 @@ struct cnn_sliding { /* [0]: rows, [1]: columns */
 };
 
 /* Fills in both axes (padding `same` included) and node->out's h and w, node->window and
- * node->warning. What cannot be is an error at the layer's place that shows the arithmetic and the
+ * node->sizes. What cannot be is an error at the layer's place that shows the arithmetic and the
  * nearest settings that work. */
 cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
                              const size_t kernel[2], const size_t stride[2],

@@ -146,6 +146,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
         if (all[i] != CNN_OK)
             return all[i];
     model->name = s.name ? s.name : stem(arena, path);
+    model->has_loss = s.loss;
     model->has_data = s.data;
     model->has_train = s.train;
     return model->name ? resolve(model, &s, diag) : cnn_fail_memory(diag, 0, "the description");

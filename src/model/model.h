@@ -26,7 +26,7 @@ struct cnn_model {
     const char *name;
     struct cnn_graph graph;
     struct cnn_loss loss;
-    bool has_data, has_train; /* sections present */
+    bool has_loss, has_data, has_train; /* sections present */
     struct cnn_data_settings data;
     struct cnn_recipe recipe;
     const char *resolved; /* the whole with overrides applied and every default filled in, YAML */

@@ -189,13 +189,20 @@ static void check_memory(struct cnn_check *check)
                   machine ? "" : ", a limit of ", machine ? "" : have->limit);
 }
 
+static cnn_status begin_findings(cnn_findings *findings, cnn_diag *diag)
+{
+    findings->memory = cnn_arena_new();
+    return findings->memory ? CNN_OK : cnn_fail_memory(diag, 0, "findings");
+}
+
 static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag)
 {
-    check->findings->memory = cnn_arena_new();
-    if (!check->findings->memory)
-        return cnn_fail_memory(diag, 0, "findings");
+    cnn_status status = begin_findings(check->findings, diag);
+    if (status != CNN_OK)
+        return status;
     for (size_t i = 0; check->thorough && i < check->t->notice_count; i++)
         cnn_check_add(check, "weights", CNN_CHECK_REMARK, NULL, "%s", check->t->notices[i]);
+    cnn_check_settings(check, check->t->model);
     compare_classes(check, check->t->val, cnn_split_names[check->t->val_split]);
     if (check->thorough && check->t->val_split != CNN_SPLIT_TEST)
         check_test_split(check, path, diag);
@@ -246,6 +253,22 @@ cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *ou
     else if (status == CNN_OK)
         status = look(&check, options->data_path, diag);
     cnn_training_close(&t);
+    if (status == CNN_OK)
+        *out = findings;
+    else
+        cnn_findings_free(&findings);
+    return status;
+}
+
+cnn_status cnn_model_check(const cnn_model *model, cnn_findings *out, cnn_diag *diag)
+{
+    cnn_findings findings = {0};
+    struct cnn_check check = {.findings = &findings};
+    cnn_status status = begin_findings(&findings, diag);
+    if (status == CNN_OK)
+        cnn_check_settings(&check, model);
+    if (status == CNN_OK && check.failed)
+        status = cnn_fail_memory(diag, 0, "findings");
     if (status == CNN_OK)
         *out = findings;
     else

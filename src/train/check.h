@@ -7,8 +7,8 @@
 
 /* A look that is under way. */
 struct cnn_check {
-    struct cnn_training *t;
-    bool thorough; /* else quick: for the start of a run */
+    struct cnn_training *t; /* NULL: there is a description alone */
+    bool thorough;          /* else quick: for the start of a run */
     cnn_findings *findings;
     bool failed; /* out of memory */
 };
@@ -21,6 +21,10 @@ void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const
 /* Adds a finding; hint NULL: none. */
 void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level,
                    const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* check_settings.c: what can be said of the description alone. check->t may be NULL: then the
+ * number of images is not known. */
+void cnn_check_settings(struct cnn_check *check, const cnn_model *model);
 
 /* check_step.c: what the network sees, its first loss and gradients. Parameters and optimiser are
  * left as they were. */

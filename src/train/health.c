@@ -8,7 +8,7 @@
 
 static bool is_measured(const struct cnn_node *node)
 {
-    return cnn_node_trained(node) > 0 || node->rectifies;
+    return cnn_node_trained(node) > 0 || cnn_activation_rectifies(node->activation);
 }
 
 static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)
@@ -18,10 +18,12 @@ static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)
         if (!is_measured(node))
             continue;
         struct cnn_health_row *row = &health->rows[health->count];
-        *row = (struct cnn_health_row){.channels = node->rectifies ? node->out.c : 0};
+        *row = (struct cnn_health_row){
+            .channels = cnn_activation_rectifies(node->activation) ? node->out.c : 0};
         strncpy(row->layer, node->name, sizeof row->layer - 1);
         health->nodes[health->count++] = i;
-        if (node->rectifies && !(health->alive[i] = calloc(node->out.c, sizeof(bool))))
+        if (cnn_activation_rectifies(node->activation) &&
+            !(health->alive[i] = calloc(node->out.c, sizeof(bool))))
             return false;
     }
     return true;

@@ -16,8 +16,9 @@
 static bool rectifies(const struct cnn_view *view, size_t layer)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
-    if (node->rectifies || layer == 0 || !cnn_story_merged(view, layer - 1))
-        return node->rectifies;
+    if (cnn_activation_rectifies(node->activation) || layer == 0 ||
+        !cnn_story_merged(view, layer - 1))
+        return cnn_activation_rectifies(node->activation);
     size_t bytes = cnn_shape_count(node->out) * sizeof(float);
     return rectifies(view, layer - 1) && memcmp(cnn_plan_value(view->plan, layer),
                                                 cnn_plan_value(view->plan, layer + 1), bytes) == 0;

@@ -1,0 +1,278 @@
+/* Checks of the description alone: settings that can be read and run and are hardly meant. What
+ * follows from the number of images is left out where that is not known. */
+#include <math.h>
+
+#include "layers/weighted.h"
+#include "train/check.h"
+
+#define LISTED    5  /* layers or milestones, in a list of them */
+#define LOG_EVERY 50 /* the default */
+
+/* How long a run is. */
+struct length {
+    size_t steps, steps_per_epoch; /* 0: not known */
+    size_t epochs;                 /* begun; 0: not known */
+};
+
+static struct length length_of(const struct cnn_check *check, const cnn_model *model)
+{
+    const struct cnn_training *t = check->t;
+    if (t)
+        return (struct length){t->steps, t->progress.steps_per_epoch, t->epochs};
+    return (struct length){.steps = model->recipe.steps, .epochs = model->recipe.epochs};
+}
+
+/* Where the end of so many epochs lies: 1 beyond the run's end, 0 at it, -1 before it or not
+ * known. */
+static int compare_to_run(const struct length *l, double epochs)
+{
+    double end = l->steps_per_epoch > 0 ? (double)l->steps : (double)l->epochs;
+    double at = l->steps_per_epoch > 0 ? round(epochs * (double)l->steps_per_epoch) : epochs;
+    return end == 0 || at < end ? -1 : at > end;
+}
+
+/* "2 epochs", "0.5 epochs" */
+static double run_epochs(const struct length *l)
+{
+    return l->steps_per_epoch > 0 ? (double)l->steps / (double)l->steps_per_epoch
+                                  : (double)l->epochs;
+}
+
+static void check_warmup(struct cnn_check *check, const cnn_model *model, const struct length *l)
+{
+    const struct cnn_schedule_settings *s = &model->recipe.schedule;
+    int end = s->warmup_epochs > 0 ? compare_to_run(l, s->warmup_epochs) : -1;
+    double lr = model->recipe.optimizer.lr, epochs = run_epochs(l);
+    if (end > 0)
+        cnn_check_add(
+            check, "schedule", CNN_CHECK_WARNING, "a smaller train.schedule.warmup_epochs",
+            "warmup_epochs: %g is longer than the run, %.3g epoch%s: the learning rate "
+            "only reaches %.3g, never lr, %g",
+            s->warmup_epochs, epochs, epochs == 1 ? "" : "s", lr * epochs / s->warmup_epochs, lr);
+    else if (end == 0 && s->kind != CNN_SCHEDULE_CONSTANT)
+        cnn_check_add(check, "schedule", CNN_CHECK_WARNING,
+                      "a smaller train.schedule.warmup_epochs",
+                      "warmup_epochs: %g takes the whole run: the %s schedule never begins",
+                      s->warmup_epochs, cnn_schedule_types[s->kind].name);
+}
+
+static void check_milestones(struct cnn_check *check, const struct cnn_schedule_settings *s,
+                             const struct length *l)
+{
+    struct cnn_text list = {0};
+    size_t late = 0;
+    double epochs = run_epochs(l);
+    for (size_t i = 0; i < s->milestones.count; i++) {
+        if (compare_to_run(l, s->milestones.values[i]) < 0)
+            continue;
+        if (late++ < LISTED)
+            cnn_text_printf(&list, "%s%g", late > 1 ? ", " : "", s->milestones.values[i]);
+    }
+    if (list.failed)
+        check->failed = true;
+    else if (late > 0)
+        cnn_check_add(check, "schedule", CNN_CHECK_WARNING,
+                      "train.schedule.milestones before the run's end, in epochs",
+                      "milestones: %s%s %s at the end of the run, %.3g epoch%s, or beyond it: %s",
+                      list.data, late > LISTED ? ", ..." : "", late == 1 ? "lies" : "lie", epochs,
+                      epochs == 1 ? "" : "s",
+                      late == s->milestones.count ? "the learning rate never falls"
+                                                  : "the learning rate does not fall there");
+    cnn_text_free(&list);
+}
+
+static void check_schedule(struct cnn_check *check, const cnn_model *model, const struct length *l)
+{
+    const struct cnn_schedule_settings *s = &model->recipe.schedule;
+    double epochs = run_epochs(l);
+    if (s->kind == CNN_SCHEDULE_STEP && s->milestones.count > 0)
+        check_milestones(check, s, l);
+    else if (s->kind == CNN_SCHEDULE_STEP && compare_to_run(l, (double)s->step_epochs) >= 0)
+        cnn_check_add(check, "schedule", CNN_CHECK_WARNING,
+                      "a smaller train.schedule.step_epochs, or milestones",
+                      "step_epochs: %zu is not less than the run, %.3g epoch%s: the learning rate "
+                      "never falls",
+                      s->step_epochs, epochs, epochs == 1 ? "" : "s");
+    /* the first epoch is the best so far; patience + 1 worse ones follow, and one to train in */
+    else if (s->kind == CNN_SCHEDULE_PLATEAU && l->epochs > 0 && l->epochs < s->patience + 3)
+        cnn_check_add(check, "schedule", CNN_CHECK_WARNING, "a smaller train.schedule.patience",
+                      "with patience: %zu the learning rate falls after epoch %zu at the earliest, "
+                      "and the run has %zu: it never falls",
+                      s->patience, s->patience + 2, l->epochs);
+}
+
+static void check_stopping(struct cnn_check *check, const cnn_model *model, const struct length *l)
+{
+    size_t patience = model->recipe.early_stopping.patience;
+    if (patience > 0 && l->epochs > 0 && l->epochs <= patience + 1)
+        cnn_check_add(check, "stopping", CNN_CHECK_WARNING,
+                      "a smaller train.early_stopping.patience",
+                      "with patience: %zu early stopping ends a run after epoch %zu at the "
+                      "earliest, and this one has %zu: it never does",
+                      patience, patience + 1, l->epochs);
+}
+
+static void check_steps(struct cnn_check *check, const cnn_model *model, const struct length *l)
+{
+    const struct cnn_recipe *recipe = &model->recipe;
+    if (l->steps > 0 && recipe->ema.every > l->steps)
+        cnn_check_add(check, "ema", CNN_CHECK_WARNING, "a smaller train.ema.every",
+                      "every: %zu is more than the run's %zu step%s: the mean stays at the first, "
+                      "untrained weights, and these are validated and kept",
+                      recipe->ema.every, l->steps, l->steps == 1 ? "" : "s");
+    /* not where it is the default, which suits long runs */
+    if (l->steps > 0 && recipe->log_every > l->steps && recipe->log_every > LOG_EVERY)
+        cnn_check_add(check, "log", CNN_CHECK_REMARK, "a smaller train.log_every",
+                      "log_every: %zu is more than the run's %zu step%s: steps.csv gets one row",
+                      recipe->log_every, l->steps, l->steps == 1 ? "" : "s");
+}
+
+static void check_batch(struct cnn_check *check, const cnn_model *model)
+{
+    size_t batch = model->recipe.batch_size,
+           images = check->t ? cnn_dataset_count(check->t->train) : batch;
+    if (batch > images)
+        cnn_check_add(check, "batch", CNN_CHECK_WARNING, "a smaller train.batch_size",
+                      "batch_size: %zu is more than the %zu training image%s: every step takes all "
+                      "of them, and an epoch is one step",
+                      batch, images, images == 1 ? "" : "s");
+}
+
+/* The layers that the numbers pass whose softmax cross-entropy takes, from the last one down, as
+ * far as they change nothing, or only which numbers there are. */
+struct ending {
+    const struct cnn_node *dropout;   /* NULL: none */
+    const struct cnn_node *activated; /* has an activation; NULL: none */
+    bool pooled;                      /* behind it */
+};
+
+static struct ending find_ending(const struct cnn_graph *graph)
+{
+    struct ending ending = {0};
+    size_t value = graph->logits;
+    while (value > 0) {
+        const struct cnn_node *node = &graph->nodes[value - 1];
+        bool drops = node->effect.kind == CNN_EFFECT_NONE,
+             pools = node->effect.kind == CNN_EFFECT_POOL,
+             flattens =
+                 node->in[0].rank == 3 && node->out.rank == 1 && cnn_node_parameters(node) == 0;
+        if (node->activation.kind != CNN_ACT_NONE)
+            ending.activated = node;
+        if (ending.activated || !(drops || pools || flattens))
+            break;
+        if (drops && !ending.dropout)
+            ending.dropout = node;
+        ending.pooled = ending.pooled || pools;
+        value = node->inputs[0];
+    }
+    return ending;
+}
+
+/* From the lowest to the highest number that the layer's activation gives; 0: without bounds. */
+static double span_of(const struct cnn_node *node)
+{
+    static const double spans[] = {
+        [CNN_ACT_RELU6] = 6, [CNN_ACT_SIGMOID] = 1, [CNN_ACT_TANH] = 2, [CNN_ACT_SOFTMAX] = 1};
+    size_t kind = (size_t)node->activation.kind;
+    return kind < sizeof spans / sizeof *spans ? spans[kind] : 0;
+}
+
+/* Answers within [lowest, highest] are surest where the right class has the highest and all others
+ * the lowest: the loss is then ln(1 + (classes - 1) * exp(lowest - highest)). */
+static void check_bounded(struct cnn_check *check, const struct cnn_node *node, size_t classes,
+                          double span)
+{
+    const char *name = cnn_activation_choices[node->activation.kind];
+    double least = log1p((double)(classes - 1) * exp(-span));
+    if (node->activation.kind == CNN_ACT_SOFTMAX)
+        cnn_check_add(
+            check, "layers", CNN_CHECK_WARNING,
+            "one softmax at the very end, or none: cross_entropy takes the softmax itself",
+            "the softmax of %s is followed by a second one, that of cross_entropy: the "
+            "loss cannot fall below %.3g with %zu classes",
+            node->name, least, classes);
+    else
+        cnn_check_add(check, "layers", CNN_CHECK_WARNING,
+                      "no activation behind the last layer: cross_entropy takes the softmax itself",
+                      "the %s of %s keeps the answers within %g: the loss cannot fall below %.3g "
+                      "with %zu classes",
+                      name, node->name, span, least, classes);
+}
+
+static void check_activation(struct cnn_check *check, const struct ending *ending, size_t classes)
+{
+    const struct cnn_node *node = ending->activated;
+    const char *name = cnn_activation_choices[node->activation.kind];
+    double span = span_of(node);
+    if (span > 0)
+        check_bounded(check, node, classes, span);
+    else if (ending->pooled) /* over a map something of each class is left */
+        return;
+    else if (cnn_activation_rectifies(node->activation))
+        cnn_check_add(
+            check, "layers", CNN_CHECK_WARNING,
+            "no activation behind the last layer: cross_entropy takes the softmax itself",
+            "the %s of %s makes all answers below 0 equal: a class whose answer lies there "
+            "learns nothing from the image",
+            name, node->name);
+    else
+        cnn_check_add(check, "layers", CNN_CHECK_REMARK,
+                      "no activation behind the last layer: cross_entropy takes the softmax itself",
+                      "the %s of %s bends the answers, of which cross_entropy takes the softmax",
+                      name, node->name);
+}
+
+/* A description that neither says what is learned nor how may end as it likes. */
+static void check_last_layer(struct cnn_check *check, const cnn_model *model)
+{
+    const struct cnn_graph *graph = &model->graph;
+    const cnn_shape out = cnn_graph_shape(graph, graph->logits);
+    if (out.h * out.w != 1 || out.c < 2 ||
+        !(model->has_data || model->has_train || model->has_loss))
+        return;
+    struct ending ending = find_ending(graph);
+    if (ending.dropout)
+        cnn_check_add(check, "layers", CNN_CHECK_WARNING,
+                      "dropout before the last layer with weights, not behind it",
+                      "%s behind the last layer makes answers 0 at random in training",
+                      ending.dropout->name);
+    if (ending.activated && model->loss.kind == CNN_LOSS_CROSS_ENTROPY)
+        check_activation(check, &ending, out.c);
+}
+
+/* One line for all layers: networks that leave pixels out often do so many times. */
+static void check_unseen(struct cnn_check *check, const struct cnn_graph *graph)
+{
+    const struct cnn_node *first = NULL;
+    struct cnn_text others = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        const struct cnn_node *node = &graph->nodes[i];
+        if (!node->warning)
+            continue;
+        first = first ? first : node;
+        if (count > 0 && count <= LISTED)
+            cnn_text_printf(&others, "%s%s", count > 1 ? ", " : "; likewise in ", node->name);
+        count++;
+    }
+    if (count > LISTED + 1)
+        cnn_text_printf(&others, " and %zu more", count - LISTED - 1);
+    if (others.failed)
+        check->failed = true;
+    else if (first)
+        cnn_check_add(check, "pixels", CNN_CHECK_REMARK, NULL, "%s: %s%s", first->name,
+                      first->warning, others.data ? others.data : "");
+    cnn_text_free(&others);
+}
+
+void cnn_check_settings(struct cnn_check *check, const cnn_model *model)
+{
+    struct length length = length_of(check, model);
+    check_last_layer(check, model);
+    check_unseen(check, &model->graph);
+    check_warmup(check, model, &length);
+    check_schedule(check, model, &length);
+    check_stopping(check, model, &length);
+    check_steps(check, model, &length);
+    check_batch(check, model);
+}
