@@ -362,7 +362,7 @@ cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source 
     struct reader reader = {.arena = arena, .source = source, .diag = diag};
     if (source->size > CNN_YAML_MAX_BYTES)
         return fail_large(source, source->size, diag);
-    cnn_status status = cnn_yaml_check_characters(source, diag);
+    cnn_status status = cnn_yaml_check_characters(source, start, diag);
     if (status)
         return status;
     for (size_t at = 0; at < start; at++)

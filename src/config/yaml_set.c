@@ -2,6 +2,8 @@
  * path are copied before they change, for aliases may share them. */
 #include "config/yaml.h"
 
+#include "config/yaml_syntax.h"
+
 #include <string.h>
 
 /* One word of the path. */
@@ -210,7 +212,10 @@ cnn_status cnn_yaml_set(struct cnn_arena *arena, struct cnn_yaml *root, const ch
     setting->source = (struct cnn_source){"--set", text, size};
     setting->diag = diag;
     const char *equals = strchr(text, '=');
-    cnn_status status = assignment_check(setting, root, equals);
+    cnn_status status = cnn_yaml_check_characters(
+        &setting->source, equals ? (size_t)(equals - text) + 1 : size, diag);
+    if (!status)
+        status = assignment_check(setting, root, equals);
     if (!status)
         status = path_split(setting, (size_t)(equals - text));
     if (!status)

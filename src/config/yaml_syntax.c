@@ -2,43 +2,7 @@
  * here they become what a writer of a description did. */
 #include "config/yaml_syntax.h"
 
-#include "util/text.h"
-
 #include <string.h>
-
-/* What YAML 1.2 allows, without the three characters that are line breaks to libyaml and to nobody
- * else: they would shift all line numbers. */
-static bool character_allowed(uint32_t code)
-{
-    if (code < 0x20)
-        return code == '\t' || code == '\n' || code == '\r';
-    return code != 0x2028 && code != 0x2029 && code != 0xFEFF && code != 0xFFFE && code != 0xFFFF &&
-           !(code >= 0x7F && code < 0xA0);
-}
-
-cnn_status cnn_yaml_check_characters(const struct cnn_source *source, cnn_diag *diag)
-{
-    struct cnn_where where = {source, 1, 1};
-    size_t length;
-    for (size_t at = 0; at < source->size; at += length, where.column++) {
-        uint32_t code;
-        length = cnn_utf8_decode(source->text + at, source->size - at, &code);
-        if (length == 0) {
-            cnn_fail(diag, CNN_INVALID, &where, "the byte 0x%02X is no UTF-8 text",
-                     (unsigned char)source->text[at]);
-            cnn_hint(diag, "save the file as UTF-8, if it is a model description at all");
-            return CNN_INVALID;
-        }
-        if (!character_allowed(code))
-            return cnn_fail(diag, CNN_INVALID, &where,
-                            "the character U+%04X cannot stand in a description", (unsigned)code);
-        if (code == '\n' || (code == '\r' && source->text[at + 1] != '\n')) {
-            where.line++;
-            where.column = 0;
-        }
-    }
-    return CNN_OK;
-}
 
 struct cnn_where cnn_yaml_where(const struct cnn_source *source, size_t column,
                                 const yaml_mark_t *mark)

@@ -80,6 +80,53 @@ static const struct range without_width[] = {
     {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0001, 0xE01EF},
 };
 
+struct named_range {
+    uint32_t first, last;
+    const char *name;
+};
+
+static const struct named_range invisible[] = {
+    {0x85, 0x85, "next line"},
+    {0xA0, 0xA0, "no-break space"},
+    {0xAD, 0xAD, "soft hyphen"},
+    {0x34F, 0x34F, "combining grapheme joiner"},
+    {0x61C, 0x61C, "Arabic letter mark"},
+    {0x115F, 0x1160, "Hangul filler"},
+    {0x1680, 0x1680, "Ogham space"},
+    {0x17B4, 0x17B5, "Khmer vowel"},
+    {0x180B, 0x180F, "Mongolian separator"},
+    {0x2000, 0x200A, "typographic space"},
+    {0x200B, 0x200B, "zero-width space"},
+    {0x200C, 0x200C, "zero-width non-joiner"},
+    {0x200D, 0x200D, "zero-width joiner"},
+    {0x200E, 0x200F, "mark of direction"},
+    {0x2028, 0x2028, "line separator"},
+    {0x2029, 0x2029, "paragraph separator"},
+    {0x202A, 0x202E, "change of direction"},
+    {0x202F, 0x202F, "narrow no-break space"},
+    {0x205F, 0x205F, "mathematical space"},
+    {0x2060, 0x2060, "word joiner"},
+    {0x2061, 0x2064, "invisible operator"},
+    {0x2065, 0x206F, "change of direction"},
+    {0x2800, 0x2800, "blank Braille pattern"},
+    {0x3000, 0x3000, "ideographic space"},
+    {0x3164, 0x3164, "Hangul filler"},
+    {0xFE00, 0xFE0F, "variation selector"},
+    {0xFEFF, 0xFEFF, "byte order mark"},
+    {0xFFA0, 0xFFA0, "Hangul filler"},
+    {0xFFF9, 0xFFFB, "mark of annotation"},
+    {0xE0000, 0xE007F, "tag"},
+    {0xE0100, 0xE01EF, "variation selector"},
+};
+
+const char *cnn_character_invisible(uint32_t code)
+{
+    for (size_t i = 0; i < sizeof invisible / sizeof *invisible; i++)
+        if (code >= invisible[i].first && code <= invisible[i].last)
+            return invisible[i].name;
+    return NULL;
+}
+
 static bool contains(const struct range *ranges, size_t count, uint32_t code)
 {
     size_t low = 0, high = count;

@@ -245,6 +245,18 @@ static size_t characters_count(const char *text, size_t size)
 }
 
 /* Of a long text the middle is left out: its end often says what is wrong. */
+/* Likewise, of a source line, in which a character that cannot be seen would puzzle. */
+static size_t source_append(struct cnn_text *out, const char *text, size_t size, size_t *columns)
+{
+    uint32_t code = 0;
+    size_t length = cnn_utf8_decode(text, size, &code), before = out->size;
+    if (length == 0 || !cnn_character_invisible(code))
+        return character_append(out, text, size, columns);
+    cnn_text_printf(out, "<U+%04X>", (unsigned)code);
+    *columns += out->size - before;
+    return length;
+}
+
 static void text_show(struct cnn_text *out, const char *text)
 {
     size_t size = strlen(text), columns = 0, count = characters_count(text, size);
@@ -272,7 +284,7 @@ static void line_show(struct cnn_text *out, const char *line, size_t column)
     size_t columns = strlen(before), caret = columns, at = character_find(line, size, first);
     cnn_text_append(out, before, columns);
     for (size_t i = first; i < last; i++) {
-        at += character_append(out, line + at, size - at, &columns);
+        at += source_append(out, line + at, size - at, &columns);
         if (i + 1 == target)
             caret = columns;
     }
