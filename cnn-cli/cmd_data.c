@@ -391,7 +391,7 @@ static void print_hints(const cnn_survey *survey)
     if (missing > 0)
         printf("\nhint: %zu class%s no training images\n", missing,
                missing == 1 ? " has" : "es have");
-    if ((double)images[most] <= uneven * (double)images[least])
+    if (survey->weighted || (double)images[most] <= uneven * (double)images[least])
         return;
     printf("\nhint: the classes are uneven, %s images of ", cnn_show_integer(images[most]).text);
     cnn_print_text(stdout, survey->class_names[most], 0, false);

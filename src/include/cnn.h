@@ -464,6 +464,7 @@ typedef struct cnn_survey {
     size_t classes;
     const char **class_names;
     size_t most_frequent; /* class of the training images */
+    bool weighted;        /* the loss makes up for uneven classes */
     size_t split_count;
     cnn_survey_split splits[3]; /* the training images are the first */
     size_t contradictions;      /* images that are the same as an earlier one of another class */

@@ -517,6 +517,7 @@ cnn_status cnn_convolution_infer(struct cnn_node *node,
                                  size_t groups, struct cnn_arena *arena, cnn_diag *diag)
 {
     struct cnn_sliding sliding;
+    node->window.border = (enum cnn_padding_mode)window->padding_mode;
     cnn_status status = cnn_sliding_infer(&sliding, node, window->kernel, window->stride,
                                           window->dilation, &window->padding, false, arena, diag);
     if (status == CNN_OK && window->padding_mode == CNN_PAD_REFLECT)
@@ -524,7 +525,6 @@ cnn_status cnn_convolution_infer(struct cnn_node *node,
     if (status != CNN_OK)
         return status;
     node->out.c = filters;
-    node->window.border = (enum cnn_padding_mode)window->padding_mode;
     const struct cnn_axis *rows = &sliding.axis[0], *columns = &sliding.axis[1];
     const struct cnn_conv conv = {
         .in_h = rows->in,

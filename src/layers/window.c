@@ -78,13 +78,16 @@ static cnn_status fail_fit(const struct cnn_node *node, const struct cnn_axis *a
     char expression[192], value[64];
     axis_expression(a, " / ", expression, sizeof expression);
     axis_value(a, value, sizeof value);
-    size_t missing = axis_extent(a) - axis_room(a);
     cnn_status status = cnn_fail(diag, CNN_INVALID, &node->where,
                                  "layer '%s': the window does not fit the %s of its input: %s = %s",
                                  node->name, direction, expression, value);
     size_t largest = (axis_room(a) - 1) / a->dilation + 1;
-    cnn_hint(diag, "kernel_size of at most %zu, or padding of at least %zu", largest,
-             (missing + 1) / 2 + (a->before < a->after ? a->before : a->after));
+    size_t unpadded = axis_room(a) - a->before - a->after;
+    size_t padding = (axis_extent(a) - unpadded + 1) / 2;           /* on either side */
+    if (node->window.border == CNN_PAD_REFLECT && padding >= a->in) /* which cannot be */
+        cnn_hint(diag, "kernel_size of at most %zu", largest);
+    else
+        cnn_hint(diag, "kernel_size of at most %zu, or padding of at least %zu", largest, padding);
     return status;
 }
 
