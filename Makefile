@@ -172,7 +172,7 @@ test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) ## every test; e
 # Programs for another machine are run by EMULATOR. Left out are a test that runs for many minutes there, and scripts of long runs and of what is installed.
 EMULATED_TESTS = $(filter-out %/test_attribution,$(TEST_BIN))
 test-emulated: all $(EMULATED_TESTS) $(TOOL_BIN)
-	printf '#!/bin/sh\nexec %s "$$@"\n' '$(EMULATOR) $(abspath $(BUILD)/cnn)' >$(BUILD)/emulated
+	printf '#!/bin/sh\nexec %s "$$@"\n' '$(EMULATOR) -0 cnn $(abspath $(BUILD)/cnn)' >$(BUILD)/emulated
 	chmod +x $(BUILD)/emulated
 	CNN=$(BUILD)/emulated EMULATOR='$(EMULATOR)' BUILD=$(BUILD) tests/run.sh $(EMULATED_TESTS) tests/cli/run.sh tests/wrong/run.sh
 

@@ -16,12 +16,23 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"infer", 0, CNN_OPTION_FLAG, offsetof(struct settings, infer), NULL, 0, 0,
-     "time inference instead of the training step"},
-    {"batch", 0, CNN_OPTION_COUNT, offsetof(struct settings, batch), "N", 1, 65536,
-     "images at once (default: the description's; 1 to infer)"},
-    {"seconds", 0, CNN_OPTION_SECONDS, offsetof(struct settings, seconds), "S", 0, 3600,
-     "how long to measure (default: 3)"},
+    {.name = "infer",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, infer),
+     .help = "time inference instead of the training step"},
+    {.name = "batch",
+     .kind = CNN_OPTION_COUNT,
+     .offset = offsetof(struct settings, batch),
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .help = "images at once (default: the description's; 1 to infer)"},
+    {.name = "seconds",
+     .kind = CNN_OPTION_SECONDS,
+     .offset = offsetof(struct settings, seconds),
+     .argument = "S",
+     .max = 3600,
+     .help = "how long to measure (default: 3)"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -178,9 +189,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_bench_result result;
     cnn_status status = cnn_command_prepare(settings->threads, diag);
 
-    (void)operand_count;
     if (status == CNN_OK)
-        status = cnn_command_open(operands[0], &open, &model, diag);
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
     if (status == CNN_OK)
         status = cnn_bench(model, &bench, &result, diag);
     cnn_print_messages(diag);
@@ -197,12 +207,13 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 
 const struct cnn_command cnn_command_bench = {
     .name = "bench",
-    .synopsis = "MODEL [options]",
+    .synopsis = "[MODEL] [options]",
     .summary = "Time the training step or inference, whole and by layer",
-    .details = "Runs on random data; the model need not be trained.\n",
+    .details =
+        "MODEL is a description, a checkpoint or a run directory; without it the model that\n"
+        "ships with the program is used. Runs on random data; it need not be trained.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
-    .operands_min = 1,
     .operands_max = 1,
     .run = run,
 };

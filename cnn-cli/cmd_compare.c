@@ -18,8 +18,11 @@ struct settings {
 
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
-    {"split", 0, CNN_OPTION_TEXT, offsetof(struct settings, split), "SPLIT", 0, 0,
-     "train, val or test (default: test)"},
+    {.name = "split",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, split),
+     .argument = "SPLIT",
+     .help = "train, val or test (default: test)"},
     CNN_OPTION_TTA(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),

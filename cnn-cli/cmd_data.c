@@ -23,8 +23,12 @@ struct settings {
 
 static const struct cnn_option options[] = {
     CNN_OPTION_DATA(struct settings),
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0,
-     "the picture of training images (default: data.png)"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, output),
+     .argument = "FILE",
+     .help = "the picture of training images (default: data.png)"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -397,9 +401,8 @@ static void print_hints(const cnn_survey *survey)
     cnn_print_text(stdout, survey->class_names[most], 0, false);
     printf(" and %s of ", cnn_show_integer(images[least]).text);
     cnn_print_text(stdout, survey->class_names[least], 0, false);
-    printf(survey->weighted ? ", which class_weights make up for\n"
-                            : "; to have each class count alike:\n      loss: {type: "
-                              "cross_entropy, class_weights: balanced}\n");
+    printf("; to have each class count alike:\n"
+           "      loss: {type: cross_entropy, class_weights: balanced}\n");
 }
 
 static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, const char *sheet)

@@ -18,10 +18,16 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"at", 0, CNN_OPTION_LIST, offsetof(struct settings, at), "LAYER:C,R,COL", 0, 0,
-     "the number: channel, row, column; may be repeated"},
-    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "K", 0, 0,
-     "conv: show the products of input channel K"},
+    {.name = "at",
+     .kind = CNN_OPTION_LIST,
+     .offset = offsetof(struct settings, at),
+     .argument = "LAYER:C,R,COL",
+     .help = "the number: channel, row, column; may be repeated"},
+    {.name = "channel",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, channel),
+     .argument = "K",
+     .help = "conv: show the products of input channel K"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,

@@ -13,7 +13,7 @@ struct settings {
 
 static const struct cnn_option options[] = {
     /* for the build of the manual */
-    {"man-keys", 0, CNN_OPTION_FLAG, offsetof(struct settings, man_keys), NULL, 0, 0, NULL},
+    {.name = "man-keys", .kind = CNN_OPTION_FLAG, .offset = offsetof(struct settings, man_keys)},
     CNN_OPTION_END,
 };
 
@@ -152,7 +152,8 @@ static bool print_topic(const char *topic)
 
         if (group_matches(section.group, topic)) {
             print_group(section.group);
-            printf("\n'cnn help %s' lists its keys, and so on for the others.\n", section.name);
+            printf("\n'%s help %s' lists its keys, and so on for the others.\n", cnn_program(),
+                   section.name);
             printed++;
         }
     }
@@ -186,9 +187,9 @@ static cnn_status unknown_topic(const char *topic)
     if (nearest != NULL)
         cnn_print_error("no help for '%s'; did you mean '%s'?", topic, nearest);
     else
-        cnn_print_error(
-            "no help for '%s'; 'cnn help' lists the commands, 'cnn help layers' the layer types",
-            topic);
+        cnn_print_error("no help for '%s'; '%s help' lists the commands, '%s help layers' the "
+                        "layer types",
+                        topic, cnn_program(), cnn_program());
     free(words);
     return CNN_INVALID;
 }

@@ -12,10 +12,16 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"data", 0, CNN_OPTION_TEXT, offsetof(struct settings, data), "FOLDER", 0, 0,
-     "the images, in a folder per class (must be given)"},
-    {"name", 0, CNN_OPTION_TEXT, offsetof(struct settings, name), "NAME", 0, 0,
-     "of the network (default: the directory's)"},
+    {.name = "data",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, data),
+     .argument = "FOLDER",
+     .help = "the images, in a folder per class (must be given)"},
+    {.name = "name",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, name),
+     .argument = "NAME",
+     .help = "of the network (default: the directory's)"},
     CNN_OPTION_END,
 };
 
@@ -80,8 +86,8 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
     if (status == CNN_OK)
-        printf("written    %s, %s/README.md\nnext       cnn train %s\n", cnn_show_text(config).text,
-               cnn_show_text(init->directory).text,
+        printf("written    %s, %s/README.md\nnext       %s train %s\n",
+               cnn_show_text(config).text, cnn_show_text(init->directory).text, cnn_program(),
                cnn_show_text(word != NULL ? word : config).text);
     free(word);
     free(config);

@@ -10,8 +10,12 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "FILE", 0, 0,
-     "the page (default: compare.html)"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, output),
+     .argument = "FILE",
+     .help = "the page (default: compare.html)"},
     CNN_OPTION_END,
 };
 

@@ -15,8 +15,10 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"explain", 0, CNN_OPTION_FLAG, offsetof(struct settings, explain), NULL, 0, 0,
-     "show the arithmetic of every layer"},
+    {.name = "explain",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, explain),
+     .help = "show the arithmetic of every layer"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_END,

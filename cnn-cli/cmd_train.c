@@ -20,17 +20,53 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"output", 'o', CNN_OPTION_TEXT, offsetof(struct settings, output), "DIR", 0, 0,
-     "the run's directory (default: runs/<name>-<n>)"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, output),
+     .argument = "DIR",
+     .help = "the run's directory (default: runs/<name>-<n>)"},
     CNN_OPTION_WEIGHTS(struct settings),
-    {"transfer", 0, CNN_OPTION_TEXT, offsetof(struct settings, transfer), "FILE", 0, 0,
-     "load the parameters that fit; other layers start anew"},
-    {"resume", 0, CNN_OPTION_TEXT, offsetof(struct settings, resume), "DIR", 0, 0,
-     "go on with the run in this directory"},
-    {"check", 0, CNN_OPTION_FLAG, offsetof(struct settings, check), NULL, 0, 0,
-     "look at data, memory and first step; train nothing"},
+    {.name = "transfer",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, transfer),
+     .argument = "FILE",
+     .help = "load the parameters that fit; other layers start anew"},
+    {.name = "resume",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, resume),
+     .argument = "DIR",
+     .help = "go on with the run in this directory"},
+    {.name = "check",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, check),
+     .help = "look at data, memory and first step; train nothing"},
     CNN_OPTION_DATA(struct settings),
     CNN_OPTION_SET(struct settings),
+    {.name = "epochs",
+     .kind = CNN_OPTION_KEY,
+     .offset = offsetof(struct settings, set),
+     .argument = "N",
+     .key = "train.epochs",
+     .help = "short for --set train.epochs=N"},
+    {.name = "lr",
+     .kind = CNN_OPTION_KEY,
+     .offset = offsetof(struct settings, set),
+     .argument = "X",
+     .key = "train.optimizer.lr",
+     .help = "short for --set train.optimizer.lr=X"},
+    {.name = "batch-size",
+     .kind = CNN_OPTION_KEY,
+     .offset = offsetof(struct settings, set),
+     .argument = "N",
+     .key = "train.batch_size",
+     .help = "short for --set train.batch_size=N"},
+    {.name = "seed",
+     .kind = CNN_OPTION_KEY,
+     .offset = offsetof(struct settings, set),
+     .argument = "N",
+     .key = "train.seed",
+     .help = "short for --set train.seed=N"},
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
 };
@@ -181,9 +217,9 @@ static void print_end(const struct progress *progress)
     if (progress->best_accuracy >= 0)
         fprintf(stderr, "; accuracy of best.safetensors %s",
                 cnn_show_percent(progress->best_accuracy).text);
-    fprintf(stderr, "; the run is in %s\nnext:  cnn eval %s%s\n       cnn predict %s%s IMAGE\n",
-            cnn_show_text(directory).text, cnn_show_text(run).text, file, cnn_show_text(run).text,
-            file);
+    fprintf(stderr, "; the run is in %s\nnext:  %s eval %s%s\n", cnn_show_text(directory).text,
+            cnn_program(), cnn_show_text(run).text, file);
+    fprintf(stderr, "       %s predict %s%s IMAGE\n", cnn_program(), cnn_show_text(run).text, file);
     free(word);
 }
 
@@ -197,7 +233,7 @@ static bool check_settings(const struct settings *settings, size_t operand_count
                                                            : NULL;
 
     if (settings->resume == NULL && operand_count == 0)
-        cnn_print_error("'cnn train' needs a CONFIG, or --resume DIR");
+        cnn_print_error("'%s train' needs a CONFIG, or --resume DIR", cnn_program());
     else if (settings->resume != NULL && operand_count > 0)
         cnn_print_error("--resume takes the description from the run: give no CONFIG with it");
     else if (settings->resume != NULL && begins_with != NULL)

@@ -15,18 +15,36 @@ struct settings {
 };
 
 static const struct cnn_option options[] = {
-    {"kind", 0, CNN_OPTION_LIST, offsetof(struct settings, kind), "KIND", 0, 0,
-     "pictures of this kind, see above; may be repeated"},
-    {"class", 0, CNN_OPTION_TEXT, offsetof(struct settings, class_name), "C", 0, 0,
-     "the class to explain (default: the predicted one)"},
-    {"label", 0, CNN_OPTION_TEXT, offsetof(struct settings, label), "C", 0, 0,
-     "the true class, by name or number"},
-    {"channel", 0, CNN_OPTION_TEXT, offsetof(struct settings, channel), "N", 0, 0,
-     "excite: this channel of the layer"},
-    {"at", 0, CNN_OPTION_TEXT, offsetof(struct settings, at), "ROW,COL", 0, 0,
-     "receptive: this place in the layer's maps"},
-    {"seed", 0, CNN_OPTION_TEXT, offsetof(struct settings, seed), "N", 0, 0,
-     "of the noise in saliency and excite (default: 1)"},
+    {.name = "kind",
+     .kind = CNN_OPTION_LIST,
+     .offset = offsetof(struct settings, kind),
+     .argument = "KIND",
+     .help = "pictures of this kind, see above; may be repeated"},
+    {.name = "class",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, class_name),
+     .argument = "C",
+     .help = "the class to explain (default: the predicted one)"},
+    {.name = "label",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, label),
+     .argument = "C",
+     .help = "the true class, by name or number"},
+    {.name = "channel",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, channel),
+     .argument = "N",
+     .help = "excite: this channel of the layer"},
+    {.name = "at",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, at),
+     .argument = "ROW,COL",
+     .help = "receptive: this place in the layer's maps"},
+    {.name = "seed",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, seed),
+     .argument = "N",
+     .help = "of the noise in saliency and excite (default: 1)"},
     CNN_PICTURE_OPTIONS(struct settings, "<input>-visualize"),
     CNN_OPTION_END,
 };
@@ -97,7 +115,8 @@ static bool add_kind(const char *word, size_t length, unsigned *kinds)
     if (nearest != NULL)
         cnn_print_error("--kind: there is no kind '%s'; did you mean '%s'?", found, nearest);
     else
-        cnn_print_error("--kind: there is no kind '%s'; 'cnn visualize --help' lists them", found);
+        cnn_print_error("--kind: there is no kind '%s'; '%s visualize --help' lists them", found,
+                        cnn_program());
     return false;
 }
 

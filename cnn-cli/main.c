@@ -28,16 +28,17 @@ const struct cnn_command *cnn_command_find(const char *name)
 
 void cnn_print_overview(FILE *stream)
 {
-    fputs("usage: cnn COMMAND [options]\n\n"
-          "Trains and runs convolutional networks that are described in YAML.\n\n"
+    fprintf(stream, "usage: %s COMMAND [options]\n\n", cnn_program());
+    fputs("Trains and runs convolutional networks that are described in YAML.\n\n"
           "commands:\n",
           stream);
     for (size_t i = 0; cnn_commands[i] != NULL; i++)
         fprintf(stream, "  %-10s %s\n", cnn_commands[i]->name, cnn_commands[i]->summary);
-    fputs("  version    Print the version\n\n"
-          "'cnn help COMMAND' says more. What a description can hold: 'cnn help layers',\n"
-          "optimizers, schedules, losses, augmentations, data, train; and each by its name.\n",
-          stream);
+    fputs("  version    Print the version\n\n", stream);
+    cnn_options_print(
+        "'cnn help COMMAND' says more. What a description can hold: 'cnn help layers',\n"
+        "optimizers, schedules, losses, augmentations, data, train; and each by its name.\n",
+        stream);
 }
 
 static cnn_status unknown_command(const char *name)
@@ -52,7 +53,7 @@ static cnn_status unknown_command(const char *name)
     if (nearest != NULL)
         cnn_print_error("unknown command '%s'; did you mean '%s'?", name, nearest);
     else
-        cnn_print_error("unknown command '%s'; 'cnn help' lists them", name);
+        cnn_print_error("unknown command '%s'; '%s help' lists them", name, cnn_program());
     return CNN_INVALID;
 }
 
@@ -135,8 +136,10 @@ int main(int argc, char **argv)
 
     /* a file size limit is then an error of the write, and reported like a full disk */
     signal(SIGXFSZ, SIG_IGN);
+    char *word = argc > 0 && argv[0][0] != '\0' ? cnn_shell_word(argv[0]) : NULL;
     cnn_status status;
 
+    cnn_set_program(word);
     cnn_terminal_init();
     status = dispatch(argc, argv);
     cnn_terminal_progress_clear();
@@ -149,5 +152,7 @@ int main(int argc, char **argv)
     /* Without memory a description or a command line only seems wrong. */
     if (status == CNN_INVALID && cnn_terminal_told_memory())
         status = CNN_FAILED;
+    cnn_set_program(NULL);
+    free(word);
     return (int)status;
 }

@@ -7,7 +7,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cnn.h"
 #include "command.h"
 #include "terminal.h"
 
@@ -74,25 +76,38 @@ static const struct cnn_option *option_find(const struct cnn_option *table, cons
     return NULL;
 }
 
-static enum cnn_parsed unknown_long(const struct cnn_command *command, const char *name,
-                                    size_t length)
+/* Where argument is a file that is meant, or a key of the description, says how it is written. */
+static void hint_unknown(const struct cnn_command *command, const char *argument)
+{
+    char *word = access(argument, F_OK) == 0 ? cnn_shell_word(argument) : NULL;
+
+    if (word != NULL)
+        cnn_print_hint("the file of that name is written %s", word);
+    (void)command;
+    free(word);
+}
+
+static enum cnn_parsed unknown_option(const struct cnn_command *command, const char *argument,
+                                      int length)
 {
     const char *names[OPTIONS_MAX] = {"help"};
     char word[WORD_MAX + 1];
     size_t count = 1;
-    const char *nearest;
+    const char *nearest = NULL;
 
     for (const struct cnn_option *option = command->options;
          option->name != NULL && count < OPTIONS_MAX; option++) {
         if (option->help != NULL)
             names[count++] = option->name;
     }
-    snprintf(word, sizeof word, "%.*s", length > WORD_MAX ? WORD_MAX : (int)length, name);
-    nearest = cnn_options_nearest(word, names, count);
+    snprintf(word, sizeof word, "%.*s", length, argument);
+    if (word[1] == '-')
+        nearest = cnn_options_nearest(word + 2, names, count);
     if (nearest != NULL)
-        cnn_print_error("unknown option '--%s'; did you mean '--%s'?", word, nearest);
+        cnn_print_error("unknown option '%s'; did you mean '--%s'?", word, nearest);
     else
-        cnn_print_error("unknown option '--%s'", word);
+        cnn_print_error("unknown option '%s'", word);
+    hint_unknown(command, argument);
     return wrong(command);
 }
 
@@ -128,11 +143,41 @@ static bool read_seconds(const struct cnn_option *option, const char *text, doub
 }
 
 /* capacity: as many values as a list can get. */
+static bool list_add(struct cnn_option_list *list, const char *text, size_t capacity)
+{
+    if (list->items == NULL)
+        list->items = calloc(capacity, sizeof *list->items);
+    if (list->items == NULL) {
+        cnn_command_out_of_memory();
+        return false;
+    }
+    list->items[list->count++] = text;
+    return true;
+}
+
+/* "<key>=<text>" */
+static bool list_add_key(struct cnn_option_list *list, const char *key, const char *text,
+                         size_t capacity)
+{
+    size_t size = strlen(key) + strlen(text) + 2;
+    char *made = malloc(size);
+
+    if (list->made == NULL)
+        list->made = calloc(capacity, sizeof *list->made);
+    if (made == NULL || list->made == NULL) {
+        free(made);
+        cnn_command_out_of_memory();
+        return false;
+    }
+    snprintf(made, size, "%s=%s", key, text);
+    list->made[list->made_count++] = made;
+    return list_add(list, made, capacity);
+}
+
 static bool set_value(const struct cnn_option *option, const char *text, size_t capacity,
                       void *settings)
 {
     void *value = (char *)settings + option->offset;
-    struct cnn_option_list *list = value;
 
     switch (option->kind) {
     case CNN_OPTION_FLAG:
@@ -146,16 +191,11 @@ static bool set_value(const struct cnn_option *option, const char *text, size_t 
     case CNN_OPTION_SECONDS:
         return read_seconds(option, text, value);
     case CNN_OPTION_LIST:
-        break;
+        return list_add(value, text, capacity);
+    case CNN_OPTION_KEY:
+        return list_add_key(value, option->key, text, capacity);
     }
-    if (list->items == NULL)
-        list->items = calloc(capacity, sizeof *list->items);
-    if (list->items == NULL) {
-        cnn_command_out_of_memory();
-        return false;
-    }
-    list->items[list->count++] = text;
-    return true;
+    return false;
 }
 
 /* Finds the option that argument begins, and the value that is attached to it (NULL: none). HELP
@@ -173,16 +213,14 @@ static enum cnn_parsed option_match(const struct cnn_command *command, const cha
 
         option = option_find(option, argument + 2, length);
         if (option == NULL)
-            return unknown_long(command, argument + 2, length);
+            return unknown_option(command, argument, 2 + (int)length);
         if (argument[2 + length] == '=')
             *value = argument + 2 + length + 1;
     } else {
         while (option->name != NULL && option->letter != argument[1])
             option++;
-        if (option->name == NULL) {
-            cnn_print_error("unknown option '%s'", argument);
-            return wrong(command);
-        }
+        if (option->name == NULL)
+            return unknown_option(command, argument, (int)strlen(argument));
         if (argument[2] != '\0')
             *value = argument + 2;
     }
@@ -245,14 +283,30 @@ enum cnn_parsed cnn_options_parse(const struct cnn_command *command, int argc, c
 void cnn_options_free(const struct cnn_command *command, void *settings)
 {
     for (const struct cnn_option *option = command->options; option->name != NULL; option++) {
-        if (option->kind == CNN_OPTION_LIST)
-            free(((struct cnn_option_list *)(void *)((char *)settings + option->offset))->items);
+        struct cnn_option_list *list = (void *)((char *)settings + option->offset);
+
+        if (option->kind != CNN_OPTION_LIST)
+            continue;
+        for (size_t i = 0; i < list->made_count; i++)
+            free(list->made[i]);
+        free(list->made);
+        free(list->items);
     }
 }
 
 void cnn_options_usage(const struct cnn_command *command, FILE *stream)
 {
-    fprintf(stream, "usage: cnn %s %s\n", command->name, command->synopsis);
+    fprintf(stream, "usage: %s %s %s\n", cnn_program(), command->name, command->synopsis);
+}
+
+void cnn_options_print(const char *text, FILE *stream)
+{
+    static const char mark[] = "'cnn ";
+    const char *next;
+
+    for (; (next = strstr(text, mark)) != NULL; text = next + sizeof mark - 1)
+        fprintf(stream, "%.*s'%s ", (int)(next - text), text, cnn_program());
+    fputs(text, stream);
 }
 
 static void print_option(FILE *stream, const char *name, char letter, const char *argument,
@@ -271,8 +325,10 @@ void cnn_options_help(const struct cnn_command *command, FILE *stream)
 {
     cnn_options_usage(command, stream);
     fprintf(stream, "\n%s.\n", command->summary);
-    if (command->details != NULL)
-        fprintf(stream, "\n%s", command->details);
+    if (command->details != NULL) {
+        putc('\n', stream);
+        cnn_options_print(command->details, stream);
+    }
     fprintf(stream, "\noptions:\n");
     for (const struct cnn_option *option = command->options; option->name != NULL; option++) {
         if (option->help != NULL)

@@ -11,13 +11,15 @@ enum cnn_option_kind {
     CNN_OPTION_FLAG,   /* bool */
     CNN_OPTION_TEXT,   /* const char *; NULL where absent */
     CNN_OPTION_LIST,   /* struct cnn_option_list; may be given again and again */
+    CNN_OPTION_KEY,    /* as LIST, which gets "<key>=VALUE": the short form of a --set */
     CNN_OPTION_COUNT,  /* size_t in [min, max]; 0 where absent */
     CNN_OPTION_SECONDS /* double, above 0 and at most max; 0 where absent */
 };
 
 struct cnn_option_list {
     const char **items;
-    size_t count;
+    char **made; /* those of the items that are the list's own */
+    size_t count, made_count;
 };
 
 struct cnn_option {
@@ -27,45 +29,49 @@ struct cnn_option {
     size_t offset;        /* of its value in the command's settings */
     const char *argument; /* what its value is called in the help; NULL for a flag */
     size_t min, max;      /* COUNT, SECONDS */
+    const char *key;      /* KEY */
+    const char *words;    /* what the value may be, with blanks between, for completion; NULL */
     const char *help;     /* NULL: not shown */
 };
 
 #define CNN_OPTION_END                                                                             \
     {                                                                                              \
-        NULL, 0, CNN_OPTION_FLAG, 0, NULL, 0, 0, NULL                                              \
+        .name = NULL                                                                               \
     }
 
 /* Options that several commands share; settings is the type of the command's settings, with a
  * member of the option's name. */
 #define CNN_OPTION_DATA(settings)                                                                  \
     {                                                                                              \
-        "data", 0, CNN_OPTION_TEXT, offsetof(settings, data), "PATH", 0, 0,                        \
-            "the folder that holds the data set's files"                                           \
+        .name = "data", .kind = CNN_OPTION_TEXT, .offset = offsetof(settings, data),               \
+        .argument = "PATH", .help = "the folder that holds the data set's files"                   \
     }
 #define CNN_OPTION_JSON(settings)                                                                  \
     {                                                                                              \
-        "json", 0, CNN_OPTION_FLAG, offsetof(settings, json), NULL, 0, 0,                          \
-            "write JSON to standard output"                                                        \
+        .name = "json", .kind = CNN_OPTION_FLAG, .offset = offsetof(settings, json),               \
+        .help = "write JSON to standard output"                                                    \
     }
 #define CNN_OPTION_SET(settings)                                                                   \
     {                                                                                              \
-        "set", 0, CNN_OPTION_LIST, offsetof(settings, set), "KEY=VALUE", 0, 0,                     \
-            "change a key of the description; may be repeated"                                     \
+        .name = "set", .kind = CNN_OPTION_LIST, .offset = offsetof(settings, set),                 \
+        .argument = "KEY=VALUE", .help = "change a key of the description; may be repeated"        \
     }
 #define CNN_OPTION_THREADS(settings)                                                               \
     {                                                                                              \
-        "threads", 0, CNN_OPTION_COUNT, offsetof(settings, threads), "N", 1, 256,                  \
-            "threads to use (default: the cores present)"                                          \
+        .name = "threads", .kind = CNN_OPTION_COUNT, .offset = offsetof(settings, threads),        \
+        .argument = "N", .min = 1, .max = 256,                                                     \
+        .help = "threads to use (default: the cores present)"                                      \
     }
 #define CNN_OPTION_TTA(settings)                                                                   \
     {                                                                                              \
-        "tta", 0, CNN_OPTION_TEXT, offsetof(settings, tta), "KIND", 0, 0,                          \
-            "average over views of each image: none, flip or shift (default: none)"                \
+        .name = "tta", .kind = CNN_OPTION_TEXT, .offset = offsetof(settings, tta),                 \
+        .argument = "KIND",                                                                        \
+        .help = "average over views of each image: none, flip or shift (default: none)"            \
     }
 #define CNN_OPTION_WEIGHTS(settings)                                                               \
     {                                                                                              \
-        "weights", 0, CNN_OPTION_TEXT, offsetof(settings, weights), "FILE", 0, 0,                  \
-            "load every parameter from this checkpoint"                                            \
+        .name = "weights", .kind = CNN_OPTION_TEXT, .offset = offsetof(settings, weights),         \
+        .argument = "FILE", .help = "load every parameter from this checkpoint"                    \
     }
 
 struct cnn_command;
@@ -83,6 +89,10 @@ void cnn_options_free(const struct cnn_command *command, void *settings);
 /* Usage, description and options of command. */
 void cnn_options_help(const struct cnn_command *command, FILE *stream);
 void cnn_options_usage(const struct cnn_command *command, FILE *stream);
+
+/* A text of the program's own, in which commands stand as 'cnn ...': they are printed as the
+ * program was called. */
+void cnn_options_print(const char *text, FILE *stream);
 
 /* The nearest of words[0..count) if it may be what word was meant to be, else NULL. */
 const char *cnn_options_nearest(const char *word, const char *const *words, size_t count);

@@ -17,81 +17,52 @@ struct cnn_picture_settings { /* at the start of the settings of both commands *
 /* The options of both, for the table of a command whose settings begin with a member `pictures`. */
 #define CNN_PICTURE_OPTION(settings, member) offsetof(settings, pictures.member)
 #define CNN_PICTURE_OPTIONS(settings, directory)                                                   \
-    {"output",                                                                                     \
-     'o',                                                                                          \
-     CNN_OPTION_TEXT,                                                                              \
-     CNN_PICTURE_OPTION(settings, output),                                                         \
-     "DIR",                                                                                        \
-     0,                                                                                            \
-     0,                                                                                            \
-     "where to write (default: " directory ")"},                                                   \
-        {"layer",                                                                                  \
-         0,                                                                                        \
-         CNN_OPTION_LIST,                                                                          \
-         CNN_PICTURE_OPTION(settings, layer),                                                      \
-         "NAME",                                                                                   \
-         0,                                                                                        \
-         0,                                                                                        \
-         "this layer; may be repeated"},                                                           \
-        {"palette",                                                                                \
-         0,                                                                                        \
-         CNN_OPTION_TEXT,                                                                          \
-         CNN_PICTURE_OPTION(settings, palette),                                                    \
-         "NAME",                                                                                   \
-         0,                                                                                        \
-         0,                                                                                        \
-         "heat (the default), grey, dark or signed"},                                              \
-        {"one-scale",                                                                              \
-         0,                                                                                        \
-         CNN_OPTION_FLAG,                                                                          \
-         CNN_PICTURE_OPTION(settings, one_scale),                                                  \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         "all maps of a layer share one scale"},                                                   \
-        {"each",                                                                                   \
-         0,                                                                                        \
-         CNN_OPTION_FLAG,                                                                          \
-         CNN_PICTURE_OPTION(settings, each),                                                       \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         "also a picture of each map"},                                                            \
-        {"npy",                                                                                    \
-         0,                                                                                        \
-         CNN_OPTION_FLAG,                                                                          \
-         CNN_PICTURE_OPTION(settings, npy),                                                        \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         "also the numbers, as .npy arrays"},                                                      \
-        {"text",                                                                                   \
-         0,                                                                                        \
-         CNN_OPTION_FLAG,                                                                          \
-         CNN_PICTURE_OPTION(settings, text),                                                       \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         "print the maps' numbers instead"},                                                       \
-        {"weights",                                                                                \
-         0,                                                                                        \
-         CNN_OPTION_TEXT,                                                                          \
-         CNN_PICTURE_OPTION(settings, weights),                                                    \
-         "FILE",                                                                                   \
-         0,                                                                                        \
-         0,                                                                                        \
-         "load every parameter from this checkpoint"},                                             \
-        {"set",                                                                                    \
-         0,                                                                                        \
-         CNN_OPTION_LIST,                                                                          \
-         CNN_PICTURE_OPTION(settings, set),                                                        \
-         "KEY=VALUE",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         "change a key of the description; may be repeated"},                                      \
+    {.name = "output",                                                                             \
+     .letter = 'o',                                                                                \
+     .kind = CNN_OPTION_TEXT,                                                                      \
+     .offset = CNN_PICTURE_OPTION(settings, output),                                               \
+     .argument = "DIR",                                                                            \
+     .help = "where to write (default: " directory ")"},                                           \
+        {.name = "layer",                                                                          \
+         .kind = CNN_OPTION_LIST,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, layer),                                            \
+         .argument = "NAME",                                                                       \
+         .help = "this layer; may be repeated"},                                                   \
+        {.name = "palette",                                                                        \
+         .kind = CNN_OPTION_TEXT,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, palette),                                          \
+         .argument = "NAME",                                                                       \
+         .help = "heat (the default), grey, dark or signed"},                                      \
+        {.name = "one-scale",                                                                      \
+         .kind = CNN_OPTION_FLAG,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, one_scale),                                        \
+         .help = "all maps of a layer share one scale"},                                           \
+        {.name = "each",                                                                           \
+         .kind = CNN_OPTION_FLAG,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, each),                                             \
+         .help = "also a picture of each map"},                                                    \
+        {.name = "npy",                                                                            \
+         .kind = CNN_OPTION_FLAG,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, npy),                                              \
+         .help = "also the numbers, as .npy arrays"},                                              \
+        {.name = "text",                                                                           \
+         .kind = CNN_OPTION_FLAG,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, text),                                             \
+         .help = "print the maps' numbers instead"},                                               \
+        {.name = "weights",                                                                        \
+         .kind = CNN_OPTION_TEXT,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, weights),                                          \
+         .argument = "FILE",                                                                       \
+         .help = "load every parameter from this checkpoint"},                                     \
+        {.name = "set",                                                                            \
+         .kind = CNN_OPTION_LIST,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, set),                                              \
+         .argument = "KEY=VALUE",                                                                  \
+         .help = "change a key of the description; may be repeated"},                              \
     {                                                                                              \
-        "threads", 0, CNN_OPTION_COUNT, CNN_PICTURE_OPTION(settings, threads), "N", 1, 256,        \
-            "threads to use (default: the cores present)"                                          \
+        .name = "threads", .kind = CNN_OPTION_COUNT,                                               \
+        .offset = CNN_PICTURE_OPTION(settings, threads), .argument = "N", .min = 1, .max = 256,    \
+        .help = "threads to use (default: the cores present)"                                      \
     }
 
 /* Runs the whole: operands are the model and the input, in any order, or the input alone. options:

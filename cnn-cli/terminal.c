@@ -205,6 +205,17 @@ void cnn_print_note(const char *format, ...)
     va_end(arguments);
 }
 
+void cnn_print_hint(const char *format, ...)
+{
+    va_list arguments;
+
+    fputs("  hint: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    putc('\n', stderr);
+}
+
 static void print_message(const cnn_message *message)
 {
     const char *label = message->warning ? "warning:" : "error:";

@@ -52,6 +52,9 @@ void cnn_print_note(const char *format, ...) __attribute__((format(printf, 1, 2)
 bool cnn_terminal_told_memory(void);
 void cnn_terminal_tell_memory(void);
 
+/* The line below an error that says what would be right. */
+void cnn_print_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Prints every message of diag to stderr and clears it, after the progress bar. */
 void cnn_print_messages(cnn_diag *diag);
 

@@ -120,7 +120,7 @@ break_off() {
     status=$?
     [ "$status" -ne 0 ] || return 1
     if [ "$kind" = INT ] || [ "$kind" = HUP ]; then
-        [ "$status" -eq 130 ] && grep -q 'go on with: cnn train --resume run' messages
+        [ "$status" -eq 130 ] && grep -q 'go on with: .* train --resume run' messages
     else
         [ "$status" -eq 137 ]
     fi || broken="$kind ended with $status"

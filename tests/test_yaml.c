@@ -320,6 +320,37 @@ static void test_set_changes_what_the_path_names(void **state)
                          "  augment: [{type: flip}]\n");
 }
 
+/* conv1 is the first item; the block holds conv2 to conv5, relu1 and relu2;
+ * then come conv6 to conv8, of which one alone changes. */
+static void test_set_finds_a_layer_by_its_name_when_it_stands_in_a_block(void **state)
+{
+    struct world *world = *state;
+    static const char *const settings[] = {"layers.conv4.filters=8", "layers.relu2.name=last",
+                                           "layers.conv7.filters=9", "layers.mine.units=2",
+                                           "layers.last.type=tanh"};
+    struct cnn_yaml *root = parse(world, "layers:\n"
+                                         "- {type: conv, filters: 1}\n"
+                                         "- repeat: 2\n"
+                                         "  layers: [[{type: conv, filters: 2}, relu], "
+                                         "{type: conv, filters: 3}]\n"
+                                         "- &b [{type: conv, filters: 4}]\n"
+                                         "- *b\n"
+                                         "- *b\n"
+                                         "- [[{type: dense, name: mine, units: 5}]]\n");
+    for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
+        assert_int_equal(cnn_yaml_set(world->arena, root, settings[i], world->diag), CNN_OK);
+    assert_messages(world, "");
+    assert_written(root, "layers:\n"
+                         "- {type: conv, filters: 1}\n"
+                         "- [[[{type: conv, filters: 2}, relu], {type: conv, filters: 3}], "
+                         "[[{type: conv, filters: 8}, {type: tanh, name: last}], {type: conv, "
+                         "filters: 3}]]\n"
+                         "- [{type: conv, filters: 4}]\n"
+                         "- [{type: conv, filters: 9}]\n"
+                         "- [{type: conv, filters: 4}]\n"
+                         "- [[{type: dense, name: mine, units: 2}]]\n");
+}
+
 static void test_set_keeps_the_word_when_another_key_is_set(void **state)
 {
     struct world *world = *state;
@@ -344,10 +375,12 @@ static void test_set_points_into_the_argument_when_it_is_wrong(void **state)
                         "hint: write KEY=VALUE, for example train.epochs=5\n"},
         {"layers.3.filters=1", "--set:1:8: error: 'layers' has no item 3: it has 3\n  "
                                "layers.3.filters=1\n         ^\n  hint: items count from 0\n"},
-        {"layers.thin.filters=1", "--set:1:8: error: 'layers' is a list, and none of its items has "
-                                  "the name 'thin'\n  layers.thin.filters=1\n"
-                                  "         ^\n  hint: use the item's number, from 0, or give it "
-                                  "that name in the description\n"},
+        {"layers.thin.filters=1", "--set:1:8: error: no layer has the name 'thin'\n  "
+                                  "layers.thin.filters=1\n         ^\n  hint: the names are those "
+                                  "that `summary` shows; or use the item's number, from 0\n"},
+        {"layers.cnov3.filters=1", "--set:1:8: error: no layer has the name 'cnov3'\n  "
+                                   "layers.cnov3.filters=1\n         ^\n  hint: did you mean "
+                                   "'conv3'?\n"},
         {"train.epochs.max=1", "--set:1:14: error: 'train.epochs' is the number 3 and has no key "
                                "'max'\n  train.epochs.max=1\n               ^\n"},
         {"\xC3\xA4.b={a: 1, a: 2}",
@@ -379,6 +412,7 @@ int main(void)
         WORLD_TEST(test_describe_names_what_was_found),
         WORLD_TEST(test_write_gives_one_layer_a_line),
         WORLD_TEST(test_set_changes_what_the_path_names),
+        WORLD_TEST(test_set_finds_a_layer_by_its_name_when_it_stands_in_a_block),
         WORLD_TEST(test_set_keeps_the_word_when_another_key_is_set),
         WORLD_TEST(test_set_points_into_the_argument_when_it_is_wrong),
     };

@@ -403,10 +403,11 @@ cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *v
 {
     bool mapping = node->kind == CNN_YAML_MAPPING;
     const struct cnn_yaml *word = mapping ? cnn_yaml_get(node, "type") : node;
-    if (!word || word->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(word))
+    bool first = !word && node->made;
+    if (!first && (!word || word->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(word)))
         return fail_untyped(variants, count, what, word ? word : node, diag);
     size_t i = 0;
-    while (i < count && strcmp(variants[i].name, word->text) != 0)
+    while (!first && i < count && strcmp(variants[i].name, word->text) != 0)
         i++;
     if (i == count)
         return fail_unknown(variants, count, what, word, diag);

@@ -94,7 +94,8 @@ struct cnn_variant {
 /* Reads node as one of variants[0..count): *chosen and *settings (zeroed and filled, from arena).
  * tag is the key that holds the word ("type"). what as above ("optimizer"). An unknown word lists
  * the nearest one and, if there are no more than 20, all of them. what is "optimizer" here, or
- * "layer"; the keys' messages then say "optimizer 'sgd'". */
+ * "layer"; the keys' messages then say "optimizer 'sgd'". A mapping that a --set has made may lack
+ * the word: it stands for the first variant, as an absent one does. */
 cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants,
                             size_t count, const struct cnn_key *also, const char *what,
                             const struct cnn_yaml *node, size_t *chosen, void **settings,

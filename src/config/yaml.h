@@ -21,6 +21,7 @@ struct cnn_yaml {
     struct cnn_where where; /* of the node's first character */
     const char *text;       /* scalar: its value, NUL-terminated (a NUL inside is refused) */
     bool quoted;            /* scalar: quoted or block style, so always a string */
+    bool made;              /* mapping: of no file, made by the path of a cnn_yaml_set */
     size_t count;           /* sequence: items; mapping: pairs */
     struct cnn_yaml **items;
     struct cnn_yaml_pair *pairs;
@@ -52,10 +53,11 @@ cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source 
 cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_diag *diag);
 
 /* Applies one `KEY=VALUE` (a.b.c=VALUE; numbers index lists; an item of a list may also be named by
- * its `name`; missing mappings on the way are made). VALUE is YAML. The new node's source is the
- * argument itself, so messages point into it. *root is changed in place; nodes shared by aliases
- * are copied first, so only the one named changes. A key that is only a bare word where a mapping
- * is needed (`schedule: constant`, schedule.type=step) becomes {type: word}. */
+ * its `name`, a layer by any name that it gets; missing mappings on the way are made). VALUE is
+ * YAML. The new node's source is the argument itself, so messages point into it. *root is changed
+ * in place; nodes shared by aliases are copied first, so only the one named changes. A key that is
+ * only a bare word where a mapping is needed (`schedule: constant`, schedule.type=step) becomes
+ * {type: word}. */
 cnn_status cnn_yaml_set(struct cnn_arena *arena, struct cnn_yaml *root, const char *assignment,
                         cnn_diag *diag);
 
@@ -86,6 +88,8 @@ bool cnn_yaml_put(struct cnn_arena *arena, struct cnn_yaml *mapping, const char 
 /* a key it does not have yet */
 bool cnn_yaml_add(struct cnn_arena *arena, struct cnn_yaml *mapping, struct cnn_yaml *key,
                   struct cnn_yaml *value);
+/* A list or mapping like node, of the same children. */
+struct cnn_yaml *cnn_yaml_copy(struct cnn_arena *arena, const struct cnn_yaml *node);
 
 /* Writes the tree as YAML that parses back to the same tree: block style for the document and its
  * lists of mappings, flow style for whatever is nested deeper than a top-level key's value (so one

@@ -1,6 +1,6 @@
 /* Changes to a description from the command line: KEY=VALUE, a path and a YAML value. Nodes on the
  * path are copied before they change, for aliases may share them. */
-#include "config/yaml.h"
+#include "config/yaml_layers.h"
 
 #include "config/yaml_syntax.h"
 
@@ -38,19 +38,6 @@ static const char *parent_name(const struct setting *setting, const struct segme
     return cnn_word_cut(name ? name : "the value", buffer, size);
 }
 
-static struct cnn_yaml *shallow_copy(struct cnn_arena *arena, const struct cnn_yaml *node)
-{
-    bool ok = true;
-    struct cnn_yaml *copy = node->kind == CNN_YAML_SEQUENCE
-                                ? cnn_yaml_new_sequence(arena, &node->where)
-                                : cnn_yaml_new_mapping(arena, &node->where);
-    for (size_t i = 0; copy && ok && i < node->count; i++)
-        ok = node->kind == CNN_YAML_SEQUENCE
-                 ? cnn_yaml_append(arena, copy, node->items[i])
-                 : cnn_yaml_add(arena, copy, node->pairs[i].key, node->pairs[i].value);
-    return ok ? copy : NULL;
-}
-
 /* What stands in node's place so that segment can be set in it: a mapping or a list of its own.
  * node may be NULL: nothing stands there. */
 static cnn_status container_make(const struct setting *setting, const struct segment *segment,
@@ -64,10 +51,12 @@ static cnn_status container_make(const struct setting *setting, const struct seg
                         parent_name(setting, segment, name, sizeof(name)),
                         cnn_yaml_describe(node, found, sizeof(found)), segment->text);
     if (node && node->kind != CNN_YAML_SCALAR) {
-        *out = shallow_copy(setting->arena, node);
+        *out = cnn_yaml_copy(setting->arena, node);
         return *out ? CNN_OK : no_memory(setting);
     }
     *out = cnn_yaml_new_mapping(setting->arena, node ? &node->where : &segment->where);
+    if (*out)
+        (*out)->made = !node;
     if (*out && node && !cnn_yaml_is_null(node))
         ok = cnn_yaml_put(
             setting->arena, *out, "type",
@@ -88,7 +77,7 @@ static bool index_parse(const char *text, size_t *out)
 }
 
 static cnn_status item_find(const struct setting *setting, const struct segment *segment,
-                            const struct cnn_yaml *sequence, struct cnn_yaml ***out)
+                            struct cnn_yaml *sequence, struct cnn_yaml ***out)
 {
     size_t index;
     char name[80];
@@ -102,6 +91,9 @@ static cnn_status item_find(const struct setting *setting, const struct segment 
         cnn_hint(setting->diag, "items count from 0");
         return CNN_INVALID;
     }
+    if (segment == &setting->path[1] && strcmp(setting->path[0].text, "layers") == 0)
+        return cnn_yaml_find_layer(setting->arena, sequence, segment->text, &segment->where, out,
+                                   setting->diag);
     for (size_t i = 0; i < sequence->count; i++) {
         const struct cnn_yaml *own = cnn_yaml_get(sequence->items[i], "name");
         if (own && own->kind == CNN_YAML_SCALAR && strcmp(own->text, segment->text) == 0) {

@@ -100,3 +100,16 @@ struct cnn_yaml *cnn_yaml_get(const struct cnn_yaml *mapping, const char *key)
     struct cnn_yaml_pair *pair = pair_find(mapping, key);
     return pair ? pair->value : NULL;
 }
+
+struct cnn_yaml *cnn_yaml_copy(struct cnn_arena *arena, const struct cnn_yaml *node)
+{
+    bool ok = true;
+    struct cnn_yaml *copy = node_new(arena, node->kind, &node->where);
+    for (size_t i = 0; copy && ok && i < node->count; i++)
+        ok = node->kind == CNN_YAML_SEQUENCE
+                 ? cnn_yaml_append(arena, copy, node->items[i])
+                 : cnn_yaml_add(arena, copy, node->pairs[i].key, node->pairs[i].value);
+    if (copy)
+        copy->made = node->made;
+    return ok ? copy : NULL;
+}

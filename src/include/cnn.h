@@ -473,7 +473,6 @@ typedef struct cnn_survey {
     cnn_survey_pair contradicting[CNN_SURVEY_PAIRS], shared[CNN_SURVEY_PAIRS],
         repeated[CNN_SURVEY_PAIRS];
     size_t contradicting_count, shared_count, repeated_count;
-    bool weighted;            /* the description's loss weighs the classes */
     struct cnn_arena *memory; /* what the above points to */
 } cnn_survey;
 
@@ -496,13 +495,23 @@ void cnn_survey_free(cnn_survey *survey);
 
 /* ---- Commands to type ---- */
 
-/* word as a POSIX shell takes it for one: as it is, or in single quotes where that is needed.
- * free() it; NULL where memory is short. */
+/* word, a path or the like, as a POSIX shell takes it for one: as it is, or in single quotes where
+ * that is needed; and with ./ before a dash at its beginning, which would make it an option. free()
+ * it; NULL where memory is short. */
 char *cnn_shell_word(const char *word);
 
 /* Columns that text (UTF-8) takes on a terminal: Hangul, Chinese characters and emoji take two,
  * marks that stand on the character before them none, whatever the locale. */
 size_t cnn_text_columns(const char *text);
+
+/* How the program is called in the commands that messages suggest, a word of the shell that stays
+ * the caller's; NULL: cnn, as it is at first. */
+void cnn_set_program(const char *word);
+const char *cnn_program(void);
+
+/* What may have been meant by a path that is not there: the nearest path that is, or a run of the
+ * name in runs/. free() it; NULL where there is none. */
+char *cnn_nearest_path(const char *path);
 
 /* ---- Beginning with images of one's own ---- */
 

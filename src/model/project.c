@@ -144,7 +144,8 @@ static void write_readme_data(const struct project *p, struct cnn_text *out)
 
 static void write_readme_commands(const struct project *p, struct cnn_text *out)
 {
-    const char *split = p->glance.images[CNN_SPLIT_TEST] > 0 ? "" : " --split val";
+    const char *split = p->glance.images[CNN_SPLIT_TEST] > 0 ? "" : " --split val",
+               *program = cnn_program();
     struct cnn_text path = {0};
     cnn_text_printf(&path, "%s/run", p->options->directory);
     char *config = cnn_shell_word(p->config), *run = path.failed ? NULL : cnn_shell_word(path.data);
@@ -152,25 +153,27 @@ static void write_readme_commands(const struct project *p, struct cnn_text *out)
         out->failed = true;
         goto out;
     }
+    cnn_text_printf(out, "\n## What to do\n\n"
+                         "From the directory in which `cnn init` was called:\n\n");
     cnn_text_printf(out,
-                    "\n## What to do\n\n"
-                    "From the directory in which `cnn init` was called:\n\n"
-                    "    cnn data %s           # look at the images: copies, damaged files, what "
+                    "    %s data %s           # look at the images: copies, damaged files, what "
                     "training will see\n"
-                    "    cnn train %s --check  # would it train? how long?\n"
-                    "    cnn train %s -o %s\n"
-                    "    cnn eval %s%s\n"
-                    "    cnn predict %s PICTURE.jpg\n"
-                    "    cnn visualize %s PICTURE.jpg\n\n",
-                    config, config, config, run, run, split, run, run);
+                    "    %s train %s --check  # would it train? how long?\n"
+                    "    %s train %s -o %s\n",
+                    program, config, program, config, program, config, run);
+    cnn_text_printf(out,
+                    "    %s eval %s%s\n"
+                    "    %s predict %s PICTURE.jpg\n"
+                    "    %s visualize %s PICTURE.jpg\n\n",
+                    program, run, split, program, run, program, run);
     cnn_text_printf(out,
                     "`%s/report.html` shows the curves while it trains. Then\n\n"
                     "- where the training accuracy is far above that of validation: more images, "
                     "stronger `augment`, more `dropout`;\n"
                     "- where both are low: more `filters`, more `epochs`, a larger `input`;\n"
-                    "- look at the mistakes: `cnn eval %s%s --gallery mistakes` - often it is the "
+                    "- look at the mistakes: `%s eval %s%s --gallery mistakes` - often it is the "
                     "folder that is wrong.\n",
-                    path.data, run, split);
+                    path.data, program, run, split);
 out:
     free(config);
     free(run);

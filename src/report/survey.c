@@ -125,7 +125,6 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
         status = write_sheet(model, splits.datasets[0], &survey, o.sheet, diag);
     for (size_t i = 0; i < splits.source.count; i++)
         cnn_dataset_free(splits.datasets[i]);
-    survey.weighted = model->loss.balanced || model->loss.class_weights.count > 0;
     if (status == CNN_OK)
         *out = survey;
     else

@@ -120,8 +120,8 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
             continue;
         cnn_fail(diag, CNN_INVALID, NULL, "%s holds a run already", directory);
         char *word = cnn_shell_word(directory);
-        cnn_hint(diag, "go on with it: cnn train --resume %s; or name another directory with -o",
-                 word ? word : directory);
+        cnn_hint(diag, "go on with it: %s train --resume %s; or name another directory with -o",
+                 cnn_program(), word ? word : directory);
         free(word);
         return CNN_INVALID;
     }

@@ -378,7 +378,7 @@ static cnn_status interrupt(struct trainer *r)
              r->t.steps);
     char *run = cnn_shell_word(r->t.run.directory);
     if (run)
-        cnn_hint(r->diag, "go on with: cnn train --resume %s", run);
+        cnn_hint(r->diag, "go on with: %s train --resume %s", cnn_program(), run);
     free(run);
     return CNN_INTERRUPTED;
 }
@@ -463,7 +463,8 @@ static void close_run(struct trainer *r, cnn_status status)
     char *run = error && !error->hint ? cnn_shell_word(r->t.run.directory) : NULL;
     if (run)
         cnn_hint(r->diag,
-                 "what was saved before is whole; once this is mended: cnn train --resume %s", run);
+                 "what was saved before is whole; once this is mended: %s train --resume %s",
+                 cnn_program(), run);
     free(run);
     if (r->report_open)
         write_report(r, false, error ? error->text : NULL);

@@ -235,28 +235,6 @@ const char *cnn_word_cut(const char *word, char *buffer, size_t size)
     return buffer;
 }
 
-static bool shell_takes(unsigned char c)
-{
-    return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit((char)c) ||
-           strchr("_-./:,+@%", c);
-}
-
-char *cnn_shell_word(const char *word)
-{
-    struct cnn_text text = {0};
-    bool plain = *word != '\0';
-    for (const char *c = word; *c; c++)
-        plain = plain && shell_takes((unsigned char)*c);
-    const char *mark = plain ? "" : "'";
-    cnn_text_append(&text, mark, strlen(mark));
-    for (const char *c = word; *c; c++)
-        cnn_text_append(&text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1);
-    cnn_text_append(&text, mark, strlen(mark));
-    if (text.failed)
-        cnn_text_free(&text);
-    return text.data;
-}
-
 size_t cnn_character(const char *text, uint32_t *code)
 {
     return cnn_utf8_decode(text, strnlen(text, 4), code);

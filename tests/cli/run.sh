@@ -21,9 +21,11 @@ BUILD=$(realpath "${BUILD:-$(dirname "$CNN")}")
 export CNN TESTS BUILD LC_ALL=C TERM=dumb
 unset NO_COLOR CNN_CPU CNN_DATA
 
-cnn() {
-    "$CNN" "$@"
-}
+# `cnn` is found as an installed program is, so that it calls itself so in the commands that it suggests.
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+ln -s "$CNN" "$bin/cnn"
+PATH=$bin:$PATH
 
 # picture WIDTHxHEIGHT BRIGHTNESS FILE...: noisy pictures (tests/tools/picture.c).
 picture() {

@@ -1,0 +1,147 @@
+/* What messages suggest: commands that can be typed as they stand, and paths that were meant. */
+#include "util/text.h"
+
+#include "cnn.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *program = "cnn";
+
+void cnn_set_program(const char *word)
+{
+    program = word ? word : "cnn";
+}
+
+const char *cnn_program(void)
+{
+    return program;
+}
+
+static bool shell_takes(unsigned char c)
+{
+    return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || strchr("_-./:,+@%", c);
+}
+
+char *cnn_shell_word(const char *word)
+{
+    struct cnn_text text = {0};
+    bool plain = *word != '\0';
+    for (const char *c = word; *c; c++)
+        plain = plain && shell_takes((unsigned char)*c);
+    const char *mark = plain ? "" : "'";
+    cnn_text_append(&text, mark, strlen(mark));
+    if (*word == '-')
+        cnn_text_append(&text, "./", 2);
+    for (const char *c = word; *c; c++)
+        cnn_text_append(&text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1);
+    cnn_text_append(&text, mark, strlen(mark));
+    if (text.failed)
+        cnn_text_free(&text);
+    return text.data;
+}
+
+struct names {
+    char **items;
+    size_t count, capacity;
+};
+
+static void names_free(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+}
+
+static bool names_add(struct names *names, const char *name)
+{
+    if (names->count == names->capacity) {
+        size_t capacity = 2 * names->capacity + 16;
+        char **items = realloc(names->items, capacity * sizeof *items);
+        if (!items)
+            return false;
+        names->items = items;
+        names->capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (copy)
+        names->items[names->count++] = copy;
+    return copy;
+}
+
+/* Of equally near names the last in natural order is suggested: the newest run. */
+static int compare_backwards(const void *left, const void *right)
+{
+    return cnn_natural_compare(*(char *const *)right, *(char *const *)left);
+}
+
+/* The entry of directory that is nearest to name, malloc'ed; NULL where none is near. A help is not
+ * worth going through a data set's folder. */
+static char *nearest_entry(const char *directory, const char *name)
+{
+    enum { MOST = 10000 };
+    struct names names = {NULL, 0, 0};
+    DIR *stream = opendir(*directory ? directory : ".");
+    const struct dirent *entry;
+    while (stream && names.count < MOST && (entry = readdir(stream)))
+        if (entry->d_name[0] != '.' && !names_add(&names, entry->d_name))
+            break;
+    if (stream)
+        closedir(stream);
+    if (names.count > 0)
+        qsort(names.items, names.count, sizeof *names.items, compare_backwards);
+    const char *nearest =
+        cnn_nearest_word(name, (const char *const *)(void *)names.items, names.count);
+    char *found = nearest ? strdup(nearest) : NULL;
+    names_free(&names);
+    return found;
+}
+
+/* Adds to a path of components that are there the next one, name, or the nearest that is there. */
+static bool step_down(struct cnn_text *path, const char *name)
+{
+    size_t before = path->size;
+    cnn_text_printf(path, "%s", name);
+    if (path->failed || access(path->data, F_OK) == 0)
+        return !path->failed;
+    path->data[path->size = before] = '\0';
+    char *near = nearest_entry(path->data, name);
+    if (near)
+        cnn_text_printf(path, "%s", near);
+    free(near);
+    return near && !path->failed;
+}
+
+/* path, component by component; NULL where one is not there and none is near. */
+static char *walk(const char *path)
+{
+    struct cnn_text found = {0};
+    bool there = true;
+    while (there && *path) {
+        size_t slashes = strspn(path, "/"), length = strcspn(path + slashes, "/");
+        char *name = strndup(path + slashes, length);
+        cnn_text_append(&found, path, slashes);
+        there = name && (length == 0 || step_down(&found, name));
+        free(name);
+        path += slashes + length;
+    }
+    if (there && !found.failed)
+        return found.data;
+    cnn_text_free(&found);
+    return NULL;
+}
+
+char *cnn_nearest_path(const char *path)
+{
+    struct cnn_text run = {0};
+    char *found = walk(path);
+    if (found || strchr(path, '/'))
+        return found;
+    cnn_text_printf(&run, "runs/%s", path);
+    found = run.failed ? NULL : walk(run.data);
+    cnn_text_free(&run);
+    return found;
+}
