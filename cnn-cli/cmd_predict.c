@@ -253,10 +253,9 @@ static void prediction_free(struct prediction *p)
 }
 
 static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta,
-                          char *const *operands, size_t count, cnn_diag *diag)
+                          const struct cnn_inputs *inputs, cnn_diag *diag)
 {
     struct prediction p;
-    struct cnn_inputs inputs = {NULL, 0, 0};
     cnn_status status = cnn_tta_check(model, tta, diag);
 
     if (status != CNN_OK)
@@ -265,14 +264,12 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
         status = cnn_command_out_of_memory();
         goto out;
     }
-    for (size_t i = 0; i < count; i++)
-        p.failed = !cnn_inputs_add(&inputs, operands[i]) || p.failed;
-    predict_all(&p, &inputs);
+    p.failed = inputs->failed;
+    predict_all(&p, inputs);
     if (settings->save_output != NULL && p.kept_count > 0)
         save_outputs(&p);
     status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
 out:
-    cnn_inputs_free(&inputs);
     prediction_free(&p);
     return status;
 }
@@ -281,23 +278,25 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.weights = settings->weights};
-    bool has_model = cnn_path_is_model(operands[0]);
     cnn_model *model = NULL;
     cnn_tta tta;
-    cnn_status status;
+    size_t at;
+    struct cnn_inputs inputs = {.count = 0};
+    cnn_status status = cnn_inputs_find_model(operands, operand_count, &at);
 
-    if (has_model && operand_count == 1) {
-        cnn_print_error("%s is the model; what is the input?", operands[0]);
-        return CNN_INVALID;
-    }
-    status = cnn_tta_find(settings->tta, &tta, diag);
+    if (status == CNN_OK)
+        status = cnn_tta_find(settings->tta, &tta, diag);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(has_model ? operands[0] : NULL, &open, &model, diag);
+        status = cnn_command_open(at < operand_count ? operands[at] : NULL, &open, &model, diag);
+    for (size_t i = 0; i < operand_count && status == CNN_OK; i++) {
+        if (i != at && !cnn_inputs_add(&inputs, operands[i]))
+            inputs.failed = true;
+    }
     if (status == CNN_OK)
-        status =
-            predict(model, settings, tta, operands + has_model, operand_count - has_model, diag);
+        status = predict(model, settings, tta, &inputs, diag);
+    cnn_inputs_free(&inputs);
     cnn_model_free(model);
     return status;
 }
@@ -307,8 +306,8 @@ const struct cnn_command cnn_command_predict = {
     .synopsis = "[MODEL] INPUT... [options]",
     .summary = "Say what a model sees in images",
     .details =
-        "MODEL is a .yaml or .safetensors file or a run directory; where the first operand\n"
-        "is none, it is an input, and the model that ships with the program is used.\n"
+        "MODEL is a .yaml or .safetensors file or a run directory, and may stand behind the\n"
+        "inputs, too; without it the model that ships with the program is used.\n"
         "INPUT is a PNG, JPEG, WebP or BMP file, a folder of such files, '-' for one on\n"
         "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
         "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",

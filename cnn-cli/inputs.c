@@ -45,22 +45,24 @@ static char *path_join(const char *folder, const char *name)
     return path;
 }
 
-bool cnn_path_is_model(const char *path)
+static bool holds(const char *folder, const char *name)
 {
-    /* of a run, perhaps one that is not far yet */
-    static const char *const marks[] = {"best.safetensors", "last.safetensors"};
-    struct stat info;
-    char mark[PATH_BYTES]; /* a longer one cannot be opened */
-    bool found = false;
+    char path[PATH_BYTES]; /* a longer one cannot be opened */
+    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    bool found = length < PATH_BYTES && access(path, F_OK) == 0;
 
-    if (!is_folder(path))
-        return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") ||
-               cnn_path_ends(path, ".safetensors");
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        int length = snprintf(mark, sizeof mark, "%s/%s", path, marks[i]);
-        found = found || (length < PATH_BYTES && stat(mark, &info) == 0);
-    }
     return found;
+}
+
+bool cnn_path_is_run(const char *path)
+{
+    return is_folder(path) && (holds(path, "best.safetensors") || holds(path, "last.safetensors"));
+}
+
+static bool named_like_model(const char *path)
+{
+    return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") ||
+           cnn_path_ends(path, ".safetensors");
 }
 
 /* Digits compare as numbers: image2 comes before image10. */
@@ -123,30 +125,31 @@ static bool push(struct cnn_inputs *inputs, char *path)
     return true;
 }
 
-static bool add_folder(struct cnn_inputs *inputs, const char *folder, int depth)
+/* Adds the images of a folder. inputs: NULL: none is added, *found says whether there is one. */
+static bool read_folder(const char *folder, int depth, struct cnn_inputs *inputs, bool *found)
 {
     DIR *directory = opendir(folder);
     const struct dirent *entry;
     bool done = true;
 
     if (directory == NULL) {
-        cnn_print_error("%s: %s", folder, strerror(errno));
+        if (inputs != NULL)
+            cnn_print_error("%s: %s", folder, strerror(errno));
         return false;
     }
-    while (done && (entry = readdir(directory)) != NULL) {
-        char *path;
+    while (done && !(inputs == NULL && *found) && (entry = readdir(directory)) != NULL) {
+        char *path = entry->d_name[0] != '.' ? path_join(folder, entry->d_name) : NULL;
 
         if (entry->d_name[0] == '.')
             continue;
-        path = path_join(folder, entry->d_name);
         if (path != NULL && is_folder(path)) {
-            done = depth == 0 || add_folder(inputs, path, depth - 1);
-            free(path);
+            done = depth == 0 || read_folder(path, depth - 1, inputs, found);
         } else if (path == NULL || cnn_image_readable(path)) {
-            done = push(inputs, path);
-        } else {
-            free(path);
+            *found = true;
+            done = inputs == NULL || push(inputs, path);
+            path = inputs == NULL ? path : NULL;
         }
+        free(path);
     }
     closedir(directory);
     return done;
@@ -155,12 +158,13 @@ static bool add_folder(struct cnn_inputs *inputs, const char *folder, int depth)
 bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path)
 {
     size_t before = inputs->count;
+    bool found = false;
 
     if (!is_folder(path))
         return push(inputs, strdup(path));
-    if (!add_folder(inputs, path, 1))
+    if (!read_folder(path, 1, inputs, &found))
         return false;
-    if (inputs->count == before) {
+    if (!found) {
         cnn_print_error("%s: no %s file in this folder", path, cnn_image_kinds());
         return false;
     }
@@ -175,29 +179,138 @@ void cnn_inputs_free(struct cnn_inputs *inputs)
     free(inputs->paths);
 }
 
-cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model,
-                                 const char **input)
+/* Whether a file begins as pictures do: those that can be read, and others, which the reader knows
+ * by name. */
+static bool begins_like_picture(const unsigned char *head, size_t size)
 {
-    bool first = cnn_path_is_model(operands[0]);
-    bool second = count > 1 && cnn_path_is_model(operands[1]);
+    static const char *const marks[] = {"\x89PNG", "\xFF\xD8\xFF", "BM", "GIF8",
+                                        "RIFF",    "II*",          "MM"};
 
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(operands[i], "-") != 0 && access(operands[i], F_OK) != 0) {
-            cnn_print_error("cannot read %s: %s", operands[i], strerror(errno));
-            return CNN_FAILED;
-        }
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (size >= strlen(marks[i]) && memcmp(head, marks[i], strlen(marks[i])) == 0)
+            return true;
     }
-    if (count == 1 && first) {
+    return size >= 8 && memcmp(head + 4, "ftyp", 4) == 0;
+}
+
+/* The length of the header, eight bytes, and then its JSON. */
+static bool begins_like_checkpoint(const unsigned char *head, size_t size)
+{
+    return size >= 9 && memcmp(head + 4, "\0\0\0", 4) == 0 && head[8] == '{';
+}
+
+static size_t read_head(const char *path, unsigned char *head, size_t size)
+{
+    FILE *file = fopen(path, "rb");
+    size_t got = file != NULL ? fread(head, 1, size, file) : 0;
+
+    if (file != NULL)
+        fclose(file);
+    return got;
+}
+
+enum kind { MODEL, INPUT, NEITHER, ABSENT };
+
+static enum kind kind_of(const char *path)
+{
+    unsigned char head[16];
+    struct stat info;
+    bool there = stat(path, &info) == 0, found = false;
+
+    if (there && S_ISDIR(info.st_mode)) {
+        if (cnn_path_is_run(path))
+            return MODEL;
+        read_folder(path, 1, NULL, &found);
+        return found ? INPUT : NEITHER;
+    }
+    if (named_like_model(path))
+        return MODEL;
+    if (strcmp(path, "-") == 0 || cnn_image_readable(path) || cnn_path_ends(path, ".npy") ||
+        cnn_path_ends(path, ".txt") || cnn_path_ends(path, ".csv"))
+        return INPUT;
+    if (!there)
+        return ABSENT;
+    /* from a pipe nothing can be read twice */
+    return !S_ISREG(info.st_mode) || begins_like_picture(head, read_head(path, head, sizeof head))
+               ? INPUT
+               : NEITHER;
+}
+
+static cnn_status fail_absent(const char *path)
+{
+    char *near = cnn_nearest_path(path);
+
+    cnn_print_error("cannot read %s: %s", path, strerror(errno));
+    if (near != NULL)
+        cnn_print_hint("did you mean '%s'?", near);
+    free(near);
+    return CNN_FAILED;
+}
+
+static cnn_status fail_neither(const char *path)
+{
+    unsigned char head[16];
+
+    if (is_folder(path)) {
+        cnn_print_error("%s is neither the directory of a run nor a folder of %s files", path,
+                        cnn_image_kinds());
+        if (holds(path, "config.yaml"))
+            cnn_print_hint("it holds a description, config.yaml, but no trained model; that is in "
+                           "the directory that training names");
+        return CNN_INVALID;
+    }
+    cnn_print_error("%s is neither a picture nor a model: a .yaml or .safetensors file, or a run "
+                    "directory",
+                    path);
+    if (begins_like_checkpoint(head, read_head(path, head, sizeof head)))
+        cnn_print_hint("it seems to be a checkpoint; let its name end in .safetensors");
+    return CNN_INVALID;
+}
+
+cnn_status cnn_inputs_find_model(char *const *operands, size_t count, size_t *model)
+{
+    *model = count;
+    for (size_t i = 0; i < count; i++) {
+        if (kind_of(operands[i]) != MODEL)
+            continue;
+        if (*model < count) {
+            cnn_print_error("%s and %s are both models; what is the input?", operands[*model],
+                            operands[i]);
+            return CNN_INVALID;
+        }
+        *model = i;
+    }
+    if (count == 1 && *model == 0) {
         cnn_print_error("%s is the model; what is the input?", operands[0]);
         return CNN_INVALID;
     }
-    if (count == 2 && !first && !second) {
+    for (size_t i = 0; i < count && *model == count; i++) {
+        enum kind kind = kind_of(operands[i]);
+
+        if (kind == ABSENT || kind == NEITHER)
+            return (kind == ABSENT ? fail_absent : fail_neither)(operands[i]);
+    }
+    return CNN_OK;
+}
+
+cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model,
+                                 const char **input)
+{
+    size_t at;
+    cnn_status status = CNN_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(operands[i], "-") != 0 && access(operands[i], F_OK) != 0)
+            return fail_absent(operands[i]);
+    }
+    status = cnn_inputs_find_model(operands, count, &at);
+    if (status == CNN_OK && count == 2 && at == count) {
         cnn_print_error(
             "neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory",
             operands[0], operands[1]);
-        return CNN_INVALID;
+        status = CNN_INVALID;
     }
-    *model = count == 1 ? NULL : operands[!first];
-    *input = count == 1 ? operands[0] : operands[first];
-    return CNN_OK;
+    *model = at < count ? operands[at] : NULL;
+    *input = operands[at == 0 && count > 1];
+    return status;
 }

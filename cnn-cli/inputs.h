@@ -11,14 +11,14 @@
 struct cnn_inputs {
     char **paths; /* owned */
     size_t count, capacity;
+    bool failed; /* one could not be added: for the caller */
 };
 
 /* Whether path ends in extension (".png"), upper or lower case. */
 bool cnn_path_ends(const char *path, const char *extension);
 
-/* Whether path is something that a model is opened from: a .yaml, .yml or .safetensors file, or a
- * directory that holds best.safetensors or last.safetensors. */
-bool cnn_path_is_model(const char *path);
+/* Whether path is the directory of a run: it holds best.safetensors or last.safetensors. */
+bool cnn_path_is_run(const char *path);
 
 /* Adds path, or where it is a folder the pictures in it and in its folders (one
  * level deep), in natural order. false after a message: a folder that cannot be read or holds no
@@ -26,8 +26,13 @@ bool cnn_path_is_model(const char *path);
 bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path);
 void cnn_inputs_free(struct cnn_inputs *inputs);
 
-/* Of one or two operands, in either order: which is the model (NULL: none was given) and which the
- * input. Messages are printed. */
+/* Which of the operands, whose order is free, is the model: a .yaml, .yml or .safetensors file, or
+ * the directory of a run; *model is count where none was given. The others are the inputs. Where
+ * none is the model, each must be a picture, an array or a folder of pictures: what is none of
+ * these was meant to be the model. Messages are printed. */
+cnn_status cnn_inputs_find_model(char *const *operands, size_t count, size_t *model);
+
+/* Likewise of one or two operands, of which one is the input (model: NULL: none was given). */
 cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model,
                                  const char **input);
 

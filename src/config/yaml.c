@@ -397,9 +397,27 @@ cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char 
     return cnn_yaml_parse_part(arena, source, 0, out, diag);
 }
 
+/* A checkpoint begins with the length of its header, eight bytes, and the header, JSON. */
+static bool is_checkpoint(const char *path)
+{
+    char head[9];
+    FILE *file = fopen(path, "rb");
+    bool found = file && fread(head, 1, sizeof head, file) == sizeof head &&
+                 memcmp(head + 4, "\0\0\0", 4) == 0 && head[8] == '{';
+    if (file)
+        fclose(file);
+    return found;
+}
+
 cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_diag *diag)
 {
     struct stat info;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && is_checkpoint(path)) {
+        cnn_fail(diag, CNN_INVALID, NULL,
+                 "%s is a checkpoint by what it holds, and no description", path);
+        cnn_hint(diag, "let its name end in .safetensors, so that it is opened as a checkpoint");
+        return CNN_INVALID;
+    }
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > CNN_YAML_MAX_BYTES)
         return fail_large(&(struct cnn_source){path, NULL, 0}, (unsigned long long)info.st_size,
                           diag);

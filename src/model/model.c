@@ -129,6 +129,7 @@ cnn_status cnn_model_locate(const char *path, char **out, bool *checkpoint, cnn_
         size_t size;
         cnn_status status = cnn_file_read(path, 0, &text, &size, diag);
         free(text);
+        cnn_hint_near(diag, path);
         return status == CNN_OK ? CNN_FAILED : status;
     }
     size_t length = strlen(path);
@@ -159,6 +160,8 @@ static cnn_status load_weights(cnn_model *model, const char *path, cnn_diag *dia
     cnn_status status = cnn_safetensors_open(path, &file, diag);
     if (status == CNN_OK)
         status = cnn_model_load(model, file, diag);
+    else
+        cnn_hint_near(diag, path);
     cnn_safetensors_close(file);
     return status;
 }

@@ -74,8 +74,10 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
     char *text;
     size_t size, count;
     cnn_status status = cnn_yaml_read_text(options->config, &text, &size, diag);
-    if (status != CNN_OK)
+    if (status != CNN_OK) {
+        cnn_hint_near(diag, options->config);
         return status;
+    }
     status = cnn_model_from_text(options->config, text, size, options->overrides,
                                  options->override_count, &t->model, diag);
     if (status == CNN_OK && t->model->has_data)
@@ -195,8 +197,10 @@ static cnn_status first_parameters(struct cnn_training *t, const cnn_train_optio
     if (!path || status != CNN_OK)
         return status;
     status = cnn_safetensors_open(path, &file, diag);
-    if (status != CNN_OK)
+    if (status != CNN_OK) {
+        cnn_hint_near(diag, path);
         return status;
+    }
     status = load_weights(t, file, options->weights != NULL, diag);
     cnn_safetensors_close(file);
     return status;
@@ -421,6 +425,7 @@ static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **ou
         return CNN_OK;
     status = open_undamaged(t->run.last, out, diag); /* the same again, for diag */
     cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
+    cnn_hint_near(diag, t->run.directory);
     return status;
 }
 

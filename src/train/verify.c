@@ -91,8 +91,10 @@ cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn
     struct stat found;
     cnn_checkpoint_info info = {.bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0};
     cnn_status status = cnn_safetensors_open(path, &file, diag);
-    if (status != CNN_OK)
+    if (status != CNN_OK) {
+        cnn_hint_near(diag, path);
         return status;
+    }
     status = check(file, &info, diag);
     cnn_safetensors_close(file);
     if (status == CNN_OK)

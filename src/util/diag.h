@@ -39,6 +39,9 @@ void cnn_warn(cnn_diag *diag, const struct cnn_where *where, const char *format,
  * right. */
 void cnn_hint(cnn_diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Where path, which the user gave, is not there: hints at one that is (cnn_nearest_path). */
+void cnn_hint_near(cnn_diag *diag, const char *path);
+
 /* cnn_fail for memory that could not be had: "out of memory (N MiB wanted for WHAT)". Returns
  * CNN_FAILED. */
 cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what);

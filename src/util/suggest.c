@@ -2,6 +2,7 @@
 #include "util/text.h"
 
 #include "cnn.h"
+#include "util/diag.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -56,20 +57,20 @@ static void names_free(struct names *names)
     free(names->items);
 }
 
-static bool names_add(struct names *names, const char *name)
+/* Without memory there is less to suggest. */
+static void names_add(struct names *names, const char *name)
 {
     if (names->count == names->capacity) {
         size_t capacity = 2 * names->capacity + 16;
         char **items = realloc(names->items, capacity * sizeof *items);
         if (!items)
-            return false;
+            return;
         names->items = items;
         names->capacity = capacity;
     }
     char *copy = strdup(name);
     if (copy)
         names->items[names->count++] = copy;
-    return copy;
 }
 
 /* Of equally near names the last in natural order is suggested: the newest run. */
@@ -78,25 +79,64 @@ static int compare_backwards(const void *left, const void *right)
     return cnn_natural_compare(*(char *const *)right, *(char *const *)left);
 }
 
-/* The entry of directory that is nearest to name, malloc'ed; NULL where none is near. A help is not
- * worth going through a data set's folder. */
-static char *nearest_entry(const char *directory, const char *name)
+static bool is_near(const char *word, const char *other)
+{
+    return strcmp(word, other) == 0 || cnn_nearest_word(word, &other, 1);
+}
+
+/* Whether both the name before the ending and the ending are near, or the first is the same: an
+ * ending that many files have says little. */
+static bool name_is_near(const char *name, const char *other, bool *same)
+{
+    const char *dot = strrchr(name, '.'), *other_dot = strrchr(other, '.');
+    char *stem = dot ? strndup(name, (size_t)(dot - name)) : strdup(name),
+         *other_stem = other_dot ? strndup(other, (size_t)(other_dot - other)) : strdup(other);
+    bool both = stem && other_stem;
+    *same = both && strcmp(stem, other_stem) == 0;
+    bool near =
+        both && is_near(stem, other_stem) && is_near(dot ? dot : "", other_dot ? other_dot : "");
+    free(stem);
+    free(other_stem);
+    return near;
+}
+
+/* The entries of directory that are near to name, and those that differ from it by another ending.
+ * A help is not worth going through a data set's folder. */
+static void list_near(const char *directory, const char *name, struct names *near,
+                      struct names *same)
 {
     enum { MOST = 10000 };
-    struct names names = {NULL, 0, 0};
     DIR *stream = opendir(*directory ? directory : ".");
     const struct dirent *entry;
-    while (stream && names.count < MOST && (entry = readdir(stream)))
-        if (entry->d_name[0] != '.' && !names_add(&names, entry->d_name))
-            break;
+    for (size_t i = 0; stream && i < MOST && (entry = readdir(stream)); i++) {
+        bool equal;
+        if (entry->d_name[0] == '.')
+            continue;
+        if (name_is_near(name, entry->d_name, &equal))
+            names_add(near, entry->d_name);
+        else if (equal)
+            names_add(same, entry->d_name);
+    }
     if (stream)
         closedir(stream);
-    if (names.count > 0)
-        qsort(names.items, names.count, sizeof *names.items, compare_backwards);
+    if (near->count > 0)
+        qsort(near->items, near->count, sizeof *near->items, compare_backwards);
+    if (same->count > 0)
+        qsort(same->items, same->count, sizeof *same->items, compare_backwards);
+}
+
+/* The entry of directory that is nearest to name, malloc'ed; NULL where none is near. */
+static char *nearest_entry(const char *directory, const char *name)
+{
+    struct names near = {NULL, 0, 0}, same = {NULL, 0, 0};
+    list_near(directory, name, &near, &same);
     const char *nearest =
-        cnn_nearest_word(name, (const char *const *)(void *)names.items, names.count);
+        cnn_nearest_word(name, (const char *const *)(void *)near.items, near.count);
+    if (!nearest && same.count > 0)
+        nearest = same.items[0];
     char *found = nearest ? strdup(nearest) : NULL;
-    names_free(&names);
+    names_free(&near);
+    names_free(&same);
     return found;
 }
 
@@ -144,4 +184,12 @@ char *cnn_nearest_path(const char *path)
     found = run.failed ? NULL : walk(run.data);
     cnn_text_free(&run);
     return found;
+}
+
+void cnn_hint_near(cnn_diag *diag, const char *path)
+{
+    char *near = access(path, F_OK) != 0 ? cnn_nearest_path(path) : NULL;
+    if (near)
+        cnn_hint(diag, "did you mean '%s'?", near);
+    free(near);
 }
