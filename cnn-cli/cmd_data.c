@@ -447,6 +447,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const char *sheet = settings->output != NULL ? settings->output : "data.png";
     cnn_model *model = NULL;
     cnn_survey survey;
+    char *config = NULL;
     cnn_status status;
 
     (void)operand_count;
@@ -456,7 +457,9 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     }
     status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
-        status = cnn_command_open(operands[0], &open, &model, diag);
+        status = cnn_inputs_config(operands[0], true, &config);
+    if (status == CNN_OK)
+        status = cnn_command_open(config, &open, &model, diag);
     if (status == CNN_OK)
         status = survey_data(model, settings, sheet, &survey, diag);
     if (status == CNN_OK) {
@@ -466,6 +469,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
             status = print_human(model, &survey, sheet);
         cnn_survey_free(&survey);
     }
+    free(config);
     cnn_model_free(model);
     return status;
 }
@@ -474,7 +478,8 @@ const struct cnn_command cnn_command_data = {
     .name = "data",
     .synopsis = "CONFIG [options]",
     .summary = "Look at a data set before training",
-    .details = "CONFIG is a description with a data section. Every image is looked at: classes,\n"
+    .details = "CONFIG is a description with a data section, or a directory that init has made.\n"
+               "Every image is looked at: classes,\n"
                "sizes, files that cannot be read, images that are there twice, mean and deviation\n"
                "for normalize. A picture shows images of each class as training sees them.\n",
     .options = options,

@@ -16,7 +16,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, data),
      .argument = "FOLDER",
-     .help = "the images, in a folder per class (must be given)"},
+     .help = "the images, instead of the argument FOLDER"},
     {.name = "name",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, name),
@@ -86,8 +86,8 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
     if (status == CNN_OK)
-        printf("written    %s, %s/README.md\nnext       %s train %s\n",
-               cnn_show_text(config).text, cnn_show_text(init->directory).text, cnn_program(),
+        printf("written    %s, %s/README.md\nnext       %s train %s\n", cnn_show_text(config).text,
+               cnn_show_text(init->directory).text, cnn_program(),
                cnn_show_text(word != NULL ? word : config).text);
     free(word);
     free(config);
@@ -97,12 +97,19 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_init_options init = {
-        .directory = operands[0], .data_path = settings->data, .name = settings->name};
+    const cnn_init_options init = {.directory = operands[0],
+                                   .data_path = operand_count > 1 ? operands[1] : settings->data,
+                                   .name = settings->name};
 
-    (void)operand_count;
-    if (settings->data == NULL) {
-        cnn_print_error("the images are not given: --data FOLDER, which holds <class>/<images>");
+    if (operand_count > 1 && settings->data != NULL) {
+        cnn_print_error("the images are given twice: %s, and --data %s", operands[1],
+                        settings->data);
+        return CNN_INVALID;
+    }
+    if (init.data_path == NULL) {
+        cnn_print_error("the images are not given: a FOLDER, which holds <class>/<images>");
+        cnn_print_hint("the new directory first, then the folder: %s init my-project FOLDER",
+                       cnn_program());
         return CNN_INVALID;
     }
     for (size_t end = strlen(operands[0]); end > 1 && operands[0][end - 1] == '/'; end--)
@@ -112,7 +119,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 
 const struct cnn_command cnn_command_init = {
     .name = "init",
-    .synopsis = "DIR --data FOLDER [options]",
+    .synopsis = "DIR FOLDER [options]",
     .summary = "Begin with images of your own: write a description for them",
     .details =
         "Looks at the images of FOLDER, which holds a folder per class, or train/, val/ and\n"
@@ -122,6 +129,6 @@ const struct cnn_command cnn_command_init = {
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = 2,
     .run = run,
 };

@@ -10,7 +10,7 @@
 #include "terminal.h"
 
 struct settings {
-    bool explain, json;
+    bool explain, json, yaml;
     struct cnn_option_list set;
 };
 
@@ -20,6 +20,10 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, explain),
      .help = "show the arithmetic of every layer"},
     CNN_OPTION_JSON(struct settings),
+    {.name = "yaml",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, yaml),
+     .help = "write the description, every default filled in, instead"},
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_END,
 };
@@ -238,11 +242,22 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_model *model = NULL;
     cnn_layer_info *layers = NULL;
     struct totals totals;
-    cnn_status status =
-        cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
+    cnn_status status;
+
+    if (settings->yaml && (settings->json || settings->explain)) {
+        cnn_print_error("--yaml writes the description alone: give no --%s with it",
+                        settings->json ? "json" : "explain");
+        return CNN_INVALID;
+    }
+    status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
 
     if (status != CNN_OK)
         return status;
+    if (settings->yaml) {
+        fputs(cnn_model_resolved(model), stdout);
+        cnn_model_free(model);
+        return CNN_OK;
+    }
     layers = read_layers(model, &totals, diag);
     if (layers == NULL)
         status = CNN_FAILED;

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "command.h"
+#include "inputs.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -269,12 +270,11 @@ static const volatile int *catch_save_signal(void)
     return &saves_asked;
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+static cnn_status train(const struct settings *settings, const char *config, cnn_diag *diag)
 {
-    const struct settings *settings = data;
     struct progress progress = {.directory = NULL};
-    cnn_train_options train = {
-        .config = operand_count > 0 ? operands[0] : NULL,
+    cnn_train_options what = {
+        .config = config,
         .directory = settings->output,
         .weights = settings->weights,
         .transfer = settings->transfer,
@@ -285,19 +285,16 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         .event = on_event,
         .context = &progress,
     };
-    cnn_status status;
+    cnn_status status = cnn_command_prepare(settings->threads, diag);
 
-    if (!check_settings(settings, operand_count))
-        return CNN_INVALID;
-    status = cnn_command_prepare(settings->threads, diag);
     if (status != CNN_OK)
         return status;
     if (settings->check)
-        return cnn_check_and_print(&train, diag);
-    train.stop =
+        return cnn_check_and_print(&what, diag);
+    what.stop =
         cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
-    train.save = catch_save_signal();
-    status = cnn_train(&train, diag);
+    what.save = catch_save_signal();
+    status = cnn_train(&what, diag);
     cnn_print_messages(diag);
     if (progress.failed && status == CNN_OK)
         status = cnn_command_out_of_memory();
@@ -309,15 +306,29 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     return status;
 }
 
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+{
+    const struct settings *settings = data;
+    char *config = NULL;
+    cnn_status status = check_settings(settings, operand_count) ? CNN_OK : CNN_INVALID;
+
+    if (status == CNN_OK && operand_count > 0)
+        status = cnn_inputs_config(operands[0], false, &config);
+    if (status == CNN_OK)
+        status = train(settings, config, diag);
+    free(config);
+    return status;
+}
+
 const struct cnn_command cnn_command_train = {
     .name = "train",
     .synopsis = "CONFIG [options]",
     .summary = "Train the network that a description describes",
     .details =
         "CONFIG is a YAML description ('cnn help layers', 'cnn help data' and so on list its\n"
-        "keys). The run's directory gets config.yaml, best.safetensors, last.safetensors,\n"
-        "steps.csv, epochs.csv, health.csv, and report.html, which shows how it goes;\n"
-        "its name is all that goes to standard output.\n"
+        "keys), or a directory that init has made. The run's directory gets config.yaml,\n"
+        "best.safetensors, last.safetensors, steps.csv, epochs.csv, health.csv, and\n"
+        "report.html, which shows how it goes; its name is all that goes to standard output.\n"
         "An interrupt (Ctrl-C) saves the state; --resume goes on from there. SIGUSR1 saves\n"
         "it, and the run goes on.\n",
     .options = options,

@@ -314,3 +314,54 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
     *input = operands[at == 0 && count > 1];
     return status;
 }
+
+static cnn_status fail_run(const char *path)
+{
+    char *word = cnn_shell_word(path);
+    const char *run = word != NULL ? word : path;
+
+    cnn_print_error("%s is the directory of a run, and no description", path);
+    cnn_print_hint("go on with it: %s train --resume %s; begin anew: %s train %s/config.yaml",
+                   cnn_program(), run, cnn_program(), run);
+    free(word);
+    return CNN_INVALID;
+}
+
+static cnn_status fail_checkpoint(const char *path)
+{
+    char *word = cnn_shell_word(path);
+    const char *file = word != NULL ? word : path;
+
+    cnn_print_error("%s is a checkpoint, and no description", path);
+    cnn_print_hint("to train on from it: %s summary %s --yaml > net.yaml; %s train net.yaml "
+                   "--weights %s",
+                   cnn_program(), file, cnn_program(), file);
+    free(word);
+    return CNN_INVALID;
+}
+
+static cnn_status fail_folder(const char *path)
+{
+    char *word = cnn_shell_word(path);
+
+    cnn_print_error("%s is a folder without a config.yaml, and no description", path);
+    cnn_print_hint("to begin with the pictures of a folder: %s init my-project %s", cnn_program(),
+                   word != NULL ? word : path);
+    free(word);
+    return CNN_INVALID;
+}
+
+cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
+{
+    bool checkpoint = cnn_path_ends(path, ".safetensors") && access(path, F_OK) == 0;
+
+    if (!trained && checkpoint)
+        return fail_checkpoint(path);
+    if (!trained && cnn_path_is_run(path))
+        return fail_run(path);
+    if (is_folder(path) && !cnn_path_is_run(path) && !holds(path, "config.yaml"))
+        return fail_folder(path);
+    *out =
+        is_folder(path) && !cnn_path_is_run(path) ? path_join(path, "config.yaml") : strdup(path);
+    return *out != NULL ? CNN_OK : cnn_command_out_of_memory();
+}

@@ -36,4 +36,9 @@ cnn_status cnn_inputs_find_model(char *const *operands, size_t count, size_t *mo
 cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model,
                                  const char **input);
 
+/* The description that path, where one is wanted, stands for: itself, or config.yaml in a directory
+ * that init has made; free *out. trained: checkpoints and runs, which hold theirs, will do, too.
+ * What is none is told, with what leads to one. */
+cnn_status cnn_inputs_config(const char *path, bool trained, char **out);
+
 #endif

@@ -207,13 +207,13 @@ void cnn_print_note(const char *format, ...)
 
 void cnn_print_hint(const char *format, ...)
 {
+    char text[LINE_MAX_BYTES];
     va_list arguments;
 
-    fputs("  hint: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    putc('\n', stderr);
+    fprintf(stderr, "  hint: %s\n", cnn_show_text(text).text);
 }
 
 static void print_message(const cnn_message *message)

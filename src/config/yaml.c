@@ -413,8 +413,8 @@ cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_d
 {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && is_checkpoint(path)) {
-        cnn_fail(diag, CNN_INVALID, NULL,
-                 "%s is a checkpoint by what it holds, and no description", path);
+        cnn_fail(diag, CNN_INVALID, NULL, "%s is a checkpoint by what it holds, and no description",
+                 path);
         cnn_hint(diag, "let its name end in .safetensors, so that it is opened as a checkpoint");
         return CNN_INVALID;
     }

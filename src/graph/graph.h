@@ -49,6 +49,9 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
  * the answer sees (unseen.c). False when out of memory. */
 bool cnn_graph_mark_unseen(struct cnn_arena *arena, const struct cnn_graph *graph);
 
+/* Training leaves the first count nodes as they are, as if each were not `trainable`. */
+void cnn_graph_freeze(struct cnn_graph *graph, size_t count);
+
 /* The part of graph that ends with value (not the input), as if it were the output. A view: graph
  * stays the owner. */
 struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value);

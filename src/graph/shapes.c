@@ -83,6 +83,14 @@ static cnn_status freeze_tensors(struct cnn_node *node, cnn_diag *diag)
     return CNN_INVALID;
 }
 
+void cnn_graph_freeze(struct cnn_graph *graph, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        graph->nodes[i].trainable = CNN_TRAINABLE_NOT;
+        freeze_tensors(&graph->nodes[i], NULL);
+    }
+}
+
 static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
 {
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {

@@ -123,6 +123,32 @@ static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *
     return model->resolved ? CNN_OK : cnn_fail_memory(diag, 0, "the description");
 }
 
+/* Where `train` names the last layer that is to stay as it is. */
+static cnn_status freeze(cnn_model *model, const struct cnn_yaml *train, cnn_diag *diag)
+{
+    const char *last = model->recipe.freeze;
+    size_t count = model->graph.count, i = 0;
+    if (!last)
+        return CNN_OK;
+    const char **names = cnn_arena_array(model->arena, count, sizeof *names);
+    if (!names)
+        return cnn_fail_memory(diag, count * sizeof *names, "the description");
+    for (size_t k = 0; k < count; k++)
+        names[k] = model->graph.nodes[k].name;
+    while (i < count && strcmp(names[i], last) != 0)
+        i++;
+    if (i < count) {
+        cnn_graph_freeze(&model->graph, i + 1);
+        return CNN_OK;
+    }
+    cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(train, "freeze")->where,
+             "`freeze` names '%s', but no layer has that name", last);
+    const char *near = cnn_nearest_word(last, names, count);
+    if (near)
+        cnn_hint(diag, "did you mean '%s'?", near);
+    return CNN_INVALID;
+}
+
 cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root,
                                 cnn_diag *diag)
 {
@@ -149,5 +175,8 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
     model->has_loss = s.loss;
     model->has_data = s.data;
     model->has_train = s.train;
+    cnn_status frozen = freeze(model, s.train, diag);
+    if (frozen != CNN_OK)
+        return frozen;
     return model->name ? resolve(model, &s, diag) : cnn_fail_memory(diag, 0, "the description");
 }

@@ -122,7 +122,8 @@ void cnn_model_free(cnn_model *model)
 
 cnn_status cnn_model_locate(const char *path, char **out, bool *checkpoint, cnn_diag *diag)
 {
-    static const char best[] = "/best.safetensors", suffix[] = ".safetensors";
+    static const char best[] = "/best.safetensors", config[] = "/config.yaml",
+                      suffix[] = ".safetensors";
     struct stat st;
     if (stat(path, &st) != 0) {
         char *text = NULL; /* the reader's message names the system's reason */
@@ -145,6 +146,9 @@ cnn_status cnn_model_locate(const char *path, char **out, bool *checkpoint, cnn_
             diag, CNN_FAILED, NULL,
             "%s holds no best.safetensors: it is no run directory, or its first epoch is not over",
             path);
+        memcpy(located + length, config, sizeof config);
+        if (access(located, F_OK) == 0)
+            cnn_hint(diag, "its description is %s", located);
         free(located);
         return status;
     }

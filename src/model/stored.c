@@ -356,14 +356,23 @@ static const char *finish_list(struct layer_list *list)
     return list->text.data ? list->text.data : "none";
 }
 
+/* Whether --transfer takes the i-th tensor. Without its weights a layer's bias means nothing, even
+ * if its length happens to fit: it is taken only where the layer's first tensor is. */
+static bool transfers(const cnn_model *model, const struct cnn_safetensors *file, size_t i)
+{
+    const struct cnn_tensor_place *place = &model->tensors[i];
+    const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
+    bool first = i == 0 || model->tensors[i - 1].node != place->node;
+    return found && fits(found, place->tensor) && (first || transfers(model, file, i - 1));
+}
+
 /* Layers of the model that file does not give whole. */
 static void list_new(const cnn_model *model, const struct cnn_safetensors *file,
                      struct layer_list *list)
 {
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        if (!cnn_model_fits(&model->tensors[i], file))
+    for (size_t i = 0; i < model->tensor_count; i++)
+        if (!transfers(model, file, i))
             add_layer(list, model->tensors[i].name);
-    }
 }
 
 /* Layers of file that the model does not take whole. */
@@ -374,8 +383,7 @@ static void list_unused(const cnn_model *model, const struct cnn_safetensors *fi
         const struct cnn_stored_tensor *stored = &file->tensors[i];
         bool used = stored->name[0] == CNN_RESERVED[0];
         for (size_t k = 0; k < model->tensor_count && !used; k++)
-            used = strcmp(model->tensors[k].name, stored->name) == 0 &&
-                   fits(stored, model->tensors[k].tensor);
+            used = strcmp(model->tensors[k].name, stored->name) == 0 && transfers(model, file, k);
         if (!used)
             add_layer(list, stored->name);
     }
@@ -387,7 +395,7 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
     size_t taken = 0;
     cnn_status status = cnn_safetensors_verify(file, diag);
     for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++) {
-        if (!cnn_model_fits(&model->tensors[i], file))
+        if (!transfers(model, file, i))
             continue;
         status = load_tensor(model, file, &model->tensors[i], diag);
         taken++;
@@ -398,17 +406,18 @@ cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *fi
     list_new(model, file, &new);
     list_unused(model, file, &unused);
     if (taken == 0) {
-        status = cnn_fail(
-            diag, CNN_FAILED, NULL,
-            "nothing in %s fits: no tensor has name and shape of a parameter of the description",
-            file->path);
+        status = cnn_fail(diag, CNN_FAILED, NULL,
+                          "nothing in %s fits: no layer's weights have name and shape of those of "
+                          "the description",
+                          file->path);
         cnn_hint(diag, "the description's layers: %s; those of the file: %s", finish_list(&new),
                  finish_list(&unused));
     } else if (new.count + unused.count > 0) {
         *warning = cnn_arena_printf(
             model->arena,
-            "%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s", taken,
-            model->tensor_count, file->path, finish_list(&new), finish_list(&unused));
+            "%s%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s",
+            2 * taken < model->tensor_count ? "only " : "", taken, model->tensor_count, file->path,
+            finish_list(&new), finish_list(&unused));
         status = *warning ? CNN_OK : cnn_fail_memory(diag, new.text.size, "a message");
     }
     cnn_text_free(&new.text);

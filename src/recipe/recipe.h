@@ -16,8 +16,9 @@ struct cnn_recipe {
     size_t batch_size, log_every;
     double save_every; /* minutes */
     size_t seed;
-    int keep;         /* enum cnn_keep */
-    double clip_norm; /* 0: none */
+    const char *freeze; /* the last layer that stays as it is; NULL: none does */
+    int keep;           /* enum cnn_keep */
+    double clip_norm;   /* 0: none */
     struct cnn_optimizer_settings optimizer;
     struct cnn_schedule_settings schedule;
     struct cnn_average_settings ema;

@@ -124,7 +124,10 @@ static cnn_status require_sections(struct cnn_training *t, cnn_diag *diag)
         t->params += model->tensors[i].trainable ? model->tensors[i].tensor->count : 0;
     if (t->params == 0)
         return cnn_fail(diag, CNN_INVALID, NULL,
-                        "%s has no layer with weights, so there is nothing to train",
+                        model->tensor_count > 0
+                            ? "%s has no layer with weights that may change, so there is nothing "
+                              "to train"
+                            : "%s has no layer with weights, so there is nothing to train",
                         model->source);
     return CNN_OK;
 }
