@@ -62,7 +62,9 @@ SHARED_LIB := $(BUILD)/libcnn.so.$(SOVERSION)
 OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)
 $(LIB_OBJ): COMMON += -fPIC -fvisibility=hidden
 
-all: $(BUILD)/cnn $(BUILD)/libcnn.a $(SHARED_LIB) $(MAN) ## the program, the library and the manual (the default)
+COMPLETION := $(foreach shell,bash zsh fish,$(BUILD)/completion/$(shell))
+
+all: $(BUILD)/cnn $(BUILD)/libcnn.a $(SHARED_LIB) $(MAN) $(COMPLETION) ## the program, the library and the manual (the default)
 
 $(BUILD)/cnn: $(CLI_OBJ) $(BUILD)/obj/libcnn.a
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -155,6 +157,11 @@ $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
 	sed -e '/^@KEYS@$$/{r $@.keys' -e 'd;}' $< >$@
 	@rm $@.keys
 
+# Completion of command lines in shells, from the option tables.
+$(COMPLETION): $(BUILD)/completion/%: $(BUILD)/cnn
+	@mkdir -p $(@D)
+	$(EMULATOR) $(BUILD)/cnn help --completion $* >$@
+
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	cp $< $@
@@ -246,11 +253,15 @@ install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
+	install -D -m 644 $(BUILD)/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cnn
+	install -D -m 644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cnn
+	install -D -m 644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cnn.fish
 	install -D -m 644 docs/lessons.md $(DESTDIR)$(PREFIX)/share/doc/cnn/lessons.md
 	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
 
 uninstall: ## removes what install put there
-	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn lib/libcnn.* lib/pkgconfig/cnn.pc lib/cmake/cnn/* include/cnn.h \
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn share/bash-completion/completions/cnn share/zsh/site-functions/_cnn \
+	    share/fish/vendor_completions.d/cnn.fish lib/libcnn.* lib/pkgconfig/cnn.pc lib/cmake/cnn/* include/cnn.h \
 	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%) $(MAN7:$(BUILD)/man/%=share/man/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 

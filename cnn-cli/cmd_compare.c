@@ -22,6 +22,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, split),
      .argument = "SPLIT",
+     .words = "train val test",
      .help = "train, val or test (default: test)"},
     CNN_OPTION_TTA(struct settings),
     CNN_OPTION_JSON(struct settings),

@@ -1,17 +1,30 @@
 /* cnn help: the commands, and the reference of the description (its sections and keys come from the
  * library's key tables). */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
+#include "completion.h"
 #include "table.h"
 #include "terminal.h"
+#include "topics.h"
+
+enum { TOPIC_BYTES = 64, TOPIC_WORDS = 256 };
 
 struct settings {
     bool man_keys;
+    const char *completion;
 };
 
 static const struct cnn_option options[] = {
+    {.name = "completion",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, completion),
+     .argument = "SHELL",
+     .words = "bash zsh fish",
+     .help = "print what bash, zsh or fish reads to complete commands"},
     /* for the build of the manual */
     {.name = "man-keys", .kind = CNN_OPTION_FLAG, .offset = offsetof(struct settings, man_keys)},
     CNN_OPTION_END,
@@ -171,7 +184,7 @@ static cnn_status unknown_topic(const char *topic)
         room++;
     for (size_t i = 0; i < sections; i++)
         room += 2 + cnn_reference_section(i).keys;
-    words = calloc(room, sizeof *words);
+    words = calloc(room + TOPIC_WORDS, sizeof *words);
 
     if (words == NULL)
         return cnn_command_out_of_memory();
@@ -183,6 +196,7 @@ static cnn_status unknown_topic(const char *topic)
         for (size_t k = 0; k < cnn_reference_section(i).keys; k++)
             words[count++] = cnn_reference_key(i, k).name;
     }
+    count += cnn_topic_words(words + count, TOPIC_WORDS);
     nearest = cnn_options_nearest(topic, words, count);
     if (nearest != NULL)
         cnn_print_error("no help for '%s'; did you mean '%s'?", topic, nearest);
@@ -237,25 +251,67 @@ static void print_man_keys(void)
     }
 }
 
-static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+/* Keys that may have the word for a value: mnist, same, replicate. */
+static bool print_keys_of_value(const char *word)
 {
-    const struct settings *settings = data;
-    const struct cnn_command *command;
+    size_t length = strlen(word), printed = 0;
 
-    (void)diag;
-    if (settings->man_keys) {
-        print_man_keys();
-        return CNN_OK;
+    for (size_t i = 0; i < cnn_reference_sections(); i++) {
+        cnn_section_info section = cnn_reference_section(i);
+
+        for (size_t k = 0; k < section.keys; k++) {
+            cnn_key_info key = cnn_reference_key(i, k);
+            const char *at = strstr(key.type, " | ") != NULL ? strstr(key.type, word) : NULL;
+
+            if (at == NULL || (at != key.type && at[-1] != ' ') ||
+                (at[length] != ' ' && at[length] != '\0'))
+                continue;
+            if (printed++ > 0)
+                putchar('\n');
+            print_heading(&section);
+            print_key(&key);
+        }
     }
-    if (operand_count == 0) {
-        cnn_print_overview(stdout);
-        return CNN_OK;
-    }
-    command = cnn_command_find(operands[0]);
-    if (command == NULL)
-        return print_topic(operands[0]) || print_keys(operands[0]) ? CNN_OK
-                                                                   : unknown_topic(operands[0]);
+    return printed > 0;
+}
+
+/* Everything that answers to the word: sections and keys, options, advice; where there is none of
+ * them, keys that have it for a value, or the word that it is called here. */
+static bool print_word(const char *word)
+{
+    const char *own;
+    bool found = print_topic(word) || print_keys(word);
+
+    if (found && !cnn_topic_text(word, NULL) && !cnn_topic_options(word, NULL))
+        return true;
+    if (found)
+        putchar('\n');
+    found = cnn_topic_text(word, stdout) || found;
+    found = cnn_topic_options(word, stdout) || found;
+    if (found || print_keys_of_value(word))
+        return true;
+    own = cnn_reference_word(word);
+    return own != NULL && (print_topic(own) || print_keys(own));
+}
+
+static void print_manual(const struct cnn_command *command)
+{
+    const char *program = cnn_program(), *slash = strrchr(program, '/');
+    char page[1024];
+
+    snprintf(page, sizeof page, "%.*sman/cnn-%s.1", slash != NULL ? (int)(slash - program) + 1 : 0,
+             program, command->name);
+    /* beside a program that was built, and not installed */
+    if (slash != NULL && access(page, R_OK) == 0)
+        printf("\nmanual: man -l %s (without man: mandoc -a %s)\n", page, page);
+    else
+        printf("\nmanual: man cnn-%s\n", command->name);
+}
+
+static void print_command(const struct cnn_command *command)
+{
     cnn_options_help(command, stdout);
+    print_manual(command);
     for (size_t i = 0; i < cnn_reference_sections(); i++) {
         /* The section of the description that is called like the command. */
         if (strcmp(cnn_reference_section(i).name, command->name) == 0) {
@@ -263,18 +319,45 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
             print_section(i);
         }
     }
-    return CNN_OK;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+{
+    const struct settings *settings = data;
+    char words[TOPIC_BYTES] = "", word[TOPIC_BYTES];
+
+    (void)diag;
+    if (settings->man_keys) {
+        print_man_keys();
+        return CNN_OK;
+    }
+    if (settings->completion != NULL)
+        return cnn_print_completion(settings->completion);
+    if (operand_count == 0) {
+        cnn_print_overview(stdout);
+        return CNN_OK;
+    }
+    if (operand_count == 1 && cnn_command_find(operands[0]) != NULL) {
+        print_command(cnn_command_find(operands[0]));
+        return CNN_OK;
+    }
+    for (size_t i = 0, used = 0; i < operand_count && used < sizeof words; i++)
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", i > 0 ? " " : "",
+                                 operands[i]);
+    cnn_topic_fold(words, word, sizeof word);
+    return print_word(words) || print_word(word) ? CNN_OK : unknown_topic(words);
 }
 
 const struct cnn_command cnn_command_help = {
     .name = "help",
-    .synopsis = "[COMMAND | TOPIC]",
+    .synopsis = "[COMMAND | TOPIC...]",
     .summary = "Explain a command, or the keys of a description",
     .details = "TOPIC is a layer type (conv), a part of the description (data, train), an\n"
-               "optimizer, schedule, loss or augmentation (sgd), a list of them (layers), or a\n"
-               "key (kernel_size).\n",
+               "optimizer, schedule, loss or augmentation (sgd), a list of them (layers), a\n"
+               "key (kernel_size), a value of one (mnist), an option (transfer), a word that\n"
+               "others use (learning rate, maxpool), or what one wants to do (freeze, overfit).\n",
     .options = options,
     .settings_size = sizeof(struct settings),
-    .operands_max = 1,
+    .operands_max = SIZE_MAX,
     .run = run,
 };

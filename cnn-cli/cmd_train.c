@@ -105,6 +105,10 @@ static void on_start(struct progress *progress, const cnn_event *event)
     fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
     fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(),
             cnn_threads() == 1 ? "" : "s");
+    if (event->step > 0 && event->step < event->steps)
+        fprintf(stderr, "going on after step %s of %s, in epoch %zu\n",
+                cnn_show_integer(event->step).text, cnn_show_integer(event->steps).text,
+                event->step / event->steps_in_epoch + 1);
     fprintf(stderr, "the run is in %s\nreport: %s/report.html\n",
             cnn_show_text(event->directory).text, cnn_show_text(event->directory).text);
 }

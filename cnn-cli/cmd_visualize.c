@@ -19,6 +19,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_LIST,
      .offset = offsetof(struct settings, kind),
      .argument = "KIND",
+     .words = "featmaps filters heatmap gradcam saliency occlusion argmax receptive excite all",
      .help = "pictures of this kind, see above; may be repeated"},
     {.name = "class",
      .kind = CNN_OPTION_TEXT,

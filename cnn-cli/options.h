@@ -65,7 +65,7 @@ struct cnn_option {
 #define CNN_OPTION_TTA(settings)                                                                   \
     {                                                                                              \
         .name = "tta", .kind = CNN_OPTION_TEXT, .offset = offsetof(settings, tta),                 \
-        .argument = "KIND",                                                                        \
+        .argument = "KIND", .words = "none flip shift",                                            \
         .help = "average over views of each image: none, flip or shift (default: none)"            \
     }
 #define CNN_OPTION_WEIGHTS(settings)                                                               \

@@ -32,6 +32,7 @@ struct cnn_picture_settings { /* at the start of the settings of both commands *
          .kind = CNN_OPTION_TEXT,                                                                  \
          .offset = CNN_PICTURE_OPTION(settings, palette),                                          \
          .argument = "NAME",                                                                       \
+         .words = "heat grey dark signed",                                                         \
          .help = "heat (the default), grey, dark or signed"},                                      \
         {.name = "one-scale",                                                                      \
          .kind = CNN_OPTION_FLAG,                                                                  \

@@ -116,4 +116,7 @@ struct cnn_yaml *cnn_variant_resolve(struct cnn_arena *arena, const struct cnn_v
  * for help and man pages. Returned in buffer. */
 const char *cnn_key_describe_type(const struct cnn_key *key, char *buffer, size_t size);
 
+/* The word of a description for one of another program; NULL where that is not known. */
+const char *cnn_foreign_word(const char *found);
+
 #endif

@@ -318,3 +318,17 @@ void cnn_key_hint_word(const char *found, const char *const *words, size_t count
         cnn_hint(diag, "%s", meant);
     }
 }
+
+const char *cnn_foreign_word(const char *found)
+{
+    char folded[64];
+    if (!word_fold(found, folded, sizeof(folded)))
+        return NULL;
+    for (size_t i = 0; i < COUNT(foreign_words); i++)
+        if (strcmp(foreign_words[i].found, folded) == 0)
+            return foreign_words[i].own;
+    for (size_t i = 0; i < COUNT(foreign_keys); i++)
+        if (strcmp(foreign_keys[i].found, folded) == 0)
+            return foreign_keys[i].own;
+    return NULL;
+}

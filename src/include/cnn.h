@@ -709,6 +709,9 @@ size_t cnn_reference_sections(void);
 cnn_section_info cnn_reference_section(size_t section);
 /* The type text lives in a buffer that the next call overwrites. */
 cnn_key_info cnn_reference_key(size_t section, size_t key);
+/* What a word of other programs (learning_rate, maxpool) is called here; NULL where that is
+ * not known. */
+const char *cnn_reference_word(const char *word);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -86,3 +86,8 @@ cnn_key_info cnn_reference_key(size_t section, size_t key)
                                       walk.key->otherwise, walk.key->help};
     return (cnn_key_info){0};
 }
+
+const char *cnn_reference_word(const char *word)
+{
+    return cnn_foreign_word(word);
+}

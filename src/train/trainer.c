@@ -155,6 +155,7 @@ static void announce(struct trainer *r)
         .params = r->t.params,
         .train_images = cnn_dataset_count(r->t.train),
         .val_images = cnn_dataset_count(r->t.val),
+        .step = r->t.progress.step,
         .steps = r->t.steps,
         .epochs = r->t.epochs,
         .steps_in_epoch = r->t.progress.steps_per_epoch,
@@ -470,6 +471,15 @@ static void close_run(struct trainer *r, cnn_status status)
         write_report(r, false, error ? error->text : NULL);
 }
 
+/* What training takes follows the batch more than all else. */
+static void hint_memory(cnn_diag *diag)
+{
+    static const char memory[] = "out of memory";
+    const cnn_message *error = newest_error(diag);
+    if (error && !error->hint && strncmp(error->text, memory, sizeof memory - 1) == 0)
+        cnn_hint(diag, "a smaller train.batch_size takes less");
+}
+
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
 {
     struct trainer r = {.options = options, .diag = diag, .started = now(), .saved = now()};
@@ -482,6 +492,8 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
         status = run(&r);
         close_run(&r, status);
     }
+    if (status == CNN_FAILED)
+        hint_memory(diag);
     cnn_training_close(&r.t);
     return status;
 }

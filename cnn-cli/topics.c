@@ -1,0 +1,150 @@
+/* Words that people look for in the help and that are no command, section or key: what answers
+ * them. Beneath them stand the options of the commands. */
+#include "topics.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "command.h"
+
+struct topic {
+    const char *words; /* with blanks between */
+    const char *text;  /* lines */
+};
+
+static const struct topic topics[] = {
+    {"freeze frozen unfreeze fine_tune finetune fine_tuning finetuning transfer transfer_learning "
+     "pretrained",
+     "To go on from a network that was trained on something else:\n"
+     "  --transfer FILE         of train: loads the layers that fit, the others begin anew\n"
+     "  train.freeze: NAME      keeps that layer and all above it as they are\n"
+     "  trainable: false        keeps one layer as it is\n"
+     "  'cnn summary MODEL --yaml'   writes the description that a checkpoint holds\n"},
+    {"checkpoint checkpoints save saving load safetensors pth ckpt",
+     "A trained network is a .safetensors file; a run's directory has best.safetensors and\n"
+     "last.safetensors. 'cnn verify FILE' looks whether one is whole, 'cnn summary FILE --yaml'\n"
+     "writes its description, --weights of most commands loads one. Manual: cnn-checkpoint(5).\n"},
+    {"weights initialization initialisation kaiming xavier he glorot",
+     "--weights FILE loads every parameter from a checkpoint, --transfer of train those that fit;\n"
+     "`init` of a layer says how first weights are drawn, `weights` writes them out.\n"},
+    {"resume continue interrupt restart crash",
+     "'cnn train --resume RUN' goes on with a run that was stopped, to the same bits;\n"
+     "with --epochs N it prolongs one that is over.\n"},
+    {"gpu cuda device cpu speed fast slow threads parallel",
+     "Networks are computed by the CPU, by as many threads as there are cores (--threads N).\n"
+     "'cnn bench MODEL' measures, `precision: bf16` may be faster, 'cnn quantize' makes 8-bit\n"
+     "networks. CNN_CPU chooses the instruction set: cnn(1).\n"},
+    {"overfit overfitting regularization regularisation generalization",
+     "Where training is far better than validation: more images, stronger data.augment, dropout\n"
+     "layers, weight_decay of the optimizer, label_smoothing of the loss, train.early_stopping,\n"
+     "train.ema.\n"},
+    {"underfit underfitting accuracy nan diverge loss_is_nan",
+     "'cnn train CONFIG --check' looks at the beginning of a run. Where the loss grows or is no\n"
+     "number: a smaller lr, schedule.warmup_epochs, train.clip_norm, batch_norm. Where it does "
+     "not\n"
+     "fall: a larger lr, more filters, more epochs.\n"},
+    {"memory out_of_memory oom ram",
+     "The memory of training grows with train.batch_size (--batch-size N) and data.cache;\n"
+     "'cnn summary MODEL' and 'cnn train CONFIG --check' say how much it is.\n"},
+    {"dataset datasets image_folder imagefolder images pictures photos my_data fashion_mnist",
+     "'cnn init DIR FOLDER' writes a description for a folder of pictures, 'cnn data CONFIG'\n"
+     "looks at a data set. The key dataset of data names it:\n"
+     "mnist, cifar10, cifar100, folder or shapes.\n"},
+    {"confusion confusion_matrix precision_recall f1 test metrics evaluate",
+     "'cnn eval MODEL' gives accuracy, precision, recall, F1 and the confusion matrix;\n"
+     "--report FILE writes them as a page, --gallery DIR the mistakes.\n"},
+    {"plot curves tensorboard history log",
+     "Each run has report.html with its curves, steps.csv and epochs.csv;\n"
+     "'cnn report RUN...' compares runs.\n"},
+    {"feature_maps featuremaps activations gradcam grad_cam saliency heatmap filters kernels",
+     "'cnn visualize MODEL PICTURE' draws what a network sees; 'cnn help visualize' lists the\n"
+     "kinds. 'cnn explain' shows the arithmetic behind one number.\n"},
+    {"onnx pytorch keras tensorflow caffe darknet import convert",
+     "The keys are PyTorch's and Keras's where they have the operation; a word of another program\n"
+     "in a description is answered with the one here. Tensors have PyTorch's layouts.\n"},
+    {"learning_rate lr", "lr is a key of the optimizer, --lr X of train sets it; schedule changes "
+                         "it as training goes.\n"},
+    {"batch batch_size minibatch", "--batch-size N of train, --batch N of bench.\n"},
+    {"epoch epochs steps iterations", "--epochs N of train; train.steps counts updates instead.\n"},
+    {"seed random reproducible deterministic",
+     "--seed N of train; the same description gives the same bits, on any number of threads.\n"},
+    {"quantization quantisation int8 quantized", "'cnn quantize MODEL' makes 8-bit networks.\n"},
+    {"yaml config description network model architecture",
+     "'cnn help layers' lists the layers, 'cnn help data' and 'cnn help train' the keys of these\n"
+     "sections. Manual: cnn-model(5).\n"},
+};
+
+void cnn_topic_fold(const char *word, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (; *word != '\0' && used + 1 < size; word++)
+        out[used++] = *word == '-' || *word == ' ' ? '_' : (char)tolower((unsigned char)*word);
+    out[used] = '\0';
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (; length > 0 && (words = strstr(words, word)) != NULL; words += length) {
+        if ((words[length] == ' ' || words[length] == '\0') && words[-1] == ' ')
+            return true;
+    }
+    return false;
+}
+
+bool cnn_topic_text(const char *word, FILE *stream)
+{
+    size_t length = strlen(word);
+
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        const char *words = topics[i].words;
+        bool first = strncmp(words, word, length) == 0 && (words[length] == ' ' || !words[length]);
+
+        if (length > 0 && (first || has_word(words + 1, word))) {
+            if (stream != NULL)
+                cnn_options_print(topics[i].text, stream);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cnn_topic_options(const char *word, FILE *stream)
+{
+    size_t printed = 0;
+    char name[64];
+
+    for (size_t i = 0; cnn_commands[i] != NULL; i++) {
+        for (const struct cnn_option *o = cnn_commands[i]->options; o->name != NULL; o++) {
+            cnn_topic_fold(o->name, name, sizeof name);
+            if (o->help == NULL || strcmp(name, word) != 0)
+                continue;
+            if (stream != NULL)
+                fprintf(stream, "--%s%s%s of %s: %s\n", o->name, o->argument != NULL ? " " : "",
+                        o->argument != NULL ? o->argument : "", cnn_commands[i]->name, o->help);
+            printed++;
+        }
+    }
+    return printed > 0;
+}
+
+size_t cnn_topic_words(const char **words, size_t room)
+{
+    static char pool[4096];
+    size_t used = 0, count = 0;
+
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        size_t length = strlen(topics[i].words) + 1;
+
+        if (used + length > sizeof pool)
+            break;
+        memcpy(pool + used, topics[i].words, length);
+        for (char *word = strtok(pool + used, " "); word != NULL && count < room;
+             word = strtok(NULL, " "))
+            words[count++] = word;
+        used += length;
+    }
+    return count;
+}
