@@ -21,9 +21,9 @@ kernels/vector/norm kernels/vector/norm_backward kernels/vector/norm_pool
 layers/int8 layers/weighted
 data/augment data/augment_colour data/augment_geometry data/augment_rand
 data/dataset data/folder data/splits
-model/model model/stored
+model/model model/record model/stored
 model/predict model/tta
-train/check train/check_step
+train/check train/check_settings train/check_step
 KNOWN
 
 sources() {

@@ -20,10 +20,6 @@ static const struct cnn_decoder *const decoders[] = {
 };
 #undef DECODER
 
-const char cnn_cut_short[] = "the file ends too early";
-const char cnn_no_memory[] = "out of memory";
-const char cnn_too_much[] = "it holds more data than its header promises";
-
 /* Pictures that are not read: how they are known by their names and, for a name may lie, by their
  * first bytes (magic, at an offset). What a decoder reads is not looked up here. */
 static const struct kind {
@@ -168,12 +164,6 @@ const char *cnn_image_conversion(const char *path)
         if (has_word(others[i].endings, ending))
             return others[i].hint;
     return NULL;
-}
-
-void cnn_grey_from_rgb(const uint8_t *rgb, size_t count, uint8_t *grey)
-{
-    for (size_t i = 0; i < count; i++, rgb += 3)
-        grey[i] = (uint8_t)((rgb[0] * 77 + rgb[1] * 150 + rgb[2] * 29) >> 8);
 }
 
 const struct cnn_decoder *cnn_decoder_find(const uint8_t *bytes, size_t size)

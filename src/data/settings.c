@@ -138,17 +138,17 @@ static cnn_status read_normalize(struct cnn_arena *arena, cnn_shape input,
     return CNN_INVALID;
 }
 
-/* Keras and OpenCV write height, width, channels. */
+/* Keras and OpenCV write height, width, channels. Numbers of other channels than a picture's may
+ * come from files of numbers; opening the data is what fails then. */
 static cnn_status check_channels(cnn_shape input, const struct cnn_where *where, cnn_diag *diag)
 {
-    if (input.rank != 3 || input.c <= 1 || input.c == 3 || input.c == 4)
+    bool picture = input.c <= 1 || input.c == 3 || input.c == 4,
+         last = input.w == 1 || input.w == 3 || input.w == 4;
+    if (input.rank != 3 || picture || !last)
         return CNN_OK;
     cnn_fail(diag, CNN_INVALID, where,
              "images have 1, 3 or 4 channels, the network's input has %zu", input.c);
-    if (input.w == 1 || input.w == 3 || input.w == 4)
-        cnn_hint(diag, "channels come first: input: [%zu, %zu, %zu]", input.w, input.c, input.h);
-    else
-        cnn_hint(diag, "input: [channels, height, width]");
+    cnn_hint(diag, "channels come first: input: [%zu, %zu, %zu]", input.w, input.c, input.h);
     return CNN_INVALID;
 }
 

@@ -31,7 +31,7 @@ struct cnn_training {
     struct cnn_run run;
     struct cnn_progress progress;
     struct cnn_room room;
-    bool checked;         /* looked at before it begins: what is wrong becomes a finding */
+    bool checked; /* looked at before it begins: what is wrong becomes a finding */
     const char *notices[CNN_NOTICES]; /* warnings about how the run was opened */
     size_t notice_count;
     char *data_setting;   /* --data, as a setting of the description */

@@ -314,6 +314,8 @@ static bool run(unsigned seed)
         return false;
     }
     cnn_parallel_set_threads(1 + (int)pick(&state, 3));
+    if (cnn_model_allocate(model, NULL) != CNN_OK)
+        return false;
     cnn_graph_init(&model->graph, seed, model->parameters);
     run_layers(model, CNN_JOIN_NOTHING, n);
     run_layers(model, CNN_JOIN_INFERENCE, n);
