@@ -59,7 +59,7 @@ struct adam_work {
     /* weight decay: coupled, added to the gradient; decoupled, what a weight is first multiplied
      * by */
     float l2, shrink;
-    float step_size, inverse_root; /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
+    float step_size, root; /* lr / (1 - beta1^t), sqrt(1 - beta2^t) */
 };
 
 static void adam_block(void *context, size_t task, size_t thread)
@@ -70,12 +70,13 @@ static void adam_block(void *context, size_t task, size_t thread)
     float *restrict w = a->w + begin, *restrict m = a->m + begin, *restrict v = a->v + begin;
     const float *restrict grad = a->grad + begin;
     float beta1 = a->beta1, beta2 = a->beta2, new1 = a->new1, new2 = a->new2, eps = a->eps,
-          l2 = a->l2, shrink = a->shrink, step = a->step_size, root = a->inverse_root;
+          l2 = a->l2, shrink = a->shrink, step = a->step_size, root = a->root;
     for (size_t i = 0; i < size; i++) {
         float old = w[i] * shrink, g = grad[i] + l2 * old;
         m[i] = beta1 * m[i] + new1 * g;
         v[i] = beta2 * v[i] + new2 * g * g;
-        w[i] = old - step * m[i] / (sqrtf(v[i]) * root + eps);
+        /* in PyTorch's order, for rounding decides the sign of what is nearly nothing */
+        w[i] = old - step * (m[i] / (sqrtf(v[i]) / root + eps));
     }
 }
 
@@ -98,7 +99,7 @@ void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, 
         .l2 = s->decoupled ? 0.0f : (float)s->weight_decay,
         .shrink = s->decoupled ? (float)(1 - s->lr * s->weight_decay) : 1.0f,
         .step_size = (float)(s->lr / (1 - pow(s->beta1, t))),
-        .inverse_root = (float)(1 / sqrt(1 - pow(s->beta2, t))),
+        .root = (float)sqrt(1 - pow(s->beta2, t)),
     };
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), adam_block, &a);
 }
