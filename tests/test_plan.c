@@ -16,8 +16,8 @@
 #define BATCH    4
 #define NETWORKS 60
 
-/* The network that is drawn so far. Every value is kept with its shape, so that branches can be
- * joined. */
+/* The network that is drawn so far. Every value is kept with its shape, so that branches can
+ * meet. */
 struct drawing {
     struct cnn_rng rng;
     struct cnn_text text;
@@ -203,8 +203,7 @@ static void test_plans_of_every_mode_give_the_same_output(void **state)
                 cnn_plan_free(plan);
             }
             size_t size = n * cnn_model_outputs(model);
-            assert_floats_near("inference, layers joined and not", output[1], output[0], size,
-                               1e-5);
+            assert_floats_near("inference, layers fused and not", output[1], output[0], size, 1e-5);
             assert_floats_near(cnn_model_resolved(model), output[2], output[0], size, 1e-5);
             for (size_t m = 0; m < 3; m++)
                 tensor_free(output[m], size);

@@ -1,4 +1,4 @@
-/* The layer graph: the `layers` of a description spliced, named, joined and given shapes. Nodes
+/* The layer graph: the `layers` of a description spliced, named, connected and given shapes. Nodes
  * stand in execution order, which is the file's: a layer reads layers above it. Immutable once
  * built. */
 #ifndef CNN_GRAPH_GRAPH_H
@@ -41,7 +41,7 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
                            const struct cnn_yaml *layers, enum cnn_precision precision,
                            struct cnn_graph *out, cnn_diag *diag);
 
-/* The part of building that comes after the nodes are joined: shapes in execution order, sizes,
+/* The part of building that comes after the nodes are connected: shapes in execution order, sizes,
  * receptive fields, places in the parameter slab. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag);
 

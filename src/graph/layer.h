@@ -76,7 +76,7 @@ enum cnn_precision {
 };
 
 /* What a layer does to each value, told to the layer before it, which may do it on the way
- * (cnn_layer_type's join). */
+ * (`fuse` of cnn_layer_type). */
 enum cnn_effect_kind {
     CNN_EFFECT_OTHER,
     CNN_EFFECT_NONE, /* in inference: dropout */
@@ -93,8 +93,8 @@ struct cnn_effect {
     struct cnn_pool pool;
 };
 
-/* What a plan wants joined (graph/join.h). */
-enum cnn_join { CNN_JOIN_NOTHING, CNN_JOIN_INFERENCE, CNN_JOIN_TRAINING };
+/* What a plan wants fused (graph/fuse.h). */
+enum cnn_fusion { CNN_FUSE_NOTHING, CNN_FUSE_INFERENCE, CNN_FUSE_TRAINING };
 
 /* One layer of one network. The graph fills in the first block, the layer's infer the rest. */
 struct cnn_node {
@@ -124,7 +124,7 @@ struct cnn_node {
     /* Of a layer that computes with bytes in inference, set by infer: the slots of its input's
      * range, [lowest, highest], and of that of its output. 0: none. */
     size_t input_range, output_range;
-    /* Set by plans that infer (graph/join.h): it does so; x[0] is bytes of the one range, y is
+    /* Set by plans that infer (graph/fuse.h): it does so; x[0] is bytes of the one range, y is
      * bytes of the other, whose tensor is that of the readers. */
     bool int8, x_bytes, y_bytes;
 
@@ -191,7 +191,7 @@ struct cnn_layer_type {
      * its output; false where it cannot, and nothing has changed then. The caller sets the output's
      * shape. NULL: never. */
     size_t state_size;
-    bool (*join)(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
+    bool (*fuse)(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 
     /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
     size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);

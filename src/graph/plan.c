@@ -1,5 +1,5 @@
 /* Plans: the layout's blocks as pointers, and the loops over the nodes. */
-#include "graph/join.h"
+#include "graph/fuse.h"
 #include "graph/layout.h"
 
 #include <assert.h>
@@ -15,8 +15,8 @@ struct plan_node { /* everything a call of this node needs but what changes from
 
 struct cnn_plan {
     struct cnn_arena *arena;
-    struct cnn_joined joined;
-    /* joined.graph: what is executed; callers name nodes and values of the graph that they
+    struct cnn_fused fused;
+    /* fused.graph: what is executed; callers name nodes and values of the graph that they
      * planned */
     const struct cnn_graph *graph;
     size_t node_count; /* of theirs */
@@ -81,13 +81,13 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     return true;
 }
 
-static cnn_status join_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
-                              enum cnn_plan_mode mode, struct cnn_joined *out, cnn_diag *diag)
+static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
+                              enum cnn_plan_mode mode, struct cnn_fused *out, cnn_diag *diag)
 {
-    enum cnn_join join = mode == CNN_PLAN_INFER   ? CNN_JOIN_INFERENCE
-                         : mode == CNN_PLAN_TRAIN ? CNN_JOIN_TRAINING
-                                                  : CNN_JOIN_NOTHING;
-    return cnn_graph_join(arena, graph, join, out, diag);
+    enum cnn_fusion fusion = mode == CNN_PLAN_INFER   ? CNN_FUSE_INFERENCE
+                             : mode == CNN_PLAN_TRAIN ? CNN_FUSE_TRAINING
+                                                      : CNN_FUSE_NOTHING;
+    return cnn_graph_fuse(arena, graph, fusion, out, diag);
 }
 
 static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *diag)
@@ -125,8 +125,8 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
                               .mode = mode,
                               .batch = batch,
                               .stale = true};
-    plan->graph = &plan->joined.graph;
-    status = join_layers(arena, graph, mode, &plan->joined, diag);
+    plan->graph = &plan->fused.graph;
+    status = fuse_layers(arena, graph, mode, &plan->fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, batch, mode, input_gradient, arena,
                                  &plan->layout, diag);
@@ -165,11 +165,11 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
     struct cnn_arena *arena = cnn_arena_new();
     if (status == CNN_OK && !arena)
         status = cnn_fail_memory(diag, 0, "a plan");
-    struct cnn_joined joined;
+    struct cnn_fused fused;
     if (status == CNN_OK)
-        status = join_layers(arena, graph, mode, &joined, diag);
+        status = fuse_layers(arena, graph, mode, &fused, diag);
     if (status == CNN_OK)
-        status = cnn_layout_make(&joined.graph, kernels, batch, mode, false, arena, &layout, diag);
+        status = cnn_layout_make(&fused.graph, kernels, batch, mode, false, arena, &layout, diag);
     cnn_arena_free(arena);
     if (status == CNN_OK)
         *bytes = layout.floats * sizeof(float);
@@ -181,14 +181,14 @@ void cnn_plan_parameters_changed(struct cnn_plan *plan)
     plan->stale = true;
 }
 
-/* The layers joined with the first one begin and end behind its forward, and before its backward,
+/* The layers fused with the first one begin and end behind its forward, and before its backward,
  * in the order of their work. */
-static void observe_joined(const struct cnn_plan *plan, size_t lead, bool backward)
+static void observe_fused(const struct cnn_plan *plan, size_t lead, bool backward)
 {
-    size_t first = plan->joined.origin[lead] + 1;
+    size_t first = plan->fused.origin[lead] + 1;
     for (size_t k = first; k < plan->node_count; k++) {
         size_t node = backward ? plan->node_count - 1 - (k - first) : k;
-        if (plan->joined.lead[node] != lead)
+        if (plan->fused.lead[node] != lead)
             continue;
         plan->observer(plan->observer_context, node, backward, true);
         plan->observer(plan->observer_context, node, backward, false);
@@ -200,10 +200,10 @@ static void observe(const struct cnn_plan *plan, size_t lead, bool backward, boo
     if (!plan->observer)
         return;
     if (backward && begin)
-        observe_joined(plan, lead, true);
-    plan->observer(plan->observer_context, plan->joined.origin[lead], backward, begin);
+        observe_fused(plan, lead, true);
+    plan->observer(plan->observer_context, plan->fused.origin[lead], backward, begin);
     if (!backward && !begin)
-        observe_joined(plan, lead, false);
+        observe_fused(plan, lead, false);
 }
 
 /* Dropout layers of one step draw from seeds of their own (the mixing constant is the golden
@@ -243,7 +243,7 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
             struct cnn_call *call = &plan->nodes[i].call;
             call->n = n - first < slice ? n - first : slice;
             call->training = training && !cnn_node_frozen(call->node);
-            call->seed = node_seed(seed, plan->joined.origin[i]);
+            call->seed = node_seed(seed, plan->fused.origin[i]);
             observe(plan, i, false, true);
             plan->graph->nodes[i].type->forward(call);
             observe(plan, i, false, false);
@@ -268,7 +268,7 @@ static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
 {
     assert(n <= plan->batch && cnn_plan_goes_back(plan->mode) && from > 0);
-    for (size_t i = cnn_joined_value(&plan->joined, from); i-- > 0;) {
+    for (size_t i = cnn_fused_value(&plan->fused, from); i-- > 0;) {
         struct plan_node *p = &plan->nodes[i];
         if (!p->runs_backward)
             continue;
@@ -287,12 +287,12 @@ float *cnn_plan_input(struct cnn_plan *plan)
 
 const float *cnn_plan_value(const struct cnn_plan *plan, size_t value)
 {
-    return block_floats(plan, plan->layout.value[cnn_joined_value(&plan->joined, value)]);
+    return block_floats(plan, plan->layout.value[cnn_fused_value(&plan->fused, value)]);
 }
 
 float *cnn_plan_gradient(struct cnn_plan *plan, size_t value)
 {
-    return block_floats(plan, plan->layout.gradient[cnn_joined_value(&plan->joined, value)]);
+    return block_floats(plan, plan->layout.gradient[cnn_fused_value(&plan->fused, value)]);
 }
 
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
@@ -302,12 +302,12 @@ float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
 
 size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node)
 {
-    return plan->joined.origin[plan->joined.lead[node]];
+    return plan->fused.origin[plan->fused.lead[node]];
 }
 
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node)
 {
-    return &plan->nodes[plan->joined.lead[node]].call;
+    return &plan->nodes[plan->fused.lead[node]].call;
 }
 
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context)

@@ -7,9 +7,9 @@
 #include "graph/graph.h"
 
 enum cnn_plan_mode {
-    CNN_PLAN_INFER, /* forward only; only the output survives; layers are joined (graph/join.h) */
+    CNN_PLAN_INFER, /* forward only; only the output survives; layers are fused (graph/fuse.h) */
     CNN_PLAN_KEEP,  /* forward only; every value survives, to be looked at */
-    CNN_PLAN_TRAIN, /* forward and backward; layers are joined */
+    CNN_PLAN_TRAIN, /* forward and backward; layers are fused */
     /* forward and backward, every layer on its own: its value and its gradient can be observed */
     CNN_PLAN_WATCH
 };
@@ -61,7 +61,7 @@ void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 /* Parameter gradients, laid out as the parameter slab. */
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
 
-/* The node that does the work of `node`: itself, or the layer before it with which it is joined. */
+/* The node that does the work of `node`: itself, or the layer before it with which it is fused. */
 size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node);
 
 /* What node `node` (or the node that does its work) was last called with: its arrays, for layers'
@@ -72,7 +72,7 @@ const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
  * plan of mode INFER may run the batch in slices, one after another through all nodes: the call's n
  * and values are then the slice's. At the end of its forward a node's value is whole, and at the
  * beginning of its backward the gradient of its value, whatever shares their memory later. Where
- * layers are joined, the first one's time is that of all, the others begin and end at once, and the
+ * layers are fused, the first one's time is that of all, the others begin and end at once, and the
  * value and the gradient are those of the last. */
 typedef void cnn_plan_observer(void *context, size_t node, bool backward, bool begin);
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context);

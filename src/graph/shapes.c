@@ -1,12 +1,12 @@
-/* Shapes, receptive fields and the parameter slab of a graph whose nodes are joined; first values
- * of its parameters. */
+/* Shapes, receptive fields and the parameter slab of a graph whose nodes are connected; first
+ * values of its parameters. */
 #include "graph/graph.h"
 
 static void infer_receptive_field(const struct cnn_graph *graph, struct cnn_node *node)
 {
     for (int d = 0; d < 2; d++) {
         size_t field = 1, jump = 1, positions = 1, size = d == 0 ? graph->input.h : graph->input.w;
-        double centre = 0; /* inputs that are joined lie alike: the last one's */
+        double centre = 0; /* several inputs lie alike: the last one's */
         for (size_t k = 0; k < node->input_count; k++) {
             const struct cnn_node *from =
                 node->inputs[k] ? &graph->nodes[node->inputs[k] - 1] : NULL;

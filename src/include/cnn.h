@@ -656,7 +656,7 @@ typedef struct cnn_bench_options {
 
 typedef struct cnn_bench_layer {
     const char *name;
-    /* the layer with which it is computed as one, and whose times are those of both; else NULL */
+    /* the layer with which it is fused, and whose times are those of both; else NULL */
     const char *joined;
     double forward_ms, backward_ms, gflops;
     double peak_share; /* gflops / peak_gflops */

@@ -107,7 +107,7 @@ struct cnn_pool {
 
 /* Whether what computes the input of a pooling may pool it on the way: windows of 2 x 2 that
  * neither overlap nor reach beyond the input. */
-static inline bool cnn_pool_joins(const struct cnn_pool *p)
+static inline bool cnn_pool_fuses(const struct cnn_pool *p)
 {
     return p->kernel_h == 2 && p->kernel_w == 2 && p->stride_h == 2 && p->stride_w == 2 &&
            p->pad_top == 0 && p->pad_left == 0 && p->out_h == p->in_h / 2 &&
@@ -119,7 +119,7 @@ struct cnn_epilogue {
     const float *bias; /* of each filter; NULL: none */
     /* any kind but SOFTMAX; those that need their input too: it is then lost */
     struct cnn_activation activation;
-    const struct cnn_pool *pool; /* NULL, or one that joins: y is then the pooled map */
+    const struct cnn_pool *pool; /* NULL, or one that fuses: y is then the pooled map */
 };
 
 /* Bytes that stand for numbers: (byte - zero) * scale, zero from 0 to 255. */

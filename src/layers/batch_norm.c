@@ -15,8 +15,8 @@ struct settings {
 };
 
 struct state {
-    struct cnn_activation activation; /* of the settings, or joined on */
-    const struct cnn_pool *pool;      /* joined on; NULL: none */
+    struct cnn_activation activation; /* of the settings, or fused */
+    const struct cnn_pool *pool;      /* fused; NULL: none */
 };
 
 #define FIELD(member) offsetof(struct settings, member)
@@ -171,7 +171,7 @@ static void backward(const struct cnn_call *call)
 /* with fewer, gradients go faster through a pooling of its own */
 #define FEW_CHANNELS ((size_t)16)
 
-static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join)
+static bool fuse_next(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)
 {
     struct state *state = node->state;
     const struct cnn_effect *effect = &next->effect;
@@ -179,15 +179,16 @@ static bool join_next(struct cnn_node *node, const struct cnn_node *next, enum c
         return false;
     switch (effect->kind) {
     case CNN_EFFECT_NONE:
-        return join == CNN_JOIN_INFERENCE;
+        return fusion == CNN_FUSE_INFERENCE;
     case CNN_EFFECT_ACTIVATE:
         if (state->activation.kind != CNN_ACT_NONE || !fusable(effect->activation))
             return false;
         state->activation = effect->activation;
         return true;
     case CNN_EFFECT_POOL:
-        if (!cnn_pool_joins(&effect->pool) ||
-            (join == CNN_JOIN_TRAINING && (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
+        if (!cnn_pool_fuses(&effect->pool) ||
+            (fusion == CNN_FUSE_TRAINING &&
+             (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
             return false;
         state->pool = &effect->pool;
         node->dx_over_dy = false;
@@ -255,7 +256,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .forward = forward,
     .backward = backward,
     .state_size = sizeof(struct state),
-    .join = join_next,
+    .fuse = fuse_next,
     .describe = describe,
     .explain = explain,
 };

@@ -350,7 +350,7 @@ const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const f
                : NULL;
 }
 
-/* Behind the packed weights of a layer with batch_norm joined on: scale and bias of every
+/* Behind the packed weights of a layer with batch_norm fused: scale and bias of every
  * filter. */
 static size_t folded_floats(const struct cnn_weighted *w)
 {
@@ -416,12 +416,12 @@ void cnn_weighted_prepare(const struct cnn_call *call)
                              call->value[CNN_SLOT_PACKED]);
 }
 
-bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join)
+bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)
 {
     struct cnn_weighted *w = node->state;
     const struct cnn_effect *effect = &next->effect;
     bool linear = w->activation.kind == CNN_ACT_NONE && !w->pools,
-         inference = join == CNN_JOIN_INFERENCE;
+         inference = fusion == CNN_FUSE_INFERENCE;
     switch (effect->kind) {
     case CNN_EFFECT_NONE:
         return inference;
@@ -442,7 +442,7 @@ bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum 
         return true;
     case CNN_EFFECT_POOL:
         if (!inference || w->pools || w->activation.kind == CNN_ACT_SOFTMAX ||
-            !cnn_pool_joins(&effect->pool))
+            !cnn_pool_fuses(&effect->pool))
             return false;
         w->pools = true;
         w->pool = effect->pool;

@@ -7,7 +7,7 @@
 #include "layers/window.h"
 
 /* LINEAR: the sums before an activation whose backward needs them. NORM: the first of batch_norm's
- * four, where that has been joined on. The rest: int8.h. */
+ * four, where that has been fused. The rest: int8.h. */
 enum {
     CNN_SLOT_WEIGHT,
     CNN_SLOT_BIAS,
@@ -34,7 +34,7 @@ struct cnn_weighted {
     struct cnn_activation activation;
     float *literal_kernel, *literal_bias; /* NULL: none given */
 
-    /* joined on: batch_norm in inference, folded into the packed weights; pooling */
+    /* fused: batch_norm in inference, folded into the packed weights; pooling */
     bool normalizes;
     float eps;
     bool pools;
@@ -78,7 +78,7 @@ cnn_status cnn_convolution_infer(struct cnn_node *node,
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out);
 
 /* What the sum of each filter is multiplied by, and the bias then added, so that batch_norm is done
- * too where it is joined on. */
+ * too where it is fused. */
 void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias);
 
 /* explain of conv and depthwise_conv, and of dense. */
@@ -98,12 +98,12 @@ size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernel
 void cnn_weighted_prepare(const struct cnn_call *call);
 void cnn_weighted_forward(const struct cnn_call *call);
 void cnn_weighted_backward(const struct cnn_call *call);
-bool cnn_weighted_join(struct cnn_node *node, const struct cnn_node *next, enum cnn_join join);
+bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 
 #define CNN_WEIGHTED_MEMBERS                                                                       \
     .init = cnn_weighted_init, .check = cnn_weighted_check, .packed = cnn_weighted_packed,         \
     .scratch = cnn_weighted_scratch, .prepare = cnn_weighted_prepare,                              \
     .forward = cnn_weighted_forward, .backward = cnn_weighted_backward,                            \
-    .state_size = sizeof(struct cnn_weighted), .join = cnn_weighted_join
+    .state_size = sizeof(struct cnn_weighted), .fuse = cnn_weighted_fuse
 
 #endif

@@ -4,7 +4,7 @@
  *   guarded beyond
  *
  * makes the networks FIRST, FIRST + 1, ... (the same ones on every machine), and runs each of their
- * layers - alone, and joined as plans for inference and for training join them - forward and
+ * layers - alone, and fused as plans for inference and for training fuse them - forward and
  * backward with every array in a block of its own, just as large as the layer asked for. Then each
  * network is run as a whole, and trained for a step. With tests/preload/guard.c an access outside a
  * block is a fault; the description of the network is then printed. Prints how many were run. With
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "../geometry.h"
-#include "graph/join.h"
+#include "graph/fuse.h"
 #include "train/step.h"
 #include "util/parallel.h"
 
@@ -134,7 +134,7 @@ static unsigned add_layer(unsigned *state, unsigned channels)
         filters = channels;
         add("  - {type: %s", PICK(state, "relu", "hardswish", "lrn", "dropout", "leaky_relu"));
         break;
-    default: /* what follows a convolution and may be joined with it */
+    default: /* what follows a convolution and may be fused with it */
         filters = channels;
         if (pick(state, 2) == 0)
             add("  - {type: batch_norm}\n");
@@ -248,15 +248,15 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
     blocks_free();
 }
 
-static void run_layers(const cnn_model *model, enum cnn_join join, size_t n)
+static void run_layers(const cnn_model *model, enum cnn_fusion fusion, size_t n)
 {
     struct cnn_arena *arena = cnn_arena_new();
-    struct cnn_joined joined;
-    if (cnn_graph_join(arena, &model->graph, join, &joined, NULL) == CNN_OK)
-        for (size_t i = 0; i < joined.graph.count; i++) {
-            run_alone(&joined.graph.nodes[i], model->parameters, n, join == CNN_JOIN_TRAINING);
-            if (join == CNN_JOIN_NOTHING)
-                run_alone(&joined.graph.nodes[i], model->parameters, n, true);
+    struct cnn_fused fused;
+    if (cnn_graph_fuse(arena, &model->graph, fusion, &fused, NULL) == CNN_OK)
+        for (size_t i = 0; i < fused.graph.count; i++) {
+            run_alone(&fused.graph.nodes[i], model->parameters, n, fusion == CNN_FUSE_TRAINING);
+            if (fusion == CNN_FUSE_NOTHING)
+                run_alone(&fused.graph.nodes[i], model->parameters, n, true);
         }
     cnn_arena_free(arena);
 }
@@ -317,9 +317,9 @@ static bool run(unsigned seed)
     if (cnn_model_allocate(model, NULL) != CNN_OK)
         return false;
     cnn_graph_init(&model->graph, seed, model->parameters);
-    run_layers(model, CNN_JOIN_NOTHING, n);
-    run_layers(model, CNN_JOIN_INFERENCE, n);
-    run_layers(model, CNN_JOIN_TRAINING, n);
+    run_layers(model, CNN_FUSE_NOTHING, n);
+    run_layers(model, CNN_FUSE_INFERENCE, n);
+    run_layers(model, CNN_FUSE_TRAINING, n);
     run_whole(model, n);
     cnn_model_free(model);
     return true;

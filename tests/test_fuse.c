@@ -1,4 +1,4 @@
-/* Joined layers (graph/join.h): a plan that infers, whose convolutions take in what stands behind
+/* Fused layers (graph/fuse.h): a plan that infers, whose convolutions take in what stands behind
  * them, gives the same output as one that runs every layer on its own; a plan that trains, whose
  * batch_norms do, the same gradients. Everything runs with every instruction set, without and with
  * Winograd. */
@@ -81,24 +81,24 @@ static void fill_input(const cnn_model *model, struct cnn_plan *plan)
     tensor_free(random, size);
 }
 
-static void test_output_when_layers_are_joined(void **state)
+static void test_output_when_layers_are_fused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
         network_stir(model);
         struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_KEEP, false),
-                        *joined = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+                        *fused = network_plan(model, BATCH, CNN_PLAN_INFER, false);
         size_t output = cnn_graph_output(&model->graph),
                size = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, output));
         fill_input(model, apart);
-        fill_input(model, joined);
+        fill_input(model, fused);
         cnn_plan_forward(apart, BATCH, false, 0);
-        cnn_plan_forward(joined, BATCH, false, 0);
-        assert_floats_near(networks[i].what, cnn_plan_value(joined, output),
+        cnn_plan_forward(fused, BATCH, false, 0);
+        assert_floats_near(networks[i].what, cnn_plan_value(fused, output),
                            cnn_plan_value(apart, output), size, 1e-5);
         cnn_plan_free(apart);
-        cnn_plan_free(joined);
+        cnn_plan_free(fused);
         cnn_model_free(model);
     }
 }
@@ -142,19 +142,19 @@ static void compare_gradients(const char *what, const cnn_model *model, struct c
         }
 }
 
-static void test_gradients_when_layers_are_joined(void **state)
+static void test_gradients_when_layers_are_fused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         cnn_model *model = network_open_layers(networks[i].input, networks[i].layers);
         network_stir(model);
         struct cnn_plan *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true),
-                        *joined = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
+                        *fused = network_plan(model, BATCH, CNN_PLAN_TRAIN, true);
         train_once(model, apart);
-        train_once(model, joined);
-        compare_gradients(networks[i].what, model, joined, apart);
+        train_once(model, fused);
+        compare_gradients(networks[i].what, model, fused, apart);
         cnn_plan_free(apart);
-        cnn_plan_free(joined);
+        cnn_plan_free(fused);
         cnn_model_free(model);
     }
 }
@@ -231,7 +231,7 @@ static void count_calls(void *context, size_t node, bool backward, bool begin)
     calls[node][2 * backward + begin]++;
 }
 
-static void test_observer_when_layers_are_joined(void **state)
+static void test_observer_when_layers_are_fused(void **state)
 {
     (void)state;
     cnn_model *model = network_open_layers(networks[0].input, networks[0].layers);
@@ -240,7 +240,7 @@ static void test_observer_when_layers_are_joined(void **state)
     cnn_plan_observe(plan, count_calls, calls);
     fill_input(model, plan);
     cnn_plan_forward(plan, BATCH, false, 0);
-    for (size_t i = 0; i < model->graph.count; i++) { /* each layer once, joined or not */
+    for (size_t i = 0; i < model->graph.count; i++) { /* each layer once, fused or not */
         assert_int_equal(calls[i][0], 1);
         assert_int_equal(calls[i][1], 1);
         assert_int_equal(calls[i][2] + calls[i][3], 0);
@@ -259,11 +259,11 @@ int main(int argc, char **argv)
     if (!getenv("CNN_CPU"))
         return network_run_each(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_output_when_layers_are_joined),
+        cmocka_unit_test(test_output_when_layers_are_fused),
         cmocka_unit_test(test_output_when_the_batch_runs_in_slices),
         cmocka_unit_test(test_output_is_the_same_bits_when_threads_differ),
-        cmocka_unit_test(test_gradients_when_layers_are_joined),
-        cmocka_unit_test(test_observer_when_layers_are_joined),
+        cmocka_unit_test(test_gradients_when_layers_are_fused),
+        cmocka_unit_test(test_observer_when_layers_are_fused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

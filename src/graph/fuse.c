@@ -1,6 +1,6 @@
-/* Joining layers (join.h): for each layer in order, as long as its output is read by one layer
+/* Fusing layers (fuse.h): for each layer in order, as long as its output is read by one layer
  * alone, that layer's work is offered to it. */
-#include "graph/join.h"
+#include "graph/fuse.h"
 
 #include <string.h>
 
@@ -21,20 +21,20 @@ static void find_readers(const struct cnn_graph *graph, size_t *reader)
 }
 
 /* Lets the lead take in the layers behind it, as far as it can. */
-static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_join join,
+static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_fusion fusion,
                     size_t i, struct cnn_node *lead, size_t *lead_of, size_t number)
 {
     lead_of[i] = number;
     for (size_t at = reader[i + 1]; at < graph->count; at = reader[at + 1]) {
         const struct cnn_node *next = &graph->nodes[at];
-        if (next->input_count != 1 || !lead->type->join(lead, next, join))
+        if (next->input_count != 1 || !lead->type->fuse(lead, next, fusion))
             return;
         lead->out = next->out;
         lead_of[at] = number;
     }
 }
 
-static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *joined,
+static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_fused *fused,
                             const struct cnn_node *from, struct cnn_node *to, cnn_diag *diag)
 {
     size_t *inputs = cnn_arena_array(arena, from->input_count, sizeof *inputs);
@@ -43,7 +43,7 @@ static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_joined *jo
     if (!inputs || (from->type->state_size && !state))
         return cnn_fail_memory(diag, from->type->state_size, "a plan");
     for (size_t k = 0; k < from->input_count; k++)
-        inputs[k] = cnn_joined_value(joined, from->inputs[k]);
+        inputs[k] = cnn_fused_value(fused, from->inputs[k]);
     to->inputs = inputs;
     if (state)
         to->state = memcpy(state, from->state, from->type->state_size);
@@ -79,8 +79,8 @@ static void choose_bytes(const struct cnn_graph *graph, struct cnn_node *nodes)
     }
 }
 
-static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *graph,
-                             enum cnn_join join, struct cnn_joined *joined, cnn_diag *diag)
+static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *graph,
+                             enum cnn_fusion fusion, struct cnn_fused *fused, cnn_diag *diag)
 {
     size_t *reader = cnn_arena_array(arena, graph->count + 1, sizeof *reader);
     struct cnn_node *nodes = cnn_arena_array(arena, graph->count, sizeof *nodes);
@@ -88,40 +88,40 @@ static cnn_status join_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
         return cnn_fail_memory(diag, graph->count * sizeof *nodes, "a plan");
     find_readers(graph, reader);
     for (size_t i = 0; i < graph->count; i++)
-        joined->lead[i] = NOBODY;
-    joined->graph.count = 0;
+        fused->lead[i] = NOBODY;
+    fused->graph.count = 0;
     for (size_t i = 0; i < graph->count; i++) {
-        if (joined->lead[i] != NOBODY)
+        if (fused->lead[i] != NOBODY)
             continue;
-        size_t number = joined->graph.count++;
-        cnn_status status = copy_node(arena, joined, &graph->nodes[i], &nodes[number], diag);
+        size_t number = fused->graph.count++;
+        cnn_status status = copy_node(arena, fused, &graph->nodes[i], &nodes[number], diag);
         if (status != CNN_OK)
             return status;
-        joined->origin[number] = i;
-        joined->lead[i] = number;
-        if (nodes[number].type->join)
-            take_in(graph, reader, join, i, &nodes[number], joined->lead, number);
+        fused->origin[number] = i;
+        fused->lead[i] = number;
+        if (nodes[number].type->fuse)
+            take_in(graph, reader, fusion, i, &nodes[number], fused->lead, number);
     }
-    joined->graph.nodes = nodes;
-    joined->graph.logits = cnn_joined_value(joined, graph->logits);
-    if (join == CNN_JOIN_INFERENCE && cnn_kernels()->int8)
-        choose_bytes(&joined->graph, nodes);
+    fused->graph.nodes = nodes;
+    fused->graph.logits = cnn_fused_value(fused, graph->logits);
+    if (fusion == CNN_FUSE_INFERENCE && cnn_kernels()->int8)
+        choose_bytes(&fused->graph, nodes);
     return CNN_OK;
 }
 
-cnn_status cnn_graph_join(struct cnn_arena *arena, const struct cnn_graph *graph,
-                          enum cnn_join join, struct cnn_joined *out, cnn_diag *diag)
+cnn_status cnn_graph_fuse(struct cnn_arena *arena, const struct cnn_graph *graph,
+                          enum cnn_fusion fusion, struct cnn_fused *out, cnn_diag *diag)
 {
-    struct cnn_joined joined = {.graph = *graph};
-    joined.lead = cnn_arena_array(arena, graph->count, sizeof *joined.lead);
-    joined.origin = cnn_arena_array(arena, graph->count, sizeof *joined.origin);
-    if (!joined.lead || !joined.origin)
-        return cnn_fail_memory(diag, graph->count * sizeof *joined.lead, "a plan");
+    struct cnn_fused fused = {.graph = *graph};
+    fused.lead = cnn_arena_array(arena, graph->count, sizeof *fused.lead);
+    fused.origin = cnn_arena_array(arena, graph->count, sizeof *fused.origin);
+    if (!fused.lead || !fused.origin)
+        return cnn_fail_memory(diag, graph->count * sizeof *fused.lead, "a plan");
     for (size_t i = 0; i < graph->count; i++)
-        joined.lead[i] = joined.origin[i] = i;
+        fused.lead[i] = fused.origin[i] = i;
     cnn_status status =
-        join == CNN_JOIN_NOTHING ? CNN_OK : join_nodes(arena, graph, join, &joined, diag);
+        fusion == CNN_FUSE_NOTHING ? CNN_OK : fuse_nodes(arena, graph, fusion, &fused, diag);
     if (status == CNN_OK)
-        *out = joined;
+        *out = fused;
     return status;
 }
