@@ -138,6 +138,22 @@ static void test_record_that_is_none_is_refused(void **state)
         }
 }
 
+/* Other programs may call something else so. */
+static void test_record_is_read_from_own_files_alone(void **state)
+{
+    struct scratch *s = runs_prepare(state);
+    cnn_model *model;
+    assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
+    set_metadata(s, "run/best.safetensors", "data", "photographs of 2020");
+    const char *path = scratch_path(s, "run/best.safetensors");
+    assert_int_equal(cnn_model_open(path, NULL, &model, s->diag), CNN_FAILED);
+    runs_expect(s, "its metadata 'data' is no record of the images");
+    set_metadata(s, "run/best.safetensors", "format", "pt");
+    path = scratch_path(s, "run/best.safetensors");
+    assert_int_equal(cnn_model_open(path, NULL, &model, s->diag), CNN_OK);
+    cnn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +162,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_run_without_a_record_goes_on_and_gets_one,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_record_that_is_none_is_refused, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_record_is_read_from_own_files_alone, scratch_setup,
                                         scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
