@@ -220,8 +220,9 @@ static enum kind kind_of(const char *path)
     if (there && S_ISDIR(info.st_mode)) {
         if (cnn_path_is_run(path))
             return MODEL;
-        read_folder(path, 1, NULL, &found);
-        return found ? INPUT : NEITHER;
+        /* one that cannot be read is no reason to take it for something else: who reads it says why
+         */
+        return !read_folder(path, 1, NULL, &found) || found ? INPUT : NEITHER;
     }
     if (named_like_model(path))
         return MODEL;
@@ -238,9 +239,10 @@ static enum kind kind_of(const char *path)
 
 static cnn_status fail_absent(const char *path)
 {
+    const char *reason = strerror(errno);
     char *near = cnn_nearest_path(path);
 
-    cnn_print_error("cannot read %s: %s", path, strerror(errno));
+    cnn_print_error("cannot read %s: %s", path, reason);
     if (near != NULL)
         cnn_print_hint("did you mean '%s'?", near);
     free(near);
@@ -359,7 +361,7 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
         return fail_checkpoint(path);
     if (!trained && cnn_path_is_run(path))
         return fail_run(path);
-    if (is_folder(path) && !cnn_path_is_run(path) && !holds(path, "config.yaml"))
+    if (is_folder(path) && !cnn_path_is_run(path) && !holds(path, "config.yaml") && errno != EACCES)
         return fail_folder(path);
     *out =
         is_folder(path) && !cnn_path_is_run(path) ? path_join(path, "config.yaml") : strdup(path);

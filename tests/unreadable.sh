@@ -57,8 +57,33 @@ if unprivileged "$CNN" version >log 2>&1; then
             unprivileged
         chmod 755 $folder
     done
+    # What may not be read is not taken for something that is not there.
+    mkdir -p lock photos/lock
+    picture 16x16 90 photos/a.png
+    chmod 000 lock photos/lock
+    mine=(unprivileged "$CNN")
+    given=$("$CNN" predict photos/a.png 2>&1 >/dev/null)
+    while read -r message command; do
+        IFS=' ' read -ra words <<<"$command"
+        "${mine[@]}" "${words[@]}" >log 2>&1
+        if [ $? = 1 ] && grep -vxF "$given" log | tail -n 1 |
+            grep -qxF "cnn: error: ${message//_/ }: Permission denied"; then
+            pass
+        else
+            fail "$command, where a folder may not be read" log
+        fi
+    done <<'END'
+photos/lock predict photos
+lock predict lock
+cannot_read_lock/config.yaml train lock
+cannot_read_lock/config.yaml data lock
+cannot_read_lock/best.safetensors eval lock
+cannot_read_lock/last.previous.safetensors verify lock
+cannot_read_lock/config.yaml report lock photos
+END
+    chmod 755 lock photos/lock
 else
-    skip 'folders without permission: setpriv cannot change the user' 9
+    skip 'folders without permission: setpriv cannot change the user' 16
 fi
 
 # The folder is read, and then some of it cannot be: every single call that reads one, as init makes

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,7 @@ cnn_status cnn_model_locate(const char *path, char **out, bool *checkpoint, cnn_
     memcpy(located, path, length + 1);
     if (directory)
         memcpy(located + length, best, sizeof best);
-    if (directory && access(located, F_OK) != 0) {
+    if (directory && access(located, F_OK) != 0 && errno != EACCES) {
         cnn_status status = cnn_fail(
             diag, CNN_FAILED, NULL,
             "%s holds no best.safetensors: it is no run directory, or its first epoch is not over",

@@ -35,7 +35,7 @@ static cnn_status config_path(struct cnn_arena *arena, const char *directory, co
     const char *path = cnn_arena_printf(arena, "%s/config.yaml", directory);
     if (!path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
-    if (access(path, F_OK) != 0)
+    if (access(path, F_OK) != 0 && errno != EACCES)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s is not the directory of a run: it has no config.yaml", directory);
     *out = path;

@@ -110,7 +110,8 @@ static void list_near(const char *directory, const char *name, struct names *nea
     const struct dirent *entry;
     for (size_t i = 0; stream && i < MOST && (entry = readdir(stream)); i++) {
         bool equal;
-        if (entry->d_name[0] == '.')
+        /* name itself may be there and lead nowhere: a link */
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0)
             continue;
         if (name_is_near(name, entry->d_name, &equal))
             names_add(near, entry->d_name);
