@@ -444,7 +444,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                                    .override_count = settings->set.count,
                                    .untrained = true,
                                    .shapes = true};
-    const char *sheet = settings->output != NULL ? settings->output : "data.png";
+    bool named = settings->output != NULL;
+    const char *sheet = named ? settings->output : "data.png";
     cnn_model *model = NULL;
     cnn_survey survey;
     char *config = NULL;
@@ -456,6 +457,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         return CNN_INVALID;
     }
     status = cnn_command_prepare(settings->threads, diag);
+    if (status == CNN_OK && !named)
+        status = cnn_output_check(sheet, CNN_OUTPUT_PICTURE, "-o", diag);
     if (status == CNN_OK)
         status = cnn_inputs_config(operands[0], true, &config);
     if (status == CNN_OK)

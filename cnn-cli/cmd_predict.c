@@ -288,6 +288,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_tta_find(settings->tta, &tta, diag);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
+    if (status == CNN_OK && settings->save_output != NULL)
+        status = cnn_output_check(settings->save_output, CNN_OUTPUT_ARRAY, NULL, diag);
     if (status == CNN_OK)
         status = cnn_command_open(at < operand_count ? operands[at] : NULL, &open, &model, diag);
     for (size_t i = 0; i < operand_count && status == CNN_OK; i++) {

@@ -139,8 +139,11 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         if (result.path == NULL)
             result.path = own_path;
         result.bytes[0] = file_bytes(cnn_model_source(models[0]));
-        status = quantize(models[0], settings, stop, &models[1], diag);
+        status = cnn_output_check(result.path, CNN_OUTPUT_INT8,
+                                  settings->output != NULL ? NULL : "-o", diag);
     }
+    if (status == CNN_OK)
+        status = quantize(models[0], settings, stop, &models[1], diag);
     for (size_t i = 0; i < 2 && status == CNN_OK && !settings->skip; i++)
         status = evaluate(models[i], settings, stop, &result.evaluation[i], diag);
     if (status == CNN_OK)

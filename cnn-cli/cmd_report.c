@@ -22,9 +22,12 @@ static const struct cnn_option options[] = {
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const char *path = settings->output != NULL ? settings->output : "compare.html";
-    cnn_status status = cnn_report((const char *const *)operands, operand_count, path, diag);
+    bool named = settings->output != NULL;
+    const char *path = named ? settings->output : "compare.html";
+    cnn_status status = named ? CNN_OK : cnn_output_check(path, CNN_OUTPUT_PAGE, "-o", diag);
 
+    if (status == CNN_OK)
+        status = cnn_report((const char *const *)operands, operand_count, path, diag);
     if (status == CNN_OK)
         puts(cnn_show_text(path).text);
     return status;

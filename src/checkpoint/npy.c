@@ -8,6 +8,7 @@
 
 #include "util/arena.h"
 #include "util/file.h"
+#include "util/output.h"
 #include "util/text.h"
 
 #define NPY_MAGIC "\x93NUMPY"
@@ -230,7 +231,7 @@ cnn_status cnn_npy_write(const char *path, const float *values, const size_t *di
     else if (header.size > UINT16_MAX)
         status = cnn_fail(diag, CNN_INVALID, NULL, "cannot write %s: %zu dimensions are too many",
                           path, rank);
-    else
+    else if ((status = cnn_output_replaces(path, CNN_OUTPUT_ARRAY, NULL, diag)) == CNN_OK)
         status = cnn_writer_open(path, &writer, diag);
     if (status == CNN_OK) {
         const unsigned char start[] = {0x93,

@@ -152,7 +152,7 @@ cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
 void cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
 void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 
-/* Writes the model as a checkpoint. */
+/* Writes the model as a checkpoint. One of `precision: int8` replaces none of another precision. */
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag);
 
 typedef struct cnn_checkpoint_info {
@@ -251,6 +251,23 @@ cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **
                               size_t *count, cnn_diag *diag);
 cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank,
                          cnn_diag *diag);
+
+/* ---- Results in files ---- */
+
+typedef enum cnn_output {
+    CNN_OUTPUT_PICTURE,    /* .png */
+    CNN_OUTPUT_PAGE,       /* .html */
+    CNN_OUTPUT_ARRAY,      /* .npy */
+    CNN_OUTPUT_CHECKPOINT, /* .safetensors */
+    CNN_OUTPUT_INT8        /* the same of a model that cnn_quantize made */
+} cnn_output;
+
+/* Whether a result can be written to path, as far as that is known before there is one. A file that
+ * is there is replaced only by a result of its kind; all functions that write one hold to that.
+ * option: NULL where the user named the path. Else it is a name by default, and the option that
+ * names another one ("-o"): then the file must also be one that this library wrote. CNN_INVALID
+ * where it is not replaced. */
+cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag);
 
 /* ---- Looking inside ---- */
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "model/model.h"
 #include "model/propose.h"
@@ -30,8 +30,9 @@ struct project {
 static cnn_status refuse_existing(const struct project *p)
 {
     const char *const files[] = {p->config, p->readme};
+    struct stat info;
     for (size_t i = 0; i < 2; i++) {
-        if (access(files[i], F_OK) != 0)
+        if (lstat(files[i], &info) != 0) /* a link may lead to where nothing is yet */
             continue;
         cnn_fail(p->diag, CNN_INVALID, NULL, "%s is there already", files[i]);
         cnn_hint(p->diag, "name another directory; nothing is written over");

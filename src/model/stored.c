@@ -9,6 +9,7 @@
 
 #include "model/record.h"
 #include "util/json.h"
+#include "util/output.h"
 #include "util/text.h"
 
 static void add_classes(struct cnn_text *text, const cnn_model *model)
@@ -214,7 +215,10 @@ out:
 
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag)
 {
+    cnn_output kind = is_int8(model) ? CNN_OUTPUT_INT8 : CNN_OUTPUT_CHECKPOINT;
     cnn_status status = cnn_model_has_parameters(model, diag);
+    if (status == CNN_OK)
+        status = cnn_output_replaces(path, kind, NULL, diag);
     return status == CNN_OK ? cnn_model_save(model, path, NULL, 0, NULL, 0, diag) : status;
 }
 

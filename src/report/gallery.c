@@ -7,6 +7,7 @@
 #include "report/samples.h"
 #include "util/arena.h"
 #include "util/file.h"
+#include "util/output.h"
 #include "viz/attribution.h"
 #include "viz/html.h"
 #include "viz/sheet.h"
@@ -43,8 +44,11 @@ static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *pictur
 {
     struct cnn_text path = {0};
     cnn_text_printf(&path, "%s/image-%zu%s.png", g->directory, image, suffix);
-    cnn_status status = path.failed ? cnn_fail_memory(g->diag, strlen(g->directory), "a path")
-                                    : cnn_canvas_write(picture, path.data, g->diag);
+    cnn_status status =
+        path.failed ? cnn_fail_memory(g->diag, strlen(g->directory), "a path")
+                    : cnn_output_replaces(path.data, CNN_OUTPUT_PICTURE, "--gallery", g->diag);
+    if (status == CNN_OK)
+        status = cnn_canvas_write(picture, path.data, g->diag);
     cnn_text_free(&path);
     cnn_text_printf(&g->page,
                     "<figure style=\"width:%zupx\"><img%s src=\"image-%zu%s.png\" width=\"%zu\" "

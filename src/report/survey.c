@@ -4,7 +4,6 @@
 
 #include "data/survey.h"
 #include "report/data_sheet.h"
-#include "util/file.h"
 
 struct splits {
     /* the description's, but for files that cannot be read: to name them is what this is for */
@@ -112,7 +111,8 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
         cnn_hint(diag, "add for example data: {dataset: mnist}");
         return CNN_INVALID;
     }
-    cnn_status status = o.sheet ? cnn_file_check(o.sheet, diag) : CNN_OK;
+    cnn_status status =
+        o.sheet ? cnn_output_check(o.sheet, CNN_OUTPUT_PICTURE, NULL, diag) : CNN_OK;
     if (status == CNN_OK)
         status = open_splits(&splits, model, o.data_path, diag);
     if (status == CNN_OK) {

@@ -142,25 +142,20 @@ static cnn_status complete_model(cnn_model *model, const cnn_model *data, const 
     return status == CNN_OK ? cnn_model_match_classes(model, dataset, diag) : status;
 }
 
-static cnn_status check_page(const char *path, cnn_diag *diag)
-{
-    cnn_status status = cnn_html_check(path, diag);
-    return status == CNN_OK ? cnn_file_check(path, diag) : status;
-}
-
 /* That what options ask for can be written, as far as that is known before it is; the gallery's
  * directory is made. */
 static cnn_status prepare_outputs(const cnn_evaluate_options *options, cnn_diag *diag)
 {
     struct cnn_text page = {0};
-    cnn_status status = options->report ? check_page(options->report, diag) : CNN_OK;
+    cnn_status status =
+        options->report ? cnn_output_check(options->report, CNN_OUTPUT_PAGE, NULL, diag) : CNN_OK;
     if (status != CNN_OK || !options->gallery)
         return status;
     cnn_text_printf(&page, "%s/index.html", options->gallery);
     status = cnn_make_directories(options->gallery, diag);
     if (status == CNN_OK)
         status = page.failed ? cnn_fail_memory(diag, strlen(options->gallery), "a path")
-                             : check_page(page.data, diag);
+                             : cnn_output_check(page.data, CNN_OUTPUT_PAGE, "--gallery", diag);
     cnn_text_free(&page);
     return status;
 }

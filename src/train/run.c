@@ -13,6 +13,7 @@
 #include "report/history.h"
 #include "report/table.h"
 #include "util/file.h"
+#include "util/output.h"
 
 static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
@@ -125,7 +126,9 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
         free(word);
         return CNN_INVALID;
     }
-    status = cnn_make_directories(directory, diag);
+    status = cnn_output_replaces(run->report, CNN_OUTPUT_PAGE, "-o", diag);
+    if (status == CNN_OK)
+        status = cnn_make_directories(directory, diag);
     return status == CNN_OK ? take_directory(run, diag) : status;
 }
 

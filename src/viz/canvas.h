@@ -52,7 +52,8 @@ size_t cnn_canvas_text_width(const char *text, size_t scale);
 cnn_status cnn_canvas_resize(const struct cnn_canvas *canvas, size_t width, size_t height,
                              struct cnn_canvas *out, cnn_diag *diag);
 
-/* The picture as a PNG: added to out (bytes), or to a file as cnn_file_write_quickly. */
+/* The picture as a PNG: added to out (bytes), or to a file as cnn_file_write_quickly, which
+ * replaces nothing but a PNG file. */
 cnn_status cnn_canvas_encode(const struct cnn_canvas *canvas, struct cnn_text *out, cnn_diag *diag);
 cnn_status cnn_canvas_write(const struct cnn_canvas *canvas, const char *path, cnn_diag *diag);
 

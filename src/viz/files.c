@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/output.h"
 #include "viz/html.h"
 #include "viz/visualize.h"
 
@@ -24,17 +25,20 @@ static bool is_input(const struct cnn_view *view, const char *path)
            input.st_dev == output.st_dev && input.st_ino == output.st_ino;
 }
 
-static cnn_status path_of(struct cnn_view *view, const char *stem, const char *ending,
+static cnn_status path_of(struct cnn_view *view, const char *stem, cnn_output kind,
                           const char **path, cnn_diag *diag)
 {
+    static const char *const endings[] = {
+        [CNN_OUTPUT_PICTURE] = ".png", [CNN_OUTPUT_PAGE] = ".html", [CNN_OUTPUT_ARRAY] = ".npy"};
     if (stopped(view))
         return CNN_INTERRUPTED;
-    *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem, ending)
+    *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem,
+                                    endings[kind])
                  : NULL;
     if (!*path)
         return cnn_fail_memory(diag, 0, "a path");
     if (!is_input(view, *path))
-        return CNN_OK;
+        return cnn_output_replaces(*path, kind, "-o", diag);
     cnn_fail(diag, CNN_INVALID, NULL, "%s is the input itself, which is not replaced", *path);
     cnn_hint(diag, "another directory for the pictures");
     return CNN_INVALID;
@@ -50,7 +54,7 @@ cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
                                   const struct cnn_canvas *picture, cnn_diag *diag)
 {
     const char *path;
-    cnn_status status = path_of(view, stem, ".png", &path, diag);
+    cnn_status status = path_of(view, stem, CNN_OUTPUT_PICTURE, &path, diag);
     if (status == CNN_OK)
         status = cnn_canvas_write(picture, path, diag);
     if (status == CNN_OK)
@@ -64,7 +68,7 @@ cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const flo
     const char *path;
     if (!view->options->npy)
         return CNN_OK;
-    cnn_status status = path_of(view, stem, ".npy", &path, diag);
+    cnn_status status = path_of(view, stem, CNN_OUTPUT_ARRAY, &path, diag);
     if (status == CNN_OK)
         status = cnn_npy_write(path, values, dims, rank, diag);
     if (status == CNN_OK)
@@ -75,9 +79,7 @@ cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const flo
 cnn_status cnn_view_drop_page(struct cnn_view *view, cnn_diag *diag)
 {
     const char *path;
-    cnn_status status = path_of(view, "index", ".html", &path, diag);
-    if (status == CNN_OK)
-        status = cnn_html_check(path, diag);
+    cnn_status status = path_of(view, "index", CNN_OUTPUT_PAGE, &path, diag);
     if (status == CNN_OK && unlink(path) != 0 && errno != ENOENT)
         status = cnn_fail(diag, CNN_FAILED, NULL, "cannot replace %s: %s", path, strerror(errno));
     return status;
@@ -86,7 +88,7 @@ cnn_status cnn_view_drop_page(struct cnn_view *view, cnn_diag *diag)
 cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag)
 {
     const char *path;
-    cnn_status status = path_of(view, "index", ".html", &path, diag);
+    cnn_status status = path_of(view, "index", CNN_OUTPUT_PAGE, &path, diag);
     if (status == CNN_OK)
         status = cnn_html_write(&view->page, path, diag);
     if (status == CNN_OK)

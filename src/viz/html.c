@@ -8,12 +8,10 @@
 #include "viz/html.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 #include "util/file.h"
+#include "util/output.h"
 
 static const char style[] =
     "*{box-sizing:border-box}"
@@ -72,7 +70,8 @@ static const char style[] =
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh)
 {
     cnn_text_printf(page,
-                    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta "
+                    "charset=\"utf-8\">\n" CNN_OUTPUT_MARK_PAGE "\n"
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     if (refresh > 0)
         cnn_text_printf(page, "<meta http-equiv=\"refresh\" content=\"%u\">\n", refresh);
@@ -222,30 +221,10 @@ void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictio
     cnn_text_printf(page, "</table></div>\n");
 }
 
-cnn_status cnn_html_check(const char *path, cnn_diag *diag)
-{
-    static const char mark[] = "<!DOCTYPE html";
-    char begin[sizeof mark - 1];
-    struct stat info;
-    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0
-                     ? fopen(path, "rb")
-                     : NULL;
-    if (!file)
-        return CNN_OK;
-    size_t size = fread(begin, 1, sizeof begin, file);
-    fclose(file);
-    if (size == sizeof begin && strncasecmp(begin, mark, size) == 0)
-        return CNN_OK;
-    cnn_fail(diag, CNN_INVALID, NULL,
-             "%s is there already and is no HTML page, so it is not replaced", path);
-    cnn_hint(diag, "another name, or remove it first");
-    return CNN_INVALID;
-}
-
 cnn_status cnn_html_write(const struct cnn_text *page, const char *path, cnn_diag *diag)
 {
     if (page->failed)
         return cnn_fail_memory(diag, page->size, "a page");
-    cnn_status status = cnn_html_check(path, diag);
+    cnn_status status = cnn_output_replaces(path, CNN_OUTPUT_PAGE, NULL, diag);
     return status == CNN_OK ? cnn_file_write(path, page->data, page->size, diag) : status;
 }

@@ -30,11 +30,8 @@ void cnn_html_probability(struct cnn_text *page, float probability);
 void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictions, size_t count,
                           size_t label);
 
-/* CNN_INVALID where path is a file that holds something else than a page: a checkpoint or a picture
- * is not replaced by a slip of the command line. */
-cnn_status cnn_html_check(const char *path, cnn_diag *diag);
-
-/* The page to path as cnn_file_write, after that check: an open page never sees half a file. */
+/* The page to path as cnn_file_write: an open page never sees half a file. Nothing but a page is
+ * replaced. */
 cnn_status cnn_html_write(const struct cnn_text *page, const char *path, cnn_diag *diag);
 
 #endif

@@ -1,0 +1,126 @@
+/* A result never takes the place of something else of the user's. A file that the user named may be
+ * replaced where it is of the same kind: that is what a repeated command does. A name that the
+ * program chose may be one that the user chose before, for something of his own: there, only what
+ * bears the program's mark is replaced. */
+#include "util/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/file.h"
+
+#define HEAD 1024 /* bytes that are looked at */
+
+struct kind {
+    const char *name;
+    const char *begin; /* what such a file has at `at`, in letters of any case */
+    size_t at;
+    const char *holds; /* a text within its head; NULL: none */
+    const char *mark; /* what is there of the program's own; NULL: the format has no place for it */
+    size_t mark_size;
+};
+
+static const char marked_picture[] = CNN_OUTPUT_MARK_PICTURE;
+static const char marked_page[] = CNN_OUTPUT_MARK_PAGE;
+static const char marked_checkpoint[] = "\"format\":\"cnn\"";
+
+static const struct kind kinds[] = {
+    [CNN_OUTPUT_PICTURE] = {.name = "PNG file",
+                            .begin = "\x89PNG\r\n\x1a\n",
+                            .mark = marked_picture,
+                            .mark_size = sizeof marked_picture - 1},
+    [CNN_OUTPUT_PAGE] = {.name = "HTML page",
+                         .begin = "<!DOCTYPE html",
+                         .mark = marked_page,
+                         .mark_size = sizeof marked_page - 1},
+    [CNN_OUTPUT_ARRAY] = {.name = ".npy file", .begin = "\x93NUMPY"},
+    [CNN_OUTPUT_CHECKPOINT] = {.name = ".safetensors file",
+                               .begin = "{\"",
+                               .at = 8,
+                               .mark = marked_checkpoint,
+                               .mark_size = sizeof marked_checkpoint - 1},
+    [CNN_OUTPUT_INT8] = {.name = "model of `precision: int8`",
+                         .begin = "{\"",
+                         .at = 8,
+                         .holds = "\\nprecision: int8\\n", /* a line, as JSON writes it */
+                         .mark = marked_checkpoint,
+                         .mark_size = sizeof marked_checkpoint - 1},
+};
+
+static bool has(const char *data, size_t size, const char *text, size_t length)
+{
+    for (size_t i = 0; i + length <= size; i++)
+        if (memcmp(data + i, text, length) == 0)
+            return true;
+    return false;
+}
+
+static bool is_kind(const struct kind *k, const char *data, size_t size)
+{
+    size_t length = strlen(k->begin);
+    return size >= k->at + length && strncasecmp(data + k->at, k->begin, length) == 0 &&
+           (!k->holds || has(data, size, k->holds, strlen(k->holds)));
+}
+
+static cnn_status refuse(const char *path, const struct kind *k, const char *option, cnn_diag *diag)
+{
+    if (!option) {
+        cnn_fail(diag, CNN_INVALID, NULL, "%s is there already and is no %s, so it is not replaced",
+                 path, k->name);
+        cnn_hint(diag, "another name, or remove it first");
+        return CNN_INVALID;
+    }
+    cnn_fail(diag, CNN_INVALID, NULL,
+             "%s is there already and was not written by this program, so it is not replaced",
+             path);
+    cnn_hint(diag, "name another place with %s, or move that file away first", option);
+    return CNN_INVALID;
+}
+
+/* The first bytes of a file, at most HEAD; false and errno where it cannot be read. */
+static bool read_head(const char *path, char *data, size_t *size)
+{
+    unsigned long long length;
+    ssize_t got = 1;
+    int fd = cnn_file_open(path, &length);
+    if (fd < 0)
+        return false;
+    for (*size = 0; *size < HEAD && got != 0; *size += got > 0 ? (size_t)got : 0) {
+        got = read(fd, data + *size, HEAD - *size);
+        if (got < 0 && errno != EINTR)
+            break;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return got >= 0;
+}
+
+cnn_status cnn_output_replaces(const char *path, cnn_output kind, const char *option,
+                               cnn_diag *diag)
+{
+    const struct kind *k = &kinds[kind];
+    struct stat info;
+    char data[HEAD];
+    size_t size;
+    if (lstat(path, &info) != 0 || S_ISDIR(info.st_mode))
+        return CNN_OK; /* of a directory, whoever writes has more to say */
+    /* the program makes no links: one that bears a name of its own was not asked for */
+    if (option && !S_ISREG(info.st_mode))
+        return refuse(path, k, option, diag);
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return CNN_OK;
+    if (!read_head(path, data, &size))
+        return cnn_file_fail(path, diag);
+    bool own = !option || !k->mark || has(data, size, k->mark, k->mark_size);
+    return size == 0 || (own && is_kind(k, data, size)) ? CNN_OK : refuse(path, k, option, diag);
+}
+
+cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag)
+{
+    cnn_status status = cnn_output_replaces(path, kind, option, diag);
+    return status == CNN_OK ? cnn_file_check(path, diag) : status;
+}
