@@ -213,6 +213,9 @@ static void test_checkpoint_is_refused_when_a_tensor_makes_no_sense(void **state
     expect_refused(
         s, "{" TENSOR("w", "F32", "[3]", "[0,8]") "}", 8,
         "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its 3 elements of F32");
+    expect_refused(
+        s, "{" TENSOR("w", "F32", "[1]", "[0,8]") "}", 8,
+        "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its 1 elements of F32");
     expect_refused(s, "{" TENSOR("w", "F64", "[2305843009213693953]", "[0,8]") "}", 8,
                    "DIR/f: tensor 'w' has 8 bytes of data (0 to 8), which do not fit its "
                    "2305843009213693953 elements of F64");

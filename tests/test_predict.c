@@ -79,6 +79,21 @@ static void test_numbers_unlike_those_of_training_are_warned_of(void **state)
     check_range(*state, "-3 1\n", "holds numbers from -3 to 1");
 }
 
+/* Maps come out as they went in: image, channel, row, column; more images than run at a time. */
+static void test_maps_keep_their_places(void **state)
+{
+    (void)state;
+    enum { IMAGES = 33, SIZE = 2 * 3 * 4 };
+    float images[IMAGES * SIZE], output[IMAGES * SIZE];
+    cnn_model *model = network_open_layers("[2, 3, 4]", "  - {type: relu}\n");
+    for (size_t i = 0; i < IMAGES * SIZE; i++)
+        images[i] = (float)i;
+    assert_int_equal(cnn_model_run(model, images, IMAGES, output, NULL), CNN_OK);
+    for (size_t i = 0; i < IMAGES * SIZE; i++)
+        assert_true(output[i] == images[i]);
+    cnn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +101,7 @@ int main(void)
         cmocka_unit_test(test_top_classes_have_the_names_that_were_given),
         cmocka_unit_test_setup_teardown(test_numbers_unlike_those_of_training_are_warned_of,
                                         scratch_setup, scratch_teardown),
+        cmocka_unit_test(test_maps_keep_their_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,7 +203,7 @@ static void test_training_stops_when_the_loss_is_lost(void **state)
     const char *wild = "train={epochs: 3, batch_size: 16, optimizer: {type: sgd, lr: 1000, "
                        "momentum: 0.99, weight_decay: 1000}}";
     assert_int_equal(runs_train(s, "run", false, NULL, wild), CNN_FAILED);
-    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->hint, "train.optimizer.lr: 100"));
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->hint, "train.optimizer.lr: 100;"));
     runs_expect(s, "not a finite number at step");
 }
 

@@ -92,6 +92,19 @@ static void test_random_is_pcg32_when_seeded_as_its_demo(void **state)
         assert_int_equal(cnn_rng_u32(&rng), expected[i]);
 }
 
+/* Of the demonstration's numbers: the first is above 2^32 mod bound, the second below, so that it
+ * is thrown away. */
+static void test_random_below_a_bound_throws_away_what_would_favour_small_numbers(void **state)
+{
+    (void)state;
+    struct cnn_rng rng = {.state = 0, .increment = 54 << 1 | 1};
+    cnn_rng_u32(&rng);
+    rng.state += 42;
+    cnn_rng_u32(&rng);
+    assert_int_equal(cnn_rng_below(&rng, 0x80000001), 0xa15c02b7 - 0x80000001);
+    assert_int_equal(cnn_rng_below(&rng, 0x80000001), 0xba1d3330 - 0x80000001);
+}
+
 /* Pinned: a run resumed by a later version must draw the same numbers. */
 static void test_random_stays_the_same_when_the_program_changes(void **state)
 {
@@ -413,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_arena_texts_are_copied_when_asked),
         cmocka_unit_test(test_floats_are_zeroed_on_a_cache_line_when_new),
         cmocka_unit_test(test_random_is_pcg32_when_seeded_as_its_demo),
+        cmocka_unit_test(test_random_below_a_bound_throws_away_what_would_favour_small_numbers),
         cmocka_unit_test(test_random_stays_the_same_when_the_program_changes),
         cmocka_unit_test(test_random_differs_when_seed_stream_or_index_do),
         cmocka_unit_test(test_random_is_even_when_drawn_often),
