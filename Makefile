@@ -209,12 +209,16 @@ fuzz: all $(TOOL_BIN) ## feeds damaged inputs to every reader, SECONDS=30 for ea
 asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) test BUILD=$(BUILD)-asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
+# On demand: it takes half an hour. MUTANTS='src/viz 12' tries a part.
+mutants: ## breaks the sources on purpose, and says which tests notice
+	BUILD=$(BUILD) CC='$(CC)' WIDER='$(TEST_BIN) $(TEST_SCRIPTS)' tests/mutants/mutate.sh $(MUTANTS)
+
 # clang-tidy and editors take their flags from compile_flags.txt; viz/stb.c is Debian's stb_image_write.
 TIDY_SRC := $(filter-out src/viz/stb.c,$(LIB_SRC)) $(CLI_SRC)
 lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where warnings are errors
 	$(MAKE) all $(TEST_SRC:%.c=$(BUILD)-lint/%) $(EXAMPLE_SRC:%.c=$(BUILD)-lint/%) BUILD=$(BUILD)-lint WERROR=-Werror
 	mandoc -Tlint -W warning $(MAN)
-	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh tests/fuzz/*.sh bench/compare.sh bench/grow.sh
+	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh tests/fuzz/*.sh bench/compare.sh bench/grow.sh tests/mutants/mutate.sh
 	printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 clang-tidy-14 --quiet
 
 FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c)
@@ -266,7 +270,7 @@ uninstall: ## removes what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint $(BUILD)-aarch64
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint $(BUILD)-aarch64 $(BUILD)-mutants
 
 metrics: all ## figures of the sources: lines, functions, includes, circles
 	@BUILD=$(BUILD) CNN=$(BUILD)/cnn tests/structure.sh --print
@@ -274,7 +278,7 @@ metrics: all ## figures of the sources: lines, functions, includes, circles
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps deps-dev test test-emulated test-aarch64 asan tsan fuzz lint format format-check bench compare grow metrics install uninstall clean help force
+.PHONY: all deps deps-dev test test-emulated test-aarch64 asan tsan fuzz mutants lint format format-check bench compare grow metrics install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
