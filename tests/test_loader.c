@@ -207,6 +207,36 @@ static void test_every_image_comes_once_when_shuffled(void **state)
     cnn_loader_free(plain);
 }
 
+/* Each of the six orders of three images comes in about a sixth of the epochs. */
+static void test_every_order_is_as_likely_when_shuffled(void **state)
+{
+    (void)state;
+    enum { EPOCHS = 600 };
+    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = 3};
+    const cnn_shape shape = {3, 3, SIZE, SIZE};
+    struct cnn_dataset *three;
+    enum cnn_split used;
+    assert_int_equal(
+        cnn_dataset_open(&settings, shape, NULL, CNN_SPLIT_TRAIN, 1, &three, &used, NULL), CNN_OK);
+    const struct cnn_loader_options options = {
+        .dataset = three, .shape = shape, .batch = 3, .shuffle = true, .seed = 5};
+    struct cnn_loader *loader;
+    size_t counts[3][3] = {{0}}; /* by the labels of the first and the second image */
+    assert_int_equal(cnn_loader_new(&options, &loader, NULL), CNN_OK);
+    for (size_t epoch = 0; epoch < EPOCHS; epoch++) {
+        cnn_loader_start(loader, epoch, 0);
+        const size_t *labels = cnn_loader_next(loader)->labels;
+        assert_true(labels[0] < 3 && labels[1] < 3 && labels[0] != labels[1]);
+        counts[labels[0]][labels[1]]++;
+    }
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 3; k++)
+            if (i != k) /* five standard errors */
+                assert_in_range(counts[i][k], 55, 145);
+    cnn_loader_free(loader);
+    cnn_dataset_free(three);
+}
+
 static void test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle(void **state)
 {
     (void)state;
@@ -323,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_batches_do_not_depend_on_timing_when_augmented),
         cmocka_unit_test(test_images_are_mixed_when_all_of_their_batch_are_there),
         cmocka_unit_test(test_every_image_comes_once_when_shuffled),
+        cmocka_unit_test(test_every_order_is_as_likely_when_shuffled),
         cmocka_unit_test(test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle),
         cmocka_unit_test(test_a_batch_stays_as_it_is_while_others_are_read_ahead),
         cmocka_unit_test(test_loader_ends_cleanly_when_freed_at_any_time),
