@@ -558,6 +558,26 @@ static void test_png_of_every_depth_is_read(void **state)
     free(b.data);
 }
 
+/* Encoders are free not to compress. */
+static void test_png_is_read_when_its_pixels_are_stored_as_they_are(void **state)
+{
+    enum { SIDE = 300, ROW = 3 * SIDE };
+    static uint8_t rows[SIDE * (1 + ROW)], pixels[SIDE * ROW];
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = rows[i / ROW * (1 + ROW) + 1 + i % ROW] = (uint8_t)(i * i >> 7);
+    struct bytes b = png_start(SIDE, SIDE, 8, 2, false);
+    uLongf size = compressBound(sizeof rows);
+    uint8_t *stored = malloc(size);
+    assert_non_null(stored);
+    assert_int_equal(compress2(stored, &size, rows, sizeof rows, Z_NO_COMPRESSION), Z_OK);
+    assert_true(size > sizeof rows);
+    add_chunk(&b, "IDAT", stored, size);
+    add_chunk(&b, "IEND", NULL, 0);
+    expect_pixels(*state, "a.png", &b, 3, SIDE, SIDE, pixels);
+    free(stored);
+    free(b.data);
+}
+
 /* ---- BMP ---- */
 
 static void put_u32_le(uint8_t *out, uint32_t value)
@@ -689,6 +709,9 @@ static void test_bmp_is_refused_when_listed_if_its_kind_is_not_read(void **state
     expect_not_opened(s, "a.bmp", &b, "its pixels begin inside its header");
     b.data[10] = 54;
     b.data[18] = 200;
+    expect_not_opened(s, "a.bmp", &b, "the file ends too early");
+    b.data[18] = 2;
+    b.size--; /* one byte is missing */
     expect_not_opened(s, "a.bmp", &b, "the file ends too early");
     free(b.data);
 }
@@ -909,6 +932,7 @@ int main(void)
         WITH_FOLDER(test_png_is_damaged_when_its_pixels_are),
         WITH_FOLDER(test_interlaced_png_is_read),
         WITH_FOLDER(test_png_of_every_depth_is_read),
+        WITH_FOLDER(test_png_is_read_when_its_pixels_are_stored_as_they_are),
         WITH_FOLDER(test_bmp_is_read_when_its_pixels_stand_apart),
         WITH_FOLDER(test_bmp_is_refused_when_listed_if_its_kind_is_not_read),
         WITH_FOLDER(test_webp_is_what_pillow_decodes),
