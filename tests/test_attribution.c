@@ -314,6 +314,11 @@ static void test_gradcam_looks_at_the_last_convolution_and_what_follows_it_alone
         {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: relu}\n  - {type: add, "
          "from: [a, relu1]}\n  - {type: flatten}\n",
          "a"},
+        {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n"
+         "  - {type: pool, pool_type: max, kernel_size: 1, name: p}\n"
+         "  - {type: relu, from: a, name: r}\n  - {type: add, from: [p, r]}\n"
+         "  - {type: flatten}\n",
+         "a"},
         {"  - {type: conv, filters: 2, kernel_size: 3, name: a}\n  - {type: conv, filters: 2, "
          "kernel_size: 3, name: dead}\n"
          "  - {type: flatten, from: a}\n",
