@@ -381,6 +381,8 @@ static void test_signed_is_white_at_zero_and_as_light_on_both_sides(void **state
     struct cnn_range lopsided = {-1, 4, 0};
     assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, lopsided, -1),
                      cnn_palette_colour(CNN_PALETTE_SIGNED, around, -0.25F)));
+    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){-4, 2, 0}, 1),
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.25F)));
     assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){2, 4, 0}, 2),
                      cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.5F)));
     assert_true(
