@@ -9,6 +9,7 @@
 #include "markup.h"
 #include "networks.h"
 #include "report/history.h"
+#include "report/page.h"
 #include "report/report.h"
 #include "report/settings.h"
 #include "util/file.h"
@@ -401,6 +402,21 @@ static void make_run(struct scratch *s, const char *name, const char *lr, const 
     write_text(s, file, epochs);
 }
 
+/* A point for each bin with images: the mean confidence across, the accuracy up. */
+static void test_page_shows_how_often_answers_are_right_that_are_so_sure(void **state)
+{
+    (void)state;
+    cnn_evaluation e = {.images = 8, .confidence = 0.75, .ece = 0.125};
+    struct cnn_text page = {0};
+    e.calibration[5] = (cnn_calibration_bin){.images = 4, .confidence = 0.375, .accuracy = 0.25};
+    e.calibration[14] = (cnn_calibration_bin){.images = 4, .confidence = 0.96875, .accuracy = 0.75};
+    cnn_page_calibration(&page, &e);
+    assert_false(page.failed);
+    assert_non_null(strstr(page.data, "<title>accuracy, confidence (%) 37.5: 25.00 %</title>"));
+    assert_non_null(strstr(page.data, "<title>accuracy, confidence (%) 96.875: 75.00 %</title>"));
+    cnn_text_free(&page);
+}
+
 static void test_comparison_shows_runs_side_by_side_when_there_are_two(void **state)
 {
     struct scratch *s = *state;
@@ -494,6 +510,7 @@ int main(void)
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_shows_answers_when_there_are_samples,
                                         scratch_setup, scratch_teardown),
+        cmocka_unit_test(test_page_shows_how_often_answers_are_right_that_are_so_sure),
         cmocka_unit_test_setup_teardown(test_comparison_shows_runs_side_by_side_when_there_are_two,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_comparison_is_refused_when_a_run_is_named_twice,
