@@ -395,6 +395,38 @@ static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
     cnn_model_free(alive);
 }
 
+/* Layers of one step drop values of their own, steps too; what is kept is scaled. */
+static void test_dropout_draws_anew_for_each_layer_and_step(void **state)
+{
+    (void)state;
+    enum { SIZE = 1024 };
+    cnn_model *model =
+        network_open_layers("[1, 32, 32]", "  - {type: dropout, rate: 0.75, name: a}\n"
+                                           "  - {type: dropout, rate: 0.75, from: input, name: b}\n"
+                                           "  - {type: concat, from: [a, b]}\n");
+    struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_TRAIN, false);
+    float first[SIZE];
+    size_t kept = 0, layers = 0, steps = 0;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        for (size_t i = 0; i < SIZE; i++)
+            cnn_plan_input(plan)[i] = 1;
+        cnn_plan_forward(plan, 1, true, seed);
+        const float *y = cnn_plan_value(plan, 3); /* a and b of each place */
+        for (size_t i = 0; i < SIZE; i++) {
+            assert_true(y[2 * i] == 0 || y[2 * i] == 4);
+            kept += seed == 1 && y[2 * i] > 0;
+            layers += seed == 1 && y[2 * i] > 0 && y[2 * i + 1] > 0;
+            steps += seed == 2 && y[2 * i] > 0 && first[i] > 0;
+            first[i] = y[2 * i];
+        }
+    }
+    assert_in_range(kept, 200, 312); /* a quarter; and of these, a quarter each time */
+    assert_in_range(layers, 34, 94);
+    assert_in_range(steps, 34, 94);
+    cnn_plan_free(plan);
+    cnn_model_free(model);
+}
+
 static void test_network_of_a_softmax_alone_can_be_planned(void **state)
 {
     (void)state;
@@ -502,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_gradients_of_branched_networks_agree_with_differences),
         cmocka_unit_test(test_gradients_are_summed_when_a_value_is_read_many_times),
         cmocka_unit_test(test_layers_without_part_in_the_answer_get_no_gradient),
+        cmocka_unit_test(test_dropout_draws_anew_for_each_layer_and_step),
         cmocka_unit_test(test_network_of_a_softmax_alone_can_be_planned),
         cmocka_unit_test(test_mean_of_a_large_map_when_it_has_more_than_65536_pixels),
     };
