@@ -19,7 +19,7 @@ run_target() {
     name=$(basename "$1")
     [ ! -e "$BUILD/seeds/$name.dict" ] || dictionary=(-dict="$BUILD/seeds/$name.dict")
     mkdir -p "$BUILD/corpus/$name"
-    if "$1" -max_total_time="$duration" -max_len=65536 -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 "${dictionary[@]}" \
+    if "$1" -max_total_time="$duration" -max_len=65536 -timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 "${dictionary[@]}" \
         -artifact_prefix="$BUILD/$name-" "$BUILD/corpus/$name" "$BUILD/seeds/$name" >"$BUILD/$name.log" 2>&1; then
         printf '%-12s %9d inputs in %s s, %d features\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/$name.log")" "$duration" \
             "$(sed -nE 's/.* ft: ([0-9]+).*/\1/p' "$BUILD/$name.log" | tail -n 1)"
