@@ -148,7 +148,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = evaluate(models[i], settings, stop, &result.evaluation[i], diag);
     if (status == CNN_OK)
         status = cnn_model_write(models[1], result.path, diag);
-    result.bytes[1] = file_bytes(result.path);
+    if (status == CNN_OK)
+        result.bytes[1] = file_bytes(result.path);
     if (status == CNN_OK && settings->json)
         print_json(&result, !settings->skip);
     else if (status == CNN_OK)

@@ -85,5 +85,7 @@ check 'a run under a limit' test $? -eq 1 -a ! -e over
 check 'a run under a limit says so' grep -q 'ulimit -v allows no more than 0.15 GB$' err
 (ulimit -v 150000 && "$CNN" train large.yaml -o over --threads 1 --set "train.batch_size=$batch") >out 2>err
 check 'the batch that was named will do' test $? -eq 0
+(ulimit -v 500000 && "$CNN" train large.yaml -o big --threads 1 --batch-size 60000) >out 2>err
+check 'a batch far too large' grep -q 'hint: .*batch_size' err
 
 summary
