@@ -30,8 +30,8 @@ size_t cnn_node_trained(const struct cnn_node *node)
     return count;
 }
 
-void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix,
-                      size_t rank, const size_t *dims)
+struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role,
+                                    const char *suffix, size_t rank, const size_t *dims)
 {
     struct cnn_tensor *tensor = &node->tensors[slot];
     *tensor = (struct cnn_tensor){.role = role, .suffix = suffix, .rank = rank, .count = 1};
@@ -40,6 +40,7 @@ void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, co
         if (!cnn_size_mul(tensor->count, dims[i], &tensor->count))
             tensor->count = SIZE_MAX; /* the graph refuses it */
     }
+    return tensor;
 }
 
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed)

@@ -23,6 +23,8 @@ enum cnn_role {
     CNN_ROLE_PACKED /* derived from the weights by `prepare` */
 };
 
+struct cnn_node;
+
 struct cnn_tensor {
     enum cnn_role role;
     const char *suffix;   /* weight, bias, ...: the stored name is <layer>.<suffix> */
@@ -34,6 +36,12 @@ struct cnn_tensor {
     /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0]
      * are the values; 0: float32 */
     size_t scale_slot;
+    /* stored roles: first values, written over zeros; NULL: they stay zeros */
+    void (*init)(const struct cnn_node *node, const struct cnn_tensor *tensor, struct cnn_rng *rng,
+                 float *values);
+    /* stored roles: what is wrong with values that a file gives; NULL: nothing. NULL: any will
+     * do. */
+    const char *(*check)(const struct cnn_tensor *tensor, const float *values);
 };
 
 /* Whether checkpoints hold tensors of this role, and whether training changes them (unless they are
@@ -180,13 +188,6 @@ struct cnn_layer_type {
      * for window's kernel, stride and dilation: ones. */
     cnn_status (*infer)(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag);
 
-    /* First values of the stored tensor in slot. NULL for layers without any. */
-    void (*init)(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values);
-
-    /* What is wrong with values that a file gives for the stored tensor in slot; NULL: nothing.
-     * NULL: any will do. */
-    const char *(*check)(const struct cnn_node *node, size_t slot, const float *values);
-
     /* Makes node, a copy with a state of its own, do the work of next as well, which alone reads
      * its output; false where it cannot, and nothing has changed then. The caller sets the output's
      * shape. NULL: never. */
@@ -243,9 +244,10 @@ static inline bool cnn_node_frozen(const struct cnn_node *node)
 /* "3 x 32 x 32" or "10": for messages. Returned in buffer. */
 const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size);
 
-/* Declares a stored tensor, or a SAVED / PACKED one, in slot. */
-void cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role, const char *suffix,
-                      size_t rank, const size_t *dims);
+/* Declares a stored tensor, or a SAVED / PACKED one, in slot. The stored one is returned: it may be
+ * given first values and a check. */
+struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role,
+                                    const char *suffix, size_t rank, const size_t *dims);
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
 /* its size is what `packed` says */
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot);

@@ -151,7 +151,8 @@ void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *paramet
             float *values = parameters + t->offset;
             for (size_t k = 0; k < t->count; k++)
                 values[k] = 0;
-            node->type->init(node, slot, &rng, values);
+            if (t->init)
+                t->init(node, t, &rng, values);
         }
     }
 }

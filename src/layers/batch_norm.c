@@ -63,25 +63,49 @@ static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
     };
 }
 
+static void fill_ones(const struct cnn_node *node, const struct cnn_tensor *tensor,
+                      struct cnn_rng *rng, float *values)
+{
+    (void)node;
+    (void)rng;
+    for (size_t i = 0; i < tensor->count; i++)
+        values[i] = 1;
+}
+
+static const char *check_variance(const struct cnn_tensor *tensor, const float *values)
+{
+    for (size_t i = 0; i < tensor->count; i++)
+        if (values[i] < 0)
+            return "a variance is below 0";
+    return NULL;
+}
+
+static void declare(struct cnn_node *node, bool needs_linear)
+{
+    size_t c = node->in[0].c;
+    cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c)->init = fill_ones;
+    cnn_node_declare(node, SLOT_BETA, CNN_ROLE_BIAS, "bias", 1, &c);
+    cnn_node_declare(node, SLOT_MEAN, CNN_ROLE_STATISTIC, "running_mean", 1, &c);
+    struct cnn_tensor *variance =
+        cnn_node_declare(node, SLOT_VARIANCE, CNN_ROLE_STATISTIC, "running_var", 1, &c);
+    variance->init = fill_ones;
+    variance->check = check_variance;
+    cnn_node_declare_saved(node, SLOT_BATCH, 0, 2 * cnn_round_floats(c));
+    if (needs_linear)
+        cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(node->out), 0);
+}
+
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct settings *s = node->settings;
-    size_t c = node->in[0].c;
     struct cnn_activation activation = {(enum cnn_activation_kind)s->activation, 0.01f};
     struct state *state = cnn_arena_alloc(arena, sizeof *state);
     if (!state)
         return cnn_fail_memory(diag, sizeof *state, "a layer");
     state->activation = activation;
     node->state = state;
-    bool needs_linear = cnn_activation_needs_input(activation);
     node->out = node->in[0];
-    cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c);
-    cnn_node_declare(node, SLOT_BETA, CNN_ROLE_BIAS, "bias", 1, &c);
-    cnn_node_declare(node, SLOT_MEAN, CNN_ROLE_STATISTIC, "running_mean", 1, &c);
-    cnn_node_declare(node, SLOT_VARIANCE, CNN_ROLE_STATISTIC, "running_var", 1, &c);
-    cnn_node_declare_saved(node, SLOT_BATCH, 0, 2 * cnn_round_floats(c));
-    if (needs_linear)
-        cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(node->out), 0);
+    declare(node, cnn_activation_needs_input(activation));
     node->reads_x = true;
     /* else what lies behind x is computed again */
     node->reads_y = activation.kind == CNN_ACT_SOFTMAX;
@@ -91,22 +115,6 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->needs_two = node->in[0].h * node->in[0].w == 1; /* one value has no variance */
     node->activation = activation;
     return CNN_OK;
-}
-
-static void init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values)
-{
-    (void)rng;
-    float first = slot == SLOT_GAMMA || slot == SLOT_VARIANCE ? 1 : 0;
-    for (size_t i = 0; i < node->tensors[slot].count; i++)
-        values[i] = first;
-}
-
-static const char *check(const struct cnn_node *node, size_t slot, const float *values)
-{
-    for (size_t i = 0; slot == SLOT_VARIANCE && i < node->tensors[slot].count; i++)
-        if (values[i] < 0)
-            return "a variance is below 0";
-    return NULL;
 }
 
 static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
@@ -250,8 +258,6 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .init = init,
-    .check = check,
     .scratch = scratch,
     .forward = forward,
     .backward = backward,

@@ -12,43 +12,60 @@ bool cnn_int8_fits(const struct cnn_conv *c)
            cnn_size_mul(c->kernel_h * c->kernel_w, group_in, &depth) && depth <= CNN_INT8_DEPTH;
 }
 
-void cnn_int8_declare(struct cnn_node *node)
+/* The first values are good for nothing but to measure speed. */
+static void first_range(const struct cnn_node *node, const struct cnn_tensor *tensor,
+                        struct cnn_rng *rng, float *values)
 {
-    const struct cnn_weighted *w = node->state;
-    const size_t two = 2;
-    cnn_node_declare(node, CNN_SLOT_INPUT_RANGE, CNN_ROLE_STATISTIC, "input_range", 1, &two);
-    cnn_node_declare(node, CNN_SLOT_WEIGHT_SCALE, CNN_ROLE_STATISTIC, "weight_scale", 1,
-                     &w->conv.out_c);
-    node->tensors[CNN_SLOT_WEIGHT].scale_slot = CNN_SLOT_WEIGHT_SCALE;
-    node->input_range = CNN_SLOT_INPUT_RANGE;
-    node->output_range = w->activation.kind == CNN_ACT_SOFTMAX ? 0 : CNN_SLOT_OUTPUT_RANGE;
+    (void)node;
+    (void)tensor;
+    (void)rng;
+    values[0] = -4;
+    values[1] = 4;
 }
 
-void cnn_int8_init(const struct cnn_node *node, size_t slot, float *values)
+/* Four deviations of the widest of the distributions that weights are drawn from. */
+static void first_scale(const struct cnn_node *node, const struct cnn_tensor *tensor,
+                        struct cnn_rng *rng, float *values)
 {
     const struct cnn_weighted *w = node->state;
     double fan_in = (double)w->conv.kernel_h * (double)w->conv.kernel_w *
                     (double)(w->conv.in_c / w->conv.groups);
-    if (slot == CNN_SLOT_INPUT_RANGE) {
-        values[0] = -4;
-        values[1] = 4;
-        return;
-    }
-    for (size_t f = 0; f < w->conv.out_c; f++)
-        /* four deviations of the widest of the distributions that weights are drawn from */
+    (void)rng;
+    for (size_t f = 0; f < tensor->count; f++)
         values[f] = (float)(4 * sqrt(2 / fan_in) / 127);
 }
 
-const char *cnn_int8_check(const struct cnn_node *node, size_t slot, const float *values)
+static const char *check_range(const struct cnn_tensor *tensor, const float *values)
 {
-    if (slot == CNN_SLOT_INPUT_RANGE)
-        return values[0] <= 0 && values[1] >= 0 && isnormal((values[1] - values[0]) / 255)
-                   ? NULL
-                   : "it is no range of numbers around 0";
-    for (size_t f = 0; f < node->tensors[slot].count; f++)
+    (void)tensor;
+    return values[0] <= 0 && values[1] >= 0 && isnormal((values[1] - values[0]) / 255)
+               ? NULL
+               : "it is no range of numbers around 0";
+}
+
+static const char *check_scale(const struct cnn_tensor *tensor, const float *values)
+{
+    for (size_t f = 0; f < tensor->count; f++)
         if (!(values[f] > 0) || !isnormal(values[f]) || !isfinite(values[f] * 128))
             return "a scale is no positive number";
     return NULL;
+}
+
+void cnn_int8_declare(struct cnn_node *node)
+{
+    const struct cnn_weighted *w = node->state;
+    const size_t two = 2;
+    struct cnn_tensor *range = cnn_node_declare(node, CNN_SLOT_INPUT_RANGE, CNN_ROLE_STATISTIC,
+                                                "input_range", 1, &two),
+                      *scale = cnn_node_declare(node, CNN_SLOT_WEIGHT_SCALE, CNN_ROLE_STATISTIC,
+                                                "weight_scale", 1, &w->conv.out_c);
+    range->init = first_range;
+    range->check = check_range;
+    scale->init = first_scale;
+    scale->check = check_scale;
+    node->tensors[CNN_SLOT_WEIGHT].scale_slot = CNN_SLOT_WEIGHT_SCALE;
+    node->input_range = CNN_SLOT_INPUT_RANGE;
+    node->output_range = w->activation.kind == CNN_ACT_SOFTMAX ? 0 : CNN_SLOT_OUTPUT_RANGE;
 }
 
 /* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have,

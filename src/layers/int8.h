@@ -15,12 +15,8 @@ bool cnn_int8_fits(const struct cnn_conv *c);
 /* Adds the tensors input_range and weight_scale to a layer. */
 void cnn_int8_declare(struct cnn_node *node);
 
-/* Their first values, which are good for nothing but to measure speed. */
-void cnn_int8_init(const struct cnn_node *node, size_t slot, float *values);
-
 /* The parts of cnn_weighted's functions of these names where node->int8 is set. epilogue: as for
  * conv_forward; its bias is set here. */
-const char *cnn_int8_check(const struct cnn_node *node, size_t slot, const float *values);
 size_t cnn_int8_packed(const struct cnn_node *node, const struct cnn_kernels *kernels);
 size_t cnn_int8_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
 void cnn_int8_prepare(const struct cnn_call *call);

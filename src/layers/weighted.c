@@ -242,38 +242,6 @@ static cnn_status check_whitening(struct cnn_node *node, const struct cnn_weight
     return CNN_OK;
 }
 
-cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings,
-                              const struct cnn_conv *conv, const struct cnn_sliding *sliding,
-                              size_t rank, const size_t *dims, struct cnn_arena *arena,
-                              cnn_diag *diag)
-{
-    struct cnn_weighted *w = cnn_arena_alloc(arena, sizeof *w);
-    if (!w)
-        return cnn_fail_memory(diag, sizeof *w, "a layer");
-    w->settings = settings;
-    w->conv = *conv;
-    if (sliding)
-        w->sliding = *sliding;
-    w->activation = (struct cnn_activation){(enum cnn_activation_kind)settings->activation, 0.01f};
-    node->state = w;
-    cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims);
-    if (settings->bias)
-        cnn_node_declare(node, CNN_SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &conv->out_c);
-    cnn_node_declare_packed(node, CNN_SLOT_PACKED);
-    bool needs_linear = cnn_activation_needs_input(w->activation);
-    if (needs_linear)
-        cnn_node_declare_saved(node, CNN_SLOT_LINEAR, cnn_shape_count(node->out), 0);
-    node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) *
-                 conv->kernel_h * conv->kernel_w;
-    node->reads_x = true;
-    node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
-    node->activation = w->activation;
-    node->literal = settings->weights != NULL;
-    if (node->precision == CNN_PRECISION_INT8 && !node->literal && cnn_int8_fits(conv))
-        cnn_int8_declare(node);
-    return node->literal ? read_literals(node, w, arena, diag) : check_whitening(node, w, diag);
-}
-
 /* The first filters pass the input's channels on, as they are. The rest are drawn as PyTorch draws
  * them. */
 static void pass_channels(const struct cnn_conv *c, struct cnn_rng *rng, float *values)
@@ -318,19 +286,12 @@ static void draw_weights(enum init_kind kind, double fan_in, double fan_out, siz
             uniform ? bound * (2 * cnn_rng_uniform(rng) - 1) : deviation * cnn_rng_normal(rng);
 }
 
-void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng, float *values)
+static void init_weight(const struct cnn_node *node, const struct cnn_tensor *tensor,
+                        struct cnn_rng *rng, float *values)
 {
     const struct cnn_weighted *w = node->state;
-    const struct cnn_tensor *tensor = &node->tensors[slot];
-    const float *literal = slot == CNN_SLOT_WEIGHT ? w->literal_kernel : w->literal_bias;
-    if (literal) {
-        memcpy(values, literal, tensor->count * sizeof *values);
-        return;
-    }
-    if (slot == CNN_SLOT_BIAS)
-        return;
-    if (slot != CNN_SLOT_WEIGHT) {
-        cnn_int8_init(node, slot, values);
+    if (w->literal_kernel) {
+        memcpy(values, w->literal_kernel, tensor->count * sizeof *values);
         return;
     }
     if (w->settings->init == INIT_DIRAC) {
@@ -343,11 +304,47 @@ void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng 
                  taps * (double)w->conv.out_c / groups, tensor->count, rng, values);
 }
 
-const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const float *values)
+static void init_bias(const struct cnn_node *node, const struct cnn_tensor *tensor,
+                      struct cnn_rng *rng, float *values)
 {
-    return slot == CNN_SLOT_INPUT_RANGE || slot == CNN_SLOT_WEIGHT_SCALE
-               ? cnn_int8_check(node, slot, values)
-               : NULL;
+    const struct cnn_weighted *w = node->state;
+    (void)rng;
+    if (w->literal_bias)
+        memcpy(values, w->literal_bias, tensor->count * sizeof *values);
+}
+
+cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings,
+                              const struct cnn_conv *conv, const struct cnn_sliding *sliding,
+                              size_t rank, const size_t *dims, struct cnn_arena *arena,
+                              cnn_diag *diag)
+{
+    struct cnn_weighted *w = cnn_arena_alloc(arena, sizeof *w);
+    if (!w)
+        return cnn_fail_memory(diag, sizeof *w, "a layer");
+    w->settings = settings;
+    w->conv = *conv;
+    if (sliding)
+        w->sliding = *sliding;
+    w->activation = (struct cnn_activation){(enum cnn_activation_kind)settings->activation, 0.01f};
+    node->state = w;
+    cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims)->init =
+        init_weight;
+    if (settings->bias)
+        cnn_node_declare(node, CNN_SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &conv->out_c)->init =
+            init_bias;
+    cnn_node_declare_packed(node, CNN_SLOT_PACKED);
+    bool needs_linear = cnn_activation_needs_input(w->activation);
+    if (needs_linear)
+        cnn_node_declare_saved(node, CNN_SLOT_LINEAR, cnn_shape_count(node->out), 0);
+    node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) *
+                 conv->kernel_h * conv->kernel_w;
+    node->reads_x = true;
+    node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
+    node->activation = w->activation;
+    node->literal = settings->weights != NULL;
+    if (node->precision == CNN_PRECISION_INT8 && !node->literal && cnn_int8_fits(conv))
+        cnn_int8_declare(node);
+    return node->literal ? read_literals(node, w, arena, diag) : check_whitening(node, w, diag);
 }
 
 /* Behind the packed weights of a layer with batch_norm fused: scale and bias of every

@@ -88,9 +88,6 @@ double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question 
                          struct cnn_text *out);
 
 /* Members of the descriptors. */
-const char *cnn_weighted_check(const struct cnn_node *node, size_t slot, const float *values);
-void cnn_weighted_init(const struct cnn_node *node, size_t slot, struct cnn_rng *rng,
-                       float *values);
 size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels,
                            bool backward);
 size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels,
@@ -101,9 +98,9 @@ void cnn_weighted_backward(const struct cnn_call *call);
 bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 
 #define CNN_WEIGHTED_MEMBERS                                                                       \
-    .init = cnn_weighted_init, .check = cnn_weighted_check, .packed = cnn_weighted_packed,         \
-    .scratch = cnn_weighted_scratch, .prepare = cnn_weighted_prepare,                              \
-    .forward = cnn_weighted_forward, .backward = cnn_weighted_backward,                            \
-    .state_size = sizeof(struct cnn_weighted), .fuse = cnn_weighted_fuse
+    .packed = cnn_weighted_packed, .scratch = cnn_weighted_scratch,                                \
+    .prepare = cnn_weighted_prepare, .forward = cnn_weighted_forward,                              \
+    .backward = cnn_weighted_backward, .state_size = sizeof(struct cnn_weighted),                  \
+    .fuse = cnn_weighted_fuse
 
 #endif

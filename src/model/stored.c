@@ -125,10 +125,8 @@ static cnn_status check_numbers(const cnn_model *model, const char *source,
                                 const struct cnn_tensor_place *place, cnn_diag *diag)
 {
     const struct cnn_tensor *t = place->tensor;
-    const struct cnn_layer_type *type = model->graph.nodes[place->node].type;
     const float *values = model->parameters + t->offset;
-    const char *wrong =
-        type->check ? type->check(&model->graph.nodes[place->node], place->slot, values) : NULL;
+    const char *wrong = t->check ? t->check(t, values) : NULL;
     if (wrong)
         return cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", source, place->name, wrong);
     for (size_t i = 0; i < t->count; i++)
@@ -270,7 +268,6 @@ static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *fi
 {
     const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
     const struct cnn_tensor *t = place->tensor;
-    const struct cnn_node *node = &model->graph.nodes[place->node];
     float *values = model->parameters + t->offset;
     if (t->scale_slot)
         decode(t, found->data, scale_of(model, place), values);
@@ -279,7 +276,7 @@ static cnn_status load_tensor(cnn_model *model, const struct cnn_safetensors *fi
     /* arithmetic with bytes would lose them: an answer like any other would come out */
     if (is_int8(model))
         return check_numbers(model, file->path, place, diag);
-    const char *wrong = node->type->check ? node->type->check(node, place->slot, values) : NULL;
+    const char *wrong = t->check ? t->check(t, values) : NULL;
     return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", file->path, place->name,
                             wrong)
                  : CNN_OK;
