@@ -18,7 +18,6 @@ PARAMETERS=11 # the longest list today; the aim is 6
 cat >"$directory/known" <<'KNOWN'
 kernels/vector/conv_backward_data kernels/vector/conv_backward_weights kernels/vector/conv_forward kernels/vector/conv_pack kernels/vector/depthwise
 kernels/vector/norm kernels/vector/norm_backward kernels/vector/norm_pool
-layers/int8 layers/weighted
 data/augment data/augment_colour data/augment_geometry data/augment_rand
 data/dataset data/folder data/splits
 model/model model/record model/stored

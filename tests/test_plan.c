@@ -479,9 +479,9 @@ static void test_scratch_is_enough_for_every_smaller_batch(void **state)
                                              CNN_PLAN_TRAIN, false, arena, &layout, NULL),
                              CNN_OK);
             for (size_t i = 0; i < model->graph.count; i++)
-                for (size_t n = 1; model->graph.nodes[i].type->scratch && n <= batches[b]; n++)
-                    assert_true(model->graph.nodes[i].type->scratch(&model->graph.nodes[i],
-                                                                    cnn_kernels_at(t), n) <=
+                for (size_t n = 1; model->graph.nodes[i].execution->scratch && n <= batches[b]; n++)
+                    assert_true(model->graph.nodes[i].execution->scratch(&model->graph.nodes[i],
+                                                                         cnn_kernels_at(t), n) <=
                                 (layout.scratch == CNN_NO_BLOCK
                                      ? 0
                                      : layout.blocks[layout.scratch].floats));

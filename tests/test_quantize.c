@@ -54,6 +54,13 @@ static const struct network {
      "activation: gelu}\n"
      "- {type: global_pool, pool_type: max}\n- {type: flatten}\n- {type: dense, units: 10}\n" DATA,
      0.05},
+    /* softmax comes as part of a batch_norm between layers that compute with bytes */
+    {"softmax inside",
+     "input: [3, 16, 16]\nlayers:\n"
+     "- {type: conv, filters: 16, kernel_size: 3}\n- {type: batch_norm, activation: softmax}\n"
+     "- {type: conv, filters: 16, kernel_size: 3}\n- {type: flatten}\n"
+     "- {type: dense, units: 10}\n" DATA,
+     0.05},
 };
 
 static cnn_model *quantize(const cnn_model *model)
@@ -237,8 +244,10 @@ static void test_plan_is_small_when_values_are_bytes(void **state)
         assert_int_equal(cnn_plan_bytes(bytes), cnn_plan_bytes(floats));
         goto out;
     }
-    assert_true(second->node->int8 && second->node->x_bytes && second->node->y_bytes);
-    assert_true(dense->node->int8 && !dense->node->x_bytes && dense->node->y_bytes);
+    assert_true(second->node->execution == &second->node->quantization->execution &&
+                second->node->x_bytes && second->node->y_bytes);
+    assert_true(dense->node->execution == &dense->node->quantization->execution &&
+                !dense->node->x_bytes && dense->node->y_bytes);
     assert_false(cnn_plan_call(bytes, network_layer(quantized, "dense2"))->node->y_bytes);
     assert_true(cnn_plan_bytes(bytes) < cnn_plan_bytes(floats));
 out:

@@ -50,35 +50,6 @@ static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_fused *fus
     return CNN_OK;
 }
 
-/* Lets the layers that can compute with bytes do so. A value that such a layer writes for such
- * layers alone is kept in bytes, whose range is then one for all of them: that of the first
- * reader. */
-static void choose_bytes(const struct cnn_graph *graph, struct cnn_node *nodes)
-{
-    for (size_t i = 0; i < graph->count; i++)
-        nodes[i].int8 = nodes[i].input_range != 0;
-    for (size_t v = 1; v < graph->count; v++) {
-        struct cnn_node *writer = &nodes[v - 1];
-        const struct cnn_tensor *range = NULL;
-        bool bytes = writer->int8 && writer->output_range != 0 && v != graph->logits;
-        for (size_t i = v; i < graph->count; i++)
-            for (size_t k = 0; k < nodes[i].input_count; k++)
-                if (nodes[i].inputs[k] == v) {
-                    bytes = bytes && nodes[i].int8;
-                    range = range ? range : &nodes[i].tensors[nodes[i].input_range];
-                }
-        if (!bytes || !range)
-            continue;
-        writer->y_bytes = true;
-        writer->tensors[writer->output_range] = *range;
-        for (size_t i = v; i < graph->count; i++)
-            if (nodes[i].inputs[0] == v) {
-                nodes[i].x_bytes = true;
-                nodes[i].tensors[nodes[i].input_range] = *range;
-            }
-    }
-}
-
 static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *graph,
                              enum cnn_fusion fusion, struct cnn_fused *fused, cnn_diag *diag)
 {
@@ -104,8 +75,6 @@ static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
     }
     fused->graph.nodes = nodes;
     fused->graph.logits = cnn_fused_value(fused, graph->logits);
-    if (fusion == CNN_FUSE_INFERENCE && cnn_kernels()->int8)
-        choose_bytes(&fused->graph, nodes);
     return CNN_OK;
 }
 

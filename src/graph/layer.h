@@ -129,12 +129,13 @@ struct cnn_node {
 
     struct cnn_effect effect;
 
-    /* Of a layer that computes with bytes in inference, set by infer: the slots of its input's
-     * range, [lowest, highest], and of that of its output. 0: none. */
+    /* Set by the graph: the type's, and NULL for layers that are not quantized. */
+    const struct cnn_execution *execution;
+    const struct cnn_quantization *quantization;
+    /* Of a layer that is quantized: the slots of its input's range, [lowest, highest], and of that
+     * of its output, which plans take from its readers. */
     size_t input_range, output_range;
-    /* Set by plans that infer (graph/fuse.h): it does so; x[0] is bytes of the one range, y is
-     * bytes of the other, whose tensor is that of the readers. */
-    bool int8, x_bytes, y_bytes;
+    bool x_bytes, y_bytes; /* x[0], y: bytes that stand for numbers (set by graph/bytes.h) */
 
     bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */
     bool literal;   /* the description gives the values of its parameters */
@@ -179,6 +180,33 @@ struct cnn_question {
     const struct cnn_node *nodes; /* all of the graph, for the names of what is read */
 };
 
+/* How a node is executed. */
+struct cnn_execution {
+    /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
+    size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
+
+    /* Floats of scratch for n images; NULL: none. */
+    size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
+
+    /* Packs weights into PACKED slots; called before forward whenever the parameters have changed.
+     * NULL: nothing to do. */
+    void (*prepare)(const struct cnn_call *call);
+
+    void (*forward)(const struct cnn_call *call);
+    void (*backward)(const struct cnn_call *call); /* NULL in one that only infers */
+};
+
+/* How layers of a type are stored in a quantized network, and computed with bytes in inference. */
+struct cnn_quantization {
+    /* Whether this one can be, whose infer is done. */
+    bool (*fits)(const struct cnn_node *node);
+    /* Adds the tensors, and sets input_range and output_range. */
+    void (*declare)(struct cnn_node *node);
+    /* Whether its output can be left in bytes, with all that is fused. */
+    bool (*writes_bytes)(const struct cnn_node *node);
+    struct cnn_execution execution;
+};
+
 struct cnn_layer_type {
     struct cnn_variant variant;          /* name, help, keys, size of the settings */
     size_t min_inputs, max_inputs;       /* number of `from` names; max 0: any number */
@@ -194,18 +222,8 @@ struct cnn_layer_type {
     size_t state_size;
     bool (*fuse)(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 
-    /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
-    size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
-
-    /* Floats of scratch for n images; NULL: none. */
-    size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
-
-    /* Packs weights into PACKED slots; called before forward whenever the parameters have changed.
-     * NULL: nothing to do. */
-    void (*prepare)(const struct cnn_call *call);
-
-    void (*forward)(const struct cnn_call *call);
-    void (*backward)(const struct cnn_call *call);
+    const struct cnn_execution *execution;
+    const struct cnn_quantization *quantization; /* NULL: none, its numbers stay floats */
 
     /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to
      * say. */

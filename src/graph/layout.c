@@ -3,6 +3,7 @@
  * Management for Deep Neural Net Inference", 2020, with gradients and saved arrays in the same
  * timeline. */
 #include "graph/layout.h"
+#include "graph/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,12 +79,8 @@ static size_t batch_floats(struct maker *m, size_t images, size_t per_image, siz
 
 static size_t value_floats(struct maker *m, size_t v)
 {
-    cnn_shape shape = cnn_graph_shape(m->graph, v);
-    bool bytes = v > 0 && m->graph->nodes[v - 1].y_bytes;
     return batch_floats(m, is_whole(m, v) ? m->batch : m->slice,
-                        bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float))
-                              : cnn_shape_count(shape),
-                        0);
+                        cnn_graph_value_floats(m->graph, v), 0);
 }
 
 /* that a layer reads and writes: four megabytes, near what the cores' own caches hold */
@@ -105,7 +102,7 @@ static size_t choose_slice(const struct maker *m)
         most = floats > most ? floats : most;
         for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
             if (node->tensors[slot].role == CNN_ROLE_PACKED &&
-                !cnn_size_add(weights, node->type->packed(node, m->kernels, false), &weights))
+                !cnn_size_add(weights, node->execution->packed(node, m->kernels, false), &weights))
                 return m->batch;
     }
     if (m->mode != CNN_PLAN_INFER || weights > WEIGHT_FLOATS || m->batch * most <= SLICE_FLOATS)
@@ -192,12 +189,12 @@ static void place_tensors(struct maker *m)
                 *block = add_block(m, batch_floats(m, m->batch, t->per_image, t->count),
                                    forward_step(i), backward_step(m, i));
             if (t->role == CNN_ROLE_PACKED)
-                *block =
-                    add_block(m, node->type->packed(node, m->kernels, training), 0, end_step(m));
+                *block = add_block(m, node->execution->packed(node, m->kernels, training), 0,
+                                   end_step(m));
         }
         /* work is cut up by n: fewer images may need more */
-        for (size_t n = 1; node->type->scratch && n <= m->slice; n++) {
-            size_t wanted = node->type->scratch(node, m->kernels, n);
+        for (size_t n = 1; node->execution->scratch && n <= m->slice; n++) {
+            size_t wanted = node->execution->scratch(node, m->kernels, n);
             scratch = wanted > scratch ? wanted : scratch;
         }
     }

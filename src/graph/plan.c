@@ -1,4 +1,5 @@
 /* Plans: the layout's blocks as pointers, and the loops over the nodes. */
+#include "graph/bytes.h"
 #include "graph/fuse.h"
 #include "graph/layout.h"
 
@@ -81,13 +82,18 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     return true;
 }
 
+/* How the plan executes the graph: what is fused, and what is computed with bytes. */
 static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
-                              enum cnn_plan_mode mode, struct cnn_fused *out, cnn_diag *diag)
+                              const struct cnn_kernels *kernels, enum cnn_plan_mode mode,
+                              struct cnn_fused *out, cnn_diag *diag)
 {
     enum cnn_fusion fusion = mode == CNN_PLAN_INFER   ? CNN_FUSE_INFERENCE
                              : mode == CNN_PLAN_TRAIN ? CNN_FUSE_TRAINING
                                                       : CNN_FUSE_NOTHING;
-    return cnn_graph_fuse(arena, graph, fusion, out, diag);
+    cnn_status status = cnn_graph_fuse(arena, graph, fusion, out, diag);
+    if (status == CNN_OK && mode == CNN_PLAN_INFER && kernels->int8)
+        cnn_graph_use_bytes(&out->graph);
+    return status;
 }
 
 static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *diag)
@@ -99,8 +105,8 @@ static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *
 static void pack_weights(struct cnn_plan *plan)
 {
     for (size_t i = 0; plan->stale && i < plan->graph->count; i++)
-        if (plan->graph->nodes[i].type->prepare)
-            plan->graph->nodes[i].type->prepare(&plan->nodes[i].call);
+        if (plan->graph->nodes[i].execution->prepare)
+            plan->graph->nodes[i].execution->prepare(&plan->nodes[i].call);
     plan->stale = false;
 }
 
@@ -126,7 +132,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
                               .batch = batch,
                               .stale = true};
     plan->graph = &plan->fused.graph;
-    status = fuse_layers(arena, graph, mode, &plan->fused, diag);
+    status = fuse_layers(arena, graph, kernels, mode, &plan->fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, batch, mode, input_gradient, arena,
                                  &plan->layout, diag);
@@ -167,7 +173,7 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
         status = cnn_fail_memory(diag, 0, "a plan");
     struct cnn_fused fused;
     if (status == CNN_OK)
-        status = fuse_layers(arena, graph, mode, &fused, diag);
+        status = fuse_layers(arena, graph, kernels, mode, &fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(&fused.graph, kernels, batch, mode, false, arena, &layout, diag);
     cnn_arena_free(arena);
@@ -245,7 +251,7 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
             call->training = training && !cnn_node_frozen(call->node);
             call->seed = node_seed(seed, plan->fused.origin[i]);
             observe(plan, i, false, true);
-            plan->graph->nodes[i].type->forward(call);
+            plan->graph->nodes[i].execution->forward(call);
             observe(plan, i, false, false);
         }
     }
@@ -274,7 +280,7 @@ void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
             continue;
         p->call.n = n;
         observe(plan, i, true, true);
-        plan->graph->nodes[i].type->backward(&p->call);
+        plan->graph->nodes[i].execution->backward(&p->call);
         add_temporaries(plan, p);
         observe(plan, i, true, false);
     }

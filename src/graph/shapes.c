@@ -102,6 +102,19 @@ static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
     }
 }
 
+static cnn_status infer_node(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    const struct cnn_quantization *quantization = node->type->quantization;
+    node->execution = node->type->execution;
+    cnn_status status = node->type->infer(node, arena, diag);
+    if (status != CNN_OK || !quantization || node->precision != CNN_PRECISION_INT8 ||
+        node->literal || !quantization->fits(node))
+        return status;
+    node->quantization = quantization;
+    quantization->declare(node);
+    return CNN_OK;
+}
+
 /* A layer whose input is unknown because of a mistake above is passed over: one mistake, one
  * message. */
 cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn_diag *diag)
@@ -120,7 +133,7 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
         node->in = in;
         for (int d = 0; d < 2; d++)
             node->window.kernel[d] = node->window.stride[d] = node->window.dilation[d] = 1;
-        cnn_status one = known ? node->type->infer(node, arena, diag) : CNN_OK;
+        cnn_status one = known ? infer_node(node, arena, diag) : CNN_OK;
         if (one == CNN_OK && known)
             one = check_sizes(node, diag);
         if (one == CNN_OK && known)

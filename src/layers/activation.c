@@ -81,6 +81,8 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, *activation, input_at, out);
 }
 
+static const struct cnn_execution execution = {.forward = forward, .backward = backward};
+
 #define ACTIVATION(word, which, formula, table)                                                    \
     const struct cnn_layer_type cnn_layer_##word = {                                               \
         .variant = {.name = #word,                                                                 \
@@ -91,8 +93,7 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
         .min_inputs = 1,                                                                           \
         .max_inputs = 1,                                                                           \
         .infer = infer,                                                                            \
-        .forward = forward,                                                                        \
-        .backward = backward,                                                                      \
+        .execution = &execution,                                                                   \
         .explain = explain,                                                                        \
     };
 

@@ -109,7 +109,6 @@ const struct cnn_layer_type cnn_layer_add = {
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 2,
     .infer = infer,
-    .forward = forward,
-    .backward = backward,
+    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
 };

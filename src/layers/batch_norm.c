@@ -258,9 +258,12 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .scratch = scratch,
-    .forward = forward,
-    .backward = backward,
+    .execution =
+        &(const struct cnn_execution){
+            .scratch = scratch,
+            .forward = forward,
+            .backward = backward,
+        },
     .state_size = sizeof(struct state),
     .fuse = fuse_next,
     .describe = describe,

@@ -1,7 +1,7 @@
 /* Convolution as every framework has it (cross-correlation: the kernel is not flipped):
  * y[f][i][j] = bias[f] + sum over channels c of f's group and taps u, v of w[f][c][u][v] * x[c][i *
  * stride + u * dilation - top][j * stride + v * dilation - left]. */
-#include "layers/weighted.h"
+#include "layers/int8.h"
 
 struct settings {
     size_t filters, groups;
@@ -74,5 +74,8 @@ const struct cnn_layer_type cnn_layer_conv = {
     .infer = infer,
     .describe = cnn_convolution_describe,
     .explain = cnn_convolution_explain,
-    CNN_WEIGHTED_MEMBERS,
+    .state_size = sizeof(struct cnn_weighted),
+    .fuse = cnn_weighted_fuse,
+    .execution = &cnn_weighted_execution,
+    .quantization = &cnn_int8,
 };

@@ -1,5 +1,5 @@
 /* Dense (fully connected): y[u] = bias[u] + sum over i of w[u][i] * x[i]. */
-#include "layers/weighted.h"
+#include "layers/int8.h"
 
 struct settings {
     size_t units;
@@ -66,5 +66,8 @@ const struct cnn_layer_type cnn_layer_dense = {
     .infer = infer,
     .describe = describe,
     .explain = cnn_dense_explain,
-    CNN_WEIGHTED_MEMBERS,
+    .state_size = sizeof(struct cnn_weighted),
+    .fuse = cnn_weighted_fuse,
+    .execution = &cnn_weighted_execution,
+    .quantization = &cnn_int8,
 };

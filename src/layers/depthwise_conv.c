@@ -1,6 +1,6 @@
 /* Depthwise convolution: every channel is convolved by `multiplier` kernels of its own; channels do
  * not mix. Howard et al., "MobileNets", 2017. */
-#include "layers/weighted.h"
+#include "layers/int8.h"
 
 struct settings {
     size_t multiplier;
@@ -47,5 +47,8 @@ const struct cnn_layer_type cnn_layer_depthwise_conv = {
     .infer = infer,
     .describe = cnn_convolution_describe,
     .explain = cnn_convolution_explain,
-    CNN_WEIGHTED_MEMBERS,
+    .state_size = sizeof(struct cnn_weighted),
+    .fuse = cnn_weighted_fuse,
+    .execution = &cnn_weighted_execution,
+    .quantization = &cnn_int8,
 };

@@ -68,7 +68,6 @@ const struct cnn_layer_type cnn_layer_dropout = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .forward = forward,
-    .backward = backward,
+    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
 };

@@ -65,8 +65,7 @@ const struct cnn_layer_type cnn_layer_flatten = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .forward = forward,
-    .backward = backward,
+    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
 };

@@ -37,8 +37,7 @@ const struct cnn_layer_type cnn_layer_global_pool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .forward = cnn_pooling_forward,
-    .backward = cnn_pooling_backward,
+    .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
     .explain = cnn_pooling_explain,
 };

@@ -5,8 +5,10 @@
 
 #include <math.h>
 
-bool cnn_int8_fits(const struct cnn_conv *c)
+/* Groups of whole fours of channels, sums within 32 bits. */
+static bool fits(const struct cnn_node *node)
 {
+    const struct cnn_conv *c = &((const struct cnn_weighted *)node->state)->conv;
     size_t group_in = c->in_c / c->groups, depth;
     return (c->groups == 1 || group_in % 4 == 0) &&
            cnn_size_mul(c->kernel_h * c->kernel_w, group_in, &depth) && depth <= CNN_INT8_DEPTH;
@@ -51,7 +53,7 @@ static const char *check_scale(const struct cnn_tensor *tensor, const float *val
     return NULL;
 }
 
-void cnn_int8_declare(struct cnn_node *node)
+static void declare(struct cnn_node *node)
 {
     const struct cnn_weighted *w = node->state;
     const size_t two = 2;
@@ -65,7 +67,14 @@ void cnn_int8_declare(struct cnn_node *node)
     scale->check = check_scale;
     node->tensors[CNN_SLOT_WEIGHT].scale_slot = CNN_SLOT_WEIGHT_SCALE;
     node->input_range = CNN_SLOT_INPUT_RANGE;
-    node->output_range = w->activation.kind == CNN_ACT_SOFTMAX ? 0 : CNN_SLOT_OUTPUT_RANGE;
+    node->output_range = CNN_SLOT_OUTPUT_RANGE;
+}
+
+/* Softmax is a step of its own, over numbers. */
+static bool writes_bytes(const struct cnn_node *node)
+{
+    const struct cnn_weighted *w = node->state;
+    return w->activation.kind != CNN_ACT_SOFTMAX;
 }
 
 /* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have,
@@ -79,8 +88,10 @@ static struct cnn_codes codes_of(const float *range)
 }
 
 /* Behind the packed weights stand scale and bias of every filter. */
-size_t cnn_int8_packed(const struct cnn_node *node, const struct cnn_kernels *kernels)
+static size_t packed_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            bool backward)
 {
+    (void)backward;
     const struct cnn_weighted *w = node->state;
     size_t packed = kernels->conv_int8_packed_floats(&w->conv), floats;
     return packed < SIZE_MAX / 64 && cnn_size_add(cnn_round_floats(packed),
@@ -110,7 +121,8 @@ static size_t input_floats(const struct cnn_node *node, size_t n)
                : SIZE_MAX / 64;
 }
 
-size_t cnn_int8_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
+static size_t scratch_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                             size_t n)
 {
     const struct cnn_weighted *w = node->state;
     size_t floats;
@@ -120,7 +132,7 @@ size_t cnn_int8_scratch(const struct cnn_node *node, const struct cnn_kernels *k
                : SIZE_MAX;
 }
 
-void cnn_int8_prepare(const struct cnn_call *call)
+static void prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_codes x = codes_of(call->value[CNN_SLOT_INPUT_RANGE]);
@@ -133,7 +145,7 @@ void cnn_int8_prepare(const struct cnn_call *call)
                                   call->value[CNN_SLOT_PACKED]);
 }
 
-void cnn_int8_forward(const struct cnn_call *call, struct cnn_epilogue *epilogue)
+static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue, float *y)
 {
     const struct cnn_weighted *w = call->node->state;
     const float *scale = filter_scale(call), *x = call->x[0];
@@ -149,6 +161,23 @@ void cnn_int8_forward(const struct cnn_call *call, struct cnn_epilogue *epilogue
         scratch += input_floats(call->node, call->n);
     }
     call->kernels->conv_int8_forward(&w->conv, call->n, (const unsigned char *)x,
-                                     call->value[CNN_SLOT_PACKED], &int8, epilogue, call->y,
-                                     scratch);
+                                     call->value[CNN_SLOT_PACKED], &int8, epilogue, y, scratch);
 }
+
+static void forward(const struct cnn_call *call)
+{
+    cnn_weighted_apply(call, multiply);
+}
+
+const struct cnn_quantization cnn_int8 = {
+    .fits = fits,
+    .declare = declare,
+    .writes_bytes = writes_bytes,
+    .execution =
+        {
+            .packed = packed_floats,
+            .scratch = scratch_floats,
+            .prepare = prepare,
+            .forward = forward,
+        },
+};

@@ -8,18 +8,6 @@
 
 #include "layers/weighted.h"
 
-/* Whether a convolution is computed with bytes in a network that is: groups of whole fours of
- * channels, sums within 32 bits. */
-bool cnn_int8_fits(const struct cnn_conv *c);
-
-/* Adds the tensors input_range and weight_scale to a layer. */
-void cnn_int8_declare(struct cnn_node *node);
-
-/* The parts of cnn_weighted's functions of these names where node->int8 is set. epilogue: as for
- * conv_forward; its bias is set here. */
-size_t cnn_int8_packed(const struct cnn_node *node, const struct cnn_kernels *kernels);
-size_t cnn_int8_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
-void cnn_int8_prepare(const struct cnn_call *call);
-void cnn_int8_forward(const struct cnn_call *call, struct cnn_epilogue *epilogue);
+extern const struct cnn_quantization cnn_int8;
 
 #endif

@@ -133,8 +133,11 @@ const struct cnn_layer_type cnn_layer_lrn = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .scratch = scratch,
-    .forward = forward,
-    .backward = backward,
+    .execution =
+        &(const struct cnn_execution){
+            .scratch = scratch,
+            .forward = forward,
+            .backward = backward,
+        },
     .explain = explain,
 };

@@ -33,14 +33,14 @@ cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sl
     return CNN_OK;
 }
 
-void cnn_pooling_forward(const struct cnn_call *call)
+static void forward(const struct cnn_call *call)
 {
     const struct cnn_pooling *state = call->node->state;
     call->kernels->pool_forward(&state->pool, call->n, call->x[0], call->y,
                                 (unsigned short *)(void *)call->value[SLOT_CHOICE]);
 }
 
-void cnn_pooling_backward(const struct cnn_call *call)
+static void backward(const struct cnn_call *call)
 {
     const struct cnn_pooling *state = call->node->state;
     if (call->dx[0])
@@ -48,6 +48,8 @@ void cnn_pooling_backward(const struct cnn_call *call)
                                      (const unsigned short *)(const void *)call->value[SLOT_CHOICE],
                                      call->dx[0]);
 }
+
+const struct cnn_execution cnn_pooling_execution = {.forward = forward, .backward = backward};
 
 void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out)
 {
@@ -133,8 +135,7 @@ const struct cnn_layer_type cnn_layer_pool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .forward = cnn_pooling_forward,
-    .backward = cnn_pooling_backward,
+    .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
     .explain = cnn_pooling_explain,
 };

@@ -15,8 +15,7 @@ extern const char *const cnn_pool_type_choices[]; /* max, avg */
 /* Makes the state of a node from its sliding window, which cnn_sliding_infer filled in. */
 cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sliding, bool average,
                              bool count_include_pad, struct cnn_arena *arena, cnn_diag *diag);
-void cnn_pooling_forward(const struct cnn_call *call);
-void cnn_pooling_backward(const struct cnn_call *call);
+extern const struct cnn_execution cnn_pooling_execution;
 void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out);
 double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_question *question,
                            struct cnn_text *out);

@@ -3,7 +3,7 @@
  * "Understanding the difficulty of training deep feedforward neural networks", 2010 (glorot), LeCun
  * et al., "Efficient BackProp", 1998 (lecun), Zagoruyko and Komodakis, "DiracNets", 2017 (dirac);
  * whitening: train/whiten.c. */
-#include "layers/int8.h"
+#include "layers/weighted.h"
 
 #include <math.h>
 #include <string.h>
@@ -342,8 +342,6 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
     node->activation = w->activation;
     node->literal = settings->weights != NULL;
-    if (node->precision == CNN_PRECISION_INT8 && !node->literal && cnn_int8_fits(conv))
-        cnn_int8_declare(node);
     return node->literal ? read_literals(node, w, arena, diag) : check_whitening(node, w, diag);
 }
 
@@ -354,12 +352,10 @@ static size_t folded_floats(const struct cnn_weighted *w)
     return w->normalizes ? 2 * cnn_round_floats(w->conv.out_c) : 0;
 }
 
-size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels,
-                           bool backward)
+static size_t packed_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            bool backward)
 {
     const struct cnn_weighted *w = node->state;
-    if (node->int8)
-        return cnn_int8_packed(node, kernels);
     size_t packed = kernels->conv_packed_floats(&w->conv, backward), floats;
     return packed < SIZE_MAX / 64 &&
                    cnn_size_add(cnn_round_floats(packed), folded_floats(w), &floats)
@@ -367,12 +363,11 @@ size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels
                : SIZE_MAX;
 }
 
-size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels,
-                            size_t n)
+static size_t scratch_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                             size_t n)
 {
     const struct cnn_weighted *w = node->state;
-    return node->int8 ? cnn_int8_scratch(node, kernels, n)
-                      : kernels->conv_scratch_floats(&w->conv, n);
+    return kernels->conv_scratch_floats(&w->conv, n);
 }
 
 static float *folded_scale(const struct cnn_call *call)
@@ -399,13 +394,9 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
     }
 }
 
-void cnn_weighted_prepare(const struct cnn_call *call)
+static void prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
-    if (call->node->int8) {
-        cnn_int8_prepare(call);
-        return;
-    }
     float *scale = w->normalizes ? folded_scale(call) : NULL;
     if (scale)
         cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
@@ -449,10 +440,9 @@ bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum 
     }
 }
 
-void cnn_weighted_forward(const struct cnn_call *call)
+void cnn_weighted_apply(const struct cnn_call *call, cnn_weighted_products *products)
 {
     const struct cnn_weighted *w = call->node->state;
-    const struct cnn_kernels *k = call->kernels;
     float *linear = call->value[CNN_SLOT_LINEAR];
     bool separate = linear || w->activation.kind == CNN_ACT_SOFTMAX;
     struct cnn_epilogue epilogue = {
@@ -460,20 +450,27 @@ void cnn_weighted_forward(const struct cnn_call *call)
         .pool = w->pools ? &w->pool : NULL,
     };
     float *sums = linear ? linear : call->y;
-    if (call->node->int8) {
-        cnn_int8_forward(call, &epilogue);
-    } else {
-        epilogue.bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
-                                      : call->value[CNN_SLOT_BIAS];
-        k->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED], &epilogue,
-                        sums, call->scratch);
-    }
+    products(call, &epilogue, sums);
     if (separate)
-        k->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w, w->conv.out_c,
-                              sums, call->y);
+        call->kernels->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w,
+                                          w->conv.out_c, sums, call->y);
 }
 
-void cnn_weighted_backward(const struct cnn_call *call)
+static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue, float *y)
+{
+    const struct cnn_weighted *w = call->node->state;
+    epilogue->bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
+                                   : call->value[CNN_SLOT_BIAS];
+    call->kernels->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED],
+                                epilogue, y, call->scratch);
+}
+
+static void forward(const struct cnn_call *call)
+{
+    cnn_weighted_apply(call, multiply);
+}
+
+static void backward(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_kernels *k = call->kernels;
@@ -487,6 +484,14 @@ void cnn_weighted_backward(const struct cnn_call *call)
         k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED],
                               call->dx[0], call->scratch);
 }
+
+const struct cnn_execution cnn_weighted_execution = {
+    .packed = packed_floats,
+    .scratch = scratch_floats,
+    .prepare = prepare,
+    .forward = forward,
+    .backward = backward,
+};
 
 /* Reflection needs pixels to reflect: PyTorch's rule. */
 static cnn_status check_reflect(const struct cnn_node *node, const struct cnn_sliding *sliding,

@@ -87,20 +87,15 @@ double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_que
 double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *question,
                          struct cnn_text *out);
 
-/* Members of the descriptors. */
-size_t cnn_weighted_packed(const struct cnn_node *node, const struct cnn_kernels *kernels,
-                           bool backward);
-size_t cnn_weighted_scratch(const struct cnn_node *node, const struct cnn_kernels *kernels,
-                            size_t n);
-void cnn_weighted_prepare(const struct cnn_call *call);
-void cnn_weighted_forward(const struct cnn_call *call);
-void cnn_weighted_backward(const struct cnn_call *call);
-bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
+/* Writes a layer's products, whose bias it adds to the epilogue, to y. */
+typedef void cnn_weighted_products(const struct cnn_call *call, struct cnn_epilogue *epilogue,
+                                   float *y);
 
-#define CNN_WEIGHTED_MEMBERS                                                                       \
-    .packed = cnn_weighted_packed, .scratch = cnn_weighted_scratch,                                \
-    .prepare = cnn_weighted_prepare, .forward = cnn_weighted_forward,                              \
-    .backward = cnn_weighted_backward, .state_size = sizeof(struct cnn_weighted),                  \
-    .fuse = cnn_weighted_fuse
+/* The forward of all three, with whatever comes behind the products. */
+void cnn_weighted_apply(const struct cnn_call *call, cnn_weighted_products *products);
+
+/* Members of the descriptors. */
+extern const struct cnn_execution cnn_weighted_execution;
+bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 
 #endif

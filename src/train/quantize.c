@@ -80,7 +80,7 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
     }
     bool any = false;
     for (size_t i = 0; i < graph->count; i++)
-        if (graph->nodes[i].input_range)
+        if (graph->nodes[i].quantization)
             any = mark_wanted(&c->spreads[graph->nodes[i].inputs[0]]);
     return any ? CNN_OK
                : cnn_fail(diag, CNN_INVALID, NULL,
@@ -228,7 +228,7 @@ static void quantize_layers(struct calibration *c)
             if (cnn_role_stored(node->tensors[slot].role) && node->tensors[slot].scale_slot)
                 round_weights(&node->tensors[slot], parameters + node->tensors[slot].offset,
                               parameters + node->tensors[node->tensors[slot].scale_slot].offset);
-        if (node->input_range)
+        if (node->quantization)
             choose_range(&c->spreads[node->inputs[0]],
                          parameters + node->tensors[node->input_range].offset);
     }

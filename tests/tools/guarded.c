@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../geometry.h"
+#include "graph/bytes.h"
 #include "graph/fuse.h"
 #include "train/step.h"
 #include "util/parallel.h"
@@ -233,17 +234,18 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
         else if (t->role == CNN_ROLE_SAVED && backward)
             value[slot] = block(n * t->per_image + t->count, NULL);
         else if (t->role == CNN_ROLE_PACKED)
-            value[slot] = block(node->type->packed(node, kernels, backward), NULL);
+            value[slot] = block(node->execution->packed(node, kernels, backward), NULL);
         if (cnn_role_trained(t->role) && backward)
             grad[slot] = block(t->count, NULL);
     }
-    call.scratch = node->type->scratch ? block(node->type->scratch(node, kernels, n), NULL) : NULL;
-    if (node->type->prepare)
-        node->type->prepare(&call);
-    node->type->forward(&call);
+    call.scratch =
+        node->execution->scratch ? block(node->execution->scratch(node, kernels, n), NULL) : NULL;
+    if (node->execution->prepare)
+        node->execution->prepare(&call);
+    node->execution->forward(&call);
     if (backward) {
         call.dy = block(cnn_shape_count(node->out) * n, NULL);
-        node->type->backward(&call);
+        node->execution->backward(&call);
     }
     blocks_free();
 }
@@ -252,12 +254,15 @@ static void run_layers(const cnn_model *model, enum cnn_fusion fusion, size_t n)
 {
     struct cnn_arena *arena = cnn_arena_new();
     struct cnn_fused fused;
-    if (cnn_graph_fuse(arena, &model->graph, fusion, &fused, NULL) == CNN_OK)
+    if (cnn_graph_fuse(arena, &model->graph, fusion, &fused, NULL) == CNN_OK) {
+        if (fusion == CNN_FUSE_INFERENCE && cnn_kernels()->int8)
+            cnn_graph_use_bytes(&fused.graph);
         for (size_t i = 0; i < fused.graph.count; i++) {
             run_alone(&fused.graph.nodes[i], model->parameters, n, fusion == CNN_FUSE_TRAINING);
             if (fusion == CNN_FUSE_NOTHING)
                 run_alone(&fused.graph.nodes[i], model->parameters, n, true);
         }
+    }
     cnn_arena_free(arena);
 }
 
