@@ -66,7 +66,7 @@ void network_stir(cnn_model *model)
     for (size_t i = 0; i < model->graph.count; i++) {
         const struct cnn_node *node = &model->graph.nodes[i];
         bool normalizes = node->effect.kind == CNN_EFFECT_NORMALIZE;
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
             const struct cnn_tensor *t = &node->tensors[slot];
             if (t->role == CNN_ROLE_BIAS || (normalizes && cnn_role_stored(t->role)))
                 stir_tensor(t, normalizes, slot, (unsigned)(10 * i + slot),

@@ -131,7 +131,7 @@ static void compare_gradients(const char *what, const cnn_model *model, struct c
     assert_floats_near(what, cnn_plan_gradient(got, 0), cnn_plan_gradient(want, 0),
                        BATCH * cnn_shape_count(model->graph.input), 1e-4);
     for (size_t i = 0; i < model->graph.count; i++)
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(&model->graph.nodes[i], &slot); slot++) {
             const struct cnn_tensor *t = &model->graph.nodes[i].tensors[slot];
             bool cancels = slot == 1 && i + 1 < model->graph.count &&
                            model->graph.nodes[i + 1].effect.kind == CNN_EFFECT_NORMALIZE;

@@ -147,7 +147,7 @@ static void test_norms_are_those_of_the_step(void **state)
     const struct cnn_node *e = &b.model->graph.nodes[network_layer(b.model, "e")];
     const float *gradients = cnn_plan_parameter_gradients(step.plan);
     double weight = 0, gradient = 0;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+    for (size_t slot = 0; cnn_slot_find(e, &slot); slot++)
         if (cnn_role_trained(e->tensors[slot].role)) {
             weight = hypot(weight, norm(b.model->parameters + e->tensors[slot].offset,
                                         e->tensors[slot].count));

@@ -15,7 +15,7 @@ const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size)
 size_t cnn_node_parameters(const struct cnn_node *node)
 {
     size_t count = 0;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
         if (cnn_role_trained(node->tensors[slot].role))
             count += node->tensors[slot].count;
     return count;
@@ -24,7 +24,7 @@ size_t cnn_node_parameters(const struct cnn_node *node)
 size_t cnn_node_trained(const struct cnn_node *node)
 {
     size_t count = 0;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
         if (cnn_tensor_trained(&node->tensors[slot]))
             count += node->tensors[slot].count;
     return count;

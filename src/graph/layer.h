@@ -262,6 +262,15 @@ static inline bool cnn_node_frozen(const struct cnn_node *node)
 /* "3 x 32 x 32" or "10": for messages. Returned in buffer. */
 const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size);
 
+/* The loop over a node's tensors: for (size_t slot = 0; cnn_slot_find(node, &slot); slot++). Moves
+ * slot on to the next one in use; false: there is none. */
+static inline bool cnn_slot_find(const struct cnn_node *node, size_t *slot)
+{
+    while (*slot < CNN_MAX_TENSORS && node->tensors[*slot].role == CNN_ROLE_NONE)
+        ++*slot;
+    return *slot < CNN_MAX_TENSORS;
+}
+
 /* Declares a stored tensor, or a SAVED / PACKED one, in slot. The stored one is returned: it may be
  * given first values and a check. */
 struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role,

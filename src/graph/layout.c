@@ -100,7 +100,7 @@ static size_t choose_slice(const struct maker *m)
         for (size_t k = 0; k < node->input_count; k++)
             floats += cnn_shape_count(node->in[k]);
         most = floats > most ? floats : most;
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
             if (node->tensors[slot].role == CNN_ROLE_PACKED &&
                 !cnn_size_add(weights, node->execution->packed(node, m->kernels, false), &weights))
                 return m->batch;
@@ -181,7 +181,7 @@ static void place_tensors(struct maker *m)
     size_t scratch = 0;
     for (size_t i = 0; i < g->count; i++) {
         const struct cnn_node *node = &g->nodes[i];
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
             const struct cnn_tensor *t = &node->tensors[slot];
             size_t *block = &m->layout->tensor[i * CNN_MAX_TENSORS + slot];
             *block = CNN_NO_BLOCK;

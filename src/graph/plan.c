@@ -54,7 +54,7 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     p->x = x;
     bool training = cnn_plan_goes_back(plan->mode);
     float *gradients = block_floats(plan, l->parameters);
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         value[slot] = cnn_role_stored(t->role)
                           ? parameters + t->offset

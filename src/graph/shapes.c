@@ -57,7 +57,7 @@ static cnn_status check_sizes(const struct cnn_node *node, cnn_diag *diag)
         return cnn_fail(diag, CNN_INVALID, &node->where,
                         "layer '%s': an output of %s is more than 2^31 numbers", node->name,
                         cnn_shape_format(node->out, shape, sizeof shape));
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         if (t->role != CNN_ROLE_NONE && t->count > CNN_MAX_VALUE)
             return fail_tensor_size(node, t, diag);
@@ -69,7 +69,7 @@ static cnn_status check_sizes(const struct cnn_node *node, cnn_diag *diag)
 static cnn_status freeze_tensors(struct cnn_node *node, cnn_diag *diag)
 {
     bool bias = false;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         struct cnn_tensor *t = &node->tensors[slot];
         bias = bias || t->role == CNN_ROLE_BIAS;
         t->frozen = cnn_role_trained(t->role) && node->trainable != CNN_TRAINABLE &&
@@ -93,7 +93,7 @@ void cnn_graph_freeze(struct cnn_graph *graph, size_t count)
 
 static void place_parameters(struct cnn_graph *graph, struct cnn_node *node)
 {
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         struct cnn_tensor *t = &node->tensors[slot];
         if (!cnn_role_stored(t->role))
             continue;
@@ -149,18 +149,26 @@ cnn_status cnn_graph_infer(struct cnn_arena *arena, struct cnn_graph *graph, cnn
     return status;
 }
 
-/* of random numbers for each layer: slots of stored tensors with values to draw */
+/* of random numbers that lie side by side for each layer: of its first slots */
 #define STREAMS 6
+
+/* Those of the other slots lie behind all of these, so no two tensors draw the same numbers. (First
+ * weights depend on this order.) */
+static uint64_t stream_of(size_t node, size_t slot)
+{
+    return slot < STREAMS ? node * STREAMS + slot
+                          : CNN_MAX_LAYERS * STREAMS + node * CNN_MAX_TENSORS + slot;
+}
 
 void cnn_graph_init(const struct cnn_graph *graph, uint64_t seed, float *parameters)
 {
     for (size_t i = 0; i < graph->count; i++) {
         const struct cnn_node *node = &graph->nodes[i];
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
             const struct cnn_tensor *t = &node->tensors[slot];
             if (!cnn_role_stored(t->role))
                 continue;
-            struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_INIT, i * STREAMS + slot);
+            struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_INIT, stream_of(i, slot));
             float *values = parameters + t->offset;
             for (size_t k = 0; k < t->count; k++)
                 values[k] = 0;

@@ -20,7 +20,7 @@ static bool list_tensors(cnn_model *model)
         return false;
     for (size_t i = 0; i < model->graph.count; i++) {
         const struct cnn_node *node = &model->graph.nodes[i];
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
             const struct cnn_tensor *t = &node->tensors[slot];
             if (!cnn_role_stored(t->role))
                 continue;

@@ -111,7 +111,7 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
         return cnn_fail_memory(diag, graph->count * sizeof *optimizer->slices, "the optimiser");
     }
     for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             if (cnn_tensor_trained(tensor))
                 optimizer->slices[optimizer->slice_count++] =

@@ -50,7 +50,7 @@ static const struct cnn_tensor *find_kernels(const struct cnn_graph *graph,
                                              const struct cnn_node **layer)
 {
     for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             if (tensor->role == CNN_ROLE_WEIGHT && tensor->rank == 4) {
                 *layer = &graph->nodes[i];

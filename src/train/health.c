@@ -74,7 +74,7 @@ static double layer_norm(const struct cnn_node *node, const float *slab, const f
 {
     double sum = 0;
     bool any = false;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *tensor = &node->tensors[slot];
         if (!cnn_tensor_trained(tensor))
             continue;

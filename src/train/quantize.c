@@ -224,7 +224,7 @@ static void quantize_layers(struct calibration *c)
     float *parameters = c->quantized->parameters;
     for (size_t i = 0; i < c->quantized->graph.count; i++) {
         const struct cnn_node *node = &c->quantized->graph.nodes[i];
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
             if (cnn_role_stored(node->tensors[slot].role) && node->tensors[slot].scale_slot)
                 round_weights(&node->tensors[slot], parameters + node->tensors[slot].offset,
                               parameters + node->tensors[node->tensors[slot].scale_slot].offset);

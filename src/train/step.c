@@ -126,7 +126,7 @@ void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *g
 {
     double sum = 0;
     for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             if (cnn_tensor_trained(tensor))
                 sum += sum_squares(tensor->count, gradients + tensor->offset);

@@ -161,7 +161,7 @@ bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kern
 {
     const struct cnn_graph *graph = &view->model->graph;
     const struct cnn_node *node = cnn_view_node(view, layer);
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         const float *weights = view->model->parameters + t->offset;
         if (t->role != CNN_ROLE_WEIGHT || t->rank < 2)

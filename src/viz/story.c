@@ -297,7 +297,7 @@ static const char *choice_of(const struct cnn_node *node, const char *name)
 
 static const struct cnn_tensor *weight_of(const struct cnn_node *node)
 {
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
         if (node->tensors[slot].role == CNN_ROLE_WEIGHT && node->tensors[slot].rank > 1)
             return &node->tensors[slot];
     return NULL;

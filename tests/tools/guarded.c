@@ -227,7 +227,7 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
         dx[k] = backward ? block(value_floats(node->in[k], n, false), NULL) : NULL;
     }
     call.y = block(value_floats(node->out, n, node->y_bytes), NULL);
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         if (cnn_role_stored(t->role))
             value[slot] = block(t->count, parameters + t->offset);
