@@ -59,16 +59,16 @@ static void table_choose(void)
     if (!name || !*name)
         return;
     chosen = NULL;
-    char names[64] = "";
-    size_t length = 0;
+    size_t length = (size_t)snprintf(
+        message, sizeof message,
+        "CNN_CPU is '%.40s', which this build or CPU does not have; it has ", name);
     for (size_t i = 0; tables[i]; i++) {
         if (!strcmp(tables[i]->name, name))
             chosen = tables[i];
-        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "",
-                                   tables[i]->name);
+        if (length < sizeof message)
+            length += (size_t)snprintf(message + length, sizeof message - length, "%s%s",
+                                       i ? ", " : "", tables[i]->name);
     }
-    snprintf(message, sizeof message,
-             "CNN_CPU is '%.40s', which this build or CPU does not have; it has %s", name, names);
 }
 
 const struct cnn_kernels *cnn_kernels(void)

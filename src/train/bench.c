@@ -3,10 +3,10 @@
  * bare multiply-adds on all threads. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "train/step.h"
+#include "util/clock.h"
 #include "util/parallel.h"
 
 #define WARM_RUNS         3
@@ -33,18 +33,6 @@ struct bench {
     double peak_flops; /* of all threads, per second; 0: these kernels have none */
 };
 
-static double seconds_on(clockid_t clock)
-{
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static double now(void)
-{
-    return seconds_on(CLOCK_MONOTONIC);
-}
-
 static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -61,11 +49,11 @@ static double median(double *values, size_t count)
  * is no part of what it can do. */
 static void run_peak(void *context, size_t task, size_t thread)
 {
-    double *flops = context, begun = seconds_on(CLOCK_THREAD_CPUTIME_ID);
+    double *flops = context, begun = cnn_seconds_on(CLOCK_THREAD_CPUTIME_ID);
     float result;
     (void)thread;
     double operations = cnn_kernels()->peak(PEAK_ROUNDS, &result);
-    flops[task] = operations / (seconds_on(CLOCK_THREAD_CPUTIME_ID) - begun);
+    flops[task] = operations / (cnn_seconds_on(CLOCK_THREAD_CPUTIME_ID) - begun);
 }
 
 static void measure_peak(struct bench *b)
@@ -132,18 +120,18 @@ static void draw_batch(struct bench *b)
 static double run_once(struct bench *b)
 {
     memcpy(cnn_plan_input(b->plan), b->images, b->values * sizeof *b->images);
-    double begun = now();
+    double begun = cnn_now();
     if (b->infer)
         cnn_plan_forward(b->plan, b->batch, false, 0);
     else
         cnn_step_run(&b->step, b->batch, &(struct cnn_targets){.labels = b->labels}, 0);
-    return now() - begun;
+    return cnn_now() - begun;
 }
 
 static void observe(void *context, size_t node, bool backward, bool begin)
 {
     struct bench *b = context;
-    double time = now();
+    double time = cnn_now();
     if (begin)
         b->begun = time;
     else
@@ -157,12 +145,13 @@ static void measure(struct bench *b, double seconds)
     measure_peak(b);
     for (size_t i = 0; i < WARM_RUNS; i++)
         run_once(b);
-    double end = now() + seconds;
-    while (b->runs < MAX_RUNS && (b->runs < MIN_RUNS || now() < end))
+    double end = cnn_now() + seconds;
+    while (b->runs < MAX_RUNS && (b->runs < MIN_RUNS || cnn_now() < end))
         b->times[b->runs++] = run_once(b);
     cnn_plan_observe(b->plan, observe, b);
-    for (end = now() + seconds / 2;
-         b->observed < MAX_OBSERVED_RUNS && (b->observed < MIN_RUNS || now() < end); b->observed++)
+    for (end = cnn_now() + seconds / 2;
+         b->observed < MAX_OBSERVED_RUNS && (b->observed < MIN_RUNS || cnn_now() < end);
+         b->observed++)
         run_once(b);
     cnn_plan_observe(b->plan, NULL, NULL);
     measure_peak(b);

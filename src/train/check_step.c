@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "train/check.h"
 #include "util/arena.h"
+#include "util/clock.h"
 
 #define FEW  8   /* images are looked at, at least */
 #define MANY 256 /* and at most */
@@ -31,13 +31,6 @@ struct sample { /* the images that are looked at */
     float *images;   /* as the network sees them, in the plan's input */
     uint8_t *buffer; /* of one image */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 /* Images from all over the data set, for some are sorted by class. */
 static bool take_sample(const struct cnn_check *check, struct sample *out)
@@ -153,7 +146,7 @@ enum gradient { GRADIENT_ALIVE, GRADIENT_ZERO, GRADIENT_LOST };
 static enum gradient gradient_of(const struct cnn_node *node, const float *gradients)
 {
     enum gradient state = GRADIENT_ZERO;
-    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *tensor = &node->tensors[slot];
         for (size_t i = 0; cnn_tensor_trained(tensor) && i < tensor->count; i++) {
             float value = gradients[tensor->offset + i];
@@ -171,7 +164,7 @@ static enum gradient gradient_of(const struct cnn_node *node, const float *gradi
 static bool has_blank_layer(const struct cnn_graph *graph, const float *parameters)
 {
     for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             size_t k = 0;
             while (tensor->role == CNN_ROLE_WEIGHT && k < tensor->count &&
@@ -290,12 +283,12 @@ static int compare_doubles(const void *a, const void *b)
  * long enough, or is the epoch. */
 static double time_steps(struct cnn_training *t)
 {
-    double times[TIMED_STEPS], begun = now();
+    double times[TIMED_STEPS], begun = cnn_now();
     size_t count = 0, values = cnn_shape_count(t->model->graph.input);
     cnn_loader_start(t->loader, 0, 0);
-    for (size_t step = 0; step <= TIMED_STEPS && (count == 0 || now() < begun + TIMED_SECONDS);
+    for (size_t step = 0; step <= TIMED_STEPS && (count == 0 || cnn_now() < begun + TIMED_SECONDS);
          step++) {
-        double start = now();
+        double start = cnn_now();
         const struct cnn_batch *batch = cnn_loader_next(t->loader);
         if (!batch)
             break;
@@ -303,7 +296,7 @@ static double time_steps(struct cnn_training *t)
         const struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
         /* a rate of 0: whatever the weights, the time is the same */
         cnn_step_run(&t->step, batch->n, &targets, 0);
-        times[count] = now() - start;
+        times[count] = cnn_now() - start;
         count += step > 0 || times[0] > TIMED_SECONDS || t->progress.steps_per_epoch == 1;
     }
     qsort(times, count, sizeof *times, compare_doubles);
@@ -320,10 +313,10 @@ static double time_validation(struct cnn_training *t)
     memset(cnn_plan_input(evaluator->plan), 0,
            n * cnn_shape_count(t->model->graph.input) * sizeof(float));
     for (int run = 0; run < 2; run++) {
-        begun = now();
+        begun = cnn_now();
         cnn_plan_forward(evaluator->plan, n, false, 0);
     }
-    return (now() - begun) * (double)images / (double)n;
+    return (cnn_now() - begun) * (double)images / (double)n;
 }
 
 /* 8.3 ms, 0.41 s, 42 s, 12 min, 2.1 h */

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "report/report.h"
 #include "train/check.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 #define RECENT 5 /* losses that the message about a lost run shows */
@@ -32,13 +32,6 @@ struct trainer {
     bool report_failed; /* which was said */
     double report_due;  /* when it may be written again */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 static bool stopped(const struct trainer *r)
 {
@@ -114,7 +107,7 @@ static void write_report(struct trainer *r, bool running, const char *end)
                                 .model = r->t.model,
                                 .evaluation = r->validated ? &r->t.evaluation : NULL,
                                 .samples = r->validated ? &r->t.samples : NULL};
-    if (running && now() < r->report_due)
+    if (running && cnn_now() < r->report_due)
         return;
     cnn_diag *diag = cnn_diag_new();
     cnn_status status = cnn_report_write(r->t.run.report, &report, diag);
@@ -122,7 +115,7 @@ static void write_report(struct trainer *r, bool running, const char *end)
         warn_of_report(r, diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL);
     r->report_failed = r->report_failed || status != CNN_OK;
     r->report_open = running;
-    r->report_due = now() + REPORT_PAUSE;
+    r->report_due = cnn_now() + REPORT_PAUSE;
     cnn_diag_free(diag);
 }
 
@@ -218,7 +211,7 @@ static cnn_status fail_divergence(const struct trainer *r, const char *what, siz
 static cnn_status take_step(struct trainer *r)
 {
     struct cnn_progress *progress = &r->t.progress;
-    double begun = now(), lr = rate_at(r, progress->step);
+    double begun = cnn_now(), lr = rate_at(r, progress->step);
     const struct cnn_batch *batch = cnn_loader_next(r->t.loader);
     if (!batch)
         return cnn_fail(r->diag, CNN_FAILED, NULL,
@@ -245,7 +238,7 @@ static cnn_status take_step(struct trainer *r)
     progress->correct += result.correct;
     double loss = result.loss / result.weight;
     r->recent[progress->step % RECENT] = loss;
-    r->seconds_per_image = running_mean(r->seconds_per_image, (now() - begun) / (double)n);
+    r->seconds_per_image = running_mean(r->seconds_per_image, (cnn_now() - begun) / (double)n);
     r->event.lr = lr;
     r->event.loss = progress->loss_sum / progress->loss_weight;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
@@ -272,7 +265,7 @@ static void tell(void *context, const char *text)
 static cnn_status validate(struct trainer *r)
 {
     struct cnn_loss_result sum;
-    double begun = now();
+    double begun = cnn_now();
     r->validated = false;
     cnn_evaluate_options options = {
         .progress = report_validation, .context = r, .stop = r->options->stop};
@@ -283,7 +276,7 @@ static cnn_status validate(struct trainer *r)
     if (!sum.finite)
         return fail_divergence(r, "the validation loss is", r->t.progress.step);
     r->validated = true;
-    r->validation_seconds = running_mean(r->validation_seconds, now() - begun);
+    r->validation_seconds = running_mean(r->validation_seconds, cnn_now() - begun);
     return cnn_dataset_report(r->t.val, tell, r, r->diag);
 }
 
@@ -300,7 +293,7 @@ static cnn_status save_last(struct trainer *r)
         cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
     if (status != CNN_OK)
         return status;
-    r->saved = now();
+    r->saved = cnn_now();
     if (asked != r->save_answered) {
         r->save_answered = asked;
         emit(r, CNN_EVENT_SAVE);
@@ -312,8 +305,8 @@ static cnn_status save_last(struct trainer *r)
  * time. */
 static cnn_status save_if_due(struct trainer *r)
 {
-    bool due =
-        save_asked(r) != r->save_answered || now() - r->saved >= 60 * r->t.model->recipe.save_every;
+    bool due = save_asked(r) != r->save_answered ||
+               cnn_now() - r->saved >= 60 * r->t.model->recipe.save_every;
     return due ? save_last(r) : CNN_OK;
 }
 
@@ -360,7 +353,7 @@ static cnn_status finish_epoch(struct trainer *r)
     progress->epochs_logged = epoch_of(r, progress->step);
     progress->loss_sum = progress->loss_weight = 0;
     progress->images = progress->correct = 0;
-    r->event.seconds = now() - r->epoch_started;
+    r->event.seconds = cnn_now() - r->epoch_started;
     if ((status = record_epoch(r)) != CNN_OK)
         return status;
     emit(r, CNN_EVENT_EPOCH);
@@ -399,7 +392,7 @@ static cnn_status run_epoch(struct trainer *r)
     const struct cnn_progress *progress = &r->t.progress;
     size_t per_epoch = progress->steps_per_epoch;
     cnn_status status = CNN_OK;
-    r->epoch_started = now();
+    r->epoch_started = cnn_now();
     if (cnn_training_awaits_validation(&r->t))
         return CNN_OK;
     cnn_loader_start(r->t.loader, progress->step / per_epoch, progress->step % per_epoch);
@@ -422,7 +415,7 @@ static cnn_status end(struct trainer *r)
         cnn_text_printf(
             &text, "ended after epoch %zu of %zu: %zu epoch%s without a better validation loss",
             epoch, r->t.epochs, bad, bad == 1 ? "" : "s");
-    r->event.seconds = now() - r->started;
+    r->event.seconds = cnn_now() - r->started;
     r->event.text = text.data;
     emit(r, CNN_EVENT_END);
     cnn_text_free(&text);
@@ -482,7 +475,7 @@ static void hint_memory(cnn_diag *diag)
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
 {
-    struct trainer r = {.options = options, .diag = diag, .started = now(), .saved = now()};
+    struct trainer r = {.options = options, .diag = diag, .started = cnn_now(), .saved = cnn_now()};
     r.save_answered = save_asked(&r);
     cnn_status status = cnn_training_open(&r.t, options, diag);
     if (status == CNN_OK) {
