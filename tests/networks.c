@@ -1,5 +1,6 @@
 /* See networks.h. */
 #include "networks.h"
+#include "layers/types.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 
 struct item { /* one layer as the file gives it, spliced */
     struct cnn_yaml *yaml;
-    size_t type; /* index into cnn_layer_types */
+    size_t type; /* index into the source's types */
     void *settings;
     const char *name;            /* given name, or NULL */
     const struct cnn_yaml *from; /* or NULL */
@@ -17,7 +17,8 @@ struct item { /* one layer as the file gives it, spliced */
 struct builder {
     struct cnn_arena *arena;
     cnn_diag *diag;
-    struct cnn_variant *variants;
+    const struct cnn_graph_source *source;
+    struct cnn_variant *variants; /* of the types */
     struct item *items;
     size_t count;
     struct cnn_graph *graph;
@@ -111,17 +112,27 @@ static cnn_status splice(struct builder *b, struct cnn_yaml *list)
     return status;
 }
 
+/* What the type that is softmax alone is called; NULL: there is none. */
+static const char *softmax_name(const struct builder *b)
+{
+    for (size_t i = 0; i < b->source->type_count; i++)
+        if (b->source->types[i]->activation == CNN_ACT_SOFTMAX)
+            return b->source->types[i]->variant.name;
+    return NULL;
+}
+
 /* A last layer with `activation: softmax` becomes two layers, so that the loss finds the logits
  * between them. */
 static cnn_status split_final_softmax(struct builder *b)
 {
+    const char *name = softmax_name(b);
     struct cnn_yaml *last = b->items[b->count - 1].yaml,
                     *activation = cnn_yaml_get(last, "activation");
-    if (!activation || activation->kind != CNN_YAML_SCALAR ||
-        strcmp(activation->text, "softmax") != 0 || b->count == CNN_MAX_LAYERS)
+    if (!name || !activation || activation->kind != CNN_YAML_SCALAR ||
+        strcmp(activation->text, name) != 0 || b->count == CNN_MAX_LAYERS)
         return CNN_OK;
     struct cnn_yaml *without = cnn_yaml_new_mapping(b->arena, &last->where);
-    struct cnn_yaml *softmax = cnn_yaml_new_scalar(b->arena, "softmax", false, &activation->where);
+    struct cnn_yaml *softmax = cnn_yaml_new_scalar(b->arena, name, false, &activation->where);
     bool ok = without && softmax;
     for (size_t i = 0; ok && i < last->count; i++)
         if (last->pairs[i].value != activation)
@@ -168,7 +179,7 @@ static cnn_status read_item(struct builder *b, size_t index)
             return item->read ? CNN_OK : CNN_INVALID;
         }
     cnn_status status =
-        cnn_variant_read(b->arena, b->variants, cnn_layer_type_count, cnn_layer_keys, "layer",
+        cnn_variant_read(b->arena, b->variants, b->source->type_count, cnn_layer_keys, "layer",
                          item->yaml, &item->type, &item->settings, b->diag);
     if (status != CNN_OK)
         return status;
@@ -201,13 +212,13 @@ static size_t find_name(const struct builder *b, const char *name, size_t before
 static cnn_status name_nodes(struct builder *b)
 {
     cnn_status status = CNN_OK;
-    size_t *counts = cnn_arena_array(b->arena, cnn_layer_type_count, sizeof *counts);
+    size_t *counts = cnn_arena_array(b->arena, b->source->type_count, sizeof *counts);
     if (!counts)
         return cnn_fail_memory(b->diag, 0, "the graph");
     for (size_t i = 0; i < b->count; i++) {
         struct item *item = &b->items[i];
         struct cnn_node *node = &b->graph->nodes[i];
-        node->type = cnn_layer_types[item->type];
+        node->type = b->source->types[item->type];
         node->where = item->yaml->where;
         node->settings = item->settings;
         node->trainable = item->trainable;
@@ -425,30 +436,29 @@ static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_aren
 
 static cnn_status prepare_builder(struct builder *b)
 {
-    b->variants = cnn_arena_array(b->arena, cnn_layer_type_count, sizeof *b->variants);
+    b->variants = cnn_arena_array(b->arena, b->source->type_count, sizeof *b->variants);
     b->items = cnn_arena_array(b->arena, CNN_MAX_LAYERS, sizeof *b->items);
     if (!b->variants || !b->items)
         return cnn_fail_memory(b->diag, CNN_MAX_LAYERS * sizeof *b->items, "the graph");
-    for (size_t i = 0; i < cnn_layer_type_count; i++)
-        b->variants[i] = cnn_layer_types[i]->variant;
+    for (size_t i = 0; i < b->source->type_count; i++)
+        b->variants[i] = b->source->types[i]->variant;
     return CNN_OK;
 }
 
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input,
-                           const struct cnn_yaml *layers, enum cnn_precision precision,
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_graph_source *source,
                            struct cnn_graph *out, cnn_diag *diag)
 {
     struct cnn_graph graph = {0};
-    struct builder b = {.arena = arena, .diag = diag, .graph = &graph};
+    struct builder b = {.arena = arena, .diag = diag, .source = source, .graph = &graph};
     cnn_status status = prepare_builder(&b), read;
     if (status != CNN_OK)
         return status;
-    status = read_input_shape(input, arena, &graph.input, diag);
+    status = read_input_shape(source->input, arena, &graph.input, diag);
     if (status == CNN_OK)
         out->input = graph.input;
-    read = splice(&b, (struct cnn_yaml *)(uintptr_t)layers);
+    read = splice(&b, (struct cnn_yaml *)(uintptr_t)source->layers);
     if (read == CNN_OK && b.count == 0)
-        read = cnn_fail(diag, CNN_INVALID, &layers->where,
+        read = cnn_fail(diag, CNN_INVALID, &source->layers->where,
                         "`layers` is empty: a network has at least one layer");
     if (read == CNN_OK)
         read = split_final_softmax(&b);
@@ -464,7 +474,7 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
     if (!graph.nodes)
         return cnn_fail_memory(diag, b.count * sizeof *graph.nodes, "the graph");
     for (size_t i = 0; i < b.count; i++)
-        graph.nodes[i].precision = precision;
+        graph.nodes[i].precision = source->precision;
     status = name_nodes(&b);
     /* in spite of a name that stands twice: more mistakes are found in one run */
     cnn_status connected = connect_nodes(&b);
@@ -480,7 +490,7 @@ cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input
         return status;
     warn_dead_ends(&b);
     const struct cnn_node *last = &graph.nodes[graph.count - 1];
-    graph.logits = strcmp(last->type->variant.name, "softmax") == 0 ? last->inputs[0] : graph.count;
+    graph.logits = last->type->activation == CNN_ACT_SOFTMAX ? last->inputs[0] : graph.count;
     *out = graph;
     return CNN_OK;
 }

@@ -34,11 +34,18 @@ static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t va
     return value == 0 ? graph->input : graph->nodes[value - 1].out;
 }
 
-/* Reads `input` and `layers` of the description. All mistakes are reported (shapes only once the
+/* What a graph is built of. */
+struct cnn_graph_source {
+    const struct cnn_yaml *input, *layers; /* of the description */
+    enum cnn_precision precision;
+    const struct cnn_layer_type *const *types; /* those that there are */
+    size_t type_count;
+};
+
+/* Reads the description. All mistakes are reported (shapes only once the
  * layers themselves are right). Everything lives in arena. A right `input` is set in out even where
  * the layers are wrong: other sections are checked against it. */
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_yaml *input,
-                           const struct cnn_yaml *layers, enum cnn_precision precision,
+cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_graph_source *source,
                            struct cnn_graph *out, cnn_diag *diag);
 
 /* The part of building that comes after the nodes are connected: shapes in execution order, sizes,

@@ -236,9 +236,6 @@ struct cnn_layer_type {
                       struct cnn_text *out);
 };
 
-/* Every type, in the order of layers.def. */
-extern const struct cnn_layer_type *const cnn_layer_types[];
-extern const size_t cnn_layer_type_count;
 /* of a layer of any type (graph.c, which reads them) */
 extern const struct cnn_key cnn_layer_keys[];
 

@@ -1,5 +1,5 @@
 /* The list of layer types, from layers.def. */
-#include "graph/layer.h"
+#include "layers/types.h"
 
 #define LAYER(name) extern const struct cnn_layer_type cnn_layer_##name;
 #include "layers/layers.def"

@@ -1,5 +1,6 @@
 /* A description read as a whole: each section by its owner, all mistakes in one run, and the
  * resolved description with every default filled in. */
+#include "layers/types.h"
 #include "model/model.h"
 
 #include <stdio.h>
@@ -158,11 +159,16 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
                                     &root->where, &s, diag);
     if (keys == CNN_OK && s.name)
         keys = check_name(root, s.name, diag);
+    const struct cnn_graph_source source = {
+        .input = s.input,
+        .layers = s.layers,
+        .precision = (enum cnn_precision)s.precision,
+        .types = cnn_layer_types,
+        .type_count = cnn_layer_type_count,
+    };
     const cnn_status all[] = {
         keys,
-        s.input && s.layers ? cnn_graph_build(arena, s.input, s.layers,
-                                              (enum cnn_precision)s.precision, &model->graph, diag)
-                            : CNN_OK,
+        s.input && s.layers ? cnn_graph_build(arena, &source, &model->graph, diag) : CNN_OK,
         cnn_loss_read(arena, s.loss, &model->loss, diag),
         s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag)
                : CNN_OK,

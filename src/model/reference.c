@@ -1,4 +1,5 @@
 /* The key tables as one reference, for `cnn help` and the manual. */
+#include "layers/types.h"
 #include "model/model.h"
 
 static const struct cnn_variant whole_sections[] = {
