@@ -1,4 +1,4 @@
-/* The forward pass, and the plan that it shares with the gradient of the data. Each task takes a
+/* The forward pass. Each task takes a
  * block of output lines (and, where there are few blocks, a range of the filters), copies the
  * padded input that it reads, and lets one GEMM run over it: rows are pixels, k is (kernel row,
  * kernel column, channel). With dilation 1 the taps of a kernel row lie in one piece. */
@@ -9,12 +9,6 @@
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
-/* Window positions of one block: at least this many, so that a panel of weights is used often for
- * each time that it is read; at most this many, so that its output is still in the cache when the
- * activation follows. */
-#define BLOCK_MIN ((size_t)64)
-#define BLOCK_MAX ((size_t)1024)
-
 struct forward {
     struct cnn_correlation cut;
     struct cnn_epilogue epilogue;
@@ -24,50 +18,6 @@ struct forward {
     /* scratch of one thread: sums to be pooled, and with them the copy */
     size_t unpooled_floats, thread_floats;
 };
-
-void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
-                                        size_t line_multiple)
-{
-    struct cnn_windows *w = &k->windows;
-    size_t wanted = cnn_tasks_wanted(work),
-           target = cnn_size_min(cnn_size_divide_up(w->images * w->lines * w->pixels, wanted),
-                                 BLOCK_MAX);
-    k->depth = k->by_channel ? 1 : k->pairs ? cnn_pairs(k->group_in) : k->group_in;
-    k->pixel_floats = k->by_channel ? cnn_packed_columns(k->group_in) : k->depth;
-    w->copying = k->pairs                                   ? CNN_COPY_CHANNEL_PAIRS
-                 : k->by_channel && k->group_in % VLEN != 0 ? CNN_COPY_ALWAYS
-                                                            : CNN_COPY_IF_PADDED;
-    k->blocks =
-        CNN_ISA_NAME(cnn_windows_cut)(w, target > BLOCK_MIN ? target : BLOCK_MIN, k->pixel_floats);
-    if (k->blocks.bands > 1) {
-        k->blocks.lines = cnn_size_divide_up(k->blocks.lines, line_multiple) * line_multiple;
-        k->blocks.bands = cnn_size_divide_up(w->lines, k->blocks.lines);
-        k->blocks.count = w->images * k->blocks.bands;
-    }
-    bool copies = w->copying != CNN_COPY_IF_PADDED || CNN_ISA_NAME(cnn_windows_padded)(w);
-    k->copy_floats =
-        copies ? CNN_ISA_NAME(cnn_blocks_copy_floats)(w, &k->blocks, k->pixel_floats) : 0;
-    k->part_columns = cnn_part_columns(k->group_out, k->blocks.count * k->groups, wanted);
-    k->parts = cnn_size_divide_up(k->group_out, k->part_columns);
-}
-
-struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_correlation *k,
-                                                               size_t task, const float *x,
-                                                               float *copy)
-{
-    struct cnn_correlation_task t = {.column = task % k->parts * k->part_columns,
-                                     .group = task / k->parts % k->groups,
-                                     .block = task / k->parts / k->groups};
-    t.columns = cnn_size_min(k->part_columns, k->group_out - t.column);
-    t.image = t.block / k->blocks.bands * k->blocks.images;
-    t.line = t.block % k->blocks.bands * k->blocks.lines;
-    t.view =
-        CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, t.block, x, t.group * k->group_in,
-                                       k->group_in, k->pixel_floats, copy);
-    if (k->by_channel)
-        t.view.data += t.column;
-    return t;
-}
 
 /* Activates columns of each window position of the block in view, where the GEMM wrote it. */
 static void activate(const struct forward *k, const struct cnn_view *v, const struct cnn_gemm *g)
@@ -81,25 +31,6 @@ static void activate(const struct forward *k, const struct cnn_view *v, const st
             else
                 for (size_t p = 0; p < pixels; p++, line += g->c_stride[0])
                     CNN_ISA_NAME(cnn_activate)(k->epilogue.activation, g->columns, line, line);
-        }
-}
-
-void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower,
-                                  size_t pixels, size_t columns, float *to, ptrdiff_t y_step)
-{
-    for (size_t p = 0; p + 2 <= pixels;
-         p += 2, upper += 2 * columns, lower += 2 * columns, to += y_step)
-        for (size_t j = 0; j < columns; j += VLEN) {
-            /* the buffer may be read beyond the last column, y not written */
-            size_t left = columns - j;
-            vfloat a = vload(upper + j), b = vload(upper + columns + j), c = vload(lower + j),
-                   d = vload(lower + columns + j);
-            vfloat pooled =
-                average ? (a + b + c + d) * 0.25f : vmax_nan(vmax_nan(a, b), vmax_nan(c, d));
-            if (left >= VLEN)
-                vstore(to + j, pooled);
-            else
-                vstore_tail(to + j, left, pooled);
         }
 }
 
@@ -213,17 +144,4 @@ size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n
     size_t one = forward_plan(c, n, &plain).thread_floats,
            other = forward_plan(c, n, &pooled).thread_floats;
     return cnn_size_times(one > other ? one : other, (size_t)cnn_parallel_threads());
-}
-
-size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
-{
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
-        return CNN_ISA_NAME(cnn_winograd_scratch_floats)(c, n);
-    if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
-        return CNN_ISA_NAME(cnn_depthwise_scratch_floats)(c, n);
-    size_t forward = CNN_ISA_NAME(cnn_conv_forward_scratch)(c, n),
-           data = CNN_ISA_NAME(cnn_conv_backward_data_scratch)(c, n);
-    size_t weights = CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(c, n),
-           most = forward > data ? forward : data;
-    return most > weights ? most : weights;
 }

@@ -8,32 +8,6 @@
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
-struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
-                                            size_t stride, size_t dilation, size_t pad)
-{
-    size_t divisor = stride, rest = dilation;
-    while (rest != 0) {
-        size_t next = divisor % rest;
-        divisor = rest;
-        rest = next;
-    }
-    struct cnn_phase p = {.first = (residue + stride - pad % stride) % stride,
-                          .between = stride / divisor,
-                          .dilation = dilation / divisor};
-    p.count = p.first < size ? (size - 1 - p.first) / stride + 1 : 0;
-    size_t tap = 0, candidates = cnn_size_min(kernel, p.between);
-    while (tap < candidates && tap * dilation % stride != residue)
-        tap++;
-    if (tap == candidates)
-        return p;
-    p.taps = (kernel - 1 - tap) / p.between + 1;
-    p.last_tap = tap + (p.taps - 1) * p.between;
-    /* Row first reads dy at (first + pad - tap * dilation) / stride, a whole number, for each of
-     * the taps. */
-    p.pad = ((ptrdiff_t)(p.last_tap * dilation) - (ptrdiff_t)(p.first + pad)) / (ptrdiff_t)stride;
-    return p;
-}
-
 /* One matrix to pack for each group: to[panel][k][column] = from[group * group_stride + k + column
  * * column_stride], times the column's scale. */
 struct packing {

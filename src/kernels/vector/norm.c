@@ -1,5 +1,5 @@
-/* Batch normalisation: statistics and forward. Memory-bound, so x is read once for the statistics,
- * once forward and twice for the gradient.
+/* Batch normalisation: statistics, and what all passes share. Memory-bound, so x is read once for
+ * the statistics, once forward and twice for the gradient.
  *
  * Statistics are taken per chunk of rows, of d = x - shift with shift the chunk's first row, so
  * that no cancellation hurts; the chunks are then combined in double, in order: Chan, Golub,
@@ -265,26 +265,25 @@ void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_no
         CNN_ISA_NAME(cnn_activate)(k->b.activation, t.width, y, y);
 }
 
-static void forward_strip(void *context, size_t task, size_t thread)
+void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
+                                    const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
+                                    const float *dy)
 {
-    (void)thread;
-    const struct cnn_norm *k = context;
-    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
-    struct cnn_norm_columns columns;
-    struct cnn_norm_tile t;
-    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
-    for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
-        t = cnn_norm_tile_at(k, &s, at);
-        CNN_ISA_NAME(cnn_norm_values)(k, &columns, t, k->y + at);
+    const float *x = k->x + t.at;
+    float *dx = k->dx + t.at;
+    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    size_t i = 0, rest = t.width % VLEN;
+    for (; i + VLEN <= t.width; i += VLEN) {
+        vfloat value = vload(x + i);
+        vstore(dx + i, cnn_norm_dx(columns, i, value,
+                                   cnn_norm_through(relu, cnn_norm_value(columns, i, value),
+                                                    vload(dy + i))));
     }
-}
-
-void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x,
-                                          const float *mean, const float *var, const float *gamma,
-                                          const float *beta, float *y)
-{
-    struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
-    k.x = x, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.y = y;
-    cnn_parallel_for(k.chunks * k.strips,
-                     b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);
+    if (rest) {
+        vfloat value = vload_tail(x + i, rest);
+        vstore_tail(dx + i, rest,
+                    cnn_norm_dx(columns, i, value,
+                                cnn_norm_through(relu, cnn_norm_value(columns, i, value),
+                                                 vload_tail(dy + i, rest))));
+    }
 }

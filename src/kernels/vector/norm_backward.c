@@ -86,29 +86,6 @@ static void sums_combine(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
-                                    const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
-                                    const float *dy)
-{
-    const float *x = k->x + t.at;
-    float *dx = k->dx + t.at;
-    bool relu = k->b.activation.kind == CNN_ACT_RELU;
-    size_t i = 0, rest = t.width % VLEN;
-    for (; i + VLEN <= t.width; i += VLEN) {
-        vfloat value = vload(x + i);
-        vstore(dx + i, cnn_norm_dx(columns, i, value,
-                                   cnn_norm_through(relu, cnn_norm_value(columns, i, value),
-                                                    vload(dy + i))));
-    }
-    if (rest) {
-        vfloat value = vload_tail(x + i, rest);
-        vstore_tail(dx + i, rest,
-                    cnn_norm_dx(columns, i, value,
-                                cnn_norm_through(relu, cnn_norm_value(columns, i, value),
-                                                 vload_tail(dy + i, rest))));
-    }
-}
-
 static void backward_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;

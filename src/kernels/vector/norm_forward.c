@@ -1,0 +1,27 @@
+/* Batch normalisation forward, with the pooling that is fused. */
+#include "kernels/vector/norm.h"
+#include "util/parallel.h"
+
+static void forward_strip(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_columns columns;
+    struct cnn_norm_tile t;
+    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
+        t = cnn_norm_tile_at(k, &s, at);
+        CNN_ISA_NAME(cnn_norm_values)(k, &columns, t, k->y + at);
+    }
+}
+
+void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x,
+                                          const float *mean, const float *var, const float *gamma,
+                                          const float *beta, float *y)
+{
+    struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
+    k.x = x, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.y = y;
+    cnn_parallel_for(k.chunks * k.strips,
+                     b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);
+}
