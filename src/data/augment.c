@@ -420,11 +420,6 @@ struct cnn_draw cnn_draw_new(const struct cnn_normalization *normalization, uint
     return draw;
 }
 
-double cnn_draw_between(struct cnn_rng *rng, double least, double most)
-{
-    return least + (most - least) * (double)cnn_rng_uniform(rng);
-}
-
 void cnn_augment(const struct cnn_augmentation *augmentation, cnn_shape shape,
                  struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
 {

@@ -4,6 +4,7 @@
 #define CNN_DATA_AUGMENT_STEPS_H
 
 #include "data/augment.h"
+#include "util/random.h"
 
 typedef void cnn_augment_step(const struct cnn_augmentation *step, cnn_shape shape,
                               struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch);
@@ -13,7 +14,10 @@ cnn_augment_step cnn_augment_flip, cnn_augment_crop, cnn_augment_resized_crop, c
 cnn_augment_step cnn_augment_jitter, cnn_augment_rand;
 
 /* uniform in [least, most) */
-double cnn_draw_between(struct cnn_rng *rng, double least, double most);
+static inline double cnn_draw_between(struct cnn_rng *rng, double least, double most)
+{
+    return least + (most - least) * (double)cnn_rng_uniform(rng);
+}
 
 /* Pixel (x, y) becomes what is at (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), weighed between
  * the four pixels around it; outside of the image all is blank. */

@@ -22,8 +22,6 @@
 #include "util/random.h"
 #include "util/text.h"
 
-const char *const cnn_split_names[3] = {"train", "val", "test"};
-
 #define CHUNK 256 /* images that a thread adds up at a time */
 
 struct cnn_dataset {

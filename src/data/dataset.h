@@ -8,7 +8,7 @@
 #include "config/keys.h"
 
 enum cnn_split { CNN_SPLIT_TRAIN, CNN_SPLIT_VAL, CNN_SPLIT_TEST };
-extern const char *const cnn_split_names[3]; /* train, val, test */
+extern const char *const cnn_split_names[3]; /* train, val, test (splits.c) */
 
 enum cnn_dataset_kind {
     CNN_DATASET_MNIST,

@@ -9,6 +9,8 @@
 #include "util/diag.h"
 #include "util/text.h"
 
+const char *const cnn_split_names[3] = {"train", "val", "test"};
+
 enum { SPLITS = 3, LISTED = 5 };
 
 static const char *const other_names[SPLITS][3] = {
