@@ -13,13 +13,16 @@
 
 static const char mark[] = "\xef\xbb\xbf";
 
-/* In place: without the byte order mark, with newlines alone. Returns the new size. */
+/* In place: without the byte order mark, with newlines alone, and no empty lines at the end.
+ * Returns the new size. */
 static size_t take_out(char *text, size_t size)
 {
     size_t kept = 0, at = strncmp(text, mark, strlen(mark)) == 0 ? strlen(mark) : 0;
     for (; at < size; at++)
         if (text[at] != '\r' || (at + 1 < size && text[at + 1] != '\n'))
             text[kept++] = text[at];
+    while (kept > 1 && text[kept - 1] == '\n' && text[kept - 2] == '\n')
+        kept--;
     text[kept] = '\0';
     return kept;
 }
