@@ -91,6 +91,9 @@ bool cnn_yaml_add(struct cnn_arena *arena, struct cnn_yaml *mapping, struct cnn_
 /* A list or mapping like node, of the same children. */
 struct cnn_yaml *cnn_yaml_copy(struct cnn_arena *arena, const struct cnn_yaml *node);
 
+/* Whether a character can stand in YAML text as it is; others want escapes, in double quotes. */
+bool cnn_yaml_character_allowed(uint32_t code);
+
 /* Writes the tree as YAML that parses back to the same tree: block style for the document and its
  * lists of mappings, flow style for whatever is nested deeper than a top-level key's value (so one
  * layer is one line). With libyaml's emitter. An empty plain scalar is written as null. */

@@ -3,6 +3,7 @@
  * signs, or like nothing. In quotes and comments they are text like any other. */
 #include "config/yaml_syntax.h"
 
+#include "config/yaml.h"
 #include "util/characters.h"
 #include "util/text.h"
 
@@ -10,7 +11,7 @@
 
 /* What YAML 1.2 allows, without the three characters that are line breaks to libyaml and to nobody
  * else: they would shift all line numbers. */
-static bool character_allowed(uint32_t code)
+bool cnn_yaml_character_allowed(uint32_t code)
 {
     if (code < 0x20)
         return code == '\t' || code == '\n' || code == '\r';
@@ -75,6 +76,8 @@ struct scan {
     uint32_t quote;             /* that the text is in; 0: none */
     bool comment, value, fresh; /* value: behind a ': '; fresh: a value or key may begin */
     bool property, unquoted;    /* within an anchor or alias; just behind a closing quote */
+    bool begun, block;          /* the line; a text in lines of its own, behind | or > */
+    size_t column;              /* where the line's first key or list sign stands */
     size_t depth;               /* of [ ] and { } */
     uint32_t before;            /* the character before */
     uint32_t told[16];          /* in this line */
@@ -102,16 +105,26 @@ static bool in_number(const struct cnn_source *source, size_t at)
     return digit;
 }
 
+/* Whether the character at at has more of a word behind it, as an apostrophe has. */
+static bool within_word(const struct cnn_source *source, size_t at)
+{
+    uint32_t code;
+    at += cnn_utf8_decode(source->text + at, source->size - at, &code);
+    return at < source->size && !strchr(" \t\r\n,[]{}", source->text[at]);
+}
+
 /* A lookalike is no text where YAML's own sign would stand: in a key, at the beginning of a value
  * for signs that open one, within [ ] and { }, and in a number. */
 static bool is_mistaken(const struct scan *s, const struct cnn_source *source, size_t at,
                         uint32_t code)
 {
     uint32_t meant = meant_by(code);
-    bool sign = meant != 0 && strchr(":,[]{}'\"", (int)meant);
+    bool quote = meant == '\'' || meant == '"',
+         sign = quote || (meant != 0 && strchr(":,[]{}", (int)meant)),
+         inside = s->depth > 0 && !(quote && within_word(source, at));
     if (!s->value || (meant == '#' && s->before == ' '))
         return true;
-    return (sign && (s->depth > 0 || s->fresh)) || in_number(source, at);
+    return (sign && (inside || s->fresh)) || in_number(source, at);
 }
 
 static bool told_already(struct scan *s, uint32_t code)
@@ -201,6 +214,17 @@ static bool scan_sign(struct scan *s, const struct cnn_source *source, size_t at
     return true;
 }
 
+/* What the first signs of a line say of the lines below it. */
+static void scan_beginning(struct scan *s, const struct cnn_source *source, size_t at,
+                           uint32_t code)
+{
+    bool block = s->fresh && s->depth == 0 && (code == '|' || code == '>');
+    if (!s->begun && !block)
+        s->column = s->where.column;
+    s->begun = s->begun || code != '-' || !ends_word(source, at + 1);
+    s->block = s->block || block;
+}
+
 static void scan_plain(struct scan *s, const struct cnn_source *source, size_t at, uint32_t code)
 {
     if (code == ' ' || code == '\t') {
@@ -209,7 +233,13 @@ static void scan_plain(struct scan *s, const struct cnn_source *source, size_t a
         s->before = ' ';
         return;
     }
+    if (s->block && !s->begun && s->where.column > s->column) {
+        s->comment = true; /* text */
+        return;
+    }
+    s->block = s->block && s->begun;
     check_plain(s, source, at, code);
+    scan_beginning(s, source, at, code);
     if (!scan_sign(s, source, at, code))
         s->fresh = false;
     s->unquoted = false;
@@ -225,7 +255,7 @@ static void scan_line_end(struct scan *s)
     if (s->quote)
         return;
     s->before = '\n';
-    s->property = s->unquoted = false;
+    s->property = s->unquoted = s->begun = false;
     s->fresh = true;
     s->value = s->value && s->depth > 0;
 }
@@ -252,7 +282,7 @@ cnn_status cnn_yaml_check_characters(const struct cnn_source *source, size_t sta
     for (size_t at = 0; at < source->size; at += length, s.where.column++) {
         uint32_t code = 0;
         length = cnn_utf8_decode(source->text + at, source->size - at, &code);
-        if (length == 0 || !character_allowed(code))
+        if (length == 0 || !cnn_yaml_character_allowed(code))
             return fail_character(&s, source, at, length == 0 ? NOT_UTF8 : code);
         if (at == start && start > 0)
             begin_value(&s, true);

@@ -19,11 +19,15 @@ static bool event_emit(yaml_emitter_t *emitter, yaml_event_t *event, int made)
     return made && yaml_emitter_emit(emitter, event);
 }
 
-static bool has_control(const char *text)
+/* Whether something must be escaped: control characters, and what cannot stand in a description. */
+static bool wants_escapes(const char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20)
+    uint32_t code;
+    for (size_t left = strlen(text), length; left > 0; text += length, left -= length) {
+        length = cnn_utf8_decode(text, left, &code);
+        if (length == 0 || code < 0x20 || !cnn_yaml_character_allowed(code))
             return true;
+    }
     return false;
 }
 
@@ -33,7 +37,7 @@ static bool scalar_write(yaml_emitter_t *emitter, const struct cnn_yaml *node)
     const char *text = *node->text || node->quoted ? node->text : "null";
     yaml_scalar_style_t style =
         node->quoted ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
-    if (has_control(text))
+    if (wants_escapes(text))
         style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     size_t size = strlen(text);
     if (size > INT_MAX)

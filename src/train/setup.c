@@ -38,15 +38,19 @@ static cnn_status name_data(struct cnn_training *t, const char *path, cnn_diag *
     if (!path || !*path || !cnn_utf8_valid(path, strlen(path)))
         return CNN_OK;
     cnn_text_printf(&text, "data.path=\"");
-    for (const char *c = path; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            cnn_text_printf(&text, "\\x%02x", (unsigned)*c);
+    uint32_t code;
+    for (size_t left = strlen(path), size; left > 0; path += size, left -= size) {
+        size = cnn_utf8_decode(path, left, &code);
+        if (code < ' ' || !cnn_yaml_character_allowed(code))
+            cnn_text_printf(&text, "\\U%08x", (unsigned)code);
         else
-            cnn_text_printf(&text, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
+            cnn_text_printf(&text, "%s%.*s", code == '"' || code == '\\' ? "\\" : "", (int)size,
+                            path);
+    }
     cnn_text_printf(&text, "\"");
     if (text.failed) {
         cnn_text_free(&text);
-        return cnn_fail_memory(diag, strlen(path), "a setting");
+        return cnn_fail_memory(diag, 0, "a setting");
     }
     t->data_setting = text.data;
     return CNN_OK;
