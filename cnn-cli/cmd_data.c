@@ -217,6 +217,8 @@ static void fill_classes(struct cnn_table *table, const cnn_survey *survey)
 {
     struct shown_class *classes = calloc(survey->classes, sizeof *classes);
 
+    if (classes == NULL)
+        cnn_table_fail(table);
     for (size_t i = 0; i < survey->classes && classes != NULL; i++)
         classes[i] = (struct shown_class){i, survey->splits[0].class_images[i]};
     if (classes != NULL && survey->classes > CLASSES_MAX)

@@ -136,12 +136,13 @@ int main(int argc, char **argv)
 
     /* a file size limit is then an error of the write, and reported like a full disk */
     signal(SIGXFSZ, SIG_IGN);
-    char *word = argc > 0 && argv[0][0] != '\0' ? cnn_shell_word(argv[0]) : NULL;
+    bool named = argc > 0 && argv[0][0] != '\0';
+    char *word = named ? cnn_shell_word(argv[0]) : NULL;
     cnn_status status;
 
     cnn_set_program(word);
     cnn_terminal_init();
-    status = dispatch(argc, argv);
+    status = named && word == NULL ? cnn_command_out_of_memory() : dispatch(argc, argv);
     cnn_terminal_progress_clear();
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {

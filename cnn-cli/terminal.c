@@ -224,7 +224,10 @@ static void print_message(const cnn_message *message)
     size_t length;
 
     if (text == NULL) {
-        cnn_print_error("%s", message->text);
+        if (message->warning)
+            cnn_print_warning("%s", message->text);
+        else
+            cnn_print_error("%s", message->text);
         return;
     }
     length = strlen(text);

@@ -33,6 +33,11 @@ loss: {type: cross_entropy, class_weights: balanced}
 data: {dataset: shapes, limit: 40, normalize: auto, val_split: 0.25, augment: [{type: flip}]}
 train: {epochs: 1, batch_size: 10, optimizer: {type: sgd, lr: 0.05, momentum: 0.9}, ema: {decay: 0.9}}
 YAML
+pictures photos/train cat:60:6 dog:180:6
+pictures photos/test cat:60:2 dog:180:2
+head -c 200 dog.png >photos/train/dog/cut.png
+sed -e 's/units: 10/units: 2/' -e 's/dataset: shapes, limit: 40/dataset: folder, path: photos/' \
+    net.yaml >photos.yaml
 "$CNN" train net.yaml -o run --threads 1 >/dev/null 2>&1 || fail 'a run to look at'
 
 # The numbers of the allocations that are to fail, of $1.
@@ -112,11 +117,14 @@ each 'explain' explain run dog.png --at dense1:0
 each 'featmaps' featmaps dog.png run --text
 each 'data' data net.yaml --output made.png
 each 'data --json' data net.yaml --output made.png --json
+each 'data of a folder' data photos.yaml --output made.png --threads 1
+each 'init' init made --data photos
 each 'report' report run -o made.html
 each 'quantize' quantize run --threads 1 -o made.safetensors --json
 each 'visualize' visualize dog.png run -o made
 each 'train --check' train net.yaml --check --threads 1
 each 'train' train net.yaml -o made --threads 1
+each 'train on a folder' train photos.yaml -o made --threads 1
 [ "${SHOW:-0}" = 0 ] || printf '%d failing allocations\n' "$runs"
 
 summary

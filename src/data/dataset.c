@@ -388,6 +388,11 @@ bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
     return true;
 }
 
+cnn_status cnn_dataset_memory(const struct cnn_dataset *dataset, cnn_diag *diag)
+{
+    return dataset->stream ? cnn_image_stream_memory(dataset->stream, diag) : CNN_OK;
+}
+
 cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
                               void (*tell)(void *context, const char *text), void *context,
                               cnn_diag *diag)

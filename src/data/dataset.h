@@ -126,9 +126,13 @@ bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
                              const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
                              uint8_t *buffer);
 
+/* CNN_FAILED where memory ran out as images were read: the bytes that were given for one of them
+ * are not its own. For those who use what they have read before the end of a pass. */
+cnn_status cnn_dataset_memory(const struct cnn_dataset *dataset, cnn_diag *diag);
+
 /* Speaks of the files that turned out to be damaged since the last call: through tell, or as
- * warnings in diag where tell is NULL. CNN_FAILED where they are too many (data/images.h). For the
- * end of a pass over the images. */
+ * warnings in diag where tell is NULL. CNN_FAILED where they are too many (data/images.h), and as
+ * above. For the end of a pass over the images. */
 cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
                               void (*tell)(void *context, const char *text), void *context,
                               cnn_diag *diag);

@@ -69,6 +69,8 @@ static cnn_status add_entry(struct cnn_arena *arena, const char *folder, const s
 
 static cnn_status fail_unreadable(const char *folder, cnn_diag *diag)
 {
+    if (errno == ENOMEM)
+        return cnn_fail_memory(diag, 0, folder);
     return cnn_fail(diag, CNN_FAILED, NULL, "cannot read the folder %s: %s", folder,
                     strerror(errno));
 }

@@ -3,6 +3,7 @@
 #include "data/folder.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +39,7 @@ struct listing {
     size_t class_count, empty_count;
     struct cnn_images images;
     bool *readable; /* [images] */
+    atomic_bool out_of_memory;
     bool any_damage;
     bool classes_only; /* only which classes there are is wanted */
     /* what there is to tell of */
@@ -349,18 +351,27 @@ static void look_at_one(void *context, size_t i, size_t thread)
 {
     (void)thread;
     struct listing *l = context;
-    l->readable[i] = look_at(&l->images, i, NULL) == CNN_OK;
+    cnn_diag *why = cnn_diag_new();
+    l->readable[i] = why && look_at(&l->images, i, why) == CNN_OK;
+    if (!why || cnn_diag_out_of_memory(why))
+        atomic_store(&l->out_of_memory, true);
+    cnn_diag_free(why);
 }
 
 /* The reason why an image cannot be read: it is looked at again, for the threads share no
  * cnn_diag. */
-static void warn_unreadable(const struct listing *l, size_t i, cnn_diag *diag)
+static cnn_status warn_unreadable(const struct listing *l, size_t i, cnn_diag *diag)
 {
+    const char *path = l->images.files[i].path;
     cnn_diag *one = cnn_diag_new();
-    look_at(&l->images, i, one);
-    const cnn_message *message = one ? cnn_diag_get(one, 0) : NULL;
-    cnn_warn(diag, NULL, "%s", message ? message->text : l->images.files[i].path);
+    if (one)
+        look_at(&l->images, i, one);
+    bool out_of_memory = !one || cnn_diag_out_of_memory(one);
+    const cnn_message *message = cnn_diag_get(one, 0);
+    if (!out_of_memory)
+        cnn_warn(diag, NULL, "%s", message ? message->text : path);
     cnn_diag_free(one);
+    return out_of_memory ? cnn_fail_memory(diag, 0, path) : CNN_OK;
 }
 
 /* Keeps the paths of the files that cannot be read apart. */
@@ -379,10 +390,13 @@ static cnn_status list_unreadable(struct listing *l, size_t bad, cnn_diag *diag)
 static cnn_status drop_unreadable(struct listing *l, cnn_diag *diag)
 {
     size_t listed = l->images.count, bad = 0;
-    for (size_t i = 0; i < listed; i++)
+    cnn_status status =
+        atomic_load(&l->out_of_memory) ? cnn_fail_memory(diag, 0, "reading images") : CNN_OK;
+    for (size_t i = 0; i < listed && status == CNN_OK; i++)
         if (!l->readable[i] && bad++ < LISTED)
-            warn_unreadable(l, i, diag);
-    cnn_status status = list_unreadable(l, bad, diag);
+            status = warn_unreadable(l, i, diag);
+    if (status == CNN_OK)
+        status = list_unreadable(l, bad, diag);
     if (status != CNN_OK)
         return status;
     cnn_images_keep(&l->images, l->readable);

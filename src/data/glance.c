@@ -29,9 +29,9 @@ static size_t median(size_t *numbers, size_t count)
 }
 
 /* Files without colour may be stored with three equal channels. */
-static bool has_colour(struct cnn_image *image)
+static bool has_colour(struct cnn_image *image, cnn_diag *diag)
 {
-    if (cnn_image_decode(image, 3, NULL) != CNN_OK)
+    if (cnn_image_decode(image, 3, diag) != CNN_OK)
         return false;
     for (size_t i = 0; i < image->width * image->height; i++) {
         const uint8_t *pixel = image->pixels + 3 * i;
@@ -41,15 +41,15 @@ static bool has_colour(struct cnn_image *image)
     return false;
 }
 
-static void open_one(const char *path, struct sample *sample)
+static void open_one(const char *path, struct sample *sample, cnn_diag *diag)
 {
     struct cnn_image image;
-    if (!path || cnn_image_open(path, &image, NULL) != CNN_OK)
+    if (!path || cnn_image_open(path, &image, diag) != CNN_OK)
         return;
     sample->widths[sample->count] = image.width;
     sample->heights[sample->count] = image.height;
     sample->sides[sample->count++] = image.width < image.height ? image.width : image.height;
-    sample->colour = sample->colour || has_colour(&image);
+    sample->colour = sample->colour || has_colour(&image, diag);
     cnn_image_close(&image);
 }
 
@@ -58,8 +58,13 @@ static cnn_status open_sample(const struct cnn_dataset *dataset, const char *fol
 {
     struct sample sample = {.count = 0};
     size_t images = cnn_dataset_count(dataset), wanted = images < SAMPLE ? images : SAMPLE;
-    for (size_t i = 0; i < wanted; i++)
-        open_one(cnn_dataset_path(dataset, i * images / wanted), &sample);
+    cnn_diag *why = cnn_diag_new();
+    for (size_t i = 0; i < wanted && why; i++)
+        open_one(cnn_dataset_path(dataset, i * images / wanted), &sample, why);
+    bool out_of_memory = !why || cnn_diag_out_of_memory(why);
+    cnn_diag_free(why);
+    if (out_of_memory)
+        return cnn_fail_memory(diag, 0, "a sample of images");
     if (sample.count == 0)
         return cnn_fail(diag, CNN_FAILED, NULL, "not one of %zu images in %s can be read", images,
                         folder);

@@ -120,6 +120,8 @@ static cnn_status read_bytes(struct idx_file *f, void *data, size_t size, size_t
             const char *text = gzerror(f->gz, &code);
             if (code == Z_BUF_ERROR)
                 break; /* the gzipped data end too early */
+            if (code == Z_MEM_ERROR)
+                return cnn_fail_memory(diag, 1 << 17, f->path);
             const char *reason = code == Z_ERRNO        ? strerror(errno)
                                  : code == Z_DATA_ERROR ? "its gzipped data are damaged"
                                                         : text;

@@ -169,6 +169,8 @@ static cnn_status decode_at(struct cnn_image *image, size_t channels, size_t shr
     image->channels = channels;
     image->shrink = shrink;
     const char *wrong = decode(image, channels, shrink, &image->pixels);
+    if (wrong == cnn_no_memory)
+        return cnn_fail_memory(diag, image->width * image->height * channels, image->name);
     return wrong ? cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", image->name, wrong)
                  : CNN_OK;
 }
@@ -222,7 +224,7 @@ cnn_status cnn_image_bring(struct cnn_image *image, cnn_shape shape, uint8_t *ou
     const size_t w = shrunk(image->width, shrink), h = shrunk(image->height, shrink);
     return cnn_image_resize(image->pixels, h, w, w * shape.c, shape, out)
                ? CNN_OK
-               : cnn_fail(diag, CNN_FAILED, NULL, "cannot resize %s: out of memory", image->name);
+               : cnn_fail_memory(diag, w * h * shape.c, image->name);
 }
 
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag)

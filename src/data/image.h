@@ -7,7 +7,8 @@
 
 /* Decodes a file ("-": standard input) and brings it to shape (c 1, 3 or 4; h, w): grey from colour
  * by stb's luma, colour from grey by copying; resized to h x w (aspect not kept). out: h * w * c
- * bytes, NHWC. Errors CNN_FAILED: path and reason.
+ * bytes, NHWC. Errors CNN_FAILED: path and reason. Where cnn_diag_out_of_memory says so, the file
+ * may be whole: a caller with no place for messages gives a cnn_diag of its own, and asks it.
  *
  * What a file promises is checked before memory is taken: at most 65536 pixels a side and 2^28 in
  * all; and more than 2^24 only as long as there are at most 256 for each byte of the file, which

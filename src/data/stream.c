@@ -28,6 +28,7 @@ struct cnn_image_stream {
     atomic_size_t damaged; /* files */
     size_t reported;       /* of them */
     size_t listed;         /* of those, by name */
+    atomic_bool out_of_memory;
 };
 
 /* The first images that fit get room. Memory is touched, and so taken from the machine, as images
@@ -117,6 +118,30 @@ static bool is_damaged(const struct cnn_image_stream *s, size_t image)
     return atomic_load(&s->states[image]) >= DAMAGED;
 }
 
+/* A file was not read: it is damaged, unless it is memory that was wanting. */
+static bool fail_read(struct cnn_image_stream *s, size_t image, const cnn_diag *why)
+{
+    if (why && !cnn_diag_out_of_memory(why))
+        return mark_damaged(s, image);
+    atomic_store(&s->out_of_memory, true);
+    return false;
+}
+
+/* The file's whole picture, as it was when its folder was read. */
+static bool decode_file(struct cnn_image_stream *s, size_t image, struct cnn_image *file)
+{
+    const struct cnn_image_file *at = &s->images->files[image];
+    cnn_diag *why = cnn_diag_new();
+    bool read = why && cnn_image_open(at->path, file, why) == CNN_OK && file->width == at->width &&
+                file->height == at->height && cnn_image_decode(file, s->shape.c, why) == CNN_OK;
+    if (!read) {
+        cnn_image_close(file);
+        fail_read(s, image, why);
+    }
+    cnn_diag_free(why);
+    return read;
+}
+
 /* From the file's whole picture, all of it or the window that augmentation draws. */
 static bool read_part(struct cnn_image_stream *s, size_t image,
                       const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
@@ -127,13 +152,8 @@ static bool read_part(struct cnn_image_stream *s, size_t image,
     struct cnn_image file = {0};
     const uint8_t *pixels = find_kept(s, image);
     if (!pixels) {
-        bool read = cnn_image_open(at->path, &file, NULL) == CNN_OK && file.width == at->width &&
-                    file.height == at->height &&
-                    cnn_image_decode(&file, s->shape.c, NULL) == CNN_OK;
-        if (!read) {
-            cnn_image_close(&file);
-            return mark_damaged(s, image);
-        }
+        if (!decode_file(s, image, &file))
+            return false;
         pixels = file.pixels;
         keep(s, image, pixels, row * at->height);
     }
@@ -143,23 +163,28 @@ static bool read_part(struct cnn_image_stream *s, size_t image,
     bool done = cnn_image_resize(pixels + window.top * row + window.left * s->shape.c,
                                  window.height, window.width, row, s->shape, buffer);
     cnn_image_close(&file);
-    return done || mark_damaged(s, image);
+    return done || fail_read(s, image, NULL);
 }
 
 static bool read_image(struct cnn_image_stream *s, size_t image, uint8_t *buffer)
 {
-    if (cnn_image_read(s->images->files[image].path, s->shape, buffer, NULL) != CNN_OK)
-        return mark_damaged(s, image);
-    keep(s, image, buffer, cnn_images_bytes(s->images));
-    return true;
+    cnn_diag *why = cnn_diag_new();
+    bool read =
+        why && cnn_image_read(s->images->files[image].path, s->shape, buffer, why) == CNN_OK;
+    if (read)
+        keep(s, image, buffer, cnn_images_bytes(s->images));
+    else
+        fail_read(s, image, why);
+    cnn_diag_free(why);
+    return read;
 }
 
 /* The image that is to be read for this one: itself, or, from `after` places behind it on, the next
- * that is not known to be damaged. false: none is. */
+ * that is not known to be damaged. false: none is, or memory ran out, when none is looked for. */
 static bool find_whole(const struct cnn_image_stream *s, size_t image, size_t *after, size_t *out)
 {
     const struct cnn_images *images = s->images;
-    for (; *after < images->count; ++*after) {
+    for (; *after < images->count && !atomic_load(&s->out_of_memory); ++*after) {
         size_t candidate = (image + *after) % images->count;
         if (images->labels[candidate] != images->labels[image] || is_damaged(s, candidate))
             continue;
@@ -202,18 +227,29 @@ static void say(void (*tell)(void *context, const char *text), void *context, cn
 }
 
 /* Why a file cannot be read: it is read again, for its reader had no place to say so. */
-static void say_reason(struct cnn_image_stream *s, size_t image,
-                       void (*tell)(void *context, const char *text), void *context, cnn_diag *diag)
+static cnn_status say_reason(struct cnn_image_stream *s, size_t image,
+                             void (*tell)(void *context, const char *text), void *context,
+                             cnn_diag *diag)
 {
     const char *path = s->images->files[image].path;
     uint8_t *buffer = malloc(cnn_images_bytes(s->images));
     cnn_diag *one = cnn_diag_new();
     if (buffer && one)
         cnn_image_read(path, s->shape, buffer, one);
-    const cnn_message *message = one ? cnn_diag_get(one, 0) : NULL;
-    say(tell, context, diag, message ? message->text : path);
+    bool out_of_memory = !buffer || !one || cnn_diag_out_of_memory(one);
+    const cnn_message *message = cnn_diag_get(one, 0);
+    if (!out_of_memory)
+        say(tell, context, diag, message ? message->text : path);
     cnn_diag_free(one);
     free(buffer);
+    return out_of_memory ? cnn_fail_memory(diag, cnn_images_bytes(s->images), path) : CNN_OK;
+}
+
+cnn_status cnn_image_stream_memory(const struct cnn_image_stream *stream, cnn_diag *diag)
+{
+    return atomic_load(&stream->out_of_memory)
+               ? cnn_fail_memory(diag, cnn_images_bytes(stream->images), "reading images")
+               : CNN_OK;
 }
 
 cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,
@@ -221,16 +257,19 @@ cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,
                                    cnn_diag *diag)
 {
     const size_t count = stream->images->count, before = stream->reported;
-    if (atomic_load(&stream->damaged) == before)
-        return CNN_OK;
-    for (size_t i = 0; i < count; i++) {
+    cnn_status status = cnn_image_stream_memory(stream, diag);
+    if (status != CNN_OK || atomic_load(&stream->damaged) == before)
+        return status;
+    for (size_t i = 0; i < count && status == CNN_OK; i++) {
         if (atomic_load(&stream->states[i]) != DAMAGED)
             continue;
         atomic_store(&stream->states[i], REPORTED);
         stream->reported++;
         if (stream->listed++ < LISTED)
-            say_reason(stream, i, tell, context, diag);
+            status = say_reason(stream, i, tell, context, diag);
     }
+    if (status != CNN_OK)
+        return status;
     struct cnn_text text = {0};
     cnn_text_printf(&text,
                     "%zu of %zu images are damaged, which shows only when they are decoded; for "

@@ -30,9 +30,13 @@ void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
                                   const struct cnn_augmentation *augmentation,
                                   struct cnn_draw *draw, uint8_t *buffer);
 
+/* CNN_FAILED where memory ran out as images were read: what was given in place of one of them must
+ * not be used. */
+cnn_status cnn_image_stream_memory(const struct cnn_image_stream *stream, cnn_diag *diag);
+
 /* Speaks of the files that turned out to be damaged since the last call, in their order: through
- * tell, or as warnings in diag where tell is NULL. CNN_FAILED where they are too many. Not
- * while another thread reports. */
+ * tell, or as warnings in diag where tell is NULL. CNN_FAILED where they are too many, and as
+ * above. Not while another thread reports. */
 cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,
                                    void (*tell)(void *context, const char *text), void *context,
                                    cnn_diag *diag);

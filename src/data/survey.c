@@ -4,6 +4,7 @@
 #include "data/survey.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ struct pass {
     uint8_t *buffers;                /* an image for each thread; at least two */
     /* what the tasks at work read: the first image of the first of them */
     size_t split, first;
+    atomic_bool out_of_memory;
 };
 
 /* The pixels of an image; NULL where its file cannot be read. A file is decoded here and not by the
@@ -47,12 +49,15 @@ static const uint8_t *read_image(struct pass *p, size_t split, size_t i, uint8_t
 {
     const struct cnn_dataset *dataset = p->source->datasets[split];
     const char *path = cnn_dataset_path(dataset, i);
-    struct cnn_image image;
+    struct cnn_image image = {0};
     if (!path)
         return cnn_dataset_read(dataset, i, buffer);
-    if (cnn_image_open(path, &image, NULL) != CNN_OK)
-        return NULL;
-    bool whole = cnn_image_bring(&image, p->source->shape, buffer, NULL) == CNN_OK;
+    cnn_diag *why = cnn_diag_new();
+    bool whole = why && cnn_image_open(path, &image, why) == CNN_OK &&
+                 cnn_image_bring(&image, p->source->shape, buffer, why) == CNN_OK;
+    if (!why || cnn_diag_out_of_memory(why))
+        atomic_store(&p->out_of_memory, true);
+    cnn_diag_free(why);
     if (whole)
         p->sizes[p->starts[split] + i] =
             (struct file_size){(uint32_t)image.width, (uint32_t)image.height};
@@ -361,10 +366,10 @@ cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_surv
     cnn_status status = CNN_OK;
     for (size_t s = 0; s < source->count && done && status == CNN_OK; s++) {
         status = survey_pixels(&p, s);
-        done = status != CNN_OK || survey_files(&p, s);
+        done = status != CNN_OK || (!atomic_load(&p.out_of_memory) && survey_files(&p, s));
     }
     if (done && status == CNN_OK)
-        done = find_copies(&p);
+        done = find_copies(&p) && !atomic_load(&p.out_of_memory);
     if (!done)
         status =
             cnn_fail_memory(diag, p.total * (sizeof *p.images + sizeof *p.sizes), "the survey");

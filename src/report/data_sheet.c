@@ -232,6 +232,8 @@ cnn_status cnn_data_sheet(const cnn_model *model, const struct cnn_dataset *trai
         status = draw_originals(&s, diag);
     if (status == CNN_OK && s.augmented)
         status = draw_epochs(&s, diag);
+    if (status == CNN_OK)
+        status = cnn_dataset_memory(train, diag);
     free(s.pixels);
     if (status == CNN_OK)
         *out = canvas;

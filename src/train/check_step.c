@@ -264,7 +264,7 @@ static void run_sample(struct cnn_check *check, const struct sample *sample)
 void cnn_check_step(struct cnn_check *check)
 {
     struct sample sample = {0};
-    if (take_sample(check, &sample)) {
+    if (take_sample(check, &sample) && cnn_dataset_memory(check->t->train, NULL) == CNN_OK) {
         check_inputs(check, &sample);
         run_sample(check, &sample);
     } else

@@ -382,7 +382,10 @@ static cnn_status interrupt(struct trainer *r)
 static cnn_status record_health(struct trainer *r)
 {
     cnn_health_probe(&r->t.health);
-    return cnn_run_log_health(&r->t.run, r->t.health.rows, r->t.health.count, r->diag);
+    cnn_status status = cnn_dataset_memory(r->t.val, r->diag);
+    return status == CNN_OK
+               ? cnn_run_log_health(&r->t.run, r->t.health.rows, r->t.health.count, r->diag)
+               : status;
 }
 
 /* From where the run stands to the end of its epoch; nothing where that is reached already and only
@@ -398,6 +401,8 @@ static cnn_status run_epoch(struct trainer *r)
     cnn_loader_start(r->t.loader, progress->step / per_epoch, progress->step % per_epoch);
     do {
         status = take_step(r);
+        if (status == CNN_OK)
+            status = cnn_dataset_memory(r->t.train, r->diag);
         if (status == CNN_OK && cnn_training_awaits_validation(&r->t))
             status = record_health(r); /* before a save, which says that it is done */
         if (status == CNN_OK)

@@ -181,5 +181,5 @@ cnn_status cnn_whiten(cnn_model *model, const struct cnn_dataset *train, cnn_dia
     for (size_t i = 0; status == CNN_OK && i < model->graph.count; i++)
         if (model->graph.nodes[i].whitens)
             status = whiten_layer(model, &model->graph.nodes[i], train, diag);
-    return status;
+    return status == CNN_OK ? cnn_dataset_memory(train, diag) : status;
 }
