@@ -56,10 +56,10 @@ same() {
     cmp -s <(sed -e '/^[a-z]* *time  /d' -e '/^[a-z]* *memory  /d' "$1") <(sed -e '/^[a-z]* *time  /d' -e '/^[a-z]* *memory  /d' "$2")
 }
 
-# What a command has written but for times, which reports and tables hold, and the state before the newest, a second name that is kept where it can be.
+# What a command has written but for times, which reports and tables hold.
 written() {
     rm -f made/lock
-    [ ! -d made ] || find made -type f ! -name '*.html' ! -name '*.csv' ! -name '*.previous.*' -exec cksum {} + | sort -k 3
+    [ ! -d made ] || find made -type f ! -name '*.html' ! -name '*.csv' -exec cksum {} + | sort -k 3
 }
 
 # each NAME COMMAND...: with each of the chosen allocations failing, in a fresh folder made.

@@ -490,7 +490,8 @@ static cnn_status settle_state(const struct cnn_training *t, const cnn_train_opt
         changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
     if (!changed)
         return status;
-    cnn_file_keep(t->run.last, t->run.previous);
+    if (status == CNN_OK)
+        status = cnn_file_keep(t->run.last, t->run.previous, diag);
     return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag)
                             : status;
 }

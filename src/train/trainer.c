@@ -288,9 +288,9 @@ static int save_asked(const struct trainer *r)
 static cnn_status save_last(struct trainer *r)
 {
     int asked = save_asked(r);
-    cnn_file_keep(r->t.run.last, r->t.run.previous);
-    cnn_status status =
-        cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
+    cnn_status status = cnn_file_keep(r->t.run.last, r->t.run.previous, r->diag);
+    if (status == CNN_OK)
+        status = cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
     if (status != CNN_OK)
         return status;
     r->saved = cnn_now();

@@ -103,6 +103,8 @@ int cnn_file_open(const char *path, unsigned long long *size)
 
 cnn_status cnn_file_fail(const char *path, cnn_diag *diag)
 {
+    if (errno == ENOMEM)
+        return cnn_fail_memory(diag, 0, path);
     const char *reason = errno == EISDIR  ? "it is a directory"
                          : errno == ENXIO ? "it is no regular file"
                                           : strerror(errno);
@@ -325,17 +327,18 @@ cnn_status cnn_file_check(const char *path, cnn_diag *diag)
     return status;
 }
 
-void cnn_file_keep(const char *path, const char *kept)
+cnn_status cnn_file_keep(const char *path, const char *kept, cnn_diag *diag)
 {
     char *temporary = temporary_name(kept);
     if (!temporary)
-        return;
+        return cnn_fail_memory(diag, strlen(kept), kept);
     unlink(temporary);
     if (link(path, temporary) == 0) {
         rename(temporary, kept);
         unlink(temporary); /* rename leaves both names where they stand for one file already */
     }
     free(temporary);
+    return CNN_OK;
 }
 
 static bool is_directory(const char *path)

@@ -40,8 +40,8 @@ cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_d
 cnn_status cnn_file_write_quickly(const char *path, const void *data, size_t size, cnn_diag *diag);
 
 /* Keeps the file at path under a second name too (a hard link), in place of the file of that name.
- * Best effort: a file system may have no links. */
-void cnn_file_keep(const char *path, const char *kept);
+ * Best effort, for a file system may have no links; an error only where memory runs out. */
+cnn_status cnn_file_keep(const char *path, const char *kept, cnn_diag *diag);
 
 /* Whether a file can be written at path, as far as that is known before it is: work of hours should
  * not end in a path that was never good. What is there is not touched; what is no plain file is
