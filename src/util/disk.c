@@ -87,6 +87,24 @@ void cnn_lock_release(struct cnn_lock *lock)
     free(lock);
 }
 
+/* A process that has ended keeps its number until its parent asks how: in a container whose first
+ * process never does, for ever. /proc/<pid>/stat is the number, the name in parentheses, a letter.
+ */
+static bool is_running(pid_t pid)
+{
+    char path[48], text[256];
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return false;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return true;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *state = strrchr(text, ')');
+    return !state || (strncmp(state, ") Z", 3) != 0 && strncmp(state, ") X", 3) != 0);
+}
+
 /* Whether name ends in .tmp-<pid>, and that process is no more, or is this one, which is not
  * writing yet. */
 static bool is_leftover(const char *name)
@@ -101,7 +119,7 @@ static bool is_leftover(const char *name)
     long pid = strtol(mark + 5, &end, 10);
     if (*end != '\0' || errno != 0 || (pid_t)pid != pid)
         return false;
-    return pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+    return pid == getpid() || !is_running((pid_t)pid);
 }
 
 void cnn_disk_sweep(const char *directory)

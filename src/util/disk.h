@@ -13,7 +13,8 @@ struct cnn_lock;
 cnn_status cnn_lock_take(const char *directory, struct cnn_lock **out, cnn_diag *diag);
 void cnn_lock_release(struct cnn_lock *lock); /* NULL is legal */
 
-/* Removes files NAME.tmp-<pid> (see util/file.h) of processes that are no more. Best effort. */
+/* Removes files NAME.tmp-<pid> (see util/file.h) of processes that are no more, zombies among
+ * them. Best effort. */
 void cnn_disk_sweep(const char *directory);
 
 /* CNN_FAILED where the disk that holds path, or would hold it once it is made, has less than
