@@ -33,8 +33,11 @@ loss: {type: cross_entropy, class_weights: balanced}
 data: {dataset: shapes, limit: 40, normalize: auto, val_split: 0.25, augment: [{type: flip}]}
 train: {epochs: 1, batch_size: 10, optimizer: {type: sgd, lr: 0.05, momentum: 0.9}, ema: {decay: 0.9}}
 YAML
-pictures photos/train cat:60:6 dog:180:6
+# Of two sizes: the median of one picture fewer is another.
+pictures photos/train cat:60:6
 pictures photos/test cat:60:2 dog:180:2
+mkdir photos/train/dog
+picture 32x32 180 photos/train/dog/{1,2,3,4,5,6}.png
 head -c 200 dog.png >photos/train/dog/cut.png
 sed -e 's/units: 10/units: 2/' -e 's/dataset: shapes, limit: 40/dataset: folder, path: photos/' \
     net.yaml >photos.yaml
