@@ -77,11 +77,44 @@ static void test_variance_of_dense_layers(void **state)
     }
 }
 
+/* Filter f passes channel f on; the rest are drawn as PyTorch draws them, from U(-b, b) with b = 1
+ * / sqrt(fan-in). */
+static void test_first_filters_pass_channels_on_when_dirac(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open_layers(
+        "[2, 5, 5]", "  - {type: conv, filters: 200, kernel_size: [3, 5], init: dirac}\n");
+    const float *w = model->parameters + model->graph.nodes[0].tensors[0].offset;
+    float most = 0;
+    for (size_t i = 0; i < 60; i++)
+        assert_true(w[i] == (i == 7 || i == 30 + 15 + 7 ? 1 : 0));
+    for (size_t i = 60; i < 6000; i++)
+        most = fmaxf(most, fabsf(w[i]));
+    assert_true(most < 0.1826f && most > 0.18f);
+    cnn_model_free(model);
+}
+
+/* PyTorch's default slope. */
+static void test_slope_of_a_leaky_layer_is_a_hundredth(void **state)
+{
+    (void)state;
+    const float x = -2;
+    float y = 0;
+    cnn_model *model = network_open_layers(
+        "[1, 1, 1]", "  - {type: conv, filters: 1, kernel_size: 1, bias: false, init: dirac, "
+                     "activation: leaky_relu}\n");
+    assert_int_equal(cnn_model_run(model, &x, 1, &y, NULL), CNN_OK);
+    assert_true(fabsf(y + 0.02f) < 1e-6f);
+    cnn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_variance_when_fan_in_and_fan_out_differ),
         cmocka_unit_test(test_variance_of_dense_layers),
+        cmocka_unit_test(test_first_filters_pass_channels_on_when_dirac),
+        cmocka_unit_test(test_slope_of_a_leaky_layer_is_a_hundredth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
