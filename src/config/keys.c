@@ -77,6 +77,16 @@ static bool quoted_number(const struct cnn_yaml *node, double *out)
     return node->quoted && cnn_yaml_as_number(&plain, out);
 }
 
+/* `1GB`, `16px`: where a unit stands behind the number, the key's help says what it counts. */
+static void hint_unit(struct reader *reader, const struct cnn_key *key, const struct cnn_yaml *node)
+{
+    const char *text = node->kind == CNN_YAML_SCALAR ? node->text : "";
+    const char *unit = text + strspn(text, "0123456789. ");
+    if (unit > text && *unit &&
+        !unit[strspn(unit, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")])
+        cnn_hint(reader->diag, "the number alone: %s", key->help);
+}
+
 static bool integer_read(struct reader *reader, const struct cnn_key *key,
                          const struct cnn_yaml *node, size_t *out)
 {
@@ -92,7 +102,20 @@ static bool integer_read(struct reader *reader, const struct cnn_key *key,
         cnn_hint(reader->diag, "the most is %.0f", limit);
     else if (readable && range_holds(key, number) && number <= floor(number))
         cnn_hint(reader->diag, node->quoted ? "write %.0f, without quotes" : "write %.0f", number);
+    else if (!readable)
+        hint_unit(reader, key, node);
     return false;
+}
+
+/* `20%` is text to YAML. */
+static bool percent_read(const struct cnn_yaml *node, double *out)
+{
+    char percent, more;
+    bool is = node->kind == CNN_YAML_SCALAR &&
+              sscanf(node->text, "%lf %c%c", out, &percent, &more) == 2 && percent == '%';
+    if (is)
+        *out /= 100;
+    return is;
 }
 
 static bool number_read(struct reader *reader, const struct cnn_key *key,
@@ -106,6 +129,10 @@ static bool number_read(struct reader *reader, const struct cnn_key *key,
     fail_value(reader, key, node);
     if (quoted_number(node, &number) && range_holds(key, number))
         cnn_hint(reader->diag, "write %s, without quotes", node->text);
+    else if (percent_read(node, &number) && range_holds(key, number))
+        cnn_hint(reader->diag, "write %g", number);
+    else if (node->kind == CNN_YAML_SCALAR)
+        cnn_key_hint_brackets(node->text, reader->diag);
     return false;
 }
 
@@ -180,8 +207,11 @@ static bool pair_read(struct reader *reader, const struct cnn_key *key, const st
     if (node->kind == CNN_YAML_SEQUENCE)
         return node->count == 2 ? integers_read(reader, key, node, out)
                                 : fail_length(reader, key, node);
-    if (!integer_read(reader, key, node, &out[0]))
+    if (!integer_read(reader, key, node, &out[0])) {
+        if (node->kind == CNN_YAML_SCALAR)
+            cnn_key_hint_brackets(node->text, reader->diag);
         return false;
+    }
     out[1] = out[0];
     return true;
 }
@@ -189,6 +219,7 @@ static bool pair_read(struct reader *reader, const struct cnn_key *key, const st
 static bool padding_read(struct reader *reader, const struct cnn_key *key,
                          const struct cnn_yaml *node, struct cnn_padding *out)
 {
+    static const char *const words[] = {"same", "valid"};
     size_t sides[4] = {0};
     bool word = node->kind == CNN_YAML_SCALAR;
     if (word && (strcmp(node->text, "same") == 0 || strcmp(node->text, "valid") == 0)) {
@@ -201,6 +232,8 @@ static bool padding_read(struct reader *reader, const struct cnn_key *key,
         if (!integers_read(reader, key, node, sides))
             return false;
     } else if (!integer_read(reader, key, node, &sides[0])) {
+        if (word && !cnn_key_hint_brackets(node->text, reader->diag))
+            cnn_key_hint_word(node->text, words, 2, false, reader->diag);
         return false;
     } else {
         sides[1] = sides[0];
@@ -374,6 +407,14 @@ static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count,
             cnn_hint(diag, "write {type: %s, ...}", variants[i].name);
             return CNN_INVALID;
         }
+    for (size_t i = 0; i < node->count; i++) {
+        const char *own = cnn_foreign_word(node->pairs[i].key->text);
+        for (size_t j = 0; own && j < count; j++)
+            if (strcmp(variants[j].name, own) == 0) {
+                cnn_hint(diag, "write {type: %s, ...}", own);
+                return CNN_INVALID;
+            }
+    }
     for (size_t i = 0; i < node->count; i++)
         if (strncmp(node->pairs[i].key->text, "type:", 5) == 0) {
             cnn_hint(diag, "YAML wants a space behind the colon: 'type: ...'");

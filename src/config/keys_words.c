@@ -16,6 +16,17 @@ static const char follows[] = "leave it out: it follows from the layer above";
 
 static const char in_optimizer[] = "it stands in the optimizer: {type: sgd, lr: ...}";
 static const char in_train[] = "it stands in train: {epochs: ..., optimizer: {...}}";
+static const char in_data[] = "it stands in data: {dataset: ...}";
+static const char beside_train[] = "it stands beside train, not in it: `loss: cross_entropy`";
+
+static const char own_relu[] = "write it as `activation: relu`";
+static const char own_pool[] =
+    "it is a layer of its own, below: {type: pool, pool_type: max, kernel_size: 2}";
+static const char own_norm[] = "it is a layer of its own, below: {type: batch_norm}";
+static const char own_dropout[] = "it is a layer of its own, below: {type: dropout, rate: 0.5}";
+static const char on_cpu[] =
+    "leave it out: networks run on the CPU; --threads N sets how many cores";
+static const char measured[] = "leave it out: loss and accuracy are always measured";
 
 static const struct foreign foreign_keys[] = {
     {"outchannels", "filters", NULL},
@@ -97,6 +108,33 @@ static const struct foreign foreign_keys[] = {
     {"root", "path", NULL},
     {"weight", "kernel", NULL},
     {"weights", "kernel", NULL},
+    {"neurons", "units", NULL},
+    {"nodes", "units", NULL},
+    {"hiddenunits", "units", NULL},
+    {"output", "units", NULL},
+    {"outputs", "units", NULL},
+    {"numclasses", "units", NULL},
+    {"kernelinitializer", "init", NULL},
+    {"initializer", "init", NULL},
+    {"weightinit", "init", NULL},
+    {"relu", "activation", own_relu},
+    {"pool", "trainable", own_pool},
+    {"maxpool", "trainable", own_pool},
+    {"maxpooling", "trainable", own_pool},
+    {"bn", "trainable", own_norm},
+    {"batchnorm", "trainable", own_norm},
+    {"batchnormalize", "trainable", own_norm},
+    {"batchnormalization", "trainable", own_norm},
+    {"dropout", "trainable", own_dropout},
+    {"dropout", "epochs", "it is a layer: {type: dropout, rate: 0.5}"},
+    {"loss", "epochs", beside_train},
+    {"lossfn", "epochs", beside_train},
+    {"criterion", "epochs", beside_train},
+    {"metrics", "train", measured},
+    {"metrics", "epochs", measured},
+    {"device", "train", on_cpu},
+    {"device", "epochs", on_cpu},
+    {"model", "layers", "`input` and `layers` stand at the left edge, not inside of it"},
     {"lr", "optimizer", in_optimizer},
     {"learningrate", "optimizer", in_optimizer},
     {"momentum", "optimizer", in_optimizer},
@@ -104,8 +142,27 @@ static const struct foreign foreign_keys[] = {
     {"optimizer", "train", in_train},
     {"schedule", "train", in_train},
     {"epochs", "train", in_train},
+    {"numepochs", "train", in_train},
     {"batchsize", "train", in_train},
-    {"dataset", "data", "it stands in data: {dataset: ...}"},
+    {"batch", "train", in_train},
+    {"lr", "train", in_train},
+    {"learningrate", "train", in_train},
+    {"momentum", "train", in_train},
+    {"weightdecay", "train", in_train},
+    {"earlystopping", "train", in_train},
+    {"epochs", "dataset", in_train},
+    {"batch", "dataset", in_train},
+    {"batchsize", "dataset", in_train},
+    {"dataset", "data", in_data},
+    {"augment", "data", in_data},
+    {"normalize", "data", in_data},
+    {"valsplit", "data", in_data},
+    {"validationsplit", "data", in_data},
+    {"augment", "epochs", in_data},
+    {"normalize", "epochs", in_data},
+    {"valsplit", "epochs", in_data},
+    {"validationsplit", "epochs", in_data},
+    {"shuffle", "epochs", in_data},
     {"labelsmooth", "label_smoothing", NULL},
     {"smoothing", "label_smoothing", NULL},
     {"classweight", "class_weights", NULL},
@@ -126,6 +183,8 @@ static const struct foreign foreign_words[] = {
     {"depthwiseconvolution", "depthwise_conv", NULL},
     {"dwconv", "depthwise_conv", NULL},
     {"linear", "dense", NULL},
+    {"linear", "none", NULL},
+    {"identity", "none", NULL},
     {"fc", "dense", NULL},
     {"fullyconnected", "dense", NULL},
     {"connected", "dense", NULL},
@@ -260,6 +319,23 @@ static const char *hint_colon(const char *found, const char *const *words, size_
     return NULL;
 }
 
+bool cnn_key_hint_brackets(const char *found, cnn_diag *diag)
+{
+    if (found[strspn(found, "0123456789 .xX*,()")] || !strpbrk(found, "xX*,()"))
+        return false;
+    cnn_hint(diag, "a number takes a point, 0.01; a list takes brackets, [1, 1]");
+    return true;
+}
+
+/* `{lr: 0,01}` has two keys, lr and 01. */
+static bool hint_comma(const char *found, cnn_diag *diag)
+{
+    if (found[strspn(found, "0123456789")])
+        return cnn_key_hint_brackets(found, diag);
+    cnn_hint(diag, "a comma begins a key: a number takes a point, 0.01; a list brackets, [1, 1]");
+    return true;
+}
+
 static void hint_list(const char *before, const char *const *words, size_t count, cnn_diag *diag)
 {
     struct cnn_text list = {0};
@@ -276,7 +352,7 @@ const char *cnn_key_hint_name(const char *found, const char *const *words, size_
                               cnn_diag *diag)
 {
     const char *own = hint_colon(found, words, count, diag);
-    if (own)
+    if (own || hint_comma(found, diag))
         return own;
     const struct foreign *foreign =
         foreign_find(foreign_keys, COUNT(foreign_keys), found, words, count);
@@ -310,7 +386,7 @@ void cnn_key_hint_word(const char *found, const char *const *words, size_t count
         snprintf(meant, sizeof(meant), "did you mean '%s' with '%s'?", own, foreign->more);
     else if (own)
         snprintf(meant, sizeof(meant), "did you mean '%s'?", own);
-    if (list && count <= LONGEST_LIST) {
+    if (list && (count <= LONGEST_LIST || !own)) {
         size_t length = strlen(meant);
         snprintf(meant + length, sizeof(meant) - length, "%sknown are: ", own ? " " : "");
         hint_list(meant, words, count, diag);

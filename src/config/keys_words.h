@@ -27,4 +27,8 @@ const char *cnn_key_hint_name(const char *found, const char *const *words, size_
 void cnn_key_hint_word(const char *found, const char *const *words, size_t count, bool list,
                        cnn_diag *diag);
 
+/* Hints at the point or the brackets, and returns true, where found is a number or a list as others
+ * write it: `0,01`, `3x3`, `(1, 1)`, or what commas between braces leave of that, `(1` and `1)`. */
+bool cnn_key_hint_brackets(const char *found, cnn_diag *diag);
+
 #endif

@@ -425,6 +425,7 @@ static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_aren
         status = cnn_fail(diag, CNN_INVALID, &input->where,
                           "`input` wants [channels, height, width]; found %s",
                           cnn_yaml_describe(input, found, sizeof found));
+        cnn_hint(diag, "for example: input: [3, 32, 32]");
     }
     if (status == CNN_OK && shape.c * shape.h * shape.w > CNN_MAX_VALUE)
         status = cnn_fail(diag, CNN_INVALID, &input->where,
