@@ -96,7 +96,9 @@ static void zsh_option(const struct cnn_option *option, const char *dashes, cons
 {
     bool list = option->kind == CNN_OPTION_LIST;
 
-    printf(" \\\n        '%s%s%s[", list ? "*" : "", dashes, name);
+    /* With a `=` _arguments takes the value behind it and behind a space. */
+    printf(" \\\n        '%s%s%s%s[", list ? "*" : "", dashes, name,
+           option->argument != NULL && strlen(dashes) == 2 ? "=" : "");
     zsh_escape(option->help);
     printf("]");
     if (option->argument != NULL) {
