@@ -41,6 +41,28 @@ void cnn_print_overview(FILE *stream)
         stream);
 }
 
+/* What other programs call a command; NULL where that is not known. */
+static const char *foreign_command(const char *name)
+{
+    static const char *const words[][2] = {
+        {"evaluate", "eval"},     {"test", "eval"},         {"validate", "eval"},
+        {"score", "eval"},        {"fit", "train"},         {"learn", "train"},
+        {"resume", "train"},      {"finetune", "train"},    {"classify", "predict"},
+        {"infer", "predict"},     {"inference", "predict"}, {"detect", "predict"},
+        {"plot", "visualize"},    {"draw", "visualize"},    {"show", "visualize"},
+        {"gradcam", "visualize"}, {"new", "init"},          {"create", "init"},
+        {"benchmark", "bench"},   {"time", "bench"},        {"check", "verify"},
+        {"info", "summary"},      {"model", "summary"},     {"features", "featmaps"},
+        {"dataset", "data"},      {"int8", "quantize"},
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i][0], name) == 0)
+            return words[i][1];
+    }
+    return NULL;
+}
+
 static cnn_status unknown_command(const char *name)
 {
     const char *names[32] = {"version"};
@@ -49,7 +71,9 @@ static cnn_status unknown_command(const char *name)
 
     for (size_t i = 0; cnn_commands[i] != NULL && count < 32; i++)
         names[count++] = cnn_commands[i]->name;
-    nearest = cnn_options_nearest(name, names, count);
+    nearest = foreign_command(name);
+    if (nearest == NULL)
+        nearest = cnn_options_nearest(name, names, count);
     if (nearest != NULL)
         cnn_print_error("unknown command '%s'; did you mean '%s'?", name, nearest);
     else

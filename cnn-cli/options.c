@@ -39,6 +39,14 @@ static size_t edit_distance(const char *a, const char *b)
     return row[columns];
 }
 
+/* trian is train with two neighbours swapped. */
+static bool is_swapped(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b)
+        a++, b++;
+    return *a != '\0' && *b != '\0' && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0;
+}
+
 const char *cnn_options_nearest(const char *word, const char *const *words, size_t count)
 {
     const char *nearest = NULL;
@@ -49,6 +57,7 @@ const char *cnn_options_nearest(const char *word, const char *const *words, size
         return NULL;
     for (size_t i = 0; i < count; i++) {
         size_t distance = strncmp(word, words[i], length) == 0 ? 0
+                          : is_swapped(word, words[i])         ? 0
                           : strlen(words[i]) <= WORD_MAX       ? edit_distance(word, words[i])
                                                                : length;
 
@@ -87,6 +96,14 @@ static void hint_unknown(const struct cnn_command *command, const char *argument
     free(word);
 }
 
+static const char *option_meant(const struct cnn_command *command, const char *name)
+{
+    const struct cnn_option *option =
+        name != NULL ? option_find(command->options, name, strlen(name)) : NULL;
+
+    return option != NULL && option->help != NULL ? option->name : NULL;
+}
+
 static enum cnn_parsed unknown_option(const struct cnn_command *command, const char *argument,
                                       int length)
 {
@@ -103,6 +120,8 @@ static enum cnn_parsed unknown_option(const struct cnn_command *command, const c
     snprintf(word, sizeof word, "%.*s", length, argument);
     if (word[1] == '-')
         nearest = cnn_options_nearest(word + 2, names, count);
+    if (nearest == NULL) /* --learning-rate is lr, as in a description */
+        nearest = option_meant(command, cnn_reference_word(word + 1));
     if (nearest != NULL)
         cnn_print_error("unknown option '%s'; did you mean '--%s'?", word, nearest);
     else
