@@ -79,6 +79,7 @@ struct progress {
     double seconds;
     double next_line; /* of the clock, where stderr is no terminal */
     bool failed;      /* no memory for the directory */
+    cnn_diag *diag;   /* of the training */
 };
 
 /* "epoch 3/20"; runs by steps need not know their epochs. */
@@ -111,6 +112,7 @@ static void on_start(struct progress *progress, const cnn_event *event)
                 event->step / event->steps_in_epoch + 1);
     fprintf(stderr, "the run is in %s\nreport: %s/report.html\n",
             cnn_show_text(event->directory).text, cnn_show_text(event->directory).text);
+    cnn_print_messages(progress->diag); /* what the data set left out: not when all is over */
 }
 
 static void on_step(struct progress *progress, const cnn_event *event)
@@ -276,7 +278,7 @@ static const volatile int *catch_save_signal(void)
 
 static cnn_status train(const struct settings *settings, const char *config, cnn_diag *diag)
 {
-    struct progress progress = {.directory = NULL};
+    struct progress progress = {.directory = NULL, .diag = diag};
     cnn_train_options what = {
         .config = config,
         .directory = settings->output,
