@@ -484,9 +484,9 @@ const struct cnn_command cnn_command_data = {
     .synopsis = "CONFIG [options]",
     .summary = "Look at a data set before training",
     .details = "CONFIG is a description with a data section, or a directory that init has made.\n"
-               "Every image is looked at: classes,\n"
-               "sizes, files that cannot be read, images that are there twice, mean and deviation\n"
-               "for normalize. A picture shows images of each class as training sees them.\n",
+               "Every image is looked at: classes, sizes, files that cannot be read, images that\n"
+               "are there twice, mean and deviation for normalize. A picture shows images of each\n"
+               "class as training sees them.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

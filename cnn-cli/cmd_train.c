@@ -331,8 +331,8 @@ const struct cnn_command cnn_command_train = {
     .synopsis = "CONFIG [options]",
     .summary = "Train the network that a description describes",
     .details =
-        "CONFIG is a YAML description ('cnn help layers', 'cnn help data' and so on list its\n"
-        "keys), or a directory that init has made. The run's directory gets config.yaml,\n"
+        "CONFIG is a YAML description, or a directory that init has made. 'cnn help layers',\n"
+        "'cnn help data' and so on list its keys. The run's directory gets config.yaml,\n"
         "best.safetensors, last.safetensors, steps.csv, epochs.csv, health.csv, and\n"
         "report.html, which shows how it goes; its name is all that goes to standard output.\n"
         "An interrupt (Ctrl-C) saves the state; --resume goes on from there. SIGUSR1 saves\n"
