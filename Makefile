@@ -107,6 +107,10 @@ $(BUILD)/obj/%.o: %.c
 
 $(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DCNN_VEC128)
 
+# A user's program, watched: what the library writes into its arrays by the C library's functions, and what it leaks.
+WATCHED = $(if $(SANITIZE)$(EMULATOR),,-fsanitize=address)
+$(BUILD)/tests/test_api $(BUILD)/obj/tests/test_api.o: private COMMON += $(WATCHED)
+
 # What knows the libraries that decode pictures is compiled anew where these have changed.
 DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c) tests/test_decoders.c)
 $(DECODERS): DEFINES = $(foreach name,$(IMAGE_LIBS),-DCNN_WITH_$(name))

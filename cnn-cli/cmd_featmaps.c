@@ -11,8 +11,7 @@ static const struct cnn_option options[] = {
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    cnn_visualize_options visualize = {
-        .channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX};
+    cnn_visualize_options visualize = {0};
 
     if (!settings->pictures.text)
         visualize.kinds = 1U << CNN_PICTURE_FEATMAPS;

@@ -73,6 +73,7 @@ static bool read_place(const char *text, cnn_visualize_options *visualize)
                         text);
         return false;
     }
+    visualize->has_position = true;
     visualize->row = (size_t)row;
     visualize->column = (size_t)column;
     return true;
@@ -91,6 +92,7 @@ static bool read_numbers(const struct settings *settings, cnn_visualize_options 
             cnn_print_error("--channel: '%s' is not a whole number from 0", settings->channel);
             return false;
         }
+        visualize->has_channel = true;
         visualize->channel = (size_t)channel;
     }
     return settings->at == NULL || read_place(settings->at, visualize);
@@ -164,12 +166,8 @@ static bool check_together(const struct settings *settings, unsigned kinds)
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    cnn_visualize_options visualize = {.label = settings->label,
-                                       .class_name = settings->class_name,
-                                       .channel = CNN_NO_INDEX,
-                                       .row = CNN_NO_INDEX,
-                                       .column = CNN_NO_INDEX,
-                                       .seed = 1};
+    cnn_visualize_options visualize = {
+        .label = settings->label, .class_name = settings->class_name, .seed = 1};
 
     if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize) ||
         !check_together(settings, visualize.kinds))

@@ -313,6 +313,7 @@ static void test_excite_says_when_a_channel_stays_silent(void **state)
     view_make(s, model, "x.npy", &o);
     assert_true(view_says(s, "conv2, channel 0 stays silent, at 0: the picture shows noise"));
     assert_false(view_says(s, "It shows what the network looks for"));
+    o.has_channel = true;
     o.channel = 1;
     view_make(s, model, "x.npy", &o);
     assert_true(view_says(s, "It shows what the network looks for"));

@@ -193,10 +193,12 @@ static void test_request_is_refused_when_it_does_not_fit_the_network(void **stat
                   "layers that fit: conv1, conv2");
     o.layers = (const char *const[]){"conv2"};
     o.kinds = 1U << CNN_PICTURE_EXCITE;
+    o.has_channel = true;
     o.channel = 6;
     check_refused(s, model, &o, "layer 'conv2' has 6 channels: 0 to 5, not 6", NULL);
-    o.channel = NONE;
+    o.has_channel = false;
     o.kinds = 1U << CNN_PICTURE_RECEPTIVE;
+    o.has_position = true;
     o.row = 4;
     o.column = 0;
     check_refused(s, model, &o, "layer 'conv2' has maps of 4 x 6: row 0 to 3, column 0 to 5", NULL);
@@ -204,6 +206,7 @@ static void test_request_is_refused_when_it_does_not_fit_the_network(void **stat
     o.class_name = "3";
     check_refused(s, model, &o, "test.yaml has no class '3'", "its classes are 0 to 2");
     o = view_plain;
+    o.has_channel = true;
     o.channel = 1;
     check_refused(s, model, &o, "a channel is for the kind excite", NULL);
     o = view_plain;

@@ -24,8 +24,7 @@ const char view_network[] =
     "  - {type: flatten}\n"
     "  - {type: dense, units: 3}\n";
 
-const cnn_visualize_options view_plain = {
-    .channel = CNN_NO_INDEX, .row = CNN_NO_INDEX, .column = CNN_NO_INDEX, .npy = true, .seed = 1};
+const cnn_visualize_options view_plain = {.npy = true, .seed = 1};
 
 /* Reads FOLDER/name whole. */
 char *view_text(struct scratch *s, const char *name)

@@ -216,6 +216,8 @@ static void write_header(struct cnn_text *text, const size_t *dims, size_t rank)
 cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank,
                          cnn_diag *diag)
 {
+    if (!path || !values || (!dims && rank > 0))
+        return cnn_fail_missing(diag, "cnn_npy_write", "path, values or dims");
     size_t bytes = sizeof(float);
     for (size_t i = 0; i < rank; i++)
         if (!cnn_size_mul(bytes, dims[i], &bytes))

@@ -99,6 +99,8 @@ static const char *find_ending(const char *path)
 
 bool cnn_image_readable(const char *path)
 {
+    if (!path)
+        return false;
     const char *ending = find_ending(path);
     for (size_t i = 0; ending && i < DECODERS; i++)
         for (const char *const *one = decoders[i]->endings; *one; one++)
@@ -159,6 +161,8 @@ static bool has_word(const char *list, const char *word)
 
 const char *cnn_image_conversion(const char *path)
 {
+    if (!path)
+        return NULL;
     const char *ending = find_ending(path);
     for (size_t i = 0; ending && !cnn_image_readable(path) && i < OTHERS; i++)
         if (has_word(others[i].endings, ending))

@@ -383,6 +383,8 @@ cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_surv
 
 void cnn_survey_free(cnn_survey *survey)
 {
+    if (!survey)
+        return;
     cnn_arena_free(survey->memory);
     *survey = (cnn_survey){0};
 }

@@ -4,8 +4,15 @@
  * holds what went wrong and where; diag may be NULL. An output is written only on success. X_new
  * and X_open make what X_free frees; X_free(NULL) is legal. Strings and arrays that a function
  * returns belong to the object they came from, unless it says otherwise. Images at this interface
- * are float32 in channel, row, column order (NCHW). The library never prints, exits or aborts. One
- * model is used by one thread at a time. */
+ * are float32 in channel, row, column order (NCHW).
+ *
+ * Arguments. The library never prints, exits or aborts, whatever it is given. Where something is
+ * needed and NULL is given, or an index, a count or an enumerator that is none, a function that
+ * returns cnn_status answers CNN_INVALID with a message; any other returns NULL, 0, false or a
+ * struct of zeros, or does nothing. Arrays without a count of their own are as long as the comment
+ * says: that alone cannot be checked. In structs of options zero is the default of every member:
+ * `cnn_open_options options = {0};` is the same as options NULL. One model is used by one thread at
+ * a time. */
 #ifndef CNN_H
 #define CNN_H
 
@@ -21,8 +28,10 @@ extern "C" {
 #endif
 
 #define CNN_VERSION "0.1.0"
+const char *cnn_version(void); /* CNN_VERSION of the library that runs */
 
-/* What a function came to; the values are the program's exit statuses. */
+/* What a function came to. These are the library's codes; the values stay. (The program cnn exits
+ * with the same ones.) */
 typedef enum cnn_status {
     CNN_OK = 0,
     CNN_FAILED = 1,       /* a file, the data, the disk, memory */
@@ -47,6 +56,7 @@ typedef struct cnn_message {
 cnn_diag *cnn_diag_new(void); /* NULL when out of memory */
 void cnn_diag_free(cnn_diag *diag);
 size_t cnn_diag_count(const cnn_diag *diag);
+/* NULL from cnn_diag_count on */
 const cnn_message *cnn_diag_get(const cnn_diag *diag, size_t i);
 size_t cnn_diag_dropped(const cnn_diag *diag); /* errors beyond the twenty that are kept */
 void cnn_diag_clear(cnn_diag *diag);
@@ -54,8 +64,8 @@ void cnn_diag_clear(cnn_diag *diag);
  * the status of a function that collects mistakes is that of the last. */
 bool cnn_diag_out_of_memory(const cnn_diag *diag);
 /* One message as text, as the program prints it (several lines: place and text, source line, caret,
- * hint; each ends with a newline). program stands where the message has no file. Free it with
- * free(); NULL when out of memory. */
+ * hint; each ends with a newline). program stands where the message has no file; NULL:
+ * "cnn". Free it with free(); NULL when out of memory. */
 char *cnn_message_format(const cnn_message *message, const char *program);
 
 /* Bytes of the UTF-8 character that text (with a NUL at its end, and not empty) begins with, its
@@ -107,7 +117,7 @@ cnn_shape cnn_model_input(const cnn_model *model);
 cnn_shape cnn_model_output(const cnn_model *model); /* of the last layer */
 /* numbers per image that the last layer gives */
 size_t cnn_model_outputs(const cnn_model *model);
-/* name of class i; a decimal number where the model has no names */
+/* name of class i; a decimal number where the model has no names; NULL from cnn_model_outputs on */
 const char *cnn_model_class(const cnn_model *model, size_t i);
 const char *cnn_model_resolved(const cnn_model *model); /* the resolved description, YAML */
 
@@ -125,6 +135,7 @@ typedef struct cnn_layer_info {
 } cnn_layer_info;
 
 size_t cnn_model_layers(const cnn_model *model);
+/* i: from 0 */
 cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag);
 
 /* Memory that a plan for this model takes, in bytes. */
@@ -136,6 +147,7 @@ typedef struct cnn_memory {
      * activations of validation, which runs 128 images at once where they take 512 MiB at most */
     uint64_t training;
 } cnn_memory;
+/* batch: at least 1 */
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
 
 /* One tensor that a checkpoint would hold. Values are copied in and out in the file's layout (conv
@@ -147,10 +159,12 @@ typedef struct cnn_tensor_info {
     bool trainable;
 } cnn_tensor_info;
 size_t cnn_model_tensors(const cnn_model *model);
+/* zeros from cnn_model_tensors on */
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
-/* Not of a model that was opened for its shapes. */
-void cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
-void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
+/* values: as many as the tensor's count. CNN_INVALID, without a message, where i is no tensor or
+ * the model was opened for its shapes. */
+cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
+cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 
 /* Writes the model as a checkpoint. One of `precision: int8` replaces none of another precision. */
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag);
@@ -188,7 +202,7 @@ typedef enum cnn_tta {
        diagonal, each mirrored too: six views */
     CNN_TTA_SHIFT
 } cnn_tta;
-const char *cnn_tta_name(cnn_tta tta); /* "flip" */
+const char *cnn_tta_name(cnn_tta tta); /* "flip"; NULL where there is none */
 /* by that name; NULL: none */
 cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag);
 
@@ -241,7 +255,7 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
                              cnn_prediction *predictions, size_t *written, cnn_diag *diag);
 
 /* The top of one image's probabilities, best first, ties to the lower index; at most top entries
- * are written, *written says how many. */
+ * are written, *written says how many: 0 where something is missing. */
 void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top,
                    cnn_prediction *predictions, size_t *written);
 
@@ -308,8 +322,9 @@ typedef enum cnn_picture_kind {
     CNN_PICTURE_KINDS
 } cnn_picture_kind;
 
-const char *cnn_picture_kind_name(cnn_picture_kind kind); /* "featmaps" */
-const char *cnn_picture_kind_help(cnn_picture_kind kind); /* one line */
+/* "featmaps", and a line of help; NULL from CNN_PICTURE_KINDS on */
+const char *cnn_picture_kind_name(cnn_picture_kind kind);
+const char *cnn_picture_kind_help(cnn_picture_kind kind);
 
 typedef enum cnn_palette {
     CNN_PALETTE_HEAT,  /* dark blue to yellow, lightness rising evenly */
@@ -319,7 +334,7 @@ typedef enum cnn_palette {
 } cnn_palette;
 
 typedef struct cnn_visualize_options {
-    const char *directory;     /* made where it is missing */
+    const char *directory;     /* made where it is missing; NULL: the current one */
     unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
     const char *const *layers; /* names; none: those that fit the kind */
     size_t layer_count;
@@ -327,9 +342,11 @@ typedef struct cnn_visualize_options {
     /* gradcam, saliency, occlusion, excite: the class, by name or number; NULL: the predicted
      * one */
     const char *class_name;
-    /* excite: of the layer; CNN_NO_INDEX: the class is excited, or with layers: channel 0 */
+    /* excite: of the layer; without one the class is excited, or with layers: channel 0 */
+    bool has_channel;
     size_t channel;
-    /* receptive: the position in the layer's map; CNN_NO_INDEX: its middle */
+    /* receptive: the position in the layer's map; without one its middle */
+    bool has_position;
     size_t row, column;
     cnn_palette palette; /* of maps; what lies over the picture is HEAT always */
     bool one_scale;      /* feature maps of a layer share one scale; else each has its own */
@@ -409,7 +426,7 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
                         cnn_diag *diag);
 void cnn_evaluation_free(cnn_evaluation *evaluation); /* its arrays */
 
-/* The images of class truth that were taken for class answer. */
+/* The images of class truth that were taken for class answer; 0 for what is no class. */
 size_t cnn_evaluation_confusion(const cnn_evaluation *evaluation, size_t truth, size_t answer);
 
 /* Two models, a and b, on the same images. */
@@ -605,6 +622,7 @@ typedef struct cnn_train_options {
     const volatile int *save;
 } cnn_train_options;
 
+/* A config or a run to resume is needed. */
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
 
 /* What a run would begin with, looked at without training. */
@@ -722,6 +740,7 @@ typedef struct cnn_section_info {
     size_t keys;
 } cnn_section_info;
 
+/* Indices from 0; zeros beyond the last section, and beyond its last key. */
 size_t cnn_reference_sections(void);
 cnn_section_info cnn_reference_section(size_t section);
 /* The type text lives in a buffer that the next call overwrites. */

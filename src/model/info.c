@@ -7,11 +7,17 @@
 
 size_t cnn_model_layers(const cnn_model *model)
 {
+    if (!model)
+        return 0;
     return model->graph.count;
 }
 
 cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag)
 {
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_model_layer", "model or out");
+    if (i >= model->graph.count)
+        return cnn_fail_index(diag, "layer", i, model->graph.count);
     const struct cnn_node *node = &model->graph.nodes[i];
     const char **inputs = cnn_arena_array(model->arena, node->input_count, sizeof *inputs);
     struct cnn_text text = {0};
@@ -77,6 +83,8 @@ cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t imag
 
 cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag)
 {
+    if (!model || batch == 0 || !out)
+        return cnn_fail_missing(diag, "cnn_model_memory", "model, images in the batch, or out");
     size_t inference, training, parameters = model->graph.parameter_floats * sizeof(float);
     cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &inference, diag);
     if (status == CNN_OK)
@@ -84,6 +92,11 @@ cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn
     if (status == CNN_OK)
         *out = (cnn_memory){parameters, inference, training - parameters};
     return status;
+}
+
+const char *cnn_version(void)
+{
+    return CNN_VERSION;
 }
 
 void cnn_set_threads(int threads)

@@ -8,6 +8,8 @@
 cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer,
                                 cnn_diag *diag)
 {
+    if (!model || !name || !layer)
+        return cnn_fail_missing(diag, "cnn_model_find_layer", "model, name or layer");
     size_t count = model->graph.count;
     for (size_t i = 0; i < count; i++)
         if (strcmp(model->graph.nodes[i].name, name) == 0) {
@@ -45,6 +47,10 @@ static cnn_status run_image(cnn_model *model, const float *image, struct cnn_pla
 cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values,
                                 cnn_diag *diag)
 {
+    if (!model || !image || !values)
+        return cnn_fail_missing(diag, "cnn_model_activation", "model, image or values");
+    if (layer >= model->graph.count)
+        return cnn_fail_index(diag, "layer", layer, model->graph.count);
     const cnn_shape out = model->graph.nodes[layer].out;
     struct cnn_plan *plan = NULL;
     cnn_status status = run_image(model, image, &plan, diag);
@@ -84,6 +90,10 @@ cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_
                        size_t row, size_t column, size_t input_channel, cnn_explanation *out,
                        cnn_diag *diag)
 {
+    if (!model || !image || !out)
+        return cnn_fail_missing(diag, "cnn_explain", "model, image or out");
+    if (layer >= model->graph.count)
+        return cnn_fail_index(diag, "layer", layer, model->graph.count);
     const struct cnn_node *node = &model->graph.nodes[layer];
     const struct cnn_question question = {channel, row, column, input_channel, model->graph.nodes};
     struct cnn_plan *plan = NULL;

@@ -2,7 +2,6 @@
  * once it is open. */
 #include "model/model.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +226,8 @@ cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn
 {
     static const cnn_open_options defaults = {0};
     const cnn_open_options *o = options ? options : &defaults;
+    if (!path || !out || !cnn_words_given(o->overrides, o->override_count))
+        return cnn_fail_missing(diag, "cnn_model_open", "path, out or an override");
     char *located = NULL;
     bool checkpoint = false;
     cnn_model *model = NULL;
@@ -276,31 +277,43 @@ const char *cnn_default_model(void)
 
 const char *cnn_model_name(const cnn_model *model)
 {
+    if (!model)
+        return NULL;
     return model->name;
 }
 
 const char *cnn_model_source(const cnn_model *model)
 {
+    if (!model)
+        return NULL;
     return model->source;
 }
 
 bool cnn_model_trained(const cnn_model *model)
 {
+    if (!model)
+        return false;
     return model->trained;
 }
 
 cnn_shape cnn_model_input(const cnn_model *model)
 {
+    if (!model)
+        return (cnn_shape){0};
     return model->graph.input;
 }
 
 cnn_shape cnn_model_output(const cnn_model *model)
 {
+    if (!model)
+        return (cnn_shape){0};
     return cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
 }
 
 size_t cnn_model_outputs(const cnn_model *model)
 {
+    if (!model)
+        return 0;
     return cnn_shape_count(cnn_model_output(model));
 }
 
@@ -309,7 +322,6 @@ static const char *class_number(const cnn_model *model, size_t i)
 {
     struct cnn_class_numbers *numbers = model->class_numbers;
     size_t count = cnn_model_outputs(model);
-    assert(i < count);
     if (!numbers->texts)
         numbers->texts = cnn_arena_array(model->arena, count, sizeof *numbers->texts);
     if (numbers->texts && !numbers->texts[i])
@@ -319,21 +331,29 @@ static const char *class_number(const cnn_model *model, size_t i)
 
 const char *cnn_model_class(const cnn_model *model, size_t i)
 {
+    if (!model || i >= cnn_model_outputs(model))
+        return NULL;
     return i < model->class_count ? model->classes[i] : class_number(model, i);
 }
 
 const char *cnn_model_resolved(const cnn_model *model)
 {
+    if (!model)
+        return NULL;
     return model->resolved;
 }
 
 size_t cnn_model_tensors(const cnn_model *model)
 {
+    if (!model)
+        return 0;
     return model->tensor_count;
 }
 
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i)
 {
+    if (!model || i >= model->tensor_count)
+        return (cnn_tensor_info){0};
     const struct cnn_tensor_place *place = &model->tensors[i];
     cnn_tensor_info info = {
         place->name, place->tensor->rank, {0}, place->tensor->count, place->trainable};
@@ -341,16 +361,22 @@ cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i)
     return info;
 }
 
-void cnn_model_tensor_get(const cnn_model *model, size_t i, float *values)
+cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values)
 {
+    if (!model || i >= model->tensor_count || !model->parameters || !values)
+        return CNN_INVALID;
     const struct cnn_tensor *t = model->tensors[i].tensor;
     memcpy(values, model->parameters + t->offset, t->count * sizeof *values);
+    return CNN_OK;
 }
 
-void cnn_model_tensor_set(cnn_model *model, size_t i, const float *values)
+cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values)
 {
+    if (!model || i >= model->tensor_count || !model->parameters || !values)
+        return CNN_INVALID;
     const struct cnn_tensor *t = model->tensors[i].tensor;
     memcpy(model->parameters + t->offset, values, t->count * sizeof *values);
     if (model->plan)
         cnn_plan_parameters_changed(model->plan);
+    return CNN_OK;
 }

@@ -63,6 +63,8 @@ static void batch_free(struct batch *batch)
 cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
                              float *output, cnn_diag *diag)
 {
+    if (!model || (count > 0 && (!images || !output)))
+        return cnn_fail_missing(diag, "cnn_model_run_tta", "model, images or output");
     const cnn_shape in = model->graph.input,
                     out = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
     size_t in_size = cnn_shape_count(in), out_size = cnn_shape_count(out),
@@ -103,6 +105,8 @@ void cnn_softmax(const float *values, size_t rows, size_t classes, float *probab
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities)
 {
+    if (!model || !output || !probabilities)
+        return;
     size_t classes = cnn_model_outputs(model);
     if (model->graph.logits != cnn_graph_output(&model->graph)) /* the network ends in a softmax */
         memmove(probabilities, output, count * classes * sizeof *output);
@@ -113,6 +117,8 @@ void cnn_model_probabilities(const cnn_model *model, const float *output, size_t
 cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels,
                                 cnn_diag *diag)
 {
+    if (!model || !path || !pixels)
+        return cnn_fail_missing(diag, "cnn_model_load_image", "model, path or pixels");
     const cnn_shape shape = model->graph.input;
     size_t size = cnn_shape_count(shape);
     if (model->normalization.channels == 0) {
@@ -190,6 +196,8 @@ static cnn_status load_npy(const cnn_model *model, const char *path, float *pixe
 cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels,
                                 cnn_diag *diag)
 {
+    if (!model || !path || !pixels)
+        return cnn_fail_missing(diag, "cnn_model_load_input", "model, path or pixels");
     if (path_ends(path, ".npy"))
         return load_npy(model, path, pixels, diag);
     if (path_ends(path, ".txt") || path_ends(path, ".csv")) {
@@ -213,6 +221,8 @@ static size_t find_not_finite(const float *values, size_t count)
 cnn_status cnn_model_check_answer(const cnn_model *model, const char *name, const float *image,
                                   const float *output, cnn_diag *diag)
 {
+    if (!model || !name || !image || !output)
+        return cnn_fail_missing(diag, "cnn_model_check_answer", "model, name, image or output");
     size_t inputs = cnn_shape_count(model->graph.input), outputs = cnn_model_outputs(model),
            input = find_not_finite(image, inputs), found = find_not_finite(output, outputs);
     if (input == inputs && found == outputs)
@@ -257,6 +267,10 @@ static size_t pick_top(const float *probabilities, size_t classes, size_t top,
 void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top,
                    cnn_prediction *predictions, size_t *written)
 {
+    if (written)
+        *written = 0;
+    if (!model || !probabilities || !predictions || !written)
+        return;
     *written = pick_top(probabilities, cnn_model_outputs(model), top, predictions);
     for (size_t i = 0; i < *written; i++)
         predictions[i].name = cnn_model_class(model, predictions[i].index);
@@ -265,6 +279,8 @@ void cnn_model_top(const cnn_model *model, const float *probabilities, size_t to
 cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
                              cnn_prediction *predictions, size_t *written, cnn_diag *diag)
 {
+    if (!model || !path || !predictions || !written)
+        return cnn_fail_missing(diag, "cnn_model_predict", "model, path, predictions or written");
     size_t classes = cnn_model_outputs(model);
     float *pixels = malloc(cnn_shape_count(model->graph.input) * sizeof *pixels),
           *output = malloc(classes * sizeof *output);
@@ -287,6 +303,8 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
 cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images,
                               size_t *count, cnn_diag *diag)
 {
+    if (!model || !path || !images || !count)
+        return cnn_fail_missing(diag, "cnn_model_read_npy", "model, path, images or count");
     const cnn_shape shape = model->graph.input;
     size_t dims[CNN_NPY_MAX_RANK], rank;
     float *values = NULL;

@@ -230,6 +230,8 @@ static void report(const struct project *p, cnn_init_result *out)
 
 cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag)
 {
+    if (!options || !options->directory || !options->data_path || !out)
+        return cnn_fail_missing(diag, "cnn_init", "a directory, a data_path or out");
     struct project p = {.options = options, .diag = diag};
     cnn_status status = prepare(&p);
     if (status == CNN_OK)

@@ -90,5 +90,7 @@ cnn_key_info cnn_reference_key(size_t section, size_t key)
 
 const char *cnn_reference_word(const char *word)
 {
+    if (!word)
+        return NULL;
     return cnn_foreign_word(word);
 }

@@ -213,6 +213,8 @@ out:
 
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag)
 {
+    if (!model || !path)
+        return cnn_fail_missing(diag, "cnn_model_write", "model or path");
     cnn_output kind = is_int8(model) ? CNN_OUTPUT_INT8 : CNN_OUTPUT_CHECKPOINT;
     cnn_status status = cnn_model_has_parameters(model, diag);
     if (status == CNN_OK)

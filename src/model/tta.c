@@ -25,11 +25,15 @@ static const struct view {
 
 const char *cnn_tta_name(cnn_tta tta)
 {
+    if ((unsigned)tta >= KINDS)
+        return NULL;
     return names[tta];
 }
 
 cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag)
 {
+    if (!out)
+        return cnn_fail_missing(diag, "cnn_tta_find", "out");
     for (size_t i = 0; i < KINDS; i++)
         if (!name || strcmp(name, names[i]) == 0) {
             *out = (cnn_tta)i;
@@ -42,6 +46,10 @@ cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag)
 
 cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag)
 {
+    if (!model)
+        return cnn_fail_missing(diag, "cnn_tta_check", "model");
+    if ((unsigned)tta >= KINDS)
+        return cnn_fail_index(diag, "test-time augmentation", (size_t)tta, KINDS);
     cnn_shape shape = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
     if (tta == CNN_TTA_NONE || shape.h * shape.w == 1)
         return CNN_OK;

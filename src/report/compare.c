@@ -312,6 +312,8 @@ static cnn_status report_one(struct cnn_arena *arena, const char *directory, con
 cnn_status cnn_report(const char *const *directories, size_t count, const char *path,
                       cnn_diag *diag)
 {
+    if (!cnn_words_given(directories, count) || !path)
+        return cnn_fail_missing(diag, "cnn_report", "directories or path");
     struct comparison c = {.arena = cnn_arena_new(), .count = count};
     cnn_status status = CNN_OK;
     if (count == 0)

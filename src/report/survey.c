@@ -102,6 +102,8 @@ static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *
 cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options,
                            cnn_survey *out, cnn_diag *diag)
 {
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_survey_data", "model or out");
     const cnn_survey_options o = options ? *options : (cnn_survey_options){0};
     struct splits splits = {0};
     cnn_survey survey = {0};

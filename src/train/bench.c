@@ -236,6 +236,8 @@ static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
 cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out,
                      cnn_diag *diag)
 {
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_bench", "model or out");
     const cnn_bench_options defaults = {0};
     if (!options)
         options = &defaults;
@@ -255,6 +257,8 @@ cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_ben
 
 void cnn_bench_result_free(cnn_bench_result *result)
 {
+    if (!result)
+        return;
     free(result->layer);
     result->layer = NULL;
 }

@@ -244,6 +244,10 @@ void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const
 
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag)
 {
+    if (!options || !options->config || !out ||
+        !cnn_words_given(options->overrides, options->override_count))
+        return cnn_fail_missing(diag, "cnn_check_training",
+                                "options with a config, out, or an override");
     struct cnn_training t = {.checked = true};
     cnn_findings findings = {0};
     struct cnn_check check = {.t = &t, .thorough = true, .findings = &findings};
@@ -262,6 +266,8 @@ cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *ou
 
 cnn_status cnn_model_check(const cnn_model *model, cnn_findings *out, cnn_diag *diag)
 {
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_model_check", "model or out");
     cnn_findings findings = {0};
     struct cnn_check check = {.findings = &findings};
     cnn_status status = begin_findings(&findings, diag);
@@ -278,6 +284,8 @@ cnn_status cnn_model_check(const cnn_model *model, cnn_findings *out, cnn_diag *
 
 void cnn_findings_free(cnn_findings *findings)
 {
+    if (!findings)
+        return;
     cnn_arena_free(findings->memory);
     *findings = (cnn_findings){0};
 }

@@ -100,6 +100,8 @@ static void report_progress(void *context, size_t images, size_t total)
 cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options,
                        cnn_comparison *out, cnn_diag *diag)
 {
+    if (!a || !b || !out)
+        return cnn_fail_missing(diag, "cnn_compare", "a, b or out");
     static const cnn_evaluate_options defaults = {0};
     struct passes passes = {.options = options ? options : &defaults};
     cnn_evaluate_options o = *passes.options;

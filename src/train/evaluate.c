@@ -237,6 +237,8 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
     cnn_evaluation e = {0};
     enum cnn_split split;
     cnn_status status = find_split(o->split, &split, diag);
+    if (status == CNN_OK)
+        status = cnn_tta_check(model, o->tta, diag);
     if (status != CNN_OK)
         return status;
     if (!data->has_data) {
@@ -277,6 +279,8 @@ out:
 cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
                         cnn_diag *diag)
 {
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_evaluate", "model or out");
     static const cnn_evaluate_options defaults = {0};
     return cnn_evaluate_on(model, model, options ? options : &defaults, out, NULL, diag);
 }

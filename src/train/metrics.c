@@ -28,10 +28,13 @@ cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, c
 
 void cnn_evaluation_free(cnn_evaluation *evaluation)
 {
+    if (!evaluation)
+        return;
     free(evaluation->confusion);
     free(evaluation->per_class);
     free(evaluation->ranks);
     evaluation->confusion = NULL;
+    evaluation->confusion_cells = 0;
     evaluation->per_class = NULL;
     evaluation->ranks = NULL;
 }
@@ -68,6 +71,8 @@ static void gather_cells(cnn_evaluation *e)
 
 size_t cnn_evaluation_confusion(const cnn_evaluation *e, size_t truth, size_t answer)
 {
+    if (!e || truth >= e->classes || answer >= e->classes)
+        return 0;
     const cnn_confusion_cell wanted = {.truth = (uint32_t)truth, .answer = (uint32_t)answer};
     const cnn_confusion_cell *found =
         e->confusion_cells == 0

@@ -237,6 +237,8 @@ static void quantize_layers(struct calibration *c)
 cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options,
                         cnn_model **out, cnn_diag *diag)
 {
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_quantize", "model or out");
     static const cnn_quantize_options defaults = {0};
     struct calibration c = {.model = model, .options = options ? options : &defaults};
     cnn_status status = cnn_model_has_parameters(model, diag);

@@ -480,6 +480,10 @@ static void hint_memory(cnn_diag *diag)
 
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
 {
+    if (!options || (!options->config && !options->resume) ||
+        !cnn_words_given(options->overrides, options->override_count))
+        return cnn_fail_missing(diag, "cnn_train",
+                                "options with a config or a run to resume, or an override");
     struct trainer r = {.options = options, .diag = diag, .started = cnn_now(), .saved = cnn_now()};
     r.save_answered = save_asked(&r);
     cnn_status status = cnn_training_open(&r.t, options, diag);

@@ -87,6 +87,8 @@ static cnn_status check(const struct cnn_safetensors *file, cnn_checkpoint_info 
 
 cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn_diag *diag)
 {
+    if (!path || !out)
+        return cnn_fail_missing(diag, "cnn_checkpoint_verify", "path or out");
     struct cnn_safetensors *file;
     struct stat found;
     cnn_checkpoint_info info = {.bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0};

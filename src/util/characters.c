@@ -149,6 +149,8 @@ size_t cnn_character_columns(uint32_t code)
 
 size_t cnn_text_columns(const char *text)
 {
+    if (!text)
+        return 0;
     size_t columns = 0;
     for (size_t at = 0, size = strlen(text), length; at < size; at += length) {
         uint32_t code = '?'; /* also for a byte that is no UTF-8 */

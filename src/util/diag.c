@@ -200,6 +200,17 @@ cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what)
                     what);
 }
 
+cnn_status cnn_fail_missing(cnn_diag *diag, const char *function, const char *arguments)
+{
+    return cnn_fail(diag, CNN_INVALID, NULL, "%s was called without %s", function, arguments);
+}
+
+cnn_status cnn_fail_index(cnn_diag *diag, const char *kind, size_t i, size_t count)
+{
+    return cnn_fail(diag, CNN_INVALID, NULL, "there is no %s %zu: the first is 0, there are %zu",
+                    kind, i, count);
+}
+
 /* Appends the character that text[0..size) begins with (size > 0) in a shape no terminal acts on.
  * Returns its bytes; adds the columns it takes. */
 static size_t character_append(struct cnn_text *out, const char *text, size_t size, size_t *columns)
@@ -295,15 +306,17 @@ static void line_show(struct cnn_text *out, const char *line, size_t column)
 
 char *cnn_message_format(const cnn_message *message, const char *program)
 {
+    if (!message)
+        return NULL;
     struct cnn_text out = {0};
-    text_show(&out, message->file ? message->file : program);
+    text_show(&out, message->file ? message->file : program ? program : "cnn");
     if (message->file && message->line) {
         cnn_text_printf(&out, ":%zu", message->line);
         if (message->column)
             cnn_text_printf(&out, ":%zu", message->column);
     }
     cnn_text_printf(&out, ": %s: ", message->warning ? "warning" : "error");
-    text_show(&out, message->text);
+    text_show(&out, message->text ? message->text : "");
     cnn_text_append(&out, "\n", 1);
     if (message->source_line)
         line_show(&out, message->source_line, message->column);

@@ -46,6 +46,13 @@ void cnn_hint_near(cnn_diag *diag, const char *path);
  * CNN_FAILED. */
 cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what);
 
+/* cnn_fail for a public function that was not given what it needs: NULL, or 0 where that is
+ * nothing. Returns CNN_INVALID. */
+cnn_status cnn_fail_missing(cnn_diag *diag, const char *function, const char *arguments);
+
+/* cnn_fail for number i of count things of a kind, where i is none of them. Returns CNN_INVALID. */
+cnn_status cnn_fail_index(cnn_diag *diag, const char *kind, size_t i, size_t count);
+
 /* Errors so far, counted beyond CNN_DIAG_MAX: code that collects mistakes compares before and
  * after. */
 size_t cnn_diag_errors(const cnn_diag *diag);

@@ -121,6 +121,10 @@ cnn_status cnn_output_replaces(const char *path, cnn_output kind, const char *op
 
 cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag)
 {
+    if (!path)
+        return cnn_fail_missing(diag, "cnn_output_check", "path");
+    if ((unsigned)kind > CNN_OUTPUT_INT8)
+        return cnn_fail_index(diag, "kind of result", (size_t)kind, CNN_OUTPUT_INT8 + 1);
     cnn_status status = cnn_output_replaces(path, kind, option, diag);
     return status == CNN_OK ? cnn_file_check(path, diag) : status;
 }

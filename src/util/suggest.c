@@ -29,6 +29,8 @@ static bool shell_takes(unsigned char c)
 
 char *cnn_shell_word(const char *word)
 {
+    if (!word)
+        return NULL;
     struct cnn_text text = {0};
     bool plain = *word != '\0';
     for (const char *c = word; *c; c++)
@@ -177,6 +179,8 @@ static char *walk(const char *path)
 
 char *cnn_nearest_path(const char *path)
 {
+    if (!path)
+        return NULL;
     struct cnn_text run = {0};
     char *found = walk(path);
     if (found || strchr(path, '/'))

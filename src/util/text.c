@@ -237,6 +237,8 @@ const char *cnn_word_cut(const char *word, char *buffer, size_t size)
 
 size_t cnn_character(const char *text, uint32_t *code)
 {
+    if (!text || !code)
+        return 0;
     return cnn_utf8_decode(text, strnlen(text, 4), code);
 }
 
@@ -253,4 +255,12 @@ bool cnn_utf8_valid(const char *text, size_t size)
         if ((step = cnn_utf8_decode(text + at, size - at, &code)) == 0)
             return false;
     return true;
+}
+
+bool cnn_words_given(const char *const *words, size_t count)
+{
+    bool given = words || count == 0;
+    for (size_t i = 0; given && i < count; i++)
+        given = words[i] != NULL;
+    return given;
 }

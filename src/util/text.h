@@ -25,6 +25,9 @@ void cnn_text_json_string(struct cnn_text *text, const char *string);
 void cnn_text_json_number(struct cnn_text *text, double value, int digits);
 void cnn_text_free(struct cnn_text *text); /* back to empty; NULL is legal */
 
+/* Whether the list, which may be NULL where count is 0, and each of its words are there. */
+bool cnn_words_given(const char *const *words, size_t count);
+
 /* The word of words[0..count) nearest to word by edit distance (Damerau; letter case, and `-` for
  * `_`, do not count), if near enough to be a slip (distance at most 1 + strlen(word) / 4, and less
  * than the length of either word); else NULL. The first of equals wins. */

@@ -54,11 +54,15 @@ static const struct kind kinds[CNN_PICTURE_KINDS] = {
 
 const char *cnn_picture_kind_name(cnn_picture_kind kind)
 {
+    if ((unsigned)kind >= CNN_PICTURE_KINDS)
+        return NULL;
     return kinds[kind].name;
 }
 
 const char *cnn_picture_kind_help(cnn_picture_kind kind)
 {
+    if ((unsigned)kind >= CNN_PICTURE_KINDS)
+        return NULL;
     return kinds[kind].help;
 }
 
@@ -391,20 +395,41 @@ static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
     return status == CNN_OK ? cnn_view_write_page(view, diag) : status;
 }
 
+/* What options leave open, in o; and what a caller can have given wrong. */
+static cnn_status adopt_defaults(const cnn_model *model, const char *input,
+                                 cnn_visualize_options *o, cnn_diag *diag)
+{
+    if (!model || !input || !cnn_words_given(o->layers, o->layer_count))
+        return cnn_fail_missing(diag, "cnn_visualize", "model, input or the name of a layer");
+    if ((unsigned)o->palette > CNN_PALETTE_SIGNED)
+        return cnn_fail_index(diag, "palette", (size_t)o->palette, CNN_PALETTE_SIGNED + 1);
+    if (!o->directory)
+        o->directory = ".";
+    if (!o->has_channel)
+        o->channel = CNN_NO_INDEX;
+    if (!o->has_position)
+        o->row = o->column = CNN_NO_INDEX;
+    return CNN_OK;
+}
+
 cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options,
                          cnn_diag *diag)
 {
-    struct cnn_view view = {
-        .model = model, .options = options, .input = input, .arena = cnn_arena_new()};
+    cnn_visualize_options o = options ? *options : (cnn_visualize_options){0};
+    struct cnn_view view = {.model = model, .options = &o, .input = input};
+    cnn_status status = adopt_defaults(model, input, &o, diag);
+    if (status != CNN_OK)
+        return status;
+    view.arena = cnn_arena_new();
     const char *slash = strrchr(input, '/');
     view.input_name = strcmp(input, "-") == 0 ? "standard input"
                       : slash && slash[1]     ? slash + 1
                                               : input;
-    cnn_status status = view.arena ? prepare(&view, diag) : cnn_fail_memory(diag, 0, "pictures");
+    status = view.arena ? prepare(&view, diag) : cnn_fail_memory(diag, 0, "pictures");
     if (status == CNN_OK)
         status = cnn_view_load(&view, diag);
     if (status == CNN_OK)
-        status = check_directory(options->directory, diag);
+        status = check_directory(o.directory, diag);
     if (status == CNN_OK)
         status = run(&view, diag);
     if (status == CNN_OK)

@@ -1,0 +1,629 @@
+/* Every function of cnn.h, as a user of the library calls it: with what it wants, and with what it
+ * cannot do anything with. This program is watched by AddressSanitizer in every build. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runs.h"
+
+/* Memory that cannot be had is NULL here, too. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+enum { SIDE = 16, PIXELS = 3 * SIDE * SIDE, CLASSES = 10 };
+
+static const char weightless[] =
+    "name: odd\ninput: [3, 16, 16]\nlayers: [{type: flatten}, {type: dense, units: 10}]\n";
+
+/* A model with random weights of the description tiny.yaml, in the test's folder. */
+static cnn_model *open_tiny(struct scratch *s, bool shapes)
+{
+    static const char *const fixed[] = {"data.normalize={mean: [0.5, 0.5, 0.5], std: [1, 1, 1]}"};
+    cnn_open_options options = {
+        .untrained = true, .shapes = shapes, .overrides = fixed, .override_count = 1};
+    cnn_model *model = NULL;
+    runs_prepare((void **)&s);
+    assert_int_equal(cnn_model_open(scratch_path(s, "tiny.yaml"), &options, &model, s->diag),
+                     CNN_OK);
+    return model;
+}
+
+/* CNN_INVALID with one message, and the same without a place for it. */
+#define REFUSED(function, ...)                                                                     \
+    do {                                                                                           \
+        cnn_diag_clear(s->diag);                                                                   \
+        assert_int_equal(function(__VA_ARGS__, s->diag), CNN_INVALID);                             \
+        assert_int_equal(cnn_diag_count(s->diag), 1);                                              \
+        assert_false(cnn_diag_get(s->diag, 0)->warning);                                           \
+        assert_int_equal(function(__VA_ARGS__, NULL), CNN_INVALID);                                \
+        cnn_diag_clear(s->diag);                                                                   \
+    } while (0)
+
+#define DONE(function, ...) assert_int_equal(function(__VA_ARGS__, s->diag), CNN_OK)
+
+static char *read_whole(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, 1 << 20);
+    assert_non_null(file);
+    assert_non_null(text);
+    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+    fclose(file);
+    return text;
+}
+
+static void test_this_program_calls_every_function(void **state)
+{
+    (void)state;
+    char *map = read_whole("src/libcnn.map"), *own = read_whole("tests/test_api.c");
+    size_t count = 0;
+    for (char *at = strstr(map, "    cnn_"); at; at = strstr(at, "    cnn_")) {
+        char name[80], call[90], macro[90];
+        at += 4;
+        assert_int_equal(sscanf(at, "%70[a-z0-9_]", name), 1);
+        snprintf(call, sizeof call, "%s(", name);
+        snprintf(macro, sizeof macro, "(%s, ", name);
+        if (!strstr(own, call) && !strstr(own, macro))
+            fail_msg("%s is in src/libcnn.map and is not called here", name);
+        count++;
+    }
+    assert_true(count > 80);
+    free(map);
+    free(own);
+}
+
+static void test_messages(void **state)
+{
+    struct scratch *s = *state;
+    cnn_message bare = {0};
+    cnn_model *model = NULL;
+    assert_int_equal(cnn_model_open("no/such/file.yaml", NULL, &model, s->diag), CNN_FAILED);
+    assert_null(model);
+    assert_int_equal(cnn_diag_count(s->diag), 1);
+    assert_null(cnn_diag_get(s->diag, 1));
+    assert_null(cnn_diag_get(s->diag, SIZE_MAX));
+    assert_int_equal(cnn_diag_dropped(s->diag), 0);
+    assert_false(cnn_diag_out_of_memory(s->diag));
+    char *text = cnn_message_format(cnn_diag_get(s->diag, 0), "prog");
+    assert_int_equal(strncmp(text, "prog: error: cannot read no/such/file.yaml", 42), 0);
+    free(text);
+    text = cnn_message_format(&bare, NULL);
+    assert_string_equal(text, "cnn: error: \n");
+    free(text);
+    assert_null(cnn_message_format(NULL, "prog"));
+    assert_null(cnn_diag_get(NULL, 0));
+    assert_int_equal(cnn_diag_count(NULL), 0);
+    assert_int_equal(cnn_diag_dropped(NULL), 0);
+    assert_false(cnn_diag_out_of_memory(NULL));
+    cnn_diag_clear(NULL);
+    cnn_diag_free(NULL);
+    cnn_diag *own = cnn_diag_new();
+    assert_int_equal(cnn_diag_count(own), 0);
+    cnn_diag_free(own);
+}
+
+static void test_words_and_settings(void **state)
+{
+    struct scratch *s = *state;
+    uint32_t code = 0;
+    assert_string_equal(cnn_version(), CNN_VERSION);
+    assert_int_equal(cnn_character("\xC3\xA9", &code), 2);
+    assert_int_equal(code, 0xE9);
+    assert_int_equal(cnn_character("\xC3", &code), 0);
+    assert_int_equal(cnn_character(NULL, &code) + cnn_character("a", NULL), 0);
+    assert_true(cnn_character_shown('a'));
+    assert_false(cnn_character_shown(0x1B));
+    assert_int_equal(cnn_text_columns("a\xED\x95\x9C"), 3);
+    assert_int_equal(cnn_text_columns(NULL), 0);
+    char *word = cnn_shell_word("-a b");
+    assert_string_equal(word, "'./-a b'");
+    free(word);
+    assert_null(cnn_shell_word(NULL));
+    scratch_write(s, "kitten.yaml", "x", 1);
+    char *near = cnn_nearest_path(scratch_path(s, "kiten.yaml"));
+    assert_non_null(strstr(near, "/kitten.yaml"));
+    free(near);
+    assert_null(cnn_nearest_path(NULL));
+    cnn_set_program("build/cnn");
+    assert_string_equal(cnn_program(), "build/cnn");
+    cnn_set_program(NULL);
+    assert_string_equal(cnn_program(), "cnn");
+    cnn_set_threads(INT_MAX);
+    assert_true(cnn_threads() > 0);
+    cnn_set_threads(INT_MIN);
+    assert_true(cnn_threads() > 0);
+    assert_non_null(cnn_instruction_set());
+    assert_int_equal(cnn_check_environment(s->diag), CNN_OK);
+    assert_int_equal(cnn_check_environment(NULL), CNN_OK);
+    const char *shipped = cnn_default_model();
+    assert_true(!shipped || strstr(shipped, ".safetensors"));
+}
+
+static void test_reference(void **state)
+{
+    (void)state;
+    size_t count = cnn_reference_sections();
+    assert_true(count > 20);
+    for (size_t i = 0; i < count; i++) {
+        cnn_section_info section = cnn_reference_section(i);
+        assert_non_null(section.name);
+        for (size_t k = 0; k < section.keys; k++)
+            assert_non_null(cnn_reference_key(i, k).name);
+        assert_null(cnn_reference_key(i, section.keys).name);
+        assert_null(cnn_reference_key(i, SIZE_MAX).name);
+    }
+    assert_null(cnn_reference_section(count).name);
+    assert_null(cnn_reference_section(SIZE_MAX).name);
+    assert_null(cnn_reference_key(SIZE_MAX, 0).name);
+    assert_string_equal(cnn_reference_word("learning_rate"), "lr");
+    assert_null(cnn_reference_word("no such word"));
+    assert_null(cnn_reference_word(NULL));
+}
+
+static void test_names_of_kinds(void **state)
+{
+    struct scratch *s = *state;
+    cnn_tta tta = CNN_TTA_SHIFT;
+    for (int i = 0; i < CNN_PICTURE_KINDS; i++) {
+        assert_non_null(cnn_picture_kind_name((cnn_picture_kind)i));
+        assert_non_null(cnn_picture_kind_help((cnn_picture_kind)i));
+    }
+    assert_null(cnn_picture_kind_name(CNN_PICTURE_KINDS));
+    assert_null(cnn_picture_kind_help((cnn_picture_kind)-1));
+    assert_string_equal(cnn_tta_name(CNN_TTA_FLIP), "flip");
+    assert_null(cnn_tta_name((cnn_tta)3));
+    assert_null(cnn_tta_name((cnn_tta)-1));
+    DONE(cnn_tta_find, NULL, &tta);
+    assert_int_equal(tta, CNN_TTA_NONE);
+    REFUSED(cnn_tta_find, "flop", &tta);
+    REFUSED(cnn_tta_find, "flip", NULL);
+    assert_true(cnn_image_readable("a/b.PNG"));
+    assert_false(cnn_image_readable("a/b.gif") || cnn_image_readable(NULL));
+    assert_non_null(strstr(cnn_image_endings(), ".bmp"));
+    assert_non_null(strstr(cnn_image_kinds(), "BMP"));
+    assert_non_null(strstr(cnn_image_conversion("a.gif"), "convert"));
+    assert_null(cnn_image_conversion("a.png"));
+    assert_null(cnn_image_conversion(NULL));
+}
+
+static void test_what_a_model_is(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false);
+    cnn_layer_info layer;
+    cnn_memory memory;
+    size_t found = 99;
+    assert_string_equal(cnn_model_name(model), "tiny");
+    assert_non_null(strstr(cnn_model_source(model), "tiny.yaml"));
+    assert_false(cnn_model_trained(model));
+    assert_int_equal(cnn_model_input(model).c, 3);
+    assert_int_equal(cnn_model_output(model).c, CLASSES);
+    assert_int_equal(cnn_model_outputs(model), CLASSES);
+    assert_string_equal(cnn_model_class(model, 9), "9");
+    assert_null(cnn_model_class(model, 10));
+    assert_null(cnn_model_class(model, 99));
+    assert_null(cnn_model_class(model, SIZE_MAX));
+    assert_non_null(strstr(cnn_model_resolved(model), "layers:"));
+    assert_int_equal(cnn_model_layers(model), 6);
+    DONE(cnn_model_layer, model, 5, &layer);
+    assert_int_equal(layer.params, 4 * 4 * 4 * 10 + 10);
+    REFUSED(cnn_model_layer, model, 6, &layer);
+    REFUSED(cnn_model_layer, model, SIZE_MAX, &layer);
+    REFUSED(cnn_model_layer, model, 0, NULL);
+    REFUSED(cnn_model_layer, NULL, 0, &layer);
+    DONE(cnn_model_find_layer, model, "dense1", &found);
+    assert_int_equal(found, 5);
+    REFUSED(cnn_model_find_layer, model, "dense", &found);
+    REFUSED(cnn_model_find_layer, model, NULL, &found);
+    REFUSED(cnn_model_find_layer, model, "dense1", NULL);
+    REFUSED(cnn_model_find_layer, NULL, "dense1", &found);
+    DONE(cnn_model_memory, model, 4, &memory);
+    assert_true(memory.inference > 0);
+    REFUSED(cnn_model_memory, model, 0, &memory);
+    REFUSED(cnn_model_memory, model, 1, NULL);
+    REFUSED(cnn_model_memory, NULL, 1, &memory);
+    assert_int_not_equal(cnn_model_memory(model, SIZE_MAX, &memory, NULL), CNN_OK);
+    cnn_model_free(model);
+}
+
+static void test_no_model(void **state)
+{
+    (void)state;
+    assert_null(cnn_model_name(NULL));
+    assert_null(cnn_model_source(NULL));
+    assert_null(cnn_model_resolved(NULL));
+    assert_null(cnn_model_class(NULL, 0));
+    assert_false(cnn_model_trained(NULL));
+    assert_int_equal(cnn_model_input(NULL).rank, 0);
+    assert_int_equal(cnn_model_output(NULL).c, 0);
+    assert_int_equal(cnn_model_outputs(NULL) + cnn_model_layers(NULL) + cnn_model_tensors(NULL), 0);
+    assert_null(cnn_model_tensor(NULL, 0).name);
+    cnn_model_free(NULL);
+}
+
+static void test_opening(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const missing[] = {"name=other", NULL};
+    cnn_open_options options = {0};
+    cnn_model *model = NULL;
+    const char *path = scratch_write(s, "odd.yaml", weightless, sizeof weightless - 1);
+    REFUSED(cnn_model_open, NULL, NULL, &model);
+    REFUSED(cnn_model_open, path, NULL, NULL);
+    REFUSED(cnn_model_open, path, &options, &model); /* no weights */
+    options = (cnn_open_options){.untrained = true, .override_count = 1};
+    REFUSED(cnn_model_open, path, &options, &model);
+    options = (cnn_open_options){.untrained = true, .overrides = missing, .override_count = 2};
+    REFUSED(cnn_model_open, path, &options, &model);
+    assert_null(model);
+    options.override_count = 1;
+    DONE(cnn_model_open, path, &options, &model);
+    assert_string_equal(cnn_model_name(model), "other");
+    cnn_model_free(model);
+}
+
+static void test_tensors(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    size_t count = cnn_model_tensors(model);
+    cnn_tensor_info info = cnn_model_tensor(model, count - 1);
+    float values[4 * 4 * 4 * 10];
+    assert_string_equal(info.name, "dense1.bias");
+    assert_int_equal(info.count, CLASSES);
+    assert_null(cnn_model_tensor(model, count).name);
+    assert_null(cnn_model_tensor(model, SIZE_MAX).name);
+    for (size_t i = 0; i < CLASSES; i++)
+        values[i] = (float)i;
+    assert_int_equal(cnn_model_tensor_set(model, count - 1, values), CNN_OK);
+    values[9] = 0;
+    assert_int_equal(cnn_model_tensor_get(model, count - 1, values), CNN_OK);
+    assert_true(values[9] == 9);
+    assert_int_equal(cnn_model_tensor_get(model, count, values), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_get(model, 0, NULL), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_get(NULL, 0, values), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_get(shapes, 0, values), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_set(model, SIZE_MAX, values), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_set(model, 0, NULL), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_set(NULL, 0, values), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_set(shapes, 0, values), CNN_INVALID);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+static void test_checkpoints(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    cnn_checkpoint_info info;
+    const char *path = scratch_path(s, "a.safetensors");
+    DONE(cnn_model_write, model, path);
+    DONE(cnn_checkpoint_verify, path, &info);
+    assert_string_equal(info.network, "tiny");
+    REFUSED(cnn_model_write, model, NULL);
+    REFUSED(cnn_model_write, NULL, path);
+    REFUSED(cnn_model_write, shapes, path);
+    REFUSED(cnn_checkpoint_verify, NULL, &info);
+    REFUSED(cnn_checkpoint_verify, path, NULL);
+    DONE(cnn_output_check, path, CNN_OUTPUT_CHECKPOINT, NULL);
+    REFUSED(cnn_output_check, NULL, CNN_OUTPUT_PAGE, NULL);
+    REFUSED(cnn_output_check, "x.png", (cnn_output)5, NULL);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+static void test_running(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    static float images[2 * PIXELS];
+    float output[2 * CLASSES], p[2 * CLASSES];
+    cnn_prediction best[20];
+    size_t written = 7;
+    DONE(cnn_model_run, model, images, 2, output);
+    DONE(cnn_model_run, model, NULL, 0, NULL);
+    REFUSED(cnn_model_run, model, NULL, 1, output);
+    REFUSED(cnn_model_run, model, images, 1, NULL);
+    REFUSED(cnn_model_run, NULL, images, 1, output);
+    REFUSED(cnn_model_run, shapes, images, 1, output);
+    DONE(cnn_model_run_tta, model, CNN_TTA_SHIFT, images, 2, output);
+    REFUSED(cnn_model_run_tta, model, (cnn_tta)3, images, 2, output);
+    REFUSED(cnn_model_run_tta, model, (cnn_tta)-1, images, 2, output);
+    REFUSED(cnn_model_run_tta, NULL, CNN_TTA_FLIP, images, 2, output);
+    DONE(cnn_tta_check, model, CNN_TTA_FLIP);
+    REFUSED(cnn_tta_check, model, (cnn_tta)77);
+    REFUSED(cnn_tta_check, NULL, CNN_TTA_FLIP);
+    cnn_model_probabilities(model, output, 2, p);
+    cnn_model_probabilities(NULL, output, 2, p);
+    cnn_model_probabilities(model, NULL, 2, p);
+    cnn_model_probabilities(model, output, 2, NULL);
+    cnn_model_top(model, p, 20, best, &written);
+    assert_int_equal(written, CLASSES);
+    cnn_model_top(NULL, p, 3, best, &written);
+    assert_int_equal(written, 0);
+    cnn_model_top(model, p, 3, NULL, &written);
+    cnn_model_top(model, NULL, 3, best, &written);
+    cnn_model_top(model, p, 3, best, NULL);
+    assert_int_equal(written, 0);
+    DONE(cnn_model_check_answer, model, "x", images, output);
+    REFUSED(cnn_model_check_answer, model, NULL, images, output);
+    REFUSED(cnn_model_check_answer, model, "x", NULL, output);
+    REFUSED(cnn_model_check_answer, model, "x", images, NULL);
+    REFUSED(cnn_model_check_answer, NULL, "x", images, output);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+/* A file of one image of the network's size, for a test's model. */
+static const char *write_npy(struct scratch *s, const char *name)
+{
+    static float values[PIXELS];
+    const size_t dims[3] = {3, SIDE, SIDE};
+    const char *path = scratch_path(s, name);
+    DONE(cnn_npy_write, path, values, dims, 3);
+    return path;
+}
+
+static void test_inputs(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false);
+    static float pixels[PIXELS];
+    float *images = NULL;
+    cnn_prediction best[3];
+    size_t count = 0;
+    const char *path = write_npy(s, "x.npy");
+    const size_t dims[1] = {1}, huge[2] = {SIZE_MAX, 2};
+    DONE(cnn_model_load_input, model, path, pixels);
+    DONE(cnn_model_read_npy, model, path, &images, &count);
+    assert_int_equal(count, 1);
+    free(images);
+    REFUSED(cnn_npy_write, NULL, pixels, dims, 1);
+    REFUSED(cnn_npy_write, path, NULL, dims, 1);
+    REFUSED(cnn_npy_write, path, pixels, NULL, 1);
+    REFUSED(cnn_npy_write, path, pixels, huge, 2);
+    REFUSED(cnn_model_read_npy, NULL, path, &images, &count);
+    REFUSED(cnn_model_read_npy, model, NULL, &images, &count);
+    REFUSED(cnn_model_read_npy, model, path, NULL, &count);
+    REFUSED(cnn_model_read_npy, model, path, &images, NULL);
+    REFUSED(cnn_model_load_input, model, path, NULL);
+    REFUSED(cnn_model_load_input, model, NULL, pixels);
+    REFUSED(cnn_model_load_input, NULL, path, pixels);
+    REFUSED(cnn_model_load_image, model, path, NULL);
+    REFUSED(cnn_model_load_image, model, NULL, pixels);
+    REFUSED(cnn_model_load_image, NULL, path, pixels);
+    assert_int_equal(cnn_model_load_image(model, path, pixels, NULL), CNN_FAILED);
+    assert_int_equal(cnn_model_predict(model, path, 3, best, &count, NULL), CNN_FAILED);
+    REFUSED(cnn_model_predict, model, NULL, 3, best, &count);
+    REFUSED(cnn_model_predict, model, path, 3, NULL, &count);
+    REFUSED(cnn_model_predict, model, path, 3, best, NULL);
+    REFUSED(cnn_model_predict, NULL, path, 3, best, &count);
+    cnn_model_free(model);
+}
+
+static void test_looking_inside(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    static float image[PIXELS], values[4 * SIDE * SIDE];
+    cnn_explanation e;
+    DONE(cnn_model_activation, model, image, 0, values);
+    REFUSED(cnn_model_activation, model, image, 6, values);
+    REFUSED(cnn_model_activation, model, NULL, 0, values);
+    REFUSED(cnn_model_activation, model, image, 0, NULL);
+    REFUSED(cnn_model_activation, NULL, image, 0, values);
+    REFUSED(cnn_model_activation, shapes, image, 0, values);
+    for (size_t i = 0; i < 6; i++) {
+        DONE(cnn_explain, model, image, i, 0, 0, 0, CNN_NO_INDEX, &e);
+        free(e.text);
+        REFUSED(cnn_explain, model, image, i, 99999, 0, 0, CNN_NO_INDEX, &e);
+        REFUSED(cnn_explain, model, image, i, 0, SIZE_MAX, 0, CNN_NO_INDEX, &e);
+        REFUSED(cnn_explain, model, image, i, 0, 0, 99, CNN_NO_INDEX, &e);
+        REFUSED(cnn_explain, model, image, i, 0, 0, 0, 99999, &e);
+    }
+    REFUSED(cnn_explain, model, image, 6, 0, 0, 0, 0, &e);
+    REFUSED(cnn_explain, model, NULL, 0, 0, 0, 0, 0, &e);
+    REFUSED(cnn_explain, model, image, 0, 0, 0, 0, 0, NULL);
+    REFUSED(cnn_explain, NULL, image, 0, 0, 0, 0, 0, &e);
+    REFUSED(cnn_explain, shapes, image, 0, 0, 0, 0, 0, &e);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+static void test_pictures(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    static const char *const missing[] = {NULL};
+    char input[256];
+    snprintf(input, sizeof input, "%s", write_npy(s, "x.npy"));
+    cnn_visualize_options o = {.directory = s->folder};
+    DONE(cnn_visualize, model, input, &o);
+    assert_true(scratch_count(s) > 5);
+    REFUSED(cnn_visualize, model, NULL, &o);
+    REFUSED(cnn_visualize, NULL, input, &o);
+    REFUSED(cnn_visualize, shapes, input, &o);
+    o.layer_count = 1;
+    REFUSED(cnn_visualize, model, input, &o);
+    o.layers = missing;
+    REFUSED(cnn_visualize, model, input, &o);
+    o = (cnn_visualize_options){.directory = s->folder, .kinds = UINT_MAX};
+    REFUSED(cnn_visualize, model, input, &o);
+    o = (cnn_visualize_options){.directory = s->folder, .palette = (cnn_palette)4};
+    REFUSED(cnn_visualize, model, input, &o);
+    o = (cnn_visualize_options){.directory = s->folder, .has_channel = true};
+    REFUSED(cnn_visualize, model, input, &o);
+    o = (cnn_visualize_options){.directory = s->folder, .label = "99"};
+    REFUSED(cnn_visualize, model, input, &o);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+static void test_measuring(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    cnn_evaluate_options o = {.split = "val"};
+    cnn_evaluation e = {0};
+    cnn_comparison c;
+    DONE(cnn_evaluate, model, &o, &e);
+    size_t sum = 0;
+    for (size_t i = 0; i < CLASSES * CLASSES; i++)
+        sum += cnn_evaluation_confusion(&e, i / CLASSES, i % CLASSES);
+    assert_int_equal(sum, 24);
+    assert_int_equal(cnn_evaluation_confusion(&e, CLASSES, 0), 0);
+    assert_int_equal(cnn_evaluation_confusion(&e, 0, SIZE_MAX), 0);
+    assert_int_equal(cnn_evaluation_confusion(NULL, 0, 0), 0);
+    for (size_t i = 0; i < CLASSES; i++)
+        assert_int_equal(cnn_evaluation_confusion(&e, (size_t)UINT32_MAX + 1 + i, i), 0);
+    cnn_evaluation_free(&e);
+    assert_int_equal(cnn_evaluation_confusion(&e, 0, 0), 0);
+    cnn_evaluation_free(&e);
+    cnn_evaluation_free(NULL);
+    DONE(cnn_compare, model, model, &o, &c);
+    assert_int_equal(c.images, 24);
+    REFUSED(cnn_compare, NULL, model, &o, &c);
+    REFUSED(cnn_compare, model, NULL, &o, &c);
+    REFUSED(cnn_compare, model, model, &o, NULL);
+    REFUSED(cnn_evaluate, NULL, &o, &e);
+    REFUSED(cnn_evaluate, model, &o, NULL);
+    REFUSED(cnn_evaluate, shapes, &o, &e);
+    o.tta = (cnn_tta)9;
+    REFUSED(cnn_evaluate, model, &o, &e);
+    REFUSED(cnn_compare, model, model, &o, &c);
+    o = (cnn_evaluate_options){.split = "dev"};
+    REFUSED(cnn_evaluate, model, &o, &e);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+static void test_data(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *odd = NULL;
+    cnn_open_options untrained = {.untrained = true};
+    cnn_survey_options none = {0};
+    cnn_survey survey = {0};
+    cnn_init_result result;
+    DONE(cnn_survey_data, model, &none, &survey);
+    assert_int_equal(survey.classes, CLASSES);
+    cnn_survey_free(&survey);
+    cnn_survey_free(&survey);
+    cnn_survey_free(NULL);
+    REFUSED(cnn_survey_data, NULL, &none, &survey);
+    REFUSED(cnn_survey_data, model, &none, NULL);
+    const char *path = scratch_write(s, "odd.yaml", weightless, sizeof weightless - 1);
+    DONE(cnn_model_open, path, &untrained, &odd);
+    REFUSED(cnn_survey_data, odd, NULL, &survey);
+    cnn_model_free(odd);
+    cnn_init_options o = {0};
+    REFUSED(cnn_init, &o, &result);
+    REFUSED(cnn_init, NULL, &result);
+    o = (cnn_init_options){.directory = s->folder, .data_path = "no/such/folder"};
+    REFUSED(cnn_init, &o, NULL);
+    assert_int_equal(cnn_init(&o, &result, NULL), CNN_FAILED);
+    o.directory = NULL;
+    REFUSED(cnn_init, &o, &result);
+    cnn_model_free(model);
+}
+
+static void test_training(void **state)
+{
+    struct scratch *s = runs_prepare(state);
+    static const char *const missing[] = {NULL};
+    char config[256], page[256];
+    const char *directories[2] = {"no/such/run", NULL};
+    cnn_findings findings = {0};
+    cnn_train_options o = {0};
+    REFUSED(cnn_train, NULL);
+    REFUSED(cnn_train, &o);
+    REFUSED(cnn_check_training, &o, &findings);
+    REFUSED(cnn_check_training, NULL, &findings);
+    snprintf(config, sizeof config, "%s", scratch_path(s, "tiny.yaml"));
+    o = (cnn_train_options){.config = config, .overrides = missing, .override_count = 1};
+    REFUSED(cnn_train, &o);
+    REFUSED(cnn_check_training, &o, &findings);
+    o = (cnn_train_options){.config = config, .override_count = 3};
+    REFUSED(cnn_train, &o);
+    o = (cnn_train_options){.resume = "x"};
+    REFUSED(cnn_check_training, &o, &findings);
+    o = (cnn_train_options){.config = config};
+    REFUSED(cnn_check_training, &o, NULL);
+    DONE(cnn_check_training, &o, &findings);
+    assert_true(findings.count > 0);
+    cnn_findings_free(&findings);
+    cnn_findings_free(&findings);
+    cnn_findings_free(NULL);
+    assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
+    snprintf(page, sizeof page, "%s/page.html", s->folder);
+    REFUSED(cnn_report, NULL, 1, page);
+    REFUSED(cnn_report, directories, 0, page);
+    REFUSED(cnn_report, directories, 2, page);
+    REFUSED(cnn_report, directories, 1, NULL);
+    assert_int_equal(cnn_report(directories, 1, page, NULL), CNN_FAILED);
+    directories[0] = scratch_path(s, "run");
+    DONE(cnn_report, directories, 1, page);
+}
+
+static void test_checking_and_benchmark(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true), *quantized = NULL;
+    cnn_findings findings = {0};
+    cnn_bench_result result = {0};
+    cnn_bench_options bench = {.infer = true, .seconds = 0.01};
+    DONE(cnn_model_check, model, &findings);
+    cnn_findings_free(&findings);
+    REFUSED(cnn_model_check, NULL, &findings);
+    REFUSED(cnn_model_check, model, NULL);
+    DONE(cnn_bench, model, &bench, &result);
+    assert_int_equal(result.layers, 6);
+    cnn_bench_result_free(&result);
+    cnn_bench_result_free(&result);
+    cnn_bench_result_free(NULL);
+    REFUSED(cnn_bench, NULL, &bench, &result);
+    REFUSED(cnn_bench, model, &bench, NULL);
+    REFUSED(cnn_bench, shapes, &bench, &result);
+    bench.batch = SIZE_MAX;
+    assert_int_not_equal(cnn_bench(model, &bench, &result, NULL), CNN_OK);
+    DONE(cnn_quantize, model, NULL, &quantized);
+    assert_int_equal(cnn_model_outputs(quantized), CLASSES);
+    cnn_model_free(quantized);
+    REFUSED(cnn_quantize, NULL, NULL, &quantized);
+    REFUSED(cnn_quantize, model, NULL, NULL);
+    REFUSED(cnn_quantize, shapes, NULL, &quantized);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_this_program_calls_every_function),
+        TEST(test_messages),
+        TEST(test_words_and_settings),
+        cmocka_unit_test(test_reference),
+        TEST(test_names_of_kinds),
+        TEST(test_what_a_model_is),
+        cmocka_unit_test(test_no_model),
+        TEST(test_opening),
+        TEST(test_tensors),
+        TEST(test_checkpoints),
+        TEST(test_running),
+        TEST(test_inputs),
+        TEST(test_looking_inside),
+        TEST(test_pictures),
+        TEST(test_measuring),
+        TEST(test_data),
+        TEST(test_training),
+        TEST(test_checking_and_benchmark),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
