@@ -267,6 +267,32 @@ static void test_opening(void **state)
     cnn_model_free(model);
 }
 
+static void test_memory(void **state)
+{
+    struct scratch *s = *state;
+    cnn_open_options options = {.untrained = true};
+    cnn_model *model = NULL;
+    const uint8_t grey[1] = {0};
+    cnn_pixels pixels = {.data = grey, .width = 1, .height = 1, .order = CNN_PIXELS_GREY};
+    static float out[PIXELS];
+    DONE(cnn_model_open_memory, weightless, sizeof weightless - 1, NULL, &options, &model);
+    REFUSED(cnn_model_open_memory, weightless, sizeof weightless - 1, NULL, NULL, &model);
+    REFUSED(cnn_model_open_memory, NULL, 0, "x", &options, &model);
+    REFUSED(cnn_model_open_memory, weightless, 0, "x", &options, &model);
+    REFUSED(cnn_model_open_memory, weightless, 10, "x", &options, NULL);
+    options.override_count = 1;
+    REFUSED(cnn_model_open_memory, weightless, 10, "x", &options, &model);
+    DONE(cnn_model_load_pixels, model, &pixels, out);
+    REFUSED(cnn_model_load_pixels, NULL, &pixels, out);
+    REFUSED(cnn_model_load_pixels, model, NULL, out);
+    REFUSED(cnn_model_load_pixels, model, &pixels, NULL);
+    REFUSED(cnn_model_decode_image, NULL, grey, 1, "x", out);
+    REFUSED(cnn_model_decode_image, model, NULL, 1, "x", out);
+    REFUSED(cnn_model_decode_image, model, grey, 1, "x", NULL);
+    assert_int_equal(cnn_model_decode_image(model, grey, 1, NULL, out, NULL), CNN_FAILED);
+    cnn_model_free(model);
+}
+
 static void test_tensors(void **state)
 {
     struct scratch *s = *state;
@@ -614,6 +640,7 @@ int main(void)
         TEST(test_what_a_model_is),
         cmocka_unit_test(test_no_model),
         TEST(test_opening),
+        TEST(test_memory),
         TEST(test_tensors),
         TEST(test_checkpoints),
         TEST(test_running),

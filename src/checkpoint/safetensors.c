@@ -21,6 +21,8 @@
 
 struct opened_file {
     struct cnn_safetensors public; /* first: the pointer handed out is this one */
+    int fd;
+    const unsigned char *memory; /* what is left to read of it, instead of fd; else NULL */
     struct cnn_arena *arena;
     unsigned char *data; /* the tensors' bytes, in room for floats */
     uLong crc;           /* of them, where the file has a checksum */
@@ -215,13 +217,17 @@ static cnn_status read_header(struct opened_file *file, const struct cnn_json *h
 }
 
 /* Reads exactly size bytes. A file that has become shorter since it was opened is damaged. */
-static cnn_status read_bytes(const struct opened_file *file, int fd, void *out, size_t size,
-                             cnn_diag *diag)
+static cnn_status read_bytes(struct opened_file *file, void *out, size_t size, cnn_diag *diag)
 {
+    if (file->memory) {
+        memcpy(out, file->memory, size);
+        file->memory += size;
+        return CNN_OK;
+    }
     const size_t piece = (size_t)1 << 30; /* Linux reads no more than 2 GiB at once */
     for (size_t done = 0; done < size;) {
         size_t wanted = size - done < piece ? size - done : piece;
-        ssize_t got = read(fd, (char *)out + done, wanted);
+        ssize_t got = read(file->fd, (char *)out + done, wanted);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -237,12 +243,12 @@ static cnn_status read_bytes(const struct opened_file *file, int fd, void *out, 
 }
 
 /* The header's bytes, malloc'ed, and where the data begin. */
-static cnn_status read_header_bytes(struct opened_file *file, int fd, size_t file_size, char **out,
+static cnn_status read_header_bytes(struct opened_file *file, size_t file_size, char **out,
                                     size_t *size, cnn_diag *diag)
 {
     unsigned char bytes[8];
     uint64_t header_size = 0;
-    cnn_status status = read_bytes(file, fd, bytes, sizeof bytes, diag);
+    cnn_status status = read_bytes(file, bytes, sizeof bytes, diag);
     if (status != CNN_OK)
         return status;
     for (size_t i = 8; i-- > 0;)
@@ -257,7 +263,7 @@ static cnn_status read_header_bytes(struct opened_file *file, int fd, size_t fil
     if (!*out)
         return cnn_fail_memory(diag, *size, file->public.path);
     file->data_size = file_size - 8 - *size;
-    status = read_bytes(file, fd, *out, *size, diag);
+    status = read_bytes(file, *out, *size, diag);
     if (status != CNN_OK)
         free(*out);
     return status;
@@ -286,7 +292,7 @@ static cnn_status parse(struct opened_file *file, const char *text, size_t size,
 
 /* Adds up the checksum of each piece while it is in the cache. Tensors tile the data, so that
  * theirs is that of all of it. */
-static cnn_status read_data(struct opened_file *file, int fd, cnn_diag *diag)
+static cnn_status read_data(struct opened_file *file, cnn_diag *diag)
 {
     const size_t piece = (size_t)1 << 18;
     bool sum = cnn_safetensors_metadata(&file->public, CNN_CHECKSUM_KEY) != NULL;
@@ -294,7 +300,7 @@ static cnn_status read_data(struct opened_file *file, int fd, cnn_diag *diag)
     file->crc = crc32_z(0, NULL, 0);
     for (size_t at = 0; at < file->data_size && status == CNN_OK; at += piece) {
         size_t size = file->data_size - at < piece ? file->data_size - at : piece;
-        status = read_bytes(file, fd, file->data + at, size, diag);
+        status = read_bytes(file, file->data + at, size, diag);
         if (status == CNN_OK && sum)
             file->crc = crc32_z(file->crc, file->data + at, size);
     }
@@ -302,37 +308,38 @@ static cnn_status read_data(struct opened_file *file, int fd, cnn_diag *diag)
 }
 
 /* The data are read once the header is known to be good. */
-static cnn_status read_file(struct opened_file *file, int fd, size_t size, cnn_diag *diag)
+static cnn_status read_file(struct opened_file *file, size_t size, cnn_diag *diag)
 {
     char *text = NULL;
     size_t text_size = 0;
-    cnn_status status = read_header_bytes(file, fd, size, &text, &text_size, diag);
+    if (size < 8)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s is no safetensors file: it has %zu bytes, and 8 are the least",
+                        file->public.path, size);
+    cnn_status status = read_header_bytes(file, size, &text, &text_size, diag);
     if (status != CNN_OK)
         return status;
     file->data = (unsigned char *)cnn_floats_reserve(file->data_size / sizeof(float) + 1);
     status = file->data ? parse(file, text, text_size, diag)
                         : cnn_fail_memory(diag, file->data_size, file->public.path);
     free(text);
-    return status == CNN_OK ? read_data(file, fd, diag) : status;
+    return status == CNN_OK ? read_data(file, diag) : status;
 }
 
 static cnn_status open_file(struct opened_file *file, cnn_diag *diag)
 {
-    const char *path = file->public.path;
     unsigned long long size;
-    int fd = cnn_file_open(path, &size);
-    if (fd < 0)
-        return cnn_file_fail(path, diag);
-    cnn_status status =
-        size < 8 ? cnn_fail(diag, CNN_FAILED, NULL,
-                            "%s is no safetensors file: it has %llu bytes, and 8 are the least",
-                            path, size)
-                 : read_file(file, fd, (size_t)size, diag);
-    close(fd);
+    file->fd = cnn_file_open(file->public.path, &size);
+    if (file->fd < 0)
+        return cnn_file_fail(file->public.path, diag);
+    cnn_status status = read_file(file, (size_t)size, diag);
+    close(file->fd);
     return status;
 }
 
-cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag)
+/* bytes: NULL where path is that of a file. */
+static cnn_status open_source(const char *path, const void *bytes, size_t size,
+                              struct cnn_safetensors **out, cnn_diag *diag)
 {
     struct cnn_arena *arena = cnn_arena_new();
     struct opened_file *file = arena ? cnn_arena_alloc(arena, sizeof *file) : NULL;
@@ -341,14 +348,27 @@ cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, 
         return cnn_fail_memory(diag, sizeof *file, path);
     }
     file->arena = arena;
+    file->memory = bytes;
     file->public.path = cnn_arena_strdup(arena, path);
-    cnn_status status =
-        file->public.path ? open_file(file, diag) : cnn_fail_memory(diag, strlen(path), path);
+    cnn_status status = !file->public.path ? cnn_fail_memory(diag, strlen(path), path)
+                        : bytes            ? read_file(file, size, diag)
+                                           : open_file(file, diag);
     if (status == CNN_OK)
         *out = &file->public;
     else
         cnn_safetensors_close(&file->public);
     return status;
+}
+
+cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag)
+{
+    return open_source(path, NULL, 0, out, diag);
+}
+
+cnn_status cnn_safetensors_open_memory(const char *name, const void *bytes, size_t size,
+                                       struct cnn_safetensors **out, cnn_diag *diag)
+{
+    return open_source(name, bytes, size, out, diag);
 }
 
 void cnn_safetensors_close(struct cnn_safetensors *public)

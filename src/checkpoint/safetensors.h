@@ -38,6 +38,9 @@ struct cnn_safetensors {
  * tensor out of bounds, overlapping, a gap, an unknown dtype, a size that does not fit its shape, a
  * name twice. The checksum is not looked at: see verify. */
 cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag);
+/* The same for the bytes of such a file, which are copied. name: for messages. */
+cnn_status cnn_safetensors_open_memory(const char *name, const void *bytes, size_t size,
+                                       struct cnn_safetensors **out, cnn_diag *diag);
 void cnn_safetensors_close(struct cnn_safetensors *file);
 
 /* NULL where absent */

@@ -397,13 +397,16 @@ cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char 
     return cnn_yaml_parse_part(arena, source, 0, out, diag);
 }
 
-/* A checkpoint begins with the length of its header, eight bytes, and the header, JSON. */
+bool cnn_yaml_is_checkpoint(const char *bytes, size_t size)
+{
+    return size >= 9 && memcmp(bytes + 4, "\0\0\0", 4) == 0 && bytes[8] == '{';
+}
+
 static bool is_checkpoint(const char *path)
 {
     char head[9];
     FILE *file = fopen(path, "rb");
-    bool found = file && fread(head, 1, sizeof head, file) == sizeof head &&
-                 memcmp(head + 4, "\0\0\0", 4) == 0 && head[8] == '{';
+    bool found = file && cnn_yaml_is_checkpoint(head, fread(head, 1, sizeof head, file));
     if (file)
         fclose(file);
     return found;

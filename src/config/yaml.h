@@ -48,6 +48,10 @@ cnn_status cnn_yaml_parse(struct cnn_arena *arena, const char *name, const char 
 cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source *source,
                                size_t start, struct cnn_yaml **out, cnn_diag *diag);
 
+/* Whether bytes begin as a checkpoint does: with the length of a header, eight bytes, and the
+ * header, JSON. */
+bool cnn_yaml_is_checkpoint(const char *bytes, size_t size);
+
 /* Reads a file's text, to be parsed: *text is malloc'ed. A file that cannot be read is CNN_FAILED,
  * one too large to be a description CNN_INVALID. */
 cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_diag *diag);

@@ -19,8 +19,6 @@
 
 /* What a file may promise. JPEG takes a byte for at most 171 pixels of one colour (a bit and a half
  * for each block's mean and end), PNG for 344. */
-#define MAX_SIDE        ((size_t)1 << 16)
-#define MAX_PIXELS      ((size_t)1 << 28)
 #define FREE_PIXELS     ((size_t)1 << 24)
 #define PIXELS_PER_BYTE 256
 
@@ -61,17 +59,23 @@ static bool resizable(size_t height, cnn_shape to)
            bytes <= INT_MAX && rows <= limit / row;
 }
 
+bool cnn_image_size_legal(size_t width, size_t height)
+{
+    return width > 0 && height > 0 && width <= CNN_IMAGE_MAX_SIDE && height <= CNN_IMAGE_MAX_SIDE &&
+           width * height <= (size_t)1 << 28;
+}
+
 static cnn_status check_size(const struct cnn_image *image, cnn_diag *diag)
 {
     const size_t w = image->width, h = image->height;
     if (w == 0 || h == 0)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "cannot read %s: its header promises %zu x %zu pixels", image->name, w, h);
-    if (w > MAX_SIDE || h > MAX_SIDE || w * h > MAX_PIXELS)
+    if (!cnn_image_size_legal(w, h))
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "cannot read %s: its header promises %zu x %zu pixels; at most %zu a side "
                         "and 2^28 in all are read",
-                        image->name, w, h, MAX_SIDE);
+                        image->name, w, h, CNN_IMAGE_MAX_SIDE);
     if (w * h > FREE_PIXELS && w * h / PIXELS_PER_BYTE > image->size)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "cannot read %s: its header promises %zu x %zu pixels, too many for a file "
@@ -80,11 +84,11 @@ static cnn_status check_size(const struct cnn_image *image, cnn_diag *diag)
     return CNN_OK;
 }
 
-/* Finds the decoder of the file in image->bytes, and the size of its picture. */
-static cnn_status read_header(struct cnn_image *image, cnn_diag *diag)
+/* Finds the decoder of the file that bytes are, and the size of its picture. */
+static cnn_status read_header(struct cnn_image *image, const void *bytes, cnn_diag *diag)
 {
     struct cnn_picture *stored = &image->stored;
-    *stored = (struct cnn_picture){.bytes = (const uint8_t *)image->bytes, .size = image->size};
+    *stored = (struct cnn_picture){.bytes = bytes, .size = image->size};
     image->decoder = cnn_decoder_find(stored->bytes, stored->size);
     if (!image->decoder)
         return cnn_image_fail_unknown(image->name, stored->bytes, stored->size, diag);
@@ -105,11 +109,25 @@ cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *dia
                             ? read_stdin(&image.bytes, &image.size, diag)
                             : cnn_file_read(path, MAX_FILE_BYTES, &image.bytes, &image.size, diag);
     if (status == CNN_OK)
-        status = read_header(&image, diag);
+        status = read_header(&image, image.bytes, diag);
     if (status == CNN_OK)
         *out = image;
     else
         cnn_image_close(&image);
+    return status;
+}
+
+/* The same for the bytes of a file, which stay the caller's. */
+static cnn_status open_memory(const char *name, const void *bytes, size_t size,
+                              struct cnn_image *out, cnn_diag *diag)
+{
+    struct cnn_image image = {.name = name, .size = size};
+    if (size > MAX_FILE_BYTES)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s is too large: %zu bytes, at most %zu are read",
+                        name, size, MAX_FILE_BYTES);
+    cnn_status status = read_header(&image, bytes, diag);
+    if (status == CNN_OK)
+        *out = image;
     return status;
 }
 
@@ -233,6 +251,20 @@ cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_d
     cnn_status status = check_shape(shape, diag);
     if (status == CNN_OK)
         status = cnn_image_open(path, &image, diag);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_image_bring(&image, shape, out, diag);
+    cnn_image_close(&image);
+    return status;
+}
+
+cnn_status cnn_image_read_memory(const char *name, const void *bytes, size_t size, cnn_shape shape,
+                                 uint8_t *out, cnn_diag *diag)
+{
+    struct cnn_image image;
+    cnn_status status = check_shape(shape, diag);
+    if (status == CNN_OK)
+        status = open_memory(name, bytes, size, &image, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_image_bring(&image, shape, out, diag);

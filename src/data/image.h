@@ -15,6 +15,14 @@
  * photographs are far below. */
 cnn_status cnn_image_read(const char *path, cnn_shape shape, uint8_t *out, cnn_diag *diag);
 
+/* The same for the bytes of a file. name: for messages. */
+cnn_status cnn_image_read_memory(const char *name, const void *bytes, size_t size, cnn_shape shape,
+                                 uint8_t *out, cnn_diag *diag);
+
+#define CNN_IMAGE_MAX_SIDE ((size_t)1 << 16)
+/* Whether pictures of that size are taken at all. */
+bool cnn_image_size_legal(size_t width, size_t height);
+
 /* The same for a picture that is wanted in several shapes: read once, and decoded once as long as
  * channels and shrinking stay the same. */
 struct cnn_image {
@@ -22,7 +30,7 @@ struct cnn_image {
     const struct cnn_decoder *decoder;
     struct cnn_picture stored;
     size_t width, height; /* as it is seen */
-    char *bytes;          /* the file */
+    char *bytes;          /* the file; NULL where its bytes are somebody else's */
     size_t size;
     uint8_t *pixels; /* decoded, rows of ceil(width / shrink) pixels; NULL before */
     size_t channels, shrink;

@@ -104,6 +104,11 @@ typedef struct cnn_open_options {
  * NULL. */
 cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out,
                           cnn_diag *diag);
+/* The same from memory: the bytes of a checkpoint, or the text of a description. They are copied.
+ * No file is read, but for options->weights. name: what messages call it, and a network that has no
+ * name of its own; NULL: "memory". */
+cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *name,
+                                 const cnn_open_options *options, cnn_model **out, cnn_diag *diag);
 void cnn_model_free(cnn_model *model);
 
 /* The path of the model that ships with the program: from the build tree or where it was installed;
@@ -236,6 +241,31 @@ const char *cnn_image_conversion(const char *path);
  * converts its channels and normalises it as in training. pixels: c * h * w floats. */
 cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels,
                                 cnn_diag *diag);
+
+/* The same for the bytes of an image file. name: what messages call it; NULL: "memory". */
+cnn_status cnn_model_decode_image(const cnn_model *model, const void *bytes, size_t size,
+                                  const char *name, float *pixels, cnn_diag *diag);
+
+typedef enum cnn_pixel_order { /* of the bytes of a pixel */
+                               CNN_PIXELS_RGB,
+                               CNN_PIXELS_BGR,
+                               CNN_PIXELS_RGBA,
+                               CNN_PIXELS_BGRA,
+                               CNN_PIXELS_GREY
+} cnn_pixel_order;
+
+/* An image in memory, such as a camera's: rows of pixels from the top, a byte a channel. */
+typedef struct cnn_pixels {
+    const uint8_t *data;
+    size_t width, height;
+    size_t stride; /* bytes from the beginning of a row to that of the next; 0: no gaps */
+    cnn_pixel_order order;
+} cnn_pixels;
+
+/* The same for pixels in memory. The numbers are those that a PNG or BMP file of these pixels
+ * gives. out: c * h * w floats. */
+cnn_status cnn_model_load_pixels(const cnn_model *model, const cnn_pixels *pixels, float *out,
+                                 cnn_diag *diag);
 
 /* One input of whatever kind, by the path's ending: .npy (one image) and .txt or .csv (rows of
  * numbers, a blank line between channels) go in as they are, all else is an image file. pixels: c *

@@ -191,17 +191,12 @@ static bool is_complete(const cnn_model *model)
     return complete;
 }
 
-static cnn_status open_description(const char *path, const cnn_open_options *options,
-                                   cnn_model **out, cnn_diag *diag)
+static cnn_status open_text(const char *path, const char *text, size_t size,
+                            const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
 {
-    char *text = NULL;
-    size_t size;
     cnn_model *model = NULL;
-    cnn_status status = cnn_yaml_read_text(path, &text, &size, diag);
-    if (status == CNN_OK)
-        status = cnn_model_from_text(path, text, size, options->overrides, options->override_count,
-                                     &model, diag);
-    free(text);
+    cnn_status status = cnn_model_from_text(path, text, size, options->overrides,
+                                            options->override_count, &model, diag);
     if (status == CNN_OK && !options->weights && !options->untrained && !is_complete(model)) {
         status =
             cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);
@@ -221,6 +216,31 @@ static cnn_status open_description(const char *path, const cnn_open_options *opt
     return status;
 }
 
+static cnn_status open_description(const char *path, const cnn_open_options *options,
+                                   cnn_model **out, cnn_diag *diag)
+{
+    char *text = NULL;
+    size_t size;
+    cnn_status status = cnn_yaml_read_text(path, &text, &size, diag);
+    if (status == CNN_OK)
+        status = open_text(path, text, size, options, out, diag);
+    free(text);
+    return status;
+}
+
+/* The last step: weights of their own, and the model is handed out. */
+static cnn_status finish(cnn_model *model, cnn_status status, const cnn_open_options *options,
+                         cnn_model **out, cnn_diag *diag)
+{
+    if (status == CNN_OK && options->weights)
+        status = load_weights(model, options->weights, diag);
+    if (status == CNN_OK)
+        *out = model;
+    else
+        cnn_model_free(model);
+    return status;
+}
+
 cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out,
                           cnn_diag *diag)
 {
@@ -235,14 +255,28 @@ cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn
     if (status == CNN_OK)
         status = checkpoint ? open_checkpoint(located, o, &model, diag)
                             : open_description(located, o, &model, diag);
-    if (status == CNN_OK && o->weights)
-        status = load_weights(model, o->weights, diag);
     free(located);
-    if (status == CNN_OK)
-        *out = model;
-    else
-        cnn_model_free(model);
-    return status;
+    return finish(model, status, o, out, diag);
+}
+
+cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *name,
+                                 const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
+{
+    static const cnn_open_options defaults = {0};
+    const cnn_open_options *o = options ? options : &defaults;
+    struct cnn_safetensors *file = NULL;
+    cnn_model *model = NULL;
+    if (!bytes || !out || !cnn_words_given(o->overrides, o->override_count))
+        return cnn_fail_missing(diag, "cnn_model_open_memory", "bytes, out or an override");
+    if (!name)
+        name = "memory";
+    bool checkpoint = cnn_yaml_is_checkpoint(bytes, size);
+    cnn_status status = checkpoint ? cnn_safetensors_open_memory(name, bytes, size, &file, diag)
+                                   : open_text(name, bytes, size, o, &model, diag);
+    if (checkpoint && status == CNN_OK)
+        status = cnn_model_from_checkpoint(file, o, &model, diag);
+    cnn_safetensors_close(file);
+    return finish(model, status, o, out, diag);
 }
 
 /* Takes the last component off a path; false where none is left. */

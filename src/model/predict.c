@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "checkpoint/npy.h"
-#include "data/image.h"
 #include "data/matrix.h"
 #include "model/tta.h"
 #include "util/parallel.h"
@@ -112,35 +111,6 @@ void cnn_model_probabilities(const cnn_model *model, const float *output, size_t
         memmove(probabilities, output, count * classes * sizeof *output);
     else
         cnn_softmax(output, count, classes, probabilities);
-}
-
-cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float *pixels,
-                                cnn_diag *diag)
-{
-    if (!model || !path || !pixels)
-        return cnn_fail_missing(diag, "cnn_model_load_image", "model, path or pixels");
-    const cnn_shape shape = model->graph.input;
-    size_t size = cnn_shape_count(shape);
-    if (model->normalization.channels == 0) {
-        cnn_status status =
-            cnn_fail(diag, CNN_INVALID, NULL, "%s: images cannot be prepared for this network: %s",
-                     model->source,
-                     model->data.normalize_auto ? "`normalize: auto` is known only after training"
-                                                : "it does not have 1, 3 or 4 input channels");
-        cnn_hint(diag, "numbers in a .npy, .txt or .csv file go in as they are");
-        return status;
-    }
-    uint8_t *bytes = malloc(size);
-    float *values = malloc(size * sizeof *values);
-    cnn_status status = bytes && values ? cnn_image_read(path, shape, bytes, diag)
-                                        : cnn_fail_memory(diag, size * 5, "an image");
-    if (status == CNN_OK) {
-        cnn_normalize(&model->normalization, bytes, shape.h * shape.w, values);
-        cnn_transpose(1, shape.h * shape.w, shape.c, values, pixels);
-    }
-    free(bytes);
-    free(values);
-    return status;
 }
 
 static bool path_ends(const char *path, const char *ending)
