@@ -385,6 +385,33 @@ static void test_running(void **state)
     cnn_model_free(model);
 }
 
+static void test_runners(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    static float images[PIXELS];
+    float output[CLASSES];
+    cnn_runner_options options = {0};
+    cnn_runner *runner = NULL;
+    DONE(cnn_runner_new, model, &options, &runner);
+    DONE(cnn_runner_run, runner, images, 1, output);
+    DONE(cnn_runner_run, runner, NULL, 0, NULL);
+    REFUSED(cnn_runner_run, NULL, images, 1, output);
+    REFUSED(cnn_runner_run, runner, NULL, 1, output);
+    REFUSED(cnn_runner_run, runner, images, 1, NULL);
+    cnn_runner_free(runner);
+    cnn_runner_free(NULL);
+    REFUSED(cnn_runner_new, NULL, &options, &runner);
+    REFUSED(cnn_runner_new, model, &options, NULL);
+    REFUSED(cnn_runner_new, shapes, &options, &runner);
+    options.tta = (cnn_tta)3;
+    REFUSED(cnn_runner_new, model, &options, &runner);
+    options = (cnn_runner_options){.batch = SIZE_MAX};
+    assert_int_not_equal(cnn_runner_new(model, &options, &runner, NULL), CNN_OK);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
 /* A file of one image of the network's size, for a test's model. */
 static const char *write_npy(struct scratch *s, const char *name)
 {
@@ -644,6 +671,7 @@ int main(void)
         TEST(test_tensors),
         TEST(test_checkpoints),
         TEST(test_running),
+        TEST(test_runners),
         TEST(test_inputs),
         TEST(test_looking_inside),
         TEST(test_pictures),

@@ -11,8 +11,15 @@
  * returns cnn_status answers CNN_INVALID with a message; any other returns NULL, 0, false or a
  * struct of zeros, or does nothing. Arrays without a count of their own are as long as the comment
  * says: that alone cannot be checked. In structs of options zero is the default of every member:
- * `cnn_open_options options = {0};` is the same as options NULL. One model is used by one thread at
- * a time. */
+ * `cnn_open_options options = {0};` is the same as options NULL.
+ *
+ * Threads. Objects that share nothing are free of each other: two models in two threads, each with
+ * a cnn_diag of its own. Of one object, functions that take it as const may be called by many
+ * threads at a time, as long as none calls one that does not. So a model runs in many threads
+ * through runners, one for each thread: a runner only reads its model. The library's own threads
+ * are one pool, which serves one call at a time: where two threads compute at once, one has its
+ * help, and the other computes by itself. The results are the same bits. Settings of the process
+ * (cnn_set_threads, cnn_set_program) are made before other threads call the library. */
 #ifndef CNN_H
 #define CNN_H
 
@@ -112,7 +119,7 @@ cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *nam
 void cnn_model_free(cnn_model *model);
 
 /* The path of the model that ships with the program: from the build tree or where it was installed;
- * NULL where there is none. */
+ * NULL where there is none. The text is the calling thread's, until its next call. */
 const char *cnn_default_model(void);
 
 const char *cnn_model_name(const cnn_model *model);
@@ -153,7 +160,7 @@ typedef struct cnn_memory {
     uint64_t training;
 } cnn_memory;
 /* batch: at least 1 */
-cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
+cnn_status cnn_model_memory(const cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
 
 /* One tensor that a checkpoint would hold. Values are copied in and out in the file's layout (conv
  * OIHW, dense [units, inputs]). */
@@ -217,6 +224,24 @@ cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag);
 /* cnn_model_run with views: output receives what the last layer makes of the mean. */
 cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
                              float *output, cnn_diag *diag);
+
+/* What changes while a model runs, for one thread at a time. The model is only read: it must stay,
+ * and stay as it is, as long as the runner is there. */
+typedef struct cnn_runner cnn_runner;
+
+typedef struct cnn_runner_options {
+    size_t batch; /* the most images that are computed at a time; 0: 1 */
+    cnn_tta tta;
+    bool serial; /* all in the calling thread, for callers that have threads enough */
+} cnn_runner_options;
+
+/* options may be NULL. Memory for a batch is taken here, and none later. */
+cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *options,
+                          cnn_runner **out, cnn_diag *diag);
+/* As cnn_model_run_tta, with the same numbers. */
+cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count, float *output,
+                          cnn_diag *diag);
+void cnn_runner_free(cnn_runner *runner);
 
 /* The model's probabilities for those raw outputs: softmax unless the network ends in one. In place
  * is legal. */
@@ -321,8 +346,8 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
                                 cnn_diag *diag);
 
 /* The output of a layer for one image (NCHW, in evaluation mode): the numbers of its shape. */
-cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values,
-                                cnn_diag *diag);
+cnn_status cnn_model_activation(const cnn_model *model, const float *image, size_t layer,
+                                float *values, cnn_diag *diag);
 
 #define CNN_NO_INDEX SIZE_MAX
 
@@ -333,7 +358,7 @@ typedef struct cnn_explanation {
     double value;     /* what they come to, in double */
     float activation; /* the number that the network computed */
 } cnn_explanation;
-cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel,
+cnn_status cnn_explain(const cnn_model *model, const float *image, size_t layer, size_t channel,
                        size_t row, size_t column, size_t input_channel, cnn_explanation *out,
                        cnn_diag *diag);
 
@@ -773,7 +798,7 @@ typedef struct cnn_section_info {
 /* Indices from 0; zeros beyond the last section, and beyond its last key. */
 size_t cnn_reference_sections(void);
 cnn_section_info cnn_reference_section(size_t section);
-/* The type text lives in a buffer that the next call overwrites. */
+/* The type text is the calling thread's, until its next call. */
 cnn_key_info cnn_reference_key(size_t section, size_t key);
 /* What a word of other programs (learning_rate, maxpool) is called here; NULL where that is
  * not known. */

@@ -12,13 +12,10 @@ size_t cnn_model_layers(const cnn_model *model)
     return model->graph.count;
 }
 
-cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag)
+/* Texts are made in the model's arena. */
+static cnn_status describe_layer(const cnn_model *model, const struct cnn_node *node,
+                                 cnn_layer_info *out, cnn_diag *diag)
 {
-    if (!model || !out)
-        return cnn_fail_missing(diag, "cnn_model_layer", "model or out");
-    if (i >= model->graph.count)
-        return cnn_fail_index(diag, "layer", i, model->graph.count);
-    const struct cnn_node *node = &model->graph.nodes[i];
     const char **inputs = cnn_arena_array(model->arena, node->input_count, sizeof *inputs);
     struct cnn_text text = {0};
     if (node->type->describe)
@@ -43,6 +40,18 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
                             .explanation = explanation,
                             .warning = node->warning};
     return CNN_OK;
+}
+
+cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag)
+{
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_model_layer", "model or out");
+    if (i >= model->graph.count)
+        return cnn_fail_index(diag, "layer", i, model->graph.count);
+    pthread_mutex_lock(&model->later->lock);
+    cnn_status status = describe_layer(model, &model->graph.nodes[i], out, diag);
+    pthread_mutex_unlock(&model->later->lock);
+    return status;
 }
 
 #define BATCH       128
@@ -81,7 +90,7 @@ cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t imag
     return CNN_OK;
 }
 
-cnn_status cnn_model_memory(cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag)
+cnn_status cnn_model_memory(const cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag)
 {
     if (!model || batch == 0 || !out)
         return cnn_fail_missing(diag, "cnn_model_memory", "model, images in the batch, or out");

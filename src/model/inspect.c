@@ -29,7 +29,7 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
 }
 
 /* A plan in which every value of one image survives, and its forward in evaluation mode. */
-static cnn_status run_image(cnn_model *model, const float *image, struct cnn_plan **out,
+static cnn_status run_image(const cnn_model *model, const float *image, struct cnn_plan **out,
                             cnn_diag *diag)
 {
     const cnn_shape in = model->graph.input;
@@ -44,8 +44,8 @@ static cnn_status run_image(cnn_model *model, const float *image, struct cnn_pla
     return CNN_OK;
 }
 
-cnn_status cnn_model_activation(cnn_model *model, const float *image, size_t layer, float *values,
-                                cnn_diag *diag)
+cnn_status cnn_model_activation(const cnn_model *model, const float *image, size_t layer,
+                                float *values, cnn_diag *diag)
 {
     if (!model || !image || !values)
         return cnn_fail_missing(diag, "cnn_model_activation", "model, image or values");
@@ -86,7 +86,7 @@ static cnn_status check_question(const struct cnn_node *node, const struct cnn_q
                     q->column);
 }
 
-cnn_status cnn_explain(cnn_model *model, const float *image, size_t layer, size_t channel,
+cnn_status cnn_explain(const cnn_model *model, const float *image, size_t layer, size_t channel,
                        size_t row, size_t column, size_t input_channel, cnn_explanation *out,
                        cnn_diag *diag)
 {

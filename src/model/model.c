@@ -63,8 +63,10 @@ static cnn_status read_description(cnn_model *model, const char *text, size_t si
     if (status != CNN_OK)
         return status;
     adopt_fixed_normalization(model);
-    model->class_numbers = cnn_arena_alloc(model->arena, sizeof *model->class_numbers);
-    if (!model->class_numbers || !list_tensors(model))
+    model->later = cnn_arena_alloc(model->arena, sizeof *model->later);
+    if (model->later)
+        pthread_mutex_init(&model->later->lock, NULL);
+    if (!model->later || !list_tensors(model))
         return cnn_fail_memory(diag, model->graph.count * CNN_MAX_TENSORS * sizeof *model->tensors,
                                "a list of the parameters");
     return CNN_OK;
@@ -117,6 +119,8 @@ void cnn_model_free(cnn_model *model)
         return;
     cnn_plan_free(model->plan);
     cnn_floats_free(model->parameters);
+    if (model->later)
+        pthread_mutex_destroy(&model->later->lock);
     cnn_arena_free(model->arena);
 }
 
@@ -293,7 +297,7 @@ static bool strip_component(char *path)
  * beside the bin/ it was installed to, or where `make install` was told to put it. */
 const char *cnn_default_model(void)
 {
-    static char path[4096];
+    static _Thread_local char path[4096];
     static const char *const places[] = {"/models/", "/share/cnn/models/"};
     static const char file[] = "cifar10_94.safetensors";
     char program[3072];
@@ -354,13 +358,18 @@ size_t cnn_model_outputs(const cnn_model *model)
 /* Without memory, without a name. */
 static const char *class_number(const cnn_model *model, size_t i)
 {
-    struct cnn_class_numbers *numbers = model->class_numbers;
-    size_t count = cnn_model_outputs(model);
-    if (!numbers->texts)
-        numbers->texts = cnn_arena_array(model->arena, count, sizeof *numbers->texts);
-    if (numbers->texts && !numbers->texts[i])
-        numbers->texts[i] = cnn_arena_printf(model->arena, "%zu", i);
-    return numbers->texts && numbers->texts[i] ? numbers->texts[i] : "";
+    struct cnn_model_later *later = model->later;
+    const char *number = NULL;
+    pthread_mutex_lock(&later->lock);
+    if (!later->numbers)
+        later->numbers =
+            cnn_arena_array(model->arena, cnn_model_outputs(model), sizeof *later->numbers);
+    if (later->numbers && !later->numbers[i])
+        later->numbers[i] = cnn_arena_printf(model->arena, "%zu", i);
+    if (later->numbers)
+        number = later->numbers[i];
+    pthread_mutex_unlock(&later->lock);
+    return number ? number : "";
 }
 
 const char *cnn_model_class(const cnn_model *model, size_t i)

@@ -3,6 +3,8 @@
 #ifndef CNN_MODEL_MODEL_H
 #define CNN_MODEL_MODEL_H
 
+#include <pthread.h>
+
 #include "checkpoint/safetensors.h"
 #include "data/dataset.h"
 #include "graph/plan.h"
@@ -16,8 +18,9 @@ struct cnn_tensor_place { /* one stored tensor of the graph, in the checkpoint's
     bool trainable;
 };
 
-struct cnn_class_numbers { /* made as they are asked for: outputs may be many, and no classes */
-    char **texts;          /* by class, "0", "1", ...; NULL before */
+struct cnn_model_later {  /* what even a model that is only read makes when it is asked for it */
+    pthread_mutex_t lock; /* of this, and of the arena */
+    char **numbers;       /* names of classes that have none: "0", "1", ...; NULL before */
 };
 
 struct cnn_model {
@@ -40,7 +43,7 @@ struct cnn_model {
     const char **classes; /* names; NULL where unknown */
     size_t class_count;
     const struct cnn_record *record; /* of the images it was trained on; NULL where unknown */
-    struct cnn_class_numbers *class_numbers; /* names of classes that have none */
+    struct cnn_model_later *later;
     /* for inference, made on demand, for plan_batch images and plan_threads threads */
     struct cnn_plan *plan;
     size_t plan_batch;

@@ -1,4 +1,4 @@
-/* Running a model on images: the one place where the outside's NCHW and the inside's NHWC meet. */
+/* What goes into a model as numbers, and what its outputs mean. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,100 +6,7 @@
 
 #include "checkpoint/npy.h"
 #include "data/matrix.h"
-#include "model/tta.h"
-#include "util/parallel.h"
-
-#define RUN_BATCH 32 /* images at a time; more gain nothing and cost memory */
-
-cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
-{
-    if (!model->plan || model->plan_batch < batch ||
-        model->plan_threads != cnn_parallel_threads()) {
-        struct cnn_plan *plan = NULL;
-        cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER,
-                                         false, &plan, diag);
-        if (status != CNN_OK)
-            return status;
-        cnn_plan_free(model->plan);
-        model->plan = plan;
-        model->plan_batch = batch;
-        model->plan_threads = cnn_parallel_threads();
-    }
-    *out = model->plan;
-    return CNN_OK;
-}
-
-cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output,
-                         cnn_diag *diag)
-{
-    return cnn_model_run_tta(model, CNN_TTA_NONE, images, count, output, diag);
-}
-
-/* A batch in channels-last order. */
-struct batch {
-    float *images, *logits, *output;
-};
-
-static cnn_status batch_new(const cnn_model *model, size_t n, struct batch *out, cnn_diag *diag)
-{
-    const struct cnn_graph *graph = &model->graph;
-    size_t in = cnn_shape_count(graph->input),
-           logits = cnn_shape_count(cnn_graph_shape(graph, graph->logits));
-    *out = (struct batch){calloc(in, n * sizeof(float)), calloc(logits, n * sizeof(float)),
-                          calloc(logits, n * sizeof(float))};
-    return out->images && out->logits && out->output
-               ? CNN_OK
-               : cnn_fail_memory(diag, (in + 2 * logits) * n * sizeof(float), "a batch of images");
-}
-
-static void batch_free(struct batch *batch)
-{
-    free(batch->images);
-    free(batch->logits);
-    free(batch->output);
-}
-
-cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
-                             float *output, cnn_diag *diag)
-{
-    if (!model || (count > 0 && (!images || !output)))
-        return cnn_fail_missing(diag, "cnn_model_run_tta", "model, images or output");
-    const cnn_shape in = model->graph.input,
-                    out = cnn_graph_shape(&model->graph, cnn_graph_output(&model->graph));
-    size_t in_size = cnn_shape_count(in), out_size = cnn_shape_count(out),
-           most = count < RUN_BATCH ? count : RUN_BATCH;
-    struct cnn_plan *plan = NULL;
-    struct batch batch = {0};
-    cnn_status status = cnn_tta_check(model, tta, diag);
-    if (status != CNN_OK || count == 0)
-        return status;
-    status = cnn_model_plan(model, most, &plan, diag);
-    if (status == CNN_OK)
-        status = batch_new(model, most, &batch, diag);
-    for (size_t i = 0; status == CNN_OK && i < count; i += RUN_BATCH) {
-        size_t n = count - i < RUN_BATCH ? count - i : RUN_BATCH;
-        cnn_transpose(n, in.c, in.h * in.w, images + i * in_size, batch.images);
-        cnn_tta_forward(model, plan, tta, batch.images, n, batch.logits, batch.output);
-        cnn_transpose(n, out.h * out.w, out.c, batch.output, output + i * out_size);
-    }
-    batch_free(&batch);
-    return status;
-}
-
-void cnn_softmax(const float *values, size_t rows, size_t classes, float *probabilities)
-{
-    for (size_t i = 0; i < rows; i++) {
-        const float *y = values + i * classes;
-        float *p = probabilities + i * classes, largest = y[0];
-        double sum = 0;
-        for (size_t k = 1; k < classes; k++)
-            largest = y[k] > largest ? y[k] : largest;
-        for (size_t k = 0; k < classes; k++)
-            sum += (double)(p[k] = expf(y[k] - largest));
-        for (size_t k = 0; k < classes; k++)
-            p[k] = (float)((double)p[k] / sum);
-    }
-}
+#include "model/model.h"
 
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities)

@@ -54,9 +54,20 @@ void cnn_parallel_set_threads(int threads)
     wanted_threads = threads < CNN_MAX_THREADS ? threads : CNN_MAX_THREADS;
 }
 
+static _Thread_local bool thread_alone;
+
+bool cnn_parallel_alone(bool alone)
+{
+    bool before = thread_alone;
+    thread_alone = alone;
+    return before;
+}
+
 int cnn_parallel_threads(void)
 {
     static atomic_int cores; /* that this process may use */
+    if (thread_alone)
+        return 1;
     if (wanted_threads > 0)
         return wanted_threads;
     int count = atomic_load_explicit(&cores, memory_order_relaxed);

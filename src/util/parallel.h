@@ -3,6 +3,7 @@
 #ifndef CNN_UTIL_PARALLEL_H
 #define CNN_UTIL_PARALLEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CNN_MAX_THREADS 256
@@ -11,6 +12,10 @@
  * a plan is at work. */
 void cnn_parallel_set_threads(int threads);
 int cnn_parallel_threads(void);
+
+/* Whether loops of the calling thread run in it alone, and cnn_parallel_threads is 1 for it.
+ * Returns what was before. */
+bool cnn_parallel_alone(bool alone);
 
 /* Calls task(context, i, thread) once for each i < tasks, in any order; thread <
  * cnn_parallel_threads() names the caller, for scratch memory of its own. Loops must not nest.

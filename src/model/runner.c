@@ -1,0 +1,155 @@
+/* Running a model on images: the one place where the outside's NCHW and the inside's NHWC meet. A
+ * runner has all that changes while a network runs, so that many may read one model. */
+#include <stdlib.h>
+
+#include "model/tta.h"
+#include "util/parallel.h"
+
+#define RUN_BATCH 32 /* images at a time; more gain nothing and cost memory */
+
+/* In channels-last order. */
+struct batch {
+    float *images, *logits, *output;
+};
+
+struct cnn_runner {
+    const cnn_model *model;
+    struct cnn_plan *plan;
+    struct batch batch;
+    size_t most; /* images at a time */
+    cnn_tta tta;
+    int threads; /* that the plan is made for */
+    bool serial;
+};
+
+cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
+{
+    if (!model->plan || model->plan_batch < batch ||
+        model->plan_threads != cnn_parallel_threads()) {
+        struct cnn_plan *plan = NULL;
+        cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER,
+                                         false, &plan, diag);
+        if (status != CNN_OK)
+            return status;
+        cnn_plan_free(model->plan);
+        model->plan = plan;
+        model->plan_batch = batch;
+        model->plan_threads = cnn_parallel_threads();
+    }
+    *out = model->plan;
+    return CNN_OK;
+}
+
+static cnn_status batch_new(const cnn_model *model, size_t n, struct batch *out, cnn_diag *diag)
+{
+    const struct cnn_graph *graph = &model->graph;
+    size_t in = cnn_shape_count(graph->input),
+           logits = cnn_shape_count(cnn_graph_shape(graph, graph->logits));
+    *out = (struct batch){calloc(in, n * sizeof(float)), calloc(logits, n * sizeof(float)),
+                          calloc(logits, n * sizeof(float))};
+    return out->images && out->logits && out->output
+               ? CNN_OK
+               : cnn_fail_memory(diag, (in + 2 * logits) * n * sizeof(float), "a batch of images");
+}
+
+static void batch_free(struct batch *batch)
+{
+    free(batch->images);
+    free(batch->logits);
+    free(batch->output);
+}
+
+/* batch and plan have room for `most` images. */
+static void run(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
+                const struct batch *batch, size_t most, const float *images, size_t count,
+                float *output)
+{
+    const cnn_shape in = model->graph.input, out = cnn_model_output(model);
+    for (size_t i = 0; i < count; i += most) {
+        size_t n = count - i < most ? count - i : most;
+        cnn_transpose(n, in.c, in.h * in.w, images + i * cnn_shape_count(in), batch->images);
+        cnn_tta_forward(model, plan, tta, batch->images, n, batch->logits, batch->output);
+        cnn_transpose(n, out.h * out.w, out.c, batch->output, output + i * cnn_shape_count(out));
+    }
+}
+
+cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output,
+                         cnn_diag *diag)
+{
+    return cnn_model_run_tta(model, CNN_TTA_NONE, images, count, output, diag);
+}
+
+cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
+                             float *output, cnn_diag *diag)
+{
+    size_t most = count < RUN_BATCH ? count : RUN_BATCH;
+    struct cnn_plan *plan = NULL;
+    struct batch batch = {0};
+    if (!model || (count > 0 && (!images || !output)))
+        return cnn_fail_missing(diag, "cnn_model_run_tta", "model, images or output");
+    cnn_status status = cnn_tta_check(model, tta, diag);
+    if (status != CNN_OK || count == 0)
+        return status;
+    status = cnn_model_plan(model, most, &plan, diag);
+    if (status == CNN_OK)
+        status = batch_new(model, most, &batch, diag);
+    if (status == CNN_OK)
+        run(model, plan, tta, &batch, most, images, count, output);
+    batch_free(&batch);
+    return status;
+}
+
+static cnn_status runner_fill(struct cnn_runner *runner, cnn_diag *diag)
+{
+    const cnn_model *model = runner->model;
+    bool before = cnn_parallel_alone(runner->serial);
+    runner->threads = cnn_parallel_threads();
+    cnn_status status = cnn_plan_new(&model->graph, model->parameters, runner->most, CNN_PLAN_INFER,
+                                     false, &runner->plan, diag);
+    cnn_parallel_alone(before);
+    return status == CNN_OK ? batch_new(model, runner->most, &runner->batch, diag) : status;
+}
+
+cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *options,
+                          cnn_runner **out, cnn_diag *diag)
+{
+    const cnn_runner_options o = options ? *options : (cnn_runner_options){0};
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_runner_new", "model or out");
+    cnn_status status = cnn_tta_check(model, o.tta, diag);
+    if (status != CNN_OK)
+        return status;
+    struct cnn_runner *runner = malloc(sizeof *runner);
+    if (!runner)
+        return cnn_fail_memory(diag, sizeof *runner, "a runner");
+    *runner = (struct cnn_runner){
+        .model = model, .most = o.batch ? o.batch : 1, .tta = o.tta, .serial = o.serial};
+    status = runner_fill(runner, diag);
+    if (status == CNN_OK)
+        *out = runner;
+    else
+        cnn_runner_free(runner);
+    return status;
+}
+
+cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count, float *output,
+                          cnn_diag *diag)
+{
+    if (!runner || (count > 0 && (!images || !output)))
+        return cnn_fail_missing(diag, "cnn_runner_run", "runner, images or output");
+    /* The plan has no room for more threads than there were. */
+    bool before = cnn_parallel_alone(runner->serial || cnn_parallel_threads() > runner->threads);
+    run(runner->model, runner->plan, runner->tta, &runner->batch, runner->most, images, count,
+        output);
+    cnn_parallel_alone(before);
+    return CNN_OK;
+}
+
+void cnn_runner_free(cnn_runner *runner)
+{
+    if (!runner)
+        return;
+    cnn_plan_free(runner->plan);
+    batch_free(&runner->batch);
+    free(runner);
+}

@@ -1,0 +1,237 @@
+/* Runners: what they compute is what the model computes, whoever else computes at the time. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "networks.h"
+#include "scratch.h"
+#include "util/parallel.h"
+
+enum { SIDE = 16, PIXELS = 3 * SIDE * SIDE, CLASSES = 10, IMAGES = 7, ROUNDS = 20 };
+
+static const char layers[] =
+    "input: [3, 16, 16]\n"
+    "layers:\n"
+    "  - {type: conv, filters: 16, kernel_size: 3, padding: same, bias: false}\n"
+    "  - {type: batch_norm, activation: relu}\n"
+    "  - {type: pool, pool_type: max, kernel_size: 2}\n"
+    "  - {type: depthwise_conv, kernel_size: 3, padding: same}\n"
+    "  - {type: lrn}\n"
+    "  - {type: dropout, rate: 0.5}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, units: 10}\n"
+    "data: {dataset: shapes, normalize: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}}\n"
+    "train: {seed: 3}\n";
+
+static void draw(float *images)
+{
+    for (size_t i = 0; i < IMAGES * PIXELS; i++)
+        images[i] = (float)(i * 7919 % 1009) / 1009 - 0.5f;
+}
+
+static cnn_model *open_network(void)
+{
+    cnn_model *model = network_open(layers);
+    network_stir(model);
+    return model;
+}
+
+static void check_runner(const cnn_runner_options *options)
+{
+    static float images[IMAGES * PIXELS];
+    float expected[IMAGES * CLASSES], found[IMAGES * CLASSES] = {0};
+    cnn_model *model = open_network();
+    cnn_runner *runner = NULL;
+    draw(images);
+    assert_int_equal(cnn_model_run_tta(model, options ? options->tta : CNN_TTA_NONE, images, IMAGES,
+                                       expected, NULL),
+                     CNN_OK);
+    assert_int_equal(cnn_runner_new(model, options, &runner, NULL), CNN_OK);
+    assert_int_equal(cnn_runner_run(runner, images, IMAGES, found, NULL), CNN_OK);
+    assert_memory_equal(expected, found, sizeof found);
+    /* and again, fewer */
+    memset(found, 0, sizeof found);
+    assert_int_equal(cnn_runner_run(runner, images + PIXELS, 1, found, NULL), CNN_OK);
+    assert_memory_equal(expected + CLASSES, found, CLASSES * sizeof *found);
+    assert_int_equal(cnn_runner_run(runner, NULL, 0, NULL, NULL), CNN_OK);
+    cnn_runner_free(runner);
+    cnn_model_free(model);
+}
+
+static void test_a_runner_computes_what_its_model_does(void **state)
+{
+    (void)state;
+    check_runner(NULL);
+    check_runner(&(cnn_runner_options){.batch = 3});
+    check_runner(&(cnn_runner_options){.batch = 64, .serial = true});
+    check_runner(&(cnn_runner_options){.batch = 2, .tta = CNN_TTA_FLIP});
+    check_runner(&(cnn_runner_options){.tta = CNN_TTA_SHIFT, .serial = true});
+}
+
+/* A plan has scratch memory for so many threads. */
+static void test_threads_may_become_more_and_fewer(void **state)
+{
+    (void)state;
+    static float images[IMAGES * PIXELS];
+    static const int threads[] = {1, 4, 2, 200, 3};
+    float expected[IMAGES * CLASSES], found[IMAGES * CLASSES];
+    cnn_model *model = open_network();
+    cnn_runner *runner = NULL;
+    draw(images);
+    assert_int_equal(cnn_model_run(model, images, IMAGES, expected, NULL), CNN_OK);
+    cnn_set_threads(2);
+    assert_int_equal(cnn_runner_new(model, &(cnn_runner_options){.batch = 4}, &runner, NULL),
+                     CNN_OK);
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        cnn_set_threads(threads[i]);
+        assert_int_equal(cnn_runner_run(runner, images, IMAGES, found, NULL), CNN_OK);
+        assert_memory_equal(expected, found, sizeof found);
+        assert_int_equal(cnn_threads(), threads[i]);
+    }
+    cnn_set_threads(0);
+    cnn_runner_free(runner);
+    cnn_model_free(model);
+}
+
+struct other_thread {
+    pthread_t id;
+    pthread_t loop_thread[64];
+};
+
+static void note_thread(void *context, size_t i, size_t thread)
+{
+    struct other_thread *t = context;
+    t->loop_thread[i] = thread == 0 ? pthread_self() : t->id;
+}
+
+static void test_a_serial_loop_stays_in_its_thread(void **state)
+{
+    (void)state;
+    struct other_thread t = {.id = pthread_self()};
+    cnn_set_threads(4);
+    assert_false(cnn_parallel_alone(true));
+    assert_int_equal(cnn_parallel_threads(), 1);
+    cnn_parallel_for(64, note_thread, &t);
+    for (size_t i = 0; i < 64; i++)
+        assert_true(pthread_equal(t.loop_thread[i], t.id));
+    assert_true(cnn_parallel_alone(false));
+    assert_int_equal(cnn_parallel_threads(), 4);
+    cnn_set_threads(0);
+}
+
+struct user { /* a thread of a program that uses the library */
+    pthread_t id;
+    cnn_model *model; /* its own, or one that others read */
+    bool own, serial;
+    const float *images, *expected;
+    size_t wrong;
+};
+
+/* Everything that a program does with each picture. */
+static void use_model(struct user *u, const cnn_model *model)
+{
+    static const uint8_t frame[4 * 4 * 3] = {1, 2, 3};
+    const cnn_pixels pixels = {frame, 4, 4, 0, CNN_PIXELS_BGR};
+    cnn_layer_info layer;
+    float input[PIXELS], p[CLASSES];
+    cnn_prediction best[CLASSES];
+    size_t count;
+    cnn_model_probabilities(model, u->expected, 1, p);
+    cnn_model_top(model, p, CLASSES, best, &count);
+    for (size_t i = 0; i < count; i++)
+        u->wrong += strcmp(best[i].name, cnn_model_class(model, best[i].index)) != 0;
+    u->wrong += cnn_model_layer(model, 0, &layer, NULL) != CNN_OK || layer.input_count != 1;
+    u->wrong += cnn_model_load_pixels(model, &pixels, input, NULL) != CNN_OK;
+}
+
+static void *run_user(void *argument)
+{
+    struct user *u = argument;
+    const cnn_runner_options options = {.batch = 3, .serial = u->serial};
+    cnn_runner *runner = NULL;
+    cnn_diag *diag = cnn_diag_new();
+    if (!u->own && cnn_runner_new(u->model, &options, &runner, diag) != CNN_OK)
+        u->wrong++;
+    for (size_t i = 0; i < ROUNDS && u->wrong == 0; i++) {
+        float found[IMAGES * CLASSES] = {0};
+        cnn_status status = u->own ? cnn_model_run(u->model, u->images, IMAGES, found, diag)
+                                   : cnn_runner_run(runner, u->images, IMAGES, found, diag);
+        u->wrong += status != CNN_OK || memcmp(found, u->expected, sizeof found) != 0;
+        use_model(u, u->model);
+    }
+    cnn_runner_free(runner);
+    cnn_diag_free(diag);
+    return NULL;
+}
+
+/* Three threads at once. own: each has a model of its own; else one runner each of one model. */
+static void check_users(cnn_model *const models[3], bool own)
+{
+    static float images[IMAGES * PIXELS];
+    float expected[IMAGES * CLASSES];
+    struct user users[3];
+    draw(images);
+    assert_int_equal(cnn_model_run(models[0], images, IMAGES, expected, NULL), CNN_OK);
+    for (size_t i = 0; i < 3; i++) {
+        users[i] = (struct user){.model = models[i],
+                                 .own = own,
+                                 .serial = i == 2,
+                                 .images = images,
+                                 .expected = expected};
+        assert_int_equal(pthread_create(&users[i].id, NULL, run_user, &users[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(users[i].id, NULL), 0);
+        assert_int_equal(users[i].wrong, 0);
+    }
+}
+
+static void test_runners_of_one_model_in_threads(void **state)
+{
+    (void)state;
+    cnn_model *model = open_network();
+    cnn_set_threads(3);
+    check_users((cnn_model *const[]){model, model, model}, false);
+    cnn_model_free(model);
+    cnn_set_threads(0);
+}
+
+static void test_models_in_threads(void **state)
+{
+    (void)state;
+    cnn_model *models[3] = {open_network(), open_network(), open_network()};
+    cnn_set_threads(3);
+    check_users(models, true);
+    for (size_t i = 0; i < 3; i++)
+        cnn_model_free(models[i]);
+    cnn_set_threads(0);
+}
+
+static void test_runners_of_a_quantized_model(void **state)
+{
+    (void)state;
+    cnn_model *model = open_network(), *quantized = NULL;
+    const cnn_quantize_options options = {.images = 16};
+    cnn_diag *diag = cnn_diag_new();
+    if (cnn_quantize(model, &options, &quantized, diag) != CNN_OK)
+        fail_msg("%s", cnn_diag_get(diag, 0)->text);
+    cnn_diag_free(diag);
+    cnn_set_threads(3);
+    check_users((cnn_model *const[]){quantized, quantized, quantized}, false);
+    cnn_model_free(quantized);
+    cnn_model_free(model);
+    cnn_set_threads(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_runner_computes_what_its_model_does),
+        cmocka_unit_test(test_threads_may_become_more_and_fewer),
+        cmocka_unit_test(test_a_serial_loop_stays_in_its_thread),
+        cmocka_unit_test(test_runners_of_one_model_in_threads),
+        cmocka_unit_test(test_models_in_threads),
+        cmocka_unit_test(test_runners_of_a_quantized_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
