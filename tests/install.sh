@@ -35,6 +35,18 @@ compile_shared() {
         readelf -d "$directory/shared" | grep -q 'NEEDED.*libcnn\.so\.[0-9]'
 }
 
+# The C++ example: by pkg-config with the shared library.
+compile_camera() {
+    # shellcheck disable=SC2046
+    g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -o "$directory/camera" examples/camera.cc $(package --cflags --libs cnn) \
+        -pthread -Wl,-rpath,"$installed/lib"
+}
+
+# Both cameras of it see four frames.
+run_camera() {
+    "$directory/camera" models/cifar10_94.safetensors >"$directory/seen" && [ "$(grep -c '^camera [01], frame' "$directory/seen")" -eq 8 ]
+}
+
 # A program that has stb functions of its own, linked with libcnn.a.
 own_stb() {
     cat >"$directory/own.c" <<'C'
@@ -66,14 +78,18 @@ same_functions() {
 find_package() {
     mkdir -p "$directory/cmake" && cat >"$directory/cmake/CMakeLists.txt" <<'CMAKE' &&
 cmake_minimum_required(VERSION 3.13)
-project(user C)
+project(user C CXX)
+set(CMAKE_CXX_STANDARD 11)
+find_package(Threads REQUIRED)
 find_package(cnn 0.1 REQUIRED)
 add_executable(shared predict.c)
 target_link_libraries(shared cnn::cnn)
+add_executable(camera camera.cc)
+target_link_libraries(camera cnn::cnn Threads::Threads)
 add_executable(static predict.c)
 target_link_libraries(static cnn::static)
 CMAKE
-        cp examples/predict.c "$directory/cmake" &&
+        cp examples/predict.c examples/camera.cc "$directory/cmake" &&
         cmake -S "$directory/cmake" -B "$directory/cmake/build" -DCMAKE_PREFIX_PATH="$installed" &&
         cmake --build "$directory/cmake/build"
 }
@@ -110,6 +126,12 @@ check 'the example compiles with pkg-config' compile_example
 check 'the functions of the header, the map and the libraries' same_functions
 if [ -z "$SANITIZE" ]; then
     check 'plain pkg-config links the shared library' compile_shared
+    if command -v g++ >/dev/null; then
+        check 'the C++ example compiles with pkg-config' compile_camera
+        if [ -f models/cifar10_94.safetensors ]; then
+            check 'the C++ example runs' run_camera
+        fi
+    fi
     check 'own stb functions do not collide' own_stb
     if command -v cmake >/dev/null; then
         check 'CMake finds the package' find_package
@@ -117,7 +139,7 @@ if [ -z "$SANITIZE" ]; then
         skip 'CMake finds the package: no cmake'
     fi
 else
-    skip 'programs of users: not under sanitizers' 3
+    skip 'programs of users: not under sanitizers' 5
 fi
 if [ -f models/cifar10_94.safetensors ]; then
     write_image "$directory/image.bmp"

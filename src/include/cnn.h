@@ -19,7 +19,12 @@
  * through runners, one for each thread: a runner only reads its model. The library's own threads
  * are one pool, which serves one call at a time: where two threads compute at once, one has its
  * help, and the other computes by itself. The results are the same bits. Settings of the process
- * (cnn_set_threads, cnn_set_program) are made before other threads call the library. */
+ * (cnn_set_threads, cnn_set_program) are made before other threads call the library.
+ *
+ * Stability. Before 1.0 any version may change functions and structs, and the soname stays
+ * libcnn.so.0: a program is built anew for each version. It can compare cnn_version() with the
+ * CNN_VERSION that it was built with. From 1.0 on the soname changes whenever programs must be
+ * built anew. The values of enumerators stay, also before. */
 #ifndef CNN_H
 #define CNN_H
 
