@@ -423,16 +423,13 @@ static void test_table_is_refused_when_it_is_another(void **state)
     struct scratch *s = *state;
     struct cnn_health_row *rows;
     size_t count;
-    const char *damaged[] = {"1,conv1,64,0.25,1,1,1\n",
-                             "1,conv1,64,0.25,1,1,1,1,1\n",
-                             "x,conv1,64,0.25,1,1,1,1\n",
-                             "1,,64,0.25,1,1,1,1\n",
-                             "1,conv1,64,0.2x,1,1,1,1\n",
-                             "1,conv1\n",
-                             "\n",
-                             "1,conv1,-1,0,1,1,1,1\n",
-                             "1,conv1,64,\n2,7,0,1,1\n", /* two that together look like one */
-                             "1,conv1,64, 0,1,1,1,1\n"};
+    const char *damaged[] = {
+        "1,conv1,64,0.25,1,1,1\n",     "1,conv1,64,0.25,1,1,1,1,1\n", "x,conv1,64,0.25,1,1,1,1\n",
+        "1,,64,0.25,1,1,1,1\n",        "1,conv1,64,0.2x,1,1,1,1\n",   "1,conv1\n",
+        "\n1,conv1,64,0.25,1,1,1,1\n",                             /* an empty line within */
+        "1,conv1,-1,0,1,1,1,1\n",      "1,conv1,64,\n2,7,0,1,1\n", /* two that together look like
+                                                                      one */
+        "1,conv1,64, 0,1,1,1,1\n"};
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         char text[256];
         snprintf(text, sizeof text, "%s1,a,0,,,,,\n%s", CNN_HEALTH_HEADER, damaged[i]);

@@ -76,10 +76,10 @@ if unprivileged "$CNN" version >log 2>&1; then
 photos/lock predict photos
 lock predict lock
 cannot_read_lock/config.yaml train lock
-cannot_read_lock/config.yaml data lock
+cannot_read_lock/config.yaml data lock -o out/lock.png
 cannot_read_lock/best.safetensors eval lock
 cannot_read_lock/last.previous.safetensors verify lock
-cannot_read_lock/config.yaml report lock photos
+cannot_read_lock/config.yaml report lock photos -o out/lock.html
 END
     chmod 755 lock photos/lock
 else

@@ -374,9 +374,9 @@ static const char *class_number(const cnn_model *model, size_t i)
 
 const char *cnn_model_class(const cnn_model *model, size_t i)
 {
-    if (!model || i >= cnn_model_outputs(model))
-        return NULL;
-    return i < model->class_count ? model->classes[i] : class_number(model, i);
+    if (model && i < model->class_count)
+        return model->classes[i];
+    return model && i < cnn_model_outputs(model) ? class_number(model, i) : NULL;
 }
 
 const char *cnn_model_resolved(const cnn_model *model)
