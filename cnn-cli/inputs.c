@@ -138,16 +138,19 @@ static bool read_folder(const char *folder, int depth, struct cnn_inputs *inputs
         return false;
     }
     while (done && !(inputs == NULL && *found) && (entry = readdir(directory)) != NULL) {
-        char *path = entry->d_name[0] != '.' ? path_join(folder, entry->d_name) : NULL;
+        char *path;
 
         if (entry->d_name[0] == '.')
             continue;
+        path = path_join(folder, entry->d_name);
         if (path != NULL && is_folder(path)) {
             done = depth == 0 || read_folder(path, depth - 1, inputs, found);
         } else if (path == NULL || cnn_image_readable(path)) {
             *found = true;
-            done = inputs == NULL || push(inputs, path);
-            path = inputs == NULL ? path : NULL;
+            if (inputs != NULL) {
+                done = push(inputs, path);
+                continue;
+            }
         }
         free(path);
     }

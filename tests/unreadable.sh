@@ -89,7 +89,12 @@ fi
 # The folder is read, and then some of it cannot be: every single call that reads one, as init makes
 # them for all splits.
 if "$CNN" init out/whole --data d >log 2>&1; then pass; else fail 'init' log; fi
-for call in opendir readdir; do
+listing='opendir readdir'
+if [ -n "${SANITIZE:-}" ] || [ -n "${EMULATOR:-}" ]; then
+    skip 'folders whose reading fails: not with a sanitizer or an emulator' 75
+    listing=
+fi
+for call in $listing; do
     INJECT_COUNT=$directory/count LD_PRELOAD=$BUILD/tests/preload/inject.so \
         "$CNN" init "out/counted-$call" --data d >log 2>&1
     calls=$(sed -n "s/^$call //p" count)
