@@ -314,9 +314,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cnn_text_free(&w.text);
         return -1;
     }
-    cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
-    if (is_small(model, n))
+    if (is_small(model, n) && cnn_model_allocate(model, NULL) == CNN_OK) {
+        cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
         run(model, n, chosen, fast, w.text.data);
+    }
     cnn_model_free(model);
     cnn_text_free(&w.text);
     return 0;
