@@ -27,8 +27,7 @@ cnn_model *network_open(const char *text)
 {
     cnn_diag *diag = cnn_diag_new();
     cnn_model *model = NULL;
-    require(cnn_model_from_text("test.yaml", text, strlen(text), NULL, 0, &model, diag), diag,
-            text);
+    require(cnn_model_from_text("test.yaml", text, strlen(text), NULL, &model, diag), diag, text);
     require(cnn_model_allocate(model, diag), diag, text);
     cnn_diag_free(diag);
     cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);

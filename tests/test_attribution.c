@@ -41,9 +41,9 @@ static cnn_model *open_network(const struct network *network)
     cnn_model *model;
     struct cnn_safetensors *weights;
     assert_int_equal(cnn_file_read(network->description, 1 << 20, &text, &size, NULL), CNN_OK);
-    assert_int_equal(cnn_model_from_text(network->description, text, size, &network->override,
-                                         network->override != NULL, &model, NULL),
-                     CNN_OK);
+    const struct cnn_overrides overrides = {&network->override, network->override != NULL};
+    assert_int_equal(
+        cnn_model_from_text(network->description, text, size, &overrides, &model, NULL), CNN_OK);
     free(text);
     assert_int_equal(cnn_safetensors_open(network->weights, &weights, NULL), CNN_OK);
     assert_int_equal(cnn_model_load(model, weights, NULL), CNN_OK);

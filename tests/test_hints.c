@@ -22,7 +22,7 @@ static bool builds(struct scratch *s, const struct try *t, char hint[256])
                  "%zu], dilation: %zu, padding: [0, 0, %zu, %zu], padding_mode: %s}\n",
                  t->in, t->kernel, t->dilation, t->before, t->after, t->mode);
     cnn_model *model = NULL;
-    cnn_status status = cnn_model_from_text("a.yaml", text, (size_t)size, NULL, 0, &model, s->diag);
+    cnn_status status = cnn_model_from_text("a.yaml", text, (size_t)size, NULL, &model, s->diag);
     const cnn_message *message = cnn_diag_get(s->diag, 0);
     snprintf(hint, 256, "%s", message && message->hint ? message->hint : "");
     cnn_diag_clear(s->diag);

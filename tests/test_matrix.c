@@ -203,7 +203,7 @@ static void test_load_input_takes_the_kind_when_the_ending_says_it(void **state)
     cnn_model *model = NULL;
     float got[4] = {0};
     assert_int_equal(
-        cnn_model_from_text("net", description, strlen(description), NULL, 0, &model, s->diag),
+        cnn_model_from_text("net", description, strlen(description), NULL, &model, s->diag),
         CNN_OK);
     for (size_t i = 0; i < 2; i++) {
         memset(got, 0, sizeof got);

@@ -45,8 +45,7 @@ static cnn_model *build(const struct cnn_glance *glance, const char *name, const
     cnn_diag *diag = cnn_diag_new();
     cnn_propose(glance, &proposal);
     assert_int_equal(cnn_proposal_write(&proposal, glance, name, path, &text, diag), CNN_OK);
-    if (cnn_model_from_text("proposal.yaml", text.data, text.size, NULL, 0, &model, diag) !=
-        CNN_OK) {
+    if (cnn_model_from_text("proposal.yaml", text.data, text.size, NULL, &model, diag) != CNN_OK) {
         const cnn_message *message = cnn_diag_get(diag, 0);
         fail_msg("%s\n%s", message ? message->text : "", text.data);
     }

@@ -34,7 +34,7 @@ static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t va
     return value == 0 ? graph->input : graph->nodes[value - 1].out;
 }
 
-/* What a graph is built of. */
+/* What a graph is read from. */
 struct cnn_graph_source {
     const struct cnn_yaml *input, *layers; /* of the description */
     enum cnn_precision precision;
@@ -42,11 +42,11 @@ struct cnn_graph_source {
     size_t type_count;
 };
 
-/* Reads the description. All mistakes are reported (shapes only once the
- * layers themselves are right). Everything lives in arena. A right `input` is set in out even where
- * the layers are wrong: other sections are checked against it. */
-cnn_status cnn_graph_build(struct cnn_arena *arena, const struct cnn_graph_source *source,
-                           struct cnn_graph *out, cnn_diag *diag);
+/* The graph of a description; graph/builder.h builds one by calls. All mistakes are reported
+ * (shapes only once the layers themselves are right). Everything lives in arena. A right `input` is
+ * set in out even where the layers are wrong: other sections are checked against it. */
+cnn_status cnn_graph_read(struct cnn_arena *arena, const struct cnn_graph_source *source,
+                          struct cnn_graph *out, cnn_diag *diag);
 
 /* The part of building that comes after the nodes are connected: shapes in execution order, sizes,
  * receptive fields, places in the parameter slab. */

@@ -236,7 +236,7 @@ struct cnn_layer_type {
                       struct cnn_text *out);
 };
 
-/* of a layer of any type (graph.c, which reads them) */
+/* of a layer of any type (builder.c, which reads them) */
 extern const struct cnn_key cnn_layer_keys[];
 
 static inline size_t cnn_shape_count(cnn_shape s)

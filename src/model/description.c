@@ -93,24 +93,33 @@ static struct cnn_yaml *resolve_input(struct cnn_arena *arena, cnn_shape input)
     return list;
 }
 
+struct cnn_yaml *cnn_description_of(struct cnn_arena *arena, const char *name,
+                                    const struct cnn_graph *graph)
+{
+    struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL);
+    struct cnn_yaml *called = name ? cnn_yaml_new_scalar(arena, name, false, NULL) : NULL;
+    const char *word = precisions[graph->nodes[0].precision];
+    struct cnn_yaml *precision = cnn_yaml_new_scalar(arena, word, false, NULL),
+                    *input = resolve_input(arena, graph->input);
+    bool plain = graph->nodes[0].precision == CNN_PRECISION_FP32;
+    bool ok = root && precision && input &&
+              (!name || (called && cnn_yaml_put(arena, root, "name", called))) &&
+              cnn_yaml_put(arena, root, "input", input) &&
+              (plain || cnn_yaml_put(arena, root, "precision", precision)) &&
+              cnn_yaml_put(arena, root, "layers", graph->resolved_layers);
+    return ok ? root : NULL;
+}
+
 static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *diag)
 {
     struct cnn_arena *arena = model->arena;
-    struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL),
-                    *name = cnn_yaml_new_scalar(arena, model->name, false, NULL);
-    struct cnn_yaml *precision = cnn_yaml_new_scalar(arena, precisions[s->precision], false, NULL);
-    struct cnn_yaml *input = resolve_input(arena, model->graph.input),
+    struct cnn_yaml *root = cnn_description_of(arena, model->name, &model->graph),
                     *loss =
                         cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
     struct cnn_yaml *data =
         s->data ? cnn_data_settings_resolve(arena, s->data, model->graph.input) : NULL;
     struct cnn_yaml *train = s->train ? cnn_recipe_resolve(arena, s->train) : NULL;
-    bool ok =
-        root && name && precision && input && loss && cnn_yaml_put(arena, root, "name", name) &&
-        cnn_yaml_put(arena, root, "input", input) &&
-        (s->precision == CNN_PRECISION_FP32 || cnn_yaml_put(arena, root, "precision", precision)) &&
-        cnn_yaml_put(arena, root, "layers", model->graph.resolved_layers) &&
-        cnn_yaml_put(arena, root, "loss", loss);
+    bool ok = root && loss && cnn_yaml_put(arena, root, "loss", loss);
     if (ok && s->data)
         ok = data && cnn_yaml_put(arena, root, "data", data);
     if (ok && s->train)
@@ -168,7 +177,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
     };
     const cnn_status all[] = {
         keys,
-        s.input && s.layers ? cnn_graph_build(arena, &source, &model->graph, diag) : CNN_OK,
+        s.input && s.layers ? cnn_graph_read(arena, &source, &model->graph, diag) : CNN_OK,
         cnn_loss_read(arena, s.loss, &model->loss, diag),
         s.data ? cnn_data_settings_read(arena, s.data, model->graph.input, &model->data, diag)
                : CNN_OK,

@@ -48,14 +48,13 @@ static void adopt_fixed_normalization(cnn_model *model)
 }
 
 static cnn_status read_description(cnn_model *model, const char *text, size_t size,
-                                   const char *const *overrides, size_t override_count,
-                                   cnn_diag *diag)
+                                   const struct cnn_overrides *overrides, cnn_diag *diag)
 {
     struct cnn_yaml *root = NULL;
     cnn_status parsed = cnn_yaml_parse(model->arena, model->source, text, size, &root, diag),
                status = root ? CNN_OK : parsed;
-    for (size_t i = 0; status == CNN_OK && i < override_count; i++)
-        status = cnn_yaml_set(model->arena, root, overrides[i], diag);
+    for (size_t i = 0; status == CNN_OK && overrides && i < overrides->count; i++)
+        status = cnn_yaml_set(model->arena, root, overrides->words[i], diag);
     if (status == CNN_OK)
         status = cnn_description_read(model, model->source, root, diag);
     if (status == CNN_OK)
@@ -93,7 +92,7 @@ cnn_status cnn_model_allocate(cnn_model *model, cnn_diag *diag)
 }
 
 cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
-                               const char *const *overrides, size_t override_count, cnn_model **out,
+                               const struct cnn_overrides *overrides, cnn_model **out,
                                cnn_diag *diag)
 {
     struct cnn_arena *arena = cnn_arena_new();
@@ -105,11 +104,28 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
     }
     model->arena = arena;
     model->source = source;
-    cnn_status status = read_description(model, text, size, overrides, override_count, diag);
+    cnn_status status = read_description(model, text, size, overrides, diag);
     if (status == CNN_OK)
         *out = model;
     else
         cnn_model_free(model);
+    return status;
+}
+
+cnn_status cnn_model_from_graph(const char *source, const struct cnn_graph *graph,
+                                const struct cnn_overrides *overrides, cnn_model **out,
+                                cnn_diag *diag)
+{
+    struct cnn_arena *arena = cnn_arena_new();
+    struct cnn_yaml *root = arena ? cnn_description_of(arena, NULL, graph) : NULL;
+    struct cnn_text text = {0};
+    if (root)
+        cnn_yaml_write(root, &text);
+    cnn_status status = root && !text.failed ? cnn_model_from_text(source, text.data, text.size,
+                                                                   overrides, out, diag)
+                                             : cnn_fail_memory(diag, text.size, "a description");
+    cnn_text_free(&text);
+    cnn_arena_free(arena);
     return status;
 }
 
@@ -199,8 +215,8 @@ static cnn_status open_text(const char *path, const char *text, size_t size,
                             const cnn_open_options *options, cnn_model **out, cnn_diag *diag)
 {
     cnn_model *model = NULL;
-    cnn_status status = cnn_model_from_text(path, text, size, options->overrides,
-                                            options->override_count, &model, diag);
+    const struct cnn_overrides overrides = {options->overrides, options->override_count};
+    cnn_status status = cnn_model_from_text(path, text, size, &overrides, &model, diag);
     if (status == CNN_OK && !options->weights && !options->untrained && !is_complete(model)) {
         status =
             cnn_fail(diag, CNN_INVALID, NULL, "%s describes a network but holds no weights", path);

@@ -57,11 +57,28 @@ extern const struct cnn_key cnn_description_keys[]; /* the top level */
 cnn_status cnn_description_read(cnn_model *model, const char *path, const struct cnn_yaml *root,
                                 cnn_diag *diag);
 
+/* The description of a graph that has been built: `name` unless that is NULL, `input`, `layers`,
+ * and `precision` where it is not fp32. Refers to the graph. NULL when out of memory. */
+struct cnn_yaml *cnn_description_of(struct cnn_arena *arena, const char *name,
+                                    const struct cnn_graph *graph);
+
+struct cnn_overrides { /* "KEY=VALUE", as in cnn_open_options */
+    const char *const *words;
+    size_t count;
+};
+
 /* Reads a description from text (copied) into a new model without memory for its parameters.
- * overrides as in cnn_open_options. */
+ * overrides NULL: none. */
 cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
-                               const char *const *overrides, size_t override_count, cnn_model **out,
+                               const struct cnn_overrides *overrides, cnn_model **out,
                                cnn_diag *diag);
+
+/* The same for a graph that was built by calls (graph/builder.h), with types cnn_layer_types: a new
+ * model with a graph of its own, for which overrides count as well, and the defaults of everything
+ * else. `source` is what the model came from; its file name becomes the network's name. */
+cnn_status cnn_model_from_graph(const char *source, const struct cnn_graph *graph,
+                                const struct cnn_overrides *overrides, cnn_model **out,
+                                cnn_diag *diag);
 
 /* CNN_INVALID where the model was opened for its shapes alone. */
 cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag);

@@ -200,7 +200,7 @@ static cnn_status write_config(const struct project *p)
     cnn_status status =
         cnn_proposal_write(&p->proposal, &p->glance, p->name, p->data, &text, p->diag);
     if (status == CNN_OK)
-        status = cnn_model_from_text(p->config, text.data, text.size, NULL, 0, &model, p->diag);
+        status = cnn_model_from_text(p->config, text.data, text.size, NULL, &model, p->diag);
     if (status == CNN_OK)
         status = cnn_make_directories(p->options->directory, p->diag);
     if (status == CNN_OK)

@@ -578,10 +578,12 @@ cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
         cnn_hint(diag, "name the YAML description as MODEL and this file with --weights");
         return status;
     }
+    struct cnn_overrides overrides = {0};
+    if (options)
+        overrides = (struct cnn_overrides){options->overrides, options->override_count};
     cnn_model *model = NULL;
     cnn_status status =
-        cnn_model_from_text(file->path, text, strlen(text), options ? options->overrides : NULL,
-                            options ? options->override_count : 0, &model, diag);
+        cnn_model_from_text(file->path, text, strlen(text), &overrides, &model, diag);
     if (status == CNN_OK) {
         model->shapes = options && options->shapes;
         status = cnn_model_load(model, file, diag);

@@ -59,7 +59,7 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
     if (status == CNN_OK)
         status = cnn_yaml_parse(arena, path, text, size, &root, diag);
     if (status == CNN_OK)
-        status = cnn_model_from_text(path, text, size, NULL, 0, &run->model, diag);
+        status = cnn_model_from_text(path, text, size, NULL, &run->model, diag);
     if (status == CNN_OK)
         status = cnn_history_read(directory, &run->history, diag);
     if (status == CNN_OK)

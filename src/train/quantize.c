@@ -54,10 +54,11 @@ static bool mark_wanted(struct spread *s)
  * with bytes mark what they read. */
 static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
 {
-    static const char *const overrides[] = {"precision=int8"};
+    static const char *const int8[] = {"precision=int8"};
+    const struct cnn_overrides overrides = {int8, 1};
     const cnn_model *model = c->model;
     cnn_status status = cnn_model_from_text(model->source, model->resolved, strlen(model->resolved),
-                                            overrides, 1, &c->quantized, diag);
+                                            &overrides, &c->quantized, diag);
     if (status == CNN_OK)
         status = cnn_model_set_classes(c->quantized, model->class_count, model->classes, diag);
     if (status == CNN_OK)

@@ -82,17 +82,18 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
         cnn_hint_near(diag, options->config);
         return status;
     }
-    status = cnn_model_from_text(options->config, text, size, options->overrides,
-                                 options->override_count, &t->model, diag);
+    struct cnn_overrides overrides = {options->overrides, options->override_count};
+    status = cnn_model_from_text(options->config, text, size, &overrides, &t->model, diag);
     if (status == CNN_OK && t->model->has_data)
         status = name_data(t, options->data_path, diag);
     if (status == CNN_OK && t->data_setting) {
         cnn_model_free(t->model);
         t->model = NULL;
         const char **settings = list_settings(t, options, &count, diag);
-        status = settings ? cnn_model_from_text(options->config, text, size, settings, count,
-                                                &t->model, diag)
-                          : CNN_FAILED;
+        overrides = (struct cnn_overrides){settings, count};
+        status = settings
+                     ? cnn_model_from_text(options->config, text, size, &overrides, &t->model, diag)
+                     : CNN_FAILED;
         free(settings);
     }
     free(text);

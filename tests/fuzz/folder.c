@@ -79,7 +79,7 @@ static void survey(const char *root, cnn_diag *diag)
     cnn_survey found = {0};
     const cnn_survey_options options = {.data_path = root};
 
-    if (cnn_model_from_text("fuzz.yaml", text, sizeof text - 1, NULL, 0, &model, diag) != CNN_OK)
+    if (cnn_model_from_text("fuzz.yaml", text, sizeof text - 1, NULL, &model, diag) != CNN_OK)
         abort();
     cnn_survey_data(model, &options, &found, diag);
     cnn_survey_free(&found);

@@ -309,8 +309,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool fast = pick(&w, 0, 1) == 1;
     size_t n = pick(&w, 1, MOST_BATCH);
     write_description(&w);
-    if (w.text.failed || cnn_model_from_text("fuzz.yaml", w.text.data, w.text.size, NULL, 0, &model,
-                                             NULL) != CNN_OK) {
+    if (w.text.failed ||
+        cnn_model_from_text("fuzz.yaml", w.text.data, w.text.size, NULL, &model, NULL) != CNN_OK) {
         cnn_text_free(&w.text);
         return -1;
     }

@@ -17,7 +17,7 @@ static bool is_small(const char *path)
     if (cnn_safetensors_open(path, &file, NULL) != CNN_OK)
         return true;
     const char *text = cnn_safetensors_metadata(file, "description");
-    if (!text || cnn_model_from_text(path, text, strlen(text), NULL, 0, &model, NULL) != CNN_OK) {
+    if (!text || cnn_model_from_text(path, text, strlen(text), NULL, &model, NULL) != CNN_OK) {
         small = true;
     } else {
         uint64_t macs = 0;

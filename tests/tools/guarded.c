@@ -307,8 +307,7 @@ static bool run(unsigned seed)
     memory.random = seed;
     describe(&state);
     cnn_diag *diag = cnn_diag_new();
-    cnn_status status =
-        cnn_model_from_text("random.yaml", text, strlen(text), NULL, 0, &model, diag);
+    cnn_status status = cnn_model_from_text("random.yaml", text, strlen(text), NULL, &model, diag);
     if (getenv("GUARDED_SHOW"))
         printf("# %u: %s\n%s", seed, status == CNN_OK ? "good" : cnn_diag_get(diag, 0)->text, text);
     cnn_diag_free(diag);
