@@ -63,9 +63,13 @@ for folder in src/*/; do
 done >"$directory/forbidden"
 
 # Groups of files that need each other's functions: strongly connected components, Tarjan 1972.
-find "$BUILD/obj/src" -name '*.o' 2>/dev/null | grep -v -E '\.(avx2|avx512|avx512bf16)\.o$' | while read -r object; do
-    nm -P -g "$object" | awk -v file="${object#"$BUILD/obj/src/"}" '{ sub(/(\.[a-z0-9]+)?\.o$/, "", file); print file, $1, $2 }'
-done | awk '
+find "$BUILD/obj/src" -name '*.o' 2>/dev/null | grep -v -E '\.(avx2|avx512|avx512bf16)\.o$' | xargs -r nm -A -P -g |
+    awk -v prefix="$BUILD/obj/src/" '
+    {
+        file = substr($1, length(prefix) + 1)
+        sub(/(\.[a-z0-9]+)?\.o:$/, "", file)
+        print file, $2, $3
+    }' | awk '
     function visit(v, i, n, list, w, group, size) {
         number[v] = low[v] = ++counter
         stack[++top] = v

@@ -34,18 +34,19 @@ picture() {
 
 # Whether file $1 holds the text $2 (expected lines, each ended); if not, shows the difference under the title $3.
 matches() {
-    local pattern actual line
-    actual=$(cat "$1"; printf x)
-    actual=${actual%x}
-    pattern=
+    local pattern= actual line special
+    IFS= read -r -d '' actual <"$1"
     while IFS= read -r line; do
         if [ "$line" = ... ]; then
             pattern+='*'
         else
-            line=$(printf '%s' "$line" | sed -e 's/[][\\*?()]/\\&/g' -e 's/\.\.\./*/g')
-            pattern+=$line$'\n'
+            for special in \\ '[' ']' '*' '?' '(' ')'; do
+                line=${line//"$special"/\\"$special"}
+            done
+            pattern+=${line//.../*}$'\n'
         fi
-    done < <(printf '%s' "$2")
+    done <<<"${2%$'\n'}"
+    [ -n "$2" ] || pattern=
     [[ $actual == $pattern ]] && return 0
     printf '%s\n' "$3"
     diff -u --label expected --label actual <(printf '%s' "$2") "$1" | sed 's/^/    /'
