@@ -112,6 +112,22 @@ struct cnn_yaml *cnn_keys_resolve(struct cnn_arena *arena, const struct cnn_key 
 struct cnn_yaml *cnn_variant_resolve(struct cnn_arena *arena, const struct cnn_variant *variants,
                                      size_t count, const struct cnn_yaml *node);
 
+/* All that there is of one kind: optimisers, schedules, losses, augmentations. A descriptor of each
+ * begins with its variant, so that a pointer to the variant is one to the descriptor. */
+struct cnn_kind {
+    const char *what; /* "optimizer": in messages, and the section of the reference */
+    const struct cnn_variant *const *variants;
+    size_t count;
+};
+
+/* cnn_variant_read and cnn_variant_resolve for one of a kind; *chosen is its variant. node NULL
+ * stands for the first one with its defaults. */
+cnn_status cnn_kind_read(struct cnn_arena *arena, const struct cnn_kind *kind,
+                         const struct cnn_yaml *node, const struct cnn_variant **chosen,
+                         void **settings, cnn_diag *diag);
+struct cnn_yaml *cnn_kind_resolve(struct cnn_arena *arena, const struct cnn_kind *kind,
+                                  const struct cnn_yaml *node);
+
 /* "integer, 1 or more", "number in [0, 1)", "max | avg", "n or [height, width], each 1 or more":
  * for help and man pages. Returned in buffer. */
 const char *cnn_key_describe_type(const struct cnn_key *key, char *buffer, size_t size);

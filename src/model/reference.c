@@ -22,6 +22,14 @@ struct group {
     size_t count;
 };
 
+static bool fill(const char *section, const struct cnn_variant *variant, cnn_section_info *info,
+                 const struct cnn_key **keys)
+{
+    *info = (cnn_section_info){section, variant->name, variant->help, 0};
+    *keys = variant->keys;
+    return true;
+}
+
 /* Section i of everything but layers, counted on from 0. */
 static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key **keys)
 {
@@ -29,18 +37,16 @@ static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key 
         {NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections},
         {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count},
         {"loss", cnn_loss_types, cnn_loss_type_count},
-        {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count},
-        {"schedule", cnn_schedule_types, cnn_schedule_type_count}};
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-        if (i < groups[g].count) {
-            const struct cnn_variant *v = &groups[g].variants[i];
-            *info =
-                (cnn_section_info){groups[g].name ? groups[g].name : v->name, v->name, v->help, 0};
-            *keys = v->keys;
-            return true;
-        }
-        i -= groups[g].count;
+        {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count}};
+    const struct cnn_kind *const kinds[] = {&cnn_schedules};
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; i -= groups[g++].count) {
+        const struct cnn_variant *v = &groups[g].variants[i];
+        if (i < groups[g].count)
+            return fill(groups[g].name ? groups[g].name : v->name, v, info, keys);
     }
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; i -= kinds[k++]->count)
+        if (i < kinds[k]->count)
+            return fill(kinds[k]->what, kinds[k]->variants[i], info, keys);
     return false;
 }
 
@@ -48,10 +54,7 @@ static bool find_section(size_t i, cnn_section_info *info, const struct cnn_key 
 {
     if (i >= cnn_layer_type_count)
         return find_variant(i - cnn_layer_type_count, info, keys);
-    const struct cnn_variant *v = &cnn_layer_types[i]->variant;
-    *info = (cnn_section_info){"layer", v->name, v->help, 0};
-    *keys = v->keys;
-    return true;
+    return fill("layer", &cnn_layer_types[i]->variant, info, keys);
 }
 
 size_t cnn_reference_sections(void)

@@ -141,8 +141,8 @@ struct cnn_yaml *cnn_recipe_resolve(struct cnn_arena *arena, const struct cnn_ya
 {
     struct cnn_yaml *out = cnn_keys_resolve(arena, cnn_recipe_keys, node);
     struct cnn_yaml *optimizer = cnn_optimizer_resolve(arena, cnn_yaml_get(node, "optimizer"));
-    struct cnn_yaml *schedule = cnn_variant_resolve(
-        arena, cnn_schedule_types, cnn_schedule_type_count, cnn_yaml_get(node, "schedule"));
+    struct cnn_yaml *schedule =
+        cnn_kind_resolve(arena, &cnn_schedules, cnn_yaml_get(node, "schedule"));
     bool ok = out && optimizer && schedule && cnn_yaml_put(arena, out, "optimizer", optimizer) &&
               cnn_yaml_put(arena, out, "schedule", schedule) &&
               resolve_section(arena, cnn_average_keys, "ema", out) &&

@@ -5,38 +5,25 @@
 
 #include "config/keys.h"
 
-enum cnn_schedule_kind {
-    CNN_SCHEDULE_CONSTANT,
-    CNN_SCHEDULE_STEP,
-    CNN_SCHEDULE_COSINE,
-    CNN_SCHEDULE_LINEAR,
-    CNN_SCHEDULE_PLATEAU,
-    CNN_SCHEDULE_ONE_CYCLE,
-    CNN_SCHEDULE_TRIANGULAR
-};
-
+/* A schedule that was read. */
 struct cnn_schedule_settings {
-    enum cnn_schedule_kind kind;
-    double warmup_epochs; /* linear from lr / steps to lr */
-    double min_factor;    /* cosine, linear, plateau: the end, as a share of lr */
-    /* step: every so many epochs ... (or at the epochs of milestones, where given) */
-    size_t step_epochs;
-    struct cnn_numbers milestones;
-    double gamma; /* step, plateau: ... times gamma */
-    /* plateau: epochs without a better validation loss */
-    size_t patience;
-    double pct_start, div_factor, final_div_factor; /* one_cycle */
-    /* triangular: factors, and the share of the run at which it is 1 */
-    double start, peak, end;
+    const struct cnn_schedule_type *type; /* recipe/schedule_type.h */
+    const struct cnn_schedule_base *own;  /* the settings of that type, which begin with these */
 };
 
-/* in the order of the enum; each with warmup_epochs */
-extern const struct cnn_variant cnn_schedule_types[];
-extern const size_t cnn_schedule_type_count;
+/* What settings of every type begin with. */
+struct cnn_schedule_base {
+    double warmup_epochs; /* the factor rises linearly, from 1 / steps to 1 */
+};
+
+extern const struct cnn_kind cnn_schedules;
+
+/* node NULL: the first of the list, with its defaults. What out points to lives in arena. */
 cnn_status cnn_schedule_read(struct cnn_arena *arena, const struct cnn_yaml *node,
                              struct cnn_schedule_settings *out, cnn_diag *diag);
 
-/* What plateau has seen; zeroed at the start of a run, part of its state. */
+/* What a schedule that follows the validation loss has seen of it; zeroed at the start of a run,
+ * part of its state. */
 struct cnn_plateau {
     double best, factor; /* factor 0 stands for 1 */
     size_t bad_epochs;
@@ -47,6 +34,8 @@ struct cnn_plateau {
 double cnn_schedule_factor(const struct cnn_schedule_settings *schedule,
                            const struct cnn_plateau *plateau, size_t step, size_t steps,
                            size_t steps_per_epoch);
+
+/* After a validation: does nothing for schedules that do not follow it. */
 void cnn_plateau_update(const struct cnn_schedule_settings *schedule, struct cnn_plateau *plateau,
                         double val_loss);
 

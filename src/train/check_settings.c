@@ -3,105 +3,57 @@
 #include <math.h>
 
 #include "layers/weighted.h"
+#include "recipe/schedule_type.h"
 #include "train/check.h"
 
-#define LISTED    5  /* layers or milestones, in a list of them */
+#define LISTED    5  /* layers, in a list of them */
 #define LOG_EVERY 50 /* the default */
 
-/* How long a run is. */
-struct length {
-    size_t steps, steps_per_epoch; /* 0: not known */
-    size_t epochs;                 /* begun; 0: not known */
-};
-
-static struct length length_of(const struct cnn_check *check, const cnn_model *model)
+static struct cnn_run_length length_of(const struct cnn_check *check, const cnn_model *model)
 {
     const struct cnn_training *t = check->t;
     if (t)
-        return (struct length){t->steps, t->progress.steps_per_epoch, t->epochs};
-    return (struct length){.steps = model->recipe.steps, .epochs = model->recipe.epochs};
+        return (struct cnn_run_length){t->steps, t->progress.steps_per_epoch, t->epochs};
+    return (struct cnn_run_length){.steps = model->recipe.steps, .epochs = model->recipe.epochs};
 }
 
-/* Where the end of so many epochs lies: 1 beyond the run's end, 0 at it, -1 before it or not
- * known. */
-static int compare_to_run(const struct length *l, double epochs)
-{
-    double end = l->steps_per_epoch > 0 ? (double)l->steps : (double)l->epochs;
-    double at = l->steps_per_epoch > 0 ? round(epochs * (double)l->steps_per_epoch) : epochs;
-    return end == 0 || at < end ? -1 : at > end;
-}
-
-/* "2 epochs", "0.5 epochs" */
-static double run_epochs(const struct length *l)
-{
-    return l->steps_per_epoch > 0 ? (double)l->steps / (double)l->steps_per_epoch
-                                  : (double)l->epochs;
-}
-
-static void check_warmup(struct cnn_check *check, const cnn_model *model, const struct length *l)
+static void check_warmup(struct cnn_check *check, const cnn_model *model,
+                         const struct cnn_run_length *l)
 {
     const struct cnn_schedule_settings *s = &model->recipe.schedule;
-    int end = s->warmup_epochs > 0 ? compare_to_run(l, s->warmup_epochs) : -1;
-    double lr = model->recipe.optimizer.lr, epochs = run_epochs(l);
+    double warmup = s->own->warmup_epochs, lr = model->recipe.optimizer.lr,
+           epochs = cnn_run_epochs(l);
+    int end = warmup > 0 ? cnn_run_compare(l, warmup) : -1;
     if (end > 0)
-        cnn_check_add(
-            check, "schedule", CNN_CHECK_WARNING, "a smaller train.schedule.warmup_epochs",
-            "warmup_epochs: %g is longer than the run, %.3g epoch%s: the learning rate "
-            "only reaches %.3g, never lr, %g",
-            s->warmup_epochs, epochs, epochs == 1 ? "" : "s", lr * epochs / s->warmup_epochs, lr);
-    else if (end == 0 && s->kind != CNN_SCHEDULE_CONSTANT)
         cnn_check_add(check, "schedule", CNN_CHECK_WARNING,
                       "a smaller train.schedule.warmup_epochs",
-                      "warmup_epochs: %g takes the whole run: the %s schedule never begins",
-                      s->warmup_epochs, cnn_schedule_types[s->kind].name);
-}
-
-static void check_milestones(struct cnn_check *check, const struct cnn_schedule_settings *s,
-                             const struct length *l)
-{
-    struct cnn_text list = {0};
-    size_t late = 0;
-    double epochs = run_epochs(l);
-    for (size_t i = 0; i < s->milestones.count; i++) {
-        if (compare_to_run(l, s->milestones.values[i]) < 0)
-            continue;
-        if (late++ < LISTED)
-            cnn_text_printf(&list, "%s%g", late > 1 ? ", " : "", s->milestones.values[i]);
-    }
-    if (list.failed)
-        check->failed = true;
-    else if (late > 0)
+                      "warmup_epochs: %g is longer than the run, %.3g epoch%s: the learning rate "
+                      "only reaches %.3g, never lr, %g",
+                      warmup, epochs, epochs == 1 ? "" : "s", lr * epochs / warmup, lr);
+    else if (end == 0 && s->type->factor)
         cnn_check_add(check, "schedule", CNN_CHECK_WARNING,
-                      "train.schedule.milestones before the run's end, in epochs",
-                      "milestones: %s%s %s at the end of the run, %.3g epoch%s, or beyond it: %s",
-                      list.data, late > LISTED ? ", ..." : "", late == 1 ? "lies" : "lie", epochs,
-                      epochs == 1 ? "" : "s",
-                      late == s->milestones.count ? "the learning rate never falls"
-                                                  : "the learning rate does not fall there");
-    cnn_text_free(&list);
+                      "a smaller train.schedule.warmup_epochs",
+                      "warmup_epochs: %g takes the whole run: the %s schedule never begins", warmup,
+                      s->type->variant.name);
 }
 
-static void check_schedule(struct cnn_check *check, const cnn_model *model, const struct length *l)
+static void check_schedule(struct cnn_check *check, const cnn_model *model,
+                           const struct cnn_run_length *l)
 {
     const struct cnn_schedule_settings *s = &model->recipe.schedule;
-    double epochs = run_epochs(l);
-    if (s->kind == CNN_SCHEDULE_STEP && s->milestones.count > 0)
-        check_milestones(check, s, l);
-    else if (s->kind == CNN_SCHEDULE_STEP && compare_to_run(l, (double)s->step_epochs) >= 0)
-        cnn_check_add(check, "schedule", CNN_CHECK_WARNING,
-                      "a smaller train.schedule.step_epochs, or milestones",
-                      "step_epochs: %zu is not less than the run, %.3g epoch%s: the learning rate "
-                      "never falls",
-                      s->step_epochs, epochs, epochs == 1 ? "" : "s");
-    /* the first epoch is the best so far; patience + 1 worse ones follow, and one to train in */
-    else if (s->kind == CNN_SCHEDULE_PLATEAU && l->epochs > 0 && l->epochs < s->patience + 3)
-        cnn_check_add(check, "schedule", CNN_CHECK_WARNING, "a smaller train.schedule.patience",
-                      "with patience: %zu the learning rate falls after epoch %zu at the earliest, "
-                      "and the run has %zu: it never falls",
-                      s->patience, s->patience + 2, l->epochs);
+    const char *remedy = NULL;
+    struct cnn_text what = {0};
+    if (s->type->check)
+        s->type->check(s->own, l, &remedy, &what);
+    if (what.failed)
+        check->failed = true;
+    else if (what.size > 0)
+        cnn_check_add(check, "schedule", CNN_CHECK_WARNING, remedy, "%s", what.data);
+    cnn_text_free(&what);
 }
 
-static void check_stopping(struct cnn_check *check, const cnn_model *model, const struct length *l)
+static void check_stopping(struct cnn_check *check, const cnn_model *model,
+                           const struct cnn_run_length *l)
 {
     size_t patience = model->recipe.early_stopping.patience;
     if (patience > 0 && l->epochs > 0 && l->epochs <= patience + 1)
@@ -112,7 +64,8 @@ static void check_stopping(struct cnn_check *check, const cnn_model *model, cons
                       patience, patience + 1, l->epochs);
 }
 
-static void check_steps(struct cnn_check *check, const cnn_model *model, const struct length *l)
+static void check_steps(struct cnn_check *check, const cnn_model *model,
+                        const struct cnn_run_length *l)
 {
     const struct cnn_recipe *recipe = &model->recipe;
     if (l->steps > 0 && recipe->ema.every > l->steps)
@@ -267,7 +220,7 @@ static void check_unseen(struct cnn_check *check, const struct cnn_graph *graph)
 
 void cnn_check_settings(struct cnn_check *check, const cnn_model *model)
 {
-    struct length length = length_of(check, model);
+    struct cnn_run_length length = length_of(check, model);
     check_last_layer(check, model);
     check_unseen(check, &model->graph);
     check_warmup(check, model, &length);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recipe/schedule_type.h"
 #include "report/report.h"
 #include "train/check.h"
 #include "util/clock.h"
@@ -136,7 +137,7 @@ static void warn_of_choice(struct trainer *r)
     else if (recipe->early_stopping.patience > 0)
         warn(r, "validation uses the test images, so the end of the run is chosen by them; "
                 "data.val_split sets training images aside instead");
-    else if (recipe->schedule.kind == CNN_SCHEDULE_PLATEAU)
+    else if (recipe->schedule.type->validated)
         warn(r, "validation uses the test images, so the learning rate follows them; "
                 "data.val_split sets training images aside instead");
 }
@@ -180,7 +181,7 @@ static bool has_layer(const struct cnn_graph *graph, const char *type)
 static void hint_divergence(const struct trainer *r)
 {
     const cnn_model *model = r->t.model;
-    const char *warmup = model->recipe.schedule.warmup_epochs > 0
+    const char *warmup = model->recipe.schedule.own->warmup_epochs > 0
                              ? ""
                              : "; or let the rate rise slowly: train.schedule.warmup_epochs: 1";
     const char *norm =
