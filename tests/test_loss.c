@@ -11,9 +11,36 @@
 #include "near.h"
 #include "recipe/loss.h"
 
-static const struct cnn_loss cross_entropy = {.kind = CNN_LOSS_CROSS_ENTROPY},
-                             mse = {.kind = CNN_LOSS_MSE};
-static const struct cnn_loss smoothed = {.kind = CNN_LOSS_CROSS_ENTROPY, .label_smoothing = 0.1};
+static struct cnn_arena *settings_arena; /* what losses point to, for all tests */
+static struct cnn_loss cross_entropy, mse, smoothed, more_smoothed;
+
+static cnn_status read_loss(const char *text, struct cnn_loss *out)
+{
+    struct cnn_yaml *node;
+    assert_int_equal(cnn_yaml_parse(settings_arena, "test", text, strlen(text), &node, NULL),
+                     CNN_OK);
+    return cnn_loss_read(settings_arena, node, out, NULL);
+}
+
+static int arena_open(void **state)
+{
+    (void)state;
+    settings_arena = cnn_arena_new();
+    assert_non_null(settings_arena);
+    assert_int_equal(read_loss("cross_entropy", &cross_entropy), CNN_OK);
+    assert_int_equal(read_loss("mse", &mse), CNN_OK);
+    assert_int_equal(read_loss("{type: cross_entropy, label_smoothing: 0.1}", &smoothed), CNN_OK);
+    assert_int_equal(read_loss("{type: cross_entropy, label_smoothing: 0.2}", &more_smoothed),
+                     CNN_OK);
+    return 0;
+}
+
+static int arena_close(void **state)
+{
+    (void)state;
+    cnn_arena_free(settings_arena);
+    return 0;
+}
 
 static double loss_of_one(const struct cnn_loss *loss, const float *y, size_t classes, size_t label)
 {
@@ -100,7 +127,8 @@ static void test_class_weights_are_those_of_pytorch(void **state)
 {
     (void)state;
     double weights[4] = {0.5, 1, 2, 4};
-    struct cnn_loss loss = {.class_weights = {weights, 4}};
+    struct cnn_loss loss = cross_entropy, smooth_loss = more_smoothed;
+    loss.class_weights = smooth_loss.class_weights = (struct cnn_numbers){weights, 4};
     const struct cnn_targets targets = {.labels = true_classes};
     const double plain[12] = {0.04745686931820376,   0.01058905885111391,  -0.09500537515645206,
                               0.036959446987134416,  -0.06375166566292546, 0.002938939103858428,
@@ -111,8 +139,7 @@ static void test_class_weights_are_those_of_pytorch(void **state)
                                -0.012621652540661698, 0.060727532553369455, 0.007398837917870007,
                                0.21816938958493465,   0.16051665132073753,  -0.3860848788235422};
     check_against_pytorch(&loss, &targets, 1.1047566653795982, plain);
-    loss.label_smoothing = 0.2;
-    check_against_pytorch(&loss, &targets, 1.1678840829572636, smooth);
+    check_against_pytorch(&smooth_loss, &targets, 1.1678840829572636, smooth);
 }
 
 static void test_mixed_images_are_pytorchs_probabilities(void **state)
@@ -129,8 +156,7 @@ static void test_mixed_images_are_pytorchs_probabilities(void **state)
     const double squares[12] = {1 / 12.0,  -5 / 24.0, 5 / 24.0, 1 / 24.0, 1 / 12.0, 0,
                                 -1 / 12.0, 0.5,       -1 / 3.0, 1 / 6.0,  1 / 48.0, 1 / 48.0};
     check_against_pytorch(&cross_entropy, &mixed, 1.3725938926651589, plain);
-    check_against_pytorch(&(struct cnn_loss){.label_smoothing = 0.2}, &mixed, 1.4996772259984923,
-                          smooth);
+    check_against_pytorch(&more_smoothed, &mixed, 1.4996772259984923, smooth);
     check_against_pytorch(&mse, &mixed, 1.4973958333333333, squares);
 }
 
@@ -144,7 +170,8 @@ static void test_mixed_images_have_mixed_weights(void **state)
         0.049753362975877596,  -0.037782873350527324, -0.014612451586756569, 0.0026419619614063304,
         -0.05845960631079481,  -0.004078037705725268, -0.01640814830286021,  0.0789457923193803,
         0.0055294013790405175, 0.2014886801777815,    -0.0552924502668059,   -0.15172563129001607};
-    const struct cnn_loss loss = {.label_smoothing = 0.2, .class_weights = {weights, 4}};
+    struct cnn_loss loss = more_smoothed;
+    loss.class_weights = (struct cnn_numbers){weights, 4};
     check_against_pytorch(&loss, &mixed, 1.2954790628609545, gradient);
     assert_near(cnn_loss_compute(&loss, 3, 4, logits, &mixed, NULL).weight,
                 0.75 * 2 + 0.25 * 1 + 0.5 + 0.375 * 4 + 0.625 * 2, 1e-12);
@@ -233,25 +260,16 @@ static void test_top5_counts_the_five_best(void **state)
             label >= 2);
 }
 
-static cnn_status read_loss(const char *text, struct cnn_loss *out)
-{
-    struct cnn_arena *arena = cnn_arena_new();
-    struct cnn_yaml *node;
-    assert_int_equal(cnn_yaml_parse(arena, "test", text, strlen(text), &node, NULL), CNN_OK);
-    cnn_status status = cnn_loss_read(arena, node, out, NULL);
-    cnn_arena_free(arena);
-    return status;
-}
-
 static void test_loss_is_read_as_a_word_or_a_mapping(void **state)
 {
     (void)state;
     struct cnn_loss loss;
     assert_int_equal(read_loss("mse", &loss), CNN_OK);
-    assert_int_equal(loss.kind, CNN_LOSS_MSE);
+    assert_ptr_equal(loss.type, mse.type);
     assert_int_equal(read_loss("{type: cross_entropy, label_smoothing: 0.25}", &loss), CNN_OK);
-    assert_int_equal(loss.kind, CNN_LOSS_CROSS_ENTROPY);
-    assert_near(loss.label_smoothing, 0.25, 0);
+    assert_ptr_equal(loss.type, cross_entropy.type);
+    const float y[2] = {0, (float)log(3)}; /* softmax: 1/4, 3/4 */
+    assert_near(loss_of_one(&loss, y, 2, 1), -(0.125 * log(1 / 4.0) + 0.875 * log(3 / 4.0)), 1e-6);
     assert_int_equal(read_loss("{type: cross_entropy, label_smoothing: 1}", &loss), CNN_INVALID);
     assert_int_equal(read_loss("{type: mse, label_smoothing: 0.1}", &loss), CNN_INVALID);
     assert_int_equal(read_loss("{type: cross_entropy, class_weights: balanced}", &loss), CNN_OK);
@@ -287,5 +305,5 @@ int main(void)
         cmocka_unit_test(test_top5_counts_the_five_best),
         cmocka_unit_test(test_loss_is_read_as_a_word_or_a_mapping),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, arena_open, arena_close);
 }

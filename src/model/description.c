@@ -114,8 +114,7 @@ static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *
 {
     struct cnn_arena *arena = model->arena;
     struct cnn_yaml *root = cnn_description_of(arena, model->name, &model->graph),
-                    *loss =
-                        cnn_variant_resolve(arena, cnn_loss_types, cnn_loss_type_count, s->loss);
+                    *loss = cnn_kind_resolve(arena, &cnn_losses, s->loss);
     struct cnn_yaml *data =
         s->data ? cnn_data_settings_resolve(arena, s->data, model->graph.input) : NULL;
     struct cnn_yaml *train = s->train ? cnn_recipe_resolve(arena, s->train) : NULL;

@@ -20,6 +20,7 @@ struct group {
     const char *name;
     const struct cnn_variant *variants;
     size_t count;
+    const struct cnn_kind *kind; /* NULL: the three above */
 };
 
 static bool fill(const char *section, const struct cnn_variant *variant, cnn_section_info *info,
@@ -34,19 +35,21 @@ static bool fill(const char *section, const struct cnn_variant *variant, cnn_sec
 static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key **keys)
 {
     const struct group groups[] = {
-        {NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections},
-        {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count},
-        {"loss", cnn_loss_types, cnn_loss_type_count},
-        {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count}};
-    const struct cnn_kind *const kinds[] = {&cnn_schedules};
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; i -= groups[g++].count) {
-        const struct cnn_variant *v = &groups[g].variants[i];
-        if (i < groups[g].count)
-            return fill(groups[g].name ? groups[g].name : v->name, v, info, keys);
+        {NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections, NULL},
+        {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count, NULL},
+        {.kind = &cnn_losses},
+        {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count, NULL},
+        {.kind = &cnn_schedules}};
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+        const struct cnn_kind *kind = groups[g].kind;
+        size_t count = kind ? kind->count : groups[g].count;
+        if (i < count) {
+            const struct cnn_variant *v = kind ? kind->variants[i] : &groups[g].variants[i];
+            const char *name = kind ? kind->what : groups[g].name;
+            return fill(name ? name : v->name, v, info, keys);
+        }
+        i -= count;
     }
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; i -= kinds[k++]->count)
-        if (i < kinds[k]->count)
-            return fill(kinds[k]->what, kinds[k]->variants[i], info, keys);
     return false;
 }
 

@@ -603,7 +603,7 @@ static cnn_status balance_classes(cnn_model *model, const struct cnn_dataset *tr
         return cnn_fail_memory(diag, classes * sizeof *counts, "class weights");
     for (size_t i = 0; i < classes; i++)
         if ((counts[i] = cnn_dataset_class_count(train, i)) == 0) {
-            cnn_fail(diag, CNN_INVALID, &model->loss.weights->where,
+            cnn_fail(diag, CNN_INVALID, &model->loss.own->class_weights->where,
                      "class '%s' has no training images, so there is no balanced weight for it",
                      cnn_dataset_class(train, i));
             cnn_hint(diag, "give class_weights as a list of numbers, one per class");

@@ -4,23 +4,24 @@
 
 #include "config/keys.h"
 
-enum cnn_loss_kind { CNN_LOSS_CROSS_ENTROPY, CNN_LOSS_MSE };
-
+/* A loss that was read. */
 struct cnn_loss {
-    enum cnn_loss_kind kind;
-    /* cross_entropy: */
-    double label_smoothing;
-    const struct cnn_yaml *weights; /* none, balanced or a list; read into the next two */
-    bool balanced;                  /* class_weights follow from the training images */
+    const struct cnn_loss_type *type; /* recipe/loss_type.h */
+    const struct cnn_loss_base *own;  /* the settings of that type, which begin with these */
+    bool balanced;                    /* class_weights follow from the training images */
     /* one per class, above 0; count 0: every class counts the same, or balanced and not known
      * yet */
     struct cnn_numbers class_weights;
 };
 
-extern const struct cnn_variant cnn_loss_types[];
-extern const size_t cnn_loss_type_count;
+/* What settings of every type begin with. */
+struct cnn_loss_base {
+    const struct cnn_yaml *class_weights; /* none, balanced or a list; NULL: it has no such key */
+};
 
-/* node NULL: cross_entropy without smoothing. What out points to lives in arena. */
+extern const struct cnn_kind cnn_losses;
+
+/* node NULL: the first of the list, with its defaults. What out points to lives in arena. */
 cnn_status cnn_loss_read(struct cnn_arena *arena, const struct cnn_yaml *node, struct cnn_loss *out,
                          cnn_diag *diag);
 
@@ -39,7 +40,7 @@ struct cnn_targets {
 
 /* Sums over the batch, so that means over several batches are exact. */
 struct cnn_loss_result {
-    /* sum over the images of each one's loss (mse: mean over its outputs), times its weight */
+    /* sum over the images of each one's loss, times its weight */
     double loss;
     /* sum of those weights, by which the loss is divided for its mean: the number of images, but
      * for class_weights */
@@ -48,9 +49,9 @@ struct cnn_loss_result {
     bool finite;
 };
 
-/* y: n rows of `classes`: logits for cross_entropy, outputs for mse (against one-hot). dy (may be
- * NULL): gradient of the batch's mean loss. Label smoothing and class weights as PyTorch's. A row
- * with NaN is never correct. On ties the lower index is the prediction. */
+/* y: n rows of `classes`: logits where the type wants them, else outputs. dy (may be NULL):
+ * gradient of the batch's mean loss. Class weights as PyTorch's. A row with NaN is never correct.
+ * On ties the lower index is the prediction. */
 struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes,
                                         const float *y, const struct cnn_targets *targets,
                                         float *dy);

@@ -2,9 +2,11 @@
  * quickly at its start. */
 #include "train/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "recipe/loss_type.h"
 #include "train/room.h"
 
 #define DOMINATES 0.9 /* share of the training images that one class may have */
@@ -117,9 +119,10 @@ static void check_balance(struct cnn_check *check, const size_t *counts)
     size_t classes = cnn_dataset_classes(train), count = cnn_dataset_count(train), most = 0,
            least = 0;
     bool weighted = loss->balanced || loss->class_weights.count > 0;
-    const char *hint = weighted || loss->kind != CNN_LOSS_CROSS_ENTROPY
-                           ? NULL
-                           : "loss: {type: cross_entropy, class_weights: balanced}";
+    char balanced[80];
+    const char *hint = weighted || !loss->own->class_weights ? NULL : balanced;
+    snprintf(balanced, sizeof balanced, "loss: {type: %s, class_weights: balanced}",
+             loss->type->variant.name);
     for (size_t i = 1; i < classes; i++) {
         most = counts[i] > counts[most] ? i : most;
         least = counts[i] < counts[least] ? i : least;

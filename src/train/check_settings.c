@@ -1,8 +1,10 @@
 /* Checks of the description alone: settings that can be read and run and are hardly meant. What
  * follows from the number of images is left out where that is not known. */
 #include <math.h>
+#include <stdio.h>
 
 #include "layers/weighted.h"
+#include "recipe/loss_type.h"
 #include "recipe/schedule_type.h"
 #include "train/check.h"
 
@@ -91,8 +93,8 @@ static void check_batch(struct cnn_check *check, const cnn_model *model)
                       batch, images, images == 1 ? "" : "s");
 }
 
-/* The layers that the numbers pass whose softmax cross-entropy takes, from the last one down, as
- * far as they change nothing, or only which numbers there are. */
+/* The layers that the numbers pass whose softmax the loss takes, from the last one down, as far as
+ * they change nothing, or only which numbers there are. */
 struct ending {
     const struct cnn_node *dropout;   /* NULL: none */
     const struct cnn_node *activated; /* has an activation; NULL: none */
@@ -130,49 +132,61 @@ static double span_of(const struct cnn_node *node)
     return kind < sizeof spans / sizeof *spans ? spans[kind] : 0;
 }
 
-/* Answers within [lowest, highest] are surest where the right class has the highest and all others
- * the lowest: the loss is then ln(1 + (classes - 1) * exp(lowest - highest)). */
-static void check_bounded(struct cnn_check *check, const struct cnn_node *node, size_t classes,
-                          double span)
+/* Of a loss that takes the softmax itself. */
+struct loss_words {
+    const char *name;
+    size_t classes;
+    char one_softmax[96], no_activation[96]; /* hints */
+};
+
+static struct loss_words words_of(const struct cnn_loss *loss, size_t classes)
 {
-    const char *name = cnn_activation_choices[node->activation.kind];
-    double least = log1p((double)(classes - 1) * exp(-span));
-    if (node->activation.kind == CNN_ACT_SOFTMAX)
-        cnn_check_add(
-            check, "layers", CNN_CHECK_WARNING,
-            "one softmax at the very end, or none: cross_entropy takes the softmax itself",
-            "the softmax of %s is followed by a second one, that of cross_entropy: the "
-            "loss cannot fall below %.3g with %zu classes",
-            node->name, least, classes);
-    else
-        cnn_check_add(check, "layers", CNN_CHECK_WARNING,
-                      "no activation behind the last layer: cross_entropy takes the softmax itself",
-                      "the %s of %s keeps the answers within %g: the loss cannot fall below %.3g "
-                      "with %zu classes",
-                      name, node->name, span, least, classes);
+    struct loss_words words = {.name = loss->type->variant.name, .classes = classes};
+    snprintf(words.one_softmax, sizeof words.one_softmax,
+             "one softmax at the very end, or none: %s takes the softmax itself", words.name);
+    snprintf(words.no_activation, sizeof words.no_activation,
+             "no activation behind the last layer: %s takes the softmax itself", words.name);
+    return words;
 }
 
-static void check_activation(struct cnn_check *check, const struct ending *ending, size_t classes)
+/* Answers within [lowest, highest] are surest where the right class has the highest and all others
+ * the lowest: the loss is then ln(1 + (classes - 1) * exp(lowest - highest)). */
+static void check_bounded(struct cnn_check *check, const struct cnn_node *node,
+                          const struct loss_words *loss, double span)
+{
+    const char *name = cnn_activation_choices[node->activation.kind];
+    double least = log1p((double)(loss->classes - 1) * exp(-span));
+    if (node->activation.kind == CNN_ACT_SOFTMAX)
+        cnn_check_add(check, "layers", CNN_CHECK_WARNING, loss->one_softmax,
+                      "the softmax of %s is followed by a second one, that of %s: the loss cannot "
+                      "fall below %.3g with %zu classes",
+                      node->name, loss->name, least, loss->classes);
+    else
+        cnn_check_add(check, "layers", CNN_CHECK_WARNING, loss->no_activation,
+                      "the %s of %s keeps the answers within %g: the loss cannot fall below %.3g "
+                      "with %zu classes",
+                      name, node->name, span, least, loss->classes);
+}
+
+static void check_activation(struct cnn_check *check, const struct ending *ending,
+                             const struct loss_words *loss)
 {
     const struct cnn_node *node = ending->activated;
     const char *name = cnn_activation_choices[node->activation.kind];
     double span = span_of(node);
     if (span > 0)
-        check_bounded(check, node, classes, span);
+        check_bounded(check, node, loss, span);
     else if (ending->pooled) /* over a map something of each class is left */
         return;
     else if (cnn_activation_rectifies(node->activation))
-        cnn_check_add(
-            check, "layers", CNN_CHECK_WARNING,
-            "no activation behind the last layer: cross_entropy takes the softmax itself",
-            "the %s of %s makes all answers below 0 equal: a class whose answer lies there "
-            "learns nothing from the image",
-            name, node->name);
-    else
-        cnn_check_add(check, "layers", CNN_CHECK_REMARK,
-                      "no activation behind the last layer: cross_entropy takes the softmax itself",
-                      "the %s of %s bends the answers, of which cross_entropy takes the softmax",
+        cnn_check_add(check, "layers", CNN_CHECK_WARNING, loss->no_activation,
+                      "the %s of %s makes all answers below 0 equal: a class whose answer lies "
+                      "there learns nothing from the image",
                       name, node->name);
+    else
+        cnn_check_add(check, "layers", CNN_CHECK_REMARK, loss->no_activation,
+                      "the %s of %s bends the answers, of which %s takes the softmax", name,
+                      node->name, loss->name);
 }
 
 /* A description that neither says what is learned nor how may end as it likes. */
@@ -189,8 +203,9 @@ static void check_last_layer(struct cnn_check *check, const cnn_model *model)
                       "dropout before the last layer with weights, not behind it",
                       "%s behind the last layer makes answers 0 at random in training",
                       ending.dropout->name);
-    if (ending.activated && model->loss.kind == CNN_LOSS_CROSS_ENTROPY)
-        check_activation(check, &ending, out.c);
+    const struct loss_words loss = words_of(&model->loss, out.c);
+    if (ending.activated && model->loss.type->logits)
+        check_activation(check, &ending, &loss);
 }
 
 /* One line for all layers: networks that leave pixels out often do so many times. */

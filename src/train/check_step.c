@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recipe/loss_type.h"
 #include "train/check.h"
 #include "util/arena.h"
 #include "util/clock.h"
@@ -109,36 +110,37 @@ static void check_inputs(struct cnn_check *check, const struct sample *sample)
     cnn_text_free(&list);
 }
 
-/* A network that knows nothing gives every class the same probability: the loss is then
- * ln(classes), whatever the label smoothing. */
 static void check_loss(struct cnn_check *check, double loss, bool finite)
 {
     const cnn_model *model = check->t->model;
     const size_t classes = check->t->step.classes;
-    const double blank = log((double)classes), ratio = loss / blank;
+    const struct cnn_loss_type *type = model->loss.type;
+    char formula[48] = "";
+    const double blank = type->blank ? type->blank(classes, formula, sizeof formula) : 0,
+                 ratio = loss / blank;
     if (!finite)
         cnn_check_add(
             check, "loss", CNN_CHECK_WRONG,
             "smaller first weights, a batch_norm after each conv, or data.normalize: auto",
             "the first loss is not a finite number");
-    else if (model->loss.kind != CNN_LOSS_CROSS_ENTROPY || classes < 2)
+    else if (!type->blank || classes < 2)
         cnn_check_add(check, "loss", CNN_CHECK_FINE, NULL, "%.3g at first", loss);
     else if (ratio > FAR_OFF)
         cnn_check_add(check, "loss", CNN_CHECK_WARNING,
                       "look at normalize, at the labels, and at the last layer's init",
-                      "%.4g at first, far from ln(%zu) = %.4g of a network that knows nothing",
-                      loss, classes, blank);
+                      "%.4g at first, far from %s = %.4g of a network that knows nothing", loss,
+                      formula, blank);
     else if (ratio > SURE)
         cnn_check_add(
             check, "loss", CNN_CHECK_REMARK,
             "`init: lecun_normal` or `init: zeros` lets the last layer begin with smaller answers",
-            "%.4g at first, above ln(%zu) = %.4g of a network that knows nothing: its first "
+            "%.4g at first, above %s = %.4g of a network that knows nothing: its first "
             "answers are too sure",
-            loss, classes, blank);
+            loss, formula, blank);
     else
         cnn_check_add(check, "loss", CNN_CHECK_FINE, NULL,
-                      "%.4g at first; a network that knows nothing has ln(%zu) = %.4g", loss,
-                      classes, blank);
+                      "%.4g at first; a network that knows nothing has %s = %.4g", loss, formula,
+                      blank);
 }
 
 enum gradient { GRADIENT_ALIVE, GRADIENT_ZERO, GRADIENT_LOST };

@@ -4,11 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "recipe/loss_type.h"
+
 cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
-    size_t target =
-        model->loss.kind == CNN_LOSS_CROSS_ENTROPY ? graph->logits : cnn_graph_output(graph);
+    size_t target = model->loss.type->logits ? graph->logits : cnn_graph_output(graph);
     cnn_shape shape = cnn_graph_shape(graph, target);
     if (shape.h * shape.w != 1) {
         const struct cnn_where *where = graph->count ? &graph->nodes[graph->count - 1].where : NULL;
@@ -25,7 +26,9 @@ cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag
                         "the softmax reads the network's input: no layer stands before the loss");
     size_t weights = model->loss.class_weights.count;
     if (weights > 0 && weights != shape.c)
-        return cnn_fail(diag, CNN_INVALID, model->loss.weights ? &model->loss.weights->where : NULL,
+        return cnn_fail(diag, CNN_INVALID,
+                        model->loss.own->class_weights ? &model->loss.own->class_weights->where
+                                                       : NULL,
                         "class_weights has %zu number%s; the network answers with %zu", weights,
                         weights == 1 ? "" : "s", shape.c);
     *value = target;
