@@ -1,12 +1,37 @@
 /* See draws.h. */
 #include "draws.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
 #include "near.h"
 
 struct cnn_draw draw_at(size_t epoch, size_t image)
 {
     const struct cnn_normalization none = {3, {0, 0, 0, 0}, {1, 1, 1, 1}};
     return cnn_draw_new(&none, 1, epoch, 100000, image);
+}
+
+static struct cnn_arena *arena;
+
+static void free_arena(void)
+{
+    cnn_arena_free(arena);
+}
+
+const struct cnn_augmentation *steps_of(const char *list)
+{
+    const struct cnn_augmentation *steps = NULL;
+    struct cnn_yaml *node = NULL;
+    if (!arena && (arena = cnn_arena_new()) != NULL)
+        assert_int_equal(atexit(free_arena), 0);
+    assert_int_equal(cnn_yaml_parse(arena, "test", list, strlen(list), &node, NULL), CNN_OK);
+    assert_int_equal(cnn_augmentation_read(arena, node, (cnn_shape){0}, &steps, NULL), CNN_OK);
+    return steps;
 }
 
 void see(struct seen *seen, double value)

@@ -7,6 +7,9 @@
 /* As the loader draws, where nothing is normalised. */
 struct cnn_draw draw_at(size_t epoch, size_t image);
 
+/* The steps of a list in YAML, for an input of any shape. They live as long as the program. */
+const struct cnn_augmentation *steps_of(const char *list);
+
 /* Numbers seen: the least, the most, and their mean. Begins zeroed. */
 struct seen {
     double least, most, mean;

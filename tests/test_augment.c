@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "data/augment_steps.h"
+#include "data/augment_type.h"
 
 /* ---- flip ---- */
 
@@ -18,13 +19,13 @@ static void test_images_are_mirrored_half_of_the_time_when_flipped(void **state)
     const uint8_t image[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
                   /* 2 rows of 3, 2 channels */
         mirrored[12] = {5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8};
-    const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP};
+    const struct cnn_augmentation *flip = steps_of("[flip]");
     uint8_t pixels[12], scratch[12];
     size_t flipped = 0;
     for (size_t i = 0; i < 1000; i++) {
         struct cnn_draw draw = draw_at(0, i);
         memcpy(pixels, image, 12);
-        cnn_augment(&flip, (cnn_shape){3, 2, 2, 3}, &draw, pixels, scratch);
+        cnn_augment(flip, (cnn_shape){3, 2, 2, 3}, &draw, pixels, scratch);
         if (memcmp(pixels, mirrored, 12) == 0)
             flipped++;
         else
@@ -38,14 +39,14 @@ static void test_images_are_mirrored_half_of_the_time_when_flipped(void **state)
 static void test_images_show_each_side_in_turn_when_flips_alternate(void **state)
 {
     (void)state;
-    const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP, .flip = {.alternating = 1}};
+    const struct cnn_augmentation *flip = steps_of("[{type: flip, mode: alternating}]");
     size_t begin_mirrored = 0;
     for (size_t i = 0; i < 1000; i++) {
         bool first = false;
         for (size_t epoch = 0; epoch < 5; epoch++) {
             uint8_t pixels[3] = {1, 2, 3}, scratch[3];
             struct cnn_draw draw = draw_at(epoch, i);
-            cnn_augment(&flip, (cnn_shape){3, 1, 1, 3}, &draw, pixels, scratch);
+            cnn_augment(flip, (cnn_shape){3, 1, 1, 3}, &draw, pixels, scratch);
             bool mirrored = pixels[0] == 3;
             if (epoch == 0)
                 first = mirrored;
@@ -80,10 +81,9 @@ static bool window_matches(const uint8_t *image, const uint8_t *pixels, const in
 
 /* Each of the 25 places of a window comes up, about as often as the others, and shows that part of
  * the padded image. */
-static void expect_windows(int reflect, const int *rows, const int *columns)
+static void expect_windows(const char *list, const int *rows, const int *columns)
 {
-    const struct cnn_augmentation crop = {.type = CNN_AUGMENT_CROP,
-                                          .crop = {.padding = PADDING, .reflect = reflect}};
+    const struct cnn_augmentation *crop = steps_of(list);
     uint8_t image[H * W * 3], pixels[H * W * 3], scratch[H * W * 3];
     size_t seen[PLACES * PLACES] = {0};
     for (size_t i = 0; i < sizeof image; i++)
@@ -91,7 +91,7 @@ static void expect_windows(int reflect, const int *rows, const int *columns)
     for (size_t k = 0; k < 1000; k++) {
         struct cnn_draw draw = draw_at(0, k);
         memcpy(pixels, image, sizeof image);
-        cnn_augment(&crop, (cnn_shape){3, 3, H, W}, &draw, pixels, scratch);
+        cnn_augment(crop, (cnn_shape){3, 3, H, W}, &draw, pixels, scratch);
         size_t matches = 0;
         for (size_t place = 0; place < PLACES * PLACES; place++) {
             bool same =
@@ -108,13 +108,14 @@ static void expect_windows(int reflect, const int *rows, const int *columns)
 static void test_images_are_shifted_over_zeros_when_cropped(void **state)
 {
     (void)state;
-    expect_windows(0, padded_rows, padded_columns);
+    expect_windows("[{type: crop, padding: 2}]", padded_rows, padded_columns);
 }
 
 static void test_images_are_shifted_over_their_mirror_image_when_padding_reflects(void **state)
 {
     (void)state;
-    expect_windows(1, reflected_rows, reflected_columns);
+    expect_windows("[{type: crop, padding: 2, padding_mode: reflect}]", reflected_rows,
+                   reflected_columns);
 }
 
 /* ---- rotation and scale ---- */
@@ -139,11 +140,11 @@ static void draw_slope(const struct cnn_augmentation *step, size_t image, double
 static void test_angles_are_uniform_when_rotated(void **state)
 {
     (void)state;
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_ROTATION, .rotation = {40}};
+    const struct cnn_augmentation *step = steps_of("[{type: rotation, degrees: 40}]");
     struct seen angles = {0};
     for (size_t i = 0; i < 2000; i++) {
         double right, below;
-        draw_slope(&step, i, &right, &below);
+        draw_slope(step, i, &right, &below);
         see(&angles, atan2(-below, right) * 180 / 3.14159265358979);
     }
     expect_uniform(&angles, -40, 40, 0.03);
@@ -152,11 +153,11 @@ static void test_angles_are_uniform_when_rotated(void **state)
 static void test_factors_are_uniform_when_scaled(void **state)
 {
     (void)state;
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_SCALE, .scale = {0.75, 1.5}};
+    const struct cnn_augmentation *step = steps_of("[{type: scale, min: 0.75, max: 1.5}]");
     struct seen factors = {0};
     for (size_t i = 0; i < 2000; i++) {
         double right, below;
-        draw_slope(&step, i, &right, &below);
+        draw_slope(step, i, &right, &below);
         assert_near(below, 0, 1e-9);
         see(&factors, 1 / right);
     }
@@ -171,13 +172,13 @@ static void test_centres_are_uniform_when_cut_out(void **state)
 {
     (void)state;
     enum { N = 8, SIZE = 4, TRIES = 6400 };
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_CUTOUT, .cutout = {SIZE}};
+    const struct cnn_augmentation *step = steps_of("[{type: cutout, size: 4}]");
     const struct cnn_normalization half = {1, {0.5f}, {0.25f}};
     size_t covered[N * N] = {0};
     for (size_t k = 0; k < TRIES; k++) {
         uint8_t pixels[N * N] = {0}, scratch[N * N];
         struct cnn_draw draw = cnn_draw_new(&half, 1, 0, TRIES, k);
-        cnn_augment(&step, (cnn_shape){3, 1, N, N}, &draw, pixels, scratch);
+        cnn_augment(step, (cnn_shape){3, 1, N, N}, &draw, pixels, scratch);
         for (size_t i = 0; i < N * N; i++) {
             assert_true(pixels[i] == 0 || pixels[i] == 128);
             covered[i] += pixels[i] == 128;
@@ -209,14 +210,7 @@ static void test_blank_is_what_normalisation_makes_zero(void **state)
 #define WIDE        24
 #define FAINT_BYTES (12 * WIDE)
 
-static double whole_scale[2] = {0.08, 1}, whole_ratio[2] = {0.75, 1.3333},
-              large_scale[2] = {0.9, 1};
-static const struct cnn_augmentation resized_crop = {.type = CNN_AUGMENT_RESIZED_CROP,
-                                                     .resized_crop = {{whole_scale, 2},
-                                                                      {whole_ratio, 2}}},
-                                     large_crop = {
-                                         .type = CNN_AUGMENT_RESIZED_CROP,
-                                         .resized_crop = {{large_scale, 2}, {whole_ratio, 2}}};
+#define LARGE_CROP "[{type: resized_crop, scale: [0.9, 1], ratio: [0.75, 1.3333]}]"
 
 /* The means are those of 400,000 windows that a few lines of Python drew, by torchvision's
  * algorithm, on 300 x 400 pixels. */
@@ -224,10 +218,12 @@ static void test_windows_are_torchvisions(void **state)
 {
     (void)state;
     struct seen share = {0}, wide = {0}, top = {0}, left = {0};
+    const struct cnn_augmentation *resized_crop =
+        steps_of("[{type: resized_crop, scale: [0.08, 1], ratio: [0.75, 1.3333]}]");
     for (size_t i = 0; i < 20000; i++) {
         struct cnn_draw draw = draw_at(0, i);
         struct cnn_window w;
-        assert_true(cnn_augment_window(&resized_crop, 300, 400, &draw.rng, &w));
+        assert_true(cnn_augment_window(resized_crop, 300, 400, &draw.rng, &w));
         assert_true(w.height > 0 && w.width > 0 && w.top + w.height <= 300 &&
                     w.left + w.width <= 400);
         see(&share, (double)(w.height * w.width) / 120000);
@@ -250,13 +246,14 @@ static void test_windows_are_torchvisions(void **state)
 static void test_the_window_is_central_when_none_fits(void **state)
 {
     (void)state;
+    const struct cnn_augmentation *large_crop = steps_of(LARGE_CROP);
     struct cnn_draw draw = draw_at(0, 0);
     struct cnn_window w;
-    assert_true(cnn_augment_window(&large_crop, 10, 200, &draw.rng, &w));
+    assert_true(cnn_augment_window(large_crop, 10, 200, &draw.rng, &w));
     assert_true(w.top == 0 && w.height == 10 && w.left == 93 && w.width == 13);
-    assert_true(cnn_augment_window(&large_crop, 201, 9, &draw.rng, &w));
+    assert_true(cnn_augment_window(large_crop, 201, 9, &draw.rng, &w));
     assert_true(w.top == 94 && w.height == 12 && w.left == 0 && w.width == 9);
-    assert_true(cnn_augment_window(&large_crop, 1, 1, &draw.rng, &w));
+    assert_true(cnn_augment_window(large_crop, 1, 1, &draw.rng, &w));
     assert_true(w.top == 0 && w.height == 1 && w.left == 0 && w.width == 1);
 }
 
@@ -266,26 +263,25 @@ static void test_the_rest_draws_the_same_when_the_window_is_cut_outside(void **s
 {
     (void)state;
     const cnn_shape shape = {3, 1, 12, WIDE};
-    const struct cnn_augmentation turn = {.type = CNN_AUGMENT_ROTATION, .rotation = {90}},
-                                  flip = {.type = CNN_AUGMENT_FLIP, .next = &turn};
-    struct cnn_augmentation list = resized_crop;
-    list.next = &flip;
+    const struct cnn_augmentation *list =
+        steps_of("[{type: resized_crop, scale: [0.08, 1], ratio: [0.75, 1.3333]}, flip, "
+                 "{type: rotation, degrees: 90}]");
     for (size_t i = 0; i < 20; i++) {
         uint8_t at_once[FAINT_BYTES], in_two[FAINT_BYTES], scratch[FAINT_BYTES];
         struct cnn_draw one = draw_at(0, i), other = one;
         struct cnn_window window;
         faint_image(FAINT_BYTES, at_once);
         faint_image(FAINT_BYTES, in_two);
-        cnn_augment(&list, shape, &one, at_once, scratch);
-        assert_true(cnn_augment_window(&list, 12, WIDE, &other.rng, &window));
+        cnn_augment(list, shape, &one, at_once, scratch);
+        assert_true(cnn_augment_window(list, 12, WIDE, &other.rng, &window));
         cnn_pixels_enlarge(shape, &window, in_two, scratch);
-        cnn_augment(list.next, shape, &other, in_two, scratch);
+        cnn_augment(list->next, shape, &other, in_two, scratch);
         assert_memory_equal(at_once, in_two, FAINT_BYTES);
     }
     struct cnn_draw draw = draw_at(0, 0);
     struct cnn_window window;
     assert_false(cnn_augment_window(NULL, 12, WIDE, &draw.rng, &window));
-    assert_false(cnn_augment_window(&flip, 12, WIDE, &draw.rng, &window));
+    assert_false(cnn_augment_window(list->next, 12, WIDE, &draw.rng, &window));
 }
 
 /* ---- all of them ---- */
@@ -294,16 +290,12 @@ static void test_images_depend_on_their_draw_alone(void **state)
 {
     (void)state;
     const cnn_shape shape = {3, 3, 4, WIDE};
-    struct cnn_augmentation steps[] = {{.type = CNN_AUGMENT_FLIP},
-                                       {.type = CNN_AUGMENT_CROP, .crop = {3, 1}},
-                                       {.type = CNN_AUGMENT_ROTATION, .rotation = {20}},
-                                       {.type = CNN_AUGMENT_SCALE, .scale = {0.5, 2}},
-                                       {.type = CNN_AUGMENT_CUTOUT, .cutout = {2}},
-                                       {.type = CNN_AUGMENT_JITTER, .jitter = {0.4, 0.4, 0.4, 0.1}},
-                                       {.type = CNN_AUGMENT_RAND, .rand = {2, 9}},
-                                       {.type = CNN_AUGMENT_MIXUP, .mix = {1}}};
-    for (size_t i = 0; i + 1 < sizeof steps / sizeof *steps; i++)
-        steps[i].next = &steps[i + 1];
+    const struct cnn_augmentation *steps =
+        steps_of("- flip\n- {type: crop, padding: 3, padding_mode: reflect}\n"
+                 "- {type: rotation, degrees: 20}\n- {type: scale, min: 0.5, max: 2}\n"
+                 "- {type: cutout, size: 2}\n"
+                 "- {type: jitter, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1}\n"
+                 "- {type: rand_augment, count: 2, magnitude: 9}\n- {type: mixup, alpha: 1}");
     size_t different = 0;
     for (size_t i = 0; i < 50; i++) {
         uint8_t one[FAINT_BYTES], again[FAINT_BYTES], later[FAINT_BYTES], scratch[FAINT_BYTES];
@@ -371,30 +363,40 @@ static void test_every_type_is_read(void **state)
             "- {type: cutout, size: 8}\n- {type: jitter, hue: 0.1, contrast: 0.2}\n- rand_augment\n"
             "- {type: mixup, alpha: 1}\n- cutmix"),
         CNN_OK);
+    static const char *const names[] = {"resized_crop", "flip",   "crop",   "rotation",
+                                        "scale",        "cutout", "jitter", "rand_augment",
+                                        "mixup",        "cutmix"};
     const struct cnn_augmentation *a = settings.augmentation;
-    assert_true(a->type == CNN_AUGMENT_RESIZED_CROP && a->resized_crop.scale.values[0] == 0.25 &&
-                a->resized_crop.scale.values[1] == 0.5);
-    assert_true(a->resized_crop.ratio.values[0] == 0.75 &&
-                a->resized_crop.ratio.values[1] == 1.3333);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_FLIP && a->flip.alternating == 1);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_CROP && a->crop.padding == 2 && a->crop.reflect == 1);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_ROTATION && a->rotation.degrees == 15);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_SCALE && a->scale.min == 0.8 && a->scale.max == 2);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_CUTOUT && a->cutout.size == 8);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_JITTER && a->jitter.brightness == 0 &&
-                a->jitter.contrast == 0.2 && a->jitter.hue == 0.1);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_RAND && a->rand.count == 2 && a->rand.magnitude == 9);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_MIXUP && a->mix.alpha == 1);
-    a = a->next;
-    assert_true(a->type == CNN_AUGMENT_CUTMIX && a->mix.alpha == 1 && !a->next);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++, a = a->next)
+        assert_string_equal(a->type->variant.name, names[i]);
+    assert_null(a);
+}
+
+static void test_defaults_are_written_out(void **state)
+{
+    struct scratch *s = *state;
+    static const char list[] = "- {type: resized_crop, scale: [0.25, 0.5]}\n- flip\n- crop\n"
+                               "- rotation\n- {type: scale, max: 2}\n- {type: cutout, size: 8}\n"
+                               "- {type: jitter, hue: 0.1, contrast: 0.2}\n- rand_augment\n"
+                               "- {type: mixup, alpha: 1}\n- cutmix";
+    struct cnn_yaml *node;
+    struct cnn_text text = {0};
+    assert_int_equal(cnn_yaml_parse(arena, "test", list, strlen(list), &node, s->diag), CNN_OK);
+    node = cnn_augmentation_resolve(arena, node, (cnn_shape){3, 3, 16, 20});
+    assert_non_null(node);
+    cnn_yaml_write(node, &text);
+    assert_string_equal(
+        text.data, "- type: resized_crop\n  scale: [0.25, 0.5]\n  ratio: [0.75, 1.3333]\n"
+                   "- type: flip\n  mode: random\n"
+                   "- type: crop\n  padding: 4\n  padding_mode: zeros\n"
+                   "- type: rotation\n  degrees: 15\n"
+                   "- type: scale\n  min: 0.8\n  max: 2\n"
+                   "- type: cutout\n  size: 8\n"
+                   "- type: jitter\n  brightness: 0\n  contrast: 0.2\n  saturation: 0\n  hue: 0.1\n"
+                   "- type: rand_augment\n  count: 2\n  magnitude: 9\n"
+                   "- type: mixup\n  alpha: 1\n"
+                   "- type: cutmix\n  alpha: 1\n");
+    cnn_text_free(&text);
 }
 
 static void test_mistakes_are_reported_at_their_places(void **state)
@@ -437,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_the_rest_draws_the_same_when_the_window_is_cut_outside),
         cmocka_unit_test(test_images_depend_on_their_draw_alone),
         WITH_ARENA(test_every_type_is_read),
+        WITH_ARENA(test_defaults_are_written_out),
         WITH_ARENA(test_mistakes_are_reported_at_their_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "near.h"
 #include "scratch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "data/augment_steps.h"
@@ -21,25 +22,21 @@ static void jitter(const struct cnn_augmentation *step, size_t image, size_t cha
 static void test_factors_are_uniform_when_jittered(void **state)
 {
     (void)state;
-    const struct cnn_augmentation brightness = {.type = CNN_AUGMENT_JITTER,
-                                                .jitter = {.brightness = 0.5}},
-                                  dark = {.type = CNN_AUGMENT_JITTER,
-                                          .jitter = {.brightness = 1.5}},
-                                  contrast = {.type = CNN_AUGMENT_JITTER,
-                                              .jitter = {.contrast = 0.4}},
-                                  saturation = {.type = CNN_AUGMENT_JITTER,
-                                                .jitter = {.saturation = 0.3}};
+    const struct cnn_augmentation *brightness = steps_of("[{type: jitter, brightness: 0.5}]"),
+                                  *dark = steps_of("[{type: jitter, brightness: 1.5}]"),
+                                  *contrast = steps_of("[{type: jitter, contrast: 0.4}]"),
+                                  *saturation = steps_of("[{type: jitter, saturation: 0.3}]");
     struct seen seen[4] = {0};
     for (size_t i = 0; i < 2000; i++) {
         uint8_t level[2] = {100, 100}, faint[2] = {100, 100}, two[2] = {50, 150},
                 colour[6] = {200, 100, 100, 200, 100, 100};
-        jitter(&brightness, i, 1, level);
+        jitter(brightness, i, 1, level);
         see(&seen[0], level[0] / 100.0);
-        jitter(&dark, i, 1, faint);
+        jitter(dark, i, 1, faint);
         see(&seen[1], faint[0] / 100.0);
-        jitter(&contrast, i, 1, two);
+        jitter(contrast, i, 1, two);
         see(&seen[2], (two[1] - two[0]) / 100.0);
-        jitter(&saturation, i, 3, colour);
+        jitter(saturation, i, 3, colour);
         see(&seen[3], (colour[0] - colour[1]) / 100.0);
     }
     expect_uniform(&seen[0], 0.5, 1.5, 0.03);
@@ -53,11 +50,11 @@ static void test_factors_are_uniform_when_jittered(void **state)
 static void test_turns_are_uniform_when_hue_is_jittered(void **state)
 {
     (void)state;
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_JITTER, .jitter = {.hue = 0.15}};
+    const struct cnn_augmentation *step = steps_of("[{type: jitter, hue: 0.15}]");
     struct seen turns = {0};
     for (size_t i = 0; i < 2000; i++) {
         uint8_t red[6] = {250, 50, 50, 250, 50, 50};
-        jitter(&step, i, 3, red);
+        jitter(step, i, 3, red);
         assert_true(red[0] == 250 && (red[1] == 50 || red[2] == 50));
         see(&turns, (red[1] - red[2]) / 1200.0);
     }
@@ -69,12 +66,11 @@ static void test_turns_are_uniform_when_hue_is_jittered(void **state)
 static void test_either_comes_first_when_two_are_jittered(void **state)
 {
     (void)state;
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_JITTER,
-                                          .jitter = {.brightness = 1, .contrast = 1}};
+    const struct cnn_augmentation *step = steps_of("[{type: jitter, brightness: 1, contrast: 1}]");
     size_t brightness_first = 0, contrast_first = 0;
     for (size_t i = 0; i < 4000; i++) {
         uint8_t two[2] = {0, 255};
-        jitter(&step, i, 1, two);
+        jitter(step, i, 1, two);
         brightness_first += two[0] > 20 && two[0] + two[1] >= 253 && two[0] + two[1] <= 255;
         contrast_first += two[0] > 20 && two[0] + two[1] > 265;
     }
@@ -95,14 +91,15 @@ struct result {
 /* The results of one operation each, and how often each came up; how many there are. */
 static size_t collect(size_t magnitude, size_t tries, struct result *results, size_t room)
 {
-    const struct cnn_augmentation step = {.type = CNN_AUGMENT_RAND,
-                                          .rand = {.count = 1, .magnitude = magnitude}};
+    char list[64];
+    snprintf(list, sizeof list, "[{type: rand_augment, count: 1, magnitude: %zu}]", magnitude);
+    const struct cnn_augmentation *step = steps_of(list);
     size_t found = 0;
     for (size_t k = 0; k < tries; k++) {
         uint8_t pixels[FAINT_BYTES], scratch[FAINT_BYTES];
         struct cnn_draw draw = draw_at(2, k);
         faint_image(FAINT_BYTES, pixels);
-        cnn_augment(&step, (cnn_shape){3, 1, 12, WIDE}, &draw, pixels, scratch);
+        cnn_augment(step, (cnn_shape){3, 1, 12, WIDE}, &draw, pixels, scratch);
         size_t i = 0;
         while (i < found && memcmp(results[i].pixels, pixels, FAINT_BYTES) != 0)
             i++;

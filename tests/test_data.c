@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/augment.h"
+#include "data/augment_type.h"
 #include "data/dataset.h"
 #include "pictures.h"
 
@@ -71,9 +71,10 @@ static void test_settings_are_read_when_all_are_given(void **state)
     assert_int_equal(settings.fixed.channels, 3);
     assert_true(settings.fixed.mean[1] == 0.25f && settings.fixed.std[2] == 0.125f);
     const struct cnn_augmentation *a = settings.augmentation;
-    assert_true(a->type == CNN_AUGMENT_FLIP && a->next->type == CNN_AUGMENT_CROP &&
-                a->next->crop.padding == 4);
-    assert_true(a->next->next->crop.padding == 2 && !a->next->next->next);
+    assert_string_equal(a->type->variant.name, "flip");
+    assert_string_equal(a->next->type->variant.name, "crop");
+    assert_string_equal(a->next->next->type->variant.name, "crop");
+    assert_null(a->next->next->next);
     assert_true(settings.val_split == 0.25 && settings.limit == 7 && !settings.shuffle);
     assert_int_equal(read_text(*state, "dataset: folder\nnormalize: auto"), CNN_OK);
     assert_true(settings.normalize_auto);

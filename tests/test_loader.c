@@ -10,6 +10,7 @@
 
 #include "data/augment.h"
 #include "data/loader.h"
+#include "draws.h"
 #include "util/diag.h"
 #include "util/parallel.h"
 
@@ -19,12 +20,14 @@
 #define VALUES (SIZE * SIZE * 3)
 
 static struct cnn_dataset *dataset;
-static const struct cnn_augmentation crop = {.type = CNN_AUGMENT_CROP, .crop = {.padding = 2}},
-                                     flip_and_crop = {.type = CNN_AUGMENT_FLIP, .next = &crop};
+static const struct cnn_augmentation *flip_and_crop, *flip, *mixed;
 
 static int open_dataset(void **state)
 {
     (void)state;
+    flip_and_crop = steps_of("[flip, {type: crop, padding: 2}]");
+    flip = steps_of("[flip]");
+    mixed = steps_of("[flip, {type: cutmix, alpha: 1}]");
     cnn_parallel_set_threads(4);
     struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
     enum cnn_split used;
@@ -40,9 +43,6 @@ static int close_dataset(void **state)
     cnn_dataset_free(dataset);
     return 0;
 }
-
-static const struct cnn_augmentation cutmix = {.type = CNN_AUGMENT_CUTMIX, .mix = {.alpha = 1}},
-                                     mixed = {.type = CNN_AUGMENT_FLIP, .next = &cutmix};
 
 static struct cnn_loader *loader_new(bool shuffle, const struct cnn_augmentation *augmentation)
 {
@@ -107,8 +107,8 @@ static void test_batches_do_not_depend_on_timing_when_augmented(void **state)
 {
     (void)state;
     size_t labels[3][IMAGES];
-    struct cnn_loader *quick = loader_new(true, &flip_and_crop),
-                      *slow = loader_new(true, &flip_and_crop);
+    struct cnn_loader *quick = loader_new(true, flip_and_crop),
+                      *slow = loader_new(true, flip_and_crop);
     float *first = epoch_read(quick, 0, labels[0], 0),
           *again = epoch_read(slow, 0, labels[1], 2000),
           *next = epoch_read(quick, 1, labels[2], 100);
@@ -137,8 +137,8 @@ static void mixture_read(const struct cnn_augmentation *augmentation, int thread
     struct cnn_loader *loader = loader_new(true, augmentation);
     cnn_loader_start(loader, 3, first);
     while ((batch = cnn_loader_next(loader)) != NULL) {
-        assert_true(!batch->others == (augmentation != &mixed) &&
-                    !batch->shares == (augmentation != &mixed));
+        assert_true(!batch->others == (augmentation != mixed) &&
+                    !batch->shares == (augmentation != mixed));
         memcpy(out->images + count * VALUES, batch->images,
                batch->n * VALUES * sizeof *out->images);
         memcpy(out->labels + count, batch->labels, batch->n * sizeof *out->labels);
@@ -158,12 +158,11 @@ static void mixture_read(const struct cnn_augmentation *augmentation, int thread
 static void test_images_are_mixed_when_all_of_their_batch_are_there(void **state)
 {
     (void)state;
-    static const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP};
     static struct mixture plain, one, many, middle;
-    mixture_read(&flip, 1, 0, &plain);
-    mixture_read(&mixed, 1, 0, &one);
-    mixture_read(&mixed, 8, 0, &many);
-    mixture_read(&mixed, 8, 4, &middle);
+    mixture_read(flip, 1, 0, &plain);
+    mixture_read(mixed, 1, 0, &one);
+    mixture_read(mixed, 8, 0, &many);
+    mixture_read(mixed, 8, 4, &middle);
     assert_memory_equal(&one, &many, sizeof one);
     assert_memory_equal(one.images + 4 * BATCH * VALUES, middle.images + 4 * BATCH * VALUES,
                         (IMAGES - 4 * BATCH) * VALUES * sizeof(float));
@@ -241,7 +240,7 @@ static void test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle
 {
     (void)state;
     size_t labels[IMAGES];
-    struct cnn_loader *loader = loader_new(true, &flip_and_crop);
+    struct cnn_loader *loader = loader_new(true, flip_and_crop);
     float *whole = epoch_read(loader, 4, labels, 0);
     cnn_loader_start(loader, 9, 0);
     cnn_loader_next(loader);
@@ -261,7 +260,7 @@ static void test_batches_are_those_of_the_whole_epoch_when_started_in_its_middle
 static void test_a_batch_stays_as_it_is_while_others_are_read_ahead(void **state)
 {
     (void)state;
-    struct cnn_loader *loader = loader_new(true, &flip_and_crop);
+    struct cnn_loader *loader = loader_new(true, flip_and_crop);
     static float copy[BATCH * VALUES];
     cnn_loader_start(loader, 0, 0);
     cnn_loader_next(loader);
@@ -276,7 +275,7 @@ static void test_loader_ends_cleanly_when_freed_at_any_time(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 60; i++) {
-        struct cnn_loader *loader = loader_new(true, &flip_and_crop);
+        struct cnn_loader *loader = loader_new(true, flip_and_crop);
         if (i % 4 != 0)
             cnn_loader_start(loader, i, i % 7);
         for (size_t k = 0; k < i % 5; k++)

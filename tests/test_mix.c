@@ -94,11 +94,17 @@ static void test_beta_numbers_spread_as_alpha_says(void **state)
 #define VALUES (H * W * C)
 
 static const cnn_shape shape = {3, C, H, W};
-static const struct cnn_augmentation mixup = {.type = CNN_AUGMENT_MIXUP, .mix = {1}},
-                                     flip = {.type = CNN_AUGMENT_FLIP, .next = &mixup},
-                                     cutmix = {.type = CNN_AUGMENT_CUTMIX, .mix = {1}},
-                                     either = {
-                                         .type = CNN_AUGMENT_CUTMIX, .mix = {1}, .next = &flip};
+static const struct cnn_augmentation *mixup, *flip, *cutmix, *either;
+
+static int steps_read(void **state)
+{
+    (void)state;
+    mixup = steps_of("[{type: mixup, alpha: 1}]");
+    flip = steps_of("[flip, {type: mixup, alpha: 1}]");
+    cutmix = steps_of("[{type: cutmix, alpha: 1}]");
+    either = steps_of("[{type: cutmix, alpha: 1}, flip, {type: mixup, alpha: 1}]");
+    return 0;
+}
 
 static float before[N * VALUES], images[N * VALUES], shares[N];
 static size_t labels[N] = {7, 1, 0, 3, 3}, others[N];
@@ -126,7 +132,7 @@ static void test_images_are_added_by_their_shares_when_mixed_up(void **state)
     struct seen seen = {0};
     for (size_t k = 0; k < 1000; k++) {
         size_t n = N - k % 3;
-        mix(&mixup, n, k);
+        mix(mixup, n, k);
         see(&seen, (double)shares[0]);
         for (size_t i = 0; i < n * VALUES; i++) {
             double own = (double)before[i],
@@ -141,9 +147,9 @@ static void test_images_are_added_by_their_shares_when_mixed_up(void **state)
 static void test_an_image_stays_when_it_is_alone(void **state)
 {
     (void)state;
-    mix(&mixup, 1, 0);
+    mix(mixup, 1, 0);
     assert_memory_equal(images, before, sizeof images);
-    mix(&cutmix, 1, 0);
+    mix(cutmix, 1, 0);
     assert_memory_equal(images, before, sizeof images);
 }
 
@@ -182,7 +188,7 @@ static void test_shares_are_those_of_the_area_when_a_box_is_swapped(void **state
     size_t areas[H * W + 1] = {0};
     for (size_t k = 0; k < 4000; k++) {
         size_t n = N - k % 2;
-        mix(&cutmix, n, k);
+        mix(cutmix, n, k);
         size_t area = box_area(n);
         assert_near((double)shares[0], 1 - (double)area / (H * W), 1e-6);
         areas[area]++;
@@ -210,7 +216,7 @@ static void test_boxes_are_cut_off_at_the_edges_when_swapped(void **state)
     }
     struct seen swapped = {0};
     for (size_t k = 0; k < 20000; k++) {
-        mix(&cutmix, 2, k);
+        mix(cutmix, 2, k);
         see(&swapped, 1 - (double)shares[0]);
     }
     assert_near(swapped.mean, want, 0.005);
@@ -220,11 +226,10 @@ static void test_batches_get_one_of_the_two_when_both_are_listed(void **state)
 {
     (void)state;
     size_t added = 0;
-    assert_true(cnn_mixes(&either) && cnn_mixes(&flip) && cnn_mixes(&cutmix));
-    assert_false(cnn_mixes(NULL) ||
-                 cnn_mixes(&(struct cnn_augmentation){.type = CNN_AUGMENT_FLIP}));
+    assert_true(cnn_mixes(either) && cnn_mixes(flip) && cnn_mixes(cutmix));
+    assert_false(cnn_mixes(NULL) || cnn_mixes(steps_of("[flip]")));
     for (size_t k = 0; k < 1000; k++) {
-        mix(&either, 2, k);
+        mix(either, 2, k);
         bool blended = false;
         for (size_t i = 0; i < VALUES; i++)
             blended = blended || (images[i] != before[i] && images[i] != before[VALUES + i]);
@@ -238,12 +243,12 @@ static void test_batches_depend_on_their_draw_alone(void **state)
     (void)state;
     static float first[N * VALUES];
     for (size_t k = 0; k < 20; k++) {
-        mix(&either, N, k);
+        mix(either, N, k);
         float share = shares[0];
         memcpy(first, images, sizeof first);
-        mix(&either, N, k + 1);
+        mix(either, N, k + 1);
         assert_true(shares[0] != share);
-        mix(&either, N, k);
+        mix(either, N, k);
         assert_true(shares[0] == share);
         assert_memory_equal(images, first, sizeof first);
     }
@@ -261,5 +266,5 @@ int main(void)
         cmocka_unit_test(test_batches_get_one_of_the_two_when_both_are_listed),
         cmocka_unit_test(test_batches_depend_on_their_draw_alone),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, steps_read, NULL);
 }

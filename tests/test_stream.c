@@ -1,5 +1,6 @@
 /* Images that are files: the same bytes however much of them is kept, files that turn out to be
  * damaged, windows cut out of whole pictures, and the data sets and batches made of them. */
+#include "draws.h"
 #include "scratch.h"
 
 #include <math.h>
@@ -244,10 +245,8 @@ static void test_a_black_image_stands_in_when_a_whole_class_is_damaged(void **st
 static void test_windows_are_cut_out_of_the_whole_picture(void **state)
 {
     struct scratch *s = *state;
-    double share[2] = {0.25, 0.25}, ratio[2] = {1, 1};
-    const struct cnn_augmentation step = {
-        .type = CNN_AUGMENT_RESIZED_CROP,
-        .resized_crop = {.scale = {share, 2}, .ratio = {ratio, 2}}};
+    const struct cnn_augmentation *step =
+        steps_of("[{type: resized_crop, scale: [0.25, 0.25], ratio: [1, 1]}]");
     const struct cnn_normalization none = {3, {0}, {1, 1, 1}};
     bool places[2 * SIDE][2 * SIDE] = {{false}};
     size_t seen = 0;
@@ -260,8 +259,8 @@ static void test_windows_are_cut_out_of_the_whole_picture(void **state)
                 uint8_t buffer[BYTES], picture[4 * BYTES];
                 struct cnn_window window;
                 struct cnn_draw drawn = cnn_draw_new(&none, 3, epoch, COUNT, i), same = drawn;
-                assert_true(cnn_augment_window(&step, 2 * SIDE, 2 * SIDE, &same.rng, &window));
-                cnn_image_stream_read_window(stream, i, &step, &drawn, buffer);
+                assert_true(cnn_augment_window(step, 2 * SIDE, 2 * SIDE, &same.rng, &window));
+                cnn_image_stream_read_window(stream, i, step, &drawn, buffer);
                 draw(i, 2 * SIDE, picture);
                 for (size_t y = 0; y < SIDE; y++)
                     assert_memory_equal(buffer + y * SIDE * 3,
@@ -397,20 +396,15 @@ static float *read_epochs(struct scratch *s, const struct cnn_augmentation *augm
 static void test_batches_are_the_same_whatever_is_kept_and_however_many_threads(void **state)
 {
     struct scratch *s = *state;
-    double share[2] = {0.3, 1}, ratio[2] = {0.5, 2};
-    const struct cnn_augmentation flip = {.type = CNN_AUGMENT_FLIP},
-                                  steps[2] = {{.type = CNN_AUGMENT_CROP,
-                                               .crop = {.padding = 2},
-                                               .next = &flip},
-                                              {.type = CNN_AUGMENT_RESIZED_CROP,
-                                               .resized_crop = {{share, 2}, {ratio, 2}},
-                                               .next = &flip}};
+    const struct cnn_augmentation *steps[2] = {
+        steps_of("[{type: crop, padding: 2}, flip]"),
+        steps_of("[{type: resized_crop, scale: [0.3, 1], ratio: [0.5, 2]}, flip]")};
     add_images(s, 2 * SIDE);
     damage(s, 9);
     for (size_t k = 0; k < 2; k++) {
-        float *first = read_epochs(s, &steps[k], 0, 1);
+        float *first = read_epochs(s, steps[k], 0, 1);
         for (int threads = 1; threads <= 8; threads *= 2) {
-            float *again = read_epochs(s, &steps[k], threads > 1, threads);
+            float *again = read_epochs(s, steps[k], threads > 1, threads);
             assert_memory_equal(first, again, 2 * COUNT * BYTES * sizeof *first);
             free(again);
         }

@@ -8,56 +8,11 @@
 #include "data/dataset.h"
 #include "util/random.h"
 
-enum cnn_augmentation_type { /* indices into cnn_augmentation_types */
-                             CNN_AUGMENT_FLIP,
-                             CNN_AUGMENT_CROP,
-                             CNN_AUGMENT_RESIZED_CROP,
-                             CNN_AUGMENT_ROTATION,
-                             CNN_AUGMENT_SCALE,
-                             CNN_AUGMENT_CUTOUT,
-                             CNN_AUGMENT_JITTER,
-                             CNN_AUGMENT_RAND,
-                             CNN_AUGMENT_MIXUP,
-                             CNN_AUGMENT_CUTMIX
-};
-
 /* One step; the next one works on what it made. */
 struct cnn_augmentation {
-    enum cnn_augmentation_type type;
+    const struct cnn_augmentation_type *type; /* data/augment_type.h */
+    const void *settings;                     /* of that type */
     const struct cnn_augmentation *next;
-    union {
-        struct {
-            int alternating; /* 1: each epoch shows the other side, 0: each time at random */
-        } flip;
-        struct {
-            /* rows and columns on each side, that the window of the old size moves over */
-            size_t padding;
-            int reflect; /* 1: they mirror the image, its edge not repeated; 0: zeros */
-        } crop;
-        struct {
-            /* two each: least and most share of the area, and width through height */
-            struct cnn_numbers scale, ratio;
-        } resized_crop;
-        struct {
-            double degrees; /* the most, to either side */
-        } rotation;
-        struct {
-            double min, max; /* factors */
-        } scale;
-        struct {
-            size_t size; /* of the square's sides */
-        } cutout;
-        struct {
-            /* how far a factor may be from 1, or the hue be turned; 0: not at all */
-            double brightness, contrast, saturation, hue;
-        } jitter;
-        struct {
-            size_t count, magnitude; /* operations, and how strong they are, of 30 */
-        } rand;
-        struct {
-            double alpha; /* of Beta(alpha, alpha) */
-        } mix;            /* mixup, cutmix */
-    };
 };
 
 /* What the changes of one image in one epoch are drawn from. */
@@ -95,9 +50,11 @@ struct cnn_draw cnn_draw_new(const struct cnn_normalization *normalization, uint
 void cnn_augment(const struct cnn_augmentation *augmentation, cnn_shape shape,
                  struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch);
 
-/* Whether the list begins with resized_crop; then *window is the part of an image of height x width
- * that it shows. A reader that cuts this out of a larger picture and resizes it goes on with
- * augmentation->next. */
+/* Whether the first step of the list shows a part of the picture, as resized_crop does. */
+bool cnn_augment_begins_with_window(const struct cnn_augmentation *augmentation);
+
+/* The same; then *window is the part of an image of height x width that it shows. A reader that
+ * cuts this out of a larger picture and resizes it goes on with augmentation->next. */
 bool cnn_augment_window(const struct cnn_augmentation *augmentation, size_t height, size_t width,
                         struct cnn_rng *rng, struct cnn_window *window);
 

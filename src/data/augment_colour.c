@@ -1,4 +1,4 @@
-/* Augmentations that change colours, by torchvision's formulas: results are cut off to whole
+/* Operations that change colours, by torchvision's formulas: results are cut off to whole
  * numbers, not rounded. Most change each value on its own, by a table of the 256 that there are. */
 #include "data/augment_steps.h"
 
@@ -178,34 +178,5 @@ void cnn_pixels_equalize(cnn_shape shape, uint8_t *pixels)
         for (size_t i = 0; i < 256; below += counts[i++])
             table[i] = (uint8_t)(below / step < 255 ? below / step : 255);
         map_channel(shape, c, table, pixels);
-    }
-}
-
-static double draw_factor(struct cnn_rng *rng, double range)
-{
-    return cnn_draw_between(rng, fmax(0, 1 - range), 1 + range);
-}
-
-/* The four in a random order (Fisher and Yates). */
-void cnn_augment_jitter(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw,
-                        uint8_t *pixels, uint8_t *scratch)
-{
-    unsigned order[4] = {0, 1, 2, 3};
-    (void)scratch;
-    for (unsigned i = 3; i > 0; i--) {
-        unsigned j = cnn_rng_below(&draw->rng, i + 1), one = order[i];
-        order[i] = order[j];
-        order[j] = one;
-    }
-    for (size_t i = 0; i < 4; i++) {
-        if (order[i] == 0 && step->jitter.brightness > 0)
-            cnn_pixels_brightness(shape, draw_factor(&draw->rng, step->jitter.brightness), pixels);
-        if (order[i] == 1 && step->jitter.contrast > 0)
-            cnn_pixels_contrast(shape, draw_factor(&draw->rng, step->jitter.contrast), pixels);
-        if (order[i] == 2 && step->jitter.saturation > 0)
-            cnn_pixels_saturation(shape, draw_factor(&draw->rng, step->jitter.saturation), pixels);
-        if (order[i] == 3 && step->jitter.hue > 0)
-            cnn_pixels_hue(shape, cnn_draw_between(&draw->rng, -step->jitter.hue, step->jitter.hue),
-                           pixels);
     }
 }

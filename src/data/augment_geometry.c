@@ -1,87 +1,8 @@
-/* Augmentations that move pixels. Flip and crop: Krizhevsky, 2012; He et al., 2015 (a crop of the
- * image padded by 4). Alternating flip: Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU",
- * 2024. Cutout: DeVries and Taylor, 2017. Resized crop: Szegedy et al., "Going Deeper with
- * Convolutions", 2014, drawn as in torchvision. */
+/* Operations that move pixels, and cover them. */
 #include "data/augment_steps.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Half of the images begin mirrored, and each is seen from both sides in every two epochs. */
-static bool draw_side(bool alternating, struct cnn_draw *draw)
-{
-    if (!alternating)
-        return cnn_rng_below(&draw->rng, 2) == 1;
-    struct cnn_rng rng = cnn_rng_at(draw->seed, CNN_STREAM_FLIP, draw->image);
-    return (cnn_rng_below(&rng, 2) + draw->epoch) % 2 == 1;
-}
-
-void cnn_augment_flip(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw,
-                      uint8_t *pixels, uint8_t *scratch)
-{
-    (void)scratch;
-    if (!draw_side(step->flip.alternating, draw))
-        return;
-    for (size_t y = 0; y < shape.h; y++) {
-        uint8_t *row = pixels + y * shape.w * shape.c;
-        for (size_t left = 0, right = shape.w - 1; left < right; left++, right--) {
-            for (size_t c = 0; c < shape.c; c++) {
-                uint8_t byte = row[left * shape.c + c];
-                row[left * shape.c + c] = row[right * shape.c + c];
-                row[right * shape.c + c] = byte;
-            }
-        }
-    }
-}
-
-/* Row or column i of the padded image is this one of the image itself; its n are mirrored before
- * the first and behind the last. */
-static size_t reflect(size_t i, size_t padding, size_t n)
-{
-    if (i < padding)
-        return padding - i;
-    i -= padding;
-    return i < n ? i : 2 * (n - 1) - i;
-}
-
-/* One row of the window, which begins at column left of the padded image; from is the row of the
- * image itself. */
-static void crop_row(cnn_shape shape, size_t padding, bool reflects, size_t left,
-                     const uint8_t *from, uint8_t *out)
-{
-    for (size_t x = 0, run; x < shape.w; x += run) {
-        size_t padded = x + left;
-        bool inside = padded >= padding && padded < padding + shape.w;
-        run = !inside                                    ? 1
-              : padding + shape.w - padded < shape.w - x ? padding + shape.w - padded
-                                                         : shape.w - x;
-        if (inside || reflects)
-            memcpy(out + x * shape.c, from + reflect(padded, padding, shape.w) * shape.c,
-                   run * shape.c);
-        else
-            memset(out + x * shape.c, 0, shape.c);
-    }
-}
-
-void cnn_augment_crop(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw,
-                      uint8_t *pixels, uint8_t *scratch)
-{
-    size_t padding = step->crop.padding, row = shape.w * shape.c;
-    uint32_t places = (uint32_t)(2 * padding + 1);
-    size_t top = cnn_rng_below(&draw->rng, places);
-    size_t left = cnn_rng_below(&draw->rng, places);
-    memcpy(scratch, pixels, shape.h * row);
-    for (size_t y = 0; y < shape.h; y++) {
-        size_t padded = y + top;
-        if (step->crop.reflect || (padded >= padding && padded < padding + shape.h))
-            crop_row(shape, padding, step->crop.reflect, left,
-                     scratch + reflect(padded, padding, shape.h) * row, pixels + y * row);
-        else
-            memset(pixels + y * row, 0, row);
-    }
-}
-
-/* ---- sampling between pixels ---- */
 
 /* Where pixels are taken from: a window of an image. */
 struct source {
@@ -194,68 +115,6 @@ void cnn_pixels_enlarge(cnn_shape shape, const struct cnn_window *window, uint8_
     sample_all(&source, m, pixels);
 }
 
-void cnn_augment_rotation(const struct cnn_augmentation *step, cnn_shape shape,
-                          struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
-{
-    double degrees = cnn_draw_between(&draw->rng, -step->rotation.degrees, step->rotation.degrees);
-    cnn_pixels_rotate(shape, degrees, draw->blank, pixels, scratch);
-}
-
-void cnn_augment_scale(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw,
-                       uint8_t *pixels, uint8_t *scratch)
-{
-    double factor = cnn_draw_between(&draw->rng, step->scale.min, step->scale.max);
-    cnn_pixels_scale(shape, factor, draw->blank, pixels, scratch);
-}
-
-/* ---- windows ---- */
-
-/* The largest window in the middle whose ratio is allowed. */
-static struct cnn_window central_window(const double *ratio, size_t height, size_t width)
-{
-    double wide = (double)width / (double)height;
-    struct cnn_window window = {0, 0, height, width};
-    if (wide < ratio[0])
-        window.height = (size_t)fmax(1, round((double)width / ratio[0]));
-    else if (wide > ratio[1])
-        window.width = (size_t)fmax(1, round((double)height * ratio[1]));
-    window.top = (height - window.height) / 2;
-    window.left = (width - window.width) / 2;
-    return window;
-}
-
-bool cnn_augment_window(const struct cnn_augmentation *augmentation, size_t height, size_t width,
-                        struct cnn_rng *rng, struct cnn_window *window)
-{
-    if (!augmentation || augmentation->type != CNN_AUGMENT_RESIZED_CROP)
-        return false;
-    const double *scale = augmentation->resized_crop.scale.values,
-                 *ratio = augmentation->resized_crop.ratio.values;
-    for (int tries = 0; tries < 10; tries++) {
-        double area = (double)height * (double)width * cnn_draw_between(rng, scale[0], scale[1]);
-        double wide = exp(cnn_draw_between(rng, log(ratio[0]), log(ratio[1])));
-        double w = round(sqrt(area * wide)), h = round(sqrt(area / wide));
-        if (w < 1 || h < 1 || w > (double)width || h > (double)height)
-            continue;
-        *window = (struct cnn_window){.height = (size_t)h, .width = (size_t)w};
-        window->top = cnn_rng_below(rng, (uint32_t)(height - window->height + 1));
-        window->left = cnn_rng_below(rng, (uint32_t)(width - window->width + 1));
-        return true;
-    }
-    *window = central_window(ratio, height, width);
-    return true;
-}
-
-void cnn_augment_resized_crop(const struct cnn_augmentation *step, cnn_shape shape,
-                              struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch)
-{
-    struct cnn_window window;
-    if (cnn_augment_window(step, shape.h, shape.w, &draw->rng, &window))
-        cnn_pixels_enlarge(shape, &window, pixels, scratch);
-}
-
-/* ---- cutout ---- */
-
 void cnn_pixels_cut(cnn_shape shape, size_t y, size_t x, size_t size, const uint8_t *blank,
                     uint8_t *pixels)
 {
@@ -264,13 +123,4 @@ void cnn_pixels_cut(cnn_shape shape, size_t y, size_t x, size_t size, const uint
     for (size_t row = top; row < y + behind && row < shape.h; row++)
         for (size_t column = left; column < x + behind && column < shape.w; column++)
             memcpy(pixels + (row * shape.w + column) * shape.c, blank, shape.c);
-}
-
-void cnn_augment_cutout(const struct cnn_augmentation *step, cnn_shape shape, struct cnn_draw *draw,
-                        uint8_t *pixels, uint8_t *scratch)
-{
-    (void)scratch;
-    size_t y = cnn_rng_below(&draw->rng, (uint32_t)shape.h);
-    size_t x = cnn_rng_below(&draw->rng, (uint32_t)shape.w);
-    cnn_pixels_cut(shape, y, x, step->cutout.size, draw->blank, pixels);
 }

@@ -1,17 +1,10 @@
-/* Private to augmentation: its steps, and the operations on pixels that they draw the numbers for.
- * An operation changes h * w * c bytes in place; scratch has room for as many. */
+/* Private to augmentation: the operations on pixels that its steps draw the numbers for. An
+ * operation changes h * w * c bytes in place; scratch has room for as many. */
 #ifndef CNN_DATA_AUGMENT_STEPS_H
 #define CNN_DATA_AUGMENT_STEPS_H
 
 #include "data/augment.h"
 #include "util/random.h"
-
-typedef void cnn_augment_step(const struct cnn_augmentation *step, cnn_shape shape,
-                              struct cnn_draw *draw, uint8_t *pixels, uint8_t *scratch);
-
-cnn_augment_step cnn_augment_flip, cnn_augment_crop, cnn_augment_resized_crop, cnn_augment_rotation,
-    cnn_augment_scale, cnn_augment_cutout;
-cnn_augment_step cnn_augment_jitter, cnn_augment_rand;
 
 /* uniform in [least, most) */
 static inline double cnn_draw_between(struct cnn_rng *rng, double least, double most)

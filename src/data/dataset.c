@@ -248,12 +248,6 @@ static cnn_status open_images(const struct cnn_data_settings *settings, cnn_shap
     return status;
 }
 
-/* Then files are kept as they are, for the window of a picture is not that of a smaller one. */
-static bool begins_with_window(const struct cnn_augmentation *augmentation)
-{
-    return augmentation && augmentation->type == CNN_AUGMENT_RESIZED_CROP;
-}
-
 /* Training images get three quarters of the memory for decoded ones, and those that validate the
  * rest: a run keeps both, and passes over the former are many times as long. */
 static cnn_status open_stream(const struct cnn_data_settings *settings, bool train,
@@ -265,7 +259,8 @@ static cnn_status open_stream(const struct cnn_data_settings *settings, bool tra
                  present = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     size_t budget =
         settings->cache < present / 2 / mebibyte ? settings->cache * mebibyte : present / 2;
-    bool whole = train && begins_with_window(settings->augmentation);
+    /* Then files are kept as they are, for the window of a picture is not that of a smaller one. */
+    bool whole = train && cnn_augment_begins_with_window(settings->augmentation);
     return cnn_image_stream_new(&dataset->images, whole, train ? budget / 4 * 3 : budget / 4,
                                 &dataset->stream, diag);
 }
@@ -382,7 +377,7 @@ bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
                              const struct cnn_augmentation *augmentation, struct cnn_draw *draw,
                              uint8_t *buffer)
 {
-    if (!dataset->stream || !begins_with_window(augmentation))
+    if (!dataset->stream || !cnn_augment_begins_with_window(augmentation))
         return false;
     cnn_image_stream_read_window(dataset->stream, image, augmentation, draw, buffer);
     return true;

@@ -68,9 +68,8 @@ struct cnn_data_settings {
     struct cnn_where where;
 };
 
-extern const struct cnn_key cnn_data_keys[];              /* the table of `data` */
-extern const struct cnn_variant cnn_augmentation_types[]; /* flip, crop, ... */
-extern const size_t cnn_augmentation_type_count;
+extern const struct cnn_key cnn_data_keys[]; /* the table of `data` */
+extern const struct cnn_kind cnn_augmentations;
 
 /* Reads and checks `data`; all mistakes are reported. node NULL is no mistake here: the caller
  * knows whether a data section is needed. *out is then empty. input is all zero where it is wrong

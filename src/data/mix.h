@@ -1,4 +1,4 @@
-/* Augmentations that mix the images of a batch, after normalisation: mixup and cutmix. */
+/* Augmentations that mix the images of a batch, after normalisation. */
 #ifndef CNN_DATA_MIX_H
 #define CNN_DATA_MIX_H
 

@@ -36,7 +36,7 @@ static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key 
 {
     const struct group groups[] = {
         {NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections, NULL},
-        {"augmentation", cnn_augmentation_types, cnn_augmentation_type_count, NULL},
+        {.kind = &cnn_augmentations},
         {.kind = &cnn_losses},
         {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count, NULL},
         {.kind = &cnn_schedules}};

@@ -1,0 +1,50 @@
+/* Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018; one share a
+ * batch. */
+#include "data/augment_type.h"
+#include "data/loader.h"
+
+struct settings {
+    double alpha; /* of Beta(alpha, alpha) */
+};
+
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {
+    {.name = "alpha",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(alpha),
+     .otherwise = "0.2",
+     .max = 1000,
+     .open_min = true,
+     .help = "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer "
+             "to one image alone"},
+    CNN_KEY_END,
+};
+
+static void add(float share, size_t count, float *a, float *b)
+{
+    for (size_t i = 0; i < count; i++) {
+        float one = a[i], other = b[i];
+        a[i] = share * one + (1 - share) * other;
+        b[i] = share * other + (1 - share) * one;
+    }
+}
+
+static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
+                 struct cnn_batch *batch)
+{
+    const struct settings *s = settings;
+    size_t values = shape.h * shape.w * shape.c;
+    float share = cnn_rng_beta(rng, s->alpha, s->alpha);
+    for (size_t i = 0, j = batch->n - 1; i < j; i++, j--)
+        add(share, values, batch->images + i * values, batch->images + j * values);
+    return share;
+}
+
+const struct cnn_augmentation_type cnn_augment_mixup = {
+    .variant = {.name = "mixup",
+                .help = "adds the images of a batch, and their labels, in pairs by random "
+                        "shares; works on whole batches, after all other steps",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
+    .mix = mix,
+};
