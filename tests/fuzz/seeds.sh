@@ -99,6 +99,10 @@ printf '\001net.yaml\n-o\nrun\n--set\ntrain.epochs=3\n--set=a=b\n--threads\n2\n'
 printf '\003run\n--split\nval\n--json\n--tta=flip\n--\n-x\n' >"$folder/options/eval"
 printf '\007a.png\n--kind\ngradcam,heatmap\n--class=cat\n--at\n4,4\n-orun\n' >"$folder/options/visualize"
 
+for name in $("$BUILD/tests/tools/onnx"); do
+    "$BUILD/tests/tools/onnx" "$name" "$folder/onnx/$name"
+done
+
 # Bytes that follow from each other, as well mixed as any.
 value=1
 for length in 24 48 96 192 384; do
