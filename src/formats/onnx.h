@@ -1,12 +1,12 @@
 /* ONNX files as they stand: nodes, attributes, tensors. The format: onnx.proto of
- * https://github.com/onnx/onnx (Apache-2.0), version IR 13; opsets 7 to 21. */
+ * https://github.com/onnx/onnx (Apache-2.0), version IR 13; opsets 6 to 21. */
 #ifndef CNN_FORMATS_ONNX_H
 #define CNN_FORMATS_ONNX_H
 
 #include "formats/protobuf.h"
 
 #define CNN_ONNX_MAX_RANK      8
-#define CNN_ONNX_OPSET_LOWEST  7
+#define CNN_ONNX_OPSET_LOWEST  6
 #define CNN_ONNX_OPSET_HIGHEST 21
 /* Numbers in one tensor, at most: those of the first dense layer of VGG are 103 million. */
 #define CNN_ONNX_MAX_COUNT ((size_t)1 << 28)
