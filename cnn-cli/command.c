@@ -1,7 +1,8 @@
-/* What several commands do alike: threads and environment, the model, signals. */
+/* What several commands do alike: threads and environment, the model, signals, the exit status. */
 #include "command.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,20 @@
 
 static volatile int stop_requested;
 static const char *stop_note;
+
+int cnn_command_exit_status(cnn_status status)
+{
+    switch (status) {
+    case CNN_OK:
+        return EXIT_SUCCESS;
+    case CNN_INVALID:
+        return 2;
+    case CNN_INTERRUPTED:
+        return 130;
+    default:
+        return EXIT_FAILURE;
+    }
+}
 
 cnn_status cnn_command_out_of_memory(void)
 {
@@ -78,7 +93,7 @@ static void handle_signal(int number)
 {
     (void)number;
     if (stop_requested)
-        _exit(CNN_INTERRUPTED);
+        _exit(cnn_command_exit_status(CNN_INTERRUPTED));
     stop_requested = 1;
     if (write(STDERR_FILENO, stop_note, strlen(stop_note)) < 0)
         return;

@@ -18,7 +18,7 @@ struct cnn_command {
     size_t settings_size;
     size_t operands_min, operands_max;
     /* settings: as read by the option table. diag: empty; what is left in it is printed when the
-     * command has ended. The status is the program's exit status. */
+     * command has ended. */
     cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count,
                       cnn_diag *diag);
 };
@@ -57,6 +57,10 @@ void cnn_command_show_progress(void *context, size_t images, size_t total);
 /* From here on SIGINT, SIGTERM and SIGHUP set the flag that is returned, and a second one ends the
  * program at once. note is shown when the first comes. */
 const volatile int *cnn_command_catch_signals(const char *note);
+
+/* What the program exits with: 0, 1 (it failed), 2 (the command line or the description is wrong)
+ * or 130 (interrupted, as shells know it). */
+int cnn_command_exit_status(cnn_status status);
 
 /* A message for memory that ran out; returns CNN_FAILED. */
 cnn_status cnn_command_out_of_memory(void);

@@ -156,7 +156,7 @@ static bool occupy_streams(void)
 int main(int argc, char **argv)
 {
     if (!occupy_streams())
-        return CNN_FAILED;
+        return cnn_command_exit_status(CNN_FAILED);
 
     /* a file size limit is then an error of the write, and reported like a full disk */
     signal(SIGXFSZ, SIG_IGN);
@@ -179,5 +179,5 @@ int main(int argc, char **argv)
         status = CNN_FAILED;
     cnn_set_program(NULL);
     free(word);
-    return (int)status;
+    return cnn_command_exit_status(status);
 }

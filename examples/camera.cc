@@ -4,6 +4,7 @@
 #include <cnn.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -74,7 +75,7 @@ int main(int argc, char **argv)
 {
     if (argc != 2) {
         std::fprintf(stderr, "usage: camera CHECKPOINT\n");
-        return CNN_INVALID;
+        return EXIT_FAILURE;
     }
     std::ifstream file(argv[1], std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(file)),
@@ -86,7 +87,7 @@ int main(int argc, char **argv)
     Model model(opened, cnn_model_free);
     if (status != CNN_OK) {
         complain(diag.get());
-        return status;
+        return EXIT_FAILURE;
     }
 
     std::vector<std::vector<cnn_prediction>> seen(2, std::vector<cnn_prediction>(4));
@@ -102,10 +103,10 @@ int main(int argc, char **argv)
     for (size_t c = 0; c < 2; c++) {
         complain(diags[c].get());
         if (states[c] != CNN_OK)
-            return states[c];
+            return EXIT_FAILURE;
         for (size_t i = 0; i < seen[c].size(); i++)
             std::printf("camera %zu, frame %zu: %s %.1f %%\n", c, i, seen[c][i].name,
                         100 * static_cast<double>(seen[c][i].probability));
     }
-    return CNN_OK;
+    return EXIT_SUCCESS;
 }

@@ -1,6 +1,7 @@
 /* What a trained network sees in an image: predict CHECKPOINT IMAGE. All it takes of libcnn. */
 #include <cnn.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 int main(int argc, char **argv)
 {
@@ -20,5 +21,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", cnn_diag_get(diag, i)->text);
     cnn_model_free(model);
     cnn_diag_free(diag);
-    return (int)status;
+    return status == CNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

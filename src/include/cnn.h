@@ -42,13 +42,13 @@ extern "C" {
 #define CNN_VERSION "0.1.0"
 const char *cnn_version(void); /* CNN_VERSION of the library that runs */
 
-/* What a function came to. These are the library's codes; the values stay. (The program cnn exits
- * with the same ones.) */
+/* What a function came to. These are no exit statuses of programs. Later versions may have more,
+ * all below 0. */
 typedef enum cnn_status {
     CNN_OK = 0,
-    CNN_FAILED = 1,       /* a file, the data, the disk, memory */
-    CNN_INVALID = 2,      /* the description or an argument is wrong */
-    CNN_INTERRUPTED = 130 /* stopped on request, state saved */
+    CNN_FAILED = -1,     /* a file, the data, the disk, memory */
+    CNN_INVALID = -2,    /* the description or an argument is wrong */
+    CNN_INTERRUPTED = -3 /* stopped on request; what is done is saved */
 } cnn_status;
 
 /* ---- Diagnostics: errors and warnings with their places ---- */
