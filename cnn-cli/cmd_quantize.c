@@ -47,15 +47,16 @@ struct result {
 };
 
 /* Calibration goes through its images twice: their number would say little. */
-static void show_progress(void *context, size_t done, size_t total)
+static int show_progress(void *context, size_t done, size_t total)
 {
     const char *const *what = context;
 
     cnn_terminal_progress(total > 0 ? (double)done / (double)total : 0, *what, "");
+    return 0;
 }
 
 static cnn_status quantize(const cnn_model *model, const struct settings *settings,
-                           const volatile int *stop, cnn_model **out, cnn_diag *diag)
+                           const cnn_flag *stop, cnn_model **out, cnn_diag *diag)
 {
     const char *what = "calibrating";
     const cnn_quantize_options quantize_options = {.data_path = settings->data,
@@ -69,8 +70,8 @@ static cnn_status quantize(const cnn_model *model, const struct settings *settin
     return status;
 }
 
-static cnn_status evaluate(cnn_model *model, const struct settings *settings,
-                           const volatile int *stop, cnn_evaluation *out, cnn_diag *diag)
+static cnn_status evaluate(cnn_model *model, const struct settings *settings, const cnn_flag *stop,
+                           cnn_evaluation *out, cnn_diag *diag)
 {
     const char *what = "eval";
     const cnn_evaluate_options evaluate_options = {.data_path = settings->data,
@@ -130,7 +131,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     struct result result = {.path = settings->output};
     char own_path[128]; /* names have at most a hundred characters */
     cnn_status status = cnn_command_prepare(settings->threads, diag);
-    const volatile int *stop = cnn_command_catch_signals("\n");
+    const cnn_flag *stop = cnn_command_catch_signals("\n");
 
     if (status == CNN_OK)
         status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &models[0], diag);

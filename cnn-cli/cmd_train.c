@@ -181,7 +181,7 @@ static void on_save(const struct progress *progress, const cnn_event *event)
             cnn_show_text(progress->directory).text, cnn_show_integer(event->step).text);
 }
 
-static void on_event(void *context, const cnn_event *event)
+static int on_event(void *context, const cnn_event *event)
 {
     struct progress *progress = context;
 
@@ -211,6 +211,7 @@ static void on_event(void *context, const cnn_event *event)
         progress->best_accuracy = event->best_accuracy;
         break;
     }
+    return 0;
 }
 
 static void print_end(const struct progress *progress)
@@ -258,22 +259,22 @@ static bool check_settings(const struct settings *settings, size_t operand_count
     return false;
 }
 
-static volatile int saves_asked;
+static cnn_flag save;
 
 static void ask_for_save(int number)
 {
     (void)number;
-    saves_asked++;
+    cnn_flag_raise(&save);
 }
 
 /* SIGUSR1 asks for a save. */
-static const volatile int *catch_save_signal(void)
+static cnn_flag *catch_save_signal(void)
 {
     struct sigaction action = {.sa_handler = ask_for_save, .sa_flags = SA_RESTART};
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGUSR1, &action, NULL);
-    return &saves_asked;
+    return &save;
 }
 
 static cnn_status train(const struct settings *settings, const char *config, cnn_diag *diag)

@@ -9,7 +9,7 @@
 #include "show.h"
 #include "terminal.h"
 
-static volatile int stop_requested;
+static cnn_flag stop;
 static const char *stop_note;
 
 int cnn_command_exit_status(cnn_status status)
@@ -79,27 +79,28 @@ void cnn_command_print_images(size_t images, const char *split, const char *aske
     printf("\n");
 }
 
-void cnn_command_show_progress(void *context, size_t images, size_t total)
+int cnn_command_show_progress(void *context, size_t images, size_t total)
 {
     const char *const *what = context;
     char after[64];
 
     snprintf(after, sizeof after, "%zu of %zu images", images, total);
     cnn_terminal_progress(total > 0 ? (double)images / (double)total : 0, *what, after);
+    return 0;
 }
 
 /* Async-signal-safe functions only. */
 static void handle_signal(int number)
 {
     (void)number;
-    if (stop_requested)
+    if (cnn_flag_raised(&stop))
         _exit(cnn_command_exit_status(CNN_INTERRUPTED));
-    stop_requested = 1;
+    cnn_flag_raise(&stop);
     if (write(STDERR_FILENO, stop_note, strlen(stop_note)) < 0)
         return;
 }
 
-const volatile int *cnn_command_catch_signals(const char *note)
+const cnn_flag *cnn_command_catch_signals(const char *note)
 {
     struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART}, before;
 
@@ -110,5 +111,5 @@ const volatile int *cnn_command_catch_signals(const char *note)
     /* The terminal is gone; under nohup nobody is to care. */
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
-    return &stop_requested;
+    return &stop;
 }

@@ -50,13 +50,13 @@ void cnn_command_print_tta(cnn_tta tta);
  * for test; others may have stood in. */
 void cnn_command_print_images(size_t images, const char *split, const char *asked);
 
-/* The progress of images that are gone through. context: the word that says what for, a const char
- * **. */
-void cnn_command_show_progress(void *context, size_t images, size_t total);
+/* The progress of images that are gone through, a cnn_progress_function. context: the word that
+ * says what for, a const char **. */
+int cnn_command_show_progress(void *context, size_t images, size_t total);
 
-/* From here on SIGINT, SIGTERM and SIGHUP set the flag that is returned, and a second one ends the
- * program at once. note is shown when the first comes. */
-const volatile int *cnn_command_catch_signals(const char *note);
+/* From here on SIGINT, SIGTERM and SIGHUP raise the flag that is returned, and a second one ends
+ * the program at once. note is shown when the first comes. */
+const cnn_flag *cnn_command_catch_signals(const char *note);
 
 /* What the program exits with: 0, 1 (it failed), 2 (the command line or the description is wrong)
  * or 130 (interrupted, as shells know it). */

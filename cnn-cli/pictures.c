@@ -22,7 +22,7 @@ struct progress {
     bool unanswered; /* the outputs are no numbers: the pictures show where they arise */
 };
 
-static void on_written(void *context, const char *path)
+static int on_written(void *context, const char *path)
 {
     struct progress *progress = context;
 
@@ -36,10 +36,11 @@ static void on_written(void *context, const char *path)
                               ? (double)progress->files / (double)progress->expected
                               : 1,
                           "writing", path);
+    return 0;
 }
 
 /* The most probable classes, in the manner of predict. */
-static void on_answer(void *context, const float *probabilities, size_t classes)
+static int on_answer(void *context, const float *probabilities, size_t classes)
 {
     struct progress *progress = context;
     cnn_prediction top[TOP];
@@ -52,7 +53,7 @@ static void on_answer(void *context, const float *probabilities, size_t classes)
     if (probabilities == NULL) {
         printf("  no answer: the outputs are no numbers\n");
         progress->unanswered = true;
-        return;
+        return 0;
     }
     cnn_model_top(progress->model, probabilities, TOP, top, &count);
     for (size_t i = 0; i < count; i++) {
@@ -66,6 +67,7 @@ static void on_answer(void *context, const float *probabilities, size_t classes)
         printf("  %6s\n", cnn_show_percent((double)top[i].probability).text);
     }
     fflush(stdout);
+    return 0;
 }
 
 static cnn_status read_palette(const char *word, cnn_palette *out)

@@ -29,15 +29,17 @@ static const char description[] =
     "  schedule: {type: plateau, patience: 0, gamma: 0.5, warmup_epochs: 0.5}\n"
     "  log_every: 2\n";
 
-void runs_watch(void *context, const cnn_event *event)
+int runs_watch(void *context, const cnn_event *event)
 {
     struct watcher *w = context;
     w->last = *event;
     w->warnings += event->kind == CNN_EVENT_WARNING;
     if (event->kind == CNN_EVENT_END && event->text)
         snprintf(w->ending, sizeof w->ending, "%s", event->text);
-    if (event->kind == w->kind && ++w->seen == w->at)
-        w->stop = 1;
+    bool now = event->kind == w->kind && ++w->seen == w->at;
+    if (now && !w->answers)
+        cnn_flag_raise(&w->stop);
+    return now && w->answers;
 }
 
 struct scratch *runs_prepare(void **state)

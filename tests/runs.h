@@ -10,11 +10,12 @@ struct watcher { /* stops a run at its at-th event of a kind; counts */
     size_t at, seen, warnings;
     cnn_event last;
     char ending[120]; /* why the run ended early */
-    volatile int stop;
+    bool answers;     /* stops it by what runs_watch returns, else by the flag */
+    cnn_flag stop;
 };
 
 /* The event function that goes with a watcher. */
-void runs_watch(void *context, const cnn_event *event);
+int runs_watch(void *context, const cnn_event *event);
 
 /* Writes the description FOLDER/tiny.yaml: 72 images in 5 steps an epoch, 3 epochs. */
 struct scratch *runs_prepare(void **state);

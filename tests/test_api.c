@@ -517,6 +517,49 @@ static void test_pictures(void **state)
     cnn_model_free(model);
 }
 
+static int stop_at_once(void *context, size_t images, size_t total)
+{
+    size_t *calls = context;
+    assert_true(++*calls == 1 && images <= total);
+    return 7;
+}
+
+static int raise_flag(void *context, size_t images, size_t total)
+{
+    cnn_flag_raise(context);
+    return images > total;
+}
+
+static void test_stopping(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *quantized = NULL;
+    cnn_flag flag = {0};
+    size_t calls = 0;
+    cnn_evaluate_options o = {.split = "val", .progress = stop_at_once, .context = &calls};
+    cnn_quantize_options q = {.progress = stop_at_once, .context = &calls};
+    cnn_evaluation e;
+    cnn_comparison c;
+    assert_int_equal(cnn_evaluate(model, &o, &e, s->diag), CNN_INTERRUPTED);
+    calls = 0;
+    assert_int_equal(cnn_compare(model, model, &o, &c, NULL), CNN_INTERRUPTED);
+    calls = 0;
+    assert_int_equal(cnn_quantize(model, &q, &quantized, s->diag), CNN_INTERRUPTED);
+    q = (cnn_quantize_options){.progress = raise_flag, .context = &flag, .stop = &flag};
+    assert_int_equal(cnn_quantize(model, &q, &quantized, NULL), CNN_INTERRUPTED);
+    assert_true(cnn_flag_raised(&flag));
+    o = (cnn_evaluate_options){.split = "val", .stop = &flag};
+    assert_int_equal(cnn_evaluate(model, &o, &e, NULL), CNN_INTERRUPTED);
+    assert_true(cnn_flag_lower(&flag));
+    assert_false(cnn_flag_lower(&flag) || cnn_flag_raised(&flag));
+    assert_false(cnn_flag_lower(NULL) || cnn_flag_raised(NULL));
+    cnn_flag_raise(NULL);
+    DONE(cnn_evaluate, model, &o, &e);
+    cnn_evaluation_free(&e);
+    assert_null(quantized);
+    cnn_model_free(model);
+}
+
 static void test_measuring(void **state)
 {
     struct scratch *s = *state;
@@ -675,6 +718,7 @@ int main(void)
         TEST(test_inputs),
         TEST(test_looking_inside),
         TEST(test_pictures),
+        TEST(test_stopping),
         TEST(test_measuring),
         TEST(test_data),
         TEST(test_training),

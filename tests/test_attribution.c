@@ -414,7 +414,8 @@ static void test_stop_interrupts_what_takes_long(void **state)
     (void)state;
     cnn_model *model =
         network_open_layers("[1, 4, 4]", "  - {type: flatten}\n  - {type: dense, units: 2}\n");
-    const volatile int stop = 1;
+    cnn_flag stop = {0};
+    cnn_flag_raise(&stop);
     const struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
     const struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
     cnn_diag *diag = cnn_diag_new();

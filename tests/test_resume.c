@@ -28,6 +28,10 @@ static void test_resumed_run_is_the_uninterrupted_one(void **state)
         {.kind = CNN_EVENT_VALIDATE, .at = 2},
         {.kind = CNN_EVENT_EPOCH, .at = 1}, /* between epochs */
         {.kind = CNN_EVENT_STEP, .at = 15}, /* at the run's last step */
+        {.kind = CNN_EVENT_START, .at = 1, .answers = true},
+        {.kind = CNN_EVENT_STEP, .at = 3, .answers = true},
+        {.kind = CNN_EVENT_VALIDATE, .at = 2, .answers = true},
+        {.kind = CNN_EVENT_EPOCH, .at = 1, .answers = true},
     };
     assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -138,21 +142,22 @@ static void copy_run(struct scratch *s, const char *from, const char *to)
 /* asks for a save at each step, and copies the directory as it then is: what a crash would leave */
 struct saver {
     struct scratch *s;
-    volatile int save;
+    cnn_flag save;
     size_t saves;
 };
 
-static void save_each_step(void *context, const cnn_event *event)
+static int save_each_step(void *context, const cnn_event *event)
 {
     struct saver *saver = context;
     char name[32];
     if (event->kind == CNN_EVENT_STEP)
-        saver->save++;
+        cnn_flag_raise(&saver->save);
     if (event->kind != CNN_EVENT_SAVE)
-        return;
+        return 0;
     snprintf(name, sizeof name, "at%zu", event->step);
     copy_run(saver->s, "run", name);
     saver->saves++;
+    return 0;
 }
 
 static void test_run_goes_on_from_every_save(void **state)
@@ -221,13 +226,14 @@ static void test_run_goes_on_from_the_state_before_when_the_last_is_damaged(void
 }
 
 /* Files of up to a thousand bytes can be written from step 7 on. */
-static void limit_files(void *context, const cnn_event *event)
+static int limit_files(void *context, const cnn_event *event)
 {
     struct rlimit *limit = context;
     if (event->kind == CNN_EVENT_STEP && event->step == 7)
         assert_int_equal(setrlimit(RLIMIT_FSIZE,
                                    &(struct rlimit){.rlim_cur = 1000, .rlim_max = limit->rlim_max}),
                          0);
+    return 0;
 }
 
 static void test_save_that_fails_leaves_the_checkpoints_before_it(void **state)

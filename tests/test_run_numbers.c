@@ -56,18 +56,19 @@ struct slow { /* a run whose steps take 20 ms at least */
     size_t saved; /* step of the state, before the epoch's last step */
 };
 
-static void take_time(void *context, const cnn_event *event)
+static int take_time(void *context, const cnn_event *event)
 {
     struct slow *slow = context;
     cnn_checkpoint_info info;
     if (event->kind != CNN_EVENT_STEP)
-        return;
+        return 0;
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     if (event->step != 8)
-        return;
+        return 0;
     const char *path = scratch_path(slow->s, "run/last.safetensors");
     assert_int_equal(cnn_checkpoint_verify(path, &info, slow->s->diag), CNN_OK);
     slow->saved = info.step;
+    return 0;
 }
 
 static size_t saved_within(void **state, const char *save_every)

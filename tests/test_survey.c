@@ -374,20 +374,23 @@ static void test_sheet_shows_several_images_of_a_class_when_nothing_changes_them
     cnn_model_free(model);
 }
 
-static void stop_it(void *context, size_t images, size_t total)
+static int stop_it(void *context, size_t images, size_t total)
 {
     assert_true(images <= total);
-    *(volatile int *)context = 1;
+    if (context)
+        cnn_flag_raise(context);
+    return !context;
 }
 
 static void test_survey_ends_when_it_is_stopped(void **state)
 {
     struct scratch *s = *state;
-    volatile int stop = 0;
+    cnn_flag stop = {0};
     cnn_model *model = open_model(s, shapes_description, NULL);
-    const cnn_survey_options options = {
-        .progress = stop_it, .context = (void *)&stop, .stop = &stop};
+    cnn_survey_options options = {.progress = stop_it, .context = &stop, .stop = &stop};
     cnn_survey survey;
+    assert_int_equal(cnn_survey_data(model, &options, &survey, s->diag), CNN_INTERRUPTED);
+    options = (cnn_survey_options){.progress = stop_it};
     assert_int_equal(cnn_survey_data(model, &options, &survey, s->diag), CNN_INTERRUPTED);
     cnn_model_free(model);
 }

@@ -94,10 +94,10 @@ struct reader { /* looks at the page in the middle of a run, and blocks it if to
     struct scratch *s;
     bool block, resumes, open_at_first, open_at_seventh, open_at_eighth;
     size_t warnings;
-    volatile int stop;
+    cnn_flag stop;
 };
 
-static void read_page(void *context, const cnn_event *event)
+static int read_page(void *context, const cnn_event *event)
 {
     struct reader *reader = context;
     reader->warnings += event->kind == CNN_EVENT_WARNING &&
@@ -105,15 +105,16 @@ static void read_page(void *context, const cnn_event *event)
     if (event->kind == CNN_EVENT_START && reader->block)
         assert_int_equal(mkdir(scratch_path(reader->s, "run/report.html"), 0777), 0);
     if (event->kind != CNN_EVENT_STEP || reader->block)
-        return;
+        return 0;
     if (event->step == 1)
         reader->open_at_first = is_open(reader->s);
     if (event->step == 7) { /* of five in an epoch */
         reader->open_at_seventh = is_open(reader->s);
-        reader->stop = 1;
+        cnn_flag_raise(&reader->stop);
     }
     if (event->step == 8)
         reader->open_at_eighth = is_open(reader->s);
+    return 0;
 }
 
 static cnn_status train_read(struct scratch *s, struct reader *reader)

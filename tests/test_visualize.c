@@ -468,14 +468,24 @@ static void test_picture_stays_as_it_was_when_the_new_one_cannot_be_written(void
 
 struct seen {
     size_t files;
-    int stop;
+    bool answers; /* stops by what the function returns, else by the flag */
+    cnn_flag stop;
 };
 
-static void stop_after_two(void *context, const char *path)
+static int stop_after_two(void *context, const char *path)
 {
     struct seen *seen = context;
     assert_int_equal(access(path, F_OK), 0);
-    seen->stop = ++seen->files == 2;
+    if (++seen->files == 2 && !seen->answers)
+        cnn_flag_raise(&seen->stop);
+    return seen->files == 2 && seen->answers;
+}
+
+static int stop_at_once(void *context, const float *probabilities, size_t classes)
+{
+    (void)context;
+    (void)probabilities;
+    return (int)classes;
 }
 
 static void test_work_ends_when_it_is_stopped(void **state)
@@ -483,13 +493,20 @@ static void test_work_ends_when_it_is_stopped(void **state)
     struct scratch *s = *state;
     cnn_model *model = network_open(view_network);
     float *image = view_input(s, model);
-    struct seen seen = {0, 0};
+    struct seen seen = {0};
     cnn_visualize_options o = view_plain;
     o.written = stop_after_two;
     o.context = &seen;
     o.stop = &seen.stop;
     assert_int_equal(view_try(s, model, "x.npy", &o), CNN_INTERRUPTED);
     assert_int_equal(seen.files, 2);
+    seen = (struct seen){.answers = true};
+    assert_int_equal(view_try(s, model, "x.npy", &o), CNN_INTERRUPTED);
+    assert_int_equal(seen.files, 2);
+    o.answer = stop_at_once;
+    seen = (struct seen){0};
+    assert_int_equal(view_try(s, model, "x.npy", &o), CNN_INTERRUPTED);
+    assert_int_equal(seen.files, 0);
     assert_false(view_exists(s, "out/index.html"));
     tensor_free(image, 3 * 12 * 16);
     cnn_model_free(model);

@@ -125,15 +125,14 @@ static cnn_status survey_pixels(struct pass *p, size_t split)
     p->split = split;
     for (p->first = 0; p->first < count; p->first += CHUNK * BLOCK) {
         size_t left = (count - p->first - 1) / CHUNK + 1, tasks = left < BLOCK ? left : BLOCK;
-        if (p->options->stop && *p->options->stop)
+        if (cnn_flag_raised(p->options->stop))
             return CNN_INTERRUPTED;
         cnn_parallel_for(tasks, survey_chunk, p);
         for (size_t i = 0; i < tasks; i++)
             add_sums(&p->sums[i], &total);
-        if (p->options->progress)
-            p->options->progress(
-                p->options->context,
-                p->starts[split] + (tasks < BLOCK ? count : p->first + CHUNK * BLOCK), p->total);
+        size_t done = p->starts[split] + (tasks < BLOCK ? count : p->first + CHUNK * BLOCK);
+        if (p->options->progress && p->options->progress(p->options->context, done, p->total) != 0)
+            return CNN_INTERRUPTED;
     }
     measure_channels(&total, shape.c, (double)total.images * (double)(shape.h * shape.w),
                      &p->survey->splits[split]);

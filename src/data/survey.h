@@ -15,7 +15,7 @@ struct cnn_survey_source {
 
 /* Fills a zeroed survey; of options, progress and stop are used. Every image is read once, and
  * those that seem to be copies a few times more; beside what the data set keeps, memory for about
- * 32 bytes an image is taken. CNN_INTERRUPTED, without a message, where *stop was set.
+ * 32 bytes an image is taken. CNN_INTERRUPTED, without a message, where it was to stop.
  * cnn_survey_free is then due, whatever this came to. */
 cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options,
                           cnn_survey *survey, cnn_diag *diag);

@@ -51,6 +51,27 @@ typedef enum cnn_status {
     CNN_INTERRUPTED = -3 /* stopped on request; what is done is saved */
 } cnn_status;
 
+/* ---- Calls that take long ---- */
+
+/* What a signal handler or another thread asks of a call that is under way. Zeroed it is lowered:
+ * `static cnn_flag stop;`. It is lock-free, and touched by the functions below alone, which any
+ * thread and any signal handler may call. */
+typedef struct cnn_flag {
+    int raised;
+} cnn_flag;
+void cnn_flag_raise(cnn_flag *flag);        /* nothing where flag is NULL */
+bool cnn_flag_lower(cnn_flag *flag);        /* whether it was raised; false for NULL */
+bool cnn_flag_raised(const cnn_flag *flag); /* likewise */
+
+/* Functions that options hold are called back in the thread that called the library, one at a time,
+ * with the options' context; each may be NULL. What they are given is theirs until they return.
+ * They return 0 to go on. Anything else asks the call to end: it does so soon, with
+ * CNN_INTERRUPTED and as if `stop` of the same options had been raised, unless nothing is left to
+ * be done. They may call whatever reads the objects at work. */
+
+/* images (of total) are done. */
+typedef int cnn_progress_function(void *context, size_t images, size_t total);
+
 /* ---- Diagnostics: errors and warnings with their places ---- */
 
 typedef struct cnn_diag cnn_diag;
@@ -413,12 +434,12 @@ typedef struct cnn_visualize_options {
     bool each;           /* also one PNG per map */
     bool npy;            /* also the numbers */
     uint64_t seed;       /* of SmoothGrad's noise and of excite's start */
-    void (*written)(void *context, const char *path); /* called after each file; may be NULL */
+    int (*written)(void *context, const char *path); /* called after each file */
     /* Called once, before the files, where the outputs are classes: their probabilities, or NULL
-     * where one is no number. May be NULL. */
-    void (*answer)(void *context, const float *probabilities, size_t classes);
+     * where one is no number. */
+    int (*answer)(void *context, const float *probabilities, size_t classes);
     void *context;
-    const volatile int *stop; /* as in cnn_evaluate_options */
+    const cnn_flag *stop; /* raised: write no more files, CNN_INTERRUPTED; may be NULL */
 } cnn_visualize_options;
 
 /* Writes pictures of what the network does with one input (read as by cnn_model_load_input), and
@@ -435,9 +456,9 @@ typedef struct cnn_evaluate_options {
     const char *report;    /* also write this HTML file; NULL: none */
     /* also write pictures of the most confident mistakes into this directory; NULL: none */
     const char *gallery;
-    void (*progress)(void *context, size_t images, size_t total);
+    cnn_progress_function *progress;
     void *context;
-    const volatile int *stop; /* set by a signal handler: stop soon, CNN_INTERRUPTED; may be NULL */
+    const cnn_flag *stop; /* raised: stop soon, CNN_INTERRUPTED; may be NULL */
 } cnn_evaluate_options;
 
 typedef struct cnn_class_score {
@@ -574,9 +595,9 @@ typedef struct cnn_survey_options {
     const char *data_path; /* NULL: as the description says */
     /* also write this PNG: images of each class as training sees them; NULL: none */
     const char *sheet;
-    void (*progress)(void *context, size_t images, size_t total);
+    cnn_progress_function *progress;
     void *context;
-    const volatile int *stop; /* as in cnn_evaluate_options */
+    const cnn_flag *stop; /* as in cnn_evaluate_options */
 } cnn_survey_options;
 
 /* Looks at every image of the splits that the model's data section names: the training images, and
@@ -674,12 +695,12 @@ typedef struct cnn_train_options {
     const char *data_path;
     const char *const *overrides;
     size_t override_count;
-    void (*event)(void *context, const cnn_event *event); /* may be NULL */
+    int (*event)(void *context, const cnn_event *event);
     void *context;
-    /* non-zero: finish the step, save, return CNN_INTERRUPTED; may be NULL */
-    const volatile int *stop;
-    /* once it has another value: finish the step, save, go on; may be NULL */
-    const volatile int *save;
+    /* raised: finish the step, save, return CNN_INTERRUPTED; may be NULL */
+    const cnn_flag *stop;
+    /* raised: finish the step, lower it, save, go on; may be NULL */
+    cnn_flag *save;
 } cnn_train_options;
 
 /* A config or a run to resume is needed. */
@@ -728,11 +749,11 @@ cnn_status cnn_report(const char *const *directories, size_t count, const char *
 /* ---- Quantization ---- */
 
 typedef struct cnn_quantize_options {
-    const char *data_path; /* NULL: as the description says */
-    size_t images;         /* of the training split, to find ranges with; 0: 512 */
-    void (*progress)(void *context, size_t done, size_t total);
+    const char *data_path;           /* NULL: as the description says */
+    size_t images;                   /* of the training split, to find ranges with; 0: 512 */
+    cnn_progress_function *progress; /* each image counts twice */
     void *context;
-    const volatile int *stop; /* as in cnn_evaluate_options */
+    const cnn_flag *stop; /* as in cnn_evaluate_options */
 } cnn_quantize_options;
 
 /* The trained network as one that computes its conv and dense layers with 8-bit integers in

@@ -91,10 +91,11 @@ struct passes {
     size_t done; /* passes */
 };
 
-static void report_progress(void *context, size_t images, size_t total)
+static int report_progress(void *context, size_t images, size_t total)
 {
     const struct passes *passes = context;
-    passes->options->progress(passes->options->context, passes->done * total + images, 2 * total);
+    return passes->options->progress(passes->options->context, passes->done * total + images,
+                                     2 * total);
 }
 
 cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options,

@@ -77,7 +77,7 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
     cnn_plan_parameters_changed(evaluator->plan);
     cnn_loader_start(evaluator->loader, 0, 0);
     while ((batch = cnn_loader_next(evaluator->loader))) {
-        if (options->stop && *options->stop)
+        if (cnn_flag_raised(options->stop))
             return CNN_INTERRUPTED;
         cnn_tta_forward(model, evaluator->plan, options->tta, batch->images, batch->n,
                         evaluator->logits, evaluator->output);
@@ -96,8 +96,8 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
             cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes,
                             evaluator->classes);
         images += batch->n;
-        if (options->progress)
-            options->progress(options->context, images, e->images);
+        if (options->progress && options->progress(options->context, images, e->images) != 0)
+            return CNN_INTERRUPTED;
     }
     cnn_metrics_finish(e, &sum);
     *out = sum;

@@ -30,7 +30,7 @@ cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluat
 
 /* Runs all images through the model as its parameters now are; sums in *out. e is written anew, as
  * are samples (NULL: none are wanted). Of options, tta, progress and stop are used.
- * CNN_INTERRUPTED, without a message, when *stop was set on the way: e and samples then hold a
+ * CNN_INTERRUPTED, without a message, where it was to stop on the way: e and samples then hold a
  * part. */
 cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options,
                              cnn_evaluation *e, struct cnn_samples *samples,

@@ -132,6 +132,11 @@ static void add_values(struct spread *s, size_t size, const float *x, bool count
         }
 }
 
+static cnn_status interrupted(cnn_diag *diag)
+{
+    return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the calibration was interrupted");
+}
+
 static cnn_status run_images(struct calibration *c, bool count, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &c->model->graph;
@@ -140,8 +145,8 @@ static cnn_status run_images(struct calibration *c, bool count, cnn_diag *diag)
     size_t done = 0;
     cnn_loader_start(c->loader, 0, 0);
     while (done < c->images && (batch = cnn_loader_next(c->loader))) {
-        if (o->stop && *o->stop)
-            return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the calibration was interrupted");
+        if (cnn_flag_raised(o->stop))
+            return interrupted(diag);
         memcpy(cnn_plan_input(c->plan), batch->images,
                batch->n * cnn_shape_count(graph->input) * sizeof(float));
         cnn_plan_forward(c->plan, batch->n, false, 0);
@@ -150,9 +155,10 @@ static cnn_status run_images(struct calibration *c, bool count, cnn_diag *diag)
                 add_values(&c->spreads[v], batch->n * cnn_shape_count(cnn_graph_shape(graph, v)),
                            cnn_plan_value(c->plan, v), count);
         done += batch->n;
-        if (o->progress)
-            o->progress(o->context, (count ? c->images : 0) + (done < c->images ? done : c->images),
-                        2 * c->images);
+        size_t of_pass = done < c->images ? done : c->images;
+        if (o->progress &&
+            o->progress(o->context, (count ? c->images : 0) + of_pass, 2 * c->images) != 0)
+            return interrupted(diag);
     }
     return CNN_OK;
 }

@@ -25,9 +25,8 @@ struct trainer {
     double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
     size_t first_step;                            /* of this process */
     double saved;                                 /* when last.safetensors was written */
-    /* the value of *options->save that it was last written for */
-    int save_answered;
-    bool validated; /* t.evaluation and t.samples are whole */
+    bool stopping;                                /* options->event wants it so */
+    bool validated;                               /* t.evaluation and t.samples are whole */
     /* the page in the run's directory says that the run goes on */
     bool report_open;
     bool report_failed; /* which was said */
@@ -36,7 +35,7 @@ struct trainer {
 
 static bool stopped(const struct trainer *r)
 {
-    return r->options->stop && *r->options->stop;
+    return r->stopping || cnn_flag_raised(r->options->stop);
 }
 
 /* The next value of a mean over about the last ten; 0 stands for: none yet. */
@@ -74,7 +73,8 @@ static void emit(struct trainer *r, enum cnn_event_kind kind)
     event->seconds_left = (double)(r->t.steps - progress->step) *
                               (double)r->t.model->recipe.batch_size * r->seconds_per_image +
                           (double)(r->t.epochs - event->epoch) * r->validation_seconds;
-    r->options->event(r->options->context, event);
+    if (r->options->event(r->options->context, event) != 0)
+        r->stopping = true;
 }
 
 static void warn(struct trainer *r, const char *text)
@@ -250,12 +250,13 @@ static cnn_status take_step(struct trainer *r)
                             1 / r->seconds_per_image, r->diag);
 }
 
-static void report_validation(void *context, size_t images, size_t total)
+static int report_validation(void *context, size_t images, size_t total)
 {
     struct trainer *r = context;
     r->event.images = images;
     r->event.images_total = total;
     emit(r, CNN_EVENT_VALIDATE);
+    return r->stopping;
 }
 
 static void tell(void *context, const char *text)
@@ -281,24 +282,17 @@ static cnn_status validate(struct trainer *r)
     return cnn_dataset_report(r->t.val, tell, r, r->diag);
 }
 
-static int save_asked(const struct trainer *r)
-{
-    return r->options->save ? *r->options->save : 0;
-}
-
 static cnn_status save_last(struct trainer *r)
 {
-    int asked = save_asked(r);
+    bool asked = cnn_flag_lower(r->options->save);
     cnn_status status = cnn_file_keep(r->t.run.last, r->t.run.previous, r->diag);
     if (status == CNN_OK)
         status = cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
     if (status != CNN_OK)
         return status;
     r->saved = cnn_now();
-    if (asked != r->save_answered) {
-        r->save_answered = asked;
+    if (asked)
         emit(r, CNN_EVENT_SAVE);
-    }
     return CNN_OK;
 }
 
@@ -306,7 +300,7 @@ static cnn_status save_last(struct trainer *r)
  * time. */
 static cnn_status save_if_due(struct trainer *r)
 {
-    bool due = save_asked(r) != r->save_answered ||
+    bool due = cnn_flag_raised(r->options->save) ||
                cnn_now() - r->saved >= 60 * r->t.model->recipe.save_every;
     return due ? save_last(r) : CNN_OK;
 }
@@ -486,7 +480,6 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
         return cnn_fail_missing(diag, "cnn_train",
                                 "options with a config or a run to resume, or an override");
     struct trainer r = {.options = options, .diag = diag, .started = cnn_now(), .saved = cnn_now()};
-    r.save_answered = save_asked(&r);
     cnn_status status = cnn_training_open(&r.t, options, diag);
     if (status == CNN_OK) {
         announce(&r);

@@ -214,7 +214,7 @@ static float spread(const float *x, size_t count)
 }
 
 cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t samples,
-                          float noise, uint64_t seed, const volatile int *stop, float *gradient,
+                          float noise, uint64_t seed, const cnn_flag *stop, float *gradient,
                           cnn_diag *diag)
 {
     assert(samples > 0);
@@ -229,7 +229,7 @@ cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t
         status = cnn_gradient_open(model, logits, batch, &g, diag);
     for (size_t done = 0; status == CNN_OK && done < samples; done += batch) {
         size_t n = samples - done < batch ? samples - done : batch;
-        if (stop && *stop) {
+        if (cnn_flag_raised(stop)) {
             status = CNN_INTERRUPTED;
             break;
         }

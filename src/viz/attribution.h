@@ -27,7 +27,7 @@ cnn_status cnn_saliency(cnn_model *model, const float *x, size_t class, float *g
  * normal noise of deviation noise * (max x - min x). Noise of element i (NHWC order) of sample s:
  * the i-th cnn_rng_normal of the generator (seed, CNN_STREAM_SMOOTHGRAD, s). stop may be NULL. */
 cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t samples,
-                          float noise, uint64_t seed, const volatile int *stop, float *gradient,
+                          float noise, uint64_t seed, const cnn_flag *stop, float *gradient,
                           cnn_diag *diag);
 
 /* From a gradient NHWC to one map [h][w]: the largest magnitude over the channels. */
@@ -45,7 +45,7 @@ struct cnn_occlusion {
 struct cnn_occlusion cnn_occlusion_geometry(cnn_shape input);
 cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
                          const struct cnn_occlusion *geometry, const float *fill /* [c] */,
-                         const volatile int *stop, float *drop, cnn_diag *diag);
+                         const cnn_flag *stop, float *drop, cnn_diag *diag);
 
 /* Erhan et al., "Visualizing Higher-Layer Features of a Deep Network", 2009, regularised as in
  * Yosinski et al. 2015 and by the jitter of Mordvintsev et al. 2015: from noise, ascend the
@@ -60,7 +60,7 @@ struct cnn_excite {
 };
 struct cnn_excite cnn_excite_defaults(cnn_shape input);
 cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
-                      const struct cnn_excite *settings, const volatile int *stop, float *image,
+                      const struct cnn_excite *settings, const cnn_flag *stop, float *image,
                       float strength[2], cnn_diag *diag);
 
 #endif

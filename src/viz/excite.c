@@ -203,7 +203,7 @@ static void begin(struct ascent *a, size_t attempt, struct cnn_rng *rng)
 }
 
 /* One ascent; *vanished: the gradient did, before the last step. */
-static cnn_status ascend(struct ascent *a, size_t attempt, const volatile int *stop, bool *vanished)
+static cnn_status ascend(struct ascent *a, size_t attempt, const cnn_flag *stop, bool *vanished)
 {
     const struct cnn_excite *settings = a->settings;
     struct cnn_rng rng = cnn_rng_at(settings->seed, CNN_STREAM_EXCITE, attempt);
@@ -211,7 +211,7 @@ static cnn_status ascend(struct ascent *a, size_t attempt, const volatile int *s
     a->strength[0] = measure(a);
     *vanished = false;
     for (size_t step = 1; step <= settings->steps; step++) {
-        if (stop && *stop)
+        if (cnn_flag_raised(stop))
             return CNN_INTERRUPTED;
         *vanished = !climb(a, step, &rng);
         if (*vanished)
@@ -225,7 +225,7 @@ static cnn_status ascend(struct ascent *a, size_t attempt, const volatile int *s
 }
 
 cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
-                      const struct cnn_excite *settings, const volatile int *stop, float *image,
+                      const struct cnn_excite *settings, const cnn_flag *stop, float *image,
                       float strength[2], cnn_diag *diag)
 {
     struct ascent a = {.shape = model->graph.input,

@@ -15,7 +15,7 @@
 
 static bool stopped(const struct cnn_view *view)
 {
-    return view->options->stop && *view->options->stop;
+    return view->stopped || cnn_flag_raised(view->options->stop);
 }
 
 static bool is_input(const struct cnn_view *view, const char *path)
@@ -44,10 +44,10 @@ static cnn_status path_of(struct cnn_view *view, const char *stem, cnn_output ki
     return CNN_INVALID;
 }
 
-static void report(const struct cnn_view *view, const char *path)
+static void report(struct cnn_view *view, const char *path)
 {
-    if (view->options->written)
-        view->options->written(view->options->context, path);
+    if (view->options->written && view->options->written(view->options->context, path) != 0)
+        view->stopped = true;
 }
 
 cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,

@@ -51,7 +51,7 @@ static void run_pictures(const cnn_model *model, struct cnn_plan *plan, size_t n
 
 cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
                          const struct cnn_occlusion *geometry, const float *fill,
-                         const volatile int *stop, float *drop, cnn_diag *diag)
+                         const cnn_flag *stop, float *drop, cnn_diag *diag)
 {
     cnn_shape shape = model->graph.input;
     size_t logits, size = cnn_shape_count(shape), patches = geometry->rows * geometry->columns;
@@ -69,7 +69,7 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
     }
     for (size_t done = 0; status == CNN_OK && done < patches; done += batch) {
         size_t n = patches - done < batch ? patches - done : batch;
-        if (stop && *stop) {
+        if (cnn_flag_raised(stop)) {
             status = CNN_INTERRUPTED;
             break;
         }

@@ -295,9 +295,10 @@ static cnn_status run(struct cnn_view *view, cnn_diag *diag)
     }
     if (view->target == CNN_NO_INDEX)
         view->target = view->predicted;
-    if (view->options->answer)
+    if (view->options->answer &&
         view->options->answer(view->options->context, view->answered ? view->probabilities : NULL,
-                              view->classes);
+                              view->classes) != 0)
+        view->stopped = true;
     return CNN_OK;
 }
 

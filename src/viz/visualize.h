@@ -35,6 +35,7 @@ struct cnn_view {
     size_t classes;       /* 0: the outputs are no classes */
     float *probabilities; /* of the classes */
     bool answered;        /* all of them are numbers */
+    bool stopped;         /* a function of the options wants it so */
     size_t predicted;
     size_t label;  /* CNN_NO_INDEX: unknown */
     size_t target; /* the class that is explained */

@@ -33,12 +33,10 @@ static bool is_small(const char *path)
     return small;
 }
 
-static volatile int stop;
-
-static void stop_soon(void *context, const cnn_event *event)
+static int stop_soon(void *context, const cnn_event *event)
 {
     (void)context;
-    stop = event->kind == CNN_EVENT_STEP || event->kind == CNN_EVENT_EPOCH;
+    return event->kind == CNN_EVENT_STEP || event->kind == CNN_EVENT_EPOCH;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -48,7 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char last[128];
     cnn_diag *diag = cnn_diag_new();
 
-    stop = 0;
     cnn_set_threads(1);
     for (size_t i = 0; i < 3; i++) {
         struct fuzz_input part = fuzz_until(&input, FUZZ_SEPARATOR);
@@ -57,8 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unlink(fuzz_file("last.previous.safetensors", NULL, 0));
     snprintf(last, sizeof last, "%s", fuzz_file("last.safetensors", input.data, input.size));
     if (is_small(last))
-        cnn_train(&(cnn_train_options){.resume = fuzz_folder(), .event = stop_soon, .stop = &stop},
-                  diag);
+        cnn_train(&(cnn_train_options){.resume = fuzz_folder(), .event = stop_soon}, diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
         free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
     cnn_diag_free(diag);
