@@ -176,7 +176,7 @@ static cnn_status check_numbers(const struct settings *settings, const struct pl
 /* All places are explained before the first is printed: a mistake in one is a mistake of the
  * command line. */
 static cnn_status explain(cnn_model *model, const struct settings *settings, const char *input,
-                          size_t input_channel, cnn_diag *diag)
+                          const size_t *input_channel, cnn_diag *diag)
 {
     cnn_shape shape = cnn_model_input(model);
     size_t count = settings->at.count;
@@ -191,8 +191,16 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
         const size_t *at = places[i].index;
 
-        status = cnn_explain(model, image, places[i].layer, at[0], at[1], at[2], input_channel,
-                             &places[i].explanation, diag);
+        const cnn_explain_options what = {
+            .layer = places[i].layer,
+            .channel = at[0],
+            .row = at[1],
+            .column = at[2],
+            .has_input_channel = input_channel != NULL,
+            .input_channel = input_channel != NULL ? *input_channel : 0,
+        };
+
+        status = cnn_explain(model, image, &what, &places[i].explanation, diag);
     }
     if (status == CNN_OK) {
         print_places(places, count);
@@ -209,7 +217,6 @@ static cnn_status read_channel(const char *text, size_t *out)
 {
     char end;
 
-    *out = CNN_NO_INDEX;
     if (text == NULL || (read_index(&text, out, &end) && end == '\0'))
         return CNN_OK;
     cnn_print_error("--channel: '%s' is not the number of an input channel", text);
@@ -221,7 +228,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const struct settings *settings = data;
     const cnn_open_options open = {.weights = settings->weights};
     const char *path, *input;
-    size_t input_channel;
+    size_t input_channel = 0;
     cnn_model *model = NULL;
     cnn_status status = read_channel(settings->channel, &input_channel);
 
@@ -234,7 +241,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK && settings->at.count == 0)
         status = missing_place(model);
     if (status == CNN_OK)
-        status = explain(model, settings, input, input_channel, diag);
+        status = explain(model, settings, input, settings->channel != NULL ? &input_channel : NULL,
+                         diag);
     cnn_model_free(model);
     return status;
 }

@@ -28,17 +28,17 @@ static const struct cnn_option options[] = {
 static void print_data(const cnn_init_result *r)
 {
     printf("data       %s classes, %s", cnn_show_integer(r->classes).text,
-           cnn_show_integer(r->images[0]).text);
+           cnn_show_integer(r->train_images).text);
     printf(" training images, %s", cnn_show_integer(r->fewest).text);
     if (r->most > r->fewest)
         printf(" to %s", cnn_show_integer(r->most).text);
     printf(" of each class\n");
-    if (r->images[1] > 0)
-        printf("           %s images for validation\n", cnn_show_integer(r->images[1]).text);
+    if (r->val_images > 0)
+        printf("           %s images for validation\n", cnn_show_integer(r->val_images).text);
     else
         printf("           of which %.0f%% are held back for validation\n", 100 * r->val_split);
-    if (r->images[2] > 0)
-        printf("           %s images to test with\n", cnn_show_integer(r->images[2]).text);
+    if (r->test_images > 0)
+        printf("           %s images to test with\n", cnn_show_integer(r->test_images).text);
     printf("images     %s, %zu x %zu pixels (medians)\n", r->grey ? "grey" : "colour", r->width,
            r->height);
 }

@@ -465,6 +465,7 @@ static void test_looking_inside(void **state)
     cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
     static float image[PIXELS], values[4 * SIDE * SIDE];
     cnn_explanation e;
+    cnn_explain_options o;
     DONE(cnn_model_activation, model, image, 0, values);
     REFUSED(cnn_model_activation, model, image, 6, values);
     REFUSED(cnn_model_activation, model, NULL, 0, values);
@@ -472,18 +473,25 @@ static void test_looking_inside(void **state)
     REFUSED(cnn_model_activation, NULL, image, 0, values);
     REFUSED(cnn_model_activation, shapes, image, 0, values);
     for (size_t i = 0; i < 6; i++) {
-        DONE(cnn_explain, model, image, i, 0, 0, 0, CNN_NO_INDEX, &e);
+        o = (cnn_explain_options){.layer = i};
+        DONE(cnn_explain, model, image, &o, &e);
         free(e.text);
-        REFUSED(cnn_explain, model, image, i, 99999, 0, 0, CNN_NO_INDEX, &e);
-        REFUSED(cnn_explain, model, image, i, 0, SIZE_MAX, 0, CNN_NO_INDEX, &e);
-        REFUSED(cnn_explain, model, image, i, 0, 0, 99, CNN_NO_INDEX, &e);
-        REFUSED(cnn_explain, model, image, i, 0, 0, 0, 99999, &e);
+        o = (cnn_explain_options){.layer = i, .channel = 99999};
+        REFUSED(cnn_explain, model, image, &o, &e);
+        o = (cnn_explain_options){.layer = i, .row = SIZE_MAX};
+        REFUSED(cnn_explain, model, image, &o, &e);
+        o = (cnn_explain_options){.layer = i, .column = 99};
+        REFUSED(cnn_explain, model, image, &o, &e);
+        o = (cnn_explain_options){.layer = i, .has_input_channel = true, .input_channel = 99999};
+        REFUSED(cnn_explain, model, image, &o, &e);
     }
-    REFUSED(cnn_explain, model, image, 6, 0, 0, 0, 0, &e);
-    REFUSED(cnn_explain, model, NULL, 0, 0, 0, 0, 0, &e);
-    REFUSED(cnn_explain, model, image, 0, 0, 0, 0, 0, NULL);
-    REFUSED(cnn_explain, NULL, image, 0, 0, 0, 0, 0, &e);
-    REFUSED(cnn_explain, shapes, image, 0, 0, 0, 0, 0, &e);
+    o = (cnn_explain_options){.layer = 6};
+    REFUSED(cnn_explain, model, image, &o, &e);
+    o.layer = 0;
+    REFUSED(cnn_explain, model, NULL, &o, &e);
+    REFUSED(cnn_explain, model, image, &o, NULL);
+    REFUSED(cnn_explain, NULL, image, &o, &e);
+    REFUSED(cnn_explain, shapes, image, &o, &e);
     cnn_model_free(shapes);
     cnn_model_free(model);
 }
@@ -557,6 +565,50 @@ static void test_stopping(void **state)
     DONE(cnn_evaluate, model, &o, &e);
     cnn_evaluation_free(&e);
     assert_null(quantized);
+    cnn_model_free(model);
+}
+
+/* A struct of options that a later version of the library has is refused; the first version, and
+ * no version, are taken. */
+static void test_options_have_versions(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *other = NULL;
+    cnn_open_options open = CNN_OPEN_OPTIONS_INIT;
+    cnn_runner_options run = CNN_RUNNER_OPTIONS_INIT;
+    cnn_visualize_options visualize = CNN_VISUALIZE_OPTIONS_INIT;
+    cnn_evaluate_options evaluate = CNN_EVALUATE_OPTIONS_INIT;
+    cnn_survey_options survey = CNN_SURVEY_OPTIONS_INIT;
+    cnn_init_options init = CNN_INIT_OPTIONS_INIT;
+    cnn_train_options train = CNN_TRAIN_OPTIONS_INIT;
+    cnn_quantize_options quantize = CNN_QUANTIZE_OPTIONS_INIT;
+    cnn_bench_options bench = CNN_BENCH_OPTIONS_INIT;
+    cnn_explain_options explain = CNN_EXPLAIN_OPTIONS_INIT;
+    cnn_runner *runner = NULL;
+    assert_int_equal(CNN_OPEN_OPTIONS_VERSION, 1);
+    assert_int_equal(run.version, CNN_RUNNER_OPTIONS_VERSION);
+    DONE(cnn_runner_new, model, &run, &runner);
+    cnn_runner_free(runner);
+    open.version = run.version = visualize.version = evaluate.version = survey.version =
+        init.version = train.version = quantize.version = bench.version = explain.version = 2;
+    REFUSED(cnn_model_open, "tiny.yaml", &open, &other);
+    REFUSED(cnn_model_open_memory, weightless, sizeof weightless - 1, NULL, &open, &other);
+    REFUSED(cnn_runner_new, model, &run, &runner);
+    REFUSED(cnn_visualize, model, "x.png", &visualize);
+    REFUSED(cnn_evaluate, model, &evaluate, &(cnn_evaluation){0});
+    REFUSED(cnn_compare, model, model, &evaluate, &(cnn_comparison){0});
+    REFUSED(cnn_survey_data, model, &survey, &(cnn_survey){0});
+    init.directory = init.data_path = s->folder;
+    REFUSED(cnn_init, &init, &(cnn_init_result){0});
+    train.config = "tiny.yaml";
+    REFUSED(cnn_train, &train);
+    REFUSED(cnn_check_training, &train, &(cnn_findings){0});
+    REFUSED(cnn_quantize, model, &quantize, &other);
+    REFUSED(cnn_bench, model, &bench, &(cnn_bench_result){0});
+    REFUSED(cnn_explain, model, (float[PIXELS]){0}, &explain, &(cnn_explanation){0});
+    cnn_model_open("tiny.yaml", &open, &other, s->diag);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                        "cnn_open_options has version 2: this library knows them up to 1");
     cnn_model_free(model);
 }
 
@@ -718,6 +770,7 @@ int main(void)
         TEST(test_inputs),
         TEST(test_looking_inside),
         TEST(test_pictures),
+        TEST(test_options_have_versions),
         TEST(test_stopping),
         TEST(test_measuring),
         TEST(test_data),

@@ -10,6 +10,7 @@
 
 #include "markup.h"
 #include "report/chart.h"
+#include "util/arena.h"
 #include "viz/html.h"
 
 static void test_text_is_escaped_when_it_comes_from_anywhere(void **state)

@@ -15,6 +15,9 @@
 #include "networks.h"
 #include "util/random.h"
 
+#define PLACE(l, c, r, col)                                                                        \
+    (&(const cnn_explain_options){.layer = (l), .channel = (c), .row = (r), .column = (col)})
+
 #define PLACES 20 /* of each layer */
 
 struct explain_case {
@@ -142,8 +145,9 @@ static void check_place(cnn_model *model, const float *image, const float *value
 {
     const cnn_shape s = model->graph.nodes[layer].out;
     cnn_explanation e;
-    assert_int_equal(cnn_explain(model, image, layer, at / (s.h * s.w), at / s.w % s.h, at % s.w,
-                                 CNN_NO_INDEX, &e, NULL),
+    assert_int_equal(cnn_explain(model, image,
+                                 PLACE(layer, at / (s.h * s.w), at / s.w % s.h, at % s.w), &e,
+                                 NULL),
                      CNN_OK);
     if (e.activation != values[at])
         fail_msg("the activation is %.9g, cnn_model_activation gives %.9g:\n%s",
@@ -196,8 +200,9 @@ static void check_values(const char *input, const char *layers, const float *pic
     const cnn_shape s = model->graph.nodes[layer].out;
     for (size_t at = 0; at < cnn_shape_count(s); at++) {
         cnn_explanation e;
-        assert_int_equal(cnn_explain(model, picture, layer, at / (s.h * s.w), at / s.w % s.h,
-                                     at % s.w, CNN_NO_INDEX, &e, NULL),
+        assert_int_equal(cnn_explain(model, picture,
+                                     PLACE(layer, at / (s.h * s.w), at / s.w % s.h, at % s.w), &e,
+                                     NULL),
                          CNN_OK);
         if (e.value != (double)expected[at] || e.activation != expected[at] ||
             last_number(e.text) != e.value)
@@ -249,9 +254,10 @@ static char *explain_last(const char *input, const char *layers, const float *pi
 {
     cnn_model *model = network_open_layers(input, layers);
     cnn_explanation e;
-    assert_int_equal(cnn_explain(model, picture, model->graph.count - 1, at[0], at[1], at[2],
-                                 input_channel, &e, NULL),
-                     CNN_OK);
+    cnn_explain_options o = *PLACE(model->graph.count - 1, at[0], at[1], at[2]);
+    o.has_input_channel = input_channel != CNN_NO_INDEX;
+    o.input_channel = input_channel;
+    assert_int_equal(cnn_explain(model, picture, &o, &e, NULL), CNN_OK);
     cnn_model_free(model);
     return e.text;
 }
@@ -440,8 +446,7 @@ static void test_numbers_that_are_none(void **state)
             wild[i] = image[i % 4];
         for (size_t layer = 0; layer < model->graph.count; layer++) {
             cnn_explanation e;
-            assert_int_equal(cnn_explain(model, wild, layer, 0, 0, 0, CNN_NO_INDEX, &e, NULL),
-                             CNN_OK);
+            assert_int_equal(cnn_explain(model, wild, PLACE(layer, 0, 0, 0), &e, NULL), CNN_OK);
             last_number(e.text);
             free(e.text);
         }
@@ -475,15 +480,19 @@ static void test_places_that_are_none_are_refused(void **state)
     cnn_diag *diag = cnn_diag_new();
     cnn_explanation e = {NULL, 0, 0};
     size_t layer = 7;
-    expect_refusal(diag, cnn_explain(model, slope, 0, 0, 4, 0, CNN_NO_INDEX, &e, diag),
+    expect_refusal(diag, cnn_explain(model, slope, PLACE(0, 0, 4, 0), &e, diag),
                    "conv1 gives 1 x 4 x 4 numbers: channel 0 to 0, row 0 to 3, column 0 to 3; not "
                    "channel 0, row 4, column 0");
-    expect_refusal(diag, cnn_explain(model, slope, 1, 16, 0, 0, CNN_NO_INDEX, &e, diag),
+    expect_refusal(diag, cnn_explain(model, slope, PLACE(1, 16, 0, 0), &e, diag),
                    "flatten1 gives 16 numbers: 0 to 15, not 16");
-    expect_refusal(diag, cnn_explain(model, slope, 1, 3, 1, 0, CNN_NO_INDEX, &e, diag),
+    expect_refusal(diag, cnn_explain(model, slope, PLACE(1, 3, 1, 0), &e, diag),
                    "flatten1 is flat: row and column of its numbers are 0; not row 1, column 0");
-    expect_refusal(diag, cnn_explain(model, slope, 0, 0, 0, 0, 1, &e, diag),
-                   "conv1 reads input channels 0 to 0; there is no 1");
+    expect_refusal(
+        diag,
+        cnn_explain(model, slope,
+                    &(cnn_explain_options){.has_input_channel = true, .input_channel = 1}, &e,
+                    diag),
+        "conv1 reads input channels 0 to 0; there is no 1");
     assert_null(e.text);
     assert_int_equal(cnn_model_find_layer(model, "flatten1", &layer, diag), CNN_OK);
     assert_int_equal(layer, 1);

@@ -10,8 +10,14 @@
  * needed and NULL is given, or an index, a count or an enumerator that is none, a function that
  * returns cnn_status answers CNN_INVALID with a message; any other returns NULL, 0, false or a
  * struct of zeros, or does nothing. Arrays without a count of their own are as long as the comment
- * says: that alone cannot be checked. In structs of options zero is the default of every member:
- * `cnn_open_options options = {0};` is the same as options NULL.
+ * says: that alone cannot be checked.
+ *
+ * Options. A struct of options begins with its version. Zero is the default of every member:
+ * options NULL, `cnn_open_options options = {0};` and `cnn_open_options options =
+ * CNN_OPEN_OPTIONS_INIT;` are the same today. A later version of the library may have members at
+ * the end, and then a higher CNN_OPEN_OPTIONS_VERSION: it reads what the version of a struct has,
+ * so a program that was built before works on. Version 0 stands for 1, the first. A version that
+ * the library does not know is CNN_INVALID.
  *
  * Threads. Objects that share nothing are free of each other: two models in two threads, each with
  * a cnn_diag of its own. Of one object, functions that take it as const may be called by many
@@ -121,6 +127,7 @@ typedef struct cnn_shape {
 } cnn_shape;
 
 typedef struct cnn_open_options {
+    unsigned version;
     const char *weights;          /* a .safetensors file to load every parameter from; NULL: none */
     const char *const *overrides; /* KEY=VALUE changes to a description; NULL: none */
     size_t override_count;
@@ -132,6 +139,12 @@ typedef struct cnn_open_options {
      * weights is refused such a model. */
     bool shapes;
 } cnn_open_options;
+
+#define CNN_OPEN_OPTIONS_VERSION 1
+#define CNN_OPEN_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        CNN_OPEN_OPTIONS_VERSION, NULL, NULL, 0, false, false                                      \
+    }
 
 /* Opens a YAML description, a checkpoint, or a run directory (its best.safetensors). options may be
  * NULL. */
@@ -256,10 +269,17 @@ cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images,
 typedef struct cnn_runner cnn_runner;
 
 typedef struct cnn_runner_options {
+    unsigned version;
     size_t batch; /* the most images that are computed at a time; 0: 1 */
     cnn_tta tta;
     bool serial; /* all in the calling thread, for callers that have threads enough */
 } cnn_runner_options;
+
+#define CNN_RUNNER_OPTIONS_VERSION 1
+#define CNN_RUNNER_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        CNN_RUNNER_OPTIONS_VERSION, 0, CNN_TTA_NONE, false                                         \
+    }
 
 /* options may be NULL. Memory for a batch is taken here, and none later. */
 cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *options,
@@ -375,18 +395,32 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
 cnn_status cnn_model_activation(const cnn_model *model, const float *image, size_t layer,
                                 float *values, cnn_diag *diag);
 
-#define CNN_NO_INDEX SIZE_MAX
+/* Which number of a layer's output for one image is to be explained. */
+typedef struct cnn_explain_options {
+    unsigned version;
+    size_t layer, channel, row, column;
+    /* conv: the input channel whose products are shown; without one all where they are few, else
+     * the one that counts most */
+    bool has_input_channel;
+    size_t input_channel;
+} cnn_explain_options;
 
-/* The arithmetic behind one number that a layer gives for one image. input_channel: the one whose
- * products are shown; CNN_NO_INDEX: all where they are few, else the one that counts most. */
+#define CNN_EXPLAIN_OPTIONS_VERSION 1
+#define CNN_EXPLAIN_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        CNN_EXPLAIN_OPTIONS_VERSION, 0, 0, 0, 0, false, 0                                          \
+    }
+
+/* The arithmetic behind a number. */
 typedef struct cnn_explanation {
     char *text;       /* the terms and what they come to, lines; free() it */
     double value;     /* what they come to, in double */
     float activation; /* the number that the network computed */
 } cnn_explanation;
-cnn_status cnn_explain(const cnn_model *model, const float *image, size_t layer, size_t channel,
-                       size_t row, size_t column, size_t input_channel, cnn_explanation *out,
-                       cnn_diag *diag);
+
+/* options may be NULL. */
+cnn_status cnn_explain(const cnn_model *model, const float *image,
+                       const cnn_explain_options *options, cnn_explanation *out, cnn_diag *diag);
 
 typedef enum cnn_picture_kind {
     CNN_PICTURE_FEATMAPS, /* all maps of a layer on one sheet */
@@ -415,6 +449,7 @@ typedef enum cnn_palette {
 } cnn_palette;
 
 typedef struct cnn_visualize_options {
+    unsigned version;
     const char *directory;     /* made where it is missing; NULL: the current one */
     unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
     const char *const *layers; /* names; none: those that fit the kind */
@@ -442,6 +477,13 @@ typedef struct cnn_visualize_options {
     const cnn_flag *stop; /* raised: write no more files, CNN_INTERRUPTED; may be NULL */
 } cnn_visualize_options;
 
+#define CNN_VISUALIZE_OPTIONS_VERSION 1
+#define CNN_VISUALIZE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        CNN_VISUALIZE_OPTIONS_VERSION, NULL, 0, NULL, 0, NULL, NULL, false, 0, false, 0, 0,        \
+            CNN_PALETTE_HEAT, false, false, false, 0, NULL, NULL, NULL, NULL                       \
+    }
+
 /* Writes pictures of what the network does with one input (read as by cnn_model_load_input), and
  * index.html that tells the story. Files of the same names are replaced, others left alone. */
 cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options,
@@ -450,6 +492,7 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
 /* ---- Evaluation ---- */
 
 typedef struct cnn_evaluate_options {
+    unsigned version;
     const char *data_path; /* NULL: as the description says */
     const char *split;     /* train, val, test; NULL: test */
     cnn_tta tta;           /* views of each image */
@@ -460,6 +503,12 @@ typedef struct cnn_evaluate_options {
     void *context;
     const cnn_flag *stop; /* raised: stop soon, CNN_INTERRUPTED; may be NULL */
 } cnn_evaluate_options;
+
+#define CNN_EVALUATE_OPTIONS_VERSION 1
+#define CNN_EVALUATE_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        CNN_EVALUATE_OPTIONS_VERSION, NULL, NULL, CNN_TTA_NONE, NULL, NULL, NULL, NULL, NULL       \
+    }
 
 typedef struct cnn_class_score {
     double precision, recall, f1; /* 0 where there is nothing to divide by */
@@ -592,6 +641,7 @@ typedef struct cnn_survey {
 } cnn_survey;
 
 typedef struct cnn_survey_options {
+    unsigned version;
     const char *data_path; /* NULL: as the description says */
     /* also write this PNG: images of each class as training sees them; NULL: none */
     const char *sheet;
@@ -599,6 +649,12 @@ typedef struct cnn_survey_options {
     void *context;
     const cnn_flag *stop; /* as in cnn_evaluate_options */
 } cnn_survey_options;
+
+#define CNN_SURVEY_OPTIONS_VERSION 1
+#define CNN_SURVEY_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        CNN_SURVEY_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL                                   \
+    }
 
 /* Looks at every image of the splits that the model's data section names: the training images, and
  * those for validation and testing where they can be opened (where not, a warning says why). Only a
@@ -631,19 +687,28 @@ char *cnn_nearest_path(const char *path);
 /* ---- Beginning with images of one's own ---- */
 
 typedef struct cnn_init_options {
+    unsigned version;
     const char *directory; /* made where it is missing */
     const char *data_path; /* the images, in a folder per class */
     const char *name;      /* of the network; NULL: the directory's */
 } cnn_init_options;
 
+#define CNN_INIT_OPTIONS_VERSION 1
+#define CNN_INIT_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        CNN_INIT_OPTIONS_VERSION, NULL, NULL, NULL                                                 \
+    }
+
 typedef struct cnn_init_result {
-    size_t classes, images[3]; /* train, val, test; 0: the folder is not divided so */
-    size_t fewest, most;       /* training images of a class */
-    size_t width, height;      /* medians of a sample */
-    bool grey;                 /* the sample has no colours */
-    size_t epochs, batch;      /* proposed, as the next two */
-    double val_split;          /* 0: the folder has images for validation */
-    bool balanced;             /* rare classes are given more weight */
+    size_t classes;
+    /* images of each split; 0: the folder is not divided so */
+    size_t train_images, val_images, test_images;
+    size_t fewest, most;  /* training images of a class */
+    size_t width, height; /* medians of a sample */
+    bool grey;            /* the sample has no colours */
+    size_t epochs, batch; /* proposed, as the next two */
+    double val_split;     /* 0: the folder has images for validation */
+    bool balanced;        /* rare classes are given more weight */
 } cnn_init_result;
 
 /* Looks at the images and writes a description that suits them, DIRECTORY/config.yaml, and
@@ -683,6 +748,7 @@ typedef struct cnn_event {
 } cnn_event;
 
 typedef struct cnn_train_options {
+    unsigned version;
     const char *config;    /* the description */
     const char *directory; /* NULL: runs/<name>-<n>, the first n that is free */
     const char *weights;   /* start from these; NULL: initialise from the seed */
@@ -702,6 +768,13 @@ typedef struct cnn_train_options {
     /* raised: finish the step, lower it, save, go on; may be NULL */
     cnn_flag *save;
 } cnn_train_options;
+
+#define CNN_TRAIN_OPTIONS_VERSION 1
+#define CNN_TRAIN_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        CNN_TRAIN_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL,  \
+            NULL                                                                                   \
+    }
 
 /* A config or a run to resume is needed. */
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
@@ -749,12 +822,19 @@ cnn_status cnn_report(const char *const *directories, size_t count, const char *
 /* ---- Quantization ---- */
 
 typedef struct cnn_quantize_options {
+    unsigned version;
     const char *data_path;           /* NULL: as the description says */
     size_t images;                   /* of the training split, to find ranges with; 0: 512 */
     cnn_progress_function *progress; /* each image counts twice */
     void *context;
     const cnn_flag *stop; /* as in cnn_evaluate_options */
 } cnn_quantize_options;
+
+#define CNN_QUANTIZE_OPTIONS_VERSION 1
+#define CNN_QUANTIZE_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        CNN_QUANTIZE_OPTIONS_VERSION, NULL, 0, NULL, NULL, NULL                                    \
+    }
 
 /* The trained network as one that computes its conv and dense layers with 8-bit integers in
  * inference: description key `precision: int8`. model stays as it is; options may be NULL.
@@ -765,10 +845,17 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
 /* ---- Benchmark ---- */
 
 typedef struct cnn_bench_options {
+    unsigned version;
     bool infer;     /* else the training step: forward, loss, backward, optimiser */
     size_t batch;   /* 0: the description's (infer: 1) */
     double seconds; /* to measure for; 0: 3 */
 } cnn_bench_options;
+
+#define CNN_BENCH_OPTIONS_VERSION 1
+#define CNN_BENCH_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        CNN_BENCH_OPTIONS_VERSION, false, 0, 0                                                     \
+    }
 
 typedef struct cnn_bench_layer {
     const char *name;

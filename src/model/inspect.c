@@ -86,16 +86,24 @@ static cnn_status check_question(const struct cnn_node *node, const struct cnn_q
                     q->column);
 }
 
-cnn_status cnn_explain(const cnn_model *model, const float *image, size_t layer, size_t channel,
-                       size_t row, size_t column, size_t input_channel, cnn_explanation *out,
-                       cnn_diag *diag)
+cnn_status cnn_explain(const cnn_model *model, const float *image,
+                       const cnn_explain_options *options, cnn_explanation *out, cnn_diag *diag)
 {
+    const cnn_explain_options o = options ? *options : (cnn_explain_options){0};
     if (!model || !image || !out)
         return cnn_fail_missing(diag, "cnn_explain", "model, image or out");
-    if (layer >= model->graph.count)
-        return cnn_fail_index(diag, "layer", layer, model->graph.count);
-    const struct cnn_node *node = &model->graph.nodes[layer];
-    const struct cnn_question question = {channel, row, column, input_channel, model->graph.nodes};
+    if (o.version > CNN_EXPLAIN_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_explain_options", o.version,
+                                CNN_EXPLAIN_OPTIONS_VERSION);
+    if (o.layer >= model->graph.count)
+        return cnn_fail_index(diag, "layer", o.layer, model->graph.count);
+    const struct cnn_node *node = &model->graph.nodes[o.layer];
+    const struct cnn_question question = {.channel = o.channel,
+                                          .row = o.row,
+                                          .column = o.column,
+                                          .input =
+                                              o.has_input_channel ? o.input_channel : CNN_NO_INDEX,
+                                          .nodes = model->graph.nodes};
     struct cnn_plan *plan = NULL;
     struct cnn_text text = {0};
     cnn_status status = check_question(node, &question, diag);
@@ -103,9 +111,9 @@ cnn_status cnn_explain(const cnn_model *model, const float *image, size_t layer,
         status = run_image(model, image, &plan, diag);
     if (status != CNN_OK)
         return status;
-    double value = node->type->explain(cnn_plan_call(plan, layer), &question, &text);
-    float activation =
-        cnn_plan_value(plan, layer + 1)[(row * node->out.w + column) * node->out.c + channel];
+    double value = node->type->explain(cnn_plan_call(plan, o.layer), &question, &text);
+    float activation = cnn_plan_value(
+        plan, o.layer + 1)[(o.row * node->out.w + o.column) * node->out.c + o.channel];
     cnn_plan_free(plan);
     if (text.failed) {
         cnn_text_free(&text);

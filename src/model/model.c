@@ -268,6 +268,8 @@ cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn
     const cnn_open_options *o = options ? options : &defaults;
     if (!path || !out || !cnn_words_given(o->overrides, o->override_count))
         return cnn_fail_missing(diag, "cnn_model_open", "path, out or an override");
+    if (o->version > CNN_OPEN_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_open_options", o->version, CNN_OPEN_OPTIONS_VERSION);
     char *located = NULL;
     bool checkpoint = false;
     cnn_model *model = NULL;
@@ -288,6 +290,8 @@ cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *nam
     cnn_model *model = NULL;
     if (!bytes || !out || !cnn_words_given(o->overrides, o->override_count))
         return cnn_fail_missing(diag, "cnn_model_open_memory", "bytes, out or an override");
+    if (o->version > CNN_OPEN_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_open_options", o->version, CNN_OPEN_OPTIONS_VERSION);
     if (!name)
         name = "memory";
     bool checkpoint = cnn_yaml_is_checkpoint(bytes, size);

@@ -216,8 +216,9 @@ static void report(const struct project *p, cnn_init_result *out)
     *out = (cnn_init_result){
         .classes = g->classes, .width = g->width, .height = g->height, .grey = g->grey};
     out->fewest = out->most = g->class_images[0];
-    for (size_t i = 0; i < 3; i++)
-        out->images[i] = g->images[i];
+    out->train_images = g->images[CNN_SPLIT_TRAIN];
+    out->val_images = g->images[CNN_SPLIT_VAL];
+    out->test_images = g->images[CNN_SPLIT_TEST];
     for (size_t i = 1; i < g->classes; i++) {
         out->fewest = g->class_images[i] < out->fewest ? g->class_images[i] : out->fewest;
         out->most = g->class_images[i] > out->most ? g->class_images[i] : out->most;
@@ -232,6 +233,9 @@ cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_d
 {
     if (!options || !options->directory || !options->data_path || !out)
         return cnn_fail_missing(diag, "cnn_init", "a directory, a data_path or out");
+    if (options->version > CNN_INIT_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_init_options", options->version,
+                                CNN_INIT_OPTIONS_VERSION);
     struct project p = {.options = options, .diag = diag};
     cnn_status status = prepare(&p);
     if (status == CNN_OK)

@@ -116,6 +116,8 @@ cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *opti
     const cnn_runner_options o = options ? *options : (cnn_runner_options){0};
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_runner_new", "model or out");
+    if (o.version > CNN_RUNNER_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_runner_options", o.version, CNN_RUNNER_OPTIONS_VERSION);
     cnn_status status = cnn_tta_check(model, o.tta, diag);
     if (status != CNN_OK)
         return status;

@@ -104,6 +104,9 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_survey_data", "model or out");
+    if (options && options->version > CNN_SURVEY_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_survey_options", options->version,
+                                CNN_SURVEY_OPTIONS_VERSION);
     const cnn_survey_options o = options ? *options : (cnn_survey_options){0};
     struct splits splits = {0};
     cnn_survey survey = {0};

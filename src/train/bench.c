@@ -238,6 +238,9 @@ cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_ben
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_bench", "model or out");
+    if (options && options->version > CNN_BENCH_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_bench_options", options->version,
+                                CNN_BENCH_OPTIONS_VERSION);
     const cnn_bench_options defaults = {0};
     if (!options)
         options = &defaults;

@@ -251,6 +251,9 @@ cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *ou
         !cnn_words_given(options->overrides, options->override_count))
         return cnn_fail_missing(diag, "cnn_check_training",
                                 "options with a config, out, or an override");
+    if (options->version > CNN_TRAIN_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_train_options", options->version,
+                                CNN_TRAIN_OPTIONS_VERSION);
     struct cnn_training t = {.checked = true};
     cnn_findings findings = {0};
     struct cnn_check check = {.t = &t, .thorough = true, .findings = &findings};

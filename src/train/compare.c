@@ -103,6 +103,9 @@ cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *o
 {
     if (!a || !b || !out)
         return cnn_fail_missing(diag, "cnn_compare", "a, b or out");
+    if (options && options->version > CNN_EVALUATE_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_evaluate_options", options->version,
+                                CNN_EVALUATE_OPTIONS_VERSION);
     static const cnn_evaluate_options defaults = {0};
     struct passes passes = {.options = options ? options : &defaults};
     cnn_evaluate_options o = *passes.options;

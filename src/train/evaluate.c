@@ -281,6 +281,9 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_evaluate", "model or out");
+    if (options && options->version > CNN_EVALUATE_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_evaluate_options", options->version,
+                                CNN_EVALUATE_OPTIONS_VERSION);
     static const cnn_evaluate_options defaults = {0};
     return cnn_evaluate_on(model, model, options ? options : &defaults, out, NULL, diag);
 }

@@ -246,6 +246,9 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_quantize", "model or out");
+    if (options && options->version > CNN_QUANTIZE_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_quantize_options", options->version,
+                                CNN_QUANTIZE_OPTIONS_VERSION);
     static const cnn_quantize_options defaults = {0};
     struct calibration c = {.model = model, .options = options ? options : &defaults};
     cnn_status status = cnn_model_has_parameters(model, diag);

@@ -479,6 +479,9 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
         !cnn_words_given(options->overrides, options->override_count))
         return cnn_fail_missing(diag, "cnn_train",
                                 "options with a config or a run to resume, or an override");
+    if (options->version > CNN_TRAIN_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_train_options", options->version,
+                                CNN_TRAIN_OPTIONS_VERSION);
     struct trainer r = {.options = options, .diag = diag, .started = cnn_now(), .saved = cnn_now()};
     cnn_status status = cnn_training_open(&r.t, options, diag);
     if (status == CNN_OK) {

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#define CNN_NO_INDEX SIZE_MAX /* where an index is none */
 
 /* Bump allocator in blocks: everything from one arena is freed by cnn_arena_free. Zeroed memory,
  * aligned to 64 bytes for requests of 64 bytes and more, else to 16. */

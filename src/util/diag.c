@@ -205,6 +205,14 @@ cnn_status cnn_fail_missing(cnn_diag *diag, const char *function, const char *ar
     return cnn_fail(diag, CNN_INVALID, NULL, "%s was called without %s", function, arguments);
 }
 
+cnn_status cnn_fail_version(cnn_diag *diag, const char *options, unsigned version, unsigned known)
+{
+    cnn_fail(diag, CNN_INVALID, NULL, "%s has version %u: this library knows them up to %u",
+             options, version, known);
+    cnn_hint(diag, "the program was built for a later version of libcnn than " CNN_VERSION);
+    return CNN_INVALID;
+}
+
 cnn_status cnn_fail_index(cnn_diag *diag, const char *kind, size_t i, size_t count)
 {
     return cnn_fail(diag, CNN_INVALID, NULL, "there is no %s %zu: the first is 0, there are %zu",

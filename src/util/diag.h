@@ -50,6 +50,9 @@ cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what);
  * nothing. Returns CNN_INVALID. */
 cnn_status cnn_fail_missing(cnn_diag *diag, const char *function, const char *arguments);
 
+/* cnn_fail for a struct of options of a version that is not known. Returns CNN_INVALID. */
+cnn_status cnn_fail_version(cnn_diag *diag, const char *options, unsigned version, unsigned known);
+
 /* cnn_fail for number i of count things of a kind, where i is none of them. Returns CNN_INVALID. */
 cnn_status cnn_fail_index(cnn_diag *diag, const char *kind, size_t i, size_t count);
 

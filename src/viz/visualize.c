@@ -402,6 +402,9 @@ static cnn_status adopt_defaults(const cnn_model *model, const char *input,
 {
     if (!model || !input || !cnn_words_given(o->layers, o->layer_count))
         return cnn_fail_missing(diag, "cnn_visualize", "model, input or the name of a layer");
+    if (o->version > CNN_VISUALIZE_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_visualize_options", o->version,
+                                CNN_VISUALIZE_OPTIONS_VERSION);
     if ((unsigned)o->palette > CNN_PALETTE_SIGNED)
         return cnn_fail_index(diag, "palette", (size_t)o->palette, CNN_PALETTE_SIGNED + 1);
     if (!o->directory)
