@@ -22,17 +22,17 @@ static void print_finding(const cnn_finding *finding)
 
 cnn_status cnn_check_and_print(const cnn_train_options *options, cnn_diag *diag)
 {
-    cnn_findings findings;
+    cnn_findings *findings = NULL;
     cnn_status status = cnn_check_training(options, &findings, diag);
 
     cnn_print_messages(diag);
     if (status != CNN_OK)
         return status;
-    for (size_t i = 0; i < findings.count; i++) {
-        print_finding(&findings.items[i]);
-        if (findings.items[i].level == CNN_CHECK_WRONG)
+    for (size_t i = 0; i < findings->count; i++) {
+        print_finding(&findings->items[i]);
+        if (findings->items[i].level == CNN_CHECK_WRONG)
             status = CNN_FAILED;
     }
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
     return status;
 }

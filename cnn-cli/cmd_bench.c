@@ -186,7 +186,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const cnn_bench_options bench = {
         .infer = settings->infer, .batch = settings->batch, .seconds = settings->seconds};
     cnn_model *model = NULL;
-    cnn_bench_result result;
+    cnn_bench_result *result = NULL;
     cnn_status status = cnn_command_prepare(settings->threads, diag);
 
     if (status == CNN_OK)
@@ -196,10 +196,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_print_messages(diag);
     if (status == CNN_OK) {
         if (settings->json)
-            print_json(settings, &result);
+            print_json(settings, result);
         else
-            status = print_human(settings, model, &result);
-        cnn_bench_result_free(&result);
+            status = print_human(settings, model, result);
+        cnn_bench_result_free(result);
     }
     cnn_model_free(model);
     return status;

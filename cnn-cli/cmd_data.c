@@ -425,7 +425,7 @@ static cnn_status print_human(const cnn_model *model, const cnn_survey *survey, 
 }
 
 static cnn_status survey_data(const cnn_model *model, const struct settings *settings,
-                              const char *sheet, cnn_survey *survey, cnn_diag *diag)
+                              const char *sheet, cnn_survey **survey, cnn_diag *diag)
 {
     const char *what = "data";
     const cnn_survey_options survey_options = {.data_path = settings->data,
@@ -449,7 +449,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     bool named = settings->output != NULL;
     const char *sheet = named ? settings->output : "data.png";
     cnn_model *model = NULL;
-    cnn_survey survey;
+    cnn_survey *survey = NULL;
     char *config = NULL;
     cnn_status status;
 
@@ -469,10 +469,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = survey_data(model, settings, sheet, &survey, diag);
     if (status == CNN_OK) {
         if (settings->json)
-            print_json(&survey, sheet);
+            print_json(survey, sheet);
         else
-            status = print_human(model, &survey, sheet);
-        cnn_survey_free(&survey);
+            status = print_human(model, survey, sheet);
+        cnn_survey_free(survey);
     }
     free(config);
     cnn_model_free(model);

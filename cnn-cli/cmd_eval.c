@@ -109,14 +109,14 @@ static void print_top(const cnn_evaluation *result, size_t top)
 static void print_reliability(const cnn_evaluation *result)
 {
     cnn_json_open("reliability", '[');
-    for (size_t m = 0; m < CNN_CALIBRATION_BINS; m++) {
+    for (size_t m = 0; m < result->calibration_bins; m++) {
         const cnn_calibration_bin *bin = &result->calibration[m];
         bool empty = bin->images == 0;
 
         cnn_json_open(NULL, '{');
         cnn_json_open("bin", '[');
-        cnn_json_real(NULL, (double)m / CNN_CALIBRATION_BINS);
-        cnn_json_real(NULL, (double)(m + 1) / CNN_CALIBRATION_BINS);
+        cnn_json_real(NULL, (double)m / (double)result->calibration_bins);
+        cnn_json_real(NULL, (double)(m + 1) / (double)result->calibration_bins);
         cnn_json_close();
         cnn_json_count("images", bin->images);
         cnn_json_real("confidence", empty ? NAN : bin->confidence);
@@ -301,7 +301,7 @@ static cnn_status print_human(const cnn_model *model, const cnn_evaluation *resu
 }
 
 static cnn_status evaluate(cnn_model *model, const struct settings *settings, cnn_tta tta,
-                           cnn_evaluation *result, cnn_diag *diag)
+                           cnn_evaluation **result, cnn_diag *diag)
 {
     const char *what = "eval";
     const cnn_evaluate_options evaluate_options = {
@@ -327,7 +327,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                                    .overrides = settings->set.items,
                                    .override_count = settings->set.count};
     cnn_model *model = NULL;
-    cnn_evaluation result;
+    cnn_evaluation *result = NULL;
     cnn_tta tta;
     size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
     cnn_status status = cnn_tta_find(settings->tta, &tta, diag);
@@ -340,10 +340,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = evaluate(model, settings, tta, &result, diag);
     if (status == CNN_OK) {
         if (settings->json)
-            print_json(model, &result, top);
+            print_json(model, result, top);
         else
-            status = print_human(model, &result, settings, top);
-        cnn_evaluation_free(&result);
+            status = print_human(model, result, settings, top);
+        cnn_evaluation_free(result);
     }
     cnn_model_free(model);
     return status;

@@ -37,7 +37,7 @@ static const struct cnn_option options[] = {
 struct place {
     size_t layer;
     size_t index[3]; /* channel, row, column */
-    cnn_explanation explanation;
+    cnn_explanation *explanation;
 };
 
 /* Reads the digits at *text as a number, and what ends it (NUL or a comma) into *end. */
@@ -154,8 +154,8 @@ static void print_places(const struct place *places, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             putchar('\n');
-        fputs(places[i].explanation.text, stdout);
-        print_difference(&places[i].explanation);
+        fputs(places[i].explanation->text, stdout);
+        print_difference(places[i].explanation);
     }
 }
 
@@ -166,7 +166,7 @@ static cnn_status check_numbers(const struct settings *settings, const struct pl
 
     fflush(stdout);
     for (size_t i = 0; i < settings->at.count; i++)
-        if (!isfinite(places[i].explanation.activation)) {
+        if (!isfinite(places[i].explanation->activation)) {
             cnn_print_error("%s is no finite number", settings->at.items[i]);
             status = CNN_FAILED;
         }
@@ -207,7 +207,7 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
         status = check_numbers(settings, places);
     }
     for (size_t i = 0; places != NULL && i < count; i++)
-        free(places[i].explanation.text);
+        cnn_explanation_free(places[i].explanation);
     free(places);
     free(image);
     return status;

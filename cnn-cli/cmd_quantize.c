@@ -43,7 +43,7 @@ static const struct cnn_option options[] = {
 struct result {
     const char *path;
     uint64_t bytes[2]; /* of the files, before and after */
-    cnn_evaluation evaluation[2];
+    cnn_evaluation *evaluation[2];
 };
 
 /* Calibration goes through its images twice: their number would say little. */
@@ -71,7 +71,7 @@ static cnn_status quantize(const cnn_model *model, const struct settings *settin
 }
 
 static cnn_status evaluate(cnn_model *model, const struct settings *settings, const cnn_flag *stop,
-                           cnn_evaluation *out, cnn_diag *diag)
+                           cnn_evaluation **out, cnn_diag *diag)
 {
     const char *what = "eval";
     const cnn_evaluate_options evaluate_options = {.data_path = settings->data,
@@ -98,17 +98,17 @@ static void print_json(const struct result *r, bool evaluated)
     cnn_json_count("bytes", r->bytes[1]);
     cnn_json_count("bytes_before", r->bytes[0]);
     if (evaluated) {
-        cnn_json_text("split", r->evaluation[1].split);
-        cnn_json_count("images", r->evaluation[1].images);
-        cnn_json_real("accuracy", r->evaluation[1].accuracy);
-        cnn_json_real("accuracy_before", r->evaluation[0].accuracy);
+        cnn_json_text("split", r->evaluation[1]->split);
+        cnn_json_count("images", r->evaluation[1]->images);
+        cnn_json_real("accuracy", r->evaluation[1]->accuracy);
+        cnn_json_real("accuracy_before", r->evaluation[0]->accuracy);
     }
     cnn_json_close();
 }
 
 static void print_human(const cnn_model *model, const struct result *r, bool evaluated)
 {
-    const cnn_evaluation *before = &r->evaluation[0], *after = &r->evaluation[1];
+    const cnn_evaluation *before = r->evaluation[0], *after = r->evaluation[1];
 
     printf("model      %s (%s)\n", cnn_show_text(cnn_model_name(model)).text,
            cnn_show_text(cnn_model_source(model)).text);
@@ -156,7 +156,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     else if (status == CNN_OK)
         print_human(models[0], &result, !settings->skip);
     for (size_t i = 0; i < 2; i++) {
-        cnn_evaluation_free(&result.evaluation[i]);
+        cnn_evaluation_free(result.evaluation[i]);
         cnn_model_free(models[i]);
     }
     return status;

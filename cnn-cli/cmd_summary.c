@@ -190,13 +190,13 @@ static cnn_status print_memory(cnn_model *model, cnn_diag *diag)
 
 static cnn_status print_warnings(const cnn_model *model, cnn_diag *diag)
 {
-    cnn_findings findings;
+    cnn_findings *findings = NULL;
     cnn_status status = cnn_model_check(model, &findings, diag);
 
     if (status != CNN_OK)
         return status;
-    for (size_t i = 0; i < findings.count; i++) {
-        const cnn_finding *finding = &findings.items[i];
+    for (size_t i = 0; i < findings->count; i++) {
+        const cnn_finding *finding = &findings->items[i];
 
         printf("%swarning:%s ", cnn_style(stdout, CNN_STYLE_YELLOW),
                cnn_style(stdout, CNN_STYLE_PLAIN));
@@ -205,7 +205,7 @@ static cnn_status print_warnings(const cnn_model *model, cnn_diag *diag)
         if (finding->hint != NULL)
             printf("  hint: %s\n", cnn_show_text(finding->hint).text);
     }
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
     return CNN_OK;
 }
 

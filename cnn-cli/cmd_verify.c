@@ -50,7 +50,7 @@ static void print_json(const char *path, const cnn_checkpoint_info *info, const 
         cnn_json_count("tensors", info->tensors);
         cnn_json_count("numbers", info->values);
         cnn_json_flag("checksum", info->checksum);
-        cnn_json_text("network", info->description ? info->network : NULL);
+        cnn_json_text("network", info->network);
         cnn_json_count("step", info->step);
         cnn_json_flag("resumable", info->state);
     }
@@ -59,17 +59,18 @@ static void print_json(const char *path, const cnn_checkpoint_info *info, const 
 
 static cnn_status verify_file(const char *path, bool json, cnn_diag *diag)
 {
-    cnn_checkpoint_info info = {.bytes = 0};
+    cnn_checkpoint_info *info = NULL;
     cnn_status status = cnn_checkpoint_verify(path, &info, diag);
 
     if (json)
-        print_json(path, &info, status == CNN_OK ? NULL : cnn_diag_get(diag, 0)->text);
+        print_json(path, info, status == CNN_OK ? NULL : cnn_diag_get(diag, 0)->text);
     else if (status == CNN_OK)
-        print_good(path, &info);
+        print_good(path, info);
     else
         printf("%s: bad\n", cnn_show_text(path).text);
     fflush(stdout); /* before its messages, where both go to one place */
     cnn_print_messages(diag);
+    cnn_checkpoint_info_free(info);
     return status;
 }
 

@@ -326,11 +326,13 @@ static void test_checkpoints(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     const char *path = scratch_path(s, "a.safetensors");
     DONE(cnn_model_write, model, path);
     DONE(cnn_checkpoint_verify, path, &info);
-    assert_string_equal(info.network, "tiny");
+    assert_string_equal(info->network, "tiny");
+    cnn_checkpoint_info_free(info);
+    cnn_checkpoint_info_free(NULL);
     REFUSED(cnn_model_write, model, NULL);
     REFUSED(cnn_model_write, NULL, path);
     REFUSED(cnn_model_write, shapes, path);
@@ -464,7 +466,7 @@ static void test_looking_inside(void **state)
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
     static float image[PIXELS], values[4 * SIDE * SIDE];
-    cnn_explanation e;
+    cnn_explanation *e = NULL;
     cnn_explain_options o;
     DONE(cnn_model_activation, model, image, 0, values);
     REFUSED(cnn_model_activation, model, image, 6, values);
@@ -475,7 +477,8 @@ static void test_looking_inside(void **state)
     for (size_t i = 0; i < 6; i++) {
         o = (cnn_explain_options){.layer = i};
         DONE(cnn_explain, model, image, &o, &e);
-        free(e.text);
+        assert_non_null(strchr(e->text, '\n'));
+        cnn_explanation_free(e);
         o = (cnn_explain_options){.layer = i, .channel = 99999};
         REFUSED(cnn_explain, model, image, &o, &e);
         o = (cnn_explain_options){.layer = i, .row = SIZE_MAX};
@@ -489,6 +492,7 @@ static void test_looking_inside(void **state)
     REFUSED(cnn_explain, model, image, &o, &e);
     o.layer = 0;
     REFUSED(cnn_explain, model, NULL, &o, &e);
+    cnn_explanation_free(NULL);
     REFUSED(cnn_explain, model, image, &o, NULL);
     REFUSED(cnn_explain, NULL, image, &o, &e);
     REFUSED(cnn_explain, shapes, image, &o, &e);
@@ -546,7 +550,7 @@ static void test_stopping(void **state)
     size_t calls = 0;
     cnn_evaluate_options o = {.split = "val", .progress = stop_at_once, .context = &calls};
     cnn_quantize_options q = {.progress = stop_at_once, .context = &calls};
-    cnn_evaluation e;
+    cnn_evaluation *e = NULL;
     cnn_comparison c;
     assert_int_equal(cnn_evaluate(model, &o, &e, s->diag), CNN_INTERRUPTED);
     calls = 0;
@@ -563,7 +567,7 @@ static void test_stopping(void **state)
     assert_false(cnn_flag_lower(NULL) || cnn_flag_raised(NULL));
     cnn_flag_raise(NULL);
     DONE(cnn_evaluate, model, &o, &e);
-    cnn_evaluation_free(&e);
+    cnn_evaluation_free(e);
     assert_null(quantized);
     cnn_model_free(model);
 }
@@ -585,6 +589,11 @@ static void test_options_have_versions(void **state)
     cnn_bench_options bench = CNN_BENCH_OPTIONS_INIT;
     cnn_explain_options explain = CNN_EXPLAIN_OPTIONS_INIT;
     cnn_runner *runner = NULL;
+    cnn_evaluation *e = NULL;
+    cnn_survey *found = NULL;
+    cnn_findings *findings = NULL;
+    cnn_bench_result *result = NULL;
+    cnn_explanation *explanation = NULL;
     assert_int_equal(CNN_OPEN_OPTIONS_VERSION, 1);
     assert_int_equal(run.version, CNN_RUNNER_OPTIONS_VERSION);
     DONE(cnn_runner_new, model, &run, &runner);
@@ -595,17 +604,17 @@ static void test_options_have_versions(void **state)
     REFUSED(cnn_model_open_memory, weightless, sizeof weightless - 1, NULL, &open, &other);
     REFUSED(cnn_runner_new, model, &run, &runner);
     REFUSED(cnn_visualize, model, "x.png", &visualize);
-    REFUSED(cnn_evaluate, model, &evaluate, &(cnn_evaluation){0});
+    REFUSED(cnn_evaluate, model, &evaluate, &e);
     REFUSED(cnn_compare, model, model, &evaluate, &(cnn_comparison){0});
-    REFUSED(cnn_survey_data, model, &survey, &(cnn_survey){0});
+    REFUSED(cnn_survey_data, model, &survey, &found);
     init.directory = init.data_path = s->folder;
     REFUSED(cnn_init, &init, &(cnn_init_result){0});
     train.config = "tiny.yaml";
     REFUSED(cnn_train, &train);
-    REFUSED(cnn_check_training, &train, &(cnn_findings){0});
+    REFUSED(cnn_check_training, &train, &findings);
     REFUSED(cnn_quantize, model, &quantize, &other);
-    REFUSED(cnn_bench, model, &bench, &(cnn_bench_result){0});
-    REFUSED(cnn_explain, model, (float[PIXELS]){0}, &explain, &(cnn_explanation){0});
+    REFUSED(cnn_bench, model, &bench, &result);
+    REFUSED(cnn_explain, model, (float[PIXELS]){0}, &explain, &explanation);
     cnn_model_open("tiny.yaml", &open, &other, s->diag);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text,
                         "cnn_open_options has version 2: this library knows them up to 1");
@@ -617,21 +626,20 @@ static void test_measuring(void **state)
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
     cnn_evaluate_options o = {.split = "val"};
-    cnn_evaluation e = {0};
+    cnn_evaluation *e = NULL;
     cnn_comparison c;
     DONE(cnn_evaluate, model, &o, &e);
     size_t sum = 0;
     for (size_t i = 0; i < CLASSES * CLASSES; i++)
-        sum += cnn_evaluation_confusion(&e, i / CLASSES, i % CLASSES);
+        sum += cnn_evaluation_confusion(e, i / CLASSES, i % CLASSES);
     assert_int_equal(sum, 24);
-    assert_int_equal(cnn_evaluation_confusion(&e, CLASSES, 0), 0);
-    assert_int_equal(cnn_evaluation_confusion(&e, 0, SIZE_MAX), 0);
+    assert_int_equal(cnn_evaluation_confusion(e, CLASSES, 0), 0);
+    assert_int_equal(cnn_evaluation_confusion(e, 0, SIZE_MAX), 0);
     assert_int_equal(cnn_evaluation_confusion(NULL, 0, 0), 0);
     for (size_t i = 0; i < CLASSES; i++)
-        assert_int_equal(cnn_evaluation_confusion(&e, (size_t)UINT32_MAX + 1 + i, i), 0);
-    cnn_evaluation_free(&e);
-    assert_int_equal(cnn_evaluation_confusion(&e, 0, 0), 0);
-    cnn_evaluation_free(&e);
+        assert_int_equal(cnn_evaluation_confusion(e, (size_t)UINT32_MAX + 1 + i, i), 0);
+    assert_int_equal(e->calibration_bins, 15);
+    cnn_evaluation_free(e);
     cnn_evaluation_free(NULL);
     DONE(cnn_compare, model, model, &o, &c);
     assert_int_equal(c.images, 24);
@@ -656,12 +664,12 @@ static void test_data(void **state)
     cnn_model *model = open_tiny(s, false), *odd = NULL;
     cnn_open_options untrained = {.untrained = true};
     cnn_survey_options none = {0};
-    cnn_survey survey = {0};
+    cnn_survey *survey = NULL;
     cnn_init_result result;
     DONE(cnn_survey_data, model, &none, &survey);
-    assert_int_equal(survey.classes, CLASSES);
-    cnn_survey_free(&survey);
-    cnn_survey_free(&survey);
+    assert_int_equal(survey->classes, CLASSES);
+    assert_int_equal(survey->splits[0].images, 72);
+    cnn_survey_free(survey);
     cnn_survey_free(NULL);
     REFUSED(cnn_survey_data, NULL, &none, &survey);
     REFUSED(cnn_survey_data, model, &none, NULL);
@@ -686,7 +694,7 @@ static void test_training(void **state)
     static const char *const missing[] = {NULL};
     char config[256], page[256];
     const char *directories[2] = {"no/such/run", NULL};
-    cnn_findings findings = {0};
+    cnn_findings *findings = NULL;
     cnn_train_options o = {0};
     REFUSED(cnn_train, NULL);
     REFUSED(cnn_train, &o);
@@ -703,9 +711,8 @@ static void test_training(void **state)
     o = (cnn_train_options){.config = config};
     REFUSED(cnn_check_training, &o, NULL);
     DONE(cnn_check_training, &o, &findings);
-    assert_true(findings.count > 0);
-    cnn_findings_free(&findings);
-    cnn_findings_free(&findings);
+    assert_true(findings->count > 0);
+    cnn_findings_free(findings);
     cnn_findings_free(NULL);
     assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
     snprintf(page, sizeof page, "%s/page.html", s->folder);
@@ -722,17 +729,16 @@ static void test_checking_and_benchmark(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true), *quantized = NULL;
-    cnn_findings findings = {0};
-    cnn_bench_result result = {0};
+    cnn_findings *findings = NULL;
+    cnn_bench_result *result = NULL;
     cnn_bench_options bench = {.infer = true, .seconds = 0.01};
     DONE(cnn_model_check, model, &findings);
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
     REFUSED(cnn_model_check, NULL, &findings);
     REFUSED(cnn_model_check, model, NULL);
     DONE(cnn_bench, model, &bench, &result);
-    assert_int_equal(result.layers, 6);
-    cnn_bench_result_free(&result);
-    cnn_bench_result_free(&result);
+    assert_int_equal(result->layers, 6);
+    cnn_bench_result_free(result);
     cnn_bench_result_free(NULL);
     REFUSED(cnn_bench, NULL, &bench, &result);
     REFUSED(cnn_bench, model, &bench, NULL);

@@ -81,10 +81,10 @@ static void test_quick_look_leaves_no_trace_in_the_steps_that_follow(void **stat
     cnn_training_close(&looked);
 }
 
-static cnn_findings check(struct scratch *s, const char *const *overrides, size_t count)
+static cnn_findings *check(struct scratch *s, const char *const *overrides, size_t count)
 {
     cnn_train_options options = options_for(s, overrides, count);
-    cnn_findings findings;
+    cnn_findings *findings = NULL;
     assert_int_equal(cnn_check_training(&options, &findings, s->diag), CNN_OK);
     return findings;
 }
@@ -105,12 +105,12 @@ static cnn_finding finding_about(const cnn_findings *findings, const char *about
 static void expect(struct scratch *s, const char *const *overrides, size_t count, const char *about,
                    cnn_check_level level, const char *text)
 {
-    cnn_findings findings = check(s, overrides, count);
-    cnn_finding finding = finding_about(&findings, about);
+    cnn_findings *findings = check(s, overrides, count);
+    cnn_finding finding = finding_about(findings, about);
     if (finding.level != level || !strstr(finding.text, text))
         fail_msg("%s: level %d, %s; expected level %d, %s", about, (int)finding.level, finding.text,
                  (int)level, text);
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
 }
 
 static void test_everything_is_fine_when_it_is(void **state)
@@ -118,12 +118,12 @@ static void test_everything_is_fine_when_it_is(void **state)
     struct scratch *s = *state;
     static const char *const subjects[] = {"classes", "labels",    "memory", "inputs",
                                            "loss",    "gradients", "time"};
-    cnn_findings findings = check(s, NULL, 0);
+    cnn_findings *findings = check(s, NULL, 0);
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
-        if (finding_about(&findings, subjects[i]).level != CNN_CHECK_FINE)
-            fail_msg("%s: %s", subjects[i], finding_about(&findings, subjects[i]).text);
+        if (finding_about(findings, subjects[i]).level != CNN_CHECK_FINE)
+            fail_msg("%s: %s", subjects[i], finding_about(findings, subjects[i]).text);
     assert_int_equal(scratch_count(s), 1); /* the description; nothing else is written */
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
 }
 
 static void test_inputs_are_judged_as_the_network_sees_them(void **state)
@@ -156,16 +156,16 @@ static void test_constant_channels_are_named(void **state)
 static void test_first_loss_is_held_against_that_of_knowing_nothing(void **state)
 {
     struct scratch *s = *state;
-    cnn_findings findings = check(s, (const char *[]){"layers.5.init=zeros"}, 1);
-    cnn_finding loss = finding_about(&findings, "loss"),
-                gradients = finding_about(&findings, "gradients");
+    cnn_findings *findings = check(s, (const char *[]){"layers.5.init=zeros"}, 1);
+    cnn_finding loss = finding_about(findings, "loss"),
+                gradients = finding_about(findings, "gradients");
     assert_int_equal(loss.level, CNN_CHECK_FINE);
     assert_string_equal(loss.text,
                         "2.303 at first; a network that knows nothing has ln(10) = 2.303");
     assert_int_equal(gradients.level, CNN_CHECK_REMARK); /* what begins with zeros is not broken */
     assert_non_null(
         strstr(gradients.text, "zero in 2 of 3 layers, conv1, batch_norm1, in the first step"));
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
     /* Large numbers go in, and large ones come out. */
     static const char *const large[] = {
         "layers=[{type: flatten}, {type: dense, units: 10, init: he_normal}]",

@@ -79,7 +79,7 @@ static void test_counts_are_those_of_two_evaluations(void **state)
         NETWORK("[3, 16, 16]", ", normalize: {mean: [0.5, 0.4, 0.3], std: [0.1, 0.2, 0.3]}"));
     const cnn_evaluate_options options = {.split = "val"};
     cnn_comparison c, turned;
-    cnn_evaluation e[2];
+    cnn_evaluation *e[2] = {NULL};
     assert_int_equal(cnn_compare(a, b, &options, &c, s->diag), CNN_OK);
     assert_int_equal(cnn_compare(b, a, &options, &turned, s->diag), CNN_OK);
     assert_int_equal(cnn_evaluate(a, &options, &e[0], s->diag), CNN_OK);
@@ -91,10 +91,10 @@ static void test_counts_are_those_of_two_evaluations(void **state)
     assert_true(c.only_a == turned.only_b && c.only_b == turned.only_a &&
                 c.both_right == turned.both_right);
     for (size_t i = 0; i < 2; i++) {
-        expect(c.accuracy[i], e[i].accuracy, 1e-12);
-        expect(c.loss[i], e[i].loss, 1e-12);
-        expect(c.accuracy_low[i], e[i].accuracy_low, 1e-12);
-        cnn_evaluation_free(&e[i]);
+        expect(c.accuracy[i], e[i]->accuracy, 1e-12);
+        expect(c.loss[i], e[i]->loss, 1e-12);
+        expect(c.accuracy_low[i], e[i]->accuracy_low, 1e-12);
+        cnn_evaluation_free(e[i]);
     }
     expect(c.p, turned.p, 1e-12);
     cnn_model_free(a);

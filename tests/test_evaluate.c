@@ -105,7 +105,7 @@ static void test_numbers_are_those_of_torch_whatever_the_batch(void **state)
         check_numbers(&e);
         assert_memory_equal(answers, expected, sizeof expected);
     }
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
 }
 
 static void test_certainty_is_in_the_last_bin(void **state)
@@ -122,7 +122,7 @@ static void test_certainty_is_in_the_last_bin(void **state)
     expect_bin(&e, 14, 1, 1, 0);
     expect_bin(&e, 7, 1, 0.5, 0);
     expect(e.ece, (0.125 + 1 + 0.5 + 0.4) / 4);
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
 }
 
 /* A model that is right as often as it says has no error; one that is always sure errs by its share
@@ -147,7 +147,7 @@ static void test_calibration_error_is_the_distance_to_accuracy(void **state)
         expect(e.ece, sure ? 0.25 : 0);
         expect(e.confidence, sure ? 1 : 0.75);
     }
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
 }
 
 static void test_one_class_is_always_right(void **state)
@@ -164,7 +164,7 @@ static void test_one_class_is_always_right(void **state)
     assert_int_equal(e.ranks[0], 2);
     expect(e.accuracy_high, 1);
     expect(e.accuracy_low, 0.342372); /* 1 / (1 + 1.96^2 / 2) */
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
 }
 
 /* What is no number is in no place of the order, and in no bin that does not exist. */
@@ -179,7 +179,7 @@ static void test_a_score_that_is_no_number_is_never_right(void **state)
     cnn_metrics_add(&e, 1, truth, scores, scores, NULL);
     cnn_metrics_finish(&e, &sum);
     assert_int_equal(e.ranks[0] + e.ranks[1], 0);
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
 }
 
 /* Wilson's ends are the shares p from which the one that was seen lies 1.96 standard deviations of

@@ -144,20 +144,20 @@ static void check_place(cnn_model *model, const float *image, const float *value
                         size_t at)
 {
     const cnn_shape s = model->graph.nodes[layer].out;
-    cnn_explanation e;
+    cnn_explanation *e = NULL;
     assert_int_equal(cnn_explain(model, image,
                                  PLACE(layer, at / (s.h * s.w), at / s.w % s.h, at % s.w), &e,
                                  NULL),
                      CNN_OK);
-    if (e.activation != values[at])
+    if (e->activation != values[at])
         fail_msg("the activation is %.9g, cnn_model_activation gives %.9g:\n%s",
-                 (double)e.activation, (double)values[at], e.text);
-    if (!(fabs(e.value - (double)e.activation) <= 1e-4 * fmax(1, fabs((double)e.activation))))
-        fail_msg("the terms come to %.9g, the network computed %.9g:\n%s", e.value,
-                 (double)e.activation, e.text);
-    if (!(fabs(last_number(e.text) - e.value) <= 1e-5 * fabs(e.value)))
-        fail_msg("the text ends with another number than %.9g:\n%s", e.value, e.text);
-    free(e.text);
+                 (double)e->activation, (double)values[at], e->text);
+    if (!(fabs(e->value - (double)e->activation) <= 1e-4 * fmax(1, fabs((double)e->activation))))
+        fail_msg("the terms come to %.9g, the network computed %.9g:\n%s", e->value,
+                 (double)e->activation, e->text);
+    if (!(fabs(last_number(e->text) - e->value) <= 1e-5 * fabs(e->value)))
+        fail_msg("the text ends with another number than %.9g:\n%s", e->value, e->text);
+    cnn_explanation_free(e);
 }
 
 static void test_explanation_comes_to_what_the_network_computed(void **state)
@@ -199,16 +199,16 @@ static void check_values(const char *input, const char *layers, const float *pic
     size_t layer = model->graph.count - 1;
     const cnn_shape s = model->graph.nodes[layer].out;
     for (size_t at = 0; at < cnn_shape_count(s); at++) {
-        cnn_explanation e;
+        cnn_explanation *e = NULL;
         assert_int_equal(cnn_explain(model, picture,
                                      PLACE(layer, at / (s.h * s.w), at / s.w % s.h, at % s.w), &e,
                                      NULL),
                          CNN_OK);
-        if (e.value != (double)expected[at] || e.activation != expected[at] ||
-            last_number(e.text) != e.value)
-            fail_msg("%zu: %g and %g, expected %g:\n%s", at, e.value, (double)e.activation,
-                     (double)expected[at], e.text);
-        free(e.text);
+        if (e->value != (double)expected[at] || e->activation != expected[at] ||
+            last_number(e->text) != e->value)
+            fail_msg("%zu: %g and %g, expected %g:\n%s", at, e->value, (double)e->activation,
+                     (double)expected[at], e->text);
+        cnn_explanation_free(e);
     }
     cnn_model_free(model);
 }
@@ -253,13 +253,15 @@ static char *explain_last(const char *input, const char *layers, const float *pi
                           const size_t at[3], size_t input_channel)
 {
     cnn_model *model = network_open_layers(input, layers);
-    cnn_explanation e;
+    cnn_explanation *e = NULL;
     cnn_explain_options o = *PLACE(model->graph.count - 1, at[0], at[1], at[2]);
     o.has_input_channel = input_channel != CNN_NO_INDEX;
     o.input_channel = input_channel;
     assert_int_equal(cnn_explain(model, picture, &o, &e, NULL), CNN_OK);
+    char *text = strdup(e->text);
+    cnn_explanation_free(e);
     cnn_model_free(model);
-    return e.text;
+    return text;
 }
 
 #define AT(c, row, column) ((const size_t[]){c, row, column})
@@ -445,10 +447,10 @@ static void test_numbers_that_are_none(void **state)
         for (size_t i = 0; i < size; i++)
             wild[i] = image[i % 4];
         for (size_t layer = 0; layer < model->graph.count; layer++) {
-            cnn_explanation e;
+            cnn_explanation *e = NULL;
             assert_int_equal(cnn_explain(model, wild, PLACE(layer, 0, 0, 0), &e, NULL), CNN_OK);
-            last_number(e.text);
-            free(e.text);
+            last_number(e->text);
+            cnn_explanation_free(e);
         }
         tensor_free(wild, size);
         cnn_model_free(model);
@@ -478,7 +480,7 @@ static void test_places_that_are_none_are_refused(void **state)
     (void)state;
     cnn_model *model = network_open_layers("[1, 6, 6]", SLOPE_KERNEL "  - {type: flatten}\n");
     cnn_diag *diag = cnn_diag_new();
-    cnn_explanation e = {NULL, 0, 0};
+    cnn_explanation *e = NULL;
     size_t layer = 7;
     expect_refusal(diag, cnn_explain(model, slope, PLACE(0, 0, 4, 0), &e, diag),
                    "conv1 gives 1 x 4 x 4 numbers: channel 0 to 0, row 0 to 3, column 0 to 3; not "
@@ -493,7 +495,7 @@ static void test_places_that_are_none_are_refused(void **state)
                     &(cnn_explain_options){.has_input_channel = true, .input_channel = 1}, &e,
                     diag),
         "conv1 reads input channels 0 to 0; there is no 1");
-    assert_null(e.text);
+    assert_null(e);
     assert_int_equal(cnn_model_find_layer(model, "flatten1", &layer, diag), CNN_OK);
     assert_int_equal(layer, 1);
     cnn_status status = cnn_model_find_layer(model, "flaten1", &layer, diag);

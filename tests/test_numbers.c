@@ -113,7 +113,7 @@ static void test_bytes_are_not_written_for_numbers_that_are_none(void **state)
 static void test_variances_below_zero_are_refused(void **state)
 {
     struct scratch *s = *state;
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     cnn_model *model = open_with("batch_norm1.running_var", -1e-6f), *out = NULL;
     const cnn_open_options weights = {.weights = s->path};
     assert_int_equal(cnn_model_write(model, scratch_path(s, "a.safetensors"), s->diag), CNN_OK);
@@ -130,6 +130,7 @@ static void test_variances_below_zero_are_refused(void **state)
     model = open_with("batch_norm1.running_var", 0);
     assert_int_equal(cnn_model_write(model, s->path, s->diag), CNN_OK);
     assert_int_equal(cnn_checkpoint_verify(s->path, &info, s->diag), CNN_OK);
+    cnn_checkpoint_info_free(info);
     cnn_model_free(model);
 }
 

@@ -12,6 +12,7 @@
 #include "report/page.h"
 #include "report/report.h"
 #include "report/settings.h"
+#include "train/metrics.h"
 #include "util/file.h"
 #include "world.h"
 
@@ -320,7 +321,7 @@ static void test_report_shows_an_evaluation_when_there_is_no_run(void **state)
     assert_lacks(&page, "epoch");
     assert_lacks(&page, "Most confused");
     cnn_text_free(&page);
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
     cnn_model_free(model);
 }
 
@@ -335,7 +336,7 @@ static void test_report_lists_pairs_when_classes_are_many(void **state)
     assert_has(&page, "</tr>\n<tr><td>5</td><td>17</td><td class=\"n\">4</td><td class=\"n\">40.00 "
                       "%</td></tr>\n<tr><td>0</td>");
     cnn_text_free(&page);
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
 }
 
 /* A small picture is enlarged by a whole factor, a large one made smaller. */
@@ -407,10 +408,15 @@ static void make_run(struct scratch *s, const char *name, const char *lr, const 
 static void test_page_shows_how_often_answers_are_right_that_are_so_sure(void **state)
 {
     (void)state;
-    cnn_evaluation e = {.images = 8, .confidence = 0.75, .ece = 0.125};
+    cnn_calibration_bin bins[CNN_CALIBRATION_BINS] = {
+        [5] = {.images = 4, .confidence = 0.375, .accuracy = 0.25},
+        [14] = {.images = 4, .confidence = 0.96875, .accuracy = 0.75}};
+    cnn_evaluation e = {.images = 8,
+                        .confidence = 0.75,
+                        .ece = 0.125,
+                        .calibration = bins,
+                        .calibration_bins = CNN_CALIBRATION_BINS};
     struct cnn_text page = {0};
-    e.calibration[5] = (cnn_calibration_bin){.images = 4, .confidence = 0.375, .accuracy = 0.25};
-    e.calibration[14] = (cnn_calibration_bin){.images = 4, .confidence = 0.96875, .accuracy = 0.75};
     cnn_page_calibration(&page, &e);
     assert_false(page.failed);
     assert_non_null(strstr(page.data, "<title>accuracy, confidence (%) 37.5: 25.00 %</title>"));

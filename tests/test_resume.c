@@ -196,9 +196,10 @@ static void damage(struct scratch *s, const char *run, const char *file)
 
 static void assert_whole(struct scratch *s, const char *name)
 {
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     assert_int_equal(cnn_checkpoint_verify(scratch_path(s, name), &info, s->diag), CNN_OK);
-    assert_true(info.state);
+    assert_true(info->state);
+    cnn_checkpoint_info_free(info);
 }
 
 static void test_run_goes_on_from_the_state_before_when_the_last_is_damaged(void **state)

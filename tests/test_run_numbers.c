@@ -28,11 +28,11 @@ static double evaluate(struct scratch *s, const char *split)
 {
     const cnn_evaluate_options options = {.split = split};
     cnn_model *model;
-    cnn_evaluation e;
+    cnn_evaluation *e = NULL;
     assert_int_equal(cnn_model_open(scratch_path(s, "run"), NULL, &model, s->diag), CNN_OK);
     assert_int_equal(cnn_evaluate(model, &options, &e, s->diag), CNN_OK);
-    double loss = e.loss;
-    cnn_evaluation_free(&e);
+    double loss = e->loss;
+    cnn_evaluation_free(e);
     cnn_model_free(model);
     return loss;
 }
@@ -59,7 +59,7 @@ struct slow { /* a run whose steps take 20 ms at least */
 static int take_time(void *context, const cnn_event *event)
 {
     struct slow *slow = context;
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     if (event->kind != CNN_EVENT_STEP)
         return 0;
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -67,7 +67,8 @@ static int take_time(void *context, const cnn_event *event)
         return 0;
     const char *path = scratch_path(slow->s, "run/last.safetensors");
     assert_int_equal(cnn_checkpoint_verify(path, &info, slow->s->diag), CNN_OK);
-    slow->saved = info.step;
+    slow->saved = info->step;
+    cnn_checkpoint_info_free(info);
     return 0;
 }
 

@@ -55,9 +55,11 @@ static void test_bad_epochs_of_a_plateau_outlive_a_break(void **state)
 
 static size_t step_of(struct scratch *s, const char *name)
 {
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     assert_int_equal(cnn_checkpoint_verify(scratch_path(s, name), &info, s->diag), CNN_OK);
-    return info.step;
+    size_t step = info->step;
+    cnn_checkpoint_info_free(info);
+    return step;
 }
 
 /* The same accuracy, a lower loss in each epoch: the last is the best. */

@@ -14,6 +14,7 @@
 #include "report/samples.h"
 #include "scratch.h"
 #include "train/evaluate.h"
+#include "train/metrics.h"
 #include "util/file.h"
 
 #define IMAGES 300
@@ -178,10 +179,10 @@ static void test_samples_are_the_same_whatever_the_batch(void **state)
         for (size_t i = 0; i < 100; i++)
             assert_int_equal(cnn_evaluation_confusion(&again, i / 10, i % 10),
                              cnn_evaluation_confusion(&e, i / 10, i % 10));
-        cnn_evaluation_free(&again);
+        cnn_metrics_free(&again);
         cnn_samples_free(&part);
     }
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
     cnn_samples_free(&whole);
     cnn_model_free(model);
     cnn_dataset_free(dataset);
@@ -206,7 +207,7 @@ static void check_probabilities(const char *description)
         assert_near(sample->probability, output[sample->predicted], 1e-6);
         assert_near(sample->label_probability, output[sample->label], 1e-6);
     }
-    cnn_evaluation_free(&e);
+    cnn_metrics_free(&e);
     cnn_samples_free(&samples);
     cnn_model_free(model);
     cnn_dataset_free(dataset);

@@ -112,42 +112,42 @@ static void expect_image(const struct scratch *s, const cnn_survey_image *image,
 static void test_copies_are_found_within_and_between_splits(void **state)
 {
     struct scratch *s = *state;
-    cnn_survey survey;
+    cnn_survey *survey = NULL;
     make_folder(s);
     cnn_model *model = open_model(s, folder_description, NULL);
     assert_int_equal(cnn_survey_data(model, NULL, &survey, s->diag), CNN_OK);
-    assert_int_equal(survey.split_count, 2);
-    assert_int_equal(survey.splits[0].repeated, 2);
-    assert_int_equal(survey.splits[1].repeated, 1);
-    assert_int_equal(survey.splits[0].known, 0);
-    assert_int_equal(survey.splits[1].known, 1);
-    assert_int_equal(survey.contradictions, 2);
-    assert_int_equal(survey.contradicting_count, 2);
-    expect_image(s, &survey.contradicting[0].first, "train", 0, "train/cat/1.png");
-    expect_image(s, &survey.contradicting[0].second, "train", 1, "train/dog/2.png");
+    assert_int_equal(survey->split_count, 2);
+    assert_int_equal(survey->splits[0].repeated, 2);
+    assert_int_equal(survey->splits[1].repeated, 1);
+    assert_int_equal(survey->splits[0].known, 0);
+    assert_int_equal(survey->splits[1].known, 1);
+    assert_int_equal(survey->contradictions, 2);
+    assert_int_equal(survey->contradicting_count, 2);
+    expect_image(s, &survey->contradicting[0].first, "train", 0, "train/cat/1.png");
+    expect_image(s, &survey->contradicting[0].second, "train", 1, "train/dog/2.png");
     /* classes come in turn */
-    expect_image(s, &survey.contradicting[1].first, "test", 1, "test/dog/1.png");
-    expect_image(s, &survey.contradicting[1].second, "test", 0, "test/cat/2.png");
-    assert_int_equal(survey.repeated_count, 1);
-    expect_image(s, &survey.repeated[0].second, "train", 0, "train/cat/2.png");
-    assert_int_equal(survey.shared_count, 1);
-    expect_image(s, &survey.shared[0].second, "test", 0, "test/cat/1.png");
-    cnn_survey_free(&survey);
+    expect_image(s, &survey->contradicting[1].first, "test", 1, "test/dog/1.png");
+    expect_image(s, &survey->contradicting[1].second, "test", 0, "test/cat/2.png");
+    assert_int_equal(survey->repeated_count, 1);
+    expect_image(s, &survey->repeated[0].second, "train", 0, "train/cat/2.png");
+    assert_int_equal(survey->shared_count, 1);
+    expect_image(s, &survey->shared[0].second, "test", 0, "test/cat/1.png");
+    cnn_survey_free(survey);
     cnn_model_free(model);
 }
 
 static void test_classes_and_sizes_are_counted(void **state)
 {
     struct scratch *s = *state;
-    cnn_survey survey;
+    cnn_survey *survey = NULL;
     make_folder(s);
     cnn_model *model = open_model(s, folder_description, NULL);
     assert_int_equal(cnn_survey_data(model, NULL, &survey, s->diag), CNN_OK);
     assert_int_equal(cnn_diag_count(s->diag), 0);
-    const cnn_survey_split *train = &survey.splits[0], *test = &survey.splits[1];
-    assert_int_equal(survey.classes, 2);
-    assert_string_equal(survey.class_names[1], "dog");
-    assert_int_equal(survey.most_frequent, 0);
+    const cnn_survey_split *train = &survey->splits[0], *test = &survey->splits[1];
+    assert_int_equal(survey->classes, 2);
+    assert_string_equal(survey->class_names[1], "dog");
+    assert_int_equal(survey->most_frequent, 0);
     assert_int_equal(train->class_images[0], 3);
     assert_int_equal(train->class_images[1], 2);
     assert_near(train->majority, 3.0 / 5, 1e-12);
@@ -163,7 +163,7 @@ static void test_classes_and_sizes_are_counted(void **state)
     assert_near(sizes->aspect[1], 2, 1e-12);
     assert_near(train->mean[2], (10 + 10 + 20 + 30 + 10) / 5.0 / 255, 1e-12);
     assert_near(train->std[2], 8 / 255.0, 1e-12); /* variance (36 + 36 + 16 + 196 + 36) / 5 = 64 */
-    cnn_survey_free(&survey);
+    cnn_survey_free(survey);
     cnn_model_free(model);
 }
 
@@ -174,6 +174,7 @@ static void test_files_are_named_when_they_cannot_be_read(void **state)
     struct cnn_survey_source source = {.names = {"train"}, .count = 1, .shape = {3, 3, SIDE, SIDE}};
     struct cnn_dataset *dataset;
     enum cnn_split used;
+    struct cnn_arena *memory = cnn_arena_new();
     cnn_survey survey = {0};
     make_folder(s);
     assert_int_equal(cnn_dataset_open(&settings, source.shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset,
@@ -181,20 +182,21 @@ static void test_files_are_named_when_they_cannot_be_read(void **state)
                      CNN_OK);
     source.datasets[0] = dataset;
     assert_int_equal(unlink(scratch_path(s, "train/cat/1.png")), 0);
-    assert_int_equal(cnn_survey_run(&source, &(cnn_survey_options){0}, &survey, s->diag), CNN_OK);
+    assert_int_equal(cnn_survey_run(&source, &(cnn_survey_options){0}, memory, &survey, s->diag),
+                     CNN_OK);
     assert_int_equal(survey.splits[0].unreadable_count, 1);
     assert_string_equal(survey.splits[0].unreadable[0], s->path);
     assert_int_equal(survey.splits[0].sizes.files, 4);
     assert_int_equal(survey.splits[0].repeated, 1); /* the cats are one fewer */
     assert_near(survey.splits[0].mean[0], (10 + 20 + 30 + 10) / 4.0 / 255, 1e-12);
-    cnn_survey_free(&survey);
+    cnn_arena_free(memory);
     cnn_dataset_free(dataset);
 }
 
 static void test_files_are_named_once_when_the_data_set_leaves_them_out(void **state)
 {
     struct scratch *s = *state;
-    cnn_survey survey;
+    cnn_survey *survey = NULL;
     for (int i = 0; i < 200; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s/%d.png", i % 2 ? "cat" : "dog", i);
@@ -203,12 +205,12 @@ static void test_files_are_named_once_when_the_data_set_leaves_them_out(void **s
     scratch_write(s, "dog/bad.png", "no image", 8);
     cnn_model *model = open_model(s, folder_description, "data.val_split=0.25");
     assert_int_equal(cnn_survey_data(model, NULL, &survey, s->diag), CNN_OK);
-    assert_int_equal(survey.split_count, 2);
-    assert_int_equal(survey.splits[0].images + survey.splits[1].images, 200);
-    assert_int_equal(survey.splits[0].unreadable_count, 1);
-    assert_string_equal(survey.splits[0].unreadable[0], scratch_path(s, "dog/bad.png"));
-    assert_int_equal(survey.splits[1].unreadable_count, 0);
-    cnn_survey_free(&survey);
+    assert_int_equal(survey->split_count, 2);
+    assert_int_equal(survey->splits[0].images + survey->splits[1].images, 200);
+    assert_int_equal(survey->splits[0].unreadable_count, 1);
+    assert_string_equal(survey->splits[0].unreadable[0], scratch_path(s, "dog/bad.png"));
+    assert_int_equal(survey->splits[1].unreadable_count, 0);
+    cnn_survey_free(survey);
     cnn_model_free(model);
 }
 
@@ -240,7 +242,7 @@ static void measure(const struct cnn_dataset *dataset, size_t channel, double *m
 static void test_channels_are_measured_like_the_pixels_they_are_made_of(void **state)
 {
     struct scratch *s = *state;
-    cnn_survey survey, again;
+    cnn_survey *survey = NULL, *again = NULL;
     cnn_model *model = open_model(s, shapes_description, NULL);
     struct cnn_dataset *train;
     enum cnn_split used;
@@ -252,22 +254,23 @@ static void test_channels_are_measured_like_the_pixels_they_are_made_of(void **s
     assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
                                       &train, &used, NULL),
                      CNN_OK);
-    assert_int_equal(survey.split_count, 3);
-    assert_int_equal(survey.splits[0].images, 225);
-    assert_int_equal(survey.splits[1].images, 75);
+    assert_int_equal(survey->split_count, 3);
+    assert_int_equal(survey->splits[0].images, 225);
+    assert_int_equal(survey->splits[1].images, 75);
     /* no image is in both parts */
-    assert_int_equal(survey.splits[0].known + survey.splits[1].known, 0);
+    assert_int_equal(survey->splits[0].known + survey->splits[1].known, 0);
     for (size_t c = 0; c < 3; c++) {
         double mean, std;
         measure(train, c, &mean, &std);
-        assert_near(survey.splits[0].mean[c], mean, 1e-9);
-        assert_near(survey.splits[0].std[c], std, 1e-9);
-        assert_memory_equal(survey.splits[0].mean, again.splits[0].mean,
-                            sizeof survey.splits[0].mean);
-        assert_memory_equal(survey.splits[0].std, again.splits[0].std, sizeof survey.splits[0].std);
+        assert_near(survey->splits[0].mean[c], mean, 1e-9);
+        assert_near(survey->splits[0].std[c], std, 1e-9);
+        assert_memory_equal(survey->splits[0].mean, again->splits[0].mean,
+                            3 * sizeof *survey->splits[0].mean);
+        assert_memory_equal(survey->splits[0].std, again->splits[0].std,
+                            3 * sizeof *survey->splits[0].std);
     }
-    cnn_survey_free(&survey);
-    cnn_survey_free(&again);
+    cnn_survey_free(survey);
+    cnn_survey_free(again);
     cnn_dataset_free(train);
     cnn_model_free(model);
 }
@@ -388,7 +391,7 @@ static void test_survey_ends_when_it_is_stopped(void **state)
     cnn_flag stop = {0};
     cnn_model *model = open_model(s, shapes_description, NULL);
     cnn_survey_options options = {.progress = stop_it, .context = &stop, .stop = &stop};
-    cnn_survey survey;
+    cnn_survey *survey = NULL;
     assert_int_equal(cnn_survey_data(model, &options, &survey, s->diag), CNN_INTERRUPTED);
     options = (cnn_survey_options){.progress = stop_it};
     assert_int_equal(cnn_survey_data(model, &options, &survey, s->diag), CNN_INTERRUPTED);

@@ -178,23 +178,23 @@ static void test_best_checkpoint_evaluates_to_the_logged_accuracy(void **state)
     struct watcher watcher = {.kind = CNN_EVENT_EPOCH};
     assert_int_equal(runs_train(s, "run", false, &watcher, NULL), CNN_OK);
     cnn_model *model;
-    cnn_evaluation e;
+    cnn_evaluation *e = NULL;
     assert_int_equal(cnn_model_open(scratch_path(s, "run"), NULL, &model, s->diag), CNN_OK);
     assert_int_equal(cnn_evaluate(model, &(cnn_evaluate_options){.split = "val"}, &e, s->diag),
                      CNN_OK);
-    assert_near(e.accuracy, watcher.last.best_accuracy, 0);
-    assert_int_equal(e.images, 24);
-    assert_string_equal(e.split, "val");
-    assert_true(e.accuracy_low <= e.accuracy && e.accuracy <= e.accuracy_high &&
-                e.top5 >= e.accuracy);
+    assert_near(e->accuracy, watcher.last.best_accuracy, 0);
+    assert_int_equal(e->images, 24);
+    assert_string_equal(e->split, "val");
+    assert_true(e->accuracy_low <= e->accuracy && e->accuracy <= e->accuracy_high &&
+                e->top5 >= e->accuracy);
     size_t right = 0, images = 0;
-    for (size_t c = 0; c < e.classes; c++) {
-        right += cnn_evaluation_confusion(&e, c, c);
-        images += e.per_class[c].images;
+    for (size_t c = 0; c < e->classes; c++) {
+        right += cnn_evaluation_confusion(e, c, c);
+        images += e->per_class[c].images;
     }
-    assert_near(e.accuracy, (double)right / 24, 1e-12);
+    assert_near(e->accuracy, (double)right / 24, 1e-12);
     assert_int_equal(images, 24);
-    cnn_evaluation_free(&e);
+    cnn_evaluation_free(e);
     cnn_model_free(model);
 }
 
@@ -256,15 +256,16 @@ static void test_bench_measures_and_leaves_the_model_alone(void **state)
         i++;
     cnn_model_tensor_get(model, i, before);
     for (int infer = 0; infer < 2; infer++) {
-        cnn_bench_result result;
+        cnn_bench_result *result = NULL;
         cnn_bench_options options = {.infer = infer, .seconds = 0.01};
         assert_int_equal(cnn_bench(model, &options, &result, s->diag), CNN_OK);
-        assert_int_equal(result.batch, infer ? 1 : 16);
-        assert_int_equal(result.layers, 6);
-        assert_true(result.ms > 0 && result.gflops > 0 && result.peak_bytes > 0 &&
-                    result.runs >= 5);
-        assert_true(result.layer[0].forward_ms > 0 && (result.layer[0].backward_ms > 0) == !infer);
-        cnn_bench_result_free(&result);
+        assert_int_equal(result->batch, infer ? 1 : 16);
+        assert_int_equal(result->layers, 6);
+        assert_true(result->ms > 0 && result->gflops > 0 && result->peak_bytes > 0 &&
+                    result->runs >= 5);
+        assert_true(result->layer[0].forward_ms > 0 &&
+                    (result->layer[0].backward_ms > 0) == !infer);
+        cnn_bench_result_free(result);
     }
     cnn_model_tensor_get(model, i, after);
     assert_memory_equal(before, after, sizeof before);

@@ -17,12 +17,12 @@
 static double loss_of(struct scratch *s, const char *checkpoint)
 {
     cnn_model *model;
-    cnn_evaluation e;
+    cnn_evaluation *e = NULL;
     assert_int_equal(cnn_model_open(scratch_path(s, checkpoint), NULL, &model, s->diag), CNN_OK);
     assert_int_equal(cnn_evaluate(model, &(cnn_evaluate_options){.split = "val"}, &e, s->diag),
                      CNN_OK);
-    double loss = e.loss;
-    cnn_evaluation_free(&e);
+    double loss = e->loss;
+    cnn_evaluation_free(e);
     cnn_model_free(model);
     return loss;
 }

@@ -141,15 +141,15 @@ static void test_evaluation_sees_the_views_that_prediction_sees(void **state)
                         losses[squares]);
         cnn_model *model = network_open(text.data);
         for (cnn_tta tta = CNN_TTA_NONE; tta <= CNN_TTA_SHIFT; tta++) {
-            cnn_evaluation e;
+            cnn_evaluation *e = NULL;
             assert_int_equal(
                 cnn_evaluate(model, &(cnn_evaluate_options){.split = "val", .tta = tta}, &e, NULL),
                 CNN_OK);
-            assert_true(fabs(e.loss - mean_loss(model, tta, squares)) < 1e-5);
-            assert_true(fabs(e.loss - before) > 1e-5);
-            assert_int_equal(e.tta, tta);
-            before = e.loss;
-            cnn_evaluation_free(&e);
+            assert_true(fabs(e->loss - mean_loss(model, tta, squares)) < 1e-5);
+            assert_true(fabs(e->loss - before) > 1e-5);
+            assert_int_equal(e->tta, tta);
+            before = e->loss;
+            cnn_evaluation_free(e);
         }
         cnn_model_free(model);
         cnn_text_free(&text);

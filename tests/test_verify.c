@@ -48,28 +48,32 @@ static struct scratch *train(void **state)
 static void test_whole_files_are_good(void **state)
 {
     struct scratch *s = train(state);
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     assert_int_equal(cnn_checkpoint_verify(scratch_path(s, "run/best.safetensors"), &info, s->diag),
                      CNN_OK);
-    assert_true(info.checksum && info.description && !info.state);
-    assert_string_equal(info.network, "tiny");
-    assert_int_equal(info.tensors, 7);
-    assert_int_equal(info.values, 4 * 27 + 4 * 4 + 640 + 10);
-    assert_int_equal(info.step, 5);
+    assert_true(info->checksum && info->description && !info->state);
+    assert_string_equal(info->network, "tiny");
+    assert_int_equal(info->tensors, 7);
+    assert_int_equal(info->values, 4 * 27 + 4 * 4 + 640 + 10);
+    assert_int_equal(info->step, 5);
+    cnn_checkpoint_info_free(info);
     assert_int_equal(cnn_checkpoint_verify(scratch_path(s, "run/last.safetensors"), &info, s->diag),
                      CNN_OK);
-    assert_true(info.state);
-    assert_int_equal(info.tensors, 7 + 2 * 5); /* adam has two numbers for each trained one */
+    assert_true(info->state);
+    assert_int_equal(info->tensors, 7 + 2 * 5); /* adam has two numbers for each trained one */
+    cnn_checkpoint_info_free(info);
     assert_int_equal(cnn_checkpoint_verify(rewrite(s, "run/best.safetensors", "description", NULL),
                                            &info, s->diag),
                      CNN_OK);
-    assert_false(info.description);
+    assert_false(info->description);
+    assert_null(info->network);
+    cnn_checkpoint_info_free(info);
 }
 
 static void test_files_that_cannot_be_used_are_bad(void **state)
 {
     struct scratch *s = train(state);
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     const struct {
         const char *from, *without, *text, *message;
     } cases[] = {
@@ -93,7 +97,7 @@ static void test_numbers_that_are_not_finite_are_bad(void **state)
 {
     struct scratch *s = train(state);
     const float wrong[] = {NAN, INFINITY, -INFINITY};
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     cnn_model *model;
     float bias[10];
     assert_int_equal(cnn_model_open(scratch_path(s, "run"), NULL, &model, s->diag), CNN_OK);
@@ -113,6 +117,7 @@ static void test_numbers_that_are_not_finite_are_bad(void **state)
     assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag),
                      CNN_OK);
     assert_int_equal(cnn_checkpoint_verify(s->path, &info, s->diag), CNN_OK);
+    cnn_checkpoint_info_free(info);
     cnn_model_free(model);
 }
 

@@ -31,6 +31,7 @@ struct pass {
     const struct cnn_survey_source *source;
     const cnn_survey_options *options;
     cnn_survey *survey;
+    struct cnn_arena *memory;        /* of the survey */
     size_t bytes;                    /* of an image */
     size_t starts[3], total;         /* number of each split's first image over all splits */
     struct cnn_hashed_image *images; /* [total] */
@@ -186,8 +187,8 @@ static void measure_sizes(struct file_size *sizes, size_t count, cnn_shape shape
 
 static bool add_unreadable(const struct pass *p, cnn_survey_split *split, const char *path)
 {
-    return (split->unreadable[split->unreadable_count++] =
-                cnn_arena_strdup(p->survey->memory, path)) != NULL;
+    return (split->unreadable[split->unreadable_count++] = cnn_arena_strdup(p->memory, path)) !=
+           NULL;
 }
 
 static bool is_same_path(const char *a, const char *b)
@@ -211,7 +212,7 @@ static bool survey_files(struct pass *p, size_t split)
         while (cnn_dataset_left_out(dataset, left_out))
             left_out++;
     missing += left_out;
-    out->unreadable = cnn_arena_array(p->survey->memory, missing, sizeof *out->unreadable);
+    out->unreadable = cnn_arena_array(p->memory, missing, sizeof *out->unreadable);
     for (size_t i = 0; i < out->images && out->unreadable; i++)
         if (!readable[i] && !add_unreadable(p, out, cnn_dataset_path(dataset, i)))
             return false;
@@ -252,10 +253,10 @@ static cnn_survey_image locate_image(const struct pass *p, size_t image)
 }
 
 /* Makes the path the survey's own, which outlives the data set. */
-static bool keep_path(const cnn_survey *survey, cnn_survey_image *image)
+static bool keep_path(const struct pass *p, cnn_survey_image *image)
 {
     if (image->path)
-        image->path = cnn_arena_strdup(survey->memory, image->path);
+        image->path = cnn_arena_strdup(p->memory, image->path);
     return image->path != NULL;
 }
 
@@ -277,7 +278,7 @@ static bool name_copies(const struct pass *p, const struct cnn_copies *copies)
         survey->contradictions += contradicts;
         if (*count == CNN_SURVEY_PAIRS)
             continue;
-        if (files && (!keep_path(survey, &pair.first) || !keep_path(survey, &pair.second)))
+        if (files && (!keep_path(p, &pair.first) || !keep_path(p, &pair.second)))
             return false;
         list[(*count)++] = pair;
     }
@@ -308,16 +309,14 @@ static bool count_classes(const struct pass *p)
     cnn_survey *survey = p->survey;
     const struct cnn_dataset *train = p->source->datasets[0];
     survey->classes = cnn_dataset_classes(train);
-    survey->class_names =
-        cnn_arena_array(survey->memory, survey->classes, sizeof *survey->class_names);
+    survey->class_names = cnn_arena_array(p->memory, survey->classes, sizeof *survey->class_names);
     for (size_t i = 0; survey->class_names && i < survey->classes; i++)
-        if (!(survey->class_names[i] =
-                  cnn_arena_strdup(survey->memory, cnn_dataset_class(train, i))))
+        if (!(survey->class_names[i] = cnn_arena_strdup(p->memory, cnn_dataset_class(train, i))))
             return false;
     for (size_t s = 0; s < survey->split_count; s++) {
         cnn_survey_split *split = &survey->splits[s];
         split->class_images =
-            cnn_arena_array(survey->memory, survey->classes, sizeof *split->class_images);
+            cnn_arena_array(p->memory, survey->classes, sizeof *split->class_images);
         if (!split->class_images)
             return false;
         for (size_t i = 0; i < split->images; i++)
@@ -333,11 +332,35 @@ static bool count_classes(const struct pass *p)
     return survey->class_names != NULL;
 }
 
+/* Arrays of the survey whose lengths are known from the beginning. */
+static bool allocate_survey(struct pass *p)
+{
+    cnn_survey *survey = p->survey;
+    size_t channels = p->source->shape.c;
+    survey->splits = cnn_arena_array(p->memory, p->source->count, sizeof *survey->splits);
+    survey->contradicting =
+        cnn_arena_array(p->memory, CNN_SURVEY_PAIRS, sizeof *survey->contradicting);
+    survey->shared = cnn_arena_array(p->memory, CNN_SURVEY_PAIRS, sizeof *survey->shared);
+    survey->repeated = cnn_arena_array(p->memory, CNN_SURVEY_PAIRS, sizeof *survey->repeated);
+    if (!survey->splits || !survey->contradicting || !survey->shared || !survey->repeated)
+        return false;
+    for (size_t s = 0; s < p->source->count; s++) {
+        cnn_survey_split *split = &survey->splits[s];
+        split->mean = cnn_arena_array(p->memory, channels, sizeof *split->mean);
+        split->std = cnn_arena_array(p->memory, channels, sizeof *split->std);
+        split->divisor = cnn_arena_array(p->memory, channels, sizeof *split->divisor);
+        if (!split->mean || !split->std || !split->divisor)
+            return false;
+    }
+    return true;
+}
+
 static bool prepare(struct pass *p)
 {
     size_t threads = (size_t)cnn_parallel_threads(), bytes;
     const struct cnn_survey_source *source = p->source;
-    p->survey->memory = cnn_arena_new();
+    if (!allocate_survey(p))
+        return false;
     p->survey->shape = source->shape;
     p->survey->split_count = source->count;
     for (size_t s = 0; s < source->count; s++) {
@@ -353,14 +376,13 @@ static bool prepare(struct pass *p)
     p->sizes = calloc(p->total, sizeof *p->sizes);
     p->sums = calloc(BLOCK, sizeof *p->sums);
     p->buffers = cnn_size_mul(p->bytes, threads < 2 ? 2 : threads, &bytes) ? malloc(bytes) : NULL;
-    return p->survey->memory && p->images && p->readable && p->sizes && p->sums && p->buffers &&
-           count_classes(p);
+    return p->images && p->readable && p->sizes && p->sums && p->buffers && count_classes(p);
 }
 
 cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options,
-                          cnn_survey *survey, cnn_diag *diag)
+                          struct cnn_arena *memory, cnn_survey *survey, cnn_diag *diag)
 {
-    struct pass p = {.source = source, .options = options, .survey = survey};
+    struct pass p = {.source = source, .options = options, .survey = survey, .memory = memory};
     bool done = prepare(&p);
     cnn_status status = CNN_OK;
     for (size_t s = 0; s < source->count && done && status == CNN_OK; s++) {
@@ -378,12 +400,4 @@ cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_surv
     free(p.sums);
     free(p.buffers);
     return status;
-}
-
-void cnn_survey_free(cnn_survey *survey)
-{
-    if (!survey)
-        return;
-    cnn_arena_free(survey->memory);
-    *survey = (cnn_survey){0};
 }

@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 
 /* Splits that belong together, the training images first. */
+struct cnn_arena;
 struct cnn_survey_source {
     const struct cnn_dataset *datasets[3];
     const char *names[3];
@@ -13,11 +14,11 @@ struct cnn_survey_source {
     cnn_shape shape;
 };
 
-/* Fills a zeroed survey; of options, progress and stop are used. Every image is read once, and
- * those that seem to be copies a few times more; beside what the data set keeps, memory for about
- * 32 bytes an image is taken. CNN_INTERRUPTED, without a message, where it was to stop.
- * cnn_survey_free is then due, whatever this came to. */
+/* Fills a zeroed survey, whose arrays come from memory; of options, progress and stop are used.
+ * Every image is read once, and those that seem to be copies a few times more; beside what the data
+ * set keeps, memory for about 32 bytes an image is taken. CNN_INTERRUPTED, without a message, where
+ * it was to stop. cnn_survey_free is then due, whatever this came to. */
 cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_survey_options *options,
-                          cnn_survey *survey, cnn_diag *diag);
+                          struct cnn_arena *memory, cnn_survey *survey, cnn_diag *diag);
 
 #endif

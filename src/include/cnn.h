@@ -19,6 +19,9 @@
  * so a program that was built before works on. Version 0 stands for 1, the first. A version that
  * the library does not know is CNN_INVALID.
  *
+ * Results. A struct that has memory of its own is made by the library, `cnn_X **out`: it is read,
+ * and given back whole to cnn_X_free. A struct without is filled by it, `cnn_X *out`.
+ *
  * Threads. Objects that share nothing are free of each other: two models in two threads, each with
  * a cnn_diag of its own. Of one object, functions that take it as const may be called by many
  * threads at a time, as long as none calls one that does not. So a model runs in many threads
@@ -204,8 +207,9 @@ cnn_status cnn_model_memory(const cnn_model *model, size_t batch, cnn_memory *ou
 /* One tensor that a checkpoint would hold. Values are copied in and out in the file's layout (conv
  * OIHW, dense [units, inputs]). */
 typedef struct cnn_tensor_info {
-    const char *name; /* conv1.weight */
-    size_t rank, dims[4], count;
+    const char *name;   /* conv1.weight */
+    size_t rank, count; /* of dimensions, of numbers */
+    const size_t *dims; /* [rank] */
     /* false: a running statistic, or a parameter that the description keeps as it is */
     bool trainable;
 } cnn_tensor_info;
@@ -227,15 +231,16 @@ typedef struct cnn_checkpoint_info {
     bool checksum;   /* the file carries one */
     /* likewise: it is a model by itself; else it holds tensors alone, for --weights */
     bool description;
-    char network[128]; /* its name */
-    bool state;        /* a run can go on from it */
-    size_t step;       /* updates behind it; 0 where unknown */
+    const char *network; /* its name; NULL where there is no description */
+    bool state;          /* a run can go on from it */
+    size_t step;         /* updates behind it; 0 where unknown */
 } cnn_checkpoint_info;
 
 /* Looks at everything in a .safetensors file that can be wrong: header, offsets, checksum, numbers
  * that are not finite, and, where it has a description, that this builds, that all its tensors are
  * there in their shapes, and that the state of training is whole if there is one. */
-cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn_diag *diag);
+cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info **out, cnn_diag *diag);
+void cnn_checkpoint_info_free(cnn_checkpoint_info *info);
 
 /* ---- Prediction ---- */
 
@@ -413,14 +418,15 @@ typedef struct cnn_explain_options {
 
 /* The arithmetic behind a number. */
 typedef struct cnn_explanation {
-    char *text;       /* the terms and what they come to, lines; free() it */
+    const char *text; /* the terms and what they come to, lines */
     double value;     /* what they come to, in double */
     float activation; /* the number that the network computed */
 } cnn_explanation;
 
 /* options may be NULL. */
 cnn_status cnn_explain(const cnn_model *model, const float *image,
-                       const cnn_explain_options *options, cnn_explanation *out, cnn_diag *diag);
+                       const cnn_explain_options *options, cnn_explanation **out, cnn_diag *diag);
+void cnn_explanation_free(cnn_explanation *explanation);
 
 typedef enum cnn_picture_kind {
     CNN_PICTURE_FEATMAPS, /* all maps of a layer on one sheet */
@@ -515,9 +521,7 @@ typedef struct cnn_class_score {
     size_t images;
 } cnn_class_score;
 
-#define CNN_CALIBRATION_BINS 15
-
-/* images whose predicted class has a probability in bin m: above m / 15, at most (m + 1) / 15 */
+/* images whose predicted class has a probability in bin m of n: above m / n, at most (m + 1) / n */
 typedef struct cnn_calibration_bin {
     size_t images;
     /* means: that probability, and the share of right answers; 0 where there are no images */
@@ -547,14 +551,16 @@ typedef struct cnn_evaluation {
     /* expected calibration error: mean distance of confidence and accuracy over the bins (Guo et
      * al., 2017) */
     double ece;
-    cnn_calibration_bin calibration[CNN_CALIBRATION_BINS];
-    const char *split; /* the one that was used */
-    cnn_tta tta;       /* likewise */
+    cnn_calibration_bin *calibration;
+    size_t calibration_bins; /* 15 */
+    const char *split;       /* the one that was used */
+    cnn_tta tta;             /* likewise */
 } cnn_evaluation;
 
-cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
+/* options may be NULL. */
+cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation **out,
                         cnn_diag *diag);
-void cnn_evaluation_free(cnn_evaluation *evaluation); /* its arrays */
+void cnn_evaluation_free(cnn_evaluation *evaluation);
 
 /* The images of class truth that were taken for class answer; 0 for what is no class. */
 size_t cnn_evaluation_confusion(const cnn_evaluation *evaluation, size_t truth, size_t answer);
@@ -607,9 +613,9 @@ typedef struct cnn_survey_sizes {
 typedef struct cnn_survey_split {
     const char *name; /* train, val, test */
     size_t images;
-    size_t *class_images;   /* by class */
-    double mean[4], std[4]; /* by channel, in [0, 1] units */
-    double divisor[4];      /* what `normalize: auto` takes for std: 1 where std is 0 */
+    size_t *class_images; /* by class */
+    double *mean, *std;   /* by channel, in [0, 1] units */
+    double *divisor;      /* what `normalize: auto` takes for std: 1 where std is 0 */
     /* accuracy of always answering the most frequent class of the training images */
     double majority;
     /* images that are the same, pixel for pixel, as one of this split before them */
@@ -621,7 +627,7 @@ typedef struct cnn_survey_split {
     bool too_damaged; /* they are so many that training refuses the split */
 } cnn_survey_split;
 
-#define CNN_SURVEY_PAIRS 5 /* of each kind, named */
+#define CNN_SURVEY_PAIRS 5 /* of each kind, named at most */
 
 typedef struct cnn_survey {
     cnn_shape shape; /* of the images as the network sees them */
@@ -630,14 +636,12 @@ typedef struct cnn_survey {
     size_t most_frequent; /* class of the training images */
     bool weighted;        /* the loss makes up for uneven classes */
     size_t split_count;
-    cnn_survey_split splits[3]; /* the training images are the first */
-    size_t contradictions;      /* images that are the same as an earlier one of another class */
+    cnn_survey_split *splits; /* the training images are the first */
+    size_t contradictions;    /* images that are the same as an earlier one of another class */
     /* The first few pairs, in the order of the images: of two classes; of one class in two splits;
      * of one class in one split. */
-    cnn_survey_pair contradicting[CNN_SURVEY_PAIRS], shared[CNN_SURVEY_PAIRS],
-        repeated[CNN_SURVEY_PAIRS];
+    cnn_survey_pair *contradicting, *shared, *repeated;
     size_t contradicting_count, shared_count, repeated_count;
-    struct cnn_arena *memory; /* what the above points to */
 } cnn_survey;
 
 typedef struct cnn_survey_options {
@@ -661,7 +665,7 @@ typedef struct cnn_survey_options {
  * few images are in memory at a time, but for what the data set itself keeps there. options may be
  * NULL. */
 cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options,
-                           cnn_survey *out, cnn_diag *diag);
+                           cnn_survey **out, cnn_diag *diag);
 void cnn_survey_free(cnn_survey *survey);
 
 /* ---- Commands to type ---- */
@@ -798,19 +802,18 @@ typedef struct cnn_finding {
 
 typedef struct cnn_findings {
     size_t count;
-    cnn_finding items[32];
-    struct cnn_arena *memory; /* what they point to */
+    const cnn_finding *items;
 } cnn_findings;
 
 /* Sets up the run that options describe but for its directory, takes a few steps of it in memory,
  * and says what it finds. Of options, config, weights, transfer, data_path and the overrides are
  * used. A run that cannot even be set up is an error. */
-cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag);
+cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **out, cnn_diag *diag);
 
 /* What the description alone shows: a last layer that spoils the loss, pixels that are never seen,
  * settings that the run is too short for. cnn_check_training finds the same, and more once it knows
  * the images. Nothing where all is well. */
-cnn_status cnn_model_check(const cnn_model *model, cnn_findings *out, cnn_diag *diag);
+cnn_status cnn_model_check(const cnn_model *model, cnn_findings **out, cnn_diag *diag);
 void cnn_findings_free(cnn_findings *findings);
 
 /* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the
@@ -879,7 +882,8 @@ typedef struct cnn_bench_result {
     size_t peak_bytes;      /* of the plan: parameters, gradients, activations, scratch */
 } cnn_bench_result;
 
-cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out,
+/* options may be NULL. */
+cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result **out,
                      cnn_diag *diag);
 void cnn_bench_result_free(cnn_bench_result *result);
 

@@ -87,7 +87,7 @@ static cnn_status check_question(const struct cnn_node *node, const struct cnn_q
 }
 
 cnn_status cnn_explain(const cnn_model *model, const float *image,
-                       const cnn_explain_options *options, cnn_explanation *out, cnn_diag *diag)
+                       const cnn_explain_options *options, cnn_explanation **out, cnn_diag *diag)
 {
     const cnn_explain_options o = options ? *options : (cnn_explain_options){0};
     if (!model || !image || !out)
@@ -115,10 +115,20 @@ cnn_status cnn_explain(const cnn_model *model, const float *image,
     float activation = cnn_plan_value(
         plan, o.layer + 1)[(o.row * node->out.w + o.column) * node->out.c + o.channel];
     cnn_plan_free(plan);
-    if (text.failed) {
+    cnn_explanation *explanation = text.failed ? NULL : malloc(sizeof *explanation);
+    if (!explanation) {
         cnn_text_free(&text);
         return cnn_fail_memory(diag, text.size, "an explanation");
     }
-    *out = (cnn_explanation){text.data, value, activation};
+    *explanation = (cnn_explanation){.text = text.data, .value = value, .activation = activation};
+    *out = explanation;
     return CNN_OK;
+}
+
+void cnn_explanation_free(cnn_explanation *explanation)
+{
+    if (!explanation)
+        return;
+    free((void *)(uintptr_t)explanation->text);
+    free(explanation);
 }

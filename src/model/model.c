@@ -418,10 +418,11 @@ cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i)
     if (!model || i >= model->tensor_count)
         return (cnn_tensor_info){0};
     const struct cnn_tensor_place *place = &model->tensors[i];
-    cnn_tensor_info info = {
-        place->name, place->tensor->rank, {0}, place->tensor->count, place->trainable};
-    memcpy(info.dims, place->tensor->dims, sizeof info.dims);
-    return info;
+    return (cnn_tensor_info){.name = place->name,
+                             .rank = place->tensor->rank,
+                             .count = place->tensor->count,
+                             .dims = place->tensor->dims,
+                             .trainable = place->trainable};
 }
 
 cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values)

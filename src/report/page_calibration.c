@@ -2,13 +2,14 @@
  * Calibration of Modern Neural Networks", 2017. */
 #include "report/chart.h"
 #include "report/page.h"
+#include "report/report.h"
 
 void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
 {
     static const double diagonal_x[] = {0, 100}, diagonal_y[] = {0, 1};
     double confidence[CNN_CALIBRATION_BINS], accuracy[CNN_CALIBRATION_BINS];
     size_t count = 0;
-    for (size_t m = 0; m < CNN_CALIBRATION_BINS; m++) {
+    for (size_t m = 0; m < e->calibration_bins; m++) {
         if (e->calibration[m].images == 0)
             continue;
         confidence[count] = 100 * e->calibration[m].confidence;

@@ -99,8 +99,25 @@ static cnn_status write_sheet(const cnn_model *model, const struct cnn_dataset *
     return status;
 }
 
+/* A survey in the arena that it is made of. */
+struct kept_survey {
+    cnn_survey shown; /* the caller's part */
+    struct cnn_arena *memory;
+};
+
+static struct kept_survey *kept_survey_new(void)
+{
+    struct cnn_arena *memory = cnn_arena_new();
+    struct kept_survey *kept = memory ? cnn_arena_alloc(memory, sizeof *kept) : NULL;
+    if (kept)
+        kept->memory = memory;
+    else
+        cnn_arena_free(memory);
+    return kept;
+}
+
 cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options,
-                           cnn_survey *out, cnn_diag *diag)
+                           cnn_survey **out, cnn_diag *diag)
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_survey_data", "model or out");
@@ -109,7 +126,6 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
                                 CNN_SURVEY_OPTIONS_VERSION);
     const cnn_survey_options o = options ? *options : (cnn_survey_options){0};
     struct splits splits = {0};
-    cnn_survey survey = {0};
     if (!model->has_data) {
         cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to look at",
                  model->source);
@@ -118,21 +134,31 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
     }
     cnn_status status =
         o.sheet ? cnn_output_check(o.sheet, CNN_OUTPUT_PICTURE, NULL, diag) : CNN_OK;
+    struct kept_survey *kept = status == CNN_OK ? kept_survey_new() : NULL;
+    if (status == CNN_OK && !kept)
+        status = cnn_fail_memory(diag, sizeof *kept, "the survey");
     if (status == CNN_OK)
         status = open_splits(&splits, model, o.data_path, diag);
     if (status == CNN_OK) {
-        status = cnn_survey_run(&splits.source, &o, &survey, diag);
+        status = cnn_survey_run(&splits.source, &o, kept->memory, &kept->shown, diag);
         if (status == CNN_INTERRUPTED)
             cnn_fail(diag, status, NULL, "interrupted before all images were looked at");
     }
-    survey.weighted = model->loss.balanced || model->loss.class_weights.count > 0;
+    if (status == CNN_OK)
+        kept->shown.weighted = model->loss.balanced || model->loss.class_weights.count > 0;
     if (status == CNN_OK && o.sheet)
-        status = write_sheet(model, splits.datasets[0], &survey, o.sheet, diag);
+        status = write_sheet(model, splits.datasets[0], &kept->shown, o.sheet, diag);
     for (size_t i = 0; i < splits.source.count; i++)
         cnn_dataset_free(splits.datasets[i]);
     if (status == CNN_OK)
-        *out = survey;
+        *out = &kept->shown;
     else
-        cnn_survey_free(&survey);
+        cnn_survey_free(kept ? &kept->shown : NULL);
     return status;
+}
+
+void cnn_survey_free(cnn_survey *survey)
+{
+    if (survey)
+        cnn_arena_free(((struct kept_survey *)survey)->memory);
 }

@@ -209,8 +209,9 @@ static size_t count_bytes(struct bench *b)
     return bytes;
 }
 
-static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
+static cnn_status report(struct bench *b, cnn_bench_result **out, cnn_diag *diag)
 {
+    cnn_bench_result *made = calloc(1, sizeof *made);
     cnn_bench_result result = {.batch = b->batch,
                                .runs = b->runs,
                                .layers = b->model->graph.count,
@@ -220,20 +221,24 @@ static cnn_status report(struct bench *b, cnn_bench_result *out, cnn_diag *diag)
                                .kernels = cnn_kernels()->name,
                                .peak_bytes = count_bytes(b)};
     result.layer = calloc(result.layers, sizeof *result.layer);
-    if (!result.layer)
+    if (!made || !result.layer) {
+        free(made);
+        free(result.layer);
         return cnn_fail_memory(diag, result.layers * sizeof *result.layer,
                                "the benchmark's result");
+    }
     double seconds = median(b->times, b->runs);
     result.ms = seconds * 1e3;
     result.quartile_ms[0] = b->times[b->runs / 4] * 1e3; /* median has sorted them */
     result.quartile_ms[1] = b->times[b->runs - 1 - b->runs / 4] * 1e3;
     result.images_per_s = (double)b->batch / seconds;
     report_layers(b, &result);
-    *out = result;
+    *made = result;
+    *out = made;
     return CNN_OK;
 }
 
-cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result *out,
+cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_bench_result **out,
                      cnn_diag *diag)
 {
     if (!model || !out)
@@ -263,5 +268,5 @@ void cnn_bench_result_free(cnn_bench_result *result)
     if (!result)
         return;
     free(result->layer);
-    result->layer = NULL;
+    free(result);
 }

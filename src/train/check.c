@@ -12,25 +12,32 @@
 #define DOMINATES 0.9 /* share of the training images that one class may have */
 #define UNEVEN    3.0 /* times the images of the smallest class that the largest may have */
 #define NAMED     3   /* classes, in a list of them */
+#define FINDINGS  32  /* there are fewer checks */
+
+/* What a look found, in an arena of its own. */
+struct cnn_findings_list {
+    cnn_findings shown; /* the caller's part */
+    cnn_finding items[FINDINGS];
+    struct cnn_arena *memory;
+};
 
 void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level,
                    const char *hint, const char *format, ...)
 {
-    cnn_findings *findings = check->findings;
+    struct cnn_findings_list *list = check->findings;
     struct cnn_text text = {0};
     va_list arguments;
     va_start(arguments, format);
     cnn_text_vprintf(&text, format, arguments);
     va_end(arguments);
     cnn_finding finding = {.about = about, .level = level};
-    finding.text = text.failed ? NULL : cnn_arena_strdup(findings->memory, text.data);
-    finding.hint = hint ? cnn_arena_strdup(findings->memory, hint) : NULL;
+    finding.text = text.failed ? NULL : cnn_arena_strdup(list->memory, text.data);
+    finding.hint = hint ? cnn_arena_strdup(list->memory, hint) : NULL;
     cnn_text_free(&text);
-    if (!finding.text || (hint && !finding.hint) ||
-        findings->count == sizeof findings->items / sizeof *findings->items)
+    if (!finding.text || (hint && !finding.hint) || list->shown.count == FINDINGS)
         check->failed = true;
     else
-        findings->items[findings->count++] = finding;
+        list->items[list->shown.count++] = finding;
 }
 
 /* The first class whose name differs; SIZE_MAX where none does. */
@@ -192,15 +199,34 @@ static void check_memory(struct cnn_check *check)
                   machine ? "" : ", a limit of ", machine ? "" : have->limit);
 }
 
-static cnn_status begin_findings(cnn_findings *findings, cnn_diag *diag)
+static cnn_status begin_findings(struct cnn_check *check, cnn_diag *diag)
 {
-    findings->memory = cnn_arena_new();
-    return findings->memory ? CNN_OK : cnn_fail_memory(diag, 0, "findings");
+    struct cnn_arena *memory = cnn_arena_new();
+    check->findings = memory ? cnn_arena_alloc(memory, sizeof *check->findings) : NULL;
+    if (!check->findings) {
+        cnn_arena_free(memory);
+        return cnn_fail_memory(diag, 0, "findings");
+    }
+    check->findings->memory = memory;
+    check->findings->shown.items = check->findings->items;
+    return CNN_OK;
+}
+
+static cnn_status end_findings(struct cnn_check *check, cnn_status status, cnn_findings **out,
+                               cnn_diag *diag)
+{
+    if (status == CNN_OK && check->failed)
+        status = cnn_fail_memory(diag, 0, "findings");
+    if (status == CNN_OK)
+        *out = &check->findings->shown;
+    else if (check->findings)
+        cnn_findings_free(&check->findings->shown);
+    return status;
 }
 
 static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag)
 {
-    cnn_status status = begin_findings(check->findings, diag);
+    cnn_status status = begin_findings(check, diag);
     if (status != CNN_OK)
         return status;
     for (size_t i = 0; check->thorough && i < check->t->notice_count; i++)
@@ -214,27 +240,26 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
     cnn_check_step(check);
     if (check->thorough)
         cnn_check_time(check);
-    return check->failed ? cnn_fail_memory(diag, 0, "findings") : CNN_OK;
+    return CNN_OK;
 }
 
 /* All that can be looked at where the run may not have its memory. */
 static cnn_status look_at_memory(struct cnn_check *check, cnn_diag *diag)
 {
-    check->findings->memory = cnn_arena_new();
-    if (check->findings->memory)
+    cnn_status status = begin_findings(check, diag);
+    if (status == CNN_OK)
         check_memory(check);
-    return !check->findings->memory || check->failed ? cnn_fail_memory(diag, 0, "findings")
-                                                     : CNN_OK;
+    return status;
 }
 
 void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text),
                        void *context)
 {
-    cnn_findings findings = {0};
-    struct cnn_check check = {.t = t, .findings = &findings};
-    cnn_status status = look(&check, NULL, NULL);
-    for (size_t i = 0; i < findings.count && status == CNN_OK; i++) {
-        const cnn_finding *finding = &findings.items[i];
+    cnn_findings *findings = NULL;
+    struct cnn_check check = {.t = t};
+    cnn_status status = end_findings(&check, look(&check, NULL, NULL), &findings, NULL);
+    for (size_t i = 0; status == CNN_OK && i < findings->count; i++) {
+        const cnn_finding *finding = &findings->items[i];
         struct cnn_text text = {0};
         cnn_text_printf(&text, "%s: %s%s%s", finding->about, finding->text,
                         finding->hint ? "; " : "", finding->hint ? finding->hint : "");
@@ -242,10 +267,10 @@ void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const
             tell(context, text.data);
         cnn_text_free(&text);
     }
-    cnn_findings_free(&findings);
+    cnn_findings_free(findings);
 }
 
-cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *out, cnn_diag *diag)
+cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **out, cnn_diag *diag)
 {
     if (!options || !options->config || !out ||
         !cnn_words_given(options->overrides, options->override_count))
@@ -255,43 +280,29 @@ cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings *ou
         return cnn_fail_version(diag, "cnn_train_options", options->version,
                                 CNN_TRAIN_OPTIONS_VERSION);
     struct cnn_training t = {.checked = true};
-    cnn_findings findings = {0};
-    struct cnn_check check = {.t = &t, .thorough = true, .findings = &findings};
+    struct cnn_check check = {.t = &t, .thorough = true};
     cnn_status status = cnn_training_prepare(&t, options, diag);
     if (t.room.refused)
         status = look_at_memory(&check, diag);
     else if (status == CNN_OK)
         status = look(&check, options->data_path, diag);
     cnn_training_close(&t);
-    if (status == CNN_OK)
-        *out = findings;
-    else
-        cnn_findings_free(&findings);
-    return status;
+    return end_findings(&check, status, out, diag);
 }
 
-cnn_status cnn_model_check(const cnn_model *model, cnn_findings *out, cnn_diag *diag)
+cnn_status cnn_model_check(const cnn_model *model, cnn_findings **out, cnn_diag *diag)
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_model_check", "model or out");
-    cnn_findings findings = {0};
-    struct cnn_check check = {.findings = &findings};
-    cnn_status status = begin_findings(&findings, diag);
+    struct cnn_check check = {0};
+    cnn_status status = begin_findings(&check, diag);
     if (status == CNN_OK)
         cnn_check_settings(&check, model);
-    if (status == CNN_OK && check.failed)
-        status = cnn_fail_memory(diag, 0, "findings");
-    if (status == CNN_OK)
-        *out = findings;
-    else
-        cnn_findings_free(&findings);
-    return status;
+    return end_findings(&check, status, out, diag);
 }
 
 void cnn_findings_free(cnn_findings *findings)
 {
-    if (!findings)
-        return;
-    cnn_arena_free(findings->memory);
-    *findings = (cnn_findings){0};
+    if (findings)
+        cnn_arena_free(((struct cnn_findings_list *)findings)->memory);
 }

@@ -7,10 +7,10 @@
 
 /* A look that is under way. */
 struct cnn_check {
-    struct cnn_training *t; /* NULL: there is a description alone */
-    bool thorough;          /* else quick: for the start of a run */
-    cnn_findings *findings;
-    bool failed; /* out of memory */
+    struct cnn_training *t;             /* NULL: there is a description alone */
+    bool thorough;                      /* else quick: for the start of a run */
+    struct cnn_findings_list *findings; /* check.c */
+    bool failed;                        /* out of memory */
 };
 
 /* At the start of a run, calls tell with what is clearly wrong. Takes no longer than about a

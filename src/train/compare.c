@@ -131,7 +131,7 @@ cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *o
         *out = c;
     }
     for (size_t i = 0; i < 2; i++) {
-        cnn_evaluation_free(&e[i]);
+        cnn_metrics_free(&e[i]);
         cnn_answers_free(&answers[i]);
     }
     return status;

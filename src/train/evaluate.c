@@ -272,11 +272,18 @@ out:
     if (status == CNN_OK)
         *out = e;
     else
-        cnn_evaluation_free(&e);
+        cnn_metrics_free(&e);
     return status;
 }
 
-cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation *out,
+void cnn_evaluation_free(cnn_evaluation *evaluation)
+{
+    if (evaluation)
+        cnn_metrics_free(evaluation);
+    free(evaluation);
+}
+
+cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation **out,
                         cnn_diag *diag)
 {
     if (!model || !out)
@@ -285,5 +292,13 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
         return cnn_fail_version(diag, "cnn_evaluate_options", options->version,
                                 CNN_EVALUATE_OPTIONS_VERSION);
     static const cnn_evaluate_options defaults = {0};
-    return cnn_evaluate_on(model, model, options ? options : &defaults, out, NULL, diag);
+    cnn_evaluation *e = calloc(1, sizeof *e);
+    if (!e)
+        return cnn_fail_memory(diag, sizeof *e, "an evaluation");
+    cnn_status status = cnn_evaluate_on(model, model, options ? options : &defaults, e, NULL, diag);
+    if (status == CNN_OK)
+        *out = e;
+    else
+        cnn_evaluation_free(e);
+    return status;
 }

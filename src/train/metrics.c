@@ -16,8 +16,10 @@ cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, c
     e.confusion = calloc(images + 1, sizeof *e.confusion);
     e.per_class = calloc(classes, sizeof *e.per_class);
     e.ranks = calloc(classes, sizeof *e.ranks);
-    if (!e.confusion || !e.per_class || !e.ranks) {
-        cnn_evaluation_free(&e);
+    e.calibration = calloc(CNN_CALIBRATION_BINS, sizeof *e.calibration);
+    e.calibration_bins = CNN_CALIBRATION_BINS;
+    if (!e.confusion || !e.per_class || !e.ranks || !e.calibration) {
+        cnn_metrics_free(&e);
         return cnn_fail_memory(
             diag, images * sizeof *e.confusion + classes * (sizeof *e.per_class + sizeof *e.ranks),
             "the numbers of an evaluation");
@@ -26,24 +28,20 @@ cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, c
     return CNN_OK;
 }
 
-void cnn_evaluation_free(cnn_evaluation *evaluation)
+void cnn_metrics_free(cnn_evaluation *e)
 {
-    if (!evaluation)
-        return;
-    free(evaluation->confusion);
-    free(evaluation->per_class);
-    free(evaluation->ranks);
-    evaluation->confusion = NULL;
-    evaluation->confusion_cells = 0;
-    evaluation->per_class = NULL;
-    evaluation->ranks = NULL;
+    free(e->confusion);
+    free(e->per_class);
+    free(e->ranks);
+    free(e->calibration);
+    *e = (cnn_evaluation){0};
 }
 
 void cnn_metrics_clear(cnn_evaluation *e)
 {
     e->confusion_cells = 0;
     memset(e->ranks, 0, e->classes * sizeof *e->ranks);
-    memset(e->calibration, 0, sizeof e->calibration);
+    memset(e->calibration, 0, e->calibration_bins * sizeof *e->calibration);
 }
 
 static int cells_compare(const void *a, const void *b)
@@ -156,7 +154,7 @@ static void score_classes(cnn_evaluation *e)
 static void calibrate(cnn_evaluation *e)
 {
     e->confidence = e->ece = 0;
-    for (size_t b = 0; b < CNN_CALIBRATION_BINS; b++) {
+    for (size_t b = 0; b < e->calibration_bins; b++) {
         cnn_calibration_bin *bin = &e->calibration[b];
         if (bin->images == 0)
             continue;

@@ -5,9 +5,11 @@
 
 #include "cnn.h"
 #include "recipe/loss.h"
+#include "report/report.h"
 
-/* Memory for `classes` classes; freed by cnn_evaluation_free. */
+/* Memory for `classes` classes; freed by cnn_metrics_free. */
 cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, cnn_diag *diag);
+void cnn_metrics_free(cnn_evaluation *e); /* what it points to; zeroed it is legal, and after it */
 
 /* Begins anew. */
 void cnn_metrics_clear(cnn_evaluation *e);

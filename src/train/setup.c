@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "model/record.h"
+#include "train/metrics.h"
 #include "train/room.h"
 #include "train/whiten.h"
 #include "util/file.h"
@@ -544,7 +545,7 @@ void cnn_training_close(struct cnn_training *training)
 {
     cnn_health_close(&training->health);
     cnn_samples_free(&training->samples);
-    cnn_evaluation_free(&training->evaluation);
+    cnn_metrics_free(&training->evaluation);
     cnn_evaluator_close(&training->evaluator);
     cnn_step_close(&training->step);
     cnn_loader_free(training->loader);

@@ -63,8 +63,9 @@ static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint
     cnn_status status = cnn_model_from_checkpoint(file, NULL, &model, diag);
     if (status != CNN_OK)
         return status;
-    snprintf(info->network, sizeof info->network, "%s", cnn_model_name(model));
-    status = check_state(file, model, info, diag);
+    char *name = strdup(cnn_model_name(model));
+    info->network = name;
+    status = name ? check_state(file, model, info, diag) : cnn_fail_memory(diag, 0, "a name");
     cnn_model_free(model);
     return status;
 }
@@ -85,22 +86,34 @@ static cnn_status check(const struct cnn_safetensors *file, cnn_checkpoint_info 
     return status == CNN_OK ? check_model(file, info, diag) : status;
 }
 
-cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info *out, cnn_diag *diag)
+void cnn_checkpoint_info_free(cnn_checkpoint_info *info)
+{
+    if (!info)
+        return;
+    free((void *)(uintptr_t)info->network);
+    free(info);
+}
+
+cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info **out, cnn_diag *diag)
 {
     if (!path || !out)
         return cnn_fail_missing(diag, "cnn_checkpoint_verify", "path or out");
     struct cnn_safetensors *file;
     struct stat found;
-    cnn_checkpoint_info info = {.bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0};
     cnn_status status = cnn_safetensors_open(path, &file, diag);
     if (status != CNN_OK) {
         cnn_hint_near(diag, path);
         return status;
     }
-    status = check(file, &info, diag);
+    cnn_checkpoint_info *info = calloc(1, sizeof *info);
+    if (info)
+        info->bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
+    status = info ? check(file, info, diag) : cnn_fail_memory(diag, sizeof *info, "a result");
     cnn_safetensors_close(file);
     if (status == CNN_OK)
         *out = info;
+    else
+        cnn_checkpoint_info_free(info);
     /* a description that does not build is a damaged file here */
     return status == CNN_INVALID ? CNN_FAILED : status;
 }

@@ -76,13 +76,13 @@ static void survey(const char *root, cnn_diag *diag)
                                "layers: [{type: flatten}, {type: dense, units: 2}]\n"
                                "data: {dataset: folder, val_split: 0.5}\n";
     cnn_model *model = NULL;
-    cnn_survey found = {0};
+    cnn_survey *found = NULL;
     const cnn_survey_options options = {.data_path = root};
 
     if (cnn_model_from_text("fuzz.yaml", text, sizeof text - 1, NULL, &model, diag) != CNN_OK)
         abort();
     cnn_survey_data(model, &options, &found, diag);
-    cnn_survey_free(&found);
+    cnn_survey_free(found);
     cnn_model_free(model);
 }
 

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *path = fuzz_file("file.safetensors", data, size);
     cnn_diag *diag = cnn_diag_new();
-    cnn_checkpoint_info info;
+    cnn_checkpoint_info *info = NULL;
     cnn_model *model = NULL;
 
     cnn_set_threads(1);
@@ -45,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         look(model, diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
         free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
+    cnn_checkpoint_info_free(info);
     cnn_model_free(model);
     cnn_diag_free(diag);
     return 0;
