@@ -10,7 +10,8 @@
 
 #include "near.h"
 #include "networks.h"
-#include "recipe/muon.h"
+#include "recipe/optimizer_type.h"
+#include "recipe/recipe.h"
 
 /* A layer with a weight of 20 numbers, a bias of 3 and a statistic of 2, with gaps in the slab. */
 #define FLOATS 96
@@ -144,14 +145,25 @@ static void test_decoupled_decay_shrinks_weights_apart_from_the_gradient(void **
                   0.673772254, 0.814476479, 0.73086808);
 }
 
-/* Two updates of a matrix, against NumPy in double precision. */
-static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settings *settings,
-                       float shrink, const double *want)
+/* Two updates of a matrix with lr 0.1, against NumPy in double precision. */
+static void check_muon(size_t rows, size_t columns, const char *text, double weight_decay,
+                       const double *want)
 {
-    const struct cnn_kernels *kernels = cnn_kernels();
-    float w[15], grad[15], m[15] = {0},
-                           *scratch = cnn_floats_new(cnn_muon_scratch(kernels, rows, columns));
-    assert_non_null(scratch);
+    struct cnn_optimizer_settings settings;
+    assert_int_equal(read_optimizer(text, &settings, NULL), CNN_OK);
+    const struct cnn_tensor tensor = {
+        .role = CNN_ROLE_WEIGHT, .rank = 2, .dims = {rows, columns}, .count = rows * columns};
+    float w[15], grad[15], m[15] = {0};
+    struct cnn_update update = {.kernels = cnn_kernels(),
+                                .settings = settings.own,
+                                .tensor = &tensor,
+                                .w = w,
+                                .grad = grad,
+                                .state = {m},
+                                .lr = 0.1,
+                                .weight_decay = weight_decay};
+    assert_non_null(update.scratch =
+                        cnn_floats_new(settings.type->scratch(update.kernels, &tensor)));
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             w[i * columns + j] = (float)cos(1 + 3 * (double)i + 7 * (double)j);
@@ -160,11 +172,12 @@ static void check_muon(size_t rows, size_t columns, const struct cnn_muon_settin
             for (size_t j = 0; j < columns; j++)
                 grad[i * columns + j] =
                     (float)sin(2 + 5 * (double)i + 3 * (double)j + (double)step);
-        cnn_muon(kernels, settings, rows, columns, w, grad, m, 0.1f, shrink, scratch);
+        update.step = step + 1;
+        settings.type->update(&update);
     }
     for (size_t i = 0; i < 15; i++)
         assert_near((double)w[i], want[i], 2e-5);
-    cnn_floats_free(scratch);
+    cnn_floats_free(update.scratch);
 }
 
 static void test_muon_follows_its_formula(void **state)
@@ -182,9 +195,9 @@ static void test_muon_follows_its_formula(void **state)
                                     0.052998394,  0.667455015,  0.709062861,  0.109029402,
                                     -0.448028806, -0.761198494, -0.339455353, 0.473603198,
                                     0.996465445,  0.399315451,  -0.363799715};
-    check_muon(3, 5, &(struct cnn_muon_settings){0.9f, true, false, 5}, 0.99f, plain);
-    check_muon(3, 5, &(struct cnn_muon_settings){0.9f, true, true, 5}, 1, normalized);
-    check_muon(5, 3, &(struct cnn_muon_settings){0.9f, false, false, 5}, 1, tall);
+    check_muon(3, 5, "{type: muon, momentum: 0.9}", 0.1, plain);
+    check_muon(3, 5, "{type: muon, momentum: 0.9, normalize: true}", 0, normalized);
+    check_muon(5, 3, "{type: muon, momentum: 0.9, nesterov: false}", 0, tall);
 }
 
 /* A network with a tensor of every sort. */
@@ -316,19 +329,35 @@ static void test_state_is_what_the_update_needs(void **state)
     check_slabs("{type: muon, others: {type: sgd, momentum: 0.5}}", "momentum", NULL);
 }
 
+/* Number i of a key, which is a number or a list of them, after defaults. */
+static double number_of(const char *text, const char *key, size_t i)
+{
+    struct cnn_yaml *root;
+    double number = NAN;
+    assert_int_equal(cnn_yaml_parse(settings_arena, "test", text, strlen(text), &root, NULL),
+                     CNN_OK);
+    const struct cnn_yaml *value = cnn_yaml_get(cnn_optimizer_resolve(settings_arena, root), key);
+    assert_non_null(value);
+    if (value->kind == CNN_YAML_SEQUENCE)
+        value = value->items[i];
+    assert_true(cnn_yaml_as_number(value, &number));
+    return number;
+}
+
 static void test_defaults_are_pytorchs(void **state)
 {
     (void)state;
+    assert_near(number_of("adamw", "lr", 0), 0.001, 0);
+    assert_near(number_of("adamw", "betas", 0), 0.9, 0);
+    assert_near(number_of("adamw", "betas", 1), 0.999, 0);
+    assert_near(number_of("adamw", "eps", 0), 1e-8, 0);
+    assert_near(number_of("adamw", "weight_decay", 0), 0.01, 0);
+    assert_near(number_of("rmsprop", "lr", 0), 0.01, 0);
+    assert_near(number_of("rmsprop", "alpha", 0), 0.99, 0);
     struct cnn_optimizer_settings s;
     assert_int_equal(read_optimizer("adamw", &s, NULL), CNN_OK);
     assert_near(s.lr, 0.001, 0);
-    assert_near(s.beta1, 0.9, 0);
-    assert_near(s.beta2, 0.999, 0);
-    assert_near(s.eps, 1e-8, 0);
-    assert_near(s.weight_decay, 0.01, 0);
-    assert_int_equal(read_optimizer("rmsprop", &s, NULL), CNN_OK);
-    assert_near(s.lr, 0.01, 0);
-    assert_near(s.alpha, 0.99, 0);
+    assert_near(s.own->weight_decay, 0.01, 0);
 }
 
 static void expect_error(const char *text, const char *want, size_t column)

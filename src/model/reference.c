@@ -16,13 +16,6 @@ static const struct cnn_variant whole_sections[] = {
      .keys = cnn_stopping_keys},
 };
 
-struct group {
-    const char *name;
-    const struct cnn_variant *variants;
-    size_t count;
-    const struct cnn_kind *kind; /* NULL: the three above */
-};
-
 static bool fill(const char *section, const struct cnn_variant *variant, cnn_section_info *info,
                  const struct cnn_key **keys)
 {
@@ -34,22 +27,15 @@ static bool fill(const char *section, const struct cnn_variant *variant, cnn_sec
 /* Section i of everything but layers, counted on from 0. */
 static bool find_variant(size_t i, cnn_section_info *info, const struct cnn_key **keys)
 {
-    const struct group groups[] = {
-        {NULL, whole_sections, sizeof whole_sections / sizeof *whole_sections, NULL},
-        {.kind = &cnn_augmentations},
-        {.kind = &cnn_losses},
-        {"optimizer", cnn_optimizer_types, cnn_optimizer_type_count, NULL},
-        {.kind = &cnn_schedules}};
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-        const struct cnn_kind *kind = groups[g].kind;
-        size_t count = kind ? kind->count : groups[g].count;
-        if (i < count) {
-            const struct cnn_variant *v = kind ? kind->variants[i] : &groups[g].variants[i];
-            const char *name = kind ? kind->what : groups[g].name;
-            return fill(name ? name : v->name, v, info, keys);
-        }
-        i -= count;
-    }
+    static const struct cnn_kind *const kinds[] = {&cnn_augmentations, &cnn_losses, &cnn_optimizers,
+                                                   &cnn_schedules};
+    const size_t sections = sizeof whole_sections / sizeof *whole_sections;
+    if (i < sections)
+        return fill(whole_sections[i].name, &whole_sections[i], info, keys);
+    i -= sections;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; i -= kinds[k++]->count)
+        if (i < kinds[k]->count)
+            return fill(kinds[k]->what, kinds[k]->variants[i], info, keys);
     return false;
 }
 

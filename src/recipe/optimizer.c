@@ -1,24 +1,22 @@
-/* Optimisers: the state, and the walk over the trained tensors; the arithmetic is the kernels' and
- * muon's. Update rules are those of PyTorch 1.13: SGD with momentum (Sutskever et al., 2013), Adam
- * (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019), RMSprop (Hinton, 2012); and Muon
- * (muon.c). */
-#include "recipe/optimizer.h"
-
+/* The walk over the trained tensors, and their state; how one is updated is the type's. */
 #include <fnmatch.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "recipe/muon.h"
+#include "recipe/optimizer_type.h"
 
-enum slab { SLAB_M, SLAB_V, SLAB_SQUARE, SLAB_MOMENTUM, SLABS };
-static const char *const slab_names[SLABS] = {"m", "v", "square", "momentum"};
+#define NAMES (2 * CNN_MAX_SLABS) /* of an optimiser and its others */
 
 struct slice { /* one trained tensor in the slabs, and how it is updated */
-    size_t offset, count;
-    size_t rows, columns; /* of a matrix that muon updates; else 0 */
+    const struct cnn_tensor *tensor;
     const struct cnn_optimizer_settings *settings;
     double lr, weight_decay;
+};
+
+/* The slabs of an optimiser: those of its others, then its own; of one name there is one. */
+struct slabs {
+    const char *names[NAMES];
+    size_t count;
 };
 
 struct cnn_optimizer {
@@ -26,20 +24,32 @@ struct cnn_optimizer {
     struct slice *slices;
     size_t slice_count, steps;
     const struct cnn_kernels *kernels;
-    float *slabs[SLABS]; /* NULL: not needed */
-    float *scratch;      /* muon's */
+    struct slabs slabs;
+    float *memory[NAMES]; /* of the slabs */
+    float *scratch;
 };
 
-static void need_slabs(const struct cnn_optimizer_settings *s, bool needed[SLABS])
+static bool keeps(const struct cnn_optimizer_settings *s, size_t slab)
 {
-    bool adam = s->kind == CNN_OPTIMIZER_ADAM || s->kind == CNN_OPTIMIZER_ADAMW;
-    needed[SLAB_M] = needed[SLAB_M] || adam;
-    needed[SLAB_V] = needed[SLAB_V] || adam;
-    needed[SLAB_SQUARE] = needed[SLAB_SQUARE] || s->kind == CNN_OPTIMIZER_RMSPROP;
-    needed[SLAB_MOMENTUM] =
-        needed[SLAB_MOMENTUM] || s->kind == CNN_OPTIMIZER_MUON || (!adam && s->momentum > 0);
+    return s->type->slabs[slab] && (!s->type->keeps || s->type->keeps(s->own, slab));
+}
+
+/* count where there is none of this name. */
+static size_t find_slab(const struct slabs *slabs, const char *name)
+{
+    size_t i = 0;
+    while (i < slabs->count && strcmp(slabs->names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static void add_slabs(const struct cnn_optimizer_settings *s, struct slabs *slabs)
+{
     if (s->others)
-        need_slabs(s->others, needed);
+        add_slabs(s->others, slabs);
+    for (size_t i = 0; i < CNN_MAX_SLABS; i++)
+        if (keeps(s, i) && find_slab(slabs, s->type->slabs[i]) == slabs->count)
+            slabs->names[slabs->count++] = s->type->slabs[i];
 }
 
 static bool group_has_layer(const struct cnn_optimizer_group *group, const struct cnn_node *node)
@@ -59,32 +69,14 @@ static bool group_fits(const struct cnn_optimizer_group *group, const struct cnn
            group_has_layer(group, node);
 }
 
-/* Weights of several inputs for each of several outputs: kernels of all channels, and dense layers;
- * not those of the last layer, whose rows are classes. */
-static bool is_matrix(const struct cnn_graph *graph, size_t node, const struct cnn_tensor *tensor)
-{
-    size_t last = graph->count;
-    while (last > 0 && cnn_node_trained(&graph->nodes[last - 1]) == 0)
-        last--;
-    return tensor->role == CNN_ROLE_WEIGHT && tensor->rank >= 2 &&
-           tensor->dims[1] == graph->nodes[node].in[0].c && node + 1 != last;
-}
-
 static struct slice make_slice(const struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
                                size_t node, const struct cnn_tensor *tensor, bool *used)
 {
     const struct cnn_optimizer_settings *all = &optimizer->settings;
-    bool matrix = all->others && is_matrix(graph, node, tensor);
-    const struct cnn_optimizer_settings *s = all->others && !matrix ? all->others : all;
-    struct slice slice = {.offset = tensor->offset,
-                          .count = tensor->count,
-                          .settings = s,
-                          .lr = s->lr,
-                          .weight_decay = s->weight_decay};
-    if (matrix) {
-        slice.rows = tensor->dims[0];
-        slice.columns = tensor->count / tensor->dims[0];
-    }
+    bool taken = !all->type->takes || all->type->takes(graph, node, tensor);
+    const struct cnn_optimizer_settings *s = taken ? all : all->others;
+    struct slice slice = {
+        .tensor = tensor, .settings = s, .lr = s->lr, .weight_decay = s->own->weight_decay};
     bool found = false;
     for (size_t g = 0; g < all->group_count; g++) {
         const struct cnn_optimizer_group *group = &all->groups[g];
@@ -131,17 +123,16 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
 static cnn_status make_slabs(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
                              cnn_diag *diag)
 {
-    bool needed[SLABS] = {false};
     size_t scratch = 0;
-    need_slabs(&optimizer->settings, needed);
-    for (size_t i = 0; i < SLABS; i++)
-        if (needed[i] && !(optimizer->slabs[i] = cnn_floats_new(graph->parameter_floats)))
+    add_slabs(&optimizer->settings, &optimizer->slabs);
+    for (size_t i = 0; i < optimizer->slabs.count; i++)
+        if (!(optimizer->memory[i] = cnn_floats_new(graph->parameter_floats)))
             return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float),
                                    "the optimiser's state");
     for (size_t i = 0; i < optimizer->slice_count; i++) {
         const struct slice *slice = &optimizer->slices[i];
-        size_t floats =
-            slice->rows ? cnn_muon_scratch(optimizer->kernels, slice->rows, slice->columns) : 0;
+        const struct cnn_optimizer_type *type = slice->settings->type;
+        size_t floats = type->scratch ? type->scratch(optimizer->kernels, slice->tensor) : 0;
         scratch = floats > scratch ? floats : scratch;
     }
     if (scratch == SIZE_MAX || (scratch > 0 && !(optimizer->scratch = cnn_floats_new(scratch))))
@@ -175,61 +166,31 @@ void cnn_optimizer_free(struct cnn_optimizer *optimizer)
 {
     if (!optimizer)
         return;
-    for (size_t i = 0; i < SLABS; i++)
-        cnn_floats_free(optimizer->slabs[i]);
+    for (size_t i = 0; i < optimizer->slabs.count; i++)
+        cnn_floats_free(optimizer->memory[i]);
     cnn_floats_free(optimizer->scratch);
     free(optimizer->slices);
     free(optimizer);
-}
-
-static void shrink(size_t count, float *w, float factor)
-{
-    for (size_t i = 0; factor != 1 && i < count; i++)
-        w[i] *= factor;
 }
 
 static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w,
                    const float *grad, double rate)
 {
     const struct cnn_optimizer_settings *s = slice->settings;
-    const struct cnn_kernels *kernels = optimizer->kernels;
-    float *state[SLABS], lr = (float)rate, decay = (float)slice->weight_decay,
-                         momentum = (float)s->momentum, eps = (float)s->eps;
-    for (size_t i = 0; i < SLABS; i++)
-        state[i] = optimizer->slabs[i] ? optimizer->slabs[i] + slice->offset : NULL;
-    float *moving = s->momentum > 0 ? state[SLAB_MOMENTUM] : NULL,
-          kept = (float)(1 - rate * slice->weight_decay);
-    if (s->decoupled) {
-        shrink(slice->count, w, kept);
-        decay = 0;
-    }
-    switch (s->kind) {
-    case CNN_OPTIMIZER_SGD:
-        kernels->sgd(slice->count, w, grad, moving, lr, momentum, decay, s->nesterov,
-                     optimizer->steps == 0);
-        break;
-    case CNN_OPTIMIZER_ADAM:
-    case CNN_OPTIMIZER_ADAMW:
-        kernels->adam(slice->count, w, grad, state[SLAB_M], state[SLAB_V],
-                      &(struct cnn_adam){.lr = rate,
-                                         .beta1 = s->beta1,
-                                         .beta2 = s->beta2,
-                                         .eps = s->eps,
-                                         .weight_decay = s->decoupled ? 0 : slice->weight_decay,
-                                         .decoupled = s->kind == CNN_OPTIMIZER_ADAMW,
-                                         .step = optimizer->steps + 1});
-        break;
-    case CNN_OPTIMIZER_RMSPROP:
-        kernels->rmsprop(slice->count, w, grad, state[SLAB_SQUARE], moving, lr, s->alpha, eps,
-                         momentum, decay);
-        break;
-    case CNN_OPTIMIZER_MUON:
-        cnn_muon(kernels,
-                 &(struct cnn_muon_settings){momentum, s->nesterov, s->normalize, s->iterations},
-                 slice->rows, slice->columns, w, grad, state[SLAB_MOMENTUM], lr, kept,
-                 optimizer->scratch);
-        break;
-    }
+    struct cnn_update call = {.kernels = optimizer->kernels,
+                              .settings = s->own,
+                              .tensor = slice->tensor,
+                              .w = w,
+                              .grad = grad,
+                              .lr = rate,
+                              .weight_decay = slice->weight_decay,
+                              .step = optimizer->steps + 1,
+                              .scratch = optimizer->scratch};
+    for (size_t i = 0; i < CNN_MAX_SLABS; i++)
+        if (keeps(s, i))
+            call.state[i] = optimizer->memory[find_slab(&optimizer->slabs, s->type->slabs[i])] +
+                            slice->tensor->offset;
+    s->type->update(&call);
 }
 
 void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
@@ -237,32 +198,28 @@ void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, cons
 {
     for (size_t i = 0; i < optimizer->slice_count; i++) {
         const struct slice *slice = &optimizer->slices[i];
+        size_t offset = slice->tensor->offset;
         /* The optimizer's own rate as it is given, to the last bit. */
         double rate =
             slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
-        update(optimizer, slice, parameters + slice->offset, gradients + slice->offset, rate);
+        update(optimizer, slice, parameters + offset, gradients + offset, rate);
     }
     optimizer->steps++;
 }
 
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings)
 {
-    bool needed[SLABS] = {false};
-    size_t count = 0;
-    need_slabs(settings, needed);
-    for (size_t i = 0; i < SLABS; i++)
-        count += needed[i];
-    return count;
+    struct slabs slabs = {.count = 0};
+    add_slabs(settings, &slabs);
+    return slabs.count;
 }
 
 float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char **name)
 {
-    for (size_t slab = 0; slab < SLABS; slab++)
-        if (optimizer->slabs[slab] && i-- == 0) {
-            *name = slab_names[slab];
-            return optimizer->slabs[slab];
-        }
-    return NULL;
+    if (i >= optimizer->slabs.count)
+        return NULL;
+    *name = optimizer->slabs.names[i];
+    return optimizer->memory[i];
 }
 
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer)

@@ -4,14 +4,6 @@
 
 #include "graph/graph.h"
 
-enum cnn_optimizer_kind {
-    CNN_OPTIMIZER_SGD,
-    CNN_OPTIMIZER_ADAM,
-    CNN_OPTIMIZER_ADAMW,
-    CNN_OPTIMIZER_RMSPROP,
-    CNN_OPTIMIZER_MUON
-};
-
 /* Tensors with settings of their own: one entry of `groups`. */
 struct cnn_optimizer_group {
     const char *const *layers; /* names, with * and ? as in a shell, or types; NULL: all */
@@ -23,25 +15,26 @@ struct cnn_optimizer_group {
 };
 enum cnn_group_tensors { CNN_GROUP_ALL, CNN_GROUP_WEIGHT, CNN_GROUP_BIAS };
 
+/* An optimiser that was read. */
 struct cnn_optimizer_settings {
-    enum cnn_optimizer_kind kind;
-    double lr, momentum, weight_decay, beta1, beta2, eps, alpha;
-    bool nesterov;
-    /* sgd, rmsprop: weights shrink by lr * weight_decay, apart from the gradient; adamw and muon
-     * always */
-    bool decoupled;
-    size_t iterations;                           /* muon */
-    bool normalize;                              /* muon: weights are kept at one norm */
-    const struct cnn_optimizer_settings *others; /* muon: for what is no matrix */
+    const struct cnn_optimizer_type *type; /* recipe/optimizer_type.h */
+    const struct cnn_optimizer_base *own;  /* the settings of that type, which begin with these */
+    double lr;                             /* own->lr */
+    const struct cnn_optimizer_settings *others; /* for tensors that type leaves; NULL: none */
     const struct cnn_optimizer_group *groups;    /* the first that fits counts */
     size_t group_count;
 };
 
-extern const struct cnn_variant cnn_optimizer_types[]; /* sgd, adam, adamw, rmsprop, muon */
-extern const size_t cnn_optimizer_type_count;
-extern const struct cnn_key cnn_optimizer_group_keys[];
+/* What settings of every type begin with. */
+struct cnn_optimizer_base {
+    double lr, weight_decay;
+    const struct cnn_yaml *groups, *others; /* NULL: none */
+};
 
-/* What settings point to lives in arena. node NULL: sgd with its defaults. */
+extern const struct cnn_kind cnn_optimizers;
+extern const struct cnn_key cnn_optimizer_group_keys[]; /* of one entry of `groups` */
+
+/* What settings point to lives in arena. node NULL: the first of the list, with its defaults. */
 cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node,
                               struct cnn_optimizer_settings *out, cnn_diag *diag);
 
@@ -64,8 +57,8 @@ void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, cons
 /* How many slabs such an optimiser keeps. */
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings);
 
-/* For checkpoints: slab i (laid out as the parameters) and its name ("momentum", "m", "v",
- * "square"); NULL past the last. steps: updates done. */
+/* For checkpoints: slab i (laid out as the parameters) and its name, as the type gives it; NULL
+ * past the last. steps: updates done. */
 float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char **name);
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer);
 void cnn_optimizer_set_steps(struct cnn_optimizer *optimizer, size_t steps);

@@ -1,138 +1,37 @@
-/* Settings of optimisers: the key tables, and what `groups` and muon's `others` say. */
+/* Settings of optimisers: the list of them, from optimizers.def, and what `groups` and `others`
+ * say. */
 #include <string.h>
 
-#include "recipe/optimizer.h"
+#include "recipe/optimizer_type.h"
 
-struct parsed { /* what the key tables fill in */
-    struct cnn_optimizer_settings settings;
-    struct cnn_numbers betas;
-    const struct cnn_yaml *groups, *others;
+#define OPTIMIZER(name) extern const struct cnn_optimizer_type cnn_optimizer_##name;
+#include "recipe/optimizers.def"
+#undef OPTIMIZER
+
+#define OPTIMIZER(name) &cnn_optimizer_##name.variant,
+static const struct cnn_variant *const variants[] = {
+#include "recipe/optimizers.def"
 };
+#undef OPTIMIZER
 
-#define FIELD(name) offsetof(struct parsed, settings.name)
-#define LR(value)                                                                                  \
-    {                                                                                              \
-        .name = "lr", .kind = CNN_KEY_NUMBER, .at = FIELD(lr), .otherwise = value, .max = 1000,    \
-        .open_min = true, .help = "learning rate"                                                  \
-    }
-#define MOMENTUM(value)                                                                            \
-    {                                                                                              \
-        .name = "momentum", .kind = CNN_KEY_NUMBER, .at = FIELD(momentum), .otherwise = value,     \
-        .max = 1, .open_max = true, .help = "share of the last update that is kept"                \
-    }
-#define WEIGHT_DECAY(value, text)                                                                  \
-    {                                                                                              \
-        .name = "weight_decay", .kind = CNN_KEY_NUMBER, .at = FIELD(weight_decay),                 \
-        .otherwise = value, .max = 1000, .help = text                                              \
-    }
-#define COUPLED "times the weight, added to its gradient"
-#define EPS                                                                                        \
-    {                                                                                              \
-        .name = "eps", .kind = CNN_KEY_NUMBER, .at = FIELD(eps), .otherwise = "1e-8",              \
-        .min = 1e-37, .max = 1, .help = "added to the divisor"                                     \
-    }
-#define BETAS                                                                                      \
-    {                                                                                              \
-        .name = "betas", .kind = CNN_KEY_NUMBERS, .at = offsetof(struct parsed, betas),            \
-        .otherwise = "[0.9, 0.999]", .max = 1, .open_max = true,                                   \
-        .help = "decay of the running means of the gradient and of its square"                     \
-    }
+enum { TYPES = sizeof variants / sizeof *variants };
 
-#define DECOUPLED                                                                                  \
-    {                                                                                              \
-        .name = "decoupled", .kind = CNN_KEY_BOOL, .at = FIELD(decoupled), .otherwise = "false",   \
-        .help =                                                                                    \
-            "weight_decay times lr is the share by which a weight shrinks in each step, apart "    \
-            "from the gradient"                                                                    \
-    }
-#define SHRINK "times lr: share by which a weight shrinks in each step"
-#define GROUPS                                                                                     \
-    {                                                                                              \
-        .name = "groups", .kind = CNN_KEY_NODE, .at = offsetof(struct parsed, groups),             \
-        .otherwise = "", .help = "list of tensors with settings of their own"                      \
-    }
-#define NESTEROV(value)                                                                            \
-    {                                                                                              \
-        .name = "nesterov", .kind = CNN_KEY_BOOL, .at = FIELD(nesterov), .otherwise = value,       \
-        .help = "look ahead along the momentum"                                                    \
-    }
+const struct cnn_kind cnn_optimizers = {.what = "optimizer", .variants = variants, .count = TYPES};
 
-static const struct cnn_key sgd_keys[] = {
-    LR("0.01"), MOMENTUM("0"), NESTEROV("false"), WEIGHT_DECAY("0", COUPLED),
-    DECOUPLED,  GROUPS,        CNN_KEY_END};
-static const struct cnn_key adam_keys[] = {LR("0.001"), BETAS,      EPS, WEIGHT_DECAY("0", COUPLED),
-                                           GROUPS,      CNN_KEY_END};
-static const struct cnn_key adamw_keys[] = {
-    LR("0.001"), BETAS, EPS, WEIGHT_DECAY("0.01", SHRINK), GROUPS, CNN_KEY_END};
-static const struct cnn_key rmsprop_keys[] = {
-    LR("0.01"),
-    {.name = "alpha",
-     .kind = CNN_KEY_NUMBER,
-     .at = FIELD(alpha),
-     .otherwise = "0.99",
-     .max = 1,
-     .open_max = true,
-     .help = "decay of the running mean of the squared gradient"},
-    EPS,
-    MOMENTUM("0"),
-    WEIGHT_DECAY("0", COUPLED),
-    DECOUPLED,
-    GROUPS,
-    CNN_KEY_END,
-};
-static const struct cnn_key muon_keys[] = {
-    LR("0.02"),
-    MOMENTUM("0.95"),
-    NESTEROV("true"),
-    WEIGHT_DECAY("0", SHRINK),
-    {.name = "iterations",
-     .kind = CNN_KEY_SIZE,
-     .at = FIELD(iterations),
-     .otherwise = "5",
-     .min = 1,
-     .max = 100,
-     .help = "of Newton and Schulz, which make the update orthogonal"},
-    {.name = "normalize",
-     .kind = CNN_KEY_BOOL,
-     .at = FIELD(normalize),
-     .otherwise = "false",
-     .help = "scale each weight matrix to the norm sqrt(filters) before every update"},
-    {.name = "others",
-     .kind = CNN_KEY_NODE,
-     .at = offsetof(struct parsed, others),
-     .otherwise = "adamw",
-     .help = "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the "
-             "last layer"},
-    GROUPS,
-    CNN_KEY_END,
-};
+static const struct cnn_optimizer_type *type_of(const struct cnn_variant *variant)
+{
+    return (const struct cnn_optimizer_type *)variant;
+}
 
-const struct cnn_variant cnn_optimizer_types[] = {
-    {.name = "sgd",
-     .help = "stochastic gradient descent, with momentum where given",
-     .keys = sgd_keys,
-     .settings_size = sizeof(struct parsed)},
-    {.name = "adam",
-     .help = "steps scaled by running means of the gradient and of its square",
-     .keys = adam_keys,
-     .settings_size = sizeof(struct parsed)},
-    {.name = "adamw",
-     .help = "adam with weight decay apart from the gradient",
-     .keys = adamw_keys,
-     .settings_size = sizeof(struct parsed)},
-    {.name = "rmsprop",
-     .help = "steps scaled by a running mean of the squared gradient",
-     .keys = rmsprop_keys,
-     .settings_size = sizeof(struct parsed)},
-    {.name = "muon",
-     .help = "the momentum of a weight matrix, made orthogonal; another optimizer for what is no "
-             "matrix",
-     .keys = muon_keys,
-     .settings_size = sizeof(struct parsed)},
-};
-const size_t cnn_optimizer_type_count = sizeof cnn_optimizer_types / sizeof *cnn_optimizer_types;
-
-#define OTHERS CNN_OPTIMIZER_MUON /* the first so many kinds: those that may be muon's `others` */
+/* Those that update every tensor, and so may be `others`. list has room for all. */
+static struct cnn_kind find_whole(const struct cnn_variant **list)
+{
+    struct cnn_kind kind = {.what = cnn_optimizers.what, .variants = list};
+    for (size_t i = 0; i < TYPES; i++)
+        if (!type_of(variants[i])->takes)
+            list[kind.count++] = variants[i];
+    return kind;
+}
 
 /* in the order of enum cnn_group_tensors */
 static const char *const tensor_words[] = {"all", "weight", "bias", NULL};
@@ -235,85 +134,60 @@ static cnn_status read_groups(struct cnn_arena *arena, const struct cnn_yaml *no
     return status;
 }
 
-static cnn_status check_settings(const struct cnn_yaml *node, const struct parsed *parsed,
-                                 cnn_diag *diag)
+static cnn_status read_kind(struct cnn_arena *arena, const struct cnn_yaml *node,
+                            const struct cnn_kind *kind, struct cnn_optimizer_settings *out,
+                            cnn_diag *diag)
 {
-    enum cnn_optimizer_kind kind = parsed->settings.kind;
-    if ((kind == CNN_OPTIMIZER_ADAM || kind == CNN_OPTIMIZER_ADAMW) && parsed->betas.count != 2)
-        return cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "betas")->where,
-                        "betas are two numbers, not %zu", parsed->betas.count);
-    if (kind == CNN_OPTIMIZER_SGD && parsed->settings.nesterov && parsed->settings.momentum <= 0) {
-        cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(node, "nesterov")->where,
-                 "nesterov needs a momentum above 0");
-        cnn_hint(diag, "momentum: 0.9");
-        return CNN_INVALID;
-    }
-    return CNN_OK;
-}
-
-/* The settings of one of the first `count` kinds. */
-static cnn_status read_kind(struct cnn_arena *arena, const struct cnn_yaml *node, size_t count,
-                            struct parsed **out, cnn_diag *diag)
-{
-    size_t chosen;
+    const struct cnn_variant *chosen;
     void *settings;
-    cnn_status status = cnn_variant_read(arena, cnn_optimizer_types, count, NULL, "optimizer", node,
-                                         &chosen, &settings, diag);
+    cnn_status status = cnn_kind_read(arena, kind, node, &chosen, &settings, diag);
     if (status != CNN_OK)
         return status;
-    struct parsed *parsed = settings;
-    parsed->settings.kind = (enum cnn_optimizer_kind)chosen;
-    if ((status = check_settings(node, parsed, diag)) != CNN_OK)
-        return status;
-    if (parsed->betas.count == 2) {
-        parsed->settings.beta1 = parsed->betas.values[0];
-        parsed->settings.beta2 = parsed->betas.values[1];
-    }
-    *out = parsed;
-    return CNN_OK;
+    const struct cnn_optimizer_base *base = settings;
+    *out = (struct cnn_optimizer_settings){.type = type_of(chosen), .own = base, .lr = base->lr};
+    return out->type->check ? out->type->check(settings, node, diag) : CNN_OK;
 }
 
-/* Muon's `others`, whose groups are those of muon itself. */
+/* Their groups are those of the optimiser itself. */
 static cnn_status read_others(struct cnn_arena *arena, const struct cnn_yaml *node,
                               struct cnn_optimizer_settings *out, cnn_diag *diag)
 {
-    struct parsed *others;
-    cnn_status status = read_kind(arena, node, OTHERS, &others, diag);
-    if (status == CNN_OK && others->groups)
-        status = cnn_fail(diag, CNN_INVALID, &others->groups->where,
+    const struct cnn_variant *list[TYPES];
+    const struct cnn_kind whole = find_whole(list);
+    struct cnn_optimizer_settings *others = cnn_arena_array(arena, 1, sizeof *others);
+    if (!others)
+        return cnn_fail_memory(diag, sizeof *others, "the optimiser");
+    cnn_status status = read_kind(arena, node, &whole, others, diag);
+    if (status == CNN_OK && others->own->groups)
+        status = cnn_fail(diag, CNN_INVALID, &others->own->groups->where,
                           "`groups` stands in the optimizer itself, not in its `others`");
-    if (status == CNN_OK)
-        out->others = &others->settings;
+    out->others = others;
     return status;
 }
 
 cnn_status cnn_optimizer_read(struct cnn_arena *arena, const struct cnn_yaml *node,
                               struct cnn_optimizer_settings *out, cnn_diag *diag)
 {
-    struct parsed *parsed;
-    struct cnn_yaml *usual =
-        node ? NULL : cnn_yaml_new_scalar(arena, cnn_optimizer_types[0].name, false, NULL);
-    if (!node && !usual)
-        return cnn_fail_memory(diag, 0, "the optimiser");
-    cnn_status status =
-        read_kind(arena, node ? node : usual, cnn_optimizer_type_count, &parsed, diag);
+    struct cnn_optimizer_settings settings;
+    cnn_status status = read_kind(arena, node, &cnn_optimizers, &settings, diag);
     if (status != CNN_OK)
         return status;
-    status = read_groups(arena, parsed->groups, &parsed->settings, diag);
-    if (parsed->others && read_others(arena, parsed->others, &parsed->settings, diag) != CNN_OK)
+    status = read_groups(arena, settings.own->groups, &settings, diag);
+    if (settings.own->others && read_others(arena, settings.own->others, &settings, diag) != CNN_OK)
         status = CNN_INVALID;
     if (status == CNN_OK)
-        *out = parsed->settings;
+        *out = settings;
     return status;
 }
 
 struct cnn_yaml *cnn_optimizer_resolve(struct cnn_arena *arena, const struct cnn_yaml *node)
 {
-    struct cnn_yaml *out =
-        cnn_variant_resolve(arena, cnn_optimizer_types, cnn_optimizer_type_count, node);
+    const struct cnn_variant *list[TYPES];
+    const struct cnn_kind whole = find_whole(list);
+    struct cnn_yaml *out = cnn_kind_resolve(arena, &cnn_optimizers, node);
     const struct cnn_yaml *others = cnn_yaml_get(out, "others");
     if (!out || !others)
         return out;
-    struct cnn_yaml *whole = cnn_variant_resolve(arena, cnn_optimizer_types, OTHERS, others);
-    return whole && cnn_yaml_put(arena, out, "others", whole) ? out : NULL;
+    struct cnn_yaml *resolved = cnn_kind_resolve(arena, &whole, others);
+    return resolved && cnn_yaml_put(arena, out, "others", resolved) ? out : NULL;
 }

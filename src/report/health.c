@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "recipe/optimizer_type.h"
 #include "report/table.h"
 #include "util/arena.h"
 
@@ -356,7 +357,7 @@ bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i,
 
 bool cnn_health_applies(const cnn_model *model, enum cnn_health_kind kind)
 {
-    return kind != CNN_HEALTH_FAST || model->recipe.optimizer.kind != CNN_OPTIMIZER_MUON;
+    return kind != CNN_HEALTH_FAST || !model->recipe.optimizer.type->long_steps;
 }
 
 void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss,

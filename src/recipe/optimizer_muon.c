@@ -2,12 +2,79 @@
  * networks", 2024). The iteration X <- aX + (bA + cA^2)X with A = X X^T takes the singular values
  * of a matrix of norm 1 towards 1; it is run on the side with fewer rows. Its products are those of
  * dense layers: a matrix with rows as images, and the other's as units. */
-#include "recipe/muon.h"
-
 #include <math.h>
 #include <stdint.h>
 
+#include "recipe/optimizer_type.h"
 #include "util/arena.h"
+
+struct settings {
+    struct cnn_optimizer_base base;
+    double momentum;
+    bool nesterov;
+    size_t iterations;
+    bool normalize; /* weights are kept at one norm */
+};
+
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {
+    {.name = "lr",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(base.lr),
+     .otherwise = "0.02",
+     .max = 1000,
+     .open_min = true,
+     .help = "learning rate"},
+    {.name = "momentum",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(momentum),
+     .otherwise = "0.95",
+     .max = 1,
+     .open_max = true,
+     .help = "share of the last update that is kept"},
+    {.name = "nesterov",
+     .kind = CNN_KEY_BOOL,
+     .at = FIELD(nesterov),
+     .otherwise = "true",
+     .help = "look ahead along the momentum"},
+    {.name = "weight_decay",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(base.weight_decay),
+     .otherwise = "0",
+     .max = 1000,
+     .help = "times lr: share by which a weight shrinks in each step"},
+    {.name = "iterations",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(iterations),
+     .otherwise = "5",
+     .min = 1,
+     .max = 100,
+     .help = "of Newton and Schulz, which make the update orthogonal"},
+    {.name = "normalize",
+     .kind = CNN_KEY_BOOL,
+     .at = FIELD(normalize),
+     .otherwise = "false",
+     .help = "scale each weight matrix to the norm sqrt(filters) before every update"},
+    {.name = "others",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(base.others),
+     .otherwise = "adamw",
+     .help = "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the "
+             "last layer"},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_groups_keys},
+    CNN_KEY_END,
+};
+
+/* Weights of several inputs for each of several outputs: kernels of all channels, and dense layers;
+ * not those of the last layer, whose rows are classes. */
+static bool takes(const struct cnn_graph *graph, size_t node, const struct cnn_tensor *tensor)
+{
+    size_t last = graph->count;
+    while (last > 0 && cnn_node_trained(&graph->nodes[last - 1]) == 0)
+        last--;
+    return tensor->role == CNN_ROLE_WEIGHT && tensor->rank >= 2 &&
+           tensor->dims[1] == graph->nodes[node].in[0].c && node + 1 != last;
+}
 
 #define A_FACTOR 3.4445f
 #define B_FACTOR (-4.7750f)
@@ -68,12 +135,6 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
     return total;
 }
 
-size_t cnn_muon_scratch(const struct cnn_kernels *kernels, size_t rows, size_t columns)
-{
-    struct work work;
-    return lay_out(&work, kernels, rows, columns, NULL);
-}
-
 static double norm(size_t count, const float *values)
 {
     double sum = 0;
@@ -114,33 +175,72 @@ static void iterate(struct work *w)
         w->x[i] = A_FACTOR * w->x[i] + w->next[i];
 }
 
-void cnn_muon(const struct cnn_kernels *kernels, const struct cnn_muon_settings *settings,
-              size_t rows, size_t columns, float *w, const float *grad, float *m, float lr,
-              float shrink, float *scratch)
+static size_t columns_of(const struct cnn_tensor *tensor)
+{
+    return tensor->count / tensor->dims[0];
+}
+
+static size_t scratch_floats(const struct cnn_kernels *kernels, const struct cnn_tensor *tensor)
 {
     struct work work;
-    size_t count = rows * columns;
+    return lay_out(&work, kernels, tensor->dims[0], columns_of(tensor), NULL);
+}
+
+/* m = momentum * m + grad, of which (nesterov: of grad + momentum * m) the iteration makes what is
+ * near to the closest orthogonal matrix. Returns it, in scratch. */
+static float *make_orthogonal(const struct cnn_update *u)
+{
+    const struct settings *s = u->settings;
+    size_t rows = u->tensor->dims[0], columns = columns_of(u->tensor), count = u->tensor->count;
+    float momentum = (float)s->momentum, *m = u->state[0];
     bool turned = rows > columns;
-    lay_out(&work, kernels, rows, columns, scratch);
-    float *update = turned ? work.next : work.x;
+    struct work work;
+    lay_out(&work, u->kernels, rows, columns, u->scratch);
+    float *made = turned ? work.next : work.x;
     for (size_t i = 0; i < count; i++) {
-        m[i] = settings->momentum * m[i] + grad[i];
-        update[i] = settings->nesterov ? grad[i] + settings->momentum * m[i] : m[i];
+        m[i] = momentum * m[i] + u->grad[i];
+        made[i] = s->nesterov ? u->grad[i] + momentum * m[i] : m[i];
     }
     if (turned)
-        transpose(rows, columns, update, work.x);
+        transpose(rows, columns, made, work.x);
     scale(count, work.x, (float)(1 / (norm(count, work.x) + EPS)));
-    for (size_t i = 0; i < settings->iterations; i++)
+    for (size_t i = 0; i < s->iterations; i++)
         iterate(&work);
-    update = work.x;
-    if (turned)
-        transpose(columns, rows, work.x, update = work.next);
-    if (settings->normalize) {
+    if (!turned)
+        return work.x;
+    transpose(columns, rows, work.x, work.next);
+    return work.next;
+}
+
+/* w -= lr * O, where O is that matrix, after weight decay. normalize: weights are first scaled to
+ * the norm sqrt(rows), and O is taken as it is; else O is scaled by sqrt(max(1, rows / columns)).
+ */
+static void update(const struct cnn_update *u)
+{
+    size_t rows = u->tensor->dims[0], columns = columns_of(u->tensor), count = u->tensor->count;
+    float lr = (float)u->lr, shrink = (float)(1 - u->lr * u->weight_decay), *w = u->w;
+    const float *made = make_orthogonal(u);
+    if (((const struct settings *)u->settings)->normalize) {
         double length = norm(count, w);
         shrink *= length > 0 ? (float)(sqrt((double)rows) / length) : 1;
-    } else if (turned) {
+    } else if (rows > columns) {
         lr *= sqrtf((float)rows / (float)columns);
     }
     for (size_t i = 0; i < count; i++)
-        w[i] = w[i] * shrink - lr * update[i];
+        w[i] = w[i] * shrink - lr * made[i];
 }
+
+const struct cnn_optimizer_type cnn_optimizer_muon = {
+    .variant =
+        {.name = "muon",
+         .help =
+             "the momentum of a weight matrix, made orthogonal; another optimizer for what is no "
+             "matrix",
+         .keys = keys,
+         .settings_size = sizeof(struct settings)},
+    .slabs = {"momentum"},
+    .takes = takes,
+    .scratch = scratch_floats,
+    .update = update,
+    .long_steps = true,
+};
