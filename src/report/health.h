@@ -71,8 +71,8 @@ bool cnn_health_hint(const struct cnn_health_row *rows, size_t count, size_t i,
 bool cnn_health_hint_blown_up(const struct cnn_health_row *rows, size_t count, double loss,
                               struct cnn_text *out);
 
-/* Whether hints of this kind mean something for a model's optimiser: the steps of muon are as long
- * as its learning rate says, whatever the gradients. */
+/* Whether hints of this kind mean something for a model's optimiser, whose steps may be long by
+ * design. */
 bool cnn_health_applies(const cnn_model *model, enum cnn_health_kind kind);
 
 /* A hint in plain words with its evidence, e.g. "41 % of relu3's 64 channels never fire ...", for
