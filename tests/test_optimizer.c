@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -200,6 +201,69 @@ static void test_muon_follows_its_formula(void **state)
     check_muon(5, 3, "{type: muon, momentum: 0.9, nesterov: false}", 0, tall);
 }
 
+static void test_lion_follows_its_paper(void **state)
+{
+    (void)state;
+    check_updates("{type: lion, lr: 0.1, betas: [0.8, 0.9], weight_decay: 0.1}", 0.89, 0.9811,
+                  0.871289);
+    /* the momentum outweighs the second gradient, and what it takes in is no float next to 1 */
+    check_updates("{type: lion, lr: 0.01, betas: [0.99999999, 0.99999999]}", 0.99, 0.98, 0.97);
+}
+
+/* Many weights, of which every seventh has no gradient: these only shrink. */
+static void test_every_weight_goes_its_own_way_with_lion(void **state)
+{
+    (void)state;
+    enum { COUNT = 40000, STEPS = 4 };
+    static struct cnn_node wide = {
+        .tensors = {{.role = CNN_ROLE_WEIGHT, .count = COUNT, .offset = 16}}};
+    const struct cnn_graph graph_of_one = {
+        .nodes = &wide, .count = 1, .parameter_floats = COUNT + 32};
+    struct cnn_optimizer_settings settings;
+    struct cnn_optimizer *optimizer;
+    float *parameters = cnn_floats_new(COUNT + 32), *gradients = cnn_floats_new(COUNT + 32);
+    double *want = calloc(COUNT, sizeof *want), *momentum = calloc(COUNT, sizeof *momentum);
+    assert_true(parameters && gradients && want && momentum);
+    assert_int_equal(read_optimizer("{type: lion, lr: 0.02, betas: [0.7, 0.6], weight_decay: 0.3}",
+                                    &settings, NULL),
+                     CNN_OK);
+    assert_int_equal(cnn_optimizer_new(&settings, &graph_of_one, &optimizer, NULL), CNN_OK);
+    for (size_t i = 0; i < COUNT; i++)
+        want[i] = (double)(parameters[16 + i] = (float)sin((double)i));
+    for (size_t step = 0; step < STEPS; step++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            float g = i % 7 == 0 ? 0 : (float)cos(3 * (double)i + 2 * (double)step);
+            double mean = 0.7 * momentum[i] + 0.3 * (double)g;
+            gradients[16 + i] = g;
+            momentum[i] = 0.6 * momentum[i] + 0.4 * (double)g;
+            want[i] = want[i] * (1 - 0.02 * 0.3) - 0.02 * ((mean > 0) - (mean < 0));
+        }
+        cnn_optimizer_step(optimizer, parameters, gradients, settings.lr);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        assert_near((double)parameters[16 + i], want[i], 1e-6);
+    assert_true(parameters[15] == 0 && parameters[16 + COUNT] == 0);
+    cnn_optimizer_free(optimizer);
+    cnn_floats_free(parameters);
+    cnn_floats_free(gradients);
+    free(want);
+    free(momentum);
+}
+
+static void test_weights_are_lost_when_a_gradient_is_no_number_with_lion(void **state)
+{
+    (void)state;
+    struct cnn_optimizer_settings settings;
+    struct cnn_optimizer *optimizer = optimizer_new("lion", &settings);
+    float *parameters = cnn_floats_new(FLOATS), *gradients = cnn_floats_new(FLOATS);
+    gradients[16] = NAN;
+    cnn_optimizer_step(optimizer, parameters, gradients, settings.lr);
+    assert_true(isnan(parameters[16]) && parameters[17] == 0);
+    cnn_optimizer_free(optimizer);
+    cnn_floats_free(parameters);
+    cnn_floats_free(gradients);
+}
+
 /* A network with a tensor of every sort. */
 static cnn_model *sorts_open(const char *optimizer)
 {
@@ -326,7 +390,9 @@ static void test_state_is_what_the_update_needs(void **state)
     check_slabs("adamw", "m", "v");
     check_slabs("rmsprop", "square", NULL);
     check_slabs("{type: rmsprop, momentum: 0.9}", "square", "momentum");
+    check_slabs("lion", "m", NULL);
     check_slabs("{type: muon, others: {type: sgd, momentum: 0.5}}", "momentum", NULL);
+    check_slabs("{type: muon, others: lion}", "m", "momentum");
 }
 
 /* Number i of a key, which is a number or a list of them, after defaults. */
@@ -375,6 +441,7 @@ static void test_settings_that_contradict_are_refused_at_their_place(void **stat
     (void)state;
     expect_error("{type: sgd, nesterov: true}", "nesterov needs a momentum above 0", 23);
     expect_error("{type: adam, betas: 0.9}", "betas are two numbers, not 1", 21);
+    expect_error("{type: lion, betas: [0.9, 0.99, 0.999]}", "betas are two numbers, not 3", 21);
     expect_error("{type: sgd, groups: {lr: 1}}", "`groups` must be a list", 21);
     expect_error("{type: sgd, groups: [{layers: [[a]]}]}",
                  "`layers` of a group wants a name or a list of names; found a list", 32);
@@ -438,6 +505,9 @@ int main(void)
         cmocka_unit_test(test_decay_rates_next_to_one_follow_pytorch),
         cmocka_unit_test(test_decoupled_decay_shrinks_weights_apart_from_the_gradient),
         cmocka_unit_test(test_muon_follows_its_formula),
+        cmocka_unit_test(test_lion_follows_its_paper),
+        cmocka_unit_test(test_every_weight_goes_its_own_way_with_lion),
+        cmocka_unit_test(test_weights_are_lost_when_a_gradient_is_no_number_with_lion),
         cmocka_unit_test(test_groups_have_rates_and_decay_of_their_own),
         cmocka_unit_test(test_frozen_tensors_stay_as_they_are),
         cmocka_unit_test(test_muon_takes_matrices_and_leaves_the_rest_to_others),

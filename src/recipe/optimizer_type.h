@@ -55,7 +55,8 @@ extern const struct cnn_key cnn_groups_keys[];
 void cnn_update_shrink(const struct cnn_update *update);
 
 /* An update that is a loop over elements: calls block for pieces of the tensor, elements [begin,
- * begin + count), on all threads. These files are compiled for speed, as the kernels are. */
+ * begin + count), on all threads. These files are compiled for speed; a loop without branches
+ * becomes vector code. */
 void cnn_update_blocks(const struct cnn_update *update,
                        void (*block)(const struct cnn_update *update, size_t begin, size_t count));
 

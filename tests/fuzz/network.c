@@ -166,8 +166,13 @@ static void write_layer(struct writer *w)
 
 static void write_recipe(struct writer *w)
 {
-    static const char *const optimizers[] = {"sgd, momentum: 0.9",       "adam", "adamw",
-                                             "rmsprop, momentum: 0.5",   "muon", "sgd",
+    static const char *const optimizers[] = {"sgd, momentum: 0.9",
+                                             "adam",
+                                             "adamw",
+                                             "rmsprop, momentum: 0.5",
+                                             "muon",
+                                             "sgd",
+                                             "lion",
                                              "muon, others: {type: sgd}"};
     static const char *const losses[] = {"cross_entropy", "mse",
                                          "cross_entropy, label_smoothing: 0.1"};

@@ -163,7 +163,7 @@ static void describe(unsigned *state)
     if (pick(state, 2) == 0)
         add("  - {type: global_pool, pool_type: %s}\n", PICK(state, "max", "avg"));
     add("  - {type: flatten}\n  - {type: dense, units: %u}\n", 1 + pick(state, 40));
-    add("train: {optimizer: {type: %s}}\n", PICK(state, "sgd", "adam", "rmsprop", "muon"));
+    add("train: {optimizer: {type: %s}}\n", PICK(state, "sgd", "adam", "rmsprop", "lion", "muon"));
 }
 
 /* ---- Layers on their own ---- */
