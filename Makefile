@@ -123,8 +123,8 @@ $(BUILD)/image-libs: force
 	@echo '$(IMAGE_LIBS)' | cmp -s - $@ || echo '$(IMAGE_LIBS)' >$@
 
 # The one object that knows the prefix is compiled anew where that has changed.
-$(BUILD)/obj/src/model/model.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
-$(BUILD)/obj/src/model/model.o: $(BUILD)/prefix
+$(BUILD)/obj/src/formats/open.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
+$(BUILD)/obj/src/formats/open.o: $(BUILD)/prefix
 $(BUILD)/prefix: force
 	@mkdir -p $(@D)
 	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@

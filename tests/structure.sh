@@ -16,7 +16,6 @@ PARAMETERS=11 # the longest list today; the aim is 6
 
 # Groups of files that need each other, each with its reason. The rest of a line is a comment.
 cat >"$directory/known" <<'KNOWN'
-model/model model/record model/stored
 train/check train/check_settings train/check_step
 KNOWN
 

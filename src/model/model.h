@@ -110,13 +110,17 @@ cnn_status cnn_model_match_classes(const cnn_model *model, const struct cnn_data
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
                                  cnn_diag *diag);
 
-/* Checkpoints. extra tensors and metadata (optimiser state, progress) are the trainer's; their
- * names begin with CNN_RESERVED, which no layer name can. */
+/* Checkpoints. Extra tensors and metadata (optimiser state, progress) are the trainer's; their
+ * names begin with CNN_RESERVED, which no layer name can. extra NULL: none. */
 #define CNN_RESERVED "@"
+struct cnn_model_extra {
+    const struct cnn_stored_tensor *tensors;
+    size_t tensor_count;
+    const struct cnn_stored_pair *pairs; /* metadata */
+    size_t pair_count;
+};
 cnn_status cnn_model_save(const cnn_model *model, const char *path,
-                          const struct cnn_stored_tensor *extra, size_t extra_count,
-                          const struct cnn_stored_pair *metadata, size_t metadata_count,
-                          cnn_diag *diag);
+                          const struct cnn_model_extra *extra, cnn_diag *diag);
 
 /* Loads every parameter from file into the model; reserved names are skipped; one missing, left
  * over or of another shape is an error that names it. No memory is taken before all of them have
@@ -126,6 +130,10 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
 
 /* Whether file has a tensor of this name, type and shape. */
 bool cnn_model_fits(const struct cnn_tensor_place *place, const struct cnn_safetensors *file);
+
+/* Loads one parameter of which that is true. */
+cnn_status cnn_model_load_tensor(cnn_model *model, const struct cnn_safetensors *file,
+                                 const struct cnn_tensor_place *place, cnn_diag *diag);
 
 /* The class names in file's metadata, into arena; *count 0 where it has none. */
 cnn_status cnn_model_stored_classes(const struct cnn_safetensors *file, struct cnn_arena *arena,
@@ -150,9 +158,5 @@ cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, 
 cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
                                      const cnn_open_options *options, cnn_model **out,
                                      cnn_diag *diag);
-
-/* MODEL as a file path: for a run directory its best.safetensors. *path is in arena-like malloc'ed
- * memory, free() it. */
-cnn_status cnn_model_locate(const char *model, char **path, bool *checkpoint, cnn_diag *diag);
 
 #endif

@@ -50,6 +50,10 @@ cnn_status cnn_record_compare(const cnn_model *model, const cnn_model *data,
 cnn_status cnn_record_doubt(const cnn_model *model, const struct cnn_safetensors *file,
                             const char **classes, const char **images, cnn_diag *diag);
 
+/* Whether this program wrote the file; in others the same keys of metadata may mean something else.
+ */
+bool cnn_record_own(const struct cnn_safetensors *file);
+
 /* In checkpoints: JSON; and back, into arena. */
 void cnn_record_write(const struct cnn_record *record, struct cnn_text *out);
 cnn_status cnn_record_read(const struct cnn_safetensors *file, struct cnn_arena *arena,

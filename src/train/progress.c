@@ -140,12 +140,14 @@ cnn_status cnn_progress_save(const struct cnn_progress *progress, const cnn_mode
     struct cnn_stored_pair pairs[FIELDS];
     struct list list = {.arena = cnn_arena_new()};
     size_t pair_count = step ? FIELDS : FIELDS_OF_BEST;
-    cnn_status status;
-    if (list.arena && write_fields(progress, list.arena, pairs, pair_count) &&
-        (!step || list_state(model, step, step->mean, &list)))
-        status = cnn_model_save(model, path, list.items, list.count, pairs, pair_count, diag);
-    else
-        status = cnn_fail_memory(diag, sizeof pairs, "a checkpoint");
+    bool listed = list.arena && write_fields(progress, list.arena, pairs, pair_count) &&
+                  (!step || list_state(model, step, step->mean, &list));
+    const struct cnn_model_extra extra = {.tensors = list.items,
+                                          .tensor_count = list.count,
+                                          .pairs = pairs,
+                                          .pair_count = pair_count};
+    cnn_status status = listed ? cnn_model_save(model, path, &extra, diag)
+                               : cnn_fail_memory(diag, sizeof pairs, "a checkpoint");
     cnn_arena_free(list.arena);
     return status;
 }

@@ -1,0 +1,84 @@
+/* The classes of a model, and what it takes over from the data set that it is trained on. */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
+                                 cnn_diag *diag)
+{
+    const char **copy = cnn_arena_array(model->arena, count, sizeof *copy);
+    bool ok = copy || count == 0;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = (copy[i] = cnn_arena_strdup(model->arena, names[i])) != NULL;
+    if (!ok)
+        return cnn_fail_memory(diag, count * sizeof *copy, "class names");
+    model->classes = copy;
+    model->class_count = count;
+    return CNN_OK;
+}
+
+static cnn_status balance_classes(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
+{
+    size_t classes = cnn_dataset_classes(train),
+           *counts = cnn_arena_array(model->arena, classes, sizeof *counts);
+    if (!counts)
+        return cnn_fail_memory(diag, classes * sizeof *counts, "class weights");
+    for (size_t i = 0; i < classes; i++)
+        if ((counts[i] = cnn_dataset_class_count(train, i)) == 0) {
+            cnn_fail(diag, CNN_INVALID, &model->loss.own->class_weights->where,
+                     "class '%s' has no training images, so there is no balanced weight for it",
+                     cnn_dataset_class(train, i));
+            cnn_hint(diag, "give class_weights as a list of numbers, one per class");
+            return CNN_INVALID;
+        }
+    return cnn_loss_balance(model->arena, counts, classes, &model->loss, diag);
+}
+
+cnn_status cnn_model_match_classes(const cnn_model *model, const struct cnn_dataset *dataset,
+                                   cnn_diag *diag)
+{
+    size_t count = cnn_dataset_classes(dataset);
+    if (count != model->class_count)
+        return cnn_fail(diag, CNN_INVALID, NULL, "the data has %zu classes; %s was trained on %zu",
+                        count, model->source, model->class_count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(cnn_dataset_class(dataset, i), model->classes[i]) != 0)
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "class %zu of the data is '%s'; that of %s is '%s'", i,
+                            cnn_dataset_class(dataset, i), model->source, model->classes[i]);
+    return CNN_OK;
+}
+
+cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag)
+{
+    if (model->classes) {
+        cnn_status status = cnn_model_match_classes(model, train, diag);
+        if (status != CNN_OK)
+            return status;
+    }
+    size_t classes = cnn_dataset_classes(train), outputs = cnn_model_outputs(model);
+    if (classes != outputs) {
+        const struct cnn_node *last = &model->graph.nodes[model->graph.count - 1];
+        cnn_status status =
+            cnn_fail(diag, CNN_INVALID, &last->where,
+                     "the network answers with %zu numbers; the data set has %zu class%s", outputs,
+                     classes, classes == 1 ? "" : "es");
+        if (classes == 1)
+            cnn_hint(diag, "a network learns to tell classes apart: a folder of images for each of "
+                           "two at least");
+        else
+            cnn_hint(diag, "a last layer of %zu: {type: dense, units: %zu}", classes, classes);
+        return status;
+    }
+    const char **names = calloc(classes, sizeof *names);
+    if (!names)
+        return cnn_fail_memory(diag, classes * sizeof *names, "class names");
+    for (size_t i = 0; i < classes; i++)
+        names[i] = cnn_dataset_class(train, i);
+    cnn_status status = cnn_model_set_classes(model, classes, names, diag);
+    free(names);
+    if (status == CNN_OK && model->data.normalize_auto)
+        status = cnn_dataset_statistics(train, &model->normalization, diag);
+    return status == CNN_OK && model->loss.balanced ? balance_classes(model, train, diag) : status;
+}
