@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "data/augment_type.h"
 #include "data/dataset.h"
+#include "data/format.h"
 #include "pictures.h"
 
 static const cnn_shape shape = {3, 3, 16, 16};
@@ -52,7 +54,7 @@ static void expect_mistake(struct scratch *s, const char *yaml, size_t line, con
 static void test_settings_have_defaults_when_only_the_data_set_is_named(void **state)
 {
     assert_int_equal(read_text(*state, "dataset: cifar100"), CNN_OK);
-    assert_int_equal(settings.dataset, CNN_DATASET_CIFAR100);
+    assert_int_equal(settings.dataset, cnn_dataset_find("cifar100"));
     assert_null(settings.path);
     assert_false(settings.normalize_auto);
     assert_int_equal(settings.fixed.channels, 0);
@@ -122,8 +124,12 @@ static struct cnn_dataset *open_split(const struct cnn_data_settings *from, cons
 {
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(from, shape, path, split, seed, &dataset, &used, NULL),
-                     CNN_OK);
+    assert_int_equal(
+        cnn_dataset_open(
+            from,
+            &(struct cnn_data_choice){.input = shape, .path = path, .split = split, .seed = seed},
+            &dataset, &used, NULL),
+        CNN_OK);
     assert_int_equal(used, want);
     return dataset;
 }
@@ -144,7 +150,7 @@ static void test_training_and_validation_share_nothing_when_split(void **state)
 {
     (void)state;
     const struct cnn_data_settings shapes = {
-        .dataset = CNN_DATASET_SHAPES, .val_split = 0.3, .limit = 101};
+        .dataset = cnn_dataset_find("shapes"), .val_split = 0.3, .limit = 101};
     struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
                        *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_VAL);
     assert_int_equal(cnn_dataset_count(val), 30);
@@ -160,7 +166,7 @@ static void test_every_class_gives_its_share_when_split(void **state)
 {
     (void)state;
     const struct cnn_data_settings shapes = {
-        .dataset = CNN_DATASET_SHAPES, .val_split = 0.25, .limit = 90};
+        .dataset = cnn_dataset_find("shapes"), .val_split = 0.25, .limit = 90};
     for (size_t seed = 1; seed < 6; seed++) {
         struct cnn_dataset *train =
                                open_split(&shapes, NULL, CNN_SPLIT_TRAIN, seed, CNN_SPLIT_TRAIN),
@@ -181,7 +187,7 @@ static void test_every_class_gives_its_share_when_split(void **state)
 static void expect_held(struct scratch *s, double val_split, const size_t *images, size_t *held)
 {
     const struct cnn_data_settings folder = {
-        .dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = val_split};
+        .dataset = cnn_dataset_find("folder"), .path = s->folder, .val_split = val_split};
     size_t classes = 0;
     for (; images[classes] > 0; classes++)
         for (size_t i = 0; i < images[classes]; i++) {
@@ -227,7 +233,7 @@ static void test_dividing_fails_when_it_leaves_none(void **state)
 {
     struct scratch *s = *state;
     struct cnn_data_settings folder = {
-        .dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = 0.5};
+        .dataset = cnn_dataset_find("folder"), .path = s->folder, .val_split = 0.5};
     struct cnn_dataset *dataset;
     enum cnn_split used;
     for (size_t i = 0; i < 4; i++) {
@@ -236,7 +242,9 @@ static void test_dividing_fails_when_it_leaves_none(void **state)
         picture_write_plain(scratch_path(s, name), 4, 4, 3, 1);
     }
     assert_int_equal(
-        cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag),
+        cnn_dataset_open(
+            &folder, &(struct cnn_data_choice){.input = shape, .split = CNN_SPLIT_TRAIN, .seed = 1},
+            &dataset, &used, s->diag),
         CNN_INVALID);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text,
                         "val_split 0.5 of 4 images leaves none for validation");
@@ -245,8 +253,8 @@ static void test_dividing_fails_when_it_leaves_none(void **state)
 static void test_labels_stay_with_their_images_when_split(void **state)
 {
     (void)state;
-    const struct cnn_data_settings all = {.dataset = CNN_DATASET_SHAPES, .limit = 60},
-                                   split = {.dataset = CNN_DATASET_SHAPES,
+    const struct cnn_data_settings all = {.dataset = cnn_dataset_find("shapes"), .limit = 60},
+                                   split = {.dataset = cnn_dataset_find("shapes"),
                                             .limit = 60,
                                             .val_split = 0.5};
     struct cnn_dataset *whole = open_split(&all, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
@@ -265,7 +273,7 @@ static void test_labels_stay_with_their_images_when_split(void **state)
 static void test_validation_uses_the_test_images_when_nothing_is_split(void **state)
 {
     (void)state;
-    const struct cnn_data_settings shapes = {.dataset = CNN_DATASET_SHAPES, .limit = 20};
+    const struct cnn_data_settings shapes = {.dataset = cnn_dataset_find("shapes"), .limit = 20};
     struct cnn_dataset *train = open_split(&shapes, NULL, CNN_SPLIT_TRAIN, 1, CNN_SPLIT_TRAIN),
                        *val = open_split(&shapes, NULL, CNN_SPLIT_VAL, 1, CNN_SPLIT_TEST);
     assert_int_equal(cnn_dataset_count(train), 20);
@@ -278,11 +286,13 @@ static void test_opening_fails_when_a_split_would_be_empty(void **state)
 {
     struct scratch *s = *state;
     const struct cnn_data_settings little = {
-        .dataset = CNN_DATASET_SHAPES, .limit = 10, .val_split = 0.01};
+        .dataset = cnn_dataset_find("shapes"), .limit = 10, .val_split = 0.01};
     struct cnn_dataset *dataset;
     enum cnn_split used;
     assert_int_equal(
-        cnn_dataset_open(&little, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag),
+        cnn_dataset_open(
+            &little, &(struct cnn_data_choice){.input = shape, .split = CNN_SPLIT_TRAIN, .seed = 1},
+            &dataset, &used, s->diag),
         CNN_INVALID);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text,
                         "val_split 0.01 of 10 images leaves none for validation");
@@ -301,7 +311,7 @@ static void expect_split(struct scratch *s, double val_split, enum cnn_split spl
                          enum cnn_split used, size_t count)
 {
     const struct cnn_data_settings folder = {
-        .dataset = CNN_DATASET_FOLDER, .path = s->folder, .val_split = val_split};
+        .dataset = cnn_dataset_find("folder"), .path = s->folder, .val_split = val_split};
     struct cnn_dataset *dataset = open_split(&folder, NULL, split, 1, used);
     assert_int_equal(cnn_dataset_count(dataset), count);
     cnn_dataset_free(dataset);
@@ -310,7 +320,8 @@ static void expect_split(struct scratch *s, double val_split, enum cnn_split spl
 static void test_folder_splits_fall_back_when_some_are_missing(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = s->folder};
+    const struct cnn_data_settings folder = {.dataset = cnn_dataset_find("folder"),
+                                             .path = s->folder};
     struct cnn_dataset *dataset;
     enum cnn_split used;
     add_images(s, ".", 10, 0);
@@ -318,9 +329,12 @@ static void test_folder_splits_fall_back_when_some_are_missing(void **state)
     expect_split(s, 0.2, CNN_SPLIT_VAL, CNN_SPLIT_VAL, 2);
     expect_split(s, 0.2, CNN_SPLIT_TEST, CNN_SPLIT_VAL, 2);
     expect_split(s, 0, CNN_SPLIT_TRAIN, CNN_SPLIT_TRAIN, 10);
-    scratch_expect(
-        s, cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_VAL, 1, &dataset, &used, s->diag),
-        "DIR has no images for validation");
+    scratch_expect(s,
+                   cnn_dataset_open(
+                       &folder,
+                       &(struct cnn_data_choice){.input = shape, .split = CNN_SPLIT_VAL, .seed = 1},
+                       &dataset, &used, s->diag),
+                   "DIR has no images for validation");
     add_images(s, "train", 20, 0);
     add_images(s, "test", 4, 100);
     expect_split(s, 0, CNN_SPLIT_VAL, CNN_SPLIT_TEST, 4);
@@ -334,7 +348,7 @@ static void test_folder_splits_fall_back_when_some_are_missing(void **state)
 static void test_the_given_path_wins_when_the_settings_have_one_too(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER,
+    const struct cnn_data_settings folder = {.dataset = cnn_dataset_find("folder"),
                                              .path = "no/such/folder"};
     add_images(s, "x", 2, 0);
     struct cnn_dataset *dataset =
@@ -346,27 +360,61 @@ static void test_the_given_path_wins_when_the_settings_have_one_too(void **state
 static void test_the_default_place_is_used_when_no_path_is_given(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings mnist = {.dataset = CNN_DATASET_MNIST},
-                                   folder = {.dataset = CNN_DATASET_FOLDER};
+    const struct cnn_data_settings mnist = {.dataset = cnn_dataset_find("mnist")},
+                                   folder = {.dataset = cnn_dataset_find("folder")};
     struct cnn_dataset *dataset;
     enum cnn_split used;
     assert_int_equal(setenv("CNN_DATA", s->folder, 1), 0);
-    assert_int_equal(cnn_dataset_open(&mnist, (cnn_shape){3, 1, 28, 28}, NULL, CNN_SPLIT_TRAIN, 1,
+    assert_int_equal(cnn_dataset_open(&mnist,
+                                      &(struct cnn_data_choice){.input = (cnn_shape){3, 1, 28, 28},
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = 1},
                                       &dataset, &used, s->diag),
                      CNN_FAILED);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, scratch_path(s, "mnist")));
     assert_int_equal(unsetenv("CNN_DATA"), 0);
     cnn_diag_clear(s->diag);
     assert_int_equal(
-        cnn_dataset_open(&folder, shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset, &used, s->diag),
+        cnn_dataset_open(
+            &folder, &(struct cnn_data_choice){.input = shape, .split = CNN_SPLIT_TRAIN, .seed = 1},
+            &dataset, &used, s->diag),
         CNN_INVALID);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, "dataset folder needs a path");
+}
+
+/* What a format forgets would show as a crash, or as images that are not the user's. */
+static void test_every_format_is_whole(void **state)
+{
+    struct scratch *s = *state;
+    const char *empty = scratch_path(s, "empty");
+    assert_int_equal(mkdir(empty, 0755), 0);
+    for (size_t i = 0; i < cnn_dataset_format_count; i++) {
+        const struct cnn_dataset_format *format = cnn_dataset_formats[i];
+        const struct cnn_data_request request = {
+            .format = format, .path = empty, .split = CNN_SPLIT_TRAIN, .limit = 5, .input = shape};
+        struct cnn_images images = {0};
+        bool has_files = format->home || format->wants_path;
+        assert_string_equal(format->name, cnn_dataset_names[i]);
+        assert_int_equal(cnn_dataset_find(format->name), i);
+        assert_non_null(format->title);
+        assert_non_null(format->read);
+        assert_true(has_files != format->drawn);
+        if (format->home)
+            assert_true(format->home->address && format->home->size &&
+                        !format->home->fetch == (format->home->checksum != NULL));
+        cnn_diag_clear(s->diag);
+        assert_int_equal(format->read(&request, &images, s->diag), has_files ? CNN_FAILED : CNN_OK);
+        assert_int_equal(cnn_diag_count(s->diag) > 0, has_files);
+        cnn_images_free(&images);
+    }
+    assert_int_equal(cnn_dataset_find("shape"), -1);
 }
 
 static void test_statistics_are_those_of_all_pixels(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings folder = {.dataset = CNN_DATASET_FOLDER, .path = s->folder};
+    const struct cnn_data_settings folder = {.dataset = cnn_dataset_find("folder"),
+                                             .path = s->folder};
     uint8_t pixels[16 * 16 * 3];
     for (size_t i = 0; i < 256; i++) {
         pixels[3 * i] = (uint8_t)(i % 2 ? 255 : 0);
@@ -410,6 +458,7 @@ int main(void)
         WITH_FOLDER(test_folder_splits_fall_back_when_some_are_missing),
         WITH_FOLDER(test_the_given_path_wins_when_the_settings_have_one_too),
         WITH_FOLDER(test_the_default_place_is_used_when_no_path_is_given),
+        WITH_FOLDER(test_every_format_is_whole),
         WITH_FOLDER(test_statistics_are_those_of_all_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "data/cifar.h"
-#include "data/idx.h"
+#include "datasets.h"
 #include "scratch.h"
 
 /* Three images of 2 x 3 pixels, whose pixels are 1, 2, 3, ... */
@@ -27,15 +26,25 @@ static void write_gz(struct scratch *s, const char *name, const void *data, size
 static void expect_idx_refused(struct scratch *s, const char *text)
 {
     struct cnn_images images;
-    scratch_expect(s, cnn_idx_read(&cnn_idx_mnist, s->folder, true, 0, &images, s->diag), text);
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TRAIN},
+                                &images, s->diag),
+                   text);
 }
 
 static void check_idx(struct scratch *s, bool train, size_t limit, size_t count)
 {
     static const uint16_t labels[] = {7, 0, 9};
     struct cnn_images images;
-    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, train, limit, &images, s->diag),
-                     CNN_OK);
+    assert_int_equal(
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                .path = s->folder,
+                                                .split = train ? CNN_SPLIT_TRAIN : CNN_SPLIT_TEST,
+                                                .limit = limit},
+                     &images, s->diag),
+        CNN_OK);
     assert_int_equal(images.count, count);
     assert_int_equal(images.channels, 1);
     assert_int_equal(images.height, 2);
@@ -74,8 +83,10 @@ static void test_idx_says_what_it_looked_for_when_missing(void **state)
         text, sizeof text,
         "cannot read MNIST from the folder DIR/none: No such file or directory (looked for %s)",
         names);
-    cnn_status status =
-        cnn_idx_read(&cnn_idx_mnist, scratch_path(s, "none"), true, 0, &images, s->diag);
+    cnn_status status = dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                                .path = scratch_path(s, "none"),
+                                                                .split = CNN_SPLIT_TRAIN},
+                                     &images, s->diag);
     const char *hint = cnn_diag_get(s->diag, 0)->hint;
     assert_non_null(strstr(hint, "data.path or --data"));
     assert_non_null(strstr(hint, "11.6 MB"));
@@ -87,7 +98,11 @@ static void test_idx_says_what_it_looked_for_when_missing(void **state)
     snprintf(text, sizeof text, "cannot read MNIST from the folder DIR: it has no %s", names);
     expect_idx_refused(s, text);
     WRITE(s, "train-images-idx3-ubyte", IMAGES);
-    scratch_expect(s, cnn_idx_read(&cnn_idx_mnist, s->path, true, 0, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                           .path = s->path,
+                                                           .split = CNN_SPLIT_TRAIN},
+                                &images, s->diag),
                    "cannot read MNIST from DIR/train-images-idx3-ubyte: it is no folder");
     expect_idx_refused(s, "cannot read MNIST from the folder DIR: it has no "
                           "train-labels-idx1-ubyte[.gz] or train-labels.idx1-ubyte[.gz]");
@@ -193,12 +208,20 @@ static void test_idx_is_refused_when_labels_do_not_fit(void **state)
     struct cnn_images images;
     WRITE(s, "train-labels-idx1-ubyte", "\0\0\10\1\0\0\0\3\7\12\0");
     scratch_expect(
-        s, cnn_idx_read(&cnn_idx_fashion_mnist, s->folder, true, 0, &images, s->diag),
+        s,
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_fashion_mnist,
+                                                .path = s->folder,
+                                                .split = CNN_SPLIT_TRAIN},
+                     &images, s->diag),
         "DIR/train-labels-idx1-ubyte: label 2, at byte 9, is 10; labels are from 0 to 9");
     remove(scratch_path(s, "train-labels-idx1-ubyte"));
     write_gz(s, "train-labels-idx1-ubyte.gz", "\0\0\10\1\0\0\0\3\7\377\0", 11);
     scratch_expect(
-        s, cnn_idx_read(&cnn_idx_fashion_mnist, s->folder, true, 0, &images, s->diag),
+        s,
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_fashion_mnist,
+                                                .path = s->folder,
+                                                .split = CNN_SPLIT_TRAIN},
+                     &images, s->diag),
         "DIR/train-labels-idx1-ubyte.gz: label 2, at byte 9 of the unzipped data, is 255; labels "
         "are from 0 to 9");
 }
@@ -228,7 +251,13 @@ static void expect_classes(struct scratch *s, const char *path, size_t count, co
 {
     for (size_t train = 0; train < 2; train++) {
         struct cnn_images images;
-        assert_int_equal(cnn_idx_read(&cnn_idx_mnist, path, train, 0, &images, s->diag), CNN_OK);
+        assert_int_equal(
+            dataset_read(
+                &(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                           .path = path,
+                                           .split = train ? CNN_SPLIT_TRAIN : CNN_SPLIT_TEST},
+                &images, s->diag),
+            CNN_OK);
         assert_int_equal(images.class_count, count);
         assert_string_equal(images.class_names[0], first);
         for (size_t i = 0; i < 3; i++)
@@ -251,12 +280,21 @@ static void test_idx_has_the_classes_that_its_labels_have(void **state)
     expect_classes(s, s->folder, 256, "0", (const uint16_t[2][3]){{0, 255, 7}, {0, 1, 2}});
     /* the limit cuts images, not classes */
     struct cnn_images images;
-    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, true, 1, &images, s->diag), CNN_OK);
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .limit = 1},
+                                  &images, s->diag),
+                     CNN_OK);
     assert_true(images.count == 1 && images.class_count == 256);
     cnn_images_free(&images);
     /* where the other split is not there, the one has to do */
     remove(scratch_path(s, "train-labels-idx1-ubyte"));
-    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, false, 0, &images, s->diag), CNN_OK);
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TEST},
+                                  &images, s->diag),
+                     CNN_OK);
     assert_int_equal(images.class_count, 3);
     cnn_images_free(&images);
 }
@@ -267,7 +305,10 @@ static void test_idx_is_found_when_the_path_is_what_the_names_begin_with(void **
     struct scratch *s = *state;
     write_labels(s, "emnist-letters-", "test", (uint8_t[]){1, 2, 3}, (uint8_t[]){3, 3, 3});
     struct cnn_images images;
-    assert_int_equal(cnn_idx_read(&cnn_idx_mnist, s->folder, true, 0, &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN},
+                                  &images, s->diag),
                      CNN_FAILED);
     char expected[160];
     snprintf(expected, sizeof expected, "path: %s/emnist-letters reads", s->folder);
@@ -284,10 +325,14 @@ static void test_fashion_has_names_and_a_folder_of_its_own(void **state)
     assert_int_equal(mkdir(scratch_path(s, "fashion-mnist"), 0777), 0);
     write_labels(s, "fashion-mnist/", "t10k", (uint8_t[]){9, 0, 9}, (uint8_t[]){5, 5, 5});
     assert_int_equal(setenv("CNN_DATA", s->folder, 1), 0);
-    char *folder = cnn_known_folder(CNN_KNOWN_FASHION_MNIST);
+    char *folder = cnn_known_folder(&cnn_dataset_format_fashion_mnist);
     assert_string_equal(folder, scratch_path(s, "fashion-mnist"));
-    assert_int_equal(cnn_idx_read(&cnn_idx_fashion_mnist, folder, true, 0, &images, s->diag),
-                     CNN_OK);
+    assert_int_equal(
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_fashion_mnist,
+                                                .path = folder,
+                                                .split = CNN_SPLIT_TRAIN},
+                     &images, s->diag),
+        CNN_OK);
     assert_int_equal(images.class_count, 10);
     assert_string_equal(images.class_names[0], "T-shirt/top");
     assert_string_equal(images.class_names[9], "Ankle boot");
@@ -295,7 +340,10 @@ static void test_fashion_has_names_and_a_folder_of_its_own(void **state)
     cnn_images_free(&images);
     free(folder);
     assert_int_equal(
-        cnn_idx_read(&cnn_idx_fashion_mnist, scratch_path(s, "none"), true, 0, &images, s->diag),
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_fashion_mnist,
+                                                .path = scratch_path(s, "none"),
+                                                .split = CNN_SPLIT_TRAIN},
+                     &images, s->diag),
         CNN_FAILED);
     assert_non_null(
         strstr(cnn_diag_get(s->diag, 0)->hint, "apt-get install dataset-fashion-mnist, or"));
@@ -343,7 +391,11 @@ static void test_cifar10_is_read_channels_last_when_all_is_there(void **state)
         snprintf(name, sizeof name, "data_batch_%d.bin", i);
         write_cifar(s, name, 1, (uint8_t)i, 2);
     }
-    assert_int_equal(cnn_cifar_read(s->folder, 10, true, 0, &images, s->diag), CNN_OK);
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN},
+                                  &images, s->diag),
+                     CNN_OK);
     assert_int_equal(images.count, 10);
     assert_int_equal(images.channels * 10000 + images.height * 100 + images.width, 33232);
     for (size_t i = 0; i < 10; i++) {
@@ -362,11 +414,22 @@ static void test_cifar10_files_are_left_alone_when_the_limit_is_reached(void **s
     write_cifar(s, "data_batch_1.bin", 1, 0, 2);
     write_cifar(s, "data_batch_2.bin", 1, 5, 2);
     for (size_t limit = 1; limit <= 4; limit++) {
-        assert_int_equal(cnn_cifar_read(s->folder, 10, true, limit, &images, s->diag), CNN_OK);
+        assert_int_equal(
+            dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                    .path = s->folder,
+                                                    .split = CNN_SPLIT_TRAIN,
+                                                    .limit = limit},
+                         &images, s->diag),
+            CNN_OK);
         assert_int_equal(images.count, limit);
         cnn_images_free(&images);
     }
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, true, 5, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TRAIN,
+                                                           .limit = 5},
+                                &images, s->diag),
                    "cannot read CIFAR-10 from the folder DIR: it has no data_batch_3.bin");
 }
 
@@ -375,7 +438,11 @@ static void test_cifar100_takes_the_fine_labels_when_read(void **state)
     struct scratch *s = *state;
     struct cnn_images images;
     write_cifar(s, "test.bin", 2, 97, 3);
-    assert_int_equal(cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag), CNN_OK);
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar100,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TEST},
+                                  &images, s->diag),
+                     CNN_OK);
     assert_int_equal(images.count, 3);
     assert_int_equal(images.labels[0], 97);
     assert_int_equal(images.labels[2], 99);
@@ -383,7 +450,11 @@ static void test_cifar100_takes_the_fine_labels_when_read(void **state)
     assert_int_equal(images.class_count, 100);
     assert_string_equal(images.class_names[42], "42");
     cnn_images_free(&images);
-    scratch_expect(s, cnn_cifar_read(s->folder, 100, true, 0, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar100,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TRAIN},
+                                &images, s->diag),
                    "cannot read CIFAR-100 from the folder DIR: it has no train.bin");
 }
 
@@ -393,14 +464,22 @@ static void test_cifar_class_names_come_from_the_folder_when_it_has_them(void **
     struct cnn_images images;
     write_cifar(s, "test_batch.bin", 1, 0, 1);
     WRITE(s, "batches.meta.txt", "a\nb \r\nc\nd\n\ne f\ng\nh\ni\nj\nk\n\n");
-    assert_int_equal(cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag), CNN_OK);
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TEST},
+                                  &images, s->diag),
+                     CNN_OK);
     assert_string_equal(images.class_names[0], "a");
     assert_string_equal(images.class_names[1], "b");
     assert_string_equal(images.class_names[4], "e f");
     assert_string_equal(images.class_names[9], "k");
     cnn_images_free(&images);
     WRITE(s, "batches.meta.txt", "a\nb\n");
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TEST},
+                                &images, s->diag),
                    "DIR/batches.meta.txt has 2 class names, CIFAR-10 has 10 classes");
 }
 
@@ -409,23 +488,43 @@ static void test_cifar_is_refused_when_damaged(void **state)
     struct scratch *s = *state;
     struct cnn_images images;
     scratch_write(s, "test_batch.bin", "", 0);
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TEST},
+                                &images, s->diag),
                    "DIR/test_batch.bin is empty");
     write_cifar(s, "test_batch.bin", 2, 0, 2);
-    scratch_expect(s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TEST},
+                                &images, s->diag),
                    "DIR/test_batch.bin has 6148 bytes, which is no multiple of the 3073 bytes of a "
                    "record: 2 records and 2 bytes more");
     write_cifar(s, "test_batch.bin", 1, 8, 3);
     scratch_expect(
-        s, cnn_cifar_read(s->folder, 10, false, 0, &images, s->diag),
+        s,
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar10,
+                                                .path = s->folder,
+                                                .split = CNN_SPLIT_TEST},
+                     &images, s->diag),
         "DIR/test_batch.bin: the label of record 3, at byte 6146, is 10; labels are from 0 to 9");
     write_cifar(s, "test.bin", 2, 99, 2);
     scratch_expect(
-        s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag),
+        s,
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar100,
+                                                .path = s->folder,
+                                                .split = CNN_SPLIT_TEST},
+                     &images, s->diag),
         "DIR/test.bin: the label of record 2, at byte 3075, is 100; labels are from 0 to 99");
     remove(scratch_path(s, "test.bin"));
     assert_int_equal(mkdir(scratch_path(s, "test.bin"), 0777), 0);
-    scratch_expect(s, cnn_cifar_read(s->folder, 100, false, 0, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_cifar100,
+                                                           .path = s->folder,
+                                                           .split = CNN_SPLIT_TEST},
+                                &images, s->diag),
                    "cannot read DIR/test.bin: it is a directory");
 }
 

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/folder.h"
 #include "data/image.h"
+#include "datasets.h"
 #include "pictures.h"
 #include "util/file.h"
 
@@ -38,7 +38,12 @@ static void add_file(struct scratch *s, const char *name)
 static struct cnn_images read_split(struct scratch *s, enum cnn_split split, size_t limit)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, split, limit, shape, false, &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = s->folder,
+                                                             .split = split,
+                                                             .limit = limit,
+                                                             .input = shape},
+                                  &images, s->diag),
                      CNN_OK);
     return images;
 }
@@ -65,7 +70,7 @@ static void expect_images(struct cnn_images *images, size_t count, const uint8_t
 static void expect_splits(struct scratch *s, bool train, bool val, bool test)
 {
     bool has[3];
-    assert_int_equal(cnn_folder_splits(s->folder, has, s->diag), CNN_OK);
+    assert_int_equal(cnn_dataset_format_folder.splits(s->folder, has, s->diag), CNN_OK);
     assert_int_equal(has[CNN_SPLIT_TRAIN], train);
     assert_int_equal(has[CNN_SPLIT_VAL], val);
     assert_int_equal(has[CNN_SPLIT_TEST], test);
@@ -74,7 +79,13 @@ static void expect_splits(struct scratch *s, bool train, bool val, bool test)
 static void expect_refused(struct scratch *s, enum cnn_split split, const char *text)
 {
     struct cnn_images images;
-    scratch_expect(s, cnn_folder_read(s->folder, split, 0, shape, false, &images, s->diag), text);
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                           .path = s->folder,
+                                                           .split = split,
+                                                           .input = shape},
+                                &images, s->diag),
+                   text);
 }
 
 static void test_classes_and_files_are_in_natural_order_when_numbered(void **state)
@@ -268,9 +279,13 @@ static void test_splits_are_found_when_they_are_spelled_otherwise(void **state)
         }
         for (uint8_t split = 0; split < 3; split++) {
             struct cnn_images images;
-            assert_int_equal(cnn_folder_read(scratch_path(s, root), (enum cnn_split)split, 0, shape,
-                                             false, &images, s->diag),
-                             CNN_OK);
+            assert_int_equal(
+                dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                        .path = scratch_path(s, root),
+                                                        .split = (enum cnn_split)split,
+                                                        .input = shape},
+                             &images, s->diag),
+                CNN_OK);
             expect_images(&images, 1, (uint8_t[]){(uint8_t)(10 * split)}, (uint16_t[]){0});
         }
     }
@@ -284,7 +299,7 @@ static void test_reading_fails_when_a_split_is_there_twice(void **state)
     add_image(s, "train/a/1.png", 1);
     add_image(s, "Valid/a/1.png", 1);
     add_image(s, "validation/a/1.png", 1);
-    scratch_expect(s, cnn_folder_splits(s->folder, has, s->diag),
+    scratch_expect(s, cnn_dataset_format_folder.splits(s->folder, has, s->diag),
                    "DIR/Valid and DIR/validation both hold the val images");
 }
 
@@ -324,13 +339,14 @@ static void test_reading_fails_when_there_are_no_class_folders(void **state)
     struct scratch *s = *state;
     bool has[3];
     add_image(s, "loose.png", 1);
-    scratch_expect(s, cnn_folder_splits(s->folder, has, s->diag), "no class folders in DIR");
+    scratch_expect(s, cnn_dataset_format_folder.splits(s->folder, has, s->diag),
+                   "no class folders in DIR");
     scratch_path(s, "missing");
-    scratch_expect(s, cnn_folder_splits(s->path, has, s->diag),
+    scratch_expect(s, cnn_dataset_format_folder.splits(s->path, has, s->diag),
                    "cannot read the folder DIR/missing: No such file or directory");
     add_image(s, "train/cat.1.png", 1);
     add_image(s, "test/1.png", 1);
-    scratch_expect(s, cnn_folder_splits(s->folder, has, s->diag),
+    scratch_expect(s, cnn_dataset_format_folder.splits(s->folder, has, s->diag),
                    "no class folders in DIR: there are none in DIR/test, DIR/train");
 }
 
@@ -355,7 +371,11 @@ static void test_reading_fails_when_no_folder_holds_images(void **state)
     struct scratch *s = *state;
     add_file(s, "a/1.heic");
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .input = shape},
+                                  &images, s->diag),
                      CNN_FAILED);
     expect_warning(s, 1, "1 file in DIR is passed over (1 .heic), for example DIR/a/1.heic",
                    "convert");
@@ -404,12 +424,20 @@ static void test_reading_fails_when_a_folder_is_not_text(void **state)
     assert_int_equal(cnn_make_directories(scratch_path(s, "flat/\x80"), NULL), CNN_OK);
     struct cnn_images images;
     scratch_path(s, "flat");
-    scratch_expect(s, cnn_folder_read(s->path, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag),
+    scratch_expect(s,
+                   dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                           .path = s->path,
+                                                           .split = CNN_SPLIT_TRAIN,
+                                                           .input = shape},
+                                &images, s->diag),
                    "the name of the folder DIR/flat/\x80 is not UTF-8 text");
     /* a file's name is only a path */
     add_image(s, "files/a/\xff.png", 5);
-    assert_int_equal(cnn_folder_read(scratch_path(s, "files"), CNN_SPLIT_TRAIN, 0, shape, false,
-                                     &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = scratch_path(s, "files"),
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .input = shape},
+                                  &images, s->diag),
                      CNN_OK);
     expect_images(&images, 1, (uint8_t[]){5}, (uint16_t[]){0});
 }
@@ -449,14 +477,23 @@ static void test_reading_fails_when_many_images_are_unreadable(void **state)
     struct scratch *s = *state;
     struct cnn_images images;
     add_many(s, 15);
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .input = shape},
+                                  &images, s->diag),
                      CNN_FAILED);
     assert_int_equal(cnn_diag_errors(s->diag), 1);
     assert_int_equal(cnn_diag_count(s->diag), 11); /* ten by name */
     assert_non_null(strstr(cnn_diag_get(s->diag, 10)->text, "15 of 200 images in"));
     assert_non_null(strstr(cnn_diag_get(s->diag, 10)->text, "too many"));
     cnn_diag_clear(s->diag);
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, true, &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .input = shape,
+                                                             .any_damage = true},
+                                  &images, s->diag),
                      CNN_OK);
     assert_int_equal(images.count, 185);
     assert_int_equal(images.left_out_count, 15);
@@ -477,9 +514,12 @@ static void test_the_sizes_of_the_pictures_are_noted(void **state)
 static void expect_unusable(struct scratch *s, cnn_shape wanted, const char *first)
 {
     struct cnn_images images;
-    assert_int_equal(
-        cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, wanted, false, &images, s->diag),
-        CNN_FAILED);
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .input = wanted},
+                                  &images, s->diag),
+                     CNN_FAILED);
     assert_int_equal(cnn_diag_count(s->diag), 3);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, first));
     assert_non_null(strstr(cnn_diag_get(s->diag, 2)->text, "2 of 2 images in"));

@@ -44,7 +44,10 @@ static struct bench bench_open(const char *text)
 {
     struct bench b = {.model = network_open(text)};
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(&b.model->data, b.model->graph.input, NULL, CNN_SPLIT_VAL, 1,
+    assert_int_equal(cnn_dataset_open(&b.model->data,
+                                      &(struct cnn_data_choice){.input = b.model->graph.input,
+                                                                .split = CNN_SPLIT_VAL,
+                                                                .seed = 1},
                                       &b.val, &used, NULL),
                      CNN_OK);
     assert_int_equal(cnn_model_adopt_data(b.model, b.val, NULL), CNN_OK);

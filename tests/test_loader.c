@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "data/augment.h"
+#include "data/format.h"
 #include "data/loader.h"
 #include "draws.h"
 #include "util/diag.h"
@@ -29,9 +30,12 @@ static int open_dataset(void **state)
     flip = steps_of("[flip]");
     mixed = steps_of("[flip, {type: cutmix, alpha: 1}]");
     cnn_parallel_set_threads(4);
-    struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
+    struct cnn_data_settings settings = {.dataset = cnn_dataset_find("shapes"), .limit = IMAGES};
     enum cnn_split used;
-    return cnn_dataset_open(&settings, (cnn_shape){3, 3, SIZE, SIZE}, NULL, CNN_SPLIT_TRAIN, 1,
+    return cnn_dataset_open(&settings,
+                            &(struct cnn_data_choice){.input = (cnn_shape){3, 3, SIZE, SIZE},
+                                                      .split = CNN_SPLIT_TRAIN,
+                                                      .seed = 1},
                             &dataset, &used, NULL) == CNN_OK
                ? 0
                : -1;
@@ -211,12 +215,15 @@ static void test_every_order_is_as_likely_when_shuffled(void **state)
 {
     (void)state;
     enum { EPOCHS = 600 };
-    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = 3};
+    const struct cnn_data_settings settings = {.dataset = cnn_dataset_find("shapes"), .limit = 3};
     const cnn_shape shape = {3, 3, SIZE, SIZE};
     struct cnn_dataset *three;
     enum cnn_split used;
-    assert_int_equal(
-        cnn_dataset_open(&settings, shape, NULL, CNN_SPLIT_TRAIN, 1, &three, &used, NULL), CNN_OK);
+    assert_int_equal(cnn_dataset_open(&settings,
+                                      &(struct cnn_data_choice){
+                                          .input = shape, .split = CNN_SPLIT_TRAIN, .seed = 1},
+                                      &three, &used, NULL),
+                     CNN_OK);
     const struct cnn_loader_options options = {
         .dataset = three, .shape = shape, .batch = 3, .shuffle = true, .seed = 5};
     struct cnn_loader *loader;

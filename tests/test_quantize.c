@@ -89,7 +89,9 @@ static float *outputs(cnn_model *model, enum cnn_plan_mode mode)
            output = cnn_graph_output(&model->graph);
     size_t size = cnn_shape_count(cnn_graph_shape(&model->graph, output));
     struct cnn_plan *plan = network_plan(model, BATCH, mode, false);
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 0,
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_TRAIN},
                                       &dataset, &used, NULL),
                      CNN_OK);
     for (size_t i = 0; i < BATCH; i++)
@@ -136,8 +138,11 @@ static float *read_values(cnn_model *model, size_t value, size_t images, size_t 
     struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_KEEP, false);
     float *values = malloc(images * size * sizeof *values);
     assert_non_null(values);
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN,
-                                      model->recipe.seed, &dataset, &used, NULL),
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = model->recipe.seed},
+                                      &dataset, &used, NULL),
                      CNN_OK);
     for (size_t i = 0; i < images; i++) {
         cnn_normalize(&model->normalization, cnn_dataset_read(dataset, i, NULL), pixels,

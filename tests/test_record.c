@@ -6,6 +6,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "data/dataset.h"
+#include "data/format.h"
 #include "runs.h"
 
 enum { SIDE = 28, IMAGES = 8 };
@@ -32,13 +33,18 @@ static void write_digits(struct scratch *s, const size_t order[IMAGES])
 
 static uint64_t print_split(struct scratch *s, double val_split, enum cnn_split split)
 {
-    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_MNIST,
+    const struct cnn_data_settings settings = {.dataset = cnn_dataset_find("mnist"),
                                                .val_split = val_split};
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(&settings, (cnn_shape){3, 1, SIDE, SIDE}, s->folder, split, 1,
-                                      &dataset, &used, s->diag),
-                     CNN_OK);
+    assert_int_equal(
+        cnn_dataset_open(&settings,
+                         &(struct cnn_data_choice){.input = (cnn_shape){3, 1, SIDE, SIDE},
+                                                   .path = s->folder,
+                                                   .split = split,
+                                                   .seed = 1},
+                         &dataset, &used, s->diag),
+        CNN_OK);
     uint64_t print = cnn_dataset_fingerprint(dataset);
     cnn_dataset_free(dataset);
     return print;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <png.h>
 
+#include "data/format.h"
 #include "near.h"
 #include "networks.h"
 #include "report/samples.h"
@@ -21,11 +22,15 @@
 
 static struct cnn_dataset *draw_images(void)
 {
-    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_SHAPES, .limit = IMAGES};
+    const struct cnn_data_settings settings = {.dataset = cnn_dataset_find("shapes"),
+                                               .limit = IMAGES};
     struct cnn_dataset *dataset;
     enum cnn_split used;
-    assert_int_equal(cnn_dataset_open(&settings, (cnn_shape){3, 3, 16, 16}, NULL, CNN_SPLIT_TRAIN,
-                                      1, &dataset, &used, NULL),
+    assert_int_equal(cnn_dataset_open(&settings,
+                                      &(struct cnn_data_choice){.input = (cnn_shape){3, 3, 16, 16},
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = 1},
+                                      &dataset, &used, NULL),
                      CNN_OK);
     assert_int_equal(cnn_dataset_count(dataset), IMAGES);
     return dataset;

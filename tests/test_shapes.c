@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "data/shapes.h"
+#include "datasets.h"
 #include "util/diag.h"
 #include "util/parallel.h"
 
@@ -17,7 +17,14 @@ static const cnn_shape shape = {3, 3, 32, 32};
 static struct cnn_images draw(bool train, uint64_t seed, size_t limit)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_shapes_read(shape, train, seed, limit, &images, NULL), CNN_OK);
+    assert_int_equal(
+        dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_shapes,
+                                                .split = train ? CNN_SPLIT_TRAIN : CNN_SPLIT_TEST,
+                                                .limit = limit,
+                                                .input = shape,
+                                                .seed = seed},
+                     &images, NULL),
+        CNN_OK);
     return images;
 }
 
@@ -88,7 +95,12 @@ static void test_shapes_fit_when_the_input_has_another_size(void **state)
 {
     (void)state;
     struct cnn_images images;
-    assert_int_equal(cnn_shapes_read((cnn_shape){3, 3, 48, 48}, true, 1, 20, &images, NULL),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_shapes,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .limit = 20,
+                                                             .input = (cnn_shape){3, 3, 48, 48},
+                                                             .seed = 1},
+                                  &images, NULL),
                      CNN_OK);
     assert_int_equal(images.height, 48);
     assert_int_equal(images.width, 48);
@@ -103,7 +115,14 @@ static void test_shapes_are_refused_when_the_input_does_not_fit(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct cnn_images images;
         cnn_diag *diag = cnn_diag_new();
-        assert_int_equal(cnn_shapes_read(wrong[i], true, 1, 10, &images, diag), CNN_INVALID);
+        assert_int_equal(
+            dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_shapes,
+                                                    .split = CNN_SPLIT_TRAIN,
+                                                    .limit = 10,
+                                                    .input = wrong[i],
+                                                    .seed = 1},
+                         &images, diag),
+            CNN_INVALID);
         assert_int_equal(cnn_diag_errors(diag), 1);
         cnn_diag_free(diag);
     }

@@ -10,10 +10,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "data/folder.h"
 #include "data/image.h"
 #include "data/loader.h"
 #include "data/stream.h"
+#include "datasets.h"
 #include "pictures.h"
 #include "util/arena.h"
 #include "util/diag.h"
@@ -70,7 +70,11 @@ static void damage(struct scratch *s, size_t image)
 static struct cnn_images list(struct scratch *s)
 {
     struct cnn_images images;
-    assert_int_equal(cnn_folder_read(s->folder, CNN_SPLIT_TRAIN, 0, shape, false, &images, s->diag),
+    assert_int_equal(dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_folder,
+                                                             .path = s->folder,
+                                                             .split = CNN_SPLIT_TRAIN,
+                                                             .input = shape},
+                                  &images, s->diag),
                      CNN_OK);
     assert_int_equal(images.count, COUNT);
     return images;
@@ -283,7 +287,11 @@ static struct cnn_dataset *open_set(struct scratch *s, const struct cnn_data_set
     struct cnn_dataset *dataset;
     enum cnn_split used;
     assert_int_equal(
-        cnn_dataset_open(settings, shape, s->folder, split, 1, &dataset, &used, s->diag), CNN_OK);
+        cnn_dataset_open(
+            settings,
+            &(struct cnn_data_choice){.input = shape, .path = s->folder, .split = split, .seed = 1},
+            &dataset, &used, s->diag),
+        CNN_OK);
     return dataset;
 }
 
@@ -306,7 +314,7 @@ static void test_every_file_is_in_one_part_when_split(void **state)
     add_images(s, SIDE);
     for (enum cnn_split split = CNN_SPLIT_TRAIN; split <= CNN_SPLIT_VAL; split++) {
         const struct cnn_data_settings settings = {
-            .dataset = CNN_DATASET_FOLDER, .val_split = 0.25, .cache = split};
+            .dataset = cnn_dataset_find("folder"), .val_split = 0.25, .cache = split};
         struct cnn_dataset *dataset = open_set(s, &settings, split);
         assert_int_equal(cnn_dataset_count(dataset),
                          split == CNN_SPLIT_TRAIN ? COUNT / 4 * 3 : COUNT / 4);
@@ -349,7 +357,8 @@ static void test_statistics_are_exact_whatever_is_kept_and_however_many_threads(
         want.std[c] = (float)(sqrt(squares / n - mean * mean) / 255);
     }
     for (size_t k = 0; k < 4; k++) {
-        const struct cnn_data_settings settings = {.dataset = CNN_DATASET_FOLDER, .cache = k / 2};
+        const struct cnn_data_settings settings = {.dataset = cnn_dataset_find("folder"),
+                                                   .cache = k / 2};
         struct cnn_normalization got;
         cnn_parallel_set_threads(k % 2 ? 4 : 1);
         struct cnn_dataset *dataset = open_set(s, &settings, CNN_SPLIT_TRAIN);
@@ -365,7 +374,7 @@ static float *read_epochs(struct scratch *s, const struct cnn_augmentation *augm
                           size_t cache, int threads)
 {
     const struct cnn_data_settings settings = {
-        .dataset = CNN_DATASET_FOLDER, .cache = cache, .augmentation = augmentation};
+        .dataset = cnn_dataset_find("folder"), .cache = cache, .augmentation = augmentation};
     float *values = calloc(2 * COUNT * BYTES, sizeof *values), *at = values;
     const struct cnn_batch *batch;
     struct cnn_loader *loader;

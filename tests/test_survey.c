@@ -1,5 +1,6 @@
 /* The survey of a data set: what it counts and measures, copies within and between splits, files
  * that cannot be read, and the sheet of images. */
+#include "data/format.h"
 #include "scratch.h"
 
 #include <math.h>
@@ -170,16 +171,20 @@ static void test_classes_and_sizes_are_counted(void **state)
 static void test_files_are_named_when_they_cannot_be_read(void **state)
 {
     struct scratch *s = *state;
-    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_FOLDER, .path = s->folder};
+    const struct cnn_data_settings settings = {.dataset = cnn_dataset_find("folder"),
+                                               .path = s->folder};
     struct cnn_survey_source source = {.names = {"train"}, .count = 1, .shape = {3, 3, SIDE, SIDE}};
     struct cnn_dataset *dataset;
     enum cnn_split used;
     struct cnn_arena *memory = cnn_arena_new();
     cnn_survey survey = {0};
     make_folder(s);
-    assert_int_equal(cnn_dataset_open(&settings, source.shape, NULL, CNN_SPLIT_TRAIN, 1, &dataset,
-                                      &used, s->diag),
-                     CNN_OK);
+    assert_int_equal(
+        cnn_dataset_open(
+            &settings,
+            &(struct cnn_data_choice){.input = source.shape, .split = CNN_SPLIT_TRAIN, .seed = 1},
+            &dataset, &used, s->diag),
+        CNN_OK);
     source.datasets[0] = dataset;
     assert_int_equal(unlink(scratch_path(s, "train/cat/1.png")), 0);
     assert_int_equal(cnn_survey_run(&source, &(cnn_survey_options){0}, memory, &survey, s->diag),
@@ -251,7 +256,10 @@ static void test_channels_are_measured_like_the_pixels_they_are_made_of(void **s
     cnn_parallel_set_threads(3);
     assert_int_equal(cnn_survey_data(model, NULL, &again, s->diag), CNN_OK);
     cnn_parallel_set_threads(0);
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = 1},
                                       &train, &used, NULL),
                      CNN_OK);
     assert_int_equal(survey->split_count, 3);
@@ -328,7 +336,10 @@ static void test_sheet_shows_images_as_training_sees_them(void **state)
     enum cnn_split used;
     size_t row = 0, image = 0, left, top, before;
     uint8_t pixels[3 * 256];
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = 1},
                                       &train, &used, NULL),
                      CNN_OK);
     assert_int_equal(cnn_data_sheet(model, train, &normalization, &sheet, s->diag), CNN_OK);
@@ -360,7 +371,10 @@ static void test_sheet_shows_several_images_of_a_class_when_nothing_changes_them
     struct cnn_dataset *train;
     enum cnn_split used;
     size_t left, top, row = 0, count = 0;
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = 1},
                                       &train, &used, NULL),
                      CNN_OK);
     assert_int_equal(cnn_data_sheet(model, train, &normalization, &sheet, s->diag), CNN_OK);

@@ -102,8 +102,11 @@ static double mean_loss(cnn_model *model, cnn_tta tta, bool squares)
     struct cnn_dataset *dataset;
     enum cnn_split used;
     double sum = 0;
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_VAL,
-                                      model->recipe.seed, &dataset, &used, NULL),
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_VAL,
+                                                                .seed = model->recipe.seed},
+                                      &dataset, &used, NULL),
                      CNN_OK);
     size_t images = cnn_dataset_count(dataset);
     for (size_t i = 0; i < images; i++) {

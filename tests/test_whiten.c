@@ -64,7 +64,10 @@ static void test_outputs_are_uncorrelated(void **state)
     struct cnn_dataset *train;
     enum cnn_split used;
     double products[NUMBERS * NUMBERS] = {0};
-    assert_int_equal(cnn_dataset_open(&model->data, model->graph.input, NULL, CNN_SPLIT_TRAIN, 1,
+    assert_int_equal(cnn_dataset_open(&model->data,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = CNN_SPLIT_TRAIN,
+                                                                .seed = 1},
                                       &train, &used, NULL),
                      CNN_OK);
     assert_int_equal(cnn_model_adopt_data(model, train, NULL), CNN_OK);

@@ -1,6 +1,9 @@
-/* CIFAR's binary files are records: the label (CIFAR-100: the coarse label, then the fine one),
+/* The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning Multiple Layers of Features
+ * from Tiny Images", 2009). A file that the limit leaves no use for is not opened.
+ *
+ * They are records: the label (CIFAR-100: the coarse label, then the fine one),
  * then the red, the green and the blue plane of 32 x 32 pixels, row by row. */
-#include "data/cifar.h"
+#include "data/format.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/known.h"
 #include "util/file.h"
 
 enum {
@@ -24,27 +26,11 @@ enum {
 
 struct layout {
     int classes;
-    const char *dataset;
-    enum cnn_known_set known;
     const char *train[6], *test[2]; /* file names, NULL at the end */
     const char *names;              /* file of the class names */
+    const char *const *otherwise;   /* the names where there is none; NULL: numbers */
     size_t label_bytes;             /* the last of them is the label */
 };
-
-static const struct layout layouts[] = {
-    {10,
-     "CIFAR-10",
-     CNN_KNOWN_CIFAR10,
-     {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-      "data_batch_5.bin"},
-     {"test_batch.bin"},
-     "batches.meta.txt",
-     1},
-    {100, "CIFAR-100", CNN_KNOWN_CIFAR100, {"train.bin"}, {"test.bin"}, "fine_label_names.txt", 2},
-};
-
-static const char *const ten_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                        "dog",      "frog",       "horse", "ship", "truck"};
 
 static char *path_join(const char *folder, const char *name, cnn_diag *diag)
 {
@@ -117,11 +103,13 @@ static cnn_status read_records(FILE *file, const char *path, const struct layout
     return CNN_OK;
 }
 
-/* Adds the file's records to images, at most room of them (0: all). */
-static cnn_status read_file(const char *folder, const char *name, const struct layout *layout,
-                            size_t room, struct cnn_images *images, cnn_diag *diag)
+/* Adds the file's records to images, as many as the request leaves room for. */
+static cnn_status read_file(const struct cnn_data_request *request, const char *name,
+                            struct cnn_images *images, cnn_diag *diag)
 {
-    char *path = path_join(folder, name, diag);
+    const struct layout *layout = request->format->more;
+    const size_t room = request->limit > 0 ? request->limit - images->count : 0;
+    char *path = path_join(request->path, name, diag);
     if (!path)
         return CNN_FAILED;
     size_t count = 0;
@@ -131,7 +119,7 @@ static cnn_status read_file(const char *folder, const char *name, const struct l
     FILE *file = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!file) {
         status = errno == ENOENT || errno == ENOTDIR
-                     ? cnn_known_fail_missing(layout->known, folder, name, diag)
+                     ? cnn_known_fail_missing(request->format, request->path, name, diag)
                      : cnn_file_fail(path, diag);
         if (fd >= 0)
             close(fd);
@@ -171,10 +159,11 @@ static size_t split_names(char *text, const char *names[MOST_CLASSES])
     return count;
 }
 
-static cnn_status read_names(const char *folder, const struct layout *layout,
-                             struct cnn_images *images, cnn_diag *diag)
+static cnn_status read_names(const struct cnn_data_request *request, struct cnn_images *images,
+                             cnn_diag *diag)
 {
-    char *path = path_join(folder, layout->names, diag);
+    const struct layout *layout = request->format->more;
+    char *path = path_join(request->path, layout->names, diag);
     if (!path)
         return CNN_FAILED;
     const char *names[MOST_CLASSES];
@@ -183,7 +172,7 @@ static cnn_status read_names(const char *folder, const struct layout *layout,
     struct stat info;
     cnn_status status;
     if (stat(path, &info) != 0) {
-        status = cnn_images_name_classes(images, classes == 10 ? ten_names : NULL, classes, diag);
+        status = cnn_images_name_classes(images, layout->otherwise, classes, diag);
         goto out;
     }
     status = cnn_file_read(path, MOST_NAME_BYTES, &text, &size, diag);
@@ -193,31 +182,70 @@ static cnn_status read_names(const char *folder, const struct layout *layout,
     status = count == classes
                  ? cnn_images_name_classes(images, names, classes, diag)
                  : cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class names, %s has %zu classes",
-                            path, count, layout->dataset, classes);
+                            path, count, request->format->title, classes);
 out:
     free(text);
     free(path);
     return status;
 }
 
-cnn_status cnn_cifar_read(const char *folder, int classes, bool train, size_t limit,
-                          struct cnn_images *out, cnn_diag *diag)
+static cnn_status read_cifar(const struct cnn_data_request *request, struct cnn_images *out,
+                             cnn_diag *diag)
 {
-    const struct layout *layout = &layouts[classes == 100];
+    const struct layout *layout = request->format->more;
     struct cnn_images images = {.channels = CHANNELS, .height = SIDE, .width = SIDE};
     cnn_status status = CNN_OK;
-    for (const char *const *name = train ? layout->train : layout->test; status == CNN_OK && *name;
-         name++) {
-        if (limit > 0 && images.count == limit)
+    for (const char *const *name = request->split == CNN_SPLIT_TRAIN ? layout->train : layout->test;
+         status == CNN_OK && *name; name++) {
+        if (request->limit > 0 && images.count == request->limit)
             break;
-        status =
-            read_file(folder, *name, layout, limit > 0 ? limit - images.count : 0, &images, diag);
+        status = read_file(request, *name, &images, diag);
     }
     if (status == CNN_OK)
-        status = read_names(folder, layout, &images, diag);
+        status = read_names(request, &images, diag);
     if (status == CNN_OK)
         *out = images;
     else
         cnn_images_free(&images);
     return status;
 }
+
+static const char *const ten_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                        "dog",      "frog",       "horse", "ship", "truck"};
+
+const struct cnn_dataset_format cnn_dataset_format_cifar10 = {
+    .name = "cifar10",
+    .title = "CIFAR-10",
+    .home =
+        &(const struct cnn_data_home){
+            .folder = "cifar-10-batches-bin",
+            .address = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            .size = "170 MB",
+            .checksum = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+    .more =
+        &(const struct layout){.classes = 10,
+                               .train = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                         "data_batch_4.bin", "data_batch_5.bin"},
+                               .test = {"test_batch.bin"},
+                               .names = "batches.meta.txt",
+                               .otherwise = ten_names,
+                               .label_bytes = 1},
+    .read = read_cifar,
+};
+
+const struct cnn_dataset_format cnn_dataset_format_cifar100 = {
+    .name = "cifar100",
+    .title = "CIFAR-100",
+    .home =
+        &(const struct cnn_data_home){
+            .folder = "cifar-100-binary",
+            .address = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+            .size = "169 MB",
+            .checksum = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"},
+    .more = &(const struct layout){.classes = 100,
+                                   .train = {"train.bin"},
+                                   .test = {"test.bin"},
+                                   .names = "fine_label_names.txt",
+                                   .label_bytes = 2},
+    .read = read_cifar,
+};

@@ -1,6 +1,6 @@
-/* Data sets: `data` of a description -> images of one split, as bytes of the network's input size.
- * Formats: IDX (MNIST and its kin), CIFAR binary, `shapes`, which the program draws itself (all
- * three in memory), and a folder per class, whose files are decoded when they are wanted. */
+/* Data sets: `data` of a description -> images of one split, as bytes of the network's input size,
+ * in memory or as files that are decoded when they are wanted. What formats there are says
+ * data/format.h. */
 #ifndef CNN_DATA_DATASET_H
 #define CNN_DATA_DATASET_H
 
@@ -10,15 +10,7 @@
 enum cnn_split { CNN_SPLIT_TRAIN, CNN_SPLIT_VAL, CNN_SPLIT_TEST };
 extern const char *const cnn_split_names[3]; /* train, val, test (splits.c) */
 
-enum cnn_dataset_kind {
-    CNN_DATASET_MNIST,
-    CNN_DATASET_FASHION_MNIST,
-    CNN_DATASET_CIFAR10,
-    CNN_DATASET_CIFAR100,
-    CNN_DATASET_FOLDER,
-    CNN_DATASET_SHAPES
-};
-extern const char *const cnn_dataset_names[]; /* in that order, and NULL */
+extern const char *const cnn_dataset_names[]; /* of the formats (data/format.h), and NULL */
 
 #define CNN_MAX_CHANNELS 4 /* of images */
 
@@ -83,17 +75,25 @@ struct cnn_yaml *cnn_data_settings_resolve(struct cnn_arena *arena, const struct
 
 struct cnn_dataset;
 
-/* Opens one split. path NULL: settings->path, else the default place ($CNN_DATA or data/). VAL: the
- * folder's val/, else the val_split share of the training images (of each class, chosen by seed),
- * else the test split. TRAIN leaves out what val_split takes; limit applies to the training images
- * before the split. input: images of another size are an error, but for folders, which are resized.
- * Warnings of skipped images go to diag. *used says which split the images come from (val may fall
- * back to test). */
-cnn_status cnn_dataset_open(const struct cnn_data_settings *settings, cnn_shape input,
-                            const char *path, enum cnn_split split, uint64_t seed,
-                            struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag);
+/* Which images of a data set. */
+struct cnn_data_choice {
+    cnn_shape input;  /* images of another size are an error, but for folders, which are resized */
+    const char *path; /* NULL: settings->path, else the default place ($CNN_DATA or data/) */
+    enum cnn_split split;
+    uint64_t seed; /* of drawings, and of the division by val_split */
+};
+
+/* Opens one split. VAL: the folder's val/, else the val_split share of the training images (of each
+ * class, chosen by seed), else the test split. TRAIN leaves out what val_split takes; limit applies
+ * to the training images before the split. Warnings of skipped images go to diag. *used says which
+ * split the images come from (val may fall back to test). */
+cnn_status cnn_dataset_open(const struct cnn_data_settings *settings,
+                            const struct cnn_data_choice *choice, struct cnn_dataset **out,
+                            enum cnn_split *used, cnn_diag *diag);
 void cnn_dataset_free(struct cnn_dataset *dataset);
 
+struct cnn_images;
+const struct cnn_images *cnn_dataset_images(const struct cnn_dataset *dataset);
 size_t cnn_dataset_count(const struct cnn_dataset *dataset);
 size_t cnn_dataset_classes(const struct cnn_dataset *dataset);
 const char *cnn_dataset_class(const struct cnn_dataset *dataset, size_t i);

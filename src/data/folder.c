@@ -1,6 +1,15 @@
-/* Data sets of image files in a folder per class: found, listed in a fixed order, and looked at in
- * parallel. Nothing is decoded here. */
-#include "data/folder.h"
+/* A folder per class: ROOT/<class>/image files, or ROOT/train/<class>/..., and likewise ROOT/val
+ * and ROOT/test (data/splits.h). The files are found, listed in a fixed order, and looked at in
+ * parallel. Nothing is decoded here.
+ *
+ * The classes are the folders of the training images that hold some, in natural order, and nothing
+ * else decides a label; other splits need not have images of all, but of no further ones. Images in
+ * folders inside a class folder are the class's, too. A limit takes images in turn from each class,
+ * so that it keeps all classes. Every file is read and its structure looked at: what cannot be read
+ * is left out, which is an error where it is too much (but for any_damage). Warnings say what is
+ * left out or passed over: files that are not read, folders without images, classes that the split
+ * lacks. */
+#include "data/format.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -449,7 +458,8 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
     return status == CNN_OK ? name_classes(l, diag) : status;
 }
 
-cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
+/* One without train/, val/ and test/ is all training images. */
+static cnn_status find_splits(const char *root, bool has[3], cnn_diag *diag)
 {
     struct cnn_splits splits;
     struct cnn_arena *arena = cnn_arena_new();
@@ -461,18 +471,20 @@ cnn_status cnn_folder_splits(const char *root, bool has[3], cnn_diag *diag)
     return status;
 }
 
-cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit, cnn_shape input,
-                           bool any_damage, struct cnn_images *out, cnn_diag *diag)
+static cnn_status read_folder(const struct cnn_data_request *request, struct cnn_images *out,
+                              cnn_diag *diag)
 {
+    const cnn_shape input = request->input;
     if (input.rank != 3 || (input.c != 1 && input.c != 3 && input.c != 4))
         return cnn_fail(diag, CNN_INVALID, NULL,
                         "image files give 1, 3 or 4 channels, the network's input has %zu",
                         input.c);
     struct listing l = {.arena = cnn_arena_new(),
-                        .any_damage = any_damage,
+                        .any_damage = request->any_damage,
                         .images = {.channels = input.c, .height = input.h, .width = input.w}};
-    cnn_status status =
-        l.arena ? read_listing(&l, root, split, limit, diag) : cnn_fail_memory(diag, 0, root);
+    cnn_status status = l.arena
+                            ? read_listing(&l, request->path, request->split, request->limit, diag)
+                            : cnn_fail_memory(diag, 0, request->path);
     if (status == CNN_OK)
         *out = l.images;
     else
@@ -481,3 +493,13 @@ cnn_status cnn_folder_read(const char *root, enum cnn_split split, size_t limit,
     cnn_arena_free(l.arena);
     return status;
 }
+
+const struct cnn_dataset_format cnn_dataset_format_folder = {
+    .name = "folder",
+    .title = "folder",
+    .wants_path = "path: FOLDER here, or --data FOLDER; FOLDER holds <class>/<images>, or "
+                  "train/<class>/<images>",
+    .varies = true,
+    .splits = find_splits,
+    .read = read_folder,
+};

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "data/folder.h"
+#include "data/format.h"
 #include "data/image.h"
 #include "util/arena.h"
 #include "util/diag.h"
@@ -100,11 +100,11 @@ static cnn_status count_classes(const struct cnn_dataset *dataset, const char *f
 cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn_glance *out,
                          cnn_diag *diag)
 {
-    const struct cnn_data_settings settings = {.dataset = CNN_DATASET_FOLDER};
+    const struct cnn_data_settings settings = {.dataset = cnn_dataset_find("folder")};
     const cnn_shape any = {3, 3, 32, 32}; /* nothing is brought to it */
     struct cnn_glance glance = {0};
     bool has[3];
-    cnn_status status = cnn_folder_splits(folder, has, diag);
+    cnn_status status = cnn_dataset_formats[settings.dataset]->splits(folder, has, diag);
     has[CNN_SPLIT_TRAIN] = true; /* what lacks is said where it is opened */
     for (enum cnn_split split = CNN_SPLIT_TRAIN; split <= CNN_SPLIT_TEST && status == CNN_OK;
          split++) {
@@ -112,7 +112,10 @@ cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn
         enum cnn_split used;
         if (!has[split])
             continue;
-        status = cnn_dataset_open(&settings, any, folder, split, 1, &dataset, &used, diag);
+        status = cnn_dataset_open(
+            &settings,
+            &(struct cnn_data_choice){.input = any, .path = folder, .split = split, .seed = 1},
+            &dataset, &used, diag);
         if (status == CNN_OK)
             glance.images[split] = cnn_dataset_count(dataset);
         if (status == CNN_OK && split == CNN_SPLIT_TRAIN)

@@ -1,7 +1,14 @@
-/* IDX: a magic number (two zero bytes, the type, 8 for unsigned bytes, and the number of
+/* The IDX files of MNIST and its kin (LeCun, Cortes, Burges, "The MNIST database of handwritten
+ * digits", 1998), plain or gzipped: (train|t10k)-images-idx3-ubyte and -labels-idx1-ubyte, also
+ * with .idx for -idx, also with .gz; test will do for t10k. Where the path is no folder, it is what
+ * the names begin with: a/emnist-letters for a/emnist-letters-train-images-idx3-ubyte. Labels of a
+ * set without class names are those from the lowest to the highest one of both splits, and become
+ * 0, 1 and so on.
+ *
+ * IDX: a magic number (two zero bytes, the type, 8 for unsigned bytes, and the number of
  * dimensions), the dimensions, the bytes; numbers are big-endian. zlib reads plain and gzipped
  * files alike. */
-#include "data/idx.h"
+#include "data/format.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,15 +37,13 @@ struct idx_file {
     size_t header, item, bytes; /* bytes of the header, of one item, of all items */
 };
 
-static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
-                                            "Coat",        "Sandal",    "Shirt",    "Sneaker",
-                                            "Bag",         "Ankle boot"};
+enum { FILES = 4 };
 
-const struct cnn_idx_set cnn_idx_mnist = {.name = "MNIST", .known = CNN_KNOWN_MNIST};
-const struct cnn_idx_set cnn_idx_fashion_mnist = {.name = "Fashion-MNIST",
-                                                  .known = CNN_KNOWN_FASHION_MNIST,
-                                                  .class_names = fashion_names,
-                                                  .class_count = 10};
+struct set {
+    const char *const *class_names; /* NULL: the classes are the labels that there are */
+    size_t class_count;
+    const char *checksums[FILES]; /* SHA-256 */
+};
 
 /* The parts of a name: folder, joint, split, what, ending. */
 static const char *const joints[] = {"/", "-"};
@@ -48,7 +53,7 @@ static const char *const endings[] = {"-idx%d-ubyte", "-idx%d-ubyte.gz", ".idx%d
 
 /* What a reader looks for. */
 struct wanted {
-    const struct cnn_idx_set *set;
+    const struct cnn_dataset_format *format;
     const char *folder;
     bool train;
 };
@@ -76,7 +81,7 @@ static cnn_status fail_missing(const struct wanted *w, const char *what, int dim
     const char *split = split_words[w->train][0];
     snprintf(names, sizeof names, "%s-%s-idx%d-ubyte[.gz] or %s-%s.idx%d-ubyte[.gz]", split, what,
              dims, split, what, dims);
-    cnn_known_fail_missing(w->set->known, w->folder, names, diag);
+    cnn_known_fail_missing(w->format, w->folder, names, diag);
     snprintf(names, sizeof names, "%s-%s-idx%d-ubyte", split, what, dims);
     hint_beginning(w, names, diag);
     return CNN_FAILED;
@@ -335,9 +340,9 @@ static cnn_status name_by_number(struct cnn_images *images, size_t lowest, size_
 static cnn_status find_classes(const struct wanted *w, const struct labels *labels, size_t *lowest,
                                struct cnn_images *images, cnn_diag *diag)
 {
-    const struct cnn_idx_set *set = w->set;
+    const struct set *set = w->format->more;
     struct labels others = {.bytes = NULL};
-    const struct wanted other = {set, w->folder, !w->train};
+    const struct wanted other = {w->format, w->folder, !w->train};
     size_t highest = 0;
     *lowest = 0;
     if (set->class_names) {
@@ -392,14 +397,15 @@ static cnn_status read_both(const struct wanted *w, size_t limit, struct idx_fil
     return CNN_OK;
 }
 
-cnn_status cnn_idx_read(const struct cnn_idx_set *set, const char *folder, bool train, size_t limit,
-                        struct cnn_images *out, cnn_diag *diag)
+static cnn_status read_idx(const struct cnn_data_request *request, struct cnn_images *out,
+                           cnn_diag *diag)
 {
-    const struct wanted wanted = {set, folder, train};
+    const struct wanted wanted = {request->format, request->path,
+                                  request->split == CNN_SPLIT_TRAIN};
     struct idx_file pixels = {.dim_count = 3};
     struct labels labels = {.bytes = NULL};
     struct cnn_images images = {0};
-    cnn_status status = read_both(&wanted, limit, &pixels, &labels, &images, diag);
+    cnn_status status = read_both(&wanted, request->limit, &pixels, &labels, &images, diag);
     if (status == CNN_OK)
         *out = images;
     else
@@ -408,3 +414,62 @@ cnn_status cnn_idx_read(const struct cnn_idx_set *set, const char *folder, bool 
     labels_close(&labels);
     return status;
 }
+
+/* Commands for four files, in the order of their checksums. */
+static void fetch(const struct cnn_dataset_format *format, const char *root, struct cnn_text *out)
+{
+    static const char *const files[FILES] = {"train-images-idx3", "train-labels-idx1",
+                                             "t10k-images-idx3", "t10k-labels-idx1"};
+    const struct cnn_data_home *home = format->home;
+    const struct set *set = format->more;
+    cnn_text_printf(out,
+                    "(mkdir -p %s/%s && cd %s/%s && curl -fLO '%s/{train,t10k}-"
+                    "{images-idx3,labels-idx1}-ubyte.gz' && printf '%%s  %%s-ubyte.gz\\n'",
+                    root, home->folder, root, home->folder, home->address);
+    for (size_t i = 0; i < FILES; i++)
+        cnn_text_printf(out, " %s %s", set->checksums[i], files[i]);
+    cnn_text_printf(out, " | sha256sum -c)");
+}
+
+static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
+                                            "Coat",        "Sandal",    "Shirt",    "Sneaker",
+                                            "Bag",         "Ankle boot"};
+
+const struct cnn_dataset_format cnn_dataset_format_mnist = {
+    .name = "mnist",
+    .title = "MNIST",
+    .home =
+        &(const struct cnn_data_home){.folder = "mnist",
+                                      .address = "https://ossci-datasets.s3.amazonaws.com/mnist",
+                                      .size = "11.6 MB",
+                                      .fetch = fetch},
+    .more =
+        &(const struct set){
+            .checksums = {"440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                          "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                          "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                          "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"}},
+    .read = read_idx,
+};
+
+const struct cnn_dataset_format cnn_dataset_format_fashion_mnist = {
+    .name = "fashion_mnist",
+    .title = "Fashion-MNIST",
+    .home =
+        &(const struct cnn_data_home){
+            .folder = "fashion-mnist",
+            .package = "dataset-fashion-mnist",
+            .packaged = "/usr/share/datasets/fashion-mnist",
+            .address = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+            .size = "30.9 MB",
+            .fetch = fetch},
+    .more =
+        &(const struct set){
+            .class_names = fashion_names,
+            .class_count = 10,
+            .checksums = {"3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                          "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                          "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                          "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"}},
+    .read = read_idx,
+};

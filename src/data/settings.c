@@ -4,9 +4,6 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 
-const char *const cnn_dataset_names[] = {"mnist",  "fashion_mnist", "cifar10", "cifar100",
-                                         "folder", "shapes",        NULL};
-
 const struct cnn_key cnn_data_keys[] = {
     {.name = "dataset",
      .kind = CNN_KEY_CHOICE,

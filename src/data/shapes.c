@@ -5,7 +5,7 @@
  * the unit circle (the distance functions follow Quilez, "2D distance functions"). A pixel is
  * covered by clamp(1/2 - d in pixels, 0, 1), which smooths the edges. Only + - * / and sqrt are
  * used, which IEEE 754 rounds exactly: the images are the same bytes on every machine. */
-#include "data/shapes.h"
+#include "data/format.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -403,9 +403,14 @@ static void draw_chunk(void *context, size_t chunk, size_t thread)
     }
 }
 
-cnn_status cnn_shapes_read(cnn_shape input, bool train, uint64_t seed, size_t limit,
-                           struct cnn_images *out, cnn_diag *diag)
+/* Draws the first images of the training or the test set: 20,000 and 4,000 without a limit. Image i
+ * shows class i % 10; what it looks like depends on (seed, train, i) alone. */
+static cnn_status draw_shapes(const struct cnn_data_request *request, struct cnn_images *out,
+                              cnn_diag *diag)
 {
+    const cnn_shape input = request->input;
+    const size_t limit = request->limit;
+    const bool train = request->split == CNN_SPLIT_TRAIN;
     if (input.rank != 3 || input.c != 3 || input.h != input.w || input.h < 16 || input.h > 128) {
         cnn_fail(diag, CNN_INVALID, NULL,
                  "shapes are drawn as 3 x n x n images, n from 16 to 128; the network's input is "
@@ -432,7 +437,10 @@ cnn_status cnn_shapes_read(cnn_shape input, bool train, uint64_t seed, size_t li
         return status;
     }
     cnn_parallel_for((count + CHUNK - 1) / CHUNK, draw_chunk,
-                     &(struct drawing){&images, seed, train});
+                     &(struct drawing){&images, request->seed, train});
     *out = images;
     return CNN_OK;
 }
+
+const struct cnn_dataset_format cnn_dataset_format_shapes = {
+    .name = "shapes", .title = "shapes", .drawn = true, .read = draw_shapes};

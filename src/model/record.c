@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "data/format.h"
 #include "util/text.h"
 
 #define SEPARATOR "; "
@@ -14,13 +15,13 @@ size_t cnn_record_seed(const cnn_model *model)
     return model->record ? model->record->seed : model->recipe.seed;
 }
 
-cnn_status cnn_record_open(const cnn_model *data, cnn_shape input, const char *path,
-                           enum cnn_split split, struct cnn_dataset **out, enum cnn_split *used,
-                           cnn_diag *diag)
+cnn_status cnn_record_open(const cnn_model *data, const struct cnn_data_choice *choice,
+                           struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag)
 {
-    cnn_status status =
-        cnn_dataset_open(&data->data, input, path, split, cnn_record_seed(data), out, used, diag);
-    const char *own = path ? NULL : data->data.path;
+    struct cnn_data_choice seeded = *choice;
+    seeded.seed = cnn_record_seed(data);
+    cnn_status status = cnn_dataset_open(&data->data, &seeded, out, used, diag);
+    const char *own = choice->path ? NULL : data->data.path;
     if (status != CNN_OK && data->trained && own && *own != '/' && access(own, F_OK) != 0)
         cnn_hint(diag,
                  "data.path of %s is '%s', which begins in the directory that it was trained in; "
@@ -226,7 +227,7 @@ static cnn_status doubt_classes(const cnn_model *model, const struct cnn_safeten
 static bool may_leak(const struct cnn_record *of_file, const struct cnn_record *now)
 {
     bool divided = now->val_split > 0 && now->parts[CNN_SPLIT_VAL].from == CNN_SPLIT_VAL;
-    bool known = of_file->dataset == now->dataset && now->dataset != CNN_DATASET_FOLDER;
+    bool known = of_file->dataset == now->dataset && !cnn_dataset_formats[now->dataset]->varies;
     return divided && !same_part(&of_file->parts[CNN_SPLIT_VAL], &now->parts[CNN_SPLIT_VAL]) &&
            (known || same_in_all(of_file, now));
 }

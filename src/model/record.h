@@ -25,11 +25,11 @@ struct cnn_record {
  * so that a run may change its seed and keep its validation images. */
 size_t cnn_record_seed(const cnn_model *model);
 
-/* Opens one split of the images that `data` describes, for networks with this input. A relative
- * data.path that leads nowhere is explained where the description is a checkpoint's. */
-cnn_status cnn_record_open(const cnn_model *data, cnn_shape input, const char *path,
-                           enum cnn_split split, struct cnn_dataset **out, enum cnn_split *used,
-                           cnn_diag *diag);
+/* Opens one split of the images that `data` describes; the seed is the record's, whatever the
+ * choice says. A relative data.path that leads nowhere is explained where the description is a
+ * checkpoint's. */
+cnn_status cnn_record_open(const cnn_model *data, const struct cnn_data_choice *choice,
+                           struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag);
 
 /* Puts the images of a run into model->record. A model that has a record already goes on with a
  * run: CNN_INVALID where a setting has changed its images, CNN_FAILED where something else has, and

@@ -42,8 +42,11 @@ static cnn_status open_other(struct splits *splits, const cnn_model *model, cons
     cnn_diag *own = cnn_diag_new();
     if (!own)
         return cnn_fail_memory(diag, 0, "messages");
-    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path, split,
-                                         model->recipe.seed, &dataset, &used, own);
+    cnn_status status = cnn_dataset_open(
+        &splits->settings,
+        &(struct cnn_data_choice){
+            .input = model->graph.input, .path = path, .split = split, .seed = model->recipe.seed},
+        &dataset, &used, own);
     if (status == CNN_OK && used == split)
         add_split(splits, dataset, split);
     else if (status == CNN_OK)
@@ -63,8 +66,12 @@ static cnn_status open_splits(struct splits *splits, const cnn_model *model, con
     splits->settings = model->data;
     splits->settings.any_damage = true;
     splits->source.shape = model->graph.input;
-    cnn_status status = cnn_dataset_open(&splits->settings, model->graph.input, path,
-                                         CNN_SPLIT_TRAIN, model->recipe.seed, &train, &used, diag);
+    cnn_status status = cnn_dataset_open(&splits->settings,
+                                         &(struct cnn_data_choice){.input = model->graph.input,
+                                                                   .path = path,
+                                                                   .split = CNN_SPLIT_TRAIN,
+                                                                   .seed = model->recipe.seed},
+                                         &train, &used, diag);
     if (status != CNN_OK)
         return status;
     add_split(splits, train, CNN_SPLIT_TRAIN);

@@ -77,8 +77,12 @@ static void check_test_split(struct cnn_check *check, const char *path, cnn_diag
     enum cnn_split used;
     cnn_diag *own = cnn_diag_new();
     cnn_status status =
-        own ? cnn_dataset_open(&model->data, model->graph.input, path, CNN_SPLIT_TEST,
-                               model->recipe.seed, &test, &used, own)
+        own ? cnn_dataset_open(&model->data,
+                               &(struct cnn_data_choice){.input = model->graph.input,
+                                                         .path = path,
+                                                         .split = CNN_SPLIT_TEST,
+                                                         .seed = model->recipe.seed},
+                               &test, &used, own)
             : CNN_FAILED;
     const char *error = NULL;
     for (size_t i = 0; i < cnn_diag_count(own); i++) {

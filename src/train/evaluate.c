@@ -134,7 +134,10 @@ static cnn_status complete_model(cnn_model *model, const cnn_model *data, const 
     struct cnn_dataset *train;
     enum cnn_split used;
     cnn_status status =
-        cnn_record_open(data, model->graph.input, path, CNN_SPLIT_TRAIN, &train, &used, diag);
+        cnn_record_open(data,
+                        &(struct cnn_data_choice){
+                            .input = model->graph.input, .path = path, .split = CNN_SPLIT_TRAIN},
+                        &train, &used, diag);
     if (status != CNN_OK)
         return status;
     status = cnn_model_adopt_data(model, train, diag);
@@ -225,7 +228,10 @@ static cnn_status open_split(const cnn_model *data, const cnn_model *model, cons
     cnn_model known = *data;
     known.data.classes = model->classes;
     known.data.class_count = model->class_count;
-    return cnn_record_open(&known, model->graph.input, path, *split, out, split, diag);
+    return cnn_record_open(
+        &known,
+        &(struct cnn_data_choice){.input = model->graph.input, .path = path, .split = *split}, out,
+        split, diag);
 }
 
 cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_evaluate_options *o,

@@ -93,8 +93,11 @@ static cnn_status open_data(struct calibration *c, cnn_diag *diag)
 {
     const cnn_model *model = c->model;
     enum cnn_split used;
-    cnn_status status = cnn_record_open(model, model->graph.input, c->options->data_path,
-                                        CNN_SPLIT_TRAIN, &c->dataset, &used, diag);
+    cnn_status status = cnn_record_open(model,
+                                        &(struct cnn_data_choice){.input = model->graph.input,
+                                                                  .path = c->options->data_path,
+                                                                  .split = CNN_SPLIT_TRAIN},
+                                        &c->dataset, &used, diag);
     if (status != CNN_OK)
         return status;
     size_t count = cnn_dataset_count(c->dataset),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "data/format.h"
 #include "model/record.h"
 #include "train/metrics.h"
 #include "train/room.h"
@@ -150,7 +151,7 @@ static cnn_status settle_images(struct cnn_training *t, cnn_diag *diag)
     if (status != CNN_OK && !begins)
         cnn_hint(diag, "a run goes on with the images that it began with; on others, a new run can "
                        "begin with its weights: --weights");
-    bool drawn = model->data.val_split > 0 || model->data.dataset == CNN_DATASET_SHAPES;
+    bool drawn = model->data.val_split > 0 || cnn_dataset_formats[model->data.dataset]->drawn;
     if (status == CNN_OK && seed != model->recipe.seed && drawn)
         note(t, "train.seed is %zu; the images stay divided as by %zu, with which the run began",
              model->recipe.seed, seed);
@@ -162,10 +163,16 @@ static cnn_status open_data(struct cnn_training *t, const char *path, cnn_diag *
     cnn_model *model = t->model;
     enum cnn_split used;
     cnn_status status =
-        cnn_record_open(model, model->graph.input, path, CNN_SPLIT_TRAIN, &t->train, &used, diag);
+        cnn_record_open(model,
+                        &(struct cnn_data_choice){
+                            .input = model->graph.input, .path = path, .split = CNN_SPLIT_TRAIN},
+                        &t->train, &used, diag);
     if (status == CNN_OK)
-        status = cnn_record_open(model, model->graph.input, path, CNN_SPLIT_VAL, &t->val,
-                                 &t->val_split, diag);
+        status =
+            cnn_record_open(model,
+                            &(struct cnn_data_choice){
+                                .input = model->graph.input, .path = path, .split = CNN_SPLIT_VAL},
+                            &t->val, &t->val_split, diag);
     if (status != CNN_OK)
         return status;
     if (cnn_dataset_classes(t->val) != cnn_dataset_classes(t->train))

@@ -1,6 +1,6 @@
 /* CIFAR's binary files: the first byte says which data set and which split, the rest is dealt out
  * to its files in equal parts; any are read or refused. */
-#include "data/cifar.h"
+#include "../datasets.h"
 #include "fuzz.h"
 
 static void write_files(const char *const *names, size_t count, struct fuzz_input input)
@@ -31,8 +31,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         write_files(ten, 5, input);
     else
         write_files(&one, 1, input);
-    if (cnn_cifar_read(fuzz_folder(), hundred ? 100 : 10, train, kind >> 6, &images, diag) ==
-        CNN_OK)
+    if (dataset_read(&(struct cnn_data_request){.format = hundred ? &cnn_dataset_format_cifar100
+                                                                  : &cnn_dataset_format_cifar10,
+                                                .path = fuzz_folder(),
+                                                .split = train ? CNN_SPLIT_TRAIN : CNN_SPLIT_TEST,
+                                                .limit = kind >> 6},
+                     &images, diag) == CNN_OK)
         cnn_images_free(&images);
     unlink(fuzz_file(names[hundred], NULL, 0));
     cnn_diag_free(diag);

@@ -5,8 +5,8 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include "../datasets.h"
 #include "cnn.h"
-#include "data/folder.h"
 #include "fuzz.h"
 #include "model/model.h"
 

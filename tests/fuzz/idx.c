@@ -1,5 +1,5 @@
 /* MNIST's files: the first bytes are the labels, the rest the images; any are read or refused. */
-#include "data/idx.h"
+#include "../datasets.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -9,7 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_file("t10k-labels-idx1-ubyte", data, labels);
     fuzz_file("t10k-images-idx3-ubyte", data + labels, size - labels);
-    if (cnn_idx_read(&cnn_idx_mnist, fuzz_folder(), false, 0, &images, NULL) == CNN_OK)
+    if (dataset_read(&(struct cnn_data_request){.format = &cnn_dataset_format_mnist,
+                                                .path = fuzz_folder(),
+                                                .split = CNN_SPLIT_TEST},
+                     &images, NULL) == CNN_OK)
         cnn_images_free(&images);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* A run that is gone on with: its tables, then last.safetensors, any bytes; one step is taken, or
  * they are refused. */
+#include "data/format.h"
 #include "fuzz.h"
 #include "model/model.h"
 
@@ -23,7 +24,7 @@ static bool is_small(const char *path)
         uint64_t macs = 0;
         for (size_t i = 0; i < model->graph.count; i++)
             macs += model->graph.nodes[i].macs;
-        small = model->data.dataset == CNN_DATASET_SHAPES && model->data.limit > 0 &&
+        small = model->data.dataset == cnn_dataset_find("shapes") && model->data.limit > 0 &&
                 model->data.limit <= 64 && model->graph.parameter_floats <= 100000 &&
                 cnn_shape_count(model->graph.input) <= 1024 && model->recipe.batch_size <= 64 &&
                 macs <= MOST_MACS;
