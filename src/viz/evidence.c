@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "viz/attribution.h"
-#include "viz/visualize.h"
+#include "viz/kind.h"
 
 /* Measured on the shipped model: clearer than 25 copies with noise of a tenth. */
 #define SMOOTHGRAD_SAMPLES 50
@@ -98,7 +98,7 @@ static const char *tell_range(struct cnn_view *view, const float *map, size_t h,
     return text_or_fail(view, text);
 }
 
-cnn_status cnn_show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
@@ -138,8 +138,19 @@ cnn_status cnn_show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *diag)
     return status;
 }
 
-static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class, const char *stem,
-                               cnn_diag *diag)
+const struct cnn_view_kind cnn_kind_heatmap = {
+    .number = CNN_PICTURE_HEATMAP,
+    .name = "heatmap",
+    .help = "the sum of a layer's maps (the last convolution) over the picture",
+    .source = CNN_KIND_MAIN_LAYER,
+    .needs_map = true,
+    .usual = true,
+    .about_answer = true,
+    .show = show_heatmap,
+};
+
+static cnn_status show_gradcam_of(struct cnn_view *view, size_t layer, size_t class,
+                                  const char *stem, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
@@ -170,7 +181,7 @@ static cnn_status show_gradcam(struct cnn_view *view, size_t layer, size_t class
     return status;
 }
 
-cnn_status cnn_show_gradcam(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_gradcam(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     bool both =
         !view->options->class_name && view->label != CNN_NO_INDEX && view->label != view->target;
@@ -181,12 +192,24 @@ cnn_status cnn_show_gradcam(struct cnn_view *view, size_t layer, cnn_diag *diag)
                         "zero, nothing does, or more speaks against it.",
                         cnn_view_node(view, layer)->name);
     cnn_status status =
-        show_gradcam(view, layer, view->target, cnn_view_stem(view, layer, "-gradcam"), diag);
+        show_gradcam_of(view, layer, view->target, cnn_view_stem(view, layer, "-gradcam"), diag);
     if (status == CNN_OK && both)
-        status = show_gradcam(view, layer, view->label, cnn_view_stem(view, layer, "-gradcam-true"),
-                              diag);
+        status = show_gradcam_of(view, layer, view->label,
+                                 cnn_view_stem(view, layer, "-gradcam-true"), diag);
     return status;
 }
+
+const struct cnn_view_kind cnn_kind_gradcam = {
+    .number = CNN_PICTURE_GRADCAM,
+    .name = "gradcam",
+    .help = "where a class is seen (Grad-CAM)",
+    .source = CNN_KIND_MAIN_LAYER,
+    .explains = CNN_KIND_CLASS,
+    .needs_map = true,
+    .usual = true,
+    .about_answer = true,
+    .show = show_gradcam,
+};
 
 /* Both gradients as panels, and the smoother one over the picture. maps: two of h x w. */
 static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const float *smooth,
@@ -234,7 +257,7 @@ static cnn_status write_gradient(struct cnn_view *view, const char *stem, const 
     return cnn_view_write_npy(view, stem, turned, (const size_t[]){in.c, in.h, in.w}, 3, diag);
 }
 
-cnn_status cnn_show_saliency(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_saliency(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const cnn_visualize_options *options = view->options;
     const cnn_shape in = view->model->graph.input;
@@ -272,6 +295,17 @@ cnn_status cnn_show_saliency(struct cnn_view *view, size_t layer, cnn_diag *diag
     free(plain);
     return status;
 }
+
+const struct cnn_view_kind cnn_kind_saliency = {
+    .number = CNN_PICTURE_SALIENCY,
+    .name = "saliency",
+    .help = "which pixels change a class's score (gradient, SmoothGrad)",
+    .source = CNN_KIND_NO_LAYER,
+    .explains = CNN_KIND_CLASS,
+    .usual = true,
+    .about_answer = true,
+    .show = show_saliency,
+};
 
 /* Drops by patch -> by pixel: the mean over the patches that hide the pixel. */
 static void spread_drops(const struct cnn_occlusion *o, cnn_shape in, const float *drop, float *map)
@@ -337,7 +371,7 @@ static void tell_occlusion(struct cnn_view *view, const struct cnn_occlusion *g,
     cnn_text_free(&frame);
 }
 
-cnn_status cnn_show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     const struct cnn_occlusion g = cnn_occlusion_geometry(in);
@@ -367,6 +401,16 @@ cnn_status cnn_show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *dia
     free(drop);
     return status;
 }
+
+const struct cnn_view_kind cnn_kind_occlusion = {
+    .number = CNN_PICTURE_OCCLUSION,
+    .name = "occlusion",
+    .help = "how a class's probability drops when a patch is hidden",
+    .source = CNN_KIND_NO_LAYER,
+    .explains = CNN_KIND_CLASS,
+    .about_answer = true,
+    .show = show_occlusion,
+};
 
 static cnn_status draw_excite(struct cnn_view *view, const char *stem, const char *title,
                               const float *image, cnn_diag *diag)
@@ -420,7 +464,7 @@ static void tell_excite(struct cnn_view *view, const char *stem, const char *wha
                          what);
 }
 
-cnn_status cnn_show_excite(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &view->model->graph;
     struct cnn_excite settings = cnn_excite_defaults(graph->input);
@@ -451,3 +495,13 @@ cnn_status cnn_show_excite(struct cnn_view *view, size_t layer, cnn_diag *diag)
     free(image);
     return status;
 }
+
+const struct cnn_view_kind cnn_kind_excite = {
+    .number = CNN_PICTURE_EXCITE,
+    .name = "excite",
+    .help = "the input that most excites a class, or a channel of a layer",
+    .source = CNN_KIND_NO_LAYER,
+    .explains = CNN_KIND_CLASS_WITHOUT_LAYER,
+    .takes_channel = true,
+    .show = show_excite,
+};

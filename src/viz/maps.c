@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "util/file.h"
+#include "viz/kind.h"
 #include "viz/parts.h"
-#include "viz/visualize.h"
 
 #define LEGEND_LINES (CNN_DISTINCT_COLOURS + 1)
 
@@ -122,7 +122,7 @@ static bool tell_shown_elsewhere(struct cnn_view *view, size_t layer)
     return last > layer || is_row_of_maps(node);
 }
 
-cnn_status cnn_show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     bool map = node->out.rank == 3;
@@ -157,6 +157,16 @@ cnn_status cnn_show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *diag
     return status;
 }
 
+const struct cnn_view_kind cnn_kind_featmaps = {
+    .number = CNN_PICTURE_FEATMAPS,
+    .name = "featmaps",
+    .help = "all maps of each layer on one sheet",
+    .source = CNN_KIND_EVERY_LAYER,
+    .with_layers = true,
+    .usual = true,
+    .show = show_featmaps,
+};
+
 bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out)
 {
     const struct cnn_graph *graph = &view->model->graph;
@@ -185,7 +195,13 @@ bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kern
     return false;
 }
 
-cnn_status cnn_show_filters(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static bool has_kernels(const struct cnn_view *view, size_t layer)
+{
+    struct cnn_kernel_view kernels;
+    return cnn_view_kernels(view, layer, &kernels);
+}
+
+static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const char *stem = cnn_view_stem(view, layer, "-filters");
@@ -223,6 +239,18 @@ cnn_status cnn_show_filters(struct cnn_view *view, size_t layer, cnn_diag *diag)
     }
     return status;
 }
+
+const struct cnn_view_kind cnn_kind_filters = {
+    .number = CNN_PICTURE_FILTERS,
+    .name = "filters",
+    .help = "the kernels of a layer (the first convolution)",
+    .source = CNN_KIND_FIRST_LAYER,
+    .fits = has_kernels,
+    .misfit = "has no kernels",
+    .with_layers = true,
+    .usual = true,
+    .show = show_filters,
+};
 
 /* A channel that is the strongest somewhere, and at how many positions. */
 struct winner {
@@ -360,7 +388,7 @@ static void tell_strongest(struct cnn_view *view, const struct cnn_node *node, c
     cnn_story_figure(view, stem, "%s: the strongest channel at each position.", node->name);
 }
 
-cnn_status cnn_show_argmax(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_argmax(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
@@ -401,3 +429,12 @@ out:
     free(strongest);
     return status;
 }
+
+const struct cnn_view_kind cnn_kind_argmax = {
+    .number = CNN_PICTURE_ARGMAX,
+    .name = "argmax",
+    .help = "the strongest channel at each position",
+    .source = CNN_KIND_MAIN_LAYER,
+    .needs_map = true,
+    .show = show_argmax,
+};

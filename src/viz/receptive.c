@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "viz/visualize.h"
+#include "viz/kind.h"
 
 #define LEGEND_LINES 30
 
@@ -203,7 +203,17 @@ static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
     return status;
 }
 
-cnn_status cnn_show_receptive(struct cnn_view *view, size_t layer, cnn_diag *diag)
+static cnn_status show_receptive(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     return layer == CNN_NO_INDEX ? show_all(view, diag) : show_one(view, layer, diag);
 }
+
+const struct cnn_view_kind cnn_kind_receptive = {
+    .number = CNN_PICTURE_RECEPTIVE,
+    .name = "receptive",
+    .help = "what one value of a layer sees of the picture",
+    .source = CNN_KIND_NO_LAYER,
+    .needs_map = true,
+    .takes_position = true,
+    .show = show_receptive,
+};

@@ -213,9 +213,7 @@ static void tell_answer(struct cnn_view *view)
  * no answer. */
 static const char *evidence_title(const struct cnn_view *view)
 {
-    const unsigned about = 1U << CNN_PICTURE_HEATMAP | 1U << CNN_PICTURE_GRADCAM |
-                           1U << CNN_PICTURE_SALIENCY | 1U << CNN_PICTURE_OCCLUSION;
-    return view->answered && view->kinds & about ? "What the answer rests on" : "More pictures";
+    return view->answered && view->about_answer ? "What the answer rests on" : "More pictures";
 }
 
 /* Links to the parts: the sheets of all layers are long, and what follows them would not be
@@ -223,9 +221,9 @@ static const char *evidence_title(const struct cnn_view *view)
 static void tell_parts(struct cnn_view *view)
 {
     cnn_text_printf(&view->page, "<p><a href=\"#input\">The input</a>");
-    if (view->kinds & CNN_LAYER_KINDS)
+    if (view->with_layers)
         cnn_text_printf(&view->page, " &ensp;<a href=\"#layers\">Layer by layer</a>");
-    if (view->kinds & ~CNN_LAYER_KINDS)
+    if (view->after_layers)
         cnn_text_printf(&view->page, " &ensp;<a href=\"#evidence\">%s</a>", evidence_title(view));
     cnn_text_printf(&view->page, "</p>\n");
 }
@@ -353,8 +351,7 @@ void cnn_story_layers(struct cnn_view *view)
     cnn_story_paragraph(view, "First layers answer to edges and colours, later ones to larger "
                               "parts of the picture. A click on a picture shows it at its full "
                               "size.");
-    if (view->main_layer != CNN_NO_INDEX && view->kinds & ~CNN_LAYER_KINDS &&
-        view->options->layer_count == 0)
+    if (view->main_layer != CNN_NO_INDEX && view->after_layers && view->options->layer_count == 0)
         cnn_story_paragraph(
             view, "The pictures after the layers are made from %s, the last maps of a convolution.",
             cnn_view_node(view, view->main_layer)->name);

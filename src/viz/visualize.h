@@ -1,6 +1,5 @@
 /* One call of cnn_visualize: the input, what the network made of it, and the pictures and the page
- * that come of it. Kinds of pictures draw, write their files and add their paragraph to the page;
- * visualize.c decides which are made of what. */
+ * that come of it. The kinds of pictures are in kind.h. */
 #ifndef CNN_VIZ_VISUALIZE_H
 #define CNN_VIZ_VISUALIZE_H
 
@@ -11,9 +10,6 @@
 /* pixels: the longer side of pictures, so that three stand side by side on a page */
 #define CNN_VIEW_SIDE 352
 
-/* Kinds that stand with the layers on the page; also those of --layer without a kind. */
-#define CNN_LAYER_KINDS (1U << CNN_PICTURE_FEATMAPS | 1U << CNN_PICTURE_FILTERS)
-
 struct cnn_view {
     cnn_model *model;
     const cnn_visualize_options *options;
@@ -22,7 +18,10 @@ struct cnn_view {
     struct cnn_plan *plan; /* mode KEEP, after its forward */
     float *x, *image;      /* the input as the network takes it: NHWC, and NCHW */
     unsigned kinds;        /* bits 1 << kind */
-    bool *chosen;          /* by layer: named in the options */
+    /* of these, whether some stand with the layers, others after them, and some of those show what
+     * the answer rests on */
+    bool with_layers, after_layers, about_answer;
+    bool *chosen; /* by layer: named in the options */
     /* the one that heat maps are taken from unless others are named; CNN_NO_INDEX: there is no
      * map */
     size_t main_layer;
@@ -133,13 +132,6 @@ const char *cnn_story_percent(double share); /* likewise */
 /* Whether the layer's maps are shown by a later one: the next layer, its one reader, only changes
  * the numbers in place. */
 bool cnn_story_merged(const struct cnn_view *view, size_t layer);
-
-/* The kinds. layer: CNN_NO_INDEX where none is wanted. */
-typedef cnn_status cnn_show(struct cnn_view *view, size_t layer, cnn_diag *diag);
-cnn_show cnn_show_featmaps, cnn_show_filters, cnn_show_argmax;                      /* maps.c */
-cnn_show cnn_show_heatmap, cnn_show_gradcam, cnn_show_saliency, cnn_show_occlusion; /* evidence.c */
-cnn_show cnn_show_excite;
-cnn_show cnn_show_receptive; /* receptive.c */
 
 /* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of templates)
  * as [filters][channels][h][w]; false: it has none. */
