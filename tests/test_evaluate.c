@@ -7,7 +7,8 @@
 
 #include "networks.h"
 #include "scratch.h"
-#include "train/metrics.h"
+#include "tasks/metrics.h"
+#include "tasks/task.h"
 
 enum { IMAGES = 10, CLASSES = 4 };
 
@@ -202,6 +203,42 @@ static void test_intervals_are_those_of_wilson(void **state)
     expect_interval(1, 2);
 }
 
+static void test_every_task_is_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < cnn_task_count; i++) {
+        const struct cnn_task *task = cnn_tasks[i];
+        assert_true(task->name && task->measure && task->title);
+        assert_true(task->find_target && task->match && task->open && task->clear && task->add &&
+                    task->finish && task->score && task->better && task->facts);
+        const struct cnn_score low = {0.5, 1}, high = {0.75, 2}, equal = {0.5, 0.5};
+        assert_true(task->better(high, low) && !task->better(low, high));
+        assert_true(task->better(equal, low) && !task->better(low, equal));
+        assert_false(task->better(low, low));
+    }
+}
+
+static void test_facts_of_classification_are_its_numbers(void **state)
+{
+    (void)state;
+    const cnn_evaluation e = {.classes = 6,
+                              .accuracy = 0.75,
+                              .accuracy_low = 0.5,
+                              .accuracy_high = 0.875,
+                              .top5 = 0.9,
+                              .loss = 1.25};
+    struct cnn_task_fact facts[CNN_TASK_FACTS];
+    assert_int_equal(cnn_tasks[0]->facts(&e, facts), 3);
+    assert_string_equal(facts[0].name, "accuracy");
+    assert_string_equal(facts[0].note, "95 % interval: 50.00 to 87.50");
+    assert_true(facts[0].share && facts[1].share && !facts[2].share);
+    expect(facts[0].value, 0.75);
+    expect(facts[1].value, 0.9);
+    expect(facts[2].value, 1.25);
+    const cnn_evaluation few = {.classes = 5};
+    assert_int_equal(cnn_tasks[0]->facts(&few, facts), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_one_class_is_always_right),
         cmocka_unit_test(test_a_score_that_is_no_number_is_never_right),
         cmocka_unit_test(test_intervals_are_those_of_wilson),
+        cmocka_unit_test(test_every_task_is_whole),
+        cmocka_unit_test(test_facts_of_classification_are_its_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

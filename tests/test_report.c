@@ -12,7 +12,7 @@
 #include "report/page.h"
 #include "report/report.h"
 #include "report/settings.h"
-#include "train/metrics.h"
+#include "tasks/metrics.h"
 #include "util/file.h"
 #include "world.h"
 
@@ -34,11 +34,11 @@ static void test_history_is_read_when_files_are_whole(void **state)
     struct cnn_history history;
     write_text(s, "epochs.csv", EPOCHS);
     write_text(s, "steps.csv", STEPS "40,3,1.2"); /* its end is still to come */
-    assert_int_equal(cnn_history_read(s->folder, &history, s->diag), CNN_OK);
+    assert_int_equal(cnn_history_read(s->folder, cnn_tasks[0], &history, s->diag), CNN_OK);
     assert_int_equal(history.epoch_count, 3);
     assert_int_equal(history.step_count, 3);
     assert_int_equal(history.health_count, 0);
-    assert_true(is_equal(history.epochs[1].val_accuracy, 0.375) &&
+    assert_true(is_equal(history.epochs[1].val_measure, 0.375) &&
                 is_equal(history.epochs[2].lr, 0.025));
     assert_true(history.steps[2].step == 30 && is_equal(history.steps[2].images_per_s, 1234));
     assert_int_equal(cnn_history_best(&history), 1);
@@ -52,12 +52,12 @@ static void test_history_is_empty_when_files_are_missing(void **state)
 {
     struct scratch *s = *state;
     struct cnn_history history;
-    assert_int_equal(cnn_history_read(s->folder, &history, s->diag), CNN_OK);
+    assert_int_equal(cnn_history_read(s->folder, cnn_tasks[0], &history, s->diag), CNN_OK);
     assert_int_equal(history.epoch_count + history.step_count + history.health_count, 0);
     assert_true(cnn_history_best(&history) == CNN_NO_INDEX);
     cnn_history_free(&history);
     write_text(s, "epochs.csv", "");
-    assert_int_equal(cnn_history_read(s->folder, &history, s->diag), CNN_OK);
+    assert_int_equal(cnn_history_read(s->folder, cnn_tasks[0], &history, s->diag), CNN_OK);
     cnn_history_free(&history);
 }
 
@@ -102,11 +102,12 @@ static void test_history_says_where_when_a_file_is_damaged(void **state)
     struct cnn_history history;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_text(s, "epochs.csv", cases[i].text);
-        assert_place(s, cnn_history_read(s->folder, &history, s->diag), cases[i].message);
+        assert_place(s, cnn_history_read(s->folder, cnn_tasks[0], &history, s->diag),
+                     cases[i].message);
     }
     write_text(s, "epochs.csv", EPOCHS);
     write_text(s, "steps.csv", STEPS "40,0,1,1,1\n");
-    assert_place(s, cnn_history_read(s->folder, &history, s->diag),
+    assert_place(s, cnn_history_read(s->folder, cnn_tasks[0], &history, s->diag),
                  "steps.csv:5:4: error: field 2 is '0', which counts nothing");
 }
 

@@ -91,7 +91,8 @@ static void test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on(void 
     assert_int_equal(runs_train(s, "run", false, NULL, "train={steps: 7, batch_size: 16}"), CNN_OK);
     assert_int_equal(runs_train(s, "run", true, NULL, "train.steps=12"), CNN_OK);
     struct cnn_history history;
-    assert_int_equal(cnn_history_read(scratch_path(s, "run"), &history, s->diag), CNN_OK);
+    assert_int_equal(cnn_history_read(scratch_path(s, "run"), cnn_tasks[0], &history, s->diag),
+                     CNN_OK);
     assert_int_equal(history.epoch_count, 3);
     assert_int_equal(history.health_count, 9);
     for (size_t i = 0; i < 3; i++)

@@ -14,8 +14,8 @@
 #include "networks.h"
 #include "report/samples.h"
 #include "scratch.h"
+#include "tasks/metrics.h"
 #include "train/evaluate.h"
-#include "train/metrics.h"
 #include "util/file.h"
 
 #define IMAGES 300

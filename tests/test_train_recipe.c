@@ -30,7 +30,8 @@ static double loss_of(struct scratch *s, const char *checkpoint)
 static struct cnn_history history_of(struct scratch *s, const char *run)
 {
     struct cnn_history history;
-    assert_int_equal(cnn_history_read(scratch_path(s, run), &history, s->diag), CNN_OK);
+    assert_int_equal(cnn_history_read(scratch_path(s, run), cnn_tasks[0], &history, s->diag),
+                     CNN_OK);
     return history;
 }
 
@@ -136,9 +137,9 @@ static void test_newest_epoch_is_kept_when_the_recipe_says_so(void **state)
                    "train={epochs: 6, batch_size: 16, optimizer: {type: sgd, lr: 1}, keep: last}"),
         CNN_OK);
     struct cnn_history history = history_of(s, "run");
-    double best = 0, last = history.epochs[history.epoch_count - 1].val_accuracy;
+    double best = 0, last = history.epochs[history.epoch_count - 1].val_measure;
     for (size_t i = 0; i < history.epoch_count; i++)
-        best = fmax(best, history.epochs[i].val_accuracy);
+        best = fmax(best, history.epochs[i].val_measure);
     cnn_history_free(&history);
     assert_true(last < best);
     assert_near(watcher.last.best_accuracy, last, 1e-9);

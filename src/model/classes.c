@@ -57,20 +57,10 @@ cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *trai
         if (status != CNN_OK)
             return status;
     }
-    size_t classes = cnn_dataset_classes(train), outputs = cnn_model_outputs(model);
-    if (classes != outputs) {
-        const struct cnn_node *last = &model->graph.nodes[model->graph.count - 1];
-        cnn_status status =
-            cnn_fail(diag, CNN_INVALID, &last->where,
-                     "the network answers with %zu numbers; the data set has %zu class%s", outputs,
-                     classes, classes == 1 ? "" : "es");
-        if (classes == 1)
-            cnn_hint(diag, "a network learns to tell classes apart: a folder of images for each of "
-                           "two at least");
-        else
-            cnn_hint(diag, "a last layer of %zu: {type: dense, units: %zu}", classes, classes);
-        return status;
-    }
+    cnn_status matched = model->task->match(&model->graph, train, diag);
+    if (matched != CNN_OK)
+        return matched;
+    size_t classes = cnn_dataset_classes(train);
     const char **names = calloc(classes, sizeof *names);
     if (!names)
         return cnn_fail_memory(diag, classes * sizeof *names, "class names");

@@ -185,6 +185,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != CNN_OK)
             return all[i];
+    model->task = cnn_tasks[0];
     model->name = s.name ? s.name : stem(arena, path);
     model->has_loss = s.loss;
     model->has_data = s.data;

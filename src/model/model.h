@@ -10,6 +10,7 @@
 #include "graph/plan.h"
 #include "recipe/loss.h"
 #include "recipe/recipe.h"
+#include "tasks/task.h"
 
 struct cnn_tensor_place { /* one stored tensor of the graph, in the checkpoint's order */
     char *name;           /* conv1.weight */
@@ -28,6 +29,7 @@ struct cnn_model {
     const char *source; /* the file it was read from */
     const char *name;
     struct cnn_graph graph;
+    const struct cnn_task *task; /* what it is trained to answer */
     struct cnn_loss loss;
     bool has_loss, has_data, has_train; /* sections present */
     struct cnn_data_settings data;

@@ -1,5 +1,6 @@
 /* The page that shows runs side by side, and the report that is asked for by directory. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,7 +62,7 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
     if (status == CNN_OK)
         status = cnn_model_from_text(path, text, size, NULL, &run->model, diag);
     if (status == CNN_OK)
-        status = cnn_history_read(directory, &run->history, diag);
+        status = cnn_history_read(directory, run->model->task, &run->history, diag);
     if (status == CNN_OK)
         cnn_history_describe(&run->history, arena, cnn_yaml_get(root, "train"));
     run->config = root;
@@ -101,15 +102,21 @@ static uint64_t count_parameters(const cnn_model *model)
     return count;
 }
 
-/* The run with the highest validation accuracy; CNN_NO_INDEX: none has one. */
+/* Runs that are compared are of one task. */
+static const struct cnn_task *task_of(const struct comparison *c)
+{
+    return c->runs[0].history.task;
+}
+
+/* The run with the highest measure of the validation images; CNN_NO_INDEX: none has one. */
 static size_t find_best(const struct comparison *c)
 {
     size_t best = CNN_NO_INDEX;
     double highest = -1;
     for (size_t i = 0; i < c->count; i++) {
         size_t epoch = cnn_history_best(&c->runs[i].history);
-        if (epoch != CNN_NO_INDEX && c->runs[i].history.epochs[epoch].val_accuracy > highest) {
-            highest = c->runs[i].history.epochs[epoch].val_accuracy;
+        if (epoch != CNN_NO_INDEX && c->runs[i].history.epochs[epoch].val_measure > highest) {
+            highest = c->runs[i].history.epochs[epoch].val_measure;
             best = i;
         }
     }
@@ -133,7 +140,7 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
         const struct cnn_history_epoch *last = &history->epochs[history->epoch_count - 1];
         cnn_text_printf(page,
                         "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">",
-                        100 * history->epochs[top].val_accuracy, history->epochs[top].epoch);
+                        100 * history->epochs[top].val_measure, history->epochs[top].epoch);
         cnn_page_loss(page, last->train_loss);
         cnn_text_printf(page, "</td><td class=\"n\">");
         cnn_page_loss(page, last->val_loss);
@@ -148,28 +155,32 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
 static void write_table(struct cnn_text *page, const struct comparison *c)
 {
     size_t best = find_best(c);
-    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th "
-                          "class=\"n\">parameters</th><th class=\"n\">epochs</th>"
-                          "<th class=\"n\">accuracy</th><th class=\"n\">in epoch</th><th "
-                          "class=\"n\">training loss</th>"
-                          "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th "
-                          "class=\"n\">images/s</th></tr>\n");
+    cnn_text_printf(page,
+                    "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th "
+                    "class=\"n\">parameters</th><th class=\"n\">epochs</th>"
+                    "<th class=\"n\">%s</th><th class=\"n\">in epoch</th><th "
+                    "class=\"n\">training loss</th>"
+                    "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th "
+                    "class=\"n\">images/s</th></tr>\n",
+                    task_of(c)->measure);
     for (size_t i = 0; i < c->count; i++)
         write_row(page, &c->runs[i], i == best);
-    cnn_text_printf(page, "</table></div>\n<p class=\"note\">Accuracy is that of best.safetensors "
-                          "on the validation images; losses are those after "
-                          "the last epoch.</p>\n");
+    cnn_text_printf(page,
+                    "</table></div>\n<p class=\"note\">%s is that of best.safetensors "
+                    "on the validation images; losses are those after "
+                    "the last epoch.</p>\n",
+                    task_of(c)->title);
 }
 
 /* The numbers of one run's curves. */
 struct curves {
-    double *epoch, *seconds, *loss, *accuracy;
+    double *epoch, *seconds, *loss, *measure;
 };
 
 static bool curves_new(struct cnn_arena *arena, const struct cnn_history *history,
                        struct curves *out)
 {
-    double **all[] = {&out->epoch, &out->seconds, &out->loss, &out->accuracy}, seconds = 0;
+    double **all[] = {&out->epoch, &out->seconds, &out->loss, &out->measure}, seconds = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!(*all[i] = cnn_arena_array(arena, history->epoch_count, sizeof(double))))
             return false;
@@ -177,20 +188,13 @@ static bool curves_new(struct cnn_arena *arena, const struct cnn_history *histor
         out->epoch[i] = (double)history->epochs[i].epoch;
         out->seconds[i] = seconds += history->epochs[i].seconds;
         out->loss[i] = history->epochs[i].val_loss;
-        out->accuracy[i] = history->epochs[i].val_accuracy;
+        out->measure[i] = history->epochs[i].val_measure;
     }
     return true;
 }
 
-static const char *choose_title(bool seconds, bool accuracy)
-{
-    if (accuracy)
-        return seconds ? "Validation accuracy (%) by seconds" : "Validation accuracy (%) by epoch";
-    return seconds ? "Validation loss by seconds" : "Validation loss by epoch";
-}
-
 static void draw_curves(struct cnn_text *page, const struct comparison *c,
-                        const struct curves *curves, bool seconds, bool accuracy)
+                        const struct curves *curves, bool seconds, bool measure)
 {
     struct cnn_series *series = cnn_arena_array(c->arena, c->count, sizeof *series);
     if (!series) {
@@ -200,14 +204,17 @@ static void draw_curves(struct cnn_text *page, const struct comparison *c,
     for (size_t i = 0; i < c->count; i++)
         series[i] = (struct cnn_series){.name = c->runs[i].directory,
                                         .x = seconds ? curves[i].seconds : curves[i].epoch,
-                                        .y = accuracy ? curves[i].accuracy : curves[i].loss,
+                                        .y = measure ? curves[i].measure : curves[i].loss,
                                         .count = c->runs[i].history.epoch_count};
-    cnn_chart_draw(page, &(struct cnn_chart){.title = choose_title(seconds, accuracy),
+    char title[80];
+    snprintf(title, sizeof title, "Validation %s%s by %s", measure ? task_of(c)->measure : "loss",
+             measure ? " (%)" : "", seconds ? "seconds" : "epoch");
+    cnn_chart_draw(page, &(struct cnn_chart){.title = title,
                                              .x_name = seconds ? "seconds" : "epoch",
                                              .series = series,
                                              .count = c->count,
-                                             .percent = accuracy,
-                                             .logarithm = !accuracy,
+                                             .percent = measure,
+                                             .logarithm = !measure,
                                              .from_zero = seconds,
                                              .whole = !seconds});
 }

@@ -98,15 +98,22 @@ static void store_step(void *rows, size_t i, const double *f)
 }
 
 struct format {
-    const char *header;
+    const char *header; /* of epochs.csv it is the task's */
     size_t fields, counters, row_size;
     store_row *store;
 };
 
-static const struct format epochs_format = {CNN_EPOCHS_HEADER, 7, 1,
-                                            sizeof(struct cnn_history_epoch), store_epoch};
+static const struct format epochs_format = {NULL, 7, 1, sizeof(struct cnn_history_epoch),
+                                            store_epoch};
 static const struct format steps_format = {CNN_STEPS_HEADER, 5, 2, sizeof(struct cnn_history_step),
                                            store_step};
+
+const char *cnn_epochs_header(const struct cnn_task *task, char buffer[CNN_HEADER_SIZE])
+{
+    snprintf(buffer, CNN_HEADER_SIZE, "epoch,train_loss,train_%s,val_loss,val_%s,lr,seconds\n",
+             task->measure, task->measure);
+    return buffer;
+}
 
 static cnn_status read_rows(struct table *table, const struct format *format, void *rows,
                             size_t *count, cnn_diag *diag)
@@ -147,9 +154,13 @@ static cnn_status read_table(const char *path, const struct format *format, void
     return status;
 }
 
-cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_diag *diag)
+cnn_status cnn_history_read(const char *directory, const struct cnn_task *task,
+                            struct cnn_history *out, cnn_diag *diag)
 {
-    struct cnn_history history = {0};
+    struct cnn_history history = {.task = task};
+    struct format of_epochs = epochs_format;
+    char header[CNN_HEADER_SIZE];
+    of_epochs.header = cnn_epochs_header(task, header);
     void *epochs = NULL, *steps = NULL;
     struct cnn_arena *arena = cnn_arena_new();
     const char *epochs_path = arena ? cnn_arena_printf(arena, "%s/epochs.csv", directory) : NULL;
@@ -159,7 +170,7 @@ cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_
     if (!epochs_path || !steps_path || !health_path)
         status = cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     if (status == CNN_OK)
-        status = read_table(epochs_path, &epochs_format, &epochs, &history.epoch_count, diag);
+        status = read_table(epochs_path, &of_epochs, &epochs, &history.epoch_count, diag);
     if (status == CNN_OK)
         status = read_table(steps_path, &steps_format, &steps, &history.step_count, diag);
     if (status == CNN_OK)
@@ -201,18 +212,20 @@ bool cnn_history_stopped(const struct cnn_history *history)
     return cnn_stopping_reached(&history->stopping, &stopping);
 }
 
+static struct cnn_score score_of(const struct cnn_history_epoch *row)
+{
+    return (struct cnn_score){row->val_measure, row->val_loss};
+}
+
 size_t cnn_history_best(const struct cnn_history *history)
 {
     size_t best = CNN_NO_INDEX;
     if (history->keep_last)
         return history->epoch_count > 0 ? history->epoch_count - 1 : CNN_NO_INDEX;
-    for (size_t i = 0; i < history->epoch_count; i++) {
-        const struct cnn_history_epoch *row = &history->epochs[i],
-                                       *old = &history->epochs[best == CNN_NO_INDEX ? 0 : best];
-        if (best == CNN_NO_INDEX || row->val_accuracy > old->val_accuracy ||
-            (row->val_accuracy >= old->val_accuracy && row->val_loss < old->val_loss))
+    for (size_t i = 0; i < history->epoch_count; i++)
+        if (best == CNN_NO_INDEX ||
+            history->task->better(score_of(&history->epochs[i]), score_of(&history->epochs[best])))
             best = i;
-    }
     return best;
 }
 

@@ -5,13 +5,17 @@
 
 #include "recipe/stopping.h"
 #include "report/health.h"
+#include "tasks/task.h"
 
-#define CNN_EPOCHS_HEADER "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,seconds\n"
-#define CNN_STEPS_HEADER  "step,epoch,loss,lr,images_per_s\n"
+#define CNN_STEPS_HEADER "step,epoch,loss,lr,images_per_s\n"
+
+/* The header of epochs.csv; the task's measure stands in it. Returned in buffer. */
+#define CNN_HEADER_SIZE 160
+const char *cnn_epochs_header(const struct cnn_task *task, char buffer[CNN_HEADER_SIZE]);
 
 struct cnn_history_epoch {
     size_t epoch;
-    double train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds;
+    double train_loss, train_measure, val_loss, val_measure, lr, seconds;
 };
 
 struct cnn_history_step {
@@ -20,6 +24,7 @@ struct cnn_history_step {
 };
 
 struct cnn_history {
+    const struct cnn_task *task; /* what epochs are measured by, and which is the best */
     struct cnn_history_epoch *epochs;
     struct cnn_history_step *steps;
     struct cnn_health_row *health;
@@ -32,7 +37,8 @@ struct cnn_history {
 
 /* Tables as report/table.h reads them; one that is missing is empty. Rows ascend by epoch or step.
  * A damaged file is CNN_FAILED with the place of the mistake. */
-cnn_status cnn_history_read(const char *directory, struct cnn_history *out, cnn_diag *diag);
+cnn_status cnn_history_read(const char *directory, const struct cnn_task *task,
+                            struct cnn_history *out, cnn_diag *diag);
 void cnn_history_free(struct cnn_history *history);
 
 /* Takes over what `train` of the run's description says; NULL: nothing. */
@@ -42,8 +48,8 @@ void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena,
 /* Whether the newest epoch is one that early stopping ends the run after. */
 bool cnn_history_stopped(const struct cnn_history *history);
 
-/* The index of the epoch that best.safetensors is from: the highest validation accuracy, of equals
- * the smallest loss; or the newest. CNN_NO_INDEX: no epochs. */
+/* The index of the epoch that best.safetensors is from: the best by the task, or the newest.
+ * CNN_NO_INDEX: no epochs. */
 size_t cnn_history_best(const struct cnn_history *history);
 
 /* Seconds of all epochs. */

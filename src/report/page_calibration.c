@@ -2,7 +2,7 @@
  * Calibration of Modern Neural Networks", 2017. */
 #include "report/chart.h"
 #include "report/page.h"
-#include "report/report.h"
+#include "tasks/metrics.h"
 
 void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
 {

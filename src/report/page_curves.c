@@ -1,5 +1,6 @@
 /* How a run went: curves by epoch and by step, and the table of epochs. */
 #include <math.h>
+#include <stdio.h>
 
 #include "report/chart.h"
 #include "report/page.h"
@@ -14,7 +15,7 @@ enum {
 };
 
 struct columns { /* of epochs.csv */
-    double *epoch, *train_loss, *train_accuracy, *val_loss, *val_accuracy, *lr;
+    double *epoch, *train_loss, *train_measure, *val_loss, *val_measure, *lr;
 };
 
 /* count doubles; NULL, with page->failed set, where they cannot be had. */
@@ -30,8 +31,8 @@ static bool columns_new(struct cnn_text *page, struct cnn_arena *arena,
                         const struct cnn_history *history, struct columns *out)
 {
     size_t count = history->epoch_count;
-    double **all[] = {&out->epoch,    &out->train_loss,   &out->train_accuracy,
-                      &out->val_loss, &out->val_accuracy, &out->lr};
+    double **all[] = {&out->epoch,    &out->train_loss,  &out->train_measure,
+                      &out->val_loss, &out->val_measure, &out->lr};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!(*all[i] = numbers_new(page, arena, count)))
             return false;
@@ -39,9 +40,9 @@ static bool columns_new(struct cnn_text *page, struct cnn_arena *arena,
         const struct cnn_history_epoch *row = &history->epochs[i];
         out->epoch[i] = (double)row->epoch;
         out->train_loss[i] = row->train_loss;
-        out->train_accuracy[i] = row->train_accuracy;
+        out->train_measure[i] = row->train_measure;
         out->val_loss[i] = row->val_loss;
-        out->val_accuracy[i] = row->val_accuracy;
+        out->val_measure[i] = row->val_measure;
         out->lr[i] = row->lr;
     }
     return true;
@@ -56,9 +57,11 @@ static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena,
         return;
     struct cnn_series loss[] = {{.name = "training", .x = c.epoch, .y = c.train_loss, .count = n},
                                 {.name = "validation", .x = c.epoch, .y = c.val_loss, .count = n}};
-    struct cnn_series accuracy[] = {
-        {.name = "training", .x = c.epoch, .y = c.train_accuracy, .count = n},
-        {.name = "validation", .x = c.epoch, .y = c.val_accuracy, .count = n}};
+    struct cnn_series measure[] = {
+        {.name = "training", .x = c.epoch, .y = c.train_measure, .count = n},
+        {.name = "validation", .x = c.epoch, .y = c.val_measure, .count = n}};
+    char title[64];
+    snprintf(title, sizeof title, "%s (%%)", history->task->title);
     struct cnn_series lr = {.name = "learning rate", .x = c.epoch, .y = c.lr, .count = n};
     cnn_chart_draw(page, &(struct cnn_chart){.title = "Loss",
                                              .x_name = "epoch",
@@ -66,9 +69,9 @@ static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena,
                                              .count = 2,
                                              .logarithm = true,
                                              .whole = true});
-    cnn_chart_draw(page, &(struct cnn_chart){.title = "Accuracy (%)",
+    cnn_chart_draw(page, &(struct cnn_chart){.title = title,
                                              .x_name = "epoch",
-                                             .series = accuracy,
+                                             .series = measure,
                                              .count = 2,
                                              .percent = true,
                                              .whole = true});
@@ -174,12 +177,12 @@ static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *r
                     mark ? " class=\"truth\"" : "", row->epoch, mark ? mark : "");
     cnn_page_loss(page, row->train_loss);
     cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">",
-                    100 * row->train_accuracy);
+                    100 * row->train_measure);
     cnn_page_loss(page, row->val_loss);
     cnn_text_printf(page,
                     "</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td "
                     "class=\"n\">%.1f</td><td class=\"n\">",
-                    100 * row->val_accuracy, row->lr, row->seconds);
+                    100 * row->val_measure, row->lr, row->seconds);
     cnn_page_speed(page, speed);
     cnn_text_printf(page, "</td></tr>\n");
 }
@@ -193,11 +196,11 @@ static void write_epochs(struct cnn_text *page, const struct cnn_history *histor
         page,
         "<details%s><summary>All epochs in numbers</summary>\n<div class=\"scroll\"><table>\n"
         "<tr><th class=\"n\">epoch</th><th class=\"n\">training loss</th><th "
-        "class=\"n\">accuracy</th>"
-        "<th class=\"n\">validation loss</th><th class=\"n\">accuracy</th><th class=\"n\">learning "
+        "class=\"n\">%s</th>"
+        "<th class=\"n\">validation loss</th><th class=\"n\">%s</th><th class=\"n\">learning "
         "rate</th>"
         "<th class=\"n\">seconds</th><th class=\"n\">images/s</th></tr>\n",
-        folded ? "" : " open");
+        folded ? "" : " open", history->task->measure, history->task->measure);
     for (size_t i = 0; i < history->epoch_count; i++)
         write_epoch(page, &history->epochs[i], i == best ? mark : NULL,
                     speed_of(history, history->epochs[i].epoch, &at));

@@ -22,6 +22,12 @@ struct config {
     size_t epochs, steps;         /* to be done in all; 0: it does not say */
 };
 
+/* A page without a model is of the task of a description that names none. */
+static const struct cnn_task *task_of(const struct cnn_report *report)
+{
+    return report->model ? report->model->task : cnn_tasks[0];
+}
+
 static size_t read_total(const struct cnn_yaml *train, const char *key)
 {
     const struct cnn_yaml *node = cnn_yaml_get(train, key);
@@ -101,13 +107,15 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
         return;
     const struct cnn_history_epoch *row = &history->epochs[best],
                                    *last = &history->epochs[history->epoch_count - 1];
-    struct cnn_text note = {0};
+    struct cnn_text note = {0}, name = {0};
     cnn_text_printf(&note, "epoch %zu", row->epoch);
-    cnn_page_fact(page,
-                  history->keep_last ? "validation accuracy now" : "best validation accuracy");
-    cnn_page_percent(page, row->val_accuracy);
+    cnn_text_printf(&name, history->keep_last ? "validation %s now" : "best validation %s",
+                    history->task->measure);
+    cnn_page_fact(page, name.data ? name.data : "");
+    cnn_page_percent(page, row->val_measure);
     cnn_page_fact_end(page, note.data ? note.data : "");
     cnn_text_free(&note);
+    cnn_text_free(&name);
     cnn_page_fact(page, "training loss now");
     cnn_page_loss(page, last->train_loss);
     cnn_page_fact_end(page, "");
@@ -120,13 +128,12 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
 }
 
 /* Of a run, else history has no epochs. */
-static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e,
-                             const struct cnn_history *history)
+static void write_evaluation(struct cnn_text *page, const struct cnn_task *task,
+                             const cnn_evaluation *e, const struct cnn_history *history)
 {
-    struct cnn_text interval = {0};
+    struct cnn_task_fact facts[CNN_TASK_FACTS];
+    size_t count = task->facts(e, facts);
     size_t epoch = history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0;
-    cnn_text_printf(&interval, "95 %% interval: %.2f to %.2f", 100 * e->accuracy_low,
-                    100 * e->accuracy_high);
     cnn_text_printf(page, "<h2>Evaluation</h2>\n");
     if (epoch > 0)
         cnn_text_printf(
@@ -135,22 +142,20 @@ static void write_evaluation(struct cnn_text *page, const cnn_evaluation *e,
                 ? ", with its averaged weights (train.ema), as all that is said of validation"
                 : "");
     if (epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0)
-        cnn_text_printf(page, "<p class=\"note\">These are the test images, and the best epoch is "
-                              "chosen by them too: its accuracy flatters the network. With "
-                              "data.val_split training images are set aside for that.</p>\n");
+        cnn_text_printf(page,
+                        "<p class=\"note\">These are the test images, and the best epoch is "
+                        "chosen by them too: its %s flatters the network. With "
+                        "data.val_split training images are set aside for that.</p>\n",
+                        task->measure);
     cnn_text_printf(page, "<div class=\"facts\">\n");
-    cnn_page_fact(page, "accuracy");
-    cnn_page_percent(page, e->accuracy);
-    cnn_page_fact_end(page, interval.data ? interval.data : "");
-    cnn_text_free(&interval);
-    if (e->classes > 5) {
-        cnn_page_fact(page, "true class among the first five");
-        cnn_page_percent(page, e->top5);
-        cnn_page_fact_end(page, "");
+    for (size_t i = 0; i < count; i++) {
+        cnn_page_fact(page, facts[i].name);
+        if (facts[i].share)
+            cnn_page_percent(page, facts[i].value);
+        else
+            cnn_page_loss(page, facts[i].value);
+        cnn_page_fact_end(page, facts[i].note);
     }
-    cnn_page_fact(page, "loss");
-    cnn_page_loss(page, e->loss);
-    cnn_page_fact_end(page, "");
     cnn_page_fact(page, "images");
     cnn_page_count(page, e->images);
     cnn_page_fact_end(page, "");
@@ -175,7 +180,7 @@ static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *
     const struct cnn_samples *samples = report->samples;
     bool pictures = samples && report->model && samples->wrong_count + samples->right_count > 0;
     if (report->evaluation) {
-        write_evaluation(page, report->evaluation, history);
+        write_evaluation(page, task_of(report), report->evaluation, history);
         cnn_page_classes(page, report->model, report->evaluation);
         cnn_page_calibration(page, report->evaluation);
     } else if (pictures)
@@ -235,7 +240,7 @@ cnn_status cnn_report_write(const char *path, const struct cnn_report *report, c
     if (report->directory) {
         status = read_config(report->directory, &config, diag);
         if (status == CNN_OK)
-            status = cnn_history_read(report->directory, &history, diag);
+            status = cnn_history_read(report->directory, task_of(report), &history, diag);
         if (status == CNN_OK)
             cnn_history_describe(&history, config.arena, config.train);
     }

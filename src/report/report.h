@@ -7,8 +7,6 @@
 #include "report/health.h"
 #include "report/samples.h"
 
-#define CNN_CALIBRATION_BINS 15 /* of an evaluation */
-
 /* the part of a page that is about one model; what is NULL or empty is left out */
 struct cnn_report {
     const char *title;

@@ -10,8 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "tasks/metrics.h"
 #include "train/evaluate.h"
-#include "train/metrics.h"
 
 enum { EXACT_BELOW = 25 };
 

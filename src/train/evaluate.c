@@ -8,7 +8,7 @@
 #include "model/record.h"
 #include "model/tta.h"
 #include "report/report.h"
-#include "train/metrics.h"
+#include "tasks/metrics.h"
 #include "train/step.h"
 #include "util/file.h"
 #include "viz/html.h"
@@ -18,7 +18,8 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
 {
     struct cnn_evaluator evaluator = {.model = model, .dataset = dataset};
     size_t batch, bytes;
-    cnn_status status = cnn_loss_target(model, &evaluator.target, diag);
+    cnn_status status =
+        model->task->find_target(&model->graph, &model->loss, &evaluator.target, diag);
     if (status == CNN_OK)
         status = cnn_evaluation_batch(model, cnn_dataset_count(dataset), &batch, &bytes, diag);
     if (status == CNN_OK)
@@ -58,7 +59,8 @@ void cnn_evaluator_close(struct cnn_evaluator *evaluator)
 cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out,
                               cnn_diag *diag)
 {
-    return cnn_metrics_new(cnn_dataset_count(evaluator->dataset), evaluator->classes, out, diag);
+    return evaluator->model->task->open(cnn_dataset_count(evaluator->dataset), evaluator->classes,
+                                        out, diag);
 }
 
 cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options,
@@ -66,12 +68,13 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
                              struct cnn_loss_result *out)
 {
     const cnn_model *model = evaluator->model;
+    const struct cnn_task *task = model->task;
     struct cnn_loss_result sum = {.finite = true};
     const float *y =
         evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_batch *batch;
     size_t images = 0;
-    cnn_metrics_clear(e);
+    task->clear(e);
     if (samples)
         cnn_samples_clear(samples);
     cnn_plan_parameters_changed(evaluator->plan);
@@ -90,8 +93,12 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
         sum.top5 += result.top5;
         sum.finite = sum.finite && result.finite;
         cnn_model_probabilities(model, evaluator->output, batch->n, evaluator->probabilities);
-        cnn_metrics_add(e, batch->n, batch->labels, y, evaluator->probabilities,
-                        evaluator->answers ? evaluator->answers + images : NULL);
+        task->add(e,
+                  &(struct cnn_task_batch){.n = batch->n,
+                                           .targets = &targets,
+                                           .scores = y,
+                                           .probabilities = evaluator->probabilities},
+                  evaluator->answers ? evaluator->answers + images : NULL);
         for (size_t i = 0; samples && i < batch->n; i++)
             cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes,
                             evaluator->classes);
@@ -99,7 +106,7 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
         if (options->progress && options->progress(options->context, images, e->images) != 0)
             return CNN_INTERRUPTED;
     }
-    cnn_metrics_finish(e, &sum);
+    task->finish(e, &sum);
     *out = sum;
     return CNN_OK;
 }

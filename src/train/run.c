@@ -205,13 +205,14 @@ cnn_status cnn_run_check_room(const struct cnn_run *run, struct cnn_run_sizes si
     return cnn_disk_check(run->directory, room, sizes.last, diag);
 }
 
-cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, size_t measured,
-                               cnn_diag *diag)
+cnn_status cnn_run_open_tables(struct cnn_run *run, const struct cnn_task *task, size_t step,
+                               size_t epochs, size_t measured, cnn_diag *diag)
 {
+    char header[CNN_HEADER_SIZE];
     cnn_disk_sweep(run->directory);
     cnn_status status = cut_table(run->steps_path, CNN_STEPS_HEADER, step, diag);
     if (status == CNN_OK)
-        status = cut_table(run->epochs_path, CNN_EPOCHS_HEADER, epochs, diag);
+        status = cut_table(run->epochs_path, cnn_epochs_header(task, header), epochs, diag);
     if (status == CNN_OK)
         status = cut_table(run->health_path, CNN_HEALTH_HEADER, measured, diag);
     return status == CNN_OK ? open_tables(run, diag) : status;
@@ -242,7 +243,7 @@ cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *ro
 {
     int written =
         fprintf(run->epochs, "%zu,%.9g,%.9g,%.9g,%.9g,%.9g,%.3f\n", row->epoch, row->train_loss,
-                row->train_accuracy, row->val_loss, row->val_accuracy, row->lr, row->seconds);
+                row->train_measure, row->val_loss, row->val_measure, row->lr, row->seconds);
     if (written < 0 || fflush(run->epochs) != 0)
         return fail_csv(run->epochs_path, diag);
     return CNN_OK;

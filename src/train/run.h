@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "report/health.h"
+#include "tasks/task.h"
 #include "util/arena.h"
 #include "util/disk.h"
 
@@ -37,13 +38,13 @@ cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *d
 /* of a claimed one */
 cnn_status cnn_run_check_room(const struct cnn_run *run, struct cnn_run_sizes sizes,
                               cnn_diag *diag);
-cnn_status cnn_run_open_tables(struct cnn_run *run, size_t step, size_t epochs, size_t measured,
-                               cnn_diag *diag);
+cnn_status cnn_run_open_tables(struct cnn_run *run, const struct cnn_task *task, size_t step,
+                               size_t epochs, size_t measured, cnn_diag *diag);
 void cnn_run_close(struct cnn_run *run);
 
 struct cnn_epoch_row {
     size_t epoch;
-    double train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds;
+    double train_loss, train_measure, val_loss, val_measure, lr, seconds;
 };
 
 /* Rows are on their way to the disk when these return. */

@@ -9,7 +9,7 @@
 
 #include "data/format.h"
 #include "model/record.h"
-#include "train/metrics.h"
+#include "tasks/metrics.h"
 #include "train/room.h"
 #include "train/whiten.h"
 #include "util/file.h"
@@ -347,7 +347,7 @@ static cnn_status open_new(struct cnn_training *t, const cnn_train_options *opti
         status = cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag);
     if (status == CNN_OK)
         status = write_config(t, diag);
-    return status == CNN_OK ? cnn_run_open_tables(&t->run, 0, 0, 0, diag) : status;
+    return status == CNN_OK ? cnn_run_open_tables(&t->run, t->model->task, 0, 0, 0, diag) : status;
 }
 
 static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_epoch,
@@ -534,8 +534,8 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
            measured = step / t->progress.steps_per_epoch;
     if (step == t->steps)
         measured = (step - 1) / t->progress.steps_per_epoch + 1;
-    return cnn_run_open_tables(&t->run, step, logged < measured ? logged : measured, measured,
-                               diag);
+    return cnn_run_open_tables(&t->run, t->model->task, step, logged < measured ? logged : measured,
+                               measured, diag);
 }
 
 cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options,

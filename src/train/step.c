@@ -4,37 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "recipe/loss_type.h"
-
-cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag)
-{
-    const struct cnn_graph *graph = &model->graph;
-    size_t target = model->loss.type->logits ? graph->logits : cnn_graph_output(graph);
-    cnn_shape shape = cnn_graph_shape(graph, target);
-    if (shape.h * shape.w != 1) {
-        const struct cnn_where *where = graph->count ? &graph->nodes[graph->count - 1].where : NULL;
-        cnn_fail(
-            diag, CNN_INVALID, where,
-            "the last layer gives %zu x %zu x %zu numbers; the loss needs one number per class",
-            shape.c, shape.h, shape.w);
-        cnn_hint(diag, "end with {type: flatten} and {type: dense, units: CLASSES}, or with {type: "
-                       "global_pool} after a conv of CLASSES filters");
-        return CNN_INVALID;
-    }
-    if (target == 0)
-        return cnn_fail(diag, CNN_INVALID, &graph->nodes[graph->count - 1].where,
-                        "the softmax reads the network's input: no layer stands before the loss");
-    size_t weights = model->loss.class_weights.count;
-    if (weights > 0 && weights != shape.c)
-        return cnn_fail(diag, CNN_INVALID,
-                        model->loss.own->class_weights ? &model->loss.own->class_weights->where
-                                                       : NULL,
-                        "class_weights has %zu number%s; the network answers with %zu", weights,
-                        weights == 1 ? "" : "s", shape.c);
-    *value = target;
-    return CNN_OK;
-}
-
 cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
                                cnn_diag *diag)
 {
@@ -52,7 +21,7 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
                             .kernels = cnn_kernels()};
     if (!step.kernels)
         return cnn_check_environment(diag);
-    cnn_status status = cnn_loss_target(model, &step.target, diag);
+    cnn_status status = model->task->find_target(&model->graph, &model->loss, &step.target, diag);
     if (status != CNN_OK)
         return status;
     step.classes = cnn_graph_shape(&model->graph, step.target).c;

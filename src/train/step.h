@@ -18,10 +18,6 @@ struct cnn_step {
     size_t target, classes; /* the value that the loss reads, and its size */
 };
 
-/* The value of the graph that the loss reads. CNN_INVALID where it is a map and not one number per
- * class, or class_weights are not one for each. */
-cnn_status cnn_loss_target(const cnn_model *model, size_t *value, cnn_diag *diag);
-
 /* For batches of up to `batch` images. The caller puts each into cnn_plan_input(step->plan).
  * parameters are the caller's; begin: they were changed from outside, and are what training goes on
  * from. */

@@ -312,9 +312,9 @@ static cnn_status record_epoch(struct trainer *r)
     const cnn_event *event = &r->event;
     struct cnn_epoch_row row = {.epoch = r->t.progress.epochs_logged,
                                 .train_loss = event->loss,
-                                .train_accuracy = event->accuracy,
+                                .train_measure = event->accuracy,
                                 .val_loss = event->val_loss,
-                                .val_accuracy = event->val_accuracy,
+                                .val_measure = event->val_accuracy,
                                 .lr = event->lr,
                                 .seconds = event->seconds};
     cnn_status status = cnn_run_log_epoch(&r->t.run, &row, r->diag);
@@ -333,18 +333,19 @@ static cnn_status finish_epoch(struct trainer *r)
     cnn_status status = validate(r);
     if (status != CNN_OK)
         return status;
-    double val_loss = r->t.evaluation.loss, val_accuracy = r->t.evaluation.accuracy;
-    r->event.val_loss = val_loss;
-    r->event.val_accuracy = val_accuracy;
-    bool better = val_accuracy > progress->best_accuracy ||
-                  (val_accuracy >= progress->best_accuracy && val_loss < progress->best_loss);
+    const struct cnn_task *task = r->t.model->task;
+    const struct cnn_score score = task->score(&r->t.evaluation),
+                           best = {progress->best_accuracy, progress->best_loss};
+    r->event.val_loss = score.loss;
+    r->event.val_accuracy = score.measure;
+    bool better = task->better(score, best);
     r->event.best = better && recipe->keep == CNN_KEEP_BEST;
     if (better || recipe->keep == CNN_KEEP_LAST) {
-        progress->best_accuracy = val_accuracy;
-        progress->best_loss = val_loss;
+        progress->best_accuracy = score.measure;
+        progress->best_loss = score.loss;
     }
-    cnn_plateau_update(&recipe->schedule, &progress->plateau, val_loss);
-    cnn_stopping_update(&recipe->early_stopping, &progress->stopping, val_loss);
+    cnn_plateau_update(&recipe->schedule, &progress->plateau, score.loss);
+    cnn_stopping_update(&recipe->early_stopping, &progress->stopping, score.loss);
     progress->epochs_logged = epoch_of(r, progress->step);
     progress->loss_sum = progress->loss_weight = 0;
     progress->images = progress->correct = 0;

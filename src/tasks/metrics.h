@@ -1,11 +1,12 @@
 /* What a pass over labelled images comes to: the numbers of a cnn_evaluation, filled batch by
  * batch. */
-#ifndef CNN_TRAIN_METRICS_H
-#define CNN_TRAIN_METRICS_H
+#ifndef CNN_TASKS_METRICS_H
+#define CNN_TASKS_METRICS_H
 
 #include "cnn.h"
 #include "recipe/loss.h"
-#include "report/report.h"
+
+#define CNN_CALIBRATION_BINS 15
 
 /* Memory for `classes` classes; freed by cnn_metrics_free. */
 cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, cnn_diag *diag);

@@ -2,7 +2,7 @@
  * Networks", 2017: images are sorted into bins of equal width by the probability of the predicted
  * class (the confidence), bin m of M being ((m - 1) / M, m / M], and ECE = sum over bins of images
  * / all * |accuracy - mean confidence|. */
-#include "train/metrics.h"
+#include "tasks/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
