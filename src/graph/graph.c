@@ -75,43 +75,45 @@ static cnn_status splice(struct list *list, const struct cnn_yaml *layers)
     return status;
 }
 
+static const struct cnn_key input_keys[] = {{.name = "channels",
+                                             .kind = CNN_KEY_SIZE,
+                                             .at = offsetof(cnn_shape, c),
+                                             .min = 1,
+                                             .max = 65535,
+                                             .help = "channels of the input: 1 grey, 3 colour"},
+                                            {.name = "height",
+                                             .kind = CNN_KEY_SIZE,
+                                             .at = offsetof(cnn_shape, h),
+                                             .min = 1,
+                                             .max = 65535,
+                                             .help = "rows"},
+                                            {.name = "width",
+                                             .kind = CNN_KEY_SIZE,
+                                             .at = offsetof(cnn_shape, w),
+                                             .min = 1,
+                                             .max = 65535,
+                                             .help = "columns"},
+                                            CNN_KEY_END};
+
 static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_arena *arena,
                                    cnn_shape *out, cnn_diag *diag)
 {
-    static const struct cnn_key keys[] = {{.name = "channels",
-                                           .kind = CNN_KEY_SIZE,
-                                           .at = offsetof(cnn_shape, c),
-                                           .min = 1,
-                                           .max = 65535,
-                                           .help = "channels of the input: 1 grey, 3 colour"},
-                                          {.name = "height",
-                                           .kind = CNN_KEY_SIZE,
-                                           .at = offsetof(cnn_shape, h),
-                                           .min = 1,
-                                           .max = 65535,
-                                           .help = "rows"},
-                                          {.name = "width",
-                                           .kind = CNN_KEY_SIZE,
-                                           .at = offsetof(cnn_shape, w),
-                                           .min = 1,
-                                           .max = 65535,
-                                           .help = "columns"},
-                                          CNN_KEY_END};
     cnn_shape shape = {3, 0, 0, 0};
     cnn_status status = CNN_OK;
     if (input->kind == CNN_YAML_SEQUENCE) {
         struct cnn_yaml *named =
             input->count == 3 ? cnn_yaml_new_mapping(arena, &input->where) : NULL;
         for (size_t i = 0; named && i < 3; i++)
-            if (!cnn_yaml_put(arena, named, keys[i].name, input->items[i]))
+            if (!cnn_yaml_put(arena, named, input_keys[i].name, input->items[i]))
                 return cnn_fail_memory(diag, sizeof *named, "the input");
-        status = named
-                     ? cnn_keys_read(arena, keys, NULL, "input", named, &input->where, &shape, diag)
-                     : cnn_fail(diag, CNN_INVALID, &input->where,
-                                "`input` wants [channels, height, width]; found a list of %zu",
-                                input->count);
+        status = named ? cnn_keys_read(arena, input_keys, NULL, "input", named, &input->where,
+                                       &shape, diag)
+                       : cnn_fail(diag, CNN_INVALID, &input->where,
+                                  "`input` wants [channels, height, width]; found a list of %zu",
+                                  input->count);
     } else if (input->kind == CNN_YAML_MAPPING) {
-        status = cnn_keys_read(arena, keys, NULL, "input", input, &input->where, &shape, diag);
+        status =
+            cnn_keys_read(arena, input_keys, NULL, "input", input, &input->where, &shape, diag);
     } else {
         char found[64];
         status = cnn_fail(diag, CNN_INVALID, &input->where,

@@ -49,10 +49,22 @@ static bool read_number(const char *field, size_t size, double *out)
     return end == text + size;
 }
 
-/* The fields of one line, exactly `count` numbers; the first `counters` of them count from 1. */
-static cnn_status read_row(const struct table *table, const char *line, size_t size, size_t count,
-                           size_t counters, double *fields, cnn_diag *diag)
+/* A row of numbers, put into place i of rows. */
+typedef void store_row(void *rows, size_t i, const double *fields);
+
+struct format {
+    const char *header; /* of epochs.csv it is the task's */
+    size_t fields;      /* of a row */
+    size_t counters;    /* the first so many count from 1 */
+    size_t row_size;
+    store_row *store;
+};
+
+/* The fields of one line: exactly as many numbers as the format has. */
+static cnn_status read_row(const struct table *table, const char *line, size_t size,
+                           const struct format *format, double *fields, cnn_diag *diag)
 {
+    const size_t count = format->fields;
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         const char *comma = memchr(line + at, ',', size - at);
@@ -61,7 +73,7 @@ static cnn_status read_row(const struct table *table, const char *line, size_t s
         if (!read_number(line + at, length, &fields[i]))
             return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which is no number",
                             i + 1, (int)(length < 40 ? length : 40), line + at);
-        if (i < counters &&
+        if (i < format->counters &&
             !(fields[i] >= 1 && fields[i] <= LARGEST_NUMBER && floor(fields[i]) == fields[i]))
             return cnn_fail(diag, CNN_FAILED, &place, "field %zu is '%.*s', which counts nothing",
                             i + 1, (int)(length < 40 ? length : 40), line + at);
@@ -82,9 +94,6 @@ static size_t count_lines(const char *text, size_t size)
     return count;
 }
 
-/* A row of numbers, put into place i of rows. */
-typedef void store_row(void *rows, size_t i, const double *fields);
-
 static void store_epoch(void *rows, size_t i, const double *f)
 {
     ((struct cnn_history_epoch *)rows)[i] =
@@ -96,12 +105,6 @@ static void store_step(void *rows, size_t i, const double *f)
     ((struct cnn_history_step *)rows)[i] =
         (struct cnn_history_step){(size_t)f[0], (size_t)f[1], f[2], f[3], f[4]};
 }
-
-struct format {
-    const char *header; /* of epochs.csv it is the task's */
-    size_t fields, counters, row_size;
-    store_row *store;
-};
 
 static const struct format epochs_format = {NULL, 7, 1, sizeof(struct cnn_history_epoch),
                                             store_epoch};
@@ -126,8 +129,7 @@ static cnn_status read_rows(struct table *table, const struct format *format, vo
     while (status == CNN_OK && (line = next_line(table, &size))) {
         double fields[MOST_FIELDS];
         struct cnn_where place = where(table, 0);
-        if ((status = read_row(table, line, size, format->fields, format->counters, fields,
-                               diag)) != CNN_OK)
+        if ((status = read_row(table, line, size, format, fields, diag)) != CNN_OK)
             return status;
         if (fields[0] <= previous)
             return cnn_fail(diag, CNN_FAILED, &place, "%.0f comes after %.0f", fields[0], previous);

@@ -63,15 +63,39 @@ cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluat
                                         out, diag);
 }
 
+/* Runs one batch; answers: of its first image. */
+static void run_batch(const struct cnn_evaluator *evaluator, cnn_tta tta,
+                      const struct cnn_batch *batch, size_t *answers, cnn_evaluation *e,
+                      struct cnn_loss_result *sum)
+{
+    const cnn_model *model = evaluator->model;
+    const float *y =
+        evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
+    const struct cnn_targets targets = {.labels = batch->labels};
+    cnn_tta_forward(model, evaluator->plan, tta, batch->images, batch->n, evaluator->logits,
+                    evaluator->output);
+    struct cnn_loss_result result =
+        cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
+    sum->loss += result.loss;
+    sum->weight += result.weight;
+    sum->correct += result.correct;
+    sum->top5 += result.top5;
+    sum->finite = sum->finite && result.finite;
+    cnn_model_probabilities(model, evaluator->output, batch->n, evaluator->probabilities);
+    model->task->add(e,
+                     &(struct cnn_task_batch){.n = batch->n,
+                                              .targets = &targets,
+                                              .scores = y,
+                                              .probabilities = evaluator->probabilities},
+                     answers);
+}
+
 cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate_options *options,
                              cnn_evaluation *e, struct cnn_samples *samples,
                              struct cnn_loss_result *out)
 {
-    const cnn_model *model = evaluator->model;
-    const struct cnn_task *task = model->task;
+    const struct cnn_task *task = evaluator->model->task;
     struct cnn_loss_result sum = {.finite = true};
-    const float *y =
-        evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_batch *batch;
     size_t images = 0;
     task->clear(e);
@@ -82,23 +106,8 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
     while ((batch = cnn_loader_next(evaluator->loader))) {
         if (cnn_flag_raised(options->stop))
             return CNN_INTERRUPTED;
-        cnn_tta_forward(model, evaluator->plan, options->tta, batch->images, batch->n,
-                        evaluator->logits, evaluator->output);
-        struct cnn_targets targets = {.labels = batch->labels};
-        struct cnn_loss_result result =
-            cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
-        sum.loss += result.loss;
-        sum.weight += result.weight;
-        sum.correct += result.correct;
-        sum.top5 += result.top5;
-        sum.finite = sum.finite && result.finite;
-        cnn_model_probabilities(model, evaluator->output, batch->n, evaluator->probabilities);
-        task->add(e,
-                  &(struct cnn_task_batch){.n = batch->n,
-                                           .targets = &targets,
-                                           .scores = y,
-                                           .probabilities = evaluator->probabilities},
-                  evaluator->answers ? evaluator->answers + images : NULL);
+        run_batch(evaluator, options->tta, batch,
+                  evaluator->answers ? evaluator->answers + images : NULL, e, &sum);
         for (size_t i = 0; samples && i < batch->n; i++)
             cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes,
                             evaluator->classes);

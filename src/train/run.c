@@ -230,11 +230,11 @@ void cnn_run_close(struct cnn_run *run)
     cnn_arena_free(run->arena);
 }
 
-cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr,
-                            double images_per_s, cnn_diag *diag)
+cnn_status cnn_run_log_step(struct cnn_run *run, const struct cnn_step_row *row, cnn_diag *diag)
 {
-    if (fprintf(run->steps, "%zu,%zu,%.9g,%.9g,%.1f\n", step, epoch, loss, lr, images_per_s) < 0 ||
-        fflush(run->steps) != 0)
+    int written = fprintf(run->steps, "%zu,%zu,%.9g,%.9g,%.1f\n", row->step, row->epoch, row->loss,
+                          row->lr, row->images_per_s);
+    if (written < 0 || fflush(run->steps) != 0)
         return fail_csv(run->steps_path, diag);
     return CNN_OK;
 }

@@ -47,9 +47,13 @@ struct cnn_epoch_row {
     double train_loss, train_measure, val_loss, val_measure, lr, seconds;
 };
 
+struct cnn_step_row {
+    size_t step, epoch;
+    double loss, lr, images_per_s;
+};
+
 /* Rows are on their way to the disk when these return. */
-cnn_status cnn_run_log_step(struct cnn_run *run, size_t step, size_t epoch, double loss, double lr,
-                            double images_per_s, cnn_diag *diag);
+cnn_status cnn_run_log_step(struct cnn_run *run, const struct cnn_step_row *row, cnn_diag *diag);
 cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag);
 cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *rows, size_t count,
                               cnn_diag *diag);

@@ -246,8 +246,12 @@ static cnn_status take_step(struct trainer *r)
     emit(r, CNN_EVENT_STEP);
     if (progress->step % r->t.model->recipe.log_every != 0 && progress->step != r->t.steps)
         return CNN_OK;
-    return cnn_run_log_step(&r->t.run, progress->step, epoch_of(r, progress->step), loss, lr,
-                            1 / r->seconds_per_image, r->diag);
+    const struct cnn_step_row row = {.step = progress->step,
+                                     .epoch = epoch_of(r, progress->step),
+                                     .loss = loss,
+                                     .lr = lr,
+                                     .images_per_s = 1 / r->seconds_per_image};
+    return cnn_run_log_step(&r->t.run, &row, r->diag);
 }
 
 static int report_validation(void *context, size_t images, size_t total)
