@@ -165,6 +165,7 @@ static void test_every_kind_writes_its_picture(void **state)
         if (!view_exists(s, name))
             fail_msg("%s was not written", files[i]);
     }
+    assert_false(view_exists(s, "out/conv2-filters.png")); /* but where it is named */
     char *page = view_text(s, "out/index.html");
     assert_non_null(strstr(page, "Wrong: the true class is"));
     assert_non_null(strstr(page, "the mean of that over 50 copies"));
