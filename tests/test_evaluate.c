@@ -208,7 +208,7 @@ static void test_every_task_is_whole(void **state)
     (void)state;
     for (size_t i = 0; i < cnn_task_count; i++) {
         const struct cnn_task *task = cnn_tasks[i];
-        assert_true(task->name && task->measure && task->title);
+        assert_true(task->name && task->loss && task->measure && task->title);
         assert_true(task->find_target && task->match && task->open && task->clear && task->add &&
                     task->finish && task->score && task->better && task->facts);
         const struct cnn_score low = {0.5, 1}, high = {0.75, 2}, equal = {0.5, 0.5};

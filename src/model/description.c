@@ -167,6 +167,10 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
                                     &root->where, &s, diag);
     if (keys == CNN_OK && s.name)
         keys = check_name(root, s.name, diag);
+    model->task = cnn_tasks[0];
+    model->has_loss = s.loss;
+    if (!s.loss)
+        s.loss = cnn_yaml_new_scalar(arena, model->task->loss, false, NULL);
     const struct cnn_graph_source source = {
         .input = s.input,
         .layers = s.layers,
@@ -185,9 +189,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != CNN_OK)
             return all[i];
-    model->task = cnn_tasks[0];
     model->name = s.name ? s.name : stem(arena, path);
-    model->has_loss = s.loss;
     model->has_data = s.data;
     model->has_train = s.train;
     cnn_status frozen = freeze(model, s.train, diag);

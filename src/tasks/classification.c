@@ -86,6 +86,7 @@ static size_t facts(const cnn_evaluation *e, struct cnn_task_fact facts[CNN_TASK
 
 const struct cnn_task cnn_task_classification = {
     .name = "classification",
+    .loss = "cross_entropy",
     .measure = "accuracy",
     .title = "Accuracy",
     .find_target = find_target,

@@ -33,6 +33,7 @@ struct cnn_task_fact {
 
 struct cnn_task {
     const char *name;
+    const char *loss; /* of a description that names none */
     /* What epochs are measured by, from 0 to 1: the columns train_<measure> and val_<measure> of
      * epochs.csv, and curves; title begins with a capital letter. */
     const char *measure, *title;
