@@ -6,11 +6,11 @@
 
 #include "data/augment_type.h"
 
-#define AUGMENTATION(name) extern const struct cnn_augmentation_type cnn_augment_##name;
+#define AUGMENTATION(name) extern const struct cnn_augmentation_type cnn_augmentation_##name;
 #include "data/augmentations.def"
 #undef AUGMENTATION
 
-#define AUGMENTATION(name) &cnn_augment_##name.variant,
+#define AUGMENTATION(name) &cnn_augmentation_##name.variant,
 static const struct cnn_variant *const variants[] = {
 #include "data/augmentations.def"
 };

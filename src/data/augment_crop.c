@@ -87,7 +87,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     }
 }
 
-const struct cnn_augmentation_type cnn_augment_crop = {
+const struct cnn_augmentation_type cnn_augmentation_crop = {
     .variant = {.name = "crop",
                 .help = "pads the image and cuts its size out at a random place",
                 .keys = keys,

@@ -65,7 +65,7 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
     return 1 - (float)(box.height * box.width) / (float)(shape.h * shape.w);
 }
 
-const struct cnn_augmentation_type cnn_augment_cutmix = {
+const struct cnn_augmentation_type cnn_augmentation_cutmix = {
     .variant = {.name = "cutmix",
                 .help = "swaps a random box between the images of a batch, in pairs, and "
                         "shares their labels by its area; where mixup is in the list too, each "

@@ -37,7 +37,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     cnn_pixels_cut(shape, y, x, s->size, draw->blank, pixels);
 }
 
-const struct cnn_augmentation_type cnn_augment_cutout = {
+const struct cnn_augmentation_type cnn_augmentation_cutout = {
     .variant = {.name = "cutout",
                 .help = "covers a square, its centre anywhere in the image, with the mean "
                         "colour of normalize",

@@ -48,7 +48,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     }
 }
 
-const struct cnn_augmentation_type cnn_augment_flip = {
+const struct cnn_augmentation_type cnn_augmentation_flip = {
     .variant = {.name = "flip",
                 .help = "mirrors every second image, left to right",
                 .keys = keys,

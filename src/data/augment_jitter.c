@@ -112,7 +112,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     }
 }
 
-const struct cnn_augmentation_type cnn_augment_jitter = {
+const struct cnn_augmentation_type cnn_augmentation_jitter = {
     .variant = {.name = "jitter",
                 .help = "changes brightness, contrast, saturation and hue by random factors, "
                         "in random order",

@@ -40,7 +40,7 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
     return share;
 }
 
-const struct cnn_augmentation_type cnn_augment_mixup = {
+const struct cnn_augmentation_type cnn_augmentation_mixup = {
     .variant = {.name = "mixup",
                 .help = "adds the images of a batch, and their labels, in pairs by random "
                         "shares; works on whole batches, after all other steps",

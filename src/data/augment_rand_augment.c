@@ -138,7 +138,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     }
 }
 
-const struct cnn_augmentation_type cnn_augment_rand_augment = {
+const struct cnn_augmentation_type cnn_augmentation_rand_augment = {
     .variant = {.name = "rand_augment",
                 .help = "applies some of 14 operations, all of one strength, drawn for each "
                         "image: identity, shear and shift along x or y, rotate, brightness, "

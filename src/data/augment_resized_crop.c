@@ -91,7 +91,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     cnn_pixels_enlarge(shape, &window, pixels, scratch);
 }
 
-const struct cnn_augmentation_type cnn_augment_resized_crop = {
+const struct cnn_augmentation_type cnn_augmentation_resized_crop = {
     .variant = {.name = "resized_crop",
                 .help = "cuts a window of random area and shape out and resizes it to the "
                         "image's size; of a folder's pictures, before they are resized; comes "

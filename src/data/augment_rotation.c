@@ -25,7 +25,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     cnn_pixels_rotate(shape, degrees, draw->blank, pixels, scratch);
 }
 
-const struct cnn_augmentation_type cnn_augment_rotation = {
+const struct cnn_augmentation_type cnn_augmentation_rotation = {
     .variant = {.name = "rotation",
                 .help = "turns the image about its centre by a random angle; what it does not "
                         "reach gets the mean colour of normalize",

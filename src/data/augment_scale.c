@@ -42,7 +42,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
     cnn_pixels_scale(shape, factor, draw->blank, pixels, scratch);
 }
 
-const struct cnn_augmentation_type cnn_augment_scale = {
+const struct cnn_augmentation_type cnn_augmentation_scale = {
     .variant = {.name = "scale",
                 .help = "makes the image larger or smaller in its frame, by a random factor; what "
                         "it does not reach gets the mean colour of normalize",
