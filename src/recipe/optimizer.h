@@ -1,4 +1,5 @@
-/* Optimisers: `train.optimizer`. Update rules are PyTorch's. */
+/* Optimisers: `train.optimizer`. Update rules are PyTorch's of the same names, where it has them.
+ */
 #ifndef CNN_RECIPE_OPTIMIZER_H
 #define CNN_RECIPE_OPTIMIZER_H
 

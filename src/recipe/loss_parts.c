@@ -1,4 +1,4 @@
-/* The key of losses that weigh classes. */
+/* What several losses share: the key of class weights. */
 #include "recipe/loss_type.h"
 
 const struct cnn_key cnn_class_weights_keys[] = {
