@@ -341,6 +341,34 @@ static void test_variant_is_chosen_by_its_word(void **state)
                             "typ: 1}\n                  ^\n  hint: did you mean 'type'?\n");
 }
 
+/* A descriptor begins with its variant, so the variant that was chosen leads to it. */
+static void test_one_of_a_kind_is_read_as_its_descriptor(void **state)
+{
+    static const struct descriptor {
+        struct cnn_variant variant;
+        int number;
+    } dense = {{.name = "dense", .keys = no_keys}, 3},
+      conv = {{.name = "conv", .keys = conv_keys, .settings_size = sizeof(struct conv)}, 7};
+    static const struct cnn_variant *const list[] = {&dense.variant, &conv.variant};
+    const struct cnn_kind kind = {.what = "layer", .variants = list, .count = 2};
+    struct world *world = *state;
+    const struct cnn_variant *chosen = NULL;
+    void *settings = NULL;
+    const struct cnn_yaml *node = parse(world, "{type: conv, filters: 7, kernel_size: 1}");
+    assert_int_equal(cnn_kind_read(world->arena, &kind, node, &chosen, &settings, world->diag),
+                     CNN_OK);
+    assert_int_equal(((const struct descriptor *)chosen)->number, 7);
+    assert_int_equal(((struct conv *)settings)->filters, 7);
+    assert_int_equal(cnn_kind_read(world->arena, &kind, NULL, &chosen, &settings, world->diag),
+                     CNN_OK);
+    assert_ptr_equal(chosen, &dense.variant);
+    const struct cnn_yaml *resolved = cnn_kind_resolve(world->arena, &kind, NULL);
+    assert_string_equal(cnn_yaml_get(resolved, "type")->text, "dense");
+    resolved = cnn_kind_resolve(world->arena, &kind, node);
+    assert_string_equal(cnn_yaml_get(resolved, "type")->text, "conv");
+    assert_string_equal(cnn_yaml_get(resolved, "filters")->text, "7");
+}
+
 static void test_variant_hints_when_the_type_is_unknown(void **state)
 {
     static const char all[] =
@@ -529,6 +557,7 @@ int main(void)
         WORLD_TEST(test_keys_hint_at_ours_when_the_name_is_foreign),
         WORLD_TEST(test_keys_read_defaults_when_nothing_is_given),
         WORLD_TEST(test_variant_is_chosen_by_its_word),
+        WORLD_TEST(test_one_of_a_kind_is_read_as_its_descriptor),
         WORLD_TEST(test_variant_hints_when_the_type_is_unknown),
         WORLD_TEST(test_variant_says_so_when_there_is_no_type),
         WORLD_TEST(test_resolve_adds_the_defaults),
