@@ -11,6 +11,7 @@
 
 #include "cnn.h"
 #include "command.h"
+#include "foreign.h"
 #include "terminal.h"
 
 enum { WORD_MAX = 63, OPTIONS_MAX = 32 };
@@ -85,23 +86,15 @@ static const struct cnn_option *option_find(const struct cnn_option *table, cons
     return NULL;
 }
 
-/* Where argument is a file that is meant, or a key of the description, says how it is written. */
-static void hint_unknown(const struct cnn_command *command, const char *argument)
+/* Where argument is a file that is meant, says how it is written; true where it is. */
+static bool hint_file(const char *argument)
 {
     char *word = access(argument, F_OK) == 0 ? cnn_shell_word(argument) : NULL;
 
     if (word != NULL)
         cnn_print_hint("the file of that name is written %s", word);
-    (void)command;
     free(word);
-}
-
-static const char *option_meant(const struct cnn_command *command, const char *name)
-{
-    const struct cnn_option *option =
-        name != NULL ? option_find(command->options, name, strlen(name)) : NULL;
-
-    return option != NULL && option->help != NULL ? option->name : NULL;
+    return word != NULL;
 }
 
 static enum cnn_parsed unknown_option(const struct cnn_command *command, const char *argument,
@@ -110,7 +103,7 @@ static enum cnn_parsed unknown_option(const struct cnn_command *command, const c
     const char *names[OPTIONS_MAX] = {"help"};
     char word[WORD_MAX + 1];
     size_t count = 1;
-    const char *nearest = NULL;
+    const char *name, *nearest;
 
     for (const struct cnn_option *option = command->options;
          option->name != NULL && count < OPTIONS_MAX; option++) {
@@ -118,15 +111,16 @@ static enum cnn_parsed unknown_option(const struct cnn_command *command, const c
             names[count++] = option->name;
     }
     snprintf(word, sizeof word, "%.*s", length, argument);
-    if (word[1] == '-')
-        nearest = cnn_options_nearest(word + 2, names, count);
-    if (nearest == NULL) /* --learning-rate is lr, as in a description */
-        nearest = option_meant(command, cnn_reference_word(word + 1));
+    name = word[1] == '-' ? word + 2 : word + 1;
+    nearest = cnn_foreign_option(command, name);
+    if (nearest == NULL && word[1] == '-' && !cnn_foreign_known(name))
+        nearest = cnn_options_nearest(name, names, count);
     if (nearest != NULL)
         cnn_print_error("unknown option '%s'; did you mean '--%s'?", word, nearest);
     else
         cnn_print_error("unknown option '%s'", word);
-    hint_unknown(command, argument);
+    if (!hint_file(argument) && nearest == NULL)
+        cnn_foreign_hint(command, name);
     return wrong(command);
 }
 
