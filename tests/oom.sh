@@ -1,6 +1,9 @@
 #!/bin/bash
-# Each command with one allocation that fails: the first ones, and some at random (SEED, which is printed where a case fails; ALL=1: every one). A command then
-# either says so and ends with status 1, or does without and gives what it always gives, byte for byte; and no checkpoint is damaged in either case.
+# Each command with one allocation that fails, or one file that cannot be opened because too many
+# are: the first ones, and some at random (SEED, which is printed where a case fails; ALL=1: every
+# one). A command then either says so and ends with status 1, or does without and gives what it
+# always gives, byte for byte; and no checkpoint is damaged in either case. ONLY=TEXT: the commands
+# whose names have it.
 set -u
 
 # shellcheck source=tests/cases.sh
@@ -43,7 +46,7 @@ sed -e 's/units: 10/units: 2/' -e 's/dataset: shapes, limit: 40/dataset: folder,
     net.yaml >photos.yaml
 "$CNN" train net.yaml -o run --threads 1 >/dev/null 2>&1 || fail 'a run to look at'
 
-# The numbers of the allocations that are to fail, of $1.
+# The numbers of the calls that are to fail, of $1.
 chosen() {
     local i
     if [ "$ALL" = 1 ]; then
@@ -52,6 +55,11 @@ chosen() {
     fi
     for ((i = 1; i <= FIRST && i <= $1; i++)); do echo "$i"; done
     for ((i = 0; i < RANDOM_ONES; i++)); do echo $((RANDOM * 32768 % $1 + RANDOM % $1 + 1)); done | awk -v most="$1" '{ print ($1 - 1) % most + 1 }'
+}
+
+# The same, each once.
+numbers() {
+    [ "$1" -eq 0 ] || chosen "$1" | sort -nu
 }
 
 # What a command has said, but for what differs from run to run: how long it takes, and what memory is free.
@@ -65,10 +73,38 @@ written() {
     [ ! -d made ] || find made -type f ! -name '*.html' ! -name '*.csv' -exec cksum {} + | sort -k 3
 }
 
-# each NAME COMMAND...: with each of the chosen allocations failing, in a fresh folder made.
+# complain TEXT [FILE]: what is wrong with the command called $name under $rule.
+complain() {
+    bad=1
+    printf 'failed: %s, %s (SEED=%d): %s\n' "$name" "$rule" "$seed" "$1"
+    [ $# -lt 2 ] || sed 's/^/    /' "$2"
+}
+
+# try COMMAND...: with the call that $rule names failing, in a fresh folder made.
+try() {
+    local status file
+    rm -rf made
+    INJECT=$rule LD_PRELOAD=$inject timeout 60 "$CNN" "$@" >actual 2>said </dev/null
+    status=$?
+    if [ "$status" -ne 0 ] && [ "$status" -ne 1 ]; then
+        complain "status $status" said
+    elif [ "$status" -eq 1 ] && [ ! -s said ]; then
+        complain 'status 1 without a message'
+    elif [ "$status" -eq 0 ] && ! { same expected actual && written | cmp -s - files; }; then
+        diff -a expected actual | head -5 >>said
+        complain 'other output' said
+    fi
+    for file in made/*.safetensors; do
+        [ -e "$file" ] || continue
+        "$CNN" verify "$file" >damage 2>&1 || complain 'damaged' damage
+    done
+}
+
+# each NAME COMMAND...: with each of the chosen calls failing.
 each() {
-    local name=$1 count n status bad=0
+    local name=$1 rule count n bad=0
     shift
+    [[ $name = *"${ONLY:-}"* ]] || return 0
     rm -rf made
     INJECT_COUNT=calls LD_PRELOAD=$inject "$CNN" "$@" >expected 2>said </dev/null
     if [ $? -ne 0 ]; then
@@ -76,33 +112,16 @@ each() {
         return
     fi
     written >files
-    count=$(awk '$1 == "alloc" { print $2 }' calls)
-    for n in $(chosen "$count"); do
-        rm -rf made
-        INJECT=alloc:$n LD_PRELOAD=$inject timeout 60 "$CNN" "$@" >actual 2>said </dev/null
-        status=$?
-        if [ "$status" -ne 0 ] && [ "$status" -ne 1 ]; then
-            bad=1
-            printf 'failed: %s, allocation %d of %d (SEED=%d): status %d\n' "$name" "$n" "$count" "$seed" "$status"
-            sed 's/^/    /' said
-        elif [ "$status" -eq 1 ] && [ ! -s said ]; then
-            bad=1
-            printf 'failed: %s, allocation %d of %d (SEED=%d): status 1 without a message\n' "$name" "$n" "$count" "$seed"
-        elif [ "$status" -eq 0 ] && ! { same expected actual && written | cmp -s - files; }; then
-            bad=1
-            printf 'failed: %s, allocation %d of %d (SEED=%d): other output\n' "$name" "$n" "$count" "$seed"
-            diff -a expected actual | head -5 | sed 's/^/    /'
-            sed 's/^/    /' said
-        fi
-        for file in made/*.safetensors; do
-            [ -e "$file" ] || continue
-            "$CNN" verify "$file" >damage 2>&1 && continue
-            bad=1
-            printf 'failed: %s, allocation %d of %d (SEED=%d): damaged\n' "$name" "$n" "$count" "$seed"
-            sed 's/^/    /' damage
+    cp calls counted
+    for rule in alloc open fopen; do
+        count=$(awk -v name="$rule" '$1 == name { print $2 }' counted)
+        for n in $(numbers "$count"); do
+            rule=${rule%%:*}:$n
+            [ "${rule%%:*}" = alloc ] || rule+=:EMFILE
+            try "$@"
+            runs=$((runs + 1))
         done
     done
-    runs=$((runs + $(chosen "$count" | wc -l)))
     if [ "$bad" -eq 0 ]; then pass; else failed=$((failed + 1)); fi
 }
 
@@ -128,6 +147,6 @@ each 'visualize' visualize dog.png run -o made
 each 'train --check' train net.yaml --check --threads 1
 each 'train' train net.yaml -o made --threads 1
 each 'train on a folder' train photos.yaml -o made --threads 1
-[ "${SHOW:-0}" = 0 ] || printf '%d failing allocations\n' "$runs"
+[ "${SHOW:-0}" = 0 ] || printf '%d failing calls\n' "$runs"
 
 summary

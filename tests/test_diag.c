@@ -1,8 +1,10 @@
 /* Messages and words: what is kept, what is shown, and that nothing shown can move a terminal. */
 #include "cnn.h"
 #include "util/diag.h"
+#include "util/file.h"
 #include "util/text.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -180,6 +182,30 @@ static void test_memory_message_rounds_up(void **state)
     cnn_diag_free(diag);
 }
 
+static void test_wants_are_told_apart_from_faults_of_a_file(void **state)
+{
+    (void)state;
+    cnn_diag *diag = cnn_diag_new();
+    assert_int_equal(cnn_diag_want(NULL), CNN_WANT_MEMORY);
+    errno = ENOENT;
+    assert_int_equal(cnn_file_fail("a.png", diag), CNN_FAILED);
+    assert_int_equal(cnn_diag_want(diag), CNN_WANT_NOTHING);
+    errno = ENFILE;
+    assert_int_equal(cnn_file_fail("a.png", diag), CNN_FAILED);
+    assert_int_equal(cnn_diag_want(diag), CNN_WANT_FILES);
+    assert_false(cnn_diag_out_of_memory(diag));
+    assert_formats(diag, 1,
+                   "cnn: error: cannot read a.png: too many files are open\n"
+                   "  hint: 'ulimit -n' shows and sets how many this process may have open\n");
+    cnn_diag_clear(diag);
+    assert_int_equal(cnn_diag_want(diag), CNN_WANT_NOTHING);
+    assert_int_equal(cnn_fail_want(diag, CNN_WANT_FILES, 0, "b.png"), CNN_FAILED);
+    errno = ENOMEM;
+    assert_int_equal(cnn_file_fail("a.png", diag), CNN_FAILED);
+    assert_int_equal(cnn_diag_want(diag), CNN_WANT_MEMORY);
+    cnn_diag_free(diag);
+}
+
 static void test_nearest_word_is_found_when_it_is_a_slip(void **state)
 {
     (void)state;
@@ -300,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_format_escapes_when_text_would_turn_around),
         cmocka_unit_test(test_format_leaves_out_the_middle_when_a_name_is_ten_megabytes),
         cmocka_unit_test(test_memory_message_rounds_up),
+        cmocka_unit_test(test_wants_are_told_apart_from_faults_of_a_file),
         cmocka_unit_test(test_nearest_word_is_found_when_it_is_a_slip),
         cmocka_unit_test(test_natural_compare_orders_numbers_by_value),
         cmocka_unit_test(test_shell_word_is_quoted_where_a_shell_would_divide_or_replace_it),

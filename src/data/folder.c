@@ -47,8 +47,8 @@ struct listing {
     struct class *classes, *empty; /* folders with images, and without */
     size_t class_count, empty_count;
     struct cnn_images images;
-    bool *readable; /* [images] */
-    atomic_bool out_of_memory;
+    bool *readable;  /* [images] */
+    atomic_int want; /* enum cnn_want: why images were not read that may be whole */
     bool any_damage;
     bool classes_only; /* only which classes there are is wanted */
     /* what there is to tell of */
@@ -362,8 +362,9 @@ static void look_at_one(void *context, size_t i, size_t thread)
     struct listing *l = context;
     cnn_diag *why = cnn_diag_new();
     l->readable[i] = why && look_at(&l->images, i, why) == CNN_OK;
-    if (!why || cnn_diag_out_of_memory(why))
-        atomic_store(&l->out_of_memory, true);
+    enum cnn_want want = cnn_diag_want(why);
+    if (want != CNN_WANT_NOTHING)
+        atomic_store(&l->want, want);
     cnn_diag_free(why);
 }
 
@@ -375,12 +376,12 @@ static cnn_status warn_unreadable(const struct listing *l, size_t i, cnn_diag *d
     cnn_diag *one = cnn_diag_new();
     if (one)
         look_at(&l->images, i, one);
-    bool out_of_memory = !one || cnn_diag_out_of_memory(one);
+    enum cnn_want want = cnn_diag_want(one);
     const cnn_message *message = cnn_diag_get(one, 0);
-    if (!out_of_memory)
+    if (want == CNN_WANT_NOTHING)
         cnn_warn(diag, NULL, "%s", message ? message->text : path);
     cnn_diag_free(one);
-    return out_of_memory ? cnn_fail_memory(diag, 0, path) : CNN_OK;
+    return want == CNN_WANT_NOTHING ? CNN_OK : cnn_fail_want(diag, want, 0, path);
 }
 
 /* Keeps the paths of the files that cannot be read apart. */
@@ -399,8 +400,9 @@ static cnn_status list_unreadable(struct listing *l, size_t bad, cnn_diag *diag)
 static cnn_status drop_unreadable(struct listing *l, cnn_diag *diag)
 {
     size_t listed = l->images.count, bad = 0;
+    enum cnn_want want = (enum cnn_want)atomic_load(&l->want);
     cnn_status status =
-        atomic_load(&l->out_of_memory) ? cnn_fail_memory(diag, 0, "reading images") : CNN_OK;
+        want == CNN_WANT_NOTHING ? CNN_OK : cnn_fail_want(diag, want, 0, "the images");
     for (size_t i = 0; i < listed && status == CNN_OK; i++)
         if (!l->readable[i] && bad++ < LISTED)
             status = warn_unreadable(l, i, diag);

@@ -61,10 +61,10 @@ static cnn_status open_sample(const struct cnn_dataset *dataset, const char *fol
     cnn_diag *why = cnn_diag_new();
     for (size_t i = 0; i < wanted && why; i++)
         open_one(cnn_dataset_path(dataset, i * images / wanted), &sample, why);
-    bool out_of_memory = !why || cnn_diag_out_of_memory(why);
+    enum cnn_want want = cnn_diag_want(why);
     cnn_diag_free(why);
-    if (out_of_memory)
-        return cnn_fail_memory(diag, 0, "a sample of images");
+    if (want != CNN_WANT_NOTHING)
+        return cnn_fail_want(diag, want, 0, "a sample of images");
     if (sample.count == 0)
         return cnn_fail(diag, CNN_FAILED, NULL, "not one of %zu images in %s can be read", images,
                         folder);

@@ -28,7 +28,7 @@ struct cnn_image_stream {
     atomic_size_t damaged; /* files */
     size_t reported;       /* of them */
     size_t listed;         /* of those, by name */
-    atomic_bool out_of_memory;
+    atomic_int want;       /* enum cnn_want: why images were not read that may be whole */
 };
 
 /* The first images that fit get room. Memory is touched, and so taken from the machine, as images
@@ -118,12 +118,13 @@ static bool is_damaged(const struct cnn_image_stream *s, size_t image)
     return atomic_load(&s->states[image]) >= DAMAGED;
 }
 
-/* A file was not read: it is damaged, unless it is memory that was wanting. */
+/* A file was not read: it is damaged, unless it is memory or an open file that was wanting. */
 static bool fail_read(struct cnn_image_stream *s, size_t image, const cnn_diag *why)
 {
-    if (why && !cnn_diag_out_of_memory(why))
+    enum cnn_want want = cnn_diag_want(why);
+    if (want == CNN_WANT_NOTHING)
         return mark_damaged(s, image);
-    atomic_store(&s->out_of_memory, true);
+    atomic_store(&s->want, want);
     return false;
 }
 
@@ -180,11 +181,12 @@ static bool read_image(struct cnn_image_stream *s, size_t image, uint8_t *buffer
 }
 
 /* The image that is to be read for this one: itself, or, from `after` places behind it on, the next
- * that is not known to be damaged. false: none is, or memory ran out, when none is looked for. */
+ * that is not known to be damaged. false: none is, or something was wanted, when none is looked
+ * for. */
 static bool find_whole(const struct cnn_image_stream *s, size_t image, size_t *after, size_t *out)
 {
     const struct cnn_images *images = s->images;
-    for (; *after < images->count && !atomic_load(&s->out_of_memory); ++*after) {
+    for (; *after < images->count && !atomic_load(&s->want); ++*after) {
         size_t candidate = (image + *after) % images->count;
         if (images->labels[candidate] != images->labels[image] || is_damaged(s, candidate))
             continue;
@@ -236,20 +238,22 @@ static cnn_status say_reason(struct cnn_image_stream *s, size_t image,
     cnn_diag *one = cnn_diag_new();
     if (buffer && one)
         cnn_image_read(path, s->shape, buffer, one);
-    bool out_of_memory = !buffer || !one || cnn_diag_out_of_memory(one);
+    enum cnn_want want = buffer ? cnn_diag_want(one) : CNN_WANT_MEMORY;
     const cnn_message *message = cnn_diag_get(one, 0);
-    if (!out_of_memory)
+    if (want == CNN_WANT_NOTHING)
         say(tell, context, diag, message ? message->text : path);
     cnn_diag_free(one);
     free(buffer);
-    return out_of_memory ? cnn_fail_memory(diag, cnn_images_bytes(s->images), path) : CNN_OK;
+    return want == CNN_WANT_NOTHING ? CNN_OK
+                                    : cnn_fail_want(diag, want, cnn_images_bytes(s->images), path);
 }
 
 cnn_status cnn_image_stream_memory(const struct cnn_image_stream *stream, cnn_diag *diag)
 {
-    return atomic_load(&stream->out_of_memory)
-               ? cnn_fail_memory(diag, cnn_images_bytes(stream->images), "reading images")
-               : CNN_OK;
+    enum cnn_want want = (enum cnn_want)atomic_load(&stream->want);
+    return want == CNN_WANT_NOTHING
+               ? CNN_OK
+               : cnn_fail_want(diag, want, cnn_images_bytes(stream->images), "the images");
 }
 
 cnn_status cnn_image_stream_report(struct cnn_image_stream *stream,

@@ -41,7 +41,7 @@ struct pass {
     uint8_t *buffers;                /* an image for each thread; at least two */
     /* what the tasks at work read: the first image of the first of them */
     size_t split, first;
-    atomic_bool out_of_memory;
+    atomic_int want; /* enum cnn_want: why images were not read that may be whole */
 };
 
 /* The pixels of an image; NULL where its file cannot be read. A file is decoded here and not by the
@@ -56,8 +56,9 @@ static const uint8_t *read_image(struct pass *p, size_t split, size_t i, uint8_t
     cnn_diag *why = cnn_diag_new();
     bool whole = why && cnn_image_open(path, &image, why) == CNN_OK &&
                  cnn_image_bring(&image, p->source->shape, buffer, why) == CNN_OK;
-    if (!why || cnn_diag_out_of_memory(why))
-        atomic_store(&p->out_of_memory, true);
+    enum cnn_want want = cnn_diag_want(why);
+    if (want != CNN_WANT_NOTHING)
+        atomic_store(&p->want, want);
     cnn_diag_free(why);
     if (whole)
         p->sizes[p->starts[split] + i] =
@@ -387,13 +388,13 @@ cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_surv
     cnn_status status = CNN_OK;
     for (size_t s = 0; s < source->count && done && status == CNN_OK; s++) {
         status = survey_pixels(&p, s);
-        done = status != CNN_OK || (!atomic_load(&p.out_of_memory) && survey_files(&p, s));
+        done = status != CNN_OK || (!atomic_load(&p.want) && survey_files(&p, s));
     }
     if (done && status == CNN_OK)
-        done = find_copies(&p) && !atomic_load(&p.out_of_memory);
+        done = find_copies(&p) && !atomic_load(&p.want);
     if (!done)
-        status =
-            cnn_fail_memory(diag, p.total * (sizeof *p.images + sizeof *p.sizes), "the survey");
+        status = cnn_fail_want(diag, (enum cnn_want)atomic_load(&p.want),
+                               p.total * (sizeof *p.images + sizeof *p.sizes), "the images");
     free(p.images);
     free(p.readable);
     free(p.sizes);

@@ -51,11 +51,11 @@ static cnn_status open_other(struct splits *splits, const cnn_model *model, cons
         add_split(splits, dataset, split);
     else if (status == CNN_OK)
         cnn_dataset_free(dataset);
-    bool out_of_memory = status != CNN_OK && cnn_diag_out_of_memory(own);
-    if (!out_of_memory && (status != CNN_OK || used == split))
+    enum cnn_want want = status != CNN_OK ? cnn_diag_want(own) : CNN_WANT_NOTHING;
+    if (want == CNN_WANT_NOTHING && (status != CNN_OK || used == split))
         pass_on(own, cnn_split_names[split], diag);
     cnn_diag_free(own);
-    return out_of_memory ? cnn_fail_memory(diag, 0, "a data set") : CNN_OK;
+    return want == CNN_WANT_NOTHING ? CNN_OK : cnn_fail_want(diag, want, 0, "a data set");
 }
 
 static cnn_status open_splits(struct splits *splits, const cnn_model *model, const char *path,

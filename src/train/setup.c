@@ -410,15 +410,17 @@ static cnn_status open_undamaged(const char *path, struct cnn_safetensors **out,
 }
 
 /* *damage is what open_undamaged says, in the run's arena, and *out NULL; or *damage is NULL. Fails
- * where memory is short, which says nothing of the file. */
+ * where memory or open files are wanting, which says nothing of the file. */
 static cnn_status find_damage(struct cnn_training *t, const char *path,
                               struct cnn_safetensors **out, const char **damage, cnn_diag *diag)
 {
     cnn_diag *own = cnn_diag_new();
     cnn_status status = CNN_OK;
     *damage = NULL;
-    if (!own || (open_undamaged(path, out, own) != CNN_OK && cnn_diag_out_of_memory(own))) {
-        status = cnn_fail_memory(diag, 0, path);
+    enum cnn_want want =
+        !own || open_undamaged(path, out, own) != CNN_OK ? cnn_diag_want(own) : CNN_WANT_NOTHING;
+    if (want != CNN_WANT_NOTHING) {
+        status = cnn_fail_want(diag, want, 0, path);
     } else if (cnn_diag_count(own) > 0) {
         *out = NULL;
         *damage = cnn_arena_strdup(t->run.arena, cnn_diag_get(own, 0)->text);

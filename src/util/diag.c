@@ -26,7 +26,7 @@ struct cnn_diag {
     /* NULL where there is none, or it was not kept: a hint for it is dropped too */
     cnn_message *newest;
     struct cnn_arena *arena; /* of all strings; made when first needed */
-    bool out_of_memory;
+    bool out_of_memory, out_of_files;
 };
 
 cnn_diag *cnn_diag_new(void)
@@ -63,6 +63,13 @@ const cnn_message *cnn_diag_get(const cnn_diag *diag, size_t i)
 size_t cnn_diag_errors(const cnn_diag *diag)
 {
     return diag ? diag->errors : 0;
+}
+
+enum cnn_want cnn_diag_want(const cnn_diag *diag)
+{
+    return !diag || diag->out_of_memory ? CNN_WANT_MEMORY
+           : diag->out_of_files         ? CNN_WANT_FILES
+                                        : CNN_WANT_NOTHING;
 }
 
 bool cnn_diag_out_of_memory(const cnn_diag *diag)
@@ -198,6 +205,17 @@ cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what)
         diag->out_of_memory = true;
     return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (%zu MiB wanted for %s)", mebibytes,
                     what);
+}
+
+cnn_status cnn_fail_want(cnn_diag *diag, enum cnn_want want, size_t bytes, const char *what)
+{
+    if (want != CNN_WANT_FILES)
+        return cnn_fail_memory(diag, bytes, what);
+    if (diag)
+        diag->out_of_files = true;
+    cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: too many files are open", what);
+    cnn_hint(diag, "'ulimit -n' shows and sets how many this process may have open");
+    return CNN_FAILED;
 }
 
 cnn_status cnn_fail_missing(cnn_diag *diag, const char *function, const char *arguments)

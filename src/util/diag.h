@@ -46,6 +46,16 @@ void cnn_hint_near(cnn_diag *diag, const char *path);
  * CNN_FAILED. */
 cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what);
 
+/* What a process may want, which is no fault of the file that it reads: memory, or one more open
+ * file. */
+enum cnn_want { CNN_WANT_NOTHING, CNN_WANT_MEMORY, CNN_WANT_FILES };
+
+/* What was wanted in what diag tells of; memory where it is NULL, for then it could not be made. */
+enum cnn_want cnn_diag_want(const cnn_diag *diag);
+
+/* cnn_fail for what was wanted for WHAT; bytes: of memory. Returns CNN_FAILED. */
+cnn_status cnn_fail_want(cnn_diag *diag, enum cnn_want want, size_t bytes, const char *what);
+
 /* cnn_fail for a public function that was not given what it needs: NULL, or 0 where that is
  * nothing. Returns CNN_INVALID. */
 cnn_status cnn_fail_missing(cnn_diag *diag, const char *function, const char *arguments);

@@ -103,8 +103,8 @@ int cnn_file_open(const char *path, unsigned long long *size)
 
 cnn_status cnn_file_fail(const char *path, cnn_diag *diag)
 {
-    if (errno == ENOMEM)
-        return cnn_fail_memory(diag, 0, path);
+    if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+        return cnn_fail_want(diag, errno == ENOMEM ? CNN_WANT_MEMORY : CNN_WANT_FILES, 0, path);
     const char *reason = errno == EISDIR  ? "it is a directory"
                          : errno == ENXIO ? "it is no regular file"
                                           : strerror(errno);
