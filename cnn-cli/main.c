@@ -137,26 +137,21 @@ static cnn_status dispatch(int argc, char **argv)
  * fails as before: files opened later would take their place, and get what is printed. */
 static bool occupy_streams(void)
 {
-    for (;;) {
-        int fd = open("/dev/null", O_RDONLY);
-
-        if (fd == STDIN_FILENO) {
-            close(fd);
-            fd = open("/dev/null", O_WRONLY);
-        }
-        if (fd < 0)
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             return false;
-        if (fd > STDERR_FILENO) {
-            close(fd);
-            return true;
-        }
     }
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    if (!occupy_streams())
+    if (!occupy_streams()) {
+        fprintf(stderr, "cnn: error: cannot open /dev/null: %s\n", strerror(errno));
         return cnn_command_exit_status(CNN_FAILED);
+    }
 
     /* a file size limit is then an error of the write, and reported like a full disk */
     signal(SIGXFSZ, SIG_IGN);
