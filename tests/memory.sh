@@ -77,12 +77,12 @@ train: {steps: 1, batch_size: 256, optimizer: {type: sgd, lr: 0.01}}
 YAML
 (ulimit -v 150000 && "$CNN" train large.yaml --check --threads 1) >out 2>err
 check '--check under a limit' test $? -eq 1
-check '--check names the limit' grep -q '^wrong    memory .*, a limit of ulimit -v$' out
-batch=$(sed -n 's/.*a smaller train.batch_size takes less: \([0-9]*\) would take 0.[0-9]* GB$/\1/p' out)
+check '--check names the limit' grep -q '^wrong    memory     0[.][0-9]* GB needed; ulimit -v allows 0.15 GB, of which 0[.][0-9]* GB are left$' out
+batch=$(sed -n 's/.*a smaller train.batch_size takes less: \([0-9]*\) in place of 256 would need 0.[0-9]* GB$/\1/p' out)
 check '--check names a batch' test "${batch:-0}" -gt 0 -a "${batch:-0}" -lt 256
 (ulimit -v 150000 && "$CNN" train large.yaml -o over --threads 1) >out 2>err
 check 'a run under a limit' test $? -eq 1 -a ! -e over
-check 'a run under a limit says so' grep -q 'ulimit -v allows no more than 0.15 GB$' err
+check 'a run under a limit says so' grep -q 'the training needs 0[.][0-9]* GB of memory; ulimit -v allows 0.15 GB, of which 0[.][0-9]* GB are left$' err
 (ulimit -v 150000 && "$CNN" train large.yaml -o over --threads 1 --set "train.batch_size=$batch") >out 2>err
 check 'the batch that was named will do' test $? -eq 0
 (ulimit -v 500000 && "$CNN" train large.yaml -o big --threads 1 --batch-size 60000) >out 2>err

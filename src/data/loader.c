@@ -223,10 +223,13 @@ static cnn_status start_workers(struct cnn_loader *l, cnn_diag *diag)
         error = pthread_create(&worker->thread, NULL, read_ahead, worker);
         l->started += error == 0;
     }
-    return l->started > 0
-               ? CNN_OK
-               : cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread that reads batches: %s",
-                          strerror(error));
+    if (l->started > 0)
+        return CNN_OK;
+    cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread that reads batches: %s",
+             strerror(error));
+    cnn_hint(diag, "a thread takes memory, which 'ulimit -v' limits, and counts as a process: "
+                   "'ulimit -u'; a smaller batch leaves more");
+    return CNN_FAILED;
 }
 
 cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out,

@@ -198,9 +198,9 @@ static void check_memory(struct cnn_check *check)
         cnn_room_advise(t, have->available, advice, sizeof advice);
     bool machine = strcmp(have->limit, "the machine") == 0;
     cnn_check_add(check, "memory", level, level == CNN_CHECK_FINE ? NULL : advice,
-                  "%.2f GB wanted, %.2f GB of %.2f GB available%s%s", wanted / gigabyte,
-                  have->available / gigabyte, have->total / gigabyte,
-                  machine ? "" : ", a limit of ", machine ? "" : have->limit);
+                  "%.2f GB needed; %s %s %.2f GB, of which %.2f GB are left", wanted / gigabyte,
+                  have->limit, machine ? "has" : "allows", have->total / gigabyte,
+                  have->available / gigabyte);
 }
 
 static cnn_status begin_findings(struct cnn_check *check, cnn_diag *diag)

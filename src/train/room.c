@@ -23,11 +23,12 @@ void cnn_room_advise(const struct cnn_training *t, double limit, char *text, siz
         batch /= 2;
     double bytes = measure(t, batch > 0 ? batch : 1);
     if (batch > 0 && bytes <= limit)
-        snprintf(text, size, "a smaller train.batch_size takes less: %zu would take %.2f GB", batch,
-                 bytes / gigabyte);
+        snprintf(text, size,
+                 "a smaller train.batch_size takes less: %zu in place of %zu would need %.2f GB",
+                 batch, t->model->recipe.batch_size, bytes / gigabyte);
     else
         snprintf(text, size,
-                 "even with batches of one image it would take %.2f GB: a smaller input or network "
+                 "even with batches of one image it would need %.2f GB: a smaller input or network "
                  "takes less",
                  bytes / gigabyte);
 }
@@ -43,8 +44,9 @@ cnn_status cnn_room_check(struct cnn_training *t, cnn_diag *diag)
     if (!t->room.refused || t->checked)
         return t->room.refused ? CNN_FAILED : CNN_OK;
     cnn_fail(diag, CNN_FAILED, NULL,
-             "the training would take %.2f GB of memory; %s allows no more than %.2f GB",
-             t->room.wanted / gigabyte, have.limit, have.total / gigabyte);
+             "the training needs %.2f GB of memory; %s allows %.2f GB, of which %.2f GB are left",
+             t->room.wanted / gigabyte, have.limit, have.total / gigabyte,
+             have.available / gigabyte);
     cnn_room_advise(t, have.available, advice, sizeof advice);
     cnn_hint(diag, "%s", advice);
     return CNN_FAILED;
