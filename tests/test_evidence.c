@@ -190,6 +190,12 @@ static void test_receptive_field_holds_exactly_the_pixels_that_move_the_value(vo
         "  - {type: conv, filters: 2, kernel_size: [3, 2], padding: same}\n"
         "  - {type: pool, pool_type: avg, kernel_size: 2, padding: 1}\n"
         "  - {type: conv, filters: 1, kernel_size: 3, padding: 1, stride: 2}\n";
+    /* Steps of 2, 4 and 8 pixels. */
+    static const char strided[] =
+        "  - {type: conv, filters: 2, kernel_size: 3, stride: 2, padding: 1}\n"
+        "  - {type: pool, pool_type: avg, kernel_size: 3, stride: 2}\n"
+        "  - {type: conv, filters: 1, kernel_size: [2, 3], stride: [1, 2]}\n"
+        "  - {type: conv, filters: 1, kernel_size: 2}\n";
     static const char residual[] =
         "  - {type: conv, filters: 2, kernel_size: 3, padding: 1}\n"
         "  - {type: conv, filters: 2, kernel_size: 5, padding: 2, name: wide}\n"
@@ -200,6 +206,8 @@ static void test_receptive_field_holds_exactly_the_pixels_that_move_the_value(vo
     for (size_t row = 0; row < 3; row++)
         for (size_t column = 0; column < 3; column++)
             check_field("[1, 9, 11]", deep, row, column, false);
+    check_field("[1, 29, 43]", strided, 0, 0, false);
+    check_field("[1, 29, 43]", strided, 2, 1, false);
     check_field("[1, 9, 11]", residual, 0, 0, false);
     check_field("[1, 9, 11]", residual, 4, 10, false);
     for (size_t row = 0; row < 9; row += 4) {
