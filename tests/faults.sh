@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs whose disk fails them, and that are killed: one to three times a system call on a file fails, writes less than was asked, or is where SIGKILL hits, or SIGKILL
+# Runs whose disk fails them, and that are killed: one to three times a system call on a file fails, writes less than was asked, or is where SIGKILL hits, and SIGKILL
 # comes at a random moment; the next process goes on. Whatever happens, the program ends well, with a message, or killed; every checkpoint is whole; and in the end
 # the run is, byte for byte, the one without a fault.
 #
@@ -46,13 +46,17 @@ train:
   save_every: 0
 YAML
 
-# attempt RULES ARGUMENTS...: trains with these faults, `time:MILLISECONDS` being a SIGKILL then; the status.
+# attempt RULES ARGUMENTS...: trains with these faults; `time:MILLISECONDS` before them is a SIGKILL
+# at that moment. The status.
 attempt() {
-    local rules=$1
+    local rules=$1 moment
     shift
     if [[ $rules == time:* ]]; then
-        "$CNN" train "$@" --threads 1 >out 2>messages &
-        sleep "$(printf '0.%03d' "${rules#time:}")"
+        moment=${rules%%,*}
+        rules=${rules#"$moment"}
+        LD_PRELOAD=$BUILD/tests/preload/faults.so ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 \
+            FAULTS=${rules#,} "$CNN" train "$@" --threads 1 >out 2>messages &
+        sleep "$(printf '0.%03d' "${moment#time:}")"
         kill -KILL $! 2>/dev/null
         wait $! 2>/dev/null
     else
@@ -60,17 +64,20 @@ attempt() {
     fi
 }
 
-# A fault at random: one in five is a moment in time, else each kind of call is as likely.
+# A fault at random, each kind of call as likely; two in five times a moment in time as well, of
+# which half stand alone.
 draw() {
     local effects=(EIO ENOSPC EINTR kill killed short) kinds=(write fsync rename close link unlink) kind
     kind=${kinds[RANDOM % ${#kinds[@]}]}
-    if [ $((RANDOM % 5)) -eq 0 ]; then
-        rules=time:$((RANDOM % (milliseconds < 999 ? milliseconds : 999) + 1))
-    elif [ "$kind" = write ]; then
+    if [ "$kind" = write ]; then
         rules=write:$((RANDOM % calls[write] + 1)):${effects[RANDOM % 6]}
     else
         rules=$kind:$((RANDOM % calls[$kind] + 1)):${effects[RANDOM % 5]}
     fi
+    case $((RANDOM % 5)) in
+    0) rules=time:$((RANDOM % (milliseconds < 999 ? milliseconds : 999) + 1)) ;;
+    1) rules=time:$((RANDOM % (milliseconds < 999 ? milliseconds : 999) + 1)),$rules ;;
+    esac
 }
 
 # What to train: the run, where it has begun.
