@@ -21,7 +21,148 @@ static void build_small(struct onnx_model *model)
     onnx_output(model, "output");
 }
 
-const struct onnx_example onnx_examples[] = {{"small", build_small}, {NULL, NULL}};
+/* A residual block with batch_norm, and a flatten whose shape is computed from the batch. */
+static void build_residual(struct onnx_model *model)
+{
+    onnx_random(model, "stem.weight", "6 3 3 3", 1, 0.3f, 0);
+    onnx_random(model, "block.conv.weight", "6 6 3 3", 2, 0.3f, 0);
+    onnx_random(model, "block.bn.weight", "6", 3, 0.5f, 1);
+    onnx_random(model, "block.bn.bias", "6", 4, 0.5f, 0);
+    onnx_random(model, "block.bn.running_mean", "6", 5, 0.5f, 0);
+    onnx_random(model, "block.bn.running_var", "6", 6, 0.4f, 1);
+    onnx_random(model, "fc.weight", "5 6", 7, 0.5f, 0);
+    onnx_random(model, "fc.bias", "5", 8, 0.5f, 0);
+    onnx_ints(model, "zero", "", (const int64_t[]){0});
+    onnx_ints(model, "rest", "1", (const int64_t[]){-1});
+    onnx_ints(model, "first", "1", (const int64_t[]){0});
+    onnx_input(model, "image", "batch 3 9 7");
+    onnx_named(model, "/stem/Conv", "Conv", "image stem.weight", "s",
+               "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]");
+    onnx_named(model, "/stem/act/Relu", "Relu", "s", "sr", "");
+    onnx_named(model, "/block/conv/Conv", "Conv", "sr block.conv.weight", "c",
+               "kernel_shape=[3,3] pads=[1,1,1,1]");
+    onnx_named(model, "/block/bn/BatchNormalization", "BatchNormalization",
+               "c block.bn.weight block.bn.bias block.bn.running_mean block.bn.running_var", "n",
+               "epsilon=0.001");
+    onnx_named(model, "/block/Add", "Add", "n sr", "a", "");
+    onnx_named(model, "/block/Relu", "Relu", "a", "ar", "");
+    onnx_named(model, "/pool", "GlobalAveragePool", "ar", "g", "");
+    onnx_node(model, "Shape", "g", "shape", "");
+    onnx_node(model, "Gather", "shape zero", "n0", "axis=0");
+    onnx_node(model, "Unsqueeze", "n0 first", "n1", "");
+    onnx_node(model, "Concat", "n1 rest", "target", "axis=0");
+    onnx_node(model, "Reshape", "g target", "flat", "");
+    onnx_node(model, "Dropout", "flat", "d", "");
+    onnx_node(model, "Gemm", "d fc.weight fc.bias", "y", "transB=1 alpha=0.5 beta=2.0");
+    onnx_output(model, "y");
+}
+
+/* As converters from TensorFlow write it: channels last, SAME padding, MatMul and Add, and a
+ * flatten of rows, columns, channels. */
+static void build_tensorflow(struct onnx_model *model)
+{
+    onnx_random(model, "conv/kernel:0", "4 2 3 3", 1, 0.4f, 0);
+    onnx_random(model, "conv/bias:0", "4", 2, 0.4f, 0);
+    onnx_random(model, "dense/kernel:0", "24 3", 3, 0.3f, 0);
+    onnx_random(model, "dense/bias:0", "3", 4, 0.3f, 0);
+    onnx_ints(model, "flat", "2", (const int64_t[]){-1, 24});
+    onnx_input(model, "input_1", "unk 5 4 2");
+    onnx_node(model, "Transpose", "input_1", "t", "perm=[0,3,1,2]");
+    onnx_node(model, "Conv", "t conv/kernel:0 conv/bias:0", "c",
+              "kernel_shape=[3,3] strides=[2,2] auto_pad='SAME_UPPER'");
+    onnx_node(model, "Tanh", "c", "h", "");
+    onnx_node(model, "Transpose", "h", "l", "perm=[0,2,3,1]");
+    onnx_node(model, "Reshape", "l flat", "f", "");
+    onnx_node(model, "MatMul", "f dense/kernel:0", "m", "");
+    onnx_node(model, "Add", "m dense/bias:0", "b", "");
+    onnx_node(model, "Softmax", "b", "probabilities", "axis=-1");
+    onnx_output(model, "probabilities");
+    model->opset = 13;
+}
+
+/* As torch.export writes it: means over negative axes, weights that are transposed by a node. */
+static void build_dynamo(struct onnx_model *model)
+{
+    onnx_random(model, "features.weight", "4 3 2 2", 1, 0.4f, 0);
+    onnx_random(model, "features.bias", "4", 2, 0.4f, 0);
+    onnx_random(model, "head.weight", "6 4", 3, 0.4f, 0);
+    onnx_random(model, "head.bias", "6", 4, 0.4f, 0);
+    onnx_ints(model, "axes", "2", (const int64_t[]){-1, -2});
+    onnx_ints(model, "shape", "2", (const int64_t[]){0, 4});
+    onnx_input(model, "x", "s0 3 6 6");
+    onnx_named(model, "node_Conv_0", "Conv", "x features.weight features.bias", "conv2d",
+               "strides=[2,2] pads=[0,0,0,0] group=1");
+    onnx_node(model, "Sigmoid", "conv2d", "sigmoid", "");
+    onnx_node(model, "Mul", "conv2d sigmoid", "silu", "");
+    onnx_node(model, "ReduceMean", "silu axes", "mean", "keepdims=1");
+    onnx_node(model, "Reshape", "mean shape", "view", "allowzero=0");
+    onnx_node(model, "Transpose", "head.weight", "val_0", "perm=[1,0]");
+    onnx_node(model, "MatMul", "view val_0", "val_1", "");
+    onnx_node(model, "Add", "val_1 head.bias", "linear", "");
+    onnx_output(model, "linear");
+    model->opset = 18;
+    model->ir = 10;
+}
+
+/* Pads of all kinds: uneven ones, Pad before Conv and AveragePool, SAME_LOWER, rounding up. */
+static void build_pads(struct onnx_model *model)
+{
+    onnx_random(model, "a", "3 2 3 2", 1, 0.5f, 0);
+    onnx_random(model, "b", "3 3 3 3", 2, 0.5f, 0);
+    onnx_random(model, "c", "3 1 2 2", 3, 0.5f, 0);
+    onnx_ints(model, "around", "8", (const int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    onnx_ints(model, "below", "8", (const int64_t[]){0, 0, 0, 0, 0, 0, 1, 2});
+    onnx_input(model, "x", "1 2 11 13");
+    onnx_node(model, "Conv", "x a", "ya", "pads=[2,0,0,1]");
+    onnx_node(model, "Pad", "ya around", "p", "mode='constant'");
+    onnx_node(model, "AveragePool", "p", "yp", "kernel_shape=[3,3]");
+    onnx_node(model, "Pad", "yp below", "q", "");
+    onnx_node(model, "Conv", "q b", "yb", "strides=[2,2] pads=[1,1,0,0]");
+    onnx_node(model, "Conv", "yb c", "yc", "auto_pad='SAME_LOWER' group=3");
+    onnx_node(model, "AveragePool", "yc", "yd", "kernel_shape=[2,2] pads=[1,1,1,1]");
+    onnx_node(model, "MaxPool", "yd", "ye", "kernel_shape=[2,3] strides=[2,2] ceil_mode=1");
+    onnx_node(model, "LRN", "ye", "yf", "size=3 alpha=0.3 beta=0.6 bias=1.5");
+    onnx_output(model, "yf");
+}
+
+/* Activations that are spelt out: hardswish, gelu, mish, relu6, a leaky ReLU as a maximum. */
+static void build_chains(struct onnx_model *model)
+{
+    onnx_random(model, "w", "4 2 1 1", 1, 2, 0);
+    onnx_random(model, "v", "3 4 1 1", 2, 2, 0);
+    onnx_floats(model, "half", "", (const float[]){0.5f});
+    onnx_floats(model, "one", "1", (const float[]){1});
+    onnx_floats(model, "three", "", (const float[]){3});
+    onnx_floats(model, "six", "", (const float[]){6});
+    onnx_floats(model, "none", "", (const float[]){0});
+    onnx_floats(model, "root", "", (const float[]){1.41421356f});
+    onnx_floats(model, "slope", "", (const float[]){0.2f});
+    onnx_input(model, "x", "batch 2 5 5");
+    onnx_node(model, "Conv", "x w", "c", "");
+    onnx_node(model, "Add", "c three", "h1", "");
+    onnx_node(model, "Clip", "h1 none six", "h2", "");
+    onnx_node(model, "Mul", "c h2", "h3", "");
+    onnx_node(model, "Div", "h3 six", "hardswish", "");
+    onnx_node(model, "Div", "hardswish root", "g1", "");
+    onnx_node(model, "Erf", "g1", "g2", "");
+    onnx_node(model, "Add", "g2 one", "g3", "");
+    onnx_node(model, "Mul", "hardswish g3", "g4", "");
+    onnx_node(model, "Mul", "g4 half", "gelu", "");
+    onnx_node(model, "Mul", "gelu slope", "l1", "");
+    onnx_node(model, "Max", "gelu l1", "leaky", "");
+    onnx_node(model, "Conv", "leaky v", "d", "");
+    onnx_node(model, "Relu", "d", "r", "");
+    onnx_node(model, "Clip", "r - six", "relu6", "");
+    onnx_output(model, "relu6");
+}
+
+const struct onnx_example onnx_examples[] = {{"small", build_small},
+                                             {"residual", build_residual},
+                                             {"tensorflow", build_tensorflow},
+                                             {"dynamo", build_dynamo},
+                                             {"pads", build_pads},
+                                             {"chains", build_chains},
+                                             {NULL, NULL}};
 
 struct cnn_text onnx_example(const char *name)
 {

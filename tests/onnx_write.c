@@ -222,9 +222,12 @@ void onnx_input(struct onnx_model *model, const char *name, const char *sizes)
 
 void onnx_output(struct onnx_model *model, const char *name)
 {
-    struct cnn_text value = {0};
+    struct cnn_text tensor = {0}, type = {0}, value = {0};
 
+    wire_int(&tensor, 1, 1);
+    wire_message(&type, 1, &tensor);
     wire_text(&value, 1, name);
+    wire_message(&value, 2, &type);
     wire_message(&model->graph, 12, &value);
 }
 

@@ -572,6 +572,25 @@ static void test_stopping(void **state)
     cnn_model_free(model);
 }
 
+static void test_import_wants_a_file_and_options_that_fit(void **state)
+{
+    struct scratch *s = *state;
+    cnn_import_options o = CNN_IMPORT_OPTIONS_INIT;
+    cnn_import_info info;
+    cnn_model *model = NULL;
+    REFUSED(cnn_import, NULL, &o, &model, &info);
+    REFUSED(cnn_import, "a.onnx", &o, NULL, &info);
+    o.class_count = 1;
+    REFUSED(cnn_import, "a.onnx", &o, &model, &info);
+    o = (cnn_import_options){.input = {3, 3, 0, 5}};
+    REFUSED(cnn_import, "a.onnx", &o, &model, &info);
+    o = (cnn_import_options){.version = CNN_IMPORT_OPTIONS_VERSION + 1};
+    REFUSED(cnn_import, "a.onnx", &o, &model, &info);
+    assert_int_equal(cnn_import(scratch_write(s, "a.onnx", "no", 2), NULL, &model, NULL, NULL),
+                     CNN_FAILED);
+    assert_null(model);
+}
+
 /* A struct of options that a later version of the library has is refused; the first version, and
  * no version, are taken. */
 static void test_options_have_versions(void **state)
@@ -776,6 +795,7 @@ int main(void)
         TEST(test_inputs),
         TEST(test_looking_inside),
         TEST(test_pictures),
+        TEST(test_import_wants_a_file_and_options_that_fit),
         TEST(test_options_have_versions),
         TEST(test_stopping),
         TEST(test_measuring),

@@ -194,7 +194,7 @@ static cnn_status infer_step(const struct cnn_onnx *file, size_t step,
 {
     bool ready;
     cnn_status status = gather_inputs(file, step, arrays, room, &ready, diag);
-    if (status != CNN_OK || !ready)
+    if (status != CNN_OK || (!ready && cnn_onnx_supported(file->steps[step].node)))
         return status;
     bool constant = is_constant(file, step, room), few = constant;
     for (size_t i = 0; i < file->steps[step].input_count; i++)

@@ -242,6 +242,46 @@ typedef struct cnn_checkpoint_info {
 cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info **out, cnn_diag *diag);
 void cnn_checkpoint_info_free(cnn_checkpoint_info *info);
 
+/* ---- Models of other programs ---- */
+
+typedef struct cnn_import_options {
+    unsigned version;
+    cnn_shape input;  /* of an image; c 0: as the file says */
+    const char *name; /* of the network; NULL: the file's, without its ending */
+    /* what is subtracted from a pixel's channel, after scaling to [0, 1], and what it is then
+     * divided by; without normalize: 0 and 1 */
+    bool normalize;
+    double mean[4], std[4];
+    const char *const *classes; /* names; none: numbers */
+    size_t class_count;
+    const char *image; /* compare on this input, too (as by cnn_model_load_input); NULL: none */
+    double tolerance;  /* of the comparison, as a share; 0: 1e-4 */
+} cnn_import_options;
+
+#define CNN_IMPORT_OPTIONS_VERSION 1
+#define CNN_IMPORT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, {0}, {0}, NULL, 0, NULL, 0          \
+    }
+
+typedef struct cnn_import_info { /* texts belong to the model */
+    const char *producer;        /* the program that wrote the file; "" */
+    int64_t opset;               /* version of its operators */
+    size_t nodes, layers;        /* of the file, of the model */
+    size_t compared;             /* layers whose numbers were held against those of the file */
+    double error;      /* the largest difference, as a share of the layer's largest number */
+    const char *worst; /* in this layer; "" */
+    const char *notes; /* what was dropped, folded, left out, guessed: lines; "" */
+} cnn_import_info;
+
+/* Makes a model of an ONNX file, and proves it: the file's own graph is computed operator by
+ * operator, in double and by other code than the model's, on random numbers (and options->image),
+ * and the layers must give the same. CNN_FAILED, and the first layer that differs, where one does
+ * not. CNN_INVALID where something is not supported: all of it is named. options and info may be
+ * NULL. */
+cnn_status cnn_import(const char *path, const cnn_import_options *options, cnn_model **out,
+                      cnn_import_info *info, cnn_diag *diag);
+
 /* ---- Prediction ---- */
 
 /* Runs the network in evaluation mode on count images [count][c][h][w], as they are (no

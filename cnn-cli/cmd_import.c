@@ -1,0 +1,262 @@
+/* cnn import: a model from what another program wrote. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "terminal.h"
+
+struct settings {
+    const char *output, *input, *normalize, *classes, *image, *name;
+    bool json;
+    size_t threads;
+};
+
+static const struct cnn_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, output),
+     .argument = "FILE",
+     .help = "the checkpoint (default: <name>.safetensors)"},
+    {.name = "input",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, input),
+     .argument = "CxHxW",
+     .help = "size of an image, where the file leaves it open: 3x224x224"},
+    {.name = "normalize",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, normalize),
+     .argument = "HOW",
+     .words = "imagenet none",
+     .help =
+         "what pixels go through: imagenet, none, or MEANS/DEVIATIONS: 0.5,0.5,0.5/0.2,0.2,0.2"},
+    {.name = "classes",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, classes),
+     .argument = "FILE",
+     .help = "names of the classes, one a line"},
+    {.name = "image",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, image),
+     .argument = "FILE",
+     .help = "compare on this image, too"},
+    {.name = "name",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, name),
+     .argument = "NAME",
+     .help = "what the network is called (default: as the file)"},
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+static cnn_status wrong(const char *option, const char *word, const char *like)
+{
+    cnn_print_error("%s is not '%s': it is like %s", option, cnn_show_text(word).text, like);
+    return CNN_INVALID;
+}
+
+static cnn_status read_shape(const char *word, cnn_shape *out)
+{
+    size_t sizes[3];
+    const char *at = word;
+
+    for (size_t i = 0; word != NULL && i < 3; i++) {
+        char *end;
+        unsigned long value = strtoul(at, &end, 10);
+        if (*at < '0' || *at > '9' || value == 0 || value > 65536 || *end != (i < 2 ? 'x' : '\0'))
+            return wrong("--input", word, "3x224x224");
+        sizes[i] = value;
+        at = end + 1;
+    }
+    if (word != NULL)
+        *out = (cnn_shape){3, sizes[0], sizes[1], sizes[2]};
+    return CNN_OK;
+}
+
+/* Numbers with commas between, which end at `end`; how many, 0 where that is not so. */
+static size_t read_numbers(const char **at, char end, double *out)
+{
+    for (size_t i = 0; i < 4; i++) {
+        char *behind;
+        out[i] = strtod(*at, &behind);
+        if (behind == *at || !(out[i] > -1e6 && out[i] < 1e6))
+            return 0;
+        *at = behind + 1;
+        if (*behind == end)
+            return i + 1;
+        if (*behind != ',')
+            return 0;
+    }
+    return 0;
+}
+
+static cnn_status read_normalize(const char *word, cnn_import_options *out)
+{
+    const char *at = word == NULL                    ? ""
+                     : strcmp(word, "imagenet") == 0 ? "0.485,0.456,0.406/0.229,0.224,0.225"
+                                                     : word;
+    size_t means, deviations;
+
+    if (word == NULL || strcmp(word, "none") == 0)
+        return CNN_OK;
+    means = read_numbers(&at, '/', out->mean);
+    deviations = means > 0 ? read_numbers(&at, '\0', out->std) : 0;
+    out->normalize = means > 0 && means == deviations;
+    return out->normalize ? CNN_OK
+                          : wrong("--normalize", word, "0.5,0.5,0.5/0.2,0.2,0.2 or imagenet");
+}
+
+struct names {
+    char *text;
+    const char **items;
+    size_t count;
+};
+
+static cnn_status split_names(struct names *names)
+{
+    size_t lines = 1;
+
+    for (const char *c = names->text; *c != '\0'; c++)
+        lines += *c == '\n';
+    names->items = calloc(lines, sizeof *names->items);
+    if (names->items == NULL)
+        return cnn_command_out_of_memory();
+    for (char *line = names->text; line != NULL && *line != '\0';) {
+        char *end = strchr(line, '\n'), *next = end != NULL ? end + 1 : NULL;
+        if (end != NULL)
+            *end = '\0';
+        line[strcspn(line, "\r")] = '\0';
+        if (*line != '\0')
+            names->items[names->count++] = line;
+        line = next;
+    }
+    return CNN_OK;
+}
+
+static cnn_status read_names(const char *path, struct names *names)
+{
+    enum { MOST = 1 << 22 };
+    FILE *file = path != NULL ? fopen(path, "r") : NULL;
+    size_t size;
+
+    if (path == NULL)
+        return CNN_OK;
+    if (file == NULL) {
+        cnn_print_error("cannot read %s: %s", cnn_show_text(path).text, strerror(errno));
+        return CNN_FAILED;
+    }
+    names->text = calloc(MOST + 1, 1);
+    size = names->text != NULL ? fread(names->text, 1, MOST, file) : 0;
+    fclose(file);
+    if (names->text == NULL)
+        return cnn_command_out_of_memory();
+    if (size == MOST || strlen(names->text) != size) {
+        cnn_print_error("%s is no list of names", cnn_show_text(path).text);
+        return CNN_FAILED;
+    }
+    return split_names(names);
+}
+
+static void print_json(const char *path, const cnn_model *model, const cnn_import_info *info)
+{
+    cnn_json_open(NULL, '{');
+    cnn_json_text("file", path);
+    cnn_json_text("producer", info->producer);
+    cnn_json_count("opset", (uint64_t)info->opset);
+    cnn_json_count("nodes", info->nodes);
+    cnn_json_count("layers", info->layers);
+    cnn_json_count("compared", info->compared);
+    cnn_json_real("error", info->error);
+    cnn_json_text("worst", info->worst);
+    cnn_json_text("notes", info->notes);
+    cnn_json_text("name", cnn_model_name(model));
+    cnn_json_close();
+}
+
+static void print_human(const char *path, const cnn_model *model, const cnn_import_info *info)
+{
+    const char *producer = *info->producer != '\0' ? info->producer : "an unknown program";
+
+    printf("model      %s (%s, opset %lld)\n", cnn_show_text(cnn_model_name(model)).text,
+           cnn_show_text(producer).text, (long long)info->opset);
+    printf("layers     %s of %s nodes\n", cnn_show_integer(info->layers).text,
+           cnn_show_integer(info->nodes).text);
+    for (const char *line = info->notes; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        printf("           %.*s\n", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+    printf("compared   %s layers with the file's own graph: %.1e of the largest number at most",
+           cnn_show_integer(info->compared).text, info->error);
+    if (*info->worst != '\0')
+        printf(", in '%s'", info->worst);
+    printf("\nwritten    %s\n", cnn_show_text(path).text);
+}
+
+static cnn_status import(const struct settings *settings, const char *path, cnn_diag *diag)
+{
+    cnn_import_options import_options = CNN_IMPORT_OPTIONS_INIT;
+    struct names names = {NULL, NULL, 0};
+    cnn_import_info info;
+    cnn_model *model = NULL;
+    char own_path[160]; /* names have at most a hundred characters */
+    const char *output = settings->output;
+    cnn_status status = read_shape(settings->input, &import_options.input);
+
+    if (status == CNN_OK)
+        status = read_normalize(settings->normalize, &import_options);
+    if (status == CNN_OK)
+        status = read_names(settings->classes, &names);
+    import_options.name = settings->name;
+    import_options.image = settings->image;
+    import_options.classes = names.items;
+    import_options.class_count = names.count;
+    if (status == CNN_OK && output != NULL)
+        status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, NULL, diag);
+    if (status == CNN_OK)
+        status = cnn_import(path, &import_options, &model, &info, diag);
+    if (status == CNN_OK && output == NULL) {
+        snprintf(own_path, sizeof own_path, "%s.safetensors", cnn_model_name(model));
+        output = own_path;
+        status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, "-o", diag);
+    }
+    if (status == CNN_OK)
+        status = cnn_model_write(model, output, diag);
+    if (status == CNN_OK && settings->json)
+        print_json(output, model, &info);
+    else if (status == CNN_OK)
+        print_human(output, model, &info);
+    cnn_model_free(model);
+    free(names.items);
+    free(names.text);
+    return status;
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+{
+    const struct settings *settings = data;
+    cnn_status status = cnn_command_prepare(settings->threads, diag);
+
+    (void)operand_count;
+    return status == CNN_OK ? import(settings, operands[0], diag) : status;
+}
+
+const struct cnn_command cnn_command_import = {
+    .name = "import",
+    .synopsis = "FILE.onnx [options]",
+    .summary = "Make a model of what another program wrote",
+    .details =
+        "Reads an ONNX file, as PyTorch and others write it, and writes a checkpoint with its\n"
+        "description for all other commands. The result is proved: the file's own graph is\n"
+        "computed, too, and where a layer gives other numbers nothing is written.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};

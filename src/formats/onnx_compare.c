@@ -1,0 +1,163 @@
+/* Comparing a network with the ONNX graph that it came from, value by value while the reference
+ * computes them. */
+#include "formats/onnx_compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+
+struct comparison {
+    const struct cnn_lowering *lowering;
+    const cnn_model *model;
+    struct cnn_plan *plan;
+    size_t *layer_of; /* by value: the number of the layer that gives it; 0: none */
+    double tolerance;
+    struct cnn_onnx_agreement *out;
+    float *result; /* what the network gives, all layers fused; NULL: it is not looked at */
+    cnn_diag *diag;
+};
+
+struct difference {
+    double largest; /* number */
+    double error;   /* the largest difference */
+    size_t place;   /* of the error, in channel, row, column order */
+    double want, got;
+};
+
+/* values: of the layer, pixel by pixel (`last`), or channel by channel. */
+static struct difference measure(const struct cnn_lowered_layer *layer,
+                                 const struct cnn_onnx_array *array, const float *values, bool last)
+{
+    const cnn_shape s = layer->shape;
+    const size_t map = s.h * s.w, count = s.c * map;
+    struct difference d = {0};
+    bool broken = false;
+    for (size_t i = 0; i < count && !broken; i++) {
+        size_t place = cnn_view_place(&layer->order, i);
+        double want = array->data[i];
+        double got = (double)values[last ? place % map * s.c + place / map : place];
+        double error = fabs(want - got);
+        broken = !(error <= 1e300) || !isfinite(want);
+        if (fabs(want) > d.largest)
+            d.largest = fabs(want);
+        if (error > d.error || broken)
+            d = (struct difference){d.largest, broken ? INFINITY : error, place, want, got};
+    }
+    return d;
+}
+
+static cnn_status report(const struct comparison *c, const struct cnn_lowered_layer *layer,
+                         const struct difference *d, bool fused)
+{
+    const cnn_shape s = layer->shape;
+    const size_t map = s.h * s.w, channel = d->place / map, rest = d->place % map;
+    const struct cnn_onnx_value *value = &c->lowering->file->values[layer->value];
+    const struct cnn_onnx_node *node = c->lowering->file->steps[value->producer].node;
+    cnn_status status = cnn_fail(
+        c->diag, CNN_FAILED, NULL,
+        "%s: layer '%s' (%s)%s gives %.9g where node '%s' (%s) gives %.9g: channel %zu, row %zu, "
+        "column %zu; the largest number there is %.3g",
+        c->lowering->file->name, layer->name, layer->type, fused ? ", with all layers fused," : "",
+        d->got, node->name && *node->name ? node->name : value->name, node->op_type, d->want,
+        channel, rest / s.w, rest % s.w, d->largest);
+    cnn_hint(c->diag, "the layers before it agree: this one was not understood");
+    return status;
+}
+
+static cnn_status judge(const struct comparison *c, const struct cnn_lowered_layer *layer,
+                        const struct difference *d, bool fused)
+{
+    double share = d->error == 0 ? 0 : d->largest > 0 ? d->error / d->largest : INFINITY;
+    if (share > c->out->error || !c->out->layer) {
+        c->out->error = share;
+        c->out->layer = layer->name;
+    }
+    return share <= c->tolerance ? CNN_OK : report(c, layer, d, fused);
+}
+
+static cnn_status compare_value(void *context, size_t value, const struct cnn_onnx_array *array)
+{
+    const struct comparison *c = context;
+    const struct cnn_lowering *l = c->lowering;
+    if (c->layer_of[value] == 0)
+        return CNN_OK;
+    const struct cnn_lowered_layer *layer = &l->layers[c->layer_of[value] - 1];
+    size_t node, count = layer->shape.c * layer->shape.h * layer->shape.w;
+    cnn_status status = cnn_model_find_layer(c->model, layer->name, &node, c->diag);
+    if (status != CNN_OK)
+        return status;
+    if (array->count < count)
+        return cnn_fail(c->diag, CNN_FAILED, NULL, "%s: '%s' has %zu numbers and layer '%s' %zu",
+                        l->file->name, l->file->values[value].name, array->count, layer->name,
+                        count);
+    struct difference d = measure(layer, array, cnn_plan_value(c->plan, node + 1), true);
+    c->out->layers++;
+    status = judge(c, layer, &d, false);
+    if (status != CNN_OK || c->layer_of[value] != l->output)
+        return status;
+    d = measure(layer, array, c->result, false);
+    return judge(c, layer, &d, true);
+}
+
+/* The file's input: the image, as often as its batch wants. */
+static cnn_status make_input(const struct cnn_lowering *l, const float *image,
+                             struct cnn_onnx_array *out, cnn_diag *diag)
+{
+    cnn_status status = cnn_onnx_input_array(l, out);
+    if (status != CNN_OK)
+        return status;
+    const size_t channels = l->input.c, map = l->input.h * l->input.w, count = channels * map;
+    out->data = malloc((out->count + 1) * sizeof *out->data);
+    if (!out->data)
+        return cnn_fail_memory(diag, out->count * sizeof *out->data, "an image");
+    for (size_t i = 0; i < out->count; i++) {
+        size_t at = i % count;
+        out->data[i] = (double)image[l->channels_last ? at % channels * map + at / channels : at];
+    }
+    return CNN_OK;
+}
+
+static cnn_status run_both(struct comparison *c, cnn_model *model, const float *image)
+{
+    const struct cnn_lowering *l = c->lowering;
+    const cnn_shape in = l->input;
+    struct cnn_onnx_array input = {0};
+    cnn_status status = make_input(l, image, &input, c->diag);
+    if (status == CNN_OK)
+        status = cnn_model_run(model, image, 1, c->result, c->diag);
+    if (status == CNN_OK)
+        status = cnn_plan_new(&model->graph, model->parameters, 1, CNN_PLAN_KEEP, false, &c->plan,
+                              c->diag);
+    if (status == CNN_OK) {
+        cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(c->plan));
+        cnn_plan_forward(c->plan, 1, false, 0);
+        status = cnn_onnx_execute(l->file, &input, compare_value, c, NULL, c->diag);
+    }
+    free(input.data);
+    cnn_plan_free(c->plan);
+    return status;
+}
+
+cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *model,
+                            const float *image, double tolerance, struct cnn_onnx_agreement *out,
+                            cnn_diag *diag)
+{
+    struct comparison c = {.lowering = lowering,
+                           .model = model,
+                           .layer_of = calloc(lowering->file->value_count + 1, sizeof(size_t)),
+                           .tolerance = tolerance,
+                           .out = out,
+                           .result = malloc((cnn_model_outputs(model) + 1) * sizeof(float)),
+                           .diag = diag};
+    for (size_t i = 0; c.layer_of && i < lowering->count; i++)
+        if (lowering->layers[i].needed && lowering->layers[i].value != CNN_ONNX_NONE)
+            c.layer_of[lowering->layers[i].value] = i + 1;
+    cnn_status status = c.layer_of && c.result
+                            ? run_both(&c, model, image)
+                            : cnn_fail_memory(diag, cnn_model_outputs(model), "a comparison");
+    free(c.layer_of);
+    free(c.result);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* An imported network held against its file: the reference computes the file's own graph, and each
+ * layer must give the same numbers. */
+#ifndef CNN_FORMATS_ONNX_COMPARE_H
+#define CNN_FORMATS_ONNX_COMPARE_H
+
+#include "formats/onnx_lower.h"
+
+struct cnn_onnx_agreement {
+    size_t layers;     /* that were compared */
+    double error;      /* the largest difference, as a share of the largest number of its layer */
+    const char *layer; /* where; NULL: none */
+};
+
+/* image: c x h x w as the network sees it. CNN_FAILED, with the first layer that differs by more
+ * than tolerance, the node and both numbers. *out (zeroed by the caller) takes in what is found. */
+cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *model,
+                            const float *image, double tolerance, struct cnn_onnx_agreement *out,
+                            cnn_diag *diag);
+
+#endif

@@ -1,0 +1,62 @@
+/* What the files of lowering share. */
+#ifndef CNN_FORMATS_ONNX_LOWER_INTERNAL_H
+#define CNN_FORMATS_ONNX_LOWER_INTERNAL_H
+
+#include "formats/onnx_lower.h"
+#include "formats/onnx_operator.h"
+
+/* One step that is lowered. The call is that of the reference, for its attributes. */
+struct cnn_lower_step {
+    struct cnn_lowering *l;
+    size_t number;
+    const struct cnn_onnx_step *step;
+    struct cnn_onnx_call call;
+};
+
+struct cnn_lower_rule {
+    const char *op_type;
+    cnn_status (*lower)(struct cnn_lower_step *step);
+};
+extern const struct cnn_lower_rule cnn_lower_weighted_rules[], cnn_lower_other_rules[];
+
+/* Message about the step; returns CNN_INVALID. */
+cnn_status cnn_lower_refuse(struct cnn_lower_step *step, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same where a layer of this type would do it, and this library has none. */
+bool cnn_lower_has_type(const char *type);
+
+/* Its input i: a view, which is known; the array of its shape. */
+struct cnn_view *cnn_lower_view(const struct cnn_lower_step *step, size_t i);
+const struct cnn_onnx_array *cnn_lower_array(const struct cnn_lower_step *step, size_t i);
+bool cnn_lower_is_constant(const struct cnn_lower_step *step, size_t i);
+/* Numbers of a constant, as long as the step is lowered; NULL and a message on failure. */
+const double *cnn_lower_numbers(struct cnn_lower_step *step, size_t i);
+
+/* A new layer that reads one view's layer (or several: add inputs). named_by: an input whose tensor
+ * may give it its name; CNN_ONNX_NONE: the node does. NULL and a message on failure. The pointer is
+ * good until the next layer. */
+struct cnn_lowered_layer *cnn_lower_add(struct cnn_lower_step *step, const char *type,
+                                        const size_t *inputs, size_t input_count, size_t named_by,
+                                        cnn_shape shape);
+void cnn_lower_key(struct cnn_lowered_layer *layer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Zeroed values of a parameter; NULL and a message on failure. */
+float *cnn_lower_tensor(struct cnn_lower_step *step, struct cnn_lowered_layer *layer,
+                        const char *suffix, size_t count);
+
+/* The newest layer gives the step's output, in the order of view (whose layer it is). */
+void cnn_lower_give(struct cnn_lower_step *step, const struct cnn_view *view);
+/* The step does nothing that layers would see: its output is this view. */
+void cnn_lower_pass(struct cnn_lower_step *step, const struct cnn_view *view);
+
+/* Input i as the natural c x h x w of a layer, which is added if need be (shuffle, pad). NULL and a
+ * message where there is none. */
+struct cnn_view *cnn_lower_maps(struct cnn_lower_step *step, size_t i);
+
+/* Shape of output 0 without its batch: c x h x w, or c. */
+cnn_shape cnn_lower_shape(const struct cnn_lower_step *step);
+
+void cnn_lower_note(struct cnn_lowering *lowering, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

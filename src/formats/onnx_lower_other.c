@@ -1,0 +1,584 @@
+/* Lowering of operators without parameters of their own, and of sums and products with constants.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/onnx_lower_internal.h"
+
+/* ---- What moves no numbers ---- */
+
+static cnn_status lower_nothing(struct cnn_lower_step *step)
+{
+    struct cnn_view view = *cnn_lower_view(step, 0);
+    step->l->dropped++;
+    cnn_lower_pass(step, &view);
+    return CNN_OK;
+}
+
+static cnn_status lower_cast(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx_array *y = &step->l->arrays[step->step->outputs[0]];
+    if (cnn_onnx_type_whole(y->type) || cnn_onnx_type_whole(cnn_lower_array(step, 0)->type))
+        return cnn_lower_refuse(step, "it makes whole numbers of what a layer gives");
+    return lower_nothing(step);
+}
+
+/* Reshape, Flatten, Squeeze, Unsqueeze: other dimensions, as the reference has found. */
+static cnn_status lower_reshape(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx_array *x = cnn_lower_array(step, 0);
+    const struct cnn_onnx_array *y = &step->l->arrays[step->step->outputs[0]];
+    struct cnn_view view = *cnn_lower_view(step, 0);
+    if (y->rank == 0 || x->rank == 0 || y->dims[0] != x->dims[0])
+        return cnn_lower_refuse(step, "it mixes the images of a batch: %zu become %zu",
+                                x->rank ? x->dims[0] : 0, y->rank ? y->dims[0] : 0);
+    if (view.pads[0] + view.pads[1] + view.pads[2] + view.pads[3] > 0) {
+        struct cnn_view *maps = cnn_lower_maps(step, 0);
+        if (!maps)
+            return CNN_INVALID;
+        view = *maps;
+    }
+    if (!cnn_view_reshape(&view, y->rank - 1, y->dims + 1))
+        return cnn_lower_refuse(step, "its dimensions go across those of what it reads");
+    cnn_lower_pass(step, &view);
+    return CNN_OK;
+}
+
+static cnn_status lower_transpose(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx_array *x = cnn_lower_array(step, 0);
+    struct cnn_view view = *cnn_lower_view(step, 0);
+    const int64_t *order;
+    size_t count, axes[CNN_ONNX_MAX_RANK];
+    if (!cnn_onnx_get_ints(&step->call, "perm", &order, &count))
+        return CNN_INVALID;
+    if (!order || order[0] != 0 || view.pads[0] + view.pads[1] + view.pads[2] + view.pads[3] > 0)
+        return cnn_lower_refuse(step, "it transposes the images of a batch, or their padding");
+    for (size_t i = 1; i < x->rank; i++)
+        axes[i - 1] = (size_t)(order[i] - 1);
+    cnn_view_transpose(&view, axes);
+    cnn_lower_pass(step, &view);
+    return CNN_OK;
+}
+
+/* ---- Constants that are added or multiplied, one for each channel ---- */
+
+/* Which dimension of x the constant runs over; rank: it is a single number. False: it is something
+ * else. */
+static bool constant_axis(const struct cnn_onnx_array *c, const struct cnn_view *x, size_t *axis)
+{
+    *axis = x->rank;
+    if (c->rank > x->rank + 1)
+        return false;
+    for (size_t i = 0; i < c->rank; i++) {
+        size_t of = i + x->rank - c->rank; /* may be -1: that of the batch */
+        if (c->dims[i] == 1)
+            continue;
+        if (*axis != x->rank || i + x->rank < c->rank || c->dims[i] != x->dims[of])
+            return false;
+        *axis = of;
+    }
+    return true;
+}
+
+struct affine {                /* x * scale + bias, by channel: of the step that is lowered */
+    size_t constant, variable; /* inputs */
+    size_t count;              /* numbers: of channels, or 1 */
+};
+
+static bool find_affine(struct cnn_lower_step *step, struct affine *a)
+{
+    size_t axis;
+    a->constant = cnn_lower_is_constant(step, 1) ? 1 : 0;
+    a->variable = 1 - a->constant;
+    const struct cnn_view *x = cnn_lower_view(step, a->variable);
+    const struct cnn_onnx_array *c = cnn_lower_array(step, a->constant);
+    if (!constant_axis(c, x, &axis) || (axis < x->rank && !cnn_view_is_channels(x, axis))) {
+        cnn_lower_refuse(step, "its constant is not a number for each channel");
+        return false;
+    }
+    a->count = c->count;
+    return true;
+}
+
+/* The parameter of a layer; NULL: it has none. */
+static float *find_tensor(struct cnn_lowered_layer *layer, const char *suffix)
+{
+    for (size_t i = 0; i < CNN_LOWERED_TENSORS && layer->tensors[i].suffix; i++)
+        if (strcmp(layer->tensors[i].suffix, suffix) == 0)
+            return layer->tensors[i].values;
+    return NULL;
+}
+
+static void replace_key(struct cnn_lowered_layer *layer, const char *from)
+{
+    char *at = layer->keys.data ? strstr(layer->keys.data, from) : NULL;
+    size_t length = strlen(from);
+    if (!at)
+        return;
+    memmove(at, at + length, strlen(at + length) + 1);
+    layer->keys.size -= length;
+}
+
+/* Adds to the bias of the layer that has just been computed, if nobody else reads it and nothing
+ * has been done to it: MatMul and Add are one dense layer. */
+static bool fold_bias(struct cnn_lower_step *step, const struct affine *a, double sign)
+{
+    const struct cnn_view *x = cnn_lower_view(step, a->variable);
+    const size_t value = step->step->inputs[a->variable];
+    struct cnn_lowered_layer *layer = x->layer > 0 ? &step->l->layers[x->layer - 1] : NULL;
+    if (!layer || layer->activation || layer->value != value ||
+        step->l->file->values[value].readers != 1 ||
+        (strcmp(layer->type, "conv") != 0 && strcmp(layer->type, "dense") != 0 &&
+         strcmp(layer->type, "depthwise_conv") != 0 && strcmp(layer->type, "scale") != 0))
+        return false;
+    const bool scale = strcmp(layer->type, "scale") == 0;
+    const double *values = cnn_lower_numbers(step, a->constant);
+    float *bias = find_tensor(layer, "bias");
+    if (values && !bias) {
+        bias = cnn_lower_tensor(step, layer, "bias", layer->shape.c);
+        replace_key(layer, ", bias: false");
+        if (scale)
+            cnn_lower_key(layer, "bias: true");
+    }
+    for (size_t i = 0; bias && values && i < layer->shape.c; i++)
+        bias[i] = (float)((double)bias[i] + sign * values[a->count == 1 ? 0 : i]);
+    struct cnn_view y = *x;
+    cnn_lower_give(step, &y);
+    return true;
+}
+
+static cnn_status lower_scale(struct cnn_lower_step *step, const struct affine *a, bool multiply,
+                              double sign)
+{
+    struct cnn_view x = *cnn_lower_view(step, a->variable);
+    const size_t c = x.shape.c;
+    if (x.pads[0] + x.pads[1] + x.pads[2] + x.pads[3] > 0)
+        return cnn_lower_refuse(step, "it changes padding");
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "scale", &x.layer, 1, a->constant, x.shape);
+    const double *values = layer ? cnn_lower_numbers(step, a->constant) : NULL;
+    float *weight = values ? cnn_lower_tensor(step, layer, "weight", c) : NULL;
+    float *bias = weight && !multiply ? cnn_lower_tensor(step, layer, "bias", c) : NULL;
+    if (!weight || (!multiply && !bias))
+        return CNN_INVALID;
+    if (!multiply)
+        cnn_lower_key(layer, "bias: true");
+    for (size_t i = 0; i < c; i++) {
+        double value = values[a->count == 1 ? 0 : i];
+        weight[i] = multiply ? (float)(sign < 0 ? 1 / value : value) : 1;
+        if (!multiply)
+            bias[i] = (float)(sign * value);
+    }
+    x.layer = step->l->count;
+    cnn_lower_give(step, &x);
+    return CNN_OK;
+}
+
+static bool has_constant(const struct cnn_lower_step *step)
+{
+    return step->step->input_count == 2 &&
+           (cnn_lower_is_constant(step, 0) || cnn_lower_is_constant(step, 1));
+}
+
+/* ---- Sums and products of layers ---- */
+
+/* Layers that all inputs are of, in one order; *same: they are. */
+static cnn_status equal_views(struct cnn_lower_step *step, size_t *layers)
+{
+    const struct cnn_view *first = cnn_lower_view(step, 0);
+    for (size_t i = 0; i < step->step->input_count; i++) {
+        const struct cnn_view *x = cnn_lower_view(step, i);
+        if (cnn_lower_is_constant(step, i) || !cnn_view_same(first, x))
+            return cnn_lower_refuse(step, "what it reads are not maps of one shape");
+        layers[i] = x->layer;
+    }
+    return CNN_OK;
+}
+
+static cnn_status lower_sum(struct cnn_lower_step *step)
+{
+    size_t layers[CNN_LOWERED_INPUTS];
+    struct affine a;
+    if (has_constant(step)) {
+        if (!find_affine(step, &a))
+            return CNN_INVALID;
+        return fold_bias(step, &a, 1) ? CNN_OK : lower_scale(step, &a, false, 1);
+    }
+    if (step->step->input_count == 1)
+        return lower_nothing(step);
+    if (equal_views(step, layers) != CNN_OK)
+        return CNN_INVALID;
+    struct cnn_view y = *cnn_lower_view(step, 0);
+    if (!cnn_lower_add(step, "add", layers, step->step->input_count, CNN_ONNX_NONE, y.shape))
+        return CNN_INVALID;
+    y.layer = step->l->count;
+    cnn_lower_give(step, &y);
+    return CNN_OK;
+}
+
+static cnn_status lower_difference(struct cnn_lower_step *step)
+{
+    struct affine a;
+    if (!has_constant(step) || !cnn_lower_is_constant(step, 1))
+        return cnn_lower_refuse(step, "no layer subtracts what another gives");
+    if (!find_affine(step, &a))
+        return CNN_INVALID;
+    return fold_bias(step, &a, -1) ? CNN_OK : lower_scale(step, &a, false, -1);
+}
+
+static cnn_status lower_quotient(struct cnn_lower_step *step)
+{
+    struct affine a;
+    if (!has_constant(step) || !cnn_lower_is_constant(step, 1))
+        return cnn_lower_refuse(step, "no layer divides by what another gives");
+    return find_affine(step, &a) ? lower_scale(step, &a, true, -1) : CNN_INVALID;
+}
+
+/* Whether b has one number for each channel of a. */
+static bool is_gate(const struct cnn_view *a, const struct cnn_view *b)
+{
+    return cnn_view_is_natural(b) && b->shape.rank == 3 && b->shape.h == 1 && b->shape.w == 1 &&
+           b->shape.c == a->shape.c && a->rank == 3;
+}
+
+static cnn_status lower_product(struct cnn_lower_step *step)
+{
+    size_t layers[2];
+    struct affine a;
+    if (has_constant(step))
+        return find_affine(step, &a) ? lower_scale(step, &a, true, 1) : CNN_INVALID;
+    struct cnn_view x = *cnn_lower_view(step, 0), gate = *cnn_lower_view(step, 1);
+    bool gated = false;
+    if (is_gate(&gate, &x) && x.shape.h * x.shape.w == 1 && gate.shape.h * gate.shape.w > 1) {
+        struct cnn_view other = x;
+        x = gate;
+        gate = other;
+    }
+    if (is_gate(&x, &gate) && cnn_view_is_natural(&x))
+        gated = true;
+    if (!gated && equal_views(step, layers) != CNN_OK)
+        return CNN_INVALID;
+    layers[0] = x.layer;
+    layers[1] = gate.layer;
+    if (!cnn_lower_add(step, "mul", layers, 2, CNN_ONNX_NONE, x.shape))
+        return CNN_INVALID;
+    x.layer = step->l->count;
+    cnn_lower_give(step, &x);
+    return CNN_OK;
+}
+
+/* ---- Channels ---- */
+
+static cnn_status lower_concat(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx_array *y = &step->l->arrays[step->step->outputs[0]];
+    size_t layers[CNN_LOWERED_INPUTS], axis;
+    int64_t given;
+    if (!cnn_onnx_get_int(&step->call, "axis", 1, &given) ||
+        !cnn_onnx_axis(&step->call, given, y->rank, false, &axis))
+        return CNN_INVALID;
+    if (axis == 0)
+        return cnn_lower_refuse(step, "it mixes the images of a batch");
+    cnn_shape shape = {0};
+    struct cnn_view first = {0};
+    for (size_t i = 0; i < step->step->input_count; i++) {
+        if (cnn_lower_is_constant(step, i))
+            return cnn_lower_refuse(step, "a constant is among what it joins");
+        struct cnn_view *x = cnn_lower_view(step, i);
+        if (x->rank == 3 && axis == 1 && !cnn_view_is_channels(x, 0))
+            x = cnn_lower_maps(step, i);
+        if (!x)
+            return CNN_INVALID;
+        if (!cnn_view_is_channels(x, axis - 1))
+            return cnn_lower_refuse(step, "it joins something else than channels");
+        struct cnn_view same = cnn_view_with_channels(
+            x, axis - 1, x->layer, (cnn_shape){x->shape.rank, 1, x->shape.h, x->shape.w});
+        if (i == 0)
+            first = same;
+        if (!cnn_view_same(&first, &same))
+            return cnn_lower_refuse(step, "what it joins is ordered in different ways");
+        shape = (cnn_shape){x->shape.rank, shape.c + x->shape.c, x->shape.h, x->shape.w};
+        layers[i] = x->layer;
+    }
+    if (step->step->input_count == 1)
+        return lower_nothing(step);
+    if (!cnn_lower_add(step, "concat", layers, step->step->input_count, CNN_ONNX_NONE, shape))
+        return CNN_INVALID;
+    struct cnn_view out = cnn_view_with_channels(&first, axis - 1, step->l->count, shape);
+    cnn_lower_give(step, &out);
+    return CNN_OK;
+}
+
+/* Output `number` becomes channels begin to end of maps. */
+static cnn_status add_slice(struct cnn_lower_step *step, size_t number, const struct cnn_view *x,
+                            size_t begin, size_t end)
+{
+    if (step->step->outputs[number] == CNN_ONNX_NONE)
+        return CNN_OK;
+    struct cnn_lower_step one = *step;
+    struct cnn_onnx_step of = *step->step;
+    const cnn_shape shape = {3, end - begin, x->shape.h, x->shape.w};
+    const size_t source = x->layer;
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "slice", &source, 1, CNN_ONNX_NONE, shape);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "start: %zu, end: %zu", begin, end);
+    of.outputs += number;
+    one.step = &of;
+    struct cnn_view y = cnn_view_of(step->l->count, shape);
+    cnn_lower_give(&one, &y);
+    return CNN_OK;
+}
+
+static cnn_status lower_split(struct cnn_lower_step *step)
+{
+    int64_t given;
+    size_t axis, at = 0;
+    if (!cnn_onnx_get_int(&step->call, "axis", 0, &given) ||
+        !cnn_onnx_axis(&step->call, given, cnn_lower_array(step, 0)->rank, false, &axis))
+        return CNN_INVALID;
+    if (axis != 1)
+        return cnn_lower_refuse(step, "it splits something else than channels");
+    struct cnn_view *maps = cnn_lower_maps(step, 0);
+    if (!maps)
+        return CNN_INVALID;
+    struct cnn_view x = *maps;
+    if (x.rank != 3)
+        return cnn_lower_refuse(step, "it splits what are no maps");
+    for (size_t i = 0; i < step->step->output_count; i++) {
+        size_t value = step->step->outputs[i];
+        if (value == CNN_ONNX_NONE)
+            return cnn_lower_refuse(step, "an output is left out");
+        size_t count = step->l->arrays[value].dims[1];
+        if (add_slice(step, i, &x, at, at + count) != CNN_OK)
+            return CNN_INVALID;
+        at += count;
+    }
+    return CNN_OK;
+}
+
+/* The place of the first and the second number that the slice takes along an axis is found by
+ * letting the reference slice the numbers of the places. */
+static cnn_status lower_slice(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx_array *x = cnn_lower_array(step, 0);
+    const struct cnn_onnx_array *y = &step->l->arrays[step->step->outputs[0]];
+    struct cnn_onnx_array places = *x, out = {0};
+    const struct cnn_onnx_array *in[5] = {&places};
+    size_t inner = 1, begin;
+    for (size_t i = 0; i < x->rank; i++)
+        if (i != 1 && x->dims[i] != y->dims[i])
+            return cnn_lower_refuse(step, "it takes a part of the rows, columns or images");
+    for (size_t i = 1; i < step->step->input_count && i < 5; i++)
+        in[i] = cnn_lower_array(step, i);
+    for (size_t i = 2; i < x->rank; i++)
+        inner *= x->dims[i];
+    places.data = calloc(places.count + 1, sizeof *places.data);
+    for (size_t i = 0; places.data && i < places.count; i++)
+        places.data[i] = (double)(i / inner % x->dims[1]) + 0.5 * (double)(i % inner);
+    bool done = places.data &&
+                cnn_onnx_run_node(step->l->file, step->number, in, &out, step->l->diag) == CNN_OK;
+    begin = done && out.count > 0 ? (size_t)out.data[0] : 0;
+    bool forward = done && out.count > 0;
+    for (size_t i = 0; forward && i < out.count; i++)
+        forward =
+            out.data[i] == (double)(begin + i / inner % out.dims[1]) + 0.5 * (double)(i % inner);
+    free(places.data);
+    cnn_onnx_arrays_free(&out, 1);
+    if (!done)
+        return CNN_INVALID;
+    if (!forward)
+        return cnn_lower_refuse(step, "it takes channels in another order, or not all between two");
+    if (y->dims[1] == x->dims[1])
+        return lower_nothing(step);
+    struct cnn_view *maps = cnn_lower_maps(step, 0);
+    if (!maps || maps->rank != 3)
+        return maps ? cnn_lower_refuse(step, "it takes a part of what are no maps") : CNN_INVALID;
+    struct cnn_view from = *maps;
+    return add_slice(step, 0, &from, begin, begin + y->dims[1]);
+}
+
+/* ---- Whole maps ---- */
+
+static cnn_status add_global_pool(struct cnn_lower_step *step, bool keep)
+{
+    struct cnn_view *x = cnn_lower_maps(step, 0);
+    if (!x)
+        return CNN_INVALID;
+    if (x->rank != 3)
+        return cnn_lower_refuse(step, "it is the mean of what are no maps");
+    const cnn_shape shape = {3, x->shape.c, 1, 1};
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "global_pool", &x->layer, 1, CNN_ONNX_NONE, shape);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "pool_type: %s", strstr(step->step->node->op_type, "Max") ? "max" : "avg");
+    struct cnn_view y = cnn_view_of(step->l->count, shape);
+    for (size_t i = 0; i < 2 && !keep; i++)
+        cnn_view_drop(&y, 1);
+    cnn_lower_give(step, &y);
+    return CNN_OK;
+}
+
+static cnn_status lower_global_pool(struct cnn_lower_step *step)
+{
+    return add_global_pool(step, true);
+}
+
+/* Axes of a mean or maximum as bits. */
+static bool get_axes(struct cnn_lower_step *step, size_t rank, unsigned *bits)
+{
+    const struct cnn_onnx_attribute *a = cnn_onnx_attribute(step->step->node, "axes");
+    const struct cnn_onnx_array *input = cnn_lower_array(step, 1);
+    const size_t count = input ? input->count : a ? a->ints.count : 0;
+    *bits = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t axis = input ? (int64_t)input->data[i] : ((const int64_t *)a->ints.items)[i];
+        size_t place;
+        if (!cnn_onnx_axis(&step->call, axis, rank, false, &place))
+            return false;
+        *bits |= 1u << place;
+    }
+    return true;
+}
+
+static cnn_status lower_reduce(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx_array *x = cnn_lower_array(step, 0);
+    int64_t keep;
+    unsigned bits;
+    if (!cnn_onnx_get_int(&step->call, "keepdims", 1, &keep) || !get_axes(step, x->rank, &bits))
+        return CNN_INVALID;
+    if (x->rank != 4 || bits != 12)
+        return cnn_lower_refuse(step, "it goes over something else than all rows and columns");
+    return add_global_pool(step, keep != 0);
+}
+
+static cnn_status lower_softmax(struct cnn_lower_step *step)
+{
+    struct cnn_view x = *cnn_lower_view(step, 0);
+    const bool flat = step->l->file->opset < 13;
+    int64_t given;
+    size_t axis;
+    if (!cnn_onnx_get_int(&step->call, "axis", flat ? 1 : -1, &given) ||
+        !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis))
+        return CNN_INVALID;
+    if (axis == 0 || !cnn_view_is_channels(&x, axis - 1) || (flat && x.shape.h * x.shape.w != 1))
+        return cnn_lower_refuse(step, "it goes over something else than the channels");
+    if (!cnn_lower_add(step, "softmax", &x.layer, 1, CNN_ONNX_NONE, x.shape))
+        return CNN_INVALID;
+    x.layer = step->l->count;
+    cnn_lower_give(step, &x);
+    return CNN_OK;
+}
+
+static cnn_status lower_lrn(struct cnn_lower_step *step)
+{
+    double alpha, beta, bias;
+    int64_t size;
+    struct cnn_view *x = cnn_lower_maps(step, 0);
+    if (!x || !cnn_onnx_get_float(&step->call, "alpha", 1e-4, &alpha) ||
+        !cnn_onnx_get_float(&step->call, "beta", 0.75, &beta) ||
+        !cnn_onnx_get_float(&step->call, "bias", 1, &bias) ||
+        !cnn_onnx_get_int(&step->call, "size", 5, &size))
+        return CNN_INVALID;
+    struct cnn_view y = *x;
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "lrn", &y.layer, 1, CNN_ONNX_NONE, y.shape);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "size: %zu, alpha: %.9g, beta: %.9g, k: %.9g", (size_t)size, alpha, beta,
+                  bias);
+    y.layer = step->l->count;
+    cnn_lower_give(step, &y);
+    return CNN_OK;
+}
+
+/* ---- Padding, larger maps ---- */
+
+static cnn_status lower_pad(struct cnn_lower_step *step)
+{
+    static const char *const modes[] = {"constant", "reflect", "edge", NULL};
+    const struct cnn_onnx_attribute *a = cnn_onnx_attribute(step->step->node, "pads");
+    const struct cnn_onnx_attribute *filling = cnn_onnx_attribute(step->step->node, "value");
+    const struct cnn_onnx_array *input = cnn_lower_array(step, 1),
+                                *value = cnn_lower_array(step, 2);
+    const size_t count = input ? input->count : a ? a->ints.count : 0;
+    struct cnn_view view = *cnn_lower_view(step, 0);
+    size_t mode;
+    if (!cnn_onnx_get_word(&step->call, "mode", modes, &mode))
+        return CNN_INVALID;
+    if (mode != 0 || (value && value->data && value->data[0] != 0) || (filling && filling->f != 0))
+        return cnn_lower_refuse(step, "it pads with something else than zeros");
+    if (count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
+        return cnn_lower_refuse(step, "it pads something else than maps");
+    for (size_t i = 0; i < 8; i++) {
+        double pad = input ? input->data[i] : (double)((const int64_t *)a->ints.items)[i];
+        if (pad < 0 || (i % 4 < 2 && pad != 0))
+            return cnn_lower_refuse(step, "it pads something else than rows and columns, or cuts");
+        if (i % 4 >= 2)
+            view.pads[i / 4 * 2 + i % 4 - 2] = (size_t)pad;
+    }
+    cnn_lower_pass(step, &view);
+    return CNN_OK;
+}
+
+static cnn_status lower_resize(struct cnn_lower_step *step)
+{
+    static const char *const modes[] = {"nearest", "linear", "bilinear", NULL};
+    const struct cnn_onnx_attribute *transform =
+        cnn_onnx_attribute(step->step->node, "coordinate_transformation_mode");
+    const cnn_shape y = cnn_lower_shape(step);
+    struct cnn_view *x = cnn_lower_maps(step, 0);
+    size_t mode;
+    if (!x || !cnn_onnx_get_word(&step->call, "mode", modes, &mode))
+        return CNN_INVALID;
+    const bool half = step->l->file->opset >= 11 &&
+                      (!transform || memcmp(transform->s.data, "align", 5) != 0) &&
+                      (!transform || memcmp(transform->s.data, "asym", 4) != 0);
+    if (mode > 0 && !half)
+        return cnn_lower_refuse(step, "only half_pixel places are supported between pixels");
+    const size_t factor = y.h / x->shape.h;
+    if (x->rank != 3 || y.c != x->shape.c || factor < 1 || y.h != factor * x->shape.h ||
+        y.w != factor * x->shape.w)
+        return cnn_lower_refuse(step, "%zu x %zu does not become %zu x %zu by a whole factor",
+                                x->shape.h, x->shape.w, y.h, y.w);
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "upsample", &x->layer, 1, CNN_ONNX_NONE, y);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "factor: %zu, mode: %s", factor, mode == 0 ? "nearest" : "bilinear");
+    struct cnn_view out = cnn_view_of(step->l->count, y);
+    cnn_lower_give(step, &out);
+    return CNN_OK;
+}
+
+const struct cnn_lower_rule cnn_lower_other_rules[] = {{"Identity", lower_nothing},
+                                                       {"Dropout", lower_nothing},
+                                                       {"Cast", lower_cast},
+                                                       {"Reshape", lower_reshape},
+                                                       {"Flatten", lower_reshape},
+                                                       {"Squeeze", lower_reshape},
+                                                       {"Unsqueeze", lower_reshape},
+                                                       {"Transpose", lower_transpose},
+                                                       {"Add", lower_sum},
+                                                       {"Sum", lower_sum},
+                                                       {"Sub", lower_difference},
+                                                       {"Mul", lower_product},
+                                                       {"Div", lower_quotient},
+                                                       {"Concat", lower_concat},
+                                                       {"Split", lower_split},
+                                                       {"Slice", lower_slice},
+                                                       {"GlobalAveragePool", lower_global_pool},
+                                                       {"GlobalMaxPool", lower_global_pool},
+                                                       {"ReduceMean", lower_reduce},
+                                                       {"ReduceMax", lower_reduce},
+                                                       {"Softmax", lower_softmax},
+                                                       {"LRN", lower_lrn},
+                                                       {"Pad", lower_pad},
+                                                       {"Resize", lower_resize},
+                                                       {"Upsample", lower_resize},
+                                                       {NULL, NULL}};

@@ -1,0 +1,300 @@
+/* Import of ONNX files. What is right is what the reference computes, which is held against the
+ * ONNX project's own tests (test_onnx_reference.c), and what the descriptions below say by hand. */
+#include "scratch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/onnx_compare.h"
+#include "model/model.h"
+#include "onnx_models.h"
+
+static cnn_status import_text(struct scratch *s, struct cnn_text text,
+                              const cnn_import_options *options, cnn_model **model,
+                              cnn_import_info *info)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s", scratch_write(s, "net.onnx", text.data, text.size));
+    cnn_text_free(&text);
+    return cnn_import(path, options, model, info, s->diag);
+}
+
+static void expect_ok(struct scratch *s, cnn_status status)
+{
+    if (status != CNN_OK)
+        fail_msg("%s", cnn_diag_get(s->diag, 0)->text);
+}
+
+/* The layers of a model: "name type(activation)" each, with blanks between. */
+static void list_layers(const cnn_model *model, char *out, size_t size)
+{
+    *out = '\0';
+    for (size_t i = 0; i < model->graph.count; i++) {
+        size_t length = strlen(out);
+        snprintf(out + length, size - length, "%s%s:%s", i > 0 ? " " : "",
+                 model->graph.nodes[i].type->variant.name, model->graph.nodes[i].name);
+    }
+}
+
+static const struct {
+    const char *example, *layers;
+    const char *lines[4]; /* that the resolved description has */
+    size_t compared;
+} examples[] = {
+    {"small",
+     "conv:features_0 pool:p flatten:flatten dense:classifier",
+     {"padding: 1", "activation: relu", "units: 10"},
+     3},
+    {"residual",
+     "conv:stem conv:block_conv batch_norm:block_bn add:block global_pool:pool flatten:flatten "
+     "dense:fc",
+     {"eps: 0.001", "bias: false", "stride: 2"},
+     6},
+    {"tensorflow",
+     "conv:conv flatten:flatten dense:dense softmax:probabilities",
+     {"activation: tanh"},
+     3},
+    {"dynamo",
+     "conv:features global_pool:mean flatten:flatten dense:head",
+     {"activation: silu"},
+     3},
+    {"pads",
+     "conv:ya pool:yp conv:yb depthwise_conv:yc pool:yd pool:ye lrn:yf",
+     {"count_include_pad: false", "ceil_mode: true", "k: 1.5"},
+     7},
+    {"chains",
+     "conv:c gelu:gelu leaky_relu:leaky conv:d",
+     {"activation: hardswish", "negative_slope: 0.2", "activation: relu6"},
+     4}};
+
+static void test_examples_become_these_layers(void **state)
+{
+    struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+        cnn_model *model = NULL;
+        cnn_import_info info;
+        char layers[1000];
+        expect_ok(s, import_text(s, onnx_example(examples[i].example), NULL, &model, &info));
+        list_layers(model, layers, sizeof layers);
+        assert_string_equal(layers, examples[i].layers);
+        for (size_t k = 0; k < 4 && examples[i].lines[k]; k++)
+            if (!strstr(cnn_model_resolved(model), examples[i].lines[k]))
+                fail_msg("%s: no '%s' in\n%s", examples[i].example, examples[i].lines[k],
+                         cnn_model_resolved(model));
+        assert_int_equal(info.compared, examples[i].compared);
+        assert_true(info.error < 2e-6);
+        cnn_model_free(model);
+    }
+}
+
+/* What the reference gives for image, as the file's only output. */
+static double *reference_output(const struct cnn_text *text, const float *image, size_t count,
+                                const size_t *dims)
+{
+    struct cnn_onnx *file = NULL;
+    struct cnn_onnx_array in = {.type = CNN_ONNX_FLOAT, .rank = 4, .count = count}, out = {0};
+    assert_int_equal(cnn_onnx_open_memory("net", text->data, text->size, &file, NULL), CNN_OK);
+    memcpy(in.dims, dims, 4 * sizeof *dims);
+    in.data = calloc(count, sizeof *in.data);
+    assert_non_null(in.data);
+    for (size_t i = 0; i < count; i++)
+        in.data[i] = (double)image[i];
+    assert_int_equal(cnn_onnx_execute(file, &in, NULL, NULL, &out, NULL), CNN_OK);
+    free(in.data);
+    cnn_onnx_close(file);
+    return out.data;
+}
+
+/* Three images, where the file leaves the batch free. */
+static void test_an_imported_network_gives_what_the_file_gives(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_text text = onnx_example("residual");
+    cnn_model *model = NULL;
+    float images[3 * 3 * 9 * 7], output[3 * 5];
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++)
+        images[i] = (float)sin((double)(i * i));
+    double *expected = reference_output(&text, images, sizeof images / sizeof *images,
+                                        (const size_t[]){3, 3, 9, 7});
+    expect_ok(s, import_text(s, text, NULL, &model, NULL));
+    assert_int_equal(cnn_model_run(model, images, 3, output, s->diag), CNN_OK);
+    for (size_t i = 0; i < 15; i++)
+        assert_true(fabs((double)output[i] - expected[i]) < 1e-5);
+    free(expected);
+    cnn_model_free(model);
+}
+
+static void test_what_is_imported_is_a_checkpoint_like_any_other(void **state)
+{
+    static const char *const classes[] = {"a", "b", "c", "d", "e"};
+    const cnn_import_options options = {.version = CNN_IMPORT_OPTIONS_VERSION,
+                                        .name = "mine",
+                                        .normalize = true,
+                                        .mean = {0.25, 0.5, 0.75},
+                                        .std = {0.5, 0.25, 0.125},
+                                        .classes = classes,
+                                        .class_count = 5};
+    struct scratch *s = *state;
+    cnn_model *model = NULL, *again = NULL;
+    const char *path;
+    expect_ok(s, import_text(s, onnx_example("residual"), &options, &model, NULL));
+    path = scratch_path(s, "mine.safetensors");
+    assert_int_equal(cnn_model_write(model, path, s->diag), CNN_OK);
+    expect_ok(s, cnn_model_open(path, NULL, &again, s->diag));
+    assert_string_equal(cnn_model_name(again), "mine");
+    assert_string_equal(cnn_model_class(again, 4), "e");
+    assert_true(again->normalization.mean[1] == 0.5f && again->normalization.std[2] == 0.125f);
+    assert_int_equal(cnn_model_tensors(again), cnn_model_tensors(model));
+    assert_memory_equal(again->parameters, model->parameters,
+                        model->graph.parameter_floats * sizeof(float));
+    cnn_model_free(model);
+    cnn_model_free(again);
+}
+
+/* Every mistake of a file in one run, each with its node and those around it. */
+static void test_all_that_is_not_supported_is_named(void **state)
+{
+    static const char *const messages[] = {
+        "node 'grid' (GridSample), behind 'c' (Conv) and before 'f' (Fancy)",
+        "node 'f' (Fancy), behind 'grid' (GridSample) and before 'y' (Relu)",
+        "node 'top' (ReduceSum), behind 'c' (Conv) and before 'odd' (Add): no layer does"};
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+    onnx_input(&m, "x", "batch 3 4 4");
+    onnx_node(&m, "Conv", "x w", "c", "");
+    onnx_node(&m, "ReduceSum", "c", "top", "");
+    onnx_node(&m, "GridSample", "c c", "grid", "");
+    onnx_node(&m, "Fancy", "grid", "f", "");
+    onnx_node(&m, "Relu", "f", "y", "");
+    onnx_node(&m, "Add", "y top", "odd", "");
+    onnx_output(&m, "odd");
+    assert_int_equal(import_text(s, onnx_finish(&m), NULL, &model, NULL), CNN_INVALID);
+    assert_null(model);
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        bool found = false;
+        for (size_t k = 0; k < cnn_diag_count(s->diag); k++)
+            found = found || strstr(cnn_diag_get(s->diag, k)->text, messages[i]);
+        if (!found)
+            fail_msg("not told: %s", messages[i]);
+    }
+}
+
+static void test_a_size_that_is_left_open_is_asked_for(void **state)
+{
+    struct scratch *s = *state;
+    const cnn_import_options options = {.input = {3, 3, 6, 5}};
+    for (size_t i = 0; i < 2; i++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+        onnx_input(&m, "x", "batch 3 height width");
+        onnx_node(&m, "Conv", "x w", "c", "");
+        onnx_output(&m, "c");
+        cnn_status status = import_text(s, onnx_finish(&m), i ? &options : NULL, &model, NULL);
+        assert_int_equal(status, i ? CNN_OK : CNN_INVALID);
+        if (i == 0)
+            assert_string_equal(cnn_diag_get(s->diag, 0)->hint,
+                                "give the size with --input, as in --input 3x224x224");
+        else
+            assert_int_equal(cnn_model_output(model).w, 5);
+        cnn_model_free(model);
+    }
+}
+
+/* A wrong parameter is found, in the first layer that it changes. */
+static void test_a_layer_that_differs_is_named(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_text text = onnx_example("residual");
+    struct cnn_onnx *file = NULL;
+    cnn_model *model = NULL;
+    float image[3 * 9 * 7];
+    for (size_t i = 0; i < sizeof image / sizeof *image; i++)
+        image[i] = (float)cos((double)i);
+    assert_int_equal(cnn_onnx_open_memory("net", text.data, text.size, &file, s->diag), CNN_OK);
+    struct cnn_lowering l = {.file = file, .arena = cnn_arena_new(), .diag = s->diag};
+    expect_ok(s, cnn_onnx_lower(&l, (cnn_shape){0}));
+    struct cnn_text copy = onnx_example("residual");
+    expect_ok(s, import_text(s, copy, NULL, &model, NULL));
+    for (size_t i = 0; i < cnn_model_tensors(model); i++) {
+        struct cnn_onnx_agreement agreement = {0};
+        cnn_tensor_info info = cnn_model_tensor(model, i);
+        float *value = model->parameters + model->tensors[i].tensor->offset, before = *value;
+        char name[100];
+        *value = before * 1.5f + 0.01f;
+        snprintf(name, sizeof name, "layer '%.*s'", (int)strcspn(info.name, "."), info.name);
+        assert_int_equal(cnn_onnx_compare(&l, model, image, 1e-4, &agreement, s->diag), CNN_FAILED);
+        if (!strstr(cnn_diag_get(s->diag, 0)->text, name))
+            fail_msg("%s: %s", info.name, cnn_diag_get(s->diag, 0)->text);
+        cnn_diag_clear(s->diag);
+        *value = before;
+    }
+    struct cnn_onnx_agreement agreement = {0};
+    expect_ok(s, cnn_onnx_compare(&l, model, image, 1e-4, &agreement, s->diag));
+    cnn_onnx_lowering_free(&l);
+    cnn_arena_free(l.arena);
+    cnn_onnx_close(file);
+    cnn_text_free(&text);
+    cnn_model_free(model);
+}
+
+/* What cannot be a network of ours, each with its reason. */
+static void test_what_would_be_wrong_is_refused(void **state)
+{
+    static const struct {
+        const char *op_type, *inputs, *attributes, *message;
+    } cases[] = {
+        {"Transpose", "c", "perm=[0,2,1,3]", "the network's output is transposed"},
+        {"Transpose", "c", "perm=[1,0,2,3]", "it transposes the images of a batch"},
+        {"Softmax", "c", "axis=2", "it goes over something else than the channels"},
+        {"Concat", "c c", "axis=2", "it joins something else than channels"},
+        {"ReduceMean", "c", "axes=[1]", "it goes over something else than all rows and columns"},
+        {"MaxPool", "c", "kernel_shape=[2,2] dilations=[2,2]", "pooling with a dilation"},
+        {"Reshape", "c across", "", "it mixes the images of a batch: 1 become 3"},
+        {"Pad", "c cut", "", "it pads something else than rows and columns, or cuts"},
+        {"Conv", "c c", "", "is no constant"},
+        {"Add", "c places", "", "its constant is not a number for each channel"},
+        {"Sub", "c c", "", "no layer subtracts what another gives"},
+        {"HardSigmoid", "c", "alpha=0.2", "no layer does what it does"},
+        {"BatchNormalization", "c three three three three", "training_mode=1", "training mode"},
+    };
+    struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+        onnx_random(&m, "three", "3", 2, 0.5f, 1);
+        onnx_random(&m, "places", "3 3", 3, 1, 0);
+        onnx_ints(&m, "across", "2", (const int64_t[]){3, 9});
+        onnx_ints(&m, "cut", "8", (const int64_t[]){0, 0, -1, 0, 0, 0, 0, 0});
+        onnx_input(&m, "x", "1 3 3 3");
+        onnx_node(&m, "Conv", "x w", "c", "");
+        onnx_node(&m, cases[i].op_type, cases[i].inputs, "y", cases[i].attributes);
+        onnx_output(&m, "y");
+        m.opset = 14;
+        cnn_status status = import_text(s, onnx_finish(&m), NULL, &model, NULL);
+        if (status == CNN_OK || !strstr(cnn_diag_get(s->diag, 0)->text, cases[i].message))
+            fail_msg("%s %s: %s", cases[i].op_type, cases[i].attributes,
+                     status == CNN_OK ? "imported" : cnn_diag_get(s->diag, 0)->text);
+        assert_null(model);
+        cnn_diag_clear(s->diag);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_examples_become_these_layers),
+                                       TEST(test_an_imported_network_gives_what_the_file_gives),
+                                       TEST(test_what_is_imported_is_a_checkpoint_like_any_other),
+                                       TEST(test_all_that_is_not_supported_is_named),
+                                       TEST(test_a_size_that_is_left_open_is_asked_for),
+                                       TEST(test_a_layer_that_differs_is_named),
+                                       TEST(test_what_would_be_wrong_is_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
