@@ -52,6 +52,8 @@ static const struct explain_case cases[] = {
     {"conv", "[2, 4, 4]", CONV("filters: 3, kernel_size: 3, activation: gelu")},
     {"conv", "[2, 4, 4]", CONV("filters: 3, kernel_size: 3, activation: silu")},
     {"conv", "[2, 4, 4]", CONV("filters: 3, kernel_size: 3, activation: hardswish")},
+    {"conv", "[2, 4, 4]", CONV("filters: 3, kernel_size: 3, activation: hard_sigmoid")},
+    {"conv", "[2, 4, 4]", CONV("filters: 3, kernel_size: 3, activation: mish")},
     {"conv", "[2, 4, 4]",
      CONV("filters: 5, kernel_size: 3, activation: softmax") CONV("filters: 2, kernel_size: 1")},
     {"depthwise_conv", "[5, 6, 6]",
@@ -99,6 +101,12 @@ static const struct explain_case cases[] = {
     {"hardswish", "[3, 4, 4]",
      CONV("filters: 1, kernel_size: 1, weights: {kernel: [[[5]], [[0]], [[0]]]}") "  - {type: "
                                                                                   "hardswish}\n"},
+    {"hard_sigmoid", "[3, 4, 4]",
+     CONV("filters: 1, kernel_size: 1, weights: {kernel: [[[5]], [[0]], [[0]]]}") "  - {type: "
+                                                                                  "hard_sigmoid}"
+                                                                                  "\n"},
+    {"mish", "[3, 4, 4]", "  - {type: mish}\n"},
+    {"clip", "[3, 4, 4]", "  - {type: clip, min: -0.25, max: 0.5}\n"},
     {"softmax", "[5, 3, 3]", "  - {type: softmax}\n" CONV("filters: 2, kernel_size: 1")},
     {"softmax", "[25, 1, 1]", "  - {type: flatten}\n  - {type: softmax}\n"},
     {"lrn", "[7, 3, 3]", "  - {type: lrn, size: 4, alpha: 0.5, beta: 0.75, k: 2}\n"},

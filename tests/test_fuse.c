@@ -56,7 +56,10 @@ static const struct network networks[] = {
      "- {type: depthwise_conv, kernel_size: 3, stride: 2, padding: 1, multiplier: 2}\n- {type: "
      "batch_norm}\n- {type: silu}\n"
      "- {type: conv, filters: 24, kernel_size: 1, bias: false}\n- {type: batch_norm, activation: "
-     "gelu}\n- {type: global_pool, pool_type: max}\n"},
+     "gelu}\n- {type: conv, filters: 9, kernel_size: 1}\n- {type: clip, min: -0.3, max: 0.2}\n- "
+     "{type: conv, filters: 9, kernel_size: 1}\n- {type: batch_norm}\n- {type: hard_sigmoid}\n- "
+     "{type: depthwise_conv, kernel_size: 1}\n- {type: mish}\n- {type: global_pool, pool_type: "
+     "max}\n"},
     {"groups and other windows", "[8, 14, 14]",
      "- {type: conv, filters: 12, kernel_size: 5, padding: 2, groups: 2, activation: relu}\n- "
      "{type: pool, pool_type: max, kernel_size: 3, stride: "

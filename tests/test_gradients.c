@@ -91,6 +91,12 @@ static const struct gradient_case cases[] = {
      "  - {type: conv, filters: 1, kernel_size: 1, activation: hardswish, weights: {kernel: "
      "[[4]]}}\n",
      SPREAD},
+    {"conv", "[1, 4, 4]",
+     "  - {type: conv, filters: 1, kernel_size: 1, activation: hard_sigmoid, weights: {kernel: "
+     "[[4]]}}\n",
+     SPREAD},
+    {"conv", "[2, 4, 4]", "  - {type: conv, filters: 3, kernel_size: 3, activation: mish}\n",
+     RANDOM},
     {"depthwise_conv", "[5, 6, 6]",
      "  - {type: depthwise_conv, kernel_size: 3, padding: 1, stride: 2}\n", RANDOM},
     {"depthwise_conv", "[3, 5, 5]",
@@ -138,6 +144,9 @@ static const struct gradient_case cases[] = {
     {"gelu", "[3, 4, 4]", "  - {type: gelu}\n", RANDOM},
     {"silu", "[3, 4, 4]", "  - {type: silu}\n", RANDOM},
     {"hardswish", "[3, 8, 8]", "  - {type: hardswish}\n", SPREAD},
+    {"hard_sigmoid", "[3, 8, 8]", "  - {type: hard_sigmoid}\n", SPREAD},
+    {"mish", "[3, 4, 4]", "  - {type: mish}\n", RANDOM},
+    {"clip", "[3, 8, 8]", "  - {type: clip, min: -1.5, max: 2.5}\n", SPREAD},
     {"softmax", "[5, 3, 3]", "  - {type: softmax}\n  - {type: conv, filters: 2, kernel_size: 1}\n",
      RANDOM},
     {"softmax", "[6, 1, 1]", "  - {type: flatten}\n  - {type: softmax}\n", RANDOM},

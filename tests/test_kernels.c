@@ -359,7 +359,8 @@ static void test_conv_when_winograd_applies(void **state)
                              .pad_top = k[5],
                              .pad_left = k[6],
                              .groups = k[7]};
-        conv_check(&c, k[0], (struct cnn_activation){activations[i % 4], 0.1f}, i % 3 != 0);
+        conv_check(&c, k[0], (struct cnn_activation){.kind = activations[i % 4], .slope = 0.1f},
+                   i % 3 != 0);
     }
 }
 
@@ -384,7 +385,8 @@ static void test_conv_when_depthwise(void **state)
         struct cnn_conv c = conv_square(k[1], k[2], k[2] * k[3], k[4], k[5], k[6], k[7], k[2]);
         c.in_w -= k[8] < c.in_w ? k[8] : 0;
         c.out_w = size_out(c.in_w, 2 * k[6], k[4], k[5], k[7]);
-        conv_check(&c, k[0], (struct cnn_activation){activations[i % 3], 0.1f}, i % 2 == 0);
+        conv_check(&c, k[0], (struct cnn_activation){.kind = activations[i % 3], .slope = 0.1f},
+                   i % 2 == 0);
     }
 }
 

@@ -35,6 +35,13 @@ static const char *label(const struct cnn_kernels *k, const char *what, size_t a
     return text;
 }
 
+/* Every kind but softmax, with the settings of activation_formula. */
+static struct cnn_activation activation_at(int kind)
+{
+    return (struct cnn_activation){
+        .kind = (enum cnn_activation_kind)kind, .slope = 0.25f, .min = -0.75f, .max = 2.5f};
+}
+
 static double activation_formula(enum cnn_activation_kind kind, double x)
 {
     switch (kind) {
@@ -56,6 +63,12 @@ static double activation_formula(enum cnn_activation_kind kind, double x)
         return x / (1 + exp(-x));
     case CNN_ACT_HARDSWISH:
         return x * fmin(fmax(x + 3, 0), 6) / 6;
+    case CNN_ACT_HARD_SIGMOID:
+        return fmin(fmax(x + 3, 0), 6) / 6;
+    case CNN_ACT_MISH:
+        return x * tanh(log1p(exp(x)));
+    case CNN_ACT_CLIP:
+        return fmin(fmax(x, -0.75), 2.5);
     default:
         return x;
     }
@@ -72,10 +85,10 @@ static void test_activation_values_when_small_and_large(void **state)
         x[i] = (i % 2 ? 1.0f : -1.0f) * powf(10, (float)i / SIZE * 6 - 4.2f);
     const struct cnn_kernels *k;
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
-        for (int kind = 0; kind < CNN_ACT_SOFTMAX; kind++) {
-            k->activation_forward(
-                (struct cnn_activation){.kind = (enum cnn_activation_kind)kind, .slope = 0.25f}, 1,
-                SIZE, x, y);
+        for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
+            if (kind == CNN_ACT_SOFTMAX)
+                continue;
+            k->activation_forward(activation_at(kind), 1, SIZE, x, y);
             for (size_t i = 0; i < SIZE; i++) {
                 double want = activation_formula((enum cnn_activation_kind)kind, (double)x[i]);
                 double allowed = 2e-6 * fabs(want) + 1e-30 +
@@ -100,8 +113,10 @@ static void test_activation_gradients_when_differenced(void **state)
         x[i] = ((float)i + 0.3f) * 0.0161f - 8.0f;
     const struct cnn_kernels *k;
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
-        for (int kind = 0; kind < CNN_ACT_SOFTMAX; kind++) {
-            struct cnn_activation a = {.kind = (enum cnn_activation_kind)kind, .slope = 0.25f};
+        for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
+            if (kind == CNN_ACT_SOFTMAX)
+                continue;
+            struct cnn_activation a = activation_at(kind);
             const double h = 1e-5;
             for (size_t i = 0; i < SIZE; i++)
                 want[i] = (float)((double)dy[i] *
@@ -159,8 +174,8 @@ static void test_activation_when_sizes_are_odd(void **state)
     (void)state;
     const struct cnn_kernels *k;
     for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
-        for (int kind = 0; kind <= CNN_ACT_SOFTMAX; kind++) {
-            struct cnn_activation a = {.kind = (enum cnn_activation_kind)kind, .slope = 0.1f};
+        for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
+            struct cnn_activation a = activation_at(kind);
             for (size_t i = 0; i < COUNT(channel_counts); i++)
                 activation_check(k, a, 19, channel_counts[i]);
         }
@@ -171,7 +186,7 @@ static void test_activation_when_nan(void **state)
     (void)state;
     const struct cnn_kernels *k;
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
-        for (int kind = 0; kind <= CNN_ACT_SOFTMAX; kind++) {
+        for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             float x[20] = {[3] = NAN, [19] = NAN}, y[20];
             k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind},
                                   1, 20, x, y);
@@ -205,7 +220,7 @@ static void test_sum_when_in_place(void **state)
                     for (size_t j = 0; j < sizes[s]; j++)
                         want[j] += x[i][j];
                 k->sum(count, sizes[s], (const float *const *)x,
-                       (struct cnn_activation){CNN_ACT_NONE, 0}, x[count - 1]);
+                       (struct cnn_activation){.kind = CNN_ACT_NONE}, x[count - 1]);
                 assert_floats_same(label(k, "sum", count, sizes[s]), x[count - 1], want, sizes[s]);
                 for (size_t i = 0; i < 4; i++)
                     tensor_free(x[i], sizes[s]);
@@ -222,7 +237,7 @@ static void test_sum_when_activated(void **state)
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
         for (size_t s = 0; s < COUNT(sizes); s++)
             for (size_t i = 0; i < COUNT(kinds); i++) {
-                struct cnn_activation a = {kinds[i], 0.25f};
+                struct cnn_activation a = {.kind = kinds[i], .slope = 0.25f};
                 size_t size = sizes[s];
                 float *x[3], *y = tensor_new(size), *dy = tensor_random(size, 9),
                              *want = tensor_new(size), *dx[3] = {tensor_new(size), NULL, dy};

@@ -267,7 +267,7 @@ static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
         float *sum = block_floats(plan, plan->layout.gradient[value]);
         const float *terms[2] = {sum, p->dx_temporary[k]};
         plan->kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)),
-                           terms, (struct cnn_activation){CNN_ACT_NONE, 0}, sum);
+                           terms, (struct cnn_activation){.kind = CNN_ACT_NONE}, sum);
     }
 }
 

@@ -29,19 +29,24 @@ enum cnn_activation_kind {
     CNN_ACT_GELU,
     CNN_ACT_SILU,
     CNN_ACT_HARDSWISH,
-    CNN_ACT_SOFTMAX
+    CNN_ACT_HARD_SIGMOID,
+    CNN_ACT_MISH,
+    CNN_ACT_SOFTMAX,
+    CNN_ACT_CLIP
 };
 
 struct cnn_activation {
     enum cnn_activation_kind kind;
-    float slope; /* leaky_relu: of the negative side, >= 0 */
+    float slope;    /* leaky_relu: of the negative side, >= 0 */
+    float min, max; /* clip: min <= max */
 };
 
-/* Whether backward needs the activation's input x (gelu, silu, hardswish); the others need only its
- * output y, so y may overwrite x. */
+/* Whether backward needs the activation's input x (gelu, silu, hardswish, mish); the others need
+ * only its output y, so y may overwrite x. */
 static inline bool cnn_activation_needs_input(struct cnn_activation a)
 {
-    return a.kind == CNN_ACT_GELU || a.kind == CNN_ACT_SILU || a.kind == CNN_ACT_HARDSWISH;
+    return a.kind == CNN_ACT_GELU || a.kind == CNN_ACT_SILU || a.kind == CNN_ACT_HARDSWISH ||
+           a.kind == CNN_ACT_MISH;
 }
 
 /* Whether what lies below zero becomes zero. */

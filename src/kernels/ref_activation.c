@@ -43,6 +43,12 @@ float cnn_activate_ref(struct cnn_activation a, float x)
         return (float)(v * sigmoid(v));
     case CNN_ACT_HARDSWISH:
         return x < -3 ? 0 : x > 3 ? x : (float)(v * (v + 3.0) / 6.0);
+    case CNN_ACT_HARD_SIGMOID:
+        return x < -3 ? 0 : x > 3 ? 1 : (float)((v + 3.0) / 6.0);
+    case CNN_ACT_MISH:
+        return (float)(v * tanh(log1p(exp(v))));
+    case CNN_ACT_CLIP:
+        return x < a.min ? a.min : x > a.max ? a.max : x;
     case CNN_ACT_NONE:
     case CNN_ACT_SOFTMAX:
         break;
@@ -71,6 +77,14 @@ double cnn_activation_slope_ref(struct cnn_activation a, double x, double y)
         return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
     case CNN_ACT_HARDSWISH:
         return x < -3 ? 0 : x > 3 ? 1 : x / 3 + 0.5;
+    case CNN_ACT_HARD_SIGMOID:
+        return y > 0 && y < 1 ? 1.0 / 6.0 : 0;
+    case CNN_ACT_MISH: {
+        double t = tanh(log1p(exp(x)));
+        return t + x * sigmoid(x) * (1 - t * t);
+    }
+    case CNN_ACT_CLIP:
+        return y > (double)a.min && y < (double)a.max ? 1 : 0;
     case CNN_ACT_NONE:
     case CNN_ACT_SOFTMAX:
         break;

@@ -10,12 +10,16 @@
  *     gelu        x * (1 + erf(x / sqrt 2)) / 2
  *     silu        x * sigmoid(x)
  *     hardswish   x * relu6(x + 3) / 6
+ *     hard_sigmoid  relu6(x + 3) / 6
+ *     mish        x * tanh(ln(1 + exp(x)))
+ *     clip        min(max(x, lowest), highest)
  *     softmax     exp(x) / sum of exp over the channels
  */
 #include "layers/explain.h"
 
 struct settings {
     double negative_slope; /* leaky_relu alone reads it */
+    double min, max;       /* clip alone */
 };
 
 static const struct cnn_key no_keys[] = {CNN_KEY_END};
@@ -29,13 +33,36 @@ static const struct cnn_key leaky_keys[] = {{.name = "negative_slope",
                                              .help = "slope where x is below zero"},
                                             CNN_KEY_END};
 
+static const struct cnn_key clip_keys[] = {{.name = "min",
+                                            .kind = CNN_KEY_NUMBER,
+                                            .at = FIELD(min),
+                                            .min = -3e38,
+                                            .max = 3e38,
+                                            .help = "what lies below becomes this"},
+                                           {.name = "max",
+                                            .kind = CNN_KEY_NUMBER,
+                                            .at = FIELD(max),
+                                            .min = -3e38,
+                                            .max = 3e38,
+                                            .help = "what lies above becomes this"},
+                                           CNN_KEY_END};
+
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct settings *s = node->settings;
     struct cnn_activation *activation = cnn_arena_alloc(arena, sizeof *activation);
     if (!activation)
         return cnn_fail_memory(diag, sizeof *activation, "a layer");
-    *activation = (struct cnn_activation){node->type->activation, (float)s->negative_slope};
+    if (s->min > s->max) {
+        cnn_fail(diag, CNN_INVALID, &node->where,
+                 "layer '%s': its min, %g, is larger than its max, %g", node->name, s->min, s->max);
+        cnn_hint(diag, "min: %g, max: %g", s->max, s->min);
+        return CNN_INVALID;
+    }
+    *activation = (struct cnn_activation){.kind = node->type->activation,
+                                          .slope = (float)s->negative_slope,
+                                          .min = (float)s->min,
+                                          .max = (float)s->max};
     node->state = activation;
     node->effect = (struct cnn_effect){.kind = CNN_EFFECT_ACTIVATE, .activation = *activation};
     node->out = node->in[0];
@@ -106,5 +133,8 @@ ACTIVATION(tanh, CNN_ACT_TANH, "hyperbolic tangent", no_keys)
 ACTIVATION(gelu, CNN_ACT_GELU, "x * (1 + erf(x / sqrt(2))) / 2", no_keys)
 ACTIVATION(silu, CNN_ACT_SILU, "x / (1 + exp(-x))", no_keys)
 ACTIVATION(hardswish, CNN_ACT_HARDSWISH, "x * min(max(0, x + 3), 6) / 6", no_keys)
+ACTIVATION(hard_sigmoid, CNN_ACT_HARD_SIGMOID, "min(max(0, x + 3), 6) / 6", no_keys)
+ACTIVATION(mish, CNN_ACT_MISH, "x * tanh(ln(1 + exp(x)))", no_keys)
+ACTIVATION(clip, CNN_ACT_CLIP, "x, but at least min and at most max", clip_keys)
 ACTIVATION(softmax, CNN_ACT_SOFTMAX, "exp(x) / sum of exp(x) over the channels: probabilities",
            no_keys)

@@ -16,7 +16,7 @@ static const struct cnn_key keys[] = {
 static struct cnn_activation activation_of(const struct cnn_node *node)
 {
     const struct settings *s = node->settings;
-    return (struct cnn_activation){(enum cnn_activation_kind)s->activation, 0.01f};
+    return cnn_activation_of(s->activation);
 }
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -47,7 +47,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     return CNN_OK;
 }
 
-static const struct cnn_activation no_activation = {CNN_ACT_NONE, 0};
+static const struct cnn_activation no_activation = {.kind = CNN_ACT_NONE};
 
 /* Whether the activation cannot be taken while adding, forward and backward. */
 static bool is_apart(struct cnn_activation a)

@@ -58,7 +58,7 @@ static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
         .channels = node->in[0].c,
         .eps = (float)s->eps,
         .activation = fusable(state->activation) ? state->activation
-                                                 : (struct cnn_activation){CNN_ACT_NONE, 0},
+                                                 : (struct cnn_activation){.kind = CNN_ACT_NONE},
         .pool = state->pool,
     };
 }
@@ -98,7 +98,7 @@ static void declare(struct cnn_node *node, bool needs_linear)
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct settings *s = node->settings;
-    struct cnn_activation activation = {(enum cnn_activation_kind)s->activation, 0.01f};
+    struct cnn_activation activation = cnn_activation_of(s->activation);
     struct state *state = cnn_arena_alloc(arena, sizeof *state);
     if (!state)
         return cnn_fail_memory(diag, sizeof *state, "a layer");

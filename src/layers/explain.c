@@ -232,6 +232,12 @@ static double activate(struct cnn_activation a, double x)
         return x / (1 + exp(-x));
     case CNN_ACT_HARDSWISH:
         return x < -3 ? 0 : x > 3 ? x : x * (x + 3) / 6;
+    case CNN_ACT_HARD_SIGMOID:
+        return x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6;
+    case CNN_ACT_MISH:
+        return x * tanh(log1p(exp(x)));
+    case CNN_ACT_CLIP:
+        return x < (double)a.min ? (double)a.min : x > (double)a.max ? (double)a.max : x;
     case CNN_ACT_NONE:
     case CNN_ACT_SOFTMAX:
         break;
@@ -258,6 +264,13 @@ static void write_formula(struct cnn_activation a, double x, struct cnn_text *ou
         cnn_text_printf(out, " = %s / (1 + exp(%s))", factor.text, negated.text);
     else if (a.kind == CNN_ACT_HARDSWISH)
         cnn_text_printf(out, " = %s * min(max(0, %s + 3), 6) / 6", factor.text, plain.text);
+    else if (a.kind == CNN_ACT_HARD_SIGMOID)
+        cnn_text_printf(out, " = min(max(0, %s + 3), 6) / 6", plain.text);
+    else if (a.kind == CNN_ACT_MISH)
+        cnn_text_printf(out, " = %s * tanh(ln(1 + exp(%s)))", factor.text, plain.text);
+    else if (a.kind == CNN_ACT_CLIP)
+        cnn_text_printf(out, " = min(max(%s, %s), %s)", cnn_explain_number((double)a.min).text,
+                        plain.text, cnn_explain_number((double)a.max).text);
 }
 
 static double explain_softmax(const struct cnn_call *call, const struct cnn_question *q,
@@ -296,8 +309,7 @@ double cnn_explain_activation(const struct cnn_call *call, const struct cnn_ques
     double x = linear(call, question, question->channel), y = activate(activation, x);
     if (activation.kind == CNN_ACT_NONE)
         return x;
-    cnn_text_printf(out, "%s(%s)", cnn_activation_choices[activation.kind],
-                    cnn_explain_number(x).text);
+    cnn_text_printf(out, "%s(%s)", cnn_activation_name(activation), cnn_explain_number(x).text);
     write_formula(activation, x, out);
     cnn_text_printf(out, " = %s\n", cnn_explain_number(y).text);
     return y;

@@ -8,9 +8,20 @@
 #include <math.h>
 #include <string.h>
 
-const char *const cnn_activation_choices[] = {"none", "relu",      "relu6",   "leaky_relu",
-                                              "elu",  "sigmoid",   "tanh",    "gelu",
-                                              "silu", "hardswish", "softmax", NULL};
+/* clip is none of them: as a layer it has settings without which it means nothing */
+static const char *const activation_choices[] = {
+    "none", "relu", "relu6",     "leaky_relu",   "elu",  "sigmoid", "tanh",
+    "gelu", "silu", "hardswish", "hard_sigmoid", "mish", "softmax", NULL};
+
+struct cnn_activation cnn_activation_of(int choice)
+{
+    return (struct cnn_activation){.kind = (enum cnn_activation_kind)choice, .slope = 0.01f};
+}
+
+const char *cnn_activation_name(struct cnn_activation a)
+{
+    return a.kind == CNN_ACT_CLIP ? "clip" : activation_choices[a.kind];
+}
 
 enum init_kind {
     INIT_HE_NORMAL,
@@ -43,7 +54,7 @@ const struct cnn_key cnn_weighted_keys[] = {
      .kind = CNN_KEY_CHOICE,
      .at = FIELD(activation),
      .otherwise = "none",
-     .choices = cnn_activation_choices,
+     .choices = activation_choices,
      .help = "applied to the result"},
     {.name = "weights",
      .kind = CNN_KEY_NODE,
@@ -58,7 +69,7 @@ const struct cnn_key cnn_activation_keys[] = {
     {.name = "activation",
      .kind = CNN_KEY_CHOICE,
      .otherwise = "none",
-     .choices = cnn_activation_choices,
+     .choices = activation_choices,
      .help = "applied to the result"},
     CNN_KEY_END,
 };
@@ -325,7 +336,7 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_s
     w->conv = *conv;
     if (sliding)
         w->sliding = *sliding;
-    w->activation = (struct cnn_activation){(enum cnn_activation_kind)settings->activation, 0.01f};
+    w->activation = cnn_activation_of(settings->activation);
     node->state = w;
     cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims)->init =
         init_weight;
@@ -446,7 +457,7 @@ void cnn_weighted_apply(const struct cnn_call *call, cnn_weighted_products *prod
     float *linear = call->value[CNN_SLOT_LINEAR];
     bool separate = linear || w->activation.kind == CNN_ACT_SOFTMAX;
     struct cnn_epilogue epilogue = {
-        .activation = separate ? (struct cnn_activation){CNN_ACT_NONE, 0} : w->activation,
+        .activation = separate ? (struct cnn_activation){.kind = CNN_ACT_NONE} : w->activation,
         .pool = w->pools ? &w->pool : NULL,
     };
     float *sums = linear ? linear : call->y;

@@ -22,7 +22,7 @@ enum {
 /* The keys that end the tables of all three, as members of their settings. */
 struct cnn_weighted_settings {
     bool bias;
-    int activation;                 /* enum cnn_activation_kind */
+    int activation;                 /* for cnn_activation_of */
     int init;                       /* index into cnn_init_choices */
     const struct cnn_yaml *weights; /* literal values {kernel, bias}; NULL: none */
 };
@@ -41,8 +41,11 @@ struct cnn_weighted {
     struct cnn_pool pool;
 };
 
-/* the words of `activation`, in the order of enum cnn_activation_kind */
-extern const char *const cnn_activation_choices[];
+/* The activation that the key `activation` names, with its default settings; an activation's
+ * word. */
+struct cnn_activation cnn_activation_of(int choice);
+const char *cnn_activation_name(struct cnn_activation activation);
+
 extern const char *const cnn_init_choices[];
 
 /* Tables that stand in the layers' own (CNN_KEY_TABLE): the keys that all three end with, read into

@@ -126,9 +126,14 @@ static struct ending find_ending(const struct cnn_graph *graph)
 /* From the lowest to the highest number that the layer's activation gives; 0: without bounds. */
 static double span_of(const struct cnn_node *node)
 {
-    static const double spans[] = {
-        [CNN_ACT_RELU6] = 6, [CNN_ACT_SIGMOID] = 1, [CNN_ACT_TANH] = 2, [CNN_ACT_SOFTMAX] = 1};
+    static const double spans[] = {[CNN_ACT_RELU6] = 6,
+                                   [CNN_ACT_SIGMOID] = 1,
+                                   [CNN_ACT_TANH] = 2,
+                                   [CNN_ACT_HARD_SIGMOID] = 1,
+                                   [CNN_ACT_SOFTMAX] = 1};
     size_t kind = (size_t)node->activation.kind;
+    if (node->activation.kind == CNN_ACT_CLIP)
+        return (double)node->activation.max - (double)node->activation.min;
     return kind < sizeof spans / sizeof *spans ? spans[kind] : 0;
 }
 
@@ -154,7 +159,7 @@ static struct loss_words words_of(const struct cnn_loss *loss, size_t classes)
 static void check_bounded(struct cnn_check *check, const struct cnn_node *node,
                           const struct loss_words *loss, double span)
 {
-    const char *name = cnn_activation_choices[node->activation.kind];
+    const char *name = cnn_activation_name(node->activation);
     double least = log1p((double)(loss->classes - 1) * exp(-span));
     if (node->activation.kind == CNN_ACT_SOFTMAX)
         cnn_check_add(check, "layers", CNN_CHECK_WARNING, loss->one_softmax,
@@ -172,7 +177,7 @@ static void check_activation(struct cnn_check *check, const struct ending *endin
                              const struct loss_words *loss)
 {
     const struct cnn_node *node = ending->activated;
-    const char *name = cnn_activation_choices[node->activation.kind];
+    const char *name = cnn_activation_name(node->activation);
     double span = span_of(node);
     if (span > 0)
         check_bounded(check, node, loss, span);

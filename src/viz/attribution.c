@@ -44,13 +44,10 @@ static size_t find_last_maps(const struct cnn_graph *graph, bool *leads)
     return other;
 }
 
-/* The batch_norm or activation that is the only reader of value, as a value; 0 where that is not
- * what reads it. */
+/* The batch_norm or activation (no softmax) that is the only reader of value, as a value; 0 where
+ * that is not what reads it. */
 static size_t find_follower(const struct cnn_graph *graph, size_t value)
 {
-    static const char *const followers[] = {"batch_norm", "relu",    "relu6", "leaky_relu",
-                                            "elu",        "sigmoid", "tanh",  "gelu",
-                                            "hardswish",  "silu",    NULL};
     size_t readers = 0, reader = 0;
     for (size_t i = value; i < graph->count; i++)
         for (size_t k = 0; k < graph->nodes[i].input_count; k++)
@@ -58,7 +55,11 @@ static size_t find_follower(const struct cnn_graph *graph, size_t value)
                 readers++;
                 reader = i;
             }
-    return readers == 1 && is_one_of(&graph->nodes[reader], followers) ? reader + 1 : 0;
+    const struct cnn_effect *effect = &graph->nodes[reader].effect;
+    bool follows =
+        effect->kind == CNN_EFFECT_NORMALIZE ||
+        (effect->kind == CNN_EFFECT_ACTIVATE && effect->activation.kind != CNN_ACT_SOFTMAX);
+    return readers == 1 && follows ? reader + 1 : 0;
 }
 
 cnn_status cnn_gradcam_value(const cnn_model *model, size_t *value, cnn_diag *diag)

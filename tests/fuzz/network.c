@@ -44,9 +44,23 @@ static size_t pick(struct writer *w, size_t from, size_t to)
 
 #define WORD(w, words) ((words)[pick(w, 0, sizeof(words) / sizeof *(words)-1)])
 
-static const char *const activations[] = {"none", "relu",    "relu6",    "leaky_relu",
-                                          "elu",  "sigmoid", "softmax",  "tanh",
-                                          "gelu", "silu",    "hardswish"};
+static const char *const activations[] = {
+    "none", "relu", "relu6", "leaky_relu", "elu",  "sigmoid",     "softmax",
+    "tanh", "gelu", "silu",  "hardswish",  "mish", "hard_sigmoid"};
+/* and layers that are nothing else */
+static const char *const layers[] = {"relu",
+                                     "relu6",
+                                     "leaky_relu",
+                                     "elu",
+                                     "sigmoid",
+                                     "tanh",
+                                     "softmax",
+                                     "gelu",
+                                     "silu",
+                                     "mish",
+                                     "hardswish",
+                                     "hard_sigmoid",
+                                     "clip, min: -0.5, max: 1.5"};
 static const char *const booleans[] = {"true", "false"};
 static const char *const kinds[] = {"max", "avg"};
 
@@ -148,7 +162,7 @@ static void write_layer(struct writer *w)
     else if (kind == 6)
         cnn_text_printf(&w->text, "batch_norm, activation: %s", WORD(w, activations));
     else if (kind == 7)
-        cnn_text_printf(&w->text, "%s", activations[pick(w, 1, 10)]);
+        cnn_text_printf(&w->text, "%s", WORD(w, layers));
     else if (kind == 8)
         cnn_text_printf(&w->text, "lrn, size: %zu, alpha: 0.1", pick(w, 1, 7));
     else if (kind == 9)

@@ -95,7 +95,8 @@ static void add_convolution(unsigned *state)
     if (pick(state, 3) == 0)
         add(", bias: false");
     if (pick(state, 3) == 0)
-        add(", activation: %s", PICK(state, "relu", "relu6", "gelu", "elu", "softmax", "sigmoid"));
+        add(", activation: %s", PICK(state, "relu", "relu6", "gelu", "elu", "softmax", "sigmoid",
+                                     "mish", "hard_sigmoid"));
 }
 
 /* One layer; returns the channels behind it. */
@@ -133,7 +134,8 @@ static unsigned add_layer(unsigned *state, unsigned channels)
         break;
     case 7:
         filters = channels;
-        add("  - {type: %s", PICK(state, "relu", "hardswish", "lrn", "dropout", "leaky_relu"));
+        add("  - {type: %s", PICK(state, "relu", "hardswish", "lrn", "dropout", "leaky_relu",
+                                  "mish", "clip, min: -0.5, max: 0.25"));
         break;
     default: /* what follows a convolution and may be fused with it */
         filters = channels;

@@ -86,9 +86,22 @@ static inline vfloat normal_cdf(vfloat x)
     return 0.5f * verf(x * 0.707106781186547524f) + 0.5f;
 }
 
+/* tanh(ln(1 + e^x)) = n / (n + 2) with n = e^x * (e^x + 2); from x = 20 on it is 1. Returns n. */
+static inline vfloat mish_parts(vfloat x, vfloat *exponential)
+{
+    *exponential = vexp(vmin(vset(20.0f), x));
+    return *exponential * (*exponential + 2.0f);
+}
+
+static inline vfloat mish_slope(vfloat x)
+{
+    vfloat e, n = mish_parts(x, &e), d = n + 2.0f;
+    return n / d + x * (e / (e + 1.0f)) * (4.0f * (n + 1.0f) / (d * d));
+}
+
 /* NaN in, NaN out: the order of vmax's and vmin's operands sees to it. */
 static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation_kind kind,
-                                                             float slope, vfloat x)
+                                                             struct cnn_activation a, vfloat x)
 {
     const vfloat zero = {0};
     switch (kind) {
@@ -97,7 +110,7 @@ static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation
     case CNN_ACT_RELU6:
         return vmin(vset(6.0f), vmax(zero, x));
     case CNN_ACT_LEAKY_RELU:
-        return vselect(x > zero, x, x * slope);
+        return vselect(x > zero, x, x * a.slope);
     case CNN_ACT_ELU:
         return vselect(x > zero, x, vexpm1(x));
     case CNN_ACT_SIGMOID:
@@ -110,6 +123,14 @@ static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation
         return x * vsigmoid(x);
     case CNN_ACT_HARDSWISH:
         return x * vmin(vset(6.0f), vmax(zero, x + 3.0f)) / 6.0f;
+    case CNN_ACT_HARD_SIGMOID:
+        return vmin(vset(6.0f), vmax(zero, x + 3.0f)) / 6.0f;
+    case CNN_ACT_MISH: {
+        vfloat e, n = mish_parts(x, &e);
+        return x * (n / (n + 2.0f));
+    }
+    case CNN_ACT_CLIP:
+        return vmin(vset(a.max), vmax(vset(a.min), x));
     case CNN_ACT_NONE:
     case CNN_ACT_SOFTMAX:
         break;
@@ -118,8 +139,8 @@ static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation
 }
 
 /* dy / dx from the output y; from the input x for the kinds that need it. */
-static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation_kind kind,
-                                                             float slope, vfloat x, vfloat y)
+static inline __attribute__((always_inline)) vfloat
+slope_at(enum cnn_activation_kind kind, struct cnn_activation a, vfloat x, vfloat y)
 {
     const vfloat zero = {0}, one = vset(1.0f);
     switch (kind) {
@@ -128,7 +149,7 @@ static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation
     case CNN_ACT_RELU6:
         return vselect((y > zero) & (y < 6.0f), one, zero);
     case CNN_ACT_LEAKY_RELU:
-        return vselect(y > zero, one, vset(slope));
+        return vselect(y > zero, one, vset(a.slope));
     case CNN_ACT_ELU:
         return vselect(y > zero, one, y + 1.0f);
     case CNN_ACT_SIGMOID:
@@ -143,6 +164,12 @@ static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation
     }
     case CNN_ACT_HARDSWISH:
         return vselect(x < -3.0f, zero, vselect(x > 3.0f, one, x / 3.0f + 0.5f));
+    case CNN_ACT_HARD_SIGMOID:
+        return vselect((y > zero) & (y < 1.0f), vset(1.0f / 6.0f), zero);
+    case CNN_ACT_MISH:
+        return mish_slope(x);
+    case CNN_ACT_CLIP:
+        return vselect((y > a.min) & (y < a.max), one, zero);
     case CNN_ACT_NONE:
     case CNN_ACT_SOFTMAX:
         break;
@@ -151,29 +178,30 @@ static inline __attribute__((always_inline)) vfloat slope_at(enum cnn_activation
 }
 
 /* Inlined with kind known: a loop of its own for each. */
-static inline __attribute__((always_inline)) void
-activate_run(enum cnn_activation_kind kind, float slope, size_t size, const float *x, float *y)
+static inline __attribute__((always_inline)) void activate_run(enum cnn_activation_kind kind,
+                                                               struct cnn_activation a, size_t size,
+                                                               const float *x, float *y)
 {
     size_t i = 0;
     for (; i + VLEN <= size; i += VLEN)
-        vstore(y + i, activate(kind, slope, vload(x + i)));
+        vstore(y + i, activate(kind, a, vload(x + i)));
     if (i < size)
-        vstore_tail(y + i, size - i, activate(kind, slope, vload_tail(x + i, size - i)));
+        vstore_tail(y + i, size - i, activate(kind, a, vload_tail(x + i, size - i)));
 }
 
 static inline __attribute__((always_inline)) void backward_run(enum cnn_activation_kind kind,
-                                                               float slope, size_t size,
+                                                               struct cnn_activation a, size_t size,
                                                                const float *x, const float *y,
                                                                const float *dy, float *dx)
 {
     size_t i = 0;
     for (; i + VLEN <= size; i += VLEN)
-        vstore(dx + i, vload(dy + i) * slope_at(kind, slope, vload(x + i), vload(y + i)));
+        vstore(dx + i, vload(dy + i) * slope_at(kind, a, vload(x + i), vload(y + i)));
     size_t rest = size - i;
     if (rest)
         vstore_tail(dx + i, rest,
                     vload_tail(dy + i, rest) *
-                        slope_at(kind, slope, vload_tail(x + i, rest), vload_tail(y + i, rest)));
+                        slope_at(kind, a, vload_tail(x + i, rest), vload_tail(y + i, rest)));
 }
 
 #define EACH_KIND(RUN)                                                                             \
@@ -185,13 +213,16 @@ static inline __attribute__((always_inline)) void backward_run(enum cnn_activati
     RUN(CNN_ACT_TANH)                                                                              \
     RUN(CNN_ACT_GELU)                                                                              \
     RUN(CNN_ACT_SILU)                                                                              \
-    RUN(CNN_ACT_HARDSWISH)
+    RUN(CNN_ACT_HARDSWISH)                                                                         \
+    RUN(CNN_ACT_HARD_SIGMOID)                                                                      \
+    RUN(CNN_ACT_MISH)                                                                              \
+    RUN(CNN_ACT_CLIP)
 
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y)
 {
 #define FORWARD(kind)                                                                              \
     case kind:                                                                                     \
-        activate_run(kind, a.slope, size, x, y);                                                   \
+        activate_run(kind, a, size, x, y);                                                         \
         return;
     switch (a.kind) {
         EACH_KIND(FORWARD)
@@ -210,7 +241,7 @@ void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, c
         x = y; /* not used, but it must be something that can be read */
 #define BACKWARD(kind)                                                                             \
     case kind:                                                                                     \
-        backward_run(kind, a.slope, size, x, y, dy, dx);                                           \
+        backward_run(kind, a, size, x, y, dy, dx);                                                 \
         return;
     switch (a.kind) {
         EACH_KIND(BACKWARD)
