@@ -48,16 +48,25 @@ static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn
                             tensor_new(c->out_c)};
     const struct cnn_epilogue epilogue = {.bias = with_bias ? bias : NULL,
                                           .activation = activation};
+    struct cnn_conv_forward pass = {
+        .n = n, .x = x, .packed = packed, .epilogue = &epilogue, .y = r.y, .scratch = scratch};
     k->conv_pack(c, true, w, NULL, packed);
-    k->conv_forward(c, n, x, packed, &epilogue, r.y, scratch);
+    k->conv_forward(c, &pass);
     k->conv_backward_data(c, n, dy, packed, r.dx, scratch);
-    k->conv_backward_weights(c, n, x, dy, r.dw, with_bias ? r.db : NULL, scratch);
+    k->conv_backward_weights(c, &(struct cnn_conv_backward_weights){.n = n,
+                                                                    .x = x,
+                                                                    .dy = dy,
+                                                                    .dw = r.dw,
+                                                                    .db = with_bias ? r.db : NULL,
+                                                                    .scratch = scratch});
     tensor_free(packed, size.packed);
     /* packed for inference alone: the same output */
     packed = tensor_new(k->conv_packed_floats(c, false));
     float *y = tensor_new(size.y);
+    pass.packed = packed;
     k->conv_pack(c, false, w, NULL, packed);
-    k->conv_forward(c, n, x, packed, &epilogue, y, scratch);
+    pass.y = y;
+    k->conv_forward(c, &pass);
     assert_floats_same("packed for inference", y, r.y, size.y);
     tensor_free(y, size.y);
     tensor_free(x, size.x);
@@ -251,11 +260,14 @@ static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, 
     float *scratch = tensor_new(size.scratch), *y = tensor_new(size.y), *want = tensor_new(pooled),
           *got = tensor_new(pooled);
     struct cnn_epilogue epilogue = {.bias = bias, .activation = {.kind = CNN_ACT_TANH}};
+    struct cnn_conv_forward pass = {
+        .n = n, .x = x, .packed = packed, .epilogue = &epilogue, .y = y, .scratch = scratch};
     k->conv_pack(c, true, w, NULL, packed);
-    k->conv_forward(c, n, x, packed, &epilogue, y, scratch);
+    k->conv_forward(c, &pass);
     k->pool_forward(&pool, n, y, want, NULL);
     epilogue.pool = &pool;
-    k->conv_forward(c, n, x, packed, &epilogue, got, scratch);
+    pass.y = got;
+    k->conv_forward(c, &pass);
     assert_floats_near(k->name, got, want, pooled, 1e-6);
     tensor_free(x, size.x);
     tensor_free(w, size.w);
@@ -439,7 +451,8 @@ static void conv_hand_check(struct cnn_conv c, const float *x, const float *w, c
     float *y = tensor_new(c.out_h * c.out_w * c.out_c);
     const struct cnn_epilogue plain = {0};
     /* which takes the weights as they are */
-    cnn_kernels_at(0)->conv_forward(&c, 1, x, w, &plain, y, NULL);
+    cnn_kernels_at(0)->conv_forward(
+        &c, &(struct cnn_conv_forward){.n = 1, .x = x, .packed = w, .epilogue = &plain, .y = y});
     assert_floats_same("conv by hand", y, want, c.out_h * c.out_w * c.out_c);
     tensor_free(y, c.out_h * c.out_w * c.out_c);
 }

@@ -88,8 +88,13 @@ static float *run(const struct cnn_kernels *k, const struct problem *p)
     const struct cnn_epilogue epilogue = {p->with_bias ? p->bias : NULL, p->activation,
                                           p->pools ? &p->pool : NULL};
     k->conv_int8_pack(&p->c, p->x_codes.zero, p->w, p->weight_scale, packed);
-    k->conv_int8_forward(&p->c, p->n, (const unsigned char *)p->x, packed, &int8, &epilogue, y,
-                         scratch);
+    k->conv_int8_forward(&p->c, &(struct cnn_conv_int8_forward){.n = p->n,
+                                                                .x = (const unsigned char *)p->x,
+                                                                .packed = packed,
+                                                                .int8 = &int8,
+                                                                .epilogue = &epilogue,
+                                                                .y = y,
+                                                                .scratch = scratch});
     tensor_free(packed, packed_floats);
     tensor_free(scratch, scratch_floats);
     return y;

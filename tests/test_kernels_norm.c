@@ -52,6 +52,22 @@ static struct norm_result norm_result_new(const struct cnn_batch_norm *b)
                                 tensor_new(b->channels),    tensor_new(b->channels)};
 }
 
+static struct cnn_batch_norm_arrays norm_arrays(const struct norm_result *r, const float *x,
+                                                const float *gamma, const float *beta,
+                                                const float *dy)
+{
+    return (struct cnn_batch_norm_arrays){.x = x,
+                                          .mean = r->mean,
+                                          .var = r->var,
+                                          .gamma = gamma,
+                                          .beta = beta,
+                                          .y = r->y,
+                                          .dy = dy,
+                                          .dx = r->dx,
+                                          .dgamma = r->dgamma,
+                                          .dbeta = r->dbeta};
+}
+
 static struct norm_result norm_run(const struct cnn_kernels *k, const struct cnn_batch_norm *b,
                                    const float *x)
 {
@@ -59,13 +75,15 @@ static struct norm_result norm_run(const struct cnn_kernels *k, const struct cnn
     float *gamma = tensor_random(b->channels, 2), *beta = tensor_random(b->channels, 3),
           *dy = tensor_random(size, 4), *scratch = tensor_new(scratch_size);
     struct norm_result r = norm_result_new(b);
+    struct cnn_batch_norm_arrays arrays = norm_arrays(&r, x, gamma, beta, dy);
+    arrays.scratch = scratch;
     k->batch_norm_statistics(b, x, r.mean, r.var, scratch);
-    k->batch_norm_forward(b, x, r.mean, r.var, gamma, beta, r.y);
-    k->batch_norm_backward(b, x, dy, r.mean, r.var, gamma, beta, r.dx, r.dgamma, r.dbeta, scratch);
+    k->batch_norm_forward(b, &arrays);
+    k->batch_norm_backward(b, &arrays);
     if (!b->pool) {
         float *in_place = copy_of(dy, size);
-        k->batch_norm_backward(b, x, in_place, r.mean, r.var, gamma, beta, in_place, r.dgamma,
-                               r.dbeta, scratch);
+        arrays.dy = arrays.dx = in_place;
+        k->batch_norm_backward(b, &arrays);
         assert_floats_same("batch_norm backward in place", in_place, r.dx, size);
         tensor_free(in_place, size);
     }
@@ -227,13 +245,14 @@ static void test_batch_norm_ref_when_compared_with_its_parts(void **state)
         unsigned short choice[36];
         struct norm_result got = norm_run(ref, &b, x), want = norm_result_new(&b);
         ref->batch_norm_statistics(&bare, x, want.mean, want.var, NULL);
-        ref->batch_norm_forward(&bare, x, want.mean, want.var, gamma, beta, value);
-        ref->activation_forward(b.activation, 70, 3, value, value);
+        struct cnn_batch_norm_arrays arrays = norm_arrays(&want, x, gamma, beta, g);
+        arrays.y = value;
+        ref->batch_norm_forward(&bare, &arrays);
+        ref->activation_forward(b.activation, (struct cnn_rows){70, 3}, value, value);
         ref->pool_forward(&pool, 2, value, want.y, pool.average ? NULL : choice);
         ref->pool_backward(&pool, 2, dy, pool.average ? NULL : choice, g);
-        ref->activation_backward(b.activation, 70, 3, NULL, value, g, g);
-        ref->batch_norm_backward(&bare, x, g, want.mean, want.var, gamma, beta, want.dx,
-                                 want.dgamma, want.dbeta, NULL);
+        ref->activation_backward(b.activation, (struct cnn_rows){70, 3}, NULL, value, g, g);
+        ref->batch_norm_backward(&bare, &arrays);
         norm_compare("batch_norm and its parts", got, want, &b, 1e-6);
         norm_result_free(got, &b);
         norm_result_free(want, &b);
@@ -253,7 +272,9 @@ static void test_batch_norm_with_pool_when_input_is_nan(void **state)
     for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
         float x[16] = {0}, y[4], mean = 0, var = 1, gamma = 1, beta = 0.5f;
         x[0] = x[3] = x[8 + 4] = NAN; /* corners 0, 1 and 2 of the first three windows */
-        k->batch_norm_forward(&b, x, &mean, &var, &gamma, &beta, y);
+        k->batch_norm_forward(
+            &b, &(struct cnn_batch_norm_arrays){
+                    .x = x, .mean = &mean, .var = &var, .gamma = &gamma, .beta = &beta, .y = y});
         assert_true(isnan(y[0]) && isnan(y[1]) && isnan(y[2]) && y[3] == 0.5f);
     }
 }
@@ -265,7 +286,15 @@ static void test_batch_norm_fixed_when_relu_follows(void **state)
     (void)state;
     struct cnn_batch_norm b = {.rows = 2, .channels = 1, .activation = {.kind = CNN_ACT_RELU}};
     float x[] = {-1, 1}, dy[] = {3, 5}, mean = 0, var = 4, gamma = 2, beta = 0.5f, dgamma, dbeta;
-    cnn_batch_norm_backward_fixed(&b, x, dy, &mean, &var, &gamma, &beta, dy, &dgamma, &dbeta);
+    cnn_batch_norm_backward_fixed(&b, &(struct cnn_batch_norm_arrays){.x = x,
+                                                                      .mean = &mean,
+                                                                      .var = &var,
+                                                                      .gamma = &gamma,
+                                                                      .beta = &beta,
+                                                                      .dy = dy,
+                                                                      .dx = dy,
+                                                                      .dgamma = &dgamma,
+                                                                      .dbeta = &dbeta});
     assert_true(dy[0] == 0 && dy[1] == 5 && dgamma == 2.5f && dbeta == 5);
 }
 
@@ -314,11 +343,21 @@ static void test_batch_norm_ref_when_worked_out_by_hand(void **state)
     const struct cnn_kernels *ref = cnn_kernels_at(0);
     struct cnn_batch_norm b = {.rows = 2, .channels = 1, .activation = {.kind = CNN_ACT_RELU}};
     float x[] = {-1, 1}, y[2], dy[] = {3, 5}, dx[2], mean, var, gamma = 2, beta = 1, dgamma, dbeta;
+    const struct cnn_batch_norm_arrays arrays = {.x = x,
+                                                 .mean = &mean,
+                                                 .var = &var,
+                                                 .gamma = &gamma,
+                                                 .beta = &beta,
+                                                 .y = y,
+                                                 .dy = dy,
+                                                 .dx = dx,
+                                                 .dgamma = &dgamma,
+                                                 .dbeta = &dbeta};
     ref->batch_norm_statistics(&b, x, &mean, &var, NULL);
     assert_true(mean == 0 && var == 1);
-    ref->batch_norm_forward(&b, x, &mean, &var, &gamma, &beta, y);
+    ref->batch_norm_forward(&b, &arrays);
     assert_true(y[0] == 0 && y[1] == 3);
-    ref->batch_norm_backward(&b, x, dy, &mean, &var, &gamma, &beta, dx, &dgamma, &dbeta, NULL);
+    ref->batch_norm_backward(&b, &arrays);
     assert_true(dgamma == 5 && dbeta == 5); /* relu lets only the second through */
     /* two rows: any gradient is explained by mean and variance */
     assert_true(dx[0] == 0 && dx[1] == 0);

@@ -88,7 +88,7 @@ static void test_activation_values_when_small_and_large(void **state)
         for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             if (kind == CNN_ACT_SOFTMAX)
                 continue;
-            k->activation_forward(activation_at(kind), 1, SIZE, x, y);
+            k->activation_forward(activation_at(kind), (struct cnn_rows){1, SIZE}, x, y);
             for (size_t i = 0; i < SIZE; i++) {
                 double want = activation_formula((enum cnn_activation_kind)kind, (double)x[i]);
                 double allowed = 2e-6 * fabs(want) + 1e-30 +
@@ -123,9 +123,9 @@ static void test_activation_gradients_when_differenced(void **state)
                                   (activation_formula(a.kind, (double)x[i] + h) -
                                    activation_formula(a.kind, (double)x[i] - h)) /
                                   (2 * h));
-            k->activation_forward(a, 7, SIZE / 7, x, y);
-            k->activation_backward(a, 7, SIZE / 7, cnn_activation_needs_input(a) ? x : NULL, y, dy,
-                                   dx);
+            k->activation_forward(a, (struct cnn_rows){7, SIZE / 7}, x, y);
+            k->activation_backward(a, (struct cnn_rows){7, SIZE / 7},
+                                   cnn_activation_needs_input(a) ? x : NULL, y, dy, dx);
             assert_floats_near(label(k, "activation gradient", (size_t)kind, 0), dx, want, SIZE,
                                2e-6);
         }
@@ -139,25 +139,26 @@ static void activation_check(const struct cnn_kernels *k, struct cnn_activation 
 {
     const struct cnn_kernels *ref = cnn_kernels_at(0);
     size_t size = rows * c;
+    struct cnn_rows shape = {rows, c};
     float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *want = tensor_new(size),
           *want_dx = tensor_new(size);
     for (size_t i = 0; i < size; i++)
         x[i] *= 8;
-    ref->activation_forward(a, rows, c, x, want);
-    ref->activation_backward(a, rows, c, x, want, dy, want_dx);
+    ref->activation_forward(a, shape, x, want);
+    ref->activation_backward(a, shape, x, want, dy, want_dx);
     for (size_t t = 0; t < COUNT(thread_counts); t++) {
         cnn_parallel_set_threads(thread_counts[t]);
         float *y = tensor_new(size), *dx = tensor_new(size), *in_place = copy_of(x, size);
-        k->activation_forward(a, rows, c, x, y);
-        k->activation_backward(a, rows, c, x, want, dy, dx);
+        k->activation_forward(a, shape, x, y);
+        k->activation_backward(a, shape, x, want, dy, dx);
         assert_floats_near(label(k, "activation", (size_t)a.kind, c), y, want, size, 1e-6);
         assert_floats_near(label(k, "activation dx", (size_t)a.kind, c), dx, want_dx, size, 1e-6);
         if (!cnn_activation_needs_input(a)) {
-            k->activation_forward(a, rows, c, in_place, in_place);
+            k->activation_forward(a, shape, in_place, in_place);
             assert_floats_same("activation in place", in_place, y, size);
         }
         memcpy(in_place, dy, size * sizeof *dy);
-        k->activation_backward(a, rows, c, x, want, in_place, in_place);
+        k->activation_backward(a, shape, x, want, in_place, in_place);
         assert_floats_same("activation backward in place", in_place, dx, size);
         tensor_free(y, size);
         tensor_free(dx, size);
@@ -189,7 +190,7 @@ static void test_activation_when_nan(void **state)
         for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             float x[20] = {[3] = NAN, [19] = NAN}, y[20];
             k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind},
-                                  1, 20, x, y);
+                                  (struct cnn_rows){1, 20}, x, y);
             assert_true(isnan(y[3]) && isnan(y[19]));
         }
 }
@@ -200,7 +201,8 @@ static void test_softmax_when_logits_are_huge(void **state)
     const struct cnn_kernels *k;
     float x[] = {1000, 1001, -1000}, y[3];
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
-        k->activation_forward((struct cnn_activation){.kind = CNN_ACT_SOFTMAX}, 1, 3, x, y);
+        k->activation_forward((struct cnn_activation){.kind = CNN_ACT_SOFTMAX},
+                              (struct cnn_rows){1, 3}, x, y);
         assert_floats_near(k->name, y, (const float[]){0.26894142f, 0.73105858f, 0}, 3, 1e-6);
     }
 }
@@ -245,11 +247,11 @@ static void test_sum_when_activated(void **state)
                     x[j] = tensor_random(size, (unsigned)j);
                 for (size_t j = 0; j < size; j++)
                     want[j] = x[0][j] + x[1][j] + x[2][j];
-                k->activation_forward(a, size, 1, want, want);
+                k->activation_forward(a, (struct cnn_rows){size, 1}, want, want);
                 k->sum(3, size, (const float *const *)x, a, y);
                 assert_floats_near(label(k, "activated sum", (size_t)kinds[i], size), y, want, size,
                                    1e-6);
-                k->activation_backward(a, size, 1, NULL, y, dy, want);
+                k->activation_backward(a, (struct cnn_rows){size, 1}, NULL, y, dy, want);
                 k->sum_backward(3, size, a, y, dy, dx);
                 assert_floats_near(label(k, "its first gradient", (size_t)kinds[i], size), dx[0],
                                    want, size, 1e-6);
@@ -310,14 +312,22 @@ static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, size_t
                            const float *g, float *m, float *v, size_t step)
 {
     if (o <= SGD_NESTEROV)
-        k->sgd(size, w, g, o == SGD ? NULL : m, 0.1f, o == SGD ? 0.0f : 0.9f, 0.01f,
-               o == SGD_NESTEROV, step == 1);
+        k->sgd(size, w, g, o == SGD ? NULL : m,
+               &(struct cnn_sgd){.lr = 0.1f,
+                                 .momentum = o == SGD ? 0.0f : 0.9f,
+                                 .weight_decay = 0.01f,
+                                 .nesterov = o == SGD_NESTEROV,
+                                 .first = step == 1});
     else if (o <= ADAMW)
         k->adam(size, w, g, m, v,
                 &(struct cnn_adam){0.1, 0.9, 0.999, 1e-8, 0.01, o == ADAMW, step});
     else
-        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m, 0.1f, 0.99, 1e-8f,
-                   o == RMSPROP ? 0.0f : 0.9f, 0.01f);
+        k->rmsprop(size, w, g, v, o == RMSPROP ? NULL : m,
+                   &(struct cnn_rmsprop){.lr = 0.1f,
+                                         .alpha = 0.99,
+                                         .eps = 1e-8f,
+                                         .momentum = o == RMSPROP ? 0.0f : 0.9f,
+                                         .weight_decay = 0.01f});
 }
 
 static void optimizer_formula(enum optimizer o, struct trajectory *s, double g, int step)

@@ -172,6 +172,13 @@ struct cnn_call {
     float *scratch;
 };
 
+/* The output's pixels, as rows of their channels. */
+static inline struct cnn_rows cnn_call_rows(const struct cnn_call *call)
+{
+    const cnn_shape out = call->node->out;
+    return (struct cnn_rows){.count = call->n * out.h * out.w, .channels = out.c};
+}
+
 /* What is to be explained: one number of a layer's output. */
 struct cnn_question {
     size_t channel, row, column;

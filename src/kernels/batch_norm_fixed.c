@@ -10,39 +10,38 @@
 
 struct fixed {
     const struct cnn_batch_norm *b;
-    const float *x, *dy, *mean, *var, *gamma, *beta;
-    float *dx, *dgamma, *dbeta;
+    const struct cnn_batch_norm_arrays *a;
 };
 
 static void run_channels(void *context, size_t task, size_t thread)
 {
     const struct fixed *f = context;
+    const struct cnn_batch_norm_arrays *a = f->a;
     size_t channels = f->b->channels, first = task * CHANNELS,
            end = first + CHANNELS < channels ? first + CHANNELS : channels;
     (void)thread;
     for (size_t c = first; c < end; c++) {
-        double inverse = 1 / sqrt((double)f->var[c] + (double)f->b->eps),
-               scale = inverse * (double)f->gamma[c], dgamma = 0, dbeta = 0;
+        double inverse = 1 / sqrt((double)a->var[c] + (double)f->b->eps),
+               scale = inverse * (double)a->gamma[c], dgamma = 0, dbeta = 0;
         for (size_t i = c; i < f->b->rows * channels; i += channels) {
-            double from_mean = (double)f->x[i] - (double)f->mean[c],
-                   v = from_mean * scale + (double)f->beta[c];
-            double g = (double)f->dy[i] * cnn_activation_slope_ref(
+            double from_mean = (double)a->x[i] - (double)a->mean[c],
+                   v = from_mean * scale + (double)a->beta[c];
+            double g = (double)a->dy[i] * cnn_activation_slope_ref(
                                               f->b->activation, 0,
                                               (double)cnn_activate_ref(f->b->activation, (float)v));
             dgamma += g * from_mean * inverse;
             dbeta += g;
-            if (f->dx)
-                f->dx[i] = (float)(g * scale);
+            if (a->dx)
+                a->dx[i] = (float)(g * scale);
         }
-        f->dgamma[c] = (float)dgamma;
-        f->dbeta[c] = (float)dbeta;
+        a->dgamma[c] = (float)dgamma;
+        a->dbeta[c] = (float)dbeta;
     }
 }
 
-void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b, const float *x, const float *dy,
-                                   const float *mean, const float *var, const float *gamma,
-                                   const float *beta, float *dx, float *dgamma, float *dbeta)
+void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b,
+                                   const struct cnn_batch_norm_arrays *arrays)
 {
-    struct fixed f = {b, x, dy, mean, var, gamma, beta, dx, dgamma, dbeta};
+    struct fixed f = {b, arrays};
     cnn_parallel_for((b->channels + CHANNELS - 1) / CHANNELS, run_channels, &f);
 }

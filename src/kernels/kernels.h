@@ -127,6 +127,20 @@ struct cnn_epilogue {
     const struct cnn_pool *pool; /* NULL, or one that fuses: y is then the pooled map */
 };
 
+/* Images and arrays of a forward pass; db of a gradient of the weights may be NULL. */
+struct cnn_conv_forward {
+    size_t n;
+    const float *x, *packed;
+    const struct cnn_epilogue *epilogue;
+    float *y, *scratch;
+};
+
+struct cnn_conv_backward_weights {
+    size_t n;
+    const float *x, *dy;
+    float *dw, *db, *scratch;
+};
+
 /* Bytes that stand for numbers: (byte - zero) * scale, zero from 0 to 255. */
 struct cnn_codes {
     float scale; /* positive; 0: not bytes but float32 */
@@ -146,6 +160,16 @@ struct cnn_int8 {
     struct cnn_codes x, y;
 };
 
+struct cnn_conv_int8_forward {
+    size_t n;
+    const unsigned char *x;
+    const float *packed;
+    const struct cnn_int8 *int8;
+    const struct cnn_epilogue *epilogue;
+    void *y; /* bytes or floats, as int8 says */
+    float *scratch;
+};
+
 /* products in a sum of bytes: 255 * 128 of each stay below 2^31 */
 #define CNN_INT8_DEPTH ((size_t)65536)
 
@@ -161,12 +185,38 @@ struct cnn_batch_norm {
     const struct cnn_pool *pool;
 };
 
+/* The arrays of a batch_norm: x, the statistics and parameters of each channel; what forward
+ * writes; what backward reads and writes. */
+struct cnn_batch_norm_arrays {
+    const float *x, *mean, *var, *gamma, *beta;
+    float *y;
+    const float *dy;
+    float *dx, *dgamma, *dbeta, *scratch;
+};
+
+/* Rows of numbers, as an activation sees an array: pixels of channels. */
+struct cnn_rows {
+    size_t count, channels;
+};
+
 /* Local response normalisation across channels of `rows` pixels: s = k + alpha / size * sum over
  * the window of x^2, y = x * s^-beta (Krizhevsky 2012, with PyTorch's 1/size). The window of
  * channel c is [c - size / 2, c + (size - 1) / 2], clipped. */
 struct cnn_lrn {
     size_t rows, channels, size;
     float alpha, beta, k;
+};
+
+/* Settings of the optimisers' updates. */
+struct cnn_sgd {
+    float lr, momentum, weight_decay;
+    bool nesterov;
+    bool first; /* the momentum buffer's first use: m = grad, as PyTorch */
+};
+
+struct cnn_rmsprop {
+    float lr, eps, momentum, weight_decay;
+    double alpha;
 };
 
 /* Adam. Decay rates are double: the float next to one that is close to 1 may be 1 itself, while
@@ -183,18 +233,17 @@ struct cnn_kernels {
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
      * again whenever w has changed: w, each filter times its number in scale (NULL: all 1; not with
      * backward). backward: whether conv_backward_data will be called with it. scratch:
-     * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w; db
-     * (out_c) may be NULL. */
+     * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w, db
+     * out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
     size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
     void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
                       float *packed);
-    void (*conv_forward)(const struct cnn_conv *c, size_t n, const float *x, const float *packed,
-                         const struct cnn_epilogue *epilogue, float *y, float *scratch);
+    void (*conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
     void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
                                const float *packed, float *dx, float *scratch);
-    void (*conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
-                                  const float *dy, float *dw, float *db, float *scratch);
+    void (*conv_backward_weights)(const struct cnn_conv *c,
+                                  const struct cnn_conv_backward_weights *pass);
 
     /* Convolution of bytes, x, by weights of -128 to 127, in exact integers: y = activation(scale *
      * sum of (x - x zero) * code + bias), pooled, to the nearest code where y is bytes. Groups have
@@ -205,9 +254,7 @@ struct cnn_kernels {
     size_t (*conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
     void (*conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w, const float *scale,
                            float *packed);
-    void (*conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x,
-                              const float *packed, const struct cnn_int8 *int8,
-                              const struct cnn_epilogue *epilogue, void *y, float *scratch);
+    void (*conv_int8_forward)(const struct cnn_conv *c, const struct cnn_conv_int8_forward *pass);
 
     /* Whether that is what quantized networks are to infer with: not where float32 is faster, as
      * without instructions that multiply bytes. */
@@ -235,12 +282,10 @@ struct cnn_kernels {
     size_t (*batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
     void (*batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x, float *mean,
                                   float *var, float *scratch);
-    void (*batch_norm_forward)(const struct cnn_batch_norm *b, const float *x, const float *mean,
-                               const float *var, const float *gamma, const float *beta, float *y);
-    void (*batch_norm_backward)(const struct cnn_batch_norm *b, const float *x, const float *dy,
-                                const float *mean, const float *var, const float *gamma,
-                                const float *beta, float *dx, float *dgamma, float *dbeta,
-                                float *scratch);
+    void (*batch_norm_forward)(const struct cnn_batch_norm *b,
+                               const struct cnn_batch_norm_arrays *arrays);
+    void (*batch_norm_backward)(const struct cnn_batch_norm *b,
+                                const struct cnn_batch_norm_arrays *arrays);
 
     /* s (rows * channels) is saved for backward; NULL: not wanted. y may be x, dx may be dy.
      * scratch: lrn_scratch_floats(l) (covers all threads). */
@@ -250,12 +295,12 @@ struct cnn_kernels {
     void (*lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s, const float *dy,
                          float *dx, float *scratch);
 
-    /* Element by element (SOFTMAX: over each row of c channels, rows * c elements in all). y may be
+    /* Element by element (SOFTMAX: over each row). y may be
      * x where !cnn_activation_needs_input; dx may be dy. backward: x is read only by kinds that
      * need it, else may be NULL. */
-    void (*activation_forward)(struct cnn_activation a, size_t rows, size_t c, const float *x,
+    void (*activation_forward)(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                float *y);
-    void (*activation_backward)(struct cnn_activation a, size_t rows, size_t c, const float *x,
+    void (*activation_backward)(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                 const float *y, const float *dy, float *dx);
 
     /* y = activation(sum of count arrays of size elements, in order); y may be any of them.
@@ -268,14 +313,12 @@ struct cnn_kernels {
 
     /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after
      * weight decay is added where the optimiser couples it. sgd: momentum buffer m (NULL where
-     * momentum is 0), first: the buffer's first use (m = grad, as PyTorch). adam: m, v. rmsprop: v,
-     * m (NULL where momentum is 0). */
-    void (*sgd)(size_t size, float *w, const float *grad, float *m, float lr, float momentum,
-                float weight_decay, bool nesterov, bool first);
+     * momentum is 0). adam: m, v. rmsprop: v, m (NULL where momentum is 0). */
+    void (*sgd)(size_t size, float *w, const float *grad, float *m, const struct cnn_sgd *settings);
     void (*adam)(size_t size, float *w, const float *grad, float *m, float *v,
                  const struct cnn_adam *settings);
-    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m, float lr,
-                    double alpha, float eps, float momentum, float weight_decay);
+    void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
+                    const struct cnn_rmsprop *settings);
 
     /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a
      * number that comes of them to result, and returns how many operations they were (a
@@ -301,9 +344,8 @@ const struct cnn_kernels *cnn_kernels_at(size_t i);
 /* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) *
  * g, where g is dy taken back through the activation, and those of gamma and beta. Without a pool;
  * dx may be dy. */
-void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b, const float *x, const float *dy,
-                                   const float *mean, const float *var, const float *gamma,
-                                   const float *beta, float *dx, float *dgamma, float *dbeta);
+void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b,
+                                   const struct cnn_batch_norm_arrays *arrays);
 
 /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from
  * (seed, block), so backward draws it again. dx may be dy, y may be x. */

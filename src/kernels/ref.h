@@ -11,20 +11,17 @@ size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward);
 size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n);
 void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
                        float *packed);
-void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *packed,
-                          const struct cnn_epilogue *epilogue, float *y, float *scratch);
+void cnn_conv_forward_ref(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
 void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy,
                                 const float *packed, float *dx, float *scratch);
-void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x,
-                                   const float *dy, float *dw, float *db, float *scratch);
+void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
+                                   const struct cnn_conv_backward_weights *pass);
 
 size_t cnn_conv_int8_packed_floats_ref(const struct cnn_conv *c);
 size_t cnn_conv_int8_scratch_floats_ref(const struct cnn_conv *c, size_t n);
 void cnn_conv_int8_pack_ref(const struct cnn_conv *c, int x_zero, const float *w,
                             const float *scale, float *packed);
-void cnn_conv_int8_forward_ref(const struct cnn_conv *c, size_t n, const unsigned char *x,
-                               const float *packed, const struct cnn_int8 *int8,
-                               const struct cnn_epilogue *epilogue, void *y, float *scratch);
+void cnn_conv_int8_forward_ref(const struct cnn_conv *c, const struct cnn_conv_int8_forward *pass);
 void cnn_quantize_ref(size_t pixels, size_t channels, const float *x, struct cnn_codes codes,
                       unsigned char *y);
 
@@ -36,12 +33,10 @@ void cnn_pool_backward_ref(const struct cnn_pool *p, size_t n, const float *dy,
 size_t cnn_batch_norm_scratch_floats_ref(const struct cnn_batch_norm *b);
 void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *x, float *mean,
                                    float *var, float *scratch);
-void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, const float *mean,
-                                const float *var, const float *gamma, const float *beta, float *y);
-void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *dy,
-                                 const float *mean, const float *var, const float *gamma,
-                                 const float *beta, float *dx, float *dgamma, float *dbeta,
-                                 float *scratch);
+void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b,
+                                const struct cnn_batch_norm_arrays *arrays);
+void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b,
+                                 const struct cnn_batch_norm_arrays *arrays);
 
 size_t cnn_lrn_scratch_floats_ref(const struct cnn_lrn *l);
 void cnn_lrn_forward_ref(const struct cnn_lrn *l, const float *x, float *y, float *s,
@@ -53,20 +48,20 @@ void cnn_lrn_backward_ref(const struct cnn_lrn *l, const float *x, const float *
  * kinds that need it. */
 float cnn_activate_ref(struct cnn_activation a, float x);
 double cnn_activation_slope_ref(struct cnn_activation a, double x, double y);
-void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x,
+void cnn_activation_forward_ref(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                 float *y);
-void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x,
+void cnn_activation_backward_ref(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                  const float *y, const float *dy, float *dx);
 
 void cnn_sum_ref(size_t count, size_t size, const float *const *x, struct cnn_activation activation,
                  float *y);
 void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activation,
                           const float *y, const float *dy, float *const *dx);
-void cnn_sgd_ref(size_t size, float *w, const float *grad, float *m, float lr, float momentum,
-                 float weight_decay, bool nesterov, bool first);
+void cnn_sgd_ref(size_t size, float *w, const float *grad, float *m,
+                 const struct cnn_sgd *settings);
 void cnn_adam_ref(size_t size, float *w, const float *grad, float *m, float *v,
                   const struct cnn_adam *settings);
-void cnn_rmsprop_ref(size_t size, float *w, const float *grad, float *v, float *m, float lr,
-                     double alpha, float eps, float momentum, float weight_decay);
+void cnn_rmsprop_ref(size_t size, float *w, const float *grad, float *v, float *m,
+                     const struct cnn_rmsprop *settings);
 
 #endif

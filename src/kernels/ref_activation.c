@@ -140,23 +140,29 @@ static void softmax_backward_row(void *context, size_t row, size_t thread)
         k->dx[row * k->c + i] = (float)((double)y[i] * ((double)dy[i] - dot));
 }
 
-void cnn_activation_forward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x,
+void cnn_activation_forward_ref(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                 float *y)
 {
-    struct activation_work k = {.a = a, .size = rows * c, .c = c, .x = x, .y = y};
+    struct activation_work k = {
+        .a = a, .size = rows.count * rows.channels, .c = rows.channels, .x = x, .y = y};
     if (a.kind == CNN_ACT_SOFTMAX)
-        cnn_parallel_for(rows, softmax_row, &k);
+        cnn_parallel_for(rows.count, softmax_row, &k);
     else
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
 }
 
-void cnn_activation_backward_ref(struct cnn_activation a, size_t rows, size_t c, const float *x,
+void cnn_activation_backward_ref(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                  const float *y, const float *dy, float *dx)
 {
-    struct activation_work k = {
-        .a = a, .size = rows * c, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
+    struct activation_work k = {.a = a,
+                                .size = rows.count * rows.channels,
+                                .c = rows.channels,
+                                .x = x,
+                                .y_in = y,
+                                .dy = dy,
+                                .dx = dx};
     if (a.kind == CNN_ACT_SOFTMAX)
-        cnn_parallel_for(rows, softmax_backward_row, &k);
+        cnn_parallel_for(rows.count, softmax_backward_row, &k);
     else
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), backward_block, &k);
 }

@@ -106,13 +106,12 @@ static void forward_row(void *context, size_t task, size_t thread)
                 pool ? pooled_at(k, image, f, oy, ox) : forward_at(k, image, f, oy, ox);
 }
 
-void cnn_conv_forward_ref(const struct cnn_conv *c, size_t n, const float *x, const float *packed,
-                          const struct cnn_epilogue *epilogue, float *y, float *scratch)
+void cnn_conv_forward_ref(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
 {
-    (void)scratch;
-    struct conv_work k = conv_work(c, n);
-    k.x = x, k.w = packed, k.epilogue = epilogue, k.y = y;
-    cnn_parallel_for(n * (epilogue->pool ? epilogue->pool->out_h : c->out_h), forward_row, &k);
+    const struct cnn_pool *pool = pass->epilogue->pool;
+    struct conv_work k = conv_work(c, pass->n);
+    k.x = pass->x, k.w = pass->packed, k.epilogue = pass->epilogue, k.y = pass->y;
+    cnn_parallel_for(pass->n * (pool ? pool->out_h : c->out_h), forward_row, &k);
 }
 
 /* Adds to the pixel dx (its channels of group g) what output pixel dy gets from it through window
@@ -197,12 +196,11 @@ static void backward_filter(void *context, size_t f, size_t thread)
     k->db[f] = (float)sum;
 }
 
-void cnn_conv_backward_weights_ref(const struct cnn_conv *c, size_t n, const float *x,
-                                   const float *dy, float *dw, float *db, float *scratch)
+void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
+                                   const struct cnn_conv_backward_weights *pass)
 {
-    (void)scratch;
-    struct conv_work k = conv_work(c, n);
-    k.x = x, k.dy = dy, k.dw = dw, k.db = db;
+    struct conv_work k = conv_work(c, pass->n);
+    k.x = pass->x, k.dy = pass->dy, k.dw = pass->dw, k.db = pass->db;
     cnn_parallel_for(c->out_c, backward_filter, &k);
 }
 

@@ -86,13 +86,16 @@ static void forward_row(void *context, size_t task, size_t thread)
         }
 }
 
-void cnn_conv_int8_forward_ref(const struct cnn_conv *c, size_t n, const unsigned char *x,
-                               const float *packed, const struct cnn_int8 *int8,
-                               const struct cnn_epilogue *epilogue, void *y, float *scratch)
+void cnn_conv_int8_forward_ref(const struct cnn_conv *c, const struct cnn_conv_int8_forward *pass)
 {
-    (void)scratch;
-    struct int8_work k = {c, x, (const signed char *)packed, int8, epilogue, y};
-    cnn_parallel_for(n * (epilogue->pool ? epilogue->pool->out_h : c->out_h), forward_row, &k);
+    const struct cnn_pool *pool = pass->epilogue->pool;
+    struct int8_work k = {.c = c,
+                          .x = pass->x,
+                          .w = (const signed char *)pass->packed,
+                          .int8 = pass->int8,
+                          .epilogue = pass->epilogue,
+                          .y = pass->y};
+    cnn_parallel_for(pass->n * (pool ? pool->out_h : c->out_h), forward_row, &k);
 }
 
 size_t cnn_conv_int8_packed_floats_ref(const struct cnn_conv *c)

@@ -14,8 +14,8 @@
 
 struct norm_work {
     const struct cnn_batch_norm *b;
-    const float *x, *dy, *mean, *var, *gamma, *beta;
-    float *out_mean, *out_var, *y, *dx, *dgamma, *dbeta;
+    struct cnn_batch_norm_arrays a;
+    float *out_mean, *out_var;
 };
 
 size_t cnn_batch_norm_scratch_floats_ref(const struct cnn_batch_norm *b)
@@ -32,9 +32,9 @@ static void channel_statistics(void *context, size_t ch, size_t thread)
     size_t size = k->b->rows * k->b->channels;
     double sum = 0, squares = 0, rows = (double)k->b->rows;
     for (size_t i = ch; i < size; i += k->b->channels)
-        sum += (double)k->x[i];
+        sum += (double)k->a.x[i];
     for (size_t i = ch; i < size; i += k->b->channels)
-        squares += ((double)k->x[i] - sum / rows) * ((double)k->x[i] - sum / rows);
+        squares += ((double)k->a.x[i] - sum / rows) * ((double)k->a.x[i] - sum / rows);
     k->out_mean[ch] = (float)(sum / rows);
     k->out_var[ch] = (float)(squares / rows);
 }
@@ -43,16 +43,16 @@ void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *
                                    float *var, float *scratch)
 {
     (void)scratch;
-    struct norm_work k = {.b = b, .x = x, .out_mean = mean, .out_var = var};
+    struct norm_work k = {.b = b, .a = {.x = x}, .out_mean = mean, .out_var = var};
     cnn_parallel_for(b->channels, channel_statistics, &k);
 }
 
 /* activation(batch_norm(x)) at one row. */
 static float value_at(const struct norm_work *k, size_t row, size_t ch)
 {
-    double scale = (double)k->gamma[ch] / sqrt((double)k->var[ch] + (double)k->b->eps);
-    double v = ((double)k->x[row * k->b->channels + ch] - (double)k->mean[ch]) * scale +
-               (double)k->beta[ch];
+    double scale = (double)k->a.gamma[ch] / sqrt((double)k->a.var[ch] + (double)k->b->eps);
+    double v = ((double)k->a.x[row * k->b->channels + ch] - (double)k->a.mean[ch]) * scale +
+               (double)k->a.beta[ch];
     return cnn_activate_ref(k->b->activation, (float)v);
 }
 
@@ -85,7 +85,7 @@ static void channel_forward(void *context, size_t ch, size_t thread)
     const struct cnn_pool *p = k->b->pool;
     size_t rows = p ? k->b->rows / (p->in_h * p->in_w) * p->out_h * p->out_w : k->b->rows;
     for (size_t row = 0; row < rows; row++) {
-        float value[4], *y = k->y + row * k->b->channels + ch;
+        float value[4], *y = k->a.y + row * k->b->channels + ch;
         if (!p) {
             *y = value_at(k, row, ch);
             continue;
@@ -96,11 +96,10 @@ static void channel_forward(void *context, size_t ch, size_t thread)
     }
 }
 
-void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b, const float *x, const float *mean,
-                                const float *var, const float *gamma, const float *beta, float *y)
+void cnn_batch_norm_forward_ref(const struct cnn_batch_norm *b,
+                                const struct cnn_batch_norm_arrays *arrays)
 {
-    struct norm_work k = {
-        .b = b, .x = x, .mean = mean, .var = var, .gamma = gamma, .beta = beta, .y = y};
+    struct norm_work k = {.b = b, .a = *arrays};
     cnn_parallel_for(b->channels, channel_forward, &k);
 }
 
@@ -109,7 +108,7 @@ static double unpooled_at(const struct norm_work *k, size_t row, size_t ch)
 {
     const struct cnn_pool *p = k->b->pool;
     if (!p)
-        return (double)k->dy[row * k->b->channels + ch];
+        return (double)k->a.dy[row * k->b->channels + ch];
     size_t image = row / (p->in_h * p->in_w), oy = row / p->in_w % p->in_h / 2,
            ox = row % p->in_w / 2;
     if (oy >= p->out_h || ox >= p->out_w)
@@ -117,7 +116,7 @@ static double unpooled_at(const struct norm_work *k, size_t row, size_t ch)
     float value[4];
     size_t out = (image * p->out_h + oy) * p->out_w + ox, first = window_values(k, out, ch, value),
            best = largest_of(value);
-    double dy = (double)k->dy[out * k->b->channels + ch];
+    double dy = (double)k->a.dy[out * k->b->channels + ch];
     return p->average ? dy / 4 : row == first + best / 2 * p->in_w + best % 2 ? dy : 0;
 }
 
@@ -125,42 +124,30 @@ static void channel_backward(void *context, size_t ch, size_t thread)
 {
     (void)thread;
     const struct norm_work *k = context;
-    double rows = (double)k->b->rows, mean = (double)k->mean[ch],
-           inverse = 1.0 / sqrt((double)k->var[ch] + (double)k->b->eps);
+    double rows = (double)k->b->rows, mean = (double)k->a.mean[ch],
+           inverse = 1.0 / sqrt((double)k->a.var[ch] + (double)k->b->eps);
     double dbeta = 0, dgamma = 0;
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t row = 0; row < k->b->rows; row++) {
             size_t i = row * k->b->channels + ch;
-            double xhat = ((double)k->x[i] - mean) * inverse;
+            double xhat = ((double)k->a.x[i] - mean) * inverse;
             double g = unpooled_at(k, row, ch) *
                        cnn_activation_slope_ref(k->b->activation, 0, (double)value_at(k, row, ch));
             if (pass == 0) {
                 dbeta += g;
                 dgamma += g * xhat;
-            } else if (k->dx) {
-                k->dx[i] = (float)((double)k->gamma[ch] * inverse *
-                                   (g - dbeta / rows - xhat * dgamma / rows));
+            } else if (k->a.dx) {
+                k->a.dx[i] = (float)((double)k->a.gamma[ch] * inverse *
+                                     (g - dbeta / rows - xhat * dgamma / rows));
             }
         }
-    k->dgamma[ch] = (float)dgamma;
-    k->dbeta[ch] = (float)dbeta;
+    k->a.dgamma[ch] = (float)dgamma;
+    k->a.dbeta[ch] = (float)dbeta;
 }
 
-void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b, const float *x, const float *dy,
-                                 const float *mean, const float *var, const float *gamma,
-                                 const float *beta, float *dx, float *dgamma, float *dbeta,
-                                 float *scratch)
+void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b,
+                                 const struct cnn_batch_norm_arrays *arrays)
 {
-    (void)scratch;
-    struct norm_work k = {.b = b,
-                          .x = x,
-                          .dy = dy,
-                          .mean = mean,
-                          .var = var,
-                          .gamma = gamma,
-                          .beta = beta,
-                          .dx = dx,
-                          .dgamma = dgamma,
-                          .dbeta = dbeta};
+    struct norm_work k = {.b = b, .a = *arrays};
     cnn_parallel_for(b->channels, channel_backward, &k);
 }

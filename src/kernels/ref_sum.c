@@ -18,7 +18,7 @@ void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activ
     for (size_t i = 0; i < size; i++) {
         float g = dy[i];
         if (activation.kind != CNN_ACT_NONE)
-            cnn_activation_backward_ref(activation, 1, 1, NULL, y + i, &g, &g);
+            cnn_activation_backward_ref(activation, (struct cnn_rows){1, 1}, NULL, y + i, &g, &g);
         for (size_t k = 0; k < count; k++)
             if (dx[k])
                 dx[k][i] = g;

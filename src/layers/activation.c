@@ -77,17 +77,15 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 static void forward(const struct cnn_call *call)
 {
     const struct cnn_activation *activation = call->node->state;
-    const cnn_shape s = call->node->out;
-    call->kernels->activation_forward(*activation, call->n * s.h * s.w, s.c, call->x[0], call->y);
+    call->kernels->activation_forward(*activation, cnn_call_rows(call), call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
 {
     const struct cnn_activation *activation = call->node->state;
-    const cnn_shape s = call->node->out;
     if (call->dx[0])
-        call->kernels->activation_backward(*activation, call->n * s.h * s.w, s.c, call->x[0],
-                                           call->y, call->dy, call->dx[0]);
+        call->kernels->activation_backward(*activation, cnn_call_rows(call), call->x[0], call->y,
+                                           call->dy, call->dx[0]);
 }
 
 static double input_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)

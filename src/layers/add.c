@@ -64,7 +64,7 @@ static void forward(const struct cnn_call *call)
     call->kernels->sum(call->node->input_count, call->n * cnn_shape_count(s), call->x,
                        apart ? no_activation : activation, linear);
     if (apart)
-        call->kernels->activation_forward(activation, call->n * s.h * s.w, s.c, linear, call->y);
+        call->kernels->activation_forward(activation, cnn_call_rows(call), linear, call->y);
 }
 
 static void backward(const struct cnn_call *call)
@@ -73,7 +73,7 @@ static void backward(const struct cnn_call *call)
     struct cnn_activation activation = activation_of(call->node);
     bool apart = is_apart(activation);
     if (apart)
-        call->kernels->activation_backward(activation, call->n * s.h * s.w, s.c,
+        call->kernels->activation_backward(activation, cnn_call_rows(call),
                                            call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
     call->kernels->sum_backward(call->node->input_count, call->n * cnn_shape_count(s),
                                 apart ? no_activation : activation, call->y, call->dy, call->dx);

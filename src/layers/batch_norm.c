@@ -151,29 +151,41 @@ static void forward(const struct cnn_call *call)
         variance = batch_variance;
     }
     float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
-    call->kernels->batch_norm_forward(&b, call->x[0], mean, variance, call->value[SLOT_GAMMA],
-                                      call->value[SLOT_BETA], linear);
+    call->kernels->batch_norm_forward(
+        &b, &(struct cnn_batch_norm_arrays){.x = call->x[0],
+                                            .mean = mean,
+                                            .var = variance,
+                                            .gamma = call->value[SLOT_GAMMA],
+                                            .beta = call->value[SLOT_BETA],
+                                            .y = linear});
     if (!fusable(activation))
-        call->kernels->activation_forward(activation, b.rows, b.channels, linear, call->y);
+        call->kernels->activation_forward(activation, cnn_call_rows(call), linear, call->y);
 }
 
 static void backward(const struct cnn_call *call)
 {
     struct cnn_batch_norm b = geometry(call->node, call->n);
     struct cnn_activation activation = activation_of(call->node);
-    const float *mean = call->value[SLOT_BATCH], *variance = mean + cnn_round_floats(b.channels);
     if (!fusable(activation))
-        call->kernels->activation_backward(activation, b.rows, b.channels, call->value[SLOT_LINEAR],
-                                           call->y, call->dy, call->dy);
-    const float *gamma = call->value[SLOT_GAMMA], *beta = call->value[SLOT_BETA];
-    float *dgamma = call->grad[SLOT_GAMMA], *dbeta = call->grad[SLOT_BETA];
-    if (call->training)
-        call->kernels->batch_norm_backward(&b, call->x[0], call->dy, mean, variance, gamma, beta,
-                                           call->dx[0], dgamma, dbeta, call->scratch);
-    else
-        cnn_batch_norm_backward_fixed(&b, call->x[0], call->dy, call->value[SLOT_MEAN],
-                                      call->value[SLOT_VARIANCE], gamma, beta, call->dx[0], dgamma,
-                                      dbeta);
+        call->kernels->activation_backward(activation, cnn_call_rows(call),
+                                           call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
+    struct cnn_batch_norm_arrays arrays = {.x = call->x[0],
+                                           .mean = call->value[SLOT_MEAN],
+                                           .var = call->value[SLOT_VARIANCE],
+                                           .gamma = call->value[SLOT_GAMMA],
+                                           .beta = call->value[SLOT_BETA],
+                                           .dy = call->dy,
+                                           .dx = call->dx[0],
+                                           .dgamma = call->grad[SLOT_GAMMA],
+                                           .dbeta = call->grad[SLOT_BETA],
+                                           .scratch = call->scratch};
+    if (!call->training) {
+        cnn_batch_norm_backward_fixed(&b, &arrays);
+        return;
+    }
+    arrays.mean = call->value[SLOT_BATCH];
+    arrays.var = arrays.mean + cnn_round_floats(b.channels);
+    call->kernels->batch_norm_backward(&b, &arrays);
 }
 
 /* with fewer, gradients go faster through a pooling of its own */

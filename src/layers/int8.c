@@ -160,8 +160,14 @@ static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue,
         x = call->scratch;
         scratch += input_floats(call->node, call->n);
     }
-    call->kernels->conv_int8_forward(&w->conv, call->n, (const unsigned char *)x,
-                                     call->value[CNN_SLOT_PACKED], &int8, epilogue, y, scratch);
+    call->kernels->conv_int8_forward(
+        &w->conv, &(struct cnn_conv_int8_forward){.n = call->n,
+                                                  .x = (const unsigned char *)x,
+                                                  .packed = call->value[CNN_SLOT_PACKED],
+                                                  .int8 = &int8,
+                                                  .epilogue = epilogue,
+                                                  .y = y,
+                                                  .scratch = scratch});
 }
 
 static void forward(const struct cnn_call *call)

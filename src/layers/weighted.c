@@ -463,8 +463,7 @@ void cnn_weighted_apply(const struct cnn_call *call, cnn_weighted_products *prod
     float *sums = linear ? linear : call->y;
     products(call, &epilogue, sums);
     if (separate)
-        call->kernels->activation_forward(w->activation, call->n * w->conv.out_h * w->conv.out_w,
-                                          w->conv.out_c, sums, call->y);
+        call->kernels->activation_forward(w->activation, cnn_call_rows(call), sums, call->y);
 }
 
 static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue, float *y)
@@ -472,8 +471,13 @@ static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue,
     const struct cnn_weighted *w = call->node->state;
     epilogue->bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
                                    : call->value[CNN_SLOT_BIAS];
-    call->kernels->conv_forward(&w->conv, call->n, call->x[0], call->value[CNN_SLOT_PACKED],
-                                epilogue, y, call->scratch);
+    call->kernels->conv_forward(&w->conv,
+                                &(struct cnn_conv_forward){.n = call->n,
+                                                           .x = call->x[0],
+                                                           .packed = call->value[CNN_SLOT_PACKED],
+                                                           .epilogue = epilogue,
+                                                           .y = y,
+                                                           .scratch = call->scratch});
 }
 
 static void forward(const struct cnn_call *call)
@@ -486,11 +490,15 @@ static void backward(const struct cnn_call *call)
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_kernels *k = call->kernels;
     if (w->activation.kind != CNN_ACT_NONE)
-        k->activation_backward(w->activation, call->n * w->conv.out_h * w->conv.out_w,
-                               w->conv.out_c, call->value[CNN_SLOT_LINEAR], call->y, call->dy,
-                               call->dy);
-    k->conv_backward_weights(&w->conv, call->n, call->x[0], call->dy, call->grad[CNN_SLOT_WEIGHT],
-                             call->grad[CNN_SLOT_BIAS], call->scratch);
+        k->activation_backward(w->activation, cnn_call_rows(call), call->value[CNN_SLOT_LINEAR],
+                               call->y, call->dy, call->dy);
+    k->conv_backward_weights(&w->conv,
+                             &(struct cnn_conv_backward_weights){.n = call->n,
+                                                                 .x = call->x[0],
+                                                                 .dy = call->dy,
+                                                                 .dw = call->grad[CNN_SLOT_WEIGHT],
+                                                                 .db = call->grad[CNN_SLOT_BIAS],
+                                                                 .scratch = call->scratch});
     if (call->dx[0])
         k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED],
                               call->dx[0], call->scratch);

@@ -163,10 +163,20 @@ static void iterate(struct work *w)
     const struct cnn_epilogue none = {0};
     size_t square = w->rows * w->rows, wide = w->rows * w->columns;
     k->conv_pack(&w->wide, true, w->x, NULL, w->packed);
-    k->conv_forward(&w->wide, w->rows, w->x, w->packed, &none, w->a, w->scratch); /* A = X X^T */
+    k->conv_forward(&w->wide, &(struct cnn_conv_forward){.n = w->rows, /* A = X X^T */
+                                                         .x = w->x,
+                                                         .packed = w->packed,
+                                                         .epilogue = &none,
+                                                         .y = w->a,
+                                                         .scratch = w->scratch});
     k->conv_pack(&w->square, false, w->a, NULL, w->packed_a);
     /* A^2, for A is symmetric */
-    k->conv_forward(&w->square, w->rows, w->a, w->packed_a, &none, w->b, w->scratch);
+    k->conv_forward(&w->square, &(struct cnn_conv_forward){.n = w->rows,
+                                                           .x = w->a,
+                                                           .packed = w->packed_a,
+                                                           .epilogue = &none,
+                                                           .y = w->b,
+                                                           .scratch = w->scratch});
     for (size_t i = 0; i < square; i++)
         w->b[i] = B_FACTOR * w->a[i] + C_FACTOR * w->b[i];
     /* (bA + cA^2) X */

@@ -66,9 +66,13 @@ static void update(const struct cnn_update *u)
     const struct settings *s = u->settings;
     if (s->decoupled)
         cnn_update_shrink(u);
+    const struct cnn_rmsprop rmsprop = {.lr = (float)u->lr,
+                                        .alpha = s->alpha,
+                                        .eps = (float)s->eps,
+                                        .momentum = (float)s->momentum,
+                                        .weight_decay = s->decoupled ? 0 : (float)u->weight_decay};
     u->kernels->rmsprop(u->tensor->count, u->w, u->grad, u->state[SQUARE], u->state[MOMENTUM],
-                        (float)u->lr, s->alpha, (float)s->eps, (float)s->momentum,
-                        s->decoupled ? 0 : (float)u->weight_decay);
+                        &rmsprop);
 }
 
 const struct cnn_optimizer_type cnn_optimizer_rmsprop = {

@@ -68,8 +68,12 @@ static void update(const struct cnn_update *u)
     const struct settings *s = u->settings;
     if (s->decoupled)
         cnn_update_shrink(u);
-    u->kernels->sgd(u->tensor->count, u->w, u->grad, u->state[0], (float)u->lr, (float)s->momentum,
-                    s->decoupled ? 0 : (float)u->weight_decay, s->nesterov, u->step == 1);
+    const struct cnn_sgd sgd = {.lr = (float)u->lr,
+                                .momentum = (float)s->momentum,
+                                .weight_decay = s->decoupled ? 0 : (float)u->weight_decay,
+                                .nesterov = s->nesterov,
+                                .first = u->step == 1};
+    u->kernels->sgd(u->tensor->count, u->w, u->grad, u->state[0], &sgd);
 }
 
 const struct cnn_optimizer_type cnn_optimizer_sgd = {

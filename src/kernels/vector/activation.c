@@ -255,7 +255,8 @@ void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, c
 
 struct activation_work {
     struct cnn_activation a;
-    size_t size, rows, c; /* elements in all; for softmax: rows of c */
+    size_t size; /* elements in all */
+    struct cnn_rows rows;
     const float *x, *y_in, *dy;
     float *y, *dx;
 };
@@ -298,9 +299,9 @@ static void softmax_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct activation_work *k = context;
-    size_t block = cnn_block_rows(k->c);
-    for (size_t row = task * block; row < cnn_size_min(k->rows, (task + 1) * block); row++)
-        softmax_row(k->c, k->x + row * k->c, k->y + row * k->c);
+    size_t c = k->rows.channels, block = cnn_block_rows(c);
+    for (size_t row = task * block; row < cnn_size_min(k->rows.count, (task + 1) * block); row++)
+        softmax_row(c, k->x + row * c, k->y + row * c);
 }
 
 /* dx = y * (dy - sum of dy * y) */
@@ -308,36 +309,44 @@ static void softmax_backward_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct activation_work *k = context;
-    size_t block = cnn_block_rows(k->c);
-    for (size_t row = task * block; row < cnn_size_min(k->rows, (task + 1) * block); row++) {
-        const float *y = k->y_in + row * k->c, *dy = k->dy + row * k->c;
-        float *dx = k->dx + row * k->c;
+    size_t c = k->rows.channels, block = cnn_block_rows(c);
+    for (size_t row = task * block; row < cnn_size_min(k->rows.count, (task + 1) * block); row++) {
+        const float *y = k->y_in + row * c, *dy = k->dy + row * c;
+        float *dx = k->dx + row * c;
         double dot = 0;
-        for (size_t i = 0; i < k->c; i++)
+        for (size_t i = 0; i < c; i++)
             dot += (double)dy[i] * (double)y[i];
-        for (size_t i = 0; i < k->c; i++)
+        for (size_t i = 0; i < c; i++)
             dx[i] = y[i] * (dy[i] - (float)dot);
     }
 }
 
-void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c,
+void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
                                           const float *x, float *y)
 {
-    struct activation_work k = {.a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y = y};
+    struct activation_work k = {
+        .a = a, .size = rows.count * rows.channels, .rows = rows, .x = x, .y = y};
     if (a.kind == CNN_ACT_SOFTMAX)
-        cnn_parallel_for(cnn_size_divide_up(rows, cnn_block_rows(c)), softmax_block, &k);
+        cnn_parallel_for(cnn_size_divide_up(rows.count, cnn_block_rows(rows.channels)),
+                         softmax_block, &k);
     else
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
 }
 
-void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c,
+void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_rows rows,
                                            const float *x, const float *y, const float *dy,
                                            float *dx)
 {
-    struct activation_work k = {
-        .a = a, .size = rows * c, .rows = rows, .c = c, .x = x, .y_in = y, .dy = dy, .dx = dx};
+    struct activation_work k = {.a = a,
+                                .size = rows.count * rows.channels,
+                                .rows = rows,
+                                .x = x,
+                                .y_in = y,
+                                .dy = dy,
+                                .dx = dx};
     if (a.kind == CNN_ACT_SOFTMAX)
-        cnn_parallel_for(cnn_size_divide_up(rows, cnn_block_rows(c)), softmax_backward_block, &k);
+        cnn_parallel_for(cnn_size_divide_up(rows.count, cnn_block_rows(rows.channels)),
+                         softmax_backward_block, &k);
     else
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), backward_block, &k);
 }

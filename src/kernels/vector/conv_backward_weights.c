@@ -304,31 +304,31 @@ static void reduce_bias(const struct weights_gradient *k)
             k->db[f] += k->bias_sums[chunk * k->bias_floats + f];
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
-                                             const float *dy, float *dw, float *db, float *scratch)
+void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
+                                             const struct cnn_conv_backward_weights *pass)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
-        CNN_ISA_NAME(cnn_winograd_backward_weights)(c, n, x, dy, dw, db, scratch);
+        CNN_ISA_NAME(cnn_winograd_backward_weights)(c, pass);
         return;
     }
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, n, x, dy, dw, db, scratch);
+        CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, pass);
         return;
     }
-    struct weights_gradient k = plan(c, n);
-    k.a = k.swapped ? dy : x;
-    k.b = k.swapped ? x : dy;
-    k.dy = dy;
-    k.dw = dw;
-    k.db = db;
-    k.bias_sums = scratch;
+    struct weights_gradient k = plan(c, pass->n);
+    k.a = k.swapped ? pass->dy : pass->x;
+    k.b = k.swapped ? pass->x : pass->dy;
+    k.dy = pass->dy;
+    k.dw = pass->dw;
+    k.db = pass->db;
+    k.bias_sums = pass->scratch;
     k.sums = k.bias_sums + k.chunks * k.bias_floats;
     k.scratch = k.sums + (direct(&k) ? 0 : k.chunks * k.chunk_sums);
     memset(k.bias_sums, 0, k.chunks * k.bias_floats * sizeof *k.bias_sums);
     cnn_parallel_for(k.chunks * k.groups * k.slices * k.parts, multiply_chunk, &k);
     if (!direct(&k))
         cnn_parallel_for(k.groups * cnn_packed_columns(k.group_b) / VLEN, reduce_columns, &k);
-    if (db)
+    if (k.db)
         reduce_bias(&k);
 }
 

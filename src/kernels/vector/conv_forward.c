@@ -116,23 +116,21 @@ static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
     return k;
 }
 
-void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, size_t n, const float *x,
-                                    const float *packed, const struct cnn_epilogue *epilogue,
-                                    float *y, float *scratch)
+void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
-        CNN_ISA_NAME(cnn_winograd_forward)(c, n, x, packed, epilogue, y, scratch);
+        CNN_ISA_NAME(cnn_winograd_forward)(c, pass);
         return;
     }
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_forward)(c, n, x, packed, epilogue, y, scratch);
+        CNN_ISA_NAME(cnn_depthwise_forward)(c, pass);
         return;
     }
-    struct forward k = forward_plan(c, n, epilogue);
-    k.x = x;
-    k.packed = packed;
-    k.y = y;
-    k.scratch = scratch;
+    struct forward k = forward_plan(c, pass->n, pass->epilogue);
+    k.x = pass->x;
+    k.packed = pass->packed;
+    k.y = pass->y;
+    k.scratch = pass->scratch;
     cnn_parallel_for(k.cut.blocks.count * k.cut.groups * k.cut.parts, forward_block, &k);
 }
 

@@ -296,21 +296,19 @@ static void set_limits(struct pass *p)
     }
 }
 
-void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x,
-                                         const float *packed, const struct cnn_int8 *int8,
-                                         const struct cnn_epilogue *epilogue, void *y,
-                                         float *scratch)
+void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
+                                         const struct cnn_conv_int8_forward *pass)
 {
-    struct pass p = pass_plan(c, n, epilogue->pool);
-    p.int8 = int8;
-    p.epilogue = epilogue;
-    p.x = (const float *)(const void *)x;
-    p.first = (const int *)(const void *)packed;
-    p.packed = packed + first_floats(c);
-    p.y = y;
-    p.scratch = scratch;
-    p.y_pixel = int8->y.scale > 0 ? cnn_code_channels(c->out_c) : c->out_c;
-    memset(&p.windows.fill, int8->x.zero, sizeof p.windows.fill);
+    struct pass p = pass_plan(c, pass->n, pass->epilogue->pool);
+    p.int8 = pass->int8;
+    p.epilogue = pass->epilogue;
+    p.x = (const float *)(const void *)pass->x;
+    p.first = (const int *)(const void *)pass->packed;
+    p.packed = pass->packed + first_floats(c);
+    p.y = pass->y;
+    p.scratch = pass->scratch;
+    p.y_pixel = p.int8->y.scale > 0 ? cnn_code_channels(c->out_c) : c->out_c;
+    memset(&p.windows.fill, p.int8->x.zero, sizeof p.windows.fill);
     set_limits(&p);
     cnn_parallel_for(p.blocks.count * p.groups * p.parts, run_block, &p);
 }

@@ -362,13 +362,12 @@ static size_t correlation_scratch(const struct cnn_conv *c)
     return cnn_size_times(cnn_size_times(2, line_floats(c)), (size_t)cnn_parallel_threads());
 }
 
-void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, const float *x,
-                                         const float *packed, const struct cnn_epilogue *epilogue,
-                                         float *y, float *scratch)
+void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
+                                         const struct cnn_conv_forward *pass)
 {
-    const struct cnn_pool *pool = epilogue->pool;
+    const struct cnn_pool *pool = pass->epilogue->pool;
     bool whole = cnn_whole_filters(c->out_c, c->out_c / c->in_c) == c->out_c;
-    struct depthwise k = plan(c, c->out_h, c->out_w, n * (pool ? pool->out_h : c->out_h));
+    struct depthwise k = plan(c, c->out_h, c->out_w, pass->n * (pool ? pool->out_h : c->out_h));
     k.rows[0] = forward_phase(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h,
                               c->pad_top, whole);
     k.columns[0] = forward_phase(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w,
@@ -376,11 +375,11 @@ void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, con
     k.phases_h = k.phases_w = 1;
     k.multiplier = c->out_c / c->in_c;
     k.channels = c->in_c;
-    k.x = x;
-    k.packed = packed;
-    k.epilogue = *epilogue;
-    k.y = y;
-    k.scratch = scratch;
+    k.x = pass->x;
+    k.packed = pass->packed;
+    k.epilogue = *pass->epilogue;
+    k.y = pass->y;
+    k.scratch = pass->scratch;
     k.line_floats = line_floats(c);
     run(&k);
 }

@@ -19,13 +19,11 @@ size_t CNN_ISA_NAME(cnn_depthwise_scratch_floats)(const struct cnn_conv *c, size
 size_t CNN_ISA_NAME(cnn_depthwise_weights_scratch)(const struct cnn_conv *c, size_t n);
 
 /* As the functions of kernels.h. */
-void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c, size_t n, const float *x,
-                                         const float *packed, const struct cnn_epilogue *epilogue,
-                                         float *y, float *scratch);
+void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
+                                         const struct cnn_conv_forward *pass);
 void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
                                                const float *packed, float *dx, float *scratch);
-void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c, size_t n,
-                                                  const float *x, const float *dy, float *dw,
-                                                  float *db, float *scratch);
+void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
+                                                  const struct cnn_conv_backward_weights *pass);
 
 #endif

@@ -235,16 +235,15 @@ static void reduce_vector(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c, size_t n,
-                                                  const float *x, const float *dy, float *dw,
-                                                  float *db, float *scratch)
+void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
+                                                  const struct cnn_conv_backward_weights *pass)
 {
-    struct weights_gradient k = plan(c, n);
-    k.x = x;
-    k.dy = dy;
-    k.dw = dw;
-    k.db = db;
-    k.sums = scratch;
+    struct weights_gradient k = plan(c, pass->n);
+    k.x = pass->x;
+    k.dy = pass->dy;
+    k.dw = pass->dw;
+    k.db = pass->db;
+    k.sums = pass->scratch;
     cnn_parallel_for(k.chunks, add_chunk, &k);
     cnn_parallel_for(cnn_size_divide_up(k.filters, VLEN), reduce_vector, &k);
 }

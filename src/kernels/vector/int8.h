@@ -10,10 +10,8 @@ size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c);
 size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
 void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w,
                                       const float *scale, float *packed);
-void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c, size_t n, const unsigned char *x,
-                                         const float *packed, const struct cnn_int8 *int8,
-                                         const struct cnn_epilogue *epilogue, void *y,
-                                         float *scratch);
+void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
+                                         const struct cnn_conv_int8_forward *pass);
 void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
                                 struct cnn_codes codes, unsigned char *y);
 

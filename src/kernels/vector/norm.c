@@ -148,16 +148,17 @@ static void statistics_strip(void *context, size_t task, size_t thread)
     struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
     _Alignas(64) float shift[CNN_NORM_STRIP], sum[CNN_NORM_STRIP] = {0},
                                               squares[CNN_NORM_STRIP] = {0};
-    memcpy(shift, k->x + s.begin, s.channels * sizeof *shift);
+    memcpy(shift, k->a.x + s.begin, s.channels * sizeof *shift);
     repeat(&s, shift);
     struct cnn_norm_tile t;
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         size_t i = 0;
         for (; i + VLEN <= t.width; i += VLEN)
-            statistics_lanes(k->x + at + i, t.rows, k->wide, VLEN, shift + i, sum + i, squares + i);
+            statistics_lanes(k->a.x + at + i, t.rows, k->wide, VLEN, shift + i, sum + i,
+                             squares + i);
         if (i < t.width)
-            statistics_lanes(k->x + at + i, t.rows, k->wide, t.width - i, shift + i, sum + i,
+            statistics_lanes(k->a.x + at + i, t.rows, k->wide, t.width - i, shift + i, sum + i,
                              squares + i);
     }
     CNN_ISA_NAME(cnn_norm_fold)(&s, sum, k->first + s.sums);
@@ -174,7 +175,7 @@ static void statistics_combine(void *context, size_t task, size_t thread)
     for (size_t chunk = 0, row = 0; chunk < k->chunks; chunk++, row += k->chunk_rows) {
         double chunk_rows = (double)cnn_size_min(k->chunk_rows, k->b.rows - row);
         for (size_t i = 0; i < count; i++)
-            mean[i] += (chunk_rows * (double)k->x[row * c + channel + i] +
+            mean[i] += (chunk_rows * (double)k->a.x[row * c + channel + i] +
                         (double)k->first[chunk * c + channel + i]) /
                        rows;
     }
@@ -183,7 +184,7 @@ static void statistics_combine(void *context, size_t task, size_t thread)
         for (size_t i = 0; i < count; i++) {
             /* the chunk's mean from its shift, then from the mean of all */
             double d = (double)k->first[chunk * c + channel + i] / chunk_rows;
-            double from_mean = (double)k->x[row * c + channel + i] + d - mean[i];
+            double from_mean = (double)k->a.x[row * c + channel + i] + d - mean[i];
             squares[i] += (double)k->second[chunk * c + channel + i] - chunk_rows * d * d +
                           chunk_rows * from_mean * from_mean;
         }
@@ -199,21 +200,21 @@ void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, con
 {
     struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
     cnn_norm_place_sums(&k, scratch);
-    k.x = x, k.out_mean = mean, k.out_var = var;
+    k.a.x = x, k.out_mean = mean, k.out_var = var;
     cnn_parallel_for(k.chunks * k.strips, statistics_strip, &k);
     cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), statistics_combine, &k);
 }
 
 float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel)
 {
-    return (float)(1.0 / sqrt((double)k->var[channel] + (double)k->b.eps));
+    return (float)(1.0 / sqrt((double)k->a.var[channel] + (double)k->b.eps));
 }
 
 /* Those of the strip's channels; a loop that the compiler makes vectors of. */
 static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_strip *s,
                                float *restrict inverse)
 {
-    const float *var = k->var + s->channel;
+    const float *var = k->a.var + s->channel;
     double eps = (double)k->b.eps;
     for (size_t i = 0; i < s->channels; i++)
         inverse[i] = (float)(1.0 / sqrt((double)var[i] + eps));
@@ -222,8 +223,8 @@ static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_s
 void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
                                     struct cnn_norm_columns *columns)
 {
-    const float *gamma = k->gamma + s->channel, *beta = k->beta + s->channel,
-                *mean = k->mean + s->channel;
+    const float *gamma = k->a.gamma + s->channel, *beta = k->a.beta + s->channel,
+                *mean = k->a.mean + s->channel;
     float *restrict scale = columns->scale, *restrict shift = columns->shift;
     inverse_deviations(k, s, scale);
     for (size_t i = 0; i < s->channels; i++) {
@@ -239,7 +240,7 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
                                              struct cnn_norm_columns *columns)
 {
     CNN_ISA_NAME(cnn_norm_columns)(k, s, columns);
-    const float *dgamma = k->dgamma_in + s->channel, *dbeta = k->dbeta_in + s->channel;
+    const float *dgamma = k->a.dgamma + s->channel, *dbeta = k->a.dbeta + s->channel;
     float rows = (float)k->b.rows, *restrict offset = columns->offset,
           *restrict slope = columns->slope;
     inverse_deviations(k, s, slope);
@@ -254,7 +255,7 @@ void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_no
                                    struct cnn_norm_tile t, float *y)
 {
     vfloat floor = cnn_norm_floor(k->b.activation);
-    const float *x = k->x + t.at;
+    const float *x = k->a.x + t.at;
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
         vstore(y + i, vmax(floor, cnn_norm_value(columns, i, vload(x + i))));
@@ -269,8 +270,8 @@ void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
                                     const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
                                     const float *dy)
 {
-    const float *x = k->x + t.at;
-    float *dx = k->dx + t.at;
+    const float *x = k->a.x + t.at;
+    float *dx = k->a.dx + t.at;
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     size_t i = 0, rest = t.width % VLEN;
     for (; i + VLEN <= t.width; i += VLEN) {

@@ -18,9 +18,9 @@ struct cnn_norm {
     struct cnn_batch_norm b;
     size_t wide, together;             /* wide rows that a tile has */
     size_t chunk_rows, chunks, strips; /* chunk_rows: rows, or output lines */
-    const float *x, *dy, *mean, *var, *gamma, *beta, *dgamma_in, *dbeta_in;
-    float *y, *dx, *out_mean, *out_var, *dgamma, *dbeta;
-    float *first, *second; /* two sums for each chunk and channel */
+    struct cnn_batch_norm_arrays a;
+    float *out_mean, *out_var; /* of the statistics */
+    float *first, *second;     /* two sums for each chunk and channel */
 };
 
 /* The cut without pooling, for passes that add up and for those that write; and with b->pool. */

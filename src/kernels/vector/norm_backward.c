@@ -12,7 +12,7 @@
 static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
                                   struct cnn_norm_tile t, float *gradient)
 {
-    const float *dy = k->dy + t.at;
+    const float *dy = k->a.dy + t.at;
     if (!cnn_norm_calls(k->b.activation))
         return dy;
     float y[CNN_NORM_STRIP];
@@ -30,7 +30,7 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
     vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0);
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
-        vfloat x = vload_lanes(k->x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
+        vfloat x = vload_lanes(k->a.x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
         vfloat g = cnn_norm_through(relu, v, vload_lanes(dy + at, lanes));
         sum += g;
         products += g * (x - mean);
@@ -80,8 +80,8 @@ static void sums_combine(void *context, size_t task, size_t thread)
             products[i] += (double)k->second[chunk * k->b.channels + channel + i];
         }
     for (size_t i = 0; i < count; i++) {
-        k->dbeta[channel + i] = (float)sum[i];
-        k->dgamma[channel + i] =
+        k->a.dbeta[channel + i] = (float)sum[i];
+        k->a.dgamma[channel + i] =
             (float)(products[i] * (double)CNN_ISA_NAME(cnn_norm_inverse_deviation)(k, channel + i));
     }
 }
@@ -101,23 +101,19 @@ static void backward_strip(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x,
-                                           const float *dy, const float *mean, const float *var,
-                                           const float *gamma, const float *beta, float *dx,
-                                           float *dgamma, float *dbeta, float *scratch)
+void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b,
+                                           const struct cnn_batch_norm_arrays *arrays)
 {
     struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_sums)(b);
-    cnn_norm_place_sums(&k, scratch);
-    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta,
-    k.dgamma = dgamma, k.dbeta = dbeta;
+    cnn_norm_place_sums(&k, arrays->scratch);
+    k.a = *arrays;
     cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_sums) : sums_strip,
                      &k);
     cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), sums_combine, &k);
-    if (!dx)
+    if (!arrays->dx)
         return;
     k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
-    k.x = x, k.dy = dy, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta,
-    k.dgamma_in = dgamma, k.dbeta_in = dbeta, k.dx = dx;
+    k.a = *arrays;
     cnn_parallel_for(k.chunks * k.strips,
                      b->pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip, &k);
 }

@@ -12,16 +12,15 @@ static void forward_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
-        CNN_ISA_NAME(cnn_norm_values)(k, &columns, t, k->y + at);
+        CNN_ISA_NAME(cnn_norm_values)(k, &columns, t, k->a.y + at);
     }
 }
 
-void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x,
-                                          const float *mean, const float *var, const float *gamma,
-                                          const float *beta, float *y)
+void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b,
+                                          const struct cnn_batch_norm_arrays *arrays)
 {
     struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
-    k.x = x, k.mean = mean, k.var = var, k.gamma = gamma, k.beta = beta, k.y = y;
+    k.a = *arrays;
     cnn_parallel_for(k.chunks * k.strips,
                      b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);
 }

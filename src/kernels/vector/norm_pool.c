@@ -94,7 +94,7 @@ static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_colu
 {
     size_t row_size = k->b.pool->in_w * k->b.channels, count = 2 * segment->windows * s->channels;
     if (!cnn_norm_calls(k->b.activation))
-        return (struct pixels){k->x + segment->input, row_size, k->b.channels};
+        return (struct pixels){k->a.x + segment->input, row_size, k->b.channels};
     for (size_t row = 0; row < 2; row++)
         for (size_t i = 0; i * s->width < count; i++) {
             size_t done = i * s->width;
@@ -129,7 +129,7 @@ static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_colu
     struct pixels pixels = values(k, columns, s, segment, &activated);
     for (size_t window = 0; window < segment->windows; window++) {
         const float *corner[4];
-        float *y = k->y + segment->output + window * k->b.channels;
+        float *y = k->a.y + segment->output + window * k->b.channels;
         size_t ch = 0;
         for (size_t i = 0; i < 4; i++)
             corner[i] = pixels.first + corner_at(&pixels, window, i);
@@ -215,7 +215,7 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
         for (size_t ch = 0; ch < s->channels; ch += VLEN) {
             size_t lanes = cnn_size_min(VLEN, s->channels - ch), at[4];
             vfloat v[4], gradients[4],
-                dy = vload_lanes(k->dy + segment->output + window * k->b.channels + ch, lanes);
+                dy = vload_lanes(k->a.dy + segment->output + window * k->b.channels + ch, lanes);
             for (size_t i = 0; i < 4; i++) {
                 at[i] = corner_at(&pixels, window, i) + ch;
                 v[i] = vload_lanes(pixels.first + at[i], lanes);
@@ -240,14 +240,14 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
                  struct cnn_norm_partial *sums)
 {
     struct buffer g;
-    struct pixels x = {k->x + segment->input, k->b.pool->in_w * k->b.channels, k->b.channels};
+    struct pixels x = {k->a.x + segment->input, k->b.pool->in_w * k->b.channels, k->b.channels};
     struct pixels gradients = {g.row[0], 2 * CNN_NORM_ROW, s->channels};
     bool buffered = cnn_norm_calls(k->b.activation);
     if (buffered)
         gradients_segment(k, columns, s, segment, &g);
     for (size_t window = 0; window < segment->windows; window++) {
         const float *corner[4], *gradient[4],
-            *dy = k->dy + segment->output + window * k->b.channels;
+            *dy = k->a.dy + segment->output + window * k->b.channels;
         float *dx[4] = {NULL, NULL, NULL, NULL};
         size_t ch = 0;
         for (size_t i = 0; i < 4; i++) {
@@ -255,7 +255,7 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
             corner[i] = x.first + at;
             gradient[i] = gradients.first + corner_at(&gradients, window, i);
             if (!sums)
-                dx[i] = k->dx + segment->input + at;
+                dx[i] = k->a.dx + segment->input + at;
         }
         struct window w;
         for (; ch + VLEN <= s->channels && !buffered; ch += VLEN) {

@@ -15,9 +15,9 @@ void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const floa
 void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x,
                                          const float *y, const float *dy, float *dx);
 
-void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, size_t rows, size_t c,
+void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
                                           const float *x, float *y);
-void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, size_t rows, size_t c,
+void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_rows rows,
                                            const float *x, const float *y, const float *dy,
                                            float *dx);
 
@@ -29,13 +29,10 @@ void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const f
 size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
 void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
                                              float *mean, float *var, float *scratch);
-void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b, const float *x,
-                                          const float *mean, const float *var, const float *gamma,
-                                          const float *beta, float *y);
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b, const float *x,
-                                           const float *dy, const float *mean, const float *var,
-                                           const float *gamma, const float *beta, float *dx,
-                                           float *dgamma, float *dbeta, float *scratch);
+void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b,
+                                          const struct cnn_batch_norm_arrays *arrays);
+void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b,
+                                           const struct cnn_batch_norm_arrays *arrays);
 
 size_t CNN_ISA_NAME(cnn_lrn_scratch_floats)(const struct cnn_lrn *l);
 void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s,
@@ -47,13 +44,12 @@ void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
                            struct cnn_activation activation, float *y);
 void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,
                                     const float *y, const float *dy, float *const *dx);
-void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr,
-                           float momentum, float weight_decay, bool nesterov, bool first);
+void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m,
+                           const struct cnn_sgd *settings);
 void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v,
                             const struct cnn_adam *settings);
 void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
-                               float lr, double alpha, float eps, float momentum,
-                               float weight_decay);
+                               const struct cnn_rmsprop *settings);
 
 double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result);
 

@@ -10,8 +10,7 @@ struct sgd_work {
     size_t size;
     float *w, *m;
     const float *grad;
-    float lr, momentum, weight_decay;
-    bool nesterov, first;
+    struct cnn_sgd settings;
 };
 
 static void sgd_block(void *context, size_t task, size_t thread)
@@ -21,8 +20,8 @@ static void sgd_block(void *context, size_t task, size_t thread)
     size_t begin = task * CNN_BLOCK, size = cnn_size_min(s->size - begin, CNN_BLOCK);
     float *restrict w = s->w + begin, *restrict m = s->m ? s->m + begin : NULL;
     const float *restrict grad = s->grad + begin;
-    float lr = s->lr, momentum = s->momentum, decay = s->weight_decay;
-    bool nesterov = s->nesterov, first = s->first;
+    float lr = s->settings.lr, momentum = s->settings.momentum, decay = s->settings.weight_decay;
+    bool nesterov = s->settings.nesterov, first = s->settings.first;
     if (!m) {
         for (size_t i = 0; i < size; i++)
             w[i] -= lr * (grad[i] + decay * w[i]);
@@ -36,18 +35,10 @@ static void sgd_block(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m, float lr,
-                           float momentum, float weight_decay, bool nesterov, bool first)
+void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m,
+                           const struct cnn_sgd *settings)
 {
-    struct sgd_work s = {.size = size,
-                         .w = w,
-                         .m = m,
-                         .grad = grad,
-                         .lr = lr,
-                         .momentum = momentum,
-                         .weight_decay = weight_decay,
-                         .nesterov = nesterov,
-                         .first = first};
+    struct sgd_work s = {.size = size, .w = w, .m = m, .grad = grad, .settings = *settings};
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), sgd_block, &s);
 }
 
@@ -132,19 +123,18 @@ static void rmsprop_block(void *context, size_t task, size_t thread)
 }
 
 void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
-                               float lr, double alpha, float eps, float momentum,
-                               float weight_decay)
+                               const struct cnn_rmsprop *settings)
 {
     struct rmsprop_work r = {.size = size,
                              .w = w,
                              .v = v,
                              .m = m,
                              .grad = grad,
-                             .lr = lr,
-                             .alpha = (float)alpha,
-                             .new = (float)(1 - alpha),
-                             .eps = eps,
-                             .momentum = momentum,
-                             .weight_decay = weight_decay};
+                             .lr = settings->lr,
+                             .alpha = (float)settings->alpha,
+                             .new = (float)(1 - settings->alpha),
+                             .eps = settings->eps,
+                             .momentum = settings->momentum,
+                             .weight_decay = settings->weight_decay};
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), rmsprop_block, &r);
 }

@@ -328,16 +328,15 @@ static size_t scratch_floats(const struct winograd *k)
                          cnn_size_times(slots, (size_t)cnn_parallel_threads()));
 }
 
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x,
-                                        const float *packed, const struct cnn_epilogue *epilogue,
-                                        float *y, float *scratch)
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
+                                        const struct cnn_conv_forward *pass)
 {
-    struct winograd k = plan(c, n, false);
-    k.x = x;
-    k.packed = packed;
-    k.epilogue = *epilogue;
-    k.y = y;
-    run(&k, scratch);
+    struct winograd k = plan(c, pass->n, false);
+    k.x = pass->x;
+    k.packed = pass->packed;
+    k.epilogue = *pass->epilogue;
+    k.y = pass->y;
+    run(&k, pass->scratch);
 }
 
 void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,

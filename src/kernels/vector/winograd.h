@@ -20,13 +20,11 @@ size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n);
 
 /* As the functions of kernels.h. */
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c, size_t n, const float *x,
-                                        const float *packed, const struct cnn_epilogue *epilogue,
-                                        float *y, float *scratch);
+void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
+                                        const struct cnn_conv_forward *pass);
 void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
                                               const float *packed, float *dx, float *scratch);
-void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
-                                                 const float *dy, float *dw, float *db,
-                                                 float *scratch);
+void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
+                                                 const struct cnn_conv_backward_weights *pass);
 
 #endif

@@ -264,14 +264,14 @@ static void reduce_part(void *context, size_t task, size_t thread)
         reduce_filters(k, &p, task % columns * VLEN);
 }
 
-void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c, size_t n, const float *x,
-                                                 const float *dy, float *dw, float *db,
-                                                 float *scratch)
+void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
+                                                 const struct cnn_conv_backward_weights *pass)
 {
-    struct weights_gradient k = plan(c, n);
-    k.x = x;
-    k.dy = dy;
-    k.dw = dw;
+    struct weights_gradient k = plan(c, pass->n);
+    float *db = pass->db, *scratch = pass->scratch;
+    k.x = pass->x;
+    k.dy = pass->dy;
+    k.dw = pass->dw;
     k.db = db;
     k.zeros = scratch;
     k.bias_sums = scratch + k.zero_floats;
