@@ -100,11 +100,10 @@ static inline vfloat mish_slope(vfloat x)
 }
 
 /* NaN in, NaN out: the order of vmax's and vmin's operands sees to it. */
-static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation_kind kind,
-                                                             struct cnn_activation a, vfloat x)
+static inline __attribute__((always_inline)) vfloat activate(struct cnn_activation a, vfloat x)
 {
     const vfloat zero = {0};
-    switch (kind) {
+    switch (a.kind) {
     case CNN_ACT_RELU:
         return vmax(zero, x);
     case CNN_ACT_RELU6:
@@ -139,11 +138,11 @@ static inline __attribute__((always_inline)) vfloat activate(enum cnn_activation
 }
 
 /* dy / dx from the output y; from the input x for the kinds that need it. */
-static inline __attribute__((always_inline)) vfloat
-slope_at(enum cnn_activation_kind kind, struct cnn_activation a, vfloat x, vfloat y)
+static inline __attribute__((always_inline)) vfloat slope_at(struct cnn_activation a, vfloat x,
+                                                             vfloat y)
 {
     const vfloat zero = {0}, one = vset(1.0f);
-    switch (kind) {
+    switch (a.kind) {
     case CNN_ACT_RELU:
         return vselect(y > zero, one, zero);
     case CNN_ACT_RELU6:
@@ -177,31 +176,29 @@ slope_at(enum cnn_activation_kind kind, struct cnn_activation a, vfloat x, vfloa
     return one;
 }
 
-/* Inlined with kind known: a loop of its own for each. */
-static inline __attribute__((always_inline)) void activate_run(enum cnn_activation_kind kind,
-                                                               struct cnn_activation a, size_t size,
+/* Inlined with the kind known: a loop of its own for each. */
+static inline __attribute__((always_inline)) void activate_run(struct cnn_activation a, size_t size,
                                                                const float *x, float *y)
 {
     size_t i = 0;
     for (; i + VLEN <= size; i += VLEN)
-        vstore(y + i, activate(kind, a, vload(x + i)));
+        vstore(y + i, activate(a, vload(x + i)));
     if (i < size)
-        vstore_tail(y + i, size - i, activate(kind, a, vload_tail(x + i, size - i)));
+        vstore_tail(y + i, size - i, activate(a, vload_tail(x + i, size - i)));
 }
 
-static inline __attribute__((always_inline)) void backward_run(enum cnn_activation_kind kind,
-                                                               struct cnn_activation a, size_t size,
+static inline __attribute__((always_inline)) void backward_run(struct cnn_activation a, size_t size,
                                                                const float *x, const float *y,
                                                                const float *dy, float *dx)
 {
     size_t i = 0;
     for (; i + VLEN <= size; i += VLEN)
-        vstore(dx + i, vload(dy + i) * slope_at(kind, a, vload(x + i), vload(y + i)));
+        vstore(dx + i, vload(dy + i) * slope_at(a, vload(x + i), vload(y + i)));
     size_t rest = size - i;
     if (rest)
         vstore_tail(dx + i, rest,
                     vload_tail(dy + i, rest) *
-                        slope_at(kind, a, vload_tail(x + i, rest), vload_tail(y + i, rest)));
+                        slope_at(a, vload_tail(x + i, rest), vload_tail(y + i, rest)));
 }
 
 #define EACH_KIND(RUN)                                                                             \
@@ -220,9 +217,10 @@ static inline __attribute__((always_inline)) void backward_run(enum cnn_activati
 
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y)
 {
-#define FORWARD(kind)                                                                              \
-    case kind:                                                                                     \
-        activate_run(kind, a, size, x, y);                                                         \
+#define FORWARD(known)                                                                             \
+    case known:                                                                                    \
+        a.kind = known;                                                                            \
+        activate_run(a, size, x, y);                                                               \
         return;
     switch (a.kind) {
         EACH_KIND(FORWARD)
@@ -239,9 +237,10 @@ void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, c
 {
     if (!cnn_activation_needs_input(a))
         x = y; /* not used, but it must be something that can be read */
-#define BACKWARD(kind)                                                                             \
-    case kind:                                                                                     \
-        backward_run(kind, a, size, x, y, dy, dx);                                                 \
+#define BACKWARD(known)                                                                            \
+    case known:                                                                                    \
+        a.kind = known;                                                                            \
+        backward_run(a, size, x, y, dy, dx);                                                       \
         return;
     switch (a.kind) {
         EACH_KIND(BACKWARD)

@@ -257,15 +257,19 @@ static void multiply_chunk(void *context, size_t task, size_t thread)
     t.columns = cnn_size_min(k->part_columns, k->group_b - t.column);
     float *copy = k->scratch + thread * k->thread_floats;
     t.panel = copy + k->copy_floats;
-    size_t first_channel = t.slice * k->slice_channels,
-           channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
+    size_t first_channel = t.slice * k->slice_channels;
+    const struct cnn_channels channels = {
+        .x = k->a,
+        .first = t.group * k->group_a + first_channel,
+        .count = cnn_size_min(k->slice_channels, k->group_a - first_channel),
+        .floats = k->pixel_floats,
+        .copy = copy};
     size_t begin = t.chunk * k->blocks.count / k->chunks,
            end = (t.chunk + 1) * k->blocks.count / k->chunks;
     bool bias = k->db && (k->swapped ? t.column == 0 : t.slice == 0);
     for (size_t block = begin; block < end; block++) {
-        struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, block, k->a,
-                                                           t.group * k->group_a + first_channel,
-                                                           channels, k->pixel_floats, copy);
+        struct cnn_view v =
+            CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, block, &channels);
         multiply_block(k, &t, &v, block > begin);
         if (bias)
             add_bias(k, &t, &v);

@@ -47,9 +47,11 @@ static void pool_block(const struct forward *k, const struct cnn_correlation_tas
                 k->y +
                 ((t->image + i) * pool->out_h + (t->line + l) / 2) * pool->out_w * k->filters +
                 t->group * k->cut.group_out + t->column;
-            CNN_ISA_NAME(cnn_pool_lines)
-            (pool->average, upper, upper + g->c_stride[1], k->cut.windows.pixels, g->columns, to,
-             (ptrdiff_t)k->filters);
+            const struct cnn_line_pair lines = {.upper = upper,
+                                                .lower = upper + g->c_stride[1],
+                                                .pixels = k->cut.windows.pixels,
+                                                .columns = g->columns};
+            CNN_ISA_NAME(cnn_pool_lines)(pool->average, &lines, to, (ptrdiff_t)k->filters);
         }
 }
 

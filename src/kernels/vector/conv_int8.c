@@ -163,12 +163,26 @@ INLINE vfloat scaled(const float *sums, bool integers, vfloat scale, vfloat bias
     return integers ? __builtin_convertvector((vint)v, vfloat) * scale + bias : v;
 }
 
-/* One line of y: `pixels` pixels of `used` filters, which begin at filter number `filter`, from
- * sums whose pixels are `columns` apart. lower: the second line of a pooling; NULL: none. */
-INLINE void store_line(const struct pass *p, const float *sums, const float *lower, size_t columns,
-                       size_t used, size_t filter, size_t pixels, void *y, bool integers,
-                       bool bytes)
+/* The sums of one task: those of `used` filters, which begin at filter number `filter`, from pixel
+ * to pixel `columns` apart. */
+struct block {
+    float *sums;
+    size_t columns, used, filter;
+    size_t image, line; /* the first */
+};
+
+/* One line of y: its number `at` of bytes or floats on, `pixels` pixels, from the line of sums
+ * `upper`. lower: the second line of a pooling; NULL: none. */
+struct line {
+    const float *upper, *lower;
+    size_t at, pixels;
+};
+
+INLINE void store_line(const struct pass *p, const struct block *block, struct line line,
+                       bool integers, bool bytes)
 {
+    const float *lower = line.lower;
+    const size_t columns = block->columns, used = block->used, pixels = line.pixels;
     const struct cnn_codes codes = p->int8->y;
     const vfloat low = vset(p->low), high = vset(p->high),
                  inverse = vset(bytes ? 1 / codes.scale : 1), zero = vset((float)codes.zero);
@@ -176,10 +190,10 @@ INLINE void store_line(const struct pass *p, const float *sums, const float *low
     const size_t y_pixel = p->y_pixel;
     for (size_t j = 0; j < used; j += VLEN) {
         size_t lanes = cnn_size_min(used - j, VLEN), step = lower ? 2 * columns : columns;
-        vfloat scale = vload_lanes(p->int8->scale + filter + j, lanes), bias = {0};
+        vfloat scale = vload_lanes(p->int8->scale + block->filter + j, lanes), bias = {0};
         if (p->epilogue->bias)
-            bias = vload_lanes(p->epilogue->bias + filter + j, lanes);
-        const float *a = sums + j, *b = lower ? lower + j : NULL;
+            bias = vload_lanes(p->epilogue->bias + block->filter + j, lanes);
+        const float *a = line.upper + j, *b = lower ? lower + j : NULL;
         for (size_t i = 0; i < pixels; i++, a += step) {
             vfloat v = scaled(a, integers, scale, bias);
             if (lower) {
@@ -194,57 +208,55 @@ INLINE void store_line(const struct pass *p, const float *sums, const float *low
                 v = v * inverse + zero;
             v = vmin(high, vmax(low, v));
             if (bytes)
-                vstore_bytes((unsigned char *)y + i * y_pixel + j, lanes, v);
+                vstore_bytes((unsigned char *)p->y + line.at + i * y_pixel + j, lanes, v);
             else
-                vstore_lanes((float *)y + i * y_pixel + j, lanes, v);
+                vstore_lanes((float *)p->y + line.at + i * y_pixel + j, lanes, v);
         }
     }
 }
 
-static void store_block(const struct pass *p, const float *sums, size_t columns, size_t used,
-                        size_t filter, size_t image, size_t line, const struct cnn_view *v)
+static void store_block(const struct pass *p, const struct block *b, const struct cnn_view *v)
 {
     const struct cnn_pool *pool = p->epilogue->pool;
-    size_t pixels = p->windows.pixels, step = pool ? 2 : 1, y_lines = p->windows.lines / step,
-           y_pixels = pixels / step;
+    size_t row = p->windows.pixels * b->columns, step = pool ? 2 : 1,
+           y_lines = p->windows.lines / step;
+    struct line line = {.pixels = p->windows.pixels / step};
     bool bytes = p->int8->y.scale > 0;
     for (size_t i = 0; i < v->images; i++)
         for (size_t l = 0; l + step <= v->lines; l += step) {
-            const float *upper = sums + (i * v->lines + l) * pixels * columns,
-                        *lower = pool ? upper + pixels * columns : NULL;
-            size_t at =
-                (((image + i) * y_lines + (line + l) / step) * y_pixels) * p->y_pixel + filter;
+            line.upper = b->sums + (i * v->lines + l) * row;
+            line.lower = pool ? line.upper + row : NULL;
+            line.at =
+                (((b->image + i) * y_lines + (b->line + l) / step) * line.pixels) * p->y_pixel +
+                b->filter;
             if (p->activates && bytes)
-                store_line(p, upper, lower, columns, used, filter, y_pixels,
-                           (unsigned char *)p->y + at, false, true);
+                store_line(p, b, line, false, true);
             else if (p->activates)
-                store_line(p, upper, lower, columns, used, filter, y_pixels, (float *)p->y + at,
-                           false, false);
+                store_line(p, b, line, false, false);
             else if (bytes && pool)
-                store_line(p, upper, lower, columns, used, filter, y_pixels,
-                           (unsigned char *)p->y + at, true, true);
+                store_line(p, b, line, true, true);
             else if (bytes)
-                store_line(p, upper, NULL, columns, used, filter, y_pixels,
-                           (unsigned char *)p->y + at, true, true);
+                store_line(p, b, (struct line){line.upper, NULL, line.at, line.pixels}, true, true);
             else
-                store_line(p, upper, lower, columns, used, filter, y_pixels, (float *)p->y + at,
-                           true, false);
+                store_line(p, b, line, true, false);
         }
 }
 
 /* For activations other than a cut: scales and activates the sums where they lie. */
-static void activate_sums(const struct pass *p, size_t positions, size_t columns, size_t used,
-                          size_t filter, float *sums)
+static void activate_sums(const struct pass *p, const struct block *b, size_t positions)
 {
-    for (size_t j = 0; j < used; j += VLEN) {
-        size_t lanes = cnn_size_min(used - j, VLEN);
-        vfloat scale = vload_lanes(p->int8->scale + filter + j, lanes), bias = {0};
+    for (size_t j = 0; j < b->used; j += VLEN) {
+        size_t lanes = cnn_size_min(b->used - j, VLEN);
+        vfloat scale = vload_lanes(p->int8->scale + b->filter + j, lanes), bias = {0};
         if (p->epilogue->bias)
-            bias = vload_lanes(p->epilogue->bias + filter + j, lanes);
-        for (size_t i = 0; i < positions; i++)
-            vstore(sums + i * columns + j, scaled(sums + i * columns + j, true, scale, bias));
+            bias = vload_lanes(p->epilogue->bias + b->filter + j, lanes);
+        for (size_t i = 0; i < positions; i++) {
+            float *sums = b->sums + i * b->columns + j;
+            vstore(sums, scaled(sums, true, scale, bias));
+        }
     }
-    CNN_ISA_NAME(cnn_activate)(p->epilogue->activation, positions * columns, sums, sums);
+    CNN_ISA_NAME(cnn_activate)
+    (p->epilogue->activation, positions * b->columns, b->sums, b->sums);
 }
 
 /* Task: part of the columns of one group of one block. */
@@ -254,11 +266,15 @@ static void run_block(void *context, size_t task, size_t thread)
     const struct cnn_windows *w = &p->windows;
     size_t column = task % p->parts * p->part_columns, group = task / p->parts % p->groups,
            block = task / p->parts / p->groups;
-    size_t columns = cnn_size_min(p->part_columns, p->columns - column),
-           used = cnn_size_min(columns, p->filters - column);
+    size_t columns = cnn_size_min(p->part_columns, p->columns - column);
     float *sums = p->scratch + thread * p->thread_floats, *copy = sums + p->sums_floats;
-    struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &p->blocks, block, p->x, group * p->quads,
-                                                       p->quads, p->quads, copy);
+    struct cnn_view v =
+        CNN_ISA_NAME(cnn_windows_view)(w, &p->blocks, block,
+                                       &(struct cnn_channels){.x = p->x,
+                                                              .first = group * p->quads,
+                                                              .count = p->quads,
+                                                              .floats = p->quads,
+                                                              .copy = copy});
     struct cnn_gemm g = {
         .operands = CNN_INT8_QUADS,
         .a = v.data,
@@ -272,11 +288,15 @@ static void run_block(void *context, size_t task, size_t thread)
     g.c_stride[1] = g.c_stride[0] * (ptrdiff_t)w->pixels;
     g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)v.lines;
     CNN_ISA_NAME(cnn_gemm)(&g);
-    size_t filter = group * p->filters + column;
+    const struct block b = {.sums = sums,
+                            .columns = columns,
+                            .used = cnn_size_min(columns, p->filters - column),
+                            .filter = group * p->filters + column,
+                            .image = block / p->blocks.bands * p->blocks.images,
+                            .line = block % p->blocks.bands * p->blocks.lines};
     if (p->activates)
-        activate_sums(p, v.images * v.lines * w->pixels, columns, used, filter, sums);
-    store_block(p, sums, columns, used, filter, block / p->blocks.bands * p->blocks.images,
-                block % p->blocks.bands * p->blocks.lines, &v);
+        activate_sums(p, &b, v.images * v.lines * w->pixels);
+    store_block(p, &b, &v);
 }
 
 /* Cuts at zero and at six are of what is stored; any other activation, and a mean of what is cut,

@@ -66,10 +66,16 @@ struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_
                                                                size_t task, const float *x,
                                                                float *copy);
 
-/* Pools two lines of `pixels` pixels with `columns` numbers each to `to`, whose pixels are y_step
- * floats apart. Lines are read up to VLEN floats beyond their end. */
-void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower,
-                                  size_t pixels, size_t columns, float *to, ptrdiff_t y_step);
+/* Two lines of `pixels` pixels with `columns` numbers each. */
+struct cnn_line_pair {
+    const float *upper, *lower;
+    size_t pixels, columns;
+};
+
+/* Pools two lines to `to`, whose pixels are y_step floats apart. Lines are read up to VLEN floats
+ * beyond their end. */
+void CNN_ISA_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
+                                  ptrdiff_t y_step);
 
 /* Scratch, all threads together, of each pass. */
 size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n);

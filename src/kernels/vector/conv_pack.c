@@ -56,28 +56,36 @@ static void scale_steps(const float *scale, size_t used, size_t width, size_t st
     }
 }
 
-/* Steps k to k + steps of one innermost loop. The columns of a panel beyond those used become 0. */
-static void pack_floats(const struct packing *p, size_t k, size_t steps, size_t columns,
-                        size_t width, const float *from, const float *scale, float *to)
+/* Steps k to k + steps of the innermost loop over `from`, for `columns` of the `width` columns of a
+ * panel. */
+struct piece {
+    size_t k, steps, columns, width;
+    const float *from, *scale;
+};
+
+/* The columns of a panel beyond those used become 0. */
+static void pack_floats(const struct packing *p, const struct piece *s, float *to)
 {
-    if (columns < width)
-        memset(to, 0, steps * width * sizeof *to);
-    pack_steps(p, steps, columns, width, from + (ptrdiff_t)k * p->depth.stride[0], to);
-    if (scale)
-        scale_steps(scale, columns, width, steps, to);
+    if (s->columns < s->width)
+        memset(to, 0, s->steps * s->width * sizeof *to);
+    pack_steps(p, s->steps, s->columns, s->width, s->from + (ptrdiff_t)s->k * p->depth.stride[0],
+               to);
+    if (s->scale)
+        scale_steps(s->scale, s->columns, s->width, s->steps, to);
 }
 
 /* The same of pairs. */
-static void pack_pairs(const struct packing *p, size_t k, size_t steps, size_t columns,
-                       size_t width, const float *from, const float *scale, float *to)
+static void pack_pairs(const struct packing *p, const struct piece *s, float *to)
 {
     float first[STEPS * CNN_PANEL], second[STEPS * CNN_PANEL];
-    size_t half = cnn_pairs(p->depth.count[0]),
-           seconds = cnn_size_min(steps, p->depth.count[0] - half - k);
-    pack_floats(p, k, steps, columns, width, from, scale, first);
-    pack_floats(p, half + k, seconds, columns, width, from, scale, second);
-    for (size_t i = 0; i < steps; i++, to += width)
-        cnn_pair_rows(first + i * width, i < seconds ? second + i * width : NULL, width, to);
+    size_t half = cnn_pairs(p->depth.count[0]), width = s->width;
+    struct piece later = *s;
+    later.k += half;
+    later.steps = cnn_size_min(s->steps, p->depth.count[0] - later.k);
+    pack_floats(p, s, first);
+    pack_floats(p, &later, second);
+    for (size_t i = 0; i < s->steps; i++, to += width)
+        cnn_pair_rows(first + i * width, i < later.steps ? second + i * width : NULL, width, to);
 }
 
 /* Task: one panel of one group. */
@@ -92,15 +100,19 @@ static void pack_panel(void *context, size_t task, size_t thread)
            used = cnn_size_min(width, p->columns - column);
     const float *from =
         p->from + (ptrdiff_t)group * p->group_stride + (ptrdiff_t)column * p->column_stride;
-    const float *scale = p->scale ? p->scale + group * p->columns + column : NULL;
+    struct piece piece = {.columns = used,
+                          .width = width,
+                          .scale = p->scale ? p->scale + group * p->columns + column : NULL};
     float *to = p->to + depth * (group * cnn_packed_columns(p->columns) + column);
     for (size_t k = 0; k < run; k += STEPS)
         for (size_t i = 0; i < d->count[2]; i++)
-            for (size_t j = 0; j < d->count[1]; j++)
-                (p->pairs ? pack_pairs : pack_floats)(
-                    p, k, cnn_size_min(STEPS, run - k), used, width,
-                    from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1], scale,
-                    to + ((i * d->count[1] + j) * run + k) * width);
+            for (size_t j = 0; j < d->count[1]; j++) {
+                piece.k = k;
+                piece.steps = cnn_size_min(STEPS, run - k);
+                piece.from = from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1];
+                (p->pairs ? pack_pairs
+                          : pack_floats)(p, &piece, to + ((i * d->count[1] + j) * run + k) * width);
+            }
 }
 
 static void pack(struct packing *p, size_t groups)

@@ -45,9 +45,12 @@ struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_
     t.columns = cnn_size_min(k->part_columns, k->group_out - t.column);
     t.image = t.block / k->blocks.bands * k->blocks.images;
     t.line = t.block % k->blocks.bands * k->blocks.lines;
-    t.view =
-        CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, t.block, x, t.group * k->group_in,
-                                       k->group_in, k->pixel_floats, copy);
+    t.view = CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, t.block,
+                                            &(struct cnn_channels){.x = x,
+                                                                   .first = t.group * k->group_in,
+                                                                   .count = k->group_in,
+                                                                   .floats = k->pixel_floats,
+                                                                   .copy = copy});
     if (k->by_channel)
         t.view.data += t.column;
     return t;
@@ -79,9 +82,11 @@ struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t 
     return p;
 }
 
-void CNN_ISA_NAME(cnn_pool_lines)(bool average, const float *upper, const float *lower,
-                                  size_t pixels, size_t columns, float *to, ptrdiff_t y_step)
+void CNN_ISA_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
+                                  ptrdiff_t y_step)
 {
+    const float *upper = lines->upper, *lower = lines->lower;
+    size_t pixels = lines->pixels, columns = lines->columns;
     for (size_t p = 0; p + 2 <= pixels;
          p += 2, upper += 2 * columns, lower += 2 * columns, to += y_step)
         for (size_t j = 0; j < columns; j += VLEN) {

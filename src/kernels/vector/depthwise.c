@@ -81,13 +81,20 @@ CNN_INLINE void sums_end(const struct line *l, size_t pixels, const struct cnn_f
     }
 }
 
+/* Where one vector of filters reads and writes. */
+struct place {
+    const float *x, *w, *bias; /* bias may be NULL */
+    float *y;
+};
+
 /* One vector of filters of `pixels` pixels. some: NULL where every filter has a channel of its own
  * and the vector is whole. */
-CNN_INLINE void multiply(const struct line *l, const float *x, const float *w, const float *bias,
-                         size_t pixels, size_t taps, const struct cnn_filters *some, float *y)
+CNN_INLINE void multiply(const struct line *l, struct place at, size_t pixels, size_t taps,
+                         const struct cnn_filters *some)
 {
+    const float *x = at.x, *w = at.w;
     vfloat sum[CNN_PIXELS];
-    sums_begin(bias, pixels, some, sum);
+    sums_begin(at.bias, pixels, some, sum);
     for (size_t i = 0; i < l->rows; i++, x += l->x_row, w += l->w_row) {
         const float *tap = x, *weights = w;
         for (size_t j = 0; j < taps; j++, tap += l->x_tap, weights += l->w_tap) {
@@ -99,18 +106,18 @@ CNN_INLINE void multiply(const struct line *l, const float *x, const float *w, c
                           weight;
         }
     }
-    sums_end(l, pixels, some, sum, y);
+    sums_end(l, pixels, some, sum, at.y);
 }
 
 /* Likewise, of whole vectors and kernels of 3 columns, next to each other: each number of x is
  * loaded once. stride: of pixels, 1 or 2. */
-CNN_INLINE void multiply_3_taps(const struct line *l, const float *x, const float *w,
-                                const float *bias, size_t stride, bool cut_first, bool cut_last,
-                                float *y)
+CNN_INLINE void multiply_3_taps(const struct line *l, struct place at, size_t stride,
+                                bool cut_first, bool cut_last)
 {
+    const float *x = at.x, *w = at.w;
     size_t columns = (CNN_PIXELS - 1) * stride + 3;
     vfloat sum[CNN_PIXELS], column[CNN_PIXELS * 2 + 1];
-    sums_begin(bias, CNN_PIXELS, NULL, sum);
+    sums_begin(at.bias, CNN_PIXELS, NULL, sum);
     for (size_t i = 0; i < l->rows; i++, x += l->x_row, w += l->w_row) {
         vfloat weight[3] = {vload(w), vload(w + l->w_tap), vload(w + 2 * l->w_tap)};
 #pragma GCC unroll 9
@@ -124,7 +131,7 @@ CNN_INLINE void multiply_3_taps(const struct line *l, const float *x, const floa
             for (size_t p = 0; p < CNN_PIXELS; p++)
                 sum[p] += column[j + p * stride] * weight[j];
     }
-    sums_end(l, CNN_PIXELS, NULL, sum, y);
+    sums_end(l, CNN_PIXELS, NULL, sum, at.y);
 }
 
 /* The first `filters` filters, whole vectors, of a span, `pixels` pixels at a time. stride: 0, or 1
@@ -137,17 +144,16 @@ CNN_INLINE void multiply_whole(const struct line *line, const struct span *span,
     const struct span s = *span;
     for (size_t p = 0; p < s.pixels; p += pixels) {
         p = cnn_size_min(p, s.pixels - pixels); /* some are computed once more */
-        const float *x = s.x + p * l.x_pixel, *w = s.w, *bias = l.bias;
-        float *y = s.y + p * l.y_pixel;
+        struct place at = {s.x + p * l.x_pixel, s.w, l.bias, s.y + p * l.y_pixel};
         bool cut_first = s.cut_first && p == 0, cut_last = s.cut_last && p + pixels == s.pixels;
         for (size_t filter = 0; filter < filters;
-             filter += VLEN, x += VLEN, w += VLEN * l.w_filter, y += VLEN) {
+             filter += VLEN, at.x += VLEN, at.w += VLEN * l.w_filter, at.y += VLEN) {
             if (stride)
-                multiply_3_taps(&l, x, w, bias, stride, cut_first, cut_last, y);
+                multiply_3_taps(&l, at, stride, cut_first, cut_last);
             else
-                multiply(&l, x, w, bias, pixels, s.taps, NULL, y);
-            if (bias)
-                bias += VLEN;
+                multiply(&l, at, pixels, s.taps, NULL);
+            if (at.bias)
+                at.bias += VLEN;
         }
     }
 }
@@ -170,8 +176,10 @@ CNN_INLINE void multiply_rest(const struct depthwise *k, const struct line *l, c
         struct cnn_filters some = cnn_filters_at(filter, k->filters, k->multiplier);
         for (size_t p = 0; p < s->pixels; p += pixels) {
             p = cnn_size_min(p, s->pixels - pixels);
-            multiply(l, s->x + p * l->x_pixel, s->w + filter * l->w_filter, l->bias, pixels,
-                     s->taps, &some, s->y + p * l->y_pixel);
+            multiply(l,
+                     (struct place){s->x + p * l->x_pixel, s->w + filter * l->w_filter, l->bias,
+                                    s->y + p * l->y_pixel},
+                     pixels, s->taps, &some);
         }
     }
 }
@@ -195,21 +203,22 @@ static void multiply_span(const struct depthwise *k, const struct line *l, const
         multiply_rest(k, l, s, whole, CNN_PIXELS);
 }
 
-/* `pixels` outputs of a phase from `output` on. s: the line's, for output 0 and tap 0 of a window
+/* Some outputs of a phase. s: the line's, for output 0 and tap 0 of a window
  * at column 0 of x. */
 static void multiply_part(const struct depthwise *k, const struct phase *h, const struct line *l,
-                          const struct span *s, size_t output, size_t pixels, struct cnn_range taps)
+                          const struct span *s, struct cnn_range outputs, struct cnn_range taps)
 {
+    size_t pixels = outputs.end - outputs.begin;
     struct span part = {.x = s->x,
                         .w = s->w + (ptrdiff_t)taps.begin * l->w_tap,
-                        .y = s->y + output * l->y_pixel,
+                        .y = s->y + outputs.begin * l->y_pixel,
                         .taps = taps.end - taps.begin,
                         .pixels = pixels,
                         .three = h->axis.three,
                         .cut_first = pixels > 1 && h->axis.cut_first,
                         .cut_last = pixels > 1 && h->axis.cut_last};
     if (part.taps > 0)
-        part.x += cnn_axis_pixel(&h->axis, output, taps.begin) * (ptrdiff_t)k->channels;
+        part.x += cnn_axis_pixel(&h->axis, outputs.begin, taps.begin) * (ptrdiff_t)k->channels;
     multiply_span(k, l, &part);
 }
 
@@ -238,11 +247,12 @@ static void correlate_phase(const struct depthwise *k, const struct phase *v, si
     if (l.rows > 0)
         s.x += cnn_axis_pixel(&v->axis, output, rows.begin) * (ptrdiff_t)x_line;
     for (size_t o = 0; o < a->begin; o++)
-        multiply_part(k, h, &l, &s, o, 1, cnn_axis_taps(a, o));
+        multiply_part(k, h, &l, &s, (struct cnn_range){o, o + 1}, cnn_axis_taps(a, o));
     if (a->begin < a->end)
-        multiply_part(k, h, &l, &s, a->begin, a->end - a->begin, (struct cnn_range){0, a->taps});
+        multiply_part(k, h, &l, &s, (struct cnn_range){a->begin, a->end},
+                      (struct cnn_range){0, a->taps});
     for (size_t o = a->end; o < a->count; o++)
-        multiply_part(k, h, &l, &s, o, 1, cnn_axis_taps(a, o));
+        multiply_part(k, h, &l, &s, (struct cnn_range){o, o + 1}, cnn_axis_taps(a, o));
 }
 
 static void correlate_line(const struct depthwise *k, size_t image, size_t line, float *y)
@@ -281,8 +291,8 @@ static void correlate_rows(void *context, size_t task, size_t thread)
         if (pool) {
             correlate_line(k, image, 2 * line, upper);
             correlate_line(k, image, 2 * line + 1, lower);
-            CNN_ISA_NAME(cnn_pool_lines)
-            (pool->average, upper, lower, k->width, k->filters, y, (ptrdiff_t)k->filters);
+            const struct cnn_line_pair lines = {upper, lower, k->width, k->filters};
+            CNN_ISA_NAME(cnn_pool_lines)(pool->average, &lines, y, (ptrdiff_t)k->filters);
         } else if (k->fold > 1) {
             correlate_line(k, image, line, upper);
             fold_line(k, upper, y);
@@ -316,33 +326,48 @@ static struct depthwise plan(const struct cnn_conv *c, size_t height, size_t wid
     return k;
 }
 
-static struct phase forward_phase(size_t in, size_t out, size_t kernel, size_t stride,
-                                  size_t dilation, size_t pad, bool whole)
+/* The axes of the forward pass; begin, end and what follows them are not filled in. */
+static struct cnn_axis rows_of(const struct cnn_conv *c)
 {
-    struct phase p = {.axis = {.size = in,
-                               .count = out,
-                               .taps = kernel,
-                               .stride = stride,
-                               .dilation = dilation,
-                               .pad = (ptrdiff_t)pad},
-                      .step = 1,
-                      .tap_step = 1};
+    return (struct cnn_axis){.size = c->in_h,
+                             .count = c->out_h,
+                             .taps = c->kernel_h,
+                             .stride = c->stride_h,
+                             .dilation = c->dilation_h,
+                             .pad = (ptrdiff_t)c->pad_top};
+}
+
+static struct cnn_axis columns_of(const struct cnn_conv *c)
+{
+    return (struct cnn_axis){.size = c->in_w,
+                             .count = c->out_w,
+                             .taps = c->kernel_w,
+                             .stride = c->stride_w,
+                             .dilation = c->dilation_w,
+                             .pad = (ptrdiff_t)c->pad_left};
+}
+
+static struct phase forward_phase(struct cnn_axis axis, bool whole)
+{
+    struct phase p = {.axis = axis, .step = 1, .tap_step = 1};
     cnn_axis_finish(&p.axis, whole);
     return p;
 }
 
-static struct phase backward_phase(size_t residue, size_t in, size_t out, size_t kernel,
-                                   size_t stride, size_t dilation, size_t pad, bool whole)
+/* forward: the axis of the forward pass. */
+static struct phase backward_phase(size_t residue, const struct cnn_axis *forward, bool whole)
 {
-    struct cnn_phase phase = CNN_ISA_NAME(cnn_phase_at)(residue, in, kernel, stride, dilation, pad);
-    struct phase p = {.axis = {.size = out,
+    struct cnn_phase phase =
+        CNN_ISA_NAME(cnn_phase_at)(residue, forward->size, forward->taps, forward->stride,
+                                   forward->dilation, (size_t)forward->pad);
+    struct phase p = {.axis = {.size = forward->count,
                                .count = phase.count,
                                .taps = phase.taps,
                                .stride = 1,
                                .dilation = phase.dilation,
                                .pad = phase.pad},
                       .first = phase.first,
-                      .step = stride,
+                      .step = forward->stride,
                       .tap = (ptrdiff_t)phase.last_tap,
                       .tap_step = -(ptrdiff_t)phase.between};
     cnn_axis_finish(&p.axis, whole);
@@ -368,10 +393,8 @@ void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
     const struct cnn_pool *pool = pass->epilogue->pool;
     bool whole = cnn_whole_filters(c->out_c, c->out_c / c->in_c) == c->out_c;
     struct depthwise k = plan(c, c->out_h, c->out_w, pass->n * (pool ? pool->out_h : c->out_h));
-    k.rows[0] = forward_phase(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h,
-                              c->pad_top, whole);
-    k.columns[0] = forward_phase(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w,
-                                 c->pad_left, whole);
+    k.rows[0] = forward_phase(rows_of(c), whole);
+    k.columns[0] = forward_phase(columns_of(c), whole);
     k.phases_h = k.phases_w = 1;
     k.multiplier = c->out_c / c->in_c;
     k.channels = c->in_c;
@@ -388,15 +411,14 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t 
                                                const float *packed, float *dx, float *scratch)
 {
     bool whole = cnn_whole_filters(c->out_c, 1) == c->out_c;
+    const struct cnn_axis rows = rows_of(c), columns = columns_of(c);
     struct depthwise k = plan(c, c->in_h, c->in_w, n * c->in_h);
     k.phases_h = c->stride_h;
     k.phases_w = c->stride_w;
     for (size_t i = 0; i < c->stride_h; i++)
-        k.rows[i] = backward_phase(i, c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h,
-                                   c->pad_top, whole);
+        k.rows[i] = backward_phase(i, &rows, whole);
     for (size_t i = 0; i < c->stride_w; i++)
-        k.columns[i] = backward_phase(i, c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w,
-                                      c->pad_left, whole);
+        k.columns[i] = backward_phase(i, &columns, whole);
     k.pad_top = c->pad_top;
     k.fold = c->out_c / c->in_c;
     k.x = dy;

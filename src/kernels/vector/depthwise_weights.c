@@ -59,23 +59,30 @@ struct line {
     float *sums;
 };
 
-/* One vector's part of the gradients of kernels of 3 columns that CNN_PIXELS pixels give, of which
- * the first `skip` are not to count. x and sums are at the first tap of the first kernel row;
- * stride: of pixels, 1 or 2. */
-CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows, const float *x,
-                                  const float *dy, size_t skip, size_t stride, bool cut_first,
-                                  bool cut_last, float *sums)
+/* CNN_PIXELS pixels of dy, of which the first `skip` are not to count, and the pixel of x at their
+ * first tap of the first kernel row. Where cut, the first or last tap lies outside. */
+struct pixels {
+    const float *x, *dy;
+    size_t skip;
+    bool cut_first, cut_last;
+};
+
+/* One vector's part of the gradients of kernels of 3 columns that some pixels give. sums is at the
+ * first tap of the first kernel row; stride: of pixels, 1 or 2. */
+CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows,
+                                  struct pixels pixels, size_t stride, float *sums)
 {
+    const float *x = pixels.x;
     size_t columns = (CNN_PIXELS - 1) * stride + 3, tap = k->channels,
            x_row = k->rows.dilation * k->columns.size * k->channels;
     vfloat column[CNN_PIXELS * 2 + 1], gradient[CNN_PIXELS];
 #pragma GCC unroll 4
     for (size_t p = 0; p < CNN_PIXELS; p++)
-        gradient[p] = p < skip ? vset(0) : vload(dy + p * k->filters);
+        gradient[p] = p < pixels.skip ? vset(0) : vload(pixels.dy + p * k->filters);
     for (size_t i = 0; i < rows; i++, x += x_row, sums += 3 * VLEN) {
 #pragma GCC unroll 9
         for (size_t j = 0; j < columns; j++)
-            column[j] = (j == 0 && cut_first) || (j == columns - 1 && cut_last)
+            column[j] = (j == 0 && pixels.cut_first) || (j == columns - 1 && pixels.cut_last)
                             ? vset(0)
                             : vload(x + j * tap);
 #pragma GCC unroll 3
@@ -102,14 +109,15 @@ CNN_INLINE void add_line_3_taps(const struct weights_gradient *gradient, const s
         l.x + cnn_axis_pixel(&k.rows, l.output, l.rows.begin) * (ptrdiff_t)(h->size * k.channels);
     for (size_t next = h->begin; next < h->end; next += CNN_PIXELS) {
         size_t o = cnn_size_min(next, h->end - CNN_PIXELS);
-        bool cut_first = h->cut_first && o == h->begin,
-             cut_last = h->cut_last && o + CNN_PIXELS == h->end;
-        const float *x = image + cnn_axis_pixel(h, o, 0) * (ptrdiff_t)k.channels,
-                    *dy = l.dy + o * k.filters;
+        struct pixels pixels = {.x = image + cnn_axis_pixel(h, o, 0) * (ptrdiff_t)k.channels,
+                                .dy = l.dy + o * k.filters,
+                                .skip = next - o,
+                                .cut_first = h->cut_first && o == h->begin,
+                                .cut_last = h->cut_last && o + CNN_PIXELS == h->end};
         float *sums = l.sums + l.rows.begin * 3 * VLEN;
-        for (size_t filter = 0; filter < filters; filter += VLEN, sums += k.taps * VLEN)
-            add_pixels_3_taps(&k, rows, x + filter, dy + filter, next - o, stride, cut_first,
-                              cut_last, sums);
+        for (size_t filter = 0; filter < filters;
+             filter += VLEN, pixels.x += VLEN, pixels.dy += VLEN, sums += k.taps * VLEN)
+            add_pixels_3_taps(&k, rows, pixels, stride, sums);
     }
 }
 
@@ -125,12 +133,19 @@ static void add_line_3_taps_apart(const struct weights_gradient *k, const struct
     add_line_3_taps(k, l, filters, 2);
 }
 
+/* `count` outputs of a line, and what they read at one tap. */
+struct run {
+    const float *x, *dy;
+    size_t count;
+};
+
 /* A line's part of the gradient of one tap. Four sums do not wait for each other. some: NULL where
  * every filter has a channel of its own and the vector is whole. */
-CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, const float *x,
-                        const float *dy, size_t count, const struct cnn_filters *some, float *to)
+CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, struct run run,
+                        const struct cnn_filters *some, float *to)
 {
-    size_t x_step = k->columns.stride * k->channels, left = count;
+    const float *x = run.x, *dy = run.dy;
+    size_t x_step = k->columns.stride * k->channels, left = run.count;
     vfloat sum[4] = {{0}};
     for (; left > 0; left -= cnn_size_min(left, 4), x += 4 * x_step, dy += 4 * k->filters) {
 #pragma GCC unroll 4
@@ -161,14 +176,15 @@ static void add_taps(const struct weights_gradient *k, const struct line *l, siz
                 continue;
             size_t pixel = (size_t)cnn_axis_pixel(v, l->output, i) * h->size +
                            (size_t)cnn_axis_pixel(h, outputs.begin, j);
-            const float *dy = l->dy + outputs.begin * k->filters, *x = l->x + pixel * k->channels;
+            const struct run run = {l->x + pixel * k->channels, l->dy + outputs.begin * k->filters,
+                                    outputs.end - outputs.begin};
             float *to = l->sums + (i * h->taps + j) * VLEN;
-            size_t filter = first, count = outputs.end - outputs.begin;
+            size_t filter = first;
             for (; filter < whole; filter += VLEN)
-                add_tap(k, filter, x, dy, count, NULL, to + filter * k->taps);
+                add_tap(k, filter, run, NULL, to + filter * k->taps);
             for (; filter < k->filters; filter += VLEN) {
                 struct cnn_filters some = cnn_filters_at(filter, k->filters, k->multiplier);
-                add_tap(k, filter, x, dy, count, &some, to + filter * k->taps);
+                add_tap(k, filter, run, &some, to + filter * k->taps);
             }
         }
 }

@@ -127,13 +127,20 @@ void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *ro
             sums[ch] += row[i + ch];
 }
 
-/* Adds rows wide rows, from x on, to the sums of lanes columns. */
-static inline void statistics_lanes(const float *x, size_t rows, size_t wide, size_t lanes,
-                                    const float *shift, float *sum, float *squares)
+/* Of each column: what is taken off its numbers, their sum and that of their squares. */
+struct statistics {
+    _Alignas(64) float shift[CNN_NORM_STRIP], sum[CNN_NORM_STRIP], squares[CNN_NORM_STRIP];
+};
+
+/* Adds the tile's rows, from x on, to the sums of some columns. */
+static inline void statistics_lanes(const float *x, size_t rows, size_t wide,
+                                    struct cnn_norm_lanes lanes, struct statistics *s)
 {
-    vfloat from = vload_lanes(shift, lanes), first = vset(0), second = vset(0);
+    vfloat from = vload_lanes(s->shift + lanes.first, lanes.count), first = vset(0),
+           second = vset(0);
+    float *sum = s->sum + lanes.first, *squares = s->squares + lanes.first;
     for (size_t row = 0; row < rows; row++) {
-        vfloat d = vload_lanes(x + row * wide, lanes) - from;
+        vfloat d = vload_lanes(x + lanes.first + row * wide, lanes.count) - from;
         first += d;
         second += d * d;
     }
@@ -146,23 +153,22 @@ static void statistics_strip(void *context, size_t task, size_t thread)
     (void)thread;
     const struct cnn_norm *k = context;
     struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
-    _Alignas(64) float shift[CNN_NORM_STRIP], sum[CNN_NORM_STRIP] = {0},
-                                              squares[CNN_NORM_STRIP] = {0};
-    memcpy(shift, k->a.x + s.begin, s.channels * sizeof *shift);
-    repeat(&s, shift);
+    struct statistics sums;
+    memset(sums.sum, 0, sizeof sums.sum + sizeof sums.squares);
+    memcpy(sums.shift, k->a.x + s.begin, s.channels * sizeof *sums.shift);
+    repeat(&s, sums.shift);
     struct cnn_norm_tile t;
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         size_t i = 0;
         for (; i + VLEN <= t.width; i += VLEN)
-            statistics_lanes(k->a.x + at + i, t.rows, k->wide, VLEN, shift + i, sum + i,
-                             squares + i);
+            statistics_lanes(k->a.x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, VLEN}, &sums);
         if (i < t.width)
-            statistics_lanes(k->a.x + at + i, t.rows, k->wide, t.width - i, shift + i, sum + i,
-                             squares + i);
+            statistics_lanes(k->a.x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, t.width - i},
+                             &sums);
     }
-    CNN_ISA_NAME(cnn_norm_fold)(&s, sum, k->first + s.sums);
-    CNN_ISA_NAME(cnn_norm_fold)(&s, squares, k->second + s.sums);
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
+    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.squares, k->second + s.sums);
 }
 
 /* Mean and variance of a group of channels from all chunks' sums. */

@@ -51,6 +51,11 @@ struct cnn_norm_tile {
     size_t at, rows, width;
 };
 
+/* Some columns of a tile or a strip that make a vector, or the rest of one: from `first` on. */
+struct cnn_norm_lanes {
+    size_t first, count;
+};
+
 static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k,
                                                     const struct cnn_norm_strip *s, size_t at)
 {

@@ -21,17 +21,18 @@ static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_nor
     return gradient;
 }
 
-/* Lanes columns of a tile, from i on. */
+/* Some columns of a tile. */
 static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                             struct cnn_norm_tile t, size_t i, size_t lanes, const float *dy,
+                             struct cnn_norm_tile t, struct cnn_norm_lanes lanes, const float *dy,
                              struct cnn_norm_partial *sums)
 {
+    size_t i = lanes.first;
     /* sums of few, then of those: less is rounded away */
     vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0);
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
-        vfloat x = vload_lanes(k->a.x + t.at + at, lanes), v = cnn_norm_value(columns, i, x);
-        vfloat g = cnn_norm_through(relu, v, vload_lanes(dy + at, lanes));
+        vfloat x = vload_lanes(k->a.x + t.at + at, lanes.count), v = cnn_norm_value(columns, i, x);
+        vfloat g = cnn_norm_through(relu, v, vload_lanes(dy + at, lanes.count));
         sum += g;
         products += g * (x - mean);
     }
@@ -44,9 +45,9 @@ static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *co
 {
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
-        sum_lanes(k, columns, t, i, VLEN, dy, sums);
+        sum_lanes(k, columns, t, (struct cnn_norm_lanes){i, VLEN}, dy, sums);
     if (i < t.width)
-        sum_lanes(k, columns, t, i, t.width - i, dy, sums);
+        sum_lanes(k, columns, t, (struct cnn_norm_lanes){i, t.width - i}, dy, sums);
 }
 
 static void sums_strip(void *context, size_t task, size_t thread)

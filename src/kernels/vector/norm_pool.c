@@ -162,19 +162,20 @@ struct window {
 
 /* The gradients at the values, which pixels holds. */
 static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                               const float *const corner[4], const float *dy, size_t ch,
-                               size_t lanes, struct window *w)
+                               const float *const corner[4], const float *dy,
+                               struct cnn_norm_lanes lanes, struct window *w)
 {
+    size_t ch = lanes.first;
     /* hardware does not follow two short rows into the next two */
     size_t next_line = 2 * k->b.pool->in_w * k->b.channels;
     bool relu = k->b.activation.kind == CNN_ACT_RELU;
     vfloat v[4];
     for (size_t i = 0; i < 4; i++) {
         __builtin_prefetch(corner[i] + next_line + ch, 0, 2);
-        w->x[i] = vload_lanes(corner[i] + ch, lanes);
+        w->x[i] = vload_lanes(corner[i] + ch, lanes.count);
         v[i] = cnn_norm_value(columns, ch, w->x[i]);
     }
-    window_gradients(k->b.pool->average, relu, v, vload_lanes(dy + ch, lanes), w->g);
+    window_gradients(k->b.pool->average, relu, v, vload_lanes(dy + ch, lanes.count), w->g);
 }
 
 /* The same from the gradients at the activation's inputs, which lie in the buffer already. */
@@ -259,7 +260,7 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
         }
         struct window w;
         for (; ch + VLEN <= s->channels && !buffered; ch += VLEN) {
-            window_read(k, columns, corner, dy, ch, VLEN, &w);
+            window_read(k, columns, corner, dy, (struct cnn_norm_lanes){ch, VLEN}, &w);
             window_write(columns, &w, ch, VLEN, sums, dx);
         }
         for (; ch < s->channels; ch += VLEN) {
@@ -267,7 +268,7 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
             if (buffered)
                 window_read_buffer(corner, gradient, ch, lanes, &w);
             else
-                window_read(k, columns, corner, dy, ch, lanes, &w);
+                window_read(k, columns, corner, dy, (struct cnn_norm_lanes){ch, lanes}, &w);
             window_write(columns, &w, ch, lanes, sums, dx);
         }
     }

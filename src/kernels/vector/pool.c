@@ -68,18 +68,40 @@ INLINE void take_larger(vfloat v, int position, vfloat *best, vint *at)
 #endif
 }
 
-/* lanes channels of height x width pixels, those of a window that lie in the image: from x on, the
- * first one's position in the window as given. */
-INLINE void pixels_max(const struct cnn_pool *p, size_t height, size_t width, int position,
-                       const float *x, size_t lanes, float *y, unsigned short *choice)
+/* The pixels that a window covers: their rows and columns. */
+struct window {
+    struct cnn_pool_window rows, columns;
+};
+
+/* The same as numbers: height x width pixels, the first one's position in the window. */
+struct inside {
+    size_t height, width;
+    int position;
+};
+
+static inline struct inside inside_of(const struct cnn_pool *p, const struct window *w)
 {
-    vfloat best = height * width > 0 ? vload_lanes(x, lanes) : vset(-INFINITY);
-    vint at = (vint){0} + position;
-    for (size_t i = 0; i < height; i++)
+    return (struct inside){w->rows.end - w->rows.begin, w->columns.end - w->columns.begin,
+                           (int)(w->rows.skipped * p->kernel_w + w->columns.skipped)};
+}
+
+/* The floats from an image to the first pixel that a window covers. */
+static inline size_t first_pixel(const struct cnn_pool *p, const struct window *w)
+{
+    return (w->rows.begin * p->in_w + w->columns.begin) * p->channels;
+}
+
+/* lanes channels of the pixels of a window, from x on. */
+INLINE void pixels_max(const struct cnn_pool *p, struct inside w, const float *x, size_t lanes,
+                       float *y, unsigned short *choice)
+{
+    vfloat best = w.height * w.width > 0 ? vload_lanes(x, lanes) : vset(-INFINITY);
+    vint at = (vint){0} + w.position;
+    for (size_t i = 0; i < w.height; i++)
 #pragma GCC unroll 3
-        for (size_t j = i == 0; j < width; j++)
+        for (size_t j = i == 0; j < w.width; j++)
             take_larger(vload_lanes(x + (i * p->in_w + j) * p->channels, lanes),
-                        position + (int)(i * p->kernel_w + j), &best, &at);
+                        w.position + (int)(i * p->kernel_w + j), &best, &at);
     vstore_lanes(y, lanes, best);
     if (choice)
         store_choice(choice, lanes, at);
@@ -87,44 +109,40 @@ INLINE void pixels_max(const struct cnn_pool *p, size_t height, size_t width, in
 
 /* lanes channels of one window; x: the image, from the first of these channels on. The usual
  * windows have their own copy of the loops. */
-INLINE void window_max(const struct cnn_pool *p, struct cnn_pool_window rows,
-                       struct cnn_pool_window columns, const float *x, size_t lanes, float *y,
-                       unsigned short *choice)
+INLINE void window_max(const struct cnn_pool *p, const struct window *window, const float *x,
+                       size_t lanes, float *y, unsigned short *choice)
 {
-    size_t height = rows.end - rows.begin, width = columns.end - columns.begin;
-    int position = (int)(rows.skipped * p->kernel_w + columns.skipped);
-    x += (rows.begin * p->in_w + columns.begin) * p->channels;
-    if (height == 2 && width == 2)
-        pixels_max(p, 2, 2, position, x, lanes, y, choice);
-    else if (height == 3 && width == 3)
-        pixels_max(p, 3, 3, position, x, lanes, y, choice);
+    struct inside w = inside_of(p, window);
+    x += first_pixel(p, window);
+    if (w.height == 2 && w.width == 2)
+        pixels_max(p, (struct inside){2, 2, w.position}, x, lanes, y, choice);
+    else if (w.height == 3 && w.width == 3)
+        pixels_max(p, (struct inside){3, 3, w.position}, x, lanes, y, choice);
     else
-        pixels_max(p, height, width, position, x, lanes, y, choice);
+        pixels_max(p, w, x, lanes, y, choice);
 }
 
 /* Summed row by row, so that a global pool over a large image does not lose digits. */
-static inline void window_average(const struct cnn_pool *p, struct cnn_pool_window rows,
-                                  struct cnn_pool_window columns, const float *x, size_t lanes,
-                                  float *y)
+static inline void window_average(const struct cnn_pool *p, const struct window *w, const float *x,
+                                  size_t lanes, float *y)
 {
     vfloat sum = {0};
-    for (size_t iy = rows.begin; iy < rows.end; iy++) {
+    for (size_t iy = w->rows.begin; iy < w->rows.end; iy++) {
         vfloat row = {0};
-        for (size_t ix = columns.begin; ix < columns.end; ix++)
+        for (size_t ix = w->columns.begin; ix < w->columns.end; ix++)
             row += vload_lanes(x + (iy * p->in_w + ix) * p->channels, lanes);
         sum += row;
     }
-    vstore_lanes(y, lanes, sum * cnn_window_scale(p, rows, columns));
+    vstore_lanes(y, lanes, sum * cnn_window_scale(p, w->rows, w->columns));
 }
 
 INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p,
-                          struct cnn_pool_window rows, struct cnn_pool_window columns,
-                          const float *x, size_t out, size_t lanes)
+                          const struct window *w, const float *x, size_t out, size_t lanes)
 {
     if (p->average)
-        window_average(p, rows, columns, x, lanes, k->y + out);
+        window_average(p, w, x, lanes, k->y + out);
     else
-        window_max(p, rows, columns, x, lanes, k->y + out, k->choice ? k->choice + out : NULL);
+        window_max(p, w, x, lanes, k->y + out, k->choice ? k->choice + out : NULL);
 }
 
 static void forward_rows(void *context, size_t task, size_t thread)
@@ -136,14 +154,14 @@ static void forward_rows(void *context, size_t task, size_t thread)
     size_t full = p->channels / VLEN * VLEN;
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
         const float *x = k->x + row / p->out_h * p->in_h * p->in_w * p->channels;
-        struct cnn_pool_window rows = cnn_window_rows(p, row % p->out_h);
+        struct window w = {.rows = cnn_window_rows(p, row % p->out_h)};
         for (size_t ox = 0; ox < p->out_w; ox++) {
-            struct cnn_pool_window columns = cnn_window_columns(p, ox);
+            w.columns = cnn_window_columns(p, ox);
             size_t out = (row * p->out_w + ox) * p->channels;
             for (size_t ch = 0; ch < full; ch += VLEN)
-                forward_lanes(k, p, rows, columns, x + ch, out + ch, VLEN);
+                forward_lanes(k, p, &w, x + ch, out + ch, VLEN);
             if (full < p->channels)
-                forward_lanes(k, p, rows, columns, x + full, out + full, p->channels - full);
+                forward_lanes(k, p, &w, x + full, out + full, p->channels - full);
         }
     }
 }
@@ -212,16 +230,15 @@ static void backward_rows(void *context, size_t task, size_t thread)
     }
 }
 
-/* The gradient of lanes channels of height x width pixels, those of a window that lie in the image:
- * dx is the first one's, its position in the window as given. */
-INLINE void scatter_pixels(const struct cnn_pool *p, size_t height, size_t width, int position,
-                           vfloat dy, vint chosen, size_t lanes, float *dx)
+/* The gradient of lanes channels of the pixels of a window, from dx on. */
+INLINE void scatter_pixels(const struct cnn_pool *p, struct inside w, vfloat dy, vint chosen,
+                           size_t lanes, float *dx)
 {
-    for (size_t i = 0; i < height; i++)
-        for (size_t j = 0; j < width; j++) {
+    for (size_t i = 0; i < w.height; i++)
+        for (size_t j = 0; j < w.width; j++) {
             vfloat part = p->average ? dy
-                                     : vselect(chosen == position + (int)(i * p->kernel_w + j), dy,
-                                               (vfloat){0});
+                                     : vselect(chosen == w.position + (int)(i * p->kernel_w + j),
+                                               dy, (vfloat){0});
             vstore_lanes(dx + (i * p->in_w + j) * p->channels, lanes, part);
         }
 }
@@ -229,22 +246,20 @@ INLINE void scatter_pixels(const struct cnn_pool *p, size_t height, size_t width
 /* Writes the gradient of every input pixel of one window. dx: the image, from the first of these
  * channels on. */
 INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p,
-                           struct cnn_pool_window rows, struct cnn_pool_window columns, size_t out,
-                           size_t lanes, float *dx)
+                           const struct window *window, size_t out, size_t lanes, float *dx)
 {
-    size_t height = rows.end - rows.begin, width = columns.end - columns.begin;
-    int position = (int)(rows.skipped * p->kernel_w + columns.skipped);
+    struct inside w = inside_of(p, window);
     vfloat dy = vload_lanes(k->dy + out, lanes);
     vint chosen = {0};
     if (p->average)
-        dy *= cnn_window_scale(p, rows, columns);
+        dy *= cnn_window_scale(p, window->rows, window->columns);
     else
         chosen = load_choice(k->chosen + out, lanes);
-    dx += (rows.begin * p->in_w + columns.begin) * p->channels;
-    if (height == 2 && width == 2)
-        scatter_pixels(p, 2, 2, position, dy, chosen, lanes, dx);
+    dx += first_pixel(p, window);
+    if (w.height == 2 && w.width == 2)
+        scatter_pixels(p, (struct inside){2, 2, w.position}, dy, chosen, lanes, dx);
     else
-        scatter_pixels(p, height, width, position, dy, chosen, lanes, dx);
+        scatter_pixels(p, w, dy, chosen, lanes, dx);
 }
 
 /* The input rows from output row oy's window on to the next one's. */
@@ -268,16 +283,16 @@ static void backward_apart(void *context, size_t task, size_t thread)
     for (size_t row = task * k->block; row < cnn_size_min(k->rows, (task + 1) * k->block); row++) {
         size_t oy = row % p->out_h, begin = owned_row(p, oy), end = owned_row(p, oy + 1);
         float *dx = k->dx + row / p->out_h * p->in_h * row_size;
-        struct cnn_pool_window rows = cnn_window_rows(p, oy);
+        struct window w = {.rows = cnn_window_rows(p, oy)};
         if (!tiled)
             memset(dx + begin * row_size, 0, (end - begin) * row_size * sizeof *dx);
         for (size_t ox = 0; ox < p->out_w; ox++) {
-            struct cnn_pool_window columns = cnn_window_columns(p, ox);
+            w.columns = cnn_window_columns(p, ox);
             size_t out = (row * p->out_w + ox) * p->channels;
             for (size_t ch = 0; ch < full; ch += VLEN)
-                scatter_window(k, p, rows, columns, out + ch, VLEN, dx + ch);
+                scatter_window(k, p, &w, out + ch, VLEN, dx + ch);
             if (full < p->channels)
-                scatter_window(k, p, rows, columns, out + full, p->channels - full, dx + full);
+                scatter_window(k, p, &w, out + full, p->channels - full, dx + full);
         }
     }
 }

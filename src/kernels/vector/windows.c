@@ -171,7 +171,7 @@ static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size
 }
 
 static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, size_t line,
-                       const float *image, size_t channels, size_t floats, float *to)
+                       const struct cnn_channels *channels, const float *image, float *to)
 {
     size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, v->lines);
     for (size_t i = 0; i < rows; i++) {
@@ -182,9 +182,9 @@ static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, si
         float *place = to + (ptrdiff_t)(i % w->stride_h) * v->phase +
                        (ptrdiff_t)(i / w->stride_h) * v->stride[1];
         if (cnn_windows_by_taps(w))
-            copy_row_by_taps(w, row, channels, floats, (size_t)v->tap_w, place);
+            copy_row_by_taps(w, row, channels->count, channels->floats, (size_t)v->tap_w, place);
         else
-            copy_row(w, row, channels, floats, place);
+            copy_row(w, row, channels->count, channels->floats, place);
     }
 }
 
@@ -213,28 +213,28 @@ static void view_steps_by_taps(const struct cnn_windows *w, struct cnn_view *v, 
 
 struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
                                                const struct cnn_blocks *b, size_t block,
-                                               const float *x, size_t channel, size_t channels,
-                                               size_t floats, float *copy)
+                                               const struct cnn_channels *channels)
 {
     size_t image = block / b->bands * b->images, line = block % b->bands * b->lines;
     size_t row_floats = w->width * w->channels, image_floats = w->height * row_floats;
     struct cnn_view v = {.images = cnn_size_min(b->images, w->images - image),
                          .lines = cnn_size_min(b->lines, w->lines - line),
                          .first = (image * w->lines + line) * w->pixels};
-    x += image * image_floats + channel;
+    const float *x = channels->x + image * image_floats + channels->first;
+    size_t floats = channels->floats;
     if (w->copying == CNN_COPY_IF_PADDED && !CNN_ISA_NAME(cnn_windows_padded)(w)) {
         v.data = x + line * w->stride_h * w->step_h * row_floats;
         view_steps(w, &v, w->step_w * w->channels, w->step_h * row_floats, image_floats);
         return v;
     }
-    v.data = copy;
+    v.data = channels->copy;
     if (cnn_windows_by_taps(w))
         view_steps_by_taps(w, &v, floats);
     else
         view_steps(w, &v, floats, CNN_ISA_NAME(cnn_windows_columns)(w) * floats,
                    copy_floats(w, v.lines, floats));
     for (size_t i = 0; i < v.images; i++)
-        copy_image(w, &v, line, x + i * image_floats, channels, floats,
-                   copy + (ptrdiff_t)i * v.stride[2]);
+        copy_image(w, &v, line, channels, x + i * image_floats,
+                   channels->copy + (ptrdiff_t)i * v.stride[2]);
     return v;
 }

@@ -87,13 +87,19 @@ static inline ptrdiff_t cnn_view_tap(const struct cnn_windows *w, const struct c
            (ptrdiff_t)(row / w->stride_h) * v->stride[1];
 }
 
-/* Block number `block` of the channels [channel, channel + channels) of x, where it lies, or copied
- * to `copy` with `floats` floats (or pairs) per pixel. The copy's floats beyond channels are not
- * set. */
+/* What a block is to show of an array: the channels from `first` on, and the memory for a copy of
+ * them, with `floats` floats (or pairs) per pixel. */
+struct cnn_channels {
+    const float *x;
+    size_t first, count, floats;
+    float *copy;
+};
+
+/* Block number `block` of these channels, where it lies, or copied. The copy's floats beyond the
+ * channels are not set. */
 struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
                                                const struct cnn_blocks *b, size_t block,
-                                               const float *x, size_t channel, size_t channels,
-                                               size_t floats, float *copy);
+                                               const struct cnn_channels *channels);
 
 /* Products of sizes that stick at the largest one: what then asks for memory is refused it. */
 static inline size_t cnn_size_times(size_t a, size_t b)

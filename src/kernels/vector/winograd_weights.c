@@ -70,6 +70,7 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
 /* What one task works on: in_count channels of x from `in` on, which is channel `group_channel` of
  * its group, and out_count of dy from `out` on. */
 struct part {
+    size_t first, tiles, next; /* of the block at hand: its first tile, its tiles, the next one's */
     size_t in, in_count, group_channel, out, out_count;
     /* transformed tiles of a block, of one pair of rows: [point][VLEN channels][tile],
      * [point][panel][tile] */
@@ -107,9 +108,9 @@ static __attribute__((noinline)) void transform_gradient(const float *const *poi
 
 /* One array after the other: the places that a transform writes to are pages of their own, and few
  * pages are at hand at a time. */
-static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles,
-                            size_t pair)
+static void transform_tiles(const struct weights_gradient *k, const struct part *p, size_t pair)
 {
+    size_t tiles = p->tiles;
     for (size_t t = 0; t < tiles; t++)
         for (size_t c = 0; c < p->in_count; c += VLEN)
             transform_input(p->in_points[t], p->in + c, pair, p->v + c * k->block + t * VLEN,
@@ -122,10 +123,11 @@ static void transform_tiles(const struct weights_gradient *k, const struct part 
         }
 }
 
-/* Meanwhile, asks for the `next` tiles from `first` on. */
-static void multiply_tiles(const struct weights_gradient *k, const struct part *p, size_t tiles,
-                           size_t pair, bool accumulate, size_t first, size_t next)
+/* Meanwhile, asks for the tiles of the next block. */
+static void multiply_tiles(const struct weights_gradient *k, const struct part *p, size_t pair,
+                           bool accumulate)
 {
+    size_t first = p->first + p->tiles, next = p->next;
     for (size_t point = 0; point < PAIR_POINTS; point++) {
         size_t step = pair * PAIR_POINTS + point;
         for (size_t t = next * step / CNN_POINTS; t < next * (step + 1) / CNN_POINTS; t++) {
@@ -137,7 +139,7 @@ static void multiply_tiles(const struct weights_gradient *k, const struct part *
             struct cnn_gemm g = {
                 .a = p->v + point * k->in_slot,
                 .rows = {{VLEN, p->in_count / VLEN, 1}, {1, (ptrdiff_t)(k->block * VLEN), 0}},
-                .depth = {{tiles, 1, 1}, {VLEN, 0, 0}},
+                .depth = {{p->tiles, 1, 1}, {VLEN, 0, 0}},
                 .b = p->d + point * k->out_slot + column * k->block,
                 .columns = width,
                 .c = p->sums + step * k->point + column * p->in_count,
@@ -149,13 +151,13 @@ static void multiply_tiles(const struct weights_gradient *k, const struct part *
 }
 
 /* Point (1, 1) is the sum of a tile's gradients, and the second of pair 1. */
-static void add_bias(const struct weights_gradient *k, const struct part *p, size_t tiles)
+static void add_bias(const struct weights_gradient *k, const struct part *p)
 {
     for (size_t c = 0; c < p->out_count; c += VLEN) {
         size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
         const float *d = p->d + k->out_slot + panel * k->block + c - panel;
         vfloat sum = vload(p->bias + p->out + c);
-        for (size_t t = 0; t < tiles; t++)
+        for (size_t t = 0; t < p->tiles; t++)
             sum += vload(d + t * width);
         vstore(p->bias + p->out + c, sum);
     }
@@ -235,18 +237,18 @@ static void run_part(void *context, size_t task, size_t thread)
            end = (chunk + 1) * k->tiles / k->chunks;
     struct part p;
     part_at(k, task, thread, &p);
-    for (size_t first = begin; first < end; first += k->block) {
-        size_t count = cnn_size_min(k->block, end - first),
-               next = cnn_size_min(k->block, end - first - count);
-        for (size_t t = 0; t < count; t++) {
-            cnn_tile_point(&k->in, first + t, 6, k->x, k->zeros, p.in_points[t]);
-            cnn_tile_point(&k->out, first + t, 4, k->dy, k->zeros, p.out_points[t]);
+    for (p.first = begin; p.first < end; p.first += k->block) {
+        p.tiles = cnn_size_min(k->block, end - p.first);
+        p.next = cnn_size_min(k->block, end - p.first - p.tiles);
+        for (size_t t = 0; t < p.tiles; t++) {
+            cnn_tile_point(&k->in, p.first + t, 6, k->x, k->zeros, p.in_points[t]);
+            cnn_tile_point(&k->out, p.first + t, 4, k->dy, k->zeros, p.out_points[t]);
         }
         for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
-            transform_tiles(k, &p, count, pair);
+            transform_tiles(k, &p, pair);
             if (k->db && p.group_channel == 0 && pair == 1)
-                add_bias(k, &p, count);
-            multiply_tiles(k, &p, count, pair, first > begin, first + count, next);
+                add_bias(k, &p);
+            multiply_tiles(k, &p, pair, p.first > begin);
         }
     }
     for (size_t c = 0; k->chunks == 1 && c < p.out_count; c += VLEN)
