@@ -26,12 +26,7 @@ static const struct cnn_key keys[] = {
      .max = 65536,
      .help = "channels are split into so many groups that do not mix"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
-    {.name = "init",
-     .kind = CNN_KEY_CHOICE,
-     .at = FIELD(weighted.init),
-     .otherwise = "he_normal",
-     .choices = cnn_init_choices,
-     .help = cnn_init_help},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_init_keys},
     CNN_KEY_END};
 
 static cnn_status check_groups(const struct cnn_node *node, const struct settings *s,
@@ -59,9 +54,9 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     cnn_status status = cnn_require_image(node, diag);
     if (status == CNN_OK)
         status = check_groups(node, s, diag);
-    return status == CNN_OK ? cnn_convolution_infer(node, &s->window, &s->weighted, s->filters,
-                                                    s->groups, arena, diag)
-                            : status;
+    const struct cnn_convolution convolution = {
+        .window = &s->window, .weighted = &s->weighted, .filters = s->filters, .groups = s->groups};
+    return status == CNN_OK ? cnn_convolution_infer(node, &convolution, arena, diag) : status;
 }
 
 const struct cnn_layer_type cnn_layer_conv = {

@@ -15,12 +15,7 @@ static const struct cnn_key keys[] = {
      .max = 1 << 24,
      .help = "outputs"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
-    {.name = "init",
-     .kind = CNN_KEY_CHOICE,
-     .at = FIELD(weighted.init),
-     .otherwise = "glorot_uniform",
-     .choices = cnn_init_choices,
-     .help = cnn_init_help},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_init_keys_dense},
     CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -38,10 +33,11 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     }
     node->out = (cnn_shape){1, s->units, 1, 1};
     node->sees_all = true;
-    const struct cnn_conv conv =
-        cnn_conv_dense(inputs, s->units, node->precision == CNN_PRECISION_BF16);
+    const struct cnn_weighted w = {
+        .settings = &s->weighted,
+        .conv = cnn_conv_dense(inputs, s->units, node->precision == CNN_PRECISION_BF16)};
     const size_t dims[2] = {s->units, inputs};
-    return cnn_weighted_infer(node, &s->weighted, &conv, NULL, 2, dims, arena, diag);
+    return cnn_weighted_infer(node, &w, 2, dims, arena, diag);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

@@ -19,12 +19,7 @@ static const struct cnn_key keys[] = {
      .max = 1024,
      .help = "kernels per channel: output channels = channels * multiplier"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
-    {.name = "init",
-     .kind = CNN_KEY_CHOICE,
-     .at = FIELD(weighted.init),
-     .otherwise = "he_normal",
-     .choices = cnn_init_choices,
-     .help = cnn_init_help},
+    {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_init_keys},
     CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -32,9 +27,11 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     const struct settings *s = node->settings;
     cnn_status status = cnn_require_image(node, diag);
     size_t channels = node->in[0].c;
-    return status == CNN_OK ? cnn_convolution_infer(node, &s->window, &s->weighted,
-                                                    channels * s->multiplier, channels, arena, diag)
-                            : status;
+    const struct cnn_convolution convolution = {.window = &s->window,
+                                                .weighted = &s->weighted,
+                                                .filters = channels * s->multiplier,
+                                                .groups = channels};
+    return status == CNN_OK ? cnn_convolution_infer(node, &convolution, arena, diag) : status;
 }
 
 const struct cnn_layer_type cnn_layer_depthwise_conv = {

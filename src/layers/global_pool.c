@@ -20,10 +20,10 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     cnn_status status = cnn_require_image(node, diag);
     if (status != CNN_OK)
         return status;
-    const size_t whole[2] = {node->in[0].h, node->in[0].w}, one[2] = {1, 1};
-    const struct cnn_padding none = {0};
+    const struct cnn_window_settings whole = {
+        .kernel = {node->in[0].h, node->in[0].w}, .stride = {1, 1}, .dilation = {1, 1}};
     struct cnn_sliding sliding;
-    status = cnn_sliding_infer(&sliding, node, whole, one, one, &none, false, arena, diag);
+    status = cnn_sliding_infer(&sliding, node, &whole, arena, diag);
     return status == CNN_OK
                ? cnn_pooling_infer(node, &sliding, s->pool_type == 1, true, arena, diag)
                : status;

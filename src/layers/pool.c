@@ -22,10 +22,21 @@ cnn_status cnn_pooling_infer(struct cnn_node *node, const struct cnn_sliding *sl
     }
     node->out.c = node->in[0].c;
     state->sliding = *sliding;
-    state->pool = (struct cnn_pool){rows->in,        columns->in,  node->in[0].c,    rows->out,
-                                    columns->out,    rows->kernel, columns->kernel,  rows->stride,
-                                    columns->stride, rows->before, columns->before,  rows->after,
-                                    columns->after,  average,      count_include_pad};
+    state->pool = (struct cnn_pool){.in_h = rows->in,
+                                    .in_w = columns->in,
+                                    .channels = node->in[0].c,
+                                    .out_h = rows->out,
+                                    .out_w = columns->out,
+                                    .kernel_h = rows->kernel,
+                                    .kernel_w = columns->kernel,
+                                    .stride_h = rows->stride,
+                                    .stride_w = columns->stride,
+                                    .pad_top = rows->before,
+                                    .pad_left = columns->before,
+                                    .pad_bottom = rows->after,
+                                    .pad_right = columns->after,
+                                    .average = average,
+                                    .count_include_pad = count_include_pad};
     node->state = state;
     node->effect = (struct cnn_effect){.kind = CNN_EFFECT_POOL, .pool = state->pool};
     if (!average) /* two bytes a choice */
@@ -60,9 +71,8 @@ void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out)
 
 struct settings {
     int pool_type;
-    size_t kernel[2], stride[2];
-    struct cnn_padding padding;
-    bool ceil_mode, count_include_pad;
+    struct cnn_window_settings window;
+    bool count_include_pad;
 };
 
 #define FIELD(member) offsetof(struct settings, member)
@@ -75,25 +85,25 @@ static const struct cnn_key keys[] = {
      .help = "the largest value or the mean"},
     {.name = "kernel_size",
      .kind = CNN_KEY_PAIR,
-     .at = FIELD(kernel),
+     .at = FIELD(window.kernel),
      .min = 1,
      .max = 65535,
      .help = "rows and columns of the window"},
     {.name = "stride",
      .kind = CNN_KEY_PAIR,
-     .at = FIELD(stride),
+     .at = FIELD(window.stride),
      .otherwise = "",
      .min = 1,
      .max = 65535,
      .help = "step between neighbouring windows; kernel_size where not given"},
     {.name = "padding",
      .kind = CNN_KEY_PADDING,
-     .at = FIELD(padding),
+     .at = FIELD(window.padding),
      .otherwise = "0",
      .help = "border around the input; never the maximum"},
     {.name = "ceil_mode",
      .kind = CNN_KEY_BOOL,
-     .at = FIELD(ceil_mode),
+     .at = FIELD(window.ceil),
      .otherwise = "false",
      .help = "round the output size up instead of down"},
     {.name = "count_include_pad",
@@ -106,12 +116,16 @@ static const struct cnn_key keys[] = {
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct settings *s = node->settings;
-    const size_t *stride = s->stride[0] > 0 ? s->stride : s->kernel, no_dilation[2] = {1, 1};
+    struct cnn_window_settings window = s->window;
     struct cnn_sliding sliding;
+    for (int i = 0; i < 2; i++) {
+        window.dilation[i] = 1;
+        if (s->window.stride[0] == 0)
+            window.stride[i] = window.kernel[i];
+    }
     cnn_status status = cnn_require_image(node, diag);
     if (status == CNN_OK)
-        status = cnn_sliding_infer(&sliding, node, s->kernel, stride, no_dilation, &s->padding,
-                                   s->ceil_mode, arena, diag);
+        status = cnn_sliding_infer(&sliding, node, &window, arena, diag);
     for (int i = 0; status == CNN_OK && i < 2; i++) {
         const struct cnn_axis *a = &sliding.axis[i];
         if (a->before < a->kernel && a->after < a->kernel)

@@ -34,14 +34,9 @@ enum init_kind {
     INIT_WHITENING
 };
 const char *const cnn_padding_mode_choices[] = {"zeros", "reflect", "replicate", NULL};
-const char *const cnn_init_choices[] = {"he_normal",      "he_uniform",   "glorot_normal",
-                                        "glorot_uniform", "lecun_normal", "zeros",
-                                        "dirac",          "whitening",    NULL};
-
-const char cnn_init_help[] =
-    "how the first weights are drawn; biases start at 0. dirac: the first filters pass the input's "
-    "channels on; whitening: filters that make patches of the training images uncorrelated (the "
-    "first layer's)";
+static const char *const init_choices[] = {"he_normal",      "he_uniform",   "glorot_normal",
+                                           "glorot_uniform", "lecun_normal", "zeros",
+                                           "dirac",          "whitening",    NULL};
 
 #define FIELD(member) offsetof(struct cnn_weighted_settings, member)
 const struct cnn_key cnn_weighted_keys[] = {
@@ -63,6 +58,19 @@ const struct cnn_key cnn_weighted_keys[] = {
      .help = "literal first values {kernel: [[..], ..], bias: ..}, for lessons"},
     CNN_KEY_END,
 };
+
+/* The key `init`, of which the types of layers have defaults of their own. */
+#define INIT_KEY(default_word)                                                                     \
+    {                                                                                              \
+        .name = "init", .kind = CNN_KEY_CHOICE, .at = FIELD(init), .otherwise = (default_word),    \
+        .choices = init_choices,                                                                   \
+        .help = "how the first weights are drawn; biases start at 0. dirac: the first filters "    \
+                "pass the input's channels on; whitening: filters that make patches of the "       \
+                "training images uncorrelated (the first layer's)"                                 \
+    }
+
+const struct cnn_key cnn_init_keys[] = {INIT_KEY("he_normal"), CNN_KEY_END};
+const struct cnn_key cnn_init_keys_dense[] = {INIT_KEY("glorot_uniform"), CNN_KEY_END};
 #undef FIELD
 
 const struct cnn_key cnn_activation_keys[] = {
@@ -78,20 +86,20 @@ const struct cnn_key cnn_activation_keys[] = {
 const struct cnn_key cnn_convolution_keys[] = {
     {.name = "kernel_size",
      .kind = CNN_KEY_PAIR,
-     .at = FIELD(kernel),
+     .at = FIELD(window.kernel),
      .min = 1,
      .max = 65535,
      .help = "rows and columns that a kernel covers"},
     {.name = "stride",
      .kind = CNN_KEY_PAIR,
-     .at = FIELD(stride),
+     .at = FIELD(window.stride),
      .otherwise = "1",
      .min = 1,
      .max = 65535,
      .help = "step between neighbouring windows"},
     {.name = "padding",
      .kind = CNN_KEY_PADDING,
-     .at = FIELD(padding),
+     .at = FIELD(window.padding),
      .otherwise = "0",
      .help = "border added around the input; same: output = ceil(input / stride)"},
     {.name = "padding_mode",
@@ -102,7 +110,7 @@ const struct cnn_key cnn_convolution_keys[] = {
      .help = "what the border holds"},
     {.name = "dilation",
      .kind = CNN_KEY_PAIR,
-     .at = FIELD(dilation),
+     .at = FIELD(window.dilation),
      .otherwise = "1",
      .min = 1,
      .max = 65535,
@@ -324,18 +332,15 @@ static void init_bias(const struct cnn_node *node, const struct cnn_tensor *tens
         memcpy(values, w->literal_bias, tensor->count * sizeof *values);
 }
 
-cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings,
-                              const struct cnn_conv *conv, const struct cnn_sliding *sliding,
-                              size_t rank, const size_t *dims, struct cnn_arena *arena,
-                              cnn_diag *diag)
+cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *begin, size_t rank,
+                              const size_t *dims, struct cnn_arena *arena, cnn_diag *diag)
 {
+    const struct cnn_weighted_settings *settings = begin->settings;
+    const struct cnn_conv *conv = &begin->conv;
     struct cnn_weighted *w = cnn_arena_alloc(arena, sizeof *w);
     if (!w)
         return cnn_fail_memory(diag, sizeof *w, "a layer");
-    w->settings = settings;
-    w->conv = *conv;
-    if (sliding)
-        w->sliding = *sliding;
+    *w = *begin;
     w->activation = cnn_activation_of(settings->activation);
     node->state = w;
     cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims)->init =
@@ -532,28 +537,27 @@ static cnn_status check_reflect(const struct cnn_node *node, const struct cnn_sl
     return CNN_OK;
 }
 
-cnn_status cnn_convolution_infer(struct cnn_node *node,
-                                 const struct cnn_convolution_settings *window,
-                                 const struct cnn_weighted_settings *settings, size_t filters,
-                                 size_t groups, struct cnn_arena *arena, cnn_diag *diag)
+cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolution *convolution,
+                                 struct cnn_arena *arena, cnn_diag *diag)
 {
-    struct cnn_sliding sliding;
-    node->window.border = (enum cnn_padding_mode)window->padding_mode;
-    cnn_status status = cnn_sliding_infer(&sliding, node, window->kernel, window->stride,
-                                          window->dilation, &window->padding, false, arena, diag);
-    if (status == CNN_OK && window->padding_mode == CNN_PAD_REFLECT)
-        status = check_reflect(node, &sliding, diag);
+    struct cnn_weighted w = {.settings = convolution->weighted};
+    enum cnn_padding_mode mode = (enum cnn_padding_mode)convolution->window->padding_mode;
+    node->window.border = mode;
+    cnn_status status =
+        cnn_sliding_infer(&w.sliding, node, &convolution->window->window, arena, diag);
+    if (status == CNN_OK && mode == CNN_PAD_REFLECT)
+        status = check_reflect(node, &w.sliding, diag);
     if (status != CNN_OK)
         return status;
-    node->out.c = filters;
-    const struct cnn_axis *rows = &sliding.axis[0], *columns = &sliding.axis[1];
-    const struct cnn_conv conv = {
+    node->out.c = convolution->filters;
+    const struct cnn_axis *rows = &w.sliding.axis[0], *columns = &w.sliding.axis[1];
+    w.conv = (struct cnn_conv){
         .in_h = rows->in,
         .in_w = columns->in,
         .in_c = node->in[0].c,
         .out_h = rows->out,
         .out_w = columns->out,
-        .out_c = filters,
+        .out_c = convolution->filters,
         .kernel_h = rows->kernel,
         .kernel_w = columns->kernel,
         .stride_h = rows->stride,
@@ -562,13 +566,14 @@ cnn_status cnn_convolution_infer(struct cnn_node *node,
         .dilation_w = columns->dilation,
         .pad_top = rows->before,
         .pad_left = columns->before,
-        .groups = groups,
-        .padding_mode = (enum cnn_padding_mode)window->padding_mode,
+        .groups = convolution->groups,
+        .padding_mode = mode,
         .direct = !cnn_winograd_wanted(),
         .bf16 = node->precision == CNN_PRECISION_BF16,
     };
-    const size_t dims[4] = {filters, conv.in_c / groups, conv.kernel_h, conv.kernel_w};
-    return cnn_weighted_infer(node, settings, &conv, &sliding, 4, dims, arena, diag);
+    const size_t dims[4] = {w.conv.out_c, w.conv.in_c / w.conv.groups, w.conv.kernel_h,
+                            w.conv.kernel_w};
+    return cnn_weighted_infer(node, &w, 4, dims, arena, diag);
 }
 
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out)

@@ -46,38 +46,41 @@ struct cnn_weighted {
 struct cnn_activation cnn_activation_of(int choice);
 const char *cnn_activation_name(struct cnn_activation activation);
 
-extern const char *const cnn_init_choices[];
-
 /* Tables that stand in the layers' own (CNN_KEY_TABLE): the keys that all three end with, read into
- * a struct cnn_weighted_settings, but for `init`, whose default differs; the one key `activation`,
- * read into an int; those that place a convolution's windows, read into a struct
- * cnn_convolution_settings. */
+ * a struct cnn_weighted_settings, and then `init`, with the default of convolutions or of dense
+ * layers; the one key `activation`, read into an int; those that place a convolution's windows,
+ * read into a struct cnn_convolution_settings. */
 extern const struct cnn_key cnn_weighted_keys[];
+extern const struct cnn_key cnn_init_keys[];
+extern const struct cnn_key cnn_init_keys_dense[];
 extern const struct cnn_key cnn_activation_keys[];
 extern const struct cnn_key cnn_convolution_keys[];
-extern const char cnn_init_help[];
 
-/* For a node whose out is known: declares its tensors, makes its state, reads literal weights.
- * dims: of the stored weight. sliding may be NULL. */
-cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted_settings *settings,
-                              const struct cnn_conv *conv, const struct cnn_sliding *sliding,
-                              size_t rank, const size_t *dims, struct cnn_arena *arena,
-                              cnn_diag *diag);
+/* For a node whose out is known: declares its tensors, makes its state, which begins as `begin`
+ * with settings, conv and sliding filled in, and reads literal weights. dims: of the stored weight.
+ */
+cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *begin, size_t rank,
+                              const size_t *dims, struct cnn_arena *arena, cnn_diag *diag);
 
 /* The settings of conv and depthwise_conv that place the windows. */
 struct cnn_convolution_settings {
-    size_t kernel[2], stride[2], dilation[2];
-    struct cnn_padding padding;
+    struct cnn_window_settings window;
     int padding_mode;
 };
 
 extern const char *const cnn_padding_mode_choices[];
 
-/* infer of conv and depthwise_conv: filters and groups are known to be right for the input. */
-cnn_status cnn_convolution_infer(struct cnn_node *node,
-                                 const struct cnn_convolution_settings *window,
-                                 const struct cnn_weighted_settings *settings, size_t filters,
-                                 size_t groups, struct cnn_arena *arena, cnn_diag *diag);
+/* What conv and depthwise_conv make of their settings; filters and groups are known to be right for
+ * the input. */
+struct cnn_convolution {
+    const struct cnn_convolution_settings *window;
+    const struct cnn_weighted_settings *weighted;
+    size_t filters, groups;
+};
+
+/* infer of both. */
+cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolution *convolution,
+                                 struct cnn_arena *arena, cnn_diag *diag);
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out);
 
 /* What the sum of each filter is multiplied by, and the bias then added, so that batch_norm is done

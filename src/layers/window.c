@@ -101,17 +101,22 @@ static const char *size_text(const struct cnn_axis *a, struct cnn_arena *arena)
 }
 
 cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
-                             const size_t kernel[2], const size_t stride[2],
-                             const size_t dilation[2], const struct cnn_padding *padding, bool ceil,
-                             struct cnn_arena *arena, cnn_diag *diag)
+                             const struct cnn_window_settings *settings, struct cnn_arena *arena,
+                             cnn_diag *diag)
 {
+    const struct cnn_padding *padding = &settings->padding;
     const size_t in[2] = {node->in[0].h, node->in[0].w};
     const size_t before[2] = {padding->top, padding->left},
                  after[2] = {padding->bottom, padding->right};
     for (int i = 0; i < 2; i++) {
         struct cnn_axis *a = &sliding->axis[i];
-        *a = (struct cnn_axis){in[i],     kernel[i], stride[i], dilation[i],
-                               before[i], after[i],  0,         ceil};
+        *a = (struct cnn_axis){.in = in[i],
+                               .kernel = settings->kernel[i],
+                               .stride = settings->stride[i],
+                               .dilation = settings->dilation[i],
+                               .before = before[i],
+                               .after = after[i],
+                               .ceil = settings->ceil};
         if (padding->same)
             axis_pad_same(a);
         if (!axis_fits(a))
