@@ -80,9 +80,11 @@ struct cnn_plan *network_plan(cnn_model *model, size_t batch, enum cnn_plan_mode
 {
     cnn_diag *diag = cnn_diag_new();
     struct cnn_plan *plan = NULL;
-    require(
-        cnn_plan_new(&model->graph, model->parameters, batch, mode, input_gradient, &plan, diag),
-        diag, model->resolved);
+    require(cnn_plan_new(&model->graph, model->parameters,
+                         &(struct cnn_plan_options){
+                             .batch = batch, .mode = mode, .input_gradient = input_gradient},
+                         &plan, diag),
+            diag, model->resolved);
     cnn_diag_free(diag);
     return plan;
 }

@@ -158,8 +158,11 @@ static void open_golden(struct golden *g, const char *name, cnn_diag *diag)
     snprintf(path, sizeof path, "%s/%s.io.safetensors", folder, name);
     assert_int_equal(cnn_safetensors_open(path, &g->io, diag), CNN_OK);
     g->n = cnn_safetensors_find(g->io, "x")->dims[0];
-    assert_int_equal(cnn_plan_new(&g->model->graph, g->model->parameters, g->n, CNN_PLAN_TRAIN,
-                                  true, &g->plan, diag),
+    assert_int_equal(cnn_plan_new(&g->model->graph, g->model->parameters,
+                                  &(struct cnn_plan_options){.batch = g->n,
+                                                             .mode = CNN_PLAN_TRAIN,
+                                                             .input_gradient = true},
+                                  &g->plan, diag),
                      CNN_OK);
 }
 

@@ -475,8 +475,10 @@ static void test_scratch_is_enough_for_every_smaller_batch(void **state)
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
             struct cnn_arena *arena = cnn_arena_new();
             struct cnn_layout layout;
-            assert_int_equal(cnn_layout_make(&model->graph, cnn_kernels_at(t), batches[b],
-                                             CNN_PLAN_TRAIN, false, arena, &layout, NULL),
+            assert_int_equal(cnn_layout_make(&model->graph, cnn_kernels_at(t),
+                                             &(struct cnn_plan_options){.batch = batches[b],
+                                                                        .mode = CNN_PLAN_TRAIN},
+                                             arena, &layout, NULL),
                              CNN_OK);
             for (size_t i = 0; i < model->graph.count; i++)
                 for (size_t n = 1; model->graph.nodes[i].execution->scratch && n <= batches[b]; n++)

@@ -128,8 +128,9 @@ static cnn_status run_both(struct comparison *c, cnn_model *model, const float *
     if (status == CNN_OK)
         status = cnn_model_run(model, image, 1, c->result, c->diag);
     if (status == CNN_OK)
-        status = cnn_plan_new(&model->graph, model->parameters, 1, CNN_PLAN_KEEP, false, &c->plan,
-                              c->diag);
+        status = cnn_plan_new(&model->graph, model->parameters,
+                              &(struct cnn_plan_options){.batch = 1, .mode = CNN_PLAN_KEEP},
+                              &c->plan, c->diag);
     if (status == CNN_OK) {
         cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(c->plan));
         cnn_plan_forward(c->plan, 1, false, 0);

@@ -20,17 +20,16 @@ static void find_readers(const struct cnn_graph *graph, size_t *reader)
     reader[graph->logits] = reader[cnn_graph_output(graph)] = MANY;
 }
 
-/* Lets the lead take in the layers behind it, as far as it can. */
+/* Lets the lead, node i, take in the layers behind it, as far as it can. */
 static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_fusion fusion,
-                    size_t i, struct cnn_node *lead, size_t *lead_of, size_t number)
+                    size_t i, struct cnn_node *lead, size_t *lead_of)
 {
-    lead_of[i] = number;
     for (size_t at = reader[i + 1]; at < graph->count; at = reader[at + 1]) {
         const struct cnn_node *next = &graph->nodes[at];
         if (next->input_count != 1 || !lead->type->fuse(lead, next, fusion))
             return;
         lead->out = next->out;
-        lead_of[at] = number;
+        lead_of[at] = lead_of[i];
     }
 }
 
@@ -71,7 +70,7 @@ static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
         fused->origin[number] = i;
         fused->lead[i] = number;
         if (nodes[number].type->fuse)
-            take_in(graph, reader, fusion, i, &nodes[number], fused->lead, number);
+            take_in(graph, reader, fusion, i, &nodes[number], fused->lead);
     }
     fused->graph.nodes = nodes;
     fused->graph.logits = cnn_fused_value(fused, graph->logits);

@@ -287,10 +287,10 @@ static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
 }
 
 cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,
-                           size_t batch, enum cnn_plan_mode mode, bool input_gradient,
-                           struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag)
+                           const struct cnn_plan_options *options, struct cnn_arena *arena,
+                           struct cnn_layout *out, cnn_diag *diag)
 {
-    size_t n = graph->count, edges = 0;
+    size_t n = graph->count, edges = 0, batch = options->batch;
     struct cnn_layout layout = {0};
     if (batch == 0 || batch > CNN_MAX_BATCH)
         return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu",
@@ -300,9 +300,14 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
         layout.edge[i] = edges;
         edges += graph->nodes[i].input_count;
     }
-    struct maker m = {graph, kernels, batch, batch, mode,    input_gradient,
-                      NULL,  NULL,    NULL,  NULL,  &layout, n * (CNN_MAX_TENSORS + 2) + edges + 8,
-                      false};
+    struct maker m = {.graph = graph,
+                      .kernels = kernels,
+                      .batch = batch,
+                      .slice = batch,
+                      .mode = options->mode,
+                      .input_gradient = options->input_gradient,
+                      .layout = &layout,
+                      .capacity = n * (CNN_MAX_TENSORS + 2) + edges + 8};
     layout.blocks = cnn_arena_array(arena, m.capacity, sizeof *layout.blocks);
     layout.value = cnn_arena_array(arena, n + 1, sizeof *layout.value);
     layout.gradient = cnn_arena_array(arena, n + 1, sizeof *layout.gradient);
@@ -319,7 +324,7 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     analyse(&m);
     place_values(&m);
     place_tensors(&m);
-    if (cnn_plan_goes_back(mode))
+    if (cnn_plan_goes_back(m.mode))
         place_gradients(&m);
     size_t floats = 0; /* of all blocks, were none to share memory: bounds every offset */
     for (size_t i = 0; i < layout.block_count; i++)

@@ -32,7 +32,7 @@ struct cnn_layout {
 };
 
 cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,
-                           size_t batch, enum cnn_plan_mode mode, bool input_gradient,
-                           struct cnn_arena *arena, struct cnn_layout *out, cnn_diag *diag);
+                           const struct cnn_plan_options *options, struct cnn_arena *arena,
+                           struct cnn_layout *out, cnn_diag *diag);
 
 #endif

@@ -110,8 +110,8 @@ static void pack_weights(struct cnn_plan *plan)
     plan->stale = false;
 }
 
-cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch,
-                        enum cnn_plan_mode mode, bool input_gradient, struct cnn_plan **out,
+cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
+                        const struct cnn_plan_options *options, struct cnn_plan **out,
                         cnn_diag *diag)
 {
     const struct cnn_kernels *kernels;
@@ -128,14 +128,13 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
     *plan = (struct cnn_plan){.arena = arena,
                               .node_count = graph->count,
                               .kernels = kernels,
-                              .mode = mode,
-                              .batch = batch,
+                              .mode = options->mode,
+                              .batch = options->batch,
                               .stale = true};
     plan->graph = &plan->fused.graph;
-    status = fuse_layers(arena, graph, kernels, mode, &plan->fused, diag);
+    status = fuse_layers(arena, graph, kernels, options->mode, &plan->fused, diag);
     if (status == CNN_OK)
-        status = cnn_layout_make(plan->graph, kernels, batch, mode, input_gradient, arena,
-                                 &plan->layout, diag);
+        status = cnn_layout_make(plan->graph, kernels, options, arena, &plan->layout, diag);
     if (status == CNN_OK) {
         plan->slab = cnn_floats_new(plan->layout.floats);
         plan->nodes = cnn_arena_array(arena, plan->graph->count, sizeof *plan->nodes);
@@ -145,7 +144,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t
         if (!ok)
             status = cnn_fail_memory(diag, plan->layout.floats * sizeof(float), "activations");
     }
-    if (status == CNN_OK && mode == CNN_PLAN_INFER)
+    if (status == CNN_OK && options->mode == CNN_PLAN_INFER)
         pack_weights(plan); /* so that the first call is no slower than the others */
     if (status == CNN_OK)
         *out = plan;
@@ -175,7 +174,9 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
     if (status == CNN_OK)
         status = fuse_layers(arena, graph, kernels, mode, &fused, diag);
     if (status == CNN_OK)
-        status = cnn_layout_make(&fused.graph, kernels, batch, mode, false, arena, &layout, diag);
+        status = cnn_layout_make(&fused.graph, kernels,
+                                 &(struct cnn_plan_options){.batch = batch, .mode = mode}, arena,
+                                 &layout, diag);
     cnn_arena_free(arena);
     if (status == CNN_OK)
         *bytes = layout.floats * sizeof(float);

@@ -20,14 +20,20 @@ static inline bool cnn_plan_goes_back(enum cnn_plan_mode mode)
     return mode == CNN_PLAN_TRAIN || mode == CNN_PLAN_WATCH;
 }
 
+/* What a plan is for. batch: the largest n of a call, at least 1. input_gradient: backward also
+ * gives the gradient at the network's input. */
+struct cnn_plan_options {
+    size_t batch;
+    enum cnn_plan_mode mode;
+    bool input_gradient;
+};
+
 struct cnn_plan;
 
 /* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics:
- * written) in place. input_gradient: backward also gives the gradient at the network's input.
- * batch: the largest n of a call, at least 1. The plan serves the number of threads that is set
- * when it is made. */
-cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters, size_t batch,
-                        enum cnn_plan_mode mode, bool input_gradient, struct cnn_plan **out,
+ * written) in place. The plan serves the number of threads that is set when it is made. */
+cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
+                        const struct cnn_plan_options *options, struct cnn_plan **out,
                         cnn_diag *diag);
 void cnn_plan_free(struct cnn_plan *plan);
 

@@ -35,7 +35,8 @@ static cnn_status run_image(const cnn_model *model, const float *image, struct c
     const cnn_shape in = model->graph.input;
     struct cnn_plan *plan = NULL;
     cnn_status status =
-        cnn_plan_new(&model->graph, model->parameters, 1, CNN_PLAN_KEEP, false, &plan, diag);
+        cnn_plan_new(&model->graph, model->parameters,
+                     &(struct cnn_plan_options){.batch = 1, .mode = CNN_PLAN_KEEP}, &plan, diag);
     if (status != CNN_OK)
         return status;
     cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(plan));

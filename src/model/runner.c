@@ -27,8 +27,9 @@ cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out,
     if (!model->plan || model->plan_batch < batch ||
         model->plan_threads != cnn_parallel_threads()) {
         struct cnn_plan *plan = NULL;
-        cnn_status status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER,
-                                         false, &plan, diag);
+        cnn_status status = cnn_plan_new(
+            &model->graph, model->parameters,
+            &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_INFER}, &plan, diag);
         if (status != CNN_OK)
             return status;
         cnn_plan_free(model->plan);
@@ -104,8 +105,10 @@ static cnn_status runner_fill(struct cnn_runner *runner, cnn_diag *diag)
     const cnn_model *model = runner->model;
     bool before = cnn_parallel_alone(runner->serial);
     runner->threads = cnn_parallel_threads();
-    cnn_status status = cnn_plan_new(&model->graph, model->parameters, runner->most, CNN_PLAN_INFER,
-                                     false, &runner->plan, diag);
+    cnn_status status =
+        cnn_plan_new(&model->graph, model->parameters,
+                     &(struct cnn_plan_options){.batch = runner->most, .mode = CNN_PLAN_INFER},
+                     &runner->plan, diag);
     cnn_parallel_alone(before);
     return status == CNN_OK ? batch_new(model, runner->most, &runner->batch, diag) : status;
 }

@@ -86,7 +86,8 @@ static cnn_status allocate(struct bench *b, cnn_diag *diag)
         return cnn_fail_memory(diag, (floats + b->values) * sizeof(float), "the benchmark");
     memcpy(b->parameters, b->model->parameters, floats * sizeof(float));
     if (b->infer)
-        return cnn_plan_new(&b->model->graph, b->parameters, b->batch, CNN_PLAN_INFER, false,
+        return cnn_plan_new(&b->model->graph, b->parameters,
+                            &(struct cnn_plan_options){.batch = b->batch, .mode = CNN_PLAN_INFER},
                             &b->plan, diag);
     cnn_status status = cnn_step_open(b->model, b->parameters, b->batch, &b->step, diag);
     b->plan = b->step.plan;

@@ -111,8 +111,10 @@ static cnn_status open_data(struct calibration *c, cnn_diag *diag)
                                                .shuffle = true,
                                                .seed = model->recipe.seed};
     status = cnn_loader_new(&options, &c->loader, diag);
-    return status == CNN_OK ? cnn_plan_new(&model->graph, model->parameters, options.batch,
-                                           CNN_PLAN_KEEP, false, &c->plan, diag)
+    return status == CNN_OK ? cnn_plan_new(&model->graph, model->parameters,
+                                           &(struct cnn_plan_options){.batch = options.batch,
+                                                                      .mode = CNN_PLAN_KEEP},
+                                           &c->plan, diag)
                             : status;
 }
 

@@ -46,8 +46,9 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
     cnn_status status = cnn_step_open_state(model, parameters, &step, diag);
     if (status != CNN_OK)
         return status;
-    status = cnn_plan_new(&model->graph, step.parameters, batch, CNN_PLAN_TRAIN, false, &step.plan,
-                          diag);
+    status = cnn_plan_new(&model->graph, step.parameters,
+                          &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_TRAIN},
+                          &step.plan, diag);
     if (status == CNN_OK)
         cnn_step_begin(&step);
     if (status == CNN_OK)

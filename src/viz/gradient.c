@@ -7,8 +7,10 @@ cnn_status cnn_gradient_open(cnn_model *model, size_t value, size_t batch, struc
                              cnn_diag *diag)
 {
     *out = (struct cnn_gradient){.graph = cnn_graph_until(&model->graph, value), .value = value};
-    return cnn_plan_new(&out->graph, model->parameters, batch, CNN_PLAN_WATCH, true, &out->plan,
-                        diag);
+    return cnn_plan_new(
+        &out->graph, model->parameters,
+        &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_WATCH, .input_gradient = true},
+        &out->plan, diag);
 }
 
 void cnn_gradient_close(struct cnn_gradient *gradient)

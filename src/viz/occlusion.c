@@ -61,8 +61,9 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
     cnn_status status = scratch ? cnn_class_value(model, class, &logits, diag)
                                 : cnn_fail_memory(diag, batch * sizeof *scratch, "probabilities");
     if (status == CNN_OK)
-        status = cnn_plan_new(&model->graph, model->parameters, batch, CNN_PLAN_INFER, false, &plan,
-                              diag);
+        status = cnn_plan_new(&model->graph, model->parameters,
+                              &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_INFER},
+                              &plan, diag);
     if (status == CNN_OK) {
         memcpy(cnn_plan_input(plan), x, size * sizeof *x);
         run_pictures(model, plan, 1, class, scratch, &whole);

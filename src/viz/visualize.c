@@ -21,8 +21,9 @@ static cnn_status check_directory(const char *directory, cnn_diag *diag)
 static cnn_status run(struct cnn_view *view, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &view->model->graph;
-    cnn_status status =
-        cnn_plan_new(graph, view->model->parameters, 1, CNN_PLAN_KEEP, false, &view->plan, diag);
+    cnn_status status = cnn_plan_new(graph, view->model->parameters,
+                                     &(struct cnn_plan_options){.batch = 1, .mode = CNN_PLAN_KEEP},
+                                     &view->plan, diag);
     if (status != CNN_OK)
         return status;
     memcpy(cnn_plan_input(view->plan), view->x, cnn_shape_count(graph->input) * sizeof *view->x);

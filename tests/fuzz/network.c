@@ -250,7 +250,8 @@ static float *infer(const cnn_model *model, size_t n, enum cnn_plan_mode mode)
     struct cnn_plan *plan = NULL;
     float *output = NULL;
 
-    if (cnn_plan_new(&model->graph, model->parameters, n, mode, false, &plan, NULL) != CNN_OK)
+    if (cnn_plan_new(&model->graph, model->parameters,
+                     &(struct cnn_plan_options){.batch = n, .mode = mode}, &plan, NULL) != CNN_OK)
         return NULL;
     fill(cnn_plan_input(plan), n * cnn_shape_count(cnn_model_input(model)), 7);
     cnn_plan_forward(plan, n, false, 0);

@@ -276,8 +276,9 @@ static void run_whole(cnn_model *model, size_t n)
     struct cnn_plan *plan;
     const size_t labels[64] = {0};
     layer = "inference";
-    if (cnn_plan_new(&model->graph, model->parameters, n, CNN_PLAN_INFER, false, &plan, NULL) ==
-        CNN_OK) {
+    if (cnn_plan_new(&model->graph, model->parameters,
+                     &(struct cnn_plan_options){.batch = n, .mode = CNN_PLAN_INFER}, &plan,
+                     NULL) == CNN_OK) {
         cnn_plan_forward(plan, n, false, 0);
         cnn_plan_free(plan);
     }
