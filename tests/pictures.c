@@ -99,29 +99,28 @@ static void write_chunk(FILE *file, const char *type, const uint8_t *data, size_
     fwrite(number, 1, 4, file);
 }
 
-void picture_write_png(const char *path, uint32_t w, uint32_t h, uint8_t depth, uint8_t colour_type,
-                       const uint8_t *rows, size_t row_bytes, const uint8_t *palette, size_t count)
+void picture_write_png(const char *path, const struct picture_png *p)
 {
     make_folder_of(path);
     uint8_t header[13] = {0};
-    picture_put_u32(header, w);
-    picture_put_u32(header + 4, h);
-    header[8] = depth;
-    header[9] = colour_type;
-    size_t size = h * (row_bytes + 1);
+    picture_put_u32(header, p->width);
+    picture_put_u32(header + 4, p->height);
+    header[8] = p->depth;
+    header[9] = p->colour_type;
+    size_t row_bytes = p->row_bytes, size = p->height * (row_bytes + 1);
     uint8_t *raw = calloc(size, 1), *packed = malloc(compressBound(size));
     uLongf packed_size = compressBound(size);
     assert_non_null(raw);
     assert_non_null(packed);
-    for (size_t y = 0; y < h; y++)
-        memcpy(raw + y * (row_bytes + 1) + 1, rows + y * row_bytes, row_bytes);
+    for (size_t y = 0; y < p->height; y++)
+        memcpy(raw + y * (row_bytes + 1) + 1, p->rows + y * row_bytes, row_bytes);
     assert_int_equal(compress(packed, &packed_size, raw, size), Z_OK);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     fwrite("\x89PNG\r\n\x1a\n", 1, 8, file);
     write_chunk(file, "IHDR", header, sizeof header);
-    if (palette)
-        write_chunk(file, "PLTE", palette, 3 * count);
+    if (p->palette)
+        write_chunk(file, "PLTE", p->palette, 3 * p->count);
     write_chunk(file, "IDAT", packed, packed_size);
     write_chunk(file, "IEND", NULL, 0);
     assert_int_equal(fclose(file), 0);

@@ -15,10 +15,18 @@ void picture_write_plain(const char *path, int w, int h, int c, uint8_t value);
 /* A JPEG of 8 x 8 pixels in colour, the left half black, the right half white. */
 void picture_write_jpeg(const char *path);
 
-/* Writes a PNG of any kind: depth and colour type as its header has them; rows are height *
- * row_bytes; palette of count RGB triples or NULL. */
-void picture_write_png(const char *path, uint32_t w, uint32_t h, uint8_t depth, uint8_t colour_type,
-                       const uint8_t *rows, size_t row_bytes, const uint8_t *palette, size_t count);
+/* A PNG of any kind: depth and colour type as its header has them; rows are height * row_bytes;
+ * palette of count RGB triples or NULL. */
+struct picture_png {
+    uint32_t width, height;
+    uint8_t depth, colour_type;
+    const uint8_t *rows;
+    size_t row_bytes;
+    const uint8_t *palette;
+    size_t count;
+};
+
+void picture_write_png(const char *path, const struct picture_png *png);
 
 /* Four bytes, the highest first. */
 void picture_put_u32(uint8_t *out, uint32_t value);

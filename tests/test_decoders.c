@@ -73,19 +73,24 @@ static void insert(struct bytes *b, size_t at, const void *data, size_t size)
     free(tail.data);
 }
 
-/* The file's pixels, or its message in `text` with NULL. */
-static uint8_t *decode(struct scratch *s, const char *name, const struct bytes *b, size_t channels,
-                       size_t *width, size_t *height, char text[256])
+struct size {
+    size_t channels, width, height;
+};
+
+/* The file's pixels, or its message in `text` with NULL. size: of which channels are wanted, and
+ * the rest is found. */
+static uint8_t *decode(struct scratch *s, const char *name, const struct bytes *b,
+                       struct size *size, char text[256])
 {
     struct cnn_image image = {0};
     uint8_t *pixels = NULL;
     scratch_write(s, name, b->data, b->size);
     cnn_status status = cnn_image_open(s->path, &image, s->diag);
     strcpy(text, "");
-    *width = image.width;
-    *height = image.height;
+    size->width = image.width;
+    size->height = image.height;
     if (status == CNN_OK)
-        status = cnn_image_decode(&image, channels, s->diag);
+        status = cnn_image_decode(&image, size->channels, s->diag);
     if (status == CNN_OK) {
         pixels = image.pixels;
         image.pixels = NULL;
@@ -102,8 +107,8 @@ static void expect_refused(struct scratch *s, const char *name, const struct byt
                            const char *text)
 {
     char said[256], wanted[300];
-    size_t w, h;
-    assert_null(decode(s, name, b, 3, &w, &h, said));
+    struct size size = {.channels = 3};
+    assert_null(decode(s, name, b, &size, said));
     snprintf(wanted, sizeof wanted, "%s: %s", name, text);
     assert_string_equal(said, wanted);
 }
@@ -119,14 +124,14 @@ static void expect_not_opened(struct scratch *s, const char *name, const struct 
 }
 
 static void expect_pixels(struct scratch *s, const char *name, const struct bytes *b,
-                          size_t channels, size_t width, size_t height, const uint8_t *pixels)
+                          struct size size, const uint8_t *pixels)
 {
     char said[256];
-    size_t w, h;
-    uint8_t *got = decode(s, name, b, channels, &w, &h, said);
+    struct size found = {.channels = size.channels};
+    uint8_t *got = decode(s, name, b, &found, said);
     assert_string_equal(said, "");
-    assert_true(w == width && h == height);
-    assert_memory_equal(got, pixels, w * h * channels);
+    assert_true(found.width == size.width && found.height == size.height);
+    assert_memory_equal(got, pixels, size.width * size.height * size.channels);
     free(got);
 }
 
@@ -135,11 +140,11 @@ static void expect_same(struct scratch *s, const char *name, const struct bytes 
                         const char *right_name, size_t channels)
 {
     char said[256];
-    size_t w, h;
+    struct size size = {.channels = channels};
     struct bytes right = fixture(right_name);
-    uint8_t *pixels = decode(s, right_name, &right, channels, &w, &h, said);
+    uint8_t *pixels = decode(s, right_name, &right, &size, said);
     assert_string_equal(said, "");
-    expect_pixels(s, name, b, channels, w, h, pixels);
+    expect_pixels(s, name, b, size, pixels);
     free(pixels);
     free(right.data);
 }
@@ -226,7 +231,8 @@ static void test_png_is_turned_as_exif_says(void **state)
             if (when == 2) /* it may come last, too */
                 add_chunk(&b, "eXIf", exif, sizeof exif);
             add_chunk(&b, "IEND", NULL, 0);
-            expect_pixels(s, "six.png", &b, 1, turned[i].width, turned[i].height, turned[i].pixels);
+            expect_pixels(s, "six.png", &b, (struct size){1, turned[i].width, turned[i].height},
+                          turned[i].pixels);
             free(b.data);
         }
 }
@@ -245,7 +251,8 @@ static void test_strange_exif_data_turn_nothing(void **state)
             add_pixels(&b, (const uint8_t[]){0, 1, 2, 3, 0, 4, 5, 6}, 8);
             add_chunk(&b, "IEND", NULL, 0);
             size_t right = size >= 22 && value >= 1 && value <= 8 ? (size_t)value : 1;
-            expect_pixels(s, "six.png", &b, 1, turned[right].width, turned[right].height,
+            expect_pixels(s, "six.png", &b,
+                          (struct size){1, turned[right].width, turned[right].height},
                           turned[right].pixels);
             free(b.data);
         }
@@ -259,7 +266,7 @@ static void test_strange_exif_data_turn_nothing(void **state)
         add_chunk(&b, "eXIf", exif, sizeof exif);
         add_pixels(&b, (const uint8_t[]){0, 1, 2, 3, 0, 4, 5, 6}, 8);
         add_chunk(&b, "IEND", NULL, 0);
-        expect_pixels(s, "six.png", &b, 1, 3, 2, turned[1].pixels);
+        expect_pixels(s, "six.png", &b, (struct size){1, 3, 2}, turned[1].pixels);
         free(b.data);
     }
 }
@@ -283,10 +290,11 @@ static void expect_turned(struct scratch *s, const char *name, const struct byte
                           const char *stored, unsigned orientation)
 {
     char said[256];
-    size_t w, h, tw, th;
+    struct size stored_size = {.channels = 3}, size = {.channels = 3};
     struct bytes plain = fixture(stored);
-    uint8_t *from = decode(s, "stored", &plain, 3, &w, &h, said),
-            *to = decode(s, name, b, 3, &tw, &th, said);
+    uint8_t *from = decode(s, "stored", &plain, &stored_size, said),
+            *to = decode(s, name, b, &size, said);
+    size_t w = stored_size.width, h = stored_size.height, tw = size.width, th = size.height;
     assert_string_equal(said, "");
     assert_true(orientation >= 5 ? tw == h && th == w : tw == w && th == h);
     for (size_t y = 0; y < h; y++)
@@ -471,7 +479,7 @@ static void test_png_is_refused_when_listed_if_a_checksum_is_wrong(void **state)
     }
     flip(&b, find(&b, "tEXt", 4) + 8); /* no pixel depends on it */
     flip(&b, find(&b, "IEND", 4) + 6);
-    expect_pixels(s, "a.png", &b, 3, 2, 1, (const uint8_t[]){1, 2, 3, 4, 5, 6});
+    expect_pixels(s, "a.png", &b, (struct size){3, 2, 1}, (const uint8_t[]){1, 2, 3, 4, 5, 6});
     free(b.data);
 }
 
@@ -494,7 +502,7 @@ static void test_png_is_damaged_when_its_pixels_are(void **state)
         if (wrong < 2)
             expect_refused(s, "a.png", &b, "its compressed data are damaged");
         else
-            expect_pixels(s, "a.png", &b, 1, 3, 2, turned[1].pixels);
+            expect_pixels(s, "a.png", &b, (struct size){1, 3, 2}, turned[1].pixels);
         free(b.data);
     }
 }
@@ -507,7 +515,7 @@ static void test_interlaced_png_is_read(void **state)
     /* pixel 0,0; 2,0; 1,0; then the second row */
     add_pixels(&b, (const uint8_t[]){0, 1, 0, 3, 0, 2, 0, 4, 5, 6}, 10);
     add_chunk(&b, "IEND", NULL, 0);
-    expect_pixels(s, "a.png", &b, 1, 3, 2, turned[1].pixels);
+    expect_pixels(s, "a.png", &b, (struct size){1, 3, 2}, turned[1].pixels);
     free(b.data);
     b = png_start(3, 2, 16, 2, true);
     uint8_t rows[4 + 36] = {0};
@@ -526,8 +534,8 @@ static void test_interlaced_png_is_read(void **state)
             colour[i * 3 + c] = (uint8_t)((i + 1) * (c + 1));
         grey[i] = (uint8_t)(((i + 1) * 77 + 2 * (i + 1) * 150 + 3 * (i + 1) * 29) >> 8);
     }
-    expect_pixels(s, "a.png", &b, 3, 3, 2, colour);
-    expect_pixels(s, "a.png", &b, 1, 3, 2, grey);
+    expect_pixels(s, "a.png", &b, (struct size){3, 3, 2}, colour);
+    expect_pixels(s, "a.png", &b, (struct size){1, 3, 2}, grey);
     free(b.data);
 }
 
@@ -544,7 +552,7 @@ static void test_png_of_every_depth_is_read(void **state)
         uint8_t rows[3] = {0, cases[i].row[0], cases[i].row[1]};
         add_pixels(&b, rows, cases[i].depth == 4 ? 3 : 2);
         add_chunk(&b, "IEND", NULL, 0);
-        expect_pixels(s, "a.png", &b, 1, 3, 1, cases[i].grey);
+        expect_pixels(s, "a.png", &b, (struct size){1, 3, 1}, cases[i].grey);
         free(b.data);
     }
     struct bytes b = png_start(3, 1, 2, 3, false);
@@ -552,9 +560,10 @@ static void test_png_of_every_depth_is_read(void **state)
     add_chunk(&b, "tRNS", "\0\200", 2);
     add_pixels(&b, (const uint8_t[]){0, 0x18}, 2);
     add_chunk(&b, "IEND", NULL, 0);
-    expect_pixels(s, "a.png", &b, 4, 3, 1,
+    expect_pixels(s, "a.png", &b, (struct size){4, 3, 1},
                   (const uint8_t[]){1, 2, 3, 0, 4, 5, 6, 128, 7, 8, 9, 255});
-    expect_pixels(s, "a.png", &b, 3, 3, 1, (const uint8_t[]){1, 2, 3, 4, 5, 6, 7, 8, 9});
+    expect_pixels(s, "a.png", &b, (struct size){3, 3, 1},
+                  (const uint8_t[]){1, 2, 3, 4, 5, 6, 7, 8, 9});
     free(b.data);
 }
 
@@ -573,7 +582,7 @@ static void test_png_is_read_when_its_pixels_are_stored_as_they_are(void **state
     assert_true(size > sizeof rows);
     add_chunk(&b, "IDAT", stored, size);
     add_chunk(&b, "IEND", NULL, 0);
-    expect_pixels(*state, "a.png", &b, 3, SIDE, SIDE, pixels);
+    expect_pixels(*state, "a.png", &b, (struct size){3, SIDE, SIDE}, pixels);
     free(stored);
     free(b.data);
 }
@@ -645,13 +654,13 @@ static void test_bmp_is_read_when_its_pixels_stand_apart(void **state)
                               .pixels = rows,
                               .size = sizeof rows};
             struct bytes b = bmp_write(&bmp);
-            expect_pixels(s, "a.bmp", &b, 3, 2, 2, up);
+            expect_pixels(s, "a.bmp", &b, (struct size){3, 2, 2}, up);
             free(b.data);
             if (headers[i] == 12)
                 continue;
             bmp.height = -2;
             b = bmp_write(&bmp);
-            expect_pixels(s, "a.bmp", &b, 3, 2, 2, down);
+            expect_pixels(s, "a.bmp", &b, (struct size){3, 2, 2}, down);
             free(b.data);
             bmp = (struct bmp){.header = headers[i],
                                .width = 2,
@@ -663,7 +672,7 @@ static void test_bmp_is_read_when_its_pixels_stand_apart(void **state)
                                .pixels = indices,
                                .size = sizeof indices};
             b = bmp_write(&bmp);
-            expect_pixels(s, "a.bmp", &b, 3, 2, 2, chosen);
+            expect_pixels(s, "a.bmp", &b, (struct size){3, 2, 2}, chosen);
             free(b.data);
         }
     /* masks behind the header, and counted into it */
@@ -683,7 +692,7 @@ static void test_bmp_is_read_when_its_pixels_stand_apart(void **state)
             memcpy(b.data + 54, masks, 12);
         else
             b.data[14] = (uint8_t)header;
-        expect_pixels(s, "a.bmp", &b, 3, 2, 2, swapped);
+        expect_pixels(s, "a.bmp", &b, (struct size){3, 2, 2}, swapped);
         free(b.data);
     }
 }
@@ -745,8 +754,8 @@ static void test_webp_is_refused_when_cut_or_animated(void **state)
     b = fixture("alpha.webp");
     memset(b.data + 32, 0xff, b.size - 32);
     char said[256];
-    size_t w, h;
-    assert_null(decode(s, "a.webp", &b, 3, &w, &h, said));
+    struct size size = {.channels = 3};
+    assert_null(decode(s, "a.webp", &b, &size, said));
     free(b.data);
 }
 
@@ -906,7 +915,7 @@ static void test_a_small_size_is_the_same_when_the_whole_was_decoded_before(void
     assert_int_equal(cnn_image_decode(&image, 3, s->diag), CNN_OK);
     assert_int_equal(cnn_image_bring(&image, small, second, s->diag), CNN_OK);
     assert_int_equal(cnn_image_decode(&image, 3, s->diag), CNN_OK);
-    expect_pixels(s, "a.jpg", &b, 3, image.width, image.height, image.pixels);
+    expect_pixels(s, "a.jpg", &b, (struct size){3, image.width, image.height}, image.pixels);
     assert_int_equal(cnn_image_bring(&image, small, third, s->diag), CNN_OK);
     assert_memory_equal(first, second, sizeof first);
     assert_memory_equal(first, third, sizeof first);

@@ -18,10 +18,18 @@ static const float logits[IMAGES * CLASSES] = {4, 0, 0, 0, 1, 4, 2, 0, 0, 3, 4, 
                                                3, 1, 2, 2, 0, 6, 1, 5, 1, 1, 1, 1};
 static const size_t labels[IMAGES] = {0, 1, 1, 0, 3, 1, 3, 3, 3, 3};
 
+/* Scores of some images, and their classes. */
+struct answered {
+    size_t classes, images;
+    const float *scores;
+    const size_t *truth;
+};
+
 /* In batches, whose size is nothing that the result may depend on. */
-static void measure(cnn_evaluation *e, size_t batch, size_t classes, size_t images,
-                    const float *scores, const size_t *truth, size_t *answers)
+static void measure(cnn_evaluation *e, size_t batch, const struct answered *a, size_t *answers)
 {
+    const float *scores = a->scores;
+    const size_t classes = a->classes, images = a->images, *truth = a->truth;
     struct cnn_arena *arena = cnn_arena_new();
     struct cnn_loss loss;
     assert_int_equal(cnn_loss_read(arena, NULL, &loss, NULL), CNN_OK);
@@ -102,7 +110,7 @@ static void test_numbers_are_those_of_torch_whatever_the_batch(void **state)
     assert_int_equal(cnn_metrics_new(IMAGES, CLASSES, &e, NULL), CNN_OK);
     for (size_t b = 0; b < 4; b++) {
         size_t answers[IMAGES];
-        measure(&e, batches[b], CLASSES, IMAGES, logits, labels, answers);
+        measure(&e, batches[b], &(struct answered){CLASSES, IMAGES, logits, labels}, answers);
         check_numbers(&e);
         assert_memory_equal(answers, expected, sizeof expected);
     }
@@ -158,7 +166,7 @@ static void test_one_class_is_always_right(void **state)
     static const size_t truth[] = {0, 0};
     cnn_evaluation e;
     assert_int_equal(cnn_metrics_new(2, 1, &e, NULL), CNN_OK);
-    measure(&e, 2, 1, 2, scores, truth, NULL);
+    measure(&e, 2, &(struct answered){1, 2, scores, truth}, NULL);
     expect(e.accuracy, 1);
     expect(e.loss + e.ece, 0);
     expect(e.f1, 1);

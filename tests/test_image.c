@@ -91,10 +91,20 @@ static void test_rare_pngs_are_read_when_16_bit_or_with_a_palette(void **state)
     uint8_t out[6];
     const uint8_t deep[12] = {200, 1, 100, 2, 50, 3, 0, 0, 255, 255, 128, 0},
                   palette[6] = {1, 2, 3, 40, 50, 60}, indices[1] = {0x40};
-    picture_write_png(scratch_path(s, "deep.png"), 2, 1, 16, 2, deep, 12, NULL, 0);
+    picture_write_png(
+        scratch_path(s, "deep.png"),
+        &(struct picture_png){
+            .width = 2, .height = 1, .depth = 16, .colour_type = 2, .rows = deep, .row_bytes = 12});
     assert_int_equal(cnn_image_read(s->path, shape(3, 1, 2), out, s->diag), CNN_OK);
     assert_memory_equal(out, ((uint8_t[]){200, 100, 50, 0, 255, 128}), 6);
-    picture_write_png(scratch_path(s, "palette.png"), 2, 1, 1, 3, indices, 1, palette, 2);
+    picture_write_png(scratch_path(s, "palette.png"), &(struct picture_png){.width = 2,
+                                                                            .height = 1,
+                                                                            .depth = 1,
+                                                                            .colour_type = 3,
+                                                                            .rows = indices,
+                                                                            .row_bytes = 1,
+                                                                            .palette = palette,
+                                                                            .count = 2});
     assert_int_equal(cnn_image_read(s->path, shape(3, 1, 2), out, s->diag), CNN_OK);
     assert_memory_equal(out, ((uint8_t[]){1, 2, 3, 40, 50, 60}), 6);
 }
@@ -201,7 +211,10 @@ static void test_reading_fails_when_the_claimed_size_is_huge(void **state)
     const uint8_t rows[1] = {0};
     char *data;
     size_t size;
-    picture_write_png(scratch_path(s, "huge.png"), 1, 1, 8, 0, rows, 1, NULL, 0);
+    picture_write_png(
+        scratch_path(s, "huge.png"),
+        &(struct picture_png){
+            .width = 1, .height = 1, .depth = 8, .colour_type = 0, .rows = rows, .row_bytes = 1});
     assert_int_equal(cnn_file_read(s->path, 1 << 20, &data, &size, s->diag), CNN_OK);
     for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
         char message[160];

@@ -157,25 +157,28 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
 }
 
 /* A square convolution whose output size follows; padding on all sides. */
-static struct cnn_conv conv_square(size_t in, size_t in_c, size_t out_c, size_t kernel,
-                                   size_t stride, size_t pad, size_t dilation, size_t groups)
+struct square {
+    size_t in, in_c, out_c, kernel, stride, pad, dilation, groups;
+};
+
+static struct cnn_conv conv_square(struct square s)
 {
-    size_t out = size_out(in, 2 * pad, kernel, stride, dilation);
-    return (struct cnn_conv){.in_h = in,
-                             .in_w = in,
-                             .in_c = in_c,
+    size_t out = size_out(s.in, 2 * s.pad, s.kernel, s.stride, s.dilation);
+    return (struct cnn_conv){.in_h = s.in,
+                             .in_w = s.in,
+                             .in_c = s.in_c,
                              .out_h = out,
                              .out_w = out,
-                             .out_c = out_c,
-                             .kernel_h = kernel,
-                             .kernel_w = kernel,
-                             .stride_h = stride,
-                             .stride_w = stride,
-                             .dilation_h = dilation,
-                             .dilation_w = dilation,
-                             .pad_top = pad,
-                             .pad_left = pad,
-                             .groups = groups,
+                             .out_c = s.out_c,
+                             .kernel_h = s.kernel,
+                             .kernel_w = s.kernel,
+                             .stride_h = s.stride,
+                             .stride_w = s.stride,
+                             .dilation_h = s.dilation,
+                             .dilation_w = s.dilation,
+                             .pad_top = s.pad,
+                             .pad_left = s.pad,
+                             .groups = s.groups,
                              .direct = true};
 }
 
@@ -184,15 +187,24 @@ static void test_conv_when_usual_networks(void **state)
     (void)state;
     struct cnn_activation relu = {.kind = CNN_ACT_RELU};
     struct cnn_conv cases[] = {
-        conv_square(28, 1, 6, 5, 1, 2, 1, 1),    conv_square(32, 3, 32, 3, 1, 1, 1, 1),
-        conv_square(9, 64, 64, 3, 1, 1, 1, 1),   conv_square(10, 64, 128, 3, 2, 1, 1, 1),
-        conv_square(35, 3, 24, 11, 4, 2, 1, 1),  conv_square(30, 3, 16, 7, 2, 3, 1, 1),
-        conv_square(14, 48, 33, 1, 1, 0, 1, 1),  conv_square(15, 33, 64, 1, 2, 0, 1, 1),
-        conv_square(10, 64, 64, 3, 1, 1, 1, 64), conv_square(15, 64, 64, 3, 2, 1, 1, 64),
-        conv_square(13, 17, 34, 5, 1, 2, 1, 17), conv_square(9, 64, 64, 3, 1, 1, 1, 4),
-        conv_square(1, 100, 10, 1, 1, 0, 1, 1),  conv_square(1, 1031, 70, 1, 1, 0, 1, 1),
-        conv_square(6, 300, 17, 3, 1, 1, 1, 1),  conv_square(17, 16, 16, 3, 1, 2, 2, 1),
-        conv_square(6, 16, 120, 6, 1, 0, 1, 1),  conv_square(5, 1, 3, 1, 1, 0, 1, 1),
+        conv_square((struct square){28, 1, 6, 5, 1, 2, 1, 1}),
+        conv_square((struct square){32, 3, 32, 3, 1, 1, 1, 1}),
+        conv_square((struct square){9, 64, 64, 3, 1, 1, 1, 1}),
+        conv_square((struct square){10, 64, 128, 3, 2, 1, 1, 1}),
+        conv_square((struct square){35, 3, 24, 11, 4, 2, 1, 1}),
+        conv_square((struct square){30, 3, 16, 7, 2, 3, 1, 1}),
+        conv_square((struct square){14, 48, 33, 1, 1, 0, 1, 1}),
+        conv_square((struct square){15, 33, 64, 1, 2, 0, 1, 1}),
+        conv_square((struct square){10, 64, 64, 3, 1, 1, 1, 64}),
+        conv_square((struct square){15, 64, 64, 3, 2, 1, 1, 64}),
+        conv_square((struct square){13, 17, 34, 5, 1, 2, 1, 17}),
+        conv_square((struct square){9, 64, 64, 3, 1, 1, 1, 4}),
+        conv_square((struct square){1, 100, 10, 1, 1, 0, 1, 1}),
+        conv_square((struct square){1, 1031, 70, 1, 1, 0, 1, 1}),
+        conv_square((struct square){6, 300, 17, 3, 1, 1, 1, 1}),
+        conv_square((struct square){17, 16, 16, 3, 1, 2, 2, 1}),
+        conv_square((struct square){6, 16, 120, 6, 1, 0, 1, 1}),
+        conv_square((struct square){5, 1, 3, 1, 1, 0, 1, 1}),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         conv_check(&cases[i], 1 + i % 5, i % 2 ? relu : no_activation, i % 3 != 0);
@@ -203,9 +215,10 @@ static void test_conv_when_usual_networks(void **state)
 static void test_conv_when_channels_are_few(void **state)
 {
     (void)state;
-    struct cnn_conv cases[] = {
-        conv_square(11, 3, 17, 5, 1, 2, 1, 1), conv_square(12, 2, 9, 3, 4, 0, 1, 1),
-        conv_square(24, 3, 8, 14, 5, 4, 1, 1), conv_square(10, 3, 5, 3, 2, 3, 1, 1)};
+    struct cnn_conv cases[] = {conv_square((struct square){11, 3, 17, 5, 1, 2, 1, 1}),
+                               conv_square((struct square){12, 2, 9, 3, 4, 0, 1, 1}),
+                               conv_square((struct square){24, 3, 8, 14, 5, 4, 1, 1}),
+                               conv_square((struct square){10, 3, 5, 3, 2, 3, 1, 1})};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         conv_check(&cases[i], 37 - 3 * i, no_activation, i % 2 == 0);
 }
@@ -218,14 +231,22 @@ static void test_conv_when_bf16(void **state)
     (void)state;
     struct cnn_activation relu = {.kind = CNN_ACT_RELU};
     struct cnn_conv cases[] = {
-        conv_square(13, 5, 7, 3, 2, 1, 1, 1),   conv_square(32, 64, 128, 3, 2, 1, 1, 1),
-        conv_square(12, 33, 47, 3, 2, 1, 1, 1), conv_square(30, 6, 16, 7, 2, 3, 1, 1),
-        conv_square(15, 33, 64, 1, 2, 0, 1, 1), conv_square(14, 64, 33, 1, 1, 0, 1, 1),
-        conv_square(7, 17, 31, 1, 1, 0, 1, 1),  conv_square(9, 64, 64, 3, 1, 1, 1, 4),
-        conv_square(11, 15, 21, 4, 3, 2, 1, 3), conv_square(17, 16, 18, 3, 1, 2, 2, 1),
-        conv_square(17, 18, 16, 2, 2, 3, 3, 1), conv_square(1, 2100, 70, 1, 1, 0, 1, 1),
-        conv_square(14, 6, 16, 5, 1, 0, 1, 1),  conv_square(6, 300, 17, 3, 1, 1, 1, 1),
-        conv_square(35, 4, 24, 11, 4, 2, 1, 1), conv_square(10, 96, 40, 1, 2, 3, 1, 1),
+        conv_square((struct square){13, 5, 7, 3, 2, 1, 1, 1}),
+        conv_square((struct square){32, 64, 128, 3, 2, 1, 1, 1}),
+        conv_square((struct square){12, 33, 47, 3, 2, 1, 1, 1}),
+        conv_square((struct square){30, 6, 16, 7, 2, 3, 1, 1}),
+        conv_square((struct square){15, 33, 64, 1, 2, 0, 1, 1}),
+        conv_square((struct square){14, 64, 33, 1, 1, 0, 1, 1}),
+        conv_square((struct square){7, 17, 31, 1, 1, 0, 1, 1}),
+        conv_square((struct square){9, 64, 64, 3, 1, 1, 1, 4}),
+        conv_square((struct square){11, 15, 21, 4, 3, 2, 1, 3}),
+        conv_square((struct square){17, 16, 18, 3, 1, 2, 2, 1}),
+        conv_square((struct square){17, 18, 16, 2, 2, 3, 3, 1}),
+        conv_square((struct square){1, 2100, 70, 1, 1, 0, 1, 1}),
+        conv_square((struct square){14, 6, 16, 5, 1, 0, 1, 1}),
+        conv_square((struct square){6, 300, 17, 3, 1, 1, 1, 1}),
+        conv_square((struct square){35, 4, 24, 11, 4, 2, 1, 1}),
+        conv_square((struct square){10, 96, 40, 1, 2, 3, 1, 1}),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cases[i].bf16 = true;
@@ -234,7 +255,7 @@ static void test_conv_when_bf16(void **state)
                                              : CNN_PAD_ZEROS;
         conv_check(&cases[i], 1 + i % 6, i % 2 ? relu : no_activation, i % 3 != 0);
     }
-    struct cnn_conv many = conv_square(8, 32, 96, 3, 2, 1, 1, 1);
+    struct cnn_conv many = conv_square((struct square){8, 32, 96, 3, 2, 1, 1, 1});
     many.bf16 = true;
     conv_check(&many, 131, no_activation, true);
 }
@@ -283,9 +304,10 @@ static void test_conv_when_pooled(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    struct cnn_conv cases[] = {
-        conv_square(13, 5, 7, 3, 1, 1, 1, 1), conv_square(66, 16, 33, 3, 1, 1, 1, 1),
-        conv_square(9, 20, 40, 3, 2, 1, 1, 2), conv_square(6, 34, 19, 1, 1, 0, 1, 1)};
+    struct cnn_conv cases[] = {conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
+                               conv_square((struct square){66, 16, 33, 3, 1, 1, 1, 1}),
+                               conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+                               conv_square((struct square){6, 34, 19, 1, 1, 0, 1, 1})};
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
         for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
             struct cnn_conv c = cases[j / 2];
@@ -394,7 +416,8 @@ static void test_conv_when_depthwise(void **state)
                                                            CNN_ACT_LEAKY_RELU};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const size_t *k = cases[i];
-        struct cnn_conv c = conv_square(k[1], k[2], k[2] * k[3], k[4], k[5], k[6], k[7], k[2]);
+        struct cnn_conv c =
+            conv_square((struct square){k[1], k[2], k[2] * k[3], k[4], k[5], k[6], k[7], k[2]});
         c.in_w -= k[8] < c.in_w ? k[8] : 0;
         c.out_w = size_out(c.in_w, 2 * k[6], k[4], k[5], k[7]);
         conv_check(&c, k[0], (struct cnn_activation){.kind = activations[i % 3], .slope = 0.1f},
@@ -460,7 +483,7 @@ static void conv_hand_check(struct cnn_conv c, const float *x, const float *w, c
 static void test_conv_ref_when_worked_out_by_hand(void **state)
 {
     (void)state;
-    struct cnn_conv c = conv_square(3, 1, 1, 2, 1, 0, 1, 1);
+    struct cnn_conv c = conv_square((struct square){3, 1, 1, 2, 1, 0, 1, 1});
     conv_hand_check(c, (const float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}, (const float[]){1, 2, 3, 4},
                     (const float[]){37, 47, 67, 77});
 
@@ -480,7 +503,7 @@ static void test_conv_ref_when_worked_out_by_hand(void **state)
     conv_hand_check(c, (const float[]){1, 2, 3, 4}, (const float[]){1, 10, 100, 1000},
                     (const float[]){4231});
 
-    c = conv_square(1, 2, 2, 1, 1, 0, 1, 2);
+    c = conv_square((struct square){1, 2, 2, 1, 1, 0, 1, 2});
     conv_hand_check(c, (const float[]){5, 7}, (const float[]){2, 3}, (const float[]){10, 21});
 
     /* zeros, reflect, replicate */

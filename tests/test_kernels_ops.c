@@ -308,9 +308,16 @@ enum optimizer {
     OPTIMIZERS
 };
 
-static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, size_t size, float *w,
-                           const float *g, float *m, float *v, size_t step)
+struct update {
+    size_t size;
+    float *w, *m, *v;
+};
+
+static void optimizer_step(const struct cnn_kernels *k, enum optimizer o, const struct update *u,
+                           const float *g, size_t step)
 {
+    size_t size = u->size;
+    float *w = u->w, *m = u->m, *v = u->v;
     if (o <= SGD_NESTEROV)
         k->sgd(size, w, g, o == SGD ? NULL : m,
                &(struct cnn_sgd){.lr = 0.1f,
@@ -356,7 +363,7 @@ static void optimizer_check(const struct cnn_kernels *k, enum optimizer o, size_
             m[i] = 0;
     }
     for (size_t step = 1; step <= 5; step++)
-        optimizer_step(k, o, size, w, grads[step - 1], m, v, step);
+        optimizer_step(k, o, &(struct update){size, w, m, v}, grads[step - 1], step);
     assert_floats_near(label(k, "optimizer", (size_t)o, size), w, want, size, 5e-6);
     for (int step = 0; step < 5; step++)
         tensor_free(grads[step], size);

@@ -322,10 +322,26 @@ static void test_pictures_of_every_form_are_shown(void **state)
     picture_write_plain(PICTURE("wide.png"), 3000, 2, 3, 10);
     picture_write_plain(PICTURE("tall.bmp"), 3, 700, 3, 200);
     picture_write_jpeg(PICTURE("small.jpg"));
-    picture_write_png(PICTURE("grey.png"), 2, 2, 8, 0, grey, 2, NULL, 0);
-    picture_write_png(PICTURE("palette.png"), 2, 2, 1, 3, indices, 1, palette, 2);
-    picture_write_png(PICTURE("deep.png"), 1, 2, 16, 2, deep, 6, NULL, 0);
-    picture_write_png(PICTURE("clear.png"), 2, 1, 8, 6, clear, 8, NULL, 0);
+    picture_write_png(
+        PICTURE("grey.png"),
+        &(struct picture_png){
+            .width = 2, .height = 2, .depth = 8, .colour_type = 0, .rows = grey, .row_bytes = 2});
+    picture_write_png(PICTURE("palette.png"), &(struct picture_png){.width = 2,
+                                                                    .height = 2,
+                                                                    .depth = 1,
+                                                                    .colour_type = 3,
+                                                                    .rows = indices,
+                                                                    .row_bytes = 1,
+                                                                    .palette = palette,
+                                                                    .count = 2});
+    picture_write_png(
+        PICTURE("deep.png"),
+        &(struct picture_png){
+            .width = 1, .height = 2, .depth = 16, .colour_type = 2, .rows = deep, .row_bytes = 6});
+    picture_write_png(
+        PICTURE("clear.png"),
+        &(struct picture_png){
+            .width = 2, .height = 1, .depth = 8, .colour_type = 6, .rows = clear, .row_bytes = 8});
 #undef PICTURE
     static const char *const names[] = {"one.png",  "wide.png",    "tall.bmp", "small.jpg",
                                         "grey.png", "palette.png", "deep.png", "clear.png"};

@@ -12,33 +12,6 @@
 #define DOMINATES 0.9 /* share of the training images that one class may have */
 #define UNEVEN    3.0 /* times the images of the smallest class that the largest may have */
 #define NAMED     3   /* classes, in a list of them */
-#define FINDINGS  32  /* there are fewer checks */
-
-/* What a look found, in an arena of its own. */
-struct cnn_findings_list {
-    cnn_findings shown; /* the caller's part */
-    cnn_finding items[FINDINGS];
-    struct cnn_arena *memory;
-};
-
-void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level,
-                   const char *hint, const char *format, ...)
-{
-    struct cnn_findings_list *list = check->findings;
-    struct cnn_text text = {0};
-    va_list arguments;
-    va_start(arguments, format);
-    cnn_text_vprintf(&text, format, arguments);
-    va_end(arguments);
-    cnn_finding finding = {.about = about, .level = level};
-    finding.text = text.failed ? NULL : cnn_arena_strdup(list->memory, text.data);
-    finding.hint = hint ? cnn_arena_strdup(list->memory, hint) : NULL;
-    cnn_text_free(&text);
-    if (!finding.text || (hint && !finding.hint) || list->shown.count == FINDINGS)
-        check->failed = true;
-    else
-        list->items[list->shown.count++] = finding;
-}
 
 /* The first class whose name differs; SIZE_MAX where none does. */
 static size_t differing_class(const struct cnn_dataset *a, const struct cnn_dataset *b)
@@ -203,34 +176,9 @@ static void check_memory(struct cnn_check *check)
                   have->available / gigabyte);
 }
 
-static cnn_status begin_findings(struct cnn_check *check, cnn_diag *diag)
-{
-    struct cnn_arena *memory = cnn_arena_new();
-    check->findings = memory ? cnn_arena_alloc(memory, sizeof *check->findings) : NULL;
-    if (!check->findings) {
-        cnn_arena_free(memory);
-        return cnn_fail_memory(diag, 0, "findings");
-    }
-    check->findings->memory = memory;
-    check->findings->shown.items = check->findings->items;
-    return CNN_OK;
-}
-
-static cnn_status end_findings(struct cnn_check *check, cnn_status status, cnn_findings **out,
-                               cnn_diag *diag)
-{
-    if (status == CNN_OK && check->failed)
-        status = cnn_fail_memory(diag, 0, "findings");
-    if (status == CNN_OK)
-        *out = &check->findings->shown;
-    else if (check->findings)
-        cnn_findings_free(&check->findings->shown);
-    return status;
-}
-
 static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag)
 {
-    cnn_status status = begin_findings(check, diag);
+    cnn_status status = cnn_findings_begin(check, diag);
     if (status != CNN_OK)
         return status;
     for (size_t i = 0; check->thorough && i < check->t->notice_count; i++)
@@ -250,7 +198,7 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
 /* All that can be looked at where the run may not have its memory. */
 static cnn_status look_at_memory(struct cnn_check *check, cnn_diag *diag)
 {
-    cnn_status status = begin_findings(check, diag);
+    cnn_status status = cnn_findings_begin(check, diag);
     if (status == CNN_OK)
         check_memory(check);
     return status;
@@ -261,7 +209,7 @@ void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const
 {
     cnn_findings *findings = NULL;
     struct cnn_check check = {.t = t};
-    cnn_status status = end_findings(&check, look(&check, NULL, NULL), &findings, NULL);
+    cnn_status status = cnn_findings_end(&check, look(&check, NULL, NULL), &findings, NULL);
     for (size_t i = 0; status == CNN_OK && i < findings->count; i++) {
         const cnn_finding *finding = &findings->items[i];
         struct cnn_text text = {0};
@@ -291,7 +239,7 @@ cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **o
     else if (status == CNN_OK)
         status = look(&check, options->data_path, diag);
     cnn_training_close(&t);
-    return end_findings(&check, status, out, diag);
+    return cnn_findings_end(&check, status, out, diag);
 }
 
 cnn_status cnn_model_check(const cnn_model *model, cnn_findings **out, cnn_diag *diag)
@@ -299,14 +247,8 @@ cnn_status cnn_model_check(const cnn_model *model, cnn_findings **out, cnn_diag 
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_model_check", "model or out");
     struct cnn_check check = {0};
-    cnn_status status = begin_findings(&check, diag);
+    cnn_status status = cnn_findings_begin(&check, diag);
     if (status == CNN_OK)
         cnn_check_settings(&check, model);
-    return end_findings(&check, status, out, diag);
-}
-
-void cnn_findings_free(cnn_findings *findings)
-{
-    if (findings)
-        cnn_arena_free(((struct cnn_findings_list *)findings)->memory);
+    return cnn_findings_end(&check, status, out, diag);
 }

@@ -18,7 +18,13 @@ struct cnn_check {
 void cnn_check_quickly(struct cnn_training *t, void (*tell)(void *context, const char *text),
                        void *context);
 
-/* Adds a finding; hint NULL: none. */
+/* findings.c: takes the memory for findings; gives them to out, or frees them where the look, whose
+ * status it is told and returns, has failed. */
+cnn_status cnn_findings_begin(struct cnn_check *check, cnn_diag *diag);
+cnn_status cnn_findings_end(struct cnn_check *check, cnn_status status, cnn_findings **out,
+                            cnn_diag *diag);
+
+/* findings.c: adds a finding; hint NULL: none. */
 void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level level,
                    const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
 

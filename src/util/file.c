@@ -49,11 +49,19 @@ static cnn_status fail_large(cnn_diag *diag, const char *path, unsigned long lon
                     path, size, limit);
 }
 
-/* The size that the system names is only a first guess: a pipe has none, and a file may grow. */
-static cnn_status read_growing(int fd, const char *path, size_t guess, size_t limit, char **data,
-                               size_t *size, cnn_diag *diag)
+/* A file that is read. The size that the system names is only a first guess: a pipe has none, and a
+ * file may grow. */
+struct reading {
+    int fd;
+    const char *path;
+    size_t guess, limit;
+};
+
+static cnn_status read_growing(const struct reading *r, char **data, size_t *size, cnn_diag *diag)
 {
-    size_t capacity = guess + 1, used = 0; /* one more byte than expected shows the end */
+    const char *path = r->path;
+    size_t limit = r->limit, capacity = r->guess + 1, used = 0; /* one more byte than expected shows
+                                                                   the end */
     char *bytes = NULL;
     for (;;) {
         char *larger = realloc(bytes, capacity + 1);
@@ -62,7 +70,7 @@ static cnn_status read_growing(int fd, const char *path, size_t guess, size_t li
             return cnn_fail_memory(diag, capacity + 1, path);
         }
         bytes = larger;
-        if (!read_fully(fd, bytes, capacity, &used)) {
+        if (!read_fully(r->fd, bytes, capacity, &used)) {
             cnn_status status =
                 cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
             free(bytes);
@@ -119,9 +127,12 @@ cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *si
         return cnn_file_fail(path, diag);
     if (limit > SIZE_MAX - 2)
         limit = SIZE_MAX - 2;
-    cnn_status status = length > limit
-                            ? fail_large(diag, path, length, limit)
-                            : read_growing(fd, path, (size_t)length, limit, data, size, diag);
+    cnn_status status = length > limit ? fail_large(diag, path, length, limit)
+                                       : read_growing(&(struct reading){.fd = fd,
+                                                                        .path = path,
+                                                                        .guess = (size_t)length,
+                                                                        .limit = limit},
+                                                      data, size, diag);
     close(fd);
     return status;
 }
@@ -135,7 +146,8 @@ cnn_status cnn_file_read_any(const char *path, size_t limit, char **data, size_t
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return cnn_file_fail(path, diag);
-    cnn_status status = read_growing(fd, path, 0, limit, data, size, diag);
+    cnn_status status = read_growing(
+        &(struct reading){.fd = fd, .path = path, .guess = 0, .limit = limit}, data, size, diag);
     close(fd);
     return status;
 }
