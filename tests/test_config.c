@@ -313,7 +313,12 @@ static const struct cnn_variant layers[] = {
     {.name = "concat", .help = "joins", .keys = no_keys},
     {.name = "add", .help = "adds", .keys = no_keys},
 };
-enum { LAYERS = sizeof(layers) / sizeof(*layers) };
+static const struct cnn_variant *const all_layers[] = {
+    &layers[0], &layers[1], &layers[2], &layers[3], &layers[4], &layers[5], &layers[6], &layers[7]};
+static const struct cnn_kind layer_kind = {.what = "layer",
+                                           .variants = all_layers,
+                                           .count = sizeof(all_layers) / sizeof(*all_layers),
+                                           .also = also + 1};
 
 static cnn_status layer_read(struct world *world, const char *text, size_t *chosen, void **settings)
 {
@@ -321,8 +326,12 @@ static cnn_status layer_read(struct world *world, const char *text, size_t *chos
     snprintf(list, sizeof(list), "- %s\n", text);
     const struct cnn_yaml *root = parse(world, list);
     assert_non_null(root);
-    return cnn_variant_read(world->arena, layers, LAYERS, also + 1, "layer", root->items[0], chosen,
-                            settings, world->diag);
+    const struct cnn_variant *variant = NULL;
+    cnn_status status =
+        cnn_kind_read(world->arena, &layer_kind, root->items[0], &variant, settings, world->diag);
+    if (status == CNN_OK)
+        *chosen = (size_t)(variant - layers);
+    return status;
 }
 
 static void test_variant_is_chosen_by_its_word(void **state)
@@ -349,8 +358,8 @@ static void test_one_of_a_kind_is_read_as_its_descriptor(void **state)
         int number;
     } dense = {{.name = "dense", .keys = no_keys}, 3},
       conv = {{.name = "conv", .keys = conv_keys, .settings_size = sizeof(struct conv)}, 7};
-    static const struct cnn_variant *const list[] = {&dense.variant, &conv.variant};
-    const struct cnn_kind kind = {.what = "layer", .variants = list, .count = 2};
+    static const struct cnn_variant *const two[] = {&dense.variant, &conv.variant};
+    const struct cnn_kind kind = {.what = "layer", .variants = two, .count = 2};
     struct world *world = *state;
     const struct cnn_variant *chosen = NULL;
     void *settings = NULL;
@@ -509,8 +518,10 @@ static void assert_survives(const char *text, size_t size)
     struct world *world = state;
     struct cnn_yaml *root = NULL, *again = NULL;
     struct cnn_text first = {0}, second = {0};
-    size_t chosen;
+    struct cnn_kind kind = layer_kind;
+    const struct cnn_variant *chosen;
     void *settings;
+    kind.also = also;
     if (cnn_yaml_parse(world->arena, "m.yaml", text, size, &root, world->diag) == CNN_OK) {
         cnn_yaml_write(root, &first);
         assert_false(first.failed);
@@ -521,8 +532,7 @@ static void assert_survives(const char *text, size_t size)
         assert_string_equal(first.data, second.data);
         const struct cnn_yaml *list = cnn_yaml_get(root, "layers");
         for (size_t i = 0; list && list->kind == CNN_YAML_SEQUENCE && i < list->count; i++)
-            cnn_variant_read(world->arena, layers, LAYERS, also, "layer", list->items[i], &chosen,
-                             &settings, world->diag);
+            cnn_kind_read(world->arena, &kind, list->items[i], &chosen, &settings, world->diag);
     } else {
         assert_true(cnn_diag_errors(world->diag) > 0);
     }

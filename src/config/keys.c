@@ -392,25 +392,25 @@ cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table,
     return mapping_read(&reader, mapping, where, settings);
 }
 
-static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count, const char *what,
-                               const struct cnn_yaml *node, cnn_diag *diag)
+static cnn_status fail_untyped(const struct cnn_kind *kind, const struct cnn_yaml *node,
+                               cnn_diag *diag)
 {
     char found[80];
     if (node->kind != CNN_YAML_MAPPING) {
-        cnn_fail(diag, CNN_INVALID, &node->where, "%s wants {type: ...} or a word; found %s", what,
-                 cnn_yaml_describe(node, found, sizeof(found)));
+        cnn_fail(diag, CNN_INVALID, &node->where, "%s wants {type: ...} or a word; found %s",
+                 kind->what, cnn_yaml_describe(node, found, sizeof(found)));
         return CNN_INVALID;
     }
-    cnn_fail(diag, CNN_INVALID, &node->where, "%s lacks the key 'type'", what);
-    for (size_t i = 0; i < count; i++)
-        if (cnn_yaml_get(node, variants[i].name)) {
-            cnn_hint(diag, "write {type: %s, ...}", variants[i].name);
+    cnn_fail(diag, CNN_INVALID, &node->where, "%s lacks the key 'type'", kind->what);
+    for (size_t i = 0; i < kind->count; i++)
+        if (cnn_yaml_get(node, kind->variants[i]->name)) {
+            cnn_hint(diag, "write {type: %s, ...}", kind->variants[i]->name);
             return CNN_INVALID;
         }
     for (size_t i = 0; i < node->count; i++) {
         const char *own = cnn_foreign_word(node->pairs[i].key->text);
-        for (size_t j = 0; own && j < count; j++)
-            if (strcmp(variants[j].name, own) == 0) {
+        for (size_t j = 0; own && j < kind->count; j++)
+            if (strcmp(kind->variants[j]->name, own) == 0) {
                 cnn_hint(diag, "write {type: %s, ...}", own);
                 return CNN_INVALID;
             }
@@ -420,53 +420,61 @@ static cnn_status fail_untyped(const struct cnn_variant *variants, size_t count,
             cnn_hint(diag, "YAML wants a space behind the colon: 'type: ...'");
             return CNN_INVALID;
         }
-    cnn_hint(diag, "for example {type: %s}", variants[0].name);
+    cnn_hint(diag, "for example {type: %s}", kind->variants[0]->name);
     return CNN_INVALID;
 }
 
-static cnn_status fail_unknown(const struct cnn_variant *variants, size_t count, const char *what,
-                               const struct cnn_yaml *word, cnn_diag *diag)
+static cnn_status fail_unknown(const struct cnn_kind *kind, const struct cnn_yaml *word,
+                               cnn_diag *diag)
 {
     char found[80];
     const char *names[CNN_KEY_WORDS];
-    for (size_t i = 0; i < count && i < CNN_KEY_WORDS; i++)
-        names[i] = variants[i].name;
-    cnn_fail(diag, CNN_INVALID, &word->where, "unknown %s type '%s'", what,
+    for (size_t i = 0; i < kind->count && i < CNN_KEY_WORDS; i++)
+        names[i] = kind->variants[i]->name;
+    cnn_fail(diag, CNN_INVALID, &word->where, "unknown %s type '%s'", kind->what,
              cnn_word_cut(word->text, found, sizeof(found)));
-    cnn_key_hint_word(word->text, names, count < CNN_KEY_WORDS ? count : CNN_KEY_WORDS, true, diag);
+    cnn_key_hint_word(word->text, names, kind->count < CNN_KEY_WORDS ? kind->count : CNN_KEY_WORDS,
+                      true, diag);
     return CNN_INVALID;
 }
 
-cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants,
-                            size_t count, const struct cnn_key *also, const char *what,
-                            const struct cnn_yaml *node, size_t *chosen, void **settings,
-                            cnn_diag *diag)
+/* The variant of this word; NULL where there is none. */
+static const struct cnn_variant *variant_find(const struct cnn_kind *kind, const char *word)
 {
-    bool mapping = node->kind == CNN_YAML_MAPPING;
+    for (size_t i = 0; i < kind->count; i++)
+        if (strcmp(kind->variants[i]->name, word) == 0)
+            return kind->variants[i];
+    return NULL;
+}
+
+cnn_status cnn_kind_read(struct cnn_arena *arena, const struct cnn_kind *kind,
+                         const struct cnn_yaml *node, const struct cnn_variant **chosen,
+                         void **settings, cnn_diag *diag)
+{
+    bool mapping = node && node->kind == CNN_YAML_MAPPING;
     const struct cnn_yaml *word = mapping ? cnn_yaml_get(node, "type") : node;
-    bool first = !word && node->made;
+    bool first = !node || (!word && node->made);
     if (!first && (!word || word->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(word)))
-        return fail_untyped(variants, count, what, word ? word : node, diag);
-    size_t i = 0;
-    while (!first && i < count && strcmp(variants[i].name, word->text) != 0)
-        i++;
-    if (i == count)
-        return fail_unknown(variants, count, what, word, diag);
-    size_t size = variants[i].settings_size;
+        return fail_untyped(kind, word ? word : node, diag);
+    const struct cnn_variant *variant = first ? kind->variants[0] : variant_find(kind, word->text);
+    if (!variant)
+        return fail_unknown(kind, word, diag);
+    size_t size = variant->settings_size;
     void *made = cnn_arena_alloc(arena, size ? size : 1);
-    char *name = cnn_arena_printf(arena, "%s '%s'", what, variants[i].name);
+    char *name = cnn_arena_printf(arena, "%s '%s'", kind->what, variant->name);
     if (!made || !name)
-        return cnn_fail_memory(diag, size, what);
+        return cnn_fail_memory(diag, size, kind->what);
     struct reader reader = {.arena = arena,
-                            .table = variants[i].keys,
-                            .also = also,
+                            .table = variant->keys,
+                            .also = kind->also,
                             .tag = "type",
                             .what = name,
                             .diag = diag};
-    cnn_status status = mapping_read(&reader, mapping ? node : NULL, &node->where, made);
+    cnn_status status =
+        mapping_read(&reader, mapping ? node : NULL, node ? &node->where : NULL, made);
     if (status)
         return status;
-    *chosen = i;
+    *chosen = variant;
     *settings = made;
     return CNN_OK;
 }

@@ -82,8 +82,7 @@ cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table,
                          const struct cnn_yaml *mapping, const struct cnn_where *where,
                          void *settings, cnn_diag *diag);
 
-/* One of several tables, chosen by a word: `{type: sgd, lr: 0.1}` or the bare word `constant`.
- * Layer types, optimisers, schedules, losses, augmentations. */
+/* One of several tables, chosen by a word: `{type: sgd, lr: 0.1}` or the bare word `constant`. */
 struct cnn_variant {
     const char *name;
     const char *help; /* one sentence */
@@ -91,15 +90,23 @@ struct cnn_variant {
     size_t settings_size;
 };
 
-/* Reads node as one of variants[0..count): *chosen and *settings (zeroed and filled, from arena).
- * tag is the key that holds the word ("type"). what as above ("optimizer"). An unknown word lists
- * the nearest one and, if there are no more than 20, all of them. what is "optimizer" here, or
- * "layer"; the keys' messages then say "optimizer 'sgd'". A mapping that a --set has made may lack
- * the word: it stands for the first variant, as an absent one does. */
-cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *variants,
-                            size_t count, const struct cnn_key *also, const char *what,
-                            const struct cnn_yaml *node, size_t *chosen, void **settings,
-                            cnn_diag *diag);
+/* All that there is of one kind: layer types, optimisers, schedules, losses, augmentations. A
+ * descriptor of each begins with its variant, so that a pointer to the variant is one to the
+ * descriptor. */
+struct cnn_kind {
+    const char *what; /* "optimizer": the keys' messages then say "optimizer 'sgd'" */
+    const struct cnn_variant *const *variants;
+    size_t count;
+    const struct cnn_key *also; /* as in cnn_keys_read; NULL: none */
+};
+
+/* Reads node as one of a kind: *chosen is its variant, *settings its settings (zeroed and filled,
+ * from arena). The key that holds the word is `type`. node NULL stands for the first one with its
+ * defaults; so does a mapping without the word that a --set has made. An unknown word lists the
+ * nearest one and, if there are no more than 20, all of them. */
+cnn_status cnn_kind_read(struct cnn_arena *arena, const struct cnn_kind *kind,
+                         const struct cnn_yaml *node, const struct cnn_variant **chosen,
+                         void **settings, cnn_diag *diag);
 
 /* A mapping with the given keys (in the table's order, values as the user wrote them) and every
  * absent key that has a default added: the resolved description. Keys that the table does not have
@@ -107,24 +114,8 @@ cnn_status cnn_variant_read(struct cnn_arena *arena, const struct cnn_variant *v
 struct cnn_yaml *cnn_keys_resolve(struct cnn_arena *arena, const struct cnn_key *table,
                                   const struct cnn_yaml *mapping);
 
-/* The same for one of several tables: {type: word, ...}. node was read without mistakes; NULL
- * stands for the first variant. */
-struct cnn_yaml *cnn_variant_resolve(struct cnn_arena *arena, const struct cnn_variant *variants,
-                                     size_t count, const struct cnn_yaml *node);
-
-/* All that there is of one kind: optimisers, schedules, losses, augmentations. A descriptor of each
- * begins with its variant, so that a pointer to the variant is one to the descriptor. */
-struct cnn_kind {
-    const char *what; /* "optimizer": in messages, and the section of the reference */
-    const struct cnn_variant *const *variants;
-    size_t count;
-};
-
-/* cnn_variant_read and cnn_variant_resolve for one of a kind; *chosen is its variant. node NULL
- * stands for the first one with its defaults. */
-cnn_status cnn_kind_read(struct cnn_arena *arena, const struct cnn_kind *kind,
-                         const struct cnn_yaml *node, const struct cnn_variant **chosen,
-                         void **settings, cnn_diag *diag);
+/* The same for one of a kind: {type: word, ...}. node was read without mistakes; NULL stands for
+ * the first one. */
 struct cnn_yaml *cnn_kind_resolve(struct cnn_arena *arena, const struct cnn_kind *kind,
                                   const struct cnn_yaml *node);
 

@@ -19,8 +19,8 @@ struct cnn_graph_builder {
     struct cnn_arena *arena;
     cnn_diag *diag;
     struct cnn_graph_setup setup;
-    struct cnn_variant *variants; /* of the types */
-    size_t *numbers;              /* layers of each type so far */
+    struct cnn_kind kind; /* the types */
+    size_t *numbers;      /* layers of each type so far */
     struct item *items;
     size_t count;
     cnn_status status; /* of the layers so far */
@@ -92,11 +92,13 @@ static cnn_status read_item(struct cnn_graph_builder *b, struct item *item)
             *item = *other;
             return item->read ? CNN_OK : CNN_INVALID;
         }
+    const struct cnn_variant *chosen;
     cnn_status status =
-        cnn_variant_read(b->arena, b->variants, b->setup.type_count, cnn_layer_keys, "layer",
-                         item->yaml, &item->type, &item->settings, b->diag);
+        cnn_kind_read(b->arena, &b->kind, item->yaml, &chosen, &item->settings, b->diag);
     if (status != CNN_OK)
         return status;
+    while (b->kind.variants[item->type] != chosen)
+        item->type++;
     struct cnn_yaml *name = cnn_yaml_get(item->yaml, "name");
     item->from = cnn_yaml_get(item->yaml, "from");
     item->named = name;
@@ -126,7 +128,8 @@ cnn_status cnn_graph_add_yaml(struct cnn_graph_builder *b, struct cnn_yaml *laye
         return b->status = CNN_INVALID;
     size_t number = ++b->numbers[item->type];
     if (!item->named)
-        item->name = cnn_arena_printf(b->arena, "%s%zu", b->variants[item->type].name, number);
+        item->name =
+            cnn_arena_printf(b->arena, "%s%zu", b->kind.variants[item->type]->name, number);
     if (!item->name)
         b->status = cnn_fail_memory(b->diag, 0, "the graph");
     return item->name ? CNN_OK : b->status;
@@ -418,21 +421,26 @@ cnn_status cnn_graph_begin(struct cnn_arena *arena, const struct cnn_graph_setup
                            struct cnn_graph_builder **out, cnn_diag *diag)
 {
     struct cnn_graph_builder *b = cnn_arena_alloc(arena, sizeof *b);
-    if (!b)
+    const struct cnn_variant **variants =
+        cnn_arena_array(arena, setup->type_count, sizeof *variants);
+    if (!b || !variants)
         return cnn_fail_memory(diag, sizeof *b, "the graph");
+    for (size_t i = 0; i < setup->type_count; i++)
+        variants[i] = &setup->types[i]->variant;
     *b = (struct cnn_graph_builder){
         .arena = arena,
         .diag = diag,
         .setup = *setup,
-        .variants = cnn_arena_array(arena, setup->type_count, sizeof *b->variants),
+        .kind = {.what = "layer",
+                 .variants = variants,
+                 .count = setup->type_count,
+                 .also = cnn_layer_keys},
         .numbers = cnn_arena_array(arena, setup->type_count, sizeof *b->numbers),
         .items = cnn_arena_array(arena, CNN_MAX_LAYERS, sizeof *b->items),
         .graph.input = setup->input,
     };
-    if (!b->variants || !b->numbers || !b->items)
+    if (!b->numbers || !b->items)
         return cnn_fail_memory(diag, CNN_MAX_LAYERS * sizeof *b->items, "the graph");
-    for (size_t i = 0; i < setup->type_count; i++)
-        b->variants[i] = setup->types[i]->variant;
     *out = b;
     return CNN_OK;
 }
