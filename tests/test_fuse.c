@@ -60,6 +60,14 @@ static const struct network networks[] = {
      "{type: conv, filters: 9, kernel_size: 1}\n- {type: batch_norm}\n- {type: hard_sigmoid}\n- "
      "{type: depthwise_conv, kernel_size: 1}\n- {type: mish}\n- {type: global_pool, pool_type: "
      "max}\n"},
+    {"gates", "[6, 9, 7]",
+     "- {type: conv, filters: 12, kernel_size: 3}\n- {type: scale, bias: true}\n- {type: relu, "
+     "name: a}\n- {type: global_pool, pool_type: avg}\n- {type: conv, filters: 12, kernel_size: "
+     "1, activation: hard_sigmoid, name: g}\n- {type: mul, from: [a, g]}\n- {type: silu}\n- {type: "
+     "drop_path, rate: 0}\n- {type: layer_norm, name: b}\n- {type: slice, start: 3, end: 9}\n- "
+     "{type: scale, init: 0.3}\n- {type: hard_sigmoid, name: c}\n- {type: slice, start: 6, from: "
+     "b}\n- {type: mul, from: [slice2, c]}\n- {type: relu6}\n- {type: drop_path, rate: 0}\n- "
+     "{type: shuffle, groups: 3}\n- {type: group_norm, groups: 2}\n- {type: prelu}\n"},
     {"groups and other windows", "[8, 14, 14]",
      "- {type: conv, filters: 12, kernel_size: 5, padding: 2, groups: 2, activation: relu}\n- "
      "{type: pool, pool_type: max, kernel_size: 3, stride: "

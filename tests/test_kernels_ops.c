@@ -490,6 +490,122 @@ static void test_lrn_values_when_small_and_large(void **state)
     tensor_free(y, SIZE);
 }
 
+/* images, pixels, channels: some images in a task, parts of an image, many parts */
+static const size_t scale_shapes[][3] = {{1, 1, 1},   {7, 1, 33},    {300, 1, 17}, {3, 50, 6},
+                                         {2, 37, 64}, {1, 40000, 3}, {2, 900, 35}, {1, 4100, 300}};
+
+static void scale_check(const struct cnn_kernels *k, const struct cnn_scale *c, bool biased)
+{
+    const struct cnn_kernels *ref = cnn_kernels_at(0);
+    size_t size = c->images * c->pixels * c->channels, factors = c->images * c->channels;
+    float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *s = tensor_random(factors, 3),
+          *b = tensor_random(factors, 4), *want = tensor_new(size), *want_dx = tensor_new(size),
+          *want_ds = tensor_new(factors), *want_db = tensor_new(factors);
+    const struct cnn_scale_gradients wanted = {want_dx, want_ds, want_db};
+    ref->scale_forward(c, x, s, biased ? b : NULL, want);
+    ref->scale_backward(c, x, s, dy, &wanted, NULL);
+    for (size_t t = 0; t < COUNT(thread_counts); t++) {
+        cnn_parallel_set_threads(thread_counts[t]);
+        size_t floats = k->scale_scratch_floats(c);
+        float *y = copy_of(x, size), *dx = copy_of(dy, size), *ds = tensor_new(factors),
+              *db = tensor_new(factors), *scratch = tensor_new(floats);
+        const struct cnn_scale_gradients found = {dx, ds, db};
+        k->scale_forward(c, y, s, biased ? b : NULL, y);
+        k->scale_backward(c, x, s, dx, &found, scratch);
+        assert_floats_near(label(k, "scale", c->pixels, c->channels), y, want, size, 1e-6);
+        assert_floats_near(label(k, "scale dx", c->pixels, c->channels), dx, want_dx, size, 1e-6);
+        assert_floats_near(label(k, "scale ds", c->pixels, c->channels), ds, want_ds, factors,
+                           2e-5);
+        assert_floats_near(label(k, "scale db", c->pixels, c->channels), db, want_db, factors,
+                           2e-5);
+        tensor_free(y, size);
+        tensor_free(dx, size);
+        tensor_free(ds, factors);
+        tensor_free(db, factors);
+        tensor_free(scratch, floats);
+    }
+    cnn_parallel_set_threads(0);
+    float *all[] = {x, dy, want, want_dx}, *few[] = {s, b, want_ds, want_db};
+    for (size_t i = 0; i < COUNT(all); i++) {
+        tensor_free(all[i], size);
+        tensor_free(few[i], factors);
+    }
+}
+
+static void test_scale_when_images_are_small_and_large(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
+        for (size_t i = 0; i < COUNT(scale_shapes); i++)
+            for (int negative = 0; negative < 2; negative++) {
+                const struct cnn_scale c = {
+                    .images = scale_shapes[i][0],
+                    .pixels = scale_shapes[i][1],
+                    .channels = scale_shapes[i][2],
+                    .negative = negative,
+                    .activation = activation_at(i % 2 ? CNN_ACT_SIGMOID : CNN_ACT_NONE)};
+                scale_check(k, &c, i % 3 > 0);
+            }
+}
+
+static void group_norm_check(const struct cnn_kernels *k, const struct cnn_group_norm *g)
+{
+    const struct cnn_kernels *ref = cnn_kernels_at(0);
+    size_t size = g->images * g->pixels * g->channels, c = g->channels,
+           statistics = 2 * g->images * g->groups;
+    float *x = tensor_random(size, 1), *dy = tensor_random(size, 2), *gamma = tensor_random(c, 3),
+          *beta = tensor_random(c, 4), *want = tensor_new(size), *want_dx = tensor_new(size),
+          *want_sums = tensor_new(2 * c), *saved = tensor_new(statistics);
+    struct cnn_group_norm_arrays wanted = {gamma, beta, saved, want_sums, want_sums + c, NULL};
+    for (size_t i = 0; i < size; i++)
+        x[i] += 3; /* a mean that is not 0 */
+    ref->group_norm_forward(g, &wanted, x, want);
+    ref->group_norm_backward(g, &wanted, x, dy, want_dx);
+    for (size_t t = 0; t < COUNT(thread_counts); t++) {
+        cnn_parallel_set_threads(thread_counts[t]);
+        size_t floats = k->group_norm_scratch_floats(g);
+        float *y = copy_of(x, size), *dx = copy_of(dy, size), *sums = tensor_new(2 * c),
+              *own = tensor_new(statistics), *scratch = tensor_new(floats);
+        struct cnn_group_norm_arrays found = {gamma, beta, own, sums, sums + c, scratch};
+        k->group_norm_forward(g, &found, y, y);
+        k->group_norm_backward(g, &found, x, dx, dx);
+        assert_floats_near(label(k, "group_norm", g->pixels, c), y, want, size, 1e-5);
+        assert_floats_near(label(k, "group_norm dx", g->pixels, c), dx, want_dx, size, 1e-5);
+        assert_floats_near(label(k, "its sums", g->pixels, c), sums, want_sums, 2 * c, 1e-5);
+        assert_floats_near(label(k, "statistics", g->pixels, c), own, saved, statistics, 1e-5);
+        tensor_free(y, size);
+        tensor_free(dx, size);
+        tensor_free(sums, 2 * c);
+        tensor_free(own, statistics);
+        tensor_free(scratch, floats);
+    }
+    cnn_parallel_set_threads(0);
+    tensor_free(x, size);
+    tensor_free(dy, size);
+    tensor_free(want, size);
+    tensor_free(want_dx, size);
+    tensor_free(gamma, c);
+    tensor_free(beta, c);
+    tensor_free(want_sums, 2 * c);
+    tensor_free(saved, statistics);
+}
+
+static void test_group_norm_when_groups_are_one_and_many(void **state)
+{
+    (void)state;
+    static const struct cnn_group_norm norms[] = {
+        {.images = 900, .pixels = 1, .channels = 37, .groups = 1, .eps = 1e-5f},
+        {.images = 5, .pixels = 1, .channels = 300, .groups = 1, .eps = 0.1f},
+        {.images = 3, .pixels = 70, .channels = 24, .groups = 4, .eps = 1e-5f},
+        {.images = 2, .pixels = 33, .channels = 19, .groups = 19, .eps = 1e-3f},
+        {.images = 4, .pixels = 9, .channels = 34, .groups = 2, .eps = 1e-5f}};
+    const struct cnn_kernels *k;
+    for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
+        for (size_t i = 0; i < COUNT(norms); i++)
+            group_norm_check(k, &norms[i]);
+}
+
 static void test_dropout_when_drawn_again(void **state)
 {
     (void)state;
@@ -550,6 +666,8 @@ int main(void)
         cmocka_unit_test(test_optimizers_when_five_steps),
         cmocka_unit_test(test_lrn_when_windows_are_even_odd_and_wide),
         cmocka_unit_test(test_lrn_values_when_small_and_large),
+        cmocka_unit_test(test_scale_when_images_are_small_and_large),
+        cmocka_unit_test(test_group_norm_when_groups_are_one_and_many),
         cmocka_unit_test(test_dropout_when_drawn_again),
         cmocka_unit_test(test_transpose_when_back_again),
     };

@@ -199,6 +199,35 @@ struct cnn_rows {
     size_t count, channels;
 };
 
+/* Every channel of an image times a number, and plus another: y = activation(x * s + b), with s and
+ * b as images * channels. Where all images share them, they are to be seen as one. */
+struct cnn_scale {
+    size_t images, pixels, channels;
+    bool negative;                    /* s multiplies only numbers that are not above 0 (PReLU) */
+    struct cnn_activation activation; /* of forward; any kind but SOFTMAX, whose input is lost */
+};
+
+struct cnn_scale_gradients {
+    float *dx, *ds, *db; /* NULL: not wanted */
+};
+
+/* Normalisation of the numbers of each group of channels in each image. A layer_norm over the
+ * channels is that of images of one pixel, in one group. */
+struct cnn_group_norm {
+    size_t images, pixels, channels;
+    size_t groups; /* divides channels */
+    float eps;
+};
+
+struct cnn_group_norm_arrays {
+    const float *gamma, *beta; /* of each channel; NULL: 1 and 0 */
+    /* 2 for each group of each image: its mean, and 1 / sqrt(variance + eps). forward: NULL where
+     * there is no backward */
+    float *statistics;
+    float *dgamma, *dbeta; /* backward; NULL: not wanted */
+    float *scratch;        /* group_norm_scratch_floats */
+};
+
 /* Local response normalisation across channels of `rows` pixels: s = k + alpha / size * sum over
  * the window of x^2, y = x * s^-beta (Krizhevsky 2012, with PyTorch's 1/size). The window of
  * channel c is [c - size / 2, c + (size - 1) / 2], clipped. */
@@ -311,6 +340,23 @@ struct cnn_kernels {
     void (*sum_backward)(size_t count, size_t size, struct cnn_activation activation,
                          const float *y, const float *dy, float *const *dx);
 
+    /* y may be x; s NULL: all 1; b NULL: none. Backward: dy is the gradient before the activation;
+     * ds and db are sums over an image's pixels; x is read where ds is wanted. dx may be dy; ds may
+     * be dy where images have one pixel. scratch: scale_scratch_floats(c). */
+    size_t (*scale_scratch_floats)(const struct cnn_scale *c);
+    void (*scale_forward)(const struct cnn_scale *c, const float *x, const float *s, const float *b,
+                          float *y);
+    void (*scale_backward)(const struct cnn_scale *c, const float *x, const float *s,
+                           const float *dy, const struct cnn_scale_gradients *d, float *scratch);
+
+    /* y may be x; dx may be dy, or NULL: not wanted. */
+    size_t (*group_norm_scratch_floats)(const struct cnn_group_norm *g);
+    void (*group_norm_forward)(const struct cnn_group_norm *g,
+                               const struct cnn_group_norm_arrays *a, const float *x, float *y);
+    void (*group_norm_backward)(const struct cnn_group_norm *g,
+                                const struct cnn_group_norm_arrays *a, const float *x,
+                                const float *dy, float *dx);
+
     /* Optimiser updates over size elements; formulas are PyTorch's (1.13). grad is read after
      * weight decay is added where the optimiser couples it. sgd: momentum buffer m (NULL where
      * momentum is 0). adam: m, v. rmsprop: v, m (NULL where momentum is 0). */
@@ -350,6 +396,52 @@ void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b,
 /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from
  * (seed, block), so backward draws it again. dx may be dy, y may be x. */
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
+
+/* Of each pixel's channels, those from first on; y has count of them. _put: the way back, the other
+ * channels of y become 0. */
+struct cnn_channel_range {
+    size_t channels, first, count;
+};
+void cnn_take_channels(size_t pixels, const struct cnn_channel_range *range, const float *x,
+                       float *y);
+void cnn_put_channels(size_t pixels, const struct cnn_channel_range *range, const float *x,
+                      float *y);
+
+/* A border around each image, as a convolution's padding. _backward: its gradient. */
+struct cnn_border {
+    size_t in_h, in_w, channels, top, left, out_h, out_w;
+    enum cnn_padding_mode mode; /* REFLECT: sides smaller than the image */
+};
+void cnn_pad(const struct cnn_border *b, size_t n, const float *x, float *y);
+void cnn_pad_backward(const struct cnn_border *b, size_t n, const float *dy, float *dx);
+
+/* block * block pixels become so many times the channels of one pixel, or the other way round. Deep
+ * channel of channel c at place p of a block (row after row): c * block^2 + p, or with places_first
+ * p * channels + c. */
+struct cnn_depth {
+    size_t h, w;     /* of the deep map */
+    size_t channels; /* of the flat one */
+    size_t block;
+    bool places_first;
+};
+void cnn_depth_to_space(const struct cnn_depth *b, size_t n, const float *x, float *y);
+void cnn_space_to_depth(const struct cnn_depth *b, size_t n, const float *x, float *y);
+
+/* Maps of another size, by PyTorch's rules: the nearest pixel, or a mean of 2 x 2 weighed by
+ * distance. */
+struct cnn_resample {
+    size_t in_h, in_w, out_h, out_w, channels;
+    bool bilinear, align_corners;
+};
+void cnn_resample(const struct cnn_resample *r, size_t n, const float *x, float *y);
+void cnn_resample_backward(const struct cnn_resample *r, size_t n, const float *dy, float *dx);
+
+/* Which rows or columns of the input make one of the output; nearest: the first alone, weight 1. */
+struct cnn_resample_source {
+    size_t at[2];
+    float weight[2];
+};
+struct cnn_resample_source cnn_resample_at(const struct cnn_resample *r, size_t out, bool rows);
 
 /* [rows][a][b] -> [rows][b][a]: NHWC to NCHW with a = height * width, b = channels, and back. */
 void cnn_transpose(size_t rows, size_t a, size_t b, const float *x, float *y);

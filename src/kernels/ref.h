@@ -53,6 +53,19 @@ void cnn_activation_forward_ref(struct cnn_activation a, struct cnn_rows rows, c
 void cnn_activation_backward_ref(struct cnn_activation a, struct cnn_rows rows, const float *x,
                                  const float *y, const float *dy, float *dx);
 
+size_t cnn_scale_scratch_floats_ref(const struct cnn_scale *c);
+void cnn_scale_forward_ref(const struct cnn_scale *c, const float *x, const float *s,
+                           const float *b, float *y);
+void cnn_scale_backward_ref(const struct cnn_scale *c, const float *x, const float *s,
+                            const float *dy, const struct cnn_scale_gradients *d, float *scratch);
+
+size_t cnn_group_norm_scratch_floats_ref(const struct cnn_group_norm *g);
+void cnn_group_norm_forward_ref(const struct cnn_group_norm *g,
+                                const struct cnn_group_norm_arrays *a, const float *x, float *y);
+void cnn_group_norm_backward_ref(const struct cnn_group_norm *g,
+                                 const struct cnn_group_norm_arrays *a, const float *x,
+                                 const float *dy, float *dx);
+
 void cnn_sum_ref(size_t count, size_t size, const float *const *x, struct cnn_activation activation,
                  float *y);
 void cnn_sum_backward_ref(size_t count, size_t size, struct cnn_activation activation,

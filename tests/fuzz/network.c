@@ -48,20 +48,21 @@ static const char *const activations[] = {
     "none", "relu", "relu6", "leaky_relu", "elu",  "sigmoid",     "softmax",
     "tanh", "gelu", "silu",  "hardswish",  "mish", "hard_sigmoid"};
 /* and layers that are nothing else */
-static const char *const layers[] = {"relu",
-                                     "relu6",
-                                     "leaky_relu",
-                                     "elu",
-                                     "sigmoid",
-                                     "tanh",
-                                     "softmax",
-                                     "gelu",
-                                     "silu",
-                                     "mish",
-                                     "hardswish",
-                                     "hard_sigmoid",
-                                     "clip, min: -0.5, max: 1.5"};
+static const char *const activation_layers[] = {"relu",
+                                                "relu6",
+                                                "leaky_relu",
+                                                "elu",
+                                                "sigmoid",
+                                                "tanh",
+                                                "softmax",
+                                                "gelu",
+                                                "silu",
+                                                "mish",
+                                                "hardswish",
+                                                "hard_sigmoid",
+                                                "clip, min: -0.5, max: 1.5"};
 static const char *const booleans[] = {"true", "false"};
+static const char *const resampled[] = {"nearest", "bilinear", "bilinear, align_corners: true"};
 static const char *const kinds[] = {"max", "avg"};
 
 static void write_window(struct writer *w)
@@ -146,10 +147,63 @@ static void write_dense(struct writer *w)
                     WORD(w, booleans), WORD(w, activations));
 }
 
+static const char *const normalising[] = {"layer_norm",
+                                          "layer_norm, affine: false",
+                                          "group_norm, groups: 1",
+                                          "group_norm, groups: 2",
+                                          "scale, bias: true, activation: relu",
+                                          "scale, activation: silu",
+                                          "prelu",
+                                          "prelu, shared: true",
+                                          "drop_path, rate: 0.3"};
+
+/* A gate where the second has one pixel, or one that is refused. */
+static void write_product(struct writer *w)
+{
+    size_t a = pick(w, 1, w->count - 1), b = pick(w, 1, w->count - 1);
+
+    cnn_text_printf(&w->text, "mul, from: [l%zu, l%zu], activation: %s", a, b,
+                    WORD(w, activations));
+    w->channels[w->count] = w->channels[a];
+}
+
+/* Numbers that go elsewhere. */
+static void write_moved(struct writer *w, size_t channels)
+{
+    static const char *const orders[] = {"channel", "place"}, *const modes[] = {"zeros", "reflect",
+                                                                                "replicate"};
+    size_t first = pick(w, 0, channels - 1), end = pick(w, first + 1, channels);
+
+    switch (pick(w, 0, 5)) {
+    case 0:
+        cnn_text_printf(&w->text, "slice, start: %zu, end: %zu", first, end);
+        w->channels[w->count] = end - first;
+        break;
+    case 1:
+        cnn_text_printf(&w->text, "shuffle, groups: %zu", pick(w, 1, 4));
+        break;
+    case 2:
+        cnn_text_printf(&w->text, "pad, padding: [%zu, %zu, %zu, %zu], padding_mode: %s",
+                        pick(w, 0, 3), pick(w, 0, 3), pick(w, 0, 3), pick(w, 0, 3), WORD(w, modes));
+        break;
+    case 3:
+        cnn_text_printf(&w->text, "upsample, size: [%zu, %zu], mode: %s", pick(w, 1, 9),
+                        pick(w, 1, 9), WORD(w, resampled));
+        break;
+    case 4:
+        cnn_text_printf(&w->text, "depth_to_space, block: 2, order: %s", WORD(w, orders));
+        w->channels[w->count] = (channels + 3) / 4;
+        break;
+    default:
+        cnn_text_printf(&w->text, "space_to_depth, block: 2, order: %s", WORD(w, orders));
+        w->channels[w->count] = channels * 4;
+    }
+}
+
 /* One line. A network that cannot be is refused later: its shapes are the program's to infer. */
 static void write_layer(struct writer *w)
 {
-    size_t kind = pick(w, 0, 13), channels = w->channels[w->count];
+    size_t kind = pick(w, 0, 17), channels = w->channels[w->count];
 
     w->channels[++w->count] = channels;
     cnn_text_printf(&w->text, "  - {name: l%zu, type: ", w->count);
@@ -162,17 +216,23 @@ static void write_layer(struct writer *w)
     else if (kind == 6)
         cnn_text_printf(&w->text, "batch_norm, activation: %s", WORD(w, activations));
     else if (kind == 7)
-        cnn_text_printf(&w->text, "%s", WORD(w, layers));
+        cnn_text_printf(&w->text, "%s", WORD(w, activation_layers));
     else if (kind == 8)
         cnn_text_printf(&w->text, "lrn, size: %zu, alpha: 0.1", pick(w, 1, 7));
     else if (kind == 9)
         cnn_text_printf(&w->text, "dropout, rate: 0.25");
     else if (kind == 10)
         cnn_text_printf(&w->text, "global_pool, pool_type: %s", WORD(w, kinds));
-    else if (kind == 11 || w->count < 3)
+    else if (kind == 11 || (kind < 14 && w->count < 3))
         cnn_text_printf(&w->text, "batch_norm");
-    else
+    else if (kind < 14)
         write_joint(w, kind == 12);
+    else if (kind == 14 && w->count > 2)
+        write_product(w);
+    else if (kind == 15)
+        write_moved(w, channels);
+    else
+        cnn_text_printf(&w->text, "%s", WORD(w, normalising));
     if (kind < 8 && w->count > 2 && pick(w, 0, 7) == 0)
         cnn_text_printf(&w->text, ", trainable: false");
     cnn_text_printf(&w->text, "}\n");

@@ -104,7 +104,7 @@ static unsigned add_layer(unsigned *state, unsigned channels)
 {
     static const unsigned groups[] = {1, 1, 1, 2, 3, 4, 8, 16};
     unsigned count = groups[pick(state, 8)], filters = some_channels(state);
-    switch (pick(state, 9)) {
+    switch (pick(state, 10)) {
     case 0:
     case 1:
     case 2:
@@ -134,8 +134,21 @@ static unsigned add_layer(unsigned *state, unsigned channels)
         break;
     case 7:
         filters = channels;
-        add("  - {type: %s", PICK(state, "relu", "hardswish", "lrn", "dropout", "leaky_relu",
-                                  "mish", "clip, min: -0.5, max: 0.25"));
+        add("  - {type: %s",
+            PICK(state, "relu", "hardswish", "lrn", "dropout", "leaky_relu", "mish",
+                 "clip, min: -0.5, max: 0.25", "prelu", "scale, bias: true, activation: silu",
+                 "scale", "layer_norm", "group_norm, groups: 1", "drop_path, rate: 0.5",
+                 "pad, padding: [1, 0, 2, 1]", "upsample, scale: [1, 2]",
+                 "upsample, scale: 2, mode: bilinear, align_corners: true", "shuffle, groups: 1"));
+        break;
+    case 8: /* other channels */
+        if (channels % 4 == 0 && pick(state, 2) == 0) {
+            filters = channels / 4;
+            add("  - {type: depth_to_space, block: 2");
+        } else {
+            filters = channels - channels / 3;
+            add("  - {type: slice, start: %u", channels / 3);
+        }
         break;
     default: /* what follows a convolution and may be fused with it */
         filters = channels;
@@ -162,6 +175,13 @@ static void describe(unsigned *state)
         add("  - {type: tanh, name: a}\n  - {type: depthwise_conv, kernel_size: 3, padding: 1, "
             "name: b}\n  - {type: %s, from: [a, b, a]}\n",
             PICK(state, "add", "concat"));
+    if (pick(state, 3) == 0)
+        add("  - {type: sigmoid, name: c}\n  - {type: global_pool, pool_type: avg, name: d}\n  - "
+            "{type: mul, from: [c, d], activation: %s}\n",
+            PICK(state, "none", "relu", "gelu"));
+    if (pick(state, 3) == 0)
+        add("  - {type: tanh, name: e}\n  - {type: batch_norm, name: f}\n  - {type: mul, from: [f, "
+            "e]}\n");
     if (pick(state, 2) == 0)
         add("  - {type: global_pool, pool_type: %s}\n", PICK(state, "max", "avg"));
     add("  - {type: flatten}\n  - {type: dense, units: %u}\n", 1 + pick(state, 40));

@@ -40,6 +40,21 @@ void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, floa
 void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s,
                                     const float *dy, float *dx, float *scratch);
 
+size_t CNN_ISA_NAME(cnn_scale_scratch_floats)(const struct cnn_scale *c);
+void CNN_ISA_NAME(cnn_scale_forward)(const struct cnn_scale *c, const float *x, const float *s,
+                                     const float *b, float *y);
+void CNN_ISA_NAME(cnn_scale_backward)(const struct cnn_scale *c, const float *x, const float *s,
+                                      const float *dy, const struct cnn_scale_gradients *d,
+                                      float *scratch);
+
+size_t CNN_ISA_NAME(cnn_group_norm_scratch_floats)(const struct cnn_group_norm *g);
+void CNN_ISA_NAME(cnn_group_norm_forward)(const struct cnn_group_norm *g,
+                                          const struct cnn_group_norm_arrays *a, const float *x,
+                                          float *y);
+void CNN_ISA_NAME(cnn_group_norm_backward)(const struct cnn_group_norm *g,
+                                           const struct cnn_group_norm_arrays *a, const float *x,
+                                           const float *dy, float *dx);
+
 void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
                            struct cnn_activation activation, float *y);
 void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,

@@ -1,0 +1,82 @@
+/* Stochastic depth: in training whole images are dropped on their way through a branch, with
+ * probability `rate`, and the others scaled by 1 / (1 - rate); in evaluation nothing happens. Huang
+ * et al., "Deep Networks with Stochastic Depth", 2016. Backward draws the same images again from
+ * the step's seed. */
+#include "layers/explain.h"
+
+#include <string.h>
+
+struct settings {
+    double rate;
+};
+
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {{.name = "rate",
+                                       .kind = CNN_KEY_NUMBER,
+                                       .at = FIELD(rate),
+                                       .max = 1,
+                                       .open_max = true,
+                                       .help = "share of the images that are dropped"},
+                                      CNN_KEY_END};
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    (void)arena, (void)diag;
+    node->out = node->in[0];
+    node->y_over_x = true;
+    node->dx_over_dy = true;
+    node->effect.kind = CNN_EFFECT_NONE;
+    return CNN_OK;
+}
+
+static void apply(const struct cnn_call *call, const float *from, float *to)
+{
+    const struct settings *s = call->node->settings;
+    size_t size = cnn_shape_count(call->node->out);
+    if (!call->training || !(s->rate > 0)) {
+        if (from != to)
+            memcpy(to, from, call->n * size * sizeof *to);
+        return;
+    }
+    float scale = (float)(1 / (1 - s->rate));
+    for (size_t image = 0; image < call->n; image++) {
+        struct cnn_rng rng = cnn_rng_at(call->seed, CNN_STREAM_DROPOUT, image);
+        bool dropped = (double)cnn_rng_uniform(&rng) < s->rate;
+        for (size_t i = image * size; i < (image + 1) * size; i++)
+            to[i] = dropped ? 0 : from[i] * scale;
+    }
+}
+
+static void forward(const struct cnn_call *call)
+{
+    apply(call, call->x[0], call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    if (call->dx[0])
+        apply(call, call->dy, call->dx[0]);
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
+{
+    double x = cnn_explain_input(call, q, 0, q->channel);
+    cnn_explain_begin(call->node, q, out);
+    cnn_text_printf(out, "outside training nothing is dropped\nthe same place of %s = %s\n",
+                    cnn_explain_source(call->node, q, 0), cnn_explain_number(x).text);
+    return x;
+}
+
+const struct cnn_layer_type cnn_layer_drop_path = {
+    .variant = {.name = "drop_path",
+                .help = "drops whole images at random in training, before an add that leaves them "
+                        "their other branch",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .explain = explain,
+};

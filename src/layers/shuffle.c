@@ -1,0 +1,91 @@
+/* Channel shuffle: the channels of each group are dealt out among all groups, so that grouped
+ * convolutions exchange what they know. Zhang et al., "ShuffleNet", 2018. */
+#include "layers/explain.h"
+
+#include <string.h>
+
+struct settings {
+    size_t groups;
+};
+
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {
+    {.name = "groups",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(groups),
+     .min = 1,
+     .max = 65536,
+     .help = "into which the channels are split; one of each group follows one of the group "
+             "before"},
+    CNN_KEY_END};
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    const struct settings *s = node->settings;
+    size_t channels = node->in[0].c, nearest = s->groups;
+    (void)arena;
+    node->out = node->in[0];
+    if (channels % s->groups == 0)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, &node->where,
+             "layer '%s': %zu channels cannot be split into %zu groups: %zu / %zu = %.2f",
+             node->name, channels, s->groups, channels, s->groups,
+             (double)channels / (double)s->groups);
+    while (channels % nearest != 0)
+        nearest--;
+    cnn_hint(diag, "groups must divide %zu, e.g. %zu", channels, nearest);
+    return CNN_INVALID;
+}
+
+/* Channel i of group g becomes channel i * groups + g: each pixel's channels are a matrix that is
+ * transposed. */
+static void forward(const struct cnn_call *call)
+{
+    const struct settings *s = call->node->settings;
+    const cnn_shape shape = call->node->out;
+    cnn_transpose(call->n * shape.h * shape.w, s->groups, shape.c / s->groups, call->x[0], call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    const struct settings *s = call->node->settings;
+    const cnn_shape shape = call->node->out;
+    if (call->dx[0])
+        cnn_transpose(call->n * shape.h * shape.w, shape.c / s->groups, s->groups, call->dy,
+                      call->dx[0]);
+}
+
+static void describe(const struct cnn_node *node, struct cnn_text *out)
+{
+    const struct settings *s = node->settings;
+    cnn_text_printf(out, "%zu channels in %zu groups of %zu\n", node->out.c, s->groups,
+                    node->out.c / s->groups);
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
+{
+    const struct settings *s = call->node->settings;
+    size_t members = call->node->out.c / s->groups, group = q->channel % s->groups,
+           member = q->channel / s->groups, from = group * members + member;
+    double x = cnn_explain_input(call, q, 0, from);
+    cnn_explain_begin(call->node, q, out);
+    cnn_text_printf(out, "channel %zu of group %zu, as %zu = %zu * %zu + %zu\n", member, group,
+                    q->channel, member, s->groups, group);
+    cnn_text_printf(out, "channel %zu * %zu + %zu = %zu of %s = %s\n", group, members, member, from,
+                    cnn_explain_source(call->node, q, 0), cnn_explain_number(x).text);
+    return x;
+}
+
+const struct cnn_layer_type cnn_layer_shuffle = {
+    .variant = {.name = "shuffle",
+                .help = "deals the channels of each group out among all groups",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .describe = describe,
+    .explain = explain,
+};

@@ -1,0 +1,97 @@
+/* Slice: some of the channels that follow one another, as ShuffleNet splits them. */
+#include "layers/explain.h"
+
+struct settings {
+    size_t start, end;
+};
+
+#define FIELD(member) offsetof(struct settings, member)
+static const struct cnn_key keys[] = {
+    {.name = "start",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(start),
+     .otherwise = "0",
+     .max = 1048576,
+     .help = "the first channel that is taken, counted from 0"},
+    {.name = "end",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(end),
+     .otherwise = "",
+     .min = 1,
+     .max = 1048576,
+     .help = "the channel behind the last one; all the rest where not given"},
+    CNN_KEY_END};
+
+static struct cnn_channel_range range_of(const struct cnn_node *node)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_channel_range){
+        .channels = node->in[0].c, .first = s->start, .count = node->out.c};
+}
+
+static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
+{
+    const struct settings *s = node->settings;
+    size_t channels = node->in[0].c, end = s->end > 0 ? s->end : channels;
+    (void)arena;
+    if (s->start >= end || end > channels) {
+        cnn_fail(diag, CNN_INVALID, &node->where,
+                 "layer '%s' takes channels %zu to %zu of %zu: there are channels 0 to %zu",
+                 node->name, s->start, end - 1, channels, channels - 1);
+        cnn_hint(diag, "start below end, and end at most %zu", channels);
+        return CNN_INVALID;
+    }
+    node->out = node->in[0];
+    node->out.c = end - s->start;
+    return CNN_OK;
+}
+
+static void forward(const struct cnn_call *call)
+{
+    const struct cnn_channel_range range = range_of(call->node);
+    const cnn_shape s = call->node->out;
+    cnn_take_channels(call->n * s.h * s.w, &range, call->x[0], call->y);
+}
+
+static void backward(const struct cnn_call *call)
+{
+    const struct cnn_channel_range range = range_of(call->node);
+    const cnn_shape s = call->node->out;
+    if (call->dx[0])
+        cnn_put_channels(call->n * s.h * s.w, &range, call->dy, call->dx[0]);
+}
+
+static void describe(const struct cnn_node *node, struct cnn_text *out)
+{
+    const struct cnn_channel_range range = range_of(node);
+    cnn_text_printf(out, "channels %zu to %zu of %zu: %zu - %zu = %zu\n", range.first,
+                    range.first + range.count - 1, range.channels, range.first + range.count,
+                    range.first, range.count);
+}
+
+static double explain(const struct cnn_call *call, const struct cnn_question *q,
+                      struct cnn_text *out)
+{
+    const struct cnn_channel_range range = range_of(call->node);
+    double x = cnn_explain_input(call, q, 0, range.first + q->channel);
+    cnn_explain_begin(call->node, q, out);
+    cnn_text_printf(out, "comes from %s, whose channels %zu to %zu are taken\n",
+                    cnn_explain_source(call->node, q, 0), range.first,
+                    range.first + range.count - 1);
+    cnn_text_printf(out, "channel %zu + %zu = %zu there = %s\n", range.first, q->channel,
+                    range.first + q->channel, cnn_explain_number(x).text);
+    return x;
+}
+
+const struct cnn_layer_type cnn_layer_slice = {
+    .variant = {.name = "slice",
+                .help = "some of the channels, from start on and before end",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .describe = describe,
+    .explain = explain,
+};
