@@ -124,15 +124,14 @@ cnn_status cnn_graph_add_yaml(struct cnn_graph_builder *b, struct cnn_yaml *laye
                                     CNN_MAX_LAYERS);
     struct item *item = &b->items[b->count++];
     item->yaml = layer;
-    if (read_item(b, item) != CNN_OK)
-        return b->status = CNN_INVALID;
+    cnn_status status = read_item(b, item);
+    if (status != CNN_OK)
+        return b->status = status;
     size_t number = ++b->numbers[item->type];
     if (!item->named)
         item->name =
             cnn_arena_printf(b->arena, "%s%zu", b->kind.variants[item->type]->name, number);
-    if (!item->name)
-        b->status = cnn_fail_memory(b->diag, 0, "the graph");
-    return item->name ? CNN_OK : b->status;
+    return item->name ? CNN_OK : (b->status = cnn_fail_memory(b->diag, 0, "the graph"));
 }
 
 /* `from` of a layer that is added by a call: the names of what it reads. NULL: the layer above, or
@@ -195,9 +194,10 @@ static cnn_status describe_layer(struct cnn_graph_builder *b, const struct cnn_g
     }
     if (!ok)
         return cnn_fail_memory(b->diag, 0, "the graph");
-    for (const struct cnn_graph_setting *s = layer->settings; s && s->key; s++)
-        if (put_setting(b, mapping, s) != CNN_OK)
-            status = CNN_INVALID;
+    for (const struct cnn_graph_setting *s = layer->settings; s && s->key; s++) {
+        cnn_status one = put_setting(b, mapping, s);
+        status = one != CNN_OK ? one : status;
+    }
     *out = mapping;
     return status;
 }

@@ -150,9 +150,10 @@ cnn_status cnn_graph_read(struct cnn_arena *arena, const struct cnn_graph_source
     if (status == CNN_OK && list.count == 0)
         status = cnn_fail(diag, CNN_INVALID, &source->layers->where,
                           "`layers` is empty: a network has at least one layer");
-    for (size_t i = 0; i < list.count; i++)
-        if (cnn_graph_add_yaml(builder, list.layers[i]) != CNN_OK)
-            status = CNN_INVALID;
+    for (size_t i = 0; i < list.count; i++) {
+        cnn_status one = cnn_graph_add_yaml(builder, list.layers[i]);
+        status = one != CNN_OK ? one : status;
+    }
     if (input != CNN_OK || status != CNN_OK)
         return input != CNN_OK ? input : status;
     return cnn_graph_finish(builder, out);
