@@ -176,6 +176,16 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                             diag);
 }
 
+static void print_kinds(FILE *stream)
+{
+    fprintf(stream,
+            "kinds of pictures (default: featmaps, filters, heatmap, gradcam, saliency):\n");
+    for (int i = 0; i < CNN_PICTURE_KINDS; i++)
+        fprintf(stream, "  %-9s  %s\n", cnn_picture_kind_name((cnn_picture_kind)i),
+                cnn_picture_kind_help((cnn_picture_kind)i));
+    fprintf(stream, "  %-9s  %s\n", "all", "all of them that fit the network");
+}
+
 const struct cnn_command cnn_command_visualize = {
     .name = "visualize",
     .synopsis = "[MODEL] INPUT [options]",
@@ -184,18 +194,8 @@ const struct cnn_command cnn_command_visualize = {
                "that ships with the program is used. INPUT is a PNG, JPEG, WebP or BMP file,\n"
                "'-' for one on standard input, or numbers in a .npy, .txt or .csv file.\n"
                "Writes pictures, and index.html, which tells the story from input to answer.\n"
-               "\n"
-               "kinds of pictures (default: featmaps, filters, heatmap, gradcam, saliency):\n"
-               "  featmaps   all maps of each layer\n"
-               "  filters    the kernels of the first convolution, or of the layers named\n"
-               "  heatmap    the sum of a layer's maps, over the picture\n"
-               "  gradcam    where a class is seen (Grad-CAM)\n"
-               "  saliency   which pixels change a class's score (gradient, SmoothGrad)\n"
-               "  occlusion  how a class's probability drops when a part is hidden\n"
-               "  argmax     at each place of a layer the strongest channel\n"
-               "  receptive  what one value of a layer sees of the picture\n"
-               "  excite     the input that most excites a class, or a channel of a layer\n"
-               "  all        all of them that fit the network\n",
+               "\n",
+    .list = print_kinds,
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

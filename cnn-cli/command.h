@@ -11,9 +11,11 @@
 
 struct cnn_command {
     const char *name;
-    const char *synopsis; /* what follows the name */
-    const char *summary;  /* one line */
-    const char *details;  /* paragraphs for its help, each line ended; NULL: none */
+    const char *synopsis;       /* what follows the name */
+    const char *summary;        /* one line */
+    const char *details;        /* paragraphs for its help, each line ended; NULL: none */
+    void (*list)(FILE *stream); /* what the details end with that is made of a list; NULL: nothing
+                                 */
     const struct cnn_option *options;
     size_t settings_size;
     size_t operands_min, operands_max;

@@ -342,6 +342,8 @@ void cnn_options_help(const struct cnn_command *command, FILE *stream)
         putc('\n', stream);
         cnn_options_print(command->details, stream);
     }
+    if (command->list != NULL)
+        command->list(stream);
     fprintf(stream, "\noptions:\n");
     for (const struct cnn_option *option = command->options; option->name != NULL; option++) {
         if (option->help != NULL)

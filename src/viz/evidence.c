@@ -141,7 +141,7 @@ static cnn_status show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *di
 const struct cnn_view_kind cnn_kind_heatmap = {
     .number = CNN_PICTURE_HEATMAP,
     .name = "heatmap",
-    .help = "the sum of a layer's maps (the last convolution) over the picture",
+    .help = "the sum of a layer's maps, over the picture",
     .source = CNN_KIND_MAIN_LAYER,
     .needs_map = true,
     .usual = true,
@@ -405,7 +405,7 @@ static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *
 const struct cnn_view_kind cnn_kind_occlusion = {
     .number = CNN_PICTURE_OCCLUSION,
     .name = "occlusion",
-    .help = "how a class's probability drops when a patch is hidden",
+    .help = "how a class's probability drops when a part is hidden",
     .source = CNN_KIND_NO_LAYER,
     .explains = CNN_KIND_CLASS,
     .about_answer = true,

@@ -20,7 +20,7 @@ enum cnn_kind_class { CNN_KIND_NO_CLASS, CNN_KIND_CLASS, CNN_KIND_CLASS_WITHOUT_
 
 struct cnn_view_kind {
     cnn_picture_kind number;
-    const char *name, *help;
+    const char *name, *help; /* of `visualize` */
     enum cnn_kind_source source;
     enum cnn_kind_class explains;
     bool needs_map; /* of layers with maps alone */

@@ -160,7 +160,7 @@ static cnn_status show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *d
 const struct cnn_view_kind cnn_kind_featmaps = {
     .number = CNN_PICTURE_FEATMAPS,
     .name = "featmaps",
-    .help = "all maps of each layer on one sheet",
+    .help = "all maps of each layer",
     .source = CNN_KIND_EVERY_LAYER,
     .with_layers = true,
     .usual = true,
@@ -243,7 +243,7 @@ static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *di
 const struct cnn_view_kind cnn_kind_filters = {
     .number = CNN_PICTURE_FILTERS,
     .name = "filters",
-    .help = "the kernels of a layer (the first convolution)",
+    .help = "the kernels of the first convolution, or of the layers named",
     .source = CNN_KIND_FIRST_LAYER,
     .fits = has_kernels,
     .misfit = "has no kernels",
@@ -433,7 +433,7 @@ out:
 const struct cnn_view_kind cnn_kind_argmax = {
     .number = CNN_PICTURE_ARGMAX,
     .name = "argmax",
-    .help = "the strongest channel at each position",
+    .help = "at each place of a layer the strongest channel",
     .source = CNN_KIND_MAIN_LAYER,
     .needs_map = true,
     .show = show_argmax,
