@@ -68,6 +68,17 @@ check 'the matrix is whole' test "$(sed 's/.*"confusion": \[\[\(.*\)\]\], "per_c
     awk '{ n++; sum += $1 } END { print n, sum }')" = "$((classes * classes)) $classes"
 least 'eval with many classes' 0 28 "$CNN" eval classes --report page.html --threads 1
 
+# A picture that init cannot decode for want of memory is no picture without colour.
+mkdir -p wide/a wide/b
+{
+    printf 'BM\066\050\364\0\0\0\0\0\066\004\0\0\050\0\0\0\240\017\0\0\240\017\0\0\001\0\010\0'
+    head -c $((24 + 256 * 4 + 4000 * 4000)) /dev/zero
+} >wide/a/1.bmp
+cp wide/a/1.bmp wide/a/2.bmp && cp wide/a/1.bmp wide/b/1.bmp
+(ulimit -v 90000 && "$CNN" init project --data wide) >out 2>err
+check 'init under a limit' test $? -eq 1 -a ! -e project
+check 'init under a limit says so' grep -q '^cnn: error: out of memory (wanted for a sample of images)$' err
+
 # A limit of the address space: told before memory is taken, with a batch that would do.
 cat >large.yaml <<'YAML'
 input: [3, 16, 16]

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zlib.h>
+
 #include "checkpoint/safetensors.h"
 #include "scratch.h"
 #include "util/random.h"
@@ -282,6 +284,68 @@ static unsigned touch(const struct cnn_safetensors *file)
     return sum;
 }
 
+/* More than is read at a time, and a second tensor that begins at no round place. */
+enum { LONG_COUNT = 300001, LAST_COUNT = 5 };
+
+static const char *write_long(struct scratch *s, const float *values)
+{
+    const struct cnn_stored_tensor tensors[] = {{.name = "long",
+                                                 .dtype = "F32",
+                                                 .rank = 1,
+                                                 .dims = {LONG_COUNT},
+                                                 .count = LONG_COUNT,
+                                                 .data = values,
+                                                 .bytes = LONG_COUNT * sizeof *values},
+                                                {.name = "last",
+                                                 .dtype = "F32",
+                                                 .rank = 1,
+                                                 .dims = {LAST_COUNT},
+                                                 .count = LAST_COUNT,
+                                                 .data = values + LONG_COUNT,
+                                                 .bytes = LAST_COUNT * sizeof *values}};
+    scratch_path(s, "long");
+    assert_int_equal(cnn_safetensors_write(s->path, tensors, 2, NULL, 0, s->diag), CNN_OK);
+    return s->path;
+}
+
+/* The checksum that is written, and the one that is found, are of all bytes. */
+static void test_verify_finds_it_when_a_bit_far_from_the_beginning_flips(void **state)
+{
+    struct scratch *s = *state;
+    const size_t count = LONG_COUNT + LAST_COUNT, bytes = count * sizeof(float);
+    const size_t places[] = {0,       1 << 16, (1 << 18) - 1, 1 << 18,    (1 << 18) + 1,
+                             1 << 20, 777777,  bytes - 21,    bytes - 20, bytes - 1};
+    struct cnn_safetensors *file;
+    struct cnn_rng rng = cnn_rng_at(5, 0, 0);
+    char expected[32];
+    float *values = malloc(bytes);
+    assert_non_null(values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)cnn_rng_normal(&rng);
+    assert_int_equal(cnn_safetensors_open(write_long(s, values), &file, s->diag), CNN_OK);
+    snprintf(expected, sizeof expected, "crc32:%08lx", crc32_z(0, (const Bytef *)values, bytes));
+    assert_string_equal(cnn_safetensors_metadata(file, "checksum"), expected);
+    assert_int_equal(cnn_safetensors_verify(file, s->diag), CNN_OK);
+    cnn_safetensors_close(file);
+    FILE *stored = fopen(s->path, "r+b");
+    assert_non_null(stored);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        long at = (long)places[i] - (long)bytes;
+        fseek(stored, at, SEEK_END);
+        int byte = fgetc(stored);
+        for (int wrong = 1; wrong >= 0; wrong--) {
+            fseek(stored, at, SEEK_END);
+            fputc(wrong ? byte ^ 16 : byte, stored);
+            fflush(stored);
+            assert_int_equal(cnn_safetensors_open(s->path, &file, s->diag), CNN_OK);
+            assert_int_equal(cnn_safetensors_verify(file, NULL), wrong ? CNN_FAILED : CNN_OK);
+            cnn_safetensors_close(file);
+        }
+    }
+    fclose(stored);
+    free(values);
+}
+
 static void test_checkpoint_never_crashes_the_reader_when_it_is_mutated(void **state)
 {
     struct scratch *s = *state;
@@ -340,6 +404,7 @@ int main(void)
         WITH_SCRATCH(test_checkpoint_is_refused_when_tensors_do_not_tile_the_data),
         WITH_SCRATCH(test_checkpoint_is_refused_when_metadata_are_no_texts),
         WITH_SCRATCH(test_verify_finds_it_when_any_bit_of_the_data_flips),
+        WITH_SCRATCH(test_verify_finds_it_when_a_bit_far_from_the_beginning_flips),
         WITH_SCRATCH(test_checkpoint_never_crashes_the_reader_when_it_is_mutated),
         WITH_SCRATCH(test_write_says_why_when_it_cannot),
     };

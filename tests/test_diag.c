@@ -179,6 +179,8 @@ static void test_memory_message_rounds_up(void **state)
     cnn_diag *diag = cnn_diag_new();
     assert_int_equal(cnn_fail_memory(diag, 1024 * 1024 + 1, "the plan"), CNN_FAILED);
     assert_formats(diag, 0, "cnn: error: out of memory (2 MiB wanted for the plan)\n");
+    assert_int_equal(cnn_fail_memory(diag, 0, "a list"), CNN_FAILED);
+    assert_formats(diag, 1, "cnn: error: out of memory (wanted for a list)\n");
     cnn_diag_free(diag);
 }
 

@@ -203,6 +203,8 @@ cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what)
     size_t mebibytes = bytes / (1024 * 1024) + (bytes % (1024 * 1024) != 0);
     if (diag)
         diag->out_of_memory = true;
+    if (bytes == 0) /* not known */
+        return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (wanted for %s)", what);
     return cnn_fail(diag, CNN_FAILED, NULL, "out of memory (%zu MiB wanted for %s)", mebibytes,
                     what);
 }

@@ -42,8 +42,8 @@ void cnn_hint(cnn_diag *diag, const char *format, ...) __attribute__((format(pri
 /* Where path, which the user gave, is not there: hints at one that is (cnn_nearest_path). */
 void cnn_hint_near(cnn_diag *diag, const char *path);
 
-/* cnn_fail for memory that could not be had: "out of memory (N MiB wanted for WHAT)". Returns
- * CNN_FAILED. */
+/* cnn_fail for memory that could not be had: "out of memory (N MiB wanted for WHAT)". bytes: 0
+ * where that is not known. Returns CNN_FAILED. */
 cnn_status cnn_fail_memory(cnn_diag *diag, size_t bytes, const char *what);
 
 /* What a process may want, which is no fault of the file that it reads: memory, or one more open
