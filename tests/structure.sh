@@ -137,6 +137,9 @@ fi
 
 check 'every line is at most 100 columns long' cmp /dev/null "$directory/wide"
 check 'folders use what src/README.md allows' cmp /dev/null "$directory/forbidden"
+grep -rlE '#include "kernels/(plain|ref|vector/[a-z_0-9]*)\.h"' src cnn-cli |
+    grep -v '^src/kernels/' >"$directory/private"
+check 'only kernels/ includes the functions behind the tables' cmp /dev/null "$directory/private"
 awk -v lines=$LONGEST '$1 > lines && $3 ~ /^(src|cnn-cli)/' "$directory/functions" >"$directory/long"
 check "functions have at most $LONGEST lines" cmp /dev/null "$directory/long"
 awk -v count=$PARAMETERS '$2 > count' "$directory/functions" >"$directory/many"

@@ -606,53 +606,6 @@ static void test_group_norm_when_groups_are_one_and_many(void **state)
             group_norm_check(k, &norms[i]);
 }
 
-static void test_dropout_when_drawn_again(void **state)
-{
-    (void)state;
-    enum { SIZE = 50001 };
-    float *x = tensor_random(SIZE, 1), *y = tensor_new(SIZE), *again = copy_of(x, SIZE),
-          *other = tensor_new(SIZE);
-    cnn_dropout(SIZE, 0.25f, 42, x, y);
-    cnn_parallel_set_threads(5);
-    cnn_dropout(SIZE, 0.25f, 42, again, again);
-    cnn_parallel_set_threads(0);
-    assert_floats_same("the same seed, in place, other threads", again, y, SIZE);
-    cnn_dropout(SIZE, 0.25f, 43, x, other);
-    size_t dropped = 0, differ = 0;
-    for (size_t i = 0; i < SIZE; i++) {
-        dropped += y[i] == 0;
-        differ += (y[i] == 0) != (other[i] == 0);
-        assert_true(y[i] == 0 || fabs((double)y[i] - (double)x[i] / 0.75) < 1e-6);
-    }
-    assert_in_range(dropped, 0.24 * SIZE, 0.26 * SIZE);
-    assert_true(differ > SIZE / 4);
-    cnn_dropout(SIZE, 0, 42, x, y);
-    assert_floats_same("rate 0", y, x, SIZE);
-    float *all[] = {x, y, again, other};
-    for (size_t i = 0; i < COUNT(all); i++)
-        tensor_free(all[i], SIZE);
-}
-
-static void test_transpose_when_back_again(void **state)
-{
-    (void)state;
-    static const size_t shapes[][3] = {{1, 1, 1},    {2, 33, 3}, {3, 64, 32},
-                                       {2, 100, 65}, {1, 1, 77}, {4, 77, 1}};
-    for (size_t s = 0; s < COUNT(shapes); s++) {
-        size_t rows = shapes[s][0], a = shapes[s][1], b = shapes[s][2], size = rows * a * b;
-        float *x = tensor_random(size, 1), *y = tensor_new(size), *back = tensor_new(size);
-        cnn_transpose(rows, a, b, x, y);
-        assert_true(y[size - 1] == x[size - 1]);
-        if (a > 2 && b > 1)
-            assert_true(y[a + 2] == x[2 * b + 1]);
-        cnn_transpose(rows, b, a, y, back);
-        assert_floats_same("there and back", back, x, size);
-        tensor_free(x, size);
-        tensor_free(y, size);
-        tensor_free(back, size);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -668,8 +621,6 @@ int main(void)
         cmocka_unit_test(test_lrn_values_when_small_and_large),
         cmocka_unit_test(test_scale_when_images_are_small_and_large),
         cmocka_unit_test(test_group_norm_when_groups_are_one_and_many),
-        cmocka_unit_test(test_dropout_when_drawn_again),
-        cmocka_unit_test(test_transpose_when_back_again),
     };
     return cmocka_run_group_tests_name("kernels_ops", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * it. */
 #include <math.h>
 
+#include "kernels/plain.h"
 #include "kernels/ref.h"
 #include "util/parallel.h"
 

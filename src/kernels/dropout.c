@@ -1,6 +1,7 @@
 /* Inverted dropout: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
  * Overfitting", 2014. */
 #include "kernels/internal.h"
+#include "kernels/plain.h"
 #include "util/parallel.h"
 #include "util/random.h"
 

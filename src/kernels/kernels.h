@@ -256,6 +256,34 @@ struct cnn_adam {
     size_t step;    /* counts from 1 */
 };
 
+/* Of each pixel's channels, `count` from `first` on. */
+struct cnn_channel_range {
+    size_t channels, first, count;
+};
+
+/* A border around each image, as a convolution's padding. */
+struct cnn_border {
+    size_t in_h, in_w, channels, top, left, out_h, out_w;
+    enum cnn_padding_mode mode; /* REFLECT: sides smaller than the image */
+};
+
+/* block * block pixels become so many times the channels of one pixel, or the other way round. Deep
+ * channel of channel c at place p of a block (row after row): c * block^2 + p, or with places_first
+ * p * channels + c. */
+struct cnn_depth {
+    size_t h, w;     /* of the deep map */
+    size_t channels; /* of the flat one */
+    size_t block;
+    bool places_first;
+};
+
+/* Maps of another size, by PyTorch's rules: the nearest pixel, or a mean of 2 x 2 weighed by
+ * distance. */
+struct cnn_resample {
+    size_t in_h, in_w, out_h, out_w, channels;
+    bool bilinear, align_corners;
+};
+
 struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
@@ -366,6 +394,52 @@ struct cnn_kernels {
     void (*rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
                     const struct cnn_rmsprop *settings);
 
+    /* What follows is plain C in every table (plain.h). */
+
+    /* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps)
+     * * g, where g is dy taken back through the activation, and those of gamma and beta. Without a
+     * pool; dx may be dy. */
+    void (*batch_norm_backward_fixed)(const struct cnn_batch_norm *b,
+                                      const struct cnn_batch_norm_arrays *arrays);
+
+    /* A running average: to = (1 - share) * to + share * scale * from, in float. */
+    void (*track)(size_t count, double share, float scale, const float *from, float *to);
+
+    /* The numbers of a sum with its bias (NULL: 0), and of the batch_norm of it (its statistics and
+     * parameters; NULL: none), as one product and one shift of each channel: scale = gamma /
+     * sqrt(var + eps), shift = beta + (bias - mean) * scale. */
+    void (*batch_norm_fold)(size_t channels, const struct cnn_batch_norm_arrays *norm, float eps,
+                            const float *bias, float *scale, float *shift);
+
+    /* y *= factor * x */
+    void (*multiply)(size_t count, float factor, const float *x, float *y);
+
+    /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes
+     * from (seed, block), so backward draws it again. dx may be dy, y may be x. */
+    void (*dropout)(size_t size, float rate, unsigned long long seed, const float *x, float *y);
+
+    /* [rows][a][b] -> [rows][b][a] */
+    void (*transpose)(size_t rows, size_t a, size_t b, const float *x, float *y);
+
+    /* rows of `floats` floats, x_step apart in x and y_step in y; y may be x where both steps are
+     * the same. */
+    void (*copy)(size_t rows, size_t floats, const float *x, size_t x_step, float *y,
+                 size_t y_step);
+
+    /* y has the channels of the range alone; _put: the way back, the other channels of y become
+     * 0. */
+    void (*take_channels)(size_t pixels, const struct cnn_channel_range *range, const float *x,
+                          float *y);
+    void (*put_channels)(size_t pixels, const struct cnn_channel_range *range, const float *x,
+                         float *y);
+
+    void (*pad)(const struct cnn_border *b, size_t n, const float *x, float *y);
+    void (*pad_backward)(const struct cnn_border *b, size_t n, const float *dy, float *dx);
+    void (*depth_to_space)(const struct cnn_depth *b, size_t n, const float *x, float *y);
+    void (*space_to_depth)(const struct cnn_depth *b, size_t n, const float *x, float *y);
+    void (*resample)(const struct cnn_resample *r, size_t n, const float *x, float *y);
+    void (*resample_backward)(const struct cnn_resample *r, size_t n, const float *dy, float *dx);
+
     /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a
      * number that comes of them to result, and returns how many operations they were (a
      * multiply-add is two). NULL in ref. */
@@ -384,58 +458,6 @@ bool cnn_winograd_wanted(void);
 /* Every table that this CPU can run, for tests: cnn_kernels_at(0) is ref; NULL past the last. */
 const struct cnn_kernels *cnn_kernels_at(size_t i);
 
-/* Operations that are not worth a vector version: plain C, shared by every table, parallel over
- * rows. */
-
-/* Gradients of batch_norm with fixed statistics (evaluation mode): dx = gamma / sqrt(var + eps) *
- * g, where g is dy taken back through the activation, and those of gamma and beta. Without a pool;
- * dx may be dy. */
-void cnn_batch_norm_backward_fixed(const struct cnn_batch_norm *b,
-                                   const struct cnn_batch_norm_arrays *arrays);
-
-/* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes from
- * (seed, block), so backward draws it again. dx may be dy, y may be x. */
-void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
-
-/* Of each pixel's channels, those from first on; y has count of them. _put: the way back, the other
- * channels of y become 0. */
-struct cnn_channel_range {
-    size_t channels, first, count;
-};
-void cnn_take_channels(size_t pixels, const struct cnn_channel_range *range, const float *x,
-                       float *y);
-void cnn_put_channels(size_t pixels, const struct cnn_channel_range *range, const float *x,
-                      float *y);
-
-/* A border around each image, as a convolution's padding. _backward: its gradient. */
-struct cnn_border {
-    size_t in_h, in_w, channels, top, left, out_h, out_w;
-    enum cnn_padding_mode mode; /* REFLECT: sides smaller than the image */
-};
-void cnn_pad(const struct cnn_border *b, size_t n, const float *x, float *y);
-void cnn_pad_backward(const struct cnn_border *b, size_t n, const float *dy, float *dx);
-
-/* block * block pixels become so many times the channels of one pixel, or the other way round. Deep
- * channel of channel c at place p of a block (row after row): c * block^2 + p, or with places_first
- * p * channels + c. */
-struct cnn_depth {
-    size_t h, w;     /* of the deep map */
-    size_t channels; /* of the flat one */
-    size_t block;
-    bool places_first;
-};
-void cnn_depth_to_space(const struct cnn_depth *b, size_t n, const float *x, float *y);
-void cnn_space_to_depth(const struct cnn_depth *b, size_t n, const float *x, float *y);
-
-/* Maps of another size, by PyTorch's rules: the nearest pixel, or a mean of 2 x 2 weighed by
- * distance. */
-struct cnn_resample {
-    size_t in_h, in_w, out_h, out_w, channels;
-    bool bilinear, align_corners;
-};
-void cnn_resample(const struct cnn_resample *r, size_t n, const float *x, float *y);
-void cnn_resample_backward(const struct cnn_resample *r, size_t n, const float *dy, float *dx);
-
 /* Which rows or columns of the input make one of the output; nearest: the first alone, weight 1. */
 struct cnn_resample_source {
     size_t at[2];
@@ -443,7 +465,8 @@ struct cnn_resample_source {
 };
 struct cnn_resample_source cnn_resample_at(const struct cnn_resample *r, size_t out, bool rows);
 
-/* [rows][a][b] -> [rows][b][a]: NHWC to NCHW with a = height * width, b = channels, and back. */
+/* The table's transpose, for images of users and of files as well: NHWC to NCHW with a = height *
+ * width, b = channels, and back. */
 void cnn_transpose(size_t rows, size_t a, size_t b, const float *x, float *y);
 
 #endif

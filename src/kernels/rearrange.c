@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/internal.h"
+#include "kernels/plain.h"
 #include "util/parallel.h"
 
 struct channels_work {

@@ -1,6 +1,8 @@
 /* The table of the plain C implementation. */
 #include "kernels/ref.h"
 
+#include "kernels/plain.h"
+
 const struct cnn_kernels cnn_kernels_ref = {
     .name = "ref",
     .conv_packed_floats = cnn_conv_packed_floats_ref,
@@ -37,4 +39,19 @@ const struct cnn_kernels cnn_kernels_ref = {
     .sgd = cnn_sgd_ref,
     .adam = cnn_adam_ref,
     .rmsprop = cnn_rmsprop_ref,
+    .batch_norm_backward_fixed = cnn_batch_norm_backward_fixed,
+    .track = cnn_track,
+    .batch_norm_fold = cnn_batch_norm_fold,
+    .multiply = cnn_multiply,
+    .dropout = cnn_dropout,
+    .transpose = cnn_transpose,
+    .copy = cnn_copy,
+    .take_channels = cnn_take_channels,
+    .put_channels = cnn_put_channels,
+    .pad = cnn_pad,
+    .pad_backward = cnn_pad_backward,
+    .depth_to_space = cnn_depth_to_space,
+    .space_to_depth = cnn_space_to_depth,
+    .resample = cnn_resample,
+    .resample_backward = cnn_resample_backward,
 };

@@ -127,13 +127,9 @@ static void update_running(const struct cnn_call *call, const struct cnn_batch_n
                            const float *mean, const float *variance)
 {
     const struct settings *s = call->node->settings;
-    float new = (float)s->momentum, old = (float)(1 - s->momentum);
     float unbias = b->rows > 1 ? (float)b->rows / (float)(b->rows - 1) : 1;
-    for (size_t c = 0; c < b->channels; c++) {
-        call->value[SLOT_MEAN][c] = old * call->value[SLOT_MEAN][c] + new *mean[c];
-        call->value[SLOT_VARIANCE][c] =
-            old * call->value[SLOT_VARIANCE][c] + new *unbias *variance[c];
-    }
+    call->kernels->track(b->channels, s->momentum, 1, mean, call->value[SLOT_MEAN]);
+    call->kernels->track(b->channels, s->momentum, unbias, variance, call->value[SLOT_VARIANCE]);
 }
 
 static void forward(const struct cnn_call *call)
@@ -180,7 +176,7 @@ static void backward(const struct cnn_call *call)
                                            .dbeta = call->grad[SLOT_BETA],
                                            .scratch = call->scratch};
     if (!call->training) {
-        cnn_batch_norm_backward_fixed(&b, &arrays);
+        call->kernels->batch_norm_backward_fixed(&b, &arrays);
         return;
     }
     arrays.mean = call->value[SLOT_BATCH];

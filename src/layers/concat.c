@@ -1,8 +1,6 @@
 /* Concat: joins the channels of several values whose heights and widths agree. */
 #include "layers/explain.h"
 
-#include <string.h>
-
 static const struct cnn_key keys[] = {CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -32,8 +30,7 @@ static void forward(const struct cnn_call *call)
     size_t pixels = call->n * out.h * out.w, at = 0;
     for (size_t i = 0; i < call->node->input_count; i++) {
         size_t c = call->node->in[i].c;
-        for (size_t p = 0; p < pixels; p++)
-            memcpy(call->y + p * out.c + at, call->x[i] + p * c, c * sizeof(float));
+        call->kernels->copy(pixels, c, call->x[i], c, call->y + at, out.c);
         at += c;
     }
 }
@@ -44,8 +41,8 @@ static void backward(const struct cnn_call *call)
     size_t pixels = call->n * out.h * out.w, at = 0;
     for (size_t i = 0; i < call->node->input_count; i++) {
         size_t c = call->node->in[i].c;
-        for (size_t p = 0; call->dx[i] && p < pixels; p++)
-            memcpy(call->dx[i] + p * c, call->dy + p * out.c + at, c * sizeof(float));
+        if (call->dx[i])
+            call->kernels->copy(pixels, c, call->dy + at, out.c, call->dx[i], c);
         at += c;
     }
 }

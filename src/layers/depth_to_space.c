@@ -86,7 +86,8 @@ static cnn_status infer_to_depth(struct cnn_node *node, struct cnn_arena *arena,
 static void move(const struct cnn_call *call, bool space, const float *from, float *to)
 {
     const struct cnn_depth depth = geometry(call->node);
-    (space ? cnn_depth_to_space : cnn_space_to_depth)(&depth, call->n, from, to);
+    (space ? call->kernels->depth_to_space : call->kernels->space_to_depth)(&depth, call->n, from,
+                                                                            to);
 }
 
 static void forward(const struct cnn_call *call)

@@ -3,8 +3,6 @@
  * again from the step's seed. */
 #include "layers/explain.h"
 
-#include <string.h>
-
 struct settings {
     double rate;
 };
@@ -34,9 +32,9 @@ static void apply(const struct cnn_call *call, const float *from, float *to)
     const struct settings *s = call->node->settings;
     size_t size = call->n * cnn_shape_count(call->node->out);
     if (call->training && s->rate > 0)
-        cnn_dropout(size, (float)s->rate, call->seed, from, to);
-    else if (from != to)
-        memcpy(to, from, size * sizeof *to);
+        call->kernels->dropout(size, (float)s->rate, call->seed, from, to);
+    else
+        call->kernels->copy(1, size, from, size, to, size);
 }
 
 static void forward(const struct cnn_call *call)

@@ -2,8 +2,6 @@
  * framework has it; activations are stored channels last, so the values are transposed. */
 #include "layers/explain.h"
 
-#include <string.h>
-
 static const struct cnn_key keys[] = {CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -16,25 +14,25 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     return CNN_OK;
 }
 
-static void move(size_t n, size_t a, size_t b, const float *from, float *to)
+static void move(const struct cnn_call *call, size_t a, size_t b, const float *from, float *to)
 {
     if (a > 1 && b > 1)
-        cnn_transpose(n, a, b, from, to);
-    else if (from != to)
-        memcpy(to, from, n * a * b * sizeof *to);
+        call->kernels->transpose(call->n, a, b, from, to);
+    else
+        call->kernels->copy(call->n, a * b, from, a * b, to, a * b);
 }
 
 static void forward(const struct cnn_call *call)
 {
     const cnn_shape in = call->node->in[0];
-    move(call->n, in.h * in.w, in.c, call->x[0], call->y);
+    move(call, in.h * in.w, in.c, call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
 {
     const cnn_shape in = call->node->in[0];
     if (call->dx[0])
-        move(call->n, in.c, in.h * in.w, call->dy, call->dx[0]);
+        move(call, in.c, in.h * in.w, call->dy, call->dx[0]);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

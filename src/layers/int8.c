@@ -139,8 +139,7 @@ static void prepare(const struct cnn_call *call)
     const float *weight_scale = call->value[CNN_SLOT_WEIGHT_SCALE];
     float *scale = filter_scale(call);
     cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
-    for (size_t f = 0; f < w->conv.out_c; f++)
-        scale[f] *= x.scale * weight_scale[f];
+    call->kernels->multiply(w->conv.out_c, x.scale, weight_scale, scale);
     call->kernels->conv_int8_pack(&w->conv, x.zero, call->value[CNN_SLOT_WEIGHT], weight_scale,
                                   call->value[CNN_SLOT_PACKED]);
 }

@@ -78,14 +78,14 @@ static struct cnn_border border_of(const struct cnn_node *node)
 static void forward(const struct cnn_call *call)
 {
     const struct cnn_border border = border_of(call->node);
-    cnn_pad(&border, call->n, call->x[0], call->y);
+    call->kernels->pad(&border, call->n, call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
 {
     const struct cnn_border border = border_of(call->node);
     if (call->dx[0])
-        cnn_pad_backward(&border, call->n, call->dy, call->dx[0]);
+        call->kernels->pad_backward(&border, call->n, call->dy, call->dx[0]);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

@@ -2,8 +2,6 @@
  * al., "Delving Deep into Rectifiers", 2015. */
 #include "layers/explain.h"
 
-#include <string.h>
-
 enum { SLOT_WEIGHT };
 
 struct settings {
@@ -93,7 +91,7 @@ static void backward(const struct cnn_call *call)
     if (!gradient)
         return;
     if (!s->shared) {
-        memcpy(gradient, sums, scale.channels * sizeof *sums);
+        call->kernels->copy(1, scale.channels, sums, 0, gradient, 0);
         return;
     }
     gradient[0] = 0;

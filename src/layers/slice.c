@@ -50,7 +50,7 @@ static void forward(const struct cnn_call *call)
 {
     const struct cnn_channel_range range = range_of(call->node);
     const cnn_shape s = call->node->out;
-    cnn_take_channels(call->n * s.h * s.w, &range, call->x[0], call->y);
+    call->kernels->take_channels(call->n * s.h * s.w, &range, call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
@@ -58,7 +58,7 @@ static void backward(const struct cnn_call *call)
     const struct cnn_channel_range range = range_of(call->node);
     const cnn_shape s = call->node->out;
     if (call->dx[0])
-        cnn_put_channels(call->n * s.h * s.w, &range, call->dy, call->dx[0]);
+        call->kernels->put_channels(call->n * s.h * s.w, &range, call->dy, call->dx[0]);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

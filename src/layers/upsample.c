@@ -88,14 +88,14 @@ static struct cnn_resample geometry(const struct cnn_node *node)
 static void forward(const struct cnn_call *call)
 {
     const struct cnn_resample r = geometry(call->node);
-    cnn_resample(&r, call->n, call->x[0], call->y);
+    call->kernels->resample(&r, call->n, call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
 {
     const struct cnn_resample r = geometry(call->node);
     if (call->dx[0])
-        cnn_resample_backward(&r, call->n, call->dy, call->dx[0]);
+        call->kernels->resample_backward(&r, call->n, call->dy, call->dx[0]);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

@@ -399,15 +399,10 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
 {
     const struct cnn_weighted *w = call->node->state;
     float *const *norm = call->value + CNN_SLOT_NORM;
-    for (size_t f = 0; f < w->conv.out_c; f++) {
-        float own = call->value[CNN_SLOT_BIAS] ? call->value[CNN_SLOT_BIAS][f] : 0;
-        scale[f] = 1;
-        bias[f] = own;
-        if (!w->normalizes)
-            continue;
-        scale[f] = (float)((double)norm[0][f] / sqrt((double)norm[3][f] + (double)w->eps));
-        bias[f] = norm[1][f] + (own - norm[2][f]) * scale[f];
-    }
+    const struct cnn_batch_norm_arrays arrays = {
+        .gamma = norm[0], .beta = norm[1], .mean = norm[2], .var = norm[3]};
+    call->kernels->batch_norm_fold(w->conv.out_c, w->normalizes ? &arrays : NULL, w->eps,
+                                   call->value[CNN_SLOT_BIAS], scale, bias);
 }
 
 static void prepare(const struct cnn_call *call)

@@ -1,4 +1,5 @@
 /* This instruction set's table. */
+#include "kernels/plain.h"
 #include "kernels/vector/conv.h"
 #include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
@@ -46,5 +47,20 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .sgd = CNN_ISA_NAME(cnn_sgd),
     .adam = CNN_ISA_NAME(cnn_adam),
     .rmsprop = CNN_ISA_NAME(cnn_rmsprop),
+    .batch_norm_backward_fixed = cnn_batch_norm_backward_fixed,
+    .track = cnn_track,
+    .batch_norm_fold = cnn_batch_norm_fold,
+    .multiply = cnn_multiply,
+    .dropout = cnn_dropout,
+    .transpose = cnn_transpose,
+    .copy = cnn_copy,
+    .take_channels = cnn_take_channels,
+    .put_channels = cnn_put_channels,
+    .pad = cnn_pad,
+    .pad_backward = cnn_pad_backward,
+    .depth_to_space = cnn_depth_to_space,
+    .space_to_depth = cnn_space_to_depth,
+    .resample = cnn_resample,
+    .resample_backward = cnn_resample_backward,
     .peak = CNN_ISA_NAME(cnn_peak),
 };
