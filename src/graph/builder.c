@@ -309,6 +309,7 @@ static cnn_status check_input_count(struct cnn_graph_builder *b, const struct cn
         cnn_fail(b->diag, CNN_INVALID, &node->where, "layer '%s' (%s) reads %s input%s; it has %zu",
                  node->name, type->variant.name,
                  type->max_inputs == 1   ? "one"
+                 : type->max_inputs == 2 ? "two"
                  : type->min_inputs == 1 ? "at least one"
                                          : "at least two",
                  type->min_inputs == 1 ? "" : "s", node->input_count);

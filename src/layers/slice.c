@@ -36,8 +36,8 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     (void)arena;
     if (s->start >= end || end > channels) {
         cnn_fail(diag, CNN_INVALID, &node->where,
-                 "layer '%s' takes channels %zu to %zu of %zu: there are channels 0 to %zu",
-                 node->name, s->start, end - 1, channels, channels - 1);
+                 "layer '%s' takes the channels from %zu on and before %zu; there are %zu",
+                 node->name, s->start, end, channels);
         cnn_hint(diag, "start below end, and end at most %zu", channels);
         return CNN_INVALID;
     }
