@@ -60,6 +60,27 @@ static const struct explain_case cases[] = {
      "  - {type: depthwise_conv, kernel_size: 3, padding: 1, stride: 2}\n"},
     {"depthwise_conv", "[3, 5, 5]",
      "  - {type: depthwise_conv, kernel_size: 3, multiplier: 2, activation: silu}\n"},
+    {"conv_transpose", "[3, 4, 5]", "  - {type: conv_transpose, filters: 4, kernel_size: 3}\n"},
+    {"conv_transpose", "[4, 3, 4]",
+     "  - {type: conv_transpose, filters: 6, kernel_size: [3, 2], stride: [2, 3], padding: [1, 0], "
+     "groups: 2, bias: false}\n"},
+    {"conv_transpose", "[5, 4, 3]",
+     "  - {type: conv_transpose, filters: 3, kernel_size: 3, stride: 2, padding: 1, "
+     "output_padding: 1, activation: silu}\n"},
+    {"conv_transpose", "[2, 3, 3]",
+     "  - {type: conv_transpose, filters: 3, kernel_size: 2, dilation: 3, stride: 2, padding: [0, "
+     "1, 2, 1], activation: tanh}\n"},
+    {"conv_transpose", "[8, 5, 5]",
+     "  - {type: conv_transpose, filters: 8, kernel_size: 3, padding: 1, groups: 8, activation: "
+     "sigmoid}\n"},
+    {"conv_transpose", "[17, 3, 3]",
+     "  - {type: conv_transpose, filters: 19, kernel_size: 1, stride: 2, activation: mish}\n"},
+    {"conv_transpose", "[2, 3, 3]",
+     "  - {type: conv_transpose, filters: 3, kernel_size: 2, activation: softmax}\n  - {type: "
+     "conv, filters: 2, kernel_size: 1}\n"},
+    {"conv_transpose", "[70, 3, 3]",
+     "  - {type: conv_transpose, filters: 2, kernel_size: 1, activation: softmax}\n" CONV(
+         "filters: 2, kernel_size: 1")},
     {"pool", "[3, 4, 4]", POOL("pool_type: max, kernel_size: 2")},
     {"pool", "[2, 5, 5]", POOL("pool_type: max, kernel_size: 3, stride: 2, padding: 1")},
     {"pool", "[2, 6, 6]", POOL("pool_type: max, kernel_size: [3, 2], stride: 2, ceil_mode: true")},

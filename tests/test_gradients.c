@@ -101,6 +101,31 @@ static const struct gradient_case cases[] = {
      "  - {type: depthwise_conv, kernel_size: 3, padding: 1, stride: 2}\n", RANDOM},
     {"depthwise_conv", "[3, 5, 5]",
      "  - {type: depthwise_conv, kernel_size: 3, multiplier: 2, activation: silu}\n", RANDOM},
+    {"conv_transpose", "[3, 4, 5]", "  - {type: conv_transpose, filters: 4, kernel_size: 3}\n",
+     RANDOM},
+    {"conv_transpose", "[4, 3, 4]",
+     "  - {type: conv_transpose, filters: 6, kernel_size: [3, 2], stride: [2, 3], padding: [1, 0], "
+     "groups: 2, bias: false}\n",
+     RANDOM},
+    {"conv_transpose", "[5, 4, 3]",
+     "  - {type: conv_transpose, filters: 3, kernel_size: 3, stride: 2, padding: 1, "
+     "output_padding: 1, activation: silu}\n",
+     RANDOM},
+    {"conv_transpose", "[2, 3, 3]",
+     "  - {type: conv_transpose, filters: 3, kernel_size: 2, dilation: 3, stride: 2, padding: [0, "
+     "1, 2, 1], activation: tanh}\n",
+     RANDOM},
+    {"conv_transpose", "[8, 5, 5]",
+     "  - {type: conv_transpose, filters: 8, kernel_size: 3, padding: 1, groups: 8, activation: "
+     "sigmoid}\n",
+     RANDOM},
+    {"conv_transpose", "[17, 3, 3]",
+     "  - {type: conv_transpose, filters: 19, kernel_size: 1, stride: 2, activation: mish}\n",
+     RANDOM},
+    {"conv_transpose", "[2, 3, 3]",
+     "  - {type: conv_transpose, filters: 3, kernel_size: 2, activation: softmax}\n  - {type: "
+     "conv, filters: 2, kernel_size: 1}\n",
+     RANDOM},
     {"pool", "[3, 4, 4]", "  - {type: pool, pool_type: max, kernel_size: 2}\n", SPREAD},
     {"pool", "[2, 5, 5]",
      "  - {type: pool, pool_type: max, kernel_size: 3, stride: 2, padding: 1}\n", SPREAD},

@@ -110,6 +110,21 @@ static void write_conv(struct writer *w, size_t channels)
     write_weights(w);
 }
 
+static void write_transpose(struct writer *w, size_t channels)
+{
+    size_t groups = pick(w, 1, 4), filters = pick(w, 1, 24);
+
+    while (channels % groups != 0)
+        groups--;
+    filters = (filters + groups - 1) / groups * groups;
+    w->channels[w->count] = filters;
+    cnn_text_printf(&w->text,
+                    "conv_transpose, filters: %zu, groups: %zu, kernel_size: [%zu, %zu], stride: "
+                    "[%zu, %zu], padding: %zu, dilation: %zu, bias: %s, activation: %s",
+                    filters, groups, pick(w, 1, 4), pick(w, 1, 4), pick(w, 1, 3), pick(w, 1, 3),
+                    pick(w, 0, 2), pick(w, 1, 2), WORD(w, booleans), WORD(w, activations));
+}
+
 static void write_depthwise(struct writer *w, size_t channels)
 {
     size_t multiplier = pick(w, 1, 3);
@@ -203,7 +218,7 @@ static void write_moved(struct writer *w, size_t channels)
 /* One line. A network that cannot be is refused later: its shapes are the program's to infer. */
 static void write_layer(struct writer *w)
 {
-    size_t kind = pick(w, 0, 17), channels = w->channels[w->count];
+    size_t kind = pick(w, 0, 18), channels = w->channels[w->count];
 
     w->channels[++w->count] = channels;
     cnn_text_printf(&w->text, "  - {name: l%zu, type: ", w->count);
@@ -229,6 +244,8 @@ static void write_layer(struct writer *w)
         write_joint(w, kind == 12);
     else if (kind == 14 && w->count > 2)
         write_product(w);
+    else if (kind == 18)
+        write_transpose(w, channels);
     else if (kind == 15)
         write_moved(w, channels);
     else

@@ -126,6 +126,29 @@ CASES = {
                        '{type: slice, start: 5, from: input}',
                        '{type: conv, filters: 3, kernel_size: 1}',
                        '{type: concat, from: [left, conv1, middle]}', '{type: shuffle, groups: 3}']),
+    'transpose_k3': ((5, 4, 6), lambda: Net(lambda net, x: net.conv_transpose1(x),
+                                            conv_transpose1=nn.ConvTranspose2d(5, 7, 3)),
+                     ['{type: conv_transpose, filters: 7, kernel_size: 3}']),
+    'transpose_unet': ((32, 5, 5), lambda: Net(lambda net, x: F.relu(net.conv_transpose1(x)),
+                                               conv_transpose1=nn.ConvTranspose2d(32, 16, 2, 2)),
+                       ['{type: conv_transpose, filters: 16, kernel_size: 2, stride: 2, '
+                        'activation: relu}']),
+    'transpose_s2_op1': ((16, 4, 5), lambda: Net(
+        lambda net, x: F.silu(net.conv_transpose1(x)),
+        conv_transpose1=nn.ConvTranspose2d(16, 8, 3, 2, 1, 1)),
+                         ['{type: conv_transpose, filters: 8, kernel_size: 3, stride: 2, padding: 1, '
+                          'output_padding: 1, activation: silu}']),
+    'transpose_groups': ((12, 5, 4), lambda: Net(
+        lambda net, x: net.conv_transpose1(x),
+        conv_transpose1=nn.ConvTranspose2d(12, 6, (3, 2), (3, 2), (1, 0), (2, 1), 3, False, (1, 2))),
+                         ['{type: conv_transpose, filters: 6, kernel_size: [3, 2], stride: [3, 2], '
+                          'padding: [1, 0], output_padding: [2, 1], groups: 3, bias: false, '
+                          'dilation: [1, 2]}']),
+    'transpose_depthwise': ((9, 6, 6), lambda: Net(
+        lambda net, x: net.conv_transpose1(x),
+        conv_transpose1=nn.ConvTranspose2d(9, 9, 4, 2, 1, groups=9)),
+                            ['{type: conv_transpose, filters: 9, kernel_size: 4, stride: 2, '
+                             'padding: 1, groups: 9}']),
     'prelu': ((18, 4, 5), lambda: Net(lambda net, x: net.prelu1(x), prelu1=nn.PReLU(18)),
               ['{type: prelu}']),
     'prelu_shared': ((5, 4, 5), lambda: Net(lambda net, x: net.prelu1(x), prelu1=nn.PReLU()),

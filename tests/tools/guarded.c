@@ -104,7 +104,7 @@ static unsigned add_layer(unsigned *state, unsigned channels)
 {
     static const unsigned groups[] = {1, 1, 1, 2, 3, 4, 8, 16};
     unsigned count = groups[pick(state, 8)], filters = some_channels(state);
-    switch (pick(state, 10)) {
+    switch (pick(state, 11)) {
     case 0:
     case 1:
     case 2:
@@ -140,6 +140,13 @@ static unsigned add_layer(unsigned *state, unsigned channels)
                  "scale", "layer_norm", "group_norm, groups: 1", "drop_path, rate: 0.5",
                  "pad, padding: [1, 0, 2, 1]", "upsample, scale: [1, 2]",
                  "upsample, scale: 2, mode: bilinear, align_corners: true", "shuffle, groups: 1"));
+        break;
+    case 9:
+        count = channels % count == 0 ? count : 1;
+        filters = (filters + count - 1) / count * count;
+        add("  - {type: conv_transpose, filters: %u, groups: %u", filters, count);
+        add_window(state);
+        add(", padding: %u, activation: %s", pick(state, 2), PICK(state, "none", "relu", "gelu"));
         break;
     case 8: /* other channels */
         if (channels % 4 == 0 && pick(state, 2) == 0) {
