@@ -62,6 +62,10 @@ extern const struct cnn_key cnn_convolution_keys[];
 cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *begin, size_t rank,
                               const size_t *dims, struct cnn_arena *arena, cnn_diag *diag);
 
+/* weighted_init.c: says how the first values of the node's tensors, which are declared, come about.
+ */
+cnn_status cnn_weighted_init(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag);
+
 /* The settings of conv and depthwise_conv that place the windows. */
 struct cnn_convolution_settings {
     struct cnn_window_settings window;
