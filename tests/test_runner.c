@@ -1,7 +1,10 @@
 /* Runners: what they compute is what the model computes, whoever else computes at the time. */
+#include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "networks.h"
 #include "scratch.h"
@@ -63,9 +66,11 @@ static void test_a_runner_computes_what_its_model_does(void **state)
     (void)state;
     check_runner(NULL);
     check_runner(&(cnn_runner_options){.batch = 3});
-    check_runner(&(cnn_runner_options){.batch = 64, .serial = true});
+    check_runner(&(cnn_runner_options){.batch = 64, .threads = 1});
     check_runner(&(cnn_runner_options){.batch = 2, .tta = CNN_TTA_FLIP});
-    check_runner(&(cnn_runner_options){.tta = CNN_TTA_SHIFT, .serial = true});
+    check_runner(&(cnn_runner_options){.tta = CNN_TTA_SHIFT, .threads = 1});
+    check_runner(&(cnn_runner_options){.batch = 4, .threads = 3});
+    check_runner(&(cnn_runner_options){.batch = 64, .threads = 1000, .tta = CNN_TTA_FLIP});
 }
 
 /* A plan has scratch memory for so many threads. */
@@ -109,20 +114,94 @@ static void test_a_serial_loop_stays_in_its_thread(void **state)
     (void)state;
     struct other_thread t = {.id = pthread_self()};
     cnn_set_threads(4);
-    assert_false(cnn_parallel_alone(true));
+    assert_null(cnn_parallel_use(cnn_pool_none()));
     assert_int_equal(cnn_parallel_threads(), 1);
     cnn_parallel_for(64, note_thread, &t);
     for (size_t i = 0; i < 64; i++)
         assert_true(pthread_equal(t.loop_thread[i], t.id));
-    assert_true(cnn_parallel_alone(false));
+    assert_ptr_equal(cnn_parallel_use(NULL), cnn_pool_none());
     assert_int_equal(cnn_parallel_threads(), 4);
     cnn_set_threads(0);
+}
+
+/* Two threads, each with a pool of two: their loops run at once, for no task ends before all four
+ * have begun. */
+static void meet(void *context, size_t i, size_t thread)
+{
+    (void)i;
+    assert_true(thread < 2);
+    pthread_barrier_wait(context);
+}
+
+static void *run_loops(void *context)
+{
+    struct cnn_pool *pool = cnn_pool_new(2);
+    assert_null(cnn_parallel_use(pool));
+    assert_int_equal(cnn_parallel_threads(), 2);
+    for (size_t i = 0; i < ROUNDS; i++)
+        cnn_parallel_for(2, meet, context);
+    assert_ptr_equal(cnn_parallel_use(NULL), pool);
+    cnn_pool_free(pool);
+    return NULL;
+}
+
+static size_t count_threads(void)
+{
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* A thread that has been joined may be seen for a moment yet. */
+static void expect_threads(size_t count)
+{
+    for (int i = 0; i < 1000 && count_threads() != count; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_int_equal(count_threads(), count);
+}
+
+static void test_two_pools_work_at_once_and_end(void **state)
+{
+    (void)state;
+    pthread_barrier_t all;
+    pthread_t other;
+    size_t before = count_threads();
+    alarm(120); /* rather than wait for ever */
+    assert_int_equal(pthread_barrier_init(&all, NULL, 4), 0);
+    assert_int_equal(pthread_create(&other, NULL, run_loops, &all), 0);
+    run_loops(&all);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    pthread_barrier_destroy(&all);
+    alarm(0);
+    expect_threads(before);
+}
+
+static void test_the_threads_of_a_runner_end_with_it(void **state)
+{
+    (void)state;
+    cnn_model *model = open_network();
+    cnn_runner *runners[2] = {NULL, NULL};
+    size_t before = count_threads();
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(
+            cnn_runner_new(model, &(cnn_runner_options){.threads = 4}, &runners[i], NULL), CNN_OK);
+    expect_threads(before + 6);
+    cnn_runner_free(runners[0]);
+    expect_threads(before + 3);
+    cnn_runner_free(runners[1]);
+    expect_threads(before);
+    cnn_model_free(model);
 }
 
 struct user { /* a thread of a program that uses the library */
     pthread_t id;
     cnn_model *model; /* its own, or one that others read */
-    bool own, serial;
+    bool own;
+    size_t threads; /* of its runner */
     const float *images, *expected;
     size_t wrong;
 };
@@ -147,7 +226,7 @@ static void use_model(struct user *u, const cnn_model *model)
 static void *run_user(void *argument)
 {
     struct user *u = argument;
-    const cnn_runner_options options = {.batch = 3, .serial = u->serial};
+    const cnn_runner_options options = {.batch = 3, .threads = u->threads};
     cnn_runner *runner = NULL;
     cnn_diag *diag = cnn_diag_new();
     if (!u->own && cnn_runner_new(u->model, &options, &runner, diag) != CNN_OK)
@@ -175,7 +254,7 @@ static void check_users(cnn_model *const models[3], bool own)
     for (size_t i = 0; i < 3; i++) {
         users[i] = (struct user){.model = models[i],
                                  .own = own,
-                                 .serial = i == 2,
+                                 .threads = i == 1 ? 0 : 3 - i,
                                  .images = images,
                                  .expected = expected};
         assert_int_equal(pthread_create(&users[i].id, NULL, run_user, &users[i]), 0);
@@ -229,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_a_runner_computes_what_its_model_does),
         cmocka_unit_test(test_threads_may_become_more_and_fewer),
         cmocka_unit_test(test_a_serial_loop_stays_in_its_thread),
+        cmocka_unit_test(test_two_pools_work_at_once_and_end),
+        cmocka_unit_test(test_the_threads_of_a_runner_end_with_it),
         cmocka_unit_test(test_runners_of_one_model_in_threads),
         cmocka_unit_test(test_models_in_threads),
         cmocka_unit_test(test_runners_of_a_quantized_model),

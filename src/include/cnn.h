@@ -25,10 +25,11 @@
  * Threads. Objects that share nothing are free of each other: two models in two threads, each with
  * a cnn_diag of its own. Of one object, functions that take it as const may be called by many
  * threads at a time, as long as none calls one that does not. So a model runs in many threads
- * through runners, one for each thread: a runner only reads its model. The library's own threads
- * are one pool, which serves one call at a time: where two threads compute at once, one has its
- * help, and the other computes by itself. The results are the same bits. Settings of the process
- * (cnn_set_threads, cnn_set_program) are made before other threads call the library.
+ * through runners, one for each thread: a runner only reads its model. The process has one pool of
+ * threads, which serves one call at a time: where two threads compute at once, one has its help,
+ * and the other computes by itself. A runner may have a pool of its own. The results are the same
+ * bits. Settings of the process (cnn_set_threads, cnn_set_program) are made before other threads
+ * call the library.
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0: a program is built anew for each version. It can compare cnn_version() with the
@@ -317,13 +318,16 @@ typedef struct cnn_runner_options {
     unsigned version;
     size_t batch; /* the most images that are computed at a time; 0: 1 */
     cnn_tta tta;
-    bool serial; /* all in the calling thread, for callers that have threads enough */
+    /* 0: the threads of the process (cnn_set_threads), which serve one call at a time. n: a pool of
+     * its own with n threads, at most 256, of which the calling one is one; they end in
+     * cnn_runner_free. So 1 is the calling thread alone, for callers that have threads enough. */
+    size_t threads;
 } cnn_runner_options;
 
 #define CNN_RUNNER_OPTIONS_VERSION 1
 #define CNN_RUNNER_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        CNN_RUNNER_OPTIONS_VERSION, 0, CNN_TTA_NONE, false                                         \
+        CNN_RUNNER_OPTIONS_VERSION, 0, CNN_TTA_NONE, 0                                             \
     }
 
 /* options may be NULL. Memory for a batch is taken here, and none later. */

@@ -18,8 +18,8 @@ struct cnn_runner {
     struct batch batch;
     size_t most; /* images at a time */
     cnn_tta tta;
-    int threads; /* that the plan is made for */
-    bool serial;
+    struct cnn_pool *pool; /* its own; NULL: the process's */
+    int threads;           /* that the plan is made for */
 };
 
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
@@ -103,13 +103,13 @@ cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images,
 static cnn_status runner_fill(struct cnn_runner *runner, cnn_diag *diag)
 {
     const cnn_model *model = runner->model;
-    bool before = cnn_parallel_alone(runner->serial);
+    struct cnn_pool *before = cnn_parallel_use(runner->pool);
     runner->threads = cnn_parallel_threads();
     cnn_status status =
         cnn_plan_new(&model->graph, model->parameters,
                      &(struct cnn_plan_options){.batch = runner->most, .mode = CNN_PLAN_INFER},
                      &runner->plan, diag);
-    cnn_parallel_alone(before);
+    cnn_parallel_use(before);
     return status == CNN_OK ? batch_new(model, runner->most, &runner->batch, diag) : status;
 }
 
@@ -127,9 +127,11 @@ cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *opti
     struct cnn_runner *runner = malloc(sizeof *runner);
     if (!runner)
         return cnn_fail_memory(diag, sizeof *runner, "a runner");
-    *runner = (struct cnn_runner){
-        .model = model, .most = o.batch ? o.batch : 1, .tta = o.tta, .serial = o.serial};
-    status = runner_fill(runner, diag);
+    *runner = (struct cnn_runner){.model = model, .most = o.batch ? o.batch : 1, .tta = o.tta};
+    if (o.threads > 0 && !(runner->pool = cnn_pool_new(o.threads)))
+        status = cnn_fail_memory(diag, 0, "the threads of a runner");
+    if (status == CNN_OK)
+        status = runner_fill(runner, diag);
     if (status == CNN_OK)
         *out = runner;
     else
@@ -142,11 +144,12 @@ cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count,
 {
     if (!runner || (count > 0 && (!images || !output)))
         return cnn_fail_missing(diag, "cnn_runner_run", "runner, images or output");
-    /* The plan has no room for more threads than there were. */
-    bool before = cnn_parallel_alone(runner->serial || cnn_parallel_threads() > runner->threads);
+    struct cnn_pool *before = cnn_parallel_use(runner->pool);
+    if (cnn_parallel_threads() > runner->threads) /* the plan has no room for them */
+        cnn_parallel_use(cnn_pool_none());
     run(runner->model, runner->plan, runner->tta, &runner->batch, runner->most, images, count,
         output);
-    cnn_parallel_alone(before);
+    cnn_parallel_use(before);
     return CNN_OK;
 }
 
@@ -156,5 +159,6 @@ void cnn_runner_free(cnn_runner *runner)
         return;
     cnn_plan_free(runner->plan);
     batch_free(&runner->batch);
+    cnn_pool_free(runner->pool);
     free(runner);
 }
