@@ -89,7 +89,7 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
         printf("written    %s, %s/README.md\nnext       %s train %s\n", cnn_show_text(config).text,
                cnn_show_text(init->directory).text, cnn_program(),
                cnn_show_text(word != NULL ? word : config).text);
-    free(word);
+    cnn_free(word);
     free(config);
     return status;
 }

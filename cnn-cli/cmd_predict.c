@@ -185,7 +185,7 @@ static cnn_status predict_npy(struct prediction *p, const char *path)
 
         status = predict_batch(p, path, images + first * p->pixels, part, first, count == 1);
     }
-    free(images);
+    cnn_free(images);
     return status;
 }
 

@@ -228,7 +228,7 @@ static void print_end(const struct progress *progress)
     fprintf(stderr, "; the run is in %s\nnext:  %s eval %s%s\n", cnn_show_text(directory).text,
             cnn_program(), cnn_show_text(run).text, file);
     fprintf(stderr, "       %s predict %s%s IMAGE\n", cnn_program(), cnn_show_text(run).text, file);
-    free(word);
+    cnn_free(word);
 }
 
 /* CONFIG begins a run, --resume goes on with one that has its description, weights and directory

@@ -248,7 +248,7 @@ static cnn_status fail_absent(const char *path)
     cnn_print_error("cannot read %s: %s", path, reason);
     if (near != NULL)
         cnn_print_hint("did you mean '%s'?", near);
-    free(near);
+    cnn_free(near);
     return CNN_FAILED;
 }
 
@@ -328,7 +328,7 @@ static cnn_status fail_run(const char *path)
     cnn_print_error("%s is the directory of a run, and no description", path);
     cnn_print_hint("go on with it: %s train --resume %s; begin anew: %s train %s/config.yaml",
                    cnn_program(), run, cnn_program(), run);
-    free(word);
+    cnn_free(word);
     return CNN_INVALID;
 }
 
@@ -341,7 +341,7 @@ static cnn_status fail_checkpoint(const char *path)
     cnn_print_hint("to train on from it: %s summary %s --yaml > net.yaml; %s train net.yaml "
                    "--weights %s",
                    cnn_program(), file, cnn_program(), file);
-    free(word);
+    cnn_free(word);
     return CNN_INVALID;
 }
 
@@ -352,7 +352,7 @@ static cnn_status fail_folder(const char *path)
     cnn_print_error("%s is a folder without a config.yaml, and no description", path);
     cnn_print_hint("to begin with the pictures of a folder: %s init my-project %s", cnn_program(),
                    word != NULL ? word : path);
-    free(word);
+    cnn_free(word);
     return CNN_INVALID;
 }
 

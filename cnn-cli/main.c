@@ -186,6 +186,6 @@ int main(int argc, char **argv)
     if (status == CNN_INVALID && cnn_terminal_told_memory())
         status = CNN_FAILED;
     cnn_set_program(NULL);
-    free(word);
+    cnn_free(word);
     return cnn_command_exit_status(status);
 }

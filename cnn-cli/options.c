@@ -93,7 +93,7 @@ static bool hint_file(const char *argument)
 
     if (word != NULL)
         cnn_print_hint("the file of that name is written %s", word);
-    free(word);
+    cnn_free(word);
     return word != NULL;
 }
 

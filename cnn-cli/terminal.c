@@ -243,7 +243,7 @@ static void print_message(const cnn_message *message)
     }
     if (length == 0 || text[length - 1] != '\n')
         putc('\n', stderr);
-    free(text);
+    cnn_free(text);
 }
 
 bool cnn_terminal_told_memory(void)

@@ -67,6 +67,16 @@ for folder in src/*/; do
     grep -q "^$folder" "$directory/allowed" || printf '%s has no row\n' "$folder"
 done >"$directory/forbidden"
 
+# Files that take memory past util/allocate, or give it back so.
+find "$BUILD/obj/src" -name '*.o' ! -path '*/util/allocate.o' 2>/dev/null | while read -r object; do
+    source=${object#"$BUILD/obj/"}
+    [ -f "${source%%.*}.c" ] || continue # of a file that is no more
+    nm -P -u "$object" | awk -v file="${object#"$BUILD/obj/src/"}" \
+        '$1 ~ /^(malloc|calloc|realloc|reallocarray|free|strdup|strndup|aligned_alloc|posix_memalign|memalign|asprintf|vasprintf|getline|getdelim|open_memstream|scandir)$/ {
+            print file, $1
+        }'
+done >"$directory/past"
+
 # Groups of files that need each other's functions: strongly connected components, Tarjan 1972.
 find "$BUILD/obj/src" -name '*.o' 2>/dev/null | grep -v -E '\.(avx2|avx512|avx512bf16)\.o$' | xargs -r nm -A -P -g |
     awk -v prefix="$BUILD/obj/src/" '
@@ -144,6 +154,7 @@ awk -v lines=$LONGEST '$1 > lines && $3 ~ /^(src|cnn-cli)/' "$directory/function
 check "functions have at most $LONGEST lines" cmp /dev/null "$directory/long"
 awk -v count=$PARAMETERS '$2 > count' "$directory/functions" >"$directory/many"
 check "functions have at most $PARAMETERS parameters" cmp /dev/null "$directory/many"
+check 'memory is taken and given back by util/allocate alone' cmp /dev/null "$directory/past"
 if [ -n "$(find "$BUILD/obj/src" -name '*.o' -print -quit 2>/dev/null)" ]; then
     check 'no other files need each other' diff <(sort "$directory/known") "$directory/circles"
 else

@@ -91,10 +91,10 @@ static void test_messages(void **state)
     assert_false(cnn_diag_out_of_memory(s->diag));
     char *text = cnn_message_format(cnn_diag_get(s->diag, 0), "prog");
     assert_int_equal(strncmp(text, "prog: error: cannot read no/such/file.yaml", 42), 0);
-    free(text);
+    cnn_free(text);
     text = cnn_message_format(&bare, NULL);
     assert_string_equal(text, "cnn: error: \n");
-    free(text);
+    cnn_free(text);
     assert_null(cnn_message_format(NULL, "prog"));
     assert_null(cnn_diag_get(NULL, 0));
     assert_int_equal(cnn_diag_count(NULL), 0);
@@ -105,6 +105,14 @@ static void test_messages(void **state)
     cnn_diag *own = cnn_diag_new();
     assert_int_equal(cnn_diag_count(own), 0);
     cnn_diag_free(own);
+}
+
+static void test_allocator(void **state)
+{
+    (void)state;
+    assert_true(cnn_set_allocator(NULL)); /* test_allocate.c has one */
+    assert_false(cnn_set_allocator(&(cnn_allocator){0}));
+    cnn_free(NULL);
 }
 
 static void test_words_and_settings(void **state)
@@ -122,12 +130,12 @@ static void test_words_and_settings(void **state)
     assert_int_equal(cnn_text_columns(NULL), 0);
     char *word = cnn_shell_word("-a b");
     assert_string_equal(word, "'./-a b'");
-    free(word);
+    cnn_free(word);
     assert_null(cnn_shell_word(NULL));
     scratch_write(s, "kitten.yaml", "x", 1);
     char *near = cnn_nearest_path(scratch_path(s, "kiten.yaml"));
     assert_non_null(strstr(near, "/kitten.yaml"));
-    free(near);
+    cnn_free(near);
     assert_null(cnn_nearest_path(NULL));
     cnn_set_program("build/cnn");
     assert_string_equal(cnn_program(), "build/cnn");
@@ -437,7 +445,7 @@ static void test_inputs(void **state)
     DONE(cnn_model_load_input, model, path, pixels);
     DONE(cnn_model_read_npy, model, path, &images, &count);
     assert_int_equal(count, 1);
-    free(images);
+    cnn_free(images);
     REFUSED(cnn_npy_write, NULL, pixels, dims, 1);
     REFUSED(cnn_npy_write, path, NULL, dims, 1);
     REFUSED(cnn_npy_write, path, pixels, NULL, 1);
@@ -781,6 +789,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_this_program_calls_every_function),
         TEST(test_messages),
+        cmocka_unit_test(test_allocator),
         TEST(test_words_and_settings),
         cmocka_unit_test(test_reference),
         TEST(test_names_of_kinds),

@@ -537,7 +537,7 @@ static void assert_survives(const char *text, size_t size)
         assert_true(cnn_diag_errors(world->diag) > 0);
     }
     for (size_t i = 0; i < cnn_diag_count(world->diag); i++)
-        free(cnn_message_format(cnn_diag_get(world->diag, i), "cnn"));
+        cnn_free(cnn_message_format(cnn_diag_get(world->diag, i), "cnn"));
     cnn_text_free(&first);
     cnn_text_free(&second);
     world_free(&state);

@@ -3,9 +3,9 @@
  * which is a Python dictionary in text, the numbers. */
 #include "checkpoint/npy.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/file.h"
 #include "util/output.h"
@@ -190,7 +190,7 @@ cnn_status cnn_npy_read(const char *path, float **values, size_t *dims, size_t *
     struct npy_header header = {0};
     status = check(path, data, size, &header, &numbers, diag);
     if (status != CNN_OK) {
-        free(data);
+        cnn_free(data);
         return status;
     }
     /* to the start of the allocation, which is aligned for floats */

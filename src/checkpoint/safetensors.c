@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "checkpoint/safetensors_internal.h"
+#include "util/allocate.h"
 #include "util/file.h"
 #include "util/json.h"
 
@@ -242,7 +243,7 @@ static cnn_status read_bytes(struct opened_file *file, void *out, size_t size, c
     return CNN_OK;
 }
 
-/* The header's bytes, malloc'ed, and where the data begin. */
+/* The header's bytes, cnn_malloc'ed, and where the data begin. */
 static cnn_status read_header_bytes(struct opened_file *file, size_t file_size, char **out,
                                     size_t *size, cnn_diag *diag)
 {
@@ -259,13 +260,13 @@ static cnn_status read_header_bytes(struct opened_file *file, size_t file_size, 
                         "header of %" PRIu64 " bytes, but %zu follow (at most %u are read)",
                         file->public.path, header_size, file_size - 8, CNN_SAFETENSORS_MAX_HEADER);
     *size = (size_t)header_size;
-    *out = malloc(*size + 1);
+    *out = cnn_malloc(*size + 1);
     if (!*out)
         return cnn_fail_memory(diag, *size, file->public.path);
     file->data_size = file_size - 8 - *size;
     status = read_bytes(file, *out, *size, diag);
     if (status != CNN_OK)
-        free(*out);
+        cnn_free(*out);
     return status;
 }
 
@@ -322,7 +323,7 @@ static cnn_status read_file(struct opened_file *file, size_t size, cnn_diag *dia
     file->data = (unsigned char *)cnn_floats_reserve(file->data_size / sizeof(float) + 1);
     status = file->data ? parse(file, text, text_size, diag)
                         : cnn_fail_memory(diag, file->data_size, file->public.path);
-    free(text);
+    cnn_free(text);
     return status == CNN_OK ? read_data(file, diag) : status;
 }
 

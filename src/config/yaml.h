@@ -52,8 +52,8 @@ cnn_status cnn_yaml_parse_part(struct cnn_arena *arena, const struct cnn_source 
  * header, JSON. */
 bool cnn_yaml_is_checkpoint(const char *bytes, size_t size);
 
-/* Reads a file's text, to be parsed: *text is malloc'ed. A file that cannot be read is CNN_FAILED,
- * one too large to be a description CNN_INVALID. */
+/* Reads a file's text, to be parsed: *text is cnn_malloc'ed. A file that cannot be read is
+ * CNN_FAILED, one too large to be a description CNN_INVALID. */
 cnn_status cnn_yaml_read_text(const char *path, char **text, size_t *size, cnn_diag *diag);
 
 /* Applies one `KEY=VALUE` (a.b.c=VALUE; numbers index lists; an item of a list may also be named by

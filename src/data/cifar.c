@@ -8,11 +8,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/allocate.h"
 #include "util/file.h"
 
 enum {
@@ -35,7 +35,7 @@ struct layout {
 static char *path_join(const char *folder, const char *name, cnn_diag *diag)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
+    char *path = cnn_malloc(size);
     if (path)
         snprintf(path, size, "%s/%s", folder, name);
     else
@@ -65,10 +65,10 @@ static cnn_status grow(struct cnn_images *images, size_t more, cnn_diag *diag)
     size_t count = images->count + more;
     if (count > CNN_IMAGES_MAX_BYTES / IMAGE)
         return cnn_fail(diag, CNN_FAILED, NULL, "%zu images are more than can be read", count);
-    uint8_t *pixels = realloc(images->pixels, count * IMAGE);
+    uint8_t *pixels = cnn_realloc(images->pixels, count * IMAGE);
     if (pixels)
         images->pixels = pixels;
-    uint16_t *labels = realloc(images->labels, count * sizeof *labels);
+    uint16_t *labels = cnn_realloc(images->labels, count * sizeof *labels);
     if (labels)
         images->labels = labels;
     return pixels && labels ? CNN_OK : cnn_fail_memory(diag, count * IMAGE, "images");
@@ -136,7 +136,7 @@ static cnn_status read_file(const struct cnn_data_request *request, const char *
 out:
     if (file)
         fclose(file);
-    free(path);
+    cnn_free(path);
     return status;
 }
 
@@ -184,8 +184,8 @@ static cnn_status read_names(const struct cnn_data_request *request, struct cnn_
                  : cnn_fail(diag, CNN_FAILED, NULL, "%s has %zu class names, %s has %zu classes",
                             path, count, request->format->title, classes);
 out:
-    free(text);
-    free(path);
+    cnn_free(text);
+    cnn_free(path);
     return status;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
+
 /* As FNV-1a (Fowler, Noll, Vo), by eight bytes at a time; the shift brings what the high bits know
  * down to the low ones. */
 uint64_t cnn_image_hash(const uint8_t *bytes, size_t size)
@@ -81,7 +83,7 @@ bool cnn_copies_find(struct cnn_hashed_image *images, size_t count, const size_t
     qsort(images, count, sizeof *images, compare_images);
     for (size_t i = 1; i < count; i++)
         alike += images[i].hash == images[i - 1].hash;
-    out->pairs = calloc(alike + 1, sizeof *out->pairs);
+    out->pairs = cnn_calloc(alike + 1, sizeof *out->pairs);
     if (!out->pairs)
         return false;
     for (size_t begin = 0; begin < count; begin = end) {

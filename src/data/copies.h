@@ -21,7 +21,7 @@ struct cnn_copy { /* an image and an earlier one that it is the same as */
 };
 
 struct cnn_copies {
-    /* in the order of the first image, then of the second; malloc'ed. Of several copies each is
+    /* in the order of the first image, then of the second; cnn_malloc'ed. Of several copies each is
      * paired with the earliest. */
     struct cnn_copy *pairs;
     size_t count;

@@ -9,6 +9,7 @@
 #include "data/divide.h"
 #include "data/format.h"
 #include "data/stream.h"
+#include "util/allocate.h"
 
 struct cnn_dataset {
     struct cnn_images images;
@@ -84,14 +85,14 @@ static cnn_status read_images(const struct cnn_data_settings *settings,
 static uint16_t *place_classes(const struct cnn_data_settings *settings,
                                const struct cnn_images *images)
 {
-    uint16_t *places = calloc(images->class_count, sizeof *places);
+    uint16_t *places = cnn_calloc(images->class_count, sizeof *places);
     size_t next = 0;
     for (size_t i = 0; places && i < images->class_count; i++) {
         while (next < settings->class_count &&
                strcmp(settings->classes[next], images->class_names[i]) != 0)
             next++;
         if (next == settings->class_count) {
-            free(places);
+            cnn_free(places);
             return NULL;
         }
         places[i] = (uint16_t)next++;
@@ -111,7 +112,7 @@ static cnn_status adopt_classes(const struct cnn_data_settings *settings, struct
         return CNN_OK;
     for (size_t i = 0; i < images->count; i++)
         images->labels[i] = places[images->labels[i]];
-    free(places);
+    cnn_free(places);
     cnn_images_forget_classes(images);
     return cnn_images_name_classes(images, settings->classes, settings->class_count, diag);
 }
@@ -174,7 +175,7 @@ static cnn_status open_stream(const struct cnn_data_settings *settings, bool tra
 static cnn_status count_classes(struct cnn_dataset *dataset, cnn_diag *diag)
 {
     const struct cnn_images *images = &dataset->images;
-    dataset->class_counts = calloc(images->class_count, sizeof *dataset->class_counts);
+    dataset->class_counts = cnn_calloc(images->class_count, sizeof *dataset->class_counts);
     if (!dataset->class_counts)
         return cnn_fail_memory(diag, images->class_count * sizeof *dataset->class_counts,
                                "class counts");
@@ -210,7 +211,7 @@ cnn_status cnn_dataset_open(const struct cnn_data_settings *settings,
     cnn_status status = find_path(settings, &placed.path, &usual, diag);
     if (status != CNN_OK)
         return status;
-    struct cnn_dataset *dataset = calloc(1, sizeof *dataset);
+    struct cnn_dataset *dataset = cnn_calloc(1, sizeof *dataset);
     if (!dataset)
         status = cnn_fail_memory(diag, sizeof *dataset, "a data set");
     else
@@ -219,7 +220,7 @@ cnn_status cnn_dataset_open(const struct cnn_data_settings *settings,
         status = count_classes(dataset, diag);
     if (status == CNN_OK)
         status = open_stream(settings, choice->split == CNN_SPLIT_TRAIN, dataset, diag);
-    free(usual);
+    cnn_free(usual);
     if (status == CNN_OK)
         *out = dataset;
     else
@@ -233,8 +234,8 @@ void cnn_dataset_free(struct cnn_dataset *dataset)
         return;
     cnn_image_stream_free(dataset->stream);
     cnn_images_free(&dataset->images);
-    free(dataset->class_counts);
-    free(dataset);
+    cnn_free(dataset->class_counts);
+    cnn_free(dataset);
 }
 
 const struct cnn_images *cnn_dataset_images(const struct cnn_dataset *dataset)

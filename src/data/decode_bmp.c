@@ -1,9 +1,9 @@
 /* BMP (BITMAPFILEHEADER, BITMAPINFOHEADER and its kin), decoded by stb_image, which wants the
  * palette whole and the pixels right behind it. Files have gaps there. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/decoder.h"
+#include "util/allocate.h"
 
 enum { FILE_HEADER = 14, OLD_HEADER = 12, INFO_HEADER = 40, MASKS = 12 };
 
@@ -82,7 +82,7 @@ static const char *decode(const struct cnn_picture *picture, size_t channels, si
         return wrong;
     const size_t gap = h.offset - h.size, colours = gap < h.palette ? gap : h.palette,
                  start = h.size + h.palette, left = picture->size - h.offset;
-    uint8_t *bytes = calloc(1, start + left);
+    uint8_t *bytes = cnn_calloc(1, start + left);
     if (!bytes)
         return cnn_no_memory;
     memcpy(bytes, picture->bytes, h.size + colours);
@@ -94,7 +94,7 @@ static const char *decode(const struct cnn_picture *picture, size_t channels, si
     plain.bytes = bytes;
     plain.size = start + left;
     wrong = cnn_stb_decode(&plain, channels, pixels);
-    free(bytes);
+    cnn_free(bytes);
     return wrong;
 }
 

@@ -1,12 +1,12 @@
 /* PNG (ISO 15948): a file is a row of chunks, each its length, its name, the data and a checksum.
  * The rows of pixels are one stream of zlib's, cut into IDAT chunks. Decoded by libpng; without it
  * by stb_image, which does not look at zlib's checksum. */
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "data/decoder.h"
 #include "data/exif.h"
+#include "util/allocate.h"
 
 #ifdef CNN_WITH_libpng
 #include <png.h>
@@ -142,7 +142,7 @@ static void hear_warning(png_structp png, const char *text)
 
 static void *take_memory(png_structp png, png_alloc_size_t size)
 {
-    void *memory = malloc(size);
+    void *memory = cnn_malloc(size);
     if (!memory)
         ((struct reading *)png_get_mem_ptr(png))->wrong = cnn_no_memory;
     return memory;
@@ -151,7 +151,7 @@ static void *take_memory(png_structp png, png_alloc_size_t size)
 static void give_memory(png_structp png, void *memory)
 {
     (void)png;
-    free(memory);
+    cnn_free(memory);
 }
 
 /* Behind the file's last chunk comes an IEND of our own. */

@@ -2,12 +2,12 @@
  * and the data, whose end is padded to an even byte. */
 #ifdef CNN_WITH_libwebp
 
-#include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
 
 #include "data/decoder.h"
 #include "data/exif.h"
+#include "util/allocate.h"
 
 static const char *const endings[] = {".webp", NULL};
 
@@ -71,11 +71,11 @@ static const char *decode(const struct cnn_picture *picture, size_t channels, si
     if (channels != 1)
         return decode_into(picture, channels, pixels);
     const size_t count = picture->width * picture->height;
-    uint8_t *rgb = malloc(count * 3);
+    uint8_t *rgb = cnn_malloc(count * 3);
     const char *wrong = rgb ? decode_into(picture, 3, rgb) : cnn_no_memory;
     if (!wrong)
         cnn_grey_from_rgb(rgb, count, pixels);
-    free(rgb);
+    cnn_free(rgb);
     return wrong;
 }
 

@@ -1,8 +1,7 @@
 /* Which of the training images validate. */
 #include "data/divide.h"
 
-#include <stdlib.h>
-
+#include "util/allocate.h"
 #include "util/random.h"
 
 /* of one class: images that are not decided on yet, and how many of them go to validation */
@@ -35,8 +34,8 @@ cnn_status cnn_images_divide(const struct cnn_data_settings *settings, bool want
                              uint64_t seed, struct cnn_images *images, cnn_diag *diag)
 {
     size_t count = images->count, held = 0;
-    bool *marked = calloc(count, sizeof *marked);
-    struct holding *classes = calloc(images->class_count, sizeof *classes);
+    bool *marked = cnn_calloc(count, sizeof *marked);
+    struct holding *classes = cnn_calloc(images->class_count, sizeof *classes);
     struct cnn_rng rng = cnn_rng_at(seed, CNN_STREAM_SPLIT, 0);
     if (marked && classes)
         held = share_out(settings->val_split, images, classes);
@@ -54,7 +53,7 @@ cnn_status cnn_images_divide(const struct cnn_data_settings *settings, bool want
                           settings->val_split, count);
     if (status == CNN_OK)
         cnn_images_keep(images, marked);
-    free(marked);
-    free(classes);
+    cnn_free(marked);
+    cnn_free(classes);
     return status;
 }

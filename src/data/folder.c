@@ -13,13 +13,13 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
 #include "data/image.h"
 #include "data/splits.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/parallel.h"
@@ -329,9 +329,9 @@ static cnn_status list_images(struct listing *l, size_t limit, cnn_diag *diag)
     if (total == 0)
         return fail_empty(l, diag);
     images->paths = cnn_arena_new();
-    images->files = calloc(wanted, sizeof *images->files);
-    images->labels = calloc(wanted, sizeof *images->labels);
-    l->readable = calloc(wanted, sizeof *l->readable);
+    images->files = cnn_calloc(wanted, sizeof *images->files);
+    images->labels = cnn_calloc(wanted, sizeof *images->labels);
+    l->readable = cnn_calloc(wanted, sizeof *l->readable);
     if (!left || !images->paths || !images->files || !images->labels || !l->readable)
         return cnn_fail_memory(diag, wanted * sizeof *images->files, "the list of images");
     for (size_t i = 0; i < l->class_count; i++)
@@ -491,7 +491,7 @@ static cnn_status read_folder(const struct cnn_data_request *request, struct cnn
         *out = l.images;
     else
         cnn_images_free(&l.images);
-    free(l.readable);
+    cnn_free(l.readable);
     cnn_arena_free(l.arena);
     return status;
 }

@@ -12,12 +12,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "data/directory.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/file.h"
 
@@ -110,7 +110,7 @@ static void idx_close(struct idx_file *f)
 {
     if (f->gz)
         gzclose(f->gz);
-    free(f->path);
+    cnn_free(f->path);
 }
 
 /* Reads up to size bytes; *got is less only at the end of the file. */
@@ -144,7 +144,7 @@ static cnn_status open_file(struct idx_file *f, const struct wanted *w, const ch
                             bool optional, cnn_diag *diag)
 {
     size_t size = strlen(w->folder) + 64;
-    f->path = malloc(size);
+    f->path = cnn_malloc(size);
     if (!f->path)
         return cnn_fail_memory(diag, size, w->folder);
     int fd = open_first(w, what, f, size);
@@ -240,7 +240,7 @@ static cnn_status read_items(struct idx_file *f, size_t count, uint8_t **out, cn
         capacity = capacity == 0 ? FIRST_PIECE : capacity * 2;
         if (capacity > bytes)
             capacity = bytes;
-        uint8_t *larger = realloc(items, capacity);
+        uint8_t *larger = cnn_realloc(items, capacity);
         if (!larger) {
             status = cnn_fail_memory(diag, capacity, f->path);
             goto out;
@@ -261,7 +261,7 @@ static cnn_status read_items(struct idx_file *f, size_t count, uint8_t **out, cn
     *out = items;
     items = NULL;
 out:
-    free(items);
+    cnn_free(items);
     return status;
 }
 
@@ -281,13 +281,13 @@ static cnn_status check_end(struct idx_file *f, cnn_diag *diag)
 /* The labels of one split as they are in its file. */
 struct labels {
     struct idx_file file;
-    uint8_t *bytes; /* malloc'ed */
+    uint8_t *bytes; /* cnn_malloc'ed */
 };
 
 static void labels_close(struct labels *labels)
 {
     idx_close(&labels->file);
-    free(labels->bytes);
+    cnn_free(labels->bytes);
 }
 
 /* All of them, whatever the limit of images. */
@@ -389,7 +389,7 @@ static cnn_status read_both(const struct wanted *w, size_t limit, struct idx_fil
         status = find_classes(w, labels, &lowest, images, diag);
     if (status != CNN_OK)
         return status;
-    images->labels = malloc(images->count * sizeof *images->labels);
+    images->labels = cnn_malloc(images->count * sizeof *images->labels);
     if (!images->labels)
         return cnn_fail_memory(diag, images->count * sizeof *images->labels, "labels");
     for (size_t i = 0; i < images->count; i++)

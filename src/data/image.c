@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <stb/stb_image_resize.h>
 
 #include "data/exif.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/file.h"
@@ -28,9 +28,9 @@ static cnn_status read_stdin(char **data, size_t *size, cnn_diag *diag)
     size_t used = 0, capacity = 0;
     do {
         capacity = capacity ? capacity * 2 : STDIN_BLOCK;
-        char *larger = capacity <= MAX_FILE_BYTES ? realloc(bytes, capacity) : NULL;
+        char *larger = capacity <= MAX_FILE_BYTES ? cnn_realloc(bytes, capacity) : NULL;
         if (!larger) {
-            free(bytes);
+            cnn_free(bytes);
             return capacity <= MAX_FILE_BYTES
                        ? cnn_fail_memory(diag, capacity, "standard input")
                        : cnn_fail(diag, CNN_FAILED, NULL,
@@ -41,7 +41,7 @@ static cnn_status read_stdin(char **data, size_t *size, cnn_diag *diag)
         used += fread(bytes + used, 1, capacity - used, stdin);
     } while (used == capacity);
     if (ferror(stdin)) {
-        free(bytes);
+        cnn_free(bytes);
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot read standard input: %s", strerror(errno));
     }
     *data = bytes;
@@ -133,8 +133,8 @@ static cnn_status open_memory(const char *name, const void *bytes, size_t size,
 
 void cnn_image_close(struct cnn_image *image)
 {
-    free(image->bytes);
-    free(image->pixels);
+    cnn_free(image->bytes);
+    cnn_free(image->pixels);
     *image = (struct cnn_image){0};
 }
 
@@ -159,20 +159,20 @@ static const char *decode(const struct cnn_image *image, size_t channels, size_t
 {
     const struct cnn_picture *stored = &image->stored;
     const size_t w = shrunk(stored->width, shrink), h = shrunk(stored->height, shrink);
-    uint8_t *plain = malloc(w * h * channels), *turned = NULL;
+    uint8_t *plain = cnn_malloc(w * h * channels), *turned = NULL;
     const char *wrong =
         plain ? image->decoder->decode(stored, channels, shrink, plain) : cnn_no_memory;
     if (!wrong && stored->orientation > 1) {
-        turned = malloc(w * h * channels);
+        turned = cnn_malloc(w * h * channels);
         if (turned)
             cnn_exif_turn(plain, w, h, channels, stored->orientation, turned);
         else
             wrong = cnn_no_memory;
-        free(plain);
+        cnn_free(plain);
         plain = turned;
     }
     if (wrong)
-        free(plain);
+        cnn_free(plain);
     else
         *pixels = plain;
     return wrong;
@@ -182,7 +182,7 @@ static cnn_status decode_at(struct cnn_image *image, size_t channels, size_t shr
 {
     if (image->pixels && image->channels == channels && image->shrink == shrink)
         return CNN_OK;
-    free(image->pixels);
+    cnn_free(image->pixels);
     image->pixels = NULL;
     image->channels = channels;
     image->shrink = shrink;

@@ -2,26 +2,26 @@
 #include "data/images.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/arena.h"
 
 void cnn_images_forget_classes(struct cnn_images *images)
 {
     for (size_t i = 0; i < images->class_count; i++)
-        free(images->class_names[i]);
-    free(images->class_names);
+        cnn_free(images->class_names[i]);
+    cnn_free(images->class_names);
     images->class_names = NULL;
     images->class_count = 0;
 }
 
 void cnn_images_free(struct cnn_images *images)
 {
-    free(images->pixels);
-    free(images->files);
+    cnn_free(images->pixels);
+    cnn_free(images->files);
     cnn_arena_free(images->paths);
-    free(images->labels);
+    cnn_free(images->labels);
     cnn_images_forget_classes(images);
     *images = (struct cnn_images){0};
 }
@@ -39,7 +39,8 @@ void cnn_images_keep(struct cnn_images *images, const bool *marked)
         images->labels[kept++] = images->labels[i];
     }
     images->count = kept;
-    uint8_t *smaller = images->pixels && kept > 0 ? realloc(images->pixels, kept * bytes) : NULL;
+    uint8_t *smaller =
+        images->pixels && kept > 0 ? cnn_realloc(images->pixels, kept * bytes) : NULL;
     if (smaller)
         images->pixels = smaller;
 }
@@ -47,14 +48,14 @@ void cnn_images_keep(struct cnn_images *images, const bool *marked)
 cnn_status cnn_images_name_classes(struct cnn_images *images, const char *const *names,
                                    size_t count, cnn_diag *diag)
 {
-    images->class_names = calloc(count, sizeof(char *));
+    images->class_names = cnn_calloc(count, sizeof(char *));
     if (!images->class_names)
         return cnn_fail_memory(diag, count * sizeof(char *), "class names");
     images->class_count = count;
     for (size_t i = 0; i < count; i++) {
         char number[24];
         snprintf(number, sizeof number, "%zu", i);
-        images->class_names[i] = strdup(names ? names[i] : number);
+        images->class_names[i] = cnn_strdup(names ? names[i] : number);
         if (!images->class_names[i])
             return cnn_fail_memory(diag, sizeof number, "class names");
     }

@@ -17,15 +17,15 @@ struct cnn_image_file {
 
 struct cnn_images {
     size_t count, channels, height, width; /* of files: what they are brought to */
-    /* [count][height][width][channels], malloc'ed; NULL where the images are files */
+    /* [count][height][width][channels], cnn_malloc'ed; NULL where the images are files */
     uint8_t *pixels;
-    struct cnn_image_file *files; /* [count], malloc'ed; NULL where they are in memory */
+    struct cnn_image_file *files; /* [count], cnn_malloc'ed; NULL where they are in memory */
     struct cnn_arena *paths;      /* holds the files' paths */
     /* paths of files that cannot be read and are no images of the set, in paths */
     const char **left_out;
     size_t left_out_count;
-    uint16_t *labels;   /* [count], each below class_count; malloc'ed */
-    char **class_names; /* [class_count], each and all malloc'ed */
+    uint16_t *labels;   /* [count], each below class_count; cnn_malloc'ed */
+    char **class_names; /* [class_count], each and all cnn_malloc'ed */
     size_t class_count;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/allocate.h"
 #include "util/text.h"
 
 static const char *data_root(void)
@@ -59,7 +60,7 @@ static void hint_commands(const struct cnn_dataset_format *format, cnn_diag *dia
             home->package ? home->package : "", home->package ? ", or " : "", home->size,
             text.data);
     cnn_text_free(&text);
-    free(root);
+    cnn_free(root);
 }
 
 cnn_status cnn_known_fail_missing(const struct cnn_dataset_format *format, const char *folder,

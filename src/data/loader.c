@@ -9,11 +9,11 @@
 #include "data/loader.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/augment.h"
 #include "data/mix.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/parallel.h"
@@ -191,19 +191,19 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
                         s.w);
     l->values = values;
     l->run = values < RUN_BYTES ? RUN_BYTES / values : 1;
-    l->order = calloc(l->count, sizeof *l->order);
+    l->order = cnn_calloc(l->count, sizeof *l->order);
     bool done = l->order;
     for (size_t i = 0; i < CNN_LOADER_RING && done; i++) {
         struct cnn_batch *batch = &l->ring[i].batch;
         batch->images = cnn_floats_new(floats);
-        batch->labels = calloc(images, sizeof *batch->labels);
-        batch->others = l->mixes ? calloc(images, sizeof *batch->others) : NULL;
-        batch->shares = l->mixes ? calloc(images, sizeof *batch->shares) : NULL;
+        batch->labels = cnn_calloc(images, sizeof *batch->labels);
+        batch->others = l->mixes ? cnn_calloc(images, sizeof *batch->others) : NULL;
+        batch->shares = l->mixes ? cnn_calloc(images, sizeof *batch->shares) : NULL;
         done = batch->images && batch->labels && (!l->mixes || (batch->others && batch->shares));
     }
     for (size_t i = 0; i < l->worker_count && done; i++) {
-        l->workers[i] =
-            (struct worker){.loader = l, .pixels = malloc(values), .scratch = malloc(values)};
+        l->workers[i] = (struct worker){
+            .loader = l, .pixels = cnn_malloc(values), .scratch = cnn_malloc(values)};
         done = l->workers[i].pixels && l->workers[i].scratch;
     }
     return done ? CNN_OK
@@ -238,7 +238,7 @@ cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_l
     size_t count = cnn_dataset_count(options->dataset), threads = (size_t)cnn_parallel_threads();
     if (count == 0 || options->batch == 0)
         return cnn_fail(diag, CNN_INVALID, NULL, "no images to make batches of");
-    struct cnn_loader *l = calloc(1, sizeof *l);
+    struct cnn_loader *l = cnn_calloc(1, sizeof *l);
     if (!l)
         return cnn_fail_memory(diag, sizeof *l, "batches");
     l->options = *options;
@@ -271,20 +271,20 @@ void cnn_loader_free(struct cnn_loader *loader)
     for (size_t i = 0; i < loader->started; i++)
         pthread_join(loader->workers[i].thread, NULL);
     for (size_t i = 0; i < loader->worker_count; i++) {
-        free(loader->workers[i].pixels);
-        free(loader->workers[i].scratch);
+        cnn_free(loader->workers[i].pixels);
+        cnn_free(loader->workers[i].scratch);
     }
     for (size_t i = 0; i < CNN_LOADER_RING; i++) {
         cnn_floats_free(loader->ring[i].batch.images);
-        free(loader->ring[i].batch.labels);
-        free(loader->ring[i].batch.others);
-        free(loader->ring[i].batch.shares);
+        cnn_free(loader->ring[i].batch.labels);
+        cnn_free(loader->ring[i].batch.others);
+        cnn_free(loader->ring[i].batch.shares);
     }
     pthread_cond_destroy(&loader->work);
     pthread_cond_destroy(&loader->done);
     pthread_mutex_destroy(&loader->mutex);
-    free(loader->order);
-    free(loader);
+    cnn_free(loader->order);
+    cnn_free(loader);
 }
 
 /* Fisher and Yates' shuffle, as Durstenfeld wrote it (Algorithm 235, 1964). */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/file.h"
 #include "util/text.h"
@@ -219,13 +220,13 @@ cnn_status cnn_matrix_read(const char *path, cnn_shape shape, float *out, cnn_di
     size_t skip =
         size >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
     struct reader reader = {
-        .source = {path, text + skip, size - skip}, .wanted = wanted, .values = malloc(bytes)};
+        .source = {path, text + skip, size - skip}, .wanted = wanted, .values = cnn_malloc(bytes)};
     status = reader.values ? read_in_c_locale(&reader, diag) : cnn_fail_memory(diag, bytes, path);
     if (status == CNN_OK)
         status = check_size(&reader, shape, diag);
     if (status == CNN_OK)
         memcpy(out, reader.values, bytes);
-    free(reader.values);
-    free(text);
+    cnn_free(reader.values);
+    cnn_free(text);
     return status;
 }

@@ -1,9 +1,8 @@
 /* Pixels in memory: the channels that a network wants, out of rows of any order and stride. */
 #include "data/pixels.h"
 
-#include <stdlib.h>
-
 #include "data/image.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 
@@ -65,12 +64,12 @@ cnn_status cnn_pixels_bring(const cnn_pixels *pixels, cnn_shape shape, uint8_t *
     cnn_status status = check(pixels, shape, &stride, diag);
     if (status != CNN_OK)
         return status;
-    uint8_t *converted = malloc(pixels->height * row);
+    uint8_t *converted = cnn_malloc(pixels->height * row);
     for (size_t y = 0; converted && y < pixels->height; y++)
         convert_row(&orders[pixels->order], pixels->data + y * stride, pixels->width, shape.c,
                     converted + y * row);
     if (!converted || !cnn_image_resize(converted, pixels->height, pixels->width, row, shape, out))
         status = cnn_fail_memory(diag, pixels->height * row, "an image");
-    free(converted);
+    cnn_free(converted);
     return status;
 }

@@ -8,8 +8,8 @@
 #include "data/format.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "util/allocate.h"
 #include "util/diag.h"
 #include "util/parallel.h"
 #include "util/random.h"
@@ -424,8 +424,8 @@ static cnn_status draw_shapes(const struct cnn_data_request *request, struct cnn
         count = limit;
     size_t bytes = count * input.h * input.w * 3; /* at most 20,000 * 128 * 128 * 3, below 2^30 */
     struct cnn_images images = {.count = count, .channels = 3, .height = input.h, .width = input.w};
-    images.pixels = malloc(bytes);
-    images.labels = malloc(count * sizeof *images.labels);
+    images.pixels = cnn_malloc(bytes);
+    images.labels = cnn_malloc(count * sizeof *images.labels);
     const char *names[CLASSES];
     for (size_t i = 0; i < CLASSES; i++)
         names[i] = classes[i].name;

@@ -1,12 +1,12 @@
 /* Sums over all images of a data set: the statistics of its channels, and its fingerprint. */
 #include <math.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "data/dataset.h"
 #include "data/images.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/parallel.h"
 
@@ -57,11 +57,11 @@ cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_
     const struct cnn_images *images = cnn_dataset_images(dataset);
     const size_t threads = (size_t)cnn_parallel_threads(),
                  pixels = images->count * images->height * images->width;
-    struct sums *sums = aligned_alloc(64, sizeof *sums);
-    uint8_t *buffers = calloc(threads, cnn_images_bytes(images));
+    struct sums *sums = cnn_aligned_new(64, sizeof *sums);
+    uint8_t *buffers = cnn_calloc(threads, cnn_images_bytes(images));
     if (!sums || !buffers) {
-        free(sums);
-        free(buffers);
+        cnn_aligned_free(sums);
+        cnn_free(buffers);
         return cnn_fail_memory(diag, threads * cnn_images_bytes(images),
                                "an image for each thread");
     }
@@ -81,8 +81,8 @@ cnn_status cnn_dataset_statistics(const struct cnn_dataset *dataset, struct cnn_
         out->mean[c] = (float)(mean / 255);
         out->std[c] = (float)cnn_channel_divisor(variance);
     }
-    free(sums);
-    free(buffers);
+    cnn_aligned_free(sums);
+    cnn_free(buffers);
     return cnn_dataset_report(dataset, NULL, NULL, diag);
 }
 

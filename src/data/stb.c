@@ -1,10 +1,10 @@
 /* The bodies of the stb libraries (Barrett, public domain) that decode and resize images, and how
  * decoding is called. Memory comes zeroed, for a JPEG may use a Huffman table that it never
  * defined; and what stb asserts about a file is no reason to end the program. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/decoder.h"
+#include "util/allocate.h"
 
 /* No single block may be larger while a picture is decoded: a small one may claim to unpack to
  * gigabytes. */
@@ -14,13 +14,13 @@ static _Thread_local bool refused;
 static void *take(size_t size)
 {
     refused = refused || size > largest_block;
-    return refused ? NULL : calloc(1, size);
+    return refused ? NULL : cnn_calloc(1, size);
 }
 
 static void *take_again(void *old, size_t size)
 {
     refused = refused || size > largest_block;
-    return refused ? NULL : realloc(old, size);
+    return refused ? NULL : cnn_realloc(old, size);
 }
 
 #define STBI_ONLY_PNG
@@ -30,11 +30,13 @@ static void *take_again(void *old, size_t size)
 #define STBI_MAX_DIMENSIONS     65536
 #define STBI_MALLOC(size)       take(size)
 #define STBI_REALLOC(old, size) take_again(old, size)
-#define STBI_FREE(old)          free(old)
+#define STBI_FREE(old)          cnn_free(old)
 #define STBI_ASSERT(condition)  ((void)0)
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 
+#define STBIR_MALLOC(size, context) ((void)(context), cnn_malloc(size))
+#define STBIR_FREE(old, context)    ((void)(context), cnn_free(old))
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
 #include <stb/stb_image_resize.h>
 
@@ -59,6 +61,6 @@ const char *cnn_stb_decode(const struct cnn_picture *picture, size_t channels, u
         wrong = cnn_no_memory;
     else
         wrong = "its data are damaged, or of a kind that is not supported";
-    free(decoded);
+    cnn_free(decoded);
     return wrong;
 }

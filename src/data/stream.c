@@ -4,10 +4,10 @@
 #include "data/stream.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/image.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/text.h"
@@ -44,7 +44,7 @@ static void find_places(struct cnn_image_stream *s, size_t budget)
         s->places[i] = bytes <= budget - used ? used : NO_ROOM;
         used += bytes <= budget - used ? bytes : 0;
     }
-    s->kept = used > 0 ? malloc(used) : NULL;
+    s->kept = used > 0 ? cnn_malloc(used) : NULL;
     s->room = s->kept ? used : 0;
     for (size_t i = 0; !s->kept && i < images->count; i++) /* decoding again does without */
         s->places[i] = NO_ROOM;
@@ -53,14 +53,14 @@ static void find_places(struct cnn_image_stream *s, size_t budget)
 cnn_status cnn_image_stream_new(const struct cnn_images *images, bool whole, size_t budget,
                                 struct cnn_image_stream **out, cnn_diag *diag)
 {
-    struct cnn_image_stream *s = calloc(1, sizeof *s);
+    struct cnn_image_stream *s = cnn_calloc(1, sizeof *s);
     if (!s)
         return cnn_fail_memory(diag, sizeof *s, "a stream of images");
     *s = (struct cnn_image_stream){.images = images,
                                    .shape = {3, images->channels, images->height, images->width},
                                    .whole = whole};
-    s->places = calloc(images->count, sizeof *s->places);
-    s->states = calloc(images->count, sizeof *s->states);
+    s->places = cnn_calloc(images->count, sizeof *s->places);
+    s->states = cnn_calloc(images->count, sizeof *s->states);
     if (!s->places || !s->states) {
         cnn_image_stream_free(s);
         return cnn_fail_memory(diag, images->count * sizeof *s->places, "a stream of images");
@@ -74,10 +74,10 @@ void cnn_image_stream_free(struct cnn_image_stream *stream)
 {
     if (!stream)
         return;
-    free(stream->kept);
-    free(stream->places);
-    free(stream->states);
-    free(stream);
+    cnn_free(stream->kept);
+    cnn_free(stream->places);
+    cnn_free(stream->states);
+    cnn_free(stream);
 }
 
 size_t cnn_image_stream_room(const struct cnn_image_stream *stream)
@@ -234,7 +234,7 @@ static cnn_status say_reason(struct cnn_image_stream *s, size_t image,
                              cnn_diag *diag)
 {
     const char *path = s->images->files[image].path;
-    uint8_t *buffer = malloc(cnn_images_bytes(s->images));
+    uint8_t *buffer = cnn_malloc(cnn_images_bytes(s->images));
     cnn_diag *one = cnn_diag_new();
     if (buffer && one)
         cnn_image_read(path, s->shape, buffer, one);
@@ -243,7 +243,7 @@ static cnn_status say_reason(struct cnn_image_stream *s, size_t image,
     if (want == CNN_WANT_NOTHING)
         say(tell, context, diag, message ? message->text : path);
     cnn_diag_free(one);
-    free(buffer);
+    cnn_free(buffer);
     return want == CNN_WANT_NOTHING ? CNN_OK
                                     : cnn_fail_want(diag, want, cnn_images_bytes(s->images), path);
 }

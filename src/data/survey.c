@@ -11,6 +11,7 @@
 #include "data/copies.h"
 #include "data/image.h"
 #include "data/images.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/parallel.h"
@@ -301,7 +302,7 @@ static bool find_copies(struct pass *p)
             p->images[count++] = p->images[i];
     bool done = cnn_copies_find(p->images, count, p->starts, p->source->count, &reader, &copies) &&
                 name_copies(p, &copies);
-    free(copies.pairs);
+    cnn_free(copies.pairs);
     return done;
 }
 
@@ -372,11 +373,12 @@ static bool prepare(struct pass *p)
         p->total += split->images;
     }
     p->bytes = source->shape.h * source->shape.w * source->shape.c;
-    p->images = calloc(p->total, sizeof *p->images);
-    p->readable = calloc(p->total, sizeof *p->readable);
-    p->sizes = calloc(p->total, sizeof *p->sizes);
-    p->sums = calloc(BLOCK, sizeof *p->sums);
-    p->buffers = cnn_size_mul(p->bytes, threads < 2 ? 2 : threads, &bytes) ? malloc(bytes) : NULL;
+    p->images = cnn_calloc(p->total, sizeof *p->images);
+    p->readable = cnn_calloc(p->total, sizeof *p->readable);
+    p->sizes = cnn_calloc(p->total, sizeof *p->sizes);
+    p->sums = cnn_calloc(BLOCK, sizeof *p->sums);
+    p->buffers =
+        cnn_size_mul(p->bytes, threads < 2 ? 2 : threads, &bytes) ? cnn_malloc(bytes) : NULL;
     return p->images && p->readable && p->sizes && p->sums && p->buffers && count_classes(p);
 }
 
@@ -395,10 +397,10 @@ cnn_status cnn_survey_run(const struct cnn_survey_source *source, const cnn_surv
     if (!done)
         status = cnn_fail_want(diag, (enum cnn_want)atomic_load(&p.want),
                                p.total * (sizeof *p.images + sizeof *p.sizes), "the images");
-    free(p.images);
-    free(p.readable);
-    free(p.sizes);
-    free(p.sums);
-    free(p.buffers);
+    cnn_free(p.images);
+    cnn_free(p.readable);
+    cnn_free(p.sizes);
+    cnn_free(p.sums);
+    cnn_free(p.buffers);
     return status;
 }

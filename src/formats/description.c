@@ -1,7 +1,6 @@
 /* A description in YAML: a network without weights, unless its layers give their values. */
 #include "formats/format.h"
-
-#include <stdlib.h>
+#include "util/allocate.h"
 
 /* What no other format knows: the reader's message says what is wrong with it. */
 static bool recognise(const struct cnn_model_source *source)
@@ -57,7 +56,7 @@ static cnn_status open_description(const struct cnn_model_source *source,
     read.bytes = text;
     if (status == CNN_OK)
         status = open_text(&read, options, out, diag);
-    free(text);
+    cnn_free(text);
     return status;
 }
 

@@ -2,10 +2,10 @@
 #include "formats/onnx.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_internal.h"
+#include "util/allocate.h"
 #include "util/file.h"
 
 #define MAX_BYTES ((size_t)INT32_MAX) /* what writers of protocol buffers can write */
@@ -354,7 +354,7 @@ static cnn_status resolve(struct cnn_onnx_opened *file, cnn_diag *diag)
     while (slots < 2 * most)
         slots *= 2;
     names.mask = slots - 1;
-    names.slots = calloc(slots, sizeof *names.slots);
+    names.slots = cnn_calloc(slots, sizeof *names.slots);
     file->public.values = cnn_arena_array(file->arena, most + 1, sizeof *file->public.values);
     cnn_status status = names.slots && file->public.values
                             ? CNN_OK
@@ -367,7 +367,7 @@ static cnn_status resolve(struct cnn_onnx_opened *file, cnn_diag *diag)
         status = add_nodes(&names);
     if (status == CNN_OK)
         status = add_results(&names);
-    free(names.slots);
+    cnn_free(names.slots);
     return status;
 }
 
@@ -475,7 +475,7 @@ void cnn_onnx_close(struct cnn_onnx *public)
     if (!public)
         return;
     struct cnn_onnx_opened *file = (struct cnn_onnx_opened *)public;
-    free(file->bytes);
+    cnn_free(file->bytes);
     cnn_arena_free(file->arena);
 }
 

@@ -3,10 +3,10 @@
 #include "formats/onnx_compare.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/model.h"
+#include "util/allocate.h"
 
 struct comparison {
     const struct cnn_lowering *lowering;
@@ -109,7 +109,7 @@ static cnn_status make_input(const struct cnn_lowering *l, const float *image,
     if (status != CNN_OK)
         return status;
     const size_t channels = l->input.c, map = l->input.h * l->input.w, count = channels * map;
-    out->data = malloc((out->count + 1) * sizeof *out->data);
+    out->data = cnn_malloc((out->count + 1) * sizeof *out->data);
     if (!out->data)
         return cnn_fail_memory(diag, out->count * sizeof *out->data, "an image");
     for (size_t i = 0; i < out->count; i++) {
@@ -136,7 +136,7 @@ static cnn_status run_both(struct comparison *c, cnn_model *model, const float *
         cnn_plan_forward(c->plan, 1, false, 0);
         status = cnn_onnx_execute(l->file, &input, compare_value, c, NULL, c->diag);
     }
-    free(input.data);
+    cnn_free(input.data);
     cnn_plan_free(c->plan);
     return status;
 }
@@ -147,10 +147,10 @@ cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *mode
 {
     struct comparison c = {.lowering = lowering,
                            .model = model,
-                           .layer_of = calloc(lowering->file->value_count + 1, sizeof(size_t)),
+                           .layer_of = cnn_calloc(lowering->file->value_count + 1, sizeof(size_t)),
                            .tolerance = tolerance,
                            .out = out,
-                           .result = malloc((cnn_model_outputs(model) + 1) * sizeof(float)),
+                           .result = cnn_malloc((cnn_model_outputs(model) + 1) * sizeof(float)),
                            .diag = diag};
     for (size_t i = 0; c.layer_of && i < lowering->count; i++)
         if (lowering->layers[i].needed && lowering->layers[i].value != CNN_ONNX_NONE)
@@ -158,7 +158,7 @@ cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *mode
     cnn_status status = c.layer_of && c.result
                             ? run_both(&c, model, image)
                             : cnn_fail_memory(diag, cnn_model_outputs(model), "a comparison");
-    free(c.layer_of);
-    free(c.result);
+    cnn_free(c.layer_of);
+    cnn_free(c.result);
     return status;
 }

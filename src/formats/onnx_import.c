@@ -1,11 +1,11 @@
 /* Import of ONNX files: read, lower, describe, fill in the parameters, compare. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_compare.h"
 #include "formats/onnx_lower_internal.h"
 #include "model/model.h"
+#include "util/allocate.h"
 #include "util/random.h"
 
 #define TOLERANCE 1e-4 /* of the largest number of a layer */
@@ -119,7 +119,7 @@ static cnn_status fill_model(struct import *im)
         for (size_t k = 0; k < CNN_LOWERED_TENSORS && layer->tensors[k].suffix; k++) {
             if (status == CNN_OK && layer->needed)
                 status = set_tensor(im, layer, &layer->tensors[k]);
-            free(layer->tensors[k].values);
+            cnn_free(layer->tensors[k].values);
             layer->tensors[k].values = NULL;
         }
     }
@@ -152,7 +152,7 @@ static cnn_status compare(struct import *im)
 {
     const double tolerance = im->options->tolerance > 0 ? im->options->tolerance : TOLERANCE;
     const size_t count = im->lowering.input.c * im->lowering.input.h * im->lowering.input.w;
-    float *image = malloc(count * sizeof *image);
+    float *image = cnn_malloc(count * sizeof *image);
     struct cnn_rng rng = cnn_rng_at(1, CNN_STREAM_BENCH, 0);
     if (!image)
         return cnn_fail_memory(im->diag, count * sizeof *image, "an image");
@@ -166,7 +166,7 @@ static cnn_status compare(struct import *im)
             status = cnn_onnx_compare(&im->lowering, im->model, image, tolerance, &im->agreement,
                                       im->diag);
     }
-    free(image);
+    cnn_free(image);
     return status;
 }
 

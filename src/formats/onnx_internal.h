@@ -9,7 +9,7 @@ struct cnn_onnx_graph_message;
 struct cnn_onnx_opened {
     struct cnn_onnx public; /* first: the pointer handed out is this one */
     struct cnn_arena *arena;
-    char *bytes;        /* malloc'ed; NULL where they are the caller's */
+    char *bytes;        /* cnn_malloc'ed; NULL where they are the caller's */
     const char *folder; /* of external data; NULL: none are read */
     const struct cnn_onnx_graph_message *graph;
 };

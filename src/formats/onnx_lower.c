@@ -3,10 +3,10 @@
 #include "formats/onnx_lower.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_lower_internal.h"
+#include "util/allocate.h"
 
 /* ---- Activations and LayerNorm that were recognised ---- */
 
@@ -150,7 +150,7 @@ static void free_large_constants(struct cnn_lowering *l, const struct cnn_onnx_s
         struct cnn_onnx_array *array =
             s->inputs[i] == CNN_ONNX_NONE ? NULL : &l->arrays[s->inputs[i]];
         if (array && array->constant && array->count > 1 << 16) {
-            free(array->data);
+            cnn_free(array->data);
             array->data = NULL;
         }
     }
@@ -333,10 +333,10 @@ cnn_status cnn_onnx_lower(struct cnn_lowering *l, cnn_shape input)
     cnn_status status = read_input(l, input);
     if (status != CNN_OK)
         return status;
-    l->arrays = calloc(file->value_count + 1, sizeof *l->arrays);
-    l->views = calloc(file->value_count + 1, sizeof *l->views);
-    l->matches = calloc(file->step_count + 1, sizeof *l->matches);
-    l->needed = calloc(file->step_count + 1, sizeof *l->needed);
+    l->arrays = cnn_calloc(file->value_count + 1, sizeof *l->arrays);
+    l->views = cnn_calloc(file->value_count + 1, sizeof *l->views);
+    l->matches = cnn_calloc(file->step_count + 1, sizeof *l->matches);
+    l->needed = cnn_calloc(file->step_count + 1, sizeof *l->needed);
     if (!l->arrays || !l->views || !l->matches || !l->needed)
         return cnn_fail_memory(l->diag, file->value_count * sizeof *l->views, file->name);
     status = lower_all(l);
@@ -349,12 +349,12 @@ void cnn_onnx_lowering_free(struct cnn_lowering *l)
     for (size_t i = 0; i < l->count; i++) {
         cnn_text_free(&l->layers[i].keys);
         for (size_t k = 0; k < CNN_LOWERED_TENSORS; k++)
-            free(l->layers[i].tensors[k].values);
+            cnn_free(l->layers[i].tensors[k].values);
     }
-    free(l->layers);
-    free(l->arrays);
-    free(l->views);
-    free(l->matches);
-    free(l->needed);
+    cnn_free(l->layers);
+    cnn_free(l->arrays);
+    cnn_free(l->views);
+    cnn_free(l->matches);
+    cnn_free(l->needed);
     cnn_text_free(&l->notes);
 }

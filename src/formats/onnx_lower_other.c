@@ -1,10 +1,10 @@
 /* Lowering of operators without parameters of their own, and of sums and products with constants.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_lower_internal.h"
+#include "util/allocate.h"
 
 /* ---- What moves no numbers ---- */
 
@@ -376,7 +376,7 @@ static cnn_status lower_slice(struct cnn_lower_step *step)
         in[i] = cnn_lower_array(step, i);
     for (size_t i = 2; i < x->rank; i++)
         inner *= x->dims[i];
-    places.data = calloc(places.count + 1, sizeof *places.data);
+    places.data = cnn_calloc(places.count + 1, sizeof *places.data);
     for (size_t i = 0; places.data && i < places.count; i++)
         places.data[i] = (double)(i / inner % x->dims[1]) + 0.5 * (double)(i % inner);
     bool done = places.data &&
@@ -386,7 +386,7 @@ static cnn_status lower_slice(struct cnn_lower_step *step)
     for (size_t i = 0; forward && i < out.count; i++)
         forward =
             out.data[i] == (double)(begin + i / inner % out.dims[1]) + 0.5 * (double)(i % inner);
-    free(places.data);
+    cnn_free(places.data);
     cnn_onnx_arrays_free(&out, 1);
     if (!done)
         return CNN_INVALID;

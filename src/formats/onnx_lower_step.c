@@ -1,12 +1,12 @@
 /* What the rules of lowering use: messages, names, new layers, maps that other layers can read. */
 #include <ctype.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_lower_internal.h"
 #include "graph/graph.h"
 #include "layers/types.h"
+#include "util/allocate.h"
 
 /* ---- Small things that rules use ---- */
 
@@ -187,7 +187,7 @@ static bool make_room(struct cnn_lowering *l)
     if (l->count < l->capacity)
         return true;
     size_t capacity = l->capacity > 0 ? 2 * l->capacity : 64;
-    struct cnn_lowered_layer *layers = realloc(l->layers, capacity * sizeof *layers);
+    struct cnn_lowered_layer *layers = cnn_realloc(l->layers, capacity * sizeof *layers);
     if (!layers)
         return false;
     l->layers = layers;
@@ -241,7 +241,7 @@ float *cnn_lower_tensor(struct cnn_lower_step *step, struct cnn_lowered_layer *l
     size_t slot = 0;
     while (layer->tensors[slot].suffix)
         slot++;
-    float *values = calloc(count + 1, sizeof *values);
+    float *values = cnn_calloc(count + 1, sizeof *values);
     if (!values) {
         step->l->wrong = true;
         cnn_fail_memory(step->l->diag, count * sizeof *values, layer->name);

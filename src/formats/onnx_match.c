@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
+
 enum { SAMPLES = 129, REGION = 12 };
 
 static const char *const pointwise[] = {
@@ -237,7 +239,7 @@ static bool run_trial_step(const struct matcher *m, struct trial *t, size_t step
 static bool test_region(const struct matcher *m, const struct region *region,
                         struct cnn_onnx_match *match)
 {
-    struct trial *t = calloc(1, sizeof *t);
+    struct trial *t = cnn_calloc(1, sizeof *t);
     size_t order[REGION];
     if (!t)
         return false;
@@ -257,7 +259,7 @@ static bool test_region(const struct matcher *m, const struct region *region,
                                      .uses = uses(m, region, region->outer[0])};
     right = right && recognise(m->samples, t->arrays[t->count - 1].data, match);
     cnn_onnx_arrays_free(t->arrays + 1, t->count - 1);
-    free(t);
+    cnn_free(t);
     return right;
 }
 

@@ -1,10 +1,10 @@
 /* Executing ONNX graphs: the walk over the nodes, and the memory of values. */
 #include "formats/onnx_reference.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_operator.h"
+#include "util/allocate.h"
 
 enum {
     MOST_INPUTS = 256,    /* of a node: DenseNet's concatenations have 65 */
@@ -39,7 +39,7 @@ bool cnn_onnx_supported(const struct cnn_onnx_node *node)
 void cnn_onnx_arrays_free(struct cnn_onnx_array *arrays, size_t count)
 {
     for (size_t i = 0; arrays && i < count; i++) {
-        free(arrays[i].data);
+        cnn_free(arrays[i].data);
         arrays[i] = (struct cnn_onnx_array){0};
     }
 }
@@ -125,12 +125,12 @@ static cnn_status tensor_shape(const struct cnn_onnx *file, size_t value,
 static cnn_status tensor_numbers(const struct cnn_onnx *file, size_t value,
                                  struct cnn_onnx_array *out, cnn_diag *diag)
 {
-    out->data = malloc((out->count + 1) * sizeof *out->data);
+    out->data = cnn_malloc((out->count + 1) * sizeof *out->data);
     if (!out->data)
         return cnn_fail_memory(diag, out->count * sizeof *out->data, file->values[value].name);
     cnn_status status = cnn_onnx_tensor_read(file, file->values[value].tensor, out->data, diag);
     if (status != CNN_OK) {
-        free(out->data);
+        cnn_free(out->data);
         out->data = NULL;
     }
     return status;
@@ -168,7 +168,7 @@ static void keep_outputs(const struct cnn_onnx *file, size_t step, struct room *
     const struct cnn_onnx_step *s = &file->steps[step];
     for (size_t i = 0; i < s->output_count; i++) {
         if (s->outputs[i] == CNN_ONNX_NONE)
-            free(room->out[i].data);
+            cnn_free(room->out[i].data);
         else
             arrays[s->outputs[i]] = room->out[i];
         room->out[i] = (struct cnn_onnx_array){0};
@@ -227,7 +227,7 @@ static cnn_status infer_tensors(const struct cnn_onnx *file, struct cnn_onnx_arr
 cnn_status cnn_onnx_infer(const struct cnn_onnx *file, const struct cnn_onnx_array *inputs,
                           struct cnn_onnx_array *arrays, cnn_diag *diag)
 {
-    struct room *room = calloc(1, sizeof *room);
+    struct room *room = cnn_calloc(1, sizeof *room);
     if (!room)
         return cnn_fail_memory(diag, sizeof *room, file->name);
     cnn_status status = infer_tensors(file, arrays, diag);
@@ -242,7 +242,7 @@ cnn_status cnn_onnx_infer(const struct cnn_onnx *file, const struct cnn_onnx_arr
         if (one != CNN_OK)
             status = one;
     }
-    free(room);
+    cnn_free(room);
     return status;
 }
 
@@ -292,7 +292,7 @@ static void drop_large(const struct cnn_onnx *file, size_t step, struct cnn_onnx
     for (size_t i = 0; i < s->input_count; i++) {
         size_t value = s->inputs[i];
         if (value != CNN_ONNX_NONE && arrays[value].count > FEW_NUMBERS) {
-            free(arrays[value].data);
+            cnn_free(arrays[value].data);
             arrays[value].data = NULL;
         }
     }
@@ -311,7 +311,7 @@ static cnn_status compute_step(const struct cnn_onnx *file, size_t step,
         size_t value = file->steps[step].outputs[i];
         room->out[i].constant = true;
         if (value != CNN_ONNX_NONE)
-            free(arrays[value].data);
+            cnn_free(arrays[value].data);
     }
     if (status == CNN_OK)
         keep_outputs(file, step, room, arrays);
@@ -326,8 +326,8 @@ cnn_status cnn_onnx_compute_constant(const struct cnn_onnx *file, struct cnn_onn
         return CNN_OK;
     if (file->values[value].tensor)
         return tensor_numbers(file, value, &arrays[value], diag);
-    bool *needed = calloc(file->step_count + 1, sizeof *needed);
-    struct room *room = calloc(1, sizeof *room);
+    bool *needed = cnn_calloc(file->step_count + 1, sizeof *needed);
+    struct room *room = cnn_calloc(1, sizeof *room);
     cnn_status status =
         needed && room ? CNN_OK : cnn_fail_memory(diag, sizeof *room, file->values[value].name);
     if (status == CNN_OK)
@@ -335,8 +335,8 @@ cnn_status cnn_onnx_compute_constant(const struct cnn_onnx *file, struct cnn_onn
     for (size_t i = 0; status == CNN_OK && i < file->step_count; i++)
         if (needed[i])
             status = compute_step(file, i, arrays, room, diag);
-    free(needed);
-    free(room);
+    cnn_free(needed);
+    cnn_free(room);
     return status;
 }
 
@@ -357,7 +357,7 @@ static void release_inputs(const struct execution *e, size_t step)
     for (size_t i = 0; i < s->input_count; i++) {
         size_t value = s->inputs[i];
         if (value != CNN_ONNX_NONE && --e->left[value] == 0) {
-            free(e->arrays[value].data);
+            cnn_free(e->arrays[value].data);
             e->arrays[value].data = NULL;
         }
     }
@@ -389,7 +389,7 @@ static cnn_status copy_array(const struct cnn_onnx_array *from, struct cnn_onnx_
                              cnn_diag *diag)
 {
     *to = *from;
-    to->data = malloc((from->count + 1) * sizeof *to->data);
+    to->data = cnn_malloc((from->count + 1) * sizeof *to->data);
     if (!to->data)
         return cnn_fail_memory(diag, from->count * sizeof *to->data, "a value");
     if (from->data)
@@ -425,16 +425,16 @@ cnn_status cnn_onnx_execute(const struct cnn_onnx *file, const struct cnn_onnx_a
                             cnn_onnx_observer *observer, void *context,
                             struct cnn_onnx_array *outputs, cnn_diag *diag)
 {
-    const struct execution e = {file, calloc(file->value_count + 1, sizeof *e.arrays),
-                                calloc(file->value_count + 1, sizeof *e.left),
-                                calloc(1, sizeof *e.room), diag};
+    const struct execution e = {file, cnn_calloc(file->value_count + 1, sizeof *e.arrays),
+                                cnn_calloc(file->value_count + 1, sizeof *e.left),
+                                cnn_calloc(1, sizeof *e.room), diag};
     cnn_status status =
         e.arrays && e.left && e.room
             ? execute(&e, inputs, observer, context, outputs)
             : cnn_fail_memory(diag, file->value_count * sizeof *e.arrays, file->name);
     cnn_onnx_arrays_free(e.arrays, file->value_count);
-    free(e.arrays);
-    free(e.left);
-    free(e.room);
+    cnn_free(e.arrays);
+    cnn_free(e.left);
+    cnn_free(e.room);
     return status;
 }

@@ -10,7 +10,7 @@
 struct cnn_onnx_array {
     int64_t type; /* enum cnn_onnx_type; whole numbers are whole in data, too */
     size_t rank, dims[CNN_ONNX_MAX_RANK], count;
-    double *data;  /* malloc'ed */
+    double *data;  /* cnn_malloc'ed */
     bool constant; /* the same whatever the inputs hold, as long as their shapes stay */
 };
 

@@ -1,10 +1,10 @@
 /* Resize and Upsample, one dimension after another: what they compute is a product of what they do
  * along each. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_operator.h"
+#include "util/allocate.h"
 
 enum { NEAREST, LINEAR };
 enum { HALF_PIXEL, PYTORCH_HALF_PIXEL, ALIGN_CORNERS, ASYMMETRIC };
@@ -83,19 +83,19 @@ static cnn_status resize_all(struct cnn_onnx_call *call, const struct resize *r)
         if (now.dims[axis] == r->dims[axis] && r->scales[axis] == 1)
             continue;
         size_t count = now.count / now.dims[axis] * r->dims[axis];
-        double *y = malloc((count + 1) * sizeof *y);
+        double *y = cnn_malloc((count + 1) * sizeof *y);
         if (!y) {
-            free(owned);
+            cnn_free(owned);
             return cnn_fail_memory(call->diag, count * sizeof *y, call->file->name);
         }
         resize_axis(r, axis, &now, y);
-        free(owned);
+        cnn_free(owned);
         owned = now.data = y;
         now.dims[axis] = r->dims[axis];
         now.count = count;
     }
     memcpy(call->out[0].data, now.data, now.count * sizeof *now.data);
-    free(owned);
+    cnn_free(owned);
     return CNN_OK;
 }
 

@@ -1,7 +1,6 @@
 /* Operators that change shapes, or choose and repeat numbers. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_operator.h"

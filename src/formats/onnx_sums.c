@@ -1,7 +1,6 @@
 /* Operators that add up: matrix products, normalisations, reductions. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_operator.h"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "formats/onnx_internal.h"
+#include "util/allocate.h"
 
 static const struct {
     const char *name;
@@ -252,7 +253,7 @@ int cnn_onnx_external_open(const struct cnn_onnx_opened *file, const char *locat
                           : "has external data, and the file that names them is in memory");
         return -1;
     }
-    char *copy = strdup(location);
+    char *copy = cnn_strdup(location);
     int fd = copy ? open_path(file->folder, copy) : -1;
     if (!copy)
         cnn_fail_memory(diag, strlen(location), location);
@@ -260,7 +261,7 @@ int cnn_onnx_external_open(const struct cnn_onnx_opened *file, const char *locat
         cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s' is in '%s', which cannot be read: %s",
                  file->public.name, tensor->name ? tensor->name : "", location,
                  errno == ELOOP || errno == ENOTDIR ? "it is reached by a link" : strerror(errno));
-    free(copy);
+    cnn_free(copy);
     if (fd >= 0 && (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))) {
         fail(&file->public, tensor, diag, "has external data in what is no file");
         close(fd);
@@ -307,13 +308,13 @@ static cnn_status read_external(const struct cnn_onnx_opened *file, const struct
                           " of '%s', which ends at %llu",
                           file->public.name, t->name ? t->name : "", size, place.offset,
                           place.location, available);
-    else if (!(bytes = malloc(size + 1)))
+    else if (!(bytes = cnn_malloc(size + 1)))
         status = cnn_fail_memory(diag, size, place.location);
     else if (!read_at(fd, bytes, size, place.offset))
         status = fail(&file->public, t, diag, "has external data that cannot be read");
     else
         decode_bytes(t->data_type, bytes, count, values);
-    free(bytes);
+    cnn_free(bytes);
     close(fd);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/allocate.h"
 #include "util/file.h"
 
 #define FORMAT(name) extern const struct cnn_model_format cnn_format_##name;
@@ -27,7 +28,7 @@ static cnn_status fail_missing(const char *path, cnn_diag *diag)
     char *text = NULL;
     size_t size;
     cnn_status status = cnn_file_read(path, 0, &text, &size, diag);
-    free(text);
+    cnn_free(text);
     cnn_hint_near(diag, path);
     return status == CNN_OK ? CNN_FAILED : status;
 }

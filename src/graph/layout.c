@@ -4,6 +4,7 @@
  * timeline. */
 #include "graph/layout.h"
 #include "graph/bytes.h"
+#include "util/allocate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -254,7 +255,7 @@ static int larger_first(const void *a, const void *b)
 static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
 {
     size_t count = layout->block_count, placed = 0;
-    struct cnn_block **order = malloc((2 * count + 1) * sizeof *order),
+    struct cnn_block **order = cnn_malloc((2 * count + 1) * sizeof *order),
                      **by_offset = order ? order + count : NULL;
     if (!order)
         return cnn_fail_memory(diag, count * sizeof *order, "the memory plan");
@@ -282,7 +283,7 @@ static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
         if (offset + b->floats > layout->floats)
             layout->floats = offset + b->floats;
     }
-    free(order);
+    cnn_free(order);
     return CNN_OK;
 }
 

@@ -1,9 +1,9 @@
 /* Pixels that a layer's windows leave out and no other path to the answer sees: behind a stride
  * that does not divide evenly, or is larger than the window. A shortcut that takes every other
  * pixel leaves none unseen where a 3x3 convolution beside it reads them all. */
-#include <stdlib.h>
 
 #include "graph/graph.h"
+#include "util/allocate.h"
 
 /* One direction of a grid of pixels: which of its rows, or columns, some layer reads. */
 struct lines {
@@ -65,7 +65,7 @@ static bool begin_lines(const struct cnn_node *node, struct lines axis[2])
 {
     for (int d = 0; d < 2; d++) {
         size_t count = side(node->in[0], d);
-        axis[d] = (struct lines){count, count, calloc(count, sizeof(bool))};
+        axis[d] = (struct lines){count, count, cnn_calloc(count, sizeof(bool))};
     }
     return axis[0].read && axis[1].read;
 }
@@ -126,7 +126,7 @@ static bool look(struct cnn_arena *arena, const struct cnn_graph *graph, struct 
     for (int d = 0; ok && d < 2; d++)
         read_windows(node, d, &grid.axis[d]);
     if (ok && grid.axis[0].left + grid.axis[1].left > 0) {
-        grid.shows = calloc(graph->count + 1, sizeof(bool));
+        grid.shows = cnn_calloc(graph->count + 1, sizeof(bool));
         ok = grid.shows;
         if (ok) {
             grid.shows[origin_of(graph, node)] = true;
@@ -135,15 +135,15 @@ static bool look(struct cnn_arena *arena, const struct cnn_graph *graph, struct 
         if (ok && grid.axis[0].left + grid.axis[1].left > 0)
             ok = (node->warning = warning_of(arena, node, grid.axis));
     }
-    free(grid.shows);
-    free(grid.axis[0].read);
-    free(grid.axis[1].read);
+    cnn_free(grid.shows);
+    cnn_free(grid.axis[0].read);
+    cnn_free(grid.axis[1].read);
     return ok;
 }
 
 bool cnn_graph_mark_unseen(struct cnn_arena *arena, const struct cnn_graph *graph)
 {
-    bool *used = calloc(graph->count + 1, sizeof *used), ok = used;
+    bool *used = cnn_calloc(graph->count + 1, sizeof *used), ok = used;
     if (ok)
         used[cnn_graph_output(graph)] = true;
     for (size_t i = graph->count; ok && i > 0; i--)
@@ -152,6 +152,6 @@ bool cnn_graph_mark_unseen(struct cnn_arena *arena, const struct cnn_graph *grap
     for (size_t i = 0; ok && i < graph->count; i++)
         if (has_windows(&graph->nodes[i]))
             ok = look(arena, graph, &graph->nodes[i], used);
-    free(used);
+    cnn_free(used);
     return ok;
 }

@@ -61,6 +61,28 @@ typedef enum cnn_status {
     CNN_INTERRUPTED = -3 /* stopped on request; what is done is saved */
 } cnn_status;
 
+/* ---- Memory ---- */
+
+/* Where the library takes its memory from. Each function may be called by several threads at once,
+ * as the library's own threads are. */
+typedef struct cnn_allocator {
+    /* bytes is above 0; for any object, as malloc; NULL where there is none */
+    void *(*allocate)(void *context, size_t bytes);
+    void *(*reallocate)(void *context, void *memory, size_t bytes); /* memory is not NULL */
+    void (*release)(void *context, void *memory);                   /* likewise */
+    void *context;
+} cnn_allocator;
+
+/* From now on all memory of the library comes from these functions, that which it returns too;
+ * NULL: from malloc, as at first. It is to be the first call of the library, or one that comes when
+ * nothing of the library is left and no other thread calls it. False, and nothing changes, where a
+ * function is missing. What other libraries take is their own: the C library (files, directories,
+ * threads), libyaml, zlib, and those that decode pictures. */
+bool cnn_set_allocator(const cnn_allocator *allocator);
+
+/* For what functions return and say that it is to be given to cnn_free. NULL is legal. */
+void cnn_free(void *memory);
+
 /* ---- Calls that take long ---- */
 
 /* What a signal handler or another thread asks of a call that is under way. Zeroed it is lowered:
@@ -108,7 +130,7 @@ void cnn_diag_clear(cnn_diag *diag);
 bool cnn_diag_out_of_memory(const cnn_diag *diag);
 /* One message as text, as the program prints it (several lines: place and text, source line, caret,
  * hint; each ends with a newline). program stands where the message has no file; NULL:
- * "cnn". Free it with free(); NULL when out of memory. */
+ * "cnn". cnn_free() it; NULL when out of memory. */
 char *cnn_message_format(const cnn_message *message, const char *program);
 
 /* Bytes of the UTF-8 character that text (with a NUL at its end, and not empty) begins with, its
@@ -410,7 +432,7 @@ void cnn_model_top(const cnn_model *model, const float *probabilities, size_t to
                    cnn_prediction *predictions, size_t *written);
 
 /* Arrays of numbers in .npy files: float32, C order. read: [N,C,H,W] or [C,H,W] (then count is 1)
- * that must fit the network's input; *images is malloc'ed. */
+ * that must fit the network's input; cnn_free() *images. */
 cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images,
                               size_t *count, cnn_diag *diag);
 cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank,
@@ -715,8 +737,8 @@ void cnn_survey_free(cnn_survey *survey);
 /* ---- Commands to type ---- */
 
 /* word, a path or the like, as a POSIX shell takes it for one: as it is, or in single quotes where
- * that is needed; and with ./ before a dash at its beginning, which would make it an option. free()
- * it; NULL where memory is short. */
+ * that is needed; and with ./ before a dash at its beginning, which would make it an option.
+ * cnn_free() it; NULL where memory is short. */
 char *cnn_shell_word(const char *word);
 
 /* Columns that text (UTF-8) takes on a terminal: Hangul, Chinese characters and emoji take two,
@@ -729,7 +751,7 @@ void cnn_set_program(const char *word);
 const char *cnn_program(void);
 
 /* What may have been meant by a path that is not there: the nearest path that is, or a run of the
- * name in runs/. free() it; NULL where there is none. */
+ * name in runs/. cnn_free() it; NULL where there is none. */
 char *cnn_nearest_path(const char *path);
 
 /* ---- Beginning with images of one's own ---- */

@@ -1,7 +1,7 @@
 /* The classes of a model, and what it takes over from the data set that it is trained on. */
 #include "model/model.h"
+#include "util/allocate.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
@@ -61,13 +61,13 @@ cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *trai
     if (matched != CNN_OK)
         return matched;
     size_t classes = cnn_dataset_classes(train);
-    const char **names = calloc(classes, sizeof *names);
+    const char **names = cnn_calloc(classes, sizeof *names);
     if (!names)
         return cnn_fail_memory(diag, classes * sizeof *names, "class names");
     for (size_t i = 0; i < classes; i++)
         names[i] = cnn_dataset_class(train, i);
     cnn_status status = cnn_model_set_classes(model, classes, names, diag);
-    free(names);
+    cnn_free(names);
     if (status == CNN_OK && model->data.normalize_auto)
         status = cnn_dataset_statistics(train, &model->normalization, diag);
     return status == CNN_OK && model->loss.balanced ? balance_classes(model, train, diag) : status;

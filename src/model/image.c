@@ -1,10 +1,10 @@
 /* Pictures -> what a network takes: from a file, from the bytes of one, or from pixels. All are
  * brought to the network's size and normalised in one way. */
-#include <stdlib.h>
 
 #include "data/image.h"
 #include "data/pixels.h"
 #include "model/model.h"
+#include "util/allocate.h"
 
 struct picture { /* one of three */
     const char *path;
@@ -43,16 +43,16 @@ static cnn_status load(const cnn_model *model, const struct picture *picture, fl
     cnn_status status = check_model(model, diag);
     if (status != CNN_OK)
         return status;
-    uint8_t *bytes = malloc(size);
-    float *values = malloc(size * sizeof *values);
+    uint8_t *bytes = cnn_malloc(size);
+    float *values = cnn_malloc(size * sizeof *values);
     status = bytes && values ? bring(picture, shape, bytes, diag)
                              : cnn_fail_memory(diag, size * 5, "an image");
     if (status == CNN_OK) {
         cnn_normalize(&model->normalization, bytes, shape.h * shape.w, values);
         cnn_transpose(1, shape.h * shape.w, shape.c, values, out);
     }
-    free(bytes);
-    free(values);
+    cnn_free(bytes);
+    cnn_free(values);
     return status;
 }
 

@@ -1,9 +1,9 @@
 /* Looking inside a model: its layers by name, what they give for one image, and the arithmetic
  * behind one of those numbers. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/model.h"
+#include "util/allocate.h"
 
 cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer,
                                 cnn_diag *diag)
@@ -16,7 +16,7 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
             *layer = i;
             return CNN_OK;
         }
-    const char **names = calloc(count + 1, sizeof *names);
+    const char **names = cnn_calloc(count + 1, sizeof *names);
     for (size_t i = 0; names && i < count; i++)
         names[i] = model->graph.nodes[i].name;
     const char *nearest = names ? cnn_nearest_word(name, names, count) : NULL;
@@ -24,7 +24,7 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
         cnn_fail(diag, CNN_INVALID, NULL, "%s has no layer '%s'", model->source, name);
     if (nearest)
         cnn_hint(diag, "did you mean '%s'?", nearest);
-    free(names);
+    cnn_free(names);
     return status;
 }
 
@@ -116,7 +116,7 @@ cnn_status cnn_explain(const cnn_model *model, const float *image,
     float activation = cnn_plan_value(
         plan, o.layer + 1)[(o.row * node->out.w + o.column) * node->out.c + o.channel];
     cnn_plan_free(plan);
-    cnn_explanation *explanation = text.failed ? NULL : malloc(sizeof *explanation);
+    cnn_explanation *explanation = text.failed ? NULL : cnn_malloc(sizeof *explanation);
     if (!explanation) {
         cnn_text_free(&text);
         return cnn_fail_memory(diag, text.size, "an explanation");
@@ -130,6 +130,6 @@ void cnn_explanation_free(cnn_explanation *explanation)
 {
     if (!explanation)
         return;
-    free((void *)(uintptr_t)explanation->text);
-    free(explanation);
+    cnn_free((void *)(uintptr_t)explanation->text);
+    cnn_free(explanation);
 }

@@ -1,12 +1,12 @@
 /* What goes into a model as numbers, and what its outputs mean. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "checkpoint/npy.h"
 #include "data/matrix.h"
 #include "model/model.h"
+#include "util/allocate.h"
 
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities)
@@ -66,7 +66,7 @@ static cnn_status load_npy(const cnn_model *model, const char *path, float *pixe
     else
         status = cnn_fail(diag, CNN_FAILED, NULL, "%s holds %zu images; one is wanted here", path,
                           count);
-    free(images);
+    cnn_free(images);
     return status;
 }
 
@@ -159,8 +159,8 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
     if (!model || !path || !predictions || !written)
         return cnn_fail_missing(diag, "cnn_model_predict", "model, path, predictions or written");
     size_t classes = cnn_model_outputs(model);
-    float *pixels = malloc(cnn_shape_count(model->graph.input) * sizeof *pixels),
-          *output = malloc(classes * sizeof *output);
+    float *pixels = cnn_malloc(cnn_shape_count(model->graph.input) * sizeof *pixels),
+          *output = cnn_malloc(classes * sizeof *output);
     cnn_status status = pixels && output
                             ? cnn_model_load_image(model, path, pixels, diag)
                             : cnn_fail_memory(diag, classes * sizeof *output, "a prediction");
@@ -172,8 +172,8 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
         cnn_model_probabilities(model, output, 1, output);
         cnn_model_top(model, output, top, predictions, written);
     }
-    free(pixels);
-    free(output);
+    cnn_free(pixels);
+    cnn_free(output);
     return status;
 }
 
@@ -204,6 +204,6 @@ cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **
         "%s holds an array of shape [%s]; the network wants [%zu, %zu, %zu] or [N, %zu, %zu, %zu]",
         path, found.data ? found.data : "", shape.c, shape.h, shape.w, shape.c, shape.h, shape.w);
     cnn_text_free(&found);
-    free(values);
+    cnn_free(values);
     return status;
 }

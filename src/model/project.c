@@ -3,12 +3,14 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "model/model.h"
 #include "model/propose.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/file.h"
 
@@ -44,12 +46,11 @@ static cnn_status refuse_existing(const struct project *p)
 /* The path as it is found from every directory. */
 static cnn_status resolve_data(struct project *p)
 {
-    char *absolute = realpath(p->options->data_path, NULL);
-    if (!absolute)
+    char absolute[PATH_MAX];
+    if (!realpath(p->options->data_path, absolute))
         return cnn_fail(p->diag, CNN_FAILED, NULL, "cannot read the folder %s: %s",
                         p->options->data_path, strerror(errno));
     p->data = cnn_arena_strdup(p->arena, absolute);
-    free(absolute);
     if (p->data && !cnn_utf8_valid(p->data, strlen(p->data)))
         return cnn_fail(p->diag, CNN_FAILED, NULL, "the path %s is not UTF-8 text", p->data);
     return p->data ? CNN_OK : cnn_fail_memory(p->diag, 0, "a path");
@@ -176,8 +177,8 @@ static void write_readme_commands(const struct project *p, struct cnn_text *out)
                     "folder that is wrong.\n",
                     path.data, program, run, split);
 out:
-    free(config);
-    free(run);
+    cnn_free(config);
+    cnn_free(run);
     cnn_text_free(&path);
 }
 

@@ -1,8 +1,8 @@
 /* Running a model on images: the one place where the outside's NCHW and the inside's NHWC meet. A
  * runner has all that changes while a network runs, so that many may read one model. */
-#include <stdlib.h>
 
 #include "model/tta.h"
+#include "util/allocate.h"
 #include "util/parallel.h"
 
 #define RUN_BATCH 32 /* images at a time; more gain nothing and cost memory */
@@ -46,8 +46,8 @@ static cnn_status batch_new(const cnn_model *model, size_t n, struct batch *out,
     const struct cnn_graph *graph = &model->graph;
     size_t in = cnn_shape_count(graph->input),
            logits = cnn_shape_count(cnn_graph_shape(graph, graph->logits));
-    *out = (struct batch){calloc(in, n * sizeof(float)), calloc(logits, n * sizeof(float)),
-                          calloc(logits, n * sizeof(float))};
+    *out = (struct batch){cnn_calloc(in, n * sizeof(float)), cnn_calloc(logits, n * sizeof(float)),
+                          cnn_calloc(logits, n * sizeof(float))};
     return out->images && out->logits && out->output
                ? CNN_OK
                : cnn_fail_memory(diag, (in + 2 * logits) * n * sizeof(float), "a batch of images");
@@ -55,9 +55,9 @@ static cnn_status batch_new(const cnn_model *model, size_t n, struct batch *out,
 
 static void batch_free(struct batch *batch)
 {
-    free(batch->images);
-    free(batch->logits);
-    free(batch->output);
+    cnn_free(batch->images);
+    cnn_free(batch->logits);
+    cnn_free(batch->output);
 }
 
 /* batch and plan have room for `most` images. */
@@ -124,7 +124,7 @@ cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *opti
     cnn_status status = cnn_tta_check(model, o.tta, diag);
     if (status != CNN_OK)
         return status;
-    struct cnn_runner *runner = malloc(sizeof *runner);
+    struct cnn_runner *runner = cnn_malloc(sizeof *runner);
     if (!runner)
         return cnn_fail_memory(diag, sizeof *runner, "a runner");
     *runner = (struct cnn_runner){.model = model, .most = o.batch ? o.batch : 1, .tta = o.tta};
@@ -160,5 +160,5 @@ void cnn_runner_free(cnn_runner *runner)
     cnn_plan_free(runner->plan);
     batch_free(&runner->batch);
     cnn_pool_free(runner->pool);
-    free(runner);
+    cnn_free(runner);
 }

@@ -1,10 +1,10 @@
 /* Models in checkpoints: which tensors, as numbers or as bytes, and reading them back. */
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/metadata.h"
+#include "util/allocate.h"
 #include "util/output.h"
 
 /* The numbers whose multiples a tensor is; NULL for one that is stored as it is. */
@@ -104,9 +104,9 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
     if (is_int8(model) && cnn_model_check_numbers(model, path, diag) != CNN_OK)
         return CNN_FAILED;
     size_t count = model->tensor_count + extra->tensor_count, coded = 0;
-    struct cnn_stored_tensor *tensors = calloc(count + 1, sizeof *tensors);
-    struct cnn_stored_pair *all = calloc(extra->pair_count + CNN_METADATA_PAIRS, sizeof *all);
-    signed char *codes = malloc(count_codes(model) + 1);
+    struct cnn_stored_tensor *tensors = cnn_calloc(count + 1, sizeof *tensors);
+    struct cnn_stored_pair *all = cnn_calloc(extra->pair_count + CNN_METADATA_PAIRS, sizeof *all);
+    signed char *codes = cnn_malloc(count_codes(model) + 1);
     struct cnn_metadata own = {0};
     bool made = cnn_metadata_make(model, &own);
     cnn_status status = CNN_FAILED;
@@ -126,9 +126,9 @@ cnn_status cnn_model_save(const cnn_model *model, const char *path,
         memcpy(all + own.count, extra->pairs, extra->pair_count * sizeof *all);
     status = cnn_safetensors_write(path, tensors, count, all, own.count + extra->pair_count, diag);
 out:
-    free(tensors);
-    free(all);
-    free(codes);
+    cnn_free(tensors);
+    cnn_free(all);
+    cnn_free(codes);
     cnn_metadata_free(&own);
     return status;
 }

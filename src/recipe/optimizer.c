@@ -1,9 +1,9 @@
 /* The walk over the trained tensors, and their state; how one is updated is the type's. */
 #include <fnmatch.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "recipe/optimizer_type.h"
+#include "util/allocate.h"
 
 #define NAMES (2 * CNN_MAX_SLABS) /* of an optimiser and its others */
 
@@ -96,10 +96,10 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
                                  cnn_diag *diag)
 {
     const struct cnn_optimizer_settings *settings = &optimizer->settings;
-    optimizer->slices = calloc(graph->count + 1, CNN_MAX_TENSORS * sizeof *optimizer->slices);
-    bool *used = calloc(settings->group_count + 1, sizeof *used);
+    optimizer->slices = cnn_calloc(graph->count + 1, CNN_MAX_TENSORS * sizeof *optimizer->slices);
+    bool *used = cnn_calloc(settings->group_count + 1, sizeof *used);
     if (!optimizer->slices || !used) {
-        free(used);
+        cnn_free(used);
         return cnn_fail_memory(diag, graph->count * sizeof *optimizer->slices, "the optimiser");
     }
     for (size_t i = 0; i < graph->count; i++)
@@ -116,7 +116,7 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
                               "no trained tensor belongs to this group");
             cnn_hint(diag, "`layers` are names or types of layers, as `cnn summary` shows them");
         }
-    free(used);
+    cnn_free(used);
     return status;
 }
 
@@ -145,7 +145,7 @@ cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
                              const struct cnn_graph *graph, struct cnn_optimizer **out,
                              cnn_diag *diag)
 {
-    struct cnn_optimizer *optimizer = calloc(1, sizeof *optimizer);
+    struct cnn_optimizer *optimizer = cnn_calloc(1, sizeof *optimizer);
     if (!optimizer)
         return cnn_fail_memory(diag, sizeof *optimizer, "the optimiser");
     optimizer->settings = *settings;
@@ -169,8 +169,8 @@ void cnn_optimizer_free(struct cnn_optimizer *optimizer)
     for (size_t i = 0; i < optimizer->slabs.count; i++)
         cnn_floats_free(optimizer->memory[i]);
     cnn_floats_free(optimizer->scratch);
-    free(optimizer->slices);
-    free(optimizer);
+    cnn_free(optimizer->slices);
+    cnn_free(optimizer);
 }
 
 static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w,

@@ -11,6 +11,7 @@
 #include "report/page.h"
 #include "report/report.h"
 #include "report/settings.h"
+#include "util/allocate.h"
 #include "util/file.h"
 #include "viz/html.h"
 
@@ -66,7 +67,7 @@ static cnn_status read_run(struct cnn_arena *arena, const char *directory, struc
     if (status == CNN_OK)
         cnn_history_describe(&run->history, arena, cnn_yaml_get(root, "train"));
     run->config = root;
-    free(text);
+    cnn_free(text);
     return status;
 }
 

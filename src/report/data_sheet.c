@@ -4,11 +4,11 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/loader.h"
 #include "report/samples.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "viz/parts.h"
 
@@ -222,7 +222,7 @@ cnn_status cnn_data_sheet(const cnn_model *model, const struct cnn_dataset *trai
                       .shape = model->graph.input,
                       .augmented = model->data.augmentation != NULL,
                       .canvas = &canvas};
-    s.pixels = malloc(cnn_shape_count(s.shape));
+    s.pixels = cnn_malloc(cnn_shape_count(s.shape));
     if (!s.pixels)
         return cnn_fail_memory(diag, cnn_shape_count(s.shape), "an image");
     choose_images(&s);
@@ -234,7 +234,7 @@ cnn_status cnn_data_sheet(const cnn_model *model, const struct cnn_dataset *trai
         status = draw_epochs(&s, diag);
     if (status == CNN_OK)
         status = cnn_dataset_memory(train, diag);
-    free(s.pixels);
+    cnn_free(s.pixels);
     if (status == CNN_OK)
         *out = canvas;
     else

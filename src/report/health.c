@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "recipe/optimizer_type.h"
 #include "report/table.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 
 static void format_number(double value, struct cnn_text *line)
@@ -85,12 +86,12 @@ static cnn_status read_rows(const char *path, const char *text, struct cnn_healt
 {
     const char *line = *text ? text + strlen(CNN_HEALTH_HEADER) : text;
     size_t lines = count_lines(line);
-    struct cnn_health_row *rows = calloc(lines + 1, sizeof *rows);
+    struct cnn_health_row *rows = cnn_calloc(lines + 1, sizeof *rows);
     if (!rows)
         return cnn_fail_memory(diag, lines * sizeof *rows, path);
     for (size_t i = 0; i < lines; i++, line = strchr(line, '\n') + 1)
         if (!read_row(line, &rows[i])) {
-            free(rows);
+            cnn_free(rows);
             return cnn_fail(diag, CNN_FAILED, NULL, "line %zu of %s is not a row of its table",
                             i + 2, path);
         }
@@ -109,7 +110,7 @@ cnn_status cnn_health_read(const char *path, struct cnn_health_row **rows, size_
     cnn_status status = cnn_table_read(path, CNN_HEALTH_HEADER, &text, &size, diag);
     if (status == CNN_OK && text)
         status = read_rows(path, text, rows, count, diag);
-    free(text);
+    cnn_free(text);
     return status;
 }
 

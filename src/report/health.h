@@ -81,7 +81,7 @@ bool cnn_health_applies(const cnn_model *model, enum cnn_health_kind kind);
 void cnn_health_hints(const struct cnn_health_row *rows, size_t count, double loss,
                       const cnn_model *model, struct cnn_text *out);
 
-/* health.csv: a missing file is empty. *rows is malloc'ed. */
+/* health.csv: a missing file is empty. *rows is cnn_malloc'ed. */
 cnn_status cnn_health_read(const char *path, struct cnn_health_row **rows, size_t *count,
                            cnn_diag *diag);
 void cnn_health_format(const struct cnn_health_row *row, struct cnn_text *line);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "report/table.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 
 #define MOST_FIELDS    8
@@ -149,10 +150,10 @@ static cnn_status read_table(const char *path, const struct format *format, void
         return status;
     struct table table = {.source = {.name = path, .text = text, .size = size}, .at = text};
     size_t lines = count_lines(text, size) + 1;
-    *rows = calloc(lines, format->row_size);
+    *rows = cnn_calloc(lines, format->row_size);
     status = *rows ? read_rows(&table, format, *rows, count, diag)
                    : cnn_fail_memory(diag, lines * format->row_size, "a run's history");
-    free(text);
+    cnn_free(text);
     return status;
 }
 
@@ -189,9 +190,9 @@ cnn_status cnn_history_read(const char *directory, const struct cnn_task *task,
 
 void cnn_history_free(struct cnn_history *history)
 {
-    free(history->epochs);
-    free(history->steps);
-    free(history->health);
+    cnn_free(history->epochs);
+    cnn_free(history->steps);
+    cnn_free(history->health);
     *history = (struct cnn_history){0};
 }
 

@@ -9,6 +9,7 @@
 
 #include "config/yaml.h"
 #include "report/page.h"
+#include "util/allocate.h"
 #include "util/file.h"
 #include "viz/html.h"
 
@@ -17,7 +18,7 @@ enum { REFRESH = 5 }; /* seconds */
 /* What a run's config.yaml says. */
 struct config {
     struct cnn_arena *arena;
-    char *text;                   /* malloc'ed; NULL: there is none */
+    char *text;                   /* cnn_malloc'ed; NULL: there is none */
     const struct cnn_yaml *train; /* NULL: there is none */
     size_t epochs, steps;         /* to be done in all; 0: it does not say */
 };
@@ -250,7 +251,7 @@ cnn_status cnn_report_write(const char *path, const struct cnn_report *report, c
         status = cnn_html_write(&page, path, diag);
     cnn_text_free(&page);
     cnn_history_free(&history);
-    free(config.text);
+    cnn_free(config.text);
     cnn_arena_free(config.arena);
     return status;
 }

@@ -4,16 +4,17 @@
 #include "report/samples.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "util/allocate.h"
 
 cnn_status cnn_samples_new(const struct cnn_dataset *dataset, size_t capacity,
                            struct cnn_samples *out, cnn_diag *diag)
 {
     struct cnn_samples samples = {.dataset = dataset, .capacity = capacity};
-    samples.wrong = calloc(capacity, sizeof *samples.wrong);
-    samples.right = calloc(capacity, sizeof *samples.right);
-    samples.buffers = calloc(2 * capacity, cnn_dataset_image_bytes(dataset));
+    samples.wrong = cnn_calloc(capacity, sizeof *samples.wrong);
+    samples.right = cnn_calloc(capacity, sizeof *samples.right);
+    samples.buffers = cnn_calloc(2 * capacity, cnn_dataset_image_bytes(dataset));
     if (!samples.wrong || !samples.right || !samples.buffers) {
         cnn_samples_free(&samples);
         return cnn_fail_memory(diag, capacity * sizeof *samples.wrong, "samples of the answers");
@@ -28,9 +29,9 @@ cnn_status cnn_samples_new(const struct cnn_dataset *dataset, size_t capacity,
 
 void cnn_samples_free(struct cnn_samples *samples)
 {
-    free(samples->wrong);
-    free(samples->right);
-    free(samples->buffers);
+    cnn_free(samples->wrong);
+    cnn_free(samples->right);
+    cnn_free(samples->buffers);
     *samples = (struct cnn_samples){0};
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
+
 struct setting {
     const char *path, *value;
     const struct cnn_yaml *node; /* of value */
@@ -13,7 +15,7 @@ struct setting {
 
 struct settings {
     struct cnn_arena *arena;
-    struct setting *items; /* malloc'ed */
+    struct setting *items; /* cnn_malloc'ed */
     size_t count, capacity;
     size_t root, order; /* of the next */
 };
@@ -53,7 +55,7 @@ static bool add_value(struct settings *list, const char *path, const struct cnn_
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64, bytes;
         struct setting *items =
-            cnn_size_mul(capacity, sizeof *items, &bytes) ? realloc(list->items, bytes) : NULL;
+            cnn_size_mul(capacity, sizeof *items, &bytes) ? cnn_realloc(list->items, bytes) : NULL;
         if (!items)
             return false;
         list->items = items;
@@ -182,7 +184,7 @@ cnn_status cnn_settings_compare(struct cnn_arena *arena, const struct cnn_yaml *
     }
     if (good && list.count > 0)
         qsort(list.items, list.count, sizeof *list.items, compare_paths);
-    good = good && (groups = calloc(list.count + 1, sizeof *groups));
+    good = good && (groups = cnn_calloc(list.count + 1, sizeof *groups));
     if (good) {
         size_t differing = group_settings(&list, count, groups);
         struct cnn_difference *differences =
@@ -191,8 +193,8 @@ cnn_status cnn_settings_compare(struct cnn_arena *arena, const struct cnn_yaml *
         *out = differences;
         *out_count = differing;
     }
-    free(groups);
-    free(list.items);
+    cnn_free(groups);
+    cnn_free(list.items);
     return good
                ? CNN_OK
                : cnn_fail_memory(diag, list.count * sizeof *list.items, "the settings of the runs");

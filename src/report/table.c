@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/allocate.h"
 #include "util/file.h"
 
 #define MAX_BYTES ((size_t)1 << 30)
@@ -112,9 +113,9 @@ cnn_status cnn_table_read(const char *path, const char *header, char **out, size
     cnn_status status = cnn_file_read(path, MAX_BYTES, &text, size, diag);
     if (status != CNN_OK)
         return status;
-    char *larger = realloc(text, *size + 2);
+    char *larger = cnn_realloc(text, *size + 2);
     if (!larger) {
-        free(text);
+        cnn_free(text);
         return cnn_fail_memory(diag, *size + 2, path);
     }
     text = larger;
@@ -123,6 +124,6 @@ cnn_status cnn_table_read(const char *path, const char *header, char **out, size
     if ((status = check_header(path, text, *size, header, diag)) == CNN_OK)
         *out = text;
     else
-        free(text);
+        cnn_free(text);
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include "util/diag.h"
 
-/* The file at path as text, malloc'ed; *text is NULL where there is none. A byte order mark and
+/* The file at path as text, cnn_malloc'ed; *text is NULL where there is none. A byte order mark and
  * carriage returns before newlines, which spreadsheets write, are taken out. A last row without its
  * newline gets one if it has all fields; else it is half of one, and is cut off. CNN_FAILED where
  * the first line is not header (which ends with a newline): the message says what differs. */

@@ -8,15 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/diag.h"
 
 cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, cnn_diag *diag)
 {
     cnn_evaluation e = {.images = images, .classes = classes};
-    e.confusion = calloc(images + 1, sizeof *e.confusion);
-    e.per_class = calloc(classes, sizeof *e.per_class);
-    e.ranks = calloc(classes, sizeof *e.ranks);
-    e.calibration = calloc(CNN_CALIBRATION_BINS, sizeof *e.calibration);
+    e.confusion = cnn_calloc(images + 1, sizeof *e.confusion);
+    e.per_class = cnn_calloc(classes, sizeof *e.per_class);
+    e.ranks = cnn_calloc(classes, sizeof *e.ranks);
+    e.calibration = cnn_calloc(CNN_CALIBRATION_BINS, sizeof *e.calibration);
     e.calibration_bins = CNN_CALIBRATION_BINS;
     if (!e.confusion || !e.per_class || !e.ranks || !e.calibration) {
         cnn_metrics_free(&e);
@@ -30,10 +31,10 @@ cnn_status cnn_metrics_new(size_t images, size_t classes, cnn_evaluation *out, c
 
 void cnn_metrics_free(cnn_evaluation *e)
 {
-    free(e->confusion);
-    free(e->per_class);
-    free(e->ranks);
-    free(e->calibration);
+    cnn_free(e->confusion);
+    cnn_free(e->per_class);
+    cnn_free(e->ranks);
+    cnn_free(e->calibration);
     *e = (cnn_evaluation){0};
 }
 

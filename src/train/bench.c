@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "train/step.h"
+#include "util/allocate.h"
 #include "util/clock.h"
 #include "util/parallel.h"
 
@@ -79,9 +80,9 @@ static cnn_status allocate(struct bench *b, cnn_diag *diag)
     if (cnn_size_mul(cnn_shape_count(b->model->graph.input), b->batch, &b->values))
         b->images = cnn_floats_new(b->values);
     b->parameters = cnn_floats_new(floats);
-    b->labels = calloc(b->batch, sizeof *b->labels);
-    b->times = calloc(MAX_RUNS, sizeof *b->times);
-    b->samples = calloc(b->model->graph.count, 2 * MAX_OBSERVED_RUNS * sizeof *b->samples);
+    b->labels = cnn_calloc(b->batch, sizeof *b->labels);
+    b->times = cnn_calloc(MAX_RUNS, sizeof *b->times);
+    b->samples = cnn_calloc(b->model->graph.count, 2 * MAX_OBSERVED_RUNS * sizeof *b->samples);
     if (!b->images || !b->parameters || !b->labels || !b->times || !b->samples)
         return cnn_fail_memory(diag, (floats + b->values) * sizeof(float), "the benchmark");
     memcpy(b->parameters, b->model->parameters, floats * sizeof(float));
@@ -102,9 +103,9 @@ static void release(struct bench *b)
         cnn_step_close(&b->step);
     cnn_floats_free(b->parameters);
     cnn_floats_free(b->images);
-    free(b->labels);
-    free(b->times);
-    free(b->samples);
+    cnn_free(b->labels);
+    cnn_free(b->times);
+    cnn_free(b->samples);
 }
 
 static void draw_batch(struct bench *b)
@@ -212,7 +213,7 @@ static size_t count_bytes(struct bench *b)
 
 static cnn_status report(struct bench *b, cnn_bench_result **out, cnn_diag *diag)
 {
-    cnn_bench_result *made = calloc(1, sizeof *made);
+    cnn_bench_result *made = cnn_calloc(1, sizeof *made);
     cnn_bench_result result = {.batch = b->batch,
                                .runs = b->runs,
                                .layers = b->model->graph.count,
@@ -221,10 +222,10 @@ static cnn_status report(struct bench *b, cnn_bench_result **out, cnn_diag *diag
                                .threads = cnn_parallel_threads(),
                                .kernels = cnn_kernels()->name,
                                .peak_bytes = count_bytes(b)};
-    result.layer = calloc(result.layers, sizeof *result.layer);
+    result.layer = cnn_calloc(result.layers, sizeof *result.layer);
     if (!made || !result.layer) {
-        free(made);
-        free(result.layer);
+        cnn_free(made);
+        cnn_free(result.layer);
         return cnn_fail_memory(diag, result.layers * sizeof *result.layer,
                                "the benchmark's result");
     }
@@ -268,6 +269,6 @@ void cnn_bench_result_free(cnn_bench_result *result)
 {
     if (!result)
         return;
-    free(result->layer);
-    free(result);
+    cnn_free(result->layer);
+    cnn_free(result);
 }

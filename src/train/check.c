@@ -3,11 +3,11 @@
 #include "train/check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "recipe/loss_type.h"
 #include "train/room.h"
+#include "util/allocate.h"
 
 #define DOMINATES 0.9 /* share of the training images that one class may have */
 #define UNEVEN    3.0 /* times the images of the smallest class that the largest may have */
@@ -139,7 +139,7 @@ static void check_labels(struct cnn_check *check)
 {
     const struct cnn_dataset *train = check->t->train;
     struct cnn_text names = {0};
-    size_t classes = cnn_dataset_classes(train), *counts = calloc(classes, sizeof *counts);
+    size_t classes = cnn_dataset_classes(train), *counts = cnn_calloc(classes, sizeof *counts);
     for (size_t i = 0; counts && i < cnn_dataset_count(train); i++)
         counts[cnn_dataset_label(train, i)]++;
     size_t missing = counts ? list_missing(train, counts, &names) : 0;
@@ -152,7 +152,7 @@ static void check_labels(struct cnn_check *check)
     if (counts)
         check_balance(check, counts);
     cnn_text_free(&names);
-    free(counts);
+    cnn_free(counts);
 }
 
 /* What was free before the run took its memory. Images that are kept come on top. */

@@ -6,6 +6,7 @@
 
 #include "recipe/loss_type.h"
 #include "train/check.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/clock.h"
 
@@ -43,8 +44,8 @@ static bool take_sample(const struct cnn_check *check, struct sample *out)
     size_t limit = check->thorough ? MANY : few < MANY ? few : MANY;
     out->n = limit < batch ? limit : batch;
     out->n = out->n < count ? out->n : count;
-    out->labels = calloc(out->n, sizeof *out->labels);
-    out->buffer = malloc(cnn_shape_count(shape));
+    out->labels = cnn_calloc(out->n, sizeof *out->labels);
+    out->buffer = cnn_malloc(cnn_shape_count(shape));
     out->images = cnn_plan_input(t->step.plan);
     for (size_t i = 0; out->labels && out->buffer && i < out->n; i++) {
         size_t image = i * (count / out->n);
@@ -271,8 +272,8 @@ void cnn_check_step(struct cnn_check *check)
         run_sample(check, &sample);
     } else
         check->failed = true;
-    free(sample.labels);
-    free(sample.buffer);
+    cnn_free(sample.labels);
+    cnn_free(sample.buffer);
 }
 
 static int compare_doubles(const void *a, const void *b)

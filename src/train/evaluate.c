@@ -2,7 +2,6 @@
 #include "train/evaluate.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/record.h"
@@ -10,6 +9,7 @@
 #include "report/report.h"
 #include "tasks/metrics.h"
 #include "train/step.h"
+#include "util/allocate.h"
 #include "util/file.h"
 #include "viz/html.h"
 
@@ -28,9 +28,9 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
         return status;
     evaluator.batch = batch;
     evaluator.classes = cnn_graph_shape(&model->graph, evaluator.target).c;
-    evaluator.logits = calloc(evaluator.classes, batch * sizeof(float));
-    evaluator.output = calloc(evaluator.classes, batch * sizeof(float));
-    evaluator.probabilities = calloc(evaluator.classes, batch * sizeof(float));
+    evaluator.logits = cnn_calloc(evaluator.classes, batch * sizeof(float));
+    evaluator.output = cnn_calloc(evaluator.classes, batch * sizeof(float));
+    evaluator.probabilities = cnn_calloc(evaluator.classes, batch * sizeof(float));
     if (!evaluator.logits || !evaluator.output || !evaluator.probabilities) {
         cnn_evaluator_close(&evaluator);
         return cnn_fail_memory(diag, evaluator.classes * batch * sizeof(float), "probabilities");
@@ -51,9 +51,9 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
 void cnn_evaluator_close(struct cnn_evaluator *evaluator)
 {
     cnn_loader_free(evaluator->loader);
-    free(evaluator->logits);
-    free(evaluator->output);
-    free(evaluator->probabilities);
+    cnn_free(evaluator->logits);
+    cnn_free(evaluator->output);
+    cnn_free(evaluator->probabilities);
 }
 
 cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out,
@@ -221,8 +221,8 @@ static cnn_status record_answers(struct cnn_evaluator *evaluator, struct cnn_ans
                                  cnn_diag *diag)
 {
     size_t images = cnn_dataset_count(evaluator->dataset);
-    answers->labels = calloc(images, sizeof *answers->labels);
-    answers->predicted = calloc(images, sizeof *answers->predicted);
+    answers->labels = cnn_calloc(images, sizeof *answers->labels);
+    answers->predicted = cnn_calloc(images, sizeof *answers->predicted);
     if (!answers->labels || !answers->predicted)
         return cnn_fail_memory(diag, images * 2 * sizeof *answers->labels, "answers");
     for (size_t i = 0; i < images; i++)
@@ -233,8 +233,8 @@ static cnn_status record_answers(struct cnn_evaluator *evaluator, struct cnn_ans
 
 void cnn_answers_free(struct cnn_answers *answers)
 {
-    free(answers->labels);
-    free(answers->predicted);
+    cnn_free(answers->labels);
+    cnn_free(answers->predicted);
 }
 
 /* The data of a description as images of the classes that the model knows. */
@@ -302,7 +302,7 @@ void cnn_evaluation_free(cnn_evaluation *evaluation)
 {
     if (evaluation)
         cnn_metrics_free(evaluation);
-    free(evaluation);
+    cnn_free(evaluation);
 }
 
 cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, cnn_evaluation **out,
@@ -314,7 +314,7 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
         return cnn_fail_version(diag, "cnn_evaluate_options", options->version,
                                 CNN_EVALUATE_OPTIONS_VERSION);
     static const cnn_evaluate_options defaults = {0};
-    cnn_evaluation *e = calloc(1, sizeof *e);
+    cnn_evaluation *e = cnn_calloc(1, sizeof *e);
     if (!e)
         return cnn_fail_memory(diag, sizeof *e, "an evaluation");
     cnn_status status = cnn_evaluate_on(model, model, options ? options : &defaults, e, NULL, diag);

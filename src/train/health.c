@@ -3,8 +3,9 @@
 #include "train/health.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "util/allocate.h"
 
 static bool is_measured(const struct cnn_node *node)
 {
@@ -23,7 +24,7 @@ static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)
         strncpy(row->layer, node->name, sizeof row->layer - 1);
         health->nodes[health->count++] = i;
         if (cnn_activation_rectifies(node->activation) &&
-            !(health->alive[i] = calloc(node->out.c, sizeof(bool))))
+            !(health->alive[i] = cnn_calloc(node->out.c, sizeof(bool))))
             return false;
     }
     return true;
@@ -34,13 +35,13 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
 {
     const struct cnn_graph *graph = &model->graph;
     struct cnn_health health = {.model = model, .evaluator = evaluator};
-    health.rows = calloc(graph->count, sizeof *health.rows);
-    health.nodes = calloc(graph->count, sizeof *health.nodes);
-    health.alive = calloc(graph->count, sizeof *health.alive);
-    health.living = calloc(graph->count, sizeof *health.living);
-    health.told = calloc(graph->count, sizeof *health.told);
+    health.rows = cnn_calloc(graph->count, sizeof *health.rows);
+    health.nodes = cnn_calloc(graph->count, sizeof *health.nodes);
+    health.alive = cnn_calloc(graph->count, sizeof *health.alive);
+    health.living = cnn_calloc(graph->count, sizeof *health.living);
+    health.told = cnn_calloc(graph->count, sizeof *health.told);
     health.before = cnn_floats_new(graph->parameter_floats);
-    health.pixels = malloc(cnn_shape_count(graph->input));
+    health.pixels = cnn_malloc(cnn_shape_count(graph->input));
     if (health.pixels && health.rows && health.nodes && health.alive && health.living &&
         health.told && health.before && add_rows(&health, graph)) {
         *out = health;
@@ -54,13 +55,13 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
 void cnn_health_close(struct cnn_health *health)
 {
     for (size_t i = 0; health->alive && i < health->model->graph.count; i++)
-        free(health->alive[i]);
-    free(health->rows);
-    free(health->nodes);
-    free(health->alive);
-    free(health->living);
-    free(health->told);
-    free(health->pixels);
+        cnn_free(health->alive[i]);
+    cnn_free(health->rows);
+    cnn_free(health->nodes);
+    cnn_free(health->alive);
+    cnn_free(health->living);
+    cnn_free(health->told);
+    cnn_free(health->pixels);
     cnn_floats_free(health->before);
 }
 

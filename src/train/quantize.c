@@ -3,11 +3,11 @@
  * running training images through the network: of the ranges from zero out to the extremes, the one
  * with the least squared error, of what it cuts off and what it rounds. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/loader.h"
 #include "model/record.h"
+#include "util/allocate.h"
 
 #define BATCH          16
 #define DEFAULT_IMAGES 512
@@ -71,7 +71,7 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
     const struct cnn_graph *graph = &c->quantized->graph;
     c->quantized->normalization = model->normalization;
     c->quantized->trained = true;
-    c->spreads = calloc(graph->count + 1, sizeof *c->spreads);
+    c->spreads = cnn_calloc(graph->count + 1, sizeof *c->spreads);
     if (!c->spreads)
         return cnn_fail_memory(diag, graph->count * sizeof *c->spreads, "the calibration");
     for (size_t i = 0; i < model->tensor_count; i++) {
@@ -278,7 +278,7 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
     cnn_plan_free(c.plan);
     cnn_loader_free(c.loader);
     cnn_dataset_free(c.dataset);
-    free(c.spreads);
+    cnn_free(c.spreads);
     if (status == CNN_OK)
         *out = c.quantized;
     else

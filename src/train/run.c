@@ -12,6 +12,7 @@
 
 #include "report/history.h"
 #include "report/table.h"
+#include "util/allocate.h"
 #include "util/file.h"
 #include "util/output.h"
 
@@ -123,7 +124,7 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
         char *word = cnn_shell_word(directory);
         cnn_hint(diag, "go on with it: %s train --resume %s; or name another directory with -o",
                  cnn_program(), word ? word : directory);
-        free(word);
+        cnn_free(word);
         return CNN_INVALID;
     }
     status = cnn_output_replaces(run->report, CNN_OUTPUT_PAGE, "-o", diag);
@@ -181,7 +182,7 @@ static cnn_status cut_table(const char *path, const char *header, size_t last, c
         status = cnn_file_write(path, header, strlen(header), diag);
     else if (!is_as_wanted(path, kept))
         status = cnn_file_write(path, text, kept, diag);
-    free(text);
+    cnn_free(text);
     return status;
 }
 

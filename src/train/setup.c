@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "tasks/metrics.h"
 #include "train/room.h"
 #include "train/whiten.h"
+#include "util/allocate.h"
 #include "util/file.h"
 
 /* A warning about how the run was opened; what there is no memory for is not said. */
@@ -58,11 +58,11 @@ static cnn_status name_data(struct cnn_training *t, const char *path, cnn_diag *
     return CNN_OK;
 }
 
-/* The overrides of options and the folder of --data; free() it. */
+/* The overrides of options and the folder of --data; cnn_free() it. */
 static const char **list_settings(const struct cnn_training *t, const cnn_train_options *options,
                                   size_t *count, cnn_diag *diag)
 {
-    const char **list = calloc(options->override_count + 1, sizeof *list);
+    const char **list = cnn_calloc(options->override_count + 1, sizeof *list);
     *count = options->override_count;
     if (!list)
         cnn_fail_memory(diag, *count * sizeof *list, "settings");
@@ -96,9 +96,9 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
         status = settings
                      ? cnn_model_from_text(options->config, text, size, &overrides, &t->model, diag)
                      : CNN_FAILED;
-        free(settings);
+        cnn_free(settings);
     }
-    free(text);
+    cnn_free(text);
     return status;
 }
 
@@ -377,7 +377,7 @@ static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *
         return CNN_FAILED;
     const cnn_open_options open = {.overrides = settings, .override_count = count};
     status = cnn_model_from_checkpoint(file, &open, &t->model, diag);
-    free(settings);
+    cnn_free(settings);
     if (status == CNN_OK)
         status = open_parts(t, options, diag);
     if (status != CNN_OK)
@@ -562,5 +562,5 @@ void cnn_training_close(struct cnn_training *training)
     cnn_dataset_free(training->val);
     cnn_run_close(&training->run);
     cnn_model_free(training->model);
-    free(training->data_setting);
+    cnn_free(training->data_setting);
 }

@@ -1,12 +1,12 @@
 /* Training: the loop over steps and epochs, what it reports, and what it does when the loss is lost
  * or a signal comes. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "recipe/schedule_type.h"
 #include "report/report.h"
 #include "train/check.h"
+#include "util/allocate.h"
 #include "util/clock.h"
 #include "util/file.h"
 
@@ -373,7 +373,7 @@ static cnn_status interrupt(struct trainer *r)
     char *run = cnn_shell_word(r->t.run.directory);
     if (run)
         cnn_hint(r->diag, "go on with: %s train --resume %s", cnn_program(), run);
-    free(run);
+    cnn_free(run);
     return CNN_INTERRUPTED;
 }
 
@@ -464,7 +464,7 @@ static void close_run(struct trainer *r, cnn_status status)
         cnn_hint(r->diag,
                  "what was saved before is whole; once this is mended: %s train --resume %s",
                  cnn_program(), run);
-    free(run);
+    cnn_free(run);
     if (r->report_open)
         write_report(r, false, error ? error->text : NULL);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "train/progress.h"
+#include "util/allocate.h"
 
 /* Floating-point dtypes: a number with these bits all set is infinite or none. */
 static const struct {
@@ -63,7 +64,7 @@ static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint
     cnn_status status = cnn_model_from_checkpoint(file, NULL, &model, diag);
     if (status != CNN_OK)
         return status;
-    char *name = strdup(cnn_model_name(model));
+    char *name = cnn_strdup(cnn_model_name(model));
     info->network = name;
     status = name ? check_state(file, model, info, diag) : cnn_fail_memory(diag, 0, "a name");
     cnn_model_free(model);
@@ -90,8 +91,8 @@ void cnn_checkpoint_info_free(cnn_checkpoint_info *info)
 {
     if (!info)
         return;
-    free((void *)(uintptr_t)info->network);
-    free(info);
+    cnn_free((void *)(uintptr_t)info->network);
+    cnn_free(info);
 }
 
 cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info **out, cnn_diag *diag)
@@ -105,7 +106,7 @@ cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info **out, cn
         cnn_hint_near(diag, path);
         return status;
     }
-    cnn_checkpoint_info *info = calloc(1, sizeof *info);
+    cnn_checkpoint_info *info = cnn_calloc(1, sizeof *info);
     if (info)
         info->bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
     status = info ? check(file, info, diag) : cnn_fail_memory(diag, sizeof *info, "a result");

@@ -5,8 +5,9 @@
 #include "train/whiten.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "util/allocate.h"
 
 #define IMAGES 5000
 #define WORK   2e9  /* products for the covariance; fewer images where patches are large */
@@ -145,12 +146,12 @@ static cnn_status whiten_layer(cnn_model *model, const struct cnn_node *node,
                         weight->count / weight->dims[0],
                         model->graph.input};
     size_t n = p.numbers, values = cnn_shape_count(p.input);
-    struct whitening w = {malloc(values),
-                          malloc(values * sizeof(float)),
-                          malloc(n * sizeof(double)),
-                          calloc(n * n, sizeof(double)),
-                          malloc(n * sizeof(double)),
-                          malloc(n * n * sizeof(double))};
+    struct whitening w = {cnn_malloc(values),
+                          cnn_malloc(values * sizeof(float)),
+                          cnn_malloc(n * sizeof(double)),
+                          cnn_calloc(n * n, sizeof(double)),
+                          cnn_malloc(n * sizeof(double)),
+                          cnn_malloc(n * n * sizeof(double))};
     cnn_status status = CNN_OK;
     if (!w.bytes || !w.image || !w.patch || !w.sums || !w.values || !w.vectors)
         status = cnn_fail_memory(diag, 2 * n * n * sizeof(double), "whitening");
@@ -166,12 +167,12 @@ static cnn_status whiten_layer(cnn_model *model, const struct cnn_node *node,
             write_filter(&p, w.vectors + f % n * n,
                          (f < n ? 1 : -1) / sqrt(fmax(w.values[f % n], 0) + EPS), filters + f * n);
     }
-    free(w.bytes);
-    free(w.image);
-    free(w.patch);
-    free(w.sums);
-    free(w.values);
-    free(w.vectors);
+    cnn_free(w.bytes);
+    cnn_free(w.image);
+    cnn_free(w.patch);
+    cnn_free(w.sums);
+    cnn_free(w.values);
+    cnn_free(w.vectors);
     return status;
 }
 

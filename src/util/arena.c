@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "util/allocate.h"
+
 enum {
     LINE = 64,
     BLOCK_BYTES = 64 * 1024,
@@ -34,7 +36,7 @@ static struct block *block_new(size_t capacity)
     if (capacity > SIZE_MAX - LINE ||
         !cnn_size_add(sizeof(struct block), (capacity + LINE - 1) / LINE * LINE, &bytes))
         return NULL;
-    struct block *block = aligned_alloc(LINE, bytes);
+    struct block *block = cnn_aligned_new(LINE, bytes);
     if (!block)
         return NULL;
     block->next = NULL;
@@ -56,7 +58,7 @@ static void *block_take(struct block *block, size_t bytes)
 
 struct cnn_arena *cnn_arena_new(void)
 {
-    return calloc(1, sizeof(struct cnn_arena));
+    return cnn_calloc(1, sizeof(struct cnn_arena));
 }
 
 void cnn_arena_free(struct cnn_arena *arena)
@@ -65,10 +67,10 @@ void cnn_arena_free(struct cnn_arena *arena)
         return;
     for (struct block *block = arena->newest; block;) {
         struct block *next = block->next;
-        free(block);
+        cnn_aligned_free(block);
         block = next;
     }
-    free(arena);
+    cnn_free(arena);
 }
 
 static void *take_large(struct cnn_arena *arena, size_t bytes)
@@ -148,11 +150,9 @@ float *cnn_floats_reserve(size_t count)
     if (count > SIZE_MAX - 15 ||
         !cnn_size_mul(cnn_round_floats(count ? count : 1), sizeof(float), &bytes))
         return NULL;
-    void *floats;
-    if (posix_memalign(&floats, bytes < HUGE_PAGE_BYTES ? LINE : HUGE_PAGE_BYTES, bytes))
-        return NULL;
+    void *floats = cnn_aligned_new(bytes < HUGE_PAGE_BYTES ? LINE : HUGE_PAGE_BYTES, bytes);
 #ifdef MADV_HUGEPAGE
-    if (bytes >= HUGE_PAGE_BYTES)
+    if (floats && bytes >= HUGE_PAGE_BYTES)
         (void)madvise(floats, bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);
 #endif
     return floats;
@@ -166,5 +166,5 @@ float *cnn_floats_new(size_t count)
 
 void cnn_floats_free(float *floats)
 {
-    free(floats);
+    cnn_aligned_free(floats);
 }

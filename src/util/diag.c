@@ -2,12 +2,12 @@
  * hint. Whatever a terminal could act on is escaped and cut here, so that no input can reach it. */
 #include "util/diag.h"
 
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/characters.h"
 #include "util/text.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -31,7 +31,7 @@ struct cnn_diag {
 
 cnn_diag *cnn_diag_new(void)
 {
-    return calloc(1, sizeof(cnn_diag));
+    return cnn_calloc(1, sizeof(cnn_diag));
 }
 
 void cnn_diag_free(cnn_diag *diag)
@@ -39,7 +39,7 @@ void cnn_diag_free(cnn_diag *diag)
     if (!diag)
         return;
     cnn_arena_free(diag->arena);
-    free(diag);
+    cnn_free(diag);
 }
 
 void cnn_diag_clear(cnn_diag *diag)

@@ -14,6 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "util/allocate.h"
+
 struct cnn_lock {
     int fd;
     char path[]; /* of the file */
@@ -52,7 +54,7 @@ static bool lock_file(int fd)
 cnn_status cnn_lock_take(const char *directory, struct cnn_lock **out, cnn_diag *diag)
 {
     size_t size = strlen(directory) + sizeof "/lock";
-    struct cnn_lock *lock = malloc(sizeof *lock + size);
+    struct cnn_lock *lock = cnn_malloc(sizeof *lock + size);
     if (!lock)
         return cnn_fail_memory(diag, size, "a lock");
     snprintf(lock->path, size, "%s/lock", directory);
@@ -70,7 +72,7 @@ cnn_status cnn_lock_take(const char *directory, struct cnn_lock **out, cnn_diag 
         if (lock->fd >= 0)
             close(lock->fd);
         if (status != CNN_OK) {
-            free(lock);
+            cnn_free(lock);
             return status;
         }
     }
@@ -84,7 +86,7 @@ void cnn_lock_release(struct cnn_lock *lock)
         return;
     unlink(lock->path); /* while it is locked: nobody else has it */
     close(lock->fd);
-    free(lock);
+    cnn_free(lock);
 }
 
 /* A process that has ended keeps its number until its parent asks how: in a container whose first
@@ -136,7 +138,7 @@ void cnn_disk_sweep(const char *directory)
 /* What the nearest directory that exists, of path and those above it, says of its disk. */
 static bool ask_disk(const char *path, struct statvfs *out)
 {
-    char *prefix = strdup(path);
+    char *prefix = cnn_strdup(path);
     bool known = prefix && statvfs(prefix, out) == 0;
     while (prefix && !known && errno == ENOENT) {
         char *slash = strrchr(prefix, '/');
@@ -148,7 +150,7 @@ static bool ask_disk(const char *path, struct statvfs *out)
             strcpy(prefix, "."); /* where a relative path begins */
         known = statvfs(prefix, out) == 0;
     }
-    free(prefix);
+    cnn_free(prefix);
     return known;
 }
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "util/allocate.h"
+
 struct cnn_writer {
     char *path, *temporary; /* temporary is NULL where path is written in place */
     int fd;
@@ -64,22 +66,22 @@ static cnn_status read_growing(const struct reading *r, char **data, size_t *siz
                                                                    the end */
     char *bytes = NULL;
     for (;;) {
-        char *larger = realloc(bytes, capacity + 1);
+        char *larger = cnn_realloc(bytes, capacity + 1);
         if (!larger) {
-            free(bytes);
+            cnn_free(bytes);
             return cnn_fail_memory(diag, capacity + 1, path);
         }
         bytes = larger;
         if (!read_fully(r->fd, bytes, capacity, &used)) {
             cnn_status status =
                 cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", path, strerror(errno));
-            free(bytes);
+            cnn_free(bytes);
             return status;
         }
         if (used < capacity)
             break;
         if (used > limit) {
-            free(bytes);
+            cnn_free(bytes);
             return fail_large(diag, path, used, limit);
         }
         capacity = capacity > limit / 2 ? limit + 1 : capacity * 2;
@@ -160,8 +162,8 @@ static bool written_in_place(const char *path)
     return lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
-/* PATH.tmp-<pid>, malloc'ed. File systems allow names of 255 bytes, some fewer: of a long name only
- * the beginning stands here, between two characters, and a checksum for the rest. */
+/* PATH.tmp-<pid>, cnn_malloc'ed. File systems allow names of 255 bytes, some fewer: of a long name
+ * only the beginning stands here, between two characters, and a checksum for the rest. */
 static char *temporary_name(const char *path)
 {
     const size_t most = 100;
@@ -170,7 +172,7 @@ static char *temporary_name(const char *path)
     while (kept < length && kept > 0 && ((unsigned char)name[kept] & 0xC0) == 0x80)
         kept--;
     size_t used = (size_t)(name - path) + kept, size = used + 48;
-    char *out = malloc(size);
+    char *out = cnn_malloc(size);
     if (!out)
         return NULL;
     memcpy(out, path, used);
@@ -194,18 +196,18 @@ static int open_temporary(const char *path)
 
 static void writer_free(struct cnn_writer *writer)
 {
-    free(writer->path);
-    free(writer->temporary);
-    free(writer);
+    cnn_free(writer->path);
+    cnn_free(writer->temporary);
+    cnn_free(writer);
 }
 
 /* The names a writer needs, nothing opened yet; NULL when out of memory. */
 static struct cnn_writer *writer_new(const char *path)
 {
-    struct cnn_writer *writer = calloc(1, sizeof *writer);
+    struct cnn_writer *writer = cnn_calloc(1, sizeof *writer);
     if (!writer)
         return NULL;
-    writer->path = strdup(path);
+    writer->path = cnn_strdup(path);
     bool in_place = written_in_place(path);
     if (!in_place)
         writer->temporary = temporary_name(path);
@@ -349,7 +351,7 @@ cnn_status cnn_file_keep(const char *path, const char *kept, cnn_diag *diag)
         rename(temporary, kept);
         unlink(temporary); /* rename leaves both names where they stand for one file already */
     }
-    free(temporary);
+    cnn_free(temporary);
     return CNN_OK;
 }
 
@@ -361,7 +363,7 @@ static bool is_directory(const char *path)
 
 cnn_status cnn_make_directories(const char *path, cnn_diag *diag)
 {
-    char *prefix = strdup(path);
+    char *prefix = cnn_strdup(path);
     if (!prefix)
         return cnn_fail_memory(diag, strlen(path), path);
     cnn_status status = CNN_OK;
@@ -379,6 +381,6 @@ cnn_status cnn_make_directories(const char *path, cnn_diag *diag)
         }
         *end = kept;
     }
-    free(prefix);
+    cnn_free(prefix);
     return status;
 }

@@ -12,7 +12,7 @@ int cnn_file_open(const char *path, unsigned long long *size);
 /* The error for a file that could not be opened or read, from errno. Returns CNN_FAILED. */
 cnn_status cnn_file_fail(const char *path, cnn_diag *diag);
 
-/* Reads the file whole into malloc'ed memory with a NUL after it. Errors name the path and the
+/* Reads the file whole into cnn_malloc'ed memory with a NUL after it. Errors name the path and the
  * system's reason; a file larger than limit bytes is an error that gives both sizes. `-` is not
  * special. */
 cnn_status cnn_file_read(const char *path, size_t limit, char **data, size_t *size, cnn_diag *diag);

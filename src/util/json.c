@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/text.h"
 
 enum { DEEPEST = 64, NUMBER_MAX = 64 };
@@ -232,7 +233,7 @@ static int compare_keys(const void *a, const void *b)
 static bool check_keys(struct reader *r, const struct cnn_json *object)
 {
     size_t count = 0;
-    const struct cnn_json **sorted = malloc((object->size + 1) * sizeof *sorted);
+    const struct cnn_json **sorted = cnn_malloc((object->size + 1) * sizeof *sorted);
     if (!sorted) {
         r->out_of_memory = true;
         return false;
@@ -247,7 +248,7 @@ static bool check_keys(struct reader *r, const struct cnn_json *object)
         if (!good)
             r->at = r->text + (x > y ? x : y);
     }
-    free(sorted);
+    cnn_free(sorted);
     return good || fail(r, "an object in which a key stands twice");
 }
 

@@ -16,7 +16,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
+
+#include "util/allocate.h"
 
 #define LOOKS ((unsigned)4000) /* for work, before a thread sleeps: about 0.1 ms */
 
@@ -205,13 +206,13 @@ static void start_workers(struct cnn_pool *pool, size_t wanted)
 struct cnn_pool *cnn_pool_new(size_t threads)
 {
     threads = threads < 1 ? 1 : threads < CNN_MAX_THREADS ? threads : CNN_MAX_THREADS;
-    struct cnn_pool *pool = aligned_alloc(64, sizeof *pool);
-    struct run *runs = aligned_alloc(64, threads * sizeof *runs);
-    struct worker *members = calloc(threads, sizeof *members);
+    struct cnn_pool *pool = cnn_aligned_new(64, sizeof *pool);
+    struct run *runs = cnn_aligned_new(64, threads * sizeof *runs);
+    struct worker *members = cnn_calloc(threads, sizeof *members);
     if (!pool || !runs || !members) {
-        free(pool);
-        free(runs);
-        free(members);
+        cnn_aligned_free(pool);
+        cnn_aligned_free(runs);
+        cnn_free(members);
         return NULL;
     }
     *pool = (struct cnn_pool){
@@ -234,9 +235,9 @@ void cnn_pool_free(struct cnn_pool *pool)
         pthread_join(pool->members[i].id, NULL);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
-    free(pool->members);
-    free(pool->runs);
-    free(pool);
+    cnn_free(pool->members);
+    cnn_aligned_free(pool->runs);
+    cnn_aligned_free(pool);
 }
 
 static void begin_loop(struct cnn_pool *pool, size_t tasks, size_t threads, cnn_task *task,

@@ -2,6 +2,7 @@
 #include "util/text.h"
 
 #include "cnn.h"
+#include "util/allocate.h"
 #include "util/diag.h"
 
 #include <dirent.h>
@@ -55,8 +56,8 @@ struct names {
 static void names_free(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)
-        free(names->items[i]);
-    free(names->items);
+        cnn_free(names->items[i]);
+    cnn_free(names->items);
 }
 
 /* Without memory there is less to suggest. */
@@ -64,13 +65,13 @@ static void names_add(struct names *names, const char *name)
 {
     if (names->count == names->capacity) {
         size_t capacity = 2 * names->capacity + 16;
-        char **items = realloc(names->items, capacity * sizeof *items);
+        char **items = cnn_realloc(names->items, capacity * sizeof *items);
         if (!items)
             return;
         names->items = items;
         names->capacity = capacity;
     }
-    char *copy = strdup(name);
+    char *copy = cnn_strdup(name);
     if (copy)
         names->items[names->count++] = copy;
 }
@@ -91,14 +92,15 @@ static bool is_near(const char *word, const char *other)
 static bool name_is_near(const char *name, const char *other, bool *same)
 {
     const char *dot = strrchr(name, '.'), *other_dot = strrchr(other, '.');
-    char *stem = dot ? strndup(name, (size_t)(dot - name)) : strdup(name),
-         *other_stem = other_dot ? strndup(other, (size_t)(other_dot - other)) : strdup(other);
+    char *stem = dot ? cnn_strndup(name, (size_t)(dot - name)) : cnn_strdup(name),
+         *other_stem =
+             other_dot ? cnn_strndup(other, (size_t)(other_dot - other)) : cnn_strdup(other);
     bool both = stem && other_stem;
     *same = both && strcmp(stem, other_stem) == 0;
     bool near =
         both && is_near(stem, other_stem) && is_near(dot ? dot : "", other_dot ? other_dot : "");
-    free(stem);
-    free(other_stem);
+    cnn_free(stem);
+    cnn_free(other_stem);
     return near;
 }
 
@@ -128,7 +130,7 @@ static void list_near(const char *directory, const char *name, struct names *nea
         qsort(same->items, same->count, sizeof *same->items, compare_backwards);
 }
 
-/* The entry of directory that is nearest to name, malloc'ed; NULL where none is near. */
+/* The entry of directory that is nearest to name, cnn_malloc'ed; NULL where none is near. */
 static char *nearest_entry(const char *directory, const char *name)
 {
     struct names near = {NULL, 0, 0}, same = {NULL, 0, 0};
@@ -137,7 +139,7 @@ static char *nearest_entry(const char *directory, const char *name)
         cnn_nearest_word(name, (const char *const *)(void *)near.items, near.count);
     if (!nearest && same.count > 0)
         nearest = same.items[0];
-    char *found = nearest ? strdup(nearest) : NULL;
+    char *found = nearest ? cnn_strdup(nearest) : NULL;
     names_free(&near);
     names_free(&same);
     return found;
@@ -154,7 +156,7 @@ static bool step_down(struct cnn_text *path, const char *name)
     char *near = nearest_entry(path->data, name);
     if (near)
         cnn_text_printf(path, "%s", near);
-    free(near);
+    cnn_free(near);
     return near && !path->failed;
 }
 
@@ -165,10 +167,10 @@ static char *walk(const char *path)
     bool there = true;
     while (there && *path) {
         size_t slashes = strspn(path, "/"), length = strcspn(path + slashes, "/");
-        char *name = strndup(path + slashes, length);
+        char *name = cnn_strndup(path + slashes, length);
         cnn_text_append(&found, path, slashes);
         there = name && (length == 0 || step_down(&found, name));
-        free(name);
+        cnn_free(name);
         path += slashes + length;
     }
     if (there && !found.failed)
@@ -196,5 +198,5 @@ void cnn_hint_near(cnn_diag *diag, const char *path)
     char *near = access(path, F_OK) != 0 ? cnn_nearest_path(path) : NULL;
     if (near)
         cnn_hint(diag, "did you mean '%s'?", near);
-    free(near);
+    cnn_free(near);
 }

@@ -3,11 +3,11 @@
 #include "util/text.h"
 
 #include "cnn.h"
+#include "util/allocate.h"
 #include "util/arena.h"
 
 #include <locale.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Room for extra more bytes and a NUL. */
@@ -22,7 +22,7 @@ static bool text_reserve(struct cnn_text *text, size_t extra)
     if (need > text->capacity) {
         if (!cnn_size_mul(text->capacity, 2, &doubled) || doubled < need)
             doubled = need < 64 ? 64 : need;
-        char *data = realloc(text->data, doubled);
+        char *data = cnn_realloc(text->data, doubled);
         if (!data)
             return false;
         text->data = data;
@@ -95,7 +95,7 @@ void cnn_text_free(struct cnn_text *text)
 {
     if (!text)
         return;
-    free(text->data);
+    cnn_free(text->data);
     *text = (struct cnn_text){0};
 }
 

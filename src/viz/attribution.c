@@ -4,9 +4,9 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "viz/gradient.h"
 
 #define NOISE_BATCH 8 /* noisy copies at a time */
@@ -65,11 +65,11 @@ static size_t find_follower(const struct cnn_graph *graph, size_t value)
 cnn_status cnn_gradcam_value(const cnn_model *model, size_t *value, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
-    bool *leads = calloc(graph->count + 1, sizeof *leads);
+    bool *leads = cnn_calloc(graph->count + 1, sizeof *leads);
     if (!leads)
         return cnn_fail_memory(diag, graph->count, "a list of layers");
     size_t found = find_last_maps(graph, leads);
-    free(leads);
+    cnn_free(leads);
     if (found == 0)
         return cnn_fail(diag, CNN_INVALID, NULL,
                         "%s has no layer with maps for Grad-CAM to look at", model->source);
@@ -160,7 +160,7 @@ cnn_status cnn_gradcam(cnn_model *model, const float *x, size_t class, size_t va
     w.plan = g.plan;
     w.value = cnn_floats_new(w.floats);
     w.gradient = cnn_floats_new(w.floats);
-    weights = calloc(shape.c, sizeof *weights);
+    weights = cnn_calloc(shape.c, sizeof *weights);
     if (!w.value || !w.gradient || !weights) {
         status = cnn_fail_memory(diag, 2 * w.floats * sizeof(float),
                                  "a layer's maps and their gradients");
@@ -174,7 +174,7 @@ out:
     cnn_gradient_close(&g);
     cnn_floats_free(w.value);
     cnn_floats_free(w.gradient);
-    free(weights);
+    cnn_free(weights);
     return status;
 }
 
@@ -223,7 +223,7 @@ cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t
     size_t logits, count = cnn_shape_count(model->graph.input),
                    batch = samples < NOISE_BATCH ? samples : NOISE_BATCH;
     float deviation = noise * spread(x, count);
-    double *sum = calloc(count, sizeof *sum);
+    double *sum = cnn_calloc(count, sizeof *sum);
     cnn_status status = sum ? cnn_class_value(model, class, &logits, diag)
                             : cnn_fail_memory(diag, count * sizeof *sum, "a gradient");
     if (status == CNN_OK)
@@ -243,7 +243,7 @@ cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t
     for (size_t i = 0; status == CNN_OK && i < count; i++)
         gradient[i] = (float)(sum[i] / (double)samples);
     cnn_gradient_close(&g);
-    free(sum);
+    cnn_free(sum);
     return status;
 }
 

@@ -3,9 +3,9 @@
 #include "viz/canvas.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
 #include "viz/font.h"
@@ -26,7 +26,7 @@ static cnn_status canvas_alloc(size_t width, size_t height, struct cnn_canvas *o
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "a picture cannot have %zu x %zu pixels (at least 1, at most 2^28)", width,
                         height);
-    uint8_t *pixels = malloc(width * height * 3);
+    uint8_t *pixels = cnn_malloc(width * height * 3);
     if (!pixels)
         return cnn_fail_memory(diag, width * height * 3, "a picture");
     *out = (struct cnn_canvas){width, height, pixels};
@@ -44,7 +44,7 @@ cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour backgro
 
 void cnn_canvas_free(struct cnn_canvas *canvas)
 {
-    free(canvas->pixels);
+    cnn_free(canvas->pixels);
     *canvas = (struct cnn_canvas){0};
 }
 

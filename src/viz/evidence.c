@@ -1,9 +1,9 @@
 /* Where the answer comes from: maps of what counted, beside the picture and laid over it. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "viz/attribution.h"
 #include "viz/kind.h"
 
@@ -103,7 +103,7 @@ static cnn_status show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *di
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
     size_t positions = s.h * s.w;
-    float *values = NULL, *map = calloc(positions, sizeof *map);
+    float *values = NULL, *map = cnn_calloc(positions, sizeof *map);
     cnn_status status = map ? cnn_view_values(view, layer, &values, diag)
                             : cnn_fail_memory(diag, positions, "a map");
     for (size_t p = 0; status == CNN_OK && p < positions; p++) {
@@ -133,8 +133,8 @@ static cnn_status show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *di
         cnn_story_figure(view, o.stem, "%s: %s%s%s.", node->name, tell_range(view, map, s.h, s.w),
                          view->answered ? "; " : "", view->answered ? tell_classes(view) : "");
     }
-    free(map);
-    free(values);
+    cnn_free(map);
+    cnn_free(values);
     return status;
 }
 
@@ -154,7 +154,7 @@ static cnn_status show_gradcam_of(struct cnn_view *view, size_t layer, size_t cl
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
-    float *map = calloc(s.h * s.w, sizeof *map);
+    float *map = cnn_calloc(s.h * s.w, sizeof *map);
     cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag)
                             : cnn_fail_memory(diag, s.h * s.w, "a map");
     const char *title =
@@ -177,7 +177,7 @@ static cnn_status show_gradcam_of(struct cnn_view *view, size_t layer, size_t cl
             range.nan == 0 && range.high <= 0 ? " Nothing in these maps speaks for this class."
                                               : "");
     }
-    free(map);
+    cnn_free(map);
     return status;
 }
 
@@ -262,7 +262,7 @@ static cnn_status show_saliency(struct cnn_view *view, size_t layer, cnn_diag *d
     const cnn_visualize_options *options = view->options;
     const cnn_shape in = view->model->graph.input;
     size_t size = cnn_shape_count(in), pixels = in.h * in.w;
-    float *plain = calloc(3 * size + 2 * pixels, sizeof *plain);
+    float *plain = cnn_calloc(3 * size + 2 * pixels, sizeof *plain);
     (void)layer;
     if (!plain)
         return cnn_fail_memory(diag, 3 * size * sizeof *plain, "a gradient");
@@ -292,7 +292,7 @@ static cnn_status show_saliency(struct cnn_view *view, size_t layer, cnn_diag *d
                          tell_range(view, maps, in.h, in.w),
                          tell_range(view, maps + pixels, in.h, in.w));
     }
-    free(plain);
+    cnn_free(plain);
     return status;
 }
 
@@ -376,7 +376,7 @@ static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *
     const cnn_shape in = view->model->graph.input;
     const struct cnn_occlusion g = cnn_occlusion_geometry(in);
     size_t count = g.rows * g.columns, most = 0;
-    float *drop = calloc(count + in.h * in.w + in.c, sizeof *drop);
+    float *drop = cnn_calloc(count + in.h * in.w + in.c, sizeof *drop);
     (void)layer;
     if (!drop)
         return cnn_fail_memory(diag, count * sizeof *drop, "a map");
@@ -398,7 +398,7 @@ static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *
                                     diag);
     if (status == CNN_OK)
         tell_occlusion(view, &g, drop, most);
-    free(drop);
+    cnn_free(drop);
     return status;
 }
 
@@ -479,7 +479,7 @@ static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *dia
         class ? cnn_arena_printf(view->arena, "the score of %s", cnn_story_class(view, channel))
               : cnn_arena_printf(view->arena, "%s, channel %zu", cnn_view_node(view, layer)->name,
                                  channel);
-    float strength[2] = {0, 0}, *image = calloc(2 * size, sizeof *image);
+    float strength[2] = {0, 0}, *image = cnn_calloc(2 * size, sizeof *image);
     settings.seed = view->options->seed;
     cnn_status status = image && stem && what
                             ? cnn_excite(view->model, value, channel, &settings,
@@ -492,7 +492,7 @@ static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *dia
     }
     if (status == CNN_OK)
         tell_excite(view, stem, what, settings.steps, strength);
-    free(image);
+    cnn_free(image);
     return status;
 }
 

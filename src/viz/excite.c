@@ -20,9 +20,9 @@
  * Where g is zero (a rectified channel that is silent) there is no way up: the next attempt begins.
  * After six the last one stands, and its strengths say that nothing was found. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "viz/attribution.h"
 #include "viz/gradient.h"
 
@@ -239,7 +239,7 @@ cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
     a.radius = settings->blur > 0 ? (size_t)ceilf(3 * settings->blur) : 0;
     a.image = cnn_floats_new(a.count);
     a.work = cnn_floats_new(a.count);
-    a.weights = calloc(a.radius + 1, sizeof *a.weights);
+    a.weights = cnn_calloc(a.radius + 1, sizeof *a.weights);
     if (!a.image || !a.work || !a.weights)
         status = cnn_fail_memory(diag, 2 * a.count * sizeof(float), "a picture");
     if (status == CNN_OK)
@@ -257,6 +257,6 @@ cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
     cnn_gradient_close(&a.gradient);
     cnn_floats_free(a.image);
     cnn_floats_free(a.work);
-    free(a.weights);
+    cnn_free(a.weights);
     return status;
 }

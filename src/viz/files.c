@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/allocate.h"
 #include "util/output.h"
 #include "viz/html.h"
 #include "viz/visualize.h"
@@ -119,7 +119,7 @@ const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *forma
 cnn_status cnn_view_values(struct cnn_view *view, size_t layer, float **values, cnn_diag *diag)
 {
     const cnn_shape out = cnn_view_node(view, layer)->out;
-    *values = malloc(cnn_shape_count(out) * sizeof **values);
+    *values = cnn_malloc(cnn_shape_count(out) * sizeof **values);
     if (!*values)
         return cnn_fail_memory(diag, cnn_shape_count(out) * sizeof **values, "the maps of a layer");
     cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(view->plan, layer + 1), *values);

@@ -1,10 +1,10 @@
 /* The input of a `visualize`: as the network takes it, as it sees it, and the picture as it is in
  * its file. */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "data/image.h"
+#include "util/allocate.h"
 #include "viz/visualize.h"
 
 static bool has_numbers(const char *path)
@@ -76,7 +76,7 @@ static cnn_status load_picture(struct cnn_view *view, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     struct cnn_image image = {0};
-    uint8_t *bytes = malloc(cnn_shape_count(in));
+    uint8_t *bytes = cnn_malloc(cnn_shape_count(in));
     cnn_status status = bytes ? cnn_image_open(view->input, &image, diag)
                               : cnn_fail_memory(diag, cnn_shape_count(in), "an image");
     if (status == CNN_OK)
@@ -86,7 +86,7 @@ static cnn_status load_picture(struct cnn_view *view, cnn_diag *diag)
         status = read_given(view, &image, diag);
     }
     cnn_image_close(&image);
-    free(bytes);
+    cnn_free(bytes);
     return status;
 }
 

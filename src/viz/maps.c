@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "util/file.h"
 #include "viz/kind.h"
 #include "viz/parts.h"
@@ -153,7 +154,7 @@ static cnn_status show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *d
             cnn_story_numbers(view, values, node->out.c, node->out.h, node->out.w);
     }
     cnn_text_free(&caption);
-    free(values);
+    cnn_free(values);
     return status;
 }
 
@@ -392,9 +393,10 @@ static cnn_status show_argmax(struct cnn_view *view, size_t layer, cnn_diag *dia
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     const cnn_shape s = node->out;
-    size_t positions = s.h * s.w, used = 0, *strongest = calloc(positions + s.c, sizeof *strongest),
+    size_t positions = s.h * s.w, used = 0,
+           *strongest = cnn_calloc(positions + s.c, sizeof *strongest),
            *ranks = strongest ? strongest + positions : NULL;
-    struct winner *winners = calloc(s.c, sizeof *winners);
+    struct winner *winners = cnn_calloc(s.c, sizeof *winners);
     struct cnn_legend_line lines[LEGEND_LINES];
     struct cnn_panel panels[3] = {{.title = "the picture"},
                                   {.title = "the strongest channel"},
@@ -424,9 +426,9 @@ static cnn_status show_argmax(struct cnn_view *view, size_t layer, cnn_diag *dia
         tell_strongest(view, node, stem, used);
 out:
     cnn_panels_free(panels, 3);
-    free(values);
-    free(winners);
-    free(strongest);
+    cnn_free(values);
+    cnn_free(winners);
+    cnn_free(strongest);
     return status;
 }
 

@@ -1,9 +1,9 @@
 /* Explanation by hiding: how the probability of a class drops when a patch of the picture is
  * covered. See attribution.h. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "util/allocate.h"
 #include "viz/attribution.h"
 #include "viz/gradient.h"
 
@@ -57,7 +57,7 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
     size_t logits, size = cnn_shape_count(shape), patches = geometry->rows * geometry->columns;
     size_t batch = patches < OCCLUSION_BATCH ? patches : OCCLUSION_BATCH;
     struct cnn_plan *plan = NULL;
-    float *scratch = calloc(batch, cnn_model_outputs(model) * sizeof *scratch), whole;
+    float *scratch = cnn_calloc(batch, cnn_model_outputs(model) * sizeof *scratch), whole;
     cnn_status status = scratch ? cnn_class_value(model, class, &logits, diag)
                                 : cnn_fail_memory(diag, batch * sizeof *scratch, "probabilities");
     if (status == CNN_OK)
@@ -81,6 +81,6 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
             drop[done + i] = whole - drop[done + i];
     }
     cnn_plan_free(plan);
-    free(scratch);
+    cnn_free(scratch);
     return status;
 }

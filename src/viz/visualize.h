@@ -66,7 +66,7 @@ cnn_status cnn_view_drop_page(struct cnn_view *view,
 const char *cnn_view_stem(struct cnn_view *view, size_t layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The output of a layer, NCHW: malloc'ed. */
+/* The output of a layer, NCHW: cnn_malloc'ed. */
 cnn_status cnn_view_values(struct cnn_view *view, size_t layer, float **values, cnn_diag *diag);
 
 /* panels.c: pictures side by side, each with a title, and where it shows numbers the scale of its

@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     survey(root, diag);
     cnn_init(&(cnn_init_options){.directory = project, .data_path = root}, &result, diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
-        free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
+        cnn_free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
     cnn_diag_free(diag);
     clear(root);
     clear(project);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cnn_model_open(path, NULL, &model, diag) == CNN_OK)
         look(model, diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
-        free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
+        cnn_free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
     cnn_checkpoint_info_free(info);
     cnn_model_free(model);
     cnn_diag_free(diag);

@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (is_small(last))
         cnn_train(&(cnn_train_options){.resume = fuzz_folder(), .event = stop_soon}, diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
-        free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
+        cnn_free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
     cnn_diag_free(diag);
     return 0;
 }

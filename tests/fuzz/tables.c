@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     cnn_report(&folder, 1, fuzz_file("report.html", NULL, 0), diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
-        free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
+        cnn_free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
     cnn_diag_free(diag);
     return 0;
 }

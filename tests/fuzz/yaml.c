@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cnn_yaml_parse(arena, "fuzz.yaml", (const char *)data, size, &root, diag) == CNN_OK)
         cnn_description_read(&model, "fuzz.yaml", root, diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
-        free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
+        cnn_free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
     cnn_arena_free(arena);
     cnn_diag_free(diag);
     return 0;
