@@ -229,7 +229,7 @@ lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where w
 	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh tests/fuzz/*.sh bench/compare.sh bench/grow.sh tests/mutants/mutate.sh
 	printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 clang-tidy-14 --quiet
 
-FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c)
+FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c examples/*.cc examples/*.h)
 format: ## clang-format over all sources
 	clang-format-14 -i $(FORMATTED)
 

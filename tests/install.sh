@@ -35,16 +35,44 @@ compile_shared() {
         readelf -d "$directory/shared" | grep -q 'NEEDED.*libcnn\.so\.[0-9]'
 }
 
-# The C++ example: by pkg-config with the shared library.
-compile_camera() {
-    # shellcheck disable=SC2046
-    g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -o "$directory/camera" examples/camera.cc $(package --cflags --libs cnn) \
-        -pthread -Wl,-rpath,"$installed/lib"
+# Every example, in C and in C++, by pkg-config with the shared library.
+compile_examples() {
+    mkdir -p "$directory/c" "$directory/cc"
+    for file in examples/*.c; do
+        # shellcheck disable=SC2046,SC2086
+        $CC -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Werror -o "$directory/c/$(basename "$file" .c)" "$file" \
+            $(package --cflags --libs cnn) -lm -Wl,-rpath,"$installed/lib" || return 1
+    done
 }
 
-# Both cameras of it see four frames.
+compile_examples_cc() {
+    for file in examples/*.cc; do
+        # shellcheck disable=SC2046
+        g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -o "$directory/cc/$(basename "$file" .cc)" "$file" \
+            $(package --cflags --libs cnn) -pthread -Wl,-rpath,"$installed/lib" || return 1
+    done
+}
+
+# A network's life in C leaves pictures, from which another begins in C++. All memory comes back.
+run_examples() {
+    "$directory/c/words" pad | grep -q '^pad is called padding here$' &&
+        "$directory/c/train" "$directory/life" >"$directory/life.txt" &&
+        grep -q '^0 blocks of memory are left$' "$directory/life.txt" &&
+        "$directory/c/look" "$directory/life/run" "$directory/life/pictures/bar/0.bmp" "$directory/life/look" |
+        grep -q '^1 + 2 + 3 + 4 = 10$'
+}
+
+run_examples_cc() {
+    "$directory/cc/words" pad | grep -q '^pad (3 columns) is padding$' &&
+        "$directory/cc/train" "$directory/life/pictures" "$directory/second" >"$directory/second.txt" &&
+        grep -q '^saved after step' "$directory/second.txt" && grep -q '^0 blocks of memory are left$' "$directory/second.txt" &&
+        "$directory/cc/look" "$directory/second/run" "$directory/life/pictures/bar/0.bmp" "$directory/second/look" |
+        grep -q '^1 + 2 + 3 + 4 = 10$'
+}
+
+# Both cameras see four frames.
 run_camera() {
-    "$directory/camera" models/cifar10_94.safetensors >"$directory/seen" && [ "$(grep -c '^camera [01], frame' "$directory/seen")" -eq 8 ]
+    "$directory/cc/camera" models/cifar10_94.safetensors >"$directory/seen" && [ "$(grep -c '^camera [01], frame' "$directory/seen")" -eq 8 ]
 }
 
 # A program that has stb functions of its own, linked with libcnn.a.
@@ -126,10 +154,13 @@ check 'the example compiles with pkg-config' compile_example
 check 'the functions of the header, the map and the libraries' same_functions
 if [ -z "$SANITIZE" ]; then
     check 'plain pkg-config links the shared library' compile_shared
+    check 'the examples compile with pkg-config' compile_examples
+    check 'the examples run' run_examples
     if command -v g++ >/dev/null; then
-        check 'the C++ example compiles with pkg-config' compile_camera
+        check 'the C++ examples compile with pkg-config' compile_examples_cc
+        check 'the C++ examples run' run_examples_cc
         if [ -f models/cifar10_94.safetensors ]; then
-            check 'the C++ example runs' run_camera
+            check 'the C++ example with two cameras runs' run_camera
         fi
     fi
     check 'own stb functions do not collide' own_stb
@@ -139,7 +170,7 @@ if [ -z "$SANITIZE" ]; then
         skip 'CMake finds the package: no cmake'
     fi
 else
-    skip 'programs of users: not under sanitizers' 5
+    skip 'programs of users: not under sanitizers' 9
 fi
 if [ -f models/cifar10_94.safetensors ]; then
     write_image "$directory/image.bmp"

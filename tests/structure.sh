@@ -155,6 +155,12 @@ check "functions have at most $LONGEST lines" cmp /dev/null "$directory/long"
 awk -v count=$PARAMETERS '$2 > count' "$directory/functions" >"$directory/many"
 check "functions have at most $PARAMETERS parameters" cmp /dev/null "$directory/many"
 check 'memory is taken and given back by util/allocate alone' cmp /dev/null "$directory/past"
+# Functions that no example in C names, and those that none in C++ does.
+sed -n 's/^    \(cnn_[a-z0-9_]*\);$/\1/p' src/libcnn.map | while read -r name; do
+    grep -qw "$name" examples/*.c || printf '%s, in C\n' "$name"
+    grep -qw "$name" examples/*.cc examples/*.h || printf '%s, in C++\n' "$name"
+done >"$directory/unnamed"
+check 'every function of cnn.h stands in an example in C and in one in C++' cmp /dev/null "$directory/unnamed"
 if [ -n "$(find "$BUILD/obj/src" -name '*.o' -print -quit 2>/dev/null)" ]; then
     check 'no other files need each other' diff <(sort "$directory/known") "$directory/circles"
 else

@@ -33,8 +33,15 @@
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0: a program is built anew for each version. It can compare cnn_version() with the
- * CNN_VERSION that it was built with. From 1.0 on the soname changes whenever programs must be
- * built anew. The values of enumerators stay, also before. */
+ * CNN_VERSION that it was built with. 1.0 waits for data sets from memory, for answers that are no
+ * classes, and for a comparison of each version with the one before it, by a tool.
+ *
+ * From 1.0 on, as long as the soname stays: a function stays and means the same. Structs of
+ * options, and structs that the library makes (results, cnn_message, cnn_event), get members at
+ * their end alone; all others stay as they are. Enumerators keep their values and may become more,
+ * so a program has an answer to one that it does not know. The soname changes whenever programs
+ * must be built anew.
+ */
 #ifndef CNN_H
 #define CNN_H
 
