@@ -114,6 +114,14 @@ $(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DC
 WATCHED = $(if $(SANITIZE)$(EMULATOR),,-fsanitize=address)
 $(BUILD)/tests/test_api $(BUILD)/obj/tests/test_api.o: private COMMON += $(WATCHED)
 
+# Files that are embedded: a style becomes a string of C, without comments (which take whole lines),
+# line ends and the spaces that lines begin with.
+$(BUILD)/embedded/%.css.h: src/%.css
+	@mkdir -p $(@D)
+	sed -e '/^ *\/\*.*\*\/$$/d' -e '/^ *\/\*/,/\*\/$$/d' -e 's/^ *//' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' $< >$@
+$(BUILD)/obj/src/viz/html.o: DEFINES = -I$(BUILD)/embedded
+$(BUILD)/obj/src/viz/html.o: $(BUILD)/embedded/viz/page.css.h
+
 # What knows the libraries that decode pictures is compiled anew where these have changed.
 DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c) tests/test_decoders.c)
 $(DECODERS): DEFINES = $(foreach name,$(IMAGE_LIBS),-DCNN_WITH_$(name))

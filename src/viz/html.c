@@ -1,10 +1,5 @@
-/* HTML pages: escaping, the head with the one style of all pages, pictures as data: URIs (base64:
- * RFC 4648), tables of predictions. The style's classes: n (a cell with a number), scroll (around
- * what may be wider than the page), figures (figures next to each other), facts (a row of labelled
- * numbers: div with span and b), bar (a share: i with its width in per cent), chart, legend, matrix
- * (of classes; tall: its column heads stand upright), sheet (with scroll, around a picture with
- * small text: in a narrow window it keeps its full size), sample (a small picture with its answer),
- * truth (a row with the right answer), note, good, bad. */
+/* HTML pages: escaping, the head with the one style of all pages (page.css, which lists its
+ * classes), pictures as data: URIs (base64: RFC 4648), tables of predictions. */
 #include "viz/html.h"
 
 #include <math.h>
@@ -14,58 +9,8 @@
 #include "util/output.h"
 
 static const char style[] =
-    "*{box-sizing:border-box}"
-    "body{max-width:72rem;margin:0 auto;padding:1rem 1.25rem 4rem;font:16px/1.5 "
-    "system-ui,sans-serif;color:#1b1f24;"
-    "background:#fff;overflow-wrap:break-word}"
-    "h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0 1rem}"
-    "h2{font-size:1.25rem;margin:2.5rem 0 .75rem;padding-bottom:.25rem;border-bottom:1px solid "
-    "#d5dae0}"
-    "h3{font-size:1.05rem;margin:1.5rem 0 .5rem}"
-    "p{margin:.5rem 0;max-width:50rem}a{color:#0550ae}"
-    "img,svg{max-width:100%;height:auto;vertical-align:top}"
-    "img.pixels{image-rendering:pixelated}"
-    "figure{margin:0 0 "
-    "1rem;max-width:100%}figcaption{font-size:.875rem;color:#4b535d;margin-top:.25rem}"
-    ".figures{display:flex;flex-wrap:wrap;gap:1rem 1.5rem;align-items:flex-start;margin:.75rem "
-    "0}.figures figure{margin:0}"
-    /* What is cut off shows that it is: a shadow on the side where there is more (it stays with the
-       box, the white that hides it moves with the contents), and where browsers hide scrollbars
-       until one scrolls, one that is always there. */
-    ".scroll{overflow-x:auto;margin:.75rem 0;background:linear-gradient(90deg,#fff 50%,#fff0) 0 "
-    "0/2rem 100% local,"
-    "linear-gradient(270deg,#fff 50%,#fff0) 100% 0/2rem 100% "
-    "local,linear-gradient(90deg,#0004,#0000) 0 0/.9rem 100%,"
-    "linear-gradient(270deg,#0004,#0000) 100% 0/.9rem 100%;background-repeat:no-repeat}"
-    ".scroll::-webkit-scrollbar{height:.6rem}.scroll::-webkit-scrollbar-track{background:#eceff2}"
-    ".scroll::-webkit-scrollbar-thumb{background:#8b949e;border-radius:.3rem}"
-    "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.2rem .7rem .2rem 0;text-align:left;vertical-align:top;border-bottom:1px solid "
-    "#e6e9ed}"
-    "th{font-weight:600;color:#4b535d}th.n,td.n{text-align:right;padding:.2rem .35rem .2rem "
-    ".7rem}td.n{white-space:nowrap}"
-    "pre{font:.85rem/1.45 "
-    "ui-monospace,monospace;background:#f5f7f9;border-radius:4px;padding:.75rem "
-    "1rem;overflow-x:auto}"
-    "code{font-family:ui-monospace,monospace;font-size:.9em}"
-    "summary{cursor:pointer;color:#0550ae}"
-    ".facts{display:flex;flex-wrap:wrap;gap:.75rem 2.25rem;margin:1rem 0}"
-    ".facts span{display:block;font-size:.8rem;color:#4b535d}.facts "
-    "b{font-size:1.3rem;font-weight:600}"
-    ".chart{flex:1 1 24rem;max-width:33rem}.legend "
-    "span{display:inline-block;margin-right:1rem}.legend svg{vertical-align:middle}"
-    ".matrix td{text-align:right;min-width:2.2rem;padding:.15rem .35rem;border:1px solid #fff}"
-    ".matrix th{border:0;padding:.15rem "
-    ".35rem;font-weight:400;vertical-align:bottom;text-align:right}"
-    ".tall tr:first-child th span{writing-mode:vertical-rl;transform:rotate(180deg)}"
-    ".sample{width:7rem}.sample span{white-space:nowrap}"
-    ".bar{display:inline-block;width:9rem;height:.8em;background:#eceff2;vertical-align:-.05em}"
-    ".bar i{display:block;height:100%;background:#0072b2}"
-    ".truth{background:#e9f6ef}.truth .bar i{background:#009e73}"
-    ".note{color:#4b535d;font-size:.9rem}.good{color:#00704f}.bad{color:#a83a00}"
-    ".sheet{margin:0}"
-    "@media(max-width:40rem){.sheet img{max-width:none}body{font-size:15px;padding:.5rem .75rem "
-    "2rem}.bar{width:5rem}}";
+#include "viz/page.css.h"
+    ;
 
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh)
 {
