@@ -66,6 +66,19 @@ static void add_join(struct drawing *d, size_t from, bool add)
     d->count++;
 }
 
+/* A value times a number for each of its channels, or times itself. */
+static void add_gate(struct drawing *d, size_t from)
+{
+    size_t c = d->shape[from].c, size = d->shape[from].size, gate = draw(d, 2) ? d->count : from;
+    if (gate != from)
+        add_layer(d, "type: global_pool, pool_type: avg", from, c, 1);
+    cnn_text_printf(&d->text, "  - {name: l%zu, type: mul, from: [l%zu, l%zu], activation: %s}\n",
+                    d->count, from, gate, draw(d, 2) ? "relu" : "silu");
+    d->shape[d->count].c = c;
+    d->shape[d->count].size = size;
+    d->count++;
+}
+
 static void add_random(struct drawing *d)
 {
     static const char *const simple[] = {"type: relu",
@@ -77,26 +90,40 @@ static void add_random(struct drawing *d)
                                          "type: softmax",
                                          "type: lrn, size: 3",
                                          "type: leaky_relu",
-                                         "type: batch_norm, activation: silu"};
+                                         "type: batch_norm, activation: silu",
+                                         "type: layer_norm",
+                                         "type: group_norm, groups: 3",
+                                         "type: scale, bias: true, activation: relu",
+                                         "type: scale, init: 0.5",
+                                         "type: prelu",
+                                         "type: shuffle, groups: 3",
+                                         "type: drop_path, rate: 0.4",
+                                         "type: hard_sigmoid",
+                                         "type: mish",
+                                         "type: conv_transpose, filters: 6, kernel_size: 3, "
+                                         "padding: 1, activation: silu"};
     static const char *const convs[] = {
         "type: conv, filters: 6, kernel_size: 3, padding: same, activation: relu",
         "type: conv, filters: 6, kernel_size: 1, activation: gelu",
         "type: conv, filters: 3, kernel_size: 3, padding: 1, bias: false"};
     size_t from = d->count - 1 - draw(d, d->count < 3 ? (uint32_t)d->count : 3),
            c = d->shape[from].c, size = d->shape[from].size;
-    size_t kind = draw(d, 12);
-    if (kind < 5) {
-        add_layer(d, simple[draw(d, 10)], from, c, size);
-    } else if (kind < 8) {
+    size_t kind = draw(d, 14);
+    if (kind < 6) {
+        size_t which = draw(d, sizeof simple / sizeof *simple);
+        add_layer(d, simple[which], from, strstr(simple[which], "filters") ? 6 : c, size);
+    } else if (kind == 13) {
+        add_gate(d, from);
+    } else if (kind < 9) {
         size_t which = draw(d, 3);
         add_layer(d, convs[which], from, which == 2 ? 3 : 6, size);
-    } else if (kind == 8 && size > 2) {
+    } else if (kind == 9 && size > 2) {
         add_layer(d,
                   draw(d, 2) ? "type: pool, pool_type: max, kernel_size: 2"
                              : "type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1",
                   from, c, size / 2);
     } else {
-        add_join(d, from, kind < 11);
+        add_join(d, from, kind < 12);
     }
 }
 
@@ -427,6 +454,35 @@ static void test_dropout_draws_anew_for_each_layer_and_step(void **state)
     cnn_model_free(model);
 }
 
+/* Each image of a batch is dropped or kept whole, a quarter is dropped, and others at each step. */
+static void test_paths_are_dropped_for_whole_images(void **state)
+{
+    (void)state;
+    enum { IMAGES = 400, SIZE = 12 };
+    cnn_model *model = network_open_layers("[3, 2, 2]", "  - {type: drop_path, rate: 0.25}\n");
+    struct cnn_plan *plan = network_plan(model, IMAGES, CNN_PLAN_TRAIN, false);
+    bool first[IMAGES];
+    size_t dropped = 0, again = 0;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        for (size_t i = 0; i < IMAGES * SIZE; i++)
+            cnn_plan_input(plan)[i] = 3;
+        cnn_plan_forward(plan, IMAGES, true, seed);
+        const float *y = cnn_plan_value(plan, 1);
+        for (size_t i = 0; i < IMAGES; i++) {
+            bool gone = y[i * SIZE] == 0;
+            for (size_t k = 0; k < SIZE; k++)
+                assert_float_equal(y[i * SIZE + k], gone ? 0 : 4, 1e-6);
+            dropped += seed == 1 && gone;
+            again += seed == 2 && gone && first[i];
+            first[i] = gone;
+        }
+    }
+    assert_in_range(dropped, 70, 130);
+    assert_in_range(again, 8, 50); /* a sixteenth */
+    cnn_plan_free(plan);
+    cnn_model_free(model);
+}
+
 static void test_network_of_a_softmax_alone_can_be_planned(void **state)
 {
     (void)state;
@@ -537,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_gradients_are_summed_when_a_value_is_read_many_times),
         cmocka_unit_test(test_layers_without_part_in_the_answer_get_no_gradient),
         cmocka_unit_test(test_dropout_draws_anew_for_each_layer_and_step),
+        cmocka_unit_test(test_paths_are_dropped_for_whole_images),
         cmocka_unit_test(test_network_of_a_softmax_alone_can_be_planned),
         cmocka_unit_test(test_mean_of_a_large_map_when_it_has_more_than_65536_pixels),
     };
