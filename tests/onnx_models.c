@@ -156,13 +156,81 @@ static void build_chains(struct onnx_model *model)
     onnx_output(model, "relu6");
 }
 
-const struct onnx_example onnx_examples[] = {{"small", build_small},
-                                             {"residual", build_residual},
-                                             {"tensorflow", build_tensorflow},
-                                             {"dynamo", build_dynamo},
-                                             {"pads", build_pads},
-                                             {"chains", build_chains},
-                                             {NULL, NULL}};
+/* Channels shuffled by shapes that are computed from large maps, then split; squeeze and excite;
+ * and a factor for each channel. */
+static void build_gates(struct onnx_model *model)
+{
+    static const char *const dims[] = {"0", "1", "2", "3"};
+
+    onnx_random(model, "w", "8 3 1 1", 1, 0.5f, 0);
+    onnx_random(model, "se.weight", "4 4 1 1", 2, 2, 0);
+    onnx_random(model, "se.bias", "4", 3, 2, 0);
+    onnx_random(model, "factor", "8 1 1", 4, 1, 0);
+    onnx_random(model, "offset", "8 1 1", 5, 1, 0);
+    onnx_ints(model, "first", "1", (const int64_t[]){0});
+    onnx_ints(model, "two", "1", (const int64_t[]){2});
+    onnx_ints(model, "rest", "1", (const int64_t[]){-1});
+    for (int64_t i = 0; i < 4; i++)
+        onnx_ints(model, dims[i], "", &i);
+    onnx_input(model, "x", "batch 3 100 100");
+    onnx_node(model, "Conv", "x w", "c", "");
+    onnx_node(model, "Shape", "c", "s", "");
+    onnx_node(model, "Gather", "s 0", "s0", "");
+    onnx_node(model, "Gather", "s 2", "s2", "");
+    onnx_node(model, "Gather", "s 3", "s3", "");
+    onnx_node(model, "Unsqueeze", "s0 first", "n", "");
+    onnx_node(model, "Unsqueeze", "s2 first", "h", "");
+    onnx_node(model, "Unsqueeze", "s3 first", "v", "");
+    onnx_node(model, "Concat", "n two rest h v", "five", "axis=0");
+    onnx_node(model, "Reshape", "c five", "r", "");
+    onnx_node(model, "Transpose", "r", "t", "perm=[0,2,1,3,4]");
+    onnx_node(model, "Concat", "n rest h v", "four", "axis=0");
+    onnx_node(model, "Reshape", "t four", "shuffled", "");
+    onnx_node(model, "Split", "shuffled", "a b", "axis=1");
+    onnx_node(model, "GlobalAveragePool", "b", "g", "");
+    onnx_node(model, "Conv", "g se.weight se.bias", "e", "");
+    onnx_node(model, "HardSigmoid", "e", "gate", "alpha=0.1666666716");
+    onnx_node(model, "Mul", "gate b", "m", "");
+    onnx_node(model, "Concat", "a m", "j", "axis=1");
+    onnx_node(model, "Mul", "factor j", "k", "");
+    onnx_node(model, "Add", "k offset", "l", "");
+    onnx_node(model, "ReduceMean", "l", "y", "axes=[2,3] keepdims=0");
+    onnx_output(model, "y");
+}
+
+/* What stands between two convolutions of ConvNeXt: LayerNorm over channels that are last, spelt
+ * out, and a product over them. */
+static void build_last(struct onnx_model *model)
+{
+    onnx_random(model, "w", "6 2 1 1", 1, 1, 0);
+    onnx_random(model, "norm.weight", "6", 2, 0.5f, 1);
+    onnx_random(model, "norm.bias", "6", 3, 0.5f, 0);
+    onnx_random(model, "product", "6 5", 4, 1, 0);
+    onnx_random(model, "bias", "5", 5, 1, 0);
+    onnx_floats(model, "two", "", (const float[]){2});
+    onnx_floats(model, "eps", "", (const float[]){1e-3f});
+    onnx_input(model, "x", "batch 2 4 3");
+    onnx_node(model, "Conv", "x w", "c", "");
+    onnx_node(model, "Transpose", "c", "t", "perm=[0,2,3,1]");
+    onnx_node(model, "ReduceMean", "t", "mean", "axes=[-1]");
+    onnx_node(model, "Sub", "t mean", "d", "");
+    onnx_node(model, "Pow", "d two", "p", "");
+    onnx_node(model, "ReduceMean", "p", "variance", "axes=[-1]");
+    onnx_node(model, "Add", "variance eps", "v", "");
+    onnx_node(model, "Sqrt", "v", "root", "");
+    onnx_node(model, "Div", "d root", "n", "");
+    onnx_node(model, "Mul", "n norm.weight", "scaled", "");
+    onnx_node(model, "Add", "scaled norm.bias", "normed", "");
+    onnx_node(model, "MatMul", "normed product", "m", "");
+    onnx_node(model, "Add", "m bias", "l", "");
+    onnx_node(model, "Transpose", "l", "y", "perm=[0,3,1,2]");
+    onnx_output(model, "y");
+}
+
+const struct onnx_example onnx_examples[] = {
+    {"small", build_small},       {"gates", build_gates},           {"last", build_last},
+    {"residual", build_residual}, {"tensorflow", build_tensorflow}, {"dynamo", build_dynamo},
+    {"pads", build_pads},         {"chains", build_chains},         {NULL, NULL}};
 
 struct cnn_text onnx_example(const char *name)
 {

@@ -47,6 +47,12 @@ static const struct {
      "conv:features_0 pool:p flatten:flatten dense:classifier",
      {"padding: 1", "activation: relu", "units: 10"},
      3},
+    {"gates",
+     "conv:c shuffle:shuffle slice:a slice:a_2 global_pool:g conv:se mul:m "
+     "concat:j scale:k global_pool:y flatten:flatten",
+     {"groups: 2", "start: 4", "bias: true", "activation: hard_sigmoid"},
+     9},
+    {"last", "conv:c layer_norm:norm conv:m", {"eps: 0.001", "filters: 5"}, 3},
     {"residual",
      "conv:stem conv:block_conv batch_norm:block_bn add:block global_pool:pool flatten:flatten "
      "dense:fc",
@@ -151,6 +157,24 @@ static void test_what_is_imported_is_a_checkpoint_like_any_other(void **state)
                         model->graph.parameter_floats * sizeof(float));
     cnn_model_free(model);
     cnn_model_free(again);
+}
+
+/* Wherever a model is opened, an ONNX file is one; and for its shapes alone. */
+static void test_an_onnx_file_is_a_model(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_text text = onnx_example("small");
+    cnn_model *model = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        const cnn_open_options options = {.shapes = i == 1};
+        const char *path = scratch_write(s, "small.onnx", text.data, text.size);
+        expect_ok(s, cnn_model_open(path, &options, &model, s->diag));
+        assert_string_equal(cnn_model_name(model), "small");
+        assert_int_equal(cnn_model_outputs(model), 10);
+        assert_int_equal(cnn_model_trained(model), i == 0);
+        cnn_model_free(model);
+    }
+    cnn_text_free(&text);
 }
 
 /* Every mistake of a file in one run, each with its node and those around it. */
@@ -292,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(test_examples_become_these_layers),
                                        TEST(test_an_imported_network_gives_what_the_file_gives),
                                        TEST(test_what_is_imported_is_a_checkpoint_like_any_other),
+                                       TEST(test_an_onnx_file_is_a_model),
                                        TEST(test_all_that_is_not_supported_is_named),
                                        TEST(test_a_size_that_is_left_open_is_asked_for),
                                        TEST(test_a_layer_that_differs_is_named),

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "formats/format.h"
 #include "formats/onnx_compare.h"
 #include "formats/onnx_lower_internal.h"
 #include "model/model.h"
@@ -12,6 +13,7 @@
 
 struct import {
     const cnn_import_options *options;
+    const cnn_open_options *open; /* overrides, shapes */
     struct cnn_onnx *file;
     struct cnn_lowering lowering;
     cnn_model *model;
@@ -126,15 +128,10 @@ static cnn_status fill_model(struct import *im)
     return status;
 }
 
-static cnn_status make_model(struct import *im)
+/* Memory for the parameters, and all that the file says of the model besides its layers. */
+static cnn_status complete_model(struct import *im)
 {
-    struct cnn_text text = {0};
-    const cnn_open_options open = {.untrained = true};
-    describe(im, &text);
-    cnn_status status = text.failed ? cnn_fail_memory(im->diag, text.size, "a description")
-                                    : cnn_model_open_memory(text.data, text.size, im->file->name,
-                                                            &open, &im->model, im->diag);
-    cnn_text_free(&text);
+    cnn_status status = cnn_model_allocate(im->model, im->diag);
     if (status == CNN_OK)
         status = fill_model(im);
     if (status == CNN_OK && im->options->class_count > 0)
@@ -143,6 +140,22 @@ static cnn_status make_model(struct import *im)
     if (status == CNN_OK)
         status = cnn_model_check_numbers(im->model, im->file->name, im->diag);
     im->model->trained = status == CNN_OK;
+    return status;
+}
+
+static cnn_status make_model(struct import *im)
+{
+    struct cnn_text text = {0};
+    const struct cnn_overrides overrides = {im->open->overrides, im->open->override_count};
+    describe(im, &text);
+    cnn_status status = text.failed ? cnn_fail_memory(im->diag, text.size, "a description")
+                                    : cnn_model_from_text(im->file->name, text.data, text.size,
+                                                          &overrides, &im->model, im->diag);
+    cnn_text_free(&text);
+    if (status == CNN_OK && im->open->shapes)
+        im->model->shapes = true;
+    else if (status == CNN_OK)
+        status = complete_model(im);
     return status;
 }
 
@@ -214,7 +227,7 @@ static cnn_status import_file(struct import *im, cnn_import_info *info)
     cnn_status status = cnn_onnx_lower(&im->lowering, im->options->input);
     if (status == CNN_OK)
         status = make_model(im);
-    if (status == CNN_OK)
+    if (status == CNN_OK && !im->open->shapes)
         status = compare(im);
     if (status == CNN_OK && info)
         status = fill_info(im, info);
@@ -235,29 +248,53 @@ static cnn_status check_options(const cnn_import_options *o, cnn_diag *diag)
     return CNN_OK;
 }
 
+/* im has its options; its file is opened and closed here. */
+static cnn_status import_path(struct import *im, const char *path, cnn_model **out,
+                              cnn_import_info *info)
+{
+    cnn_status status = cnn_onnx_open(path, &im->file, im->diag);
+    if (status != CNN_OK) {
+        cnn_hint_near(im->diag, path);
+        return status;
+    }
+    im->lowering =
+        (struct cnn_lowering){.file = im->file, .arena = cnn_arena_new(), .diag = im->diag};
+    status = im->lowering.arena ? import_file(im, info) : cnn_fail_memory(im->diag, 100, path);
+    cnn_onnx_lowering_free(&im->lowering);
+    cnn_arena_free(im->lowering.arena);
+    cnn_onnx_close(im->file);
+    if (status == CNN_OK)
+        *out = im->model;
+    else
+        cnn_model_free(im->model);
+    return status;
+}
+
+static const cnn_import_options import_defaults = CNN_IMPORT_OPTIONS_INIT;
+static const cnn_open_options open_defaults = CNN_OPEN_OPTIONS_INIT;
+
 cnn_status cnn_import(const char *path, const cnn_import_options *options, cnn_model **out,
                       cnn_import_info *info, cnn_diag *diag)
 {
-    static const cnn_import_options defaults = CNN_IMPORT_OPTIONS_INIT;
-    struct import im = {.options = options ? options : &defaults, .diag = diag};
+    struct import im = {
+        .options = options ? options : &import_defaults, .open = &open_defaults, .diag = diag};
     if (!path || !out)
         return cnn_fail_missing(diag, "cnn_import", "path or out");
     cnn_status status = check_options(im.options, diag);
-    if (status == CNN_OK) {
-        status = cnn_onnx_open(path, &im.file, diag);
-        if (status != CNN_OK)
-            cnn_hint_near(diag, path);
-    }
-    if (status != CNN_OK)
-        return status;
-    im.lowering = (struct cnn_lowering){.file = im.file, .arena = cnn_arena_new(), .diag = diag};
-    status = im.lowering.arena ? import_file(&im, info) : cnn_fail_memory(diag, 100, path);
-    cnn_onnx_lowering_free(&im.lowering);
-    cnn_arena_free(im.lowering.arena);
-    cnn_onnx_close(im.file);
-    if (status == CNN_OK)
-        *out = im.model;
-    else
-        cnn_model_free(im.model);
-    return status;
+    return status == CNN_OK ? import_path(&im, path, out, info) : status;
 }
+
+static bool recognise(const struct cnn_model_source *source)
+{
+    return cnn_source_ends(source, ".onnx");
+}
+
+static cnn_status open_onnx(const struct cnn_model_source *source, const cnn_open_options *options,
+                            cnn_model **out, cnn_diag *diag)
+{
+    struct import im = {.options = &import_defaults, .open = options, .diag = diag};
+    return import_path(&im, source->name, out, NULL);
+}
+
+const struct cnn_model_format cnn_format_onnx = {
+    .name = "onnx", .recognise = recognise, .open = open_onnx};

@@ -511,7 +511,8 @@ static cnn_status lower_pad(struct cnn_lower_step *step)
     size_t mode;
     if (!cnn_onnx_get_word(&step->call, "mode", modes, &mode))
         return CNN_INVALID;
-    if (mode != 0 || (value && value->data && value->data[0] != 0) || (filling && filling->f != 0))
+    if (mode != 0 || (value && (!value->data || value->count != 1 || value->data[0] != 0)) ||
+        (filling && filling->f != 0))
         return cnn_lower_refuse(step, "it pads with something else than zeros");
     if (count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
         return cnn_lower_refuse(step, "it pads something else than maps");

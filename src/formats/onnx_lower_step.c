@@ -91,7 +91,8 @@ static bool name_taken(const struct cnn_lowering *l, const char *name)
 /* What stands before ".weight" in the name of a tensor; 0 where it has no such name. */
 static size_t weight_prefix(const char *name)
 {
-    static const char *const endings[] = {".weight", "_weight", "/weight", ".gamma", "/kernel:0"};
+    static const char *const endings[] = {".weight", "_weight",   "/weight",
+                                          ".gamma",  "/kernel:0", ".bias"};
     size_t length = strlen(name);
     if (strncmp(name, "onnx::", 6) == 0)
         return 0;

@@ -212,7 +212,7 @@ static bool give(struct cnn_onnx_call *call, size_t i, int64_t type, size_t rank
     out->rank = rank;
     memcpy(out->dims, dims, rank * sizeof *dims);
     out->count = count;
-    if (memory && !(out->data = cnn_calloc(count + 1, sizeof *out->data))) {
+    if (memory && count <= call->most && !(out->data = cnn_calloc(count + 1, sizeof *out->data))) {
         cnn_fail_memory(call->diag, count * sizeof *out->data, call->file->name);
         return false;
     }

@@ -13,6 +13,7 @@ struct cnn_onnx_call {
     struct cnn_onnx_array *out; /* zeroed; those that are left out may be filled, too */
     size_t out_count;           /* at least 1 */
     bool compute;               /* all inputs have their numbers, and they are wanted */
+    size_t most;                /* outputs of more numbers than this get none */
     cnn_diag *diag;
 };
 
@@ -53,7 +54,7 @@ bool cnn_onnx_axis(const struct cnn_onnx_call *call, int64_t axis, size_t rank, 
  * message where it is too large. */
 bool cnn_onnx_output(struct cnn_onnx_call *call, size_t i, int64_t type, size_t rank,
                      const size_t *dims);
-/* The same with memory in any case, for what depends on shapes alone. */
+/* The same with memory in any case that call->most allows, for what depends on shapes alone. */
 bool cnn_onnx_output_known(struct cnn_onnx_call *call, size_t i, int64_t type, size_t rank,
                            const size_t *dims);
 /* Output i has another shape than the input, and its numbers in the same order. */

@@ -70,10 +70,10 @@ static cnn_status check_opset_6(const struct cnn_onnx_call *call, const struct o
     return CNN_OK;
 }
 
-/* compute: numbers are wanted where all inputs have them. */
+/* Numbers are wanted where all inputs have them and outputs are of at most `most`. */
 static cnn_status run_step(const struct cnn_onnx *file, size_t step,
                            const struct cnn_onnx_array *const *in, struct cnn_onnx_array *out,
-                           bool compute, cnn_diag *diag)
+                           size_t most, cnn_diag *diag)
 {
     const struct cnn_onnx_step *s = &file->steps[step];
     struct cnn_onnx_call call = {.file = file,
@@ -83,7 +83,8 @@ static cnn_status run_step(const struct cnn_onnx *file, size_t step,
                                  .in_count = s->input_count,
                                  .out = out,
                                  .out_count = s->output_count,
-                                 .compute = compute,
+                                 .compute = most > 0,
+                                 .most = most,
                                  .diag = diag};
     const struct operator_entry *op = find_operator(s->node);
     if (!op)
@@ -106,7 +107,7 @@ cnn_status cnn_onnx_run_node(const struct cnn_onnx *file, size_t step,
                              const struct cnn_onnx_array *const *in, struct cnn_onnx_array *out,
                              cnn_diag *diag)
 {
-    return run_step(file, step, in, out, true, diag);
+    return run_step(file, step, in, out, SIZE_MAX, diag);
 }
 
 /* ---- Tensors of the file ---- */
@@ -196,10 +197,8 @@ static cnn_status infer_step(const struct cnn_onnx *file, size_t step,
     cnn_status status = gather_inputs(file, step, arrays, room, &ready, diag);
     if (status != CNN_OK || (!ready && cnn_onnx_supported(file->steps[step].node)))
         return status;
-    bool constant = is_constant(file, step, room), few = constant;
-    for (size_t i = 0; i < file->steps[step].input_count; i++)
-        few = few && (!room->in[i] || room->in[i]->count <= FEW_NUMBERS);
-    status = run_step(file, step, room->in, room->out, few, diag);
+    bool constant = is_constant(file, step, room);
+    status = run_step(file, step, room->in, room->out, constant ? FEW_NUMBERS : 0, diag);
     for (size_t i = 0; status == CNN_OK && i < file->steps[step].output_count; i++)
         room->out[i].constant = constant;
     if (status == CNN_OK)
@@ -306,7 +305,7 @@ static cnn_status compute_step(const struct cnn_onnx *file, size_t step,
     if (status == CNN_OK)
         status = gather_inputs(file, step, arrays, room, &ready, diag);
     if (status == CNN_OK)
-        status = run_step(file, step, room->in, room->out, true, diag);
+        status = run_step(file, step, room->in, room->out, SIZE_MAX, diag);
     for (size_t i = 0; status == CNN_OK && i < file->steps[step].output_count; i++) {
         size_t value = file->steps[step].outputs[i];
         room->out[i].constant = true;
@@ -374,7 +373,7 @@ static cnn_status execute_steps(const struct execution *e, cnn_onnx_observer *ob
         if (status == CNN_OK)
             status = gather_inputs(e->file, i, e->arrays, e->room, &ready, e->diag);
         if (status == CNN_OK)
-            status = run_step(e->file, i, e->room->in, e->room->out, true, e->diag);
+            status = run_step(e->file, i, e->room->in, e->room->out, SIZE_MAX, e->diag);
         if (status == CNN_OK)
             keep_outputs(e->file, i, e->room, e->arrays);
         for (size_t k = 0; observer && status == CNN_OK && k < s->output_count; k++)

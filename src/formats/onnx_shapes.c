@@ -75,7 +75,7 @@ cnn_status cnn_onnx_shape(struct cnn_onnx_call *call)
     size_t count = ends[1] > ends[0] ? (size_t)(ends[1] - ends[0]) : 0;
     if (!cnn_onnx_output_known(call, 0, CNN_ONNX_INT64, 1, &count))
         return CNN_FAILED;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; call->out[0].data && i < count; i++)
         call->out[0].data[i] = (double)x->dims[(size_t)ends[0] + i];
     return CNN_OK;
 }
@@ -84,7 +84,8 @@ cnn_status cnn_onnx_size(struct cnn_onnx_call *call)
 {
     if (!cnn_onnx_output_known(call, 0, CNN_ONNX_INT64, 0, call->in[0]->dims))
         return CNN_FAILED;
-    call->out[0].data[0] = (double)call->in[0]->count;
+    if (call->out[0].data)
+        call->out[0].data[0] = (double)call->in[0]->count;
     return CNN_OK;
 }
 
@@ -224,13 +225,15 @@ cnn_status cnn_onnx_constant(struct cnn_onnx_call *call)
             cnn_onnx_tensor_shape(call->file, a->t, &rank, dims, &count, call->diag);
         if (status != CNN_OK || !cnn_onnx_output_known(call, 0, a->t->data_type, rank, dims))
             return CNN_FAILED;
-        return cnn_onnx_tensor_read(call->file, a->t, call->out[0].data, call->diag);
+        return call->out[0].data
+                   ? cnn_onnx_tensor_read(call->file, a->t, call->out[0].data, call->diag)
+                   : CNN_OK;
     }
     const bool list = word == 2 || word == 4;
     size_t size = word == 2 ? a->floats.count : word == 4 ? a->ints.count : 1;
     if (!cnn_onnx_output_known(call, 0, word < 3 ? CNN_ONNX_FLOAT : CNN_ONNX_INT64, list, &size))
         return CNN_FAILED;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; call->out[0].data && i < size; i++)
         call->out[0].data[i] = word == 1   ? (double)a->f
                                : word == 2 ? (double)((const float *)a->floats.items)[i]
                                : word == 3 ? (double)a->i

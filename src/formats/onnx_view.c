@@ -43,7 +43,7 @@ static bool take(struct cnn_view_atom *list, size_t count, size_t *next, size_t 
                  struct cnn_view *to)
 {
     while (size > 1) {
-        if (*next == count || to->atom_count == CNN_VIEW_ATOMS)
+        if (*next == count || to->atom_count >= CNN_VIEW_ATOMS)
             return false;
         struct cnn_view_atom *atom = &list[*next];
         if (size % atom->size == 0) {

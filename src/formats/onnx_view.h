@@ -20,7 +20,7 @@ struct cnn_view {
     size_t rank;     /* dimensions without the batch, which is always the first */
     size_t dims[CNN_ONNX_MAX_RANK];
     size_t atom_count; /* row-major: those of the first dimension come first, its outermost first */
-    struct cnn_view_atom atoms[CNN_VIEW_ATOMS];
+    struct cnn_view_atom atoms[CNN_VIEW_ATOMS + 1]; /* the last is for channels that were one */
     /* zeros that stand around rows and columns and have no layer yet: top, left, bottom, right.
      * dims and atoms are without them. */
     size_t pads[4];
