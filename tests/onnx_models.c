@@ -227,10 +227,34 @@ static void build_last(struct onnx_model *model)
     onnx_output(model, "y");
 }
 
+/* Maps that grow, and that are cut and padded. */
+static void build_grow(struct onnx_model *model)
+{
+    onnx_random(model, "w", "2 2 3 2", 1, 1, 0);
+    onnx_random(model, "b", "4", 2, 1, 0);
+    onnx_random(model, "slopes", "1 1 1", 3, 1, 0);
+    onnx_floats(model, "scales", "4", (const float[]){1, 1, 2, 3});
+    onnx_ints(model, "pads", "8", (const int64_t[]){0, 0, 1, 2, 0, 0, 0, 1});
+    onnx_input(model, "x", "batch 2 3 4");
+    onnx_node(model, "ConvTranspose", "x w b", "t",
+              "strides=[2,3] pads=[1,0,0,1] output_padding=[1,2] group=2");
+    onnx_node(model, "PRelu", "t slopes", "p", "");
+    onnx_node(model, "DepthToSpace", "p", "d", "blocksize=2 mode='CRD'");
+    onnx_node(model, "Resize", "d - scales", "n",
+              "mode='nearest' coordinate_transformation_mode='asymmetric' nearest_mode='floor'");
+    onnx_node(model, "Resize", "n - scales", "l", "mode='linear'");
+    onnx_node(model, "Pad", "l pads", "q", "");
+    onnx_node(model, "MaxPool", "q", "m", "kernel_shape=[2,2] strides=[1,1]");
+    onnx_output(model, "m");
+    model->opset = 13;
+}
+
 const struct onnx_example onnx_examples[] = {
-    {"small", build_small},       {"gates", build_gates},           {"last", build_last},
-    {"residual", build_residual}, {"tensorflow", build_tensorflow}, {"dynamo", build_dynamo},
-    {"pads", build_pads},         {"chains", build_chains},         {NULL, NULL}};
+    {"small", build_small},       {"grow", build_grow},
+    {"gates", build_gates},       {"last", build_last},
+    {"residual", build_residual}, {"tensorflow", build_tensorflow},
+    {"dynamo", build_dynamo},     {"pads", build_pads},
+    {"chains", build_chains},     {NULL, NULL}};
 
 struct cnn_text onnx_example(const char *name)
 {

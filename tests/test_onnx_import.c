@@ -52,6 +52,10 @@ static const struct {
      "concat:j scale:k global_pool:y flatten:flatten",
      {"groups: 2", "start: 4", "bias: true", "activation: hard_sigmoid"},
      9},
+    {"grow",
+     "conv_transpose:t prelu:p depth_to_space:d upsample:n upsample:l pad:pad pool:m",
+     {"order: channel", "mode: bilinear"},
+     6},
     {"last", "conv:c layer_norm:norm conv:m", {"eps: 0.001", "filters: 5"}, 3},
     {"residual",
      "conv:stem conv:block_conv batch_norm:block_bn add:block global_pool:pool flatten:flatten "

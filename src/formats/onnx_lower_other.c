@@ -542,22 +542,47 @@ static cnn_status lower_resize(struct cnn_lower_step *step)
                       (!transform || memcmp(transform->s.data, "asym", 4) != 0);
     if (mode > 0 && !half)
         return cnn_lower_refuse(step, "only half_pixel places are supported between pixels");
-    const size_t factor = y.h / x->shape.h;
-    if (x->rank != 3 || y.c != x->shape.c || factor < 1 || y.h != factor * x->shape.h ||
-        y.w != factor * x->shape.w)
+    const size_t rows = y.h / x->shape.h, columns = y.w / x->shape.w;
+    if (x->rank != 3 || y.c != x->shape.c || rows < 1 || columns < 1 || y.h != rows * x->shape.h ||
+        y.w != columns * x->shape.w)
         return cnn_lower_refuse(step, "%zu x %zu does not become %zu x %zu by a whole factor",
                                 x->shape.h, x->shape.w, y.h, y.w);
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "upsample", &x->layer, 1, CNN_ONNX_NONE, y);
     if (!layer)
         return CNN_INVALID;
-    cnn_lower_key(layer, "factor: %zu, mode: %s", factor, mode == 0 ? "nearest" : "bilinear");
+    cnn_lower_key(layer, "scale: [%zu, %zu], mode: %s", rows, columns,
+                  mode == 0 ? "nearest" : "bilinear");
     struct cnn_view out = cnn_view_of(step->l->count, y);
     cnn_lower_give(step, &out);
     return CNN_OK;
 }
 
-const struct cnn_lower_rule cnn_lower_other_rules[] = {{"Identity", lower_nothing},
+/* Channels that become blocks of pixels, and back. */
+static cnn_status lower_depth(struct cnn_lower_step *step)
+{
+    static const char *const modes[] = {"DCR", "CRD", NULL};
+    const bool to_space = strcmp(step->step->node->op_type, "DepthToSpace") == 0;
+    const cnn_shape y = cnn_lower_shape(step);
+    struct cnn_view *x = cnn_lower_maps(step, 0);
+    int64_t block;
+    size_t mode;
+    if (!x || !cnn_onnx_get_int(&step->call, "blocksize", 1, &block) ||
+        !cnn_onnx_get_word(&step->call, "mode", modes, &mode))
+        return CNN_INVALID;
+    struct cnn_lowered_layer *layer = cnn_lower_add(
+        step, to_space ? "depth_to_space" : "space_to_depth", &x->layer, 1, CNN_ONNX_NONE, y);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "block: %zu, order: %s", (size_t)block, mode == 0 ? "place" : "channel");
+    struct cnn_view out = cnn_view_of(step->l->count, y);
+    cnn_lower_give(step, &out);
+    return CNN_OK;
+}
+
+const struct cnn_lower_rule cnn_lower_other_rules[] = {{"DepthToSpace", lower_depth},
+                                                       {"SpaceToDepth", lower_depth},
+                                                       {"Identity", lower_nothing},
                                                        {"Dropout", lower_nothing},
                                                        {"Cast", lower_cast},
                                                        {"Reshape", lower_reshape},

@@ -161,6 +161,40 @@ static cnn_status lower_conv(struct cnn_lower_step *step)
     return status;
 }
 
+static cnn_status lower_conv_transpose(struct cnn_lower_step *step)
+{
+    struct window w;
+    size_t extra[2];
+    struct cnn_view *x = read_window(step, &w) == CNN_OK ? cnn_lower_maps(step, 0) : NULL;
+    if (!x || !get_pair(step, "output_padding", 0, extra))
+        return CNN_INVALID;
+    if (cnn_onnx_attribute(step->step->node, "output_shape") ||
+        cnn_onnx_attribute(step->step->node, "auto_pad"))
+        return cnn_lower_refuse(step, "output_shape and auto_pad are not supported");
+    const cnn_shape shape = cnn_lower_shape(step);
+    const size_t count = cnn_lower_array(step, 1)->count;
+    const bool biased = cnn_lower_array(step, 2) != NULL;
+    struct cnn_lowered_layer *layer = cnn_lower_add(step, "conv_transpose", &x->layer, 1, 1, shape);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "filters: %zu", shape.c);
+    key_pair(layer, "kernel_size", w.kernel, 0);
+    key_pair(layer, "stride", w.stride, 1);
+    key_padding(layer, w.pads);
+    key_pair(layer, "output_padding", extra, 0);
+    key_pair(layer, "dilation", w.dilation, 1);
+    if (w.groups > 1)
+        cnn_lower_key(layer, "groups: %zu", w.groups);
+    if (!biased)
+        cnn_lower_key(layer, "bias: false");
+    if (copy_parameter(step, layer, 1, "weight", count) != CNN_OK ||
+        (biased && copy_parameter(step, layer, 2, "bias", shape.c) != CNN_OK))
+        return CNN_INVALID;
+    struct cnn_view y = cnn_view_of(step->l->count, shape);
+    cnn_lower_give(step, &y);
+    return CNN_OK;
+}
+
 /* ---- Pooling ---- */
 
 static void key_pool(struct cnn_lowered_layer *layer, const struct window *w, bool max)
@@ -438,6 +472,7 @@ static cnn_status lower_prelu(struct cnn_lower_step *step)
 }
 
 const struct cnn_lower_rule cnn_lower_weighted_rules[] = {{"Conv", lower_conv},
+                                                          {"ConvTranspose", lower_conv_transpose},
                                                           {"MaxPool", lower_pool},
                                                           {"AveragePool", lower_pool},
                                                           {"Gemm", lower_gemm},
