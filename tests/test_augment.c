@@ -222,7 +222,7 @@ static void test_windows_are_torchvisions(void **state)
         steps_of("[{type: resized_crop, scale: [0.08, 1], ratio: [0.75, 1.3333]}]");
     for (size_t i = 0; i < 20000; i++) {
         struct cnn_draw draw = draw_at(0, i);
-        struct cnn_window w;
+        struct cnn_crop_window w;
         assert_true(cnn_augment_window(resized_crop, 300, 400, &draw.rng, &w));
         assert_true(w.height > 0 && w.width > 0 && w.top + w.height <= 300 &&
                     w.left + w.width <= 400);
@@ -248,7 +248,7 @@ static void test_the_window_is_central_when_none_fits(void **state)
     (void)state;
     const struct cnn_augmentation *large_crop = steps_of(LARGE_CROP);
     struct cnn_draw draw = draw_at(0, 0);
-    struct cnn_window w;
+    struct cnn_crop_window w;
     assert_true(cnn_augment_window(large_crop, 10, 200, &draw.rng, &w));
     assert_true(w.top == 0 && w.height == 10 && w.left == 93 && w.width == 13);
     assert_true(cnn_augment_window(large_crop, 201, 9, &draw.rng, &w));
@@ -269,7 +269,7 @@ static void test_the_rest_draws_the_same_when_the_window_is_cut_outside(void **s
     for (size_t i = 0; i < 20; i++) {
         uint8_t at_once[FAINT_BYTES], in_two[FAINT_BYTES], scratch[FAINT_BYTES];
         struct cnn_draw one = draw_at(0, i), other = one;
-        struct cnn_window window;
+        struct cnn_crop_window window;
         faint_image(FAINT_BYTES, at_once);
         faint_image(FAINT_BYTES, in_two);
         cnn_augment(list, shape, &one, at_once, scratch);
@@ -279,7 +279,7 @@ static void test_the_rest_draws_the_same_when_the_window_is_cut_outside(void **s
         assert_memory_equal(at_once, in_two, FAINT_BYTES);
     }
     struct cnn_draw draw = draw_at(0, 0);
-    struct cnn_window window;
+    struct cnn_crop_window window;
     assert_false(cnn_augment_window(NULL, 12, WIDE, &draw.rng, &window));
     assert_false(cnn_augment_window(list->next, 12, WIDE, &draw.rng, &window));
 }

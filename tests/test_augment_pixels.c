@@ -132,7 +132,7 @@ static void test_nothing_changes_when_factors_are_one(void **state)
     cnn_pixels_hue(shape, 0, pixels);
     cnn_pixels_rotate(shape, 0, blank, pixels, scratch);
     cnn_pixels_scale(shape, 1, blank, pixels, scratch);
-    cnn_pixels_enlarge(shape, &(struct cnn_window){0, 0, 6, 8}, pixels, scratch);
+    cnn_pixels_enlarge(shape, &(struct cnn_crop_window){0, 0, 6, 8}, pixels, scratch);
     assert_memory_equal(pixels, golden_image, COUNT);
 }
 
@@ -179,7 +179,7 @@ static void test_any_affine_map_is_pytorchs(void **state)
 static void test_a_window_is_resized_as_pytorch_interpolates(void **state)
 {
     (void)state;
-    cnn_pixels_enlarge(shape, &(struct cnn_window){1, 2, 5, 3}, pixels, scratch);
+    cnn_pixels_enlarge(shape, &(struct cnn_crop_window){1, 2, 5, 3}, pixels, scratch);
     EXPECT(enlarged);
 }
 

@@ -261,7 +261,7 @@ static void test_windows_are_cut_out_of_the_whole_picture(void **state)
         for (size_t epoch = 0; epoch < 8; epoch++)
             for (size_t i = 0; i < COUNT; i++) {
                 uint8_t buffer[BYTES], picture[4 * BYTES];
-                struct cnn_window window;
+                struct cnn_crop_window window;
                 struct cnn_draw drawn = cnn_draw_new(&none, 3, epoch, COUNT, i), same = drawn;
                 assert_true(cnn_augment_window(step, 2 * SIDE, 2 * SIDE, &same.rng, &window));
                 cnn_image_stream_read_window(stream, i, step, &drawn, buffer);

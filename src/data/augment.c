@@ -119,7 +119,7 @@ bool cnn_augment_begins_with_window(const struct cnn_augmentation *augmentation)
 }
 
 bool cnn_augment_window(const struct cnn_augmentation *augmentation, size_t height, size_t width,
-                        struct cnn_rng *rng, struct cnn_window *window)
+                        struct cnn_rng *rng, struct cnn_crop_window *window)
 {
     bool begins = cnn_augment_begins_with_window(augmentation);
     if (begins)

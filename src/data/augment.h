@@ -25,7 +25,7 @@ struct cnn_draw {
 };
 
 /* A part of an image. */
-struct cnn_window {
+struct cnn_crop_window {
     size_t top, left, height, width;
 };
 
@@ -56,6 +56,6 @@ bool cnn_augment_begins_with_window(const struct cnn_augmentation *augmentation)
 /* The same; then *window is the part of an image of height x width that it shows. A reader that
  * cuts this out of a larger picture and resizes it goes on with augmentation->next. */
 bool cnn_augment_window(const struct cnn_augmentation *augmentation, size_t height, size_t width,
-                        struct cnn_rng *rng, struct cnn_window *window);
+                        struct cnn_rng *rng, struct cnn_crop_window *window);
 
 #endif

@@ -22,7 +22,7 @@ static const struct cnn_key keys[] = {
     CNN_KEY_END,
 };
 
-static void swap(cnn_shape shape, const struct cnn_window *box, float *a, float *b)
+static void swap(cnn_shape shape, const struct cnn_crop_window *box, float *a, float *b)
 {
     for (size_t y = 0; y < box->height; y++) {
         size_t first = ((box->top + y) * shape.w + box->left) * shape.c;
@@ -44,10 +44,10 @@ static void draw_side(struct cnn_rng *rng, size_t n, size_t side, size_t *first,
 }
 
 /* Of the area 1 - share, before its edges are cut off. */
-static struct cnn_window draw_box(struct cnn_rng *rng, cnn_shape shape, float share)
+static struct cnn_crop_window draw_box(struct cnn_rng *rng, cnn_shape shape, float share)
 {
     double part = sqrt(1 - (double)share);
-    struct cnn_window box;
+    struct cnn_crop_window box;
     draw_side(rng, shape.h, (size_t)((double)shape.h * part), &box.top, &box.height);
     draw_side(rng, shape.w, (size_t)((double)shape.w * part), &box.left, &box.width);
     return box;
@@ -59,7 +59,7 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
     const struct settings *s = settings;
     size_t values = shape.h * shape.w * shape.c;
     float share = cnn_rng_beta(rng, s->alpha, s->alpha);
-    struct cnn_window box = draw_box(rng, shape, share);
+    struct cnn_crop_window box = draw_box(rng, shape, share);
     for (size_t i = 0, j = batch->n - 1; i < j; i++, j--)
         swap(shape, &box, batch->images + i * values, batch->images + j * values);
     return 1 - (float)(box.height * box.width) / (float)(shape.h * shape.w);

@@ -8,7 +8,7 @@
 struct source {
     const uint8_t *pixels;
     cnn_shape shape;
-    struct cnn_window window;
+    struct cnn_crop_window window;
     const uint8_t *blank; /* what is around the window; NULL: its edge, repeated */
 };
 
@@ -30,7 +30,7 @@ static const uint8_t *pixel_at(const struct source *s, int64_t y, int64_t x)
 /* The pixels at (y, x), right of it, below it, and right of that. */
 static void corners_at(const struct source *s, int64_t y, int64_t x, const uint8_t *corners[4])
 {
-    const struct cnn_window *w = &s->window;
+    const struct cnn_crop_window *w = &s->window;
     size_t line = s->shape.w * s->shape.c;
     bool inside = (uint64_t)(y - (int64_t)w->top) < w->height - 1 &&
                   (uint64_t)(x - (int64_t)w->left) < w->width - 1;
@@ -103,7 +103,7 @@ void cnn_pixels_scale(cnn_shape shape, double factor, const uint8_t *blank, uint
 }
 
 /* Pixels are squares here: the middle of the first one shown is half a step into the window. */
-void cnn_pixels_enlarge(cnn_shape shape, const struct cnn_window *window, uint8_t *pixels,
+void cnn_pixels_enlarge(cnn_shape shape, const struct cnn_crop_window *window, uint8_t *pixels,
                         uint8_t *scratch)
 {
     const struct source source = {scratch, shape, *window, NULL};

@@ -51,10 +51,10 @@ static cnn_status check(const struct cnn_augmentation_reading *r)
 }
 
 /* The largest window in the middle whose ratio is allowed. */
-static struct cnn_window central_window(const double *ratio, size_t height, size_t width)
+static struct cnn_crop_window central_window(const double *ratio, size_t height, size_t width)
 {
     double wide = (double)width / (double)height;
-    struct cnn_window window = {0, 0, height, width};
+    struct cnn_crop_window window = {0, 0, height, width};
     if (wide < ratio[0])
         window.height = (size_t)fmax(1, round((double)width / ratio[0]));
     else if (wide > ratio[1])
@@ -64,19 +64,19 @@ static struct cnn_window central_window(const double *ratio, size_t height, size
     return window;
 }
 
-static struct cnn_window draw_window(const void *settings, size_t height, size_t width,
-                                     struct cnn_rng *rng)
+static struct cnn_crop_window draw_window(const void *settings, size_t height, size_t width,
+                                          struct cnn_rng *rng)
 {
     const struct settings *s = settings;
     const double *scale = s->scale.values, *ratio = s->ratio.values;
-    struct cnn_window window;
+    struct cnn_crop_window window;
     for (int tries = 0; tries < 10; tries++) {
         double area = (double)height * (double)width * cnn_draw_between(rng, scale[0], scale[1]);
         double wide = exp(cnn_draw_between(rng, log(ratio[0]), log(ratio[1])));
         double w = round(sqrt(area * wide)), h = round(sqrt(area / wide));
         if (w < 1 || h < 1 || w > (double)width || h > (double)height)
             continue;
-        window = (struct cnn_window){.height = (size_t)h, .width = (size_t)w};
+        window = (struct cnn_crop_window){.height = (size_t)h, .width = (size_t)w};
         window.top = cnn_rng_below(rng, (uint32_t)(height - window.height + 1));
         window.left = cnn_rng_below(rng, (uint32_t)(width - window.width + 1));
         return window;
@@ -87,7 +87,7 @@ static struct cnn_window draw_window(const void *settings, size_t height, size_t
 static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, uint8_t *pixels,
                   uint8_t *scratch)
 {
-    struct cnn_window window = draw_window(settings, shape.h, shape.w, &draw->rng);
+    struct cnn_crop_window window = draw_window(settings, shape.h, shape.w, &draw->rng);
     cnn_pixels_enlarge(shape, &window, pixels, scratch);
 }
 

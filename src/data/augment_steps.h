@@ -26,7 +26,7 @@ void cnn_pixels_scale(cnn_shape shape, double factor, const uint8_t *blank, uint
                       uint8_t *scratch);
 
 /* The window takes the whole image's size, edges repeated. */
-void cnn_pixels_enlarge(cnn_shape shape, const struct cnn_window *window, uint8_t *pixels,
+void cnn_pixels_enlarge(cnn_shape shape, const struct cnn_crop_window *window, uint8_t *pixels,
                         uint8_t *scratch);
 
 /* A square about (y, x) becomes blank, as far as it is in the image. */

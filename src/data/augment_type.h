@@ -33,8 +33,8 @@ struct cnn_augmentation_type {
 
     /* Draws the part of a height x width image that it shows, which apply then enlarges: as a first
      * step it can work on the whole picture of a file. NULL: it shows all. */
-    struct cnn_window (*window)(const void *settings, size_t height, size_t width,
-                                struct cnn_rng *rng);
+    struct cnn_crop_window (*window)(const void *settings, size_t height, size_t width,
+                                     struct cnn_rng *rng);
 
     /* Mixes image i of a batch and its partner, number n - 1 - i, for every i, and returns the
      * share that an image keeps of itself. NULL: it changes images. */

@@ -158,7 +158,7 @@ static bool read_part(struct cnn_image_stream *s, size_t image,
         pixels = file.pixels;
         keep(s, image, pixels, row * at->height);
     }
-    struct cnn_window window = {.height = at->height, .width = at->width};
+    struct cnn_crop_window window = {.height = at->height, .width = at->width};
     if (augmentation)
         cnn_augment_window(augmentation, at->height, at->width, &draw->rng, &window);
     bool done = cnn_image_resize(pixels + window.top * row + window.left * s->shape.c,
