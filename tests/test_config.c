@@ -101,8 +101,9 @@ static cnn_status conv_read(struct world *world, const char *text, struct conv *
     const struct cnn_yaml *mapping = parse(world, text);
     assert_non_null(mapping);
     *conv = (struct conv){0};
-    return cnn_keys_read(world->arena, conv_keys, also, "layer 'conv'", mapping, NULL, conv,
-                         world->diag);
+    return cnn_keys_read(
+        world->arena, &(struct cnn_keys){.table = conv_keys, .also = also, .what = "layer 'conv'"},
+        mapping, NULL, conv, world->diag);
 }
 
 static void test_keys_are_stored_when_they_are_right(void **state)
@@ -285,14 +286,17 @@ static void test_keys_read_defaults_when_nothing_is_given(void **state)
     struct world *world = *state;
     struct conv conv = {0};
     struct cnn_yaml *root = parse(world, "train:\nconv: [1]\n");
-    assert_int_equal(
-        cnn_keys_read(world->arena, conv_keys + 2, NULL, "train", NULL, NULL, &conv, world->diag),
-        CNN_OK);
+    assert_int_equal(cnn_keys_read(world->arena,
+                                   &(struct cnn_keys){.table = conv_keys + 2, .what = "train"},
+                                   NULL, NULL, &conv, world->diag),
+                     CNN_OK);
     assert_int_equal(conv.groups, 1);
-    assert_int_equal(cnn_keys_read(world->arena, conv_keys + 2, NULL, "train",
+    assert_int_equal(cnn_keys_read(world->arena,
+                                   &(struct cnn_keys){.table = conv_keys + 2, .what = "train"},
                                    cnn_yaml_get(root, "train"), NULL, &conv, world->diag),
                      CNN_OK);
-    assert_int_equal(cnn_keys_read(world->arena, conv_keys, NULL, "conv",
+    assert_int_equal(cnn_keys_read(world->arena,
+                                   &(struct cnn_keys){.table = conv_keys, .what = "conv"},
                                    cnn_yaml_get(root, "conv"), NULL, &conv, world->diag),
                      CNN_INVALID);
     assert_messages(world, "m.yaml:2:7: error: conv wants a mapping, 'key: value'; found a list\n  "

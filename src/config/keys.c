@@ -382,13 +382,12 @@ static cnn_status mapping_read(struct reader *reader, const struct cnn_yaml *map
     return reader->status;
 }
 
-cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table,
-                         const struct cnn_key *also, const char *what,
+cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_keys *keys,
                          const struct cnn_yaml *mapping, const struct cnn_where *where,
                          void *settings, cnn_diag *diag)
 {
     struct reader reader = {
-        .arena = arena, .table = table, .also = also, .what = what, .diag = diag};
+        .arena = arena, .table = keys->table, .also = keys->also, .what = keys->what, .diag = diag};
     return mapping_read(&reader, mapping, where, settings);
 }
 

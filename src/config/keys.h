@@ -71,14 +71,20 @@ struct cnn_key_walk {
 struct cnn_key_walk cnn_key_walk(const struct cnn_key *table); /* NULL: no keys */
 bool cnn_key_next(struct cnn_key_walk *walk);
 
-/* Reads mapping by table into settings (zeroed by the caller). All mistakes are reported, each at
- * its place: unknown key (with the nearest word, or the exact hint for a foreign name such as
- * out_channels -> filters), wrong type, out of range, missing. `also` has keys that are legal but
- * read by the caller (name, from), whose names alone are used; may be NULL. what is named in
- * messages: "layer 'conv'", "train". mapping NULL means: nothing given, defaults only (then where
- * names the place for missing keys); so does a mapping that is null. */
-cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_key *table,
-                         const struct cnn_key *also, const char *what,
+/* The keys that a mapping may have. */
+struct cnn_keys {
+    const struct cnn_key *table;
+    /* legal, but read by the caller (name, from): their names alone are used; NULL: none */
+    const struct cnn_key *also;
+    const char *what; /* whose keys they are, for messages: "layer 'conv'", "train" */
+};
+
+/* Reads mapping by keys->table into settings (zeroed by the caller). All mistakes are reported,
+ * each at its place: unknown key (with the nearest word, or the exact hint for a foreign name such
+ * as out_channels -> filters), wrong type, out of range, missing. mapping NULL means: nothing
+ * given, defaults only (then where names the place for missing keys); so does a mapping that is
+ * null. */
+cnn_status cnn_keys_read(struct cnn_arena *arena, const struct cnn_keys *keys,
                          const struct cnn_yaml *mapping, const struct cnn_where *where,
                          void *settings, cnn_diag *diag);
 
@@ -97,7 +103,7 @@ struct cnn_kind {
     const char *what; /* "optimizer": the keys' messages then say "optimizer 'sgd'" */
     const struct cnn_variant *const *variants;
     size_t count;
-    const struct cnn_key *also; /* as in cnn_keys_read; NULL: none */
+    const struct cnn_key *also; /* as in struct cnn_keys; NULL: none */
 };
 
 /* Reads node as one of a kind: *chosen is its variant, *settings its settings (zeroed and filled,

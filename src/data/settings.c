@@ -92,8 +92,9 @@ static cnn_status read_fixed(struct cnn_arena *arena, const struct cnn_yaml *nod
                              struct cnn_normalization *out, cnn_diag *diag)
 {
     struct normalize_settings settings = {0};
-    cnn_status status = cnn_keys_read(arena, normalize_keys, NULL, "normalize", node, &node->where,
-                                      &settings, diag);
+    cnn_status status =
+        cnn_keys_read(arena, &(struct cnn_keys){.table = normalize_keys, .what = "normalize"}, node,
+                      &node->where, &settings, diag);
     if (status != CNN_OK)
         return status;
     cnn_status mean = check_count(node, "mean", settings.mean.count, input.c, diag);
@@ -157,7 +158,8 @@ cnn_status cnn_data_settings_read(struct cnn_arena *arena, const struct cnn_yaml
         return CNN_OK;
     out->where = node->where;
     cnn_status status =
-        cnn_keys_read(arena, cnn_data_keys, NULL, "data", node, &node->where, out, diag);
+        cnn_keys_read(arena, &(struct cnn_keys){.table = cnn_data_keys, .what = "data"}, node,
+                      &node->where, out, diag);
     cnn_status channels = check_channels(input, &node->where, diag);
     if (channels != CNN_OK) /* what follows from them is no mistake of its own */
         input = (cnn_shape){0};

@@ -30,8 +30,9 @@ static cnn_status splice(struct list *list, const struct cnn_yaml *layers);
 static cnn_status splice_repeat(struct list *list, const struct cnn_yaml *block)
 {
     struct repeat_settings repeat = {0};
-    cnn_status status = cnn_keys_read(list->arena, repeat_keys, NULL, "a repeated block", block,
-                                      &block->where, &repeat, list->diag);
+    cnn_status status = cnn_keys_read(
+        list->arena, &(struct cnn_keys){.table = repeat_keys, .what = "a repeated block"}, block,
+        &block->where, &repeat, list->diag);
     for (size_t i = 0; status == CNN_OK && i < repeat.repeat; i++) {
         size_t before = list->count;
         status = splice(list, repeat.layers);
@@ -106,14 +107,15 @@ static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_aren
         for (size_t i = 0; named && i < 3; i++)
             if (!cnn_yaml_put(arena, named, input_keys[i].name, input->items[i]))
                 return cnn_fail_memory(diag, sizeof *named, "the input");
-        status = named ? cnn_keys_read(arena, input_keys, NULL, "input", named, &input->where,
-                                       &shape, diag)
-                       : cnn_fail(diag, CNN_INVALID, &input->where,
-                                  "`input` wants [channels, height, width]; found a list of %zu",
-                                  input->count);
-    } else if (input->kind == CNN_YAML_MAPPING) {
         status =
-            cnn_keys_read(arena, input_keys, NULL, "input", input, &input->where, &shape, diag);
+            named ? cnn_keys_read(arena, &(struct cnn_keys){.table = input_keys, .what = "input"},
+                                  named, &input->where, &shape, diag)
+                  : cnn_fail(diag, CNN_INVALID, &input->where,
+                             "`input` wants [channels, height, width]; found a list of %zu",
+                             input->count);
+    } else if (input->kind == CNN_YAML_MAPPING) {
+        status = cnn_keys_read(arena, &(struct cnn_keys){.table = input_keys, .what = "input"},
+                               input, &input->where, &shape, diag);
     } else {
         char found[64];
         status = cnn_fail(diag, CNN_INVALID, &input->where,

@@ -123,7 +123,8 @@ static cnn_status read_literals(const struct cnn_node *node, struct cnn_weighted
     const struct cnn_yaml *weights = w->settings->weights;
     struct literal_settings literal = {0};
     cnn_status status =
-        cnn_keys_read(arena, literal_keys, NULL, "weights", weights, &node->where, &literal, diag);
+        cnn_keys_read(arena, &(struct cnn_keys){.table = literal_keys, .what = "weights"}, weights,
+                      &node->where, &literal, diag);
     const struct cnn_tensor *kernel = &node->tensors[CNN_SLOT_WEIGHT];
     if (status == CNN_OK)
         status = read_literal(literal.kernel, kernel->rank, kernel->dims, arena, &w->literal_kernel,

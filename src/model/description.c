@@ -163,8 +163,9 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
 {
     struct cnn_arena *arena = model->arena;
     struct sections s = {0};
-    cnn_status keys = cnn_keys_read(arena, cnn_description_keys, NULL, "the description", root,
-                                    &root->where, &s, diag);
+    cnn_status keys = cnn_keys_read(
+        arena, &(struct cnn_keys){.table = cnn_description_keys, .what = "the description"}, root,
+        &root->where, &s, diag);
     if (keys == CNN_OK && s.name)
         keys = check_name(root, s.name, diag);
     model->task = cnn_tasks[0];

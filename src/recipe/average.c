@@ -30,7 +30,8 @@ cnn_status cnn_average_read(struct cnn_arena *arena, const struct cnn_yaml *node
                             struct cnn_average_settings *out, cnn_diag *diag)
 {
     *out = (struct cnn_average_settings){0};
-    return node ? cnn_keys_read(arena, cnn_average_keys, NULL, "ema", node, &node->where, out, diag)
+    return node ? cnn_keys_read(arena, &(struct cnn_keys){.table = cnn_average_keys, .what = "ema"},
+                                node, &node->where, out, diag)
                 : CNN_OK;
 }
 

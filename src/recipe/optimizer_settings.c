@@ -96,8 +96,9 @@ static cnn_status read_group(struct cnn_arena *arena, const struct cnn_yaml *nod
                              struct cnn_optimizer_group *out, cnn_diag *diag)
 {
     struct parsed_group parsed = {0};
-    cnn_status status = cnn_keys_read(arena, cnn_optimizer_group_keys, NULL, "a group", node,
-                                      &node->where, &parsed, diag);
+    cnn_status status = cnn_keys_read(
+        arena, &(struct cnn_keys){.table = cnn_optimizer_group_keys, .what = "a group"}, node,
+        &node->where, &parsed, diag);
     if (status != CNN_OK)
         return status;
     *out =

@@ -110,8 +110,9 @@ cnn_status cnn_recipe_read(struct cnn_arena *arena, const struct cnn_yaml *node,
                            struct cnn_recipe *out, cnn_diag *diag)
 {
     struct parsed parsed = {0};
-    cnn_status keys = cnn_keys_read(arena, cnn_recipe_keys, NULL, "train", node,
-                                    node ? &node->where : NULL, &parsed, diag);
+    cnn_status keys =
+        cnn_keys_read(arena, &(struct cnn_keys){.table = cnn_recipe_keys, .what = "train"}, node,
+                      node ? &node->where : NULL, &parsed, diag);
     const cnn_status all[] = {
         keys == CNN_OK && node ? check_length(&parsed.recipe, node, diag) : keys,
         cnn_optimizer_read(arena, parsed.optimizer, &parsed.recipe.optimizer, diag),

@@ -24,8 +24,10 @@ cnn_status cnn_stopping_read(struct cnn_arena *arena, const struct cnn_yaml *nod
                              struct cnn_stopping_settings *out, cnn_diag *diag)
 {
     *out = (struct cnn_stopping_settings){0};
-    return node ? cnn_keys_read(arena, cnn_stopping_keys, NULL, "early_stopping", node,
-                                &node->where, out, diag)
+    return node ? cnn_keys_read(
+                      arena,
+                      &(struct cnn_keys){.table = cnn_stopping_keys, .what = "early_stopping"},
+                      node, &node->where, out, diag)
                 : CNN_OK;
 }
 
