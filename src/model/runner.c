@@ -16,7 +16,7 @@ struct cnn_runner {
     const cnn_model *model;
     struct cnn_plan *plan;
     struct batch batch;
-    size_t most; /* images at a time */
+    size_t most; /* images at a time, for which batch and plan have room */
     cnn_tta tta;
     struct cnn_pool *pool; /* its own; NULL: the process's */
     int threads;           /* that the plan is made for */
@@ -60,16 +60,18 @@ static void batch_free(struct batch *batch)
     cnn_free(batch->output);
 }
 
-/* batch and plan have room for `most` images. */
-static void run(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
-                const struct batch *batch, size_t most, const float *images, size_t count,
-                float *output)
+static void run(const struct cnn_runner *runner, const float *images, size_t count, float *output)
 {
+    const cnn_model *model = runner->model;
+    const struct batch *batch = &runner->batch;
     const cnn_shape in = model->graph.input, out = cnn_model_output(model);
-    for (size_t i = 0; i < count; i += most) {
-        size_t n = count - i < most ? count - i : most;
+    for (size_t i = 0; i < count; i += runner->most) {
+        size_t n = count - i < runner->most ? count - i : runner->most;
         cnn_transpose(n, in.c, in.h * in.w, images + i * cnn_shape_count(in), batch->images);
-        cnn_tta_forward(model, plan, tta, batch->images, n, batch->logits, batch->output);
+        cnn_tta_forward(
+            model, runner->plan, runner->tta,
+            &(struct cnn_tta_batch){
+                .n = n, .images = batch->images, .logits = batch->logits, .output = batch->output});
         cnn_transpose(n, out.h * out.w, out.c, batch->output, output + i * cnn_shape_count(out));
     }
 }
@@ -83,20 +85,19 @@ cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, fl
 cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
                              float *output, cnn_diag *diag)
 {
-    size_t most = count < RUN_BATCH ? count : RUN_BATCH;
-    struct cnn_plan *plan = NULL;
-    struct batch batch = {0};
+    struct cnn_runner runner = {
+        .model = model, .most = count < RUN_BATCH ? count : RUN_BATCH, .tta = tta};
     if (!model || (count > 0 && (!images || !output)))
         return cnn_fail_missing(diag, "cnn_model_run_tta", "model, images or output");
     cnn_status status = cnn_tta_check(model, tta, diag);
     if (status != CNN_OK || count == 0)
         return status;
-    status = cnn_model_plan(model, most, &plan, diag);
+    status = cnn_model_plan(model, runner.most, &runner.plan, diag);
     if (status == CNN_OK)
-        status = batch_new(model, most, &batch, diag);
+        status = batch_new(model, runner.most, &runner.batch, diag);
     if (status == CNN_OK)
-        run(model, plan, tta, &batch, most, images, count, output);
-    batch_free(&batch);
+        run(&runner, images, count, output);
+    batch_free(&runner.batch);
     return status;
 }
 
@@ -147,8 +148,7 @@ cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count,
     struct cnn_pool *before = cnn_parallel_use(runner->pool);
     if (cnn_parallel_threads() > runner->threads) /* the plan has no room for them */
         cnn_parallel_use(cnn_pool_none());
-    run(runner->model, runner->plan, runner->tta, &runner->batch, runner->most, images, count,
-        output);
+    run(runner, images, count, output);
     cnn_parallel_use(before);
     return CNN_OK;
 }

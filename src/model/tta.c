@@ -102,16 +102,17 @@ static void copy_task(void *context, size_t i, size_t thread)
 }
 
 void cnn_tta_forward(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
-                     const float *images, size_t n, float *logits, float *output)
+                     const struct cnn_tta_batch *batch)
 {
     const struct cnn_graph *graph = &model->graph;
-    const size_t count = n * cnn_shape_count(cnn_graph_shape(graph, graph->logits)),
+    float *logits = batch->logits, *output = batch->output;
+    const size_t n = batch->n, count = n * cnn_shape_count(cnn_graph_shape(graph, graph->logits)),
                  outputs = cnn_model_outputs(model);
     for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
         float weight = views[v].weights[tta];
         if (weight == 0)
             continue;
-        struct copying copying = {&views[v], graph->input, images, cnn_plan_input(plan)};
+        struct copying copying = {&views[v], graph->input, batch->images, cnn_plan_input(plan)};
         cnn_parallel_for(n, copy_task, &copying);
         cnn_plan_forward(plan, n, false, 0);
         const float *y = cnn_plan_value(plan, graph->logits);

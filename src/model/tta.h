@@ -5,10 +5,16 @@
 
 #include "model/model.h"
 
-/* Runs n images (NHWC, as the network sees them) through a plan of mode INFER. logits: the mean
- * over the views of what cross-entropy reads (graph.logits); output: what the last layer makes of
- * it. Both NHWC; with maps at the end only CNN_TTA_NONE is legal. */
+/* Images and where their answers go, all NHWC. */
+struct cnn_tta_batch {
+    size_t n;
+    const float *images; /* as the network sees them */
+    float *logits;       /* the mean over the views of what cross-entropy reads (graph.logits) */
+    float *output;       /* what the last layer makes of it */
+};
+
+/* Runs the batch through a plan of mode INFER. With maps at the end only CNN_TTA_NONE is legal. */
 void cnn_tta_forward(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
-                     const float *images, size_t n, float *logits, float *output);
+                     const struct cnn_tta_batch *batch);
 
 #endif

@@ -72,8 +72,11 @@ static void run_batch(const struct cnn_evaluator *evaluator, cnn_tta tta,
     const float *y =
         evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_targets targets = {.labels = batch->labels};
-    cnn_tta_forward(model, evaluator->plan, tta, batch->images, batch->n, evaluator->logits,
-                    evaluator->output);
+    cnn_tta_forward(model, evaluator->plan, tta,
+                    &(struct cnn_tta_batch){.n = batch->n,
+                                            .images = batch->images,
+                                            .logits = evaluator->logits,
+                                            .output = evaluator->output});
     struct cnn_loss_result result =
         cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
     sum->loss += result.loss;
