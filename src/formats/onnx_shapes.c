@@ -37,25 +37,31 @@ static bool as_size(const struct cnn_onnx_call *call, int64_t value, size_t *out
     return true;
 }
 
-/* Axes (or sizes) that are an attribute before opset `since`, and input i from it on. *given: there
- * are any. */
+/* Axes or sizes. */
+struct list {
+    bool given; /* there are any */
+    size_t count;
+    int64_t values[CNN_ONNX_MAX_RANK];
+};
+
+/* A list that is an attribute before opset `since`, and input i from it on. */
 static bool get_list(const struct cnn_onnx_call *call, const char *name, size_t i, int64_t since,
-                     int64_t *out, size_t *count, bool *given)
+                     struct list *out)
 {
     const int64_t *values;
-    *count = 0;
+    out->count = 0;
     if (call->file->opset >= since) {
-        *given = cnn_onnx_in(call, i) != NULL;
-        return !*given || cnn_onnx_whole_input(call, i, out, count);
+        out->given = cnn_onnx_in(call, i) != NULL;
+        return !out->given || cnn_onnx_whole_input(call, i, out->values, &out->count);
     }
-    if (!cnn_onnx_get_ints(call, name, &values, count))
+    if (!cnn_onnx_get_ints(call, name, &values, &out->count))
         return false;
-    *given = cnn_onnx_attribute(call->node, name) != NULL;
-    if (*count > CNN_ONNX_MAX_RANK) {
-        cnn_onnx_call_fail(call, "%s has %zu numbers", name, *count);
+    out->given = cnn_onnx_attribute(call->node, name) != NULL;
+    if (out->count > CNN_ONNX_MAX_RANK) {
+        cnn_onnx_call_fail(call, "%s has %zu numbers", name, out->count);
         return false;
     }
-    memcpy(out, values ? values : out, *count * sizeof *out);
+    memcpy(out->values, values ? values : out->values, out->count * sizeof *out->values);
     return true;
 }
 
@@ -146,14 +152,14 @@ static bool mark_axes(const struct cnn_onnx_call *call, const int64_t *axes, siz
 cnn_status cnn_onnx_squeeze(struct cnn_onnx_call *call)
 {
     const struct cnn_onnx_array *x = call->in[0];
-    int64_t axes[CNN_ONNX_MAX_RANK];
-    size_t count, rank = 0, dims[CNN_ONNX_MAX_RANK];
-    bool marked[CNN_ONNX_MAX_RANK], given;
-    if (!get_list(call, "axes", 1, 13, axes, &count, &given) ||
-        !mark_axes(call, axes, count, x->rank, marked))
+    struct list axes;
+    size_t rank = 0, dims[CNN_ONNX_MAX_RANK];
+    bool marked[CNN_ONNX_MAX_RANK];
+    if (!get_list(call, "axes", 1, 13, &axes) ||
+        !mark_axes(call, axes.values, axes.count, x->rank, marked))
         return CNN_FAILED;
     for (size_t i = 0; i < x->rank; i++) {
-        bool gone = given ? marked[i] : x->dims[i] == 1;
+        bool gone = axes.given ? marked[i] : x->dims[i] == 1;
         if (gone && x->dims[i] != 1)
             return cnn_onnx_call_fail(call, "dimension %zu has size %zu, not 1", i, x->dims[i]);
         if (!gone)
@@ -165,22 +171,23 @@ cnn_status cnn_onnx_squeeze(struct cnn_onnx_call *call)
 cnn_status cnn_onnx_unsqueeze(struct cnn_onnx_call *call)
 {
     const struct cnn_onnx_array *x = call->in[0];
-    int64_t axes[CNN_ONNX_MAX_RANK];
-    size_t count, next = 0, dims[CNN_ONNX_MAX_RANK], ones = 0;
-    bool marked[CNN_ONNX_MAX_RANK], given;
-    if (!get_list(call, "axes", 1, 13, axes, &count, &given))
+    struct list axes;
+    size_t next = 0, dims[CNN_ONNX_MAX_RANK], ones = 0;
+    bool marked[CNN_ONNX_MAX_RANK];
+    if (!get_list(call, "axes", 1, 13, &axes))
         return CNN_FAILED;
-    if (x->rank + count > CNN_ONNX_MAX_RANK)
-        return cnn_onnx_call_fail(call, "its output has %zu dimensions", x->rank + count);
-    if (!mark_axes(call, axes, count, x->rank + count, marked))
+    size_t rank = x->rank + axes.count;
+    if (rank > CNN_ONNX_MAX_RANK)
+        return cnn_onnx_call_fail(call, "its output has %zu dimensions", rank);
+    if (!mark_axes(call, axes.values, axes.count, rank, marked))
         return CNN_FAILED;
-    for (size_t i = 0; i < x->rank + count; i++) {
+    for (size_t i = 0; i < rank; i++) {
         ones += marked[i];
         dims[i] = marked[i] || next == x->rank ? 1 : x->dims[next++];
     }
-    if (ones != count)
+    if (ones != axes.count)
         return cnn_onnx_call_fail(call, "an axis is given twice");
-    return cnn_onnx_reshaped(call, 0, x->rank + count, dims);
+    return cnn_onnx_reshaped(call, 0, rank, dims);
 }
 
 cnn_status cnn_onnx_identity(struct cnn_onnx_call *call)
@@ -395,24 +402,25 @@ cnn_status cnn_onnx_slice(struct cnn_onnx_call *call)
 {
     static const char *const names[] = {"starts", "ends", "axes", "steps"};
     const struct cnn_onnx_array *x = call->in[0];
-    int64_t lists[4][CNN_ONNX_MAX_RANK], strides[CNN_ONNX_MAX_RANK], at = 0;
-    size_t counts[4], dims[CNN_ONNX_MAX_RANK], axis;
-    bool given[4];
+    struct list lists[4], *starts = &lists[0], *ends = &lists[1], *axes = &lists[2],
+                          *steps = &lists[3];
+    int64_t strides[CNN_ONNX_MAX_RANK], at = 0;
+    size_t dims[CNN_ONNX_MAX_RANK], axis;
     for (size_t i = 0; i < 4; i++)
-        if (!get_list(call, names[i], i + 1, 10, lists[i], &counts[i], &given[i]))
+        if (!get_list(call, names[i], i + 1, 10, &lists[i]))
             return CNN_FAILED;
     signed_strides(x, strides);
     memcpy(dims, x->dims, sizeof dims);
     for (size_t i = 1; i < 4; i++)
-        if ((given[i] || i == 1) && counts[i] != counts[0])
-            return cnn_onnx_call_fail(call, "%s has %zu numbers, starts %zu", names[i], counts[i],
-                                      counts[0]);
-    for (size_t i = 0; i < counts[0]; i++) {
-        int64_t step = given[3] ? lists[3][i] : 1;
+        if ((lists[i].given || i == 1) && lists[i].count != starts->count)
+            return cnn_onnx_call_fail(call, "%s has %zu numbers, starts %zu", names[i],
+                                      lists[i].count, starts->count);
+    for (size_t i = 0; i < starts->count; i++) {
+        int64_t step = steps->given ? steps->values[i] : 1;
         if (step == 0 ||
-            !cnn_onnx_axis(call, given[2] ? lists[2][i] : (int64_t)i, x->rank, false, &axis))
+            !cnn_onnx_axis(call, axes->given ? axes->values[i] : (int64_t)i, x->rank, false, &axis))
             return step == 0 ? cnn_onnx_call_fail(call, "a step is 0") : CNN_FAILED;
-        struct slice s = slice_of((int64_t)x->dims[axis], lists[0][i], lists[1][i], step);
+        struct slice s = slice_of((int64_t)x->dims[axis], starts->values[i], ends->values[i], step);
         dims[axis] = s.count;
         at += s.count > 0 ? s.begin * strides[axis] : 0;
         strides[axis] = s.count > 1 ? strides[axis] * step : 0;
@@ -427,23 +435,23 @@ cnn_status cnn_onnx_slice(struct cnn_onnx_call *call)
 cnn_status cnn_onnx_split(struct cnn_onnx_call *call)
 {
     const struct cnn_onnx_array *x = call->in[0];
-    int64_t given_axis, sizes[CNN_ONNX_MAX_RANK], strides[CNN_ONNX_MAX_RANK], parts;
-    size_t axis, count, dims[CNN_ONNX_MAX_RANK], at = 0;
-    bool given;
+    struct list sizes;
+    int64_t given_axis, strides[CNN_ONNX_MAX_RANK], parts;
+    size_t axis, dims[CNN_ONNX_MAX_RANK], at = 0;
     if (!cnn_onnx_get_int(call, "axis", 0, &given_axis) ||
         !cnn_onnx_get_int(call, "num_outputs", (int64_t)call->out_count, &parts) ||
         !cnn_onnx_axis(call, given_axis, x->rank, false, &axis) ||
-        !get_list(call, "split", 1, 13, sizes, &count, &given))
+        !get_list(call, "split", 1, 13, &sizes))
         return CNN_FAILED;
-    if (given && count != call->out_count)
-        return cnn_onnx_call_fail(call, "%zu sizes for %zu outputs", count, call->out_count);
+    if (sizes.given && sizes.count != call->out_count)
+        return cnn_onnx_call_fail(call, "%zu sizes for %zu outputs", sizes.count, call->out_count);
     size_t each = (x->dims[axis] + call->out_count - 1) / call->out_count;
     signed_strides(x, strides);
     memcpy(dims, x->dims, sizeof dims);
     for (size_t i = 0; i < call->out_count; i++) {
         size_t left = x->dims[axis] - at;
         dims[axis] = each < left ? each : left;
-        if (given && !as_size(call, sizes[i], &dims[axis]))
+        if (sizes.given && !as_size(call, sizes.values[i], &dims[axis]))
             return CNN_FAILED;
         if (dims[axis] > left || (i + 1 == call->out_count && dims[axis] != left))
             return cnn_onnx_call_fail(call, "its parts do not make up size %zu", x->dims[axis]);

@@ -117,13 +117,18 @@ void CNN_ISA_NAME(cnn_scale_forward)(const struct cnn_scale *c, const float *x, 
     cnn_parallel_for(plan_tasks(&k), forward_task, &k);
 }
 
-/* Sums of one vector of channels over some rows, added to ds and db; dx is written on the way. */
-static inline void backward_lanes(const struct scale_work *k, const float *x, const float *dy,
-                                  float *dx, vfloat s, size_t rows, size_t lanes, float *sums)
+/* Sums of the vector of channels from `channel` on over a run of rows, added to ds and db; dx is
+ * written on the way. */
+static inline void backward_lanes(const struct scale_work *k, const struct part *run,
+                                  size_t channel)
 {
-    size_t c = k->c.channels;
+    size_t c = k->c.channels, lanes = cnn_size_min(VLEN, c - channel),
+           at = (run->image * k->c.pixels + run->first) * c + channel;
+    const float *x = k->x + at, *dy = k->dy + at;
+    float *dx = k->d.dx ? k->d.dx + at : NULL, *sums = run->sums + channel;
+    vfloat s = k->s ? vload_lanes(k->s + run->image * c + channel, lanes) : vset(1);
     vfloat ds = {0}, db = {0};
-    for (size_t r = 0; r < rows; r++) {
+    for (size_t r = 0, rows = run->count; r < rows; r++) {
         vfloat g = vload_lanes(dy + r * c, lanes), v = vload_lanes(x + r * c, lanes);
         ds += k->c.negative ? vselect(v > 0.0f, (vfloat){0}, g * v) : g * v;
         db += g;
@@ -135,16 +140,10 @@ static inline void backward_lanes(const struct scale_work *k, const float *x, co
     vstore_lanes(sums, lanes, vload_lanes(sums, lanes) + db);
 }
 
-static void backward_run(const struct scale_work *k, size_t image, size_t row, size_t rows,
-                         float *sums)
+static void backward_run(const struct scale_work *k, const struct part *run)
 {
-    size_t c = k->c.channels, at = (image * k->c.pixels + row) * c;
-    for (size_t i = 0; i < c; i += VLEN) {
-        size_t lanes = cnn_size_min(VLEN, c - i);
-        backward_lanes(k, k->x + at + i, k->dy + at + i, k->d.dx ? k->d.dx + at + i : NULL,
-                       k->s ? vload_lanes(k->s + image * c + i, lanes) : vset(1), rows, lanes,
-                       sums + i);
-    }
+    for (size_t i = 0; i < k->c.channels; i += VLEN)
+        backward_lanes(k, run, i);
 }
 
 static void write_sums(const struct scale_work *k, size_t image, const float *sums)
@@ -160,8 +159,10 @@ static void backward_part(const struct scale_work *k, const struct part *part)
 {
     memset(part->sums, 0, sums_floats(&k->c) * sizeof *part->sums);
     for (size_t row = 0; row < part->count; row += SUM_ROWS)
-        backward_run(k, part->image, part->first + row, cnn_size_min(SUM_ROWS, part->count - row),
-                     part->sums);
+        backward_run(k, &(struct part){.image = part->image,
+                                       .first = part->first + row,
+                                       .count = cnn_size_min(SUM_ROWS, part->count - row),
+                                       .sums = part->sums});
     if (k->group > 0)
         write_sums(k, part->image, part->sums);
 }
