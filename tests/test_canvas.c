@@ -68,13 +68,14 @@ static void test_frame_lies_inside_when_thick_or_cut_off(void **state)
 {
     (void)state;
     struct cnn_canvas canvas = canvas_of(6, 5);
-    cnn_canvas_frame(&canvas, 1, 0, 4, 4, 1, red);
+    cnn_canvas_frame(&canvas, (struct cnn_area){.x = 1, .y = 0, .width = 4, .height = 4}, 1, red);
     assert_drawn(&canvas, (const char *[]){".####.", ".#..#.", ".#..#.", ".####.", "......"});
     cnn_canvas_fill(&canvas, 0, 0, 6, 5, white);
-    cnn_canvas_frame(&canvas, 3, 2, SIZE_MAX, 9, 2, red);
+    cnn_canvas_frame(&canvas, (struct cnn_area){.x = 3, .y = 2, .width = SIZE_MAX, .height = 9}, 2,
+                     red);
     assert_drawn(&canvas, (const char *[]){"......", "......", "...###", "...###", "...##."});
     cnn_canvas_fill(&canvas, 0, 0, 6, 5, white);
-    cnn_canvas_frame(&canvas, 2, 2, 2, 1, 7, red);
+    cnn_canvas_frame(&canvas, (struct cnn_area){.x = 2, .y = 2, .width = 2, .height = 1}, 7, red);
     assert_drawn(&canvas, (const char *[]){"......", "......", "..##..", "......", "......"});
     cnn_canvas_free(&canvas);
 }

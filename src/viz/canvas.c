@@ -75,35 +75,41 @@ void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width
     repeat_row(canvas, x, y, columns, rows);
 }
 
-void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
-                      size_t thickness, struct cnn_colour colour)
+void cnn_canvas_frame(struct cnn_canvas *canvas, struct cnn_area area, size_t thickness,
+                      struct cnn_colour colour)
 {
-    size_t across = thickness < width ? thickness : width,
-           down = thickness < height ? thickness : height;
-    cnn_canvas_fill(canvas, x, y, width, down, colour);
-    cnn_canvas_fill(canvas, x, y, across, height, colour);
+    size_t across = thickness < area.width ? thickness : area.width,
+           down = thickness < area.height ? thickness : area.height;
+    cnn_canvas_fill(canvas, area.x, area.y, area.width, down, colour);
+    cnn_canvas_fill(canvas, area.x, area.y, across, area.height, colour);
     /* Where the far edges begin beyond the largest number, they lie outside. */
     size_t right, bottom;
-    if (cnn_size_add(y, height - down, &bottom))
-        cnn_canvas_fill(canvas, x, bottom, width, down, colour);
-    if (cnn_size_add(x, width - across, &right))
-        cnn_canvas_fill(canvas, right, y, across, height, colour);
+    if (cnn_size_add(area.y, area.height - down, &bottom))
+        cnn_canvas_fill(canvas, area.x, bottom, area.width, down, colour);
+    if (cnn_size_add(area.x, area.width - across, &right))
+        cnn_canvas_fill(canvas, right, area.y, across, area.height, colour);
 }
 
-/* One pixel for each step along the longer axis: a from a0 to a1, b beside it. steep: a counts
- * rows. */
-static void line_along(struct cnn_canvas *canvas, size_t a0, size_t b0, size_t a1, size_t b1,
-                       bool steep, struct cnn_colour colour)
+/* A place on a line: along its longer axis, and beside it. */
+struct place {
+    size_t along, beside;
+};
+
+/* One pixel for each step along the longer axis. steep: along counts rows. */
+static void line_along(struct cnn_canvas *canvas, struct place from, struct place to, bool steep,
+                       struct cnn_colour colour)
 {
     size_t limit = steep ? canvas->height : canvas->width;
-    if (a0 > a1) {
-        size_t a = a0, b = b0;
-        a0 = a1, b0 = b1;
-        a1 = a, b1 = b;
+    if (from.along > to.along) {
+        struct place before = from;
+        from = to;
+        to = before;
     }
-    double slope = a1 > a0 ? ((double)b1 - (double)b0) / (double)(a1 - a0) : 0;
-    for (size_t a = a0; a <= a1 && a < limit; a++) {
-        double b = floor((double)b0 + slope * (double)(a - a0) + 0.5);
+    double slope = to.along > from.along
+                       ? ((double)to.beside - (double)from.beside) / (double)(to.along - from.along)
+                       : 0;
+    for (size_t a = from.along; a <= to.along && a < limit; a++) {
+        double b = floor((double)from.beside + slope * (double)(a - from.along) + 0.5);
         if (b >= 0 && b < (double)(steep ? canvas->width : canvas->height))
             put_pixel(canvas, steep ? (size_t)b : a, steep ? a : (size_t)b, colour);
     }
@@ -114,9 +120,9 @@ void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1,
 {
     size_t across = x0 > x1 ? x0 - x1 : x1 - x0, down = y0 > y1 ? y0 - y1 : y1 - y0;
     if (down > across)
-        line_along(canvas, y0, x0, y1, x1, true, colour);
+        line_along(canvas, (struct place){y0, x0}, (struct place){y1, x1}, true, colour);
     else
-        line_along(canvas, x0, y0, x1, y1, false, colour);
+        line_along(canvas, (struct place){x0, y0}, (struct place){x1, y1}, false, colour);
 }
 
 void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct cnn_canvas *source,

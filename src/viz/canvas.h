@@ -15,6 +15,11 @@ struct cnn_canvas {
     uint8_t *pixels; /* height * width * 3 bytes */
 };
 
+/* A part of a canvas. */
+struct cnn_area {
+    size_t x, y, width, height;
+};
+
 /* At least 1 x 1, at most 2^28 pixels (else CNN_FAILED), all of the colour background. Freed by
  * cnn_canvas_free (a zeroed one is legal). */
 cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour background,
@@ -29,9 +34,9 @@ static inline struct cnn_colour cnn_canvas_get(const struct cnn_canvas *canvas, 
 
 void cnn_canvas_fill(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
                      struct cnn_colour colour);
-/* A frame `thickness` pixels wide, inside the rectangle. */
-void cnn_canvas_frame(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
-                      size_t thickness, struct cnn_colour colour);
+/* A frame `thickness` pixels wide, inside the area. */
+void cnn_canvas_frame(struct cnn_canvas *canvas, struct cnn_area area, size_t thickness,
+                      struct cnn_colour colour);
 void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1, size_t y1,
                      struct cnn_colour colour);
 

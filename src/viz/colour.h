@@ -14,6 +14,12 @@ struct cnn_range {
 };
 struct cnn_range cnn_range_of(const float *values, size_t count);
 
+/* How numbers become colours. */
+struct cnn_colouring {
+    cnn_palette palette;
+    struct cnn_range range;
+};
+
 /* The colour of value on a scale from low to high (SIGNED: from -m to m, m the larger magnitude of
  * the two). low == high: the middle for SIGNED, else the lowest colour. */
 struct cnn_colour cnn_palette_colour(cnn_palette palette, struct cnn_range range, float value);

@@ -51,7 +51,9 @@ static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas,
     const float *kernel = k->weights + filter * plane * 3;
     struct cnn_range range = cnn_range_of(kernel, plane * 3);
     float magnitude = cnn_range_magnitude(range);
-    cnn_canvas_frame(canvas, x, y, k->across + 2, k->down + 2, 1, CNN_FAINT);
+    cnn_canvas_frame(
+        canvas, (struct cnn_area){.x = x, .y = y, .width = k->across + 2, .height = k->down + 2}, 1,
+        CNN_FAINT);
     for (size_t i = 0; i < plane; i++)
         cnn_canvas_fill(canvas, x + 1 + i % k->w * k->enlarge, y + 1 + i / k->w * k->enlarge,
                         k->enlarge, k->enlarge, kernel_colour(kernel + i, plane, magnitude));
@@ -92,7 +94,10 @@ static void draw_kernel(const struct kernels *k, struct cnn_canvas *canvas, size
     for (size_t i = 0; i < k->h * k->w; i++)
         cnn_canvas_fill(canvas, x + i % k->w * k->enlarge, y + i / k->w * k->enlarge, k->enlarge,
                         k->enlarge, cnn_palette_colour(CNN_PALETTE_SIGNED, range, kernel[i]));
-    cnn_canvas_frame(canvas, x - 1, y - 1, k->across + 2, k->down + 2, 1, CNN_FAINT);
+    cnn_canvas_frame(
+        canvas,
+        (struct cnn_area){.x = x - 1, .y = y - 1, .width = k->across + 2, .height = k->down + 2}, 1,
+        CNN_FAINT);
 }
 
 /* How many rows and columns of tiles fit a sheet; at least one each. */

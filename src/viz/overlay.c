@@ -111,7 +111,8 @@ cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map,
             cnn_canvas_fill(out, x, y, 1, 1, lay_over(&o, cnn_canvas_get(picture, x, y), value));
         }
     }
-    cnn_draw_scale(out, 0, picture->height + SCALE_GAP, width, palette, o.range, h * w);
+    cnn_draw_scale(out, 0, picture->height + SCALE_GAP, width,
+                   (struct cnn_colouring){palette, o.range}, h * w);
     return CNN_OK;
 }
 

@@ -60,7 +60,10 @@ void cnn_panel_frame(struct cnn_canvas *picture, cnn_shape in, const struct cnn_
     size_t bottom = (field->end[0] * picture->height + in.h - 1) / in.h,
            right = (field->end[1] * picture->width + in.w - 1) / in.w;
     if (field->begin[0] < field->end[0])
-        cnn_canvas_frame(picture, left, top, right - left, bottom - top, 3, colour);
+        cnn_canvas_frame(
+            picture,
+            (struct cnn_area){.x = left, .y = top, .width = right - left, .height = bottom - top},
+            3, colour);
 }
 
 cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count,
@@ -94,11 +97,15 @@ static cnn_status draw_panel(const struct cnn_panel *panel, struct cnn_canvas *o
     cnn_canvas_text(out, 0, 0, 1, CNN_INK, panel->title);
     cnn_canvas_put(out, 0, LINE, &panel->picture, 1);
     if (!panel->bare)
-        cnn_canvas_frame(out, 0, LINE, panel->picture.width, panel->picture.height, 1, CNN_FAINT);
+        cnn_canvas_frame(out,
+                         (struct cnn_area){.y = LINE,
+                                           .width = panel->picture.width,
+                                           .height = panel->picture.height},
+                         1, CNN_FAINT);
     if (panel->values > 0)
         cnn_draw_scale(out, 0, LINE + panel->picture.height + SCALE_GAP,
-                       panel->picture.width > least ? panel->picture.width : least, panel->palette,
-                       panel->range, panel->values);
+                       panel->picture.width > least ? panel->picture.width : least,
+                       (struct cnn_colouring){panel->palette, panel->range}, panel->values);
     return CNN_OK;
 }
 

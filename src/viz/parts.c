@@ -44,13 +44,14 @@ const char *cnn_short_number(float value, char buffer[CNN_NUMBER_SIZE])
     return buffer;
 }
 
-void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
-                  cnn_palette palette, struct cnn_range range)
+void cnn_draw_bar(struct cnn_canvas *canvas, struct cnn_area area, struct cnn_colouring colouring)
 {
-    for (size_t i = 0; i < width; i++) {
-        double t = width > 1 ? (double)i / (double)(width - 1) : 0;
+    const struct cnn_range range = colouring.range;
+    for (size_t i = 0; i < area.width; i++) {
+        double t = area.width > 1 ? (double)i / (double)(area.width - 1) : 0;
         float value = (float)((1 - t) * range.low + t * range.high);
-        cnn_canvas_fill(canvas, x + i, y, 1, height, cnn_palette_colour(palette, range, value));
+        cnn_canvas_fill(canvas, area.x + i, area.y, 1, area.height,
+                        cnn_palette_colour(colouring.palette, range, value));
     }
 }
 
@@ -62,12 +63,14 @@ void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct
 }
 
 void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
-                    cnn_palette palette, struct cnn_range range, size_t count)
+                    struct cnn_colouring colouring, size_t count)
 {
     char low[CNN_NUMBER_SIZE], high[CNN_NUMBER_SIZE], nan[32] = "";
+    const struct cnn_range range = colouring.range;
     if (range.nan == count)
         return;
-    cnn_draw_bar(canvas, x, y, width, BAR_HEIGHT, palette, range);
+    cnn_draw_bar(canvas, (struct cnn_area){.x = x, .y = y, .width = width, .height = BAR_HEIGHT},
+                 colouring);
     y += BAR_HEIGHT + 3;
     cnn_canvas_text(canvas, x, y, 1, CNN_INK, cnn_short_number(range.low, low));
     cnn_draw_text_left_of(canvas, x + width + 1, y, CNN_INK, cnn_short_number(range.high, high));
@@ -92,7 +95,10 @@ static void draw_scale_line(struct cnn_canvas *canvas, size_t y, const struct cn
     cnn_short_number(head->range->high, high);
     cnn_canvas_text(canvas, x, y, 1, CNN_INK, low);
     x += cnn_canvas_text_width(low, 1) + 4;
-    cnn_draw_bar(canvas, x, y - 1, SCALE_WIDTH, CNN_TEXT_HEIGHT - 1, head->palette, *head->range);
+    cnn_draw_bar(
+        canvas,
+        (struct cnn_area){.x = x, .y = y - 1, .width = SCALE_WIDTH, .height = CNN_TEXT_HEIGHT - 1},
+        (struct cnn_colouring){head->palette, *head->range});
     cnn_canvas_text(canvas, x + SCALE_WIDTH + 5, y, 1, CNN_INK, high);
 }
 

@@ -22,16 +22,15 @@
 #define CNN_NUMBER_SIZE 16
 const char *cnn_short_number(float value, char buffer[CNN_NUMBER_SIZE]);
 
-/* A bar from the colour of range.low to that of range.high. */
-void cnn_draw_bar(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t height,
-                  cnn_palette palette, struct cnn_range range);
+/* A bar from the colour of the lowest number to that of the highest. */
+void cnn_draw_bar(struct cnn_canvas *canvas, struct cnn_area area, struct cnn_colouring colouring);
 
 /* The scale of a picture: the bar over width pixels, below it the numbers at its ends, and between
- * them how many values are no numbers, where there is room. CNN_SCALE_HEIGHT pixels high; nothing
- * where no value is finite. */
+ * them how many of the count values are no numbers, where there is room. CNN_SCALE_HEIGHT pixels
+ * high; nothing where no value is finite. */
 #define CNN_SCALE_HEIGHT (8 + 3 + CNN_TEXT_HEIGHT)
 void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
-                    cnn_palette palette, struct cnn_range range, size_t count);
+                    struct cnn_colouring colouring, size_t count);
 
 /* Text that ends before x. */
 void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour colour,

@@ -67,38 +67,43 @@ static void colour_map(struct cnn_canvas *canvas, const float *map, size_t h, si
     }
 }
 
+/* Where the next part of the tile of map `number` begins, and how wide it is. */
+struct tile {
+    size_t number, x, y, width;
+};
+
 /* Number on the left, what is wrong on the right. */
-static void draw_name(struct cnn_canvas *canvas, size_t x, size_t y, size_t width, size_t number,
-                      enum state state, size_t nan)
+static void draw_name(struct cnn_canvas *canvas, const struct tile *tile, enum state state,
+                      size_t nan)
 {
     char text[32], count[32] = "";
-    snprintf(text, sizeof text, "%zu", number);
-    cnn_canvas_text(canvas, x, y, 1, CNN_INK, text);
-    size_t room = width - cnn_canvas_text_width(text, 1);
+    snprintf(text, sizeof text, "%zu", tile->number);
+    cnn_canvas_text(canvas, tile->x, tile->y, 1, CNN_INK, text);
+    size_t room = tile->width - cnn_canvas_text_width(text, 1);
     if (state == HOLDS_NAN) {
         snprintf(count, sizeof count, "%zu NaN", nan);
         if (cnn_canvas_text_width(count, 1) > room)
             snprintf(count, sizeof count, "NaN");
     } else if (state != ALIVE)
         snprintf(count, sizeof count, state == DEAD ? "dead" : "constant");
-    cnn_draw_text_left_of(canvas, x + width + 1, y, CNN_ALERT, count);
+    cnn_draw_text_left_of(canvas, tile->x + tile->width + 1, tile->y, CNN_ALERT, count);
 }
 
 /* The ends of the scale; one number where they are the same, none where no value is finite. */
-static void draw_numbers(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
-                         struct cnn_range range)
+static void draw_numbers(struct cnn_canvas *canvas, const struct tile *tile, struct cnn_range range)
 {
     char text[CNN_NUMBER_SIZE];
-    cnn_canvas_text(canvas, x, y, 1, CNN_INK, cnn_short_number(range.low, text));
+    cnn_canvas_text(canvas, tile->x, tile->y, 1, CNN_INK, cnn_short_number(range.low, text));
     if (range.low < range.high)
-        cnn_draw_text_left_of(canvas, x + width + 1, y, CNN_INK,
+        cnn_draw_text_left_of(canvas, tile->x + tile->width + 1, tile->y, CNN_INK,
                               cnn_short_number(range.high, text));
 }
 
-static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
-                      size_t number, struct cnn_sheet_summary *summary)
+static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile tile,
+                      struct cnn_sheet_summary *summary)
 {
-    const float *map = s->maps + number * s->h * s->w;
+    const size_t x = tile.x, y = tile.y;
+    const float *map = s->maps + tile.number * s->h * s->w;
     struct cnn_range own = cnn_range_of(map, s->h * s->w);
     enum state state = map_state(s, own);
     size_t across = s->map.width * s->enlarge, down = s->map.height * s->enlarge;
@@ -109,22 +114,27 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, size_t x, size
         return;
     colour_map(&s->map, map, s->h, s->w, s->shrink, s->style.palette,
                s->one_scale ? s->range : own);
-    cnn_canvas_frame(canvas, x, y, across + 2, down + 2, 1, CNN_FAINT);
+    cnn_canvas_frame(canvas,
+                     (struct cnn_area){.x = x, .y = y, .width = across + 2, .height = down + 2}, 1,
+                     CNN_FAINT);
     cnn_canvas_put(canvas, x + 1, y + 1, &s->map, s->enlarge);
     if (state == DEAD) {
         cnn_canvas_line(canvas, x + 1, y + 1, x + across, y + down, CNN_ALERT);
         cnn_canvas_line(canvas, x + across, y + 1, x + 1, y + down, CNN_ALERT);
     }
-    y += down + 4;
-    draw_name(canvas, x, y, width, number, state, own.nan);
-    y += NUMBER_LINE;
+    tile.y += down + 4;
+    draw_name(canvas, &tile, state, own.nan);
+    tile.y += NUMBER_LINE;
     if (own.nan == s->h * s->w)
         return;
     if (!s->one_scale) {
-        cnn_draw_bar(canvas, x, y - 2, width, BAR_HEIGHT, s->style.palette, own);
-        y += BAR_HEIGHT + 1;
+        cnn_draw_bar(
+            canvas,
+            (struct cnn_area){.x = x, .y = tile.y - 2, .width = tile.width, .height = BAR_HEIGHT},
+            (struct cnn_colouring){s->style.palette, own});
+        tile.y += BAR_HEIGHT + 1;
     }
-    draw_numbers(canvas, x, y, width, own);
+    draw_numbers(canvas, &tile, own);
 }
 
 /* Maps are enlarged to tiles of a handy size. Where the sheet would be too large they are shrunk
@@ -176,9 +186,11 @@ static cnn_status draw_sheet(struct sheet *s, struct cnn_canvas *out,
         status = cnn_sheet_begin(&head, grid.columns * grid.tile_width - GAP,
                                  grid.rows * grid.tile_height - ROW_GAP, out, &top, diag);
     for (size_t i = 0; i < s->count && status == CNN_OK; i++) {
-        size_t x = CNN_SHEET_MARGIN + i % grid.columns * grid.tile_width,
-               y = top + i / grid.columns * grid.tile_height;
-        draw_tile(s, i < grid.shown ? out : NULL, x, y, grid.tile_width - GAP, i, summary);
+        struct tile tile = {.number = i,
+                            .x = CNN_SHEET_MARGIN + i % grid.columns * grid.tile_width,
+                            .y = top + i / grid.columns * grid.tile_height,
+                            .width = grid.tile_width - GAP};
+        draw_tile(s, i < grid.shown ? out : NULL, tile, summary);
     }
     cnn_canvas_free(&s->map);
     return status;
