@@ -92,8 +92,9 @@ static void compare_excited(struct golden *g, const char *name, float *found)
     float strength[2];
     assert_int_equal(sscanf(name, "excite.%63[^.].%zu", layer, &channel), 2);
     size_t value = network_layer(g->model, layer) + 1;
-    assert_int_equal(cnn_excite(g->model, value, channel, &settings, NULL, found, strength, NULL),
-                     CNN_OK);
+    assert_int_equal(
+        cnn_excite(g->model, (struct cnn_unit){value, channel}, &settings, found, strength, NULL),
+        CNN_OK);
     const struct cnn_stored_tensor *t = cnn_safetensors_find(g->file, name);
     float *wanted = read_tensor(t, g->channels);
     assert_floats_near(name, found, wanted, t->count, BOUND);
@@ -106,10 +107,13 @@ static void compare_excited(struct golden *g, const char *name, float *found)
 
 static void compare_one(struct golden *g, const struct cnn_stored_tensor *t)
 {
-    static const struct cnn_occlusion patches = {6, 5, 0, 0};
+    static const struct cnn_occlusion patches = {.size = 6, .step = 5};
     cnn_shape in = cnn_model_input(g->model);
-    struct cnn_occlusion geometry = {patches.size, patches.step, (in.h - 1) / patches.step + 1,
-                                     (in.w - 1) / patches.step + 1};
+    struct cnn_occlusion geometry = {.size = patches.size,
+                                     .step = patches.step,
+                                     .rows = (in.h - 1) / patches.step + 1,
+                                     .columns = (in.w - 1) / patches.step + 1,
+                                     .fill = g->fill};
     float *found = tensor_new(t->count), *wanted = NULL;
     if (strncmp(t->name, "gradcam.", 8) == 0)
         compare_gradcam(g, t->name, t->name + 8, found);
@@ -122,14 +126,16 @@ static void compare_one(struct golden *g, const struct cnn_stored_tensor *t)
     }
     if (strcmp(t->name, "smoothgrad") == 0) {
         wanted = read_tensor(t, g->channels);
-        assert_int_equal(cnn_smoothgrad(g->model, g->x, g->class, 5, 0.15f, 11, NULL, found, NULL),
-                         CNN_OK);
+        assert_int_equal(
+            cnn_smoothgrad(g->model, g->x, g->class,
+                           &(struct cnn_smoothgrad){.samples = 5, .noise = 0.15f, .seed = 11},
+                           found, NULL),
+            CNN_OK);
     }
     if (strcmp(t->name, "occlusion") == 0) {
         wanted = read_tensor(t, 1);
         assert_int_equal(t->count, geometry.rows * geometry.columns);
-        assert_int_equal(
-            cnn_occlusion(g->model, g->x, g->class, &geometry, g->fill, NULL, found, NULL), CNN_OK);
+        assert_int_equal(cnn_occlusion(g->model, g->x, g->class, &geometry, found, NULL), CNN_OK);
     }
     if (wanted)
         assert_floats_near(t->name, found, wanted, t->count, BOUND);
@@ -215,12 +221,16 @@ static void expect_geometry(size_t h, size_t w, struct cnn_occlusion wanted)
 static void test_occlusion_geometry_covers_every_shape(void **state)
 {
     (void)state;
-    expect_geometry(1, 1, (struct cnn_occlusion){1, 1, 1, 1});
-    expect_geometry(5, 3, (struct cnn_occlusion){1, 1, 5, 3});
-    expect_geometry(28, 28, (struct cnn_occlusion){7, 2, 14, 14});
-    expect_geometry(32, 32, (struct cnn_occlusion){8, 2, 16, 16});
-    expect_geometry(224, 224, (struct cnn_occlusion){56, 14, 16, 16});
-    expect_geometry(1, 1000, (struct cnn_occlusion){8, 2, 1, 500});
+    expect_geometry(1, 1, (struct cnn_occlusion){.size = 1, .step = 1, .rows = 1, .columns = 1});
+    expect_geometry(5, 3, (struct cnn_occlusion){.size = 1, .step = 1, .rows = 5, .columns = 3});
+    expect_geometry(28, 28,
+                    (struct cnn_occlusion){.size = 7, .step = 2, .rows = 14, .columns = 14});
+    expect_geometry(32, 32,
+                    (struct cnn_occlusion){.size = 8, .step = 2, .rows = 16, .columns = 16});
+    expect_geometry(224, 224,
+                    (struct cnn_occlusion){.size = 56, .step = 14, .rows = 16, .columns = 16});
+    expect_geometry(1, 1000,
+                    (struct cnn_occlusion){.size = 8, .step = 2, .rows = 1, .columns = 500});
 }
 
 /* A network that adds its pixels up: hiding a patch takes away just what lies under it. */
@@ -230,8 +240,9 @@ static void test_occlusion_hides_patches_cut_off_at_the_borders(void **state)
     cnn_model *model = network_open("input: [1, 3, 4]\nlayers:\n  - {type: flatten}\n  - {type: "
                                     "dense, units: 2, bias: false}\n  - {type: sigmoid}\n"
                                     "  - {type: softmax}\n");
-    const struct cnn_occlusion geometry = {2, 2, 2, 2};
     const float x[12] = {0.5f, 1, -1, 2, 0, 3, 1, 1, 2, -2, 0.25f, 4}, fill = 0.75f;
+    const struct cnn_occlusion geometry = {
+        .size = 2, .step = 2, .rows = 2, .columns = 2, .fill = &fill};
     float found[4], wanted[4], covered[12];
     double whole = logit(model, x, 1);
     for (size_t p = 0; p < 4; p++) {
@@ -240,7 +251,7 @@ static void test_occlusion_hides_patches_cut_off_at_the_borders(void **state)
             covered[row * 4 + p % 2 * 2] = covered[row * 4 + p % 2 * 2 + 1] = fill;
         wanted[p] = (float)(whole - logit(model, covered, 1));
     }
-    assert_int_equal(cnn_occlusion(model, x, 1, &geometry, &fill, NULL, found, NULL), CNN_OK);
+    assert_int_equal(cnn_occlusion(model, x, 1, &geometry, found, NULL), CNN_OK);
     assert_floats_near("drop", found, wanted, 4, 1e-5);
     cnn_model_free(model);
 }
@@ -260,8 +271,8 @@ static void expect_excitement(cnn_model *model, const char *layer, size_t channe
     size_t count = cnn_shape_count(model->graph.input);
     float *image = tensor_new(count), strength[2];
     settings.steps = steps;
-    assert_int_equal(cnn_excite(model, network_layer(model, layer) + 1, channel, &settings, NULL,
-                                image, strength, NULL),
+    assert_int_equal(cnn_excite(model, (struct cnn_unit){network_layer(model, layer) + 1, channel},
+                                &settings, image, strength, NULL),
                      CNN_OK);
     assert_true(strength[1] > strength[0] + rise);
     for (size_t i = 0; i < count; i++) {
@@ -292,11 +303,13 @@ static void test_excite_says_that_a_dead_channel_stays_silent(void **state)
     float image[25], strength[2] = {1, 1};
     struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
     cnn_model_tensor_set(model, network_tensor(model, "conv1.bias"), bias);
-    assert_int_equal(cnn_excite(model, 1, 0, &settings, NULL, image, strength, NULL), CNN_OK);
+    assert_int_equal(cnn_excite(model, (struct cnn_unit){1, 0}, &settings, image, strength, NULL),
+                     CNN_OK);
     assert_floats_same("strength", strength, (const float[]){0, 0}, 2);
     for (size_t i = 0; i < 25; i++)
         assert_true(isfinite(image[i]));
-    assert_int_equal(cnn_excite(model, 1, 1, &settings, NULL, image, strength, NULL), CNN_OK);
+    assert_int_equal(cnn_excite(model, (struct cnn_unit){1, 1}, &settings, image, strength, NULL),
+                     CNN_OK);
     assert_true(strength[1] > strength[0]);
     cnn_model_free(model);
 }
@@ -360,15 +373,19 @@ static void test_wrong_class_or_layer_is_refused_with_its_reason(void **state)
                      "  - {type: conv, filters: 2, kernel_size: 3, name: dead, from: conv1}\n"
                      "  - {type: dense, units: 3, from: flatten1}\n");
     cnn_diag *diag = cnn_diag_new();
-    const struct cnn_occlusion geometry = {2, 2, 3, 3};
     const struct cnn_excite settings = {.steps = 1};
     float x[36] = {0}, map[36], strength[2];
+    const struct cnn_occlusion geometry = {
+        .size = 2, .step = 2, .rows = 3, .columns = 3, .fill = x};
     static const char classes[] = "there is no class 3: the network has 3 classes, counted from 0",
                       last[] = "the last convolution's maps are those of 'conv1'";
     expect_refusal(cnn_gradcam(model, x, 3, 1, map, diag), diag, classes, NULL);
     expect_refusal(cnn_saliency(model, x, 3, map, diag), diag, classes, NULL);
-    expect_refusal(cnn_smoothgrad(model, x, 3, 2, 0.1f, 1, NULL, map, diag), diag, classes, NULL);
-    expect_refusal(cnn_occlusion(model, x, 3, &geometry, x, NULL, map, diag), diag, classes, NULL);
+    expect_refusal(cnn_smoothgrad(model, x, 3,
+                                  &(struct cnn_smoothgrad){.samples = 2, .noise = 0.1f, .seed = 1},
+                                  map, diag),
+                   diag, classes, NULL);
+    expect_refusal(cnn_occlusion(model, x, 3, &geometry, map, diag), diag, classes, NULL);
     expect_refusal(cnn_gradcam(model, x, 0, 0, map, diag), diag,
                    "Grad-CAM looks at the maps of a layer, not at the network's input", last);
     expect_refusal(cnn_gradcam(model, x, 0, 2, map, diag), diag,
@@ -376,9 +393,9 @@ static void test_wrong_class_or_layer_is_refused_with_its_reason(void **state)
     expect_refusal(cnn_gradcam(model, x, 0, 3, map, diag), diag,
                    "Grad-CAM needs a layer that has part in the class's number; dead has none",
                    last);
-    expect_refusal(cnn_excite(model, 0, 0, &settings, NULL, map, strength, diag), diag,
+    expect_refusal(cnn_excite(model, (struct cnn_unit){0, 0}, &settings, map, strength, diag), diag,
                    "what excites a layer is found, not what excites the network's input", NULL);
-    expect_refusal(cnn_excite(model, 1, 2, &settings, NULL, map, strength, diag), diag,
+    expect_refusal(cnn_excite(model, (struct cnn_unit){1, 2}, &settings, map, strength, diag), diag,
                    "there is no channel 2: conv1 has 2, counted from 0", NULL);
     cnn_diag_free(diag);
     cnn_model_free(model);
@@ -416,13 +433,20 @@ static void test_stop_interrupts_what_takes_long(void **state)
         network_open_layers("[1, 4, 4]", "  - {type: flatten}\n  - {type: dense, units: 2}\n");
     cnn_flag stop = {0};
     cnn_flag_raise(&stop);
-    const struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
-    const struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
+    struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
+    struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
     cnn_diag *diag = cnn_diag_new();
     float x[16] = {0}, y[16], strength[2];
-    assert_int_equal(cnn_smoothgrad(model, x, 0, 4, 0.1f, 1, &stop, y, diag), CNN_INTERRUPTED);
-    assert_int_equal(cnn_occlusion(model, x, 0, &geometry, x, &stop, y, diag), CNN_INTERRUPTED);
-    assert_int_equal(cnn_excite(model, 2, 0, &settings, &stop, y, strength, diag), CNN_INTERRUPTED);
+    geometry.fill = x;
+    geometry.stop = settings.stop = &stop;
+    assert_int_equal(cnn_smoothgrad(model, x, 0,
+                                    &(struct cnn_smoothgrad){
+                                        .samples = 4, .noise = 0.1f, .seed = 1, .stop = &stop},
+                                    y, diag),
+                     CNN_INTERRUPTED);
+    assert_int_equal(cnn_occlusion(model, x, 0, &geometry, y, diag), CNN_INTERRUPTED);
+    assert_int_equal(cnn_excite(model, (struct cnn_unit){2, 0}, &settings, y, strength, diag),
+                     CNN_INTERRUPTED);
     assert_int_equal(cnn_diag_count(diag), 0);
     cnn_diag_free(diag);
     cnn_model_free(model);
@@ -435,19 +459,23 @@ static void explain_all(cnn_model *model, const float *x, float *out)
 {
     const struct cnn_excite settings = {
         .steps = 3, .jitter = 2, .blur_every = 2, .rate = 0.2f, .blur = 0.7f, .seed = 1};
-    const struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
     const float fill[3] = {0};
+    struct cnn_occlusion geometry = cnn_occlusion_geometry(cnn_model_input(model));
     float strength[2];
     size_t value;
+    geometry.fill = fill;
     assert_int_equal(cnn_gradcam_value(model, &value, NULL), CNN_OK);
     assert_int_equal(cnn_gradcam(model, x, 1, value, out, NULL), CNN_OK);
     assert_int_equal(cnn_saliency(model, x, 1, out + 64, NULL), CNN_OK);
-    assert_int_equal(cnn_smoothgrad(model, x, 1, 9, 0.1f, 1, NULL, out + 64 + 3072, NULL), CNN_OK);
-    assert_int_equal(cnn_occlusion(model, x, 1, &geometry, fill, NULL, out + 64 + 2 * 3072, NULL),
-                     CNN_OK);
     assert_int_equal(
-        cnn_excite(model, value, 1, &settings, NULL, out + 64 + 2 * 3072 + 256, strength, NULL),
+        cnn_smoothgrad(model, x, 1,
+                       &(struct cnn_smoothgrad){.samples = 9, .noise = 0.1f, .seed = 1},
+                       out + 64 + 3072, NULL),
         CNN_OK);
+    assert_int_equal(cnn_occlusion(model, x, 1, &geometry, out + 64 + 2 * 3072, NULL), CNN_OK);
+    assert_int_equal(cnn_excite(model, (struct cnn_unit){value, 1}, &settings,
+                                out + 64 + 2 * 3072 + 256, strength, NULL),
+                     CNN_OK);
 }
 
 static void test_explanations_are_the_same_bits_when_threads_differ(void **state)

@@ -343,7 +343,8 @@ static void test_excite_leaves_bounds_to_pictures(void **state)
                  pictures ? "data: {dataset: folder}\n" : "");
         cnn_model *model = network_open(text);
         struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
-        assert_int_equal(cnn_excite(model, 1, 0, &settings, NULL, image, strength, NULL), CNN_OK);
+        assert_int_equal(
+            cnn_excite(model, (struct cnn_unit){1, 0}, &settings, image, strength, NULL), CNN_OK);
         for (size_t i = 0; i < 16; i++) {
             least = fminf(least, image[i]);
             most = fmaxf(most, image[i]);

@@ -214,15 +214,15 @@ static float spread(const float *x, size_t count)
     return high - low;
 }
 
-cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t samples,
-                          float noise, uint64_t seed, const cnn_flag *stop, float *gradient,
-                          cnn_diag *diag)
+cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class,
+                          const struct cnn_smoothgrad *settings, float *gradient, cnn_diag *diag)
 {
+    const size_t samples = settings->samples;
     assert(samples > 0);
     struct cnn_gradient g = {0};
     size_t logits, count = cnn_shape_count(model->graph.input),
                    batch = samples < NOISE_BATCH ? samples : NOISE_BATCH;
-    float deviation = noise * spread(x, count);
+    float deviation = settings->noise * spread(x, count);
     double *sum = cnn_calloc(count, sizeof *sum);
     cnn_status status = sum ? cnn_class_value(model, class, &logits, diag)
                             : cnn_fail_memory(diag, count * sizeof *sum, "a gradient");
@@ -230,12 +230,13 @@ cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t
         status = cnn_gradient_open(model, logits, batch, &g, diag);
     for (size_t done = 0; status == CNN_OK && done < samples; done += batch) {
         size_t n = samples - done < batch ? samples - done : batch;
-        if (cnn_flag_raised(stop)) {
+        if (cnn_flag_raised(settings->stop)) {
             status = CNN_INTERRUPTED;
             break;
         }
         for (size_t s = 0; s < n; s++)
-            add_noise(x, count, deviation, seed, done + s, cnn_plan_input(g.plan) + s * count);
+            add_noise(x, count, deviation, settings->seed, done + s,
+                      cnn_plan_input(g.plan) + s * count);
         cnn_gradient_run(&g, n, class);
         for (size_t i = 0; i < n * count; i++)
             sum[i % count] += (double)cnn_plan_gradient(g.plan, 0)[i];

@@ -25,10 +25,16 @@ cnn_status cnn_saliency(cnn_model *model, const float *x, size_t class, float *g
 
 /* Smilkov et al., "SmoothGrad", 2017: the mean of that gradient over `samples` copies of x with
  * normal noise of deviation noise * (max x - min x). Noise of element i (NHWC order) of sample s:
- * the i-th cnn_rng_normal of the generator (seed, CNN_STREAM_SMOOTHGRAD, s). stop may be NULL. */
-cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class, size_t samples,
-                          float noise, uint64_t seed, const cnn_flag *stop, float *gradient,
-                          cnn_diag *diag);
+ * the i-th cnn_rng_normal of the generator (seed, CNN_STREAM_SMOOTHGRAD, s). CNN_INTERRUPTED once
+ * stop (NULL: none; here and below) is raised. */
+struct cnn_smoothgrad {
+    size_t samples;
+    float noise;
+    uint64_t seed;
+    const cnn_flag *stop;
+};
+cnn_status cnn_smoothgrad(cnn_model *model, const float *x, size_t class,
+                          const struct cnn_smoothgrad *settings, float *gradient, cnn_diag *diag);
 
 /* From a gradient NHWC to one map [h][w]: the largest magnitude over the channels. */
 void cnn_saliency_map(const float *gradient, size_t pixels, size_t channels, float *map);
@@ -40,16 +46,17 @@ void cnn_saliency_map(const float *gradient, size_t pixels, size_t channels, flo
  * (h - 1) / step + 1 (integer division) and columns alike. */
 struct cnn_occlusion {
     size_t size, step, rows, columns;
+    const float *fill; /* [c] */
+    const cnn_flag *stop;
 };
-/* a patch of about a quarter of the picture, a step of about a sixteenth */
+/* a patch of about a quarter of the picture, a step of about a sixteenth; fill and stop are NULL */
 struct cnn_occlusion cnn_occlusion_geometry(cnn_shape input);
 cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
-                         const struct cnn_occlusion *geometry, const float *fill /* [c] */,
-                         const cnn_flag *stop, float *drop, cnn_diag *diag);
+                         const struct cnn_occlusion *settings, float *drop, cnn_diag *diag);
 
 /* Erhan et al., "Visualizing Higher-Layer Features of a Deep Network", 2009, regularised as in
  * Yosinski et al. 2015 and by the jitter of Mordvintsev et al. 2015: from noise, ascend the
- * gradient of the mean of channel `channel` of `value` (a flat value: that element). See excite.c
+ * gradient of the mean of a unit: one channel of a value (a flat value: one element). See excite.c
  * for the exact steps. image: NHWC. strength: the mean at the start and at the end. */
 struct cnn_excite {
     /* jitter: largest shift in pixels; 0: none. blur_every: steps between blurs; 0: never */
@@ -57,10 +64,13 @@ struct cnn_excite {
     /* step in units of the gradient's root mean square; deviation of the Gaussian blur in pixels */
     float rate, blur;
     uint64_t seed;
+    const cnn_flag *stop;
+};
+struct cnn_unit {
+    size_t value, channel;
 };
 struct cnn_excite cnn_excite_defaults(cnn_shape input);
-cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
-                      const struct cnn_excite *settings, const cnn_flag *stop, float *image,
-                      float strength[2], cnn_diag *diag);
+cnn_status cnn_excite(cnn_model *model, struct cnn_unit unit, const struct cnn_excite *settings,
+                      float *image, float strength[2], cnn_diag *diag);
 
 #endif

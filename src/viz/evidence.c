@@ -263,14 +263,17 @@ static cnn_status show_saliency(struct cnn_view *view, size_t layer, cnn_diag *d
     const cnn_shape in = view->model->graph.input;
     size_t size = cnn_shape_count(in), pixels = in.h * in.w;
     float *plain = cnn_calloc(3 * size + 2 * pixels, sizeof *plain);
+    const struct cnn_smoothgrad settings = {.samples = SMOOTHGRAD_SAMPLES,
+                                            .noise = SMOOTHGRAD_NOISE,
+                                            .seed = options->seed,
+                                            .stop = options->stop};
     (void)layer;
     if (!plain)
         return cnn_fail_memory(diag, 3 * size * sizeof *plain, "a gradient");
     float *smooth = plain + size, *turned = smooth + size, *maps = turned + size;
     cnn_status status = cnn_saliency(view->model, view->x, view->target, plain, diag);
     if (status == CNN_OK)
-        status = cnn_smoothgrad(view->model, view->x, view->target, SMOOTHGRAD_SAMPLES,
-                                SMOOTHGRAD_NOISE, options->seed, options->stop, smooth, diag);
+        status = cnn_smoothgrad(view->model, view->x, view->target, &settings, smooth, diag);
     if (status == CNN_OK) {
         cnn_saliency_map(plain, pixels, in.c, maps);
         cnn_saliency_map(smooth, pixels, in.c, maps + pixels);
@@ -374,7 +377,7 @@ static void tell_occlusion(struct cnn_view *view, const struct cnn_occlusion *g,
 static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
-    const struct cnn_occlusion g = cnn_occlusion_geometry(in);
+    struct cnn_occlusion g = cnn_occlusion_geometry(in);
     size_t count = g.rows * g.columns, most = 0;
     float *drop = cnn_calloc(count + in.h * in.w + in.c, sizeof *drop);
     (void)layer;
@@ -382,8 +385,9 @@ static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *
         return cnn_fail_memory(diag, count * sizeof *drop, "a map");
     float *map = drop + count, *fill = map + in.h * in.w;
     mean_colour(view->x, in, fill);
-    cnn_status status = cnn_occlusion(view->model, view->x, view->target, &g, fill,
-                                      view->options->stop, drop, diag);
+    g.fill = fill;
+    g.stop = view->options->stop;
+    cnn_status status = cnn_occlusion(view->model, view->x, view->target, &g, drop, diag);
     for (size_t i = 1; status == CNN_OK && i < count; i++)
         most = drop[i] > drop[most] || isnan(drop[most]) ? i : most;
     if (status == CNN_OK) {
@@ -472,7 +476,8 @@ static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *dia
     size_t channel = class                                    ? view->target
                      : view->options->channel == CNN_NO_INDEX ? 0
                                                               : view->options->channel;
-    size_t size = cnn_shape_count(graph->input), value = class ? graph->logits : layer + 1;
+    const struct cnn_unit unit = {.value = class ? graph->logits : layer + 1, .channel = channel};
+    size_t size = cnn_shape_count(graph->input);
     const char *stem = class ? cnn_arena_printf(view->arena, "class-%zu-excite", channel)
                              : cnn_view_stem(view, layer, "-%zu-excite", channel);
     const char *what =
@@ -481,9 +486,9 @@ static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *dia
                                  channel);
     float strength[2] = {0, 0}, *image = cnn_calloc(2 * size, sizeof *image);
     settings.seed = view->options->seed;
+    settings.stop = view->options->stop;
     cnn_status status = image && stem && what
-                            ? cnn_excite(view->model, value, channel, &settings,
-                                         view->options->stop, image, strength, diag)
+                            ? cnn_excite(view->model, unit, &settings, image, strength, diag)
                             : cnn_fail_memory(diag, size, "an image");
     if (status == CNN_OK) {
         float *turned = image + size;

@@ -203,7 +203,7 @@ static void begin(struct ascent *a, size_t attempt, struct cnn_rng *rng)
 }
 
 /* One ascent; *vanished: the gradient did, before the last step. */
-static cnn_status ascend(struct ascent *a, size_t attempt, const cnn_flag *stop, bool *vanished)
+static cnn_status ascend(struct ascent *a, size_t attempt, bool *vanished)
 {
     const struct cnn_excite *settings = a->settings;
     struct cnn_rng rng = cnn_rng_at(settings->seed, CNN_STREAM_EXCITE, attempt);
@@ -211,7 +211,7 @@ static cnn_status ascend(struct ascent *a, size_t attempt, const cnn_flag *stop,
     a->strength[0] = measure(a);
     *vanished = false;
     for (size_t step = 1; step <= settings->steps; step++) {
-        if (cnn_flag_raised(stop))
+        if (cnn_flag_raised(settings->stop))
             return CNN_INTERRUPTED;
         *vanished = !climb(a, step, &rng);
         if (*vanished)
@@ -224,15 +224,14 @@ static cnn_status ascend(struct ascent *a, size_t attempt, const cnn_flag *stop,
     return CNN_OK;
 }
 
-cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
-                      const struct cnn_excite *settings, const cnn_flag *stop, float *image,
-                      float strength[2], cnn_diag *diag)
+cnn_status cnn_excite(cnn_model *model, struct cnn_unit unit, const struct cnn_excite *settings,
+                      float *image, float strength[2], cnn_diag *diag)
 {
     struct ascent a = {.shape = model->graph.input,
                        .count = cnn_shape_count(model->graph.input),
-                       .channel = channel,
+                       .channel = unit.channel,
                        .settings = settings};
-    cnn_status status = check_channel(&model->graph, value, channel, diag);
+    cnn_status status = check_channel(&model->graph, unit.value, unit.channel, diag);
     bool vanished = true;
     if (status != CNN_OK)
         return status;
@@ -243,13 +242,13 @@ cnn_status cnn_excite(cnn_model *model, size_t value, size_t channel,
     if (!a.image || !a.work || !a.weights)
         status = cnn_fail_memory(diag, 2 * a.count * sizeof(float), "a picture");
     if (status == CNN_OK)
-        status = cnn_gradient_open(model, value, 1, &a.gradient, diag);
+        status = cnn_gradient_open(model, unit.value, 1, &a.gradient, diag);
     if (status == CNN_OK) {
         fill_weights(&a);
         find_ranges(&a, model);
     }
     for (size_t attempt = 0; status == CNN_OK && vanished && attempt < ATTEMPTS; attempt++)
-        status = ascend(&a, attempt, stop, &vanished);
+        status = ascend(&a, attempt, &vanished);
     if (status == CNN_OK) {
         memcpy(image, a.image, a.count * sizeof *image);
         memcpy(strength, a.strength, sizeof a.strength);

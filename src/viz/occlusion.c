@@ -20,20 +20,23 @@ struct cnn_occlusion cnn_occlusion_geometry(cnn_shape input)
 {
     double side = sqrt((double)(input.h * input.w));
     size_t step = at_least_one(side / 16);
-    return (struct cnn_occlusion){at_least_one(side / 4), step, (input.h - 1) / step + 1,
-                                  (input.w - 1) / step + 1};
+    return (struct cnn_occlusion){.size = at_least_one(side / 4),
+                                  .step = step,
+                                  .rows = (input.h - 1) / step + 1,
+                                  .columns = (input.w - 1) / step + 1};
 }
 
 /* x with patch `index` (row by row) filled. */
-static void cover(cnn_shape shape, const struct cnn_occlusion *geometry, size_t index,
-                  const float *x, const float *fill, float *covered)
+static void cover(cnn_shape shape, const struct cnn_occlusion *settings, size_t index,
+                  const float *x, float *covered)
 {
-    size_t top = index / geometry->columns * geometry->step,
-           left = index % geometry->columns * geometry->step;
+    size_t top = index / settings->columns * settings->step,
+           left = index % settings->columns * settings->step;
     memcpy(covered, x, cnn_shape_count(shape) * sizeof *x);
-    for (size_t row = top; row < shape.h && row < top + geometry->size; row++)
-        for (size_t column = left; column < shape.w && column < left + geometry->size; column++)
-            memcpy(covered + (row * shape.w + column) * shape.c, fill, shape.c * sizeof *fill);
+    for (size_t row = top; row < shape.h && row < top + settings->size; row++)
+        for (size_t column = left; column < shape.w && column < left + settings->size; column++)
+            memcpy(covered + (row * shape.w + column) * shape.c, settings->fill,
+                   shape.c * sizeof *x);
 }
 
 /* The class's probability for each of the n pictures in the plan. scratch: n times the number of
@@ -50,11 +53,10 @@ static void run_pictures(const cnn_model *model, struct cnn_plan *plan, size_t n
 }
 
 cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
-                         const struct cnn_occlusion *geometry, const float *fill,
-                         const cnn_flag *stop, float *drop, cnn_diag *diag)
+                         const struct cnn_occlusion *settings, float *drop, cnn_diag *diag)
 {
     cnn_shape shape = model->graph.input;
-    size_t logits, size = cnn_shape_count(shape), patches = geometry->rows * geometry->columns;
+    size_t logits, size = cnn_shape_count(shape), patches = settings->rows * settings->columns;
     size_t batch = patches < OCCLUSION_BATCH ? patches : OCCLUSION_BATCH;
     struct cnn_plan *plan = NULL;
     float *scratch = cnn_calloc(batch, cnn_model_outputs(model) * sizeof *scratch), whole;
@@ -70,12 +72,12 @@ cnn_status cnn_occlusion(cnn_model *model, const float *x, size_t class,
     }
     for (size_t done = 0; status == CNN_OK && done < patches; done += batch) {
         size_t n = patches - done < batch ? patches - done : batch;
-        if (cnn_flag_raised(stop)) {
+        if (cnn_flag_raised(settings->stop)) {
             status = CNN_INTERRUPTED;
             break;
         }
         for (size_t i = 0; i < n; i++)
-            cover(shape, geometry, done + i, x, fill, cnn_plan_input(plan) + i * size);
+            cover(shape, settings, done + i, x, cnn_plan_input(plan) + i * size);
         run_pictures(model, plan, n, class, scratch, drop + done);
         for (size_t i = 0; i < n; i++)
             drop[done + i] = whole - drop[done + i];
