@@ -81,7 +81,10 @@ static struct cnn_canvas maps_sheet(const float *maps, size_t count, size_t h, s
                                     struct cnn_sheet_summary *summary)
 {
     struct cnn_canvas sheet;
-    assert_int_equal(cnn_sheet_maps(maps, count, h, w, style, &sheet, summary, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_sheet_maps(&(struct cnn_maps){.values = maps, .count = count, .h = h, .w = w}, style,
+                       &sheet, summary, NULL),
+        CNN_OK);
     return sheet;
 }
 
@@ -268,13 +271,18 @@ static void test_map_alone_has_nothing_around_it(void **state)
     const float map[] = {0, 1, NAN, 1, 0.5F, 0};
     const struct cnn_range range = {0, 1, 1};
     struct cnn_canvas out;
-    assert_int_equal(cnn_sheet_map(map, 2, 3, CNN_PALETTE_SIGNED, range, 100, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_map((struct cnn_map){map, 2, 3},
+                                   (struct cnn_colouring){CNN_PALETTE_SIGNED, range}, 100, &out,
+                                   NULL),
+                     CNN_OK);
     assert_true(out.width == 99 && out.height == 66);
     for (size_t i = 0; i < 6; i++)
         assert_block(&out, i % 3 * 33, i / 3 * 33, 33, 33,
                      cnn_palette_colour(CNN_PALETTE_SIGNED, range, map[i]));
     cnn_canvas_free(&out);
-    assert_int_equal(cnn_sheet_map(map, 2, 3, CNN_PALETTE_HEAT, range, 2, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_map((struct cnn_map){map, 2, 3},
+                                   (struct cnn_colouring){CNN_PALETTE_HEAT, range}, 2, &out, NULL),
+                     CNN_OK);
     assert_true(out.width == 3 && out.height == 2);
     assert_pixel(&out, 2, 0, CNN_COLOUR_NAN);
     cnn_canvas_free(&out);
@@ -359,7 +367,11 @@ static void test_kernels_over_colours_are_colours_around_grey(void **state)
     /* Two kernels of 1 x 2: planes of red, green, blue. The second is all zero but for a NaN. */
     const float weights[] = {0.5F, 0, -0.5F, 0, 0.25F, 0, 0, 0, 0, NAN, 0, 0};
     struct cnn_canvas sheet;
-    assert_int_equal(cnn_sheet_filters(weights, 2, 3, 1, 2, true, "kernels", &sheet, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_filters(
+                         &(struct cnn_kernel_view){
+                             .weights = weights, .filters = 2, .channels = 3, .h = 1, .w = 2},
+                         true, "kernels", &sheet, NULL),
+                     CNN_OK);
     const struct cnn_colour grey = {128, 128, 128};
     assert_true(count_colour(&sheet, (struct cnn_colour){255, 0, 191}) == 32 * 32);
     assert_true(count_colour(&sheet, grey) == 2 * 32 * 32);
@@ -375,7 +387,11 @@ static void test_kernels_of_many_channels_are_rows_on_one_scale(void **state)
     const float weights[] = {-2, 1, 0, 0.5F, 1, 1}; /* three filters of two channels, 1 x 1 */
     const struct cnn_range range = {-2, 2, 0};
     struct cnn_canvas sheet;
-    assert_int_equal(cnn_sheet_filters(weights, 3, 2, 1, 1, false, NULL, &sheet, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_filters(
+                         &(struct cnn_kernel_view){
+                             .weights = weights, .filters = 3, .channels = 2, .h = 1, .w = 1},
+                         false, NULL, &sheet, NULL),
+                     CNN_OK);
     size_t x = M + 66, y = M + 15 + 4 + CNN_TEXT_HEIGHT + 4;
     for (size_t i = 0; i < 6; i++)
         assert_block(&sheet, x + i % 2 * 60, y + i / 2 * 60, 56, 56,
@@ -390,17 +406,29 @@ static void test_kernels_are_cut_when_there_are_too_many(void **state)
     float *weights = calloc((size_t)512 * 256 * 9, sizeof *weights);
     struct cnn_canvas sheet;
     assert_non_null(weights);
-    assert_int_equal(cnn_sheet_filters(weights, 512, 256, 3, 3, false, NULL, &sheet, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_filters(
+                         &(struct cnn_kernel_view){
+                             .weights = weights, .filters = 512, .channels = 256, .h = 3, .w = 3},
+                         false, NULL, &sheet, NULL),
+                     CNN_OK);
     assert_true(sheet.width <= 2200 && sheet.width * sheet.height <= CNN_SHEET_PIXELS);
     assert_int_equal(
         count_text(&sheet, CNN_ALERT, "the first 128 of 512 filters, the first 64 of 256 channels"),
         1);
     cnn_canvas_free(&sheet);
     /* one channel: a sheet of tiles */
-    assert_int_equal(cnn_sheet_filters(weights, 512, 1, 3, 3, false, NULL, &sheet, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_filters(
+                         &(struct cnn_kernel_view){
+                             .weights = weights, .filters = 512, .channels = 1, .h = 3, .w = 3},
+                         false, NULL, &sheet, NULL),
+                     CNN_OK);
     assert_int_equal(count_text(&sheet, CNN_INK, "511"), 1);
     cnn_canvas_free(&sheet);
-    assert_int_equal(cnn_sheet_filters(weights, 2, 2, 500, 500, false, NULL, &sheet, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_filters(
+                         &(struct cnn_kernel_view){
+                             .weights = weights, .filters = 2, .channels = 2, .h = 500, .w = 500},
+                         false, NULL, &sheet, NULL),
+                     CNN_OK);
     assert_true(sheet.width < 1200 && sheet.height < 1200);
     cnn_canvas_free(&sheet);
     free(weights);
@@ -420,7 +448,8 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     (void)state;
     const float map[] = {0, 1, -1, NAN};
     struct cnn_canvas picture = picture_of(200, 100), out;
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 1, 2, NULL, CNN_PALETTE_HEAT, &out, NULL),
+    assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){map, 1, 2}, NULL,
+                                       CNN_PALETTE_HEAT, &out, NULL),
                      CNN_OK);
     assert_true(out.width == 200 && out.height > 100);
     assert_pixel(&out, 0, 50, (struct cnn_colour){55, 55, 55});
@@ -432,7 +461,8 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     assert_pixel(&out, 199, 105,
                  cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 1));
     cnn_canvas_free(&out);
-    assert_int_equal(cnn_sheet_overlay(&picture, map, 2, 2, NULL, CNN_PALETTE_SIGNED, &out, NULL),
+    assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){map, 2, 2}, NULL,
+                                       CNN_PALETTE_SIGNED, &out, NULL),
                      CNN_OK);
     assert_pixel(&out, 0, 0, (struct cnn_colour){55, 55, 55});
     struct cnn_colour above = cnn_canvas_get(&out, 199, 0), below = cnn_canvas_get(&out, 0, 99);
@@ -454,8 +484,9 @@ static void test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding(v
     struct cnn_canvas picture = picture_of(120, 120), out;
     float map[64] = {1};
     cnn_value_placement(&model->graph, 1, placement);
-    assert_int_equal(
-        cnn_sheet_overlay(&picture, map, 8, 8, placement, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){map, 8, 8}, placement,
+                                       CNN_PALETTE_HEAT, &out, NULL),
+                     CNN_OK);
     struct cnn_colour over = cnn_canvas_get(&out, 24, 24);
     assert_true(over.r > 150 && over.g > 120 && over.b < 120);
     assert_pixel(&out, 10, 10, (struct cnn_colour){55, 55, 55});
@@ -479,8 +510,9 @@ static void test_overlay_works_when_sizes_are_one(void **state)
     const float map[] = {7, NAN};
     struct cnn_canvas picture = picture_of(1, 1), out;
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(
-            cnn_sheet_overlay(&picture, map + i, 1, 1, NULL, CNN_PALETTE_HEAT, &out, NULL), CNN_OK);
+        assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){map + i, 1, 1}, NULL,
+                                           CNN_PALETTE_HEAT, &out, NULL),
+                         CNN_OK);
         assert_pixel(&out, 0, 0, i == 0 ? (struct cnn_colour){55, 55, 55} : CNN_COLOUR_NAN);
         assert_pixel(&out, 1, 0, white); /* as wide as its scale needs */
         cnn_canvas_free(&out);
@@ -512,23 +544,40 @@ static void test_nothing_or_too_much_is_refused_with_a_message(void **state)
     const float one[] = {1};
     struct cnn_canvas out, picture = picture_of(2, 2);
     const size_t huge = SIZE_MAX / 8;
-    assert_int_equal(cnn_sheet_maps(one, 0, 4, 4, &plain, &out, NULL, s->diag), CNN_INVALID);
+    assert_int_equal(cnn_sheet_maps(&(struct cnn_maps){.values = one, .count = 0, .h = 4, .w = 4},
+                                    &plain, &out, NULL, s->diag),
+                     CNN_INVALID);
     assert_string_equal(cnn_diag_get(s->diag, 0)->text, "there are no maps to draw: 0 x 1 x 4 x 4");
     cnn_diag_clear(s->diag);
-    scratch_expect(s, cnn_sheet_maps(one, huge, 4, 4, &plain, &out, NULL, s->diag),
+    scratch_expect(s,
+                   cnn_sheet_maps(&(struct cnn_maps){.values = one, .count = huge, .h = 4, .w = 4},
+                                  &plain, &out, NULL, s->diag),
                    "too many maps to draw: 2305843009213693951 x 1 x 4 x 4");
-    assert_int_equal(cnn_sheet_maps(one, 1, 0, 4, &plain, &out, NULL, NULL), CNN_INVALID);
-    assert_int_equal(
-        cnn_sheet_map(one, 1, 0, CNN_PALETTE_HEAT, (struct cnn_range){0}, 64, &out, NULL),
-        CNN_INVALID);
-    assert_int_equal(
-        cnn_sheet_map(one, huge, huge, CNN_PALETTE_HEAT, (struct cnn_range){0}, 64, &out, NULL),
-        CNN_FAILED);
+    assert_int_equal(cnn_sheet_maps(&(struct cnn_maps){.values = one, .count = 1, .h = 0, .w = 4},
+                                    &plain, &out, NULL, NULL),
+                     CNN_INVALID);
+    assert_int_equal(cnn_sheet_map((struct cnn_map){one, 1, 0},
+                                   (struct cnn_colouring){CNN_PALETTE_HEAT, (struct cnn_range){0}},
+                                   64, &out, NULL),
+                     CNN_INVALID);
+    assert_int_equal(cnn_sheet_map((struct cnn_map){one, huge, huge},
+                                   (struct cnn_colouring){CNN_PALETTE_HEAT, (struct cnn_range){0}},
+                                   64, &out, NULL),
+                     CNN_FAILED);
     assert_int_equal(cnn_sheet_values(one, 0, &plain, &out, NULL, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_values(one, SIZE_MAX, &plain, &out, NULL, NULL), CNN_FAILED);
-    assert_int_equal(cnn_sheet_filters(one, 1, 0, 1, 1, false, NULL, &out, NULL), CNN_INVALID);
-    assert_int_equal(cnn_sheet_filters(one, huge, 3, huge, 3, true, NULL, &out, NULL), CNN_FAILED);
-    assert_int_equal(cnn_sheet_overlay(&picture, one, 0, 1, NULL, CNN_PALETTE_HEAT, &out, NULL),
+    assert_int_equal(
+        cnn_sheet_filters(
+            &(struct cnn_kernel_view){.weights = one, .filters = 1, .channels = 0, .h = 1, .w = 1},
+            false, NULL, &out, NULL),
+        CNN_INVALID);
+    assert_int_equal(cnn_sheet_filters(
+                         &(struct cnn_kernel_view){
+                             .weights = one, .filters = huge, .channels = 3, .h = huge, .w = 3},
+                         true, NULL, &out, NULL),
+                     CNN_FAILED);
+    assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){one, 0, 1}, NULL,
+                                       CNN_PALETTE_HEAT, &out, NULL),
                      CNN_INVALID);
     assert_int_equal(cnn_sheet_image(one, 0, 1, 1, &out, NULL), CNN_INVALID);
     assert_int_equal(cnn_sheet_row(&picture, 0, false, &out, NULL), CNN_INVALID);

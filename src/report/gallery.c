@@ -86,8 +86,8 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
     cnn_value_placement(&g->model->graph, g->value, placement);
     cnn_status status = cnn_gradcam(g->model, g->x, class, g->value, g->map, g->diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(picture, g->map, at.h, at.w, placement, CNN_PALETTE_HEAT,
-                                   &overlay, g->diag);
+        status = cnn_sheet_overlay(picture, (struct cnn_map){g->map, at.h, at.w}, placement,
+                                   CNN_PALETTE_HEAT, &overlay, g->diag);
     if (status == CNN_OK)
         status = add_picture(g, &overlay, 1, sample->image, right ? "-true" : "-predicted",
                              "Grad-CAM over the picture");

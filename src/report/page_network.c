@@ -72,9 +72,12 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
                    : tiles < MOST_TILES          ? MOST_TILES / tiles
                                                  : 1;
     bool colours = channels == 3 && node->input_count == 1 && node->inputs[0] == 0;
-    cnn_status status =
-        cnn_sheet_filters(model->parameters + tensor->offset, shown, channels, tensor->dims[2],
-                          tensor->dims[3], colours, NULL, &picture, diag);
+    const struct cnn_kernel_view kernels = {.weights = model->parameters + tensor->offset,
+                                            .filters = shown,
+                                            .channels = channels,
+                                            .h = tensor->dims[2],
+                                            .w = tensor->dims[3]};
+    cnn_status status = cnn_sheet_filters(&kernels, colours, NULL, &picture, diag);
     if (status == CNN_OK) {
         cnn_text_printf(page, "<h3>Kernels of ");
         cnn_html_text(page, node->name);

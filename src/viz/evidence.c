@@ -54,6 +54,7 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o,
                                 const struct cnn_rectangle *frame, cnn_diag *diag)
 {
     const struct cnn_canvas *given = &view->given;
+    const struct cnn_map map = {o->map, o->h, o->w};
     const struct cnn_range range = cnn_range_of(o->map, o->h * o->w);
     struct cnn_panel panels[3] = {
         {.title = frame ? "what counts most, framed" : tell_classes(view)},
@@ -69,12 +70,11 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o,
         cnn_panel_frame(&panels[0].picture, view->model->graph.input, frame,
                         (struct cnn_colour){255, 0, 0});
     if (status == CNN_OK)
-        status = cnn_panel_map(o->map, o->h, o->w, o->palette, range, given->width, given->height,
-                               &panels[1].picture, diag);
+        status = cnn_panel_map(map, (struct cnn_colouring){o->palette, range}, given->width,
+                               given->height, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, o->map, o->h, o->w,
-                                   o->value == CNN_NO_INDEX ? NULL : placement, over_palette(o),
-                                   &panels[2].picture, diag);
+        status = cnn_sheet_overlay(given, map, o->value == CNN_NO_INDEX ? NULL : placement,
+                                   over_palette(o), &panels[2].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, o->stem, panels, 3, diag);
     cnn_panels_free(panels, 3);
@@ -218,6 +218,7 @@ static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const
     const cnn_shape in = view->model->graph.input;
     const struct cnn_canvas *given = &view->given;
     const cnn_palette palette = view->options->palette;
+    const struct cnn_map maps[2] = {{plain, in.h, in.w}, {smooth, in.h, in.w}};
     const struct cnn_range ranges[2] = {cnn_range_of(plain, in.h * in.w),
                                         cnn_range_of(smooth, in.h * in.w)};
     const char *title =
@@ -234,14 +235,14 @@ static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const
                                    .range = ranges[1]}};
     cnn_status status = cnn_panel_copy(given, &panels[0].picture, diag);
     if (status == CNN_OK)
-        status = cnn_panel_map(plain, in.h, in.w, palette, ranges[0], given->width, given->height,
-                               &panels[1].picture, diag);
+        status = cnn_panel_map(maps[0], (struct cnn_colouring){palette, ranges[0]}, given->width,
+                               given->height, &panels[1].picture, diag);
     if (status == CNN_OK)
-        status = cnn_sheet_overlay(given, smooth, in.h, in.w, NULL, CNN_PALETTE_HEAT,
-                                   &panels[2].picture, diag);
+        status =
+            cnn_sheet_overlay(given, maps[1], NULL, CNN_PALETTE_HEAT, &panels[2].picture, diag);
     if (status == CNN_OK)
-        status = cnn_panel_map(smooth, in.h, in.w, palette, ranges[1], given->width, given->height,
-                               &panels[3].picture, diag);
+        status = cnn_panel_map(maps[1], (struct cnn_colouring){palette, ranges[1]}, given->width,
+                               given->height, &panels[3].picture, diag);
     if (status == CNN_OK)
         status = cnn_panels_write(view, "saliency", panels, 4, diag);
     cnn_panels_free(panels, 4);

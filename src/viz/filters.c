@@ -161,20 +161,23 @@ static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_can
     return CNN_OK;
 }
 
-cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h,
-                             size_t w, bool colours, const char *title, struct cnn_canvas *out,
-                             cnn_diag *diag)
+cnn_status cnn_sheet_filters(const struct cnn_kernel_view *kernels, bool colours, const char *title,
+                             struct cnn_canvas *out, cnn_diag *diag)
 {
-    struct kernels k = {
-        .weights = weights, .filters = filters, .channels = channels, .h = h, .w = w};
-    cnn_status status = cnn_sheet_check("filters", filters, channels, h, w, diag);
+    struct kernels k = {.weights = kernels->weights,
+                        .filters = kernels->filters,
+                        .channels = kernels->channels,
+                        .h = kernels->h,
+                        .w = kernels->w};
+    cnn_status status = cnn_sheet_check("filters", k.filters, k.channels, k.h, k.w, diag);
     if (status != CNN_OK)
         return status;
-    if (colours && channels == 3)
+    if (colours && k.channels == 3)
         return draw_colours(&k, title, out, diag);
     /* One channel would make a sheet of one column. */
     struct cnn_sheet_style style = {
         .palette = CNN_PALETTE_SIGNED, .one_scale = true, .title = title};
-    return channels == 1 ? cnn_sheet_maps(weights, filters, h, w, &style, out, NULL, diag)
-                         : draw_rows(&k, title, out, diag);
+    const struct cnn_maps maps = {.values = k.weights, .count = k.filters, .h = k.h, .w = k.w};
+    return k.channels == 1 ? cnn_sheet_maps(&maps, &style, out, NULL, diag)
+                           : draw_rows(&k, title, out, diag);
 }

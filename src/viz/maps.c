@@ -62,7 +62,8 @@ static cnn_status write_each(struct cnn_view *view, size_t layer, const float *v
         struct cnn_canvas picture = {0};
         if (!view->options->one_scale)
             range = cnn_range_of(map, out.h * out.w);
-        status = cnn_sheet_map(map, out.h, out.w, view->options->palette, range, CNN_VIEW_SIDE,
+        status = cnn_sheet_map((struct cnn_map){map, out.h, out.w},
+                               (struct cnn_colouring){view->options->palette, range}, CNN_VIEW_SIDE,
                                &picture, diag);
         if (status == CNN_OK)
             status = cnn_view_write_picture(view, cnn_view_stem(view, layer, "-maps/%03zu", c),
@@ -76,6 +77,8 @@ static cnn_status draw_sheet(struct cnn_view *view, size_t layer, const float *v
                              struct cnn_sheet_summary *summary, cnn_diag *diag)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
+    const struct cnn_maps maps = {
+        .values = values, .count = node->out.c, .h = node->out.h, .w = node->out.w};
     struct cnn_canvas picture = {0};
     char shape[64], title[160], name[80];
     snprintf(title, sizeof title, "%s: %s", cnn_word_cut(node->name, name, sizeof name),
@@ -85,11 +88,9 @@ static cnn_status draw_sheet(struct cnn_view *view, size_t layer, const float *v
     const struct cnn_sheet_style style = {view->options->palette, view->options->one_scale,
                                           rectifies(view, layer), title,
                                           classes ? view->model->classes : NULL};
-    cnn_status status =
-        node->out.rank == 3
-            ? cnn_sheet_maps(values, node->out.c, node->out.h, node->out.w, &style, &picture,
-                             summary, diag)
-            : cnn_sheet_values(values, node->out.c, &style, &picture, summary, diag);
+    cnn_status status = node->out.rank == 3 ? cnn_sheet_maps(&maps, &style, &picture, summary, diag)
+                                            : cnn_sheet_values(values, node->out.c, &style,
+                                                               &picture, summary, diag);
     if (status == CNN_OK)
         status = cnn_view_write_picture(view, cnn_view_stem(view, layer, "-maps"), &picture, diag);
     cnn_canvas_free(&picture);
@@ -217,8 +218,7 @@ static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *di
     snprintf(title, sizeof title, "%s: %zu filter%s of %zu x %zu x %zu",
              cnn_word_cut(node->name, name, sizeof name), k.filters, k.filters == 1 ? "" : "s",
              k.channels, k.h, k.w);
-    cnn_status status = cnn_sheet_filters(k.weights, k.filters, k.channels, k.h, k.w, colours,
-                                          title, &picture, diag);
+    cnn_status status = cnn_sheet_filters(&k, colours, title, &picture, diag);
     if (status == CNN_OK)
         status = cnn_view_write_picture(view, stem, &picture, diag);
     cnn_canvas_free(&picture);

@@ -90,17 +90,18 @@ static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour bel
                                mix((2 * grey + below.b) * light, over.b, part)};
 }
 
-cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w,
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, struct cnn_map map,
                              const struct cnn_placement *placement, cnn_palette palette,
                              struct cnn_canvas *out, cnn_diag *diag)
 {
-    struct overlay o = {.map = map, .h = h, .w = w, .palette = palette};
+    const size_t h = map.h, w = map.w;
+    struct overlay o = {.map = map.values, .h = h, .w = w, .palette = palette};
     cnn_status status = cnn_sheet_check("maps", 1, 1, h, w, diag);
     if (status != CNN_OK)
         return status;
     o.rows = placement ? placement[0] : (struct cnn_placement){0.5 / (double)h, 1 / (double)h};
     o.columns = placement ? placement[1] : (struct cnn_placement){0.5 / (double)w, 1 / (double)w};
-    o.range = cnn_range_of(map, h * w);
+    o.range = cnn_range_of(map.values, h * w);
     size_t width = picture->width > CNN_SHEET_TILE ? picture->width : CNN_SHEET_TILE;
     status = cnn_canvas_new(width, picture->height + STRIP, CNN_PAPER, out, diag);
     if (status != CNN_OK)

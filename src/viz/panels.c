@@ -28,26 +28,27 @@ cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas
     return status;
 }
 
-cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palette,
-                         struct cnn_range range, size_t width, size_t height,
-                         struct cnn_canvas *out, cnn_diag *diag)
+cnn_status cnn_panel_map(struct cnn_map map, struct cnn_colouring colouring, size_t width,
+                         size_t height, struct cnn_canvas *out, cnn_diag *diag)
 {
+    const size_t h = map.h, w = map.w;
     cnn_status status = cnn_canvas_new(width, height, CNN_PAPER, out, diag);
     if (status != CNN_OK)
         return status;
     if (h > height || w > width) { /* more values than pixels: their nearest */
         for (size_t y = 0; y < height; y++)
             for (size_t x = 0; x < width; x++)
-                cnn_canvas_fill(
-                    out, x, y, 1, 1,
-                    cnn_palette_colour(palette, range, map[y * h / height * w + x * w / width]));
+                cnn_canvas_fill(out, x, y, 1, 1,
+                                cnn_palette_colour(colouring.palette, colouring.range,
+                                                   map.values[y * h / height * w + x * w / width]));
         return CNN_OK;
     }
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++) {
             size_t y = i * height / h, x = j * width / w;
-            cnn_canvas_fill(out, x, y, (j + 1) * width / w - x, (i + 1) * height / h - y,
-                            cnn_palette_colour(palette, range, map[i * w + j]));
+            cnn_canvas_fill(
+                out, x, y, (j + 1) * width / w - x, (i + 1) * height / h - y,
+                cnn_palette_colour(colouring.palette, colouring.range, map.values[i * w + j]));
         }
     return CNN_OK;
 }

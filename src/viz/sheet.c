@@ -42,28 +42,28 @@ static enum state map_state(const struct sheet *s, struct cnn_range range)
 
 /* The mean of a block of shrink x shrink values, cut off at the map's borders. One that holds NaN
  * is NaN. */
-static float block_mean(const float *map, size_t h, size_t w, size_t shrink, size_t row,
-                        size_t column)
+static float block_mean(struct cnn_map map, size_t shrink, size_t row, size_t column)
 {
     double sum = 0;
     size_t y0 = row * shrink, x0 = column * shrink;
-    size_t y1 = h - y0 < shrink ? h : y0 + shrink, x1 = w - x0 < shrink ? w : x0 + shrink;
+    size_t y1 = map.h - y0 < shrink ? map.h : y0 + shrink,
+           x1 = map.w - x0 < shrink ? map.w : x0 + shrink;
     for (size_t y = y0; y < y1; y++) {
         for (size_t x = x0; x < x1; x++)
-            sum += map[y * w + x];
+            sum += map.values[y * map.w + x];
     }
     return (float)(sum / (double)((y1 - y0) * (x1 - x0)));
 }
 
 /* canvas: as many pixels as the map has blocks. */
-static void colour_map(struct cnn_canvas *canvas, const float *map, size_t h, size_t w,
-                       size_t shrink, cnn_palette palette, struct cnn_range range)
+static void colour_map(struct cnn_canvas *canvas, struct cnn_map map, size_t shrink,
+                       struct cnn_colouring colouring)
 {
     for (size_t y = 0; y < canvas->height; y++) {
         for (size_t x = 0; x < canvas->width; x++)
-            cnn_canvas_fill(
-                canvas, x, y, 1, 1,
-                cnn_palette_colour(palette, range, block_mean(map, h, w, shrink, y, x)));
+            cnn_canvas_fill(canvas, x, y, 1, 1,
+                            cnn_palette_colour(colouring.palette, colouring.range,
+                                               block_mean(map, shrink, y, x)));
     }
 }
 
@@ -103,8 +103,8 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile ti
                       struct cnn_sheet_summary *summary)
 {
     const size_t x = tile.x, y = tile.y;
-    const float *map = s->maps + tile.number * s->h * s->w;
-    struct cnn_range own = cnn_range_of(map, s->h * s->w);
+    const struct cnn_map map = {s->maps + tile.number * s->h * s->w, s->h, s->w};
+    struct cnn_range own = cnn_range_of(map.values, s->h * s->w);
     enum state state = map_state(s, own);
     size_t across = s->map.width * s->enlarge, down = s->map.height * s->enlarge;
     summary->dead += state == DEAD;
@@ -112,8 +112,8 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile ti
     summary->nan += state == HOLDS_NAN;
     if (!canvas)
         return;
-    colour_map(&s->map, map, s->h, s->w, s->shrink, s->style.palette,
-               s->one_scale ? s->range : own);
+    colour_map(&s->map, map, s->shrink,
+               (struct cnn_colouring){s->style.palette, s->one_scale ? s->range : own});
     cnn_canvas_frame(canvas,
                      (struct cnn_area){.x = x, .y = y, .width = across + 2, .height = down + 2}, 1,
                      CNN_FAINT);
@@ -196,16 +196,16 @@ static cnn_status draw_sheet(struct sheet *s, struct cnn_canvas *out,
     return status;
 }
 
-cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w,
-                          const struct cnn_sheet_style *style, struct cnn_canvas *out,
-                          struct cnn_sheet_summary *summary, cnn_diag *diag)
+cnn_status cnn_sheet_maps(const struct cnn_maps *maps, const struct cnn_sheet_style *style,
+                          struct cnn_canvas *out, struct cnn_sheet_summary *summary, cnn_diag *diag)
 {
-    struct sheet s = {.maps = maps, .count = count, .h = h, .w = w, .style = *style};
+    const size_t count = maps->count, h = maps->h, w = maps->w;
+    struct sheet s = {.maps = maps->values, .count = count, .h = h, .w = w, .style = *style};
     struct cnn_sheet_summary counted = {.maps = count};
     cnn_status status = cnn_sheet_check("maps", count, 1, h, w, diag);
     if (status != CNN_OK)
         return status;
-    s.range = cnn_range_of(maps, count * h * w);
+    s.range = cnn_range_of(maps->values, count * h * w);
     /* on its own scale a single value would say nothing */
     s.one_scale = style->one_scale || h * w == 1;
     status = draw_sheet(&s, out, &counted, diag);
@@ -214,10 +214,10 @@ cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w,
     return status;
 }
 
-cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette,
-                         struct cnn_range range, size_t side, struct cnn_canvas *out,
-                         cnn_diag *diag)
+cnn_status cnn_sheet_map(struct cnn_map map, struct cnn_colouring colouring, size_t side,
+                         struct cnn_canvas *out, cnn_diag *diag)
 {
+    const size_t h = map.h, w = map.w;
     struct cnn_canvas small = {0};
     cnn_status status = cnn_sheet_check("maps", 1, 1, h, w, diag);
     if (status != CNN_OK)
@@ -226,7 +226,7 @@ cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palet
     status = cnn_canvas_new(w, h, CNN_PAPER, &small, diag);
     if (status != CNN_OK)
         return status;
-    colour_map(&small, map, h, w, 1, palette, range);
+    colour_map(&small, map, 1, colouring);
     status = cnn_canvas_new(w * enlarge, h * enlarge, CNN_PAPER, out, diag);
     if (status == CNN_OK)
         cnn_canvas_put(out, 0, 0, &small, enlarge);

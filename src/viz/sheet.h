@@ -6,6 +6,20 @@
 #include "graph/graph.h"
 #include "viz/colour.h"
 
+/* One map, several of one size, and kernels as they are stored. */
+struct cnn_map {
+    const float *values; /* [h][w] */
+    size_t h, w;
+};
+struct cnn_maps {
+    const float *values; /* [count][h][w] */
+    size_t count, h, w;
+};
+struct cnn_kernel_view {
+    const float *weights; /* [filters][channels][h][w] */
+    size_t filters, channels, h, w;
+};
+
 struct cnn_sheet_style {
     cnn_palette palette;
     bool one_scale; /* all maps on one scale, else each on its own */
@@ -22,18 +36,17 @@ struct cnn_sheet_summary {
     size_t maps, dead, constant, nan; /* nan: maps that hold one */
 };
 
-/* maps: [count][h][w]. Each is drawn with its number, minimum, maximum and the bar of its scale;
+/* Each map is drawn with its number, minimum, maximum and the bar of its scale;
  * enlarged by a whole factor where small; where the sheet would be larger than about 40 million
  * pixels, maps are shrunk (averaged) by a whole factor and the sheet says so. summary may be
  * NULL. */
-cnn_status cnn_sheet_maps(const float *maps, size_t count, size_t h, size_t w,
-                          const struct cnn_sheet_style *style, struct cnn_canvas *out,
-                          struct cnn_sheet_summary *summary, cnn_diag *diag);
+cnn_status cnn_sheet_maps(const struct cnn_maps *maps, const struct cnn_sheet_style *style,
+                          struct cnn_canvas *out, struct cnn_sheet_summary *summary,
+                          cnn_diag *diag);
 
 /* One map alone, enlarged by a whole factor to about `side` pixels, nothing around it. */
-cnn_status cnn_sheet_map(const float *map, size_t h, size_t w, cnn_palette palette,
-                         struct cnn_range range, size_t side, struct cnn_canvas *out,
-                         cnn_diag *diag);
+cnn_status cnn_sheet_map(struct cnn_map map, struct cnn_colouring colouring, size_t side,
+                         struct cnn_canvas *out, cnn_diag *diag);
 
 /* Flat values (dense layers): bars with numbers or names where there are few, else a grid of
  * cells. */
@@ -41,12 +54,10 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
                             struct cnn_canvas *out, struct cnn_sheet_summary *summary,
                             cnn_diag *diag);
 
-/* Kernels, weights as stored: [filters][channels][h][w]. colours: channels is 3 and the input a
- * colour picture: each kernel is one tile in colour (zero is grey); else one row per filter and one
- * tile per channel, SIGNED on one scale. */
-cnn_status cnn_sheet_filters(const float *weights, size_t filters, size_t channels, size_t h,
-                             size_t w, bool colours, const char *title, struct cnn_canvas *out,
-                             cnn_diag *diag);
+/* colours: channels is 3 and the input a colour picture: each kernel is one tile in colour (zero is
+ * grey); else one row per filter and one tile per channel, SIGNED on one scale. */
+cnn_status cnn_sheet_filters(const struct cnn_kernel_view *kernels, bool colours, const char *title,
+                             struct cnn_canvas *out, cnn_diag *diag);
 
 /* Where the cells of a map lie on a picture, along one direction: the middle of cell i is at first
  * + i * step of the picture's size. */
@@ -57,10 +68,10 @@ struct cnn_placement {
 /* Of a graph's value over the input: each cell over the middle of what it sees. [0]: rows. */
 void cnn_value_placement(const struct cnn_graph *graph, size_t value, struct cnn_placement out[2]);
 
-/* picture with the map [h][w] laid over it, where placement says (NULL: the map's cells fill it),
+/* picture with the map laid over it, where placement says (NULL: the map's cells fill it),
  * interpolated to its size: a colour's weight grows with the value (palette HEAT), or with its
  * magnitude (SIGNED). */
-cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, const float *map, size_t h, size_t w,
+cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, struct cnn_map map,
                              const struct cnn_placement *placement, cnn_palette palette,
                              struct cnn_canvas *out, cnn_diag *diag);
 

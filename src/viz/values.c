@@ -47,6 +47,14 @@ static const char *label_of(const char *const *names, size_t i, char text[NAME_B
     return text;
 }
 
+/* What is drawn. */
+struct values {
+    const float *values;
+    size_t count;
+    const char *const *names; /* NULL: their numbers */
+    struct cnn_range range;
+};
+
 static size_t widest_label(const char *const *names, size_t count)
 {
     char text[NAME_BYTES];
@@ -58,29 +66,29 @@ static size_t widest_label(const char *const *names, size_t count)
     return widest;
 }
 
-static cnn_status draw_bars(const float *values, size_t count, const char *const *names,
-                            struct cnn_sheet_head *head, struct cnn_range range,
+static cnn_status draw_bars(const struct values *v, const struct cnn_sheet_head *head,
                             struct cnn_canvas *out, cnn_diag *diag)
 {
     char text[NAME_BYTES];
-    size_t top, labels = widest_label(names, count) + 4,
+    size_t top, labels = widest_label(v->names, v->count) + 4,
                 numbers = cnn_canvas_text_width("-1.2345e-38", 1) + 6;
     cnn_status status =
-        cnn_sheet_begin(head, labels + BARS_WIDTH + numbers, count * BAR_STEP, out, &top, diag);
+        cnn_sheet_begin(head, labels + BARS_WIDTH + numbers, v->count * BAR_STEP, out, &top, diag);
     if (status != CNN_OK)
         return status;
     size_t x = CNN_SHEET_MARGIN + labels;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < v->count; i++) {
+        float value = v->values[i];
         size_t y = top + i * BAR_STEP;
-        cnn_draw_text_left_of(out, x - 4, y + 1, CNN_INK, label_of(names, i, text));
-        draw_bar(out, x, y, range, values[i]);
+        cnn_draw_text_left_of(out, x - 4, y + 1, CNN_INK, label_of(v->names, i, text));
+        draw_bar(out, x, y, v->range, value);
         /* no signs of zero and NaN */
-        snprintf(text, sizeof text, isnan(values[i]) ? "nan" : "%.5g",
-                 values[i] == 0 ? 0.0 : (double)values[i]);
+        snprintf(text, sizeof text, isnan(value) ? "nan" : "%.5g",
+                 value == 0 ? 0.0 : (double)value);
         cnn_canvas_text(out, x + BARS_WIDTH + 6, y + 1, 1, CNN_INK, text);
     }
-    size_t zero = place(0, fmin(range.low, 0), fmax(range.high, 0), BARS_WIDTH);
-    cnn_canvas_fill(out, x + zero, top - 2, 1, count * BAR_STEP, CNN_INK);
+    size_t zero = place(0, fmin(v->range.low, 0), fmax(v->range.high, 0), BARS_WIDTH);
+    cnn_canvas_fill(out, x + zero, top - 2, 1, v->count * BAR_STEP, CNN_INK);
     return CNN_OK;
 }
 
@@ -102,10 +110,11 @@ static void draw_grid_labels(struct cnn_canvas *canvas, size_t x, size_t y, size
     }
 }
 
-static cnn_status draw_grid(const float *values, size_t count, struct cnn_sheet_head *head,
-                            struct cnn_range range, struct cnn_canvas *out, cnn_diag *diag)
+static cnn_status draw_grid(const struct values *v, struct cnn_sheet_head *head,
+                            struct cnn_canvas *out, cnn_diag *diag)
 {
     char note[64] = "";
+    const size_t count = v->count;
     size_t top, columns = count <= MOST_LARGE ? 32 : 128, cell = count <= MOST_LARGE ? 20 : 8,
                 gap = cell > 8;
     size_t labels = cnn_canvas_text_width("0000000", 1),
@@ -115,7 +124,7 @@ static cnn_status draw_grid(const float *values, size_t count, struct cnn_sheet_
         snprintf(note, sizeof note, "the first %zu of %zu values", shown, count);
     head->note = note;
     head->cut = shown < count;
-    head->range = &range;
+    head->range = &v->range;
     size_t rows = (shown - 1) / columns + 1;
     cnn_status status =
         cnn_sheet_begin(head, labels + columns * cell, LABEL_ABOVE + rows * cell, out, &top, diag);
@@ -126,7 +135,7 @@ static cnn_status draw_grid(const float *values, size_t count, struct cnn_sheet_
     for (size_t i = 0; i < shown; i++) {
         size_t left = x + i % columns * cell, above = y + i / columns * cell;
         cnn_canvas_fill(out, left, above, cell - gap, cell - gap,
-                        cnn_palette_colour(head->palette, range, values[i]));
+                        cnn_palette_colour(head->palette, v->range, v->values[i]));
     }
     return CNN_OK;
 }
@@ -140,12 +149,14 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
     cnn_status status = cnn_sheet_check("values", count, 1, 1, 1, diag);
     if (status != CNN_OK)
         return status;
-    struct cnn_range range = cnn_range_of(values, count);
-    status = count <= MOST_BARS ? draw_bars(values, count, style->names, &head, range, out, diag)
-                                : draw_grid(values, count, &head, range, out, diag);
+    const struct values v = {.values = values,
+                             .count = count,
+                             .names = style->names,
+                             .range = cnn_range_of(values, count)};
+    status = count <= MOST_BARS ? draw_bars(&v, &head, out, diag) : draw_grid(&v, &head, out, diag);
     if (status != CNN_OK || !summary)
         return status;
-    counted.nan = range.nan;
+    counted.nan = v.range.nan;
     for (size_t i = 0; i < count && style->mark_dead; i++)
         counted.dead += values[i] == 0;
     *summary = counted;

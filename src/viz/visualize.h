@@ -85,9 +85,8 @@ cnn_status cnn_panels_write(struct cnn_view *view, const char *stem, const struc
 void cnn_panels_free(struct cnn_panel *panels, size_t count); /* their pictures */
 /* A map drawn over the whole of width x height pixels, a rectangle for each value, so that it lies
  * on a picture of that size. */
-cnn_status cnn_panel_map(const float *map, size_t h, size_t w, cnn_palette palette,
-                         struct cnn_range range, size_t width, size_t height,
-                         struct cnn_canvas *out, cnn_diag *diag);
+cnn_status cnn_panel_map(struct cnn_map map, struct cnn_colouring colouring, size_t width,
+                         size_t height, struct cnn_canvas *out, cnn_diag *diag);
 /* picture, crisp and enlarged by a whole factor to at most about CNN_VIEW_SIDE. */
 cnn_status cnn_panel_enlarge(const struct cnn_canvas *picture, struct cnn_canvas *out,
                              size_t *factor, cnn_diag *diag);
@@ -133,12 +132,8 @@ const char *cnn_story_percent(double share); /* likewise */
  * the numbers in place. */
 bool cnn_story_merged(const struct cnn_view *view, size_t layer);
 
-/* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of templates)
- * as [filters][channels][h][w]; false: it has none. */
-struct cnn_kernel_view {
-    const float *weights;
-    size_t filters, channels, h, w;
-};
+/* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of
+ * templates); false: it has none. */
 bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out);
 
 /* The pixels that can change the value at (row, column) of a value's map; none where the windows
