@@ -9,7 +9,7 @@
 # Nothing else should run meanwhile. The program is $CNN (default: build/cnn).
 #
 # Peers are used where they are found:
-#   PyTorch        $PYTHON, else /usr/bin/python3 or python3, with torch and yaml       (Debian: apt-get install python3-torch python3-yaml)
+#   PyTorch        $PYTHON, else /usr/bin/python3 or python3, with torch and yaml       (Debian: apt-get install python3-torch python3-yaml libopenblas0)
 #   ONNX Runtime   node, with onnxruntime-node in $PEERS (default: ~/.cache/cnn-peers)  (npm install --ignore-scripts --prefix DIR onnxruntime-node)
 # ONNX Runtime's models are exported by PyTorch, so it needs that too.
 set -u -o pipefail
@@ -75,6 +75,16 @@ for candidate in ${PYTHON:-/usr/bin/python3 python3}; do
     fi
     torch=none
 done
+# Debian's PyTorch computes dense layers by whatever BLAS is installed. The reference BLAS is many
+# times slower than OpenBLAS: a comparison with it says nothing.
+if [ -n "$python" ]; then
+    blas=$("$python" -W ignore -c 'import re, torch
+print("\n".join(sorted(set(re.findall(r"/\S*blas\S*", open("/proc/self/maps").read())))))')
+    case $blas in
+    *openblas*) torch="$torch, OpenBLAS" ;;
+    */blas/libblas*) fail "PyTorch uses the reference BLAS ($blas): apt-get install libopenblas0" ;;
+    esac
+fi
 [ -n "$python" ] || printf 'compare.sh: PyTorch is left out: no python3 with torch and yaml (apt-get install python3-torch python3-yaml, or set PYTHON)\n' >&2
 onnx=none
 if [ -z "$python" ]; then
