@@ -6,12 +6,14 @@
 
 static const double gigabyte = 1e9;
 
-static double measure(const struct cnn_training *t, size_t batch)
+/* Bytes that training with this batch takes. */
+static cnn_status measure(const struct cnn_training *t, size_t batch, double *bytes, cnn_diag *diag)
 {
-    size_t bytes = 0;
-    return cnn_training_memory(t->model, batch, cnn_dataset_count(t->val), &bytes, NULL) == CNN_OK
-               ? (double)bytes
-               : 1e300;
+    size_t whole = 0;
+    cnn_status status =
+        cnn_training_memory(t->model, batch, cnn_dataset_count(t->val), &whole, diag);
+    *bytes = (double)whole;
+    return status;
 }
 
 void cnn_room_advise(const struct cnn_training *t, double limit, char *text, size_t size)
@@ -19,10 +21,13 @@ void cnn_room_advise(const struct cnn_training *t, double limit, char *text, siz
     /* threads, libraries and what is kept of the images want their part */
     limit *= 0.8;
     size_t batch = t->model->recipe.batch_size / 2;
-    while (batch > 1 && measure(t, batch) > limit)
-        batch /= 2;
-    double bytes = measure(t, batch > 0 ? batch : 1);
-    if (batch > 0 && bytes <= limit)
+    double bytes = 0;
+    cnn_status status = measure(t, batch > 0 ? batch : 1, &bytes, NULL);
+    while (status == CNN_OK && batch > 1 && bytes > limit)
+        status = measure(t, batch /= 2, &bytes, NULL);
+    if (status != CNN_OK)
+        snprintf(text, size, "a smaller train.batch_size takes less");
+    else if (batch > 0 && bytes <= limit)
         snprintf(text, size,
                  "a smaller train.batch_size takes less: %zu in place of %zu would need %.2f GB",
                  batch, t->model->recipe.batch_size, bytes / gigabyte);
@@ -37,8 +42,12 @@ cnn_status cnn_room_check(struct cnn_training *t, cnn_diag *diag)
 {
     struct cnn_memory_room have;
     char advice[160];
+    double wanted;
+    cnn_status status = measure(t, t->model->recipe.batch_size, &wanted, diag);
+    if (status != CNN_OK)
+        return status;
     cnn_memory_room("", &have);
-    t->room = (struct cnn_room){.have = have, .wanted = measure(t, t->model->recipe.batch_size)};
+    t->room = (struct cnn_room){.have = have, .wanted = wanted};
     double most = have.total + (strcmp(have.limit, "ulimit -v") == 0 ? 0 : have.swap);
     t->room.refused = t->room.wanted > most;
     if (!t->room.refused || t->checked)
