@@ -24,9 +24,9 @@ const struct cnn_command cnn_command_featmaps = {
     .synopsis = "INPUT [MODEL] [options]",
     .summary = "Show what each layer of a network answers to a picture",
     .details = "INPUT is a PNG, JPEG, WebP or BMP file of any size, '-' for one on standard\n"
-               "input, or numbers in a .npy, .txt or .csv file. MODEL is a .yaml or .safetensors "
-               "file or a\n"
-               "run directory; without it the model that ships with the program is used.\n"
+               "input, or numbers in a .npy, .txt or .csv file. MODEL is a .yaml, .safetensors\n"
+               "or .onnx file or a run directory; without it the model that ships with the\n"
+               "program is used.\n"
                "Writes a sheet of all maps for each layer, and index.html, which shows them.\n",
     .options = options,
     .settings_size = sizeof(struct settings),

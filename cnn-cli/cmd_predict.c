@@ -308,8 +308,8 @@ const struct cnn_command cnn_command_predict = {
     .synopsis = "[MODEL] INPUT... [options]",
     .summary = "Say what a model sees in images",
     .details =
-        "MODEL is a .yaml or .safetensors file or a run directory, and may stand behind the\n"
-        "inputs, too; without it the model that ships with the program is used.\n"
+        "MODEL is a .yaml, .safetensors or .onnx file or a run directory, and may stand\n"
+        "behind the inputs, too; without it the model that ships with the program is used.\n"
         "INPUT is a PNG, JPEG, WebP or BMP file, a folder of such files, '-' for one on\n"
         "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
         "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",

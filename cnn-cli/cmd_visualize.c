@@ -190,11 +190,12 @@ const struct cnn_command cnn_command_visualize = {
     .name = "visualize",
     .synopsis = "[MODEL] INPUT [options]",
     .summary = "Draw what a network sees in a picture, and why it answers so",
-    .details = "MODEL is a .yaml or .safetensors file or a run directory; without it the model\n"
-               "that ships with the program is used. INPUT is a PNG, JPEG, WebP or BMP file,\n"
-               "'-' for one on standard input, or numbers in a .npy, .txt or .csv file.\n"
-               "Writes pictures, and index.html, which tells the story from input to answer.\n"
-               "\n",
+    .details =
+        "MODEL is a .yaml, .safetensors or .onnx file or a run directory; without it the\n"
+        "model that ships with the program is used. INPUT is a PNG, JPEG, WebP or BMP file,\n"
+        "'-' for one on standard input, or numbers in a .npy, .txt or .csv file.\n"
+        "Writes pictures, and index.html, which tells the story from input to answer.\n"
+        "\n",
     .list = print_kinds,
     .options = options,
     .settings_size = sizeof(struct settings),

@@ -62,7 +62,7 @@ bool cnn_path_is_run(const char *path)
 static bool named_like_model(const char *path)
 {
     return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") ||
-           cnn_path_ends(path, ".safetensors");
+           cnn_path_ends(path, ".safetensors") || cnn_path_ends(path, ".onnx");
 }
 
 /* Digits compare as numbers: image2 comes before image10. */
@@ -264,9 +264,10 @@ static cnn_status fail_neither(const char *path)
                            "the directory that training names");
         return CNN_INVALID;
     }
-    cnn_print_error("%s is neither a picture nor a model: a .yaml or .safetensors file, or a run "
-                    "directory",
-                    path);
+    cnn_print_error(
+        "%s is neither a picture nor a model: a .yaml, .safetensors or .onnx file, or a run "
+        "directory",
+        path);
     if (begins_like_checkpoint(head, read_head(path, head, sizeof head)))
         cnn_print_hint("it seems to be a checkpoint; let its name end in .safetensors");
     return CNN_INVALID;
@@ -311,7 +312,7 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
     status = cnn_inputs_find_model(operands, count, &at);
     if (status == CNN_OK && count == 2 && at == count) {
         cnn_print_error(
-            "neither %s nor %s is a model: a .yaml or .safetensors file, or a run directory",
+            "neither %s nor %s is a model: a .yaml, .safetensors or .onnx file, or a run directory",
             operands[0], operands[1]);
         status = CNN_INVALID;
     }

@@ -153,7 +153,7 @@ static cnn_status make_model(struct import *im)
                                                           &overrides, &im->model, im->diag);
     cnn_text_free(&text);
     if (status == CNN_OK && im->open->shapes)
-        im->model->shapes = true;
+        im->model->shapes = im->model->trained = true;
     else if (status == CNN_OK)
         status = complete_model(im);
     return status;
