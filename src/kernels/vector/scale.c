@@ -56,18 +56,23 @@ struct part {
 
 typedef void part_function(const struct scale_work *k, const struct part *part);
 
+/* Sums of a task or a thread; forward has none. */
+static float *sums_of(const struct scale_work *k, size_t i)
+{
+    return k->scratch ? k->scratch + i * sums_floats(&k->c) : NULL;
+}
+
 static void run_task(const struct scale_work *k, size_t task, size_t thread, part_function *run)
 {
-    size_t floats = sums_floats(&k->c);
     if (k->group == 0) {
         size_t first = task % k->parts * k->rows;
         run(k, &(struct part){task / k->parts, first, cnn_size_min(k->rows, k->c.pixels - first),
-                              k->scratch + task * floats});
+                              sums_of(k, task)});
         return;
     }
     size_t end = cnn_size_min(k->c.images, (task + 1) * k->group);
     for (size_t image = task * k->group; image < end; image++)
-        run(k, &(struct part){image, 0, k->c.pixels, k->scratch + thread * floats});
+        run(k, &(struct part){image, 0, k->c.pixels, sums_of(k, thread)});
 }
 
 static inline vfloat multiply(bool negative, vfloat x, vfloat s)
