@@ -62,19 +62,20 @@ if unprivileged "$CNN" version >log 2>&1; then
     picture 16x16 90 photos/a.png
     chmod 000 lock photos/lock
     mine=(unprivileged "$CNN")
-    given=$("$CNN" predict photos/a.png 2>&1 >/dev/null)
+    # A model of its own: the one that ships may stand where somebody else cannot go.
+    "$CNN" train net.yaml -o out/model >/dev/null 2>&1 && cp out/model/best.safetensors model.safetensors
     while read -r message command; do
         IFS=' ' read -ra words <<<"$command"
         "${mine[@]}" "${words[@]}" >log 2>&1
-        if [ $? = 1 ] && grep -vxF "$given" log | tail -n 1 |
+        if [ $? = 1 ] && tail -n 1 log |
             grep -qxF "cnn: error: ${message//_/ }: Permission denied"; then
             pass
         else
             fail "$command, where a folder may not be read" log
         fi
     done <<'END'
-photos/lock predict photos
-lock predict lock
+photos/lock predict model.safetensors photos
+lock predict model.safetensors lock
 cannot_read_lock/config.yaml train lock
 cannot_read_lock/config.yaml data lock -o out/lock.png
 cannot_read_lock/best.safetensors eval lock
