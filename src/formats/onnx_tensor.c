@@ -13,6 +13,7 @@
 
 #include "formats/onnx_internal.h"
 #include "util/allocate.h"
+#include "util/small_float.h"
 
 static const struct {
     const char *name;
@@ -75,20 +76,6 @@ cnn_status cnn_onnx_tensor_shape(const struct cnn_onnx *file, const struct cnn_o
     return CNN_OK;
 }
 
-/* A float of sign, exponent and fraction bits. */
-static double small_float(unsigned bits, int exponent_bits, int fraction_bits)
-{
-    int fraction = (int)(bits & ((1u << fraction_bits) - 1));
-    int exponent = (int)(bits >> fraction_bits & ((1u << exponent_bits) - 1));
-    int bias = (1 << (exponent_bits - 1)) - 1, most = (1 << exponent_bits) - 1;
-    double sign = bits >> (exponent_bits + fraction_bits) & 1 ? -1 : 1;
-    if (exponent == most)
-        return fraction ? NAN : sign * INFINITY;
-    if (exponent == 0)
-        return sign * ldexp(fraction, 1 - bias - fraction_bits);
-    return sign * ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
-}
-
 static uint64_t bits_at(const unsigned char *bytes, size_t size)
 {
     uint64_t value = 0;
@@ -110,9 +97,9 @@ static double decode(int64_t type, uint64_t bits)
         memcpy(&real, &bits, sizeof real);
         return real;
     case CNN_ONNX_FLOAT16:
-        return small_float(low & 0xffff, 5, 10);
+        return cnn_small_float(low & 0xffff, 5, 10);
     case CNN_ONNX_BFLOAT16:
-        return small_float(low & 0xffff, 8, 7);
+        return cnn_small_float(low & 0xffff, 8, 7);
     case CNN_ONNX_BOOL:
         return (bits & 0xff) != 0;
     case CNN_ONNX_INT8:

@@ -294,6 +294,13 @@ typedef struct cnn_import_options {
         CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, {0}, {0}, NULL, 0, NULL, 0          \
     }
 
+typedef struct cnn_import_row { /* of a file of weights: what became of one layer of it */
+    const char *from;           /* its name there */
+    const char *to, *type;      /* the layer of the description */
+    const char *shape;          /* of its weight: "64 x 3 x 7 x 7" */
+    const char *how;            /* it was found by: "name", "renamed", "order" */
+} cnn_import_row;
+
 typedef struct cnn_import_info { /* texts belong to the model */
     const char *producer;        /* the program that wrote the file; "" */
     int64_t opset;               /* version of its operators */

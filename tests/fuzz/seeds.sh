@@ -99,6 +99,10 @@ printf '\001net.yaml\n-o\nrun\n--set\ntrain.epochs=3\n--set=a=b\n--threads\n2\n'
 printf '\003run\n--split\nval\n--json\n--tta=flip\n--\n-x\n' >"$folder/options/eval"
 printf '\007a.png\n--kind\ngradcam,heatmap\n--class=cat\n--at\n4,4\n-orun\n' >"$folder/options/visualize"
 
+for name in zip legacy evil; do
+    "$BUILD/tests/tools/torch" $name "$folder/weights/$name.pth"
+done
+printf 'right b\nleft a\n%s' "$separator" | cat - "$folder/weights/zip.pth" >"$folder/weights/named"
 for name in $("$BUILD/tests/tools/onnx"); do
     "$BUILD/tests/tools/onnx" "$name" "$folder/onnx/$name"
 done
