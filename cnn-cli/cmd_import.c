@@ -1,5 +1,6 @@
 /* cnn import: a model from what another program wrote. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "terminal.h"
 
 struct settings {
-    const char *output, *input, *normalize, *classes, *image, *name;
+    const char *output, *input, *normalize, *classes, *image, *name, *channels, *darknet;
     bool json;
     size_t threads;
 };
@@ -49,6 +50,18 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, name),
      .argument = "NAME",
      .help = "what the network is called (default: as the file)"},
+    {.name = "channels",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, channels),
+     .argument = "ORDER",
+     .words = "bgr rgb",
+     .help = "of the images that a network of Caffe reads: bgr or rgb (default: bgr)"},
+    {.name = "darknet",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, darknet),
+     .argument = "WHOSE",
+     .words = "alexeyab pjreddie",
+     .help = "whose batch_norm a network of Darknet has: alexeyab or pjreddie (default: alexeyab)"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
@@ -102,13 +115,46 @@ static cnn_status read_normalize(const char *word, cnn_import_options *out)
                                                      : word;
     size_t means, deviations;
 
-    if (word == NULL || strcmp(word, "none") == 0)
+    if (word == NULL)
         return CNN_OK;
+    if (strcmp(word, "none") == 0) {
+        out->normalize = true;
+        for (size_t i = 0; i < 4; i++)
+            out->std[i] = 1;
+        return CNN_OK;
+    }
     means = read_numbers(&at, '/', out->mean);
     deviations = means > 0 ? read_numbers(&at, '\0', out->std) : 0;
     out->normalize = means > 0 && means == deviations;
     return out->normalize ? CNN_OK
                           : wrong("--normalize", word, "0.5,0.5,0.5/0.2,0.2,0.2 or imagenet");
+}
+
+/* The place of word among two words; *out stays where there is none. */
+static cnn_status read_word(const char *option, const char *word, const char *const *words,
+                            int *out)
+{
+    for (int i = 0; word != NULL && i < 2; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *out = i;
+            return CNN_OK;
+        }
+    }
+    return word != NULL ? wrong(option, word, words[0]) : CNN_OK;
+}
+
+static cnn_status read_words(const struct settings *settings, cnn_import_options *out)
+{
+    static const char *const orders[] = {"rgb", "bgr"}, *const kinds[] = {"alexeyab", "pjreddie"};
+    int order = -1, kind = 0;
+    cnn_status status = read_word("--channels", settings->channels, orders, &order);
+
+    if (status == CNN_OK)
+        status = read_word("--darknet", settings->darknet, kinds, &kind);
+    if (order >= 0)
+        out->channels = order == 0 ? CNN_CHANNELS_RGB : CNN_CHANNELS_BGR;
+    out->darknet = kind == 0 ? CNN_DARKNET_ALEXEYAB : CNN_DARKNET_PJREDDIE;
+    return status;
 }
 
 struct names {
@@ -182,8 +228,11 @@ static void print_human(const char *path, const cnn_model *model, const cnn_impo
 {
     const char *producer = *info->producer != '\0' ? info->producer : "an unknown program";
 
-    printf("model      %s (%s, opset %lld)\n", cnn_show_text(cnn_model_name(model)).text,
-           cnn_show_text(producer).text, (long long)info->opset);
+    printf("model      %s (%s", cnn_show_text(cnn_model_name(model)).text,
+           cnn_show_text(producer).text);
+    if (info->opset > 0)
+        printf(", opset %lld", (long long)info->opset);
+    printf(")\n");
     printf("layers     %s of %s nodes\n", cnn_show_integer(info->layers).text,
            cnn_show_integer(info->nodes).text);
     for (const char *line = info->notes; *line != '\0';) {
@@ -198,7 +247,8 @@ static void print_human(const char *path, const cnn_model *model, const cnn_impo
     printf("\nwritten    %s\n", cnn_show_text(path).text);
 }
 
-static cnn_status import(const struct settings *settings, const char *path, cnn_diag *diag)
+static cnn_status import(const struct settings *settings, char *const *files, size_t count,
+                         cnn_diag *diag)
 {
     cnn_import_options import_options = CNN_IMPORT_OPTIONS_INIT;
     struct names names = {NULL, NULL, 0};
@@ -211,6 +261,8 @@ static cnn_status import(const struct settings *settings, const char *path, cnn_
     if (status == CNN_OK)
         status = read_normalize(settings->normalize, &import_options);
     if (status == CNN_OK)
+        status = read_words(settings, &import_options);
+    if (status == CNN_OK)
         status = read_names(settings->classes, &names);
     import_options.name = settings->name;
     import_options.image = settings->image;
@@ -219,7 +271,8 @@ static cnn_status import(const struct settings *settings, const char *path, cnn_
     if (status == CNN_OK && output != NULL)
         status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, NULL, diag);
     if (status == CNN_OK)
-        status = cnn_import(path, &import_options, &model, &info, diag);
+        status =
+            cnn_import((const char *const *)files, count, &import_options, &model, &info, diag);
     if (status == CNN_OK && output == NULL) {
         snprintf(own_path, sizeof own_path, "%s.safetensors", cnn_model_name(model));
         output = own_path;
@@ -242,21 +295,24 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const struct settings *settings = data;
     cnn_status status = cnn_command_prepare(settings->threads, diag);
 
-    (void)operand_count;
-    return status == CNN_OK ? import(settings, operands[0], diag) : status;
+    return status == CNN_OK ? import(settings, operands, operand_count, diag) : status;
 }
 
 const struct cnn_command cnn_command_import = {
     .name = "import",
-    .synopsis = "FILE.onnx [options]",
+    .synopsis = "FILE... [options]",
     .summary = "Make a model of what another program wrote",
     .details =
-        "Reads an ONNX file, as PyTorch and others write it, and writes a checkpoint with its\n"
-        "description for all other commands. The result is proved: the file's own graph is\n"
-        "computed, too, and where a layer gives other numbers nothing is written.\n",
+        "Reads what another program wrote, and writes a checkpoint with its description for all\n"
+        "other commands:\n"
+        "  FILE.onnx                       of PyTorch, Keras and others\n"
+        "  FILE.prototxt FILE.caffemodel   of Caffe\n"
+        "  FILE.cfg FILE.weights           of Darknet\n"
+        "The result is proved: the file's own graph is computed, too, and where a layer gives\n"
+        "other numbers nothing is written.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = SIZE_MAX,
     .run = run,
 };

@@ -61,8 +61,16 @@ bool cnn_path_is_run(const char *path)
 
 static bool named_like_model(const char *path)
 {
-    return cnn_path_ends(path, ".yaml") || cnn_path_ends(path, ".yml") ||
-           cnn_path_ends(path, ".safetensors") || cnn_path_ends(path, ".onnx");
+    /* the last ones are imported before they are models: who opens them says so */
+    static const char *const endings[] = {".yaml",     ".yml",        ".safetensors", ".onnx",
+                                          ".prototxt", ".caffemodel", ".cfg",         ".weights",
+                                          ".pth",      ".pt"};
+
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        if (cnn_path_ends(path, endings[i]))
+            return true;
+    }
+    return false;
 }
 
 /* Digits compare as numbers: image2 comes before image10. */

@@ -19,7 +19,7 @@ static cnn_status open_model(const char *path, cnn_model **out, cnn_diag *diag)
     if (!ending || strcmp(ending, ".onnx") != 0)
         return cnn_model_open(path, NULL, out, diag);
     options.tolerance = 1e-3;
-    cnn_status status = cnn_import(path, &options, out, &info, diag);
+    cnn_status status = cnn_import(&path, 1, &options, out, &info, diag);
     if (status == CNN_OK)
         printf("%s of %s: %zu nodes are %zu layers, %g apart\n%s", path, info.producer, info.nodes,
                info.layers, info.error, info.notes);

@@ -24,9 +24,10 @@ class Network
     explicit Network(const std::string &path) : diag_(cnn_diag_new())
     {
         const bool onnx = path.size() > 5 && path.compare(path.size() - 5, 5, ".onnx") == 0;
+        const char *file = path.c_str();
         cnn_model *model = nullptr;
-        check(onnx ? cnn_import(path.c_str(), nullptr, &model, nullptr, diag_.get())
-                   : cnn_model_open(path.c_str(), nullptr, &model, diag_.get()),
+        check(onnx ? cnn_import(&file, 1, nullptr, &model, nullptr, diag_.get())
+                   : cnn_model_open(file, nullptr, &model, diag_.get()),
               diag_.get());
         model_.reset(model);
     }

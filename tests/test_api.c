@@ -580,22 +580,35 @@ static void test_stopping(void **state)
     cnn_model_free(model);
 }
 
-static void test_import_wants_a_file_and_options_that_fit(void **state)
+static void test_import_wants_files_and_options_that_fit(void **state)
 {
     struct scratch *s = *state;
     cnn_import_options o = CNN_IMPORT_OPTIONS_INIT;
     cnn_import_info info;
     cnn_model *model = NULL;
-    REFUSED(cnn_import, NULL, &o, &model, &info);
-    REFUSED(cnn_import, "a.onnx", &o, NULL, &info);
+    const char *paths[17] = {"a.onnx", NULL};
+    REFUSED(cnn_import, NULL, 1, &o, &model, &info);
+    REFUSED(cnn_import, paths, 0, &o, &model, &info);
+    REFUSED(cnn_import, paths, 2, &o, &model, &info);
+    REFUSED(cnn_import, paths, 1, &o, NULL, &info);
     o.class_count = 1;
-    REFUSED(cnn_import, "a.onnx", &o, &model, &info);
+    REFUSED(cnn_import, paths, 1, &o, &model, &info);
     o = (cnn_import_options){.input = {3, 3, 0, 5}};
-    REFUSED(cnn_import, "a.onnx", &o, &model, &info);
+    REFUSED(cnn_import, paths, 1, &o, &model, &info);
     o = (cnn_import_options){.version = CNN_IMPORT_OPTIONS_VERSION + 1};
-    REFUSED(cnn_import, "a.onnx", &o, &model, &info);
-    assert_int_equal(cnn_import(scratch_write(s, "a.onnx", "no", 2), NULL, &model, NULL, NULL),
-                     CNN_FAILED);
+    REFUSED(cnn_import, paths, 1, &o, &model, &info);
+    paths[0] = scratch_write(s, "a.onnx", "no", 2);
+    assert_int_equal(cnn_import(paths, 1, NULL, &model, NULL, NULL), CNN_FAILED);
+    for (size_t i = 1; i < 17; i++)
+        paths[i] = paths[0];
+    REFUSED(cnn_import, paths, 2, NULL, &model, &info);
+    REFUSED(cnn_import, paths, 17, NULL, &model, &info);
+    o = (cnn_import_options){.channels = CNN_CHANNELS_BGR};
+    REFUSED(cnn_import, paths, 1, &o, &model, &info);
+    o = (cnn_import_options){.darknet = CNN_DARKNET_PJREDDIE};
+    REFUSED(cnn_import, paths, 1, &o, &model, &info);
+    o = (cnn_import_options){.as = "net.yaml"};
+    REFUSED(cnn_import, paths, 1, &o, &model, &info);
     assert_null(model);
 }
 
@@ -804,7 +817,7 @@ int main(void)
         TEST(test_inputs),
         TEST(test_looking_inside),
         TEST(test_pictures),
-        TEST(test_import_wants_a_file_and_options_that_fit),
+        TEST(test_import_wants_files_and_options_that_fit),
         TEST(test_options_have_versions),
         TEST(test_stopping),
         TEST(test_measuring),

@@ -18,7 +18,7 @@ static cnn_status import_text(struct scratch *s, struct cnn_text text,
     char path[256];
     snprintf(path, sizeof path, "%s", scratch_write(s, "net.onnx", text.data, text.size));
     cnn_text_free(&text);
-    return cnn_import(path, options, model, info, s->diag);
+    return cnn_import(&(const char *){path}, 1, options, model, info, s->diag);
 }
 
 static void expect_ok(struct scratch *s, cnn_status status)

@@ -15,28 +15,6 @@
         number, CNN_PROTOBUF_##kind, repeated, offsetof(type, member), message                     \
     }
 
-struct shape_message {
-    size_t at;
-    struct cnn_protobuf_list dims; /* struct cnn_onnx_dimension */
-};
-
-struct tensor_type_message {
-    size_t at;
-    int64_t type;
-    struct shape_message *shape;
-};
-
-struct type_message {
-    size_t at;
-    struct tensor_type_message *tensor;
-};
-
-struct value_message {
-    size_t at;
-    const char *name;
-    struct type_message *type;
-};
-
 struct opset_message {
     size_t at;
     const char *domain;
@@ -45,12 +23,6 @@ struct opset_message {
 
 struct ignored_message { /* of which only the number counts */
     size_t at;
-};
-
-struct cnn_onnx_graph_message {
-    size_t at;
-    const char *name;
-    struct cnn_protobuf_list nodes, initializers, inputs, outputs, sparse;
 };
 
 struct model_message {
@@ -116,28 +88,28 @@ static const struct cnn_protobuf_message dimension_message = {
     "TensorShapeProto.Dimension", sizeof(struct cnn_onnx_dimension), dimension_fields};
 
 static const struct cnn_protobuf_field shape_fields[] = {
-    ENTRY(1, SUBMESSAGE, true, struct shape_message, dims, &dimension_message), {0}};
+    ENTRY(1, SUBMESSAGE, true, struct cnn_onnx_shape_message, dims, &dimension_message), {0}};
 static const struct cnn_protobuf_message shape_message = {
-    "TensorShapeProto", sizeof(struct shape_message), shape_fields};
+    "TensorShapeProto", sizeof(struct cnn_onnx_shape_message), shape_fields};
 
 static const struct cnn_protobuf_field tensor_type_fields[] = {
-    ENTRY(1, INT, false, struct tensor_type_message, type, NULL),
-    ENTRY(2, SUBMESSAGE, false, struct tensor_type_message, shape, &shape_message),
+    ENTRY(1, INT, false, struct cnn_onnx_tensor_type_message, type, NULL),
+    ENTRY(2, SUBMESSAGE, false, struct cnn_onnx_tensor_type_message, shape, &shape_message),
     {0}};
 static const struct cnn_protobuf_message tensor_type_message = {
-    "TypeProto.Tensor", sizeof(struct tensor_type_message), tensor_type_fields};
+    "TypeProto.Tensor", sizeof(struct cnn_onnx_tensor_type_message), tensor_type_fields};
 
 static const struct cnn_protobuf_field type_fields[] = {
-    ENTRY(1, SUBMESSAGE, false, struct type_message, tensor, &tensor_type_message), {0}};
-static const struct cnn_protobuf_message type_message = {"TypeProto", sizeof(struct type_message),
-                                                         type_fields};
+    ENTRY(1, SUBMESSAGE, false, struct cnn_onnx_type_message, tensor, &tensor_type_message), {0}};
+static const struct cnn_protobuf_message type_message = {
+    "TypeProto", sizeof(struct cnn_onnx_type_message), type_fields};
 
 static const struct cnn_protobuf_field value_fields[] = {
-    ENTRY(1, TEXT, false, struct value_message, name, NULL),
-    ENTRY(2, SUBMESSAGE, false, struct value_message, type, &type_message),
+    ENTRY(1, TEXT, false, struct cnn_onnx_value_message, name, NULL),
+    ENTRY(2, SUBMESSAGE, false, struct cnn_onnx_value_message, type, &type_message),
     {0}};
 static const struct cnn_protobuf_message value_message = {
-    "ValueInfoProto", sizeof(struct value_message), value_fields};
+    "ValueInfoProto", sizeof(struct cnn_onnx_value_message), value_fields};
 
 static const struct cnn_protobuf_field opset_fields[] = {
     ENTRY(1, TEXT, false, struct opset_message, domain, NULL),
@@ -240,7 +212,7 @@ static cnn_status add_inputs(struct names *names)
 {
     struct cnn_onnx *file = &names->file->public;
     const struct cnn_protobuf_list *list = &names->file->graph->inputs;
-    const struct value_message *inputs = list->items;
+    const struct cnn_onnx_value_message *inputs = list->items;
     size_t *numbers = cnn_arena_array(names->file->arena, list->count + 1, sizeof *numbers);
     if (!numbers)
         return cnn_fail_memory(names->diag, list->count * sizeof *numbers, file->name);
@@ -329,7 +301,7 @@ static cnn_status add_results(struct names *names)
 {
     struct cnn_onnx *file = &names->file->public;
     const struct cnn_protobuf_list *list = &names->file->graph->outputs;
-    const struct value_message *outputs = list->items;
+    const struct cnn_onnx_value_message *outputs = list->items;
     const char **texts = cnn_arena_array(names->file->arena, list->count + 1, sizeof *texts);
     if (!texts)
         return cnn_fail_memory(names->diag, list->count * sizeof *texts, file->name);
@@ -417,9 +389,9 @@ static cnn_status take_model(struct cnn_onnx_opened *file, const struct model_me
     return status == CNN_OK ? resolve(file, diag) : status;
 }
 
-static struct cnn_onnx_opened *new_file(const char *name)
+/* Takes the arena, NULL too. */
+static struct cnn_onnx_opened *new_file(struct cnn_arena *arena, const char *name)
 {
-    struct cnn_arena *arena = cnn_arena_new();
     struct cnn_onnx_opened *file = arena ? cnn_arena_alloc(arena, sizeof *file) : NULL;
     if (file) {
         file->arena = arena;
@@ -450,13 +422,13 @@ static cnn_status read_model(struct cnn_onnx_opened *file, const void *bytes, si
 cnn_status cnn_onnx_open_memory(const char *name, const void *bytes, size_t size,
                                 struct cnn_onnx **out, cnn_diag *diag)
 {
-    struct cnn_onnx_opened *file = new_file(name);
+    struct cnn_onnx_opened *file = new_file(cnn_arena_new(), name);
     return file ? read_model(file, bytes, size, out, diag) : cnn_fail_memory(diag, 100, name);
 }
 
 cnn_status cnn_onnx_open(const char *path, struct cnn_onnx **out, cnn_diag *diag)
 {
-    struct cnn_onnx_opened *file = new_file(path);
+    struct cnn_onnx_opened *file = new_file(cnn_arena_new(), path);
     if (!file)
         return cnn_fail_memory(diag, 100, path);
     const char *slash = strrchr(path, '/');
@@ -467,6 +439,25 @@ cnn_status cnn_onnx_open(const char *path, struct cnn_onnx **out, cnn_diag *diag
     if (status == CNN_OK)
         return read_model(file, file->bytes, size, out, diag);
     cnn_onnx_close(&file->public);
+    return status;
+}
+
+cnn_status cnn_onnx_open_graph(const struct cnn_onnx_made *made,
+                               const struct cnn_onnx_graph_message *graph, struct cnn_onnx **out,
+                               cnn_diag *diag)
+{
+    struct cnn_onnx_opened *file = new_file(made->arena, made->name);
+    if (!file)
+        return cnn_fail_memory(diag, 100, made->name);
+    file->graph = graph;
+    file->public.producer = made->producer;
+    file->public.opset = made->opset;
+    file->public.graph_name = "";
+    cnn_status status = resolve(file, diag);
+    if (status == CNN_OK)
+        *out = &file->public;
+    else
+        cnn_onnx_close(&file->public);
     return status;
 }
 
@@ -483,12 +474,12 @@ size_t cnn_onnx_input_shape(const struct cnn_onnx *public, size_t input,
                             const struct cnn_onnx_dimension **dims)
 {
     const struct cnn_onnx_opened *file = (const struct cnn_onnx_opened *)public;
-    const struct value_message *inputs = file->graph->inputs.items;
+    const struct cnn_onnx_value_message *inputs = file->graph->inputs.items;
     const char *name = public->values[public->inputs[input]].name;
     for (size_t i = 0; i < file->graph->inputs.count; i++) {
         if (!inputs[i].name || strcmp(inputs[i].name, name) != 0)
             continue;
-        const struct type_message *type = inputs[i].type;
+        const struct cnn_onnx_type_message *type = inputs[i].type;
         if (!type || !type->tensor || !type->tensor->shape)
             return CNN_ONNX_NONE;
         *dims = type->tensor->shape->dims.items;

@@ -4,7 +4,35 @@
 
 #include "formats/onnx.h"
 
-struct cnn_onnx_graph_message;
+/* ---- Messages of which a graph consists ---- */
+
+struct cnn_onnx_shape_message {
+    size_t at;
+    struct cnn_protobuf_list dims; /* struct cnn_onnx_dimension */
+};
+
+struct cnn_onnx_tensor_type_message {
+    size_t at;
+    int64_t type;
+    struct cnn_onnx_shape_message *shape;
+};
+
+struct cnn_onnx_type_message {
+    size_t at;
+    struct cnn_onnx_tensor_type_message *tensor;
+};
+
+struct cnn_onnx_value_message {
+    size_t at;
+    const char *name;
+    struct cnn_onnx_type_message *type;
+};
+
+struct cnn_onnx_graph_message {
+    size_t at;
+    const char *name;
+    struct cnn_protobuf_list nodes, initializers, inputs, outputs, sparse;
+};
 
 struct cnn_onnx_opened {
     struct cnn_onnx public; /* first: the pointer handed out is this one */
@@ -15,6 +43,17 @@ struct cnn_onnx_opened {
 };
 
 extern const struct cnn_protobuf_message cnn_onnx_tensor_message;
+
+/* A graph that no ONNX file holds. Its arena, which has all of it, is the file's from now on; it is
+ * freed on failure. */
+struct cnn_onnx_made {
+    struct cnn_arena *arena;
+    const char *name, *producer;
+    int64_t opset;
+};
+cnn_status cnn_onnx_open_graph(const struct cnn_onnx_made *made,
+                               const struct cnn_onnx_graph_message *graph, struct cnn_onnx **out,
+                               cnn_diag *diag);
 
 /* Opens what an external tensor names, below folder, without following links; a descriptor, or -1
  * and a message. */

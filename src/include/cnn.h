@@ -274,24 +274,42 @@ void cnn_checkpoint_info_free(cnn_checkpoint_info *info);
 
 /* ---- Models of other programs ---- */
 
+/* The order of the channels that a network of Caffe or Darknet reads. */
+typedef enum cnn_channel_order {
+    CNN_CHANNELS_DEFAULT, /* as the format's users have it: blue first for Caffe */
+    CNN_CHANNELS_RGB,
+    CNN_CHANNELS_BGR
+} cnn_channel_order;
+
+/* What batch_norm of Darknet divides by. */
+typedef enum cnn_darknet {
+    CNN_DARKNET_ALEXEYAB, /* sqrt(variance + 1e-5) */
+    CNN_DARKNET_PJREDDIE  /* sqrt(variance) + 1e-6, as the original has it */
+} cnn_darknet;
+
 typedef struct cnn_import_options {
     unsigned version;
     cnn_shape input;  /* of an image; c 0: as the file says */
-    const char *name; /* of the network; NULL: the file's, without its ending */
+    const char *name; /* of the network; NULL: the first file's, without its ending */
     /* what is subtracted from a pixel's channel, after scaling to [0, 1], and what it is then
-     * divided by; without normalize: 0 and 1 */
+     * divided by; without normalize: as the file says, or 0 and 1 */
     bool normalize;
     double mean[4], std[4];
     const char *const *classes; /* names; none: numbers */
     size_t class_count;
-    const char *image; /* compare on this input, too (as by cnn_model_load_input); NULL: none */
-    double tolerance;  /* of the comparison, as a share; 0: 1e-4 */
+    const char *image;  /* compare on this input, too (as by cnn_model_load_input); NULL: none */
+    double tolerance;   /* of the comparison, as a share; 0: 1e-4 */
+    const char *as;     /* a description that weights without one are for; NULL: none */
+    const char *rename; /* a file that says which weights are which tensor's; NULL: none */
+    cnn_channel_order channels;
+    cnn_darknet darknet;
 } cnn_import_options;
 
 #define CNN_IMPORT_OPTIONS_VERSION 1
 #define CNN_IMPORT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, {0}, {0}, NULL, 0, NULL, 0          \
+        CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, {0}, {0}, NULL, 0, NULL, 0, NULL,   \
+            NULL, CNN_CHANNELS_DEFAULT, CNN_DARKNET_ALEXEYAB                                       \
     }
 
 typedef struct cnn_import_row { /* of a file of weights: what became of one layer of it */
@@ -303,7 +321,7 @@ typedef struct cnn_import_row { /* of a file of weights: what became of one laye
 
 typedef struct cnn_import_info { /* texts belong to the model */
     const char *producer;        /* the program that wrote the file; "" */
-    int64_t opset;               /* version of its operators */
+    int64_t opset;               /* version of its operators; 0: it has none */
     size_t nodes, layers;        /* of the file, of the model */
     size_t compared;             /* layers whose numbers were held against those of the file */
     double error;      /* the largest difference, as a share of the layer's largest number */
@@ -311,13 +329,14 @@ typedef struct cnn_import_info { /* texts belong to the model */
     const char *notes; /* what was dropped, folded, left out, guessed: lines; "" */
 } cnn_import_info;
 
-/* Makes a model of an ONNX file, and proves it: the file's own graph is computed operator by
+/* Makes a model of what another program wrote: count files, in any order, which their names or
+ * first bytes tell apart. The result is proved: the graph of the file is computed operator by
  * operator, in double and by other code than the model's, on random numbers (and options->image),
  * and the layers must give the same. CNN_FAILED, and the first layer that differs, where one does
  * not. CNN_INVALID where something is not supported: all of it is named. options and info may be
  * NULL. */
-cnn_status cnn_import(const char *path, const cnn_import_options *options, cnn_model **out,
-                      cnn_import_info *info, cnn_diag *diag);
+cnn_status cnn_import(const char *const *paths, size_t count, const cnn_import_options *options,
+                      cnn_model **out, cnn_import_info *info, cnn_diag *diag);
 
 /* ---- Prediction ---- */
 

@@ -1,0 +1,40 @@
+/* What importers share. */
+#include <string.h>
+#include <strings.h>
+
+#include "formats/importer.h"
+
+#define NAME_BYTES 80
+
+bool cnn_import_file_ends(const struct cnn_import_file *file, const char *ending)
+{
+    size_t length = strlen(file->path), end = strlen(ending);
+    return length > end && strcasecmp(file->path + length - end, ending) == 0;
+}
+
+void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_text *out)
+{
+    const char *given = request->options->name, *path = request->files[0].path;
+    const char *slash = strrchr(path, '/');
+    const char *name = given ? given : slash ? slash + 1 : path;
+    const char *dot = given ? NULL : strrchr(name, '.');
+    size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    cnn_text_printf(out, "name: \"");
+    for (size_t i = 0; i < length && i < NAME_BYTES; i++)
+        cnn_text_printf(out, strchr("\"\\", name[i]) || (unsigned char)name[i] < ' ' ? "_" : "%c",
+                        name[i]);
+    cnn_text_printf(out, "\"\n");
+}
+
+cnn_status cnn_import_complete(const struct cnn_import_request *request, cnn_model *model,
+                               cnn_diag *diag)
+{
+    const cnn_import_options *o = request->options;
+    cnn_status status = CNN_OK;
+    if (o->class_count > 0)
+        status = cnn_model_set_classes(model, o->class_count, o->classes, diag);
+    if (status == CNN_OK)
+        status = cnn_model_check_numbers(model, request->files[0].path, diag);
+    model->trained = status == CNN_OK;
+    return status;
+}
