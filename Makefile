@@ -142,7 +142,7 @@ $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng -ljansson
 
 $(TOOL_BIN): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/pictures.o $(BUILD)/obj/tests/onnx_models.o \
-    $(BUILD)/obj/tests/onnx_write.o $(BUILD)/obj/tests/torch_write.o $(BUILD)/obj/libcnn.a
+    $(BUILD)/obj/tests/onnx_write.o $(BUILD)/obj/tests/torch_write.o $(BUILD)/obj/tests/legacy_models.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 

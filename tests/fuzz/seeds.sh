@@ -107,6 +107,18 @@ for name in $("$BUILD/tests/tools/onnx"); do
     "$BUILD/tests/tools/onnx" "$name" "$folder/onnx/$name"
 done
 
+# The size of the text in two bytes, the text, the weights; those of Darknet without their header.
+pair() {
+    local size
+    "$BUILD/tests/tools/legacy" "$2" text numbers
+    size=$(stat -c %s text)
+    # shellcheck disable=SC2059
+    { printf "\\x$(printf %02x $((size >> 8)))\\x$(printf %02x $((size & 255)))" && cat text && tail -c "+$3" numbers; } >"$folder/$1/$2"
+}
+pair caffe small 1
+pair caffe old 1
+pair darknet tiny 21
+
 # Bytes that follow from each other, as well mixed as any.
 value=1
 for length in 24 48 96 192 384; do
