@@ -369,7 +369,7 @@ static const struct {
     {"old", "type: SOFTMAX", "", CNN_FAILED, "this layer has no 'type' of its own"},
     {"old", "input_dim: 10", "", CNN_INVALID, "the input has not the 4 dimensions of images"},
     {"tiny", "[net]", "[convolutional]", CNN_FAILED, "its first section is not [net]"},
-    {"tiny", "size=3", "size 3", CNN_FAILED, "10:1: this is neither a section nor an option"},
+    {"tiny", "size=3", "size 3", CNN_FAILED, "11:1: this is neither a section nor an option"},
     {"tiny", "size=3", "size=three", CNN_FAILED, "'size' is a whole number from 1 to 65536"},
     {"tiny", "size=3", "size=5", CNN_FAILED, "net.weights ends within layer 3 [connected]"},
     {"tiny", "size=3", "size=1", CNN_FAILED, "net.weights has 384 bytes more than"},
@@ -406,6 +406,7 @@ static bool tells(const struct scratch *s, const char *message)
 static void test_mistakes_are_named(void **state)
 {
     struct scratch *s = *state;
+    size_t wrong = 0;
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         struct legacy_files files =
             with_network(mistakes[i].example, mistakes[i].from, mistakes[i].to);
@@ -414,13 +415,17 @@ static void test_mistakes_are_named(void **state)
         cnn_diag_clear(s->diag);
         cnn_status status =
             import_pair(s, darknet ? darknet_names : caffe_names, &files, NULL, &model, NULL);
-        if (status != mistakes[i].status || !tells(s, mistakes[i].message))
-            fail_msg("%s, '%s' for '%s': %d, %s", mistakes[i].example, mistakes[i].to,
-                     mistakes[i].from, (int)status,
-                     status == CNN_OK ? "imported" : cnn_diag_get(s->diag, 0)->text);
-        assert_null(model);
+        if (status == mistakes[i].status && tells(s, mistakes[i].message)) {
+            free_files(&files);
+            continue;
+        }
+        wrong++;
+        print_error("%s, '%s' for '%s': %d, %s\n", mistakes[i].example, mistakes[i].to,
+                    mistakes[i].from, (int)status,
+                    status == CNN_OK ? "imported" : cnn_diag_get(s->diag, 0)->text);
         free_files(&files);
     }
+    assert_int_equal(wrong, 0);
     cnn_diag_clear(s->diag);
 }
 
