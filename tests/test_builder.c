@@ -213,7 +213,7 @@ static void test_names_shapes_and_places_are_checked(void **out)
 {
     struct state *s = *out;
     const struct cnn_source file = {.name = "net.onnx"};
-    const struct cnn_where where = {&file, 0, 0};
+    const struct cnn_where where = {.source = &file};
     const struct cnn_graph_setting big[] = {
         {"filters", "2"}, {"kernel_size", "40"}, {"padding", "valid"}, {NULL, NULL}};
     const struct cnn_graph_layer layer = {

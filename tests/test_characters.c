@@ -46,7 +46,7 @@ static void test_text_columns_are_those_of_a_terminal(void **state)
 static void assert_caret(const char *line, size_t column, const char *expected)
 {
     const struct cnn_source source = {"a.yaml", line, strlen(line)};
-    const struct cnn_where where = {&source, 1, column};
+    const struct cnn_where where = {.source = &source, .line = 1, .column = column};
     cnn_diag *diag = cnn_diag_new();
     cnn_fail(diag, CNN_INVALID, &where, "wrong");
     char *text = cnn_message_format(cnn_diag_get(diag, 0), "cnn");

@@ -22,6 +22,11 @@ static void assert_formats(const cnn_diag *diag, size_t i, const char *expected)
     free(text);
 }
 
+static struct cnn_where place(const struct cnn_source *source, size_t line, size_t column)
+{
+    return (struct cnn_where){.source = source, .line = line, .column = column};
+}
+
 static void test_fail_keeps_the_first_twenty_when_more_come(void **state)
 {
     (void)state;
@@ -59,7 +64,7 @@ static void test_fail_says_it_once_when_the_place_is_the_same(void **state)
 {
     (void)state;
     struct cnn_source source = {"a.yaml", "x: 1\n", 5};
-    struct cnn_where first = {&source, 1, 1}, second = {&source, 1, 4};
+    struct cnn_where first = place(&source, 1, 1), second = place(&source, 1, 4);
     cnn_diag *diag = cnn_diag_new();
     cnn_fail(diag, CNN_INVALID, &first, "no");
     cnn_fail(diag, CNN_INVALID, &first, "no");
@@ -94,8 +99,8 @@ static void test_format_points_at_the_column_when_characters_are_wide(void **sta
     (void)state;
     const char *text = "a: 1\r\n\t\xC3\xA4\x01: [x]\rc: 3";
     struct cnn_source source = {"dir/m.yaml", text, strlen(text)};
-    struct cnn_where where = {&source, 2, 6}, last = {&source, 3, 5}, file = {&source, 0, 0},
-                     beyond = {&source, 9, 1};
+    struct cnn_where where = place(&source, 2, 6), last = place(&source, 3, 5),
+                     file = place(&source, 0, 0), beyond = place(&source, 9, 1);
     cnn_diag *diag = cnn_diag_new();
     cnn_fail(diag, CNN_INVALID, &where, "bad");
     cnn_hint(diag, "write '%s'", "y");
@@ -108,6 +113,29 @@ static void test_format_points_at_the_column_when_characters_are_wide(void **sta
     assert_formats(diag, 1, "dir/m.yaml:3:5: warning: end\n  c: 3\n      ^\n");
     assert_formats(diag, 2, "dir/m.yaml: error: all of it\n");
     assert_formats(diag, 3, "dir/m.yaml:9:1: error: no such line\n");
+    cnn_diag_free(diag);
+}
+
+static void test_format_shows_each_note_when_a_place_has_some(void **state)
+{
+    (void)state;
+    const char *text = "a: [x]\nb: c\nd: e";
+    struct cnn_source source = {"m.yaml", text, strlen(text)};
+    struct cnn_note last = {"made here", place(&source, 3, 1)};
+    struct cnn_note first = {"used here", place(&source, 2, 4)};
+    struct cnn_where where = place(&source, 1, 5);
+    first.where.note = &last;
+    where.note = &first;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_fail(diag, CNN_INVALID, &where, "no %s", "x");
+    cnn_hint(diag, "write y");
+    where.note = NULL;
+    cnn_fail(diag, CNN_INVALID, &where, "no x");
+    assert_int_equal(cnn_diag_count(diag), 1);
+    assert_formats(diag, 0,
+                   "m.yaml:1:5: error: no x\n  a: [x]\n      ^\n  hint: write y\n"
+                   "m.yaml:2:4: note: used here\n  b: c\n     ^\n"
+                   "m.yaml:3:1: note: made here\n  d: e\n  ^\n");
     cnn_diag_free(diag);
 }
 
@@ -131,7 +159,7 @@ static void test_format_cuts_when_lines_are_long(void **state)
     text[SIZE] = '\0';
     text[2499] = 'X';
     struct cnn_source source = {"f", text, SIZE};
-    struct cnn_where where = {&source, 1, 2500};
+    struct cnn_where where = place(&source, 1, 2500);
     cnn_diag *diag = cnn_diag_new();
     cnn_fail(diag, CNN_INVALID, &where, "%s", text);
     char *shown = cnn_message_format(cnn_diag_get(diag, 0), "cnn");
@@ -323,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_fail_says_it_once_when_the_place_is_the_same),
         cmocka_unit_test(test_warning_is_kept_once_when_it_comes_again),
         cmocka_unit_test(test_format_points_at_the_column_when_characters_are_wide),
+        cmocka_unit_test(test_format_shows_each_note_when_a_place_has_some),
         cmocka_unit_test(test_format_escapes_when_text_is_no_text),
         cmocka_unit_test(test_format_cuts_when_lines_are_long),
         cmocka_unit_test(test_format_escapes_when_text_would_turn_around),

@@ -309,9 +309,9 @@ static void test_set_changes_what_the_path_names(void **state)
     assert_written(root, "name: a=b\n"
                          "input: [1, 8, 8]\n"
                          "layers:\n"
-                         "- {type: conv, filters: 8}\n"
+                         "- {type: conv, filters: 8, name: conv1}\n"
                          "- {type: conv, filters: 16, name: wide}\n"
-                         "- {type: conv, filters: 3}\n"
+                         "- {type: conv, filters: 3, name: conv3}\n"
                          "train:\n"
                          "  epochs: 5\n"
                          "  schedule: {type: step, gamma: .5}\n"
@@ -341,14 +341,15 @@ static void test_set_finds_a_layer_by_its_name_when_it_stands_in_a_block(void **
         assert_int_equal(cnn_yaml_set(world->arena, root, settings[i], world->diag), CNN_OK);
     assert_messages(world, "");
     assert_written(root, "layers:\n"
-                         "- {type: conv, filters: 1}\n"
-                         "- [[[{type: conv, filters: 2}, relu], {type: conv, filters: 3}], "
-                         "[[{type: conv, filters: 8}, {type: tanh, name: last}], {type: conv, "
-                         "filters: 3}]]\n"
-                         "- [{type: conv, filters: 4}]\n"
-                         "- [{type: conv, filters: 9}]\n"
-                         "- [{type: conv, filters: 4}]\n"
-                         "- [[{type: dense, name: mine, units: 2}]]\n");
+                         "- {type: conv, filters: 1, name: conv1}\n"
+                         "- [[[{type: conv, filters: 2, name: conv2}, {type: relu, name: relu1}], "
+                         "{type: conv, filters: 3, name: conv3}], [[{type: conv, filters: 8, name: "
+                         "conv4}, {type: tanh, name: last}], {type: conv, filters: 3, name: "
+                         "conv5}]]\n"
+                         "- [{type: conv, filters: 4, name: conv6}]\n"
+                         "- [{type: conv, filters: 9, name: conv7}]\n"
+                         "- [{type: conv, filters: 4, name: conv8}]\n"
+                         "- [[{type: dense, units: 2, name: mine}]]\n");
 }
 
 static void test_set_keeps_the_word_when_another_key_is_set(void **state)

@@ -428,12 +428,14 @@ static cnn_status fail_unknown(const struct cnn_kind *kind, const struct cnn_yam
 {
     char found[80];
     const char *names[CNN_KEY_WORDS];
-    for (size_t i = 0; i < kind->count && i < CNN_KEY_WORDS; i++)
-        names[i] = kind->variants[i]->name;
+    size_t count = 0;
+    for (size_t i = 0; i < kind->count && count < CNN_KEY_WORDS; i++)
+        names[count++] = kind->variants[i]->name;
+    for (size_t i = 0; kind->words && kind->words[i] && count < CNN_KEY_WORDS; i++)
+        names[count++] = kind->words[i];
     cnn_fail(diag, CNN_INVALID, &word->where, "unknown %s type '%s'", kind->what,
              cnn_word_cut(word->text, found, sizeof(found)));
-    cnn_key_hint_word(word->text, names, kind->count < CNN_KEY_WORDS ? kind->count : CNN_KEY_WORDS,
-                      true, diag);
+    cnn_key_hint_word(word->text, names, count, true, diag);
     return CNN_INVALID;
 }
 

@@ -104,6 +104,9 @@ struct cnn_kind {
     const struct cnn_variant *const *variants;
     size_t count;
     const struct cnn_key *also; /* as in struct cnn_keys; NULL: none */
+    /* words for which the description itself has a meaning, for hints; ends with NULL; NULL: none
+     */
+    const char *const *words;
 };
 
 /* Reads node as one of a kind: *chosen is its variant, *settings its settings (zeroed and filled,

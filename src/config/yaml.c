@@ -288,7 +288,7 @@ static cnn_status node_read(struct reader *reader, const yaml_event_t *event, si
 
 static cnn_status fail_empty(const struct reader *reader)
 {
-    struct cnn_where where = {reader->source, 0, 0};
+    struct cnn_where where = {.source = reader->source};
     return cnn_fail(reader->diag, CNN_INVALID, &where,
                     "there is no description in it: it is empty or has only comments");
 }
@@ -351,7 +351,7 @@ static cnn_status document_read(struct reader *reader, struct cnn_yaml **out)
 static cnn_status fail_large(const struct cnn_source *source, unsigned long long size,
                              cnn_diag *diag)
 {
-    struct cnn_where where = {source, 0, 0};
+    struct cnn_where where = {.source = source};
     return cnn_fail(diag, CNN_INVALID, &where, "it has %llu bytes; a description has at most %u",
                     size, CNN_YAML_MAX_BYTES);
 }

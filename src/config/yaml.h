@@ -22,6 +22,8 @@ struct cnn_yaml {
     const char *text;       /* scalar: its value, NUL-terminated (a NUL inside is refused) */
     bool quoted;            /* scalar: quoted or block style, so always a string */
     bool made;              /* mapping: of no file, made by the path of a cnn_yaml_set */
+    bool given;             /* scalar: the value that a use of a block gives to a parameter */
+    const char *layer;      /* given: the layer that it names where the use stands, or NULL */
     size_t count;           /* sequence: items; mapping: pairs */
     struct cnn_yaml **items;
     struct cnn_yaml_pair *pairs;
@@ -33,6 +35,7 @@ struct cnn_yaml {
 #define CNN_YAML_MAX_NODES   100000 /* counted with aliases expanded, so an alias bomb stops here */
 #define CNN_YAML_MAX_KEYS    1000   /* of one mapping */
 #define CNN_YAML_MAX_ANCHORS 1000
+#define CNN_YAML_MAX_LAYERS  4096 /* that a network may have, blocks expanded */
 
 /* Parses text (size bytes, UTF-8; owned by the caller and copied into arena) named name. Every
  * error is CNN_INVALID with its place: syntax, tabs, more than one document, an empty document,

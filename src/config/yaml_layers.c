@@ -1,124 +1,78 @@
-/* A layer of a description by the name that it gets: its own, or its type and its number among the
- * layers of that type, nested lists and repeated blocks spliced in place (graph/graph.c builds
- * them). */
+/* A layer of a description by the name that it gets: its own, or the one that expanding gives it.
+ */
 #include "config/yaml_layers.h"
 
-#include <stdio.h>
+#include "config/blocks.h"
+
 #include <string.h>
 
-enum { MOST = 4096 }; /* layers that a network may have */
-
-struct walk {
-    struct cnn_arena *arena;
+struct search {
     const char *name; /* the one that is looked for */
     struct cnn_yaml **slot;
-    const char **names, **types; /* of the layers so far */
+    const char **names; /* of all layers so far */
     size_t count;
-    bool failed; /* out of memory */
 };
 
-static bool found_or_over(const struct walk *w)
+static void search_list(struct search *s, struct cnn_yaml *list)
 {
-    return w->slot || w->failed || w->count == MOST;
-}
-
-static const char *layer_name(struct walk *w, const struct cnn_yaml *layer)
-{
-    const struct cnn_yaml *name = cnn_yaml_get(layer, "name"), *type = cnn_yaml_get(layer, "type");
-    size_t number = 1;
-    if (layer->kind == CNN_YAML_SCALAR)
-        type = layer;
-    const char *word = type && type->kind == CNN_YAML_SCALAR ? type->text : "";
-    for (size_t i = 0; i < w->count; i++)
-        number += strcmp(w->types[i], word) == 0;
-    w->types[w->count] = word;
-    return name && name->kind == CNN_YAML_SCALAR
-               ? name->text
-               : cnn_arena_printf(w->arena, "%s%zu", word, number);
-}
-
-/* Whether the layer at slot, the next one, is the one that is looked for. */
-static void visit_layer(struct walk *w, struct cnn_yaml **slot)
-{
-    const char *name = layer_name(w, *slot);
-    w->failed = !name;
-    if (w->failed)
-        return;
-    w->names[w->count++] = name;
-    if (strcmp(name, w->name) == 0)
-        w->slot = slot;
-}
-
-static void visit_list(struct walk *w, struct cnn_yaml **slot);
-
-/* A block becomes the list of what it repeats as soon as one of its layers is to be unlike its
- * copies. */
-static void visit_block(struct walk *w, struct cnn_yaml **slot)
-{
-    struct cnn_yaml *body = cnn_yaml_get(*slot, "layers"),
-                    *copies = cnn_yaml_new_sequence(w->arena, &(*slot)->where);
-    long long times;
-    if (!body || !cnn_yaml_as_integer(cnn_yaml_get(*slot, "repeat"), &times) || times > MOST)
-        return;
-    w->failed = !copies;
-    for (long long i = 0; i < times && !w->failed; i++)
-        w->failed = !cnn_yaml_append(w->arena, copies, body);
-    for (size_t i = 0; !w->failed && i < copies->count && !found_or_over(w); i++) {
-        size_t before = w->count;
-        visit_list(w, &copies->items[i]);
-        if (w->count == before)
-            return; /* blocks of nothing in blocks of nothing would take for ever */
-    }
-    if (w->slot)
-        *slot = copies;
-}
-
-static void visit_items(struct walk *w, struct cnn_yaml *list)
-{
-    for (size_t i = 0; i < list->count && !found_or_over(w); i++) {
-        if (list->items[i]->kind == CNN_YAML_SEQUENCE)
-            visit_list(w, &list->items[i]);
-        else if (cnn_yaml_get(list->items[i], "repeat"))
-            visit_block(w, &list->items[i]);
-        else
-            visit_layer(w, &list->items[i]);
+    for (size_t i = 0; i < list->count && !s->slot; i++) {
+        if (list->items[i]->kind == CNN_YAML_SEQUENCE) {
+            search_list(s, list->items[i]);
+            continue;
+        }
+        const struct cnn_yaml *name = cnn_yaml_get(list->items[i], "name");
+        if (!name)
+            continue; /* no layer, as will be told */
+        s->names[s->count++] = name->text;
+        if (strcmp(name->text, s->name) == 0)
+            s->slot = &list->items[i];
     }
 }
 
-/* The list is copied where the layer is in it, for aliases may share it. */
-static void visit_list(struct walk *w, struct cnn_yaml **slot)
+/* The entry that is a use of a block and has that name, written out. */
+static struct cnn_yaml **find_use(const struct cnn_blocks *blocks, struct cnn_yaml *layers,
+                                  const char *name)
 {
-    if ((*slot)->kind != CNN_YAML_SEQUENCE)
-        return;
-    struct cnn_yaml *copy = cnn_yaml_copy(w->arena, *slot);
-    w->failed = !copy;
-    if (copy)
-        visit_items(w, copy);
-    if (w->slot)
-        *slot = copy;
+    for (size_t i = 0; i < layers->count; i++) {
+        const struct cnn_yaml *own = cnn_yaml_get(layers->items[i], "name"),
+                              *type = cnn_yaml_get(layers->items[i], "type");
+        for (size_t k = 0; own && type && k < blocks->count; k++)
+            if (own->kind == CNN_YAML_SCALAR && type->kind == CNN_YAML_SCALAR &&
+                strcmp(own->text, name) == 0 &&
+                strcmp(type->text, blocks->definitions[k].name) == 0)
+                return &layers->items[i];
+    }
+    return NULL;
 }
 
-cnn_status cnn_yaml_find_layer(struct cnn_arena *arena, struct cnn_yaml *layers, const char *name,
-                               const struct cnn_where *where, struct cnn_yaml ***out,
-                               cnn_diag *diag)
+cnn_status cnn_yaml_find_layer(struct cnn_arena *arena, const struct cnn_yaml *blocks,
+                               struct cnn_yaml *layers, const struct cnn_layer_name *name,
+                               struct cnn_yaml ***out, cnn_diag *diag)
 {
-    struct walk w = {.arena = arena,
-                     .name = name,
-                     .names = cnn_arena_array(arena, MOST, sizeof *w.names),
-                     .types = cnn_arena_array(arena, MOST, sizeof *w.types)};
-    if (!w.names || !w.types)
-        return cnn_fail_memory(diag, MOST * sizeof *w.names, "a setting");
-    visit_items(&w, layers);
-    if (w.failed)
-        return cnn_fail_memory(diag, MOST * sizeof *w.names, "a setting");
-    if (w.slot) {
-        *out = w.slot;
+    struct cnn_blocks defined;
+    struct cnn_yaml *expanded = NULL;
+    struct search search = {.name = name->text,
+                            .names =
+                                cnn_arena_array(arena, CNN_YAML_MAX_LAYERS, sizeof *search.names)};
+    if (!search.names)
+        return cnn_fail_memory(diag, CNN_YAML_MAX_LAYERS * sizeof *search.names, "a setting");
+    cnn_status status = cnn_blocks_read(arena, blocks, &defined, diag);
+    if (status == CNN_OK && (*out = find_use(&defined, layers, name->text)))
+        return CNN_OK;
+    if (status == CNN_OK)
+        status = cnn_blocks_expand(arena, &defined, layers, &expanded, diag);
+    if (status != CNN_OK)
+        return status;
+    search_list(&search, expanded);
+    if (search.slot) {
+        *layers = *expanded;
+        *out = search.slot;
         return CNN_OK;
     }
     char word[80];
-    cnn_fail(diag, CNN_INVALID, where, "no layer has the name '%s'",
-             cnn_word_cut(name, word, sizeof word));
-    const char *near = cnn_nearest_word(name, w.names, w.count);
+    cnn_fail(diag, CNN_INVALID, &name->where, "no layer has the name '%s'",
+             cnn_word_cut(name->text, word, sizeof word));
+    const char *near = cnn_nearest_word(name->text, search.names, search.count);
     if (near)
         cnn_hint(diag, "did you mean '%s'?", near);
     else

@@ -4,11 +4,18 @@
 
 #include "config/yaml.h"
 
-/* The place in layers, a list that is the caller's own, where the layer of that name stands; lists
- * and repeated blocks around it are replaced by copies, so that no other layer changes with it. An
- * unknown name is CNN_INVALID, at where, with the nearest one as hint. */
-cnn_status cnn_yaml_find_layer(struct cnn_arena *arena, struct cnn_yaml *layers, const char *name,
-                               const struct cnn_where *where, struct cnn_yaml ***out,
-                               cnn_diag *diag);
+/* A name, and where it was given. */
+struct cnn_layer_name {
+    const char *text;
+    struct cnn_where where;
+};
+
+/* The place in layers, a list that is the caller's own, where the layer of that name stands, or the
+ * use of a block that has it as `name`. For a layer, all blocks and groups are expanded first, so
+ * that no other layer changes with it. blocks: those of the description; NULL: none. An unknown
+ * name is CNN_INVALID, with the nearest one as hint; so are mistakes in blocks. */
+cnn_status cnn_yaml_find_layer(struct cnn_arena *arena, const struct cnn_yaml *blocks,
+                               struct cnn_yaml *layers, const struct cnn_layer_name *name,
+                               struct cnn_yaml ***out, cnn_diag *diag);
 
 #endif

@@ -19,6 +19,7 @@ struct setting {
     struct segment path[CNN_YAML_MAX_DEPTH];
     size_t count;
     struct cnn_yaml *value;
+    const struct cnn_yaml *root;
     cnn_diag *diag;
 };
 
@@ -92,7 +93,8 @@ static cnn_status item_find(const struct setting *setting, const struct segment 
         return CNN_INVALID;
     }
     if (segment == &setting->path[1] && strcmp(setting->path[0].text, "layers") == 0)
-        return cnn_yaml_find_layer(setting->arena, sequence, segment->text, &segment->where, out,
+        return cnn_yaml_find_layer(setting->arena, cnn_yaml_get(setting->root, "blocks"), sequence,
+                                   &(struct cnn_layer_name){segment->text, segment->where}, out,
                                    setting->diag);
     for (size_t i = 0; i < sequence->count; i++) {
         const struct cnn_yaml *own = cnn_yaml_get(sequence->items[i], "name");
@@ -146,7 +148,7 @@ static cnn_status path_apply(const struct setting *setting, struct cnn_yaml *nod
 /* Splits the size bytes in front of the '=' at their dots. */
 static cnn_status path_split(struct setting *setting, size_t size)
 {
-    struct cnn_where where = {&setting->source, 1, 1};
+    struct cnn_where where = {.source = &setting->source, .line = 1, .column = 1};
     const char *text = setting->source.text;
     for (size_t start = 0; start <= size;) {
         size_t length = strcspn(text + start, ".=");
@@ -173,7 +175,7 @@ static cnn_status path_split(struct setting *setting, size_t size)
 static cnn_status assignment_check(const struct setting *setting, const struct cnn_yaml *root,
                                    const char *equals)
 {
-    struct cnn_where where = {&setting->source, 1, 0};
+    struct cnn_where where = {.source = &setting->source, .line = 1, .column = 0};
     char word[64];
     if (root->kind != CNN_YAML_MAPPING)
         return cnn_fail(setting->diag, CNN_INVALID, &root->where,
@@ -201,6 +203,7 @@ cnn_status cnn_yaml_set(struct cnn_arena *arena, struct cnn_yaml *root, const ch
     if (!setting || !text)
         return cnn_fail_memory(diag, size, "a setting");
     setting->arena = arena;
+    setting->root = root;
     setting->source = (struct cnn_source){"--set", text, size};
     setting->diag = diag;
     const char *equals = strchr(text, '=');

@@ -7,8 +7,9 @@
 struct cnn_where cnn_yaml_where(const struct cnn_source *source, size_t column,
                                 const yaml_mark_t *mark)
 {
-    return (struct cnn_where){source, mark->line + 1,
-                              mark->column + 1 + (mark->line == 0 ? column : 0)};
+    return (struct cnn_where){.source = source,
+                              .line = mark->line + 1,
+                              .column = mark->column + 1 + (mark->line == 0 ? column : 0)};
 }
 
 struct syntax {

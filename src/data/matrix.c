@@ -32,7 +32,8 @@ struct reader {
 /* All before a mistake is ASCII: bytes are columns. */
 static struct cnn_where place(const struct reader *r, const char *at)
 {
-    return (struct cnn_where){&r->source, r->line, (size_t)(at - r->start) + 1};
+    return (struct cnn_where){
+        .source = &r->source, .line = r->line, .column = (size_t)(at - r->start) + 1};
 }
 
 static bool is_blank(char c)
@@ -127,7 +128,7 @@ static cnn_status end_channel(struct reader *r, cnn_diag *diag)
         r->height = r->rows;
     r->channels++;
     if (r->rows != r->height) {
-        const struct cnn_where where = {&r->source, r->last_row, 1};
+        const struct cnn_where where = {.source = &r->source, .line = r->last_row, .column = 1};
         return cnn_fail(diag, CNN_FAILED, &where,
                         "channel %zu ends here with %zu row%s, the channels above have %zu",
                         r->channels, r->rows, r->rows == 1 ? "" : "s", r->height);
@@ -149,7 +150,7 @@ static cnn_status read_line(struct reader *r, cnn_diag *diag)
 /* Spreadsheets may write UTF-16, of which every other byte is 0. */
 static cnn_status check_text(const struct reader *r, cnn_diag *diag)
 {
-    const struct cnn_where where = {&r->source, 0, 0};
+    const struct cnn_where where = {.source = &r->source};
     if (!memchr(r->source.text, '\0', r->source.size))
         return CNN_OK;
     cnn_fail(diag, CNN_FAILED, &where, "the file is no plain text: it holds bytes of 0");
@@ -176,7 +177,7 @@ static cnn_status read_lines(struct reader *r, cnn_diag *diag)
 
 static cnn_status check_size(const struct reader *r, cnn_shape shape, cnn_diag *diag)
 {
-    const struct cnn_where where = {&r->source, 0, 0};
+    const struct cnn_where where = {.source = &r->source};
     if (r->channels == shape.c && r->height == shape.h && r->width == shape.w)
         return CNN_OK;
     if (r->count == 0)

@@ -9,10 +9,9 @@ struct item { /* one layer as it was given */
     size_t type; /* index into the setup's types */
     void *settings;
     const char *name;            /* given, or the type and its number */
-    bool named;                  /* it was given */
+    bool named;                  /* it was given; else it is the default */
     const struct cnn_yaml *from; /* or NULL */
     enum cnn_trainable trainable;
-    bool read; /* settings are right */
 };
 
 struct cnn_graph_builder {
@@ -27,6 +26,8 @@ struct cnn_graph_builder {
     struct cnn_graph graph;
 };
 
+static const char *const if_words[] = {"true", "false", "number", NULL};
+static const char *const branches_words[] = {"[[layer, ...], ...]", NULL};
 static const char *const from_words[] = {"name", "[name, ...]", NULL};
 /* in the order of enum cnn_trainable */
 static const char *const trainable_words[] = {"true", "false", "bias", NULL};
@@ -48,6 +49,23 @@ const struct cnn_key cnn_layer_keys[] = {
      .choices = trainable_words,
      .help =
          "false: training leaves it as it is; bias: of its parameters the bias alone is trained"},
+    {.name = "branches",
+     .kind = CNN_KEY_NODE,
+     .otherwise = "",
+     .choices = branches_words,
+     .help = "in place of `from`: lists of layers, each of which begins at the layer above; the "
+             "layer reads what they come to; [] is the layer above itself"},
+    {.name = "repeat",
+     .kind = CNN_KEY_SIZE,
+     .otherwise = "1",
+     .min = 1,
+     .max = CNN_YAML_MAX_LAYERS,
+     .help = "how many such layers stand here, each reading the one before it"},
+    {.name = "if",
+     .kind = CNN_KEY_NODE,
+     .otherwise = "true",
+     .choices = if_words,
+     .help = "false or 0 leave the layer out: for parameters of blocks"},
     CNN_KEY_END};
 
 /* What the type that is softmax alone is called; NULL: there is none. */
@@ -83,15 +101,9 @@ static cnn_status read_trainable(struct cnn_graph_builder *b, struct item *item)
                     cnn_yaml_describe(node, found, sizeof found));
 }
 
-/* Settings of the newest item. A layer that stands several times in a list (an alias, a repeated
- * block) is read, and its mistakes reported, once. */
+/* Settings of the newest item. */
 static cnn_status read_item(struct cnn_graph_builder *b, struct item *item)
 {
-    for (const struct item *other = b->items; other < item; other++)
-        if (other->yaml == item->yaml) {
-            *item = *other;
-            return item->read ? CNN_OK : CNN_INVALID;
-        }
     const struct cnn_variant *chosen;
     cnn_status status =
         cnn_kind_read(b->arena, &b->kind, item->yaml, &chosen, &item->settings, b->diag);
@@ -101,7 +113,7 @@ static cnn_status read_item(struct cnn_graph_builder *b, struct item *item)
         item->type++;
     struct cnn_yaml *name = cnn_yaml_get(item->yaml, "name");
     item->from = cnn_yaml_get(item->yaml, "from");
-    item->named = name;
+    item->named = name && name->where.source;
     if (name && (name->kind != CNN_YAML_SCALAR || !name_is_legal(name->text))) {
         char found[64];
         status = cnn_fail(
@@ -113,7 +125,6 @@ static cnn_status read_item(struct cnn_graph_builder *b, struct item *item)
     }
     if (read_trainable(b, item) != CNN_OK)
         status = CNN_INVALID;
-    item->read = status == CNN_OK;
     return status;
 }
 
@@ -128,7 +139,7 @@ cnn_status cnn_graph_add_yaml(struct cnn_graph_builder *b, struct cnn_yaml *laye
     if (status != CNN_OK)
         return b->status = status;
     size_t number = ++b->numbers[item->type];
-    if (!item->named)
+    if (!item->name)
         item->name =
             cnn_arena_printf(b->arena, "%s%zu", b->kind.variants[item->type]->name, number);
     return item->name ? CNN_OK : (b->status = cnn_fail_memory(b->diag, 0, "the graph"));
@@ -244,10 +255,10 @@ static cnn_status name_nodes(struct cnn_graph_builder *b)
                                  "a layer '%s' already stands on line %zu", node->name, line)
                       : cnn_fail(b->diag, CNN_INVALID, &node->where,
                                  "there is a layer '%s' already", node->name);
-        cnn_hint(b->diag, item->named
-                              ? "leave `name` out inside a block that is used more than once, or "
-                                "give each layer another name"
-                              : "it is the default name; give one of the two another `name`");
+        cnn_hint(b->diag,
+                 item->named ? "leave `name` out of a list that is used more than once, or make it "
+                               "one of `blocks`, which name their layers anew in each use"
+                             : "it is the default name; give one of the two another `name`");
     }
     return status;
 }
@@ -435,7 +446,8 @@ cnn_status cnn_graph_begin(struct cnn_arena *arena, const struct cnn_graph_setup
         .kind = {.what = "layer",
                  .variants = variants,
                  .count = setup->type_count,
-                 .also = cnn_layer_keys},
+                 .also = cnn_layer_keys,
+                 .words = setup->blocks},
         .numbers = cnn_arena_array(arena, setup->type_count, sizeof *b->numbers),
         .items = cnn_arena_array(arena, CNN_MAX_LAYERS, sizeof *b->items),
         .graph.input = setup->input,

@@ -28,6 +28,8 @@ struct cnn_graph_setup {
     enum cnn_precision precision;
     const struct cnn_layer_type *const *types; /* those that there are */
     size_t type_count;
+    /* names of the description's blocks, for hints; ends with NULL; NULL: none */
+    const char *const *blocks;
 };
 
 /* A key of the layer type's table, and its value as YAML text: "3", "[3, 3]", "same", "true". */

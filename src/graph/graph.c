@@ -1,79 +1,54 @@
-/* From the `input` and `layers` of a description to the graph: the list spliced, and each of its
- * layers given to the builder. */
+/* From the `input`, `blocks` and `layers` of a description to the graph: blocks expanded, and each
+ * layer given to the builder. */
+#include "config/blocks.h"
 #include "graph/builder.h"
 
-struct list { /* the layers, spliced */
-    struct cnn_arena *arena;
-    cnn_diag *diag;
-    struct cnn_yaml **layers;
-    size_t count;
-};
+#include <string.h>
 
-struct repeat_settings {
-    size_t repeat;
-    const struct cnn_yaml *layers;
-};
-
-#define FIELD(member) offsetof(struct repeat_settings, member)
-static const struct cnn_key repeat_keys[] = {
-    {.name = "repeat",
-     .kind = CNN_KEY_SIZE,
-     .at = FIELD(repeat),
-     .min = 1,
-     .max = CNN_MAX_LAYERS,
-     .help = "how many times"},
-    {.name = "layers", .kind = CNN_KEY_NODE, .at = FIELD(layers), .help = "the layers to repeat"},
-    CNN_KEY_END};
-
-static cnn_status splice(struct list *list, const struct cnn_yaml *layers);
-
-static cnn_status splice_repeat(struct list *list, const struct cnn_yaml *block)
+/* Gives the builder each layer of a list, in which lists are spliced in place. */
+static cnn_status add_layers(struct cnn_graph_builder *builder, struct cnn_yaml *layers)
 {
-    struct repeat_settings repeat = {0};
-    cnn_status status = cnn_keys_read(
-        list->arena, &(struct cnn_keys){.table = repeat_keys, .what = "a repeated block"}, block,
-        &block->where, &repeat, list->diag);
-    for (size_t i = 0; status == CNN_OK && i < repeat.repeat; i++) {
-        size_t before = list->count;
-        status = splice(list, repeat.layers);
-        /* nested blocks without a layer would go round for ever */
-        if (status == CNN_OK && list->count == before)
-            status = cnn_fail(list->diag, CNN_INVALID, &repeat.layers->where,
-                              "a repeated block has no layers to repeat");
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; i < layers->count; i++) {
+        struct cnn_yaml *entry = layers->items[i];
+        cnn_status one = entry->kind == CNN_YAML_SEQUENCE ? add_layers(builder, entry)
+                                                          : cnn_graph_add_yaml(builder, entry);
+        status = one != CNN_OK ? one : status;
     }
     return status;
 }
 
-/* Appends layers, nested lists and repeated blocks spliced in place. */
-static cnn_status splice(struct list *list, const struct cnn_yaml *layers)
+/* A block that is called as a layer type would hide it. */
+static cnn_status check_block_names(const struct cnn_graph_source *source,
+                                    const struct cnn_blocks *blocks, cnn_diag *diag)
 {
-    if (layers->kind != CNN_YAML_SEQUENCE) {
-        char found[64];
-        cnn_fail(list->diag, CNN_INVALID, &layers->where,
-                 "`layers` wants a list of layers; found %s",
-                 cnn_yaml_describe(layers, found, sizeof found));
-        cnn_hint(list->diag, "each layer is an item: '- {type: conv, ...}'");
-        return CNN_INVALID;
-    }
     cnn_status status = CNN_OK;
-    for (size_t i = 0; i < layers->count; i++) {
-        struct cnn_yaml *entry = layers->items[i];
-        cnn_status one = CNN_OK;
-        if (entry->kind == CNN_YAML_SEQUENCE)
-            one = splice(list, entry);
-        else if (cnn_yaml_get(entry, "repeat"))
-            one = splice_repeat(list, entry);
-        else if (list->count == CNN_MAX_LAYERS)
-            return cnn_fail(list->diag, CNN_INVALID, &entry->where, "more than %d layers",
-                            CNN_MAX_LAYERS);
-        else
-            list->layers[list->count++] = entry;
-        if (one != CNN_OK)
-            status = one;
-        if (list->count == CNN_MAX_LAYERS && status != CNN_OK)
-            return status;
-    }
+    for (size_t i = 0; i < blocks->count; i++)
+        for (size_t k = 0; k < source->type_count; k++)
+            if (strcmp(blocks->definitions[i].name, source->types[k]->variant.name) == 0) {
+                blocks->definitions[i].wrong = true;
+                status = cnn_fail(diag, CNN_INVALID, &blocks->definitions[i].where,
+                                  "a block cannot be called '%s': that is a layer type",
+                                  blocks->definitions[i].name);
+            }
     return status;
+}
+
+/* The layers without blocks, in *out as far as they are right. */
+static cnn_status expand(struct cnn_arena *arena, const struct cnn_graph_source *source,
+                         struct cnn_graph_setup *setup, struct cnn_yaml **out, cnn_diag *diag)
+{
+    struct cnn_blocks blocks;
+    const char **names;
+    cnn_status read = cnn_blocks_read(arena, source->blocks, &blocks, diag),
+               named = check_block_names(source, &blocks, diag),
+               expanded = cnn_blocks_expand(arena, &blocks, source->layers, out, diag);
+    if (!(names = cnn_arena_array(arena, blocks.count + 1, sizeof *names)))
+        return cnn_fail_memory(diag, 0, "the graph");
+    for (size_t i = 0; i < blocks.count; i++)
+        names[i] = blocks.definitions[i].name;
+    setup->blocks = names;
+    return read != CNN_OK ? read : named != CNN_OK ? named : expanded;
 }
 
 static const struct cnn_key input_keys[] = {{.name = "channels",
@@ -134,29 +109,20 @@ static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_aren
 cnn_status cnn_graph_read(struct cnn_arena *arena, const struct cnn_graph_source *source,
                           struct cnn_graph *out, cnn_diag *diag)
 {
-    struct list list = {.arena = arena,
-                        .diag = diag,
-                        .layers = cnn_arena_array(arena, CNN_MAX_LAYERS, sizeof *list.layers)};
     struct cnn_graph_setup setup = {
         .precision = source->precision, .types = source->types, .type_count = source->type_count};
     struct cnn_graph_builder *builder = NULL;
-    if (!list.layers)
-        return cnn_fail_memory(diag, CNN_MAX_LAYERS * sizeof *list.layers, "the graph");
+    struct cnn_yaml *layers = NULL;
     cnn_status input = read_input_shape(source->input, arena, &setup.input, diag);
+    if (input == CNN_OK)
+        out->input = setup.input;
+    cnn_status expanded = expand(arena, source, &setup, &layers, diag);
     cnn_status status = cnn_graph_begin(arena, &setup, &builder, diag);
     if (status != CNN_OK)
         return status;
-    if (input == CNN_OK)
-        out->input = setup.input;
-    status = splice(&list, source->layers);
-    if (status == CNN_OK && list.count == 0)
-        status = cnn_fail(diag, CNN_INVALID, &source->layers->where,
-                          "`layers` is empty: a network has at least one layer");
-    for (size_t i = 0; i < list.count; i++) {
-        cnn_status one = cnn_graph_add_yaml(builder, list.layers[i]);
-        status = one != CNN_OK ? one : status;
-    }
-    if (input != CNN_OK || status != CNN_OK)
-        return input != CNN_OK ? input : status;
+    if (layers)
+        status = add_layers(builder, layers);
+    if (input != CNN_OK || expanded != CNN_OK || status != CNN_OK)
+        return input != CNN_OK ? input : expanded != CNN_OK ? expanded : status;
     return cnn_graph_finish(builder, out);
 }

@@ -7,7 +7,7 @@
 #include "graph/layer.h"
 
 /* Limits that keep every product of sizes far from overflow and memory requests sane. */
-#define CNN_MAX_LAYERS 4096
+#define CNN_MAX_LAYERS CNN_YAML_MAX_LAYERS
 #define CNN_MAX_BATCH  65536
 /* floats of one activation of one image, or of one parameter tensor */
 #define CNN_MAX_VALUE ((size_t)1 << 31)
@@ -37,6 +37,7 @@ static inline cnn_shape cnn_graph_shape(const struct cnn_graph *graph, size_t va
 /* What a graph is read from. */
 struct cnn_graph_source {
     const struct cnn_yaml *input, *layers; /* of the description */
+    const struct cnn_yaml *blocks;         /* NULL: none */
     enum cnn_precision precision;
     const struct cnn_layer_type *const *types; /* those that there are */
     size_t type_count;

@@ -123,6 +123,9 @@ typedef struct cnn_message {
     const char *source_line;
     const char *text;
     const char *hint; /* what would be right; NULL where there is none */
+    /* Another place that the message is about, with its own text: where the block is used in which
+     * the mistake stands. NULL where there is none; it may have a note, too. */
+    const struct cnn_message *note;
 } cnn_message;
 
 cnn_diag *cnn_diag_new(void); /* NULL when out of memory */
@@ -136,8 +139,8 @@ void cnn_diag_clear(cnn_diag *diag);
  * the status of a function that collects mistakes is that of the last. */
 bool cnn_diag_out_of_memory(const cnn_diag *diag);
 /* One message as text, as the program prints it (several lines: place and text, source line, caret,
- * hint; each ends with a newline). program stands where the message has no file; NULL:
- * "cnn". cnn_free() it; NULL when out of memory. */
+ * hint, then the same for each note; each ends with a newline). program stands where the message
+ * has no file; NULL: "cnn". cnn_free() it; NULL when out of memory. */
 char *cnn_message_format(const cnn_message *message, const char *program);
 
 /* Bytes of the UTF-8 character that text (with a NUL at its end, and not empty) begins with, its

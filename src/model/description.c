@@ -9,7 +9,7 @@
 struct sections {
     const char *name;
     int precision; /* enum cnn_precision */
-    const struct cnn_yaml *input, *layers, *loss, *data, *train;
+    const struct cnn_yaml *input, *blocks, *layers, *loss, *data, *train;
 };
 
 static const char *const precisions[] = {"fp32", "bf16", "int8", NULL};
@@ -32,6 +32,12 @@ const struct cnn_key cnn_description_keys[] = {
      .choices = precisions,
      .help = "numbers that products are made of: fp32; bf16 rounds them to 8 bits of mantissa, "
              "where that is faster; int8 is what `cnn quantize` makes"},
+    {.name = "blocks",
+     .kind = CNN_KEY_NODE,
+     .at = FIELD(blocks),
+     .otherwise = "",
+     .help = "lists of layers with parameters, by the names under which `layers` uses them as layer "
+             "types"},
     {.name = "layers", .kind = CNN_KEY_NODE, .at = FIELD(layers), .help = "the layers, in order"},
     {.name = "loss",
      .kind = CNN_KEY_NODE,
@@ -174,6 +180,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
         s.loss = cnn_yaml_new_scalar(arena, model->task->loss, false, NULL);
     const struct cnn_graph_source source = {
         .input = s.input,
+        .blocks = s.blocks,
         .layers = s.layers,
         .precision = (enum cnn_precision)s.precision,
         .types = cnn_layer_types,

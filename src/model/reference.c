@@ -1,10 +1,12 @@
 /* The key tables as one reference, for `cnn help` and the manual. */
+#include "config/blocks.h"
 #include "layers/types.h"
 #include "model/model.h"
 
 static const struct cnn_variant whole_sections[] = {
     {.name = "top level", .help = "the file itself", .keys = cnn_description_keys},
     {.name = "every layer", .help = "what a layer of any type can have", .keys = cnn_layer_keys},
+    {.name = "blocks", .help = "what each of `blocks` has", .keys = cnn_block_keys},
     {.name = "data", .help = "the data set", .keys = cnn_data_keys},
     {.name = "train", .help = "how to train", .keys = cnn_recipe_keys},
     {.name = "groups",

@@ -127,6 +127,19 @@ static bool message_repeats(const cnn_diag *diag, const cnn_message *message)
     return false;
 }
 
+static void place_fill(struct cnn_arena *arena, cnn_message *message, const struct cnn_where *where)
+{
+    if (!where || !where->source)
+        return;
+    message->file = cnn_arena_strdup(arena, where->source->name);
+    message->line = where->line;
+    message->column = where->column;
+    size_t size;
+    const char *line = cnn_source_line(where->source, where->line, &size);
+    if (line)
+        message->source_line = cnn_arena_strndup(arena, line, size);
+}
+
 /* Text and place, as far as memory reaches. */
 static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_where *where,
                          const char *format, va_list arguments)
@@ -139,15 +152,23 @@ static void message_fill(cnn_diag *diag, cnn_message *message, const struct cnn_
     const char *text = text_keep(diag, format, arguments);
     if (text)
         message->text = text;
-    if (!where || !where->source)
-        return;
-    message->file = cnn_arena_strdup(diag->arena, where->source->name);
-    message->line = where->line;
-    message->column = where->column;
-    size_t size;
-    const char *line = cnn_source_line(where->source, where->line, &size);
-    if (line)
-        message->source_line = cnn_arena_strndup(diag->arena, line, size);
+    place_fill(diag->arena, message, where);
+}
+
+/* The notes of a message's place, as far as memory reaches. */
+static void notes_keep(cnn_diag *diag, cnn_message *message, const struct cnn_where *where)
+{
+    const cnn_message **end = &message->note;
+    for (const struct cnn_note *note = where ? where->note : NULL; note; note = note->where.note) {
+        cnn_message *kept = diag->arena ? cnn_arena_alloc(diag->arena, sizeof *kept) : NULL;
+        if (!kept || !(kept->text = cnn_arena_strdup(diag->arena, note->text))) {
+            diag->out_of_memory = true;
+            return;
+        }
+        place_fill(diag->arena, kept, &note->where);
+        *end = kept;
+        end = &kept->note;
+    }
 }
 
 static void message_add(cnn_diag *diag, bool warning, const struct cnn_where *where,
@@ -165,6 +186,7 @@ static void message_add(cnn_diag *diag, bool warning, const struct cnn_where *wh
         diag->repeated += !warning;
         return;
     }
+    notes_keep(diag, &message, where);
     diag->kept[warning]++;
     diag->newest = &diag->messages[diag->count++];
     *diag->newest = message;
@@ -332,27 +354,36 @@ static void line_show(struct cnn_text *out, const char *line, size_t column)
         cnn_text_printf(out, "%*s^\n", (int)caret, "");
 }
 
+/* A message, or a note, without what follows it. */
+static void message_show(struct cnn_text *out, const cnn_message *message, const char *kind,
+                         const char *program)
+{
+    text_show(out, message->file ? message->file : program ? program : "cnn");
+    if (message->file && message->line) {
+        cnn_text_printf(out, ":%zu", message->line);
+        if (message->column)
+            cnn_text_printf(out, ":%zu", message->column);
+    }
+    cnn_text_printf(out, ": %s: ", kind);
+    text_show(out, message->text ? message->text : "");
+    cnn_text_append(out, "\n", 1);
+    if (message->source_line)
+        line_show(out, message->source_line, message->column);
+    if (message->hint) {
+        cnn_text_append(out, "  hint: ", 8);
+        text_show(out, message->hint);
+        cnn_text_append(out, "\n", 1);
+    }
+}
+
 char *cnn_message_format(const cnn_message *message, const char *program)
 {
     if (!message)
         return NULL;
     struct cnn_text out = {0};
-    text_show(&out, message->file ? message->file : program ? program : "cnn");
-    if (message->file && message->line) {
-        cnn_text_printf(&out, ":%zu", message->line);
-        if (message->column)
-            cnn_text_printf(&out, ":%zu", message->column);
-    }
-    cnn_text_printf(&out, ": %s: ", message->warning ? "warning" : "error");
-    text_show(&out, message->text ? message->text : "");
-    cnn_text_append(&out, "\n", 1);
-    if (message->source_line)
-        line_show(&out, message->source_line, message->column);
-    if (message->hint) {
-        cnn_text_append(&out, "  hint: ", 8);
-        text_show(&out, message->hint);
-        cnn_text_append(&out, "\n", 1);
-    }
+    message_show(&out, message, message->warning ? "warning" : "error", program);
+    for (const cnn_message *note = message->note; note; note = note->note)
+        message_show(&out, note, "note", program);
     if (out.failed) {
         cnn_text_free(&out);
         return NULL;

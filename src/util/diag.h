@@ -19,6 +19,13 @@ struct cnn_source {
 struct cnn_where {
     const struct cnn_source *source;
     size_t line, column;
+    const struct cnn_note *note; /* how what stands there came to be used; NULL: as it stands */
+};
+
+/* A second place of whatever is said of a first one. Notes form a list: where.note is the next. */
+struct cnn_note {
+    const char *text;
+    struct cnn_where where;
 };
 
 /* Adds an error and returns status, so that callers write `return cnn_fail(...)`. diag may be NULL:

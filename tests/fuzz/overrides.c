@@ -24,12 +24,23 @@ static const char *const descriptions[] = {
     "  schedule: {type: step, milestones: [1]}\n",
     "input: [1, 4, 4]\nlayers: [{type: flatten}, {type: dense, units: 2}]\n",
     "input: [1, 4, 4]\nlayers: []\ntrain: 1\ndata: []\n",
+    "input: [1, 4, 4]\n"
+    "blocks:\n"
+    "  residual:\n"
+    "    parameters: {width, stride: 1, project: false}\n"
+    "    layers:\n"
+    "      - {type: conv, filters: $width * 2 - 1, kernel_size: $stride}\n"
+    "      - {type: add, branches: [[{type: relu, if: $project}], [], [{type: relu, from: input}]]}\n"
+    "layers:\n"
+    "  - {type: residual, name: stage, width: 1}\n"
+    "  - {type: residual, width: 1, repeat: 2, project: true}\n"
+    "  - {type: residual, from: stage, width: 1}\n",
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
-    const char *text = descriptions[fuzz_byte(&input) % 3];
+    const char *text = descriptions[fuzz_byte(&input) % 4];
     cnn_diag *diag = cnn_diag_new();
     struct cnn_arena *arena = cnn_arena_new();
     struct cnn_yaml *root = NULL;

@@ -58,7 +58,7 @@ for name in run other; do
     } >"$folder/tables/$name"
 done
 
-cp "$root"/configs/*.yaml "$root"/tests/wrong/*.yaml "$folder/yaml/"
+cp "$root"/configs/*.yaml "$root"/configs/zoo/*.yaml "$root"/tests/wrong/*.yaml "$folder/yaml/"
 cp "$root"/configs/lessons/*.txt "$folder/matrix/"
 printf '1 2\t3,4\n-1e3 nan inf 0x1p3\n\n# no\n' >"$folder/matrix/mixed"
 
@@ -70,6 +70,8 @@ printf '\000layers.0.filters=8\ntrain.epochs=3\ntrain.optimizer={type: adamw, lr
 printf '\000train.schedule=cosine\ntrain.schedule.warmup_epochs=1\ndata.augment.0.mode=random\nlayers.answer.units=3\n' >"$folder/overrides/names"
 printf '\001train.optimizer.lr=0.1\ndata.dataset=mnist\nloss.class_weights=[1, 2]\nlayers.1={type: dense}\n' >"$folder/overrides/made"
 printf '\002train.epochs=1\ndata.path="a b"\nlayers.0=null\nname=~\n' >"$folder/overrides/wrong"
+
+printf '\003layers.stage.width=5\nlayers.residual2_conv1.filters=4\nblocks.residual.parameters.stride=1\n' >"$folder/overrides/blocks"
 
 npy="{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 2), }"
 printf '\x93NUMPY\x01\x00\x76\x00%-117s\n%s' "$npy" 0123456789abcdef >"$folder/npy/one"
