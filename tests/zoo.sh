@@ -59,6 +59,43 @@ alexnet       62378344  12 train.optimizer=adam input=[3,67,67] layers.11.units=
 vgg16_224    138357544   0
 END
 
+# The published networks, by hand in blocks: parameters as torchvision's documentation has them
+# (`num_params`; inception_v3 without its auxiliary classifier of 3,326,696), multiply-adds of
+# convolutions and dense layers counted in torchvision 0.14's modules, which round to the gigaflops of
+# that documentation. For MLPerf Tiny, the 78,666 and 221,794 parameters that Keras counts, without
+# the 480 and 5,472 statistics of batch_norm.
+counts_all() {
+    "$CNN" summary "$1" --json | grep -o '"params": [0-9]*, "trainable_params": [0-9]*, "macs": [0-9]*' |
+        grep -x "\"params\": $2, \"trainable_params\": $2, \"macs\": $3"
+}
+while read -r name parameters macs lines; do
+    check "zoo/$name: parameters and multiply-adds" counts_all "$root/configs/zoo/$name.yaml" "$parameters" "$macs"
+    [ -z "$lines" ] || check "zoo/$name: at most $lines lines" test "$(wc -l <"$root/configs/zoo/$name.yaml")" -le "$lines"
+done <<'END'
+alexnet             61100840   714188480
+convnext_tiny       28589128  4455531264
+densenet121          7978856  2834161664
+efficientnet_b0      5288548   385814752
+googlenet            6624904  1498376192
+inception_v3        23834568  5713216096
+mnasnet1_0           4383312   314415872
+mobilenet_v1_025      216322     7489664
+mobilenet_v2         3504872   300774272
+mobilenet_v3_large   5483032   216589760  60
+mobilenet_v3_small   2542856    56510400  60
+regnet_y_400mf       4344144   401842848
+resnet18            11689512  1814073344
+resnet34            21797672  3663761408
+resnet50            25557032  4089184256  40
+resnet8                78186    12501632
+resnext50_32x4d     25028904  4230479872
+shufflenet_v2_x1_0   2278604   144907992
+squeezenet1_0        1248424   818924576
+squeezenet1_1        1235496   349151936
+vgg16_bn           138365992 15470264320
+wide_resnet50_2     68883240 11398021120
+END
+
 # AlexNet as it was divided between two processors.
 check 'alexnet: parameters in two groups' counts <(sed -E 's/(filters: (256|384), kernel_size: [35],)( padding: [12], activation: relu\})/\1 groups: 2,\3/' \
     "$root/configs/alexnet.yaml" | awk '/filters: 384/ && !seen { seen = 1; sub(/ groups: 2,/, "") } { print }') 60965224

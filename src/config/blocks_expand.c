@@ -1,49 +1,10 @@
 /* Expanding blocks: the layers of a description, with lists of layers in place of uses of blocks,
  * repeated groups and branches. Layers are named here, for the names within a block count from one
  * in each use and begin with the name of the use. */
-#include "config/blocks.h"
-
-#include "config/keys.h"
-#include "config/keys_words.h"
+#include "config/expand.h"
 #include "config/parameters.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
-
-struct named {         /* a layer, or a use of a block */
-    const char *word;  /* its type */
-    const char *name;  /* within the scope */
-    const char *value; /* the layer of the network that makes its output */
-    struct named *next;
-};
-
-struct scope {                          /* the layers of the network, or those of one use */
-    const struct cnn_definition *block; /* NULL: of the network */
-    const char *prefix;                 /* what names of layers begin with: "bottleneck1_" */
-    const char *input;                  /* the layer that `input` means */
-    struct named *named;                /* the newest first */
-    const struct scope *outer;
-    size_t depth;
-};
-
-struct expander {
-    struct cnn_arena *arena;
-    cnn_diag *diag;
-    const struct cnn_blocks *blocks;
-    const char *above; /* the layer that the next one reads, by default */
-    const char *last;  /* the newest layer */
-    size_t layers, nodes, left_out, mistakes;
-    cnn_status status;
-    bool stopped; /* a limit, or out of memory */
-};
-
-struct item { /* one use of an entry of a list */
-    struct cnn_yaml *yaml;
-    const struct cnn_yaml *word; /* its type; NULL: it has none */
-    size_t turn;                 /* from 1; 0: it is not repeated */
-    const char *name;            /* within the scope */
-};
 
 struct repeat_settings {
     size_t repeat;
@@ -68,25 +29,6 @@ static const struct cnn_key group_keys[] = {
 static struct cnn_yaml *expand_list(struct expander *x, struct scope *scope,
                                     const struct cnn_yaml *list);
 
-static void *stop(struct expander *x, cnn_status status)
-{
-    x->status = status;
-    x->stopped = true;
-    return NULL;
-}
-
-static void *stop_memory(struct expander *x)
-{
-    return stop(x, cnn_fail_memory(x->diag, 0, "the blocks"));
-}
-
-static void *note_mistake(struct expander *x)
-{
-    x->status = CNN_INVALID;
-    x->mistakes++;
-    return NULL;
-}
-
 static const struct cnn_yaml *type_of(const struct cnn_yaml *yaml)
 {
     const struct cnn_yaml *word =
@@ -106,141 +48,6 @@ static const struct cnn_definition *find_block(const struct expander *x, const c
         if (strcmp(x->blocks->definitions[i].name, word) == 0)
             return &x->blocks->definitions[i];
     return NULL;
-}
-
-static const struct named *find_name(const struct scope *scope, const char *name)
-{
-    for (const struct named *n = scope->named; n; n = n->next)
-        if (strcmp(n->name, name) == 0)
-            return n;
-    return NULL;
-}
-
-static void add_name(struct expander *x, struct scope *scope, const struct item *item,
-                     const char *value)
-{
-    struct named *named = cnn_arena_alloc(x->arena, sizeof *named);
-    if (!named) {
-        stop_memory(x);
-        return;
-    }
-    *named = (struct named){item->word ? item->word->text : "", item->name, value, scope->named};
-    scope->named = named;
-}
-
-static bool name_is_legal(const char *name)
-{
-    for (const char *c = name; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
-            return false;
-    return *name && strcmp(name, "input") != 0;
-}
-
-/* The item's own name, where it is one. */
-static const struct cnn_yaml *own_name(struct expander *x, const struct item *item)
-{
-    const struct cnn_yaml *own = cnn_yaml_get(item->yaml, "name");
-    char found[64];
-    if (!own || (own->kind == CNN_YAML_SCALAR && name_is_legal(own->text)))
-        return own;
-    cnn_fail(x->diag, CNN_INVALID, &own->where,
-             "a layer's name is made of letters, digits, _ and -, and is not `input`; found %s",
-             cnn_yaml_describe(own, found, sizeof found));
-    return note_mistake(x);
-}
-
-/* The item's name within the scope: its own, with the turn where it is repeated, or its type and
- * its number among those there. False when out of memory. */
-static bool name_item(struct expander *x, const struct scope *scope, struct item *item)
-{
-    const struct cnn_yaml *own = own_name(x, item);
-    const char *word = item->word ? item->word->text : "";
-    size_t number = 1;
-    for (const struct named *n = scope->named; !own && n; n = n->next)
-        number += strcmp(n->word, word) == 0;
-    item->name = !own         ? cnn_arena_printf(x->arena, "%s%zu", word, number)
-                 : item->turn ? cnn_arena_printf(x->arena, "%s_%zu", own->text, item->turn)
-                              : own->text;
-    if (!item->name)
-        stop_memory(x);
-    return item->name;
-}
-
-/* The layer of the network that node, part of a `from`, names; NULL: there is none above. */
-static const char *find_value(const struct scope *scope, const struct cnn_yaml *node)
-{
-    if (node->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(node))
-        return NULL;
-    if (node->given)
-        return node->layer;
-    if (strcmp(node->text, "input") == 0)
-        return scope->input;
-    const struct named *named = find_name(scope, node->text);
-    return named ? named->value : NULL;
-}
-
-/* Reports that node, part of a `from`, names nothing above it. */
-static void fail_value(struct expander *x, const struct scope *scope, const struct cnn_yaml *node)
-{
-    const char *names[CNN_KEY_WORDS];
-    size_t count = 0;
-    note_mistake(x);
-    if (node->kind != CNN_YAML_SCALAR || cnn_yaml_is_null(node)) {
-        char found[64];
-        cnn_fail(x->diag, CNN_INVALID, &node->where, "`from` wants one layer's name here; found %s",
-                 cnn_yaml_describe(node, found, sizeof found));
-        return;
-    }
-    const char *where =
-        scope->block ? cnn_arena_printf(x->arena, " in block '%s'", scope->block->name) : "";
-    cnn_fail(x->diag, CNN_INVALID, &node->where,
-             "`from` names '%s', but no layer above%s has that name", node->text,
-             where && !node->given ? where : "");
-    if (node->given)
-        return; /* the names that it could have are those of another scope */
-    names[count++] = "input";
-    for (const struct named *n = scope->named; n && count < CNN_KEY_WORDS; n = n->next)
-        names[count++] = n->name;
-    const char *near = cnn_nearest_word(node->text, names, count);
-    if (near)
-        cnn_hint(x->diag, "did you mean '%s'?", near);
-    else if (scope->block)
-        cnn_hint(x->diag, "a block reads layers of its own and `input`, which is what it is used "
-                          "on; the name of another layer can be the value of a parameter");
-}
-
-/* A name of a layer of the network. */
-static struct cnn_yaml *value_name(struct expander *x, const char *value,
-                                   const struct cnn_where *where)
-{
-    struct cnn_yaml *name = cnn_yaml_new_scalar(x->arena, value, false, where);
-    return name ? name : stop_memory(x);
-}
-
-static struct cnn_yaml *resolve_one(struct expander *x, const struct scope *scope,
-                                    struct cnn_yaml *node)
-{
-    const char *value = find_value(scope, node);
-    if (!value && scope->block)
-        fail_value(x, scope, node);
-    bool same = !value || strcmp(value, node->text) == 0;
-    return same ? node : value_name(x, value, &node->where);
-}
-
-/* What `from` of a layer names, as names of the network's layers. What the network itself does not
- * have is left for the builder of the graph to tell, which knows what comes later. */
-static struct cnn_yaml *resolve_from(struct expander *x, const struct scope *scope,
-                                     struct cnn_yaml *from)
-{
-    if (from->kind != CNN_YAML_SEQUENCE)
-        return resolve_one(x, scope, from);
-    struct cnn_yaml *list = cnn_yaml_new_sequence(x->arena, &from->where);
-    for (size_t i = 0; list && i < from->count; i++) {
-        struct cnn_yaml *one = resolve_one(x, scope, from->items[i]);
-        if (!one || !cnn_yaml_append(x->arena, list, one))
-            list = NULL;
-    }
-    return list || x->stopped ? list : stop_memory(x);
 }
 
 static bool is_consumed(const char *key)
@@ -268,26 +75,26 @@ static struct cnn_yaml *make_layer(struct expander *x, const struct item *item, 
             ok = cnn_yaml_add(x->arena, out, yaml->pairs[i].key, yaml->pairs[i].value);
     ok = ok && cnn_yaml_put(x->arena, out, "name", word) &&
          (!from || cnn_yaml_put(x->arena, out, "from", from));
-    return ok ? out : stop_memory(x);
+    return ok ? out : cnn_expand_no_memory(x);
 }
 
 /* The layer that item is; from: what it reads, or NULL. */
 static struct cnn_yaml *add_layer(struct expander *x, struct scope *scope, struct item *item,
                                   struct cnn_yaml *from)
 {
-    if (!name_item(x, scope, item))
+    if (!cnn_expand_name(x, scope, item))
         return NULL;
     if (++x->layers > CNN_YAML_MAX_LAYERS)
-        return stop(x, cnn_fail(x->diag, CNN_INVALID, &item->yaml->where, "more than %d layers",
-                                CNN_YAML_MAX_LAYERS));
+        return cnn_expand_stop(x, cnn_fail(x->diag, CNN_INVALID, &item->yaml->where,
+                                           "more than %d layers", CNN_YAML_MAX_LAYERS));
     const char *name = cnn_arena_printf(x->arena, "%s%s", scope->prefix, item->name);
     if (!name)
-        return stop_memory(x);
+        return cnn_expand_no_memory(x);
     if (!from && strcmp(x->above, x->last) != 0 &&
-        !(from = value_name(x, x->above, &item->yaml->where)))
+        !(from = cnn_expand_value_name(x, x->above, &item->yaml->where)))
         return NULL;
     struct cnn_yaml *layer = make_layer(x, item, name, from);
-    add_name(x, scope, item, name);
+    cnn_expand_add(x, scope, item, name);
     x->above = x->last = name;
     return layer;
 }
@@ -297,7 +104,7 @@ static struct cnn_yaml *expand_layer(struct expander *x, struct scope *scope, st
     struct cnn_yaml *from = item->turn > 1 ? NULL : cnn_yaml_get(item->yaml, "from");
     if (!item->word && item->yaml->kind == CNN_YAML_SCALAR)
         return item->yaml; /* nothing that could have a name */
-    if (from && !(from = resolve_from(x, scope, from)))
+    if (from && !(from = cnn_expand_from(x, scope, from)))
         return NULL;
     return add_layer(x, scope, item, from);
 }
@@ -308,11 +115,11 @@ static bool begin_at_from(struct expander *x, const struct scope *scope, const s
     const struct cnn_yaml *from = item->turn > 1 ? NULL : cnn_yaml_get(item->yaml, "from");
     if (!from)
         return true;
-    const char *value = find_value(scope, from);
+    const char *value = cnn_expand_value(scope, from);
     if (value)
         x->above = value;
     else
-        fail_value(x, scope, from);
+        cnn_expand_fail_value(x, scope, from);
     return value;
 }
 
@@ -331,7 +138,7 @@ static struct cnn_yaml *expand_branches(struct expander *x, struct scope *scope,
                  "`branches` wants a list of branches, each a list of layers");
         cnn_hint(x->diag, "for example branches: [[{type: conv, ...}], []]; an empty list is what "
                           "the branches read, unchanged");
-        return note_mistake(x);
+        return cnn_expand_mistake(x);
     }
     if (!begin_at_from(x, scope, item))
         return NULL;
@@ -340,13 +147,13 @@ static struct cnn_yaml *expand_branches(struct expander *x, struct scope *scope,
     for (size_t i = 0; ok && i < branches->count; i++) {
         x->above = start;
         struct cnn_yaml *branch = expand_list(x, scope, branches->items[i]);
-        struct cnn_yaml *end = branch ? value_name(x, x->above, &branches->where) : NULL;
+        struct cnn_yaml *end = branch ? cnn_expand_value_name(x, x->above, &branches->where) : NULL;
         ok = end && cnn_yaml_append(x->arena, list, branch) && cnn_yaml_append(x->arena, ends, end);
     }
     struct cnn_yaml *joint = ok ? add_layer(x, scope, item, ends) : NULL;
     if (joint && cnn_yaml_append(x->arena, list, joint))
         return list;
-    return x->status != CNN_OK ? NULL : stop_memory(x);
+    return x->status != CNN_OK ? NULL : cnn_expand_no_memory(x);
 }
 
 /* The use as its keys are read: with a note of where the block is defined. NULL for a bare word. */
@@ -364,7 +171,7 @@ static struct cnn_yaml *use_with_note(struct expander *x, const struct cnn_yaml 
             key->where.note = defined;
     }
     if (!ok)
-        return stop_memory(x);
+        return cnn_expand_no_memory(x);
     copy->where.note = defined;
     return copy;
 }
@@ -384,7 +191,7 @@ static struct cnn_yaml *bind_given(struct expander *x, const struct scope *scope
     struct cnn_yaml *copy =
         cnn_yaml_new_scalar(x->arena, given->text, given->quoted, &given->where);
     if (copy) {
-        copy->layer = find_value(scope, given);
+        copy->layer = cnn_expand_value(scope, given);
         copy->given = true;
     }
     return copy;
@@ -401,7 +208,7 @@ static const struct cnn_yaml *bind_value(struct expander *x, const struct scope 
         *value = *parameter->otherwise;
         value->where.note = used;
     }
-    return value ? value : stop_memory(x);
+    return value ? value : cnn_expand_no_memory(x);
 }
 
 /* The values of the block's parameters in a use of it, or NULL. */
@@ -416,7 +223,7 @@ static const struct cnn_yaml **bind(struct expander *x, const struct scope *scop
     const struct cnn_yaml **values = cnn_arena_array(x->arena, block->count + 1, sizeof *values);
     const char *what = cnn_arena_printf(x->arena, "block '%s'", block->name);
     if (!defined || !values || !what)
-        return stop_memory(x);
+        return cnn_expand_no_memory(x);
     *defined = (struct cnn_note){"the block is defined here", block->where};
     defined->where.note = item->yaml->where.note;
     struct cnn_yaml *use = use_with_note(x, item->yaml, defined);
@@ -431,7 +238,7 @@ static const struct cnn_yaml **bind(struct expander *x, const struct scope *scop
             !(values[i] = bind_value(x, scope, &block->parameters[i], values[i], used)))
             return NULL;
     }
-    return status == CNN_OK ? values : note_mistake(x);
+    return status == CNN_OK ? values : cnn_expand_mistake(x);
 }
 
 /* False where the block is in use already, or too deep; it was reported. */
@@ -442,13 +249,13 @@ static bool may_enter(struct expander *x, const struct scope *scope,
     for (const struct scope *s = scope; s; s = s->outer)
         if (s->block == block) {
             cnn_fail(x->diag, CNN_INVALID, where, "block '%s' uses itself", block->name);
-            return note_mistake(x);
+            return cnn_expand_mistake(x);
         }
     if (scope->depth < CNN_BLOCK_MAX_DEPTH)
         return true;
     cnn_fail(x->diag, CNN_INVALID, where, "blocks use blocks to a depth of %d at most",
              CNN_BLOCK_MAX_DEPTH);
-    return note_mistake(x);
+    return cnn_expand_mistake(x);
 }
 
 /* The layers of the block in the use that item is, in a scope of their own. */
@@ -465,11 +272,11 @@ static struct cnn_yaml *expand_body(struct expander *x, struct scope *inner,
                                             .most = CNN_YAML_MAX_NODES};
     struct cnn_yaml *body = cnn_parameters_put(&substitution, inner->block->layers);
     if (!body && (substitution.status != CNN_INVALID || x->nodes > CNN_YAML_MAX_NODES))
-        return stop(x, substitution.status);
+        return cnn_expand_stop(x, substitution.status);
     if (!body)
-        return note_mistake(x);
+        return cnn_expand_mistake(x);
     inner->prefix = cnn_arena_printf(x->arena, "%s%s_", inner->outer->prefix, item->name);
-    return inner->prefix ? expand_list(x, inner, body) : stop_memory(x);
+    return inner->prefix ? expand_list(x, inner, body) : cnn_expand_no_memory(x);
 }
 
 static struct cnn_yaml *expand_use(struct expander *x, struct scope *scope,
@@ -478,25 +285,25 @@ static struct cnn_yaml *expand_use(struct expander *x, struct scope *scope,
     struct cnn_note *used = cnn_arena_alloc(x->arena, sizeof *used);
     char *text = cnn_arena_printf(x->arena, "in block '%s', used here", block->name);
     if (!used || !text)
-        return stop_memory(x);
+        return cnn_expand_no_memory(x);
     *used = (struct cnn_note){text, item->yaml->where};
-    if (!may_enter(x, scope, block, item) || !name_item(x, scope, item))
+    if (!may_enter(x, scope, block, item) || !cnn_expand_name(x, scope, item))
         return NULL;
     const struct cnn_yaml **values = block->wrong ? NULL : bind(x, scope, block, item, used);
     struct cnn_yaml *list = NULL;
     if (block->wrong) {
-        note_mistake(x);
+        cnn_expand_mistake(x);
     } else if (values && begin_at_from(x, scope, item)) {
         struct scope inner = {
             .block = block, .input = x->above, .outer = scope, .depth = scope->depth + 1};
         list = expand_body(x, &inner, item, values, used);
     }
-    if (find_name(scope, item->name)) {
+    if (cnn_expand_find(scope, item->name)) {
         cnn_fail(x->diag, CNN_INVALID, &item->yaml->where, "there is a layer '%s' already",
                  item->name);
-        return note_mistake(x);
+        return cnn_expand_mistake(x);
     }
-    add_name(x, scope, item, x->above);
+    cnn_expand_add(x, scope, item, x->above);
     return list;
 }
 
@@ -514,7 +321,7 @@ static bool is_wanted(struct expander *x, const struct cnn_yaml *yaml)
     cnn_fail(x->diag, CNN_INVALID, &condition->where,
              "`if` wants true, false or a number, of which 0 is false; found %s",
              cnn_yaml_describe(condition, found, sizeof found));
-    note_mistake(x);
+    cnn_expand_mistake(x);
     return false;
 }
 
@@ -530,12 +337,12 @@ static bool read_repeat(struct expander *x, struct cnn_yaml *yaml, bool group,
         mapping = cnn_yaml_new_mapping(x->arena, &yaml->where);
         if (!what || !mapping ||
             !cnn_yaml_put(x->arena, mapping, "repeat", cnn_yaml_get(yaml, "repeat")))
-            return stop_memory(x);
+            return cnn_expand_no_memory(x);
     }
     const struct cnn_keys keys = {.table = group ? group_keys : repeat_keys, .what = what};
     cnn_status status = cnn_keys_read(x->arena, &keys, mapping, &yaml->where, out, x->diag);
     if (status != CNN_OK)
-        note_mistake(x);
+        cnn_expand_mistake(x);
     return status == CNN_OK;
 }
 
@@ -555,7 +362,7 @@ static struct cnn_yaml *expand_repeated(struct expander *x, struct scope *scope,
     struct repeat_settings settings = {0};
     struct cnn_yaml *list = cnn_yaml_new_sequence(x->arena, &yaml->where);
     if (!list)
-        return stop_memory(x);
+        return cnn_expand_no_memory(x);
     if (!read_repeat(x, yaml, is_group(yaml), &settings))
         return NULL;
     for (size_t turn = 1; turn <= settings.repeat && !x->stopped; turn++) {
@@ -563,7 +370,7 @@ static struct cnn_yaml *expand_repeated(struct expander *x, struct scope *scope,
         struct item item = {.yaml = yaml, .word = type_of(yaml), .turn = turn};
         struct cnn_yaml *one = expand_once(x, scope, &item, settings.layers);
         if (one && !cnn_yaml_append(x->arena, list, one))
-            return stop_memory(x);
+            return cnn_expand_no_memory(x);
         if (x->layers > before)
             continue;
         if (!one || x->left_out + x->mistakes > excused)
@@ -571,7 +378,7 @@ static struct cnn_yaml *expand_repeated(struct expander *x, struct scope *scope,
         if (settings.layers) {
             cnn_fail(x->diag, CNN_INVALID, &settings.layers->where,
                      "a repeated group has no layers to repeat");
-            return note_mistake(x);
+            return cnn_expand_mistake(x);
         }
     }
     return list;
@@ -581,8 +388,9 @@ static struct cnn_yaml *expand_repeated(struct expander *x, struct scope *scope,
 static struct cnn_yaml *expand_entry(struct expander *x, struct scope *scope, struct cnn_yaml *yaml)
 {
     if (++x->nodes > CNN_YAML_MAX_NODES)
-        return stop(x, cnn_fail(x->diag, CNN_INVALID, &yaml->where,
-                                "the blocks come to more than %d values", CNN_YAML_MAX_NODES));
+        return cnn_expand_stop(x, cnn_fail(x->diag, CNN_INVALID, &yaml->where,
+                                           "the blocks come to more than %d values",
+                                           CNN_YAML_MAX_NODES));
     if (yaml->kind == CNN_YAML_SEQUENCE)
         return expand_list(x, scope, yaml);
     if (!is_wanted(x, yaml)) {
@@ -600,18 +408,18 @@ static struct cnn_yaml *expand_list(struct expander *x, struct scope *scope,
 {
     struct cnn_yaml *out = cnn_yaml_new_sequence(x->arena, &list->where);
     if (!out)
-        return stop_memory(x);
+        return cnn_expand_no_memory(x);
     if (list->kind != CNN_YAML_SEQUENCE) {
         char found[64];
         cnn_fail(x->diag, CNN_INVALID, &list->where, "`layers` wants a list of layers; found %s",
                  cnn_yaml_describe(list, found, sizeof found));
         cnn_hint(x->diag, "each layer is an item: '- {type: conv, ...}'");
-        return note_mistake(x);
+        return cnn_expand_mistake(x);
     }
     for (size_t i = 0; i < list->count && !x->stopped; i++) {
         struct cnn_yaml *entry = expand_entry(x, scope, list->items[i]);
         if (entry && !cnn_yaml_append(x->arena, out, entry))
-            return stop_memory(x);
+            return cnn_expand_no_memory(x);
     }
     return out;
 }

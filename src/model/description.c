@@ -36,8 +36,9 @@ const struct cnn_key cnn_description_keys[] = {
      .kind = CNN_KEY_NODE,
      .at = FIELD(blocks),
      .otherwise = "",
-     .help = "lists of layers with parameters, by the names under which `layers` uses them as layer "
-             "types"},
+     .help =
+         "lists of layers with parameters, by the names under which `layers` uses them as layer "
+         "types"},
     {.name = "layers", .kind = CNN_KEY_NODE, .at = FIELD(layers), .help = "the layers, in order"},
     {.name = "loss",
      .kind = CNN_KEY_NODE,
