@@ -84,7 +84,7 @@ cnn_status cnn_darknet_read(struct cnn_arena *arena, const struct cnn_source *so
 {
     struct parser p = {.arena = arena, .source = source, .file = out, .diag = diag};
     size_t most = count_sections(source);
-    struct cnn_where where = {source, 1, 1};
+    struct cnn_where where = {.source = source, .line = 1, .column = 1};
     if (most > CNN_DARKNET_SECTIONS)
         most = CNN_DARKNET_SECTIONS;
     *out = (struct cnn_darknet_file){.sections =

@@ -26,7 +26,7 @@ static struct cnn_where here(struct parser *p)
 {
     for (; p->counted < p->at; p->counted++)
         p->column += ((unsigned char)p->source->text[p->counted] & 0xC0) != 0x80;
-    return (struct cnn_where){p->source, p->line, p->column};
+    return (struct cnn_where){.source = p->source, .line = p->line, .column = p->column};
 }
 
 static cnn_status fail(struct parser *p, const char *what)
