@@ -24,6 +24,7 @@ const struct cnn_command *const cnn_commands[] = {&cnn_command_init,
                                                   &cnn_command_report,
                                                   &cnn_command_quantize,
                                                   &cnn_command_import,
+                                                  &cnn_command_export,
                                                   &cnn_command_verify,
                                                   &cnn_command_bench,
                                                   &cnn_command_help,
@@ -66,7 +67,7 @@ static const char *foreign_command(const char *name)
         {"benchmark", "bench"},   {"time", "bench"},        {"check", "verify"},
         {"info", "summary"},      {"model", "summary"},     {"features", "featmaps"},
         {"dataset", "data"},      {"int8", "quantize"},     {"convert", "import"},
-        {"onnx", "import"},
+        {"onnx", "export"},         {"save", "export"},
     };
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {

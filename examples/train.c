@@ -236,6 +236,26 @@ static cnn_status make_small(cnn_model *model, const char *path, cnn_diag *diag)
     return status;
 }
 
+/* The network for every other program that there is a format for. */
+static cnn_status hand_on(cnn_model *model, const char *directory, cnn_diag *diag)
+{
+    const cnn_export_format *format;
+    cnn_status status = cnn_export_find("onnx", &format, diag);
+    for (size_t i = 0; status == CNN_OK && i < cnn_export_formats(); i++) {
+        cnn_export_options options = CNN_EXPORT_OPTIONS_INIT;
+        cnn_export_info info;
+        char path[PATH_BYTES];
+        format = cnn_export_format_at(i);
+        options.format = format->name;
+        snprintf(path, sizeof path, "%s/%s%s", directory, format->name, format->ending);
+        status = cnn_export(model, path, &options, &info, diag);
+        if (status == CNN_OK)
+            printf("%s: %llu bytes, %zu layers compared\n", path, (unsigned long long)info.bytes,
+                   info.compared);
+    }
+    return status;
+}
+
 static cnn_status live(const char *directory, cnn_diag *diag)
 {
     char config[PATH_BYTES], run[PATH_BYTES], small[PATH_BYTES], page[PATH_BYTES];
@@ -254,6 +274,8 @@ static cnn_status live(const char *directory, cnn_diag *diag)
         status = measure(model, diag);
     if (status == CNN_OK)
         status = make_small(model, small, diag);
+    if (status == CNN_OK)
+        status = hand_on(model, directory, diag);
     if (status == CNN_OK)
         status = cnn_report(runs, 1, page, diag);
     cnn_model_free(model);

@@ -134,6 +134,22 @@ void look_at_data(const std::string &pictures, const std::string &directory, cnn
     std::cout << Findings(remarks)->count << " remarks about " << proposed.epochs << " epochs\n";
 }
 
+// The network for every other program that there is a format for.
+void hand_on(cnn_model *model, const std::string &directory, cnn_diag *diag)
+{
+    const cnn_export_format *first = nullptr;
+    check(cnn_export_find(nullptr, &first, diag), diag);
+    std::cout << "first of the formats: " << first->name << "\n";
+    for (size_t i = 0; i < cnn_export_formats(); i++) {
+        const cnn_export_format *format = cnn_export_format_at(i);
+        cnn_export_options options = CNN_EXPORT_OPTIONS_INIT;
+        options.format = format->name;
+        check(cnn_export(model, (directory + "/" + format->name + format->ending).c_str(), &options,
+                         nullptr, diag),
+              diag);
+    }
+}
+
 void measure(const std::string &directory, cnn_diag *diag)
 {
     const std::string run = directory + "/run", small = directory + "/small.safetensors",
@@ -146,6 +162,7 @@ void measure(const std::string &directory, cnn_diag *diag)
     check(cnn_quantize(model.get(), nullptr, &made, diag), diag);
     const Model quantized(made);
     check(cnn_model_write(quantized.get(), small.c_str(), diag), diag);
+    hand_on(model.get(), directory, diag);
 
     cnn_checkpoint_info *file = nullptr;
     check(cnn_checkpoint_verify(small.c_str(), &file, diag), diag);

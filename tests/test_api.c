@@ -612,6 +612,35 @@ static void test_import_wants_files_and_options_that_fit(void **state)
     assert_null(model);
 }
 
+static void test_export_wants_a_model_a_place_and_a_format_that_there_is(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *bare = open_tiny(s, true);
+    const cnn_export_format *format = NULL;
+    cnn_export_info info;
+    cnn_export_options o = CNN_EXPORT_OPTIONS_INIT;
+    char path[256];
+    snprintf(path, sizeof path, "%s", scratch_path(s, "a.onnx"));
+    DONE(cnn_export_find, NULL, &format);
+    assert_string_equal(format->name, "onnx");
+    assert_null(cnn_export_format_at(cnn_export_formats()));
+    REFUSED(cnn_export_find, "onnx", NULL);
+    REFUSED(cnn_export_find, "", &format);
+    REFUSED(cnn_export, NULL, path, &o, &info);
+    REFUSED(cnn_export, model, NULL, &o, &info);
+    REFUSED(cnn_export, bare, path, &o, &info);
+    o.format = "caffe";
+    REFUSED(cnn_export, model, path, &o, &info);
+    o = (cnn_export_options){.version = CNN_EXPORT_OPTIONS_VERSION + 1};
+    REFUSED(cnn_export, model, path, &o, &info);
+    o = (cnn_export_options){.normalize = true};
+    DONE(cnn_export, model, path, &o, &info);
+    assert_true(info.compared > 0 && info.bytes > 1000);
+    DONE(cnn_export, model, path, NULL, NULL);
+    cnn_model_free(bare);
+    cnn_model_free(model);
+}
+
 /* A struct of options that a later version of the library has is refused; the first version, and
  * no version, are taken. */
 static void test_options_have_versions(void **state)
@@ -818,6 +847,7 @@ int main(void)
         TEST(test_looking_inside),
         TEST(test_pictures),
         TEST(test_import_wants_files_and_options_that_fit),
+        TEST(test_export_wants_a_model_a_place_and_a_format_that_there_is),
         TEST(test_options_have_versions),
         TEST(test_stopping),
         TEST(test_measuring),

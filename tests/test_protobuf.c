@@ -1,5 +1,5 @@
-/* The reader of protocol buffers. Bytes are written by hand, from the description of the encoding
- * (https://protobuf.dev/programming-guides/encoding/). */
+/* The reader and the writer of protocol buffers. Bytes are written by hand, from the description of
+ * the encoding (https://protobuf.dev/programming-guides/encoding/). */
 #include "scratch.h"
 
 #include <string.h>
@@ -25,25 +25,25 @@ struct tree {
 };
 
 static const struct cnn_protobuf_field leaf_fields[] = {
-    {1, CNN_PROTOBUF_INT, false, offsetof(struct leaf, number), NULL},
-    {2, CNN_PROTOBUF_TEXT, false, offsetof(struct leaf, text), NULL},
+    {1, CNN_PROTOBUF_INT, false, offsetof(struct leaf, number), NULL, 0, 0},
+    {2, CNN_PROTOBUF_TEXT, false, offsetof(struct leaf, text), NULL, 0, 0},
     {0}};
 static const struct cnn_protobuf_message leaf_message = {"Leaf", sizeof(struct leaf), leaf_fields};
 
 static const struct cnn_protobuf_message tree_message;
 static const struct cnn_protobuf_field tree_fields[] = {
-    {1, CNN_PROTOBUF_INT, false, offsetof(struct tree, number), NULL},
-    {2, CNN_PROTOBUF_FLOAT, false, offsetof(struct tree, single), NULL},
-    {3, CNN_PROTOBUF_DOUBLE, false, offsetof(struct tree, real), NULL},
-    {4, CNN_PROTOBUF_TEXT, false, offsetof(struct tree, text), NULL},
-    {5, CNN_PROTOBUF_BYTES, false, offsetof(struct tree, bytes), NULL},
-    {6, CNN_PROTOBUF_SUBMESSAGE, false, offsetof(struct tree, leaf), &leaf_message},
-    {7, CNN_PROTOBUF_SUBMESSAGE, false, offsetof(struct tree, deeper), &tree_message},
-    {8, CNN_PROTOBUF_INT, true, offsetof(struct tree, numbers), NULL},
-    {9, CNN_PROTOBUF_FLOAT, true, offsetof(struct tree, singles), NULL},
-    {10, CNN_PROTOBUF_DOUBLE, true, offsetof(struct tree, reals), NULL},
-    {11, CNN_PROTOBUF_TEXT, true, offsetof(struct tree, texts), NULL},
-    {12, CNN_PROTOBUF_SUBMESSAGE, true, offsetof(struct tree, leaves), &leaf_message},
+    {1, CNN_PROTOBUF_INT, false, offsetof(struct tree, number), NULL, 0, 0},
+    {2, CNN_PROTOBUF_FLOAT, false, offsetof(struct tree, single), NULL, 0, 0},
+    {3, CNN_PROTOBUF_DOUBLE, false, offsetof(struct tree, real), NULL, 0, 0},
+    {4, CNN_PROTOBUF_TEXT, false, offsetof(struct tree, text), NULL, 0, 0},
+    {5, CNN_PROTOBUF_BYTES, false, offsetof(struct tree, bytes), NULL, 0, 0},
+    {6, CNN_PROTOBUF_SUBMESSAGE, false, offsetof(struct tree, leaf), &leaf_message, 0, 0},
+    {7, CNN_PROTOBUF_SUBMESSAGE, false, offsetof(struct tree, deeper), &tree_message, 0, 0},
+    {8, CNN_PROTOBUF_INT, true, offsetof(struct tree, numbers), NULL, 0, 0},
+    {9, CNN_PROTOBUF_FLOAT, true, offsetof(struct tree, singles), NULL, 0, 0},
+    {10, CNN_PROTOBUF_DOUBLE, true, offsetof(struct tree, reals), NULL, 0, 0},
+    {11, CNN_PROTOBUF_TEXT, true, offsetof(struct tree, texts), NULL, 0, 0},
+    {12, CNN_PROTOBUF_SUBMESSAGE, true, offsetof(struct tree, leaves), &leaf_message, 0, 0},
     {0}};
 static const struct cnn_protobuf_message tree_message = {"Tree", sizeof(struct tree), tree_fields};
 
@@ -59,7 +59,15 @@ static cnn_status read_tree(struct cnn_arena *arena, const char *bytes, size_t s
     return status;
 }
 
-static void test_every_kind_of_field_is_read(void **state)
+static void expect_written(const struct tree *tree, const char *bytes, size_t size)
+{
+    unsigned char out[200];
+    assert_int_equal(cnn_protobuf_size(&tree_message, tree), size);
+    assert_ptr_equal(cnn_protobuf_write(&tree_message, tree, out), out + size);
+    assert_memory_equal(out, bytes, size);
+}
+
+static void test_every_kind_of_field_is_read_and_written(void **state)
 {
     static const char bytes[] = "\x08\x96\x01"                              /* 1: 150 */
                                 "\x15\x00\x00\xc0\x3f"                      /* 2: 1.5 */
@@ -90,6 +98,7 @@ static void test_every_kind_of_field_is_read(void **state)
     assert_null(leaves[1].text);
     assert_int_equal(leaves[2].number, 3);
     assert_int_equal(leaves[2].at, 40);
+    expect_written(tree, BYTES(bytes));
     cnn_arena_free(arena);
 }
 
@@ -117,7 +126,36 @@ static void test_numbers_may_be_packed_or_not(void **state)
     assert_int_equal(tree->texts.count, 2);
     assert_string_equal(texts[0], "o");
     assert_string_equal(texts[1], "");
+    /* written they are not packed */
+    expect_written(tree, BYTES("\x40\x05\x40\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x40\x00"
+                               "\x40\x80\x80\x01\x40\x02\x4d\x00\x00\x80\x3f\x4d\x00\x00\x00\xbf"
+                               "\x4d\x00\x00\x00\x40\x51\x00\x00\x00\x00\x00\x00\xf0\x3f"
+                               "\x5a\x01o\x5a\x00"));
     cnn_arena_free(arena);
+}
+
+/* Of an attribute's values one is there, which may be 0; and messages lie within others. */
+static void test_a_field_may_be_chosen_by_another(void **state)
+{
+    static const struct cnn_protobuf_field fields[] = {
+        {1, CNN_PROTOBUF_INT, false, offsetof(struct tree, number), NULL, 0, 0},
+        {2, CNN_PROTOBUF_FLOAT, false, offsetof(struct tree, single), NULL,
+         offsetof(struct tree, number), 1},
+        {5, CNN_PROTOBUF_BYTES, false, offsetof(struct tree, bytes), NULL,
+         offsetof(struct tree, number), 2},
+        {7, CNN_PROTOBUF_SUBMESSAGE, false, offsetof(struct tree, deeper), &tree_message, 0, 0},
+        {0}};
+    static const struct cnn_protobuf_message message = {"Chosen", sizeof(struct tree), fields};
+    struct tree inner = {.number = 300}, tree = {.number = 1, .deeper = &inner};
+    unsigned char out[40];
+    (void)state;
+    size_t size = (size_t)(cnn_protobuf_write(&message, &tree, out) - out);
+    assert_int_equal(size, cnn_protobuf_size(&message, &tree));
+    assert_memory_equal(out, "\x08\x01\x15\x00\x00\x00\x00\x3a\x03\x08\xac\x02", 12);
+    tree = (struct tree){.number = 2};
+    size = (size_t)(cnn_protobuf_write(&message, &tree, out) - out);
+    assert_int_equal(size, 4);
+    assert_memory_equal(out, "\x08\x02\x2a\x00", 4);
 }
 
 static void test_unknown_fields_are_passed_over_and_the_last_number_counts(void **state)
@@ -206,8 +244,9 @@ static void test_depth_is_limited(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_kind_of_field_is_read),
+        cmocka_unit_test(test_every_kind_of_field_is_read_and_written),
         cmocka_unit_test(test_numbers_may_be_packed_or_not),
+        cmocka_unit_test(test_a_field_may_be_chosen_by_another),
         cmocka_unit_test(test_unknown_fields_are_passed_over_and_the_last_number_counts),
         cmocka_unit_test_setup_teardown(test_damaged_files_are_refused_with_the_byte, scratch_setup,
                                         scratch_teardown),

@@ -101,9 +101,8 @@ static cnn_status compare_value(void *context, size_t value, const struct cnn_on
     return judge(c, layer, &d, true);
 }
 
-/* The file's input: the image, as often as its batch wants. */
-static cnn_status make_input(const struct cnn_lowering *l, const float *image,
-                             struct cnn_onnx_array *out, cnn_diag *diag)
+cnn_status cnn_onnx_compare_input(const struct cnn_lowering *l, const float *image,
+                                  struct cnn_onnx_array *out, cnn_diag *diag)
 {
     cnn_status status = cnn_onnx_input_array(l, out);
     if (status != CNN_OK)
@@ -115,6 +114,9 @@ static cnn_status make_input(const struct cnn_lowering *l, const float *image,
     for (size_t i = 0; i < out->count; i++) {
         size_t at = i % count;
         out->data[i] = (double)image[l->channels_last ? at % channels * map + at / channels : at];
+        if (l->normalization)
+            out->data[i] = out->data[i] * (double)l->normalization->std[at / map] +
+                           (double)l->normalization->mean[at / map];
     }
     return CNN_OK;
 }
@@ -124,7 +126,7 @@ static cnn_status run_both(struct comparison *c, cnn_model *model, const float *
     const struct cnn_lowering *l = c->lowering;
     const cnn_shape in = l->input;
     struct cnn_onnx_array input = {0};
-    cnn_status status = make_input(l, image, &input, c->diag);
+    cnn_status status = cnn_onnx_compare_input(l, image, &input, c->diag);
     if (status == CNN_OK)
         status = cnn_model_run(model, image, 1, c->result, c->diag);
     if (status == CNN_OK)

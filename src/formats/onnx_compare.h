@@ -11,6 +11,10 @@ struct cnn_onnx_agreement {
     const char *layer; /* where; NULL: none */
 };
 
+/* The file's input for the image, as often as its batch wants; its data the caller's to free. */
+cnn_status cnn_onnx_compare_input(const struct cnn_lowering *lowering, const float *image,
+                                  struct cnn_onnx_array *out, cnn_diag *diag);
+
 /* image: c x h x w as the network sees it. CNN_FAILED, with the first layer that differs by more
  * than tolerance, the node and both numbers. *out (zeroed by the caller) takes in what is found. */
 cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *model,

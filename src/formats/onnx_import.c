@@ -1,6 +1,6 @@
 /* Import of ONNX files, and such files as models. */
 #include "formats/format.h"
-#include "formats/import_graph.h"
+#include "formats/onnx_import.h"
 
 static bool recognise_file(const struct cnn_import_file *file)
 {
@@ -22,9 +22,13 @@ static cnn_status import_file(const struct cnn_import_request *request, cnn_mode
         cnn_hint_near(diag, path);
         return status;
     }
-    const struct cnn_import_graph graph = {
+    struct cnn_import_graph graph = {
         .graph = file, .nodes = file->step_count, .opset = file->opset};
-    status = cnn_import_graph(request, &graph, out, info, diag);
+    struct cnn_arena *arena = cnn_arena_new();
+    status = arena ? cnn_onnx_read_metadata(&graph, arena, diag) : cnn_fail_memory(diag, 100, path);
+    if (status == CNN_OK)
+        status = cnn_import_graph(request, &graph, out, info, diag);
+    cnn_arena_free(arena);
     cnn_onnx_close(file);
     return status;
 }

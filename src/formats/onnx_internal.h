@@ -42,7 +42,21 @@ struct cnn_onnx_opened {
     const struct cnn_onnx_graph_message *graph;
 };
 
-extern const struct cnn_protobuf_message cnn_onnx_tensor_message;
+struct cnn_onnx_opset_message {
+    size_t at;
+    const char *domain;
+    int64_t version;
+};
+
+struct cnn_onnx_model_message {
+    size_t at;
+    int64_t ir_version;
+    const char *producer, *producer_version;
+    struct cnn_onnx_graph_message *graph;
+    struct cnn_protobuf_list opsets, metadata;
+};
+
+extern const struct cnn_protobuf_message cnn_onnx_tensor_message, cnn_onnx_model_message;
 
 /* A graph that no ONNX file holds. Its arena, which has all of it, is the file's from now on; it is
  * freed on failure. */

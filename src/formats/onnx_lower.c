@@ -274,23 +274,33 @@ static void mark_steps(struct cnn_lowering *l)
         }
 }
 
+static cnn_status fail_output(const struct cnn_lowering *l, size_t value)
+{
+    return cnn_fail(l->diag, CNN_INVALID, NULL, "%s: its output '%s' is computed by no layer",
+                    l->file->name, l->file->values[value].name);
+}
+
 /* The last layer: maps or numbers in their own order. */
 static cnn_status settle_output(struct cnn_lowering *l)
 {
-    size_t value = l->file->outputs[0], producer = l->file->values[value].producer;
+    size_t value = l->file->outputs[0], producer = l->file->values[value].producer, groups;
     struct cnn_view *view = &l->views[value];
-    if (producer == CNN_ONNX_NONE || !view->known || view->layer == 0)
-        return cnn_fail(l->diag, CNN_INVALID, NULL, "%s: its output '%s' is computed by no layer",
-                        l->file->name, l->file->values[value].name);
+    if (producer == CNN_ONNX_NONE || !view->known)
+        return fail_output(l, value);
     struct cnn_lower_step step = {.l = l, .number = producer, .step = &l->file->steps[producer]};
+    if (view->pads[0] + view->pads[1] + view->pads[2] + view->pads[3] > 0 ||
+        (!cnn_view_in_order(view) && cnn_view_is_shuffle(view, &groups))) {
+        if (!cnn_lower_natural(&step, view))
+            return CNN_INVALID;
+        cnn_lower_give(&step, view);
+    }
+    if (view->layer == 0)
+        return fail_output(l, value);
     if (!cnn_view_in_order(view))
         return cnn_lower_refuse(&step, "the network's output is transposed");
     if (view->rank == 1 && view->shape.rank == 3) {
-        size_t last = view->layer;
-        cnn_shape flat = {1, view->shape.c * view->shape.h * view->shape.w, 1, 1};
-        if (!cnn_lower_add(&step, "flatten", &last, 1, CNN_ONNX_NONE, flat))
+        if (!cnn_lower_flatten(&step, view))
             return CNN_INVALID;
-        *view = cnn_view_of(l->count, flat);
         cnn_lower_give(&step, view);
     }
     l->output = view->layer;

@@ -6,6 +6,8 @@
 #include "formats/onnx_view.h"
 #include "util/text.h"
 
+struct cnn_normalization;
+
 #define CNN_LOWERED_TENSORS 4
 #define CNN_LOWERED_INPUTS  256
 
@@ -38,6 +40,8 @@ struct cnn_lowering {
     bool *needed;           /* steps that the output depends on */
     bool channels_last;     /* the file's input is rows, columns, channels */
     cnn_shape input;
+    /* what the file does to its input before the network sees it; NULL: nothing */
+    const struct cnn_normalization *normalization;
     struct cnn_lowered_layer *layers; /* number 1 is the first */
     size_t count, capacity;
     size_t output;             /* number of the layer that is the output */

@@ -52,6 +52,13 @@ void cnn_lower_pass(struct cnn_lower_step *step, const struct cnn_view *view);
 /* Input i as the natural c x h x w of a layer, which is added if need be (shuffle, pad). NULL and a
  * message where there is none. */
 struct cnn_view *cnn_lower_maps(struct cnn_lower_step *step, size_t i);
+/* The same of any view, which changes. */
+struct cnn_view *cnn_lower_natural(struct cnn_lower_step *step, struct cnn_view *view);
+
+/* Behind a flatten: the view of a layer becomes that of all its numbers as one list. */
+bool cnn_lower_flatten(struct cnn_lower_step *step, struct cnn_view *view);
+/* The same where it is such a list, which a layer over channels is to read. */
+bool cnn_lower_list(struct cnn_lower_step *step, struct cnn_view *view);
 
 /* Shape of output 0 without its batch: c x h x w, or c. */
 cnn_shape cnn_lower_shape(const struct cnn_lower_step *step);

@@ -92,8 +92,10 @@ static bool find_affine(struct cnn_lower_step *step, struct affine *a)
     size_t axis;
     a->constant = cnn_lower_is_constant(step, 1) ? 1 : 0;
     a->variable = 1 - a->constant;
-    const struct cnn_view *x = cnn_lower_view(step, a->variable);
+    struct cnn_view *x = cnn_lower_view(step, a->variable);
     const struct cnn_onnx_array *c = cnn_lower_array(step, a->constant);
+    if (c->count > 1 && !cnn_lower_list(step, x))
+        return false;
     if (!constant_axis(c, x, &axis) || (axis < x->rank && !cnn_view_is_channels(x, axis))) {
         cnn_lower_refuse(step, "its constant is not a number for each channel");
         return false;
@@ -287,6 +289,8 @@ static cnn_status lower_concat(struct cnn_lower_step *step)
         if (cnn_lower_is_constant(step, i))
             return cnn_lower_refuse(step, "a constant is among what it joins");
         struct cnn_view *x = cnn_lower_view(step, i);
+        if (!cnn_lower_list(step, x))
+            return CNN_INVALID;
         if (x->rank == 3 && axis == 1 && !cnn_view_is_channels(x, 0))
             x = cnn_lower_maps(step, i);
         if (!x)
@@ -464,7 +468,7 @@ static cnn_status lower_softmax(struct cnn_lower_step *step)
     int64_t given;
     size_t axis;
     if (!cnn_onnx_get_int(&step->call, "axis", flat ? 1 : -1, &given) ||
-        !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis))
+        !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis) || !cnn_lower_list(step, &x))
         return CNN_INVALID;
     if (axis == 0 || !cnn_view_is_channels(&x, axis - 1) || (flat && x.shape.h * x.shape.w != 1))
         return cnn_lower_refuse(step, "it goes over something else than the channels");
@@ -499,6 +503,25 @@ static cnn_status lower_lrn(struct cnn_lower_step *step)
 
 /* ---- Padding, larger maps ---- */
 
+/* A border of other numbers than zeros is a layer of its own. */
+static cnn_status add_border(struct cnn_lower_step *step, const size_t pads[4], const char *mode)
+{
+    const struct cnn_view *x = cnn_lower_maps(step, 0);
+    if (!x)
+        return CNN_INVALID;
+    const cnn_shape shape = {3, x->shape.c, x->shape.h + pads[0] + pads[2],
+                             x->shape.w + pads[1] + pads[3]};
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "pad", &x->layer, 1, CNN_ONNX_NONE, shape);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "padding: [%zu, %zu, %zu, %zu], padding_mode: %s", pads[0], pads[2],
+                  pads[1], pads[3], mode);
+    struct cnn_view y = cnn_view_of(step->l->count, shape);
+    cnn_lower_give(step, &y);
+    return CNN_OK;
+}
+
 static cnn_status lower_pad(struct cnn_lower_step *step)
 {
     static const char *const modes[] = {"constant", "reflect", "edge", NULL};
@@ -508,12 +531,12 @@ static cnn_status lower_pad(struct cnn_lower_step *step)
                                 *value = cnn_lower_array(step, 2);
     const size_t count = input ? input->count : a ? a->ints.count : 0;
     struct cnn_view view = *cnn_lower_view(step, 0);
-    size_t mode;
+    size_t mode, pads[4] = {0};
     if (!cnn_onnx_get_word(&step->call, "mode", modes, &mode))
         return CNN_INVALID;
-    if (mode != 0 || (value && (!value->data || value->count != 1 || value->data[0] != 0)) ||
-        (filling && filling->f != 0))
-        return cnn_lower_refuse(step, "it pads with something else than zeros");
+    if (mode == 0 && ((value && (!value->data || value->count != 1 || value->data[0] != 0)) ||
+                      (filling && filling->f != 0)))
+        return cnn_lower_refuse(step, "it pads with another number than zero");
     if (count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
         return cnn_lower_refuse(step, "it pads something else than maps");
     for (size_t i = 0; i < 8; i++) {
@@ -521,38 +544,57 @@ static cnn_status lower_pad(struct cnn_lower_step *step)
         if (pad < 0 || (i % 4 < 2 && pad != 0))
             return cnn_lower_refuse(step, "it pads something else than rows and columns, or cuts");
         if (i % 4 >= 2)
-            view.pads[i / 4 * 2 + i % 4 - 2] = (size_t)pad;
+            pads[i / 4 * 2 + i % 4 - 2] = (size_t)pad;
     }
+    if (mode != 0)
+        return add_border(step, pads, mode == 1 ? "reflect" : "replicate");
+    memcpy(view.pads, pads, sizeof pads);
     cnn_lower_pass(step, &view);
+    return CNN_OK;
+}
+
+static bool has_word(const struct cnn_lower_step *step, const char *name, const char *word)
+{
+    const struct cnn_onnx_attribute *a = cnn_onnx_attribute(step->step->node, name);
+    return a && a->s.size == strlen(word) && memcmp(a->s.data, word, a->s.size) == 0;
+}
+
+/* How the places of the output lie on the input; before opset 11 nothing says so. */
+static cnn_status check_places(struct cnn_lower_step *step, bool linear, bool whole)
+{
+    static const char name[] = "coordinate_transformation_mode";
+    const bool old = step->l->file->opset < 11, beside = has_word(step, name, "asymmetric");
+    if (linear && (old || beside))
+        return cnn_lower_refuse(step, "only half_pixel and align_corners are supported between "
+                                      "pixels");
+    if (!linear && !whole && !(old || (beside && has_word(step, "nearest_mode", "floor"))))
+        return cnn_lower_refuse(step, "the nearest pixel by a factor that is not whole is "
+                                      "supported for asymmetric places that are rounded down");
     return CNN_OK;
 }
 
 static cnn_status lower_resize(struct cnn_lower_step *step)
 {
     static const char *const modes[] = {"nearest", "linear", "bilinear", NULL};
-    const struct cnn_onnx_attribute *transform =
-        cnn_onnx_attribute(step->step->node, "coordinate_transformation_mode");
     const cnn_shape y = cnn_lower_shape(step);
     struct cnn_view *x = cnn_lower_maps(step, 0);
     size_t mode;
     if (!x || !cnn_onnx_get_word(&step->call, "mode", modes, &mode))
         return CNN_INVALID;
-    const bool half = step->l->file->opset >= 11 &&
-                      (!transform || memcmp(transform->s.data, "align", 5) != 0) &&
-                      (!transform || memcmp(transform->s.data, "asym", 4) != 0);
-    if (mode > 0 && !half)
-        return cnn_lower_refuse(step, "only half_pixel places are supported between pixels");
+    if (x->rank != 3 || y.c != x->shape.c)
+        return cnn_lower_refuse(step, "it changes the size of what are no maps");
     const size_t rows = y.h / x->shape.h, columns = y.w / x->shape.w;
-    if (x->rank != 3 || y.c != x->shape.c || rows < 1 || columns < 1 || y.h != rows * x->shape.h ||
-        y.w != columns * x->shape.w)
-        return cnn_lower_refuse(step, "%zu x %zu does not become %zu x %zu by a whole factor",
-                                x->shape.h, x->shape.w, y.h, y.w);
+    const bool whole = y.h == rows * x->shape.h && y.w == columns * x->shape.w;
+    if (check_places(step, mode > 0, whole) != CNN_OK)
+        return CNN_INVALID;
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "upsample", &x->layer, 1, CNN_ONNX_NONE, y);
     if (!layer)
         return CNN_INVALID;
-    cnn_lower_key(layer, "scale: [%zu, %zu], mode: %s", rows, columns,
-                  mode == 0 ? "nearest" : "bilinear");
+    cnn_lower_key(layer, "%s: [%zu, %zu], mode: %s", whole ? "scale" : "size", whole ? rows : y.h,
+                  whole ? columns : y.w, mode == 0 ? "nearest" : "bilinear");
+    if (mode > 0 && has_word(step, "coordinate_transformation_mode", "align_corners"))
+        cnn_lower_key(layer, "align_corners: true");
     struct cnn_view out = cnn_view_of(step->l->count, y);
     cnn_lower_give(step, &out);
     return CNN_OK;

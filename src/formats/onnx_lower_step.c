@@ -282,9 +282,8 @@ static struct cnn_view *pad_maps(struct cnn_lower_step *step, struct cnn_view *v
     return view;
 }
 
-struct cnn_view *cnn_lower_maps(struct cnn_lower_step *step, size_t i)
+struct cnn_view *cnn_lower_natural(struct cnn_lower_step *step, struct cnn_view *view)
 {
-    struct cnn_view *view = cnn_lower_view(step, i);
     size_t groups;
     struct cnn_view bare = *view;
     memset(bare.pads, 0, sizeof bare.pads);
@@ -304,4 +303,26 @@ struct cnn_view *cnn_lower_maps(struct cnn_lower_step *step, size_t i)
     cnn_lower_refuse(step, "what it reads has been reshaped or transposed into what is neither "
                            "channels, rows and columns nor their groups");
     return NULL;
+}
+
+struct cnn_view *cnn_lower_maps(struct cnn_lower_step *step, size_t i)
+{
+    return cnn_lower_natural(step, cnn_lower_view(step, i));
+}
+
+bool cnn_lower_flatten(struct cnn_lower_step *step, struct cnn_view *view)
+{
+    const cnn_shape shape = view->shape, flat = {1, shape.c * shape.h * shape.w, 1, 1};
+    const size_t source = view->layer;
+    if (!cnn_lower_add(step, "flatten", &source, 1, CNN_ONNX_NONE, flat))
+        return false;
+    *view = cnn_view_of(step->l->count, flat);
+    return true;
+}
+
+bool cnn_lower_list(struct cnn_lower_step *step, struct cnn_view *view)
+{
+    const bool list = view->rank == 1 && view->shape.rank == 3 && cnn_view_in_order(view) &&
+                      !cnn_view_is_channels(view, 0);
+    return !list || cnn_lower_flatten(step, view);
 }

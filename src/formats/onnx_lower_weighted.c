@@ -281,13 +281,12 @@ static void pack_weights(float *out, const double *b, const struct cnn_view *x, 
 static struct cnn_lowered_layer *add_dense(struct cnn_lower_step *step, struct cnn_view *x,
                                            size_t units)
 {
-    if (x->shape.rank == 3) {
-        size_t source = x->layer;
-        cnn_shape flat = {1, x->shape.c * x->shape.h * x->shape.w, 1, 1};
-        if (!cnn_lower_add(step, "flatten", &source, 1, CNN_ONNX_NONE, flat))
+    if (x->shape.rank == 3) { /* whose numbers x may have in another order */
+        struct cnn_view flat = *x;
+        if (!cnn_lower_flatten(step, &flat))
             return NULL;
-        x->layer = step->l->count;
-        x->shape = flat;
+        x->layer = flat.layer;
+        x->shape = flat.shape;
     }
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "dense", &x->layer, 1, 1, (cnn_shape){1, units, 1, 1});
@@ -406,7 +405,8 @@ static cnn_status lower_batch_norm(struct cnn_lower_step *step)
     double epsilon;
     struct cnn_view *x =
         cnn_lower_view(step, 0)->rank == 1 ? cnn_lower_view(step, 0) : cnn_lower_maps(step, 0);
-    if (!x || !cnn_onnx_get_float(&step->call, "epsilon", (double)1e-5f, &epsilon))
+    if (!x || !cnn_onnx_get_float(&step->call, "epsilon", (double)1e-5f, &epsilon) ||
+        !cnn_lower_list(step, x))
         return CNN_INVALID;
     if (!cnn_view_is_channels(x, 0))
         return cnn_lower_refuse(step, "it normalises over something else than the channels");
@@ -431,7 +431,7 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step)
     size_t axis;
     if (!cnn_onnx_get_float(&step->call, "epsilon", (double)1e-5f, &epsilon) ||
         !cnn_onnx_get_int(&step->call, "axis", -1, &given) ||
-        !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis))
+        !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis) || !cnn_lower_list(step, &x))
         return CNN_INVALID;
     if (axis != x.rank || x.rank == 0 || !cnn_view_is_channels(&x, x.rank - 1))
         return cnn_lower_refuse(step, "it normalises over something else than the channels");
@@ -442,6 +442,44 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step)
     if (copy_parameter(step, layer, 1, "weight", x.shape.c) != CNN_OK ||
         (cnn_lower_array(step, 2) && copy_parameter(step, layer, 2, "bias", x.shape.c) != CNN_OK) ||
         (!cnn_lower_array(step, 2) && !cnn_lower_tensor(step, layer, "bias", x.shape.c)))
+        return CNN_INVALID;
+    x.layer = step->l->count;
+    cnn_lower_give(step, &x);
+    return CNN_OK;
+}
+
+/* Whether all numbers of constant input i are this one. */
+static bool all_are(struct cnn_lower_step *step, size_t i, double value)
+{
+    const double *values = cnn_lower_numbers(step, i);
+    for (size_t k = 0; values && k < cnn_lower_array(step, i)->count; k++)
+        if (values[k] < value || values[k] > value)
+            return false;
+    return values;
+}
+
+/* Over each channel, or each of groups of channels, which a Reshape before has made. */
+static cnn_status lower_instance_norm(struct cnn_lower_step *step)
+{
+    struct cnn_view x = *cnn_lower_view(step, 0);
+    const size_t groups = x.rank > 1 ? x.dims[0] : 0, c = x.shape.c;
+    double epsilon;
+    if (!cnn_onnx_get_float(&step->call, "epsilon", (double)1e-5f, &epsilon))
+        return CNN_INVALID;
+    if (groups == 0 || c % groups != 0 || !cnn_view_in_order(&x) || !is_whole(&x))
+        return cnn_lower_refuse(step, "it normalises over something else than groups of channels");
+    if (groups != c && (!cnn_lower_is_constant(step, 1) || !cnn_lower_is_constant(step, 2) ||
+                        !all_are(step, 1, 1) || !all_are(step, 2, 0)))
+        return cnn_lower_refuse(step, "its scale and bias are those of groups");
+    struct cnn_lowered_layer *layer =
+        cnn_lower_add(step, "group_norm", &x.layer, 1, groups == c ? 1 : CNN_ONNX_NONE, x.shape);
+    if (!layer)
+        return CNN_INVALID;
+    cnn_lower_key(layer, "groups: %zu, eps: %.9g", groups, epsilon);
+    if (groups != c)
+        cnn_lower_key(layer, "affine: false");
+    if (groups == c && (copy_parameter(step, layer, 1, "weight", c) != CNN_OK ||
+                        copy_parameter(step, layer, 2, "bias", c) != CNN_OK))
         return CNN_INVALID;
     x.layer = step->l->count;
     cnn_lower_give(step, &x);
@@ -471,13 +509,15 @@ static cnn_status lower_prelu(struct cnn_lower_step *step)
     return CNN_OK;
 }
 
-const struct cnn_lower_rule cnn_lower_weighted_rules[] = {{"Conv", lower_conv},
-                                                          {"ConvTranspose", lower_conv_transpose},
-                                                          {"MaxPool", lower_pool},
-                                                          {"AveragePool", lower_pool},
-                                                          {"Gemm", lower_gemm},
-                                                          {"MatMul", lower_matmul},
-                                                          {"BatchNormalization", lower_batch_norm},
-                                                          {"LayerNormalization", lower_layer_norm},
-                                                          {"PRelu", lower_prelu},
-                                                          {NULL, NULL}};
+const struct cnn_lower_rule cnn_lower_weighted_rules[] = {
+    {"Conv", lower_conv},
+    {"ConvTranspose", lower_conv_transpose},
+    {"MaxPool", lower_pool},
+    {"AveragePool", lower_pool},
+    {"Gemm", lower_gemm},
+    {"MatMul", lower_matmul},
+    {"BatchNormalization", lower_batch_norm},
+    {"LayerNormalization", lower_layer_norm},
+    {"InstanceNormalization", lower_instance_norm},
+    {"PRelu", lower_prelu},
+    {NULL, NULL}};

@@ -2,14 +2,12 @@
  * hold, and once to fill the struct. A submessage is passed over in one step, so a file is walked
  * as often as it has levels. Nothing is read outside the message at hand, whose end lies within
  * that of the message around it. */
-#include "formats/protobuf.h"
+#include "formats/protobuf_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "util/text.h"
-
-enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 }; /* wire types */
 
 struct reader {
     struct cnn_arena *arena;
@@ -134,39 +132,12 @@ static const struct cnn_protobuf_field *find_field(const struct cnn_protobuf_mes
     return NULL;
 }
 
-static size_t element_size(const struct cnn_protobuf_field *field)
-{
-    switch (field->kind) {
-    case CNN_PROTOBUF_INT:
-        return sizeof(int64_t);
-    case CNN_PROTOBUF_FLOAT:
-        return sizeof(float);
-    case CNN_PROTOBUF_DOUBLE:
-        return sizeof(double);
-    case CNN_PROTOBUF_TEXT:
-        return sizeof(const char *);
-    case CNN_PROTOBUF_BYTES:
-        return sizeof(struct cnn_protobuf_bytes);
-    case CNN_PROTOBUF_SUBMESSAGE:
-        return field->message->size;
-    }
-    return 0;
-}
-
-static uint32_t wire_type(enum cnn_protobuf_kind kind)
-{
-    return kind == CNN_PROTOBUF_INT      ? VARINT
-           : kind == CNN_PROTOBUF_FLOAT  ? FIXED32
-           : kind == CNN_PROTOBUF_DOUBLE ? FIXED64
-                                         : LENGTH;
-}
-
 /* How many values of the field the item holds. */
 static cnn_status count_values(const struct reader *r, const struct span *span,
                                const struct cnn_protobuf_field *field, const struct item *item,
                                size_t *count)
 {
-    uint32_t wire = wire_type(field->kind);
+    uint32_t wire = cnn_protobuf_wire(field->kind);
     *count = 1;
     if (item->wire == wire)
         return CNN_OK;
@@ -234,8 +205,8 @@ static cnn_status append(const struct reader *r, const struct span *span,
                          const struct cnn_protobuf_field *field, const struct item *item,
                          struct cnn_protobuf_list *list)
 {
-    size_t size = element_size(field);
-    uint32_t wire = wire_type(field->kind);
+    size_t size = cnn_protobuf_element(field);
+    uint32_t wire = cnn_protobuf_wire(field->kind);
     char *items = (char *)(uintptr_t)list->items;
     if (item->wire == wire)
         return store(r, span, field, item, items + size * list->count++);
@@ -292,8 +263,8 @@ static cnn_status allocate_lists(const struct reader *r, const struct span *span
             continue;
         struct cnn_protobuf_list *list = (void *)(out + f->at);
         if (list->count > 0 &&
-            !(list->items = cnn_arena_array(r->arena, list->count, element_size(f))))
-            return cnn_fail_memory(r->diag, list->count * element_size(f), r->file->name);
+            !(list->items = cnn_arena_array(r->arena, list->count, cnn_protobuf_element(f))))
+            return cnn_fail_memory(r->diag, list->count * cnn_protobuf_element(f), r->file->name);
         list->count = 0;
     }
     return CNN_OK;

@@ -1,5 +1,6 @@
-/* Protocol buffers, the encoding that ONNX and Caffe files have: a reader that is driven by tables
- * of fields. The format: https://protobuf.dev/programming-guides/encoding/ */
+/* Protocol buffers, the encoding that ONNX and Caffe files have: a reader and a writer that are
+ * driven by the same tables of fields. The format:
+ * https://protobuf.dev/programming-guides/encoding/ */
 #ifndef CNN_FORMATS_PROTOBUF_H
 #define CNN_FORMATS_PROTOBUF_H
 
@@ -40,6 +41,10 @@ struct cnn_protobuf_field {
     bool repeated;
     size_t at;                                  /* offset in the struct */
     const struct cnn_protobuf_message *message; /* of a submessage */
+    /* The field is written where the INT at this offset is choice, whatever its value; 0: wherever
+     * it is not 0, empty or NULL. */
+    size_t chooser;
+    int64_t choice;
 };
 
 /* Its struct begins with a size_t, which receives the place of the message: its first byte, counted
@@ -65,5 +70,11 @@ struct cnn_protobuf_file {
 cnn_status cnn_protobuf_read(struct cnn_arena *arena, const struct cnn_protobuf_file *file,
                              const struct cnn_protobuf_message *message, void **out,
                              cnn_diag *diag);
+
+/* The bytes that a message takes whose struct is `from`; SIZE_MAX where they do not fit. */
+size_t cnn_protobuf_size(const struct cnn_protobuf_message *message, const void *from);
+/* Writes so many bytes; returns their end. The same struct gives the same bytes. */
+unsigned char *cnn_protobuf_write(const struct cnn_protobuf_message *message, const void *from,
+                                  unsigned char *out);
 
 #endif

@@ -2,6 +2,7 @@
 #include "graph/layer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *cnn_shape_format(cnn_shape shape, char *buffer, size_t size)
 {
@@ -52,4 +53,13 @@ void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot)
 {
     node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_PACKED};
+}
+
+const struct cnn_tensor *cnn_node_tensor(const struct cnn_node *node, const char *suffix)
+{
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
+        if (cnn_role_stored(node->tensors[slot].role) &&
+            strcmp(node->tensors[slot].suffix, suffix) == 0)
+            return &node->tensors[slot];
+    return NULL;
 }

@@ -6,6 +6,7 @@
 
 #include "cnn.h"
 #include "config/keys.h"
+#include "graph/operation.h"
 #include "kernels/kernels.h"
 #include "util/random.h"
 
@@ -232,6 +233,9 @@ struct cnn_layer_type {
     const struct cnn_execution *execution;
     const struct cnn_quantization *quantization; /* NULL: none, its numbers stay floats */
 
+    /* Of every type: what it computes in inference (graph/operation.h). */
+    struct cnn_operation (*operation)(const struct cnn_node *node);
+
     /* The arithmetic of `summary --explain`, lines with the numbers filled in. NULL: nothing to
      * say. */
     void (*describe)(const struct cnn_node *node, struct cnn_text *out);
@@ -282,5 +286,8 @@ struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
 /* its size is what `packed` says */
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot);
+
+/* The stored tensor with this suffix; NULL: the node has none. */
+const struct cnn_tensor *cnn_node_tensor(const struct cnn_node *node, const char *suffix);
 
 #endif

@@ -481,7 +481,9 @@ typedef enum cnn_output {
     CNN_OUTPUT_PAGE,       /* .html */
     CNN_OUTPUT_ARRAY,      /* .npy */
     CNN_OUTPUT_CHECKPOINT, /* .safetensors */
-    CNN_OUTPUT_INT8        /* the same of a model that cnn_quantize made */
+    CNN_OUTPUT_INT8,       /* the same of a model that cnn_quantize made */
+    CNN_OUTPUT_ONNX,       /* .onnx */
+    CNN_OUTPUT_SCRIPT      /* .py, as cnn_export writes it */
 } cnn_output;
 
 /* Whether a result can be written to path, as far as that is known before there is one. A file that
@@ -490,6 +492,54 @@ typedef enum cnn_output {
  * names another one ("-o"): then the file must also be one that this library wrote. CNN_INVALID
  * where it is not replaced. */
 cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag);
+
+/* ---- Models for other programs ---- */
+
+typedef struct cnn_export_format {
+    const char *name;   /* "onnx" */
+    const char *help;   /* a line */
+    const char *ending; /* of its files: ".onnx" */
+    cnn_output output;  /* what such a file is, for cnn_output_check */
+    bool weights;       /* it holds the weights; else only the layers, and an untrained model will
+                           do */
+} cnn_export_format;
+
+size_t cnn_export_formats(void);
+const cnn_export_format *cnn_export_format_at(size_t i); /* NULL from cnn_export_formats on */
+/* The one of that name; NULL: the first. */
+cnn_status cnn_export_find(const char *name, const cnn_export_format **out, cnn_diag *diag);
+
+typedef struct cnn_export_options {
+    unsigned version;
+    const char *format; /* one of cnn_export_formats; NULL: the first, onnx */
+    /* of the network there, an identifier; NULL: the model's, with _ for what cannot stand in one
+     */
+    const char *name;
+    /* The file takes pixels from 0 to 1, and normalises them as the model was trained; else it
+     * takes what cnn_model_run does. */
+    bool normalize;
+} cnn_export_options;
+
+#define CNN_EXPORT_OPTIONS_VERSION 1
+#define CNN_EXPORT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        CNN_EXPORT_OPTIONS_VERSION, NULL, NULL, false                                              \
+    }
+
+typedef struct cnn_export_info { /* texts belong to the model */
+    uint64_t bytes;              /* of the file */
+    size_t compared;   /* layers whose numbers the file gives, too; 0: it cannot be executed here */
+    double error;      /* the largest difference, as a share of the layer's largest number */
+    const char *worst; /* in this layer; "" */
+} cnn_export_info;
+
+/* Writes the model for another program. Weights keep their names and shapes. An ONNX file takes any
+ * number of images, and is proved before it is written: it is read again and computed operator by
+ * operator, in double and by other code than the model's, on random numbers, and each layer must
+ * give the same. Nothing is left of a file that fails. CNN_INVALID where the format is none, or
+ * cannot have what the model has. options and info may be NULL. */
+cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_options *options,
+                      cnn_export_info *info, cnn_diag *diag);
 
 /* ---- Looking inside ---- */
 

@@ -108,6 +108,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 
 static const struct cnn_execution execution = {.forward = forward, .backward = backward};
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct cnn_activation *activation = node->state;
+    return (struct cnn_operation){.kind = CNN_OPERATION_ACTIVATE, .activation = *activation};
+}
+
 #define ACTIVATION(word, which, formula, table)                                                    \
     const struct cnn_layer_type cnn_layer_##word = {                                               \
         .variant = {.name = #word,                                                                 \
@@ -118,6 +124,7 @@ static const struct cnn_execution execution = {.forward = forward, .backward = b
         .min_inputs = 1,                                                                           \
         .max_inputs = 1,                                                                           \
         .infer = infer,                                                                            \
+        .operation = operation,                                                                    \
         .execution = &execution,                                                                   \
         .explain = explain,                                                                        \
     };

@@ -102,6 +102,11 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, activation_of(node), sum_at, out);
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    return (struct cnn_operation){.kind = CNN_OPERATION_ADD, .activation = activation_of(node)};
+}
+
 const struct cnn_layer_type cnn_layer_add = {
     .variant = {.name = "add",
                 .help = "sum of several layers' outputs (from: [a, b])",
@@ -109,6 +114,7 @@ const struct cnn_layer_type cnn_layer_add = {
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 2,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
 };

@@ -256,6 +256,13 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, activation_of(node), normalised_at, out);
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    return (struct cnn_operation){.kind = CNN_OPERATION_BATCH_NORM,
+                                  .activation = activation_of(node),
+                                  .eps = geometry(node, 1).eps};
+}
+
 const struct cnn_layer_type cnn_layer_batch_norm = {
     .variant = {.name = "batch_norm",
                 .help =
@@ -266,6 +273,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution =
         &(const struct cnn_execution){
             .scratch = scratch,

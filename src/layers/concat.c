@@ -74,12 +74,19 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return value;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    (void)node;
+    return (struct cnn_operation){.kind = CNN_OPERATION_CONCATENATE};
+}
+
 const struct cnn_layer_type cnn_layer_concat = {
     .variant = {.name = "concat",
                 .help = "joins the channels of several layers (from: [a, b])",
                 .keys = keys},
     .min_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,

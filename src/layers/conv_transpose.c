@@ -370,6 +370,13 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, state->activation, linear_at, out);
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct state *state = node->state;
+    return (struct cnn_operation){
+        .kind = CNN_OPERATION_DECONVOLVE, .activation = state->activation, .conv = state->back};
+}
+
 const struct cnn_layer_type cnn_layer_conv_transpose = {
     .variant = {.name = "conv_transpose",
                 .help = "transposed convolution: every number adds a learned kernel to a larger "
@@ -379,6 +386,7 @@ const struct cnn_layer_type cnn_layer_conv_transpose = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution =
         &(const struct cnn_execution){
             .packed = packed,

@@ -52,6 +52,12 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
     cnn_text_printf(out, "MACs: %zu * %zu = %zu\n", inputs, units, inputs * units);
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct cnn_weighted *w = node->state;
+    return (struct cnn_operation){.kind = CNN_OPERATION_DENSE, .activation = w->activation};
+}
+
 const struct cnn_layer_type cnn_layer_dense = {
     .variant = {.name = "dense",
                 .help = "fully connected: every output is a weighted sum of all inputs",
@@ -60,6 +66,7 @@ const struct cnn_layer_type cnn_layer_dense = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .describe = describe,
     .explain = cnn_dense_explain,
     .state_size = sizeof(struct cnn_weighted),

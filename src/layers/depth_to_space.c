@@ -147,6 +147,14 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
 
 static const struct cnn_execution execution = {.forward = forward, .backward = backward};
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const bool space = to_space(node);
+    return (struct cnn_operation){.kind = space ? CNN_OPERATION_DEPTH_TO_SPACE
+                                                : CNN_OPERATION_SPACE_TO_DEPTH,
+                                  .depth = geometry(node)};
+}
+
 const struct cnn_layer_type cnn_layer_depth_to_space = {
     .variant = {.name = "depth_to_space",
                 .help = "channels become blocks of pixels (pixel shuffle)",
@@ -155,6 +163,7 @@ const struct cnn_layer_type cnn_layer_depth_to_space = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer_to_space,
+    .operation = operation,
     .execution = &execution,
     .describe = describe,
     .explain = explain,
@@ -168,6 +177,7 @@ const struct cnn_layer_type cnn_layer_space_to_depth = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer_to_depth,
+    .operation = operation,
     .execution = &execution,
     .describe = describe,
     .explain = explain,

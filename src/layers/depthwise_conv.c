@@ -42,6 +42,7 @@ const struct cnn_layer_type cnn_layer_depthwise_conv = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = cnn_convolution_operation,
     .describe = cnn_convolution_describe,
     .explain = cnn_convolution_explain,
     .state_size = sizeof(struct cnn_weighted),

@@ -65,6 +65,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    (void)node;
+    return (struct cnn_operation){.kind = CNN_OPERATION_PASS};
+}
+
 const struct cnn_layer_type cnn_layer_drop_path = {
     .variant = {.name = "drop_path",
                 .help = "drops whole images at random in training, before an add that leaves them "
@@ -74,6 +80,7 @@ const struct cnn_layer_type cnn_layer_drop_path = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
 };

@@ -58,6 +58,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    (void)node;
+    return (struct cnn_operation){.kind = CNN_OPERATION_PASS};
+}
+
 const struct cnn_layer_type cnn_layer_dropout = {
     .variant = {.name = "dropout",
                 .help = "drops values at random in training",
@@ -66,6 +72,7 @@ const struct cnn_layer_type cnn_layer_dropout = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
 };

@@ -56,6 +56,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return value;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    (void)node;
+    return (struct cnn_operation){.kind = CNN_OPERATION_FLATTEN};
+}
+
 const struct cnn_layer_type cnn_layer_flatten = {
     .variant = {.name = "flatten",
                 .help = "turns c x h x w into one list of numbers",
@@ -63,6 +69,7 @@ const struct cnn_layer_type cnn_layer_flatten = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,

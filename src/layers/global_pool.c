@@ -29,6 +29,12 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
                : status;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct cnn_pooling *state = node->state;
+    return (struct cnn_operation){.kind = CNN_OPERATION_GLOBAL_POOL, .pool = state->pool};
+}
+
 const struct cnn_layer_type cnn_layer_global_pool = {
     .variant = {.name = "global_pool",
                 .help = "pooling over the whole map: one value per channel",
@@ -37,6 +43,7 @@ const struct cnn_layer_type cnn_layer_global_pool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
     .explain = cnn_pooling_explain,

@@ -107,6 +107,17 @@ static void backward(const struct cnn_call *call)
 const struct cnn_execution cnn_group_norm_execution = {
     .scratch = scratch, .forward = forward, .backward = backward};
 
+struct cnn_operation cnn_group_norm_operation(const struct cnn_node *node)
+{
+    const struct cnn_group_norm_settings *s = node->settings;
+    struct cnn_operation operation = {.kind = CNN_OPERATION_LAYER_NORM, .eps = (float)s->eps};
+    if (s->groups > 0) {
+        operation.kind = CNN_OPERATION_GROUP_NORM;
+        operation.group_norm = geometry(node, 1);
+    }
+    return operation;
+}
+
 void cnn_group_norm_describe(const struct cnn_node *node, struct cnn_text *out)
 {
     const struct cnn_group_norm_settings *s = node->settings;
@@ -222,6 +233,7 @@ const struct cnn_layer_type cnn_layer_group_norm = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = cnn_group_norm_operation,
     .execution = &cnn_group_norm_execution,
     .describe = cnn_group_norm_describe,
     .explain = cnn_group_norm_explain,

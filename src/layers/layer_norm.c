@@ -14,6 +14,7 @@ const struct cnn_layer_type cnn_layer_layer_norm = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = cnn_group_norm_infer,
+    .operation = cnn_group_norm_operation,
     .execution = &cnn_group_norm_execution,
     .describe = cnn_group_norm_describe,
     .explain = cnn_group_norm_explain,

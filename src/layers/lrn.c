@@ -125,6 +125,11 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return y;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    return (struct cnn_operation){.kind = CNN_OPERATION_LRN, .lrn = geometry(node, 1)};
+}
+
 const struct cnn_layer_type cnn_layer_lrn = {
     .variant = {.name = "lrn",
                 .help = "local response normalisation across neighbouring channels",
@@ -133,6 +138,7 @@ const struct cnn_layer_type cnn_layer_lrn = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution =
         &(const struct cnn_execution){
             .scratch = scratch,

@@ -116,6 +116,13 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, cnn_activation_of(s->activation), product_at, out);
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_operation){.kind = CNN_OPERATION_MULTIPLY,
+                                  .activation = cnn_activation_of(s->activation)};
+}
+
 const struct cnn_layer_type cnn_layer_mul = {
     .variant = {.name = "mul",
                 .help = "product of two layers' outputs (from: [a, b]); the second may be one "
@@ -125,6 +132,7 @@ const struct cnn_layer_type cnn_layer_mul = {
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer,
+    .operation = operation,
     .execution =
         &(const struct cnn_execution){.scratch = scratch, .forward = forward, .backward = backward},
     .state_size = sizeof(struct cnn_scaling),

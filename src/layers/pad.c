@@ -117,6 +117,11 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    return (struct cnn_operation){.kind = CNN_OPERATION_PAD, .border = border_of(node)};
+}
+
 const struct cnn_layer_type cnn_layer_pad = {
     .variant = {.name = "pad",
                 .help = "adds a border of rows and columns",
@@ -125,6 +130,7 @@ const struct cnn_layer_type cnn_layer_pad = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,

@@ -141,6 +141,12 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
                             : status;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct cnn_pooling *state = node->state;
+    return (struct cnn_operation){.kind = CNN_OPERATION_POOL, .pool = state->pool};
+}
+
 const struct cnn_layer_type cnn_layer_pool = {
     .variant = {.name = "pool",
                 .help = "pooling: the largest value or the mean of each window",
@@ -149,6 +155,7 @@ const struct cnn_layer_type cnn_layer_pool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
     .explain = cnn_pooling_explain,

@@ -127,6 +127,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return y;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    (void)node;
+    return (struct cnn_operation){.kind = CNN_OPERATION_PRELU};
+}
+
 const struct cnn_layer_type cnn_layer_prelu = {
     .variant = {.name = "prelu",
                 .help = "x, or x times a learned slope below zero",
@@ -135,6 +141,7 @@ const struct cnn_layer_type cnn_layer_prelu = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution =
         &(const struct cnn_execution){
             .scratch = scratch,

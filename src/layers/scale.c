@@ -108,6 +108,13 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, cnn_activation_of(s->activation), scaled_at, out);
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_operation){.kind = CNN_OPERATION_SCALE,
+                                  .activation = cnn_activation_of(s->activation)};
+}
+
 const struct cnn_layer_type cnn_layer_scale = {
     .variant = {.name = "scale",
                 .help = "multiplies every channel by a learned number",
@@ -116,6 +123,7 @@ const struct cnn_layer_type cnn_layer_scale = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution =
         &(const struct cnn_execution){.scratch = scratch, .forward = forward, .backward = backward},
     .state_size = sizeof(struct cnn_scaling),

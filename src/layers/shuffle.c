@@ -77,6 +77,12 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    const struct settings *s = node->settings;
+    return (struct cnn_operation){.kind = CNN_OPERATION_SHUFFLE, .groups = s->groups};
+}
+
 const struct cnn_layer_type cnn_layer_shuffle = {
     .variant = {.name = "shuffle",
                 .help = "deals the channels of each group out among all groups",
@@ -85,6 +91,7 @@ const struct cnn_layer_type cnn_layer_shuffle = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,

@@ -83,6 +83,11 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    return (struct cnn_operation){.kind = CNN_OPERATION_SLICE, .range = range_of(node)};
+}
+
 const struct cnn_layer_type cnn_layer_slice = {
     .variant = {.name = "slice",
                 .help = "some of the channels, from start on and before end",
@@ -91,6 +96,7 @@ const struct cnn_layer_type cnn_layer_slice = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,

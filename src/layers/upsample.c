@@ -141,6 +141,11 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return total;
 }
 
+static struct cnn_operation operation(const struct cnn_node *node)
+{
+    return (struct cnn_operation){.kind = CNN_OPERATION_RESAMPLE, .resample = geometry(node)};
+}
+
 const struct cnn_layer_type cnn_layer_upsample = {
     .variant = {.name = "upsample",
                 .help = "a larger map: every pixel several times, or means of neighbours",
@@ -149,6 +154,7 @@ const struct cnn_layer_type cnn_layer_upsample = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,

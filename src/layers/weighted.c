@@ -324,6 +324,13 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
     return cnn_weighted_infer(node, &w, 4, dims, arena, diag);
 }
 
+struct cnn_operation cnn_convolution_operation(const struct cnn_node *node)
+{
+    const struct cnn_weighted *w = node->state;
+    return (struct cnn_operation){
+        .kind = CNN_OPERATION_CONVOLVE, .activation = w->activation, .conv = w->conv};
+}
+
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out)
 {
     const struct cnn_weighted *w = node->state;

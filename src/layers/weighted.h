@@ -82,10 +82,11 @@ struct cnn_convolution {
     size_t filters, groups;
 };
 
-/* infer of both. */
+/* infer and other members of both. */
 cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolution *convolution,
                                  struct cnn_arena *arena, cnn_diag *diag);
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out);
+struct cnn_operation cnn_convolution_operation(const struct cnn_node *node);
 
 /* What the sum of each filter is multiplied by, and the bias then added, so that batch_norm is done
  * too where it is fused. */

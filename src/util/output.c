@@ -26,6 +26,9 @@ struct kind {
 static const char marked_picture[] = CNN_OUTPUT_MARK_PICTURE;
 static const char marked_page[] = CNN_OUTPUT_MARK_PAGE;
 static const char marked_checkpoint[] = "\"format\":\"cnn\"";
+static const char marked_onnx[] = "\x12\x03"
+                                  "cnn";
+static const char marked_script[] = CNN_OUTPUT_MARK_SCRIPT;
 
 static const struct kind kinds[] = {
     [CNN_OUTPUT_PICTURE] = {.name = "PNG file",
@@ -48,6 +51,15 @@ static const struct kind kinds[] = {
                          .holds = "\\nprecision: int8\\n", /* a line, as JSON writes it */
                          .mark = marked_checkpoint,
                          .mark_size = sizeof marked_checkpoint - 1},
+    [CNN_OUTPUT_ONNX] = {.name = "ONNX file",
+                         .begin = "\x08", /* the first field, a number: the version */
+                         .holds = "\x12", /* the second, a text: the producer */
+                         .mark = marked_onnx,
+                         .mark_size = sizeof marked_onnx - 1},
+    [CNN_OUTPUT_SCRIPT] = {.name = "script that this program wrote",
+                           .begin = marked_script,
+                           .mark = marked_script,
+                           .mark_size = sizeof marked_script - 1},
 };
 
 static bool has(const char *data, size_t size, const char *text, size_t length)
@@ -123,8 +135,8 @@ cnn_status cnn_output_check(const char *path, cnn_output kind, const char *optio
 {
     if (!path)
         return cnn_fail_missing(diag, "cnn_output_check", "path");
-    if ((unsigned)kind > CNN_OUTPUT_INT8)
-        return cnn_fail_index(diag, "kind of result", (size_t)kind, CNN_OUTPUT_INT8 + 1);
+    if ((unsigned)kind >= sizeof kinds / sizeof *kinds)
+        return cnn_fail_index(diag, "kind of result", (size_t)kind, sizeof kinds / sizeof *kinds);
     cnn_status status = cnn_output_replaces(path, kind, option, diag);
     return status == CNN_OK ? cnn_file_check(path, diag) : status;
 }

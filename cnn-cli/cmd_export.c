@@ -1,0 +1,141 @@
+/* cnn export: a model for another program. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "show.h"
+#include "terminal.h"
+
+struct settings {
+    const char *format, *output, *name, *weights;
+    bool normalize, json;
+    size_t threads;
+};
+
+static const struct cnn_option options[] = {
+    {.name = "format",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, format),
+     .argument = "FORMAT",
+     .words = "onnx pytorch keras",
+     .help = "what is written (default: onnx)"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, output),
+     .argument = "FILE",
+     .help = "the file (default: <name> and the format's ending)"},
+    {.name = "name",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, name),
+     .argument = "IDENTIFIER",
+     .help = "what the network is called there (default: its own name)"},
+    {.name = "normalize",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, normalize),
+     .help = "take pixels from 0 to 1, and normalise them inside"},
+    CNN_OPTION_WEIGHTS(struct settings),
+    CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_THREADS(struct settings),
+    CNN_OPTION_END,
+};
+
+static void print_json(const char *path, const cnn_export_format *format, const cnn_model *model,
+                       const cnn_export_info *info)
+{
+    cnn_json_open(NULL, '{');
+    cnn_json_text("file", path);
+    cnn_json_text("format", format->name);
+    cnn_json_text("name", cnn_model_name(model));
+    cnn_json_count("bytes", info->bytes);
+    cnn_json_count("compared", info->compared);
+    cnn_json_real("error", info->error);
+    cnn_json_text("worst", info->worst);
+    cnn_json_close();
+}
+
+static void print_human(const char *path, const cnn_export_format *format, const cnn_model *model,
+                        const cnn_export_info *info)
+{
+    printf("model      %s (%s)\n", cnn_show_text(cnn_model_name(model)).text,
+           cnn_show_text(cnn_model_source(model)).text);
+    if (info->compared > 0) {
+        printf("compared   %s layers with the file's own graph: %.1e of the largest number at most",
+               cnn_show_integer(info->compared).text, info->error);
+        if (*info->worst != '\0')
+            printf(", in '%s'", info->worst);
+        printf("\n");
+    }
+    printf("written    %s (%s, %s)\n", cnn_show_text(path).text, format->name,
+           cnn_show_bytes(info->bytes).text);
+}
+
+/* The file's name without its folder, where none was given: the network's, and the ending. */
+static cnn_status choose_path(const struct settings *settings, const cnn_model *model,
+                              const cnn_export_format *format, char path[160], cnn_diag *diag)
+{
+    const char *name = settings->name != NULL ? settings->name : cnn_model_name(model);
+
+    if (settings->output != NULL)
+        return cnn_output_check(settings->output, format->output, NULL, diag);
+    snprintf(path, 160, "%.100s%s", name, format->ending);
+    return cnn_output_check(path, format->output, "-o", diag);
+}
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+{
+    const struct settings *settings = data;
+    cnn_open_options open = {.weights = settings->weights};
+    const cnn_export_options export_options = {
+        .format = settings->format, .name = settings->name, .normalize = settings->normalize};
+    const cnn_export_format *format = NULL;
+    cnn_export_info info;
+    cnn_model *model = NULL;
+    char own_path[160];
+    const char *path = settings->output != NULL ? settings->output : own_path;
+    cnn_status status = cnn_export_find(settings->format, &format, diag);
+
+    if (status == CNN_OK)
+        status = cnn_command_prepare(settings->threads, diag);
+    if (status == CNN_OK) {
+        open.untrained = !format->weights;
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
+    }
+    if (status == CNN_OK)
+        status = choose_path(settings, model, format, own_path, diag);
+    if (status == CNN_OK)
+        status = cnn_export(model, path, &export_options, &info, diag);
+    if (status == CNN_OK && settings->json)
+        print_json(path, format, model, &info);
+    else if (status == CNN_OK)
+        print_human(path, format, model, &info);
+    cnn_model_free(model);
+    return status;
+}
+
+static void list_formats(FILE *stream)
+{
+    const cnn_export_format *format;
+
+    fputs("\nformats:\n", stream);
+    for (size_t i = 0; (format = cnn_export_format_at(i)) != NULL; i++)
+        fprintf(stream, "  %-10s %s\n", format->name, format->help);
+}
+
+const struct cnn_command cnn_command_export = {
+    .name = "export",
+    .synopsis = "[MODEL] [options]",
+    .summary = "Write a model for another program",
+    .details =
+        "MODEL is a checkpoint, a run directory or an ONNX file; without it the model that\n"
+        "ships with the program is used. An ONNX file is proved before it is written: it is\n"
+        "computed operator by operator, and where a layer gives other numbers nothing is\n"
+        "left.\n",
+    .list = list_formats,
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_max = 1,
+    .run = run,
+};

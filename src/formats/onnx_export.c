@@ -1,0 +1,200 @@
+/* Export to ONNX: the walk over the layers, and the file, which is checked before it is written. */
+#include "formats/onnx_export.h"
+
+#include <string.h>
+
+#include "model/metadata.h"
+#include "util/allocate.h"
+#include "util/file.h"
+
+/* ---- What the writers of layers use ---- */
+
+static const char *text_or_empty(struct cnn_onnx_writer *w, const char *text)
+{
+    w->build.failed = w->build.failed || !text;
+    return text ? text : "";
+}
+
+const char *cnn_onnx_own(struct cnn_onnx_writer *w, const char *suffix)
+{
+    return text_or_empty(w, cnn_arena_printf(w->build.arena, "%s.%s", w->node->name, suffix));
+}
+
+/* In between, values are numbered: "conv1.0"; the last one gets the layer's name. */
+const char *cnn_onnx_emit(struct cnn_onnx_writer *w, const char *op_type, size_t input_count,
+                          const char *const *inputs)
+{
+    const char *output =
+        text_or_empty(w, cnn_arena_printf(w->build.arena, "%s.%zu", w->node->name, w->steps++));
+    const char *name =
+        text_or_empty(w, cnn_arena_printf(w->build.arena, "%s/%s", w->node->name, op_type));
+    cnn_onnx_build_node(&w->build, op_type, inputs, input_count, output);
+    cnn_onnx_build_name(&w->build, name, output);
+    return output;
+}
+
+const char *cnn_onnx_emit1(struct cnn_onnx_writer *w, const char *op_type, const char *x)
+{
+    return cnn_onnx_emit(w, op_type, 1, &x);
+}
+
+const char *cnn_onnx_emit2(struct cnn_onnx_writer *w, const char *op_type, const char *x,
+                           const char *y)
+{
+    const char *const inputs[2] = {x, y};
+    return cnn_onnx_emit(w, op_type, 2, inputs);
+}
+
+const char *cnn_onnx_input(const struct cnn_onnx_writer *w, size_t i)
+{
+    return w->names[w->node->inputs[i]];
+}
+
+const float *cnn_onnx_numbers(const struct cnn_onnx_writer *w, const char *suffix)
+{
+    const struct cnn_tensor *tensor = cnn_node_tensor(w->node, suffix);
+    return tensor ? w->model->parameters + tensor->offset : NULL;
+}
+
+static const char *parameter(struct cnn_onnx_writer *w, const struct cnn_tensor *tensor,
+                             size_t rank, const size_t *dims)
+{
+    struct cnn_onnx_constant constant = {.name = cnn_onnx_own(w, tensor->suffix),
+                                         .type = CNN_ONNX_FLOAT,
+                                         .rank = rank,
+                                         .bytes = tensor->count * sizeof(float),
+                                         .data = w->model->parameters + tensor->offset};
+    memcpy(constant.dims, dims, rank * sizeof *dims);
+    return cnn_onnx_build_tensor(&w->build, &constant);
+}
+
+const char *cnn_onnx_parameter(struct cnn_onnx_writer *w, const char *suffix)
+{
+    const struct cnn_tensor *tensor = cnn_node_tensor(w->node, suffix);
+    return tensor ? parameter(w, tensor, tensor->rank, tensor->dims) : NULL;
+}
+
+const char *cnn_onnx_channels(struct cnn_onnx_writer *w, const char *suffix)
+{
+    const struct cnn_tensor *tensor = cnn_node_tensor(w->node, suffix);
+    const size_t dims[3] = {tensor ? tensor->count : 0, 1, 1};
+    return tensor ? parameter(w, tensor, (size_t)w->node->out.rank, dims) : NULL;
+}
+
+/* ---- The walk ---- */
+
+/* What the layer gives bears its name. One that adds no node gives what it reads. */
+static void end_layer(struct cnn_onnx_writer *w, size_t value)
+{
+    if (w->steps == 0 && value == w->model->graph.count)
+        cnn_onnx_emit1(w, "Identity", cnn_onnx_input(w, 0));
+    w->names[value] = w->steps > 0 ? w->node->name : cnn_onnx_input(w, 0);
+    if (w->steps == 0 || w->build.failed)
+        return;
+    cnn_onnx_build_name(
+        &w->build, w->steps == 1 ? w->node->name : w->build.nodes[w->build.node_count - 1].name,
+        w->node->name);
+}
+
+/* Pixels from 0 to 1 become what the network sees. */
+static void write_normalization(struct cnn_onnx_writer *w)
+{
+    const struct cnn_normalization *n = &w->model->normalization;
+    struct cnn_node input = {.name = "input"};
+    const float *const numbers[2] = {n->mean, n->std};
+    static const char *const suffixes[] = {"mean", "std"}, *const types[] = {"Sub", "Div"};
+    w->node = &input;
+    w->steps = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const struct cnn_onnx_constant constant = {.name = cnn_onnx_own(w, suffixes[i]),
+                                                   .type = CNN_ONNX_FLOAT,
+                                                   .rank = 3,
+                                                   .dims = {n->channels, 1, 1},
+                                                   .bytes = n->channels * sizeof(float),
+                                                   .data = numbers[i]};
+        w->names[0] =
+            cnn_onnx_emit2(w, types[i], w->names[0], cnn_onnx_build_tensor(&w->build, &constant));
+    }
+}
+
+static cnn_status write_layers(const struct cnn_export *e, struct cnn_onnx_writer *w)
+{
+    const struct cnn_graph *graph = &e->model->graph;
+    w->names[0] = "input";
+    if (e->options->normalize)
+        write_normalization(w);
+    for (size_t i = 0; i < graph->count; i++) {
+        w->node = &graph->nodes[i];
+        w->operation = w->node->type->operation(w->node);
+        w->steps = 0;
+        w->next = cnn_onnx_folded_norm(graph, i);
+        w->folded = w->node->inputs[0] > 0 &&
+                    cnn_onnx_folded_norm(graph, w->node->inputs[0] - 1) == w->node;
+        if (!cnn_onnx_write_operation(w))
+            return cnn_fail(e->diag, CNN_INVALID, NULL,
+                            "layer '%s' (%s) cannot be written as ONNX yet", w->node->name,
+                            w->node->type->variant.name);
+        end_layer(w, i + 1);
+    }
+    return CNN_OK;
+}
+
+/* What a reader of the file would otherwise have to be told: the names of the classes, and, where
+ * that is not in the graph, what the network does to pixels. */
+static cnn_status write_metadata(const struct cnn_export *e, struct cnn_onnx_writer *w)
+{
+    struct cnn_metadata metadata = {0};
+    const bool made = cnn_metadata_make(e->model, &metadata);
+    for (size_t i = 0; made && i < metadata.count; i++) {
+        const struct cnn_stored_pair *pair = &metadata.pairs[i];
+        if (strcmp(pair->key, "classes") == 0 ||
+            (strcmp(pair->key, "normalization") == 0 && !e->options->normalize &&
+             e->model->normalization.channels > 0))
+            cnn_onnx_build_metadata(&w->build, pair->key, pair->value);
+    }
+    cnn_metadata_free(&metadata);
+    return made ? CNN_OK : cnn_fail_memory(e->diag, 0, e->path);
+}
+
+static cnn_status write_file(const struct cnn_export *e, struct cnn_onnx_writer *w)
+{
+    const struct cnn_onnx_end ends[2] = {
+        {"input", e->model->graph.input},
+        {w->names[e->model->graph.count], cnn_model_output(e->model)}};
+    struct cnn_protobuf_bytes bytes = {0};
+    cnn_status status = cnn_onnx_build_bytes(&w->build, e->name, ends, e->path, &bytes, e->diag);
+    if (status == CNN_OK)
+        status = cnn_onnx_check_export(e, w, &bytes);
+    if (status == CNN_OK)
+        status = cnn_file_write(e->path, bytes.data, bytes.size, e->diag);
+    e->info->bytes = bytes.size;
+    cnn_free((unsigned char *)(uintptr_t)bytes.data);
+    return status;
+}
+
+static cnn_status write_onnx(const struct cnn_export *e)
+{
+    const size_t values = e->model->graph.count + 1;
+    struct cnn_onnx_writer w = {.build = {.arena = e->arena},
+                                .model = e->model,
+                                .names = cnn_arena_array(e->arena, values, sizeof *w.names),
+                                .codes = cnn_arena_array(e->arena, values, sizeof *w.codes)};
+    if (!w.names || !w.codes)
+        return cnn_fail_memory(e->diag, values * sizeof *w.names, e->path);
+    cnn_status status = write_layers(e, &w);
+    if (status == CNN_OK)
+        status = write_metadata(e, &w);
+    if (status == CNN_OK)
+        status = write_file(e, &w);
+    cnn_onnx_build_free(&w.build);
+    return status;
+}
+
+const struct cnn_export_type cnn_export_onnx = {
+    .public = {.name = "onnx",
+               .help = "ONNX (opset 17), for ONNX Runtime, OpenCV and most other programs",
+               .ending = ".onnx",
+               .output = CNN_OUTPUT_ONNX,
+               .weights = true},
+    .normalizes = true,
+    .write = write_onnx};

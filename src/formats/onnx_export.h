@@ -1,0 +1,60 @@
+/* What the files of ONNX export share: the walk over the layers, of which each adds nodes. */
+#ifndef CNN_FORMATS_ONNX_EXPORT_H
+#define CNN_FORMATS_ONNX_EXPORT_H
+
+#include "formats/export.h"
+#include "formats/onnx_build.h"
+
+/* int8: a value that went through its codes. */
+struct cnn_onnx_codes {
+    const char *name; /* NULL: it has not */
+    float scale;
+    int zero;
+};
+
+struct cnn_onnx_writer {
+    struct cnn_onnx_build build;
+    const cnn_model *model;
+    const char **names;           /* of values in the file, by value */
+    struct cnn_onnx_codes *codes; /* by value */
+    /* the layer at hand */
+    const struct cnn_node *node;
+    const struct cnn_node *next; /* a batch_norm that is folded into it; NULL */
+    bool folded;                 /* it is such a batch_norm */
+    struct cnn_operation operation;
+    size_t steps; /* nodes that it has so far */
+};
+
+/* Adds a node that is a part of the layer; returns the name of what it gives. */
+const char *cnn_onnx_emit(struct cnn_onnx_writer *w, const char *op_type, size_t input_count,
+                          const char *const *inputs);
+const char *cnn_onnx_emit1(struct cnn_onnx_writer *w, const char *op_type, const char *x);
+const char *cnn_onnx_emit2(struct cnn_onnx_writer *w, const char *op_type, const char *x,
+                           const char *y);
+/* Name of a constant of the layer: "conv1.pads". */
+const char *cnn_onnx_own(struct cnn_onnx_writer *w, const char *suffix);
+
+/* Input i of the layer. */
+const char *cnn_onnx_input(const struct cnn_onnx_writer *w, size_t i);
+/* The parameter with this suffix, in its own shape, or over the channels of the layer's output so
+ * that it meets their places; NULL: there is none. */
+const char *cnn_onnx_parameter(struct cnn_onnx_writer *w, const char *suffix);
+const char *cnn_onnx_channels(struct cnn_onnx_writer *w, const char *suffix);
+/* Numbers of it, in the model. */
+const float *cnn_onnx_numbers(const struct cnn_onnx_writer *w, const char *suffix);
+
+/* onnx_export_int8.c: what a quantized layer computes with: input, weights, bias (NULL: none). */
+void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3]);
+/* The batch_norm that is folded into node i; NULL: none. */
+const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_t i);
+
+/* The nodes of the layer, by its operation; false: there is no writer for that. */
+bool cnn_onnx_write_operation(struct cnn_onnx_writer *w);
+/* Whether each kind of operation has one. */
+bool cnn_onnx_writes(enum cnn_operation_kind kind);
+
+/* onnx_export_check.c: the file is what the model is. */
+cnn_status cnn_onnx_check_export(const struct cnn_export *e, const struct cnn_onnx_writer *w,
+                                 const struct cnn_protobuf_bytes *bytes);
+
+#endif

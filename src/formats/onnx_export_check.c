@@ -1,0 +1,151 @@
+/* The proof of an exported file: it is read like any other, and the reference computes it, whose
+ * values must be those of the layers. */
+#include <math.h>
+#include <string.h>
+
+#include "formats/onnx_compare.h"
+#include "formats/onnx_export.h"
+#include "util/allocate.h"
+#include "util/random.h"
+
+#define TOLERANCE 1e-4 /* of the largest number of a layer */
+/* Of the largest number at the end of a network of bytes: one code; and where this CPU computes it
+ * in floats with rounded weights, what the codes of all layers come to. */
+#define ONE_CODE (1.0 / 127)
+#define ROUNDED  0.1
+
+/* The file's value of a name; CNN_ONNX_NONE. */
+static size_t find_value(const struct cnn_onnx *file, const char *name)
+{
+    for (size_t i = 0; i < file->value_count; i++)
+        if (strcmp(file->values[i].name, name) == 0)
+            return i;
+    return CNN_ONNX_NONE;
+}
+
+/* The layers, each with the value that bears its name. */
+static bool pair_layers(struct cnn_lowering *l, const cnn_model *model, const char *const *names)
+{
+    const struct cnn_graph *graph = &model->graph;
+    l->layers = cnn_arena_array(l->arena, graph->count, sizeof *l->layers);
+    l->input = graph->input;
+    l->count = l->output = graph->count;
+    for (size_t i = 0; l->layers && i < graph->count; i++) {
+        const struct cnn_node *node = &graph->nodes[i];
+        l->layers[i] = (struct cnn_lowered_layer){.type = node->type->variant.name,
+                                                  .name = node->name,
+                                                  .shape = node->out,
+                                                  .value = CNN_ONNX_NONE,
+                                                  .order = cnn_view_of(i + 1, node->out),
+                                                  .needed = true};
+        if (strcmp(names[i + 1], node->name) == 0)
+            l->layers[i].value = find_value(l->file, node->name);
+    }
+    return l->layers;
+}
+
+/* A network of `precision: bf16` rounds what the file does not: the same one in float32 is held
+ * against it. Its parameters are those of the model. */
+static cnn_status plain_model(const struct cnn_export *e, cnn_model **out)
+{
+    static const char *const words[] = {"precision=fp32"};
+    const struct cnn_overrides overrides = {words, 1};
+    const cnn_model *model = e->model;
+    *out = e->model;
+    if (model->graph.nodes[0].precision != CNN_PRECISION_BF16)
+        return CNN_OK;
+    cnn_status status = cnn_model_from_text(model->name, model->resolved, strlen(model->resolved),
+                                            &overrides, out, e->diag);
+    if (status == CNN_OK)
+        (*out)->parameters = model->parameters;
+    return status;
+}
+
+static void free_plain(const struct cnn_export *e, cnn_model *plain)
+{
+    if (plain == e->model)
+        return;
+    plain->parameters = NULL;
+    cnn_model_free(plain);
+}
+
+/* Networks of bytes: what comes out at the end. */
+static cnn_status compare_codes(const struct cnn_export *e, const struct cnn_lowering *l,
+                                const float *image, struct cnn_onnx_agreement *agreement)
+{
+    const size_t count = cnn_model_outputs(e->model);
+    const double most = cnn_kernels()->int8 ? ONE_CODE : ROUNDED;
+    struct cnn_onnx_array in = {0}, out = {0};
+    float *result = cnn_malloc((count + 1) * sizeof *result);
+    cnn_status status = result ? cnn_onnx_compare_input(l, image, &in, e->diag)
+                               : cnn_fail_memory(e->diag, count * sizeof *result, "an output");
+    if (status == CNN_OK)
+        status = cnn_model_run(e->model, image, 1, result, e->diag);
+    if (status == CNN_OK)
+        status = cnn_onnx_execute(l->file, &in, NULL, NULL, &out, e->diag);
+    double largest = 0, error = 0;
+    for (size_t i = 0; status == CNN_OK && i < count; i++) {
+        largest = fmax(largest, fabs(out.data[i]));
+        error = fmax(error, fabs(out.data[i] - (double)result[i]));
+    }
+    *agreement = (struct cnn_onnx_agreement){1, largest > 0 ? error / largest : error,
+                                             e->model->graph.nodes[l->count - 1].name};
+    if (status == CNN_OK && !(agreement->error <= most))
+        status = cnn_fail(e->diag, CNN_FAILED, NULL,
+                          "%s: the file gives other numbers than the model: they differ by %.3g, "
+                          "and the largest is %.3g",
+                          e->path, error, largest);
+    cnn_free(result);
+    cnn_free(in.data);
+    cnn_onnx_arrays_free(&out, 1);
+    return status;
+}
+
+static cnn_status compare_layers(const struct cnn_export *e, const struct cnn_lowering *l,
+                                 const float *image, struct cnn_onnx_agreement *agreement)
+{
+    cnn_model *plain = NULL;
+    cnn_status status = plain_model(e, &plain);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_onnx_compare(l, plain, image, TOLERANCE, agreement, e->diag);
+    free_plain(e, plain);
+    return status;
+}
+
+static cnn_status compare(const struct cnn_export *e, const struct cnn_lowering *l)
+{
+    const size_t count = cnn_shape_count(e->model->graph.input);
+    float *image = cnn_malloc(count * sizeof *image);
+    struct cnn_rng rng = cnn_rng_at(1, CNN_STREAM_BENCH, 1);
+    struct cnn_onnx_agreement agreement = {0};
+    if (!image)
+        return cnn_fail_memory(e->diag, count * sizeof *image, "an image");
+    for (size_t i = 0; i < count; i++)
+        image[i] = cnn_rng_normal(&rng);
+    cnn_status status = e->model->graph.nodes[0].precision == CNN_PRECISION_INT8
+                            ? compare_codes(e, l, image, &agreement)
+                            : compare_layers(e, l, image, &agreement);
+    cnn_free(image);
+    e->info->compared = agreement.layers;
+    e->info->error = agreement.error;
+    if (agreement.layer)
+        e->info->worst = agreement.layer; /* a name of the graph's */
+    return status;
+}
+
+cnn_status cnn_onnx_check_export(const struct cnn_export *e, const struct cnn_onnx_writer *w,
+                                 const struct cnn_protobuf_bytes *bytes)
+{
+    struct cnn_onnx *file = NULL;
+    cnn_status status = cnn_onnx_open_memory(e->path, bytes->data, bytes->size, &file, e->diag);
+    struct cnn_lowering l = {.file = file, .arena = e->arena, .diag = e->diag};
+    if (e->options->normalize)
+        l.normalization = &e->model->normalization;
+    if (status == CNN_OK && !pair_layers(&l, e->model, w->names))
+        status = cnn_fail_memory(e->diag, e->model->graph.count * sizeof *l.layers, e->path);
+    if (status == CNN_OK)
+        status = compare(e, &l);
+    cnn_onnx_close(file);
+    return status;
+}

@@ -1,0 +1,181 @@
+/* Layers of `precision: int8` as pairs of QuantizeLinear and DequantizeLinear (QDQ): the input goes
+ * through its codes, unsigned bytes of the layer's range; weights are the codes that a checkpoint
+ * holds, with a scale for each filter; biases are whole numbers of what one product of codes is
+ * worth. A batch_norm behind the layer multiplies the scales and leaves the codes alone, as it does
+ * when the layer is computed (layers/int8.c), so that nothing stands between a product and the next
+ * codes. */
+#include <math.h>
+#include <string.h>
+
+#include "formats/onnx_export.h"
+
+/* The filters of a layer: weights are codes * scale; then bias. */
+struct filters {
+    size_t count, row; /* of filters, of weights in one */
+    signed char *codes;
+    float *scale, *bias_scale;
+    int32_t *bias;
+};
+
+/* What a batch_norm makes of filter f: y * factor + shift. */
+struct affine {
+    double factor, shift;
+};
+
+static struct affine norm_of(const struct cnn_onnx_writer *w, size_t f)
+{
+    const struct cnn_onnx_writer norm = {.model = w->model, .node = w->next};
+    if (!w->next)
+        return (struct affine){1, 0};
+    const double factor = (double)cnn_onnx_numbers(&norm, "weight")[f] /
+                          sqrt((double)cnn_onnx_numbers(&norm, "running_var")[f] +
+                               (double)w->next->type->operation(w->next).eps);
+    return (struct affine){factor, (double)cnn_onnx_numbers(&norm, "bias")[f] -
+                                       factor * (double)cnn_onnx_numbers(&norm, "running_mean")[f]};
+}
+
+/* Zero has a code of its own; as in layers/int8.c. */
+static float input_scale(const float *range, int *zero)
+{
+    const float scale = (range[1] - range[0]) / 255;
+    *zero = (int)fminf(255, fmaxf(0, nearbyintf(-range[0] / scale)));
+    return scale;
+}
+
+/* Filter f: its scale is such that the bias fits 31 bits. One that a batch_norm turns round has its
+ * codes turned round. */
+static void fill_filter(const struct cnn_onnx_writer *w, const struct filters *out, size_t f,
+                        double x_scale)
+{
+    const float *weights = cnn_onnx_numbers(w, "weight") + f * out->row,
+                *bias = cnn_onnx_numbers(w, "bias");
+    const double step = (double)cnn_onnx_numbers(w, "weight_scale")[f];
+    const struct affine norm = norm_of(w, f);
+    const double shift = (bias ? (double)bias[f] * norm.factor : 0) + norm.shift,
+                 own = step * fabs(norm.factor), least = fabs(shift) / x_scale / 0x1p30,
+                 scale = own > least ? own
+                         : least > 0 ? least
+                                     : 1;
+    for (size_t i = 0; i < out->row; i++) {
+        double code = nearbyint((double)weights[i] / step);
+        out->codes[f * out->row + i] =
+            (signed char)nearbyint(code * step * norm.factor / (double)(float)scale);
+    }
+    out->scale[f] = (float)scale;
+    out->bias_scale[f] = (float)((double)out->scale[f] * x_scale);
+    out->bias[f] = (int32_t)nearbyint(shift / (double)out->bias_scale[f]);
+}
+
+static bool make_filters(struct cnn_onnx_writer *w, struct filters *out, double x_scale)
+{
+    const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
+    struct cnn_arena *arena = w->build.arena;
+    *out = (struct filters){.count = weight->dims[0],
+                            .row = weight->count / weight->dims[0],
+                            .codes = cnn_arena_array(arena, weight->count, sizeof *out->codes),
+                            .scale = cnn_arena_array(arena, weight->dims[0], sizeof *out->scale),
+                            .bias = cnn_arena_array(arena, weight->dims[0], sizeof *out->bias),
+                            .bias_scale =
+                                cnn_arena_array(arena, weight->dims[0], sizeof *out->bias_scale)};
+    bool made = out->codes && out->scale && out->bias && out->bias_scale;
+    for (size_t f = 0; made && f < out->count; f++)
+        fill_filter(w, out, f, x_scale);
+    w->build.failed = w->build.failed || !made;
+    return made;
+}
+
+/* A constant of the layer: codes, scales. */
+struct list {
+    const char *suffix;
+    int64_t type;
+    size_t width, rank, count; /* bytes of a number; rank 1: so many, 0: one */
+};
+
+static const char *constant(struct cnn_onnx_writer *w, const struct list *list, const void *data)
+{
+    const struct cnn_onnx_constant c = {.name = cnn_onnx_own(w, list->suffix),
+                                        .type = list->type,
+                                        .rank = list->rank,
+                                        .dims = {list->count},
+                                        .bytes = list->count * list->width,
+                                        .data = data};
+    return cnn_onnx_build_tensor(&w->build, &c);
+}
+
+/* The layer's input after it went through its codes. Layers that read one value have one range for
+ * it. */
+static const char *code_input(struct cnn_onnx_writer *w, float *scale)
+{
+    const size_t value = w->node->inputs[0];
+    const float *range = cnn_onnx_numbers(w, "input_range");
+    unsigned char *code = cnn_arena_alloc(w->build.arena, 1);
+    float *step = cnn_arena_alloc(w->build.arena, sizeof *step);
+    int zero;
+    *scale = input_scale(range, &zero);
+    w->build.failed = w->build.failed || !code || !step;
+    if (w->build.failed)
+        return "";
+    *code = (unsigned char)zero;
+    *step = *scale;
+    if (w->codes[value].name && w->codes[value].scale == *scale && w->codes[value].zero == zero)
+        return w->codes[value].name;
+    const char *inputs[3] = {
+        cnn_onnx_input(w, 0),
+        constant(w, &(struct list){"input_scale", CNN_ONNX_FLOAT, sizeof *step, 0, 1}, step),
+        constant(w, &(struct list){"input_zero", CNN_ONNX_UINT8, 1, 0, 1}, code)};
+    inputs[0] = cnn_onnx_emit(w, "QuantizeLinear", 3, inputs);
+    const char *y = cnn_onnx_emit(w, "DequantizeLinear", 3, inputs);
+    w->codes[value] = (struct cnn_onnx_codes){y, *scale, zero};
+    return y;
+}
+
+/* Codes of the filters as numbers. */
+static const char *decode(struct cnn_onnx_writer *w, const char *codes, const struct filters *f,
+                          bool bias)
+{
+    const struct list scales = {bias ? "bias_scale" : "weight_scale", CNN_ONNX_FLOAT, sizeof(float),
+                                1, f->count};
+    const char *const inputs[2] = {codes, constant(w, &scales, bias ? f->bias_scale : f->scale)};
+    const char *y = cnn_onnx_emit(w, "DequantizeLinear", 2, inputs);
+    cnn_onnx_build_int(&w->build, "axis", 0);
+    return y;
+}
+
+void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3])
+{
+    const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
+    struct filters f;
+    float scale;
+    inputs[0] = code_input(w, &scale);
+    inputs[1] = inputs[2] = NULL;
+    if (!make_filters(w, &f, (double)scale))
+        return;
+    struct cnn_onnx_constant codes = {.name = cnn_onnx_own(w, "weight"),
+                                      .type = CNN_ONNX_INT8,
+                                      .rank = weight->rank,
+                                      .bytes = weight->count,
+                                      .data = f.codes};
+    memcpy(codes.dims, weight->dims, weight->rank * sizeof *weight->dims);
+    inputs[1] = decode(w, cnn_onnx_build_tensor(&w->build, &codes), &f, false);
+    if (cnn_node_tensor(w->node, "bias") || w->next)
+        inputs[2] = decode(
+            w,
+            constant(w, &(struct list){"bias", CNN_ONNX_INT32, sizeof *f.bias, 1, f.count}, f.bias),
+            &f, true);
+}
+
+const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_t i)
+{
+    const struct cnn_node *node = &graph->nodes[i], *norm = NULL;
+    size_t readers = 0;
+    if (!node->quantization || node->activation.kind != CNN_ACT_NONE || i + 1 == graph->logits)
+        return NULL;
+    for (size_t k = i + 1; k < graph->count; k++)
+        for (size_t n = 0; n < graph->nodes[k].input_count; n++)
+            if (graph->nodes[k].inputs[n] == i + 1) {
+                readers++;
+                norm = &graph->nodes[k];
+            }
+    return readers == 1 && norm->type->operation(norm).kind == CNN_OPERATION_BATCH_NORM ? norm
+                                                                                        : NULL;
+}

@@ -1,0 +1,105 @@
+#!/bin/bash
+# Exported networks in other programs: the descriptions in configs/ with random parameters, written as ONNX and computed by ONNX Runtime and OpenCV, and as a
+# script for PyTorch, against what cnn predict gives. Those that are not there are skipped: ONNX Runtime is node's package onnxruntime-node, which NODE_PATH
+# leads to; OpenCV and PyTorch are python3's. Large networks are for ZOO=all; ZOO='FILE...' tries descriptions of one's own.
+set -u
+
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
+
+# The python that has a module: that of the path, or the system's.
+python_with() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -c "import numpy, $1" 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+}
+
+has_node=no has_keras=no
+node -e 'require("onnxruntime-node")' 2>/dev/null && has_node=yes
+NUMPY=$(python_with numpy) CV2=$(python_with cv2) TORCH=$(python_with torch)
+KERAS=${KERAS_PYTHON:-python3}
+"$KERAS" -c 'import keras, sys; sys.exit(not keras.__version__.startswith("3"))' 2>/dev/null && has_keras=yes
+
+# $1: file; compares what the program wrote there with the answer, to the share $2.
+near() {
+    "$NUMPY" "$root/tests/export/near.py" "$1" "$directory/own.npy" "$2"
+}
+
+onnxruntime() {
+    node "$root/tests/export/onnxruntime.js" "$directory/net.onnx" "$directory/input.npy" "$directory/ort.npy" && near "$directory/ort.npy" "$1"
+}
+
+# Operators that OpenCV 4.6 does not have are said.
+opencv() {
+    "$CV2" "$root/tests/export/opencv.py" "$directory/net.onnx" "$directory/input.npy" "$directory/cv2.npy" && near "$directory/cv2.npy" "$1"
+}
+
+script() {
+    "$CNN" export "$directory/net.safetensors" --format "$1" -o "$directory/net_$1.py" &&
+        "$2" "$directory/net_$1.py" "$directory/net.safetensors" "$directory/input.npy" "$directory/script.npy" && near "$directory/script.npy" 1e-5
+}
+
+answer() {
+    "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null
+}
+
+# A description, with changes behind it.
+make() {
+    "$BUILD/tests/tools/random" "$1" "$directory/net.safetensors" "$directory/input.npy" "${@:2}" && answer &&
+        rm -f "$directory/net.onnx" && "$CNN" export "$directory/net.safetensors" -o "$directory/net.onnx"
+}
+
+# An exported network is the same once it comes back.
+back() {
+    "$CNN" import "$directory/net.onnx" -o "$directory/back.safetensors" &&
+        "$CNN" predict "$directory/back.safetensors" "$directory/input.npy" --save-output "$directory/back.npy" >/dev/null && near "$directory/back.npy" 1e-5
+}
+
+try() {
+    local name
+    name=$(basename "$1" .yaml)
+    check "$name: cnn export" make "$@"
+    [ -f "$directory/net.onnx" ] || return
+    check "$name: cnn import" back
+    [ $has_node = no ] || check "$name: ONNX Runtime" onnxruntime 1e-5
+    [ -z "$CV2" ] || check "$name: OpenCV" opencv 1e-4
+    [ -z "$TORCH" ] || check "$name: PyTorch" script pytorch "$TORCH"
+    [ $has_keras = no ] || check "$name: Keras" script keras "$KERAS"
+}
+
+if [ -z "$NUMPY" ]; then
+    skip 'exported networks in other programs: python3 has no numpy'
+    summary
+    exit
+fi
+[ $has_node = yes ] || skip 'exported networks in ONNX Runtime: node has no onnxruntime-node'
+[ -n "$CV2" ] || skip 'exported networks in OpenCV: python3 has no cv2'
+[ -n "$TORCH" ] || skip 'exported networks in PyTorch: python3 has no torch'
+[ $has_keras = yes ] || skip 'exported networks in Keras: python3 has no keras 3 (KERAS_PYTHON names another)'
+
+# Many layers in small maps, as MNIST has them.
+small='lenet5 keras_mnist seed_mnist neocognitron vgg_small resnet20'
+all="$small mnist_996 cifar10_seed cifar10_94 fashion_mnist alexnet_cifar inception resnet18 mobilenet vgg11 vgg16 alexnet"
+case ${ZOO:-} in
+'') for name in $small; do try "$root/configs/$name.yaml"; done ;;
+all) for name in $all; do try "$root/configs/$name.yaml"; done ;;
+*) for file in $ZOO; do try "$file"; done ;;
+esac
+
+# A network of bytes, within one code of the largest number.
+bytes() {
+    "$CNN" train "$root/configs/lenet5.yaml" -o "$directory/run" --set data.dataset=shapes --set 'input=[3,28,28]' --set data.limit=200 \
+        --set data.normalize=auto --set train.epochs=2 --set data.val_split=0.2 >/dev/null 2>&1 &&
+        "$CNN" quantize "$directory/run" -o "$directory/net.safetensors" --no-eval &&
+        "$BUILD/tests/tools/random" "$root/configs/lenet5.yaml" "$directory/other.safetensors" "$directory/input.npy" 'input=[3,28,28]' && answer &&
+        rm -f "$directory/net.onnx" && "$CNN" export "$directory/net.safetensors" -o "$directory/net.onnx"
+}
+check 'int8: cnn export' bytes
+[ $has_node = no ] || check 'int8: ONNX Runtime' onnxruntime 0.0079
+# PyTorch's script computes the same weights in float32.
+
+summary
