@@ -11,24 +11,13 @@
 #include "command.h"
 #include "terminal.h"
 
-const struct cnn_command *const cnn_commands[] = {&cnn_command_init,
-                                                  &cnn_command_train,
-                                                  &cnn_command_data,
-                                                  &cnn_command_eval,
-                                                  &cnn_command_compare,
-                                                  &cnn_command_predict,
-                                                  &cnn_command_explain,
-                                                  &cnn_command_visualize,
-                                                  &cnn_command_featmaps,
-                                                  &cnn_command_summary,
-                                                  &cnn_command_report,
-                                                  &cnn_command_quantize,
-                                                  &cnn_command_import,
-                                                  &cnn_command_export,
-                                                  &cnn_command_verify,
-                                                  &cnn_command_bench,
-                                                  &cnn_command_help,
-                                                  NULL};
+const struct cnn_command *const cnn_commands[] = {
+    &cnn_command_init,    &cnn_command_train,     &cnn_command_data,
+    &cnn_command_eval,    &cnn_command_compare,   &cnn_command_predict,
+    &cnn_command_explain, &cnn_command_visualize, &cnn_command_featmaps,
+    &cnn_command_summary, &cnn_command_report,    &cnn_command_quantize,
+    &cnn_command_import,  &cnn_command_export,    &cnn_command_verify,
+    &cnn_command_bench,   &cnn_command_help,      NULL};
 
 const struct cnn_command *cnn_command_find(const char *name)
 {
@@ -67,7 +56,7 @@ static const char *foreign_command(const char *name)
         {"benchmark", "bench"},   {"time", "bench"},        {"check", "verify"},
         {"info", "summary"},      {"model", "summary"},     {"features", "featmaps"},
         {"dataset", "data"},      {"int8", "quantize"},     {"convert", "import"},
-        {"onnx", "export"},         {"save", "export"},
+        {"onnx", "export"},       {"save", "export"},
     };
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {

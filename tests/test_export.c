@@ -51,6 +51,23 @@ static cnn_model *open_golden(struct scratch *s, const char *name)
     return model;
 }
 
+static struct cnn_onnx *open_file(struct scratch *s, const char *path)
+{
+    struct cnn_onnx *file = NULL;
+    expect_ok(s, cnn_onnx_open(path, &file, s->diag));
+    return file;
+}
+
+/* Other programs want names of nodes that are there once. */
+static void expect_unique_names(struct scratch *s, const char *path)
+{
+    struct cnn_onnx *file = open_file(s, path);
+    for (size_t i = 0; i < file->step_count; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(file->steps[i].node->name, file->steps[k].node->name);
+    cnn_onnx_close(file);
+}
+
 /* Nothing comes back of a network that does nothing. */
 static bool comes_back(const char *name)
 {
@@ -66,6 +83,7 @@ static void check_golden(struct scratch *s, const char *name)
     if (status != CNN_OK)
         fail_msg("%s: %s", name, cnn_diag_get(s->diag, 0)->text);
     assert_true(info.compared > 0 && info.error < 2e-5);
+    expect_unique_names(s, path);
     status = cnn_model_open(path, NULL, &again, s->diag);
     if (status == CNN_OK)
         expect_same_outputs(s, model, again, name);
@@ -141,6 +159,7 @@ static void test_networks_are_written(void **state)
         network_stir(model);
         expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
         assert_true(info.error < 1e-5);
+        expect_unique_names(s, s->path);
         for (size_t f = 1; f < cnn_export_formats(); f++) {
             const cnn_export_options options = {.format = cnn_export_format_at(f)->name};
             cnn_status status =
@@ -160,13 +179,6 @@ static const char small[] =
     "- {type: dense, units: 3, name: last}\n"
     "data: {dataset: folder, path: d, normalize: {mean: [0.25, 0.5, 0.75], std: [0.5, 0.25, "
     "0.125]}}\n";
-
-static struct cnn_onnx *open_file(struct scratch *s, const char *path)
-{
-    struct cnn_onnx *file = NULL;
-    expect_ok(s, cnn_onnx_open(path, &file, s->diag));
-    return file;
-}
 
 static const struct cnn_onnx_tensor *find_tensor(const struct cnn_onnx *file, const char *name)
 {
@@ -293,6 +305,7 @@ static void test_bytes_are_written_as_codes(void **state)
     cnn_export_info info;
     expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
     struct cnn_onnx *file = open_file(s, s->path);
+    expect_unique_names(s, s->path);
     assert_int_equal(count_nodes(file, "BatchNormalization"), 0);
     assert_int_equal(count_nodes(file, "QuantizeLinear"), 4); /* input, relu, pool1, flatten */
     assert_int_equal(find_tensor(file, "two.weight")->data_type, CNN_ONNX_INT8);

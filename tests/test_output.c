@@ -32,6 +32,12 @@ static const struct content contents[] = {
     {BYTES("\x93NUMPY\1\0"), CNN_OUTPUT_ARRAY, true, false}, /* has no place for a mark */
     {BYTES(HEAD "\"format\":\"pt\"}"), CNN_OUTPUT_CHECKPOINT, false, false},
     {BYTES(HEAD "\"format\":\"cnn\"}"), CNN_OUTPUT_CHECKPOINT, true, false},
+    {BYTES("\x08\x08\x12\x03"
+           "cnn"),
+     CNN_OUTPUT_ONNX, true, false},
+    {BYTES("\x08\x07\x12\x07pytorch"), CNN_OUTPUT_ONNX, false, false},
+    {BYTES(CNN_OUTPUT_MARK_SCRIPT "\n"), CNN_OUTPUT_SCRIPT, true, false},
+    {BYTES("import torch\n"), CNN_OUTPUT_SCRIPT, false, true},
     {BYTES("<!DOCTYPE htm"), CNN_OUTPUT_PAGE, false, true},
     {BYTES("\x89PNG\r\n"), CNN_OUTPUT_PICTURE, false, true},
     {BYTES("a text"), CNN_OUTPUT_PAGE, false, true},
@@ -45,7 +51,9 @@ static void test_file_is_replaced_when_of_its_kind_and_by_default_when_marked(vo
     for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
         const struct content *c = &contents[i];
         const char *path = scratch_write(s, "result", c->bytes, c->size);
-        for (cnn_output kind = CNN_OUTPUT_PICTURE; kind <= CNN_OUTPUT_CHECKPOINT; kind++) {
+        for (cnn_output kind = CNN_OUTPUT_PICTURE; kind <= CNN_OUTPUT_SCRIPT; kind++) {
+            if (kind == CNN_OUTPUT_INT8) /* below */
+                continue;
             bool same = kind == c->kind && !c->other;
             assert_int_equal(cnn_output_check(path, kind, NULL, NULL), same ? CNN_OK : CNN_INVALID);
             assert_int_equal(cnn_output_check(path, kind, "-o", NULL),

@@ -69,8 +69,9 @@ cnn_status cnn_onnx_quantize(struct cnn_onnx_call *call)
         return CNN_FAILED;
     for (size_t i = 0; call->out[0].data && i < x->count; i++) {
         const size_t which = i / codes.inner % codes.count;
-        const double code =
-            nearbyint(x->data[i] / codes.scale->data[which]) + zero_of(&codes, which);
+        /* between two codes it is the quotient of floats that decides */
+        const float steps = (float)x->data[i] / (float)codes.scale->data[which];
+        const double code = (double)nearbyintf(steps) + zero_of(&codes, which);
         call->out[0].data[i] = fmin(limit(type, false), fmax(limit(type, true), code));
     }
     return CNN_OK;

@@ -7,7 +7,7 @@
 /* What marks a file as the program's own; the formats of all but .npy have a place for it. */
 #define CNN_OUTPUT_MARK_PAGE    "<meta name=\"generator\" content=\"cnn\">"
 #define CNN_OUTPUT_MARK_SCRIPT  "# Written by cnn export." /* its first line */
-#define CNN_OUTPUT_MARK_PICTURE "tEXtSoftware\0cnn" /* a chunk's type and data */
+#define CNN_OUTPUT_MARK_PICTURE "tEXtSoftware\0cnn"        /* a chunk's type and data */
 
 /* CNN_INVALID where path is a file that a result of this kind must not replace; see
  * cnn_output_check, which also asks whether the file can be written. */

@@ -19,10 +19,15 @@ static float uniform(float low, float high)
     return low + (high - low) * (float)(state >> 8) / 16777216.0f;
 }
 
-/* Weights keep their own first values, which suit the network's depth. */
+/* Weights keep their own first values, which suit the network's depth, unless they are zeros. */
 static void fill(const char *name, size_t rank, size_t count, float *values)
 {
     const char *suffix = strrchr(name, '.');
+    bool zeros = true;
+    for (size_t i = 0; i < count; i++)
+        zeros = zeros && !(fabsf(values[i]) > 0);
+    for (size_t i = 0; i < count && rank > 1 && zeros; i++)
+        values[i] = uniform(-0.1f, 0.1f);
     for (size_t i = 0; i < count && rank == 1; i++)
         values[i] = strcmp(suffix, ".running_var") == 0 ? uniform(0.6f, 1.6f)
                     : strcmp(suffix, ".weight") == 0
