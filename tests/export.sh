@@ -82,12 +82,12 @@ fi
 [ $has_keras = yes ] || skip 'exported networks in Keras: python3 has no keras 3 (KERAS_PYTHON names another)'
 
 case ${ZOO:-} in
-'') files=$(printf "$root/configs/%s.yaml " lenet5 vgg_small resnet20) coded=vgg_small ;;
-all) files=$(ls "$root"/configs/*.yaml) coded='vgg_small resnet20 mobilenet inception' ;;
-*) files=$ZOO coded= ;;
+'') descriptions=$(printf "$root/configs/%s.yaml " lenet5 vgg_small resnet20) coded=vgg_small ;;
+all) descriptions=$(ls "$root"/configs/*.yaml) coded='vgg_small resnet20 mobilenet inception' ;;
+*) descriptions=$ZOO coded= ;;
 esac
-for file in $files; do
-    try "$file"
+for description in $descriptions; do
+    try "$description"
 done
 
 # Networks of bytes, after some steps of training: within one code of the largest number.
