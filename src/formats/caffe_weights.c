@@ -24,7 +24,7 @@ struct net_message {
 
 #define ENTRY(number, kind, repeated, type, member, message)                                       \
     {                                                                                              \
-        number, CNN_PROTOBUF_##kind, repeated, offsetof(type, member), message                     \
+        number, CNN_PROTOBUF_##kind, repeated, offsetof(type, member), message, 0, 0               \
     }
 
 static const struct cnn_protobuf_field shape_fields[] = {

@@ -134,8 +134,8 @@ static cnn_status make_model(struct import *im)
     if (status == CNN_OK)
         status = fill_model(im);
     if (status == CNN_OK && im->graph->class_count == cnn_model_outputs(im->model))
-        status = cnn_model_set_classes(im->model, im->graph->class_count, im->graph->classes,
-                                       im->diag);
+        status =
+            cnn_model_set_classes(im->model, im->graph->class_count, im->graph->classes, im->diag);
     return status == CNN_OK ? cnn_import_complete(im->request, im->model, im->diag) : status;
 }
 

@@ -1,6 +1,6 @@
 /* Import of ONNX files, and such files as models. */
-#include "formats/format.h"
 #include "formats/onnx_import.h"
+#include "formats/format.h"
 
 static bool recognise_file(const struct cnn_import_file *file)
 {
