@@ -59,8 +59,8 @@ static void test_names_of_a_use_begin_with_its_name(void **state)
                  "blocks:\n"
                  "  b: {layers: [conv, relu, conv]}\n"
                  "layers: [conv, b, conv, {type: b, name: stage}, {type: b}, conv]\n",
-                 "conv1 b1_conv1 b1_relu1 b1_conv2 conv2 stage_conv1 stage_relu1 stage_conv2 "
-                 "b3_conv1 b3_relu1 b3_conv2 conv3 ");
+                 "conv1 b1_conv1 b1_relu1 b1 conv2 stage_conv1 stage_relu1 stage b3_conv1 b3_relu1 "
+                 "b3 conv3 ");
 }
 
 static void test_names_count_on_when_an_item_is_repeated(void **state)
@@ -71,8 +71,8 @@ static void test_names_count_on_when_an_item_is_repeated(void **state)
                  "layers: [{type: b, repeat: 2}, {type: b, name: s, repeat: 2}, b,\n"
                  "         {type: relu, repeat: 2}, {type: relu, name: r, repeat: 2},\n"
                  "         {repeat: 2, layers: [relu, b]}]\n",
-                 "b1_relu1 b1_end b2_relu1 b2_end s_1_relu1 s_1_end s_2_relu1 s_2_end b5_relu1 "
-                 "b5_end relu1 relu2 r_1 r_2 relu5 b6_relu1 b6_end relu6 b7_relu1 b7_end ");
+                 "b1_relu1 b1 b2_relu1 b2 s_1_relu1 s_1 s_2_relu1 s_2 b5_relu1 b5 relu1 relu2 r_1 "
+                 "r_2 relu5 b6_relu1 b6 relu6 b7_relu1 b7 ");
 }
 
 static void test_blocks_in_blocks_have_scopes_of_their_own(void **state)
@@ -82,9 +82,8 @@ static void test_blocks_in_blocks_have_scopes_of_their_own(void **state)
                  "  outer: {layers: [relu, inner, {type: add, from: [relu1, inner1]}]}\n"
                  "  inner: {layers: [relu, {type: add, from: [relu1, input]}]}\n"
                  "layers: [relu, outer, {type: add, from: [relu1, outer1]}]\n",
-                 "relu1 outer1_relu1 outer1_inner1_relu1 outer1_inner1_add1(outer1_inner1_relu1 "
-                 "outer1_relu1) outer1_add1(outer1_relu1 outer1_inner1_add1) add1(relu1 "
-                 "outer1_add1) ");
+                 "relu1 outer1_relu1 outer1_inner1_relu1 outer1_inner1(outer1_inner1_relu1 "
+                 "outer1_relu1) outer1(outer1_relu1 outer1_inner1) add1(relu1 outer1) ");
 }
 
 static void test_from_of_a_use_is_what_the_block_reads(void **state)
@@ -94,8 +93,8 @@ static void test_from_of_a_use_is_what_the_block_reads(void **state)
                  "  b: {layers: [relu, {type: add, from: [input, relu1]}]}\n"
                  "layers: [relu, tanh, {type: b, from: relu1, repeat: 2}, {type: b, from: input},\n"
                  "         {type: relu, from: b1}]\n",
-                 "relu1 tanh1 b1_relu1(relu1) b1_add1(relu1 b1_relu1) b2_relu1 b2_add1(b1_add1 "
-                 "b2_relu1) b3_relu1(input) b3_add1(input b3_relu1) relu2(b1_add1) ");
+                 "relu1 tanh1 b1_relu1(relu1) b1(relu1 b1_relu1) b2_relu1 b2(b1 b2_relu1) "
+                 "b3_relu1(input) b3(input b3_relu1) relu2(b1) ");
 }
 
 static void test_branches_begin_where_the_layer_above_ends(void **state)
@@ -120,8 +119,8 @@ static void test_branches_may_hold_blocks_and_branches(void **state)
                  "  b: {layers: [{type: add, branches: [[relu], []]}]}\n"
                  "layers:\n"
                  "- {type: concat, branches: [[b], [{type: mul, branches: [[], [relu, b]]}]]}\n",
-                 "b1_relu1 b1_add1(b1_relu1 input) relu1(input) b2_relu1 b2_add1(b2_relu1 relu1) "
-                 "mul1(input b2_add1) concat1(b1_add1 mul1) ");
+                 "b1_relu1 b1(b1_relu1 input) relu1(input) b2_relu1 b2(b2_relu1 relu1) mul1(input "
+                 "b2) concat1(b1 mul1) ");
 }
 
 static void test_layers_are_left_out_when_their_condition_is_false(void **state)
@@ -135,7 +134,7 @@ static void test_layers_are_left_out_when_their_condition_is_false(void **state)
         " {if: $a, layers: [relu, tanh]}]\n"
         "layers: [{type: b}, {type: b, a: 2, n: 1, c: false}, {type: b, if: false}, relu,\n"
         "         {type: b, c: 0, a: 1.0, if: 1}]\n",
-        "b1_tanh1 b2_relu1 b2_relu2 b2_relu3 b2_tanh1 relu1 b3_relu1 b3_relu2 b3_tanh1 ");
+        "b1 b2_relu1 b2_relu2 b2_relu3 b2 relu1 b3_relu1 b3_relu2 b3 ");
 }
 
 static void test_a_use_without_layers_changes_nothing(void **state)
@@ -152,21 +151,21 @@ static void test_a_use_without_layers_changes_nothing(void **state)
 /* A name that the block has, too, still means the layer where the block is used. */
 static void test_a_parameter_may_name_a_layer_where_the_block_is_used(void **state)
 {
-    assert_names(*state,
-                 "blocks:\n"
-                 "  up:\n"
-                 "    parameters: {skip, first: relu1}\n"
-                 "    layers: [relu, {type: concat, from: [relu1, $skip]}, {type: add, from: "
-                 "[concat1, $first]}]\n"
-                 "  two: {parameters: {far}, layers: [relu, {type: up, skip: relu1}, {type: up, "
-                 "skip: $far}, {type: up, skip: input}]}\n"
-                 "layers: [relu, tanh, {type: up, skip: relu1}, {type: two, far: relu1}]\n",
-                 "relu1 tanh1 up1_relu1 up1_concat1(up1_relu1 relu1) up1_add1(up1_concat1 "
-                 "up1_relu1) two1_relu1 two1_up1_relu1 two1_up1_concat1(two1_up1_relu1 two1_relu1) "
-                 "two1_up1_add1(two1_up1_concat1 two1_up1_relu1) two1_up2_relu1 "
-                 "two1_up2_concat1(two1_up2_relu1 relu1) two1_up2_add1(two1_up2_concat1 "
-                 "two1_up2_relu1) two1_up3_relu1 two1_up3_concat1(two1_up3_relu1 up1_add1) "
-                 "two1_up3_add1(two1_up3_concat1 two1_up3_relu1) ");
+    assert_names(
+        *state,
+        "blocks:\n"
+        "  up:\n"
+        "    parameters: {skip, first: relu1}\n"
+        "    layers: [relu, {type: concat, from: [relu1, $skip]}, {type: add, from: "
+        "[concat1, $first]}]\n"
+        "  two: {parameters: {far}, layers: [relu, {type: up, skip: relu1}, {type: up, "
+        "skip: $far}, {type: up, skip: input}]}\n"
+        "layers: [relu, tanh, {type: up, skip: relu1}, {type: two, far: relu1}]\n",
+        "relu1 tanh1 up1_relu1 up1_concat1(up1_relu1 relu1) up1(up1_concat1 up1_relu1) two1_relu1 "
+        "two1_up1_relu1 two1_up1_concat1(two1_up1_relu1 two1_relu1) two1_up1(two1_up1_concat1 "
+        "two1_up1_relu1) two1_up2_relu1 two1_up2_concat1(two1_up2_relu1 relu1) "
+        "two1_up2(two1_up2_concat1 two1_up2_relu1) two1_up3_relu1 two1_up3_concat1(two1_up3_relu1 "
+        "up1) two1(two1_up3_concat1 two1_up3_relu1) ");
 }
 
 static void test_parameters_are_put_in_and_calculated_with(void **state)
@@ -189,7 +188,7 @@ static void test_parameters_are_put_in_and_calculated_with(void **state)
     assert_int_equal(status, CNN_OK);
     assert_written(layers, "- - {type: conv, kernel_size: [3, 1], filters: 5, a: 21, b: 2, c: -4, "
                            "d: 6, e: -2, f: '$n', g: [5, [2]], h: '7', i: -2, name: b1_conv1}\n"
-                           "  - {type: relu, j: -1, k: -3, name: b1_relu1}\n");
+                           "  - {type: relu, j: -1, k: -3, name: b1}\n");
 }
 
 /* -3 // 2 is -2, as Python and mathematics have it. */
@@ -204,7 +203,7 @@ static void test_quotients_are_rounded_down_when_negative(void **state)
                             "layers: [{type: b, n: -3}]\n",
                             &layers),
                      CNN_OK);
-    assert_written(layers, "- - {type: relu, a: -2, b: -1, c: -1, name: b1_relu1}\n");
+    assert_written(layers, "- - {type: relu, a: -2, b: -1, c: -1, name: b1}\n");
 }
 
 static void test_calculations_fail_when_they_have_no_result(void **state)
@@ -320,18 +319,26 @@ static void test_set_changes_one_layer_of_one_use(void **state)
                                          "layers:\n"
                                          "- {type: b, name: x}\n"
                                          "- {type: b, repeat: 2}\n"
+                                         "- {type: b, if: false}\n"
+                                         "- {type: b}\n"
                                          "- {type: dense, units: 3}\n");
-    static const char *const settings[] = {"layers.x.n=4", "layers.b3_conv1.filters=9",
-                                           "layers.2.units=5", "blocks.b.parameters.n=7"};
+    static const char *const settings[] = {
+        "layers.x.n=4",     "layers.b4.n=5",           "layers.b3_conv1.filters=9",
+        "layers.4.units=5", "blocks.b.parameters.n=7", "layers.x.type=tanh"};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         assert_int_equal(cnn_yaml_set(world->arena, root, settings[i], world->diag), CNN_OK);
     assert_messages(world, "");
     assert_written(cnn_yaml_get(root, "layers"),
                    "- - {type: conv, filters: 4, name: x_conv1}\n"
-                   "  - {type: relu, name: x_relu1}\n"
-                   "- - [{type: conv, filters: 1, name: b2_conv1}, {type: relu, name: b2_relu1}]\n"
-                   "  - [{type: conv, filters: 9, name: b3_conv1}, {type: relu, name: b3_relu1}]\n"
-                   "- type: dense\n  units: 5\n  name: dense1\n");
+                   "  - {type: tanh, name: x}\n"
+                   "- - [{type: conv, filters: 1, name: b2_conv1}, {type: relu, name: b2}]\n"
+                   "  - [{type: conv, filters: 9, name: b3_conv1}, {type: relu, name: b3}]\n"
+                   "- []\n"
+                   "- - {type: conv, filters: 5, name: b4_conv1}\n"
+                   "  - {type: relu, name: b4}\n"
+                   "- type: dense\n"
+                   "  units: 5\n"
+                   "  name: dense1\n");
     assert_int_equal(cnn_yaml_set(world->arena, root, "layers.b2_conv2.filters=1", world->diag),
                      CNN_INVALID);
     assert_messages(world, "--set:1:8: error: no layer has the name 'b2_conv2'\n"

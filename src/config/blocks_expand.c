@@ -94,6 +94,9 @@ static struct cnn_yaml *add_layer(struct expander *x, struct scope *scope, struc
         !(from = cnn_expand_value_name(x, x->above, &item->yaml->where)))
         return NULL;
     struct cnn_yaml *layer = make_layer(x, item, name, from);
+    if (!layer)
+        return NULL;
+    x->last_name = cnn_yaml_get(layer, "name");
     cnn_expand_add(x, scope, item, name);
     x->above = x->last = name;
     return layer;
@@ -279,6 +282,19 @@ static struct cnn_yaml *expand_body(struct expander *x, struct scope *inner,
     return inner->prefix ? expand_list(x, inner, body) : cnn_expand_no_memory(x);
 }
 
+/* The last layer of a use, which makes its output, is called as the use is. */
+static void name_output(struct expander *x, const struct scope *scope, const struct item *item)
+{
+    const struct cnn_yaml *own = cnn_yaml_get(item->yaml, "name");
+    const char *name = cnn_arena_printf(x->arena, "%s%s", scope->prefix, item->name);
+    if (!name) {
+        cnn_expand_no_memory(x);
+        return;
+    }
+    x->above = x->last = x->last_name->text = name;
+    x->last_name->where = own ? own->where : (struct cnn_where){0};
+}
+
 static struct cnn_yaml *expand_use(struct expander *x, struct scope *scope,
                                    const struct cnn_definition *block, struct item *item)
 {
@@ -289,6 +305,7 @@ static struct cnn_yaml *expand_use(struct expander *x, struct scope *scope,
     *used = (struct cnn_note){text, item->yaml->where};
     if (!may_enter(x, scope, block, item) || !cnn_expand_name(x, scope, item))
         return NULL;
+    size_t before = x->layers;
     const struct cnn_yaml **values = block->wrong ? NULL : bind(x, scope, block, item, used);
     struct cnn_yaml *list = NULL;
     if (block->wrong) {
@@ -298,11 +315,8 @@ static struct cnn_yaml *expand_use(struct expander *x, struct scope *scope,
             .block = block, .input = x->above, .outer = scope, .depth = scope->depth + 1};
         list = expand_body(x, &inner, item, values, used);
     }
-    if (cnn_expand_find(scope, item->name)) {
-        cnn_fail(x->diag, CNN_INVALID, &item->yaml->where, "there is a layer '%s' already",
-                 item->name);
-        return cnn_expand_mistake(x);
-    }
+    if (x->layers > before && !x->stopped && strcmp(x->above, x->last) == 0)
+        name_output(x, scope, item);
     cnn_expand_add(x, scope, item, x->above);
     return list;
 }
@@ -418,7 +432,9 @@ static struct cnn_yaml *expand_list(struct expander *x, struct scope *scope,
     }
     for (size_t i = 0; i < list->count && !x->stopped; i++) {
         struct cnn_yaml *entry = expand_entry(x, scope, list->items[i]);
-        if (entry && !cnn_yaml_append(x->arena, out, entry))
+        if (!entry && !x->stopped) /* so that other entries keep their numbers */
+            entry = cnn_yaml_new_sequence(x->arena, &list->items[i]->where);
+        if (!x->stopped && !cnn_yaml_append(x->arena, out, entry))
             return cnn_expand_no_memory(x);
     }
     return out;

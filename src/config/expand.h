@@ -26,6 +26,7 @@ struct expander {
     const struct cnn_blocks *blocks;
     const char *above; /* the layer that the next one reads, by default */
     const char *last;  /* the newest layer */
+    struct cnn_yaml *last_name;
     size_t layers, nodes, left_out, mistakes;
     cnn_status status;
     bool stopped; /* a limit, or out of memory */

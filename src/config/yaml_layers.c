@@ -29,18 +29,38 @@ static void search_list(struct search *s, struct cnn_yaml *list)
     }
 }
 
-/* The entry that is a use of a block and has that name, written out. */
+static bool has_parameter(const struct cnn_blocks *blocks, const struct cnn_yaml *use,
+                          const char *key)
+{
+    const struct cnn_yaml *type = cnn_yaml_get(use, "type");
+    for (size_t i = 0; key && type && type->kind == CNN_YAML_SCALAR && i < blocks->count; i++)
+        for (size_t k = 0; k < blocks->definitions[i].count; k++)
+            if (strcmp(blocks->definitions[i].name, type->text) == 0 &&
+                strcmp(blocks->definitions[i].parameters[k].name, key) == 0)
+                return true;
+    return false;
+}
+
+/* The last layer of what an entry came to: a use is called like it. NULL: there is none. */
+static const struct cnn_yaml *last_name(const struct cnn_yaml *entry)
+{
+    while (entry && entry->kind == CNN_YAML_SEQUENCE)
+        entry = entry->count > 0 ? entry->items[entry->count - 1] : NULL;
+    return cnn_yaml_get(entry, "name");
+}
+
 static struct cnn_yaml **find_use(const struct cnn_blocks *blocks, struct cnn_yaml *layers,
-                                  const char *name)
+                                  const struct cnn_yaml *expanded,
+                                  const struct cnn_layer_name *name)
 {
     for (size_t i = 0; i < layers->count; i++) {
-        const struct cnn_yaml *own = cnn_yaml_get(layers->items[i], "name"),
-                              *type = cnn_yaml_get(layers->items[i], "type");
-        for (size_t k = 0; own && type && k < blocks->count; k++)
-            if (own->kind == CNN_YAML_SCALAR && type->kind == CNN_YAML_SCALAR &&
-                strcmp(own->text, name) == 0 &&
-                strcmp(type->text, blocks->definitions[k].name) == 0)
-                return &layers->items[i];
+        const struct cnn_yaml *last = last_name(expanded->items[i]),
+                              *own = cnn_yaml_get(layers->items[i], "name");
+        bool called = (last && strcmp(last->text, name->text) == 0 &&
+                       !cnn_yaml_get(layers->items[i], "repeat")) ||
+                      (own && own->kind == CNN_YAML_SCALAR && strcmp(own->text, name->text) == 0);
+        if (called && has_parameter(blocks, layers->items[i], name->key))
+            return &layers->items[i];
     }
     return NULL;
 }
@@ -57,12 +77,12 @@ cnn_status cnn_yaml_find_layer(struct cnn_arena *arena, const struct cnn_yaml *b
     if (!search.names)
         return cnn_fail_memory(diag, CNN_YAML_MAX_LAYERS * sizeof *search.names, "a setting");
     cnn_status status = cnn_blocks_read(arena, blocks, &defined, diag);
-    if (status == CNN_OK && (*out = find_use(&defined, layers, name->text)))
-        return CNN_OK;
     if (status == CNN_OK)
         status = cnn_blocks_expand(arena, &defined, layers, &expanded, diag);
     if (status != CNN_OK)
         return status;
+    if ((*out = find_use(&defined, layers, expanded, name)))
+        return CNN_OK;
     search_list(&search, expanded);
     if (search.slot) {
         *layers = *expanded;

@@ -92,10 +92,11 @@ static cnn_status item_find(const struct setting *setting, const struct segment 
         cnn_hint(setting->diag, "items count from 0");
         return CNN_INVALID;
     }
+    const char *key = setting->count > 2 ? setting->path[2].text : NULL;
     if (segment == &setting->path[1] && strcmp(setting->path[0].text, "layers") == 0)
         return cnn_yaml_find_layer(setting->arena, cnn_yaml_get(setting->root, "blocks"), sequence,
-                                   &(struct cnn_layer_name){segment->text, segment->where}, out,
-                                   setting->diag);
+                                   &(struct cnn_layer_name){segment->text, segment->where, key},
+                                   out, setting->diag);
     for (size_t i = 0; i < sequence->count; i++) {
         const struct cnn_yaml *own = cnn_yaml_get(sequence->items[i], "name");
         if (own && own->kind == CNN_YAML_SCALAR && strcmp(own->text, segment->text) == 0) {
