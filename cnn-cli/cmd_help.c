@@ -354,7 +354,7 @@ const struct cnn_command cnn_command_help = {
     .summary = "Explain a command, or the keys of a description",
     .details = "TOPIC is a layer type (conv), a part of the description (data, train), an\n"
                "optimizer, schedule, loss or augmentation (sgd), a list of them (layers), a\n"
-               "key (kernel_size), a value of one (mnist), an option (transfer), a word that\n"
+               "key (kernel_size), a value of one (mnist), an option (threads), a word that\n"
                "others use (learning rate, maxpool), or what one wants to do (freeze, overfit).\n",
     .options = options,
     .settings_size = sizeof(struct settings),

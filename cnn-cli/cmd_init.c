@@ -8,7 +8,7 @@
 #include "terminal.h"
 
 struct settings {
-    const char *data, *name;
+    const char *data, *name, *from, *as;
 };
 
 static const struct cnn_option options[] = {
@@ -22,6 +22,16 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, name),
      .argument = "NAME",
      .help = "of the network (default: the directory's)"},
+    {.name = "from",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, from),
+     .argument = "MODEL",
+     .help = "begin with another model's layers: a checkpoint, a run, an ONNX file"},
+    {.name = "as",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, as),
+     .argument = "DESCRIPTION",
+     .help = "the network of --from, where that holds weights alone"},
     CNN_OPTION_END,
 };
 
@@ -99,7 +109,9 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const struct settings *settings = data;
     const cnn_init_options init = {.directory = operands[0],
                                    .data_path = operand_count > 1 ? operands[1] : settings->data,
-                                   .name = settings->name};
+                                   .name = settings->name,
+                                   .from = settings->from,
+                                   .as = settings->as};
 
     if (operand_count > 1 && settings->data != NULL) {
         cnn_print_error("the images are given twice: %s, and --data %s", operands[1],
@@ -110,6 +122,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         cnn_print_error("the images are not given: a FOLDER, which holds <class>/<images>");
         cnn_print_hint("the new directory first, then the folder: %s init my-project FOLDER",
                        cnn_program());
+        return CNN_INVALID;
+    }
+    if (init.as != NULL && init.from == NULL) {
+        cnn_print_error("--as says what network the weights of --from are of: give --from, too");
         return CNN_INVALID;
     }
     for (size_t end = strlen(operands[0]); end > 1 && operands[0][end - 1] == '/'; end--)

@@ -14,7 +14,7 @@
 enum { LINE_SECONDS = 30 };
 
 struct settings {
-    const char *output, *weights, *transfer, *resume, *data;
+    const char *output, *weights, *from, *resume, *data;
     bool check;
     size_t threads;
     struct cnn_option_list set;
@@ -28,11 +28,11 @@ static const struct cnn_option options[] = {
      .argument = "DIR",
      .help = "the run's directory (default: runs/<name>-<n>)"},
     CNN_OPTION_WEIGHTS(struct settings),
-    {.name = "transfer",
+    {.name = "from",
      .kind = CNN_OPTION_TEXT,
-     .offset = offsetof(struct settings, transfer),
-     .argument = "FILE",
-     .help = "load the parameters that fit; other layers start anew"},
+     .offset = offsetof(struct settings, from),
+     .argument = "MODEL",
+     .help = "begin with another model's layers where they fit; the others start anew"},
     {.name = "resume",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, resume),
@@ -181,6 +181,24 @@ static void on_save(const struct progress *progress, const cnn_event *event)
             cnn_show_text(progress->directory).text, cnn_show_integer(event->step).text);
 }
 
+static void on_hold(const cnn_event *event)
+{
+    bool one = event->held_layers == 1;
+
+    cnn_terminal_progress_clear();
+    if (event->held_layers == 0) {
+        fprintf(stderr, "from here on all layers are trained\n");
+        return;
+    }
+    fprintf(stderr, "%s layer%s frozen", cnn_show_integer(event->held_layers).text,
+            one ? " is" : "s are");
+    if (event->kept_bytes > 0)
+        fprintf(stderr, "; what %s of %s images is computed once and kept: %.1f MB",
+                one ? "it makes" : "they make", cnn_show_integer(event->kept_images).text,
+                (double)event->kept_bytes / 1e6);
+    fprintf(stderr, "\n");
+}
+
 static int on_event(void *context, const cnn_event *event)
 {
     struct progress *progress = context;
@@ -203,6 +221,9 @@ static int on_event(void *context, const cnn_event *event)
         break;
     case CNN_EVENT_WARNING:
         cnn_print_warning("%s", event->text);
+        break;
+    case CNN_EVENT_HOLD:
+        on_hold(event);
         break;
     case CNN_EVENT_END:
         if (event->text != NULL)
@@ -235,10 +256,10 @@ static void print_end(const struct progress *progress)
  * already. */
 static bool check_settings(const struct settings *settings, size_t operand_count)
 {
-    const char *begins_with = settings->output != NULL     ? "output"
-                              : settings->weights != NULL  ? "weights"
-                              : settings->transfer != NULL ? "transfer"
-                                                           : NULL;
+    const char *begins_with = settings->output != NULL    ? "output"
+                              : settings->weights != NULL ? "weights"
+                              : settings->from != NULL    ? "from"
+                                                          : NULL;
 
     if (settings->resume == NULL && operand_count == 0)
         cnn_print_error("'%s train' needs a CONFIG, or --resume DIR", cnn_program());
@@ -248,9 +269,9 @@ static bool check_settings(const struct settings *settings, size_t operand_count
         cnn_print_error(
             "--resume goes on in the run's directory with its weights: give no --%s with it",
             begins_with);
-    else if (settings->weights != NULL && settings->transfer != NULL)
+    else if (settings->weights != NULL && settings->from != NULL)
         cnn_print_error(
-            "--weights wants every parameter, --transfer takes those that fit: give one of them");
+            "--weights wants every parameter, --from takes those that fit: give one of them");
     else if (settings->check && (settings->resume != NULL || settings->output != NULL))
         cnn_print_error("--check trains nothing and writes nothing: give no --%s with it",
                         settings->resume != NULL ? "resume" : "output");
@@ -284,7 +305,7 @@ static cnn_status train(const struct settings *settings, const char *config, cnn
         .config = config,
         .directory = settings->output,
         .weights = settings->weights,
-        .transfer = settings->transfer,
+        .from = settings->from,
         .resume = settings->resume,
         .data_path = settings->data,
         .overrides = settings->set.items,

@@ -24,7 +24,7 @@ static const struct foreign {
      "output"},
     {" d dataset_path dataset_dir data_dir data_path data_root root train_dir ", "data"},
     {" w load checkpoint ckpt init_weights load_weights model_path ", "weights"},
-    {" pretrained finetune fine_tune transfer_learning ", "transfer"},
+    {" pretrained finetune fine_tune transfer transfer_learning ", "from"},
     {" r restore continue resume_from ", "resume"},
     {" dry_run sanity_check validate_only ", "check"},
     {" k topk ", "top"},

@@ -16,8 +16,11 @@ static const struct topic topics[] = {
     {"freeze frozen unfreeze fine_tune finetune fine_tuning finetuning transfer transfer_learning "
      "pretrained",
      "To go on from a network that was trained on something else:\n"
-     "  --transfer FILE         of train: loads the layers that fit, the others begin anew\n"
+     "  --from MODEL            of train: loads the layers that fit, the others begin anew;\n"
+     "                          of init: a description that begins with them\n"
      "  train.freeze: NAME      keeps that layer and all above it as they are\n"
+     "  train.freeze_epochs: N  for so long, and then trains them, too\n"
+     "  train.layer_decay: 0.8  each layer learns at this share of the next one's rate\n"
      "  trainable: false        keeps one layer as it is\n"
      "  'cnn summary MODEL --yaml'   writes the description that a checkpoint holds\n"},
     {"checkpoint checkpoints save saving load safetensors pth ckpt",
@@ -25,7 +28,7 @@ static const struct topic topics[] = {
      "last.safetensors. 'cnn verify FILE' looks whether one is whole, 'cnn summary FILE --yaml'\n"
      "writes its description, --weights of most commands loads one. Manual: cnn-checkpoint(5).\n"},
     {"weights initialization initialisation kaiming xavier he glorot",
-     "--weights FILE loads every parameter from a checkpoint, --transfer of train those that fit;\n"
+     "--weights FILE loads every parameter from a checkpoint, --from of train those that fit;\n"
      "`init` of a layer says how first weights are drawn, `weights` writes them out.\n"},
     {"resume continue interrupt restart crash",
      "'cnn train --resume RUN' goes on with a run that was stopped, to the same bits;\n"

@@ -335,7 +335,7 @@ static void test_parameters_are_transferred_where_names_and_shapes_fit(void **st
     struct watcher watcher = {.kind = CNN_EVENT_START, .at = 1};
     cnn_train_options options = {.config = config,
                                  .directory = directory,
-                                 .transfer = weights,
+                                 .from = weights,
                                  .overrides = overrides,
                                  .override_count = 4,
                                  .event = runs_watch,
@@ -370,7 +370,7 @@ static void test_transfer_is_refused_when_nothing_fits(void **state)
     snprintf(weights, sizeof weights, "%s/base/best.safetensors", s->folder);
     cnn_train_options options = {.config = config,
                                  .directory = directory,
-                                 .transfer = weights,
+                                 .from = weights,
                                  .overrides = &override,
                                  .override_count = 1};
     assert_int_equal(runs_train(s, "base", false, NULL, "train.epochs=1"), CNN_OK);

@@ -41,7 +41,9 @@ struct cnn_loader {
     size_t values; /* of an image */
     size_t run;    /* images */
     bool mixes;
-    size_t epoch;    /* changed only while no thread is at work, as is order */
+    size_t epoch;    /* changed only while no thread is at work, as are order and bare */
+    bool bare;       /* images are not wanted */
+    bool next_bare;  /* from the next start on */
     uint32_t *order; /* images in the order of this epoch */
     struct worker workers[MAX_WORKERS];
     size_t worker_count, started;
@@ -100,7 +102,9 @@ static void fill_run(const struct worker *worker, size_t b, size_t first, size_t
     for (size_t i = first; i < first + count; i++) {
         size_t image = l->order[batch_first(l, b) + i];
         batch->labels[i] = cnn_dataset_label(l->options.dataset, image);
-        fill_image(worker, image, batch->images + i * l->values);
+        batch->index[i] = image;
+        if (!l->bare)
+            fill_image(worker, image, batch->images + i * l->values);
     }
 }
 
@@ -197,9 +201,11 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
         struct cnn_batch *batch = &l->ring[i].batch;
         batch->images = cnn_floats_new(floats);
         batch->labels = cnn_calloc(images, sizeof *batch->labels);
+        batch->index = cnn_calloc(images, sizeof *batch->index);
         batch->others = l->mixes ? cnn_calloc(images, sizeof *batch->others) : NULL;
         batch->shares = l->mixes ? cnn_calloc(images, sizeof *batch->shares) : NULL;
-        done = batch->images && batch->labels && (!l->mixes || (batch->others && batch->shares));
+        done = batch->images && batch->labels && batch->index &&
+               (!l->mixes || (batch->others && batch->shares));
     }
     for (size_t i = 0; i < l->worker_count && done; i++) {
         l->workers[i] = (struct worker){
@@ -277,6 +283,7 @@ void cnn_loader_free(struct cnn_loader *loader)
     for (size_t i = 0; i < CNN_LOADER_RING; i++) {
         cnn_floats_free(loader->ring[i].batch.images);
         cnn_free(loader->ring[i].batch.labels);
+        cnn_free(loader->ring[i].batch.index);
         cnn_free(loader->ring[i].batch.others);
         cnn_free(loader->ring[i].batch.shares);
     }
@@ -303,6 +310,11 @@ static void order_images(struct cnn_loader *l)
     }
 }
 
+void cnn_loader_bare(struct cnn_loader *loader, bool bare)
+{
+    loader->next_bare = bare;
+}
+
 void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first)
 {
     pthread_mutex_lock(&loader->mutex);
@@ -310,6 +322,7 @@ void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first)
     while (loader->busy > 0)
         pthread_cond_wait(&loader->done, &loader->mutex);
     loader->epoch = epoch;
+    loader->bare = loader->next_bare;
     order_images(loader);
     loader->released = loader->taken = loader->begun =
         first < loader->batches ? first : loader->batches;

@@ -22,7 +22,8 @@ struct cnn_loader_options {
 
 struct cnn_batch {
     size_t n;      /* images: `batch`, or what is left at an epoch's end */
-    float *images; /* NHWC, 64-byte aligned */
+    float *images; /* NHWC, 64-byte aligned; anything while the loader is bare */
+    size_t *index; /* which of the data set they are */
     size_t *labels;
     /* NULL unless the augmentation mixes images: image i is shares[i] of its own label and 1 -
      * shares[i] of others[i] */
@@ -38,6 +39,9 @@ void cnn_loader_free(struct cnn_loader *loader);
 /* Begins an epoch at its batch `first` (0, or more when a run is resumed); drops what was read
  * ahead. */
 void cnn_loader_start(struct cnn_loader *loader, size_t epoch, size_t first);
+
+/* From the next start on: bare batches have labels and indices alone, and no image is read. */
+void cnn_loader_bare(struct cnn_loader *loader, bool bare);
 
 /* The epoch's next batch, valid until the next call; NULL after the last. */
 const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader);

@@ -142,6 +142,7 @@ struct cnn_node {
     bool literal;   /* the description gives the values of its parameters */
     bool needs_two; /* it cannot train on a batch of one image, unless it is frozen */
     bool sees_all;  /* every output value depends on the whole input */
+    bool random;    /* in training it draws from the step's seed */
     /* what its outputs have gone through last; none: CNN_ACT_NONE */
     struct cnn_activation activation;
 

@@ -330,6 +330,8 @@ typedef struct cnn_import_info { /* texts belong to the model */
     double error;      /* the largest difference, as a share of the layer's largest number */
     const char *worst; /* in this layer; "" */
     const char *notes; /* what was dropped, folded, left out, guessed: lines; "" */
+    const cnn_import_row *rows; /* weights alone: what went where; the model's */
+    size_t row_count;
 } cnn_import_info;
 
 /* Makes a model of what another program wrote: count files, in any order, which their names or
@@ -847,12 +849,14 @@ typedef struct cnn_init_options {
     const char *directory; /* made where it is missing */
     const char *data_path; /* the images, in a folder per class */
     const char *name;      /* of the network; NULL: the directory's */
+    const char *from;      /* a model whose layers it begins with (cnn_train_options); NULL: none */
+    const char *as;        /* its description, where from holds weights alone; NULL: none */
 } cnn_init_options;
 
 #define CNN_INIT_OPTIONS_VERSION 1
 #define CNN_INIT_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        CNN_INIT_OPTIONS_VERSION, NULL, NULL, NULL                                                 \
+        CNN_INIT_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL                                     \
     }
 
 typedef struct cnn_init_result {
@@ -868,7 +872,8 @@ typedef struct cnn_init_result {
 } cnn_init_result;
 
 /* Looks at the images and writes a description that suits them, DIRECTORY/config.yaml, and
- * DIRECTORY/README.md with what to do next. Either file there already is CNN_INVALID. */
+ * DIRECTORY/README.md with what to do next. With options->from also
+ * DIRECTORY/backbone.safetensors. A file of them there already is CNN_INVALID. */
 cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag);
 
 /* ---- Training ---- */
@@ -880,6 +885,7 @@ typedef enum cnn_event_kind {
     CNN_EVENT_EPOCH,    /* after each epoch's validation (and at the end of a run by steps) */
     CNN_EVENT_SAVE,     /* last.safetensors was written because options.save asked for it */
     CNN_EVENT_WARNING,  /* text */
+    CNN_EVENT_HOLD,     /* layers are frozen from here on: held_layers; 0: none is any more */
     CNN_EVENT_END
 } cnn_event_kind;
 
@@ -901,6 +907,9 @@ typedef struct cnn_event {
      * last */
     bool best;
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
+    size_t held_layers;                             /* HOLD */
+    size_t kept_bytes; /* HOLD: of what they make of the images, which is computed once; 0: it is
+                        * computed in each epoch */
 } cnn_event;
 
 typedef struct cnn_train_options {
@@ -908,10 +917,10 @@ typedef struct cnn_train_options {
     const char *config;    /* the description */
     const char *directory; /* NULL: runs/<name>-<n>, the first n that is free */
     const char *weights;   /* start from these; NULL: initialise from the seed */
-    /* the same, as far as names and shapes fit; other parameters are initialised, and a warning
-     * names their layers */
-    const char *transfer;
-    /* a run directory to go on with; config, directory, weights and transfer are then NULL */
+    /* another model: a checkpoint, a run directory, an ONNX file, weights of PyTorch. Layers that
+     * fit are its own; the others are initialised, and a warning names them */
+    const char *from;
+    /* a run directory to go on with; config, directory, weights and from are then NULL */
     const char *resume;
     /* the data set's folder; becomes data.path of the run's description. NULL: as that says */
     const char *data_path;
@@ -958,7 +967,7 @@ typedef struct cnn_findings {
 } cnn_findings;
 
 /* Sets up the run that options describe but for its directory, takes a few steps of it in memory,
- * and says what it finds. Of options, config, weights, transfer, data_path and the overrides are
+ * and says what it finds. Of options, config, weights, from, data_path and the overrides are
  * used. A run that cannot even be set up is an error. */
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **out, cnn_diag *diag);
 

@@ -19,8 +19,10 @@ static const struct cnn_key keys[] = {{.name = "rate",
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
+    const struct settings *s = node->settings;
     (void)arena, (void)diag;
     node->out = node->in[0];
+    node->random = s->rate > 0;
     node->y_over_x = true;
     node->dx_over_dy = true;
     node->effect.kind = CNN_EFFECT_NONE;

@@ -144,6 +144,12 @@ static cnn_status freeze(cnn_model *model, const struct cnn_yaml *train, cnn_dia
 {
     const char *last = model->recipe.freeze;
     size_t count = model->graph.count, i = 0;
+    if (!last && model->recipe.freeze_epochs > 0) {
+        cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(train, "freeze_epochs")->where,
+                 "`freeze_epochs` says for how long, but no `freeze` says which layers");
+        cnn_hint(diag, "freeze: the name of the last layer that is to stay as it is");
+        return CNN_INVALID;
+    }
     if (!last)
         return CNN_OK;
     const char **names = cnn_arena_array(model->arena, count, sizeof *names);
@@ -154,7 +160,10 @@ static cnn_status freeze(cnn_model *model, const struct cnn_yaml *train, cnn_dia
     while (i < count && strcmp(names[i], last) != 0)
         i++;
     if (i < count) {
-        cnn_graph_freeze(&model->graph, i + 1);
+        if (model->recipe.freeze_epochs > 0)
+            model->frozen = i + 1;
+        else
+            cnn_graph_freeze(&model->graph, i + 1);
         return CNN_OK;
     }
     cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(train, "freeze")->where,

@@ -37,6 +37,7 @@ struct cnn_model {
     const char *resolved; /* the whole with overrides applied and every default filled in, YAML */
     struct cnn_tensor_place *tensors;
     size_t tensor_count;
+    size_t frozen;     /* layers in front that train.freeze holds for train.freeze_epochs */
     float *parameters; /* graph.parameter_floats; NULL until they are wanted */
     bool shapes;       /* they never are */
     bool trained;      /* parameters came from a file */

@@ -13,6 +13,9 @@ enum {
     SEEN_IMAGES = 300000, /* that training is to show the network */
     MIN_EPOCHS = 15,
     MAX_EPOCHS = 100,
+    TUNED_IMAGES = 20000, /* as the two above, where a backbone is tuned */
+    MIN_TUNED = 6,
+    MAX_TUNED = 40,
     LAST_SIDE = 16,       /* blocks follow as long as the picture has so many rows */
     SMALL_SIDE = 48,      /* inputs up to this are shifted rather than cut */
     MAX_MACS = 200000000, /* for one image, before its size is halved at once */
@@ -87,6 +90,21 @@ void cnn_propose(const struct cnn_glance *glance, struct cnn_proposal *out)
     p.epochs = SEEN_IMAGES / images;
     p.epochs = p.epochs < MIN_EPOCHS ? MIN_EPOCHS : p.epochs > MAX_EPOCHS ? MAX_EPOCHS : p.epochs;
     *out = p;
+}
+
+void cnn_propose_tuning(const struct cnn_glance *glance, const struct cnn_backbone *backbone,
+                        struct cnn_proposal *out)
+{
+    cnn_propose(glance, out);
+    out->backbone = backbone;
+    out->channels = backbone->channels;
+    out->side = backbone->side;
+    out->batch = 32;
+    out->epochs = TUNED_IMAGES / glance->images[CNN_SPLIT_TRAIN];
+    out->epochs = out->epochs < MIN_TUNED   ? MIN_TUNED
+                  : out->epochs > MAX_TUNED ? MAX_TUNED
+                                            : out->epochs;
+    out->freeze_epochs = out->epochs / 3;
 }
 
 /* KEY: 'TEXT' on a line of its own, quoted and escaped as YAML wants it. */
@@ -178,8 +196,12 @@ static cnn_status write_data(struct cnn_arena *arena, const struct cnn_proposal 
 {
     cnn_text_printf(out, "data:\n  dataset: folder                  # a folder per class\n  ");
     cnn_status status = write_text(arena, "path", path, out, diag);
-    cnn_text_printf(out, "  normalize: auto                  # mean 0 and deviation 1 in each "
-                         "channel, measured on the training images\n");
+    if (p->backbone)
+        cnn_text_printf(out, "  normalize: %s # what the backbone was trained with\n",
+                        p->backbone->normalize);
+    else
+        cnn_text_printf(out, "  normalize: auto                  # mean 0 and deviation 1 in each "
+                             "channel, measured on the training images\n");
     if (p->val_split > 0)
         cnn_text_printf(out,
                         "  val_split: %g                   # the share of the training images is "
@@ -201,6 +223,28 @@ static void write_train(const struct cnn_proposal *p, struct cnn_text *out)
                     p->epochs, p->batch, p->epochs / MIN_EPOCHS);
 }
 
+/* The new last layer learns alone at first; then all do, the first layers least: what they have
+ * learned is the most general (Howard and Ruder, 2018). */
+static cnn_status write_tuning(struct cnn_arena *arena, const struct cnn_proposal *p,
+                               struct cnn_text *out, cnn_diag *diag)
+{
+    const struct cnn_backbone *b = p->backbone;
+    cnn_text_printf(out, "train:\n  ");
+    cnn_status status = write_text(arena, "from", b->path, out, diag);
+    cnn_text_printf(out, "  epochs: %zu\n  batch_size: %zu\n  ", p->epochs, p->batch);
+    if (status == CNN_OK)
+        status = write_text(arena, "freeze", b->freeze, out, diag);
+    cnn_text_printf(out,
+                    "  freeze_epochs: %zu               # then the backbone is trained, too\n"
+                    "  layer_decay: %g                 # and each of its layers at this share of "
+                    "the next one's rate\n"
+                    "  optimizer: {type: adamw, lr: 0.001, weight_decay: 0.05}\n"
+                    "  schedule: {type: cosine, warmup_epochs: 1}\n"
+                    "  seed: 1\n",
+                    p->freeze_epochs, b->decay);
+    return status;
+}
+
 cnn_status cnn_proposal_write(const struct cnn_proposal *p, const struct cnn_glance *glance,
                               const char *name, const char *path, struct cnn_text *out,
                               cnn_diag *diag)
@@ -210,14 +254,20 @@ cnn_status cnn_proposal_write(const struct cnn_proposal *p, const struct cnn_gla
         return cnn_fail_memory(diag, 0, "the description");
     write_head(glance, out);
     cnn_status status = write_text(arena, "name", name, out, diag);
-    write_layers(p, glance, out);
+    if (p->backbone)
+        cnn_text_printf(out, "%s", p->backbone->layers);
+    else
+        write_layers(p, glance, out);
     cnn_text_printf(
         out, "loss: {type: cross_entropy, label_smoothing: 0.1%s\n",
         p->balanced ? ", class_weights: balanced}    # rare classes count as much as frequent ones"
                     : "}");
     if (status == CNN_OK)
         status = write_data(arena, p, path, out, diag);
-    write_train(p, out);
+    if (!p->backbone)
+        write_train(p, out);
+    else if (status == CNN_OK)
+        status = write_tuning(arena, p, out, diag);
     cnn_arena_free(arena);
     return status == CNN_OK && out->failed ? cnn_fail_memory(diag, out->size, "the description")
                                            : status;

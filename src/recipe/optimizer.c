@@ -1,5 +1,6 @@
 /* The walk over the trained tensors, and their state; how one is updated is the type's. */
 #include <fnmatch.h>
+#include <math.h>
 #include <string.h>
 
 #include "recipe/optimizer_type.h"
@@ -11,6 +12,7 @@ struct slice { /* one trained tensor in the slabs, and how it is updated */
     const struct cnn_tensor *tensor;
     const struct cnn_optimizer_settings *settings;
     double lr, weight_decay;
+    size_t node; /* of the whole graph */
 };
 
 /* The slabs of an optimiser: those of its others, then its own; of one name there is one. */
@@ -23,10 +25,12 @@ struct cnn_optimizer {
     struct cnn_optimizer_settings settings;
     struct slice *slices;
     size_t slice_count, steps;
+    size_t delayed_nodes, delay; /* the first nodes, and the updates before their first one */
     const struct cnn_kernels *kernels;
     struct slabs slabs;
     float *memory[NAMES]; /* of the slabs */
     float *scratch;
+    bool *used; /* by group */
 };
 
 static bool keeps(const struct cnn_optimizer_settings *s, size_t slab)
@@ -69,6 +73,17 @@ static bool group_fits(const struct cnn_optimizer_group *group, const struct cnn
            group_has_layer(group, node);
 }
 
+/* Conv and dense layers behind the node; what follows one (batch_norm) counts as part of it. */
+static size_t weighted_behind(const struct cnn_graph *graph, size_t node)
+{
+    size_t count = 0;
+    for (size_t i = node + 1; i < graph->count; i++) {
+        const struct cnn_tensor *weight = &graph->nodes[i].tensors[0];
+        count += weight->role == CNN_ROLE_WEIGHT && weight->rank > 1;
+    }
+    return count;
+}
+
 static struct slice make_slice(const struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
                                size_t node, const struct cnn_tensor *tensor, bool *used)
 {
@@ -89,7 +104,25 @@ static struct slice make_slice(const struct cnn_optimizer *optimizer, const stru
         slice.lr = group->has_lr ? group->lr : slice.lr;
         slice.weight_decay = group->has_weight_decay ? group->weight_decay : slice.weight_decay;
     }
+    if (all->layer_decay > 0 && all->layer_decay != 1)
+        slice.lr *= pow(all->layer_decay, (double)weighted_behind(graph, node));
     return slice;
+}
+
+/* used: by group, whether a tensor belongs to it. */
+static void list_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
+                        size_t first, bool *used)
+{
+    optimizer->slice_count = 0;
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
+            const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
+            if (!cnn_tensor_trained(tensor))
+                continue;
+            struct slice *slice = &optimizer->slices[optimizer->slice_count++];
+            *slice = make_slice(optimizer, graph, i, tensor, used);
+            slice->node = first + i;
+        }
 }
 
 static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
@@ -97,18 +130,10 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
 {
     const struct cnn_optimizer_settings *settings = &optimizer->settings;
     optimizer->slices = cnn_calloc(graph->count + 1, CNN_MAX_TENSORS * sizeof *optimizer->slices);
-    bool *used = cnn_calloc(settings->group_count + 1, sizeof *used);
-    if (!optimizer->slices || !used) {
-        cnn_free(used);
+    bool *used = optimizer->used = cnn_calloc(settings->group_count + 1, sizeof *used);
+    if (!optimizer->slices || !used)
         return cnn_fail_memory(diag, graph->count * sizeof *optimizer->slices, "the optimiser");
-    }
-    for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
-            const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
-            if (cnn_tensor_trained(tensor))
-                optimizer->slices[optimizer->slice_count++] =
-                    make_slice(optimizer, graph, i, tensor, used);
-        }
+    list_slices(optimizer, graph, 0, used);
     cnn_status status = CNN_OK;
     for (size_t g = 0; status == CNN_OK && g < settings->group_count; g++)
         if (!used[g]) {
@@ -116,7 +141,6 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
                               "no trained tensor belongs to this group");
             cnn_hint(diag, "`layers` are names or types of layers, as `cnn summary` shows them");
         }
-    cnn_free(used);
     return status;
 }
 
@@ -170,13 +194,27 @@ void cnn_optimizer_free(struct cnn_optimizer *optimizer)
         cnn_floats_free(optimizer->memory[i]);
     cnn_floats_free(optimizer->scratch);
     cnn_free(optimizer->slices);
+    cnn_free(optimizer->used);
     cnn_free(optimizer);
+}
+
+void cnn_optimizer_change(struct cnn_optimizer *optimizer, const struct cnn_graph *part,
+                          size_t first)
+{
+    list_slices(optimizer, part, first, optimizer->used);
+}
+
+void cnn_optimizer_delay(struct cnn_optimizer *optimizer, size_t nodes, size_t steps)
+{
+    optimizer->delayed_nodes = nodes;
+    optimizer->delay = steps;
 }
 
 static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w,
                    const float *grad, double rate)
 {
     const struct cnn_optimizer_settings *s = slice->settings;
+    size_t before = slice->node < optimizer->delayed_nodes ? optimizer->delay : 0;
     struct cnn_update call = {.kernels = optimizer->kernels,
                               .settings = s->own,
                               .tensor = slice->tensor,
@@ -184,7 +222,7 @@ static void update(const struct cnn_optimizer *optimizer, const struct slice *sl
                               .grad = grad,
                               .lr = rate,
                               .weight_decay = slice->weight_decay,
-                              .step = optimizer->steps + 1,
+                              .step = optimizer->steps + 1 - before,
                               .scratch = optimizer->scratch};
     for (size_t i = 0; i < CNN_MAX_SLABS; i++)
         if (keeps(s, i))

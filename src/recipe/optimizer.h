@@ -21,6 +21,8 @@ struct cnn_optimizer_settings {
     const struct cnn_optimizer_type *type; /* recipe/optimizer_type.h */
     const struct cnn_optimizer_base *own;  /* the settings of that type, which begin with these */
     double lr;                             /* own->lr */
+    /* rate of a layer as a share of the next one's; 0 stands for 1 */
+    double layer_decay;
     const struct cnn_optimizer_settings *others; /* for tensors that type leaves; NULL: none */
     const struct cnn_optimizer_group *groups;    /* the first that fits counts */
     size_t group_count;
@@ -54,6 +56,15 @@ void cnn_optimizer_free(struct cnn_optimizer *optimizer);
  * and fall with it. */
 void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
                         double lr);
+
+/* Trains what is trained of `part` from now on, the nodes of the optimiser's graph from `first` on;
+ * their flags may differ. State stays. */
+void cnn_optimizer_change(struct cnn_optimizer *optimizer, const struct cnn_graph *part,
+                          size_t first);
+
+/* The first `nodes` nodes are trained from update `steps` on, and count their updates from
+ * there. */
+void cnn_optimizer_delay(struct cnn_optimizer *optimizer, size_t nodes, size_t steps);
 
 /* How many slabs such an optimiser keeps. */
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings);

@@ -60,11 +60,31 @@ const struct cnn_key cnn_recipe_keys[] = {
      .at = offsetof(struct parsed, early_stopping),
      .otherwise = "",
      .help = "{patience: 10, min_delta: 0}: ends the run when the validation loss gets no better"},
+    {.name = "from",
+     .kind = CNN_KEY_TEXT,
+     .at = FIELD(from),
+     .otherwise = "",
+     .help = "another model whose layers it begins with, where they fit; --from and --weights of "
+             "train take its place"},
     {.name = "freeze",
      .kind = CNN_KEY_TEXT,
      .at = FIELD(freeze),
      .otherwise = "",
      .help = "the name of a layer: training leaves it and all layers above it as they are"},
+    {.name = "freeze_epochs",
+     .kind = CNN_KEY_SIZE,
+     .at = FIELD(freeze_epochs),
+     .otherwise = "0",
+     .max = 1000000,
+     .help = "epochs after which the layers that `freeze` holds are trained, too; 0: never"},
+    {.name = "layer_decay",
+     .kind = CNN_KEY_NUMBER,
+     .at = FIELD(layer_decay),
+     .otherwise = "1",
+     .min = 0.01,
+     .max = 1,
+     .help = "the learning rate of each layer as a share of the next one's: the last conv or dense "
+             "layer has the optimizer's, the one before it this share of it"},
     {.name = "seed",
      .kind = CNN_KEY_SIZE,
      .at = FIELD(seed),
@@ -123,6 +143,7 @@ cnn_status cnn_recipe_read(struct cnn_arena *arena, const struct cnn_yaml *node,
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] != CNN_OK)
             return all[i];
+    parsed.recipe.optimizer.layer_decay = parsed.recipe.layer_decay;
     *out = parsed.recipe;
     return CNN_OK;
 }

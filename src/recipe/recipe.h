@@ -16,9 +16,12 @@ struct cnn_recipe {
     size_t batch_size, log_every;
     double save_every; /* minutes */
     size_t seed;
-    const char *freeze; /* the last layer that stays as it is; NULL: none does */
-    int keep;           /* enum cnn_keep */
-    double clip_norm;   /* 0: none */
+    const char *from;     /* the model that it begins with; NULL: none */
+    const char *freeze;   /* the last layer that stays as it is; NULL: none does */
+    size_t freeze_epochs; /* for so long; 0: to the end */
+    int keep;             /* enum cnn_keep */
+    double clip_norm;     /* 0: none */
+    double layer_decay;
     struct cnn_optimizer_settings optimizer;
     struct cnn_schedule_settings schedule;
     struct cnn_average_settings ema;

@@ -8,6 +8,7 @@
 #include "model/tta.h"
 #include "report/report.h"
 #include "tasks/metrics.h"
+#include "train/frozen.h"
 #include "train/step.h"
 #include "util/allocate.h"
 #include "util/file.h"
@@ -72,11 +73,14 @@ static void run_batch(const struct cnn_evaluator *evaluator, cnn_tta tta,
     const float *y =
         evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_targets targets = {.labels = batch->labels};
-    cnn_tta_forward(model, evaluator->plan, tta,
-                    &(struct cnn_tta_batch){.n = batch->n,
-                                            .images = batch->images,
-                                            .logits = evaluator->logits,
-                                            .output = evaluator->output});
+    if (evaluator->frozen)
+        cnn_frozen_validate(evaluator->frozen, batch, evaluator->logits, evaluator->output);
+    else
+        cnn_tta_forward(model, evaluator->plan, tta,
+                        &(struct cnn_tta_batch){.n = batch->n,
+                                                .images = batch->images,
+                                                .logits = evaluator->logits,
+                                                .output = evaluator->output});
     struct cnn_loss_result result =
         cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
     sum->loss += result.loss;
@@ -104,7 +108,12 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
     task->clear(e);
     if (samples)
         cnn_samples_clear(samples);
-    cnn_plan_parameters_changed(evaluator->plan);
+    if (evaluator->frozen)
+        cnn_frozen_changed(evaluator->frozen);
+    else
+        cnn_plan_parameters_changed(evaluator->plan);
+    cnn_loader_bare(evaluator->loader,
+                    evaluator->frozen && cnn_kept_whole(&evaluator->frozen->val));
     cnn_loader_start(evaluator->loader, 0, 0);
     while ((batch = cnn_loader_next(evaluator->loader))) {
         if (cnn_flag_raised(options->stop))

@@ -7,6 +7,8 @@
 #include "report/samples.h"
 
 /* A data set ready to be passed over. */
+struct cnn_frozen;
+
 struct cnn_evaluator {
     cnn_model *model;
     struct cnn_dataset *dataset; /* the caller's */
@@ -17,6 +19,9 @@ struct cnn_evaluator {
     float *logits, *output, *probabilities; /* of one batch */
     /* the caller's, of every image: receives the predicted classes; NULL: not wanted */
     size_t *answers;
+    /* the caller's: runs the layers in front, each image once (train/frozen.h); NULL: all layers
+     * run anew */
+    struct cnn_frozen *frozen;
 };
 
 cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,

@@ -34,7 +34,7 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
                            struct cnn_health *out, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
-    struct cnn_health health = {.model = model, .evaluator = evaluator};
+    struct cnn_health health = {.model = model, .graph = graph, .evaluator = evaluator};
     health.rows = cnn_calloc(graph->count, sizeof *health.rows);
     health.nodes = cnn_calloc(graph->count, sizeof *health.nodes);
     health.alive = cnn_calloc(graph->count, sizeof *health.alive);
@@ -92,7 +92,7 @@ void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float 
                            const float *gradients, double lr_factor)
 {
     for (size_t i = 0; i < health->count; i++) {
-        const struct cnn_node *node = &health->model->graph.nodes[health->nodes[i]];
+        const struct cnn_node *node = &health->graph->nodes[health->nodes[i]];
         struct cnn_health_row *row = &health->rows[i];
         row->epoch = epoch;
         row->gradient_norm = layer_norm(node, gradients, NULL);
@@ -151,11 +151,11 @@ void cnn_health_probe(struct cnn_health *health)
             memset(health->alive[node], 0, health->rows[i].channels * sizeof(bool));
         any = any || health->alive[node];
     }
-    if (any)
+    if (any && !health->unprobed)
         run_probe(health);
     for (size_t i = 0; i < health->count; i++) {
         struct cnn_health_row *row = &health->rows[i];
-        row->dead = row->channels
+        row->dead = row->channels && !health->unprobed
                         ? 1 - (double)health->living[health->nodes[i]] / (double)row->channels
                         : NAN;
     }

@@ -11,6 +11,8 @@
 
 struct cnn_health {
     const cnn_model *model;
+    const struct cnn_graph *graph; /* the model's; another one's flags say what is trained now */
+    bool unprobed;                 /* no layer is probed: those in front do not run any more */
     const struct cnn_evaluator *evaluator; /* whose images and plan the probe takes */
     struct cnn_health_row *rows;           /* of the layers that have weights or cut off at zero */
     size_t count;

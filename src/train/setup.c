@@ -9,6 +9,7 @@
 #include "data/format.h"
 #include "model/record.h"
 #include "tasks/metrics.h"
+#include "train/from.h"
 #include "train/room.h"
 #include "train/whiten.h"
 #include "util/allocate.h"
@@ -184,18 +185,19 @@ static cnn_status open_data(struct cnn_training *t, const char *path, cnn_diag *
     return settle_images(t, diag);
 }
 
-static cnn_status load_weights(struct cnn_training *t, const struct cnn_safetensors *file, bool all,
+static cnn_status load_weights(cnn_model *model, const char *path, struct cnn_from_notes *notes,
                                cnn_diag *diag)
 {
-    const char *left = NULL, *classes = NULL, *images = NULL;
-    cnn_status status = all ? cnn_model_load_parameters(t->model, file, diag)
-                            : cnn_model_transfer(t->model, file, &left, diag);
+    struct cnn_safetensors *file = NULL;
+    cnn_status status = cnn_safetensors_open(path, &file, diag);
+    if (status != CNN_OK) {
+        cnn_hint_near(diag, path);
+        return status;
+    }
+    status = cnn_model_load_parameters(model, file, diag);
     if (status == CNN_OK)
-        status = cnn_record_doubt(t->model, file, &classes, &images, diag);
-    const char *said[] = {left, classes, images};
-    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
-        if (said[i])
-            note(t, "%s", said[i]);
+        status = cnn_record_doubt(model, file, &notes->classes, &notes->images, diag);
+    cnn_safetensors_close(file);
     return status;
 }
 
@@ -203,22 +205,21 @@ static cnn_status first_parameters(struct cnn_training *t, const cnn_train_optio
                                    cnn_diag *diag)
 {
     cnn_model *model = t->model;
-    struct cnn_safetensors *file;
+    struct cnn_from_notes notes = {NULL, NULL, NULL};
     cnn_status status = CNN_OK;
-    if (!options->weights) {
+    if (options->weights) {
+        status = load_weights(model, options->weights, &notes, diag);
+    } else {
+        const char *from = options->from ? options->from : model->recipe.from;
         cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
         status = cnn_whiten(model, t->train, diag);
+        if (status == CNN_OK && from)
+            status = cnn_train_from(model, from, &notes, diag);
     }
-    const char *path = options->weights ? options->weights : options->transfer;
-    if (!path || status != CNN_OK)
-        return status;
-    status = cnn_safetensors_open(path, &file, diag);
-    if (status != CNN_OK) {
-        cnn_hint_near(diag, path);
-        return status;
-    }
-    status = load_weights(t, file, options->weights != NULL, diag);
-    cnn_safetensors_close(file);
+    const char *const said[] = {notes.left, notes.classes, notes.images};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (said[i])
+            note(t, "%s", said[i]);
     return status;
 }
 
@@ -557,6 +558,7 @@ void cnn_training_close(struct cnn_training *training)
     cnn_metrics_free(&training->evaluation);
     cnn_evaluator_close(&training->evaluator);
     cnn_step_close(&training->step);
+    cnn_frozen_close(&training->frozen);
     cnn_loader_free(training->loader);
     cnn_dataset_free(training->train);
     cnn_dataset_free(training->val);

@@ -4,6 +4,7 @@
 #define CNN_TRAIN_SETUP_H
 
 #include "train/evaluate.h"
+#include "train/frozen.h"
 #include "train/health.h"
 #include "train/progress.h"
 #include "train/run.h"
@@ -28,6 +29,8 @@ struct cnn_training {
     struct cnn_samples samples;
     struct cnn_health health;
     struct cnn_step step;
+    struct cnn_frozen frozen;
+    bool held; /* layers are frozen: train/hold.h */
     struct cnn_run run;
     struct cnn_progress progress;
     struct cnn_room room;

@@ -16,6 +16,7 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
     }
     struct cnn_step step = {.loss = &model->loss,
                             .model = model,
+                            .graph = &model->graph,
                             .parameters = parameters,
                             .seed = model->recipe.seed,
                             .kernels = cnn_kernels()};
@@ -55,6 +56,23 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
         *out = step;
     else
         cnn_step_close(&step);
+    return status;
+}
+
+cnn_status cnn_step_change(struct cnn_step *step, const struct cnn_graph *part, size_t first,
+                           size_t batch, cnn_diag *diag)
+{
+    cnn_plan_free(step->plan);
+    step->plan = NULL;
+    step->graph = part;
+    cnn_optimizer_change(step->optimizer, part, first);
+    cnn_status status = step->model->task->find_target(part, step->loss, &step->target, diag);
+    if (status == CNN_OK)
+        status = cnn_plan_new(part, step->parameters,
+                              &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_TRAIN},
+                              &step->plan, diag);
+    if (status == CNN_OK)
+        cnn_plan_parameters_changed(step->plan);
     return status;
 }
 
@@ -120,7 +138,7 @@ struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
         return result;
     cnn_plan_backward(step->plan, n, step->target);
     if (step->model->recipe.clip_norm > 0)
-        cnn_clip_gradients(&step->model->graph, step->model->recipe.clip_norm,
+        cnn_clip_gradients(step->graph, step->model->recipe.clip_norm,
                            cnn_plan_parameter_gradients(step->plan));
     cnn_optimizer_step(step->optimizer, step->parameters, cnn_plan_parameter_gradients(step->plan),
                        lr);

@@ -11,6 +11,7 @@ struct cnn_step {
     struct cnn_plan *plan; /* NULL: state alone */
     struct cnn_optimizer *optimizer;
     const cnn_model *model;
+    const struct cnn_graph *graph; /* that is trained: the model's, or what cnn_step_change gave */
     float *parameters; /* what is trained: the caller's, or with train.ema the step's own */
     /* with train.ema, the caller's: the running mean of what is trained; else NULL */
     float *mean;
@@ -27,6 +28,11 @@ cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch
 /* The same without a plan: for reading and checking what a run has saved. */
 cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
                                cnn_diag *diag);
+/* Trains `part` from now on, the nodes of the model's graph from `first` on, whose flags may be
+ * others; it must outlive the step. What the optimiser has gathered stays. On failure the step can
+ * only be closed. */
+cnn_status cnn_step_change(struct cnn_step *step, const struct cnn_graph *part, size_t first,
+                           size_t batch, cnn_diag *diag);
 void cnn_step_begin(struct cnn_step *step);
 void cnn_step_close(struct cnn_step *step);
 

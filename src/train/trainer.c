@@ -6,6 +6,7 @@
 #include "recipe/schedule_type.h"
 #include "report/report.h"
 #include "train/check.h"
+#include "train/hold.h"
 #include "util/allocate.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -222,8 +223,11 @@ static cnn_status take_step(struct trainer *r)
         (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
     if (last)
         cnn_health_before_step(&r->t.health, r->t.step.parameters);
-    memcpy(cnn_plan_input(r->t.step.plan), batch->images,
-           n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
+    if (r->t.frozen.cut > 0)
+        cnn_frozen_forward(&r->t.frozen, &r->t.frozen.train, batch, cnn_plan_input(r->t.step.plan));
+    else
+        memcpy(cnn_plan_input(r->t.step.plan), batch->images,
+               n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
     struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
     struct cnn_loss_result result = cnn_step_run(&r->t.step, n, &targets, lr);
     if (!result.finite)
@@ -388,6 +392,13 @@ static cnn_status record_health(struct trainer *r)
                : status;
 }
 
+static void tell_held(struct trainer *r)
+{
+    r->event.held_layers = cnn_training_held(&r->t);
+    r->event.kept_bytes = cnn_training_kept(&r->t);
+    emit(r, CNN_EVENT_HOLD);
+}
+
 /* From where the run stands to the end of its epoch; nothing where that is reached already and only
  * the validation is left. */
 static cnn_status run_epoch(struct trainer *r)
@@ -398,6 +409,14 @@ static cnn_status run_epoch(struct trainer *r)
     r->epoch_started = cnn_now();
     if (cnn_training_awaits_validation(&r->t))
         return CNN_OK;
+    if (cnn_training_release_due(&r->t)) {
+        status = cnn_training_release(&r->t, r->diag);
+        tell_held(r);
+    }
+    if (status != CNN_OK)
+        return status;
+    if (r->t.held)
+        cnn_loader_bare(r->t.loader, cnn_kept_whole(&r->t.frozen.train));
     cnn_loader_start(r->t.loader, progress->step / per_epoch, progress->step % per_epoch);
     do {
         status = take_step(r);
@@ -430,6 +449,11 @@ static cnn_status end(struct trainer *r)
 static cnn_status run(struct trainer *r)
 {
     r->first_step = r->t.progress.step;
+    cnn_status held = cnn_training_complete(&r->t) ? CNN_OK : cnn_training_hold(&r->t, r->diag);
+    if (held != CNN_OK)
+        return held;
+    if (r->t.held)
+        tell_held(r);
     while (!cnn_training_complete(&r->t)) {
         if (stopped(r))
             return interrupt(r);

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "model/model.h"
 #include "model/propose.h"
+#include "train/backbone.h"
 #include "util/allocate.h"
 #include "util/arena.h"
 #include "util/file.h"
@@ -22,18 +24,20 @@ enum {
 struct project {
     const cnn_init_options *options;
     struct cnn_arena *arena;
-    const char *config, *readme, *data; /* paths; that of the data absolute */
+    const char *config, *readme, *weights, *data; /* paths; that of the data absolute */
     const char *name;
     struct cnn_glance glance;
     struct cnn_proposal proposal;
+    struct cnn_backbone backbone; /* of options->from */
+    cnn_model *model;             /* it; NULL: none */
     cnn_diag *diag;
 };
 
 static cnn_status refuse_existing(const struct project *p)
 {
-    const char *const files[] = {p->config, p->readme};
+    const char *const files[] = {p->config, p->readme, p->weights};
     struct stat info;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < (p->options->from ? 3 : 2); i++) {
         if (lstat(files[i], &info) != 0) /* a link may lead to where nothing is yet */
             continue;
         cnn_fail(p->diag, CNN_INVALID, NULL, "%s is there already", files[i]);
@@ -75,8 +79,10 @@ static cnn_status prepare(struct project *p)
     p->arena = cnn_arena_new();
     p->config = p->arena ? cnn_arena_printf(p->arena, "%s/config.yaml", options->directory) : NULL;
     p->readme = p->arena ? cnn_arena_printf(p->arena, "%s/README.md", options->directory) : NULL;
+    p->weights =
+        p->arena ? cnn_arena_printf(p->arena, "%s/backbone.safetensors", options->directory) : NULL;
     p->name = options->name ? options->name : p->arena ? default_name(p) : NULL;
-    if (!p->config || !p->readme || !p->name)
+    if (!p->config || !p->readme || !p->weights || !p->name)
         return cnn_fail_memory(p->diag, 0, "a path");
     cnn_status status = refuse_existing(p);
     return status == CNN_OK ? resolve_data(p) : status;
@@ -193,6 +199,20 @@ static cnn_status write_readme(const struct project *p)
     return status;
 }
 
+/* The checkpoint's path as it is found from every directory. */
+static cnn_status locate_weights(struct project *p)
+{
+    char here[PATH_MAX];
+    const char *directory = *p->weights == '/' ? "" : getcwd(here, sizeof here);
+    p->backbone.path = directory ? cnn_arena_printf(p->arena, "%s%s%s", directory,
+                                                    *directory ? "/" : "", p->weights)
+                                 : NULL;
+    if (p->backbone.path && !cnn_utf8_valid(p->backbone.path, strlen(p->backbone.path)))
+        return cnn_fail(p->diag, CNN_FAILED, NULL, "the path %s is not UTF-8 text",
+                        p->backbone.path);
+    return p->backbone.path ? CNN_OK : cnn_fail_memory(p->diag, 0, "a path");
+}
+
 /* Read as any description before it is written: its name may come from the command line. */
 static cnn_status write_config(const struct project *p)
 {
@@ -204,10 +224,29 @@ static cnn_status write_config(const struct project *p)
         status = cnn_model_from_text(p->config, text.data, text.size, NULL, &model, p->diag);
     if (status == CNN_OK)
         status = cnn_make_directories(p->options->directory, p->diag);
+    if (status == CNN_OK && p->model)
+        status = cnn_model_write(p->model, p->weights, p->diag);
     if (status == CNN_OK)
         status = cnn_file_write(p->config, text.data, text.size, p->diag);
+    if (status != CNN_OK && p->model)
+        unlink(p->weights); /* it was not there before */
     cnn_model_free(model);
     cnn_text_free(&text);
+    return status;
+}
+
+static cnn_status propose(struct project *p)
+{
+    if (!p->options->from) {
+        cnn_propose(&p->glance, &p->proposal);
+        return CNN_OK;
+    }
+    cnn_status status = cnn_backbone_open(p->options, p->glance.classes, p->arena, &p->model,
+                                          &p->backbone, p->diag);
+    if (status == CNN_OK)
+        status = locate_weights(p);
+    if (status == CNN_OK)
+        cnn_propose_tuning(&p->glance, &p->backbone, &p->proposal);
     return status;
 }
 
@@ -243,14 +282,15 @@ cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_d
         status = cnn_glance_at(options->data_path, p.arena, &p.glance, diag);
     if (status == CNN_OK)
         status = check_counts(&p);
-    if (status == CNN_OK) {
-        cnn_propose(&p.glance, &p.proposal);
+    if (status == CNN_OK)
+        status = propose(&p);
+    if (status == CNN_OK)
         status = write_config(&p);
-    }
     if (status == CNN_OK)
         status = write_readme(&p);
     if (status == CNN_OK)
         report(&p, out);
+    cnn_model_free(p.model);
     cnn_arena_free(p.arena);
     return status;
 }
