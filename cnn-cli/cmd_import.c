@@ -11,7 +11,8 @@
 #include "terminal.h"
 
 struct settings {
-    const char *output, *input, *normalize, *classes, *image, *name, *channels, *darknet;
+    const char *output, *input, *normalize, *classes, *image, *name, *as, *rename, *channels,
+        *darknet;
     bool json;
     size_t threads;
 };
@@ -50,6 +51,16 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, name),
      .argument = "NAME",
      .help = "what the network is called (default: as the file)"},
+    {.name = "as",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, as),
+     .argument = "DESCRIPTION",
+     .help = "the network that weights without one are for: .pth, .pt, .safetensors"},
+    {.name = "rename",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, rename),
+     .argument = "FILE",
+     .help = "which of these weights go where: their name and ours in each line"},
     {.name = "channels",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, channels),
@@ -208,6 +219,22 @@ static cnn_status read_names(const char *path, struct names *names)
     return split_names(names);
 }
 
+static void print_table(const cnn_import_info *info)
+{
+    cnn_json_open("table", '[');
+    for (size_t i = 0; i < info->row_count; i++) {
+        const cnn_import_row *row = &info->rows[i];
+        cnn_json_open(NULL, '{');
+        cnn_json_text("from", row->from);
+        cnn_json_text("to", row->to);
+        cnn_json_text("type", row->type);
+        cnn_json_text("shape", row->shape);
+        cnn_json_text("how", row->how);
+        cnn_json_close();
+    }
+    cnn_json_close();
+}
+
 static void print_json(const char *path, const cnn_model *model, const cnn_import_info *info)
 {
     cnn_json_open(NULL, '{');
@@ -221,30 +248,61 @@ static void print_json(const char *path, const cnn_model *model, const cnn_impor
     cnn_json_text("worst", info->worst);
     cnn_json_text("notes", info->notes);
     cnn_json_text("name", cnn_model_name(model));
+    if (info->row_count > 0)
+        print_table(info);
     cnn_json_close();
+}
+
+/* Lines may hold names that the file gives. */
+static void print_notes(const char *notes)
+{
+    while (*notes != '\0') {
+        size_t length = strcspn(notes, "\n");
+        char line[512];
+
+        snprintf(line, sizeof line, "%.*s", (int)length, notes);
+        printf("           %s\n", cnn_show_text(line).text);
+        notes += length + (notes[length] == '\n');
+    }
+}
+
+/* What went where, of a file of weights. */
+static void print_rows(const cnn_import_info *info)
+{
+    for (size_t i = 0; i < info->row_count; i++) {
+        const cnn_import_row *row = &info->rows[i];
+        printf("           %-28s ", cnn_show_text(row->from).text);
+        printf("-> %-20s %s, %s, %s%s\n", cnn_show_text(row->to).text, row->type, row->shape,
+               strcmp(row->how, "renamed") == 0 ? "" : "by ", row->how);
+    }
 }
 
 static void print_human(const char *path, const cnn_model *model, const cnn_import_info *info)
 {
     const char *producer = *info->producer != '\0' ? info->producer : "an unknown program";
+    bool weights = info->row_count > 0;
 
     printf("model      %s (%s", cnn_show_text(cnn_model_name(model)).text,
            cnn_show_text(producer).text);
     if (info->opset > 0)
         printf(", opset %lld", (long long)info->opset);
     printf(")\n");
-    printf("layers     %s of %s nodes\n", cnn_show_integer(info->layers).text,
-           cnn_show_integer(info->nodes).text);
-    for (const char *line = info->notes; *line != '\0';) {
-        size_t length = strcspn(line, "\n");
-        printf("           %.*s\n", (int)length, line);
-        line += length + (line[length] == '\n');
+    if (weights)
+        printf("weights    %s tensors, of %s layers\n", cnn_show_integer(info->nodes).text,
+               cnn_show_integer(info->row_count).text);
+    else
+        printf("layers     %s of %s nodes\n", cnn_show_integer(info->layers).text,
+               cnn_show_integer(info->nodes).text);
+    print_rows(info);
+    print_notes(info->notes);
+    if (!weights) {
+        printf("compared   %s layers with the file's own graph: %.1e of the largest number at most",
+               cnn_show_integer(info->compared).text, info->error);
+        if (*info->worst != '\0')
+            printf(", in '%s'", info->worst);
+        putchar('\n');
     }
-    printf("compared   %s layers with the file's own graph: %.1e of the largest number at most",
-           cnn_show_integer(info->compared).text, info->error);
-    if (*info->worst != '\0')
-        printf(", in '%s'", info->worst);
-    printf("\nwritten    %s\n", cnn_show_text(path).text);
+    printf("written    %s\n", cnn_show_text(path).text);
 }
 
 static cnn_status import(const struct settings *settings, char *const *files, size_t count,
@@ -266,6 +324,8 @@ static cnn_status import(const struct settings *settings, char *const *files, si
         status = read_names(settings->classes, &names);
     import_options.name = settings->name;
     import_options.image = settings->image;
+    import_options.as = settings->as;
+    import_options.rename = settings->rename;
     import_options.classes = names.items;
     import_options.class_count = names.count;
     if (status == CNN_OK && output != NULL)
@@ -308,8 +368,10 @@ const struct cnn_command cnn_command_import = {
         "  FILE.onnx                       of PyTorch, Keras and others\n"
         "  FILE.prototxt FILE.caffemodel   of Caffe\n"
         "  FILE.cfg FILE.weights           of Darknet\n"
+        "  FILE.pth --as DESCRIPTION       weights of PyTorch alone, or .safetensors of others\n"
         "The result is proved: the file's own graph is computed, too, and where a layer gives\n"
-        "other numbers nothing is written.\n",
+        "other numbers nothing is written. Weights alone have no graph: what went where is "
+        "listed.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

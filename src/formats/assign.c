@@ -298,10 +298,14 @@ static cnn_status add_row(struct assignment *a, const struct cnn_unit *theirs,
         [CNN_HOW_RENAMED] = "renamed", [CNN_HOW_NAME] = "name", [CNN_HOW_ORDER] = "order"};
     struct cnn_arena *arena = a->model->arena;
     char shape[160];
+    int first = 0;
+    while (theirs->tensors[first] == SIZE_MAX)
+        first++;
     cnn_import_row *row = &a->out->rows[a->out->row_count++];
     row->from = cnn_arena_strdup(arena, theirs->shown);
     row->to = ours->name;
-    row->shape = cnn_arena_strdup(arena, cnn_unit_shape(ours, shape, sizeof shape));
+    row->shape = cnn_arena_strdup(
+        arena, cnn_weight_shape(&a->weights->items[theirs->tensors[first]], shape, sizeof shape));
     row->type = a->model->graph.nodes[ours->node].type->variant.name;
     row->how = hows[ours->how];
     return row->from && row->shape ? CNN_OK : cnn_fail_memory(a->diag, 0, a->weights->path);

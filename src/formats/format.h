@@ -32,6 +32,9 @@ struct cnn_model_format {
                        cnn_model **out, cnn_diag *diag);
 };
 
+/* The text of a description, or of the one that a checkpoint or a run holds; cnn_free() it. */
+cnn_status cnn_description_text(const char *path, char **text, size_t *size, cnn_diag *diag);
+
 /* Whether the source is a file whose name ends so. */
 static inline bool cnn_source_ends(const struct cnn_model_source *source, const char *ending)
 {

@@ -4,8 +4,11 @@
 
 static bool recognise_file(const struct cnn_import_file *file)
 {
-    /* ir_version comes first in every file that a program wrote */
-    return cnn_import_file_ends(file, ".onnx") || (file->head_size > 0 && file->head[0] == 0x08);
+    /* ir_version comes first in every file that a program wrote; the length of a checkpoint's
+     * header may begin with the same byte */
+    return cnn_import_file_ends(file, ".onnx") ||
+           (file->head_size > 0 && file->head[0] == 0x08 &&
+            !cnn_yaml_is_checkpoint((const char *)file->head, file->head_size));
 }
 
 static cnn_status import_file(const struct cnn_import_request *request, cnn_model **out,

@@ -125,7 +125,7 @@ static cnn_status find_entry(const struct reader *r, const struct cnn_pickle *va
     if (!entry)
         return fail(r, value, "the archive has no entry with the numbers of this tensor");
     if (!cnn_size_mul(storage->count, cnn_weight_type_bytes(storage->type), &bytes) ||
-        bytes != entry->size)
+        (entry->data && bytes != entry->size))
         return cnn_fail(r->diag, CNN_FAILED, NULL,
                         "%s: byte %zu: entry '%s' has %zu bytes, but %zu numbers of %s are wanted",
                         r->weights->path, entry->at, entry->name, entry->size, storage->count,
@@ -371,7 +371,7 @@ static cnn_status check_order(const struct reader *r)
     const struct cnn_zip_entry *entry = name ? cnn_zip_find(&r->zip, name) : NULL;
     if (!name)
         return cnn_fail_memory(r->diag, 0, r->weights->path);
-    if (!entry || (entry->size == 6 && memcmp(entry->data, "little", 6) == 0))
+    if (!entry || (entry->data && entry->size == 6 && memcmp(entry->data, "little", 6) == 0))
         return CNN_OK;
     return cnn_fail(r->diag, CNN_FAILED, NULL, "%s: byte %zu: its numbers are not little endian",
                     r->weights->path, entry->at);

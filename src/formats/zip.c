@@ -165,18 +165,14 @@ static cnn_status read_entry(const struct archive *a, const struct directory *di
                            (uint64_t *const[]){&size, &stored, &begin});
     if (status != CNN_OK)
         return status;
-    if (number(central + 10, 2) != 0 || stored != size || (central[8] & 1))
-        return cnn_fail(a->diag, CNN_FAILED, NULL,
-                        "%s: byte %zu: entry '%s' is compressed or encrypted; PyTorch stores its "
-                        "entries as they are",
-                        a->path, *at, out->name);
-    if (size > a->size || begin > a->size)
+    if (stored > a->size || begin > a->size)
         return fail(a, *at, "an entry lies beyond the end of the file");
     out->size = (size_t)size;
     out->at = (size_t)begin;
     out->crc = (uint32_t)number(central + 16, 4);
     *at += CENTRAL_BYTES + name + extra + comment;
-    return find_data(a, (size_t)directory->at, name, out);
+    bool plain = number(central + 10, 2) == 0 && stored == size && !(central[8] & 1);
+    return !plain ? CNN_OK : find_data(a, (size_t)directory->at, name, out);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -222,6 +218,11 @@ const struct cnn_zip_entry *cnn_zip_find(const struct cnn_zip *zip, const char *
 cnn_status cnn_zip_check(const struct cnn_zip *zip, const struct cnn_zip_entry *entry,
                          cnn_diag *diag)
 {
+    if (!entry->data)
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s: byte %zu: entry '%s' is compressed or encrypted; PyTorch stores its "
+                        "entries as they are",
+                        zip->path, entry->at, entry->name);
     uint32_t crc = (uint32_t)crc32_z(0, entry->data, entry->size);
     return crc == entry->crc
                ? CNN_OK

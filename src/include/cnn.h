@@ -908,8 +908,8 @@ typedef struct cnn_event {
     bool best;
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
     size_t held_layers;                             /* HOLD */
-    size_t kept_bytes; /* HOLD: of what they make of the images, which is computed once; 0: it is
-                        * computed in each epoch */
+    /* HOLD: images of which what these layers make is computed once and kept, and its bytes */
+    size_t kept_images, kept_bytes;
 } cnn_event;
 
 typedef struct cnn_train_options {

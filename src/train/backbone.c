@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "formats/assign.h"
+#include "formats/format.h"
 #include "util/allocate.h"
 
 #define FIRST_RATE 0.1 /* of the first layer, as a share of the last one's */
@@ -20,9 +21,7 @@ static cnn_status open_weights(const cnn_init_options *options, cnn_model **out,
     cnn_model *model = NULL;
     char *text = NULL;
     size_t size;
-    cnn_status status = cnn_yaml_read_text(options->as, &text, &size, diag);
-    if (status != CNN_OK)
-        cnn_hint_near(diag, options->as);
+    cnn_status status = cnn_description_text(options->as, &text, &size, diag);
     if (status == CNN_OK)
         status = cnn_model_from_text(options->as, text, size, NULL, &model, diag);
     if (status == CNN_OK)

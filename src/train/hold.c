@@ -67,17 +67,12 @@ cnn_status cnn_training_release(struct cnn_training *t, cnn_diag *diag)
     return status;
 }
 
-size_t cnn_training_held(const struct cnn_training *training)
-{
-    size_t count = 0;
-    for (size_t i = 0; training->held && i < training->frozen.whole.count; i++)
-        count += cnn_node_frozen(&training->frozen.whole.nodes[i]);
-    return count;
-}
-
-size_t cnn_training_kept(const struct cnn_training *training)
+void cnn_training_tell_held(const struct cnn_training *training, cnn_event *event)
 {
     const struct cnn_frozen *f = &training->frozen;
-    return ((f->train.values ? f->train.images : 0) + (f->val.values ? f->val.images : 0)) *
-           f->floats * sizeof(float);
+    event->held_layers = 0;
+    for (size_t i = 0; training->held && i < f->whole.count; i++)
+        event->held_layers += cnn_node_frozen(&f->whole.nodes[i]);
+    event->kept_images = f->train.images + f->val.images;
+    event->kept_bytes = event->kept_images * f->floats * sizeof(float);
 }

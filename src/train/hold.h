@@ -12,8 +12,7 @@ cnn_status cnn_training_hold(struct cnn_training *training, cnn_diag *diag);
 bool cnn_training_release_due(const struct cnn_training *training);
 cnn_status cnn_training_release(struct cnn_training *training, cnn_diag *diag);
 
-/* Layers with parameters that are held; bytes of their outputs that are kept. */
-size_t cnn_training_held(const struct cnn_training *training);
-size_t cnn_training_kept(const struct cnn_training *training);
+/* Sets the members of an event that tell of what is held. */
+void cnn_training_tell_held(const struct cnn_training *training, cnn_event *event);
 
 #endif

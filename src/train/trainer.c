@@ -394,8 +394,7 @@ static cnn_status record_health(struct trainer *r)
 
 static void tell_held(struct trainer *r)
 {
-    r->event.held_layers = cnn_training_held(&r->t);
-    r->event.kept_bytes = cnn_training_kept(&r->t);
+    cnn_training_tell_held(&r->t, &r->event);
     emit(r, CNN_EVENT_HOLD);
 }
 
