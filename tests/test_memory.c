@@ -90,7 +90,11 @@ static void test_room_is_the_address_space_when_that_is_limited(void **state)
     struct scratch *s = *state;
     struct rlimit before, limit;
     char statm[64];
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifndef __has_feature /* clang's way to tell of sanitizers */
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
     skip(); /* a sanitizer's shadow alone takes more than that */
 #endif
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);

@@ -74,7 +74,7 @@ static void test_softmax_follows_the_mean(void **state)
     float logits[IMAGES * CLASSES], output[IMAGES * CLASSES], one[CLASSES];
     assert_non_null(images);
     for (size_t i = 0; i < IMAGES * SIZE; i++)
-        images[i] = image[i % SIZE] * 0.01f * (float)(i / SIZE);
+        images[i] = image[i % SIZE] * 0.001f * (float)(i / SIZE);
     assert_int_equal(cnn_model_run_tta(raw, CNN_TTA_SHIFT, images, IMAGES, logits, NULL), CNN_OK);
     assert_int_equal(cnn_model_run_tta(model, CNN_TTA_SHIFT, images, IMAGES, output, NULL), CNN_OK);
     for (size_t i = 0; i < IMAGES; i++) {

@@ -24,7 +24,7 @@ struct segment {
 
 /* A segment's two rows of pixels, without the channels of other strips. */
 struct buffer {
-    _Alignas(64) float row[2][2 * CNN_NORM_ROW];
+    _Alignas(64) float rows[2 * 2 * CNN_NORM_ROW]; /* the second begins at 2 * CNN_NORM_ROW */
 };
 
 /* Where corner 0 to 3, in row order, of a window's pixels is. */
@@ -100,9 +100,9 @@ static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_colu
             size_t done = i * s->width;
             struct cnn_norm_tile t = {segment->input + row * row_size + i * k->wide, 1,
                                       cnn_size_min(s->width, count - done)};
-            CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y->row[row] + done);
+            CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y->rows + row * 2 * CNN_NORM_ROW + done);
         }
-    return (struct pixels){y->row[0], 2 * CNN_NORM_ROW, s->channels};
+    return (struct pixels){y->rows, 2 * CNN_NORM_ROW, s->channels};
 }
 
 /* v, or what came of it already. */
@@ -223,13 +223,13 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
             }
             window_gradients(k->b.pool->average, false, v, dy, gradients);
             for (size_t i = 0; i < 4; i++)
-                vstore_lanes(g->row[0] + at[i], lanes, gradients[i]);
+                vstore_lanes(g->rows + at[i], lanes, gradients[i]);
         }
     for (size_t row = 0; row < 2; row++) {
-        float *gradient = g->row[row];
+        size_t at = row * 2 * CNN_NORM_ROW;
         CNN_ISA_NAME(cnn_activate_backward)
-        (k->b.activation, 2 * segment->windows * s->channels, NULL, activated.row[row], gradient,
-         gradient);
+        (k->b.activation, 2 * segment->windows * s->channels, NULL, activated.rows + at,
+         g->rows + at, g->rows + at);
     }
 }
 
@@ -242,7 +242,7 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
 {
     struct buffer g;
     struct pixels x = {k->a.x + segment->input, k->b.pool->in_w * k->b.channels, k->b.channels};
-    struct pixels gradients = {g.row[0], 2 * CNN_NORM_ROW, s->channels};
+    struct pixels gradients = {g.rows, 2 * CNN_NORM_ROW, s->channels};
     bool buffered = cnn_norm_calls(k->b.activation);
     if (buffered)
         gradients_segment(k, columns, s, segment, &g);
