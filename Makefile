@@ -190,7 +190,7 @@ deps-dev: ## install what format, lint and fuzz need, too
 	$(INSTALL_PACKAGES) $(PACKAGES) $(DEV_PACKAGES)
 
 test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
-	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
+	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' CXX='$(CXX)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
 
 # Programs for another machine are run by EMULATOR. Left out are a test that runs for many minutes there, and scripts of long runs and of what is installed.
 EMULATED_TESTS = $(filter-out %/test_attribution,$(TEST_BIN))
@@ -210,20 +210,25 @@ test-aarch64: ## most tests on ARM's instructions: cross-compiled, run by qemu (
 	    echo 'skipped: no cross compiler, libraries or emulator for aarch64'; \
 	fi
 
-tsan: ## the tests that use threads, watched by ThreadSanitizer
-	$(MAKE) $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
-	TSAN_OPTIONS=halt_on_error=1 tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%)
+tsan: ## the tests that use threads, and a user's program, watched by ThreadSanitizer
+	$(MAKE) all $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread
+	TSAN_OPTIONS=halt_on_error=1 CNN=$(BUILD)-tsan/cnn BUILD=$(BUILD)-tsan PREFIX=$(PREFIX) CC='$(CC)' CXX='$(CXX)' \
+	    SANITIZE=-fsanitize=thread tests/run.sh $(TSAN_TESTS:%=$(BUILD)-tsan/tests/%) tests/install.sh
 
-# Loops of arithmetic are compiled in less time, and need not tell of each comparison.
+# The tests under sanitizers and the readers that are fed with damaged inputs are built once, by clang,
+# whose UndefinedBehaviorSanitizer finds more than gcc's. Loops of arithmetic are compiled in less time,
+# and need not report each comparison to the fuzzer.
 SECONDS ?= 30
-FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)-fuzz CC=clang-14 CFLAGS='-O1 -g' OPTIMIZE= KERNEL_FLAGS=-fno-sanitize-coverage=trace-cmp
+ASAN_MAKE = $(MAKE) BUILD=$(BUILD)-asan CC=clang-14 CXX=clang++-14 CFLAGS='-O1 -g -fno-omit-frame-pointer' OPTIMIZE= \
+            KERNEL_FLAGS=-fno-sanitize-coverage=trace-cmp \
+            SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all'
 fuzz: all $(TOOL_BIN) ## feeds damaged inputs to every reader, SECONDS=30 for each (clang)
-	$(FUZZ_MAKE) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%) SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all'
-	CNN=$(BUILD)/cnn BUILD=$(BUILD) tests/fuzz/seeds.sh $(BUILD)-fuzz/seeds
-	BUILD=$(BUILD)-fuzz tests/fuzz/fuzz.sh $(SECONDS) $(FUZZ_SRC:%.c=$(BUILD)-fuzz/%)
+	$(ASAN_MAKE) $(FUZZ_SRC:%.c=$(BUILD)-asan/%)
+	CNN=$(BUILD)/cnn BUILD=$(BUILD) tests/fuzz/seeds.sh $(BUILD)-asan/seeds
+	BUILD=$(BUILD)-asan tests/fuzz/fuzz.sh $(SECONDS) $(FUZZ_SRC:%.c=$(BUILD)-asan/%)
 
-asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer
-	$(MAKE) test BUILD=$(BUILD)-asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer (clang)
+	$(ASAN_MAKE) test
 
 # On demand: it takes half an hour. MUTANTS='src/viz 12' tries a part.
 mutants: ## breaks the sources on purpose, and says which tests notice
@@ -286,7 +291,7 @@ uninstall: ## removes what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-lint $(BUILD)-aarch64 $(BUILD)-mutants
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-lint $(BUILD)-aarch64 $(BUILD)-mutants
 
 metrics: all ## figures of the sources: lines, functions, includes, circles
 	@BUILD=$(BUILD) CNN=$(BUILD)/cnn tests/structure.sh --print

@@ -14,6 +14,12 @@ if ! command -v chromium >/dev/null; then
     summary
     exit
 fi
+# What the browser does with a page is the same, and other tests write the same pages.
+if [ -n "${SANITIZE:-}" ]; then
+    skip 'tests/pages.sh: not under sanitizers'
+    summary
+    exit
+fi
 
 # picture WIDTH HEIGHT: a BMP with a slope of colours and a bright disc, to standard output.
 picture() {

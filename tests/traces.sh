@@ -52,7 +52,10 @@ compare_run() {
 
 for file in "$@"; do
     name=$(basename "$file" .yaml)
-    if compare_run "$traces/$name.yaml" 0; then
+    # Under sanitizers numbers are as without: once is enough.
+    if [ -n "${SANITIZE:-}" ]; then
+        :
+    elif compare_run "$traces/$name.yaml" 0; then
         pass
         case "$KNOWN" in *" $name "*) printf '%s agrees now: take it out of KNOWN\n' "$name" ;; esac
     elif [ -f "$run/last.safetensors" ] && is_known "$name" "$directory/log"; then
