@@ -236,6 +236,31 @@ static void test_darknet_network_computes_what_it_says(void **state)
     cnn_model_free(model);
 }
 
+/* Files of 2013 have an odd version, and the weights of dense layers the other way round. */
+static void test_darknet_weights_may_be_transposed(void **state)
+{
+    struct scratch *s = *state;
+    struct legacy_files files = legacy_example("tiny");
+    struct example e = {.slope = 0.1, .mean_divisor = 1, .deviation = deviation_alexeyab};
+    const size_t inputs = sizeof e.n.dense / sizeof e.n.dense[0] / LEGACY_CLASSES;
+    const unsigned char header[16] = {0, 4};
+    float turned[sizeof e.n.dense / sizeof e.n.dense[0]];
+    struct cnn_text weights = {0};
+    cnn_model *model = NULL;
+    legacy_numbers(&e.n);
+    for (size_t i = 0; i < LEGACY_CLASSES * inputs; i++)
+        turned[i % inputs * LEGACY_CLASSES + i / inputs] = e.n.dense[i];
+    cnn_text_append(&weights, (const char *)header, sizeof header);
+    cnn_text_append(&weights, files.weights.data + 20, files.weights.size - 20 - sizeof turned);
+    cnn_text_append(&weights, (const char *)turned, sizeof turned);
+    cnn_text_free(&files.weights);
+    files.weights = weights;
+    assert_int_equal(import_pair(s, darknet_names, &files, NULL, &model, NULL), CNN_OK);
+    expect_output(s, model, &e, true);
+    cnn_model_free(model);
+    free_files(&files);
+}
+
 /* Where variances are small the two are far apart. */
 static void test_darknet_epsilon_stands_where_its_author_put_it(void **state)
 {
@@ -371,7 +396,8 @@ static const struct {
     {"tiny", "[net]", "[convolutional]", CNN_FAILED, "its first section is not [net]"},
     {"tiny", "size=3", "size 3", CNN_FAILED, "11:1: this is neither a section nor an option"},
     {"tiny", "size=3", "size=three", CNN_FAILED, "'size' is a whole number from 1 to 65536"},
-    {"tiny", "size=3", "size=5", CNN_FAILED, "net.weights ends within layer 3 [connected]"},
+    {"tiny", "size=3", "size=5", CNN_FAILED,
+     "ends within layer 3 [connected], which wants 300 more numbers where 108 are left"},
     {"tiny", "size=3", "size=1", CNN_FAILED, "net.weights has 384 bytes more than"},
     {"tiny", "leaky", "stair", CNN_INVALID, "layer 0 [convolutional]: no layer has the activation"},
     {"tiny", "[dropout]", "[reorg]", CNN_INVALID, "layer 2 [reorg]: no layer does what it does"},
@@ -427,6 +453,79 @@ static void test_mistakes_are_named(void **state)
     }
     assert_int_equal(wrong, 0);
     cnn_diag_clear(s->diag);
+}
+
+/* A layer that cannot be translated shows by its message whether it is there in phase TEST. */
+static void test_phases_levels_and_stages_decide_what_there_is(void **state)
+{
+    struct scratch *s = *state;
+    static const struct {
+        const char *rules;
+        bool there;
+    } cases[] = {{"", true},
+                 {"include { phase: TEST }", true},
+                 {"include { phase: TRAIN }", false},
+                 {"include { phase: 1 }", true},
+                 {"include { phase: 0 }", false},
+                 {"include { phase: TRAIN } include { phase: TEST }", true},
+                 {"exclude { phase: TRAIN }", true},
+                 {"exclude { phase: TEST }", false},
+                 {"exclude { phase: TRAIN } exclude { }", false},
+                 {"include { stage: 'deploy' }", false},
+                 {"include { not_stage: 'deploy' }", true},
+                 {"exclude { stage: 'deploy' }", true},
+                 {"include { min_level: 1 }", false},
+                 {"include { min_level: 0 max_level: 0 }", true},
+                 {"include { max_level: -1 }", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char layer[300];
+        snprintf(layer, sizeof layer,
+                 "layer { name: 'b' type: 'BNLL' bottom: 'fc' top: 'fc' %s }\n"
+                 "layer { name: 'accuracy'",
+                 cases[i].rules);
+        struct legacy_files files = with_network("small", "layer { name: 'accuracy'", layer);
+        cnn_model *model = NULL;
+        cnn_status status = import_pair(s, caffe_names, &files, NULL, &model, NULL);
+        if (status != (cases[i].there ? CNN_INVALID : CNN_OK))
+            fail_msg("'%s': %d", cases[i].rules, (int)status);
+        cnn_diag_clear(s->diag);
+        cnn_model_free(model);
+        free_files(&files);
+    }
+}
+
+/* What a BatchNorm gives is read by another layer, too: its Scale is a layer of its own. */
+static void test_caffe_scale_is_not_taken_from_others(void **state)
+{
+    struct scratch *s = *state;
+    struct legacy_files files = with_network(
+        "small",
+        "top: 'conv1'\n  scale_param { bias_term: true } }\n"
+        "layer { name: 'relu1' type: 'ReLU' bottom: 'conv1' top: 'conv1' }",
+        "top: 'scaled'\n  scale_param { bias_term: true } }\n"
+        "layer { name: 'add' type: 'Eltwise' bottom: 'scaled' bottom: 'conv1' top: 'conv1' }");
+    cnn_model *model = NULL;
+    assert_int_equal(import_pair(s, caffe_names, &files, NULL, &model, NULL), CNN_OK);
+    expect_layers(model, "conv:conv1 batch_norm:bn1 scale:scale1 add:add pool:pool1 "
+                         "flatten:flatten dense:fc");
+    cnn_model_free(model);
+    free_files(&files);
+}
+
+static void test_caffe_blob_has_as_many_numbers_as_its_shape(void **state)
+{
+    struct scratch *s = *state;
+    struct legacy_files files = legacy_example("small");
+    cnn_model *model = NULL;
+    for (size_t i = 0; i + 4 < files.weights.size; i++)
+        if (memcmp(files.weights.data + i, "\4\3\3\3", 4) == 0) {
+            files.weights.data[i + 3] = 4;
+            break;
+        }
+    assert_int_equal(import_pair(s, caffe_names, &files, NULL, &model, NULL), CNN_FAILED);
+    assert_true(tells(s, "a blob of 144 numbers has 432 bytes, not 576"));
+    cnn_diag_clear(s->diag);
+    free_files(&files);
 }
 
 /* Each is named, though the first would do. */
@@ -548,19 +647,29 @@ static void test_prototxt_that_is_wrong(void **state)
     }
 }
 
-static void test_prototxt_is_not_nested_for_ever(void **state)
+static cnn_status parse_nested(struct scratch *s, size_t levels)
 {
-    struct scratch *s = *state;
     struct cnn_arena *arena = cnn_arena_new();
     struct cnn_prototxt_field *root = NULL;
     struct cnn_text text = {0};
-    for (int i = 0; i < 100000; i++)
+    for (size_t i = 0; i < levels; i++)
         cnn_text_append(&text, "a{", 2);
-    assert_int_equal(parse(arena, text.data, &root, s->diag), CNN_FAILED);
-    assert_true(tells(s, "more than 32 messages within each other"));
-    cnn_diag_clear(s->diag);
+    for (size_t i = 0; i < levels; i++)
+        cnn_text_append(&text, "}", 1);
+    cnn_status status = parse(arena, text.data, &root, s->diag);
     cnn_text_free(&text);
     cnn_arena_free(arena);
+    return status;
+}
+
+static void test_prototxt_is_not_nested_for_ever(void **state)
+{
+    struct scratch *s = *state;
+    assert_int_equal(parse_nested(s, 32), CNN_OK);
+    assert_int_equal(parse_nested(s, 33), CNN_FAILED);
+    assert_true(tells(s, "more than 32 messages within each other"));
+    assert_int_equal(parse_nested(s, 100000), CNN_FAILED);
+    cnn_diag_clear(s->diag);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -571,9 +680,13 @@ int main(void)
                                        TEST(test_caffe_preprocessing_comes_from_the_data_layer),
                                        TEST(test_caffe_files_of_the_first_version),
                                        TEST(test_darknet_network_computes_what_it_says),
+                                       TEST(test_darknet_weights_may_be_transposed),
                                        TEST(test_darknet_epsilon_stands_where_its_author_put_it),
                                        TEST(test_darknet_routes_shortcuts_and_windows),
                                        TEST(test_mistakes_are_named),
+                                       TEST(test_phases_levels_and_stages_decide_what_there_is),
+                                       TEST(test_caffe_scale_is_not_taken_from_others),
+                                       TEST(test_caffe_blob_has_as_many_numbers_as_its_shape),
                                        TEST(test_all_problems_are_named_in_one_run),
                                        TEST(test_one_file_of_a_pair_is_not_enough),
                                        TEST(test_weights_that_are_cut_are_refused),

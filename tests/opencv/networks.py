@@ -373,7 +373,7 @@ def yolov4_tiny(heads=True):
 def darknet_layers():
     """One of each other layer."""
     n = Darknet(39)
-    n.conv(16, 3, activation="mish")
+    n.conv(16, 5, activation="mish")
     n.conv(32, 3, 2, activation="swish")
     n.conv(16, 1, activation="logistic")
     n.conv(32, 3, activation="linear")
