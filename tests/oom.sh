@@ -125,6 +125,10 @@ each() {
     if [ "$bad" -eq 0 ]; then pass; else failed=$((failed + 1)); fi
 }
 
+"$BUILD/tests/tools/legacy" small net.prototxt net.caffemodel
+"$BUILD/tests/tools/legacy" tiny tiny.cfg tiny.weights
+"$BUILD/tests/tools/onnx" residual residual.onnx
+
 runs=0
 each 'summary' summary net.yaml --explain
 each 'summary of a run' summary run --json
@@ -143,6 +147,9 @@ each 'data of a folder' data photos.yaml --output made.png --threads 1
 each 'init' init made --data photos
 each 'report' report run -o made.html
 each 'quantize' quantize run --threads 1 -o made.safetensors --json
+each 'import of ONNX' import residual.onnx --threads 1 -o made.safetensors
+each 'import of Caffe' import net.prototxt net.caffemodel --threads 1 -o made.safetensors
+each 'import of Darknet' import tiny.cfg tiny.weights --threads 1 -o made.safetensors
 each 'visualize' visualize dog.png run -o made
 each 'train --check' train net.yaml --check --threads 1
 each 'train' train net.yaml -o made --threads 1

@@ -1,12 +1,16 @@
 /* What is a model of another program, but has to be imported first: it is told so, rather than that
  * it is no description. */
+#include <sys/stat.h>
+
 #include "formats/format.h"
 #include "formats/importer.h"
 
+/* A pipe is left alone: what is read of it is gone. */
 static const struct cnn_importer *find(const struct cnn_model_source *source)
 {
     struct cnn_import_file file;
-    if (source->bytes || source->directory ||
+    struct stat info;
+    if (source->bytes || stat(source->name, &info) != 0 || !S_ISREG(info.st_mode) ||
         cnn_import_read_head(source->name, &file, NULL) != CNN_OK)
         return NULL;
     return cnn_importer_find(&file);

@@ -41,6 +41,7 @@ static void write_layer(const struct cnn_lowering *l, size_t i, size_t above, st
         cnn_text_printf(out, ", from: %s", source_name(l, layer->inputs[0]));
     if (layer->keys.data)
         cnn_text_append(out, layer->keys.data, layer->keys.size);
+    out->failed = out->failed || layer->keys.failed;
     if (layer->activation)
         cnn_text_printf(out, ", activation: %s", layer->activation);
     cnn_text_printf(out, "}\n");

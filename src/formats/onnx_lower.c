@@ -321,7 +321,8 @@ static cnn_status lower_all(struct cnn_lowering *l)
         return status;
     mark_steps(l);
     status = cnn_onnx_infer(file, &input, l->arrays, l->diag);
-    cnn_onnx_find_matches(file, l->arrays, l->matches);
+    if (cnn_onnx_find_matches(file, l->arrays, l->matches, l->diag) != CNN_OK)
+        return CNN_FAILED;
     struct cnn_view view = cnn_view_of(0, l->input);
     if (l->channels_last)
         cnn_view_transpose(&view, (const size_t[]){1, 2, 0});

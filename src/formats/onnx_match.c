@@ -19,6 +19,8 @@ struct matcher {
     const struct cnn_onnx_array *arrays;
     struct cnn_onnx_match *matches;
     double samples[SAMPLES];
+    cnn_diag *diag; /* of trials, which may fail */
+    bool wanting;   /* memory has been */
 };
 
 struct region {
@@ -230,19 +232,21 @@ static bool run_trial_step(const struct matcher *m, struct trial *t, size_t step
     for (size_t i = 0; i < s->input_count; i++)
         in[i] = trial_array(m, t, s->inputs[i]);
     t->values[t->count] = s->outputs[0];
-    if (cnn_onnx_run_node(m->file, step, in, &t->arrays[t->count], NULL) != CNN_OK)
+    if (cnn_onnx_run_node(m->file, step, in, &t->arrays[t->count], m->diag) != CNN_OK)
         return false;
     return t->arrays[t->count++].count == SAMPLES;
 }
 
 /* Whether the region, as a function of its one outer value, is an activation. */
-static bool test_region(const struct matcher *m, const struct region *region,
+static bool test_region(struct matcher *m, const struct region *region,
                         struct cnn_onnx_match *match)
 {
     struct trial *t = cnn_calloc(1, sizeof *t);
     size_t order[REGION];
-    if (!t)
+    if (!t) {
+        m->wanting = true;
         return false;
+    }
     t->values[0] = region->outer[0];
     t->arrays[0] = (struct cnn_onnx_array){.type = CNN_ONNX_FLOAT,
                                            .rank = 1,
@@ -260,6 +264,8 @@ static bool test_region(const struct matcher *m, const struct region *region,
     right = right && recognise(m->samples, t->arrays[t->count - 1].data, match);
     cnn_onnx_arrays_free(t->arrays + 1, t->count - 1);
     cnn_free(t);
+    m->wanting = m->wanting || cnn_diag_want(m->diag) != CNN_WANT_NOTHING;
+    cnn_diag_clear(m->diag);
     return right;
 }
 
@@ -367,10 +373,10 @@ static void match_layer_norm(struct matcher *m, size_t divide)
     m->matches[last - m->file->steps] = match;
 }
 
-void cnn_onnx_find_matches(const struct cnn_onnx *file, const struct cnn_onnx_array *arrays,
-                           struct cnn_onnx_match *matches)
+cnn_status cnn_onnx_find_matches(const struct cnn_onnx *file, const struct cnn_onnx_array *arrays,
+                                 struct cnn_onnx_match *matches, cnn_diag *diag)
 {
-    struct matcher m = {.file = file, .arrays = arrays, .matches = matches};
+    struct matcher m = {.file = file, .arrays = arrays, .matches = matches, .diag = cnn_diag_new()};
     for (size_t i = 0; i < SAMPLES; i++) /* from -16 to 16, none of them 0 */
         m.samples[i] = ((double)i - SAMPLES / 2 + 0.125) / 4;
     for (size_t i = 0; i < file->step_count; i++)
@@ -379,4 +385,7 @@ void cnn_onnx_find_matches(const struct cnn_onnx *file, const struct cnn_onnx_ar
     for (size_t i = file->step_count; i-- > 0;)
         if (!matches[i].inside && !matches[i].type)
             match_activation(&m, i);
+    m.wanting = m.wanting || !m.diag;
+    cnn_diag_free(m.diag);
+    return m.wanting ? cnn_fail_memory(diag, sizeof(struct trial), file->name) : CNN_OK;
 }

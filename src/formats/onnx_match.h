@@ -16,8 +16,8 @@ struct cnn_onnx_match {
 
 /* matches: one for each step, zeroed; arrays as cnn_onnx_infer gives them. Activations are known by
  * what they compute: any nodes that take number by number, with constants, are one function, whose
- * values are held against those of each activation. */
-void cnn_onnx_find_matches(const struct cnn_onnx *file, const struct cnn_onnx_array *arrays,
-                           struct cnn_onnx_match *matches);
+ * values are held against those of each activation. CNN_FAILED where memory was wanting. */
+cnn_status cnn_onnx_find_matches(const struct cnn_onnx *file, const struct cnn_onnx_array *arrays,
+                                 struct cnn_onnx_match *matches, cnn_diag *diag);
 
 #endif
