@@ -1,46 +1,47 @@
 /* libcnn: convolutional networks described in YAML, trained and run on the CPU.
  *
- * Conventions. A function that can fail returns cnn_status and takes a cnn_diag last, which then
- * holds what went wrong and where; diag may be NULL. An output is written only on success. X_new
- * and X_open make what X_free frees; X_free(NULL) is legal. Strings and arrays that a function
- * returns belong to the object they came from, unless it says otherwise. Images at this interface
- * are float32 in channel, row, column order (NCHW).
+ * Conventions. A function that can fail returns cnn_status and takes a cnn_diag last. On failure
+ * the cnn_diag says what went wrong and where; diag may be NULL. An output is written only on
+ * success. X_new and X_open make an object; X_free frees it, and X_free(NULL) is legal. Strings and
+ * arrays that a function returns belong to the object that they came from, unless its comment says
+ * otherwise. Images at this interface are float32 in channel, row, column order (NCHW).
  *
- * Arguments. The library never prints, exits or aborts, whatever it is given. Where something is
- * needed and NULL is given, or an index, a count or an enumerator that is none, a function that
- * returns cnn_status answers CNN_INVALID with a message; any other returns NULL, 0, false or a
- * struct of zeros, or does nothing. Arrays without a count of their own are as long as the comment
- * says: that alone cannot be checked.
+ * Arguments. The library never prints, exits or aborts, whatever its arguments are. If a required
+ * argument is NULL, or an index, a count or an enumerator is not valid, a function that returns
+ * cnn_status returns CNN_INVALID with a message. Any other function returns NULL, 0, false or a
+ * struct of zeros, or does nothing. An array that is passed without a count must be as long as the
+ * comment says: the library cannot check this.
  *
- * Options. A struct of options begins with its version. Zero is the default of every member:
+ * Options. A struct of options begins with its version. Zero is the default of every member, so
  * options NULL, `cnn_open_options options = {0};` and `cnn_open_options options =
- * CNN_OPEN_OPTIONS_INIT;` are the same today. A later version of the library may have members at
- * the end, and then a higher CNN_OPEN_OPTIONS_VERSION: it reads what the version of a struct has,
- * so a program that was built before works on. Version 0 stands for 1, the first. A version that
- * the library does not know is CNN_INVALID.
+ * CNN_OPEN_OPTIONS_INIT;` are the same today. A later version of the library may add members at the
+ * end, and then has a higher CNN_OPEN_OPTIONS_VERSION. It reads only the members that the version
+ * of a struct has, so programs that were built before continue to work. Version 0 means 1, the
+ * first. A version that the library does not know is CNN_INVALID.
  *
- * Results. A struct that has memory of its own is made by the library, `cnn_X **out`: it is read,
- * and given back whole to cnn_X_free. A struct without is filled by it, `cnn_X *out`.
+ * Results. The library makes structs that have memory of their own, `cnn_X **out`. The caller only
+ * reads them, and gives them back to cnn_X_free as a whole. The library fills structs that have no
+ * memory of their own, `cnn_X *out`.
  *
- * Threads. Objects that share nothing are free of each other: two models in two threads, each with
- * a cnn_diag of its own. Of one object, functions that take it as const may be called by many
- * threads at a time, as long as none calls one that does not. So a model runs in many threads
+ * Threads. Objects that share nothing are independent: two threads may use two models, each with
+ * its own cnn_diag. Many threads may call functions that take the same object as const, as long as
+ * no thread calls a function that takes it as not const. So several threads can run one model
  * through runners, one for each thread: a runner only reads its model. The process has one pool of
- * threads, which serves one call at a time: where two threads compute at once, one has its help,
- * and the other computes by itself. A runner may have a pool of its own. The results are the same
- * bits. Settings of the process (cnn_set_threads, cnn_set_program) are made before other threads
- * call the library.
+ * threads, which serves one call at a time. If two threads compute at once, one uses the pool, and
+ * the other computes alone. A runner may have its own pool. The results are the same bits. Settings
+ * of the process (cnn_set_threads, cnn_set_program) must be made before other threads call the
+ * library.
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
- * libcnn.so.0: a program is built anew for each version. It can compare cnn_version() with the
- * CNN_VERSION that it was built with. 1.0 waits for data sets from memory, for answers that are no
- * classes, and for a comparison of each version with the one before it, by a tool.
+ * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
+ * CNN_VERSION with which it was built. Before 1.0 three things are to come: data sets from memory,
+ * answers that are not classes, and a tool that compares each version with the one before it.
  *
- * From 1.0 on, as long as the soname stays: a function stays and means the same. Structs of
- * options, and structs that the library makes (results, cnn_message, cnn_event), get members at
- * their end alone; all others stay as they are. Enumerators keep their values and may become more,
- * so a program has an answer to one that it does not know. The soname changes whenever programs
- * must be built anew.
+ * From 1.0 on, as long as the soname stays the same: a function stays and keeps its meaning.
+ * Structs of options, and structs that the library makes (results, cnn_message, cnn_event), get new
+ * members only at their end; all others stay as they are. Enumerators keep their values. New ones
+ * may be added, so a program must handle values that it does not know. The soname changes whenever
+ * programs must be rebuilt.
  */
 #ifndef CNN_H
 #define CNN_H
@@ -59,8 +60,8 @@ extern "C" {
 #define CNN_VERSION "0.1.0"
 const char *cnn_version(void); /* CNN_VERSION of the library that runs */
 
-/* What a function came to. These are no exit statuses of programs. Later versions may have more,
- * all below 0. */
+/* The result of a function. These values are not exit statuses of programs. Later versions may have
+ * more values, all below 0. */
 typedef enum cnn_status {
     CNN_OK = 0,
     CNN_FAILED = -1,     /* a file, the data, the disk, memory */
@@ -70,43 +71,45 @@ typedef enum cnn_status {
 
 /* ---- Memory ---- */
 
-/* Where the library takes its memory from. Each function may be called by several threads at once,
- * as the library's own threads are. */
+/* Where the library gets its memory from. Several threads may call each function at once; the
+ * library's own threads do so. */
 typedef struct cnn_allocator {
-    /* bytes is above 0; for any object, as malloc; NULL where there is none */
+    /* bytes is above 0. The memory must fit any object, like that of malloc. NULL: there is no
+     * memory */
     void *(*allocate)(void *context, size_t bytes);
     void *(*reallocate)(void *context, void *memory, size_t bytes); /* memory is not NULL */
     void (*release)(void *context, void *memory);                   /* likewise */
     void *context;
 } cnn_allocator;
 
-/* From now on all memory of the library comes from these functions, that which it returns too;
- * NULL: from malloc, as at first. It is to be the first call of the library, or one that comes when
- * nothing of the library is left and no other thread calls it. False, and nothing changes, where a
- * function is missing. What other libraries take is their own: the C library (files, directories,
- * threads), libyaml, zlib, and those that decode pictures. */
+/* After this call all memory of the library comes from these functions, including memory that it
+ * returns. NULL: memory comes from malloc, which is the default. Call it before any other function
+ * of the library, or when no object of the library exists and no other thread calls the library.
+ * Returns false and changes nothing if a function is missing. Other libraries allocate for
+ * themselves: the C library (files, directories, threads), libyaml, zlib, and those that decode
+ * pictures. */
 bool cnn_set_allocator(const cnn_allocator *allocator);
 
-/* For what functions return and say that it is to be given to cnn_free. NULL is legal. */
+/* Frees the result of a function whose comment says so. NULL is legal. */
 void cnn_free(void *memory);
 
 /* ---- Calls that take long ---- */
 
-/* What a signal handler or another thread asks of a call that is under way. Zeroed it is lowered:
- * `static cnn_flag stop;`. It is lock-free, and touched by the functions below alone, which any
- * thread and any signal handler may call. */
+/* A request from a signal handler or another thread to a running call. A flag of zeros is lowered:
+ * `static cnn_flag stop;`. It is lock-free. Use it only with the functions below; any thread and
+ * any signal handler may call them. */
 typedef struct cnn_flag {
     int raised;
 } cnn_flag;
-void cnn_flag_raise(cnn_flag *flag);        /* nothing where flag is NULL */
+void cnn_flag_raise(cnn_flag *flag);        /* does nothing if flag is NULL */
 bool cnn_flag_lower(cnn_flag *flag);        /* whether it was raised; false for NULL */
 bool cnn_flag_raised(const cnn_flag *flag); /* likewise */
 
-/* Functions that options hold are called back in the thread that called the library, one at a time,
- * with the options' context; each may be NULL. What they are given is theirs until they return.
- * They return 0 to go on. Anything else asks the call to end: it does so soon, with
- * CNN_INTERRUPTED and as if `stop` of the same options had been raised, unless nothing is left to
- * be done. They may call whatever reads the objects at work. */
+/* Callback functions in options are called in the thread that called the library, one at a time,
+ * with the options' context. Each may be NULL. Their arguments are valid until they return. They
+ * return 0 to continue. Any other value asks the call to end: it ends soon with CNN_INTERRUPTED, as
+ * if `stop` of the same options had been raised, unless it has finished its work. A callback may
+ * call any function that only reads the objects in use. */
 
 /* images (of total) are done. */
 typedef int cnn_progress_function(void *context, size_t images, size_t total);
@@ -117,39 +120,39 @@ typedef struct cnn_diag cnn_diag;
 
 typedef struct cnn_message {
     bool warning;        /* else an error */
-    const char *file;    /* NULL where the message has no place */
+    const char *file;    /* NULL if the message has no place */
     size_t line, column; /* from 1; 0 where unknown */
-    /* the line of the file that holds the place, without its end; NULL where unknown */
+    /* the line of the file at that place, without its newline; NULL if unknown */
     const char *source_line;
     const char *text;
-    const char *hint; /* what would be right; NULL where there is none */
-    /* Another place that the message is about, with its own text: where the block is used in which
-     * the mistake stands. NULL where there is none; it may have a note, too. */
+    const char *hint; /* what would be right; NULL if there is no hint */
+    /* Another place that the message is about, with its own text: for a mistake in a block, the
+     * place where the block is used. NULL if there is none. A note may have a note, too. */
     const struct cnn_message *note;
 } cnn_message;
 
 cnn_diag *cnn_diag_new(void); /* NULL when out of memory */
 void cnn_diag_free(cnn_diag *diag);
 size_t cnn_diag_count(const cnn_diag *diag);
-/* NULL from cnn_diag_count on */
+/* NULL if i is not below cnn_diag_count */
 const cnn_message *cnn_diag_get(const cnn_diag *diag, size_t i);
-size_t cnn_diag_dropped(const cnn_diag *diag); /* errors beyond the twenty that are kept */
+size_t cnn_diag_dropped(const cnn_diag *diag); /* number of errors after the twenty that are kept */
 void cnn_diag_clear(cnn_diag *diag);
-/* Whether memory ran out in what diag tells of: a mistake that was found besides may be none, and
- * the status of a function that collects mistakes is that of the last. */
+/* Whether one of the messages is that memory ran out. Then other messages may be wrong. A function
+ * that collects mistakes returns the status of the last one. */
 bool cnn_diag_out_of_memory(const cnn_diag *diag);
-/* One message as text, as the program prints it (several lines: place and text, source line, caret,
- * hint, then the same for each note; each ends with a newline). program stands where the message
- * has no file; NULL: "cnn". cnn_free() it; NULL when out of memory. */
+/* One message as text, as the program prints it. It has several lines, each with a newline: place
+ * and text, source line, caret, hint, then the same for each note. If the message has no file, the
+ * text begins with program; NULL: "cnn". cnn_free() the result; NULL when out of memory. */
 char *cnn_message_format(const cnn_message *message, const char *program);
 
-/* Bytes of the UTF-8 character that text (with a NUL at its end, and not empty) begins with, its
- * code point in *code; 0 where that is not well-formed. */
+/* The number of bytes of the first UTF-8 character of text; its code point goes to *code. 0 if it
+ * is not well-formed. text ends with a NUL and is not empty. */
 size_t cnn_character(const char *text, uint32_t *code);
 
-/* Whether a terminal shows the character and does nothing else: true for all but control characters
- * (C0, DEL, C1) and those that turn the direction of text around (U+202A to U+202E, U+2066 to
- * U+2069). Names come from files, and files from anywhere. */
+/* Whether a terminal shows the character and does nothing else. True for all characters except
+ * control characters (C0, DEL, C1) and those that change the direction of text (U+202A to U+202E,
+ * U+2066 to U+2069). Names come from files, and files can come from anywhere. */
 bool cnn_character_shown(uint32_t code);
 
 /* ---- Models ---- */
@@ -164,15 +167,15 @@ typedef struct cnn_shape {
 
 typedef struct cnn_open_options {
     unsigned version;
-    const char *weights;          /* a .safetensors file to load every parameter from; NULL: none */
+    const char *weights;          /* a .safetensors file with every parameter; NULL: none */
     const char *const *overrides; /* KEY=VALUE changes to a description; NULL: none */
     size_t override_count;
-    /* A description without weights is enough (summary, bench): parameters are drawn from its seed.
-     * Else it must give them all literally. */
+    /* A description without weights is accepted (summary, bench): parameters are drawn from its
+     * seed. Otherwise a description without weights must contain all parameters literally. */
     bool untrained;
-    /* The parameters are not wanted (summary, data): no memory is taken for them, whatever their
-     * number. A checkpoint is read and checked all the same. What runs the network or looks at its
-     * weights is refused such a model. */
+    /* The parameters are not needed (summary, data): no memory is allocated for them, whatever
+     * their number. A checkpoint is still read and checked. Functions that run the network or read
+     * its weights refuse such a model. */
     bool shapes;
 } cnn_open_options;
 
@@ -182,8 +185,8 @@ typedef struct cnn_open_options {
         CNN_OPEN_OPTIONS_VERSION, NULL, NULL, 0, false, false                                      \
     }
 
-/* Opens a YAML description, a checkpoint, or a run directory (its best.safetensors). options may be
- * NULL. */
+/* Opens a YAML description, a checkpoint, a run directory (its best.safetensors), or an ONNX file,
+ * which is imported as by cnn_import. options may be NULL. */
 cnn_status cnn_model_open(const char *path, const cnn_open_options *options, cnn_model **out,
                           cnn_diag *diag);
 /* The same from memory: the bytes of a checkpoint, or the text of a description. They are copied.
@@ -193,8 +196,8 @@ cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *nam
                                  const cnn_open_options *options, cnn_model **out, cnn_diag *diag);
 void cnn_model_free(cnn_model *model);
 
-/* The path of the model that ships with the program: from the build tree or where it was installed;
- * NULL where there is none. The text is the calling thread's, until its next call. */
+/* The path of the model that ships with the program, in the build tree or the installation; NULL if
+ * there is none. The string is valid until the next call in the same thread. */
 const char *cnn_default_model(void);
 
 const char *cnn_model_name(const cnn_model *model);
@@ -202,9 +205,10 @@ const char *cnn_model_source(const cnn_model *model); /* the file it was read fr
 bool cnn_model_trained(const cnn_model *model);       /* whether its parameters came from a file */
 cnn_shape cnn_model_input(const cnn_model *model);
 cnn_shape cnn_model_output(const cnn_model *model); /* of the last layer */
-/* numbers per image that the last layer gives */
+/* how many numbers per image the last layer gives */
 size_t cnn_model_outputs(const cnn_model *model);
-/* name of class i; a decimal number where the model has no names; NULL from cnn_model_outputs on */
+/* name of class i; a decimal number if the model has no names; NULL if i is not below
+ * cnn_model_outputs */
 const char *cnn_model_class(const cnn_model *model, size_t i);
 const char *cnn_model_resolved(const cnn_model *model); /* the resolved description, YAML */
 
@@ -213,32 +217,33 @@ typedef struct cnn_layer_info {
     const char *const *inputs; /* names of the layers it reads ("input": the network's input) */
     size_t input_count;
     cnn_shape output;
-    uint64_t params, trainable_params; /* batch_norm's running statistics count in neither */
+    uint64_t params, trainable_params; /* neither includes batch_norm's running statistics */
     uint64_t macs;                     /* multiply-adds of conv and dense, one image */
     size_t receptive_field[2];         /* rows, columns of the input that one output value sees */
     uint64_t activation_bytes;         /* of the output, one image */
-    const char *explanation;           /* the arithmetic, lines of text */
-    const char *warning;               /* e.g. pixels never seen; NULL where there is none */
+    const char *explanation;           /* the arithmetic, as lines of text */
+    const char *warning; /* for example pixels that are never seen; NULL if there is none */
 } cnn_layer_info;
 
 size_t cnn_model_layers(const cnn_model *model);
 /* i: from 0 */
 cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out, cnn_diag *diag);
 
-/* Memory that a plan for this model takes, in bytes. */
+/* Memory that a plan for this model needs, in bytes. */
 typedef struct cnn_memory {
     uint64_t parameters; /* weights and statistics */
-    uint64_t inference;  /* activations and scratch for one batch, lifetimes overlapped */
-    /* what training takes besides: activations, gradients and scratch for one batch, optimiser
-     * state, averaged weights, a copy to measure health by, batches that are read ahead, and the
-     * activations of validation, which runs 128 images at once where they take 512 MiB at most */
+    uint64_t inference;  /* activations and scratch memory for one batch, after sharing */
+    /* what training needs in addition: activations, gradients and scratch memory for one batch;
+     * optimiser state; averaged weights; a copy of the weights to measure health; batches that are
+     * read ahead; and the activations of validation, which runs 128 images at once if they need at
+     * most 512 MiB */
     uint64_t training;
 } cnn_memory;
 /* batch: at least 1 */
 cnn_status cnn_model_memory(const cnn_model *model, size_t batch, cnn_memory *out, cnn_diag *diag);
 
-/* One tensor that a checkpoint would hold. Values are copied in and out in the file's layout (conv
- * OIHW, dense [units, inputs]). */
+/* One tensor that a checkpoint would contain. Values are copied in and out in the file's layout
+ * (conv OIHW, dense [units, inputs]). */
 typedef struct cnn_tensor_info {
     const char *name;   /* conv1.weight */
     size_t rank, count; /* of dimensions, of numbers */
@@ -247,31 +252,33 @@ typedef struct cnn_tensor_info {
     bool trainable;
 } cnn_tensor_info;
 size_t cnn_model_tensors(const cnn_model *model);
-/* zeros from cnn_model_tensors on */
+/* zeros if i is not below cnn_model_tensors */
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
-/* values: as many as the tensor's count. CNN_INVALID, without a message, where i is no tensor or
- * the model was opened for its shapes. */
+/* values: as many as the tensor's count. CNN_INVALID, without a message, if i is not a tensor or
+ * the model was opened with options->shapes. */
 cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
 cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 
-/* Writes the model as a checkpoint. One of `precision: int8` replaces none of another precision. */
+/* Writes the model as a checkpoint. A model with `precision: int8` does not replace a file of
+ * another precision. */
 cnn_status cnn_model_write(const cnn_model *model, const char *path, cnn_diag *diag);
 
 typedef struct cnn_checkpoint_info {
     uint64_t bytes; /* of the file */
     size_t tensors;
     uint64_t values; /* in all tensors */
-    bool checksum;   /* the file carries one */
-    /* likewise: it is a model by itself; else it holds tensors alone, for --weights */
+    bool checksum;   /* the file has a checksum */
+    /* the file has a description, so it is a complete model; otherwise it has only tensors, for
+     * --weights */
     bool description;
-    const char *network; /* its name; NULL where there is no description */
-    bool state;          /* a run can go on from it */
-    size_t step;         /* updates behind it; 0 where unknown */
+    const char *network; /* its name; NULL if there is no description */
+    bool state;          /* a run can be resumed from it */
+    size_t step;         /* updates so far; 0 if unknown */
 } cnn_checkpoint_info;
 
-/* Looks at everything in a .safetensors file that can be wrong: header, offsets, checksum, numbers
- * that are not finite, and, where it has a description, that this builds, that all its tensors are
- * there in their shapes, and that the state of training is whole if there is one. */
+/* Checks everything in a .safetensors file that can be wrong: header, offsets, checksum, and
+ * numbers that are not finite. If the file has a description, it must be valid, and all its tensors
+ * must be there in their shapes. A training state, if there is one, must be complete. */
 cnn_status cnn_checkpoint_verify(const char *path, cnn_checkpoint_info **out, cnn_diag *diag);
 void cnn_checkpoint_info_free(cnn_checkpoint_info *info);
 
@@ -345,42 +352,42 @@ cnn_status cnn_import(const char *const *paths, size_t count, const cnn_import_o
 
 /* ---- Prediction ---- */
 
-/* Runs the network in evaluation mode on count images [count][c][h][w], as they are (no
- * normalisation); output [count][outputs] receives the last layer's raw values. */
+/* Runs the network in evaluation mode on count images [count][c][h][w], without normalising them.
+ * output [count][outputs] receives the raw values of the last layer. */
 cnn_status cnn_model_run(cnn_model *model, const float *images, size_t count, float *output,
                          cnn_diag *diag);
 
-/* Test-time augmentation: the answer is the softmax of the mean of what the network gives, before
- * softmax, for several views of an image as it sees it. */
+/* Test-time augmentation: the network runs on several views of an image, made after normalisation.
+ * The answer is the softmax of the mean of its outputs before softmax. */
 typedef enum cnn_tta {
     CNN_TTA_NONE,
     CNN_TTA_FLIP, /* the image and its mirror image */
-    /* half of that, and half of the mean over the image moved by one pixel to either end of its
-       diagonal, each mirrored too: six views */
+    /* six views: half the weight is FLIP's; the other half is the mean over the image shifted by
+       one pixel in both directions of the diagonal, and the mirror images of both */
     CNN_TTA_SHIFT
 } cnn_tta;
-const char *cnn_tta_name(cnn_tta tta); /* "flip"; NULL where there is none */
-/* by that name; NULL: none */
+const char *cnn_tta_name(cnn_tta tta); /* "flip"; NULL if tta is not valid */
+/* finds one by its name; name NULL: CNN_TTA_NONE */
 cnn_status cnn_tta_find(const char *name, cnn_tta *out, cnn_diag *diag);
 
-/* CNN_INVALID where the network does not end in one number per class. */
+/* CNN_INVALID if tta needs one number per class and the network does not end in that. */
 cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag);
 
-/* cnn_model_run with views: output receives what the last layer makes of the mean. */
+/* cnn_model_run with views: output receives the last layer's result for the mean over the views. */
 cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
                              float *output, cnn_diag *diag);
 
-/* What changes while a model runs, for one thread at a time. The model is only read: it must stay,
- * and stay as it is, as long as the runner is there. */
+/* A runner holds all that changes while a model runs. One thread at a time may use it. It only
+ * reads the model, which must exist and must not change as long as the runner exists. */
 typedef struct cnn_runner cnn_runner;
 
 typedef struct cnn_runner_options {
     unsigned version;
-    size_t batch; /* the most images that are computed at a time; 0: 1 */
+    size_t batch; /* the largest number of images computed at a time; 0: 1 */
     cnn_tta tta;
-    /* 0: the threads of the process (cnn_set_threads), which serve one call at a time. n: a pool of
-     * its own with n threads, at most 256, of which the calling one is one; they end in
-     * cnn_runner_free. So 1 is the calling thread alone, for callers that have threads enough. */
+    /* 0: the threads of the process (cnn_set_threads), which serve one call at a time. n: its own
+     * pool of n threads, at most 256, including the calling one; they end in cnn_runner_free. So 1
+     * means only the calling thread, for callers that have enough threads. */
     size_t threads;
 } cnn_runner_options;
 
@@ -390,7 +397,7 @@ typedef struct cnn_runner_options {
         CNN_RUNNER_OPTIONS_VERSION, 0, CNN_TTA_NONE, 0                                             \
     }
 
-/* options may be NULL. Memory for a batch is taken here, and none later. */
+/* options may be NULL. Memory for a batch is allocated here; later calls allocate none. */
 cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *options,
                           cnn_runner **out, cnn_diag *diag);
 /* As cnn_model_run_tta, with the same numbers. */
@@ -398,23 +405,23 @@ cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count,
                           cnn_diag *diag);
 void cnn_runner_free(cnn_runner *runner);
 
-/* The model's probabilities for those raw outputs: softmax unless the network ends in one. In place
- * is legal. */
+/* The model's probabilities for raw outputs: their softmax, unless the network itself ends in
+ * softmax. output and probabilities may be the same array. */
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities);
 
-/* CNN_FAILED where an image and what cnn_model_run made of it give no answer: numbers of either are
- * not finite. name: of the image, for the message. */
+/* CNN_FAILED if there is no answer, because numbers of the image or of the output of cnn_model_run
+ * are not finite. name: of the image, for the message. */
 cnn_status cnn_model_check_answer(const cnn_model *model, const char *name, const float *image,
                                   const float *output, cnn_diag *diag);
 
-/* Picture files by the endings of their names, in any case. Which kinds are read depends on the
- * libraries that were there when this one was built. */
+/* Picture files are known by the endings of their names, in capitals or small letters. Which kinds
+ * can be read depends on the libraries with which this one was built. */
 bool cnn_image_readable(const char *path);
-const char *cnn_image_endings(void); /* those that are read, as text: ".png, .jpg or .bmp" */
+const char *cnn_image_endings(void); /* those that can be read, as text: ".png, .jpg or .bmp" */
 const char *cnn_image_kinds(void);   /* the same, named: "PNG, JPEG or BMP" */
-/* How a picture that is not read is converted into one that is; NULL where the ending is not that
- * of a picture. */
+/* How to convert a picture of a kind that cannot be read into one that can; NULL if the ending is
+ * not that of a picture. */
 const char *cnn_image_conversion(const char *path);
 
 /* Reads an image file (cnn_image_kinds; "-": standard input), resizes it to the network's input,
@@ -434,22 +441,23 @@ typedef enum cnn_pixel_order { /* of the bytes of a pixel */
                                CNN_PIXELS_GREY
 } cnn_pixel_order;
 
-/* An image in memory, such as a camera's: rows of pixels from the top, a byte a channel. */
+/* An image in memory, for example from a camera: rows of pixels from the top, one byte per channel.
+ * */
 typedef struct cnn_pixels {
     const uint8_t *data;
     size_t width, height;
-    size_t stride; /* bytes from the beginning of a row to that of the next; 0: no gaps */
+    size_t stride; /* bytes from the start of a row to the start of the next; 0: no gaps */
     cnn_pixel_order order;
 } cnn_pixels;
 
-/* The same for pixels in memory. The numbers are those that a PNG or BMP file of these pixels
- * gives. out: c * h * w floats. */
+/* The same for pixels in memory. The result equals that of a PNG or BMP file with these pixels.
+ * out: c * h * w floats. */
 cnn_status cnn_model_load_pixels(const cnn_model *model, const cnn_pixels *pixels, float *out,
                                  cnn_diag *diag);
 
-/* One input of whatever kind, by the path's ending: .npy (one image) and .txt or .csv (rows of
- * numbers, a blank line between channels) go in as they are, all else is an image file. pixels: c *
- * h * w floats. */
+/* One input of any kind, by the path's ending: .npy (one image) and .txt or .csv (rows of numbers,
+ * a blank line between channels) are used unchanged; any other file is an image file. pixels: c * h
+ * * w floats. */
 cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels,
                                 cnn_diag *diag);
 
@@ -459,18 +467,18 @@ typedef struct cnn_prediction {
     float probability;
 } cnn_prediction;
 
-/* The top classes of one image file, best first; at most the number of classes are written,
- * *written says how many. CNN_FAILED where the outputs are not finite numbers. */
+/* The top classes of one image file, best first. *written says how many are written: at most the
+ * number of classes. CNN_FAILED if the outputs are not finite numbers. */
 cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
                              cnn_prediction *predictions, size_t *written, cnn_diag *diag);
 
-/* The top of one image's probabilities, best first, ties to the lower index; at most top entries
- * are written, *written says how many: 0 where something is missing. */
+/* The highest of one image's probabilities, best first; of equal ones the lower index comes first.
+ * *written says how many are written: at most top, and 0 if an argument is missing. */
 void cnn_model_top(const cnn_model *model, const float *probabilities, size_t top,
                    cnn_prediction *predictions, size_t *written);
 
-/* Arrays of numbers in .npy files: float32, C order. read: [N,C,H,W] or [C,H,W] (then count is 1)
- * that must fit the network's input; cnn_free() *images. */
+/* Arrays of numbers in .npy files: float32, C order. The first function reads [N,C,H,W] or [C,H,W]
+ * (then count is 1), which must fit the network's input; cnn_free() *images. */
 cnn_status cnn_model_read_npy(const cnn_model *model, const char *path, float **images,
                               size_t *count, cnn_diag *diag);
 cnn_status cnn_npy_write(const char *path, const float *values, const size_t *dims, size_t rank,
@@ -488,11 +496,11 @@ typedef enum cnn_output {
     CNN_OUTPUT_SCRIPT      /* .py, as cnn_export writes it */
 } cnn_output;
 
-/* Whether a result can be written to path, as far as that is known before there is one. A file that
- * is there is replaced only by a result of its kind; all functions that write one hold to that.
- * option: NULL where the user named the path. Else it is a name by default, and the option that
- * names another one ("-o"): then the file must also be one that this library wrote. CNN_INVALID
- * where it is not replaced. */
+/* Whether a result can be written to path, as far as this is known in advance. An existing file is
+ * replaced only by a result of its kind; all functions that write results obey this. option: NULL
+ * if the user named the path. If the path is a default, option is the option that names another one
+ * ("-o"), and an existing file must also be one that this library wrote. CNN_INVALID if the file
+ * must not be replaced. */
 cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag);
 
 /* ---- Models for other programs ---- */
@@ -545,21 +553,22 @@ cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_optio
 
 /* ---- Looking inside ---- */
 
-/* The index of the layer of that name; CNN_INVALID, with the nearest name as hint, where there is
+/* The index of the layer of that name; CNN_INVALID, with the nearest name as a hint, if there is
  * none. */
 cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t *layer,
                                 cnn_diag *diag);
 
-/* The output of a layer for one image (NCHW, in evaluation mode): the numbers of its shape. */
+/* The output of a layer for one image, in evaluation mode, as an NCHW array of the layer's shape.
+ * */
 cnn_status cnn_model_activation(const cnn_model *model, const float *image, size_t layer,
                                 float *values, cnn_diag *diag);
 
-/* Which number of a layer's output for one image is to be explained. */
+/* Selects the number of a layer's output to explain. */
 typedef struct cnn_explain_options {
     unsigned version;
     size_t layer, channel, row, column;
-    /* conv: the input channel whose products are shown; without one all where they are few, else
-     * the one that counts most */
+    /* conv: the input channel to show the products of. Without it all channels are shown if they
+     * are few, else the one that contributes most */
     bool has_input_channel;
     size_t input_channel;
 } cnn_explain_options;
@@ -572,8 +581,8 @@ typedef struct cnn_explain_options {
 
 /* The arithmetic behind a number. */
 typedef struct cnn_explanation {
-    const char *text; /* the terms and what they come to, lines */
-    double value;     /* what they come to, in double */
+    const char *text; /* the terms and their result, as lines */
+    double value;     /* the result, in double */
     float activation; /* the number that the network computed */
 } cnn_explanation;
 
@@ -586,52 +595,53 @@ typedef enum cnn_picture_kind {
     CNN_PICTURE_FEATMAPS, /* all maps of a layer on one sheet */
     CNN_PICTURE_FILTERS,  /* a layer's kernels */
     CNN_PICTURE_HEATMAP,  /* the sum of a layer's maps over the picture */
-    CNN_PICTURE_GRADCAM,  /* where a class is seen: Selvaraju et al., "Grad-CAM", 2017 */
-    /* gradient of a class to the input; and SmoothGrad, Smilkov et al. 2017 */
+    CNN_PICTURE_GRADCAM,  /* evidence for a class: Selvaraju et al., "Grad-CAM", 2017 */
+    /* gradient of a class score at the input, and SmoothGrad, Smilkov et al. 2017 */
     CNN_PICTURE_SALIENCY,
     /* how a class's probability drops when a patch is hidden: Zeiler and Fergus 2014 */
     CNN_PICTURE_OCCLUSION,
     CNN_PICTURE_ARGMAX,    /* at each position the strongest channel */
-    CNN_PICTURE_RECEPTIVE, /* what one output position sees */
+    CNN_PICTURE_RECEPTIVE, /* the receptive field of one output position */
     CNN_PICTURE_EXCITE,    /* the input that most excites a channel or class: Erhan et al. 2009 */
     CNN_PICTURE_KINDS
 } cnn_picture_kind;
 
-/* "featmaps", and a line of help; NULL from CNN_PICTURE_KINDS on */
+/* "featmaps", and a line of help; NULL if kind is not below CNN_PICTURE_KINDS */
 const char *cnn_picture_kind_name(cnn_picture_kind kind);
 const char *cnn_picture_kind_help(cnn_picture_kind kind);
 
 typedef enum cnn_palette {
     CNN_PALETTE_HEAT,  /* dark blue to yellow, lightness rising evenly */
-    CNN_PALETTE_GREY,  /* bright is strong */
-    CNN_PALETTE_DARK,  /* dark is strong */
+    CNN_PALETTE_GREY,  /* large values are bright */
+    CNN_PALETTE_DARK,  /* large values are dark */
     CNN_PALETTE_SIGNED /* blue below zero, white at zero, red above */
 } cnn_palette;
 
 typedef struct cnn_visualize_options {
     unsigned version;
-    const char *directory;     /* made where it is missing; NULL: the current one */
-    unsigned kinds;            /* bits 1 << kind; 0: what one would look at first */
-    const char *const *layers; /* names; none: those that fit the kind */
+    const char *directory;     /* made if it is missing; NULL: the current one */
+    unsigned kinds;            /* bits 1 << kind; 0: a useful selection */
+    const char *const *layers; /* names; none: the layers that fit the kind */
     size_t layer_count;
     const char *label; /* the true class, by name or number; NULL: unknown */
     /* gradcam, saliency, occlusion, excite: the class, by name or number; NULL: the predicted
      * one */
     const char *class_name;
-    /* excite: of the layer; without one the class is excited, or with layers: channel 0 */
+    /* excite: a channel of the layer. Without it the class is excited, or, with layers, channel 0
+     * */
     bool has_channel;
     size_t channel;
-    /* receptive: the position in the layer's map; without one its middle */
+    /* receptive: the position in the layer's map. Without it the middle */
     bool has_position;
     size_t row, column;
-    cnn_palette palette; /* of maps; what lies over the picture is HEAT always */
-    bool one_scale;      /* feature maps of a layer share one scale; else each has its own */
-    bool each;           /* also one PNG per map */
-    bool npy;            /* also the numbers */
-    uint64_t seed;       /* of SmoothGrad's noise and of excite's start */
+    cnn_palette palette; /* of maps; maps drawn over the picture always use HEAT */
+    bool one_scale; /* all feature maps of a layer share one scale; otherwise each has its own */
+    bool each;      /* also one PNG per map */
+    bool npy;       /* also the numbers */
+    uint64_t seed;  /* of SmoothGrad's noise and of excite's start */
     int (*written)(void *context, const char *path); /* called after each file */
-    /* Called once, before the files, where the outputs are classes: their probabilities, or NULL
-     * where one is no number. */
+    /* Called once before the files are written, if the outputs are classes, with their
+     * probabilities, or with NULL if one of them is not finite. */
     int (*answer)(void *context, const float *probabilities, size_t classes);
     void *context;
     const cnn_flag *stop; /* raised: write no more files, CNN_INTERRUPTED; may be NULL */
@@ -644,8 +654,9 @@ typedef struct cnn_visualize_options {
             CNN_PALETTE_HEAT, false, false, false, 0, NULL, NULL, NULL, NULL                       \
     }
 
-/* Writes pictures of what the network does with one input (read as by cnn_model_load_input), and
- * index.html that tells the story. Files of the same names are replaced, others left alone. */
+/* Writes pictures of the network's values for one input (read as by cnn_model_load_input), and
+ * index.html, a page that shows them in order. Files of the same names are replaced as
+ * cnn_output_check allows; other files are left alone. */
 cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options,
                          cnn_diag *diag);
 
@@ -671,18 +682,19 @@ typedef struct cnn_evaluate_options {
     }
 
 typedef struct cnn_class_score {
-    double precision, recall, f1; /* 0 where there is nothing to divide by */
+    double precision, recall, f1; /* 0 if the divisor would be 0 */
     size_t images;
 } cnn_class_score;
 
-/* images whose predicted class has a probability in bin m of n: above m / n, at most (m + 1) / n */
+/* images with a probability of the predicted class in bin m of n: above m / n, at most (m + 1) / n
+ * */
 typedef struct cnn_calibration_bin {
     size_t images;
-    /* means: that probability, and the share of right answers; 0 where there are no images */
+    /* the mean probability, and the share of right answers; 0 if there are no images */
     double confidence, accuracy;
 } cnn_calibration_bin;
 
-/* A cell of the confusion matrix: images of class `truth` that were taken for class `answer`. */
+/* A cell of the confusion matrix: images of class `truth` that were predicted as class `answer`. */
 typedef struct cnn_confusion_cell {
     uint32_t truth, answer;
     size_t images;
@@ -690,19 +702,19 @@ typedef struct cnn_confusion_cell {
 
 typedef struct cnn_evaluation {
     size_t images, classes;
-    double loss, accuracy, top5;        /* shares, not per cent */
+    double loss, accuracy, top5;        /* fractions, not percent */
     double accuracy_low, accuracy_high; /* 95 % interval (Wilson, 1927) */
-    /* The cells of the confusion matrix that are not 0, row by row (a row per true class): there
-     * are no more of them than images, whatever the number of classes. */
+    /* The cells of the confusion matrix that are not 0, row by row (one row per true class). There
+     * are at most as many as images, whatever the number of classes. */
     cnn_confusion_cell *confusion;
     size_t confusion_cells;
     cnn_class_score *per_class;
     double precision, recall, f1; /* means over the classes that have images */
-    /* [classes]: images of whose class so many others were more probable; top-k is the share of the
-     * first k */
+    /* [classes]: ranks[r] is the number of images with exactly r classes more probable than their
+     * own; top-k accuracy is the share of the first k entries */
     size_t *ranks;
     double confidence; /* mean probability of the predicted class */
-    /* expected calibration error: mean distance of confidence and accuracy over the bins (Guo et
+    /* expected calibration error: mean difference of confidence and accuracy over the bins (Guo et
      * al., 2017) */
     double ece;
     cnn_calibration_bin *calibration;
@@ -716,7 +728,8 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
                         cnn_diag *diag);
 void cnn_evaluation_free(cnn_evaluation *evaluation);
 
-/* The images of class truth that were taken for class answer; 0 for what is no class. */
+/* The number of images of class truth that were predicted as class answer; 0 if one of them is not
+ * a class. */
 size_t cnn_evaluation_confusion(const cnn_evaluation *evaluation, size_t truth, size_t answer);
 
 /* Two models, a and b, on the same images. */
@@ -725,20 +738,21 @@ typedef struct cnn_comparison {
     size_t both_right, only_a, only_b, both_wrong; /* only_a: a is right and b wrong */
     double loss[2], accuracy[2];                   /* of a, of b */
     double accuracy_low[2], accuracy_high[2];      /* 95 % intervals, as in cnn_evaluation */
-    /* accuracy of b less that of a, with its 95 % interval (Agresti and Min, 2005) */
+    /* accuracy of b minus that of a, with its 95 % interval (Agresti and Min, 2005) */
     double difference, difference_low, difference_high;
-    /* McNemar's test, two-sided: how probable so unequal counts are if both are equally good */
+    /* McNemar's test, two-sided: the probability of counts that differ at least this much if both
+     * are equally good */
     double p;
-    /* p is of the binomial distribution; else, from 25 images on that tell them apart, of
-     * chi-squared */
+    /* p is from the binomial distribution; otherwise, if 25 or more images distinguish the models,
+     * from chi-squared */
     bool exact;
     const char *split;
     cnn_tta tta;
 } cnn_comparison;
 
-/* The images are those that a's description (or options->data_path) names; b sees them in its own
- * size and normalisation. Both must have the data set's classes. options may be NULL; its report
- * and gallery are not used. */
+/* The images are those of a's description (or of options->data_path); b gets them in its own size
+ * and normalisation. Both must have the data set's classes. options may be NULL; its report and
+ * gallery are not used. */
 cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options,
                        cnn_comparison *out, cnn_diag *diag);
 
@@ -748,37 +762,37 @@ typedef struct cnn_survey_image { /* one image of a split */
     const char *split;
     size_t image; /* its number there, from 0 */
     size_t label;
-    const char *path; /* NULL where it has no file of its own */
+    const char *path; /* NULL if the image is not a single file */
 } cnn_survey_image;
 
-typedef struct cnn_survey_pair { /* two images of the same pixels; first is the earlier one */
+typedef struct cnn_survey_pair { /* two images with the same pixels; first is the earlier one */
     cnn_survey_image first, second;
 } cnn_survey_pair;
 
-/* of image files, before they are brought to the network's input; [0]: width, [1]: height */
+/* sizes of image files, before they are resized to the network's input; [0]: width, [1]: height */
 typedef struct cnn_survey_sizes {
-    size_t files; /* 0: the images have no files of their own */
+    size_t files; /* 0: the images are not single files */
     size_t smallest[2], largest[2], most_common[2];
     size_t most_common_files;
     double aspect[2]; /* the lowest and the highest width / height */
-    size_t resized;   /* files of another size than the network's input */
+    size_t resized;   /* files with a size other than that of the network's input */
 } cnn_survey_sizes;
 
 typedef struct cnn_survey_split {
     const char *name; /* train, val, test */
     size_t images;
     size_t *class_images; /* by class */
-    double *mean, *std;   /* by channel, in [0, 1] units */
-    double *divisor;      /* what `normalize: auto` takes for std: 1 where std is 0 */
+    double *mean, *std;   /* by channel, for pixels from 0 to 1 */
+    double *divisor;      /* what `normalize: auto` uses for std: 1 if std is 0 */
     /* accuracy of always answering the most frequent class of the training images */
     double majority;
-    /* images that are the same, pixel for pixel, as one of this split before them */
+    /* images that equal an earlier one of this split, pixel for pixel */
     size_t repeated;
-    size_t known;            /* images that are the same as one of an earlier split */
-    cnn_survey_sizes sizes;  /* of what is readable */
-    const char **unreadable; /* files that are named like images and cannot be read */
+    size_t known;            /* images that equal one of an earlier split */
+    cnn_survey_sizes sizes;  /* of the readable files */
+    const char **unreadable; /* files with names of images that cannot be read */
     size_t unreadable_count;
-    bool too_damaged; /* they are so many that training refuses the split */
+    bool too_damaged; /* there are so many that training refuses the split */
 } cnn_survey_split;
 
 #define CNN_SURVEY_PAIRS 5 /* of each kind, named at most */
@@ -788,12 +802,12 @@ typedef struct cnn_survey {
     size_t classes;
     const char **class_names;
     size_t most_frequent; /* class of the training images */
-    bool weighted;        /* the loss makes up for uneven classes */
+    bool weighted;        /* the loss compensates for uneven classes */
     size_t split_count;
-    cnn_survey_split *splits; /* the training images are the first */
-    size_t contradictions;    /* images that are the same as an earlier one of another class */
-    /* The first few pairs, in the order of the images: of two classes; of one class in two splits;
-     * of one class in one split. */
+    cnn_survey_split *splits; /* the training images come first */
+    size_t contradictions;    /* images that equal an earlier one of another class */
+    /* The first few pairs, in the order of the images: in two classes; in one class and two splits;
+     * in one class and one split. */
     cnn_survey_pair *contradicting, *shared, *repeated;
     size_t contradicting_count, shared_count, repeated_count;
 } cnn_survey;
@@ -814,40 +828,39 @@ typedef struct cnn_survey_options {
         CNN_SURVEY_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL                                   \
     }
 
-/* Looks at every image of the splits that the model's data section names: the training images, and
- * those for validation and testing where they can be opened (where not, a warning says why). Only a
- * few images are in memory at a time, but for what the data set itself keeps there. options may be
- * NULL. */
+/* Reads every image of the splits in the model's data section: the training images, and those for
+ * validation and testing if they can be opened (if not, a warning says why). Only a few images are
+ * in memory at a time, except those that the data set itself keeps there. options may be NULL. */
 cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *options,
                            cnn_survey **out, cnn_diag *diag);
 void cnn_survey_free(cnn_survey *survey);
 
 /* ---- Commands to type ---- */
 
-/* word, a path or the like, as a POSIX shell takes it for one: as it is, or in single quotes where
- * that is needed; and with ./ before a dash at its beginning, which would make it an option.
- * cnn_free() it; NULL where memory is short. */
+/* Quotes a word (a path, for example) so that a POSIX shell reads it as one word: unchanged, or in
+ * single quotes if necessary. A word that begins with a dash gets ./ before it, because it would be
+ * an option. cnn_free() the result; NULL when out of memory. */
 char *cnn_shell_word(const char *word);
 
-/* Columns that text (UTF-8) takes on a terminal: Hangul, Chinese characters and emoji take two,
- * marks that stand on the character before them none, whatever the locale. */
+/* The number of columns of text (UTF-8) on a terminal. Hangul, Chinese characters and emoji have
+ * two columns, combining marks none. It does not depend on the locale. */
 size_t cnn_text_columns(const char *text);
 
-/* How the program is called in the commands that messages suggest, a word of the shell that stays
- * the caller's; NULL: cnn, as it is at first. */
+/* The name of the program in the commands that messages suggest: a word of the shell, which belongs
+ * to the caller and must stay valid. NULL: cnn, which is the default. */
 void cnn_set_program(const char *word);
 const char *cnn_program(void);
 
-/* What may have been meant by a path that is not there: the nearest path that is, or a run of the
- * name in runs/. cnn_free() it; NULL where there is none. */
+/* The path that was probably meant by a path that does not exist: the most similar path that
+ * exists, or a run of that name in runs/. cnn_free() it; NULL if there is none. */
 char *cnn_nearest_path(const char *path);
 
-/* ---- Beginning with images of one's own ---- */
+/* ---- Starting with your own images ---- */
 
 typedef struct cnn_init_options {
     unsigned version;
     const char *directory; /* made where it is missing */
-    const char *data_path; /* the images, in a folder per class */
+    const char *data_path; /* the images, in one folder per class */
     const char *name;      /* of the network; NULL: the directory's */
     const char *from;      /* a model whose layers it begins with (cnn_train_options); NULL: none */
     const char *as;        /* its description, where from holds weights alone; NULL: none */
@@ -861,19 +874,19 @@ typedef struct cnn_init_options {
 
 typedef struct cnn_init_result {
     size_t classes;
-    /* images of each split; 0: the folder is not divided so */
+    /* images of each split; 0: the folder does not have this split */
     size_t train_images, val_images, test_images;
     size_t fewest, most;  /* training images of a class */
     size_t width, height; /* medians of a sample */
     bool grey;            /* the sample has no colours */
-    size_t epochs, batch; /* proposed, as the next two */
+    size_t epochs, batch; /* proposed, like the next two */
     double val_split;     /* 0: the folder has images for validation */
-    bool balanced;        /* rare classes are given more weight */
+    bool balanced;        /* rare classes get more weight */
 } cnn_init_result;
 
-/* Looks at the images and writes a description that suits them, DIRECTORY/config.yaml, and
- * DIRECTORY/README.md with what to do next. With options->from also
- * DIRECTORY/backbone.safetensors. A file of them there already is CNN_INVALID. */
+/* Inspects the images. Writes DIRECTORY/config.yaml, a description that suits them, and
+ * DIRECTORY/README.md, which says what to do next. With options->from it also writes
+ * DIRECTORY/backbone.safetensors. CNN_INVALID if one of these files exists already. */
 cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag);
 
 /* ---- Training ---- */
@@ -892,8 +905,9 @@ typedef enum cnn_event_kind {
 typedef struct cnn_event {
     cnn_event_kind kind;
     const char *directory; /* of the run */
-    const char *text;      /* WARNING; END: why the run ended before its last step, else NULL */
-    uint64_t params;       /* trainable */
+    /* WARNING: the message; END: why the run ended before its last step, else NULL */
+    const char *text;
+    uint64_t params; /* trainable */
     size_t train_images, val_images;
     size_t step, steps;   /* done, in all */
     size_t epoch, epochs; /* counts from 1 */
@@ -903,8 +917,8 @@ typedef struct cnn_event {
     double val_loss, val_accuracy;
     double best_accuracy; /* on the validation images, of best.safetensors; below 0: there is none
                            */
-    /* EPOCH: the best so far, for which it was kept as best.safetensors; false with train.keep:
-     * last */
+    /* EPOCH: this epoch is the best so far and was stored as best.safetensors; false with
+     * train.keep: last */
     bool best;
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
     size_t held_layers;                             /* HOLD */
@@ -915,14 +929,15 @@ typedef struct cnn_event {
 typedef struct cnn_train_options {
     unsigned version;
     const char *config;    /* the description */
-    const char *directory; /* NULL: runs/<name>-<n>, the first n that is free */
+    const char *directory; /* NULL: runs/<name>-<n> with the first free n */
     const char *weights;   /* start from these; NULL: initialise from the seed */
     /* another model: a checkpoint, a run directory, an ONNX file, weights of PyTorch. Layers that
      * fit are its own; the others are initialised, and a warning names them */
     const char *from;
-    /* a run directory to go on with; config, directory, weights and from are then NULL */
+    /* a run directory to resume; config, directory, weights and from must then be NULL */
     const char *resume;
-    /* the data set's folder; becomes data.path of the run's description. NULL: as that says */
+    /* the data set's folder; becomes data.path of the run's description. NULL: data.path is not
+     * changed */
     const char *data_path;
     const char *const *overrides;
     size_t override_count;
@@ -930,7 +945,7 @@ typedef struct cnn_train_options {
     void *context;
     /* raised: finish the step, save, return CNN_INTERRUPTED; may be NULL */
     const cnn_flag *stop;
-    /* raised: finish the step, lower it, save, go on; may be NULL */
+    /* raised: finish the step, lower the flag, save, continue; may be NULL */
     cnn_flag *save;
 } cnn_train_options;
 
@@ -941,14 +956,14 @@ typedef struct cnn_train_options {
             NULL                                                                                   \
     }
 
-/* A config or a run to resume is needed. */
+/* Either a config or a run to resume must be given. */
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
 
-/* What a run would begin with, looked at without training. */
+/* The checks of a run, without training. */
 typedef enum cnn_check_level {
     CNN_CHECK_FINE,
-    CNN_CHECK_REMARK,  /* it will train; this could be better */
-    CNN_CHECK_WARNING, /* clearly not as it should be: cnn_train warns of it, too */
+    CNN_CHECK_REMARK,  /* it will train, but this could be better */
+    CNN_CHECK_WARNING, /* clearly a problem: cnn_train warns about it, too */
     CNN_CHECK_WRONG    /* training would be pointless; cnn_train warns */
 } cnn_check_level;
 
@@ -966,20 +981,20 @@ typedef struct cnn_findings {
     const cnn_finding *items;
 } cnn_findings;
 
-/* Sets up the run that options describe but for its directory, takes a few steps of it in memory,
- * and says what it finds. Of options, config, weights, from, data_path and the overrides are
- * used. A run that cannot even be set up is an error. */
+/* Sets up the run of options, except for its directory, takes a few steps in memory, and returns
+ * what it finds. Of options, only config, weights, from, data_path and the overrides are used. If
+ * the run cannot be set up, this is an error. */
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **out, cnn_diag *diag);
 
-/* What the description alone shows: a last layer that spoils the loss, pixels that are never seen,
- * settings that the run is too short for. cnn_check_training finds the same, and more once it knows
- * the images. Nothing where all is well. */
+/* The problems that the description alone shows: a last layer that spoils the loss, pixels that are
+ * never seen, settings for which the run is too short. cnn_check_training finds these and more,
+ * because it knows the images. The result is empty if there are none. */
 cnn_status cnn_model_check(const cnn_model *model, cnn_findings **out, cnn_diag *diag);
 void cnn_findings_free(cnn_findings *findings);
 
-/* Writes one HTML page from what runs left in their directories. Of one run: curves, health, the
- * best model, the description; of several: curves and results side by side, and the settings that
- * differ. Nothing is evaluated. */
+/* Writes one HTML page from the files in the directories of runs. For one run it shows curves,
+ * health, the best model and the description. For several runs it shows curves and results side by
+ * side, and the settings that differ. Nothing is evaluated. */
 cnn_status cnn_report(const char *const *directories, size_t count, const char *path,
                       cnn_diag *diag);
 
@@ -988,7 +1003,7 @@ cnn_status cnn_report(const char *const *directories, size_t count, const char *
 typedef struct cnn_quantize_options {
     unsigned version;
     const char *data_path;           /* NULL: as the description says */
-    size_t images;                   /* of the training split, to find ranges with; 0: 512 */
+    size_t images;                   /* number of training images to find ranges with; 0: 512 */
     cnn_progress_function *progress; /* each image counts twice */
     void *context;
     const cnn_flag *stop; /* as in cnn_evaluate_options */
@@ -1000,9 +1015,9 @@ typedef struct cnn_quantize_options {
         CNN_QUANTIZE_OPTIONS_VERSION, NULL, 0, NULL, NULL, NULL                                    \
     }
 
-/* The trained network as one that computes its conv and dense layers with 8-bit integers in
- * inference: description key `precision: int8`. model stays as it is; options may be NULL.
- * Everything that takes a model takes *out, but it cannot be trained. */
+/* Makes a network that computes its conv and dense layers with 8-bit integers in inference
+ * (`precision: int8` in its description). model does not change; options may be NULL. *out can be
+ * used like any model, but not for training. */
 cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options,
                         cnn_model **out, cnn_diag *diag);
 
@@ -1012,7 +1027,7 @@ typedef struct cnn_bench_options {
     unsigned version;
     bool infer;     /* else the training step: forward, loss, backward, optimiser */
     size_t batch;   /* 0: the description's (infer: 1) */
-    double seconds; /* to measure for; 0: 3 */
+    double seconds; /* how long to measure; 0: 3 */
 } cnn_bench_options;
 
 #define CNN_BENCH_OPTIONS_VERSION 1
@@ -1023,7 +1038,7 @@ typedef struct cnn_bench_options {
 
 typedef struct cnn_bench_layer {
     const char *name;
-    /* the layer with which it is fused, and whose times are those of both; else NULL */
+    /* the layer with which it is fused; the times of that layer are those of both. Else NULL */
     const char *joined;
     double forward_ms, backward_ms, gflops;
     double peak_share; /* gflops / peak_gflops */
@@ -1034,12 +1049,12 @@ typedef struct cnn_bench_result {
     int threads;
     const char *kernels;             /* instruction set in use */
     double ms, images_per_s, gflops; /* median of the runs */
-    double quartile_ms[2];           /* half of the runs took from the first to the second */
-    /* measured: float32 multiply-adds on all threads, with these kernels' instruction set; 0 for
+    double quartile_ms[2];           /* the middle half of the runs took between these two times */
+    /* measured with float32 multiply-adds on all threads and the kernels' instruction set; 0 for
      * ref */
     double peak_gflops, peak_share;
-    cnn_bench_layer *layer; /* medians from separate, per-layer timed runs */
-    size_t layer_runs;      /* how many */
+    cnn_bench_layer *layer; /* medians of separate runs that time each layer */
+    size_t layer_runs;      /* the number of these runs */
     size_t peak_bytes;      /* of the plan: parameters, gradients, activations, scratch */
 } cnn_bench_result;
 
@@ -1050,36 +1065,37 @@ void cnn_bench_result_free(cnn_bench_result *result);
 
 /* ---- Settings of the process ---- */
 
-/* 0: the cores present. Results do not depend on it. Not to be called while cnn_train, cnn_evaluate
+/* 0: the number of cores. Results do not depend on it. Do not call it while cnn_train, cnn_evaluate
  * or cnn_bench runs. */
 void cnn_set_threads(int threads);
 int cnn_threads(void);
 /* of the kernels in use: ref, sse2, avx2, avx512, avx512bf16, vec128 */
 const char *cnn_instruction_set(void);
-cnn_status cnn_check_environment(cnn_diag *diag); /* CNN_CPU names kernels that this machine has */
+/* CNN_INVALID if CNN_CPU names kernels that this machine does not have. */
+cnn_status cnn_check_environment(cnn_diag *diag);
 
 /* ---- Reference: every key of the description, for help and manuals ---- */
 
 typedef struct cnn_key_info {
-    /* default_text: NULL: must be given; "": may be absent */
+    /* default_text: NULL: the key must be given; "": it may be absent */
     const char *name, *type, *default_text, *help;
 } cnn_key_info;
 
 typedef struct cnn_section_info {
     /* "top level", "layer", "loss", "data", "augmentation", "train", "optimizer", "schedule" */
     const char *group;
-    const char *name; /* "conv", "sgd"; equal to group where the group has one section */
+    const char *name; /* "conv", "sgd"; equal to group if the group has only one section */
     const char *help;
     size_t keys;
 } cnn_section_info;
 
-/* Indices from 0; zeros beyond the last section, and beyond its last key. */
+/* Indices count from 0. After the last section, and after the last key of a section, the result is
+ * zeros. */
 size_t cnn_reference_sections(void);
 cnn_section_info cnn_reference_section(size_t section);
-/* The type text is the calling thread's, until its next call. */
+/* The string in type is valid until the next call in the same thread. */
 cnn_key_info cnn_reference_key(size_t section, size_t key);
-/* What a word of other programs (learning_rate, maxpool) is called here; NULL where that is
- * not known. */
+/* The name here of a word of other programs (learning_rate, maxpool); NULL if it is not known. */
 const char *cnn_reference_word(const char *word);
 
 #ifdef __GNUC__
