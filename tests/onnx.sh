@@ -41,9 +41,16 @@ counted() {
     "$CNN" summary "$directory/net.safetensors" --json | grep -o '"params": [0-9]*, "trainable_params"' | grep -x "\"params\": $1, \"trainable_params\""
 }
 
+# The network that came in, written anew, in ONNX Runtime.
+again() {
+    "$CNN" export "$directory/net.safetensors" -o "$directory/again.onnx" &&
+        node "$root/tests/export/onnxruntime.js" "$directory/again.onnx" "$directory/input.npy" "$directory/again.npy" &&
+        "$PYTHON" "$root/tests/export/near.py" "$directory/again.npy" "$directory/own.npy" 1e-5
+}
+
 try() {
     local count
-    rm -f "$directory/net.onnx" "$directory/net.safetensors"
+    rm -f "$directory/net.onnx" "$directory/net.safetensors" "$directory/again.onnx"
     count=$("$PYTHON" "$root/tests/export/torchvision_onnx.py" "$1" "$2" "$directory/net.onnx" "$directory/all.npy" 2>"$directory/log" | tail -n 1)
     if [ ! -s "$directory/net.onnx" ]; then
         skip "$1, opset $2: PyTorch does not export it: $(tail -n 1 "$directory/log")"
@@ -53,6 +60,7 @@ try() {
     [ -s "$directory/net.safetensors" ] || return
     check "$1, opset $2: batch 1" agrees 1
     check "$1, opset $2: batch 8" agrees 8
+    [ "$2" != 17 ] || check "$1: exported again" again
     # In the other files batch_norms are folded into convolutions.
     [ "$2" != 17 ] || check "$1: parameters" counted "$count"
 }

@@ -83,13 +83,15 @@ complain() {
 # try COMMAND...: with the call that $rule names failing, in a fresh folder made.
 try() {
     local status file
-    rm -rf made
+    rm -rf made made.out
     INJECT=$rule LD_PRELOAD=$inject timeout 60 "$CNN" "$@" >actual 2>said </dev/null
     status=$?
     if [ "$status" -ne 0 ] && [ "$status" -ne 1 ]; then
         complain "status $status" said
     elif [ "$status" -eq 1 ] && [ ! -s said ]; then
         complain 'status 1 without a message'
+    elif [ "$status" -eq 1 ] && [ -e made.out ]; then
+        complain 'a file is left'
     elif [ "$status" -eq 0 ] && ! { same expected actual && written | cmp -s - files; }; then
         diff -a expected actual | head -5 >>said
         complain 'other output' said
@@ -105,7 +107,7 @@ each() {
     local name=$1 rule count n bad=0
     shift
     [[ $name = *"${ONLY:-}"* ]] || return 0
-    rm -rf made
+    rm -rf made made.out
     INJECT_COUNT=calls LD_PRELOAD=$inject "$CNN" "$@" >expected 2>said </dev/null
     if [ $? -ne 0 ]; then
         fail "$name" said
@@ -150,6 +152,9 @@ each 'quantize' quantize run --threads 1 -o made.safetensors --json
 each 'import of ONNX' import residual.onnx --threads 1 -o made.safetensors
 each 'import of Caffe' import net.prototxt net.caffemodel --threads 1 -o made.safetensors
 each 'import of Darknet' import tiny.cfg tiny.weights --threads 1 -o made.safetensors
+for format in onnx pytorch keras; do
+    each "export, $format" export run --threads 1 --format $format -o made.out --json
+done
 each 'visualize' visualize dog.png run -o made
 each 'train --check' train net.yaml --check --threads 1
 each 'train' train net.yaml -o made --threads 1

@@ -30,6 +30,10 @@ static void look(cnn_model *model, cnn_diag *diag)
         cnn_model_top(model, values + inputs, 3, best, &written);
     }
     free(values);
+    for (size_t i = 0; i < cnn_export_formats(); i++) {
+        const cnn_export_options options = {.format = cnn_export_format_at(i)->name};
+        cnn_export(model, "/dev/null", &options, NULL, diag);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
