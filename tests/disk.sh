@@ -82,7 +82,7 @@ report 'the run goes on where there is room again'
 # Nothing is left of an export that does not fit.
 head -c 100m /dev/zero >disk/filler 2>/dev/null
 "$CNN" export disk/whole -o disk/net.onnx >out 2>messages
-[ $? -eq 1 ] && grep -q 'cannot write disk/net.onnx: No space left on device' messages && [ -z "$(ls disk/net.onnx* 2>/dev/null)" ]
+[ $? -eq 1 ] && grep -q 'cannot write disk/net.onnx: no space left' messages && [ -z "$(ls disk/net.onnx* 2>/dev/null)" ]
 report 'an export to a full disk'
 
 umount disk
