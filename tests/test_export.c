@@ -13,6 +13,7 @@
 #include "formats/onnx_export.h"
 #include "formats/onnx_reference.h"
 #include "layers/types.h"
+#include "near.h"
 #include "networks.h"
 #include "util/file.h"
 
@@ -341,6 +342,15 @@ static void test_filters_without_weight_keep_their_bias(void **state)
     beta[1] = -2;
     gamma[2] = beta[2] = 0;
     expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
+    struct cnn_onnx *file = open_file(s, s->path);
+    int32_t biases[3];
+    float scales[3];
+    memcpy(biases, find_tensor(file, "conv1.bias")->raw_data.data, sizeof biases);
+    memcpy(scales, find_tensor(file, "conv1.bias_scale")->raw_data.data, sizeof scales);
+    assert_near((double)biases[0] * (double)scales[0], 3, 1e-6);
+    assert_near((double)biases[1] * (double)scales[1], -2, 1e-6);
+    assert_int_equal(biases[2], 0);
+    cnn_onnx_close(file);
     cnn_model_free(model);
 }
 
