@@ -99,6 +99,58 @@ static void test_examples_become_these_layers(void **state)
     }
 }
 
+/* As torch.export writes large networks: weights in a file beside, splits by an input, means over
+ * negative axes that are an input, and a product with a bias added. */
+static void test_the_dynamo_form_comes_in_with_its_external_weights(void **state)
+{
+    static const char *const keys[][2] = {
+        {"location", "net.onnx.data"}, {"offset", "4"}, {"length", "96"}};
+    struct scratch *s = *state;
+    struct onnx_model m = {.opset = 18, .ir = 10};
+    struct cnn_text fields = {0};
+    cnn_import_info info;
+    cnn_model *model = NULL;
+    float weights[25], first[24];
+    char layers[400];
+    for (size_t i = 0; i < 25; i++)
+        weights[i] = (float)sin((double)(i * i + 1));
+    scratch_write(s, "net.onnx.data", weights, sizeof weights);
+    wire_int(&fields, 1, 8);
+    for (size_t i = 0; i < 3; i++)
+        wire_int(&fields, 1, i == 0 ? 3 : 1);
+    wire_int(&fields, 2, 1);
+    wire_int(&fields, 14, 1);
+    for (size_t i = 0; i < 3; i++) {
+        struct cnn_text pair = {0};
+        wire_text(&pair, 1, keys[i][0]);
+        wire_text(&pair, 2, keys[i][1]);
+        wire_message(&fields, 13, &pair);
+    }
+    onnx_tensor(&m, "stem.weight", &fields);
+    onnx_random(&m, "head.weight", "8 4", 3, 0.4f, 0);
+    onnx_random(&m, "head.bias", "4", 4, 0.4f, 0);
+    onnx_ints(&m, "sizes", "2", (const int64_t[]){3, 5});
+    onnx_ints(&m, "axes", "2", (const int64_t[]){-1, -2});
+    onnx_input(&m, "x", "s0 3 6 5");
+    onnx_named(&m, "node_Conv_0", "Conv", "x stem.weight", "conv2d", "strides=[1,1]");
+    onnx_named(&m, "node_Split_1", "Split", "conv2d sizes", "left right", "axis=1");
+    onnx_named(&m, "node_Relu_2", "Relu", "left", "relu", "");
+    onnx_named(&m, "node_Concat_3", "Concat", "right relu", "cat", "axis=1");
+    onnx_named(&m, "node_ReduceMean_4", "ReduceMean", "cat axes", "mean", "keepdims=0");
+    onnx_named(&m, "node_MatMul_5", "MatMul", "mean head.weight", "product", "");
+    onnx_named(&m, "node_Add_6", "Add", "product head.bias", "linear", "");
+    onnx_output(&m, "linear");
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
+    list_layers(model, layers, sizeof layers);
+    assert_string_equal(layers,
+                        "conv:stem slice:node_Split_1 slice:node_Split_1_2 relu:node_Relu_2 "
+                        "concat:node_Concat_3 global_pool:node_ReduceMean_4 "
+                        "flatten:flatten dense:head");
+    assert_int_equal(cnn_model_tensor_get(model, 0, first), CNN_OK);
+    assert_memory_equal(first, weights + 1, sizeof first);
+    cnn_model_free(model);
+}
+
 /* What the reference gives for image, as the file's only output. */
 static double *reference_output(const struct cnn_text *text, const float *image, size_t count,
                                 const size_t *dims)
@@ -317,13 +369,15 @@ static void test_what_would_be_wrong_is_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_examples_become_these_layers),
-                                       TEST(test_an_imported_network_gives_what_the_file_gives),
-                                       TEST(test_what_is_imported_is_a_checkpoint_like_any_other),
-                                       TEST(test_an_onnx_file_is_a_model),
-                                       TEST(test_all_that_is_not_supported_is_named),
-                                       TEST(test_a_size_that_is_left_open_is_asked_for),
-                                       TEST(test_a_layer_that_differs_is_named),
-                                       TEST(test_what_would_be_wrong_is_refused)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_examples_become_these_layers),
+        TEST(test_an_imported_network_gives_what_the_file_gives),
+        TEST(test_the_dynamo_form_comes_in_with_its_external_weights),
+        TEST(test_what_is_imported_is_a_checkpoint_like_any_other),
+        TEST(test_an_onnx_file_is_a_model),
+        TEST(test_all_that_is_not_supported_is_named),
+        TEST(test_a_size_that_is_left_open_is_asked_for),
+        TEST(test_a_layer_that_differs_is_named),
+        TEST(test_what_would_be_wrong_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
