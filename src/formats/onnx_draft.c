@@ -54,6 +54,12 @@ const char *cnn_onnx_draft_bytes(struct cnn_onnx_draft *draft, const char *layer
     return tensor->name;
 }
 
+void cnn_onnx_draft_type(struct cnn_onnx_draft *draft, enum cnn_onnx_type type)
+{
+    if (draft->tensor_count > 0)
+        draft->tensors[draft->tensor_count - 1].data_type = type;
+}
+
 static const void *copy(struct cnn_onnx_draft *draft, const void *values, size_t count, size_t size)
 {
     void *own = cnn_arena_array(draft->arena, count + 1, size);
@@ -149,6 +155,16 @@ const char *cnn_onnx_draft_output(struct cnn_onnx_draft *draft)
     }
     add_name(draft, &node->outputs, name);
     return name;
+}
+
+void cnn_onnx_draft_rename(struct cnn_onnx_draft *draft, const char *name, const char *output)
+{
+    struct cnn_onnx_node *node = newest(draft);
+    if (!node)
+        return;
+    node->name = name;
+    node->outputs.count = 0;
+    add_name(draft, &node->outputs, output);
 }
 
 static struct cnn_onnx_attribute *add_attribute(struct cnn_onnx_draft *draft, const char *name,

@@ -1,6 +1,7 @@
-/* An ONNX graph that is made in memory: what readers of other formats translate their layers to.
- * Its operators are those of opset 17. A want of memory sticks, and is told by cnn_onnx_draft_open.
- * Texts and numbers that are handed over must last as long as the graph. */
+/* An ONNX graph that is made in memory: what readers of other formats translate their layers to,
+ * and what becomes an ONNX file (onnx_write.h). Its operators are those of opset 17. A want of
+ * memory sticks, and is told by cnn_onnx_draft_open. Texts and numbers that are handed over must
+ * last as long as the graph. */
 #ifndef CNN_FORMATS_ONNX_DRAFT_H
 #define CNN_FORMATS_ONNX_DRAFT_H
 
@@ -30,11 +31,16 @@ const char *cnn_onnx_draft_floats(struct cnn_onnx_draft *draft, const char *laye
 const char *cnn_onnx_draft_integers(struct cnn_onnx_draft *draft, const char *layer,
                                     const char *suffix, const int64_t *values, size_t count);
 
+/* The newest tensor is of another type than float32. */
+void cnn_onnx_draft_type(struct cnn_onnx_draft *draft, enum cnn_onnx_type type);
+
 /* A node, then its attributes and what it reads; values are known by their names. add makes its
  * one output, which is called after the node: the name is returned. The newest node is meant. */
 void cnn_onnx_draft_node(struct cnn_onnx_draft *draft, const char *op_type, const char *name);
 void cnn_onnx_draft_input(struct cnn_onnx_draft *draft, const char *value); /* NULL: left out */
 const char *cnn_onnx_draft_output(struct cnn_onnx_draft *draft);
+/* Other names for the node and its one output, which nobody reads yet. */
+void cnn_onnx_draft_rename(struct cnn_onnx_draft *draft, const char *name, const char *output);
 void cnn_onnx_draft_int(struct cnn_onnx_draft *draft, const char *name, int64_t value);
 void cnn_onnx_draft_ints(struct cnn_onnx_draft *draft, const char *name, const int64_t *values,
                          size_t count);

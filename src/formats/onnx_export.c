@@ -15,11 +15,10 @@ static void end_layer(struct cnn_onnx_writer *w, size_t value)
     if (w->steps == 0 && value == w->model->graph.count)
         cnn_onnx_emit1(w, "Identity", cnn_onnx_input(w, 0));
     w->names[value] = w->steps > 0 ? w->node->name : cnn_onnx_input(w, 0);
-    if (w->steps == 0 || w->build.failed)
-        return;
-    cnn_onnx_build_name(
-        &w->build, w->steps == 1 ? w->node->name : w->build.nodes[w->build.node_count - 1].name,
-        w->node->name);
+    if (w->steps > 0 && !w->draft.failed)
+        cnn_onnx_draft_rename(
+            &w->draft, w->steps == 1 ? w->node->name : w->draft.nodes[w->draft.node_count - 1].name,
+            w->node->name);
 }
 
 /* Pixels from 0 to 1 become what the network sees. */
@@ -32,14 +31,10 @@ static void write_normalization(struct cnn_onnx_writer *w)
     w->node = &input;
     w->steps = 0;
     for (size_t i = 0; i < 2; i++) {
-        const struct cnn_onnx_constant constant = {.name = cnn_onnx_own(w, suffixes[i]),
-                                                   .type = CNN_ONNX_FLOAT,
-                                                   .rank = 3,
-                                                   .dims = {n->channels, 1, 1},
-                                                   .bytes = n->channels * sizeof(float),
-                                                   .data = numbers[i]};
-        w->names[0] =
-            cnn_onnx_emit2(w, types[i], w->names[0], cnn_onnx_build_tensor(&w->build, &constant));
+        const struct cnn_onnx_dims dims = {3, {(int64_t)n->channels, 1, 1}};
+        const char *constant =
+            cnn_onnx_draft_floats(&w->draft, "input", suffixes[i], dims, numbers[i]);
+        w->names[0] = cnn_onnx_emit2(w, types[i], w->names[0], constant);
     }
 }
 
@@ -66,29 +61,38 @@ static cnn_status write_layers(const struct cnn_export *e, struct cnn_onnx_write
 }
 
 /* What a reader of the file would otherwise have to be told: the names of the classes, and, where
- * that is not in the graph, what the network does to pixels. */
-static cnn_status write_metadata(const struct cnn_export *e, struct cnn_onnx_writer *w)
+ * that is not in the graph, what the network does to pixels. pairs: of metadata. */
+static size_t choose_metadata(const struct cnn_export *e, const struct cnn_metadata *metadata,
+                              struct cnn_onnx_pair pairs[2])
 {
-    struct cnn_metadata metadata = {0};
-    const bool made = cnn_metadata_make(e->model, &metadata);
-    for (size_t i = 0; made && i < metadata.count; i++) {
-        const struct cnn_stored_pair *pair = &metadata.pairs[i];
+    const bool pixels = !e->options->normalize && e->model->normalization.channels > 0;
+    size_t count = 0;
+    for (size_t i = 0; i < metadata->count; i++) {
+        const struct cnn_stored_pair *pair = &metadata->pairs[i];
         if (strcmp(pair->key, "classes") == 0 ||
-            (strcmp(pair->key, "normalization") == 0 && !e->options->normalize &&
-             e->model->normalization.channels > 0))
-            cnn_onnx_build_metadata(&w->build, pair->key, pair->value);
+            (pixels && strcmp(pair->key, "normalization") == 0))
+            pairs[count++] = (struct cnn_onnx_pair){.key = pair->key, .value = pair->value};
     }
-    cnn_metadata_free(&metadata);
-    return made ? CNN_OK : cnn_fail_memory(e->diag, 0, e->path);
+    return count;
 }
 
 static cnn_status write_file(const struct cnn_export *e, struct cnn_onnx_writer *w)
 {
-    const struct cnn_onnx_end ends[2] = {
-        {"input", e->model->graph.input},
-        {w->names[e->model->graph.count], cnn_model_output(e->model)}};
+    struct cnn_metadata metadata = {0};
+    struct cnn_onnx_pair pairs[2];
     struct cnn_protobuf_bytes bytes = {0};
-    cnn_status status = cnn_onnx_build_bytes(&w->build, e->name, ends, e->path, &bytes, e->diag);
+    cnn_status status =
+        cnn_metadata_make(e->model, &metadata) ? CNN_OK : cnn_fail_memory(e->diag, 0, e->path);
+    const struct cnn_onnx_file file = {
+        .path = e->path,
+        .name = e->name,
+        .ends = {"input", w->names[e->model->graph.count]},
+        .shapes = {e->model->graph.input, cnn_model_output(e->model)},
+        .metadata = pairs,
+        .metadata_count = status == CNN_OK ? choose_metadata(e, &metadata, pairs) : 0};
+    if (status == CNN_OK)
+        status = cnn_onnx_write(&w->draft, &file, &bytes, e->diag);
+    cnn_metadata_free(&metadata);
     if (status == CNN_OK)
         status = cnn_onnx_check_export(e, w, &bytes);
     if (status == CNN_OK)
@@ -101,19 +105,14 @@ static cnn_status write_file(const struct cnn_export *e, struct cnn_onnx_writer 
 static cnn_status write_onnx(const struct cnn_export *e)
 {
     const size_t values = e->model->graph.count + 1;
-    struct cnn_onnx_writer w = {.build = {.arena = e->arena},
+    struct cnn_onnx_writer w = {.draft = {.arena = e->arena},
                                 .model = e->model,
                                 .names = cnn_arena_array(e->arena, values, sizeof *w.names),
                                 .codes = cnn_arena_array(e->arena, values, sizeof *w.codes)};
     if (!w.names || !w.codes)
         return cnn_fail_memory(e->diag, values * sizeof *w.names, e->path);
     cnn_status status = write_layers(e, &w);
-    if (status == CNN_OK)
-        status = write_metadata(e, &w);
-    if (status == CNN_OK)
-        status = write_file(e, &w);
-    cnn_onnx_build_free(&w.build);
-    return status;
+    return status == CNN_OK ? write_file(e, &w) : status;
 }
 
 const struct cnn_export_type cnn_export_onnx = {

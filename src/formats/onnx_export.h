@@ -3,7 +3,7 @@
 #define CNN_FORMATS_ONNX_EXPORT_H
 
 #include "formats/export.h"
-#include "formats/onnx_build.h"
+#include "formats/onnx_write.h"
 
 /* int8: a value that went through its codes. */
 struct cnn_onnx_codes {
@@ -13,7 +13,7 @@ struct cnn_onnx_codes {
 };
 
 struct cnn_onnx_writer {
-    struct cnn_onnx_build build;
+    struct cnn_onnx_draft draft;
     const cnn_model *model;
     const char **names;           /* of values in the file, by value */
     struct cnn_onnx_codes *codes; /* by value */
@@ -25,15 +25,13 @@ struct cnn_onnx_writer {
     size_t steps; /* nodes that it has so far */
 };
 
-/* Adds a node that is a part of the layer; returns the name of what it gives. */
+/* Adds a node that is a part of the layer. Returns its name, which is that of what it gives; the
+ * last one gets the layer's in the end. */
 const char *cnn_onnx_emit(struct cnn_onnx_writer *w, const char *op_type, size_t input_count,
                           const char *const *inputs);
 const char *cnn_onnx_emit1(struct cnn_onnx_writer *w, const char *op_type, const char *x);
 const char *cnn_onnx_emit2(struct cnn_onnx_writer *w, const char *op_type, const char *x,
                            const char *y);
-/* Name of a constant of the layer: "conv1.pads". */
-const char *cnn_onnx_own(struct cnn_onnx_writer *w, const char *suffix);
-
 /* Input i of the layer. */
 const char *cnn_onnx_input(const struct cnn_onnx_writer *w, size_t i);
 /* The parameter with this suffix, in its own shape, or over the channels of the layer's output so

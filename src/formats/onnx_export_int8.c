@@ -69,7 +69,7 @@ static void fill_filter(const struct cnn_onnx_writer *w, const struct filters *o
 static bool make_filters(struct cnn_onnx_writer *w, struct filters *out, double x_scale)
 {
     const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
-    struct cnn_arena *arena = w->build.arena;
+    struct cnn_arena *arena = w->draft.arena;
     *out = (struct filters){.count = weight->dims[0],
                             .row = weight->count / weight->dims[0],
                             .codes = cnn_arena_array(arena, weight->count, sizeof *out->codes),
@@ -80,26 +80,24 @@ static bool make_filters(struct cnn_onnx_writer *w, struct filters *out, double 
     bool made = out->codes && out->scale && out->bias && out->bias_scale;
     for (size_t f = 0; made && f < out->count; f++)
         fill_filter(w, out, f, x_scale);
-    w->build.failed = w->build.failed || !made;
+    w->draft.failed = w->draft.failed || !made;
     return made;
 }
 
 /* A constant of the layer: codes, scales. */
 struct list {
     const char *suffix;
-    int64_t type;
-    size_t width, rank, count; /* bytes of a number; rank 1: so many, 0: one */
+    enum cnn_onnx_type type;
+    struct cnn_onnx_dims dims;
+    size_t bytes;
 };
 
 static const char *constant(struct cnn_onnx_writer *w, const struct list *list, const void *data)
 {
-    const struct cnn_onnx_constant c = {.name = cnn_onnx_own(w, list->suffix),
-                                        .type = list->type,
-                                        .rank = list->rank,
-                                        .dims = {list->count},
-                                        .bytes = list->count * list->width,
-                                        .data = data};
-    return cnn_onnx_build_tensor(&w->build, &c);
+    const char *name = cnn_onnx_draft_bytes(&w->draft, w->node->name, list->suffix, list->dims,
+                                            (struct cnn_protobuf_bytes){data, list->bytes});
+    cnn_onnx_draft_type(&w->draft, list->type);
+    return name;
 }
 
 /* The layer's input after it went through its codes. Layers that read one value have one range for
@@ -108,12 +106,12 @@ static const char *code_input(struct cnn_onnx_writer *w, float *scale)
 {
     const size_t value = w->node->inputs[0];
     const float *range = cnn_onnx_numbers(w, "input_range");
-    unsigned char *code = cnn_arena_alloc(w->build.arena, 1);
-    float *step = cnn_arena_alloc(w->build.arena, sizeof *step);
+    unsigned char *code = cnn_arena_alloc(w->draft.arena, 1);
+    float *step = cnn_arena_alloc(w->draft.arena, sizeof *step);
     int zero;
     *scale = input_scale(range, &zero);
-    w->build.failed = w->build.failed || !code || !step;
-    if (w->build.failed)
+    w->draft.failed = w->draft.failed || !code || !step;
+    if (w->draft.failed)
         return "";
     *code = (unsigned char)zero;
     *step = *scale;
@@ -121,8 +119,8 @@ static const char *code_input(struct cnn_onnx_writer *w, float *scale)
         return w->codes[value].name;
     const char *inputs[3] = {
         cnn_onnx_input(w, 0),
-        constant(w, &(struct list){"input_scale", CNN_ONNX_FLOAT, sizeof *step, 0, 1}, step),
-        constant(w, &(struct list){"input_zero", CNN_ONNX_UINT8, 1, 0, 1}, code)};
+        constant(w, &(struct list){"input_scale", CNN_ONNX_FLOAT, {0}, sizeof *step}, step),
+        constant(w, &(struct list){"input_zero", CNN_ONNX_UINT8, {0}, 1}, code)};
     inputs[0] = cnn_onnx_emit(w, "QuantizeLinear", 3, inputs);
     const char *y = cnn_onnx_emit(w, "DequantizeLinear", 3, inputs);
     w->codes[value] = (struct cnn_onnx_codes){y, *scale, zero};
@@ -133,11 +131,13 @@ static const char *code_input(struct cnn_onnx_writer *w, float *scale)
 static const char *decode(struct cnn_onnx_writer *w, const char *codes, const struct filters *f,
                           bool bias)
 {
-    const struct list scales = {bias ? "bias_scale" : "weight_scale", CNN_ONNX_FLOAT, sizeof(float),
-                                1, f->count};
+    const struct list scales = {bias ? "bias_scale" : "weight_scale",
+                                CNN_ONNX_FLOAT,
+                                {1, {(int64_t)f->count}},
+                                f->count * sizeof(float)};
     const char *const inputs[2] = {codes, constant(w, &scales, bias ? f->bias_scale : f->scale)};
     const char *y = cnn_onnx_emit(w, "DequantizeLinear", 2, inputs);
-    cnn_onnx_build_int(&w->build, "axis", 0);
+    cnn_onnx_draft_int(&w->draft, "axis", 0);
     return y;
 }
 
@@ -150,18 +150,14 @@ void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3])
     inputs[1] = inputs[2] = NULL;
     if (!make_filters(w, &f, (double)scale))
         return;
-    struct cnn_onnx_constant codes = {.name = cnn_onnx_own(w, "weight"),
-                                      .type = CNN_ONNX_INT8,
-                                      .rank = weight->rank,
-                                      .bytes = weight->count,
-                                      .data = f.codes};
-    memcpy(codes.dims, weight->dims, weight->rank * sizeof *weight->dims);
-    inputs[1] = decode(w, cnn_onnx_build_tensor(&w->build, &codes), &f, false);
+    struct list codes = {"weight", CNN_ONNX_INT8, {.rank = weight->rank}, weight->count};
+    const struct list biases = {
+        "bias", CNN_ONNX_INT32, {1, {(int64_t)f.count}}, f.count * sizeof *f.bias};
+    for (size_t i = 0; i < weight->rank; i++)
+        codes.dims.dims[i] = (int64_t)weight->dims[i];
+    inputs[1] = decode(w, constant(w, &codes, f.codes), &f, false);
     if (cnn_node_tensor(w->node, "bias") || w->next)
-        inputs[2] = decode(
-            w,
-            constant(w, &(struct list){"bias", CNN_ONNX_INT32, sizeof *f.bias, 1, f.count}, f.bias),
-            &f, true);
+        inputs[2] = decode(w, constant(w, &biases, f.bias), &f, true);
 }
 
 const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_t i)

@@ -17,12 +17,13 @@ static int64_t whole(size_t size)
 static const char *integers(struct cnn_onnx_writer *w, const char *suffix, size_t count,
                             const int64_t *values)
 {
-    return cnn_onnx_build_integers(&w->build, cnn_onnx_own(w, suffix), count, values);
+    return cnn_onnx_draft_integers(&w->draft, w->node->name, suffix, values, count);
 }
 
 static const char *number(struct cnn_onnx_writer *w, const char *suffix, float value)
 {
-    return cnn_onnx_build_number(&w->build, cnn_onnx_own(w, suffix), value);
+    return cnn_onnx_draft_floats(&w->draft, w->node->name, suffix, (struct cnn_onnx_dims){0},
+                                 &value);
 }
 
 static const char *reshape(struct cnn_onnx_writer *w, const char *x, const char *suffix,
@@ -35,7 +36,7 @@ static const char *transpose(struct cnn_onnx_writer *w, const char *x, size_t ra
                              const int64_t *order)
 {
     const char *y = cnn_onnx_emit1(w, "Transpose", x);
-    cnn_onnx_build_ints(&w->build, "perm", rank, order);
+    cnn_onnx_draft_ints(&w->draft, "perm", order, rank);
     return y;
 }
 
@@ -67,21 +68,21 @@ static const char *with_number(struct cnn_onnx_writer *w, const char *op_type, c
                                const char *attribute, float value)
 {
     const char *y = cnn_onnx_emit1(w, op_type, x);
-    cnn_onnx_build_float(&w->build, attribute, value);
+    cnn_onnx_draft_float(&w->draft, attribute, value);
     return y;
 }
 
 static const char *hard_sigmoid(struct cnn_onnx_writer *w, const char *x)
 {
     const char *y = with_number(w, "HardSigmoid", x, "alpha", 1.0f / 6);
-    cnn_onnx_build_float(&w->build, "beta", 0.5f);
+    cnn_onnx_draft_float(&w->draft, "beta", 0.5f);
     return y;
 }
 
 static const char *softmax(struct cnn_onnx_writer *w, const char *x)
 {
     const char *y = cnn_onnx_emit1(w, "Softmax", x);
-    cnn_onnx_build_int(&w->build, "axis", 1);
+    cnn_onnx_draft_int(&w->draft, "axis", 1);
     return y;
 }
 
@@ -138,27 +139,27 @@ static const char *pad(struct cnn_onnx_writer *w, const char *x, const size_t pa
     const int64_t all[8] = {0, 0, whole(pads[0]), whole(pads[1]),
                             0, 0, whole(pads[2]), whole(pads[3])};
     const char *y = cnn_onnx_emit2(w, "Pad", x, integers(w, "pads", 8, all));
-    cnn_onnx_build_text(&w->build, "mode", modes[mode]);
+    cnn_onnx_draft_word(&w->draft, "mode", modes[mode]);
     return y;
 }
 
 static void set_pads(struct cnn_onnx_writer *w, const size_t pads[4])
 {
     const int64_t values[4] = {whole(pads[0]), whole(pads[1]), whole(pads[2]), whole(pads[3])};
-    cnn_onnx_build_ints(&w->build, "pads", 4, values);
+    cnn_onnx_draft_ints(&w->draft, "pads", values, 4);
 }
 
 static void set_pair(struct cnn_onnx_writer *w, const char *name, size_t rows, size_t columns)
 {
     const int64_t values[2] = {whole(rows), whole(columns)};
-    cnn_onnx_build_ints(&w->build, name, 2, values);
+    cnn_onnx_draft_ints(&w->draft, name, values, 2);
 }
 
 static void conv_attributes(struct cnn_onnx_writer *w, const struct cnn_conv *c,
                             const size_t pads[4])
 {
     set_pair(w, "dilations", c->dilation_h, c->dilation_w);
-    cnn_onnx_build_int(&w->build, "group", whole(c->groups));
+    cnn_onnx_draft_int(&w->draft, "group", whole(c->groups));
     set_pair(w, "kernel_shape", c->kernel_h, c->kernel_w);
     set_pads(w, pads);
     set_pair(w, "strides", c->stride_h, c->stride_w);
@@ -210,7 +211,7 @@ static void dense(struct cnn_onnx_writer *w)
     const char *inputs[3];
     get_inputs(w, inputs);
     const char *y = cnn_onnx_emit(w, "Gemm", inputs[2] ? 3 : 2, inputs);
-    cnn_onnx_build_int(&w->build, "transB", 1);
+    cnn_onnx_draft_int(&w->draft, "transB", 1);
     apply_activation(w, y);
 }
 
@@ -235,7 +236,7 @@ static void pool(struct cnn_onnx_writer *w)
     set_pads(w, pads);
     set_pair(w, "strides", p->stride_h, p->stride_w);
     if (counted)
-        cnn_onnx_build_int(&w->build, "count_include_pad", 1);
+        cnn_onnx_draft_int(&w->draft, "count_include_pad", 1);
 }
 
 static void global_pool(struct cnn_onnx_writer *w)
@@ -256,7 +257,7 @@ static void batch_norm(struct cnn_onnx_writer *w)
                              cnn_onnx_parameter(w, "bias"), cnn_onnx_parameter(w, "running_mean"),
                              cnn_onnx_parameter(w, "running_var")};
     const char *y = cnn_onnx_emit(w, "BatchNormalization", 5, inputs);
-    cnn_onnx_build_float(&w->build, "epsilon", w->operation.eps);
+    cnn_onnx_draft_float(&w->draft, "epsilon", w->operation.eps);
     apply_activation(w, y);
 }
 
@@ -264,17 +265,13 @@ static void batch_norm(struct cnn_onnx_writer *w)
 static const char *repeated(struct cnn_onnx_writer *w, const char *suffix, size_t count,
                             float value)
 {
-    float *values = cnn_arena_array(w->build.arena, count + 1, sizeof *values);
-    struct cnn_onnx_constant constant = {.name = cnn_onnx_own(w, suffix),
-                                         .type = CNN_ONNX_FLOAT,
-                                         .rank = 1,
-                                         .dims = {count},
-                                         .bytes = count * sizeof *values,
-                                         .data = values};
-    w->build.failed = w->build.failed || !values;
+    float *values = cnn_arena_array(w->draft.arena, count + 1, sizeof *values);
+    w->draft.failed = w->draft.failed || !values;
     for (size_t i = 0; values && i < count; i++)
         values[i] = value;
-    return cnn_onnx_build_tensor(&w->build, &constant);
+    return values ? cnn_onnx_draft_floats(&w->draft, w->node->name, suffix,
+                                          (struct cnn_onnx_dims){1, {whole(count)}}, values)
+                  : NULL;
 }
 
 /* GroupNormalization is not in opset 17: groups are the channels of an InstanceNormalization. */
@@ -286,7 +283,7 @@ static void group_norm(struct cnn_onnx_writer *w)
                              repeated(w, "ones", g->groups, 1), repeated(w, "zeros", g->groups, 0)};
     const char *y = cnn_onnx_emit(w, "InstanceNormalization", 3, inputs),
                *weight = cnn_onnx_channels(w, "weight"), *bias = cnn_onnx_channels(w, "bias");
-    cnn_onnx_build_float(&w->build, "epsilon", g->eps);
+    cnn_onnx_draft_float(&w->draft, "epsilon", g->eps);
     y = reshape_out(w, y);
     if (weight)
         y = cnn_onnx_emit2(w, "Mul", y, weight);
@@ -303,8 +300,8 @@ static void layer_norm(struct cnn_onnx_writer *w)
     const char *inputs[3] = {maps ? transpose(w, x, 4, last) : x,
                              weight ? weight : repeated(w, "ones", w->node->out.c, 1), bias};
     const char *y = cnn_onnx_emit(w, "LayerNormalization", bias ? 3 : 2, inputs);
-    cnn_onnx_build_int(&w->build, "axis", -1);
-    cnn_onnx_build_float(&w->build, "epsilon", w->operation.eps);
+    cnn_onnx_draft_int(&w->draft, "axis", -1);
+    cnn_onnx_draft_float(&w->draft, "epsilon", w->operation.eps);
     if (maps)
         transpose(w, y, 4, first);
 }
@@ -319,7 +316,7 @@ static const char *mean_of_neighbours(struct cnn_onnx_writer *w, const char *x)
     set_pair(w, "kernel_shape", l->size, 1);
     set_pads(w, pads);
     set_pair(w, "strides", 1, 1);
-    cnn_onnx_build_int(&w->build, "count_include_pad", 1);
+    cnn_onnx_draft_int(&w->draft, "count_include_pad", 1);
     return reshape_out(w, y);
 }
 
@@ -331,10 +328,10 @@ static void lrn(struct cnn_onnx_writer *w)
     const char *x = cnn_onnx_input(w, 0);
     if (l->size % 2 == 1) {
         cnn_onnx_emit1(w, "LRN", x);
-        cnn_onnx_build_float(&w->build, "alpha", l->alpha);
-        cnn_onnx_build_float(&w->build, "beta", l->beta);
-        cnn_onnx_build_float(&w->build, "bias", l->k);
-        cnn_onnx_build_int(&w->build, "size", whole(l->size));
+        cnn_onnx_draft_float(&w->draft, "alpha", l->alpha);
+        cnn_onnx_draft_float(&w->draft, "beta", l->beta);
+        cnn_onnx_draft_float(&w->draft, "bias", l->k);
+        cnn_onnx_draft_int(&w->draft, "size", whole(l->size));
         return;
     }
     const char *mean = mean_of_neighbours(w, cnn_onnx_emit2(w, "Mul", x, x));
@@ -367,8 +364,8 @@ static void activate(struct cnn_onnx_writer *w)
 /* All that the layer reads; NULL where memory is wanting. */
 static const char **all_inputs(struct cnn_onnx_writer *w)
 {
-    const char **inputs = cnn_arena_array(w->build.arena, w->node->input_count + 1, sizeof *inputs);
-    w->build.failed = w->build.failed || !inputs;
+    const char **inputs = cnn_arena_array(w->draft.arena, w->node->input_count + 1, sizeof *inputs);
+    w->draft.failed = w->draft.failed || !inputs;
     for (size_t i = 0; inputs && i < w->node->input_count; i++)
         inputs[i] = cnn_onnx_input(w, i);
     return inputs;
@@ -401,7 +398,7 @@ static void pass(struct cnn_onnx_writer *w)
 static void flatten(struct cnn_onnx_writer *w)
 {
     cnn_onnx_emit1(w, "Flatten", cnn_onnx_input(w, 0));
-    cnn_onnx_build_int(&w->build, "axis", 1);
+    cnn_onnx_draft_int(&w->draft, "axis", 1);
 }
 
 static void write_pad(struct cnn_onnx_writer *w)
@@ -421,7 +418,7 @@ static const char *sizes_like(struct cnn_onnx_writer *w, const char *x)
                              integers(w, "to", 1, end)};
     const char *images = cnn_onnx_emit(w, "Slice", 3, inputs);
     const char *y = cnn_onnx_emit2(w, "Concat", images, integers(w, "size", 2, size));
-    cnn_onnx_build_int(&w->build, "axis", 0);
+    cnn_onnx_draft_int(&w->draft, "axis", 0);
     return y;
 }
 
@@ -432,39 +429,28 @@ static void resample(struct cnn_onnx_writer *w)
     const char *x = cnn_onnx_input(w, 0);
     const char *inputs[4] = {x, NULL, NULL, NULL};
     const bool factors = r->out_h % r->in_h == 0 && r->out_w % r->in_w == 0;
-    float *values = cnn_arena_array(w->build.arena, 4, sizeof *values);
-    const struct cnn_onnx_constant scales = {.name = cnn_onnx_own(w, "scales"),
-                                             .type = CNN_ONNX_FLOAT,
-                                             .rank = 1,
-                                             .dims = {4},
-                                             .bytes = 4 * sizeof *values,
-                                             .data = values};
-    w->build.failed = w->build.failed || !values;
-    if (!values)
-        return;
-    values[0] = values[1] = 1;
-    values[2] = (float)(r->out_h / r->in_h);
-    values[3] = (float)(r->out_w / r->in_w);
+    const float scales[4] = {1, 1, (float)(r->out_h / r->in_h), (float)(r->out_w / r->in_w)};
     if (factors)
-        inputs[2] = cnn_onnx_build_tensor(&w->build, &scales);
+        inputs[2] = cnn_onnx_draft_floats(&w->draft, w->node->name, "scales",
+                                          (struct cnn_onnx_dims){1, {4}}, scales);
     else
         inputs[3] = sizes_like(w, x);
     cnn_onnx_emit(w, "Resize", factors ? 3 : 4, inputs);
-    cnn_onnx_build_text(&w->build, "mode", r->bilinear ? "linear" : "nearest");
-    cnn_onnx_build_text(&w->build, "coordinate_transformation_mode",
+    cnn_onnx_draft_word(&w->draft, "mode", r->bilinear ? "linear" : "nearest");
+    cnn_onnx_draft_word(&w->draft, "coordinate_transformation_mode",
                         r->align_corners ? "align_corners"
                         : r->bilinear    ? "half_pixel"
                                          : "asymmetric");
     if (!r->bilinear)
-        cnn_onnx_build_text(&w->build, "nearest_mode", "floor");
+        cnn_onnx_draft_word(&w->draft, "nearest_mode", "floor");
 }
 
 static void depth_to_space(struct cnn_onnx_writer *w)
 {
     const struct cnn_depth *d = &w->operation.depth;
     cnn_onnx_emit1(w, "DepthToSpace", cnn_onnx_input(w, 0));
-    cnn_onnx_build_int(&w->build, "blocksize", whole(d->block));
-    cnn_onnx_build_text(&w->build, "mode", d->places_first ? "DCR" : "CRD");
+    cnn_onnx_draft_int(&w->draft, "blocksize", whole(d->block));
+    cnn_onnx_draft_word(&w->draft, "mode", d->places_first ? "DCR" : "CRD");
 }
 
 /* Channels as a matrix of groups, transposed. */
@@ -488,7 +474,7 @@ static void space_to_depth(struct cnn_onnx_writer *w)
 {
     const struct cnn_depth *d = &w->operation.depth;
     const char *x = cnn_onnx_emit1(w, "SpaceToDepth", cnn_onnx_input(w, 0));
-    cnn_onnx_build_int(&w->build, "blocksize", whole(d->block));
+    cnn_onnx_draft_int(&w->draft, "blocksize", whole(d->block));
     if (!d->places_first && d->block > 1 && d->channels > 1)
         deal(w, x, d->block * d->block);
 }
@@ -499,7 +485,7 @@ static void concatenate(struct cnn_onnx_writer *w)
     if (!inputs)
         return;
     cnn_onnx_emit(w, "Concat", w->node->input_count, inputs);
-    cnn_onnx_build_int(&w->build, "axis", 1);
+    cnn_onnx_draft_int(&w->draft, "axis", 1);
 }
 
 static void slice(struct cnn_onnx_writer *w)
