@@ -180,22 +180,25 @@ static cnn_status fail_order(const struct assignment *a)
     return CNN_INVALID;
 }
 
-static cnn_status fail_ambiguous(const struct assignment *a, struct cnn_text *lines)
+static cnn_status fail_ambiguous(const struct assignment *a, const struct cnn_text *lines,
+                                 const struct cnn_text *example)
 {
-    if (lines->failed)
+    if (lines->failed || example->failed)
         return cnn_fail_memory(a->diag, lines->size, "a message");
     for (char *line = lines->data, *end; line && *line; line = end + 1) {
         end = strchr(line, '\n');
         cnn_fail(a->diag, CNN_INVALID, NULL, "%s: %.*s", a->weights->path, (int)(end - line), line);
     }
-    cnn_hint(a->diag, "kind, shape and order fit more than once; name the layers alike, or give "
-                      "--rename a file that says it: \"their-name our-name\" in each line");
+    cnn_hint(a->diag,
+             "kind, shape and order fit more than once: name the layers alike, or say it in a file "
+             "for --rename, in lines like \"%s\"",
+             example->data);
     return CNN_INVALID;
 }
 
 static cnn_status match_order(struct assignment *a)
 {
-    struct cnn_text ambiguous = {0};
+    struct cnn_text ambiguous = {0}, example = {0};
     struct tally *tallies = NULL;
     bool found = false;
     cnn_status status = count_labels(a, &tallies);
@@ -203,13 +206,14 @@ static cnn_status match_order(struct assignment *a)
         status = a->options->partial ? set_aside(a, tallies) : check_tallies(a, tallies);
     if (status == CNN_OK)
         status = cnn_assign_by_order(
-            &(struct cnn_order_request){a->model, &a->ours, &a->theirs, &ambiguous}, &found,
-            a->diag);
+            &(struct cnn_order_request){a->model, &a->ours, &a->theirs, &ambiguous, &example},
+            &found, a->diag);
     if (status == CNN_OK && !found)
         status = fail_order(a);
     if (status == CNN_OK && (ambiguous.size > 0 || ambiguous.failed))
-        status = fail_ambiguous(a, &ambiguous);
+        status = fail_ambiguous(a, &ambiguous, &example);
     cnn_text_free(&ambiguous);
+    cnn_text_free(&example);
     return status;
 }
 

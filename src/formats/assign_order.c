@@ -108,6 +108,9 @@ static void tell_choice(const struct order *o, size_t module, const size_t *othe
     for (size_t i = 0; i < count; i++)
         cnn_text_printf(out, " or '%s'", o->ours[others[i]]->name);
     cnn_text_printf(out, "\n");
+    cnn_text_free(o->request->example); /* what comes last is the file's first */
+    cnn_text_printf(o->request->example, "%s %s", o->theirs[module]->shown,
+                    o->ours[o->chosen[module]]->name);
 }
 
 /* For each module, the other layers with which the rest can be assigned, too. What could not be
