@@ -350,6 +350,88 @@ static void test_darknet_routes_shortcuts_and_windows(void **state)
     free_files(&files);
 }
 
+static const char narrow[] = "[net]\nheight=4\nwidth=6\nchannels=3\n"
+                             "[convolutional]\nfilters=2\nsize=1\nstride=2\nactivation=linear\n"
+                             "[convolutional]\nfilters=3\nsize=1\nactivation=linear\n"
+                             "[shortcut]\nfrom=-2\n"
+                             "[convolutional]\nfilters=2\nsize=1\nactivation=linear\n"
+                             "[shortcut]\nfrom=2\n";
+
+/* What is added has fewer channels, then more: those that both have are added. */
+static void test_darknet_shortcut_between_unequal_maps(void **state)
+{
+    struct scratch *s = *state;
+    struct legacy_files files = {{0}, {0}};
+    const unsigned char header[20] = {0, 0, 0, 0, 2};
+    float b0[2], w0[6], b1[3], w1[6], b3[2], w3[6], image[72], got[12];
+    double x0[2][6], x2[3][6], want[2][6];
+    cnn_model *model = NULL;
+    cnn_text_append(&files.network, narrow, strlen(narrow));
+    cnn_text_append(&files.weights, (const char *)header, sizeof header);
+    add_random(&files.weights, b0, 2, 1);
+    add_random(&files.weights, w0, 6, 2);
+    add_random(&files.weights, b1, 3, 3);
+    add_random(&files.weights, w1, 6, 4);
+    add_random(&files.weights, b3, 2, 5);
+    add_random(&files.weights, w3, 6, 6);
+    for (int i = 0; i < 72; i++)
+        image[i] = (float)cos(i * 1.3);
+    for (int p = 0; p < 6; p++) {
+        for (int f = 0; f < 2; f++) {
+            x0[f][p] = (double)b0[f];
+            for (int c = 0; c < 3; c++)
+                x0[f][p] +=
+                    (double)w0[f * 3 + c] * (double)image[c * 24 + p / 3 * 2 * 6 + p % 3 * 2];
+        }
+        for (int f = 0; f < 3; f++)
+            x2[f][p] = (double)b1[f] + (double)w1[f * 2] * x0[0][p] +
+                       (double)w1[f * 2 + 1] * x0[1][p] + (f < 2 ? x0[f][p] : 0);
+        for (int f = 0; f < 2; f++)
+            want[f][p] = (double)b3[f] + (double)w3[f * 3] * x2[0][p] +
+                         (double)w3[f * 3 + 1] * x2[1][p] + (double)w3[f * 3 + 2] * x2[2][p] +
+                         x2[f][p];
+    }
+    if (import_pair(s, darknet_names, &files, NULL, &model, NULL) != CNN_OK)
+        fail_msg("%s", cnn_diag_get(s->diag, 0)->text);
+    assert_int_equal(cnn_model_run(model, image, 1, got, s->diag), CNN_OK);
+    for (int i = 0; i < 12; i++)
+        assert_true(fabs((double)got[i] - want[i / 6][i % 6]) < 1e-5);
+    cnn_model_free(model);
+    free_files(&files);
+}
+
+static const char strided[] = "[net]\nheight=4\nwidth=6\nchannels=1\n"
+                              "[activation]\nactivation=linear\n"
+                              "[convolutional]\nfilters=2\nsize=1\nstride=2\n"
+                              "activation=linear\n"
+                              "[shortcut]\nfrom=0\nactivation=leaky\n";
+
+/* Every second row and column of larger maps. */
+static void test_darknet_shortcut_from_larger_maps(void **state)
+{
+    struct scratch *s = *state;
+    struct legacy_files files = {{0}, {0}};
+    const unsigned char header[20] = {0, 0, 0, 0, 2};
+    float bias[2], weights[2], image[24], got[12];
+    cnn_model *model = NULL;
+    cnn_text_append(&files.network, strided, strlen(strided));
+    cnn_text_append(&files.weights, (const char *)header, sizeof header);
+    add_random(&files.weights, bias, 2, 1);
+    add_random(&files.weights, weights, 2, 2);
+    for (int i = 0; i < 24; i++)
+        image[i] = (float)cos(i * 1.3);
+    if (import_pair(s, darknet_names, &files, NULL, &model, NULL) != CNN_OK)
+        fail_msg("%s", cnn_diag_get(s->diag, 0)->text);
+    assert_int_equal(cnn_model_run(model, image, 1, got, s->diag), CNN_OK);
+    for (int i = 0; i < 12; i++) {
+        double x = (double)image[i % 6 / 3 * 12 + i % 3 * 2];
+        double y = (double)bias[i / 6] + (double)weights[i / 6] * x + (i < 6 ? x : 0);
+        assert_true(fabs((double)got[i] - (y < 0 ? 0.1 * y : y)) < 1e-5);
+    }
+    cnn_model_free(model);
+    free_files(&files);
+}
+
 /* ---- Mistakes ---- */
 
 static struct legacy_files with_network(const char *example, const char *from, const char *to)
@@ -404,7 +486,7 @@ static const struct {
     {"tiny", "pad=1", "pad=1\nantialiasing=1", CNN_INVALID,
      "layer 0 [convolutional]: 'antialiasing' is not supported"},
     {"tiny", "[dropout]", "[shortcut]\nfrom=-2\n[dropout]", CNN_INVALID,
-     "layer 2 [shortcut]: it adds 4 x 9 x 9 to 4 x 5 x 5"},
+     "layer 2 [shortcut]: it cannot add 4 x 9 x 9 to 4 x 5 x 5"},
     {"tiny", "[dropout]", "[route]\nlayers=-3\n[dropout]", CNN_INVALID,
      "layer 2 [route]: -3 is no layer before it"},
     {"tiny", "[cost]", "[yolo]\nmask=0\n[softmax]\n", CNN_INVALID, "it reads what a head gives"},
@@ -683,6 +765,8 @@ int main(void)
                                        TEST(test_darknet_weights_may_be_transposed),
                                        TEST(test_darknet_epsilon_stands_where_its_author_put_it),
                                        TEST(test_darknet_routes_shortcuts_and_windows),
+                                       TEST(test_darknet_shortcut_between_unequal_maps),
+                                       TEST(test_darknet_shortcut_from_larger_maps),
                                        TEST(test_mistakes_are_named),
                                        TEST(test_phases_levels_and_stages_decide_what_there_is),
                                        TEST(test_caffe_scale_is_not_taken_from_others),

@@ -378,12 +378,11 @@ static cnn_status find_source(struct cnn_darknet_net *n, const struct layer *lay
     return CNN_OK;
 }
 
-/* Part `group` of so many parts of the channels. */
-static void take_group(struct cnn_darknet_net *n, const char *name, int64_t groups, int64_t group,
-                       struct cnn_darknet_value *value)
+/* Channels [begin, end) of the value. */
+static void take_channels(struct cnn_darknet_net *n, const char *name, int64_t begin, int64_t end,
+                          struct cnn_darknet_value *value)
 {
-    const int64_t channels = value->c / groups, axis = 1;
-    const int64_t begin = group * channels, end = begin + channels;
+    static const int64_t axis = 1;
     const char *part = cnn_arena_printf(n->draft.arena, "%s_%zu", name, n->draft.tensor_count);
     if (!part) {
         n->draft.failed = true;
@@ -398,7 +397,17 @@ static void take_group(struct cnn_darknet_net *n, const char *name, int64_t grou
     cnn_onnx_draft_input(&n->draft, last);
     cnn_onnx_draft_input(&n->draft, along);
     value->value = cnn_onnx_draft_output(&n->draft);
-    value->c = channels;
+    value->c = end - begin;
+}
+
+static const char *join(struct cnn_darknet_net *n, const char *name,
+                        const struct cnn_darknet_value *parts, size_t count)
+{
+    cnn_onnx_draft_node(&n->draft, "Concat", name);
+    for (size_t i = 0; i < count; i++)
+        cnn_onnx_draft_input(&n->draft, parts[i].value);
+    cnn_onnx_draft_int(&n->draft, "axis", 1);
+    return cnn_onnx_draft_output(&n->draft);
 }
 
 static cnn_status find_routes(struct cnn_darknet_net *n, struct layer *layer,
@@ -421,7 +430,8 @@ static cnn_status find_routes(struct cnn_darknet_net *n, struct layer *layer,
         else if (sources[i].h != sources[0].h || sources[i].w != sources[0].w)
             status = refuse(n, layer, "the maps that it joins are of different sizes");
         else if (groups > 1 && sources[i].value)
-            take_group(n, layer->name, groups, group, &sources[i]);
+            take_channels(n, layer->name, sources[i].c / groups * group,
+                          sources[i].c / groups * (group + 1), &sources[i]);
     }
     return status;
 }
@@ -439,13 +449,39 @@ static cnn_status translate_route(struct cnn_darknet_net *n, struct layer *layer
     for (size_t i = 0; i < count; i++)
         if (!sources[i].value)
             return refuse(n, layer, "it reads what a head gives");
-    if (count == 1)
-        return CNN_OK;
-    cnn_onnx_draft_node(&n->draft, "Concat", layer->name);
-    for (size_t i = 0; i < count; i++)
-        cnn_onnx_draft_input(&n->draft, sources[i].value);
-    cnn_onnx_draft_int(&n->draft, "axis", 1);
-    layer->out.value = cnn_onnx_draft_output(&n->draft);
+    if (count > 1)
+        layer->out.value = join(n, layer->name, sources, count);
+    return CNN_OK;
+}
+
+/* Adds other maps to the layer's. Of larger ones every second, third ... row and column counts, and
+ * only the channels that both have are added. */
+static cnn_status add_maps(struct cnn_darknet_net *n, struct layer *layer,
+                           struct cnn_darknet_value other)
+{
+    struct cnn_darknet_value *out = &layer->out, parts[2] = {*out, *out};
+    const int64_t stride = other.w / out->w, common = other.c < out->c ? other.c : out->c;
+    if (!other.value || stride < 1 || other.w != stride * out->w || other.h != stride * out->h)
+        return refuse(n, layer, "it cannot add %lld x %lld x %lld to %lld x %lld x %lld",
+                      (long long)other.c, (long long)other.h, (long long)other.w, (long long)out->c,
+                      (long long)out->h, (long long)out->w);
+    if (stride > 1) {
+        cnn_onnx_draft_node(&n->draft, "MaxPool", layer->name);
+        cnn_onnx_draft_input(&n->draft, other.value);
+        cnn_onnx_draft_ints(&n->draft, "kernel_shape", (const int64_t[]){1, 1}, 2);
+        cnn_onnx_draft_ints(&n->draft, "strides", (const int64_t[]){stride, stride}, 2);
+        other.value = cnn_onnx_draft_output(&n->draft);
+    }
+    if (other.c > common)
+        take_channels(n, layer->name, 0, common, &other);
+    if (out->c > common) {
+        take_channels(n, layer->name, 0, common, &parts[0]);
+        take_channels(n, layer->name, common, out->c, &parts[1]);
+    }
+    out->value = parts[0].value =
+        cnn_onnx_draft_binary(&n->draft, "Add", layer->name, parts[0].value, other.value);
+    if (out->c > common)
+        out->value = join(n, layer->name, parts, 2);
     return CNN_OK;
 }
 
@@ -461,22 +497,13 @@ static cnn_status translate_shortcut(struct cnn_darknet_net *n, struct layer *la
     layer->out = layer->in;
     if (count == 0 || (weights && strcmp(weights->value, "none") != 0))
         return refuse(n, layer, "it wants `from`, and no weights of its own");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && status == CNN_OK; i++) {
         struct cnn_darknet_value other;
         status = find_source(n, layer, indices[i], &other);
-        if (status != CNN_OK)
-            return status;
-        if (!other.value || other.c != layer->in.c || other.h != layer->in.h ||
-            other.w != layer->in.w)
-            return refuse(n, layer,
-                          "it adds %lld x %lld x %lld to %lld x %lld x %lld: only maps of one "
-                          "shape can be added",
-                          (long long)other.c, (long long)other.h, (long long)other.w,
-                          (long long)layer->in.c, (long long)layer->in.h, (long long)layer->in.w);
-        layer->out.value =
-            cnn_onnx_draft_binary(&n->draft, "Add", layer->name, layer->out.value, other.value);
+        if (status == CNN_OK)
+            status = add_maps(n, layer, other);
     }
-    return activate(n, layer, "linear", &layer->out.value);
+    return status == CNN_OK ? activate(n, layer, "linear", &layer->out.value) : status;
 }
 
 /* Maps times a number for each channel. */
