@@ -72,7 +72,7 @@ static const struct cnn_key normalize_keys[] = {
      .kind = CNN_KEY_NUMBERS,
      .at = offsetof(struct normalize_settings, std),
      .min = 1e-6,
-     .max = 1,
+     .max = 10, /* Caffe's LeNet divides bytes by 256; deviations of bytes are tens */
      .help = "divided by, a number per channel"},
     CNN_KEY_END,
 };

@@ -143,16 +143,6 @@ static cnn_status read_layer(const struct cnn_prototxt_field *field, bool old,
     return CNN_OK;
 }
 
-/* Weights are found by names. */
-static cnn_status check_name(const struct cnn_caffe *caffe, const struct cnn_caffe_layer *layer)
-{
-    for (const struct cnn_caffe_layer *other = caffe->layers; other < layer; other++)
-        if (strcmp(other->name, layer->name) == 0)
-            return cnn_fail(caffe->diag, CNN_FAILED, &layer->field->where,
-                            "layer '%s': one before it has the same name", layer->name);
-    return CNN_OK;
-}
-
 cnn_status cnn_caffe_layers(struct cnn_caffe *caffe, const struct cnn_prototxt_field *root)
 {
     const struct cnn_prototxt_field *field = cnn_prototxt_find(root, "layer");
@@ -172,12 +162,8 @@ cnn_status cnn_caffe_layers(struct cnn_caffe *caffe, const struct cnn_prototxt_f
     for (; field; field = cnn_prototxt_next(field)) {
         bool included;
         cnn_status status = is_included(field, &included, caffe->diag);
-        struct cnn_caffe_layer *layer = &caffe->layers[caffe->count];
         if (status == CNN_OK && included)
-            status = read_layer(field, old, layer, caffe->diag);
-        if (status == CNN_OK && included)
-            status = check_name(caffe, layer);
-        caffe->count += included;
+            status = read_layer(field, old, &caffe->layers[caffe->count++], caffe->diag);
         if (status != CNN_OK)
             return status;
     }

@@ -63,28 +63,41 @@ static void check_settings(struct cnn_caffe *c, const struct cnn_caffe_layer *la
     }
 }
 
+/* Weights are found by names. */
+static bool has_own_name(struct cnn_caffe *c, const struct cnn_caffe_layer *layer)
+{
+    for (const struct cnn_caffe_layer *other = c->layers; other < layer; other++)
+        if (strcmp(other->name, layer->name) == 0 && !is_left_out(other) &&
+            !cnn_caffe_is_data(other)) {
+            cnn_caffe_refuse(c, layer, "one before it has the same name");
+            return false;
+        }
+    return true;
+}
+
+/* Its tops, with what the rule makes of its bottoms. */
+static void apply_rule(struct cnn_caffe *c, const struct cnn_caffe_layer *layer,
+                       const struct cnn_caffe_rule *rule)
+{
+    const struct cnn_prototxt_field *parameters =
+        rule->parameters ? cnn_prototxt_find(layer->field, rule->parameters) : NULL;
+    const size_t errors = cnn_diag_errors(c->diag);
+    for (size_t i = 0; i < layer->bottom_count; i++)
+        cnn_caffe_value(c, layer->bottoms[i])->read = true;
+    rule->translate(c, layer, parameters);
+    if (cnn_diag_errors(c->diag) == errors)
+        check_settings(c, layer, parameters);
+}
+
 static void translate_layer(struct cnn_caffe *c, const struct cnn_caffe_layer *layer)
 {
     const struct cnn_caffe_rule *rule = find_rule(layer->type);
-    const struct cnn_prototxt_field *parameters =
-        rule && rule->parameters ? cnn_prototxt_find(layer->field, rule->parameters) : NULL;
-    for (size_t i = 0; i < layer->top_count; i++)
-        if (strcmp(layer->tops[i], "") == 0) {
-            cnn_caffe_refuse(c, layer, "a top has no name");
-            return;
-        }
-    if (!rule) {
+    if (!rule)
         cnn_caffe_refuse(c, layer, "no layer does what it does");
-    } else if (layer->bottom_count < rule->least || layer->bottom_count > rule->most) {
+    else if (layer->bottom_count < rule->least || layer->bottom_count > rule->most)
         cnn_caffe_refuse(c, layer, "it has %zu bottoms", layer->bottom_count);
-    } else if (inputs_known(c, layer)) {
-        for (size_t i = 0; i < layer->bottom_count; i++)
-            cnn_caffe_value(c, layer->bottoms[i])->read = true;
-        size_t errors = cnn_diag_errors(c->diag);
-        rule->translate(c, layer, parameters);
-        if (cnn_diag_errors(c->diag) == errors)
-            check_settings(c, layer, parameters);
-    }
+    else if (has_own_name(c, layer) && inputs_known(c, layer))
+        apply_rule(c, layer, rule);
     /* what the rule has not given is unknown from here on */
     for (size_t i = 0; c->wrong && i < layer->top_count; i++)
         if (!cnn_caffe_value(c, layer->tops[i]))

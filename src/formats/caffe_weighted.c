@@ -93,8 +93,11 @@ static bool read_convolution(struct cnn_caffe *c, const struct cnn_caffe_layer *
 {
     *out = (struct convolution){
         .groups = 1, .axis = 1, .stride = {1, 1}, .dilation = {1, 1}, .bias = true};
-    if (!cnn_caffe_integer(c, p, "num_output", 1, &out->filters) ||
-        !cnn_caffe_integer(c, p, "group", 1, &out->groups) ||
+    if (!cnn_caffe_integer(c, p, "num_output", 1, &out->filters))
+        return false;
+    if (strstr(layer->type, "Depthwise")) /* which forks call so, and which need not say it */
+        out->groups = out->filters;
+    if (!cnn_caffe_integer(c, p, "group", 1, &out->groups) ||
         !cnn_caffe_integer(c, p, "axis", -8, &out->axis) ||
         !cnn_caffe_flag(c, p, "bias_term", &out->bias) ||
         !get_pair(c, p, "kernel_size", 1, out->kernel) || !get_pair(c, p, "pad", 0, out->pad) ||
