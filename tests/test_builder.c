@@ -129,15 +129,31 @@ static void run(cnn_model *model, float *outputs)
     free(images);
 }
 
+/* A model whose description has the graph's layers. */
+static cnn_model *model_of(struct state *s, const struct cnn_graph *graph)
+{
+    struct cnn_yaml *root = cnn_yaml_new_mapping(s->arena, NULL);
+    struct cnn_text text = {0};
+    cnn_model *model = NULL;
+    cnn_text_printf(&text, "input: [%zu, %zu, %zu]\n", graph->input.c, graph->input.h,
+                    graph->input.w);
+    assert_true(root && cnn_yaml_put(s->arena, root, "layers", graph->resolved_layers));
+    cnn_yaml_write(root, &text);
+    assert_int_equal(cnn_model_from_text("by calls", text.data, text.size, NULL, &model, s->diag),
+                     CNN_OK);
+    cnn_text_free(&text);
+    return model;
+}
+
 static void test_a_graph_by_calls_is_that_of_the_description(void **out)
 {
     struct state *s = *out;
     struct cnn_graph graph;
-    cnn_model *by_calls = NULL, *read = network_open(residual);
+    cnn_model *by_calls, *read = network_open(residual);
     float outputs[2][BATCH * 4];
     add_residual(s);
     assert_int_equal(cnn_graph_finish(s->builder, &graph), CNN_OK);
-    assert_int_equal(cnn_model_from_graph("test.onnx", &graph, NULL, &by_calls, s->diag), CNN_OK);
+    by_calls = model_of(s, &graph);
     /* but for the name, and `from` of a layer that reads the one above it */
     const char *a = strchr(cnn_model_resolved(read), '\n'),
                *b = strchr(cnn_model_resolved(by_calls), '\n'), *from = strstr(a, ", from: pool1");
@@ -158,23 +174,6 @@ static void test_a_graph_by_calls_is_that_of_the_description(void **out)
     assert_memory_equal(outputs[0], outputs[1], sizeof outputs[0]);
     cnn_model_free(read);
     cnn_model_free(by_calls);
-}
-
-static void test_overrides_reach_a_model_from_a_graph(void **out)
-{
-    struct state *s = *out;
-    static const char *const words[] = {"layers.stem.filters=6", "train.epochs=3"};
-    const struct cnn_overrides overrides = {words, 2};
-    const struct cnn_graph_setting stem[] = {{"filters", "8"}, {"kernel_size", "3"}, {NULL, NULL}};
-    struct cnn_graph graph;
-    cnn_model *model = NULL;
-    add(s, "conv", "stem", stem);
-    assert_int_equal(cnn_graph_finish(s->builder, &graph), CNN_OK);
-    assert_int_equal(cnn_model_from_graph("net.onnx", &graph, &overrides, &model, s->diag), CNN_OK);
-    assert_string_equal(cnn_model_name(model), "net");
-    assert_int_equal(cnn_model_output(model).c, 6);
-    assert_int_equal(model->recipe.epochs, 3);
-    cnn_model_free(model);
 }
 
 static void test_mistakes_are_told_as_in_a_description(void **out)
@@ -250,7 +249,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_graph_by_calls_is_that_of_the_description),
-        TEST(test_overrides_reach_a_model_from_a_graph),
         TEST(test_mistakes_are_told_as_in_a_description),
         TEST(test_names_shapes_and_places_are_checked),
         TEST(test_a_graph_has_a_layer),

@@ -1,12 +1,11 @@
 /* Model formats: what can be opened as MODEL, one file and one line in formats.def each. open.c
  * loops over them; the first that recognises a source opens it.
  *
- * A format of another program (formats/<name>.c) builds a graph by calls (graph/builder.h) in an
- * arena of its own, makes a model of it (cnn_model_from_graph, with the options' overrides), takes
- * memory for its parameters (cnn_model_allocate, unless options->shapes), writes them to
- * model->parameters at the offsets of model->tensors, and sets model->trained; class names by
- * cnn_model_set_classes, and the normalisation, where the file has them. Weights that --weights
- * names are loaded by open.c afterwards. */
+ * A format of another program writes a description of the network as text, makes a model of it
+ * (cnn_model_from_text, with the options' overrides), takes memory for its parameters
+ * (cnn_model_allocate, unless options->shapes), writes them to model->parameters at the offsets of
+ * model->tensors, and sets model->trained; class names by cnn_model_set_classes, where they are
+ * known. onnx_import.c does so. Weights that --weights names are loaded by open.c afterwards. */
 #ifndef CNN_FORMATS_FORMAT_H
 #define CNN_FORMATS_FORMAT_H
 

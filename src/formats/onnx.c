@@ -210,7 +210,7 @@ static cnn_status resolve(struct cnn_onnx_opened *file, cnn_diag *diag)
 
 /* ---- The file ---- */
 
-static bool default_domain(const char *domain)
+bool cnn_onnx_default_domain(const char *domain)
 {
     return !domain || !*domain || strcmp(domain, "ai.onnx") == 0;
 }
@@ -220,7 +220,7 @@ static cnn_status check_opset(const struct cnn_onnx *file, cnn_diag *diag)
     if (file->opset >= CNN_ONNX_OPSET_LOWEST && file->opset <= CNN_ONNX_OPSET_HIGHEST)
         return CNN_OK;
     cnn_status status = cnn_fail(
-        diag, CNN_FAILED, NULL, "%s has operators of opset %" PRId64 "; opsets %d to %d are read",
+        diag, CNN_INVALID, NULL, "%s has operators of opset %" PRId64 "; opsets %d to %d are read",
         file->name, file->opset, CNN_ONNX_OPSET_LOWEST, CNN_ONNX_OPSET_HIGHEST);
     cnn_hint(diag, "write the file anew, as torch.onnx.export(..., opset_version=17) does");
     return status;
@@ -236,8 +236,6 @@ static cnn_status take_model(struct cnn_onnx_opened *file,
                         public->name);
     file->graph = model->graph;
     public->ir_version = model->ir_version;
-    public->metadata = model->metadata.items;
-    public->metadata_count = model->metadata.count;
     public->graph_name = file->graph->name ? file->graph->name : "";
     public->producer = cnn_arena_printf(
         file->arena, "%s%s%s", model->producer ? model->producer : "",
@@ -245,11 +243,11 @@ static cnn_status take_model(struct cnn_onnx_opened *file,
     if (!public->producer)
         return cnn_fail_memory(diag, 100, public->name);
     for (size_t i = 0; i < model->opsets.count; i++)
-        if (default_domain(opsets[i].domain))
-    public->opset = opsets[i].version;
+        if (cnn_onnx_default_domain(opsets[i].domain))
+            file->public.opset = opsets[i].version;
     cnn_status status = check_opset(public, diag);
     if (status == CNN_OK && file->graph->sparse.count > 0)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s has sparse tensors, which are not read",
+        status = cnn_fail(diag, CNN_INVALID, NULL, "%s has sparse tensors, which are not read",
                           public->name);
     return status == CNN_OK ? resolve(file, diag) : status;
 }

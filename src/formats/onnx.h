@@ -91,8 +91,6 @@ struct cnn_onnx {
     int64_t ir_version, opset;
     const char *producer;   /* "pytorch 1.13.0"; "" */
     const char *graph_name; /* "" */
-    const struct cnn_onnx_pair *metadata;
-    size_t metadata_count;
     struct cnn_onnx_value *values;
     size_t value_count;
     struct cnn_onnx_step *steps; /* in an order in which they can be executed: that of the file */
@@ -101,9 +99,9 @@ struct cnn_onnx {
     size_t input_count, output_count;
 };
 
-/* Reads the file and sees that it is whole: opset and version are read here, each value is made
- * once and before it is used, the graph has inputs and outputs. Numbers of tensors are not looked
- * at before cnn_onnx_tensor_read. */
+/* Reads the file and sees that it is whole (else CNN_FAILED) and of an opset that is read (else
+ * CNN_INVALID): each value is made once and before it is used, and outputs are made at all. Numbers
+ * of tensors are not looked at before cnn_onnx_tensor_read. */
 cnn_status cnn_onnx_open(const char *path, struct cnn_onnx **out, cnn_diag *diag);
 /* The same for bytes, which must stay as they are; external data are refused. */
 cnn_status cnn_onnx_open_memory(const char *name, const void *bytes, size_t size,
@@ -113,6 +111,9 @@ void cnn_onnx_close(struct cnn_onnx *file); /* NULL is legal */
 /* The shape that the file gives for an input: its rank, CNN_ONNX_NONE where it gives none. */
 size_t cnn_onnx_input_shape(const struct cnn_onnx *file, size_t input,
                             const struct cnn_onnx_dimension **dims);
+
+/* Whether operators of this domain are those of ONNX itself: NULL, "" or "ai.onnx". */
+bool cnn_onnx_default_domain(const char *domain);
 
 /* NULL where the node has none of this name. */
 const struct cnn_onnx_attribute *cnn_onnx_attribute(const struct cnn_onnx_node *node,

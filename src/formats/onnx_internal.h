@@ -69,10 +69,4 @@ cnn_status cnn_onnx_open_graph(const struct cnn_onnx_made *made,
                                const struct cnn_onnx_graph_message *graph, struct cnn_onnx **out,
                                cnn_diag *diag);
 
-/* Opens what an external tensor names, below folder, without following links; a descriptor, or -1
- * and a message. */
-int cnn_onnx_external_open(const struct cnn_onnx_opened *file, const char *location,
-                           const struct cnn_onnx_tensor *tensor, unsigned long long *size,
-                           cnn_diag *diag);
-
 #endif

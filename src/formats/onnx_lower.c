@@ -149,7 +149,7 @@ static void free_large_constants(struct cnn_lowering *l, const struct cnn_onnx_s
     for (size_t i = 0; i < s->input_count; i++) {
         struct cnn_onnx_array *array =
             s->inputs[i] == CNN_ONNX_NONE ? NULL : &l->arrays[s->inputs[i]];
-        if (array && array->constant && array->count > 1 << 16) {
+        if (array && array->constant && array->count > CNN_ONNX_FEW_NUMBERS) {
             cnn_free(array->data);
             array->data = NULL;
         }

@@ -6,10 +6,7 @@
 #include "formats/onnx_operator.h"
 #include "util/allocate.h"
 
-enum {
-    MOST_INPUTS = 256,    /* of a node: DenseNet's concatenations have 65 */
-    FEW_NUMBERS = 1 << 16 /* constants of so many are computed when shapes are */
-};
+enum { MOST_INPUTS = 256 }; /* of a node: DenseNet's concatenations have 65 */
 
 static const struct operator_entry {
     const char *name;
@@ -23,17 +20,12 @@ static const struct operator_entry {
 
 static const struct operator_entry *find_operator(const struct cnn_onnx_node *node)
 {
-    if (node->domain && *node->domain && strcmp(node->domain, "ai.onnx") != 0)
+    if (!cnn_onnx_default_domain(node->domain))
         return NULL;
     for (const struct operator_entry *op = operators; op->name; op++)
         if (strcmp(op->name, node->op_type) == 0)
             return op;
     return NULL;
-}
-
-bool cnn_onnx_supported(const struct cnn_onnx_node *node)
-{
-    return find_operator(node) != NULL;
 }
 
 void cnn_onnx_arrays_free(struct cnn_onnx_array *arrays, size_t count)
@@ -195,10 +187,10 @@ static cnn_status infer_step(const struct cnn_onnx *file, size_t step,
 {
     bool ready;
     cnn_status status = gather_inputs(file, step, arrays, room, &ready, diag);
-    if (status != CNN_OK || (!ready && cnn_onnx_supported(file->steps[step].node)))
+    if (status != CNN_OK || (!ready && find_operator(file->steps[step].node)))
         return status;
     bool constant = is_constant(file, step, room);
-    status = run_step(file, step, room->in, room->out, constant ? FEW_NUMBERS : 0, diag);
+    status = run_step(file, step, room->in, room->out, constant ? CNN_ONNX_FEW_NUMBERS : 0, diag);
     for (size_t i = 0; status == CNN_OK && i < file->steps[step].output_count; i++)
         room->out[i].constant = constant;
     if (status == CNN_OK)
@@ -215,7 +207,7 @@ static cnn_status infer_tensors(const struct cnn_onnx *file, struct cnn_onnx_arr
         if (!file->values[i].tensor || file->values[i].readers == 0)
             continue;
         cnn_status one = tensor_shape(file, i, &arrays[i], diag);
-        if (one == CNN_OK && arrays[i].count <= FEW_NUMBERS)
+        if (one == CNN_OK && arrays[i].count <= CNN_ONNX_FEW_NUMBERS)
             one = tensor_numbers(file, i, &arrays[i], diag);
         if (one != CNN_OK)
             status = one;
@@ -290,7 +282,7 @@ static void drop_large(const struct cnn_onnx *file, size_t step, struct cnn_onnx
     const struct cnn_onnx_step *s = &file->steps[step];
     for (size_t i = 0; i < s->input_count; i++) {
         size_t value = s->inputs[i];
-        if (value != CNN_ONNX_NONE && arrays[value].count > FEW_NUMBERS) {
+        if (value != CNN_ONNX_NONE && arrays[value].count > CNN_ONNX_FEW_NUMBERS) {
             cnn_free(arrays[value].data);
             arrays[value].data = NULL;
         }

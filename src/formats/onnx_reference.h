@@ -6,16 +6,16 @@
 
 #include "formats/onnx.h"
 
+/* Constants of so many numbers, at most, are computed with the shapes, and stay. */
+#define CNN_ONNX_FEW_NUMBERS ((size_t)1 << 16)
+
 /* A tensor in memory. type 0: nothing is known of it. data NULL: its shape is known alone. */
 struct cnn_onnx_array {
     int64_t type; /* enum cnn_onnx_type; whole numbers are whole in data, too */
     size_t rank, dims[CNN_ONNX_MAX_RANK], count;
-    double *data;  /* cnn_malloc'ed */
+    double *data;  /* for cnn_free */
     bool constant; /* the same whatever the inputs hold, as long as their shapes stay */
 };
-
-/* What each operator's text has: its name, and inputs that it needs. */
-bool cnn_onnx_supported(const struct cnn_onnx_node *node);
 
 /* Shapes of all values for inputs of these shapes (one for each of file->inputs; data are not
  * looked at), and the numbers of those that depend on shapes alone, where they are few. arrays: one

@@ -436,11 +436,10 @@ cnn_status cnn_onnx_split(struct cnn_onnx_call *call)
 {
     const struct cnn_onnx_array *x = call->in[0];
     struct list sizes;
-    int64_t given_axis, strides[CNN_ONNX_MAX_RANK], parts;
+    int64_t given, strides[CNN_ONNX_MAX_RANK];
     size_t axis, dims[CNN_ONNX_MAX_RANK], at = 0;
-    if (!cnn_onnx_get_int(call, "axis", 0, &given_axis) ||
-        !cnn_onnx_get_int(call, "num_outputs", (int64_t)call->out_count, &parts) ||
-        !cnn_onnx_axis(call, given_axis, x->rank, false, &axis) ||
+    if (!cnn_onnx_get_int(call, "axis", 0, &given) ||
+        !cnn_onnx_axis(call, given, x->rank, false, &axis) ||
         !get_list(call, "split", 1, 13, &sizes))
         return CNN_FAILED;
     if (sizes.given && sizes.count != call->out_count)

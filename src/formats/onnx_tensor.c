@@ -76,14 +76,6 @@ cnn_status cnn_onnx_tensor_shape(const struct cnn_onnx *file, const struct cnn_o
     return CNN_OK;
 }
 
-static uint64_t bits_at(const unsigned char *bytes, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = size; i-- > 0;)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
 static double decode(int64_t type, uint64_t bits)
 {
     float single;
@@ -125,7 +117,7 @@ static void decode_bytes(int64_t type, const unsigned char *bytes, size_t count,
 {
     size_t size = types[type].bytes;
     for (size_t i = 0; i < count; i++)
-        values[i] = decode(type, bits_at(bytes + i * size, size));
+        values[i] = decode(type, cnn_protobuf_fixed(bytes + i * size, size));
 }
 
 /* The typed fields: int32_data holds the bits of all that is smaller, of floats of 16 bits, too. */
@@ -229,9 +221,11 @@ static int open_path(const char *folder, char *location)
     return fd;
 }
 
-int cnn_onnx_external_open(const struct cnn_onnx_opened *file, const char *location,
-                           const struct cnn_onnx_tensor *tensor, unsigned long long *size,
-                           cnn_diag *diag)
+/* Opens what an external tensor names, below the file's folder, without following links; a
+ * descriptor, or -1 and a message. */
+static int open_external(const struct cnn_onnx_opened *file, const char *location,
+                         const struct cnn_onnx_tensor *tensor, unsigned long long *size,
+                         cnn_diag *diag)
 {
     struct stat info;
     if (!file->folder || !is_inside(location)) {
@@ -285,7 +279,7 @@ static cnn_status read_external(const struct cnn_onnx_opened *file, const struct
         return status;
     if (place.has_length && place.length != size)
         return fail(&file->public, t, diag, "has external data of a length that its shape denies");
-    int fd = cnn_onnx_external_open(file, place.location, t, &available, diag);
+    int fd = open_external(file, place.location, t, &available, diag);
     if (fd < 0)
         return CNN_FAILED;
     unsigned char *bytes = NULL;

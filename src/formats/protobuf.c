@@ -62,19 +62,11 @@ static cnn_status read_varint(const struct reader *r, struct span *span, uint64_
     return fail(r, span, begin, "a number has more than ten bytes");
 }
 
-static uint64_t little_endian(const unsigned char *bytes, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = size; i-- > 0;)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
 static cnn_status read_fixed(const struct reader *r, struct span *span, size_t size, uint64_t *out)
 {
     if (span->end - span->at < size)
         return fail(r, span, span->at, "a number of %zu bytes is cut off", size);
-    *out = little_endian(r->file->data + span->at, size);
+    *out = cnn_protobuf_fixed(r->file->data + span->at, size);
     span->at += size;
     return CNN_OK;
 }

@@ -61,6 +61,15 @@ struct cnn_protobuf_file {
     size_t size;
 };
 
+/* A number of so many bytes (8 at most), the lowest first. */
+static inline uint64_t cnn_protobuf_fixed(const unsigned char *bytes, size_t size)
+{
+    uint64_t value = 0;
+    for (size_t i = size; i-- > 0;)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
 /* Reads the whole file as one message. *out and what it points to are in arena, but for bytes,
  * which are in file->data. Fields may come in any order, repeated numbers packed or not; unknown
  * fields are passed over; of a number or text that is given again the last counts. Errors

@@ -284,6 +284,9 @@ static inline bool cnn_slot_find(const struct cnn_node *node, size_t *slot)
  * given first values and a check. */
 struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role,
                                     const char *suffix, size_t rank, const size_t *dims);
+/* init of a tensor whose first values are all 1 */
+void cnn_tensor_ones(const struct cnn_node *node, const struct cnn_tensor *tensor,
+                     struct cnn_rng *rng, float *values);
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
 /* its size is what `packed` says */
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot);

@@ -63,15 +63,6 @@ static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
     };
 }
 
-static void fill_ones(const struct cnn_node *node, const struct cnn_tensor *tensor,
-                      struct cnn_rng *rng, float *values)
-{
-    (void)node;
-    (void)rng;
-    for (size_t i = 0; i < tensor->count; i++)
-        values[i] = 1;
-}
-
 static const char *check_variance(const struct cnn_tensor *tensor, const float *values)
 {
     for (size_t i = 0; i < tensor->count; i++)
@@ -83,12 +74,12 @@ static const char *check_variance(const struct cnn_tensor *tensor, const float *
 static void declare(struct cnn_node *node, bool needs_linear)
 {
     size_t c = node->in[0].c;
-    cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c)->init = fill_ones;
+    cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c)->init = cnn_tensor_ones;
     cnn_node_declare(node, SLOT_BETA, CNN_ROLE_BIAS, "bias", 1, &c);
     cnn_node_declare(node, SLOT_MEAN, CNN_ROLE_STATISTIC, "running_mean", 1, &c);
     struct cnn_tensor *variance =
         cnn_node_declare(node, SLOT_VARIANCE, CNN_ROLE_STATISTIC, "running_var", 1, &c);
-    variance->init = fill_ones;
+    variance->init = cnn_tensor_ones;
     variance->check = check_variance;
     cnn_node_declare_saved(node, SLOT_BATCH, 0, 2 * cnn_round_floats(c));
     if (needs_linear)

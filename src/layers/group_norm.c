@@ -46,15 +46,6 @@ static struct cnn_group_norm geometry(const struct cnn_node *node, size_t n)
                                    .eps = (float)s->eps};
 }
 
-static void fill_ones(const struct cnn_node *node, const struct cnn_tensor *tensor,
-                      struct cnn_rng *rng, float *values)
-{
-    (void)node;
-    (void)rng;
-    for (size_t i = 0; i < tensor->count; i++)
-        values[i] = 1;
-}
-
 cnn_status cnn_group_norm_infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct cnn_group_norm_settings *s = node->settings;
@@ -64,7 +55,7 @@ cnn_status cnn_group_norm_infer(struct cnn_node *node, struct cnn_arena *arena, 
     const struct cnn_group_norm g = geometry(node, 1);
     if (s->affine) {
         cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &node->out.c)->init =
-            fill_ones;
+            cnn_tensor_ones;
         cnn_node_declare(node, SLOT_BETA, CNN_ROLE_BIAS, "bias", 1, &node->out.c);
     }
     cnn_node_declare_saved(node, SLOT_STATISTICS, 2 * g.images * g.groups, 0);

@@ -104,23 +104,6 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
     return status;
 }
 
-cnn_status cnn_model_from_graph(const char *source, const struct cnn_graph *graph,
-                                const struct cnn_overrides *overrides, cnn_model **out,
-                                cnn_diag *diag)
-{
-    struct cnn_arena *arena = cnn_arena_new();
-    struct cnn_yaml *root = arena ? cnn_description_of(arena, NULL, graph) : NULL;
-    struct cnn_text text = {0};
-    if (root)
-        cnn_yaml_write(root, &text);
-    cnn_status status = root && !text.failed ? cnn_model_from_text(source, text.data, text.size,
-                                                                   overrides, out, diag)
-                                             : cnn_fail_memory(diag, text.size, "a description");
-    cnn_text_free(&text);
-    cnn_arena_free(arena);
-    return status;
-}
-
 void cnn_model_free(cnn_model *model)
 {
     if (!model)

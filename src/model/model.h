@@ -76,13 +76,6 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
                                const struct cnn_overrides *overrides, cnn_model **out,
                                cnn_diag *diag);
 
-/* The same for a graph that was built by calls (graph/builder.h), with types cnn_layer_types: a new
- * model with a graph of its own, for which overrides count as well, and the defaults of everything
- * else. `source` is what the model came from; its file name becomes the network's name. */
-cnn_status cnn_model_from_graph(const char *source, const struct cnn_graph *graph,
-                                const struct cnn_overrides *overrides, cnn_model **out,
-                                cnn_diag *diag);
-
 /* CNN_INVALID where the model was opened for its shapes alone. */
 cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag);
 
