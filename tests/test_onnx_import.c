@@ -365,6 +365,207 @@ static void test_what_would_be_wrong_is_refused(void **state)
     }
 }
 
+/* Nodes that no program writes: each must be refused, whatever it is joined to. */
+static const struct {
+    int64_t opset;
+    const char *nodes[8][4]; /* operator, inputs, outputs, attributes */
+} hostile[] = {
+    {14, {{"Transpose", "c", "t", "perm=[0,-1,1,2]"}, {"Softmax", "t", "y", "axis=2"}}},
+    {14, {{"Transpose", "c", "t", "perm=[0,-3,1,2]"}, {"Reshape", "t across", "y", ""}}},
+    {13, {{"ReduceMean", "c c", "y", "axes=[2]"}}},
+    {17, {{"ReduceMax", "c c", "y", ""}}},
+    {10, {{"Pad", "c c", "p", "pads=[0,0,1,1,0,0,-1,-1]"}, {"Relu", "p", "y", ""}}},
+    {10, {{"Pad", "c", "y", "mode='constant'"}}},
+    {14, {{"Pad", "c", "y", ""}}},
+    {14, {{"Slice", "c zero one", "y z", ""}}},
+    {14, {{"Slice", "c zero one axis two", "y z", ""}}},
+    {14,
+     {{"Relu", "c", "r", ""},
+      {"Max", "r five", "m", ""},
+      {"Transpose", "m", "y", "perm=[0,4,3,2,1]"}}},
+    {14,
+     {{"ReduceMean", "c", "m", "axes=[-1]"},
+      {"Sub", "c m", "d", ""},
+      {"Pow", "- two", "s", ""},
+      {"ReduceMean", "s", "v", "axes=[-1]"},
+      {"Add", "v two", "e", ""},
+      {"Sqrt", "e", "r", ""},
+      {"Div", "d r", "y", ""}}},
+    {14,
+     {{"ReduceMean", "c", "m", "axes=[-1]"},
+      {"Sub", "c m", "d", ""},
+      {"Pow", "d two", "s", ""},
+      {"ReduceMean", "s", "v", "axes=[-1]"},
+      {"Add", "v -", "e", ""},
+      {"Sqrt", "e", "r", ""},
+      {"Div", "d r", "y", ""}}},
+    {14,
+     {{"ReduceMean", "c", "m", "axes=[-1]"},
+      {"Sub", "c m", "d", ""},
+      {"Pow", "d two", "s", ""},
+      {"ReduceMean", "s", "v", "axes=[-1]"},
+      {"Add", "v two", "e", ""},
+      {"Sqrt", "e", "r", ""},
+      {"Div", "d r", "-", ""},
+      {"Relu", "d", "y", ""}}},
+    {14,
+     {{"ReduceMean", "c", "m", "axes=[-1]"},
+      {"Sub", "c m", "- d", ""},
+      {"Pow", "d two", "s", ""},
+      {"ReduceMean", "s", "- v", "axes=[-1]"},
+      {"Add", "v two", "e", ""},
+      {"Sqrt", "e", "r", ""},
+      {"Div", "d r", "y", ""}}},
+    {14,
+     {{"ReduceMean", "c", "m", "axes=[-1]"},
+      {"Sub", "c m", "d", ""},
+      {"Pow", "two d", "s", ""},
+      {"ReduceMean", "s", "v", "axes=[-1]"},
+      {"Add", "v nothing", "e", ""},
+      {"Sqrt", "e", "r", ""},
+      {"Div", "d r", "y", ""}}},
+};
+
+static void test_files_that_mean_nothing_are_refused(void **state)
+{
+    struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        struct onnx_model m = {.opset = hostile[i].opset};
+        cnn_model *model = NULL;
+        onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+        onnx_floats(&m, "two", "", (const float[]){2});
+        onnx_floats(&m, "nothing", "0", NULL);
+        onnx_floats(&m, "five", "1 1 1 1 1", (const float[]){0});
+        onnx_ints(&m, "across", "3", (const int64_t[]){1, 9, 3});
+        onnx_ints(&m, "zero", "1", (const int64_t[]){0});
+        onnx_ints(&m, "one", "1", (const int64_t[]){1});
+        onnx_ints(&m, "axis", "1", (const int64_t[]){1});
+        onnx_input(&m, "x", "1 3 3 3");
+        onnx_node(&m, "Conv", "x w", "c", "");
+        for (size_t k = 0; k < 8 && hostile[i].nodes[k][0]; k++)
+            onnx_node(&m, hostile[i].nodes[k][0], hostile[i].nodes[k][1], hostile[i].nodes[k][2],
+                      hostile[i].nodes[k][3]);
+        onnx_output(&m, "y");
+        if (import_text(s, onnx_finish(&m), NULL, &model, NULL) == CNN_OK)
+            fail_msg("file %zu, whose first node is %s, was imported", i, hostile[i].nodes[0][0]);
+        assert_null(model);
+        assert_true(cnn_diag_errors(s->diag) > 0);
+        cnn_diag_clear(s->diag);
+    }
+}
+
+/* Dimensions may be counted from the last. */
+static void test_a_transposition_is_the_same_from_either_end(void **state)
+{
+    static const char *const orders[] = {"perm=[0,2,3,1]", "perm=[-4,-2,-1,-3]"};
+    struct scratch *s = *state;
+    for (size_t i = 0; i < 2; i++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        char layers[200];
+        onnx_random(&m, "w", "4 3 1 1", 1, 1, 0);
+        onnx_random(&m, "b", "4 5", 2, 1, 0);
+        onnx_input(&m, "x", "1 3 2 3");
+        onnx_node(&m, "Conv", "x w", "c", "");
+        onnx_node(&m, "Transpose", "c", "t", orders[i]);
+        onnx_node(&m, "MatMul", "t b", "p", "");
+        onnx_node(&m, "Transpose", "p", "y", i == 0 ? "perm=[0,3,1,2]" : "perm=[0,-1,-3,-2]");
+        onnx_output(&m, "y");
+        expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, NULL));
+        list_layers(model, layers, sizeof layers);
+        assert_string_equal(layers, "conv:c conv:p");
+        cnn_model_free(model);
+    }
+}
+
+/* Zeros do not stay zeros in every activation: padding before one is a layer. */
+static void test_padding_comes_before_what_changes_it(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    cnn_import_info info;
+    char layers[200];
+    onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+    onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Conv", "x w", "c", "");
+    onnx_node(&m, "Pad", "c around", "p", "");
+    onnx_node(&m, "Sigmoid", "p", "s", "");
+    onnx_node(&m, "Pad", "s around", "q", "");
+    onnx_node(&m, "Softmax", "q", "y", "axis=1");
+    onnx_output(&m, "y");
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
+    list_layers(model, layers, sizeof layers);
+    assert_string_equal(layers, "conv:c pad:pad sigmoid:s pad:pad_2 softmax:y");
+    assert_int_equal(info.compared, 3);
+    cnn_model_free(model);
+}
+
+/* The last layer may be one that stands between, which no node of the file gives by itself. */
+static void test_the_last_layer_is_compared_whatever_it_is(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    cnn_import_info info;
+    char layers[200];
+    onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+    onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 0, 0, 0, 0, 2});
+    onnx_ints(&m, "lines", "3", (const int64_t[]){0, 0, -1});
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Conv", "x w", "c", "");
+    onnx_node(&m, "Pad", "c around", "p", "");
+    onnx_node(&m, "Reshape", "p lines", "y", "");
+    onnx_output(&m, "y");
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
+    list_layers(model, layers, sizeof layers);
+    assert_string_equal(layers, "conv:c pad:pad");
+    assert_int_equal(info.compared, 2);
+    cnn_model_free(model);
+}
+
+/* A long name is cut between two characters, and a line of the notes stays one. */
+static void test_names_of_files_and_nodes_may_be_any(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_import_options options = CNN_IMPORT_OPTIONS_INIT;
+    cnn_import_info info;
+    cnn_model *model = NULL;
+    char name[100] = "a\"\xff\n", expected[100] = "a___";
+    for (size_t i = 0; i < 30; i++)
+        strcat(name, "\xe2\x82\xac"); /* the euro's sign, three bytes */
+    memcpy(expected + 4, name + 4, 75);
+    onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
+    onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Pad", "x around", "p", "");
+    onnx_named(&m, "of two\nlines", "Conv", "p w", "c", "");
+    onnx_output(&m, "c");
+    options.name = name;
+    expect_ok(s, import_text(s, onnx_finish(&m), &options, &model, &info));
+    assert_string_equal(cnn_model_name(model), expected);
+    if (!strstr(info.notes, "'of two lines'"))
+        fail_msg("%s", info.notes);
+    cnn_model_free(model);
+}
+
+/* A key that is set by hand may change what a layer gives: the file no longer proves it. */
+static void test_layers_of_another_size_are_not_compared(void **state)
+{
+    static const char *const wider[] = {"layers.features_0.padding=0"};
+    struct scratch *s = *state;
+    const cnn_open_options options = {.overrides = wider, .override_count = 1};
+    struct cnn_text text = onnx_example("small");
+    const char *path = scratch_write(s, "small.onnx", text.data, text.size);
+    cnn_model *model = NULL;
+    cnn_text_free(&text);
+    assert_true(cnn_model_open(path, &options, &model, s->diag) != CNN_OK);
+    assert_null(model);
+    assert_true(cnn_diag_errors(s->diag) > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -378,6 +579,12 @@ int main(void)
         TEST(test_all_that_is_not_supported_is_named),
         TEST(test_a_size_that_is_left_open_is_asked_for),
         TEST(test_a_layer_that_differs_is_named),
-        TEST(test_what_would_be_wrong_is_refused)};
+        TEST(test_what_would_be_wrong_is_refused),
+        TEST(test_files_that_mean_nothing_are_refused),
+        TEST(test_a_transposition_is_the_same_from_either_end),
+        TEST(test_padding_comes_before_what_changes_it),
+        TEST(test_the_last_layer_is_compared_whatever_it_is),
+        TEST(test_names_of_files_and_nodes_may_be_any),
+        TEST(test_layers_of_another_size_are_not_compared)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

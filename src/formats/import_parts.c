@@ -2,9 +2,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/yaml.h"
 #include "formats/importer.h"
 
-#define NAME_BYTES 80
+#define NAME_BYTES 80 /* of a network's name at most */
 
 bool cnn_import_file_ends(const struct cnn_import_file *file, const char *ending)
 {
@@ -12,6 +13,7 @@ bool cnn_import_file_ends(const struct cnn_import_file *file, const char *ending
     return length > end && strcasecmp(file->path + length - end, ending) == 0;
 }
 
+/* Characters that cannot stand between quotes become _. */
 void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_text *out)
 {
     const char *given = request->options->name, *path = request->files[0].path;
@@ -20,9 +22,15 @@ void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_
     const char *dot = given ? NULL : strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     cnn_text_printf(out, "name: \"");
-    for (size_t i = 0; i < length && i < NAME_BYTES; i++)
-        cnn_text_printf(out, strchr("\"\\", name[i]) || (unsigned char)name[i] < ' ' ? "_" : "%c",
-                        name[i]);
+    for (size_t i = 0, bytes; i<length; i += bytes> 0 ? bytes : 1) {
+        uint32_t code = 0;
+        bytes = cnn_utf8_decode(name + i, length - i, &code);
+        if (i + bytes > NAME_BYTES)
+            break;
+        bool stands = bytes > 0 && code >= ' ' && code != '"' && code != '\\' &&
+                      cnn_yaml_character_allowed(code);
+        cnn_text_append(out, stands ? name + i : "_", stands ? bytes : 1);
+    }
     cnn_text_printf(out, "\"\n");
 }
 

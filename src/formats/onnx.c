@@ -236,6 +236,8 @@ static cnn_status take_model(struct cnn_onnx_opened *file,
                         public->name);
     file->graph = model->graph;
     public->ir_version = model->ir_version;
+    public->metadata = model->metadata.items;
+    public->metadata_count = model->metadata.count;
     public->graph_name = file->graph->name ? file->graph->name : "";
     public->producer = cnn_arena_printf(
         file->arena, "%s%s%s", model->producer ? model->producer : "",

@@ -91,6 +91,8 @@ struct cnn_onnx {
     int64_t ir_version, opset;
     const char *producer;   /* "pytorch 1.13.0"; "" */
     const char *graph_name; /* "" */
+    const struct cnn_onnx_pair *metadata;
+    size_t metadata_count;
     struct cnn_onnx_value *values;
     size_t value_count;
     struct cnn_onnx_step *steps; /* in an order in which they can be executed: that of the file */

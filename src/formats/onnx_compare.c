@@ -77,6 +77,20 @@ static cnn_status judge(const struct comparison *c, const struct cnn_lowered_lay
     return share <= c->tolerance ? CNN_OK : report(c, layer, d, fused);
 }
 
+/* Keys that were set by hand may have given the layer another shape than the file's. */
+static cnn_status check_shape(const struct comparison *c, const struct cnn_lowered_layer *layer,
+                              cnn_shape has)
+{
+    const cnn_shape wanted = layer->shape;
+    char one[64], other[64];
+    if (wanted.c == has.c && wanted.h == has.h && wanted.w == has.w)
+        return CNN_OK;
+    return cnn_fail(c->diag, CNN_FAILED, NULL, "%s: layer '%s' (%s) gives %s, and the file %s",
+                    c->lowering->file->name, layer->name, layer->type,
+                    cnn_shape_format(has, one, sizeof one),
+                    cnn_shape_format(wanted, other, sizeof other));
+}
+
 static cnn_status compare_value(void *context, size_t value, const struct cnn_onnx_array *array)
 {
     const struct comparison *c = context;
@@ -86,6 +100,8 @@ static cnn_status compare_value(void *context, size_t value, const struct cnn_on
     const struct cnn_lowered_layer *layer = &l->layers[c->layer_of[value] - 1];
     size_t node, count = layer->shape.c * layer->shape.h * layer->shape.w;
     cnn_status status = cnn_model_find_layer(c->model, layer->name, &node, c->diag);
+    if (status == CNN_OK)
+        status = check_shape(c, layer, c->model->graph.nodes[node].out);
     if (status != CNN_OK)
         return status;
     if (array->count < count)

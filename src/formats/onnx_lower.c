@@ -27,12 +27,15 @@ static bool takes_activation(const struct cnn_lowering *l, const struct cnn_lowe
 static cnn_status lower_activation(struct cnn_lower_step *step, const struct cnn_onnx_match *match)
 {
     struct cnn_lowering *l = step->l;
-    struct cnn_view view = l->views[match->root];
+    struct cnn_view *root = &l->views[match->root];
     const bool bare = strcmp(match->type, "leaky_relu") != 0 && strcmp(match->type, "clip") != 0;
-    if (!view.known)
+    if (!root->known)
         return CNN_INVALID;
     if (!cnn_lower_has_type(match->type))
         return cnn_lower_refuse(step, "it would be a layer '%s', which there is not", match->type);
+    if (cnn_view_has_pads(root) && !cnn_lower_natural(step, root))
+        return CNN_INVALID;
+    struct cnn_view view = *root;
     if (bare && view.layer > 0 && takes_activation(l, &l->layers[view.layer - 1], match)) {
         l->layers[view.layer - 1].activation = match->type;
         cnn_lower_give(step, &view);
@@ -80,6 +83,8 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step, const struct cnn
         return CNN_INVALID;
     if (view.rank == 0 || !cnn_view_is_channels(&view, view.rank - 1))
         return cnn_lower_refuse(step, "it normalises over something else than the channels");
+    if (cnn_view_has_pads(&view))
+        return cnn_lower_refuse(step, "it changes padding");
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "layer_norm", &view.layer, 1, 1, view.shape);
     if (!layer)
@@ -156,6 +161,33 @@ static void free_large_constants(struct cnn_lowering *l, const struct cnn_onnx_s
     }
 }
 
+/* Whether the view of a value has the dimensions that the reference has found for it. */
+static bool is_shaped(const struct cnn_view *view, const struct cnn_onnx_array *array)
+{
+    if (view->rank + 1 != array->rank)
+        return false;
+    for (size_t i = 0; i < view->rank; i++) {
+        size_t pads = view->rank == 3 && i > 0 ? view->pads[i - 1] + view->pads[i + 1] : 0;
+        if (view->dims[i] + pads != array->dims[i + 1])
+            return false;
+    }
+    return true;
+}
+
+/* What reads a view goes by the dimensions of its array, too. */
+static void check_views(struct cnn_lower_step *step)
+{
+    const struct cnn_lowering *l = step->l;
+    for (size_t i = 0; i < step->step->output_count; i++) {
+        size_t value = step->step->outputs[i];
+        if (value == CNN_ONNX_NONE || !l->views[value].known ||
+            is_shaped(&l->views[value], &l->arrays[value]))
+            continue;
+        cnn_lower_refuse(step, "its output has other dimensions than a layer gives");
+        l->views[value].known = false;
+    }
+}
+
 static void lower_step(struct cnn_lowering *l, size_t number)
 {
     struct cnn_lower_step step = {.l = l, .number = number, .step = &l->file->steps[number]};
@@ -178,6 +210,7 @@ static void lower_step(struct cnn_lowering *l, size_t number)
                !find_rule(cnn_lower_other_rules, s->node->op_type)) {
         cnn_lower_refuse(&step, "no layer does what it does");
     }
+    check_views(&step);
     free_large_constants(l, s);
 }
 
@@ -288,7 +321,7 @@ static cnn_status settle_output(struct cnn_lowering *l)
     if (producer == CNN_ONNX_NONE || !view->known)
         return fail_output(l, value);
     struct cnn_lower_step step = {.l = l, .number = producer, .step = &l->file->steps[producer]};
-    if (view->pads[0] + view->pads[1] + view->pads[2] + view->pads[3] > 0 ||
+    if (cnn_view_has_pads(view) ||
         (!cnn_view_in_order(view) && cnn_view_is_shuffle(view, &groups))) {
         if (!cnn_lower_natural(&step, view))
             return CNN_INVALID;
@@ -304,7 +337,12 @@ static cnn_status settle_output(struct cnn_lowering *l)
         cnn_lower_give(&step, view);
     }
     l->output = view->layer;
-    l->layers[l->output - 1].needed = true;
+    struct cnn_lowered_layer *last = &l->layers[l->output - 1];
+    if (last->value == CNN_ONNX_NONE) { /* it stands between, so nothing is compared with it yet */
+        last->value = value;
+        last->order = *view;
+    }
+    last->needed = true;
     for (size_t i = l->output; i-- > 0;)
         for (size_t k = 0; l->layers[i].needed && k < l->layers[i].input_count; k++)
             if (l->layers[i].inputs[k] > 0)

@@ -13,7 +13,7 @@ struct cnn_normalization;
 
 struct cnn_lowered_tensor {
     const char *suffix; /* "weight" */
-    float *values;      /* malloc'ed */
+    float *values;      /* for cnn_free */
     size_t count;
 };
 

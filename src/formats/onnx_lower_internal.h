@@ -22,7 +22,7 @@ extern const struct cnn_lower_rule cnn_lower_weighted_rules[], cnn_lower_other_r
 /* Message about the step; returns CNN_INVALID. */
 cnn_status cnn_lower_refuse(struct cnn_lower_step *step, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The same where a layer of this type would do it, and this library has none. */
+/* Whether there is a layer of this type. */
 bool cnn_lower_has_type(const char *type);
 
 /* Its input i: a view, which is known; the array of its shape. */
@@ -63,6 +63,7 @@ bool cnn_lower_list(struct cnn_lower_step *step, struct cnn_view *view);
 /* Shape of output 0 without its batch: c x h x w, or c. */
 cnn_shape cnn_lower_shape(const struct cnn_lower_step *step);
 
+/* A line for the user. Newlines, which names may have, become spaces. */
 void cnn_lower_note(struct cnn_lowering *lowering, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -33,7 +33,7 @@ static cnn_status lower_reshape(struct cnn_lower_step *step)
     if (y->rank == 0 || x->rank == 0 || y->dims[0] != x->dims[0])
         return cnn_lower_refuse(step, "it mixes the images of a batch: %zu become %zu",
                                 x->rank ? x->dims[0] : 0, y->rank ? y->dims[0] : 0);
-    if (view.pads[0] + view.pads[1] + view.pads[2] + view.pads[3] > 0) {
+    if (cnn_view_has_pads(&view)) {
         struct cnn_view *maps = cnn_lower_maps(step, 0);
         if (!maps)
             return CNN_INVALID;
@@ -50,13 +50,19 @@ static cnn_status lower_transpose(struct cnn_lower_step *step)
     const struct cnn_onnx_array *x = cnn_lower_array(step, 0);
     struct cnn_view view = *cnn_lower_view(step, 0);
     const int64_t *order;
-    size_t count, axes[CNN_ONNX_MAX_RANK];
+    size_t count, axis, axes[CNN_ONNX_MAX_RANK];
     if (!cnn_onnx_get_ints(&step->call, "perm", &order, &count))
         return CNN_INVALID;
-    if (!order || order[0] != 0 || view.pads[0] + view.pads[1] + view.pads[2] + view.pads[3] > 0)
+    if (!order || count != x->rank || cnn_view_has_pads(&view))
         return cnn_lower_refuse(step, "it transposes the images of a batch, or their padding");
-    for (size_t i = 1; i < x->rank; i++)
-        axes[i - 1] = (size_t)(order[i] - 1);
+    for (size_t i = 0; i < x->rank; i++) {
+        if (!cnn_onnx_axis(&step->call, order[i], x->rank, false, &axis))
+            return CNN_INVALID;
+        if ((i == 0) != (axis == 0))
+            return cnn_lower_refuse(step, "it transposes the images of a batch");
+        if (i > 0)
+            axes[i - 1] = axis - 1;
+    }
     cnn_view_transpose(&view, axes);
     cnn_lower_pass(step, &view);
     return CNN_OK;
@@ -156,7 +162,7 @@ static cnn_status lower_scale(struct cnn_lower_step *step, const struct affine *
 {
     struct cnn_view x = *cnn_lower_view(step, a->variable);
     const size_t c = x.shape.c;
-    if (x.pads[0] + x.pads[1] + x.pads[2] + x.pads[3] > 0)
+    if (cnn_view_has_pads(&x))
         return cnn_lower_refuse(step, "it changes padding");
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "scale", &x.layer, 1, a->constant, x.shape);
@@ -186,7 +192,8 @@ static bool has_constant(const struct cnn_lower_step *step)
 
 /* ---- Sums and products of layers ---- */
 
-/* Layers that all inputs are of, in one order; *same: they are. */
+/* The layers that all inputs are of. CNN_INVALID and a message where their numbers do not stand in
+ * one order. */
 static cnn_status equal_views(struct cnn_lower_step *step, size_t *layers)
 {
     const struct cnn_view *first = cnn_lower_view(step, 0);
@@ -373,6 +380,8 @@ static cnn_status lower_slice(struct cnn_lower_step *step)
     struct cnn_onnx_array places = *x, out = {0};
     const struct cnn_onnx_array *in[5] = {&places};
     size_t inner = 1, begin;
+    if (step->step->output_count != 1)
+        return cnn_lower_refuse(step, "it has %zu outputs", step->step->output_count);
     for (size_t i = 0; i < x->rank; i++)
         if (i != 1 && x->dims[i] != y->dims[i])
             return cnn_lower_refuse(step, "it takes a part of the rows, columns or images");
@@ -432,17 +441,21 @@ static cnn_status lower_global_pool(struct cnn_lower_step *step)
     return add_global_pool(step, true);
 }
 
-/* Axes of a mean or maximum as bits. */
+/* Axes of a mean or maximum as bits: an attribute before opset 18, then an input. */
 static bool get_axes(struct cnn_lower_step *step, size_t rank, unsigned *bits)
 {
-    const struct cnn_onnx_attribute *a = cnn_onnx_attribute(step->step->node, "axes");
-    const struct cnn_onnx_array *input = cnn_lower_array(step, 1);
-    const size_t count = input ? input->count : a ? a->ints.count : 0;
+    int64_t values[CNN_ONNX_MAX_RANK];
+    const int64_t *axes = values;
+    size_t count = 0, place;
+    if (step->l->file->opset < 18) {
+        if (!cnn_onnx_get_ints(&step->call, "axes", &axes, &count))
+            return false;
+    } else if (cnn_lower_array(step, 1) && !cnn_onnx_whole_input(&step->call, 1, values, &count)) {
+        return false;
+    }
     *bits = 0;
     for (size_t i = 0; i < count; i++) {
-        int64_t axis = input ? (int64_t)input->data[i] : ((const int64_t *)a->ints.items)[i];
-        size_t place;
-        if (!cnn_onnx_axis(&step->call, axis, rank, false, &place))
+        if (!cnn_onnx_axis(&step->call, axes[i], rank, false, &place))
             return false;
         *bits |= 1u << place;
     }
@@ -472,6 +485,8 @@ static cnn_status lower_softmax(struct cnn_lower_step *step)
         return CNN_INVALID;
     if (axis == 0 || !cnn_view_is_channels(&x, axis - 1) || (flat && x.shape.h * x.shape.w != 1))
         return cnn_lower_refuse(step, "it goes over something else than the channels");
+    if (cnn_view_has_pads(&x) && !cnn_lower_natural(step, &x))
+        return CNN_INVALID;
     if (!cnn_lower_add(step, "softmax", &x.layer, 1, CNN_ONNX_NONE, x.shape))
         return CNN_INVALID;
     x.layer = step->l->count;
@@ -522,25 +537,45 @@ static cnn_status add_border(struct cnn_lower_step *step, const size_t pads[4], 
     return CNN_OK;
 }
 
+struct padding {
+    int64_t values[CNN_ONNX_MAX_RANK]; /* before each dimension, then behind each */
+    size_t count;
+    bool zeros; /* of which it is made */
+};
+
+/* What is an attribute before opset 11, and an input from then on. */
+static bool get_padding(const struct cnn_lower_step *step, struct padding *out)
+{
+    if (step->l->file->opset >= 11) {
+        const struct cnn_onnx_array *value = cnn_lower_array(step, 2);
+        out->zeros = !value || (value->data && value->count == 1 && value->data[0] == 0);
+        return cnn_onnx_whole_input(&step->call, 1, out->values, &out->count);
+    }
+    const int64_t *values;
+    double value;
+    if (!cnn_onnx_get_ints(&step->call, "pads", &values, &out->count) ||
+        !cnn_onnx_get_float(&step->call, "value", 0, &value))
+        return false;
+    out->zeros = value == 0;
+    for (size_t i = 0; i < out->count && i < CNN_ONNX_MAX_RANK; i++)
+        out->values[i] = values[i];
+    return true;
+}
+
 static cnn_status lower_pad(struct cnn_lower_step *step)
 {
     static const char *const modes[] = {"constant", "reflect", "edge", NULL};
-    const struct cnn_onnx_attribute *a = cnn_onnx_attribute(step->step->node, "pads");
-    const struct cnn_onnx_attribute *filling = cnn_onnx_attribute(step->step->node, "value");
-    const struct cnn_onnx_array *input = cnn_lower_array(step, 1),
-                                *value = cnn_lower_array(step, 2);
-    const size_t count = input ? input->count : a ? a->ints.count : 0;
     struct cnn_view view = *cnn_lower_view(step, 0);
+    struct padding padding;
     size_t mode, pads[4] = {0};
-    if (!cnn_onnx_get_word(&step->call, "mode", modes, &mode))
+    if (!cnn_onnx_get_word(&step->call, "mode", modes, &mode) || !get_padding(step, &padding))
         return CNN_INVALID;
-    if (mode == 0 && ((value && (!value->data || value->count != 1 || value->data[0] != 0)) ||
-                      (filling && filling->f != 0)))
+    if (mode == 0 && !padding.zeros)
         return cnn_lower_refuse(step, "it pads with another number than zero");
-    if (count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
+    if (padding.count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
         return cnn_lower_refuse(step, "it pads something else than maps");
     for (size_t i = 0; i < 8; i++) {
-        double pad = input ? input->data[i] : (double)((const int64_t *)a->ints.items)[i];
+        const int64_t pad = padding.values[i];
         if (pad < 0 || (i % 4 < 2 && pad != 0))
             return cnn_lower_refuse(step, "it pads something else than rows and columns, or cuts");
         if (i % 4 >= 2)

@@ -71,10 +71,15 @@ cnn_shape cnn_lower_shape(const struct cnn_lower_step *step)
 
 void cnn_lower_note(struct cnn_lowering *lowering, const char *format, ...)
 {
+    struct cnn_text *notes = &lowering->notes;
+    const size_t begin = notes->size;
     va_list arguments;
     va_start(arguments, format);
-    cnn_text_vprintf(&lowering->notes, format, arguments);
+    cnn_text_vprintf(notes, format, arguments);
     va_end(arguments);
+    for (size_t i = begin; i < notes->size; i++)
+        if (notes->data[i] == '\n')
+            notes->data[i] = ' '; /* of a name */
     cnn_text_append(&lowering->notes, "\n", 1);
 }
 

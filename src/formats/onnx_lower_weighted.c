@@ -110,14 +110,12 @@ static struct cnn_view *take_pads(struct cnn_lower_step *step, struct window *w,
                                   struct cnn_view *bare)
 {
     *bare = *cnn_lower_view(step, 0);
-    bool any = false;
+    if (!cnn_view_has_pads(bare))
+        return cnn_lower_maps(step, 0);
     for (size_t i = 0; i < 4; i++) {
-        any = any || bare->pads[i] > 0;
         w->pads[i] += bare->pads[i];
         bare->pads[i] = 0;
     }
-    if (!any)
-        return cnn_lower_maps(step, 0);
     cnn_lower_note(step->l, "folded: the Pad before '%s' into its padding",
                    step->step->node->name ? step->step->node->name : "");
     return bare;
@@ -218,10 +216,8 @@ static bool is_identity(const struct window *w)
 static struct cnn_view *pool_input(struct cnn_lower_step *step, struct window *w, bool max,
                                    bool *count_pad, struct cnn_view *bare)
 {
-    const struct cnn_view *x = cnn_lower_view(step, 0);
     const size_t own = w->pads[0] + w->pads[1] + w->pads[2] + w->pads[3];
-    const size_t before = x->pads[0] + x->pads[1] + x->pads[2] + x->pads[3];
-    if (before == 0 || max || own > 0)
+    if (!cnn_view_has_pads(cnn_lower_view(step, 0)) || max || own > 0)
         return cnn_lower_maps(step, 0);
     *count_pad = true;
     return take_pads(step, w, bare);
@@ -298,8 +294,7 @@ static struct cnn_lowered_layer *add_dense(struct cnn_lower_step *step, struct c
 /* Whether the view has each number of its layer once: padding, or a part of it, does not. */
 static bool is_whole(const struct cnn_view *x)
 {
-    return cnn_view_count(x) == x->shape.c * x->shape.h * x->shape.w &&
-           x->pads[0] + x->pads[1] + x->pads[2] + x->pads[3] == 0;
+    return cnn_view_count(x) == x->shape.c * x->shape.h * x->shape.w && !cnn_view_has_pads(x);
 }
 
 static cnn_status gemm_bias(struct cnn_lower_step *step, size_t layer, size_t units, double beta)
@@ -435,6 +430,8 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step)
         return CNN_INVALID;
     if (axis != x.rank || x.rank == 0 || !cnn_view_is_channels(&x, x.rank - 1))
         return cnn_lower_refuse(step, "it normalises over something else than the channels");
+    if (cnn_view_has_pads(&x))
+        return cnn_lower_refuse(step, "it changes padding");
     struct cnn_lowered_layer *layer = cnn_lower_add(step, "layer_norm", &x.layer, 1, 1, x.shape);
     if (!layer)
         return CNN_INVALID;

@@ -289,13 +289,14 @@ static void match_activation(struct matcher *m, size_t step)
 
 /* ---- LayerNorm as PyTorch writes it before opset 17 ---- */
 
-/* The step that computes input i of step, if its operator is this one; else NULL. */
+/* The step whose first output is input i of step, if its operator is this one; else NULL. */
 static const struct cnn_onnx_step *
 input_step(const struct matcher *m, const struct cnn_onnx_step *step, size_t i, const char *op_type)
 {
     size_t value = step && i < step->input_count ? step->inputs[i] : CNN_ONNX_NONE;
     size_t producer = value == CNN_ONNX_NONE ? value : m->file->values[value].producer;
-    if (producer == CNN_ONNX_NONE || strcmp(m->file->steps[producer].node->op_type, op_type) != 0)
+    if (producer == CNN_ONNX_NONE || m->file->steps[producer].outputs[0] != value ||
+        strcmp(m->file->steps[producer].node->op_type, op_type) != 0)
         return NULL;
     return &m->file->steps[producer];
 }
@@ -305,15 +306,26 @@ static void swallow(const struct matcher *m, const struct cnn_onnx_step *step)
     m->matches[step - m->file->steps].inside = true;
 }
 
-/* The constant that step computes with, and the other input in *x; CNN_ONNX_NONE: there is none. */
+/* The constant among the two inputs of step, and the other one in *x, which may be left out;
+ * CNN_ONNX_NONE: there is none. step may be NULL. */
 static size_t constant_input(const struct matcher *m, const struct cnn_onnx_step *step, size_t *x)
 {
-    for (size_t i = 0; i < 2 && step->input_count == 2; i++)
-        if (m->arrays[step->inputs[i]].constant) {
+    *x = CNN_ONNX_NONE;
+    for (size_t i = 0; step && i < 2 && step->input_count == 2; i++)
+        if (step->inputs[i] != CNN_ONNX_NONE && m->arrays[step->inputs[i]].constant) {
             *x = step->inputs[1 - i];
             return step->inputs[i];
         }
     return CNN_ONNX_NONE;
+}
+
+/* Whether the value is a constant of one number, in *number. */
+static bool is_number(const struct matcher *m, size_t value, double *number)
+{
+    if (value == CNN_ONNX_NONE || !m->arrays[value].data || m->arrays[value].count != 1)
+        return false;
+    *number = m->arrays[value].data[0];
+    return true;
 }
 
 /* The step that alone reads a value, if it is this operator with a constant. */
@@ -327,7 +339,8 @@ static const struct cnn_onnx_step *next_constant(const struct matcher *m, size_t
         const struct cnn_onnx_step *s = &m->file->steps[i];
         if (!contains(s->inputs, s->input_count, value))
             continue;
-        if (strcmp(s->node->op_type, op_type) != 0)
+        if (strcmp(s->node->op_type, op_type) != 0 || s->output_count == 0 ||
+            s->outputs[0] == CNN_ONNX_NONE)
             return NULL;
         *constant = constant_input(m, s, &x);
         return *constant != CNN_ONNX_NONE && x == value ? s : NULL;
@@ -343,18 +356,18 @@ static void match_layer_norm(struct matcher *m, size_t divide)
     const struct cnn_onnx_step *root = input_step(m, d, 1, "Sqrt");
     const struct cnn_onnx_step *add = input_step(m, root, 0, "Add");
     const struct cnn_onnx_step *mean = input_step(m, sub, 1, "ReduceMean");
-    size_t variance_value, eps = add ? constant_input(m, add, &variance_value) : CNN_ONNX_NONE;
     const struct cnn_onnx_step *variance = input_step(m, add, 0, "ReduceMean");
     const struct cnn_onnx_step *power = input_step(m, variance, 0, "Pow");
-    if (!sub || !mean || eps == CNN_ONNX_NONE || !power || mean->inputs[0] != sub->inputs[0] ||
-        power->inputs[0] != sub->outputs[0] || !m->arrays[eps].data ||
-        !m->arrays[power->inputs[1]].data || m->arrays[power->inputs[1]].data[0] != 2)
+    size_t base, sum, two = constant_input(m, power, &base), eps = constant_input(m, add, &sum);
+    double exponent;
+    struct cnn_onnx_match match = {
+        .type = "layer_norm", .scale = CNN_ONNX_NONE, .bias = CNN_ONNX_NONE};
+    if (d->output_count == 0 || d->outputs[0] == CNN_ONNX_NONE || !sub || !mean || !power ||
+        sub->inputs[0] == CNN_ONNX_NONE || mean->inputs[0] != sub->inputs[0] ||
+        base != sub->outputs[0] || base != power->inputs[0] || !is_number(m, two, &exponent) ||
+        exponent != 2 || sum != add->inputs[0] || !is_number(m, eps, &match.numbers[0]))
         return;
-    struct cnn_onnx_match match = {.type = "layer_norm",
-                                   .root = sub->inputs[0],
-                                   .scale = CNN_ONNX_NONE,
-                                   .bias = CNN_ONNX_NONE};
-    match.numbers[0] = m->arrays[eps].data[0];
+    match.root = sub->inputs[0];
     const struct cnn_onnx_step *inner[] = {sub, root, add, mean, variance, power}, *last = d, *next;
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
         if (m->file->values[inner[i]->outputs[0]].readers != (i == 0 ? 2 : 1))

@@ -588,7 +588,7 @@ cnn_status cnn_onnx_pad(struct cnn_onnx_call *call)
     if (!cnn_onnx_get_word(call, "mode", modes, &mode) || !get_pads(call, before, behind) ||
         (call->file->opset < 11 && !cnn_onnx_get_float(call, "value", 0, &value)))
         return CNN_FAILED;
-    if (filling && filling->data && filling->count == 1)
+    if (call->file->opset >= 11 && filling && filling->data && filling->count == 1)
         value = filling->data[0];
     for (size_t i = 0; i < x->rank; i++) {
         int64_t size = (int64_t)x->dims[i];

@@ -135,7 +135,7 @@ bool cnn_view_is_channels(const struct cnn_view *view, size_t axis)
     return s.c == 1 || (one.atom_count == 1 && one.atoms[0].stride == s.h * s.w);
 }
 
-static bool has_pads(const struct cnn_view *view)
+bool cnn_view_has_pads(const struct cnn_view *view)
 {
     return view->pads[0] + view->pads[1] + view->pads[2] + view->pads[3] > 0;
 }
@@ -143,7 +143,7 @@ static bool has_pads(const struct cnn_view *view)
 bool cnn_view_is_natural(const struct cnn_view *view)
 {
     struct cnn_view own = cnn_view_of(view->layer, view->shape);
-    if (view->rank != own.rank || has_pads(view) ||
+    if (view->rank != own.rank || cnn_view_has_pads(view) ||
         memcmp(view->dims, own.dims, own.rank * sizeof *own.dims) != 0)
         return false;
     return cnn_view_in_order(view);
@@ -153,7 +153,7 @@ bool cnn_view_in_order(const struct cnn_view *view)
 {
     struct cnn_view one = *view;
     merge(&one);
-    return !has_pads(view) &&
+    return !cnn_view_has_pads(view) &&
            (one.atom_count == 0 || (one.atom_count == 1 && one.atoms[0].stride == 1));
 }
 
@@ -166,8 +166,8 @@ bool cnn_view_same(const struct cnn_view *a, const struct cnn_view *b)
     return s.rank == t.rank && s.c == t.c && s.h == t.h && s.w == t.w && a->rank == b->rank &&
            memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0 &&
            x.atom_count == y.atom_count &&
-           memcmp(x.atoms, y.atoms, x.atom_count * sizeof *x.atoms) == 0 && !has_pads(a) &&
-           !has_pads(b);
+           memcmp(x.atoms, y.atoms, x.atom_count * sizeof *x.atoms) == 0 && !cnn_view_has_pads(a) &&
+           !cnn_view_has_pads(b);
 }
 
 bool cnn_view_is_shuffle(const struct cnn_view *view, size_t *groups)
@@ -175,7 +175,7 @@ bool cnn_view_is_shuffle(const struct cnn_view *view, size_t *groups)
     const cnn_shape s = view->shape;
     const size_t map = s.h * s.w;
     if (view->rank != 3 || s.rank != 3 || view->dims[0] != s.c || view->dims[1] != s.h ||
-        view->dims[2] != s.w || has_pads(view))
+        view->dims[2] != s.w || cnn_view_has_pads(view))
         return false;
     struct cnn_view channels = dimension(view, 0), rest = *view;
     if (channels.atom_count != 2 || channels.atoms[0].stride != map ||

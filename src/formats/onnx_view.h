@@ -35,6 +35,7 @@ bool cnn_view_transpose(struct cnn_view *view, const size_t *order);
 /* Without dimension `axis`, which has size 1. */
 void cnn_view_drop(struct cnn_view *view, size_t axis);
 
+bool cnn_view_has_pads(const struct cnn_view *view);
 /* Whether dimension `axis` runs over the channels, all of them in their order, and nothing else. */
 bool cnn_view_is_channels(const struct cnn_view *view, size_t axis);
 /* Whether it is the layer's c x h x w, as it stands. */

@@ -100,17 +100,17 @@ static struct cnn_yaml *resolve_input(struct cnn_arena *arena, cnn_shape input)
     return list;
 }
 
-/* `name`, `input`, `precision` where it is not fp32, and `layers`. NULL when out of memory. */
-static struct cnn_yaml *resolve_network(struct cnn_arena *arena, const char *name,
-                                        const struct cnn_graph *graph)
+struct cnn_yaml *cnn_description_of(struct cnn_arena *arena, const char *name,
+                                    const struct cnn_graph *graph)
 {
     struct cnn_yaml *root = cnn_yaml_new_mapping(arena, NULL);
-    struct cnn_yaml *called = cnn_yaml_new_scalar(arena, name, false, NULL);
+    struct cnn_yaml *called = name ? cnn_yaml_new_scalar(arena, name, false, NULL) : NULL;
     const char *word = precisions[graph->nodes[0].precision];
     struct cnn_yaml *precision = cnn_yaml_new_scalar(arena, word, false, NULL),
                     *input = resolve_input(arena, graph->input);
     bool plain = graph->nodes[0].precision == CNN_PRECISION_FP32;
-    bool ok = root && called && precision && input && cnn_yaml_put(arena, root, "name", called) &&
+    bool ok = root && precision && input &&
+              (!name || (called && cnn_yaml_put(arena, root, "name", called))) &&
               cnn_yaml_put(arena, root, "input", input) &&
               (plain || cnn_yaml_put(arena, root, "precision", precision)) &&
               cnn_yaml_put(arena, root, "layers", graph->resolved_layers);
@@ -120,7 +120,7 @@ static struct cnn_yaml *resolve_network(struct cnn_arena *arena, const char *nam
 static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *diag)
 {
     struct cnn_arena *arena = model->arena;
-    struct cnn_yaml *root = resolve_network(arena, model->name, &model->graph),
+    struct cnn_yaml *root = cnn_description_of(arena, model->name, &model->graph),
                     *loss = cnn_kind_resolve(arena, &cnn_losses, s->loss);
     struct cnn_yaml *data =
         s->data ? cnn_data_settings_resolve(arena, s->data, model->graph.input) : NULL;
