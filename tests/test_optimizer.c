@@ -275,6 +275,7 @@ static cnn_model *sorts_open(const char *optimizer)
              "  - {type: depthwise_conv, kernel_size: 3}\n"
              "  - {type: batch_norm}\n"
              "  - {type: conv, name: frozen, filters: 4, kernel_size: 1, trainable: bias}\n"
+             "  - {type: conv_transpose, name: grow, filters: 4, kernel_size: 2}\n"
              "  - {type: flatten}\n"
              "  - {type: dense, units: 3}\n"
              "  - {type: dense, name: last, units: 2}\n"
@@ -337,8 +338,9 @@ static void test_muon_takes_matrices_and_leaves_the_rest_to_others(void **state)
     (void)state;
     cnn_model *model = sorts_open("{type: muon, lr: 1, others: {type: sgd, lr: 0.25}, groups: "
                                   "[{layers: last, tensors: weight, lr: 0.125}]}");
-    static const char *const others[] = {"conv1.bias", "depthwise_conv1.weight",
-                                         "batch_norm1.weight", "dense1.bias", "last.bias"};
+    static const char *const others[] = {"conv1.bias",         "depthwise_conv1.weight",
+                                         "batch_norm1.weight", "grow.weight",
+                                         "dense1.bias",        "last.bias"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_near(moved(model, others[i]), 0.25, 1e-6);
     assert_near(moved(model, "last.weight"), 0.125, 1e-6);
@@ -361,7 +363,7 @@ static void test_group_that_fits_nothing_is_refused_at_its_place(void **state)
     assert_int_equal(cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &optimizer, diag),
                      CNN_INVALID);
     assert_string_equal(cnn_diag_get(diag, 0)->text, "no trained tensor belongs to this group");
-    assert_int_equal(cnn_diag_get(diag, 0)->line, 10);
+    assert_int_equal(cnn_diag_get(diag, 0)->line, 11);
     cnn_diag_free(diag);
     cnn_model_free(model);
 }

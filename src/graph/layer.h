@@ -34,6 +34,7 @@ struct cnn_tensor {
     size_t per_image;     /* SAVED: floats per image of the batch */
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
     bool frozen;          /* weights and biases: training leaves it as it is */
+    bool matrix;          /* of all inputs for each output: rows [dims[0]] of numbers */
     /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0]
      * are the values; 0: float32 */
     size_t scale_slot;

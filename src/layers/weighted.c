@@ -99,7 +99,8 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *
     *w = *begin;
     w->activation = cnn_activation_of(settings->activation);
     node->state = w;
-    cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims);
+    cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims)->matrix =
+        dims[1] == node->in[0].c;
     if (settings->bias)
         cnn_node_declare(node, CNN_SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &conv->out_c);
     cnn_node_declare_packed(node, CNN_SLOT_PACKED);

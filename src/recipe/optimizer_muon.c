@@ -72,8 +72,7 @@ static bool takes(const struct cnn_graph *graph, size_t node, const struct cnn_t
     size_t last = graph->count;
     while (last > 0 && cnn_node_trained(&graph->nodes[last - 1]) == 0)
         last--;
-    return tensor->role == CNN_ROLE_WEIGHT && tensor->rank >= 2 &&
-           tensor->dims[1] == graph->nodes[node].in[0].c && node + 1 != last;
+    return tensor->matrix && node + 1 != last;
 }
 
 #define A_FACTOR 3.4445f
