@@ -78,12 +78,14 @@ class Run
     void wait()
     {
         thread_.join();
-        if (status_ == CNN_INTERRUPTED && cnn_flag_raised(&stop_)) {
-            cnn_flag_lower(&stop_);
-            std::cout << take_messages(diag_.get());
-        } else {
+        if (status_ != CNN_INTERRUPTED) {
             check(status_, diag_.get());
+            return;
         }
+        std::cout << (cnn_flag_raised(&stop_) ? "stopped from outside\n"
+                                              : "on_event had seen enough\n")
+                  << take_messages(diag_.get());
+        cnn_flag_lower(&stop_);
     }
 
   private:

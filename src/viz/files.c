@@ -44,10 +44,12 @@ static cnn_status path_of(struct cnn_view *view, const char *stem, cnn_output ki
     return CNN_INVALID;
 }
 
-static void report(struct cnn_view *view, const char *path)
+/* Tells the caller of a file; CNN_INTERRUPTED where that ends it. */
+static cnn_status report(struct cnn_view *view, const char *path)
 {
     if (view->options->written && view->options->written(view->options->context, path) != 0)
         view->stopped = true;
+    return view->stopped ? CNN_INTERRUPTED : CNN_OK;
 }
 
 cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
@@ -57,9 +59,7 @@ cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
     cnn_status status = path_of(view, stem, CNN_OUTPUT_PICTURE, &path, diag);
     if (status == CNN_OK)
         status = cnn_canvas_write(picture, path, diag);
-    if (status == CNN_OK)
-        report(view, path);
-    return status;
+    return status == CNN_OK ? report(view, path) : status;
 }
 
 cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const float *values,
@@ -71,9 +71,7 @@ cnn_status cnn_view_write_npy(struct cnn_view *view, const char *stem, const flo
     cnn_status status = path_of(view, stem, CNN_OUTPUT_ARRAY, &path, diag);
     if (status == CNN_OK)
         status = cnn_npy_write(path, values, dims, rank, diag);
-    if (status == CNN_OK)
-        report(view, path);
-    return status;
+    return status == CNN_OK ? report(view, path) : status;
 }
 
 cnn_status cnn_view_drop_page(struct cnn_view *view, cnn_diag *diag)
@@ -92,7 +90,7 @@ cnn_status cnn_view_write_page(struct cnn_view *view, cnn_diag *diag)
     if (status == CNN_OK)
         status = cnn_html_write(&view->page, path, diag);
     if (status == CNN_OK)
-        report(view, path);
+        (void)report(view, path); /* it is the last file */
     return status;
 }
 
