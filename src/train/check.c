@@ -68,8 +68,9 @@ static void check_test_split(struct cnn_check *check, const char *path, cnn_diag
         if (message->hint)
             cnn_hint(diag, "%s", message->hint);
     }
-    if (!own || (status != CNN_OK && cnn_diag_out_of_memory(own)))
-        check->failed = true;
+    enum cnn_want want = status != CNN_OK ? cnn_diag_want(own) : CNN_WANT_NOTHING;
+    if (want != CNN_WANT_NOTHING)
+        check->want = want;
     else if (status != CNN_OK)
         cnn_check_add(check, "classes", CNN_CHECK_REMARK, NULL,
                       "the test images cannot be opened%s%s", error ? ": " : "",
@@ -144,7 +145,7 @@ static void check_labels(struct cnn_check *check)
         counts[cnn_dataset_label(train, i)]++;
     size_t missing = counts ? list_missing(train, counts, &names) : 0;
     if (!counts || names.failed)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else if (missing > 0)
         cnn_check_add(check, "labels", CNN_CHECK_WARNING, NULL,
                       "%zu of %zu classes ha%s no training image: %s", missing, classes,

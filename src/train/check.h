@@ -10,7 +10,7 @@ struct cnn_check {
     struct cnn_training *t;             /* NULL: there is a description alone */
     bool thorough;                      /* else quick: for the start of a run */
     struct cnn_findings_list *findings; /* check.c */
-    bool failed;                        /* out of memory */
+    enum cnn_want want;                 /* that ended it; CNN_WANT_NOTHING */
 };
 
 /* At the start of a run, calls tell with what is clearly wrong. Takes no longer than about a

@@ -48,7 +48,7 @@ static void check_schedule(struct cnn_check *check, const cnn_model *model,
     if (s->type->check)
         s->type->check(s->own, l, &remedy, &what);
     if (what.failed)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else if (what.size > 0)
         cnn_check_add(check, "schedule", CNN_CHECK_WARNING, remedy, "%s", what.data);
     cnn_text_free(&what);
@@ -231,7 +231,7 @@ static void check_unseen(struct cnn_check *check, const struct cnn_graph *graph)
     if (count > LISTED + 1)
         cnn_text_printf(&others, " and %zu more", count - LISTED - 1);
     if (others.failed)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else if (first)
         cnn_check_add(check, "pixels", CNN_CHECK_REMARK, NULL, "%s: %s%s", first->name,
                       first->warning, others.data ? others.data : "");

@@ -103,7 +103,7 @@ static void check_inputs(struct cnn_check *check, const struct sample *sample)
         return;
     }
     if (list.failed)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else
         cnn_check_add(check, "inputs", near ? CNN_CHECK_FINE : CNN_CHECK_REMARK, near ? NULL : hint,
                       "mean (deviation) of the channels: %s%s", list.data,
@@ -214,7 +214,7 @@ static void check_gradients(struct cnn_check *check)
            zero_count = list_layers(graph, gradients, GRADIENT_ZERO, &zero);
     bool blank = has_blank_layer(graph, check->t->step.parameters);
     if (lost.failed || zero.failed)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else if (lost_count > 0)
         cnn_check_add(
             check, "gradients", CNN_CHECK_WRONG,
@@ -271,7 +271,7 @@ void cnn_check_step(struct cnn_check *check)
         check_inputs(check, &sample);
         run_sample(check, &sample);
     } else
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     cnn_free(sample.labels);
     cnn_free(sample.buffer);
 }
@@ -351,7 +351,7 @@ void cnn_check_time(struct cnn_check *check)
     cnn_text_printf(&text, "; the run's %zu steps about ", t->steps);
     print_seconds(&text, step * (double)t->steps + validation * (double)t->epochs);
     if (text.failed)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else
         cnn_check_add(check, "time", CNN_CHECK_FINE, NULL, "%s", text.data);
     cnn_text_free(&text);

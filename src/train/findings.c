@@ -24,7 +24,7 @@ void cnn_check_add(struct cnn_check *check, const char *about, cnn_check_level l
     finding.hint = hint ? cnn_arena_strdup(list->memory, hint) : NULL;
     cnn_text_free(&text);
     if (!finding.text || (hint && !finding.hint) || list->shown.count == FINDINGS)
-        check->failed = true;
+        check->want = CNN_WANT_MEMORY;
     else
         list->items[list->shown.count++] = finding;
 }
@@ -45,8 +45,8 @@ cnn_status cnn_findings_begin(struct cnn_check *check, cnn_diag *diag)
 cnn_status cnn_findings_end(struct cnn_check *check, cnn_status status, cnn_findings **out,
                             cnn_diag *diag)
 {
-    if (status == CNN_OK && check->failed)
-        status = cnn_fail_memory(diag, 0, "findings");
+    if (status == CNN_OK && check->want != CNN_WANT_NOTHING)
+        status = cnn_fail_want(diag, check->want, 0, "what a look wants");
     if (status == CNN_OK)
         *out = &check->findings->shown;
     else if (check->findings)

@@ -495,9 +495,8 @@ static void close_run(struct trainer *r, cnn_status status)
 /* What training takes follows the batch more than all else. */
 static void hint_memory(cnn_diag *diag)
 {
-    static const char memory[] = "out of memory";
     const cnn_message *error = newest_error(diag);
-    if (error && !error->hint && strncmp(error->text, memory, sizeof memory - 1) == 0)
+    if (error && !error->hint && cnn_diag_out_of_memory(diag))
         cnn_hint(diag, "a smaller train.batch_size takes less");
 }
 
