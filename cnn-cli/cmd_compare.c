@@ -13,6 +13,7 @@
 struct settings {
     const char *data, *split, *tta;
     bool json;
+    struct cnn_option_list set;
     size_t threads;
 };
 
@@ -26,6 +27,11 @@ static const struct cnn_option options[] = {
      .help = "train, val or test (default: test)"},
     CNN_OPTION_TTA(struct settings),
     CNN_OPTION_JSON(struct settings),
+    {.name = "set",
+     .kind = CNN_OPTION_LIST,
+     .offset = offsetof(struct settings, set),
+     .argument = "KEY=VALUE",
+     .help = "change a key of A's description; may be repeated"},
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
 };
@@ -145,6 +151,8 @@ static cnn_status compare(cnn_model *const models[2], const struct settings *set
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
+    const cnn_open_options first = {.overrides = settings->set.items,
+                                    .override_count = settings->set.count};
     cnn_model *models[2] = {NULL, NULL};
     cnn_comparison result;
     cnn_tta tta;
@@ -153,7 +161,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     for (size_t i = 0; i < operand_count && status == CNN_OK; i++)
-        status = cnn_command_open(operands[i], NULL, &models[i], diag);
+        status = cnn_command_open(operands[i], i == 0 ? &first : NULL, &models[i], diag);
     if (status == CNN_OK)
         status = compare(models, settings, tta, &result, diag);
     if (status == CNN_OK && settings->json)
@@ -169,8 +177,8 @@ const struct cnn_command cnn_command_compare = {
     .name = "compare",
     .synopsis = "A B [options]",
     .summary = "Say which of two models is better on the same images",
-    .details = "A and B are checkpoints or run directories. The images are those that A's\n"
-               "description names.\n",
+    .details = "A and B are checkpoints, run directories or ONNX files. The images are those that\n"
+               "A's description names.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 2,

@@ -195,23 +195,31 @@ static cnn_status split_names(struct names *names)
     return CNN_OK;
 }
 
+static cnn_status fail_unread(const char *path, int error)
+{
+    cnn_print_error("cannot read %s: %s", cnn_show_text(path).text, strerror(error));
+    return CNN_FAILED;
+}
+
 static cnn_status read_names(const char *path, struct names *names)
 {
     enum { MOST = 1 << 22 };
     FILE *file = path != NULL ? fopen(path, "r") : NULL;
     size_t size;
+    int error;
 
     if (path == NULL)
         return CNN_OK;
-    if (file == NULL) {
-        cnn_print_error("cannot read %s: %s", cnn_show_text(path).text, strerror(errno));
-        return CNN_FAILED;
-    }
+    if (file == NULL)
+        return fail_unread(path, errno);
     names->text = calloc(MOST + 1, 1);
     size = names->text != NULL ? fread(names->text, 1, MOST, file) : 0;
+    error = ferror(file) != 0 ? errno : 0;
     fclose(file);
     if (names->text == NULL)
         return cnn_command_out_of_memory();
+    if (error != 0)
+        return fail_unread(path, error);
     if (size == MOST || strlen(names->text) != size) {
         cnn_print_error("%s is no list of names", cnn_show_text(path).text);
         return CNN_FAILED;
@@ -299,7 +307,7 @@ static void print_human(const char *path, const cnn_model *model, const cnn_impo
         printf("compared   %s layers with the file's own graph: %.1e of the largest number at most",
                cnn_show_integer(info->compared).text, info->error);
         if (*info->worst != '\0')
-            printf(", in '%s'", info->worst);
+            printf(", in '%s'", cnn_show_text(info->worst).text);
         putchar('\n');
     }
     printf("written    %s\n", cnn_show_text(path).text);

@@ -12,6 +12,7 @@
 struct settings {
     const char *output, *data;
     bool skip, json;
+    struct cnn_option_list set;
     size_t images, threads;
 };
 
@@ -35,6 +36,7 @@ static const struct cnn_option options[] = {
      .help = "do not measure the accuracy before and after"},
     CNN_OPTION_DATA(struct settings),
     CNN_OPTION_JSON(struct settings),
+    CNN_OPTION_SET(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
 };
@@ -126,7 +128,8 @@ static void print_human(const cnn_model *model, const struct result *r, bool eva
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {0};
+    const cnn_open_options open = {.overrides = settings->set.items,
+                                   .override_count = settings->set.count};
     cnn_model *models[2] = {NULL, NULL};
     struct result result = {.path = settings->output};
     char own_path[128]; /* names have at most a hundred characters */
@@ -166,9 +169,9 @@ const struct cnn_command cnn_command_quantize = {
     .name = "quantize",
     .synopsis = "[MODEL] [options]",
     .summary = "Make a trained model small and fast with 8-bit integers",
-    .details = "MODEL is a checkpoint or a run directory; without it the model that ships with\n"
-               "the program is used. The checkpoint that is written is for eval, predict and all\n"
-               "other commands that do not train.\n",
+    .details = "MODEL is a checkpoint, a run directory or an ONNX file; without it the model that\n"
+               "ships with the program is used. The checkpoint that is written is for eval,\n"
+               "predict and all other commands that do not train.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

@@ -354,6 +354,17 @@ static cnn_status fail_checkpoint(const char *path)
     return CNN_INVALID;
 }
 
+static cnn_status fail_onnx(const char *path)
+{
+    char *word = cnn_shell_word(path);
+
+    cnn_print_error("%s is an ONNX file, and no description", path);
+    cnn_print_hint("to make a model of it: %s import %s", cnn_program(),
+                   word != NULL ? word : path);
+    cnn_free(word);
+    return CNN_INVALID;
+}
+
 static cnn_status fail_folder(const char *path)
 {
     char *word = cnn_shell_word(path);
@@ -367,10 +378,12 @@ static cnn_status fail_folder(const char *path)
 
 cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
 {
-    bool checkpoint = cnn_path_ends(path, ".safetensors") && access(path, F_OK) == 0;
+    bool there = access(path, F_OK) == 0;
 
-    if (!trained && checkpoint)
+    if (!trained && there && cnn_path_ends(path, ".safetensors"))
         return fail_checkpoint(path);
+    if (!trained && there && cnn_path_ends(path, ".onnx"))
+        return fail_onnx(path);
     if (!trained && cnn_path_is_run(path))
         return fail_run(path);
     if (is_folder(path) && !cnn_path_is_run(path) && !holds(path, "config.yaml") && errno != EACCES)

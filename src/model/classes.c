@@ -13,7 +13,7 @@ cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *con
         ok = (copy[i] = cnn_arena_strdup(model->arena, names[i])) != NULL;
     if (!ok)
         return cnn_fail_memory(diag, count * sizeof *copy, "class names");
-    model->classes = copy;
+    model->classes = count > 0 ? copy : NULL; /* unknown, like those of a description */
     model->class_count = count;
     return CNN_OK;
 }

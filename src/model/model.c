@@ -104,6 +104,18 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
     return status;
 }
 
+/* A description can be changed; what a network of other files comes from can only be told. */
+cnn_status cnn_model_fail_no_data(const cnn_model *model, const char *what, cnn_diag *diag)
+{
+    const char *ending = strrchr(model->source, '.');
+    const bool text = ending && (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0);
+    cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to %s",
+             model->source, what);
+    cnn_hint(diag, text ? "add for example data: {dataset: mnist}"
+                        : "name one: --set data.dataset=folder --data DIR");
+    return CNN_INVALID;
+}
+
 void cnn_model_free(cnn_model *model)
 {
     if (!model)

@@ -76,6 +76,10 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
                                const struct cnn_overrides *overrides, cnn_model **out,
                                cnn_diag *diag);
 
+/* cnn_fail for a model without a data section, which leaves nothing to WHAT ("evaluate on").
+ * Returns CNN_INVALID. */
+cnn_status cnn_model_fail_no_data(const cnn_model *model, const char *what, cnn_diag *diag);
+
 /* CNN_INVALID where the model was opened for its shapes alone. */
 cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag);
 

@@ -133,12 +133,8 @@ cnn_status cnn_survey_data(const cnn_model *model, const cnn_survey_options *opt
                                 CNN_SURVEY_OPTIONS_VERSION);
     const cnn_survey_options o = options ? *options : (cnn_survey_options){0};
     struct splits splits = {0};
-    if (!model->has_data) {
-        cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to look at",
-                 model->source);
-        cnn_hint(diag, "add for example data: {dataset: mnist}");
-        return CNN_INVALID;
-    }
+    if (!model->has_data)
+        return cnn_model_fail_no_data(model, "look at", diag);
     cnn_status status =
         o.sheet ? cnn_output_check(o.sheet, CNN_OUTPUT_PICTURE, NULL, diag) : CNN_OK;
     struct kept_survey *kept = status == CNN_OK ? kept_survey_new() : NULL;

@@ -275,12 +275,8 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
         status = cnn_tta_check(model, o->tta, diag);
     if (status != CNN_OK)
         return status;
-    if (!data->has_data) {
-        cnn_fail(diag, CNN_INVALID, NULL,
-                 "%s has no data section, so there is nothing to evaluate on", data->source);
-        cnn_hint(diag, "add for example data: {dataset: mnist}");
-        return CNN_INVALID;
-    }
+    if (!data->has_data)
+        return cnn_model_fail_no_data(data, "evaluate on", diag);
     status = open_split(data, model, o->data_path, &split, &dataset, diag);
     if (status != CNN_OK)
         return status;

@@ -36,12 +36,7 @@ static cnn_status check_model(const cnn_model *model, cnn_diag *diag)
 {
     if (model->graph.nodes[0].precision == CNN_PRECISION_INT8)
         return cnn_fail(diag, CNN_INVALID, NULL, "%s is in int8 already", model->source);
-    if (model->has_data)
-        return CNN_OK;
-    cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to calibrate on",
-             model->source);
-    cnn_hint(diag, "add for example data: {dataset: mnist}");
-    return CNN_INVALID;
+    return model->has_data ? CNN_OK : cnn_model_fail_no_data(model, "calibrate on", diag);
 }
 
 static bool mark_wanted(struct spread *s)
