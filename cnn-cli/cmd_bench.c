@@ -210,8 +210,9 @@ const struct cnn_command cnn_command_bench = {
     .synopsis = "[MODEL] [options]",
     .summary = "Time the training step or inference, whole and by layer",
     .details =
-        "MODEL is a description, a checkpoint or a run directory; without it the model that\n"
-        "ships with the program is used. Runs on random data; it need not be trained.\n",
+        "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it the\n"
+        "model that ships with the program is used. Runs on random data; it need not be\n"
+        "trained.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

@@ -353,8 +353,8 @@ const struct cnn_command cnn_command_eval = {
     .name = "eval",
     .synopsis = "[MODEL] [options]",
     .summary = "Measure a trained model on its data set",
-    .details = "MODEL is a checkpoint, a run directory, or a description with --weights; without\n"
-               "it the model that ships with the program is used.\n",
+    .details = "MODEL is a checkpoint, a run directory, an ONNX file, or a description with\n"
+               "--weights; without it the model that ships with the program is used.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

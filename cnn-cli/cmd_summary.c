@@ -274,9 +274,9 @@ const struct cnn_command cnn_command_summary = {
     .name = "summary",
     .synopsis = "[MODEL] [options]",
     .summary = "Show a network layer by layer",
-    .details = "MODEL is a description, a checkpoint or a run directory; without it the model\n"
-               "that ships with the program is used. Columns: output is channels x rows x\n"
-               "columns; MACs are multiply-adds for one image; field is the side of the square\n"
+    .details = "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it\n"
+               "the model that ships with the program is used. Columns: output is channels x rows\n"
+               "x columns; MACs are multiply-adds for one image; field is the side of the square\n"
                "of input pixels that one output value sees; memory is that of the output.\n",
     .options = options,
     .settings_size = sizeof(struct settings),

@@ -81,7 +81,7 @@ static cnn_status read_images(const struct cnn_data_settings *settings,
 }
 
 /* Where in the wanted classes each of the data set's stands, by its name; NULL where they are no
- * part of them, or memory is short. malloc'ed. */
+ * part of them, or memory is short. For cnn_free. */
 static uint16_t *place_classes(const struct cnn_data_settings *settings,
                                const struct cnn_images *images)
 {

@@ -62,8 +62,8 @@ int cnn_dataset_find(const char *name);
 /* ---- for readers ---- */
 
 /* The folder in which a data set with a home is looked for: the one under CNN_DATA, or data; or,
- * where that is not there, the one that the system's package makes. malloc'ed; NULL when out of
- * memory. */
+ * where that is not there, the one that the system's package makes. The caller's, for cnn_free;
+ * NULL when out of memory. */
 char *cnn_known_folder(const struct cnn_dataset_format *format);
 
 /* The error for files that are not in folder: which names were looked for, and a hint with the

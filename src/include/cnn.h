@@ -108,8 +108,9 @@ bool cnn_flag_raised(const cnn_flag *flag); /* likewise */
 /* Callback functions in options are called in the thread that called the library, one at a time,
  * with the options' context. Each may be NULL. Their arguments are valid until they return. They
  * return 0 to continue. Any other value asks the call to end: it ends soon with CNN_INTERRUPTED, as
- * if `stop` of the same options had been raised, unless it has finished its work. A callback may
- * call any function that only reads the objects in use. */
+ * if `stop` of the same options had been raised. A run that is complete, and pictures of which the
+ * last is written, are not interrupted. A callback may call any function that only reads the
+ * objects in use. */
 
 /* images (of total) are done. */
 typedef int cnn_progress_function(void *context, size_t images, size_t total);
@@ -1065,8 +1066,8 @@ void cnn_bench_result_free(cnn_bench_result *result);
 
 /* ---- Settings of the process ---- */
 
-/* 0: the number of cores. Results do not depend on it. Do not call it while cnn_train, cnn_evaluate
- * or cnn_bench runs. */
+/* 0: the number of cores. Results do not depend on it. Do not call it while any other function
+ * runs, in any thread. */
 void cnn_set_threads(int threads);
 int cnn_threads(void);
 /* of the kernels in use: ref, sse2, avx2, avx512, avx512bf16, vec128 */

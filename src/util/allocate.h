@@ -1,5 +1,5 @@
 /* Memory: from the C library, or from the program (cnn_set_allocator). All of the library takes its
- * memory here and gives it back by cnn_free. */
+ * memory here and gives it back here: by cnn_free, which is in cnn.h, or cnn_aligned_free. */
 #ifndef CNN_UTIL_ALLOCATE_H
 #define CNN_UTIL_ALLOCATE_H
 
@@ -12,8 +12,8 @@ void *cnn_realloc(void *memory, size_t bytes);
 char *cnn_strdup(const char *text);
 char *cnn_strndup(const char *text, size_t length);
 
-/* On a boundary of alignment bytes, a power of two; any contents. Given back by cnn_aligned_free.
- */
+/* On a boundary of alignment bytes, a power of two; any contents. Given back by
+ * cnn_aligned_free; NULL when out of memory. */
 void *cnn_aligned_new(size_t alignment, size_t bytes);
 void cnn_aligned_free(void *memory); /* NULL is legal */
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct cnn_text {
-    char *data; /* NUL-terminated once anything was added; free() it, or cnn_text_free */
+    char *data; /* NUL-terminated once anything was added; freed by cnn_text_free */
     size_t size, capacity;
     bool failed;
 };
