@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "networks.h"
+#include "util/random.h"
 #include "world.h"
 
 static void show_layers(struct cnn_text *out, const struct cnn_yaml *list)
@@ -310,6 +311,36 @@ static void test_a_network_in_blocks_is_the_one_written_out(void **state)
     cnn_model_free(second);
 }
 
+/* Characters are put in, left out and changed: a description is read, or mistakes are told. */
+static void test_damaged_blocks_are_read_or_refused(void **state)
+{
+    static const char odd[] = "$$$$*/+-.,:[]{}# 0199nkx\n";
+    struct world *world = *state;
+    struct cnn_rng rng = cnn_rng_at(3, CNN_STREAM_BENCH, 0);
+    size_t read = 0;
+    for (int i = 0; i < 3000; i++) {
+        char text[sizeof in_blocks + 8];
+        size_t size = sizeof in_blocks - 1;
+        memcpy(text, in_blocks, size);
+        for (uint32_t edits = 1 + cnn_rng_below(&rng, 3); edits > 0; edits--) {
+            size_t at = cnn_rng_below(&rng, (uint32_t)size);
+            bool more = cnn_rng_below(&rng, 2) && size < sizeof text;
+            memmove(text + at + more, text + at, size - at);
+            size += more;
+            text[at] = odd[cnn_rng_below(&rng, sizeof odd - 1)];
+        }
+        cnn_model *model = NULL;
+        cnn_status status = cnn_model_from_text("m.yaml", text, size, NULL, &model, world->diag);
+        assert_true(status == CNN_OK || cnn_diag_errors(world->diag) > 0);
+        for (size_t k = 0; k < cnn_diag_count(world->diag); k++)
+            cnn_free(cnn_message_format(cnn_diag_get(world->diag, k), NULL));
+        read += status == CNN_OK;
+        cnn_model_free(model);
+        cnn_diag_clear(world->diag);
+    }
+    assert_in_range(read, 1, 2999);
+}
+
 static void test_set_changes_one_layer_of_one_use(void **state)
 {
     struct world *world = *state;
@@ -379,6 +410,7 @@ int main(void)
         WORLD_TEST(test_calculations_fail_when_they_have_no_result),
         WORLD_TEST(test_a_mistake_shows_the_use_and_the_definition),
         WORLD_TEST(test_a_network_in_blocks_is_the_one_written_out),
+        WORLD_TEST(test_damaged_blocks_are_read_or_refused),
         WORLD_TEST(test_set_changes_one_layer_of_one_use),
         WORLD_TEST(test_a_parameter_that_no_layer_uses_is_warned_of),
     };
