@@ -10,7 +10,7 @@
 #include "terminal.h"
 
 struct settings {
-    bool explain, json, yaml;
+    bool explain, json, yaml, blocks;
     struct cnn_option_list set;
 };
 
@@ -24,6 +24,10 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, yaml),
      .help = "write the description, every default filled in, instead"},
+    {.name = "blocks",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, blocks),
+     .help = "the same without defaults, and with layers that repeat as blocks"},
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_END,
 };
@@ -232,6 +236,17 @@ static cnn_status print_human(cnn_model *model, const cnn_layer_info *layers,
     return status == CNN_OK ? print_warnings(model, diag) : status;
 }
 
+static cnn_status print_description(const cnn_model *model, bool blocks)
+{
+    char *compact = blocks ? cnn_model_compact(model) : NULL;
+
+    if (blocks && compact == NULL)
+        return cnn_command_out_of_memory();
+    fputs(blocks ? compact : cnn_model_resolved(model), stdout);
+    cnn_free(compact);
+    return CNN_OK;
+}
+
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
@@ -244,19 +259,23 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     struct totals totals;
     cnn_status status;
 
-    if (settings->yaml && (settings->json || settings->explain)) {
-        cnn_print_error("--yaml writes the description alone: give no --%s with it",
-                        settings->json ? "json" : "explain");
+    if ((settings->yaml || settings->blocks) && (settings->json || settings->explain)) {
+        cnn_print_error("--%s writes the description alone: give no --%s with it",
+                        settings->yaml ? "yaml" : "blocks", settings->json ? "json" : "explain");
+        return CNN_INVALID;
+    }
+    if (settings->yaml && settings->blocks) {
+        cnn_print_error("--yaml writes all that --blocks leaves out: give one of them");
         return CNN_INVALID;
     }
     status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
 
     if (status != CNN_OK)
         return status;
-    if (settings->yaml) {
-        fputs(cnn_model_resolved(model), stdout);
+    if (settings->yaml || settings->blocks) {
+        status = print_description(model, settings->blocks);
         cnn_model_free(model);
-        return CNN_OK;
+        return status;
     }
     layers = read_layers(model, &totals, diag);
     if (layers == NULL)

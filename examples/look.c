@@ -41,9 +41,12 @@ static cnn_status describe(const cnn_model *model, cnn_diag *diag)
             printf("  %-12s %-10s %8llu parameters\n", layer.name, layer.type,
                    (unsigned long long)layer.params);
     }
-    if (status == CNN_OK)
-        printf("an image takes %llu bytes; the description has %zu characters\n",
-               (unsigned long long)memory.inference, strlen(cnn_model_resolved(model)));
+    char *compact = cnn_model_compact(model);
+    if (status == CNN_OK && compact)
+        printf("an image takes %llu bytes; the description has %zu characters, %zu in short\n",
+               (unsigned long long)memory.inference, strlen(cnn_model_resolved(model)),
+               strlen(compact));
+    cnn_free(compact);
     return status;
 }
 

@@ -74,6 +74,10 @@ void Network::describe() const
               << " through " << cnn_model_layers(model) << " layers, in " << memory.inference
               << " bytes\n"
               << std::string(cnn_model_resolved(model)).substr(0, 60) << "...\n";
+    if (char *compact = cnn_model_compact(model)) {
+        std::cout << "in short: " << std::string(compact).substr(0, 60) << "...\n";
+        cnn_free(compact);
+    }
 }
 
 // By each way that there is: they come to the same.

@@ -245,6 +245,7 @@ static void test_no_model(void **state)
     assert_null(cnn_model_name(NULL));
     assert_null(cnn_model_source(NULL));
     assert_null(cnn_model_resolved(NULL));
+    assert_null(cnn_model_compact(NULL));
     assert_null(cnn_model_class(NULL, 0));
     assert_false(cnn_model_trained(NULL));
     assert_int_equal(cnn_model_input(NULL).rank, 0);

@@ -378,6 +378,78 @@ static void test_set_changes_one_layer_of_one_use(void **state)
                            "  hint: did you mean 'b2_conv1'?\n");
 }
 
+static void assert_compact(const char *layers, const char *expected)
+{
+    cnn_model *model = network_open_layers("[3, 8, 8]", layers);
+    char *text = cnn_model_compact(model), *end;
+    assert_non_null(text);
+    assert_non_null(end = strstr(text, "loss:"));
+    *end = '\0';
+    assert_string_equal(strstr(text, "input:"), expected);
+    cnn_free(text);
+    cnn_model_free(model);
+}
+
+static void test_compact_writes_blocks_for_names_that_blocks_give(void **state)
+{
+    (void)state;
+    assert_compact(
+        "- {type: conv, name: stem, filters: 4, kernel_size: 1}\n"
+        "- {type: conv, name: a_0_c, filters: 4, kernel_size: 3, padding: 1}\n"
+        "- {type: add, name: a_0, from: [a_0_c, stem]}\n"
+        "- {type: conv, name: a_1_c, filters: 4, kernel_size: 3, padding: 1, bias: false}\n"
+        "- {type: add, name: a_1, from: [a_1_c, a_0]}\n"
+        "- {type: conv, name: a_2_c, filters: 4, kernel_size: 3, padding: 1, bias: false}\n"
+        "- {type: add, name: a_2, from: [a_2_c, a_1]}\n"
+        "- {type: conv, name: b_c, from: stem, filters: 4, kernel_size: 3, padding: 1}\n"
+        "- {type: add, name: b, from: [b_c, stem]}\n"
+        "- {type: add, name: end, from: [b, a_2]}\n"
+        "- {type: flatten, name: flat}\n",
+        "input: [3, 8, 8]\n"
+        "blocks:\n"
+        "  add_block:\n"
+        "    parameters:\n"
+        "      bias: true\n"
+        "    layers:\n"
+        "    - {type: conv, name: c, filters: 4, kernel_size: 3, padding: 1, bias: $bias}\n"
+        "    - {type: add, from: [c, input]}\n"
+        "layers:\n"
+        "- {type: conv, name: stem, filters: 4, kernel_size: 1}\n"
+        "- {type: add_block, name: a_0}\n"
+        "- {type: add_block, name: a, bias: false, repeat: 2}\n"
+        "- {type: add_block, name: b, from: stem}\n"
+        "- {type: add, name: end, from: [b, a_2]}\n"
+        "- {type: flatten, name: flat}\n");
+}
+
+/* A layer inside is read from outside; two values are read; one use alone; other connections. */
+static void test_compact_leaves_layers_alone_when_no_block_gives_them(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "- {type: relu, name: a_c}\n- {type: add, name: a, from: [a_c, input]}\n"
+        "- {type: relu, name: b_c}\n- {type: add, name: b, from: [b_c, a]}\n"
+        "- {type: add, name: end, from: [a_c, b_c]}\n",
+        "- {type: relu, name: x}\n- {type: relu, name: y}\n"
+        "- {type: relu, name: a_c}\n- {type: add, name: a, from: [a_c, x]}\n"
+        "- {type: relu, name: b_c}\n- {type: add, name: b, from: [b_c, y]}\n",
+        "- {type: relu, name: a_c}\n- {type: add, name: a, from: [a_c, input]}\n",
+        "- {type: relu, name: a_c}\n- {type: add, name: a, from: [a_c, input]}\n"
+        "- {type: relu, name: b_c}\n- {type: add, name: b, from: [b_c, b_c]}\n",
+        "- {type: relu, name: a_c}\n- {type: add, name: a, from: [a_c, input]}\n"
+        "- {type: relu, name: b_d}\n- {type: add, name: b, from: [b_d, a]}\n",
+        "- {type: relu, name: a_c}\n- {type: add, name: a, from: [a_c, input]}\n"
+        "- {type: relu, name: b_c, trainable: false}\n- {type: add, name: b, from: [b_c, a]}\n",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        cnn_model *model = network_open_layers("[3, 8, 8]", others[i]);
+        char *text = cnn_model_compact(model);
+        assert_null(strstr(text, "block"));
+        cnn_free(text);
+        cnn_model_free(model);
+    }
+}
+
 static void test_a_parameter_that_no_layer_uses_is_warned_of(void **state)
 {
     struct world *world = *state;
@@ -412,6 +484,8 @@ int main(void)
         WORLD_TEST(test_a_network_in_blocks_is_the_one_written_out),
         WORLD_TEST(test_damaged_blocks_are_read_or_refused),
         WORLD_TEST(test_set_changes_one_layer_of_one_use),
+        cmocka_unit_test(test_compact_writes_blocks_for_names_that_blocks_give),
+        cmocka_unit_test(test_compact_leaves_layers_alone_when_no_block_gives_them),
         WORLD_TEST(test_a_parameter_that_no_layer_uses_is_warned_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,13 @@ counts_all() {
     "$CNN" summary "$1" --json | grep -o '"params": [0-9]*, "trainable_params": [0-9]*, "macs": [0-9]*' |
         grep -x "\"params\": $2, \"trainable_params\": $2, \"macs\": $3"
 }
+# In short, it is the same network.
+same_in_short() {
+    "$CNN" summary "$1" --blocks >"$directory/short.yaml" && "$CNN" summary "$1" --yaml >"$directory/long.yaml" &&
+        "$CNN" summary "$directory/short.yaml" --yaml | cmp - "$directory/long.yaml" && grep '^blocks:' "$directory/short.yaml"
+}
 while read -r name parameters macs lines; do
+    [ "$name" = alexnet ] || check "zoo/$name: in blocks that are found" same_in_short "$root/configs/zoo/$name.yaml"
     check "zoo/$name: parameters and multiply-adds" counts_all "$root/configs/zoo/$name.yaml" "$parameters" "$macs"
     [ -z "$lines" ] || check "zoo/$name: at most $lines lines" test "$(wc -l <"$root/configs/zoo/$name.yaml")" -le "$lines"
 done <<'END'

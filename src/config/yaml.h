@@ -102,8 +102,9 @@ struct cnn_yaml *cnn_yaml_copy(struct cnn_arena *arena, const struct cnn_yaml *n
 bool cnn_yaml_character_allowed(uint32_t code);
 
 /* Writes the tree as YAML that parses back to the same tree: block style for the document and its
- * lists of mappings, flow style for whatever is nested deeper than a top-level key's value (so one
- * layer is one line). With libyaml's emitter. An empty plain scalar is written as null. */
+ * lists of mappings, flow style for whatever is nested deeper than a top-level key's value, or than
+ * the keys of one of `blocks` (so one layer is one line). With libyaml's emitter. An empty plain
+ * scalar is written as null. */
 void cnn_yaml_write(const struct cnn_yaml *root, struct cnn_text *out);
 
 #endif

@@ -75,10 +75,12 @@ static bool node_write(yaml_emitter_t *emitter, const struct cnn_yaml *node, int
     if (!event_emit(emitter, &event,
                     yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style)))
         return false;
-    for (size_t i = 0; i < node->count; i++)
+    for (size_t i = 0; i < node->count; i++) {
+        bool blocks = depth == 0 && strcmp(node->pairs[i].key->text, "blocks") == 0;
         if (!node_write(emitter, node->pairs[i].key, depth + 1) ||
-            !node_write(emitter, node->pairs[i].value, depth + 1))
+            !node_write(emitter, node->pairs[i].value, blocks ? -1 : depth + 1))
             return false;
+    }
     return event_emit(emitter, &event, yaml_mapping_end_event_initialize(&event));
 }
 

@@ -212,6 +212,9 @@ size_t cnn_model_outputs(const cnn_model *model);
  * cnn_model_outputs */
 const char *cnn_model_class(const cnn_model *model, size_t i);
 const char *cnn_model_resolved(const cnn_model *model); /* the resolved description, YAML */
+/* The same network in fewer words: without defaults, and with layers that repeat as blocks where
+ * their names are those that blocks give. cnn_free() it; NULL when out of memory. */
+char *cnn_model_compact(const cnn_model *model);
 
 typedef struct cnn_layer_info {
     const char *name, *type;
