@@ -78,9 +78,9 @@ struct cnn_darknet_net {
     cnn_diag *diag;
 };
 
-/* Translates all sections behind [net], whose sizes are in net->input. CNN_INVALID where something
- * is not supported, which is named, all of it; CNN_FAILED where the weights are not as many as the
- * layers want. */
+/* Translates all sections behind [net], whose sizes are in net->input (0: unknown). CNN_INVALID
+ * where something is not supported, which is named, all of it; CNN_FAILED where the weights are not
+ * as many as the layers want. */
 cnn_status cnn_darknet_translate(struct cnn_darknet_net *net);
 
 #endif

@@ -116,11 +116,6 @@ static cnn_status read_input(struct import *im)
     if (status == CNN_OK && given.c > 0)
         *input = (struct cnn_darknet_value){"input", (int64_t)given.c, (int64_t)given.h,
                                             (int64_t)given.w};
-    if (status == CNN_OK && (input->h == 0 || input->w == 0))
-        status = cnn_fail(im->diag, CNN_INVALID, &s->where,
-                          "it does not say how many rows and columns an image has: height, width");
-    if (status == CNN_OK && input->c * input->h > ((int64_t)1 << 28) / input->w)
-        status = cnn_fail(im->diag, CNN_INVALID, &s->where, "an image has too many numbers");
     return status;
 }
 

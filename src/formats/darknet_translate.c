@@ -652,6 +652,21 @@ static cnn_status walk(struct cnn_darknet_net *n)
     return CNN_OK;
 }
 
+/* A network of other layers may have no images. */
+static cnn_status check_input(struct cnn_darknet_net *n)
+{
+    const struct cnn_darknet_value *input = &n->input;
+    const struct cnn_where *where = &n->file->sections[0].where;
+    if (n->wrong)
+        return CNN_INVALID;
+    if (input->h == 0 || input->w == 0)
+        return cnn_fail(n->diag, CNN_INVALID, where,
+                        "it does not say how many rows and columns an image has: height, width");
+    if (input->c * input->h > MAX_COUNT / input->w)
+        return cnn_fail(n->diag, CNN_INVALID, where, "an image has more than 2^28 numbers");
+    return CNN_OK;
+}
+
 cnn_status cnn_darknet_translate(struct cnn_darknet_net *n)
 {
     n->values = cnn_arena_array(n->draft.arena, n->file->count, sizeof *n->values);
@@ -661,7 +676,9 @@ cnn_status cnn_darknet_translate(struct cnn_darknet_net *n)
     if (n->file->count < 2)
         return cnn_fail(n->diag, CNN_FAILED, &n->file->sections[0].where, "there are no layers");
     name_unknown(n);
-    cnn_status status = n->wrong ? CNN_INVALID : walk(n);
+    cnn_status status = check_input(n);
+    if (status == CNN_OK)
+        status = walk(n);
     if (status == CNN_OK && n->weights.at != n->weights.size) {
         status = cnn_fail(n->diag, CNN_FAILED, NULL,
                           "%s has %zu bytes more than the layers of the .cfg have weights for",

@@ -77,13 +77,13 @@ class Caffe:
     def relu(self, top):
         return self.layer("ReLU", f"{top}/relu", [top], top, [])
 
-    def norm(self, name, bottom):
+    def norm(self, name, bottom, gain=1):
         """BatchNorm and Scale, both in place."""
         channels, factor = self.shapes[bottom][0], numpy.float32(0.75)
         self.layer("BatchNorm", f"bn_{name}", [bottom], bottom, self.message("batch_norm_param", use_global_stats="true"),
                    [around(0, channels) * factor, around(1, channels) * factor, numpy.array([factor], "<f4")])
         return self.layer("Scale", f"scale_{name}", [bottom], bottom, self.message("scale_param", bias_term="true"),
-                          [around(1, channels), around(0, channels)])
+                          [gain * around(1, channels), gain * around(0, channels)])
 
     def pool(self, name, size, stride=1, pad=0, bottom=None, method="MAX"):
         bottom = bottom or self.last
@@ -101,12 +101,12 @@ class Caffe:
         self.shapes[name] = self.shapes[bottom]
         return self.layer("LRN", name, [bottom], name, self.message("lrn_param", local_size=5, alpha=0.0001, beta=0.75))
 
-    def dense(self, name, units):
+    def dense(self, name, units, gain=1):
         bottom = self.last
         inputs = int(numpy.prod(self.shapes[bottom]))
         self.shapes[name] = (units, 1, 1)
         return self.layer("InnerProduct", name, [bottom], name, self.message("inner_product_param", num_output=units),
-                          [weights(units, inputs), around(0, units)])
+                          [gain * weights(units, inputs), around(0, units)])
 
     def dropout(self, rate):
         return self.layer("Dropout", f"{self.last}/drop", [self.last], self.last, self.message("dropout_param", dropout_ratio=rate))
@@ -193,7 +193,7 @@ def googlenet():
         n.concat(f"{name}/output", parts)
     n.pool("pool5/7x7_s1", 7, method="AVE")
     n.dropout(0.4)
-    n.dense("loss3/classifier", 1000)
+    n.dense("loss3/classifier", 1000, 0.5)
     n.softmax()
     return n
 
@@ -213,13 +213,13 @@ def resnet50():
                 shortcut = n.norm(f"{name}_1", n.conv(f"res{name}_branch1", 4 * width, 1, source, stride, bias=False, relu=False))
             branch = source
             for part, (filters, size, step) in zip("abc", [(width, 1, stride), (width, 3, 1), (4 * width, 1, 1)]):
-                branch = n.norm(f"{name}_2{part}",
-                                n.conv(f"res{name}_branch2{part}", filters, size, branch, step, size // 2, bias=False, relu=False))
+                branch = n.conv(f"res{name}_branch2{part}", filters, size, branch, step, size // 2, bias=False, relu=False)
+                branch = n.norm(f"{name}_2{part}", branch, 0.2 if part == "c" else 1)
                 if part != "c":
                     n.relu(branch)
             n.relu(n.add(f"res{name}", [shortcut, branch]))
     n.pool("pool5", 7, method="AVE")
-    n.dense("fc1000", 1000)
+    n.dense("fc1000", 1000, 0.2)
     n.softmax()
     return n
 
@@ -270,11 +270,12 @@ class Darknet:
         self.channels.append(channels)
         self.at = channels
 
-    def conv(self, filters, size, stride=1, activation="leaky", norm=True):
+    def conv(self, filters, size, stride=1, activation="leaky", norm=True, gain=1):
         self.numbers.append(around(0, filters).tobytes())
         if norm:
-            self.numbers += [around(1, filters).tobytes(), around(0, filters).tobytes(), around(1, filters).tobytes()]
-        self.numbers.append(weights(filters, self.at, size, size).tobytes())
+            # OpenCV adds 1e-6 to variances, AlexeyAB's Darknet 1e-5: beside large ones both are little.
+            self.numbers += [array.astype("<f4").tobytes() for array in (3 * around(1, filters), around(0, filters), 9 * around(1, filters))]
+        self.numbers.append((gain * weights(filters, self.at, size, size)).astype("<f4").tobytes())
         self.section("convolutional", filters, *(["batch_normalize=1"] if norm else []), f"filters={filters}", f"size={size}", f"stride={stride}",
                      "pad=1", f"activation={activation}")
 
@@ -308,7 +309,7 @@ def darknet19():
             n.maxpool()
         for i in range(count):
             n.conv(filters >> i % 2, 3 if i % 2 == 0 else 1)
-    n.conv(1000, 1, activation="linear", norm=False)
+    n.conv(1000, 1, activation="linear", norm=False, gain=0.3)
     n.section("avgpool", 1000)
     n.section("softmax", 1000, "groups=1")
     return n
@@ -404,8 +405,11 @@ def compute(network, folder, shape):
     for image in images:
         net.setInput(numpy.ascontiguousarray(image[None, ::-1] if caffe else image[None]))  # Caffe's networks read blue first
         outputs.append(net.forward(*head(network)))
+    outputs = numpy.concatenate(outputs)
     images.tofile(f"{folder}/input")
-    numpy.concatenate(outputs).astype("<f4").tofile(f"{folder}/output")
+    outputs.astype("<f4").tofile(f"{folder}/output")
+    # Of probabilities that are 0 and 1 nothing could be learned.
+    assert numpy.sort(numpy.abs(outputs.reshape(2, -1)))[:, -2].min() > 0.01 * numpy.abs(outputs).max(), "one number is larger than all others"
 
 
 def head(network):
