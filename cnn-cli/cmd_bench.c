@@ -19,14 +19,14 @@ static const struct cnn_option options[] = {
     {.name = "infer",
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, infer),
-     .help = "time inference instead of the training step"},
+     .help = "measure inference instead of the training step"},
     {.name = "batch",
      .kind = CNN_OPTION_COUNT,
      .offset = offsetof(struct settings, batch),
      .argument = "N",
      .min = 1,
      .max = 65536,
-     .help = "images at once (default: the description's; 1 to infer)"},
+     .help = "images at once (default: the description's; 1 for inference)"},
     {.name = "seconds",
      .kind = CNN_OPTION_SECONDS,
      .offset = offsetof(struct settings, seconds),
@@ -208,11 +208,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_bench = {
     .name = "bench",
     .synopsis = "[MODEL] [options]",
-    .summary = "Time the training step or inference, whole and by layer",
+    .summary = "Measure the speed of training or inference, in total and by layer",
     .details =
-        "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it the\n"
-        "model that ships with the program is used. Runs on random data; it need not be\n"
-        "trained.\n",
+        "MODEL is a description, a checkpoint or a run directory; without it the model that\n"
+        "ships with the program is used. It need not be trained: the data is random.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

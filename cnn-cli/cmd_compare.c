@@ -176,9 +176,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_compare = {
     .name = "compare",
     .synopsis = "A B [options]",
-    .summary = "Say which of two models is better on the same images",
-    .details = "A and B are checkpoints, run directories or ONNX files. The images are those that\n"
-               "A's description names.\n",
+    .summary = "Compare two models on the same images",
+    .details =
+        "A and B are checkpoints or run directories. The images are those of A's description.\n"
+        "Says whether one is better or the difference may be due to chance.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 2,

@@ -482,10 +482,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_data = {
     .name = "data",
     .synopsis = "CONFIG [options]",
-    .summary = "Look at a data set before training",
+    .summary = "Inspect a data set before training",
     .details = "CONFIG is a description with a data section, or a directory that init has made.\n"
-               "Every image is looked at: classes, sizes, files that cannot be read, images that\n"
-               "are there twice, mean and deviation for normalize. A picture shows images of each\n"
+               "Reads every image and prints classes, sizes, files that cannot be read, repeated\n"
+               "images, and mean and deviation for normalize. Draws a picture with images of each\n"
                "class as training sees them.\n",
     .options = options,
     .settings_size = sizeof(struct settings),

@@ -352,7 +352,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_eval = {
     .name = "eval",
     .synopsis = "[MODEL] [options]",
-    .summary = "Measure a trained model on its data set",
+    .summary = "Evaluate a trained model on its data set",
     .details = "MODEL is a checkpoint, a run directory, an ONNX file, or a description with\n"
                "--weights; without it the model that ships with the program is used.\n",
     .options = options,

@@ -250,13 +250,13 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_explain = {
     .name = "explain",
     .synopsis = "[MODEL] INPUT --at LAYER:CHANNEL,ROW,COLUMN... [options]",
-    .summary = "Show the arithmetic behind a number that a layer gives",
-    .details = "MODEL is a description with weights, a checkpoint, a run directory or an ONNX\n"
-               "file; without it the model that ships with the program is used. INPUT is an\n"
-               "image, or numbers that are used as they are: a .npy array, or a .txt or .csv file\n"
-               "with a row a line, a blank line between channels. Channels, rows and columns\n"
-               "count from 0; --at LAYER:UNIT names a number of a flat layer. 'cnn summary' lists\n"
-               "the layers.\n",
+    .summary = "Show the arithmetic behind a number in a layer's output",
+    .details =
+        "MODEL is a description with weights, a checkpoint or a run directory; without it\n"
+        "the model that ships with the program is used. INPUT is an image, or numbers that\n"
+        "are used unchanged: a .npy array, or a .txt or .csv file with one row per line and\n"
+        "a blank line between channels. Channels, rows and columns count from 0. For a flat\n"
+        "layer write --at LAYER:UNIT. 'cnn summary' lists the layers.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

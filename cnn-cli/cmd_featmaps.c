@@ -22,12 +22,12 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_featmaps = {
     .name = "featmaps",
     .synopsis = "INPUT [MODEL] [options]",
-    .summary = "Show what each layer of a network answers to a picture",
+    .summary = "Draw the feature maps of every layer for a picture",
     .details = "INPUT is a PNG, JPEG, WebP or BMP file of any size, '-' for one on standard\n"
                "input, or numbers in a .npy, .txt or .csv file. MODEL is a .yaml, .safetensors\n"
                "or .onnx file or a run directory; without it the model that ships with the\n"
                "program is used.\n"
-               "Writes a sheet of all maps for each layer, and index.html, which shows them.\n",
+               "Writes one sheet of all maps for each layer, and index.html, which shows them.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

@@ -24,7 +24,7 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, completion),
      .argument = "SHELL",
      .words = "bash zsh fish",
-     .help = "print what bash, zsh or fish reads to complete commands"},
+     .help = "print the completion script of bash, zsh or fish"},
     /* for the build of the manual */
     {.name = "man-keys", .kind = CNN_OPTION_FLAG, .offset = offsetof(struct settings, man_keys)},
     CNN_OPTION_END,
@@ -352,10 +352,10 @@ const struct cnn_command cnn_command_help = {
     .name = "help",
     .synopsis = "[COMMAND | TOPIC...]",
     .summary = "Explain a command, or the keys of a description",
-    .details = "TOPIC is a layer type (conv), a part of the description (data, train), an\n"
+    .details = "TOPIC is a layer type (conv), a section of the description (data, train), an\n"
                "optimizer, schedule, loss or augmentation (sgd), a list of them (layers), a\n"
-               "key (kernel_size), a value of one (mnist), an option (threads), a word that\n"
-               "others use (learning rate, maxpool), or what one wants to do (freeze, overfit).\n",
+               "key (kernel_size), a value of a key (mnist), an option (threads), a word of\n"
+               "other programs (learning rate, maxpool), or a task or problem (freeze, overfit).\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = SIZE_MAX,

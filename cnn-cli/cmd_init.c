@@ -21,17 +21,17 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, name),
      .argument = "NAME",
-     .help = "of the network (default: the directory's)"},
+     .help = "name of the network (default: the directory's)"},
     {.name = "from",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, from),
      .argument = "MODEL",
-     .help = "begin with another model's layers: a checkpoint, a run, an ONNX file"},
+     .help = "start with the layers of another model: a checkpoint, a run, an ONNX file"},
     {.name = "as",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, as),
      .argument = "DESCRIPTION",
-     .help = "the network of --from, where that holds weights alone"},
+     .help = "the description of --from, if that has only weights"},
     CNN_OPTION_END,
 };
 
@@ -136,12 +136,11 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_init = {
     .name = "init",
     .synopsis = "DIR FOLDER [options]",
-    .summary = "Begin with images of your own: write a description for them",
-    .details =
-        "Looks at the images of FOLDER, which holds a folder per class, or train/, val/ and\n"
-        "test/ with a folder per class in each, and writes DIR/config.yaml, a description\n"
-        "that suits their number and size, and DIR/README.md, which says what to do next.\n"
-        "No file is written over.\n",
+    .summary = "Start with your own images: write a description for them",
+    .details = "FOLDER has one folder of images per class, or train/, val/ and test/ with one\n"
+               "folder per class in each. Inspects the images and writes DIR/config.yaml, a\n"
+               "description that suits their number and size, and DIR/README.md, which says what\n"
+               "to do next. No file is overwritten.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

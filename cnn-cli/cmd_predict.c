@@ -306,13 +306,14 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_predict = {
     .name = "predict",
     .synopsis = "[MODEL] INPUT... [options]",
-    .summary = "Say what a model sees in images",
+    .summary = "Predict the classes of images",
     .details =
-        "MODEL is a .yaml, .safetensors or .onnx file or a run directory, and may stand\n"
-        "behind the inputs, too; without it the model that ships with the program is used.\n"
+        "MODEL is a .yaml, .safetensors or .onnx file or a run directory, and may also stand\n"
+        "after the inputs; without it the model that ships with the program is used.\n"
         "INPUT is a PNG, JPEG, WebP or BMP file, a folder of such files, '-' for one on\n"
-        "standard input, or numbers that are used as they are: a .npy array [N,C,H,W] or\n"
-        "[C,H,W], or a .txt or .csv file with a row a line, a blank line between channels.\n",
+        "standard input, or numbers that are used unchanged: a .npy array [N,C,H,W] or\n"
+        "[C,H,W], or a .txt or .csv file with one row per line and a blank line between\n"
+        "channels.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

@@ -169,9 +169,8 @@ const struct cnn_command cnn_command_quantize = {
     .name = "quantize",
     .synopsis = "[MODEL] [options]",
     .summary = "Make a trained model small and fast with 8-bit integers",
-    .details = "MODEL is a checkpoint, a run directory or an ONNX file; without it the model that\n"
-               "ships with the program is used. The checkpoint that is written is for eval,\n"
-               "predict and all other commands that do not train.\n",
+    .details = "MODEL is a checkpoint or a run directory; without it the model that ships with\n"
+               "the program is used. All commands except train accept the new checkpoint.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

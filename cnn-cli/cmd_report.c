@@ -37,9 +37,11 @@ const struct cnn_command cnn_command_report = {
     .name = "report",
     .synopsis = "RUN... [options]",
     .summary = "Show a run, or compare runs, as an HTML page",
-    .details = "RUN is the directory of a run. Of one run the page shows curves, layers' health,\n"
-               "network and description; of several, results and curves side by side, and the\n"
-               "settings that differ. The page's path is printed to standard output.\n",
+    .details =
+        "RUN is the directory of a run. For one run the page shows curves, the health of the\n"
+        "layers, the network and the description. For several runs it shows results and\n"
+        "curves side by side, and the settings that differ. The page's path is printed to\n"
+        "standard output.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

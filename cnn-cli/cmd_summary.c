@@ -23,11 +23,11 @@ static const struct cnn_option options[] = {
     {.name = "yaml",
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, yaml),
-     .help = "write the description, every default filled in, instead"},
+     .help = "write only the description, with every default filled in"},
     {.name = "blocks",
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, blocks),
-     .help = "the same without defaults, and with layers that repeat as blocks"},
+     .help = "the same without defaults, and with repeated layers as blocks"},
     CNN_OPTION_SET(struct settings),
     CNN_OPTION_END,
 };
@@ -293,10 +293,10 @@ const struct cnn_command cnn_command_summary = {
     .name = "summary",
     .synopsis = "[MODEL] [options]",
     .summary = "Show a network layer by layer",
-    .details = "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it\n"
-               "the model that ships with the program is used. Columns: output is channels x rows\n"
-               "x columns; MACs are multiply-adds for one image; field is the side of the square\n"
-               "of input pixels that one output value sees; memory is that of the output.\n",
+    .details = "MODEL is a description, a checkpoint or a run directory; without it the model\n"
+               "that ships with the program is used. Columns: output is channels x rows x\n"
+               "columns; MACs are multiply-adds for one image; field is the side of the square\n"
+               "of input pixels that one output value sees; memory is the size of the output.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

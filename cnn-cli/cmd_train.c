@@ -32,16 +32,16 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, from),
      .argument = "MODEL",
-     .help = "begin with another model's layers where they fit; the others start anew"},
+     .help = "start with the layers of another model that fit; the others start anew"},
     {.name = "resume",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, resume),
      .argument = "DIR",
-     .help = "go on with the run in this directory"},
+     .help = "continue the run in this directory"},
     {.name = "check",
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, check),
-     .help = "look at data, memory and first step; train nothing"},
+     .help = "check data, memory and the first steps; train nothing"},
     CNN_OPTION_DATA(struct settings),
     CNN_OPTION_SET(struct settings),
     {.name = "epochs",
@@ -351,14 +351,14 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_train = {
     .name = "train",
     .synopsis = "CONFIG [options]",
-    .summary = "Train the network that a description describes",
+    .summary = "Train the network of a description",
     .details =
         "CONFIG is a YAML description, or a directory that init has made. 'cnn help layers',\n"
         "'cnn help data' and so on list its keys. The run's directory gets config.yaml,\n"
         "best.safetensors, last.safetensors, steps.csv, epochs.csv, health.csv, and\n"
-        "report.html, which shows how it goes; its name is all that goes to standard output.\n"
-        "An interrupt (Ctrl-C) saves the state; --resume goes on from there. SIGUSR1 saves\n"
-        "it, and the run goes on.\n",
+        "report.html, which shows the progress. Only the directory's name goes to standard\n"
+        "output. An interrupt (Ctrl-C) saves the state; --resume continues the run. SIGUSR1\n"
+        "saves the state, and the run continues.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

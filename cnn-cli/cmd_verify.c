@@ -123,12 +123,12 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_verify = {
     .name = "verify",
     .synopsis = "FILE... [options]",
-    .summary = "Check that checkpoints are whole",
+    .summary = "Check that checkpoints are intact",
     .details =
-        "FILE is a checkpoint, or the directory of a run, which stands for its checkpoints.\n"
-        "Looked at are the header, the checksum of the tensors, numbers that are not finite,\n"
-        "whether the description builds and finds all its tensors, and the state to resume\n"
-        "from. A line for each file says what it came to; the status is 1 if one is bad.\n",
+        "FILE is a checkpoint, or the directory of a run, for all its checkpoints. Checked\n"
+        "are the header, the checksum of the tensors, that all numbers are finite, that the\n"
+        "description is valid and has all its tensors, and the state to resume from. A line\n"
+        "for each file shows the result; the status is 1 if one is bad.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

@@ -40,12 +40,12 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, at),
      .argument = "ROW,COL",
-     .help = "receptive: this place in the layer's maps"},
+     .help = "receptive: this position in the layer's maps"},
     {.name = "seed",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, seed),
      .argument = "N",
-     .help = "of the noise in saliency and excite (default: 1)"},
+     .help = "seed of the noise in saliency and excite (default: 1)"},
     CNN_PICTURE_OPTIONS(struct settings, "<input>-visualize"),
     CNN_OPTION_END,
 };
@@ -189,12 +189,12 @@ static void print_kinds(FILE *stream)
 const struct cnn_command cnn_command_visualize = {
     .name = "visualize",
     .synopsis = "[MODEL] INPUT [options]",
-    .summary = "Draw what a network sees in a picture, and why it answers so",
+    .summary = "Draw what a network sees in a picture, and the reasons for its answer",
     .details =
         "MODEL is a .yaml, .safetensors or .onnx file or a run directory; without it the\n"
         "model that ships with the program is used. INPUT is a PNG, JPEG, WebP or BMP file,\n"
         "'-' for one on standard input, or numbers in a .npy, .txt or .csv file.\n"
-        "Writes pictures, and index.html, which tells the story from input to answer.\n"
+        "Writes pictures, and index.html, which shows them in order from input to answer.\n"
         "\n",
     .list = print_kinds,
     .options = options,

@@ -15,35 +15,38 @@ struct topic {
 static const struct topic topics[] = {
     {"freeze frozen unfreeze fine_tune finetune fine_tuning finetuning transfer transfer_learning "
      "pretrained",
-     "To go on from a network that was trained on something else:\n"
-     "  --from MODEL            of train: loads the layers that fit, the others begin anew;\n"
-     "                          of init: a description that begins with them\n"
+     "To start from a network that was trained on other data:\n"
+     "  --from MODEL            of train: loads the layers that fit, the others start anew;\n"
+     "                          of init: writes a description that starts with them\n"
      "  train.freeze: NAME      keeps that layer and all above it as they are\n"
-     "  train.freeze_epochs: N  for so long, and then trains them, too\n"
-     "  train.layer_decay: 0.8  each layer learns at this share of the next one's rate\n"
+     "  train.freeze_epochs: N  only for N epochs, and then trains them, too\n"
+     "  train.layer_decay: 0.8  each layer has this share of the next one's learning rate\n"
      "  trainable: false        keeps one layer as it is\n"
-     "  'cnn summary MODEL --yaml'   writes the description that a checkpoint holds\n"},
+     "  'cnn summary MODEL --yaml'   writes the description in a checkpoint\n"},
     {"checkpoint checkpoints save saving load safetensors pth ckpt",
      "A trained network is a .safetensors file; a run's directory has best.safetensors and\n"
-     "last.safetensors. 'cnn verify FILE' looks whether one is whole, 'cnn summary FILE --yaml'\n"
+     "last.safetensors. 'cnn verify FILE' checks whether one is intact, 'cnn summary FILE --yaml'\n"
      "writes its description, --weights of most commands loads one. Manual: cnn-checkpoint(5).\n"},
     {"weights initialization initialisation kaiming xavier he glorot",
-     "--weights FILE loads every parameter from a checkpoint, --from of train those that fit;\n"
-     "`init` of a layer says how first weights are drawn, `weights` writes them out.\n"},
+     "--weights FILE loads every parameter from a checkpoint, --from of train only those that "
+     "fit;\n"
+     "`init` of a layer chooses how its initial weights are drawn, `weights` gives them "
+     "literally.\n"},
     {"resume continue interrupt restart crash",
-     "'cnn train --resume RUN' goes on with a run that was stopped, to the same bits;\n"
-     "with --epochs N it prolongs one that is over.\n"},
+     "'cnn train --resume RUN' continues a run that was stopped, with the same bits as a result;\n"
+     "with --epochs N it extends a run that is complete.\n"},
     {"gpu cuda device cpu speed fast slow threads parallel",
-     "Networks are computed by the CPU, by as many threads as there are cores (--threads N).\n"
-     "'cnn bench MODEL' measures, `precision: bf16` may be faster, 'cnn quantize' makes 8-bit\n"
+     "Networks are computed on the CPU, with as many threads as there are cores (--threads N).\n"
+     "'cnn bench MODEL' measures the speed, `precision: bf16` may be faster, 'cnn quantize' makes "
+     "8-bit\n"
      "networks. CNN_CPU chooses the instruction set: cnn(1).\n"},
     {"overfit overfitting regularization regularisation generalization",
-     "Where training is far better than validation: more images, stronger data.augment, dropout\n"
+     "If training is far better than validation: more images, stronger data.augment, dropout\n"
      "layers, weight_decay of the optimizer, label_smoothing of the loss, train.early_stopping,\n"
      "train.ema.\n"},
     {"underfit underfitting accuracy nan diverge loss_is_nan",
-     "'cnn train CONFIG --check' looks at the beginning of a run. Where the loss grows or is no\n"
-     "number: a smaller lr, schedule.warmup_epochs, train.clip_norm, batch_norm. Where it does "
+     "'cnn train CONFIG --check' checks the beginning of a run. If the loss grows or is not a\n"
+     "number: a smaller lr, schedule.warmup_epochs, train.clip_norm, batch_norm. If it does "
      "not\n"
      "fall: a larger lr, more filters, more epochs.\n"},
     {"memory out_of_memory oom ram",
@@ -51,11 +54,11 @@ static const struct topic topics[] = {
      "'cnn summary MODEL' and 'cnn train CONFIG --check' say how much it is.\n"},
     {"dataset datasets image_folder imagefolder images pictures photos my_data fashion_mnist",
      "'cnn init DIR FOLDER' writes a description for a folder of pictures, 'cnn data CONFIG'\n"
-     "looks at a data set. The key dataset of data names it:\n"
+     "inspects a data set. The key dataset of data names it:\n"
      "mnist, cifar10, cifar100, folder or shapes.\n"},
     {"confusion confusion_matrix precision_recall f1 test metrics evaluate",
      "'cnn eval MODEL' gives accuracy, precision, recall, F1 and the confusion matrix;\n"
-     "--report FILE writes them as a page, --gallery DIR the mistakes.\n"},
+     "--report FILE writes them as a page, --gallery DIR writes a page of mistakes.\n"},
     {"plot curves tensorboard history log",
      "Each run has report.html with its curves, steps.csv and epochs.csv;\n"
      "'cnn report RUN...' compares runs.\n"},
@@ -63,10 +66,11 @@ static const struct topic topics[] = {
      "'cnn visualize MODEL PICTURE' draws what a network sees; 'cnn help visualize' lists the\n"
      "kinds. 'cnn explain' shows the arithmetic behind one number.\n"},
     {"onnx pytorch keras tensorflow caffe darknet import convert",
-     "The keys are PyTorch's and Keras's where they have the operation; a word of another program\n"
-     "in a description is answered with the one here. Tensors have PyTorch's layouts.\n"},
+     "'cnn import FILE' makes a model of an ONNX, Caffe or Darknet file, 'cnn export' writes one\n"
+     "for another program. The keys of a description are those of PyTorch and Keras; for a word\n"
+     "of another program the message names the one here. Tensors have PyTorch's layouts.\n"},
     {"learning_rate lr", "lr is a key of the optimizer, --lr X of train sets it; schedule changes "
-                         "it as training goes.\n"},
+                         "it during training.\n"},
     {"batch batch_size minibatch", "--batch-size N of train, --batch N of bench.\n"},
     {"epoch epochs steps iterations", "--epochs N of train; train.steps counts updates instead.\n"},
     {"seed random reproducible deterministic",
