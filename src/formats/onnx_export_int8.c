@@ -1,9 +1,10 @@
 /* Layers of `precision: int8` as pairs of QuantizeLinear and DequantizeLinear (QDQ): the input goes
  * through its codes, unsigned bytes of the layer's range; weights are the codes that a checkpoint
- * holds, with a scale for each filter; biases are whole numbers of what one product of codes is
- * worth. A batch_norm behind the layer multiplies the scales and leaves the codes alone, as it does
- * when the layer is computed (layers/int8.c), so that nothing stands between a product and the next
- * codes. */
+ * holds, with a scale for each filter. Biases stay floats: rounded to multiples of what a product
+ * of codes is worth, as others have them, they change so many codes that a deep network differs by
+ * several. A batch_norm behind the layer multiplies the scales and leaves the codes alone, as it
+ * does when the layer is computed (layers/int8.c). */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,8 +14,7 @@
 struct filters {
     size_t count, row; /* of filters, of weights in one */
     signed char *codes;
-    float *scale, *bias_scale;
-    int32_t *bias;
+    float *scale, *bias;
 };
 
 /* What a batch_norm makes of filter f: y * factor + shift. */
@@ -42,31 +42,22 @@ static float input_scale(const float *range, int *zero)
     return scale;
 }
 
-/* Filter f: its scale is such that the bias fits 31 bits. One that a batch_norm turns round has its
- * codes turned round. */
-static void fill_filter(const struct cnn_onnx_writer *w, const struct filters *out, size_t f,
-                        double x_scale)
+/* One that a batch_norm turns round has its codes turned round. */
+static void fill_filter(const struct cnn_onnx_writer *w, const struct filters *out, size_t f)
 {
     const float *weights = cnn_onnx_numbers(w, "weight") + f * out->row,
-                *bias = cnn_onnx_numbers(w, "bias");
-    const double step = (double)cnn_onnx_numbers(w, "weight_scale")[f];
+                *bias = cnn_onnx_numbers(w, "bias"), step = cnn_onnx_numbers(w, "weight_scale")[f];
     const struct affine norm = norm_of(w, f);
-    const double shift = (bias ? (double)bias[f] * norm.factor : 0) + norm.shift,
-                 own = step * fabs(norm.factor), least = fabs(shift) / x_scale / 0x1p30,
-                 scale = own > least ? own
-                         : least > 0 ? least
-                                     : 1;
-    for (size_t i = 0; i < out->row; i++) {
-        double code = nearbyint((double)weights[i] / step);
+    const float scale = (float)((double)step * fabs(norm.factor));
+    const double turn = norm.factor < 0 ? -1 : 1;
+    for (size_t i = 0; i < out->row; i++)
         out->codes[f * out->row + i] =
-            (signed char)nearbyint(code * step * norm.factor / (double)(float)scale);
-    }
-    out->scale[f] = (float)scale;
-    out->bias_scale[f] = (float)((double)out->scale[f] * x_scale);
-    out->bias[f] = (int32_t)nearbyint(shift / (double)out->bias_scale[f]);
+            (signed char)(turn * nearbyint((double)weights[i] / (double)step));
+    out->scale[f] = scale > 0 ? scale : FLT_MIN; /* a scale is above 0 */
+    out->bias[f] = (float)((bias ? (double)bias[f] * norm.factor : 0) + norm.shift);
 }
 
-static bool make_filters(struct cnn_onnx_writer *w, struct filters *out, double x_scale)
+static bool make_filters(struct cnn_onnx_writer *w, struct filters *out)
 {
     const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
     struct cnn_arena *arena = w->draft.arena;
@@ -74,12 +65,10 @@ static bool make_filters(struct cnn_onnx_writer *w, struct filters *out, double 
                             .row = weight->count / weight->dims[0],
                             .codes = cnn_arena_array(arena, weight->count, sizeof *out->codes),
                             .scale = cnn_arena_array(arena, weight->dims[0], sizeof *out->scale),
-                            .bias = cnn_arena_array(arena, weight->dims[0], sizeof *out->bias),
-                            .bias_scale =
-                                cnn_arena_array(arena, weight->dims[0], sizeof *out->bias_scale)};
-    bool made = out->codes && out->scale && out->bias && out->bias_scale;
+                            .bias = cnn_arena_array(arena, weight->dims[0], sizeof *out->bias)};
+    bool made = out->codes && out->scale && out->bias;
     for (size_t f = 0; made && f < out->count; f++)
-        fill_filter(w, out, f, x_scale);
+        fill_filter(w, out, f);
     w->draft.failed = w->draft.failed || !made;
     return made;
 }
@@ -102,20 +91,20 @@ static const char *constant(struct cnn_onnx_writer *w, const struct list *list, 
 
 /* The layer's input after it went through its codes. Layers that read one value have one range for
  * it. */
-static const char *code_input(struct cnn_onnx_writer *w, float *scale)
+static const char *code_input(struct cnn_onnx_writer *w)
 {
     const size_t value = w->node->inputs[0];
     const float *range = cnn_onnx_numbers(w, "input_range");
     unsigned char *code = cnn_arena_alloc(w->draft.arena, 1);
     float *step = cnn_arena_alloc(w->draft.arena, sizeof *step);
     int zero;
-    *scale = input_scale(range, &zero);
+    const float scale = input_scale(range, &zero);
     w->draft.failed = w->draft.failed || !code || !step;
     if (w->draft.failed)
         return "";
     *code = (unsigned char)zero;
-    *step = *scale;
-    if (w->codes[value].name && w->codes[value].scale == *scale && w->codes[value].zero == zero)
+    *step = scale;
+    if (w->codes[value].name && w->codes[value].scale == scale && w->codes[value].zero == zero)
         return w->codes[value].name;
     const char *inputs[3] = {
         cnn_onnx_input(w, 0),
@@ -123,21 +112,7 @@ static const char *code_input(struct cnn_onnx_writer *w, float *scale)
         constant(w, &(struct list){"input_zero", CNN_ONNX_UINT8, {0}, 1}, code)};
     inputs[0] = cnn_onnx_emit(w, "QuantizeLinear", 3, inputs);
     const char *y = cnn_onnx_emit(w, "DequantizeLinear", 3, inputs);
-    w->codes[value] = (struct cnn_onnx_codes){y, *scale, zero};
-    return y;
-}
-
-/* Codes of the filters as numbers. */
-static const char *decode(struct cnn_onnx_writer *w, const char *codes, const struct filters *f,
-                          bool bias)
-{
-    const struct list scales = {bias ? "bias_scale" : "weight_scale",
-                                CNN_ONNX_FLOAT,
-                                {1, {(int64_t)f->count}},
-                                f->count * sizeof(float)};
-    const char *const inputs[2] = {codes, constant(w, &scales, bias ? f->bias_scale : f->scale)};
-    const char *y = cnn_onnx_emit(w, "DequantizeLinear", 2, inputs);
-    cnn_onnx_draft_int(&w->draft, "axis", 0);
+    w->codes[value] = (struct cnn_onnx_codes){y, scale, zero};
     return y;
 }
 
@@ -145,19 +120,22 @@ void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3])
 {
     const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
     struct filters f;
-    float scale;
-    inputs[0] = code_input(w, &scale);
+    inputs[0] = code_input(w);
     inputs[1] = inputs[2] = NULL;
-    if (!make_filters(w, &f, (double)scale))
+    if (!make_filters(w, &f))
         return;
+    const struct cnn_onnx_dims filters = {1, {(int64_t)f.count}};
+    const size_t floats = f.count * sizeof(float);
     struct list codes = {"weight", CNN_ONNX_INT8, {.rank = weight->rank}, weight->count};
-    const struct list biases = {
-        "bias", CNN_ONNX_INT32, {1, {(int64_t)f.count}}, f.count * sizeof *f.bias};
     for (size_t i = 0; i < weight->rank; i++)
         codes.dims.dims[i] = (int64_t)weight->dims[i];
-    inputs[1] = decode(w, constant(w, &codes, f.codes), &f, false);
+    const char *const coded[2] = {
+        constant(w, &codes, f.codes),
+        constant(w, &(struct list){"weight_scale", CNN_ONNX_FLOAT, filters, floats}, f.scale)};
+    inputs[1] = cnn_onnx_emit(w, "DequantizeLinear", 2, coded);
+    cnn_onnx_draft_int(&w->draft, "axis", 0);
     if (cnn_node_tensor(w->node, "bias") || w->next)
-        inputs[2] = decode(w, constant(w, &biases, f.bias), &f, true);
+        inputs[2] = constant(w, &(struct list){"bias", CNN_ONNX_FLOAT, filters, floats}, f.bias);
 }
 
 const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_t i)
