@@ -86,7 +86,7 @@ fi
 
 case ${ZOO:-} in
 '') descriptions=$(printf "$root/configs/%s.yaml " lenet5 vgg_small resnet20) coded=vgg_small ;;
-all) descriptions=$(ls "$root"/configs/*.yaml) coded='vgg_small resnet20 mobilenet inception' ;;
+all) descriptions=$(ls "$root"/configs/*.yaml "$root"/configs/zoo/*.yaml) coded='vgg_small resnet20 mobilenet inception' ;;
 *) descriptions=$ZOO coded= ;;
 esac
 for description in $descriptions; do
