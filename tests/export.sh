@@ -104,6 +104,7 @@ bytes() {
 }
 for name in $coded; do
     check "int8 $name: cnn export" bytes "$name"
+    check "int8 $name: cnn import" back
     [ $has_node = no ] || check "int8 $name: ONNX Runtime" onnxruntime 0.0079
 done
 

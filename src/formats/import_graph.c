@@ -70,6 +70,8 @@ static void describe(const struct import *im, struct cnn_text *out)
     const struct cnn_lowering *l = &im->lowering;
     size_t above = 0;
     cnn_import_write_name(im->request, out);
+    if (l->codes)
+        cnn_text_printf(out, "precision: int8\n");
     cnn_text_printf(out, "input: [%zu, %zu, %zu]\nlayers:\n", l->input.c, l->input.h, l->input.w);
     for (size_t i = 0; i < l->count; i++)
         if (l->layers[i].needed) {
@@ -142,6 +144,13 @@ static cnn_status make_model(struct import *im)
 
 /* ---- The proof ---- */
 
+static cnn_status compare_with(struct import *im, const float *image, double tolerance)
+{
+    if (im->lowering.codes)
+        return cnn_onnx_compare_output(&im->lowering, im->model, image, &im->agreement, im->diag);
+    return cnn_onnx_compare(&im->lowering, im->model, image, tolerance, &im->agreement, im->diag);
+}
+
 static cnn_status compare(struct import *im)
 {
     const double tolerance =
@@ -153,13 +162,11 @@ static cnn_status compare(struct import *im)
         return cnn_fail_memory(im->diag, count * sizeof *image, "an image");
     for (size_t i = 0; i < count; i++)
         image[i] = cnn_rng_normal(&rng);
-    cnn_status status =
-        cnn_onnx_compare(&im->lowering, im->model, image, tolerance, &im->agreement, im->diag);
+    cnn_status status = compare_with(im, image, tolerance);
     if (status == CNN_OK && im->request->options->image) {
         status = cnn_model_load_input(im->model, im->request->options->image, image, im->diag);
         if (status == CNN_OK)
-            status = cnn_onnx_compare(&im->lowering, im->model, image, tolerance, &im->agreement,
-                                      im->diag);
+            status = compare_with(im, image, tolerance);
     }
     cnn_free(image);
     return status;
@@ -178,6 +185,8 @@ static void add_notes(struct import *im)
                        l->dropped);
     if (l->constants > 0)
         cnn_lower_note(l, "folded: %zu that compute constants (shapes among them)", l->constants);
+    if (l->codes)
+        cnn_lower_note(l, "kept: bytes, QuantizeLinear and DequantizeLinear, as precision: int8");
     if (unused > 0)
         cnn_lower_note(l, "left out: %zu that the output does not depend on", unused);
     if (l->channels_last)

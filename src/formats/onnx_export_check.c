@@ -1,6 +1,5 @@
 /* The proof of an exported file: it is read like any other, and the reference computes it, whose
  * values must be those of the layers. */
-#include <math.h>
 #include <string.h>
 
 #include "formats/onnx_compare.h"
@@ -9,10 +8,6 @@
 #include "util/random.h"
 
 #define TOLERANCE 1e-4 /* of the largest number of a layer */
-/* Of the largest number at the end of a network of bytes: one code; and where this CPU computes it
- * in floats with rounded weights, what the codes of all layers come to. */
-#define ONE_CODE (1.0 / 127)
-#define ROUNDED  0.1
 
 /* The file's value of a name; CNN_ONNX_NONE. */
 static size_t find_value(const struct cnn_onnx *file, const char *name)
@@ -69,38 +64,6 @@ static void free_plain(const struct cnn_export *e, cnn_model *plain)
     cnn_model_free(plain);
 }
 
-/* Networks of bytes: what comes out at the end. */
-static cnn_status compare_codes(const struct cnn_export *e, const struct cnn_lowering *l,
-                                const float *image, struct cnn_onnx_agreement *agreement)
-{
-    const size_t count = cnn_model_outputs(e->model);
-    const double most = cnn_kernels()->int8 ? ONE_CODE : ROUNDED;
-    struct cnn_onnx_array in = {0}, out = {0};
-    float *result = cnn_malloc((count + 1) * sizeof *result);
-    cnn_status status = result ? cnn_onnx_compare_input(l, image, &in, e->diag)
-                               : cnn_fail_memory(e->diag, count * sizeof *result, "an output");
-    if (status == CNN_OK)
-        status = cnn_model_run(e->model, image, 1, result, e->diag);
-    if (status == CNN_OK)
-        status = cnn_onnx_execute(l->file, &in, NULL, NULL, &out, e->diag);
-    double largest = 0, error = 0;
-    for (size_t i = 0; status == CNN_OK && i < count; i++) {
-        largest = fmax(largest, fabs(out.data[i]));
-        error = fmax(error, fabs(out.data[i] - (double)result[i]));
-    }
-    *agreement = (struct cnn_onnx_agreement){1, largest > 0 ? error / largest : error,
-                                             e->model->graph.nodes[l->count - 1].name};
-    if (status == CNN_OK && !(agreement->error <= most))
-        status = cnn_fail(e->diag, CNN_FAILED, NULL,
-                          "%s: the file gives other numbers than the model: they differ by %.3g, "
-                          "and the largest is %.3g",
-                          e->path, error, largest);
-    cnn_free(result);
-    cnn_free(in.data);
-    cnn_onnx_arrays_free(&out, 1);
-    return status;
-}
-
 static cnn_status compare_layers(const struct cnn_export *e, const struct cnn_lowering *l,
                                  const float *image, struct cnn_onnx_agreement *agreement)
 {
@@ -124,7 +87,7 @@ static cnn_status compare(const struct cnn_export *e, const struct cnn_lowering 
     for (size_t i = 0; i < count; i++)
         image[i] = cnn_rng_normal(&rng);
     cnn_status status = e->model->graph.nodes[0].precision == CNN_PRECISION_INT8
-                            ? compare_codes(e, l, image, &agreement)
+                            ? cnn_onnx_compare_output(l, e->model, image, &agreement, e->diag)
                             : compare_layers(e, l, image, &agreement);
     cnn_free(image);
     e->info->compared = agreement.layers;

@@ -146,6 +146,7 @@ static void lower_with_rule(struct cnn_lower_step *step)
                                         .diag = step->l->diag};
     if (rule->lower(step) != CNN_OK)
         step->l->wrong = true;
+    cnn_lower_keep_range(step);
 }
 
 /* Weights that are not read again make room. */
@@ -386,7 +387,8 @@ cnn_status cnn_onnx_lower(struct cnn_lowering *l, cnn_shape input)
     l->views = cnn_calloc(file->value_count + 1, sizeof *l->views);
     l->matches = cnn_calloc(file->step_count + 1, sizeof *l->matches);
     l->needed = cnn_calloc(file->step_count + 1, sizeof *l->needed);
-    if (!l->arrays || !l->views || !l->matches || !l->needed)
+    l->ranges = cnn_calloc(file->value_count + 1, sizeof *l->ranges);
+    if (!l->arrays || !l->views || !l->matches || !l->needed || !l->ranges)
         return cnn_fail_memory(l->diag, file->value_count * sizeof *l->views, file->name);
     status = lower_all(l);
     return status == CNN_OK && l->notes.failed ? cnn_fail_memory(l->diag, 100, file->name) : status;
@@ -405,5 +407,6 @@ void cnn_onnx_lowering_free(struct cnn_lowering *l)
     cnn_free(l->views);
     cnn_free(l->matches);
     cnn_free(l->needed);
+    cnn_free(l->ranges);
     cnn_text_free(&l->notes);
 }

@@ -38,6 +38,8 @@ struct cnn_lowering {
     struct cnn_onnx_match *matches;
     struct cnn_view *views; /* likewise; unknown for constants, and behind what failed */
     bool *needed;           /* steps that the output depends on */
+    float (*ranges)[2];     /* of values that went through codes; else 0, 0 */
+    bool codes;             /* some layer reads such values */
     bool channels_last;     /* the file's input is rows, columns, channels */
     cnn_shape input;
     /* what the file does to its input before the network sees it; NULL: nothing */

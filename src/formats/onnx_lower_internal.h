@@ -60,6 +60,13 @@ bool cnn_lower_flatten(struct cnn_lower_step *step, struct cnn_view *view);
 /* The same where it is such a list, which a layer over channels is to read. */
 bool cnn_lower_list(struct cnn_lower_step *step, struct cnn_view *view);
 
+/* onnx_lower_codes.c: rules; and what a layer keeps of the codes of its input and its weights,
+ * which are its first tensor. */
+cnn_status cnn_lower_quantize(struct cnn_lower_step *step);
+cnn_status cnn_lower_dequantize(struct cnn_lower_step *step);
+void cnn_lower_keep_range(struct cnn_lower_step *step); /* where the step only moves numbers */
+cnn_status cnn_lower_codes(struct cnn_lower_step *step, size_t number, size_t filters);
+
 /* Shape of output 0 without its batch: c x h x w, or c. */
 cnn_shape cnn_lower_shape(const struct cnn_lower_step *step);
 

@@ -684,4 +684,6 @@ const struct cnn_lower_rule cnn_lower_other_rules[] = {{"DepthToSpace", lower_de
                                                        {"Pad", lower_pad},
                                                        {"Resize", lower_resize},
                                                        {"Upsample", lower_resize},
+                                                       {"QuantizeLinear", cnn_lower_quantize},
+                                                       {"DequantizeLinear", cnn_lower_dequantize},
                                                        {NULL, NULL}};

@@ -153,6 +153,8 @@ static cnn_status lower_conv(struct cnn_lower_step *step)
     status = copy_parameter(step, layer, 1, "weight", count);
     if (status == CNN_OK && bias)
         status = copy_parameter(step, layer, 2, "bias", shape.c);
+    if (status == CNN_OK && !depthwise)
+        status = cnn_lower_codes(step, step->l->count, shape.c);
     struct cnn_view y = cnn_view_of(step->l->count, shape);
     if (status == CNN_OK)
         cnn_lower_give(step, &y);
@@ -341,7 +343,8 @@ static cnn_status lower_gemm(struct cnn_lower_step *step)
     pack_weights(weight, values, &x, units, tb != 0);
     for (size_t i = 0; alpha != 1 && i < b->count; i++)
         weight[i] = (float)(alpha * (double)weight[i]);
-    if (gemm_bias(step, number, units, beta) != CNN_OK)
+    if (gemm_bias(step, number, units, beta) != CNN_OK ||
+        cnn_lower_codes(step, number, units) != CNN_OK)
         return CNN_INVALID;
     struct cnn_view y = cnn_view_of(number, (cnn_shape){1, units, 1, 1});
     cnn_lower_give(step, &y);
@@ -387,6 +390,8 @@ static cnn_status lower_matmul(struct cnn_lower_step *step)
         return CNN_INVALID;
     cnn_lower_key(layer, "bias: false");
     pack_weights(weight, values, &x, units, false);
+    if (cnn_lower_codes(step, step->l->count, units) != CNN_OK)
+        return CNN_INVALID;
     struct cnn_view y = cnn_view_of(step->l->count, (cnn_shape){1, units, 1, 1});
     cnn_lower_give(step, &y);
     return CNN_OK;

@@ -84,14 +84,14 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
 
 /* How the plan executes the graph: what is fused, and what is computed with bytes. */
 static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
-                              const struct cnn_kernels *kernels, enum cnn_plan_mode mode,
-                              struct cnn_fused *out, cnn_diag *diag)
+                              enum cnn_plan_mode mode, bool bytes, struct cnn_fused *out,
+                              cnn_diag *diag)
 {
     enum cnn_fusion fusion = mode == CNN_PLAN_INFER   ? CNN_FUSE_INFERENCE
                              : mode == CNN_PLAN_TRAIN ? CNN_FUSE_TRAINING
                                                       : CNN_FUSE_NOTHING;
     cnn_status status = cnn_graph_fuse(arena, graph, fusion, out, diag);
-    if (status == CNN_OK && mode == CNN_PLAN_INFER && kernels->int8)
+    if (status == CNN_OK && mode == CNN_PLAN_INFER && bytes)
         cnn_graph_use_bytes(&out->graph);
     return status;
 }
@@ -132,7 +132,8 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                               .batch = options->batch,
                               .stale = true};
     plan->graph = &plan->fused.graph;
-    status = fuse_layers(arena, graph, kernels, options->mode, &plan->fused, diag);
+    status = fuse_layers(arena, graph, options->mode, kernels->int8 || options->bytes, &plan->fused,
+                         diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, options, arena, &plan->layout, diag);
     if (status == CNN_OK) {
@@ -172,7 +173,7 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
         status = cnn_fail_memory(diag, 0, "a plan");
     struct cnn_fused fused;
     if (status == CNN_OK)
-        status = fuse_layers(arena, graph, kernels, mode, &fused, diag);
+        status = fuse_layers(arena, graph, mode, kernels->int8, &fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(&fused.graph, kernels,
                                  &(struct cnn_plan_options){.batch = batch, .mode = mode}, arena,

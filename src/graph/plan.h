@@ -26,6 +26,8 @@ struct cnn_plan_options {
     size_t batch;
     enum cnn_plan_mode mode;
     bool input_gradient;
+    /* INFER: layers of int8 compute with bytes even where this CPU is faster with floats */
+    bool bytes;
 };
 
 struct cnn_plan;
