@@ -197,8 +197,9 @@ static cnn_status write_data(struct cnn_arena *arena, const struct cnn_proposal 
     cnn_text_printf(out, "data:\n  dataset: folder                  # a folder per class\n  ");
     cnn_status status = write_text(arena, "path", path, out, diag);
     if (p->backbone)
-        cnn_text_printf(out, "  normalize: %s # what the backbone was trained with\n",
-                        p->backbone->normalize);
+        cnn_text_printf(out, "  normalize: %s # %s\n", p->backbone->normalize,
+                        p->backbone->stated ? "what the backbone was trained with"
+                                            : "a guess: the backbone's file does not say");
     else
         cnn_text_printf(out, "  normalize: auto                  # mean 0 and deviation 1 in each "
                              "channel, measured on the training images\n");
@@ -234,14 +235,15 @@ static cnn_status write_tuning(struct cnn_arena *arena, const struct cnn_proposa
     cnn_text_printf(out, "  epochs: %zu\n  batch_size: %zu\n  ", p->epochs, p->batch);
     if (status == CNN_OK)
         status = write_text(arena, "freeze", b->freeze, out, diag);
-    cnn_text_printf(out,
-                    "  freeze_epochs: %zu               # then the backbone is trained, too\n"
-                    "  layer_decay: %g                 # and each of its layers at this share of "
-                    "the next one's rate\n"
-                    "  optimizer: {type: adamw, lr: 0.001, weight_decay: 0.05}\n"
-                    "  schedule: {type: cosine, warmup_epochs: 1}\n"
-                    "  seed: 1\n",
-                    p->freeze_epochs, b->decay);
+    cnn_text_printf(
+        out,
+        "  freeze_epochs: %-17zu # then the backbone is trained, too,\n"
+        "  layer_decay: %-19g # each of its layers at this share of the next one's rate\n"
+        "  optimizer: {type: adamw, lr: 0.0003, weight_decay: 0.05, groups: [{layers: "
+        "%s, lr: 0.001}]}\n"
+        "  schedule: {type: cosine, warmup_epochs: 1}\n"
+        "  seed: 1\n",
+        p->freeze_epochs, b->decay, b->head);
     return status;
 }
 

@@ -11,9 +11,10 @@ enum cnn_tier { CNN_TIER_SMALL, CNN_TIER_MEDIUM, CNN_TIER_LARGE };
 
 /* Another model's layers that the description begins with (train/backbone.h). */
 struct cnn_backbone {
-    const char *source;    /* what it was made of */
     const char *layers;    /* `input` and `layers`, as YAML */
     const char *normalize; /* what images go through, as YAML */
+    bool stated;           /* the model says so */
+    const char *head;      /* the new last layer */
     const char *freeze;    /* the last layer of its own */
     const char *path;      /* of the checkpoint that has its weights */
     size_t channels, side; /* of its input */

@@ -104,17 +104,22 @@ static bool rename_readers(struct cnn_arena *arena, struct cnn_yaml *layer, cons
     return list && cnn_yaml_put(arena, layer, "from", list);
 }
 
-/* The layers with another one in place of `head`: as it is, but for its name and its size. */
-static bool replace_head(const cnn_model *model, size_t head, size_t classes,
-                         struct cnn_arena *arena, struct cnn_yaml *layers)
+struct head {             /* the new last layer */
+    size_t node, classes; /* it stands in the place of this one */
+    const char *name;
+};
+
+/* The layers with the new one in the place of the old: as that is, but for its name and size. */
+static bool replace_head(const cnn_model *model, const struct head *new, struct cnn_arena *arena,
+                         struct cnn_yaml *layers)
 {
-    const char *old = model->graph.nodes[head].name, *name = free_name(model, arena);
+    const char *old = model->graph.nodes[new->node].name, *name = new->name;
+    const size_t head = new->node;
     char count[24];
-    snprintf(count, sizeof count, "%zu", classes);
+    snprintf(count, sizeof count, "%zu", new->classes);
     struct cnn_yaml *layer = cnn_yaml_copy(arena, layers->items[head]);
     const char *size = layer && cnn_yaml_get(layer, "units") ? "units" : "filters";
-    if (!layer || !name || !put_text(arena, layer, "name", name) ||
-        !put_text(arena, layer, size, count))
+    if (!layer || !put_text(arena, layer, "name", name) || !put_text(arena, layer, size, count))
         return false;
     layers->items[head] = layer;
     for (size_t i = head + 1; i < layers->count; i++) {
@@ -128,13 +133,13 @@ static bool replace_head(const cnn_model *model, size_t head, size_t classes,
 /* ---- The description ---- */
 
 /* `input` and `layers`. */
-static const char *describe(const cnn_model *model, size_t head, size_t classes,
+static const char *describe(const cnn_model *model, const struct head *head,
                             struct cnn_arena *arena)
 {
     struct cnn_yaml *root = cnn_description_of(arena, NULL, &model->graph);
     struct cnn_yaml *layers = root ? cnn_yaml_copy(arena, model->graph.resolved_layers) : NULL;
     struct cnn_text text = {0};
-    if (layers && replace_head(model, head, classes, arena, layers) &&
+    if (layers && replace_head(model, head, arena, layers) &&
         cnn_yaml_put(arena, root, "layers", layers))
         cnn_yaml_write(root, &text);
     const char *out = text.data && !text.failed ? cnn_arena_strdup(arena, text.data) : NULL;
@@ -193,19 +198,27 @@ static cnn_status fail_head(const cnn_model *model, cnn_diag *diag)
                     model->source);
 }
 
-static cnn_status describe_backbone(const cnn_init_options *options, const cnn_model *model,
-                                    size_t classes, struct cnn_arena *arena,
+static cnn_status describe_backbone(const cnn_model *model, size_t classes, struct cnn_arena *arena,
                                     struct cnn_backbone *out, cnn_diag *diag)
 {
-    size_t head = find_head(model);
-    if (head == SIZE_MAX || head == 0)
+    const struct head head = {find_head(model), classes, free_name(model, arena)};
+    if (head.node == SIZE_MAX || head.node == 0)
         return fail_head(model, diag);
     out->channels = model->graph.input.c;
     out->side = model->graph.input.h;
-    out->layers = describe(model, head, classes, arena);
+    out->head = head.name;
+    out->layers = head.name ? describe(model, &head, arena) : NULL;
     out->normalize = describe_normalization(model, arena);
-    out->freeze = cnn_arena_strdup(arena, model->graph.nodes[head - 1].name);
-    out->source = options->from;
+    out->stated = model->has_data;
+    if (!out->stated) {
+        cnn_warn(diag, NULL,
+                 "%s does not say what its images went through: pixels go in as numbers "
+                 "from 0 to 1",
+                 model->source);
+        cnn_hint(diag, "`cnn import` with --normalize says it, imagenet for the networks of "
+                       "torchvision");
+    }
+    out->freeze = cnn_arena_strdup(arena, model->graph.nodes[head.node - 1].name);
     out->decay = choose_decay(model);
     return out->layers && out->normalize && out->freeze
                ? CNN_OK
@@ -219,7 +232,7 @@ cnn_status cnn_backbone_open(const cnn_init_options *options, size_t classes,
     cnn_model *opened = NULL;
     cnn_status status = open_model(options, &opened, diag);
     if (status == CNN_OK)
-        status = describe_backbone(options, opened, classes, arena, out, diag);
+        status = describe_backbone(opened, classes, arena, out, diag);
     if (status == CNN_OK)
         *model = opened;
     else
