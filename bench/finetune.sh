@@ -5,7 +5,8 @@
 #   bench/finetune.sh [WORK]     the folder for images and runs (default: a new one, which is removed)
 #
 # CNN is the program (default: build/cnn), CNN_DATA the folder that holds cifar-10-batches-bin, FEW the images of each class (default: 50), SEEDS seeds of the
-# second part (default: 1 2 3).
+# second part (default: 1 2 3), EPOCHS its epochs (default: 40, those that init proposes). `tuned` is what init proposes, `head` the new layer alone, without
+# augmentation, `scratch` the same network and images from first weights, at the rate that init proposes for such.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -55,7 +56,7 @@ train:
 YAML
 
 accuracy() {
-    "$CNN" eval "$@" --json | grep -o '"accuracy": [0-9.]*' | grep -o '[0-9.]*$'
+    "$CNN" eval "$@" --json | grep -o '"accuracy": [0-9.]*' | head -n 1 | grep -o '[0-9.]*$'
 }
 timed() { # NAME COMMAND...: seconds into NAME.seconds
     local name=$1 begun=$EPOCHREALTIME
@@ -74,15 +75,16 @@ rm -f backbone.onnx imported.safetensors
 "$CNN" export backbone -o backbone.onnx
 "$CNN" import backbone.onnx -o imported.safetensors --normalize 0.4914,0.4822,0.4465/0.247,0.2435,0.2616
 
-rm -rf tuned scratch head
+rm -rf tuned
 "$CNN" init tuned few --from imported.safetensors
+epochs=${EPOCHS:-40}
 for seed in ${SEEDS:-1 2 3}; do
-    rm -rf "run-$seed" "head-$seed" "scratch-$seed"
-    timed "run-$seed" "$CNN" train tuned -o "run-$seed" --seed "$seed"
-    timed "head-$seed" "$CNN" train tuned -o "head-$seed" --seed "$seed" --set train.freeze_epochs=0 --set 'data.augment=[]'
-    timed "scratch-$seed" "$CNN" train tuned -o "scratch-$seed" --seed "$seed" --set train.from=null --set train.freeze=null --set train.freeze_epochs=0 \
-        --set train.layer_decay=1 --set train.epochs="${SCRATCH_EPOCHS:-60}" --set train.optimizer.lr=0.002
-    for what in run head scratch; do
+    rm -rf "tuned-$seed" "head-$seed" "scratch-$seed"
+    timed "tuned-$seed" "$CNN" train tuned -o "tuned-$seed" --seed "$seed" --epochs "$epochs"
+    timed "head-$seed" "$CNN" train tuned -o "head-$seed" --seed "$seed" --epochs "$epochs" --set train.freeze_epochs=0 --set 'data.augment=[]'
+    timed "scratch-$seed" "$CNN" train tuned -o "scratch-$seed" --seed "$seed" --epochs "$epochs" --set train.from=null --set train.freeze=null --set train.freeze_epochs=0 \
+        --set train.layer_decay=1 --set train.optimizer.lr=0.002 --set train.optimizer.groups=null
+    for what in tuned head scratch; do
         printf 'seed %s, %-7s %s of the test images right, %s s\n' "$seed" "$what" "$(accuracy "$what-$seed" --split test)" "$(cat "$what-$seed.seconds")"
     done
 done

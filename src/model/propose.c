@@ -239,11 +239,11 @@ static cnn_status write_tuning(struct cnn_arena *arena, const struct cnn_proposa
         out,
         "  freeze_epochs: %-17zu # then the backbone is trained, too,\n"
         "  layer_decay: %-19g # each of its layers at this share of the next one's rate\n"
-        "  optimizer: {type: adamw, lr: 0.0003, weight_decay: 0.05, groups: [{layers: "
-        "%s, lr: 0.001}]}\n"
+        "  optimizer: {type: adamw, lr: %g, weight_decay: 0.05, groups: [{layers: "
+        "%s, lr: 0.005}]}\n"
         "  schedule: {type: cosine, warmup_epochs: 1}\n"
         "  seed: 1\n",
-        p->freeze_epochs, b->decay, b->head);
+        p->freeze_epochs, b->decay, b->rate, b->head);
     return status;
 }
 

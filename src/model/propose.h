@@ -18,7 +18,7 @@ struct cnn_backbone {
     const char *freeze;    /* the last layer of its own */
     const char *path;      /* of the checkpoint that has its weights */
     size_t channels, side; /* of its input */
-    double decay;          /* train.layer_decay */
+    double rate, decay;    /* train.optimizer.lr, train.layer_decay */
 };
 
 struct cnn_proposal {

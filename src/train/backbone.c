@@ -190,6 +190,15 @@ static double choose_decay(const cnn_model *model)
     return round(1000 * decay) / 1000;
 }
 
+/* batch_norm bears higher rates; files that have it folded into their weights do not. */
+static double choose_rate(const cnn_model *model)
+{
+    for (size_t i = 0; i < model->graph.count; i++)
+        if (strcmp(model->graph.nodes[i].type->variant.name, "batch_norm") == 0)
+            return 0.001;
+    return 0.0001;
+}
+
 static cnn_status fail_head(const cnn_model *model, cnn_diag *diag)
 {
     return cnn_fail(diag, CNN_INVALID, NULL,
@@ -220,6 +229,7 @@ static cnn_status describe_backbone(const cnn_model *model, size_t classes, stru
     }
     out->freeze = cnn_arena_strdup(arena, model->graph.nodes[head.node - 1].name);
     out->decay = choose_decay(model);
+    out->rate = choose_rate(model);
     return out->layers && out->normalize && out->freeze
                ? CNN_OK
                : cnn_fail_memory(diag, 0, "the description");
