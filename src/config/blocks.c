@@ -18,12 +18,12 @@ const struct cnn_key cnn_block_keys[] = {
      .kind = CNN_KEY_NODE,
      .at = FIELD(parameters),
      .otherwise = "",
-     .help = "what a use can choose, each with its default: {width, stride: 1}; one without a "
-             "default, as width here, must be given"},
+     .help = "parameters with their defaults: {width, stride: 1}; each use must give those without "
+             "a default, such as width here"},
     {.name = "layers",
      .kind = CNN_KEY_NODE,
      .at = FIELD(layers),
-     .help = "the layers that it stands for, with `$width` where the value of width belongs"},
+     .help = "the layers of the block; `$width` is replaced by the value of width"},
     CNN_KEY_END};
 
 /* Keys that a use of a block has besides. */

@@ -25,7 +25,8 @@ static const struct cnn_key keys[] = {
      .at = FIELD(reflect),
      .otherwise = "zeros",
      .choices = padding_modes,
-     .help = "what is added: zeros, or the image mirrored at its edge, which is not repeated"},
+     .help =
+         "the values added: zeros, or the image mirrored at its edge, without repeating the edge"},
     CNN_KEY_END,
 };
 
@@ -89,7 +90,8 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 
 const struct cnn_augmentation_type cnn_augmentation_crop = {
     .variant = {.name = "crop",
-                .help = "pads the image and cuts its size out at a random place",
+                .help =
+                    "pads the image, then cuts out a window of its original size at a random place",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .check = check,

@@ -17,8 +17,8 @@ static const struct cnn_key keys[] = {
      .otherwise = "1",
      .max = 1000,
      .open_min = true,
-     .help = "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer "
-             "to one image alone"},
+     .help = "parameter of the distribution Beta(alpha, alpha) of the shares: 1 is uniform; "
+             "smaller values are nearer to a single image"},
     CNN_KEY_END,
 };
 
@@ -67,9 +67,9 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
 
 const struct cnn_augmentation_type cnn_augmentation_cutmix = {
     .variant = {.name = "cutmix",
-                .help = "swaps a random box between the images of a batch, in pairs, and "
-                        "shares their labels by its area; where mixup is in the list too, each "
-                        "batch gets one of them",
+                .help =
+                    "swaps a random box between pairs of images of a batch, and mixes their labels "
+                    "by its area; if mixup is in the list, too, each batch gets one of them",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .mix = mix,

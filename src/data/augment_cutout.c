@@ -39,8 +39,8 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 
 const struct cnn_augmentation_type cnn_augmentation_cutout = {
     .variant = {.name = "cutout",
-                .help = "covers a square, its centre anywhere in the image, with the mean "
-                        "colour of normalize",
+                .help = "covers a square at a random place (its centre is in the image) with the "
+                        "mean colour of normalize",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .check = check,

@@ -15,8 +15,8 @@ static const struct cnn_key keys[] = {
      .at = FIELD(alternating),
      .otherwise = "random",
      .choices = modes,
-     .help = "random: a new coin each time; alternating: a coin for the first epoch, then each "
-             "epoch the other side"},
+     .help = "random: decided again each time; alternating: decided at random in the first epoch, "
+             "then the other way in each following epoch"},
     CNN_KEY_END,
 };
 
@@ -50,7 +50,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 
 const struct cnn_augmentation_type cnn_augmentation_flip = {
     .variant = {.name = "flip",
-                .help = "mirrors every second image, left to right",
+                .help = "mirrors images, left to right, with a probability of one half",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .apply = apply,

@@ -15,8 +15,8 @@ static const struct cnn_key keys[] = {
      .otherwise = "0.2",
      .max = 1000,
      .open_min = true,
-     .help = "of the Beta(alpha, alpha) that shares are drawn from: 1 is uniform, less is nearer "
-             "to one image alone"},
+     .help = "parameter of the distribution Beta(alpha, alpha) of the shares: 1 is uniform; "
+             "smaller values are nearer to a single image"},
     CNN_KEY_END,
 };
 
@@ -42,8 +42,8 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
 
 const struct cnn_augmentation_type cnn_augmentation_mixup = {
     .variant = {.name = "mixup",
-                .help = "adds the images of a batch, and their labels, in pairs by random "
-                        "shares; works on whole batches, after all other steps",
+                .help = "mixes pairs of images of a batch, and their labels, with random shares; "
+                        "works on whole batches, after all other steps",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .mix = mix,

@@ -24,7 +24,7 @@ static const struct cnn_key keys[] = {
      .at = FIELD(magnitude),
      .otherwise = "9",
      .max = 30,
-     .help = "how strong they are"},
+     .help = "strength of the operations"},
     CNN_KEY_END,
 };
 
@@ -140,7 +140,7 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 
 const struct cnn_augmentation_type cnn_augmentation_rand_augment = {
     .variant = {.name = "rand_augment",
-                .help = "applies some of 14 operations, all of one strength, drawn for each "
+                .help = "applies random operations out of 14, all with the same strength, to each "
                         "image: identity, shear and shift along x or y, rotate, brightness, "
                         "saturation, contrast, sharpness, posterize, solarize, autocontrast, "
                         "equalize",

@@ -17,14 +17,14 @@ static const struct cnn_key keys[] = {
      .otherwise = "[0.08, 1]",
      .max = 1,
      .open_min = true,
-     .help = "least and most share of the picture's area"},
+     .help = "smallest and largest share of the picture's area"},
     {.name = "ratio",
      .kind = CNN_KEY_NUMBERS,
      .at = FIELD(ratio),
      .otherwise = "[0.75, 1.3333]",
      .min = 0.01,
      .max = 100,
-     .help = "least and most width divided by height"},
+     .help = "smallest and largest ratio of width to height"},
     CNN_KEY_END,
 };
 
@@ -92,12 +92,13 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 }
 
 const struct cnn_augmentation_type cnn_augmentation_resized_crop = {
-    .variant = {.name = "resized_crop",
-                .help = "cuts a window of random area and shape out and resizes it to the "
-                        "image's size; of a folder's pictures, before they are resized; comes "
-                        "first in the list",
-                .keys = keys,
-                .settings_size = sizeof(struct settings)},
+    .variant =
+        {.name = "resized_crop",
+         .help =
+             "cuts out a window of random area and shape and resizes it to the image's size; "
+             "pictures of a folder are cut before they are resized; must come first in the list",
+         .keys = keys,
+         .settings_size = sizeof(struct settings)},
     .check = check,
     .apply = apply,
     .window = draw_window,

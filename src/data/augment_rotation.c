@@ -13,7 +13,7 @@ static const struct cnn_key keys[] = {
      .at = FIELD(degrees),
      .otherwise = "15",
      .max = 180,
-     .help = "the most, to either side"},
+     .help = "largest angle, in both directions"},
     CNN_KEY_END,
 };
 
@@ -27,8 +27,8 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 
 const struct cnn_augmentation_type cnn_augmentation_rotation = {
     .variant = {.name = "rotation",
-                .help = "turns the image about its centre by a random angle; what it does not "
-                        "reach gets the mean colour of normalize",
+                .help = "rotates the image around its centre by a random angle; uncovered parts "
+                        "get the mean colour of normalize",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .apply = apply,

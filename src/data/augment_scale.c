@@ -14,14 +14,14 @@ static const struct cnn_key keys[] = {
      .otherwise = "0.8",
      .min = 0.1,
      .max = 10,
-     .help = "the least factor"},
+     .help = "smallest factor"},
     {.name = "max",
      .kind = CNN_KEY_NUMBER,
      .at = FIELD(max),
      .otherwise = "1.2",
      .min = 0.1,
      .max = 10,
-     .help = "the most; above 1 the image becomes larger than its frame"},
+     .help = "largest factor; above 1 the image becomes larger than its frame"},
     CNN_KEY_END,
 };
 
@@ -44,8 +44,8 @@ static void apply(const void *settings, cnn_shape shape, struct cnn_draw *draw, 
 
 const struct cnn_augmentation_type cnn_augmentation_scale = {
     .variant = {.name = "scale",
-                .help = "makes the image larger or smaller in its frame, by a random factor; what "
-                        "it does not reach gets the mean colour of normalize",
+                .help = "enlarges or shrinks the image within its frame by a random factor; "
+                        "uncovered parts get the mean colour of normalize",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .check = check,

@@ -9,20 +9,20 @@ const struct cnn_key cnn_data_keys[] = {
      .kind = CNN_KEY_CHOICE,
      .at = offsetof(struct cnn_data_settings, dataset),
      .choices = cnn_dataset_names,
-     .help = "what the images are; folder: image files in a folder per class; shapes: drawn by the "
-             "program"},
+     .help = "the kind of data set; folder: image files in one folder per class; shapes: drawn by "
+             "the program"},
     {.name = "path",
      .kind = CNN_KEY_TEXT,
      .at = offsetof(struct cnn_data_settings, path),
      .otherwise = "",
-     .help = "folder that holds the files; else mnist, fashion-mnist, cifar-10-batches-bin or "
+     .help = "folder with the files; by default mnist, fashion-mnist, cifar-10-batches-bin or "
              "cifar-100-binary under $CNN_DATA or data"},
     {.name = "normalize",
      .kind = CNN_KEY_NODE,
      .at = offsetof(struct cnn_data_settings, normalize),
      .otherwise = "none",
-     .help = "none, auto (mean and deviation of the training images) or {mean: [..], std: [..]}, a "
-             "number per channel, after scaling to [0, 1]"},
+     .help = "none, auto (mean and deviation of the training images) or {mean: [..], std: [..]} "
+             "with one number per channel, for pixels scaled to [0, 1]"},
     {.name = "augment",
      .kind = CNN_KEY_NODE,
      .at = offsetof(struct cnn_data_settings, augment),
@@ -34,14 +34,14 @@ const struct cnn_key cnn_data_keys[] = {
      .otherwise = "0",
      .max = 1,
      .open_max = true,
-     .help = "share of the training images, of each class, kept for validation where there is no "
-             "separate set; 0: the test images validate"},
+     .help = "share of the training images of each class that is held out for validation, if there "
+             "is no separate set; 0: the test images are used for validation"},
     {.name = "limit",
      .kind = CNN_KEY_SIZE,
      .at = offsetof(struct cnn_data_settings, limit),
      .otherwise = "0",
      .max = UINT32_MAX,
-     .help = "only the first so many training images; 0: all"},
+     .help = "use only so many training images, the first ones; 0: all"},
     {.name = "shuffle",
      .kind = CNN_KEY_BOOL,
      .at = offsetof(struct cnn_data_settings, shuffle),

@@ -36,36 +36,34 @@ const struct cnn_key cnn_layer_keys[] = {
     {.name = "name",
      .kind = CNN_KEY_TEXT,
      .otherwise = "",
-     .help = "what the layer is called: by default its type, and its number among the layers of "
-             "that type"},
+     .help = "name of the layer: by default its type and its number among the layers of that type"},
     {.name = "from",
      .kind = CNN_KEY_NODE,
      .otherwise = "",
      .choices = from_words,
-     .help = "the layer, or layers, that it reads: by default the one above it"},
+     .help = "the layer or layers that it reads: by default the one above it"},
     {.name = "trainable",
      .kind = CNN_KEY_CHOICE,
      .otherwise = "true",
      .choices = trainable_words,
-     .help =
-         "false: training leaves it as it is; bias: of its parameters the bias alone is trained"},
+     .help = "false: training does not change the layer; bias: only its bias is trained"},
     {.name = "branches",
      .kind = CNN_KEY_NODE,
      .otherwise = "",
      .choices = branches_words,
-     .help = "in place of `from`: lists of layers, each of which begins at the layer above; the "
-             "layer reads what they come to; [] is the layer above itself"},
+     .help = "instead of `from`: lists of layers, each of which starts at the layer above; the "
+             "layer reads their outputs; [] is the layer above itself"},
     {.name = "repeat",
      .kind = CNN_KEY_SIZE,
      .otherwise = "1",
      .min = 1,
      .max = CNN_YAML_MAX_LAYERS,
-     .help = "how many such layers stand here, each reading the one before it"},
+     .help = "number of copies of the layer, each reading the one before it"},
     {.name = "if",
      .kind = CNN_KEY_NODE,
      .otherwise = "true",
      .choices = if_words,
-     .help = "false or 0 leave the layer out: for parameters of blocks"},
+     .help = "false or 0: leave the layer out; for parameters of blocks"},
     CNN_KEY_END};
 
 /* What the type that is softmax alone is called; NULL: there is none. */

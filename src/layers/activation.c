@@ -38,13 +38,13 @@ static const struct cnn_key clip_keys[] = {{.name = "min",
                                             .at = FIELD(min),
                                             .min = -3e38,
                                             .max = 3e38,
-                                            .help = "what lies below becomes this"},
+                                            .help = "smaller values become this"},
                                            {.name = "max",
                                             .kind = CNN_KEY_NUMBER,
                                             .at = FIELD(max),
                                             .min = -3e38,
                                             .max = 3e38,
-                                            .help = "what lies above becomes this"},
+                                            .help = "larger values become this"},
                                            CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)

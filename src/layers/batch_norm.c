@@ -27,7 +27,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "1e-5",
      .min = 1e-37, /* a float that is not 0 */
      .max = 1,
-     .help = "added to the variance before its root is taken"},
+     .help = "added to the variance before the square root"},
     {.name = "momentum",
      .kind = CNN_KEY_NUMBER,
      .at = FIELD(momentum),
@@ -256,9 +256,8 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_batch_norm = {
     .variant = {.name = "batch_norm",
-                .help =
-                    "normalises every channel, over the batch in training and by remembered means "
-                    "afterwards, then scales and shifts it",
+                .help = "normalises every channel, with the statistics of the batch in training "
+                        "and running statistics afterwards, then scales and shifts it",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

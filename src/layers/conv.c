@@ -24,7 +24,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "1",
      .min = 1,
      .max = 65536,
-     .help = "channels are split into so many groups that do not mix"},
+     .help = "number of groups of channels; groups do not mix"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_weighted_keys},
     {.kind = CNN_KEY_TABLE, .at = FIELD(weighted), .table = cnn_init_keys},
     CNN_KEY_END};

@@ -24,8 +24,8 @@ static const struct cnn_key keys[] = {
      .at = FIELD(order),
      .otherwise = "channel",
      .choices = order_choices,
-     .help = "what stands together in the deep channels: those of one channel (PyTorch, ONNX's "
-             "CRD) or those of one place in the block (TensorFlow, ONNX's DCR)"},
+     .help = "the order of the deep channels: those of one channel together (PyTorch, ONNX's CRD), "
+             "or those of one place in the block together (TensorFlow, ONNX's DCR)"},
     CNN_KEY_END};
 
 static bool to_space(const struct cnn_node *node)

@@ -36,7 +36,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 
 const struct cnn_layer_type cnn_layer_depthwise_conv = {
     .variant = {.name = "depthwise_conv",
-                .help = "convolution of every channel by kernels of its own",
+                .help = "convolution of every channel with its own kernels",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

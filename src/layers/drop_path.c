@@ -75,8 +75,8 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_drop_path = {
     .variant = {.name = "drop_path",
-                .help = "drops whole images at random in training, before an add that leaves them "
-                        "their other branch",
+                .help = "sets whole images to zero at random in training; with an add after it, "
+                        "these images keep only the other branch",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -15,24 +15,23 @@ const struct cnn_key cnn_group_norm_keys[] = {
      .otherwise = "1e-5",
      .min = 1e-37, /* a float that is not 0 */
      .max = 1,
-     .help = "added to the variance before its root is taken"},
+     .help = "added to the variance before the square root"},
     {.name = "affine",
      .kind = CNN_KEY_BOOL,
      .at = FIELD(affine),
      .otherwise = "true",
-     .help = "then scale and shift every channel by trained numbers"},
+     .help = "then scale and shift every channel with trained numbers"},
     CNN_KEY_END};
 
-static const struct cnn_key keys[] = {
-    {.name = "groups",
-     .kind = CNN_KEY_SIZE,
-     .at = FIELD(groups),
-     .min = 1,
-     .max = 65536,
-     .help = "into which the channels are split: 1 takes all together, as many as there are "
-             "channels each alone"},
-    {.kind = CNN_KEY_TABLE, .table = cnn_group_norm_keys},
-    CNN_KEY_END};
+static const struct cnn_key keys[] = {{.name = "groups",
+                                       .kind = CNN_KEY_SIZE,
+                                       .at = FIELD(groups),
+                                       .min = 1,
+                                       .max = 65536,
+                                       .help = "number of groups of channels: 1: all channels "
+                                               "together; as many as channels: each channel alone"},
+                                      {.kind = CNN_KEY_TABLE, .table = cnn_group_norm_keys},
+                                      CNN_KEY_END};
 
 /* A layer_norm's images are the pixels. */
 static struct cnn_group_norm geometry(const struct cnn_node *node, size_t n)

@@ -12,13 +12,13 @@ struct settings {
 static const struct cnn_key keys[] = {{.name = "padding",
                                        .kind = CNN_KEY_PADDING,
                                        .at = FIELD(padding),
-                                       .help = "rows and columns that are added at each side"},
+                                       .help = "rows and columns to add at each side"},
                                       {.name = "padding_mode",
                                        .kind = CNN_KEY_CHOICE,
                                        .at = FIELD(mode),
                                        .otherwise = "zeros",
                                        .choices = cnn_padding_mode_choices,
-                                       .help = "what the border holds"},
+                                       .help = "the values in the border"},
                                       CNN_KEY_END};
 
 static cnn_status check(const struct cnn_node *node, const struct settings *s, cnn_diag *diag)

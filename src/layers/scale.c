@@ -20,12 +20,12 @@ static const struct cnn_key keys[] = {
      .otherwise = "1",
      .min = -1e6,
      .max = 1e6,
-     .help = "the number that every channel is multiplied by at first"},
+     .help = "initial value of the numbers"},
     {.name = "bias",
      .kind = CNN_KEY_BOOL,
      .at = FIELD(bias),
      .otherwise = "false",
-     .help = "add a trained number to each channel, 0 at first"},
+     .help = "add a trained number to each channel; it starts at 0"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(activation), .table = cnn_activation_keys},
     CNN_KEY_END};
 

@@ -15,8 +15,7 @@ static const struct cnn_key keys[] = {
      .at = FIELD(groups),
      .min = 1,
      .max = 65536,
-     .help = "into which the channels are split; one of each group follows one of the group "
-             "before"},
+     .help = "number of groups; the new order takes one channel of each group in turn"},
     CNN_KEY_END};
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -85,7 +84,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_shuffle = {
     .variant = {.name = "shuffle",
-                .help = "deals the channels of each group out among all groups",
+                .help = "distributes the channels of each group over all groups",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -12,14 +12,14 @@ static const struct cnn_key keys[] = {
      .at = FIELD(start),
      .otherwise = "0",
      .max = 1048576,
-     .help = "the first channel that is taken, counted from 0"},
+     .help = "the first selected channel, counted from 0"},
     {.name = "end",
      .kind = CNN_KEY_SIZE,
      .at = FIELD(end),
      .otherwise = "",
      .min = 1,
      .max = 1048576,
-     .help = "the channel behind the last one; all the rest where not given"},
+     .help = "the channel after the last selected one; by default all the rest"},
     CNN_KEY_END};
 
 static struct cnn_channel_range range_of(const struct cnn_node *node)
@@ -90,7 +90,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_slice = {
     .variant = {.name = "slice",
-                .help = "some of the channels, from start on and before end",
+                .help = "selects channels, from start to before end",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -19,7 +19,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "",
      .min = 1,
      .max = 1024,
-     .help = "how many times the input's height and width"},
+     .help = "factor for the input's height and width"},
     {.name = "size",
      .kind = CNN_KEY_PAIR,
      .at = FIELD(size),
@@ -32,13 +32,12 @@ static const struct cnn_key keys[] = {
      .at = FIELD(mode),
      .otherwise = "nearest",
      .choices = mode_choices,
-     .help = "the nearest pixel, or the mean of four weighed by their distance"},
+     .help = "the nearest pixel, or the mean of four pixels weighted by distance"},
     {.name = "align_corners",
      .kind = CNN_KEY_BOOL,
      .at = FIELD(align_corners),
      .otherwise = "false",
-     .help = "bilinear: the middles of the corner pixels lie on one another, not their outer "
-             "edges"},
+     .help = "bilinear: align the centres of the corner pixels, not their outer edges"},
     CNN_KEY_END};
 
 static cnn_status check(const struct cnn_node *node, const struct settings *s, cnn_diag *diag)
@@ -148,7 +147,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_upsample = {
     .variant = {.name = "upsample",
-                .help = "a larger map: every pixel several times, or means of neighbours",
+                .help = "enlarges a map: repeats every pixel, or interpolates between pixels",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -37,7 +37,7 @@ const struct cnn_key cnn_weighted_keys[] = {
      .kind = CNN_KEY_NODE,
      .at = FIELD(weights),
      .otherwise = "",
-     .help = "literal first values {kernel: [[..], ..], bias: ..}, for lessons"},
+     .help = "initial values {kernel: [[..], ..], bias: ..}, for lessons"},
     CNN_KEY_END,
 };
 #undef FIELD
@@ -76,7 +76,7 @@ const struct cnn_key cnn_convolution_keys[] = {
      .at = FIELD(padding_mode),
      .otherwise = "zeros",
      .choices = cnn_padding_mode_choices,
-     .help = "what the border holds"},
+     .help = "the values in the border"},
     {.name = "dilation",
      .kind = CNN_KEY_PAIR,
      .at = FIELD(window.dilation),

@@ -29,9 +29,9 @@ static const char *const init_choices[] = {"he_normal",      "he_uniform",   "gl
     {                                                                                              \
         .name = "init", .kind = CNN_KEY_CHOICE, .at = FIELD(init), .otherwise = (default_word),    \
         .choices = init_choices,                                                                   \
-        .help = "how the first weights are drawn; biases start at 0. dirac: the first filters "    \
-                "pass the input's channels on; whitening: filters that make patches of the "       \
-                "training images uncorrelated (the first layer's)"                                 \
+        .help = "how the initial weights are drawn; biases start at 0. dirac: the first filters "  \
+                "copy the input's channels; whitening: filters that make patches of the "          \
+                "training images uncorrelated (only for the first layer)"                          \
     }
 
 const struct cnn_key cnn_init_keys[] = {INIT_KEY("he_normal"), CNN_KEY_END};

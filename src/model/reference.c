@@ -5,16 +5,18 @@
 
 static const struct cnn_variant whole_sections[] = {
     {.name = "top level", .help = "the file itself", .keys = cnn_description_keys},
-    {.name = "every layer", .help = "what a layer of any type can have", .keys = cnn_layer_keys},
-    {.name = "blocks", .help = "what each of `blocks` has", .keys = cnn_block_keys},
+    {.name = "every layer",
+     .help = "keys that a layer of any type can have",
+     .keys = cnn_layer_keys},
+    {.name = "blocks", .help = "keys of each block in `blocks`", .keys = cnn_block_keys},
     {.name = "data", .help = "the data set", .keys = cnn_data_keys},
     {.name = "train", .help = "how to train", .keys = cnn_recipe_keys},
     {.name = "groups",
-     .help = "train.optimizer.groups: tensors with settings of their own",
+     .help = "train.optimizer.groups: tensors with their own settings",
      .keys = cnn_optimizer_group_keys},
     {.name = "ema", .help = "train.ema: a running mean of the weights", .keys = cnn_average_keys},
     {.name = "early_stopping",
-     .help = "train.early_stopping: ends a run that gets no better",
+     .help = "train.early_stopping: ends a run that no longer improves",
      .keys = cnn_stopping_keys},
 };
 

@@ -19,7 +19,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "0",
      .max = 1,
      .open_max = true,
-     .help = "share of the target that is spread over all classes"},
+     .help = "share of the target that is distributed over all classes"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_class_weights_keys},
     CNN_KEY_END,
 };
@@ -64,7 +64,7 @@ static double blank(size_t classes, char *formula, size_t size)
 
 const struct cnn_loss_type cnn_loss_cross_entropy = {
     .variant = {.name = "cross_entropy",
-                .help = "negative log-probability of the true class; wants logits",
+                .help = "negative log-probability of the true class; needs logits",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .logits = true,

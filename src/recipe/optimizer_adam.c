@@ -35,7 +35,7 @@ static const struct cnn_key adam_keys[] = {
      .at = FIELD(base.weight_decay),
      .otherwise = "0",
      .max = 1000,
-     .help = "times the weight, added to its gradient"},
+     .help = "this times the weight is added to its gradient"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_groups_keys},
     CNN_KEY_END,
 };
@@ -66,7 +66,7 @@ static const struct cnn_key adamw_keys[] = {
      .at = FIELD(base.weight_decay),
      .otherwise = "0.01",
      .max = 1000,
-     .help = "times lr: share by which a weight shrinks in each step"},
+     .help = "this times lr is the share by which a weight shrinks in each step"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_groups_keys},
     CNN_KEY_END,
 };
@@ -115,7 +115,7 @@ const struct cnn_optimizer_type cnn_optimizer_adam = {
 
 const struct cnn_optimizer_type cnn_optimizer_adamw = {
     .variant = {.name = "adamw",
-                .help = "adam with weight decay apart from the gradient",
+                .help = "adam with weight decay separate from the gradient",
                 .keys = adamw_keys,
                 .settings_size = sizeof(struct settings)},
     .check = check,

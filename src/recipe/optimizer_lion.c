@@ -16,7 +16,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "0.0001",
      .max = 1000,
      .open_min = true,
-     .help = "learning rate, by which each weight moves: a third to a tenth of adamw's"},
+     .help = "learning rate, by which each weight moves: use a third to a tenth of adamw's"},
     {.name = "betas",
      .kind = CNN_KEY_NUMBERS,
      .at = FIELD(betas),
@@ -29,7 +29,8 @@ static const struct cnn_key keys[] = {
      .at = FIELD(base.weight_decay),
      .otherwise = "0",
      .max = 1000,
-     .help = "times lr: share by which a weight shrinks in each step; three to ten times adamw's"},
+     .help = "this times lr is the share by which a weight shrinks in each step; use three to ten "
+             "times adamw's"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_groups_keys},
     CNN_KEY_END,
 };
@@ -67,7 +68,7 @@ static void update(const struct cnn_update *u)
 
 const struct cnn_optimizer_type cnn_optimizer_lion = {
     .variant = {.name = "lion",
-                .help = "each weight moves by lr, by the sign of the momentum alone",
+                .help = "moves each weight by lr; only the sign comes from the momentum",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .check = check,

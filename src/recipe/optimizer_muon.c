@@ -42,14 +42,14 @@ static const struct cnn_key keys[] = {
      .at = FIELD(base.weight_decay),
      .otherwise = "0",
      .max = 1000,
-     .help = "times lr: share by which a weight shrinks in each step"},
+     .help = "this times lr is the share by which a weight shrinks in each step"},
     {.name = "iterations",
      .kind = CNN_KEY_SIZE,
      .at = FIELD(iterations),
      .otherwise = "5",
      .min = 1,
      .max = 100,
-     .help = "of Newton and Schulz, which make the update orthogonal"},
+     .help = "number of Newton-Schulz iterations, which make the update orthogonal"},
     {.name = "normalize",
      .kind = CNN_KEY_BOOL,
      .at = FIELD(normalize),
@@ -59,8 +59,8 @@ static const struct cnn_key keys[] = {
      .kind = CNN_KEY_NODE,
      .at = FIELD(base.others),
      .otherwise = "adamw",
-     .help = "optimizer of what is no matrix: biases, batch_norm, depthwise kernels, and of the "
-             "last layer"},
+     .help = "optimizer of the other tensors: biases, batch_norm, depthwise kernels, and the last "
+             "layer"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_groups_keys},
     CNN_KEY_END,
 };
@@ -240,13 +240,11 @@ static void update(const struct cnn_update *u)
 }
 
 const struct cnn_optimizer_type cnn_optimizer_muon = {
-    .variant =
-        {.name = "muon",
-         .help =
-             "the momentum of a weight matrix, made orthogonal; another optimizer for what is no "
-             "matrix",
-         .keys = keys,
-         .settings_size = sizeof(struct settings)},
+    .variant = {.name = "muon",
+                .help = "moves weight matrices by their orthogonalised momentum; another optimizer "
+                        "trains all other tensors",
+                .keys = keys,
+                .settings_size = sizeof(struct settings)},
     .slabs = {"momentum"},
     .takes = takes,
     .scratch = scratch_floats,

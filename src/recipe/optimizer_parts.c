@@ -9,7 +9,7 @@ const struct cnn_key cnn_groups_keys[] = {
      .kind = CNN_KEY_NODE,
      .at = offsetof(struct cnn_optimizer_base, groups),
      .otherwise = "",
-     .help = "list of tensors with settings of their own"},
+     .help = "list of tensors with their own settings"},
     CNN_KEY_END,
 };
 

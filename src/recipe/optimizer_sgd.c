@@ -34,14 +34,13 @@ static const struct cnn_key keys[] = {
      .at = FIELD(base.weight_decay),
      .otherwise = "0",
      .max = 1000,
-     .help = "times the weight, added to its gradient"},
+     .help = "this times the weight is added to its gradient"},
     {.name = "decoupled",
      .kind = CNN_KEY_BOOL,
      .at = FIELD(decoupled),
      .otherwise = "false",
-     .help =
-         "weight_decay times lr is the share by which a weight shrinks in each step, apart from "
-         "the gradient"},
+     .help = "weight_decay times lr is the share by which a weight shrinks in each step, "
+             "separately from the gradient"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_groups_keys},
     CNN_KEY_END,
 };
@@ -78,7 +77,7 @@ static void update(const struct cnn_update *u)
 
 const struct cnn_optimizer_type cnn_optimizer_sgd = {
     .variant = {.name = "sgd",
-                .help = "stochastic gradient descent, with momentum where given",
+                .help = "stochastic gradient descent, optionally with momentum",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .check = check,

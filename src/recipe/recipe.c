@@ -47,50 +47,51 @@ const struct cnn_key cnn_recipe_keys[] = {
      .at = FIELD(clip_norm),
      .otherwise = "0",
      .max = 1e12,
-     .help = "gradients whose norm, over all trained parameters, is larger are scaled down to this "
-             "norm; 0: none are"},
+     .help = "if the norm of the gradients over all trained parameters is larger, they are scaled "
+             "down to this norm; 0: never"},
     {.name = "ema",
      .kind = CNN_KEY_NODE,
      .at = offsetof(struct parsed, ema),
      .otherwise = "",
-     .help = "{decay: 0.999, every: 1}: validates and keeps a running mean of the weights instead "
-             "of the newest"},
+     .help = "{decay: 0.999, every: 1}: validate and store a running mean of the weights instead "
+             "of the weights themselves"},
     {.name = "early_stopping",
      .kind = CNN_KEY_NODE,
      .at = offsetof(struct parsed, early_stopping),
      .otherwise = "",
-     .help = "{patience: 10, min_delta: 0}: ends the run when the validation loss gets no better"},
+     .help =
+         "{patience: 10, min_delta: 0}: end the run when the validation loss no longer improves"},
     {.name = "from",
      .kind = CNN_KEY_TEXT,
      .at = FIELD(from),
      .otherwise = "",
-     .help = "another model whose layers it begins with, where they fit; --from and --weights of "
-             "train take its place"},
+     .help = "another model; training starts with those of its layers that fit; --from and "
+             "--weights of train override it"},
     {.name = "freeze",
      .kind = CNN_KEY_TEXT,
      .at = FIELD(freeze),
      .otherwise = "",
-     .help = "the name of a layer: training leaves it and all layers above it as they are"},
+     .help = "the name of a layer: training does not change it and all layers above it"},
     {.name = "freeze_epochs",
      .kind = CNN_KEY_SIZE,
      .at = FIELD(freeze_epochs),
      .otherwise = "0",
      .max = 1000000,
-     .help = "epochs after which the layers that `freeze` holds are trained, too; 0: never"},
+     .help = "after so many epochs the layers of `freeze` are trained, too; 0: never"},
     {.name = "layer_decay",
      .kind = CNN_KEY_NUMBER,
      .at = FIELD(layer_decay),
      .otherwise = "1",
      .min = 0.01,
      .max = 1,
-     .help = "the learning rate of each layer as a share of the next one's: the last conv or dense "
-             "layer has the optimizer's, the one before it this share of it"},
+     .help = "learning rate of each layer as a share of the next layer's: the last conv or dense "
+             "layer has the optimizer's rate, the one before it this share of it, and so on"},
     {.name = "seed",
      .kind = CNN_KEY_SIZE,
      .at = FIELD(seed),
      .otherwise = "1",
      .max = 4294967295,
-     .help = "of everything random: first weights, shuffling, augmentation, dropout"},
+     .help = "seed of all random numbers: initial weights, shuffling, augmentation, dropout"},
     {.name = "log_every",
      .kind = CNN_KEY_SIZE,
      .at = FIELD(log_every),
@@ -110,8 +111,8 @@ const struct cnn_key cnn_recipe_keys[] = {
      .at = FIELD(keep),
      .otherwise = "best",
      .choices = keeps,
-     .help = "the epoch that best.safetensors is from: that of the best validation accuracy, or "
-             "the newest, so that validation chooses nothing"},
+     .help = "which epoch is stored in best.safetensors: the one with the best validation "
+             "accuracy, or the newest, so that validation chooses nothing"},
     CNN_KEY_END,
 };
 

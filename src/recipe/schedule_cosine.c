@@ -13,7 +13,7 @@ static const struct cnn_key keys[] = {
      .at = FIELD(min_factor),
      .otherwise = "0",
      .max = 1,
-     .help = "the end, as a share of lr"},
+     .help = "final rate as a share of lr"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_warmup_keys},
     CNN_KEY_END,
 };
@@ -26,7 +26,7 @@ static double factor(const void *settings, const struct cnn_schedule_time *time)
 
 const struct cnn_schedule_type cnn_schedule_cosine = {
     .variant = {.name = "cosine",
-                .help = "half a cosine wave from lr down",
+                .help = "the rate falls from lr along half a cosine wave",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .factor = factor,

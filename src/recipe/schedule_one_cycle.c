@@ -23,14 +23,14 @@ static const struct cnn_key keys[] = {
      .otherwise = "25",
      .min = 1,
      .max = 1e12,
-     .help = "the rate begins at lr / div_factor"},
+     .help = "the rate starts at lr / div_factor"},
     {.name = "final_div_factor",
      .kind = CNN_KEY_NUMBER,
      .at = FIELD(final_div_factor),
      .otherwise = "1e4",
      .min = 1,
      .max = 1e12,
-     .help = "the rate ends at the first one / final_div_factor"},
+     .help = "the rate ends at the starting rate / final_div_factor"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_warmup_keys},
     CNN_KEY_END,
 };
@@ -48,7 +48,8 @@ static double factor(const void *settings, const struct cnn_schedule_time *time)
 
 const struct cnn_schedule_type cnn_schedule_one_cycle = {
     .variant = {.name = "one_cycle",
-                .help = "up to lr and down to nearly nothing, each along half a cosine wave",
+                .help =
+                    "the rate rises to lr and falls to nearly zero, each along half a cosine wave",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .factor = factor,

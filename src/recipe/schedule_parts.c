@@ -9,7 +9,8 @@ const struct cnn_key cnn_warmup_keys[] = {
      .at = offsetof(struct cnn_schedule_base, warmup_epochs),
      .otherwise = "0",
      .max = CNN_SCHEDULE_MAX_EPOCHS,
-     .help = "epochs in which the rate rises linearly to lr; 0.5 is legal"},
+     .help =
+         "number of epochs in which the rate rises linearly to lr; may be a fraction, such as 0.5"},
     CNN_KEY_END,
 };
 

@@ -20,7 +20,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "30",
      .min = 1,
      .max = CNN_SCHEDULE_MAX_EPOCHS,
-     .help = "the rate falls each time so many epochs of the run are over"},
+     .help = "the rate falls every so many epochs"},
     {.name = "milestones",
      .kind = CNN_KEY_NUMBERS,
      .at = FIELD(milestones),
@@ -34,7 +34,7 @@ static const struct cnn_key keys[] = {
      .otherwise = "0.1",
      .max = 1,
      .open_min = true,
-     .help = "factor on the rate each time"},
+     .help = "the rate is multiplied by this each time"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_warmup_keys},
     CNN_KEY_END,
 };

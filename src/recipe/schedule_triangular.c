@@ -14,7 +14,7 @@ static const struct cnn_key keys[] = {
      .at = FIELD(start),
      .otherwise = "0",
      .max = 1,
-     .help = "the beginning, as a share of lr"},
+     .help = "starting rate as a share of lr"},
     {.name = "peak",
      .kind = CNN_KEY_NUMBER,
      .at = FIELD(peak),
@@ -26,7 +26,7 @@ static const struct cnn_key keys[] = {
      .at = FIELD(end),
      .otherwise = "0",
      .max = 1,
-     .help = "the end, as a share of lr"},
+     .help = "final rate as a share of lr"},
     {.kind = CNN_KEY_TABLE, .at = FIELD(base), .table = cnn_warmup_keys},
     CNN_KEY_END,
 };
@@ -42,7 +42,7 @@ static double factor(const void *settings, const struct cnn_schedule_time *time)
 
 const struct cnn_schedule_type cnn_schedule_triangular = {
     .variant = {.name = "triangular",
-                .help = "a straight line up to lr, and another down",
+                .help = "the rate rises to lr and falls again, both along straight lines",
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .factor = factor,

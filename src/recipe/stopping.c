@@ -10,13 +10,14 @@ const struct cnn_key cnn_stopping_keys[] = {
      .otherwise = "10",
      .min = 1,
      .max = 1000000,
-     .help = "epochs in succession without a better validation loss that end the run"},
+     .help =
+         "number of successive epochs without a better validation loss after which the run ends"},
     {.name = "min_delta",
      .kind = CNN_KEY_NUMBER,
      .at = FIELD(min_delta),
      .otherwise = "0",
      .max = 1000,
-     .help = "better means lower than the lowest so far by more than this"},
+     .help = "a loss is better if it is lower than the lowest one by more than this"},
     CNN_KEY_END,
 };
 
