@@ -99,7 +99,8 @@ struct cnn_caffe_rule {
     void (*translate)(struct cnn_caffe *caffe, const struct cnn_caffe_layer *layer,
                       const struct cnn_prototxt_field *parameters);
 };
-extern const struct cnn_caffe_rule cnn_caffe_weighted_rules[], cnn_caffe_other_rules[];
+extern const struct cnn_caffe_rule cnn_caffe_weighted_rules[], cnn_caffe_pointwise_rules[],
+    cnn_caffe_map_rules[];
 
 /* A message about the layer; the translation has failed then. */
 void cnn_caffe_refuse(struct cnn_caffe *caffe, const struct cnn_caffe_layer *layer,
@@ -113,6 +114,13 @@ struct cnn_caffe_value *cnn_caffe_bottom(struct cnn_caffe *caffe,
 /* Top i is this value of the draft from now on; NULL: it could not be translated. */
 void cnn_caffe_give(struct cnn_caffe *caffe, const struct cnn_caffe_layer *layer, size_t i,
                     const char *value, size_t rank);
+
+/* Top 0 is the bottom under one operator without attributes. */
+void cnn_caffe_give_unary(struct cnn_caffe *caffe, const struct cnn_caffe_layer *layer,
+                          const char *op_type);
+/* A tensor of one number. */
+const char *cnn_caffe_constant(struct cnn_caffe *caffe, const struct cnn_caffe_layer *layer,
+                               const char *suffix, double value);
 
 /* Settings: field `name` of a message (which may be NULL), or what it is otherwise. False and a
  * message where it is wrong. */

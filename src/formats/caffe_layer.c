@@ -113,3 +113,21 @@ void cnn_caffe_give(struct cnn_caffe *c, const struct cnn_caffe_layer *layer, si
         v = &c->values[c->value_count++];
     *v = (struct cnn_caffe_value){.blob = layer->tops[i], .value = value, .rank = rank};
 }
+
+/* ---- Nodes ---- */
+
+void cnn_caffe_give_unary(struct cnn_caffe *c, const struct cnn_caffe_layer *layer,
+                          const char *op_type)
+{
+    const struct cnn_caffe_value x = *cnn_caffe_bottom(c, layer, 0);
+    cnn_caffe_give(c, layer, 0, cnn_onnx_draft_unary(&c->draft, op_type, layer->name, x.value),
+                   x.rank);
+}
+
+const char *cnn_caffe_constant(struct cnn_caffe *c, const struct cnn_caffe_layer *layer,
+                               const char *suffix, double value)
+{
+    const float number = (float)value;
+    return cnn_onnx_draft_floats(&c->draft, layer->name, suffix, (struct cnn_onnx_dims){1, {1}},
+                                 &number);
+}

@@ -1,5 +1,5 @@
 /* The walk over the layers of a Caffe network: from the input on, each becomes ONNX operators by
- * the rules of caffe_weighted.c and caffe_other.c. */
+ * the rules of caffe_weighted.c, caffe_pointwise.c and caffe_maps.c. */
 #include <string.h>
 
 #include "formats/caffe.h"
@@ -18,8 +18,9 @@ static bool is_left_out(const struct cnn_caffe_layer *layer)
 
 static const struct cnn_caffe_rule *find_rule(const char *type)
 {
-    const struct cnn_caffe_rule *const lists[] = {cnn_caffe_weighted_rules, cnn_caffe_other_rules};
-    for (size_t i = 0; i < 2; i++)
+    const struct cnn_caffe_rule *const lists[] = {cnn_caffe_weighted_rules,
+                                                  cnn_caffe_pointwise_rules, cnn_caffe_map_rules};
+    for (size_t i = 0; i < 3; i++)
         for (const struct cnn_caffe_rule *rule = lists[i]; rule->type; rule++)
             if (strcmp(rule->type, type) == 0)
                 return rule;
