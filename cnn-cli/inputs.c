@@ -307,6 +307,17 @@ cnn_status cnn_inputs_find_model(char *const *operands, size_t count, size_t *mo
     return CNN_OK;
 }
 
+static cnn_status fail_pictures(const char *path)
+{
+    char *word = cnn_shell_word(path);
+
+    cnn_print_error("%s is a folder, and one picture is wanted", path);
+    cnn_print_hint("give one of its files; '%s predict %s' takes all", cnn_program(),
+                   word != NULL ? word : path);
+    cnn_free(word);
+    return CNN_INVALID;
+}
+
 cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char **model,
                                  const char **input)
 {
@@ -326,7 +337,7 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
     }
     *model = at < count ? operands[at] : NULL;
     *input = operands[at == 0 && count > 1];
-    return status;
+    return status == CNN_OK && is_folder(*input) ? fail_pictures(*input) : status;
 }
 
 static cnn_status fail_run(const char *path)

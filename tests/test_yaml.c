@@ -28,8 +28,9 @@ static void test_parse_names_the_mistake_when_it_is_no_yaml(void **state)
          "  hint: a list or mapping ends with its ']' or '}', a quoted text with its quote\n"},
         {"a: 'abc\nb: 1\n", "m.yaml:1:4: error: the quote that opens here is never closed (noticed "
                             "at the end)\n  a: 'abc\n     ^\n"},
-        {"a: 1\nfoo\nb: 2\n", "m.yaml:2:1: error: this line is no 'key: value' (noticed in line "
-                              "3)\n  foo\n  ^\n  hint: put ': ' behind the key\n"},
+        {"a: 1\nfoo\nb: 2\n",
+         "m.yaml:2:1: error: this line is no 'key: value' (noticed in line "
+         "3)\n  foo\n  ^\n  hint: put ': ' behind the key, and '- ' before an item of a list\n"},
         {"a: *nope\n",
          "m.yaml:1:4: error: the alias '*nope' has no anchor above it\n  a: *nope\n     ^\n"
          "  hint: '&nope' in front of a value makes the anchor; a text that begins with '*' wants "

@@ -28,7 +28,7 @@ static const struct syntax syntaxes[] = {
     {"mapping values are not allowed", false, "this ':' cannot stand here",
      "indent this line like its neighbours; a text with ': ' in it wants quotes"},
     {"could not find expected ':'", true, "this line is no 'key: value'",
-     "put ': ' behind the key"},
+     "put ': ' behind the key, and '- ' before an item of a list"},
     {"did not find expected ',' or ']'", true, "the list that begins here lacks a ',' or its ']'",
      NULL},
     {"did not find expected ',' or '}'", true,
