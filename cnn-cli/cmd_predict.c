@@ -1,5 +1,6 @@
 /* cnn predict: what a model sees in images. Every input goes the same way: pixels, the network's
- * raw output, probabilities, the top classes. */
+ * raw output, probabilities, the top classes. Pictures that follow one another go through the
+ * network together, and are decoded by all threads. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,9 @@
 #include "show.h"
 #include "terminal.h"
 
-/* Images of an .npy file go through the network in batches of this size. */
-enum { BATCH = 32, TOP_DEFAULT = 5, BAR_COLUMNS = 24 };
+/* BATCH: images that go through the network at a time, at most; BATCH_NUMBERS: so do numbers of
+ * pictures, unless a single one has more. */
+enum { BATCH = 32, BATCH_NUMBERS = 1 << 24, TOP_DEFAULT = 5, BAR_COLUMNS = 24 };
 
 struct settings {
     const char *weights, *tta, *save_output;
@@ -44,14 +46,17 @@ struct prediction {
     cnn_model *model;
     cnn_diag *diag;
     cnn_tta tta;
-    size_t outputs;       /* numbers per image */
-    size_t pixels;        /* numbers per image */
-    size_t top;           /* classes to show: at most outputs */
-    float *image;         /* one image */
-    float *raw;           /* the output of up to BATCH images */
-    float *probabilities; /* of one image */
-    cnn_prediction *best; /* the top classes of one image, best first */
-    float *kept;          /* --save-output: the raw outputs so far */
+    size_t outputs;            /* numbers per image */
+    size_t pixels;             /* numbers per image */
+    size_t top;                /* classes to show: at most outputs */
+    cnn_runner *runner;        /* of pictures; NULL: there was none yet */
+    size_t batch;              /* of the runner */
+    cnn_diag *messages[BATCH]; /* of the pictures of a batch */
+    float *image;              /* one image */
+    float *raw;                /* the output of up to BATCH images */
+    float *probabilities;      /* of one image */
+    cnn_prediction *best;      /* the top classes of one image, best first */
+    float *kept;               /* --save-output: the raw outputs so far */
     size_t kept_count, kept_capacity;
     size_t label_width;
     bool failed;     /* an input could not be used */
@@ -128,6 +133,7 @@ static bool keep_output(struct prediction *p, const float *output)
     return true;
 }
 
+/* image: NULL for a picture. */
 static cnn_status show(struct prediction *p, const char *label, const float *image,
                        const float *output)
 {
@@ -196,15 +202,81 @@ static cnn_status predict_one(struct prediction *p, const char *path)
     return status == CNN_OK ? predict_batch(p, path, p->image, 1, 0, true) : status;
 }
 
+static bool has_numbers(const char *path)
+{
+    return cnn_path_ends(path, ".npy") || cnn_path_ends(path, ".txt") ||
+           cnn_path_ends(path, ".csv");
+}
+
+/* How many pictures follow one another from paths[0] on; standard input is none of them. */
+static size_t count_pictures(char *const *paths, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && !has_numbers(paths[i]) && strcmp(paths[i], "-") != 0)
+        i++;
+    return i;
+}
+
+/* A runner for batches of pictures, of which there are so many. */
+static cnn_status open_runner(struct prediction *p, size_t pictures)
+{
+    cnn_runner_options runner = CNN_RUNNER_OPTIONS_INIT;
+    size_t room = BATCH_NUMBERS / p->pixels;
+
+    p->batch = pictures < BATCH ? pictures : BATCH;
+    if (p->batch > room)
+        p->batch = room > 0 ? room : 1;
+    for (size_t i = 0; i < p->batch; i++) {
+        p->messages[i] = cnn_diag_new();
+        if (p->messages[i] == NULL)
+            return cnn_command_out_of_memory();
+    }
+    runner.batch = p->batch;
+    runner.tta = p->tta;
+    return cnn_runner_new(p->model, &runner, &p->runner, p->diag);
+}
+
+static cnn_status predict_pictures(struct prediction *p, char *const *paths, size_t count)
+{
+    cnn_status statuses[BATCH];
+    cnn_status status = cnn_runner_read(p->runner, (const char *const *)paths, count, statuses,
+                                        p->messages, p->diag);
+
+    if (status == CNN_OK)
+        status = cnn_runner_answer(p->runner, count, p->raw, p->diag);
+    for (size_t i = 0; i < count && status == CNN_OK; i++) {
+        if (statuses[i] == CNN_OK)
+            status = show(p, paths[i], NULL, p->raw + i * p->outputs);
+        cnn_print_messages(p->messages[i]);
+        p->failed = p->failed || statuses[i] != CNN_OK;
+    }
+    return status;
+}
+
+static cnn_status predict_input(struct prediction *p, const char *path)
+{
+    return cnn_path_ends(path, ".npy") ? predict_npy(p, path) : predict_one(p, path);
+}
+
 static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
 {
-    for (size_t i = 0; i < inputs->count; i++) {
-        cnn_status status = cnn_path_ends(inputs->paths[i], ".npy")
-                                ? predict_npy(p, inputs->paths[i])
-                                : predict_one(p, inputs->paths[i]);
+    for (size_t i = 0, count; i < inputs->count; i += count) {
+        char *const *paths = inputs->paths + i;
+        size_t pictures = count_pictures(paths, inputs->count - i);
+        cnn_status status = CNN_OK;
 
+        count = 1;
+        if (pictures > 0 && p->runner == NULL)
+            status = open_runner(p, inputs->count - i);
+        if (pictures > 0)
+            count = pictures < p->batch ? pictures : p->batch;
+        if (status == CNN_OK)
+            status = pictures > 0 ? predict_pictures(p, paths, count) : predict_input(p, *paths);
         cnn_print_messages(p->diag);
         p->failed = p->failed || status != CNN_OK;
+        if (pictures > 0 && p->runner == NULL)
+            return;
     }
 }
 
@@ -245,6 +317,9 @@ static bool prediction_init(struct prediction *p, const struct settings *setting
 
 static void prediction_free(struct prediction *p)
 {
+    cnn_runner_free(p->runner);
+    for (size_t i = 0; i < p->batch; i++)
+        cnn_diag_free(p->messages[i]);
     free(p->image);
     free(p->raw);
     free(p->probabilities);

@@ -47,8 +47,7 @@ struct Frame {
 cnn_status watch(const cnn_model *model, size_t camera, std::vector<cnn_prediction> &seen,
                  cnn_diag *diag)
 {
-    const cnn_shape in = cnn_model_input(model);
-    std::vector<float> image(in.c * in.h * in.w), output(cnn_model_outputs(model));
+    std::vector<float> output(cnn_model_outputs(model));
     cnn_runner *made = nullptr;
     cnn_status status = cnn_runner_new(model, nullptr, &made, diag);
     Runner runner(made, cnn_runner_free);
@@ -58,9 +57,9 @@ cnn_status watch(const cnn_model *model, size_t camera, std::vector<cnn_predicti
         const cnn_pixels pixels = {frame.bytes.data(), Frame::width, Frame::height, Frame::stride,
                                    CNN_PIXELS_BGR};
         size_t written = 0;
-        status = cnn_model_load_pixels(model, &pixels, image.data(), diag);
+        status = cnn_runner_put(runner.get(), 0, &pixels, diag);
         if (status == CNN_OK)
-            status = cnn_runner_run(runner.get(), image.data(), 1, output.data(), diag);
+            status = cnn_runner_answer(runner.get(), 1, output.data(), diag);
         if (status != CNN_OK)
             break;
         cnn_model_probabilities(model, output.data(), 1, output.data());

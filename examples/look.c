@@ -87,6 +87,31 @@ static void print_top(const cnn_model *model, const float *output)
     free(p);
 }
 
+/* A picture and a frame, straight into a runner, which runs them together. */
+static cnn_status answer_pictures(const cnn_model *model, const char *path, cnn_diag *diag)
+{
+    static const uint8_t grey[4] = {0, 90, 180, 255};
+    const cnn_pixels frame = {.data = grey, .width = 2, .height = 2, .order = CNN_PIXELS_GREY};
+    cnn_runner_options options = CNN_RUNNER_OPTIONS_INIT;
+    cnn_runner *runner = NULL;
+    cnn_status read = CNN_OK;
+    const size_t outputs = cnn_model_outputs(model);
+    float *output = malloc(2 * outputs * sizeof *output);
+    options.batch = 2;
+    cnn_status status = output ? cnn_runner_new(model, &options, &runner, diag) : CNN_FAILED;
+    if (status == CNN_OK)
+        status = cnn_runner_read(runner, &path, 1, &read, &diag, diag);
+    if (status == CNN_OK)
+        status = cnn_runner_put(runner, 1, &frame, diag);
+    if (status == CNN_OK && read == CNN_OK)
+        status = cnn_runner_answer(runner, 2, output, diag);
+    for (size_t i = 0; i < 2 && status == CNN_OK && read == CNN_OK; i++)
+        print_top(model, output + i * outputs);
+    cnn_runner_free(runner);
+    free(output);
+    return status == CNN_OK ? read : status;
+}
+
 /* One image, by itself and as the mean over views of it; and by a runner, which only reads the
  * model. */
 static cnn_status answer(cnn_model *model, const char *path, const float *image, cnn_diag *diag)
@@ -112,6 +137,8 @@ static cnn_status answer(cnn_model *model, const char *path, const float *image,
         status = cnn_runner_run(runner, image, 1, output, diag);
     if (status == CNN_OK)
         print_top(model, output);
+    if (status == CNN_OK)
+        status = answer_pictures(model, path, diag);
     if (status == CNN_OK)
         status = cnn_model_predict(model, path, 1, &best, &count, diag); /* all of it at once */
     if (status == CNN_OK && count > 0)

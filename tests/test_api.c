@@ -389,11 +389,37 @@ static void test_running(void **state)
     assert_int_equal(written, 0);
     DONE(cnn_model_check_answer, model, "x", images, output);
     REFUSED(cnn_model_check_answer, model, NULL, images, output);
-    REFUSED(cnn_model_check_answer, model, "x", NULL, output);
+    DONE(cnn_model_check_answer, model, "x", NULL, output);
     REFUSED(cnn_model_check_answer, model, "x", images, NULL);
     REFUSED(cnn_model_check_answer, NULL, "x", images, output);
     cnn_model_free(shapes);
     cnn_model_free(model);
+}
+
+static void test_pictures_of(cnn_runner *runner, struct scratch *s)
+{
+    const char *paths[] = {scratch_path(s, "none.png"), NULL};
+    const cnn_pixels pixels = {.data = (const uint8_t *)"0123", .width = 1, .height = 1}, no = {0};
+    cnn_status one = CNN_OK;
+    float output[CLASSES];
+    DONE(cnn_runner_read, runner, paths, 1, &one, NULL);
+    assert_int_equal(one, CNN_FAILED);
+    DONE(cnn_runner_read, runner, NULL, 0, NULL, NULL);
+    REFUSED(cnn_runner_read, NULL, paths, 1, &one, NULL);
+    REFUSED(cnn_runner_read, runner, NULL, 1, &one, NULL);
+    REFUSED(cnn_runner_read, runner, paths + 1, 1, &one, NULL);
+    REFUSED(cnn_runner_read, runner, paths, 1, NULL, NULL);
+    REFUSED(cnn_runner_read, runner, (const char *[]){paths[0], paths[0]}, 2, &one, NULL);
+    DONE(cnn_runner_put, runner, 0, &pixels);
+    REFUSED(cnn_runner_put, runner, 1, &pixels);
+    REFUSED(cnn_runner_put, NULL, 0, &pixels);
+    REFUSED(cnn_runner_put, runner, 0, NULL);
+    REFUSED(cnn_runner_put, runner, 0, &no);
+    DONE(cnn_runner_answer, runner, 1, output);
+    DONE(cnn_runner_answer, runner, 0, NULL);
+    REFUSED(cnn_runner_answer, NULL, 1, output);
+    REFUSED(cnn_runner_answer, runner, 1, NULL);
+    REFUSED(cnn_runner_answer, runner, 2, output);
 }
 
 static void test_runners(void **state)
@@ -410,6 +436,7 @@ static void test_runners(void **state)
     REFUSED(cnn_runner_run, NULL, images, 1, output);
     REFUSED(cnn_runner_run, runner, NULL, 1, output);
     REFUSED(cnn_runner_run, runner, images, 1, NULL);
+    test_pictures_of(runner, s);
     cnn_runner_free(runner);
     cnn_runner_free(NULL);
     REFUSED(cnn_runner_new, NULL, &options, &runner);

@@ -1,12 +1,14 @@
 /* Runners: what they compute is what the model computes, whoever else computes at the time. */
 #include <dirent.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "networks.h"
+#include "pictures.h"
 #include "scratch.h"
 #include "util/parallel.h"
 
@@ -302,9 +304,58 @@ static void test_runners_of_a_quantized_model(void **state)
     cnn_set_threads(0);
 }
 
+/* Pictures that are read into the runner give what the long way by NCHW gives, whatever else is in
+ * the batch; with views, too, which read them more than once. */
+static void test_pictures_go_straight_into_the_batch(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_network();
+    char names[4][300];
+    const char *paths[4];
+    uint8_t pixels[20 * 30 * 3];
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(names[i], sizeof names[i], "%s", scratch_path(s, "0.png"));
+        names[i][strlen(names[i]) - 5] = (char)('0' + i);
+        paths[i] = names[i];
+        for (size_t k = 0; k < sizeof pixels; k++)
+            pixels[k] = (uint8_t)(k * (k + i) % 251);
+        if (i != 2)
+            picture_write(paths[i], 30, 20, 3, pixels);
+    }
+    for (int tta = CNN_TTA_NONE; tta <= CNN_TTA_SHIFT; tta++) {
+        const cnn_runner_options options = {.batch = 5, .tta = (cnn_tta)tta, .threads = 3};
+        const cnn_pixels frame = {.data = pixels, .width = 30, .height = 20};
+        cnn_runner *runner = NULL;
+        cnn_status statuses[4];
+        cnn_diag *const diags[4] = {NULL, NULL, s->diag, NULL};
+        float image[PIXELS], one[CLASSES], output[5 * CLASSES];
+        assert_int_equal(cnn_runner_new(model, &options, &runner, NULL), CNN_OK);
+        for (size_t round = 0; round < 2; round++) {
+            assert_int_equal(cnn_runner_read(runner, paths, 4, statuses, diags, NULL), CNN_OK);
+            assert_int_equal(cnn_runner_put(runner, 4, &frame, NULL), CNN_OK);
+            assert_int_equal(cnn_runner_answer(runner, 5, output, NULL), CNN_OK);
+            scratch_expect(s, statuses[2], "cannot read DIR/2.png: No such file or directory");
+            for (size_t i = 0; i < 5; i++) {
+                if (i == 2)
+                    continue;
+                assert_true(i == 4 || statuses[i] == CNN_OK);
+                assert_int_equal(i == 4 ? cnn_model_load_pixels(model, &frame, image, NULL)
+                                        : cnn_model_load_image(model, paths[i], image, NULL),
+                                 CNN_OK);
+                cnn_model_run_tta(model, (cnn_tta)tta, image, 1, one, NULL);
+                assert_memory_equal(one, output + i * CLASSES, sizeof one);
+            }
+        }
+        cnn_runner_free(runner);
+    }
+    cnn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_pictures_go_straight_into_the_batch, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test(test_a_runner_computes_what_its_model_does),
         cmocka_unit_test(test_threads_may_become_more_and_fewer),
         cmocka_unit_test(test_a_serial_loop_stays_in_its_thread),

@@ -381,6 +381,23 @@ cnn_status cnn_tta_check(const cnn_model *model, cnn_tta tta, cnn_diag *diag);
 cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images, size_t count,
                              float *output, cnn_diag *diag);
 
+typedef enum cnn_pixel_order { /* of the bytes of a pixel */
+                               CNN_PIXELS_RGB,
+                               CNN_PIXELS_BGR,
+                               CNN_PIXELS_RGBA,
+                               CNN_PIXELS_BGRA,
+                               CNN_PIXELS_GREY
+} cnn_pixel_order;
+
+/* An image in memory, for example from a camera: rows of pixels from the top, one byte per channel.
+ * */
+typedef struct cnn_pixels {
+    const uint8_t *data;
+    size_t width, height;
+    size_t stride; /* bytes from the start of a row to the start of the next; 0: no gaps */
+    cnn_pixel_order order;
+} cnn_pixels;
+
 /* A runner holds all that changes while a model runs. One thread at a time may use it. It only
  * reads the model, which must exist and must not change as long as the runner exists. */
 typedef struct cnn_runner cnn_runner;
@@ -407,6 +424,21 @@ cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *opti
 /* As cnn_model_run_tta, with the same numbers. */
 cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count, float *output,
                           cnn_diag *diag);
+
+/* Pictures go straight into the places of the runner's batch, from 0 on, prepared as by
+ * cnn_model_load_image. cnn_runner_answer then runs the first count places, at most `batch`; the
+ * output is that of cnn_runner_run. A place is run once. */
+
+/* Reads files into the first count places, in parallel in the runner's threads. statuses[i] is the
+ * result for paths[i]; if it is not CNN_OK, the place holds zeros. diags[i] gets the messages about
+ * paths[i]. diags and each diags[i] may be NULL; no two may be the same. */
+cnn_status cnn_runner_read(cnn_runner *runner, const char *const *paths, size_t count,
+                           cnn_status *statuses, cnn_diag *const *diags, cnn_diag *diag);
+/* The same for pixels in memory. */
+cnn_status cnn_runner_put(cnn_runner *runner, size_t place, const cnn_pixels *pixels,
+                          cnn_diag *diag);
+cnn_status cnn_runner_answer(cnn_runner *runner, size_t count, float *output, cnn_diag *diag);
+
 void cnn_runner_free(cnn_runner *runner);
 
 /* The model's probabilities for raw outputs: their softmax, unless the network itself ends in
@@ -415,7 +447,8 @@ void cnn_model_probabilities(const cnn_model *model, const float *output, size_t
                              float *probabilities);
 
 /* CNN_FAILED if there is no answer, because numbers of the image or of the output of cnn_model_run
- * are not finite. name: of the image, for the message. */
+ * are not finite. name: of the image, for the message. image: NULL for a picture, whose numbers
+ * always are. */
 cnn_status cnn_model_check_answer(const cnn_model *model, const char *name, const float *image,
                                   const float *output, cnn_diag *diag);
 
@@ -436,23 +469,6 @@ cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float 
 /* The same for the bytes of an image file. name: what messages call it; NULL: "memory". */
 cnn_status cnn_model_decode_image(const cnn_model *model, const void *bytes, size_t size,
                                   const char *name, float *pixels, cnn_diag *diag);
-
-typedef enum cnn_pixel_order { /* of the bytes of a pixel */
-                               CNN_PIXELS_RGB,
-                               CNN_PIXELS_BGR,
-                               CNN_PIXELS_RGBA,
-                               CNN_PIXELS_BGRA,
-                               CNN_PIXELS_GREY
-} cnn_pixel_order;
-
-/* An image in memory, for example from a camera: rows of pixels from the top, one byte per channel.
- * */
-typedef struct cnn_pixels {
-    const uint8_t *data;
-    size_t width, height;
-    size_t stride; /* bytes from the start of a row to the start of the next; 0: no gaps */
-    cnn_pixel_order order;
-} cnn_pixels;
 
 /* The same for pixels in memory. The result equals that of a PNG or BMP file with these pixels.
  * out: c * h * w floats. */

@@ -1,18 +1,11 @@
 /* Pictures -> what a network takes: from a file, from the bytes of one, or from pixels. All are
- * brought to the network's size and normalised in one way. */
+ * brought to the network's size and normalised in one way, channels last, as they are decoded and
+ * as the network computes. */
 
 #include "data/image.h"
 #include "data/pixels.h"
 #include "model/model.h"
 #include "util/allocate.h"
-
-struct picture { /* one of three */
-    const char *path;
-    const char *name; /* of bytes[0..size) */
-    const void *bytes;
-    size_t size;
-    const cnn_pixels *pixels;
-};
 
 static cnn_status check_model(const cnn_model *model, cnn_diag *diag)
 {
@@ -26,7 +19,8 @@ static cnn_status check_model(const cnn_model *model, cnn_diag *diag)
     return CNN_INVALID;
 }
 
-static cnn_status bring(const struct picture *p, cnn_shape shape, uint8_t *out, cnn_diag *diag)
+static cnn_status bring(const struct cnn_given_picture *p, cnn_shape shape, uint8_t *out,
+                        cnn_diag *diag)
 {
     if (p->path)
         return cnn_image_read(p->path, shape, out, diag);
@@ -35,8 +29,8 @@ static cnn_status bring(const struct picture *p, cnn_shape shape, uint8_t *out, 
     return cnn_image_read_memory(p->name, p->bytes, p->size, shape, out, diag);
 }
 
-static cnn_status load(const cnn_model *model, const struct picture *picture, float *out,
-                       cnn_diag *diag)
+cnn_status cnn_model_take_picture(const cnn_model *model, const struct cnn_given_picture *picture,
+                                  float *out, cnn_diag *diag)
 {
     const cnn_shape shape = model->graph.input;
     size_t size = cnn_shape_count(shape);
@@ -44,14 +38,24 @@ static cnn_status load(const cnn_model *model, const struct picture *picture, fl
     if (status != CNN_OK)
         return status;
     uint8_t *bytes = cnn_malloc(size);
-    float *values = cnn_malloc(size * sizeof *values);
-    status = bytes && values ? bring(picture, shape, bytes, diag)
-                             : cnn_fail_memory(diag, size * 5, "an image");
-    if (status == CNN_OK) {
-        cnn_normalize(&model->normalization, bytes, shape.h * shape.w, values);
-        cnn_transpose(1, shape.h * shape.w, shape.c, values, out);
-    }
+    status = bytes ? bring(picture, shape, bytes, diag) : cnn_fail_memory(diag, size, "an image");
+    if (status == CNN_OK)
+        cnn_normalize(&model->normalization, bytes, shape.h * shape.w, out);
     cnn_free(bytes);
+    return status;
+}
+
+/* For users: channel by channel. */
+static cnn_status load(const cnn_model *model, const struct cnn_given_picture *picture, float *out,
+                       cnn_diag *diag)
+{
+    const cnn_shape shape = model->graph.input;
+    size_t bytes = cnn_shape_count(shape) * sizeof(float);
+    float *values = cnn_malloc(bytes);
+    cnn_status status = values ? cnn_model_take_picture(model, picture, values, diag)
+                               : cnn_fail_memory(diag, bytes, "an image");
+    if (status == CNN_OK)
+        cnn_transpose(1, shape.h * shape.w, shape.c, values, out);
     cnn_free(values);
     return status;
 }
@@ -61,7 +65,7 @@ cnn_status cnn_model_load_image(const cnn_model *model, const char *path, float 
 {
     if (!model || !path || !pixels)
         return cnn_fail_missing(diag, "cnn_model_load_image", "model, path or pixels");
-    return load(model, &(struct picture){.path = path}, pixels, diag);
+    return load(model, &(struct cnn_given_picture){.path = path}, pixels, diag);
 }
 
 cnn_status cnn_model_decode_image(const cnn_model *model, const void *bytes, size_t size,
@@ -69,7 +73,8 @@ cnn_status cnn_model_decode_image(const cnn_model *model, const void *bytes, siz
 {
     if (!model || !bytes || !pixels)
         return cnn_fail_missing(diag, "cnn_model_decode_image", "model, bytes or pixels");
-    const struct picture picture = {.name = name ? name : "memory", .bytes = bytes, .size = size};
+    const struct cnn_given_picture picture = {
+        .name = name ? name : "memory", .bytes = bytes, .size = size};
     return load(model, &picture, pixels, diag);
 }
 
@@ -78,5 +83,5 @@ cnn_status cnn_model_load_pixels(const cnn_model *model, const cnn_pixels *pixel
 {
     if (!model || !pixels || !pixels->data || !out)
         return cnn_fail_missing(diag, "cnn_model_load_pixels", "model, pixels with data, or out");
-    return load(model, &(struct picture){.pixels = pixels}, out, diag);
+    return load(model, &(struct cnn_given_picture){.pixels = pixels}, out, diag);
 }

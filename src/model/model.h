@@ -89,6 +89,24 @@ cnn_status cnn_model_allocate(cnn_model *model, cnn_diag *diag);
 /* An inference plan for at least batch images, kept in the model. */
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag);
 
+/* A picture to be prepared for a network: one of three. */
+struct cnn_given_picture {
+    const char *path;
+    const char *name; /* of bytes[0..size), a file's */
+    const void *bytes;
+    size_t size;
+    const cnn_pixels *pixels;
+};
+
+/* Its numbers as the network sees them, channels last, c * h * w of them. Any number of threads may
+ * call it with one model. */
+cnn_status cnn_model_take_picture(const cnn_model *model, const struct cnn_given_picture *picture,
+                                  float *out, cnn_diag *diag);
+
+/* The network's output for one picture, as cnn_model_run gives it. */
+cnn_status cnn_model_run_picture(cnn_model *model, const struct cnn_given_picture *picture,
+                                 float *output, cnn_diag *diag);
+
 /* The batch in which `images` images are evaluated, and the bytes of a plan for it: large enough to
  * keep the kernels busy, and small enough for the memory of any machine. */
 cnn_status cnn_evaluation_batch(const cnn_model *model, size_t images, size_t *batch, size_t *bytes,

@@ -98,10 +98,11 @@ static size_t find_not_finite(const float *values, size_t count)
 cnn_status cnn_model_check_answer(const cnn_model *model, const char *name, const float *image,
                                   const float *output, cnn_diag *diag)
 {
-    if (!model || !name || !image || !output)
-        return cnn_fail_missing(diag, "cnn_model_check_answer", "model, name, image or output");
+    if (!model || !name || !output)
+        return cnn_fail_missing(diag, "cnn_model_check_answer", "model, name or output");
     size_t inputs = cnn_shape_count(model->graph.input), outputs = cnn_model_outputs(model),
-           input = find_not_finite(image, inputs), found = find_not_finite(output, outputs);
+           input = image ? find_not_finite(image, inputs) : inputs,
+           found = find_not_finite(output, outputs);
     if (input == inputs && found == outputs)
         return CNN_OK;
     if (input < inputs)
@@ -158,21 +159,18 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
 {
     if (!model || !path || !predictions || !written)
         return cnn_fail_missing(diag, "cnn_model_predict", "model, path, predictions or written");
-    size_t classes = cnn_model_outputs(model);
-    float *pixels = cnn_malloc(cnn_shape_count(model->graph.input) * sizeof *pixels),
-          *output = cnn_malloc(classes * sizeof *output);
-    cnn_status status = pixels && output
-                            ? cnn_model_load_image(model, path, pixels, diag)
-                            : cnn_fail_memory(diag, classes * sizeof *output, "a prediction");
+    size_t bytes = cnn_model_outputs(model) * sizeof(float);
+    float *output = cnn_malloc(bytes);
+    cnn_status status =
+        output
+            ? cnn_model_run_picture(model, &(struct cnn_given_picture){.path = path}, output, diag)
+            : cnn_fail_memory(diag, bytes, "a prediction");
     if (status == CNN_OK)
-        status = cnn_model_run(model, pixels, 1, output, diag);
-    if (status == CNN_OK)
-        status = cnn_model_check_answer(model, path, pixels, output, diag);
+        status = cnn_model_check_answer(model, path, NULL, output, diag);
     if (status == CNN_OK) {
         cnn_model_probabilities(model, output, 1, output);
         cnn_model_top(model, output, top, predictions, written);
     }
-    cnn_free(pixels);
     cnn_free(output);
     return status;
 }

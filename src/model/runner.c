@@ -1,6 +1,8 @@
 /* Running a model on images: the one place where the outside's NCHW and the inside's NHWC meet. A
  * runner has all that changes while a network runs, so that many may read one model. */
 
+#include <string.h>
+
 #include "model/tta.h"
 #include "util/allocate.h"
 #include "util/parallel.h"
@@ -9,7 +11,9 @@
 
 /* In channels-last order. */
 struct batch {
-    float *images, *logits, *output;
+    float *images; /* where they are read to: the plan's input, or views */
+    float *views;  /* what views are made of; NULL: the plan's input is all there is */
+    float *logits, *output;
 };
 
 struct cnn_runner {
@@ -41,38 +45,49 @@ cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out,
     return CNN_OK;
 }
 
-static cnn_status batch_new(const cnn_model *model, size_t n, struct batch *out, cnn_diag *diag)
+/* Of a runner that has its plan. */
+static cnn_status batch_new(struct cnn_runner *runner, cnn_diag *diag)
 {
-    const struct cnn_graph *graph = &model->graph;
-    size_t in = cnn_shape_count(graph->input),
+    const struct cnn_graph *graph = &runner->model->graph;
+    size_t in = cnn_shape_count(graph->input), n = runner->most,
            logits = cnn_shape_count(cnn_graph_shape(graph, graph->logits));
-    *out = (struct batch){cnn_calloc(in, n * sizeof(float)), cnn_calloc(logits, n * sizeof(float)),
-                          cnn_calloc(logits, n * sizeof(float))};
-    return out->images && out->logits && out->output
+    struct batch *batch = &runner->batch;
+    batch->views = runner->tta == CNN_TTA_NONE ? NULL : cnn_calloc(in, n * sizeof(float));
+    batch->images = batch->views ? batch->views : cnn_plan_input(runner->plan);
+    batch->logits = cnn_calloc(logits, n * sizeof(float));
+    batch->output = cnn_calloc(logits, n * sizeof(float));
+    return (batch->views || runner->tta == CNN_TTA_NONE) && batch->logits && batch->output
                ? CNN_OK
                : cnn_fail_memory(diag, (in + 2 * logits) * n * sizeof(float), "a batch of images");
 }
 
 static void batch_free(struct batch *batch)
 {
-    cnn_free(batch->images);
+    cnn_free(batch->views);
     cnn_free(batch->logits);
     cnn_free(batch->output);
 }
 
+/* Runs the first n images of the batch. */
+static void answer(const struct cnn_runner *runner, size_t n, float *output)
+{
+    const struct batch *batch = &runner->batch;
+    const cnn_shape out = cnn_model_output(runner->model);
+    cnn_tta_forward(
+        runner->model, runner->plan, runner->tta,
+        &(struct cnn_tta_batch){
+            .n = n, .images = batch->images, .logits = batch->logits, .output = batch->output});
+    cnn_transpose(n, out.h * out.w, out.c, batch->output, output);
+}
+
 static void run(const struct cnn_runner *runner, const float *images, size_t count, float *output)
 {
-    const cnn_model *model = runner->model;
-    const struct batch *batch = &runner->batch;
-    const cnn_shape in = model->graph.input, out = cnn_model_output(model);
+    const cnn_shape in = runner->model->graph.input;
+    const size_t pixels = cnn_shape_count(in), outputs = cnn_model_outputs(runner->model);
     for (size_t i = 0; i < count; i += runner->most) {
         size_t n = count - i < runner->most ? count - i : runner->most;
-        cnn_transpose(n, in.c, in.h * in.w, images + i * cnn_shape_count(in), batch->images);
-        cnn_tta_forward(
-            model, runner->plan, runner->tta,
-            &(struct cnn_tta_batch){
-                .n = n, .images = batch->images, .logits = batch->logits, .output = batch->output});
-        cnn_transpose(n, out.h * out.w, out.c, batch->output, output + i * cnn_shape_count(out));
+        cnn_transpose(n, in.c, in.h * in.w, images + i * pixels, runner->batch.images);
+        answer(runner, n, output + i * outputs);
     }
 }
 
@@ -94,9 +109,24 @@ cnn_status cnn_model_run_tta(cnn_model *model, cnn_tta tta, const float *images,
         return status;
     status = cnn_model_plan(model, runner.most, &runner.plan, diag);
     if (status == CNN_OK)
-        status = batch_new(model, runner.most, &runner.batch, diag);
+        status = batch_new(&runner, diag);
     if (status == CNN_OK)
         run(&runner, images, count, output);
+    batch_free(&runner.batch);
+    return status;
+}
+
+cnn_status cnn_model_run_picture(cnn_model *model, const struct cnn_given_picture *picture,
+                                 float *output, cnn_diag *diag)
+{
+    struct cnn_runner runner = {.model = model, .most = 1, .tta = CNN_TTA_NONE};
+    cnn_status status = cnn_model_plan(model, 1, &runner.plan, diag);
+    if (status == CNN_OK)
+        status = batch_new(&runner, diag);
+    if (status == CNN_OK)
+        status = cnn_model_take_picture(model, picture, runner.batch.images, diag);
+    if (status == CNN_OK)
+        answer(&runner, 1, output);
     batch_free(&runner.batch);
     return status;
 }
@@ -111,7 +141,7 @@ static cnn_status runner_fill(struct cnn_runner *runner, cnn_diag *diag)
                      &(struct cnn_plan_options){.batch = runner->most, .mode = CNN_PLAN_INFER},
                      &runner->plan, diag);
     cnn_parallel_use(before);
-    return status == CNN_OK ? batch_new(model, runner->most, &runner->batch, diag) : status;
+    return status == CNN_OK ? batch_new(runner, diag) : status;
 }
 
 cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *options,
@@ -140,15 +170,82 @@ cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *opti
     return status;
 }
 
+/* Lets the runner's threads serve loops; returns who did before. */
+static struct cnn_pool *use_threads(const struct cnn_runner *runner)
+{
+    struct cnn_pool *before = cnn_parallel_use(runner->pool);
+    if (cnn_parallel_threads() > runner->threads) /* the plan has no room for them */
+        cnn_parallel_use(cnn_pool_none());
+    return before;
+}
+
 cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count, float *output,
                           cnn_diag *diag)
 {
     if (!runner || (count > 0 && (!images || !output)))
         return cnn_fail_missing(diag, "cnn_runner_run", "runner, images or output");
-    struct cnn_pool *before = cnn_parallel_use(runner->pool);
-    if (cnn_parallel_threads() > runner->threads) /* the plan has no room for them */
-        cnn_parallel_use(cnn_pool_none());
+    struct cnn_pool *before = use_threads(runner);
     run(runner, images, count, output);
+    cnn_parallel_use(before);
+    return CNN_OK;
+}
+
+struct reading {
+    const struct cnn_runner *runner;
+    const char *const *paths;
+    cnn_status *statuses;
+    cnn_diag *const *diags;
+};
+
+static void read_picture(void *context, size_t i, size_t thread)
+{
+    (void)thread;
+    const struct reading *r = context;
+    const cnn_model *model = r->runner->model;
+    const size_t pixels = cnn_shape_count(model->graph.input);
+    float *out = r->runner->batch.images + i * pixels;
+    r->statuses[i] = cnn_model_take_picture(model, &(struct cnn_given_picture){.path = r->paths[i]},
+                                            out, r->diags ? r->diags[i] : NULL);
+    if (r->statuses[i] != CNN_OK)
+        memset(out, 0, pixels * sizeof *out);
+}
+
+cnn_status cnn_runner_read(cnn_runner *runner, const char *const *paths, size_t count,
+                           cnn_status *statuses, cnn_diag *const *diags, cnn_diag *diag)
+{
+    if (!runner || !cnn_words_given(paths, count) || (count > 0 && !statuses))
+        return cnn_fail_missing(diag, "cnn_runner_read", "runner, paths or statuses");
+    if (count > runner->most)
+        return cnn_fail_index(diag, "picture", count - 1, runner->most);
+    struct reading reading = {runner, paths, statuses, diags};
+    struct cnn_pool *before = use_threads(runner);
+    cnn_parallel_for(count, read_picture, &reading);
+    cnn_parallel_use(before);
+    return CNN_OK;
+}
+
+cnn_status cnn_runner_put(cnn_runner *runner, size_t place, const cnn_pixels *pixels,
+                          cnn_diag *diag)
+{
+    if (!runner || !pixels || !pixels->data)
+        return cnn_fail_missing(diag, "cnn_runner_put", "runner, or pixels with data");
+    if (place >= runner->most)
+        return cnn_fail_index(diag, "place", place, runner->most);
+    return cnn_model_take_picture(
+        runner->model, &(struct cnn_given_picture){.pixels = pixels},
+        runner->batch.images + place * cnn_shape_count(runner->model->graph.input), diag);
+}
+
+cnn_status cnn_runner_answer(cnn_runner *runner, size_t count, float *output, cnn_diag *diag)
+{
+    if (!runner || (count > 0 && !output))
+        return cnn_fail_missing(diag, "cnn_runner_answer", "runner or output");
+    if (count > runner->most)
+        return cnn_fail_index(diag, "picture", count - 1, runner->most);
+    if (count == 0)
+        return CNN_OK;
+    struct cnn_pool *before = use_threads(runner);
+    answer(runner, count, output);
     cnn_parallel_use(before);
     return CNN_OK;
 }

@@ -106,6 +106,7 @@ void cnn_tta_forward(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
 {
     const struct cnn_graph *graph = &model->graph;
     float *logits = batch->logits, *output = batch->output;
+    const bool there = batch->images == cnn_plan_input(plan);
     const size_t n = batch->n, count = n * cnn_shape_count(cnn_graph_shape(graph, graph->logits)),
                  outputs = cnn_model_outputs(model);
     for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
@@ -113,7 +114,8 @@ void cnn_tta_forward(const cnn_model *model, struct cnn_plan *plan, cnn_tta tta,
         if (weight == 0)
             continue;
         struct copying copying = {&views[v], graph->input, batch->images, cnn_plan_input(plan)};
-        cnn_parallel_for(n, copy_task, &copying);
+        if (!there)
+            cnn_parallel_for(n, copy_task, &copying);
         cnn_plan_forward(plan, n, false, 0);
         const float *y = cnn_plan_value(plan, graph->logits);
         for (size_t i = 0; i < count; i++)

@@ -8,7 +8,7 @@
 /* Images and where their answers go, all NHWC. */
 struct cnn_tta_batch {
     size_t n;
-    const float *images; /* as the network sees them */
+    const float *images; /* as the network sees them; without views: the plan's input */
     float *logits;       /* the mean over the views of what cross-entropy reads (graph.logits) */
     float *output;       /* what the last layer makes of it */
 };
