@@ -105,8 +105,8 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(DEFINES) -Isrc -Isrc/include $(COMMON) $(CFLAGS) $(LOOPS) -MMD -MP -c -o $@ $<
 
-# Optimisers may hold loops of their own over all weights.
-$(BUILD)/obj/src/recipe/optimizer_%.o: LOOPS = $(OPTIMIZE)
+# Plain loops over all weights.
+$(BUILD)/obj/src/kernels/weights.o: LOOPS = $(OPTIMIZE)
 
 $(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DCNN_VEC128)
 

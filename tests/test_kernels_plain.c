@@ -149,6 +149,87 @@ static void test_multiply_when_worked_out_by_hand(void **state)
     }
 }
 
+static void test_loops_over_weights_when_worked_out_by_hand(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    const float x[] = {2, -3, 0.5f, 4, 1, -1};
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+        float y[] = {1, 2, 4, -1, 0, 8};
+        const float sums[] = {7, -7, 5.5f, 11, 3, 5},
+                    halves[] = {3.5f, -3.5f, 2.75f, 5.5f, 1.5f, 2.5f},
+                    nearer[] = {3.125f, -3.375f, 2.1875f, 5.125f, 1.375f, 1.625f};
+        k->combine(6, 3, x, 1, y);
+        assert_memory_equal(y, sums, sizeof y);
+        k->combine(6, 3, NULL, 0.5f, y);
+        assert_memory_equal(y, halves, sizeof y);
+        k->approach(6, 0.25f, x, y);
+        assert_memory_equal(y, nearer, sizeof y);
+        assert_true(k->squares(6, x, NULL) == 31.25 && k->squares(3, x, NULL) == 13.25);
+        assert_true(k->squares(5, x, sums) == 25 + 16 + 25 + 49 + 4);
+    }
+}
+
+/* Six numbers around 0 in 255 steps of 0.1: 0 is code 51. */
+static void test_codes_when_worked_out_by_hand(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    const float range[] = {-5.1f, 20.4f}, positive[] = {0, 2}, none[] = {0, 0}, wrong[] = {1, NAN};
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+        struct cnn_codes codes = k->codes(range);
+        assert_true(fabs((double)codes.scale - 0.1) < 1e-7 && codes.zero == 51);
+        assert_int_equal(k->codes(positive).zero, 0);
+        codes = k->codes(none);
+        assert_true(codes.scale == 1 && codes.zero == 0);
+        codes = k->codes(wrong);
+        assert_true(codes.scale == 1 && codes.zero == 0);
+    }
+}
+
+/* Three pixels of four channels. */
+static void test_living_channels_when_some_are_known(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    const float x[] = {0, 0, 1, 0, 0, 0, 0, 0, 0, -1, 2, 0};
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+        bool living[4] = {true};
+        assert_int_equal(k->find_living(2, 4, x, living), 1);
+        assert_true(living[0] && !living[1] && living[2] && !living[3]);
+        assert_int_equal(k->find_living(3, 4, x, living), 1);
+        assert_true(living[1] && !living[3]);
+        assert_int_equal(k->find_living(3, 4, x, living), 0);
+    }
+}
+
+/* Whole images, about a quarter of them; the others are four thirds of what they were. */
+static void test_dropped_images_when_drawn_again(void **state)
+{
+    enum { IMAGES = 4000, SIZE = 3 };
+    (void)state;
+    const struct cnn_kernels *k;
+    const struct cnn_drop drop = {.size = SIZE, .rate = 0.25, .seed = 42};
+    float *x = tensor_random(IMAGES * SIZE, 1), *y = tensor_new(IMAGES * SIZE);
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+        float *again = copy_of(x, IMAGES * SIZE);
+        size_t dropped = 0;
+        k->drop_images(&drop, IMAGES, x, y);
+        k->drop_images(&drop, IMAGES, again, again);
+        assert_floats_same("the same seed, in place", again, y, IMAGES * SIZE);
+        for (size_t i = 0; i < IMAGES; i++) {
+            bool gone = y[i * SIZE] == 0;
+            dropped += gone;
+            for (size_t c = i * SIZE; c < (i + 1) * SIZE; c++)
+                assert_true(gone ? y[c] == 0 : fabs((double)y[c] - (double)x[c] / 0.75) < 1e-6);
+        }
+        assert_in_range(dropped, 0.22 * IMAGES, 0.28 * IMAGES);
+        tensor_free(again, IMAGES * SIZE);
+    }
+    tensor_free(x, IMAGES * SIZE);
+    tensor_free(y, IMAGES * SIZE);
+}
+
 /* Two rows of two floats, three apart in x and four in y: nothing else is written. */
 static void test_copy_when_steps_differ(void **state)
 {
@@ -174,6 +255,10 @@ int main(void)
         cmocka_unit_test(test_batch_norm_fold_when_worked_out_by_hand),
         cmocka_unit_test(test_multiply_when_worked_out_by_hand),
         cmocka_unit_test(test_copy_when_steps_differ),
+        cmocka_unit_test(test_loops_over_weights_when_worked_out_by_hand),
+        cmocka_unit_test(test_codes_when_worked_out_by_hand),
+        cmocka_unit_test(test_living_channels_when_some_are_known),
+        cmocka_unit_test(test_dropped_images_when_drawn_again),
     };
     return cmocka_run_group_tests_name("kernels_plain", tests, NULL, NULL);
 }

@@ -34,3 +34,14 @@ void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *
                              .y = y};
     cnn_parallel_for(cnn_size_divide_up(size, MASK_BLOCK), drop_block, &k);
 }
+
+void cnn_drop_images(const struct cnn_drop *d, size_t n, const float *x, float *y)
+{
+    float scale = (float)(1 / (1 - d->rate));
+    for (size_t image = 0; image < n; image++) {
+        struct cnn_rng rng = cnn_rng_at(d->seed, CNN_STREAM_DROPOUT, image);
+        bool dropped = (double)cnn_rng_uniform(&rng) < d->rate;
+        for (size_t i = image * d->size; i < (image + 1) * d->size; i++)
+            y[i] = dropped ? 0 : x[i] * scale;
+    }
+}

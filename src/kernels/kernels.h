@@ -256,6 +256,33 @@ struct cnn_adam {
     size_t step;    /* counts from 1 */
 };
 
+/* Images that are dropped as a whole. */
+struct cnn_drop {
+    size_t size; /* of one */
+    double rate;
+    unsigned long long seed;
+};
+
+struct cnn_lion {
+    double lr, beta1, beta2, weight_decay;
+};
+
+/* One image's part of a loss. */
+struct cnn_loss_row {
+    size_t classes;
+    const float *y;      /* so many numbers */
+    size_t label, other; /* it is `share` of one class and 1 - share of another */
+    double share;
+    const double *weights; /* of the classes; NULL: all 1 */
+    float *dy;             /* gradient; NULL: not wanted */
+    double total;          /* what it is divided by: the weights of all images of the batch */
+};
+
+static inline double cnn_class_weight(const struct cnn_loss_row *row, size_t class_index)
+{
+    return row->weights ? row->weights[class_index] : 1;
+}
+
 /* Of each pixel's channels, `count` from `first` on. */
 struct cnn_channel_range {
     size_t channels, first, count;
@@ -414,9 +441,40 @@ struct cnn_kernels {
     /* y *= factor * x */
     void (*multiply)(size_t count, float factor, const float *x, float *y);
 
+    /* y = a * x + b * y; x NULL: y = b * y */
+    void (*combine)(size_t count, float a, const float *x, float b, float *y);
+
+    /* y += share * (x - y) */
+    void (*approach)(size_t count, float share, const float *x, float *y);
+
+    /* The sum, in double, of the squares of x - minus; minus NULL: of x. */
+    double (*squares)(size_t count, const float *x, const float *minus);
+
+    /* Lion's update, of weights and momentum: the mean of the momentum and the gradient by beta1
+     * gives the sign of the step, then the momentum goes on by beta2. */
+    void (*lion)(size_t size, float *w, const float *grad, float *m,
+                 const struct cnn_lion *settings);
+
+    /* The loss of one image, its weight included, and its gradient. */
+    double (*cross_entropy)(const struct cnn_loss_row *row, double smoothing);
+    double (*squared_error)(const struct cnn_loss_row *row); /* mean over the classes */
+    /* How many classes come before the label in the order of falling y, on ties the lower index
+     * first; `classes` where a y is no number. */
+    size_t (*rank)(size_t classes, const float *y, size_t label);
+
+    /* Marks channels in which a number is not 0, and returns how many become so. */
+    size_t (*find_living)(size_t pixels, size_t channels, const float *x, bool *living);
+
+    /* The codes of numbers from range[0] (at most 0) to range[1] (at least 0). */
+    struct cnn_codes (*codes)(const float *range);
+
     /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes
      * from (seed, block), so backward draws it again. dx may be dy, y may be x. */
     void (*dropout)(size_t size, float rate, unsigned long long seed, const float *x, float *y);
+
+    /* The same for n whole images of `size` numbers: each is dropped, or scaled by 1 / (1 -
+     * rate). */
+    void (*drop_images)(const struct cnn_drop *d, size_t n, const float *x, float *y);
 
     /* [rows][a][b] -> [rows][b][a] */
     void (*transpose)(size_t rows, size_t a, size_t b, const float *x, float *y);

@@ -31,6 +31,30 @@ void cnn_multiply(size_t count, float factor, const float *x, float *y)
         y[i] *= factor * x[i];
 }
 
+size_t cnn_find_living(size_t pixels, size_t channels, const float *x, bool *living)
+{
+    size_t alive = 0, found = 0;
+    for (size_t c = 0; c < channels; c++)
+        alive += living[c];
+    for (; pixels > 0 && alive + found < channels; pixels--, x += channels)
+        for (size_t c = 0; c < channels; c++)
+            if (x[c] != 0 && !living[c]) {
+                living[c] = true;
+                found++;
+            }
+    return found;
+}
+
+/* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have,
+ * as that of a model before its parameters are set, is no harm. */
+struct cnn_codes cnn_codes_of(const float *range)
+{
+    float scale = (range[1] - range[0]) / 255;
+    if (!(scale > 0) || !isnormal(scale))
+        return (struct cnn_codes){1, 0};
+    return (struct cnn_codes){scale, (int)fminf(255, fmaxf(0, nearbyintf(-range[0] / scale)))};
+}
+
 void cnn_copy(size_t rows, size_t floats, const float *x, size_t x_step, float *y, size_t y_step)
 {
     for (size_t i = 0; i < rows && x != y; i++)

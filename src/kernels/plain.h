@@ -11,6 +11,16 @@ void cnn_batch_norm_fold(size_t channels, const struct cnn_batch_norm_arrays *no
                          const float *bias, float *scale, float *shift);
 void cnn_track(size_t count, double share, float scale, const float *from, float *to);
 void cnn_multiply(size_t count, float factor, const float *x, float *y);
+void cnn_combine(size_t count, float a, const float *x, float b, float *y);
+void cnn_approach(size_t count, float share, const float *x, float *y);
+double cnn_squares(size_t count, const float *x, const float *minus);
+void cnn_lion(size_t size, float *w, const float *grad, float *m, const struct cnn_lion *settings);
+double cnn_cross_entropy(const struct cnn_loss_row *row, double smoothing);
+double cnn_squared_error(const struct cnn_loss_row *row);
+size_t cnn_rank(size_t classes, const float *y, size_t label);
+size_t cnn_find_living(size_t pixels, size_t channels, const float *x, bool *living);
+struct cnn_codes cnn_codes_of(const float *range);
+void cnn_drop_images(const struct cnn_drop *d, size_t n, const float *x, float *y);
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
 void cnn_copy(size_t rows, size_t floats, const float *x, size_t x_step, float *y, size_t y_step);
 void cnn_take_channels(size_t pixels, const struct cnn_channel_range *range, const float *x,

@@ -37,13 +37,8 @@ static void apply(const struct cnn_call *call, const float *from, float *to)
         call->kernels->copy(call->n, size, from, size, to, size);
         return;
     }
-    float scale = (float)(1 / (1 - s->rate));
-    for (size_t image = 0; image < call->n; image++) {
-        struct cnn_rng rng = cnn_rng_at(call->seed, CNN_STREAM_DROPOUT, image);
-        bool dropped = (double)cnn_rng_uniform(&rng) < s->rate;
-        for (size_t i = image * size; i < (image + 1) * size; i++)
-            to[i] = dropped ? 0 : from[i] * scale;
-    }
+    const struct cnn_drop drop = {.size = size, .rate = s->rate, .seed = call->seed};
+    call->kernels->drop_images(&drop, call->n, from, to);
 }
 
 static void forward(const struct cnn_call *call)

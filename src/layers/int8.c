@@ -77,16 +77,6 @@ static bool writes_bytes(const struct cnn_node *node)
     return w->activation.kind != CNN_ACT_SOFTMAX;
 }
 
-/* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have,
- * as that of a model before its parameters are set, is no harm. */
-static struct cnn_codes codes_of(const float *range)
-{
-    float scale = (range[1] - range[0]) / 255;
-    if (!(scale > 0) || !isnormal(scale))
-        return (struct cnn_codes){1, 0};
-    return (struct cnn_codes){scale, (int)fminf(255, fmaxf(0, nearbyintf(-range[0] / scale)))};
-}
-
 /* Behind the packed weights stand scale and bias of every filter. */
 static size_t packed_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
                             bool backward)
@@ -135,7 +125,7 @@ static size_t scratch_floats(const struct cnn_node *node, const struct cnn_kerne
 static void prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
-    const struct cnn_codes x = codes_of(call->value[CNN_SLOT_INPUT_RANGE]);
+    const struct cnn_codes x = call->kernels->codes(call->value[CNN_SLOT_INPUT_RANGE]);
     const float *weight_scale = call->value[CNN_SLOT_WEIGHT_SCALE];
     float *scale = filter_scale(call);
     cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
@@ -148,9 +138,10 @@ static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue,
 {
     const struct cnn_weighted *w = call->node->state;
     const float *scale = filter_scale(call), *x = call->x[0];
-    struct cnn_int8 int8 = {.scale = scale, .x = codes_of(call->value[CNN_SLOT_INPUT_RANGE])};
+    struct cnn_int8 int8 = {.scale = scale,
+                            .x = call->kernels->codes(call->value[CNN_SLOT_INPUT_RANGE])};
     if (call->node->y_bytes)
-        int8.y = codes_of(call->value[CNN_SLOT_OUTPUT_RANGE]);
+        int8.y = call->kernels->codes(call->value[CNN_SLOT_OUTPUT_RANGE]);
     float *scratch = call->scratch; /* NULL where none is needed */
     epilogue->bias = scale + cnn_round_floats(w->conv.out_c);
     if (!call->node->x_bytes) {

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "kernels/kernels.h"
+
 #define FIELD(name) offsetof(struct cnn_average_settings, name)
 
 const struct cnn_key cnn_average_keys[] = {
@@ -42,6 +44,5 @@ void cnn_average_update(const struct cnn_average_settings *settings, size_t step
         return;
     double n = (double)(step / settings->every);
     float share = (float)(1 - fmin(settings->decay, (1 + n) / (10 + n)));
-    for (size_t i = 0; i < count; i++)
-        mean[i] += share * (parameters[i] - mean[i]);
+    cnn_kernels()->approach(count, share, parameters, mean);
 }

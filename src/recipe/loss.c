@@ -92,7 +92,8 @@ static struct cnn_loss_row row_of(const struct cnn_loss *loss, const struct cnn_
     struct cnn_loss_row row = {.label = targets->labels[i],
                                .other = targets->labels[i],
                                .share = 1,
-                               .weights = loss->class_weights};
+                               .weights = loss->class_weights.count > 0 ? loss->class_weights.values
+                                                                        : NULL};
     if (targets->others) {
         row.other = targets->others[i];
         row.share = (double)targets->shares[i];
@@ -108,19 +109,14 @@ static double image_weight(const struct cnn_loss_row *row)
 
 size_t cnn_label_rank(size_t classes, const float *y, size_t label)
 {
-    size_t rank = 0;
-    for (size_t j = 0; j < classes; j++) {
-        if (isnan(y[j]))
-            return classes;
-        rank += y[j] > y[label] || (y[j] == y[label] && j < label);
-    }
-    return rank;
+    return cnn_kernels()->rank(classes, y, label);
 }
 
 struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes,
                                         const float *y, const struct cnn_targets *targets,
                                         float *dy)
 {
+    const struct cnn_kernels *kernels = cnn_kernels();
     struct cnn_loss_result result = {0};
     assert(loss->class_weights.count == 0 || loss->class_weights.count == classes);
     for (size_t i = 0; i < n; i++) {
@@ -134,8 +130,8 @@ struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, s
         row.y = y + i * classes;
         row.dy = dy ? dy + i * classes : NULL;
         row.total = result.weight;
-        result.loss += loss->type->row(loss->own, &row);
-        size_t rank = cnn_label_rank(classes, row.y, row.share >= 0.5 ? row.label : row.other);
+        result.loss += loss->type->row(kernels, loss->own, &row);
+        size_t rank = kernels->rank(classes, row.y, row.share >= 0.5 ? row.label : row.other);
         result.correct += rank == 0;
         result.top5 += rank < 5 && rank < classes;
     }

@@ -24,35 +24,10 @@ static const struct cnn_key keys[] = {
     CNN_KEY_END,
 };
 
-/* The stable form: log softmax(y)[j] = y[j] - log_sum, where log_sum = max + log(sum of exp(y -
- * max)). */
-static double row_loss(const void *settings, const struct cnn_loss_row *row)
+static double row_loss(const struct cnn_kernels *kernels, const void *settings,
+                       const struct cnn_loss_row *row)
 {
-    const size_t classes = row->classes;
-    const float *y = row->y;
-    double max = -INFINITY, sum = 0, weighted = 0, mean = 0;
-    for (size_t j = 0; j < classes; j++)
-        max = (double)y[j] > max ? (double)y[j] : max;
-    for (size_t j = 0; j < classes; j++) {
-        sum += exp((double)y[j] - max);
-        weighted += cnn_class_weight(row, j) * (double)y[j];
-        mean += cnn_class_weight(row, j);
-    }
-    mean /= (double)classes;
-    double log_sum = max + log(sum),
-           smoothing = ((const struct settings *)settings)->label_smoothing,
-           spread = smoothing / (double)classes;
-    double own = (1 - smoothing) * row->share * cnn_class_weight(row, row->label),
-           other = (1 - smoothing) * (1 - row->share) * cnn_class_weight(row, row->other);
-    for (size_t j = 0; row->dy && j < classes; j++) {
-        double target = (j == row->label ? own : 0) + (j == row->other ? other : 0) +
-                        spread * cnn_class_weight(row, j);
-        row->dy[j] =
-            (float)((exp((double)y[j] - log_sum) * (own + other + smoothing * mean) - target) /
-                    row->total);
-    }
-    return own * (log_sum - (double)y[row->label]) + other * (log_sum - (double)y[row->other]) +
-           smoothing * (mean * log_sum - weighted / (double)classes);
+    return kernels->cross_entropy(row, ((const struct settings *)settings)->label_smoothing);
 }
 
 /* Whatever the label smoothing. */

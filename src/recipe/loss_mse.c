@@ -3,18 +3,11 @@
 
 static const struct cnn_key keys[] = {CNN_KEY_END};
 
-static double row_loss(const void *settings, const struct cnn_loss_row *row)
+static double row_loss(const struct cnn_kernels *kernels, const void *settings,
+                       const struct cnn_loss_row *row)
 {
     (void)settings;
-    double sum = 0, scale = 2 / (row->total * (double)row->classes);
-    for (size_t j = 0; j < row->classes; j++) {
-        double distance = (double)row->y[j] - ((j == row->label ? row->share : 0) +
-                                               (j == row->other ? 1 - row->share : 0));
-        sum += distance * distance;
-        if (row->dy)
-            row->dy[j] = (float)(scale * distance);
-    }
-    return sum / (double)row->classes;
+    return kernels->squared_error(row);
 }
 
 const struct cnn_loss_type cnn_loss_mse = {

@@ -44,26 +44,13 @@ static cnn_status check(const void *settings, const struct cnn_yaml *node, cnn_d
                     "betas are two numbers, not %zu", s->betas.count);
 }
 
-/* The sign of 0 is 0, and NaN stays NaN; without branches, which would go either way. */
-static void update_block(const struct cnn_update *u, size_t begin, size_t count)
-{
-    const double *betas = ((const struct settings *)u->settings)->betas.values;
-    const float lr = (float)u->lr, shrink = (float)(1 - u->lr * u->weight_decay);
-    const float beta1 = (float)betas[0], new1 = (float)(1 - betas[0]), beta2 = (float)betas[1],
-                new2 = (float)(1 - betas[1]);
-    float *restrict w = u->w + begin, *restrict m = u->state[0] + begin;
-    const float *restrict grad = u->grad + begin;
-    for (size_t i = 0; i < count; i++) {
-        float mean = beta1 * m[i] + new1 * grad[i];
-        float sign = (float)((mean > 0) - (mean < 0)) + 0 * mean;
-        w[i] = w[i] * shrink - lr * sign;
-        m[i] = beta2 * m[i] + new2 * grad[i];
-    }
-}
-
 static void update(const struct cnn_update *u)
 {
-    cnn_update_blocks(u, update_block);
+    const double *betas = ((const struct settings *)u->settings)->betas.values;
+    u->kernels->lion(
+        u->tensor->count, u->w, u->grad, u->state[0],
+        &(struct cnn_lion){
+            .lr = u->lr, .beta1 = betas[0], .beta2 = betas[1], .weight_decay = u->weight_decay});
 }
 
 const struct cnn_optimizer_type cnn_optimizer_lion = {

@@ -134,28 +134,6 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
     return total;
 }
 
-static double norm(size_t count, const float *values)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (double)values[i] * (double)values[i];
-    return sqrt(sum);
-}
-
-static void scale(size_t count, float *values, float factor)
-{
-    for (size_t i = 0; i < count; i++)
-        values[i] *= factor;
-}
-
-/* out (columns x rows) = in (rows x columns) the other way round. */
-static void transpose(size_t rows, size_t columns, const float *in, float *out)
-{
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            out[j * rows + i] = in[i * columns + j];
-}
-
 static void iterate(struct work *w)
 {
     const struct cnn_kernels *k = w->kernels;
@@ -176,12 +154,10 @@ static void iterate(struct work *w)
                                                            .epilogue = &none,
                                                            .y = w->b,
                                                            .scratch = w->scratch});
-    for (size_t i = 0; i < square; i++)
-        w->b[i] = B_FACTOR * w->a[i] + C_FACTOR * w->b[i];
+    k->combine(square, B_FACTOR, w->a, C_FACTOR, w->b);
     /* (bA + cA^2) X */
     k->conv_backward_data(&w->wide, w->rows, w->b, w->packed, w->next, w->scratch);
-    for (size_t i = 0; i < wide; i++)
-        w->x[i] = A_FACTOR * w->x[i] + w->next[i];
+    k->combine(wide, 1, w->next, A_FACTOR, w->x);
 }
 
 static size_t columns_of(const struct cnn_tensor *tensor)
@@ -200,24 +176,26 @@ static size_t scratch_floats(const struct cnn_kernels *kernels, const struct cnn
 static float *make_orthogonal(const struct cnn_update *u)
 {
     const struct settings *s = u->settings;
+    const struct cnn_kernels *k = u->kernels;
     size_t rows = u->tensor->dims[0], columns = columns_of(u->tensor), count = u->tensor->count;
     float momentum = (float)s->momentum, *m = u->state[0];
     bool turned = rows > columns;
     struct work work;
-    lay_out(&work, u->kernels, rows, columns, u->scratch);
+    lay_out(&work, k, rows, columns, u->scratch);
     float *made = turned ? work.next : work.x;
-    for (size_t i = 0; i < count; i++) {
-        m[i] = momentum * m[i] + u->grad[i];
-        made[i] = s->nesterov ? u->grad[i] + momentum * m[i] : m[i];
-    }
+    k->combine(count, 1, u->grad, momentum, m);
+    k->copy(1, count, m, count, made, count);
+    if (s->nesterov)
+        k->combine(count, 1, u->grad, momentum, made);
     if (turned)
-        transpose(rows, columns, made, work.x);
-    scale(count, work.x, (float)(1 / (norm(count, work.x) + EPS)));
+        k->transpose(1, rows, columns, made, work.x);
+    float factor = (float)(1 / (sqrt(k->squares(count, work.x, NULL)) + EPS));
+    k->combine(count, 0, NULL, factor, work.x);
     for (size_t i = 0; i < s->iterations; i++)
         iterate(&work);
     if (!turned)
         return work.x;
-    transpose(columns, rows, work.x, work.next);
+    k->transpose(1, columns, rows, work.x, work.next);
     return work.next;
 }
 
@@ -230,13 +208,12 @@ static void update(const struct cnn_update *u)
     float lr = (float)u->lr, shrink = (float)(1 - u->lr * u->weight_decay), *w = u->w;
     const float *made = make_orthogonal(u);
     if (((const struct settings *)u->settings)->normalize) {
-        double length = norm(count, w);
+        double length = sqrt(u->kernels->squares(count, w, NULL));
         shrink *= length > 0 ? (float)(sqrt((double)rows) / length) : 1;
     } else if (rows > columns) {
         lr *= sqrtf((float)rows / (float)columns);
     }
-    for (size_t i = 0; i < count; i++)
-        w[i] = w[i] * shrink - lr * made[i];
+    u->kernels->combine(count, -lr, made, shrink, w);
 }
 
 const struct cnn_optimizer_type cnn_optimizer_muon = {

@@ -41,7 +41,7 @@ struct cnn_optimizer_type {
     /* Floats of scratch for a tensor; SIZE_MAX where they are too many. NULL: none. */
     size_t (*scratch)(const struct cnn_kernels *kernels, const struct cnn_tensor *tensor);
 
-    /* By a kernel of the table; or, where that is a plain loop, by cnn_update_blocks. */
+    /* By kernels of the table. */
     void (*update)(const struct cnn_update *update);
 
     /* Steps are long by design: they say nothing about a rate that is too high. */
@@ -53,11 +53,5 @@ extern const struct cnn_key cnn_groups_keys[];
 
 /* Weights shrink by lr * weight_decay, apart from the gradient. */
 void cnn_update_shrink(const struct cnn_update *update);
-
-/* An update that is a loop over elements: calls block for pieces of the tensor, elements [begin,
- * begin + count), on all threads. These files are compiled for speed; a loop without branches
- * becomes vector code. */
-void cnn_update_blocks(const struct cnn_update *update,
-                       void (*block)(const struct cnn_update *update, size_t begin, size_t count));
 
 #endif

@@ -80,10 +80,8 @@ static double layer_norm(const struct cnn_node *node, const float *slab, const f
         if (!cnn_tensor_trained(tensor))
             continue;
         any = true;
-        for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++) {
-            double value = (double)slab[i] - (minus ? (double)minus[i] : 0);
-            sum += value * value;
-        }
+        sum += cnn_kernels()->squares(tensor->count, slab + tensor->offset,
+                                      minus ? minus + tensor->offset : NULL);
     }
     return !any ? NAN : isfinite(sum) ? sqrt(sum) : INFINITY;
 }
@@ -108,17 +106,9 @@ static void observe(void *context, size_t i, bool backward, bool begin)
     struct cnn_health *health = context;
     const struct cnn_call *call = cnn_plan_call(health->evaluator->plan, i);
     const cnn_shape shape = call->node->out;
-    bool *alive = health->alive[i];
-    const float *y = call->y;
-    if (backward || begin || !alive)
-        return;
-    for (size_t position = 0; position < call->n * shape.h * shape.w && health->living[i] < shape.c;
-         position++, y += shape.c)
-        for (size_t c = 0; c < shape.c; c++)
-            if (y[c] != 0 && !alive[c]) {
-                alive[c] = true;
-                health->living[i]++;
-            }
+    if (!backward && !begin && health->alive[i])
+        health->living[i] += call->kernels->find_living(call->n * shape.h * shape.w, shape.c,
+                                                        call->y, health->alive[i]);
 }
 
 static void run_probe(struct cnn_health *health)

@@ -100,31 +100,19 @@ static uint64_t dropout_seed(const struct cnn_step *step)
     return high << 32 | cnn_rng_u32(&rng);
 }
 
-/* In four sums, which the compiler may keep in one vector; their order is fixed. */
-static double sum_squares(size_t count, const float *values)
-{
-    double sums[4] = {0};
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        for (size_t k = 0; k < 4; k++)
-            sums[k] += (double)values[i + k] * (double)values[i + k];
-    for (; i < count; i++)
-        sums[0] += (double)values[i] * (double)values[i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
 void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *gradients)
 {
+    const struct cnn_kernels *kernels = cnn_kernels();
     double sum = 0;
     for (size_t i = 0; i < graph->count; i++)
         for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             if (cnn_tensor_trained(tensor))
-                sum += sum_squares(tensor->count, gradients + tensor->offset);
+                sum += kernels->squares(tensor->count, gradients + tensor->offset, NULL);
         }
     float scale = (float)(max_norm / (sqrt(sum) + 1e-6));
-    for (size_t i = 0; scale < 1 && i < graph->parameter_floats; i++)
-        gradients[i] *= scale;
+    if (scale < 1)
+        kernels->combine(graph->parameter_floats, 0, NULL, scale, gradients);
 }
 
 struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
