@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace
 {
@@ -176,6 +177,21 @@ void measure(const std::string &directory, cnn_diag *diag)
     check(cnn_evaluate(model.get(), &validation, &result, diag), diag);
     const Evaluation evaluation(result);
     std::cout << "right in class 0: " << cnn_evaluation_confusion(evaluation.get(), 0, 0) << "\n";
+
+    const cnn_shape in = cnn_model_input(model.get()); // images that never were files
+    std::vector<uint8_t> pixels(2 * in.c * in.h * in.w, 128);
+    const size_t labels[] = {0, 1};
+    const char *const names[] = {cnn_model_class(model.get(), 0), cnn_model_class(model.get(), 1)};
+    cnn_memory_data data = {};
+    data.test.pixels = pixels.data();
+    data.test.labels = labels;
+    data.test.count = 2;
+    data.classes = names;
+    data.class_count = 2;
+    check(cnn_model_set_data(quantized.get(), &data, diag), diag);
+    cnn_evaluation *grey = nullptr;
+    check(cnn_evaluate(quantized.get(), nullptr, &grey, diag), diag);
+    std::cout << "of two grey images right: " << Evaluation(grey)->accuracy << "\n";
 
     cnn_bench_options often = CNN_BENCH_OPTIONS_INIT;
     often.seconds = 0.05;

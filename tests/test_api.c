@@ -774,6 +774,13 @@ static void test_data(void **state)
     DONE(cnn_model_open, path, &untrained, &odd);
     REFUSED(cnn_survey_data, odd, NULL, &survey);
     cnn_model_free(odd);
+    const uint8_t pixels[PIXELS] = {0};
+    const size_t label = 0;
+    const cnn_memory_data data = {.train = {pixels, &label, 1}, .class_count = CLASSES}, no = {0};
+    REFUSED(cnn_model_set_data, NULL, &data);
+    REFUSED(cnn_model_set_data, model, NULL);
+    REFUSED(cnn_model_set_data, model, &no);
+    DONE(cnn_model_set_data, model, &data);
     cnn_init_options o = {0};
     REFUSED(cnn_init, &o, &result);
     REFUSED(cnn_init, NULL, &result);

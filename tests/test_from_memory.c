@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/model.h"
 #include "pictures.h"
 #include "scratch.h"
 #include "util/file.h"
@@ -251,15 +252,149 @@ static void test_buffers_that_cannot_be(void **state)
     cnn_model_free(model);
 }
 
+/* ---- Data sets ---- */
+
+enum { SIDE = 16, TRAIN = 60, TEST_IMAGES = 40 };
+
+static const char shapes[] =
+    "name: net\n"
+    "input: [3, 16, 16]\n"
+    "layers:\n"
+    "  - {type: conv, filters: 4, kernel_size: 3, stride: 2, activation: relu}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, units: 10}\n"
+    "data: {dataset: %s, limit: 60, val_split: 0.25, normalize: {mean: [0.5, 0.4, 0.3], std: [0.3, "
+    "0.2, 0.4]}}\n"
+    "train: {epochs: 2, batch_size: 16, optimizer: {type: adam, lr: 0.01}}\n";
+
+/* Images of a split, as a program might have them. */
+struct pictures {
+    uint8_t pixels[TRAIN * SIDE * SIDE * 3];
+    size_t labels[TRAIN];
+    size_t count;
+};
+
+static void read_pictures(const cnn_model *model, enum cnn_split split, size_t count,
+                          struct pictures *out)
+{
+    struct cnn_data_settings settings = model->data;
+    struct cnn_dataset *dataset = NULL;
+    enum cnn_split used;
+    settings.val_split = 0;
+    assert_int_equal(cnn_dataset_open(&settings,
+                                      &(struct cnn_data_choice){.input = model->graph.input,
+                                                                .split = split,
+                                                                .seed = model->recipe.seed},
+                                      &dataset, &used, NULL),
+                     CNN_OK);
+    assert_true(cnn_dataset_count(dataset) >= count);
+    out->count = count;
+    for (size_t i = 0; i < count; i++) {
+        out->labels[i] = cnn_dataset_label(dataset, i);
+        memcpy(out->pixels + i * SIDE * SIDE * 3, cnn_dataset_read(dataset, i, NULL),
+               SIDE * SIDE * 3);
+    }
+    cnn_dataset_free(dataset);
+}
+
+static cnn_memory_split split_of(const struct pictures *p)
+{
+    return (cnn_memory_split){p->pixels, p->labels, p->count};
+}
+
+static cnn_model *train_on(struct scratch *s, const char *dataset, const cnn_memory_data *data)
+{
+    char text[1000], config[300], directory[300];
+    cnn_model *model = NULL;
+    int size = snprintf(text, sizeof text, shapes, dataset);
+    snprintf(config, sizeof config, "%s", scratch_write(s, "net.yaml", text, (size_t)size));
+    snprintf(directory, sizeof directory, "%s", scratch_path(s, dataset));
+    const cnn_train_options options = {.config = config, .directory = directory, .memory = data};
+    if (cnn_train(&options, s->diag) != CNN_OK)
+        fail_msg("%s", cnn_diag_get(s->diag, 0)->text);
+    assert_int_equal(cnn_model_open(directory, NULL, &model, s->diag), CNN_OK);
+    return model;
+}
+
+/* The data set `shapes` is drawn, and the same images given as memory: a run is the same bits, and
+ * so is what comes of the test images. */
+static void test_a_data_set_in_memory_is_like_any_other(void **state)
+{
+    struct scratch *s = *state;
+    static struct pictures train, test;
+    cnn_model *drawn = train_on(s, "shapes", NULL), *given;
+    cnn_evaluation *results[2] = {NULL, NULL};
+    const cnn_evaluate_options options = {.split = "val"};
+    read_pictures(drawn, CNN_SPLIT_TRAIN, TRAIN, &train);
+    read_pictures(drawn, CNN_SPLIT_TEST, TEST_IMAGES, &test);
+    cnn_memory_data data = {.train = split_of(&train), .class_count = 10};
+    given = train_on(s, "memory", &data);
+    assert_memory_equal(given->parameters, drawn->parameters,
+                        drawn->graph.parameter_floats * sizeof(float));
+    assert_int_equal(cnn_model_set_data(given, &data, s->diag), CNN_OK);
+    assert_int_equal(cnn_evaluate(drawn, &options, &results[0], s->diag), CNN_OK);
+    assert_int_equal(cnn_evaluate(given, &options, &results[1], s->diag), CNN_OK);
+    assert_int_equal(results[0]->images, TRAIN / 4);
+    assert_int_equal(results[1]->images, TRAIN / 4);
+    assert_true(results[0]->loss == results[1]->loss);
+    cnn_evaluation_free(results[1]);
+    data.test = split_of(&test);
+    assert_int_equal(cnn_evaluate(given, NULL, &results[1], s->diag), CNN_OK);
+    assert_int_equal(results[1]->images, TEST_IMAGES);
+    cnn_evaluation_free(results[0]);
+    cnn_evaluation_free(results[1]);
+    cnn_model_free(drawn);
+    cnn_model_free(given);
+}
+
+static void test_images_that_cannot_be_are_refused(void **state)
+{
+    struct scratch *s = *state;
+    char text[1000];
+    cnn_model *model = NULL;
+    static struct pictures train;
+    const size_t beyond[] = {9, 10};
+    const char *const names[10] = {"a", "b"};
+    int size = snprintf(text, sizeof text, shapes, "memory");
+    const cnn_open_options untrained = {.untrained = true};
+    assert_int_equal(
+        cnn_model_open_memory(text, (size_t)size, "net.yaml", &untrained, &model, NULL), CNN_OK);
+    cnn_evaluation *result = NULL;
+    assert_int_equal(cnn_evaluate(model, NULL, &result, s->diag), CNN_INVALID);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                        "`dataset: memory` is for programs that give their images to the library");
+    const cnn_memory_data wrong[] = {
+        {.train = {train.pixels, train.labels, 1}},
+        {.train = {train.pixels, train.labels, 1}, .class_count = 65536},
+        {.train = {NULL, train.labels, 1}, .class_count = 10},
+        {.train = {train.pixels, NULL, 1}, .class_count = 10},
+        {.test = {train.pixels, beyond, 2}, .class_count = 10},
+        {.train = {train.pixels, train.labels, 1}, .class_count = 10, .classes = names}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const cnn_train_options options = {.config =
+                                               scratch_write(s, "net.yaml", text, (size_t)size),
+                                           .directory = "none",
+                                           .memory = &wrong[i]};
+        assert_int_equal(cnn_train(&options, NULL), CNN_INVALID);
+        assert_int_equal(cnn_model_set_data(model, &wrong[i], NULL), CNN_INVALID);
+    }
+    cnn_model_free(model);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_description_in_memory),    TEST(test_a_checkpoint_in_memory),
-        TEST(test_image_files_in_memory),      TEST(test_pixels_are_normalised),
-        TEST(test_pixels_are_those_of_a_file), TEST(test_pixels_without_gaps),
+        TEST(test_a_description_in_memory),
+        TEST(test_a_checkpoint_in_memory),
+        TEST(test_image_files_in_memory),
+        TEST(test_pixels_are_normalised),
+        TEST(test_pixels_are_those_of_a_file),
+        TEST(test_pixels_without_gaps),
         TEST(test_buffers_that_cannot_be),
+        TEST(test_a_data_set_in_memory_is_like_any_other),
+        TEST(test_images_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

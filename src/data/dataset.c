@@ -39,12 +39,25 @@ static cnn_status fail_no_split(const struct cnn_data_settings *settings, const 
     return CNN_FAILED;
 }
 
-static cnn_status select_images(const struct cnn_data_settings *settings, const char *path,
-                                enum cnn_split split, struct selection *out, cnn_diag *diag)
+static struct cnn_data_request request_of(const struct cnn_data_settings *settings,
+                                          const struct cnn_data_choice *choice)
 {
-    const struct cnn_dataset_format *format = cnn_dataset_formats[settings->dataset];
+    return (struct cnn_data_request){.format = cnn_dataset_formats[settings->dataset],
+                                     .path = choice->path,
+                                     .input = choice->input,
+                                     .seed = choice->seed,
+                                     .any_damage = settings->any_damage,
+                                     .memory = settings->memory};
+}
+
+static cnn_status select_images(const struct cnn_data_settings *settings,
+                                const struct cnn_data_request *request, enum cnn_split split,
+                                struct selection *out, cnn_diag *diag)
+{
+    const char *path = request->path;
     bool has[3] = {true, false, true};
-    cnn_status status = format->splits ? format->splits(path, has, diag) : CNN_OK;
+    cnn_status status =
+        request->format->splits ? request->format->splits(request, has, diag) : CNN_OK;
     if (status != CNN_OK)
         return status;
     bool divided = has[CNN_SPLIT_TRAIN] && !has[CNN_SPLIT_VAL] && settings->val_split > 0;
@@ -62,22 +75,6 @@ static cnn_status select_images(const struct cnn_data_settings *settings, const 
     else
         return fail_no_split(settings, path, split, diag);
     return CNN_OK;
-}
-
-static cnn_status read_images(const struct cnn_data_settings *settings,
-                              const struct cnn_data_choice *choice, enum cnn_split files,
-                              struct cnn_images *out, cnn_diag *diag)
-{
-    const struct cnn_dataset_format *format = cnn_dataset_formats[settings->dataset];
-    const struct cnn_data_request request = {.format = format,
-                                             .path = choice->path,
-                                             .split = files,
-                                             .limit =
-                                                 files == CNN_SPLIT_TRAIN ? settings->limit : 0,
-                                             .input = choice->input,
-                                             .seed = choice->seed,
-                                             .any_damage = settings->any_damage};
-    return format->read(&request, out, diag);
 }
 
 /* Where in the wanted classes each of the data set's stands, by its name; NULL where they are no
@@ -139,10 +136,13 @@ static cnn_status open_images(const struct cnn_data_settings *settings,
                               const struct cnn_data_choice *choice, struct cnn_images *out,
                               enum cnn_split *used, cnn_diag *diag)
 {
-    struct selection selection;
-    cnn_status status = select_images(settings, choice->path, choice->split, &selection, diag);
+    struct selection selection = {0};
+    struct cnn_data_request request = request_of(settings, choice);
+    cnn_status status = select_images(settings, &request, choice->split, &selection, diag);
+    request.split = selection.files;
+    request.limit = selection.files == CNN_SPLIT_TRAIN ? settings->limit : 0;
     if (status == CNN_OK)
-        status = read_images(settings, choice, selection.files, out, diag);
+        status = request.format->read(&request, out, diag);
     if (status == CNN_OK)
         status = adopt_classes(settings, out, diag);
     if (status == CNN_OK)

@@ -57,11 +57,15 @@ struct cnn_data_settings {
      * these alone, in this order; NULL: its own */
     const char *const *classes;
     size_t class_count;
+    const cnn_memory_data *memory; /* the images of `dataset: memory`; NULL: there are none */
     struct cnn_where where;
 };
 
 extern const struct cnn_key cnn_data_keys[]; /* the table of `data` */
 extern const struct cnn_kind cnn_augmentations;
+
+/* CNN_INVALID where images, labels or names in memory are not what they should be. */
+cnn_status cnn_memory_check(const cnn_memory_data *data, cnn_diag *diag);
 
 /* Reads and checks `data`; all mistakes are reported. node NULL is no mistake here: the caller
  * knows whether a data section is needed. *out is then empty. input is all zero where it is wrong

@@ -461,8 +461,9 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
 }
 
 /* One without train/, val/ and test/ is all training images. */
-static cnn_status find_splits(const char *root, bool has[3], cnn_diag *diag)
+static cnn_status find_splits(const struct cnn_data_request *request, bool has[3], cnn_diag *diag)
 {
+    const char *root = request->path;
     struct cnn_splits splits;
     struct cnn_arena *arena = cnn_arena_new();
     cnn_status status =

@@ -17,6 +17,7 @@ struct cnn_data_request {
     cnn_shape input; /* of the network: what files are brought to, and drawings made for */
     uint64_t seed;   /* of drawings */
     bool any_damage; /* see cnn_data_settings */
+    const cnn_memory_data *memory; /* likewise */
 };
 
 /* The place of a data set that everybody uses, and where it is to be had. */
@@ -42,8 +43,8 @@ struct cnn_dataset_format {
     bool varies; /* other images are there from path to path, so the name says nothing of them */
     const void *more; /* what the formats of one file have of their own */
 
-    /* Which splits there are at path. NULL: training and test images. Errors are CNN_FAILED. */
-    cnn_status (*splits)(const char *path, bool has[3], cnn_diag *diag);
+    /* Which splits there are, whatever the request's. NULL: training and test images. */
+    cnn_status (*splits)(const struct cnn_data_request *request, bool has[3], cnn_diag *diag);
 
     /* Reads one of them. *out is written only on success, and freed with cnn_images_free. Labels
      * are below class_count, and the class names do not depend on the split. Damaged files are

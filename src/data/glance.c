@@ -104,7 +104,8 @@ cnn_status cnn_glance_at(const char *folder, struct cnn_arena *arena, struct cnn
     const cnn_shape any = {3, 3, 32, 32}; /* nothing is brought to it */
     struct cnn_glance glance = {0};
     bool has[3];
-    cnn_status status = cnn_dataset_formats[settings.dataset]->splits(folder, has, diag);
+    const struct cnn_data_request request = {.path = folder};
+    cnn_status status = cnn_dataset_formats[settings.dataset]->splits(&request, has, diag);
     has[CNN_SPLIT_TRAIN] = true; /* what lacks is said where it is opened */
     for (enum cnn_split split = CNN_SPLIT_TRAIN; split <= CNN_SPLIT_TEST && status == CNN_OK;
          split++) {

@@ -34,8 +34,8 @@
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
- * CNN_VERSION with which it was built. Before 1.0 three things are to come: data sets from memory,
- * answers that are not classes, and a tool that compares each version with the one before it.
+ * CNN_VERSION with which it was built. Before 1.0 two things are to come: answers that are not
+ * classes, and a tool that compares each version with the one before it.
  *
  * From 1.0 on, as long as the soname stays the same: a function stays and keeps its meaning.
  * Structs of options, and structs that the library makes (results, cnn_message, cnn_event), get new
@@ -680,6 +680,29 @@ typedef struct cnn_visualize_options {
 cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualize_options *options,
                          cnn_diag *diag);
 
+/* ---- Data sets in memory ---- */
+
+/* One split: count images of height x width x channels bytes, as the network's input has them, rows
+ * from the top and the channels of a pixel together; and their classes, counted from 0. */
+typedef struct cnn_memory_split {
+    const uint8_t *pixels;
+    const size_t *labels;
+    size_t count; /* 0: there is none */
+} cnn_memory_split;
+
+/* The images of `dataset: memory`. They are copied where they are used, and must stay as long as
+ * the model or the run that they were given to. Without val, training images validate as
+ * data.val_split says. */
+typedef struct cnn_memory_data {
+    cnn_memory_split train, val, test;
+    const char *const *classes; /* names; NULL: numbers */
+    size_t class_count;         /* 1 to 65535 */
+} cnn_memory_data;
+
+/* Gives a model these images instead of those of its description, for all that is then done with
+ * it: evaluation, comparison, calibration, a survey. */
+cnn_status cnn_model_set_data(cnn_model *model, const cnn_memory_data *data, cnn_diag *diag);
+
 /* ---- Evaluation ---- */
 
 typedef struct cnn_evaluate_options {
@@ -967,13 +990,14 @@ typedef struct cnn_train_options {
     const cnn_flag *stop;
     /* raised: finish the step, lower the flag, save, continue; may be NULL */
     cnn_flag *save;
+    const cnn_memory_data *memory; /* the images of `dataset: memory`; NULL: none */
 } cnn_train_options;
 
 #define CNN_TRAIN_OPTIONS_VERSION 1
 #define CNN_TRAIN_OPTIONS_INIT                                                                     \
     {                                                                                              \
         CNN_TRAIN_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL,  \
-            NULL                                                                                   \
+            NULL, NULL                                                                             \
     }
 
 /* Either a config or a run to resume must be given. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "data/format.h"
+
 static bool list_tensors(cnn_model *model)
 {
     size_t capacity = model->graph.count * CNN_MAX_TENSORS;
@@ -102,6 +104,19 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
     else
         cnn_model_free(model);
     return status;
+}
+
+cnn_status cnn_model_set_data(cnn_model *model, const cnn_memory_data *data, cnn_diag *diag)
+{
+    if (!model || !data)
+        return cnn_fail_missing(diag, "cnn_model_set_data", "model or data");
+    cnn_status status = cnn_memory_check(data, diag);
+    if (status != CNN_OK)
+        return status;
+    model->data.dataset = cnn_dataset_find("memory");
+    model->data.memory = data;
+    model->has_data = true;
+    return CNN_OK;
 }
 
 /* A description can be changed; what a network of other files comes from can only be told. */

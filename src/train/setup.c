@@ -296,6 +296,9 @@ static cnn_status open_parts(struct cnn_training *t, const cnn_train_options *op
                              cnn_diag *diag)
 {
     cnn_status status = require_sections(t, diag);
+    if (status == CNN_OK && options->memory)
+        status = cnn_memory_check(options->memory, diag);
+    t->model->data.memory = options->memory;
     if (status == CNN_OK)
         status = open_data(t, options->data_path, diag);
     if (status == CNN_OK)
