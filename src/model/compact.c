@@ -334,14 +334,32 @@ static struct cnn_yaml *write_root(struct writer *w, const struct cnn_yaml *plai
 }
 
 /* Whether text is a description of the same network, by its resolved description. */
-static bool is_same(const cnn_model *model, const char *text)
+static bool is_same(struct writer *w, const cnn_model *model, const char *text)
 {
     cnn_model *other = NULL;
-    bool same =
-        cnn_model_from_text(model->source, text, strlen(text), NULL, &other, NULL) == CNN_OK &&
-        strcmp(other->resolved, model->resolved) == 0;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status = cnn_model_from_text(model->source, text, strlen(text), NULL, &other, diag);
+    bool same = status == CNN_OK && strcmp(other->resolved, model->resolved) == 0;
+    w->failed = w->failed || !diag || cnn_diag_out_of_memory(diag);
     cnn_model_free(other);
+    cnn_diag_free(diag);
     return same;
+}
+
+/* The text with blocks, or where that would not be the same network, the resolved description. */
+static void write_text(struct writer *w, const cnn_model *model, struct cnn_text *out)
+{
+    struct cnn_yaml *plain = NULL;
+    w->failed = cnn_yaml_parse(w->arena, model->source, model->resolved, strlen(model->resolved),
+                               &plain, NULL) != CNN_OK ||
+                !cnn_find_blocks(w->arena, &model->graph, &w->uses, &w->use_count);
+    struct cnn_yaml *root = w->failed ? NULL : write_root(w, plain);
+    if (root)
+        cnn_yaml_write(root, out);
+    if (w->failed || out->failed || (root && is_same(w, model, out->data)))
+        return;
+    cnn_text_free(out);
+    cnn_text_printf(out, "%s", model->resolved);
 }
 
 char *cnn_model_compact(const cnn_model *model)
@@ -350,23 +368,11 @@ char *cnn_model_compact(const cnn_model *model)
         return NULL;
     struct cnn_text text = {0};
     struct writer w = {.arena = cnn_arena_new(), .graph = &model->graph};
-    struct cnn_yaml *plain = NULL, *root = NULL;
-    bool ok = w.arena &&
-              cnn_yaml_parse(w.arena, model->source, model->resolved, strlen(model->resolved),
-                             &plain, NULL) == CNN_OK &&
-              cnn_find_blocks(w.arena, &model->graph, &w.uses, &w.use_count);
-    if (ok)
-        root = write_root(&w, plain);
-    if (root)
-        cnn_yaml_write(root, &text);
-    if (!root || text.failed || !is_same(model, text.data)) {
-        cnn_text_free(&text);
-        text = (struct cnn_text){0};
-        if (ok && !w.failed)
-            cnn_text_printf(&text, "%s", model->resolved);
-    }
+    if (w.arena)
+        write_text(&w, model, &text);
+    bool failed = !w.arena || w.failed || text.failed;
     cnn_arena_free(w.arena);
-    if (!text.failed)
+    if (!failed)
         return text.data;
     cnn_text_free(&text);
     return NULL;
