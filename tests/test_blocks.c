@@ -169,6 +169,27 @@ static void test_a_parameter_may_name_a_layer_where_the_block_is_used(void **sta
         "up1) two1(two1_up3_concat1 two1_up3_relu1) ");
 }
 
+/* What is no layer of the block that uses another one is none of the network's either. */
+static void test_a_name_is_looked_up_where_it_is_given(void **state)
+{
+    struct world *world = *state;
+    struct cnn_yaml *layers = NULL;
+    assert_int_equal(expand(world,
+                            "blocks:\n"
+                            "  up: {parameters: {skip}, layers: [relu, {type: add, from: [relu1, "
+                            "$skip]}]}\n"
+                            "  two: {layers: [tanh, {type: up, skip: relu1}]}\n"
+                            "layers: [relu, two]\n",
+                            &layers),
+                     CNN_INVALID);
+    assert_int_equal(cnn_diag_count(world->diag), 1);
+    assert_string_equal(cnn_diag_get(world->diag, 0)->text,
+                        "`from` names 'relu1', but no layer above has that name");
+    assert_int_equal(cnn_diag_get(world->diag, 0)->line, 3);
+    assert_int_equal(cnn_diag_get(world->diag, 0)->note->line, 2);
+    cnn_diag_clear(world->diag);
+}
+
 static void test_parameters_are_put_in_and_calculated_with(void **state)
 {
     struct world *world = *state;
@@ -378,6 +399,18 @@ static void test_set_changes_one_layer_of_one_use(void **state)
                            "  hint: did you mean 'b2_conv1'?\n");
 }
 
+/* A name that one turn of a repeated use has is no name of them all. */
+static void test_set_changes_no_other_turn_of_a_use(void **state)
+{
+    struct world *world = *state;
+    struct cnn_yaml *root = parse(world, "blocks: {b: {parameters: {rate: 0.1}, layers: [{type: "
+                                         "dropout, rate: $rate}]}}\n"
+                                         "layers: [{type: b, repeat: 2}]\n");
+    assert_int_equal(cnn_yaml_set(world->arena, root, "layers.b2.rate=0.5", world->diag), CNN_OK);
+    assert_written(cnn_yaml_get(root, "layers"), "- - [{type: dropout, rate: 0.1, name: b1}]\n"
+                                                 "  - [{type: dropout, rate: 0.5, name: b2}]\n");
+}
+
 static void assert_compact(const char *layers, const char *expected)
 {
     cnn_model *model = network_open_layers("[3, 8, 8]", layers);
@@ -420,6 +453,34 @@ static void test_compact_writes_blocks_for_names_that_blocks_give(void **state)
         "- {type: add_block, name: b, from: stem}\n"
         "- {type: add, name: end, from: [b, a_2]}\n"
         "- {type: flatten, name: flat}\n");
+}
+
+static void test_compact_repeats_uses_that_follow_each_other_alone(void **state)
+{
+    (void)state;
+    assert_compact("- {type: relu, name: a_1_r}\n- {type: add, name: a_1, from: [a_1_r, input]}\n"
+                   "- {type: tanh, name: between}\n"
+                   "- {type: relu, name: a_2_r}\n- {type: add, name: a_2, from: [a_2_r, between]}\n"
+                   "- {type: relu, name: b_1_r, from: between}\n"
+                   "- {type: add, name: b_1, from: [b_1_r, between]}\n"
+                   "- {type: relu, name: b_2_r, from: between}\n"
+                   "- {type: add, name: b_2, from: [b_2_r, between]}\n"
+                   "- {type: add, name: end, from: [a_2, b_1, b_2]}\n"
+                   "- {type: flatten, name: flat}\n",
+                   "input: [3, 8, 8]\n"
+                   "blocks:\n"
+                   "  add_block:\n"
+                   "    layers:\n"
+                   "    - {type: relu, name: r}\n"
+                   "    - {type: add, from: [r, input]}\n"
+                   "layers:\n"
+                   "- {type: add_block, name: a_1}\n"
+                   "- {type: tanh, name: between}\n"
+                   "- {type: add_block, name: a_2}\n"
+                   "- {type: add_block, name: b_1, from: between}\n"
+                   "- {type: add_block, name: b_2, from: between}\n"
+                   "- {type: add, name: end, from: [a_2, b_1, b_2]}\n"
+                   "- {type: flatten, name: flat}\n");
 }
 
 /* A layer inside is read from outside; two values are read; one use alone; other connections. */
@@ -477,6 +538,7 @@ int main(void)
         WORLD_TEST(test_layers_are_left_out_when_their_condition_is_false),
         WORLD_TEST(test_a_use_without_layers_changes_nothing),
         WORLD_TEST(test_a_parameter_may_name_a_layer_where_the_block_is_used),
+        WORLD_TEST(test_a_name_is_looked_up_where_it_is_given),
         WORLD_TEST(test_parameters_are_put_in_and_calculated_with),
         WORLD_TEST(test_quotients_are_rounded_down_when_negative),
         WORLD_TEST(test_calculations_fail_when_they_have_no_result),
@@ -484,7 +546,9 @@ int main(void)
         WORLD_TEST(test_a_network_in_blocks_is_the_one_written_out),
         WORLD_TEST(test_damaged_blocks_are_read_or_refused),
         WORLD_TEST(test_set_changes_one_layer_of_one_use),
+        WORLD_TEST(test_set_changes_no_other_turn_of_a_use),
         cmocka_unit_test(test_compact_writes_blocks_for_names_that_blocks_give),
+        cmocka_unit_test(test_compact_repeats_uses_that_follow_each_other_alone),
         cmocka_unit_test(test_compact_leaves_layers_alone_when_no_block_gives_them),
         WORLD_TEST(test_a_parameter_that_no_layer_uses_is_warned_of),
     };
