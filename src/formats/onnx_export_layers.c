@@ -385,7 +385,8 @@ static void multiply(struct cnn_onnx_writer *w)
     const int64_t sizes[4] = {0, whole(w->node->out.c), 1, 1};
     if (w->node->in[1].rank < w->node->in[0].rank)
         gate = reshape(w, gate, "gate", 4, sizes);
-    apply_activation(w, cnn_onnx_emit2(w, "Mul", cnn_onnx_input(w, 0), gate));
+    /* OpenCV 4.6 takes maps * HardSigmoid(gate) for a HardSwish, but not the other order */
+    apply_activation(w, cnn_onnx_emit2(w, "Mul", gate, cnn_onnx_input(w, 0)));
 }
 
 /* ---- What moves numbers ---- */

@@ -40,7 +40,7 @@ with torch.no_grad():
         module.train()
         module.momentum = 1.0
     if norms:
-        model(torch.randn(2, 3, size, size))
+        model(torch.randn(4, 3, size, size))
     for module in norms:
         module.eval()
         deviation = module.running_var.sqrt()
