@@ -290,31 +290,31 @@ void cnn_checkpoint_info_free(cnn_checkpoint_info *info);
 
 /* The order of the channels that a network of Caffe or Darknet reads. */
 typedef enum cnn_channel_order {
-    CNN_CHANNELS_DEFAULT, /* as the format's users have it: blue first for Caffe */
+    CNN_CHANNELS_DEFAULT, /* the usual order of the format: blue first for Caffe */
     CNN_CHANNELS_RGB,
     CNN_CHANNELS_BGR
 } cnn_channel_order;
 
-/* What batch_norm of Darknet divides by. */
+/* The divisor in Darknet's batch_norm. */
 typedef enum cnn_darknet {
     CNN_DARKNET_ALEXEYAB, /* sqrt(variance + 1e-5) */
-    CNN_DARKNET_PJREDDIE  /* sqrt(variance) + 1e-6, as the original has it */
+    CNN_DARKNET_PJREDDIE  /* sqrt(variance) + 1e-6, as in the original */
 } cnn_darknet;
 
 typedef struct cnn_import_options {
     unsigned version;
-    cnn_shape input;  /* of an image; c 0: as the file says */
+    cnn_shape input;  /* of an image; c 0: as in the file */
     const char *name; /* of the network; NULL: the first file's, without its ending */
-    /* what is subtracted from a pixel's channel, after scaling to [0, 1], and what it is then
-     * divided by; without normalize: as the file says, or 0 and 1 */
+    /* numbers to subtract from a pixel's channels after scaling to [0, 1], and then to divide by.
+     * Without normalize: as in the file, or 0 and 1 */
     bool normalize;
     double mean[4], std[4];
     const char *const *classes; /* names; none: numbers */
     size_t class_count;
     const char *image;  /* compare on this input, too (as by cnn_model_load_input); NULL: none */
-    double tolerance;   /* of the comparison, as a share; 0: 1e-4 */
-    const char *as;     /* a description that weights without one are for; NULL: none */
-    const char *rename; /* a file that says which weights are which tensor's; NULL: none */
+    double tolerance;   /* of the comparison, as a fraction; 0: 1e-4 */
+    const char *as;     /* the description for a file that has only weights; NULL: none */
+    const char *rename; /* a file that assigns weights to tensors; NULL: none */
     cnn_channel_order channels;
     cnn_darknet darknet;
 } cnn_import_options;
@@ -326,31 +326,31 @@ typedef struct cnn_import_options {
             NULL, CNN_CHANNELS_DEFAULT, CNN_DARKNET_ALEXEYAB                                       \
     }
 
-typedef struct cnn_import_row { /* of a file of weights: what became of one layer of it */
+typedef struct cnn_import_row { /* one layer of a file of weights */
     const char *from;           /* its name there */
     const char *to, *type;      /* the layer of the description */
     const char *shape;          /* of its weight: "64 x 3 x 7 x 7" */
-    const char *how;            /* it was found by: "name", "renamed", "order" */
+    const char *how;            /* how it was assigned: "name", "renamed", "order" */
 } cnn_import_row;
 
 typedef struct cnn_import_info { /* texts belong to the model */
     const char *producer;        /* the program that wrote the file; "" */
     int64_t opset;               /* version of its operators; 0: it has none */
     size_t nodes, layers;        /* of the file, of the model */
-    size_t compared;             /* layers whose numbers were held against those of the file */
+    size_t compared;             /* layers that were compared with the file */
     double error;      /* the largest difference, as a share of the layer's largest number */
     const char *worst; /* in this layer; "" */
-    const char *notes; /* what was dropped, folded, left out, guessed: lines; "" */
-    const cnn_import_row *rows; /* weights alone: what went where; the model's */
+    const char *notes; /* lines: what was dropped, folded, left out or guessed; "" */
+    const cnn_import_row *rows; /* only weights: the assignment; belongs to the model */
     size_t row_count;
 } cnn_import_info;
 
-/* Makes a model of what another program wrote: count files, in any order, which their names or
- * first bytes tell apart. The result is proved: the graph of the file is computed operator by
- * operator, in double and by other code than the model's, on random numbers (and options->image),
- * and the layers must give the same. CNN_FAILED, and the first layer that differs, where one does
- * not. CNN_INVALID where something is not supported: all of it is named. options and info may be
- * NULL. */
+/* Makes a model from count files of another program, in any order; their names or first bytes
+ * distinguish them. The result is proved: the graph of the file is computed operator by operator,
+ * in double and with other code than the model's, on random numbers (and on options->image), and
+ * the layers must give the same numbers. CNN_FAILED if a layer differs; the message names the first
+ * one. CNN_INVALID if something is not supported; the message names all of it. options and info may
+ * be NULL. */
 cnn_status cnn_import(const char *const *paths, size_t count, const cnn_import_options *options,
                       cnn_model **out, cnn_import_info *info, cnn_diag *diag);
 
@@ -529,24 +529,26 @@ typedef struct cnn_export_format {
     const char *name;   /* "onnx" */
     const char *help;   /* a line */
     const char *ending; /* of its files: ".onnx" */
-    cnn_output output;  /* what such a file is, for cnn_output_check */
-    bool weights;       /* it holds the weights; else only the layers, and an untrained model will
-                           do */
+    cnn_output output;  /* the kind of such a file, for cnn_output_check */
+    /* the file contains the weights; otherwise only the layers, and the model need not be trained
+     */
+    bool weights;
 } cnn_export_format;
 
 size_t cnn_export_formats(void);
-const cnn_export_format *cnn_export_format_at(size_t i); /* NULL from cnn_export_formats on */
-/* The one of that name; NULL: the first. */
+/* NULL if i is not below cnn_export_formats */
+const cnn_export_format *cnn_export_format_at(size_t i);
+/* Finds a format by its name; name NULL: the first. */
 cnn_status cnn_export_find(const char *name, const cnn_export_format **out, cnn_diag *diag);
 
 typedef struct cnn_export_options {
     unsigned version;
     const char *format; /* one of cnn_export_formats; NULL: the first, onnx */
-    /* of the network there, an identifier; NULL: the model's, with _ for what cannot stand in one
-     */
+    /* name of the network in the file, an identifier; NULL: the model's name, with _ for other
+     * characters */
     const char *name;
-    /* The file takes pixels from 0 to 1, and normalises them as the model was trained; else it
-     * takes what cnn_model_run does. */
+    /* The inputs of the file are pixels from 0 to 1, and the file normalises them as in training.
+     * Otherwise its inputs are those of cnn_model_run. */
     bool normalize;
 } cnn_export_options;
 
@@ -558,16 +560,18 @@ typedef struct cnn_export_options {
 
 typedef struct cnn_export_info { /* texts belong to the model */
     uint64_t bytes;              /* of the file */
-    size_t compared;   /* layers whose numbers the file gives, too; 0: it cannot be executed here */
-    double error;      /* the largest difference, as a share of the layer's largest number */
+    size_t compared; /* layers that were compared with the file; 0: the file cannot be executed here
+                      */
+    double error;    /* the largest difference, as a share of the layer's largest number */
     const char *worst; /* in this layer; "" */
 } cnn_export_info;
 
-/* Writes the model for another program. Weights keep their names and shapes. An ONNX file takes any
- * number of images, and is proved before it is written: it is read again and computed operator by
- * operator, in double and by other code than the model's, on random numbers, and each layer must
- * give the same. Nothing is left of a file that fails. CNN_INVALID where the format is none, or
- * cannot have what the model has. options and info may be NULL. */
+/* Writes the model for another program. Weights keep their names and shapes. The input of an ONNX
+ * file is any number of images. Such a file is proved before it is written: it is read again and
+ * computed operator by operator, in double and with other code than the model's, on random numbers,
+ * and each layer must give the same numbers. If a layer differs, no file is written. CNN_INVALID if
+ * there is no such format, or if the format cannot represent the model. options and info may be
+ * NULL. */
 cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_options *options,
                       cnn_export_info *info, cnn_diag *diag);
 
@@ -902,11 +906,11 @@ char *cnn_nearest_path(const char *path);
 
 typedef struct cnn_init_options {
     unsigned version;
-    const char *directory; /* made where it is missing */
+    const char *directory; /* made if it is missing */
     const char *data_path; /* the images, in one folder per class */
     const char *name;      /* of the network; NULL: the directory's */
-    const char *from;      /* a model whose layers it begins with (cnn_train_options); NULL: none */
-    const char *as;        /* its description, where from holds weights alone; NULL: none */
+    const char *from;      /* a model to start from (see cnn_train_options); NULL: none */
+    const char *as;        /* its description, if `from` has only weights; NULL: none */
 } cnn_init_options;
 
 #define CNN_INIT_OPTIONS_VERSION 1
@@ -941,7 +945,7 @@ typedef enum cnn_event_kind {
     CNN_EVENT_EPOCH,    /* after each epoch's validation (and at the end of a run by steps) */
     CNN_EVENT_SAVE,     /* last.safetensors was written because options.save asked for it */
     CNN_EVENT_WARNING,  /* text */
-    CNN_EVENT_HOLD,     /* layers are frozen from here on: held_layers; 0: none is any more */
+    CNN_EVENT_HOLD,     /* from now on held_layers layers are frozen; 0: no longer any */
     CNN_EVENT_END
 } cnn_event_kind;
 
@@ -965,7 +969,8 @@ typedef struct cnn_event {
     bool best;
     double lr, images_per_s, seconds_left, seconds; /* seconds: EPOCH, END */
     size_t held_layers;                             /* HOLD */
-    /* HOLD: images of which what these layers make is computed once and kept, and its bytes */
+    /* HOLD: number of images for which the output of these layers is computed once and kept, and
+     * its size */
     size_t kept_images, kept_bytes;
 } cnn_event;
 
@@ -974,8 +979,8 @@ typedef struct cnn_train_options {
     const char *config;    /* the description */
     const char *directory; /* NULL: runs/<name>-<n> with the first free n */
     const char *weights;   /* start from these; NULL: initialise from the seed */
-    /* another model: a checkpoint, a run directory, an ONNX file, weights of PyTorch. Layers that
-     * fit are its own; the others are initialised, and a warning names them */
+    /* start with the layers of another model that fit: a checkpoint, a run directory, an ONNX file,
+     * weights of PyTorch. The other layers are initialised, and a warning names them */
     const char *from;
     /* a run directory to resume; config, directory, weights and from must then be NULL */
     const char *resume;
