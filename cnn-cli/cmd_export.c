@@ -20,22 +20,22 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, format),
      .argument = "FORMAT",
      .words = "onnx pytorch keras",
-     .help = "what is written (default: onnx)"},
+     .help = "format of the file (default: onnx)"},
     {.name = "output",
      .letter = 'o',
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, output),
      .argument = "FILE",
-     .help = "the file (default: <name> and the format's ending)"},
+     .help = "the file (default: <name> with the format's ending)"},
     {.name = "name",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, name),
      .argument = "IDENTIFIER",
-     .help = "what the network is called there (default: its own name)"},
+     .help = "name of the network in the file (default: its own name)"},
     {.name = "normalize",
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, normalize),
-     .help = "take pixels from 0 to 1, and normalise them inside"},
+     .help = "inputs are pixels from 0 to 1; the file normalises them"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -131,8 +131,8 @@ const struct cnn_command cnn_command_export = {
     .details =
         "MODEL is a checkpoint, a run directory or an ONNX file; without it the model that\n"
         "ships with the program is used. An ONNX file is proved before it is written: it is\n"
-        "computed operator by operator, and where a layer gives other numbers nothing is\n"
-        "left.\n",
+        "computed operator by operator, and if a layer gives other numbers, nothing is\n"
+        "written.\n",
     .list = list_formats,
     .options = options,
     .settings_size = sizeof(struct settings),

@@ -28,51 +28,52 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, input),
      .argument = "CxHxW",
-     .help = "size of an image, where the file leaves it open: 3x224x224"},
+     .help = "size of an image, if the file does not fix it: 3x224x224"},
     {.name = "normalize",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, normalize),
      .argument = "HOW",
      .words = "imagenet none",
      .help =
-         "what pixels go through: imagenet, none, or MEANS/DEVIATIONS: 0.5,0.5,0.5/0.2,0.2,0.2"},
+         "normalisation of pixels: imagenet, none, or MEANS/DEVIATIONS: 0.5,0.5,0.5/0.2,0.2,0.2"},
     {.name = "classes",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, classes),
      .argument = "FILE",
-     .help = "names of the classes, one a line"},
+     .help = "names of the classes, one per line"},
     {.name = "image",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, image),
      .argument = "FILE",
-     .help = "compare on this image, too"},
+     .help = "compare the layers on this image, too"},
     {.name = "name",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, name),
      .argument = "NAME",
-     .help = "what the network is called (default: as the file)"},
+     .help = "name of the network (default: the file's name)"},
     {.name = "as",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, as),
      .argument = "DESCRIPTION",
-     .help = "the network that weights without one are for: .pth, .pt, .safetensors"},
+     .help = "the description for a file that has only weights: .pth, .pt, .safetensors"},
     {.name = "rename",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, rename),
      .argument = "FILE",
-     .help = "which of these weights go where: their name and ours in each line"},
+     .help = "assigns weights to layers: their name and ours in each line"},
     {.name = "channels",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, channels),
      .argument = "ORDER",
      .words = "bgr rgb",
-     .help = "of the images that a network of Caffe reads: bgr or rgb (default: bgr)"},
+     .help = "channel order of a network of Caffe: bgr or rgb (default: bgr)"},
     {.name = "darknet",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, darknet),
      .argument = "WHOSE",
      .words = "alexeyab pjreddie",
-     .help = "whose batch_norm a network of Darknet has: alexeyab or pjreddie (default: alexeyab)"},
+     .help =
+         "kind of batch_norm in a network of Darknet: alexeyab or pjreddie (default: alexeyab)"},
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
@@ -369,16 +370,16 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_import = {
     .name = "import",
     .synopsis = "FILE... [options]",
-    .summary = "Make a model of what another program wrote",
+    .summary = "Make a model from a file of another program",
     .details =
-        "Reads what another program wrote, and writes a checkpoint with its description for all\n"
-        "other commands:\n"
+        "Reads files of another program, and writes a checkpoint with a description, which all\n"
+        "other commands can use:\n"
         "  FILE.onnx                       of PyTorch, Keras and others\n"
         "  FILE.prototxt FILE.caffemodel   of Caffe\n"
         "  FILE.cfg FILE.weights           of Darknet\n"
-        "  FILE.pth --as DESCRIPTION       weights of PyTorch alone, or .safetensors of others\n"
-        "The result is proved: the file's own graph is computed, too, and where a layer gives\n"
-        "other numbers nothing is written. Weights alone have no graph: what went where is "
+        "  FILE.pth --as DESCRIPTION       only weights, of PyTorch, or a foreign .safetensors\n"
+        "The result is proved: the file's own graph is computed, too, and if a layer gives\n"
+        "other numbers, nothing is written. A file of weights has no graph: the assignment is\n"
         "listed.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
