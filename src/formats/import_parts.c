@@ -22,14 +22,15 @@ void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_
     const char *dot = given ? NULL : strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     cnn_text_printf(out, "name: \"");
-    for (size_t i = 0, bytes; i<length; i += bytes> 0 ? bytes : 1) {
+    for (size_t i = 0, bytes; i < length; i += bytes) {
         uint32_t code = 0;
         bytes = cnn_utf8_decode(name + i, length - i, &code);
-        if (i + bytes > NAME_BYTES)
-            break;
         bool stands = bytes > 0 && code >= ' ' && code != '"' && code != '\\' &&
                       cnn_yaml_character_allowed(code);
+        if (i + bytes > NAME_BYTES)
+            break;
         cnn_text_append(out, stands ? name + i : "_", stands ? bytes : 1);
+        bytes = bytes > 0 ? bytes : 1;
     }
     cnn_text_printf(out, "\"\n");
 }

@@ -1,5 +1,5 @@
 /* Lowering: the walk over the nodes, from the input to the output. The rules for operators are in
- * onnx_lower_weighted.c and onnx_lower_other.c. */
+ * onnx_lower_weighted.c, onnx_lower_sums.c and onnx_lower_other.c. */
 #include "formats/onnx_lower.h"
 
 #include <inttypes.h>
@@ -102,12 +102,14 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step, const struct cnn
 
 /* ---- The walk ---- */
 
-static const struct cnn_lower_rule *find_rule(const struct cnn_lower_rule *rules,
-                                              const char *op_type)
+static const struct cnn_lower_rule *find_rule(const char *op_type)
 {
-    for (; rules->op_type; rules++)
-        if (strcmp(rules->op_type, op_type) == 0)
-            return rules;
+    static const struct cnn_lower_rule *const lists[] = {
+        cnn_lower_weighted_rules, cnn_lower_sum_rules, cnn_lower_other_rules};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const struct cnn_lower_rule *rule = lists[i]; rule->op_type; rule++)
+            if (strcmp(rule->op_type, op_type) == 0)
+                return rule;
     return NULL;
 }
 
@@ -123,10 +125,7 @@ static bool inputs_known(const struct cnn_lowering *l, const struct cnn_onnx_ste
 
 static void lower_with_rule(struct cnn_lower_step *step)
 {
-    const char *op_type = step->step->node->op_type;
-    const struct cnn_lower_rule *rule = find_rule(cnn_lower_weighted_rules, op_type);
-    if (!rule)
-        rule = find_rule(cnn_lower_other_rules, op_type);
+    const struct cnn_lower_rule *rule = find_rule(step->step->node->op_type);
     if (!rule) {
         cnn_lower_refuse(step, "no layer does what it does");
         return;
@@ -207,8 +206,7 @@ static void lower_step(struct cnn_lowering *l, size_t number)
         l->wrong = l->wrong || status != CNN_OK;
     } else if (inputs_known(l, s)) {
         lower_with_rule(&step);
-    } else if (!find_rule(cnn_lower_weighted_rules, s->node->op_type) &&
-               !find_rule(cnn_lower_other_rules, s->node->op_type)) {
+    } else if (!find_rule(s->node->op_type)) {
         cnn_lower_refuse(&step, "no layer does what it does");
     }
     check_views(&step);

@@ -17,7 +17,8 @@ struct cnn_lower_rule {
     const char *op_type;
     cnn_status (*lower)(struct cnn_lower_step *step);
 };
-extern const struct cnn_lower_rule cnn_lower_weighted_rules[], cnn_lower_other_rules[];
+extern const struct cnn_lower_rule cnn_lower_weighted_rules[], cnn_lower_sum_rules[],
+    cnn_lower_other_rules[];
 
 /* Message about the step; returns CNN_INVALID. */
 cnn_status cnn_lower_refuse(struct cnn_lower_step *step, const char *format, ...)
@@ -48,6 +49,9 @@ float *cnn_lower_tensor(struct cnn_lower_step *step, struct cnn_lowered_layer *l
 void cnn_lower_give(struct cnn_lower_step *step, const struct cnn_view *view);
 /* The step does nothing that layers would see: its output is this view. */
 void cnn_lower_pass(struct cnn_lower_step *step, const struct cnn_view *view);
+
+/* The rule of what does nothing in inference: its output is what it reads. */
+cnn_status cnn_lower_nothing(struct cnn_lower_step *step);
 
 /* Input i as the natural c x h x w of a layer, which is added if need be (shuffle, pad). NULL and a
  * message where there is none. */

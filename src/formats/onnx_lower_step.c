@@ -262,6 +262,14 @@ void cnn_lower_pass(struct cnn_lower_step *step, const struct cnn_view *view)
     step->l->views[step->step->outputs[0]] = *view;
 }
 
+cnn_status cnn_lower_nothing(struct cnn_lower_step *step)
+{
+    struct cnn_view view = *cnn_lower_view(step, 0);
+    step->l->dropped++;
+    cnn_lower_pass(step, &view);
+    return CNN_OK;
+}
+
 void cnn_lower_give(struct cnn_lower_step *step, const struct cnn_view *view)
 {
     struct cnn_lowered_layer *layer = &step->l->layers[view->layer - 1];

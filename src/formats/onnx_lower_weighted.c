@@ -237,12 +237,8 @@ static cnn_status lower_pool(struct cnn_lower_step *step)
         return CNN_INVALID;
     if (w.dilation[0] != 1 || w.dilation[1] != 1)
         return cnn_lower_refuse(step, "pooling with a dilation is not supported");
-    if (is_identity(&w)) {
-        struct cnn_view same = *cnn_lower_view(step, 0);
-        step->l->dropped++;
-        cnn_lower_pass(step, &same);
-        return CNN_OK;
-    }
+    if (is_identity(&w))
+        return cnn_lower_nothing(step);
     bool count_pad = counted != 0;
     struct cnn_view *x = pool_input(step, &w, max, &count_pad, &bare);
     const cnn_shape shape = cnn_lower_shape(step);

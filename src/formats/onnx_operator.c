@@ -179,6 +179,36 @@ bool cnn_onnx_whole_input(const struct cnn_onnx_call *call, size_t i, int64_t *o
     return true;
 }
 
+bool cnn_onnx_size_of(const struct cnn_onnx_call *call, int64_t value, size_t *out)
+{
+    if (value < 0 || (uint64_t)value > CNN_ONNX_MAX_COUNT) {
+        cnn_onnx_call_fail(call, "%" PRId64 " is no size", value);
+        return false;
+    }
+    *out = (size_t)value;
+    return true;
+}
+
+bool cnn_onnx_get_list(const struct cnn_onnx_call *call, const char *name, size_t i, int64_t since,
+                       struct cnn_onnx_list *out)
+{
+    const int64_t *values;
+    out->count = 0;
+    if (call->file->opset >= since) {
+        out->given = cnn_onnx_in(call, i) != NULL;
+        return !out->given || cnn_onnx_whole_input(call, i, out->values, &out->count);
+    }
+    if (!cnn_onnx_get_ints(call, name, &values, &out->count))
+        return false;
+    out->given = cnn_onnx_attribute(call->node, name) != NULL;
+    if (out->count > CNN_ONNX_MAX_RANK) {
+        cnn_onnx_call_fail(call, "%s has %zu numbers", name, out->count);
+        return false;
+    }
+    memcpy(out->values, values ? values : out->values, out->count * sizeof *out->values);
+    return true;
+}
+
 bool cnn_onnx_axis(const struct cnn_onnx_call *call, int64_t axis, size_t rank, bool end,
                    size_t *out)
 {

@@ -46,6 +46,19 @@ bool cnn_onnx_get_word(const struct cnn_onnx_call *call, const char *name, const
 /* Integers of an input (CNN_ONNX_MAX_RANK of them at most), which must be known. */
 bool cnn_onnx_whole_input(const struct cnn_onnx_call *call, size_t i, int64_t *out, size_t *count);
 
+/* Axes or sizes. */
+struct cnn_onnx_list {
+    bool given; /* there are any */
+    size_t count;
+    int64_t values[CNN_ONNX_MAX_RANK];
+};
+/* A list that is an attribute before opset `since`, and input i from it on. */
+bool cnn_onnx_get_list(const struct cnn_onnx_call *call, const char *name, size_t i, int64_t since,
+                       struct cnn_onnx_list *out);
+
+/* A number as a size: not negative, and no more than a tensor may have. */
+bool cnn_onnx_size_of(const struct cnn_onnx_call *call, int64_t value, size_t *out);
+
 /* axis (from -rank) as an index below rank, or, where that is allowed, rank itself. */
 bool cnn_onnx_axis(const struct cnn_onnx_call *call, int64_t axis, size_t rank, bool end,
                    size_t *out);
