@@ -216,27 +216,24 @@ static void dense(struct cnn_onnx_writer *w)
 }
 
 /* Without ceil_mode, whose windows and divisors differ from one version of the operators to the
- * next: what windows reach beyond the padding is padding that does not count. */
+ * next: what windows reach beyond the padding is padding that does not count. And without
+ * count_include_pad, which OpenCV passes over: zeros that count are padded before. */
 static void pool(struct cnn_onnx_writer *w)
 {
     const struct cnn_pool *p = &w->operation.pool;
     const char *x = cnn_onnx_input(w, 0);
     size_t pads[4], over[2];
-    bool counted = p->average && p->count_include_pad;
     cnn_export_pool_pads(p, pads, over);
-    if (counted && any(pads) && over[0] + over[1] > 0) {
+    if (p->average && p->count_include_pad && any(pads)) {
         x = pad(w, x, pads, CNN_PAD_ZEROS);
         memset(pads, 0, sizeof pads);
     }
-    counted = counted && any(pads);
     pads[2] += over[0];
     pads[3] += over[1];
     cnn_onnx_emit1(w, p->average ? "AveragePool" : "MaxPool", x);
     set_pair(w, "kernel_shape", p->kernel_h, p->kernel_w);
     set_pads(w, pads);
     set_pair(w, "strides", p->stride_h, p->stride_w);
-    if (counted)
-        cnn_onnx_draft_int(&w->draft, "count_include_pad", 1);
 }
 
 static void global_pool(struct cnn_onnx_writer *w)
@@ -312,11 +309,10 @@ static const char *mean_of_neighbours(struct cnn_onnx_writer *w, const char *x)
     const struct cnn_lrn *l = &w->operation.lrn;
     const int64_t flat[4] = {0, 1, whole(l->channels), -1};
     const size_t pads[4] = {l->size / 2, 0, (l->size - 1) / 2, 0};
-    const char *y = cnn_onnx_emit1(w, "AveragePool", reshape(w, x, "rows", 4, flat));
+    x = pad(w, reshape(w, x, "rows", 4, flat), pads, CNN_PAD_ZEROS);
+    const char *y = cnn_onnx_emit1(w, "AveragePool", x);
     set_pair(w, "kernel_shape", l->size, 1);
-    set_pads(w, pads);
     set_pair(w, "strides", 1, 1);
-    cnn_onnx_draft_int(&w->draft, "count_include_pad", 1);
     return reshape_out(w, y);
 }
 
