@@ -172,6 +172,8 @@ static void test_what_makes_no_sense_is_refused(void **state)
     REFUSED(s, "]Nb", "p.pth: byte 1002: the pickle changes the state of what is no table");
     REFUSED(s, "Nr\xff\xff\xff\xff",
             "p.pth: byte 1001: the pickle remembers a value as number 4294967295, after 0 others");
+    REFUSED(s, "Nq\x02",
+            "p.pth: byte 1001: the pickle remembers a value as number 2, after 0 others");
     REFUSED(s, "h\x01", "p.pth: byte 1000: the pickle wants value number 1, but remembers 0");
     REFUSED(s, "U\x02\xc3(.", "p.pth: byte 1000: a text of the pickle is no UTF-8");
     REFUSED(s, "U\x01\x00.", "p.pth: byte 1000: a text of the pickle is no UTF-8");

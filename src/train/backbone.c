@@ -195,8 +195,8 @@ static double choose_rate(const cnn_model *model)
 {
     for (size_t i = 0; i < model->graph.count; i++)
         if (strcmp(model->graph.nodes[i].type->variant.name, "batch_norm") == 0)
-            return 0.001;
-    return 0.0001;
+            return 0.002;
+    return 0.0002;
 }
 
 static cnn_status fail_head(const cnn_model *model, cnn_diag *diag)

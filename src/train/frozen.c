@@ -141,9 +141,11 @@ cnn_status cnn_frozen_keep(const struct cnn_frozen *frozen, size_t images, size_
     kept->known = cnn_calloc(images, sizeof *kept->known);
     kept->images = kept->left = images;
     *budget -= floats * sizeof(float);
-    return kept->values && kept->known
-               ? CNN_OK
-               : cnn_fail_memory(diag, floats * sizeof(float), "the outputs of frozen layers");
+    if (kept->values && kept->known)
+        return CNN_OK;
+    cnn_fail_memory(diag, floats * sizeof(float), "the outputs of frozen layers");
+    cnn_hint(diag, "with data.cache: 0 none are kept");
+    return CNN_FAILED;
 }
 
 static bool all_known(const struct cnn_kept *kept, const struct cnn_batch *batch)
