@@ -200,16 +200,21 @@ static cnn_status match_order(struct assignment *a)
 {
     struct cnn_text ambiguous = {0}, example = {0};
     struct tally *tallies = NULL;
-    bool found = false;
+    bool found = false, same = false;
     cnn_status status = count_labels(a, &tallies);
     if (status == CNN_OK)
         status = a->options->partial ? set_aside(a, tallies) : check_tallies(a, tallies);
     if (status == CNN_OK)
-        status = cnn_assign_by_order(
-            &(struct cnn_order_request){a->model, &a->ours, &a->theirs, &ambiguous, &example},
-            &found, a->diag);
+        status = cnn_assign_by_order(&(struct cnn_order_request){a->model, &a->ours, &a->theirs,
+                                                                 &ambiguous, &example, &same},
+                                     &found, a->diag);
     if (status == CNN_OK && !found)
         status = fail_order(a);
+    if (status == CNN_OK && same && !a->weights->sorted && !a->options->partial &&
+        !ambiguous.failed) {
+        a->out->guesses = ambiguous;
+        ambiguous = (struct cnn_text){0};
+    }
     if (status == CNN_OK && (ambiguous.size > 0 || ambiguous.failed))
         status = fail_ambiguous(a, &ambiguous, &example);
     cnn_text_free(&ambiguous);
@@ -386,6 +391,7 @@ cnn_status cnn_assign(cnn_model *model, const struct cnn_weights *weights,
 
 void cnn_assignment_free(struct cnn_assignment *assignment)
 {
+    cnn_text_free(&assignment->guesses);
     cnn_text_free(&assignment->left);
     cnn_text_free(&assignment->missing);
 }

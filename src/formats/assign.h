@@ -16,13 +16,16 @@ struct cnn_assignment { /* texts are in the model's arena, but for notes */
     size_t row_count;
     size_t tensors;                /* of the model, that were taken */
     struct cnn_text left, missing; /* of a partial one: layers of the file, of the model; "a, b" */
+    struct cnn_text guesses;       /* lines: what may be what, and was decided by order */
 };
 
 /* Writes the tensors of weights into the parameters of model, which are allocated here. Layers are
  * matched by names where names agree (., / and - being the same as _), then by the order in which
  * both define them: a layer must come after those whose output it reads, and kind and shape must
- * be the same. Where that leaves a choice the file does not say which layer is which, and that is
- * an error (CNN_INVALID). All that is ambiguous, left over or missing is named. */
+ * be the same. Where that leaves a choice, and the file has the order of the description, this
+ * order decides, and guesses says so. Where it has another, or is sorted by name, it does not say
+ * which layer is which, and that is an error (CNN_INVALID). All that is ambiguous, left over or
+ * missing is named. */
 cnn_status cnn_assign(cnn_model *model, const struct cnn_weights *weights,
                       const struct cnn_assign_options *options, struct cnn_assignment *out,
                       cnn_diag *diag);

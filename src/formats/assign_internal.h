@@ -60,11 +60,12 @@ const char *cnn_renaming_path(const struct cnn_renaming *renaming);
 
 /* Finds peers by order for all units without one that stand in the lists; false: there is no order
  * that fits, and nothing has changed. ambiguous receives lines: what may be what; example a line of
- * a rename file that would settle the first. */
+ * a rename file that would settle the first. *same: the order is the description's own. */
 struct cnn_order_request {
     const cnn_model *model;
     struct cnn_units *ours, *theirs;
     struct cnn_text *ambiguous, *example;
+    bool *same;
 };
 cnn_status cnn_assign_by_order(const struct cnn_order_request *request, bool *found,
                                cnn_diag *diag);

@@ -3,7 +3,8 @@
  * depends on, so the file's order must be one of the orders in which the layers can be executed,
  * with the same kinds and shapes. Such an assignment is looked for by going through the file's
  * modules and trying the layers that can come next, back again from where none can. If another
- * choice also leads to the end, the file does not say which layer is which.
+ * choice also leads to the end, the file does not say which layer is which. The description's own
+ * order is tried first: where it is the file's, too, that is what decides.
  *
  * Where the whole has no such order (a program may define all convolutions before all batch_norms),
  * batch_norms and the rest are taken each by themselves. */
@@ -194,6 +195,14 @@ static void settle(const struct order *o)
     }
 }
 
+static bool is_same(const struct order *o)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (o->chosen[i] != i)
+            return false;
+    return true;
+}
+
 static cnn_status solve(struct order *o, bool *found, cnn_diag *diag)
 {
     cnn_status status = find_dependencies(o, diag);
@@ -202,8 +211,10 @@ static cnn_status solve(struct order *o, bool *found, cnn_diag *diag)
     *found = status == CNN_OK && search(o, 0, 0);
     if (status == CNN_OK && *found)
         status = find_ambiguous(o, diag);
-    if (status == CNN_OK && *found)
+    if (status == CNN_OK && *found) {
+        *o->request->same = *o->request->same && is_same(o);
         settle(o);
+    }
     return status;
 }
 
@@ -272,6 +283,7 @@ cnn_status cnn_assign_by_order(const struct cnn_order_request *request, bool *fo
     for (int pass = 0; pass < 4 && status == CNN_OK && !*found; pass++) {
         const bool renamed = pass < 2, whole = pass % 2 == 0;
         cnn_text_free(request->ambiguous);
+        *request->same = true;
         undo(request->ours);
         undo(request->theirs);
         status = assign_some(request, (struct choice){whole ? ALL : OTHERS, renamed}, found, diag);

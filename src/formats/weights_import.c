@@ -113,6 +113,11 @@ static void add_notes(struct import *im)
     else if (ordered)
         cnn_text_printf(notes, "guessed: the file names layers in the order in which they are "
                                "computed; look at the table\n");
+    for (char *line = im->assignment.guesses.data, *end; line && *line; line = end + 1) {
+        end = strchr(line, '\n');
+        cnn_text_printf(notes, "guessed: the first of these, by order: %.*s\n", (int)(end - line),
+                        line);
+    }
     if (!im->model->has_data)
         cnn_text_printf(notes, "guessed: pixels go in as numbers from 0 to 1 (see --normalize)\n");
     if (notes->size > 0)
