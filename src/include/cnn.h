@@ -212,8 +212,8 @@ size_t cnn_model_outputs(const cnn_model *model);
  * cnn_model_outputs */
 const char *cnn_model_class(const cnn_model *model, size_t i);
 const char *cnn_model_resolved(const cnn_model *model); /* the resolved description, YAML */
-/* The same network in fewer words: without defaults, and with layers that repeat as blocks where
- * their names are those that blocks give. cnn_free() it; NULL when out of memory. */
+/* The same description in short: without defaults, and with repeated layers as blocks if blocks
+ * give them the same names. cnn_free() it; NULL when out of memory. */
 char *cnn_model_compact(const cnn_model *model);
 
 typedef struct cnn_layer_info {
@@ -389,8 +389,7 @@ typedef enum cnn_pixel_order { /* of the bytes of a pixel */
                                CNN_PIXELS_GREY
 } cnn_pixel_order;
 
-/* An image in memory, for example from a camera: rows of pixels from the top, one byte per channel.
- * */
+/* An image in memory, as from a camera: rows of pixels from the top, one byte per channel. */
 typedef struct cnn_pixels {
     const uint8_t *data;
     size_t width, height;
