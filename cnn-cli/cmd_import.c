@@ -120,7 +120,12 @@ static size_t read_numbers(const char **at, char end, double *out)
     return 0;
 }
 
-static cnn_status read_normalize(const char *word, cnn_import_options *out)
+struct normalization {
+    double mean[4], std[4];
+};
+
+static cnn_status read_normalize(const char *word, struct normalization *numbers,
+                                 cnn_import_options *out)
 {
     const char *at = word == NULL                    ? ""
                      : strcmp(word, "imagenet") == 0 ? "0.485,0.456,0.406/0.229,0.224,0.225"
@@ -131,13 +136,14 @@ static cnn_status read_normalize(const char *word, cnn_import_options *out)
         return CNN_OK;
     if (strcmp(word, "none") == 0) {
         out->normalize = true;
-        for (size_t i = 0; i < 4; i++)
-            out->std[i] = 1;
         return CNN_OK;
     }
-    means = read_numbers(&at, '/', out->mean);
-    deviations = means > 0 ? read_numbers(&at, '\0', out->std) : 0;
+    means = read_numbers(&at, '/', numbers->mean);
+    deviations = means > 0 ? read_numbers(&at, '\0', numbers->std) : 0;
     out->normalize = means > 0 && means == deviations;
+    out->mean = numbers->mean;
+    out->std = numbers->std;
+    out->mean_count = means;
     return out->normalize ? CNN_OK
                           : wrong("--normalize", word, "0.5,0.5,0.5/0.2,0.2,0.2 or imagenet");
 }
@@ -318,6 +324,7 @@ static cnn_status import(const struct settings *settings, char *const *files, si
                          cnn_diag *diag)
 {
     cnn_import_options import_options = CNN_IMPORT_OPTIONS_INIT;
+    struct normalization numbers;
     struct names names = {NULL, NULL, 0};
     cnn_import_info info;
     cnn_model *model = NULL;
@@ -326,7 +333,7 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     cnn_status status = read_shape(settings->input, &import_options.input);
 
     if (status == CNN_OK)
-        status = read_normalize(settings->normalize, &import_options);
+        status = read_normalize(settings->normalize, &numbers, &import_options);
     if (status == CNN_OK)
         status = read_words(settings, &import_options);
     if (status == CNN_OK)

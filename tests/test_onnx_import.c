@@ -194,8 +194,9 @@ static void test_what_is_imported_is_a_checkpoint_like_any_other(void **state)
     const cnn_import_options options = {.version = CNN_IMPORT_OPTIONS_VERSION,
                                         .name = "mine",
                                         .normalize = true,
-                                        .mean = {0.25, 0.5, 0.75},
-                                        .std = {0.5, 0.25, 0.125},
+                                        .mean = (const double[]){0.25, 0.5, 0.75},
+                                        .std = (const double[]){0.5, 0.25, 0.125},
+                                        .mean_count = 3,
                                         .classes = classes,
                                         .class_count = 5};
     struct scratch *s = *state;

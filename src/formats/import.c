@@ -31,6 +31,8 @@ static cnn_status check_options(const cnn_import_options *o, cnn_diag *diag)
                         s.w);
     if (!cnn_words_given(o->classes, o->class_count))
         return cnn_fail_missing(diag, "cnn_import", "names of classes");
+    if (!o->mean != !o->std)
+        return cnn_fail_missing(diag, "cnn_import", "mean and std, one without the other");
     return CNN_OK;
 }
 

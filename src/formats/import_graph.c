@@ -51,15 +51,16 @@ static void write_layer(const struct cnn_lowering *l, size_t i, size_t above, st
 static void write_normalization(const struct import *im, size_t channels, struct cnn_text *out)
 {
     const cnn_import_options *o = im->request->options;
-    const double *lists[] = {o->normalize ? o->mean : im->graph->mean,
-                             o->normalize ? o->std : im->graph->std};
+    const struct cnn_import_graph *g = im->graph;
     if (!o->normalize && !im->graph->normalize)
         return;
     cnn_text_printf(out, "data:\n  dataset: folder\n  path: data\n  normalize: {");
     for (size_t i = 0; i < 2; i++) {
         cnn_text_printf(out, i == 0 ? "mean: [" : ", std: [");
         for (size_t c = 0; c < channels && c < CNN_MAX_CHANNELS; c++)
-            cnn_text_printf(out, "%s%.9g", c == 0 ? "" : ", ", lists[i][c]);
+            cnn_text_printf(out, "%s%.9g", c == 0 ? "" : ", ",
+                            i == 0 ? (o->normalize ? cnn_import_mean(o, c) : g->mean[c])
+                                   : (o->normalize ? cnn_import_std(o, c) : g->std[c]));
         cnn_text_printf(out, "]");
     }
     cnn_text_printf(out, "}\n");
@@ -217,7 +218,10 @@ static cnn_status fill_info(struct import *im, cnn_import_info *info)
 
 static cnn_status import_graph(struct import *im, cnn_import_info *info)
 {
-    cnn_status status = cnn_onnx_lower(&im->lowering, im->request->options->input);
+    const cnn_import_options *o = im->request->options;
+    cnn_status status = cnn_onnx_lower(&im->lowering, o->input);
+    if (status == CNN_OK)
+        status = cnn_import_check_channels(o, im->lowering.input.c, im->diag);
     if (status == CNN_OK)
         status = make_model(im);
     if (status == CNN_OK && !im->request->open->shapes)

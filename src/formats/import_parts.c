@@ -35,6 +35,26 @@ void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_
     cnn_text_printf(out, "\"\n");
 }
 
+double cnn_import_mean(const cnn_import_options *options, size_t channel)
+{
+    return options->mean ? options->mean[channel] : 0;
+}
+
+double cnn_import_std(const cnn_import_options *options, size_t channel)
+{
+    return options->std ? options->std[channel] : 1;
+}
+
+cnn_status cnn_import_check_channels(const cnn_import_options *options, size_t channels,
+                                     cnn_diag *diag)
+{
+    if (!options->normalize || (!options->mean && !options->std) || options->mean_count == channels)
+        return CNN_OK;
+    return cnn_fail(diag, CNN_INVALID, NULL,
+                    "mean and std have %zu numbers each; the input has %zu channels",
+                    options->mean_count, channels);
+}
+
 cnn_status cnn_import_complete(const struct cnn_import_request *request, cnn_model *model,
                                cnn_diag *diag)
 {

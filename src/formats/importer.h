@@ -55,6 +55,13 @@ bool cnn_import_file_ends(const struct cnn_import_file *file, const char *ending
  * ending. */
 void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_text *out);
 
+/* What the user's options subtract from a channel, and divide it by. */
+double cnn_import_mean(const cnn_import_options *options, size_t channel);
+double cnn_import_std(const cnn_import_options *options, size_t channel);
+/* CNN_INVALID where they are for another number of channels. */
+cnn_status cnn_import_check_channels(const cnn_import_options *options, size_t channels,
+                                     cnn_diag *diag);
+
 /* What remains once the parameters are there: the user's class names, and a look at the numbers.
  * The model is trained then. */
 cnn_status cnn_import_complete(const struct cnn_import_request *request, cnn_model *model,

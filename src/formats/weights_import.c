@@ -35,14 +35,13 @@ static bool list_settings(const struct import *im, struct cnn_arena *arena, cons
         words[(*count)++] =
             cnn_arena_printf(arena, "input=[%zu, %zu, %zu]", o->input.c, o->input.h, o->input.w);
     if (o->normalize) {
-        const double *lists[] = {o->mean, o->std};
         for (size_t i = 0; i < 2; i++)
             for (size_t c = 0; c < im->model->graph.input.c && c < 4; c++)
                 cnn_text_printf(&normalize, "%s%.9g",
                                 c > 0    ? ", "
                                 : i == 0 ? "data.normalize={mean: ["
                                          : "], std: [",
-                                lists[i][c]);
+                                i == 0 ? cnn_import_mean(o, c) : cnn_import_std(o, c));
         cnn_text_printf(&normalize, "]}");
         if (!im->model->has_data) {
             words[(*count)++] = "data.dataset=folder";
@@ -59,7 +58,12 @@ static cnn_status set_options(struct import *im, const char *text, size_t size)
     const char *as = im->request->options->as, *words[SETTINGS];
     struct cnn_arena *arena = cnn_arena_new();
     size_t count = 0;
-    cnn_status status = CNN_OK;
+    cnn_status status =
+        cnn_import_check_channels(im->request->options, im->model->graph.input.c, im->diag);
+    if (status != CNN_OK) {
+        cnn_arena_free(arena);
+        return status;
+    }
     if (!arena || !list_settings(im, arena, words, &count)) {
         status = cnn_fail_memory(im->diag, 0, "settings");
     } else if (count > 0) {

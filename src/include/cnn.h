@@ -305,10 +305,12 @@ typedef struct cnn_import_options {
     unsigned version;
     cnn_shape input;  /* of an image; c 0: as in the file */
     const char *name; /* of the network; NULL: the first file's, without its ending */
-    /* numbers to subtract from a pixel's channels after scaling to [0, 1], and then to divide by.
-     * Without normalize: as in the file, or 0 and 1 */
+    /* Numbers to subtract from a pixel's channels after scaling to [0, 1], and then to divide by:
+     * mean_count of each, as many as the network has channels. Without normalize: as in the file,
+     * or 0 and 1. mean and std NULL: 0 and 1 */
     bool normalize;
-    double mean[4], std[4];
+    const double *mean, *std;
+    size_t mean_count;
     const char *const *classes; /* names; none: numbers */
     size_t class_count;
     const char *image;  /* compare on this input, too (as by cnn_model_load_input); NULL: none */
@@ -322,8 +324,8 @@ typedef struct cnn_import_options {
 #define CNN_IMPORT_OPTIONS_VERSION 1
 #define CNN_IMPORT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, {0}, {0}, NULL, 0, NULL, 0, NULL,   \
-            NULL, CNN_CHANNELS_DEFAULT, CNN_DARKNET_ALEXEYAB                                       \
+        CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, NULL, NULL, 0, NULL, 0, NULL, 0,    \
+            NULL, NULL, CNN_CHANNELS_DEFAULT, CNN_DARKNET_ALEXEYAB                                 \
     }
 
 typedef struct cnn_import_row { /* one layer of a file of weights */
