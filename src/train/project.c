@@ -134,6 +134,11 @@ static void write_readme_data(const struct project *p, struct cnn_text *out)
                     "\n\nTells %zu classes of images apart. `config.yaml` describes the network, "
                     "its data and how it is trained.\n\n",
                     g->classes);
+    if (p->model) {
+        cnn_text_printf(out, "`backbone.safetensors` has its layers as ");
+        write_cell(p->options->from, out);
+        cnn_text_printf(out, " left them; the last layer is new.\n\n");
+    }
     cnn_text_printf(out, "Images: %zu to train with", g->images[CNN_SPLIT_TRAIN]);
     if (g->images[CNN_SPLIT_VAL] > 0)
         cnn_text_printf(out, ", %zu for validation", g->images[CNN_SPLIT_VAL]);
@@ -149,6 +154,17 @@ static void write_readme_data(const struct project *p, struct cnn_text *out)
         cnn_text_printf(out, " | %zu |\n", g->class_images[i]);
     }
 }
+
+static const char advice[] =
+    "- where the training accuracy is far above that of validation: more images, stronger "
+    "`augment`, more `dropout`;\n"
+    "- where both are low: more `filters`, more `epochs`, a larger `input`;\n";
+static const char tuning_advice[] =
+    "- where the loss rises as all layers begin to train (`freeze_epochs`): a lower `lr`, a lower "
+    "`layer_decay`, or leave them frozen (no `freeze_epochs`);\n"
+    "- where the training accuracy is far above that of validation: more images, stronger "
+    "`augment`, fewer `epochs`;\n"
+    "- where both are low: fewer layers below `freeze`, more `epochs`, or another backbone;\n";
 
 static void write_readme_commands(const struct project *p, struct cnn_text *out)
 {
@@ -175,13 +191,10 @@ static void write_readme_commands(const struct project *p, struct cnn_text *out)
                     "    %s visualize %s PICTURE.jpg\n\n",
                     program, run, split, program, run, program, run);
     cnn_text_printf(out,
-                    "`%s/report.html` shows the curves while it trains. Then\n\n"
-                    "- where the training accuracy is far above that of validation: more images, "
-                    "stronger `augment`, more `dropout`;\n"
-                    "- where both are low: more `filters`, more `epochs`, a larger `input`;\n"
+                    "`%s/report.html` shows the curves while it trains. Then\n\n%s"
                     "- look at the mistakes: `%s eval %s%s --gallery mistakes` - often it is the "
                     "folder that is wrong.\n",
-                    path.data, program, run, split);
+                    path.data, p->model ? tuning_advice : advice, program, run, split);
 out:
     cnn_free(config);
     cnn_free(run);
