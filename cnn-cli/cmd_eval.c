@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "inputs.h"
 #include "json.h"
 #include "show.h"
 #include "table.h"
@@ -339,6 +340,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK)
         status = evaluate(model, settings, tta, &result, diag);
     if (status == CNN_OK) {
+        cnn_inputs_note_pixels(model, NULL);
         if (settings->json)
             print_json(model, result, top);
         else

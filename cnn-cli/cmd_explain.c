@@ -241,6 +241,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK && settings->at.count == 0)
         status = missing_place(model);
     if (status == CNN_OK)
+        cnn_inputs_note_pixels(model, input);
+    if (status == CNN_OK)
         status = explain(model, settings, input, settings->channel != NULL ? &input_channel : NULL,
                          diag);
     cnn_model_free(model);

@@ -1,5 +1,6 @@
 /* cnn import: a model from what another program wrote. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, name),
      .argument = "NAME",
-     .help = "name of the network (default: the file's name)"},
+     .help = "name of the network (default: the file's; with Caffe, the one in the file)"},
     {.name = "as",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, as),
@@ -120,6 +121,17 @@ static size_t read_numbers(const char **at, char end, double *out)
     return 0;
 }
 
+static cnn_status fail_normalize(const char *word)
+{
+    static const char *const words[] = {"imagenet", "none"};
+    const char *near = cnn_options_nearest(word, words, 2);
+
+    wrong("--normalize", word, "0.5,0.5,0.5/0.2,0.2,0.2 or imagenet");
+    if (near != NULL)
+        cnn_print_hint("did you mean '%s'?", near);
+    return CNN_INVALID;
+}
+
 struct normalization {
     double mean[4], std[4];
 };
@@ -144,8 +156,7 @@ static cnn_status read_normalize(const char *word, struct normalization *numbers
     out->mean = numbers->mean;
     out->std = numbers->std;
     out->mean_count = means;
-    return out->normalize ? CNN_OK
-                          : wrong("--normalize", word, "0.5,0.5,0.5/0.2,0.2,0.2 or imagenet");
+    return out->normalize ? CNN_OK : fail_normalize(word);
 }
 
 /* The place of word among two words; *out stays where there is none. */
@@ -181,9 +192,18 @@ struct names {
     size_t count;
 };
 
-static cnn_status split_names(struct names *names)
+static cnn_status fail_blank(const char *path, size_t line)
 {
-    size_t lines = 1;
+    cnn_print_error("%s:%zu: a blank line, where each has the name of a class",
+                    cnn_show_text(path).text, line);
+    return CNN_FAILED;
+}
+
+/* Blank lines may stand at the end alone: in the middle one would be a class, or shift those behind
+ * it. */
+static cnn_status split_names(const char *path, struct names *names)
+{
+    size_t lines = 1, number = 0, blank = 0;
 
     for (const char *c = names->text; *c != '\0'; c++)
         lines += *c == '\n';
@@ -192,14 +212,22 @@ static cnn_status split_names(struct names *names)
         return cnn_command_out_of_memory();
     for (char *line = names->text; line != NULL && *line != '\0';) {
         char *end = strchr(line, '\n'), *next = end != NULL ? end + 1 : NULL;
+        number++;
         if (end != NULL)
             *end = '\0';
         line[strcspn(line, "\r")] = '\0';
-        if (*line != '\0')
+        if (line[strspn(line, " \t")] == '\0')
+            blank = blank > 0 ? blank : number;
+        else if (blank > 0)
+            return fail_blank(path, blank);
+        else
             names->items[names->count++] = line;
         line = next;
     }
-    return CNN_OK;
+    if (names->count > 0)
+        return CNN_OK;
+    cnn_print_error("%s holds no names", cnn_show_text(path).text);
+    return CNN_FAILED;
 }
 
 static cnn_status fail_unread(const char *path, int error)
@@ -208,10 +236,21 @@ static cnn_status fail_unread(const char *path, int error)
     return CNN_FAILED;
 }
 
+/* A pipe is read, as the shell's <(...) makes one, but nobody waits for a writer who is not there.
+ */
+static FILE *open_list(const char *path)
+{
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (descriptor >= 0)
+        fcntl(descriptor, F_SETFL, 0);
+    return descriptor >= 0 ? fdopen(descriptor, "r") : NULL;
+}
+
 static cnn_status read_names(const char *path, struct names *names)
 {
     enum { MOST = 1 << 22 };
-    FILE *file = path != NULL ? fopen(path, "r") : NULL;
+    FILE *file = path != NULL ? open_list(path) : NULL;
     size_t size;
     int error;
 
@@ -231,7 +270,7 @@ static cnn_status read_names(const char *path, struct names *names)
         cnn_print_error("%s is no list of names", cnn_show_text(path).text);
         return CNN_FAILED;
     }
-    return split_names(names);
+    return split_names(path, names);
 }
 
 static void print_table(const cnn_import_info *info)
@@ -344,6 +383,7 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     import_options.rename = settings->rename;
     import_options.classes = names.items;
     import_options.class_count = names.count;
+    import_options.classes_file = settings->classes;
     if (status == CNN_OK && output != NULL)
         status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, NULL, diag);
     if (status == CNN_OK)

@@ -202,18 +202,12 @@ static cnn_status predict_one(struct prediction *p, const char *path)
     return status == CNN_OK ? predict_batch(p, path, p->image, 1, 0, true) : status;
 }
 
-static bool has_numbers(const char *path)
-{
-    return cnn_path_ends(path, ".npy") || cnn_path_ends(path, ".txt") ||
-           cnn_path_ends(path, ".csv");
-}
-
 /* How many pictures follow one another from paths[0] on; standard input is none of them. */
 static size_t count_pictures(char *const *paths, size_t count)
 {
     size_t i = 0;
 
-    while (i < count && !has_numbers(paths[i]) && strcmp(paths[i], "-") != 0)
+    while (i < count && !cnn_path_holds_numbers(paths[i]) && strcmp(paths[i], "-") != 0)
         i++;
     return i;
 }
@@ -327,6 +321,17 @@ static void prediction_free(struct prediction *p)
     free(p->kept);
 }
 
+/* Once, for the first of them that is a picture. */
+static void note_pixels(const cnn_model *model, const struct cnn_inputs *inputs)
+{
+    size_t i = 0;
+
+    while (i < inputs->count && cnn_path_holds_numbers(inputs->paths[i]))
+        i++;
+    if (i < inputs->count)
+        cnn_inputs_note_pixels(model, inputs->paths[i]);
+}
+
 static cnn_status predict(cnn_model *model, const struct settings *settings, cnn_tta tta,
                           const struct cnn_inputs *inputs, cnn_diag *diag)
 {
@@ -340,6 +345,7 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
         goto out;
     }
     p.failed = inputs->failed;
+    note_pixels(model, inputs);
     predict_all(&p, inputs);
     if (settings->save_output != NULL && p.kept_count > 0)
         save_outputs(&p);

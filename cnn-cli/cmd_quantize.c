@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "command.h"
+#include "inputs.h"
 #include "json.h"
 #include "show.h"
 #include "terminal.h"
@@ -150,6 +151,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = quantize(models[0], settings, stop, &models[1], diag);
     for (size_t i = 0; i < 2 && status == CNN_OK && !settings->skip; i++)
         status = evaluate(models[i], settings, stop, &result.evaluation[i], diag);
+    if (status == CNN_OK)
+        cnn_inputs_note_pixels(models[0], NULL);
     if (status == CNN_OK)
         status = cnn_model_write(models[1], result.path, diag);
     if (status == CNN_OK)

@@ -25,6 +25,26 @@ bool cnn_path_ends(const char *path, const char *extension)
     return length > tail && strcasecmp(path + length - tail, extension) == 0;
 }
 
+bool cnn_path_holds_numbers(const char *path)
+{
+    return cnn_path_ends(path, ".npy") || cnn_path_ends(path, ".txt") ||
+           cnn_path_ends(path, ".csv");
+}
+
+void cnn_inputs_note_pixels(const cnn_model *model, const char *input)
+{
+    char *word;
+
+    if (!cnn_model_pixels_guessed(model) || (input != NULL && cnn_path_holds_numbers(input)))
+        return;
+    word = cnn_shell_word(cnn_model_source(model));
+    cnn_print_note("guessed: pixels go in as numbers from 0 to 1, for %s does not say; to say it: "
+                   "%s import %s --normalize HOW",
+                   cnn_show_text(cnn_model_source(model)).text, cnn_program(),
+                   word != NULL ? word : "FILE");
+    cnn_free(word);
+}
+
 static bool is_folder(const char *path)
 {
     struct stat info;
@@ -237,8 +257,7 @@ static enum kind kind_of(const char *path)
     }
     if (named_like_model(path))
         return MODEL;
-    if (strcmp(path, "-") == 0 || cnn_image_readable(path) || cnn_path_ends(path, ".npy") ||
-        cnn_path_ends(path, ".txt") || cnn_path_ends(path, ".csv"))
+    if (strcmp(path, "-") == 0 || cnn_image_readable(path) || cnn_path_holds_numbers(path))
         return INPUT;
     if (!there)
         return ABSENT;

@@ -20,6 +20,13 @@ bool cnn_path_ends(const char *path, const char *extension);
 /* Whether path is the directory of a run: it holds best.safetensors or last.safetensors. */
 bool cnn_path_is_run(const char *path);
 
+/* Whether path is a file of numbers, which are used unchanged, and no picture. */
+bool cnn_path_holds_numbers(const char *path);
+
+/* A note on stderr where the model reads pixels in a way that was guessed. input: what it is about
+ * to read, NULL: pictures; of numbers nothing is said. */
+void cnn_inputs_note_pixels(const cnn_model *model, const char *input);
+
 /* Adds path, or where it is a folder the pictures in it and in its folders (one
  * level deep), in natural order. false after a message: a folder that cannot be read or holds no
  * image, or no memory. */

@@ -178,6 +178,7 @@ cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings,
     if (status == CNN_OK)
         status = cnn_command_open(model_path, &open, &model, diag);
     if (status == CNN_OK) {
+        cnn_inputs_note_pixels(model, input);
         options->layers = settings->layer.items;
         options->layer_count = settings->layer.count;
         options->one_scale = settings->one_scale;

@@ -35,6 +35,8 @@ static cnn_status describe(const cnn_model *model, cnn_diag *diag)
     printf("%s (%s, %s): %zu x %zu x %zu to %zu numbers\n", cnn_model_name(model),
            cnn_model_source(model), cnn_model_trained(model) ? "trained" : "untrained", in.c, in.h,
            in.w, out.c * out.h * out.w);
+    if (cnn_model_pixels_guessed(model))
+        printf("pixels go in as numbers from 0 to 1: the file does not say\n");
     for (size_t i = 0; status == CNN_OK && i < cnn_model_layers(model); i++) {
         status = cnn_model_layer(model, i, &layer, diag);
         if (status == CNN_OK)

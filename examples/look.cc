@@ -71,6 +71,7 @@ void Network::describe() const
     check(cnn_model_memory(model, 1, &memory, diag_.get()), diag_.get());
     std::cout << cnn_model_name(model) << " of " << cnn_model_source(model) << ", "
               << (cnn_model_trained(model) ? "trained: " : "untrained: ")
+              << (cnn_model_pixels_guessed(model) ? "pixels from 0 to 1, by guess: " : "")
               << count(cnn_model_input(model)) << " numbers to " << count(cnn_model_output(model))
               << " through " << cnn_model_layers(model) << " layers, in " << memory.inference
               << " bytes\n"

@@ -209,6 +209,7 @@ static void test_what_a_model_is(void **state)
     assert_string_equal(cnn_model_name(model), "tiny");
     assert_non_null(strstr(cnn_model_source(model), "tiny.yaml"));
     assert_false(cnn_model_trained(model));
+    assert_false(cnn_model_pixels_guessed(model));
     assert_int_equal(cnn_model_input(model).c, 3);
     assert_int_equal(cnn_model_output(model).c, CLASSES);
     assert_int_equal(cnn_model_outputs(model), CLASSES);

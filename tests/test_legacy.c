@@ -161,7 +161,7 @@ static void test_caffe_network_computes_what_it_says(void **state)
     assert_int_equal(info.nodes, 10);
     assert_int_equal(info.opset, 0);
     assert_string_equal(info.producer, "Caffe");
-    assert_string_equal(cnn_model_name(model), "net");
+    assert_string_equal(cnn_model_name(model), "small");
     assert_non_null(strstr(info.notes, "guessed: the file's network reads blue, green, red"));
     cnn_model_free(model);
 }
@@ -188,11 +188,10 @@ static void test_caffe_preprocessing_comes_from_the_data_layer(void **state)
     assert_true(fabs((double)model->normalization.mean[0] - 104.0 / 255) < 1e-6);
     cnn_model_free(model);
 
-    for (size_t c = 0; c < 3; c++) {
-        o.mean[c] = 0.25;
-        o.std[c] = 0.5;
-    }
     o.normalize = true;
+    o.mean = (const double[]){0.25, 0.25, 0.25};
+    o.std = (const double[]){0.5, 0.5, 0.5};
+    o.mean_count = 3;
     model = import_example(s, "small", &o, NULL);
     assert_true(fabs((double)model->normalization.mean[2] - 0.25) < 1e-6);
     cnn_model_free(model);

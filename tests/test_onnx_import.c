@@ -217,6 +217,57 @@ static void test_what_is_imported_is_a_checkpoint_like_any_other(void **state)
 }
 
 /* Wherever a model is opened, an ONNX file is one; and for its shapes alone. */
+/* The command line counts too, but a caller of the library may not. */
+static void test_names_of_classes_are_one_for_each_output(void **state)
+{
+    struct scratch *s = *state;
+    const char *names[11] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "a", "k"};
+    const size_t wrong[] = {1, 9, 11};
+    cnn_import_options o = CNN_IMPORT_OPTIONS_INIT;
+    cnn_model *model = NULL;
+    o.classes = names;
+    for (size_t i = 0; i < 3; i++) {
+        o.class_count = wrong[i];
+        assert_int_equal(import_text(s, onnx_example("small"), &o, &model, NULL), CNN_FAILED);
+        assert_null(model);
+    }
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                        "classes has 1 name; the network has 10 outputs");
+    cnn_diag_clear(s->diag);
+    o.class_count = 10;
+    expect_ok(s, import_text(s, onnx_example("small"), &o, &model, NULL));
+    assert_string_equal(cnn_model_class(model, 8), "i");
+    assert_int_equal(cnn_diag_count(s->diag), 1);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
+                        "classes: classes 0 and 9 are both called 'a'");
+    cnn_model_free(model);
+    cnn_diag_clear(s->diag);
+    names[3] = "";
+    model = NULL;
+    assert_int_equal(import_text(s, onnx_example("small"), &o, &model, NULL), CNN_FAILED);
+    assert_null(model);
+}
+
+static void test_what_pixels_go_through_is_guessed_where_nobody_says_it(void **state)
+{
+    struct scratch *s = *state;
+    cnn_import_options o = CNN_IMPORT_OPTIONS_INIT;
+    cnn_model *model = NULL;
+    expect_ok(s, import_text(s, onnx_example("small"), &o, &model, NULL));
+    assert_true(cnn_model_pixels_guessed(model));
+    cnn_model_free(model);
+    o.normalize = true;
+    o.mean = (const double[]){0, 0, 0, 0, 0};
+    o.std = (const double[]){1, 1, 1, 1, 1};
+    for (o.mean_count = 0; o.mean_count < 6; o.mean_count++) {
+        model = NULL;
+        assert_int_equal(import_text(s, onnx_example("small"), &o, &model, NULL),
+                         o.mean_count == 3 ? CNN_OK : CNN_INVALID);
+        assert_true(o.mean_count == 3 ? !cnn_model_pixels_guessed(model) : model == NULL);
+        cnn_model_free(model);
+    }
+}
+
 static void test_an_onnx_file_is_a_model(void **state)
 {
     struct scratch *s = *state;
@@ -576,6 +627,8 @@ int main(void)
         TEST(test_an_imported_network_gives_what_the_file_gives),
         TEST(test_the_dynamo_form_comes_in_with_its_external_weights),
         TEST(test_what_is_imported_is_a_checkpoint_like_any_other),
+        TEST(test_names_of_classes_are_one_for_each_output),
+        TEST(test_what_pixels_go_through_is_guessed_where_nobody_says_it),
         TEST(test_an_onnx_file_is_a_model),
         TEST(test_all_that_is_not_supported_is_named),
         TEST(test_a_size_that_is_left_open_is_asked_for),

@@ -96,6 +96,19 @@ static cnn_status read_files(struct import *im, struct cnn_prototxt_field **root
     return status == CNN_OK ? cnn_caffe_weights_read(arena, &file, weights, im->diag) : status;
 }
 
+/* What the network is called: every .prototxt is deploy.prototxt, but most have a name within. Else
+ * the weights' file tells networks apart. In the arena; NULL when out of memory. */
+static const char *find_name(const struct import *im, const struct cnn_prototxt_field *root)
+{
+    const struct cnn_prototxt_field *name = cnn_prototxt_find(root, "name");
+    if (name && name->quoted && *name->text)
+        return cnn_arena_strdup(im->caffe.draft.arena, name->text);
+    const char *slash = strrchr(im->caffemodel, '/'), *base = slash ? slash + 1 : im->caffemodel;
+    const char *dot = strrchr(base, '.');
+    return cnn_arena_strndup(im->caffe.draft.arena, base,
+                             dot && dot > base ? (size_t)(dot - base) : strlen(base));
+}
+
 /* ---- How images are prepared ---- */
 
 /* Caffe subtracts means from pixels of 0 to 255, and multiplies. */
@@ -210,6 +223,8 @@ static cnn_status translate(struct import *im)
     if (status != CNN_OK)
         return status;
     im->graph.nodes = c->count;
+    if (!(im->graph.network = find_name(im, root)))
+        return cnn_fail_memory(im->diag, 0, "a name");
     settle_channels(im);
     status = read_transform(im);
     if (status == CNN_OK)

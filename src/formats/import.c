@@ -20,6 +20,22 @@ static const struct cnn_importer *const importers[] = {
 
 static const size_t importer_count = sizeof importers / sizeof *importers;
 
+/* What data.normalize takes. */
+static cnn_status check_normalize(const cnn_import_options *o, cnn_diag *diag)
+{
+    for (size_t i = 0; o->normalize && o->mean && i < o->mean_count; i++) {
+        if (!(o->mean[i] >= 0 && o->mean[i] <= 1))
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "--normalize: means are of pixels from 0 to 1, and %g is not",
+                            o->mean[i]);
+        if (!(o->std[i] >= 1e-6 && o->std[i] <= 10))
+            return cnn_fail(diag, CNN_INVALID, NULL,
+                            "--normalize: deviations are from 1e-06 to 10, and %g is not",
+                            o->std[i]);
+    }
+    return CNN_OK;
+}
+
 static cnn_status check_options(const cnn_import_options *o, cnn_diag *diag)
 {
     const cnn_shape s = o->input;
@@ -33,7 +49,11 @@ static cnn_status check_options(const cnn_import_options *o, cnn_diag *diag)
         return cnn_fail_missing(diag, "cnn_import", "names of classes");
     if (!o->mean != !o->std)
         return cnn_fail_missing(diag, "cnn_import", "mean and std, one without the other");
-    return CNN_OK;
+    if (o->name && (!*o->name || *o->name == '.' || strchr(o->name, '/')))
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "--name is not '%s': names of networks become those of directories",
+                        o->name);
+    return check_normalize(o, diag);
 }
 
 cnn_status cnn_import_read_head(const char *path, struct cnn_import_file *out, cnn_diag *diag)

@@ -70,7 +70,7 @@ static void describe(const struct import *im, struct cnn_text *out)
 {
     const struct cnn_lowering *l = &im->lowering;
     size_t above = 0;
-    cnn_import_write_name(im->request, out);
+    cnn_import_write_name(im->request, im->graph->network, out);
     if (l->codes)
         cnn_text_printf(out, "precision: int8\n");
     cnn_text_printf(out, "input: [%zu, %zu, %zu]\nlayers:\n", l->input.c, l->input.h, l->input.w);

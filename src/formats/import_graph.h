@@ -9,9 +9,10 @@
 /* The graph, and what its file says besides. */
 struct cnn_import_graph {
     const struct cnn_onnx *graph;
-    const char *notes; /* lines: what the translation dropped, folded, guessed; NULL: none */
-    size_t nodes;      /* of the file */
-    int64_t opset;     /* of the file; 0: it has none */
+    const char *network; /* its name; NULL: that of the file */
+    const char *notes;   /* lines: what the translation dropped, folded, guessed; NULL: none */
+    size_t nodes;        /* of the file */
+    int64_t opset;       /* of the file; 0: it has none */
     const char *const *classes; /* names, where the user gives none; none: numbers */
     size_t class_count;
     /* What pixels go through where the user does not say; without it: numbers from 0 to 1. */

@@ -51,9 +51,10 @@ bool cnn_import_file_ends(const struct cnn_import_file *file, const char *ending
 
 /* ---- For importers ---- */
 
-/* `name: "..."` and a newline: as the user says, else the first file's, without folder and
- * ending. */
-void cnn_import_write_name(const struct cnn_import_request *request, struct cnn_text *out);
+/* `name: "..."` and a newline: as the user says, else own, else (NULL) the first file's name
+ * without folder and ending. */
+void cnn_import_write_name(const struct cnn_import_request *request, const char *own,
+                           struct cnn_text *out);
 
 /* What the user's options subtract from a channel, and divide it by. */
 double cnn_import_mean(const cnn_import_options *options, size_t channel);
@@ -62,8 +63,8 @@ double cnn_import_std(const cnn_import_options *options, size_t channel);
 cnn_status cnn_import_check_channels(const cnn_import_options *options, size_t channels,
                                      cnn_diag *diag);
 
-/* What remains once the parameters are there: the user's class names, and a look at the numbers.
- * The model is trained then. */
+/* What remains once the parameters are there: the user's class names, one for each output, and a
+ * look at the numbers. The model is trained then. */
 cnn_status cnn_import_complete(const struct cnn_import_request *request, cnn_model *model,
                                cnn_diag *diag);
 

@@ -60,18 +60,25 @@ static cnn_status write_layers(const struct cnn_export *e, struct cnn_onnx_write
     return CNN_OK;
 }
 
-/* What a reader of the file would otherwise have to be told: the names of the classes, and, where
- * that is not in the graph, what the network does to pixels. pairs: of metadata. */
+/* What a reader of the file would otherwise have to be told: the names of the classes, and what
+ * pixels go through before the graph. pairs: of metadata. */
 static size_t choose_metadata(const struct cnn_export *e, const struct cnn_metadata *metadata,
                               struct cnn_onnx_pair pairs[2])
 {
-    const bool pixels = !e->options->normalize && e->model->normalization.channels > 0;
+    /* where the graph normalizes */
+    static const char *const nothing[CNN_MAX_CHANNELS + 1] = {
+        [1] = "{\"mean\":[0],\"std\":[1]}",
+        [3] = "{\"mean\":[0,0,0],\"std\":[1,1,1]}",
+        [4] = "{\"mean\":[0,0,0,0],\"std\":[1,1,1,1]}"};
+    const char *inside = e->options->normalize ? nothing[e->model->normalization.channels] : NULL;
     size_t count = 0;
     for (size_t i = 0; i < metadata->count; i++) {
         const struct cnn_stored_pair *pair = &metadata->pairs[i];
+        const bool pixels = strcmp(pair->key, "normalization") == 0;
         if (strcmp(pair->key, "classes") == 0 ||
-            (pixels && strcmp(pair->key, "normalization") == 0))
-            pairs[count++] = (struct cnn_onnx_pair){.key = pair->key, .value = pair->value};
+            (pixels && e->model->normalization.channels > 0 && (inside || !e->options->normalize)))
+            pairs[count++] = (struct cnn_onnx_pair){
+                .key = pair->key, .value = pixels && inside ? inside : pair->value};
     }
     return count;
 }

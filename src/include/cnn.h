@@ -204,6 +204,9 @@ const char *cnn_default_model(void);
 const char *cnn_model_name(const cnn_model *model);
 const char *cnn_model_source(const cnn_model *model); /* the file it was read from */
 bool cnn_model_trained(const cnn_model *model);       /* whether its parameters came from a file */
+/* Whether it was imported from a file that does not say what pixels go through, and nobody else has
+ * said it: they go in as numbers from 0 to 1, which may be wrong. */
+bool cnn_model_pixels_guessed(const cnn_model *model);
 cnn_shape cnn_model_input(const cnn_model *model);
 cnn_shape cnn_model_output(const cnn_model *model); /* of the last layer */
 /* how many numbers per image the last layer gives */
@@ -311,7 +314,7 @@ typedef struct cnn_import_options {
     bool normalize;
     const double *mean, *std;
     size_t mean_count;
-    const char *const *classes; /* names; none: numbers */
+    const char *const *classes; /* names, one for each output; none: numbers */
     size_t class_count;
     const char *image;  /* compare on this input, too (as by cnn_model_load_input); NULL: none */
     double tolerance;   /* of the comparison, as a fraction; 0: 1e-4 */
@@ -319,13 +322,14 @@ typedef struct cnn_import_options {
     const char *rename; /* a file that assigns weights to tensors; NULL: none */
     cnn_channel_order channels;
     cnn_darknet darknet;
+    const char *classes_file; /* what messages call the list of names; NULL: "classes" */
 } cnn_import_options;
 
 #define CNN_IMPORT_OPTIONS_VERSION 1
 #define CNN_IMPORT_OPTIONS_INIT                                                                    \
     {                                                                                              \
         CNN_IMPORT_OPTIONS_VERSION, {0, 0, 0, 0}, NULL, false, NULL, NULL, 0, NULL, 0, NULL, 0,    \
-            NULL, NULL, CNN_CHANNELS_DEFAULT, CNN_DARKNET_ALEXEYAB                                 \
+            NULL, NULL, CNN_CHANNELS_DEFAULT, CNN_DARKNET_ALEXEYAB, NULL                           \
     }
 
 typedef struct cnn_import_row { /* one layer of a file of weights */

@@ -156,6 +156,11 @@ const char *cnn_model_source(const cnn_model *model)
     return model->source;
 }
 
+bool cnn_model_pixels_guessed(const cnn_model *model)
+{
+    return model->pixels_guessed;
+}
+
 bool cnn_model_trained(const cnn_model *model)
 {
     if (!model)

@@ -41,6 +41,8 @@ struct cnn_model {
     float *parameters; /* graph.parameter_floats; NULL until they are wanted */
     bool shapes;       /* they never are */
     bool trained;      /* parameters came from a file */
+    /* the file that it was imported from does not say what pixels go through */
+    bool pixels_guessed;
     /* channels 0 until known: `auto` needs the data or a checkpoint */
     struct cnn_normalization normalization;
     const char **classes; /* names; NULL where unknown */

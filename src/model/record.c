@@ -22,7 +22,14 @@ cnn_status cnn_record_open(const cnn_model *data, const struct cnn_data_choice *
     seeded.seed = cnn_record_seed(data);
     cnn_status status = cnn_dataset_open(&data->data, &seeded, out, used, diag);
     const char *own = choice->path ? NULL : data->data.path;
-    if (status != CNN_OK && data->trained && own && *own != '/' && access(own, F_OK) != 0)
+    if (status == CNN_OK || !data->trained || !own || *own == '/' || access(own, F_OK) == 0)
+        return status;
+    if (!data->record)
+        cnn_hint(diag,
+                 "%s has no images of its own, as models that were imported; --data FOLDER names "
+                 "some, in one folder per class",
+                 data->source);
+    else
         cnn_hint(diag,
                  "data.path of %s is '%s', which begins in the directory that it was trained in; "
                  "--data can name the folder",

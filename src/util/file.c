@@ -25,7 +25,8 @@ static cnn_status fail_write(cnn_diag *diag, const char *path, int error)
     if (error == ENOSPC || error == EDQUOT)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "cannot write %s: no space left on the disk that holds it", path);
-    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path, strerror(error));
+    return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", path,
+                    error == ENXIO ? "it is a pipe that nothing reads" : strerror(error));
 }
 
 /* Reads until the end of the file or until *size reaches capacity; false and errno on failure. */
@@ -218,6 +219,16 @@ static struct cnn_writer *writer_new(const char *path)
     return writer;
 }
 
+/* What is written in place. A pipe that nobody reads is refused (ENXIO): opening it would wait for
+ * a reader, maybe for ever. */
+static int open_in_place(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
+}
+
 cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *diag)
 {
     struct stat info;
@@ -226,8 +237,7 @@ cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *
     struct cnn_writer *writer = writer_new(path);
     if (!writer)
         return cnn_fail_memory(diag, strlen(path), path);
-    writer->fd = writer->temporary ? open_temporary(writer->temporary)
-                                   : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    writer->fd = writer->temporary ? open_temporary(writer->temporary) : open_in_place(path);
     if (writer->fd < 0) {
         cnn_status status = fail_write(diag, path, errno);
         writer_free(writer);
