@@ -315,6 +315,29 @@ static cnn_model *quantized(struct scratch *s)
     return out;
 }
 
+/* In a deep network numbers that are rounded to the other code change what comes out by more than a
+ * code, so its layers are compared one by one, each from the same inputs. */
+static void test_deep_networks_of_bytes_are_proved(void **state)
+{
+    struct scratch *s = *state;
+    char text[8000] = "input: [3, 16, 16]\nlayers:\n";
+    for (int i = 0; i < 40; i++)
+        strcat(text, "- {type: conv, filters: 12, kernel_size: 3, padding: 1}\n"
+                     "- {type: batch_norm, activation: silu}\n");
+    strcat(text, "- {type: flatten}\n- {type: dense, units: 10}\n- {type: dropout}\n"
+                 "data: {dataset: shapes, limit: 40}\n");
+    cnn_model *model = network_open(text), *bytes = NULL;
+    cnn_export_info info;
+    network_stir(model);
+    expect_ok(s, cnn_quantize(model, NULL, &bytes, s->diag));
+    cnn_diag_clear(s->diag);
+    expect_ok(s, cnn_export(bytes, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
+    assert_int_equal(info.compared, 42);
+    assert_true(info.error <= 1.01 / 255);
+    cnn_model_free(bytes);
+    cnn_model_free(model);
+}
+
 /* QDQ: weights are the codes of the checkpoint, each with its filter's scale; the batch_norms are
  * in the scales; what comes out is within one code. */
 static void test_bytes_are_written_as_codes(void **state)
@@ -453,6 +476,7 @@ int main(void)
                                        TEST(test_normalisation_may_be_inside),
                                        TEST(test_bfloat16_is_written_as_float32),
                                        TEST(test_bytes_are_written_as_codes),
+                                       TEST(test_deep_networks_of_bytes_are_proved),
                                        TEST(test_filters_without_weight_keep_their_bias),
                                        TEST(test_a_file_that_differs_is_found),
                                        TEST(test_what_cannot_be_written_leaves_nothing)};

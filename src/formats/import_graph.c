@@ -148,7 +148,7 @@ static cnn_status make_model(struct import *im)
 static cnn_status compare_with(struct import *im, const float *image, double tolerance)
 {
     if (im->lowering.codes)
-        return cnn_onnx_compare_output(&im->lowering, im->model, image, &im->agreement, im->diag);
+        return cnn_onnx_compare_bytes(&im->lowering, im->model, image, &im->agreement, im->diag);
     return cnn_onnx_compare(&im->lowering, im->model, image, tolerance, &im->agreement, im->diag);
 }
 

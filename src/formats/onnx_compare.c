@@ -8,8 +8,6 @@
 #include "model/model.h"
 #include "util/allocate.h"
 
-#define ONE_CODE (1.0 / 127) /* of the largest number at the end of a network of bytes */
-
 struct comparison {
     const struct cnn_lowering *lowering;
     const cnn_model *model;
@@ -93,7 +91,7 @@ static cnn_status check_shape(const struct comparison *c, const struct cnn_lower
                     cnn_shape_format(wanted, other, sizeof other));
 }
 
-static cnn_status compare_value(void *context, size_t value, const struct cnn_onnx_array *array)
+static cnn_status compare_value(void *context, size_t value, struct cnn_onnx_array *array)
 {
     const struct comparison *c = context;
     const struct cnn_lowering *l = c->lowering;
@@ -180,77 +178,5 @@ cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *mode
                             : cnn_fail_memory(diag, cnn_model_outputs(model), "a comparison");
     cnn_free(c.layer_of);
     cnn_free(c.result);
-    return status;
-}
-
-/* The largest difference of count numbers, as a share of the largest of them. */
-static struct difference measure_output(const double *want, const float *got, size_t count)
-{
-    struct difference d = {0};
-    for (size_t i = 0; i < count; i++) {
-        const double error = fabs(want[i] - (double)got[i]);
-        d.largest = fmax(d.largest, fabs(want[i]));
-        if (error > d.error || isnan(error))
-            d = (struct difference){d.largest, isnan(error) ? INFINITY : error, i, want[i],
-                                    (double)got[i]};
-    }
-    return d;
-}
-
-static cnn_status judge_output(const struct cnn_lowering *l, const struct difference *d,
-                               struct cnn_onnx_agreement *out, cnn_diag *diag)
-{
-    const double share = d->largest > 0 ? d->error / d->largest : d->error;
-    *out = (struct cnn_onnx_agreement){1, share, l->layers[l->output - 1].name};
-    if (share <= ONE_CODE)
-        return CNN_OK;
-    return cnn_fail(diag, CNN_FAILED, NULL,
-                    "%s: the network in bytes gives %.9g where its file gives %.9g; the largest "
-                    "number there is %.3g",
-                    l->file->name, d->got, d->want, d->largest);
-}
-
-/* What the network gives where its quantized layers compute with bytes, whatever the CPU. */
-static cnn_status run_bytes(const cnn_model *model, const float *image, float *result,
-                            cnn_diag *diag)
-{
-    const cnn_shape in = model->graph.input, out = cnn_model_output(model);
-    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER, .bytes = true};
-    struct cnn_plan *plan = NULL;
-    cnn_status status = cnn_plan_new(&model->graph, model->parameters, &options, &plan, diag);
-    if (status != CNN_OK)
-        return status;
-    cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(plan));
-    cnn_plan_forward(plan, 1, false, 0);
-    cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(plan, cnn_graph_output(&model->graph)),
-                  result);
-    cnn_plan_free(plan);
-    return CNN_OK;
-}
-
-cnn_status cnn_onnx_compare_output(const struct cnn_lowering *l, const cnn_model *model,
-                                   const float *image, struct cnn_onnx_agreement *out,
-                                   cnn_diag *diag)
-{
-    const size_t count = cnn_model_outputs(model);
-    struct cnn_onnx_array in = {0}, *all = cnn_calloc(l->file->output_count + 1, sizeof *all);
-    float *result = cnn_malloc((count + 1) * sizeof *result);
-    cnn_status status = all && result ? cnn_onnx_compare_input(l, image, &in, diag)
-                                      : cnn_fail_memory(diag, count * sizeof *result, "an output");
-    if (status == CNN_OK)
-        status = run_bytes(model, image, result, diag);
-    if (status == CNN_OK)
-        status = cnn_onnx_execute(l->file, &in, NULL, NULL, all, diag);
-    if (status == CNN_OK && all[0].count < count)
-        status = cnn_fail(diag, CNN_FAILED, NULL, "%s: its output has %zu numbers, not %zu",
-                          l->file->name, all[0].count, count);
-    if (status == CNN_OK) {
-        const struct difference d = measure_output(all[0].data, result, count);
-        status = judge_output(l, &d, out, diag);
-    }
-    cnn_free(result);
-    cnn_free(in.data);
-    cnn_onnx_arrays_free(all, all ? l->file->output_count : 0);
-    cnn_free(all);
     return status;
 }

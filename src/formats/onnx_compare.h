@@ -21,10 +21,10 @@ cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *mode
                             const float *image, double tolerance, struct cnn_onnx_agreement *out,
                             cnn_diag *diag);
 
-/* The same of a network of bytes, of which the end alone is looked at: within one code, as a share
- * of the largest number. It computes with bytes here even where floats are faster. */
-cnn_status cnn_onnx_compare_output(const struct cnn_lowering *lowering, const cnn_model *model,
-                                   const float *image, struct cnn_onnx_agreement *out,
-                                   cnn_diag *diag);
+/* The same of a network of bytes: each layer, from the same inputs, gives the same within one code.
+ * It computes with bytes here even where floats are faster. */
+cnn_status cnn_onnx_compare_bytes(const struct cnn_lowering *lowering, const cnn_model *model,
+                                  const float *image, struct cnn_onnx_agreement *out,
+                                  cnn_diag *diag);
 
 #endif

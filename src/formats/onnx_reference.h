@@ -29,9 +29,9 @@ cnn_status cnn_onnx_infer(const struct cnn_onnx *file, const struct cnn_onnx_arr
 cnn_status cnn_onnx_compute_constant(const struct cnn_onnx *file, struct cnn_onnx_array *arrays,
                                      size_t value, cnn_diag *diag);
 
-/* Sees each value once it is computed; a status other than CNN_OK ends the execution. */
-typedef cnn_status cnn_onnx_observer(void *context, size_t value,
-                                     const struct cnn_onnx_array *array);
+/* Sees each value once it is computed, and may change its numbers: what reads the value is computed
+ * from these. A status other than CNN_OK ends the execution. */
+typedef cnn_status cnn_onnx_observer(void *context, size_t value, struct cnn_onnx_array *array);
 
 /* Computes everything. A value is freed after its last reader; outputs: the graph's, their data the
  * caller's to free; may be NULL. observer may be NULL. */

@@ -1,0 +1,197 @@
+/* Comparing a network of bytes with its graph, layer by layer. A number between two codes may be
+ * rounded to either, and a deep network makes much of that; so the reference computes each layer
+ * from the numbers of this network, not from its own. */
+#include <math.h>
+#include <string.h>
+
+#include "formats/onnx_compare.h"
+#include "model/model.h"
+#include "util/allocate.h"
+
+#define ONE_CODE (1.0 / 127) /* of the largest number of a layer that gives floats */
+
+/* What a layer gives. */
+struct kept {
+    float *numbers;         /* pixel by pixel; NULL: it has no value of its own */
+    struct cnn_codes codes; /* in which they were; scale 0: floats */
+};
+
+struct byte_check {
+    const struct cnn_lowering *lowering;
+    const cnn_model *model;
+    struct cnn_plan *plan;
+    struct kept *kept; /* by node */
+    size_t *layer_of;  /* by value: the number of the layer that gives it; 0: none */
+    cnn_status kept_status;
+    bool ended; /* the output was compared */
+    struct cnn_onnx_agreement *out;
+    cnn_diag *diag;
+};
+
+/* The node whose value in the file is that of the fused layers: the last that does something. */
+static size_t end_of_fused(const struct byte_check *c, size_t node)
+{
+    const struct cnn_graph *graph = &c->model->graph;
+    size_t end = node;
+    for (size_t i = node + 1; i < graph->count; i++)
+        if (cnn_plan_lead(c->plan, i) == node &&
+            graph->nodes[i].type->operation(&graph->nodes[i]).kind != CNN_OPERATION_PASS)
+            end = i;
+    return end;
+}
+
+/* Copies a value as numbers before others take its memory. */
+static void keep_value(void *context, size_t node, bool backward, bool begin)
+{
+    struct byte_check *c = context;
+    if (backward || begin || cnn_plan_lead(c->plan, node) != node || c->kept_status != CNN_OK)
+        return;
+    const struct cnn_call *call = cnn_plan_call(c->plan, node);
+    const cnn_shape out = call->node->out;
+    const size_t count = cnn_shape_count(out), row = cnn_code_channels(out.c);
+    struct kept *kept = &c->kept[end_of_fused(c, node)];
+    kept->numbers = cnn_malloc((count + 1) * sizeof *kept->numbers);
+    if (!kept->numbers) {
+        c->kept_status = cnn_fail_memory(c->diag, count * sizeof *kept->numbers, "a value");
+        return;
+    }
+    if (!call->node->y_bytes) {
+        memcpy(kept->numbers, call->y, count * sizeof *kept->numbers);
+        return;
+    }
+    const unsigned char *bytes = (const unsigned char *)call->y;
+    kept->codes = call->kernels->codes(call->value[call->node->output_range]);
+    for (size_t i = 0; i < count; i++)
+        kept->numbers[i] =
+            (float)(bytes[i / out.c * row + i % out.c] - kept->codes.zero) * kept->codes.scale;
+}
+
+/* Runs the network with bytes, whatever the CPU is faster with. */
+static cnn_status keep_values(struct byte_check *c, const float *image)
+{
+    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER, .bytes = true};
+    const cnn_shape in = c->model->graph.input;
+    cnn_status status =
+        cnn_plan_new(&c->model->graph, c->model->parameters, &options, &c->plan, c->diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(c->plan));
+    cnn_plan_observe(c->plan, keep_value, c);
+    cnn_plan_forward(c->plan, 1, false, 0);
+    return c->kept_status;
+}
+
+/* A number of the file as the layer would write it. */
+static double in_codes(double number, struct cnn_codes codes)
+{
+    if (codes.scale == 0)
+        return number;
+    const double scale = (double)codes.scale, code = nearbyint(number / scale + codes.zero);
+    return (fmin(255, fmax(0, code)) - codes.zero) * scale;
+}
+
+static cnn_status fail_layer(const struct byte_check *c, const struct cnn_lowered_layer *layer,
+                             double want, double got)
+{
+    return cnn_fail(c->diag, CNN_FAILED, NULL,
+                    "%s: layer '%s' (%s), computed with bytes, gives %.9g where the file gives "
+                    "%.9g for the same inputs",
+                    c->lowering->file->name, layer->name, layer->type, got, want);
+}
+
+/* Bytes may differ by one code. Numbers of the file are then those of the layer. */
+static cnn_status compare_numbers(struct byte_check *c, const struct cnn_lowered_layer *layer,
+                                  const struct kept *kept, struct cnn_onnx_array *array)
+{
+    const size_t map = layer->shape.h * layer->shape.w, count = layer->shape.c * map;
+    double largest = 255 * (double)kept->codes.scale, error = 0, want = 0, got = 0;
+    for (size_t i = 0; i < array->count; i++) {
+        const size_t place = cnn_view_place(&layer->order, i % count);
+        const double number = in_codes(array->data[i], kept->codes);
+        const double own = (double)kept->numbers[place % map * layer->shape.c + place / map];
+        if (kept->codes.scale == 0)
+            largest = fmax(largest, fabs(number));
+        if (!(fabs(number - own) <= error)) {
+            error = isnan(number - own) ? INFINITY : fabs(number - own);
+            want = number;
+            got = own;
+        }
+        array->data[i] = own;
+    }
+    const double share = error == 0 ? 0 : largest > 0 ? error / largest : INFINITY;
+    if (share > c->out->error || !c->out->layer) {
+        c->out->error = share;
+        c->out->layer = layer->name;
+    }
+    c->out->layers++;
+    const double limit = kept->codes.scale > 0 ? 1.5 / 255 : ONE_CODE;
+    return share <= limit ? CNN_OK : fail_layer(c, layer, want, got);
+}
+
+/* Whether the value is one of codes already, which the layer gives before they are made. */
+static bool behind_codes(const struct cnn_lowering *l, size_t value)
+{
+    return l->ranges && l->ranges[value][1] > l->ranges[value][0];
+}
+
+static cnn_status compare_value(void *context, size_t value, struct cnn_onnx_array *array)
+{
+    struct byte_check *c = context;
+    const struct cnn_lowering *l = c->lowering;
+    if (c->layer_of[value] == 0 || behind_codes(l, value))
+        return CNN_OK;
+    const struct cnn_lowered_layer *layer = &l->layers[c->layer_of[value] - 1];
+    size_t node;
+    cnn_status status = cnn_model_find_layer(c->model, layer->name, &node, c->diag);
+    if (status != CNN_OK || !c->kept[node].numbers)
+        return status;
+    const cnn_shape has = c->model->graph.nodes[node].out, wanted = layer->shape;
+    if (has.c != wanted.c || has.h != wanted.h || has.w != wanted.w ||
+        array->count < cnn_shape_count(has))
+        return cnn_fail(c->diag, CNN_FAILED, NULL,
+                        "%s: layer '%s' (%s) has another shape than '%s'", l->file->name,
+                        layer->name, layer->type, l->file->values[value].name);
+    c->ended =
+        c->ended || node == end_of_fused(c, cnn_plan_lead(c->plan, c->model->graph.count - 1));
+    return compare_numbers(c, layer, &c->kept[node], array);
+}
+
+static cnn_status run_both(struct byte_check *c, const float *image)
+{
+    struct cnn_onnx_array input = {0};
+    cnn_status status = cnn_onnx_compare_input(c->lowering, image, &input, c->diag);
+    if (status == CNN_OK)
+        status = keep_values(c, image);
+    if (status == CNN_OK)
+        status = cnn_onnx_execute(c->lowering->file, &input, compare_value, c, NULL, c->diag);
+    if (status == CNN_OK && !c->ended)
+        status = cnn_fail(c->diag, CNN_FAILED, NULL, "%s: no value of it is the network's output",
+                          c->lowering->file->name);
+    cnn_free(input.data);
+    cnn_plan_free(c->plan);
+    return status;
+}
+
+cnn_status cnn_onnx_compare_bytes(const struct cnn_lowering *lowering, const cnn_model *model,
+                                  const float *image, struct cnn_onnx_agreement *out,
+                                  cnn_diag *diag)
+{
+    const size_t nodes = model->graph.count, values = lowering->file->value_count;
+    struct byte_check c = {.lowering = lowering,
+                           .model = model,
+                           .kept = cnn_calloc(nodes + 1, sizeof *c.kept),
+                           .layer_of = cnn_calloc(values + 1, sizeof *c.layer_of),
+                           .out = out,
+                           .diag = diag};
+    for (size_t i = 0; c.layer_of && i < lowering->count; i++)
+        if (lowering->layers[i].needed && lowering->layers[i].value != CNN_ONNX_NONE)
+            c.layer_of[lowering->layers[i].value] = i + 1;
+    cnn_status status = c.kept && c.layer_of
+                            ? run_both(&c, image)
+                            : cnn_fail_memory(diag, nodes * sizeof *c.kept, "a comparison");
+    for (size_t i = 0; c.kept && i < nodes; i++)
+        cnn_free(c.kept[i].numbers);
+    cnn_free(c.kept);
+    cnn_free(c.layer_of);
+    return status;
+}
