@@ -230,7 +230,19 @@ static void test_parallel_layers_of_one_shape_are_ambiguous(void **state)
          "s.weight 4 4 1 1;r.weight 4 4 1 1;" NORM("rn", "4") "l.weight 4 4 1 1;" NORM("ln", "4"));
     made.weights.sorted = true;
     assert_int_equal(assign(model, &made, NULL, false, &out, s->diag), CNN_INVALID);
-    expect_said(s->diag, "net.pth: 'r' (4 x 4) may be 'left' or 'right'");
+    expect_said(s->diag, "net.pth: 'r' (4 x 4) may be 'stem' or 'left' or 'right'");
+    cnn_diag_clear(s->diag);
+
+    /* names that differ in numbers alone have an order */
+    make(&made, "c.2.weight 4 4 1 1;c.9.weight 4 4 1 1;c.10.weight 4 4 1 1;" NORM("n1", "4")
+                    NORM("n2", "4"));
+    made.weights.sorted = true;
+    assert_int_equal(assign(model, &made, NULL, false, &out, s->diag), CNN_OK);
+    expect_same(model, "stem.weight", &made, "c.2.weight");
+    expect_same(model, "left.weight", &made, "c.9.weight");
+    expect_same(model, "right.weight", &made, "c.10.weight");
+    expect_same(model, "right_norm.bias", &made, "n2.bias");
+    cnn_assignment_free(&out);
     cnn_model_free(model);
 }
 

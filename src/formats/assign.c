@@ -190,8 +190,9 @@ static cnn_status fail_ambiguous(const struct assignment *a, const struct cnn_te
         cnn_fail(a->diag, CNN_INVALID, NULL, "%s: %.*s", a->weights->path, (int)(end - line), line);
     }
     cnn_hint(a->diag,
-             "kind, shape and order fit more than once: name the layers alike, or say it in a file "
-             "for --rename, in lines like \"%s\"",
+             "%s: name the layers alike, or say it in a file for --rename, in lines like \"%s\"",
+             a->weights->sorted ? "the file is sorted by name, so its order says nothing"
+                                : "kind, shape and order fit more than once",
              example->data);
     return CNN_INVALID;
 }
@@ -204,14 +205,15 @@ static cnn_status match_order(struct assignment *a)
     cnn_status status = count_labels(a, &tallies);
     if (status == CNN_OK)
         status = a->options->partial ? set_aside(a, tallies) : check_tallies(a, tallies);
-    if (status == CNN_OK)
-        status = cnn_assign_by_order(&(struct cnn_order_request){a->model, &a->ours, &a->theirs,
-                                                                 &ambiguous, &example, &same},
-                                     &found, a->diag);
-    if (status == CNN_OK && !found)
+    const struct cnn_order_request request = {a->model,   &a->ours, &a->theirs,
+                                              &ambiguous, &example, &same};
+    if (status == CNN_OK && a->weights->sorted)
+        cnn_assign_sorted(&request);
+    else if (status == CNN_OK)
+        status = cnn_assign_by_order(&request, &found, a->diag);
+    if (status == CNN_OK && !found && !a->weights->sorted)
         status = fail_order(a);
-    if (status == CNN_OK && same && !a->weights->sorted && !a->options->partial &&
-        !ambiguous.failed) {
+    if (status == CNN_OK && same && !a->options->partial && !ambiguous.failed) {
         a->out->guesses = ambiguous;
         ambiguous = (struct cnn_text){0};
     }

@@ -69,5 +69,8 @@ struct cnn_order_request {
 };
 cnn_status cnn_assign_by_order(const struct cnn_order_request *request, bool *found,
                                cnn_diag *diag);
+/* The same for a file that is sorted by name; each kind and shape is there as often on both sides.
+ */
+void cnn_assign_sorted(const struct cnn_order_request *request);
 
 #endif

@@ -100,14 +100,24 @@ static int compare_natural(const void *a, const void *b)
                                ((const struct cnn_weight *)b)->name);
 }
 
-/* Most writers sort tensors by name. Their order then says as much as the numbers in names do:
- * "layer2" comes before "layer10". */
+/* Of the layer that a tensor belongs to. */
+static int compare_layers(const struct cnn_weight *a, const struct cnn_weight *b)
+{
+    const char *ends[] = {strrchr(a->name, '.'), strrchr(b->name, '.')};
+    size_t lengths[] = {ends[0] ? (size_t)(ends[0] - a->name) : 0,
+                        ends[1] ? (size_t)(ends[1] - b->name) : 0};
+    int order = memcmp(a->name, b->name, lengths[0] < lengths[1] ? lengths[0] : lengths[1]);
+    return order != 0 ? order : (lengths[0] > lengths[1]) - (lengths[0] < lengths[1]);
+}
+
+/* safetensors' own writer sorts by type and name, and some programs sort before they save. The
+ * order then says no more than the numbers in names do: "layer2" comes before "layer10". */
 static void settle_order(struct cnn_weights *w)
 {
     w->sorted = true;
     for (size_t i = 1; i < w->count && w->sorted; i++)
         w->sorted = w->items[i].type != w->items[i - 1].type ||
-                    strcmp(w->items[i - 1].name, w->items[i].name) < 0;
+                    compare_layers(&w->items[i - 1], &w->items[i]) <= 0;
     if (w->sorted && w->count > 0)
         qsort(w->items, w->count, sizeof *w->items, compare_natural);
 }
@@ -122,7 +132,6 @@ static cnn_status read_stored(struct cnn_weights *w, cnn_diag *diag)
     for (size_t i = 0; i < file->tensor_count; i++)
         if (file->tensors[i].name[0] != '@') /* a run's state, in checkpoints of this program */
             take_stored(&file->tensors[i], &w->items[w->count++]);
-    settle_order(w);
     return CNN_OK;
 }
 
@@ -150,6 +159,7 @@ bool cnn_weights_recognise(const char *path)
 static cnn_status finish(struct cnn_weights *w, cnn_diag *diag)
 {
     drop_counters(w);
+    settle_order(w);
     cnn_status status = check_names(w, diag);
     if (status == CNN_OK)
         status = strip_prefixes(w, diag);
