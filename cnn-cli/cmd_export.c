@@ -26,7 +26,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, output),
      .argument = "FILE",
-     .help = "the file (default: <name> with the format's ending)"},
+     .help = "the file (default: the model's name with .onnx, .py or _keras.py)"},
     {.name = "name",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, name),
@@ -72,15 +72,29 @@ static void print_human(const char *path, const cnn_export_format *format, const
            cnn_show_bytes(info->bytes).text);
 }
 
-/* The file's name without its folder, where none was given: the network's, and the ending. */
-static cnn_status choose_path(const struct settings *settings, const cnn_model *model,
-                              const cnn_export_format *format, char path[160], cnn_diag *diag)
+/* The file's name without its folder, where none was given: that of the model's file, so that
+ * net-int8.safetensors does not become net.onnx; for a run the network's; and the ending. */
+static cnn_status choose_path(const struct settings *settings, const char *operand,
+                              const cnn_model *model, const cnn_export_format *format,
+                              char path[160], cnn_diag *diag)
 {
-    const char *name = settings->name != NULL ? settings->name : cnn_model_name(model);
+    const char *name = cnn_model_name(model), *source = cnn_model_source(model), *dot = NULL;
 
     if (settings->output != NULL)
         return cnn_output_check(settings->output, format->output, NULL, diag);
-    snprintf(path, 160, "%.100s%s", name, format->ending);
+    if (settings->name != NULL) {
+        name = settings->name;
+    } else if (operand != NULL && strcmp(operand, source) == 0) {
+        name = strrchr(operand, '/') != NULL ? strrchr(operand, '/') + 1 : operand;
+        dot = strrchr(name, '.');
+    }
+    snprintf(path, 160, "%.*s%s", dot != NULL && dot - name < 100 ? (int)(dot - name) : 100, name,
+             format->ending);
+    if (strcmp(path, source) == 0) {
+        cnn_print_error("%s would be replaced by its own export", cnn_show_text(path).text);
+        cnn_print_hint("name another file with -o");
+        return CNN_INVALID;
+    }
     return cnn_output_check(path, format->output, "-o", diag);
 }
 
@@ -92,6 +106,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         .format = settings->format, .name = settings->name, .normalize = settings->normalize};
     const cnn_export_format *format = NULL;
     cnn_export_info info;
+    const char *operand = operand_count > 0 ? operands[0] : NULL;
     cnn_model *model = NULL;
     char own_path[160];
     const char *path = settings->output != NULL ? settings->output : own_path;
@@ -101,10 +116,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK) {
         open.untrained = !format->weights;
-        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
+        status = cnn_command_open(operand, &open, &model, diag);
     }
     if (status == CNN_OK)
-        status = choose_path(settings, model, format, own_path, diag);
+        status = choose_path(settings, operand, model, format, own_path, diag);
     if (status == CNN_OK)
         status = cnn_export(model, path, &export_options, &info, diag);
     if (status == CNN_OK && settings->json)

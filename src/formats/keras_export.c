@@ -496,6 +496,6 @@ static cnn_status write_keras(const struct cnn_export *e)
 const struct cnn_export_type cnn_export_keras = {
     .public = {.name = "keras",
                .help = "a script for Keras 3 with the same layers, which loads checkpoints",
-               .ending = ".py",
+               .ending = "_keras.py",
                .output = CNN_OUTPUT_SCRIPT},
     .write = write_keras};

@@ -533,7 +533,7 @@ cnn_status cnn_output_check(const char *path, cnn_output kind, const char *optio
 typedef struct cnn_export_format {
     const char *name;   /* "onnx" */
     const char *help;   /* a line */
-    const char *ending; /* of its files: ".onnx" */
+    const char *ending; /* of its files: ".onnx", "_keras.py" */
     cnn_output output;  /* the kind of such a file, for cnn_output_check */
     /* the file contains the weights; otherwise only the layers, and the model need not be trained
      */
