@@ -13,6 +13,11 @@
 #include "pictures.h"
 #include "util/file.h"
 
+static cnn_status folder_splits(const char *path, bool has[3], cnn_diag *diag)
+{
+    return cnn_dataset_format_folder.splits(&(struct cnn_data_request){.path = path}, has, diag);
+}
+
 static const cnn_shape shape = {3, 1, 4, 4};
 
 /* Grey images of one value in FOLDER/name. */
@@ -70,7 +75,7 @@ static void expect_images(struct cnn_images *images, size_t count, const uint8_t
 static void expect_splits(struct scratch *s, bool train, bool val, bool test)
 {
     bool has[3];
-    assert_int_equal(cnn_dataset_format_folder.splits(s->folder, has, s->diag), CNN_OK);
+    assert_int_equal(folder_splits(s->folder, has, s->diag), CNN_OK);
     assert_int_equal(has[CNN_SPLIT_TRAIN], train);
     assert_int_equal(has[CNN_SPLIT_VAL], val);
     assert_int_equal(has[CNN_SPLIT_TEST], test);
@@ -299,7 +304,7 @@ static void test_reading_fails_when_a_split_is_there_twice(void **state)
     add_image(s, "train/a/1.png", 1);
     add_image(s, "Valid/a/1.png", 1);
     add_image(s, "validation/a/1.png", 1);
-    scratch_expect(s, cnn_dataset_format_folder.splits(s->folder, has, s->diag),
+    scratch_expect(s, folder_splits(s->folder, has, s->diag),
                    "DIR/Valid and DIR/validation both hold the val images");
 }
 
@@ -339,14 +344,13 @@ static void test_reading_fails_when_there_are_no_class_folders(void **state)
     struct scratch *s = *state;
     bool has[3];
     add_image(s, "loose.png", 1);
-    scratch_expect(s, cnn_dataset_format_folder.splits(s->folder, has, s->diag),
-                   "no class folders in DIR");
+    scratch_expect(s, folder_splits(s->folder, has, s->diag), "no class folders in DIR");
     scratch_path(s, "missing");
-    scratch_expect(s, cnn_dataset_format_folder.splits(s->path, has, s->diag),
+    scratch_expect(s, folder_splits(s->path, has, s->diag),
                    "cannot read the folder DIR/missing: No such file or directory");
     add_image(s, "train/cat.1.png", 1);
     add_image(s, "test/1.png", 1);
-    scratch_expect(s, cnn_dataset_format_folder.splits(s->folder, has, s->diag),
+    scratch_expect(s, folder_splits(s->folder, has, s->diag),
                    "no class folders in DIR: there are none in DIR/test, DIR/train");
 }
 
