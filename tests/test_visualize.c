@@ -414,6 +414,36 @@ static void test_page_begins_with_links_to_its_parts(void **state)
     cnn_model_free(model);
 }
 
+/* What is said of a layer names the layers that it reads, and a link stays on one line with its
+ * size. */
+static void test_layers_are_told_by_what_they_read(void **state)
+{
+    static const char *const told[] = {
+        "The sum of conv1 and conv2, then relu. Output",
+        "The channels of add1, conv1 and conv2, one behind the other. Output",
+        "The product of concat1 and slope. Output",
+        "The channels of mul1, normalised with the means and variances of training, then scaled",
+        "The values of batch_norm1, as one list. Output",
+        "<span class=\"link\"><a href=\"#layer-conv1\">conv1</a> <small>2 x 12 x "
+        "16</small></span>"};
+    struct scratch *s = *state;
+    cnn_model *model =
+        network_open("input: [3, 12, 16]\nlayers:\n- {type: conv, filters: 2, kernel_size: 1}\n"
+                     "- {type: conv, filters: 2, kernel_size: 1}\n"
+                     "- {type: add, from: [conv1, conv2], activation: relu}\n"
+                     "- {type: concat, from: [add1, conv1, conv2]}\n"
+                     "- {type: conv, filters: 6, kernel_size: 1, name: slope}\n"
+                     "- {type: mul, from: [concat1, slope]}\n- {type: batch_norm}\n"
+                     "- {type: flatten}\n- {type: dense, units: 2}\n");
+    float *image = view_input(s, model);
+    view_make(s, model, "x.npy", &view_plain);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (!view_says(s, told[i]))
+            fail_msg("the page does not say '%s'", told[i]);
+    tensor_free(image, 3 * 12 * 16);
+    cnn_model_free(model);
+}
+
 /* Scores that give the classes the shares in per cent. */
 static void check_sure(struct scratch *s, const float shares[3], const char *unsure)
 {
@@ -547,6 +577,7 @@ int main(void)
         TEST(test_pictures_of_every_form_are_shown),
         TEST(test_picture_goes_in_as_in_prediction),
         TEST(test_page_begins_with_links_to_its_parts),
+        TEST(test_layers_are_told_by_what_they_read),
         TEST(test_answer_is_called_unsure_when_it_is_close_or_below_a_half),
         TEST(test_picture_stays_as_it_was_when_the_new_one_cannot_be_written),
         TEST(test_work_ends_when_it_is_stopped),

@@ -158,7 +158,10 @@ static size_t next_character(const char *text, size_t size, size_t *glyph)
 {
     uint32_t code;
     size_t length = cnn_utf8_decode(text, size, &code);
-    *glyph = (length == 1 && code >= ' ' && code <= '~' ? code : '?') - ' ';
+    if (length == 2 && code == 0xB1)
+        *glyph = CNN_FONT_PLUS_MINUS;
+    else
+        *glyph = (length == 1 && code >= ' ' && code <= '~' ? code : '?') - ' ';
     return length > 0 ? length : 1;
 }
 

@@ -61,7 +61,7 @@ static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas,
     cnn_canvas_text(canvas, x, y + k->down + 4, 1, CNN_INK, text);
     if (range.nan > 0)
         cnn_draw_text_left_of(canvas, x + CNN_SHEET_TILE, y + k->down + 4, CNN_ALERT, "NaN");
-    snprintf(text, sizeof text, "+-%s", cnn_short_number(magnitude, number));
+    snprintf(text, sizeof text, "\xC2\xB1%s", cnn_short_number(magnitude, number));
     cnn_canvas_text(canvas, x, y + k->down + 4 + CNN_TEXT_HEIGHT + 1, 1, CNN_INK,
                     range.nan < plane * 3 ? text : "");
 }

@@ -9,7 +9,10 @@
 #define CNN_FONT_ROWS    9 /* seven above the line that letters stand on, two below */
 #define CNN_FONT_ADVANCE 6 /* from one letter to the next */
 
-/* From space to '~'; each row is five bits, the left pixel the highest. */
-extern const uint8_t cnn_font['~' - ' ' + 1][CNN_FONT_ROWS];
+#define CNN_FONT_PLUS_MINUS ('~' - ' ' + 1)
+
+/* From space to '~', then the sign for plus or minus; each row is five bits, the left pixel the
+ * highest. */
+extern const uint8_t cnn_font[CNN_FONT_PLUS_MINUS + 1][CNN_FONT_ROWS];
 
 #endif

@@ -301,8 +301,48 @@ static const struct cnn_tensor *weight_of(const struct cnn_node *node)
     return NULL;
 }
 
+/* "conv1, conv2 and pool1": what the layer reads. */
+static void tell_inputs(const struct cnn_view *view, const struct cnn_node *node,
+                        struct cnn_text *text)
+{
+    for (size_t k = 0; k < node->input_count; k++) {
+        const size_t v = node->inputs[k];
+        cnn_text_printf(text, "%s%s",
+                        k == 0                       ? ""
+                        : k + 1 == node->input_count ? " and "
+                                                     : ", ",
+                        v == 0 ? "the input" : cnn_view_node(view, v - 1)->name);
+    }
+}
+
+/* What a layer without weights is, in words. */
+static void tell_operation(const struct cnn_view *view, const struct cnn_node *node,
+                           struct cnn_text *text)
+{
+    static const struct words {
+        int kind;
+        const char *before, *behind; /* the inputs */
+    } words[] = {{CNN_OPERATION_ADD, "The sum of ", ""},
+                 {CNN_OPERATION_MULTIPLY, "The product of ", ""},
+                 {CNN_OPERATION_CONCATENATE, "The channels of ", ", one behind the other"},
+                 {CNN_OPERATION_FLATTEN, "The values of ", ", as one list"},
+                 {CNN_OPERATION_BATCH_NORM, "The channels of ",
+                  ", normalised with the means and variances of training, then scaled and "
+                  "shifted"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (words[i].kind != (int)node->type->operation(node).kind)
+            continue;
+        cnn_text_printf(text, "%s", words[i].before);
+        tell_inputs(view, node, text);
+        cnn_text_printf(text, "%s", words[i].behind);
+        return;
+    }
+    cnn_text_printf(text, "%s: %s", node->type->variant.name, node->type->variant.help);
+}
+
 /* What the layer is, in words. */
-static void tell_layer(const struct cnn_node *node, struct cnn_text *text)
+static void tell_layer(const struct cnn_view *view, const struct cnn_node *node,
+                       struct cnn_text *text)
 {
     const struct cnn_tensor *weight = weight_of(node);
     const struct cnn_window *w = &node->window;
@@ -321,7 +361,7 @@ static void tell_layer(const struct cnn_node *node, struct cnn_text *text)
                         strcmp(pool, "max") == 0 ? "largest value" : "mean", w->kernel[0],
                         w->kernel[1]);
     } else {
-        cnn_text_printf(text, "%s: %s", node->type->variant.name, node->type->variant.help);
+        tell_operation(view, node, text);
     }
     if (w->stride[0] > 1 || w->stride[1] > 1)
         cnn_text_printf(
@@ -359,7 +399,9 @@ void cnn_story_layers(struct cnn_view *view)
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
         if (is_shown(view, i)) /* names are letters, digits, _ and - */
-            cnn_text_printf(page, "<a href=\"#layer-%s\">%s</a> <small>%s</small> &ensp;",
+            cnn_text_printf(page,
+                            "<span class=\"link\"><a href=\"#layer-%s\">%s</a> "
+                            "<small>%s</small></span> &ensp;",
                             node->name, node->name,
                             cnn_shape_format(node->out, shape, sizeof shape));
     }
@@ -374,7 +416,7 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
     size_t parameters = cnn_node_parameters(node);
     cnn_text_printf(page, "<h3 id=\"layer-%s\">%s <small>%s</small></h3>\n<p>", node->name,
                     node->name, node->type->variant.name);
-    tell_layer(node, &words);
+    tell_layer(view, node, &words);
     cnn_html_text(page, words.data ? words.data : "");
     cnn_text_printf(page, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));
     if (parameters > 0)
