@@ -506,6 +506,46 @@ static void test_files_that_mean_nothing_are_refused(void **state)
     }
 }
 
+/* A LogSoftmax at the end is a softmax, whose probabilities are proved; elsewhere there is none. */
+static void test_a_last_logarithm_is_left_out(void **state)
+{
+    static const char *const axes[] = {"axis=-1", "axis=1"};
+    struct scratch *s = *state;
+    for (size_t i = 0; i < 4; i++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        cnn_import_info info = {0};
+        char layers[200];
+        onnx_random(&m, "w", "5 6", 1, 1, 0);
+        onnx_input(&m, "x", "1 6 1 1");
+        onnx_node(&m, "Flatten", "x", "f", "");
+        onnx_node(&m, "Gemm", "f w", "g", "transB=1");
+        onnx_node(&m, i == 2 ? "Softmax" : "LogSoftmax", "g", i == 3 ? "z" : "y", axes[i % 2]);
+        if (i == 3)
+            onnx_node(&m, "Relu", "z", "y", "");
+        onnx_output(&m, "y");
+        cnn_status status = import_text(s, onnx_finish(&m), NULL, &model, &info);
+        if (i == 3) {
+            assert_int_equal(status, CNN_INVALID);
+            assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "only as the network's output"));
+            cnn_diag_clear(s->diag);
+            continue;
+        }
+        expect_ok(s, status);
+        list_layers(model, layers, sizeof layers);
+        assert_non_null(strstr(layers, "softmax"));
+        assert_int_equal(strstr(info.notes, "logarithm") != NULL, i < 2);
+        assert_true(info.error < 1e-5);
+        const float x[6] = {1, -2, 0.5f, 3, 0, 1};
+        float y[5], sum = 0;
+        expect_ok(s, cnn_model_run(model, x, 1, y, s->diag));
+        for (size_t k = 0; k < 5; k++)
+            sum += y[k];
+        assert_true(fabsf(sum - 1) < 1e-5f);
+        cnn_model_free(model);
+    }
+}
+
 /* Dimensions may be counted from the last. */
 static void test_a_transposition_is_the_same_from_either_end(void **state)
 {
@@ -637,6 +677,7 @@ int main(void)
         TEST(test_files_that_mean_nothing_are_refused),
         TEST(test_a_transposition_is_the_same_from_either_end),
         TEST(test_padding_comes_before_what_changes_it),
+        TEST(test_a_last_logarithm_is_left_out),
         TEST(test_the_last_layer_is_compared_whatever_it_is),
         TEST(test_names_of_files_and_nodes_may_be_any),
         TEST(test_layers_of_another_size_are_not_compared)};

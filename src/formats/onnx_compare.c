@@ -36,7 +36,7 @@ static struct difference measure(const struct cnn_lowered_layer *layer,
     bool broken = false;
     for (size_t i = 0; i < count && !broken; i++) {
         size_t place = cnn_view_place(&layer->order, i);
-        double want = array->data[i];
+        double want = layer->logarithm ? exp(array->data[i]) : array->data[i];
         double got = (double)values[last ? place % map * s.c + place / map : place];
         double error = fabs(want - got);
         broken = !(error <= 1e300) || !isfinite(want);

@@ -107,7 +107,8 @@ static cnn_status compare_numbers(struct byte_check *c, const struct cnn_lowered
     double largest = 255 * (double)kept->codes.scale, error = 0, want = 0, got = 0;
     for (size_t i = 0; i < array->count; i++) {
         const size_t place = cnn_view_place(&layer->order, i % count);
-        const double number = in_codes(array->data[i], kept->codes);
+        const double plain = layer->logarithm ? exp(array->data[i]) : array->data[i];
+        const double number = in_codes(plain, kept->codes);
         const double own = (double)kept->numbers[place % map * layer->shape.c + place / map];
         if (kept->codes.scale == 0)
             largest = fmax(largest, fabs(number));

@@ -27,6 +27,7 @@ struct cnn_lowered_layer {
     struct cnn_lowered_tensor tensors[CNN_LOWERED_TENSORS];
     size_t value;          /* of the file, that it computes; CNN_ONNX_NONE: none */
     struct cnn_view order; /* in which the value has its numbers */
+    bool logarithm;        /* the value is the logarithm of what the layer gives */
     bool needed;           /* by the output */
 };
 

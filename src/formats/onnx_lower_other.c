@@ -275,6 +275,22 @@ static cnn_status lower_softmax(struct cnn_lower_step *step)
     return CNN_OK;
 }
 
+/* At the end of a network its logarithm is left out: a softmax gives the probabilities. */
+static cnn_status lower_log_softmax(struct cnn_lower_step *step)
+{
+    const struct cnn_onnx *file = step->l->file;
+    if (file->outputs[0] != step->step->outputs[0])
+        return cnn_lower_refuse(step, "the logarithm of a softmax is supported only as the "
+                                      "network's output");
+    cnn_status status = lower_softmax(step);
+    if (status != CNN_OK)
+        return status;
+    step->l->layers[step->l->count - 1].logarithm = true;
+    cnn_lower_note(step->l, "left out: the logarithm of the last softmax; the network gives "
+                            "probabilities");
+    return CNN_OK;
+}
+
 static cnn_status lower_lrn(struct cnn_lower_step *step)
 {
     double alpha, beta, bias;
@@ -456,6 +472,7 @@ const struct cnn_lower_rule cnn_lower_other_rules[] = {{"DepthToSpace", lower_de
                                                        {"ReduceMean", lower_reduce},
                                                        {"ReduceMax", lower_reduce},
                                                        {"Softmax", lower_softmax},
+                                                       {"LogSoftmax", lower_log_softmax},
                                                        {"LRN", lower_lrn},
                                                        {"Pad", lower_pad},
                                                        {"Resize", lower_resize},
