@@ -221,7 +221,8 @@ static void expect_refused(struct scratch *s, struct cnn_text *fields, const cha
     cnn_status status;
     struct cnn_onnx *file = open_text(&text, &status, s->diag);
     assert_int_equal(status, CNN_OK);
-    assert_int_equal(cnn_onnx_tensor_read(file, first_tensor(file), values, s->diag), CNN_FAILED);
+    status = cnn_onnx_tensor_read(file, first_tensor(file), values, s->diag);
+    assert_int_equal(status, strstr(message, "not read") ? CNN_INVALID : CNN_FAILED);
     assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, message));
     cnn_diag_clear(s->diag);
     cnn_onnx_close(file);

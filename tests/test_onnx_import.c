@@ -643,6 +643,132 @@ static void test_names_of_files_and_nodes_may_be_any(void **state)
     cnn_model_free(model);
 }
 
+/* Each name is the first that is free, and it takes no time that grows with the third power. */
+static void test_layers_of_one_name_are_numbered(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    cnn_layer_info layer;
+    char from[16] = "x", to[16];
+    onnx_input(&m, "x", "1 1 1 2");
+    for (int i = 0; i < 900; i++) {
+        snprintf(to, sizeof to, "v%d", i);
+        onnx_named(&m, i == 1 ? "Tanh_3" : i == 4 ? "input" : "Tanh", "Tanh", from, to, "");
+        memcpy(from, to, sizeof from);
+    }
+    onnx_output(&m, to);
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, NULL));
+    static const struct {
+        size_t layer;
+        const char *name;
+    } expected[] = {{0, "Tanh"},    {1, "Tanh_3"}, {2, "Tanh_2"},    {3, "Tanh_4"},
+                    {4, "input_2"}, {5, "Tanh_5"}, {899, "Tanh_899"}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        assert_int_equal(cnn_model_layer(model, expected[i].layer, &layer, s->diag), CNN_OK);
+        assert_string_equal(layer.name, expected[i].name);
+    }
+    cnn_model_free(model);
+}
+
+/* What lies elsewhere than a layer would have it is refused as such, before any comparison. */
+static void test_places_between_pixels_are_those_of_a_layer_or_refused(void **state)
+{
+    struct scratch *s = *state;
+    static const struct {
+        const char *mode, *transform, *nearest;
+        float rows, columns;
+        bool fits;
+    } cases[] = {{"nearest", "half_pixel", "round_prefer_floor", 2, 2, true},
+                 {"nearest", "half_pixel", "round_prefer_ceil", 3, 2, true},
+                 {"nearest", "asymmetric", "floor", 2, 3, true},
+                 {"nearest", "half_pixel", "floor", 2, 1, false},
+                 {"nearest", "half_pixel", "ceil", 1, 2, false},
+                 {"nearest", "pytorch_half_pixel", "floor", 2, 2, false},
+                 {"nearest", "asymmetric", "ceil", 2, 2, false},
+                 {"linear", "half_pixel", "floor", 2, 2, true},
+                 {"linear", "half_pixel", "floor", 1.5f, 1, true},
+                 {"linear", "half_pixel", "floor", 1, 1.5f, false},
+                 {"linear", "half_pixel", "floor", 1, 0.5f, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        char attributes[200];
+        snprintf(attributes, sizeof attributes,
+                 "mode='%s' coordinate_transformation_mode='%s' nearest_mode='%s'", cases[i].mode,
+                 cases[i].transform, cases[i].nearest);
+        onnx_floats(&m, "scales", "4", (const float[]){1, 1, cases[i].rows, cases[i].columns});
+        onnx_input(&m, "x", "1 2 6 7");
+        onnx_named(&m, "r", "Resize", "x - scales", "y", attributes);
+        onnx_output(&m, "y");
+        cnn_status status = import_text(s, onnx_finish(&m), NULL, &model, NULL);
+        assert_int_equal(status, cases[i].fits ? CNN_OK : CNN_INVALID);
+        if (!cases[i].fits)
+            assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "in other places"));
+        cnn_diag_clear(s->diag);
+        cnn_model_free(model);
+    }
+}
+
+/* Windows of an even number of channels lie otherwise in layers. */
+static void test_normalisation_over_an_even_number_of_channels_is_refused(void **state)
+{
+    struct scratch *s = *state;
+    for (int size = 0; size < 6; size++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        char attributes[40];
+        snprintf(attributes, sizeof attributes, "size=%d alpha=0.3", size);
+        onnx_input(&m, "x", "1 6 2 3");
+        onnx_named(&m, "n", "LRN", "x", "y", attributes);
+        onnx_output(&m, "y");
+        assert_int_equal(import_text(s, onnx_finish(&m), NULL, &model, NULL),
+                         size % 2 == 1 ? CNN_OK : CNN_INVALID);
+        cnn_model_free(model);
+    }
+}
+
+/* A file that is damaged is no file with something unsupported in it. Each tensor is told once,
+ * whoever reads it. */
+static void test_damaged_tensors_are_told_once(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    static const char *const names[] = {"v", "w"};
+    for (size_t i = 0; i < 2; i++) {
+        struct cnn_text fields = {0};
+        for (size_t k = 0; k < 4; k++)
+            wire_int(&fields, 1, k < 2 ? 3 : 1);
+        wire_int(&fields, 2, 1);
+        wire_bytes(&fields, 9, "123", 3);
+        onnx_tensor(&m, names[i], &fields);
+    }
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Conv", "x w", "a", "");
+    onnx_node(&m, "Conv", "a v", "b", "");
+    onnx_node(&m, "Conv", "b w", "c", "");
+    onnx_output(&m, "c");
+    assert_int_equal(import_text(s, onnx_finish(&m), NULL, &model, NULL), CNN_FAILED);
+    assert_null(model);
+    assert_int_equal(cnn_diag_count(s->diag), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(strstr(cnn_diag_get(s->diag, i)->text, "has 3 bytes, and its 9 numbers"));
+}
+
+static void test_an_input_that_is_too_large_is_no_input_without_a_size(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    onnx_input(&m, "x", "1 3 100000 4");
+    onnx_node(&m, "Relu", "x", "y", "");
+    onnx_output(&m, "y");
+    assert_int_equal(import_text(s, onnx_finish(&m), NULL, &model, NULL), CNN_INVALID);
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text,
+                           "its input 'x' has 100000 rows, and at most 65536 are read"));
+}
+
 /* A key that is set by hand may change what a layer gives: the file no longer proves it. */
 static void test_layers_of_another_size_are_not_compared(void **state)
 {
@@ -680,6 +806,11 @@ int main(void)
         TEST(test_a_last_logarithm_is_left_out),
         TEST(test_the_last_layer_is_compared_whatever_it_is),
         TEST(test_names_of_files_and_nodes_may_be_any),
+        TEST(test_normalisation_over_an_even_number_of_channels_is_refused),
+        TEST(test_damaged_tensors_are_told_once),
+        TEST(test_an_input_that_is_too_large_is_no_input_without_a_size),
+        TEST(test_layers_of_one_name_are_numbered),
+        TEST(test_places_between_pixels_are_those_of_a_layer_or_refused),
         TEST(test_layers_of_another_size_are_not_compared)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

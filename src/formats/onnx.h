@@ -121,12 +121,16 @@ bool cnn_onnx_default_domain(const char *domain);
 const struct cnn_onnx_attribute *cnn_onnx_attribute(const struct cnn_onnx_node *node,
                                                     const char *name);
 
-/* Its shape; CNN_FAILED where that is none, or larger than what is read. */
+/* Its shape; CNN_FAILED where that is none, or larger than what is read; CNN_INVALID where its type
+ * is not read. */
 cnn_status cnn_onnx_tensor_shape(const struct cnn_onnx *file, const struct cnn_onnx_tensor *tensor,
                                  size_t *rank, size_t *dims, size_t *count, cnn_diag *diag);
 /* All numbers of it as doubles (integers beyond 2^53 are rounded), from wherever they are. */
 cnn_status cnn_onnx_tensor_read(const struct cnn_onnx *file, const struct cnn_onnx_tensor *tensor,
                                 double *values, cnn_diag *diag);
+/* Whether they are there; of a type that is not read nothing is said. */
+cnn_status cnn_onnx_tensor_check(const struct cnn_onnx *file, const struct cnn_onnx_tensor *tensor,
+                                 cnn_diag *diag);
 
 /* A tensor in a file of its own, as the ONNX project's tests have them. */
 cnn_status cnn_onnx_tensor_open(struct cnn_arena *arena, const char *name, const void *bytes,

@@ -235,6 +235,7 @@ static bool is_channels_last(const struct cnn_onnx *file, size_t value)
 
 static cnn_status read_input(struct cnn_lowering *l, cnn_shape given)
 {
+    static const char *const what[] = {"channels", "rows", "columns"};
     const struct cnn_onnx *file = l->file;
     const struct cnn_onnx_dimension *dims = NULL;
     if (file->input_count != 1 || file->output_count < 1 || file->outputs[0] == CNN_ONNX_NONE)
@@ -252,15 +253,16 @@ static cnn_status read_input(struct cnn_lowering *l, cnn_shape given)
     for (size_t i = 0; i < 3; i++) {
         size_t axis = 1 + (l->channels_last ? (i + 2) % 3 : i);
         int64_t value = rank == 4 ? dims[axis].value : 0;
-        if (given.c == 0 && value > 0 && value <= 65536)
+        if (given.c == 0 && value > 65536)
+            return cnn_fail(l->diag, CNN_INVALID, NULL,
+                            "%s: its input '%s' has %" PRId64 " %s, and at most 65536 are read",
+                            file->name, name, value, what[i]);
+        if (given.c == 0 && value > 0)
             sizes[i] = (size_t)value;
         if (sizes[i] == 0) {
-            cnn_status status =
-                cnn_fail(l->diag, CNN_INVALID, NULL,
-                         "%s: its input '%s' does not say how many %s it has", file->name, name,
-                         i == 0   ? "channels"
-                         : i == 1 ? "rows"
-                                  : "columns");
+            cnn_status status = cnn_fail(l->diag, CNN_INVALID, NULL,
+                                         "%s: its input '%s' does not say how many %s it has",
+                                         file->name, name, what[i]);
             cnn_hint(l->diag, "give the size with --input, as in --input 3x224x224");
             return status;
         }
@@ -349,11 +351,26 @@ static cnn_status settle_output(struct cnn_lowering *l)
     return CNN_OK;
 }
 
+/* What is damaged is told before what is not supported, and once each. */
+static cnn_status check_tensors(const struct cnn_lowering *l)
+{
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; i < l->file->value_count; i++) {
+        const struct cnn_onnx_value *value = &l->file->values[i];
+        if (value->tensor && value->readers > 0 &&
+            cnn_onnx_tensor_check(l->file, value->tensor, l->diag) != CNN_OK)
+            status = CNN_FAILED;
+    }
+    return status;
+}
+
 static cnn_status lower_all(struct cnn_lowering *l)
 {
     struct cnn_onnx_array input;
     const struct cnn_onnx *file = l->file;
     cnn_status status = cnn_onnx_input_array(l, &input);
+    if (status == CNN_OK)
+        status = check_tensors(l);
     if (status != CNN_OK)
         return status;
     mark_steps(l);

@@ -1,4 +1,5 @@
 /* Lowering of operators without parameters of their own, but for sums and products. */
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -301,6 +302,11 @@ static cnn_status lower_lrn(struct cnn_lower_step *step)
         !cnn_onnx_get_float(&step->call, "bias", 1, &bias) ||
         !cnn_onnx_get_int(&step->call, "size", 5, &size))
         return CNN_INVALID;
+    if (size < 1 || size % 2 == 0)
+        return cnn_lower_refuse(step,
+                                "it sums over %" PRId64 " channels, and a layer over an odd "
+                                "number of them",
+                                size);
     struct cnn_view y = *x;
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "lrn", &y.layer, 1, CNN_ONNX_NONE, y.shape);
@@ -405,6 +411,29 @@ static cnn_status check_places(struct cnn_lower_step *step, bool linear, bool wh
     return CNN_OK;
 }
 
+/* Whether the output's places along an axis, of in and out pixels, are those of the layer. */
+static cnn_status compare_places(struct cnn_lower_step *step, size_t axis, size_t in, size_t out,
+                                 bool linear)
+{
+    const bool corners = has_word(step, "coordinate_transformation_mode", "align_corners");
+    double *places = cnn_malloc((out + 1) * sizeof *places), most = (double)in - 1;
+    bool alike = true;
+    cnn_status status = places ? cnn_onnx_resize_places(&step->call, axis, places)
+                               : cnn_fail_memory(step->l->diag, out * sizeof *places, "places");
+    for (size_t i = 0; status == CNN_OK && i < out; i++) {
+        double place = !linear   ? (double)(i * in / out)
+                       : corners ? (double)i * most / (double)(out > 1 ? out - 1 : 1)
+                                 : ((double)i + 0.5) * (double)in / (double)out - 0.5;
+        place = place < 0 ? 0 : place > most ? most : place;
+        alike = alike && fabs(place - places[i]) < 1e-4;
+    }
+    cnn_free(places);
+    if (status == CNN_OK && !alike)
+        return cnn_lower_refuse(step, "it reads its %s in other places than a layer does",
+                                axis == 2 ? "rows" : "columns");
+    return status;
+}
+
 static cnn_status lower_resize(struct cnn_lower_step *step)
 {
     static const char *const modes[] = {"nearest", "linear", "bilinear", NULL};
@@ -417,7 +446,9 @@ static cnn_status lower_resize(struct cnn_lower_step *step)
         return cnn_lower_refuse(step, "it changes the size of what are no maps");
     const size_t rows = y.h / x->shape.h, columns = y.w / x->shape.w;
     const bool whole = y.h == rows * x->shape.h && y.w == columns * x->shape.w;
-    if (check_places(step, mode > 0, whole) != CNN_OK)
+    if (check_places(step, mode > 0, whole) != CNN_OK ||
+        compare_places(step, 2, x->shape.h, y.h, mode > 0) != CNN_OK ||
+        compare_places(step, 3, x->shape.w, y.w, mode > 0) != CNN_OK)
         return CNN_INVALID;
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "upsample", &x->layer, 1, CNN_ONNX_NONE, y);

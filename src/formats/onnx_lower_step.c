@@ -1,6 +1,7 @@
 /* What the rules of lowering use: messages, names, new layers, maps that other layers can read. */
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_lower_internal.h"
@@ -85,12 +86,40 @@ void cnn_lower_note(struct cnn_lowering *lowering, const char *format, ...)
 
 /* ---- Names ---- */
 
-static bool name_taken(const struct cnn_lowering *l, const char *name)
+/* The number that a name has behind `base`: 1 for base itself, 7 for base_7; 0 for others. */
+static size_t name_number(const char *name, const char *base, size_t length)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (l->layers[i].name && strcmp(l->layers[i].name, name) == 0)
-            return true;
-    return strcmp(name, "input") == 0;
+    char *end;
+    if (strncmp(name, base, length) != 0)
+        return 0;
+    name += length;
+    if (*name == '\0')
+        return 1;
+    if (name[0] != '_' || name[1] < '1' || name[1] > '9')
+        return 0;
+    size_t number = strtoul(name + 1, &end, 10);
+    return *end == '\0' && number > 1 ? number : 0;
+}
+
+/* base, or base_2, base_3, ...: the first that no layer has yet. All layers are looked at once:
+ * thousands may be called alike. NULL when out of memory. */
+static const char *free_name(const struct cnn_lowering *l, const char *base)
+{
+    const size_t most = l->count + 2, length = strlen(base);
+    bool *taken = cnn_calloc(most + 1, sizeof *taken);
+    size_t number = 1;
+    if (!taken)
+        return NULL;
+    for (size_t i = 0; i < l->count; i++) {
+        size_t other = l->layers[i].name ? name_number(l->layers[i].name, base, length) : 0;
+        if (other <= most)
+            taken[other] = true;
+    }
+    taken[1] = taken[1] || strcmp(base, "input") == 0;
+    while (taken[number])
+        number++;
+    cnn_free(taken);
+    return number == 1 ? base : cnn_arena_printf(l->arena, "%s_%zu", base, number);
 }
 
 /* What stands before ".weight" in the name of a tensor; 0 where it has no such name. */
@@ -139,10 +168,7 @@ static const char *legal_name(const struct cnn_lowering *l, const char *name, si
     for (char *c = text; c && *c; c++)
         if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
             *c = '_';
-    const char *free_name = text;
-    for (size_t i = 2; free_name && name_taken(l, free_name); i++)
-        free_name = cnn_arena_printf(l->arena, "%s_%zu", text, i);
-    return free_name;
+    return text ? free_name(l, text) : NULL;
 }
 
 /* The name of the tensor that a value is, or is the transpose of. */

@@ -73,6 +73,11 @@ bool cnn_onnx_output_known(struct cnn_onnx_call *call, size_t i, int64_t type, s
 /* Output i has another shape than the input, and its numbers in the same order. */
 cnn_status cnn_onnx_reshaped(struct cnn_onnx_call *call, size_t i, size_t rank, const size_t *dims);
 
+/* Where the output's places along an axis of a Resize or Upsample lie on its input, between pixels
+ * or, where the mode says so, on the nearest. CNN_INVALID and a message where it is none that is
+ * read. */
+cnn_status cnn_onnx_resize_places(const struct cnn_onnx_call *call, size_t axis, double *places);
+
 /* Numbers from one element to the next, of each dimension. */
 void cnn_onnx_strides(size_t rank, const size_t *dims, size_t *strides);
 

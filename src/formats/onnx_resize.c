@@ -50,6 +50,13 @@ static double limit(double x, size_t in)
     return x < 0 ? 0 : x > (double)(in - 1) ? (double)(in - 1) : x;
 }
 
+/* Where place `at` of the output lies on the input: between two pixels, or on the nearest. */
+static double place(const struct resize *r, size_t axis, size_t in, size_t at)
+{
+    double x = source(r, axis, in, at);
+    return limit(r->mode == NEAREST ? nearest(r, x) : x, in);
+}
+
 /* x [outer][in][inner] to y [outer][out][inner]. */
 static void resize_axis(const struct resize *r, size_t axis, const struct cnn_onnx_array *x,
                         double *y)
@@ -58,16 +65,9 @@ static void resize_axis(const struct resize *r, size_t axis, const struct cnn_on
     for (size_t i = 0; i < x->rank; i++)
         *(i < axis ? &outer : i > axis ? &inner : &(size_t){1}) *= i == axis ? 1 : x->dims[i];
     for (size_t i = 0; i < out; i++) {
-        double at = source(r, axis, in, i), share = 0;
-        size_t low, high;
-        if (r->mode == NEAREST) {
-            low = high = (size_t)limit(nearest(r, at), in);
-        } else {
-            at = limit(at, in);
-            low = (size_t)at;
-            high = low + 1 < in ? low + 1 : low;
-            share = at - (double)low;
-        }
+        double at = place(r, axis, in, i);
+        size_t low = (size_t)at, high = low + 1 < in ? low + 1 : low;
+        double share = at - (double)low;
         for (size_t o = 0; o < outer; o++)
             for (size_t k = 0; k < inner; k++)
                 y[(o * out + i) * inner + k] = (1 - share) * x->data[(o * in + low) * inner + k] +
@@ -174,6 +174,16 @@ static bool read_sizes(const struct cnn_onnx_call *call, struct resize *r)
             r->dims[i] = (size_t)list->data[i];
     }
     return true;
+}
+
+cnn_status cnn_onnx_resize_places(const struct cnn_onnx_call *call, size_t axis, double *places)
+{
+    struct resize r;
+    if (!read_words(call, &r) || !read_sizes(call, &r))
+        return CNN_INVALID;
+    for (size_t i = 0; i < r.dims[axis]; i++)
+        places[i] = place(&r, axis, call->in[0]->dims[axis], i);
+    return CNN_OK;
 }
 
 cnn_status cnn_onnx_resize(struct cnn_onnx_call *call)

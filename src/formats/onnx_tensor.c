@@ -60,7 +60,7 @@ cnn_status cnn_onnx_tensor_shape(const struct cnn_onnx *file, const struct cnn_o
     *count = 1;
     *rank = tensor->dims.count;
     if (!is_read(tensor->data_type))
-        return cnn_fail(diag, CNN_FAILED, NULL,
+        return cnn_fail(diag, CNN_INVALID, NULL,
                         "%s: byte %zu: tensor '%s' has elements of %s, which are not read",
                         file->name, tensor->at, tensor->name ? tensor->name : "",
                         cnn_onnx_type_name(tensor->data_type));
@@ -136,7 +136,7 @@ static cnn_status read_fields(const struct cnn_onnx *file, const struct cnn_onnx
                         "%s: byte %zu: tensor '%s' has %zu numbers of %s, and its shape wants %zu",
                         file->name, t->at, t->name ? t->name : "", list->count,
                         cnn_onnx_type_name(t->data_type), count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; values && i < count; i++)
         values[i] = is_float ? (double)((const float *)list->items)[i]
                     : real   ? ((const double *)list->items)[i]
                              : decode(t->data_type, (uint64_t)((const int64_t *)list->items)[i]);
@@ -289,6 +289,8 @@ static cnn_status read_external(const struct cnn_onnx_opened *file, const struct
                           " of '%s', which ends at %llu",
                           file->public.name, t->name ? t->name : "", size, place.offset,
                           place.location, available);
+    else if (!values)
+        status = CNN_OK;
     else if (!(bytes = cnn_malloc(size + 1)))
         status = cnn_fail_memory(diag, size, place.location);
     else if (!read_at(fd, bytes, size, place.offset))
@@ -317,8 +319,15 @@ cnn_status cnn_onnx_tensor_read(const struct cnn_onnx *file, const struct cnn_on
             "%s: byte %zu: tensor '%s' has %zu bytes, and its %zu numbers of %s want %zu",
             file->name, tensor->at, tensor->name ? tensor->name : "", tensor->raw_data.size, count,
             cnn_onnx_type_name(tensor->data_type), count * types[tensor->data_type].bytes);
-    decode_bytes(tensor->data_type, tensor->raw_data.data, count, values);
+    if (values)
+        decode_bytes(tensor->data_type, tensor->raw_data.data, count, values);
     return CNN_OK;
+}
+
+cnn_status cnn_onnx_tensor_check(const struct cnn_onnx *file, const struct cnn_onnx_tensor *tensor,
+                                 cnn_diag *diag)
+{
+    return is_read(tensor->data_type) ? cnn_onnx_tensor_read(file, tensor, NULL, diag) : CNN_OK;
 }
 
 cnn_status cnn_onnx_tensor_open(struct cnn_arena *arena, const char *name, const void *bytes,

@@ -133,6 +133,7 @@ static cnn_status find_entry(const struct reader *r, const struct cnn_pickle *va
     bool *checked = &r->checked[entry - r->zip.entries];
     cnn_status status = *checked ? CNN_OK : cnn_zip_check(&r->zip, entry, r->diag);
     *checked = true;
+    r->weights->unchecked = r->weights->unchecked || (entry->crc == 0 && entry->size > 0);
     *out = entry->data;
     return status;
 }

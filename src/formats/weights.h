@@ -46,6 +46,7 @@ struct cnn_weights {
     struct cnn_text others; /* further entries that hold tensors, "a, b" */
     const char *prefix;     /* what all names began with: "module."; "" */
     size_t counters;        /* num_batches_tracked, which are left out */
+    bool unchecked;         /* the writer has left out checksums */
     size_t passed;          /* values that are no tensors, which are left out */
     struct cnn_arena *arena;
     char *bytes; /* the file, or NULL: */

@@ -106,6 +106,9 @@ static void add_notes(struct import *im)
     if (w->counters > 0)
         cnn_text_printf(notes, "dropped: %zu counts of batches (num_batches_tracked)\n",
                         w->counters);
+    if (w->unchecked)
+        cnn_text_printf(notes, "not checked: whether the numbers are those that were written, for "
+                               "the file has no checksums\n");
     if (w->passed > 0)
         cnn_text_printf(notes, "dropped: %zu values that are no tensors\n", w->passed);
     bool ordered = false;

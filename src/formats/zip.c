@@ -224,7 +224,7 @@ cnn_status cnn_zip_check(const struct cnn_zip *zip, const struct cnn_zip_entry *
                         "entries as they are",
                         zip->path, entry->at, entry->name);
     uint32_t crc = (uint32_t)crc32_z(0, entry->data, entry->size);
-    return crc == entry->crc
+    return crc == entry->crc || entry->crc == 0
                ? CNN_OK
                : cnn_fail(diag, CNN_FAILED, NULL,
                           "%s: byte %zu: entry '%s' is damaged: its checksum is %08" PRIx32

@@ -32,7 +32,8 @@ cnn_status cnn_zip_open(struct cnn_arena *arena, const char *path, const unsigne
 /* NULL where there is none. */
 const struct cnn_zip_entry *cnn_zip_find(const struct cnn_zip *zip, const char *name);
 
-/* CNN_FAILED where the entry is not stored as it is, or its bytes do not have its checksum. */
+/* CNN_FAILED where the entry is not stored as it is, or its bytes do not have its checksum. One of
+ * 0 was not computed: PyTorch can be told so. */
 cnn_status cnn_zip_check(const struct cnn_zip *zip, const struct cnn_zip_entry *entry,
                          cnn_diag *diag);
 
