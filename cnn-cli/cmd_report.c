@@ -15,7 +15,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, output),
      .argument = "FILE",
-     .help = "the page (default: compare.html)"},
+     .help = "the page (default: report.html; of several runs compare.html)"},
     CNN_OPTION_END,
 };
 
@@ -23,7 +23,9 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 {
     const struct settings *settings = data;
     bool named = settings->output != NULL;
-    const char *path = named ? settings->output : "compare.html";
+    const char *path = named                ? settings->output
+                       : operand_count == 1 ? "report.html"
+                                            : "compare.html";
     cnn_status status = named ? CNN_OK : cnn_output_check(path, CNN_OUTPUT_PAGE, "-o", diag);
 
     if (status == CNN_OK)

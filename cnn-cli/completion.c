@@ -2,11 +2,13 @@
  * argument is no word of a list, the shell completes files. */
 #include "completion.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "cnn.h"
 #include "command.h"
 #include "terminal.h"
+#include "topics.h"
 
 /* Text of the program's own between single quotes: for all three shells '\'' ends, adds, begins. */
 static void print_quoted(const char *text)
@@ -17,15 +19,35 @@ static void print_quoted(const char *text)
     putchar('\'');
 }
 
+/* Whether one of the first count sections, or their group, has that name. */
+static bool is_section(const char *word, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(cnn_reference_section(i).name, word) == 0 ||
+            strcmp(cnn_reference_section(i).group, word) == 0)
+            return true;
+    return false;
+}
+
 /* The words that `help` takes, but for the commands. */
 static void print_topics(void)
 {
-    for (size_t i = 0; i < cnn_reference_sections(); i++) {
-        const char *name = cnn_reference_section(i).name;
+    const char *words[256];
+    const size_t count = cnn_topic_words(words, sizeof words / sizeof *words);
+    const size_t sections = cnn_reference_sections();
 
-        if (strchr(name, ' ') == NULL)
-            printf(" %s", name);
+    for (size_t i = 0; i < sections; i++) {
+        const cnn_section_info section = cnn_reference_section(i);
+
+        if (strchr(section.name, ' ') == NULL)
+            printf(" %s", section.name);
+        if (strchr(section.group, ' ') == NULL && strcmp(section.group, section.name) != 0 &&
+            !is_section(section.group, i))
+            printf(" %s", section.group);
     }
+    for (size_t i = 0; i < count; i++)
+        if (!is_section(words[i], sections) && cnn_command_find(words[i]) == NULL)
+            printf(" %s", words[i]);
 }
 
 static void print_commands(void)

@@ -169,10 +169,10 @@ static bool list_add(struct cnn_option_list *list, const char *text, size_t capa
 }
 
 /* "<key>=<text>" */
-static bool list_add_key(struct cnn_option_list *list, const char *key, const char *text,
-                         size_t capacity)
+static bool list_add_key(struct cnn_option_list *list, const struct cnn_option *option,
+                         const char *text, size_t capacity)
 {
-    size_t size = strlen(key) + strlen(text) + 2;
+    size_t size = strlen(option->key) + strlen(text) + 2;
     char *made = malloc(size);
 
     if (list->made == NULL)
@@ -182,7 +182,8 @@ static bool list_add_key(struct cnn_option_list *list, const char *key, const ch
         cnn_command_out_of_memory();
         return false;
     }
-    snprintf(made, size, "%s=%s", key, text);
+    snprintf(made, size, "%s=%s", option->key, text);
+    cnn_terminal_name_setting(made, option->name);
     list->made[list->made_count++] = made;
     return list_add(list, made, capacity);
 }
@@ -206,7 +207,7 @@ static bool set_value(const struct cnn_option *option, const char *text, size_t 
     case CNN_OPTION_LIST:
         return list_add(value, text, capacity);
     case CNN_OPTION_KEY:
-        return list_add_key(value, option->key, text, capacity);
+        return list_add_key(value, option, text, capacity);
     }
     return false;
 }

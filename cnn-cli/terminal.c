@@ -27,6 +27,9 @@ static struct {
     bool progress_shown;
     bool told_memory;
     double progress_next;
+    /* settings that options stand for, and those options' names */
+    const char *settings[16], *options[16];
+    size_t named;
 } state;
 
 void cnn_terminal_init(void)
@@ -216,13 +219,45 @@ void cnn_print_hint(const char *format, ...)
     fprintf(stderr, "  hint: %s\n", cnn_show_text(text).text);
 }
 
-static void print_message(const cnn_message *message)
+void cnn_terminal_name_setting(const char *setting, const char *option)
 {
+    if (state.named < sizeof state.settings / sizeof *state.settings) {
+        state.settings[state.named] = setting;
+        state.options[state.named++] = option;
+    }
+}
+
+/* The option that was given where the message is about a setting; NULL: it is not. */
+static const char *option_of(const cnn_message *message)
+{
+    if (message->file == NULL || strcmp(message->file, "--set") != 0 ||
+        message->source_line == NULL)
+        return NULL;
+    for (size_t i = 0; i < state.named; i++) {
+        if (strcmp(state.settings[i], message->source_line) == 0)
+            return state.options[i];
+    }
+    return NULL;
+}
+
+static void print_message(const cnn_message *original)
+{
+    cnn_message changed = *original;
+    const cnn_message *message = &changed;
     const char *label = message->warning ? "warning:" : "error:";
-    char *text = cnn_message_format(message, "cnn");
+    const char *option = option_of(message);
+    char file[64];
+    char *text;
     char *place;
     size_t length;
 
+    if (option != NULL) {
+        snprintf(file, sizeof file, "--%s", option);
+        changed.file = file;
+        changed.line = changed.column = 0;
+        changed.source_line = NULL;
+    }
+    text = cnn_message_format(message, "cnn");
     if (text == NULL) {
         if (message->warning)
             cnn_print_warning("%s", message->text);

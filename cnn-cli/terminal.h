@@ -55,6 +55,10 @@ void cnn_terminal_tell_memory(void);
 /* The line below an error that says what would be right. */
 void cnn_print_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Messages about the setting "key=value" are about the option --option: it was given for that. Both
+ * must stay. */
+void cnn_terminal_name_setting(const char *setting, const char *option);
+
 /* Prints every message of diag to stderr and clears it, after the progress bar. */
 void cnn_print_messages(cnn_diag *diag);
 

@@ -65,6 +65,9 @@ static const struct topic topics[] = {
     {"feature_maps featuremaps activations gradcam grad_cam saliency heatmap filters kernels",
      "'cnn visualize MODEL PICTURE' draws what a network sees; 'cnn help visualize' lists the\n"
      "kinds. 'cnn explain' shows the arithmetic behind one number.\n"},
+    {"block repeat",
+     "'blocks' of a description are groups of layers that are written once and used with\n"
+     "different numbers; 'cnn help blocks' has their keys, cnn-model(5) an example.\n"},
     {"onnx pytorch keras tensorflow caffe darknet import convert",
      "'cnn import FILE' makes a model of an ONNX, Caffe or Darknet file, 'cnn export' writes one\n"
      "for another program. The keys of a description are those of PyTorch and Keras; for a word\n"

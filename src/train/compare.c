@@ -113,6 +113,10 @@ cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *o
     cnn_evaluation e[2] = {0};
     struct cnn_answers answers[2] = {0};
     cnn_status status = CNN_OK;
+    if (cnn_model_outputs(a) != cnn_model_outputs(b))
+        return cnn_fail(diag, CNN_FAILED, NULL,
+                        "%s has %zu classes and %s %zu: they cannot be compared", a->source,
+                        cnn_model_outputs(a), b->source, cnn_model_outputs(b));
     o.report = o.gallery = NULL;
     o.progress = o.progress ? report_progress : NULL;
     o.context = &passes;
