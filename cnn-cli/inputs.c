@@ -384,13 +384,49 @@ static cnn_status fail_checkpoint(const char *path)
     return CNN_INVALID;
 }
 
-static cnn_status fail_onnx(const char *path)
+/* What training cannot begin with before it is imported; the first is read as it is. */
+static const struct foreign {
+    const char *ending, *name, *also; /* also: what import wants besides */
+} foreign[] = {{".onnx", "an ONNX file", NULL},
+               {".prototxt", "a network of Caffe", "FILE.caffemodel"},
+               {".caffemodel", "a file of Caffe's weights", "FILE.prototxt"},
+               {".cfg", "a network of Darknet", "FILE.weights"},
+               {".weights", "a file of Darknet's weights", "FILE.cfg"},
+               {".pth", "a file of PyTorch's weights", "--as DESCRIPTION"},
+               {".pt", "a file of PyTorch's weights", "--as DESCRIPTION"}};
+
+/* Whether one of the first lines is a [section], of which Darknet's .cfg consist; others call
+ * theirs so, too. */
+static bool has_section(const char *path)
+{
+    char head[1024] = "\n";
+
+    read_head(path, (unsigned char *)head + 1, sizeof head - 2);
+    return strstr(head, "\n[") != NULL;
+}
+
+static const struct foreign *find_foreign(const char *path)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (cnn_path_ends(path, foreign[i].ending))
+            return strcmp(foreign[i].ending, ".cfg") != 0 || has_section(path) ? &foreign[i] : NULL;
+    }
+    return NULL;
+}
+
+static cnn_status fail_foreign(const char *path, const struct foreign *kind)
 {
     char *word = cnn_shell_word(path);
+    const char *file = word != NULL ? word : path;
 
-    cnn_print_error("%s is an ONNX file, and no description", path);
-    cnn_print_hint("to make a model of it: %s import %s", cnn_program(),
-                   word != NULL ? word : path);
+    cnn_print_error("%s is %s, and no description", path, kind->name);
+    if (kind->also == NULL)
+        cnn_print_hint("to train it on the pictures in FOLDER: %s init my-project FOLDER --from %s",
+                       cnn_program(), file);
+    else
+        cnn_print_hint("to train it on the pictures in FOLDER: %s import %s %s, and then %s init "
+                       "my-project FOLDER --from MODEL.safetensors",
+                       cnn_program(), file, kind->also, cnn_program());
     cnn_free(word);
     return CNN_INVALID;
 }
@@ -412,8 +448,8 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
 
     if (!trained && there && cnn_path_ends(path, ".safetensors"))
         return fail_checkpoint(path);
-    if (!trained && there && cnn_path_ends(path, ".onnx"))
-        return fail_onnx(path);
+    if (!trained && there && !is_folder(path) && find_foreign(path) != NULL)
+        return fail_foreign(path, find_foreign(path));
     if (!trained && cnn_path_is_run(path))
         return fail_run(path);
     if (is_folder(path) && !cnn_path_is_run(path) && !holds(path, "config.yaml") && errno != EACCES)

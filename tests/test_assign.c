@@ -268,6 +268,18 @@ static void test_all_that_is_left_over_or_missing_is_named(void **state)
     assert_non_null(strstr(cnn_diag_get(s->diag, cnn_diag_count(s->diag) - 1)->text,
                            "c1 (8 x 4), b1 (batch_norm 8), c2 (8 x 8), b2 (batch_norm 8), cp "
                            "(8 x 4), bp (batch_norm 8)"));
+    assert_null(strstr(cnn_diag_get(s->diag, cnn_diag_count(s->diag) - 1)->text, " more"));
+    cnn_diag_clear(s->diag);
+
+    /* of many the first six, and a doubt where both sides have many */
+    make(&made, "a.weight 9 9;b.weight 9 8;c.weight 9 7;d.weight 9 6;e.weight 9 5;f.weight 9 4;"
+                "g.weight 9 3;h.weight 9 2");
+    assert_int_equal(assign(model, &made, NULL, false, &out, s->diag), CNN_INVALID);
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "a (9 x 9), b (9 x 8), c (9 x 7), "
+                                                           "d (9 x 6), e (9 x 5), f (9 x 4) "
+                                                           "and 2 more"));
+    assert_string_equal(cnn_diag_get(s->diag, 1)->hint,
+                        "0 of 9 layers fit: is this the network of these weights?");
     cnn_diag_clear(s->diag);
     cnn_model_free(model);
 }

@@ -92,6 +92,8 @@ static cnn_status match_names(struct assignment *a)
 
 /* ---- By order ---- */
 
+enum { LISTED = 6 }; /* in a message; the others are counted */
+
 struct tally { /* of the units without a peer that bear one label */
     size_t ours, theirs;
 };
@@ -110,28 +112,36 @@ static cnn_status count_labels(const struct assignment *a, struct tally **out)
     return CNN_OK;
 }
 
-static void list_units(const struct cnn_units *units, const struct tally *tallies, bool shapes,
-                       struct cnn_text *out)
+/* How many units stand on the two sides in different numbers. shapes: for an error, which lists the
+ * first of them, with their shapes; else all are listed. */
+static size_t list_units(const struct cnn_units *units, const struct tally *tallies, bool shapes,
+                         struct cnn_text *out)
 {
     char shape[160];
+    size_t count = 0;
     for (size_t i = 0; i < units->count; i++) {
         const struct cnn_unit *unit = &units->items[i];
         const struct tally *t = unit->label != SIZE_MAX ? &tallies[unit->label] : NULL;
         if (unit->how != CNN_HOW_NOT || (t && t->ours == t->theirs))
+            continue;
+        if (shapes && count++ >= LISTED)
             continue;
         cnn_text_printf(out, "%s%s", out->size > 0 ? ", " : "", unit->shown);
         if (shapes)
             cnn_text_printf(out, " (%s%s)", cnn_unit_is_norm(unit) ? "batch_norm " : "",
                             cnn_unit_shape(unit, shape, sizeof shape));
     }
+    if (count > LISTED)
+        cnn_text_printf(out, " and %zu more", count - LISTED);
+    return count;
 }
 
 /* Units whose kind and shape stand on the two sides in different numbers. */
 static cnn_status check_tallies(struct assignment *a, const struct tally *tallies)
 {
     struct cnn_text left = {0}, missing = {0};
-    list_units(&a->theirs, tallies, true, &left);
-    list_units(&a->ours, tallies, true, &missing);
+    const size_t theirs = list_units(&a->theirs, tallies, true, &left),
+                 ours = list_units(&a->ours, tallies, true, &missing);
     cnn_status status = CNN_OK;
     if (left.failed || missing.failed)
         status = cnn_fail_memory(a->diag, left.size + missing.size, "a message");
@@ -146,6 +156,9 @@ static cnn_status check_tallies(struct assignment *a, const struct tally *tallie
         status = cnn_fail(a->diag, CNN_INVALID, NULL,
                           "%s: layers of %s have no weights of their kind and shape in it: %s",
                           a->weights->path, a->model->source, missing.data);
+    if (status != CNN_FAILED && theirs > LISTED && ours > LISTED)
+        cnn_hint(a->diag, "%zu of %zu layers fit: is this the network of these weights?",
+                 a->ours.count - ours, a->ours.count);
     cnn_text_free(&left);
     cnn_text_free(&missing);
     return status;
