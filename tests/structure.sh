@@ -151,6 +151,9 @@ grep -rlE '#include "kernels/(plain|ref|vector/[a-z_0-9]*)\.h"' src cnn-cli |
     grep -v '^src/kernels/' >"$directory/private"
 check 'only kernels/ includes the functions behind the tables' cmp /dev/null "$directory/private"
 awk -v lines=$LONGEST '$1 > lines && $3 ~ /^(src|cnn-cli)/' "$directory/functions" >"$directory/long"
+# mandoc fills lines of .Dl: longer ones break, and cannot be copied.
+awk '/^\.Dl/ && length($0) > 70 {print FILENAME ":" FNR}' man/* >"$directory/filled"
+check 'example lines of manual pages fit into a line' cmp /dev/null "$directory/filled"
 check "functions have at most $LONGEST lines" cmp /dev/null "$directory/long"
 awk -v count=$PARAMETERS '$2 > count' "$directory/functions" >"$directory/many"
 check "functions have at most $PARAMETERS parameters" cmp /dev/null "$directory/many"

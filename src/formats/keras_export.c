@@ -12,14 +12,9 @@ static const char *const reserved[] = {"os",    "sys",   "build",   "load",   "t
                                        "MEAN",  "STD",   "CLASSES", "SHAPES", "pooled",  "lrn",
                                        "Scale", "image", "outputs", NULL};
 
-static bool has(const struct cnn_script *s, const char *suffix)
-{
-    return cnn_node_tensor(s->node, suffix);
-}
-
 static const char *no_bias(const struct cnn_script *s)
 {
-    return has(s, "bias") ? "" : ", use_bias=False";
+    return cnn_script_has(s, "bias") ? "" : ", use_bias=False";
 }
 
 /* ---- Activations ---- */
@@ -178,7 +173,7 @@ static const char *batch_norm(struct cnn_script *s)
 
 static const char *affine(const struct cnn_script *s)
 {
-    return has(s, "weight") ? "" : ", center=False, scale=False";
+    return cnn_script_has(s, "weight") ? "" : ", center=False, scale=False";
 }
 
 static const char *group_norm(struct cnn_script *s)
@@ -213,7 +208,7 @@ static const char *scale(struct cnn_script *s)
 {
     s->helpers |= NEEDS_SCALE;
     return activate(s, cnn_script_text(s, "Scale(%s, name=\"%s\")(%s)",
-                                       has(s, "bias") ? "True" : "False", s->node->name,
+                                       cnn_script_has(s, "bias") ? "True" : "False", s->node->name,
                                        cnn_script_input(s, 0)));
 }
 

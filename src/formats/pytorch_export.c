@@ -53,6 +53,14 @@ static const char *const reserved[] = {"add_module",
                                        "T_destination",
                                        "Scale",
                                        "load",
+                                       "tensors",
+                                       "numpy",
+                                       "open",
+                                       "int",
+                                       "len",
+                                       "print",
+                                       "dict",
+                                       "bytearray",
                                        "depth_to_space",
                                        "space_to_depth",
                                        "MEAN",
@@ -61,14 +69,9 @@ static const char *const reserved[] = {"add_module",
                                        "image",
                                        NULL};
 
-static bool has(const struct cnn_script *s, const char *suffix)
-{
-    return cnn_node_tensor(s->node, suffix);
-}
-
 static const char *no_bias(const struct cnn_script *s)
 {
-    return has(s, "bias") ? "" : ", bias=False";
+    return cnn_script_has(s, "bias") ? "" : ", bias=False";
 }
 
 /* ---- Activations ---- */
@@ -239,7 +242,7 @@ static const char *group_norm(struct cnn_script *s)
     const struct cnn_group_norm *g = &s->operation.group_norm;
     cnn_text_printf(&s->members, "        self.%s = nn.GroupNorm(%zu, %zu, eps=%s%s)\n",
                     cnn_script_layer(s), g->groups, g->channels, cnn_script_number(g->eps).text,
-                    has(s, "weight") ? "" : ", affine=False");
+                    cnn_script_has(s, "weight") ? "" : ", affine=False");
     return call_input(s);
 }
 
@@ -248,7 +251,7 @@ static const char *layer_norm(struct cnn_script *s)
     const char *x = cnn_script_input(s, 0);
     cnn_text_printf(&s->members, "        self.%s = nn.LayerNorm(%zu, eps=%s%s)\n",
                     cnn_script_layer(s), s->node->out.c, cnn_script_number(s->operation.eps).text,
-                    has(s, "weight") ? "" : ", elementwise_affine=False");
+                    cnn_script_has(s, "weight") ? "" : ", elementwise_affine=False");
     if (s->node->out.rank == 1)
         return call(s, x);
     return cnn_script_text(s, "self.%s(%s.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)",
@@ -517,13 +520,29 @@ static const char main_part[] =
     "    else:\n"
     "        print(y)\n";
 
-static cnn_status write_pytorch(const struct cnn_export *e)
+/* The name becomes that of a class, which must hide nothing that the script uses. */
+static cnn_status name_class(const struct cnn_script_format *format, struct cnn_export *e)
+{
+    if (e->options->name && cnn_script_reserves(format, e->name))
+        return cnn_fail(e->diag, CNN_INVALID, NULL,
+                        "'%s' cannot be the name of the class: it is a word of Python or of the "
+                        "script",
+                        e->name);
+    while (e->name && cnn_script_reserves(format, e->name))
+        e->name = cnn_arena_printf(e->arena, "%s_", e->name);
+    return e->name ? CNN_OK : cnn_fail_memory(e->diag, 100, e->path);
+}
+
+static cnn_status write_pytorch(const struct cnn_export *original)
 {
     static const struct cnn_script_format format = {
         .name = "PyTorch", .indent = "        ", .reserved = reserved, .writers = writers};
+    struct cnn_export own = *original, *e = &own;
     struct cnn_script s = {.e = e};
     struct cnn_text text = {0};
-    cnn_status status = cnn_script_write(&s, &format);
+    cnn_status status = name_class(&format, e);
+    if (status == CNN_OK)
+        status = cnn_script_write(&s, &format);
     if (status == CNN_OK) {
         cnn_script_head(&text, e, usage);
         cnn_text_printf(&text, "import json\nimport struct\nimport sys\n\nimport torch\n"

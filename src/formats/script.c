@@ -27,6 +27,16 @@ static bool is_among(const char *const *words, const char *name)
     return false;
 }
 
+bool cnn_script_reserves(const struct cnn_script_format *format, const char *name)
+{
+    return is_among(python, name) || is_among(format->reserved, name);
+}
+
+bool cnn_script_has(const struct cnn_script *s, const char *suffix)
+{
+    return cnn_node_tensor(s->node, suffix);
+}
+
 static bool is_taken(const struct cnn_script *s, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
@@ -45,8 +55,8 @@ static const char *name_layer(const struct cnn_script *s, const struct cnn_scrip
     for (char *c = name; c && *c; c++)
         if (!isalnum((unsigned char)*c))
             *c = '_';
-    while (name && (is_among(python, name) || is_among(format->reserved, name) ||
-                    strcmp(name, s->e->name) == 0 || is_taken(s, i, name)))
+    while (name && (cnn_script_reserves(format, name) || strcmp(name, s->e->name) == 0 ||
+                    is_taken(s, i, name)))
         name = cnn_arena_printf(s->e->arena, "%s_", name);
     return name;
 }

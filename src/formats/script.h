@@ -31,6 +31,10 @@ struct cnn_script_format {
     const char *const *reserved;
     cnn_script_writer *const *writers; /* by operation */
 };
+/* Whether a script of the format means something else by the name. */
+bool cnn_script_reserves(const struct cnn_script_format *format, const char *name);
+/* Whether the layer at hand has the tensor. */
+bool cnn_script_has(const struct cnn_script *script, const char *suffix);
 cnn_status cnn_script_write(struct cnn_script *script, const struct cnn_script_format *format);
 void cnn_script_free(struct cnn_script *script);
 
