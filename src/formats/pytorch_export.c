@@ -283,37 +283,7 @@ static const char *prelu(struct cnn_script *s)
     return call_input(s);
 }
 
-static const char *activation(struct cnn_script *s)
-{
-    return activate(s, cnn_script_input(s, 0));
-}
-
-static const char *joined(struct cnn_script *s, const char *between)
-{
-    const char *text = cnn_script_input(s, 0);
-    for (size_t i = 1; i < s->node->input_count; i++)
-        text = cnn_script_text(s, "%s%s%s", text, between, cnn_script_input(s, i));
-    return text;
-}
-
-static const char *add(struct cnn_script *s)
-{
-    return activate(s, joined(s, " + "));
-}
-
-static const char *multiply(struct cnn_script *s)
-{
-    const bool flat = s->node->in[1].rank < s->node->in[0].rank;
-    return activate(s, cnn_script_text(s, "%s * %s%s", cnn_script_input(s, 0),
-                                       cnn_script_input(s, 1), flat ? "[:, :, None, None]" : ""));
-}
-
 /* ---- What moves numbers ---- */
-
-static const char *pass(struct cnn_script *s)
-{
-    return cnn_script_input(s, 0);
-}
 
 static const char *flatten(struct cnn_script *s)
 {
@@ -358,7 +328,7 @@ static const char *space_to_depth(struct cnn_script *s)
 
 static const char *concatenate(struct cnn_script *s)
 {
-    return cnn_script_text(s, "torch.cat([%s], dim=1)", joined(s, ", "));
+    return cnn_script_text(s, "torch.cat([%s], dim=1)", cnn_script_joined(s, ", "));
 }
 
 static const char *slice(struct cnn_script *s)
@@ -376,7 +346,7 @@ static const char *shuffle(struct cnn_script *s)
 }
 
 static cnn_script_writer *const writers[CNN_OPERATION_KINDS] = {
-    [CNN_OPERATION_PASS] = pass,
+    [CNN_OPERATION_PASS] = cnn_script_pass,
     [CNN_OPERATION_CONVOLVE] = convolve,
     [CNN_OPERATION_DECONVOLVE] = deconvolve,
     [CNN_OPERATION_DENSE] = dense,
@@ -386,7 +356,7 @@ static cnn_script_writer *const writers[CNN_OPERATION_KINDS] = {
     [CNN_OPERATION_GROUP_NORM] = group_norm,
     [CNN_OPERATION_LAYER_NORM] = layer_norm,
     [CNN_OPERATION_SCALE] = scale,
-    [CNN_OPERATION_ACTIVATE] = activation,
+    [CNN_OPERATION_ACTIVATE] = cnn_script_activation,
     [CNN_OPERATION_PRELU] = prelu,
     [CNN_OPERATION_LRN] = lrn,
     [CNN_OPERATION_FLATTEN] = flatten,
@@ -394,8 +364,8 @@ static cnn_script_writer *const writers[CNN_OPERATION_KINDS] = {
     [CNN_OPERATION_RESAMPLE] = resample,
     [CNN_OPERATION_DEPTH_TO_SPACE] = depth_to_space,
     [CNN_OPERATION_SPACE_TO_DEPTH] = space_to_depth,
-    [CNN_OPERATION_ADD] = add,
-    [CNN_OPERATION_MULTIPLY] = multiply,
+    [CNN_OPERATION_ADD] = cnn_script_add,
+    [CNN_OPERATION_MULTIPLY] = cnn_script_multiply,
     [CNN_OPERATION_CONCATENATE] = concatenate,
     [CNN_OPERATION_SLICE] = slice,
     [CNN_OPERATION_SHUFFLE] = shuffle,
@@ -535,8 +505,12 @@ static cnn_status name_class(const struct cnn_script_format *format, struct cnn_
 
 static cnn_status write_pytorch(const struct cnn_export *original)
 {
-    static const struct cnn_script_format format = {
-        .name = "PyTorch", .indent = "        ", .reserved = reserved, .writers = writers};
+    static const struct cnn_script_format format = {.name = "PyTorch",
+                                                    .indent = "        ",
+                                                    .reserved = reserved,
+                                                    .writers = writers,
+                                                    .activate = activate,
+                                                    .maps = "[:, :, None, None]"};
     struct cnn_export own = *original, *e = &own;
     struct cnn_script s = {.e = e};
     struct cnn_text text = {0};

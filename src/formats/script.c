@@ -128,6 +128,7 @@ static cnn_status refuse(const struct cnn_script *s, const struct cnn_script_for
 cnn_status cnn_script_write(struct cnn_script *s, const struct cnn_script_format *format)
 {
     const struct cnn_graph *graph = &s->e->model->graph;
+    s->format = format;
     cnn_status status = name_all(s, format);
     for (size_t i = 0; status == CNN_OK && i < graph->count; i++) {
         s->number = i;
@@ -147,6 +148,39 @@ void cnn_script_free(struct cnn_script *s)
 {
     cnn_text_free(&s->members);
     cnn_text_free(&s->lines);
+}
+
+/* ---- Operations that are written alike ---- */
+
+const char *cnn_script_pass(struct cnn_script *s)
+{
+    return cnn_script_input(s, 0);
+}
+
+const char *cnn_script_activation(struct cnn_script *s)
+{
+    return s->format->activate(s, cnn_script_input(s, 0));
+}
+
+const char *cnn_script_joined(struct cnn_script *s, const char *between)
+{
+    const char *text = cnn_script_input(s, 0);
+    for (size_t i = 1; i < s->node->input_count; i++)
+        text = cnn_script_text(s, "%s%s%s", text, between, cnn_script_input(s, i));
+    return text;
+}
+
+const char *cnn_script_add(struct cnn_script *s)
+{
+    return s->format->activate(s, cnn_script_joined(s, " + "));
+}
+
+const char *cnn_script_multiply(struct cnn_script *s)
+{
+    const bool flat = s->node->in[1].rank < s->node->in[0].rank;
+    return s->format->activate(s, cnn_script_text(s, "%s * %s%s", cnn_script_input(s, 0),
+                                                  cnn_script_input(s, 1),
+                                                  flat ? s->format->maps : ""));
 }
 
 /* ---- Words ---- */

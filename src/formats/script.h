@@ -7,6 +7,7 @@
 
 struct cnn_script {
     const struct cnn_export *e;
+    const struct cnn_script_format *format;
     const char **layers;     /* by node: an identifier */
     const char **values;     /* by value: the variable that holds it */
     struct cnn_text members; /* lines that make the layers which have parameters */
@@ -30,6 +31,9 @@ struct cnn_script_format {
     const char *name, *indent;
     const char *const *reserved;
     cnn_script_writer *const *writers; /* by operation */
+    /* the expression x, and the activation of the layer at hand */
+    const char *(*activate)(struct cnn_script *script, const char *x);
+    const char *maps; /* what makes maps of a vector of channels: "[:, None, None]" */
 };
 /* Whether a script of the format means something else by the name. */
 bool cnn_script_reserves(const struct cnn_script_format *format, const char *name);
@@ -44,6 +48,11 @@ const char *cnn_script_text(struct cnn_script *script, const char *format, ...)
 /* The variable that holds input i; the identifier of the layer at hand. */
 const char *cnn_script_input(const struct cnn_script *script, size_t i);
 const char *cnn_script_layer(const struct cnn_script *script);
+
+/* The inputs of the layer at hand, with a text between. */
+const char *cnn_script_joined(struct cnn_script *script, const char *between);
+/* Writers that serve every format. */
+cnn_script_writer cnn_script_pass, cnn_script_activation, cnn_script_add, cnn_script_multiply;
 
 struct cnn_script_word {
     char text[96];
