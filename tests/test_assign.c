@@ -284,6 +284,24 @@ static void test_all_that_is_left_over_or_missing_is_named(void **state)
     cnn_model_free(model);
 }
 
+static void test_numbers_beyond_float32_are_refused(void **state)
+{
+    struct scratch *s = *state;
+    static struct made made;
+    static double large[4096];
+    struct cnn_assignment out;
+    cnn_model *model = residual("c0", "cp");
+    make(&made, RESIDUAL);
+    large[2] = 1e300;
+    made.weights.items[0].type = CNN_WEIGHT_F64;
+    made.weights.items[0].data = (const unsigned char *)large;
+    assert_int_equal(assign(model, &made, NULL, false, &out, s->diag), CNN_FAILED);
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "': number 3 of "));
+    assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, "is too large for float32"));
+    cnn_diag_clear(s->diag);
+    cnn_model_free(model);
+}
+
 static void test_biases_on_one_side_alone_are_named(void **state)
 {
     struct scratch *s = *state;
@@ -389,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_names_come_before_order),
         CASE(test_parallel_layers_of_one_shape_are_ambiguous),
         CASE(test_all_that_is_left_over_or_missing_is_named),
+        CASE(test_numbers_beyond_float32_are_refused),
         CASE(test_biases_on_one_side_alone_are_named),
         cmocka_unit_test(test_a_partial_assignment_leaves_the_head),
         CASE(test_rename_files_are_held_to_their_lines),

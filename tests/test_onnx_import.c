@@ -728,6 +728,26 @@ static void test_normalisation_over_an_even_number_of_channels_is_refused(void *
     }
 }
 
+/* The number is named as the file has it, not by the layer that it would have become. */
+static void test_numbers_that_no_layer_can_have_are_told_by_their_tensor(void **state)
+{
+    struct scratch *s = *state;
+    static const float numbers[][4] = {{1, 2, NAN, 4}, {1, 2, INFINITY, 4}};
+    for (size_t i = 0; i < 2; i++) {
+        struct onnx_model m = {0};
+        cnn_model *model = NULL;
+        onnx_floats(&m, "w", "2 2 1 1", numbers[i]);
+        onnx_input(&m, "x", "1 2 2 3");
+        onnx_node(&m, "Conv", "x w", "c", "");
+        onnx_output(&m, "c");
+        assert_int_equal(import_text(s, onnx_finish(&m), NULL, &model, NULL), CNN_FAILED);
+        assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text,
+                               "node 'c' (Conv): 'w': number 3 of 4 is not finite"));
+        assert_int_equal(cnn_diag_count(s->diag), 1);
+        cnn_diag_clear(s->diag);
+    }
+}
+
 /* A file that is damaged is no file with something unsupported in it. Each tensor is told once,
  * whoever reads it. */
 static void test_damaged_tensors_are_told_once(void **state)
@@ -807,6 +827,7 @@ int main(void)
         TEST(test_the_last_layer_is_compared_whatever_it_is),
         TEST(test_names_of_files_and_nodes_may_be_any),
         TEST(test_normalisation_over_an_even_number_of_channels_is_refused),
+        TEST(test_numbers_that_no_layer_can_have_are_told_by_their_tensor),
         TEST(test_damaged_tensors_are_told_once),
         TEST(test_an_input_that_is_too_large_is_no_input_without_a_size),
         TEST(test_layers_of_one_name_are_numbered),

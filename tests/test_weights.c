@@ -2,6 +2,7 @@
  * them, and what is refused. */
 #include "scratch.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,24 @@ static void expect_numbers(const struct cnn_weights *weights, const char *name, 
     for (size_t i = 0; i < count; i++)
         if (values[i] != right[i])
             fail_msg("%s[%zu] is %g, not %g", name, i, (double)values[i], (double)right[i]);
+}
+
+static void test_numbers_beyond_float32_are_found(void **state)
+{
+    (void)state;
+    static const double numbers[] = {1, 3.5e38, -1e300, INFINITY, -3.4e38};
+    struct cnn_weight weight = {.type = CNN_WEIGHT_F64,
+                                .rank = 1,
+                                .count = 5,
+                                .dims = {5},
+                                .strides = {1},
+                                .data = (const unsigned char *)numbers};
+    float values[5];
+    assert_int_equal(cnn_weight_read(&weight, values), 1);
+    assert_true(values[1] == INFINITY && values[2] == -INFINITY && values[4] == -3.4e38f);
+    weight.data = (const unsigned char *)(numbers + 3);
+    weight.count = weight.dims[0] = 2;
+    assert_int_equal(cnn_weight_read(&weight, values), SIZE_MAX);
 }
 
 /* Views of one storage: as they lie, transposed, every other number, one number often. */
@@ -333,6 +352,7 @@ static void test_damaged_files_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_beyond_float32_are_found),
         cmocka_unit_test(test_strides_and_shared_storages),
         cmocka_unit_test(test_every_type_of_number_is_read),
         cmocka_unit_test(test_wrappers_prefixes_and_counters),

@@ -307,7 +307,11 @@ static cnn_status take_tensor(struct assignment *a, const struct cnn_weight *wei
                               const struct cnn_tensor_place *place)
 {
     float *values = a->model->parameters + place->tensor->offset;
-    cnn_weight_read(weight, values);
+    const size_t large = cnn_weight_read(weight, values);
+    if (large != SIZE_MAX)
+        return cnn_fail(a->diag, CNN_FAILED, NULL,
+                        "%s: tensor '%s': number %zu of %zu is too large for float32",
+                        a->weights->path, weight->name, large + 1, weight->count);
     a->out->tensors++;
     const char *wrong = place->tensor->check ? place->tensor->check(place->tensor, values) : NULL;
     return wrong ? cnn_fail(a->diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", a->weights->path,

@@ -385,7 +385,7 @@ static cnn_status lower_all(struct cnn_lowering *l)
         if (l->needed[i])
             lower_step(l, i);
     if (status != CNN_OK || l->wrong)
-        return CNN_INVALID;
+        return l->damaged ? CNN_FAILED : CNN_INVALID;
     for (size_t i = 1; i < file->output_count; i++)
         cnn_lower_note(l, "left out: output '%s'; '%s' is the network's",
                        file->values[file->outputs[i]].name, file->values[file->outputs[0]].name);

@@ -51,6 +51,7 @@ struct cnn_lowering {
     struct cnn_text notes;     /* lines: what was dropped, folded, guessed */
     size_t constants, dropped; /* steps that compute constants; that do nothing */
     bool wrong;
+    bool damaged; /* wrong, and no matter of what is supported */
 };
 
 /* Shapes for the input (channels, rows, columns; zeros: as the file says), matches and layers. All

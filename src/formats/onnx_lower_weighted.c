@@ -1,4 +1,5 @@
 /* Lowering of operators with windows or parameters. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -8,6 +9,21 @@ static void copy_floats(float *out, const double *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         out[i] = (float)values[i];
+}
+
+/* Each must be a number that float32 has; one that is not is told by its name in the file. */
+static bool check_finite(struct cnn_lower_step *step, size_t i, const double *values, size_t count)
+{
+    size_t at = 0;
+    while (at < count && fabs(values[at]) <= (double)FLT_MAX)
+        at++;
+    if (at == count)
+        return true;
+    step->l->damaged = true;
+    cnn_lower_refuse(step, "'%s': number %zu of %zu is %s",
+                     step->l->file->values[step->step->inputs[i]].name, at + 1, count,
+                     isfinite(values[at]) ? "too large for float32" : "not finite");
+    return false;
 }
 
 /* Numbers of constant input i, count of them, as a parameter. */
@@ -20,6 +36,8 @@ static cnn_status copy_parameter(struct cnn_lower_step *step, struct cnn_lowered
             step, array->constant ? "input %zu is of another size" : "input %zu is no constant",
             i + 1);
     const double *values = cnn_lower_numbers(step, i);
+    if (values && !check_finite(step, i, values, count))
+        return CNN_INVALID;
     float *out = values ? cnn_lower_tensor(step, layer, suffix, count) : NULL;
     if (!out)
         return CNN_INVALID;

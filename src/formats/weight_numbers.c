@@ -1,4 +1,6 @@
 /* The numbers of weights: their types, and the order in which they lie. */
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -96,16 +98,22 @@ static bool is_contiguous(const struct cnn_weight *weight)
     return true;
 }
 
-void cnn_weight_read(const struct cnn_weight *weight, float *out)
+/* Only float64 holds numbers that are too large; they become infinite. */
+size_t cnn_weight_read(const struct cnn_weight *weight, float *out)
 {
     const size_t bytes = types[weight->type].bytes;
-    size_t index[CNN_WEIGHT_MAX_RANK] = {0}, at = 0;
+    size_t index[CNN_WEIGHT_MAX_RANK] = {0}, at = 0, large = SIZE_MAX;
     if (weight->count > 0 && weight->type == CNN_WEIGHT_F32 && is_contiguous(weight)) {
         memcpy(out, weight->data, weight->count * sizeof *out);
-        return;
+        return SIZE_MAX;
     }
     for (size_t i = 0; i < weight->count; i++) {
-        out[i] = (float)decode(weight->type, weight->data + at * bytes);
+        double value = decode(weight->type, weight->data + at * bytes);
+        if (isfinite(value) && fabs(value) > (double)FLT_MAX) {
+            large = large == SIZE_MAX ? i : large;
+            value = copysign(INFINITY, value);
+        }
+        out[i] = (float)value;
         for (size_t d = weight->rank; d-- > 0;) {
             at += weight->strides[d];
             if (++index[d] < weight->dims[d])
@@ -114,4 +122,5 @@ void cnn_weight_read(const struct cnn_weight *weight, float *out)
             index[d] = 0;
         }
     }
+    return large;
 }

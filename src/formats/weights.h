@@ -67,8 +67,9 @@ cnn_status cnn_weights_open_memory(const char *name, const void *bytes, size_t s
                                    struct cnn_weights **out, cnn_diag *diag);
 void cnn_weights_close(struct cnn_weights *weights); /* NULL is legal */
 
-/* The numbers in order of rows, as float32; of any type but OTHER. */
-void cnn_weight_read(const struct cnn_weight *weight, float *out);
+/* The numbers in order of rows, as float32; of any type but OTHER. The first that is finite, but
+ * too large for float32; SIZE_MAX: there is none. */
+size_t cnn_weight_read(const struct cnn_weight *weight, float *out);
 
 /* "64 x 3 x 7 x 7"; "1" for a number. Returned in buffer. */
 const char *cnn_weight_shape(const struct cnn_weight *weight, char *buffer, size_t size);
