@@ -107,8 +107,12 @@ static cnn_status item_find(const struct setting *setting, const struct segment 
     cnn_fail(setting->diag, CNN_INVALID, &segment->where,
              "%s is a list, and none of its items has the name '%s'",
              parent_name(setting, segment, name, sizeof(name)), segment->text);
-    cnn_hint(setting->diag,
-             "use the item's number, from 0, or give it that name in the description");
+    /* one --set before this has written the block out */
+    const bool block = segment == &setting->path[2] && strcmp(setting->path[0].text, "layers") == 0;
+    cnn_hint(
+        setting->diag,
+        block ? "the parameters of a block are set before its layers, earlier on the command line"
+              : "use the item's number, from 0, or give it that name in the description");
     return CNN_INVALID;
 }
 

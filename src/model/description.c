@@ -137,6 +137,16 @@ static cnn_status resolve(cnn_model *model, const struct sections *s, cnn_diag *
     return model->resolved ? CNN_OK : cnn_fail_memory(diag, 0, "the description");
 }
 
+/* The last layer of a block that is used several times, as name_1, name_2; NULL: there is none. */
+static const char *find_last_within(const char *name, const char *const *names, size_t count)
+{
+    const size_t length = strlen(name);
+    while (count > 0 &&
+           (strncmp(names[count - 1], name, length) != 0 || names[count - 1][length] != '_'))
+        count--;
+    return count > 0 ? names[count - 1] : NULL;
+}
+
 /* Where `train` names the last layer that is to stay as it is. */
 static cnn_status freeze(cnn_model *model, const struct cnn_yaml *train, cnn_diag *diag)
 {
@@ -166,7 +176,9 @@ static cnn_status freeze(cnn_model *model, const struct cnn_yaml *train, cnn_dia
     }
     cnn_fail(diag, CNN_INVALID, &cnn_yaml_get(train, "freeze")->where,
              "`freeze` names '%s', but no layer has that name", last);
-    const char *near = cnn_nearest_word(last, names, count);
+    const char *near = find_last_within(last, names, count);
+    if (!near)
+        near = cnn_nearest_word(last, names, count);
     if (near)
         cnn_hint(diag, "did you mean '%s'?", near);
     return CNN_INVALID;
