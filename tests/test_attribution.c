@@ -41,7 +41,8 @@ static cnn_model *open_network(const struct network *network)
     cnn_model *model;
     struct cnn_safetensors *weights;
     assert_int_equal(cnn_file_read(network->description, 1 << 20, &text, &size, NULL), CNN_OK);
-    const struct cnn_overrides overrides = {&network->override, network->override != NULL};
+    const struct cnn_overrides overrides = {.words = &network->override,
+                                            .count = network->override != NULL};
     assert_int_equal(
         cnn_model_from_text(network->description, text, size, &overrides, &model, NULL), CNN_OK);
     free(text);

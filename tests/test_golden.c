@@ -147,7 +147,7 @@ static void open_golden(struct golden *g, const char *name, cnn_diag *diag)
     size_t size;
     snprintf(path, sizeof path, "%s/%s.yaml", folder, name);
     assert_int_equal(cnn_file_read(path, 1 << 20, &text, &size, diag), CNN_OK);
-    const struct cnn_overrides set = {overrides, bf16};
+    const struct cnn_overrides set = {.words = overrides, .count = bf16};
     assert_int_equal(cnn_model_from_text(path, text, size, &set, &g->model, diag), CNN_OK);
     free(text);
     struct cnn_safetensors *weights;

@@ -23,7 +23,8 @@ static cnn_status open_text(const struct cnn_model_source *text, const cnn_open_
                             cnn_model **out, cnn_diag *diag)
 {
     cnn_model *model = NULL;
-    const struct cnn_overrides overrides = {options->overrides, options->override_count};
+    const struct cnn_overrides overrides = {.words = options->overrides,
+                                            .count = options->override_count};
     cnn_status status =
         cnn_model_from_text(text->name, text->bytes, text->size, &overrides, &model, diag);
     if (status == CNN_OK && !options->weights && !options->untrained && !is_complete(model)) {

@@ -123,7 +123,8 @@ static cnn_status make_model(struct import *im)
 {
     struct cnn_text text = {0};
     const cnn_open_options *open = im->request->open;
-    const struct cnn_overrides overrides = {open->overrides, open->override_count};
+    const struct cnn_overrides overrides = {.words = open->overrides,
+                                            .count = open->override_count};
     describe(im, &text);
     cnn_status status = text.failed ? cnn_fail_memory(im->diag, text.size, "a description")
                                     : cnn_model_from_text(im->file->name, text.data, text.size,

@@ -44,7 +44,7 @@ static bool pair_layers(struct cnn_lowering *l, const cnn_model *model, const ch
 static cnn_status plain_model(const struct cnn_export *e, cnn_model **out)
 {
     static const char *const words[] = {"precision=fp32"};
-    const struct cnn_overrides overrides = {words, 1};
+    const struct cnn_overrides overrides = {.words = words, .count = 1};
     const cnn_model *model = e->model;
     *out = e->model;
     if (model->graph.nodes[0].precision != CNN_PRECISION_BF16)

@@ -67,7 +67,7 @@ static cnn_status set_options(struct import *im, const char *text, size_t size)
     if (!arena || !list_settings(im, arena, words, &count)) {
         status = cnn_fail_memory(im->diag, 0, "settings");
     } else if (count > 0) {
-        const struct cnn_overrides overrides = {words, count};
+        const struct cnn_overrides overrides = {.words = words, .count = count};
         cnn_model_free(im->model);
         im->model = NULL;
         status = cnn_model_from_text(as, text, size, &overrides, &im->model, im->diag);

@@ -244,6 +244,7 @@ static cnn_status name_nodes(struct cnn_graph_builder *b)
                                   .where = item->yaml->where,
                                   .settings = item->settings,
                                   .precision = b->setup.precision,
+                                  .direct = b->setup.direct,
                                   .trainable = item->trainable};
         size_t same = find_name(b, node->name, i);
         if (same == i)

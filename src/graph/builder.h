@@ -26,6 +26,7 @@ struct cnn_graph_builder;
 struct cnn_graph_setup {
     cnn_shape input;
     enum cnn_precision precision;
+    bool direct; /* convolutions are the sums that define them, without Winograd's rounding */
     const struct cnn_layer_type *const *types; /* those that there are */
     size_t type_count;
     /* names of the description's blocks, for hints; ends with NULL; NULL: none */

@@ -109,8 +109,10 @@ static cnn_status read_input_shape(const struct cnn_yaml *input, struct cnn_aren
 cnn_status cnn_graph_read(struct cnn_arena *arena, const struct cnn_graph_source *source,
                           struct cnn_graph *out, cnn_diag *diag)
 {
-    struct cnn_graph_setup setup = {
-        .precision = source->precision, .types = source->types, .type_count = source->type_count};
+    struct cnn_graph_setup setup = {.precision = source->precision,
+                                    .direct = source->direct,
+                                    .types = source->types,
+                                    .type_count = source->type_count};
     struct cnn_graph_builder *builder = NULL;
     struct cnn_yaml *layers = NULL;
     cnn_status input = read_input_shape(source->input, arena, &setup.input, diag);

@@ -39,6 +39,7 @@ struct cnn_graph_source {
     const struct cnn_yaml *input, *layers; /* of the description */
     const struct cnn_yaml *blocks;         /* NULL: none */
     enum cnn_precision precision;
+    bool direct;                               /* see cnn_graph_setup */
     const struct cnn_layer_type *const *types; /* those that there are */
     size_t type_count;
 };

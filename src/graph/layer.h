@@ -116,6 +116,7 @@ struct cnn_node {
     const size_t *inputs; /* values read: 0 is the network's input, i + 1 the output of node i */
     const cnn_shape *in;  /* their shapes */
     enum cnn_precision precision;
+    bool direct; /* no convolution by Winograd's algorithm */
     enum cnn_trainable trainable;
 
     cnn_shape out;

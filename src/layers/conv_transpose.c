@@ -156,7 +156,7 @@ static struct cnn_conv convolution_of(const struct cnn_node *node)
                              .pad_left = s->window.padding.left,
                              .groups = s->groups,
                              .padding_mode = CNN_PAD_ZEROS,
-                             .direct = !cnn_winograd_wanted(),
+                             .direct = node->direct || !cnn_winograd_wanted(),
                              .bf16 = node->precision == CNN_PRECISION_BF16};
 }
 

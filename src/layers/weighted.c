@@ -317,7 +317,7 @@ cnn_status cnn_convolution_infer(struct cnn_node *node, const struct cnn_convolu
         .pad_left = columns->before,
         .groups = convolution->groups,
         .padding_mode = mode,
-        .direct = !cnn_winograd_wanted(),
+        .direct = node->direct || !cnn_winograd_wanted(),
         .bf16 = node->precision == CNN_PRECISION_BF16,
     };
     const size_t dims[4] = {w.conv.out_c, w.conv.in_c / w.conv.groups, w.conv.kernel_h,

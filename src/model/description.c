@@ -203,6 +203,7 @@ cnn_status cnn_description_read(cnn_model *model, const char *path, const struct
         .blocks = s.blocks,
         .layers = s.layers,
         .precision = (enum cnn_precision)s.precision,
+        .direct = model->direct,
         .types = cnn_layer_types,
         .type_count = cnn_layer_type_count,
     };

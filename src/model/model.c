@@ -98,6 +98,7 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
     }
     model->arena = arena;
     model->source = source;
+    model->direct = overrides && overrides->direct;
     cnn_status status = read_description(model, text, size, overrides, diag);
     if (status == CNN_OK)
         *out = model;

@@ -40,6 +40,7 @@ struct cnn_model {
     size_t frozen;     /* layers in front that train.freeze holds for train.freeze_epochs */
     float *parameters; /* graph.parameter_floats; NULL until they are wanted */
     bool shapes;       /* they never are */
+    bool direct;       /* no convolution by Winograd's algorithm */
     bool trained;      /* parameters came from a file */
     /* the file that it was imported from does not say what pixels go through */
     bool pixels_guessed;
@@ -70,6 +71,7 @@ struct cnn_yaml *cnn_description_of(struct cnn_arena *arena, const char *name,
 struct cnn_overrides { /* "KEY=VALUE", as in cnn_open_options */
     const char *const *words;
     size_t count;
+    bool direct; /* no convolution by Winograd's algorithm: for comparisons */
 };
 
 /* Reads a description from text (copied) into a new model without memory for its parameters.

@@ -272,7 +272,8 @@ cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
     }
     struct cnn_overrides overrides = {0};
     if (options)
-        overrides = (struct cnn_overrides){options->overrides, options->override_count};
+        overrides =
+            (struct cnn_overrides){.words = options->overrides, .count = options->override_count};
     cnn_model *model = NULL;
     cnn_status status =
         cnn_model_from_text(file->path, text, strlen(text), &overrides, &model, diag);

@@ -50,7 +50,7 @@ static bool mark_wanted(struct spread *s)
 static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
 {
     static const char *const int8[] = {"precision=int8"};
-    const struct cnn_overrides overrides = {int8, 1};
+    const struct cnn_overrides overrides = {.words = int8, .count = 1};
     const cnn_model *model = c->model;
     cnn_status status = cnn_model_from_text(model->source, model->resolved, strlen(model->resolved),
                                             &overrides, &c->quantized, diag);

@@ -76,7 +76,8 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
         cnn_hint_near(diag, options->config);
         return status;
     }
-    struct cnn_overrides overrides = {options->overrides, options->override_count};
+    struct cnn_overrides overrides = {.words = options->overrides,
+                                      .count = options->override_count};
     status = cnn_model_from_text(options->config, text, size, &overrides, &t->model, diag);
     if (status == CNN_OK && t->model->has_data)
         status = cnn_training_name_data(t, options->data_path, diag);
@@ -84,7 +85,7 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
         cnn_model_free(t->model);
         t->model = NULL;
         const char **settings = cnn_training_settings(t, options, &count, diag);
-        overrides = (struct cnn_overrides){settings, count};
+        overrides = (struct cnn_overrides){.words = settings, .count = count};
         status = settings
                      ? cnn_model_from_text(options->config, text, size, &overrides, &t->model, diag)
                      : CNN_FAILED;
