@@ -58,6 +58,7 @@ make() {
 
 # An exported network is the same once it comes back.
 back() {
+    rm -f "$directory/back.safetensors"
     "$CNN" import "$directory/net.onnx" -o "$directory/back.safetensors" &&
         "$CNN" predict "$directory/back.safetensors" "$directory/input.npy" --save-output "$directory/back.npy" >/dev/null && near "$directory/back.npy" 1e-5
 }
