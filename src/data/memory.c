@@ -35,14 +35,18 @@ cnn_status cnn_memory_check(const cnn_memory_data *data, cnn_diag *diag)
     return CNN_OK;
 }
 
+static cnn_status fail_not_given(cnn_diag *diag)
+{
+    cnn_fail(diag, CNN_INVALID, NULL,
+             "`dataset: memory` is for programs that give their images to the library");
+    cnn_hint(diag, "others name files: --set data.dataset=folder --data DIR");
+    return CNN_INVALID;
+}
+
 static cnn_status find_splits(const struct cnn_data_request *request, bool has[3], cnn_diag *diag)
 {
-    if (!request->memory) {
-        cnn_fail(diag, CNN_INVALID, NULL,
-                 "`dataset: memory` is for programs that give their images to the library");
-        cnn_hint(diag, "others name files: --set data.dataset=folder --data DIR");
-        return CNN_INVALID;
-    }
+    if (!request->memory)
+        return fail_not_given(diag);
     for (enum cnn_split i = CNN_SPLIT_TRAIN; i <= CNN_SPLIT_TEST; i++)
         has[i] = split_of(request->memory, i)->count > 0;
     return CNN_OK;
@@ -51,6 +55,8 @@ static cnn_status find_splits(const struct cnn_data_request *request, bool has[3
 static cnn_status read_memory(const struct cnn_data_request *request, struct cnn_images *out,
                               cnn_diag *diag)
 {
+    if (!request->memory)
+        return fail_not_given(diag);
     const cnn_memory_split *split = split_of(request->memory, request->split);
     const bool limited = request->limit > 0 && request->limit < split->count;
     struct cnn_images images = {.count = limited ? request->limit : split->count,
