@@ -146,7 +146,7 @@ static cnn_status make_model(struct import *im)
 
 /* ---- The proof ---- */
 
-static cnn_status compare_with(struct import *im, const float *image, double tolerance)
+static cnn_status compare_with(struct import *im, float *image, double tolerance)
 {
     if (im->lowering.codes)
         return cnn_onnx_compare_bytes(&im->lowering, im->model, image, &im->agreement, im->diag);

@@ -14,6 +14,7 @@
 struct kept {
     float *numbers;         /* pixel by pixel; NULL: it has no value of its own */
     struct cnn_codes codes; /* in which they were; scale 0: floats */
+    struct cnn_codes read;  /* into which its readers round floats; scale 0: none does */
 };
 
 struct byte_check {
@@ -22,22 +23,62 @@ struct byte_check {
     struct cnn_plan *plan;
     struct kept *kept; /* by node */
     size_t *layer_of;  /* by value: the number of the layer that gives it; 0: none */
+    bool *in_file;     /* by node: it has a value there */
     cnn_status kept_status;
     bool ended; /* the output was compared */
     struct cnn_onnx_agreement *out;
     cnn_diag *diag;
 };
 
-/* The node whose value in the file is that of the fused layers: the last that does something. */
+/* The last of the layers that are fused with node. */
+static size_t last_of_fused(const struct byte_check *c, size_t node)
+{
+    size_t last = node;
+    for (size_t i = node + 1; i < c->model->graph.count; i++)
+        if (cnn_plan_lead(c->plan, i) == node)
+            last = i;
+    return last;
+}
+
+/* The one of them whose value in the file is that of all: those behind it have none, since they do
+ * nothing or are in the weights. */
 static size_t end_of_fused(const struct byte_check *c, size_t node)
 {
-    const struct cnn_graph *graph = &c->model->graph;
     size_t end = node;
-    for (size_t i = node + 1; i < graph->count; i++)
-        if (cnn_plan_lead(c->plan, i) == node &&
-            graph->nodes[i].type->operation(&graph->nodes[i]).kind != CNN_OPERATION_PASS)
+    for (size_t i = node + 1; i < c->model->graph.count; i++)
+        if (cnn_plan_lead(c->plan, i) == node && c->in_file[i])
             end = i;
     return end;
+}
+
+/* The codes into which layers round value v, which others give as floats. */
+static struct cnn_codes codes_of_readers(const struct byte_check *c, size_t v)
+{
+    const struct cnn_graph *graph = &c->model->graph;
+    for (size_t i = v; i < graph->count; i++) {
+        const struct cnn_call *call = cnn_plan_call(c->plan, i);
+        size_t x = graph->nodes[i].inputs[0];
+        while (x > v &&
+               graph->nodes[x - 1].type->operation(&graph->nodes[x - 1]).kind == CNN_OPERATION_PASS)
+            x = graph->nodes[x - 1].inputs[0];
+        if (x == v && graph->nodes[i].quantization && !call->node->x_bytes)
+            return call->kernels->codes(call->value[call->node->input_range]);
+    }
+    return (struct cnn_codes){0};
+}
+
+/* A number that lies so near the middle between two codes that float32 and double may round it to
+ * different ones is moved to the side of the code that float32 takes, by a thousandth of a step. */
+static double off_the_middle(double number, struct cnn_codes codes)
+{
+    if (codes.scale == 0)
+        return number;
+    const double scale = (double)codes.scale, at = number / scale + codes.zero;
+    const double middle = floor(at) + 0.5;
+    if (fabs(at - middle) > 1e-4)
+        return number;
+    const float code = nearbyintf((float)number / codes.scale + (float)codes.zero);
+    return (middle + ((double)code > middle ? 1e-3 : -1e-3) - codes.zero) * scale;
 }
 
 /* Copies a value as numbers before others take its memory. */
@@ -57,6 +98,7 @@ static void keep_value(void *context, size_t node, bool backward, bool begin)
     }
     if (!call->node->y_bytes) {
         memcpy(kept->numbers, call->y, count * sizeof *kept->numbers);
+        kept->read = codes_of_readers(c, last_of_fused(c, node) + 1);
         return;
     }
     const unsigned char *bytes = (const unsigned char *)call->y;
@@ -67,7 +109,7 @@ static void keep_value(void *context, size_t node, bool backward, bool begin)
 }
 
 /* Runs the network with bytes, whatever the CPU is faster with. */
-static cnn_status keep_values(struct byte_check *c, const float *image)
+static cnn_status keep_values(struct byte_check *c, float *image)
 {
     const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER, .bytes = true};
     const cnn_shape in = c->model->graph.input;
@@ -75,6 +117,9 @@ static cnn_status keep_values(struct byte_check *c, const float *image)
         cnn_plan_new(&c->model->graph, c->model->parameters, &options, &c->plan, c->diag);
     if (status != CNN_OK)
         return status;
+    const struct cnn_codes codes = codes_of_readers(c, 0);
+    for (size_t i = 0; i < cnn_shape_count(in); i++)
+        image[i] = (float)off_the_middle((double)image[i], codes);
     cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(c->plan));
     cnn_plan_observe(c->plan, keep_value, c);
     cnn_plan_forward(c->plan, 1, false, 0);
@@ -117,7 +162,7 @@ static cnn_status compare_numbers(struct byte_check *c, const struct cnn_lowered
             want = number;
             got = own;
         }
-        array->data[i] = own;
+        array->data[i] = off_the_middle(own, kept->read);
     }
     const double share = error == 0 ? 0 : largest > 0 ? error / largest : INFINITY;
     if (share > c->out->error || !c->out->layer) {
@@ -157,12 +202,29 @@ static cnn_status compare_value(void *context, size_t value, struct cnn_onnx_arr
     return compare_numbers(c, layer, &c->kept[node], array);
 }
 
-static cnn_status run_both(struct byte_check *c, const float *image)
+static cnn_status find_values(struct byte_check *c)
+{
+    const struct cnn_lowering *l = c->lowering;
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; i < l->count && status == CNN_OK; i++) {
+        const struct cnn_lowered_layer *layer = &l->layers[i];
+        size_t node;
+        if (!layer->needed || layer->value == CNN_ONNX_NONE)
+            continue;
+        c->layer_of[layer->value] = i + 1;
+        status = cnn_model_find_layer(c->model, layer->name, &node, c->diag);
+        if (status == CNN_OK)
+            c->in_file[node] = true;
+    }
+    return status;
+}
+
+static cnn_status run_both(struct byte_check *c, float *image)
 {
     struct cnn_onnx_array input = {0};
-    cnn_status status = cnn_onnx_compare_input(c->lowering, image, &input, c->diag);
+    cnn_status status = keep_values(c, image);
     if (status == CNN_OK)
-        status = keep_values(c, image);
+        status = cnn_onnx_compare_input(c->lowering, image, &input, c->diag);
     if (status == CNN_OK)
         status = cnn_onnx_execute(c->lowering->file, &input, compare_value, c, NULL, c->diag);
     if (status == CNN_OK && !c->ended)
@@ -174,25 +236,25 @@ static cnn_status run_both(struct byte_check *c, const float *image)
 }
 
 cnn_status cnn_onnx_compare_bytes(const struct cnn_lowering *lowering, const cnn_model *model,
-                                  const float *image, struct cnn_onnx_agreement *out,
-                                  cnn_diag *diag)
+                                  float *image, struct cnn_onnx_agreement *out, cnn_diag *diag)
 {
     const size_t nodes = model->graph.count, values = lowering->file->value_count;
     struct byte_check c = {.lowering = lowering,
                            .model = model,
                            .kept = cnn_calloc(nodes + 1, sizeof *c.kept),
                            .layer_of = cnn_calloc(values + 1, sizeof *c.layer_of),
+                           .in_file = cnn_calloc(nodes + 1, sizeof *c.in_file),
                            .out = out,
                            .diag = diag};
-    for (size_t i = 0; c.layer_of && i < lowering->count; i++)
-        if (lowering->layers[i].needed && lowering->layers[i].value != CNN_ONNX_NONE)
-            c.layer_of[lowering->layers[i].value] = i + 1;
-    cnn_status status = c.kept && c.layer_of
-                            ? run_both(&c, image)
+    cnn_status status = c.kept && c.layer_of && c.in_file
+                            ? find_values(&c)
                             : cnn_fail_memory(diag, nodes * sizeof *c.kept, "a comparison");
+    if (status == CNN_OK)
+        status = run_both(&c, image);
     for (size_t i = 0; c.kept && i < nodes; i++)
         cnn_free(c.kept[i].numbers);
     cnn_free(c.kept);
     cnn_free(c.layer_of);
+    cnn_free(c.in_file);
     return status;
 }
