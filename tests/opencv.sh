@@ -23,6 +23,8 @@ agrees() {
 
 if [ -z "$python" ]; then
     skip 'networks of Caffe and Darknet: no python3 with cv2 (apt-get install python3-opencv)'
+elif nm "$CNN" 2>/dev/null | grep -q __asan_init; then
+    skip 'a program with sanitizers is not compared with OpenCV'
 else
     [ $# -gt 0 ] || mapfile -t names < <("$python" "$script")
     for name in "${@:-${names[@]}}"; do

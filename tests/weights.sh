@@ -136,7 +136,9 @@ done
 
 # Networks of torchvision, with random weights and statistics, onto the descriptions of the zoo. Many of them have layers of one
 # kind and shape in branches of one block: the order of both decides. GoogLeNet's file has heads that only training uses.
-if "$python" -c 'import torchvision' 2>/dev/null; then
+if nm "$CNN" 2>/dev/null | grep -q __asan_init; then
+    skip 'weights of torchvision: not by a program with sanitizers'
+elif "$python" -c 'import torchvision' 2>/dev/null; then
     cat >zoo.py <<'PYTHON'
 import numpy as np
 import torch, torchvision
