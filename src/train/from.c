@@ -1,5 +1,6 @@
 #include "train/from.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -21,14 +22,27 @@ static bool ends(const char *path, const char *ending)
 
 /* ---- Weights without a network ---- */
 
+static size_t count_ordered(const struct cnn_assignment *taken)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < taken->row_count; i++)
+        count += strcmp(taken->rows[i].how, "order") == 0;
+    return count;
+}
+
 static cnn_status say_left(cnn_model *model, const struct cnn_weights *weights,
                            const struct cnn_assignment *taken, const char **out, cnn_diag *diag)
 {
+    char ordered[100] = "";
+    if (count_ordered(taken) > 0)
+        snprintf(ordered, sizeof ordered,
+                 "; found by order: %zu layers (`cnn import --as` lists them)",
+                 count_ordered(taken));
     const char *missing = taken->missing.size > 0 ? taken->missing.data : "none",
                *left = taken->left.size > 0 ? taken->left.data : "none";
     *out = cnn_arena_printf(
-        model->arena, "%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s",
-        taken->tensors, model->tensor_count, weights->path, missing, left);
+        model->arena, "%zu of %zu tensors are from %s; new layers: %s; left over in the file: %s%s",
+        taken->tensors, model->tensor_count, weights->path, missing, left, ordered);
     return *out ? CNN_OK : cnn_fail_memory(diag, 0, "a message");
 }
 
@@ -47,7 +61,7 @@ static cnn_status take_weights(cnn_model *model, const char *path, struct cnn_fr
                               "nothing in %s fits: no layer has kind and shape of one of the "
                               "description",
                               path);
-        else if (taken.missing.size + taken.left.size > 0)
+        else if (taken.missing.size + taken.left.size + count_ordered(&taken) > 0)
             status = say_left(model, weights, &taken, &notes->left, diag);
         cnn_assignment_free(&taken);
     }
