@@ -21,10 +21,12 @@ cnn_status cnn_onnx_compare(const struct cnn_lowering *lowering, cnn_model *mode
                             const float *image, double tolerance, struct cnn_onnx_agreement *out,
                             cnn_diag *diag);
 
-/* The same of a network of bytes: each layer, from the same inputs, gives the same within one code.
+/* The same of a network of bytes: each layer, from the same inputs, gives the same within one code,
+ * or within tolerance where it gives floats.
  * It computes with bytes here even where floats are faster. Numbers of the image that lie between
  * two codes are moved a little. */
 cnn_status cnn_onnx_compare_bytes(const struct cnn_lowering *lowering, const cnn_model *model,
-                                  float *image, struct cnn_onnx_agreement *out, cnn_diag *diag);
+                                  float *image, double tolerance, struct cnn_onnx_agreement *out,
+                                  cnn_diag *diag);
 
 #endif

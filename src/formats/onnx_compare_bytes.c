@@ -8,8 +8,6 @@
 #include "model/model.h"
 #include "util/allocate.h"
 
-#define ONE_CODE (1.0 / 127) /* of the largest number of a layer that gives floats */
-
 /* What a layer gives. */
 struct kept {
     float *numbers;         /* pixel by pixel; NULL: it has no value of its own */
@@ -26,6 +24,7 @@ struct byte_check {
     bool *in_file;     /* by node: it has a value there */
     cnn_status kept_status;
     bool ended; /* the output was compared */
+    double tolerance;
     struct cnn_onnx_agreement *out;
     cnn_diag *diag;
 };
@@ -68,17 +67,19 @@ static struct cnn_codes codes_of_readers(const struct byte_check *c, size_t v)
 }
 
 /* A number that lies so near the middle between two codes that float32 and double may round it to
- * different ones is moved to the side of the code that float32 takes, by a thousandth of a step. */
-static double off_the_middle(double number, struct cnn_codes codes)
+ * different ones is moved to the side of the code that the layer takes, by a thousandth of a step.
+ */
+static double off_the_middle(const struct byte_check *c, float number, struct cnn_codes codes)
 {
+    unsigned char code[4];
     if (codes.scale == 0)
-        return number;
-    const double scale = (double)codes.scale, at = number / scale + codes.zero;
+        return (double)number;
+    const double scale = (double)codes.scale, at = (double)number / scale + codes.zero;
     const double middle = floor(at) + 0.5;
     if (fabs(at - middle) > 1e-4)
-        return number;
-    const float code = nearbyintf((float)number / codes.scale + (float)codes.zero);
-    return (middle + ((double)code > middle ? 1e-3 : -1e-3) - codes.zero) * scale;
+        return (double)number;
+    cnn_plan_call(c->plan, 0)->kernels->quantize(1, 1, &number, codes, code);
+    return (middle + ((double)code[0] > middle ? 1e-3 : -1e-3) - codes.zero) * scale;
 }
 
 /* Copies a value as numbers before others take its memory. */
@@ -119,7 +120,7 @@ static cnn_status keep_values(struct byte_check *c, float *image)
         return status;
     const struct cnn_codes codes = codes_of_readers(c, 0);
     for (size_t i = 0; i < cnn_shape_count(in); i++)
-        image[i] = (float)off_the_middle((double)image[i], codes);
+        image[i] = (float)off_the_middle(c, image[i], codes);
     cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(c->plan));
     cnn_plan_observe(c->plan, keep_value, c);
     cnn_plan_forward(c->plan, 1, false, 0);
@@ -162,7 +163,7 @@ static cnn_status compare_numbers(struct byte_check *c, const struct cnn_lowered
             want = number;
             got = own;
         }
-        array->data[i] = off_the_middle(own, kept->read);
+        array->data[i] = off_the_middle(c, (float)own, kept->read);
     }
     const double share = error == 0 ? 0 : largest > 0 ? error / largest : INFINITY;
     if (share > c->out->error || !c->out->layer) {
@@ -170,7 +171,7 @@ static cnn_status compare_numbers(struct byte_check *c, const struct cnn_lowered
         c->out->layer = layer->name;
     }
     c->out->layers++;
-    const double limit = kept->codes.scale > 0 ? 1.5 / 255 : ONE_CODE;
+    const double limit = kept->codes.scale > 0 ? 1.5 / 255 : c->tolerance;
     return share <= limit ? CNN_OK : fail_layer(c, layer, want, got);
 }
 
@@ -236,7 +237,8 @@ static cnn_status run_both(struct byte_check *c, float *image)
 }
 
 cnn_status cnn_onnx_compare_bytes(const struct cnn_lowering *lowering, const cnn_model *model,
-                                  float *image, struct cnn_onnx_agreement *out, cnn_diag *diag)
+                                  float *image, double tolerance, struct cnn_onnx_agreement *out,
+                                  cnn_diag *diag)
 {
     const size_t nodes = model->graph.count, values = lowering->file->value_count;
     struct byte_check c = {.lowering = lowering,
@@ -244,6 +246,7 @@ cnn_status cnn_onnx_compare_bytes(const struct cnn_lowering *lowering, const cnn
                            .kept = cnn_calloc(nodes + 1, sizeof *c.kept),
                            .layer_of = cnn_calloc(values + 1, sizeof *c.layer_of),
                            .in_file = cnn_calloc(nodes + 1, sizeof *c.in_file),
+                           .tolerance = tolerance,
                            .out = out,
                            .diag = diag};
     cnn_status status = c.kept && c.layer_of && c.in_file

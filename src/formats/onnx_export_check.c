@@ -86,9 +86,10 @@ static cnn_status compare(const struct cnn_export *e, const struct cnn_lowering 
         return cnn_fail_memory(e->diag, count * sizeof *image, "an image");
     for (size_t i = 0; i < count; i++)
         image[i] = cnn_rng_normal(&rng);
-    cnn_status status = e->model->graph.nodes[0].precision == CNN_PRECISION_INT8
-                            ? cnn_onnx_compare_bytes(l, e->model, image, &agreement, e->diag)
-                            : compare_layers(e, l, image, &agreement);
+    cnn_status status =
+        e->model->graph.nodes[0].precision == CNN_PRECISION_INT8
+            ? cnn_onnx_compare_bytes(l, e->model, image, TOLERANCE, &agreement, e->diag)
+            : compare_layers(e, l, image, &agreement);
     cnn_free(image);
     e->info->compared = agreement.layers;
     e->info->error = agreement.error;
