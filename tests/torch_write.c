@@ -13,7 +13,7 @@ void pickle_op(struct cnn_text *out, int opcode)
 static void number(struct cnn_text *out, uint64_t value, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        pickle_op(out, (int)(value >> 8 * i & 255));
+        pickle_op(out, i < 8 ? (int)(value >> 8 * i & 255) : 0);
 }
 
 void pickle_text(struct cnn_text *out, const char *text)

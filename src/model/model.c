@@ -128,7 +128,8 @@ cnn_status cnn_model_fail_no_data(const cnn_model *model, const char *what, cnn_
     cnn_fail(diag, CNN_INVALID, NULL, "%s has no data section, so there is nothing to %s",
              model->source, what);
     cnn_hint(diag, text ? "add for example data: {dataset: mnist}"
-                        : "name one: --set data.dataset=folder --data DIR");
+                        : "name one: --set data.dataset=folder --data DIR, with a "
+                          "folder for each class in DIR");
     return CNN_INVALID;
 }
 
