@@ -52,9 +52,10 @@ static bool is_next(const struct order *o, size_t layer)
 static bool may_be(const struct order *o, size_t module, size_t layer)
 {
     const struct cnn_unit *theirs = o->theirs[module], *ours = o->ours[layer];
-    bool fits = theirs->how == CNN_HOW_NOT && ours->how == CNN_HOW_NOT
-                    ? theirs->label == ours->label
-                    : ours == &o->request->ours->items[theirs->peer];
+    bool open = theirs->how == CNN_HOW_NOT && ours->how == CNN_HOW_NOT,
+         settled = theirs->how != CNN_HOW_NOT && ours->how != CNN_HOW_NOT,
+         fits = open ? theirs->label == ours->label
+                     : settled && ours == &o->request->ours->items[theirs->peer];
     return fits && is_next(o, layer);
 }
 
