@@ -376,7 +376,7 @@ static void test_kernels_over_colours_are_colours_around_grey(void **state)
     assert_true(count_colour(&sheet, (struct cnn_colour){255, 0, 191}) == 32 * 32);
     assert_true(count_colour(&sheet, grey) == 2 * 32 * 32);
     assert_true(count_colour(&sheet, CNN_COLOUR_NAN) == 32 * 32);
-    assert_int_equal(count_text(&sheet, CNN_INK, "+-0.5"), 1);
+    assert_int_equal(count_text(&sheet, CNN_INK, "±0.5"), 1);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "NaN"), 1);
     cnn_canvas_free(&sheet);
 }
