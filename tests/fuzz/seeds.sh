@@ -58,7 +58,10 @@ for name in run other; do
     } >"$folder/tables/$name"
 done
 
-cp "$root"/configs/*.yaml "$root"/configs/zoo/*.yaml "$root"/tests/wrong/*.yaml "$folder/yaml/"
+cp "$root"/configs/*.yaml "$root"/tests/wrong/*.yaml "$folder/yaml/"
+for file in "$root"/configs/zoo/*.yaml; do
+    cp "$file" "$folder/yaml/zoo-${file##*/}"
+done
 cp "$root"/configs/lessons/*.txt "$folder/matrix/"
 printf '1 2\t3,4\n-1e3 nan inf 0x1p3\n\n# no\n' >"$folder/matrix/mixed"
 
