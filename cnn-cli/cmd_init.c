@@ -96,8 +96,9 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
     if (status == CNN_OK)
-        printf("written    %s, %s/README.md\nnext       %s train %s\n", cnn_show_text(config).text,
-               cnn_show_text(init->directory).text, cnn_program(),
+        printf("written    %s, %s/README.md%s\nnext       %s train %s\n",
+               cnn_show_text(config).text, cnn_show_text(init->directory).text,
+               init->from != NULL ? ", backbone.safetensors" : "", cnn_program(),
                cnn_show_text(word != NULL ? word : config).text);
     cnn_free(word);
     free(config);
