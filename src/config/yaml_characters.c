@@ -277,7 +277,10 @@ static cnn_status fail_character(const struct scan *s, const struct cnn_source *
 
 cnn_status cnn_yaml_check_characters(const struct cnn_source *source, size_t start, cnn_diag *diag)
 {
-    struct scan s = {.where = {source, 1, 1}, .fresh = true, .before = '\n', .diag = diag};
+    struct scan s = {.where = {.source = source, .line = 1, .column = 1},
+                     .fresh = true,
+                     .before = '\n',
+                     .diag = diag};
     size_t length;
     for (size_t at = 0; at < source->size; at += length, s.where.column++) {
         uint32_t code = 0;
