@@ -182,12 +182,13 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
     size_t count = settings->at.count;
     struct place *places = calloc(count, sizeof *places);
     float *image = calloc(shape.c * shape.h * shape.w, sizeof *image);
+    cnn_data_image *stored = NULL;
     cnn_status status = places != NULL && image != NULL ? CNN_OK : cnn_command_out_of_memory();
 
     for (size_t i = 0; i < count && status == CNN_OK; i++)
         status = find_place(model, settings->at.items[i], &places[i], diag);
     if (status == CNN_OK)
-        status = cnn_model_load_input(model, input, image, diag);
+        status = cnn_inputs_load(model, input, image, &stored, diag);
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
         const size_t *at = places[i].index;
 
@@ -208,6 +209,7 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
     }
     for (size_t i = 0; places != NULL && i < count; i++)
         cnn_explanation_free(places[i].explanation);
+    cnn_data_image_free(stored);
     free(places);
     free(image);
     return status;

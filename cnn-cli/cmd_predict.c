@@ -59,14 +59,17 @@ struct prediction {
     float *kept;               /* --save-output: the raw outputs so far */
     size_t kept_count, kept_capacity;
     size_t label_width;
-    bool failed;     /* an input could not be used */
-    bool unanswered; /* the outputs for one are no numbers */
+    const char *truth; /* class of the image, where a data set says it; else NULL */
+    bool failed;       /* an input could not be used */
+    bool unanswered;   /* the outputs for one are no numbers */
 };
 
 static void print_json(const struct prediction *p, const char *label)
 {
     cnn_json_open(NULL, '{');
     cnn_json_text("input", label);
+    if (p->truth != NULL)
+        cnn_json_text("truth", p->truth);
     cnn_json_open("predictions", '[');
     for (size_t k = 0; k < p->top; k++) {
         const cnn_prediction *best = &p->best[k];
@@ -103,7 +106,12 @@ static void print_human(const struct prediction *p, const char *label)
 {
     fputs(cnn_style(stdout, CNN_STYLE_BOLD), stdout);
     cnn_print_text(stdout, label, 0, false);
-    printf("%s\n", cnn_style(stdout, CNN_STYLE_PLAIN));
+    fputs(cnn_style(stdout, CNN_STYLE_PLAIN), stdout);
+    if (p->truth != NULL) {
+        fputs(" is of class ", stdout);
+        cnn_print_text(stdout, p->truth, 0, false);
+    }
+    putchar('\n');
     for (size_t k = 0; k < p->top; k++) {
         printf("  ");
         cnn_print_text(stdout, p->best[k].name, p->label_width, false);
@@ -197,17 +205,25 @@ static cnn_status predict_npy(struct prediction *p, const char *path)
 
 static cnn_status predict_one(struct prediction *p, const char *path)
 {
-    cnn_status status = cnn_model_load_input(p->model, path, p->image, p->diag);
+    cnn_data_image *stored = NULL;
+    cnn_status status = cnn_inputs_load(p->model, path, p->image, &stored, p->diag);
 
-    return status == CNN_OK ? predict_batch(p, path, p->image, 1, 0, true) : status;
+    p->truth = stored != NULL ? stored->class_name : NULL;
+    if (status == CNN_OK)
+        status = predict_batch(p, path, p->image, 1, 0, true);
+    p->truth = NULL;
+    cnn_data_image_free(stored);
+    return status;
 }
 
-/* How many pictures follow one another from paths[0] on; standard input is none of them. */
+/* How many pictures follow one another from paths[0] on; standard input is none of them, nor are
+ * images of data sets. */
 static size_t count_pictures(char *const *paths, size_t count)
 {
     size_t i = 0;
 
-    while (i < count && !cnn_path_holds_numbers(paths[i]) && strcmp(paths[i], "-") != 0)
+    while (i < count && !cnn_path_holds_numbers(paths[i]) && strcmp(paths[i], "-") != 0 &&
+           !cnn_data_image_named(paths[i]))
         i++;
     return i;
 }

@@ -210,6 +210,19 @@ void cnn_inputs_free(struct cnn_inputs *inputs)
     free(inputs->paths);
 }
 
+cnn_status cnn_inputs_load(const cnn_model *model, const char *input, float *pixels,
+                           cnn_data_image **image, cnn_diag *diag)
+{
+    cnn_status status;
+
+    *image = NULL;
+    if (!cnn_data_image_named(input))
+        return cnn_model_load_input(model, input, pixels, diag);
+    status = cnn_data_image_open(input, image, diag);
+    return status == CNN_OK ? cnn_model_load_pixels(model, &(*image)->pixels, pixels, diag)
+                            : status;
+}
+
 /* Whether a file begins as pictures do: those that can be read, and others, which the reader knows
  * by name. */
 static bool begins_like_picture(const unsigned char *head, size_t size)
@@ -255,6 +268,8 @@ static enum kind kind_of(const char *path)
          */
         return !read_folder(path, 1, NULL, &found) || found ? INPUT : NEITHER;
     }
+    if (cnn_data_image_named(path))
+        return INPUT;
     if (named_like_model(path))
         return MODEL;
     if (strcmp(path, "-") == 0 || cnn_image_readable(path) || cnn_path_holds_numbers(path))
@@ -344,7 +359,8 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
     cnn_status status = CNN_OK;
 
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(operands[i], "-") != 0 && access(operands[i], F_OK) != 0)
+        if (strcmp(operands[i], "-") != 0 && !cnn_data_image_named(operands[i]) &&
+            access(operands[i], F_OK) != 0)
             return fail_absent(operands[i]);
     }
     status = cnn_inputs_find_model(operands, count, &at);

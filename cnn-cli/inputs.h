@@ -33,6 +33,11 @@ void cnn_inputs_note_pixels(const cnn_model *model, const char *input);
 bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path);
 void cnn_inputs_free(struct cnn_inputs *inputs);
 
+/* One input as the network takes it: a file, or an image of a data set (mnist:test:5), which is
+ * then *image, for cnn_data_image_free; else NULL. pixels: c * h * w floats. */
+cnn_status cnn_inputs_load(const cnn_model *model, const char *input, float *pixels,
+                           cnn_data_image **image, cnn_diag *diag);
+
 /* Which of the operands, whose order is free, is the model: a .yaml, .yml or .safetensors file, or
  * the directory of a run; *model is count where none was given. The others are the inputs. Where
  * none is the model, each must be a picture, an array or a folder of pictures: what is none of

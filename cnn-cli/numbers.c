@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inputs.h"
 #include "pictures.h"
 #include "show.h"
 #include "terminal.h"
@@ -127,6 +128,7 @@ cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_
     size_t count = cnn_model_layers(model);
     float *image = calloc(in.c * in.h * in.w, sizeof *image);
     bool *chosen = calloc(count, sizeof *chosen), first = true, loaded;
+    cnn_data_image *stored = NULL;
     cnn_status status = CNN_FAILED;
 
     if (image == NULL || chosen == NULL)
@@ -134,7 +136,7 @@ cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_
     else
         status = choose(model, layers, chosen, diag);
     if (status == CNN_OK)
-        status = cnn_model_load_input(model, input, image, diag);
+        status = cnn_inputs_load(model, input, image, &stored, diag);
     loaded = status == CNN_OK;
     for (size_t i = 0; i < count && loaded; i++) {
         if (!chosen[i])
@@ -144,6 +146,7 @@ cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_
         status = status == CNN_OK ? printed : status;
         first = false;
     }
+    cnn_data_image_free(stored);
     free(image);
     free(chosen);
     return status;

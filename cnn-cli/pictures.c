@@ -86,17 +86,31 @@ static cnn_status read_palette(const char *word, cnn_palette *out)
     return CNN_INVALID;
 }
 
-/* The input's name without its folders and its ending, and suffix: malloc'ed. */
+/* The class of a data set's image, where the model knows it by its name. */
+static const char *label_of(const cnn_model *model, const cnn_data_image *image)
+{
+    for (size_t i = 0; i < cnn_model_outputs(model); i++) {
+        if (strcmp(cnn_model_class(model, i), image->class_name) == 0)
+            return image->class_name;
+    }
+    return NULL;
+}
+
+/* The input's name without its folders and its ending, and suffix: malloc'ed. A colon, as in
+ * mnist:test:5, is no character for a directory's name. */
 static char *default_directory(const char *input, const char *suffix)
 {
     const char *slash = strrchr(input, '/');
     const char *name = strcmp(input, "-") == 0 ? "stdin" : slash != NULL ? slash + 1 : input;
     const char *dot = strrchr(name, '.');
-    size_t length = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name);
+    bool stored = cnn_data_image_named(input);
+    size_t length = dot != NULL && dot != name && !stored ? (size_t)(dot - name) : strlen(name);
     char *directory = malloc(length + strlen(suffix) + 1);
 
     if (directory != NULL) {
         memcpy(directory, name, length);
+        for (size_t i = 0; stored && i < length; i++)
+            directory[i] = name[i] == ':' ? '-' : name[i];
         strcpy(directory + length, suffix);
     }
     return directory;
@@ -107,14 +121,22 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
 {
     struct progress progress = {
         .model = model, .input = input, .expected = cnn_model_layers(model) + 8};
-    cnn_status status;
+    cnn_data_image *stored = NULL;
+    cnn_status status = CNN_OK;
 
+    if (cnn_data_image_named(input))
+        status = cnn_data_image_open(input, &stored, diag);
+    if (stored != NULL) {
+        options->pixels = &stored->pixels;
+        options->label = options->label != NULL ? options->label : label_of(model, stored);
+    }
     options->written = on_written;
     options->answer = on_answer;
     options->context = &progress;
     options->stop =
         cnn_command_catch_signals("\nstopping after this picture; once more to stop at once\n");
-    status = cnn_visualize(model, input, options, diag);
+    if (status == CNN_OK)
+        status = cnn_visualize(model, input, options, diag);
     cnn_terminal_progress_clear();
     if (status == CNN_INTERRUPTED)
         cnn_print_note("interrupted: %zu files are in %s", progress.files, options->directory);
@@ -129,6 +151,7 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
                         cnn_model_source(model));
         status = CNN_FAILED;
     }
+    cnn_data_image_free(stored);
     free(progress.page);
     return status;
 }

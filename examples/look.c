@@ -150,6 +150,22 @@ static cnn_status answer(cnn_model *model, const char *path, const float *image,
     return status;
 }
 
+/* An image of a data set. */
+static cnn_status load_stored(const cnn_model *model, float *image, cnn_diag *diag)
+{
+    static const char name[] = "shapes:test:0";
+    cnn_data_image *stored = NULL;
+    if (!cnn_data_image_named(name)) /* a file is called so */
+        return CNN_OK;
+    cnn_status status = cnn_data_image_open(name, &stored, diag);
+    if (status == CNN_OK)
+        status = cnn_model_load_pixels(model, &stored->pixels, image, diag);
+    if (status == CNN_OK)
+        printf("%s, one of %zu, shows a %s\n", name, stored->count, stored->class_name);
+    cnn_data_image_free(stored);
+    return status;
+}
+
 /* The ways of an image into a network: a file of whatever kind, its bytes, pixels. */
 static cnn_status load(const cnn_model *model, const char *path, float *image, cnn_diag *diag)
 {
@@ -161,6 +177,8 @@ static cnn_status load(const cnn_model *model, const char *path, float *image, c
     const size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
     if (file)
         fclose(file);
+    if (status == CNN_OK)
+        status = load_stored(model, image, diag);
     if (status == CNN_OK && size < sizeof bytes)
         status = cnn_model_decode_image(model, bytes, size, path, image, diag);
     if (status == CNN_OK)

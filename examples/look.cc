@@ -99,6 +99,13 @@ std::vector<float> Network::load(const std::string &path) const
     const uint8_t grey[] = {0, 90, 180, 255};
     const cnn_pixels pixels = {grey, 2, 2, 0, CNN_PIXELS_GREY};
     check(cnn_model_load_pixels(model_.get(), &pixels, decoded.data(), diag), diag);
+    if (cnn_data_image_named("shapes:test:0")) {
+        cnn_data_image *made = nullptr;
+        check(cnn_data_image_open("shapes:test:0", &made, diag), diag);
+        const DataImage stored(made);
+        check(cnn_model_load_pixels(model_.get(), &stored->pixels, decoded.data(), diag), diag);
+        std::cout << "of a data set: a " << stored->class_name << "\n";
+    }
     check(cnn_model_load_input(model_.get(), path.c_str(), image.data(), diag), diag);
     return image;
 }

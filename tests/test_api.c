@@ -562,6 +562,16 @@ static void test_pictures(void **state)
     REFUSED(cnn_visualize, model, input, &o);
     o = (cnn_visualize_options){.directory = s->folder, .label = "99"};
     REFUSED(cnn_visualize, model, input, &o);
+    o = (cnn_visualize_options){.directory = s->folder, .pixels = &(cnn_pixels){0}};
+    REFUSED(cnn_visualize, model, input, &o);
+    cnn_data_image *stored = NULL;
+    assert_true(cnn_data_image_named("shapes:test:2"));
+    DONE(cnn_data_image_open, "shapes:test:2", &stored);
+    assert_int_equal(stored->label, 2);
+    cnn_data_image_free(stored);
+    cnn_data_image_free(NULL);
+    REFUSED(cnn_data_image_open, NULL, &stored);
+    REFUSED(cnn_data_image_open, "shapes:test:2", NULL);
     cnn_model_free(shapes);
     cnn_model_free(model);
 }

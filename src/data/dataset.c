@@ -120,6 +120,8 @@ static cnn_status check_images(const struct cnn_data_settings *settings, cnn_sha
     if (images->count == 0 || images->count > UINT32_MAX)
         return cnn_fail(diag, CNN_FAILED, &settings->where, "%s: %zu images cannot be used",
                         cnn_dataset_names[settings->dataset], images->count);
+    if (input.rank == 0)
+        return CNN_OK;
     if (input.rank == 3 && input.c == images->channels && input.h == images->height &&
         input.w == images->width)
         return CNN_OK;

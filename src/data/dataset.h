@@ -81,7 +81,9 @@ struct cnn_dataset;
 
 /* Which images of a data set. */
 struct cnn_data_choice {
-    cnn_shape input;  /* images of another size are an error, but for folders, which are resized */
+    /* images of another size are an error, but for folders, which are resized; all zero: images of
+     * one size are taken as they are */
+    cnn_shape input;
     const char *path; /* NULL: settings->path, else the default place ($CNN_DATA or data/) */
     enum cnn_split split;
     uint64_t seed; /* of drawings, and of the division by val_split */

@@ -486,6 +486,25 @@ cnn_status cnn_model_load_pixels(const cnn_model *model, const cnn_pixels *pixel
 cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float *pixels,
                                 cnn_diag *diag);
 
+/* One image of a data set. */
+typedef struct cnn_data_image {
+    cnn_pixels pixels; /* in the size of the network's input, or of the data set */
+    size_t label;      /* its class */
+    const char *class_name;
+    size_t count; /* images of the split */
+} cnn_data_image;
+
+/* Whether name has the form of cnn_data_image_open, and is not the path of a file. */
+bool cnn_data_image_named(const char *name);
+
+/* Reads the image that name stands for: SET:SPLIT:NUMBER, for example mnist:test:5. SET is a data
+ * set that has one place (mnist, fashion_mnist, cifar10, cifar100), or shapes, or the path of a
+ * description or a model with a data section. SPLIT is train, val or test, as training and
+ * evaluation divide the images. NUMBER counts from 0, in the order of evaluation. CNN_INVALID if
+ * there is no such set or number. */
+cnn_status cnn_data_image_open(const char *name, cnn_data_image **out, cnn_diag *diag);
+void cnn_data_image_free(cnn_data_image *image);
+
 typedef struct cnn_prediction {
     size_t index;
     const char *name;
@@ -674,13 +693,15 @@ typedef struct cnn_visualize_options {
     int (*answer)(void *context, const float *probabilities, size_t classes);
     void *context;
     const cnn_flag *stop; /* raised: write no more files, CNN_INTERRUPTED; may be NULL */
+    /* the picture, if it is in memory; input is then only its name. NULL: read input */
+    const cnn_pixels *pixels;
 } cnn_visualize_options;
 
 #define CNN_VISUALIZE_OPTIONS_VERSION 1
 #define CNN_VISUALIZE_OPTIONS_INIT                                                                 \
     {                                                                                              \
         CNN_VISUALIZE_OPTIONS_VERSION, NULL, 0, NULL, 0, NULL, NULL, false, 0, false, 0, 0,        \
-            CNN_PALETTE_HEAT, false, false, false, 0, NULL, NULL, NULL, NULL                       \
+            CNN_PALETTE_HEAT, false, false, false, 0, NULL, NULL, NULL, NULL, NULL                 \
     }
 
 /* Writes pictures of the network's values for one input (read as by cnn_model_load_input), and

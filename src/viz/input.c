@@ -4,7 +4,9 @@
 #include <strings.h>
 
 #include "data/image.h"
+#include "data/pixels.h"
 #include "util/allocate.h"
+#include "util/arena.h"
 #include "viz/visualize.h"
 
 static bool has_numbers(const char *path)
@@ -72,15 +74,43 @@ static cnn_status read_given(struct cnn_view *view, struct cnn_image *image, cnn
     return status;
 }
 
+/* The pixels of the options, as if they had been decoded from a file. */
+static cnn_status take_pixels(const struct cnn_view *view, struct cnn_image *out, cnn_diag *diag)
+{
+    const cnn_pixels *pixels = view->options->pixels;
+    const cnn_shape shape = {3, 3, pixels->height, pixels->width};
+    size_t bytes = 0;
+    *out = (struct cnn_image){.name = view->input,
+                              .width = pixels->width,
+                              .height = pixels->height,
+                              .channels = 3,
+                              .shrink = 1};
+    if (!cnn_size_mul(pixels->width * 3, pixels->height, &bytes) ||
+        !(out->pixels = cnn_malloc(bytes)))
+        return cnn_fail_memory(diag, bytes, "an image");
+    return cnn_pixels_bring(pixels, shape, out->pixels, diag);
+}
+
+/* image: open for read_given; bytes: as the network takes it. */
+static cnn_status bring(const struct cnn_view *view, struct cnn_image *image, uint8_t *bytes,
+                        cnn_diag *diag)
+{
+    const cnn_shape in = view->model->graph.input;
+    if (view->options->pixels) { /* this checks them */
+        cnn_status status = cnn_pixels_bring(view->options->pixels, in, bytes, diag);
+        return status == CNN_OK ? take_pixels(view, image, diag) : status;
+    }
+    cnn_status status = cnn_image_open(view->input, image, diag);
+    return status == CNN_OK ? cnn_image_bring(image, in, bytes, diag) : status;
+}
+
 static cnn_status load_picture(struct cnn_view *view, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
     struct cnn_image image = {0};
     uint8_t *bytes = cnn_malloc(cnn_shape_count(in));
-    cnn_status status = bytes ? cnn_image_open(view->input, &image, diag)
+    cnn_status status = bytes ? bring(view, &image, bytes, diag)
                               : cnn_fail_memory(diag, cnn_shape_count(in), "an image");
-    if (status == CNN_OK)
-        status = cnn_image_bring(&image, in, bytes, diag);
     if (status == CNN_OK) {
         cnn_normalize(&view->model->normalization, bytes, in.h * in.w, view->x);
         status = read_given(view, &image, diag);
@@ -97,10 +127,12 @@ cnn_status cnn_view_load(struct cnn_view *view, cnn_diag *diag)
     view->x = cnn_arena_array(view->arena, cnn_shape_count(in), sizeof *view->x);
     if (!image || !view->x)
         return cnn_fail_memory(diag, cnn_shape_count(in) * sizeof *image, "an image");
-    view->numbers = has_numbers(view->input);
+    view->numbers = !view->options->pixels && has_numbers(view->input);
     cnn_status status;
     /* without a normalisation, loading says why pictures cannot be read */
-    if (view->numbers || view->model->normalization.channels == 0) {
+    if (view->model->normalization.channels == 0 && view->options->pixels) {
+        status = cnn_model_load_pixels(view->model, view->options->pixels, image, diag);
+    } else if (view->numbers || view->model->normalization.channels == 0) {
         status = cnn_model_load_input(view->model, view->input, image, diag);
         if (status == CNN_OK)
             cnn_transpose(1, in.c, in.h * in.w, image, view->x);

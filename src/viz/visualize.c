@@ -137,8 +137,10 @@ static cnn_status show_all(struct cnn_view *view, cnn_diag *diag)
 static cnn_status adopt_defaults(const cnn_model *model, const char *input,
                                  cnn_visualize_options *o, cnn_diag *diag)
 {
-    if (!model || !input || !cnn_words_given(o->layers, o->layer_count))
-        return cnn_fail_missing(diag, "cnn_visualize", "model, input or the name of a layer");
+    if (!model || !input || !cnn_words_given(o->layers, o->layer_count) ||
+        (o->pixels && !o->pixels->data))
+        return cnn_fail_missing(diag, "cnn_visualize",
+                                "model, input, the name of a layer, or the data of pixels");
     if (o->version > CNN_VISUALIZE_OPTIONS_VERSION)
         return cnn_fail_version(diag, "cnn_visualize_options", o->version,
                                 CNN_VISUALIZE_OPTIONS_VERSION);
