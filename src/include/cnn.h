@@ -962,6 +962,11 @@ typedef struct cnn_init_result {
  * DIRECTORY/backbone.safetensors. CNN_INVALID if one of these files exists already. */
 cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_diag *diag);
 
+/* ---- Several processes ---- */
+
+/* The processes that work on one run together; this one is one of them. */
+typedef struct cnn_cluster cnn_cluster;
+
 /* ---- Training ---- */
 
 typedef enum cnn_event_kind {

@@ -1,0 +1,98 @@
+/* Opening and closing a cluster. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cluster/cluster_internal.h"
+#include "util/allocate.h"
+
+/* Every rank learns every rank's name. */
+static bool exchange_names(cnn_cluster *cluster)
+{
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    for (size_t i = 0; i <= cluster->ranks; i++)
+        cluster->offsets[i] = i * CNN_RANK_NAME;
+    snprintf(cluster->names[cluster->rank], CNN_RANK_NAME, "rank %zu (%s, process %ld)",
+             cluster->rank, host, (long)getpid());
+    bool done = cnn_cluster_gather(cluster, cluster->names, cluster->offsets);
+    for (size_t i = 0; i < cluster->ranks; i++)
+        cluster->names[i][CNN_RANK_NAME - 1] = '\0';
+    return done;
+}
+
+static cnn_status prepare(cnn_cluster *cluster, cnn_diag *diag)
+{
+    cluster->names = cnn_calloc(cluster->ranks, CNN_RANK_NAME);
+    cluster->offsets = cnn_calloc(cluster->ranks + 1, sizeof *cluster->offsets);
+    cluster->flags = cnn_calloc(cluster->ranks, sizeof *cluster->flags);
+    if (!cluster->names || !cluster->offsets || !cluster->flags)
+        return cnn_fail_memory(diag, 0, "the names of the ranks");
+    for (size_t i = 0; i < cluster->ranks; i++)
+        snprintf(cluster->names[i], CNN_RANK_NAME, "rank %zu", i);
+    return exchange_names(cluster) ? CNN_OK : cnn_cluster_check(cluster, diag);
+}
+
+static cnn_status start_thread(cnn_cluster *cluster, cnn_diag *diag)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&cluster->lock, NULL);
+    pthread_cond_init(&cluster->wake, &attributes);
+    pthread_cond_init(&cluster->changed, NULL);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&cluster->thread, NULL, cnn_cluster_run, cluster) != 0) {
+        cnn_free(cluster);
+        return cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread");
+    }
+    pthread_mutex_lock(&cluster->lock);
+    while (!cluster->opened && !cluster->over)
+        pthread_cond_wait(&cluster->changed, &cluster->lock);
+    bool opened = cluster->opened;
+    pthread_mutex_unlock(&cluster->lock);
+    if (opened)
+        return CNN_OK;
+    cnn_fail(diag, CNN_FAILED, NULL, "%s: %s", cluster->transport->name, cluster->error);
+    cnn_cluster_close(cluster);
+    return CNN_FAILED;
+}
+
+cnn_status cnn_cluster_open(const struct cnn_transport *transport, double timeout,
+                            cnn_cluster **out, cnn_diag *diag)
+{
+    cnn_cluster *cluster = cnn_calloc(1, sizeof *cluster);
+    if (!cluster)
+        return cnn_fail_memory(diag, sizeof *cluster, "several processes");
+    cluster->transport = transport;
+    cluster->timeout = timeout;
+    cluster->posted.end = &cluster->posted.first;
+    cnn_status status = start_thread(cluster, diag);
+    if (status != CNN_OK)
+        return status;
+    status = prepare(cluster, diag);
+    if (status == CNN_OK)
+        *out = cluster;
+    else
+        cnn_cluster_close(cluster);
+    return status;
+}
+
+void cnn_cluster_close(cnn_cluster *cluster)
+{
+    if (!cluster)
+        return;
+    pthread_mutex_lock(&cluster->lock);
+    cluster->closing = true;
+    pthread_cond_signal(&cluster->wake);
+    pthread_mutex_unlock(&cluster->lock);
+    pthread_join(cluster->thread, NULL);
+    pthread_cond_destroy(&cluster->wake);
+    pthread_cond_destroy(&cluster->changed);
+    pthread_mutex_destroy(&cluster->lock);
+    cnn_free(cluster->peers);
+    cnn_free(cluster->names);
+    cnn_free(cluster->offsets);
+    cnn_free(cluster->flags);
+    cnn_free(cluster);
+}

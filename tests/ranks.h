@@ -1,0 +1,18 @@
+/* Several ranks without MPI: processes that are forked and joined by pairs of sockets. */
+#ifndef TESTS_RANKS_H
+#define TESTS_RANKS_H
+
+#include "cluster/cluster.h"
+
+#define RANKS_MOST 16
+
+/* Runs function in `ranks` new processes, each a rank of one cluster. A rank's loops run in its one
+ * thread unless the function uses a pool (cnn_parallel_use). The function must not use asserts of
+ * cmocka. Returns how many ranks did not end with true. timeout: of the cluster, in seconds. */
+typedef bool ranks_function(cnn_cluster *cluster, void *context);
+size_t ranks_run(size_t ranks, double timeout, ranks_function *function, void *context);
+
+/* Zeroed memory that the ranks and the test share; never given back. */
+void *ranks_shared(size_t bytes);
+
+#endif
