@@ -133,8 +133,8 @@ each() {
 
 runs=0
 each 'summary' summary net.yaml --explain
-each 'summary of a network in blocks' summary "$root/configs/zoo/resnet8.yaml" --set layers.basic2.width=20 --set layers.dense1.units=2
-each 'summary --blocks' summary "$root/configs/zoo/resnet8.yaml" --blocks
+each 'summary of a network in blocks' summary "$root/configs/mlperf_resnet8.yaml" --set layers.basic2.width=20 --set layers.dense1.units=2
+each 'summary --blocks' summary "$root/configs/mlperf_resnet8.yaml" --blocks
 each 'summary of a run' summary run --json
 each 'verify' verify run
 each 'verify --json' verify run --json

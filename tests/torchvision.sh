@@ -13,7 +13,7 @@ networks=()
 for name in $names; do
     networks+=("$root/configs/zoo/$name.yaml")
 done
-[ "$names" != all ] || networks=("$root"/configs/zoo/*.yaml)
+[ "$names" != all ] || networks=("$root"/configs/zoo/*.yaml "$root/configs/mlperf_resnet8.yaml")
 if ! "$python" -c 'import numpy, torch, torchvision' 2>/dev/null; then
     skip 'the networks of configs/zoo beside torchvision: needs python3-torchvision' "${#networks[@]}"
 elif nm "$CNN" 2>/dev/null | grep -q __asan_init; then

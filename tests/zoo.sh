@@ -50,6 +50,7 @@ cifar10_seed    492010  12 train.optimizer=adam
 cifar10_94     1972792   8 train.optimizer=adam
 alexnet_cifar  2151290  20 train.optimizer={"type":"adam","lr":0.0003}
 resnet20        272474   8 train.optimizer.lr=0.05
+mlperf_resnet8   78186  10 train.optimizer=adam
 resnet18      11173962   6 input=[3,16,16]
 mobilenet      3217226  12 train.optimizer=adam
 inception       412618   8 train.optimizer.lr=0.05 input=[3,16,16]
@@ -62,8 +63,8 @@ END
 # The published networks, by hand in blocks: parameters as torchvision's documentation has them
 # (`num_params`; inception_v3 without its auxiliary classifier of 3,326,696), multiply-adds of
 # convolutions and dense layers counted in torchvision 0.14's modules, which round to the gigaflops of
-# that documentation. For MLPerf Tiny, the 78,666 and 221,794 parameters that Keras counts, without
-# the 480 and 5,472 statistics of batch_norm.
+# that documentation. For MLPerf Tiny, the 24,908 and 221,794 parameters that Keras counts, without
+# the 1,152 and 5,472 statistics of batch_norm; 78,666 without 480 for mlperf_resnet8.
 counts_all() {
     "$CNN" summary "$1" --json | grep -o '"params": [0-9]*, "trainable_params": [0-9]*, "macs": [0-9]*' |
         grep -x "\"params\": $2, \"trainable_params\": $2, \"macs\": $3"
@@ -81,6 +82,7 @@ done <<'END'
 alexnet             61100840   714188480
 convnext_tiny       28589128  4455531264
 densenet121          7978856  2834161664
+ds_cnn                 23756     2656768
 efficientnet_b0      5288548   385814752
 googlenet            6624904  1498376192
 inception_v3        23834568  5713216096
@@ -93,7 +95,6 @@ regnet_y_400mf       4344144   401842848
 resnet18            11689512  1814073344
 resnet34            21797672  3663761408
 resnet50            25557032  4089184256  40
-resnet8                78186    12501632
 resnext50_32x4d     25028904  4230479872
 shufflenet_v2_x1_0   2278604   144907992
 squeezenet1_0        1248424   818924576

@@ -59,7 +59,7 @@ def end(channels, classes):
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes), nn.Softmax(1)]
 
 
-def resnet8():
+def mlperf_resnet8():
     return nn.Sequential(Same(3, 16, 3), norm(16), nn.ReLU(), Basic(16, 16, 1), Basic(16, 32, 2),
                          Basic(32, 64, 2), *end(64, 10))
 
@@ -72,6 +72,14 @@ def mobilenet_v1_025():
                    nn.Conv2d(before, width, 1), norm(width), nn.ReLU()]
         before = width
     return nn.Sequential(*layers, *end(256, 2))
+
+
+def ds_cnn():
+    layers = [Same(1, 64, (10, 4), 2), norm(64), nn.ReLU()]
+    for _ in range(4):
+        layers += [Same(64, 64, 3, groups=64), norm(64), nn.ReLU(),
+                   nn.Conv2d(64, 64, 1), norm(64), nn.ReLU()]
+    return nn.Sequential(*layers, *end(64, 12))
 
 
 def build(name):
@@ -102,7 +110,9 @@ def build(name):
 
 
 def sides(name):
-    side = {"inception_v3": 299, "resnet8": 32, "mobilenet_v1_025": 96}.get(name, 224)
+    if name == "ds_cnn":
+        return 1, 49, 10
+    side = {"inception_v3": 299, "mlperf_resnet8": 32, "mobilenet_v1_025": 96}.get(name, 224)
     return 3, side, side
 
 
