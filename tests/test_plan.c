@@ -100,8 +100,8 @@ static void add_random(struct drawing *d)
                                          "type: drop_path, rate: 0.4",
                                          "type: hard_sigmoid",
                                          "type: mish",
-                                         "type: conv_transpose, filters: 6, kernel_size: 3, "
-                                         "padding: 1, activation: silu"};
+                                         ("type: conv_transpose, filters: 6, kernel_size: 3, "
+                                          "padding: 1, activation: silu")};
     static const char *const convs[] = {
         "type: conv, filters: 6, kernel_size: 3, padding: same, activation: relu",
         "type: conv, filters: 6, kernel_size: 1, activation: gelu",
@@ -470,8 +470,9 @@ static void test_paths_are_dropped_for_whole_images(void **state)
         const float *y = cnn_plan_value(plan, 1);
         for (size_t i = 0; i < IMAGES; i++) {
             bool gone = y[i * SIZE] == 0;
+            float expected = gone ? 0 : 4;
             for (size_t k = 0; k < SIZE; k++)
-                assert_float_equal(y[i * SIZE + k], gone ? 0 : 4, 1e-6);
+                assert_float_equal(y[i * SIZE + k], expected, 1e-6);
             dropped += seed == 1 && gone;
             again += seed == 2 && gone && first[i];
             first[i] = gone;

@@ -424,8 +424,8 @@ static void test_layers_are_told_by_what_they_read(void **state)
         "The product of concat1 and slope. Output",
         "The channels of mul1, normalised with the means and variances of training, then scaled",
         "The values of batch_norm1, as one list. Output",
-        "<span class=\"link\"><a href=\"#layer-conv1\">conv1</a> <small>2 x 12 x "
-        "16</small></span>"};
+        ("<span class=\"link\"><a href=\"#layer-conv1\">conv1</a> <small>2 x 12 x "
+         "16</small></span>")};
     struct scratch *s = *state;
     cnn_model *model =
         network_open("input: [3, 12, 16]\nlayers:\n- {type: conv, filters: 2, kernel_size: 1}\n"
