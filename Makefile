@@ -115,12 +115,17 @@ WATCHED = $(if $(SANITIZE)$(EMULATOR),,-fsanitize=address)
 $(BUILD)/tests/test_api $(BUILD)/obj/tests/test_api.o: private COMMON += $(WATCHED)
 
 # Files that are embedded: a style becomes a string of C, without comments (which take whole lines),
-# line ends and the spaces that lines begin with.
+# line ends and the spaces that lines begin with. Fragments of HTML and SVG become a string each.
+EMBEDDED := $(patsubst src/%,$(BUILD)/embedded/%.h,$(wildcard src/*/*.css src/*/*.html src/*/*.svg))
 $(BUILD)/embedded/%.css.h: src/%.css
 	@mkdir -p $(@D)
 	sed -e '/^ *\/\*.*\*\/$$/d' -e '/^ *\/\*/,/\*\/$$/d' -e 's/^ *//' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' $< >$@
-$(BUILD)/obj/src/viz/html.o: DEFINES = -I$(BUILD)/embedded
-$(BUILD)/obj/src/viz/html.o: $(BUILD)/embedded/viz/page.css.h
+$(filter-out %.css.h,$(EMBEDDED)): $(BUILD)/embedded/%.h: src/% src/fragments.sed
+	@mkdir -p $(@D)
+	sed -f src/fragments.sed $< >$@
+EMBEDDING := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/viz/*.c src/report/*.c))
+$(EMBEDDING): DEFINES = -I$(BUILD)/embedded
+$(EMBEDDING): | $(EMBEDDED)
 
 # What knows the libraries that decode pictures is compiled anew where these have changed.
 DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c) tests/test_decoders.c)

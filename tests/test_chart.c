@@ -21,11 +21,39 @@ static void test_text_is_escaped_when_it_comes_from_anywhere(void **state)
     assert_string_equal(page.data, HOSTILE_ESCAPED
                         "\t\n&#xFFFD;&#xFFFD;&#xFFFD; caf\xc3\xa9 &#xFFFD;&#xFFFD;&#xFFFD; end");
     cnn_text_free(&page);
-    cnn_html_printf(&page, "%s is %d %%", "<b>", 5);
-    assert_string_equal(page.data, "&lt;b&gt; is 5 %");
-    cnn_text_free(&page);
     cnn_html_text(&page, "");
     assert_int_equal(page.size, 0);
+    cnn_text_free(&page);
+}
+
+static void test_fragment_shows_its_values_when_it_is_filled(void **state)
+{
+    const struct cnn_html_value values[] = {cnn_html_string("word", "<b>"),
+                                            cnn_html_number("share", "%.1f %%", 12.5),
+                                            cnn_html_flag("set", true),
+                                            cnn_html_flag("unset", false),
+                                            cnn_html_number("long", "%.0f", 1e60),
+                                            {0}};
+    struct cnn_text page = {0};
+    (void)state;
+    cnn_html_fill(&page, "{{word}}, {{&word}}: {{share}}, {{share}}; {{long}}\n", values);
+    assert_string_equal(page.data, "&lt;b&gt;, <b>: 12.5 %, 12.5 %; ?\n");
+    cnn_text_free(&page);
+    cnn_html_fill(&page,
+                  "a{{#set}}b{{/set}}{{^set}}c{{/set}}{{#unset}}d{{/unset}}"
+                  "{{^unset}}e{{/unset}}f",
+                  values);
+    assert_string_equal(page.data, "abef");
+    cnn_text_free(&page);
+    /* A section that is left out leaves out those within it. */
+    cnn_html_fill(&page,
+                  "{{#unset}}a{{#set}}b{{/set}}c{{/unset}}d"
+                  "{{#set}}e{{#unset}}f{{/unset}}g{{/set}}",
+                  values);
+    assert_string_equal(page.data, "deg");
+    cnn_text_free(&page);
+    cnn_html_fill(&page, "plain", NULL);
+    assert_string_equal(page.data, "plain");
     cnn_text_free(&page);
 }
 
@@ -109,11 +137,9 @@ static void test_predictions_mark_the_true_class_when_it_is_known(void **state)
     cnn_html_predictions(&page, predictions, 4, CNN_NO_INDEX);
     assert_lacks(&page, "truth");
     cnn_text_free(&page);
-    cnn_html_probability(&page, 0.9996f);
-    cnn_html_probability(&page, 1);
-    cnn_html_probability(&page, -NAN);
-    assert_string_equal(page.data, "&gt; 99.9 %100.0 %not a number");
-    cnn_text_free(&page);
+    assert_string_equal(cnn_html_probability("p", 0.9996f).text, "> 99.9 %");
+    assert_string_equal(cnn_html_probability("p", 1).number, "100.0 %");
+    assert_string_equal(cnn_html_probability("p", -NAN).text, "not a number");
 }
 
 static void draw(struct cnn_text *page, struct cnn_chart chart, const double *x, const double *y,
@@ -291,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_is_escaped_when_it_comes_from_anywhere),
+        cmocka_unit_test(test_fragment_shows_its_values_when_it_is_filled),
         cmocka_unit_test(test_page_is_sound_when_its_title_is_hostile),
         cmocka_unit_test(test_picture_comes_back_when_its_uri_is_decoded),
         cmocka_unit_test(test_predictions_mark_the_true_class_when_it_is_known),

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "report/chart.svg.h"
 #include "viz/html.h"
 
 #define LARGEST 1e300 /* beyond it, differences may not be finite */
@@ -130,45 +131,52 @@ static double y_pixel(const struct axis *axis, double value)
 }
 
 /* As short as the step allows: 0.25, 300, 20k, 5e-6. */
-static void add_number(struct cnn_text *page, const struct axis *axis, double value)
+static struct cnn_html_value tell_number(const struct axis *axis, double value)
 {
     double step = axis->logarithm ? value : axis->step,
            largest = fmax(fabs(axis->low), fabs(axis->high));
     if (axis->logarithm)
         largest = value;
     if (value == 0)
-        cnn_text_printf(page, "0");
-    else if (largest >= 1e9 || (step < 1e-4 && (largest < 0.01 || step < 1e-6)))
-        cnn_text_printf(page, "%.0fe%.0f", value / pow(10, floor(log10(step) + 1e-9)),
-                        floor(log10(step) + 1e-9));
-    else if (largest >= 1e6 && step >= 1e4)
-        cnn_text_printf(page, "%gM", value / 1e6);
-    else if (largest >= 1e4 && step >= 100)
-        cnn_text_printf(page, "%gk", value / 1e3);
-    else
-        cnn_text_printf(page, "%.*f", step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0, value);
+        return cnn_html_string("number", "0");
+    if (largest >= 1e9 || (step < 1e-4 && (largest < 0.01 || step < 1e-6)))
+        return cnn_html_number("number", "%.0fe%.0f", value / pow(10, floor(log10(step) + 1e-9)),
+                               floor(log10(step) + 1e-9));
+    if (largest >= 1e6 && step >= 1e4)
+        return cnn_html_number("number", "%gM", value / 1e6);
+    if (largest >= 1e4 && step >= 100)
+        return cnn_html_number("number", "%gk", value / 1e3);
+    return cnn_html_number("number", "%.*f", step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0, value);
+}
+
+static struct cnn_html_value place_at(const char *name, double pixel)
+{
+    return cnn_html_number(name, "%.2f", pixel);
 }
 
 static void draw_y_axis(struct cnn_text *page, const struct axis *axis)
 {
     double first = ceil(axis->low / axis->step - 1e-6),
            last = floor(axis->high / axis->step + 1e-6);
-    cnn_text_printf(page, "<g stroke=\"#d5dae0\">");
-    for (double k = first; k <= last; k++) {
-        double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step,
-               y = y_pixel(axis, value);
-        cnn_text_printf(page, "<line x1=\"%d\" y1=\"%.2f\" x2=\"%d\" y2=\"%.2f\"/>", CNN_CHART_LEFT,
-                        y, CNN_CHART_RIGHT, y);
-    }
-    cnn_text_printf(page, "</g>\n<g text-anchor=\"end\">");
+    cnn_html_fill(page, grid_begin, NULL);
     for (double k = first; k <= last; k++) {
         double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step;
-        cnn_text_printf(page, "<text x=\"%d\" y=\"%.2f\">", CNN_CHART_LEFT - 8,
-                        y_pixel(axis, value) + 4);
-        add_number(page, axis, value);
-        cnn_text_printf(page, "</text>");
+        const struct cnn_html_value values[] = {cnn_html_number("left", "%d", CNN_CHART_LEFT),
+                                                cnn_html_number("right", "%d", CNN_CHART_RIGHT),
+                                                place_at("y", y_pixel(axis, value)),
+                                                {0}};
+        cnn_html_fill(page, grid_line, values);
     }
-    cnn_text_printf(page, "</g>\n");
+    cnn_html_fill(page, grid_end, NULL);
+    for (double k = first; k <= last; k++) {
+        double value = axis->logarithm ? pow(10, k * axis->step) : k * axis->step;
+        const struct cnn_html_value values[] = {cnn_html_number("x", "%d", CNN_CHART_LEFT - 8),
+                                                place_at("y", y_pixel(axis, value) + 4),
+                                                tell_number(axis, value),
+                                                {0}};
+        cnn_html_fill(page, grid_number, values);
+    }
+    cnn_html_fill(page, group_end, NULL);
 }
 
 static void draw_x_axis(struct cnn_text *page, const struct cnn_chart *chart,
@@ -176,22 +184,27 @@ static void draw_x_axis(struct cnn_text *page, const struct cnn_chart *chart,
 {
     double first = ceil(axis->low / axis->step - 1e-6),
            last = floor(axis->high / axis->step + 1e-6);
-    cnn_text_printf(page, "<g text-anchor=\"middle\">");
+    cnn_html_fill(page, ticks_begin, NULL);
     for (double k = first; k <= last; k++) {
-        double x = x_pixel(axis, k * axis->step);
-        cnn_text_printf(page,
-                        "<line x1=\"%.2f\" y1=\"%d\" x2=\"%.2f\" y2=\"%d\" "
-                        "stroke=\"#8b949e\"/><text x=\"%.2f\" y=\"%d\">",
-                        x, CNN_CHART_BOTTOM, x, CNN_CHART_BOTTOM + 5, x, CNN_CHART_BOTTOM + 20);
-        add_number(page, axis, k * axis->step);
-        cnn_text_printf(page, "</text>");
+        double value = k * axis->step;
+        const struct cnn_html_value values[] = {
+            place_at("x", x_pixel(axis, value)),
+            cnn_html_number("top", "%d", CNN_CHART_BOTTOM),
+            cnn_html_number("bottom", "%d", CNN_CHART_BOTTOM + 5),
+            cnn_html_number("below", "%d", CNN_CHART_BOTTOM + 20),
+            tell_number(axis, value),
+            {0}};
+        cnn_html_fill(page, tick, values);
     }
-    cnn_text_printf(page, "<text x=\"%d\" y=\"%d\">", (CNN_CHART_LEFT + CNN_CHART_RIGHT) / 2,
-                    CNN_CHART_BOTTOM + 40);
-    cnn_html_text(page, chart->x_name);
-    cnn_text_printf(
-        page, "</text></g>\n<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#8b949e\"/>\n",
-        CNN_CHART_LEFT, CNN_CHART_BOTTOM, CNN_CHART_RIGHT, CNN_CHART_BOTTOM);
+    const struct cnn_html_value values[] = {
+        cnn_html_number("middle", "%d", (CNN_CHART_LEFT + CNN_CHART_RIGHT) / 2),
+        cnn_html_number("below", "%d", CNN_CHART_BOTTOM + 40),
+        cnn_html_string("name", chart->x_name),
+        cnn_html_number("left", "%d", CNN_CHART_LEFT),
+        cnn_html_number("right", "%d", CNN_CHART_RIGHT),
+        cnn_html_number("y", "%d", CNN_CHART_BOTTOM),
+        {0}};
+    cnn_html_fill(page, ticks_end, values);
 }
 
 /* Whether point k can be drawn: finite, and positive on a logarithmic axis (which there is only
@@ -206,12 +219,11 @@ static void draw_line(struct cnn_text *page, const struct cnn_chart *chart, size
 {
     const struct cnn_series *series = &chart->series[i];
     bool drawing = false;
-    cnn_text_printf(
-        page, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%s\" stroke-linejoin=\"round\"",
-        series_colour(i), series->faint ? "1\" stroke-opacity=\"0.5" : "2");
-    if (*series_dash(i))
-        cnn_text_printf(page, " stroke-dasharray=\"%s\"", series_dash(i));
-    cnn_text_printf(page, " d=\"");
+    const struct cnn_html_value values[] = {cnn_html_string("colour", series_colour(i)),
+                                            cnn_html_flag("faint", series->faint),
+                                            cnn_html_string("dash", series_dash(i)),
+                                            {0}};
+    cnn_html_fill(page, line_begin, values);
     for (size_t k = 0; k < series->count; k++) {
         bool point = has_point(chart, series, k);
         if (point)
@@ -219,7 +231,7 @@ static void draw_line(struct cnn_text *page, const struct cnn_chart *chart, size
                             y_pixel(y, y_value(chart, series->y[k])));
         drawing = point;
     }
-    cnn_text_printf(page, "\"/>\n");
+    cnn_html_fill(page, line_end, NULL);
 }
 
 /* A dot for each point with a title that gives its numbers; where there are many, only those that
@@ -228,7 +240,9 @@ static void draw_points(struct cnn_text *page, const struct cnn_chart *chart, si
                         const struct axis *x, const struct axis *y)
 {
     const struct cnn_series *series = &chart->series[i];
-    cnn_text_printf(page, "<g fill=\"%s\">", series_colour(i));
+    cnn_html_fill(
+        page, dots_begin,
+        (const struct cnn_html_value[]){cnn_html_string("colour", series_colour(i)), {0}});
     for (size_t k = 0; k < series->count; k++) {
         if (!has_point(chart, series, k))
             continue;
@@ -237,35 +251,32 @@ static void draw_points(struct cnn_text *page, const struct cnn_chart *chart, si
         if (!alone && series->count > MOST_TITLES && k % (series->count / MOST_TITLES + 1) != 0)
             continue;
         double value = y_value(chart, series->y[k]);
-        cnn_text_printf(page, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\"%s><title>",
-                        x_pixel(x, series->x[k]), y_pixel(y, value),
-                        alone || series->count <= MANY_POINTS ? "" : " fill-opacity=\"0\"");
-        cnn_html_text(page, series->name);
-        cnn_text_printf(page, ", ");
-        cnn_html_text(page, chart->x_name);
-        cnn_text_printf(page, " %.6g: ", series->x[k]);
-        cnn_text_printf(page, chart->percent ? "%.2f %%</title></circle>" : "%.5g</title></circle>",
-                        value);
+        const struct cnn_html_value values[] = {
+            place_at("x", x_pixel(x, series->x[k])),
+            place_at("y", y_pixel(y, value)),
+            cnn_html_flag("seen", alone || series->count <= MANY_POINTS),
+            cnn_html_string("series", series->name),
+            cnn_html_string("x_name", chart->x_name),
+            cnn_html_number("x_value", "%.6g", series->x[k]),
+            cnn_html_number("y_value", chart->percent ? "%.2f %%" : "%.5g", value),
+            {0}};
+        cnn_html_fill(page, dot, values);
     }
-    cnn_text_printf(page, "</g>\n");
+    cnn_html_fill(page, group_end, NULL);
 }
 
 static void draw_legend(struct cnn_text *page, const struct cnn_chart *chart)
 {
-    cnn_text_printf(page, "<figcaption class=\"legend\">");
+    cnn_html_fill(page, legend_begin, NULL);
     for (size_t i = 0; i < chart->count; i++) {
-        bool faint = chart->series[i].faint;
-        cnn_text_printf(page,
-                        "<span><svg width=\"24\" height=\"10\"><line x1=\"0\" y1=\"5\" x2=\"24\" "
-                        "y2=\"5\" stroke=\"%s\" stroke-width=\"%s\"",
-                        series_colour(i), faint ? "1\" stroke-opacity=\"0.5" : "2.5");
-        if (*series_dash(i))
-            cnn_text_printf(page, " stroke-dasharray=\"%s\"", series_dash(i));
-        cnn_text_printf(page, "/></svg> ");
-        cnn_html_text(page, chart->series[i].name);
-        cnn_text_printf(page, "</span> ");
+        const struct cnn_html_value values[] = {cnn_html_string("colour", series_colour(i)),
+                                                cnn_html_flag("faint", chart->series[i].faint),
+                                                cnn_html_string("dash", series_dash(i)),
+                                                cnn_html_string("series", chart->series[i].name),
+                                                {0}};
+        cnn_html_fill(page, legend_series, values);
     }
-    cnn_text_printf(page, "</figcaption>");
+    cnn_html_fill(page, legend_end, NULL);
 }
 
 void cnn_chart_draw(struct cnn_text *page, const struct cnn_chart *chart)
@@ -275,16 +286,13 @@ void cnn_chart_draw(struct cnn_text *page, const struct cnn_chart *chart)
         return;
     set_x_axis(chart, &x);
     set_y_axis(chart, &y);
-    cnn_text_printf(page,
-                    "<figure class=\"chart\"><svg role=\"img\" width=\"%d\" height=\"%d\" "
-                    "viewBox=\"0 0 %d %d\" font-size=\"12\" fill=\"#4b535d\" aria-label=\"",
-                    CNN_CHART_WIDTH, CNN_CHART_HEIGHT, CNN_CHART_WIDTH, CNN_CHART_HEIGHT);
-    cnn_html_text(page, chart->title);
-    cnn_text_printf(
-        page, "\">\n<text x=\"%d\" y=\"16\" font-size=\"14\" font-weight=\"600\" fill=\"#1b1f24\">",
-        CNN_CHART_LEFT);
-    cnn_html_text(page, chart->title);
-    cnn_text_printf(page, "%s</text>\n", y.logarithm ? ", logarithmic" : "");
+    const struct cnn_html_value values[] = {cnn_html_number("width", "%d", CNN_CHART_WIDTH),
+                                            cnn_html_number("height", "%d", CNN_CHART_HEIGHT),
+                                            cnn_html_number("left", "%d", CNN_CHART_LEFT),
+                                            cnn_html_string("title", chart->title),
+                                            cnn_html_flag("logarithm", y.logarithm),
+                                            {0}};
+    cnn_html_fill(page, chart_begin, values);
     draw_y_axis(page, &y);
     draw_x_axis(page, chart, &x);
     for (size_t i = 0; i < chart->count; i++)
@@ -292,7 +300,5 @@ void cnn_chart_draw(struct cnn_text *page, const struct cnn_chart *chart)
     for (size_t i = 0; i < chart->count; i++)
         if (!chart->series[i].faint)
             draw_points(page, chart, i, &x, &y);
-    cnn_text_printf(page, "</svg>");
     draw_legend(page, chart);
-    cnn_text_printf(page, "</figure>\n");
 }

@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 #include "report/chart.h"
+#include "report/compare.html.h"
 #include "report/page.h"
 #include "report/report.h"
 #include "report/settings.h"
@@ -128,49 +129,39 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
 {
     const struct cnn_history *history = &run->history;
     size_t top = cnn_history_best(history);
-    cnn_text_printf(page, "<tr%s><td>", best ? " class=\"truth\"" : "");
-    cnn_html_text(page, run->directory);
-    cnn_text_printf(page, "</td><td>");
-    cnn_html_text(page, cnn_model_name(run->model));
-    cnn_text_printf(page, "</td><td class=\"n\">");
-    cnn_page_count(page, count_parameters(run->model));
-    cnn_text_printf(page, "</td><td class=\"n\">%zu</td>", history->epoch_count);
-    if (top == CNN_NO_INDEX)
-        cnn_text_printf(page, "<td></td><td></td><td></td><td></td><td></td><td class=\"n\">");
-    else {
-        const struct cnn_history_epoch *last = &history->epochs[history->epoch_count - 1];
-        cnn_text_printf(page,
-                        "<td class=\"n\">%.2f %%</td><td class=\"n\">%zu</td><td class=\"n\">",
-                        100 * history->epochs[top].val_measure, history->epochs[top].epoch);
-        cnn_page_loss(page, last->train_loss);
-        cnn_text_printf(page, "</td><td class=\"n\">");
-        cnn_page_loss(page, last->val_loss);
-        cnn_text_printf(page, "</td><td class=\"n\">");
-        cnn_page_duration(page, cnn_history_seconds(history));
-        cnn_text_printf(page, "</td><td class=\"n\">");
-    }
-    cnn_page_speed(page, mean_speed(history));
-    cnn_text_printf(page, "</td></tr>\n");
+    const struct cnn_history_epoch none = {0},
+                                   *best_epoch =
+                                       top == CNN_NO_INDEX ? &none : &history->epochs[top],
+                                   *last = top == CNN_NO_INDEX
+                                               ? &none
+                                               : &history->epochs[history->epoch_count - 1];
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("best", best),
+        cnn_html_string("run", run->directory),
+        cnn_html_string("network", cnn_model_name(run->model)),
+        cnn_page_count("parameters", count_parameters(run->model)),
+        cnn_html_number("epochs", "%zu", history->epoch_count),
+        cnn_html_flag("trained", top != CNN_NO_INDEX),
+        cnn_page_percent("measure", best_epoch->val_measure),
+        cnn_html_number("epoch", "%zu", best_epoch->epoch),
+        cnn_page_loss("train_loss", last->train_loss),
+        cnn_page_loss("val_loss", last->val_loss),
+        cnn_page_duration("time", cnn_history_seconds(history)),
+        cnn_page_speed("speed", mean_speed(history)),
+        {0}};
+    cnn_html_fill(page, compared_run, values);
 }
 
 static void write_table(struct cnn_text *page, const struct comparison *c)
 {
     size_t best = find_best(c);
-    cnn_text_printf(page,
-                    "<div class=\"scroll\"><table>\n<tr><th>run</th><th>network</th><th "
-                    "class=\"n\">parameters</th><th class=\"n\">epochs</th>"
-                    "<th class=\"n\">%s</th><th class=\"n\">in epoch</th><th "
-                    "class=\"n\">training loss</th>"
-                    "<th class=\"n\">validation loss</th><th class=\"n\">time</th><th "
-                    "class=\"n\">images/s</th></tr>\n",
-                    task_of(c)->measure);
+    const struct cnn_html_value values[] = {cnn_html_string("measure", task_of(c)->measure),
+                                            cnn_html_string("title", task_of(c)->title),
+                                            {0}};
+    cnn_html_fill(page, runs_begin, values);
     for (size_t i = 0; i < c->count; i++)
         write_row(page, &c->runs[i], i == best);
-    cnn_text_printf(page,
-                    "</table></div>\n<p class=\"note\">%s is that of best.safetensors "
-                    "on the validation images; losses are those after "
-                    "the last epoch.</p>\n",
-                    task_of(c)->title);
+    cnn_html_fill(page, runs_end, values);
 }
 
 /* The numbers of one run's curves. */
@@ -230,28 +221,27 @@ static void write_curves(struct cnn_text *page, const struct comparison *c)
         page->failed = true;
         return;
     }
-    cnn_text_printf(page, "<h2>Curves</h2>\n<div class=\"figures\">\n");
+    cnn_html_fill(page, curves_begin, NULL);
     draw_curves(page, c, curves, false, true);
     draw_curves(page, c, curves, false, false);
     draw_curves(page, c, curves, true, true);
     draw_curves(page, c, curves, true, false);
-    cnn_text_printf(page, "</div>\n");
+    cnn_html_fill(page, curves_end, NULL);
 }
 
 static void write_difference(struct cnn_text *page, const struct cnn_difference *difference,
                              size_t runs)
 {
     char shown[LONGEST_VALUE];
-    cnn_text_printf(page, "<tr><td><code>");
-    cnn_html_text(page, difference->path);
-    cnn_text_printf(page, "</code></td>");
+    cnn_html_fill(page, difference_begin,
+                  (const struct cnn_html_value[]){cnn_html_string("key", difference->path), {0}});
     for (size_t i = 0; i < runs; i++) {
-        cnn_text_printf(page, "<td>");
-        if (difference->values[i])
-            cnn_html_text(page, cnn_word_cut(difference->values[i], shown, sizeof shown));
-        cnn_text_printf(page, "</td>");
+        const char *value = difference->values[i];
+        value = value ? cnn_word_cut(value, shown, sizeof shown) : "";
+        cnn_html_fill(page, difference_cell,
+                      (const struct cnn_html_value[]){cnn_html_string("value", value), {0}});
     }
-    cnn_text_printf(page, "</tr>\n");
+    cnn_html_fill(page, difference_end, NULL);
 }
 
 static cnn_status write_settings(struct cnn_text *page, const struct comparison *c, cnn_diag *diag)
@@ -266,21 +256,19 @@ static cnn_status write_settings(struct cnn_text *page, const struct comparison 
     cnn_status status = cnn_settings_compare(c->arena, roots, c->count, &differences, &count, diag);
     if (status != CNN_OK)
         return status;
-    cnn_text_printf(page, "<h2>Settings that differ</h2>\n");
     if (count == 0) {
-        cnn_text_printf(page, "<p>All settings are the same.</p>\n");
+        cnn_html_fill(page, no_differences, NULL);
         return CNN_OK;
     }
-    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>key</th>");
-    for (size_t i = 0; i < c->count; i++) {
-        cnn_text_printf(page, "<th>");
-        cnn_html_text(page, c->runs[i].directory);
-        cnn_text_printf(page, "</th>");
-    }
-    cnn_text_printf(page, "</tr>\n");
+    cnn_html_fill(page, differences_begin, NULL);
+    for (size_t i = 0; i < c->count; i++)
+        cnn_html_fill(
+            page, differences_run,
+            (const struct cnn_html_value[]){cnn_html_string("run", c->runs[i].directory), {0}});
+    cnn_html_fill(page, difference_end, NULL);
     for (size_t i = 0; i < count; i++)
         write_difference(page, &differences[i], c->count);
-    cnn_text_printf(page, "</table></div>\n");
+    cnn_html_fill(page, differences_end, NULL);
     return CNN_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/gallery.html.h"
 #include "report/samples.h"
 #include "util/arena.h"
 #include "util/file.h"
@@ -50,21 +51,16 @@ static cnn_status add_picture(struct gallery *g, const struct cnn_canvas *pictur
     if (status == CNN_OK)
         status = cnn_canvas_write(picture, path.data, g->diag);
     cnn_text_free(&path);
-    cnn_text_printf(&g->page,
-                    "<figure style=\"width:%zupx\"><img%s src=\"image-%zu%s.png\" width=\"%zu\" "
-                    "height=\"%zu\" alt=\"",
-                    picture->width * scale, scale > 1 ? " class=\"pixels\"" : "", image, suffix,
-                    picture->width * scale, picture->height * scale);
-    cnn_html_text(&g->page, alt);
-    cnn_text_printf(&g->page, "\"><figcaption>");
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("pixels", scale > 1),
+        cnn_html_number("image", "%zu", image),
+        cnn_html_string("suffix", suffix),
+        cnn_html_number("width", "%zu", picture->width * scale),
+        cnn_html_number("height", "%zu", picture->height * scale),
+        cnn_html_string("alt", alt),
+        {0}};
+    cnn_html_fill(&g->page, picture_begin, values);
     return status;
-}
-
-/* "dog: 99.2 %" */
-static void add_class(struct cnn_text *page, const char *class, float probability)
-{
-    cnn_html_printf(page, "%s: ", class);
-    cnn_html_probability(page, probability);
 }
 
 static bool is_blank(const float *map, size_t count)
@@ -92,10 +88,13 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
         status = add_picture(g, &overlay, 1, sample->image, right ? "-true" : "-predicted",
                              "Grad-CAM over the picture");
     if (status == CNN_OK) {
-        add_class(&g->page, cnn_model_class(g->model, class),
-                  right ? sample->label_probability : sample->probability);
-        cnn_text_printf(&g->page, "%s</figcaption></figure>\n",
-                        is_blank(g->map, at.h * at.w) ? "; nothing speaks for it" : "");
+        const struct cnn_html_value values[] = {
+            cnn_html_string("class", cnn_model_class(g->model, class)),
+            cnn_html_probability("probability",
+                                 right ? sample->label_probability : sample->probability),
+            cnn_html_flag("blank", is_blank(g->map, at.h * at.w)),
+            {0}};
+        cnn_html_fill(&g->page, reasons_end, values);
     }
     cnn_canvas_free(&overlay);
     return status;
@@ -104,31 +103,30 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
 static cnn_status add_mistake(struct gallery *g, const struct cnn_sample *sample)
 {
     struct cnn_canvas picture = {0}, large = {0};
-    const char *label = cnn_model_class(g->model, sample->label),
-               *predicted = cnn_model_class(g->model, sample->predicted);
-    cnn_text_printf(&g->page, "<section%s><h3>", g->value > 0 ? "" : " style=\"width:15rem\"");
-    cnn_html_printf(&g->page, "%s, taken for %s", label, predicted);
-    cnn_text_printf(&g->page, "</h3>\n<div class=\"figures\" style=\"gap:.5rem\">\n");
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("maps", g->value > 0),
+        cnn_html_number("image", "%zu", sample->image),
+        cnn_html_string("truth", cnn_model_class(g->model, sample->label)),
+        cnn_html_probability("truth_probability", sample->label_probability),
+        cnn_html_string("answer", cnn_model_class(g->model, sample->predicted)),
+        cnn_html_probability("probability", sample->probability),
+        {0}};
+    cnn_html_fill(&g->page, mistake_begin, values);
     cnn_status status = cnn_sample_picture(sample->pixels, g->shape, &picture, g->diag);
     /* in its own size, so that the file gives the same answer as the data set's image */
     if (status == CNN_OK)
-        status = add_picture(g, &picture, g->scale, sample->image, "", label);
+        status = add_picture(g, &picture, g->scale, sample->image, "",
+                             cnn_model_class(g->model, sample->label));
+    cnn_html_fill(&g->page, mistake_caption, values);
     if (status == CNN_OK && g->value > 0) {
-        cnn_text_printf(&g->page, "image %zu</figcaption></figure>\n", sample->image);
         cnn_normalize(&g->model->normalization, sample->pixels, g->shape.h * g->shape.w, g->x);
         status = enlarge(g, &picture, &large);
         if (status == CNN_OK)
             status = add_reasons(g, &large, sample, false);
         if (status == CNN_OK)
             status = add_reasons(g, &large, sample, true);
-    } else {
-        cnn_text_printf(&g->page, "image %zu<br>", sample->image);
-        add_class(&g->page, predicted, sample->probability);
-        cnn_text_printf(&g->page, "<br>");
-        add_class(&g->page, label, sample->label_probability);
-        cnn_text_printf(&g->page, "</figcaption></figure>\n");
     }
-    cnn_text_printf(&g->page, "</div></section>\n");
+    cnn_html_fill(&g->page, mistake_end, NULL);
     cnn_canvas_free(&picture);
     cnn_canvas_free(&large);
     return status;
@@ -136,24 +134,18 @@ static cnn_status add_mistake(struct gallery *g, const struct cnn_sample *sample
 
 static void add_introduction(struct gallery *g, const struct cnn_samples *samples)
 {
-    cnn_text_printf(&g->page, "<p>");
-    if (samples->wrong_count == 0)
-        cnn_html_printf(&g->page, "%s makes no mistake on the %zu images it was tried on.",
-                        g->model->name, cnn_dataset_count(samples->dataset));
-    else if (samples->wrong_count == 1)
-        cnn_html_printf(&g->page, "The one mistake of %s on %zu images.", g->model->name,
-                        cnn_dataset_count(samples->dataset));
-    else
-        cnn_html_printf(&g->page,
-                        "The %zu mistakes that %s was surest of, surest first, out of %zu images.",
-                        samples->wrong_count, g->model->name, cnn_dataset_count(samples->dataset));
-    if (samples->wrong_count > 0 && g->value > 0)
-        cnn_html_printf(&g->page,
-                        " Beside each picture: what in it speaks for the class that the network "
-                        "gave, and for the right one, with their "
-                        "probabilities (Grad-CAM at %s, each on a scale of its own).",
-                        g->model->graph.nodes[g->value - 1].name);
-    cnn_text_printf(&g->page, "</p>\n<div class=\"figures\">\n");
+    const size_t wrong = samples->wrong_count;
+    const struct cnn_html_value values[] = {
+        cnn_html_string("model", g->model->name),
+        cnn_html_number("images", "%zu", cnn_dataset_count(samples->dataset)),
+        cnn_html_flag("none", wrong == 0),
+        cnn_html_flag("one", wrong == 1),
+        cnn_html_flag("many", wrong > 1),
+        cnn_html_number("mistakes", "%zu", wrong),
+        cnn_html_string("layer",
+                        wrong > 0 && g->value > 0 ? g->model->graph.nodes[g->value - 1].name : ""),
+        {0}};
+    cnn_html_fill(&g->page, introduction, values);
 }
 
 static cnn_status write_page(struct gallery *g)
@@ -193,7 +185,7 @@ cnn_status cnn_gallery_write(const char *directory, cnn_model *model,
     for (size_t i = 0; status == CNN_OK && i < samples->wrong_count; i++)
         status = add_mistake(&g, &samples->wrong[i]);
     if (status == CNN_OK) {
-        cnn_text_printf(&g.page, "</div>\n");
+        cnn_html_fill(&g.page, mistakes_end, NULL);
         cnn_html_end(&g.page);
         status = write_page(&g);
     }

@@ -5,63 +5,59 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "viz/html.h"
+#include "report/page.html.h"
 
 #define LARGEST_SPEED 1e15 /* that is shown */
 
-void cnn_page_count(struct cnn_text *page, uint64_t count)
+struct cnn_html_value cnn_page_count(const char *name, uint64_t count)
 {
+    struct cnn_html_value value = {.name = name};
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-    for (int i = 0; i < length; i++)
-        cnn_text_printf(page, "%s%c", i > 0 && (length - i) % 3 == 0 ? "," : "", digits[i]);
+    for (int i = 0, at = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            value.number[at++] = ',';
+        value.number[at++] = digits[i];
+    }
+    return value;
 }
 
-void cnn_page_duration(struct cnn_text *page, double seconds)
+struct cnn_html_value cnn_page_duration(const char *name, double seconds)
 {
     if (!(seconds < 1e12))
-        cnn_text_printf(page, "?");
-    else if (seconds < 60)
-        cnn_text_printf(page, "%.1f s", seconds);
-    else if (seconds < 3600)
-        cnn_text_printf(page, "%.0f min %02.0f s", floor(seconds / 60), floor(fmod(seconds, 60)));
-    else
-        cnn_text_printf(page, "%.0f h %02.0f min", floor(seconds / 3600),
-                        floor(fmod(seconds, 3600) / 60));
+        return cnn_html_string(name, "?");
+    if (seconds < 60)
+        return cnn_html_number(name, "%.1f s", seconds);
+    if (seconds < 3600)
+        return cnn_html_number(name, "%.0f min %02.0f s", floor(seconds / 60),
+                               floor(fmod(seconds, 60)));
+    return cnn_html_number(name, "%.0f h %02.0f min", floor(seconds / 3600),
+                           floor(fmod(seconds, 3600) / 60));
 }
 
-void cnn_page_percent(struct cnn_text *page, double share)
+struct cnn_html_value cnn_page_percent(const char *name, double share)
 {
-    cnn_text_printf(page, "%.2f %%", 100 * share);
+    return cnn_html_number(name, "%.2f %%", 100 * share);
 }
 
-void cnn_page_loss(struct cnn_text *page, double loss)
+struct cnn_html_value cnn_page_loss(const char *name, double loss)
 {
     double size = fabs(loss);
     bool plain = size == 0 || (size >= 1e-3 && size < 1e6);
-    cnn_text_printf(page, plain ? "%.4f" : "%.4g", loss);
+    return cnn_html_number(name, plain ? "%.4f" : "%.4g", loss);
 }
 
-void cnn_page_speed(struct cnn_text *page, double speed)
+struct cnn_html_value cnn_page_speed(const char *name, double speed)
 {
-    if (speed > 0 && speed < LARGEST_SPEED)
-        cnn_page_count(page, (uint64_t)speed);
+    bool known = speed > 0 && speed < LARGEST_SPEED;
+    return known ? cnn_page_count(name, (uint64_t)speed) : cnn_html_string(name, "");
 }
 
-void cnn_page_fact(struct cnn_text *page, const char *name)
+void cnn_page_fact(struct cnn_text *page, const char *name, struct cnn_html_value value,
+                   const char *note)
 {
-    cnn_text_printf(page, "<div><span>");
-    cnn_html_text(page, name);
-    cnn_text_printf(page, "</span><b>");
-}
-
-void cnn_page_fact_end(struct cnn_text *page, const char *note)
-{
-    cnn_text_printf(page, "</b>");
-    if (*note) {
-        cnn_text_printf(page, " <small>");
-        cnn_html_text(page, note);
-        cnn_text_printf(page, "</small>");
-    }
-    cnn_text_printf(page, "</div>\n");
+    value.name = "value";
+    const struct cnn_html_value values[] = {
+        cnn_html_string("name", name), value, cnn_html_string("note", note), {0}};
+    cnn_html_fill(page, fact, values);
 }

@@ -5,18 +5,20 @@
 
 #include "report/history.h"
 #include "report/samples.h"
+#include "viz/html.h"
 
-void cnn_page_count(struct cnn_text *page, uint64_t count);    /* 61,706 */
-void cnn_page_duration(struct cnn_text *page, double seconds); /* 3 min 05 s */
-void cnn_page_percent(struct cnn_text *page, double share);    /* 93.10 % */
+/* Values of a fragment, under the name that it has for them. */
+struct cnn_html_value cnn_page_count(const char *name, uint64_t count);    /* 61,706 */
+struct cnn_html_value cnn_page_duration(const char *name, double seconds); /* 3 min 05 s */
+struct cnn_html_value cnn_page_percent(const char *name, double share);    /* 93.10 % */
 /* 0.1234; 1.235e+12, 5.432e-07 where that says more */
-void cnn_page_loss(struct cnn_text *page, double loss);
+struct cnn_html_value cnn_page_loss(const char *name, double loss);
 /* images per second, whole; nothing where it is not known */
-void cnn_page_speed(struct cnn_text *page, double speed);
-/* begins a labelled number in <div class="facts"> */
-void cnn_page_fact(struct cnn_text *page, const char *name);
-/* note: small, behind the number; "": none */
-void cnn_page_fact_end(struct cnn_text *page, const char *note);
+struct cnn_html_value cnn_page_speed(const char *name, double speed);
+
+/* A labelled value in <div class="facts">. note: small, behind it; "": none. */
+void cnn_page_fact(struct cnn_text *page, const char *name, struct cnn_html_value value,
+                   const char *note);
 
 /* Curves of loss, accuracy and learning rate, and the table of epochs. */
 void cnn_page_curves(struct cnn_text *page, const struct cnn_history *history);

@@ -1,5 +1,6 @@
 /* Whether the network is as often right as it is sure: the reliability diagram of Guo et al., "On
  * Calibration of Modern Neural Networks", 2017. */
+#include "report/calibration.html.h"
 #include "report/chart.h"
 #include "report/page.h"
 #include "tasks/metrics.h"
@@ -31,15 +32,11 @@ void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
                                     .count = 2,
                                     .percent = true,
                                     .from_zero = true};
-    cnn_text_printf(page,
-                    "<h3>Calibration</h3>\n<p class=\"note\">Images by the probability of the "
-                    "predicted class, in %d bins: below the thin line the "
-                    "network is surer than it should be. Accuracy and confidence are on average ",
-                    CNN_CALIBRATION_BINS);
-    cnn_page_percent(page, e->ece);
-    cnn_text_printf(page, " apart (expected calibration error); the mean confidence is ");
-    cnn_page_percent(page, e->confidence);
-    cnn_text_printf(page, ".</p>\n<div class=\"figures\">\n");
+    const struct cnn_html_value values[] = {cnn_html_number("bins", "%d", CNN_CALIBRATION_BINS),
+                                            cnn_page_percent("error", e->ece),
+                                            cnn_page_percent("confidence", e->confidence),
+                                            {0}};
+    cnn_html_fill(page, calibration_begin, values);
     cnn_chart_draw(page, &chart);
-    cnn_text_printf(page, "</div>\n");
+    cnn_html_fill(page, calibration_end, NULL);
 }

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "report/classes.html.h"
 #include "report/page.h"
-#include "viz/html.h"
 
 enum {
     MATRIX_MAX = 30, /* classes: of more, the pairs are listed */
@@ -11,12 +11,11 @@ enum {
     LONG_TABLE = 30 /* classes: longer tables are folded */
 };
 
-static void write_class(struct cnn_text *page, const cnn_model *model, size_t i)
+/* The name of a class, or without a model its number. */
+static struct cnn_html_value name_class(const char *name, const cnn_model *model, size_t i)
 {
-    if (model)
-        cnn_html_text(page, cnn_model_class(model, i));
-    else
-        cnn_text_printf(page, "%zu", i);
+    return model ? cnn_html_string(name, cnn_model_class(model, i))
+                 : cnn_html_number(name, "%zu", i);
 }
 
 /* Of the images of a class, the share in a cell is how strong its colour is: blue where the answer
@@ -26,19 +25,19 @@ static void write_cell(struct cnn_text *page, const cnn_model *model, const cnn_
 {
     size_t images = cnn_evaluation_confusion(e, truth, answer), all = e->per_class[truth].images;
     double share = all > 0 ? (double)images / (double)all : 0;
-    if (images == 0) {
-        cnn_text_printf(page, "<td></td>");
-        return;
-    }
-    cnn_text_printf(page, "<td style=\"background:rgba(%s,%.2f)%s\" title=\"",
-                    truth == answer ? "0,114,178" : "213,94,0",
-                    truth == answer ? 0.1 + 0.9 * share
-                                    : 0.1 + 0.9 * (share > 0.25 ? 1 : 4 * share),
-                    truth == answer && share > 0.5 ? ";color:#fff" : "");
-    write_class(page, model, truth);
-    cnn_text_printf(page, truth == answer ? " recognised as " : " taken for ");
-    write_class(page, model, answer);
-    cnn_text_printf(page, ": %.1f %%\">%zu</td>", 100 * share, images);
+    bool right = truth == answer;
+    double strength = right ? share : share > 0.25 ? 1 : 4 * share;
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("some", images > 0),
+        cnn_html_flag("right", right),
+        cnn_html_number("strength", "%.2f", 0.1 + 0.9 * strength),
+        cnn_html_flag("dark", right && share > 0.5),
+        name_class("truth", model, truth),
+        name_class("answer", model, answer),
+        cnn_html_number("share", "%.1f %%", 100 * share),
+        cnn_html_number("images", "%zu", images),
+        {0}};
+    cnn_html_fill(page, matrix_cell, values);
 }
 
 static void write_matrix(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e)
@@ -46,27 +45,20 @@ static void write_matrix(struct cnn_text *page, const cnn_model *model, const cn
     bool tall = false; /* the heads of the columns stand upright */
     for (size_t j = 0; model && j < e->classes; j++)
         tall = tall || strlen(cnn_model_class(model, j)) > 3;
-    cnn_text_printf(
-        page,
-        "<h3>Confusion matrix</h3>\n<p class=\"note\">A row per true class, a column per answer; "
-        "orange: mistakes, full at a quarter of the "
-        "class's images.</p>\n<div class=\"scroll\"><table class=\"matrix%s\">\n<tr><th></th>",
-        tall ? " tall" : "");
-    for (size_t j = 0; j < e->classes; j++) {
-        cnn_text_printf(page, "<th><span>");
-        write_class(page, model, j);
-        cnn_text_printf(page, "</span></th>");
-    }
-    cnn_text_printf(page, "</tr>\n");
+    cnn_html_fill(page, matrix_begin,
+                  (const struct cnn_html_value[]){cnn_html_flag("tall", tall), {0}});
+    for (size_t j = 0; j < e->classes; j++)
+        cnn_html_fill(page, matrix_column,
+                      (const struct cnn_html_value[]){name_class("class", model, j), {0}});
+    cnn_html_fill(page, matrix_row_end, NULL);
     for (size_t i = 0; i < e->classes; i++) {
-        cnn_text_printf(page, "<tr><th>");
-        write_class(page, model, i);
-        cnn_text_printf(page, "</th>");
+        cnn_html_fill(page, matrix_row,
+                      (const struct cnn_html_value[]){name_class("class", model, i), {0}});
         for (size_t j = 0; j < e->classes; j++)
             write_cell(page, model, e, i, j);
-        cnn_text_printf(page, "</tr>\n");
+        cnn_html_fill(page, matrix_row_end, NULL);
     }
-    cnn_text_printf(page, "</table></div>\n");
+    cnn_html_fill(page, table_end, NULL);
 }
 
 /* The largest cells off the diagonal, largest first; returns how many. */
@@ -92,46 +84,38 @@ static void write_pairs(struct cnn_text *page, const cnn_model *model, const cnn
     size_t count = find_pairs(e, pairs);
     if (count == 0)
         return;
-    cnn_text_printf(
-        page, "<h3>Most confused</h3>\n<div class=\"scroll\"><table>\n<tr><th>class</th><th>taken "
-              "for</th><th class=\"n\">images</th>"
-              "<th class=\"n\">of the class</th></tr>\n");
+    cnn_html_fill(page, pairs_begin, NULL);
     for (size_t k = 0; k < count; k++) {
         size_t truth = pairs[k]->truth, images = pairs[k]->images, all = e->per_class[truth].images;
-        cnn_text_printf(page, "<tr><td>");
-        write_class(page, model, truth);
-        cnn_text_printf(page, "</td><td>");
-        write_class(page, model, pairs[k]->answer);
-        cnn_text_printf(page, "</td><td class=\"n\">%zu</td><td class=\"n\">", images);
-        cnn_page_percent(page, all > 0 ? (double)images / (double)all : 0);
-        cnn_text_printf(page, "</td></tr>\n");
+        const struct cnn_html_value values[] = {
+            name_class("truth", model, truth),
+            name_class("answer", model, pairs[k]->answer),
+            cnn_html_number("images", "%zu", images),
+            cnn_page_percent("share", all > 0 ? (double)images / (double)all : 0),
+            {0}};
+        cnn_html_fill(page, pair, values);
     }
-    cnn_text_printf(page, "</table></div>\n");
+    cnn_html_fill(page, table_end, NULL);
 }
 
 static void write_scores(struct cnn_text *page, const cnn_model *model, const cnn_evaluation *e)
 {
-    cnn_text_printf(page,
-                    "<h3>Scores of the classes</h3>\n<details%s><summary>Precision, recall and F1 "
-                    "of %zu classes</summary>\n"
-                    "<div class=\"scroll\"><table>\n<tr><th>class</th><th "
-                    "class=\"n\">images</th><th class=\"n\">precision</th>"
-                    "<th class=\"n\">recall</th><th class=\"n\">F1</th><th></th></tr>\n",
-                    e->classes > LONG_TABLE ? "" : " open", e->classes);
+    const struct cnn_html_value head[] = {cnn_html_flag("open", e->classes <= LONG_TABLE),
+                                          cnn_html_number("classes", "%zu", e->classes),
+                                          {0}};
+    cnn_html_fill(page, scores_begin, head);
     for (size_t i = 0; i < e->classes; i++) {
-        const cnn_class_score *score = &e->per_class[i];
-        cnn_text_printf(page, "<tr><td>");
-        write_class(page, model, i);
-        cnn_text_printf(page,
-                        "</td><td class=\"n\">%zu</td><td class=\"n\">%.1f %%</td><td "
-                        "class=\"n\">%.1f %%</td><td class=\"n\">%.1f %%</td>",
-                        score->images, 100 * score->precision, 100 * score->recall,
-                        100 * score->f1);
-        cnn_text_printf(page,
-                        "<td><span class=\"bar\"><i style=\"width:%.1f%%\"></i></span></td></tr>\n",
-                        100 * score->f1);
+        const cnn_class_score *of = &e->per_class[i];
+        const struct cnn_html_value values[] = {
+            name_class("class", model, i),
+            cnn_html_number("images", "%zu", of->images),
+            cnn_html_number("precision", "%.1f %%", 100 * of->precision),
+            cnn_html_number("recall", "%.1f %%", 100 * of->recall),
+            cnn_html_number("f1", "%.1f", 100 * of->f1),
+            {0}};
+        cnn_html_fill(page, score, values);
     }
-    cnn_text_printf(page, "</table></div>\n</details>\n");
+    cnn_html_fill(page, scores_end, NULL);
 }
 
 void cnn_page_classes(struct cnn_text *page, const cnn_model *model,

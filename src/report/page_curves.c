@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "report/chart.h"
+#include "report/curves.html.h"
 #include "report/page.h"
 #include "util/arena.h"
 #include "viz/html.h"
@@ -169,55 +170,49 @@ static double speed_of(const struct cnn_history *history, size_t epoch, size_t *
     return speed;
 }
 
-/* mark: what best.safetensors is; NULL: it is from another epoch. */
+/* mark: what best.safetensors is; "": it is from another epoch. */
 static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *row,
                         const char *mark, double speed)
 {
-    cnn_text_printf(page, "<tr%s><td class=\"n\">%zu%s</td><td class=\"n\">",
-                    mark ? " class=\"truth\"" : "", row->epoch, mark ? mark : "");
-    cnn_page_loss(page, row->train_loss);
-    cnn_text_printf(page, "</td><td class=\"n\">%.2f %%</td><td class=\"n\">",
-                    100 * row->train_measure);
-    cnn_page_loss(page, row->val_loss);
-    cnn_text_printf(page,
-                    "</td><td class=\"n\">%.2f %%</td><td class=\"n\">%.3g</td><td "
-                    "class=\"n\">%.1f</td><td class=\"n\">",
-                    100 * row->val_measure, row->lr, row->seconds);
-    cnn_page_speed(page, speed);
-    cnn_text_printf(page, "</td></tr>\n");
+    const struct cnn_html_value values[] = {cnn_html_string("mark", mark),
+                                            cnn_html_number("epoch", "%zu", row->epoch),
+                                            cnn_page_loss("train_loss", row->train_loss),
+                                            cnn_page_percent("train_measure", row->train_measure),
+                                            cnn_page_loss("val_loss", row->val_loss),
+                                            cnn_page_percent("val_measure", row->val_measure),
+                                            cnn_html_number("lr", "%.3g", row->lr),
+                                            cnn_html_number("seconds", "%.1f", row->seconds),
+                                            cnn_page_speed("speed", speed),
+                                            {0}};
+    cnn_html_fill(page, epoch_row, values);
 }
 
 static void write_epochs(struct cnn_text *page, const struct cnn_history *history)
 {
     size_t best = cnn_history_best(history), at = 0;
-    bool folded = history->epoch_count > LONG_TABLE;
-    const char *mark = history->keep_last ? " (kept)" : " (best)";
-    cnn_text_printf(
-        page,
-        "<details%s><summary>All epochs in numbers</summary>\n<div class=\"scroll\"><table>\n"
-        "<tr><th class=\"n\">epoch</th><th class=\"n\">training loss</th><th "
-        "class=\"n\">%s</th>"
-        "<th class=\"n\">validation loss</th><th class=\"n\">%s</th><th class=\"n\">learning "
-        "rate</th>"
-        "<th class=\"n\">seconds</th><th class=\"n\">images/s</th></tr>\n",
-        folded ? "" : " open", history->task->measure, history->task->measure);
+    const char *mark = history->keep_last ? "kept" : "best";
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("open", history->epoch_count <= LONG_TABLE),
+        cnn_html_string("measure", history->task->measure),
+        {0}};
+    cnn_html_fill(page, epochs_begin, values);
     for (size_t i = 0; i < history->epoch_count; i++)
-        write_epoch(page, &history->epochs[i], i == best ? mark : NULL,
+        write_epoch(page, &history->epochs[i], i == best ? mark : "",
                     speed_of(history, history->epochs[i].epoch, &at));
-    cnn_text_printf(page, "</table></div>\n</details>\n");
+    cnn_html_fill(page, epochs_end, NULL);
 }
 
 void cnn_page_curves(struct cnn_text *page, const struct cnn_history *history)
 {
     struct cnn_arena *arena = cnn_arena_new();
     if (history->epoch_count == 0)
-        cnn_text_printf(page, "<p>No epoch is finished yet.</p>\n");
+        cnn_html_fill(page, no_epoch, NULL);
     if (history->epoch_count > 0 || history->step_count > 1) {
-        cnn_text_printf(page, "<h2>Training</h2>\n<div class=\"figures\">\n");
+        cnn_html_fill(page, curves_begin, NULL);
         draw_epochs(page, arena, history);
         if (history->step_count > 1)
             draw_steps(page, arena, history);
-        cnn_text_printf(page, "</div>\n");
+        cnn_html_fill(page, curves_end, NULL);
     }
     if (history->epoch_count > 0)
         write_epochs(page, history);

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "report/chart.h"
+#include "report/health.html.h"
 #include "report/page.h"
 #include "util/arena.h"
-#include "viz/html.h"
 
 enum { MOST_LINES = 12 }; /* layers in one chart */
 
@@ -115,41 +115,33 @@ static void draw_measure(struct cnn_text *page, const struct cnn_history *histor
 }
 
 /* Cells; empty where the number does not apply. */
-static void write_number(struct cnn_text *page, double value)
+static struct cnn_html_value tell_number(const char *name, double value)
 {
-    cnn_text_printf(page, "<td class=\"n\">");
-    if (!isnan(value))
-        cnn_text_printf(page, isinf(value) ? "infinite" : "%.3g", value);
-    cnn_text_printf(page, "</td>");
+    if (isnan(value))
+        return cnn_html_string(name, "");
+    return isinf(value) ? cnn_html_string(name, "infinite") : cnn_html_number(name, "%.3g", value);
 }
 
-static void write_share(struct cnn_text *page, double share)
+static struct cnn_html_value tell_share(const char *name, double share)
 {
-    cnn_text_printf(page, "<td class=\"n\">");
-    if (isfinite(share))
-        cnn_text_printf(page, "%.1f %%", 100 * share);
-    cnn_text_printf(page, "</td>");
+    return isfinite(share) ? cnn_html_number(name, "%.1f %%", 100 * share)
+                           : cnn_html_string(name, "");
 }
 
 static void write_rows(struct cnn_text *page, const struct cnn_health_row *rows, size_t count)
 {
-    cnn_text_printf(page,
-                    "<div class=\"scroll\"><table>\n<tr><th>layer</th><th class=\"n\">channels "
-                    "that never fire</th><th class=\"n\">gradient norm</th>"
-                    "<th class=\"n\">weight norm</th><th class=\"n\">update norm</th><th "
-                    "class=\"n\">update / weights</th></tr>\n");
+    cnn_html_fill(page, rows_begin, NULL);
     for (size_t i = 0; i < count; i++) {
-        cnn_text_printf(page, "<tr><td>");
-        cnn_html_text(page, rows[i].layer);
-        cnn_text_printf(page, "</td>");
-        write_share(page, rows[i].dead);
-        write_number(page, rows[i].gradient_norm);
-        write_number(page, rows[i].weight_norm);
-        write_number(page, rows[i].update_norm);
-        write_number(page, measure_update(&rows[i]));
-        cnn_text_printf(page, "</tr>\n");
+        const struct cnn_html_value values[] = {cnn_html_string("layer", rows[i].layer),
+                                                tell_share("dead", rows[i].dead),
+                                                tell_number("gradient", rows[i].gradient_norm),
+                                                tell_number("weights", rows[i].weight_norm),
+                                                tell_number("update", rows[i].update_norm),
+                                                tell_number("relative", measure_update(&rows[i])),
+                                                {0}};
+        cnn_html_fill(page, layer_row, values);
     }
-    cnn_text_printf(page, "</table></div>\n");
+    cnn_html_fill(page, rows_end, NULL);
 }
 
 /* The mean training loss of an epoch; NaN where its row is not written yet. */
@@ -168,18 +160,16 @@ static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows
     cnn_health_hints(rows, count, loss, model, &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
-        cnn_text_printf(page, "<p>In the last epoch few channels were dead, no gradient vanished, "
-                              "and no step was too large or too small.</p>\n");
+        cnn_html_fill(page, no_hints, NULL);
     else {
-        cnn_text_printf(page, "<ul class=\"bad\">\n");
-        for (const char *line = hints.data; *line;) {
-            size_t size = strcspn(line, "\n");
-            cnn_text_printf(page, "<li>");
-            cnn_html_printf(page, "%.*s", (int)size, line);
-            cnn_text_printf(page, "</li>\n");
-            line += size + (line[size] == '\n');
+        cnn_html_fill(page, hints_begin, NULL);
+        for (char *line = hints.data, *end; *line; line = end) {
+            end = line + strcspn(line, "\n");
+            end += *end ? (*end = '\0', 1) : 0;
+            cnn_html_fill(page, hint,
+                          (const struct cnn_html_value[]){cnn_html_string("hint", line), {0}});
         }
-        cnn_text_printf(page, "</ul>\n");
+        cnn_html_fill(page, hints_end, NULL);
     }
     cnn_text_free(&hints);
 }
@@ -190,15 +180,17 @@ void cnn_page_health(struct cnn_text *page, const struct cnn_history *history,
     size_t first = first_of_last_epoch(history), count = history->health_count - first;
     if (count == 0)
         return;
-    cnn_text_printf(page, "<h2>Health of the layers</h2>\n");
+    cnn_html_fill(page, health, NULL);
     write_hints(page, history->health + first, count,
                 loss_of(history, history->health[first].epoch), model);
     if (first > 0) {
-        cnn_text_printf(page, "<div class=\"figures\">\n");
+        cnn_html_fill(page, figures_begin, NULL);
         for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
             draw_measure(page, history, &measures[i]);
-        cnn_text_printf(page, "</div>\n");
+        cnn_html_fill(page, figures_end, NULL);
     }
-    cnn_text_printf(page, "<p class=\"note\">After epoch %zu:</p>\n", history->health[first].epoch);
+    const struct cnn_html_value values[] = {
+        cnn_html_number("epoch", "%zu", history->health[first].epoch), {0}};
+    cnn_html_fill(page, health_epoch, values);
     write_rows(page, history->health + first, count);
 }

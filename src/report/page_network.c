@@ -1,7 +1,7 @@
 /* The network: its layers, and what its first convolution looks for. */
 #include "model/model.h"
+#include "report/network.html.h"
 #include "report/page.h"
-#include "viz/html.h"
 #include "viz/sheet.h"
 
 enum { MOST_TILES = 1024 }; /* kernels on the picture */
@@ -9,40 +9,32 @@ enum { MOST_TILES = 1024 }; /* kernels on the picture */
 static void write_layer(struct cnn_text *page, const struct cnn_node *node)
 {
     char shape[80];
-    cnn_text_printf(page, "<tr><td>");
-    cnn_html_text(page, node->name);
-    cnn_text_printf(page, "</td><td>");
-    cnn_html_text(page, node->type->variant.name);
-    cnn_text_printf(page, "</td><td class=\"n\">%s</td><td class=\"n\">",
-                    cnn_shape_format(node->out, shape, sizeof shape));
-    cnn_page_count(page, cnn_node_parameters(node));
-    cnn_text_printf(page, "</td><td class=\"n\">");
-    cnn_page_count(page, node->macs);
-    cnn_text_printf(page, "</td><td class=\"n\">%zu x %zu</td></tr>\n", node->receptive_field[0],
-                    node->receptive_field[1]);
+    const struct cnn_html_value values[] = {
+        cnn_html_string("name", node->name),
+        cnn_html_string("type", node->type->variant.name),
+        cnn_html_string("output", cnn_shape_format(node->out, shape, sizeof shape)),
+        cnn_page_count("parameters", cnn_node_parameters(node)),
+        cnn_page_count("macs", node->macs),
+        cnn_html_number("field", "%zu x %zu", node->receptive_field[0], node->receptive_field[1]),
+        {0}};
+    cnn_html_fill(page, layer_row, values);
 }
 
 static void write_layers(struct cnn_text *page, const struct cnn_graph *graph)
 {
     uint64_t parameters = 0, macs = 0;
     char shape[80];
-    cnn_text_printf(
-        page,
-        "<div class=\"scroll\"><table>\n<tr><th>layer</th><th>type</th><th "
-        "class=\"n\">output</th><th class=\"n\">parameters</th>"
-        "<th class=\"n\">multiply-adds</th><th class=\"n\">receptive field</th></tr>\n"
-        "<tr><td>input</td><td></td><td class=\"n\">%s</td><td></td><td></td><td></td></tr>\n",
-        cnn_shape_format(graph->input, shape, sizeof shape));
+    const char *input = cnn_shape_format(graph->input, shape, sizeof shape);
+    cnn_html_fill(page, layers_begin,
+                  (const struct cnn_html_value[]){cnn_html_string("input", input), {0}});
     for (size_t i = 0; i < graph->count; i++) {
         write_layer(page, &graph->nodes[i]);
         parameters += cnn_node_parameters(&graph->nodes[i]);
         macs += graph->nodes[i].macs;
     }
-    cnn_text_printf(page, "<tr><th>in all</th><th></th><th></th><th class=\"n\">");
-    cnn_page_count(page, parameters);
-    cnn_text_printf(page, "</th><th class=\"n\">");
-    cnn_page_count(page, macs);
-    cnn_text_printf(page, "</th><th></th></tr>\n</table></div>\n");
+    const struct cnn_html_value values[] = {
+        cnn_page_count("parameters", parameters), cnn_page_count("macs", macs), {0}};
+    cnn_html_fill(page, layers_end, values);
 }
 
 /* The first layer with kernels, and their tensor; NULL where the network has none. */
@@ -79,18 +71,17 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
                                             .w = tensor->dims[3]};
     cnn_status status = cnn_sheet_filters(&kernels, colours, NULL, &picture, diag);
     if (status == CNN_OK) {
-        cnn_text_printf(page, "<h3>Kernels of ");
-        cnn_html_text(page, node->name);
-        cnn_text_printf(page, "</h3>\n<figure>");
+        const struct cnn_html_value values[] = {
+            cnn_html_string("layer", node->name),
+            cnn_html_flag("some", shown < filters),
+            cnn_html_number("shown", "%zu", shown),
+            cnn_html_number("filters", "%zu", filters),
+            cnn_html_number("size", "%zu x %zu", tensor->dims[2], tensor->dims[3]),
+            cnn_html_flag("colours", colours),
+            {0}};
+        cnn_html_fill(page, kernels_begin, values);
         status = cnn_html_picture(page, &picture, 1, "kernels of the first convolution", diag);
-        cnn_text_printf(page, "<figcaption>");
-        if (shown < filters)
-            cnn_text_printf(page, "The first %zu of %zu kernels, ", shown, filters);
-        else
-            cnn_text_printf(page, "%zu kernels, ", filters);
-        cnn_text_printf(page, "%zu x %zu%s</figcaption></figure>\n", tensor->dims[2],
-                        tensor->dims[3],
-                        colours ? " in colour; grey is zero" : "; blue is below zero, red above");
+        cnn_html_fill(page, kernels_end, values);
     }
     cnn_canvas_free(&picture);
     return status;
@@ -98,9 +89,8 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
 
 cnn_status cnn_page_network(struct cnn_text *page, const cnn_model *model, cnn_diag *diag)
 {
-    cnn_text_printf(page, "<h2>Network ");
-    cnn_html_text(page, model->name);
-    cnn_text_printf(page, "</h2>\n");
+    cnn_html_fill(page, network,
+                  (const struct cnn_html_value[]){cnn_html_string("name", model->name), {0}});
     write_layers(page, &model->graph);
     return write_kernels(page, model, diag);
 }

@@ -1,6 +1,6 @@
 /* Pictures of a data set with the network's answers. */
 #include "report/page.h"
-#include "viz/html.h"
+#include "report/samples.html.h"
 
 enum { SIDE = 96 }; /* pixels that a picture is shown with, about */
 
@@ -21,45 +21,33 @@ static cnn_status shrink(struct cnn_canvas *picture, cnn_diag *diag)
     return status;
 }
 
-static void write_answer(struct cnn_text *page, const char *class, float probability)
-{
-    cnn_html_text(page, class);
-    cnn_text_printf(page, "</b> <span>");
-    cnn_html_probability(page, probability);
-    cnn_text_printf(page, "</span>");
-}
-
 static void write_caption(struct cnn_text *page, const cnn_model *model,
                           const struct cnn_sample *sample)
 {
-    bool right = sample->label == sample->predicted;
-    cnn_text_printf(page, "<figcaption><b class=\"%s\">", right ? "good" : "bad");
-    write_answer(page, cnn_model_class(model, sample->predicted), sample->probability);
-    if (!right) {
-        cnn_text_printf(page, "<br>is <b>");
-        write_answer(page, cnn_model_class(model, sample->label), sample->label_probability);
-    }
-    cnn_text_printf(page, "</figcaption>");
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("right", sample->label == sample->predicted),
+        cnn_html_string("answer", cnn_model_class(model, sample->predicted)),
+        cnn_html_probability("probability", sample->probability),
+        cnn_html_string("truth", cnn_model_class(model, sample->label)),
+        cnn_html_probability("truth_probability", sample->label_probability),
+        {0}};
+    cnn_html_fill(page, sample_end, values);
 }
 
 static cnn_status write_sample(struct cnn_text *page, const cnn_model *model,
                                const struct cnn_sample *sample, cnn_diag *diag)
 {
     struct cnn_canvas picture = {0};
-    struct cnn_text alt = {0};
     cnn_status status = cnn_sample_picture(sample->pixels, cnn_model_input(model), &picture, diag);
     if (status == CNN_OK)
         status = shrink(&picture, diag);
     if (status == CNN_OK) {
         size_t side = picture.width > picture.height ? picture.width : picture.height;
-        cnn_text_printf(&alt, "image %zu", sample->image);
-        cnn_text_printf(page, "<figure class=\"sample\" title=\"image %zu\">", sample->image);
-        status = cnn_html_picture(page, &picture, side < SIDE ? SIDE / side : 1,
-                                  alt.data ? alt.data : "", diag);
+        const struct cnn_html_value alt = cnn_html_number("image", "image %zu", sample->image);
+        cnn_html_fill(page, sample_begin, (const struct cnn_html_value[]){alt, {0}});
+        status = cnn_html_picture(page, &picture, side < SIDE ? SIDE / side : 1, alt.number, diag);
         write_caption(page, model, sample);
-        cnn_text_printf(page, "</figure>\n");
     }
-    cnn_text_free(&alt);
     cnn_canvas_free(&picture);
     return status;
 }
@@ -70,10 +58,11 @@ static cnn_status write_list(struct cnn_text *page, const cnn_model *model, cons
     cnn_status status = CNN_OK;
     if (count == 0)
         return CNN_OK;
-    cnn_text_printf(page, "<h3>%s</h3>\n<div class=\"figures\">\n", title);
+    cnn_html_fill(page, samples_begin,
+                  (const struct cnn_html_value[]){cnn_html_string("title", title), {0}});
     for (size_t i = 0; i < count && status == CNN_OK; i++)
         status = write_sample(page, model, &samples[i], diag);
-    cnn_text_printf(page, "</div>\n");
+    cnn_html_fill(page, samples_end, NULL);
     return status;
 }
 

@@ -9,9 +9,9 @@
 
 #include "config/yaml.h"
 #include "report/page.h"
+#include "report/report.html.h"
 #include "util/allocate.h"
 #include "util/file.h"
-#include "viz/html.h"
 
 enum { REFRESH = 5 }; /* seconds */
 
@@ -58,16 +58,14 @@ static cnn_status read_config(const char *directory, struct config *config, cnn_
     return status;
 }
 
-/* Ends a fact with the time: a page that says "running" for ever, after a crash, is to be known by
- * it. */
-static void end_with_time(struct cnn_text *page)
+/* The time: a page that says "running" for ever, after a crash, is to be known by it. */
+static const char *tell_time(char *text, size_t size)
 {
-    char text[64];
     time_t now = time(NULL);
     struct tm local;
-    bool known = localtime_r(&now, &local) &&
-                 strftime(text, sizeof text, "at %Y-%m-%d %H:%M:%S", &local) > 0;
-    cnn_page_fact_end(page, known ? text : "");
+    bool known =
+        localtime_r(&now, &local) && strftime(text, size, "at %Y-%m-%d %H:%M:%S", &local) > 0;
+    return known ? text : "";
 }
 
 /* How far a run has come. Files do not say whether somebody still works on it; only report->running
@@ -84,21 +82,21 @@ static void write_state(struct cnn_text *page, const struct cnn_report *report,
         done = report->step > done ? report->step : done;
     }
     bool early = total > 0 && done < total && cnn_history_stopped(history);
-    cnn_page_fact(page, "state");
     /* else the last validation may be missing */
-    if (total > 0 && (done >= total || early) && !report->running && !report->end)
-        cnn_text_printf(page, "complete");
-    else
-        cnn_text_printf(page, report->running ? "running" : total > 0 ? "not complete" : "unknown");
-    if (report->running)
-        end_with_time(page);
-    else
-        cnn_page_fact_end(page, early && !report->end ? "ended by early stopping" : "");
-    cnn_page_fact(page, *unit == 's' ? "steps done" : "epochs done");
-    cnn_text_printf(page, "%zu", done);
-    if (total > 0)
-        cnn_text_printf(page, " of %zu", total);
-    cnn_page_fact_end(page, "");
+    bool complete = total > 0 && (done >= total || early) && !report->running && !report->end;
+    char now[64];
+    cnn_page_fact(page, "state",
+                  cnn_html_string("", complete          ? "complete"
+                                      : report->running ? "running"
+                                      : total > 0       ? "not complete"
+                                                        : "unknown"),
+                  report->running         ? tell_time(now, sizeof now)
+                  : early && !report->end ? "ended by early stopping"
+                                          : "");
+    cnn_page_fact(page, *unit == 's' ? "steps done" : "epochs done",
+                  total > 0 ? cnn_html_number("", "%zu of %zu", done, total)
+                            : cnn_html_number("", "%zu", done),
+                  "");
 }
 
 static void write_run(struct cnn_text *page, const struct cnn_history *history)
@@ -112,20 +110,13 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
     cnn_text_printf(&note, "epoch %zu", row->epoch);
     cnn_text_printf(&name, history->keep_last ? "validation %s now" : "best validation %s",
                     history->task->measure);
-    cnn_page_fact(page, name.data ? name.data : "");
-    cnn_page_percent(page, row->val_measure);
-    cnn_page_fact_end(page, note.data ? note.data : "");
+    cnn_page_fact(page, name.data ? name.data : "", cnn_page_percent("", row->val_measure),
+                  note.data ? note.data : "");
     cnn_text_free(&note);
     cnn_text_free(&name);
-    cnn_page_fact(page, "training loss now");
-    cnn_page_loss(page, last->train_loss);
-    cnn_page_fact_end(page, "");
-    cnn_page_fact(page, "validation loss now");
-    cnn_page_loss(page, last->val_loss);
-    cnn_page_fact_end(page, "");
-    cnn_page_fact(page, "time");
-    cnn_page_duration(page, cnn_history_seconds(history));
-    cnn_page_fact_end(page, "");
+    cnn_page_fact(page, "training loss now", cnn_page_loss("", last->train_loss), "");
+    cnn_page_fact(page, "validation loss now", cnn_page_loss("", last->val_loss), "");
+    cnn_page_fact(page, "time", cnn_page_duration("", cnn_history_seconds(history)), "");
 }
 
 /* Of a run, else history has no epochs. */
@@ -135,42 +126,24 @@ static void write_evaluation(struct cnn_text *page, const struct cnn_task *task,
     struct cnn_task_fact facts[CNN_TASK_FACTS];
     size_t count = task->facts(e, facts);
     size_t epoch = history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0;
-    cnn_text_printf(page, "<h2>Evaluation</h2>\n");
-    if (epoch > 0)
-        cnn_text_printf(
-            page, "<p class=\"note\">Of the network as it was after epoch %zu%s.</p>\n", epoch,
-            history->averaged
-                ? ", with its averaged weights (train.ema), as all that is said of validation"
-                : "");
-    if (epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0)
-        cnn_text_printf(page,
-                        "<p class=\"note\">These are the test images, and the best epoch is "
-                        "chosen by them too: its %s flatters the network. With "
-                        "data.val_split training images are set aside for that.</p>\n",
-                        task->measure);
-    cnn_text_printf(page, "<div class=\"facts\">\n");
-    for (size_t i = 0; i < count; i++) {
-        cnn_page_fact(page, facts[i].name);
-        if (facts[i].share)
-            cnn_page_percent(page, facts[i].value);
-        else
-            cnn_page_loss(page, facts[i].value);
-        cnn_page_fact_end(page, facts[i].note);
-    }
-    cnn_page_fact(page, "images");
-    cnn_page_count(page, e->images);
-    cnn_page_fact_end(page, "");
-    if (e->split) {
-        cnn_page_fact(page, "of the split");
-        cnn_text_printf(page, "%s", e->split);
-        cnn_page_fact_end(page, "");
-    }
-    if (e->tta != CNN_TTA_NONE) {
-        cnn_page_fact(page, "mean over views");
-        cnn_text_printf(page, "%s", cnn_tta_name(e->tta));
-        cnn_page_fact_end(page, "test-time augmentation");
-    }
-    cnn_text_printf(page, "</div>\n");
+    bool flattered = epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0;
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("of_epoch", epoch > 0),         cnn_html_number("epoch", "%zu", epoch),
+        cnn_html_flag("averaged", history->averaged), cnn_html_flag("flattered", flattered),
+        cnn_html_string("measure", task->measure),    {0}};
+    cnn_html_fill(page, evaluation_begin, values);
+    for (size_t i = 0; i < count; i++)
+        cnn_page_fact(page, facts[i].name,
+                      facts[i].share ? cnn_page_percent("", facts[i].value)
+                                     : cnn_page_loss("", facts[i].value),
+                      facts[i].note);
+    cnn_page_fact(page, "images", cnn_page_count("", e->images), "");
+    if (e->split)
+        cnn_page_fact(page, "of the split", cnn_html_string("", e->split), "");
+    if (e->tta != CNN_TTA_NONE)
+        cnn_page_fact(page, "mean over views", cnn_html_string("", cnn_tta_name(e->tta)),
+                      "test-time augmentation");
+    cnn_html_fill(page, facts_end, NULL);
 }
 
 /* What was answered after the newest epoch; of a run that was resumed it is not known before the
@@ -185,10 +158,9 @@ static cnn_status write_answers(struct cnn_text *page, const struct cnn_report *
         cnn_page_classes(page, report->model, report->evaluation);
         cnn_page_calibration(page, report->evaluation);
     } else if (pictures)
-        cnn_text_printf(page, "<h2>Answers</h2>\n");
+        cnn_html_fill(page, answers, NULL);
     else if (report->running && history->epoch_count > 0)
-        cnn_text_printf(
-            page, "<h2>Evaluation</h2>\n<p class=\"note\">Follows with the next epoch.</p>\n");
+        cnn_html_fill(page, evaluation_follows, NULL);
     return pictures ? cnn_page_samples(page, report->model, samples, diag) : CNN_OK;
 }
 
@@ -207,27 +179,22 @@ static cnn_status write_page(struct cnn_text *page, const struct cnn_report *rep
 {
     cnn_html_begin(page, choose_title(report), report->running ? REFRESH : 0);
     if (report->directory) {
-        cnn_text_printf(page, "<div class=\"facts\">\n");
+        const struct cnn_html_value end = cnn_html_string("end", report->end ? report->end : "");
+        cnn_html_fill(page, facts_begin, NULL);
         write_state(page, report, config, history);
         write_run(page, history);
-        cnn_text_printf(page, "</div>\n");
-        if (report->end) {
-            cnn_text_printf(page, "<p class=\"bad\">");
-            cnn_html_text(page, report->end);
-            cnn_text_printf(page, "</p>\n");
-        }
+        cnn_html_fill(page, facts_end, NULL);
+        if (report->end)
+            cnn_html_fill(page, run_end, (const struct cnn_html_value[]){end, {0}});
         cnn_page_curves(page, history);
         cnn_page_health(page, history, report->model);
     }
     cnn_status status = write_answers(page, report, history, diag);
     if (status == CNN_OK && report->model)
         status = cnn_page_network(page, report->model, diag);
-    if (config->text) {
-        cnn_text_printf(page, "<h2>Description</h2>\n<details><summary>config.yaml, with every "
-                              "default filled in</summary>\n<pre>");
-        cnn_html_text(page, config->text);
-        cnn_text_printf(page, "</pre>\n</details>\n");
-    }
+    if (config->text)
+        cnn_html_fill(page, description,
+                      (const struct cnn_html_value[]){cnn_html_string("text", config->text), {0}});
     cnn_html_end(page);
     return status;
 }

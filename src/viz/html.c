@@ -1,40 +1,20 @@
-/* HTML pages: escaping, the head with the one style of all pages (page.css, which lists its
- * classes), pictures as data: URIs (base64: RFC 4648), tables of predictions. */
+/* HTML pages: escaping, fragments (page.html and others) that are filled with values, the head with
+ * the one style of all pages (page.css, which lists its classes), pictures as data: URIs (base64:
+ * RFC 4648), tables of predictions. */
 #include "viz/html.h"
 
+#include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "util/file.h"
 #include "util/output.h"
+#include "viz/page.html.h"
 
 static const char style[] =
 #include "viz/page.css.h"
     ;
-
-void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh)
-{
-    cnn_text_printf(page,
-                    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta "
-                    "charset=\"utf-8\">\n" CNN_OUTPUT_MARK_PAGE "\n"
-                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    if (refresh > 0)
-        cnn_text_printf(page, "<meta http-equiv=\"refresh\" content=\"%u\">\n", refresh);
-    cnn_text_printf(page, "<title>");
-    cnn_html_text(page, title);
-    /* A browser that finds no icon named asks the server for one. */
-    cnn_text_printf(
-        page,
-        "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>%s</style>\n</head>\n<body>\n<h1>",
-        style);
-    cnn_html_text(page, title);
-    cnn_text_printf(page, "</h1>\n");
-}
-
-void cnn_html_end(struct cnn_text *page)
-{
-    cnn_text_printf(page, "</body>\n</html>\n");
-}
 
 /* What stands for a character that cannot stand for itself; NULL: it can. */
 static const char *escape(uint32_t code)
@@ -82,18 +62,92 @@ void cnn_html_text(struct cnn_text *page, const char *text)
     append_escaped(page, text, strlen(text));
 }
 
-void cnn_html_printf(struct cnn_text *page, const char *format, ...)
+struct cnn_html_value cnn_html_string(const char *name, const char *text)
 {
-    struct cnn_text text = {0};
+    return (struct cnn_html_value){.name = name, .text = text};
+}
+
+struct cnn_html_value cnn_html_number(const char *name, const char *format, ...)
+{
+    struct cnn_html_value value = {.name = name};
     va_list arguments;
     va_start(arguments, format);
-    cnn_text_vprintf(&text, format, arguments);
+    int length = vsnprintf(value.number, sizeof value.number, format, arguments);
     va_end(arguments);
-    if (text.failed)
-        page->failed = true;
-    else
-        append_escaped(page, text.data ? text.data : "", text.size);
-    cnn_text_free(&text);
+    return length >= 0 && (size_t)length < sizeof value.number ? value : cnn_html_string(name, "?");
+}
+
+struct cnn_html_value cnn_html_flag(const char *name, bool set)
+{
+    return cnn_html_string(name, set ? "1" : "");
+}
+
+struct cnn_html_value cnn_html_probability(const char *name, float probability)
+{
+    double percent = 100 * (double)probability;
+    if (isnan(percent))
+        return cnn_html_string(name, "not a number");
+    if (percent > 0 && percent < 0.05)
+        return cnn_html_string(name, "< 0.1 %");
+    if (percent >= 99.95 && percent < 100)
+        return cnn_html_string(name, "> 99.9 %");
+    return cnn_html_number(name, "%.1f %%", percent);
+}
+
+/* The text of the value with the name name[0..size). */
+static const char *find_value(const struct cnn_html_value *values, const char *name, size_t size)
+{
+    for (; values && values->name; values++)
+        if (strncmp(values->name, name, size) == 0 && values->name[size] == '\0')
+            return values->text ? values->text : values->number;
+    assert(false && "a fragment asks for a value that it is not given");
+    return "";
+}
+
+/* Where the section with the name name[0..size) ends. */
+static const char *find_end(const char *fragment, const char *name, size_t size)
+{
+    do {
+        fragment = strstr(fragment, "{{/") + 3;
+    } while (strncmp(fragment, name, size) != 0 || fragment[size] != '}');
+    return fragment + size + 2;
+}
+
+void cnn_html_fill(struct cnn_text *page, const char *fragment, const struct cnn_html_value *values)
+{
+    for (const char *open; (open = strstr(fragment, "{{"));) {
+        const char *name = open + 2 + strspn(open + 2, "#^/&");
+        const size_t size = strcspn(name, "}");
+        const char mark = open[2];
+        cnn_text_append(page, fragment, (size_t)(open - fragment));
+        fragment = name + size + 2;
+        if (mark == '/')
+            continue;
+        const char *text = find_value(values, name, size);
+        if (mark == '&')
+            cnn_text_append(page, text, strlen(text));
+        else if (mark != '#' && mark != '^')
+            cnn_html_text(page, text);
+        else if ((*text != '\0') != (mark == '#'))
+            fragment = find_end(fragment, name, size);
+    }
+    cnn_text_append(page, fragment, strlen(fragment));
+}
+
+void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh)
+{
+    const struct cnn_html_value values[] = {cnn_html_string("mark", CNN_OUTPUT_MARK_PAGE),
+                                            cnn_html_string("title", title),
+                                            cnn_html_string("style", style),
+                                            refresh > 0 ? cnn_html_number("refresh", "%u", refresh)
+                                                        : cnn_html_string("refresh", ""),
+                                            {0}};
+    cnn_html_fill(page, page_begin, values);
+}
+
+void cnn_html_end(struct cnn_text *page)
+{
+    cnn_html_fill(page, page_end, NULL);
 }
 
 static void append_base64(struct cnn_text *page, const uint8_t *bytes, size_t size)
@@ -120,11 +174,13 @@ cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *pict
     struct cnn_text png = {0};
     cnn_status status = cnn_canvas_encode(picture, &png, diag);
     if (status == CNN_OK) {
-        cnn_text_printf(page, "<img%s width=\"%zu\" height=\"%zu\" alt=\"",
-                        scale > 1 ? " class=\"pixels\"" : "", picture->width * scale,
-                        picture->height * scale);
-        cnn_html_text(page, alt);
-        cnn_text_printf(page, "\" src=\"data:image/png;base64,");
+        const struct cnn_html_value values[] = {
+            cnn_html_flag("pixels", scale > 1),
+            cnn_html_number("width", "%zu", picture->width * scale),
+            cnn_html_number("height", "%zu", picture->height * scale),
+            cnn_html_string("alt", alt),
+            {0}};
+        cnn_html_fill(page, picture_begin, values);
         append_base64(page, (const uint8_t *)png.data, png.size);
         cnn_text_printf(page, "\">");
     }
@@ -132,38 +188,21 @@ cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *pict
     return status;
 }
 
-void cnn_html_probability(struct cnn_text *page, float probability)
-{
-    double percent = 100 * (double)probability;
-    if (isnan(percent))
-        cnn_text_printf(page, "not a number");
-    else if (percent > 0 && percent < 0.05)
-        cnn_text_printf(page, "&lt; 0.1 %%");
-    else if (percent >= 99.95 && percent < 100)
-        cnn_text_printf(page, "&gt; 99.9 %%");
-    else
-        cnn_text_printf(page, "%.1f %%", percent);
-}
-
 void cnn_html_predictions(struct cnn_text *page, const cnn_prediction *predictions, size_t count,
                           size_t label)
 {
-    cnn_text_printf(page, "<div class=\"scroll\"><table>\n<tr><th>class</th><th></th><th "
-                          "class=\"n\">probability</th></tr>\n");
+    cnn_html_fill(page, predictions_begin, NULL);
     for (size_t i = 0; i < count; i++) {
-        bool truth = predictions[i].index == label;
         double percent = 100 * (double)predictions[i].probability;
-        cnn_text_printf(page, "<tr%s><td>", truth ? " class=\"truth\"" : "");
-        cnn_html_text(page, predictions[i].name);
-        cnn_text_printf(page,
-                        "%s</td><td><span class=\"bar\"><i "
-                        "style=\"width:%.1f%%\"></i></span></td><td class=\"n\">",
-                        truth ? " <span class=\"note\">(true class)</span>" : "",
-                        isfinite(percent) ? percent : 0);
-        cnn_html_probability(page, predictions[i].probability);
-        cnn_text_printf(page, "</td></tr>\n");
+        const struct cnn_html_value values[] = {
+            cnn_html_string("class", predictions[i].name),
+            cnn_html_flag("truth", predictions[i].index == label),
+            cnn_html_number("width", "%.1f", isfinite(percent) ? percent : 0),
+            cnn_html_probability("probability", predictions[i].probability),
+            {0}};
+        cnn_html_fill(page, prediction, values);
     }
-    cnn_text_printf(page, "</table></div>\n");
+    cnn_html_fill(page, predictions_end, NULL);
 }
 
 cnn_status cnn_html_write(const struct cnn_text *page, const char *path, cnn_diag *diag)

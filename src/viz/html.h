@@ -5,25 +5,44 @@
 
 #include "viz/canvas.h"
 
+/* Text with & < > " ' escaped, and what is no UTF-8 or a control character shown as U+FFFD. */
+void cnn_html_text(struct cnn_text *page, const char *text);
+
+/* A value of a fragment, under the name that stands there. */
+struct cnn_html_value {
+    const char *name, *text; /* text NULL: number */
+    char number[48];
+};
+struct cnn_html_value cnn_html_string(const char *name, const char *text);
+/* Numbers as printf writes them; "?" where that is longer than 47 characters. */
+struct cnn_html_value cnn_html_number(const char *name, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* For {{#name}}: a text that is empty where the flag is not set. */
+struct cnn_html_value cnn_html_flag(const char *name, bool set);
+/* A probability as per cent with one digit; one that is not certain is not shown as such: "> 99.9
+ * %", "< 0.1 %". */
+struct cnn_html_value cnn_html_probability(const char *name, float probability);
+
+/* Appends a fragment, a string that make has made from an .html or .svg file (fragments.sed).
+ *
+ *   {{name}}                the value, escaped
+ *   {{&name}}               the value as it is
+ *   {{#name}}...{{/name}}   what stands between, only if the value is not empty
+ *   {{^name}}...{{/name}}   what stands between, only if it is empty
+ *
+ * values ends with an empty one; NULL: the fragment has none. */
+void cnn_html_fill(struct cnn_text *page, const char *fragment,
+                   const struct cnn_html_value *values);
+
 /* <!DOCTYPE html> to <body> and the page's heading; refresh: seconds after which a browser reads
  * the page again, 0: never. */
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh);
 void cnn_html_end(struct cnn_text *page);
 
-/* Text with & < > " ' escaped, and what is no UTF-8 or a control character shown as U+FFFD. */
-void cnn_html_text(struct cnn_text *page, const char *text);
-/* printf whose %s arguments come from anywhere: the result is escaped as a whole. */
-void cnn_html_printf(struct cnn_text *page, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 /* <img> with the picture within the page (data: URI), its size in CSS pixels scaled by `scale`
  * without blur. alt is escaped. */
 cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale,
                             const char *alt, cnn_diag *diag);
-
-/* A probability as per cent with one digit; one that is not certain is not shown as such: "> 99.9
- * %", "< 0.1 %" (escaped). */
-void cnn_html_probability(struct cnn_text *page, float probability);
 
 /* A table of the top classes with bars: names, probabilities; the true class (CNN_NO_INDEX:
  * unknown) is marked. */

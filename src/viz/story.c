@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "viz/html.h"
+#include "viz/story.html.h"
 #include "viz/visualize.h"
 
 #define TOP         5
@@ -59,23 +60,19 @@ void cnn_story_figure(struct cnn_view *view, const char *stem, const char *forma
 {
     struct cnn_text *page = &view->page;
     va_list arguments;
-    cnn_text_printf(page,
-                    "<figure><div class=\"scroll sheet\"><a href=\"%s.png\"><img src=\"%s.png\" "
-                    "alt=\"%s\"></a></div>",
-                    stem, stem, stem);
+    cnn_html_fill(page, figure_begin,
+                  (const struct cnn_html_value[]){cnn_html_string("stem", stem), {0}});
     va_start(arguments, format);
     paragraph(view, "figcaption", format, arguments);
     va_end(arguments);
-    cnn_text_printf(page, "</figure>\n");
+    cnn_html_fill(page, figure_end, NULL);
 }
 
 /* Without the signs of zero and of NaN, which say nothing. */
-static void tell_number(struct cnn_text *page, float value)
+static struct cnn_html_value tell_number(float value)
 {
-    if (isnan(value))
-        cnn_text_printf(page, "<td class=\"n\">nan</td>");
-    else
-        cnn_text_printf(page, "<td class=\"n\">%.4g</td>", value == 0 ? 0 : (double)value);
+    return isnan(value) ? cnn_html_string("number", "nan")
+                        : cnn_html_number("number", "%.4g", value == 0 ? 0 : (double)value);
 }
 
 void cnn_story_numbers(struct cnn_view *view, const float *values, size_t c, size_t h, size_t w)
@@ -83,18 +80,20 @@ void cnn_story_numbers(struct cnn_view *view, const float *values, size_t c, siz
     struct cnn_text *page = &view->page;
     if (c * h * w > FEW_NUMBERS)
         return;
-    cnn_text_printf(page, "<div class=\"figures scroll\">\n");
+    cnn_html_fill(page, numbers_begin, NULL);
     for (size_t k = 0; k < c; k++) {
-        cnn_text_printf(page, "<table>\n");
+        cnn_html_fill(page, table_begin, NULL);
         for (size_t i = 0; i < h; i++) {
-            cnn_text_printf(page, "<tr>");
+            cnn_html_fill(page, row_begin, NULL);
             for (size_t j = 0; j < w; j++)
-                tell_number(page, values[(k * h + i) * w + j]);
-            cnn_text_printf(page, "</tr>\n");
+                cnn_html_fill(
+                    page, cell,
+                    (const struct cnn_html_value[]){tell_number(values[(k * h + i) * w + j]), {0}});
+            cnn_html_fill(page, row_end, NULL);
         }
-        cnn_text_printf(page, "</table>\n");
+        cnn_html_fill(page, table_end, NULL);
     }
-    cnn_text_printf(page, "</div>\n");
+    cnn_html_fill(page, numbers_end, NULL);
 }
 
 static void tell_normalisation(struct cnn_view *view, struct cnn_text *text)
@@ -220,17 +219,18 @@ static const char *evidence_title(const struct cnn_view *view)
  * found. */
 static void tell_parts(struct cnn_view *view)
 {
-    cnn_text_printf(&view->page, "<p><a href=\"#input\">The input</a>");
-    if (view->with_layers)
-        cnn_text_printf(&view->page, " &ensp;<a href=\"#layers\">Layer by layer</a>");
-    if (view->after_layers)
-        cnn_text_printf(&view->page, " &ensp;<a href=\"#evidence\">%s</a>", evidence_title(view));
-    cnn_text_printf(&view->page, "</p>\n");
+    const struct cnn_html_value values[] = {
+        cnn_html_flag("layers", view->with_layers),
+        cnn_html_string("evidence", view->after_layers ? evidence_title(view) : ""),
+        {0}};
+    cnn_html_fill(&view->page, parts, values);
 }
 
 void cnn_story_evidence(struct cnn_view *view)
 {
-    cnn_text_printf(&view->page, "<h2 id=\"evidence\">%s</h2>\n", evidence_title(view));
+    cnn_html_fill(
+        &view->page, evidence,
+        (const struct cnn_html_value[]){cnn_html_string("title", evidence_title(view)), {0}});
 }
 
 void cnn_story_begin(struct cnn_view *view)
@@ -244,7 +244,7 @@ void cnn_story_begin(struct cnn_view *view)
     cnn_text_free(&title);
     tell_answer(view);
     tell_parts(view);
-    cnn_text_printf(&view->page, "<h2 id=\"input\">The input</h2>\n");
+    cnn_html_fill(&view->page, input, NULL);
     tell_input(view);
     cnn_story_figure(view, "input",
                      view->numbers
@@ -380,7 +380,7 @@ void cnn_story_layers(struct cnn_view *view)
 {
     struct cnn_text *page = &view->page;
     char shape[64];
-    cnn_text_printf(page, "<h2 id=\"layers\">Layer by layer</h2>\n");
+    cnn_html_fill(page, layers, NULL);
     cnn_story_paragraph(view,
                         "A map shows one channel of a layer: what one filter answers at each "
                         "place. Sizes are channels x rows x columns. Each map "
@@ -395,39 +395,40 @@ void cnn_story_layers(struct cnn_view *view)
         cnn_story_paragraph(
             view, "The pictures after the layers are made from %s, the last maps of a convolution.",
             cnn_view_node(view, view->main_layer)->name);
-    cnn_text_printf(page, "<p>");
+    cnn_html_fill(page, links_begin, NULL);
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
-        if (is_shown(view, i)) /* names are letters, digits, _ and - */
-            cnn_text_printf(page,
-                            "<span class=\"link\"><a href=\"#layer-%s\">%s</a> "
-                            "<small>%s</small></span> &ensp;",
-                            node->name, node->name,
-                            cnn_shape_format(node->out, shape, sizeof shape));
+        const struct cnn_html_value values[] = {
+            cnn_html_string("layer", node->name),
+            cnn_html_string("output", cnn_shape_format(node->out, shape, sizeof shape)),
+            {0}};
+        if (is_shown(view, i))
+            cnn_html_fill(page, layer_link, values);
     }
-    cnn_text_printf(page, "</p>\n");
+    cnn_html_fill(page, links_end, NULL);
 }
 
 void cnn_story_layer(struct cnn_view *view, size_t layer)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
-    struct cnn_text words = {0}, *page = &view->page;
+    struct cnn_text words = {0};
     char shape[64];
     size_t parameters = cnn_node_parameters(node);
-    cnn_text_printf(page, "<h3 id=\"layer-%s\">%s <small>%s</small></h3>\n<p>", node->name,
-                    node->name, node->type->variant.name);
     tell_layer(view, node, &words);
-    cnn_html_text(page, words.data ? words.data : "");
-    cnn_text_printf(page, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));
+    cnn_text_printf(&words, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));
     if (parameters > 0)
-        cnn_text_printf(page, "; %zu parameter%s", parameters, parameters == 1 ? "" : "s");
+        cnn_text_printf(&words, "; %zu parameter%s", parameters, parameters == 1 ? "" : "s");
     if (node->out.rank == 3)
-        cnn_text_printf(page, "; each value sees %zu x %zu pixels", node->receptive_field[0],
+        cnn_text_printf(&words, "; each value sees %zu x %zu pixels", node->receptive_field[0],
                         node->receptive_field[1]);
-    cnn_text_printf(page, ".");
+    cnn_text_printf(&words, ".");
     if (node->warning)
-        cnn_html_printf(page, " Note: %s.", node->warning);
-    cnn_text_printf(page, "</p>\n");
-    page->failed = page->failed || words.failed;
+        cnn_text_printf(&words, " Note: %s.", node->warning);
+    const struct cnn_html_value values[] = {cnn_html_string("name", node->name),
+                                            cnn_html_string("type", node->type->variant.name),
+                                            cnn_html_string("words", words.data ? words.data : ""),
+                                            {0}};
+    cnn_html_fill(&view->page, layer_text, values);
+    view->page.failed = view->page.failed || words.failed;
     cnn_text_free(&words);
 }
