@@ -12,8 +12,9 @@
 #include "terminal.h"
 
 struct settings {
-    const char *weights, *channel;
-    struct cnn_option_list at;
+    const char *weights, *channel, *label;
+    struct cnn_option_list at, set;
+    bool gradient;
     size_t threads;
 };
 
@@ -28,6 +29,20 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, channel),
      .argument = "K",
      .help = "conv: show the products of input channel K"},
+    {.name = "gradient",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, gradient),
+     .help = "the loss, the gradients of the numbers at --at, and the update of a weight there"},
+    {.name = "label",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, label),
+     .argument = "C",
+     .help = "--gradient: the true class, by name or number"},
+    {.name = "set",
+     .kind = CNN_OPTION_LIST,
+     .offset = offsetof(struct settings, set),
+     .argument = "KEY=VALUE",
+     .help = "change a key of the description; may be repeated"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
@@ -215,6 +230,68 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
     return status;
 }
 
+static cnn_status check_gradients(const struct settings *settings,
+                                  const cnn_gradient_explanation *explanation)
+{
+    cnn_status status = CNN_OK;
+
+    fflush(stdout);
+    if (!isfinite(explanation->loss)) {
+        cnn_print_error("the loss is no finite number");
+        status = CNN_FAILED;
+    }
+    for (size_t i = 0; i < explanation->count; i++)
+        if (!isfinite(explanation->gradients[i])) {
+            cnn_print_error("the gradient of %s is no finite number", settings->at.items[i]);
+            status = CNN_FAILED;
+        }
+    return status;
+}
+
+/* One step on one image: the class of an image of a data set is known. */
+static cnn_status explain_gradient(cnn_model *model, const struct settings *settings,
+                                   const char *input, cnn_diag *diag)
+{
+    cnn_shape shape = cnn_model_input(model);
+    float *image = calloc(shape.c * shape.h * shape.w, sizeof *image);
+    cnn_data_image *stored = NULL;
+    cnn_gradient_explanation *explanation = NULL;
+    cnn_gradient_options what = {.label = settings->label,
+                                 .places = (const char *const *)settings->at.items,
+                                 .place_count = settings->at.count};
+    cnn_status status = image != NULL ? CNN_OK : cnn_command_out_of_memory();
+
+    if (status == CNN_OK)
+        status = cnn_inputs_load(model, input, image, &stored, diag);
+    if (what.label == NULL && stored != NULL)
+        what.label = stored->class_name;
+    if (status == CNN_OK && what.label == NULL) {
+        cnn_print_error("what is the true class of %s? Say it with --label", input);
+        status = CNN_INVALID;
+    }
+    if (status == CNN_OK)
+        status = cnn_explain_gradient(model, image, &what, &explanation, diag);
+    if (status == CNN_OK) {
+        fputs(explanation->text, stdout);
+        status = check_gradients(settings, explanation);
+    }
+    cnn_gradient_explanation_free(explanation);
+    cnn_data_image_free(stored);
+    free(image);
+    return status;
+}
+
+static cnn_status check_together(const struct settings *settings)
+{
+    if (settings->gradient && settings->channel != NULL)
+        cnn_print_error("--channel does not go with --gradient");
+    else if (!settings->gradient && settings->label != NULL)
+        cnn_print_error("--label goes with --gradient");
+    else
+        return CNN_OK;
+    return CNN_INVALID;
+}
+
 static cnn_status read_channel(const char *text, size_t *out)
 {
     char end;
@@ -228,23 +305,29 @@ static cnn_status read_channel(const char *text, size_t *out)
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {.weights = settings->weights};
+    const cnn_open_options open = {.weights = settings->weights,
+                                   .overrides = settings->set.items,
+                                   .override_count = settings->set.count};
     const char *path, *input;
     size_t input_channel = 0;
     cnn_model *model = NULL;
     cnn_status status = read_channel(settings->channel, &input_channel);
 
     if (status == CNN_OK)
+        status = check_together(settings);
+    if (status == CNN_OK)
         status = cnn_inputs_tell_apart(operands, operand_count, &path, &input);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
         status = cnn_command_open(path, &open, &model, diag);
-    if (status == CNN_OK && settings->at.count == 0)
+    if (status == CNN_OK && settings->at.count == 0 && !settings->gradient)
         status = missing_place(model);
     if (status == CNN_OK)
         cnn_inputs_note_pixels(model, input);
-    if (status == CNN_OK)
+    if (status == CNN_OK && settings->gradient)
+        status = explain_gradient(model, settings, input, diag);
+    else if (status == CNN_OK)
         status = explain(model, settings, input, settings->channel != NULL ? &input_channel : NULL,
                          diag);
     cnn_model_free(model);
@@ -254,13 +337,15 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 const struct cnn_command cnn_command_explain = {
     .name = "explain",
     .synopsis = "[MODEL] INPUT --at LAYER:CHANNEL,ROW,COLUMN... [options]",
-    .summary = "Show the arithmetic behind a number in a layer's output",
+    .summary = "Show the arithmetic behind a number in a layer's output, or behind its gradient",
     .details =
         "MODEL is a description with weights, a checkpoint or a run directory; without it\n"
         "the model that ships with the program is used. INPUT is an image, or numbers that\n"
         "are used unchanged: a .npy array, or a .txt or .csv file with one row per line and\n"
         "a blank line between channels. Channels, rows and columns count from 0. For a flat\n"
-        "layer write --at LAYER:UNIT. 'cnn summary' lists the layers.\n",
+        "layer write --at LAYER:UNIT. 'cnn summary' lists the layers. With --gradient a place\n"
+        "may also be a parameter, conv1.weight:0,0,1,1, or a number of the input,\n"
+        "input:0,3,4.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

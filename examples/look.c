@@ -223,6 +223,20 @@ static cnn_status explain(cnn_model *model, const char *name, const float *image
     return status;
 }
 
+/* One step of training on the image, as if it were of class 0. */
+static cnn_status explain_step(const cnn_model *model, const float *image, cnn_diag *diag)
+{
+    cnn_gradient_options options = CNN_GRADIENT_OPTIONS_INIT;
+    cnn_gradient_explanation *step = NULL;
+    options.label = "0";
+    cnn_status status = cnn_explain_gradient(model, image, &options, &step, diag);
+    if (status == CNN_OK)
+        printf("%s\na step takes the loss from %g to %g\n", step->text, step->loss,
+               step->next_loss);
+    cnn_gradient_explanation_free(step);
+    return status;
+}
+
 /* Pictures, and the image as numbers that are read again. */
 static cnn_status keep(cnn_model *model, const char *path, const float *image,
                        const char *directory, cnn_diag *diag)
@@ -286,6 +300,8 @@ static cnn_status look(cnn_model *model, char *const *argv, cnn_diag *diag)
         status = cnn_model_layer(model, 0, &first, diag);
     if (status == CNN_OK)
         status = explain(model, first.name, image, diag);
+    if (status == CNN_OK)
+        status = explain_step(model, image, diag);
     if (status == CNN_OK)
         status = keep(model, argv[2], image, argv[3], diag);
     free(image);

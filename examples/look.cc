@@ -189,6 +189,14 @@ void Network::explain(const std::string &layer, const std::vector<float> &image)
     std::vector<float> map(count(info.output));
     check(cnn_model_activation(model_.get(), image.data(), options.layer, map.data(), diag), diag);
     std::cout << explanation->text << "and the network has " << map[0] << "\n";
+
+    // and one step of training, as if the image were of class 0
+    cnn_gradient_options step = CNN_GRADIENT_OPTIONS_INIT;
+    cnn_gradient_explanation *gradients = nullptr;
+    step.label = "0";
+    check(cnn_explain_gradient(model_.get(), image.data(), &step, &gradients, diag), diag);
+    const GradientExplanation owned(gradients);
+    std::cout << owned->text << "loss " << owned->loss << ", then " << owned->next_loss << "\n";
 }
 
 int on_written(void *context, const char *path)

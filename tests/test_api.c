@@ -576,6 +576,36 @@ static void test_pictures(void **state)
     cnn_model_free(model);
 }
 
+static void test_gradients_are_explained(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const places[] = {"input:0,0,0", NULL};
+    float image[PIXELS] = {0};
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    cnn_gradient_options o = {.label = "3", .places = places, .place_count = 1};
+    cnn_gradient_explanation *e = NULL;
+    DONE(cnn_explain_gradient, model, image, &o, &e);
+    assert_true(e->count == 1 && e->loss > 0 && isfinite(e->next_loss));
+    cnn_gradient_explanation_free(e);
+    e = NULL;
+    REFUSED(cnn_explain_gradient, shapes, image, &o, &e);
+    REFUSED(cnn_explain_gradient, NULL, image, &o, &e);
+    REFUSED(cnn_explain_gradient, model, NULL, &o, &e);
+    REFUSED(cnn_explain_gradient, model, image, NULL, &e);
+    REFUSED(cnn_explain_gradient, model, image, &o, NULL);
+    o.place_count = 2;
+    REFUSED(cnn_explain_gradient, model, image, &o, &e);
+    o.places = NULL;
+    REFUSED(cnn_explain_gradient, model, image, &o, &e);
+    o = (cnn_gradient_options){.version = 99, .label = "3"};
+    REFUSED(cnn_explain_gradient, model, image, &o, &e);
+    o = (cnn_gradient_options){.label = NULL};
+    REFUSED(cnn_explain_gradient, model, image, &o, &e);
+    assert_null(e);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
 static int stop_at_once(void *context, size_t images, size_t total)
 {
     size_t *calls = context;
@@ -891,6 +921,7 @@ int main(void)
         TEST(test_runners),
         TEST(test_inputs),
         TEST(test_looking_inside),
+        TEST(test_gradients_are_explained),
         TEST(test_pictures),
         TEST(test_import_wants_files_and_options_that_fit),
         TEST(test_export_wants_a_model_a_place_and_a_format_that_there_is),

@@ -191,6 +191,17 @@ struct cnn_question {
     const struct cnn_node *nodes; /* all of the graph, for the names of what is read */
 };
 
+/* What a number of a layer's output may depend on: a number of one of its inputs, or a parameter.
+ */
+struct cnn_operand {
+    bool parameter;
+    size_t input, channel, row, column; /* of a flat input: row and column 0 */
+    size_t slot, index;                 /* of a parameter: its tensor, and its place in that */
+    /* what a layer computes once for all numbers that depend on the operand; zeros before */
+    bool known;
+    double kept[2];
+};
+
 /* How a node is executed. */
 struct cnn_execution {
     /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
@@ -248,6 +259,13 @@ struct cnn_layer_type {
      * and returns that value (computed from the terms written, in double). */
     double (*explain)(const struct cnn_call *call, const struct cnn_question *question,
                       struct cnn_text *out);
+
+    /* Of every type: the derivative of the question's number with respect to the operand, in
+     * evaluation mode, in double. 0 where the number does not depend on it. Writes the factors that
+     * it is the product of, "0.25 (weight) x 1 (slope of relu)", or nothing for 1; out NULL:
+     * nowhere. */
+    double (*slope)(const struct cnn_call *call, const struct cnn_question *question,
+                    struct cnn_operand *operand, struct cnn_text *out);
 };
 
 /* of a layer of any type (builder.c, which reads them) */

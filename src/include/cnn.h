@@ -639,6 +639,43 @@ cnn_status cnn_explain(const cnn_model *model, const float *image,
                        const cnn_explain_options *options, cnn_explanation **out, cnn_diag *diag);
 void cnn_explanation_free(cnn_explanation *explanation);
 
+/* Training from inside: one step on one image. */
+typedef struct cnn_gradient_options {
+    unsigned version;
+    const char *label; /* the true class, by name or number; must be given */
+    /* The numbers whose gradients are to be explained: "conv1:0,3,4" (layer: channel, row, column),
+     * "dense1:2", "input:0,3,4", or a parameter, "conv1.weight:0,0,1,1". */
+    const char *const *places;
+    size_t place_count;
+} cnn_gradient_options;
+
+#define CNN_GRADIENT_OPTIONS_VERSION 1
+#define CNN_GRADIENT_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        CNN_GRADIENT_OPTIONS_VERSION, NULL, NULL, 0                                                \
+    }
+
+typedef struct cnn_gradient_explanation {
+    /* lines: the loss, its gradient at each output; for each place the gradient as a sum of
+     * products, the chain from there to the loss, and for a parameter the optimiser's update */
+    const char *text;
+    double loss, next_loss; /* now, and after one update of all trained parameters */
+    size_t count;           /* of places */
+    double *terms;          /* [count]: the gradients, as the sums that are written come to */
+    float *gradients;       /* [count]: as the network computed them */
+    /* [count] of a parameter, its value and the next one; else the number in the network, twice */
+    float *before, *after;
+} cnn_gradient_explanation;
+
+/* The loss of one image, its gradients by backpropagation, and the first update of the
+ * description's optimiser. The network is in evaluation mode: batch_norm uses its running
+ * statistics, and nothing is dropped. The model does not change. CNN_INVALID for a network of int8.
+ */
+cnn_status cnn_explain_gradient(const cnn_model *model, const float *image,
+                                const cnn_gradient_options *options, cnn_gradient_explanation **out,
+                                cnn_diag *diag);
+void cnn_gradient_explanation_free(cnn_gradient_explanation *explanation);
+
 typedef enum cnn_picture_kind {
     CNN_PICTURE_FEATMAPS, /* all maps of a layer on one sheet */
     CNN_PICTURE_FILTERS,  /* a layer's kernels */

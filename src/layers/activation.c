@@ -106,6 +106,21 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, *activation, input_at, out);
 }
 
+static double input_slope(const struct cnn_call *call, const struct cnn_question *q,
+                          const struct cnn_operand *operand, size_t channel, struct cnn_text *out)
+{
+    (void)call, (void)out;
+    return cnn_operand_here(operand, q, channel) ? 1 : 0;
+}
+
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {input_at, input_slope};
+    const struct cnn_activation *activation = call->node->state;
+    return cnn_slope_through(call, q, operand, *activation, &linear, out);
+}
+
 static const struct cnn_execution execution = {.forward = forward, .backward = backward};
 
 static struct cnn_operation operation(const struct cnn_node *node)
@@ -127,6 +142,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
         .operation = operation,                                                                    \
         .execution = &execution,                                                                   \
         .explain = explain,                                                                        \
+        .slope = slope,                                                                            \
     };
 
 ACTIVATION(relu, CNN_ACT_RELU, "max(0, x)", no_keys)

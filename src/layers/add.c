@@ -102,6 +102,20 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, activation_of(node), sum_at, out);
 }
 
+static double sum_slope(const struct cnn_call *call, const struct cnn_question *q,
+                        const struct cnn_operand *operand, size_t channel, struct cnn_text *out)
+{
+    (void)call, (void)out;
+    return cnn_operand_here(operand, q, channel) ? 1 : 0;
+}
+
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {sum_at, sum_slope};
+    return cnn_slope_through(call, q, operand, activation_of(call->node), &linear, out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     return (struct cnn_operation){.kind = CNN_OPERATION_ADD, .activation = activation_of(node)};
@@ -117,4 +131,5 @@ const struct cnn_layer_type cnn_layer_add = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
+    .slope = slope,
 };

@@ -247,6 +247,33 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, activation_of(node), normalised_at, out);
 }
 
+static double normalised_slope(const struct cnn_call *call, const struct cnn_question *q,
+                               const struct cnn_operand *operand, size_t channel,
+                               struct cnn_text *out)
+{
+    double scale =
+        1 / sqrt((double)call->value[SLOT_VARIANCE][channel] + (double)geometry(call->node, 1).eps);
+    if (!operand->parameter)
+        return cnn_operand_here(operand, q, channel)
+                   ? cnn_slope_factor((double)call->value[SLOT_GAMMA][channel] * scale,
+                                      "weight / sqrt(variance + eps)", out)
+                   : 0;
+    if (operand->index != channel)
+        return 0;
+    if (operand->slot == SLOT_BETA)
+        return 1;
+    return cnn_slope_factor(
+        (cnn_explain_input(call, q, 0, channel) - (double)call->value[SLOT_MEAN][channel]) * scale,
+        "(input - mean) / sqrt(variance + eps)", out);
+}
+
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {normalised_at, normalised_slope};
+    return cnn_slope_through(call, q, operand, activation_of(call->node), &linear, out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     return (struct cnn_operation){.kind = CNN_OPERATION_BATCH_NORM,
@@ -274,4 +301,5 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
     .fuse = fuse_next,
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

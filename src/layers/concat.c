@@ -74,6 +74,16 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return value;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    size_t first = 0;
+    (void)out;
+    for (size_t i = 0; i < operand->input; i++)
+        first += call->node->in[i].c;
+    return q->channel < first ? 0 : cnn_slope_copy(operand, q->channel - first, q->row, q->column);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     (void)node;
@@ -90,4 +100,5 @@ const struct cnn_layer_type cnn_layer_concat = {
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

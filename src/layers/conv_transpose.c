@@ -370,6 +370,61 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, state->activation, linear_at, out);
 }
 
+/* The weight that the operand, a number of the input, adds to the question's by. */
+static double weight_on(const struct cnn_call *call, const struct cnn_question *q,
+                        const struct cnn_operand *operand, size_t channel)
+{
+    const struct state *state = call->node->state;
+    const struct cnn_conv *c = &state->back;
+    size_t members = c->in_c / c->groups, each = c->out_c / c->groups,
+           taps = c->kernel_h * c->kernel_w, row, column;
+    double sum = 0;
+    if (operand->channel / each != channel / members)
+        return 0;
+    for (size_t tap = 0; tap < taps; tap++)
+        if (reaches(c, q->row, tap / c->kernel_w, true, &row) && row == operand->row &&
+            reaches(c, q->column, tap % c->kernel_w, false, &column) && column == operand->column)
+            sum +=
+                (double)call->value[SLOT_WEIGHT]
+                                   [(operand->channel * members + channel % members) * taps + tap];
+    return sum;
+}
+
+/* The number of the input that the operand, a weight, multiplies; 0: none. */
+static double input_under(const struct cnn_call *call, const struct cnn_question *q,
+                          const struct cnn_operand *operand, size_t channel)
+{
+    const struct state *state = call->node->state;
+    const struct cnn_conv *c = &state->back;
+    size_t members = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w,
+           tap = operand->index % taps, filter = operand->index / taps % members,
+           from = operand->index / taps / members;
+    struct cnn_question at = *q;
+    return from / (c->out_c / c->groups) == channel / members && channel % members == filter &&
+                   reaches(c, q->row, tap / c->kernel_w, true, &at.row) &&
+                   reaches(c, q->column, tap % c->kernel_w, false, &at.column)
+               ? cnn_explain_input(call, &at, 0, from)
+               : 0;
+}
+
+static double linear_slope(const struct cnn_call *call, const struct cnn_question *q,
+                           const struct cnn_operand *operand, size_t channel, struct cnn_text *out)
+{
+    if (operand->parameter && operand->slot == SLOT_BIAS)
+        return operand->index == channel ? 1 : 0;
+    double factor = operand->parameter ? input_under(call, q, operand, channel)
+                                       : weight_on(call, q, operand, channel);
+    return factor != 0 ? cnn_slope_factor(factor, operand->parameter ? "input" : "weight", out) : 0;
+}
+
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {linear_at, linear_slope};
+    const struct state *state = call->node->state;
+    return cnn_slope_through(call, q, operand, state->activation, &linear, out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     const struct state *state = node->state;
@@ -397,4 +452,5 @@ const struct cnn_layer_type cnn_layer_conv_transpose = {
         },
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

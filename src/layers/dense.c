@@ -69,6 +69,7 @@ const struct cnn_layer_type cnn_layer_dense = {
     .operation = operation,
     .describe = describe,
     .explain = cnn_dense_explain,
+    .slope = cnn_weighted_slope,
     .state_size = sizeof(struct cnn_weighted),
     .fuse = cnn_weighted_fuse,
     .execution = &cnn_weighted_execution,

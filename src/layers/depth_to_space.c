@@ -145,6 +145,14 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct cnn_question from = source_of(call, q);
+    (void)out;
+    return cnn_slope_copy(operand, from.channel, from.row, from.column);
+}
+
 static const struct cnn_execution execution = {.forward = forward, .backward = backward};
 
 static struct cnn_operation operation(const struct cnn_node *node)
@@ -167,6 +175,7 @@ const struct cnn_layer_type cnn_layer_depth_to_space = {
     .execution = &execution,
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };
 
 const struct cnn_layer_type cnn_layer_space_to_depth = {
@@ -181,4 +190,5 @@ const struct cnn_layer_type cnn_layer_space_to_depth = {
     .execution = &execution,
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

@@ -45,6 +45,7 @@ const struct cnn_layer_type cnn_layer_depthwise_conv = {
     .operation = cnn_convolution_operation,
     .describe = cnn_convolution_describe,
     .explain = cnn_convolution_explain,
+    .slope = cnn_weighted_slope,
     .state_size = sizeof(struct cnn_weighted),
     .fuse = cnn_weighted_fuse,
     .execution = &cnn_weighted_execution,

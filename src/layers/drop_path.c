@@ -62,6 +62,13 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    (void)call, (void)out;
+    return cnn_slope_copy(operand, q->channel, q->row, q->column);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     (void)node;
@@ -80,4 +87,5 @@ const struct cnn_layer_type cnn_layer_drop_path = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .explain = explain,
+    .slope = slope,
 };

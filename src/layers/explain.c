@@ -10,33 +10,18 @@
 
 #define SOFTMAX_LISTED 20 /* channels that are listed one by one up to this many */
 
-struct cnn_number cnn_explain_number(double value)
-{
-    struct cnn_number number;
-    if (isnan(value)) /* printf may give it a sign */
-        return (struct cnn_number){"nan"};
-    if (value == 0) /* no -0 */
-        return (struct cnn_number){"0"};
-    bool integer = fabs(value) < 1e15 && value == trunc(value);
-    snprintf(number.text, sizeof number.text, integer ? "%.0f" : "%.6g", value);
-    return number;
-}
-
-struct cnn_number cnn_explain_factor(double value)
-{
-    struct cnn_number number = cnn_explain_number(value), wrapped;
-    if (number.text[0] != '-')
-        return number;
-    snprintf(wrapped.text, sizeof wrapped.text, "(%.36s)", number.text);
-    return wrapped;
-}
-
-void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question,
+void cnn_explain_place(const struct cnn_node *node, const struct cnn_question *question,
                        struct cnn_text *out)
 {
     cnn_text_printf(out, "%s[%zu]", node->name, question->channel);
     if (node->out.rank == 3)
         cnn_text_printf(out, ", row %zu, column %zu", question->row, question->column);
+}
+
+void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question,
+                       struct cnn_text *out)
+{
+    cnn_explain_place(node, question, out);
     cnn_text_printf(out, ": ");
 }
 

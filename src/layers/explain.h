@@ -5,21 +5,17 @@
 #define CNN_LAYERS_EXPLAIN_H
 
 #include "graph/layer.h"
+#include "util/number.h"
 
 #define CNN_EXPLAIN_WIDTH 100 /* columns of a line, where it can be broken */
 /* more terms than this are not all written out where no kernel orders them */
 #define CNN_EXPLAIN_ALL 64
 
-struct cnn_number {
-    char text[40];
-};
+/* "conv1[0], row 0, column 0", or "dense1[3]" where the layer's output is flat. */
+void cnn_explain_place(const struct cnn_node *node, const struct cnn_question *question,
+                       struct cnn_text *out);
 
-/* 8, -1, 0.333333, 1.5e-07, nan: integers as integers, others with six digits. _factor: negative
- * ones in parentheses. */
-struct cnn_number cnn_explain_number(double value);
-struct cnn_number cnn_explain_factor(double value);
-
-/* "conv1[0], row 0, column 0: ", or "dense1[3]: " where the layer's output is flat. */
+/* The same and ": ". */
 void cnn_explain_begin(const struct cnn_node *node, const struct cnn_question *question,
                        struct cnn_text *out);
 
@@ -70,5 +66,31 @@ typedef double cnn_explain_linear(const struct cnn_call *call, const struct cnn_
 double cnn_explain_activation(const struct cnn_call *call, const struct cnn_question *question,
                               struct cnn_activation activation, cnn_explain_linear *linear,
                               struct cnn_text *out);
+
+/* ---- Slopes (slope of cnn_layer_type) ---- */
+
+/* 1 where the operand is this number of an input, else 0. */
+double cnn_slope_copy(const struct cnn_operand *operand, size_t channel, size_t row, size_t column);
+
+/* Whether it is one of an input at the question's place, in this channel. */
+bool cnn_operand_here(const struct cnn_operand *operand, const struct cnn_question *question,
+                      size_t channel);
+
+/* Writes "value (what)", and returns value. */
+double cnn_slope_factor(double value, const char *what, struct cnn_text *out);
+
+/* What goes into a layer's activation, and its slope. */
+typedef double cnn_explain_slope(const struct cnn_call *call, const struct cnn_question *question,
+                                 const struct cnn_operand *operand, size_t channel,
+                                 struct cnn_text *out);
+struct cnn_linear {
+    cnn_explain_linear *value;
+    cnn_explain_slope *slope;
+};
+
+/* The slope of what the activation makes of it. */
+double cnn_slope_through(const struct cnn_call *call, const struct cnn_question *question,
+                         const struct cnn_operand *operand, struct cnn_activation activation,
+                         const struct cnn_linear *linear, struct cnn_text *out);
 
 #endif

@@ -56,6 +56,12 @@ static struct cnn_number window_cell(const void *context, size_t row, size_t col
     return starred;
 }
 
+static size_t divisor_of(const struct window *w)
+{
+    size_t inside = (w->rows.end - w->rows.begin) * (w->columns.end - w->columns.begin);
+    return w->pool->count_include_pad ? w->rows.padded * w->columns.padded : inside;
+}
+
 /* How the divisor comes about, where the window is not wholly in the input. */
 static void write_divisor(const struct window *w, size_t inside, size_t divisor,
                           struct cnn_text *out)
@@ -75,7 +81,7 @@ static void write_divisor(const struct window *w, size_t inside, size_t divisor,
 static double write_mean(const struct window *w, struct cnn_text *out)
 {
     size_t inside = (w->rows.end - w->rows.begin) * (w->columns.end - w->columns.begin);
-    size_t divisor = w->pool->count_include_pad ? w->rows.padded * w->columns.padded : inside;
+    size_t divisor = divisor_of(w);
     double total = 0;
     write_divisor(w, inside, divisor, out);
     bool all = inside <= CNN_EXPLAIN_ALL;
@@ -122,4 +128,20 @@ double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_questio
     cnn_text_printf(out, "row %zu, column %zu holds the largest = %s\n", w.largest[0], w.largest[1],
                     cnn_explain_number(largest).text);
     return largest;
+}
+
+double cnn_pooling_slope(const struct cnn_call *call, const struct cnn_question *q,
+                         struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct cnn_pooling *state = call->node->state;
+    const struct cnn_pool *p = &state->pool;
+    const struct cnn_pool_window rows = cnn_window_rows(p, q->row),
+                                 columns = cnn_window_columns(p, q->column);
+    if (operand->channel != q->channel || operand->row < rows.begin || operand->row >= rows.end ||
+        operand->column < columns.begin || operand->column >= columns.end)
+        return 0;
+    const struct window w = window_at(call, q);
+    if (!p->average)
+        return cnn_slope_copy(operand, q->channel, w.largest[0], w.largest[1]);
+    return cnn_slope_factor(1 / (double)divisor_of(&w), "share of the mean", out);
 }

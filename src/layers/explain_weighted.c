@@ -269,6 +269,57 @@ double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_que
     return write_bias_and_activation(call, q, &v, out);
 }
 
+/* The sum of the weights that the operand, a number of the input, is multiplied with: more than one
+ * where it stands in the padding, too. */
+static double weights_on(const struct window *v, const struct cnn_operand *operand)
+{
+    const struct cnn_conv *c = v->c;
+    const size_t channel = operand->channel - v->first;
+    double sum = 0;
+    if (operand->channel < v->first || channel >= v->channels)
+        return 0;
+    for (size_t ky = 0; ky < c->kernel_h; ky++) {
+        size_t row, column;
+        if (!cnn_padded_source(first_row(v) + (ptrdiff_t)(ky * c->dilation_h), c->in_h,
+                               c->padding_mode, &row) ||
+            row != operand->row)
+            continue;
+        for (size_t kx = 0; kx < c->kernel_w; kx++)
+            if (cnn_padded_source(first_column(v) + (ptrdiff_t)(kx * c->dilation_w), c->in_w,
+                                  c->padding_mode, &column) &&
+                column == operand->column)
+                sum += weight_at(v, channel, ky, kx);
+    }
+    return sum;
+}
+
+static double linear_slope(const struct cnn_call *call, const struct cnn_question *q,
+                           const struct cnn_operand *operand, size_t filter, struct cnn_text *out)
+{
+    const struct window v = window_at(call, q, filter);
+    const size_t taps = v.c->kernel_h * v.c->kernel_w,
+                 inside = operand->index % (v.channels * taps);
+    double x;
+    if (!operand->parameter) {
+        double weight = weights_on(&v, operand);
+        return weight != 0 ? cnn_slope_factor(weight, "weight", out) : 0;
+    }
+    if (operand->slot == CNN_SLOT_BIAS)
+        return operand->index == filter ? 1 : 0;
+    if (operand->index / (v.channels * taps) != filter)
+        return 0;
+    input_at(&v, inside / taps, inside % taps / v.c->kernel_w, inside % v.c->kernel_w, &x);
+    return x != 0 ? cnn_slope_factor(x, "input", out) : 0;
+}
+
+double cnn_weighted_slope(const struct cnn_call *call, const struct cnn_question *q,
+                          struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {linear_at, linear_slope};
+    const struct cnn_weighted *weighted = call->node->state;
+    return cnn_slope_through(call, q, operand, weighted->activation, &linear, out);
+}
+
 /* The map that a dense layer's inputs were before they were flattened, and whose; false where they
  * were none. What lies between keeps their order. */
 static bool find_map(const struct cnn_node *node, const struct cnn_question *q, cnn_shape *map,

@@ -56,6 +56,15 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return value;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const cnn_shape in = call->node->in[0];
+    (void)out;
+    return cnn_slope_copy(operand, q->channel / (in.h * in.w), q->channel / in.w % in.h,
+                          q->channel % in.w);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     (void)node;
@@ -73,4 +82,5 @@ const struct cnn_layer_type cnn_layer_flatten = {
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

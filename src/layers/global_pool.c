@@ -47,4 +47,5 @@ const struct cnn_layer_type cnn_layer_global_pool = {
     .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
     .explain = cnn_pooling_explain,
+    .slope = cnn_pooling_slope,
 };

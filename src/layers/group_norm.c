@@ -198,6 +198,57 @@ double cnn_group_norm_explain(const struct cnn_call *call, const struct cnn_ques
     return y;
 }
 
+/* The mean of the question's group, and 1 / sqrt(variance + eps). All numbers that depend on one of
+ * an input share them, and in a group_norm those that depend on a channel's parameters. */
+static void find_statistics(const struct cnn_call *call, const struct cnn_question *q,
+                            const struct members *m, struct cnn_operand *operand)
+{
+    const struct cnn_group_norm_settings *s = call->node->settings;
+    size_t count = m->channels * m->rows * m->columns;
+    double sum = 0, squares = 0;
+    if (operand->known && (s->groups > 0 || !operand->parameter))
+        return;
+    for (size_t i = 0; i < count; i++)
+        sum += member(call, q, m, i);
+    double mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++)
+        squares += (member(call, q, m, i) - mean) * (member(call, q, m, i) - mean);
+    operand->kept[0] = mean;
+    operand->kept[1] = 1 / sqrt(squares / (double)count + (double)(float)s->eps);
+    operand->known = true;
+}
+
+/* Whether the operand is normalised together with the question's number. */
+static bool is_member(const struct members *m, const struct cnn_operand *operand)
+{
+    return operand->channel >= m->first && operand->channel - m->first < m->channels &&
+           operand->row >= m->row && operand->row - m->row < m->rows &&
+           operand->column >= m->column && operand->column - m->column < m->columns;
+}
+
+double cnn_group_norm_slope(const struct cnn_call *call, const struct cnn_question *q,
+                            struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct cnn_group_norm_settings *s = call->node->settings;
+    const struct members m = members_of(call, q);
+    const double count = (double)(m.channels * m.rows * m.columns);
+    if (operand->parameter ? operand->index != q->channel : !is_member(&m, operand))
+        return 0;
+    if (operand->parameter && operand->slot == SLOT_BETA)
+        return 1;
+    find_statistics(call, q, &m, operand);
+    const struct cnn_question from = {.row = operand->row, .column = operand->column};
+    double mean = operand->kept[0], scale = operand->kept[1],
+           own = (cnn_explain_input(call, q, 0, q->channel) - mean) * scale;
+    if (operand->parameter)
+        return cnn_slope_factor(own, "(input - mean) / sqrt(variance + eps)", out);
+    double other = (cnn_explain_input(call, &from, 0, operand->channel) - mean) * scale,
+           gamma = s->affine ? (double)call->value[SLOT_GAMMA][q->channel] : 1,
+           same = cnn_operand_here(operand, q, q->channel) ? 1 : 0;
+    return cnn_slope_factor(gamma * scale * (same - (1 + own * other) / count),
+                            "slope of the normalisation", out);
+}
+
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
 {
     const struct cnn_group_norm_settings *s = node->settings;
@@ -227,4 +278,5 @@ const struct cnn_layer_type cnn_layer_group_norm = {
     .execution = &cnn_group_norm_execution,
     .describe = cnn_group_norm_describe,
     .explain = cnn_group_norm_explain,
+    .slope = cnn_group_norm_slope,
 };

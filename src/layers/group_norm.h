@@ -19,6 +19,8 @@ cnn_status cnn_group_norm_infer(struct cnn_node *node, struct cnn_arena *arena, 
 extern const struct cnn_execution cnn_group_norm_execution;
 struct cnn_operation cnn_group_norm_operation(const struct cnn_node *node);
 void cnn_group_norm_describe(const struct cnn_node *node, struct cnn_text *out);
+double cnn_group_norm_slope(const struct cnn_call *call, const struct cnn_question *question,
+                            struct cnn_operand *operand, struct cnn_text *out);
 double cnn_group_norm_explain(const struct cnn_call *call, const struct cnn_question *question,
                               struct cnn_text *out);
 

@@ -18,4 +18,5 @@ const struct cnn_layer_type cnn_layer_layer_norm = {
     .execution = &cnn_group_norm_execution,
     .describe = cnn_group_norm_describe,
     .explain = cnn_group_norm_explain,
+    .slope = cnn_group_norm_slope,
 };

@@ -125,6 +125,26 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return y;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct cnn_lrn l = geometry(call->node, call->n);
+    size_t before = l.size / 2, after = (l.size - 1) / 2, j = operand->channel;
+    bool here = cnn_operand_here(operand, q, j);
+    if (!here || j + before < q->channel || j > q->channel + after)
+        return 0;
+    double squares = 0, x = cnn_explain_input(call, q, 0, q->channel);
+    for (size_t c = q->channel > before ? q->channel - before : 0;
+         c < l.channels && c <= q->channel + after; c++)
+        squares += cnn_explain_input(call, q, 0, c) * cnn_explain_input(call, q, 0, c);
+    double share = (double)l.alpha / (double)l.size, beta = (double)l.beta,
+           divisor = (double)l.k + share * squares,
+           value =
+               (j == q->channel ? pow(divisor, -beta) : 0) -
+               2 * beta * share * x * cnn_explain_input(call, q, 0, j) * pow(divisor, -beta - 1);
+    return cnn_slope_factor(value, "slope of lrn", out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     return (struct cnn_operation){.kind = CNN_OPERATION_LRN, .lrn = geometry(node, 1)};
@@ -146,4 +166,5 @@ const struct cnn_layer_type cnn_layer_lrn = {
             .backward = backward,
         },
     .explain = explain,
+    .slope = slope,
 };

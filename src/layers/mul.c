@@ -116,6 +116,30 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, cnn_activation_of(s->activation), product_at, out);
 }
 
+static double product_slope(const struct cnn_call *call, const struct cnn_question *q,
+                            const struct cnn_operand *operand, size_t channel, struct cnn_text *out)
+{
+    bool gated = !is_same_shape(call->node->in[0], call->node->in[1]);
+    if (operand->input == 1 && gated)
+        return cnn_slope_copy(operand, channel, 0, 0) > 0
+                   ? cnn_slope_factor(cnn_explain_input(call, q, 0, channel), "the other factor",
+                                      out)
+                   : 0;
+    if (!cnn_operand_here(operand, q, channel))
+        return 0;
+    return cnn_slope_factor(operand->input == 1 ? cnn_explain_input(call, q, 0, channel)
+                                                : factor_at(call, q, channel),
+                            "the other factor", out);
+}
+
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {product_at, product_slope};
+    const struct settings *s = call->node->settings;
+    return cnn_slope_through(call, q, operand, cnn_activation_of(s->activation), &linear, out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     const struct settings *s = node->settings;
@@ -139,4 +163,5 @@ const struct cnn_layer_type cnn_layer_mul = {
     .fuse = cnn_scaling_fuse,
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

@@ -117,6 +117,19 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct cnn_border b = border_of(call->node);
+    size_t row, column;
+    (void)out;
+    return cnn_padded_source((ptrdiff_t)q->row - (ptrdiff_t)b.top, b.in_h, b.mode, &row) &&
+                   cnn_padded_source((ptrdiff_t)q->column - (ptrdiff_t)b.left, b.in_w, b.mode,
+                                     &column)
+               ? cnn_slope_copy(operand, q->channel, row, column)
+               : 0;
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     return (struct cnn_operation){.kind = CNN_OPERATION_PAD, .border = border_of(node)};
@@ -134,4 +147,5 @@ const struct cnn_layer_type cnn_layer_pad = {
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

@@ -19,5 +19,7 @@ extern const struct cnn_execution cnn_pooling_execution;
 void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out);
 double cnn_pooling_explain(const struct cnn_call *call, const struct cnn_question *question,
                            struct cnn_text *out);
+double cnn_pooling_slope(const struct cnn_call *call, const struct cnn_question *question,
+                         struct cnn_operand *operand, struct cnn_text *out);
 
 #endif

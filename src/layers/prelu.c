@@ -127,6 +127,20 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return y;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct settings *s = call->node->settings;
+    size_t index = s->shared ? 0 : q->channel;
+    double x = cnn_explain_input(call, q, 0, q->channel);
+    if (operand->parameter)
+        return operand->index == index && !(x > 0) ? cnn_slope_factor(x, "input", out) : 0;
+    if (!cnn_operand_here(operand, q, q->channel))
+        return 0;
+    return cnn_slope_factor(x > 0 ? 1 : (double)call->value[SLOT_WEIGHT][index], "slope of prelu",
+                            out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     (void)node;
@@ -150,4 +164,5 @@ const struct cnn_layer_type cnn_layer_prelu = {
         },
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

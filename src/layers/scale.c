@@ -108,6 +108,28 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_explain_activation(call, q, cnn_activation_of(s->activation), scaled_at, out);
 }
 
+static double scaled_slope(const struct cnn_call *call, const struct cnn_question *q,
+                           const struct cnn_operand *operand, size_t channel, struct cnn_text *out)
+{
+    if (!operand->parameter)
+        return cnn_operand_here(operand, q, channel)
+                   ? cnn_slope_factor((double)call->value[SLOT_WEIGHT][channel], "weight", out)
+                   : 0;
+    if (operand->index != channel)
+        return 0;
+    return operand->slot == SLOT_BIAS
+               ? 1
+               : cnn_slope_factor(cnn_explain_input(call, q, 0, channel), "input", out);
+}
+
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    static const struct cnn_linear linear = {scaled_at, scaled_slope};
+    const struct settings *s = call->node->settings;
+    return cnn_slope_through(call, q, operand, cnn_activation_of(s->activation), &linear, out);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     const struct settings *s = node->settings;
@@ -130,4 +152,5 @@ const struct cnn_layer_type cnn_layer_scale = {
     .fuse = cnn_scaling_fuse,
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

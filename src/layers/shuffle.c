@@ -76,6 +76,16 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct settings *s = call->node->settings;
+    size_t members = call->node->out.c / s->groups,
+           from = q->channel % s->groups * members + q->channel / s->groups;
+    (void)out;
+    return cnn_slope_copy(operand, from, q->row, q->column);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     const struct settings *s = node->settings;
@@ -94,4 +104,5 @@ const struct cnn_layer_type cnn_layer_shuffle = {
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

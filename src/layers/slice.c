@@ -83,6 +83,13 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return x;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    (void)out;
+    return cnn_slope_copy(operand, range_of(call->node).first + q->channel, q->row, q->column);
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     return (struct cnn_operation){.kind = CNN_OPERATION_SLICE, .range = range_of(node)};
@@ -100,4 +107,5 @@ const struct cnn_layer_type cnn_layer_slice = {
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

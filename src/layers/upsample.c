@@ -140,6 +140,21 @@ static double explain(const struct cnn_call *call, const struct cnn_question *q,
     return total;
 }
 
+static double slope(const struct cnn_call *call, const struct cnn_question *q,
+                    struct cnn_operand *operand, struct cnn_text *out)
+{
+    const struct cnn_resample r = geometry(call->node);
+    const struct cnn_resample_source rows = cnn_resample_at(&r, q->row, true),
+                                     columns = cnn_resample_at(&r, q->column, false);
+    if (!r.bilinear)
+        return cnn_slope_copy(operand, q->channel, rows.at[0], columns.at[0]);
+    double weight = 0;
+    for (size_t t = 0; t < 4; t++)
+        weight += cnn_slope_copy(operand, q->channel, rows.at[t / 2], columns.at[t % 2]) *
+                  (double)rows.weight[t / 2] * (double)columns.weight[t % 2];
+    return weight > 0 ? cnn_slope_factor(weight, "share", out) : 0;
+}
+
 static struct cnn_operation operation(const struct cnn_node *node)
 {
     return (struct cnn_operation){.kind = CNN_OPERATION_RESAMPLE, .resample = geometry(node)};
@@ -157,4 +172,5 @@ const struct cnn_layer_type cnn_layer_upsample = {
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
     .explain = explain,
+    .slope = slope,
 };

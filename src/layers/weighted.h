@@ -98,6 +98,10 @@ double cnn_convolution_explain(const struct cnn_call *call, const struct cnn_que
 double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question *question,
                          struct cnn_text *out);
 
+/* slope of all three. */
+double cnn_weighted_slope(const struct cnn_call *call, const struct cnn_question *question,
+                          struct cnn_operand *operand, struct cnn_text *out);
+
 /* Writes a layer's products, whose bias it adds to the epilogue, to y. */
 typedef void cnn_weighted_products(const struct cnn_call *call, struct cnn_epilogue *epilogue,
                                    float *y);

@@ -2,6 +2,8 @@
 #include "model/model.h"
 #include "util/allocate.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
@@ -71,4 +73,29 @@ cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *trai
     if (status == CNN_OK && model->data.normalize_auto)
         status = cnn_dataset_statistics(train, &model->normalization, diag);
     return status == CNN_OK && model->loss.balanced ? balance_classes(model, train, diag) : status;
+}
+
+cnn_status cnn_model_find_class(const cnn_model *model, size_t count, const char *word,
+                                size_t *class, cnn_diag *diag)
+{
+    char *end;
+    for (size_t i = 0; i < model->class_count && i < count; i++)
+        if (strcmp(model->classes[i], word) == 0) {
+            *class = i;
+            return CNN_OK;
+        }
+    errno = 0;
+    unsigned long long number = strtoull(word, &end, 10);
+    if (word[0] >= '0' && word[0] <= '9' && *end == '\0' && errno == 0 && number < count) {
+        *class = (size_t)number;
+        return CNN_OK;
+    }
+    const char *nearest = cnn_nearest_word(word, model->classes, model->class_count);
+    cnn_fail(diag, CNN_INVALID, NULL, "%s has no class '%s'", model->source, word);
+    if (nearest)
+        cnn_hint(diag, "did you mean '%s'?", nearest);
+    else
+        cnn_hint(diag, "its classes are 0 to %zu%s", count - 1,
+                 model->class_count > 0 ? ", or their names" : "");
+    return CNN_INVALID;
 }

@@ -129,6 +129,9 @@ void cnn_softmax(const float *values, size_t rows, size_t classes, float *probab
 cnn_status cnn_model_adopt_data(cnn_model *model, const struct cnn_dataset *train, cnn_diag *diag);
 cnn_status cnn_model_match_classes(const cnn_model *model, const struct cnn_dataset *dataset,
                                    cnn_diag *diag);
+/* One of the first count classes, by its name or number; CNN_INVALID where there is none. */
+cnn_status cnn_model_find_class(const cnn_model *model, size_t count, const char *word,
+                                size_t *class, cnn_diag *diag);
 cnn_status cnn_model_set_classes(cnn_model *model, size_t count, const char *const *names,
                                  cnn_diag *diag);
 

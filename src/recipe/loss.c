@@ -107,6 +107,17 @@ static double image_weight(const struct cnn_loss_row *row)
            (1 - row->share) * cnn_class_weight(row, row->other);
 }
 
+double cnn_loss_explain(const struct cnn_loss *loss, size_t classes, const float *y, size_t label,
+                        const char *const *names, struct cnn_text *out)
+{
+    const struct cnn_targets targets = {.labels = &label};
+    struct cnn_loss_row row = row_of(loss, &targets, 0);
+    row.classes = classes;
+    row.y = y;
+    row.total = image_weight(&row);
+    return loss->type->explain(loss->own, &row, names, out);
+}
+
 size_t cnn_label_rank(size_t classes, const float *y, size_t label)
 {
     return cnn_kernels()->rank(classes, y, label);

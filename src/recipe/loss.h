@@ -3,6 +3,7 @@
 #define CNN_RECIPE_LOSS_H
 
 #include "config/keys.h"
+#include "util/text.h"
 
 /* A loss that was read. */
 struct cnn_loss {
@@ -55,6 +56,11 @@ struct cnn_loss_result {
 struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes,
                                         const float *y, const struct cnn_targets *targets,
                                         float *dy);
+
+/* The loss of one image of class label, and its gradient at each of the outputs y, as lines of
+ * text. Returns the loss. */
+double cnn_loss_explain(const struct cnn_loss *loss, size_t classes, const float *y, size_t label,
+                        const char *const *names, struct cnn_text *out);
 
 /* How many classes come before the label in the order of falling scores, on ties the lower index
  * first; `classes` where a score is no number. */

@@ -210,8 +210,8 @@ void cnn_optimizer_delay(struct cnn_optimizer *optimizer, size_t nodes, size_t s
     optimizer->delay = steps;
 }
 
-static void update(const struct cnn_optimizer *optimizer, const struct slice *slice, float *w,
-                   const float *grad, double rate)
+static struct cnn_update update_of(const struct cnn_optimizer *optimizer, const struct slice *slice,
+                                   float *w, const float *grad, double rate)
 {
     const struct cnn_optimizer_settings *s = slice->settings;
     size_t before = slice->node < optimizer->delayed_nodes ? optimizer->delay : 0;
@@ -228,7 +228,24 @@ static void update(const struct cnn_optimizer *optimizer, const struct slice *sl
         if (keeps(s, i))
             call.state[i] = optimizer->memory[find_slab(&optimizer->slabs, s->type->slabs[i])] +
                             slice->tensor->offset;
-    s->type->update(&call);
+    return call;
+}
+
+double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct cnn_tensor *tensor,
+                             size_t i, const float *parameters, const float *gradients,
+                             struct cnn_text *out)
+{
+    for (size_t k = 0; k < optimizer->slice_count; k++) {
+        const struct slice *slice = &optimizer->slices[k];
+        if (slice->tensor->offset != tensor->offset)
+            continue;
+        const struct cnn_update call =
+            update_of(optimizer, slice, (float *)(uintptr_t)(parameters + tensor->offset),
+                      gradients + tensor->offset, slice->lr);
+        cnn_text_printf(out, "%s", slice->settings->type->variant.name);
+        return slice->settings->type->explain(&call, i, out);
+    }
+    return NAN;
 }
 
 void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
@@ -240,7 +257,9 @@ void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, cons
         /* The optimizer's own rate as it is given, to the last bit. */
         double rate =
             slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
-        update(optimizer, slice, parameters + offset, gradients + offset, rate);
+        const struct cnn_update call =
+            update_of(optimizer, slice, parameters + offset, gradients + offset, rate);
+        slice->settings->type->update(&call);
     }
     optimizer->steps++;
 }

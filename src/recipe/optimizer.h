@@ -4,6 +4,7 @@
 #define CNN_RECIPE_OPTIMIZER_H
 
 #include "graph/graph.h"
+#include "util/text.h"
 
 /* Tensors with settings of their own: one entry of `groups`. */
 struct cnn_optimizer_group {
@@ -51,6 +52,12 @@ cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
                              const struct cnn_graph *graph, struct cnn_optimizer **out,
                              cnn_diag *diag);
 void cnn_optimizer_free(struct cnn_optimizer *optimizer);
+
+/* The next update of number i of this tensor, which is one that the optimiser trains, by its
+ * formula; as explain of the type. parameters and gradients are slabs; nothing is changed. */
+double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct cnn_tensor *tensor,
+                             size_t i, const float *parameters, const float *gradients,
+                             struct cnn_text *out);
 
 /* One update. lr: settings->lr as the schedule has it now; the rates of `others` and of groups rise
  * and fall with it. */

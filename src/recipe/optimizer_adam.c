@@ -1,5 +1,8 @@
 /* Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019), by PyTorch's formulas. */
+#include <math.h>
+
 #include "recipe/optimizer_type.h"
+#include "util/number.h"
 
 struct settings {
     struct cnn_optimizer_base base;
@@ -103,6 +106,36 @@ static void update_adamw(const struct cnn_update *u)
     update(u, true);
 }
 
+static double explain(const struct cnn_update *u, bool decoupled, size_t i, struct cnn_text *out)
+{
+    const struct settings *s = u->settings;
+    const double *betas = s->betas.values, t = (double)u->step;
+    cnn_text_printf(out, ", lr %s, update %zu\n", cnn_explain_number(u->lr).text, u->step);
+    double old = decoupled ? cnn_explain_shrink(u, i, out) : (double)u->w[i],
+           g = cnn_explain_decay(u, decoupled ? 0 : u->weight_decay, i, out),
+           m = betas[0] * (double)u->state[0][i] + (1 - betas[0]) * g,
+           v = betas[1] * (double)u->state[1][i] + (1 - betas[1]) * g * g,
+           mean = m / (1 - pow(betas[0], t)), square = v / (1 - pow(betas[1], t));
+    cnn_text_printf(out,
+                    "  m, the running mean of the gradient, = %s; over 1 - %s^%zu: %s\n"
+                    "  v, that of its square, = %s; over 1 - %s^%zu: %s\n",
+                    cnn_explain_number(m).text, cnn_explain_number(betas[0]).text, u->step,
+                    cnn_explain_number(mean).text, cnn_explain_number(v).text,
+                    cnn_explain_number(betas[1]).text, u->step, cnn_explain_number(square).text);
+    return cnn_explain_step(u, "weight - lr * m / (sqrt(v) + eps)", old,
+                            mean / (sqrt(square) + s->eps), out);
+}
+
+static double explain_adam(const struct cnn_update *u, size_t i, struct cnn_text *out)
+{
+    return explain(u, false, i, out);
+}
+
+static double explain_adamw(const struct cnn_update *u, size_t i, struct cnn_text *out)
+{
+    return explain(u, true, i, out);
+}
+
 const struct cnn_optimizer_type cnn_optimizer_adam = {
     .variant = {.name = "adam",
                 .help = "steps scaled by running means of the gradient and of its square",
@@ -111,6 +144,7 @@ const struct cnn_optimizer_type cnn_optimizer_adam = {
     .check = check,
     .slabs = {"m", "v"},
     .update = update_adam,
+    .explain = explain_adam,
 };
 
 const struct cnn_optimizer_type cnn_optimizer_adamw = {
@@ -121,4 +155,5 @@ const struct cnn_optimizer_type cnn_optimizer_adamw = {
     .check = check,
     .slabs = {"m", "v"},
     .update = update_adamw,
+    .explain = explain_adamw,
 };

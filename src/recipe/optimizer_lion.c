@@ -2,6 +2,7 @@
  * lr, against the sign of a mean of the momentum and the gradient; then the momentum takes the
  * gradient in. Half of Adam's state. Weights shrink as with AdamW. */
 #include "recipe/optimizer_type.h"
+#include "util/number.h"
 
 struct settings {
     struct cnn_optimizer_base base;
@@ -53,6 +54,20 @@ static void update(const struct cnn_update *u)
             .lr = u->lr, .beta1 = betas[0], .beta2 = betas[1], .weight_decay = u->weight_decay});
 }
 
+static double explain(const struct cnn_update *u, size_t i, struct cnn_text *out)
+{
+    const double *betas = ((const struct settings *)u->settings)->betas.values;
+    cnn_text_printf(out, ", lr %s\n", cnn_explain_number(u->lr).text);
+    double old = cnn_explain_shrink(u, i, out),
+           mean = betas[0] * (double)u->state[0][i] + (1 - betas[0]) * (double)u->grad[i],
+           sign = mean > 0   ? 1
+                  : mean < 0 ? -1
+                             : 0;
+    cnn_text_printf(out, "  mean of momentum and gradient = %s; only its sign counts: %s\n",
+                    cnn_explain_number(mean).text, cnn_explain_number(sign).text);
+    return cnn_explain_step(u, "weight - lr * sign", old, sign, out);
+}
+
 const struct cnn_optimizer_type cnn_optimizer_lion = {
     .variant = {.name = "lion",
                 .help = "moves each weight by lr; only the sign comes from the momentum",
@@ -61,4 +76,5 @@ const struct cnn_optimizer_type cnn_optimizer_lion = {
     .check = check,
     .slabs = {"m"},
     .update = update,
+    .explain = explain,
 };

@@ -7,6 +7,7 @@
 
 #include "recipe/optimizer_type.h"
 #include "util/arena.h"
+#include "util/number.h"
 
 struct settings {
     struct cnn_optimizer_base base;
@@ -216,6 +217,17 @@ static void update(const struct cnn_update *u)
     u->kernels->combine(count, -lr, made, shrink, w);
 }
 
+static double explain(const struct cnn_update *u, size_t i, struct cnn_text *out)
+{
+    (void)i;
+    cnn_text_printf(out,
+                    ", lr %s\n  the gradients of all %zu x %zu weights of the layer are made an "
+                    "orthogonal matrix first (Newton-Schulz), so the step of one follows from "
+                    "all\n",
+                    cnn_explain_number(u->lr).text, u->tensor->dims[0], columns_of(u->tensor));
+    return NAN;
+}
+
 const struct cnn_optimizer_type cnn_optimizer_muon = {
     .variant = {.name = "muon",
                 .help = "moves weight matrices by their orthogonalised momentum; another optimizer "
@@ -226,5 +238,6 @@ const struct cnn_optimizer_type cnn_optimizer_muon = {
     .takes = takes,
     .scratch = scratch_floats,
     .update = update,
+    .explain = explain,
     .long_steps = true,
 };

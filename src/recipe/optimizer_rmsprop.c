@@ -1,5 +1,8 @@
 /* RMSprop (Hinton, 2012), by PyTorch's formula. */
+#include <math.h>
+
 #include "recipe/optimizer_type.h"
+#include "util/number.h"
 
 struct settings {
     struct cnn_optimizer_base base;
@@ -74,6 +77,26 @@ static void update(const struct cnn_update *u)
                         &rmsprop);
 }
 
+static double explain(const struct cnn_update *u, size_t i, struct cnn_text *out)
+{
+    const struct settings *s = u->settings;
+    cnn_text_printf(out, ", lr %s\n", cnn_explain_number(u->lr).text);
+    double old = s->decoupled ? cnn_explain_shrink(u, i, out) : (double)u->w[i],
+           g = cnn_explain_decay(u, s->decoupled ? 0 : u->weight_decay, i, out),
+           square = s->alpha * (double)u->state[SQUARE][i] + (1 - s->alpha) * g * g,
+           change = g / (sqrt(square) + s->eps);
+    cnn_text_printf(out,
+                    "  v, the running mean of the squared gradient, = %s * %s + %s * %s^2 = %s\n"
+                    "  gradient / (sqrt(v) + eps) = %s\n",
+                    cnn_explain_number(s->alpha).text,
+                    cnn_explain_number((double)u->state[SQUARE][i]).text,
+                    cnn_explain_number(1 - s->alpha).text, cnn_explain_factor(g).text,
+                    cnn_explain_number(square).text, cnn_explain_number(change).text);
+    if (u->state[MOMENTUM])
+        change += s->momentum * (double)u->state[MOMENTUM][i];
+    return cnn_explain_step(u, "weight - lr * that", old, change, out);
+}
+
 const struct cnn_optimizer_type cnn_optimizer_rmsprop = {
     .variant = {.name = "rmsprop",
                 .help = "steps scaled by a running mean of the squared gradient",
@@ -82,4 +105,5 @@ const struct cnn_optimizer_type cnn_optimizer_rmsprop = {
     .slabs = {[SQUARE] = "square", [MOMENTUM] = "momentum"},
     .keeps = keeps,
     .update = update,
+    .explain = explain,
 };

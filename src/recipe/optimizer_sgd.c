@@ -1,6 +1,7 @@
 /* SGD with momentum (Sutskever et al., "On the importance of initialization and momentum in deep
  * learning", 2013), by PyTorch's formula. */
 #include "recipe/optimizer_type.h"
+#include "util/number.h"
 
 struct settings {
     struct cnn_optimizer_base base;
@@ -75,6 +76,27 @@ static void update(const struct cnn_update *u)
     u->kernels->sgd(u->tensor->count, u->w, u->grad, u->state[0], &sgd);
 }
 
+static double explain(const struct cnn_update *u, size_t i, struct cnn_text *out)
+{
+    const struct settings *s = u->settings;
+    cnn_text_printf(out, ", lr %s\n", cnn_explain_number(u->lr).text);
+    double old = s->decoupled ? cnn_explain_shrink(u, i, out) : (double)u->w[i],
+           g = cnn_explain_decay(u, s->decoupled ? 0 : u->weight_decay, i, out);
+    if (!u->state[0])
+        return cnn_explain_step(u, "weight - lr * gradient", old, g, out);
+    double before = u->step == 1 ? 0 : (double)u->state[0][i],
+           velocity = u->step == 1 ? g : s->momentum * before + g;
+    cnn_text_printf(out, "  velocity = momentum * velocity + gradient = %s * %s + %s = %s\n",
+                    cnn_explain_number(s->momentum).text, cnn_explain_factor(before).text,
+                    cnn_explain_factor(g).text, cnn_explain_number(velocity).text);
+    if (!s->nesterov)
+        return cnn_explain_step(u, "weight - lr * velocity", old, velocity, out);
+    double ahead = g + s->momentum * velocity;
+    cnn_text_printf(out, "  gradient + momentum * velocity (Nesterov) = %s\n",
+                    cnn_explain_number(ahead).text);
+    return cnn_explain_step(u, "weight - lr * that", old, ahead, out);
+}
+
 const struct cnn_optimizer_type cnn_optimizer_sgd = {
     .variant = {.name = "sgd",
                 .help = "stochastic gradient descent, optionally with momentum",
@@ -84,4 +106,5 @@ const struct cnn_optimizer_type cnn_optimizer_sgd = {
     .slabs = {"momentum"},
     .keeps = keeps,
     .update = update,
+    .explain = explain,
 };

@@ -44,6 +44,11 @@ struct cnn_optimizer_type {
     /* By kernels of the table. */
     void (*update)(const struct cnn_update *update);
 
+    /* The formula by which number i of the tensor would be updated, filled in: lines of text, each
+     * with its result. Returns the new value; NAN where it does not follow from the number alone.
+     */
+    double (*explain)(const struct cnn_update *update, size_t i, struct cnn_text *out);
+
     /* Steps are long by design: they say nothing about a rate that is too high. */
     bool long_steps;
 };
@@ -53,5 +58,19 @@ extern const struct cnn_key cnn_groups_keys[];
 
 /* Weights shrink by lr * weight_decay, apart from the gradient. */
 void cnn_update_shrink(const struct cnn_update *update);
+
+/* ---- For explain ---- */
+
+/* The weight after that, with its line; the weight itself, and no line, where it does not shrink.
+ */
+double cnn_explain_shrink(const struct cnn_update *update, size_t i, struct cnn_text *out);
+
+/* The gradient with weight_decay added, with its line where there is any. */
+double cnn_explain_decay(const struct cnn_update *update, double weight_decay, size_t i,
+                         struct cnn_text *out);
+
+/* The last line: "what: old - lr * step = new". */
+double cnn_explain_step(const struct cnn_update *update, const char *formula, double old,
+                        double step, struct cnn_text *out);
 
 #endif

@@ -1,5 +1,4 @@
 /* What is asked of cnn_visualize, and whether it can be had. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,31 +210,11 @@ static cnn_status check_kinds(const struct cnn_view *view, cnn_diag *diag)
 static cnn_status find_class(const struct cnn_view *view, const char *word, size_t *class,
                              cnn_diag *diag)
 {
-    const cnn_model *model = view->model;
-    char *end;
     if (view->classes == 0)
         return cnn_fail(diag, CNN_INVALID, NULL,
-                        "%s: its outputs are no classes, so there is no class '%s'", model->source,
-                        word);
-    for (size_t i = 0; i < model->class_count && i < view->classes; i++)
-        if (strcmp(model->classes[i], word) == 0) {
-            *class = i;
-            return CNN_OK;
-        }
-    errno = 0;
-    unsigned long long number = strtoull(word, &end, 10);
-    if (word[0] >= '0' && word[0] <= '9' && *end == '\0' && errno == 0 && number < view->classes) {
-        *class = (size_t)number;
-        return CNN_OK;
-    }
-    const char *nearest = cnn_nearest_word(word, model->classes, model->class_count);
-    cnn_fail(diag, CNN_INVALID, NULL, "%s has no class '%s'", model->source, word);
-    if (nearest)
-        cnn_hint(diag, "did you mean '%s'?", nearest);
-    else
-        cnn_hint(diag, "its classes are 0 to %zu%s", view->classes - 1,
-                 model->class_count > 0 ? ", or their names" : "");
-    return CNN_INVALID;
+                        "%s: its outputs are no classes, so there is no class '%s'",
+                        view->model->source, word);
+    return cnn_model_find_class(view->model, view->classes, word, class, diag);
 }
 
 /* What one would look at first: of layers that are named, what stands with them. */
