@@ -127,6 +127,14 @@ EMBEDDING := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/viz/*.c src/report/*
 $(EMBEDDING): DEFINES = -I$(BUILD)/embedded
 $(EMBEDDING): | $(EMBEDDED)
 
+# The arithmetic that exported C contains: each line becomes a string.
+$(BUILD)/embedded/%.c.h: src/%.c
+	@mkdir -p $(@D)
+	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n",/' $< >$@
+C_KERNELS := $(wildcard src/formats/c_kernels/*.c)
+$(BUILD)/obj/src/formats/c_pieces.o: DEFINES = -I$(BUILD)/embedded
+$(BUILD)/obj/src/formats/c_pieces.o: $(C_KERNELS:src/%=$(BUILD)/embedded/%.h)
+
 # What knows the libraries that decode pictures is compiled anew where these have changed.
 DECODERS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/data/decode*.c) tests/test_decoders.c)
 $(DECODERS): DEFINES = $(foreach name,$(IMAGE_LIBS),-DCNN_WITH_$(name))

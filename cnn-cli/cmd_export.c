@@ -19,7 +19,7 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, format),
      .argument = "FORMAT",
-     .words = "onnx pytorch keras",
+     .words = "onnx pytorch keras c",
      .help = "format of the file (default: onnx)"},
     {.name = "output",
      .letter = 'o',
@@ -80,6 +80,8 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
 {
     const char *name = cnn_model_name(model), *source = cnn_model_source(model), *dot = NULL;
 
+    if (settings->output != NULL && format->directory)
+        return CNN_OK;
     if (settings->output != NULL)
         return cnn_output_check(settings->output, format->output, NULL, diag);
     if (settings->name != NULL) {
@@ -95,7 +97,7 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
         cnn_print_hint("name another file with -o");
         return CNN_INVALID;
     }
-    return cnn_output_check(path, format->output, "-o", diag);
+    return format->directory ? CNN_OK : cnn_output_check(path, format->output, "-o", diag);
 }
 
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)

@@ -180,9 +180,10 @@ static void test_networks_are_written(void **state)
         assert_true(info.error < 1e-5);
         expect_unique_names(s, s->path);
         for (size_t f = 1; f < cnn_export_formats(); f++) {
-            const cnn_export_options options = {.format = cnn_export_format_at(f)->name};
-            cnn_status status =
-                cnn_export(model, scratch_path(s, "net.py"), &options, NULL, s->diag);
+            const cnn_export_format *format = cnn_export_format_at(f);
+            const cnn_export_options options = {.format = format->name};
+            const char *path = scratch_path(s, format->directory ? "net_c" : "net.py");
+            cnn_status status = cnn_export(model, path, &options, NULL, s->diag);
             if (status != CNN_OK && strcmp(options.format, "keras") != 0)
                 fail_msg("%s", cnn_diag_get(s->diag, 0)->text);
             cnn_diag_clear(s->diag);

@@ -557,6 +557,7 @@ typedef struct cnn_export_format {
     /* the file contains the weights; otherwise only the layers, and the model need not be trained
      */
     bool weights;
+    bool directory; /* it is a directory of several files */
 } cnn_export_format;
 
 size_t cnn_export_formats(void);

@@ -1,0 +1,182 @@
+/* Export to C: a directory with the network as C99 that needs nothing but a compiler. What the
+ * names in the files are, says the manual (cnn-export). */
+#include "formats/c_export.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "formats/c_files.h"
+#include "util/allocate.h"
+#include "util/file.h"
+
+/* ---- The name ---- */
+
+static const char *const reserved[] = {
+    /* C */
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
+    "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict",
+    "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union",
+    "unsigned", "void", "volatile", "while",
+    /* C++ */
+    "alignas", "alignof", "and", "and_eq", "asm", "bitand", "bitor", "bool", "catch", "char16_t",
+    "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept",
+    "const_cast", "consteval", "constexpr", "constinit", "decltype", "delete", "dynamic_cast",
+    "explicit", "export", "false", "friend", "mutable", "namespace", "new", "noexcept", "not",
+    "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public",
+    "reinterpret_cast", "requires", "static_assert", "static_cast", "template", "this",
+    "thread_local", "throw", "true", "try", "typeid", "typename", "using", "virtual", "wchar_t",
+    "xor", "xor_eq",
+    /* files beside the network's */
+    "main", "Makefile", NULL};
+
+static bool is_reserved(const char *name)
+{
+    for (size_t i = 0; reserved[i]; i++)
+        if (strcmp(reserved[i], name) == 0)
+            return true;
+    return false;
+}
+
+#define LONGEST 48 /* of a name: C99 promises 31 characters, compilers take more */
+
+static cnn_status choose_name(struct cnn_export *e)
+{
+    const char *given = e->options->name;
+    if (given && is_reserved(given))
+        return cnn_fail(e->diag, CNN_INVALID, NULL,
+                        "'%s' cannot be the name: it is a word of C or C++, or of the files",
+                        given);
+    if (given && (given[0] == '_' || strstr(given, "__")))
+        return cnn_fail(e->diag, CNN_INVALID, NULL,
+                        "'%s' cannot be the name: C and C++ keep names with _ in front, or __, for "
+                        "themselves",
+                        given);
+    if (given && strlen(given) > LONGEST)
+        return cnn_fail(e->diag, CNN_INVALID, NULL, "a name of %zu letters; %d are the most",
+                        strlen(given), LONGEST);
+    if (is_reserved(e->name))
+        e->name = cnn_arena_printf(e->arena, "%s_net", e->name);
+    char *name = e->name ? cnn_arena_strndup(e->arena, e->name, LONGEST) : NULL;
+    if (!name)
+        return cnn_fail_memory(e->diag, LONGEST, e->path);
+    size_t length = 0; /* without _ behind one another */
+    for (size_t i = 0; name[i]; i++)
+        if (name[i] != '_' || length == 0 || name[length - 1] != '_')
+            name[length++] = name[i];
+    name[length] = '\0';
+    e->name = given ? given : name;
+    return CNN_OK;
+}
+
+/* ---- The directory ---- */
+
+static bool is_marked(const char *path)
+{
+    static const char *const marks[] = {CNN_C_MARK, "# Written by cnn export."};
+    char head[64] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    const size_t size = fread(head, 1, sizeof head - 1, file);
+    fclose(file);
+    for (size_t i = 0; i < 2; i++)
+        if (size >= strlen(marks[i]) && strncmp(head, marks[i], strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
+/* What an export before left may be replaced; where there is anything else, nothing is written. */
+static cnn_status check_directory(const struct cnn_export *e, const char *path)
+{
+    DIR *directory = opendir(path);
+    if (!directory && errno == ENOENT)
+        return CNN_OK;
+    if (!directory)
+        return cnn_fail(e->diag, errno == ENOTDIR ? CNN_INVALID : CNN_FAILED, NULL,
+                        "%s: files of C go into a directory: %s", path, strerror(errno));
+    cnn_status status = CNN_OK;
+    for (const struct dirent *entry; status == CNN_OK && (entry = readdir(directory));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        const char *file = cnn_arena_printf(e->arena, "%s/%s", path, entry->d_name);
+        if (!file)
+            status = cnn_fail_memory(e->diag, strlen(path), path);
+        else if (!is_marked(file)) {
+            status = cnn_fail(e->diag, CNN_INVALID, NULL,
+                              "%s is not empty: it has '%s', which is none of the files that this "
+                              "command writes",
+                              path, entry->d_name);
+            cnn_hint(e->diag, "name a directory that is empty, or is not there yet");
+        }
+    }
+    closedir(directory);
+    return status;
+}
+
+/* ---- The files ---- */
+
+typedef void file_writer(struct cnn_c_net *net, struct cnn_text *out);
+
+static cnn_status write_file(struct cnn_c_net *net, const char *directory, const char *name,
+                             file_writer *writer)
+{
+    const struct cnn_export *e = net->e;
+    struct cnn_text text = {0};
+    const char *path = cnn_arena_printf(e->arena, "%s/%s", directory, name);
+    writer(net, &text);
+    cnn_status status = !path || text.failed || net->failed
+                            ? cnn_fail_memory(e->diag, text.size, e->path)
+                            : cnn_file_write(path, text.data, text.size, e->diag);
+    e->info->bytes += text.size;
+    cnn_text_free(&text);
+    return status;
+}
+
+static cnn_status write_files(struct cnn_c_net *net)
+{
+    const struct cnn_export *e = net->e;
+    const struct {
+        const char *name;
+        file_writer *writer;
+    } files[] = {
+        {cnn_c_text(net, "%s.c", e->name), cnn_c_write_source},
+        {cnn_c_text(net, "%s_weights.c", e->name), cnn_c_write_weights},
+        {cnn_c_text(net, "%s.h", e->name), cnn_c_write_header},
+        {"main.c", cnn_c_write_main},
+        {"Makefile", cnn_c_write_makefile},
+    };
+    cnn_status status = cnn_make_directories(e->path, e->diag);
+    for (size_t i = 0; status == CNN_OK && i < sizeof files / sizeof *files; i++)
+        status = write_file(net, e->path, files[i].name, files[i].writer);
+    return status;
+}
+
+static cnn_status write_c(const struct cnn_export *original)
+{
+    struct cnn_export own = *original;
+    struct cnn_c_net net = {.e = &own};
+    cnn_status status = choose_name(&own);
+    if (status == CNN_OK)
+        status = check_directory(&own, own.path);
+    if (status == CNN_OK)
+        status = cnn_c_steps(&net);
+    if (status == CNN_OK)
+        status = cnn_c_write_layers(&net);
+    if (status == CNN_OK)
+        status = write_files(&net);
+    cnn_text_free(&net.code);
+    cnn_text_free(&net.weights);
+    cnn_text_free(&net.declarations);
+    return status;
+}
+
+const struct cnn_export_type cnn_export_c = {
+    .public = {.name = "c",
+               .help = "a directory with C99 files, for microcontrollers and any other program",
+               .ending = "_c",
+               .output = CNN_OUTPUT_SCRIPT,
+               .weights = true,
+               .directory = true},
+    .write = write_c};

@@ -1,0 +1,315 @@
+/* The steps of an exported network (c_export.h): what the fused graph computes, what each value is
+ * in memory, and how long. Layers that only pass on what they read are no steps. */
+#include <ctype.h>
+#include <string.h>
+
+#include "formats/c_export.h"
+
+/* ---- What a step computes ---- */
+
+/* The layers that the lead has taken in, in order. */
+static void take_in(const struct cnn_c_net *net, struct cnn_c_step *step, size_t number)
+{
+    const struct cnn_graph *graph = &net->e->model->graph;
+    for (size_t i = net->fused.origin[number] + 1; i < graph->count; i++) {
+        const struct cnn_node *node = &graph->nodes[i];
+        if (net->fused.lead[i] != number)
+            continue;
+        const struct cnn_operation operation = node->type->operation(node);
+        if (operation.kind == CNN_OPERATION_BATCH_NORM)
+            step->norm = node;
+        if (operation.activation.kind != CNN_ACT_NONE)
+            step->activation = operation.activation;
+        if (operation.kind == CNN_OPERATION_POOL) {
+            step->pools = true;
+            step->pool = operation.pool;
+        }
+    }
+}
+
+static const char *name_function(struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    char *name = cnn_arena_printf(net->e->arena, "layer%zu_%.40s", step->y, step->lead->name);
+    for (char *c = name; c && *c; c++)
+        if (!isalnum((unsigned char)*c) || (unsigned char)*c > 127)
+            *c = '_';
+    net->failed = net->failed || !name;
+    return name;
+}
+
+static void read_step(struct cnn_c_net *net, size_t number, struct cnn_c_step *step)
+{
+    *step = (struct cnn_c_step){.node = &net->fused.graph.nodes[number],
+                                .lead = &net->e->model->graph.nodes[net->fused.origin[number]],
+                                .y = number + 1,
+                                .scratch = CNN_C_NONE};
+    step->operation = step->lead->type->operation(step->lead);
+    step->activation = step->operation.activation;
+    take_in(net, step, number);
+}
+
+/* ---- Values that are passed on ---- */
+
+/* Whether all who read value v can do so whatever its order: dense layers, whose weights are
+ * ordered as it is. */
+static bool has_free_order(const struct cnn_c_net *net, size_t v)
+{
+    const struct cnn_graph *graph = &net->fused.graph;
+    for (size_t i = v; i < graph->count; i++)
+        for (size_t k = 0; k < graph->nodes[i].input_count; k++) {
+            struct cnn_c_step reader;
+            if (graph->nodes[i].inputs[k] != v)
+                continue;
+            read_step((struct cnn_c_net *)(uintptr_t)net, i, &reader);
+            if (reader.operation.kind != CNN_OPERATION_DENSE &&
+                (reader.operation.kind != CNN_OPERATION_PASS || !has_free_order(net, i + 1)))
+                return false;
+        }
+    return v != cnn_graph_output(graph);
+}
+
+static bool passes(const struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    const cnn_shape in = step->node->in[0];
+    if (step->operation.kind == CNN_OPERATION_PASS)
+        return step->activation.kind == CNN_ACT_NONE;
+    if (step->operation.kind != CNN_OPERATION_FLATTEN)
+        return false;
+    return in.h * in.w == 1 || in.c == 1 || has_free_order(net, step->y);
+}
+
+/* ---- Arrays ---- */
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 3) / 4 * 4;
+}
+
+/* The last step that reads value v. */
+static size_t last_reader(const struct cnn_graph *graph, size_t v)
+{
+    size_t last = v > 0 ? v - 1 : 0;
+    for (size_t i = v; i < graph->count; i++)
+        for (size_t k = 0; k < graph->nodes[i].input_count; k++)
+            if (graph->nodes[i].inputs[k] == v)
+                last = i;
+    return v == cnn_graph_output(graph) ? graph->count : last;
+}
+
+static size_t add_array(struct cnn_c_net *net, size_t bytes, size_t first, size_t last)
+{
+    net->arrays[net->array_count] = (struct cnn_c_array){
+        .bytes = round_up(bytes), .first = first, .last = last, .over = CNN_C_NONE};
+    return net->array_count++;
+}
+
+/* Value v stands where another stands. */
+static void share_array(struct cnn_c_net *net, size_t v, size_t with)
+{
+    struct cnn_c_array *array = &net->arrays[net->values[with].array];
+    const size_t last = last_reader(&net->fused.graph, v);
+    net->values[v].array = net->values[with].array;
+    array->last = last > array->last ? last : array->last;
+}
+
+/* The first row of its input that output row i of windows reads. */
+static size_t first_row(size_t i, size_t stride, size_t pad)
+{
+    return i * stride > pad ? i * stride - pad : 0;
+}
+
+struct sliding { /* rows of windows, and whether y is written as they are computed */
+    size_t out_h, stride, pad;
+    bool possible;
+    size_t later; /* rows of y that are computed after a row is written, and before it is: 0, 1 */
+};
+
+static struct sliding sliding_of(const struct cnn_c_step *step)
+{
+    const struct cnn_conv *c = &step->operation.conv;
+    const struct cnn_pool *p = &step->operation.pool;
+    struct sliding s = {0};
+    if (step->operation.kind == CNN_OPERATION_POOL)
+        s = (struct sliding){p->out_h, p->stride_h, p->pad_top, true, 0};
+    if (step->operation.kind == CNN_OPERATION_CONVOLVE && c->padding_mode == CNN_PAD_ZEROS)
+        s = (struct sliding){c->out_h, c->stride_h, c->pad_top, true, 0};
+    if (step->pools) { /* two rows are computed in scratch before one is written */
+        s.out_h = step->pool.out_h;
+        s.stride *= 2;
+        s.later = 1;
+    }
+    return s;
+}
+
+/* How far before its input the output of windows has to begin: row i of y must end before the
+ * first row of x that is still read. */
+static size_t find_ahead(const struct sliding *s, size_t x_row, size_t y_row)
+{
+    size_t ahead = 0;
+    for (size_t i = 0; i + s->later < s->out_h; i++) {
+        const size_t end = (i + 1) * y_row, begin = first_row(i + s->later, s->stride, s->pad);
+        if (end > begin * x_row + ahead)
+            ahead = end - begin * x_row;
+    }
+    return round_up(ahead);
+}
+
+/* Steps that write each number where they read it, and nothing else. */
+static bool is_pointwise(const struct cnn_c_step *step)
+{
+    switch (step->operation.kind) {
+    case CNN_OPERATION_PASS:
+    case CNN_OPERATION_BATCH_NORM:
+    case CNN_OPERATION_GROUP_NORM:
+    case CNN_OPERATION_LAYER_NORM:
+    case CNN_OPERATION_SCALE:
+    case CNN_OPERATION_ACTIVATE:
+    case CNN_OPERATION_PRELU:
+    case CNN_OPERATION_ADD:
+    case CNN_OPERATION_MULTIPLY:
+        return !step->pools;
+    default:
+        return false;
+    }
+}
+
+/* Whether the node reads value v after it has written numbers made of its first two inputs. */
+static bool is_read_late(const struct cnn_node *node, size_t v)
+{
+    for (size_t k = 2; k < node->input_count; k++)
+        if (node->inputs[k] == v)
+            return true;
+    return false;
+}
+
+/* The input over which a pointwise step may write: the first that ends with it, of the two that
+ * are read first. CNN_C_NONE: there is none. */
+static size_t find_over(const struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    const struct cnn_node *node = step->node;
+    for (size_t k = 0; k < node->input_count && k < 2; k++) {
+        const struct cnn_c_value *x = &net->values[node->inputs[k]], *y = &net->values[step->y];
+        if (net->arrays[x->array].last == step->y - 1 && x->element == y->element &&
+            cnn_shape_count(x->shape) == cnn_shape_count(y->shape) &&
+            !(net->streams && node->inputs[k] == 0) && !is_read_late(node, node->inputs[k]))
+            return node->inputs[k];
+    }
+    return CNN_C_NONE;
+}
+
+static void add_scratch(struct cnn_c_net *net, struct cnn_c_step *step)
+{
+    const struct cnn_pool *p = &step->pool;
+    if (step->pools)
+        step->scratch = add_array(net, 2 * p->in_w * p->channels * net->values[step->y].element,
+                                  step->y - 1, step->y - 1);
+}
+
+static void add_value(struct cnn_c_net *net, struct cnn_c_step *step)
+{
+    const size_t number = step->y - 1, x = step->node->inputs[0],
+                 over = is_pointwise(step) ? find_over(net, step) : CNN_C_NONE;
+    struct cnn_c_value *y = &net->values[step->y];
+    const struct sliding s = sliding_of(step);
+    if (over != CNN_C_NONE) {
+        share_array(net, step->y, over);
+        return;
+    }
+    y->array = add_array(net, cnn_shape_count(y->shape) * y->element, number,
+                         last_reader(&net->fused.graph, step->y));
+    if (!s.possible || (net->streams && x == 0) || net->arrays[net->values[x].array].last != number)
+        return;
+    net->arrays[y->array].over = net->values[x].array;
+    net->arrays[y->array].ahead =
+        find_ahead(&s, cnn_c_row_bytes(&net->values[x]), cnn_c_row_bytes(y));
+}
+
+/* ---- The input ---- */
+
+/* The rows that stay in memory where the first step can run as they arrive; 0: it cannot. */
+static size_t find_ring(const struct cnn_c_net *net, const struct cnn_c_step *first)
+{
+    const struct cnn_conv *c = &first->operation.conv;
+    const struct cnn_pool *p = &first->operation.pool;
+    size_t rows = 0;
+    if (first->y != 1 || last_reader(&net->fused.graph, 0) > 0)
+        return 0;
+    if (first->operation.kind == CNN_OPERATION_POOL)
+        rows = p->kernel_h;
+    if (first->operation.kind == CNN_OPERATION_CONVOLVE && c->padding_mode == CNN_PAD_ZEROS)
+        rows = (c->kernel_h - 1) * c->dilation_h + 1 + (first->pools ? c->stride_h : 0);
+    return rows < first->node->in[0].h ? rows : first->node->in[0].h;
+}
+
+static void add_input(struct cnn_c_net *net)
+{
+    struct cnn_c_step first;
+    struct cnn_c_value *input = &net->values[0];
+    const cnn_shape shape = net->fused.graph.input;
+    read_step(net, 0, &first);
+    net->ring = find_ring(net, &first);
+    net->streams = net->ring > 0;
+    if (!net->streams)
+        net->ring = shape.h;
+    input->array =
+        add_array(net, net->ring * cnn_c_row_bytes(input), 0, last_reader(&net->fused.graph, 0));
+}
+
+/* ---- All ---- */
+
+static void pass_on(struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    const size_t x = step->node->inputs[0];
+    struct cnn_c_value *y = &net->values[step->y];
+    const cnn_shape in = net->values[x].shape;
+    y->element = net->values[x].element;
+    y->map = net->values[x].map;
+    if (step->operation.kind == CNN_OPERATION_FLATTEN && in.h * in.w > 1 && in.c > 1)
+        y->map = in;
+    share_array(net, step->y, x);
+}
+
+static void make_steps(struct cnn_c_net *net)
+{
+    const struct cnn_graph *graph = &net->fused.graph;
+    for (size_t v = 0; v <= graph->count; v++) {
+        net->values[v].shape = cnn_graph_shape(graph, v);
+        net->values[v].element = sizeof(float);
+    }
+    add_input(net);
+    for (size_t i = 0; i < graph->count; i++) {
+        struct cnn_c_step *step = &net->steps[net->count];
+        read_step(net, i, step);
+        if (passes(net, step)) {
+            pass_on(net, step);
+            continue;
+        }
+        step->function = name_function(net, step);
+        add_value(net, step);
+        add_scratch(net, step);
+        net->macs += step->lead->macs;
+        net->count++;
+    }
+}
+
+cnn_status cnn_c_steps(struct cnn_c_net *net)
+{
+    const struct cnn_export *e = net->e;
+    cnn_status status =
+        cnn_graph_fuse(e->arena, &e->model->graph, CNN_FUSE_INFERENCE, &net->fused, e->diag);
+    if (status != CNN_OK)
+        return status;
+    const size_t count = net->fused.graph.count;
+    net->values = cnn_arena_array(e->arena, count + 1, sizeof *net->values);
+    net->steps = cnn_arena_array(e->arena, count, sizeof *net->steps);
+    net->arrays = cnn_arena_array(e->arena, 2 * count + 1, sizeof *net->arrays);
+    if (!net->values || !net->steps || !net->arrays)
+        return cnn_fail_memory(e->diag, count * sizeof *net->steps, e->path);
+    make_steps(net);
+    if (net->failed || !cnn_c_place(net->arrays, net->array_count, &net->arena_bytes))
+        return cnn_fail_memory(e->diag, 0, e->path);
+    if (net->count == 0)
+        return cnn_fail(e->diag, CNN_INVALID, NULL,
+                        "'%s' passes its input on: there is nothing to compute", e->model->name);
+    return CNN_OK;
+}

@@ -1,0 +1,90 @@
+#!/bin/bash
+# Exported C: networks with random parameters that have all kinds of layers (tests/export_c/*.yaml) and small ones of configs/, compiled by every compiler that
+# is here, and run against what cnn predict gives (tests/export_c/harness.c). ZOO=all takes all of configs/ that are no larger than a few MiB.
+set -u
+
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
+
+HOST=${CC:-gcc}
+STRICT='-Wall -Wextra -Wpedantic -Wconversion -Werror'
+c=$directory/c
+
+# A network with random parameters, what cnn predict gives, and its C.
+make() {
+    rm -rf "$c" && "$BUILD/tests/tools/random" "$1" "$directory/net.safetensors" "$directory/input.npy" precision=fp32 &&
+        "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null &&
+        "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c"
+}
+
+# build FLAGS...: the harness around it.
+build() {
+    # shellcheck disable=SC2086
+    $HOST -std=c99 "$@" -I"$c" -o "$directory/harness" "$c/net.c" "$c/net_weights.c" "$root/tests/export_c/harness.c" -lm
+}
+
+# near TOLERANCE: the largest difference as a share of the largest number.
+near() {
+    "$directory/harness" compare "$directory/input.npy" "$directory/own.npy" >"$directory/far" && cat "$directory/far" &&
+        awk -v most="$1" '{ exit !($1 <= most && $3 == 3) }' "$directory/far"
+}
+
+# Whole pictures and rows give the same.
+rows() {
+    head -c $((3 * $(sed -n 's/#define net_INPUTS //p' "$c/net.h"))) "$CNN" >"$directory/pixels"
+    "$directory/harness" pixels <"$directory/pixels" >"$directory/whole" && "$directory/harness" rows <"$directory/pixels" >"$directory/rows" &&
+        [ -s "$directory/whole" ] && cmp "$directory/whole" "$directory/rows"
+}
+
+# strict COMPILER FLAGS...
+strict() {
+    local compiler=$1 file
+    shift
+    for file in net.c net_weights.c main.c; do
+        # shellcheck disable=SC2086
+        $compiler "$@" $STRICT -I"$c" -c "$c/$file" -o "$directory/strict.o" || return 1
+    done
+}
+
+# What the object files want of a C library.
+alone() {
+    $HOST -std=c99 -O2 -c "$c/net.c" -o "$directory/net.o" && nm -u "$directory/net.o" | awk '{ print $NF }' |
+        grep -vE '^(mem(cpy|set|move)|(exp|expm1|tanh|erf|log1p|pow|sqrt)f|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|net_layer.*)$' >"$directory/wanted"
+    ! [ -s "$directory/wanted" ] && [ -z "$(size -A "$directory/net.o" | awk '($1 == ".data" || $1 == ".bss") && $2 > 0')" ]
+}
+
+# The deepest chain of calls, as gcc gives the frames: the largest layer's, three of the arithmetic's and those that run it, is what the header says at most.
+stack() {
+    local said
+    said=$(sed -n 's/^ \* stack  *at most \([0-9,]*\) bytes.*/\1/p' "$c/net.h" | tr -d ,)
+    gcc -std=c99 "$1" -fstack-usage -c "$c/net.c" -o "$directory/net.o" && awk -F'[:\t]' -v said="$said" '
+        { size = $(NF - 1) }
+        $4 ~ /^layer[0-9]/ { if (size > layer) layer = size; next }
+        $4 ~ /^net_/ { run += size; next }
+        { for (i = 3; i > 0 && size > most[i]; i--) { most[i + 1] = most[i]; most[i] = size } }
+        END { sum = layer + run + most[1] + most[2] + most[3]; print sum, "of", said; exit !(sum > 0 && sum <= said) }' "$directory/net.su"
+}
+
+COMPILERS=("$HOST:-std=c99 -O2" 'g++:-x c++ -O2' 'clang-14:-std=c99 -O2' 'arm-none-eabi-gcc:-std=c99 -mcpu=cortex-m4 -mthumb -Os' 'riscv64-linux-gnu-gcc:-std=c99 -O2')
+for description in "$root"/tests/export_c/*.yaml "$root"/configs/lenet5.yaml ${ZOO:+"$root"/configs/*.yaml}; do
+    what=$(basename "$description" .yaml)
+    [ "$(stat -c %s "$description")" -gt 0 ] || continue
+    check "$what: exported" make "$description"
+    check "$what: built with sanitizers" build -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+    check "$what: the same numbers" near 1e-5
+    check "$what: rows" rows
+    check "$what: needs nothing" alone
+    check "$what: stack" stack -O2
+    check "$what: stack without optimisation" stack -O0
+    for compiler in "${COMPILERS[@]}"; do
+        name=${compiler%%:*}
+        if command -v ${name##* } >/dev/null; then
+            # shellcheck disable=SC2086
+            check "$what: $name" strict "$name" ${compiler#*:}
+        else
+            skip "$what: $name is not here"
+        fi
+    done
+done
+
+summary
