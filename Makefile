@@ -18,6 +18,8 @@ LIBS := $(foreach name,$(IMAGE_LIBS),$(shell pkg-config --libs-only-l $(name))) 
 PACKAGES := gcc g++ libc6-dev make pkg-config libyaml-dev libjansson-dev zlib1g-dev libstb-dev libcmocka-dev \
             libjpeg-dev libpng-dev libwebp-dev mandoc
 DEV_PACKAGES := clang-format-14 clang-tidy-14 clang-14 llvm-14 libclang-rt-14-dev shellcheck
+# Compilers and emulators of microcontrollers, for tests/boards.sh.
+BOARD_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user
 
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. ISAS=vec128 makes of x86-64 a machine like any other.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
@@ -202,6 +204,9 @@ deps: ## install what building and testing need (Debian, Ubuntu)
 deps-dev: ## install what format, lint and fuzz need, too
 	$(INSTALL_PACKAGES) $(PACKAGES) $(DEV_PACKAGES)
 
+deps-boards: ## install what runs exported C on emulated microcontrollers (tests/boards.sh)
+	$(INSTALL_PACKAGES) $(PACKAGES) $(BOARD_PACKAGES)
+
 test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' CXX='$(CXX)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
 
@@ -312,7 +317,7 @@ metrics: all ## figures of the sources: lines, functions, includes, circles
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps deps-dev test test-emulated test-aarch64 asan tsan fuzz mutants lint format format-check bench compare grow metrics install uninstall clean help force
+.PHONY: all deps deps-dev deps-boards test test-emulated test-aarch64 asan tsan fuzz mutants lint format format-check bench compare grow metrics install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
