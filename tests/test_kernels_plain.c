@@ -177,12 +177,12 @@ static void test_codes_when_worked_out_by_hand(void **state)
     const struct cnn_kernels *k;
     const float range[] = {-5.1f, 20.4f}, positive[] = {0, 2}, none[] = {0, 0}, wrong[] = {1, NAN};
     for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
-        struct cnn_codes codes = k->codes(range);
+        struct cnn_codes codes = cnn_codes_of(range);
         assert_true(fabs((double)codes.scale - 0.1) < 1e-7 && codes.zero == 51);
-        assert_int_equal(k->codes(positive).zero, 0);
-        codes = k->codes(none);
+        assert_int_equal(cnn_codes_of(positive).zero, 0);
+        codes = cnn_codes_of(none);
         assert_true(codes.scale == 1 && codes.zero == 0);
-        codes = k->codes(wrong);
+        codes = cnn_codes_of(wrong);
         assert_true(codes.scale == 1 && codes.zero == 0);
     }
 }

@@ -61,7 +61,7 @@ static struct cnn_codes codes_of_readers(const struct byte_check *c, size_t v)
                graph->nodes[x - 1].type->operation(&graph->nodes[x - 1]).kind == CNN_OPERATION_PASS)
             x = graph->nodes[x - 1].inputs[0];
         if (x == v && graph->nodes[i].quantization && !call->node->x_bytes)
-            return call->kernels->codes(call->value[call->node->input_range]);
+            return cnn_codes_of(call->x_range[0]);
     }
     return (struct cnn_codes){0};
 }
@@ -103,16 +103,16 @@ static void keep_value(void *context, size_t node, bool backward, bool begin)
         return;
     }
     const unsigned char *bytes = (const unsigned char *)call->y;
-    kept->codes = call->kernels->codes(call->value[call->node->output_range]);
+    kept->codes = cnn_codes_of(call->y_range);
     for (size_t i = 0; i < count; i++)
         kept->numbers[i] =
             (float)(bytes[i / out.c * row + i % out.c] - kept->codes.zero) * kept->codes.scale;
 }
 
-/* Runs the network with bytes, whatever the CPU is faster with. */
+/* Runs the network with bytes. */
 static cnn_status keep_values(struct byte_check *c, float *image)
 {
-    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER, .bytes = true};
+    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER};
     const cnn_shape in = c->model->graph.input;
     cnn_status status =
         cnn_plan_new(&c->model->graph, c->model->parameters, &options, &c->plan, c->diag);

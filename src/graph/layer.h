@@ -80,8 +80,8 @@ enum cnn_precision {
     /* weights and inputs of conv and dense rounded to bfloat16 where that is faster; sums, and all
        that is stored, stay float32 */
     CNN_PRECISION_BF16,
-    /* a quantized network: 8-bit integers in inference, where that is faster; elsewhere float32
-       with the rounded weights */
+    /* a quantized network: 8-bit integers in inference; elsewhere float32 with the rounded weights
+     */
     CNN_PRECISION_INT8
 };
 
@@ -135,10 +135,14 @@ struct cnn_node {
     /* Set by the graph: the type's, and NULL for layers that are not quantized. */
     const struct cnn_execution *execution;
     const struct cnn_quantization *quantization;
-    /* Of a layer that is quantized: the slots of its input's range, [lowest, highest], and of that
-     * of its output, which plans take from its readers. */
-    size_t input_range, output_range;
-    bool x_bytes, y_bytes; /* x[0], y: bytes that stand for numbers (set by graph/bytes.h) */
+    /* Of a layer that is quantized: the slot of the ranges of its inputs, [lowest, highest] each;
+     * 0: it has none. */
+    size_t input_range;
+    /* Set by graph/bytes.h, in plans: whether the inputs and the output are bytes that stand for
+     * numbers, and where in the parameter slab the ranges of their codes are. */
+    bool x_bytes, y_bytes;
+    const size_t *x_range; /* of each input; NULL: the layer computes with floats */
+    size_t y_range;
 
     bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */
     bool literal;   /* the description gives the values of its parameters */
@@ -174,6 +178,10 @@ struct cnn_call {
     float *const *value; /* by slot; SAVED slots are NULL in plans that only infer */
     float *const *grad;  /* by slot; backward overwrites those of weights and biases */
     float *scratch;
+    /* of a layer that computes with bytes: the ranges of its inputs, and of its output, where that
+     * is bytes */
+    const float *const *x_range;
+    const float *y_range;
 };
 
 /* The output's pixels, as rows of their channels. */
@@ -222,10 +230,18 @@ struct cnn_execution {
 struct cnn_quantization {
     /* Whether this one can be, whose infer is done. */
     bool (*fits)(const struct cnn_node *node);
-    /* Adds the tensors, and sets input_range and output_range. */
+    /* Adds the tensors, and sets input_range. NULL: there are none. */
     void (*declare)(struct cnn_node *node);
-    /* Whether its output can be left in bytes, with all that is fused. */
+    /* Whether the layer gives codes that it reads, so that inputs and output have one range. NULL:
+     * it does not. */
+    bool (*passes)(const struct cnn_node *node);
+    /* Whether its output can be bytes, with all that is fused. NULL: it can. */
     bool (*writes_bytes)(const struct cnn_node *node);
+    /* whether an input may be floats, which it rounds to codes by itself; the output */
+    bool reads_floats, writes_floats;
+    /* The codes of its weight, as the file's, with what batch_norm makes of them. NULL: it has
+     * none. */
+    void (*codes)(const struct cnn_call *call, signed char *codes);
     struct cnn_execution execution;
 };
 

@@ -36,6 +36,7 @@ enum cnn_operation_kind {
 struct cnn_operation {
     enum cnn_operation_kind kind;
     struct cnn_activation activation; /* of the result */
+    const struct cnn_pool *pooled;    /* CONVOLVE, DENSE, in a plan: of that; NULL: not pooled */
     union {
         struct cnn_conv conv;
         struct cnn_pool pool;

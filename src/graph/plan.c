@@ -37,6 +37,19 @@ static float *block_floats(const struct cnn_plan *plan, size_t block)
     return block == CNN_NO_BLOCK ? NULL : plan->slab + plan->layout.blocks[block].offset;
 }
 
+static bool bind_ranges(struct cnn_plan *plan, const struct cnn_node *node, const float *parameters,
+                        struct cnn_call *call)
+{
+    if (!node->x_range)
+        return true;
+    const float **ranges = cnn_arena_array(plan->arena, node->input_count, sizeof *ranges);
+    for (size_t k = 0; ranges && k < node->input_count; k++)
+        ranges[k] = parameters + node->x_range[k];
+    call->x_range = ranges;
+    call->y_range = node->y_bytes ? parameters + node->y_range : NULL;
+    return ranges;
+}
+
 /* Pointers of one node. */
 static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
 {
@@ -79,21 +92,20 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
                                 .value = value,
                                 .grad = grad,
                                 .scratch = block_floats(plan, l->scratch)};
-    return true;
+    return bind_ranges(plan, node, parameters, &p->call);
 }
 
 /* How the plan executes the graph: what is fused, and what is computed with bytes. */
 static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
-                              enum cnn_plan_mode mode, bool bytes, struct cnn_fused *out,
-                              cnn_diag *diag)
+                              enum cnn_plan_mode mode, struct cnn_fused *out, cnn_diag *diag)
 {
     enum cnn_fusion fusion = mode == CNN_PLAN_INFER   ? CNN_FUSE_INFERENCE
                              : mode == CNN_PLAN_TRAIN ? CNN_FUSE_TRAINING
                                                       : CNN_FUSE_NOTHING;
     cnn_status status = cnn_graph_fuse(arena, graph, fusion, out, diag);
-    if (status == CNN_OK && mode == CNN_PLAN_INFER && bytes)
-        cnn_graph_use_bytes(&out->graph);
-    return status;
+    return status == CNN_OK && mode == CNN_PLAN_INFER
+               ? cnn_graph_use_bytes(arena, &out->graph, diag)
+               : status;
 }
 
 static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *diag)
@@ -132,8 +144,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                               .batch = options->batch,
                               .stale = true};
     plan->graph = &plan->fused.graph;
-    status = fuse_layers(arena, graph, options->mode, kernels->int8 || options->bytes, &plan->fused,
-                         diag);
+    status = fuse_layers(arena, graph, options->mode, &plan->fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, options, arena, &plan->layout, diag);
     if (status == CNN_OK) {
@@ -173,7 +184,7 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
         status = cnn_fail_memory(diag, 0, "a plan");
     struct cnn_fused fused;
     if (status == CNN_OK)
-        status = fuse_layers(arena, graph, mode, kernels->int8, &fused, diag);
+        status = fuse_layers(arena, graph, mode, &fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(&fused.graph, kernels,
                                  &(struct cnn_plan_options){.batch = batch, .mode = mode}, arena,
@@ -316,6 +327,16 @@ size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node)
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node)
 {
     return &plan->nodes[plan->fused.lead[node]].call;
+}
+
+const struct cnn_graph *cnn_plan_graph(const struct cnn_plan *plan)
+{
+    return plan->graph;
+}
+
+const struct cnn_call *cnn_plan_step(const struct cnn_plan *plan, size_t i)
+{
+    return &plan->nodes[i].call;
 }
 
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context)

@@ -26,8 +26,6 @@ struct cnn_plan_options {
     size_t batch;
     enum cnn_plan_mode mode;
     bool input_gradient;
-    /* INFER: layers of int8 compute with bytes even where this CPU is faster with floats */
-    bool bytes;
 };
 
 struct cnn_plan;
@@ -84,6 +82,11 @@ const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
  * value and the gradient are those of the last. */
 typedef void cnn_plan_observer(void *context, size_t node, bool backward, bool begin);
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context);
+
+/* What is executed, with the layers that are fused as one: its nodes and values have numbers of
+ * their own. The call of its node i. */
+const struct cnn_graph *cnn_plan_graph(const struct cnn_plan *plan);
+const struct cnn_call *cnn_plan_step(const struct cnn_plan *plan, size_t i);
 
 size_t cnn_plan_bytes(const struct cnn_plan *plan);
 

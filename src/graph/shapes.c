@@ -111,7 +111,8 @@ static cnn_status infer_node(struct cnn_node *node, struct cnn_arena *arena, cnn
         node->literal || !quantization->fits(node))
         return status;
     node->quantization = quantization;
-    quantization->declare(node);
+    if (quantization->declare)
+        quantization->declare(node);
     return CNN_OK;
 }
 

@@ -76,14 +76,20 @@ static inline struct cnn_pool_window cnn_window_columns(const struct cnn_pool *p
     return cnn_window_at(ox, p->stride_w, p->kernel_w, p->pad_left, p->pad_right, p->in_w);
 }
 
-/* One over the divisor of an average, by PyTorch's rules; 0 for a window without pixels. */
+/* The divisor of an average, by PyTorch's rules; 0 for a window without pixels. */
+static inline size_t cnn_window_divisor(const struct cnn_pool *p, struct cnn_pool_window rows,
+                                        struct cnn_pool_window columns)
+{
+    size_t area = (rows.end - rows.begin) * (columns.end - columns.begin);
+    return p->count_include_pad && area ? rows.padded * columns.padded : area;
+}
+
+/* One over it. */
 static inline float cnn_window_scale(const struct cnn_pool *p, struct cnn_pool_window rows,
                                      struct cnn_pool_window columns)
 {
-    size_t area = (rows.end - rows.begin) * (columns.end - columns.begin);
-    if (p->count_include_pad && area)
-        area = rows.padded * columns.padded;
-    return area ? 1.0f / (float)area : 0.0f;
+    const size_t divisor = cnn_window_divisor(p, rows, columns);
+    return divisor ? 1.0f / (float)divisor : 0.0f;
 }
 
 #endif

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kernels/bytes.h"
+
 enum cnn_activation_kind {
     CNN_ACT_NONE,
     CNN_ACT_RELU,
@@ -53,6 +55,12 @@ static inline bool cnn_activation_needs_input(struct cnn_activation a)
 static inline bool cnn_activation_rectifies(struct cnn_activation a)
 {
     return a.kind == CNN_ACT_RELU || a.kind == CNN_ACT_RELU6;
+}
+
+/* Whether it does nothing but to cut what lies outside of a range. */
+static inline bool cnn_activation_cuts(struct cnn_activation a)
+{
+    return cnn_activation_rectifies(a) || a.kind == CNN_ACT_NONE || a.kind == CNN_ACT_CLIP;
 }
 
 enum cnn_padding_mode { CNN_PAD_ZEROS, CNN_PAD_REFLECT, CNN_PAD_REPLICATE };
@@ -141,32 +149,16 @@ struct cnn_conv_backward_weights {
     float *dw, *db, *scratch;
 };
 
-/* Bytes that stand for numbers: (byte - zero) * scale, zero from 0 to 255. */
-struct cnn_codes {
-    float scale; /* positive; 0: not bytes but float32 */
-    int zero;
-};
-
-/* Arrays of bytes have, for each pixel, its channels and then what fills up the last four (any
- * bytes). */
-static inline size_t cnn_code_channels(size_t channels)
-{
-    return (channels + 3) / 4 * 4;
-}
-
-/* What an int8 convolution reads and writes, beside the epilogue. */
-struct cnn_int8 {
-    const float *scale; /* of each filter: what one of its sums of integers is worth */
-    struct cnn_codes x, y;
-};
-
+/* A convolution of bytes. Where y is floats, the activation comes behind the sums, else it is in
+ * the integers; then the largest of each window. */
 struct cnn_conv_int8_forward {
     size_t n;
     const unsigned char *x;
     const float *packed;
-    const struct cnn_int8 *int8;
-    const struct cnn_epilogue *epilogue;
-    void *y; /* bytes or floats, as int8 says */
+    const struct cnn_integers *integers;
+    struct cnn_activation activation; /* any but SOFTMAX */
+    const struct cnn_pool *pool;      /* NULL, or one of maxima that fuses; then without a table */
+    void *y;                          /* bytes or floats, as the integers say */
     float *scratch;
 };
 
@@ -311,6 +303,15 @@ struct cnn_resample {
     bool bilinear, align_corners;
 };
 
+/* Every byte of an image's output is one of its input: number `from` of it, from pixel to pixel
+ * without what fills up channels; below 0: `zero`. */
+struct cnn_gather {
+    size_t images, image; /* bytes of one, of the input */
+    size_t pixels, channels;
+    const int32_t *from;
+    int zero;
+};
+
 struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
@@ -329,24 +330,29 @@ struct cnn_kernels {
     void (*conv_backward_weights)(const struct cnn_conv *c,
                                   const struct cnn_conv_backward_weights *pass);
 
-    /* Convolution of bytes, x, by weights of -128 to 127, in exact integers: y = activation(scale *
-     * sum of (x - x zero) * code + bias), pooled, to the nearest code where y is bytes. Groups have
-     * whole fours of channels, but for one group alone, and at most CNN_INT8_DEPTH products make a
-     * sum. Padding of zeros holds x's zero. pack: the code of a weight is w / scale of its filter,
-     * rounded. As above, packed and scratch are in floats. */
+    /* Convolution of bytes, x, by weights of -128 to 127, codes of their filters' scales (bytes.h),
+     * in exact integers. At most CNN_INT8_DEPTH products make a sum. Padding of zeros holds x's
+     * zero. pack: codes as files have weights; the integers' x and bias. As above, packed and
+     * scratch are in floats. */
     size_t (*conv_int8_packed_floats)(const struct cnn_conv *c);
     size_t (*conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
-    void (*conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w, const float *scale,
-                           float *packed);
+    void (*conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
+                           const signed char *codes, float *packed);
     void (*conv_int8_forward)(const struct cnn_conv *c, const struct cnn_conv_int8_forward *pass);
 
-    /* Whether that is what quantized networks are to infer with: not where float32 is faster, as
-     * without instructions that multiply bytes. */
-    bool int8;
-
-    /* The nearest codes of pixels * channels numbers; NaN is the lowest one. */
+    /* The codes of pixels * channels numbers (bytes.h); NaN has the lowest one. */
     void (*quantize)(size_t pixels, size_t channels, const float *x, struct cnn_codes codes,
                      unsigned char *y);
+
+    /* Layers on bytes (bytes.h); arrays have whole fours of channels for each pixel. pool: the
+     * largest code of each window, which needs no integers, or the mean, as codes or as floats.
+     * add: of `size` bytes each. multiply: x[0] times x[1], which has one pixel for each image. */
+    void (*pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,
+                       const struct cnn_integers *integers, void *y);
+    void (*add_bytes)(size_t size, const unsigned char *const *x,
+                      const struct cnn_integers *integers, unsigned char *y);
+    void (*multiply_bytes)(const struct cnn_scale *c, const unsigned char *const *x,
+                           const struct cnn_integers *integers, unsigned char *y);
 
     /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h *
      * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,
@@ -465,8 +471,20 @@ struct cnn_kernels {
     /* Marks channels in which a number is not 0, and returns how many become so. */
     size_t (*find_living)(size_t pixels, size_t channels, const float *x, bool *living);
 
-    /* The codes of numbers from range[0] (at most 0) to range[1] (at least 0). */
-    struct cnn_codes (*codes)(const float *range);
+    /* Bytes moved within images. */
+    void (*gather_bytes)(const struct cnn_gather *g, const unsigned char *x, unsigned char *y);
+
+    /* rows of `bytes` bytes, x_step apart in x and y_step in y. */
+    void (*copy_bytes)(size_t rows, size_t bytes, const unsigned char *x, size_t x_step,
+                       unsigned char *y, size_t y_step);
+
+    /* Codes by a table of 256, `size` bytes; y may be x. */
+    void (*translate)(size_t size, const unsigned char *table, const unsigned char *x,
+                      unsigned char *y);
+
+    /* Softmax of each row, by a fixed sequence of operations: the same bits in every table, on
+     * every machine. x without NaN; y may be x. */
+    void (*softmax_exact)(struct cnn_rows rows, const float *x, float *y);
 
     /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes
      * from (seed, block), so backward draws it again. dx may be dy, y may be x. */
@@ -515,6 +533,10 @@ bool cnn_winograd_wanted(void);
 
 /* Every table that this CPU can run, for tests: cnn_kernels_at(0) is ref; NULL past the last. */
 const struct cnn_kernels *cnn_kernels_at(size_t i);
+
+/* The divisors that the windows of a mean have: one, which is written to only, or kernel_h *
+ * kernel_w: all up to that. */
+size_t cnn_pool_divisors(const struct cnn_pool *p, size_t *only);
 
 /* Which rows or columns of the input make one of the output; nearest: the first alone, weight 1. */
 struct cnn_resample_source {

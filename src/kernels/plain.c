@@ -45,8 +45,7 @@ size_t cnn_find_living(size_t pixels, size_t channels, const float *x, bool *liv
     return found;
 }
 
-/* Zero itself has a code: padding and what relu cuts off are exact. A range that no file can have,
- * as that of a model before its parameters are set, is no harm. */
+/* A range that no file can have, as that of a model before its parameters are set, is no harm. */
 struct cnn_codes cnn_codes_of(const float *range)
 {
     float scale = (range[1] - range[0]) / 255;

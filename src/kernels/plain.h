@@ -19,7 +19,12 @@ double cnn_cross_entropy(const struct cnn_loss_row *row, double smoothing);
 double cnn_squared_error(const struct cnn_loss_row *row);
 size_t cnn_rank(size_t classes, const float *y, size_t label);
 size_t cnn_find_living(size_t pixels, size_t channels, const float *x, bool *living);
-struct cnn_codes cnn_codes_of(const float *range);
+void cnn_gather_bytes(const struct cnn_gather *g, const unsigned char *x, unsigned char *y);
+void cnn_copy_bytes(size_t rows, size_t bytes, const unsigned char *x, size_t x_step,
+                    unsigned char *y, size_t y_step);
+void cnn_translate(size_t size, const unsigned char *table, const unsigned char *x,
+                   unsigned char *y);
+void cnn_softmax_exact(struct cnn_rows rows, const float *x, float *y);
 void cnn_drop_images(const struct cnn_drop *d, size_t n, const float *x, float *y);
 void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
 void cnn_copy(size_t rows, size_t floats, const float *x, size_t x_step, float *y, size_t y_step);

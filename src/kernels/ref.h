@@ -19,8 +19,8 @@ void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
 
 size_t cnn_conv_int8_packed_floats_ref(const struct cnn_conv *c);
 size_t cnn_conv_int8_scratch_floats_ref(const struct cnn_conv *c, size_t n);
-void cnn_conv_int8_pack_ref(const struct cnn_conv *c, int x_zero, const float *w,
-                            const float *scale, float *packed);
+void cnn_conv_int8_pack_ref(const struct cnn_conv *c, const struct cnn_integers *integers,
+                            const signed char *codes, float *packed);
 void cnn_conv_int8_forward_ref(const struct cnn_conv *c, const struct cnn_conv_int8_forward *pass);
 void cnn_quantize_ref(size_t pixels, size_t channels, const float *x, struct cnn_codes codes,
                       unsigned char *y);
@@ -58,6 +58,13 @@ void cnn_scale_forward_ref(const struct cnn_scale *c, const float *x, const floa
                            const float *b, float *y);
 void cnn_scale_backward_ref(const struct cnn_scale *c, const float *x, const float *s,
                             const float *dy, const struct cnn_scale_gradients *d, float *scratch);
+
+void cnn_pool_bytes_ref(const struct cnn_pool *p, size_t n, const unsigned char *x,
+                        const struct cnn_integers *integers, void *y);
+void cnn_add_bytes_ref(size_t size, const unsigned char *const *x,
+                       const struct cnn_integers *integers, unsigned char *y);
+void cnn_multiply_bytes_ref(const struct cnn_scale *c, const unsigned char *const *x,
+                            const struct cnn_integers *integers, unsigned char *y);
 
 size_t cnn_group_norm_scratch_floats_ref(const struct cnn_group_norm *g);
 void cnn_group_norm_forward_ref(const struct cnn_group_norm *g,

@@ -15,6 +15,7 @@
  *     clip        min(max(x, lowest), highest)
  *     softmax     exp(x) / sum of exp over the channels
  */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 struct settings {
@@ -77,7 +78,10 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 static void forward(const struct cnn_call *call)
 {
     const struct cnn_activation *activation = call->node->state;
-    call->kernels->activation_forward(*activation, cnn_call_rows(call), call->x[0], call->y);
+    if (activation->kind == CNN_ACT_SOFTMAX && call->node->precision == CNN_PRECISION_INT8)
+        call->kernels->softmax_exact(cnn_call_rows(call), call->x[0], call->y);
+    else
+        call->kernels->activation_forward(*activation, cnn_call_rows(call), call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
@@ -141,6 +145,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
         .infer = infer,                                                                            \
         .operation = operation,                                                                    \
         .execution = &execution,                                                                   \
+        .quantization = &cnn_bytes_activate,                                                       \
         .explain = explain,                                                                        \
         .slope = slope,                                                                            \
     };

@@ -1,5 +1,6 @@
 /* Add: the sum of several values of one shape, for residual connections. He et al., "Deep Residual
  * Learning", 2015. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
@@ -130,6 +131,7 @@ const struct cnn_layer_type cnn_layer_add = {
     .infer = infer,
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .quantization = &cnn_bytes_add,
     .explain = explain,
     .slope = slope,
 };

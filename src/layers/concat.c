@@ -1,4 +1,5 @@
 /* Concat: joins the channels of several values whose heights and widths agree. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 static const struct cnn_key keys[] = {CNN_KEY_END};
@@ -99,6 +100,7 @@ const struct cnn_layer_type cnn_layer_concat = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
+    .quantization = &cnn_bytes_concatenate,
     .explain = explain,
     .slope = slope,
 };

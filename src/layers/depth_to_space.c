@@ -1,6 +1,7 @@
 /* Depth to space and its inverse: the numbers of block * block channels become a block of pixels of
  * one channel (Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
  * Sub-Pixel Convolutional Neural Network", 2016). Nothing is computed. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/window.h"
 
@@ -174,6 +175,7 @@ const struct cnn_layer_type cnn_layer_depth_to_space = {
     .operation = operation,
     .execution = &execution,
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };
@@ -189,6 +191,7 @@ const struct cnn_layer_type cnn_layer_space_to_depth = {
     .operation = operation,
     .execution = &execution,
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

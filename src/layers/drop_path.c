@@ -2,6 +2,7 @@
  * probability `rate`, and the others scaled by 1 / (1 - rate); in evaluation nothing happens. Huang
  * et al., "Deep Networks with Stochastic Depth", 2016. Backward draws the same images again from
  * the step's seed. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 struct settings {
@@ -86,6 +87,7 @@ const struct cnn_layer_type cnn_layer_drop_path = {
     .infer = infer,
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

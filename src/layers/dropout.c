@@ -1,6 +1,7 @@
 /* Dropout, Srivastava et al. 2014, inverted: in training a share `rate` of the values becomes 0 and
  * the rest is scaled by 1 / (1 - rate); in evaluation nothing happens. Backward draws the same mask
  * again from the step's seed. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 struct settings {
@@ -83,6 +84,7 @@ const struct cnn_layer_type cnn_layer_dropout = {
     .infer = infer,
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

@@ -1,5 +1,6 @@
 /* Flatten: c x h x w becomes one list of c * h * w numbers in channel, row, column order, as every
  * framework has it; activations are stored channels last, so the values are transposed. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 static const struct cnn_key keys[] = {CNN_KEY_END};
@@ -81,6 +82,7 @@ const struct cnn_layer_type cnn_layer_flatten = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

@@ -1,5 +1,6 @@
 /* Global pooling: one value per channel, the largest or the mean of its whole map. Pooling with one
  * window of the map's size. */
+#include "layers/bytes.h"
 #include "layers/pooling.h"
 
 struct settings {
@@ -46,6 +47,7 @@ const struct cnn_layer_type cnn_layer_global_pool = {
     .operation = operation,
     .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
+    .quantization = &cnn_bytes_pool,
     .explain = cnn_pooling_explain,
     .slope = cnn_pooling_slope,
 };

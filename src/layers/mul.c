@@ -1,5 +1,6 @@
 /* Mul: one value times another of the same shape, or times one number for each of its channels, as
  * squeeze-and-excitation gates channels. Hu et al., "Squeeze-and-Excitation Networks", 2018. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/scaling.h"
 
@@ -142,9 +143,8 @@ static double slope(const struct cnn_call *call, const struct cnn_question *q,
 
 static struct cnn_operation operation(const struct cnn_node *node)
 {
-    const struct settings *s = node->settings;
-    return (struct cnn_operation){.kind = CNN_OPERATION_MULTIPLY,
-                                  .activation = cnn_activation_of(s->activation)};
+    const struct cnn_scaling *state = node->state;
+    return (struct cnn_operation){.kind = CNN_OPERATION_MULTIPLY, .activation = state->activation};
 }
 
 const struct cnn_layer_type cnn_layer_mul = {
@@ -162,6 +162,7 @@ const struct cnn_layer_type cnn_layer_mul = {
     .state_size = sizeof(struct cnn_scaling),
     .fuse = cnn_scaling_fuse,
     .describe = describe,
+    .quantization = &cnn_bytes_multiply,
     .explain = explain,
     .slope = slope,
 };

@@ -1,5 +1,6 @@
 /* Pad: a border around the map, as a convolution's padding makes one. */
 #include "kernels/internal.h"
+#include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
@@ -146,6 +147,7 @@ const struct cnn_layer_type cnn_layer_pad = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

@@ -1,4 +1,5 @@
 /* Pooling: the largest value (max) or the mean (avg) of each window; channels stay apart. */
+#include "layers/bytes.h"
 #include "layers/pooling.h"
 
 enum { SLOT_CHOICE };
@@ -158,6 +159,7 @@ const struct cnn_layer_type cnn_layer_pool = {
     .operation = operation,
     .execution = &cnn_pooling_execution,
     .describe = cnn_pooling_describe,
+    .quantization = &cnn_bytes_pool,
     .explain = cnn_pooling_explain,
     .slope = cnn_pooling_slope,
 };

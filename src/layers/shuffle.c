@@ -1,5 +1,6 @@
 /* Channel shuffle: the channels of each group are dealt out among all groups, so that grouped
  * convolutions exchange what they know. Zhang et al., "ShuffleNet", 2018. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 #include <string.h>
@@ -103,6 +104,7 @@ const struct cnn_layer_type cnn_layer_shuffle = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

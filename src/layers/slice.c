@@ -1,4 +1,5 @@
 /* Slice: some of the channels that follow one another, as ShuffleNet splits them. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 
 struct settings {
@@ -106,6 +107,7 @@ const struct cnn_layer_type cnn_layer_slice = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

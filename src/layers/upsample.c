@@ -1,5 +1,6 @@
 /* Upsample: a map of another size, by PyTorch's rules: the nearest pixel, or the mean of four
  * weighed by their distance. */
+#include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/window.h"
 
@@ -171,6 +172,7 @@ const struct cnn_layer_type cnn_layer_upsample = {
     .operation = operation,
     .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
     .describe = describe,
+    .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,
 };

@@ -195,7 +195,8 @@ bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum 
         return true;
     case CNN_EFFECT_POOL:
         if (!inference || w->pools || w->activation.kind == CNN_ACT_SOFTMAX ||
-            !cnn_pool_fuses(&effect->pool))
+            !cnn_pool_fuses(&effect->pool) ||
+            (node->quantization && (effect->pool.average || !cnn_activation_cuts(w->activation))))
             return false;
         w->pools = true;
         w->pool = effect->pool;
@@ -205,38 +206,27 @@ bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum 
     }
 }
 
-void cnn_weighted_apply(const struct cnn_call *call, cnn_weighted_products *products)
+static void forward(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
     float *linear = call->value[CNN_SLOT_LINEAR];
     bool separate = linear || w->activation.kind == CNN_ACT_SOFTMAX;
-    struct cnn_epilogue epilogue = {
+    const struct cnn_epilogue epilogue = {
+        .bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
+                              : call->value[CNN_SLOT_BIAS],
         .activation = separate ? (struct cnn_activation){.kind = CNN_ACT_NONE} : w->activation,
         .pool = w->pools ? &w->pool : NULL,
     };
     float *sums = linear ? linear : call->y;
-    products(call, &epilogue, sums);
-    if (separate)
-        call->kernels->activation_forward(w->activation, cnn_call_rows(call), sums, call->y);
-}
-
-static void multiply(const struct cnn_call *call, struct cnn_epilogue *epilogue, float *y)
-{
-    const struct cnn_weighted *w = call->node->state;
-    epilogue->bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
-                                   : call->value[CNN_SLOT_BIAS];
     call->kernels->conv_forward(&w->conv,
                                 &(struct cnn_conv_forward){.n = call->n,
                                                            .x = call->x[0],
                                                            .packed = call->value[CNN_SLOT_PACKED],
-                                                           .epilogue = epilogue,
-                                                           .y = y,
+                                                           .epilogue = &epilogue,
+                                                           .y = sums,
                                                            .scratch = call->scratch});
-}
-
-static void forward(const struct cnn_call *call)
-{
-    cnn_weighted_apply(call, multiply);
+    if (separate)
+        call->kernels->activation_forward(w->activation, cnn_call_rows(call), sums, call->y);
 }
 
 static void backward(const struct cnn_call *call)
@@ -329,7 +319,11 @@ struct cnn_operation cnn_convolution_operation(const struct cnn_node *node)
 {
     const struct cnn_weighted *w = node->state;
     return (struct cnn_operation){
-        .kind = CNN_OPERATION_CONVOLVE, .activation = w->activation, .conv = w->conv};
+        .kind = CNN_OPERATION_CONVOLVE,
+        .activation = w->activation,
+        .pooled = w->pools ? &w->pool : NULL,
+        .conv = w->conv,
+    };
 }
 
 void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out)

@@ -15,8 +15,7 @@ enum {
     CNN_SLOT_LINEAR,
     CNN_SLOT_NORM,
     CNN_SLOT_INPUT_RANGE = CNN_SLOT_NORM + 4,
-    CNN_SLOT_WEIGHT_SCALE,
-    CNN_SLOT_OUTPUT_RANGE
+    CNN_SLOT_WEIGHT_SCALE
 };
 
 /* The keys that end the tables of all three, as members of their settings. */
@@ -101,13 +100,6 @@ double cnn_dense_explain(const struct cnn_call *call, const struct cnn_question 
 /* slope of all three. */
 double cnn_weighted_slope(const struct cnn_call *call, const struct cnn_question *question,
                           struct cnn_operand *operand, struct cnn_text *out);
-
-/* Writes a layer's products, whose bias it adds to the epilogue, to y. */
-typedef void cnn_weighted_products(const struct cnn_call *call, struct cnn_epilogue *epilogue,
-                                   float *y);
-
-/* The forward of all three, with whatever comes behind the products. */
-void cnn_weighted_apply(const struct cnn_call *call, cnn_weighted_products *products);
 
 /* Members of the descriptors. */
 extern const struct cnn_execution cnn_weighted_execution;

@@ -39,10 +39,9 @@ static cnn_status check_model(const cnn_model *model, cnn_diag *diag)
     return model->has_data ? CNN_OK : cnn_model_fail_no_data(model, "calibrate on", diag);
 }
 
-static bool mark_wanted(struct spread *s)
+static void mark_wanted(struct spread *s)
 {
-    s->finite = true;
-    return s->wanted = true;
+    s->finite = s->wanted = true;
 }
 
 /* The same network in int8, with the parameters that stay as they are; layers that are computed
@@ -76,12 +75,15 @@ static cnn_status open_quantized(struct calibration *c, cnn_diag *diag)
     }
     bool any = false;
     for (size_t i = 0; i < graph->count; i++)
-        if (graph->nodes[i].quantization)
-            any = mark_wanted(&c->spreads[graph->nodes[i].inputs[0]]);
+        for (size_t k = 0; graph->nodes[i].input_range && k < graph->nodes[i].input_count; k++) {
+            mark_wanted(&c->spreads[graph->nodes[i].inputs[k]]);
+            any = any || graph->nodes[i].quantization->codes;
+        }
     return any ? CNN_OK
-               : cnn_fail(diag, CNN_INVALID, NULL,
-                          "%s has no layer that can be computed in int8 (conv, dense)",
-                          model->source);
+               : cnn_fail(
+                     diag, CNN_INVALID, NULL,
+                     "%s has no layer that can be computed in int8 (conv, depthwise_conv, dense)",
+                     model->source);
 }
 
 static cnn_status open_data(struct calibration *c, cnn_diag *diag)
@@ -177,21 +179,27 @@ static double range_error(const struct spread *s, double share)
     return error;
 }
 
+static bool is_sound(const struct spread *s)
+{
+    return !s->wanted || (s->finite && isfinite((float)(s->high - s->low)));
+}
+
 /* Whether the ranges are ranges of floats; looked at before anything is counted in them. */
 static cnn_status check_spreads(const struct calibration *c, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &c->quantized->graph;
-    for (size_t i = 0; i < graph->count; i++) {
-        const struct spread *s = &c->spreads[graph->nodes[i].inputs[0]];
-        if (!s->wanted || (s->finite && isfinite((float)(s->high - s->low))))
-            continue;
-        cnn_fail(diag, CNN_FAILED, NULL,
-                 "%s: layer '%s' reads %s when the images of the data set pass through",
-                 c->model->source, graph->nodes[i].name,
-                 s->finite ? "numbers that are too large" : "numbers that are not finite");
-        cnn_hint(diag, "`eval` and `explain` show what the network makes of an image");
-        return CNN_FAILED;
-    }
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t k = 0; k < graph->nodes[i].input_count; k++) {
+            const struct spread *s = &c->spreads[graph->nodes[i].inputs[k]];
+            if (is_sound(s))
+                continue;
+            cnn_fail(diag, CNN_FAILED, NULL,
+                     "%s: layer '%s' reads %s when the images of the data set pass through",
+                     c->model->source, graph->nodes[i].name,
+                     s->finite ? "numbers that are too large" : "numbers that are not finite");
+            cnn_hint(diag, "`eval` and `explain` show what the network makes of an image");
+            return CNN_FAILED;
+        }
     return CNN_OK;
 }
 
@@ -235,9 +243,9 @@ static void quantize_layers(struct calibration *c)
             if (cnn_role_stored(node->tensors[slot].role) && node->tensors[slot].scale_slot)
                 round_weights(&node->tensors[slot], parameters + node->tensors[slot].offset,
                               parameters + node->tensors[node->tensors[slot].scale_slot].offset);
-        if (node->quantization)
-            choose_range(&c->spreads[node->inputs[0]],
-                         parameters + node->tensors[node->input_range].offset);
+        for (size_t k = 0; node->input_range && k < node->input_count; k++)
+            choose_range(&c->spreads[node->inputs[k]],
+                         parameters + node->tensors[node->input_range].offset + 2 * k);
     }
 }
 

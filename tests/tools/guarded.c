@@ -239,7 +239,7 @@ static size_t value_floats(cnn_shape shape, size_t n, bool bytes)
 static void run_alone(const struct cnn_node *node, const float *parameters, size_t n, bool backward)
 {
     const struct cnn_kernels *kernels = cnn_kernels();
-    const float *x[8] = {NULL};
+    const float *x[8] = {NULL}, *x_range[8] = {NULL};
     float *dx[8] = {NULL}, *value[CNN_MAX_TENSORS] = {NULL}, *grad[CNN_MAX_TENSORS] = {NULL};
     struct cnn_call call = {.node = node,
                             .kernels = kernels,
@@ -252,9 +252,12 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
                             .grad = grad};
     layer = node->name;
     for (size_t k = 0; k < node->input_count; k++) {
-        x[k] = block(value_floats(node->in[k], n, k == 0 && node->x_bytes), NULL);
+        x[k] = block(value_floats(node->in[k], n, node->x_bytes), NULL);
+        x_range[k] = node->x_range ? block(2, parameters + node->x_range[k]) : NULL;
         dx[k] = backward ? block(value_floats(node->in[k], n, false), NULL) : NULL;
     }
+    call.x_range = x_range;
+    call.y_range = node->y_bytes ? block(2, parameters + node->y_range) : NULL;
     call.y = block(value_floats(node->out, n, node->y_bytes), NULL);
     for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
@@ -284,8 +287,8 @@ static void run_layers(const cnn_model *model, enum cnn_fusion fusion, size_t n)
     struct cnn_arena *arena = cnn_arena_new();
     struct cnn_fused fused;
     if (cnn_graph_fuse(arena, &model->graph, fusion, &fused, NULL) == CNN_OK) {
-        if (fusion == CNN_FUSE_INFERENCE && cnn_kernels()->int8)
-            cnn_graph_use_bytes(&fused.graph);
+        if (fusion == CNN_FUSE_INFERENCE)
+            cnn_graph_use_bytes(arena, &fused.graph, NULL);
         for (size_t i = 0; i < fused.graph.count; i++) {
             run_alone(&fused.graph.nodes[i], model->parameters, n, fusion == CNN_FUSE_TRAINING);
             if (fusion == CNN_FUSE_NOTHING)

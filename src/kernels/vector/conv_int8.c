@@ -1,10 +1,11 @@
 /* The forward pass in bytes. Four channels of a pixel are one element of 32 bits, so that windows,
  * copies and the GEMM (CNN_INT8_QUADS) see a convolution of a quarter of the channels. Its sums, of
  * one block of output lines at a time, go to a buffer that stays in the cache; from there they are
- * scaled, activated, pooled and stored, as floats or as bytes. */
+ * pooled and stored as codes, or scaled, activated, pooled and stored as floats. */
 #include <math.h>
 #include <stdint.h>
 
+#include "kernels/ref.h"
 #include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
 #include "kernels/vector/windows.h"
@@ -24,15 +25,16 @@ struct pass {
     size_t filters;                /* of one group */
     size_t part_columns, parts;
     size_t sums_floats, thread_floats;
-    const struct cnn_int8 *int8;
-    const struct cnn_epilogue *epilogue;
+    const struct cnn_integers *integers;
+    struct cnn_activation activation;
+    const struct cnn_pool *pool;
     const float *x, *packed;
     const int *first; /* what the sums begin with */
     void *y;
     float *scratch;
     size_t y_pixel;  /* from pixel to pixel in y */
-    float low, high; /* what is stored lies between, in units of what is stored */
-    bool activates;  /* by a pass of its own */
+    float low, high; /* floats that are stored lie between */
+    bool activates;  /* floats, by a pass of its own */
 };
 
 static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct cnn_pool *pool)
@@ -70,8 +72,16 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     return p;
 }
 
+/* Groups of other than whole fours of channels go the plain way. */
+static bool fits(const struct cnn_conv *c)
+{
+    return c->groups == 1 || c->in_c / c->groups % 4 == 0;
+}
+
 size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
+    if (!fits(c))
+        return cnn_conv_int8_scratch_floats_ref(c, n);
     const struct cnn_pool pool = {.out_h = 1};
     size_t one = pass_plan(c, n, NULL).thread_floats, other = pass_plan(c, n, &pool).thread_floats;
     return cnn_size_times(one > other ? one : other, (size_t)cnn_parallel_threads());
@@ -86,23 +96,19 @@ static size_t first_floats(const struct cnn_conv *c)
 
 size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
 {
+    if (!fits(c))
+        return cnn_conv_int8_packed_floats_ref(c);
     size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w),
                                   cnn_code_channels(c->in_c) / 4 / c->groups);
     return cnn_size_times(first_floats(c), cnn_size_plus(depth, 1));
 }
 
-static int code_of(float w, float scale)
-{
-    float code = nearbyintf(w / scale);
-    return code >= 127 ? 127 : code >= -128 ? (int)code : -128;
-}
-
 /* Four channels of one tap as an element, and their sum. */
-static int pack_quad(const float *w, size_t taps, size_t channels, float scale, int *sum)
+static int pack_quad(const signed char *codes, size_t taps, size_t channels, int *sum)
 {
     unsigned bits = 0;
     for (size_t i = 0; i < channels; i++) {
-        int code = code_of(w[i * taps], scale);
+        const int code = codes[i * taps];
         *sum += code;
         bits |= ((unsigned)code & 255) << (8 * i);
     }
@@ -111,8 +117,8 @@ static int pack_quad(const float *w, size_t taps, size_t channels, float scale, 
 
 struct packing {
     const struct cnn_conv *c;
-    int x_zero;
-    const float *w, *scale;
+    const struct cnn_integers *integers;
+    const signed char *codes;
     float *packed;
 };
 
@@ -132,35 +138,33 @@ static void pack_panel(void *context, size_t task, size_t thread)
     int *to =
         (int *)(void *)p->packed + first_floats(c) + (group * columns + column) * taps * quads;
     for (size_t j = 0; j < width; j++) {
+        const bool used = column + j < filters;
         size_t filter = group * filters + column + j;
         int sum = 0;
         for (size_t t = 0; t < taps; t++)
-            for (size_t q = 0; q < quads; q++) {
-                const float *w = p->w + (filter * group_in + 4 * q) * taps + t;
+            for (size_t q = 0; q < quads; q++)
                 to[(t * quads + q) * width + j] =
-                    column + j < filters ? pack_quad(w, taps, cnn_size_min(4, group_in - 4 * q),
-                                                     p->scale[filter], &sum)
-                                         : 0;
-            }
-        first[j] = -p->x_zero * sum;
+                    used ? pack_quad(p->codes + (filter * group_in + 4 * q) * taps + t, taps,
+                                     cnn_size_min(4, group_in - 4 * q), &sum)
+                         : 0;
+        /* may leave 32 bits, as what is added to it does; their sum does not */
+        first[j] = used ? (int)((unsigned)p->integers->bias[filter] -
+                                (unsigned)p->integers->x->zero * (unsigned)sum)
+                        : 0;
     }
 }
 
-void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w,
-                                      const float *scale, float *packed)
+void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
+                                      const signed char *codes, float *packed)
 {
-    struct packing p = {c, x_zero, w, scale, packed};
+    if (!fits(c)) {
+        cnn_conv_int8_pack_ref(c, integers, codes, packed);
+        return;
+    }
+    struct packing p = {c, integers, codes, packed};
     cnn_parallel_for(c->groups *
                          cnn_size_divide_up(cnn_packed_columns(c->out_c / c->groups), CNN_PANEL),
                      pack_panel, &p);
-}
-
-/* Scaled sums of VLEN columns: of integers, or where an activation has been applied already, as
- * they are. */
-INLINE vfloat scaled(const float *sums, bool integers, vfloat scale, vfloat bias)
-{
-    vfloat v = vload(sums);
-    return integers ? __builtin_convertvector((vint)v, vfloat) * scale + bias : v;
 }
 
 /* The sums of one task: those of `used` filters, which begin at filter number `filter`, from pixel
@@ -178,67 +182,94 @@ struct line {
     size_t at, pixels;
 };
 
-INLINE void store_line(const struct pass *p, const struct block *block, struct line line,
-                       bool integers, bool bytes)
+/* The sums of VLEN columns of one pixel, or the largest of each of four. */
+INLINE vint sums_at(const float *upper, const float *lower, size_t columns)
 {
-    const float *lower = line.lower;
-    const size_t columns = block->columns, used = block->used, pixels = line.pixels;
-    const struct cnn_codes codes = p->int8->y;
-    const vfloat low = vset(p->low), high = vset(p->high),
-                 inverse = vset(bytes ? 1 / codes.scale : 1), zero = vset((float)codes.zero);
-    const bool average = lower && p->epilogue->pool->average;
-    const size_t y_pixel = p->y_pixel;
+    vint v = (vint)vload(upper);
+    if (lower)
+        v = vmax_int(vmax_int(v, (vint)vload(upper + columns)),
+                     vmax_int((vint)vload(lower), (vint)vload(lower + columns)));
+    return v;
+}
+
+static void look_up(const struct pass *p, const struct block *block, const struct line *line)
+{
+    const unsigned char *table = p->integers->table;
+    for (size_t i = 0; i < line->pixels; i++) {
+        unsigned char *y = (unsigned char *)p->y + line->at + i * p->y_pixel;
+        for (size_t j = 0; j < block->used; j++)
+            y[j] = table[y[j]];
+    }
+}
+
+/* Multipliers are not below 0: the largest sum makes the largest code. */
+INLINE void store_codes(const struct pass *p, const struct block *block, struct line line)
+{
+    const size_t columns = block->columns, used = block->used,
+                 step = line.lower ? 2 * columns : columns;
+    const struct vfinish finish = vfinish(p->integers);
     for (size_t j = 0; j < used; j += VLEN) {
-        size_t lanes = cnn_size_min(used - j, VLEN), step = lower ? 2 * columns : columns;
-        vfloat scale = vload_lanes(p->int8->scale + block->filter + j, lanes), bias = {0};
-        if (p->epilogue->bias)
-            bias = vload_lanes(p->epilogue->bias + block->filter + j, lanes);
-        const float *a = line.upper + j, *b = lower ? lower + j : NULL;
-        for (size_t i = 0; i < pixels; i++, a += step) {
-            vfloat v = scaled(a, integers, scale, bias);
-            if (lower) {
-                vfloat right = scaled(a + columns, integers, scale, bias);
-                vfloat below = scaled(b, integers, scale, bias),
-                       last = scaled(b + columns, integers, scale, bias);
-                v = average ? (v + right + below + last) * 0.25f
-                            : vmax_nan(vmax_nan(v, right), vmax_nan(below, last));
+        const size_t lanes = cnn_size_min(used - j, VLEN);
+        const vint multiplier = (vint)vload_lanes(
+            (const float *)(const void *)(p->integers->multiplier + block->filter + j), lanes);
+        const float *a = line.upper + j, *b = line.lower ? line.lower + j : NULL;
+        unsigned char *y = (unsigned char *)p->y + line.at + j;
+        for (size_t i = 0; i < line.pixels; i++, a += step, y += p->y_pixel) {
+            vrequantize(&finish, sums_at(a, b, columns), multiplier, lanes, y);
+            if (b)
+                b += step;
+        }
+    }
+    if (p->integers->table)
+        look_up(p, block, &line);
+}
+
+INLINE vfloat scaled(const struct pass *p, const float *sums, vfloat scale)
+{
+    const vfloat v = vload(sums);
+    return p->activates ? v : __builtin_convertvector((vint)v, vfloat) * scale;
+}
+
+static void store_floats(const struct pass *p, const struct block *block, struct line line)
+{
+    const size_t columns = block->columns, used = block->used,
+                 step = line.lower ? 2 * columns : columns;
+    const vfloat low = vset(p->low), high = vset(p->high);
+    for (size_t j = 0; j < used; j += VLEN) {
+        const size_t lanes = cnn_size_min(used - j, VLEN);
+        const vfloat scale = vload_lanes(p->integers->scale + block->filter + j, lanes);
+        const float *a = line.upper + j, *b = line.lower ? line.lower + j : NULL;
+        for (size_t i = 0; i < line.pixels; i++, a += step) {
+            vfloat v = scaled(p, a, scale);
+            if (b) {
+                v = vmax_nan(vmax_nan(v, scaled(p, a + columns, scale)),
+                             vmax_nan(scaled(p, b, scale), scaled(p, b + columns, scale)));
                 b += step;
             }
-            if (bytes)
-                v = v * inverse + zero;
             v = vmin(high, vmax(low, v));
-            if (bytes)
-                vstore_bytes((unsigned char *)p->y + line.at + i * y_pixel + j, lanes, v);
-            else
-                vstore_lanes((float *)p->y + line.at + i * y_pixel + j, lanes, v);
+            vstore_lanes((float *)p->y + line.at + i * p->y_pixel + j, lanes, v);
         }
     }
 }
 
 static void store_block(const struct pass *p, const struct block *b, const struct cnn_view *v)
 {
-    const struct cnn_pool *pool = p->epilogue->pool;
-    size_t row = p->windows.pixels * b->columns, step = pool ? 2 : 1,
+    size_t row = p->windows.pixels * b->columns, step = p->pool ? 2 : 1,
            y_lines = p->windows.lines / step;
     struct line line = {.pixels = p->windows.pixels / step};
-    bool bytes = p->int8->y.scale > 0;
     for (size_t i = 0; i < v->images; i++)
         for (size_t l = 0; l + step <= v->lines; l += step) {
             line.upper = b->sums + (i * v->lines + l) * row;
-            line.lower = pool ? line.upper + row : NULL;
+            line.lower = p->pool ? line.upper + row : NULL;
             line.at =
                 (((b->image + i) * y_lines + (b->line + l) / step) * line.pixels) * p->y_pixel +
                 b->filter;
-            if (p->activates && bytes)
-                store_line(p, b, line, false, true);
-            else if (p->activates)
-                store_line(p, b, line, false, false);
-            else if (bytes && pool)
-                store_line(p, b, line, true, true);
-            else if (bytes)
-                store_line(p, b, (struct line){line.upper, NULL, line.at, line.pixels}, true, true);
+            if (!(p->integers->y.scale > 0))
+                store_floats(p, b, line);
+            else if (p->pool)
+                store_codes(p, b, line);
             else
-                store_line(p, b, line, true, false);
+                store_codes(p, b, (struct line){line.upper, NULL, line.at, line.pixels});
         }
 }
 
@@ -247,16 +278,13 @@ static void activate_sums(const struct pass *p, const struct block *b, size_t po
 {
     for (size_t j = 0; j < b->used; j += VLEN) {
         size_t lanes = cnn_size_min(b->used - j, VLEN);
-        vfloat scale = vload_lanes(p->int8->scale + b->filter + j, lanes), bias = {0};
-        if (p->epilogue->bias)
-            bias = vload_lanes(p->epilogue->bias + b->filter + j, lanes);
+        vfloat scale = vload_lanes(p->integers->scale + b->filter + j, lanes);
         for (size_t i = 0; i < positions; i++) {
             float *sums = b->sums + i * b->columns + j;
-            vstore(sums, scaled(sums, true, scale, bias));
+            vstore(sums, __builtin_convertvector((vint)vload(sums), vfloat) * scale);
         }
     }
-    CNN_ISA_NAME(cnn_activate)
-    (p->epilogue->activation, positions * b->columns, b->sums, b->sums);
+    CNN_ISA_NAME(cnn_activate)(p->activation, positions * b->columns, b->sums, b->sums);
 }
 
 /* Task: part of the columns of one group of one block. */
@@ -299,37 +327,29 @@ static void run_block(void *context, size_t task, size_t thread)
     store_block(p, &b, &v);
 }
 
-/* Cuts at zero and at six are of what is stored; any other activation, and a mean of what is cut,
- * take a pass of their own. */
-static void set_limits(struct pass *p)
-{
-    const struct cnn_activation a = p->epilogue->activation;
-    const struct cnn_codes y = p->int8->y;
-    bool cuts = cnn_activation_rectifies(a),
-         averages = p->epilogue->pool && p->epilogue->pool->average;
-    p->activates = a.kind != CNN_ACT_NONE && (!cuts || averages);
-    p->low = cuts ? 0 : -INFINITY;
-    p->high = a.kind == CNN_ACT_RELU6 ? 6 : INFINITY;
-    if (y.scale > 0) {
-        p->low = cuts ? (float)y.zero : 0;
-        p->high = fminf(255, p->high / y.scale + (float)y.zero);
-    }
-}
-
 void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
                                          const struct cnn_conv_int8_forward *pass)
 {
-    struct pass p = pass_plan(c, pass->n, pass->epilogue->pool);
-    p.int8 = pass->int8;
-    p.epilogue = pass->epilogue;
+    if (!fits(c)) {
+        cnn_conv_int8_forward_ref(c, pass);
+        return;
+    }
+    const enum cnn_activation_kind kind = pass->activation.kind;
+    const bool bytes = pass->integers->y.scale > 0;
+    struct pass p = pass_plan(c, pass->n, pass->pool);
+    p.integers = pass->integers;
+    p.activation = pass->activation;
+    p.pool = pass->pool;
     p.x = (const float *)(const void *)pass->x;
     p.first = (const int *)(const void *)pass->packed;
     p.packed = pass->packed + first_floats(c);
     p.y = pass->y;
     p.scratch = pass->scratch;
-    p.y_pixel = p.int8->y.scale > 0 ? cnn_code_channels(c->out_c) : c->out_c;
-    memset(&p.windows.fill, p.int8->x.zero, sizeof p.windows.fill);
-    set_limits(&p);
+    p.y_pixel = bytes ? cnn_code_channels(c->out_c) : c->out_c;
+    memset(&p.windows.fill, p.integers->x->zero, sizeof p.windows.fill);
+    p.activates = !bytes && kind != CNN_ACT_NONE && !cnn_activation_rectifies(pass->activation);
+    p.low = cnn_activation_rectifies(pass->activation) ? 0 : -INFINITY;
+    p.high = kind == CNN_ACT_RELU6 ? 6 : INFINITY;
     cnn_parallel_for(p.blocks.count * p.groups * p.parts, run_block, &p);
 }
 
@@ -343,12 +363,12 @@ struct quantizing {
 static void quantize_run(const struct cnn_codes *codes, size_t size, const float *x,
                          unsigned char *y)
 {
-    const vfloat inverse = vset(1 / codes->scale), zero = vset((float)codes->zero), low = {0},
-                 high = vset(255);
+    const vfloat scale = vset(codes->scale), low = vset(-(float)codes->zero), high = low + 255;
+    const vint none = {0}, zero = none + codes->zero;
     for (size_t i = 0; i < size; i += VLEN) {
         size_t lanes = cnn_size_min(size - i, VLEN);
-        vstore_bytes(y + i, lanes,
-                     vmin(high, vmax(vload_lanes(x + i, lanes) * inverse + zero, low)));
+        const vfloat steps = vmin(high, vmax(vload_lanes(x + i, lanes) / scale, low));
+        vstore_bytes(y + i, lanes, vnearest(steps) + zero, none, none + 255);
     }
 }
 

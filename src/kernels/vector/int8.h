@@ -3,44 +3,154 @@
 #ifndef CNN_KERNELS_VECTOR_INT8_H
 #define CNN_KERNELS_VECTOR_INT8_H
 
+#include <stdint.h>
+
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
 size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c);
 size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
-void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, int x_zero, const float *w,
-                                      const float *scale, float *packed);
+void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
+                                      const signed char *codes, float *packed);
 void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
                                          const struct cnn_conv_int8_forward *pass);
 void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
                                 struct cnn_codes codes, unsigned char *y);
 
-/* The whole numbers nearest to the first lanes <= VLEN of v, all between 0 and 255, as bytes.
- * Written out for each instruction set: compilers make conversions of vectors to bytes one by
- * one. */
-static inline void vstore_bytes(unsigned char *p, size_t lanes, vfloat v)
+/* The larger and the smaller one of whole numbers. */
+static inline vint vmax_int(vint a, vint b)
 {
 #if defined(__AVX512F__)
-    __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v));
+    return (vint)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return (vint)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    const vint mask = a > b;
+    return (a & mask) | (b & ~mask);
+#endif
+}
+
+static inline vint vmin_int(vint a, vint b)
+{
+    return ~vmax_int(~a, ~b);
+}
+
+/* The upper halves of the 64 bits of a * b; b is not below 0. */
+static inline vint vmultiply_high(vint a, vint b)
+{
+#if defined(__AVX512F__)
+    const __m512i x = (__m512i)a, y = (__m512i)b;
+    const __m512i even = _mm512_srli_epi64(_mm512_mul_epi32(x, y), 32),
+                  odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(y, 32));
+    return (vint)_mm512_mask_mov_epi32(even, 0xaaaa, odd);
+#elif defined(__AVX2__)
+    const __m256i x = (__m256i)a, y = (__m256i)b;
+    const __m256i even = _mm256_srli_epi64(_mm256_mul_epi32(x, y), 32),
+                  odd = _mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(y, 32));
+    return (vint)_mm256_blend_epi32(even, odd, 0xaa);
+#elif defined(__SSE2__)
+    /* of numbers without a sign, where a below 0 is 2^32 too large */
+    const __m128i x = (__m128i)a, y = (__m128i)b;
+    const __m128i even = _mm_srli_epi64(_mm_mul_epu32(x, y), 32),
+                  odd = _mm_mul_epu32(_mm_srli_epi64(x, 32), _mm_srli_epi64(y, 32)),
+                  high = _mm_set1_epi64x((long long)0xffffffff00000000);
+    return (vint)_mm_or_si128(even, _mm_and_si128(odd, high)) - ((a >> 31) & b);
+#else
+    for (size_t i = 0; i < VLEN; i++)
+        a[i] = (int)((int64_t)a[i] * b[i] >> 32);
+    return a;
+#endif
+}
+
+/* The first lanes <= VLEN of v, cut to what lies between low and high, 0 to 255, as bytes. Written
+ * out for each instruction set: compilers make conversions of vectors to bytes one by one. */
+static inline void vstore_bytes(unsigned char *p, size_t lanes, vint v, vint low, vint high)
+{
+    v = vmin_int(high, vmax_int(low, v));
+#if defined(__AVX512F__)
+    const __m128i bytes = _mm512_cvtepi32_epi8((__m512i)v);
     if (lanes == VLEN)
         _mm_storeu_si128((__m128i *)(void *)p, bytes);
     else
         _mm_mask_storeu_epi8(p, (__mmask16)((1u << lanes) - 1), bytes);
 #elif defined(__SSE2__)
 #if defined(__AVX2__)
-    __m256i whole = _mm256_cvtps_epi32(v);
-    __m128i pairs =
-        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    const __m128i pairs = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v),
+                                          _mm256_extracti128_si256((__m256i)v, 1));
 #else
-    __m128i whole = _mm_cvtps_epi32(v), pairs = _mm_packs_epi32(whole, whole);
+    const __m128i pairs = _mm_packs_epi32((__m128i)v, (__m128i)v);
 #endif
-    __m128i bytes = _mm_packus_epi16(pairs, pairs);
+    const __m128i bytes = _mm_packus_epi16(pairs, pairs);
     memcpy(p, &bytes, lanes == VLEN ? VLEN : lanes);
 #else
-    vint bytes = (vint)(v + 12582912.0f); /* with 1.5 * 2^23 added, they are the lowest bits */
     for (size_t i = 0; i < lanes; i++)
-        p[i] = (unsigned char)(bytes[i] & 255);
+        p[i] = (unsigned char)v[i];
 #endif
+}
+
+/* The nearest whole numbers, halves to the even one; v within 2^21. */
+static inline vint vnearest(vfloat v)
+{
+#if defined(__AVX512F__)
+    return (vint)_mm512_cvtps_epi32(v);
+#elif defined(__AVX2__)
+    return (vint)_mm256_cvtps_epi32(v);
+#elif defined(__SSE2__)
+    return (vint)_mm_cvtps_epi32(v);
+#else
+    /* with 1.5 * 2^23 added, they are the lowest bits */
+    return (vint)(v + 12582912.0f) - 0x4b400000;
+#endif
+}
+
+/* VLEN bytes as whole numbers; the first lanes of them. */
+static inline vint vload_bytes(const unsigned char *p)
+{
+#if defined(__AVX512F__)
+    return (vint)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif defined(__AVX2__)
+    return (vint)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#elif defined(__SSE2__)
+    int bits;
+    memcpy(&bits, p, sizeof bits);
+    const __m128i zero = _mm_setzero_si128();
+    return (vint)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(bits), zero), zero);
+#else
+    vint v = {0};
+    for (size_t i = 0; i < VLEN; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+/* What makes codes of the sums of one layer (bytes.h), in every lane. */
+struct vfinish {
+    vint half, zero, low, high;
+    int left, shift;
+};
+
+static inline struct vfinish vfinish(const struct cnn_integers *k)
+{
+    const vint none = {0};
+    return (struct vfinish){.half = none + (1 << (k->shift - 1)),
+                            .zero = none + k->zero,
+                            .low = none + k->low,
+                            .high = none + k->high,
+                            .left = k->left,
+                            .shift = k->shift};
+}
+
+/* Without the table. */
+static inline void vround_shift(const struct vfinish *f, vint number, size_t lanes,
+                                unsigned char *to)
+{
+    vstore_bytes(to, lanes, f->zero + ((number + f->half) >> f->shift), f->low, f->high);
+}
+
+static inline void vrequantize(const struct vfinish *f, vint sum, vint multiplier, size_t lanes,
+                               unsigned char *to)
+{
+    vround_shift(f, vmultiply_high(sum << f->left, multiplier), lanes, to);
 }
 
 #endif

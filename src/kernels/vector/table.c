@@ -1,5 +1,6 @@
 /* This instruction set's table. */
 #include "kernels/plain.h"
+#include "kernels/ref.h"
 #include "kernels/vector/conv.h"
 #include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
@@ -22,9 +23,11 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .conv_int8_pack = CNN_ISA_NAME(cnn_conv_int8_pack),
     .conv_int8_forward = CNN_ISA_NAME(cnn_conv_int8_forward),
 #if defined(__AVX512VNNI__)
-    .int8 = true,
 #endif
     .quantize = CNN_ISA_NAME(cnn_quantize),
+    .pool_bytes = cnn_pool_bytes_ref,
+    .add_bytes = cnn_add_bytes_ref,
+    .multiply_bytes = cnn_multiply_bytes_ref,
     .pool_forward = CNN_ISA_NAME(cnn_pool_forward),
     .pool_backward = CNN_ISA_NAME(cnn_pool_backward),
     .batch_norm_scratch_floats = CNN_ISA_NAME(cnn_batch_norm_scratch_floats),
@@ -59,7 +62,10 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .squared_error = cnn_squared_error,
     .rank = cnn_rank,
     .find_living = cnn_find_living,
-    .codes = cnn_codes_of,
+    .gather_bytes = cnn_gather_bytes,
+    .copy_bytes = cnn_copy_bytes,
+    .translate = cnn_translate,
+    .softmax_exact = cnn_softmax_exact,
     .dropout = cnn_dropout,
     .drop_images = cnn_drop_images,
     .transpose = cnn_transpose,
