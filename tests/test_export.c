@@ -351,7 +351,8 @@ static void test_bytes_are_written_as_codes(void **state)
     struct cnn_onnx *file = open_file(s, s->path);
     expect_unique_names(s, s->path);
     assert_int_equal(count_nodes(file, "BatchNormalization"), 0);
-    assert_int_equal(count_nodes(file, "QuantizeLinear"), 4); /* input, relu, pool1, flatten */
+    /* input, relu, the sums before hardswish, pool1, three, add, flatten */
+    assert_int_equal(count_nodes(file, "QuantizeLinear"), 7);
     assert_int_equal(find_tensor(file, "two.weight")->data_type, CNN_ONNX_INT8);
     assert_int_equal(find_tensor(file, "two.weight_scale")->raw_data.size, 20 * sizeof(float));
     const int8_t *codes = (const int8_t *)find_tensor(file, "two.weight")->raw_data.data;

@@ -257,6 +257,98 @@ static void test_plan_is_small_when_values_are_bytes(void **state)
     cnn_model_free(quantized);
 }
 
+/* Every kind of layer that computes with bytes or passes them on. */
+static const char all_layers[] =
+    "input: [3, 16, 16]\nlayers:\n"
+    "- {type: conv, filters: 12, kernel_size: 3, padding: 1, activation: silu, name: a}\n"
+    "- {type: depthwise_conv, kernel_size: 3, padding: 1, activation: relu6, name: b}\n"
+    "- {type: global_pool, pool_type: avg}\n"
+    "- {type: conv, filters: 12, kernel_size: 1, activation: hard_sigmoid, name: gate}\n"
+    "- {type: mul, from: [b, gate], name: gated}\n"
+    "- {type: add, from: [a, gated], activation: relu, name: sum}\n"
+    "- {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1, count_include_pad: "
+    "false, name: mean}\n"
+    "- {type: slice, from: mean, start: 2, end: 8}\n- {type: leaky_relu, name: leaky}\n"
+    "- {type: concat, from: [mean, leaky], name: both}\n- {type: shuffle, groups: 3}\n"
+    "- {type: pool, pool_type: max, kernel_size: 2}\n- {type: upsample, scale: 2}\n"
+    "- {type: pad, padding: 1}\n- {type: space_to_depth, block: 2}\n- {type: dropout}\n"
+    "- {type: conv, filters: 16, kernel_size: 3, groups: 8, name: odd}\n- {type: flatten}\n"
+    "- {type: dense, units: 10, name: end}\n- {type: softmax}\n" DATA;
+
+/* No float between the image and the logits. */
+static void test_values_stay_bytes_from_end_to_end(void **state)
+{
+    (void)state;
+    cnn_model *model = open_trained(all_layers), *quantized = quantize(model);
+    struct cnn_plan *plan = network_plan(quantized, 2, CNN_PLAN_INFER, false);
+    const struct cnn_graph *graph = cnn_plan_graph(plan);
+    size_t size = BATCH * cnn_model_outputs(model);
+    for (size_t i = 0; i + 2 < graph->count; i++) {
+        const struct cnn_node *node = cnn_plan_step(plan, i)->node;
+        if (node->x_bytes != (i > 0) || !node->y_bytes)
+            fail_msg("%s: bytes in %d, out %d", node->name, node->x_bytes, node->y_bytes);
+    }
+    assert_string_equal(graph->nodes[graph->count - 2].name, "end");
+    float *want = outputs(model, CNN_PLAN_INFER), *got = outputs(quantized, CNN_PLAN_INFER);
+    assert_floats_near("all layers", got, want, size, 0.1);
+    tensor_free(want, size);
+    tensor_free(got, size);
+    cnn_plan_free(plan);
+    cnn_model_free(model);
+    cnn_model_free(quantized);
+}
+
+/* Files in which only conv and dense have ranges, and depthwise weights are floats. */
+static void test_files_from_before_compute_with_floats_between(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const newer[] = {"b",    "global_pool1", "gated", "sum",
+                                        "mean", "leaky",        "odd"};
+    cnn_model *model = open_trained(all_layers), *quantized = quantize(model), *old = NULL;
+    struct cnn_safetensors *file;
+    struct cnn_stored_tensor tensors[64];
+    size_t count = 0, size = BATCH * cnn_model_outputs(model);
+    assert_int_equal(cnn_model_write(quantized, scratch_path(s, "q.safetensors"), s->diag), CNN_OK);
+    assert_int_equal(cnn_safetensors_open(s->path, &file, s->diag), CNN_OK);
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        struct cnn_stored_tensor t = file->tensors[i];
+        const char *suffix = strrchr(t.name, '.') + 1;
+        bool is_newer = false;
+        for (size_t k = 0; k < sizeof newer / sizeof *newer; k++)
+            is_newer = is_newer || (strncmp(newer[k], t.name, strlen(newer[k])) == 0 &&
+                                    t.name[strlen(newer[k])] == '.');
+        if (is_newer && (strcmp(suffix, "input_range") == 0 || strcmp(suffix, "weight_scale") == 0))
+            continue;
+        if (is_newer && strcmp(t.dtype, "I8") == 0) {
+            const struct cnn_node *node =
+                &model->graph.nodes[network_layer(model, t.name[0] == 'b' ? "b" : "odd")];
+            t.dtype = "F32";
+            t.data = model->parameters + node->tensors[0].offset;
+            t.bytes = node->tensors[0].count * sizeof(float);
+        }
+        tensors[count++] = t;
+    }
+    assert_int_equal(cnn_safetensors_write(scratch_path(s, "old.safetensors"), tensors, count,
+                                           file->metadata, file->metadata_count, s->diag),
+                     CNN_OK);
+    cnn_safetensors_close(file);
+    if (cnn_model_open(s->path, NULL, &old, s->diag) != CNN_OK)
+        fail_msg("%s", cnn_diag_get(s->diag, 0)->text);
+    assert_int_equal(old->tensor_count, count);
+    struct cnn_plan *plan = network_plan(old, 1, CNN_PLAN_INFER, false);
+    const struct cnn_node *sum = cnn_plan_call(plan, network_layer(old, "sum"))->node,
+                          *end = cnn_plan_call(plan, network_layer(old, "end"))->node;
+    assert_true(!sum->x_bytes && !sum->y_bytes && !end->x_bytes && end->x_range);
+    float *want = outputs(model, CNN_PLAN_INFER), *got = outputs(old, CNN_PLAN_INFER);
+    assert_floats_near("old file", got, want, size, 0.1);
+    tensor_free(want, size);
+    tensor_free(got, size);
+    cnn_plan_free(plan);
+    cnn_model_free(model);
+    cnn_model_free(quantized);
+    cnn_model_free(old);
+}
+
 /* A file may give the readers of one value ranges that differ: all of them then use the first
  * one's. */
 static void test_readers_of_one_value_share_a_range(void **state)
@@ -415,6 +507,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ranges_cut_off_what_costs_least),
         cmocka_unit_test(test_ranges_when_no_value_is_above_zero),
         cmocka_unit_test(test_plan_is_small_when_values_are_bytes),
+        cmocka_unit_test(test_values_stay_bytes_from_end_to_end),
+        cmocka_unit_test_setup_teardown(test_files_from_before_compute_with_floats_between,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test(test_readers_of_one_value_share_a_range),
         cmocka_unit_test_setup_teardown(test_quantized_network_is_the_same_when_it_comes_back,
                                         scratch_setup, scratch_teardown),

@@ -101,12 +101,26 @@ static cnn_status set_tensor(struct import *im, const struct cnn_lowered_layer *
                tensor->count * sizeof *tensor->values);
         return CNN_OK;
     }
+    if (strcmp(tensor->suffix, "input_range") == 0 || strcmp(tensor->suffix, "weight_scale") == 0)
+        return CNN_OK; /* it does not compute with bytes */
     return cnn_fail(im->diag, CNN_FAILED, NULL,
                     "%s: layer '%s' (%s) has no parameter '%s' of %zu numbers", im->file->name,
                     layer->name, layer->type, tensor->suffix, tensor->count);
 }
 
-/* Parameters, which the lowering need not keep. */
+/* Whether the file says in what codes all inputs are. */
+static bool has_ranges(const cnn_model *model, const struct cnn_node *node)
+{
+    const struct cnn_tensor *t = &node->tensors[node->input_range];
+    const float *range = model->parameters + t->offset;
+    for (size_t i = 0; i < t->count; i += 2)
+        if (!(range[i + 1] > range[i]))
+            return false;
+    return true;
+}
+
+/* Parameters, which the lowering need not keep. Layers that do not read bytes there compute with
+ * floats. */
 static cnn_status fill_model(struct import *im)
 {
     cnn_status status = CNN_OK;
@@ -118,6 +132,11 @@ static cnn_status fill_model(struct import *im)
             cnn_free(layer->tensors[k].values);
             layer->tensors[k].values = NULL;
         }
+    }
+    for (size_t i = 0; i < im->model->graph.count; i++) {
+        const struct cnn_node *node = &im->model->graph.nodes[i];
+        if (node->input_range && !has_ranges(im->model, node))
+            cnn_model_use_floats(im->model, i);
     }
     return status;
 }

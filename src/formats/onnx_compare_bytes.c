@@ -2,9 +2,11 @@
  * rounded to either, and a deep network makes much of that; so the reference computes each layer
  * from the numbers of this network, not from its own. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/onnx_compare.h"
+#include "graph/bytes.h"
 #include "model/model.h"
 #include "util/allocate.h"
 
@@ -13,6 +15,7 @@ struct kept {
     float *numbers;         /* pixel by pixel; NULL: it has no value of its own */
     struct cnn_codes codes; /* in which they were; scale 0: floats */
     struct cnn_codes read;  /* into which its readers round floats; scale 0: none does */
+    int jump; /* codes that differ by one before an activation differ by so many behind */
 };
 
 struct byte_check {
@@ -60,7 +63,7 @@ static struct cnn_codes codes_of_readers(const struct byte_check *c, size_t v)
         while (x > v &&
                graph->nodes[x - 1].type->operation(&graph->nodes[x - 1]).kind == CNN_OPERATION_PASS)
             x = graph->nodes[x - 1].inputs[0];
-        if (x == v && graph->nodes[i].quantization && !call->node->x_bytes)
+        if (x == v && call->x_range && !call->node->x_bytes)
             return cnn_codes_of(call->x_range[0]);
     }
     return (struct cnn_codes){0};
@@ -80,6 +83,16 @@ static double off_the_middle(const struct byte_check *c, float number, struct cn
         return (double)number;
     cnn_plan_call(c->plan, 0)->kernels->quantize(1, 1, &number, codes, code);
     return (middle + ((double)code[0] > middle ? 1e-3 : -1e-3) - codes.zero) * scale;
+}
+
+static int largest_jump(const struct cnn_integers *k)
+{
+    int most = 1;
+    for (int i = 1; k && k->step > 0 && i < 256; i++) {
+        const int jump = abs(k->table[i] - k->table[i - 1]);
+        most = jump > most ? jump : most;
+    }
+    return most;
 }
 
 /* Copies a value as numbers before others take its memory. */
@@ -103,6 +116,7 @@ static void keep_value(void *context, size_t node, bool backward, bool begin)
         return;
     }
     const unsigned char *bytes = (const unsigned char *)call->y;
+    kept->jump = largest_jump(cnn_call_integers(call));
     kept->codes = cnn_codes_of(call->y_range);
     for (size_t i = 0; i < count; i++)
         kept->numbers[i] =
@@ -145,12 +159,13 @@ static cnn_status fail_layer(const struct byte_check *c, const struct cnn_lowere
                     c->lowering->file->name, layer->name, layer->type, got, want);
 }
 
-/* Bytes may differ by one code. Numbers of the file are then those of the layer. */
+/* Bytes may differ by one code, before an activation that is a table. Numbers of the file are then
+ * those of the layer. */
 static cnn_status compare_numbers(struct byte_check *c, const struct cnn_lowered_layer *layer,
                                   const struct kept *kept, struct cnn_onnx_array *array)
 {
     const size_t map = layer->shape.h * layer->shape.w, count = layer->shape.c * map;
-    double largest = 255 * (double)kept->codes.scale, error = 0, want = 0, got = 0;
+    double largest = 255 * (double)kept->codes.scale * kept->jump, error = 0, want = 0, got = 0;
     for (size_t i = 0; i < array->count; i++) {
         const size_t place = cnn_view_place(&layer->order, i % count);
         const double plain = layer->logarithm ? exp(array->data[i]) : array->data[i];

@@ -116,10 +116,22 @@ static cnn_status write_onnx(const struct cnn_export *e)
                                 .model = e->model,
                                 .names = cnn_arena_array(e->arena, values, sizeof *w.names),
                                 .codes = cnn_arena_array(e->arena, values, sizeof *w.codes)};
+    struct cnn_plan *plan = NULL;
     if (!w.names || !w.codes)
         return cnn_fail_memory(e->diag, values * sizeof *w.names, e->path);
-    cnn_status status = write_layers(e, &w);
-    return status == CNN_OK ? write_file(e, &w) : status;
+    cnn_status status =
+        e->model->graph.nodes[0].precision == CNN_PRECISION_INT8
+            ? cnn_plan_new(&e->model->graph, e->model->parameters,
+                           &(struct cnn_plan_options){.batch = 1, .mode = CNN_PLAN_INFER}, &plan,
+                           e->diag)
+            : CNN_OK;
+    w.plan = plan;
+    if (status == CNN_OK)
+        status = write_layers(e, &w);
+    if (status == CNN_OK)
+        status = write_file(e, &w);
+    cnn_plan_free(plan);
+    return status;
 }
 
 const struct cnn_export_type cnn_export_onnx = {

@@ -15,6 +15,7 @@ struct cnn_onnx_codes {
 struct cnn_onnx_writer {
     struct cnn_onnx_draft draft;
     const cnn_model *model;
+    const struct cnn_plan *plan;  /* int8: what computes it, for its integers; else NULL */
     const char **names;           /* of values in the file, by value */
     struct cnn_onnx_codes *codes; /* by value */
     /* the layer at hand */
@@ -43,6 +44,10 @@ const float *cnn_onnx_numbers(const struct cnn_onnx_writer *w, const char *suffi
 
 /* onnx_export_int8.c: what a quantized layer computes with: input, weights, bias (NULL: none). */
 void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3]);
+/* Input i of the layer at hand, which computes with it: through its codes where it is bytes. */
+const char *cnn_onnx_computed_input(struct cnn_onnx_writer *w, size_t i);
+/* The sums x of the layer at hand, through the codes that they have before an activation. */
+const char *cnn_onnx_coded_sum(struct cnn_onnx_writer *w, const char *x);
 /* The batch_norm that is folded into node i; NULL: none. */
 const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_t i);
 

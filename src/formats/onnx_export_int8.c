@@ -1,14 +1,13 @@
 /* Layers of `precision: int8` as pairs of QuantizeLinear and DequantizeLinear (QDQ): the input goes
  * through its codes, unsigned bytes of the layer's range; weights are the codes that a checkpoint
- * holds, with a scale for each filter. Biases stay floats: rounded to multiples of what a product
- * of codes is worth, as others have them, they change so many codes that a deep network differs by
- * several. A batch_norm behind the layer multiplies the scales and leaves the codes alone, as it
- * does when the layer is computed (layers/int8.c). */
+ * holds, with a scale for each filter, and what comes of them goes through codes again before an
+ * activation that is a table. Codes, scales and biases are those that the layer is computed with
+ * (layers/int8.c), so a batch_norm behind it is in them. */
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #include "formats/onnx_export.h"
+#include "graph/bytes.h"
 
 /* The filters of a layer: weights are codes * scale; then bias. */
 struct filters {
@@ -17,60 +16,33 @@ struct filters {
     float *scale, *bias;
 };
 
-/* What a batch_norm makes of filter f: y * factor + shift. */
-struct affine {
-    double factor, shift;
-};
-
-static struct affine norm_of(const struct cnn_onnx_writer *w, size_t f)
+/* What computes the layer at hand, alone or with others. */
+static const struct cnn_call *call_of(const struct cnn_onnx_writer *w)
 {
-    const struct cnn_onnx_writer norm = {.model = w->model, .node = w->next};
-    if (!w->next)
-        return (struct affine){1, 0};
-    const double factor = (double)cnn_onnx_numbers(&norm, "weight")[f] /
-                          sqrt((double)cnn_onnx_numbers(&norm, "running_var")[f] +
-                               (double)w->next->type->operation(w->next).eps);
-    return (struct affine){factor, (double)cnn_onnx_numbers(&norm, "bias")[f] -
-                                       factor * (double)cnn_onnx_numbers(&norm, "running_mean")[f]};
-}
-
-/* Zero has a code of its own; as in layers/int8.c. */
-static float input_scale(const float *range, int *zero)
-{
-    const float scale = (range[1] - range[0]) / 255;
-    *zero = (int)fminf(255, fmaxf(0, nearbyintf(-range[0] / scale)));
-    return scale;
-}
-
-/* One that a batch_norm turns round has its codes turned round. */
-static void fill_filter(const struct cnn_onnx_writer *w, const struct filters *out, size_t f)
-{
-    const float *weights = cnn_onnx_numbers(w, "weight") + f * out->row,
-                *bias = cnn_onnx_numbers(w, "bias"), step = cnn_onnx_numbers(w, "weight_scale")[f];
-    const struct affine norm = norm_of(w, f);
-    const float scale = (float)((double)step * fabs(norm.factor));
-    const double turn = norm.factor < 0 ? -1 : 1;
-    for (size_t i = 0; i < out->row; i++)
-        out->codes[f * out->row + i] =
-            (signed char)(turn * nearbyint((double)weights[i] / (double)step));
-    out->scale[f] = scale > 0 ? scale : FLT_MIN; /* a scale is above 0 */
-    out->bias[f] = (float)((bias ? (double)bias[f] * norm.factor : 0) + norm.shift);
+    return cnn_plan_call(w->plan, (size_t)(w->node - w->model->graph.nodes));
 }
 
 static bool make_filters(struct cnn_onnx_writer *w, struct filters *out)
 {
     const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
+    const struct cnn_call *call = call_of(w);
+    const struct cnn_integers *k = cnn_call_integers(call);
     struct cnn_arena *arena = w->draft.arena;
     *out = (struct filters){.count = weight->dims[0],
                             .row = weight->count / weight->dims[0],
                             .codes = cnn_arena_array(arena, weight->count, sizeof *out->codes),
                             .scale = cnn_arena_array(arena, weight->dims[0], sizeof *out->scale),
                             .bias = cnn_arena_array(arena, weight->dims[0], sizeof *out->bias)};
-    bool made = out->codes && out->scale && out->bias;
-    for (size_t f = 0; made && f < out->count; f++)
-        fill_filter(w, out, f);
-    w->draft.failed = w->draft.failed || !made;
-    return made;
+    w->draft.failed = w->draft.failed || !out->codes || !out->scale || !out->bias;
+    if (!out->codes || !out->scale || !out->bias)
+        return false;
+    w->node->quantization->codes(call, out->codes);
+    for (size_t f = 0; f < out->count; f++) {
+        const double scale = (double)k->scale[f];
+        out->scale[f] = fmaxf((float)(scale / (double)k->x->scale), FLT_MIN);
+        out->bias[f] = (float)(k->bias[f] * scale);
+    }
+    return true;
 }
 
 /* A constant of the layer: codes, scales. */
@@ -89,38 +61,67 @@ static const char *constant(struct cnn_onnx_writer *w, const struct list *list, 
     return name;
 }
 
-/* The layer's input after it went through its codes. Layers that read one value have one range for
- * it. */
-static const char *code_input(struct cnn_onnx_writer *w)
+/* x after it went through codes. */
+static const char *through_codes(struct cnn_onnx_writer *w, const char *x, struct cnn_codes codes,
+                                 const char *scale, const char *zero)
 {
-    const size_t value = w->node->inputs[0];
-    const float *range = cnn_onnx_numbers(w, "input_range");
     unsigned char *code = cnn_arena_alloc(w->draft.arena, 1);
     float *step = cnn_arena_alloc(w->draft.arena, sizeof *step);
-    int zero;
-    const float scale = input_scale(range, &zero);
     w->draft.failed = w->draft.failed || !code || !step;
     if (w->draft.failed)
         return "";
-    *code = (unsigned char)zero;
-    *step = scale;
-    if (w->codes[value].name && w->codes[value].scale == scale && w->codes[value].zero == zero)
-        return w->codes[value].name;
+    *code = (unsigned char)codes.zero;
+    *step = codes.scale;
     const char *inputs[3] = {
-        cnn_onnx_input(w, 0),
-        constant(w, &(struct list){"input_scale", CNN_ONNX_FLOAT, {0}, sizeof *step}, step),
-        constant(w, &(struct list){"input_zero", CNN_ONNX_UINT8, {0}, 1}, code)};
+        x, constant(w, &(struct list){scale, CNN_ONNX_FLOAT, {0}, sizeof *step}, step),
+        constant(w, &(struct list){zero, CNN_ONNX_UINT8, {0}, 1}, code)};
     inputs[0] = cnn_onnx_emit(w, "QuantizeLinear", 3, inputs);
-    const char *y = cnn_onnx_emit(w, "DequantizeLinear", 3, inputs);
-    w->codes[value] = (struct cnn_onnx_codes){y, scale, zero};
-    return y;
+    return cnn_onnx_emit(w, "DequantizeLinear", 3, inputs);
+}
+
+/* input_scale, and for others than the first input2_scale, ... */
+static const char *suffix(struct cnn_onnx_writer *w, size_t i, const char *of)
+{
+    const char *name = i == 0 ? cnn_arena_printf(w->draft.arena, "input_%s", of)
+                              : cnn_arena_printf(w->draft.arena, "input%zu_%s", i + 1, of);
+    w->draft.failed = w->draft.failed || !name;
+    return name ? name : "";
+}
+
+/* Input i of the layer, through its codes. Layers that read one value have one range for it. */
+static const char *code_input(struct cnn_onnx_writer *w, size_t i)
+{
+    const size_t value = w->node->inputs[i];
+    const struct cnn_codes codes = cnn_codes_of(call_of(w)->x_range[i]);
+    struct cnn_onnx_codes *had = &w->codes[value];
+    if (!had->name || had->scale != codes.scale || had->zero != codes.zero)
+        *had = (struct cnn_onnx_codes){through_codes(w, cnn_onnx_input(w, i), codes,
+                                                     suffix(w, i, "scale"), suffix(w, i, "zero")),
+                                       codes.scale, codes.zero};
+    return had->name;
+}
+
+const char *cnn_onnx_computed_input(struct cnn_onnx_writer *w, size_t i)
+{
+    const struct cnn_call *call = w->plan ? call_of(w) : NULL;
+    return call && call->node->name == w->node->name && cnn_call_integers(call)
+               ? code_input(w, i)
+               : cnn_onnx_input(w, i);
+}
+
+const char *cnn_onnx_coded_sum(struct cnn_onnx_writer *w, const char *x)
+{
+    const struct cnn_integers *k = w->plan ? cnn_call_integers(call_of(w)) : NULL;
+    return k && k->step > 0
+               ? through_codes(w, x, (struct cnn_codes){k->step, k->zero}, "sum_scale", "sum_zero")
+               : x;
 }
 
 void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3])
 {
     const struct cnn_tensor *weight = cnn_node_tensor(w->node, "weight");
     struct filters f;
-    inputs[0] = code_input(w);
+    inputs[0] = code_input(w, 0);
     inputs[1] = inputs[2] = NULL;
     if (!make_filters(w, &f))
         return;
@@ -142,7 +143,8 @@ const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_
 {
     const struct cnn_node *node = &graph->nodes[i], *norm = NULL;
     size_t readers = 0;
-    if (!node->quantization || node->activation.kind != CNN_ACT_NONE || i + 1 == graph->logits)
+    if (!node->quantization || !node->quantization->codes ||
+        node->activation.kind != CNN_ACT_NONE || i + 1 == graph->logits)
         return NULL;
     for (size_t k = i + 1; k < graph->count; k++)
         for (size_t n = 0; n < graph->nodes[k].input_count; n++)

@@ -89,6 +89,8 @@ static const char *softmax(struct cnn_onnx_writer *w, const char *x)
 static const char *apply_activation(struct cnn_onnx_writer *w, const char *x)
 {
     const struct cnn_activation a = w->operation.activation;
+    if (!cnn_activation_cuts(a))
+        x = cnn_onnx_coded_sum(w, x);
     switch (a.kind) {
     case CNN_ACT_NONE:
         return x;
@@ -168,7 +170,7 @@ static void conv_attributes(struct cnn_onnx_writer *w, const struct cnn_conv *c,
 /* Input, weights and bias (NULL: none) of what has them. */
 static void get_inputs(struct cnn_onnx_writer *w, const char *inputs[3])
 {
-    if (w->node->quantization) {
+    if (w->node->quantization && w->node->quantization->codes) {
         cnn_onnx_coded_inputs(w, inputs);
         return;
     }
@@ -221,7 +223,7 @@ static void dense(struct cnn_onnx_writer *w)
 static void pool(struct cnn_onnx_writer *w)
 {
     const struct cnn_pool *p = &w->operation.pool;
-    const char *x = cnn_onnx_input(w, 0);
+    const char *x = cnn_onnx_computed_input(w, 0);
     size_t pads[4], over[2];
     cnn_export_pool_pads(p, pads, over);
     if (p->average && p->count_include_pad && any(pads)) {
@@ -239,7 +241,7 @@ static void pool(struct cnn_onnx_writer *w)
 static void global_pool(struct cnn_onnx_writer *w)
 {
     cnn_onnx_emit1(w, w->operation.pool.average ? "GlobalAveragePool" : "GlobalMaxPool",
-                   cnn_onnx_input(w, 0));
+                   cnn_onnx_computed_input(w, 0));
 }
 
 /* ---- Normalisations ---- */
@@ -354,7 +356,7 @@ static void prelu(struct cnn_onnx_writer *w)
 
 static void activate(struct cnn_onnx_writer *w)
 {
-    apply_activation(w, cnn_onnx_input(w, 0));
+    apply_activation(w, cnn_onnx_computed_input(w, 0));
 }
 
 /* All that the layer reads; NULL where memory is wanting. */
@@ -363,7 +365,7 @@ static const char **all_inputs(struct cnn_onnx_writer *w)
     const char **inputs = cnn_arena_array(w->draft.arena, w->node->input_count + 1, sizeof *inputs);
     w->draft.failed = w->draft.failed || !inputs;
     for (size_t i = 0; inputs && i < w->node->input_count; i++)
-        inputs[i] = cnn_onnx_input(w, i);
+        inputs[i] = cnn_onnx_computed_input(w, i);
     return inputs;
 }
 
@@ -377,12 +379,12 @@ static void add(struct cnn_onnx_writer *w)
 
 static void multiply(struct cnn_onnx_writer *w)
 {
-    const char *gate = cnn_onnx_input(w, 1);
+    const char *gate = cnn_onnx_computed_input(w, 1);
     const int64_t sizes[4] = {0, whole(w->node->out.c), 1, 1};
     if (w->node->in[1].rank < w->node->in[0].rank)
         gate = reshape(w, gate, "gate", 4, sizes);
     /* OpenCV 4.6 takes maps * HardSigmoid(gate) for a HardSwish, but not the other order */
-    apply_activation(w, cnn_onnx_emit2(w, "Mul", gate, cnn_onnx_input(w, 0)));
+    apply_activation(w, cnn_onnx_emit2(w, "Mul", gate, cnn_onnx_computed_input(w, 0)));
 }
 
 /* ---- What moves numbers ---- */

@@ -143,8 +143,11 @@ static void lower_with_rule(struct cnn_lower_step *step)
                                         .in = in,
                                         .in_count = step->step->input_count,
                                         .diag = step->l->diag};
+    const size_t before = step->l->count;
     if (rule->lower(step) != CNN_OK)
         step->l->wrong = true;
+    else
+        cnn_lower_ranges(step, before);
     cnn_lower_keep_range(step);
 }
 

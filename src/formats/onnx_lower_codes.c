@@ -45,6 +45,32 @@ void cnn_lower_keep_range(struct cnn_lower_step *step)
             memcpy(ranges[s->outputs[0]], ranges[s->inputs[0]], sizeof *ranges);
 }
 
+/* The input of the step that comes from a layer; CNN_ONNX_NONE: none. */
+static size_t input_from(const struct cnn_lower_step *step, size_t layer)
+{
+    for (size_t i = 0; i < step->step->input_count; i++)
+        if (step->step->inputs[i] != CNN_ONNX_NONE && !cnn_lower_is_constant(step, i) &&
+            cnn_lower_view(step, i)->layer == layer)
+            return step->step->inputs[i];
+    return CNN_ONNX_NONE;
+}
+
+void cnn_lower_ranges(struct cnn_lower_step *step, size_t before)
+{
+    struct cnn_lowering *l = step->l;
+    struct cnn_lowered_layer *layer = l->count > before ? &l->layers[l->count - 1] : NULL;
+    for (size_t k = 0; layer && k < layer->input_count; k++) {
+        const size_t value = input_from(step, layer->inputs[k]);
+        if (value == CNN_ONNX_NONE || !(l->ranges[value][1] > l->ranges[value][0]))
+            return;
+    }
+    if (!layer || layer->input_count == 0 || layer->tensors[0].suffix)
+        return;
+    float *own = cnn_lower_tensor(step, layer, "input_range", 2 * layer->input_count);
+    for (size_t k = 0; own && k < layer->input_count; k++)
+        memcpy(own + 2 * k, l->ranges[input_from(step, layer->inputs[k])], 2 * sizeof *own);
+}
+
 /* The scales that the weights, input 1, were decoded with: as many as filters, or one; NULL: they
  * were not. */
 static const double *decoded_with(struct cnn_lower_step *step, size_t *count)

@@ -69,6 +69,8 @@ bool cnn_lower_list(struct cnn_lower_step *step, struct cnn_view *view);
 cnn_status cnn_lower_quantize(struct cnn_lower_step *step);
 cnn_status cnn_lower_dequantize(struct cnn_lower_step *step);
 void cnn_lower_keep_range(struct cnn_lower_step *step); /* where the step only moves numbers */
+/* the newest layer reads codes, if it was added since there were `before` */
+void cnn_lower_ranges(struct cnn_lower_step *step, size_t before);
 cnn_status cnn_lower_codes(struct cnn_lower_step *step, size_t number, size_t filters);
 
 /* Shape of output 0 without its batch: c x h x w, or c. */

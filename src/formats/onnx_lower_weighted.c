@@ -171,7 +171,7 @@ static cnn_status lower_conv(struct cnn_lower_step *step)
     status = copy_parameter(step, layer, 1, "weight", count);
     if (status == CNN_OK && bias)
         status = copy_parameter(step, layer, 2, "bias", shape.c);
-    if (status == CNN_OK && !depthwise)
+    if (status == CNN_OK)
         status = cnn_lower_codes(step, step->l->count, shape.c);
     struct cnn_view y = cnn_view_of(step->l->count, shape);
     if (status == CNN_OK)

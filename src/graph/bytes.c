@@ -158,6 +158,34 @@ cnn_status cnn_graph_use_bytes(struct cnn_arena *arena, struct cnn_graph *graph,
     return made ? CNN_OK : cnn_fail_memory(diag, values * sizeof *c.range, "a plan");
 }
 
+/* The ranges that nodes read, over all values with the same first one; or the way back. */
+static void share(const struct choice *c, float *parameters, float (*shared)[2], bool back)
+{
+    for (size_t i = 0; i < c->graph->count; i++)
+        for (size_t k = 0; k < c->graph->nodes[i].input_count; k++) {
+            const size_t at = own_range(&c->graph->nodes[i], k);
+            if (at == NO_RANGE)
+                continue;
+            float *own = parameters + at, *all = shared[first_of(c, c->graph->nodes[i].inputs[k])];
+            float *to = back ? own : all;
+            to[0] = fminf(own[0], all[0]);
+            to[1] = fmaxf(own[1], all[1]);
+        }
+}
+
+bool cnn_graph_share_ranges(struct cnn_arena *arena, struct cnn_graph *graph, float *parameters)
+{
+    struct choice c = {.graph = graph,
+                       .first = cnn_arena_array(arena, graph->count + 1, sizeof *c.first)};
+    float(*shared)[2] = cnn_arena_array(arena, graph->count + 1, sizeof *shared);
+    if (!c.first || !shared)
+        return false;
+    join_values(&c);
+    share(&c, parameters, shared, false);
+    share(&c, parameters, shared, true);
+    return true;
+}
+
 size_t cnn_graph_value_floats(const struct cnn_graph *graph, size_t v)
 {
     cnn_shape shape = cnn_graph_shape(graph, v);

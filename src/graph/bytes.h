@@ -23,6 +23,10 @@ void cnn_node_declare_ranges(struct cnn_node *node, size_t slot);
  * or computes with floats. */
 const struct cnn_integers *cnn_call_integers(const struct cnn_call *call);
 
+/* Gives all that is read of values that are passed on to each other one range: from the lowest to
+ * the highest number of theirs. */
+bool cnn_graph_share_ranges(struct cnn_arena *arena, struct cnn_graph *graph, float *parameters);
+
 /* Floats that one image of value v takes. */
 size_t cnn_graph_value_floats(const struct cnn_graph *graph, size_t v);
 

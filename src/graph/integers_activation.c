@@ -165,5 +165,6 @@ float cnn_integers_activate(const struct cnn_integers_room *room, struct cnn_act
     cnn_integers_table(activation, before, y, room->table);
     k->zero = before.zero;
     k->table = room->table;
+    k->step = before.scale;
     return before.scale;
 }

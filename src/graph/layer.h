@@ -230,6 +230,9 @@ struct cnn_execution {
 struct cnn_quantization {
     /* Whether this one can be, whose infer is done. */
     bool (*fits)(const struct cnn_node *node);
+    /* Whether every file of such a network has its tensors; NULL: some were written before layers
+     * of this type computed with bytes, and this one computes with floats then. */
+    bool (*always)(const struct cnn_node *node);
     /* Adds the tensors, and sets input_range. NULL: there are none. */
     void (*declare)(struct cnn_node *node);
     /* Whether the layer gives codes that it reads, so that inputs and output have one range. NULL:

@@ -52,6 +52,7 @@ struct cnn_integers {
     /* of the codes before the table; those of y where there is none */
     int zero, low, high;
     const unsigned char *table; /* 256 codes of y; NULL: none */
+    float step;                 /* scale of the sums' codes before the table; 0: there are none */
 };
 
 /* The end of all of them: cuts, and looks up. */

@@ -20,6 +20,13 @@ static bool fits(const struct cnn_node *node)
     return sum_depth(&((const struct cnn_weighted *)node->state)->conv) <= CNN_INT8_DEPTH;
 }
 
+/* Files that are older than this have groups of other than whole fours of channels as floats. */
+static bool always(const struct cnn_node *node)
+{
+    const struct cnn_conv *c = &((const struct cnn_weighted *)node->state)->conv;
+    return c->groups == 1 || c->in_c / c->groups % 4 == 0;
+}
+
 /* Four deviations of the widest of the distributions that weights are drawn from. */
 static void first_scale(const struct cnn_node *node, const struct cnn_tensor *tensor,
                         struct cnn_rng *rng, float *values)
@@ -174,6 +181,7 @@ static void forward(const struct cnn_call *call)
 
 const struct cnn_quantization cnn_int8 = {
     .fits = fits,
+    .always = always,
     .declare = declare,
     .writes_bytes = writes_bytes,
     .reads_floats = true,

@@ -170,6 +170,10 @@ cnn_status cnn_model_stored_classes(const struct cnn_safetensors *file, struct c
 cnn_status cnn_model_transfer(cnn_model *model, const struct cnn_safetensors *file,
                               const char **warning, cnn_diag *diag);
 
+/* Lets a quantized layer compute with floats: the model then has none of the tensors that bytes
+ * want. */
+void cnn_model_use_floats(cnn_model *model, size_t node);
+
 /* CNN_FAILED where a parameter is not finite, or nothing that its layer can compute with. source:
  * what has it, for the message. */
 cnn_status cnn_model_check_numbers(const cnn_model *model, const char *source, cnn_diag *diag);

@@ -205,6 +205,40 @@ cnn_status cnn_model_load_tensor(cnn_model *model, const struct cnn_safetensors 
                  : CNN_OK;
 }
 
+void cnn_model_use_floats(cnn_model *model, size_t node)
+{
+    struct cnn_node *n = &model->graph.nodes[node];
+    const size_t count = model->tensor_count;
+    for (size_t slot = 0; cnn_slot_find(n, &slot); slot++)
+        if (n->tensors[slot].scale_slot) {
+            n->tensors[n->tensors[slot].scale_slot].role = CNN_ROLE_NONE;
+            n->tensors[slot].scale_slot = 0;
+        }
+    n->tensors[n->input_range].role = CNN_ROLE_NONE;
+    n->input_range = 0;
+    n->quantization = NULL;
+    model->tensor_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (model->tensors[i].tensor->role != CNN_ROLE_NONE)
+            model->tensors[model->tensor_count++] = model->tensors[i];
+}
+
+/* Layers that computed with floats when the file was written still do. */
+static void find_floats(cnn_model *model, const struct cnn_safetensors *file)
+{
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct cnn_tensor_place *place = &model->tensors[i];
+        const struct cnn_node *node = &model->graph.nodes[place->node];
+        const bool always =
+            !node->quantization || (node->quantization->always && node->quantization->always(node));
+        if (node->input_range && place->slot == node->input_range && !always &&
+            !cnn_safetensors_find(file, place->name)) {
+            cnn_model_use_floats(model, place->node);
+            i = SIZE_MAX; /* from the beginning: there are fewer now */
+        }
+    }
+}
+
 /* Tensors of the file that the description does not know. */
 static cnn_status find_leftover(const cnn_model *model, const struct cnn_safetensors *file,
                                 cnn_diag *diag)
@@ -236,6 +270,8 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
                                      cnn_diag *diag)
 {
     cnn_status status = cnn_safetensors_verify(file, diag);
+    if (status == CNN_OK)
+        find_floats(model, file);
     for (int coded = 0; coded < 2; coded++) /* an int8 network without scales is none */
         for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
             if ((model->tensors[i].tensor->scale_slot != 0) == coded)

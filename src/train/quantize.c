@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data/loader.h"
+#include "graph/bytes.h"
 #include "model/record.h"
 #include "util/allocate.h"
 
@@ -234,7 +235,7 @@ static void round_weights(const struct cnn_tensor *t, float *weights, float *sca
     }
 }
 
-static void quantize_layers(struct calibration *c)
+static cnn_status quantize_layers(struct calibration *c, cnn_diag *diag)
 {
     float *parameters = c->quantized->parameters;
     for (size_t i = 0; i < c->quantized->graph.count; i++) {
@@ -247,6 +248,9 @@ static void quantize_layers(struct calibration *c)
             choose_range(&c->spreads[node->inputs[k]],
                          parameters + node->tensors[node->input_range].offset + 2 * k);
     }
+    return cnn_graph_share_ranges(c->quantized->arena, &c->quantized->graph, parameters)
+               ? CNN_OK
+               : cnn_fail_memory(diag, c->quantized->graph.count, "the ranges");
 }
 
 cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *options,
@@ -277,7 +281,7 @@ cnn_status cnn_quantize(const cnn_model *model, const cnn_quantize_options *opti
     if (status == CNN_OK)
         status = cnn_dataset_report(c.dataset, NULL, NULL, diag);
     if (status == CNN_OK)
-        quantize_layers(&c);
+        status = quantize_layers(&c, diag);
     cnn_plan_free(c.plan);
     cnn_loader_free(c.loader);
     cnn_dataset_free(c.dataset);

@@ -123,6 +123,33 @@ static inline vint vload_bytes(const unsigned char *p)
 #endif
 }
 
+/* All lanes shifted by the same number of bits, which is known only as the program runs. */
+static inline vint vshift_left(vint v, int bits)
+{
+#if defined(__AVX512F__)
+    return (vint)_mm512_sll_epi32((__m512i)v, _mm_cvtsi32_si128(bits));
+#elif defined(__AVX2__)
+    return (vint)_mm256_sll_epi32((__m256i)v, _mm_cvtsi32_si128(bits));
+#elif defined(__SSE2__)
+    return (vint)_mm_sll_epi32((__m128i)v, _mm_cvtsi32_si128(bits));
+#else
+    return v << ((vint){0} + bits);
+#endif
+}
+
+static inline vint vshift_right(vint v, int bits)
+{
+#if defined(__AVX512F__)
+    return (vint)_mm512_sra_epi32((__m512i)v, _mm_cvtsi32_si128(bits));
+#elif defined(__AVX2__)
+    return (vint)_mm256_sra_epi32((__m256i)v, _mm_cvtsi32_si128(bits));
+#elif defined(__SSE2__)
+    return (vint)_mm_sra_epi32((__m128i)v, _mm_cvtsi32_si128(bits));
+#else
+    return v >> ((vint){0} + bits);
+#endif
+}
+
 /* What makes codes of the sums of one layer (bytes.h), in every lane. */
 struct vfinish {
     vint half, zero, low, high;
@@ -132,7 +159,8 @@ struct vfinish {
 static inline struct vfinish vfinish(const struct cnn_integers *k)
 {
     const vint none = {0};
-    return (struct vfinish){.half = none + (1 << (k->shift - 1)),
+    const int half = (int)((unsigned)1 << (k->shift - 1));
+    return (struct vfinish){.half = none + half,
                             .zero = none + k->zero,
                             .low = none + k->low,
                             .high = none + k->high,
@@ -144,13 +172,13 @@ static inline struct vfinish vfinish(const struct cnn_integers *k)
 static inline void vround_shift(const struct vfinish *f, vint number, size_t lanes,
                                 unsigned char *to)
 {
-    vstore_bytes(to, lanes, f->zero + ((number + f->half) >> f->shift), f->low, f->high);
+    vstore_bytes(to, lanes, f->zero + vshift_right(number + f->half, f->shift), f->low, f->high);
 }
 
 static inline void vrequantize(const struct vfinish *f, vint sum, vint multiplier, size_t lanes,
                                unsigned char *to)
 {
-    vround_shift(f, vmultiply_high(sum << f->left, multiplier), lanes, to);
+    vround_shift(f, vmultiply_high(vshift_left(sum, f->left), multiplier), lanes, to);
 }
 
 #endif
