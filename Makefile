@@ -21,6 +21,12 @@ DEV_PACKAGES := clang-format-14 clang-tidy-14 clang-14 llvm-14 libclang-rt-14-de
 # Compilers and emulators of microcontrollers, for tests/boards.sh.
 BOARD_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user
 
+# MPIs that are found: each gets a plugin, which the program opens when a launcher of that MPI has started it. `make MPIS=` does without.
+MPI_PACKAGES := openmpi-bin libopenmpi-dev mpich libmpich-dev
+MPICC_openmpi := $(shell command -v mpicc.openmpi || { mpicc --showme:version >/dev/null 2>&1 && echo mpicc; })
+MPICC_mpich := $(shell command -v mpicc.mpich || { mpicc --showme:version >/dev/null 2>&1 || command -v mpicc; })
+MPIS := $(foreach name,openmpi mpich,$(if $(MPICC_$(name)),$(name)))
+
 # Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. ISAS=vec128 makes of x86-64 a machine like any other.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 ifeq ($(ARCH),x86_64)
@@ -66,7 +72,9 @@ $(LIB_OBJ): COMMON += -fPIC -fvisibility=hidden
 
 COMPLETION := $(foreach shell,bash zsh fish,$(BUILD)/completion/$(shell))
 
-all: $(BUILD)/cnn $(BUILD)/libcnn.a $(SHARED_LIB) $(MAN) $(COMPLETION) ## the program, the library and the manual (the default)
+MPI_PLUGINS := $(MPIS:%=$(BUILD)/cnn-mpi-%.so)
+
+all: $(BUILD)/cnn $(BUILD)/libcnn.a $(SHARED_LIB) $(MAN) $(COMPLETION) $(MPI_PLUGINS) ## the program, the library and the manual (the default)
 
 $(BUILD)/cnn: $(CLI_OBJ) $(BUILD)/obj/libcnn.a
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -149,9 +157,10 @@ $(BUILD)/image-libs: force
 	@mkdir -p $(@D)
 	@echo '$(IMAGE_LIBS)' | cmp -s - $@ || echo '$(IMAGE_LIBS)' >$@
 
-# The one object that knows the prefix is compiled anew where that has changed.
+# Objects that know the prefix are compiled anew where that has changed.
 $(BUILD)/obj/src/formats/open.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
-$(BUILD)/obj/src/formats/open.o: $(BUILD)/prefix
+$(BUILD)/obj/src/cluster/launch.o: DEFINES = -DCNN_LIBDIR='"$(PREFIX)/lib/cnn"'
+$(BUILD)/obj/src/formats/open.o $(BUILD)/obj/src/cluster/launch.o: $(BUILD)/prefix
 $(BUILD)/prefix: force
 	@mkdir -p $(@D)
 	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
@@ -185,6 +194,11 @@ $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/lib
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/obj/libcnn.a $(LIBS) $(FUZZ_LIBS)
 
+# Without sanitizers, which MPI's own libraries do not have.
+$(BUILD)/cnn-mpi-%.so: src/cluster/mpi/plugin.c src/cluster/transport.h
+	@mkdir -p $(@D)
+	$(MPICC_$*) -std=c11 -Isrc $(CFLAGS) -shared -fPIC -o $@ $<
+
 # The manual: the keys of the description come from the program's own tables.
 $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
 	@mkdir -p $(@D)
@@ -204,6 +218,9 @@ $(BUILD)/man/%: man/%
 INSTALL_PACKAGES = $(if $(filter-out 0,$(shell id -u)),sudo )env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 deps: ## install what building and testing need (Debian, Ubuntu)
 	$(INSTALL_PACKAGES) $(PACKAGES)
+
+deps-mpi: ## install Open MPI and MPICH, for training by several processes
+	$(INSTALL_PACKAGES) $(MPI_PACKAGES)
 
 deps-dev: ## install what format, lint and fuzz need, too
 	$(INSTALL_PACKAGES) $(PACKAGES) $(DEV_PACKAGES)
@@ -291,6 +308,7 @@ install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -D -m 755 $(SHARED_LIB) $(DESTDIR)$(PREFIX)/lib/libcnn.so.$(VERSION)
 	ln -sf libcnn.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcnn.so.$(SOVERSION)
 	ln -sf libcnn.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libcnn.so
+	for plugin in $(MPI_PLUGINS); do install -D -m 644 $$plugin $(DESTDIR)$(PREFIX)/lib/cnn/$$(basename $$plugin) || exit 1; done
 	install -D -m 644 src/include/cnn.h $(DESTDIR)$(PREFIX)/include/cnn.h
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(foreach n,1 5 7,$(DESTDIR)$(PREFIX)/share/man/man$(n))
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' src/cnn.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/cnn.pc
@@ -310,7 +328,7 @@ uninstall: ## removes what install put there
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn share/bash-completion/completions/cnn share/zsh/site-functions/_cnn \
 	    share/fish/vendor_completions.d/cnn.fish lib/libcnn.* lib/pkgconfig/cnn.pc lib/cmake/cnn/* include/cnn.h \
 	    $(MAN1:$(BUILD)/man/%=share/man/man1/%) $(MAN5:$(BUILD)/man/%=share/man/man5/%) $(MAN7:$(BUILD)/man/%=share/man/man7/%)
-	rm -rf $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
+	rm -rf $(DESTDIR)$(PREFIX)/lib/cnn $(DESTDIR)$(PREFIX)/share/cnn $(DESTDIR)$(PREFIX)/share/doc/cnn
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-lint $(BUILD)-aarch64 $(BUILD)-mutants
@@ -321,7 +339,7 @@ metrics: all ## figures of the sources: lines, functions, includes, circles
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
-.PHONY: all deps deps-dev deps-boards test test-emulated test-aarch64 asan tsan fuzz mutants lint format format-check bench compare grow metrics install uninstall clean help force
+.PHONY: all deps deps-mpi deps-dev deps-boards test test-emulated test-aarch64 asan tsan fuzz mutants lint format format-check bench compare grow metrics install uninstall clean help force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

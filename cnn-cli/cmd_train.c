@@ -7,6 +7,7 @@
 #include "check.h"
 #include "command.h"
 #include "inputs.h"
+#include "ranks.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -104,8 +105,10 @@ static void on_start(struct progress *progress, const cnn_event *event)
     fprintf(stderr, "training %s parameters ", cnn_show_integer(event->params).text);
     fprintf(stderr, "on %s images, ", cnn_show_integer(event->train_images).text);
     fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
-    fprintf(stderr, "%s steps, %d thread%s\n", cnn_show_integer(event->steps).text, cnn_threads(),
-            cnn_threads() == 1 ? "" : "s");
+    fprintf(stderr, "%s steps, ", cnn_show_integer(event->steps).text);
+    if (cnn_ranks() != NULL)
+        fprintf(stderr, "%zu processes of ", cnn_cluster_ranks(cnn_ranks()));
+    fprintf(stderr, "%d thread%s\n", cnn_threads(), cnn_threads() == 1 ? "" : "s");
     if (event->step > 0 && event->step < event->steps)
         fprintf(stderr, "going on after step %s of %s, in epoch %zu\n",
                 cnn_show_integer(event->step).text, cnn_show_integer(event->steps).text,
@@ -312,6 +315,7 @@ static cnn_status train(const struct settings *settings, const char *config, cnn
         .override_count = settings->set.count,
         .event = on_event,
         .context = &progress,
+        .cluster = cnn_ranks(),
     };
     cnn_status status = cnn_command_prepare(settings->threads, diag);
 
@@ -323,6 +327,7 @@ static cnn_status train(const struct settings *settings, const char *config, cnn
         cnn_command_catch_signals("\nstopping after this step; once more to stop at once\n");
     what.save = catch_save_signal();
     status = cnn_train(&what, diag);
+    cnn_ranks_speak();
     cnn_print_messages(diag);
     if (progress.failed && status == CNN_OK)
         status = cnn_command_out_of_memory();
@@ -362,5 +367,6 @@ const struct cnn_command cnn_command_train = {
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,
+    .shared = true,
     .run = run,
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ranks.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -36,6 +37,8 @@ cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag)
 {
     cnn_status status;
 
+    if (threads == 0 && cnn_ranks() != NULL)
+        threads = cnn_cluster_threads(cnn_ranks());
     cnn_set_threads((int)threads);
     status = cnn_check_environment(diag);
     cnn_print_messages(diag);

@@ -19,6 +19,7 @@ struct cnn_command {
     const struct cnn_option *options;
     size_t settings_size;
     size_t operands_min, operands_max;
+    bool shared; /* processes that mpirun has started work on it together */
     /* settings: as read by the option table. diag: empty; what is left in it is printed when the
      * command has ended. */
     cnn_status (*run)(const void *settings, char *const *operands, size_t operand_count,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "ranks.h"
 #include "terminal.h"
 
 const struct cnn_command *const cnn_commands[] = {
@@ -89,16 +90,22 @@ static cnn_status run_command(const struct cnn_command *command, int argc, char 
     void *settings = calloc(1, command->settings_size);
     cnn_diag *diag = cnn_diag_new();
     size_t operands = 0;
-    cnn_status status = CNN_INVALID;
+    cnn_status status;
 
     if (settings == NULL || diag == NULL) {
         free(settings);
         cnn_diag_free(diag);
         return cnn_command_out_of_memory();
     }
+    if (command->shared && (status = cnn_ranks_join(diag)) != CNN_OK) {
+        free(settings);
+        cnn_diag_free(diag);
+        return status;
+    }
     switch (cnn_options_parse(command, argc, argv, settings, &operands)) {
     case CNN_PARSED:
         status = command->run(settings, argv, operands, diag);
+        cnn_ranks_speak();
         cnn_print_messages(diag);
         break;
     case CNN_PARSED_HELP:
@@ -106,6 +113,7 @@ static cnn_status run_command(const struct cnn_command *command, int argc, char 
         status = CNN_OK;
         break;
     case CNN_PARSED_WRONG:
+        status = CNN_INVALID;
         break;
     }
     cnn_options_free(command, settings);
@@ -175,6 +183,7 @@ int main(int argc, char **argv)
     /* Without memory a description or a command line only seems wrong. */
     if (status == CNN_INVALID && cnn_terminal_told_memory())
         status = CNN_FAILED;
+    cnn_ranks_leave(status);
     cnn_set_program(NULL);
     cnn_free(word);
     return cnn_command_exit_status(status);

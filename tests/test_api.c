@@ -712,6 +712,44 @@ static void test_export_wants_a_model_a_place_and_a_format_that_there_is(void **
 
 /* A struct of options that a later version of the library has is refused; the first version, and
  * no version, are taken. */
+static void test_a_process_that_is_alone_has_no_cluster(void **state)
+{
+    struct scratch *s = *state;
+    cnn_cluster *cluster = (cnn_cluster *)s;
+    REFUSED(cnn_cluster_join, NULL);
+    DONE(cnn_cluster_join, &cluster);
+    assert_null(cluster);
+    assert_int_equal(cnn_cluster_rank(NULL), 0);
+    assert_int_equal(cnn_cluster_ranks(NULL), 1);
+    assert_int_equal(cnn_cluster_threads(NULL), cnn_threads());
+    assert_true(cnn_cluster_speaks(NULL));
+    cnn_cluster_leave(NULL, CNN_FAILED);
+    setenv("OMPI_COMM_WORLD_SIZE", "1", 1);
+    DONE(cnn_cluster_join, &cluster);
+    assert_null(cluster);
+    setenv("OMPI_COMM_WORLD_SIZE", "3", 1);
+    setenv("CNN_RANK_TIMEOUT", "0.5", 1);
+    REFUSED(cnn_cluster_join, &cluster);
+    unsetenv("CNN_RANK_TIMEOUT");
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+}
+
+static void test_processes_of_srun_need_its_help_to_find_each_other(void **state)
+{
+    struct scratch *s = *state;
+    cnn_cluster *cluster;
+    setenv("SLURM_STEP_NUM_TASKS", "4", 1);
+    setenv("SLURM_PROCID", "0", 1);
+    scratch_expect(s, cnn_cluster_join(&cluster, s->diag),
+                   "srun has started 4 processes, but it does not tell them how to find each "
+                   "other");
+    setenv("SLURM_PROCID", "1", 1);
+    assert_int_equal(cnn_cluster_join(&cluster, s->diag), CNN_FAILED);
+    assert_int_equal(cnn_diag_count(s->diag), 0);
+    unsetenv("SLURM_STEP_NUM_TASKS");
+    unsetenv("SLURM_PROCID");
+}
+
 static void test_options_have_versions(void **state)
 {
     struct scratch *s = *state;
@@ -925,6 +963,8 @@ int main(void)
         TEST(test_pictures),
         TEST(test_import_wants_files_and_options_that_fit),
         TEST(test_export_wants_a_model_a_place_and_a_format_that_there_is),
+        TEST(test_a_process_that_is_alone_has_no_cluster),
+        TEST(test_processes_of_srun_need_its_help_to_find_each_other),
         TEST(test_options_have_versions),
         TEST(test_stopping),
         TEST(test_measuring),

@@ -105,6 +105,13 @@ cnn_status cnn_cluster_check(cnn_cluster *cluster, cnn_diag *diag)
     return cnn_fail(diag, status, NULL, "%s: %s", cnn_cluster_name(cluster, rank), failure->text);
 }
 
+bool cnn_cluster_speaks(cnn_cluster *cluster)
+{
+    if (!cluster || cluster->rank == 0)
+        return true;
+    return cluster->rank == 1 && is_over(cluster) && cluster->failure.rank == 0;
+}
+
 static const char *newest_error(const cnn_diag *diag)
 {
     for (size_t i = diag ? cnn_diag_count(diag) : 0; i > 0; i--)

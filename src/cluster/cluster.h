@@ -41,9 +41,6 @@ cnn_status cnn_cluster_open(const struct cnn_transport *transport, double timeou
 /* All ranks close it, when their transfers are done; one that has failed closes at any time. */
 void cnn_cluster_close(cnn_cluster *cluster);
 
-size_t cnn_cluster_rank(const cnn_cluster *cluster);  /* NULL: 0 */
-size_t cnn_cluster_ranks(const cnn_cluster *cluster); /* NULL: 1 */
-
 /* Post a transfer and return. Transfers of one tag between two ranks arrive in the order of their
  * posting. */
 void cnn_cluster_send(cnn_cluster *cluster, struct cnn_transfer *transfer);

@@ -1,10 +1,12 @@
 /* Opening and closing a cluster. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cluster/cluster_internal.h"
 #include "util/allocate.h"
+#include "util/parallel.h"
 
 /* Every rank learns every rank's name. */
 static bool exchange_names(cnn_cluster *cluster)
@@ -95,4 +97,39 @@ void cnn_cluster_close(cnn_cluster *cluster)
     cnn_free(cluster->offsets);
     cnn_free(cluster->flags);
     cnn_free(cluster);
+}
+
+#define LINGER 3 /* seconds */
+
+void cnn_cluster_leave(cnn_cluster *cluster, cnn_status status)
+{
+    if (!cluster)
+        return;
+    bool waits = !cnn_cluster_speaks(cluster) && status != CNN_OK && status != CNN_INTERRUPTED;
+    cnn_cluster_close(cluster);
+    if (waits)
+        sleep(LINGER);
+}
+
+/* Ranks of the same host: names differ in what stands before and after it. */
+static size_t count_neighbours(const cnn_cluster *cluster)
+{
+    const char *own = strchr(cluster->names[cluster->rank], '(');
+    size_t count = 0, length = own ? strcspn(own, ",") : 0;
+    for (size_t i = 0; own && i < cluster->ranks; i++) {
+        const char *other = strchr(cluster->names[i], '(');
+        count += other && strncmp(own, other, length + 1) == 0;
+    }
+    return count > 0 ? count : 1;
+}
+
+/* A launcher that gives each rank cores of its own has shared them out already. */
+size_t cnn_cluster_threads(const cnn_cluster *cluster)
+{
+    size_t cores = (size_t)cnn_parallel_threads();
+    long present = sysconf(_SC_NPROCESSORS_ONLN);
+    if (!cluster || (long)cores < present)
+        return cores;
+    size_t share = cores / count_neighbours(cluster);
+    return share > 0 ? share : 1;
 }

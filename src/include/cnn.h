@@ -1002,8 +1002,27 @@ cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_d
 
 /* ---- Several processes ---- */
 
-/* The processes that work on one run together; this one is one of them. */
+/* Processes that work on one run together, on one machine or many. mpirun or srun starts them; each
+ * is a rank, from 0 on. MPI is opened as a plugin only when the environment says that there are
+ * several. The results are the same bits for any number of ranks. */
 typedef struct cnn_cluster cnn_cluster;
+
+/* Becomes a rank of the processes that were started together. *out is NULL if the process was
+ * started alone; then it is not an error. Call it once, before the program starts threads of its
+ * own, and give the result to all options that have a member for it. All ranks must make the same
+ * calls. If they cannot join, only rank 0 gets a message. If one of them fails, ends, or does not answer for CNN_RANK_TIMEOUT seconds (an environment
+ * variable; 30), the calls of the others fail with a message that names it. */
+cnn_status cnn_cluster_join(cnn_cluster **out, cnn_diag *diag);
+size_t cnn_cluster_rank(const cnn_cluster *cluster);  /* NULL: 0 */
+size_t cnn_cluster_ranks(const cnn_cluster *cluster); /* NULL: 1 */
+/* Whether this rank is the one that should print: rank 0, or rank 1 once rank 0 has failed. */
+bool cnn_cluster_speaks(cnn_cluster *cluster);
+/* Threads with which the ranks of this machine use its cores together. NULL: cnn_threads(). */
+size_t cnn_cluster_threads(const cnn_cluster *cluster);
+/* At the end of the program, after the last message. status: the program's result. If it is an
+ * error, ranks that do not speak wait some seconds, since a launcher ends all processes as soon as
+ * one fails. NULL is legal. */
+void cnn_cluster_leave(cnn_cluster *cluster, cnn_status status);
 
 /* ---- Training ---- */
 
@@ -1065,13 +1084,15 @@ typedef struct cnn_train_options {
     /* raised: finish the step, lower the flag, save, continue; may be NULL */
     cnn_flag *save;
     const cnn_memory_data *memory; /* the images of `dataset: memory`; NULL: none */
+    /* the ranks that share the run. Only rank 0 writes files and calls event. NULL: none */
+    cnn_cluster *cluster;
 } cnn_train_options;
 
 #define CNN_TRAIN_OPTIONS_VERSION 1
 #define CNN_TRAIN_OPTIONS_INIT                                                                     \
     {                                                                                              \
         CNN_TRAIN_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL,  \
-            NULL, NULL                                                                             \
+            NULL, NULL, NULL                                                                             \
     }
 
 /* Either a config or a run to resume must be given. */

@@ -4,10 +4,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cluster/cluster.h"
 #include "tasks/metrics.h"
+#include "train/agree.h"
 #include "train/setup_internal.h"
 #include "util/allocate.h"
 #include "util/file.h"
+
+bool cnn_training_leads(const struct cnn_training *training)
+{
+    return cnn_cluster_rank(training->cluster) == 0;
+}
 
 static cnn_status write_config(const struct cnn_training *t, cnn_diag *diag)
 {
@@ -25,8 +32,10 @@ static cnn_status open_new(struct cnn_training *t, const cnn_train_options *opti
 {
     cnn_status status = cnn_training_prepare(t, options, diag);
     if (status == CNN_OK)
-        status =
-            cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
+        status = cnn_training_agree(t, diag);
+    if (status != CNN_OK || !cnn_training_leads(t))
+        return status;
+    status = cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
     /* A checkpoint before anything else: whatever ends the run, it can be gone on with. */
     if (status == CNN_OK)
         status = cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag);
@@ -200,7 +209,8 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
 {
     struct cnn_safetensors *file;
     const char *damage;
-    cnn_status status = cnn_run_claim(&t->run, options->resume, diag);
+    cnn_status status = cnn_training_leads(t) ? cnn_run_claim(&t->run, options->resume, diag)
+                                              : cnn_run_locate(&t->run, options->resume, diag);
     if (status == CNN_OK)
         status = open_state(t, &file, &damage, diag);
     if (status != CNN_OK)
@@ -212,7 +222,10 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
     if (status == CNN_OK)
         status = check_best(t, diag);
     if (status == CNN_OK)
-        status = cnn_run_check_room(&t->run, checkpoint_sizes(t), diag);
+        status = cnn_training_agree(t, diag);
+    if (status != CNN_OK || !cnn_training_leads(t))
+        return status;
+    status = cnn_run_check_room(&t->run, checkpoint_sizes(t), diag);
     if (status == CNN_OK)
         status = settle_state(t, options, diag);
     if (status != CNN_OK)

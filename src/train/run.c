@@ -16,7 +16,7 @@
 #include "util/file.h"
 #include "util/output.h"
 
-static cnn_status locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
+cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
     run->arena = cnn_arena_new();
     if (run->arena) {
@@ -112,7 +112,7 @@ static cnn_status make_numbered(struct cnn_run *run, const char *name, cnn_diag 
 
 static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
-    cnn_status status = locate(run, directory, diag);
+    cnn_status status = cnn_run_locate(run, directory, diag);
     if (status != CNN_OK)
         return status;
     const char *files[] = {run->config,     run->best,        run->last,       run->previous,
@@ -188,7 +188,7 @@ static cnn_status cut_table(const char *path, const char *header, size_t last, c
 
 cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
-    cnn_status status = locate(run, directory, diag);
+    cnn_status status = cnn_run_locate(run, directory, diag);
     struct stat info;
     bool exists = status == CNN_OK && stat(directory, &info) == 0 && S_ISDIR(info.st_mode);
     return exists ? take_directory(run, diag) : status;
@@ -233,6 +233,8 @@ void cnn_run_close(struct cnn_run *run)
 
 cnn_status cnn_run_log_step(struct cnn_run *run, const struct cnn_step_row *row, cnn_diag *diag)
 {
+    if (!run->steps)
+        return CNN_OK;
     int written = fprintf(run->steps, "%zu,%zu,%.9g,%.9g,%.1f\n", row->step, row->epoch, row->loss,
                           row->lr, row->images_per_s);
     if (written < 0 || fflush(run->steps) != 0)
@@ -242,6 +244,8 @@ cnn_status cnn_run_log_step(struct cnn_run *run, const struct cnn_step_row *row,
 
 cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag)
 {
+    if (!run->epochs)
+        return CNN_OK;
     int written =
         fprintf(run->epochs, "%zu,%.9g,%.9g,%.9g,%.9g,%.9g,%.3f\n", row->epoch, row->train_loss,
                 row->train_measure, row->val_loss, row->val_measure, row->lr, row->seconds);
@@ -254,6 +258,8 @@ cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *
                               cnn_diag *diag)
 {
     struct cnn_text lines = {0};
+    if (!run->health)
+        return CNN_OK;
     for (size_t i = 0; i < count; i++)
         cnn_health_format(&rows[i], &lines);
     bool written = !lines.failed && fwrite(lines.data, 1, lines.size, run->health) == lines.size &&

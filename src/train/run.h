@@ -35,6 +35,8 @@ struct cnn_run_sizes {
 cnn_status cnn_run_create(struct cnn_run *run, const char *directory, const char *name,
                           struct cnn_run_sizes sizes, cnn_diag *diag);
 cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *diag);
+/* the paths alone, for a process that only reads */
+cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *diag);
 /* of a claimed one */
 cnn_status cnn_run_check_room(const struct cnn_run *run, struct cnn_run_sizes sizes,
                               cnn_diag *diag);
@@ -52,7 +54,7 @@ struct cnn_step_row {
     double loss, lr, images_per_s;
 };
 
-/* Rows are on their way to the disk when these return. */
+/* Rows are on their way to the disk when these return. Without tables they are dropped. */
 cnn_status cnn_run_log_step(struct cnn_run *run, const struct cnn_step_row *row, cnn_diag *diag);
 cnn_status cnn_run_log_epoch(struct cnn_run *run, const struct cnn_epoch_row *row, cnn_diag *diag);
 cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *rows, size_t count,

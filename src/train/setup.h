@@ -37,6 +37,7 @@ struct cnn_training {
     bool checked; /* looked at before it begins: what is wrong becomes a finding */
     const char *notices[CNN_NOTICES]; /* warnings about how the run was opened */
     size_t notice_count;
+    cnn_cluster *cluster; /* set before open; NULL: the process is alone */
     char *data_setting;   /* --data, as a setting of the description */
     bool from_previous;   /* the state is that of last.previous.safetensors */
     size_t params;        /* trained */
@@ -47,6 +48,9 @@ struct cnn_training {
  * that a mistake leaves none behind. */
 cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options,
                              cnn_diag *diag);
+
+/* Whether this process writes the files of the run. */
+bool cnn_training_leads(const struct cnn_training *training);
 
 /* What open does for a new run before it makes the directory; the run that is prepared writes
  * nothing. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cluster/cluster.h"
 #include "recipe/schedule_type.h"
 #include "report/report.h"
 #include "train/check.h"
@@ -27,6 +28,7 @@ struct trainer {
     size_t first_step;                            /* of this process */
     double saved;                                 /* when last.safetensors was written */
     bool stopping;                                /* options->event wants it so */
+    bool stop, save;                              /* what all ranks have agreed on */
     bool validated;                               /* t.evaluation and t.samples are whole */
     /* the page in the run's directory says that the run goes on */
     bool report_open;
@@ -34,9 +36,19 @@ struct trainer {
     double report_due;  /* when it may be written again */
 };
 
-static bool stopped(const struct trainer *r)
+/* All ranks stop after the same step, or save, when one of them is asked to; time is measured by
+ * rank 0 alone. A rank that is gone is noticed here, too. */
+static cnn_status agree(struct trainer *r)
 {
-    return r->stopping || cnn_flag_raised(r->options->stop);
+    enum { STOP = 1, SAVE = 2 };
+    bool due =
+        cnn_training_leads(&r->t) && cnn_now() - r->saved >= 60 * r->t.model->recipe.save_every;
+    unsigned flags = r->stopping || cnn_flag_raised(r->options->stop) ? STOP : 0;
+    flags |= due || cnn_flag_raised(r->options->save) ? SAVE : 0;
+    flags = cnn_cluster_any(r->t.cluster, flags);
+    r->stop = (flags & STOP) != 0;
+    r->save = (flags & SAVE) != 0;
+    return cnn_cluster_check(r->t.cluster, r->diag);
 }
 
 /* The next value of a mean over about the last ten; 0 stands for: none yet. */
@@ -63,7 +75,7 @@ static void emit(struct trainer *r, enum cnn_event_kind kind)
 {
     const struct cnn_progress *progress = &r->t.progress;
     cnn_event *event = &r->event;
-    if (!r->options->event)
+    if (!r->options->event || !cnn_training_leads(&r->t))
         return;
     event->kind = kind;
     event->step = progress->step;
@@ -109,7 +121,7 @@ static void write_report(struct trainer *r, bool running, const char *end)
                                 .model = r->t.model,
                                 .evaluation = r->validated ? &r->t.evaluation : NULL,
                                 .samples = r->validated ? &r->t.samples : NULL};
-    if (running && cnn_now() < r->report_due)
+    if (!cnn_training_leads(&r->t) || (running && cnn_now() < r->report_due))
         return;
     cnn_diag *diag = cnn_diag_new();
     cnn_status status = cnn_report_write(r->t.run.report, &report, diag);
@@ -264,7 +276,7 @@ static int report_validation(void *context, size_t images, size_t total)
     r->event.images = images;
     r->event.images_total = total;
     emit(r, CNN_EVENT_VALIDATE);
-    return r->stopping;
+    return r->stopping && !r->t.cluster;
 }
 
 static void tell(void *context, const char *text)
@@ -277,8 +289,11 @@ static cnn_status validate(struct trainer *r)
     struct cnn_loss_result sum;
     double begun = cnn_now();
     r->validated = false;
-    cnn_evaluate_options options = {
-        .progress = report_validation, .context = r, .stop = r->options->stop};
+    cnn_evaluate_options options = {.progress = report_validation,
+                                    .context = r,
+                                    .stop = r->t.cluster ? NULL : r->options->stop}; /* ranks stop
+                                                                                        after the
+                                                                                        same step */
     cnn_status status =
         cnn_evaluator_run(&r->t.evaluator, &options, &r->t.evaluation, &r->t.samples, &sum);
     if (status != CNN_OK)
@@ -293,6 +308,8 @@ static cnn_status validate(struct trainer *r)
 static cnn_status save_last(struct trainer *r)
 {
     bool asked = cnn_flag_lower(r->options->save);
+    if (!cnn_training_leads(&r->t))
+        return CNN_OK;
     cnn_status status = cnn_file_keep(r->t.run.last, r->t.run.previous, r->diag);
     if (status == CNN_OK)
         status = cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
@@ -308,9 +325,8 @@ static cnn_status save_last(struct trainer *r)
  * time. */
 static cnn_status save_if_due(struct trainer *r)
 {
-    bool due = cnn_flag_raised(r->options->save) ||
-               cnn_now() - r->saved >= 60 * r->t.model->recipe.save_every;
-    return due ? save_last(r) : CNN_OK;
+    cnn_status status = agree(r);
+    return status == CNN_OK && r->save ? save_last(r) : status;
 }
 
 /* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row
@@ -326,7 +342,8 @@ static cnn_status record_epoch(struct trainer *r)
                                 .lr = event->lr,
                                 .seconds = event->seconds};
     cnn_status status = cnn_run_log_epoch(&r->t.run, &row, r->diag);
-    if (status == CNN_OK && (event->best || r->t.model->recipe.keep == CNN_KEEP_LAST))
+    bool best = event->best || r->t.model->recipe.keep == CNN_KEEP_LAST;
+    if (status == CNN_OK && best && cnn_training_leads(&r->t))
         status = cnn_progress_save(&r->t.progress, r->t.model, NULL, r->t.run.best, r->diag);
     return status == CNN_OK ? save_last(r) : status;
 }
@@ -374,7 +391,7 @@ static cnn_status interrupt(struct trainer *r)
     cnn_fail(r->diag, CNN_INTERRUPTED, NULL,
              "interrupted after step %zu of %zu; everything is saved", r->t.progress.step,
              r->t.steps);
-    char *run = cnn_shell_word(r->t.run.directory);
+    char *run = r->t.run.directory ? cnn_shell_word(r->t.run.directory) : NULL;
     if (run)
         cnn_hint(r->diag, "go on with: %s train --resume %s", cnn_program(), run);
     cnn_free(run);
@@ -426,7 +443,7 @@ static cnn_status run_epoch(struct trainer *r)
         if (status == CNN_OK)
             status = save_if_due(r);
     } while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps &&
-             !stopped(r));
+             !r->stop);
     return status == CNN_OK ? cnn_dataset_report(r->t.train, tell, r, r->diag) : status;
 }
 
@@ -454,10 +471,12 @@ static cnn_status run(struct trainer *r)
     if (r->t.held)
         tell_held(r);
     while (!cnn_training_complete(&r->t)) {
-        if (stopped(r))
+        cnn_status status = agree(r);
+        if (status == CNN_OK && r->stop)
             return interrupt(r);
-        cnn_status status = run_epoch(r);
-        if (status == CNN_OK && stopped(r))
+        if (status == CNN_OK)
+            status = run_epoch(r);
+        if (status == CNN_OK && r->stop)
             return interrupt(r);
         if (status == CNN_OK)
             status = finish_epoch(r);
@@ -482,7 +501,8 @@ static const cnn_message *newest_error(const cnn_diag *diag)
 static void close_run(struct trainer *r, cnn_status status)
 {
     const cnn_message *error = status == CNN_OK ? NULL : newest_error(r->diag);
-    char *run = error && !error->hint ? cnn_shell_word(r->t.run.directory) : NULL;
+    bool advise = error && !error->hint && r->t.run.directory;
+    char *run = advise ? cnn_shell_word(r->t.run.directory) : NULL;
     if (run)
         cnn_hint(r->diag,
                  "what was saved before is whole; once this is mended: %s train --resume %s",
@@ -510,16 +530,19 @@ cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
         return cnn_fail_version(diag, "cnn_train_options", options->version,
                                 CNN_TRAIN_OPTIONS_VERSION);
     struct trainer r = {.options = options, .diag = diag, .started = cnn_now(), .saved = cnn_now()};
+    r.t.cluster = options->cluster;
     cnn_status status = cnn_training_open(&r.t, options, diag);
     if (status == CNN_OK) {
         announce(&r);
-        if (r.t.progress.step == 0)
+        if (r.t.progress.step == 0 && !r.t.cluster) /* its time decides how much it computes */
             cnn_check_quickly(&r.t, tell, &r);
         status = run(&r);
         close_run(&r, status);
     }
     if (status == CNN_FAILED)
         hint_memory(diag);
+    if (status != CNN_OK && status != CNN_INTERRUPTED)
+        cnn_cluster_fail(options->cluster, status, diag); /* now nothing arrives any more */
     cnn_training_close(&r.t);
     return status;
 }

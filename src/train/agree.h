@@ -1,0 +1,12 @@
+/* Ranks compare what they are about to train, before the run begins. */
+#ifndef CNN_TRAIN_AGREE_H
+#define CNN_TRAIN_AGREE_H
+
+#include "train/setup.h"
+
+/* CNN_OK where every rank has the program, the kernels, the description, the images, the parameters
+ * and the step of rank 0, and there are not too many ranks. All ranks call it. The run is prepared,
+ * or restored. Without a cluster it does nothing. */
+cnn_status cnn_training_agree(struct cnn_training *training, cnn_diag *diag);
+
+#endif

@@ -1,0 +1,149 @@
+#!/bin/bash
+# Training by several processes, started by mpirun of each MPI that is there: the same bits for any number of processes and threads, broken off and gone on
+# with by another number; ranks that differ are named.
+#
+# CNN is the program (default: build/cnn).
+set -u
+
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/cases.sh"
+
+cd "$directory" || exit 1
+# As many processes as are wanted on any machine, as whoever runs the tests; a core is left to others while a process waits.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 \
+    OMPI_MCA_hwloc_base_binding_policy=none
+
+declare -A mpirun=([openmpi]=$(command -v mpirun.openmpi || command -v mpirun) [mpich]=$(command -v mpirun.mpich || command -v mpiexec.hydra))
+families=()
+for family in openmpi mpich; do
+    if [ -e "$(dirname "$CNN")/cnn-mpi-$family.so" ] && [ -n "${mpirun[$family]}" ]; then
+        families+=("$family")
+    else
+        skip "no $family: make deps-mpi installs it" 12
+    fi
+done
+if [ ${#families[@]} -eq 0 ]; then
+    summary
+    exit
+fi
+
+# Everything random and every kind of state is in it; the last batch of an epoch is smaller.
+cat >net.yaml <<'YAML'
+name: net
+input: [3, 16, 16]
+layers:
+  - {type: conv, filters: 8, kernel_size: 3, padding: same, bias: false}
+  - {type: batch_norm, activation: relu}
+  - {type: conv, filters: 16, kernel_size: 3, padding: same, activation: relu}
+  - {type: pool, pool_type: max, kernel_size: 4}
+  - {type: dropout, rate: 0.25}
+  - {type: flatten}
+  - {type: dense, units: 10}
+loss: {type: cross_entropy, label_smoothing: 0.1}
+data:
+  dataset: shapes
+  limit: 250
+  val_split: 0.2
+  normalize: auto
+  augment: [{type: flip}, {type: crop, padding: 2}, {type: mixup, alpha: 0.2}]
+train:
+  epochs: 3
+  batch_size: 32
+  clip_norm: 1
+  ema: {decay: 0.9}
+  optimizer: {type: adamw, lr: 0.005}
+  log_every: 1
+YAML
+
+# ranks N ARGUMENTS...: by N processes of the family in `family`.
+ranks() {
+    local count=$1
+    shift
+    timeout 120 "${mpirun[$family]}" -n "$count" "$CNN" "$@" >out 2>messages
+}
+
+same_run() {
+    cmp "$1/last.safetensors" "$2/last.safetensors" && cmp "$1/best.safetensors" "$2/best.safetensors" &&
+        cmp <(cut -d, -f1-6 "$1/epochs.csv") <(cut -d, -f1-6 "$2/epochs.csv") && cmp "$1/health.csv" "$2/health.csv"
+}
+
+# trains_alike NAME RANKS THREADS SETTING...: as one process does.
+trains_alike() {
+    local name=$1 count=$2 threads=$3
+    shift 3
+    [ -e "$name" ] || "$CNN" train net.yaml -o "$name" --threads 1 "$@" >out 2>&1 || { cat out; return 1; }
+    rm -rf shared
+    ranks "$count" train net.yaml -o shared --threads "$threads" "$@" || { cat messages; return 1; }
+    [ "$(cat out)" = shared ] && grep -q "$count processes of $threads thread" messages && same_run "$name" shared
+}
+
+# resumes N: a run that is broken off by a signal, gone on with by N processes, is the whole one.
+resumes() {
+    "$CNN" verify broken >/dev/null && rm -rf again && cp -r broken again && ranks "$1" train --resume again --threads 1 || { cat messages; return 1; }
+    same_run plain again
+}
+
+# breaks_off: four processes are asked to stop, and save.
+breaks_off() {
+    rm -rf broken
+    timeout 120 "${mpirun[$family]}" -n 4 "$CNN" train net.yaml -o broken --threads 1 >out 2>messages &
+    local pid=$!
+    until [ "$(wc -l 2>/dev/null <broken/steps.csv)" -gt 4 ] 2>/dev/null; do
+        kill -0 $pid 2>/dev/null || break
+    done
+    kill -INT "$(pgrep -f -- "train net.yaml -o broken" | while read -r id; do
+        tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -q -x -E '(OMPI_COMM_WORLD_RANK|PMI_RANK)=2' && echo "$id"
+    done | head -n 1)"
+    wait $pid
+    local status=$?
+    [ $status -eq 130 ] && grep -q 'interrupted after step' messages && [ "$(grep -c 'interrupted after step' messages)" -eq 1 ] || {
+        echo "status $status"
+        cat messages
+        return 1
+    }
+}
+
+# differs NAME PATTERN FIRST SECOND: rank 0 runs FIRST, rank 1 SECOND (words of a shell); the run ends with a message that matches.
+differs() {
+    rm -rf different
+    timeout 60 "${mpirun[$family]}" -n 1 sh -c "exec $2" : -n 1 sh -c "exec $3" >out 2>messages
+    local status=$?
+    [ $status -ne 0 ] && grep -q -E -e "$1" messages && [ ! -e different ] || { echo "status $status"; cat messages; return 1; }
+}
+
+# What another rank may differ in: a program, a description, an image.
+mkdir other
+cp "$CNN" other/cnn
+for plugin in "$(dirname "$CNN")"/cnn-mpi-*.so; do
+    ln -s "$plugin" other/
+done
+echo >>other/cnn
+sed 's/lr: 0.005/lr: 0.006/' net.yaml >other/net.yaml
+pictures folder/train a:60:12 b:200:12
+pictures folder/val a:60:4 b:200:4
+cp -r folder lacking
+rm lacking/train/b/b-003.png
+sed -e 's/dataset: shapes/dataset: folder\n  path: folder/' -e '/limit:/d' -e '/val_split:/d' -e 's/units: 10/units: 2/' net.yaml >folder.yaml
+"$CNN" train net.yaml -o plain --threads 1 >out 2>&1 || fail 'one process trains' out
+
+for family in "${families[@]}"; do
+    for count in 2 3 4 8; do
+        check "$family: $count processes compute what one does" trains_alike plain "$count" $((count % 2 + 1))
+    done
+    check "$family: nine processes are too many for eight parts" \
+        bash -c "! timeout 60 ${mpirun[$family]} -n 9 $CNN train net.yaml -o nine >out 2>&1 && grep -q '9 processes cannot share a batch of 32 images' out"
+    check "$family: an interrupt of one rank stops and saves the run" breaks_off
+    check "$family: two processes go on" resumes 2
+    check "$family: one process goes on" resumes 1
+    name='rank 1 \([^)]*, process [0-9]+\): it does not have what rank 0 has: '
+    check "$family: another program" differs "${name}'program: " "$CNN train net.yaml -o different" "other/cnn train net.yaml -o different"
+    check "$family: another description" differs "$name'.*lr: 0.006.*, but rank 0 has '.*lr: 0.005" "$CNN train net.yaml -o different" \
+        "$CNN train other/net.yaml -o different"
+    check "$family: other kernels" differs "$name'kernels \(CNN_CPU\): ref', but" "$CNN train net.yaml -o different" \
+        "env CNN_CPU=ref $CNN train net.yaml -o different"
+    check "$family: an image is missing" differs "$name'training images: 23, .*, but rank 0 has 'training images: 24" \
+        "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data lacking --set data.path=folder"
+    check "$family: a rank without images" differs 'rank 1 \([^)]*\): .*cannot read .*nowhere|rank 1 \([^)]*\): .*nowhere' \
+        "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data nowhere"
+done
+summary
