@@ -158,9 +158,9 @@ $(BUILD)/image-libs: force
 	@echo '$(IMAGE_LIBS)' | cmp -s - $@ || echo '$(IMAGE_LIBS)' >$@
 
 # Objects that know the prefix are compiled anew where that has changed.
-$(BUILD)/obj/src/formats/open.o: DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
-$(BUILD)/obj/src/cluster/launch.o: DEFINES = -DCNN_LIBDIR='"$(PREFIX)/lib/cnn"'
-$(BUILD)/obj/src/formats/open.o $(BUILD)/obj/src/cluster/launch.o: $(BUILD)/prefix
+PREFIXED := $(BUILD)/obj/src/formats/open.o $(BUILD)/obj/src/cluster/launch.o
+$(PREFIXED): DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
+$(PREFIXED): $(BUILD)/prefix
 $(BUILD)/prefix: force
 	@mkdir -p $(@D)
 	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@

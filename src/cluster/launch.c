@@ -54,7 +54,7 @@ static bool find_plugin(const char *family, size_t length, char *path, size_t si
         if (access(path, R_OK) == 0)
             return true;
     }
-    snprintf(path, size, "%s/cnn-mpi-%.*s.so", CNN_LIBDIR, (int)length, family);
+    snprintf(path, size, "%s/../../lib/cnn/cnn-mpi-%.*s.so", CNN_DATADIR, (int)length, family);
     return access(path, R_OK) == 0;
 }
 
