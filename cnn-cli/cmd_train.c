@@ -17,6 +17,7 @@ enum { LINE_SECONDS = 30 };
 struct settings {
     const char *output, *weights, *from, *resume, *data;
     bool check;
+    size_t scale_batch;
     size_t threads;
     struct cnn_option_list set;
 };
@@ -69,6 +70,13 @@ static const struct cnn_option options[] = {
      .argument = "N",
      .key = "train.seed",
      .help = "short for --set train.seed=N"},
+    {.name = "scale-batch",
+     .kind = CNN_OPTION_COUNT,
+     .offset = offsetof(struct settings, scale_batch),
+     .argument = "P",
+     .min = 2,
+     .max = 65536,
+     .help = "P times the batch, with the learning rate and warm-up that it wants"},
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
 };
@@ -113,6 +121,8 @@ static void on_start(struct progress *progress, const cnn_event *event)
         fprintf(stderr, "going on after step %s of %s, in epoch %zu\n",
                 cnn_show_integer(event->step).text, cnn_show_integer(event->steps).text,
                 event->step / event->steps_in_epoch + 1);
+    if (event->text != NULL)
+        fprintf(stderr, "--scale-batch: %s\n", event->text);
     fprintf(stderr, "the run is in %s\nreport: %s/report.html\n",
             cnn_show_text(event->directory).text, cnn_show_text(event->directory).text);
     cnn_print_messages(progress->diag); /* what the data set left out: not when all is over */
@@ -268,6 +278,9 @@ static bool check_settings(const struct settings *settings, size_t operand_count
         cnn_print_error("'%s train' needs a CONFIG, or --resume DIR", cnn_program());
     else if (settings->resume != NULL && operand_count > 0)
         cnn_print_error("--resume takes the description from the run: give no CONFIG with it");
+    else if (settings->resume != NULL && settings->scale_batch > 0)
+        cnn_print_error("--resume goes on with the batch that the run has: give no --scale-batch "
+                        "with it");
     else if (settings->resume != NULL && begins_with != NULL)
         cnn_print_error(
             "--resume goes on in the run's directory with its weights: give no --%s with it",
@@ -316,6 +329,7 @@ static cnn_status train(const struct settings *settings, const char *config, cnn
         .event = on_event,
         .context = &progress,
         .cluster = cnn_ranks(),
+        .scale_batch = settings->scale_batch,
     };
     cnn_status status = cnn_command_prepare(settings->threads, diag);
 

@@ -1,13 +1,15 @@
 #!/bin/bash
 # Training by several processes, started by mpirun of each MPI that is there: the same bits for any number of processes and threads, broken off and gone on
-# with by another number; ranks that differ are named.
+# with by another number; ranks that differ, fail, die or stop are named, and what was saved is whole.
 #
-# CNN is the program (default: build/cnn).
+# CNN is the program (default: build/cnn); CASES is how many ranks are killed, and stopped, at random moments (default: 1); SEED chooses them.
 set -u
 
 # shellcheck source=tests/cases.sh
 . "$(dirname "$0")/cases.sh"
 
+cases=${CASES:-1}
+RANDOM=${SEED:-1}
 cd "$directory" || exit 1
 # As many processes as are wanted on any machine, as whoever runs the tests; a core is left to others while a process waits.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 \
@@ -83,6 +85,14 @@ resumes() {
     same_run plain again
 }
 
+# process_of RUN RANK: its number, once the run has begun.
+process_of() {
+    local id
+    for id in $(pgrep -f -- "^$CNN train .*$1( |$)"); do
+        tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -q -x -E "(OMPI_COMM_WORLD_RANK|PMI_RANK)=$2" && echo "$id" && return
+    done
+}
+
 # breaks_off: four processes are asked to stop, and save.
 breaks_off() {
     rm -rf broken
@@ -91,9 +101,7 @@ breaks_off() {
     until [ "$(wc -l 2>/dev/null <broken/steps.csv)" -gt 4 ] 2>/dev/null; do
         kill -0 $pid 2>/dev/null || break
     done
-    kill -INT "$(pgrep -f -- "train net.yaml -o broken" | while read -r id; do
-        tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -q -x -E '(OMPI_COMM_WORLD_RANK|PMI_RANK)=2' && echo "$id"
-    done | head -n 1)"
+    kill -INT "$(process_of broken 2)"
     wait $pid
     local status=$?
     [ $status -eq 130 ] && grep -q 'interrupted after step' messages && [ "$(grep -c 'interrupted after step' messages)" -eq 1 ] || {
@@ -101,6 +109,28 @@ breaks_off() {
         cat messages
         return 1
     }
+}
+
+# struck SIGNAL RANK MILLISECONDS PATTERN: a rank of four gets the signal so long after the run has begun. The others end soon, with a message that
+# matches. The checkpoint is whole, and two processes make of it what an undisturbed run is.
+struck() {
+    rm -rf struck
+    CNN_RANK_TIMEOUT=2 timeout 120 "${mpirun[$family]}" -n 4 "$CNN" train net.yaml -o struck --threads 1 "${long[@]}" >out 2>messages &
+    local mpi=$! status begun
+    until [ -e struck/health.csv ]; do
+        kill -0 $mpi 2>/dev/null || break
+    done
+    sleep "$(printf '0.%03d' "$3")"
+    kill "-$1" "$(process_of struck "$2")"
+    begun=$SECONDS
+    wait $mpi
+    status=$?
+    [ $status -ne 0 ] && [ $((SECONDS - begun)) -le 12 ] && cat out messages | grep -q -E "$4" || {
+        echo "status $status after $((SECONDS - begun)) s"
+        cat out messages
+        return 1
+    }
+    "$CNN" verify struck/last.safetensors && ranks 2 train --resume struck --threads 1 && same_run long struck
 }
 
 # differs NAME PATTERN FIRST SECOND: rank 0 runs FIRST, rank 1 SECOND (words of a shell); the run ends with a message that matches.
@@ -126,6 +156,9 @@ rm lacking/train/b/b-003.png
 sed -e 's/dataset: shapes/dataset: folder\n  path: folder/' -e '/limit:/d' -e '/val_split:/d' -e 's/units: 10/units: 2/' net.yaml >folder.yaml
 "$CNN" train net.yaml -o plain --threads 1 >out 2>&1 || fail 'one process trains' out
 
+long=(--set train.epochs=60 --set train.save_every=0.002)
+"$CNN" train net.yaml -o long --threads 1 "${long[@]}" >out 2>&1 || fail 'one process trains for long' out
+
 for family in "${families[@]}"; do
     for count in 2 3 4 8; do
         check "$family: $count processes compute what one does" trains_alike plain "$count" $((count % 2 + 1))
@@ -145,5 +178,12 @@ for family in "${families[@]}"; do
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data lacking --set data.path=folder"
     check "$family: a rank without images" differs 'rank 1 \([^)]*\): .*cannot read .*nowhere|rank 1 \([^)]*\): .*nowhere' \
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data nowhere"
+    for ((i = 0; i < cases; i++)); do
+        rank=$((RANDOM % 4))
+        # MPICH's mpirun ends all at once, and does not say which was the first
+        check "$family: rank $rank is killed" struck KILL $rank $((RANDOM % 500)) "rank $rank[ (]|BAD TERMINATION"
+        rank=$((RANDOM % 4))
+        check "$family: rank $rank is stopped" struck STOP $rank $((RANDOM % 500)) "rank $rank \\([^)]*\\): it has not answered for 2 s"
+    done
 done
 summary

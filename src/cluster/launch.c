@@ -21,8 +21,14 @@ struct launcher {
 };
 
 static const struct launcher launchers[] = {
-    {.ranks = "OMPI_COMM_WORLD_SIZE", .rank = "OMPI_COMM_WORLD_RANK", .name = "mpirun of Open MPI", .plugins = "openmpi"},
-    {.ranks = "PMI_SIZE", .rank = "PMI_RANK", .name = "mpirun of MPICH", .plugins = "mpich openmpi"},
+    {.ranks = "OMPI_COMM_WORLD_SIZE",
+     .rank = "OMPI_COMM_WORLD_RANK",
+     .name = "mpirun of Open MPI",
+     .plugins = "openmpi"},
+    {.ranks = "PMI_SIZE",
+     .rank = "PMI_RANK",
+     .name = "mpirun of MPICH",
+     .plugins = "mpich openmpi"},
     {.ranks = "SLURM_STEP_NUM_TASKS",
      .rank = "SLURM_PROCID",
      .name = "srun",

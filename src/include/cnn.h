@@ -1010,8 +1010,9 @@ typedef struct cnn_cluster cnn_cluster;
 /* Becomes a rank of the processes that were started together. *out is NULL if the process was
  * started alone; then it is not an error. Call it once, before the program starts threads of its
  * own, and give the result to all options that have a member for it. All ranks must make the same
- * calls. If they cannot join, only rank 0 gets a message. If one of them fails, ends, or does not answer for CNN_RANK_TIMEOUT seconds (an environment
- * variable; 30), the calls of the others fail with a message that names it. */
+ * calls. If they cannot join, only rank 0 gets a message. If one of them fails, ends, or does not
+ * answer for CNN_RANK_TIMEOUT seconds (an environment variable; 30), the calls of the others fail
+ * with a message that names it. */
 cnn_status cnn_cluster_join(cnn_cluster **out, cnn_diag *diag);
 size_t cnn_cluster_rank(const cnn_cluster *cluster);  /* NULL: 0 */
 size_t cnn_cluster_ranks(const cnn_cluster *cluster); /* NULL: 1 */
@@ -1040,7 +1041,8 @@ typedef enum cnn_event_kind {
 typedef struct cnn_event {
     cnn_event_kind kind;
     const char *directory; /* of the run */
-    /* WARNING: the message; END: why the run ended before its last step, else NULL */
+    /* WARNING: the message; START: what scale_batch has changed, else NULL; END: why the run ended
+     * before its last step, else NULL */
     const char *text;
     uint64_t params; /* trainable */
     size_t train_images, val_images;
@@ -1086,13 +1088,16 @@ typedef struct cnn_train_options {
     const cnn_memory_data *memory; /* the images of `dataset: memory`; NULL: none */
     /* the ranks that share the run. Only rank 0 writes files and calls event. NULL: none */
     cnn_cluster *cluster;
+    /* Multiplies the batch, and changes rate, warm-up and steps to suit. 0 and 1: they stay. Not
+     * for a run that is resumed */
+    size_t scale_batch;
 } cnn_train_options;
 
 #define CNN_TRAIN_OPTIONS_VERSION 1
 #define CNN_TRAIN_OPTIONS_INIT                                                                     \
     {                                                                                              \
         CNN_TRAIN_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL,  \
-            NULL, NULL, NULL                                                                             \
+            NULL, NULL, NULL, 0                                                                    \
     }
 
 /* Either a config or a run to resume must be given. */

@@ -107,4 +107,5 @@ const struct cnn_optimizer_type cnn_optimizer_sgd = {
     .keeps = keeps,
     .update = update,
     .explain = explain,
+    .proportional = true,
 };

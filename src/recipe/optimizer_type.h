@@ -49,6 +49,10 @@ struct cnn_optimizer_type {
      */
     double (*explain)(const struct cnn_update *update, size_t i, struct cnn_text *out);
 
+    /* A step is as long as the gradient, not of a length of its own: a larger batch wants a rate
+     * that is larger in proportion. */
+    bool proportional;
+
     /* Steps are long by design: they say nothing about a rate that is too high. */
     bool long_steps;
 };

@@ -264,5 +264,6 @@ void cnn_training_close(struct cnn_training *training)
     cnn_dataset_free(training->val);
     cnn_run_close(&training->run);
     cnn_model_free(training->model);
+    cnn_scaling_free(&training->scaling);
     cnn_free(training->data_setting);
 }

@@ -54,12 +54,14 @@ cnn_status cnn_training_name_data(struct cnn_training *t, const char *path, cnn_
 const char **cnn_training_settings(const struct cnn_training *t, const cnn_train_options *options,
                                    size_t *count, cnn_diag *diag)
 {
-    const char **list = cnn_calloc(options->override_count + 1, sizeof *list);
+    const char **list = cnn_calloc(options->override_count + CNN_SCALE_SETTINGS + 1, sizeof *list);
     *count = options->override_count;
     if (!list)
         cnn_fail_memory(diag, *count * sizeof *list, "settings");
     else if (*count > 0)
         memcpy(list, options->overrides, *count * sizeof *list);
+    for (size_t i = 0; list && i < t->scaling.count; i++)
+        list[(*count)++] = t->scaling.settings[i];
     if (list && t->data_setting)
         list[(*count)++] = t->data_setting;
     return list;
@@ -81,7 +83,9 @@ static cnn_status open_description(struct cnn_training *t, const cnn_train_optio
     status = cnn_model_from_text(options->config, text, size, &overrides, &t->model, diag);
     if (status == CNN_OK && t->model->has_data)
         status = cnn_training_name_data(t, options->data_path, diag);
-    if (status == CNN_OK && t->data_setting) {
+    if (status == CNN_OK && t->model->has_train && options->scale_batch > 1)
+        status = cnn_scale_batch(t->model, options->scale_batch, &t->scaling, diag);
+    if (status == CNN_OK && (t->data_setting || t->scaling.count > 0)) {
         cnn_model_free(t->model);
         t->model = NULL;
         const char **settings = cnn_training_settings(t, options, &count, diag);

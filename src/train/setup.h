@@ -8,6 +8,7 @@
 #include "train/health.h"
 #include "train/progress.h"
 #include "train/run.h"
+#include "train/scale.h"
 #include "train/step.h"
 #include "util/memory.h"
 
@@ -37,11 +38,12 @@ struct cnn_training {
     bool checked; /* looked at before it begins: what is wrong becomes a finding */
     const char *notices[CNN_NOTICES]; /* warnings about how the run was opened */
     size_t notice_count;
-    cnn_cluster *cluster; /* set before open; NULL: the process is alone */
-    char *data_setting;   /* --data, as a setting of the description */
-    bool from_previous;   /* the state is that of last.previous.safetensors */
-    size_t params;        /* trained */
-    size_t steps, epochs; /* in all */
+    cnn_cluster *cluster;       /* set before open; NULL: the process is alone */
+    struct cnn_scaling scaling; /* --scale-batch */
+    char *data_setting;         /* --data, as a setting of the description */
+    bool from_previous;         /* the state is that of last.previous.safetensors */
+    size_t params;              /* trained */
+    size_t steps, epochs;       /* in all */
 };
 
 /* Zeroed by the caller; close is legal whatever open came to. The run directory is made last, so

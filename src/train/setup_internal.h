@@ -12,7 +12,8 @@ void cnn_training_note(struct cnn_training *training, const char *format, ...)
  * data.path="..." as a setting. The name of a folder that is not UTF-8 cannot stand there. */
 cnn_status cnn_training_name_data(struct cnn_training *training, const char *path, cnn_diag *diag);
 
-/* The overrides of options and the folder of --data; for cnn_free. NULL and a message on failure.
+/* The overrides of options, what --scale-batch changes, and the folder of --data; for cnn_free.
+ * NULL and a message on failure.
  */
 const char **cnn_training_settings(const struct cnn_training *training,
                                    const cnn_train_options *options, size_t *count, cnn_diag *diag);

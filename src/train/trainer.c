@@ -168,7 +168,9 @@ static void announce(struct trainer *r)
         .steps_in_epoch = r->t.progress.steps_per_epoch,
         .lr = rate_at(r, r->t.progress.step),
     };
+    r->event.text = r->t.scaling.text;
     emit(r, CNN_EVENT_START);
+    r->event.text = NULL;
     for (size_t i = 0; i < r->t.notice_count; i++)
         warn(r, r->t.notices[i]);
     if (r->t.val_split == CNN_SPLIT_TEST)
