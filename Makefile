@@ -4,6 +4,11 @@ DESTDIR ?=
 BUILD ?= build
 VERSION := $(shell sed -n 's/^\#define CNN_VERSION "\(.*\)"/\1/p' src/include/cnn.h)
 
+# Short lines say what is made; `make V=1` prints the commands, `make -s` nothing.
+Q := $(if $(V),,@)
+SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V)$(SILENT),,@printf '  %-6s %s\n' $(1) $(2))
+
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(WERROR)
 CFLAGS ?= -O2 -g
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L
@@ -77,43 +82,51 @@ MPI_PLUGINS := $(MPIS:%=$(BUILD)/cnn-mpi-%.so)
 all: $(BUILD)/cnn $(BUILD)/libcnn.a $(SHARED_LIB) $(MAN) $(COMPLETION) $(MPI_PLUGINS) ## the program, the library and the manual (the default)
 
 $(BUILD)/cnn: $(CLI_OBJ) $(BUILD)/obj/libcnn.a
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # With every name, for the program and the tests.
 $(BUILD)/obj/libcnn.a: $(LIB_OBJ)
+	$(call say,AR,$@)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # One object, so that hidden names can become local: a user's own stb or helper functions do not collide.
 $(BUILD)/libcnn.a: $(LIB_OBJ)
-	$(CC) -r -nostdlib -o $(BUILD)/obj/libcnn.o $^
-	$(OBJCOPY) --localize-hidden $(BUILD)/obj/libcnn.o
+	$(call say,AR,$@)
+	$(Q)$(CC) -r -nostdlib -o $(BUILD)/obj/libcnn.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/obj/libcnn.o
 	@rm -f $@
-	ar rcs $@ $(BUILD)/obj/libcnn.o
+	$(Q)ar rcs $@ $(BUILD)/obj/libcnn.o
 
 $(SHARED_LIB): $(LIB_OBJ) src/libcnn.map
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libcnn.map -o $@ $(LIB_OBJ) $(LIBS)
-	ln -sf $(@F) $(BUILD)/libcnn.so
+	$(call say,LD,$@)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=src/libcnn.map -o $@ $(LIB_OBJ) $(LIBS)
+	$(Q)ln -sf $(@F) $(BUILD)/libcnn.so
 
 # The program and the examples see the public header only, so the compiler keeps the boundary.
 $(BUILD)/obj/cnn-cli/%.o: cnn-cli/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Isrc/include -Icnn-cli $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -Isrc/include -Icnn-cli $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/examples/%.o: examples/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define vector_rule
 $(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC,'$$< ($(1))')
+	$$(Q)$$(CC) $$(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call vector_rule,$(isa))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DEFINES) -Isrc -Isrc/include $(COMMON) $(CFLAGS) $(LOOPS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(DEFINES) -Isrc -Isrc/include $(COMMON) $(CFLAGS) $(LOOPS) -MMD -MP -c -o $@ $<
 
 # Plain loops over all weights.
 $(BUILD)/obj/src/kernels/weights.o: LOOPS = $(OPTIMIZE)
@@ -133,10 +146,12 @@ $(BUILD)/tests/test_api $(BUILD)/obj/tests/test_api.o: private COMMON += $(WATCH
 EMBEDDED := $(patsubst src/%,$(BUILD)/embedded/%.h,$(wildcard src/*/*.css src/*/*.html src/*/*.svg))
 $(BUILD)/embedded/%.css.h: src/%.css
 	@mkdir -p $(@D)
-	sed -e '/^ *\/\*.*\*\/$$/d' -e '/^ *\/\*/,/\*\/$$/d' -e 's/^ *//' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' $< >$@
+	$(call say,EMBED,$<)
+	$(Q)sed -e '/^ *\/\*.*\*\/$$/d' -e '/^ *\/\*/,/\*\/$$/d' -e 's/^ *//' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' $< >$@
 $(filter-out %.css.h,$(EMBEDDED)): $(BUILD)/embedded/%.h: src/% src/fragments.sed
 	@mkdir -p $(@D)
-	sed -f src/fragments.sed $< >$@
+	$(call say,EMBED,$<)
+	$(Q)sed -f src/fragments.sed $< >$@
 EMBEDDING := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/viz/*.c src/report/*.c))
 $(EMBEDDING): DEFINES = -I$(BUILD)/embedded
 $(EMBEDDING): | $(EMBEDDED)
@@ -167,21 +182,25 @@ $(BUILD)/prefix: force
 
 $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng -ljansson
+	$(call say,LD,$@)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lpng -ljansson
 
 $(TOOL_BIN): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/pictures.o $(BUILD)/obj/tests/onnx_models.o \
     $(BUILD)/obj/tests/onnx_write.o $(BUILD)/obj/tests/torch_write.o $(BUILD)/obj/tests/legacy_models.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(call say,LD,$@)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 # Without sanitizers: the library stands in front of theirs.
 $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl -lpthread
+	$(call say,LD,$@)
+	$(Q)$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl -lpthread
 
 $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Flags of the arithmetic alone.
 $(BUILD)/obj/src/kernels/%.o: COMMON += $(KERNEL_FLAGS)
@@ -192,7 +211,8 @@ $(BUILD)/tests/fuzz/network: FUZZ_FLAGS = -Wl,--wrap=cnn_kernels,--wrap=cnn_wino
 $(BUILD)/tests/fuzz/options: $(filter-out %/main.o,$(CLI_OBJ))
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/libcnn.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/obj/libcnn.a $(LIBS) $(FUZZ_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/obj/libcnn.a $(LIBS) $(FUZZ_LIBS)
 
 # Without sanitizers, which MPI's own libraries do not have.
 $(BUILD)/cnn-mpi-%.so: src/cluster/mpi/plugin.c src/cluster/transport.h
@@ -202,18 +222,21 @@ $(BUILD)/cnn-mpi-%.so: src/cluster/mpi/plugin.c src/cluster/transport.h
 # The manual: the keys of the description come from the program's own tables.
 $(BUILD)/man/cnn-model.5: man/cnn-model.5.in $(BUILD)/cnn
 	@mkdir -p $(@D)
-	$(EMULATOR) $(BUILD)/cnn help --man-keys >$@.keys
-	sed -e '/^@KEYS@$$/{r $@.keys' -e 'd;}' $< >$@
+	$(call say,MAN,$@)
+	$(Q)$(EMULATOR) $(BUILD)/cnn help --man-keys >$@.keys
+	$(Q)sed -e '/^@KEYS@$$/{r $@.keys' -e 'd;}' $< >$@
 	@rm $@.keys
 
 # Completion of command lines in shells, from the option tables.
 $(COMPLETION): $(BUILD)/completion/%: $(BUILD)/cnn
 	@mkdir -p $(@D)
-	$(EMULATOR) $(BUILD)/cnn help --completion $* >$@
+	$(call say,SHELL,$@)
+	$(Q)$(EMULATOR) $(BUILD)/cnn help --completion $* >$@
 
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
-	cp $< $@
+	$(call say,MAN,$@)
+	$(Q)cp $< $@
 
 INSTALL_PACKAGES = $(if $(filter-out 0,$(shell id -u)),sudo )env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 deps: ## install what building and testing need (Debian, Ubuntu)

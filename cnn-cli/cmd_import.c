@@ -345,8 +345,8 @@ static void print_human(const char *path, const cnn_model *model, const cnn_impo
         printf("weights    %s tensors, of %s layers\n", cnn_show_integer(info->nodes).text,
                cnn_show_integer(info->row_count).text);
     else
-        printf("layers     %s of %s nodes\n", cnn_show_integer(info->layers).text,
-               cnn_show_integer(info->nodes).text);
+        printf("layers     %s, from %s %s of the file\n", cnn_show_integer(info->layers).text,
+               cnn_show_integer(info->nodes).text, info->opset > 0 ? "nodes" : "layers");
     print_rows(info);
     print_notes(info->notes);
     if (!weights) {

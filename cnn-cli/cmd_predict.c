@@ -303,6 +303,24 @@ static void save_outputs(struct prediction *p)
         p->failed = true;
 }
 
+/* Maps are no classes: a number of them answers for one place of the image alone. */
+static bool gives_classes(const cnn_model *model)
+{
+    const cnn_shape shape = cnn_model_output(model);
+
+    return shape.h * shape.w == 1;
+}
+
+static cnn_status refuse_maps(const cnn_model *model)
+{
+    const cnn_shape shape = cnn_model_output(model);
+
+    cnn_print_error("the last layer of %s gives maps, %zu x %zu x %zu numbers, and no classes",
+                    cnn_show_text(cnn_model_name(model)).text, shape.c, shape.h, shape.w);
+    cnn_print_hint("--save-output FILE.npy stores the numbers; `featmaps` shows them as pictures");
+    return CNN_INVALID;
+}
+
 static bool prediction_init(struct prediction *p, const struct settings *settings, cnn_model *model,
                             cnn_tta tta, cnn_diag *diag)
 {
@@ -312,12 +330,12 @@ static bool prediction_init(struct prediction *p, const struct settings *setting
     *p = (struct prediction){.settings = settings, .model = model, .diag = diag, .tta = tta};
     p->outputs = cnn_model_outputs(model);
     p->pixels = shape.c * shape.h * shape.w;
-    p->top = top < p->outputs ? top : p->outputs;
+    p->top = !gives_classes(model) ? 0 : top < p->outputs ? top : p->outputs;
     p->image = calloc(p->pixels, sizeof *p->image);
     p->raw = calloc(p->outputs, BATCH * sizeof *p->raw);
     p->probabilities = calloc(p->outputs, sizeof *p->probabilities);
-    p->best = calloc(p->top, sizeof *p->best);
-    for (size_t i = 0; !settings->json && i < p->outputs; i++) {
+    p->best = calloc(p->top + 1, sizeof *p->best);
+    for (size_t i = 0; !settings->json && p->top > 0 && i < p->outputs; i++) {
         size_t width = cnn_terminal_measure(cnn_model_class(model, i));
 
         p->label_width = width > p->label_width ? width : p->label_width;
@@ -393,6 +411,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         if (i != at && !cnn_inputs_add(&inputs, operands[i]))
             inputs.failed = true;
     }
+    if (status == CNN_OK && settings->save_output == NULL && !gives_classes(model))
+        status = refuse_maps(model);
     if (status == CNN_OK)
         status = predict(model, settings, tta, &inputs, diag);
     cnn_inputs_free(&inputs);

@@ -291,7 +291,7 @@ static void test_all_that_is_not_supported_is_named(void **state)
     static const char *const messages[] = {
         "node 'grid' (GridSample), behind 'c' (Conv) and before 'f' (Fancy)",
         "node 'f' (Fancy), behind 'grid' (GridSample) and before 'y' (Relu)",
-        "node 'top' (ReduceSum), behind 'c' (Conv) and before 'odd' (Add): no layer does"};
+        "node 'top' (ReduceSum), behind 'c' (Conv) and before 'odd' (Add): no layer computes"};
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_model *model = NULL;
@@ -391,8 +391,10 @@ static void test_what_would_be_wrong_is_refused(void **state)
         {"Conv", "c c", "", "is no constant"},
         {"Add", "c places", "", "its constant is not a number for each channel"},
         {"Sub", "c c", "", "no layer subtracts what another gives"},
-        {"HardSigmoid", "c", "alpha=0.2", "no layer does what it does"},
+        {"HardSigmoid", "c", "alpha=0.2", "no layer computes this operator"},
         {"BatchNormalization", "c three three three three", "training_mode=1", "training mode"},
+        {"Cast", "c", "to=10", "it computes in float16 or bfloat16"},
+        {"PRelu", "c three", "", "its slopes are not one for each channel"},
     };
     struct scratch *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -591,6 +593,58 @@ static void test_padding_comes_before_what_changes_it(void **state)
     list_layers(model, layers, sizeof layers);
     assert_string_equal(layers, "conv:c pad:pad sigmoid:s pad:pad_2 softmax:y");
     assert_int_equal(info.compared, 3);
+    cnn_model_free(model);
+}
+
+/* What stands before a layer that reads maps may be channels in another order. */
+static void test_padding_comes_behind_a_shuffle(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    cnn_import_info info;
+    char layers[200];
+    onnx_random(&m, "w", "4 3 1 1", 1, 1, 0);
+    onnx_ints(&m, "apart", "5", (const int64_t[]){0, 2, 2, 2, 3});
+    onnx_ints(&m, "together", "4", (const int64_t[]){0, 4, 2, 3});
+    onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 0, 0, 0, 0, 2});
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Conv", "x w", "c", "");
+    onnx_node(&m, "Reshape", "c apart", "a", "");
+    onnx_node(&m, "Transpose", "a", "t", "perm=[0,2,1,3,4]");
+    onnx_node(&m, "Reshape", "t together", "r", "");
+    onnx_node(&m, "Pad", "r around", "y", "");
+    onnx_output(&m, "y");
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
+    list_layers(model, layers, sizeof layers);
+    assert_string_equal(layers, "conv:c shuffle:shuffle pad:pad");
+    assert_int_equal(info.compared, 2);
+    cnn_model_free(model);
+}
+
+/* Slopes of numbers that are no maps, and an attribute that ONNX does not know. */
+static void test_prelu_stands_behind_a_dense_layer(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {0};
+    cnn_model *model = NULL;
+    cnn_import_info info;
+    char layers[200];
+    onnx_random(&m, "w", "5 18", 1, 1, 0);
+    onnx_random(&m, "slopes", "5", 2, 1, 0.5f);
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Flatten", "x", "f", "axis=1");
+    onnx_node(&m, "Gemm", "f w", "g", "transB=1 fused=1 trans=0");
+    onnx_node(&m, "PRelu", "g slopes", "y", "");
+    onnx_output(&m, "y");
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
+    list_layers(model, layers, sizeof layers);
+    assert_string_equal(layers, "flatten:flatten dense:g prelu:y");
+    assert_int_equal(info.compared, 2);
+    assert_non_null(strstr(info.notes, "left out: attribute 'fused' of node 'g', which ONNX does "
+                                       "not define for Gemm\n"));
+    assert_non_null(strstr(info.notes, "attribute 'trans' of"));
+    assert_null(strstr(info.notes, "transB"));
     cnn_model_free(model);
 }
 
@@ -823,6 +877,8 @@ int main(void)
         TEST(test_files_that_mean_nothing_are_refused),
         TEST(test_a_transposition_is_the_same_from_either_end),
         TEST(test_padding_comes_before_what_changes_it),
+        TEST(test_padding_comes_behind_a_shuffle),
+        TEST(test_prelu_stands_behind_a_dense_layer),
         TEST(test_a_last_logarithm_is_left_out),
         TEST(test_the_last_layer_is_compared_whatever_it_is),
         TEST(test_names_of_files_and_nodes_may_be_any),

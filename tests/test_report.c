@@ -207,6 +207,48 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     cnn_model_free(model);
 }
 
+/* A loss that has jumped is told, whatever the last epoch's steps were like. */
+static void test_report_tells_of_a_loss_that_rose(void **state)
+{
+    static const struct {
+        const char *epochs;
+        size_t jump; /* index of the epoch */
+    } cases[] = {
+        {"1,2,0.5,2,0.5,0.1,1\n2,0.25,0.5,2,0.5,0.1,1\n3,3,0.5,2,0.5,0.1,1\n"
+         "4,1,0.5,2,0.5,0.1,1\n",
+         2},
+        {"1,2,0.5,2,0.5,0.1,1\n2,1,0.5,2,0.5,0.1,1\n3,2.9,0.5,2,0.5,0.1,1\n", CNN_NO_INDEX},
+        {"1,2,0.5,2,0.5,0.1,1\n2,0.01,0.5,2,0.5,0.1,1\n3,0.2,0.5,2,0.5,0.1,1\n", CNN_NO_INDEX},
+        {"1,1,0.5,2,0.5,0.1,1\n2,5,0.5,2,0.5,0.1,1\n3,0.5,0.5,2,0.5,0.1,1\n"
+         "4,1.6,0.5,2,0.5,0.1,1\n",
+         1},
+        {"1,2,0.5,2,0.5,0.1,1\n2,0.25,0.5,2,0.5,0.1,1\n3,0.85,0.5,2,0.5,0.1,1\n", 2},
+    };
+    struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cnn_history history;
+        struct cnn_text page;
+        char text[400];
+        snprintf(text, sizeof text, "%s%s", EPOCHS_HEADER, cases[i].epochs);
+        write_text(s, "epochs.csv", text);
+        write_text(s, "health.csv", CNN_HEALTH_HEADER "2,conv1,2,0,1,2,0.002,1\n");
+        assert_int_equal(cnn_history_read(s->folder, cnn_tasks[0], &history, s->diag), CNN_OK);
+        assert_true(cnn_history_jump(&history) == cases[i].jump);
+        cnn_history_free(&history);
+        write_text(s, "config.yaml", "train: {freeze_epochs: 2}\n");
+        write_report(s, (struct cnn_report){.directory = s->folder}, &page);
+        if (cases[i].jump == CNN_NO_INDEX)
+            assert_lacks(&page, "rose from");
+        else
+            assert_has(&page, "steps were too large");
+        if (i == 0)
+            assert_has(&page, "<li>the mean training loss rose from 0.25 in epoch 2 to 3 in epoch "
+                              "3, the first in which the frozen layers were trained: its steps "
+                              "were too large");
+        cnn_text_free(&page);
+    }
+}
+
 static void test_report_says_how_far_a_run_came_when_it_is_over(void **state)
 {
     struct scratch *s = *state;
@@ -505,6 +547,8 @@ int main(void)
                                         scratch_setup, scratch_teardown),
         WORLD_TEST(test_settings_are_listed_when_they_differ),
         cmocka_unit_test_setup_teardown(test_report_shows_a_run_when_it_goes_on, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_tells_of_a_loss_that_rose, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_says_how_far_a_run_came_when_it_is_over,
                                         scratch_setup, scratch_teardown),

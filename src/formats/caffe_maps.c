@@ -108,7 +108,9 @@ static void translate_lrn(struct cnn_caffe *c, const struct cnn_caffe_layer *lay
         !cnn_caffe_real(c, p, "k", &k) || !cnn_caffe_choice(c, p, "norm_region", regions, &region))
         return;
     if (region > 0) {
-        cnn_caffe_refuse(c, layer, "only ACROSS_CHANNELS is supported");
+        cnn_caffe_refuse(c, layer,
+                         "it normalises within each channel (WITHIN_CHANNEL), which no "
+                         "layer does: only ACROSS_CHANNELS is read");
         return;
     }
     cnn_onnx_draft_node(&c->draft, "LRN", layer->name);

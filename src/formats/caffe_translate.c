@@ -94,7 +94,7 @@ static void translate_layer(struct cnn_caffe *c, const struct cnn_caffe_layer *l
 {
     const struct cnn_caffe_rule *rule = find_rule(layer->type);
     if (!rule)
-        cnn_caffe_refuse(c, layer, "no layer does what it does");
+        cnn_caffe_refuse(c, layer, "no layer computes this");
     else if (layer->bottom_count < rule->least || layer->bottom_count > rule->most)
         cnn_caffe_refuse(c, layer, "it has %zu bottoms", layer->bottom_count);
     else if (has_own_name(c, layer) && inputs_known(c, layer))

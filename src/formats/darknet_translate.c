@@ -45,7 +45,7 @@ static void name_unknown(struct cnn_darknet_net *n)
         if (find_rule(layer.section->name))
             continue;
         n->wrong = true;
-        cnn_darknet_refuse(n, &layer, "no layer does what it does");
+        cnn_darknet_refuse(n, &layer, "no layer computes this");
     }
 }
 

@@ -127,7 +127,7 @@ static void lower_with_rule(struct cnn_lower_step *step)
 {
     const struct cnn_lower_rule *rule = find_rule(step->step->node->op_type);
     if (!rule) {
-        cnn_lower_refuse(step, "no layer does what it does");
+        cnn_lower_refuse(step, "no layer computes this operator");
         return;
     }
     const struct cnn_onnx_array *in[CNN_LOWERED_INPUTS] = {NULL};
@@ -191,6 +191,11 @@ static void check_views(struct cnn_lower_step *step)
     }
 }
 
+static bool is_half(const struct cnn_onnx_array *array)
+{
+    return array->type == CNN_ONNX_FLOAT16 || array->type == CNN_ONNX_BFLOAT16;
+}
+
 static void lower_step(struct cnn_lowering *l, size_t number)
 {
     struct cnn_lower_step step = {.l = l, .number = number, .step = &l->file->steps[number]};
@@ -203,14 +208,19 @@ static void lower_step(struct cnn_lowering *l, size_t number)
         l->constants++;
         return;
     }
-    if (match->type) {
+    if (is_half(&l->arrays[s->outputs[0]])) {
+        if (inputs_known(l, s))
+            cnn_lower_refuse(&step,
+                             "it computes in float16 or bfloat16, and networks that compute in "
+                             "float32 are read: export it without mixed precision");
+    } else if (match->type) {
         cnn_status status = strcmp(match->type, "layer_norm") == 0 ? lower_layer_norm(&step, match)
                                                                    : lower_activation(&step, match);
         l->wrong = l->wrong || status != CNN_OK;
     } else if (inputs_known(l, s)) {
         lower_with_rule(&step);
     } else if (!find_rule(s->node->op_type)) {
-        cnn_lower_refuse(&step, "no layer does what it does");
+        cnn_lower_refuse(&step, "no layer computes this operator");
     }
     check_views(&step);
     free_large_constants(l, s);
@@ -385,8 +395,10 @@ static cnn_status lower_all(struct cnn_lowering *l)
         cnn_view_transpose(&view, (const size_t[]){1, 2, 0});
     l->views[file->inputs[0]] = view;
     for (size_t i = 0; i < file->step_count; i++)
-        if (l->needed[i])
+        if (l->needed[i]) {
+            cnn_lower_note_attributes(l, i);
             lower_step(l, i);
+        }
     if (status != CNN_OK || l->wrong)
         return l->damaged ? CNN_FAILED : CNN_INVALID;
     for (size_t i = 1; i < file->output_count; i++)

@@ -79,5 +79,7 @@ cnn_shape cnn_lower_shape(const struct cnn_lower_step *step);
 /* A line for the user. Newlines, which names may have, become spaces. */
 void cnn_lower_note(struct cnn_lowering *lowering, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Notes the attributes of a step that ONNX does not define for its operator: nothing reads them. */
+void cnn_lower_note_attributes(struct cnn_lowering *lowering, size_t number);
 
 #endif

@@ -370,8 +370,10 @@ static cnn_status lower_pad(struct cnn_lower_step *step)
     static const char *const modes[] = {"constant", "reflect", "edge", NULL};
     struct cnn_view view = *cnn_lower_view(step, 0);
     struct padding padding;
-    size_t mode, pads[4] = {0};
+    size_t mode, groups, pads[4] = {0};
     if (!cnn_onnx_get_word(&step->call, "mode", modes, &mode) || !get_padding(step, &padding))
+        return CNN_INVALID;
+    if (cnn_view_is_shuffle(&view, &groups) && !cnn_lower_natural(step, &view))
         return CNN_INVALID;
     if (mode == 0 && !padding.zeros)
         return cnn_lower_refuse(step, "it pads with another number than zero");

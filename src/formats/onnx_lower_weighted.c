@@ -506,12 +506,13 @@ static cnn_status lower_prelu(struct cnn_lower_step *step)
 {
     struct cnn_view *x = cnn_lower_maps(step, 0);
     const struct cnn_onnx_array *slope = cnn_lower_array(step, 1);
+    const size_t behind = cnn_lower_array(step, 0)->rank - 2; /* dimensions behind the channels */
     if (!x)
         return CNN_INVALID;
     struct cnn_view y = *x;
     const size_t c = y.shape.c;
     if (!slope->constant || (slope->count != 1 && slope->count != c) ||
-        (slope->count > 1 && (slope->rank != 3 || slope->dims[0] != c)))
+        (slope->count > 1 && (slope->rank <= behind || slope->dims[slope->rank - 1 - behind] != c)))
         return cnn_lower_refuse(step, "its slopes are not one for each channel");
     struct cnn_lowered_layer *layer = cnn_lower_add(step, "prelu", &y.layer, 1, 1, y.shape);
     const double *values = layer ? cnn_lower_numbers(step, 1) : NULL;

@@ -512,7 +512,8 @@ typedef struct cnn_prediction {
 } cnn_prediction;
 
 /* The top classes of one image file, best first. *written says how many are written: at most the
- * number of classes. CNN_FAILED if the outputs are not finite numbers. */
+ * number of classes. CNN_INVALID if the last layer gives maps, which are no classes. CNN_FAILED if
+ * the outputs are not finite numbers. */
 cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
                              cnn_prediction *predictions, size_t *written, cnn_diag *diag);
 

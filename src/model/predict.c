@@ -159,6 +159,11 @@ cnn_status cnn_model_predict(cnn_model *model, const char *path, size_t top,
 {
     if (!model || !path || !predictions || !written)
         return cnn_fail_missing(diag, "cnn_model_predict", "model, path, predictions or written");
+    const cnn_shape shape = cnn_model_output(model);
+    if (shape.h * shape.w != 1)
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "the last layer of %s gives maps, %zu x %zu x %zu numbers, and no classes",
+                        model->source, shape.c, shape.h, shape.w);
     size_t bytes = cnn_model_outputs(model) * sizeof(float);
     float *output = cnn_malloc(bytes);
     cnn_status status =

@@ -205,6 +205,10 @@ void cnn_history_describe(struct cnn_history *history, struct cnn_arena *arena,
     history->averaged = ema && !cnn_yaml_is_null(ema);
     if (stopping && !cnn_yaml_is_null(stopping))
         cnn_stopping_read(arena, stopping, &history->stopping, NULL);
+    const struct cnn_yaml *freeze = cnn_yaml_get(train, "freeze_epochs");
+    long long epochs = 0;
+    if (freeze && cnn_yaml_as_integer(freeze, &epochs) && epochs > 0)
+        history->freeze_epochs = (size_t)epochs;
 }
 
 bool cnn_history_stopped(const struct cnn_history *history)
@@ -230,6 +234,22 @@ size_t cnn_history_best(const struct cnn_history *history)
             history->task->better(score_of(&history->epochs[i]), score_of(&history->epochs[best])))
             best = i;
     return best;
+}
+
+size_t cnn_history_jump(const struct cnn_history *history)
+{
+    const struct cnn_history_epoch *epochs = history->epochs;
+    size_t found = CNN_NO_INDEX;
+    double largest = CNN_HISTORY_JUMP;
+    for (size_t i = 1; i < history->epoch_count; i++) {
+        double before = epochs[i - 1].train_loss, after = epochs[i].train_loss;
+        if (before > 0 && after / before >= largest &&
+            after - before > 0.1 * epochs[0].train_loss) {
+            largest = after / before;
+            found = i;
+        }
+    }
+    return found;
 }
 
 double cnn_history_seconds(const struct cnn_history *history)

@@ -33,6 +33,7 @@ struct cnn_history {
      * averaged weights, when it ends early. */
     bool keep_last, averaged;
     struct cnn_stopping_settings stopping;
+    size_t freeze_epochs; /* after which frozen layers are trained, too; 0: never */
 };
 
 /* Tables as report/table.h reads them; one that is missing is empty. Rows ascend by epoch or step.
@@ -51,6 +52,12 @@ bool cnn_history_stopped(const struct cnn_history *history);
 /* The index of the epoch that best.safetensors is from: the best by the task, or the newest.
  * CNN_NO_INDEX: no epochs. */
 size_t cnn_history_best(const struct cnn_history *history);
+
+/* The index of the epoch whose mean training loss rose most over that of the epoch before: at least
+ * CNN_HISTORY_JUMP times, and by a tenth of the first epoch's loss, for small losses vary.
+ * CNN_NO_INDEX: there is none. */
+#define CNN_HISTORY_JUMP 3
+size_t cnn_history_jump(const struct cnn_history *history);
 
 /* Seconds of all epochs. */
 double cnn_history_seconds(const struct cnn_history *history);

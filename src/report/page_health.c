@@ -153,11 +153,32 @@ static double loss_of(const struct cnn_history *history, size_t epoch)
     return NAN;
 }
 
-static void write_hints(struct cnn_text *page, const struct cnn_health_row *rows, size_t count,
-                        double loss, const cnn_model *model)
+/* What the numbers of the last epoch no longer show. */
+static void hint_jump(const struct cnn_history *history, struct cnn_text *hints)
 {
+    size_t i = cnn_history_jump(history);
+    if (i == CNN_NO_INDEX)
+        return;
+    const struct cnn_history_epoch *before = &history->epochs[i - 1], *after = before + 1;
+    cnn_text_printf(hints,
+                    "the mean training loss rose from %.3g in epoch %zu to %.3g in epoch %zu%s: "
+                    "its steps were too large; a smaller learning rate from there on, or a "
+                    "warm-up, keeps what has been learned\n",
+                    before->train_loss, before->epoch, after->train_loss, after->epoch,
+                    before->epoch == history->freeze_epochs
+                        ? ", the first in which the frozen layers were trained"
+                        : "");
+}
+
+/* first: of the last epoch's rows. */
+static void write_hints(struct cnn_text *page, const struct cnn_history *history, size_t first,
+                        const cnn_model *model)
+{
+    const struct cnn_health_row *rows = history->health + first;
     struct cnn_text hints = {0};
-    cnn_health_hints(rows, count, loss, model, &hints);
+    hint_jump(history, &hints);
+    cnn_health_hints(rows, history->health_count - first, loss_of(history, rows->epoch), model,
+                     &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
         cnn_html_fill(page, no_hints, NULL);
@@ -181,8 +202,7 @@ void cnn_page_health(struct cnn_text *page, const struct cnn_history *history,
     if (count == 0)
         return;
     cnn_html_fill(page, health, NULL);
-    write_hints(page, history->health + first, count,
-                loss_of(history, history->health[first].epoch), model);
+    write_hints(page, history, first, model);
     if (first > 0) {
         cnn_html_fill(page, figures_begin, NULL);
         for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
