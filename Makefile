@@ -173,7 +173,7 @@ $(BUILD)/image-libs: force
 	@echo '$(IMAGE_LIBS)' | cmp -s - $@ || echo '$(IMAGE_LIBS)' >$@
 
 # Objects that know the prefix are compiled anew where that has changed.
-PREFIXED := $(BUILD)/obj/src/formats/open.o $(BUILD)/obj/src/cluster/launch.o
+PREFIXED := $(BUILD)/obj/src/util/shipped.o $(BUILD)/obj/src/cluster/launch.o
 $(PREFIXED): DEFINES = -DCNN_DATADIR='"$(PREFIX)/share/cnn"'
 $(PREFIXED): $(BUILD)/prefix
 $(BUILD)/prefix: force
@@ -304,7 +304,7 @@ lint: $(MAN) ## static analysis, the manual's form, scripts, and a build where w
 	shellcheck -x -S warning -e SC1007,SC2046,SC2053 .ci/run $(TEST_SCRIPTS) tests/run.sh tests/cases.sh tests/fuzz/*.sh bench/compare.sh bench/grow.sh tests/mutants/mutate.sh
 	printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 8 clang-tidy-14 --quiet
 
-FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c examples/*.cc examples/*.h)
+FORMATTED = $(wildcard web/*.[ch] web/*/*.h web/*/*/*.h src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] cnn-cli/*.[ch] tests/*.[ch] tests/*/*.[ch] examples/*.c examples/*.cc examples/*.h)
 format: ## clang-format over all sources
 	clang-format-14 -i $(FORMATTED)
 
@@ -346,6 +346,7 @@ install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -D -m 644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cnn.fish
 	install -D -m 644 docs/lessons.md $(DESTDIR)$(PREFIX)/share/doc/cnn/lessons.md
 	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
+	if [ -f $(BUILD)/lab.html ]; then install -m 644 $(BUILD)/lab.html $(DESTDIR)$(PREFIX)/share/cnn/lab.html; fi
 
 uninstall: ## removes what install put there
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/cnn share/bash-completion/completions/cnn share/zsh/site-functions/_cnn \
@@ -358,6 +359,9 @@ clean: ## remove what was built
 
 metrics: all ## figures of the sources: lines, functions, includes, circles
 	@BUILD=$(BUILD) CNN=$(BUILD)/cnn tests/structure.sh --print
+
+# The page of `cnn lab`.
+include web/web.mk
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done

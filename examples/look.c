@@ -201,6 +201,29 @@ static int on_answer(void *context, const float *probabilities, size_t classes)
     return 0;
 }
 
+/* The first number of each layer's output. */
+static cnn_status print_values(const cnn_model *model, const float *image, cnn_diag *diag)
+{
+    size_t count = cnn_model_layers(model);
+    float **values = calloc(count, sizeof *values);
+    cnn_layer_info layer;
+    cnn_status status = values ? CNN_OK : CNN_FAILED;
+    for (size_t i = 0; status == CNN_OK && i < count; i++) {
+        status = cnn_model_layer(model, i, &layer, diag);
+        if (status == CNN_OK)
+            values[i] = malloc(layer.output.c * layer.output.h * layer.output.w * sizeof(float));
+    }
+    if (status == CNN_OK)
+        status = cnn_model_activations(model, image, values, diag);
+    for (size_t i = 0; values && i < count; i++) {
+        if (status == CNN_OK && values[i])
+            printf("  layer %zu begins with %g\n", i, (double)values[i][0]);
+        free(values[i]);
+    }
+    free(values);
+    return status;
+}
+
 static cnn_status explain(cnn_model *model, const char *name, const float *image, cnn_diag *diag)
 {
     cnn_explain_options options = CNN_EXPLAIN_OPTIONS_INIT;
@@ -235,6 +258,15 @@ static cnn_status explain_step(const cnn_model *model, const float *image, cnn_d
                step->next_loss);
     cnn_gradient_explanation_free(step);
     return status;
+}
+
+/* The page of the lab, if the library was built with it. */
+static void write_lab(const cnn_model *model, const char *directory)
+{
+    char page[PATH_BYTES];
+    snprintf(page, sizeof page, "%s/lab.html", directory);
+    if (cnn_lab(model, page, "en", NULL) == CNN_OK)
+        printf("%s opens in a browser\n", page);
 }
 
 /* Pictures, and the image as numbers that are read again. */
@@ -303,7 +335,11 @@ static cnn_status look(cnn_model *model, char *const *argv, cnn_diag *diag)
     if (status == CNN_OK)
         status = explain_step(model, image, diag);
     if (status == CNN_OK)
+        status = print_values(model, image, diag);
+    if (status == CNN_OK)
         status = keep(model, argv[2], image, argv[3], diag);
+    if (status == CNN_OK)
+        write_lab(model, argv[3]);
     free(image);
     return status == CNN_OK ? open_own(diag) : status;
 }

@@ -189,6 +189,9 @@ void Network::explain(const std::string &layer, const std::vector<float> &image)
     std::vector<float> map(count(info.output));
     check(cnn_model_activation(model_.get(), image.data(), options.layer, map.data(), diag), diag);
     std::cout << explanation->text << "and the network has " << map[0] << "\n";
+    std::vector<float *> wanted(cnn_model_layers(model_.get()));
+    wanted[options.layer] = map.data();
+    check(cnn_model_activations(model_.get(), image.data(), wanted.data(), diag), diag);
 
     // and one step of training, as if the image were of class 0
     cnn_gradient_options step = CNN_GRADIENT_OPTIONS_INIT;
@@ -224,6 +227,9 @@ void Network::draw(const std::string &input, const std::string &directory) const
     options.context = &files;
     check(cnn_visualize(model_.get(), input.c_str(), &options, diag_.get()), diag_.get());
     std::cout << files.size() << " files, the last is " << files.back() << "\n";
+    const std::string page = directory + "/lab.html";
+    if (cnn_lab(model_.get(), page.c_str(), "ko", nullptr) == CNN_OK)
+        std::cout << page << " is in Korean\n";
 }
 
 void Network::keep(const std::vector<float> &image, const std::string &path) const

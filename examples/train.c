@@ -186,6 +186,39 @@ static cnn_status train(const char *config, const char *run, cnn_diag *diag)
     return status;
 }
 
+static int on_part(void *context, const cnn_event *event)
+{
+    size_t *steps = context;
+    *steps += event->kind == CNN_EVENT_STEP;
+    return event->kind == CNN_EVENT_STEP && *steps % 2 == 0;
+}
+
+/* Two more epochs, in parts of two steps: between them a program with windows can do other work. */
+static cnn_status go_on(const char *run, cnn_diag *diag)
+{
+    static const char *const settings[] = {"train.epochs=10"};
+    cnn_train_options options = CNN_TRAIN_OPTIONS_INIT;
+    cnn_trainer *trainer = NULL;
+    size_t steps = 0, parts = 1;
+    options.resume = run;
+    options.overrides = settings;
+    options.override_count = 1;
+    options.event = on_part;
+    options.context = &steps;
+    cnn_status status = cnn_trainer_new(&options, &trainer, diag);
+    if (status == CNN_OK)
+        status = cnn_trainer_run(trainer, diag);
+    while (status == CNN_INTERRUPTED) {
+        cnn_diag_clear(diag);
+        parts++;
+        status = cnn_trainer_run(trainer, diag);
+    }
+    if (status == CNN_OK)
+        printf("%zu more steps in %zu parts\n", steps, parts);
+    cnn_trainer_free(trainer);
+    return status;
+}
+
 static cnn_status measure(cnn_model *model, cnn_diag *diag)
 {
     cnn_evaluate_options options = CNN_EVALUATE_OPTIONS_INIT;
@@ -290,6 +323,8 @@ static cnn_status live(const char *directory, cnn_diag *diag)
     cnn_status status = begin(directory, config, diag);
     if (status == CNN_OK)
         status = train(config, run, diag);
+    if (status == CNN_OK)
+        status = go_on(run, diag);
     if (status == CNN_OK)
         status = cnn_model_open(run, NULL, &model, diag);
     if (status == CNN_OK)

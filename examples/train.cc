@@ -111,6 +111,30 @@ class Run
     std::thread thread_;
 };
 
+/* A run that stops after every step and goes on. */
+void go_on(const std::string &run, cnn_diag *diag)
+{
+    static const char *const settings[] = {"train.epochs=3"};
+    cnn_train_options options = CNN_TRAIN_OPTIONS_INIT;
+    options.resume = run.c_str();
+    options.overrides = settings;
+    options.override_count = 1;
+    options.event = [](void *, const cnn_event *event) {
+        return static_cast<int>(event->kind == CNN_EVENT_STEP);
+    };
+    cnn_trainer *made = nullptr;
+    check(cnn_trainer_new(&options, &made, diag), diag);
+    const std::unique_ptr<cnn_trainer, void (*)(cnn_trainer *)> trainer(made, cnn_trainer_free);
+    int stops = 0;
+    cnn_status status;
+    while ((status = cnn_trainer_run(made, diag)) == CNN_INTERRUPTED) {
+        cnn_diag_clear(diag);
+        stops++;
+    }
+    check(status, diag);
+    std::cout << "went on " << stops << " times\n";
+}
+
 void look_at_data(const std::string &pictures, const std::string &directory, cnn_diag *diag)
 {
     const std::string config = directory + "/config.yaml", sheet = directory + "/data.png";
@@ -220,6 +244,7 @@ int main(int argc, char **argv)
         run.start();
         run.save();
         run.wait();
+        go_on(directory + "/run", diag.get());
         measure(directory, diag.get());
     } catch (const std::exception &e) {
         std::cerr << e.what();

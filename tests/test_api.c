@@ -511,6 +511,14 @@ static void test_looking_inside(void **state)
     REFUSED(cnn_model_activation, model, image, 0, NULL);
     REFUSED(cnn_model_activation, NULL, image, 0, values);
     REFUSED(cnn_model_activation, shapes, image, 0, values);
+    static float one[4 * SIDE * SIDE];
+    float *all[6] = {one};
+    DONE(cnn_model_activations, model, image, all);
+    assert_memory_equal(one, values, sizeof one);
+    REFUSED(cnn_model_activations, model, NULL, all);
+    REFUSED(cnn_model_activations, model, image, NULL);
+    REFUSED(cnn_model_activations, NULL, image, all);
+    REFUSED(cnn_model_activations, shapes, image, all);
     for (size_t i = 0; i < 6; i++) {
         o = (cnn_explain_options){.layer = i};
         DONE(cnn_explain, model, image, &o, &e);
@@ -768,6 +776,7 @@ static void test_options_have_versions(void **state)
     cnn_evaluation *e = NULL;
     cnn_survey *found = NULL;
     cnn_findings *findings = NULL;
+    cnn_trainer *trainer = NULL;
     cnn_bench_result *result = NULL;
     cnn_explanation *explanation = NULL;
     assert_int_equal(CNN_OPEN_OPTIONS_VERSION, 1);
@@ -787,6 +796,7 @@ static void test_options_have_versions(void **state)
     REFUSED(cnn_init, &init, &(cnn_init_result){0});
     train.config = "tiny.yaml";
     REFUSED(cnn_train, &train);
+    REFUSED(cnn_trainer_new, &train, &trainer);
     REFUSED(cnn_check_training, &train, &findings);
     REFUSED(cnn_quantize, model, &quantize, &other);
     REFUSED(cnn_bench, model, &bench, &result);
@@ -881,6 +891,11 @@ static void test_training(void **state)
     cnn_train_options o = {0};
     REFUSED(cnn_train, NULL);
     REFUSED(cnn_train, &o);
+    cnn_trainer *trainer = NULL;
+    REFUSED(cnn_trainer_new, NULL, &trainer);
+    REFUSED(cnn_trainer_new, &o, &trainer);
+    REFUSED(cnn_trainer_run, NULL);
+    cnn_trainer_free(NULL);
     REFUSED(cnn_check_training, &o, &findings);
     REFUSED(cnn_check_training, NULL, &findings);
     snprintf(config, sizeof config, "%s", scratch_path(s, "tiny.yaml"));
@@ -906,6 +921,23 @@ static void test_training(void **state)
     assert_int_equal(cnn_report(directories, 1, page, NULL), CNN_FAILED);
     directories[0] = scratch_path(s, "run");
     DONE(cnn_report, directories, 1, page);
+}
+
+static void test_lab(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    char page[256];
+    snprintf(page, sizeof page, "%s/lab.html", s->folder);
+    REFUSED(cnn_lab, NULL, page, NULL);
+    REFUSED(cnn_lab, model, NULL, NULL);
+    REFUSED(cnn_lab, model, page, "fr");
+    REFUSED(cnn_lab, shapes, page, "ko");
+    /* CNN_FAILED: the library was built without the page */
+    cnn_status status = cnn_lab(model, page, "ko", NULL);
+    assert_true(status == CNN_OK || status == CNN_FAILED);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
 }
 
 static void test_checking_and_benchmark(void **state)
@@ -970,6 +1002,7 @@ int main(void)
         TEST(test_measuring),
         TEST(test_data),
         TEST(test_training),
+        TEST(test_lab),
         TEST(test_checking_and_benchmark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

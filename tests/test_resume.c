@@ -48,6 +48,37 @@ static void test_resumed_run_is_the_uninterrupted_one(void **state)
     }
 }
 
+static int stop_always(void *context, const cnn_event *event)
+{
+    (void)context;
+    return event->kind == CNN_EVENT_STEP || event->kind == CNN_EVENT_EPOCH;
+}
+
+static void test_run_that_stops_and_goes_on_in_one_process_is_the_uninterrupted_one(void **state)
+{
+    struct scratch *s = runs_prepare(state);
+    char config[256], directory[256];
+    snprintf(config, sizeof config, "%s", scratch_path(s, "tiny.yaml"));
+    snprintf(directory, sizeof directory, "%s", scratch_path(s, "parts"));
+    const cnn_train_options options = {
+        .config = config, .directory = directory, .event = stop_always};
+    cnn_trainer *trainer = NULL;
+    cnn_status status;
+    size_t stops = 0;
+    assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
+    assert_int_equal(cnn_trainer_new(&options, &trainer, s->diag), CNN_OK);
+    while ((status = cnn_trainer_run(trainer, s->diag)) == CNN_INTERRUPTED && stops < 100) {
+        runs_expect(s, "everything is saved");
+        stops++;
+    }
+    assert_int_equal(status, CNN_OK);
+    assert_true(stops >= 15); /* 3 epochs of 5 steps */
+    assert_int_equal(cnn_trainer_run(trainer, s->diag), CNN_INVALID);
+    runs_expect(s, "the run is over");
+    cnn_trainer_free(trainer);
+    runs_assert_same(s, "whole", "parts");
+}
+
 static void test_finished_run_goes_on_when_epochs_are_added(void **state)
 {
     struct scratch *s = runs_prepare(state);
@@ -386,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
         TEST(test_resumed_run_is_the_uninterrupted_one),
+        TEST(test_run_that_stops_and_goes_on_in_one_process_is_the_uninterrupted_one),
         TEST(test_finished_run_goes_on_when_epochs_are_added),
         TEST(test_tables_are_cut_back_when_a_run_that_crashed_is_resumed),
         TEST(test_epoch_has_one_row_when_a_run_that_ended_within_it_goes_on),

@@ -220,22 +220,15 @@ static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
                                   "batches");
 }
 
-/* Fewer threads than wanted do the work, too. */
-static cnn_status start_workers(struct cnn_loader *l, cnn_diag *diag)
+/* Fewer threads than wanted do the work, too; where there are none, the caller does it. */
+static void start_workers(struct cnn_loader *l)
 {
-    int error = 0;
-    while (error == 0 && l->started < l->worker_count) {
+    while (l->started < l->worker_count) {
         struct worker *worker = &l->workers[l->started];
-        error = pthread_create(&worker->thread, NULL, read_ahead, worker);
-        l->started += error == 0;
+        if (pthread_create(&worker->thread, NULL, read_ahead, worker) != 0)
+            return;
+        l->started++;
     }
-    if (l->started > 0)
-        return CNN_OK;
-    cnn_fail(diag, CNN_FAILED, NULL, "cannot start a thread that reads batches: %s",
-             strerror(error));
-    cnn_hint(diag, "a thread takes memory, which 'ulimit -v' limits, and counts as a process: "
-                   "'ulimit -u'; a smaller batch leaves more");
-    return CNN_FAILED;
 }
 
 cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_loader **out,
@@ -257,13 +250,13 @@ cnn_status cnn_loader_new(const struct cnn_loader_options *options, struct cnn_l
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->done, NULL);
     cnn_status status = allocate(l, diag);
-    if (status == CNN_OK)
-        status = start_workers(l, diag);
-    if (status == CNN_OK)
-        *out = l;
-    else
+    if (status != CNN_OK) {
         cnn_loader_free(l);
-    return status;
+        return status;
+    }
+    start_workers(l);
+    *out = l;
+    return CNN_OK;
 }
 
 void cnn_loader_free(struct cnn_loader *loader)
@@ -340,7 +333,10 @@ const struct cnn_batch *cnn_loader_next(struct cnn_loader *loader)
     pthread_cond_signal(&loader->work);
     if (loader->taken < loader->end) {
         while (is_behind(loader))
-            pthread_cond_wait(&loader->done, &loader->mutex);
+            if (loader->started > 0)
+                pthread_cond_wait(&loader->done, &loader->mutex);
+            else
+                do_run(&loader->workers[0]);
         batch = &loader->ring[loader->taken++ % CNN_LOADER_RING].batch;
     }
     pthread_mutex_unlock(&loader->mutex);

@@ -2,14 +2,11 @@
  * own come last. */
 #include "formats/format.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "util/allocate.h"
 #include "util/file.h"
+#include "util/shipped.h"
 
 #define FORMAT(name) extern const struct cnn_model_format cnn_format_##name;
 #include "formats/formats.def"
@@ -99,32 +96,8 @@ cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *nam
     return open_source(&source, options, out, diag);
 }
 
-/* Takes the last component off a path; false where none is left. */
-static bool strip_component(char *path)
-{
-    char *slash = strrchr(path, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    return true;
-}
-
-/* The model that ships: in models/ beside the folder that the program was built in, in share/cnn/
- * beside the bin/ it was installed to, or where `make install` was told to put it. */
 const char *cnn_default_model(void)
 {
-    static _Thread_local char path[4096];
-    static const char *const places[] = {"/models/", "/share/cnn/models/"};
-    static const char file[] = "cifar10_94.safetensors";
-    char program[3072];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
-    bool found = strip_component(program) && strip_component(program);
-    for (size_t i = 0; found && i < sizeof places / sizeof *places; i++) {
-        snprintf(path, sizeof path, "%s%s%s", program, places[i], file);
-        if (access(path, R_OK) == 0)
-            return path;
-    }
-    snprintf(path, sizeof path, "%s/models/%s", CNN_DATADIR, file);
-    return access(path, R_OK) == 0 ? path : NULL;
+    static _Thread_local char path[CNN_SHIPPED_PATH];
+    return cnn_shipped_file("models/cifar10_94.safetensors", path) ? path : NULL;
 }

@@ -612,6 +612,11 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
  * */
 cnn_status cnn_model_activation(const cnn_model *model, const float *image, size_t layer,
                                 float *values, cnn_diag *diag);
+/* The outputs of all layers for one image, which is computed once. values[i]: where that of layer i
+ * goes, as from cnn_model_activation; NULL: it is not wanted. values has as many elements as the
+ * model has layers. */
+cnn_status cnn_model_activations(const cnn_model *model, const float *image, float *const *values,
+                                 cnn_diag *diag);
 
 /* Selects the number of a layer's output to explain. */
 typedef struct cnn_explain_options {
@@ -1104,6 +1109,17 @@ typedef struct cnn_train_options {
 /* Either a config or a run to resume must be given. */
 cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag);
 
+/* A run that can stop and go on within one process, as a program with windows needs it. */
+typedef struct cnn_trainer cnn_trainer;
+
+/* Sets the run up. What options point to must exist as long as the trainer. */
+cnn_status cnn_trainer_new(const cnn_train_options *options, cnn_trainer **out, cnn_diag *diag);
+/* Trains until the run is complete: CNN_OK. CNN_INTERRUPTED: it was stopped on request, and its
+ * state is saved; a later call goes on from there, with the same bits as without the stop. After
+ * any other status the trainer can only be freed. */
+cnn_status cnn_trainer_run(cnn_trainer *trainer, cnn_diag *diag);
+void cnn_trainer_free(cnn_trainer *trainer);
+
 /* The checks of a run, without training. */
 typedef enum cnn_check_level {
     CNN_CHECK_FINE,
@@ -1142,6 +1158,12 @@ void cnn_findings_free(cnn_findings *findings);
  * side, and the settings that differ. Nothing is evaluated. */
 cnn_status cnn_report(const char *const *directories, size_t count, const char *path,
                       cnn_diag *diag);
+
+/* Writes one HTML page that holds the network and the program: values, arithmetic and training in a
+ * browser, without a network. The model must be one that was read from a file, which goes into the
+ * page as it is. language: "en" or "ko"; NULL: "en". CNN_FAILED if the library was built without
+ * the page. */
+cnn_status cnn_lab(const cnn_model *model, const char *path, const char *language, cnn_diag *diag);
 
 /* ---- Quantization ---- */
 

@@ -45,6 +45,22 @@ static cnn_status run_image(const cnn_model *model, const float *image, struct c
     return CNN_OK;
 }
 
+cnn_status cnn_model_activations(const cnn_model *model, const float *image, float *const *values,
+                                 cnn_diag *diag)
+{
+    if (!model || !image || !values)
+        return cnn_fail_missing(diag, "cnn_model_activations", "model, image or values");
+    struct cnn_plan *plan = NULL;
+    cnn_status status = run_image(model, image, &plan, diag);
+    for (size_t i = 0; status == CNN_OK && i < model->graph.count; i++) {
+        const cnn_shape out = model->graph.nodes[i].out;
+        if (values[i])
+            cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(plan, i + 1), values[i]);
+    }
+    cnn_plan_free(plan);
+    return status;
+}
+
 cnn_status cnn_model_activation(const cnn_model *model, const float *image, size_t layer,
                                 float *values, cnn_diag *diag)
 {

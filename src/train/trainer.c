@@ -522,29 +522,97 @@ static void hint_memory(cnn_diag *diag)
         cnn_hint(diag, "a smaller train.batch_size takes less");
 }
 
-cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
+struct cnn_trainer {
+    cnn_train_options options;
+    struct trainer r;
+    bool ended; /* it failed, or the run is complete */
+};
+
+static cnn_status check_options(const cnn_train_options *options, const char *function,
+                                cnn_diag *diag)
 {
     if (!options || (!options->config && !options->resume) ||
         !cnn_words_given(options->overrides, options->override_count))
-        return cnn_fail_missing(diag, "cnn_train",
+        return cnn_fail_missing(diag, function,
                                 "options with a config or a run to resume, or an override");
     if (options->version > CNN_TRAIN_OPTIONS_VERSION)
         return cnn_fail_version(diag, "cnn_train_options", options->version,
                                 CNN_TRAIN_OPTIONS_VERSION);
-    struct trainer r = {.options = options, .diag = diag, .started = cnn_now(), .saved = cnn_now()};
-    r.t.cluster = options->cluster;
-    cnn_status status = cnn_training_open(&r.t, options, diag);
-    if (status == CNN_OK) {
-        announce(&r);
-        if (r.t.progress.step == 0 && !r.t.cluster) /* its time decides how much it computes */
-            cnn_check_quickly(&r.t, tell, &r);
-        status = run(&r);
-        close_run(&r, status);
-    }
+    return CNN_OK;
+}
+
+/* Advice, and word to the other processes, to which nothing is sent any more. */
+static void tell_failure(const struct trainer *r, cnn_status status)
+{
     if (status == CNN_FAILED)
-        hint_memory(diag);
+        hint_memory(r->diag);
     if (status != CNN_OK && status != CNN_INTERRUPTED)
-        cnn_cluster_fail(options->cluster, status, diag); /* now nothing arrives any more */
-    cnn_training_close(&r.t);
+        cnn_cluster_fail(r->options->cluster, status, r->diag);
+}
+
+static cnn_status trainer_open(const cnn_train_options *options, cnn_trainer **out, cnn_diag *diag)
+{
+    cnn_trainer *trainer = cnn_calloc(1, sizeof *trainer);
+    if (!trainer)
+        return cnn_fail_memory(diag, sizeof *trainer, "a run");
+    struct trainer *r = &trainer->r;
+    trainer->options = *options;
+    r->options = &trainer->options;
+    r->diag = diag;
+    r->started = r->saved = cnn_now();
+    r->t.cluster = options->cluster;
+    cnn_status status = cnn_training_open(&r->t, r->options, diag);
+    if (status != CNN_OK) {
+        tell_failure(r, status);
+        cnn_trainer_free(trainer);
+        return status;
+    }
+    announce(r);
+    if (r->t.progress.step == 0 && !r->t.cluster) /* its time decides how much it computes */
+        cnn_check_quickly(&r->t, tell, r);
+    *out = trainer;
+    return CNN_OK;
+}
+
+cnn_status cnn_trainer_new(const cnn_train_options *options, cnn_trainer **out, cnn_diag *diag)
+{
+    cnn_status status = check_options(options, "cnn_trainer_new", diag);
+    if (status == CNN_OK && !out)
+        status = cnn_fail_missing(diag, "cnn_trainer_new", "out");
+    return status == CNN_OK ? trainer_open(options, out, diag) : status;
+}
+
+cnn_status cnn_trainer_run(cnn_trainer *trainer, cnn_diag *diag)
+{
+    if (!trainer)
+        return cnn_fail_missing(diag, "cnn_trainer_run", "trainer");
+    if (trainer->ended)
+        return cnn_fail(diag, CNN_INVALID, NULL, "the run is over");
+    trainer->r.diag = diag;
+    cnn_status status = run(&trainer->r);
+    close_run(&trainer->r, status);
+    tell_failure(&trainer->r, status);
+    trainer->r.stopping = false;
+    trainer->ended = status != CNN_INTERRUPTED;
+    return status;
+}
+
+void cnn_trainer_free(cnn_trainer *trainer)
+{
+    if (!trainer)
+        return;
+    cnn_training_close(&trainer->r.t);
+    cnn_free(trainer);
+}
+
+cnn_status cnn_train(const cnn_train_options *options, cnn_diag *diag)
+{
+    cnn_trainer *trainer = NULL;
+    cnn_status status = check_options(options, "cnn_train", diag);
+    if (status == CNN_OK)
+        status = trainer_open(options, &trainer, diag);
+    if (status == CNN_OK)
+        status = cnn_trainer_run(trainer, diag);
+    cnn_trainer_free(trainer);
     return status;
 }

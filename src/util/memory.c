@@ -3,6 +3,7 @@
 #include "util/memory.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -46,6 +47,8 @@ static void machine_add(struct cnn_memory_room *room, const char *root)
 {
     char path[PATH_BYTES];
     double present = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (present <= 0) /* the system does not say */
+        present = (double)SIZE_MAX;
     snprintf(path, sizeof path, "%s/proc/meminfo", root);
     present = read_number(path, "MemTotal:", present / 1024) * 1024;
     double available = read_number(path, "MemAvailable:", present / 1024) * 1024;

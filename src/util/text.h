@@ -36,6 +36,9 @@ const char *cnn_nearest_word(const char *word, const char *const *words, size_t 
 /* Natural order for names: digits compare as numbers, so class2 < class10. As strcmp. */
 int cnn_natural_compare(const char *a, const char *b);
 
+/* Appends bytes as base64 (RFC 4648). */
+void cnn_text_base64(struct cnn_text *text, const void *bytes, size_t size);
+
 /* Bytes of the UTF-8 character that text[0..size) begins with, its code point in *code; 0 where
  * that is not well-formed UTF-8. */
 size_t cnn_utf8_decode(const char *text, size_t size, uint32_t *code);

@@ -150,22 +150,6 @@ void cnn_html_end(struct cnn_text *page)
     cnn_html_fill(page, page_end, NULL);
 }
 
-static void append_base64(struct cnn_text *page, const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t three = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-        char four[4] = {digits[three >> 18], digits[three >> 12 & 63], '=', '='};
-        if (left > 1)
-            four[2] = digits[three >> 6 & 63];
-        if (left > 2)
-            four[3] = digits[three & 63];
-        cnn_text_append(page, four, sizeof four);
-    }
-}
-
 /* Enlarged pixels stay squares; a picture at its own size, which a narrow page makes smaller, is
  * averaged so that its small text can still be read. */
 cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale,
@@ -181,7 +165,7 @@ cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *pict
             cnn_html_string("alt", alt),
             {0}};
         cnn_html_fill(page, picture_begin, values);
-        append_base64(page, (const uint8_t *)png.data, png.size);
+        cnn_text_base64(page, png.data, png.size);
         cnn_text_printf(page, "\">");
     }
     cnn_text_free(&png);

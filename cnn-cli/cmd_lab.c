@@ -1,0 +1,59 @@
+/* cnn lab: a network and the program as one HTML page. */
+#include <stdio.h>
+
+#include "command.h"
+#include "terminal.h"
+
+struct settings {
+    const char *output, *language;
+};
+
+static const struct cnn_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, output),
+     .argument = "FILE",
+     .help = "the page (default: lab.html)"},
+    {.name = "lang",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, language),
+     .argument = "LANGUAGE",
+     .help = "of the page at first: en (default) or ko"},
+    CNN_OPTION_END,
+};
+
+static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
+{
+    const struct settings *settings = data;
+    const cnn_open_options open = {.untrained = true};
+    const char *path = settings->output != NULL ? settings->output : "lab.html";
+    cnn_model *model = NULL;
+    cnn_status status =
+        cnn_output_check(path, CNN_OUTPUT_PAGE, settings->output != NULL ? NULL : "-o", diag);
+
+    if (status == CNN_OK)
+        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
+    if (status == CNN_OK)
+        status = cnn_lab(model, path, settings->language, diag);
+    if (status == CNN_OK)
+        puts(cnn_show_text(path).text);
+    cnn_model_free(model);
+    return status;
+}
+
+const struct cnn_command cnn_command_lab = {
+    .name = "lab",
+    .synopsis = "[MODEL] [options]",
+    .summary = "Put a network and the program into one HTML page",
+    .details =
+        "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it the\n"
+        "model that ships with the program is used. The page shows the network's values for a\n"
+        "picture, the arithmetic behind each of them, and training. It needs no network and no\n"
+        "server: any browser opens it. Its path is printed to standard output.\n",
+    .options = options,
+    .settings_size = sizeof(struct settings),
+    .operands_min = 0,
+    .operands_max = 1,
+    .run = run,
+};
