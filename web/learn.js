@@ -1,0 +1,241 @@
+// Learn: the description, training, and what can be seen of it.
+import {find, make, range, short, sizes} from './dom.js';
+import {paintMap} from './colour.js';
+import {drawChart} from './chart.js';
+import {say} from './words.js';
+
+const FRAMES = 40; // of the film, at most
+
+export class LearnView {
+    // ask: the worker's functions; openModel(bytes): makes a network that of the page.
+    constructor(ask, openModel) {
+        Object.assign(this, {ask, openModel, state: 'idle'});
+        this.reset();
+        find('description').addEventListener('input', () => this.check());
+        find('data').addEventListener('change', () => this.chooseData());
+        find('data-files').addEventListener('change', event => this.takeFiles([...event.target.files]));
+        find('train').addEventListener('click', () => this.train());
+        find('pause').addEventListener('click', () => this.pauseOrGoOn());
+        find('step').addEventListener('click', () => this.ask('step').then(() => this.setState('paused')));
+        for (const id of ['rate', 'momentum', 'decay', 'batch'])
+            find(id).addEventListener('change', () => this.changeSettings());
+        find('save').addEventListener('click', () => this.save());
+        find('take').addEventListener('click', async () => this.openModel(await this.ask('trained')));
+        find('load').addEventListener('change', async event => {
+            const file = event.target.files[0];
+            if (file)
+                this.openModel(new Uint8Array(await file.arrayBuffer()));
+        });
+    }
+
+    reset() {
+        Object.assign(this, {loss: [], accuracy: [], speed: [], valLoss: [], valAccuracy: [], health: ''});
+        find('film').replaceChildren();
+    }
+
+    setModel(model) {
+        this.model = model;
+        find('description').value = model.description;
+        this.readSettings();
+        this.check();
+        this.showLayers();
+        this.draw();
+    }
+
+    // ---- The description ----
+
+    async check() {
+        const text = find('description').value, mistakes = find('mistakes');
+        try {
+            const layers = await this.ask('check', text);
+            find('shapes').textContent = layers.map(layer => [layer.name, layer.explanation, layer.warning].filter(Boolean).join('\n')).join('\n\n');
+            mistakes.hidden = true;
+        } catch (error) {
+            mistakes.textContent = error.message;
+            mistakes.hidden = false;
+        }
+        find('train').disabled = !mistakes.hidden;
+    }
+
+    // Data sets have images of one size and a number of classes: the description follows them.
+    chooseData() {
+        const name = find('data').value;
+        if (!name)
+            return;
+        const area = find('description'), input = name === 'mnist' ? '[1, 28, 28]' : '[3, 32, 32]';
+        let text = area.value.replace(/^data:.*\n((?:[ \t#].*\n?)*)/m, '');
+        text = text.replace(/^input:.*\n((?:[ \t].*\n)*)/m, `input: ${input}\n`);
+        area.value = text.trimEnd() + `\ndata: {dataset: ${name}, normalize: auto}\n`;
+        if (!/^loss:/m.test(text))
+            area.value += 'loss: cross_entropy\n';
+        if (!/^train:/m.test(text))
+            area.value += 'train:\n  epochs: 3\n  batch_size: 32\n  optimizer: {type: sgd, lr: 0.02, momentum: 0.9}\n';
+        this.readSettings();
+        this.check();
+    }
+
+    // The numbers of the description, for the fields.
+    readSettings() {
+        const text = find('description').value;
+        const value = (key, other) => (new RegExp(`\\b${key}: *([-+.\\deE]+)`).exec(text) || [0, other])[1];
+        find('rate').value = value('lr', '0.01');
+        find('momentum').value = value('momentum', '0');
+        find('decay').value = value('weight_decay', '0');
+        find('batch').value = value('batch_size', '32');
+    }
+
+    settings() {
+        return [`train.optimizer.lr=${find('rate').value}`, `train.optimizer.momentum=${find('momentum').value}`,
+            `train.optimizer.weight_decay=${find('decay').value}`];
+    }
+
+    async takeFiles(files) {
+        const folder = file => (/\.bin$/.test(file.name) ? 'data/cifar-10-batches-bin' : 'data/mnist');
+        const read = async file => [`${folder(file)}/${file.name}`, new Uint8Array(await file.arrayBuffer())];
+        await this.ask('writeFiles', await Promise.all(files.map(read)));
+    }
+
+    // ---- Training ----
+
+    setState(state) {
+        this.state = state;
+        find('pause').disabled = find('step').disabled = state === 'idle' || state === 'starting';
+        find('pause').textContent = say(state === 'paused' ? 'goOn' : 'pause');
+        find('take').disabled = !this.saved;
+        if (state === 'starting')
+            find('progress').textContent = say('starting');
+    }
+
+    async train() {
+        this.reset();
+        this.setState('starting');
+        const overrides = [...this.settings(), `train.batch_size=${find('batch').value}`];
+        await this.guard(async () => {
+            await this.ask('train', find('description').value, overrides);
+            this.setState('going');
+        });
+    }
+
+    async pauseOrGoOn() {
+        const paused = this.state === 'paused';
+        await this.ask(paused ? 'goOn' : 'pause');
+        this.setState(paused ? 'going' : 'paused');
+    }
+
+    async changeSettings() {
+        if (this.state !== 'going' && this.state !== 'paused')
+            return;
+        const state = this.state;
+        this.setState('starting');
+        await this.guard(async () => {
+            await this.ask('change', this.settings());
+            if (state === 'paused')
+                await this.ask('pause');
+            this.setState(state);
+        });
+    }
+
+    async guard(work) {
+        try {
+            await work();
+        } catch (error) {
+            this.setState('idle');
+            find('progress').textContent = error.message;
+        }
+    }
+
+    // What the worker tells of a run.
+    onEvent(event) {
+        const done = {step: () => this.onStep(event), epoch: () => this.onEpoch(event), state: () => this.onState(event),
+            end: () => this.onEnd(say('ended')), failed: () => this.onEnd(event.text)}[event.kind];
+        if (done)
+            done();
+    }
+
+    onStep(event) {
+        find('progress').textContent = say('progress', event.epoch, event.epochs, event.step, event.steps);
+        this.loss.push([event.step, event.loss]);
+        this.accuracy.push([event.step, 100 * event.accuracy]);
+        this.speed.push([event.step, event.speed]);
+        this.draw();
+    }
+
+    onEpoch(event) {
+        this.valLoss.push([event.step, event.valLoss]);
+        this.valAccuracy.push([event.step, 100 * event.valAccuracy]);
+        document.documentElement.dataset.accuracy = event.valAccuracy;
+        this.draw();
+    }
+
+    onState(event) {
+        this.saved = event.bytes;
+        find('take').disabled = false;
+        this.health = event.health;
+        this.onNumbers?.(event.bytes);
+        this.showLayers();
+    }
+
+    onEnd(text) {
+        this.setState('idle');
+        find('progress').textContent = this.valAccuracy.length
+            ? `${text} ${say('validationAccuracy', short(this.valAccuracy.at(-1)[1]))}` : text;
+        document.documentElement.dataset.run = 'ended';
+    }
+
+    draw() {
+        drawChart(find('loss-chart'), [{points: this.loss, colour: '#0969da'}, {points: this.valLoss, colour: '#bc4c00', dots: true}]);
+        drawChart(find('accuracy-chart'), [{points: this.accuracy, colour: '#0969da'}, {points: this.valAccuracy, colour: '#bc4c00', dots: true}], 100);
+        drawChart(find('speed-chart'), [{points: this.speed, colour: '#0969da'}]);
+    }
+
+    // ---- Layers ----
+
+    // look: the layers' values for the picture of Look, and where each layer begins.
+    setLook(values, starts) {
+        this.look = {values, starts};
+        if (!find('learn').hidden)
+            this.showLayers();
+    }
+
+    // The newest row of each layer in health.csv, by the names of its columns.
+    healthOf(layer) {
+        const [head, ...rows] = this.health.trim().split('\n').map(line => line.split(','));
+        const row = rows.reverse().find(cells => cells.includes(layer));
+        return row ? Object.fromEntries(head.map((name, i) => [name, row[i]])) : {};
+    }
+
+    showLayers() {
+        const head = ['layer', 'activations', 'gradients', 'updates'];
+        const rows = this.model.layers.map((layer, i) => {
+            const values = this.look && this.look.values.subarray(this.look.starts[i], this.look.starts[i] + layer.count);
+            const health = this.healthOf(layer.name);
+            return [layer.name, values ? say('fromTo', ...range(values).map(short)) : '', health.gradient_norm || '', health.update_norm || ''];
+        });
+        find('layers').replaceChildren(make('tr', {}, ...head.map(key => make('th', {scope: 'col'}, say(key)))),
+            ...rows.map(row => make('tr', {}, ...row.map(cell => make('td', {}, cell)))));
+    }
+
+    // A frame of the film: the kernels of the first layer that has any.
+    addFrame(weights, step) {
+        const film = find('film'), [filters, inputs, rows, columns] = weights.dims;
+        if (film.children.length >= FRAMES)
+            film.children[1].remove();
+        const wide = Math.min(4, filters), canvas = make('canvas', {role: 'img', 'aria-label': `${say('steps')} ${step}`});
+        const sheet = {width: wide * (columns + 1), height: Math.ceil(filters / wide) * (rows + 1)};
+        const all = new Float32Array(sheet.width * sheet.height), bounds = range(weights.values);
+        all.fill(bounds[0]);
+        for (let f = 0; f < filters; f++)
+            for (let y = 0; y < rows; y++)
+                for (let x = 0; x < columns; x++)
+                    all[(Math.floor(f / wide) * (rows + 1) + y) * sheet.width + f % wide * (columns + 1) + x] = weights.values[(f * inputs * rows + y) * columns + x];
+        paintMap(canvas, all, sheet.height, sheet.width, bounds);
+        canvas.style.width = `${sheet.width * 5}px`;
+        film.append(make('figure', {}, canvas, make('figcaption', {}, String(step))));
+    }
+
+    async save() {
+        const bytes = this.saved || await this.ask('checkpoint');
+        const link = make('a', {href: URL.createObjectURL(new Blob([bytes])), download: `${this.model.name}.safetensors`});
+        link.click();
+    }
+}

@@ -1,0 +1,188 @@
+// One map, large: its scale, its numbers, and the arithmetic behind a value.
+import {find, make, number, range, short, sizes} from './dom.js';
+import {css, heat, isDark, signed} from './colour.js';
+import {say} from './words.js';
+
+const WIDTH = 460, NUMBERS = 30; // pixels of the map; a cell as wide as this has its number in it
+
+export class MapView {
+    // explain(layer, place, input) -> text; weights(layer) -> the layer's weight and its shape, or
+    // null; onPlace(place): a value was chosen, perhaps of another layer.
+    constructor({explain, weights, onPlace}) {
+        Object.assign(this, {explain, weights, onPlace, asked: 0});
+        this.canvas = find('map');
+        const choose = event => this.choose(this.placeAt(event));
+        this.canvas.addEventListener('pointermove', event => event.pointerType === 'mouse' && choose(event));
+        this.canvas.addEventListener('pointerdown', choose);
+        this.canvas.addEventListener('keydown', event => this.onKey(event));
+        find('slide').addEventListener('click', () => this.slide());
+        for (let i = 0, context = find('scale-bar').getContext('2d'); i < 200; i++) {
+            context.fillStyle = css(heat(i / 199));
+            context.fillRect(i, 0, 1, 1);
+        }
+    }
+
+    setModel(model) {
+        this.model = model;
+    }
+
+    get shape() {
+        return sizes(this.model.layers[this.layer].output);
+    }
+
+    // A flat layer is shown as rows of units.
+    get grid() {
+        const {channels, rows, columns} = this.shape;
+        if (rows * columns > 1)
+            return {rows, columns};
+        const wide = Math.ceil(Math.sqrt(channels));
+        return {rows: Math.ceil(channels / wide), columns: wide};
+    }
+
+    show(values, starts, place) {
+        Object.assign(this, {values, starts}, place);
+        const {channels, rows, columns} = this.shape, area = rows * columns;
+        const at = starts[this.layer] + (area > 1 ? this.channel * area : 0);
+        this.map = values.subarray(at, at + (area > 1 ? area : channels));
+        this.bounds = range(this.map);
+        find('map-title').textContent = say('mapOf', this.model.layers[this.layer].name, this.channel);
+        find('scale-text').textContent = say('scale', ...this.bounds.map(short));
+        this.paint();
+        this.tell();
+    }
+
+    paint() {
+        const {rows, columns} = this.grid, cell = Math.max(4, Math.min(46, Math.floor(WIDTH / columns)));
+        const context = this.canvas.getContext('2d'), [low, high] = this.bounds;
+        Object.assign(this.canvas, {width: cell * columns, height: cell * rows});
+        Object.assign(context, {font: `${Math.max(8, Math.floor(cell / 3.6))}px system-ui`, textAlign: 'center', textBaseline: 'middle'});
+        for (let i = 0; i < this.map.length; i++) {
+            const x = i % columns * cell, y = Math.floor(i / columns) * cell;
+            const colour = heat(high > low ? (this.map[i] - low) / (high - low) : 0);
+            context.fillStyle = css(colour);
+            context.fillRect(x, y, cell, cell);
+            if (cell >= NUMBERS) {
+                context.fillStyle = isDark(colour) ? '#fff' : '#000';
+                context.fillText(number(this.map[i], 2), x + cell / 2, y + cell / 2);
+            }
+        }
+        const i = this.index;
+        Object.assign(context, {strokeStyle: '#cf222e', lineWidth: 3});
+        context.strokeRect(i % columns * cell + 1, Math.floor(i / columns) * cell + 1, cell - 2, cell - 2);
+    }
+
+    get index() {
+        const {rows, columns} = this.shape;
+        return rows * columns > 1 ? this.row * columns + this.column : this.channel;
+    }
+
+    placeOf(index) {
+        const {rows, columns} = this.shape;
+        return rows * columns > 1 ? {channel: this.channel, row: Math.floor(index / columns), column: index % columns}
+            : {channel: index, row: 0, column: 0};
+    }
+
+    placeAt(event) {
+        const {rows, columns} = this.grid, box = this.canvas.getBoundingClientRect();
+        const x = Math.floor((event.clientX - box.left) / box.width * columns);
+        const y = Math.floor((event.clientY - box.top) / box.height * rows);
+        return Math.max(0, Math.min(this.map.length - 1, y * columns + Math.max(0, Math.min(columns - 1, x))));
+    }
+
+    choose(index) {
+        if (index !== this.index)
+            this.onPlace({layer: this.layer, ...this.placeOf(index)});
+    }
+
+    onKey(event) {
+        const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.grid.columns, ArrowDown: this.grid.columns};
+        const next = this.index + (steps[event.key] || 0);
+        if (!(event.key in steps))
+            return;
+        event.preventDefault();
+        if (next >= 0 && next < this.map.length)
+            this.choose(next);
+    }
+
+    // Steps over the map, a value at a time.
+    slide() {
+        clearInterval(this.timer);
+        let index = 0;
+        const last = Math.min(this.map.length, 400);
+        this.timer = setInterval(() => {
+            if (index >= last)
+                return clearInterval(this.timer);
+            this.choose(index++);
+        }, 250);
+    }
+
+    // ---- The arithmetic ----
+
+    async tell() {
+        const {layer, channel, row, column} = this, asked = ++this.asked;
+        find('value').textContent = say('valueAt', row, column, number(this.map[this.index]));
+        const text = await this.explain(layer, [channel, row, column], -1);
+        if (asked !== this.asked)
+            return;
+        find('explanation').textContent = text;
+        const window = readWindow(text, this.model);
+        const weights = window && window.source !== undefined ? await this.weights(layer) : null;
+        if (asked === this.asked)
+            this.showWindow(window, weights, channel);
+    }
+
+    showWindow(window, weights, channel) {
+        const box = find('window');
+        if (!window || window.rows.length * window.columns.length > 121)
+            return box.replaceChildren();
+        const values = this.windowValues(window), largest = Math.max(...values.map(Math.abs));
+        const parts = [table(say('window'), values, window, largest, (y, x) =>
+            window.source >= 0 && this.onPlace({layer: window.source, channel: window.channel, row: y, column: x}))];
+        const size = window.rows.length * window.columns.length;
+        if (weights && weights.dims.length === 4 && weights.dims[2] * weights.dims[3] === size) {
+            const per = weights.dims[1], input = weights.dims[1] === 1 ? 0 : window.channel % per;
+            const start = (channel * per + input) * size;
+            const kernel = [...weights.values.subarray(start, start + size)], products = values.map((value, i) => value * kernel[i]);
+            const sum = products.reduce((a, b) => a + b, 0);
+            parts.push('×', table(say('kernel'), kernel, window, Math.max(...kernel.map(Math.abs))), '=',
+                table(say('products'), products, window, Math.max(...products.map(Math.abs))),
+                make('p', {}, say('sumOfChannel', window.channel, number(sum))));
+        }
+        box.replaceChildren(...parts);
+    }
+
+    // Values under the window; 0 in the padding.
+    windowValues({source, channel, rows, columns}) {
+        const shape = source < 0 ? sizes(this.model.input) : sizes(this.model.layers[source].output);
+        const from = source < 0 ? this.image : this.values, start = source < 0 ? 0 : this.starts[source];
+        return rows.flatMap(y => columns.map(x =>
+            y < 0 || x < 0 || y >= shape.rows || x >= shape.columns ? 0
+                : from[start + (channel * shape.rows + y) * shape.columns + x]));
+    }
+}
+
+// The window that an explanation speaks of: "rows 1..3, columns 2..4 of pool1[2]".
+export function readWindow(text, model) {
+    const found = /rows (-?\d+)\.\.(-?\d+), columns (-?\d+)\.\.(-?\d+) of ([^\s[,]+)(?:\[(\d+)\])?/.exec(text);
+    if (!found)
+        return null;
+    const channel = found[6] || (/input channel (\d+)/.exec(text) || [0, 0])[1];
+    const series = (from, to) => Array.from({length: to - from + 1}, (none, i) => Number(from) + i);
+    return {
+        rows: series(found[1], found[2]),
+        columns: series(found[3], found[4]),
+        source: found[5] === 'input' ? -1 : model.layers.findIndex(layer => layer.name === found[5]),
+        channel: Number(channel),
+    };
+}
+
+function table(caption, values, {rows, columns}, largest, onClick) {
+    const body = rows.map((y, i) => make('tr', {}, ...columns.map((x, j) => {
+        const value = values[i * columns.length + j], colour = signed(value, largest);
+        const attributes = {style: `background:${css(colour)};color:${isDark(colour) ? '#fff' : '#000'}`, title: number(value)};
+        if (onClick)
+            Object.assign(attributes, {tabindex: 0, onclick: () => onClick(y, x), onkeydown: event => event.key === 'Enter' && onClick(y, x)});
+        return make('td', attributes, short(value));
+    })));
+    return make('div', {class: 'grid'}, make('table', {}, make('caption', {}, caption), ...body));
+}

@@ -1,0 +1,1 @@
+/* Mapped memory: WASI has none, and takes no advice. */

@@ -1,0 +1,156 @@
+// The worker: it owns the program, answers the page, and trains. Training runs in slices, so that
+// messages of the page are read between them.
+import {Engine, ProgramError} from './engine.js';
+
+const SLICE = 300; // milliseconds of training without a look at the page's messages
+const STEP = 1, EPOCH = 3, WARNING = 5; // kinds of events, as in cnn.h
+const NUMBERS = ['step', 'steps', 'epoch', 'epochs', 'stepInEpoch', 'stepsInEpoch', 'loss', 'accuracy',
+    'valLoss', 'valAccuracy', 'rate', 'speed', 'trainImages', 'valImages'];
+
+let engine = null, image = null, original = null;
+const run = {going: false, paused: false, single: false, deadline: 0, told: 0, generation: 0};
+
+function onEvent(kind, text, numbers) {
+    const now = performance.now();
+    const event = Object.fromEntries(NUMBERS.map((name, i) => [name, numbers[i]]));
+    if (kind === WARNING)
+        postMessage({event: {kind: 'warning', text}});
+    else if (kind === EPOCH || (kind === STEP && (now - run.told > 100 || run.single)))
+        postMessage({event: {kind: kind === STEP ? 'step' : 'epoch', ...event}});
+    if (kind === STEP && now - run.told > 100)
+        run.told = now;
+    return kind === STEP && (run.single || now > run.deadline);
+}
+
+function textFile(name) {
+    const bytes = engine.files.read(name);
+    return bytes ? new TextDecoder().decode(bytes) : '';
+}
+
+// After each slice: what the layers' panels show.
+function tellState() {
+    const bytes = engine.files.read('run/last.safetensors');
+    postMessage({event: {kind: 'state', health: textFile('run/health.csv'), bytes}});
+}
+
+const pause = () => new Promise(resolve => setTimeout(resolve, 0));
+
+async function trainOn() {
+    const generation = ++run.generation;
+    run.going = true;
+    try {
+        let stopped = true;
+        while (stopped && generation === run.generation && !run.paused) {
+            run.deadline = performance.now() + SLICE;
+            stopped = engine.train();
+            if (run.single)
+                run.paused = true;
+            run.single = false;
+            tellState();
+            await pause();
+        }
+        if (!stopped) {
+            run.going = false;
+            postMessage({event: {kind: 'end'}});
+        }
+    } catch (error) {
+        run.going = false;
+        postMessage({event: {kind: 'failed', text: error.message}});
+    }
+}
+
+function begin(config, overrides) {
+    run.generation++;
+    if (config) {
+        engine.files.clear('run');
+        engine.files.write('description.yaml', new TextEncoder().encode(config));
+    }
+    engine.begin(config ? 'description.yaml' : null, 'run', overrides);
+    run.paused = false;
+    trainOn();
+}
+
+// The first weight of four dimensions in a checkpoint: {dims, values}; null if there is none.
+function firstKernels(bytes) {
+    const size = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size)));
+    const found = Object.entries(header).find(([name, tensor]) =>
+        name.endsWith('.weight') && !name.startsWith('@') && tensor.shape.length === 4);
+    if (!found)
+        return null;
+    const {shape, data_offsets: [from, to]} = found[1];
+    return {dims: shape, values: new Float32Array(bytes.slice(8 + size + from, 8 + size + to).buffer)};
+}
+
+const methods = {
+    async start(program) {
+        const unpacked = new Blob([program]).stream().pipeThrough(new DecompressionStream('gzip'));
+        engine = await Engine.start(await new Response(unpacked).arrayBuffer(), onEvent);
+    },
+    open(bytes) {
+        const model = engine.open(bytes, 'model');
+        image = null;
+        original = null;
+        return {...model, description: engine.describe()};
+    },
+    check: text => engine.check(text),
+    writeFiles(files) {
+        for (const [name, bytes] of files)
+            engine.files.write(name, bytes);
+    },
+    // Pixels as the network's input.
+    prepare: (rgba, width, height) => engine.pixels(rgba, width, height),
+    // Everything that Look shows of an input.
+    look(values) {
+        image = values;
+        const area = values.length;
+        return {image: values.slice(0, area), probabilities: engine.run(image), values: engine.activations(image)};
+    },
+    predict(values) {
+        image = values;
+        return engine.run(values);
+    },
+    explain(layer, place, input) {
+        return engine.explain(image, layer, place, input);
+    },
+    tensor: i => engine.tensor(i),
+    setTensor(i, values) {
+        original = original || new Map();
+        if (!original.has(i))
+            original.set(i, engine.tensor(i));
+        engine.setTensor(i, values);
+    },
+    restore() {
+        for (const [i, values] of original || [])
+            engine.setTensor(i, values);
+        original = null;
+    },
+    visualize: (kind, className) => engine.visualize(image, kind, className),
+    checkpoint: () => engine.checkpoint(),
+    train: (config, overrides) => begin(config, overrides),
+    pause() {
+        run.paused = true;
+    },
+    goOn() {
+        run.paused = false;
+        trainOn();
+    },
+    step() {
+        run.paused = false;
+        run.single = true;
+        trainOn();
+    },
+    // New settings: the run is set up again from its own state.
+    change: overrides => begin(null, overrides),
+    trained: () => engine.files.read('run/last.safetensors'),
+    trainedKernels: () => firstKernels(engine.files.read('run/last.safetensors')),
+};
+
+onmessage = async ({data: {id, method, values}}) => {
+    try {
+        postMessage({id, result: await methods[method](...values)});
+    } catch (error) {
+        const messages = error instanceof ProgramError ? error.messages : [];
+        postMessage({id, error: {text: error.message, messages}});
+    }
+};
