@@ -42,7 +42,7 @@ $(WASM)/sources: $(WASM)/yaml.tar $(WASM)/zlib.tar
 	ln -sfn $(STB) $(WASM)/include/stb
 	touch $@
 
-$(WASM)/obj/%.o: %.c $(WASM)/sources $(BUILD)/embedded/viz/page.css.h
+$(WASM)/obj/%.o: %.c $(WASM)/sources | $(EMBEDDED)
 	@mkdir -p $(@D)
 	$(WASM_CC) $(WASM_FLAGS) -Os -MMD -MP -c -o $@ $<
 
