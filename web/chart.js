@@ -7,7 +7,7 @@ const MARGIN = {left: 80, right: 14, top: 14, bottom: 34};
 export function drawChart(canvas, series, top) {
     const context = canvas.getContext('2d'), {width, height} = canvas;
     const all = series.flatMap(one => one.points), right = Math.max(1, ...all.map(point => point[0]));
-    const high = top || Math.max(1e-9, ...all.map(point => point[1]));
+    const high = top || (all.length > 0 && Math.max(...all.map(point => point[1]))) || 1;
     const place = ([x, y]) => [MARGIN.left + x / right * (width - MARGIN.left - MARGIN.right),
         height - MARGIN.bottom - Math.min(1, y / high) * (height - MARGIN.top - MARGIN.bottom)];
     context.clearRect(0, 0, width, height);

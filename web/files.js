@@ -14,7 +14,11 @@ export class Files {
         this.printed = []; // bytes on standard output and standard error
     }
 
+    // The folders of the name are made, too.
     write(name, bytes) {
+        const parts = name.split('/');
+        for (let i = 1; i < parts.length; i++)
+            this.make(parts.slice(0, i).join('/'), true);
         const node = this.make(name, false);
         node.bytes = bytes;
         node.size = bytes.length;

@@ -65,6 +65,11 @@ function choose(next) {
     remember();
 }
 
+function middleOf(layer, channel) {
+    const [, rows = 1, columns = 1] = model.layers[layer].output;
+    return {layer, channel, row: rows >> 1, column: columns >> 1};
+}
+
 function remember() {
     const {dx, dy, turns, shuffled} = views.picture;
     writeAddress({tab: find('learn').hidden ? '' : 'learn', lang: currentLanguage() === 'en' ? '' : currentLanguage(),
@@ -83,8 +88,7 @@ async function openModel(bytes) {
     views.picture.numbers = null;
     seen = null;
     tellFacts();
-    const [, rows = 1, columns = 1] = model.layers[0].output;
-    choose({layer: 0, channel: 0, row: rows >> 1, column: columns >> 1});
+    choose(middleOf(0, 0));
     await look();
 }
 
@@ -112,6 +116,8 @@ window.cnnLab = {
     model: () => model,
     // The network as a checkpoint, bytes.
     checkpoint: () => ask('checkpoint'),
+    // That of the run, with its state; null before there is one.
+    trained: () => ask('trained'),
     words: WORDS,
 };
 
@@ -171,7 +177,7 @@ async function onTrained() {
 function makeViews() {
     views.change = new ChangeView(ask, () => look());
     views.picture = new Picture(() => (model ? look() : undefined), (...pixels) => ask('prepare', ...pixels));
-    views.network = new NetworkView((layer, channel) => choose({...place, layer, channel}));
+    views.network = new NetworkView((layer, channel) => choose(layer === place.layer ? {...place, channel} : middleOf(layer, channel)));
     views.map = new MapView({explain: (...words) => ask('explain', ...words), weights: layer => views.change.weights(layer), onPlace: choose});
     views.learn = new LearnView(ask, bytes => openModel(bytes).catch(fail));
     views.learn.onNumbers = onTrained;
