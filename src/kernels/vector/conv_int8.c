@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "kernels/ref.h"
-#include "kernels/vector/int8.h"
+#include "kernels/vector/depthwise_int8.h"
 #include "kernels/vector/ops.h"
 #include "kernels/vector/windows.h"
 #include "util/parallel.h"
@@ -72,7 +72,8 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     return p;
 }
 
-/* Groups of other than whole fours of channels go the plain way. */
+/* Groups of other than whole fours of channels go the plain way, but for depthwise ones. (One
+ * channel alone is no depthwise convolution.) */
 static bool fits(const struct cnn_conv *c)
 {
     return c->groups == 1 || c->in_c / c->groups % 4 == 0;
@@ -96,8 +97,13 @@ static size_t first_floats(const struct cnn_conv *c)
 
 size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
 {
-    if (!fits(c))
-        return cnn_conv_int8_packed_floats_ref(c);
+    if (!fits(c)) {
+        const size_t plain = cnn_conv_int8_packed_floats_ref(c),
+                     own = CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)
+                               ? CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(c)
+                               : 0;
+        return plain > own ? plain : own;
+    }
     size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w),
                                   cnn_code_channels(c->in_c) / 4 / c->groups);
     return cnn_size_times(first_floats(c), cnn_size_plus(depth, 1));
@@ -157,6 +163,10 @@ static void pack_panel(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
                                       const signed char *codes, float *packed)
 {
+    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c) && integers->y.scale > 0) {
+        CNN_ISA_NAME(cnn_depthwise_int8_pack)(c, integers, codes, packed);
+        return;
+    }
     if (!fits(c)) {
         cnn_conv_int8_pack_ref(c, integers, codes, packed);
         return;
@@ -330,6 +340,10 @@ static void run_block(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
                                          const struct cnn_conv_int8_forward *pass)
 {
+    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c) && pass->integers->y.scale > 0) {
+        CNN_ISA_NAME(cnn_depthwise_int8_forward)(c, pass);
+        return;
+    }
     if (!fits(c)) {
         cnn_conv_int8_forward_ref(c, pass);
         return;

@@ -1,5 +1,5 @@
-/* Convolution of bytes (conv_int8.c), for its table (table.c), and codes as vectors. The contracts
- * are those of kernels.h. */
+/* Layers on bytes (conv_int8.c, bytes.c), for their table (table.c), and codes as vectors. The
+ * contracts are those of kernels.h. */
 #ifndef CNN_KERNELS_VECTOR_INT8_H
 #define CNN_KERNELS_VECTOR_INT8_H
 
@@ -16,6 +16,13 @@ void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
                                          const struct cnn_conv_int8_forward *pass);
 void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
                                 struct cnn_codes codes, unsigned char *y);
+
+void CNN_ISA_NAME(cnn_pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,
+                                  const struct cnn_integers *integers, void *y);
+void CNN_ISA_NAME(cnn_add_bytes)(size_t size, const unsigned char *const *x,
+                                 const struct cnn_integers *integers, unsigned char *y);
+void CNN_ISA_NAME(cnn_multiply_bytes)(const struct cnn_scale *c, const unsigned char *const *x,
+                                      const struct cnn_integers *integers, unsigned char *y);
 
 /* The larger and the smaller one of whole numbers. */
 static inline vint vmax_int(vint a, vint b)
@@ -103,21 +110,31 @@ static inline vint vnearest(vfloat v)
 #endif
 }
 
-/* VLEN bytes as whole numbers; the first lanes of them. */
-static inline vint vload_bytes(const unsigned char *p)
+/* The first lanes <= VLEN bytes, a multiple of 4, as whole numbers; the other lanes are 0. */
+static inline vint vload_bytes(const unsigned char *p, size_t lanes)
 {
 #if defined(__AVX512F__)
-    return (vint)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+    const __mmask16 mask = (__mmask16)((1u << lanes) - 1);
+    return (vint)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, p));
 #elif defined(__AVX2__)
-    return (vint)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    __m128i bytes;
+    if (lanes == VLEN) {
+        bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    } else {
+        int four;
+        memcpy(&four, p, sizeof four);
+        bytes = _mm_cvtsi32_si128(four);
+    }
+    return (vint)_mm256_cvtepu8_epi32(bytes);
 #elif defined(__SSE2__)
-    int bits;
-    memcpy(&bits, p, sizeof bits);
+    int four;
+    (void)lanes;
+    memcpy(&four, p, sizeof four);
     const __m128i zero = _mm_setzero_si128();
-    return (vint)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(bits), zero), zero);
+    return (vint)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero), zero);
 #else
     vint v = {0};
-    for (size_t i = 0; i < VLEN; i++)
+    for (size_t i = 0; i < lanes; i++)
         v[i] = p[i];
     return v;
 #endif

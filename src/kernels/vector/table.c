@@ -1,6 +1,5 @@
 /* This instruction set's table. */
 #include "kernels/plain.h"
-#include "kernels/ref.h"
 #include "kernels/vector/conv.h"
 #include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
@@ -25,9 +24,9 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
 #if defined(__AVX512VNNI__)
 #endif
     .quantize = CNN_ISA_NAME(cnn_quantize),
-    .pool_bytes = cnn_pool_bytes_ref,
-    .add_bytes = cnn_add_bytes_ref,
-    .multiply_bytes = cnn_multiply_bytes_ref,
+    .pool_bytes = CNN_ISA_NAME(cnn_pool_bytes),
+    .add_bytes = CNN_ISA_NAME(cnn_add_bytes),
+    .multiply_bytes = CNN_ISA_NAME(cnn_multiply_bytes),
     .pool_forward = CNN_ISA_NAME(cnn_pool_forward),
     .pool_backward = CNN_ISA_NAME(cnn_pool_backward),
     .batch_norm_scratch_floats = CNN_ISA_NAME(cnn_batch_norm_scratch_floats),

@@ -1,0 +1,182 @@
+/* Pooling, sums and products of bytes, vectors along the channels. What is left of four channels is
+ * computed as they are, so rows are whole fours of bytes. */
+#include "kernels/internal.h"
+#include "kernels/vector/int8.h"
+#include "util/parallel.h"
+
+static void look_up(const struct cnn_integers *k, size_t size, unsigned char *y)
+{
+    for (size_t i = 0; k->table && i < size; i++)
+        y[i] = k->table[y[i]];
+}
+
+/* ---- Pooling ---- */
+
+#define RUN ((size_t)256) /* channels whose sums are kept at a time */
+
+struct pool_work {
+    const struct cnn_pool *p;
+    size_t row; /* bytes of a pixel */
+    const unsigned char *x;
+    const struct cnn_integers *integers;
+    void *y;
+};
+
+struct window {
+    struct cnn_pool_window rows, columns;
+};
+
+/* Plain loops, which compilers make vectors of. */
+static void take_max(size_t size, const unsigned char *restrict x, unsigned char *restrict y)
+{
+    for (size_t i = 0; i < size; i++)
+        y[i] = x[i] > y[i] ? x[i] : y[i];
+}
+
+static void take_sum(size_t size, const unsigned char *restrict x, int *restrict sums)
+{
+    for (size_t i = 0; i < size; i++)
+        sums[i] += x[i];
+}
+
+static void window_max(const struct pool_work *k, const struct window *w, const unsigned char *x,
+                       unsigned char *y)
+{
+    memset(y, 0, k->row);
+    for (size_t iy = w->rows.begin; iy < w->rows.end; iy++)
+        for (size_t ix = w->columns.begin; ix < w->columns.end; ix++)
+            take_max(k->row, x + (iy * k->p->in_w + ix) * k->row, y);
+}
+
+static void store_sums(const struct pool_work *k, size_t which, size_t size, int *sums,
+                       size_t pixel, size_t first)
+{
+    const struct cnn_integers *n = k->integers;
+    if (n->y.scale > 0) {
+        unsigned char *y = (unsigned char *)k->y + pixel * k->row + first;
+        const struct vfinish finish = vfinish(n);
+        const vint multiplier = (vint){0} + n->multiplier[which];
+        for (size_t i = 0; i < size; i += VLEN) {
+            vint sum;
+            memcpy(&sum, sums + i, sizeof sum);
+            vrequantize(&finish, sum, multiplier, cnn_size_min(VLEN, size - i), y + i);
+        }
+        return;
+    }
+    float *y = (float *)k->y + pixel * k->p->channels + first;
+    for (size_t i = 0; i < cnn_size_min(size, k->p->channels - first); i++)
+        y[i] = (float)sums[i] * n->scale[which];
+}
+
+static void window_mean(const struct pool_work *k, const struct window *w, const unsigned char *x,
+                        size_t pixel)
+{
+    const size_t divisor = cnn_window_divisor(k->p, w->rows, w->columns),
+                 pixels = (w->rows.end - w->rows.begin) * (w->columns.end - w->columns.begin),
+                 which = k->integers->count > 1 && divisor > 0 ? divisor - 1 : 0;
+    int sums[RUN + VLEN];
+    for (size_t first = 0; first < k->row; first += RUN) {
+        const size_t size = cnn_size_min(RUN, k->row - first);
+        for (size_t i = 0; i < size; i++)
+            sums[i] = -(int)pixels * k->integers->x->zero;
+        for (size_t iy = w->rows.begin; iy < w->rows.end; iy++)
+            for (size_t ix = w->columns.begin; ix < w->columns.end; ix++)
+                take_sum(size, x + (iy * k->p->in_w + ix) * k->row + first, sums);
+        memset(sums + size, 0, VLEN * sizeof *sums);
+        store_sums(k, which, size, sums, pixel, first);
+    }
+}
+
+/* Task: one row of one output image. */
+static void pool_row(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct pool_work *k = context;
+    const struct cnn_pool *p = k->p;
+    const unsigned char *x = k->x + task / p->out_h * p->in_h * p->in_w * k->row;
+    struct window w = {.rows = cnn_window_rows(p, task % p->out_h)};
+    for (size_t ox = 0; ox < p->out_w; ox++) {
+        const size_t pixel = task * p->out_w + ox;
+        w.columns = cnn_window_columns(p, ox);
+        if (p->average)
+            window_mean(k, &w, x, pixel);
+        else
+            window_max(k, &w, x, (unsigned char *)k->y + pixel * k->row);
+    }
+    const struct cnn_integers *n = k->integers;
+    if (p->average && n->y.scale > 0)
+        look_up(n, p->out_w * k->row, (unsigned char *)k->y + task * p->out_w * k->row);
+}
+
+void CNN_ISA_NAME(cnn_pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,
+                                  const struct cnn_integers *integers, void *y)
+{
+    struct pool_work k = {p, cnn_code_channels(p->channels), x, integers, y};
+    cnn_parallel_for(n * p->out_h, pool_row, &k);
+}
+
+/* ---- Sums and products ---- */
+
+struct element_work {
+    size_t size, row, pixels;
+    const unsigned char *const *x;
+    const struct cnn_integers *integers;
+    unsigned char *y;
+};
+
+static void add_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct element_work *k = context;
+    const struct cnn_integers *n = k->integers;
+    const struct vfinish finish = vfinish(n);
+    const size_t begin = task * CNN_BLOCK, end = cnn_size_min(k->size, begin + CNN_BLOCK);
+    vint first = {0};
+    for (size_t j = 0; j < n->inputs; j++)
+        first -= n->x[j].zero * n->multiplier[j];
+    for (size_t i = begin; i < end; i += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, end - i);
+        vint sum = first;
+        for (size_t j = 0; j < n->inputs; j++)
+            sum += vload_bytes(k->x[j] + i, lanes) * n->multiplier[j];
+        vround_shift(&finish, sum, lanes, k->y + i);
+    }
+    look_up(n, end - begin, k->y + begin);
+}
+
+void CNN_ISA_NAME(cnn_add_bytes)(size_t size, const unsigned char *const *x,
+                                 const struct cnn_integers *integers, unsigned char *y)
+{
+    struct element_work k = {.size = size, .x = x, .integers = integers, .y = y};
+    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), add_block, &k);
+}
+
+/* Task: one pixel. */
+static void multiply_pixel(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct element_work *k = context;
+    const struct cnn_integers *n = k->integers;
+    const struct vfinish finish = vfinish(n);
+    const unsigned char *a = k->x[0] + task * k->row, *b = k->x[1] + task / k->pixels * k->row;
+    unsigned char *y = k->y + task * k->row;
+    const vint multiplier = (vint){0} + n->multiplier[0];
+    for (size_t i = 0; i < k->row; i += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, k->row - i);
+        const vint product =
+            (vload_bytes(a + i, lanes) - n->x[0].zero) * (vload_bytes(b + i, lanes) - n->x[1].zero);
+        vrequantize(&finish, product, multiplier, lanes, y + i);
+    }
+    look_up(n, k->row, y);
+}
+
+void CNN_ISA_NAME(cnn_multiply_bytes)(const struct cnn_scale *c, const unsigned char *const *x,
+                                      const struct cnn_integers *integers, unsigned char *y)
+{
+    struct element_work k = {.row = cnn_code_channels(c->channels),
+                             .pixels = c->pixels,
+                             .x = x,
+                             .integers = integers,
+                             .y = y};
+    cnn_parallel_for(c->images * c->pixels, multiply_pixel, &k);
+}
