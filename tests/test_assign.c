@@ -128,6 +128,36 @@ static void test_layers_are_matched_by_order(void **state)
     cnn_model_free(model);
 }
 
+/* PyTorch lists what a module has itself before its layers, though it is used behind them. */
+static void test_parameters_of_a_module_stand_behind_its_layers(void **state)
+{
+    (void)state;
+    static struct made made;
+    struct cnn_assignment out;
+    make(&made, "a.layer_scale 4;a.slopes 4;a.0.weight 4 4 1 1;b.layer_scale 4;b.slopes "
+                "4;b.0.weight 4 4 1 1;"
+                "fc.weight 2 4");
+    cnn_model *model = network_open_layers(
+        "[4, 2, 2]", "  - {type: conv, filters: 4, kernel_size: 1, bias: false}\n"
+                     "  - {type: scale}\n"
+                     "  - {type: prelu}\n"
+                     "  - {type: conv, filters: 4, kernel_size: 1, bias: false}\n"
+                     "  - {type: scale}\n"
+                     "  - {type: prelu}\n"
+                     "  - {type: global_pool, pool_type: avg}\n"
+                     "  - {type: flatten}\n"
+                     "  - {type: dense, units: 2, bias: false}\n");
+    assert_int_equal(assign(model, &made, NULL, false, &out, NULL), CNN_OK);
+    expect_same(model, "conv1.weight", &made, "a.0.weight");
+    expect_same(model, "scale1.weight", &made, "a.layer_scale");
+    expect_same(model, "prelu1.weight", &made, "a.slopes");
+    expect_same(model, "conv2.weight", &made, "b.0.weight");
+    expect_same(model, "scale2.weight", &made, "b.layer_scale");
+    expect_same(model, "prelu2.weight", &made, "b.slopes");
+    cnn_assignment_free(&out);
+    cnn_model_free(model);
+}
+
 /* All convolutions before all batch_norms, as a program may define them. */
 static void test_order_counts_within_kinds(void **state)
 {
@@ -403,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers_are_matched_by_order),
+        cmocka_unit_test(test_parameters_of_a_module_stand_behind_its_layers),
         cmocka_unit_test(test_order_counts_within_kinds),
         cmocka_unit_test(test_names_come_before_order),
         CASE(test_parallel_layers_of_one_shape_are_ambiguous),

@@ -145,7 +145,7 @@ import torch, torchvision
 from torch import nn
 
 for seed, name in enumerate(("resnet18", "resnet50", "mobilenet_v2", "densenet121",
-                          "shufflenet_v2_x1_0", "regnet_y_400mf", "googlenet")):
+                          "shufflenet_v2_x1_0", "regnet_y_400mf", "googlenet", "convnext_tiny")):
     torch.manual_seed(seed)
     net = getattr(torchvision.models, name)(**({"init_weights": False} if name == "googlenet" else {}))
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -155,6 +155,9 @@ for seed, name in enumerate(("resnet18", "resnet50", "mobilenet_v2", "densenet12
             m.weight.uniform_(0.5, 1.5)
             m.bias.uniform_(-0.5, 0.5)
             m.momentum = 1
+        for key, parameter in net.named_parameters():
+            if key.endswith("layer_scale"):
+                parameter.uniform_(0.1, 0.5)
         net.train()
         net(x)  # statistics that the values have
         for m in norms:
@@ -173,7 +176,7 @@ PYTHON
         "$CNN" import "$1.pth" --as "$root/configs/zoo/$1.yaml" --rename "$names" -o "$1.safetensors" >"$1.said" &&
             "$CNN" predict "$1.safetensors" "$1.x.npy" --save-output "$1.ours.npy" >/dev/null && "$python" same.py "$1.ours.npy" "$1.npy"
     }
-    for name in resnet18 resnet50 mobilenet_v2 densenet121 shufflenet_v2_x1_0 regnet_y_400mf googlenet; do
+    for name in resnet18 resnet50 mobilenet_v2 densenet121 shufflenet_v2_x1_0 regnet_y_400mf googlenet convnext_tiny; do
         check "$name: the outputs are torchvision's" of_the_zoo "$name"
     done
     ambiguous() {

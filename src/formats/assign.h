@@ -22,10 +22,11 @@ struct cnn_assignment { /* texts are in the model's arena, but for notes */
 /* Writes the tensors of weights into the parameters of model, which are allocated here. Layers are
  * matched by names where names agree (., / and - being the same as _), then by the order in which
  * both define them: a layer must come after those whose output it reads, and kind and shape must
- * be the same. Where that leaves a choice, and the file has the order of the description, this
- * order decides, and guesses says so. Where it has another, or is sorted by name, it does not say
- * which layer is which, and that is an error (CNN_INVALID). All that is ambiguous, left over or
- * missing is named. */
+ * be the same. A parameter that a module has itself (layer_scale) counts as behind its layers.
+ * Where that leaves a choice, and the file has the order of the description, this order decides,
+ * and guesses says so. Where it has another, or is sorted by name, it does not say which layer is
+ * which, and that is an error (CNN_INVALID). All that is ambiguous, left over or missing is named.
+ */
 cnn_status cnn_assign(cnn_model *model, const struct cnn_weights *weights,
                       const struct cnn_assign_options *options, struct cnn_assignment *out,
                       cnn_diag *diag);

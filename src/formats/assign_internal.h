@@ -20,6 +20,7 @@ struct cnn_unit {
     size_t peer;                            /* on the other side; SIZE_MAX: none */
     size_t line;                            /* of the rename file; 0: not in it */
     enum cnn_how how;
+    bool own; /* of the file: a parameter beside the layers of its module */
 };
 
 struct cnn_units {

@@ -89,6 +89,7 @@ struct part {           /* a tensor of the file */
     const char *shown;
     size_t index, line, group; /* group: the first index of its module */
     enum cnn_leaf leaf;
+    bool own; /* a parameter that its module has beside its layers */
 };
 
 static int compare_modules(const void *a, const void *b)
@@ -114,6 +115,7 @@ static bool split_name(struct cnn_arena *arena, const char *name, const char *sh
     out->leaf = find_leaf(dot ? dot + 1 : name);
     if (out->leaf == CNN_LEAVES) {
         out->leaf = CNN_LEAF_WEIGHT;
+        out->own = true;
         out->module = cnn_arena_strdup(arena, name);
         out->shown = shown;
     } else {
@@ -158,6 +160,7 @@ static cnn_status make_units(const struct cnn_weights *w, const struct part *par
             *unit = new_unit();
             unit->name = part->module;
             unit->shown = part->shown;
+            unit->own = part->own;
             if (!(unit->plain = make_plain(arena, unit->name)))
                 return cnn_fail_memory(diag, 0, w->path);
         }
@@ -174,6 +177,39 @@ static cnn_status make_units(const struct cnn_weights *w, const struct part *par
     return CNN_OK;
 }
 
+/* Length of what stands before the last part of a name, with the dot. */
+static size_t parent_length(const struct cnn_unit *unit)
+{
+    const char *dot = strrchr(unit->name, '.');
+    return dot ? (size_t)(dot - unit->name) + 1 : 0;
+}
+
+static bool has_parent(const struct cnn_unit *unit, const char *parent, size_t length)
+{
+    return strncmp(unit->name, parent, length) == 0;
+}
+
+/* PyTorch lists the parameters that a module has itself before those of its layers, which says
+ * nothing of when they are used. Most (layer_scale) are used last: they are put behind the layers.
+ */
+static void move_own_parameters(struct cnn_units *units)
+{
+    for (size_t i = units->count; i-- > 0;) {
+        const struct cnn_unit unit = units->items[i];
+        const size_t length = parent_length(&unit);
+        size_t last = i;
+        while (unit.own && length > 0 && last + 1 < units->count) {
+            const struct cnn_unit *next = &units->items[last + 1];
+            if (!has_parent(next, unit.name, length) ||
+                (next->own && parent_length(next) == length))
+                break;
+            last++;
+        }
+        memmove(units->items + i, units->items + i + 1, (last - i) * sizeof unit);
+        units->items[last] = unit;
+    }
+}
+
 cnn_status cnn_units_of_weights(const struct cnn_weights *weights, struct cnn_renaming *renaming,
                                 struct cnn_arena *arena, struct cnn_units *out, cnn_diag *diag)
 {
@@ -183,7 +219,10 @@ cnn_status cnn_units_of_weights(const struct cnn_weights *weights, struct cnn_re
     out->items = cnn_arena_array(arena, weights->count + 1, sizeof *out->items);
     if (!parts || !out->items || list_parts(weights, renaming, arena, parts, &count) != CNN_OK)
         return cnn_fail_memory(diag, weights->count * sizeof *parts, weights->path);
-    return make_units(weights, parts, count, arena, out, diag);
+    cnn_status status = make_units(weights, parts, count, arena, out, diag);
+    if (status == CNN_OK)
+        move_own_parameters(out);
+    return status;
 }
 
 /* ---- Labels ---- */
