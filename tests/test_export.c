@@ -209,6 +209,39 @@ static const struct cnn_onnx_tensor *find_tensor(const struct cnn_onnx *file, co
     return NULL;
 }
 
+/* A network that clips is of the opset whose Clip OpenCV reads, unless it needs a newer one. */
+static void test_the_opset_is_as_old_as_it_must_be(void **state)
+{
+    static const struct {
+        const char *layers;
+        int opset;
+    } cases[] = {
+        {"- {type: conv, filters: 2, kernel_size: 1, activation: relu6}\n", 10},
+        {"- {type: conv, filters: 2, kernel_size: 1}\n- {type: clip, min: -1, max: 2}\n"
+         "- {type: global_pool, pool_type: avg}\n- {type: flatten}\n- {type: dense, units: 2}\n",
+         10},
+        {"- {type: conv, filters: 2, kernel_size: 1, activation: relu}\n", 17},
+        {"- {type: conv, filters: 2, kernel_size: 1, activation: relu6}\n"
+         "- {type: hardswish}\n",
+         17},
+        {"- {type: conv, filters: 2, kernel_size: 3, padding: 1, padding_mode: reflect, "
+         "activation: relu6}\n",
+         17},
+        {"- {type: relu6}\n- {type: flatten}\n- {type: dense, units: 2, bias: false}\n", 17},
+        {"- {type: relu6}\n- {type: pool, pool_type: max, kernel_size: 2}\n", 17},
+    };
+    struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cnn_model *model = network_open_layers("[3, 4, 4]", cases[i].layers);
+        network_stir(model);
+        expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, NULL, s->diag));
+        struct cnn_onnx *file = open_file(s, s->path);
+        assert_int_equal(file->opset, cases[i].opset);
+        cnn_onnx_close(file);
+        cnn_model_free(model);
+    }
+}
+
 /* Weights keep names, shapes and bytes; the batch is free; classes and normalisation are told. */
 static void test_a_file_says_what_the_model_has(void **state)
 {
@@ -474,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(test_every_layer_is_written_and_comes_back),
                                        TEST(test_every_operation_has_writers),
                                        TEST(test_networks_are_written),
+                                       TEST(test_the_opset_is_as_old_as_it_must_be),
                                        TEST(test_a_file_says_what_the_model_has),
                                        TEST(test_normalisation_may_be_inside),
                                        TEST(test_bfloat16_is_written_as_float32),

@@ -13,6 +13,7 @@ struct cnn_onnx_draft {
     size_t node_count, node_room;
     struct cnn_onnx_tensor *tensors;
     size_t tensor_count, tensor_room;
+    int64_t opset; /* of the file that it becomes; 0: 17 */
     bool failed;
 };
 

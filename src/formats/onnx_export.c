@@ -109,6 +109,41 @@ static cnn_status write_file(const struct cnn_export *e, struct cnn_onnx_writer 
     return status;
 }
 
+/* Whether the network clips, and needs nothing that is newer than CNN_ONNX_OLD_OPSET. */
+static bool suits_old_opset(const cnn_model *model)
+{
+    bool clips = false;
+    for (size_t i = 0; i < model->graph.count; i++) {
+        const struct cnn_node *node = &model->graph.nodes[i];
+        const struct cnn_operation o = node->type->operation(node);
+        const bool clip = o.activation.kind == CNN_ACT_RELU6 || o.activation.kind == CNN_ACT_CLIP,
+                   plain = o.activation.kind == CNN_ACT_NONE || o.activation.kind == CNN_ACT_RELU;
+        clips = clips || clip;
+        switch (o.kind) {
+        case CNN_OPERATION_CONVOLVE:
+            if (o.conv.padding_mode != CNN_PAD_ZEROS)
+                return false;
+            break;
+        case CNN_OPERATION_DENSE: /* an older Gemm has three inputs */
+            if (!cnn_node_tensor(node, "bias"))
+                return false;
+            break;
+        case CNN_OPERATION_PASS:
+        case CNN_OPERATION_BATCH_NORM:
+        case CNN_OPERATION_GLOBAL_POOL:
+        case CNN_OPERATION_ACTIVATE:
+        case CNN_OPERATION_FLATTEN:
+        case CNN_OPERATION_ADD:
+            break;
+        default:
+            return false;
+        }
+        if ((!clip && !plain) || node->precision == CNN_PRECISION_INT8)
+            return false;
+    }
+    return clips;
+}
+
 static cnn_status write_onnx(const struct cnn_export *e)
 {
     const size_t values = e->model->graph.count + 1;
@@ -126,6 +161,7 @@ static cnn_status write_onnx(const struct cnn_export *e)
                            e->diag)
             : CNN_OK;
     w.plan = plan;
+    w.draft.opset = suits_old_opset(e->model) ? CNN_ONNX_OLD_OPSET : 0;
     if (status == CNN_OK)
         status = write_layers(e, &w);
     if (status == CNN_OK)

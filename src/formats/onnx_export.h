@@ -51,6 +51,10 @@ const char *cnn_onnx_coded_sum(struct cnn_onnx_writer *w, const char *x);
 /* The batch_norm that is folded into node i; NULL: none. */
 const struct cnn_node *cnn_onnx_folded_norm(const struct cnn_graph *graph, size_t i);
 
+/* OpenCV before 4.7 reads no Clip whose bounds are inputs, as they are from opset 11 on. So a
+ * network that clips, and needs nothing newer, is written in opset 10. */
+#define CNN_ONNX_OLD_OPSET 10
+
 /* The nodes of the layer, by its operation; false: there is no writer for that. */
 bool cnn_onnx_write_operation(struct cnn_onnx_writer *w);
 /* Whether each kind of operation has one. */

@@ -1,6 +1,6 @@
-/* The nodes of each operation, as opset 17 has them. Where an operator of ONNX differs from what
- * the layers do (rounding up in pooling, even sizes of local response normalisation), it is not
- * used: the numbers are those of the layer. */
+/* The nodes of each operation, as opset 17 has them, or as 10 where that is enough. Where an
+ * operator of ONNX differs from what the layers do (rounding up in pooling, even sizes of local
+ * response normalisation), it is not used: the numbers are those of the layer. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -52,6 +52,12 @@ static const char *reshape_out(struct cnn_onnx_writer *w, const char *x)
 
 static const char *clip(struct cnn_onnx_writer *w, const char *x, float low, float high)
 {
+    if (w->draft.opset == CNN_ONNX_OLD_OPSET) {
+        const char *y = cnn_onnx_emit1(w, "Clip", x);
+        cnn_onnx_draft_float(&w->draft, "min", low);
+        cnn_onnx_draft_float(&w->draft, "max", high);
+        return y;
+    }
     const char *inputs[3] = {x, number(w, "min", low), number(w, "max", high)};
     return cnn_onnx_emit(w, "Clip", 3, inputs);
 }

@@ -50,7 +50,7 @@ cnn_status cnn_onnx_write(const struct cnn_onnx_draft *draft, const struct cnn_o
                           struct cnn_protobuf_bytes *out, cnn_diag *diag)
 {
     struct end_messages ends[2];
-    const struct cnn_onnx_opset_message opset = {.version = OPSET};
+    const struct cnn_onnx_opset_message opset = {.version = draft->opset ? draft->opset : OPSET};
     for (size_t i = 0; i < 2; i++)
         fill_end(&ends[i], file->ends[i], file->shapes[i]);
     struct cnn_onnx_graph_message graph = {.name = file->name,
