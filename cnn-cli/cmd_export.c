@@ -9,9 +9,9 @@
 #include "terminal.h"
 
 struct settings {
-    const char *format, *output, *name, *weights;
-    bool normalize, json;
-    size_t threads;
+    const char *format, *output, *name, *weights, *data, *ram, *flash, *layout;
+    bool normalize, unmeasured, json;
+    size_t threads, images;
 };
 
 static const struct cnn_option options[] = {
@@ -36,6 +36,34 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_FLAG,
      .offset = offsetof(struct settings, normalize),
      .help = "inputs are pixels from 0 to 1; the file normalises them"},
+    {.name = "max-ram",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, ram),
+     .argument = "BYTES",
+     .help = "c: fail where the arena is larger; 64K is 65536"},
+    {.name = "max-flash",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, flash),
+     .argument = "BYTES",
+     .help = "c: fail where constants and code are larger"},
+    {.name = "layout",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, layout),
+     .argument = "LAYOUT",
+     .words = "plain arduino",
+     .help = "c: plain, or a library of the Arduino IDE (default: plain)"},
+    CNN_OPTION_DATA(struct settings),
+    {.name = "images",
+     .kind = CNN_OPTION_COUNT,
+     .offset = offsetof(struct settings, images),
+     .argument = "N",
+     .min = 1,
+     .max = SIZE_MAX / 2,
+     .help = "c: test images to measure the accuracy on (default: all)"},
+    {.name = "no-eval",
+     .kind = CNN_OPTION_FLAG,
+     .offset = offsetof(struct settings, unmeasured),
+     .help = "c: do not measure the accuracy"},
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -53,6 +81,13 @@ static void print_json(const char *path, const cnn_export_format *format, const 
     cnn_json_count("compared", info->compared);
     cnn_json_real("error", info->error);
     cnn_json_text("worst", info->worst);
+    if (format->directory) {
+        cnn_json_count("arena", info->arena);
+        cnn_json_count("constants", info->constants);
+        cnn_json_count("macs", info->macs);
+        cnn_json_count("images", info->images);
+        cnn_json_count("right", info->right);
+    }
     cnn_json_close();
 }
 
@@ -67,6 +102,16 @@ static void print_human(const char *path, const cnn_export_format *format, const
         if (*info->worst != '\0')
             printf(", in '%s'", info->worst);
         printf("\n");
+    }
+    if (format->directory) {
+        printf("arena      %s bytes\n", cnn_show_integer(info->arena).text);
+        printf("constants  %s bytes\n", cnn_show_integer(info->constants).text);
+        if (info->images > 0)
+            printf("accuracy   %.2f %% of %s test images, measured with the C code\n",
+                   100 * (double)info->right / (double)info->images,
+                   cnn_show_integer(info->images).text);
+        else
+            printf("accuracy   not measured\n");
     }
     printf("written    %s (%s, %s)\n", cnn_show_text(path).text, format->name,
            cnn_show_bytes(info->bytes).text);
@@ -100,12 +145,63 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
     return format->directory ? CNN_OK : cnn_output_check(path, format->output, "-o", diag);
 }
 
+/* "64K", "1M" or bytes; text NULL: 0. */
+static cnn_status read_bytes(const char *option, const char *text, size_t *bytes)
+{
+    char *end = NULL;
+    unsigned long long number = 0;
+    unsigned shift = 0;
+
+    *bytes = 0;
+    if (text == NULL)
+        return CNN_OK;
+    if (*text >= '0' && *text <= '9')
+        number = strtoull(text, &end, 10);
+    if (end != NULL && (*end == 'K' || *end == 'k' || *end == 'M' || *end == 'm'))
+        shift = *end == 'K' || *end == 'k' ? 10 : 20, end++;
+    if (end == NULL || *end != '\0' || number == 0 || number > SIZE_MAX >> 20) {
+        cnn_print_error("%s wants a number of bytes, as 65536, 64K or 1M; found '%s'", option,
+                        cnn_show_text(text).text);
+        return CNN_INVALID;
+    }
+    *bytes = (size_t)number << shift;
+    return CNN_OK;
+}
+
+static cnn_status read_limits(const struct settings *settings, cnn_export_options *out)
+{
+    cnn_status status = read_bytes("--max-ram", settings->ram, &out->max_ram);
+
+    if (status == CNN_OK)
+        status = read_bytes("--max-flash", settings->flash, &out->max_flash);
+    return status;
+}
+
+/* Options that are only for a format that writes a directory. */
+static cnn_status check_format(const struct settings *settings, const cnn_export_format *format)
+{
+    if (format->directory ||
+        (settings->ram == NULL && settings->flash == NULL && settings->layout == NULL &&
+         settings->data == NULL && settings->images == 0 && !settings->unmeasured))
+        return CNN_OK;
+    cnn_print_error("--max-ram, --max-flash, --layout, --data, --images and --no-eval are for "
+                    "--format c");
+    return CNN_INVALID;
+}
+
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     cnn_open_options open = {.weights = settings->weights};
-    const cnn_export_options export_options = {
-        .format = settings->format, .name = settings->name, .normalize = settings->normalize};
+    cnn_export_options export_options = {
+        .format = settings->format,
+        .name = settings->name,
+        .normalize = settings->normalize,
+        .data = settings->data,
+        .images = settings->images,
+        .unmeasured = settings->unmeasured,
+        .arduino = settings->layout != NULL && strcmp(settings->layout, "arduino") == 0,
+    };
     const cnn_export_format *format = NULL;
     cnn_export_info info;
     const char *operand = operand_count > 0 ? operands[0] : NULL;
@@ -114,6 +210,10 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const char *path = settings->output != NULL ? settings->output : own_path;
     cnn_status status = cnn_export_find(settings->format, &format, diag);
 
+    if (status == CNN_OK)
+        status = check_format(settings, format);
+    if (status == CNN_OK)
+        status = read_limits(settings, &export_options);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK) {

@@ -7,14 +7,22 @@ set -u
 . "$(dirname "$0")/cases.sh"
 
 HOST=${CC:-gcc}
+HOST_MAKE=$(command -v make)
 STRICT='-Wall -Wextra -Wpedantic -Wconversion -Werror'
 c=$directory/c
 
-# A network with random parameters, what cnn predict gives, and its C.
+# A network with random parameters; one of bytes is trained and quantized.
+model() {
+    "$BUILD/tests/tools/random" "$1" "$directory/net.safetensors" "$directory/input.npy" precision=fp32 || return 1
+    [[ $1 != */bytes* ]] || { rm -rf "$directory/run" "$directory/net.safetensors" && "$CNN" train "$1" -o "$directory/run" &&
+        "$CNN" quantize "$directory/run" -o "$directory/net.safetensors" --no-eval --images 40; }
+}
+
+# What cnn predict gives of it, and its C.
 make() {
-    rm -rf "$c" && "$BUILD/tests/tools/random" "$1" "$directory/net.safetensors" "$directory/input.npy" precision=fp32 &&
+    rm -rf "$c" && model "$1" &&
         "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null &&
-        "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c"
+        "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --images 500
 }
 
 # build FLAGS...: the harness around it.
@@ -27,6 +35,26 @@ build() {
 near() {
     "$directory/harness" compare "$directory/input.npy" "$directory/own.npy" >"$directory/far" && cat "$directory/far" &&
         awk -v most="$1" '{ exit !($1 <= most && $3 == 3) }' "$directory/far"
+}
+
+# Bytes are the same to the last bit.
+same() {
+    near 0 && awk '{ exit $2 != 1 }' "$directory/far"
+}
+
+selftest() {
+    "$HOST_MAKE" -C "$c" selftest CC="$HOST" && sed 's/net_layer2_bias\[.*= {/&99999 + /' "$c/net_weights.c" >"$directory/weights" &&
+        ! cmp -s "$directory/weights" "$c/net_weights.c" && cp "$directory/weights" "$c/net_weights.c" && ! "$HOST_MAKE" -C "$c" selftest CC="$HOST" &&
+        "$c/net-selftest" | grep -qx 'layer 2 differs'
+}
+
+# The accuracy in the header is that of cnn eval, image for image.
+accuracy() {
+    local said
+    said=$("$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --json | grep -o '"right": [0-9]*') &&
+        "$CNN" eval "$directory/net.safetensors" --json >"$directory/eval" &&
+        awk -v said="${said#*: }" 'match($0, /"accuracy": [0-9.]*/) { split(substr($0, RSTART, RLENGTH), a, " "); right = a[2] * 4000; exit }
+            END { print said, right; exit !(said > 0 && right - said < 0.5 && said - right < 0.5) }' "$directory/eval"
 }
 
 # Whole pictures and rows give the same.
@@ -71,11 +99,13 @@ for description in "$root"/tests/export_c/*.yaml "$root"/configs/lenet5.yaml ${Z
     [ "$(stat -c %s "$description")" -gt 0 ] || continue
     check "$what: exported" make "$description"
     check "$what: built with sanitizers" build -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
-    check "$what: the same numbers" near 1e-5
+    case $what in
+    bytes*) check "$what: the same bits" same ;;
+    *) check "$what: the same numbers" near 1e-5 ;;
+    esac
     check "$what: rows" rows
     check "$what: needs nothing" alone
-    check "$what: stack" stack -O2
-    check "$what: stack without optimisation" stack -O0
+    check "$what: stack" stack -O0
     for compiler in "${COMPILERS[@]}"; do
         name=${compiler%%:*}
         if command -v ${name##* } >/dev/null; then
@@ -86,5 +116,12 @@ for description in "$root"/tests/export_c/*.yaml "$root"/configs/lenet5.yaml ${Z
         fi
     done
 done
+
+for what in bytes branches; do
+    check "$what: made" make "$root/tests/export_c/$what.yaml"
+    check "$what: self-test" selftest
+done
+check 'bytes: made again' make "$root/tests/export_c/bytes.yaml"
+check 'the accuracy is that of cnn eval' accuracy
 
 summary

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "formats/c_files.h"
 #include "util/allocate.h"
@@ -88,7 +89,8 @@ static bool is_marked(const char *path)
 }
 
 /* What an export before left may be replaced; where there is anything else, nothing is written. */
-static cnn_status check_directory(const struct cnn_export *e, const char *path)
+/* depth: of directories in it that may be there. */
+static cnn_status check_directory(const struct cnn_export *e, const char *path, size_t depth)
 {
     DIR *directory = opendir(path);
     if (!directory && errno == ENOENT)
@@ -101,8 +103,11 @@ static cnn_status check_directory(const struct cnn_export *e, const char *path)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         const char *file = cnn_arena_printf(e->arena, "%s/%s", path, entry->d_name);
+        struct stat info;
         if (!file)
             status = cnn_fail_memory(e->diag, strlen(path), path);
+        else if (depth > 0 && stat(file, &info) == 0 && S_ISDIR(info.st_mode))
+            status = check_directory(e, file, depth - 1);
         else if (!is_marked(file)) {
             status = cnn_fail(e->diag, CNN_INVALID, NULL,
                               "%s is not empty: it has '%s', which is none of the files that this "
@@ -137,19 +142,95 @@ static cnn_status write_file(struct cnn_c_net *net, const char *directory, const
 static cnn_status write_files(struct cnn_c_net *net)
 {
     const struct cnn_export *e = net->e;
+    const bool arduino = e->options->arduino;
+    const char *name = e->name,
+               *example = arduino ? cnn_c_text(net, "examples/%s_example", name) : "";
+    const char *const folders[3] = {"", arduino ? "src" : "", example};
     const struct {
+        size_t folder;
         const char *name;
         file_writer *writer;
     } files[] = {
-        {cnn_c_text(net, "%s.c", e->name), cnn_c_write_source},
-        {cnn_c_text(net, "%s_weights.c", e->name), cnn_c_write_weights},
-        {cnn_c_text(net, "%s.h", e->name), cnn_c_write_header},
-        {"main.c", cnn_c_write_main},
-        {"Makefile", cnn_c_write_makefile},
+        {1, cnn_c_text(net, "%s.c", name), cnn_c_write_source},
+        {1, cnn_c_text(net, "%s_weights.c", name), cnn_c_write_weights},
+        {1, cnn_c_text(net, "%s.h", name), cnn_c_write_header},
+        {2, arduino ? cnn_c_text(net, "%s_example.ino", name) : "main.c",
+         arduino ? cnn_c_write_sketch : cnn_c_write_main},
+        {0, arduino ? "library.properties" : "Makefile",
+         arduino ? cnn_c_write_properties : cnn_c_write_makefile},
     };
-    cnn_status status = cnn_make_directories(e->path, e->diag);
-    for (size_t i = 0; status == CNN_OK && i < sizeof files / sizeof *files; i++)
-        status = write_file(net, e->path, files[i].name, files[i].writer);
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; status == CNN_OK && i < sizeof files / sizeof *files; i++) {
+        const char *folder = cnn_c_text(net, "%s/%s", e->path, folders[files[i].folder]);
+        status = cnn_make_directories(folder, e->diag);
+        if (status == CNN_OK)
+            status = write_file(net, folder, files[i].name, files[i].writer);
+    }
+    return status;
+}
+
+/* ---- Limits ---- */
+
+/* The steps in which most is alive, and what is then: for a reader who wants less. */
+static void say_peaks(const struct cnn_c_net *net)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < net->count; i++) {
+        const size_t bytes = cnn_c_alive(net->arrays, net->array_count, net->steps[i].y - 1);
+        most = bytes > most ? bytes : most;
+    }
+    struct cnn_text text = {0};
+    for (size_t i = 0, said = 0; i < net->count && said < 3; i++) {
+        const struct cnn_c_step *step = &net->steps[i];
+        const size_t bytes = cnn_c_alive(net->arrays, net->array_count, step->y - 1);
+        if (bytes < most - most / 10)
+            continue;
+        cnn_text_printf(&text, "%s'%s' %s (%s -> %s)", said++ > 0 ? ", " : "", step->lead->name,
+                        cnn_c_count(bytes).text, cnn_c_shape(step->lead->in[0]).text,
+                        cnn_c_shape(net->values[step->y].shape).text);
+    }
+    cnn_hint(net->e->diag, "bytes are most in %s; %s", text.data ? text.data : "its layers",
+             net->int8 ? "a smaller input, fewer filters or a stride in the first layers take less"
+                       : "bytes take a quarter (cnn quantize), and so does a first layer with "
+                         "stride 2 or fewer filters");
+    cnn_text_free(&text);
+}
+
+/* The code is some bytes for each character of the arithmetic: measured with -Os for Thumb-2. */
+static size_t code_bytes(struct cnn_c_net *net)
+{
+    struct cnn_text pieces = {0};
+    cnn_c_write_pieces(net, &pieces);
+    const size_t bytes = pieces.size / 4 + net->count * 160 + 512;
+    cnn_text_free(&pieces);
+    return bytes;
+}
+
+static cnn_status check_limits(struct cnn_c_net *net)
+{
+    const struct cnn_export *e = net->e;
+    const cnn_export_options *o = e->options;
+    const size_t flash = net->flash_bytes + code_bytes(net);
+    e->info->arena = net->arena_bytes;
+    e->info->constants = net->flash_bytes;
+    e->info->macs = net->macs;
+    cnn_status status = CNN_OK;
+    if (o->max_ram > 0 && net->arena_bytes > o->max_ram) {
+        status = cnn_fail(e->diag, CNN_INVALID, NULL,
+                          "'%s' needs an arena of %s bytes; %s are allowed", e->model->name,
+                          cnn_c_count(net->arena_bytes).text, cnn_c_count(o->max_ram).text);
+        say_peaks(net);
+    }
+    if (o->max_flash > 0 && flash > o->max_flash) {
+        status =
+            cnn_fail(e->diag, CNN_INVALID, NULL,
+                     "'%s' needs about %s bytes of flash, %s of them constants; %s are allowed",
+                     e->model->name, cnn_c_count(flash).text, cnn_c_count(net->flash_bytes).text,
+                     cnn_c_count(o->max_flash).text);
+        cnn_hint(e->diag, "%s",
+                 net->int8 ? "fewer filters, or global_pool in front of a dense layer, take less"
+                           : "bytes take a quarter (cnn quantize)");
+    }
     return status;
 }
 
@@ -159,16 +240,24 @@ static cnn_status write_c(const struct cnn_export *original)
     struct cnn_c_net net = {.e = &own};
     cnn_status status = choose_name(&own);
     if (status == CNN_OK)
-        status = check_directory(&own, own.path);
+        status = check_directory(&own, own.path, own.options->arduino ? 2 : 0);
     if (status == CNN_OK)
         status = cnn_c_steps(&net);
     if (status == CNN_OK)
         status = cnn_c_write_layers(&net);
     if (status == CNN_OK)
+        status = cnn_c_selftest(&net);
+    if (status == CNN_OK)
+        status = check_limits(&net);
+    if (status == CNN_OK)
+        status = cnn_c_measure(&net);
+    if (status == CNN_OK)
         status = write_files(&net);
     cnn_text_free(&net.code);
     cnn_text_free(&net.weights);
     cnn_text_free(&net.declarations);
+    cnn_text_free(&net.selftest);
+    cnn_plan_free(net.plan);
     return status;
 }
 

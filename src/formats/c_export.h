@@ -5,7 +5,9 @@
 #define CNN_FORMATS_C_EXPORT_H
 
 #include "formats/export.h"
-#include "graph/fuse.h"
+#include "graph/bytes.h"
+#include "graph/plan.h"
+#include "kernels/bytes.h"
 
 #define CNN_C_NONE SIZE_MAX
 
@@ -35,11 +37,16 @@ struct cnn_c_value {
     /* a map that was flattened and still stands in memory as map: its shape; else c is 0 */
     cnn_shape map;
     size_t array;
-    size_t element; /* bytes of a number: 4 or 1 */
+    size_t element;         /* bytes of a number: 4 or 1 */
+    struct cnn_codes codes; /* what those bytes are worth */
 };
 
 struct cnn_c_step {
     const struct cnn_node *node; /* of the fused graph */
+    const struct cnn_call *call; /* of the plan */
+    /* what it computes with where its numbers are bytes; NULL: it passes them on, or has floats */
+    const struct cnn_integers *integers;
+    bool bytes;                  /* it reads bytes */
     const struct cnn_node *lead; /* of the model's own */
     size_t y;                    /* the value that it writes */
     struct cnn_operation operation;
@@ -51,9 +58,18 @@ struct cnn_c_step {
     const char *function;
 };
 
+/* What the plan executes: layers that are fused as one are one node. */
+struct cnn_c_fused {
+    struct cnn_graph graph;
+    size_t *lead;   /* of each layer of the model: the node that does its work */
+    size_t *origin; /* of each node: its first layer */
+};
+
 struct cnn_c_net {
     const struct cnn_export *e;
-    struct cnn_fused fused;
+    struct cnn_plan *plan;
+    bool int8; /* a quantized network */
+    struct cnn_c_fused fused;
     struct cnn_c_value *values; /* of the fused graph */
     struct cnn_c_step *steps;
     size_t count;
@@ -65,8 +81,8 @@ struct cnn_c_net {
     bool streams;
     size_t arena_bytes, flash_bytes;
     uint64_t macs;
-    struct cnn_text code, weights, declarations; /* parts of the files */
-    bool *needed;                                /* by line of c_kernels: pieces */
+    struct cnn_text code, weights, declarations, selftest; /* parts of the files */
+    bool *needed;                                          /* by line of c_kernels: pieces */
     const struct cnn_node *infinite; /* a layer whose folded weights are too large; NULL: none */
     const char *accuracy;            /* as measured; NULL: it was not */
     bool math;                       /* the C file needs math.h */
@@ -91,6 +107,9 @@ void cnn_c_write_pieces(struct cnn_c_net *net, struct cnn_text *out);
 /* A constant array of numbers of a step, NAME_layer3_SUFFIX, declared and defined. */
 const char *cnn_c_floats(struct cnn_c_net *net, const struct cnn_c_step *step, const char *suffix,
                          const float *values, size_t count);
+/* The same of whole numbers, of a C type. */
+const char *cnn_c_wholes(struct cnn_c_net *net, const struct cnn_c_step *step, const char *suffix,
+                         const char *type, const int32_t *values, size_t count);
 /* A text of the arena; "" where memory is wanting. */
 const char *cnn_c_text(struct cnn_c_net *net, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -98,6 +117,18 @@ const char *cnn_c_text(struct cnn_c_net *net, const char *format, ...)
 /* The functions of the steps, into net->code. */
 cnn_status cnn_c_write_layers(struct cnn_c_net *net);
 void cnn_c_write_windows(struct cnn_c_net *net, const struct cnn_c_step *step);
+/* Whether each channel has one filter of its own. */
+bool cnn_c_is_depthwise(const struct cnn_conv *c);
+/* Which of a dense layer's inputs stands at place k of x. */
+size_t cnn_c_dense_source(const struct cnn_c_value *x, size_t k);
+/* The loop over the rows of the output: all of them, or those that can be computed now. */
+void cnn_c_begin_rows(struct cnn_c_net *net, const struct cnn_c_step *step);
+/* The rows of the step's input that are in memory; rows: all of them. */
+size_t cnn_c_ring_of(const struct cnn_c_net *net, const struct cnn_c_step *step, size_t rows);
+/* c_layers_bytes.c: steps that read bytes; whether there is a form for this one; its scratch. */
+void cnn_c_write_bytes(struct cnn_c_net *net, const struct cnn_c_step *step);
+bool cnn_c_has_bytes(const struct cnn_c_step *step);
+size_t cnn_c_scratch_bytes(const struct cnn_c_step *step);
 void cnn_c_write_other(struct cnn_c_net *net, const struct cnn_c_step *step);
 /* "relu_f32(y + i * 512, 512);" on a line, where there is an activation; of maps of channels. */
 void cnn_c_write_activation(struct cnn_c_net *net, const struct cnn_c_step *step, const char *y,

@@ -125,6 +125,13 @@ void cnn_c_write_header(struct cnn_c_net *net, struct cnn_text *out)
                     cnn_shape_count(in), name, cnn_shape_count(last));
     cnn_text_printf(out, "#define %s_ARENA_BYTES %zu\n\n", name, net->arena_bytes);
     write_functions(net, out);
+    cnn_text_printf(
+        out,
+        "#ifdef CNN_SELFTEST\n/* Sends a picture that the code makes through the network, "
+        "and compares each layer with what it was\n * where the files were written. 0: all "
+        "are the same; else the number of the first layer that differs\n * (that of its "
+        "function in %s.c). */\nint %s_selftest(void *arena);\n#endif\n\n",
+        name, name);
     if (cnn_c_classes(net) == cnn_shape_count(last))
         cnn_text_printf(out, "extern const char *const %s_classes[%s_OUTPUTS];\n", name, name);
     else
@@ -148,13 +155,18 @@ void cnn_c_write_main(struct cnn_c_net *net, struct cnn_text *out)
                     "class. */\n"
                     "#include <stdio.h>\n\n#include \"%s.h\"\n\n"
                     "static union {\n    unsigned char bytes[%s_ARENA_BYTES];\n    long double "
-                    "aligned;\n} arena;\nstatic unsigned char pixels[%s_INPUTS];\nstatic float "
-                    "output[%s_OUTPUTS];\n\n",
+                    "aligned;\n} arena;\n#ifndef CNN_SELFTEST\nstatic unsigned char "
+                    "pixels[%s_INPUTS];\nstatic float output[%s_OUTPUTS];\n#endif\n\n",
                     name, name, name, name);
     cnn_text_printf(out,
-                    "int main(void)\n{\n    while (fread(pixels, sizeof pixels, 1, stdin) == 1) {\n"
+                    "int main(void)\n{\n#ifdef CNN_SELFTEST\n"
+                    "    const int layer = %s_selftest(arena.bytes);\n"
+                    "    if (layer > 0)\n        printf(\"layer %%d differs\\n\", layer);\n"
+                    "    else\n        printf(\"all layers are the same\\n\");\n"
+                    "    return layer > 0;\n#else\n"
+                    "    while (fread(pixels, sizeof pixels, 1, stdin) == 1) {\n"
                     "        int best = 0;\n        %s_run_pixels(pixels, output, arena.bytes);\n",
-                    name);
+                    name, name);
     if (last.h * last.w == 1 || last.c == 1)
         cnn_text_printf(out,
                         "        for (int i = 1; i < %s_OUTPUTS; i++)\n"
@@ -168,7 +180,7 @@ void cnn_c_write_main(struct cnn_c_net *net, struct cnn_text *out)
                         "            printf(\"%%g\\n\", (double)output[i]);\n        "
                         "(void)best;\n",
                         name);
-    cnn_text_printf(out, "    }\n    return 0;\n}\n");
+    cnn_text_printf(out, "    }\n    return 0;\n#endif\n}\n");
 }
 
 void cnn_c_write_makefile(struct cnn_c_net *net, struct cnn_text *out)
@@ -184,9 +196,50 @@ void cnn_c_write_makefile(struct cnn_c_net *net, struct cnn_text *out)
         "%s-example: main.o $(OBJECTS)\n\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ main.o "
         "$(OBJECTS)%s\n\n",
         name, name, name, net->math ? " -lm" : "");
+    cnn_text_printf(
+        out,
+        "%%.o: %%.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<\n\n"
+        "size: $(OBJECTS)\n\tsize $(OBJECTS)\n\n"
+        "# Whether each layer gives what it gave where the files were written.\n"
+        "selftest: main.c %s.c %s_weights.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) "
+        "-DCNN_SELFTEST -o %s-selftest main.c %s.c %s_weights.c -lm\n"
+        "\t./%s-selftest\n\n"
+        "clean:\n\trm -f %s-example %s-selftest main.o $(OBJECTS)\n\n.PHONY: size selftest "
+        "clean\n",
+        name, name, name, name, name, name, name, name, name, name);
+}
+
+/* ---- Arduino ---- */
+
+void cnn_c_write_sketch(struct cnn_c_net *net, struct cnn_text *out)
+{
+    const char *name = net->e->name;
     cnn_text_printf(out,
-                    "%%.o: %%.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<\n\n"
-                    "size: $(OBJECTS)\n\tsize $(OBJECTS)\n\n"
-                    "clean:\n\trm -f %s-example main.o $(OBJECTS)\n\n.PHONY: size clean\n",
-                    name, name);
+                    CNN_C_MARK
+                    " A sketch: rows of a picture go in one by one, as a camera gives "
+                    "them; the\n * best class goes to the serial line. */\n"
+                    "#include <%s.h>\n\n"
+                    "static unsigned char arena[%s_ARENA_BYTES] __attribute__((aligned(16)));\n"
+                    "static unsigned char row[%s_WIDTH * %s_CHANNELS];\n"
+                    "static float output[%s_OUTPUTS];\n\n"
+                    "void setup()\n{\n    Serial.begin(115200);\n}\n\n",
+                    name, name, name, name, name);
+    cnn_text_printf(out,
+                    "void loop()\n{\n    for (int i = 0; i < %s_HEIGHT; i++) {\n"
+                    "        /* fill row with WIDTH x CHANNELS bytes of the picture here */\n"
+                    "        %s_push_row(row, i, arena);\n    }\n    %s_finish(output, arena);\n"
+                    "    int best = 0;\n    for (int i = 1; i < %s_OUTPUTS; i++)\n"
+                    "        if (output[i] > output[best])\n            best = i;\n"
+                    "    Serial.println(best);\n}\n",
+                    name, name, name, name);
+}
+
+void cnn_c_write_properties(struct cnn_c_net *net, struct cnn_text *out)
+{
+    cnn_text_printf(out,
+                    "# Written by cnn export.\nname=%s\nversion=1.0.0\nauthor=cnn export\n"
+                    "maintainer=cnn export\nsentence=A neural network in C.\n"
+                    "paragraph=%s.h says how it is used.\ncategory=Data Processing\nurl=\n"
+                    "architectures=*\nincludes=%s.h\n",
+                    net->e->name, net->e->name, net->e->name);
 }

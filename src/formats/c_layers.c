@@ -59,6 +59,11 @@ static void write_head(struct cnn_c_net *net, const struct cnn_c_step *step)
 static void write_step(struct cnn_c_net *net, const struct cnn_c_step *step)
 {
     write_head(net, step);
+    if (step->bytes) {
+        cnn_c_write_bytes(net, step);
+        cnn_text_printf(&net->code, "}\n\n");
+        return;
+    }
     switch (step->operation.kind) {
     case CNN_OPERATION_CONVOLVE:
     case CNN_OPERATION_DENSE:

@@ -7,7 +7,7 @@
 
 /* Row k of a dense layer's weights, which are those of channels, rows and columns, as it stands in
  * memory: rows, columns and channels. */
-static size_t dense_source(const struct cnn_c_value *x, size_t k)
+size_t cnn_c_dense_source(const struct cnn_c_value *x, size_t k)
 {
     const cnn_shape map = x->map;
     if (map.c == 0)
@@ -16,7 +16,7 @@ static size_t dense_source(const struct cnn_c_value *x, size_t k)
 }
 
 /* Whether each channel has one filter of its own. */
-static bool is_depthwise(const struct cnn_conv *c)
+bool cnn_c_is_depthwise(const struct cnn_conv *c)
 {
     return c->groups == c->in_c && c->out_c == c->in_c && c->groups > 1;
 }
@@ -46,7 +46,7 @@ static void pack_blocks(const struct packing *p)
         for (size_t tap = 0; tap < c->kernel_h * c->kernel_w; tap++)
             for (size_t k = 0; k < channels; k++)
                 for (size_t i = 0; i < n; i++)
-                    *to++ = weight_at(p, f + i, dense_source(p->x, k), tap);
+                    *to++ = weight_at(p, f + i, cnn_c_dense_source(p->x, k), tap);
     }
 }
 
@@ -86,7 +86,7 @@ static void write_weights(struct cnn_c_net *net, const struct cnn_c_step *step,
                               .to = packed};
     if (back)
         pack_back(&p);
-    else if (is_depthwise(c))
+    else if (cnn_c_is_depthwise(c))
         pack_depthwise(&p);
     else
         pack_blocks(&p);
@@ -97,7 +97,7 @@ static void write_weights(struct cnn_c_net *net, const struct cnn_c_step *step,
 /* ---- Functions ---- */
 
 /* The loop over the rows of the output: all of them, or those that can be computed now. */
-static void begin_rows(struct cnn_c_net *net, const struct cnn_c_step *step)
+void cnn_c_begin_rows(struct cnn_c_net *net, const struct cnn_c_step *step)
 {
     if (net->streams && step == net->steps)
         cnn_c_line(net, "for (int32_t i = begin; i < end; i++) {");
@@ -111,7 +111,7 @@ static void write_pointers(struct cnn_c_net *net, const struct cnn_c_step *step)
     cnn_c_write_pointer(net, "float", "y", net->values[step->y].array);
 }
 
-static size_t ring_of(const struct cnn_c_net *net, const struct cnn_c_step *step, size_t rows)
+size_t cnn_c_ring_of(const struct cnn_c_net *net, const struct cnn_c_step *step, size_t rows)
 {
     return net->streams && step == net->steps ? net->ring : rows;
 }
@@ -144,7 +144,7 @@ static void write_rows(struct cnn_c_net *net, const struct cnn_c_step *step,
                        const struct cnn_conv *c, const char *call)
 {
     const size_t row = c->out_w * c->out_c;
-    begin_rows(net, step);
+    cnn_c_begin_rows(net, step);
     if (step->pools) {
         write_pooled(net, step, call);
     } else {
@@ -161,11 +161,11 @@ static void write_conv(struct cnn_c_net *net, const struct cnn_c_step *step,
                        const struct cnn_conv *c)
 {
     const char *names[2] = {"", ""}, *call;
-    const char *piece = is_depthwise(c) ? "depthwise_f32" : "conv_f32";
+    const char *piece = cnn_c_is_depthwise(c) ? "depthwise_f32" : "conv_f32";
     write_weights(net, step, c, names);
     cnn_c_need(net, "rows_f32");
     cnn_c_need(net, piece);
-    cnn_c_write_conv_window(net, c, ring_of(net, step, c->in_h));
+    cnn_c_write_conv_window(net, c, cnn_c_ring_of(net, step, c->in_h));
     write_pointers(net, step);
     cnn_c_line(net, "const float *rows[%zu];", c->kernel_h);
     if (step->pools) {
@@ -195,10 +195,10 @@ static void write_pool(struct cnn_c_net *net, const struct cnn_c_step *step)
     const char *y = cnn_c_text(net, "y + i * %zu", p->out_w * p->channels);
     cnn_c_need(net, "rows_f32");
     cnn_c_need(net, pool_piece(p));
-    cnn_c_write_pool_window(net, "k", p, ring_of(net, step, p->in_h));
+    cnn_c_write_pool_window(net, "k", p, cnn_c_ring_of(net, step, p->in_h));
     write_pointers(net, step);
     cnn_c_line(net, "const float *rows[%zu];", p->kernel_h);
-    begin_rows(net, step);
+    cnn_c_begin_rows(net, step);
     cnn_c_line(net, "    rows_f32(&k, x, i, rows);");
     if (p->average)
         cnn_c_line(net, "    average_pool_f32(&k, rows, i, %d, %s);", p->count_include_pad, y);

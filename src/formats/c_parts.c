@@ -72,15 +72,21 @@ static const struct {
     [CNN_ACT_CLIP] = {"clip_f32", false},
 };
 
+/* That of a network of bytes is the same on every machine. */
+static const char *piece_of(const struct cnn_c_net *net, enum cnn_activation_kind kind)
+{
+    return net->int8 && kind == CNN_ACT_SOFTMAX ? "softmax_exact" : activations[kind].piece;
+}
+
 void cnn_c_write_activation(struct cnn_c_net *net, const struct cnn_c_step *step, const char *y,
                             size_t pixels, size_t channels)
 {
     const struct cnn_activation a = step->activation;
     if (a.kind == CNN_ACT_NONE)
         return;
-    const char *piece = activations[a.kind].piece;
+    const char *piece = piece_of(net, a.kind);
     cnn_c_need(net, piece);
-    net->math = net->math || activations[a.kind].math;
+    net->math = net->math || (activations[a.kind].math && strcmp(piece, "softmax_exact") != 0);
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_c_line(net, "%s(%s, %zu, %zu);", piece, y, pixels, channels);
     else if (a.kind == CNN_ACT_LEAKY_RELU)

@@ -45,6 +45,9 @@ static void read_step(struct cnn_c_net *net, size_t number, struct cnn_c_step *s
                                 .scratch = CNN_C_NONE};
     step->operation = step->lead->type->operation(step->lead);
     step->activation = step->operation.activation;
+    step->call = cnn_plan_step(net->plan, number);
+    step->integers = net->int8 ? cnn_call_integers(step->call) : NULL;
+    step->bytes = step->node->quantization && (step->integers || step->node->x_bytes);
     take_in(net, step, number);
 }
 
@@ -200,9 +203,11 @@ static size_t find_over(const struct cnn_c_net *net, const struct cnn_c_step *st
 static void add_scratch(struct cnn_c_net *net, struct cnn_c_step *step)
 {
     const struct cnn_pool *p = &step->pool;
-    if (step->pools)
-        step->scratch = add_array(net, 2 * p->in_w * p->channels * net->values[step->y].element,
-                                  step->y - 1, step->y - 1);
+    const size_t bytes = step->bytes   ? cnn_c_scratch_bytes(step)
+                         : step->pools ? 2 * p->in_w * p->channels * sizeof(float)
+                                       : 0;
+    if (bytes > 0)
+        step->scratch = add_array(net, bytes, step->y - 1, step->y - 1);
 }
 
 static void add_value(struct cnn_c_net *net, struct cnn_c_step *step)
@@ -263,10 +268,72 @@ static void pass_on(struct cnn_c_net *net, const struct cnn_c_step *step)
     struct cnn_c_value *y = &net->values[step->y];
     const cnn_shape in = net->values[x].shape;
     y->element = net->values[x].element;
+    y->codes = net->values[x].codes;
     y->map = net->values[x].map;
     if (step->operation.kind == CNN_OPERATION_FLATTEN && in.h * in.w > 1 && in.c > 1)
         y->map = in;
     share_array(net, step->y, x);
+}
+
+/* What the bytes of the step's output are worth. */
+static void find_codes(struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    struct cnn_c_value *y = &net->values[step->y];
+    y->codes = step->integers ? step->integers->y : net->values[step->node->inputs[0]].codes;
+}
+
+/* The input comes as floats; where all that read it want the same bytes, it is kept as such. */
+static void find_input_codes(struct cnn_c_net *net)
+{
+    const struct cnn_graph *graph = &net->fused.graph;
+    struct cnn_c_value *input = &net->values[0];
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t k = 0; k < graph->nodes[i].input_count; k++) {
+            struct cnn_c_step reader;
+            if (graph->nodes[i].inputs[k] != 0)
+                continue;
+            read_step(net, i, &reader);
+            const struct cnn_codes codes =
+                reader.integers ? reader.integers->x[k] : (struct cnn_codes){0};
+            if (!(codes.scale > 0) || (input->codes.scale > 0 && codes.zero != input->codes.zero))
+                return;
+            input->codes = codes;
+        }
+    input->element = 1;
+}
+
+/* Whether the step computes with bytes, or is a softmax at the end. */
+static bool is_whole(const struct cnn_c_step *step)
+{
+    return step->bytes ? cnn_c_has_bytes(step)
+                       : step->operation.kind == CNN_OPERATION_ACTIVATE &&
+                             step->activation.kind == CNN_ACT_SOFTMAX;
+}
+
+/* Whether it gets what it reads: bytes, or for a softmax floats. */
+static bool is_served(const struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    return (net->values[step->node->inputs[0]].element == 1) == step->bytes &&
+           (!step->pools || net->values[step->y].element == 1);
+}
+
+static cnn_status refuse_unknown(const struct cnn_c_net *net)
+{
+    cnn_status status = CNN_OK;
+    for (size_t pass = 0; net->int8 && status == CNN_OK && pass < 2; pass++)
+        for (size_t i = 0; i < net->count; i++) {
+            const struct cnn_c_step *step = &net->steps[i];
+            if (pass == 0 ? is_whole(step) : is_served(net, step))
+                continue;
+            status = cnn_fail(net->e->diag, CNN_INVALID, NULL,
+                              "layer '%s' (%s) %s, and a network of int8 is written with whole "
+                              "numbers alone",
+                              step->lead->name, step->lead->type->variant.name,
+                              pass == 0 ? "has no form in bytes" : "reads floats");
+        }
+    if (status != CNN_OK)
+        cnn_hint(net->e->diag, "export the float32 model that it was quantized from");
+    return status;
 }
 
 static void make_steps(struct cnn_c_net *net)
@@ -274,8 +341,10 @@ static void make_steps(struct cnn_c_net *net)
     const struct cnn_graph *graph = &net->fused.graph;
     for (size_t v = 0; v <= graph->count; v++) {
         net->values[v].shape = cnn_graph_shape(graph, v);
-        net->values[v].element = sizeof(float);
+        net->values[v].element = v > 0 && graph->nodes[v - 1].y_bytes ? 1 : sizeof(float);
     }
+    if (net->int8)
+        find_input_codes(net);
     add_input(net);
     for (size_t i = 0; i < graph->count; i++) {
         struct cnn_c_step *step = &net->steps[net->count];
@@ -287,19 +356,44 @@ static void make_steps(struct cnn_c_net *net)
         step->function = name_function(net, step);
         add_value(net, step);
         add_scratch(net, step);
+        find_codes(net, step);
         net->macs += step->lead->macs;
         net->count++;
     }
 }
 
+/* A plan for one image, and which layers its nodes execute. */
+static cnn_status make_plan(struct cnn_c_net *net)
+{
+    const struct cnn_export *e = net->e;
+    const struct cnn_graph *graph = &e->model->graph;
+    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER};
+    struct cnn_c_fused *fused = &net->fused;
+    cnn_status status = cnn_plan_new(graph, e->model->parameters, &options, &net->plan, e->diag);
+    if (status != CNN_OK)
+        return status;
+    fused->graph = *cnn_plan_graph(net->plan);
+    fused->lead = cnn_arena_array(e->arena, graph->count, sizeof *fused->lead);
+    fused->origin = cnn_arena_array(e->arena, graph->count, sizeof *fused->origin);
+    if (!fused->lead || !fused->origin)
+        return cnn_fail_memory(e->diag, graph->count * sizeof *fused->lead, e->path);
+    for (size_t i = 0, count = 0; i < graph->count; i++) {
+        const size_t first = cnn_plan_lead(net->plan, i);
+        if (first == i)
+            fused->origin[count] = i;
+        fused->lead[i] = first == i ? count++ : fused->lead[first];
+    }
+    return CNN_OK;
+}
+
 cnn_status cnn_c_steps(struct cnn_c_net *net)
 {
     const struct cnn_export *e = net->e;
-    cnn_status status =
-        cnn_graph_fuse(e->arena, &e->model->graph, CNN_FUSE_INFERENCE, &net->fused, e->diag);
+    cnn_status status = make_plan(net);
     if (status != CNN_OK)
         return status;
     const size_t count = net->fused.graph.count;
+    net->int8 = e->model->graph.nodes[0].precision == CNN_PRECISION_INT8;
     net->values = cnn_arena_array(e->arena, count + 1, sizeof *net->values);
     net->steps = cnn_arena_array(e->arena, count, sizeof *net->steps);
     net->arrays = cnn_arena_array(e->arena, 2 * count + 1, sizeof *net->arrays);
@@ -311,5 +405,5 @@ cnn_status cnn_c_steps(struct cnn_c_net *net)
     if (net->count == 0)
         return cnn_fail(e->diag, CNN_INVALID, NULL,
                         "'%s' passes its input on: there is nothing to compute", e->model->name);
-    return CNN_OK;
+    return refuse_unknown(net);
 }

@@ -102,6 +102,17 @@ static const char *begin_array(struct cnn_c_net *net, const struct cnn_c_step *s
     return name;
 }
 
+const char *cnn_c_wholes(struct cnn_c_net *net, const struct cnn_c_step *step, const char *suffix,
+                         const char *type, const int32_t *values, size_t count)
+{
+    const char *name = begin_array(net, step, suffix, type, count);
+    for (size_t i = 0; i < count; i++)
+        cnn_text_printf(&net->weights, "%s%ld,", i % 16 == 0 ? "\n    " : " ", (long)values[i]);
+    cnn_text_printf(&net->weights, "\n};\n");
+    net->flash_bytes += count * (strcmp(type, "int32_t") == 0 ? sizeof(int32_t) : 1);
+    return name;
+}
+
 const char *cnn_c_floats(struct cnn_c_net *net, const struct cnn_c_step *step, const char *suffix,
                          const float *values, size_t count)
 {

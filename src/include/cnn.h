@@ -576,12 +576,18 @@ typedef struct cnn_export_options {
     /* The inputs of the file are pixels from 0 to 1, and the file normalises them as in training.
      * Otherwise its inputs are those of cnn_model_run. */
     bool normalize;
+    /* What follows is for format c. */
+    size_t max_ram, max_flash; /* bytes; 0: any number. More is CNN_INVALID, with what takes them */
+    const char *data;          /* where the test images are; NULL: where the description says */
+    size_t images;             /* to measure the accuracy on, at most; 0: all */
+    bool unmeasured;           /* the accuracy is not measured */
+    bool arduino;              /* folders as the Arduino IDE wants them */
 } cnn_export_options;
 
 #define CNN_EXPORT_OPTIONS_VERSION 1
 #define CNN_EXPORT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        CNN_EXPORT_OPTIONS_VERSION, NULL, NULL, false                                              \
+        CNN_EXPORT_OPTIONS_VERSION, NULL, NULL, false, 0, 0, NULL, 0, false, false                 \
     }
 
 typedef struct cnn_export_info { /* texts belong to the model */
@@ -590,6 +596,10 @@ typedef struct cnn_export_info { /* texts belong to the model */
                       */
     double error;    /* the largest difference, as a share of the layer's largest number */
     const char *worst; /* in this layer; "" */
+    /* format c: bytes of the arena and of constants, multiply-adds of a run; the images that the
+     * accuracy was measured on, 0 if it was not, and how many of them were right */
+    uint64_t arena, constants, macs;
+    size_t images, right;
 } cnn_export_info;
 
 /* Writes the model for another program. Weights keep their names and shapes. The input of an ONNX

@@ -126,13 +126,14 @@ struct resize {
     int32_t in_h, in_w, out_h, out_w, channels, align_corners;
 };
 
-/* piece nearest_f32: resize */
+/* piece nearest: resize */
 static int32_t nearest(int32_t i, int32_t in, int32_t out)
 {
     const int32_t at = (int32_t)((float)i * ((float)in / (float)out));
     return at < in ? at : in - 1;
 }
 
+/* piece nearest_f32: nearest */
 static void nearest_f32(const struct resize *k, const float *x, float *y)
 {
     for (int32_t i = 0; i < k->out_h; i++)
