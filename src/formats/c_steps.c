@@ -302,19 +302,14 @@ static void find_input_codes(struct cnn_c_net *net)
     input->element = 1;
 }
 
-/* Whether the step computes with bytes, or is a softmax at the end. */
-static bool is_whole(const struct cnn_c_step *step)
-{
-    return step->bytes ? cnn_c_has_bytes(step)
-                       : step->operation.kind == CNN_OPERATION_ACTIVATE &&
-                             step->activation.kind == CNN_ACT_SOFTMAX;
-}
-
-/* Whether it gets what it reads: bytes, or for a softmax floats. */
+/* Whether the step gets what it computes with: bytes, or for a softmax at the end floats. */
 static bool is_served(const struct cnn_c_net *net, const struct cnn_c_step *step)
 {
-    return (net->values[step->node->inputs[0]].element == 1) == step->bytes &&
-           (!step->pools || net->values[step->y].element == 1);
+    const bool bytes = net->values[step->node->inputs[0]].element == 1;
+    if (step->bytes)
+        return bytes && (!step->pools || net->values[step->y].element == 1);
+    return !bytes && step->operation.kind == CNN_OPERATION_ACTIVATE &&
+           step->activation.kind == CNN_ACT_SOFTMAX;
 }
 
 static cnn_status refuse_unknown(const struct cnn_c_net *net)
@@ -323,13 +318,13 @@ static cnn_status refuse_unknown(const struct cnn_c_net *net)
     for (size_t pass = 0; net->int8 && status == CNN_OK && pass < 2; pass++)
         for (size_t i = 0; i < net->count; i++) {
             const struct cnn_c_step *step = &net->steps[i];
-            if (pass == 0 ? is_whole(step) : is_served(net, step))
+            if (pass == 0 ? cnn_c_has_bytes(step) : is_served(net, step))
                 continue;
             status = cnn_fail(net->e->diag, CNN_INVALID, NULL,
                               "layer '%s' (%s) %s, and a network of int8 is written with whole "
                               "numbers alone",
                               step->lead->name, step->lead->type->variant.name,
-                              pass == 0 ? "has no form in bytes" : "reads floats");
+                              pass == 0 ? "has no form in bytes" : "works on floats");
         }
     if (status != CNN_OK)
         cnn_hint(net->e->diag, "export the float32 model that it was quantized from");
