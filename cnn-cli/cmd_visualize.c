@@ -11,7 +11,8 @@
 struct settings {
     struct cnn_picture_settings pictures;
     struct cnn_option_list kind;
-    const char *class_name, *label, *channel, *at, *seed;
+    const char *class_name, *label, *channel, *at, *seed, *data, *split;
+    size_t top;
 };
 
 static const struct cnn_option options[] = {
@@ -19,7 +20,8 @@ static const struct cnn_option options[] = {
      .kind = CNN_OPTION_LIST,
      .offset = offsetof(struct settings, kind),
      .argument = "KIND",
-     .words = "featmaps filters heatmap gradcam saliency occlusion argmax receptive excite all",
+     .words =
+         "featmaps filters heatmap gradcam saliency occlusion argmax receptive excite patches all",
      .help = "pictures of this kind, see above; may be repeated"},
     {.name = "class",
      .kind = CNN_OPTION_TEXT,
@@ -41,6 +43,24 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, at),
      .argument = "ROW,COL",
      .help = "receptive: this position in the layer's maps"},
+    {.name = "data",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, data),
+     .argument = "PATH",
+     .help = "patches: the folder of the data set"},
+    {.name = "split",
+     .kind = CNN_OPTION_TEXT,
+     .offset = offsetof(struct settings, split),
+     .argument = "S",
+     .words = "train val test",
+     .help = "patches: train, val or test (the default)"},
+    {.name = "top",
+     .kind = CNN_OPTION_COUNT,
+     .offset = offsetof(struct settings, top),
+     .argument = "K",
+     .min = 1,
+     .max = 1000000,
+     .help = "patches: only the K strongest channels, strongest first"},
     {.name = "seed",
      .kind = CNN_OPTION_TEXT,
      .offset = offsetof(struct settings, seed),
@@ -166,8 +186,12 @@ static bool check_together(const struct settings *settings, unsigned kinds)
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    cnn_visualize_options visualize = {
-        .label = settings->label, .class_name = settings->class_name, .seed = 1};
+    cnn_visualize_options visualize = {.label = settings->label,
+                                       .class_name = settings->class_name,
+                                       .data_path = settings->data,
+                                       .split = settings->split,
+                                       .top = settings->top,
+                                       .seed = 1};
 
     if (!read_kinds(&settings->kind, &visualize.kinds) || !read_numbers(settings, &visualize) ||
         !check_together(settings, visualize.kinds))

@@ -705,6 +705,8 @@ typedef enum cnn_picture_kind {
     CNN_PICTURE_ARGMAX,    /* at each position the strongest channel */
     CNN_PICTURE_RECEPTIVE, /* the receptive field of one output position */
     CNN_PICTURE_EXCITE,    /* the input that most excites a channel or class: Erhan et al. 2009 */
+    /* the parts of a data set's images that excite each channel most: Zeiler and Fergus 2014 */
+    CNN_PICTURE_PATCHES,
     CNN_PICTURE_KINDS
 } cnn_picture_kind;
 
@@ -749,13 +751,17 @@ typedef struct cnn_visualize_options {
     const cnn_flag *stop; /* raised: write no more files, CNN_INTERRUPTED; may be NULL */
     /* the picture, if it is in memory; input is then only its name. NULL: read input */
     const cnn_pixels *pixels;
+    /* patches: the folder of the data set (NULL: as the description says), and the split (train,
+     * val, test; NULL: test) */
+    const char *data_path, *split;
+    size_t top; /* patches: only so many channels, strongest first; 0: all, in their order */
 } cnn_visualize_options;
 
 #define CNN_VISUALIZE_OPTIONS_VERSION 1
 #define CNN_VISUALIZE_OPTIONS_INIT                                                                 \
     {                                                                                              \
         CNN_VISUALIZE_OPTIONS_VERSION, NULL, 0, NULL, 0, NULL, NULL, false, 0, false, 0, 0,        \
-            CNN_PALETTE_HEAT, false, false, false, 0, NULL, NULL, NULL, NULL, NULL                 \
+            CNN_PALETTE_HEAT, false, false, false, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0  \
     }
 
 /* Writes pictures of the network's values for one input (read as by cnn_model_load_input), and

@@ -24,6 +24,9 @@ struct cnn_view_kind {
     enum cnn_kind_source source;
     enum cnn_kind_class explains;
     bool needs_map; /* of layers with maps alone */
+    /* of the images of view->dataset. Where every kind is asked for, it is made only if the options
+     * say of which. */
+    bool needs_data;
     /* of layers that it is true for; NULL: of all. misfit: what is said of the others: "layer 'x'
      * has no kernels" */
     bool (*fits)(const struct cnn_view *view, size_t layer);
@@ -42,6 +45,9 @@ extern const struct cnn_view_kind *const cnn_view_kinds[CNN_PICTURE_KINDS];
 
 /* request.c: everything about the request that does not need the input to be read. */
 cnn_status cnn_view_prepare(struct cnn_view *view, cnn_diag *diag);
+
+/* Then: the data set, where a kind that is wanted needs one. */
+cnn_status cnn_view_open_data(struct cnn_view *view, cnn_diag *diag);
 
 /* Of a view that is prepared: whether the kind is wanted, whether it then explains a class, and
  * whether it is made of this layer. */

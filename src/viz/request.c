@@ -10,7 +10,9 @@
 
 bool cnn_view_wants(const struct cnn_view *view, const struct cnn_view_kind *kind)
 {
-    return view->kinds & BIT(kind);
+    bool every = view->options->kinds == ALL_KINDS,
+         data = view->options->data_path || view->options->split;
+    return view->kinds & BIT(kind) && (!kind->needs_data || !every || data);
 }
 
 static bool layer_fits(const struct cnn_view *view, const struct cnn_view_kind *kind, size_t layer)
@@ -140,6 +142,11 @@ static cnn_status fail_class(cnn_diag *diag)
     return status;
 }
 
+static bool needs_data(const struct cnn_view_kind *kind)
+{
+    return kind->needs_data;
+}
+
 /* Options that no kind of those wanted takes. */
 static cnn_status check_options(const struct cnn_view *view, cnn_diag *diag)
 {
@@ -152,6 +159,10 @@ static cnn_status check_options(const struct cnn_view *view, cnn_diag *diag)
         return fail_option("position", takes_position, diag);
     if (channel && !any_wanted(view, takes_channel))
         return fail_option("channel", takes_channel, diag);
+    if ((o->data_path || o->split) && !any_wanted(view, needs_data))
+        return fail_option("data set", needs_data, diag);
+    if (o->top > 0 && !any_wanted(view, needs_data))
+        return fail_option("number of channels", needs_data, diag);
     if (o->class_name && !class)
         return fail_class(diag);
     if ((place || channel) && o->layer_count == 0)
@@ -277,6 +288,29 @@ static bool is_first_that_fits(const struct cnn_view *view, const struct cnn_vie
         if (layer_fits(view, kind, i))
             return false;
     return true;
+}
+
+cnn_status cnn_view_open_data(struct cnn_view *view, cnn_diag *diag)
+{
+    const cnn_model *model = view->model;
+    const char *word = view->options->split ? view->options->split : "test";
+    struct cnn_data_settings settings = model->data;
+    struct cnn_data_choice choice = {.input = model->graph.input,
+                                     .path = view->options->data_path,
+                                     .split = CNN_SPLIT_TRAIN,
+                                     .seed = model->recipe.seed};
+    if (!any_wanted(view, needs_data))
+        return CNN_OK;
+    if (!model->has_data)
+        return cnn_model_fail_no_data(model, "take patches from", diag);
+    while (choice.split <= CNN_SPLIT_TEST && strcmp(word, cnn_split_names[choice.split]) != 0)
+        choice.split++;
+    if (choice.split > CNN_SPLIT_TEST)
+        return cnn_fail(diag, CNN_INVALID, NULL, "there is no split '%s': train, val or test",
+                        word);
+    settings.classes = model->classes;
+    settings.class_count = model->class_count;
+    return cnn_dataset_open(&settings, &choice, &view->dataset, &view->split, diag);
 }
 
 bool cnn_view_takes(const struct cnn_view *view, const struct cnn_view_kind *kind, size_t layer)

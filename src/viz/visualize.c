@@ -172,6 +172,8 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
     if (status == CNN_OK)
         status = cnn_view_load(&view, diag);
     if (status == CNN_OK)
+        status = cnn_view_open_data(&view, diag);
+    if (status == CNN_OK)
         status = check_directory(o.directory, diag);
     if (status == CNN_OK)
         status = run(&view, diag);
@@ -180,6 +182,7 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
     cnn_canvas_free(&view.given);
     cnn_canvas_free(&view.seen);
     cnn_text_free(&view.page);
+    cnn_dataset_free(view.dataset);
     cnn_plan_free(view.plan);
     cnn_arena_free(view.arena);
     return status;

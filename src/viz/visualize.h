@@ -26,6 +26,9 @@ struct cnn_view {
      * map */
     size_t main_layer;
 
+    struct cnn_dataset *dataset; /* of the kinds that need one; else NULL */
+    enum cnn_split split;        /* of these images */
+
     bool numbers;            /* the input is a file of numbers, no picture */
     size_t width, height;    /* of the picture in its file */
     struct cnn_canvas given; /* the picture as it is, its longer side about CNN_VIEW_SIDE */
