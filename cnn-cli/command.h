@@ -29,8 +29,8 @@ struct cnn_command {
 extern const struct cnn_command cnn_command_init, cnn_command_train, cnn_command_data,
     cnn_command_eval, cnn_command_compare, cnn_command_predict, cnn_command_explain,
     cnn_command_visualize, cnn_command_featmaps, cnn_command_summary, cnn_command_report,
-    cnn_command_lab, cnn_command_quantize, cnn_command_import, cnn_command_export,
-    cnn_command_verify, cnn_command_bench, cnn_command_help;
+    cnn_command_lab, cnn_command_quantize, cnn_command_similar, cnn_command_import,
+    cnn_command_export, cnn_command_verify, cnn_command_bench, cnn_command_help;
 
 /* Every command, in the order of the help; ends with NULL. */
 extern const struct cnn_command *const cnn_commands[];

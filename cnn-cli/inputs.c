@@ -210,6 +210,13 @@ void cnn_inputs_free(struct cnn_inputs *inputs)
     free(inputs->paths);
 }
 
+bool cnn_inputs_hold(const char *path)
+{
+    bool found = false;
+
+    return is_folder(path) && read_folder(path, 1, NULL, &found) && found;
+}
+
 cnn_status cnn_inputs_load(const cnn_model *model, const char *input, float *pixels,
                            cnn_data_image **image, cnn_diag *diag)
 {

@@ -33,6 +33,9 @@ void cnn_inputs_note_pixels(const cnn_model *model, const char *input);
 bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path);
 void cnn_inputs_free(struct cnn_inputs *inputs);
 
+/* Whether path is a folder in which cnn_inputs_add finds a picture. */
+bool cnn_inputs_hold(const char *path);
+
 /* One input as the network takes it: a file, or an image of a data set (mnist:test:5), which is
  * then *image, for cnn_data_image_free; else NULL. pixels: c * h * w floats. */
 cnn_status cnn_inputs_load(const cnn_model *model, const char *input, float *pixels,

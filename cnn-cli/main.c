@@ -12,25 +12,12 @@
 #include "ranks.h"
 #include "terminal.h"
 
-const struct cnn_command *const cnn_commands[] = {&cnn_command_init,
-                                                  &cnn_command_train,
-                                                  &cnn_command_data,
-                                                  &cnn_command_eval,
-                                                  &cnn_command_compare,
-                                                  &cnn_command_predict,
-                                                  &cnn_command_explain,
-                                                  &cnn_command_visualize,
-                                                  &cnn_command_featmaps,
-                                                  &cnn_command_summary,
-                                                  &cnn_command_report,
-                                                  &cnn_command_lab,
-                                                  &cnn_command_quantize,
-                                                  &cnn_command_import,
-                                                  &cnn_command_export,
-                                                  &cnn_command_verify,
-                                                  &cnn_command_bench,
-                                                  &cnn_command_help,
-                                                  NULL};
+const struct cnn_command *const cnn_commands[] = {
+    &cnn_command_init,     &cnn_command_train,    &cnn_command_data,    &cnn_command_eval,
+    &cnn_command_compare,  &cnn_command_predict,  &cnn_command_explain, &cnn_command_visualize,
+    &cnn_command_featmaps, &cnn_command_similar,  &cnn_command_summary, &cnn_command_report,
+    &cnn_command_lab,      &cnn_command_quantize, &cnn_command_import,  &cnn_command_export,
+    &cnn_command_verify,   &cnn_command_bench,    &cnn_command_help,    NULL};
 
 const struct cnn_command *cnn_command_find(const char *name)
 {
@@ -68,8 +55,9 @@ static const char *foreign_command(const char *name)
         {"gradcam", "visualize"}, {"new", "init"},          {"create", "init"},
         {"benchmark", "bench"},   {"time", "bench"},        {"check", "verify"},
         {"info", "summary"},      {"model", "summary"},     {"features", "featmaps"},
-        {"dataset", "data"},      {"int8", "quantize"},     {"convert", "import"},
-        {"onnx", "export"},       {"save", "export"},
+        {"dataset", "data"},      {"retrieve", "similar"},  {"nearest", "similar"},
+        {"int8", "quantize"},     {"convert", "import"},    {"onnx", "export"},
+        {"save", "export"},
     };
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {

@@ -298,6 +298,22 @@ static cnn_status keep(cnn_model *model, const char *path, const float *image,
     return status;
 }
 
+/* Which images of a data set look most like this one to the network. */
+static cnn_status find_similar(const cnn_model *model, const char *path, const float *image,
+                               cnn_diag *diag)
+{
+    cnn_similar_options options = CNN_SIMILAR_OPTIONS_INIT;
+    cnn_similar *similar = NULL;
+    options.paths = &path; /* here it has one to choose from */
+    options.path_count = 1;
+    options.top = TOP;
+    cnn_status status = cnn_find_similar(model, image, &options, &similar, diag);
+    for (size_t i = 0; status == CNN_OK && i < similar->count; i++)
+        printf("%s is like it: %g\n", similar->images[i].name, similar->images[i].similarity);
+    cnn_similar_free(similar);
+    return status;
+}
+
 /* A network that is written here. */
 static cnn_status open_own(cnn_diag *diag)
 {
@@ -336,6 +352,8 @@ static cnn_status look(cnn_model *model, char *const *argv, cnn_diag *diag)
         status = explain_step(model, image, diag);
     if (status == CNN_OK)
         status = print_values(model, image, diag);
+    if (status == CNN_OK)
+        status = find_similar(model, argv[2], image, diag);
     if (status == CNN_OK)
         status = keep(model, argv[2], image, argv[3], diag);
     if (status == CNN_OK)

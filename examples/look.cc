@@ -50,6 +50,7 @@ class Network
     void explain(const std::string &layer, const std::vector<float> &image) const;
     void draw(const std::string &input, const std::string &directory) const;
     void keep(const std::vector<float> &image, const std::string &path) const;
+    void compare(const std::string &path, const std::vector<float> &image) const;
     void weigh() const;
 
     std::string first_layer() const
@@ -245,6 +246,19 @@ void Network::keep(const std::vector<float> &image, const std::string &path) con
         throw std::runtime_error("numbers come back changed\n");
 }
 
+// Which of some pictures (here it is one) looks most like the image to the network.
+void Network::compare(const std::string &path, const std::vector<float> &image) const
+{
+    cnn_similar_options options = CNN_SIMILAR_OPTIONS_INIT;
+    cnn_similar *made = nullptr;
+    const char *const picture = path.c_str();
+    options.paths = &picture;
+    options.path_count = 1;
+    check(cnn_find_similar(model_.get(), image.data(), &options, &made, diag_.get()), diag_.get());
+    const Similar similar(made);
+    std::cout << similar->images[0].name << ": " << similar->images[0].similarity << "\n";
+}
+
 // Numbers of tensors, which are copied out and in.
 void Network::weigh() const
 {
@@ -283,6 +297,7 @@ int main(int argc, char **argv)
         const std::vector<float> image = network.load(argv[2]);
         network.answer(argv[2], image);
         network.explain(network.first_layer(), image);
+        network.compare(argv[2], image);
         network.draw(argv[2], directory);
         network.keep(image, directory + "/image.npy");
         add_up();

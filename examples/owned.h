@@ -25,6 +25,7 @@ using Survey = Owned<cnn_survey, cnn_survey_free>;
 using Findings = Owned<cnn_findings, cnn_findings_free>;
 using Explanation = Owned<cnn_explanation, cnn_explanation_free>;
 using GradientExplanation = Owned<cnn_gradient_explanation, cnn_gradient_explanation_free>;
+using Similar = Owned<cnn_similar, cnn_similar_free>;
 using BenchResult = Owned<cnn_bench_result, cnn_bench_result_free>;
 using DataImage = Owned<cnn_data_image, cnn_data_image_free>;
 using CheckpointInfo = Owned<cnn_checkpoint_info, cnn_checkpoint_info_free>;

@@ -614,6 +614,33 @@ static void test_gradients_are_explained(void **state)
     cnn_model_free(model);
 }
 
+static void test_similar_pictures_are_found(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const missing[] = {NULL};
+    float image[PIXELS] = {0};
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    cnn_similar_options o = {.top = 3};
+    cnn_similar *similar = NULL;
+    DONE(cnn_find_similar, model, image, &o, &similar);
+    assert_true(similar->count == 3 && similar->images[0].similarity <= 1 + 1e-9);
+    cnn_similar_free(similar);
+    similar = NULL;
+    REFUSED(cnn_find_similar, shapes, image, &o, &similar);
+    REFUSED(cnn_find_similar, NULL, image, &o, &similar);
+    REFUSED(cnn_find_similar, model, NULL, &o, &similar);
+    REFUSED(cnn_find_similar, model, image, &o, NULL);
+    o.path_count = 1;
+    REFUSED(cnn_find_similar, model, image, &o, &similar);
+    o.paths = missing;
+    REFUSED(cnn_find_similar, model, image, &o, &similar);
+    o = (cnn_similar_options){.version = 99};
+    REFUSED(cnn_find_similar, model, image, &o, &similar);
+    assert_null(similar);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
 static int stop_at_once(void *context, size_t images, size_t total)
 {
     size_t *calls = context;
@@ -992,6 +1019,7 @@ int main(void)
         TEST(test_inputs),
         TEST(test_looking_inside),
         TEST(test_gradients_are_explained),
+        TEST(test_similar_pictures_are_found),
         TEST(test_pictures),
         TEST(test_import_wants_files_and_options_that_fit),
         TEST(test_export_wants_a_model_a_place_and_a_format_that_there_is),

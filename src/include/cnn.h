@@ -889,6 +889,50 @@ typedef struct cnn_comparison {
 cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *options,
                        cnn_comparison *out, cnn_diag *diag);
 
+/* ---- Similar pictures ---- */
+
+typedef struct cnn_similar_options {
+    unsigned version;
+    /* whose numbers are compared; maps give the mean of each. NULL: what the last layer with
+     * weights reads */
+    const char *layer;
+    const char *const *paths; /* the picture files to search; none: the data set */
+    size_t path_count;
+    const char *data_path; /* of the data set; NULL: as the description says */
+    const char *split;     /* train, val, test; NULL: train */
+    size_t top;            /* how many are wanted; 0: 9 */
+    const char *page;      /* also write this HTML file; NULL: none */
+    cnn_progress_function *progress;
+    void *context;
+    const cnn_flag *stop; /* as in cnn_evaluate_options */
+} cnn_similar_options;
+
+#define CNN_SIMILAR_OPTIONS_VERSION 1
+#define CNN_SIMILAR_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        CNN_SIMILAR_OPTIONS_VERSION, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL          \
+    }
+
+typedef struct cnn_similar_image {
+    const char *name;       /* its file, or "train:17" */
+    const char *class_name; /* NULL: unknown */
+    size_t image;           /* its number, among the files or in the split */
+    double similarity; /* the cosine of the angle between the numbers: 1 is the same direction */
+} cnn_similar_image;
+
+typedef struct cnn_similar {
+    size_t count;
+    cnn_similar_image *images; /* the most similar first; of equal ones the earlier first */
+    size_t searched, features; /* pictures, and numbers that are compared */
+    const char *layer;
+} cnn_similar;
+
+/* The pictures that are most like one, by what the network sees in them. image: NCHW, as of
+ * cnn_model_load_input. options may be NULL. CNN_FAILED if a file cannot be read. */
+cnn_status cnn_find_similar(const cnn_model *model, const float *image,
+                            const cnn_similar_options *options, cnn_similar **out, cnn_diag *diag);
+void cnn_similar_free(cnn_similar *similar);
+
 /* ---- A look at the data, before training ---- */
 
 typedef struct cnn_survey_image { /* one image of a split */
