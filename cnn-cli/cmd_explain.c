@@ -343,9 +343,9 @@ const struct cnn_command cnn_command_explain = {
         "the model that ships with the program is used. INPUT is an image, or numbers that\n"
         "are used unchanged: a .npy array, or a .txt or .csv file with one row per line and\n"
         "a blank line between channels. Channels, rows and columns count from 0. For a flat\n"
-        "layer write --at LAYER:UNIT. 'cnn summary' lists the layers. With --gradient a place\n"
-        "may also be a parameter, conv1.weight:0,0,1,1, or a number of the input,\n"
-        "input:0,3,4.\n",
+        "layer write --at LAYER:UNIT. 'cnn summary' lists the layers.\n"
+        "With --gradient a place may also be a parameter, conv1.weight:0,0,1,1, or a number\n"
+        "of the input, input:0,3,4.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,
