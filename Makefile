@@ -345,6 +345,7 @@ install: all ## into PREFIX=/usr/local, under DESTDIR
 	install -D -m 644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cnn
 	install -D -m 644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cnn.fish
 	install -D -m 644 docs/lessons.md $(DESTDIR)$(PREFIX)/share/doc/cnn/lessons.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/cnn/ko docs/ko/*.md
 	for file in $(SHARED); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/cnn/$$file || exit 1; done
 	if [ -f $(BUILD)/lab.html ]; then install -m 644 $(BUILD)/lab.html $(DESTDIR)$(PREFIX)/share/cnn/lab.html; fi
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs docs/lessons.md as a reader would: every `$ ` line of its console blocks, in their order, in one fresh directory that holds configs/. What a command
+# Runs docs/lessons.md, and the same in Korean, as a reader would: every `$ ` line of their console blocks, in their order, in one fresh directory for each page that holds configs/. What a command
 # writes to standard output must be what the page shows below it; a line of `...` alone stands for any lines. CNN is the program (default: build/cnn).
 # The memory that a summary gives in total is not compared: it depends on how the processor's kernels pack weights.
 #
@@ -11,9 +11,7 @@ set -u
 
 # shellcheck source=tests/cases.sh
 . "$(dirname "$0")/cases.sh"
-page=$root/docs/lessons.md
-mkdir "$directory/tree"
-ln -s "$root/configs" "$directory/tree/configs"
+tree= page=
 
 cnn() {
     "$CNN" "$@"
@@ -47,10 +45,10 @@ check_step() {
     local status expected
     [ -n "$command" ] || return
     if [ -n "$needs" ] && [ ! -e "${CNN_DATA:-/nowhere}/$needs" ]; then
-        skip "lessons.md:$place needs $needs in CNN_DATA: $command"
+        skip "$page:$place needs $needs in CNN_DATA: $command"
         return
     fi
-    (cd "$directory/tree" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
+    (cd "$tree" && eval "$command") >"$directory/out" 2>"$directory/err" </dev/null
     status=$?
     comparable <"$directory/out" >"$directory/actual"
     expected=$(printf '%s' "$out" | comparable; printf x)
@@ -59,27 +57,37 @@ check_step() {
         pass
         return
     fi
-    fail "lessons.md:$place: $command: exit status $status" "$directory/err"
+    fail "$page:$place: $command: exit status $status" "$directory/err"
     diff -u --label expected --label actual <(printf '%s' "$expected") "$directory/actual" | sed 's/^/    /'
 }
 
-number=0 within= command= out= needs= vary=
-while IFS= read -r line; do
-    number=$((number + 1))
-    case $within$line in
-    '```console') within='|' ;;
-    '|```')
-        check_step
-        within= command= needs= vary=
-        ;;
-    '|$ '*)
-        check_step
-        command=${line#??} out= place=$number
-        ;;
-    '|'*) out+=$line$'\n' ;;
-    '<!-- needs '*' -->') needs=${line#'<!-- needs '} needs=${needs%' -->'} ;;
-    '<!-- numbers vary -->') vary=1 ;;
-    esac
-done <"$page"
+# Runs the page docs/$1.
+check_page() {
+    local line number=0 within=
+    page=$1 tree=$directory/${1%.md}
+    mkdir -p "$tree"
+    ln -s "$root/configs" "$tree/configs"
+    command= out= needs= vary=
+    while IFS= read -r line; do
+        number=$((number + 1))
+        case $within$line in
+        '```console') within='|' ;;
+        '|```')
+            check_step
+            within= command= needs= vary=
+            ;;
+        '|$ '*)
+            check_step
+            command=${line#??} out= place=$number
+            ;;
+        '|'*) out+=$line$'\n' ;;
+        '<!-- needs '*' -->') needs=${line#'<!-- needs '} needs=${needs%' -->'} ;;
+        '<!-- numbers vary -->') vary=1 ;;
+        esac
+    done <"$root/docs/$page"
+}
+
+check_page lessons.md
+check_page ko/lessons.md
 
 summary
