@@ -1190,7 +1190,7 @@ typedef enum cnn_check_level {
 
 typedef struct cnn_finding {
     /* weights, layers, pixels, schedule, stopping, ema, log, batch, classes, labels, memory,
-     * inputs, loss, gradients, time */
+     * inputs, loss, gradients, time, link, ranks */
     const char *about;
     cnn_check_level level;
     const char *text;
@@ -1203,8 +1203,9 @@ typedef struct cnn_findings {
 } cnn_findings;
 
 /* Sets up the run of options, except for its directory, takes a few steps in memory, and returns
- * what it finds. Of options, only config, weights, from, data_path and the overrides are used. If
- * the run cannot be set up, this is an error. */
+ * what it finds. Of options, only config, weights, from, data_path, scale_batch, cluster and the
+ * overrides are used. With a cluster rank 0 finds what all would, the link between the processes,
+ * and what it will cost; the others find nothing. If the run cannot be set up, this is an error. */
 cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **out, cnn_diag *diag);
 
 /* The problems that the description alone shows: a last layer that spoils the loss, pixels that are

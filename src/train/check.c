@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/cluster.h"
 #include "recipe/loss_type.h"
+#include "train/agree.h"
 #include "train/room.h"
 #include "util/allocate.h"
 
@@ -193,7 +195,24 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
     cnn_check_step(check);
     if (check->thorough)
         cnn_check_time(check);
+    if (check->cluster)
+        cnn_check_ranks(check);
     return CNN_OK;
+}
+
+/* Rank 0 looks; the others are there for the link alone. */
+static cnn_status look_together(struct cnn_check *check, const cnn_train_options *options,
+                                cnn_diag *diag)
+{
+    check->t->cluster = check->cluster = options->cluster; /* each has prepared all of the run */
+    cnn_status status = cnn_training_agree(check->t, diag);
+    if (status == CNN_OK && cnn_training_leads(check->t))
+        status = look(check, options->data_path, diag);
+    else if (status == CNN_OK)
+        status = cnn_findings_begin(check, diag);
+    if (status == CNN_OK && !cnn_training_leads(check->t))
+        cnn_check_ranks(check);
+    return status == CNN_OK ? cnn_cluster_check(check->cluster, diag) : status;
 }
 
 /* All that can be looked at where the run may not have its memory. */
@@ -238,7 +257,9 @@ cnn_status cnn_check_training(const cnn_train_options *options, cnn_findings **o
     if (t.room.refused)
         status = look_at_memory(&check, diag);
     else if (status == CNN_OK)
-        status = look(&check, options->data_path, diag);
+        status = look_together(&check, options, diag);
+    if (status != CNN_OK)
+        cnn_cluster_fail(options->cluster, status, diag);
     cnn_training_close(&t);
     return cnn_findings_end(&check, status, out, diag);
 }

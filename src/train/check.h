@@ -10,6 +10,8 @@ struct cnn_check {
     struct cnn_training *t;             /* NULL: there is a description alone */
     bool thorough;                      /* else quick: for the start of a run */
     struct cnn_findings_list *findings; /* check.c */
+    cnn_cluster *cluster;               /* NULL: one process */
+    double step;                        /* seconds that one process takes for a step */
     enum cnn_want want;                 /* that ended it; CNN_WANT_NOTHING */
 };
 
@@ -35,6 +37,10 @@ void cnn_check_settings(struct cnn_check *check, const cnn_model *model);
 /* check_step.c: what the network sees, its first loss and gradients. Parameters and optimiser are
  * left as they were. */
 void cnn_check_step(struct cnn_check *check);
+
+/* check_ranks.c: what a step by the ranks of check->cluster will cost, given what one process takes
+ * for it. All ranks call it; only rank 0 finds something. */
+void cnn_check_ranks(struct cnn_check *check);
 
 /* check_step.c: how long an epoch will take. Runs steps, so that the training can only be thrown
  * away. */

@@ -342,6 +342,7 @@ void cnn_check_time(struct cnn_check *check)
     const size_t per_epoch = t->progress.steps_per_epoch;
     double step = time_steps(t), validation = time_validation(t);
     struct cnn_text text = {0};
+    check->step = step;
     cnn_text_printf(&text, "about ");
     print_seconds(&text, step * (double)per_epoch + validation);
     cnn_text_printf(&text, " an epoch: %zu step%s of ", per_epoch, per_epoch == 1 ? "" : "s");
