@@ -180,7 +180,11 @@ static void on_epoch(struct progress *progress, const cnn_event *event)
         print_loss(event->val_loss);
         fprintf(stderr, "  acc %5s", cnn_show_percent(event->val_accuracy).text);
     }
-    fprintf(stderr, "  %s%s\n", cnn_show_duration(event->seconds).text, event->best ? " *" : "");
+    fprintf(stderr, "  %s%s", cnn_show_duration(event->seconds).text, event->best ? " *" : "");
+    if (cnn_ranks() != NULL)
+        fprintf(stderr, "  sent %.3g MB/step, waited %s", event->sent / 1e6,
+                cnn_show_duration(event->waited).text);
+    fprintf(stderr, "\n");
     progress->best_accuracy = event->best_accuracy;
     progress->next_line = cnn_terminal_clock() + LINE_SECONDS;
 }

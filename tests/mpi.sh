@@ -133,6 +133,31 @@ struck() {
     "$CNN" verify struck/last.safetensors && ranks 2 train --resume struck --threads 1 && same_run long struck
 }
 
+# checks: what --check says of three processes; it writes nothing.
+checks() {
+    rm -rf runs
+    ranks 3 train net.yaml --check || { cat out messages; return 1; }
+    grep -q -E '^ok +link +[0-9]+ us and [0-9.e+]+ MB/s between rank 0 and rank [12] \(' out && [ "$(grep -c '^ok  *labels' out)" -eq 1 ] && [ ! -e runs ] &&
+        grep -q -E '^(ok|remark) +ranks +a step by 3 processes computes for .* ms and exchanges 0.0215 MB for' out || { cat out messages; return 1; }
+}
+
+# fills_up MPIRUN SETTING...: the disk of the run, a small one, fills up while three processes train. Runs in a shell and a namespace of its own.
+fills_up() {
+    local mpirun=$1
+    shift
+    mkdir -p small
+    mount -t tmpfs -o size=2m none small || return 1
+    timeout 120 "$mpirun" -n 3 "$CNN" train net.yaml -o small/run --threads 1 "$@" >out 2>messages &
+    local mpi=$!
+    until [ -e small/run/health.csv ]; do
+        kill -0 $mpi 2>/dev/null || break
+    done
+    head -c 2m /dev/zero >small/filler 2>/dev/null
+    wait $mpi
+    [ $? -eq 1 ] && [ "$(grep -c 'error: .*cannot write small/run/.*: no space left on the disk' messages)" -eq 1 ] &&
+        "$CNN" verify small/run/last.safetensors >out || { cat messages; return 1; }
+}
+
 # differs NAME PATTERN FIRST SECOND: rank 0 runs FIRST, rank 1 SECOND (words of a shell); the run ends with a message that matches.
 differs() {
     rm -rf different
@@ -178,10 +203,16 @@ for family in "${families[@]}"; do
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data lacking --set data.path=folder"
     check "$family: a rank without images" differs 'rank 1 \([^)]*\): .*cannot read .*nowhere|rank 1 \([^)]*\): .*nowhere' \
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data nowhere"
+    check "$family: --check measures the link" checks
+    if unshare --user --map-root-user --mount mount -t tmpfs none folder 2>/dev/null; then
+        check "$family: a full disk" unshare --user --map-root-user --mount bash -c "$(declare -f fills_up); fills_up \"\$@\"" bash "${mpirun[$family]}" "${long[@]}"
+    else
+        skip "$family: a full disk (unshare, mount -t tmpfs)"
+    fi
     for ((i = 0; i < cases; i++)); do
         rank=$((RANDOM % 4))
         # MPICH's mpirun ends all at once, and does not say which was the first
-        check "$family: rank $rank is killed" struck KILL $rank $((RANDOM % 500)) "rank $rank[ (]|BAD TERMINATION"
+        check "$family: rank $rank is killed" struck KILL $rank $((RANDOM % 500)) "rank ${rank}[ (]|BAD TERMINATION"
         rank=$((RANDOM % 4))
         check "$family: rank $rank is stopped" struck STOP $rank $((RANDOM % 500)) "rank $rank \\([^)]*\\): it has not answered for 2 s"
     done

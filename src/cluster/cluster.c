@@ -109,7 +109,8 @@ bool cnn_cluster_speaks(cnn_cluster *cluster)
 {
     if (!cluster || cluster->rank == 0)
         return true;
-    return cluster->rank == 1 && is_over(cluster) && cluster->failure.rank == 0;
+    return cluster->rank == 1 && is_over(cluster) && cluster->failure.rank == 0 &&
+           !cluster->failure.told;
 }
 
 static const char *newest_error(const cnn_diag *diag)
@@ -126,7 +127,7 @@ void cnn_cluster_fail(cnn_cluster *cluster, cnn_status status, const cnn_diag *d
         return;
     pthread_mutex_lock(&cluster->lock);
     cluster->own = (struct cnn_beat){
-        .kind = CNN_BEAT_FAILED, .status = status, .rank = (uint32_t)cluster->rank};
+        .kind = CNN_BEAT_FAILED, .status = status, .rank = (uint32_t)cluster->rank, .told = 1};
     snprintf(cluster->own.text, sizeof cluster->own.text, "%s", newest_error(diag));
     pthread_cond_signal(&cluster->wake);
     while (!cluster->over)

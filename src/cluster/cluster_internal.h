@@ -18,6 +18,7 @@ struct cnn_beat {
     int32_t kind;
     int32_t status; /* FAILED: a cnn_status */
     uint32_t rank;  /* FAILED: which rank it is about */
+    uint32_t told;  /* FAILED: 1 if that rank has said so itself */
     char text[500]; /* FAILED: what has happened to it, or what it says */
 };
 

@@ -1082,7 +1082,7 @@ typedef struct cnn_cluster cnn_cluster;
 cnn_status cnn_cluster_join(cnn_cluster **out, cnn_diag *diag);
 size_t cnn_cluster_rank(const cnn_cluster *cluster);  /* NULL: 0 */
 size_t cnn_cluster_ranks(const cnn_cluster *cluster); /* NULL: 1 */
-/* Whether this rank is the one that should print: rank 0, or rank 1 once rank 0 has failed. */
+/* Whether this rank is the one that should print: rank 0, or rank 1 once rank 0 no longer can. */
 bool cnn_cluster_speaks(cnn_cluster *cluster);
 /* Threads with which the ranks of this machine use its cores together. NULL: cnn_threads(). */
 size_t cnn_cluster_threads(const cnn_cluster *cluster);
@@ -1128,6 +1128,9 @@ typedef struct cnn_event {
     /* HOLD: number of images for which the output of these layers is computed once and kept, and
      * its size */
     size_t kept_images, kept_bytes;
+    /* EPOCH, with a cluster: bytes that this rank has sent for each step, and seconds of the epoch
+     * in which it has waited for others */
+    double sent, waited;
 } cnn_event;
 
 typedef struct cnn_train_options {

@@ -23,6 +23,8 @@ struct trainer {
     struct cnn_training t;
     cnn_event event; /* filled in as things become known */
     double started, epoch_started;
+    struct cnn_cluster_counts counted;            /* when the epoch started */
+    size_t epoch_step;                            /* likewise */
     double seconds_per_image, validation_seconds; /* running means */
     double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
     size_t first_step;                            /* of this process */
@@ -350,6 +352,15 @@ static cnn_status record_epoch(struct trainer *r)
     return status == CNN_OK ? save_last(r) : status;
 }
 
+/* What this rank has sent and received since the epoch started, and how long it has waited. */
+static void count_exchange(struct trainer *r)
+{
+    const struct cnn_cluster_counts now = cnn_cluster_counts(r->t.cluster);
+    size_t steps = r->t.progress.step - r->epoch_step;
+    r->event.sent = steps > 0 ? (now.sent - r->counted.sent) / (double)steps : 0;
+    r->event.waited = now.waited - r->counted.waited;
+}
+
 static cnn_status finish_epoch(struct trainer *r)
 {
     const struct cnn_recipe *recipe = &r->t.model->recipe;
@@ -377,6 +388,7 @@ static cnn_status finish_epoch(struct trainer *r)
     progress->loss_sum = progress->loss_weight = 0;
     progress->images = progress->correct = 0;
     r->event.seconds = cnn_now() - r->epoch_started;
+    count_exchange(r);
     if ((status = record_epoch(r)) != CNN_OK)
         return status;
     emit(r, CNN_EVENT_EPOCH);
@@ -425,6 +437,8 @@ static cnn_status run_epoch(struct trainer *r)
     size_t per_epoch = progress->steps_per_epoch;
     cnn_status status = CNN_OK;
     r->epoch_started = cnn_now();
+    r->counted = cnn_cluster_counts(r->t.cluster);
+    r->epoch_step = progress->step;
     if (cnn_training_awaits_validation(&r->t))
         return CNN_OK;
     if (cnn_training_release_due(&r->t)) {
