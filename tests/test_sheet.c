@@ -149,7 +149,7 @@ static void test_single_values_share_a_scale_and_are_not_constant(void **state)
     const float maps[] = {0, 3, 0.5F};
     struct cnn_sheet_summary summary;
     struct cnn_canvas sheet = maps_sheet(maps, 3, 1, 1, &plain, &summary);
-    assert_true(summary.maps == 3 && summary.constant == 0 && summary.dead == 0);
+    assert_true(summary.maps == 3 && summary.constant == 0 && summary.silent == 0);
     for (size_t i = 0; i < 3; i++)
         assert_true(
             count_colour(&sheet, cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 3, 0},
@@ -157,17 +157,42 @@ static void test_single_values_share_a_scale_and_are_not_constant(void **state)
     cnn_canvas_free(&sheet);
 }
 
-static void test_dead_constant_and_nan_maps_are_marked_and_counted(void **state)
+/* Two cells over the middle of the picture's width: nothing lies to the left and right of them. */
+static void test_placed_map_lies_where_its_cells_are(void **state)
+{
+    (void)state;
+    const float values[2] = {0, 1};
+    const struct cnn_map map = {values, 1, 2};
+    const struct cnn_placement placement[2] = {{0.5, 1}, {0.4, 0.2}};
+    const struct cnn_colouring colouring = {CNN_PALETTE_GREY, cnn_range_of(values, 2)};
+    struct cnn_canvas picture = {0}, placed = {0};
+    assert_int_equal(cnn_canvas_new(20, 3, CNN_INK, &picture, NULL), CNN_OK);
+    assert_int_equal(cnn_sheet_placed(&picture, map, placement, colouring, &placed, NULL), CNN_OK);
+    assert_true(placed.width == 20 && placed.height == 3);
+    for (size_t i = 0; i < 60; i++) {
+        const size_t x = i % 20;
+        const struct cnn_colour at = cnn_canvas_get(&placed, x, i / 20),
+                                wanted = x < 6 || x >= 14
+                                             ? CNN_PAPER
+                                             : cnn_palette_colour(CNN_PALETTE_GREY, colouring.range,
+                                                                  x < 10 ? 0 : 1);
+        assert_memory_equal(&at, &wanted, sizeof at);
+    }
+    cnn_canvas_free(&picture);
+    cnn_canvas_free(&placed);
+}
+
+static void test_silent_constant_and_nan_maps_are_marked_and_counted(void **state)
 {
     (void)state;
     const float maps[] = {0,        0, 0,   0,   2,   2,   2, 2, 1, NAN,
                           INFINITY, 3, NAN, NAN, NAN, NAN, 1, 2, 3, 4};
-    struct cnn_sheet_style style = {.palette = CNN_PALETTE_DARK, .mark_dead = true};
+    struct cnn_sheet_style style = {.palette = CNN_PALETTE_DARK, .mark_silent = true};
     struct cnn_sheet_summary summary;
     struct cnn_canvas sheet = maps_sheet(maps, 5, 2, 2, &style, &summary);
-    assert_true(summary.maps == 5 && summary.dead == 1 && summary.constant == 1 &&
+    assert_true(summary.maps == 5 && summary.silent == 1 && summary.constant == 1 &&
                 summary.nan == 2);
-    assert_int_equal(count_text(&sheet, CNN_ALERT, "dead"), 1);
+    assert_int_equal(count_text(&sheet, CNN_ALERT, "silent"), 1);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "constant"), 1);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "2 NaN"), 1);
     assert_int_equal(count_text(&sheet, CNN_ALERT, "4 NaN"), 1);
@@ -175,9 +200,9 @@ static void test_dead_constant_and_nan_maps_are_marked_and_counted(void **state)
     assert_pixel(&sheet, M + 1, M + 1, CNN_ALERT); /* the cross */
     assert_pixel(&sheet, M + 128, M + 1, CNN_ALERT);
     cnn_canvas_free(&sheet);
-    style.mark_dead = false;
+    style.mark_silent = false;
     sheet = maps_sheet(maps, 5, 2, 2, &style, &summary);
-    assert_true(summary.dead == 0 && summary.constant == 2 && summary.nan == 2);
+    assert_true(summary.silent == 0 && summary.constant == 2 && summary.nan == 2);
     assert_pixel(&sheet, M + 1, M + 1, white);
     cnn_canvas_free(&sheet);
 }
@@ -292,11 +317,11 @@ static void test_few_values_are_bars_from_zero(void **state)
 {
     (void)state;
     const float values[] = {3, -1, 0, NAN};
-    struct cnn_sheet_style style = {.mark_dead = true};
+    struct cnn_sheet_style style = {.mark_silent = true};
     struct cnn_sheet_summary summary;
     struct cnn_canvas sheet;
     assert_int_equal(cnn_sheet_values(values, 4, &style, &sheet, &summary, NULL), CNN_OK);
-    assert_true(summary.maps == 4 && summary.dead == 1 && summary.nan == 1);
+    assert_true(summary.maps == 4 && summary.silent == 1 && summary.nan == 1);
     const struct cnn_range around = {-1, 1, 0};
     struct cnn_colour red = cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.8F),
                       blue = cnn_palette_colour(CNN_PALETTE_SIGNED, around, -0.8F);
@@ -443,7 +468,7 @@ static struct cnn_canvas picture_of(size_t width, size_t height)
     return picture;
 }
 
-static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **state)
+static void test_overlay_colours_what_is_high_and_keeps_the_picture_elsewhere(void **state)
 {
     (void)state;
     const float map[] = {0, 1, -1, NAN};
@@ -452,10 +477,10 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
                                        CNN_PALETTE_HEAT, &out, NULL),
                      CNN_OK);
     assert_true(out.width == 200 && out.height > 100);
-    assert_pixel(&out, 0, 50, (struct cnn_colour){55, 55, 55});
+    assert_pixel(&out, 0, 50, (struct cnn_colour){100, 100, 100});
     struct cnn_colour high = cnn_canvas_get(&out, 199, 50), middle = cnn_canvas_get(&out, 100, 50);
     assert_true(high.r > 180 && high.g > 160 && high.b < 100);
-    assert_true(middle.g > 55 && middle.g < high.g);
+    assert_true(middle.g > 100 && middle.g < high.g);
     assert_pixel(&out, 0, 105,
                  cnn_palette_colour(CNN_PALETTE_HEAT, (struct cnn_range){0, 1, 0}, 0));
     assert_pixel(&out, 199, 105,
@@ -464,7 +489,7 @@ static void test_overlay_colours_what_is_high_and_darkens_what_is_low(void **sta
     assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){map, 2, 2}, NULL,
                                        CNN_PALETTE_SIGNED, &out, NULL),
                      CNN_OK);
-    assert_pixel(&out, 0, 0, (struct cnn_colour){55, 55, 55});
+    assert_pixel(&out, 0, 0, (struct cnn_colour){100, 100, 100});
     struct cnn_colour above = cnn_canvas_get(&out, 199, 0), below = cnn_canvas_get(&out, 0, 99);
     assert_true(above.r > above.b + 50 && below.b > below.r + 50);
     assert_block(&out, 100, 50, 100, 50, CNN_COLOUR_NAN);
@@ -489,8 +514,8 @@ static void test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding(v
                      CNN_OK);
     struct cnn_colour over = cnn_canvas_get(&out, 24, 24);
     assert_true(over.r > 150 && over.g > 120 && over.b < 120);
-    assert_pixel(&out, 10, 10, (struct cnn_colour){55, 55, 55});
-    assert_pixel(&out, 24, 10, (struct cnn_colour){55, 55, 55});
+    assert_pixel(&out, 10, 10, (struct cnn_colour){100, 100, 100});
+    assert_pixel(&out, 24, 10, (struct cnn_colour){100, 100, 100});
     cnn_canvas_free(&out);
     cnn_canvas_free(&picture);
     cnn_model_free(model);
@@ -513,7 +538,7 @@ static void test_overlay_works_when_sizes_are_one(void **state)
         assert_int_equal(cnn_sheet_overlay(&picture, (struct cnn_map){map + i, 1, 1}, NULL,
                                            CNN_PALETTE_HEAT, &out, NULL),
                          CNN_OK);
-        assert_pixel(&out, 0, 0, i == 0 ? (struct cnn_colour){55, 55, 55} : CNN_COLOUR_NAN);
+        assert_pixel(&out, 0, 0, i == 0 ? (struct cnn_colour){100, 100, 100} : CNN_COLOUR_NAN);
         assert_pixel(&out, 1, 0, white); /* as wide as its scale needs */
         cnn_canvas_free(&out);
     }
@@ -591,7 +616,8 @@ int main(void)
         cmocka_unit_test(test_bars_end_in_the_colours_of_minimum_and_maximum),
         cmocka_unit_test(test_one_scale_colours_all_maps_alike),
         cmocka_unit_test(test_single_values_share_a_scale_and_are_not_constant),
-        cmocka_unit_test(test_dead_constant_and_nan_maps_are_marked_and_counted),
+        cmocka_unit_test(test_placed_map_lies_where_its_cells_are),
+        cmocka_unit_test(test_silent_constant_and_nan_maps_are_marked_and_counted),
         cmocka_unit_test(test_sheet_is_handy_whatever_the_number_of_maps),
         cmocka_unit_test(test_maps_are_averaged_when_the_sheet_would_be_too_large),
         cmocka_unit_test(test_last_maps_are_left_out_when_captions_alone_are_too_much),
@@ -604,7 +630,7 @@ int main(void)
         cmocka_unit_test(test_kernels_over_colours_are_colours_around_grey),
         cmocka_unit_test(test_kernels_of_many_channels_are_rows_on_one_scale),
         cmocka_unit_test(test_kernels_are_cut_when_there_are_too_many),
-        cmocka_unit_test(test_overlay_colours_what_is_high_and_darkens_what_is_low),
+        cmocka_unit_test(test_overlay_colours_what_is_high_and_keeps_the_picture_elsewhere),
         cmocka_unit_test(test_overlay_lies_over_what_the_cells_see_when_there_is_no_padding),
         cmocka_unit_test(test_overlay_works_when_sizes_are_one),
         cmocka_unit_test(test_image_is_stretched_over_all_its_channels),

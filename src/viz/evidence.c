@@ -48,8 +48,8 @@ static cnn_palette over_palette(const struct overlay *o)
     return o->falls ? CNN_PALETTE_SIGNED : CNN_PALETTE_HEAT;
 }
 
-/* Three panels: the picture, the map in squares, the map over the picture. frame: drawn on the
- * picture; NULL: none. */
+/* Three panels: the picture, the map in squares, the map over the picture; the squares lie where
+ * the map does. frame: drawn on the picture; NULL: none. */
 static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o,
                                 const struct cnn_rectangle *frame, cnn_diag *diag)
 {
@@ -69,9 +69,12 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o,
     if (status == CNN_OK && frame)
         cnn_panel_frame(&panels[0].picture, view->model->graph.input, frame,
                         (struct cnn_colour){255, 0, 0});
+    const struct cnn_colouring colouring = {o->palette, range};
     if (status == CNN_OK)
-        status = cnn_panel_map(map, (struct cnn_colouring){o->palette, range}, given->width,
-                               given->height, &panels[1].picture, diag);
+        status = o->value == CNN_NO_INDEX
+                     ? cnn_panel_map(map, colouring, given->width, given->height,
+                                     &panels[1].picture, diag)
+                     : cnn_sheet_placed(given, map, placement, colouring, &panels[1].picture, diag);
     if (status == CNN_OK)
         status = cnn_sheet_overlay(given, map, o->value == CNN_NO_INDEX ? NULL : placement,
                                    over_palette(o), &panels[2].picture, diag);

@@ -28,11 +28,11 @@ static bool rectifies(const struct cnn_view *view, size_t layer)
 static void tell_counts(struct cnn_text *text, const struct cnn_sheet_summary *s, bool map)
 {
     const char *what = map ? "channels" : "values";
-    if (s->dead > 0)
+    if (s->silent > 0)
         cnn_text_printf(text,
-                        map ? " %zu of %zu %s %s dead for this picture: zero everywhere."
+                        map ? " %zu of %zu %s %s silent for this picture: zero everywhere."
                             : " %zu of %zu %s %s zero.",
-                        s->dead, s->maps, what, s->dead == 1 ? "is" : "are");
+                        s->silent, s->maps, what, s->silent == 1 ? "is" : "are");
     if (s->constant > 0 && map)
         cnn_text_printf(text, " %zu of %zu %s %s the same value everywhere.", s->constant, s->maps,
                         what, s->constant == 1 ? "has" : "have");

@@ -71,8 +71,8 @@ static uint8_t mix(double a, double b, double part)
     return (uint8_t)(a + (b - a) * part + 0.5);
 }
 
-/* The picture, greyer and darker where the map says little; over it the map's colour, heavier where
- * it says much. */
+/* The picture, greyer but as bright as it is; over it the map's colour, heavier where it says
+ * much. */
 static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour below, double value)
 {
     if (!isfinite(value))
@@ -82,12 +82,11 @@ static struct cnn_colour lay_over(const struct overlay *o, struct cnn_colour bel
         t = magnitude > 0 ? fabs(value) / magnitude : 0;
     else if (low < high)
         t = (value - low) / (high - low);
-    double grey = 0.2126 * below.r + 0.7152 * below.g + 0.0722 * below.b,
-           light = (0.55 + 0.45 * t) / 3, part = 0.75 * t;
+    double grey = 0.2126 * below.r + 0.7152 * below.g + 0.0722 * below.b, part = 0.75 * t;
     struct cnn_colour over = cnn_palette_colour(o->palette, o->range, (float)value);
-    return (struct cnn_colour){mix((2 * grey + below.r) * light, over.r, part),
-                               mix((2 * grey + below.g) * light, over.g, part),
-                               mix((2 * grey + below.b) * light, over.b, part)};
+    return (struct cnn_colour){mix((2 * grey + below.r) / 3, over.r, part),
+                               mix((2 * grey + below.g) / 3, over.g, part),
+                               mix((2 * grey + below.b) / 3, over.b, part)};
 }
 
 cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, struct cnn_map map,
@@ -115,6 +114,36 @@ cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, struct cnn_map ma
     cnn_draw_scale(out, 0, picture->height + SCALE_GAP, width,
                    (struct cnn_colouring){palette, o.range}, h * w);
     return CNN_OK;
+}
+
+/* The cell of count that lies over pixel i of size; count: none. */
+static size_t find_cell(size_t i, size_t size, size_t count, struct cnn_placement placement)
+{
+    size_t first;
+    double part;
+    if (!find_between(i, size, count, placement, &first, &part))
+        return count;
+    return first + (part >= 0.5);
+}
+
+cnn_status cnn_sheet_placed(const struct cnn_canvas *picture, struct cnn_map map,
+                            const struct cnn_placement *placement, struct cnn_colouring colouring,
+                            struct cnn_canvas *out, cnn_diag *diag)
+{
+    cnn_status status = cnn_sheet_check("maps", 1, 1, map.h, map.w, diag);
+    if (status == CNN_OK)
+        status = cnn_canvas_new(picture->width, picture->height, CNN_PAPER, out, diag);
+    for (size_t y = 0; status == CNN_OK && y < out->height; y++) {
+        size_t row = find_cell(y, out->height, map.h, placement[0]);
+        for (size_t x = 0; x < out->width; x++) {
+            size_t column = find_cell(x, out->width, map.w, placement[1]);
+            if (row < map.h && column < map.w)
+                cnn_canvas_fill(out, x, y, 1, 1,
+                                cnn_palette_colour(colouring.palette, colouring.range,
+                                                   map.values[row * map.w + column]));
+        }
+    }
+    return status;
 }
 
 cnn_status cnn_sheet_image(const float *image, size_t c, size_t h, size_t w, struct cnn_canvas *out,

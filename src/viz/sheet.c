@@ -28,15 +28,15 @@ struct sheet {
     struct cnn_canvas map;  /* one map, a pixel for each (shrunk) value */
 };
 
-enum state { ALIVE, DEAD, CONSTANT, HOLDS_NAN };
+enum state { ALIVE, SILENT, CONSTANT, HOLDS_NAN };
 
 /* A map of one value is not called constant: it could be nothing else. */
 static enum state map_state(const struct sheet *s, struct cnn_range range)
 {
     if (range.nan > 0)
         return HOLDS_NAN;
-    if (s->style.mark_dead && range.low == 0 && range.high == 0)
-        return DEAD;
+    if (s->style.mark_silent && range.low == 0 && range.high == 0)
+        return SILENT;
     return range.low == range.high && s->h * s->w > 1 ? CONSTANT : ALIVE;
 }
 
@@ -85,7 +85,7 @@ static void draw_name(struct cnn_canvas *canvas, const struct tile *tile, enum s
         if (cnn_canvas_text_width(count, 1) > room)
             snprintf(count, sizeof count, "NaN");
     } else if (state != ALIVE)
-        snprintf(count, sizeof count, state == DEAD ? "dead" : "constant");
+        snprintf(count, sizeof count, state == SILENT ? "silent" : "constant");
     cnn_draw_text_left_of(canvas, tile->x + tile->width + 1, tile->y, CNN_ALERT, count);
 }
 
@@ -107,7 +107,7 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile ti
     struct cnn_range own = cnn_range_of(map.values, s->h * s->w);
     enum state state = map_state(s, own);
     size_t across = s->map.width * s->enlarge, down = s->map.height * s->enlarge;
-    summary->dead += state == DEAD;
+    summary->silent += state == SILENT;
     summary->constant += state == CONSTANT;
     summary->nan += state == HOLDS_NAN;
     if (!canvas)
@@ -118,7 +118,7 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile ti
                      (struct cnn_area){.x = x, .y = y, .width = across + 2, .height = down + 2}, 1,
                      CNN_FAINT);
     cnn_canvas_put(canvas, x + 1, y + 1, &s->map, s->enlarge);
-    if (state == DEAD) {
+    if (state == SILENT) {
         cnn_canvas_line(canvas, x + 1, y + 1, x + across, y + down, CNN_ALERT);
         cnn_canvas_line(canvas, x + across, y + 1, x + 1, y + down, CNN_ALERT);
     }

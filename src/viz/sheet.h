@@ -23,9 +23,9 @@ struct cnn_kernel_view {
 struct cnn_sheet_style {
     cnn_palette palette;
     bool one_scale; /* all maps on one scale, else each on its own */
-    /* the layer rectifies: a map that is zero everywhere is called dead, else constant maps are
+    /* the layer rectifies: a map that is zero everywhere is called silent, else constant maps are
      * just constant */
-    bool mark_dead;
+    bool mark_silent;
     const char *title; /* above; NULL: none */
     /* of flat values that are drawn as bars, one each; NULL: their numbers */
     const char *const *names;
@@ -33,7 +33,7 @@ struct cnn_sheet_style {
 
 /* Counts for captions. */
 struct cnn_sheet_summary {
-    size_t maps, dead, constant, nan; /* nan: maps that hold one */
+    size_t maps, silent, constant, nan; /* nan: maps that hold one */
 };
 
 /* Each map is drawn with its number, minimum, maximum and the bar of its scale;
@@ -74,6 +74,12 @@ void cnn_value_placement(const struct cnn_graph *graph, size_t value, struct cnn
 cnn_status cnn_sheet_overlay(const struct cnn_canvas *picture, struct cnn_map map,
                              const struct cnn_placement *placement, cnn_palette palette,
                              struct cnn_canvas *out, cnn_diag *diag);
+
+/* The map alone in squares, where they lie on the picture, whose size it has; paper where none
+ * does. */
+cnn_status cnn_sheet_placed(const struct cnn_canvas *picture, struct cnn_map map,
+                            const struct cnn_placement *placement, struct cnn_colouring colouring,
+                            struct cnn_canvas *out, cnn_diag *diag);
 
 /* What a network is given, as a picture: image [c][h][w] (NCHW) stretched from its range to 0..255,
  * c 1 or 3 (others: the first channel in grey), no enlargement. */

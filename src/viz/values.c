@@ -157,8 +157,8 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
     if (status != CNN_OK || !summary)
         return status;
     counted.nan = v.range.nan;
-    for (size_t i = 0; i < count && style->mark_dead; i++)
-        counted.dead += values[i] == 0;
+    for (size_t i = 0; i < count && style->mark_silent; i++)
+        counted.silent += values[i] == 0;
     *summary = counted;
     return CNN_OK;
 }
