@@ -157,6 +157,7 @@ each 'import of Darknet' import tiny.cfg tiny.weights --threads 1 -o made.safete
 for format in onnx pytorch keras; do
     each "export, $format" export run --threads 1 --format $format -o made.out --json
 done
+each 'export, c' export run --threads 1 --format c --no-eval -o made --json
 each 'visualize' visualize dog.png run -o made
 each 'train --check' train net.yaml --check --threads 1
 each 'train' train net.yaml -o made --threads 1

@@ -124,21 +124,27 @@ static cnn_status check_directory(const struct cnn_export *e, const char *path, 
 
 typedef void file_writer(struct cnn_c_net *net, struct cnn_text *out);
 
-static cnn_status write_file(struct cnn_c_net *net, const char *directory, const char *name,
-                             file_writer *writer)
+struct file { /* folder: one of three below the directory */
+    size_t folder;
+    const char *name;
+    file_writer *writer;
+    struct cnn_text text;
+};
+
+static cnn_status save(struct cnn_c_net *net, const char *const *folders, struct file *file)
 {
     const struct cnn_export *e = net->e;
-    struct cnn_text text = {0};
-    const char *path = cnn_arena_printf(e->arena, "%s/%s", directory, name);
-    writer(net, &text);
-    cnn_status status = !path || text.failed || net->failed
-                            ? cnn_fail_memory(e->diag, text.size, e->path)
-                            : cnn_file_write(path, text.data, text.size, e->diag);
-    e->info->bytes += text.size;
-    cnn_text_free(&text);
+    const char *folder = cnn_c_text(net, "%s/%s", e->path, folders[file->folder]),
+               *path = cnn_c_text(net, "%s/%s", folder, file->name);
+    cnn_status status =
+        net->failed ? cnn_fail_memory(e->diag, 0, e->path) : cnn_make_directories(folder, e->diag);
+    if (status == CNN_OK)
+        status = cnn_file_write(path, file->text.data, file->text.size, e->diag);
+    e->info->bytes += file->text.size;
     return status;
 }
 
+/* All are made before the first is written. */
 static cnn_status write_files(struct cnn_c_net *net)
 {
     const struct cnn_export *e = net->e;
@@ -146,26 +152,31 @@ static cnn_status write_files(struct cnn_c_net *net)
     const char *name = e->name,
                *example = arduino ? cnn_c_text(net, "examples/%s_example", name) : "";
     const char *const folders[3] = {"", arduino ? "src" : "", example};
-    const struct {
-        size_t folder;
-        const char *name;
-        file_writer *writer;
-    } files[] = {
-        {1, cnn_c_text(net, "%s.c", name), cnn_c_write_source},
-        {1, cnn_c_text(net, "%s_weights.c", name), cnn_c_write_weights},
-        {1, cnn_c_text(net, "%s.h", name), cnn_c_write_header},
-        {2, arduino ? cnn_c_text(net, "%s_example.ino", name) : "main.c",
-         arduino ? cnn_c_write_sketch : cnn_c_write_main},
-        {0, arduino ? "library.properties" : "Makefile",
-         arduino ? cnn_c_write_properties : cnn_c_write_makefile},
+    struct file files[] = {
+        {.folder = 1, .name = cnn_c_text(net, "%s.c", name), .writer = cnn_c_write_source},
+        {.folder = 1, .name = cnn_c_text(net, "%s_weights.c", name), .writer = cnn_c_write_weights},
+        {.folder = 1, .name = cnn_c_text(net, "%s.h", name), .writer = cnn_c_write_header},
+        {.folder = 2,
+         .name = arduino ? cnn_c_text(net, "%s_example.ino", name) : "main.c",
+         .writer = arduino ? cnn_c_write_sketch : cnn_c_write_main},
+        {.folder = 0,
+         .name = arduino ? "library.properties" : "Makefile",
+         .writer = arduino ? cnn_c_write_properties : cnn_c_write_makefile},
     };
+    const size_t count = sizeof files / sizeof *files;
     cnn_status status = CNN_OK;
-    for (size_t i = 0; status == CNN_OK && i < sizeof files / sizeof *files; i++) {
-        const char *folder = cnn_c_text(net, "%s/%s", e->path, folders[files[i].folder]);
-        status = cnn_make_directories(folder, e->diag);
-        if (status == CNN_OK)
-            status = write_file(net, folder, files[i].name, files[i].writer);
+    net->failed = net->failed || net->code.failed || net->weights.failed ||
+                  net->declarations.failed || net->selftest.failed;
+    for (size_t i = 0; i < count; i++) {
+        files[i].writer(net, &files[i].text);
+        net->failed = net->failed || files[i].text.failed;
     }
+    if (net->failed)
+        status = cnn_fail_memory(e->diag, 0, e->path);
+    for (size_t i = 0; status == CNN_OK && i < count; i++)
+        status = save(net, folders, &files[i]);
+    for (size_t i = 0; i < count; i++)
+        cnn_text_free(&files[i].text);
     return status;
 }
 
@@ -215,6 +226,11 @@ static cnn_status check_limits(struct cnn_c_net *net)
     e->info->constants = net->flash_bytes;
     e->info->macs = net->macs;
     cnn_status status = CNN_OK;
+    if (net->arena_bytes > INT32_MAX)
+        return cnn_fail(e->diag, CNN_INVALID, NULL,
+                        "'%s' needs an arena of %s bytes; C that counts in 32 bits has %s at most",
+                        e->model->name, cnn_c_count(net->arena_bytes).text,
+                        cnn_c_count(INT32_MAX).text);
     if (o->max_ram > 0 && net->arena_bytes > o->max_ram) {
         status = cnn_fail(e->diag, CNN_INVALID, NULL,
                           "'%s' needs an arena of %s bytes; %s are allowed", e->model->name,
