@@ -284,9 +284,10 @@ static void test_all_that_is_left_over_or_missing_is_named(void **state)
     cnn_model *model = residual("c0", "cp");
     make(&made, RESIDUAL ";aux.conv.weight 2 8 1 1;aux.fc.weight 3 2");
     assert_int_equal(assign(model, &made, NULL, false, &out, s->diag), CNN_INVALID);
-    assert_string_equal(cnn_diag_get(s->diag, 0)->text,
-                        "net.pth: left over, for test.yaml has not so many layers of their kind "
-                        "and shape: aux.conv (2 x 8), aux.fc (3 x 2)");
+    assert_string_equal(
+        cnn_diag_get(s->diag, 0)->text,
+        "net.pth: left over, because test.yaml does not have so many layers of their kind "
+        "and shape: aux.conv (2 x 8), aux.fc (3 x 2)");
     cnn_diag_clear(s->diag);
     const char *path = scratch_write(s, "names", "aux -\n", 6);
     assert_int_equal(assign(model, &made, path, false, &out, s->diag), CNN_OK);

@@ -305,7 +305,7 @@ static void test_external_data_elsewhere_are_refused(void **state)
                  {"link.bin", "0", NULL, "it is reached by a link"},
                  {"linked/data.bin", "0", NULL, "it is reached by a link"},
                  {"none.bin", "0", NULL, "No such file"},
-                 {"sub", "0", NULL, "in what is no file"},
+                 {"sub", "0", NULL, "in something that is not a file"},
                  {"data.bin", "8", NULL, "has 8 bytes at byte 8 of 'data.bin', which ends at 12"},
                  {"data.bin", "18446744073709551615", NULL, "which ends at 12"},
                  {"data.bin", "-1", NULL, "is no number"},

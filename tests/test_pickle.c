@@ -162,14 +162,17 @@ static void test_what_makes_no_sense_is_refused(void **state)
     REFUSED(s,
             "}K\x01"
             "a",
-            "p.pth: byte 1003: the pickle puts an item into what is no list");
-    REFUSED(s, "]K\x01K\x02s", "p.pth: byte 1005: the pickle puts a key into what is no table");
+            "p.pth: byte 1003: the pickle puts an item into something that is not a list");
+    REFUSED(s, "]K\x01K\x02s",
+            "p.pth: byte 1005: the pickle puts a key into something that is not a table");
     REFUSED(s, "}(K\x01u", "p.pth: byte 1004: a key has no value");
     REFUSED(s, "K\x01)R",
-            "p.pth: byte 1003: the pickle calls what is no name, or with what is no tuple");
+            "p.pth: byte 1003: the pickle calls something that is not a name, or with something "
+            "that is not a tuple");
     REFUSED(s, "ccollections\nOrderedDict\n]\x85R.",
             "p.pth: byte 1027: a table of the pickle is made from another");
-    REFUSED(s, "]Nb", "p.pth: byte 1002: the pickle changes the state of what is no table");
+    REFUSED(s, "]Nb",
+            "p.pth: byte 1002: the pickle changes the state of something that is not a table");
     REFUSED(s, "Nr\xff\xff\xff\xff",
             "p.pth: byte 1001: the pickle remembers a value as number 4294967295, after 0 others");
     REFUSED(s, "Nq\x02",
@@ -327,7 +330,7 @@ static void test_damaged_archives_are_refused(void **state)
     expect_changed(s, 124 + 42, "\x01", 1,
                    "z.pth: byte 1: there is no entry here, but 'b/two' should be");
     expect_changed(s, 30, "c", 1,
-                   "z.pth: byte 0: the entry has not the name 'b/two' of the directory");
+                   "z.pth: byte 0: the entry does not have the name 'b/two' of the directory");
     expect_changed(s, 124 + 46, "\xff", 1,
                    "z.pth: byte 170: the name of an entry is no UTF-8 text");
     expect_changed(s, 124, "x", 1, "z.pth: byte 124: the directory of the archive is damaged");

@@ -212,10 +212,12 @@ static void test_tensors_lie_within_their_storage(void **state)
     wrong.dims[1] = 1;
     expect_refused(s, wrong, good, beyond);
     wrong.dims[0] = wrong.dims[1] = 0x7fffffff;
-    expect_refused(s, wrong, good, "a tensor's sizes or strides are no such, or too large");
+    expect_refused(s, wrong, good,
+                   "the sizes or strides of a tensor are not numbers, or too large");
     wrong = tensor;
     wrong.dims[0] = (size_t)-1; /* written as -1 */
-    expect_refused(s, wrong, good, "a tensor's sizes or strides are no such, or too large");
+    expect_refused(s, wrong, good,
+                   "the sizes or strides of a tensor are not numbers, or too large");
     wrong = tensor;
     wrong.storage = "Quantized";
     expect_refused(s, wrong, good,

@@ -146,10 +146,11 @@ static cnn_status check_tallies(struct assignment *a, const struct tally *tallie
     if (left.failed || missing.failed)
         status = cnn_fail_memory(a->diag, left.size + missing.size, "a message");
     if (status == CNN_OK && left.size > 0) {
-        status = cnn_fail(a->diag, CNN_INVALID, NULL,
-                          "%s: left over, for %s has not so many layers of their kind and shape: "
-                          "%s",
-                          a->weights->path, a->model->source, left.data);
+        status = cnn_fail(
+            a->diag, CNN_INVALID, NULL,
+            "%s: left over, because %s does not have so many layers of their kind and shape: "
+            "%s",
+            a->weights->path, a->model->source, left.data);
         cnn_hint(a->diag, "a line \"NAME -\" in a file for --rename leaves one out");
     }
     if (status != CNN_FAILED && missing.size > 0)

@@ -35,7 +35,7 @@ static cnn_status read_dims(struct cnn_caffe *c, const struct cnn_prototxt_field
     if (list.count == 0)
         return CNN_OK;
     if (list.count != 4)
-        return fail(c, message, "the input has not the 4 dimensions of images");
+        return fail(c, message, "the input does not have the 4 dimensions of images");
     c->shape = (cnn_shape){3, (size_t)dims[1], (size_t)dims[2], (size_t)dims[3]};
     return CNN_OK;
 }

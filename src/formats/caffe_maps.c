@@ -80,7 +80,7 @@ static void translate_pooling(struct cnn_caffe *c, const struct cnn_caffe_layer 
         return;
     }
     if (v.kernel[0] < 1 || v.kernel[1] < 1) {
-        cnn_caffe_refuse(c, layer, "it wants kernel_size");
+        cnn_caffe_refuse(c, layer, "it needs kernel_size");
         return;
     }
     cnn_onnx_draft_node(&c->draft, max ? "MaxPool" : "AveragePool", layer->name);
@@ -169,7 +169,7 @@ static bool read_factors(struct cnn_caffe *c, const struct cnn_caffe_layer *laye
             return false;
         }
     if (field || (count > 0 && count < layer->bottom_count))
-        cnn_caffe_refuse(c, layer, "it has not one coeff for each bottom");
+        cnn_caffe_refuse(c, layer, "it does not have one coeff for each bottom");
     return !field && (count == 0 || count == layer->bottom_count);
 }
 
@@ -306,7 +306,7 @@ static void translate_reshape(struct cnn_caffe *c, const struct cnn_caffe_layer 
         !cnn_caffe_integers(c, cnn_prototxt_find(p, "shape"), "dim", &list))
         return;
     if (list.count == 0 || axis != 0 || axes != -1) {
-        cnn_caffe_refuse(c, layer, "it wants its whole shape, of at most 4 dimensions");
+        cnn_caffe_refuse(c, layer, "it needs its whole shape, of at most 4 dimensions");
         return;
     }
     if (dims[0] != -1) /* a batch of another size than the file's is one, too */

@@ -104,7 +104,7 @@ static void translate_power(struct cnn_caffe *c, const struct cnn_caffe_layer *l
         !cnn_caffe_real(c, p, "shift", &shift))
         return;
     if (power != 1) {
-        cnn_caffe_refuse(c, layer, "its power is %g, and no layer has another than 1", power);
+        cnn_caffe_refuse(c, layer, "its power is %g, and only 1 is supported", power);
         return;
     }
     if (scale != 1)

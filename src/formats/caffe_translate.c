@@ -34,7 +34,7 @@ static bool inputs_known(struct cnn_caffe *c, const struct cnn_caffe_layer *laye
     for (size_t i = 0; i < layer->bottom_count; i++) {
         struct cnn_caffe_value *v = cnn_caffe_value(c, layer->bottoms[i]);
         if (!v)
-            cnn_caffe_refuse(c, layer, "no layer before it gives its bottom '%s'",
+            cnn_caffe_refuse(c, layer, "no layer before it has the top '%s', which it reads",
                              layer->bottoms[i]);
         known = known && v && v->value;
     }

@@ -28,7 +28,7 @@ static bool get_blobs(struct cnn_caffe *c, const struct cnn_caffe_layer *layer, 
 {
     const struct cnn_caffe_blobs *blobs = cnn_caffe_weights_find(c->weights, layer->name);
     if (!blobs || blobs->count != count) {
-        cnn_caffe_refuse(c, layer, "it wants %zu blobs, and %s has %zu for a layer of this name",
+        cnn_caffe_refuse(c, layer, "it needs %zu blobs, and %s has %zu for a layer of this name",
                          count, c->weights->name, blobs ? blobs->count : 0);
         return false;
     }
@@ -105,7 +105,7 @@ static bool read_convolution(struct cnn_caffe *c, const struct cnn_caffe_layer *
         return false;
     if (out->filters < 1 || out->kernel[0] < 1 || out->kernel[1] < 1 || out->kernel[0] > 4096 ||
         out->kernel[1] > 4096 || out->axis != 1) {
-        cnn_caffe_refuse(c, layer, "it wants num_output, kernel_size, and its channels on axis 1");
+        cnn_caffe_refuse(c, layer, "it needs num_output, kernel_size, and its channels on axis 1");
         return false;
     }
     return true;
@@ -187,7 +187,7 @@ static void translate_inner_product(struct cnn_caffe *c, const struct cnn_caffe_
         !cnn_caffe_flag(c, p, "transpose", &transposed))
         return;
     if (units < 1 || axis != 1) {
-        cnn_caffe_refuse(c, layer, "it wants num_output, and axis 1");
+        cnn_caffe_refuse(c, layer, "it needs num_output, and axis 1");
         return;
     }
     if (!get_blobs(c, layer, bias ? 2 : 1, blobs) ||
@@ -269,7 +269,7 @@ static bool read_scale(struct cnn_caffe *c, const struct cnn_caffe_layer *layer,
         !cnn_caffe_flag(c, p, "bias_term", &out->has_bias))
         return false;
     if (axis != 1 || axes != 1) {
-        cnn_caffe_refuse(c, layer, "it has not one number for each channel");
+        cnn_caffe_refuse(c, layer, "it does not have one number for each channel");
         return false;
     }
     if (!get_blobs(c, layer, out->has_bias ? 2 : 1, blobs) ||

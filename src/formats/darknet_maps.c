@@ -78,7 +78,7 @@ static cnn_status find_source(struct cnn_darknet_net *n, const struct cnn_darkne
 {
     int64_t number = index < 0 ? (int64_t)n->number + index : index;
     if (number < 0 || number >= (int64_t)n->number)
-        return cnn_darknet_refuse(n, layer, "%lld is no layer before it", (long long)index);
+        return cnn_darknet_refuse(n, layer, "there is no layer %lld before it", (long long)index);
     *out = n->values[number];
     return CNN_OK;
 }
@@ -125,7 +125,7 @@ static cnn_status find_routes(struct cnn_darknet_net *n, struct cnn_darknet_laye
         !cnn_darknet_get(n, layer, "group_id", 0, &group))
         return CNN_FAILED;
     if (*count == 0 || group >= groups)
-        return cnn_darknet_refuse(n, layer, "it wants layers, and a group_id below groups");
+        return cnn_darknet_refuse(n, layer, "it needs layers, and a group_id below groups");
     for (size_t i = 0; i < *count && status == CNN_OK; i++)
         status = find_source(n, layer, indices[i], &sources[i]);
     for (size_t i = 0; i < *count && status == CNN_OK; i++) {
@@ -153,7 +153,7 @@ static cnn_status translate_route(struct cnn_darknet_net *n, struct cnn_darknet_
         layer->out.c += sources[i].c;
     for (size_t i = 0; i < count; i++)
         if (!sources[i].value)
-            return cnn_darknet_refuse(n, layer, "it reads what a head gives");
+            return cnn_darknet_refuse(n, layer, "it reads the output of a head");
     if (count > 1)
         layer->out.value = join(n, layer->name, sources, count);
     return CNN_OK;
@@ -202,7 +202,7 @@ static cnn_status translate_shortcut(struct cnn_darknet_net *n, struct cnn_darkn
         return status;
     layer->out = layer->in;
     if (count == 0 || (weights && strcmp(weights->value, "none") != 0))
-        return cnn_darknet_refuse(n, layer, "it wants `from`, and no weights of its own");
+        return cnn_darknet_refuse(n, layer, "it needs `from`, and no weights of its own");
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
         struct cnn_darknet_value other;
         status = find_source(n, layer, indices[i], &other);
@@ -227,7 +227,7 @@ static cnn_status translate_scale_channels(struct cnn_darknet_net *n,
         return status;
     layer->out = maps;
     if (!maps.value || per_map || layer->in.h != 1 || layer->in.w != 1 || layer->in.c != maps.c)
-        return cnn_darknet_refuse(n, layer, "it wants one number for each channel of the maps");
+        return cnn_darknet_refuse(n, layer, "it needs one number for each channel of the maps");
     layer->out.value =
         cnn_onnx_draft_binary(&n->draft, "Mul", layer->name, maps.value, layer->in.value);
     return cnn_darknet_activate(n, layer, "linear", &layer->out.value);

@@ -53,7 +53,7 @@ static cnn_status translate_layer(struct cnn_darknet_net *n, struct cnn_darknet_
 {
     const struct cnn_darknet_rule *rule = find_rule(layer->section->name);
     if (!layer->in.value && strcmp(rule->name, "route") != 0)
-        return cnn_darknet_refuse(n, layer, "it reads what a head gives");
+        return cnn_darknet_refuse(n, layer, "it reads the output of a head");
     cnn_status status = rule->translate(n, layer);
     return status == CNN_OK ? check_options(n, layer) : status;
 }

@@ -32,7 +32,8 @@ static cnn_status lower_activation(struct cnn_lower_step *step, const struct cnn
     if (!root->known)
         return CNN_INVALID;
     if (!cnn_lower_has_type(match->type))
-        return cnn_lower_refuse(step, "it would be a layer '%s', which there is not", match->type);
+        return cnn_lower_refuse(step, "it would become a layer '%s', which does not exist",
+                                match->type);
     if (cnn_view_has_pads(root) && !cnn_lower_natural(step, root))
         return CNN_INVALID;
     struct cnn_view view = *root;
@@ -82,7 +83,7 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step, const struct cnn
     if (!view.known)
         return CNN_INVALID;
     if (view.rank == 0 || !cnn_view_is_channels(&view, view.rank - 1))
-        return cnn_lower_refuse(step, "it normalises over something else than the channels");
+        return cnn_lower_refuse(step, "it normalises over something other than the channels");
     if (cnn_view_has_pads(&view))
         return cnn_lower_refuse(step, "it changes padding");
     struct cnn_lowered_layer *layer =

@@ -85,7 +85,7 @@ static cnn_status lower_concat(struct cnn_lower_step *step)
         if (!x)
             return CNN_INVALID;
         if (!cnn_view_is_channels(x, axis - 1))
-            return cnn_lower_refuse(step, "it joins something else than channels");
+            return cnn_lower_refuse(step, "it joins something other than channels");
         struct cnn_view same = cnn_view_with_channels(
             x, axis - 1, x->layer, (cnn_shape){x->shape.rank, 1, x->shape.h, x->shape.w});
         if (i == 0)
@@ -134,13 +134,13 @@ static cnn_status lower_split(struct cnn_lower_step *step)
         !cnn_onnx_axis(&step->call, given, cnn_lower_array(step, 0)->rank, false, &axis))
         return CNN_INVALID;
     if (axis != 1)
-        return cnn_lower_refuse(step, "it splits something else than channels");
+        return cnn_lower_refuse(step, "it splits something other than channels");
     struct cnn_view *maps = cnn_lower_maps(step, 0);
     if (!maps)
         return CNN_INVALID;
     struct cnn_view x = *maps;
     if (x.rank != 3)
-        return cnn_lower_refuse(step, "it splits what are no maps");
+        return cnn_lower_refuse(step, "it splits something other than maps");
     for (size_t i = 0; i < step->step->output_count; i++) {
         size_t value = step->step->outputs[i];
         if (value == CNN_ONNX_NONE)
@@ -191,7 +191,8 @@ static cnn_status lower_slice(struct cnn_lower_step *step)
         return cnn_lower_nothing(step);
     struct cnn_view *maps = cnn_lower_maps(step, 0);
     if (!maps || maps->rank != 3)
-        return maps ? cnn_lower_refuse(step, "it takes a part of what are no maps") : CNN_INVALID;
+        return maps ? cnn_lower_refuse(step, "it takes a part of something other than maps")
+                    : CNN_INVALID;
     struct cnn_view from = *maps;
     return add_slice(step, 0, &from, begin, begin + y->dims[1]);
 }
@@ -204,7 +205,7 @@ static cnn_status add_global_pool(struct cnn_lower_step *step, bool keep)
     if (!x)
         return CNN_INVALID;
     if (x->rank != 3)
-        return cnn_lower_refuse(step, "it is the mean of what are no maps");
+        return cnn_lower_refuse(step, "it is the mean of something other than maps");
     const cnn_shape shape = {3, x->shape.c, 1, 1};
     struct cnn_lowered_layer *layer =
         cnn_lower_add(step, "global_pool", &x->layer, 1, CNN_ONNX_NONE, shape);
@@ -252,7 +253,7 @@ static cnn_status lower_reduce(struct cnn_lower_step *step)
     if (!cnn_onnx_get_int(&step->call, "keepdims", 1, &keep) || !get_axes(step, x->rank, &bits))
         return CNN_INVALID;
     if (x->rank != 4 || bits != 12)
-        return cnn_lower_refuse(step, "it goes over something else than all rows and columns");
+        return cnn_lower_refuse(step, "it goes over something other than all rows and columns");
     return add_global_pool(step, keep != 0);
 }
 
@@ -266,7 +267,7 @@ static cnn_status lower_softmax(struct cnn_lower_step *step)
         !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis) || !cnn_lower_list(step, &x))
         return CNN_INVALID;
     if (axis == 0 || !cnn_view_is_channels(&x, axis - 1) || (flat && x.shape.h * x.shape.w != 1))
-        return cnn_lower_refuse(step, "it goes over something else than the channels");
+        return cnn_lower_refuse(step, "it goes over something other than the channels");
     if (cnn_view_has_pads(&x) && !cnn_lower_natural(step, &x))
         return CNN_INVALID;
     if (!cnn_lower_add(step, "softmax", &x.layer, 1, CNN_ONNX_NONE, x.shape))
@@ -378,11 +379,11 @@ static cnn_status lower_pad(struct cnn_lower_step *step)
     if (mode == 0 && !padding.zeros)
         return cnn_lower_refuse(step, "it pads with another number than zero");
     if (padding.count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
-        return cnn_lower_refuse(step, "it pads something else than maps");
+        return cnn_lower_refuse(step, "it pads something other than maps");
     for (size_t i = 0; i < 8; i++) {
         const int64_t pad = padding.values[i];
         if (pad < 0 || (i % 4 < 2 && pad != 0))
-            return cnn_lower_refuse(step, "it pads something else than rows and columns, or cuts");
+            return cnn_lower_refuse(step, "it pads something other than rows and columns, or cuts");
         if (i % 4 >= 2)
             pads[i / 4 * 2 + i % 4 - 2] = (size_t)pad;
     }
@@ -445,7 +446,7 @@ static cnn_status lower_resize(struct cnn_lower_step *step)
     if (!x || !cnn_onnx_get_word(&step->call, "mode", modes, &mode))
         return CNN_INVALID;
     if (x->rank != 3 || y.c != x->shape.c)
-        return cnn_lower_refuse(step, "it changes the size of what are no maps");
+        return cnn_lower_refuse(step, "it resizes something other than maps");
     const size_t rows = y.h / x->shape.h, columns = y.w / x->shape.w;
     const bool whole = y.h == rows * x->shape.h && y.w == columns * x->shape.w;
     if (check_places(step, mode > 0, whole) != CNN_OK ||

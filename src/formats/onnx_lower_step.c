@@ -233,7 +233,7 @@ struct cnn_lowered_layer *cnn_lower_add(struct cnn_lower_step *step, const char 
 {
     struct cnn_lowering *l = step->l;
     if (!cnn_lower_has_type(type)) {
-        cnn_lower_refuse(step, "it would be a layer '%s', which there is not", type);
+        cnn_lower_refuse(step, "it would become a layer '%s', which does not exist", type);
         return NULL;
     }
     if (l->count == CNN_MAX_LAYERS) {

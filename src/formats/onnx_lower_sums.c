@@ -166,7 +166,7 @@ static cnn_status lower_difference(struct cnn_lower_step *step)
 {
     struct affine a;
     if (!has_constant(step) || !cnn_lower_is_constant(step, 1))
-        return cnn_lower_refuse(step, "no layer subtracts what another gives");
+        return cnn_lower_refuse(step, "no layer subtracts the output of another");
     if (!find_affine(step, &a))
         return CNN_INVALID;
     return fold_bias(step, &a, -1) ? CNN_OK : lower_scale(step, &a, false, -1);
@@ -176,7 +176,7 @@ static cnn_status lower_quotient(struct cnn_lower_step *step)
 {
     struct affine a;
     if (!has_constant(step) || !cnn_lower_is_constant(step, 1))
-        return cnn_lower_refuse(step, "no layer divides by what another gives");
+        return cnn_lower_refuse(step, "no layer divides by the output of another");
     return find_affine(step, &a) ? lower_scale(step, &a, true, -1) : CNN_INVALID;
 }
 

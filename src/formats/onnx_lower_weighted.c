@@ -33,7 +33,7 @@ static cnn_status copy_parameter(struct cnn_lower_step *step, struct cnn_lowered
     const struct cnn_onnx_array *array = cnn_lower_array(step, i);
     if (!array->constant || array->count != count)
         return cnn_lower_refuse(
-            step, array->constant ? "input %zu is of another size" : "input %zu is no constant",
+            step, array->constant ? "input %zu is of another size" : "input %zu is not a constant",
             i + 1);
     const double *values = cnn_lower_numbers(step, i);
     if (values && !check_finite(step, i, values, count))
@@ -322,7 +322,7 @@ static cnn_status gemm_bias(struct cnn_lower_step *step, size_t layer, size_t un
     }
     if (!c->constant || (c->count != units && c->count != 1) ||
         (c->rank > 1 && c->dims[c->rank - 1] != c->count))
-        return cnn_lower_refuse(step, "its C is no constant with a number for each unit");
+        return cnn_lower_refuse(step, "its C is not a constant with a number for each unit");
     const double *values = cnn_lower_numbers(step, 2);
     float *bias =
         values ? cnn_lower_tensor(step, &step->l->layers[layer - 1], "bias", units) : NULL;
@@ -346,7 +346,7 @@ static cnn_status lower_gemm(struct cnn_lower_step *step)
         return CNN_INVALID;
     if (cnn_lower_is_constant(step, 0) || !b->constant || ta || x.rank != 1 || !is_whole(&x))
         return cnn_lower_refuse(step,
-                                "it is no product of what a layer gives and constant weights");
+                                "it does not multiply what a layer gives by constant weights");
     const size_t units = b->dims[tb ? 0 : 1];
     struct cnn_lowered_layer *layer = add_dense(step, &x, units);
     const size_t number = step->l->count;
@@ -390,7 +390,7 @@ static cnn_status lower_matmul(struct cnn_lower_step *step)
     const struct cnn_onnx_array *b = cnn_lower_array(step, 1);
     if (cnn_lower_is_constant(step, 0) || !b->constant || b->rank != 2)
         return cnn_lower_refuse(step,
-                                "it is no product of what a layer gives and constant weights");
+                                "it does not multiply what a layer gives by constant weights");
     struct cnn_view x = *cnn_lower_view(step, 0);
     if (x.rank > 1 && x.shape.rank == 3 && cnn_view_is_channels(&x, x.rank - 1) && is_whole(&x))
         return lower_pointwise(step, &x);
@@ -423,7 +423,7 @@ static cnn_status lower_batch_norm(struct cnn_lower_step *step)
         !cnn_lower_list(step, x))
         return CNN_INVALID;
     if (!cnn_view_is_channels(x, 0))
-        return cnn_lower_refuse(step, "it normalises over something else than the channels");
+        return cnn_lower_refuse(step, "it normalises over something other than the channels");
     struct cnn_view y = *x;
     struct cnn_lowered_layer *layer = cnn_lower_add(step, "batch_norm", &y.layer, 1, 1, y.shape);
     if (!layer)
@@ -448,7 +448,7 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step)
         !cnn_onnx_axis(&step->call, given, x.rank + 1, false, &axis) || !cnn_lower_list(step, &x))
         return CNN_INVALID;
     if (axis != x.rank || x.rank == 0 || !cnn_view_is_channels(&x, x.rank - 1))
-        return cnn_lower_refuse(step, "it normalises over something else than the channels");
+        return cnn_lower_refuse(step, "it normalises over something other than the channels");
     if (cnn_view_has_pads(&x))
         return cnn_lower_refuse(step, "it changes padding");
     struct cnn_lowered_layer *layer = cnn_lower_add(step, "layer_norm", &x.layer, 1, 1, x.shape);
@@ -483,7 +483,7 @@ static cnn_status lower_instance_norm(struct cnn_lower_step *step)
     if (!cnn_onnx_get_float(&step->call, "epsilon", (double)1e-5f, &epsilon))
         return CNN_INVALID;
     if (groups == 0 || c % groups != 0 || !cnn_view_in_order(&x) || !is_whole(&x))
-        return cnn_lower_refuse(step, "it normalises over something else than groups of channels");
+        return cnn_lower_refuse(step, "it normalises over something other than groups of channels");
     if (groups != c && (!cnn_lower_is_constant(step, 1) || !cnn_lower_is_constant(step, 2) ||
                         !all_are(step, 1, 1) || !all_are(step, 2, 0)))
         return cnn_lower_refuse(step, "its scale and bias are those of groups");

@@ -194,12 +194,12 @@ cnn_status cnn_onnx_constant_of_shape(struct cnn_onnx_call *call)
     size_t rank, dims[CNN_ONNX_MAX_RANK], of[CNN_ONNX_MAX_RANK], of_rank, count = 1;
     double value = 0;
     if (a && !a->t)
-        return cnn_onnx_call_fail(call, "its value is no tensor");
+        return cnn_onnx_call_fail(call, "its value is not a tensor");
     if (a) {
         if (cnn_onnx_tensor_shape(call->file, a->t, &of_rank, of, &count, call->diag) != CNN_OK)
             return CNN_FAILED;
         if (count != 1)
-            return cnn_onnx_call_fail(call, "its value is no single number");
+            return cnn_onnx_call_fail(call, "its value is not a single number");
         if (cnn_onnx_tensor_read(call->file, a->t, &value, call->diag) != CNN_OK)
             return CNN_FAILED;
         type = a->t->data_type;

@@ -244,7 +244,7 @@ static int open_external(const struct cnn_onnx_opened *file, const char *locatio
                  errno == ELOOP || errno == ENOTDIR ? "it is reached by a link" : strerror(errno));
     cnn_free(copy);
     if (fd >= 0 && (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))) {
-        fail(&file->public, tensor, diag, "has external data in what is no file");
+        fail(&file->public, tensor, diag, "has external data in something that is not a file");
         close(fd);
         return -1;
     }

@@ -173,8 +173,8 @@ static cnn_status put_in(struct machine *m, enum cnn_pickle_kind kind, size_t co
     struct cnn_pickle *into = top(m, count);
     if (into->kind != kind)
         return fail(m, "the pickle puts %s",
-                    kind == CNN_PICKLE_LIST ? "an item into what is no list"
-                                            : "a key into what is no table");
+                    kind == CNN_PICKLE_LIST ? "an item into something that is not a list"
+                                            : "a key into something that is not a table");
     if (kind == CNN_PICKLE_DICT && count % 2 != 0)
         return fail(m, "a key has no value");
     if (count > 0)
@@ -340,7 +340,9 @@ static cnn_status read_call(struct machine *m)
         return status;
     const struct cnn_pickle *callee = top(m, 1), *arguments = top(m, 0);
     if (callee->kind != CNN_PICKLE_GLOBAL || arguments->kind != CNN_PICKLE_TUPLE)
-        return fail(m, "the pickle calls what is no name, or with what is no tuple");
+        return fail(
+            m,
+            "the pickle calls something that is not a name, or with something that is not a tuple");
     if (!m->source->globals[callee->integer].table)
         return gather(m, CNN_PICKLE_CALL, 2);
     if (arguments->count > 0)
@@ -356,7 +358,7 @@ static cnn_status read_state(struct machine *m)
     if (status != CNN_OK)
         return status;
     if (top(m, 1)->kind != CNN_PICKLE_DICT)
-        return fail(m, "the pickle changes the state of what is no table");
+        return fail(m, "the pickle changes the state of something that is not a table");
     m->stack.count--;
     return CNN_OK;
 }

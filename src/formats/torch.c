@@ -172,7 +172,7 @@ static cnn_status read_shape(const struct reader *r, const struct cnn_pickle *va
             !as_size(strides->items[i], &out->strides[i]) ||
             !cnn_size_mul(out->count, out->dims[i], &out->count) ||
             out->count > CNN_WEIGHT_MAX_COUNT)
-            return fail(r, value, "a tensor's sizes or strides are no such, or too large");
+            return fail(r, value, "the sizes or strides of a tensor are not numbers, or too large");
     return CNN_OK;
 }
 

@@ -110,7 +110,7 @@ static void add_notes(struct import *im)
         cnn_text_printf(notes, "not checked: whether the numbers are those that were written, for "
                                "the file has no checksums\n");
     if (w->passed > 0)
-        cnn_text_printf(notes, "dropped: %zu values that are no tensors\n", w->passed);
+        cnn_text_printf(notes, "dropped: %zu values that are not tensors\n", w->passed);
     bool ordered = false;
     for (size_t i = 0; i < im->assignment.row_count; i++)
         ordered = ordered || strcmp(im->assignment.rows[i].how, "order") == 0;

@@ -130,8 +130,8 @@ static cnn_status find_data(const struct archive *a, size_t directory, size_t na
                         a->path, at, entry->name, entry->size);
     if (own_name != name_size || memcmp(a->data + at + LOCAL_BYTES, entry->name, name_size) != 0)
         return cnn_fail(a->diag, CNN_FAILED, NULL,
-                        "%s: byte %zu: the entry has not the name '%s' of the directory", a->path,
-                        at, entry->name);
+                        "%s: byte %zu: the entry does not have the name '%s' of the directory",
+                        a->path, at, entry->name);
     entry->data = a->data + begin;
     return CNN_OK;
 }

@@ -34,8 +34,13 @@
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
- * CNN_VERSION with which it was built. Before 1.0 two things are to come: answers that are not
- * classes, and a tool that compares each version with the one before it.
+ * CNN_VERSION with which it was built. Version 1.0 waits for four things:
+ * - answers that are not classes. Today cnn_evaluation, cnn_comparison, cnn_event and
+ *   cnn_prediction are about classes and accuracy alone;
+ * - results that can grow. cnn_import_info, cnn_export_info, cnn_layer_info, cnn_init_result and
+ *   cnn_comparison belong to the caller and have no version;
+ * - a cnn_diag for cnn_model_tensor_get and cnn_model_tensor_set, which fail without a message;
+ * - a tool that compares each version with the one before it.
  *
  * From 1.0 on, as long as the soname stays the same: a function stays and keeps its meaning.
  * Structs of options, and structs that the library makes (results, cnn_message, cnn_event), get new
