@@ -244,9 +244,11 @@ static void test_batch_norm_ref_when_compared_with_its_parts(void **state)
               *g = tensor_new(210);
         unsigned short choice[36];
         struct norm_result got = norm_run(ref, &b, x), want = norm_result_new(&b);
-        ref->batch_norm_statistics(&bare, x, want.mean, want.var, NULL);
+        double room[2 * 3];
+        ref->batch_norm_statistics(&bare, x, want.mean, want.var, (float *)room);
         struct cnn_batch_norm_arrays arrays = norm_arrays(&want, x, gamma, beta, g);
         arrays.y = value;
+        arrays.scratch = (float *)room;
         ref->batch_norm_forward(&bare, &arrays);
         ref->activation_forward(b.activation, (struct cnn_rows){70, 3}, value, value);
         ref->pool_forward(&pool, 2, value, want.y, pool.average ? NULL : choice);
@@ -299,7 +301,8 @@ static void test_batch_norm_variance_when_mean_is_large(void **state)
           *want_mean = tensor_new(3), *want_var = tensor_new(3);
     for (size_t i = 0; i < 60000; i++)
         x[i] += 1000.0f;
-    cnn_kernels_at(0)->batch_norm_statistics(&b, x, want_mean, want_var, NULL);
+    double room[2 * 3];
+    cnn_kernels_at(0)->batch_norm_statistics(&b, x, want_mean, want_var, (float *)room);
     assert_true(want_var[0] > 0.3f && want_var[0] < 0.36f);
     const struct cnn_kernels *k;
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++) {
@@ -324,6 +327,7 @@ static void test_batch_norm_ref_when_worked_out_by_hand(void **state)
     const struct cnn_kernels *ref = cnn_kernels_at(0);
     struct cnn_batch_norm b = {.rows = 2, .channels = 1, .activation = {.kind = CNN_ACT_RELU}};
     float x[] = {-1, 1}, y[2], dy[] = {3, 5}, dx[2], mean, var, gamma = 2, beta = 1, dgamma, dbeta;
+    double room[2];
     const struct cnn_batch_norm_arrays arrays = {.x = x,
                                                  .mean = &mean,
                                                  .var = &var,
@@ -333,8 +337,9 @@ static void test_batch_norm_ref_when_worked_out_by_hand(void **state)
                                                  .dy = dy,
                                                  .dx = dx,
                                                  .dgamma = &dgamma,
-                                                 .dbeta = &dbeta};
-    ref->batch_norm_statistics(&b, x, &mean, &var, NULL);
+                                                 .dbeta = &dbeta,
+                                                 .scratch = (float *)room};
+    ref->batch_norm_statistics(&b, x, &mean, &var, (float *)room);
     assert_true(mean == 0 && var == 1);
     ref->batch_norm_forward(&b, &arrays);
     assert_true(y[0] == 0 && y[1] == 3);

@@ -25,12 +25,19 @@ static void check_dropout(const struct cnn_kernels *k)
     enum { SIZE = 50001 };
     float *x = tensor_random(SIZE, 1), *y = tensor_new(SIZE), *again = copy_of(x, SIZE),
           *other = tensor_new(SIZE);
-    k->dropout(SIZE, 0.25f, 42, x, y);
+    struct cnn_drop drop = {.size = SIZE, .rate = 0.25, .seed = 42};
+    k->dropout(&drop, x, y);
     cnn_parallel_set_threads(5);
-    k->dropout(SIZE, 0.25f, 42, again, again);
+    k->dropout(&drop, again, again);
     cnn_parallel_set_threads(0);
     assert_floats_same("the same seed, in place, other threads", again, y, SIZE);
-    k->dropout(SIZE, 0.25f, 43, x, other);
+    memcpy(again, x, SIZE * sizeof *x); /* in two pieces */
+    k->dropout(&(struct cnn_drop){.size = 20003, .rate = 0.25, .seed = 42}, again, again);
+    k->dropout(&(struct cnn_drop){.first = 20003, .size = SIZE - 20003, .rate = 0.25, .seed = 42},
+               again + 20003, again + 20003);
+    assert_floats_same("in pieces", again, y, SIZE);
+    drop.seed = 43;
+    k->dropout(&drop, x, other);
     size_t dropped = 0, differ = 0;
     for (size_t i = 0; i < SIZE; i++) {
         dropped += y[i] == 0;
@@ -39,7 +46,8 @@ static void check_dropout(const struct cnn_kernels *k)
     }
     assert_in_range(dropped, 0.24 * SIZE, 0.26 * SIZE);
     assert_true(differ > SIZE / 4);
-    k->dropout(SIZE, 0, 42, x, y);
+    drop.rate = 0;
+    k->dropout(&drop, x, y);
     assert_floats_same("rate 0", y, x, SIZE);
     float *all[] = {x, y, again, other};
     for (size_t i = 0; i < COUNT(all); i++)

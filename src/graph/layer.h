@@ -182,7 +182,18 @@ struct cnn_call {
      * is bytes */
     const float *const *x_range;
     const float *y_range;
+    /* In plans that train: which parts of the batch the n images are, and with ranks memory for
+     * 2 * channels numbers of each part of the batch. */
+    const struct cnn_parts *parts;
+    const struct cnn_ranks *ranks;
+    double *room;
 };
+
+/* The first of the images, of the whole batch. */
+static inline size_t cnn_call_first(const struct cnn_call *call)
+{
+    return call->parts ? cnn_parts_image(call->parts, call->parts->first) : 0;
+}
 
 /* The output's pixels, as rows of their channels. */
 static inline struct cnn_rows cnn_call_rows(const struct cnn_call *call)
@@ -210,6 +221,17 @@ struct cnn_operand {
     double kept[2];
 };
 
+/* Who adds up the gradients of a layer's weights over the parts of a batch (util/parts.h). */
+enum cnn_sums {
+    /* the plan: backward is called for each part, and adds up its images in an order that their
+     * number alone fixes */
+    CNN_SUMS_BY_PLAN,
+    CNN_SUMS_BY_LAYER, /* backward is called for a complete subtree of parts, and adds them up */
+    /* backward is called for all images that this process has, and adds up those of all
+     * processes */
+    CNN_SUMS_SHARED
+};
+
 /* How a node is executed. */
 struct cnn_execution {
     /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
@@ -224,6 +246,7 @@ struct cnn_execution {
 
     void (*forward)(const struct cnn_call *call);
     void (*backward)(const struct cnn_call *call); /* NULL in one that only infers */
+    enum cnn_sums sums;
 };
 
 /* How layers of a type are stored in a quantized network, and computed with bytes in inference. */

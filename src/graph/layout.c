@@ -12,7 +12,9 @@
 struct maker {
     const struct cnn_graph *graph;
     const struct cnn_kernels *kernels;
+    size_t whole; /* images of a batch of all processes */
     size_t batch, slice;
+    const struct cnn_ranks *ranks;
     enum cnn_plan_mode mode;
     bool input_gradient;
     /* of each value: edges that read it, and the last node that does (count where none) */
@@ -175,6 +177,38 @@ static void place_values(struct maker *m)
         }
 }
 
+/* Floats of the gradients of a node that the plan adds up. */
+static size_t summed_floats(const struct cnn_node *node)
+{
+    size_t floats = 0;
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
+        if (node->execution->sums == CNN_SUMS_BY_PLAN && cnn_role_trained(node->tensors[slot].role))
+            floats += cnn_round_floats(node->tensors[slot].count);
+    return floats;
+}
+
+/* Gradients of parameters, and what is needed to add them up. */
+static void place_sums(struct maker *m)
+{
+    struct cnn_layout *l = m->layout;
+    size_t channels = 0, parts = cnn_parts_count(m->whole);
+    for (size_t i = 0; i < m->graph->count; i++) {
+        const struct cnn_node *node = &m->graph->nodes[i];
+        size_t floats = summed_floats(node), c = node->in[0].c;
+        l->waiting_floats = floats > l->waiting_floats ? floats : l->waiting_floats;
+        if (node->execution->sums == CNN_SUMS_SHARED && c > channels)
+            channels = c;
+    }
+    l->root_floats = cnn_round_floats(m->graph->parameter_floats);
+    l->parameters = add_block(m, batch_floats(m, l->roots, l->root_floats, 0), 0, end_step(m));
+    size_t levels = 0;
+    while (parts >> levels > 1)
+        levels++;
+    l->waiting = add_block(m, batch_floats(m, levels, l->waiting_floats, 0), 0, end_step(m));
+    if (m->ranks)
+        l->room = add_block(m, batch_floats(m, parts, 4 * channels, 0), 0, end_step(m));
+}
+
 static void place_tensors(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;
@@ -200,8 +234,9 @@ static void place_tensors(struct maker *m)
         }
     }
     m->layout->scratch = add_block(m, scratch, 0, end_step(m));
-    m->layout->parameters =
-        training ? add_block(m, g->parameter_floats, 0, end_step(m)) : CNN_NO_BLOCK;
+    m->layout->parameters = m->layout->waiting = m->layout->room = CNN_NO_BLOCK;
+    if (training)
+        place_sums(m);
 }
 
 /* Gradients, from the last node back. The first node that gives one writes it in place; the others
@@ -287,6 +322,41 @@ static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
     return CNN_OK;
 }
 
+/* What this process has of any batch. */
+static void share_batch(const struct cnn_plan_options *options, struct cnn_layout *layout)
+{
+    layout->batch = options->batch;
+    layout->roots = 1;
+    if (!options->ranks)
+        return;
+    layout->batch =
+        cnn_parts_most_images(options->batch, options->ranks->rank, options->ranks->count);
+    for (size_t n = 1; n <= options->batch; n++) {
+        struct cnn_parts run = cnn_parts_of(n, options->ranks->rank, options->ranks->count),
+                         root = {.end = run.first};
+        size_t roots = 0;
+        while (cnn_parts_next(&run, &root))
+            roots++;
+        layout->roots = roots > layout->roots ? roots : layout->roots;
+    }
+}
+
+static bool make_arrays(struct maker *m, struct cnn_arena *arena, size_t n, size_t edges)
+{
+    struct cnn_layout *l = m->layout;
+    l->blocks = cnn_arena_array(arena, m->capacity, sizeof *l->blocks);
+    l->value = cnn_arena_array(arena, n + 1, sizeof *l->value);
+    l->gradient = cnn_arena_array(arena, n + 1, sizeof *l->gradient);
+    l->tensor = cnn_arena_array(arena, n * CNN_MAX_TENSORS, sizeof *l->tensor);
+    l->temporary = cnn_arena_array(arena, edges + 1, sizeof *l->temporary);
+    m->readers = cnn_arena_array(arena, n + 1, sizeof *m->readers);
+    m->last_reader = cnn_arena_array(arena, n + 1, sizeof *m->last_reader);
+    m->leads = cnn_arena_array(arena, n + 1, sizeof *m->leads);
+    m->wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m->wants_gradient);
+    return l->edge && l->blocks && l->value && l->gradient && l->tensor && l->temporary &&
+           m->readers && m->last_reader && m->leads && m->wants_gradient;
+}
+
 cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,
                            const struct cnn_plan_options *options, struct cnn_arena *arena,
                            struct cnn_layout *out, cnn_diag *diag)
@@ -296,6 +366,8 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     if (batch == 0 || batch > CNN_MAX_BATCH)
         return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu",
                         CNN_MAX_BATCH, batch);
+    share_batch(options, &layout);
+    batch = layout.batch;
     layout.edge = cnn_arena_array(arena, n + 1, sizeof *layout.edge);
     for (size_t i = 0; layout.edge && i < n; i++) {
         layout.edge[i] = edges;
@@ -303,23 +375,15 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
     }
     struct maker m = {.graph = graph,
                       .kernels = kernels,
+                      .whole = options->batch,
                       .batch = batch,
                       .slice = batch,
+                      .ranks = options->ranks,
                       .mode = options->mode,
                       .input_gradient = options->input_gradient,
                       .layout = &layout,
                       .capacity = n * (CNN_MAX_TENSORS + 2) + edges + 8};
-    layout.blocks = cnn_arena_array(arena, m.capacity, sizeof *layout.blocks);
-    layout.value = cnn_arena_array(arena, n + 1, sizeof *layout.value);
-    layout.gradient = cnn_arena_array(arena, n + 1, sizeof *layout.gradient);
-    layout.tensor = cnn_arena_array(arena, n * CNN_MAX_TENSORS, sizeof *layout.tensor);
-    layout.temporary = cnn_arena_array(arena, edges + 1, sizeof *layout.temporary);
-    m.readers = cnn_arena_array(arena, n + 1, sizeof *m.readers);
-    m.last_reader = cnn_arena_array(arena, n + 1, sizeof *m.last_reader);
-    m.leads = cnn_arena_array(arena, n + 1, sizeof *m.leads);
-    m.wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m.wants_gradient);
-    if (!layout.edge || !layout.blocks || !layout.value || !layout.gradient || !layout.tensor ||
-        !layout.temporary || !m.readers || !m.last_reader || !m.leads || !m.wants_gradient)
+    if (!make_arrays(&m, arena, n, edges))
         return cnn_fail_memory(diag, m.capacity * sizeof *layout.blocks, "the memory plan");
     layout.slice = m.slice = choose_slice(&m);
     analyse(&m);

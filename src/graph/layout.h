@@ -29,6 +29,13 @@ struct cnn_layout {
     size_t *temporary; /* block of a gradient that is added to one already there, [edge] */
     size_t *edge;      /* index of the first input edge of each node */
     size_t parameters, scratch; /* blocks; CNN_NO_BLOCK where none */
+    size_t batch;               /* images of this process */
+    /* Gradients are `roots` slabs of so many floats: the sums of the subtrees of parts that this
+     * process has. */
+    size_t roots, root_floats;
+    /* blocks, CNN_NO_BLOCK where none: sums of parts that wait for their neighbours, of any node so
+     * many floats; numbers of other processes */
+    size_t waiting, waiting_floats, room;
 };
 
 cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,

@@ -26,6 +26,9 @@ struct cnn_plan {
     enum cnn_plan_mode mode;
     size_t batch;
     float *slab;
+    struct cnn_parts run; /* of the last batch, this process's */
+    const struct cnn_ranks *ranks;
+    struct cnn_call part; /* a node's call for some of its images, in arrays of its own */
     struct plan_node *nodes;
     bool stale; /* packed weights are out of date */
     cnn_plan_observer *observer;
@@ -91,8 +94,20 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
                                 .dx = dx,
                                 .value = value,
                                 .grad = grad,
-                                .scratch = block_floats(plan, l->scratch)};
+                                .scratch = block_floats(plan, l->scratch),
+                                .ranks = plan->ranks,
+                                .room = (double *)block_floats(plan, l->room)};
     return bind_ranges(plan, node, parameters, &p->call);
+}
+
+/* Arrays of a call for some of a node's images; nodes with weights have one input. */
+static bool make_part(struct cnn_plan *plan)
+{
+    plan->part.x = cnn_arena_array(plan->arena, 1, sizeof *plan->part.x);
+    plan->part.dx = cnn_arena_array(plan->arena, 1, sizeof *plan->part.dx);
+    plan->part.value = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *plan->part.value);
+    plan->part.grad = cnn_arena_array(plan->arena, CNN_MAX_TENSORS, sizeof *plan->part.grad);
+    return plan->part.x && plan->part.dx && plan->part.value && plan->part.grad;
 }
 
 /* How the plan executes the graph: what is fused, and what is computed with bytes. */
@@ -142,6 +157,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                               .kernels = kernels,
                               .mode = options->mode,
                               .batch = options->batch,
+                              .ranks = options->ranks,
                               .stale = true};
     plan->graph = &plan->fused.graph;
     status = fuse_layers(arena, graph, options->mode, &plan->fused, diag);
@@ -150,7 +166,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
     if (status == CNN_OK) {
         plan->slab = cnn_floats_new(plan->layout.floats);
         plan->nodes = cnn_arena_array(arena, plan->graph->count, sizeof *plan->nodes);
-        bool ok = plan->slab && plan->nodes;
+        bool ok = plan->slab && plan->nodes && make_part(plan);
         for (size_t i = 0; ok && i < plan->graph->count; i++)
             ok = bind_node(plan, i, parameters);
         if (!ok)
@@ -250,10 +266,38 @@ static void bind_slice(struct cnn_plan *plan, size_t first)
         }
 }
 
+/* Whether a node has nothing to do: a process may have no images of a small batch. */
+static bool rests(const struct cnn_plan *plan, size_t node, size_t n)
+{
+    return n == 0 && plan->graph->nodes[node].execution->sums != CNN_SUMS_SHARED;
+}
+
+/* This process's images of a batch of n. */
+static void forward_share(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
+{
+    const struct cnn_ranks *ranks = plan->ranks;
+    plan->run = cnn_parts_of(n, ranks ? ranks->rank : 0, ranks ? ranks->count : 1);
+    for (size_t i = 0; i < plan->graph->count; i++) {
+        struct cnn_call *call = &plan->nodes[i].call;
+        call->n = cnn_parts_images(&plan->run);
+        call->parts = &plan->run;
+        call->training = training && !cnn_node_frozen(call->node);
+        call->seed = node_seed(seed, plan->fused.origin[i]);
+        observe(plan, i, false, true);
+        if (!rests(plan, i, call->n))
+            plan->graph->nodes[i].execution->forward(call);
+        observe(plan, i, false, false);
+    }
+}
+
 void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
 {
     assert(n <= plan->batch && (!training || cnn_plan_goes_back(plan->mode)));
     pack_weights(plan);
+    if (cnn_plan_goes_back(plan->mode)) {
+        forward_share(plan, n, training, seed);
+        return;
+    }
     size_t slice = plan->layout.slice;
     for (size_t first = 0; first < n; first += slice) {
         if (slice < plan->batch)
@@ -261,8 +305,6 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
         for (size_t i = 0; i < plan->graph->count; i++) {
             struct cnn_call *call = &plan->nodes[i].call;
             call->n = n - first < slice ? n - first : slice;
-            call->training = training && !cnn_node_frozen(call->node);
-            call->seed = node_seed(seed, plan->fused.origin[i]);
             observe(plan, i, false, true);
             plan->graph->nodes[i].execution->forward(call);
             observe(plan, i, false, false);
@@ -284,18 +326,119 @@ static void add_temporaries(struct cnn_plan *plan, const struct plan_node *p)
     }
 }
 
+/* Points plan->part at the images of a run of parts, and its gradients at slab `root`. */
+static void bind_part(struct cnn_plan *plan, size_t i, const struct cnn_parts *run, size_t root)
+{
+    const struct cnn_call *all = &plan->nodes[i].call;
+    const struct cnn_node *node = all->node;
+    size_t first = cnn_parts_image(run, run->first) - cnn_parts_image(&plan->run, plan->run.first),
+           in = first * cnn_shape_count(node->in[0]), out = first * cnn_shape_count(node->out);
+    struct cnn_call part = *all;
+    const float **x = (const float **)plan->part.x;
+    float **dx = (float **)plan->part.dx, **value = (float **)plan->part.value,
+          **grad = (float **)plan->part.grad;
+    assert(node->input_count == 1);
+    part.x = x, part.dx = dx, part.value = value, part.grad = grad;
+    part.n = cnn_parts_images(run);
+    part.y += out, part.dy += out;
+    x[0] = all->x[0] + in;
+    dx[0] = all->dx[0] ? all->dx[0] + in : NULL;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
+        size_t per_image =
+            node->tensors[slot].role == CNN_ROLE_SAVED ? node->tensors[slot].per_image : 0;
+        value[slot] = all->value[slot] ? all->value[slot] + first * per_image : NULL;
+        grad[slot] = all->grad[slot] ? all->grad[slot] + root * plan->layout.root_floats : NULL;
+    }
+    plan->part = part;
+    plan->part.parts = run;
+}
+
+/* Points the gradients of plan->part at memory of sums that wait: `place` from 1 on. */
+static void bind_waiting(struct cnn_plan *plan, size_t place, float **grad)
+{
+    const struct cnn_node *node = plan->part.node;
+    float *to =
+        block_floats(plan, plan->layout.waiting) + (place - 1) * plan->layout.waiting_floats;
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        if (grad[slot]) {
+            grad[slot] = to;
+            to += cnn_round_floats(node->tensors[slot].count);
+        }
+}
+
+/* Adds what waits in `place` to what is before it. */
+static void add_waiting(struct cnn_plan *plan, float *const *root, size_t place)
+{
+    float *from[CNN_MAX_TENSORS], *to[CNN_MAX_TENSORS];
+    memcpy(from, root, sizeof from);
+    memcpy(to, root, sizeof to);
+    bind_waiting(plan, place, from);
+    if (place > 1)
+        bind_waiting(plan, place - 1, to);
+    for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++)
+        if (to[slot])
+            plan->kernels->sum(2, plan->part.node->tensors[slot].count,
+                               (const float *[]){to[slot], from[slot]},
+                               (struct cnn_activation){.kind = CNN_ACT_NONE}, to[slot]);
+}
+
+/* Backward of a node whose gradients the plan adds up, for one subtree. */
+static void backward_parts(struct cnn_plan *plan, size_t i, const struct cnn_parts *root,
+                           size_t number)
+{
+    struct cnn_tree tree = {0};
+    float *sums[CNN_MAX_TENSORS];
+    for (size_t part = root->first, into; part < root->end; part++) {
+        struct cnn_parts one = *root;
+        one.first = part, one.end = part + 1;
+        bind_part(plan, i, &one, number);
+        memcpy(sums, plan->part.grad, sizeof sums);
+        size_t place = cnn_tree_push(&tree, part, 1);
+        if (place > 0)
+            bind_waiting(plan, place, (float **)plan->part.grad);
+        plan->graph->nodes[i].execution->backward(&plan->part);
+        while (cnn_tree_merge(&tree, &into))
+            add_waiting(plan, sums, into + 1);
+    }
+}
+
+static void backward_node(struct cnn_plan *plan, size_t i)
+{
+    const struct cnn_execution *execution = plan->graph->nodes[i].execution;
+    const struct cnn_call *call = &plan->nodes[i].call;
+    bool sums = cnn_node_parameters(call->node) > 0 && execution->sums != CNN_SUMS_SHARED;
+    struct cnn_parts root = {.end = plan->run.first};
+    size_t number = 0;
+    if (rests(plan, i, call->n))
+        return;
+    if (!sums || (!plan->ranks && execution->sums == CNN_SUMS_BY_LAYER)) {
+        execution->backward(call);
+        return;
+    }
+    for (; cnn_parts_next(&plan->run, &root); number++)
+        if (execution->sums == CNN_SUMS_BY_LAYER) {
+            bind_part(plan, i, &root, number);
+            execution->backward(&plan->part);
+        } else {
+            backward_parts(plan, i, &root, number);
+        }
+}
+
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
 {
-    assert(n <= plan->batch && cnn_plan_goes_back(plan->mode) && from > 0);
+    assert(n == plan->run.images && cnn_plan_goes_back(plan->mode) && from > 0);
+    (void)n;
     for (size_t i = cnn_fused_value(&plan->fused, from); i-- > 0;) {
         struct plan_node *p = &plan->nodes[i];
         if (!p->runs_backward)
             continue;
-        p->call.n = n;
         observe(plan, i, true, true);
-        plan->graph->nodes[i].execution->backward(&p->call);
-        add_temporaries(plan, p);
+        backward_node(plan, i);
+        if (p->call.n > 0)
+            add_temporaries(plan, p);
         observe(plan, i, true, false);
+        if (plan->ranks && plan->ranks->complete && cnn_node_trained(p->call.node) > 0)
+            plan->ranks->complete(plan->ranks->context, plan->fused.origin[i]);
     }
 }
 
@@ -317,6 +460,16 @@ float *cnn_plan_gradient(struct cnn_plan *plan, size_t value)
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan)
 {
     return block_floats(plan, plan->layout.parameters);
+}
+
+size_t cnn_plan_root_floats(const struct cnn_plan *plan)
+{
+    return plan->layout.root_floats;
+}
+
+bool cnn_plan_shared(const struct cnn_plan *plan, size_t node)
+{
+    return plan->graph->nodes[plan->fused.lead[node]].execution->sums == CNN_SUMS_SHARED;
 }
 
 size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node)

@@ -20,12 +20,16 @@ static inline bool cnn_plan_goes_back(enum cnn_plan_mode mode)
     return mode == CNN_PLAN_TRAIN || mode == CNN_PLAN_WATCH;
 }
 
-/* What a plan is for. batch: the largest n of a call, at least 1. input_gradient: backward also
+/* What a plan is for. batch: the largest n of a call, at least 1. In plans that go back, n are the
+ * images of a batch that the processes of `ranks` (NULL: this one alone) share: the plan's arrays
+ * hold the images of this process, from its first one on (cnn_parts_of), and its calls are made by
+ * all processes together. input_gradient: backward also
  * gives the gradient at the network's input. */
 struct cnn_plan_options {
     size_t batch;
     enum cnn_plan_mode mode;
     bool input_gradient;
+    const struct cnn_ranks *ranks; /* outlives the plan */
 };
 
 struct cnn_plan;
@@ -66,6 +70,12 @@ void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 
 /* Parameter gradients, laid out as the parameter slab. */
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
+
+/* With ranks these are the sums of the subtrees of parts that this process has had in the last
+ * batch: the r-th begin r * cnn_plan_root_floats behind the first. The caller adds up those of all
+ * processes. _shared: the node's gradients are those of the whole batch already, in the first. */
+size_t cnn_plan_root_floats(const struct cnn_plan *plan);
+bool cnn_plan_shared(const struct cnn_plan *plan, size_t node);
 
 /* The node that does the work of `node`: itself, or the layer before it with which it is fused. */
 size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node);

@@ -19,6 +19,8 @@
 #include <stddef.h>
 
 #include "kernels/bytes.h"
+#include "util/parts.h"
+#include "util/ranks.h"
 
 enum cnn_activation_kind {
     CNN_ACT_NONE,
@@ -135,7 +137,9 @@ struct cnn_epilogue {
     const struct cnn_pool *pool; /* NULL, or one that fuses: y is then the pooled map */
 };
 
-/* Images and arrays of a forward pass; db of a gradient of the weights may be NULL. */
+/* Images and arrays of a forward pass; db of a gradient of the weights may be NULL. Gradients are
+ * added up over the parts that the n images are: a complete subtree of those of a batch (NULL: a
+ * batch of their own). */
 struct cnn_conv_forward {
     size_t n;
     const float *x, *packed;
@@ -145,6 +149,7 @@ struct cnn_conv_forward {
 
 struct cnn_conv_backward_weights {
     size_t n;
+    const struct cnn_parts *parts;
     const float *x, *dy;
     float *dw, *db, *scratch;
 };
@@ -175,6 +180,12 @@ struct cnn_batch_norm {
     /* NULL, or 2x2 windows, stride 2, no padding, out = in / 2: an odd last row or column is not
      * pooled */
     const struct cnn_pool *pool;
+    /* The run of parts that the rows are, image by image: sums go over each, and then over all of
+     * the batch. NULL: all rows are one part, and the whole batch. */
+    const struct cnn_parts *parts;
+    size_t image;                  /* with parts: rows of an image */
+    const struct cnn_ranks *ranks; /* that have the other parts; NULL: there are none */
+    double *room;                  /* with ranks: 2 * channels for each part of the batch */
 };
 
 /* The arrays of a batch_norm: x, the statistics and parameters of each channel; what forward
@@ -248,9 +259,9 @@ struct cnn_adam {
     size_t step;    /* counts from 1 */
 };
 
-/* Images that are dropped as a whole. */
+/* Numbers that are dropped, or images as a whole. */
 struct cnn_drop {
-    size_t size; /* of one */
+    size_t first, size;
     double rate;
     unsigned long long seed;
 };
@@ -486,12 +497,13 @@ struct cnn_kernels {
      * every machine. x without NaN; y may be x. */
     void (*softmax_exact)(struct cnn_rows rows, const float *x, float *y);
 
-    /* Inverted dropout: y = x * mask / (1 - rate). The mask of element i of a block of 4096 comes
-     * from (seed, block), so backward draws it again. dx may be dy, y may be x. */
-    void (*dropout)(size_t size, float rate, unsigned long long seed, const float *x, float *y);
+    /* Inverted dropout of d->size numbers, which are those from d->first on of the whole batch: y =
+     * x * mask / (1 - rate). The mask of element i of a block of 4096 of the batch comes from
+     * (seed, block), so backward draws it again. dx may be dy, y may be x. */
+    void (*dropout)(const struct cnn_drop *d, const float *x, float *y);
 
-    /* The same for n whole images of `size` numbers: each is dropped, or scaled by 1 / (1 -
-     * rate). */
+    /* The same for n whole images of `size` numbers, from image `first` of the batch on: each is
+     * dropped, or scaled by 1 / (1 - rate). */
     void (*drop_images)(const struct cnn_drop *d, size_t n, const float *x, float *y);
 
     /* [rows][a][b] -> [rows][b][a] */

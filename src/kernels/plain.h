@@ -26,7 +26,7 @@ void cnn_translate(size_t size, const unsigned char *table, const unsigned char 
                    unsigned char *y);
 void cnn_softmax_exact(struct cnn_rows rows, const float *x, float *y);
 void cnn_drop_images(const struct cnn_drop *d, size_t n, const float *x, float *y);
-void cnn_dropout(size_t size, float rate, unsigned long long seed, const float *x, float *y);
+void cnn_dropout(const struct cnn_drop *d, const float *x, float *y);
 void cnn_copy(size_t rows, size_t floats, const float *x, size_t x_step, float *y, size_t y_step);
 void cnn_take_channels(size_t pixels, const struct cnn_channel_range *range, const float *x,
                        float *y);

@@ -22,6 +22,7 @@ struct conv_work {
     const float *x, *dy, *w;
     float *y, *dx, *dw, *db;
     const struct cnn_epilogue *epilogue;
+    struct cnn_parts parts; /* of the gradients of the weights */
 };
 
 static struct conv_work conv_work(const struct cnn_conv *c, size_t n)
@@ -159,22 +160,48 @@ void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float 
     cnn_parallel_for(n, backward_image, &k);
 }
 
-/* The gradient of w[f][ch][ky][kx]: over all output pixels, dy times the input pixel that this
- * weight multiplies. */
-static double weight_gradient(const struct conv_work *k, size_t f, size_t ch, size_t ky, size_t kx)
+/* What is added up over images: the gradient of one weight, or of a filter's bias. */
+struct summed {
+    size_t f, ch, ky, kx;
+    bool bias;
+};
+
+static double weight_gradient(const struct conv_work *k, const struct summed *w, size_t first,
+                              size_t end)
 {
     const struct cnn_conv *c = k->c;
-    size_t channel = f / k->group_out * k->group_in + ch, offset;
+    size_t channel = w->f / k->group_out * k->group_in + w->ch, offset;
     double sum = 0;
     for (size_t oy = 0; oy < c->out_h; oy++)
         for (size_t ox = 0; ox < c->out_w; ox++) {
-            if (!pixel_under(c, oy, ox, ky, kx, &offset))
+            if (!pixel_under(c, oy, ox, w->ky, w->kx, &offset))
                 continue;
-            for (size_t i = 0; i < k->n; i++)
+            for (size_t i = first; i < end; i++)
                 sum += (double)k->x[i * c->in_h * c->in_w * c->in_c + offset + channel] *
-                       (double)k->dy[((i * c->out_h + oy) * c->out_w + ox) * c->out_c + f];
+                       (double)k->dy[((i * c->out_h + oy) * c->out_w + ox) * c->out_c + w->f];
         }
     return sum;
+}
+
+static double bias_gradient(const struct conv_work *k, size_t f, size_t first, size_t end)
+{
+    size_t pixels = k->c->out_h * k->c->out_w;
+    double sum = 0;
+    for (size_t pixel = first * pixels; pixel < end * pixels; pixel++)
+        sum += (double)k->dy[pixel * k->c->out_c + f];
+    return sum;
+}
+
+/* The sum over parts, by halves; each is rounded, as it might be sent to another process. */
+static float sum_parts(const struct conv_work *k, const struct summed *w, size_t first, size_t end)
+{
+    size_t middle = first + (end - first) / 2, from = cnn_parts_image(&k->parts, k->parts.first);
+    if (middle > first)
+        return sum_parts(k, w, first, middle) + sum_parts(k, w, middle, end);
+    size_t begin = cnn_parts_image(&k->parts, first) - from,
+           stop = cnn_parts_image(&k->parts, end) - from;
+    return (float)(w->bias ? bias_gradient(k, w->f, begin, stop)
+                           : weight_gradient(k, w, begin, stop));
 }
 
 /* Task: one filter. */
@@ -184,16 +211,14 @@ static void backward_filter(void *context, size_t f, size_t thread)
     const struct conv_work *k = context;
     const struct cnn_conv *c = k->c;
     float *dw = k->dw + f * k->group_in * c->kernel_h * c->kernel_w;
-    for (size_t ch = 0; ch < k->group_in; ch++)
-        for (size_t ky = 0; ky < c->kernel_h; ky++)
-            for (size_t kx = 0; kx < c->kernel_w; kx++)
-                *dw++ = (float)weight_gradient(k, f, ch, ky, kx);
-    if (!k->db)
-        return;
-    double sum = 0;
-    for (size_t pixel = 0; pixel < k->n * c->out_h * c->out_w; pixel++)
-        sum += (double)k->dy[pixel * c->out_c + f];
-    k->db[f] = (float)sum;
+    struct summed w = {.f = f};
+    for (w.ch = 0; w.ch < k->group_in; w.ch++)
+        for (w.ky = 0; w.ky < c->kernel_h; w.ky++)
+            for (w.kx = 0; w.kx < c->kernel_w; w.kx++)
+                *dw++ = sum_parts(k, &w, k->parts.first, k->parts.end);
+    w.bias = true;
+    if (k->db)
+        k->db[f] = sum_parts(k, &w, k->parts.first, k->parts.end);
 }
 
 void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
@@ -201,6 +226,7 @@ void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
 {
     struct conv_work k = conv_work(c, pass->n);
     k.x = pass->x, k.dy = pass->dy, k.dw = pass->dw, k.db = pass->db;
+    k.parts = pass->parts ? *pass->parts : cnn_parts_of(pass->n, 0, 1);
     cnn_parallel_for(c->out_c, backward_filter, &k);
 }
 

@@ -8,20 +8,28 @@
  * their own. */
 #include <math.h>
 
-#include "kernels/internal.h"
+#include "kernels/part_sums.h"
 #include "kernels/ref.h"
+#include "kernels/runs.h"
 #include "util/parallel.h"
 
 struct norm_work {
     const struct cnn_batch_norm *b;
     struct cnn_batch_norm_arrays a;
-    float *out_mean, *out_var;
+    double *own; /* two for each part and channel */
 };
 
 size_t cnn_batch_norm_scratch_floats_ref(const struct cnn_batch_norm *b)
 {
-    (void)b;
-    return 0;
+    return cnn_batch_norm_parts_bound(b) * 2 * b->channels * sizeof(double) / sizeof(float);
+}
+
+/* The rows of one part. */
+static struct cnn_run part_rows(const struct cnn_batch_norm *b, size_t part)
+{
+    struct cnn_runs runs = {.parts = cnn_batch_norm_parts(b),
+                            .image = b->parts ? b->image : b->rows};
+    return cnn_runs_part(&runs, part);
 }
 
 /* Tasks are channels, here and below. */
@@ -29,22 +37,33 @@ static void channel_statistics(void *context, size_t ch, size_t thread)
 {
     (void)thread;
     const struct norm_work *k = context;
-    size_t size = k->b->rows * k->b->channels;
-    double sum = 0, squares = 0, rows = (double)k->b->rows;
-    for (size_t i = ch; i < size; i += k->b->channels)
-        sum += (double)k->a.x[i];
-    for (size_t i = ch; i < size; i += k->b->channels)
-        squares += ((double)k->a.x[i] - sum / rows) * ((double)k->a.x[i] - sum / rows);
-    k->out_mean[ch] = (float)(sum / rows);
-    k->out_var[ch] = (float)(squares / rows);
+    const struct cnn_parts parts = cnn_batch_norm_parts(k->b);
+    size_t c = k->b->channels;
+    double *own = k->own + ch;
+    for (size_t part = parts.first; part < parts.end; part++, own += 2 * c) {
+        struct cnn_run run = part_rows(k->b, part);
+        double sum = 0, squares = 0, rows = (double)(run.end - run.begin);
+        for (size_t i = run.begin; i < run.end; i++)
+            sum += (double)k->a.x[i * c + ch];
+        for (size_t i = run.begin; i < run.end; i++)
+            squares += ((double)k->a.x[i * c + ch] - sum / rows) *
+                       ((double)k->a.x[i * c + ch] - sum / rows);
+        own[0] = sum / rows;
+        own[c] = squares;
+    }
 }
 
 void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *x, float *mean,
                                    float *var, float *scratch)
 {
-    (void)scratch;
-    struct norm_work k = {.b = b, .a = {.x = x}, .out_mean = mean, .out_var = var};
+    struct norm_work k = {.b = b, .a = {.x = x}, .own = (double *)scratch};
     cnn_parallel_for(b->channels, channel_statistics, &k);
+    const struct cnn_part_sums sums = {.b = b, .moments = true, .own = k.own};
+    const double *total = cnn_part_sums_total(&sums);
+    for (size_t i = 0; i < b->channels; i++) {
+        mean[i] = (float)total[i];
+        var[i] = (float)(total[b->channels + i] / cnn_batch_norm_rows(b));
+    }
 }
 
 /* activation(batch_norm(x)) at one row. */
@@ -120,34 +139,63 @@ static double unpooled_at(const struct norm_work *k, size_t row, size_t ch)
     return p->average ? dy / 4 : row == first + best / 2 * p->in_w + best % 2 ? dy : 0;
 }
 
+/* The gradient before the activation, and the normalised input, of a row. */
+struct row_gradient {
+    double g, xhat;
+};
+
+static struct row_gradient row_gradient(const struct norm_work *k, size_t row, size_t ch)
+{
+    double inverse = 1.0 / sqrt((double)k->a.var[ch] + (double)k->b->eps),
+           x = (double)k->a.x[row * k->b->channels + ch];
+    return (struct row_gradient){
+        .g = unpooled_at(k, row, ch) *
+             cnn_activation_slope_ref(k->b->activation, 0, (double)value_at(k, row, ch)),
+        .xhat = (x - (double)k->a.mean[ch]) * inverse};
+}
+
+static void channel_sums(void *context, size_t ch, size_t thread)
+{
+    (void)thread;
+    const struct norm_work *k = context;
+    const struct cnn_parts parts = cnn_batch_norm_parts(k->b);
+    double *own = k->own + ch;
+    for (size_t part = parts.first; part < parts.end; part++, own += 2 * k->b->channels) {
+        struct cnn_run run = part_rows(k->b, part);
+        own[0] = own[k->b->channels] = 0;
+        for (size_t row = run.begin; row < run.end; row++) {
+            struct row_gradient at = row_gradient(k, row, ch);
+            own[0] += at.g;
+            own[k->b->channels] += at.g * at.xhat;
+        }
+    }
+}
+
 static void channel_backward(void *context, size_t ch, size_t thread)
 {
     (void)thread;
     const struct norm_work *k = context;
-    double rows = (double)k->b->rows, mean = (double)k->a.mean[ch],
-           inverse = 1.0 / sqrt((double)k->a.var[ch] + (double)k->b->eps);
-    double dbeta = 0, dgamma = 0;
-    for (size_t pass = 0; pass < 2; pass++)
-        for (size_t row = 0; row < k->b->rows; row++) {
-            size_t i = row * k->b->channels + ch;
-            double xhat = ((double)k->a.x[i] - mean) * inverse;
-            double g = unpooled_at(k, row, ch) *
-                       cnn_activation_slope_ref(k->b->activation, 0, (double)value_at(k, row, ch));
-            if (pass == 0) {
-                dbeta += g;
-                dgamma += g * xhat;
-            } else if (k->a.dx) {
-                k->a.dx[i] = (float)((double)k->a.gamma[ch] * inverse *
-                                     (g - dbeta / rows - xhat * dgamma / rows));
-            }
-        }
-    k->a.dgamma[ch] = (float)dgamma;
-    k->a.dbeta[ch] = (float)dbeta;
+    double rows = cnn_batch_norm_rows(k->b),
+           scale = (double)k->a.gamma[ch] / sqrt((double)k->a.var[ch] + (double)k->b->eps),
+           dbeta = (double)k->a.dbeta[ch], dgamma = (double)k->a.dgamma[ch];
+    for (size_t row = 0; row < k->b->rows; row++) {
+        struct row_gradient at = row_gradient(k, row, ch);
+        k->a.dx[row * k->b->channels + ch] =
+            (float)(scale * (at.g - dbeta / rows - at.xhat * dgamma / rows));
+    }
 }
 
 void cnn_batch_norm_backward_ref(const struct cnn_batch_norm *b,
                                  const struct cnn_batch_norm_arrays *arrays)
 {
-    struct norm_work k = {.b = b, .a = *arrays};
-    cnn_parallel_for(b->channels, channel_backward, &k);
+    struct norm_work k = {.b = b, .a = *arrays, .own = (double *)arrays->scratch};
+    cnn_parallel_for(b->channels, channel_sums, &k);
+    const struct cnn_part_sums sums = {.b = b, .own = k.own};
+    const double *total = cnn_part_sums_total(&sums);
+    for (size_t i = 0; i < b->channels; i++) {
+        k.a.dbeta[i] = (float)total[i];
+        k.a.dgamma[i] = (float)total[b->channels + i];
+    }
+    if (k.a.dx)
+        cnn_parallel_for(b->channels, channel_backward, &k);
 }

@@ -55,6 +55,7 @@ static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
     const struct state *state = node->state;
     return (struct cnn_batch_norm){
         .rows = n * node->in[0].h * node->in[0].w,
+        .image = node->in[0].h * node->in[0].w,
         .channels = node->in[0].c,
         .eps = (float)s->eps,
         .activation = fusable(state->activation) ? state->activation
@@ -108,9 +109,21 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     return CNN_OK;
 }
 
+/* That of a call, whose statistics are those of the whole batch. */
+static struct cnn_batch_norm geometry_of(const struct cnn_call *call)
+{
+    struct cnn_batch_norm b = geometry(call->node, call->n);
+    b.parts = call->parts;
+    b.ranks = call->ranks;
+    b.room = call->room;
+    return b;
+}
+
 static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n)
 {
     struct cnn_batch_norm b = geometry(node, n);
+    struct cnn_parts parts = cnn_parts_of(n, 0, 1);
+    b.parts = &parts;
     return kernels->batch_norm_scratch_floats(&b);
 }
 
@@ -118,14 +131,15 @@ static void update_running(const struct cnn_call *call, const struct cnn_batch_n
                            const float *mean, const float *variance)
 {
     const struct settings *s = call->node->settings;
-    float unbias = b->rows > 1 ? (float)b->rows / (float)(b->rows - 1) : 1;
+    size_t rows = (b->parts ? b->parts->images : call->n) * b->image;
+    float unbias = rows > 1 ? (float)rows / (float)(rows - 1) : 1;
     call->kernels->track(b->channels, s->momentum, 1, mean, call->value[SLOT_MEAN]);
     call->kernels->track(b->channels, s->momentum, unbias, variance, call->value[SLOT_VARIANCE]);
 }
 
 static void forward(const struct cnn_call *call)
 {
-    struct cnn_batch_norm b = geometry(call->node, call->n);
+    struct cnn_batch_norm b = geometry_of(call);
     struct cnn_activation activation = activation_of(call->node);
     const float *mean = call->value[SLOT_MEAN], *variance = call->value[SLOT_VARIANCE];
     if (call->training) {
@@ -151,7 +165,7 @@ static void forward(const struct cnn_call *call)
 
 static void backward(const struct cnn_call *call)
 {
-    struct cnn_batch_norm b = geometry(call->node, call->n);
+    struct cnn_batch_norm b = geometry_of(call);
     struct cnn_activation activation = activation_of(call->node);
     if (!fusable(activation))
         call->kernels->activation_backward(activation, cnn_call_rows(call),
@@ -296,6 +310,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
             .scratch = scratch,
             .forward = forward,
             .backward = backward,
+            .sums = CNN_SUMS_SHARED,
         },
     .state_size = sizeof(struct state),
     .fuse = fuse_next,

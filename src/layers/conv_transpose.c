@@ -264,6 +264,7 @@ static void backward(const struct cnn_call *call)
         k->scale_backward(&bias, call->dy, NULL, call->dy, &gradients, call->scratch);
     k->conv_backward_weights(&state->back,
                              &(struct cnn_conv_backward_weights){.n = call->n,
+                                                                 .parts = call->parts,
                                                                  .x = call->dy,
                                                                  .dy = call->x[0],
                                                                  .dw = call->grad[SLOT_WEIGHT],

@@ -38,7 +38,8 @@ static void apply(const struct cnn_call *call, const float *from, float *to)
         call->kernels->copy(call->n, size, from, size, to, size);
         return;
     }
-    const struct cnn_drop drop = {.size = size, .rate = s->rate, .seed = call->seed};
+    const struct cnn_drop drop = {
+        .first = cnn_call_first(call), .size = size, .rate = s->rate, .seed = call->seed};
     call->kernels->drop_images(&drop, call->n, from, to);
 }
 

@@ -35,7 +35,12 @@ static void apply(const struct cnn_call *call, const float *from, float *to)
     const struct settings *s = call->node->settings;
     size_t size = call->n * cnn_shape_count(call->node->out);
     if (call->training && s->rate > 0)
-        call->kernels->dropout(size, (float)s->rate, call->seed, from, to);
+        call->kernels->dropout(
+            &(struct cnn_drop){.first = cnn_call_first(call) * cnn_shape_count(call->node->out),
+                               .size = size,
+                               .rate = (double)(float)s->rate,
+                               .seed = call->seed},
+            from, to);
     else
         call->kernels->copy(1, size, from, size, to, size);
 }

@@ -238,6 +238,7 @@ static void backward(const struct cnn_call *call)
                                call->y, call->dy, call->dy);
     k->conv_backward_weights(&w->conv,
                              &(struct cnn_conv_backward_weights){.n = call->n,
+                                                                 .parts = call->parts,
                                                                  .x = call->x[0],
                                                                  .dy = call->dy,
                                                                  .dw = call->grad[CNN_SLOT_WEIGHT],
@@ -254,6 +255,7 @@ const struct cnn_execution cnn_weighted_execution = {
     .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .sums = CNN_SUMS_BY_LAYER,
 };
 
 /* Reflection needs pixels to reflect: PyTorch's rule. */

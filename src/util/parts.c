@@ -37,13 +37,18 @@ size_t cnn_parts_images(const struct cnn_parts *parts)
 
 size_t cnn_parts_most_images(size_t images, size_t rank, size_t ranks)
 {
-    size_t most = 0;
+    size_t most = 1; /* so that there is memory for something */
     for (size_t n = 1; n <= images; n++) {
         struct cnn_parts parts = cnn_parts_of(n, rank, ranks);
         size_t own = cnn_parts_images(&parts);
         most = own > most ? own : most;
     }
     return most;
+}
+
+size_t cnn_parts_bound(size_t images)
+{
+    return images < FEWEST ? images : images < FEWEST * IMAGES ? FEWEST : images / IMAGES;
 }
 
 bool cnn_parts_next(const struct cnn_parts *parts, struct cnn_parts *root)

@@ -29,8 +29,11 @@ struct cnn_parts cnn_parts_of(size_t images, size_t rank, size_t ranks);
 size_t cnn_parts_image(const struct cnn_parts *parts, size_t part);
 size_t cnn_parts_images(const struct cnn_parts *parts);
 
-/* The most images that a process has of a batch of at most `images`. */
+/* The most images that a process has of a batch of at most `images`, but at least 1. */
 size_t cnn_parts_most_images(size_t images, size_t rank, size_t ranks);
+
+/* How many parts a run of `images` images has at most. */
+size_t cnn_parts_bound(size_t images);
 
 /* Complete subtrees of a run. Sets root to the one that begins behind it (at first, root->end is
  * the run's first part), and returns false behind the last. */

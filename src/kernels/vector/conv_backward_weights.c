@@ -2,16 +2,19 @@
  * x and whose k runs over all window positions, b being dy. In a 1x1 convolution rows are filters
  * of dy and b is x instead, so that the product is dw as it is stored, however large.
  *
- * The batch is cut into chunks, fixed by shapes, each with a sum of its own; the sums are added in
- * order and spread to OIHW at the end. Within a chunk, block by block of positions, x is copied
- * with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of neighbouring
- * positions, which each tap pairs another way: x is then copied once for each tap of a kernel row,
- * as it is for strides, where that makes long runs of k. */
+ * The sum over a part of the batch (util/parts.h) is one running sum. A task adds up a chunk: a
+ * complete subtree of parts, whose sums wait for their neighbours in a small tile of their own. The
+ * chunks' sums are the rest of the tree, and spread to OIHW at the end. So the bits depend neither
+ * on the number of chunks nor on who has which part. Within a part, block by block of positions, x
+ * is copied with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of
+ * neighbouring positions, which each tap pairs another way: x is then copied once for each tap of a
+ * kernel row, as it is for strides, where that makes long runs of k. */
 #include <string.h>
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
 #include "kernels/vector/depthwise.h"
+#include "kernels/vector/tree.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
@@ -24,21 +27,34 @@
 #define SLICE_MAX   ((size_t)256)
 #define FLAT_PIXELS ((size_t)64) /* in a line of a 1x1 convolution whose pixels are paired */
 
-struct weights_gradient {
+/* floats of a task's tile, about, where sums of several parts wait in such tiles */
+#define TILE_FLOATS ((size_t)32768)
+
+/* How the positions of a part are passed. */
+struct cut {
     struct cnn_windows windows; /* over a */
+    struct cnn_blocks blocks;
+};
+
+struct weights_gradient {
+    struct cnn_parts run;
+    size_t images;      /* of a part, or one more */
+    struct cut cuts[2]; /* of a part of so many images, and of one more */
     bool swapped, by_channel, pairs;
     /* channels of a and of b in one group (by_channel: one group, all channels) */
     size_t groups, group_a, group_b;
     const float *a, *b, *dy;
     size_t b_channels, filters;
     float *dw, *db, *sums, *bias_sums, *scratch;
-    struct cnn_blocks blocks;
-    size_t chunks, slices, slice_channels, parts, part_columns;
-    size_t rows;                       /* of one group's product */
-    size_t group_sums, chunk_sums;     /* floats */
-    size_t bias_floats;                /* of one chunk */
-    size_t copy_floats, thread_floats; /* the padded copy; that and a packed panel */
-    size_t taps_rows, taps_columns;    /* of the kernel */
+    size_t chunks, chunk_parts, waiting; /* sums that wait, at most */
+    size_t slices, slice_channels, parts, part_columns;
+    size_t rows;                      /* of one group's product */
+    size_t group_sums, chunk_sums;    /* floats */
+    size_t bias_floats;               /* of one part */
+    size_t tile_floats;               /* of a sum that waits */
+    size_t copy_floats, panel_floats; /* the padded copy; a packed panel */
+    size_t thread_floats;             /* those, and sums that wait */
+    size_t taps_rows, taps_columns;   /* of the kernel */
     size_t pixel_floats;
 };
 
@@ -48,9 +64,28 @@ static bool direct(const struct weights_gradient *k)
     return k->swapped && k->chunks == 1;
 }
 
-static void plan_operands(struct weights_gradient *k, const struct cnn_conv *conv, size_t n)
+/* Windows over a part of n images. */
+static struct cnn_windows windows_of(const struct weights_gradient *k, const struct cnn_conv *conv,
+                                     size_t n)
 {
     struct cnn_conv c = *conv;
+    bool flat = cnn_conv_flatten(&c, &n);
+    if (k->swapped) {
+        size_t in_c = c.in_c;
+        c.in_c = c.out_c;
+        c.out_c = in_c;
+    }
+    struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(&c, n);
+    if (k->pairs && flat) /* neighbours are then pixels of different images */
+        for (; w.images % 2 == 0 && w.pixels < FLAT_PIXELS; w.images /= 2)
+            w.width = w.pixels *= 2;
+    return w;
+}
+
+static void plan_operands(struct weights_gradient *k, const struct cnn_conv *conv)
+{
+    struct cnn_conv c = *conv;
+    size_t n = 1;
     bool flat = cnn_conv_flatten(&c, &n);
     k->by_channel = cnn_conv_by_channel(conv);
     k->pairs = cnn_conv_by_pairs(conv);
@@ -59,20 +94,12 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->filters = c.out_c;
     k->taps_rows = c.kernel_h;
     k->taps_columns = c.kernel_w;
-    if (k->swapped) {
-        size_t in_c = c.in_c;
-        c.in_c = c.out_c;
-        c.out_c = in_c;
-    }
-    k->windows = CNN_ISA_NAME(cnn_windows)(&c, n);
-    if (k->pairs && flat) /* neighbours are then pixels of different images */
-        for (; k->windows.images % 2 == 0 && k->windows.pixels < FLAT_PIXELS;
-             k->windows.images /= 2)
-            k->windows.width = k->windows.pixels *= 2;
-    k->group_a = c.in_c / k->groups;
-    k->group_b = c.out_c / k->groups;
-    k->b_channels = c.out_c;
+    k->group_a = (k->swapped ? c.out_c : c.in_c) / k->groups;
+    k->group_b = (k->swapped ? c.in_c : c.out_c) / k->groups;
+    k->b_channels = k->swapped ? c.in_c : c.out_c;
     k->rows = c.kernel_h * c.kernel_w * (k->by_channel ? 1 : k->group_a);
+    for (size_t i = 0; i < 2; i++)
+        k->cuts[i].windows = windows_of(k, conv, k->images + i);
 }
 
 /* Slices of the channels of a: where the chunks are too few tasks, rather more of these than parts
@@ -96,58 +123,93 @@ static void plan_slices(struct weights_gradient *k, size_t wanted)
 
 static enum cnn_copying copying(const struct weights_gradient *k)
 {
+    const struct cnn_windows *w = &k->cuts[0].windows;
     if (k->pairs)
         return CNN_COPY_TAP_PAIRS;
     if (k->by_channel)
         return k->group_a % VLEN != 0 ? CNN_COPY_ALWAYS : CNN_COPY_IF_PADDED;
     /* Of strided positions longer runs of k are worth the copying, if a pixel is not just some
      * numbers. */
-    if ((k->windows.stride_h > 1 || k->windows.step_w > 1) && k->group_a >= VLEN)
+    if ((w->stride_h > 1 || w->step_w > 1) && k->group_a >= VLEN)
         return CNN_COPY_TAPS;
     return k->slices > 1 ? CNN_COPY_ALWAYS : CNN_COPY_IF_PADDED;
 }
 
+/* Chunks of a power of two. */
+static void plan_chunks(struct weights_gradient *k, size_t positions, size_t wanted)
+{
+    size_t parts = k->run.end - k->run.first,
+           most =
+               cnn_size_min(cnn_size_min(wanted, positions / CHUNK_MIN), SUMS_MAX / k->chunk_sums);
+    for (k->chunks = 1; 2 * k->chunks <= most && 2 * k->chunks <= parts;)
+        k->chunks *= 2;
+    k->chunk_parts = parts / k->chunks;
+    for (k->waiting = 0; (size_t)1 << k->waiting < k->chunk_parts;)
+        k->waiting++;
+}
+
+/* Columns of a task: sums that wait are to stay in the cache. */
+static void plan_columns(struct weights_gradient *k, size_t wanted)
+{
+    size_t rows = k->by_channel ? k->rows : k->rows / k->group_a * k->slice_channels,
+           panels = TILE_FLOATS / CNN_PANEL / rows;
+    k->part_columns = cnn_part_columns(k->group_b, k->chunks * k->groups * k->slices, wanted);
+    if (k->waiting > 0)
+        k->part_columns = cnn_size_min(k->part_columns, (panels > 0 ? panels : 1) * CNN_PANEL);
+    k->parts = cnn_size_divide_up(k->group_b, k->part_columns);
+    k->tile_floats = cnn_size_times(rows, k->part_columns);
+}
+
 static void plan_cut(struct weights_gradient *k)
 {
-    const struct cnn_windows *w = &k->windows;
-    size_t positions = w->images * w->lines * w->pixels;
+    const struct cnn_windows *w = &k->cuts[0].windows;
+    size_t positions = w->images * w->lines * w->pixels * (k->run.end - k->run.first);
     size_t wanted = cnn_tasks_wanted(cnn_size_times(positions * k->groups, k->rows * k->group_b));
     k->group_sums = cnn_size_times(k->rows, cnn_packed_columns(k->group_b));
     k->chunk_sums = cnn_size_plus(cnn_size_times(k->groups, k->group_sums), 15) / 16 * 16;
-    k->chunks = cnn_size_min(cnn_size_min(wanted, positions / CHUNK_MIN), SUMS_MAX / k->chunk_sums);
-    k->chunks = k->chunks > 0 ? k->chunks : 1;
+    plan_chunks(k, positions, wanted);
     plan_slices(k, wanted);
-    k->windows.copying = copying(k);
-    k->blocks = CNN_ISA_NAME(cnn_windows_cut)(w, BLOCK_MAX, k->pixel_floats);
-    k->chunks = cnn_size_min(k->chunks, k->blocks.count);
-    k->part_columns = cnn_part_columns(k->group_b, k->chunks * k->groups * k->slices, wanted);
-    k->parts = cnn_size_divide_up(k->group_b, k->part_columns);
+    plan_columns(k, wanted);
+    enum cnn_copying how = copying(k);
+    for (size_t i = 0; i < 2; i++) {
+        struct cut *cut = &k->cuts[i];
+        cut->windows.copying = how;
+        cut->blocks = CNN_ISA_NAME(cnn_windows_cut)(&cut->windows, BLOCK_MAX, k->pixel_floats);
+    }
 }
 
 /* Steps of k that one line makes. */
-static size_t steps(const struct weights_gradient *k)
+static size_t steps(const struct weights_gradient *k, const struct cnn_windows *w)
 {
-    return k->pairs ? cnn_pairs(k->windows.pixels) : k->windows.pixels;
+    return k->pairs ? cnn_pairs(w->pixels) : w->pixels;
 }
 
-static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
+static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_parts *run)
 {
-    struct weights_gradient k = {0};
-    plan_operands(&k, c, n);
+    struct weights_gradient k = {.run = *run, .images = run->images / run->count};
+    plan_operands(&k, c);
     plan_cut(&k);
-    size_t positions = cnn_size_times(k.blocks.images * k.blocks.lines, steps(&k));
     k.bias_floats = cnn_size_plus(c->out_c, 15) / 16 * 16;
-    k.copy_floats = CNN_ISA_NAME(cnn_blocks_copy_floats)(&k.windows, &k.blocks, k.pixel_floats);
-    k.thread_floats = cnn_size_plus(k.copy_floats, cnn_size_times(positions, CNN_PANEL));
+    for (size_t i = 0; i < 2; i++) {
+        const struct cnn_windows *w = &k.cuts[i].windows;
+        const struct cnn_blocks *b = &k.cuts[i].blocks;
+        size_t copy = CNN_ISA_NAME(cnn_blocks_copy_floats)(w, b, k.pixel_floats),
+               panel =
+                   cnn_size_times(cnn_size_times(b->images * b->lines, steps(&k, w)), CNN_PANEL);
+        k.copy_floats = copy > k.copy_floats ? copy : k.copy_floats;
+        k.panel_floats = panel > k.panel_floats ? panel : k.panel_floats;
+    }
+    k.thread_floats = cnn_size_plus(cnn_size_plus(k.copy_floats, k.panel_floats),
+                                    cnn_size_times(k.waiting, k.tile_floats));
     return k;
 }
 
-/* to[k][width] = the columns of one line of b; columns beyond `used` may hold anything where they
- * are pairs, else are 0. */
-static void pack_line(const struct weights_gradient *k, const float *b, size_t used, size_t width,
-                      float *to)
+/* to[k][width] = the columns of one line of so many pixels of b; columns beyond `used` may hold
+ * anything where they are pairs, else are 0. */
+static void pack_line(const struct weights_gradient *k, size_t pixels, const float *b, size_t used,
+                      size_t width, float *to)
 {
-    size_t pixels = k->windows.pixels, stride = k->b_channels;
+    size_t stride = k->b_channels;
     for (size_t p = 0; k->pairs && p < pixels; p += 2, b += 2 * stride, to += width)
         cnn_pair_rows(b, p + 1 < pixels ? b + stride : NULL, used, to);
     for (size_t p = 0; !k->pairs && p < pixels; p++, b += stride, to += width)
@@ -174,33 +236,37 @@ static void add_rows(const float *b, size_t stride, size_t rows, size_t columns,
     }
 }
 
+/* Where a task's product goes: from channel to channel of the slice, and from tap to tap. */
+struct product {
+    float *to;
+    ptrdiff_t channel, tap;
+};
+
 struct weights_task {
     /* columns of the group's b: [column, column + columns) */
     size_t chunk, group, slice, column, columns;
     float *panel;
+    const struct cut *cut; /* of the part at hand, which begins at this position of all */
+    size_t position;
+    struct product product;
 };
 
 /* One block's share of a task. */
 static void multiply_block(const struct weights_gradient *k, const struct weights_task *t,
                            const struct cnn_view *v, bool accumulate)
 {
-    const struct cnn_windows *w = &k->windows;
+    const struct cnn_windows *w = &t->cut->windows;
     size_t first_channel = t->slice * k->slice_channels,
            channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
-    /* from row to row of the product */
-    ptrdiff_t row = (ptrdiff_t)(direct(k) ? k->group_b : cnn_packed_columns(k->group_b));
-    float *product = direct(k) ? k->dw + t->group * k->group_a * k->group_b
-                               : k->sums + t->chunk * k->chunk_sums + t->group * k->group_sums;
     struct cnn_gemm g = {
         .operands = k->pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
         .rows = {{channels, w->taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
-        .depth = {{steps(k), v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
+        .depth = {{steps(k, w), v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
         .by_channel = k->by_channel,
         .accumulate = accumulate};
-    ptrdiff_t tap = k->by_channel ? row : (ptrdiff_t)k->group_a * row;
-    g.c_stride[0] = row;
-    g.c_stride[1] = tap;
-    g.c_stride[2] = (ptrdiff_t)w->taps_w * tap;
+    g.c_stride[0] = t->product.channel;
+    g.c_stride[1] = t->product.tap;
+    g.c_stride[2] = (ptrdiff_t)w->taps_w * t->product.tap;
     if (k->by_channel)
         g.rows.count[0] = 1;
     if (cnn_windows_by_taps(w) && w->stride_h > 1)
@@ -208,31 +274,30 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
     for (size_t column = t->column; column < t->column + t->columns; column += CNN_PANEL) {
         size_t width = cnn_panel_width(k->group_b, column);
         g.columns = cnn_size_min(width, k->group_b - column);
-        g.b = k->b + v->first * k->b_channels + t->group * k->group_b + column;
+        g.b = k->b + (t->position + v->first) * k->b_channels + t->group * k->group_b + column;
         g.b_step = k->b_channels;
         /* a panel that is wider than its columns would be read beyond the end of b */
         if (k->pairs || k->b_channels != width || g.columns != width) {
             for (size_t line = 0; line < v->images * v->lines; line++)
-                pack_line(k, g.b + line * w->pixels * k->b_channels, g.columns, width,
-                          t->panel + line * steps(k) * width);
+                pack_line(k, w->pixels, g.b + line * w->pixels * k->b_channels, g.columns, width,
+                          t->panel + line * steps(k, w) * width);
             g.b = t->panel;
             g.b_step = width;
         }
         for (size_t tap_row = 0; tap_row < w->taps_h; tap_row += g.rows.count[2]) {
             g.a = v->data + cnn_view_tap(w, v, tap_row) + (k->by_channel ? column : 0);
-            g.c = product + (ptrdiff_t)first_channel * row + (ptrdiff_t)tap_row * g.c_stride[2] +
-                  column;
+            g.c = t->product.to + (ptrdiff_t)tap_row * g.c_stride[2] + (column - t->column);
             CNN_ISA_NAME(cnn_gemm)(&g);
         }
     }
 }
 
 /* A task's filters among those that one block of dy gives to the bias: filters are rows of the
- * product, or columns. */
+ * product, or columns. sums: of the part, for all filters. */
 static void add_bias(const struct weights_gradient *k, const struct weights_task *t,
-                     const struct cnn_view *v)
+                     const struct cnn_view *v, float *sums)
 {
-    size_t positions = v->images * v->lines * k->windows.pixels;
+    size_t positions = v->images * v->lines * t->cut->windows.pixels;
     size_t filter = t->group * k->group_b + t->column, count = t->columns;
     if (k->swapped) {
         filter = t->group * k->group_a + t->slice * k->slice_channels;
@@ -240,9 +305,68 @@ static void add_bias(const struct weights_gradient *k, const struct weights_task
     }
     /* In pieces that stay in the first-level cache while the columns pass. */
     for (size_t r = 0; r < positions; r += BIAS_ROWS)
-        add_rows(k->dy + (v->first + r) * k->filters + filter, k->filters,
-                 cnn_size_min(BIAS_ROWS, positions - r), count,
-                 k->bias_sums + t->chunk * k->bias_floats + filter);
+        add_rows(k->dy + (t->position + v->first + r) * k->filters + filter, k->filters,
+                 cnn_size_min(BIAS_ROWS, positions - r), count, sums + filter);
+}
+
+/* The sum over one part, to the task's product. */
+static void multiply_part(const struct weights_gradient *k, struct weights_task *t, size_t part,
+                          float *copy)
+{
+    size_t first = cnn_parts_image(&k->run, part), end = cnn_parts_image(&k->run, part + 1),
+           image = first - cnn_parts_image(&k->run, k->run.first);
+    t->cut = &k->cuts[end - first > k->images];
+    const struct cnn_windows *w = &t->cut->windows;
+    t->position = image * (w->images * w->lines * w->pixels / (end - first));
+    size_t first_channel = t->slice * k->slice_channels;
+    const struct cnn_channels channels = {
+        .x = k->a + image * (w->images * w->height * w->width * w->channels / (end - first)),
+        .first = t->group * k->group_a + first_channel,
+        .count = cnn_size_min(k->slice_channels, k->group_a - first_channel),
+        .floats = k->pixel_floats,
+        .copy = copy};
+    bool bias = k->db && (k->swapped ? t->column == 0 : t->slice == 0);
+    for (size_t block = 0; block < t->cut->blocks.count; block++) {
+        struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &t->cut->blocks, block, &channels);
+        multiply_block(k, t, &v, block > 0);
+        if (bias)
+            add_bias(k, t, &v, k->bias_sums + (part - k->run.first) * k->bias_floats);
+    }
+}
+
+/* to += from, of the same task */
+static void add_product(const struct weights_gradient *k, const struct weights_task *t,
+                        const struct product *from, const struct product *to)
+{
+    size_t channels =
+        k->by_channel ? 1
+                      : cnn_size_min(k->slice_channels, k->group_a - t->slice * k->slice_channels);
+    for (size_t tap = 0; tap < k->taps_rows * k->taps_columns; tap++)
+        for (size_t channel = 0; channel < channels; channel++) {
+            const float *x =
+                from->to + (ptrdiff_t)tap * from->tap + (ptrdiff_t)channel * from->channel;
+            float *y = to->to + (ptrdiff_t)tap * to->tap + (ptrdiff_t)channel * to->channel;
+            for (size_t i = 0; i < t->columns; i += VLEN) {
+                size_t lanes = cnn_size_min(VLEN, t->columns - i);
+                vstore_lanes(y + i, lanes, vload_lanes(y + i, lanes) + vload_lanes(x + i, lanes));
+            }
+        }
+}
+
+/* Where the chunk's sum goes, and behind it those that wait for their neighbours. */
+static void place_products(const struct weights_gradient *k, const struct weights_task *t,
+                           float *waiting, struct product products[CNN_PARTS_DEPTH])
+{
+    size_t row = direct(k) ? k->group_b : cnn_packed_columns(k->group_b);
+    float *sums = direct(k) ? k->dw + t->group * k->group_a * k->group_b
+                            : k->sums + t->chunk * k->chunk_sums + t->group * k->group_sums;
+    products[0] =
+        (struct product){sums + t->slice * k->slice_channels * row + t->column, (ptrdiff_t)row,
+                         (ptrdiff_t)(k->by_channel ? row : k->group_a * row)};
+    row = k->part_columns;
+    for (size_t i = 1; i <= k->waiting; i++, waiting += k->tile_floats)
+        products[i] = (struct product){waiting, (ptrdiff_t)row,
+                                       (ptrdiff_t)(k->by_channel ? row : k->slice_channels * row)};
 }
 
 /* Task: a chunk of the batch, for a slice of the channels of a and a part of the columns of one
@@ -257,27 +381,19 @@ static void multiply_chunk(void *context, size_t task, size_t thread)
     t.columns = cnn_size_min(k->part_columns, k->group_b - t.column);
     float *copy = k->scratch + thread * k->thread_floats;
     t.panel = copy + k->copy_floats;
-    size_t first_channel = t.slice * k->slice_channels;
-    const struct cnn_channels channels = {
-        .x = k->a,
-        .first = t.group * k->group_a + first_channel,
-        .count = cnn_size_min(k->slice_channels, k->group_a - first_channel),
-        .floats = k->pixel_floats,
-        .copy = copy};
-    size_t begin = t.chunk * k->blocks.count / k->chunks,
-           end = (t.chunk + 1) * k->blocks.count / k->chunks;
-    bool bias = k->db && (k->swapped ? t.column == 0 : t.slice == 0);
-    for (size_t block = begin; block < end; block++) {
-        struct cnn_view v =
-            CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, block, &channels);
-        multiply_block(k, &t, &v, block > begin);
-        if (bias)
-            add_bias(k, &t, &v);
+    struct product products[CNN_PARTS_DEPTH];
+    place_products(k, &t, t.panel + k->panel_floats, products);
+    struct cnn_tree tree = {0};
+    for (size_t i = 0, into; i < k->chunk_parts; i++) {
+        t.product = products[cnn_tree_push(&tree, i, 1)];
+        multiply_part(k, &t, k->run.first + t.chunk * k->chunk_parts + i, copy);
+        while (cnn_tree_merge(&tree, &into))
+            add_product(k, &t, &products[into + 1], &products[into]);
     }
 }
 
-/* Task: a vector of columns of one group's product: adds the chunks' sums in order and puts them
- * where dw has them. */
+/* Task: a vector of columns of one group's product: adds the chunks' sums and puts them where dw
+ * has them. */
 static void reduce_columns(void *context, size_t task, size_t thread)
 {
     (void)thread;
@@ -292,20 +408,10 @@ static void reduce_columns(void *context, size_t task, size_t thread)
     for (size_t channel = 0; channel < channels; channel++)
         for (size_t tap = 0; tap < taps; tap++) {
             const float *source = from + (tap * channels + channel) * columns;
-            vfloat sum = vload(source);
-            for (size_t chunk = 1; chunk < k->chunks; chunk++)
-                sum += vload(source + chunk * k->chunk_sums);
+            vfloat sum = cnn_tree_sum(source, k->chunks, k->chunk_sums);
             for (size_t i = 0; i < used; i++)
                 to[i * column_step + channel * channel_step + tap] = sum[i];
         }
-}
-
-static void reduce_bias(const struct weights_gradient *k)
-{
-    memcpy(k->db, k->bias_sums, k->filters * sizeof *k->db);
-    for (size_t chunk = 1; chunk < k->chunks; chunk++)
-        for (size_t f = 0; f < k->filters; f++)
-            k->db[f] += k->bias_sums[chunk * k->bias_floats + f];
 }
 
 void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
@@ -319,27 +425,40 @@ void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
         CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, pass);
         return;
     }
-    struct weights_gradient k = plan(c, pass->n);
+    struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
+    struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all);
+    size_t parts = k.run.end - k.run.first;
     k.a = k.swapped ? pass->dy : pass->x;
     k.b = k.swapped ? pass->x : pass->dy;
     k.dy = pass->dy;
     k.dw = pass->dw;
     k.db = pass->db;
     k.bias_sums = pass->scratch;
-    k.sums = k.bias_sums + k.chunks * k.bias_floats;
+    k.sums = k.bias_sums + parts * k.bias_floats;
     k.scratch = k.sums + (direct(&k) ? 0 : k.chunks * k.chunk_sums);
-    memset(k.bias_sums, 0, k.chunks * k.bias_floats * sizeof *k.bias_sums);
+    memset(k.bias_sums, 0, parts * k.bias_floats * sizeof *k.bias_sums);
     cnn_parallel_for(k.chunks * k.groups * k.slices * k.parts, multiply_chunk, &k);
     if (!direct(&k))
         cnn_parallel_for(k.groups * cnn_packed_columns(k.group_b) / VLEN, reduce_columns, &k);
     if (k.db)
-        reduce_bias(&k);
+        cnn_tree_rows(k.filters, k.bias_sums, parts, k.bias_floats, k.db);
+}
+
+static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *run)
+{
+    struct weights_gradient k = plan(c, run);
+    return cnn_size_plus(cnn_size_plus(cnn_size_times(run->end - run->first, k.bias_floats),
+                                       direct(&k) ? 0 : cnn_size_times(k.chunks, k.chunk_sums)),
+                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }
 
 size_t CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
-    struct weights_gradient k = plan(c, n);
-    size_t chunk = cnn_size_plus(k.bias_floats, direct(&k) ? 0 : k.chunk_sums);
-    return cnn_size_plus(cnn_size_times(k.chunks, chunk),
-                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
+    size_t most = 0;
+    /* a subtree of n images may have fewer parts than a batch of n */
+    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2) {
+        size_t wanted = scratch_floats(c, &run);
+        most = wanted > most ? wanted : most;
+    }
+    return most;
 }

@@ -1,26 +1,29 @@
 /* The gradients of weights and bias of a depthwise convolution: dw[f][tap] is the sum over all
  * pixels of x[pixel + tap][f / multiplier] * dy[pixel][f].
  *
- * The lines of dy are cut into chunks, fixed by shapes, each with sums of its own, [vector of
- * filters][tap][VLEN]; the chunks' sums are added in order at the end. Lines are passed a few
- * pixels at a time, for one vector of filters after the other. */
+ * The lines of each part of the batch (util/parts.h) are cut into chunks, fixed by shapes, each
+ * with sums of its own, [vector of filters][tap][VLEN]. At the end a part's sums are added in
+ * order, and then those of the parts. Lines are passed a few pixels at a time, for one vector of
+ * filters after the other. */
 #include <string.h>
 
+#include "kernels/runs.h"
 #include "kernels/vector/depthwise.h"
 #include "kernels/vector/depthwise_axis.h"
+#include "kernels/vector/tree.h"
 #include "kernels/vector/windows.h"
 #include "util/parallel.h"
 
 struct weights_gradient {
     struct cnn_axis rows, columns;
     size_t channels, filters, multiplier, taps;
-    size_t lines, chunk_lines, chunks; /* of all images together */
-    size_t chunk_floats, bias;         /* a chunk's sums, of which those of dy begin at bias */
+    struct cnn_runs runs;      /* chunks of lines */
+    size_t chunk_floats, bias; /* a chunk's sums, of which those of dy begin at bias */
     const float *x, *dy;
     float *dw, *db, *sums;
 };
 
-static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
+static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_parts *parts)
 {
     struct weights_gradient k = {.rows = {.size = c->in_h,
                                           .count = c->out_h,
@@ -36,15 +39,16 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
                                  .filters = c->out_c,
                                  .multiplier = c->out_c / c->in_c,
                                  .taps = c->kernel_h * c->kernel_w,
-                                 .lines = n * c->out_h};
+                                 .runs = {.parts = *parts, .image = c->out_h}};
     k.rows.pad = (ptrdiff_t)c->pad_top;
     k.columns.pad = (ptrdiff_t)c->pad_left;
     cnn_axis_finish(&k.rows, false);
     cnn_axis_finish(&k.columns, cnn_whole_filters(c->out_c, k.multiplier) == c->out_c);
-    size_t wanted = cnn_tasks_wanted(
-        cnn_size_times(cnn_size_times(2 * k.lines, c->out_w), cnn_size_times(k.taps, c->out_c)));
-    k.chunk_lines = cnn_size_divide_up(k.lines, cnn_size_min(wanted, k.lines));
-    k.chunks = cnn_size_divide_up(k.lines, k.chunk_lines);
+    /* of the whole batch, whoever has it */
+    size_t lines = parts->images * c->out_h,
+           wanted = cnn_tasks_wanted(cnn_size_times(cnn_size_times(2 * lines, c->out_w),
+                                                    cnn_size_times(k.taps, c->out_c)));
+    k.runs.length = cnn_size_divide_up(lines, cnn_size_min(wanted, lines));
     k.bias = cnn_size_times(k.taps, cnn_packed_columns(c->out_c));
     k.chunk_floats =
         cnn_size_plus(cnn_size_plus(k.bias, cnn_packed_columns(c->out_c)), 15) / 16 * 16;
@@ -212,8 +216,8 @@ static void add_chunk(void *context, size_t chunk, size_t thread)
                        : 0;
     float *sums = k->sums + chunk * k->chunk_floats;
     memset(sums, 0, k->chunk_floats * sizeof *sums);
-    for (size_t i = chunk * k->chunk_lines;
-         i < cnn_size_min(k->lines, (chunk + 1) * k->chunk_lines); i++) {
+    struct cnn_run run = cnn_runs_chunk(&k->runs, chunk);
+    for (size_t i = run.begin; i < run.end; i++) {
         size_t output = i % k->rows.count;
         struct line l = {.x = k->x +
                               i / k->rows.count * k->rows.size * k->columns.size * k->channels,
@@ -234,6 +238,23 @@ static void add_chunk(void *context, size_t chunk, size_t thread)
     }
 }
 
+/* Of one vector of filters, the sums at `from` of the first chunk. */
+static vfloat add_chunks(const struct weights_gradient *k, const float *from)
+{
+    struct cnn_vector_tree tree = {.depth = 0};
+    for (size_t part = k->runs.parts.first; part < k->runs.parts.end; part++) {
+        struct cnn_run run = cnn_runs_part(&k->runs, part);
+        vfloat sum = vload(from);
+        from += k->chunk_floats;
+        for (; run.begin + k->runs.length < run.end; run.begin += k->runs.length) {
+            sum += vload(from);
+            from += k->chunk_floats;
+        }
+        cnn_vector_tree_add(&tree, part - k->runs.parts.first, sum);
+    }
+    return tree.sums[0];
+}
+
 /* Task: one vector of filters. Adds the chunks' sums and puts them where dw and db have them. */
 static void reduce_vector(void *context, size_t task, size_t thread)
 {
@@ -243,9 +264,7 @@ static void reduce_vector(void *context, size_t task, size_t thread)
     for (size_t tap = 0; tap < k->taps + (k->db != NULL); tap++) {
         const float *from =
             k->sums + (tap < k->taps ? filter * k->taps + tap * VLEN : k->bias + filter);
-        vfloat sum = vload(from);
-        for (size_t chunk = 1; chunk < k->chunks; chunk++)
-            sum += vload(from + chunk * k->chunk_floats);
+        vfloat sum = add_chunks(k, from);
         for (size_t i = 0; i < used; i++)
             *(tap < k->taps ? k->dw + (filter + i) * k->taps + tap : k->db + filter + i) = sum[i];
     }
@@ -254,18 +273,21 @@ static void reduce_vector(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
                                                   const struct cnn_conv_backward_weights *pass)
 {
-    struct weights_gradient k = plan(c, pass->n);
+    struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
+    struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all);
     k.x = pass->x;
     k.dy = pass->dy;
     k.dw = pass->dw;
     k.db = pass->db;
     k.sums = pass->scratch;
-    cnn_parallel_for(k.chunks, add_chunk, &k);
+    cnn_parallel_for(cnn_runs_count(&k.runs), add_chunk, &k);
     cnn_parallel_for(cnn_size_divide_up(k.filters, VLEN), reduce_vector, &k);
 }
 
 size_t CNN_ISA_NAME(cnn_depthwise_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
-    struct weights_gradient k = plan(c, n);
-    return cnn_size_times(k.chunks, k.chunk_floats);
+    struct cnn_parts all = cnn_parts_of(n, 0, 1);
+    struct weights_gradient k = plan(c, &all);
+    /* CNN_TASKS chunks of a batch, of which parts cut some in two */
+    return cnn_size_times(CNN_TASKS + cnn_parts_bound(n), k.chunk_floats);
 }

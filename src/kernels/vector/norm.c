@@ -2,11 +2,13 @@
  * the statistics, once forward and twice for the gradient.
  *
  * Statistics are taken per chunk of rows, of d = x - shift with shift the chunk's first row, so
- * that no cancellation hurts; the chunks are then combined in double, in order: Chan, Golub,
- * LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979. */
+ * that no cancellation hurts. The chunks of a part are then combined in double, in order, and after
+ * that the parts (kernels/part_sums.h): Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
+ * Algorithm for Computing Sample Variances", 1979. */
 #include <math.h>
 #include <stdint.h>
 
+#include "kernels/part_sums.h"
 #include "kernels/vector/norm.h"
 #include "util/arena.h"
 #include "util/parallel.h"
@@ -29,7 +31,20 @@ static size_t rows_together(size_t channels, size_t floats)
     return rows;
 }
 
-/* Chunks of at most `most` rows; rows: those that make a wide one. */
+/* Chunks of so many rows or lines, of which an image has `image` and all have `all`: of the parts,
+ * where they are added up, or of all together. */
+static struct cnn_runs runs(const struct cnn_batch_norm *b, bool sums, size_t image, size_t all,
+                            size_t length)
+{
+    bool parts = sums && b->parts;
+    return (struct cnn_runs){.parts = parts ? *b->parts
+                                            : (struct cnn_parts){.images = 1, .count = 1, .end = 1},
+                             .image = parts ? image : all,
+                             .length = length};
+}
+
+/* Chunks of at most `most` rows, of parts where that is not SIZE_MAX; rows: those that make a wide
+ * one. */
 static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows, size_t most)
 {
     size_t wide = rows * b->channels,
@@ -40,10 +55,10 @@ static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows, size_t m
         .b = *b,
         .wide = wide,
         .together = 1,
-        .chunk_rows = chunk_rows,
-        .chunks = cnn_size_divide_up(b->rows, chunk_rows),
+        .runs = runs(b, most != SIZE_MAX, b->image, b->rows, chunk_rows),
         .strips = cnn_size_divide_up(wide, CNN_NORM_STRIP),
     };
+    k.chunks = cnn_runs_count(&k.runs);
     k.b.pool = NULL;
     return k;
 }
@@ -64,7 +79,7 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
     return k;
 }
 
-struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b)
+struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b, bool sums)
 {
     const struct cnn_pool *p = b->pool;
     size_t line = 2 * p->in_w * cnn_size_min(b->channels, CNN_NORM_STRIP),
@@ -72,41 +87,50 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b)
     size_t chunk_rows = cnn_size_min(line < CHUNK ? CHUNK / line : 1,
                                      cnn_size_divide_up(SUMMED, 2 * p->in_w)),
            wide = rows_together(b->channels, WIDE) * b->channels;
-    return (struct cnn_norm){
+    struct cnn_norm k = {
         .b = *b,
         .wide = wide,
         .together = 1,
-        .chunk_rows = chunk_rows,
-        .chunks = cnn_size_divide_up(lines, chunk_rows),
+        .runs = runs(b, sums, p->out_h, lines, chunk_rows),
         .strips = cnn_size_divide_up(wide, CNN_NORM_STRIP),
     };
+    k.chunks = cnn_runs_count(&k.runs);
+    return k;
+}
+
+/* Chunks of a run of as many images, whatever parts they are. */
+static size_t chunks_bound(const struct cnn_batch_norm *b, const struct cnn_norm *k)
+{
+    size_t lines =
+        b->pool && k->b.pool ? b->rows / (b->pool->in_h * b->pool->in_w) * b->pool->out_h : b->rows;
+    return lines / k->runs.length + cnn_batch_norm_parts_bound(b);
 }
 
 size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b)
 {
-    size_t chunks = CNN_ISA_NAME(cnn_norm_sums)(b).chunks,
-           lines = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b).chunks : 0;
-    return 2 * (lines > chunks ? lines : chunks) * b->channels;
+    struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
+    size_t chunks = chunks_bound(b, &k), lines = 0;
+    if (b->pool) {
+        k = CNN_ISA_NAME(cnn_norm_lines)(b, true);
+        lines = chunks_bound(b, &k);
+    }
+    chunks = lines > chunks ? lines : chunks;
+    return 2 * b->channels *
+           (chunks + cnn_batch_norm_parts_bound(b) * sizeof(double) / sizeof(float));
 }
 
 struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task)
 {
-    size_t chunk = task / k->strips, column = task % k->strips * CNN_NORM_STRIP,
-           row = chunk * k->chunk_rows, c = k->b.channels;
-    size_t width = cnn_size_min(CNN_NORM_STRIP, k->wide - column), rows = k->b.rows;
-    struct cnn_norm_strip s = {.width = width,
-                               .channel = column,
-                               .channels = cnn_size_min(c, width),
-                               .sums = chunk * c + column};
-    if (k->b.pool) {
-        s.begin = row;
-        s.end = cnn_size_min(rows / (k->b.pool->in_h * k->b.pool->in_w) * k->b.pool->out_h,
-                             row + k->chunk_rows);
-    } else {
-        s.begin = row * c + column;
-        s.end = cnn_size_min(rows, row + k->chunk_rows) * c;
-    }
-    return s;
+    size_t chunk = task / k->strips, column = task % k->strips * CNN_NORM_STRIP, c = k->b.channels,
+           width = cnn_size_min(CNN_NORM_STRIP, k->wide - column);
+    struct cnn_run run = cnn_runs_chunk(&k->runs, chunk);
+    bool lines = k->b.pool != NULL;
+    return (struct cnn_norm_strip){.begin = lines ? run.begin : run.begin * c + column,
+                                   .end = lines ? run.end : run.end * c,
+                                   .width = width,
+                                   .channel = column,
+                                   .channels = cnn_size_min(c, width),
+                                   .sums = chunk * c + column};
 }
 
 /* Fills the strip's row with copies of its first channels elements, and with zeros up to whole
@@ -171,22 +195,29 @@ static void statistics_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.squares, k->second + s.sums);
 }
 
-/* Mean and variance of a group of channels from all chunks' sums. */
-static void statistics_combine(void *context, size_t task, size_t thread)
+/* A group of channels of a part: the mean, from its chunks' sums. */
+static void combine_means(const struct cnn_norm *k, struct cnn_run part, size_t chunk,
+                          size_t channel, size_t count, double *mean)
 {
-    (void)thread;
-    const struct cnn_norm *k = context;
-    size_t c = k->b.channels, channel = task * GROUP, count = cnn_size_min(GROUP, c - channel);
-    double mean[GROUP] = {0}, squares[GROUP] = {0}, rows = (double)k->b.rows;
-    for (size_t chunk = 0, row = 0; chunk < k->chunks; chunk++, row += k->chunk_rows) {
-        double chunk_rows = (double)cnn_size_min(k->chunk_rows, k->b.rows - row);
+    size_t c = k->b.channels;
+    double rows = (double)(part.end - part.begin);
+    for (size_t row = part.begin; row < part.end; row += k->runs.length, chunk++) {
+        double chunk_rows = (double)cnn_size_min(k->runs.length, part.end - row);
         for (size_t i = 0; i < count; i++)
             mean[i] += (chunk_rows * (double)k->a.x[row * c + channel + i] +
                         (double)k->first[chunk * c + channel + i]) /
                        rows;
     }
-    for (size_t chunk = 0, row = 0; chunk < k->chunks; chunk++, row += k->chunk_rows) {
-        double chunk_rows = (double)cnn_size_min(k->chunk_rows, k->b.rows - row);
+}
+
+/* And the sum of the squared distances from it. */
+static void combine_squares(const struct cnn_norm *k, struct cnn_run part, size_t chunk,
+                            size_t channel, size_t count, double *mean)
+{
+    size_t c = k->b.channels;
+    double *squares = mean + c;
+    for (size_t row = part.begin; row < part.end; row += k->runs.length, chunk++) {
+        double chunk_rows = (double)cnn_size_min(k->runs.length, part.end - row);
         for (size_t i = 0; i < count; i++) {
             /* the chunk's mean from its shift, then from the mean of all */
             double d = (double)k->first[chunk * c + channel + i] / chunk_rows;
@@ -195,20 +226,38 @@ static void statistics_combine(void *context, size_t task, size_t thread)
                           chunk_rows * from_mean * from_mean;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        k->out_mean[channel + i] = (float)mean[i];
-        k->out_var[channel + i] = squares[i] < 0 ? 0.0f : (float)(squares[i] / rows);
-    }
+}
+
+/* Task: a group of channels of a part. */
+static void statistics_combine(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct cnn_norm *k = context;
+    size_t groups = cnn_size_divide_up(k->b.channels, GROUP), channel = task % groups * GROUP,
+           count = cnn_size_min(GROUP, k->b.channels - channel),
+           part = k->runs.parts.first + task / groups, chunk = cnn_runs_before(&k->runs, part);
+    double *mean = k->own + task / groups * 2 * k->b.channels + channel;
+    memset(mean, 0, count * sizeof *mean);
+    memset(mean + k->b.channels, 0, count * sizeof *mean);
+    combine_means(k, cnn_runs_part(&k->runs, part), chunk, channel, count, mean);
+    combine_squares(k, cnn_runs_part(&k->runs, part), chunk, channel, count, mean);
 }
 
 void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
                                              float *mean, float *var, float *scratch)
 {
     struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
+    size_t parts = k.runs.parts.end - k.runs.parts.first, c = b->channels;
     cnn_norm_place_sums(&k, scratch);
-    k.a.x = x, k.out_mean = mean, k.out_var = var;
+    k.a.x = x;
     cnn_parallel_for(k.chunks * k.strips, statistics_strip, &k);
-    cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), statistics_combine, &k);
+    cnn_parallel_for(parts * cnn_size_divide_up(c, GROUP), statistics_combine, &k);
+    const struct cnn_part_sums sums = {.b = b, .moments = true, .own = k.own};
+    const double *total = cnn_part_sums_total(&sums);
+    for (size_t i = 0; i < c; i++) {
+        mean[i] = (float)total[i];
+        var[i] = total[c + i] < 0 ? 0.0f : (float)(total[c + i] / cnn_batch_norm_rows(b));
+    }
 }
 
 float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel)
@@ -247,7 +296,7 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
 {
     CNN_ISA_NAME(cnn_norm_columns)(k, s, columns);
     const float *dgamma = k->a.dgamma + s->channel, *dbeta = k->a.dbeta + s->channel;
-    float rows = (float)k->b.rows, *restrict offset = columns->offset,
+    float rows = (float)cnn_batch_norm_rows(&k->b), *restrict offset = columns->offset,
           *restrict slope = columns->slope;
     inverse_deviations(k, s, slope);
     for (size_t i = 0; i < s->channels; i++) {

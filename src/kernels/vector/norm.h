@@ -3,7 +3,7 @@
 #ifndef CNN_KERNELS_VECTOR_NORM_H
 #define CNN_KERNELS_VECTOR_NORM_H
 
-#include "kernels/internal.h"
+#include "kernels/runs.h"
 #include "kernels/vector/ops.h"
 
 #define CNN_NORM_STRIP ((size_t)1024) /* columns of a strip, at most */
@@ -12,26 +12,29 @@
 
 /* Where there are few channels, several rows are treated as one wide row of whole vectors; what is
  * known per channel is repeated along it. A chunk is a run of wide rows, the last one perhaps
- * short; with pooling, a run of output lines of all images. A task does one strip of columns of one
- * chunk. */
+ * short; with pooling, a run of output lines. In passes that add up, it is of one part. A task does
+ * one strip of columns of one chunk. */
 struct cnn_norm {
     struct cnn_batch_norm b;
-    size_t wide, together;             /* wide rows that a tile has */
-    size_t chunk_rows, chunks, strips; /* chunk_rows: rows, or output lines */
+    size_t wide, together; /* wide rows that a tile has */
+    struct cnn_runs runs;  /* of rows, or output lines */
+    size_t chunks, strips;
     struct cnn_batch_norm_arrays a;
-    float *out_mean, *out_var; /* of the statistics */
-    float *first, *second;     /* two sums for each chunk and channel */
+    float *first, *second; /* two sums for each chunk and channel */
+    double *own;           /* two for each part and channel */
 };
 
-/* The cut without pooling, for passes that add up and for those that write; and with b->pool. */
+/* The cut without pooling, for passes that add up and for those that write; and with b->pool, for
+ * the one and the other. */
 struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b);
 struct cnn_norm CNN_ISA_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b);
-struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b);
+struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b, bool sums);
 
 static inline void cnn_norm_place_sums(struct cnn_norm *k, float *scratch)
 {
     k->first = scratch;
     k->second = scratch + k->chunks * k->b.channels;
+    k->own = (double *)(scratch + 2 * k->chunks * k->b.channels);
 }
 
 /* Wide row i of the strip is elements begin + i * wide ... up to width of them, not beyond end.

@@ -2,6 +2,7 @@
  * then dx. The formulas are those of ref_norm.c. What the activation does to the gradient is found
  * from x again in both passes, which is cheaper than to store what the first one found, or to read
  * y. */
+#include "kernels/part_sums.h"
 #include "kernels/vector/norm.h"
 #include "util/parallel.h"
 
@@ -69,21 +70,35 @@ static void sums_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
 }
 
+/* Task: a group of channels of a part. */
 static void sums_combine(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct cnn_norm *k = context;
-    size_t channel = task * GROUP, count = cnn_size_min(GROUP, k->b.channels - channel);
-    double sum[GROUP] = {0}, products[GROUP] = {0};
-    for (size_t chunk = 0; chunk < k->chunks; chunk++)
+    size_t c = k->b.channels, groups = cnn_size_divide_up(c, GROUP),
+           channel = task % groups * GROUP, count = cnn_size_min(GROUP, c - channel),
+           part = k->runs.parts.first + task / groups, chunk = cnn_runs_before(&k->runs, part),
+           end = cnn_runs_before(&k->runs, part + 1);
+    double *sum = k->own + task / groups * 2 * c + channel, *products = sum + c;
+    memset(sum, 0, count * sizeof *sum);
+    memset(products, 0, count * sizeof *products);
+    for (; chunk < end; chunk++)
         for (size_t i = 0; i < count; i++) {
-            sum[i] += (double)k->first[chunk * k->b.channels + channel + i];
-            products[i] += (double)k->second[chunk * k->b.channels + channel + i];
+            sum[i] += (double)k->first[chunk * c + channel + i];
+            products[i] += (double)k->second[chunk * c + channel + i];
         }
-    for (size_t i = 0; i < count; i++) {
-        k->a.dbeta[channel + i] = (float)sum[i];
-        k->a.dgamma[channel + i] =
-            (float)(products[i] * (double)CNN_ISA_NAME(cnn_norm_inverse_deviation)(k, channel + i));
+}
+
+/* dgamma and dbeta, from the sums of all parts. */
+static void write_sums(const struct cnn_norm *k)
+{
+    size_t c = k->b.channels;
+    const struct cnn_part_sums sums = {.b = &k->b, .own = k->own};
+    const double *total = cnn_part_sums_total(&sums);
+    for (size_t i = 0; i < c; i++) {
+        k->a.dbeta[i] = (float)total[i];
+        k->a.dgamma[i] =
+            (float)(total[c + i] * (double)CNN_ISA_NAME(cnn_norm_inverse_deviation)(k, i));
     }
 }
 
@@ -105,15 +120,18 @@ static void backward_strip(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b,
                                            const struct cnn_batch_norm_arrays *arrays)
 {
-    struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_sums)(b);
+    struct cnn_norm k =
+        b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b, true) : CNN_ISA_NAME(cnn_norm_sums)(b);
+    size_t parts = k.runs.parts.end - k.runs.parts.first;
     cnn_norm_place_sums(&k, arrays->scratch);
     k.a = *arrays;
     cnn_parallel_for(k.chunks * k.strips, b->pool ? CNN_ISA_NAME(cnn_norm_pool_sums) : sums_strip,
                      &k);
-    cnn_parallel_for(cnn_size_divide_up(b->channels, GROUP), sums_combine, &k);
+    cnn_parallel_for(parts * cnn_size_divide_up(b->channels, GROUP), sums_combine, &k);
+    write_sums(&k);
     if (!arrays->dx)
         return;
-    k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
+    k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b, false) : CNN_ISA_NAME(cnn_norm_rows)(b);
     k.a = *arrays;
     cnn_parallel_for(k.chunks * k.strips,
                      b->pool ? CNN_ISA_NAME(cnn_norm_pool_backward) : backward_strip, &k);

@@ -19,7 +19,8 @@ static void forward_strip(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b,
                                           const struct cnn_batch_norm_arrays *arrays)
 {
-    struct cnn_norm k = b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b) : CNN_ISA_NAME(cnn_norm_rows)(b);
+    struct cnn_norm k =
+        b->pool ? CNN_ISA_NAME(cnn_norm_lines)(b, false) : CNN_ISA_NAME(cnn_norm_rows)(b);
     k.a = *arrays;
     cnn_parallel_for(k.chunks * k.strips,
                      b->pool ? CNN_ISA_NAME(cnn_norm_pool_forward) : forward_strip, &k);

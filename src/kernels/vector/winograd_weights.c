@@ -1,20 +1,22 @@
 /* The gradient of the weights by the same transforms (winograd.h): dw = G' [sum over tiles of (B' x
  * B) (A dy A')] G. Each of the 36 points is a GEMM whose rows are channels of x, whose columns are
- * channels of dy and whose k runs over tiles. A task takes a part of the channels of both, so that
- * the sums of all its points stay in the cache, and a chunk of the tiles, which it transforms block
- * by block, twelve points at a time. Parts and chunks are fixed by shapes; the chunks' sums are
- * added in order before the transform back. */
+ * channels of dy and whose k runs over the tiles of a part of the batch (util/parts.h). A task
+ * takes a piece of the channels of both, so that the sums of all its points stay in the cache, and
+ * a chunk of the batch: a complete subtree of parts. It transforms their tiles block by block,
+ * twelve points at a time, and the sums of each part back; those then wait for their neighbours.
+ * The chunks' sums are the rest of the tree. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>
 
+#include "kernels/vector/tree.h"
 #include "kernels/vector/windows.h"
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
 
 #define BLOCK_TILES   32           /* of one GEMM: k, during which its sums stay in registers */
 #define PART_CHANNELS ((size_t)64) /* of x and of dy: 36 x 64 x 64 sums are 576 KiB */
-#define TASKS         ((size_t)8)  /* wanted: of parts, or else of chunks */
+#define TASKS         ((size_t)8)  /* wanted: of pieces, or else of chunks */
 /* at least: far more products per sum than adding the chunks up costs */
 #define CHUNK_TILES ((size_t)64)
 
@@ -24,10 +26,11 @@ struct weights_gradient {
     struct cnn_tiles in, out; /* over x and over dy */
     size_t groups, group_in, group_out;
     size_t part_in, part_out, in_parts, out_parts; /* of a group */
-    size_t parts, chunks, tiles, block;
+    struct cnn_parts run;
+    size_t image_tiles, parts, chunks, chunk_parts, waiting, tiles, block;
     const float *x, *dy, *zeros;
     float *dw, *db, *sums, *bias_sums, *scratch;
-    size_t in_slot, out_slot, point, zero_floats, bias_floats, thread_floats;
+    size_t in_slot, out_slot, point, piece, zero_floats, bias_floats, thread_floats;
 };
 
 static size_t round_up(size_t value, size_t step)
@@ -35,10 +38,24 @@ static size_t round_up(size_t value, size_t step)
     return cnn_size_divide_up(value, step) * step;
 }
 
-static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
+/* Chunks of a power of two. */
+static void plan_chunks(struct weights_gradient *k)
+{
+    size_t parts = k->run.end - k->run.first,
+           most = cnn_size_min(cnn_size_divide_up(TASKS, k->parts), k->tiles / CHUNK_TILES);
+    for (k->chunks = 1; 2 * k->chunks <= most && 2 * k->chunks <= parts;)
+        k->chunks *= 2;
+    k->chunk_parts = parts / k->chunks;
+    for (k->waiting = 0; (size_t)1 << k->waiting < k->chunk_parts;)
+        k->waiting++;
+}
+
+static struct weights_gradient plan(const struct cnn_conv *c, size_t n, const struct cnn_parts *run)
 {
     size_t rows = cnn_size_divide_up(c->out_h, 4), columns = cnn_size_divide_up(c->out_w, 4);
     struct weights_gradient k = {
+        .run = *run,
+        .image_tiles = rows * columns,
         .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows,
                columns},
         .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
@@ -54,16 +71,16 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n)
     k.out_parts = cnn_size_divide_up(k.group_out, k.part_out);
     k.parts = k.groups * k.in_parts * k.out_parts;
     k.tiles = cnn_tiles_count(&k.in);
-    k.chunks = cnn_size_min(cnn_size_divide_up(TASKS, k.parts), k.tiles / CHUNK_TILES);
-    k.chunks = k.chunks > 0 ? k.chunks : 1;
+    plan_chunks(&k);
     k.block = cnn_size_min(BLOCK_TILES, k.tiles);
     k.in_slot = k.block * k.part_in + 16;
     k.out_slot = k.block * k.part_out + 16;
     k.point = k.part_in * k.part_out + 16;
     k.zero_floats = round_up(c->in_c > c->out_c ? c->in_c : c->out_c, 16);
     k.bias_floats = round_up(c->out_c, 16);
-    k.thread_floats =
-        PAIR_POINTS * (k.in_slot + k.out_slot) + (k.chunks == 1 ? CNN_POINTS * k.point : 0);
+    k.piece = 9 * k.part_in * k.part_out;
+    k.thread_floats = PAIR_POINTS * (k.in_slot + k.out_slot) + CNN_POINTS * k.point +
+                      (k.waiting + (k.chunks == 1)) * k.piece;
     return k;
 }
 
@@ -77,6 +94,8 @@ struct part {
     float *v, *d;
     float *sums; /* [point, pair by pair][panel][channel of x][column] */
     float *bias;
+    /* of parts, [vector of filters][channel of x][tap][VLEN]: of the chunk, and those that wait */
+    float *pieces[CNN_PARTS_DEPTH];
     const float *in_points[BLOCK_TILES][CNN_POINTS], *out_points[BLOCK_TILES][16];
 };
 
@@ -174,19 +193,14 @@ static void filter_line(const vfloat m[6], vfloat o[3])
     o[2] = (far - near) * (1.0f / 6) + m[5];
 }
 
-/* The 9 taps of VLEN filters for one channel of x: the chunks' sums in order, transformed back. */
-CNN_INLINE void reduce_vector(const struct weights_gradient *k, const float *from,
-                              size_t chunk_step, vfloat out[9])
+/* The 9 taps of VLEN filters for one channel of x: the sums of the points, transformed back. */
+CNN_INLINE void transform_back(const struct weights_gradient *k, const float *from, vfloat out[9])
 {
     vfloat half[6][3];
     for (size_t j = 0; j < 6; j++) {
         vfloat m[6];
-        for (size_t i = 0; i < 6; i++) {
-            const float *sum = from + (row_place[i] * 6 + j) * k->point;
-            m[i] = vload(sum);
-            for (size_t chunk = 1; chunk < k->chunks; chunk++)
-                m[i] += vload(sum + chunk * chunk_step);
-        }
+        for (size_t i = 0; i < 6; i++)
+            m[i] = vload(from + (row_place[i] * 6 + j) * k->point);
         filter_line(m, half[j]);
     }
     for (size_t i = 0; i < 3; i++) {
@@ -197,24 +211,44 @@ CNN_INLINE void reduce_vector(const struct weights_gradient *k, const float *fro
     }
 }
 
-/* VLEN filters of a part. */
+/* A part's sums, to a piece of dw. */
+static void write_piece(const struct weights_gradient *k, const struct part *p, float *to)
+{
+    for (size_t column = 0; column < p->out_count; column += VLEN) {
+        size_t panel = column / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
+        const float *from = p->sums + panel * p->in_count + column - panel;
+        for (size_t channel = 0; channel < p->in_count; channel++, to += 9 * VLEN) {
+            vfloat out[9];
+            transform_back(k, from + channel * width, out);
+            for (size_t tap = 0; tap < 9; tap++)
+                vstore(to + tap * VLEN, out[tap]);
+        }
+    }
+}
+
+static void add_piece(const struct part *p, const float *from, float *to)
+{
+    for (size_t i = 0; i < 9 * p->in_count * p->out_count; i += VLEN)
+        vstore(to + i, vload(to + i) + vload(from + i));
+}
+
+/* VLEN filters of a piece, of all chunks, to dw. */
 static void reduce_filters(const struct weights_gradient *k, const struct part *p, size_t column)
 {
-    size_t panel = column / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
-    const float *from = p->sums + panel * p->in_count + column - panel;
+    const float *from = p->pieces[0] + column * p->in_count * 9;
     for (size_t channel = 0; channel < p->in_count; channel++) {
-        vfloat out[9];
         float *to = k->dw + ((p->out + column) * k->group_in + p->group_channel + channel) * 9;
-        reduce_vector(k, from + channel * width, k->parts * CNN_POINTS * k->point, out);
-        for (size_t filter = 0; filter < VLEN; filter++, to += k->group_in * 9)
-            for (size_t tap = 0; tap < 9; tap++)
-                to[tap] = out[tap][filter];
+        for (size_t tap = 0; tap < 9; tap++, from += VLEN) {
+            vfloat sum = cnn_tree_sum(from, k->chunks, k->parts * k->piece);
+            for (size_t filter = 0; filter < VLEN; filter++)
+                to[filter * k->group_in * 9 + tap] = sum[filter];
+        }
     }
 }
 
 static void part_at(const struct weights_gradient *k, size_t task, size_t thread, struct part *p)
 {
-    size_t chunk = task / k->parts, in = task % k->in_parts * k->part_in,
+    size_t in = task % k->in_parts * k->part_in,
            out = task / k->in_parts % k->out_parts * k->part_out;
     size_t group = task % k->parts / k->in_parts / k->out_parts;
     p->in = group * k->group_in + in;
@@ -224,32 +258,53 @@ static void part_at(const struct weights_gradient *k, size_t task, size_t thread
     p->out_count = cnn_size_min(k->part_out, k->group_out - out);
     p->v = k->scratch + thread * k->thread_floats;
     p->d = p->v + PAIR_POINTS * k->in_slot;
-    p->sums =
-        k->chunks == 1 ? p->d + PAIR_POINTS * k->out_slot : k->sums + task * CNN_POINTS * k->point;
-    p->bias = k->bias_sums + chunk * k->bias_floats;
+    p->sums = p->d + PAIR_POINTS * k->out_slot;
+    float *piece = p->sums + CNN_POINTS * k->point;
+    p->pieces[0] = k->sums + task * k->piece;
+    if (k->chunks == 1) {
+        p->pieces[0] = piece;
+        piece += k->piece;
+    }
+    for (size_t i = 1; i <= k->waiting; i++, piece += k->piece)
+        p->pieces[i] = piece;
 }
 
-/* Task: a part of the channels of x and of dy, for one chunk of the tiles. */
+/* The sums over one part of the batch. */
+static void run_tiles(const struct weights_gradient *k, struct part *p, size_t part)
+{
+    size_t from = cnn_parts_image(&k->run, k->run.first),
+           begin = (cnn_parts_image(&k->run, part) - from) * k->image_tiles,
+           end = (cnn_parts_image(&k->run, part + 1) - from) * k->image_tiles;
+    p->bias = k->bias_sums + (part - k->run.first) * k->bias_floats;
+    for (p->first = begin; p->first < end; p->first += k->block) {
+        p->tiles = cnn_size_min(k->block, end - p->first);
+        p->next = cnn_size_min(k->block, end - p->first - p->tiles);
+        for (size_t t = 0; t < p->tiles; t++) {
+            cnn_tile_point(&k->in, p->first + t, 6, k->x, k->zeros, p->in_points[t]);
+            cnn_tile_point(&k->out, p->first + t, 4, k->dy, k->zeros, p->out_points[t]);
+        }
+        for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
+            transform_tiles(k, p, pair);
+            if (k->db && p->group_channel == 0 && pair == 1)
+                add_bias(k, p);
+            multiply_tiles(k, p, pair, p->first > begin);
+        }
+    }
+}
+
+/* Task: a piece of the channels of x and of dy, for one chunk of the batch. */
 static void run_part(void *context, size_t task, size_t thread)
 {
     const struct weights_gradient *k = context;
-    size_t chunk = task / k->parts, begin = chunk * k->tiles / k->chunks,
-           end = (chunk + 1) * k->tiles / k->chunks;
     struct part p;
+    struct cnn_tree tree = {0};
     part_at(k, task, thread, &p);
-    for (p.first = begin; p.first < end; p.first += k->block) {
-        p.tiles = cnn_size_min(k->block, end - p.first);
-        p.next = cnn_size_min(k->block, end - p.first - p.tiles);
-        for (size_t t = 0; t < p.tiles; t++) {
-            cnn_tile_point(&k->in, p.first + t, 6, k->x, k->zeros, p.in_points[t]);
-            cnn_tile_point(&k->out, p.first + t, 4, k->dy, k->zeros, p.out_points[t]);
-        }
-        for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
-            transform_tiles(k, &p, pair);
-            if (k->db && p.group_channel == 0 && pair == 1)
-                add_bias(k, &p);
-            multiply_tiles(k, &p, pair, p.first > begin);
-        }
+    for (size_t i = 0, into; i < k->chunk_parts; i++) {
+        size_t place = cnn_tree_push(&tree, i, 1);
+        run_tiles(k, &p, k->run.first + task / k->parts * k->chunk_parts + i);
+        write_piece(k, &p, p.pieces[place]);
+        while (cnn_tree_merge(&tree, &into))
+            add_piece(&p, p.pieces[into + 1], p.pieces[into]);
     }
     for (size_t c = 0; k->chunks == 1 && c < p.out_count; c += VLEN)
         reduce_filters(k, &p, c);
@@ -269,7 +324,9 @@ static void reduce_part(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
                                                  const struct cnn_conv_backward_weights *pass)
 {
-    struct weights_gradient k = plan(c, pass->n);
+    struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
+    struct weights_gradient k = plan(c, pass->n, pass->parts ? pass->parts : &all);
+    size_t parts = k.run.end - k.run.first;
     float *db = pass->db, *scratch = pass->scratch;
     k.x = pass->x;
     k.dy = pass->dy;
@@ -277,22 +334,32 @@ void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
     k.db = db;
     k.zeros = scratch;
     k.bias_sums = scratch + k.zero_floats;
-    k.sums = k.bias_sums + k.chunks * k.bias_floats;
-    k.scratch = k.sums + (k.chunks == 1 ? 0 : k.chunks * k.parts * CNN_POINTS * k.point);
-    memset(scratch, 0, (k.zero_floats + k.chunks * k.bias_floats) * sizeof *scratch);
+    k.sums = k.bias_sums + parts * k.bias_floats;
+    k.scratch = k.sums + (k.chunks == 1 ? 0 : k.chunks * k.parts * k.piece);
+    memset(scratch, 0, (k.zero_floats + parts * k.bias_floats) * sizeof *scratch);
     cnn_parallel_for(k.chunks * k.parts, run_part, &k);
     if (k.chunks > 1)
         cnn_parallel_for(k.parts * k.part_out / VLEN, reduce_part, &k);
-    for (size_t chunk = 0; db && chunk < k.chunks; chunk++)
-        for (size_t f = 0; f < k.out.channels; f++)
-            db[f] = chunk ? db[f] + k.bias_sums[chunk * k.bias_floats + f] : k.bias_sums[f];
+    if (db)
+        cnn_tree_rows(k.out.channels, k.bias_sums, parts, k.bias_floats, db);
+}
+
+static size_t scratch_floats(const struct cnn_conv *c, size_t n, const struct cnn_parts *run)
+{
+    struct weights_gradient k = plan(c, n, run);
+    size_t sums = k.chunks == 1 ? 0 : cnn_size_times(k.chunks, cnn_size_times(k.parts, k.piece)),
+           biases = cnn_size_times(run->end - run->first, k.bias_floats);
+    return cnn_size_plus(cnn_size_plus(cnn_size_plus(sums, biases), k.zero_floats),
+                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }
 
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
-    struct weights_gradient k = plan(c, n);
-    size_t sums = k.chunks == 1 ? 0 : cnn_size_times(k.parts, CNN_POINTS * k.point);
-    size_t chunks = cnn_size_times(k.chunks, cnn_size_plus(sums, k.bias_floats));
-    return cnn_size_plus(cnn_size_plus(chunks, k.zero_floats),
-                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
+    size_t most = 0;
+    /* a subtree of n images may have fewer parts than a batch of n */
+    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2) {
+        size_t wanted = scratch_floats(c, n, &run);
+        most = wanted > most ? wanted : most;
+    }
+    return most;
 }

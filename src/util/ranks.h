@@ -1,7 +1,7 @@
-/* What a plan asks of the other processes that share its batches. The graph knows nothing of how
- * they are reached. */
-#ifndef CNN_GRAPH_RANKS_H
-#define CNN_GRAPH_RANKS_H
+/* What is asked of the other processes that share a batch. How they are reached is the business of
+ * whoever fills this in. */
+#ifndef CNN_UTIL_RANKS_H
+#define CNN_UTIL_RANKS_H
 
 #include <stddef.h>
 
