@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "data/augment_type.h"
-#include "data/loader.h"
+#include "data/mix.h"
 
 struct settings {
     double alpha; /* of Beta(alpha, alpha) */
@@ -60,8 +60,11 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
     size_t values = shape.h * shape.w * shape.c;
     float share = cnn_rng_beta(rng, s->alpha, s->alpha);
     struct cnn_crop_window box = draw_box(rng, shape, share);
-    for (size_t i = 0, j = batch->n - 1; i < j; i++, j--)
-        swap(shape, &box, batch->images + i * values, batch->images + j * values);
+    for (size_t i = 0, j = batch->n - 1; i < j; i++, j--) {
+        float *a = cnn_batch_image(batch, values, i), *b = cnn_batch_image(batch, values, j);
+        if (a && b)
+            swap(shape, &box, a, b);
+    }
     return 1 - (float)(box.height * box.width) / (float)(shape.h * shape.w);
 }
 

@@ -1,7 +1,7 @@
 /* Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018; one share a
  * batch. */
 #include "data/augment_type.h"
-#include "data/loader.h"
+#include "data/mix.h"
 
 struct settings {
     double alpha; /* of Beta(alpha, alpha) */
@@ -35,8 +35,11 @@ static float mix(const void *settings, cnn_shape shape, struct cnn_rng *rng,
     const struct settings *s = settings;
     size_t values = shape.h * shape.w * shape.c;
     float share = cnn_rng_beta(rng, s->alpha, s->alpha);
-    for (size_t i = 0, j = batch->n - 1; i < j; i++, j--)
-        add(share, values, batch->images + i * values, batch->images + j * values);
+    for (size_t i = 0, j = batch->n - 1; i < j; i++, j--) {
+        float *a = cnn_batch_image(batch, values, i), *b = cnn_batch_image(batch, values, j);
+        if (a && b)
+            add(share, values, a, b);
+    }
     return share;
 }
 

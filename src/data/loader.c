@@ -17,6 +17,7 @@
 #include "util/arena.h"
 #include "util/diag.h"
 #include "util/parallel.h"
+#include "util/parts.h"
 #include "util/random.h"
 
 #define MAX_WORKERS 32
@@ -103,8 +104,9 @@ static void fill_run(const struct worker *worker, size_t b, size_t first, size_t
         size_t image = l->order[batch_first(l, b) + i];
         batch->labels[i] = cnn_dataset_label(l->options.dataset, image);
         batch->index[i] = image;
-        if (!l->bare)
-            fill_image(worker, image, batch->images + i * l->values);
+        float *to = cnn_batch_image(batch, l->values, i);
+        if (!l->bare && to)
+            fill_image(worker, image, to);
     }
 }
 
@@ -126,7 +128,10 @@ static void take_run(struct cnn_loader *l, size_t *b, size_t *first, size_t *cou
     struct place *place = &l->ring[l->begun % CNN_LOADER_RING];
     size_t n = batch_images(l, l->begun);
     if (l->next == 0) {
+        struct cnn_parts own = cnn_parts_of(n, l->options.rank, l->options.ranks);
         place->batch.n = place->left = n;
+        place->batch.first = cnn_parts_image(&own, own.first);
+        place->batch.own = cnn_parts_images(&own);
         place->ready = false;
     }
     *b = l->begun;
@@ -187,9 +192,13 @@ static void *read_ahead(void *context)
 static cnn_status allocate(struct cnn_loader *l, cnn_diag *diag)
 {
     cnn_shape s = l->options.shape;
-    size_t area, values, floats, images = l->options.batch < l->count ? l->options.batch : l->count;
+    size_t area, values, floats,
+        images = l->options.batch < l->count ? l->options.batch : l->count,
+        held = cnn_parts_most_images(images, l->options.rank, l->options.ranks);
+    if (l->mixes && held < images)
+        held *= 2; /* with their partners */
     if (!cnn_size_mul(s.h, s.w, &area) || !cnn_size_mul(area, s.c, &values) ||
-        !cnn_size_mul(values, images, &floats))
+        !cnn_size_mul(values, held, &floats))
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "a batch of %zu images of %zu x %zu x %zu is too large", images, s.c, s.h,
                         s.w);

@@ -18,10 +18,15 @@ struct cnn_loader_options {
     bool two_or_more;
     bool shuffle;
     uint64_t seed;
+    size_t rank, ranks; /* processes that share each batch (util/parts.h); 0 and 0: this one alone
+                         */
 };
 
 struct cnn_batch {
-    size_t n;      /* images: `batch`, or what is left at an epoch's end */
+    size_t n; /* images: `batch`, or what is left at an epoch's end */
+    /* those of this process: images holds them alone, from image `first` of the batch on; what
+     * follows here is of all images */
+    size_t first, own;
     float *images; /* NHWC, 64-byte aligned; anything while the loader is bare */
     size_t *index; /* which of the data set they are */
     size_t *labels;

@@ -28,6 +28,16 @@ static const struct cnn_augmentation *draw_step(const struct cnn_augmentation *a
     return step;
 }
 
+float *cnn_batch_image(const struct cnn_batch *batch, size_t values, size_t i)
+{
+    size_t partner = batch->n - 1 - i;
+    if (i >= batch->first && i < batch->first + batch->own)
+        return batch->images + (i - batch->first) * values;
+    if (batch->others && partner >= batch->first && partner < batch->first + batch->own)
+        return batch->images + (batch->own + partner - batch->first) * values;
+    return NULL;
+}
+
 void cnn_mix_batch(const struct cnn_augmentation *augmentation, cnn_shape shape,
                    struct cnn_rng *rng, struct cnn_batch *batch)
 {

@@ -14,4 +14,8 @@ bool cnn_mixes(const struct cnn_augmentation *augmentation);
 void cnn_mix_batch(const struct cnn_augmentation *augmentation, cnn_shape shape,
                    struct cnn_rng *rng, struct cnn_batch *batch);
 
+/* Where image i of the batch is, of `values` numbers; NULL where this process has no use for it.
+ * Behind its own images lie the partners of those, which it needs to mix them. */
+float *cnn_batch_image(const struct cnn_batch *batch, size_t values, size_t i);
+
 #endif

@@ -123,28 +123,95 @@ size_t cnn_label_rank(size_t classes, const float *y, size_t label)
     return cnn_kernels()->rank(classes, y, label);
 }
 
+static double total_weight(const struct cnn_loss *loss, size_t n, const struct cnn_targets *targets)
+{
+    double weight = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct cnn_loss_row row = row_of(loss, targets, i);
+        weight += image_weight(&row);
+    }
+    return weight;
+}
+
+/* Adds image i, whose y and dy are given. */
+static void add_image(const struct cnn_loss *loss, const struct cnn_targets *targets, size_t i,
+                      struct cnn_loss_row at, struct cnn_loss_result *result)
+{
+    const struct cnn_kernels *kernels = cnn_kernels();
+    struct cnn_loss_row row = row_of(loss, targets, i);
+    assert(row.label < at.classes && row.other < at.classes);
+    row.classes = at.classes;
+    row.y = at.y;
+    row.dy = at.dy;
+    row.total = at.total;
+    result->loss += loss->type->row(kernels, loss->own, &row);
+    size_t rank = kernels->rank(row.classes, row.y, row.share >= 0.5 ? row.label : row.other);
+    result->correct += rank == 0;
+    result->top5 += rank < 5 && rank < row.classes;
+}
+
 struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, size_t classes,
                                         const float *y, const struct cnn_targets *targets,
                                         float *dy)
 {
-    const struct cnn_kernels *kernels = cnn_kernels();
-    struct cnn_loss_result result = {0};
+    struct cnn_loss_result result = {.weight = total_weight(loss, n, targets)};
     assert(loss->class_weights.count == 0 || loss->class_weights.count == classes);
-    for (size_t i = 0; i < n; i++) {
-        const struct cnn_loss_row row = row_of(loss, targets, i);
-        result.weight += image_weight(&row);
+    for (size_t i = 0; i < n; i++)
+        add_image(loss, targets, i,
+                  (struct cnn_loss_row){.classes = classes,
+                                        .y = y + i * classes,
+                                        .dy = dy ? dy + i * classes : NULL,
+                                        .total = result.weight},
+                  &result);
+    result.finite = isfinite(result.loss);
+    return result;
+}
+
+/* What is added up over a part, as processes send it. */
+struct part_loss {
+    double loss, correct, top5;
+};
+
+static double sum_halves(const struct part_loss *parts, size_t count)
+{
+    return count == 1 ? parts->loss
+                      : sum_halves(parts, count / 2) + sum_halves(parts + count / 2, count / 2);
+}
+
+/* The parts of the other processes. */
+static void exchange(const struct cnn_ranks *ranks, size_t images, struct part_loss *parts)
+{
+    size_t offsets[CNN_PARTS_MOST + 1] = {0};
+    for (size_t rank = 0; rank < ranks->count; rank++)
+        offsets[rank + 1] = cnn_parts_of(images, rank, ranks->count).end * sizeof *parts;
+    ranks->gather(ranks->context, parts, offsets);
+}
+
+struct cnn_loss_result cnn_loss_share(const struct cnn_loss *loss,
+                                      const struct cnn_loss_share *share)
+{
+    const struct cnn_parts *run = &share->run;
+    struct part_loss parts[CNN_PARTS_MOST] = {{0}};
+    struct cnn_loss_result result = {.weight = total_weight(loss, run->images, share->targets)};
+    size_t at = 0;
+    for (size_t part = run->first; part < run->end; part++) {
+        struct cnn_loss_result sum = {0};
+        for (size_t i = cnn_parts_image(run, part); i < cnn_parts_image(run, part + 1); i++) {
+            const struct cnn_loss_row row = {.classes = share->classes,
+                                             .y = share->y + at,
+                                             .dy = share->dy + at,
+                                             .total = result.weight};
+            add_image(loss, share->targets, i, row, &sum);
+            at += share->classes;
+        }
+        parts[part] = (struct part_loss){sum.loss, (double)sum.correct, (double)sum.top5};
     }
-    for (size_t i = 0; i < n; i++) {
-        struct cnn_loss_row row = row_of(loss, targets, i);
-        assert(row.label < classes && row.other < classes);
-        row.classes = classes;
-        row.y = y + i * classes;
-        row.dy = dy ? dy + i * classes : NULL;
-        row.total = result.weight;
-        result.loss += loss->type->row(kernels, loss->own, &row);
-        size_t rank = kernels->rank(classes, row.y, row.share >= 0.5 ? row.label : row.other);
-        result.correct += rank == 0;
-        result.top5 += rank < 5 && rank < classes;
+    if (share->ranks)
+        exchange(share->ranks, run->images, parts);
+    result.loss = sum_halves(parts, run->count);
+    for (size_t part = 0; part < run->count; part++) {
+        result.correct += (size_t)parts[part].correct;
+        result.top5 += (size_t)parts[part].top5;
     }
     result.finite = isfinite(result.loss);
     return result;

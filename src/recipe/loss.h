@@ -3,6 +3,8 @@
 #define CNN_RECIPE_LOSS_H
 
 #include "config/keys.h"
+#include "util/parts.h"
+#include "util/ranks.h"
 #include "util/text.h"
 
 /* A loss that was read. */
@@ -61,6 +63,21 @@ struct cnn_loss_result cnn_loss_compute(const struct cnn_loss *loss, size_t n, s
  * text. Returns the loss. */
 double cnn_loss_explain(const struct cnn_loss *loss, size_t classes, const float *y, size_t label,
                         const char *const *names, struct cnn_text *out);
+
+/* A batch that processes share: y and dy are of the images of this one's run of parts, targets
+ * those of all images. The loss is added up over each part, and then over the parts. */
+struct cnn_loss_share {
+    struct cnn_parts run;
+    const struct cnn_ranks *ranks; /* NULL: this process is alone */
+    size_t classes;
+    const float *y;
+    const struct cnn_targets *targets;
+    float *dy;
+};
+
+/* The result is that of the whole batch, for every process. */
+struct cnn_loss_result cnn_loss_share(const struct cnn_loss *loss,
+                                      const struct cnn_loss_share *share);
 
 /* How many classes come before the label in the order of falling scores, on ties the lower index
  * first; `classes` where a score is no number. */

@@ -251,6 +251,8 @@ static cnn_status open_loader(struct cnn_training *t, cnn_diag *diag)
         .two_or_more = cnn_graph_needs_two(&model->graph) != NULL,
         .shuffle = model->data.shuffle,
         .seed = model->recipe.seed,
+        .rank = cnn_cluster_rank(t->cluster),
+        .ranks = cnn_cluster_ranks(t->cluster),
     };
     cnn_status status = cnn_loader_new(&options, &t->loader, diag);
     return status == CNN_OK ? check_batches(t, diag) : status;
@@ -278,8 +280,8 @@ static cnn_status open_memory(struct cnn_training *t, cnn_diag *diag)
         return status;
     status = cnn_model_allocate(t->model, diag);
     if (status == CNN_OK)
-        status = cnn_step_open(t->model, t->model->parameters, t->model->recipe.batch_size,
-                               &t->step, diag);
+        status = cnn_step_open_shared(t->model, t->model->parameters, t->model->recipe.batch_size,
+                                      t->cluster, &t->step, diag);
     if (status == CNN_OK)
         status = cnn_evaluator_open(t->model, t->val, &t->evaluator, diag);
     if (status != CNN_OK && cnn_diag_out_of_memory(diag)) {

@@ -40,16 +40,35 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
     return status;
 }
 
+static cnn_status open_plan(struct cnn_step *step, size_t batch, cnn_diag *diag)
+{
+    cnn_status status = cnn_plan_new(
+        step->graph, step->parameters,
+        &(struct cnn_plan_options){
+            .batch = batch, .mode = CNN_PLAN_TRAIN, .ranks = cnn_reduce_ranks(step->reduce)},
+        &step->plan, diag);
+    return status == CNN_OK && step->reduce
+               ? cnn_reduce_prepare(step->reduce, step->graph, step->plan, diag)
+               : status;
+}
+
 cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
                          struct cnn_step *out, cnn_diag *diag)
+{
+    return cnn_step_open_shared(model, parameters, batch, NULL, out, diag);
+}
+
+cnn_status cnn_step_open_shared(const cnn_model *model, float *parameters, size_t batch,
+                                cnn_cluster *cluster, struct cnn_step *out, cnn_diag *diag)
 {
     struct cnn_step step;
     cnn_status status = cnn_step_open_state(model, parameters, &step, diag);
     if (status != CNN_OK)
         return status;
-    status = cnn_plan_new(&model->graph, step.parameters,
-                          &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_TRAIN},
-                          &step.plan, diag);
+    if (cnn_cluster_ranks(cluster) > 1)
+        status = cnn_reduce_new(cluster, batch, &step.reduce, diag);
+    if (status == CNN_OK)
+        status = open_plan(&step, batch, diag);
     if (status == CNN_OK)
         cnn_step_begin(&step);
     if (status == CNN_OK)
@@ -68,9 +87,7 @@ cnn_status cnn_step_change(struct cnn_step *step, const struct cnn_graph *part, 
     cnn_optimizer_change(step->optimizer, part, first);
     cnn_status status = step->model->task->find_target(part, step->loss, &step->target, diag);
     if (status == CNN_OK)
-        status = cnn_plan_new(part, step->parameters,
-                              &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_TRAIN},
-                              &step->plan, diag);
+        status = open_plan(step, batch, diag);
     if (status == CNN_OK)
         cnn_plan_parameters_changed(step->plan);
     return status;
@@ -88,6 +105,7 @@ void cnn_step_close(struct cnn_step *step)
     if (step->mean)
         cnn_floats_free(step->parameters);
     cnn_plan_free(step->plan);
+    cnn_reduce_free(step->reduce);
     cnn_optimizer_free(step->optimizer);
 }
 
@@ -119,12 +137,20 @@ struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
                                     const struct cnn_targets *targets, double lr)
 {
     cnn_plan_forward(step->plan, n, true, dropout_seed(step));
-    const float *y = cnn_plan_value(step->plan, step->target);
-    struct cnn_loss_result result = cnn_loss_compute(step->loss, n, step->classes, y, targets,
-                                                     cnn_plan_gradient(step->plan, step->target));
+    const struct cnn_ranks *ranks = cnn_reduce_ranks(step->reduce);
+    const struct cnn_loss_share share = {
+        .run = cnn_parts_of(n, ranks ? ranks->rank : 0, ranks ? ranks->count : 1),
+        .ranks = ranks,
+        .classes = step->classes,
+        .y = cnn_plan_value(step->plan, step->target),
+        .targets = targets,
+        .dy = cnn_plan_gradient(step->plan, step->target)};
+    struct cnn_loss_result result = cnn_loss_share(step->loss, &share);
     if (!result.finite)
         return result;
     cnn_plan_backward(step->plan, n, step->target);
+    if (step->reduce)
+        cnn_reduce_gradients(step->reduce, n);
     if (step->model->recipe.clip_norm > 0)
         cnn_clip_gradients(step->graph, step->model->recipe.clip_norm,
                            cnn_plan_parameter_gradients(step->plan));

@@ -4,6 +4,7 @@
 #define CNN_TRAIN_STEP_H
 
 #include "model/model.h"
+#include "train/reduce.h"
 
 struct cnn_step {
     const struct cnn_kernels *kernels;
@@ -16,7 +17,8 @@ struct cnn_step {
     /* with train.ema, the caller's: the running mean of what is trained; else NULL */
     float *mean;
     uint64_t seed;
-    size_t target, classes; /* the value that the loss reads, and its size */
+    size_t target, classes;    /* the value that the loss reads, and its size */
+    struct cnn_reduce *reduce; /* with the processes that share batches; NULL: it is alone */
 };
 
 /* For batches of up to `batch` images. The caller puts each into cnn_plan_input(step->plan).
@@ -24,6 +26,11 @@ struct cnn_step {
  * from. */
 cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,
                          struct cnn_step *out, cnn_diag *diag);
+
+/* The same for a batch that the processes of a cluster share (NULL: this one is alone): each puts
+ * its own images into the plan's input, and all make the same calls. */
+cnn_status cnn_step_open_shared(const cnn_model *model, float *parameters, size_t batch,
+                                cnn_cluster *cluster, struct cnn_step *out, cnn_diag *diag);
 
 /* The same without a plan: for reading and checking what a run has saved. */
 cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
@@ -40,7 +47,10 @@ void cnn_step_close(struct cnn_step *step);
  * clip_grad_norm_. */
 void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *gradients);
 
-/* Where the loss is not finite no update is made (the running statistics of batch_norm have seen
+/* n images of the whole batch, and their targets; the result is that of the whole batch, too. Where
+ * processes share it and one fails, the cluster says so (cnn_cluster_check).
+ *
+ * Where the loss is not finite no update is made (the running statistics of batch_norm have seen
  * the batch all the same). */
 struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
                                     const struct cnn_targets *targets, double lr);

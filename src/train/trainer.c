@@ -226,6 +226,26 @@ static cnn_status fail_divergence(const struct trainer *r, const char *what, siz
     return CNN_FAILED;
 }
 
+/* One update by a batch, of which this process has its own images. */
+static cnn_status update(struct trainer *r, const struct cnn_batch *batch, double lr,
+                         struct cnn_loss_result *out)
+{
+    struct cnn_batch own = *batch;
+    own.n = batch->own;
+    own.index += batch->first;
+    if (r->t.frozen.cut > 0)
+        cnn_frozen_forward(&r->t.frozen, &r->t.frozen.train, &own, cnn_plan_input(r->t.step.plan));
+    else
+        memcpy(cnn_plan_input(r->t.step.plan), own.images,
+               own.n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
+    const struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
+    *out = cnn_step_run(&r->t.step, batch->n, &targets, lr);
+    cnn_status status = cnn_cluster_check(r->t.cluster, r->diag);
+    if (status == CNN_OK && !out->finite)
+        status = fail_divergence(r, "the loss is", r->t.progress.step + 1);
+    return status;
+}
+
 static cnn_status take_step(struct trainer *r)
 {
     struct cnn_progress *progress = &r->t.progress;
@@ -239,15 +259,10 @@ static cnn_status take_step(struct trainer *r)
         (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
     if (last)
         cnn_health_before_step(&r->t.health, r->t.step.parameters);
-    if (r->t.frozen.cut > 0)
-        cnn_frozen_forward(&r->t.frozen, &r->t.frozen.train, batch, cnn_plan_input(r->t.step.plan));
-    else
-        memcpy(cnn_plan_input(r->t.step.plan), batch->images,
-               n * cnn_shape_count(r->t.model->graph.input) * sizeof(float));
-    struct cnn_targets targets = {batch->labels, batch->others, batch->shares};
-    struct cnn_loss_result result = cnn_step_run(&r->t.step, n, &targets, lr);
-    if (!result.finite)
-        return fail_divergence(r, "the loss is", progress->step + 1);
+    struct cnn_loss_result result;
+    cnn_status status = update(r, batch, lr, &result);
+    if (status != CNN_OK)
+        return status;
     progress->step++;
     if (last)
         cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), r->t.step.parameters,
