@@ -759,7 +759,10 @@ typedef struct cnn_visualize_options {
     /* patches: the folder of the data set (NULL: as the description says), and the split (train,
      * val, test; NULL: test) */
     const char *data_path, *split;
-    size_t top; /* patches: only so many channels, strongest first; 0: all, in their order */
+    /* patches: only so many channels, strongest first; 0: all, in their order. excite with layers
+     * and without a channel: so many channels on one sheet, those that are strongest for the input;
+     * 0: one channel */
+    size_t top;
 } cnn_visualize_options;
 
 #define CNN_VISUALIZE_OPTIONS_VERSION 1

@@ -36,6 +36,7 @@ struct cnn_view_kind {
     bool about_answer;   /* shows what the answer rests on */
     bool takes_position; /* of the layer's map, by the options */
     bool takes_channel;  /* of the layer, likewise */
+    bool takes_top;      /* a number of channels, likewise */
     /* layer: CNN_NO_INDEX where it is made of none. Classes are numbers where one is explained. */
     cnn_status (*show)(struct cnn_view *view, size_t layer, cnn_diag *diag);
 };

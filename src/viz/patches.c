@@ -208,5 +208,6 @@ const struct cnn_view_kind cnn_kind_patches = {
     .source = CNN_KIND_MAIN_LAYER,
     .needs_map = true,
     .needs_data = true,
+    .takes_top = true,
     .show = show_patches,
 };

@@ -147,6 +147,11 @@ static bool needs_data(const struct cnn_view_kind *kind)
     return kind->needs_data;
 }
 
+static bool takes_top(const struct cnn_view_kind *kind)
+{
+    return kind->takes_top;
+}
+
 /* Options that no kind of those wanted takes. */
 static cnn_status check_options(const struct cnn_view *view, cnn_diag *diag)
 {
@@ -161,8 +166,8 @@ static cnn_status check_options(const struct cnn_view *view, cnn_diag *diag)
         return fail_option("channel", takes_channel, diag);
     if ((o->data_path || o->split) && !any_wanted(view, needs_data))
         return fail_option("data set", needs_data, diag);
-    if (o->top > 0 && !any_wanted(view, needs_data))
-        return fail_option("number of channels", needs_data, diag);
+    if (o->top > 0 && !any_wanted(view, takes_top))
+        return fail_option("number of channels", takes_top, diag);
     if (o->class_name && !class)
         return fail_class(diag);
     if ((place || channel) && o->layer_count == 0)
