@@ -37,7 +37,7 @@ export class Picture {
         const canvas = this.canvas;
         const place = event => {
             const box = canvas.getBoundingClientRect();
-            return [(event.clientX - box.left) * SIDE / box.width, (event.clientY - box.top) * SIDE / box.height];
+            return [(event.clientX - box.left) * SIDE / box.width, (event.clientY - box.top) * SIDE / box.height].map(Math.round);
         };
         canvas.addEventListener('pointerdown', event => {
             canvas.setPointerCapture(event.pointerId);
@@ -89,7 +89,7 @@ export class Picture {
 
     // Strokes as text for the address, and back: x,y in pixels; strokes are separated by semicolons.
     strokesText() {
-        const text = this.strokes.map(stroke => stroke.map(point => point.map(Math.round).join(',')).join('_')).join(';');
+        const text = this.strokes.map(stroke => stroke.map(point => point.join(',')).join('_')).join(';');
         return text.length < 4000 ? text : '';
     }
 

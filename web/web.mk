@@ -33,7 +33,8 @@ deps-lab: ## install what `make lab` needs, too
 # Sources of others: their sums are known.
 $(WASM)/yaml.tar $(WASM)/zlib.tar:
 	@mkdir -p $(@D)
-	/usr/lib/apt/apt-helper download-file $(POOL)/$(if $(findstring yaml,$@),$(YAML_SOURCE) $@ SHA256:$(YAML_SUM),$(ZLIB_SOURCE) $@ SHA256:$(ZLIB_SUM))
+	$(call say,FETCH,$@)
+	$(Q)/usr/lib/apt/apt-helper download-file $(POOL)/$(if $(findstring yaml,$@),$(YAML_SOURCE) $@ SHA256:$(YAML_SUM),$(ZLIB_SOURCE) $@ SHA256:$(ZLIB_SUM))
 
 $(WASM)/sources: $(WASM)/yaml.tar $(WASM)/zlib.tar
 	@mkdir -p $(WASM)/yaml $(WASM)/zlib $(WASM)/include
@@ -42,36 +43,43 @@ $(WASM)/sources: $(WASM)/yaml.tar $(WASM)/zlib.tar
 	ln -sfn $(STB) $(WASM)/include/stb
 	touch $@
 
-$(WASM)/obj/%.o: %.c $(WASM)/sources | $(EMBEDDED)
+$(WASM)/obj/%.o: %.c $(WASM)/sources | $(EMBEDDED) $(C_KERNELS:src/%=$(BUILD)/embedded/%.h)
 	@mkdir -p $(@D)
-	$(WASM_CC) $(WASM_FLAGS) -Os -MMD -MP -c -o $@ $<
+	$(call say,WASM,$@)
+	$(Q)$(WASM_CC) $(WASM_FLAGS) -Os -MMD -MP -c -o $@ $<
 
 $(WASM)/obj/src/kernels/%.o: src/kernels/%.c $(WASM)/sources
 	@mkdir -p $(@D)
-	$(WASM_CC) $(WASM_FLAGS) -O3 -MMD -MP -c -o $@ $<
+	$(call say,WASM,$@)
+	$(Q)$(WASM_CC) $(WASM_FLAGS) -O3 -MMD -MP -c -o $@ $<
 
 $(WASM)/obj/src/kernels/vector/%.o: src/kernels/vector/%.c $(WASM)/sources
 	@mkdir -p $(@D)
-	$(WASM_CC) $(WASM_FLAGS) -DCNN_ISA=vec128 -O3 -ffp-contract=off -MMD -MP -c -o $@ $<
+	$(call say,WASM,$@)
+	$(Q)$(WASM_CC) $(WASM_FLAGS) -DCNN_ISA=vec128 -O3 -ffp-contract=off -MMD -MP -c -o $@ $<
 
 $(YAML_NAMES:%=$(WASM)/obj/yaml/%.o): $(WASM)/obj/yaml/%.o: $(WASM)/sources
 	@mkdir -p $(@D)
-	$(WASM_CC) $(WASM_FLAGS) -w -Os -DYAML_VERSION_STRING='"0.2.5"' -DYAML_VERSION_MAJOR=0 -DYAML_VERSION_MINOR=2 -DYAML_VERSION_PATCH=5 \
+	$(call say,WASM,$@)
+	$(Q)$(WASM_CC) $(WASM_FLAGS) -w -Os -DYAML_VERSION_STRING='"0.2.5"' -DYAML_VERSION_MAJOR=0 -DYAML_VERSION_MINOR=2 -DYAML_VERSION_PATCH=5 \
 	    -c -o $@ $(WASM)/yaml/src/$*.c
 
 $(ZLIB_NAMES:%=$(WASM)/obj/zlib/%.o): $(WASM)/obj/zlib/%.o: $(WASM)/sources
 	@mkdir -p $(@D)
-	$(WASM_CC) $(WASM_FLAGS) -w -Os -DHAVE_UNISTD_H -c -o $@ $(WASM)/zlib/$*.c
+	$(call say,WASM,$@)
+	$(Q)$(WASM_CC) $(WASM_FLAGS) -w -Os -DHAVE_UNISTD_H -c -o $@ $(WASM)/zlib/$*.c
 
 $(WASM)/libcnn.a: $(WASM_OBJ)
 	@rm -f $@
-	$(WASM_AR) rcs $@ $^
+	$(Q)$(WASM_AR) rcs $@ $^
 
 $(WASM)/lab.wasm: $(WASM)/obj/web/lab.o $(WASM)/libcnn.a
-	$(WASM_CC) -o $@ $^ $(WASM_LINK)
+	$(call say,WASM,$@)
+	$(Q)$(WASM_CC) -o $@ $^ $(WASM_LINK)
 
 $(BUILD)/lab.html: $(WASM)/lab.wasm web/assemble.sh $(wildcard web/*.html web/*.css web/*.js)
-	web/assemble.sh $(WASM)/lab.wasm >$@
+	$(call say,PAGE,$@)
+	$(Q)web/assemble.sh $(WASM)/lab.wasm >$@
 
 .PHONY: lab deps-lab
 -include $(shell find $(WASM)/obj -name '*.d' 2>/dev/null)

@@ -92,7 +92,7 @@ export const WORDS = {
     activations: ['activations', '활성값'],
     gradients: ['gradients (norm)', '기울기(노름)'],
     updates: ['updates (norm)', '변화량(노름)'],
-    fromTo: ['{0} to {1}', '{0} ~ {1}'],
+    fromTo: ['{0} to {1}', '{0}부터 {1}까지'],
     layersHelp: ['Values for the picture of Look; gradients and updates of the last step of the epoch.', '‘살펴보기’ 그림에 대한 값이며, 기울기와 변화량은 에포크의 마지막 단계의 것입니다.'],
     kernels: ['Kernels of the first layer over time', '시간에 따른 첫 층의 커널'],
     checkpoint: ['Checkpoint', '체크포인트'],
