@@ -29,6 +29,7 @@ struct trainer {
     double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
     size_t first_step;                            /* of this process */
     double saved;                                 /* when last.safetensors was written */
+    bool begun;                                   /* begin() was called */
     bool stopping;                                /* options->event wants it so */
     bool stop, save;                              /* what all ranks have agreed on */
     bool validated;                               /* t.evaluation and t.samples are whole */
@@ -493,14 +494,24 @@ static cnn_status end(struct trainer *r)
     return CNN_OK;
 }
 
+/* Once in a process: layers that are frozen stay so when the run goes on. */
+static cnn_status begin(struct trainer *r)
+{
+    if (r->begun || cnn_training_complete(&r->t))
+        return CNN_OK;
+    r->begun = true;
+    cnn_status status = cnn_training_hold(&r->t, r->diag);
+    if (status == CNN_OK && r->t.held)
+        tell_held(r);
+    return status;
+}
+
 static cnn_status run(struct trainer *r)
 {
     r->first_step = r->t.progress.step;
-    cnn_status held = cnn_training_complete(&r->t) ? CNN_OK : cnn_training_hold(&r->t, r->diag);
-    if (held != CNN_OK)
-        return held;
-    if (r->t.held)
-        tell_held(r);
+    cnn_status begun = begin(r);
+    if (begun != CNN_OK)
+        return begun;
     while (!cnn_training_complete(&r->t)) {
         cnn_status status = agree(r);
         if (status == CNN_OK && r->stop)
