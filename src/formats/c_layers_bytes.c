@@ -29,7 +29,7 @@ static size_t columns_bytes(const struct cnn_c_step *step)
     const struct cnn_conv *c = &step->operation.conv;
     if (step->operation.kind != CNN_OPERATION_CONVOLVE || cnn_c_is_depthwise(c))
         return 0;
-    return round_up(2 * taps_of(c) * (c->in_c / c->groups) * sizeof(int16_t));
+    return 2 * round_up(taps_of(c) * (c->in_c / c->groups)) * sizeof(int16_t);
 }
 
 static size_t sums_bytes(const struct cnn_c_step *step)

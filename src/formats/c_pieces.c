@@ -13,6 +13,8 @@ static const char *const lines[] = {
     BEGIN "*/\n",
 #include "formats/c_kernels/float_more.c.h"
     BEGIN "*/\n",
+#include "formats/c_kernels/int8_windows.c.h"
+    BEGIN "*/\n",
 #include "formats/c_kernels/int8.c.h"
     BEGIN "*/\n",
 };
