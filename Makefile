@@ -321,7 +321,7 @@ grow: $(BUILD)/cnn ## how cost grows with batch, threads, width, image size and 
 	CNN=$(BUILD)/cnn bench/grow.sh
 
 # Models with their cards, descriptions, lessons with their inputs.
-SHARED := $(wildcard models/*.safetensors models/*.md configs/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt configs/*/*.png)
+SHARED := $(wildcard models/*.safetensors models/*.md configs/*.md configs/*.yaml configs/*/*.yaml configs/*/*.txt configs/*/*.c configs/*/*.png)
 MAN1 := $(filter %.1,$(MAN))
 MAN5 := $(filter %.5,$(MAN))
 MAN7 := $(filter %.7,$(MAN))

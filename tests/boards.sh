@@ -1,11 +1,11 @@
 #!/bin/bash
 # Networks that were exported as C, on microcontrollers that QEMU emulates: their outputs are those of
-# `cnn predict` within 1e-5. IMAGES is how many images each board sees (default 2; they are CIFAR-10's
-# test images if CNN_DATA has them, else random ones). Needs
+# `cnn predict`, in int8 to the bit, in float32 within 1e-5. IMAGES is how many images each board sees
+# (default 2; they are CIFAR-10's test images if CNN_DATA has them, else random ones). Needs
 # arm-none-eabi-gcc with newlib, qemu-system-arm, and for RISC-V riscv64-linux-gnu-gcc and
 # qemu-riscv64; `make deps-boards` installs them. What is missing is skipped.
 #
-# The lines that begin with `figures:` count instructions and bytes.
+# The lines that begin with `figures:` count instructions and bytes; docs/boards.md has them.
 set -u
 
 # shellcheck source=tests/cases.sh
@@ -83,16 +83,16 @@ network() {
     mkdir -p "$directory/$1" && cd "$directory/$1" || exit 1
     [ "$3,$4,$5" != 3,32,32 ] || [ ! -r "$batch" ] || given=("$batch" 0.501961 0.25)
     "$BUILD/tests/tools/images" images "$6" "$3" "$4" "$5" ${given[@]+"${given[@]}"} &&
-        "$CNN" export "$2" --format c --name net -o exported && "$CNN" predict "$2" images.npy --save-output predict.npy && cp exported/net* .
+        "$CNN" export "$2" --format c --name net --no-eval -o exported && "$CNN" predict "$2" images.npy --save-output predict.npy && cp exported/net* .
 }
 
-# untrained NAME CONFIG: NAME.safetensors becomes a network that has seen a few pictures.
+# untrained NAME CONFIG: NAME.safetensors becomes a network that has seen a few pictures, NAME_int8.safetensors the same in int8.
 untrained() {
     local data=$directory/pictures
     [ -d "$data" ] || pictures "$data" a:40:8 b:200:8
     "$CNN" train "$root/configs/$2.yaml" --data "$data" -o "$directory/$1.run" --set train.epochs=1 --set train.batch_size=8 --set data.dataset=folder \
         --set 'data.augment=[]' --set data.val_split=0.25 --set layers.dense1.units=2 --set data.normalize=auto &&
-        cp "$directory/$1.run/last.safetensors" "$directory/$1.safetensors"
+        cp "$directory/$1.run/last.safetensors" "$directory/$1.safetensors" && "$CNN" quantize "$directory/$1.run" -o "$directory/$1_int8.safetensors"
 }
 
 # figures NAME BOARD FLAG...: instructions, altogether and by layer, the stack of a run, and code without weights.
@@ -154,17 +154,33 @@ riscv=no
 [ "$(command -v riscv64-linux-gnu-gcc qemu-riscv64 | wc -l)" -lt 2 ] || riscv=yes
 few=$((images < 20 ? images : 20)) # where each takes a second
 
-# Networks that nobody trained compute as well.
-while IFS=, read -r name config shape count; do
-    check "$name: made" untrained "$name" "$config"
+# The model that ships, in float32 and int8.
+check 'resnet8: exported' network resnet8 "$root/models/mlperf_resnet8.safetensors" 3 32 32 "$few"
+on_boards resnet8 close M4 M7 M55
+[ "$arm" = no ] || figures resnet8 M4 -O3 || fail 'resnet8: figures'
+check 'resnet8 int8: exported' network resnet8_int8 "$root/models/mlperf_resnet8_int8.safetensors" 3 32 32 "$images"
+on_boards 'resnet8 int8' identical M3 M4 M7 M33 M55
+if [ "$arm" = yes ]; then
+    check 'resnet8 int8: on Cortex-M4, without its DSP extension' on_arm M4 identical -O2 -DCNN_PLAIN
+    check 'resnet8 int8: on Cortex-M4, small' on_arm M4 identical -Os
+    figures 'resnet8 int8' M4 -O2 >figures || fail 'resnet8 int8: figures'
+    cat figures
+    check 'resnet8 int8: instructions a multiply-add' within "$(sed -n 's/.* \([0-9.]*\) a multiply-add.*/\1/p' figures)" 2.2
+    check 'resnet8 int8: bytes of code' within "$(text_of M4 -Os net.c)" 12288
+    figures 'resnet8 int8, no DSP' M4 -O2 -DCNN_PLAIN | head -1 && figures 'resnet8 int8' M3 -O2 | head -1 && figures 'resnet8 int8' M55 -O2 | head -1
+    naive || fail 'resnet8 int8: in plain loops'
+fi
+
+# Networks that nobody trained compute as well: depthwise convolutions, other shapes.
+while IFS=, read -r name shape; do
+    check "$name: made" untrained "$name" "zoo/$name"
     # shellcheck disable=SC2086
-    check "$name: exported" network "$name" "$directory/$name.safetensors" $shape "$count"
-    on_boards "$name" close M4 M7 M55
-    [ "$arm" = no ] || figures "$name" M4 -O3 || fail "$name: figures"
-    [ "$arm" = no ] || [ "$name" != resnet8 ] || naive || fail "$name: in plain loops"
+    check "$name int8: exported" network "${name}_int8" "$directory/${name}_int8.safetensors" $shape "$few"
+    on_boards "$name int8" identical M3 M4 M55
+    [ "$arm" = no ] || figures "$name int8" M4 -O2 || fail "$name int8: figures"
 done <<END
-resnet8,mlperf_resnet8,3 32 32,$images
-ds_cnn,zoo/ds_cnn,1 49 10,$few
+ds_cnn,1 49 10
+mobilenet_v1_025,3 96 96
 END
 
 summary
