@@ -632,15 +632,19 @@ static void test_prelu_stands_behind_a_dense_layer(void **state)
     char layers[200];
     onnx_random(&m, "w", "5 18", 1, 1, 0);
     onnx_random(&m, "slopes", "5", 2, 1, 0.5f);
+    onnx_random(&m, "w3", "3 3 1 1", 3, 1, 0);
+    onnx_random(&m, "slopes3", "3 1 1", 4, 1, 0.5f);
     onnx_input(&m, "x", "1 3 2 3");
-    onnx_node(&m, "Flatten", "x", "f", "axis=1");
+    onnx_node(&m, "Conv", "x w3", "c", "");
+    onnx_node(&m, "PRelu", "c slopes3", "p", "");
+    onnx_node(&m, "Flatten", "p", "f", "axis=1");
     onnx_node(&m, "Gemm", "f w", "g", "transB=1 fused=1 trans=0");
     onnx_node(&m, "PRelu", "g slopes", "y", "");
     onnx_output(&m, "y");
     expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
     list_layers(model, layers, sizeof layers);
-    assert_string_equal(layers, "flatten:flatten dense:g prelu:y");
-    assert_int_equal(info.compared, 2);
+    assert_string_equal(layers, "conv:c prelu:p flatten:flatten dense:g prelu:y");
+    assert_int_equal(info.compared, 4);
     assert_non_null(strstr(info.notes, "left out: attribute 'fused' of node 'g', which ONNX does "
                                        "not define for Gemm\n"));
     assert_non_null(strstr(info.notes, "attribute 'trans' of"));

@@ -207,6 +207,23 @@ static void test_report_shows_a_run_when_it_goes_on(void **state)
     cnn_model_free(model);
 }
 
+/* Cells are as strong as their share of the class's images; mistakes are full at a quarter. */
+static void test_confusion_is_coloured_by_its_share(void **state)
+{
+    cnn_class_score scores[] = {{.images = 10}, {.images = 5}};
+    cnn_confusion_cell cells[] = {{0, 0, 7}, {0, 1, 3}, {1, 0, 1}, {1, 1, 4}};
+    const cnn_evaluation e = {
+        .classes = 2, .confusion = cells, .confusion_cells = 4, .per_class = scores};
+    struct cnn_text page = {0};
+    (void)state;
+    cnn_page_classes(&page, NULL, &e);
+    assert_has(&page, "<td style=\"background:rgba(0,114,178,0.73);color:#fff\" title=\"0 "
+                      "recognised as 0: 70.0 %\">7</td>");
+    assert_has(&page, "rgba(213,94,0,1.00)\" title=\"0 taken for 1: 30.0 %\">3</td>");
+    assert_has(&page, "rgba(213,94,0,0.82)\" title=\"1 taken for 0: 20.0 %\">1</td>");
+    cnn_text_free(&page);
+}
+
 /* A loss that has jumped is told, whatever the last epoch's steps were like. */
 static void test_report_tells_of_a_loss_that_rose(void **state)
 {
@@ -548,6 +565,7 @@ int main(void)
         WORLD_TEST(test_settings_are_listed_when_they_differ),
         cmocka_unit_test_setup_teardown(test_report_shows_a_run_when_it_goes_on, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test(test_confusion_is_coloured_by_its_share),
         cmocka_unit_test_setup_teardown(test_report_tells_of_a_loss_that_rose, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_says_how_far_a_run_came_when_it_is_over,
