@@ -22,7 +22,9 @@ WASM_LINK := --target=wasm32-wasi -mexec-model=reactor -Wl,--gc-sections,--strip
 
 YAML_NAMES := api dumper emitter loader parser reader scanner writer
 ZLIB_NAMES := adler32 crc32 deflate inflate inffast inftrees trees zutil compress uncompr gzclose gzlib gzread gzwrite
-WASM_OBJ := $(LIB_SRC:%.c=$(WASM)/obj/%.o) $(VECTOR_SRC:%.c=$(WASM)/obj/%.o) $(WASM)/obj/cnn-cli/json.o \
+# What runs compilers has no place in a page, and nothing of the page asks for it.
+WASM_SRC := $(filter-out src/formats/c_measure.c,$(LIB_SRC))
+WASM_OBJ := $(WASM_SRC:%.c=$(WASM)/obj/%.o) $(VECTOR_SRC:%.c=$(WASM)/obj/%.o) $(WASM)/obj/cnn-cli/json.o \
             $(YAML_NAMES:%=$(WASM)/obj/yaml/%.o) $(ZLIB_NAMES:%=$(WASM)/obj/zlib/%.o)
 
 lab: $(BUILD)/lab.html ## the page for `cnn lab` (clang-14 with wasi-libc; fetches sources of libyaml and zlib)

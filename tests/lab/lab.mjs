@@ -196,7 +196,7 @@ await test('a mistake in the description has its place and its caret', async () 
 });
 
 await test('training on shapes passes 60 %, and cnn eval finds the same accuracy', async () => {
-    await browser.open(`${here}/shapes.html`);
+    await openModel(`${sources}/configs/lessons/14-shapes.yaml`, 'shapes.html');
     await browser.click('#tab-learn');
     const begun = Date.now();
     await browser.click('#train');
@@ -223,8 +223,11 @@ await test('training can be paused, taken step by step and go on with another ra
     await browser.until("/step|단계/.test(document.querySelector('#progress').textContent) && !document.querySelector('#pause').disabled", 120000);
     await browser.click('#pause');
     const text = "document.querySelector('#progress').textContent", step = async () => Number(/step (\d+)/.exec(await browser.evaluate(text))[1]);
-    await new Promise(resolve => setTimeout(resolve, 1500));
-    const before = await step();
+    let before = -1;
+    while (before !== await step()) { // until the slice that goes on is over
+        before = await step();
+        await new Promise(resolve => setTimeout(resolve, 3000));
+    }
     await browser.click('#step');
     await browser.until(`${text}.includes('step ${before + 1} ')`);
     await browser.evaluate("(field => { field.value = '0.001'; field.dispatchEvent(new Event('change')); })(document.querySelector('#rate'))");
