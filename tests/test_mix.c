@@ -113,7 +113,7 @@ static size_t labels[N] = {7, 1, 0, 3, 3}, others[N];
 static void mix(const struct cnn_augmentation *augmentation, size_t n, size_t k)
 {
     struct cnn_batch batch = {
-        .n = n, .images = images, .labels = labels, .others = others, .shares = shares};
+        .n = n, .own = n, .images = images, .labels = labels, .others = others, .shares = shares};
     struct cnn_rng rng = cnn_rng_at(3, CNN_STREAM_MIX, k);
     for (size_t i = 0; i < N * VALUES; i++)
         before[i] = images[i] = (float)i / 64 - 4;
