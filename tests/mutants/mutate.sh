@@ -52,7 +52,7 @@ replace() {
 }
 
 build() {
-    nice -n 19 make -s CC="${CC:-cc}" "$@" >"$scratch/make.log" 2>&1
+    nice -n 19 make -s BUILD=build CC="${CC:-cc}" "$@" >"$scratch/make.log" 2>&1
 }
 
 # Builds and runs one test; 3 where it cannot be built. A mutation may never end, or ask for all
