@@ -83,6 +83,8 @@ struct cnn_c_net {
     uint64_t macs;
     struct cnn_text code, weights, declarations, selftest; /* parts of the files */
     bool *needed;                                          /* by line of c_kernels: pieces */
+    /* a layer that reads the input as other bytes than those before it; NULL: none */
+    const struct cnn_node *differing;
     const struct cnn_node *infinite; /* a layer whose folded weights are too large; NULL: none */
     const char *accuracy;            /* as measured; NULL: it was not */
     bool math;                       /* the C file needs math.h */

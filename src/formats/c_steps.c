@@ -282,7 +282,8 @@ static void find_codes(struct cnn_c_net *net, const struct cnn_c_step *step)
     y->codes = step->integers ? step->integers->y : net->values[step->node->inputs[0]].codes;
 }
 
-/* The input comes as floats; where all that read it want the same bytes, it is kept as such. */
+/* The input comes as floats; where all that read it want the same bytes, it is kept as such.
+ * cnn quantize gives them one range; a model from elsewhere may have others. */
 static void find_input_codes(struct cnn_c_net *net)
 {
     const struct cnn_graph *graph = &net->fused.graph;
@@ -295,8 +296,13 @@ static void find_input_codes(struct cnn_c_net *net)
             read_step(net, i, &reader);
             const struct cnn_codes codes =
                 reader.integers ? reader.integers->x[k] : (struct cnn_codes){0};
-            if (!(codes.scale > 0) || (input->codes.scale > 0 && codes.zero != input->codes.zero))
+            if (!(codes.scale > 0))
                 return;
+            if (input->codes.scale > 0 &&
+                (codes.scale != input->codes.scale || codes.zero != input->codes.zero)) {
+                net->differing = reader.lead;
+                return;
+            }
             input->codes = codes;
         }
     input->element = 1;
@@ -315,6 +321,11 @@ static bool is_served(const struct cnn_c_net *net, const struct cnn_c_step *step
 static cnn_status refuse_unknown(const struct cnn_c_net *net)
 {
     cnn_status status = CNN_OK;
+    if (net->differing)
+        status = cnn_fail(net->e->diag, CNN_INVALID, NULL,
+                          "layer '%s' reads the network's input in another range than a layer "
+                          "before it, and the input has one form in bytes",
+                          net->differing->name);
     for (size_t pass = 0; net->int8 && status == CNN_OK && pass < 2; pass++)
         for (size_t i = 0; i < net->count; i++) {
             const struct cnn_c_step *step = &net->steps[i];

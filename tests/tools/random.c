@@ -19,16 +19,21 @@ static float uniform(float low, float high)
     return low + (high - low) * (float)(state >> 8) / 16777216.0f;
 }
 
-/* Weights keep their own first values, which suit the network's depth, unless they are zeros. */
+/* Weights keep their own first values, which suit the network's depth, unless they are zeros; so do
+ * scales of weights. Each layer has ranges of its own, which differ in their scale alone. */
 static void fill(const char *name, size_t rank, size_t count, float *values)
 {
     const char *suffix = strrchr(name, '.');
     bool zeros = true;
     for (size_t i = 0; i < count; i++)
         zeros = zeros && !(fabsf(values[i]) > 0);
+    if (strcmp(suffix, ".weight_scale") == 0)
+        return;
+    for (size_t i = 0; i < count && strcmp(suffix, ".input_range") == 0; i++)
+        values[i] = i % 2 ? -values[i - 1] : uniform(-4, -2);
     for (size_t i = 0; i < count && rank > 1 && zeros; i++)
         values[i] = uniform(-0.1f, 0.1f);
-    for (size_t i = 0; i < count && rank == 1; i++)
+    for (size_t i = 0; i < count && rank == 1 && strcmp(suffix, ".input_range") != 0; i++)
         values[i] = strcmp(suffix, ".running_var") == 0 ? uniform(0.6f, 1.6f)
                     : strcmp(suffix, ".weight") == 0
                         ? uniform(0.5f, 1.5f) * (i % 7 == 3 ? -1.0f : 1.0f)

@@ -40,10 +40,14 @@ static void group_norm_f32(const struct group_norm *k, const float *x, const flo
     const float count = (float)(members * k->pixels);
     for (int32_t first = 0; first < k->channels; first += members) {
         float mean = 0, variance = 0;
-        for (int32_t i = 0; i < k->pixels; i++)
-            for (int32_t c = first; c < first + members; c++)
-                mean += x[i * k->channels + c];
-        mean /= count;
+        /* Twice: the mean of a long sum is off by the mean of what remains. */
+        for (int32_t turn = 0; turn < 2; turn++) {
+            float sum = 0;
+            for (int32_t i = 0; i < k->pixels; i++)
+                for (int32_t c = first; c < first + members; c++)
+                    sum += x[i * k->channels + c] - mean;
+            mean += sum / count;
+        }
         for (int32_t i = 0; i < k->pixels; i++)
             for (int32_t c = first; c < first + members; c++) {
                 const float distance = x[i * k->channels + c] - mean;
