@@ -124,8 +124,11 @@ static cnn_status run_command(const struct cnn_command *command, int argc, char 
 
 static cnn_status dispatch(int argc, char **argv)
 {
-    const struct cnn_command *command;
+    const struct cnn_command *command = argc < 2 ? NULL : cnn_command_find(argv[1]);
+    bool works = command != NULL && command != &cnn_command_help;
 
+    if ((command == NULL || !command->shared) && cnn_ranks_spare(works ? command->name : NULL))
+        return CNN_OK;
     if (argc < 2) {
         cnn_print_overview(stderr);
         return CNN_INVALID;
@@ -138,7 +141,6 @@ static cnn_status dispatch(int argc, char **argv)
         puts("cnn " CNN_VERSION);
         return CNN_OK;
     }
-    command = cnn_command_find(argv[1]);
     if (command == NULL)
         return unknown_command(argv[1]);
     return run_command(command, argc - 2, argv + 2);

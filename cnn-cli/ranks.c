@@ -30,6 +30,18 @@ cnn_status cnn_ranks_join(cnn_diag *diag)
     return status;
 }
 
+bool cnn_ranks_spare(const char *command)
+{
+    size_t rank, ranks;
+    const char *launcher = cnn_cluster_launcher(&rank, &ranks);
+
+    if (launcher != NULL && rank == 0 && command != NULL)
+        cnn_print_warning("%s has started %zu processes, but only 'train' is shared: the first one "
+                          "does '%s', and the others end",
+                          launcher, ranks, command);
+    return rank > 0;
+}
+
 cnn_cluster *cnn_ranks(void)
 {
     return cluster;

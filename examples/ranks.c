@@ -8,7 +8,8 @@ static int on_event(void *context, const cnn_event *event)
 {
     const cnn_cluster *cluster = context;
     if (event->kind == CNN_EVENT_START) /* rank 0 alone gets events */
-        printf("%zu processes, %d threads each\n", cnn_cluster_ranks(cluster), cnn_threads());
+        printf("%zu processes, %d threads each, by %s\n", cnn_cluster_ranks(cluster), cnn_threads(),
+               cluster ? cnn_cluster_launcher(NULL, NULL) : "hand");
     if (event->kind == CNN_EVENT_EPOCH)
         printf("epoch %zu: loss %g\n", event->epoch, event->loss);
     return 0;

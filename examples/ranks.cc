@@ -15,6 +15,8 @@ class Rank
     {
         check(cnn_cluster_join(&cluster_, diag), diag);
         cnn_set_threads(static_cast<int>(cnn_cluster_threads(cluster_)));
+        if (const char *launcher = cnn_cluster_launcher(nullptr, nullptr))
+            std::clog << "started by " << launcher << "\n";
     }
     ~Rank()
     {

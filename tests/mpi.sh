@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 
 # The libraries of MPI leak, and change how memory is mapped; test_cluster has the same code without them.
 if [ -n "${SANITIZE:-}" ]; then
-    skip 'processes of MPI under sanitizers' 34
+    skip 'processes of MPI under sanitizers' 40
     summary
     exit
 fi
@@ -27,7 +27,7 @@ for family in openmpi mpich; do
     if [ -e "$(dirname "$CNN")/cnn-mpi-$family.so" ] && [ -n "${mpirun[$family]}" ]; then
         families+=("$family")
     else
-        skip "no $family: make deps-mpi installs it" 17
+        skip "no $family: make deps-mpi installs it" 20
     fi
 done
 if [ ${#families[@]} -eq 0 ]; then
@@ -147,6 +147,23 @@ checks() {
         grep -q -E '^(ok|remark) +ranks +a step by 3 processes computes for .* ms and exchanges 0.0215 MB for' out || { cat out messages; return 1; }
 }
 
+# alone COMMAND...: three processes do and print what one does, whatever the command.
+alone() {
+    local status
+    "$CNN" "$@" >expected 2>&1
+    status=$?
+    ranks 3 "$@"
+    [ $? -eq $status ] && cat messages out | grep -v -E '^(cnn: )?warning: mpirun of .* has started 3 processes, but only .train. is shared' | cmp - expected ||
+        { cat messages out; return 1; }
+}
+
+# evaluates: by three processes, as by one, which says that it is alone.
+evaluates() {
+    "$CNN" eval plain --set data.limit=60 --threads 1 >expected 2>/dev/null
+    ranks 3 eval plain --set data.limit=60 --threads 1 && cmp out expected && [ "$(grep -c 'has started 3 processes, but only .train. is shared' messages)" -eq 1 ] ||
+        { cat messages out; return 1; }
+}
+
 # fills_up MPIRUN SETTING...: the disk of the run, a small one, fills up while three processes train. Runs in a shell and a namespace of its own.
 fills_up() {
     local mpirun=$1
@@ -210,6 +227,9 @@ for family in "${families[@]}"; do
     check "$family: a rank without images" differs 'rank 1 \([^)]*\): .*cannot read .*nowhere|rank 1 \([^)]*\): .*nowhere' \
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data nowhere"
     check "$family: --check measures the link" checks
+    check "$family: eval prints once" evaluates
+    check "$family: summary prints once" alone summary net.yaml
+    check "$family: version prints once" alone version
     if unshare --user --map-root-user --mount mount -t tmpfs none folder 2>/dev/null; then
         check "$family: a full disk" unshare --user --map-root-user --mount bash -c "$(declare -f fills_up); fills_up \"\$@\"" bash "${mpirun[$family]}" "${long[@]}"
     else

@@ -759,6 +759,10 @@ static void test_a_process_that_is_alone_has_no_cluster(void **state)
     assert_int_equal(cnn_cluster_threads(NULL), cnn_threads());
     assert_true(cnn_cluster_speaks(NULL));
     cnn_cluster_leave(NULL, CNN_FAILED);
+    size_t rank = 9, ranks = 9;
+    assert_null(cnn_cluster_launcher(&rank, &ranks));
+    assert_int_equal(rank, 0);
+    assert_int_equal(ranks, 1);
     setenv("OMPI_COMM_WORLD_SIZE", "1", 1);
     DONE(cnn_cluster_join, &cluster);
     assert_null(cluster);
@@ -781,6 +785,11 @@ static void test_processes_of_srun_need_its_help_to_find_each_other(void **state
     setenv("SLURM_PROCID", "1", 1);
     assert_int_equal(cnn_cluster_join(&cluster, s->diag), CNN_FAILED);
     assert_int_equal(cnn_diag_count(s->diag), 0);
+    size_t rank, ranks;
+    assert_string_equal(cnn_cluster_launcher(&rank, &ranks), "srun");
+    assert_int_equal(rank, 1);
+    assert_int_equal(ranks, 4);
+    assert_non_null(cnn_cluster_launcher(NULL, NULL));
     unsetenv("SLURM_STEP_NUM_TASKS");
     unsetenv("SLURM_PROCID");
 }

@@ -44,6 +44,12 @@ static size_t ranks_by(const struct launcher *launcher)
     return text && marked ? strtoul(text, NULL, 10) : 0;
 }
 
+static size_t rank_by(const struct launcher *launcher)
+{
+    const char *text = getenv(launcher->rank);
+    return text ? strtoul(text, NULL, 10) : 0;
+}
+
 /* The plugin beside the program, as where it was built; in lib/cnn/ beside the bin/ that it was
  * installed to; or where `make install` was told to put it. false: it is nowhere. */
 static bool find_plugin(const char *family, size_t length, char *path, size_t size)
@@ -81,8 +87,7 @@ static const struct cnn_transport *open_plugin(const char *path, const char **er
 static cnn_status fail_plugin(const struct launcher *launcher, size_t ranks, const char *why,
                               cnn_diag *diag)
 {
-    const char *rank = getenv(launcher->rank);
-    if (rank && strtoul(rank, NULL, 10) > 0)
+    if (rank_by(launcher) > 0)
         return CNN_FAILED;
     cnn_fail(diag, CNN_FAILED, NULL, "%s has started %zu processes, but %s", launcher->name, ranks,
              why);
@@ -142,20 +147,37 @@ static cnn_status check_size(cnn_cluster *cluster, const struct launcher *launch
                     launcher->name, ranks, family, cnn_cluster_ranks(cluster));
 }
 
+/* NULL: the process is alone. */
+static const struct launcher *find_launcher(void)
+{
+    const struct launcher *launcher = launchers,
+                          *end = launchers + sizeof launchers / sizeof *launchers;
+    while (launcher < end && ranks_by(launcher) == 0)
+        launcher++;
+    return launcher < end && ranks_by(launcher) > 1 ? launcher : NULL;
+}
+
+const char *cnn_cluster_launcher(size_t *rank, size_t *ranks)
+{
+    const struct launcher *launcher = find_launcher();
+    if (rank)
+        *rank = launcher ? rank_by(launcher) : 0;
+    if (ranks)
+        *ranks = launcher ? ranks_by(launcher) : 1;
+    return launcher ? launcher->name : NULL;
+}
+
 cnn_status cnn_cluster_join(cnn_cluster **out, cnn_diag *diag)
 {
     const struct cnn_transport *transport = NULL;
-    const struct launcher *launcher = launchers;
     double timeout;
     if (!out)
         return cnn_fail_missing(diag, "cnn_cluster_join", "out");
     *out = NULL;
-    const struct launcher *end = launchers + sizeof launchers / sizeof *launchers;
-    while (launcher < end && ranks_by(launcher) == 0)
-        launcher++;
-    size_t ranks = launcher < end ? ranks_by(launcher) : 0;
-    if (ranks < 2)
+    const struct launcher *launcher = find_launcher();
+    if (!launcher)
         return CNN_OK;
+    size_t ranks = ranks_by(launcher);
     cnn_status status = read_timeout(&timeout, diag);
     if (status == CNN_OK)
         status = find_transport(launcher, ranks, &transport, diag);

@@ -1088,6 +1088,10 @@ typedef struct cnn_cluster cnn_cluster;
  * answer for CNN_RANK_TIMEOUT seconds (an environment variable; 30), the calls of the others fail
  * with a message that names it. */
 cnn_status cnn_cluster_join(cnn_cluster **out, cnn_diag *diag);
+/* What has started this process as one of several, "mpirun of Open MPI"; NULL: it was started
+ * alone. rank and ranks (NULL is legal): its number and how many there are; 0 and 1 if alone. Reads
+ * the environment only, so it may be called without joining. */
+const char *cnn_cluster_launcher(size_t *rank, size_t *ranks);
 size_t cnn_cluster_rank(const cnn_cluster *cluster);  /* NULL: 0 */
 size_t cnn_cluster_ranks(const cnn_cluster *cluster); /* NULL: 1 */
 /* Whether this rank is the one that should print: rank 0, or rank 1 once rank 0 no longer can. */
