@@ -95,6 +95,7 @@ resumes() {
 process_of() {
     local id
     for id in $(pgrep -f -- "^$CNN train .*$1( |$)"); do
+        [ "/proc/$id/cwd" -ef . ] || continue # another run of these tests
         tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -q -x -E "(OMPI_COMM_WORLD_RANK|PMI_RANK)=$2" && echo "$id" && return
     done
 }
