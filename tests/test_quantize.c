@@ -54,6 +54,13 @@ static const struct network {
      "activation: gelu}\n"
      "- {type: global_pool, pool_type: max}\n- {type: flatten}\n- {type: dense, units: 10}\n" DATA,
      0.05},
+    /* one channel: in floats its map is the list, in bytes it is not */
+    {"one channel",
+     "input: [3, 16, 16]\nlayers:\n"
+     "- {type: conv, filters: 16, kernel_size: 3, activation: relu}\n"
+     "- {type: conv, filters: 1, kernel_size: [13, 10]}\n- {type: flatten}\n"
+     "- {type: dense, units: 10}\n" DATA,
+     0.05},
     /* softmax comes as part of a batch_norm between layers that compute with bytes */
     {"softmax inside",
      "input: [3, 16, 16]\nlayers:\n"

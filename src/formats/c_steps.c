@@ -176,11 +176,12 @@ static bool is_pointwise(const struct cnn_c_step *step)
     }
 }
 
-/* Whether the node reads value v after it has written numbers made of its first two inputs. */
-static bool is_read_late(const struct cnn_node *node, size_t v)
+/* Whether the node reads value v, or another that stands in the same place, after it has written
+ * numbers made of its first two inputs. */
+static bool is_read_late(const struct cnn_c_net *net, const struct cnn_node *node, size_t v)
 {
     for (size_t k = 2; k < node->input_count; k++)
-        if (node->inputs[k] == v)
+        if (net->values[node->inputs[k]].array == net->values[v].array)
             return true;
     return false;
 }
@@ -194,7 +195,7 @@ static size_t find_over(const struct cnn_c_net *net, const struct cnn_c_step *st
         const struct cnn_c_value *x = &net->values[node->inputs[k]], *y = &net->values[step->y];
         if (net->arrays[x->array].last == step->y - 1 && x->element == y->element &&
             cnn_shape_count(x->shape) == cnn_shape_count(y->shape) &&
-            !(net->streams && node->inputs[k] == 0) && !is_read_late(node, node->inputs[k]))
+            !(net->streams && node->inputs[k] == 0) && !is_read_late(net, node, node->inputs[k]))
             return node->inputs[k];
     }
     return CNN_C_NONE;

@@ -134,6 +134,8 @@ static bool set_node(const struct choice *c, size_t i, struct cnn_arena *arena)
     node->y_bytes = is_bytes(c, i + 1);
     node->y_range = c->range[first_of(c, i + 1)];
     node->execution = &node->quantization->execution;
+    /* bytes of a pixel are whole fours: a map of one channel is not in the order of a list */
+    node->y_over_x = node->y_over_x && node->in[0].c == node->out.c;
     if (!node->quantization->codes && node->execution->packed)
         cnn_node_declare_packed(node, CNN_SLOT_INTEGERS);
     return ranges;
