@@ -134,7 +134,8 @@ struct file { /* folder: one of three below the directory */
 static cnn_status save(struct cnn_c_net *net, const char *const *folders, struct file *file)
 {
     const struct cnn_export *e = net->e;
-    const char *folder = cnn_c_text(net, "%s/%s", e->path, folders[file->folder]),
+    const char *below = folders[file->folder],
+               *folder = *below ? cnn_c_text(net, "%s/%s", e->path, below) : e->path,
                *path = cnn_c_text(net, "%s/%s", folder, file->name);
     cnn_status status =
         net->failed ? cnn_fail_memory(e->diag, 0, e->path) : cnn_make_directories(folder, e->diag);

@@ -248,6 +248,11 @@ cnn_status cnn_c_measure(struct cnn_c_net *net)
     const struct cnn_export *e = net->e;
     struct measuring m = {.net = net, .diag = cnn_diag_new()};
     cnn_status status = CNN_OK;
+    if (e->options->data && !e->model->has_data)
+        status =
+            cnn_fail(e->diag, CNN_INVALID, NULL,
+                     "the description of '%s' names no data set, and --data says only where one is",
+                     e->model->name);
     if (e->options->unmeasured || !e->model->has_data) {
         net->accuracy = "not measured";
     } else if (open_images(&m) != CNN_OK) {
