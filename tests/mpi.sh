@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 
 # The libraries of MPI leak, and change how memory is mapped; test_cluster has the same code without them.
 if [ -n "${SANITIZE:-}" ]; then
-    skip 'processes of MPI under sanitizers' 40
+    skip 'processes of MPI under sanitizers' 44
     summary
     exit
 fi
@@ -27,7 +27,7 @@ for family in openmpi mpich; do
     if [ -e "$(dirname "$CNN")/cnn-mpi-$family.so" ] && [ -n "${mpirun[$family]}" ]; then
         families+=("$family")
     else
-        skip "no $family: make deps-mpi installs it" 20
+        skip "no $family: make deps-mpi installs it" 22
     fi
 done
 if [ ${#families[@]} -eq 0 ]; then
@@ -223,6 +223,10 @@ for family in "${families[@]}"; do
         "$CNN train other/net.yaml -o different"
     check "$family: other kernels" differs "$name'kernels \(CNN_CPU\): ref', but" "$CNN train net.yaml -o different" \
         "env CNN_CPU=ref $CNN train net.yaml -o different"
+    for wrong in "env CNN_CPU=nothing $CNN train net.yaml" "$CNN train net.yaml --wrong"; do
+        check "$family: a rank that ends before the run (${wrong/$CNN/cnn})" differs 'rank 1 \([^)]*, process [0-9]+\): it has ended with an error before the run began' \
+            "$CNN train net.yaml -o different" "$wrong -o different"
+    done
     check "$family: an image is missing" differs "$name'training images: 23, .*, but rank 0 has 'training images: 24" \
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data lacking --set data.path=folder"
     check "$family: a rank without images" differs 'rank 1 \([^)]*\): .*cannot read .*nowhere|rank 1 \([^)]*\): .*nowhere' \

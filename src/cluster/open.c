@@ -101,11 +101,26 @@ void cnn_cluster_close(cnn_cluster *cluster)
 
 #define LINGER 3 /* seconds */
 
+/* An error that came before the work that is shared, of which the others do not know: they would
+ * wait for this rank. */
+static void tell_early_end(cnn_cluster *cluster, cnn_status status)
+{
+    cnn_diag *diag = cnn_diag_new();
+    cnn_fail(diag, status, NULL,
+             "it has ended with an error before the run began; the same command says why if it is "
+             "started alone there");
+    cnn_cluster_fail(cluster, status, diag);
+    cnn_diag_free(diag);
+}
+
 void cnn_cluster_leave(cnn_cluster *cluster, cnn_status status)
 {
     if (!cluster)
         return;
-    bool waits = !cnn_cluster_speaks(cluster) && status != CNN_OK && status != CNN_INTERRUPTED;
+    bool failed = status != CNN_OK && status != CNN_INTERRUPTED;
+    if (failed)
+        tell_early_end(cluster, status);
+    bool waits = failed && !cnn_cluster_speaks(cluster);
     cnn_cluster_close(cluster);
     if (waits)
         sleep(LINGER);
