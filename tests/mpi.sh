@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 
 # The libraries of MPI leak, and change how memory is mapped; test_cluster has the same code without them.
 if [ -n "${SANITIZE:-}" ]; then
-    skip 'processes of MPI under sanitizers' 44
+    skip 'processes of MPI under sanitizers' 46
     summary
     exit
 fi
@@ -27,7 +27,7 @@ for family in openmpi mpich; do
     if [ -e "$(dirname "$CNN")/cnn-mpi-$family.so" ] && [ -n "${mpirun[$family]}" ]; then
         families+=("$family")
     else
-        skip "no $family: make deps-mpi installs it" 22
+        skip "no $family: make deps-mpi installs it" 23
     fi
 done
 if [ ${#families[@]} -eq 0 ]; then
@@ -165,6 +165,11 @@ evaluates() {
         { cat messages out; return 1; }
 }
 
+# says_once: all of three processes fail at once, before they know each other or after; the first one says it.
+says_once() {
+    ! ranks 3 train nowhere.yaml && [ "$(grep -c 'error: .*cannot read nowhere.yaml' messages)" -eq 1 ] || { cat messages; return 1; }
+}
+
 # fills_up MPIRUN SETTING...: the disk of the run, a small one, fills up while three processes train. Runs in a shell and a namespace of its own.
 fills_up() {
     local mpirun=$1
@@ -227,6 +232,7 @@ for family in "${families[@]}"; do
         check "$family: a rank that ends before the run (${wrong/$CNN/cnn})" differs 'rank 1 \([^)]*, process [0-9]+\): it has ended with an error before the run began' \
             "$CNN train net.yaml -o different" "$wrong -o different"
     done
+    check "$family: an error of all processes is said once" says_once
     check "$family: an image is missing" differs "$name'training images: 23, .*, but rank 0 has 'training images: 24" \
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data lacking --set data.path=folder"
     check "$family: a rank without images" differs 'rank 1 \([^)]*\): .*cannot read .*nowhere|rank 1 \([^)]*\): .*nowhere' \

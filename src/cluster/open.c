@@ -8,6 +8,8 @@
 #include "util/allocate.h"
 #include "util/parallel.h"
 
+#define LINGER 3 /* seconds */
+
 /* Every rank learns every rank's name. */
 static bool exchange_names(cnn_cluster *cluster)
 {
@@ -32,7 +34,9 @@ static cnn_status prepare(cnn_cluster *cluster, cnn_diag *diag)
         return cnn_fail_memory(diag, 0, "the names of the ranks");
     for (size_t i = 0; i < cluster->ranks; i++)
         snprintf(cluster->names[i], CNN_RANK_NAME, "rank %zu", i);
-    return exchange_names(cluster) ? CNN_OK : cnn_cluster_check(cluster, diag);
+    if (exchange_names(cluster))
+        return CNN_OK;
+    return cnn_cluster_check(cluster, cnn_cluster_speaks(cluster) ? diag : NULL);
 }
 
 static cnn_status start_thread(cnn_cluster *cluster, cnn_diag *diag)
@@ -60,6 +64,15 @@ static cnn_status start_thread(cnn_cluster *cluster, cnn_diag *diag)
     return CNN_FAILED;
 }
 
+/* The rank that speaks ends first: a launcher ends all others at once. */
+static void close_failed(cnn_cluster *cluster)
+{
+    bool waits = !cnn_cluster_speaks(cluster);
+    cnn_cluster_close(cluster);
+    if (waits)
+        sleep(LINGER);
+}
+
 cnn_status cnn_cluster_open(const struct cnn_transport *transport, double timeout,
                             cnn_cluster **out, cnn_diag *diag)
 {
@@ -76,7 +89,7 @@ cnn_status cnn_cluster_open(const struct cnn_transport *transport, double timeou
     if (status == CNN_OK)
         *out = cluster;
     else
-        cnn_cluster_close(cluster);
+        close_failed(cluster);
     return status;
 }
 
@@ -99,8 +112,6 @@ void cnn_cluster_close(cnn_cluster *cluster)
     cnn_free(cluster);
 }
 
-#define LINGER 3 /* seconds */
-
 /* An error that came before the work that is shared, of which the others do not know: they would
  * wait for this rank. */
 static void tell_early_end(cnn_cluster *cluster, cnn_status status)
@@ -118,12 +129,12 @@ void cnn_cluster_leave(cnn_cluster *cluster, cnn_status status)
     if (!cluster)
         return;
     bool failed = status != CNN_OK && status != CNN_INTERRUPTED;
-    if (failed)
-        tell_early_end(cluster, status);
-    bool waits = failed && !cnn_cluster_speaks(cluster);
-    cnn_cluster_close(cluster);
-    if (waits)
-        sleep(LINGER);
+    if (!failed) {
+        cnn_cluster_close(cluster);
+        return;
+    }
+    tell_early_end(cluster, status);
+    close_failed(cluster);
 }
 
 /* Ranks of the same host: names differ in what stands before and after it. */
