@@ -113,7 +113,10 @@ static cnn_status check_directory(const struct cnn_export *e, const char *path, 
                               "%s is not empty: it has '%s', which is none of the files that this "
                               "command writes",
                               path, entry->d_name);
-            cnn_hint(e->diag, "name a directory that is empty, or is not there yet");
+            cnn_hint(
+                e->diag,
+                "name a directory that is empty, or is not there yet; 'make clean' there removes "
+                "what its Makefile made");
         }
     }
     closedir(directory);
