@@ -258,6 +258,43 @@ static void test_conv_int8_is_as_plain_c_when_it_is_large(void **state)
     check(&one, &seed);
 }
 
+/* Wide kernels, gaps between taps, odd last columns, and images of several bands. */
+static void test_depthwise_int8_is_as_plain_c(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t size, channels, kernel, stride, dilation, pad;
+    } shapes[] = {{64, 20, 3, 1, 1, 1}, {65, 8, 3, 2, 1, 1},  {33, 20, 5, 1, 1, 2},
+                  {30, 6, 7, 1, 1, 3},  {31, 16, 3, 1, 2, 2}, {29, 40, 4, 2, 3, 4},
+                  {5, 5, 9, 1, 1, 4},   {3, 66, 1, 1, 1, 0}};
+    unsigned seed = 4;
+    for (size_t i = 0; i < 3 * sizeof shapes / sizeof *shapes; i++) {
+        const size_t s = i / 3, size = shapes[s].size, kernel = shapes[s].kernel,
+                     stride = shapes[s].stride, dilation = shapes[s].dilation, pad = shapes[s].pad,
+                     out = (size + 2 * pad - (kernel - 1) * dilation - 1) / stride + 1;
+        struct problem p = {.n = 2,
+                            .activation = {.kind = i % 2 ? CNN_ACT_RELU : CNN_ACT_TANH},
+                            .pools = i % 2,
+                            .c = {.in_h = size,
+                                  .in_w = size,
+                                  .in_c = shapes[s].channels,
+                                  .out_h = out,
+                                  .out_w = out,
+                                  .out_c = shapes[s].channels,
+                                  .kernel_h = kernel,
+                                  .kernel_w = kernel,
+                                  .stride_h = stride,
+                                  .stride_w = stride,
+                                  .dilation_h = dilation,
+                                  .dilation_w = dilation,
+                                  .pad_top = pad,
+                                  .pad_left = pad,
+                                  .groups = shapes[s].channels,
+                                  .padding_mode = (enum cnn_padding_mode)(i % 3)}};
+        check(&p, &seed);
+    }
+}
+
 /* The largest sums that there can be: one more product of this kind would not fit 32 bits. */
 static void test_conv_int8_is_exact_when_sums_are_as_large_as_can_be(void **state)
 {
@@ -313,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_int8_is_as_plain_c_when_shapes_are_odd),
         cmocka_unit_test(test_conv_int8_is_as_plain_c_when_it_is_large),
+        cmocka_unit_test(test_depthwise_int8_is_as_plain_c),
         cmocka_unit_test(test_conv_int8_is_exact_when_sums_are_as_large_as_can_be),
         cmocka_unit_test(test_quantize_finds_the_nearest_code),
     };

@@ -82,7 +82,9 @@ static bool fits(const struct cnn_conv *c)
 size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
     if (!fits(c))
-        return cnn_conv_int8_scratch_floats_ref(c, n);
+        return CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)
+                   ? CNN_ISA_NAME(cnn_depthwise_int8_scratch_floats)(c)
+                   : cnn_conv_int8_scratch_floats_ref(c, n);
     const struct cnn_pool pool = {.out_h = 1};
     size_t one = pass_plan(c, n, NULL).thread_floats, other = pass_plan(c, n, &pool).thread_floats;
     return cnn_size_times(one > other ? one : other, (size_t)cnn_parallel_threads());

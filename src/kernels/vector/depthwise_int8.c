@@ -1,163 +1,346 @@
-/* Vectors run along the channels. Four taps of a channel are one element of 32 bits, so that the
- * product of fours that convolutions use sums over taps here (depthwise_int8.h). */
+/* Vectors run along the channels. Four neighbouring pixels of a channel are one element of 32 bits,
+ * so that the product of fours that convolutions use sums over columns here. Bytes are put side by
+ * side once for each row of the image, for all outputs that read them: in rows of a band of output
+ * lines and one vector of channels, padding included. At stride 1 the fours of one output serve the
+ * next one too, with taps one column further on. */
 #include "kernels/vector/depthwise_int8.h"
 
 #include "kernels/internal.h"
+#include "kernels/vector/windows.h"
 #include "util/parallel.h"
 
-#define TAPS 64 /* of a kernel, at most */
+#define INLINE static inline __attribute__((always_inline))
+
+/* Rows of one band, but for the least one: half of a common first-level cache. */
+#define BAND_FLOATS ((size_t)1 << 12)
 
 bool CNN_ISA_NAME(cnn_depthwise_int8_fits)(const struct cnn_conv *c)
 {
-    return c->groups > 1 && c->groups == c->in_c && c->out_c == c->in_c && c->kernel_h <= TAPS &&
-           c->kernel_h * c->kernel_w <= TAPS;
+    return c->groups > 1 && c->groups == c->in_c && c->out_c == c->in_c;
 }
 
-static size_t quads_of(const struct cnn_conv *c)
+/* How outputs and columns are cut. */
+struct cut {
+    size_t outputs; /* neighbours that read the same fours: one or two */
+    size_t quads;   /* fours of columns that they read */
+    size_t groups;  /* of so many outputs, in a line */
+    size_t lines;   /* of a band, an even number: pooling takes two */
+    size_t reach;   /* rows that one line reads */
+    size_t floats;  /* of the rows of a band */
+};
+
+static struct cut cut_of(const struct cnn_conv *c)
 {
-    return cnn_size_divide_up(c->kernel_h * c->kernel_w, 4);
+    struct cut cut = {.outputs = c->stride_w == 1 && c->dilation_w == 1 ? 2 : 1,
+                      .reach = (c->kernel_h - 1) * c->dilation_h + 1};
+    cut.quads = cnn_size_divide_up(c->kernel_w + cut.outputs - 1, 4);
+    cut.groups = cnn_size_divide_up(c->out_w, cut.outputs);
+    const size_t row = cnn_size_times(cnn_size_times(cut.groups, cut.quads), VLEN),
+                 rows = BAND_FLOATS / cnn_size_min(row, BAND_FLOATS);
+    cut.lines = rows > cut.reach ? (rows - cut.reach) / c->stride_h + 1 : 1;
+    cut.lines += cut.lines % 2;
+    cut.lines = cnn_size_min(cut.lines, c->out_h + c->out_h % 2);
+    cut.floats = cnn_size_times((cut.lines - 1) * c->stride_h + cut.reach, row);
+    cut.floats = cnn_size_plus(cut.floats, 15) / 16 * 16;
+    return cut;
 }
 
-/* For each vector of channels: what the sums begin with, then the quads of taps. */
+static size_t taps_of(const struct cnn_conv *c, const struct cut *cut)
+{
+    return cnn_size_times(c->kernel_h, cut->quads * cut->outputs);
+}
+
+/* For each vector of channels: what the sums begin with, then the taps [kernel row][four][which of
+ * the outputs]. */
 size_t CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(const struct cnn_conv *c)
 {
-    return cnn_size_divide_up(c->in_c, VLEN) * (quads_of(c) + 1) * VLEN;
+    const struct cut cut = cut_of(c);
+    return cnn_size_times(cnn_size_divide_up(c->in_c, VLEN) * VLEN,
+                          cnn_size_plus(taps_of(c, &cut), 1));
+}
+
+/* Where columns lie, in whole lines of a cache. */
+static size_t columns_floats(const struct cut *cut)
+{
+    const size_t columns = cnn_size_times(4 * cut->quads, cut->groups);
+    return cnn_size_plus(cnn_size_times(columns, sizeof(size_t) / sizeof(float)), 15) / 16 * 16;
+}
+
+size_t CNN_ISA_NAME(cnn_depthwise_int8_scratch_floats)(const struct cnn_conv *c)
+{
+    const struct cut cut = cut_of(c);
+    return cnn_size_plus(columns_floats(&cut),
+                         cnn_size_times(cut.floats, (size_t)cnn_parallel_threads()));
+}
+
+/* The four taps of a kernel row from column `first` on, which may be -1, and their sum. */
+static int pack_taps(const signed char *row, size_t width, ptrdiff_t first, int *sum)
+{
+    unsigned bits = 0;
+    for (ptrdiff_t i = 0; i < 4; i++)
+        if (first + i >= 0 && first + i < (ptrdiff_t)width) {
+            const int code = row[first + i];
+            *sum += code;
+            bits |= ((unsigned)code & 255) << (8 * i);
+        }
+    return (int)bits;
 }
 
 void CNN_ISA_NAME(cnn_depthwise_int8_pack)(const struct cnn_conv *c,
                                            const struct cnn_integers *integers,
                                            const signed char *codes, float *packed)
 {
-    const size_t taps = c->kernel_h * c->kernel_w, quads = quads_of(c);
+    const struct cut cut = cut_of(c);
+    const size_t taps = taps_of(c, &cut), row = cut.quads * cut.outputs;
     int *to = (int *)(void *)packed;
     for (size_t j = 0; j < cnn_size_divide_up(c->in_c, VLEN) * VLEN; j++) {
-        int *first = to + j / VLEN * (quads + 1) * VLEN + j % VLEN, sum = 0;
-        for (size_t q = 0; q < quads; q++) {
-            unsigned bits = 0;
-            for (size_t i = 0; i < 4 && j < c->in_c && 4 * q + i < taps; i++) {
-                const int code = codes[j * taps + 4 * q + i];
-                sum += code;
-                bits |= ((unsigned)code & 255) << (8 * i);
-            }
-            first[(q + 1) * VLEN] = (int)bits;
+        int *first = to + j / VLEN * (taps + 1) * VLEN + j % VLEN, sum[2] = {0};
+        for (size_t t = 0; t < taps; t++) {
+            const size_t which = t % cut.outputs;
+            const ptrdiff_t column = (ptrdiff_t)(4 * (t % row / cut.outputs)) - (ptrdiff_t)which;
+            const size_t kernel_row = j * c->kernel_h + t / row;
+            first[(t + 1) * VLEN] = j < c->in_c ? pack_taps(codes + kernel_row * c->kernel_w,
+                                                            c->kernel_w, column, sum + which)
+                                                : 0;
         }
-        first[0] = j < c->in_c ? integers->bias[j] - integers->x->zero * sum : 0;
+        first[0] = j < c->in_c ? integers->bias[j] - integers->x->zero * sum[0] : 0;
     }
 }
 
 struct work {
     const struct cnn_conv *c;
     const struct cnn_conv_int8_forward *pass;
-    size_t row, taps, quads; /* row: bytes of a pixel */
+    struct cut cut;
+    size_t taps, row;                /* row: bytes of a pixel */
+    size_t lines, bands, end, y_end; /* lines of a band; of all; columns of y that count */
     struct vfinish finish;
-    unsigned char zeros[4 * VLEN]; /* what padding reads */
+    const size_t *columns;     /* where the columns of each four lie in a row */
+    float *rows;               /* of each thread */
+    unsigned char zeros[VLEN]; /* what padding reads */
 };
 
-/* Where the taps of an output read: `moves` says whether they go on from channel to channel, as
- * padding does not. */
-struct sources {
-    const unsigned char *at[TAPS + 3];
-    size_t moves[TAPS + 3];
-};
+/* Element i: the bytes number i of a, b, c and d, the first in the lowest bits. */
+INLINE vint side_by_side(const unsigned char *a, const unsigned char *b, const unsigned char *c,
+                         const unsigned char *d, size_t lanes)
+{
+#if defined(__AVX512F__)
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+                  turn = _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400);
+    const __mmask16 mask = (__mmask16)((1u << lanes) - 1);
+    __m512i v;
+    if (lanes == VLEN) {
+        v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)a));
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(const void *)b), 1);
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(const void *)c), 2);
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(const void *)d), 3);
+    } else {
+        v = _mm512_castsi128_si512(_mm_maskz_loadu_epi8(mask, a));
+        v = _mm512_inserti32x4(v, _mm_maskz_loadu_epi8(mask, b), 1);
+        v = _mm512_inserti32x4(v, _mm_maskz_loadu_epi8(mask, c), 2);
+        v = _mm512_inserti32x4(v, _mm_maskz_loadu_epi8(mask, d), 3);
+    }
+    return (vint)_mm512_shuffle_epi8(_mm512_permutexvar_epi32(order, v), turn);
+#elif defined(__SSE2__)
+    int64_t bytes[4] = {0};
+    const unsigned char *const from[4] = {a, b, c, d};
+    __m128i v[4];
+    for (int i = 0; i < 4; i++) {
+        if (lanes == 8)
+            memcpy(bytes + i, from[i], 8);
+        else
+            memcpy(bytes + i, from[i], 4);
+        v[i] = _mm_cvtsi64_si128(bytes[i]);
+    }
+    const __m128i ab = _mm_unpacklo_epi8(v[0], v[1]), cd = _mm_unpacklo_epi8(v[2], v[3]);
+#if defined(__AVX2__)
+    return (vint)_mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
+#else
+    return (vint)_mm_unpacklo_epi16(ab, cd);
+#endif
+#else
+    return vload_bytes(a, lanes) | vload_bytes(b, lanes) << 8 | vload_bytes(c, lanes) << 16 |
+           vload_bytes(d, lanes) << 24;
+#endif
+}
 
-static void find_sources(const struct work *k, const unsigned char *x, size_t oy, size_t ox,
-                         struct sources *s)
+#define PADDING SIZE_MAX
+
+/* Columns behind the last one that a tap reads have taps that are 0. */
+static void find_columns(const struct work *k, size_t *to)
 {
     const struct cnn_conv *c = k->c;
-    for (size_t t = 0; t < 4 * k->quads; t++) {
-        const ptrdiff_t row = (ptrdiff_t)(oy * c->stride_h + t / c->kernel_w * c->dilation_h) -
-                              (ptrdiff_t)c->pad_top,
-                        column = (ptrdiff_t)(ox * c->stride_w + t % c->kernel_w * c->dilation_w) -
-                                 (ptrdiff_t)c->pad_left;
-        size_t iy, ix;
-        s->at[t] = k->zeros;
-        s->moves[t] = 0;
-        if (t < k->taps && cnn_padded_source(row, c->in_h, c->padding_mode, &iy) &&
-            cnn_padded_source(column, c->in_w, c->padding_mode, &ix)) {
-            s->at[t] = x + (iy * c->in_w + ix) * k->row;
-            s->moves[t] = 1;
+    const size_t end = (c->out_w - 1) * c->stride_w + (c->kernel_w - 1) * c->dilation_w + 1;
+    for (size_t g = 0; g < k->cut.groups; g++)
+        for (size_t i = 0; i < 4 * k->cut.quads; i++) {
+            const size_t column = g * k->cut.outputs * c->stride_w + i * c->dilation_w;
+            size_t ix;
+            *to++ = column < end && cnn_padded_source((ptrdiff_t)column - (ptrdiff_t)c->pad_left,
+                                                      c->in_w, c->padding_mode, &ix)
+                        ? ix * k->row
+                        : PADDING;
         }
-    }
 }
 
-/* The same one pixel further on, where no tap touches the border. */
-static bool move_sources(const struct work *k, size_t ox, struct sources *s)
+INLINE const unsigned char *column_at(const struct work *k, const unsigned char *row, size_t at)
+{
+    return at == PADDING ? k->zeros : row + at;
+}
+
+/* The fours of one row of the image. */
+INLINE void arrange_row(const struct work *k, const unsigned char *row, size_t lanes, float *to)
+{
+    const size_t fours = k->cut.groups * k->cut.quads, *at = k->columns;
+    for (size_t i = 0; i < fours; i++, at += 4)
+        vstore(to + i * VLEN,
+               (vfloat)side_by_side(column_at(k, row, at[0]), column_at(k, row, at[1]),
+                                    column_at(k, row, at[2]), column_at(k, row, at[3]), lanes));
+}
+
+/* The rows that `lines` lines from `first` on read, of the channels at x. */
+static void arrange(const struct work *k, const unsigned char *x, size_t first, size_t lines,
+                    size_t lanes, float *to)
 {
     const struct cnn_conv *c = k->c;
-    const size_t left = ox * c->stride_w, last = left + (c->kernel_w - 1) * c->dilation_w;
-    if (ox == 0 || left < c->pad_left + c->stride_w || last >= c->pad_left + c->in_w)
-        return false;
-    for (size_t t = 0; t < k->taps; t++)
-        s->at[t] += s->moves[t] * c->stride_w * k->row;
-    return true;
-}
-
-static inline vint sum_at(const struct work *k, const struct sources *s, size_t j, size_t lanes)
-{
-    const int *w = (const int *)(const void *)k->pass->packed + j * (k->quads + 1);
-    vint sum, quad;
-    memcpy(&sum, w, sizeof sum);
-    for (size_t q = 0; q < k->quads; q++) {
-        const unsigned char *const *at = s->at + 4 * q;
-        const size_t *moves = s->moves + 4 * q;
-        const vint a = vload_bytes(at[0] + moves[0] * j, lanes),
-                   b = vload_bytes(at[1] + moves[1] * j, lanes),
-                   c = vload_bytes(at[2] + moves[2] * j, lanes),
-                   d = vload_bytes(at[3] + moves[3] * j, lanes);
-        memcpy(&quad, w + (q + 1) * VLEN, sizeof quad);
-        sum = vdot_int8(sum, a | b << 8 | c << 16 | d << 24, quad);
-    }
-    return sum;
-}
-
-/* One pixel of y: the codes of one output, or of the largest of four. */
-static void store_pixel(const struct work *k, const struct sources *s, size_t outputs,
-                        unsigned char *y)
-{
-    for (size_t j = 0; j < k->row; j += VLEN) {
-        const size_t lanes = cnn_size_min(VLEN, k->row - j);
-        const int *multiplier = k->pass->integers->multiplier + j;
-        const vint by = (vint)vload_lanes((const float *)(const void *)multiplier,
-                                          cnn_size_min(VLEN, k->c->in_c - j));
-        vint sum = sum_at(k, s, j, lanes);
-        for (size_t i = 1; i < outputs; i++)
-            sum = vmax_int(sum, sum_at(k, s + i, j, lanes));
-        vrequantize(&k->finish, sum, by, lanes, y + j);
+    const size_t rows = (lines - 1) * c->stride_h + k->cut.reach,
+                 floats = k->cut.groups * k->cut.quads * VLEN;
+    vfloat zeros;
+    memset(&zeros, k->pass->integers->x->zero, sizeof zeros);
+    for (size_t r = 0; r < rows; r++, to += floats) {
+        size_t iy;
+        if (cnn_padded_source((ptrdiff_t)(first * c->stride_h + r) - (ptrdiff_t)c->pad_top, c->in_h,
+                              c->padding_mode, &iy))
+            arrange_row(k, x + iy * c->in_w * k->row, lanes, to);
+        else
+            for (size_t i = 0; i < floats; i += VLEN)
+                vstore(to + i, zeros);
     }
 }
 
-/* Task: one row of y. */
-static void forward_row(void *context, size_t task, size_t thread)
+/* The shape of the sums of one group, in constants where they are common. */
+struct sums {
+    size_t outputs, quads, kernel_h, step; /* step: from kernel row to kernel row */
+};
+
+INLINE void add_up(struct sums s, const float *from, const float *w, vint sum[2])
 {
-    (void)thread;
+    sum[0] = sum[1] = (vint)vload(w);
+    for (size_t r = 0; r < s.kernel_h; r++, from += s.step * VLEN)
+        for (size_t q = 0; q < s.quads; q++)
+            for (size_t i = 0; i < s.outputs; i++)
+                sum[i] = vdot_int8(sum[i], (vint)vload(from + q * VLEN), (vint)vload(w += VLEN));
+}
+
+/* One line of y of one vector of channels, from the rows it reads. */
+struct line {
+    const float *from, *w;
+    unsigned char *y;
+    size_t lanes;
+    vint by;
+};
+
+INLINE void store_line(const struct work *k, struct sums s, const struct line *l)
+{
+    const struct vfinish finish = k->finish; /* copies: bytes that are stored could be anyone's */
+    const vint by = l->by;
+    vint sum[2];
+    unsigned char *y = l->y;
+    const size_t odd = k->y_end % s.outputs;
+    for (size_t g = 0; g < k->y_end / s.outputs; g++, y += s.outputs * k->row) {
+        add_up(s, l->from + g * s.quads * VLEN, l->w, sum);
+        for (size_t i = 0; i < s.outputs; i++)
+            vrequantize(&finish, sum[i], by, l->lanes, y + i * k->row);
+    }
+    if (odd) {
+        add_up(s, l->from + k->y_end / s.outputs * s.quads * VLEN, l->w, sum);
+        vrequantize(&finish, sum[0], by, l->lanes, y);
+    }
+}
+
+/* The codes of the largest of each four, of two lines `below` fours apart. */
+static void store_pooled(const struct work *k, struct sums s, size_t below, const struct line *l)
+{
+    for (size_t ox = 0; ox < k->y_end; ox++) {
+        vint most = {0};
+        for (size_t i = 0; i < 4 / s.outputs; i++) {
+            const size_t right = i % (2 / s.outputs), lower = i / (2 / s.outputs);
+            vint sum[2];
+            add_up(s, l->from + ((ox * 2 / s.outputs + right) * s.quads + lower * below) * VLEN,
+                   l->w, sum);
+            sum[0] = vmax_int(sum[0], s.outputs == 2 ? sum[1] : sum[0]);
+            most = i ? vmax_int(most, sum[0]) : sum[0];
+        }
+        vrequantize(&k->finish, most, l->by, l->lanes, l->y + ox * k->row);
+    }
+}
+
+static void store(const struct work *k, const struct line *l)
+{
+    const struct cnn_conv *c = k->c;
+    const size_t fours = k->cut.groups * k->cut.quads, step = fours * c->dilation_h;
+    const struct sums s = {k->cut.outputs, k->cut.quads, c->kernel_h, step};
+    if (k->pass->pool)
+        store_pooled(k, s, fours * c->stride_h, l);
+    else if (s.quads == 1 && s.kernel_h == 3 && s.outputs == 2)
+        store_line(k, (struct sums){2, 1, 3, step}, l);
+    else if (s.quads == 1 && s.kernel_h == 3)
+        store_line(k, (struct sums){1, 1, 3, step}, l);
+    else
+        store_line(k, s, l);
+}
+
+/* Task: one band of one image. */
+static void forward_band(void *context, size_t task, size_t thread)
+{
     const struct work *k = context;
     const struct cnn_conv *c = k->c;
-    const struct cnn_pool *pool = k->pass->pool;
-    const size_t rows = pool ? pool->out_h : c->out_h, columns = pool ? pool->out_w : c->out_w,
-                 step = pool ? 2 : 1, oy = task % rows * step;
-    const unsigned char *x = k->pass->x + task / rows * c->in_h * c->in_w * k->row,
-                        *table = k->pass->integers->table;
-    unsigned char *y = (unsigned char *)k->pass->y + task * columns * k->row;
-    struct sources s[4];
-    for (size_t ox = 0; ox < columns; ox++) {
-        for (size_t i = 0; i < step * step; i++)
-            if (pool || !move_sources(k, ox, s))
-                find_sources(k, x, oy + i / 2, ox * step + i % 2, s + i);
-        store_pixel(k, s, step * step, y + ox * k->row);
+    const struct cnn_integers *integers = k->pass->integers;
+    const size_t image = task / k->bands, first = task % k->bands * k->lines,
+                 count = cnn_size_min(k->lines, k->end - first), step = k->pass->pool ? 2 : 1,
+                 y_line = k->y_end * k->row;
+    const unsigned char *x = k->pass->x + image * c->in_h * c->in_w * k->row;
+    unsigned char *y =
+        (unsigned char *)k->pass->y + (image * (k->end / step) + first / step) * y_line;
+    float *rows = k->rows + thread * k->cut.floats;
+    for (size_t j = 0; j < k->row; j += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, k->row - j);
+        struct line l = {
+            .w = k->pass->packed + j * (k->taps + 1),
+            .lanes = lanes,
+            .by = (vint)vload_lanes((const float *)(const void *)(integers->multiplier + j),
+                                    cnn_size_min(VLEN, c->in_c - j))};
+        arrange(k, x + j, first, count, lanes, rows);
+        for (size_t i = 0; i < count; i += step) {
+            l.from = rows + i * c->stride_h * k->cut.groups * k->cut.quads * VLEN;
+            l.y = y + i / step * y_line + j;
+            store(k, &l);
+        }
     }
-    for (size_t i = 0; table && i < columns * k->row; i++)
-        y[i] = table[y[i]];
+    for (size_t i = 0; integers->table && i < count / step * y_line; i++)
+        y[i] = integers->table[y[i]];
 }
 
 void CNN_ISA_NAME(cnn_depthwise_int8_forward)(const struct cnn_conv *c,
                                               const struct cnn_conv_int8_forward *pass)
 {
+    const struct cnn_pool *pool = pass->pool;
     struct work k = {.c = c,
                      .pass = pass,
+                     .cut = cut_of(c),
                      .row = cnn_code_channels(c->in_c),
-                     .taps = c->kernel_h * c->kernel_w,
-                     .quads = quads_of(c),
+                     .end = pool ? 2 * pool->out_h : c->out_h,
+                     .y_end = pool ? pool->out_w : c->out_w,
                      .finish = vfinish(pass->integers)};
+    const size_t outputs = pass->n * c->out_h * c->out_w,
+                 wanted = cnn_tasks_wanted(
+                     cnn_size_times(outputs * c->kernel_h * c->kernel_w, c->out_c)),
+                 share = cnn_size_divide_up(k.end, cnn_size_divide_up(wanted, pass->n));
+    size_t *columns = (size_t *)(void *)pass->scratch;
+    k.columns = columns;
+    k.rows = pass->scratch + columns_floats(&k.cut);
+    find_columns(&k, columns);
+    k.taps = taps_of(c, &k.cut);
+    k.lines = cnn_size_min(k.cut.lines, share + share % 2);
+    k.bands = cnn_size_divide_up(k.end, k.lines);
     memset(k.zeros, pass->integers->x->zero, sizeof k.zeros);
-    cnn_parallel_for(pass->n * (pass->pool ? pass->pool->out_h : c->out_h), forward_row, &k);
+    cnn_parallel_for(pass->n * k.bands, forward_band, &k);
 }

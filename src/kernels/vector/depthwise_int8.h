@@ -8,6 +8,7 @@
 bool CNN_ISA_NAME(cnn_depthwise_int8_fits)(const struct cnn_conv *c);
 
 size_t CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(const struct cnn_conv *c);
+size_t CNN_ISA_NAME(cnn_depthwise_int8_scratch_floats)(const struct cnn_conv *c);
 void CNN_ISA_NAME(cnn_depthwise_int8_pack)(const struct cnn_conv *c,
                                            const struct cnn_integers *integers,
                                            const signed char *codes, float *packed);

@@ -47,9 +47,9 @@ static inline vint vmultiply_high(vint a, vint b)
 {
 #if defined(__AVX512F__)
     const __m512i x = (__m512i)a, y = (__m512i)b;
-    const __m512i even = _mm512_srli_epi64(_mm512_mul_epi32(x, y), 32),
+    const __m512i even = _mm512_mul_epi32(x, y),
                   odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(y, 32));
-    return (vint)_mm512_mask_mov_epi32(even, 0xaaaa, odd);
+    return (vint)_mm512_mask_shuffle_epi32(odd, 0x5555, even, (_MM_PERM_ENUM)0xf5);
 #elif defined(__AVX2__)
     const __m256i x = (__m256i)a, y = (__m256i)b;
     const __m256i even = _mm256_srli_epi64(_mm256_mul_epi32(x, y), 32),
