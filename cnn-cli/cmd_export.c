@@ -177,6 +177,15 @@ static cnn_status read_limits(const struct settings *settings, cnn_export_option
     return status;
 }
 
+static cnn_status read_layout(const char *layout, bool *arduino)
+{
+    *arduino = layout != NULL && strcmp(layout, "arduino") == 0;
+    if (layout == NULL || *arduino || strcmp(layout, "plain") == 0)
+        return CNN_OK;
+    cnn_print_error("--layout: there is no layout '%s'; there are plain and arduino", layout);
+    return CNN_INVALID;
+}
+
 /* Options that are only for a format that writes a directory. */
 static cnn_status check_format(const struct settings *settings, const cnn_export_format *format)
 {
@@ -200,7 +209,6 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         .data = settings->data,
         .images = settings->images,
         .unmeasured = settings->unmeasured,
-        .arduino = settings->layout != NULL && strcmp(settings->layout, "arduino") == 0,
     };
     const cnn_export_format *format = NULL;
     cnn_export_info info;
@@ -214,6 +222,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = check_format(settings, format);
     if (status == CNN_OK)
         status = read_limits(settings, &export_options);
+    if (status == CNN_OK)
+        status = read_layout(settings->layout, &export_options.arduino);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK) {
