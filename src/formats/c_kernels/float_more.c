@@ -227,8 +227,8 @@ static void copy_channels(const void *x, size_t x_step, void *y, size_t y_step, 
 {
     const unsigned char *from = (const unsigned char *)x;
     unsigned char *to = (unsigned char *)y;
-    for (int32_t i = 0; i < pixels; i++, from += x_step, to += y_step)
-        memcpy(to, from, bytes);
+    for (size_t i = 0; i < (size_t)pixels; i++)
+        memcpy(to + i * y_step, from + i * x_step, bytes);
 }
 
 /* piece relu_f32 */
