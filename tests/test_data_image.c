@@ -143,7 +143,7 @@ static void test_visualize_takes_pixels(void **state)
     char folders[2][128], file[128], *pages[2];
     cnn_model *model = NULL;
     uint8_t pixels[12 * 8 * 3];
-    static const char text[] = "{input: [3, 6, 6], layers: [{type: conv, filters: 2, kernel_size: "
+    static const char text[] = "{input: [3, 6, 5], layers: [{type: conv, filters: 2, kernel_size: "
                                "3}], train: {seed: 3}}";
     const cnn_pixels given = {.data = pixels, .width = 8, .height = 12, .order = CNN_PIXELS_RGB};
     for (size_t i = 0; i < sizeof pixels; i++)
