@@ -285,12 +285,12 @@ ASAN_MAKE = $(MAKE) BUILD=$(BUILD)-asan CC=clang-14 CXX=clang++-14 CFLAGS='-O1 -
             KERNEL_FLAGS=-fno-sanitize-coverage=trace-cmp \
             SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all'
 fuzz: all $(TOOL_BIN) ## feeds damaged inputs to every reader, SECONDS=30 for each (clang)
-	$(ASAN_MAKE) $(FUZZ_SRC:%.c=$(BUILD)-asan/%)
+	+$(ASAN_MAKE) $(FUZZ_SRC:%.c=$(BUILD)-asan/%)
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) tests/fuzz/seeds.sh $(BUILD)-asan/seeds
 	BUILD=$(BUILD)-asan tests/fuzz/fuzz.sh $(SECONDS) $(FUZZ_SRC:%.c=$(BUILD)-asan/%)
 
 asan: ## the same tests, watched by AddressSanitizer and UndefinedBehaviorSanitizer (clang)
-	$(ASAN_MAKE) test
+	+$(ASAN_MAKE) test
 
 # On demand: it takes half an hour. MUTANTS='src/viz 12' tries a part.
 mutants: ## breaks the sources on purpose, and says which tests notice
