@@ -19,10 +19,10 @@ static void write_members(struct cnn_c_net *net, const struct cnn_c_step *step)
 static const char *formula(const struct cnn_c_step *step)
 {
     static const char *const formulas[CNN_OPERATION_KINDS] = {
-        [CNN_OPERATION_CONVOLVE] = "y[f][i][j] = b[f] + sum over c, u, v of w[f][c][u][v] * "
-                                   "x[c][i + u][j + v]",
-        [CNN_OPERATION_DECONVOLVE] = "x[c][i][j] * w[c][f] is added to the window of y[f] that "
-                                     "begins at i, j times the stride",
+        [CNN_OPERATION_CONVOLVE] = ("y[f][i][j] = b[f] + sum over c, u, v of w[f][c][u][v] * "
+                                    "x[c][i + u][j + v]"),
+        [CNN_OPERATION_DECONVOLVE] = ("x[c][i][j] * w[c][f] is added to the window of y[f] that "
+                                      "begins at i, j times the stride"),
         [CNN_OPERATION_DENSE] = "y[f] = b[f] + sum over c of w[f][c] * x[c]",
         [CNN_OPERATION_POOL] = "y[c][i][j] = the largest number or the mean of a window of x[c]",
         [CNN_OPERATION_GLOBAL_POOL] = "y[c] = the mean or the largest number of x[c]",

@@ -102,7 +102,7 @@ static const char *write_codes(struct cnn_c_net *net, const struct cnn_c_step *s
             for (size_t k = 0; k < channels; k++) {
                 const size_t to =
                     cnn_c_is_depthwise(c) ? tap * c->out_c + f : (f * taps + tap) * channels + k;
-                packed[to] = codes[(f * channels + cnn_c_dense_source(x, k)) * taps + tap];
+                packed[to] = (int)codes[(f * channels + cnn_c_dense_source(x, k)) * taps + tap];
             }
     return cnn_c_wholes(net, step, "weight", "int8_t", packed, count);
 }

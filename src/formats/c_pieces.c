@@ -6,17 +6,18 @@
 #include "formats/c_export.h"
 
 #define BEGIN "/* piece "
+#define END   "/* piece */\n"
 
 /* A line that ends the last piece of a file. */
 static const char *const lines[] = {
 #include "formats/c_kernels/float.c.h"
-    BEGIN "*/\n",
+    END,
 #include "formats/c_kernels/float_more.c.h"
-    BEGIN "*/\n",
+    END,
 #include "formats/c_kernels/int8_windows.c.h"
-    BEGIN "*/\n",
+    END,
 #include "formats/c_kernels/int8.c.h"
-    BEGIN "*/\n",
+    END,
 };
 
 #define COUNT (sizeof lines / sizeof *lines)
