@@ -121,10 +121,12 @@ static double end_of_change(struct cnn_activation a, struct cnn_codes y, int sig
  * end. Those that go on as x does end where their codes do. */
 static struct cnn_codes codes_before(struct cnn_activation a, struct cnn_codes y)
 {
-    const double low = -(double)y.zero * (double)y.scale, high = (255.0 - y.zero) * (double)y.scale;
+    const double low = -(double)y.zero * (double)y.scale;
+    /* as range has it: else a bit of the scale would decide below whether it is enough */
+    const double high = (double)(float)fmax((255.0 - y.zero) * (double)y.scale, 1e-30);
     const bool bounded =
         a.kind == CNN_ACT_SIGMOID || a.kind == CNN_ACT_TANH || a.kind == CNN_ACT_HARD_SIGMOID;
-    float range[2] = {0, bounded ? (float)end_of_change(a, y, 1) : (float)fmax(high, 1e-30)};
+    float range[2] = {0, bounded ? (float)end_of_change(a, y, 1) : (float)high};
     if (a.kind == CNN_ACT_LEAKY_RELU) /* a slope of nearly 0 has a code of its own, and no others */
         range[0] = (float)fmax(low / fmax((double)a.slope, 1e-3), -64 * fmax(high, -low));
     else
