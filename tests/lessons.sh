@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs docs/lessons.md, and the same in Korean, as a reader would: every `$ ` line of their console blocks, in their order, in one fresh directory for each page that holds configs/. What a command
+# Runs docs/lessons.md, and the same in Korean, as a reader would, and the commands of README.ko.md. Of the lessons that is every `$ ` line of their console blocks, in their order, in one fresh directory for each page that holds configs/. What a command
 # writes to standard output must be what the page shows below it; a line of `...` alone stands for any lines. CNN is the program (default: build/cnn).
 # The memory that a summary gives in total is not compared: it depends on how the processor's kernels pack weights.
 #
@@ -20,7 +20,7 @@ cnn() {
 # A text (standard input) as it is compared: where numbers vary, without them and the columns that their widths make.
 comparable() {
     if [ -n "$vary" ]; then
-        sed -E -e 's/[0-9]+([.,][0-9]+)*| \./ N/g' -e 's/-+/-/g' -e 's/ +/ /g' -e 's/ $//'
+        sed -E -e 's/[0-9]+([.,][0-9]+)*| \./ N/g' -e 's/[-+]+/-/g' -e 's/ +/ /g' -e 's/ $//'
     else
         sed -E '/^memory /s/[0-9.]+ [KMG]?i?B/SIZE/g'
     fi
@@ -87,7 +87,39 @@ check_page() {
     done <"$root/docs/$page"
 }
 
+# What the commands of a README name: a run, photos, a folder with a folder for each class.
+make_world() {
+    mkdir -p "$1/flowers"
+    ln -s "$root/configs" "$root/models" "$1"
+    cp "$root/configs/lessons/15-gull.png" "$1/photo.jpg"
+    cp "$root"/configs/lessons/15-*.png "$1/flowers"
+    pictures "$1/FOLDER" cat:60:20 dog:180:20
+    (cd "$1" && cnn train configs/lessons/14-shapes.yaml --set data.limit=200 --set train.epochs=1 -o runs/NAME-1) >/dev/null 2>&1
+}
+
+# Runs each `cnn ...` in the tables of the page $1, in their order: it must succeed.
+check_commands() {
+    local command
+    page=$1 tree=$directory/world
+    make_world "$tree"
+    while IFS= read -r command; do
+        case $command in
+        *cifar10:* | *patches*) needs=${CNN_DATA:-/nowhere}/cifar-10-batches-bin ;;
+        *' lab '*) needs=$BUILD/lab.html ;;
+        *) needs= ;;
+        esac
+        if [ -n "$needs" ] && [ ! -e "$needs" ]; then
+            skip "$page needs $needs: $command"
+        elif (cd "$tree" && eval "$command") >"$directory/out" 2>&1 </dev/null; then
+            pass
+        else
+            fail "$page: $command" "$directory/out"
+        fi
+    done < <(grep '^|' "$root/$page" | grep -o '`cnn [^`]*`' | tr -d '`')
+}
+
 check_page lessons.md
 check_page ko/lessons.md
+check_commands README.ko.md
 
 summary
