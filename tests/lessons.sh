@@ -1,6 +1,7 @@
 #!/bin/bash
-# Runs docs/lessons.md, and the same in Korean, as a reader would, and the commands of README.ko.md. Of the lessons that is every `$ ` line of their console blocks, in their order, in one fresh directory for each page that holds configs/. What a command
-# writes to standard output must be what the page shows below it; a line of `...` alone stands for any lines. CNN is the program (default: build/cnn).
+# Runs docs/lessons.md as a reader would: every `$ ` line of its console blocks, in their order, in a fresh directory that holds configs/. What a command writes
+# to standard output must be what the page shows below it; a line of `...` alone stands for any lines. CNN is the program (default: build/cnn). The Korean lessons
+# must hold the same blocks. The commands in the tables of README.ko.md must succeed.
 # The memory that a summary gives in total is not compared: it depends on how the processor's kernels pack weights.
 #
 # A comment right above a block changes how it is treated:
@@ -118,8 +119,23 @@ check_commands() {
     done < <(grep '^|' "$root/$page" | grep -o '`cnn [^`]*`' | tr -d '`')
 }
 
+# The console blocks of a page, and the comments that say how to run them.
+console_blocks() {
+    awk '/^<!-- (needs |numbers vary)/; /^```console$/ { inside = 1 } inside; /^```$/ { inside = 0 }' "$root/docs/$1"
+}
+
+# The Korean lessons have the lessons and the blocks of the English ones, so they need not run again; words that they explain in English are in the glossary.
+check_korean() {
+    local word
+    check 'the same blocks in English and Korean' diff -u <(console_blocks lessons.md) <(console_blocks ko/lessons.md)
+    check 'the same headings' diff -u <(grep -oE '^#+ ([0-9]+\.)?' "$root/docs/lessons.md") <(grep -oE '^#+ ([0-9]+\.)?' "$root/docs/ko/lessons.md")
+    while IFS= read -r word; do
+        check "docs/ko/glossary.md has '$word'" grep -qi "^| [^|]*$word" "$root/docs/ko/glossary.md"
+    done < <(tr '\n' ' ' <"$root/docs/ko/lessons.md" | grep -oP '[\x80-\xff]\(\K[a-z][a-z -]+(?=\))' | sort -u)
+}
+
 check_page lessons.md
-check_page ko/lessons.md
+check_korean
 check_commands README.ko.md
 
 summary
