@@ -454,13 +454,9 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_status status;
 
     (void)operand_count;
-    if (!cnn_path_ends(sheet, ".png")) {
-        cnn_print_error("the picture is a PNG file, so its name must end in .png: not %s", sheet);
-        return CNN_INVALID;
-    }
     status = cnn_command_prepare(settings->threads, diag);
-    if (status == CNN_OK && !named)
-        status = cnn_output_check(sheet, CNN_OUTPUT_PICTURE, "-o", diag);
+    if (status == CNN_OK)
+        status = cnn_output_check(sheet, CNN_OUTPUT_PICTURE, named ? NULL : "-o", diag);
     if (status == CNN_OK)
         status = cnn_inputs_config(operands[0], true, &config);
     if (status == CNN_OK)

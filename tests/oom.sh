@@ -155,7 +155,7 @@ each 'import of ONNX' import residual.onnx --threads 1 -o made.safetensors
 each 'import of Caffe' import net.prototxt net.caffemodel --threads 1 -o made.safetensors
 each 'import of Darknet' import tiny.cfg tiny.weights --threads 1 -o made.safetensors
 for format in onnx pytorch keras; do
-    each "export, $format" export run --threads 1 --format $format -o made.out --json
+    each "export, $format" export run --threads 1 --format $format -o made --json
 done
 each 'export, c' export run --threads 1 --format c --no-eval -o made --json
 each 'visualize' visualize dog.png run -o made

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/file.h"
@@ -88,6 +90,41 @@ static void test_place_is_free_when_empty_or_not_there(void **state)
     assert_int_equal(cnn_output_check("/dev/null", CNN_OUTPUT_PAGE, "-o", NULL), CNN_INVALID);
 }
 
+/* Each kind with the endings of all; what has none may have any name. */
+static void test_name_is_refused_when_it_has_the_ending_of_another_kind(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const endings[] = {
+        [CNN_OUTPUT_PICTURE] = ".png",      [CNN_OUTPUT_PAGE] = ".html",
+        [CNN_OUTPUT_ARRAY] = ".npy",        [CNN_OUTPUT_CHECKPOINT] = ".safetensors",
+        [CNN_OUTPUT_INT8] = ".safetensors", [CNN_OUTPUT_ONNX] = ".onnx",
+        [CNN_OUTPUT_SCRIPT] = ".py",
+    };
+    static const char *const others[] = {"x.txt", "x.html.gz", "x.png7", "d.d/x.h"};
+    static const char *const without[] = {"x", ".png", "d.d/x", "run-1.5", "x.", "x.a-b"};
+    static const size_t count = sizeof endings / sizeof *endings;
+    char name[32];
+    assert_int_equal(mkdir(scratch_path(s, "d.d"), 0777), 0);
+    for (size_t kind = 0; kind < count; kind++) {
+        for (size_t i = 0; i < count; i++) {
+            bool same = strcmp(endings[kind], endings[i]) == 0;
+            snprintf(name, sizeof name, "a.b%s", endings[i]);
+            assert_int_equal(cnn_output_check(scratch_path(s, name), (cnn_output)kind, NULL, NULL),
+                             same ? CNN_OK : CNN_INVALID);
+        }
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+            assert_int_equal(
+                cnn_output_check(scratch_path(s, others[i]), (cnn_output)kind, "-o", NULL),
+                CNN_INVALID);
+        for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+            assert_int_equal(
+                cnn_output_check(scratch_path(s, without[i]), (cnn_output)kind, NULL, NULL),
+                CNN_OK);
+    }
+    assert_int_equal(cnn_output_check(scratch_path(s, "X.HTML"), CNN_OUTPUT_PAGE, NULL, NULL),
+                     CNN_OK);
+}
+
 static void test_link_is_followed_when_named_and_refused_by_default(void **state)
 {
     struct scratch *s = *state;
@@ -143,6 +180,8 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_place_is_free_when_empty_or_not_there, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_name_is_refused_when_it_has_the_ending_of_another_kind,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_link_is_followed_when_named_and_refused_by_default,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_writers_ask_when_called_themselves, scratch_setup,

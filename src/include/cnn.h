@@ -547,10 +547,11 @@ typedef enum cnn_output {
 } cnn_output;
 
 /* Whether a result can be written to path, as far as this is known in advance. An existing file is
- * replaced only by a result of its kind; all functions that write results obey this. option: NULL
- * if the user named the path. If the path is a default, option is the option that names another one
- * ("-o"), and an existing file must also be one that this library wrote. CNN_INVALID if the file
- * must not be replaced. */
+ * replaced only by a result of its kind, and a name must not end as that of another kind (any name
+ * without an ending is legal); all functions that write results obey this. option: NULL if the user
+ * named the path. If the path is a default, option is the option that names another one ("-o"), and
+ * an existing file must also be one that this library wrote. CNN_INVALID if the file must not be
+ * replaced, or must not have this name. */
 cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag);
 
 /* ---- Models for other programs ---- */

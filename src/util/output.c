@@ -1,9 +1,10 @@
 /* A result never takes the place of something else of the user's. A file that the user named may be
  * replaced where it is of the same kind: that is what a repeated command does. A name that the
  * program chose may be one that the user chose before, for something of his own: there, only what
- * bears the program's mark is replaced. */
+ * bears the program's mark is replaced. A name must not promise another kind of file, either. */
 #include "util/output.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +17,8 @@
 
 struct kind {
     const char *name;
-    const char *begin; /* what such a file has at `at`, in letters of any case */
+    const char *ending; /* of such a file's name */
+    const char *begin;  /* what such a file has at `at`, in letters of any case */
     size_t at;
     const char *holds; /* a text within its head; NULL: none */
     const char *mark; /* what is there of the program's own; NULL: the format has no place for it */
@@ -32,31 +34,37 @@ static const char marked_script[] = CNN_OUTPUT_MARK_SCRIPT;
 
 static const struct kind kinds[] = {
     [CNN_OUTPUT_PICTURE] = {.name = "PNG file",
+                            .ending = ".png",
                             .begin = "\x89PNG\r\n\x1a\n",
                             .mark = marked_picture,
                             .mark_size = sizeof marked_picture - 1},
     [CNN_OUTPUT_PAGE] = {.name = "HTML page",
+                         .ending = ".html",
                          .begin = "<!DOCTYPE html",
                          .mark = marked_page,
                          .mark_size = sizeof marked_page - 1},
-    [CNN_OUTPUT_ARRAY] = {.name = ".npy file", .begin = "\x93NUMPY"},
+    [CNN_OUTPUT_ARRAY] = {.name = ".npy file", .ending = ".npy", .begin = "\x93NUMPY"},
     [CNN_OUTPUT_CHECKPOINT] = {.name = ".safetensors file",
+                               .ending = ".safetensors",
                                .begin = "{\"",
                                .at = 8,
                                .mark = marked_checkpoint,
                                .mark_size = sizeof marked_checkpoint - 1},
     [CNN_OUTPUT_INT8] = {.name = "model of `precision: int8`",
+                         .ending = ".safetensors",
                          .begin = "{\"",
                          .at = 8,
                          .holds = "\\nprecision: int8\\n", /* a line, as JSON writes it */
                          .mark = marked_checkpoint,
                          .mark_size = sizeof marked_checkpoint - 1},
     [CNN_OUTPUT_ONNX] = {.name = "ONNX file",
+                         .ending = ".onnx",
                          .begin = "\x08", /* the first field, a number: the version */
                          .holds = "\x12", /* the second, a text: the producer */
                          .mark = marked_onnx,
                          .mark_size = sizeof marked_onnx - 1},
     [CNN_OUTPUT_SCRIPT] = {.name = "script that this program wrote",
+                           .ending = ".py",
                            .begin = marked_script,
                            .mark = marked_script,
                            .mark_size = sizeof marked_script - 1},
@@ -92,6 +100,31 @@ static cnn_status refuse(const char *path, const struct kind *k, const char *opt
     return CNN_INVALID;
 }
 
+/* The ending of a path: a dot and letters or digits that begin with a letter. NULL if it has none,
+ * as /dev/stdout, .hidden and run-1.5. */
+static const char *ending_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    if (!dot || dot == name || !isalpha((unsigned char)dot[1]))
+        return NULL;
+    for (const char *c = dot + 1; *c; c++)
+        if (!isalnum((unsigned char)*c))
+            return NULL;
+    return dot;
+}
+
+/* Programs know by the ending of a name how to read the file. */
+static cnn_status check_ending(const char *path, const struct kind *k, cnn_diag *diag)
+{
+    const char *ending = ending_of(path);
+    if (!ending || strcasecmp(ending, k->ending) == 0)
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, NULL, "a result of this kind needs a name that ends in %s: not %s",
+             k->ending, path);
+    return CNN_INVALID;
+}
+
 /* The first bytes of a file, at most HEAD; false and errno where it cannot be read. */
 static bool read_head(const char *path, char *data, size_t *size)
 {
@@ -118,6 +151,9 @@ cnn_status cnn_output_replaces(const char *path, cnn_output kind, const char *op
     struct stat info;
     char data[HEAD];
     size_t size;
+    cnn_status status = check_ending(path, k, diag);
+    if (status != CNN_OK)
+        return status;
     if (lstat(path, &info) != 0 || S_ISDIR(info.st_mode))
         return CNN_OK; /* of a directory, whoever writes has more to say */
     /* the program makes no links: one that bears a name of its own was not asked for */
