@@ -80,6 +80,69 @@ static void build_tensorflow(struct onnx_model *model)
     model->opset = 13;
 }
 
+/* As converters from Keras write it where they leave channels last: a normalisation and a border
+ * before channels come to the front, batch_norm as a product and a sum, squeeze and excite. */
+static void build_keras(struct onnx_model *model)
+{
+    static const int64_t border[] = {0, 1, 0, 0, 0, 1, 2, 0};
+    onnx_random(model, "mean", "1 1 1 3", 1, 0.5f, 0.5f);
+    onnx_random(model, "std", "1 1 1 3", 2, 0.2f, 1);
+    onnx_random(model, "conv/kernel:0", "4 3 3 3", 3, 0.4f, 0);
+    onnx_random(model, "gamma", "4", 4, 1, 0.5f);
+    onnx_random(model, "beta", "4", 5, 1, 0);
+    onnx_random(model, "alpha", "1 1 4", 6, 1, 0);
+    onnx_random(model, "se/kernel:0", "4 4 1 1", 7, 1, 0);
+    onnx_random(model, "se/bias", "4", 8, 1, 0);
+    onnx_random(model, "dense/kernel:0", "4 3", 9, 1, 0);
+    onnx_ints(model, "border", "8", border);
+    onnx_floats(model, "factor", "", (const float[]){0.25f});
+    onnx_input(model, "input_1", "unk 9 8 3");
+    onnx_node(model, "Mul", "input_1 factor", "rescaled", "");
+    onnx_node(model, "Sub", "rescaled mean", "centred", "");
+    onnx_node(model, "Div", "centred std", "normal", "");
+    onnx_node(model, "Pad", "normal border", "p", "");
+    onnx_node(model, "Transpose", "p", "t", "perm=[0,3,1,2]");
+    onnx_node(model, "Conv", "t conv/kernel:0", "c", "strides=[2,2] auto_pad='VALID'");
+    onnx_node(model, "Transpose", "c", "l", "perm=[0,2,3,1]");
+    onnx_node(model, "Mul", "l gamma", "g", "");
+    onnx_node(model, "Add", "g beta", "b", "");
+    onnx_node(model, "PRelu", "b alpha", "a", "");
+    onnx_node(model, "ReduceMean", "a", "m", "axes=[1,2] keepdims=1");
+    onnx_node(model, "Transpose", "m", "m1", "perm=[0,3,1,2]");
+    onnx_node(model, "Conv", "m1 se/kernel:0 se/bias", "e", "");
+    onnx_node(model, "Transpose", "e", "e1", "perm=[0,2,3,1]");
+    onnx_node(model, "Sigmoid", "e1", "gate", "");
+    onnx_node(model, "Mul", "a gate", "excited", "");
+    onnx_node(model, "Pad", "excited border", "q", "mode='reflect'");
+    onnx_node(model, "ReduceMax", "q", "top", "axes=[1,2] keepdims=0");
+    onnx_node(model, "MatMul", "top dense/kernel:0", "y", "");
+    onnx_output(model, "y");
+    model->opset = 13;
+}
+
+/* One channel comes to the front by a Reshape; padding of some axes; maps that grow to a size. */
+static void build_gray(struct onnx_model *model)
+{
+    onnx_random(model, "conv/kernel:0", "2 1 2 3", 1, 1, 0);
+    onnx_random(model, "up/kernel:0", "2 3 3 4", 2, 1, 0);
+    onnx_random(model, "to/kernel:0", "3 2 2 2", 3, 1, 0);
+    onnx_random(model, "last/kernel:0", "2 2 3 3", 4, 1, 0);
+    onnx_floats(model, "half", "", (const float[]){-0.5f});
+    onnx_ints(model, "front", "4", (const int64_t[]){-1, 1, 5, 6});
+    onnx_ints(model, "pads", "4", (const int64_t[]){1, 2, 0, 1});
+    onnx_ints(model, "axes", "2", (const int64_t[]){-1, 2});
+    onnx_input(model, "input_1", "unk 5 6 1");
+    onnx_node(model, "Add", "input_1 half", "x", "");
+    onnx_node(model, "Reshape", "x front", "r", "");
+    onnx_node(model, "Pad", "r pads - axes", "p", "");
+    onnx_node(model, "Conv", "p conv/kernel:0", "c", "");
+    onnx_node(model, "ConvTranspose", "c up/kernel:0", "u", "strides=[2,2] auto_pad='SAME_UPPER'");
+    onnx_node(model, "ConvTranspose", "u to/kernel:0", "v", "strides=[3,3] auto_pad='SAME_LOWER'");
+    onnx_node(model, "ConvTranspose", "v last/kernel:0", "y", "output_shape=[43,30]");
+    onnx_output(model, "y");
+    model->opset = 18;
+}
+
 /* As torch.export writes it: means over negative axes, weights that are transposed by a node. */
 static void build_dynamo(struct onnx_model *model)
 {
@@ -250,11 +313,10 @@ static void build_grow(struct onnx_model *model)
 }
 
 const struct onnx_example onnx_examples[] = {
-    {"small", build_small},       {"grow", build_grow},
-    {"gates", build_gates},       {"last", build_last},
-    {"residual", build_residual}, {"tensorflow", build_tensorflow},
-    {"dynamo", build_dynamo},     {"pads", build_pads},
-    {"chains", build_chains},     {NULL, NULL}};
+    {"small", build_small}, {"grow", build_grow},         {"gates", build_gates},
+    {"last", build_last},   {"residual", build_residual}, {"tensorflow", build_tensorflow},
+    {"keras", build_keras}, {"gray", build_gray},         {"dynamo", build_dynamo},
+    {"pads", build_pads},   {"chains", build_chains},     {NULL, NULL}};
 
 struct cnn_text onnx_example(const char *name)
 {

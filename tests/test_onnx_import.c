@@ -66,6 +66,15 @@ static const struct {
      "conv:conv flatten:flatten dense:dense softmax:probabilities",
      {"activation: tanh"},
      3},
+    {"keras",
+     "scale:rescaled scale:normal conv:conv scale:g prelu:a global_pool:m conv:se sigmoid:gate "
+     "mul:excited pad:pad global_pool:top flatten:flatten dense:dense",
+     {"padding: [1, 1, 0, 2]", "padding_mode: reflect", "bias: true"},
+     12},
+    {"gray",
+     "scale:x conv:conv conv_transpose:up conv_transpose:to conv_transpose:last",
+     {"padding: [2, 1, 1, 0]", "padding: [0, 1, 1, 1]", "output_padding: 1"},
+     5},
     {"dynamo",
      "conv:features global_pool:mean flatten:flatten dense:head",
      {"activation: silu"},
@@ -622,6 +631,36 @@ static void test_padding_comes_behind_a_shuffle(void **state)
     cnn_model_free(model);
 }
 
+/* Channels may go to the end with a border around them, which becomes a layer, and come back. */
+static void test_padding_is_transposed(void **state)
+{
+    struct scratch *s = *state;
+    struct onnx_model m = {.opset = 13};
+    cnn_model *model = NULL;
+    cnn_import_info info;
+    char layers[200];
+    onnx_random(&m, "w", "4 3 1 1", 1, 1, 0);
+    onnx_random(&m, "factor", "4", 2, 1, 0);
+    onnx_random(&m, "v", "2 4 2 1", 3, 1, 0);
+    onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 0, 0, 0, 0, 2});
+    onnx_ints(&m, "behind", "8", (const int64_t[]){0, 3, 0, 0, 0, 0, 1, 0});
+    onnx_input(&m, "x", "1 3 2 3");
+    onnx_node(&m, "Conv", "x w", "c", "");
+    onnx_node(&m, "Pad", "c around", "p", "");
+    onnx_node(&m, "Transpose", "p", "t", "perm=[0,2,3,1]");
+    onnx_node(&m, "Mul", "t factor", "f", "");
+    onnx_node(&m, "Pad", "f behind", "q", "");
+    onnx_node(&m, "Transpose", "q", "r", "perm=[0,3,1,2]");
+    onnx_node(&m, "Conv", "r v", "y", "");
+    onnx_output(&m, "y");
+    expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
+    list_layers(model, layers, sizeof layers);
+    assert_string_equal(layers, "conv:c pad:pad scale:f conv:y");
+    assert_non_null(strstr(cnn_model_resolved(model), "padding: [3, 0, 0, 1]"));
+    assert_int_equal(info.compared, 3);
+    cnn_model_free(model);
+}
+
 /* Slopes of numbers that are no maps, and an attribute that ONNX does not know. */
 static void test_prelu_stands_behind_a_dense_layer(void **state)
 {
@@ -881,6 +920,7 @@ int main(void)
         TEST(test_files_that_mean_nothing_are_refused),
         TEST(test_a_transposition_is_the_same_from_either_end),
         TEST(test_padding_comes_before_what_changes_it),
+        TEST(test_padding_is_transposed),
         TEST(test_padding_comes_behind_a_shuffle),
         TEST(test_prelu_stands_behind_a_dense_layer),
         TEST(test_a_last_logarithm_is_left_out),

@@ -168,10 +168,13 @@ static void free_large_constants(struct cnn_lowering *l, const struct cnn_onnx_s
 /* Whether the view of a value has the dimensions that the reference has found for it. */
 static bool is_shaped(const struct cnn_view *view, const struct cnn_onnx_array *array)
 {
+    struct cnn_view turned = *view;
+    const size_t rows = cnn_view_channels_first(&turned) ? 0 : 1;
     if (view->rank + 1 != array->rank)
         return false;
     for (size_t i = 0; i < view->rank; i++) {
-        size_t pads = view->rank == 3 && i > 0 ? view->pads[i - 1] + view->pads[i + 1] : 0;
+        const size_t axis = i - rows; /* of rows and columns */
+        size_t pads = view->rank == 3 && axis < 2 ? view->pads[axis] + view->pads[axis + 2] : 0;
         if (view->dims[i] + pads != array->dims[i + 1])
             return false;
     }
@@ -229,22 +232,65 @@ static void lower_step(struct cnn_lowering *l, size_t number)
 
 /* ---- The input ---- */
 
-/* Whether the first thing that happens to the input is that channels come to the front. */
-static bool is_channels_last(const struct cnn_onnx *file, size_t value)
+static bool is_one_of(const char *word, const char *const *words)
+{
+    while (*words && strcmp(*words, word) != 0)
+        words++;
+    return *words;
+}
+
+/* Whether the step brings channels to the front. A Reshape does so where there is one. */
+static bool brings_channels(const struct cnn_onnx_step *s, bool single)
 {
     static const int64_t order[] = {0, 3, 1, 2};
+    const struct cnn_onnx_attribute *perm = cnn_onnx_attribute(s->node, "perm");
+    if (strcmp(s->node->op_type, "Reshape") == 0 || strcmp(s->node->op_type, "Flatten") == 0)
+        return single;
+    return strcmp(s->node->op_type, "Transpose") == 0 && perm && perm->ints.count == 4 &&
+           memcmp(perm->ints.items, order, sizeof order) == 0;
+}
+
+static bool reads_any(const struct cnn_onnx_step *s, const bool *values)
+{
+    for (size_t k = 0; k < s->input_count; k++)
+        if (s->inputs[k] != CNN_ONNX_NONE && values[s->inputs[k]])
+            return true;
+    return false;
+}
+
+/* Whether channels come to the front before anything else than the likes of a normalisation and a
+ * border happens to the input. */
+static bool find_channels_last(const struct cnn_onnx *file, bool single, bool *before)
+{
+    static const char *const plain[] = {"Add", "Cast", "DequantizeLinear", "Div", "Identity",
+                                        "Mul", "Pad",  "QuantizeLinear",   "Sub", NULL};
+    bool found = false;
+    before[file->inputs[0]] = true;
     for (size_t i = 0; i < file->step_count; i++) {
         const struct cnn_onnx_step *s = &file->steps[i];
-        for (size_t k = 0; k < s->input_count; k++) {
-            if (s->inputs[k] != value)
-                continue;
-            const struct cnn_onnx_attribute *perm = cnn_onnx_attribute(s->node, "perm");
-            if (strcmp(s->node->op_type, "Transpose") != 0 || !perm || perm->ints.count != 4 ||
-                memcmp(perm->ints.items, order, sizeof order) != 0)
-                return false;
-        }
+        if (!reads_any(s, before) || strcmp(s->node->op_type, "Shape") == 0)
+            continue;
+        if (brings_channels(s, single))
+            found = true;
+        else if (!is_one_of(s->node->op_type, plain))
+            return false;
+        else
+            for (size_t k = 0; k < s->output_count; k++)
+                if (s->outputs[k] != CNN_ONNX_NONE)
+                    before[s->outputs[k]] = true;
     }
-    return file->values[value].readers > 0;
+    return found;
+}
+
+static cnn_status set_channels_last(struct cnn_lowering *l, const struct cnn_onnx_dimension *dims)
+{
+    bool *before = cnn_calloc(l->file->value_count + 1, sizeof *before);
+    if (!before)
+        return cnn_fail_memory(l->diag, l->file->value_count, l->file->name);
+    l->channels_last =
+        find_channels_last(l->file, dims[3].value == 1 && dims[1].value != 1, before);
+    cnn_free(before);
+    return CNN_OK;
 }
 
 static cnn_status read_input(struct cnn_lowering *l, cnn_shape given)
@@ -262,7 +308,8 @@ static cnn_status read_input(struct cnn_lowering *l, cnn_shape given)
         return cnn_fail(l->diag, CNN_INVALID, NULL,
                         "%s: its input '%s' has %zu dimensions, not those of a batch of images",
                         file->name, name, rank == CNN_ONNX_NONE ? 0 : rank);
-    l->channels_last = rank == 4 && is_channels_last(file, file->inputs[0]);
+    if (rank == 4 && set_channels_last(l, dims) != CNN_OK)
+        return CNN_FAILED;
     size_t sizes[3] = {given.c, given.h, given.w};
     for (size_t i = 0; i < 3; i++) {
         size_t axis = 1 + (l->channels_last ? (i + 2) % 3 : i);
@@ -393,7 +440,7 @@ static cnn_status lower_all(struct cnn_lowering *l)
         return CNN_FAILED;
     struct cnn_view view = cnn_view_of(0, l->input);
     if (l->channels_last)
-        cnn_view_transpose(&view, (const size_t[]){1, 2, 0});
+        cnn_view_channels_last(&view);
     l->views[file->inputs[0]] = view;
     for (size_t i = 0; i < file->step_count; i++)
         if (l->needed[i]) {

@@ -45,8 +45,8 @@ static cnn_status lower_transpose(struct cnn_lower_step *step)
     size_t count, axis, axes[CNN_ONNX_MAX_RANK];
     if (!cnn_onnx_get_ints(&step->call, "perm", &order, &count))
         return CNN_INVALID;
-    if (!order || count != x->rank || cnn_view_has_pads(&view))
-        return cnn_lower_refuse(step, "it transposes the images of a batch, or their padding");
+    if (!order || count != x->rank)
+        return cnn_lower_refuse(step, "it transposes the images of a batch");
     for (size_t i = 0; i < x->rank; i++) {
         if (!cnn_onnx_axis(&step->call, order[i], x->rank, false, &axis))
             return CNN_INVALID;
@@ -55,6 +55,13 @@ static cnn_status lower_transpose(struct cnn_lower_step *step)
         if (i > 0)
             axes[i - 1] = axis - 1;
     }
+    const bool padded = cnn_view_has_pads(&view);
+    if (padded && axes[0] == 2 && axes[1] == 0 && cnn_view_channels_first(&view)) {
+        cnn_lower_pass(step, &view); /* with its padding */
+        return CNN_OK;
+    }
+    if (padded && !cnn_lower_natural(step, &view))
+        return CNN_INVALID;
     cnn_view_transpose(&view, axes);
     cnn_lower_pass(step, &view);
     return CNN_OK;
@@ -199,9 +206,13 @@ static cnn_status lower_slice(struct cnn_lower_step *step)
 
 /* ---- Whole maps ---- */
 
-static cnn_status add_global_pool(struct cnn_lower_step *step, bool keep)
+/* last: of rows, columns, channels. */
+static cnn_status add_global_pool(struct cnn_lower_step *step, bool keep, bool last)
 {
-    struct cnn_view *x = cnn_lower_maps(step, 0);
+    struct cnn_view first = *cnn_lower_view(step, 0), *x = &first;
+    if (last && !cnn_view_channels_first(&first))
+        return cnn_lower_refuse(step, "it goes over something other than all rows and columns");
+    x = last ? cnn_lower_natural(step, &first) : cnn_lower_maps(step, 0);
     if (!x)
         return CNN_INVALID;
     if (x->rank != 3)
@@ -213,15 +224,17 @@ static cnn_status add_global_pool(struct cnn_lower_step *step, bool keep)
         return CNN_INVALID;
     cnn_lower_key(layer, "pool_type: %s", strstr(step->step->node->op_type, "Max") ? "max" : "avg");
     struct cnn_view y = cnn_view_of(step->l->count, shape);
+    if (last)
+        cnn_view_channels_last(&y);
     for (size_t i = 0; i < 2 && !keep; i++)
-        cnn_view_drop(&y, 1);
+        cnn_view_drop(&y, last ? 0 : 1);
     cnn_lower_give(step, &y);
     return CNN_OK;
 }
 
 static cnn_status lower_global_pool(struct cnn_lower_step *step)
 {
-    return add_global_pool(step, true);
+    return add_global_pool(step, true, false);
 }
 
 /* Axes of a mean or maximum as bits: an attribute before opset 18, then an input. */
@@ -252,9 +265,9 @@ static cnn_status lower_reduce(struct cnn_lower_step *step)
     unsigned bits;
     if (!cnn_onnx_get_int(&step->call, "keepdims", 1, &keep) || !get_axes(step, x->rank, &bits))
         return CNN_INVALID;
-    if (x->rank != 4 || bits != 12)
+    if (x->rank != 4 || (bits != 6 && bits != 12))
         return cnn_lower_refuse(step, "it goes over something other than all rows and columns");
-    return add_global_pool(step, keep != 0);
+    return add_global_pool(step, keep != 0, bits == 6);
 }
 
 static cnn_status lower_softmax(struct cnn_lower_step *step)
@@ -323,11 +336,9 @@ static cnn_status lower_lrn(struct cnn_lower_step *step)
 /* ---- Padding, larger maps ---- */
 
 /* A border of other numbers than zeros is a layer of its own. */
-static cnn_status add_border(struct cnn_lower_step *step, const size_t pads[4], const char *mode)
+static cnn_status add_border(struct cnn_lower_step *step, const struct cnn_view *x, bool last,
+                             const size_t pads[4], const char *mode)
 {
-    const struct cnn_view *x = cnn_lower_maps(step, 0);
-    if (!x)
-        return CNN_INVALID;
     const cnn_shape shape = {3, x->shape.c, x->shape.h + pads[0] + pads[2],
                              x->shape.w + pads[1] + pads[3]};
     struct cnn_lowered_layer *layer =
@@ -337,6 +348,8 @@ static cnn_status add_border(struct cnn_lower_step *step, const size_t pads[4], 
     cnn_lower_key(layer, "padding: [%zu, %zu, %zu, %zu], padding_mode: %s", pads[0], pads[2],
                   pads[1], pads[3], mode);
     struct cnn_view y = cnn_view_of(step->l->count, shape);
+    if (last)
+        cnn_view_channels_last(&y);
     cnn_lower_give(step, &y);
     return CNN_OK;
 }
@@ -347,13 +360,38 @@ struct padding {
     bool zeros; /* of which it is made */
 };
 
+/* Dimensions that are named are some of them; the others get nothing. Count 0: they are too many
+ * for maps. */
+static bool spread_padding(const struct cnn_lower_step *step, struct padding *p)
+{
+    const size_t rank = cnn_lower_array(step, 0)->rank;
+    int64_t axes[CNN_ONNX_MAX_RANK], values[CNN_ONNX_MAX_RANK] = {0};
+    size_t count, axis;
+    if (!cnn_onnx_whole_input(&step->call, 3, axes, &count))
+        return false;
+    if (2 * rank > CNN_ONNX_MAX_RANK || p->count != 2 * count) {
+        p->count = 0;
+        return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!cnn_onnx_axis(&step->call, axes[i], rank, false, &axis))
+            return false;
+        values[axis] = p->values[i];
+        values[axis + rank] = p->values[i + count];
+    }
+    memcpy(p->values, values, sizeof values);
+    p->count = 2 * rank;
+    return true;
+}
+
 /* What is an attribute before opset 11, and an input from then on. */
 static bool get_padding(const struct cnn_lower_step *step, struct padding *out)
 {
     if (step->l->file->opset >= 11) {
         const struct cnn_onnx_array *value = cnn_lower_array(step, 2);
         out->zeros = !value || (value->data && value->count == 1 && value->data[0] == 0);
-        return cnn_onnx_whole_input(&step->call, 1, out->values, &out->count);
+        return cnn_onnx_whole_input(&step->call, 1, out->values, &out->count) &&
+               (!cnn_lower_array(step, 3) || spread_padding(step, out));
     }
     const int64_t *values;
     double value;
@@ -378,18 +416,22 @@ static cnn_status lower_pad(struct cnn_lower_step *step)
         return CNN_INVALID;
     if (mode == 0 && !padding.zeros)
         return cnn_lower_refuse(step, "it pads with another number than zero");
-    if (padding.count != 8 || cnn_lower_array(step, 3) || !cnn_view_is_natural(&view))
+    const bool last = !cnn_view_is_natural(&view) && cnn_view_channels_first(&view);
+    if (padding.count != 8 || !cnn_view_is_natural(&view))
         return cnn_lower_refuse(step, "it pads something other than maps");
     for (size_t i = 0; i < 8; i++) {
         const int64_t pad = padding.values[i];
-        if (pad < 0 || (i % 4 < 2 && pad != 0))
+        const size_t axis = i % 4 - (last ? 1 : 2); /* of rows and columns */
+        if (pad < 0 || (axis > 1 && pad != 0))
             return cnn_lower_refuse(step, "it pads something other than rows and columns, or cuts");
-        if (i % 4 >= 2)
-            pads[i / 4 * 2 + i % 4 - 2] = (size_t)pad;
+        if (axis <= 1)
+            pads[i / 4 * 2 + axis] = (size_t)pad;
     }
     if (mode != 0)
-        return add_border(step, pads, mode == 1 ? "reflect" : "replicate");
+        return add_border(step, &view, last, pads, mode == 1 ? "reflect" : "replicate");
     memcpy(view.pads, pads, sizeof pads);
+    if (last)
+        cnn_view_channels_last(&view);
     cnn_lower_pass(step, &view);
     return CNN_OK;
 }

@@ -179,6 +179,26 @@ static cnn_status lower_conv(struct cnn_lower_step *step)
     return status;
 }
 
+/* What stands beyond the size that the file wants, or is wanting to it, is padding. */
+static void fit_output(const struct cnn_lower_step *step, struct window *w, size_t extra[2])
+{
+    static const char *const words[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL};
+    const struct cnn_onnx_array *x = cnn_lower_array(step, 0);
+    const struct cnn_onnx_array *y = &step->l->arrays[step->step->outputs[0]];
+    size_t word = 0;
+    if (!cnn_onnx_get_word(&step->call, "auto_pad", words, &word) ||
+        (!cnn_onnx_attribute(step->step->node, "output_shape") && word != 1 && word != 2))
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t full = (x->dims[2 + i] - 1) * w->stride[i] + extra[i] +
+                            (w->kernel[i] - 1) * w->dilation[i] + 1;
+        const size_t out = y->dims[2 + i], total = full > out ? full - out : 0;
+        w->pads[i] = word == 1 ? total / 2 : total - total / 2;
+        w->pads[i + 2] = total - w->pads[i];
+        extra[i] += out > full ? out - full : 0;
+    }
+}
+
 static cnn_status lower_conv_transpose(struct cnn_lower_step *step)
 {
     struct window w;
@@ -186,10 +206,16 @@ static cnn_status lower_conv_transpose(struct cnn_lower_step *step)
     struct cnn_view *x = read_window(step, &w) == CNN_OK ? cnn_lower_maps(step, 0) : NULL;
     if (!x || !get_pair(step, "output_padding", 0, extra))
         return CNN_INVALID;
-    if (cnn_onnx_attribute(step->step->node, "output_shape") ||
-        cnn_onnx_attribute(step->step->node, "auto_pad"))
-        return cnn_lower_refuse(step, "output_shape and auto_pad are not supported");
     const cnn_shape shape = cnn_lower_shape(step);
+    fit_output(step, &w, extra);
+    for (size_t i = 0; i < 2; i++)
+        if (extra[i] >= w.stride[i] && extra[i] >= w.dilation[i])
+            return cnn_lower_refuse(step, "its output goes %zu numbers beyond its windows",
+                                    extra[i]);
+    for (size_t i = 0; i < 2; i++)
+        if (extra[i] >= w.stride[i] && extra[i] >= w.dilation[i])
+            return cnn_lower_refuse(step, "its output goes %zu numbers beyond its windows",
+                                    extra[i]);
     const size_t count = cnn_lower_array(step, 1)->count;
     const bool biased = cnn_lower_array(step, 2) != NULL;
     struct cnn_lowered_layer *layer = cnn_lower_add(step, "conv_transpose", &x->layer, 1, 1, shape);
@@ -504,12 +530,13 @@ static cnn_status lower_instance_norm(struct cnn_lower_step *step)
 
 static cnn_status lower_prelu(struct cnn_lower_step *step)
 {
-    struct cnn_view *x = cnn_lower_maps(step, 0);
+    struct cnn_view y = *cnn_lower_view(step, 0);
     const struct cnn_onnx_array *slope = cnn_lower_array(step, 1);
-    const size_t behind = cnn_lower_array(step, 0)->rank - 2; /* dimensions behind the channels */
-    if (!x)
+    const bool last = !cnn_view_is_natural(&y) && cnn_view_channels_first(&y);
+    /* dimensions behind the channels */
+    const size_t behind = last ? 0 : cnn_lower_array(step, 0)->rank - 2;
+    if (!cnn_lower_natural(step, &y))
         return CNN_INVALID;
-    struct cnn_view y = *x;
     const size_t c = y.shape.c;
     if (!slope->constant || (slope->count != 1 && slope->count != c) ||
         (slope->count > 1 && (slope->rank <= behind || slope->dims[slope->rank - 1 - behind] != c)))
@@ -522,6 +549,8 @@ static cnn_status lower_prelu(struct cnn_lower_step *step)
     for (size_t i = 0; i < c; i++)
         weight[i] = (float)values[slope->count == 1 ? 0 : i];
     y.layer = step->l->count;
+    if (last)
+        cnn_view_channels_last(&y);
     cnn_lower_give(step, &y);
     return CNN_OK;
 }

@@ -149,6 +149,25 @@ bool cnn_view_is_natural(const struct cnn_view *view)
     return cnn_view_in_order(view);
 }
 
+bool cnn_view_channels_first(struct cnn_view *view)
+{
+    struct cnn_view to = *view, bare;
+    if (view->rank != 3 || view->shape.rank != 3)
+        return false;
+    cnn_view_transpose(&to, (const size_t[]){2, 0, 1});
+    bare = to;
+    memset(bare.pads, 0, sizeof bare.pads);
+    if (!cnn_view_is_natural(&bare))
+        return false;
+    *view = to;
+    return true;
+}
+
+void cnn_view_channels_last(struct cnn_view *view)
+{
+    cnn_view_transpose(view, (const size_t[]){1, 2, 0});
+}
+
 bool cnn_view_in_order(const struct cnn_view *view)
 {
     struct cnn_view one = *view;

@@ -40,6 +40,10 @@ bool cnn_view_has_pads(const struct cnn_view *view);
 bool cnn_view_is_channels(const struct cnn_view *view, size_t axis);
 /* Whether it is the layer's c x h x w, as it stands. */
 bool cnn_view_is_natural(const struct cnn_view *view);
+/* Rows, columns, channels of a layer, as they stand, become its channels, rows, columns, with their
+ * padding; false, and no change, where it is something else. And back. */
+bool cnn_view_channels_first(struct cnn_view *view);
+void cnn_view_channels_last(struct cnn_view *view);
 /* Whether its numbers, whatever their dimensions, stand in the layer's order. */
 bool cnn_view_in_order(const struct cnn_view *view);
 /* Whether two views order numbers of two layers of one shape in the same way. */
