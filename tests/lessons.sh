@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs docs/lessons.md as a reader would: every `$ ` line of its console blocks, in their order, in a fresh directory that holds configs/. What a command writes
+# Runs docs/lessons.md as a reader would: every `$ ` line of its console blocks, in their order, in a fresh directory that holds configs/ and models/. What a command writes
 # to standard output must be what the page shows below it; a line of `...` alone stands for any lines. CNN is the program (default: build/cnn). The Korean lessons
 # must hold the same blocks. The commands in the tables of README.ko.md must succeed.
 # The memory that a summary gives in total is not compared: it depends on how the processor's kernels pack weights.
@@ -67,7 +67,7 @@ check_page() {
     local line number=0 within=
     page=$1 tree=$directory/${1%.md}
     mkdir -p "$tree"
-    ln -s "$root/configs" "$tree/configs"
+    ln -s "$root/configs" "$root/models" "$tree"
     command= out= needs= vary=
     while IFS= read -r line; do
         number=$((number + 1))

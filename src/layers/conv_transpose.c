@@ -294,6 +294,8 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
                         s->window.dilation[i], s->window.kernel[i], s->output_padding[i], cut[i],
                         y[i]);
     size_t filter = c->kernel_h * c->kernel_w * c->out_c / c->groups;
+    cnn_text_printf(out, "weight: %zux%zux%zux%zu (channels in, channels out, rows, columns)\n",
+                    c->out_c, c->in_c / c->groups, c->kernel_h, c->kernel_w);
     cnn_text_printf(out, "parameters: (%zu*%zu*%zu%s) * %zu = %zu\n", c->kernel_h, c->kernel_w,
                     c->out_c / c->groups, s->bias ? " + 1" : "", c->in_c,
                     (filter + s->bias) * c->in_c);

@@ -44,6 +44,7 @@ static void describe(const struct cnn_node *node, struct cnn_text *out)
 {
     const struct cnn_weighted *w = node->state;
     size_t inputs = w->conv.in_c, units = w->conv.out_c;
+    cnn_text_printf(out, "weight: %zux%zu (units, inputs)\n", units, inputs);
     if (w->settings->bias)
         cnn_text_printf(out, "parameters: (%zu + 1) * %zu = %zu\n", inputs, units,
                         (inputs + 1) * units);

@@ -334,6 +334,8 @@ void cnn_convolution_describe(const struct cnn_node *node, struct cnn_text *out)
     const struct cnn_conv *c = &w->conv;
     size_t channels = c->in_c / c->groups, taps = c->kernel_h * c->kernel_w * channels;
     cnn_sliding_describe(&w->sliding, out);
+    cnn_text_printf(out, "weight: %zux%zux%zux%zu (filters, channels, rows, columns)\n", c->out_c,
+                    channels, c->kernel_h, c->kernel_w);
     if (w->settings->bias)
         cnn_text_printf(out, "parameters: (%zu*%zu*%zu + 1) * %zu = %zu\n", c->kernel_h,
                         c->kernel_w, channels, c->out_c, (taps + 1) * c->out_c);
