@@ -372,8 +372,8 @@ static void test_deep_networks_of_bytes_are_proved(void **state)
     cnn_model_free(model);
 }
 
-/* QDQ: weights are the codes of the checkpoint, each with its filter's scale; the batch_norms are
- * in the scales; what comes out is within one code. */
+/* QDQ: weights are the codes of the checkpoint around 128, each with its filter's scale; the
+ * batch_norms are in the scales; what comes out is within one code. */
 static void test_bytes_are_written_as_codes(void **state)
 {
     struct scratch *s = *state;
@@ -386,9 +386,11 @@ static void test_bytes_are_written_as_codes(void **state)
     assert_int_equal(count_nodes(file, "BatchNormalization"), 0);
     /* input, relu, the sums before hardswish, pool1, three, add, flatten */
     assert_int_equal(count_nodes(file, "QuantizeLinear"), 7);
-    assert_int_equal(find_tensor(file, "two.weight")->data_type, CNN_ONNX_INT8);
+    assert_int_equal(find_tensor(file, "two.weight")->data_type, CNN_ONNX_UINT8);
+    assert_int_equal(find_tensor(file, "two.weight_zero")->raw_data.size, 20);
     assert_int_equal(find_tensor(file, "two.weight_scale")->raw_data.size, 20 * sizeof(float));
-    const int8_t *codes = (const int8_t *)find_tensor(file, "two.weight")->raw_data.data;
+    const uint8_t *codes = find_tensor(file, "two.weight")->raw_data.data,
+                  *zeros = find_tensor(file, "two.weight_zero")->raw_data.data;
     bool turned = false; /* where batch_norm has a negative factor */
     for (size_t f = 0; f < 20; f++) {
         const size_t row = 16 * 9, node = network_layer(model, "two");
@@ -396,8 +398,10 @@ static void test_bytes_are_written_as_codes(void **state)
         const float *weights = model->parameters + cnn_node_tensor(n, "weight")->offset,
                     *scale = model->parameters + cnn_node_tensor(n, "weight_scale")->offset;
         const double own = nearbyint((double)(weights[f * row] / scale[f]));
-        assert_true(codes[f * row] == own || codes[f * row] == -own);
-        turned = turned || (codes[f * row] != own);
+        const int code = codes[f * row] - 128;
+        assert_int_equal(zeros[f], 128);
+        assert_true(code == own || code == -own);
+        turned = turned || code != own;
     }
     assert_true(turned);
     cnn_onnx_close(file);

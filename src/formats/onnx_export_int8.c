@@ -2,17 +2,24 @@
  * through its codes, unsigned bytes of the layer's range; weights are the codes that a checkpoint
  * holds, with a scale for each filter, and what comes of them goes through codes again before an
  * activation that is a table. Codes, scales and biases are those that the layer is computed with
- * (layers/int8.c), so a batch_norm behind it is in them. */
+ * (layers/int8.c), so a batch_norm behind it is in them.
+ *
+ * Weights are written as unsigned bytes around 128. With signed ones ONNX Runtime multiplies by
+ * vpmaddubsw on processors with AVX2 alone, whose sums of two products end at 32767: answers are
+ * then wrong, and nothing says so. Two unsigned bytes it multiplies without that. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "formats/onnx_export.h"
 #include "graph/bytes.h"
 
+#define WEIGHT_ZERO 128
+
 /* The filters of a layer: weights are codes * scale; then bias. */
 struct filters {
-    size_t count, row; /* of filters, of weights in one */
-    signed char *codes;
+    size_t count, row;    /* of filters, of weights in one */
+    unsigned char *codes; /* around WEIGHT_ZERO */
     float *scale, *bias;
 };
 
@@ -36,7 +43,10 @@ static bool make_filters(struct cnn_onnx_writer *w, struct filters *out)
     w->draft.failed = w->draft.failed || !out->codes || !out->scale || !out->bias;
     if (!out->codes || !out->scale || !out->bias)
         return false;
-    w->node->quantization->codes(call, out->codes);
+    signed char *codes = (signed char *)out->codes;
+    w->node->quantization->codes(call, codes);
+    for (size_t i = 0; i < weight->count; i++)
+        out->codes[i] = (unsigned char)(codes[i] + WEIGHT_ZERO);
     for (size_t f = 0; f < out->count; f++) {
         const double scale = (double)k->scale[f];
         out->scale[f] = fmaxf((float)(scale / (double)k->x->scale), FLT_MIN);
@@ -127,13 +137,19 @@ void cnn_onnx_coded_inputs(struct cnn_onnx_writer *w, const char *inputs[3])
         return;
     const struct cnn_onnx_dims filters = {1, {(int64_t)f.count}};
     const size_t floats = f.count * sizeof(float);
-    struct list codes = {"weight", CNN_ONNX_INT8, {.rank = weight->rank}, weight->count};
+    struct list codes = {"weight", CNN_ONNX_UINT8, {.rank = weight->rank}, weight->count};
     for (size_t i = 0; i < weight->rank; i++)
         codes.dims.dims[i] = (int64_t)weight->dims[i];
-    const char *const coded[2] = {
+    unsigned char *zeros = cnn_arena_alloc(w->draft.arena, f.count);
+    w->draft.failed = w->draft.failed || !zeros;
+    if (!zeros)
+        return;
+    memset(zeros, WEIGHT_ZERO, f.count);
+    const char *const coded[3] = {
         constant(w, &codes, f.codes),
-        constant(w, &(struct list){"weight_scale", CNN_ONNX_FLOAT, filters, floats}, f.scale)};
-    inputs[1] = cnn_onnx_emit(w, "DequantizeLinear", 2, coded);
+        constant(w, &(struct list){"weight_scale", CNN_ONNX_FLOAT, filters, floats}, f.scale),
+        constant(w, &(struct list){"weight_zero", CNN_ONNX_UINT8, filters, f.count}, zeros)};
+    inputs[1] = cnn_onnx_emit(w, "DequantizeLinear", 3, coded);
     cnn_onnx_draft_int(&w->draft, "axis", 0);
     if (cnn_node_tensor(w->node, "bias") || w->next)
         inputs[2] = constant(w, &(struct list){"bias", CNN_ONNX_FLOAT, filters, floats}, f.bias);
