@@ -392,7 +392,7 @@ out:
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
-    const cnn_open_options open = {.weights = settings->weights};
+    const cnn_open_options open = {.weights = settings->weights, .run_only = true};
     cnn_model *model = NULL;
     cnn_tta tta;
     size_t at;

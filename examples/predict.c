@@ -12,7 +12,7 @@ int main(int argc, char **argv)
     cnn_status status = CNN_INVALID;
 
     if (argc == 3)
-        status = cnn_model_open(argv[1], NULL, &model, diag);
+        status = cnn_model_open(argv[1], &(cnn_open_options){.run_only = true}, &model, diag);
     if (status == CNN_OK)
         status = cnn_model_predict(model, argv[2], 3, top, &count, diag);
     for (size_t i = 0; i < count; i++)

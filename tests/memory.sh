@@ -49,6 +49,17 @@ least 'data of many weights' 0 24 "$CNN" data pixels.yaml --set input=[1,8,8] --
 LC_ALL=C sed 's/units: 2,/units: 9,/' run/best.safetensors >other.safetensors
 least 'verify of weights that are not there' 1 24 "$CNN" verify other.safetensors
 
+# Weights of 92 MiB, which predict and its like read into the order in which they are needed, and never hold twice.
+cat >dense.yaml <<'YAML'
+input: [1, 8, 8]
+layers: [{type: flatten}, {type: dense, units: 1000}, {type: dense, units: 12000}, {type: dense, units: 1000}, {type: dense, units: 2}]
+data: {dataset: folder, path: pictures, val_split: 0.5, normalize: none}
+train: {steps: 1, batch_size: 1, optimizer: {type: sgd, lr: 0.01}}
+YAML
+"$CNN" train dense.yaml -o dense --threads 1 >/dev/null 2>err || fail 'a run with large weights' err
+least 'predict with large weights' 0 115 "$CNN" predict dense pictures/a/a-000.png --threads 1
+least 'eval with large weights' 0 207 "$CNN" eval dense --threads 1
+
 # Many classes: nothing grows with their square.
 classes=1200
 for split in train test; do

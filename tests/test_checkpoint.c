@@ -392,9 +392,52 @@ static void test_write_says_why_when_it_cannot(void **state)
 
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
+static void test_tensors_stay_in_a_file_that_is_opened_unread(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_safetensors *file, *other;
+    float value = 0;
+    assert_int_equal(write_tiny(s, scratch_path(s, "f")), CNN_OK);
+    assert_int_equal(cnn_safetensors_open_unread(s->path, &file, s->diag), CNN_OK);
+    assert_int_equal(cnn_safetensors_verify(file, s->diag), CNN_OK);
+    const struct cnn_stored_tensor *w = cnn_safetensors_find(file, "w");
+    assert_null(w->data);
+    other = cnn_safetensors_share(file);
+    cnn_safetensors_close(file);
+    assert_int_equal(cnn_safetensors_read(other, w, 4, 4, &value, s->diag), CNN_OK);
+    assert_float_equal(value, tiny_values[1], 0);
+    cnn_safetensors_close(other);
+    /* of one in memory, the same */
+    assert_int_equal(cnn_safetensors_open(s->path, &file, s->diag), CNN_OK);
+    assert_int_equal(cnn_safetensors_read(file, file->tensors, 0, 4, &value, s->diag), CNN_OK);
+    assert_float_equal(value, tiny_values[0], 0);
+    cnn_safetensors_close(file);
+}
+
+static void test_an_unread_file_is_checked_as_one_that_is_read(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_safetensors *file;
+    char bytes[TINY_SIZE];
+    for (size_t i = TINY_SIZE - 8; i < TINY_SIZE; i++) {
+        memcpy(bytes, tiny_file, TINY_SIZE);
+        bytes[i] ^= 1;
+        assert_int_equal(
+            cnn_safetensors_open_unread(scratch_write(s, "f", bytes, TINY_SIZE), &file, s->diag),
+            CNN_OK);
+        assert_int_equal(cnn_safetensors_verify(file, NULL), CNN_FAILED);
+        cnn_safetensors_close(file);
+    }
+    assert_int_equal(
+        cnn_safetensors_open_unread(scratch_write(s, "f", tiny_file, TINY_SIZE - 1), &file, NULL),
+        CNN_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_SCRATCH(test_tensors_stay_in_a_file_that_is_opened_unread),
+        WITH_SCRATCH(test_an_unread_file_is_checked_as_one_that_is_read),
         WITH_SCRATCH(test_checkpoint_has_these_bytes_when_written),
         WITH_SCRATCH(test_checkpoint_comes_back_when_read),
         WITH_SCRATCH(test_checkpoint_of_others_is_read_when_it_is_laid_out_differently),

@@ -351,11 +351,117 @@ static void test_pictures_go_straight_into_the_batch(void **state)
     cnn_model_free(model);
 }
 
+/* Every kind of tensor, and a dense layer whose weights are packed in several pieces. */
+static const char many_kinds[] =
+    "input: [3, 16, 16]\n"
+    "layers:\n"
+    "  - {type: conv, filters: 32, kernel_size: 3, padding: same, bias: false}\n"
+    "  - {type: batch_norm, activation: relu}\n"
+    "  - {type: conv, filters: 32, kernel_size: 3, padding: same}\n"
+    "  - {type: prelu}\n"
+    "  - {type: conv, filters: 32, kernel_size: 3, padding: same, groups: 4}\n"
+    "  - {type: group_norm, groups: 4}\n"
+    "  - {type: depthwise_conv, kernel_size: 5, stride: 2, padding: same}\n"
+    "  - {type: scale}\n"
+    "  - {type: conv_transpose, filters: 16, kernel_size: 2, stride: 2}\n"
+    "  - {type: layer_norm}\n"
+    "  - {type: flatten}\n"
+    "  - {type: dense, units: 700, bias: false}\n"
+    "  - {type: batch_norm, activation: relu}\n"
+    "  - {type: dense, units: 10}\n";
+
+struct run_only {
+    struct scratch *s;
+    char path[256];
+    float expected[IMAGES * CLASSES];
+    cnn_model *model; /* of path, run_only */
+};
+
+static void run_only_open(struct run_only *r, struct scratch *s)
+{
+    static float images[IMAGES * PIXELS];
+    cnn_model *model = network_open(many_kinds);
+    draw(images);
+    r->s = s;
+    network_stir(model);
+    snprintf(r->path, sizeof r->path, "%s", scratch_path(s, "model.safetensors"));
+    assert_int_equal(cnn_model_run(model, images, IMAGES, r->expected, NULL), CNN_OK);
+    assert_int_equal(cnn_model_write(model, r->path, s->diag), CNN_OK);
+    cnn_model_free(model);
+    assert_int_equal(
+        cnn_model_open(r->path, &(cnn_open_options){.run_only = true}, &r->model, s->diag), CNN_OK);
+}
+
+static void check_run_only(const struct run_only *r)
+{
+    static float images[IMAGES * PIXELS];
+    float found[IMAGES * CLASSES];
+    cnn_runner *runner = NULL;
+    draw(images);
+    assert_int_equal(cnn_runner_new(r->model, NULL, &runner, r->s->diag), CNN_OK);
+    assert_int_equal(cnn_runner_run(runner, images, IMAGES, found, r->s->diag), CNN_OK);
+    assert_memory_equal(r->expected, found, sizeof found);
+    cnn_runner_free(runner);
+    memset(found, 0, sizeof found);
+    assert_int_equal(cnn_model_run(r->model, images, IMAGES, found, r->s->diag), CNN_OK);
+    assert_memory_equal(r->expected, found, sizeof found);
+}
+
+static void test_weights_that_stay_in_their_file_give_the_same_bits(void **state)
+{
+    struct run_only r;
+    run_only_open(&r, *state);
+    check_run_only(&r);
+    assert_int_equal(unlink(r.path), 0); /* it is open */
+    check_run_only(&r);
+    cnn_model_free(r.model);
+}
+
+static void test_weights_that_stay_in_their_file_are_not_to_be_seen(void **state)
+{
+    struct scratch *s = *state;
+    struct run_only r;
+    float value;
+    run_only_open(&r, s);
+    assert_int_equal(cnn_model_tensor_get(r.model, 0, &value), CNN_INVALID);
+    assert_int_equal(cnn_model_write(r.model, r.path, s->diag), CNN_INVALID);
+    char text[512];
+    snprintf(text, sizeof text, "%s was opened to be run alone", r.path);
+    assert_string_equal(cnn_diag_get(s->diag, 0)->text, text);
+    cnn_diag_clear(s->diag);
+    cnn_model_free(r.model);
+}
+
+static void test_weights_whose_file_has_changed_are_refused(void **state)
+{
+    struct scratch *s = *state;
+    static const char changed[] =
+        "DIR/model.safetensors was written to while it was in use: open it again";
+    struct run_only r;
+    cnn_runner *runner = NULL;
+    run_only_open(&r, s);
+    FILE *file = fopen(r.path, "r+b");
+    assert_non_null(file);
+    fseek(file, -4, SEEK_END);
+    fputc(1, file);
+    fclose(file);
+    scratch_expect(s, cnn_runner_new(r.model, NULL, &runner, s->diag), changed);
+    assert_int_equal(truncate(r.path, 100000), 0);
+    scratch_expect(s, cnn_runner_new(r.model, NULL, &runner, s->diag), changed);
+    cnn_model_free(r.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pictures_go_straight_into_the_batch, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_weights_that_stay_in_their_file_give_the_same_bits,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_weights_that_stay_in_their_file_are_not_to_be_seen,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_weights_whose_file_has_changed_are_refused,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test(test_a_runner_computes_what_its_model_does),
         cmocka_unit_test(test_threads_may_become_more_and_fewer),
         cmocka_unit_test(test_a_serial_loop_stays_in_its_thread),

@@ -1,6 +1,7 @@
 /* Reading and checking safetensors files. The format: https://github.com/huggingface/safetensors
  * (README, "Format"). The file is read, not mapped: of a mapping, what another process cuts off
- * would end this one. Names, shapes and metadata are in an arena. */
+ * would end this one. A file whose tensors are not kept in memory stays open, and every reading
+ * checks that nobody has written to it since. Names, shapes and metadata are in an arena. */
 #include "checkpoint/safetensors.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -22,13 +24,19 @@
 
 struct opened_file {
     struct cnn_safetensors public; /* first: the pointer handed out is this one */
-    int fd;
-    const unsigned char *memory; /* what is left to read of it, instead of fd; else NULL */
+    int fd;                        /* -1 where it is not open */
+    const unsigned char *memory;   /* what is left to read of it, instead of fd; else NULL */
     struct cnn_arena *arena;
-    unsigned char *data; /* the tensors' bytes, in room for floats */
+    unsigned char *data; /* the tensors' bytes, in room for floats; NULL: they stay in the file */
+    bool unread;         /* they are to stay there */
     uLong crc;           /* of them, where the file has a checksum */
-    size_t data_size;
+    size_t data_size, data_begin;
+    struct stat opened; /* the file as it was opened */
+    size_t owners;
 };
+
+#define PIECE     ((size_t)1 << 18) /* bytes read at a time: they stay in the cache */
+#define READ_MOST ((size_t)1 << 30) /* Linux reads no more than 2 GiB at once */
 
 static const struct {
     const char *name;
@@ -108,7 +116,8 @@ static cnn_status read_place(const struct opened_file *file, const struct cnn_js
                         "it is cut short or damaged",
                         path, t->name, end, file->data_size);
     t->bytes = end - begin;
-    t->data = file->data + begin;
+    t->begin = begin;
+    t->data = file->data ? file->data + begin : NULL;
     if (!cnn_size_mul(t->count, cnn_dtype_bytes(t->dtype), &expected) || expected != t->bytes)
         return cnn_fail(diag, CNN_FAILED, NULL,
                         "%s: tensor '%s' has %zu bytes of data (%zu to %zu), which do not fit its "
@@ -166,8 +175,8 @@ static cnn_status read_metadata(struct opened_file *file, const struct cnn_json 
 static int compare_places(const void *a, const void *b)
 {
     const struct cnn_stored_tensor *s = a, *t = b;
-    if (s->data != t->data)
-        return (const char *)s->data < (const char *)t->data ? -1 : 1;
+    if (s->begin != t->begin)
+        return s->begin < t->begin ? -1 : 1;
     return (s->bytes > t->bytes) - (s->bytes < t->bytes);
 }
 
@@ -177,7 +186,7 @@ static cnn_status check_tiling(const struct opened_file *file, cnn_diag *diag)
     size_t covered = 0;
     for (size_t i = 0; i < f->tensor_count; i++) {
         const struct cnn_stored_tensor *t = &f->tensors[i];
-        size_t begin = (size_t)((const unsigned char *)t->data - file->data);
+        size_t begin = t->begin;
         if (begin < covered)
             return cnn_fail(diag, CNN_FAILED, NULL,
                             "%s: tensor '%s' begins at byte %zu of the data, inside tensor '%s', "
@@ -225,9 +234,8 @@ static cnn_status read_bytes(struct opened_file *file, void *out, size_t size, c
         file->memory += size;
         return CNN_OK;
     }
-    const size_t piece = (size_t)1 << 30; /* Linux reads no more than 2 GiB at once */
     for (size_t done = 0; done < size;) {
-        size_t wanted = size - done < piece ? size - done : piece;
+        size_t wanted = size - done < READ_MOST ? size - done : READ_MOST;
         ssize_t got = read(file->fd, (char *)out + done, wanted);
         if (got < 0 && errno == EINTR)
             continue;
@@ -264,6 +272,7 @@ static cnn_status read_header_bytes(struct opened_file *file, size_t file_size, 
     if (!*out)
         return cnn_fail_memory(diag, *size, file->public.path);
     file->data_size = file_size - 8 - *size;
+    file->data_begin = 8 + *size;
     status = read_bytes(file, *out, *size, diag);
     if (status != CNN_OK)
         cnn_free(*out);
@@ -295,16 +304,22 @@ static cnn_status parse(struct opened_file *file, const char *text, size_t size,
  * theirs is that of all of it. */
 static cnn_status read_data(struct opened_file *file, cnn_diag *diag)
 {
-    const size_t piece = (size_t)1 << 18;
     bool sum = cnn_safetensors_metadata(&file->public, CNN_CHECKSUM_KEY) != NULL;
+    unsigned char *piece = file->unread && sum ? cnn_malloc(PIECE) : NULL;
     cnn_status status = CNN_OK;
     file->crc = crc32_z(0, NULL, 0);
-    for (size_t at = 0; at < file->data_size && status == CNN_OK; at += piece) {
-        size_t size = file->data_size - at < piece ? file->data_size - at : piece;
-        status = read_bytes(file, file->data + at, size, diag);
+    if (file->unread && !sum)
+        return CNN_OK;
+    if (file->unread && !piece)
+        return cnn_fail_memory(diag, PIECE, file->public.path);
+    for (size_t at = 0; at < file->data_size && status == CNN_OK; at += PIECE) {
+        size_t size = file->data_size - at < PIECE ? file->data_size - at : PIECE;
+        unsigned char *to = piece ? piece : file->data + at;
+        status = read_bytes(file, to, size, diag);
         if (status == CNN_OK && sum)
-            file->crc = crc32_z(file->crc, file->data + at, size);
+            file->crc = crc32_z(file->crc, to, size);
     }
+    cnn_free(piece);
     return status;
 }
 
@@ -320,9 +335,10 @@ static cnn_status read_file(struct opened_file *file, size_t size, cnn_diag *dia
     cnn_status status = read_header_bytes(file, size, &text, &text_size, diag);
     if (status != CNN_OK)
         return status;
-    file->data = (unsigned char *)cnn_floats_reserve(file->data_size / sizeof(float) + 1);
-    status = file->data ? parse(file, text, text_size, diag)
-                        : cnn_fail_memory(diag, file->data_size, file->public.path);
+    if (!file->unread)
+        file->data = (unsigned char *)cnn_floats_reserve(file->data_size / sizeof(float) + 1);
+    status = file->unread || file->data ? parse(file, text, text_size, diag)
+                                        : cnn_fail_memory(diag, file->data_size, file->public.path);
     cnn_free(text);
     return status == CNN_OK ? read_data(file, diag) : status;
 }
@@ -333,15 +349,28 @@ static cnn_status open_file(struct opened_file *file, cnn_diag *diag)
     file->fd = cnn_file_open(file->public.path, &size);
     if (file->fd < 0)
         return cnn_file_fail(file->public.path, diag);
-    cnn_status status = read_file(file, (size_t)size, diag);
-    close(file->fd);
+    cnn_status status = fstat(file->fd, &file->opened) == 0
+                            ? read_file(file, (size_t)size, diag)
+                            : cnn_file_fail(file->public.path, diag);
+    if (!file->unread || status != CNN_OK) {
+        close(file->fd);
+        file->fd = -1;
+    }
     return status;
 }
 
-/* bytes: NULL where path is that of a file. */
-static cnn_status open_source(const char *path, const void *bytes, size_t size,
-                              struct cnn_safetensors **out, cnn_diag *diag)
+/* What is opened: a file, or the bytes of one. */
+struct source {
+    const char *path;
+    const void *bytes; /* NULL: those of the file */
+    size_t size;
+    bool unread;
+};
+
+static cnn_status open_source(const struct source *source, struct cnn_safetensors **out,
+                              cnn_diag *diag)
 {
+    const char *path = source->path;
     struct cnn_arena *arena = cnn_arena_new();
     struct opened_file *file = arena ? cnn_arena_alloc(arena, sizeof *file) : NULL;
     if (!file) {
@@ -349,10 +378,13 @@ static cnn_status open_source(const char *path, const void *bytes, size_t size,
         return cnn_fail_memory(diag, sizeof *file, path);
     }
     file->arena = arena;
-    file->memory = bytes;
+    file->fd = -1;
+    file->memory = source->bytes;
+    file->unread = source->unread;
+    file->owners = 1;
     file->public.path = cnn_arena_strdup(arena, path);
     cnn_status status = !file->public.path ? cnn_fail_memory(diag, strlen(path), path)
-                        : bytes            ? read_file(file, size, diag)
+                        : source->bytes    ? read_file(file, source->size, diag)
                                            : open_file(file, diag);
     if (status == CNN_OK)
         *out = &file->public;
@@ -363,22 +395,74 @@ static cnn_status open_source(const char *path, const void *bytes, size_t size,
 
 cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag)
 {
-    return open_source(path, NULL, 0, out, diag);
+    return open_source(&(struct source){.path = path}, out, diag);
+}
+
+cnn_status cnn_safetensors_open_unread(const char *path, struct cnn_safetensors **out,
+                                       cnn_diag *diag)
+{
+    return open_source(&(struct source){.path = path, .unread = true}, out, diag);
 }
 
 cnn_status cnn_safetensors_open_memory(const char *name, const void *bytes, size_t size,
                                        struct cnn_safetensors **out, cnn_diag *diag)
 {
-    return open_source(name, bytes, size, out, diag);
+    return open_source(&(struct source){.path = name, .bytes = bytes, .size = size}, out, diag);
+}
+
+struct cnn_safetensors *cnn_safetensors_share(struct cnn_safetensors *public)
+{
+    ((struct opened_file *)public)->owners++;
+    return public;
 }
 
 void cnn_safetensors_close(struct cnn_safetensors *public)
 {
-    if (!public)
-        return;
     struct opened_file *file = (struct opened_file *)public;
+    if (!file || --file->owners > 0)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
     cnn_floats_free((float *)(void *)file->data);
     cnn_arena_free(file->arena);
+}
+
+/* Whether somebody has written to the file since it was opened; one that takes its name does not
+ * count. */
+static bool is_changed(const struct opened_file *file)
+{
+    struct stat now;
+    return fstat(file->fd, &now) != 0 || now.st_size != file->opened.st_size ||
+           now.st_mtim.tv_sec != file->opened.st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != file->opened.st_mtim.tv_nsec;
+}
+
+cnn_status cnn_safetensors_read(const struct cnn_safetensors *public,
+                                const struct cnn_stored_tensor *tensor, size_t first, size_t bytes,
+                                void *out, cnn_diag *diag)
+{
+    const struct opened_file *file = (const struct opened_file *)public;
+    if (file->data) {
+        memcpy(out, (const unsigned char *)tensor->data + first, bytes);
+        return CNN_OK;
+    }
+    const size_t at = file->data_begin + tensor->begin + first;
+    for (size_t done = 0; done < bytes;) {
+        size_t wanted = bytes - done < READ_MOST ? bytes - done : READ_MOST;
+        ssize_t got = pread(file->fd, (char *)out + done, wanted, (off_t)(at + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return cnn_fail(diag, CNN_FAILED, NULL, "cannot read %s: %s", public->path,
+                            strerror(errno));
+        if (got == 0)
+            break; /* it is shorter now */
+        done += (size_t)got;
+    }
+    return is_changed(file)
+               ? cnn_fail(diag, CNN_FAILED, NULL,
+                          "%s was written to while it was in use: open it again", public->path)
+               : CNN_OK;
 }
 
 const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file,

@@ -15,9 +15,11 @@ struct cnn_stored_tensor {
     const char *name;
     const char *dtype; /* "F32", ... */
     size_t rank, dims[CNN_SAFETENSORS_MAX_RANK];
-    size_t count;     /* elements */
-    const void *data; /* reading: inside the file's memory; writing: the caller's */
+    size_t count; /* elements */
+    /* reading: inside the file's memory, NULL of a file opened unread; writing: the caller's */
+    const void *data;
     size_t bytes;
+    size_t begin; /* reading: of its bytes, in the data of the file */
 };
 
 struct cnn_stored_pair {
@@ -38,10 +40,24 @@ struct cnn_safetensors {
  * tensor out of bounds, overlapping, a gap, an unknown dtype, a size that does not fit its shape, a
  * name twice. The checksum is not looked at: see verify. */
 cnn_status cnn_safetensors_open(const char *path, struct cnn_safetensors **out, cnn_diag *diag);
-/* The same for the bytes of such a file, which are copied. name: for messages. */
+/* The same, but the tensors' bytes stay in the file, which is kept open until it is closed: they
+ * are read once for the checksum, and then by cnn_safetensors_read. */
+cnn_status cnn_safetensors_open_unread(const char *path, struct cnn_safetensors **out,
+                                       cnn_diag *diag);
+/* The same as cnn_safetensors_open for the bytes of such a file, which are copied. name: for
+ * messages. */
 cnn_status cnn_safetensors_open_memory(const char *name, const void *bytes, size_t size,
                                        struct cnn_safetensors **out, cnn_diag *diag);
+/* Another owner of the file, who closes it, too: the last one to do so ends it. */
+struct cnn_safetensors *cnn_safetensors_share(struct cnn_safetensors *file);
 void cnn_safetensors_close(struct cnn_safetensors *file);
+
+/* `bytes` of the bytes of a tensor, from its byte `first` on. CNN_FAILED where the file has been
+ * written to since it was opened: its numbers are then not those of the checksum. Any number of
+ * threads may call it. */
+cnn_status cnn_safetensors_read(const struct cnn_safetensors *file,
+                                const struct cnn_stored_tensor *tensor, size_t first, size_t bytes,
+                                void *out, cnn_diag *diag);
 
 /* NULL where absent */
 const struct cnn_stored_tensor *cnn_safetensors_find(const struct cnn_safetensors *file,

@@ -13,7 +13,7 @@ static cnn_status open_checkpoint(const struct cnn_model_source *source,
     struct cnn_safetensors *file = NULL;
     cnn_status status = source->bytes ? cnn_safetensors_open_memory(source->name, source->bytes,
                                                                     source->size, &file, diag)
-                                      : cnn_safetensors_open(source->name, &file, diag);
+                                      : cnn_safetensors_open_unread(source->name, &file, diag);
     if (status == CNN_OK)
         status = cnn_model_from_checkpoint(file, options, out, diag);
     cnn_safetensors_close(file);

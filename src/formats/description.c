@@ -39,6 +39,7 @@ static cnn_status open_text(const struct cnn_model_source *text, const cnn_open_
         cnn_graph_init(&model->graph, model->recipe.seed, model->parameters);
     if (status == CNN_OK) {
         model->shapes = options->shapes;
+        model->run_only = options->run_only && !options->shapes;
         *out = model;
     } else {
         cnn_model_free(model);

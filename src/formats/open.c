@@ -33,7 +33,7 @@ static cnn_status fail_missing(const char *path, cnn_diag *diag)
 static cnn_status load_weights(cnn_model *model, const char *path, cnn_diag *diag)
 {
     struct cnn_safetensors *file = NULL;
-    cnn_status status = cnn_safetensors_open(path, &file, diag);
+    cnn_status status = cnn_safetensors_open_unread(path, &file, diag);
     if (status == CNN_OK)
         status = cnn_model_load(model, file, diag);
     else

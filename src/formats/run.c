@@ -37,7 +37,7 @@ static cnn_status open_run(const struct cnn_model_source *source, const cnn_open
     else if (access(best.data, F_OK) != 0 && errno != EACCES)
         status = fail_empty(source->name, diag);
     else
-        status = cnn_safetensors_open(best.data, &file, diag);
+        status = cnn_safetensors_open_unread(best.data, &file, diag);
     if (status == CNN_OK)
         status = cnn_model_from_checkpoint(file, options, out, diag);
     cnn_safetensors_close(file);

@@ -35,6 +35,7 @@ struct cnn_tensor {
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
     bool frozen;          /* weights and biases: training leaves it as it is */
     bool matrix;          /* of all inputs for each output: rows [dims[0]] of numbers */
+    bool passing;         /* in inference `prepare` alone reads it */
     /* stored roles: checkpoints hold bytes, which times the number in this slot for each of dims[0]
      * are the values; 0: float32 */
     size_t scale_slot;
@@ -167,8 +168,11 @@ struct cnn_call {
     const struct cnn_node *node;
     const struct cnn_kernels *kernels;
     size_t n;
-    bool training;         /* batch statistics, dropout */
-    bool backward;         /* prepare: a backward may follow */
+    bool training; /* batch statistics, dropout */
+    bool backward; /* prepare: a backward may follow */
+    /* prepare: value has just so many rows (of dims[0]) of a passing tensor, from row `first` on;
+     * rows 0: all of them */
+    size_t first, rows;
     uint64_t seed;         /* of this layer in this step: dropout */
     const float *const *x; /* input_count inputs */
     float *y;
@@ -243,6 +247,10 @@ struct cnn_execution {
     /* Packs weights into PACKED slots; called before forward whenever the parameters have changed.
      * NULL: nothing to do. */
     void (*prepare)(const struct cnn_call *call);
+
+    /* How many rows of its passing tensor `prepare` may be called with at a time, or a multiple of
+     * that; NULL, or 0: with all. */
+    size_t (*apart)(const struct cnn_node *node);
 
     void (*forward)(const struct cnn_call *call);
     void (*backward)(const struct cnn_call *call); /* NULL in one that only infers */

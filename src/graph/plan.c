@@ -2,6 +2,7 @@
 #include "graph/bytes.h"
 #include "graph/fuse.h"
 #include "graph/layout.h"
+#include "graph/passing.h"
 
 #include <assert.h>
 #include <string.h>
@@ -26,6 +27,8 @@ struct cnn_plan {
     enum cnn_plan_mode mode;
     size_t batch;
     float *slab;
+    float *own; /* parameters that came from a source; else NULL */
+    size_t own_floats;
     struct cnn_parts run; /* of the last batch, this process's */
     const struct cnn_ranks *ranks;
     struct cnn_call part; /* a node's call for some of its images, in arrays of its own */
@@ -53,6 +56,21 @@ static bool bind_ranges(struct cnn_plan *plan, const struct cnn_node *node, cons
     return ranges;
 }
 
+/* Where a tensor of a node is. */
+static float *bind_tensor(struct cnn_plan *plan, size_t i, size_t slot, float *parameters)
+{
+    const struct cnn_tensor *t = &plan->graph->nodes[i].tensors[slot];
+    if (!cnn_role_stored(t->role))
+        return block_floats(plan, plan->layout.tensor[i * CNN_MAX_TENSORS + slot]);
+    if (parameters)
+        return parameters + t->offset;
+    if (!cnn_tensor_lasts(t))
+        return NULL;
+    float *own = plan->own + plan->own_floats;
+    plan->own_floats += cnn_round_floats(t->count);
+    return own;
+}
+
 /* Pointers of one node. */
 static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
 {
@@ -72,9 +90,7 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     float *gradients = block_floats(plan, l->parameters);
     for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
-        value[slot] = cnn_role_stored(t->role)
-                          ? parameters + t->offset
-                          : block_floats(plan, l->tensor[i * CNN_MAX_TENSORS + slot]);
+        value[slot] = bind_tensor(plan, i, slot, parameters);
         grad[slot] = gradients && cnn_role_trained(t->role) ? gradients + t->offset : NULL;
     }
     p->runs_backward = training && l->gradient[i + 1] != CNN_NO_BLOCK;
@@ -129,6 +145,19 @@ static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *
     return *kernels ? CNN_OK : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
 }
 
+/* Memory of the plan, and the calls that point into it. */
+static cnn_status bind_nodes(struct cnn_plan *plan, float *parameters, cnn_diag *diag)
+{
+    size_t floats = plan->layout.floats, own = parameters ? 0 : cnn_lasting_floats(plan->graph);
+    plan->slab = cnn_floats_new(floats);
+    plan->own = own ? cnn_floats_new(own) : NULL;
+    plan->nodes = cnn_arena_array(plan->arena, plan->graph->count, sizeof *plan->nodes);
+    bool ok = plan->slab && (plan->own || own == 0) && plan->nodes && make_part(plan);
+    for (size_t i = 0; ok && i < plan->graph->count; i++)
+        ok = bind_node(plan, i, parameters);
+    return ok ? CNN_OK : cnn_fail_memory(diag, (floats + own) * sizeof(float), "activations");
+}
+
 static void pack_weights(struct cnn_plan *plan)
 {
     for (size_t i = 0; plan->stale && i < plan->graph->count; i++)
@@ -137,13 +166,27 @@ static void pack_weights(struct cnn_plan *plan)
     plan->stale = false;
 }
 
+static cnn_status read_parameters(struct cnn_plan *plan, const struct cnn_parameter_source *source,
+                                  cnn_diag *diag)
+{
+    const size_t floats = cnn_passing_floats(plan->graph);
+    float *piece = cnn_floats_reserve(floats);
+    cnn_status status =
+        piece ? CNN_OK : cnn_fail_memory(diag, floats * sizeof *piece, "weights that pass");
+    for (size_t i = 0; i < plan->graph->count && status == CNN_OK; i++)
+        status = cnn_passing_read(&plan->nodes[i].call, source, piece, diag);
+    cnn_floats_free(piece);
+    plan->stale = false;
+    return status;
+}
+
 cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                         const struct cnn_plan_options *options, struct cnn_plan **out,
                         cnn_diag *diag)
 {
     const struct cnn_kernels *kernels;
     cnn_status status = require_kernels(&kernels, diag);
-    if (status == CNN_OK && !parameters && graph->parameter_floats > 0)
+    if (status == CNN_OK && !parameters && !options->source && graph->parameter_floats > 0)
         status = cnn_fail(diag, CNN_INVALID, NULL,
                           "the network has shapes alone, and no parameters to compute with");
     struct cnn_arena *arena = status == CNN_OK ? cnn_arena_new() : NULL;
@@ -163,15 +206,10 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
     status = fuse_layers(arena, graph, options->mode, &plan->fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, options, arena, &plan->layout, diag);
-    if (status == CNN_OK) {
-        plan->slab = cnn_floats_new(plan->layout.floats);
-        plan->nodes = cnn_arena_array(arena, plan->graph->count, sizeof *plan->nodes);
-        bool ok = plan->slab && plan->nodes && make_part(plan);
-        for (size_t i = 0; ok && i < plan->graph->count; i++)
-            ok = bind_node(plan, i, parameters);
-        if (!ok)
-            status = cnn_fail_memory(diag, plan->layout.floats * sizeof(float), "activations");
-    }
+    if (status == CNN_OK)
+        status = bind_nodes(plan, parameters, diag);
+    if (status == CNN_OK && options->source)
+        status = read_parameters(plan, options->source, diag);
     if (status == CNN_OK && options->mode == CNN_PLAN_INFER)
         pack_weights(plan); /* so that the first call is no slower than the others */
     if (status == CNN_OK)
@@ -186,6 +224,7 @@ void cnn_plan_free(struct cnn_plan *plan)
     if (!plan)
         return;
     cnn_floats_free(plan->slab);
+    cnn_floats_free(plan->own);
     cnn_arena_free(plan->arena);
 }
 

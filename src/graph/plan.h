@@ -4,7 +4,7 @@
 #ifndef CNN_GRAPH_PLAN_H
 #define CNN_GRAPH_PLAN_H
 
-#include "graph/graph.h"
+#include "graph/passing.h"
 
 enum cnn_plan_mode {
     CNN_PLAN_INFER, /* forward only; only the output survives; layers are fused (graph/fuse.h) */
@@ -30,12 +30,16 @@ struct cnn_plan_options {
     enum cnn_plan_mode mode;
     bool input_gradient;
     const struct cnn_ranks *ranks; /* outlives the plan */
+    /* NULL: the parameters are in memory. Else weights go from there into packed ones, some rows at
+     * a time, and the plan keeps of the parameters only the others. */
+    const struct cnn_parameter_source *source;
 };
 
 struct cnn_plan;
 
-/* parameters is the slab that cnn_graph_init fills; it stays the caller's and is read (statistics:
- * written) in place. The plan serves the number of threads that is set when it is made. */
+/* parameters (NULL where options have a source) is the slab that cnn_graph_init fills; it stays the
+ * caller's and is read (statistics: written) in place. The plan serves the number of threads that
+ * is set when it is made. */
 cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                         const struct cnn_plan_options *options, struct cnn_plan **out,
                         cnn_diag *diag);

@@ -183,12 +183,19 @@ typedef struct cnn_open_options {
      * their number. A checkpoint is still read and checked. Functions that run the network or read
      * its weights refuse such a model. */
     bool shapes;
+    /* The network will only be run: by cnn_model_run and its like, and by runners. The weights of a
+     * checkpoint then stay in its file, which is kept open. Each runner reads them into the order
+     * in which it needs them, so memory holds them once. It fails where the file has been written
+     * to meanwhile; a new file of the same name does no harm. Functions that look at parameters
+     * refuse such a model. A model that is quantized or comes from another file is read as
+     * usual. */
+    bool run_only;
 } cnn_open_options;
 
 #define CNN_OPEN_OPTIONS_VERSION 1
 #define CNN_OPEN_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        CNN_OPEN_OPTIONS_VERSION, NULL, NULL, 0, false, false                                      \
+        CNN_OPEN_OPTIONS_VERSION, NULL, NULL, 0, false, false, false                               \
     }
 
 /* Opens a YAML description, a checkpoint, a run directory (its best.safetensors), or an ONNX file,
@@ -267,7 +274,7 @@ size_t cnn_model_tensors(const cnn_model *model);
 /* zeros if i is not below cnn_model_tensors */
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
 /* values: as many as the tensor's count. CNN_INVALID, without a message, if i is not a tensor or
- * the model was opened with options->shapes. */
+ * the model was opened with options->shapes or run_only. */
 cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
 cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
 

@@ -165,7 +165,10 @@ static void declare(struct cnn_node *node, const struct state *state)
     const struct settings *s = node->settings;
     const struct cnn_conv *c = &state->back;
     const size_t dims[4] = {c->out_c, c->in_c / c->groups, c->kernel_h, c->kernel_w};
-    cnn_node_declare(node, SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", 4, dims)->init = init_weight;
+    struct cnn_tensor *weight =
+        cnn_node_declare(node, SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", 4, dims);
+    weight->init = init_weight;
+    weight->passing = true;
     if (s->bias)
         cnn_node_declare(node, SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &c->in_c);
     cnn_node_declare_packed(node, SLOT_PACKED);

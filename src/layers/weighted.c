@@ -99,8 +99,10 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *
     *w = *begin;
     w->activation = cnn_activation_of(settings->activation);
     node->state = w;
-    cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims)->matrix =
-        dims[1] == node->in[0].c;
+    struct cnn_tensor *weight =
+        cnn_node_declare(node, CNN_SLOT_WEIGHT, CNN_ROLE_WEIGHT, "weight", rank, dims);
+    weight->matrix = dims[1] == node->in[0].c;
+    weight->passing = true;
     if (settings->bias)
         cnn_node_declare(node, CNN_SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &conv->out_c);
     cnn_node_declare_packed(node, CNN_SLOT_PACKED);
@@ -159,14 +161,28 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
                                    call->value[CNN_SLOT_BIAS], scale, bias);
 }
 
+/* The units of a dense layer, of which each step has whole panels of columns in every instruction
+ * set. */
+static size_t apart(const struct cnn_node *node)
+{
+    return node->tensors[CNN_SLOT_WEIGHT].rank == 2 ? 64 : 0;
+}
+
 static void prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
-    float *scale = w->normalizes ? folded_scale(call) : NULL;
+    float *scale = w->normalizes ? folded_scale(call) : NULL,
+          *packed = call->value[CNN_SLOT_PACKED];
+    struct cnn_conv conv = w->conv;
     if (scale)
-        cnn_weighted_fold(call, scale, scale + cnn_round_floats(w->conv.out_c));
-    call->kernels->conv_pack(&w->conv, call->backward, call->value[CNN_SLOT_WEIGHT], scale,
-                             call->value[CNN_SLOT_PACKED]);
+        cnn_weighted_fold(call, scale, scale + cnn_round_floats(conv.out_c));
+    if (call->rows > 0) { /* behind those packed before */
+        conv.out_c = call->first;
+        packed += call->first > 0 ? call->kernels->conv_packed_floats(&conv, false) : 0;
+        conv.out_c = call->rows;
+    }
+    call->kernels->conv_pack(&conv, call->backward, call->value[CNN_SLOT_WEIGHT],
+                             scale ? scale + call->first : NULL, packed);
 }
 
 bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)
@@ -253,6 +269,7 @@ const struct cnn_execution cnn_weighted_execution = {
     .packed = packed_floats,
     .scratch = scratch_floats,
     .prepare = prepare,
+    .apart = apart,
     .forward = forward,
     .backward = backward,
     .sums = CNN_SUMS_BY_LAYER,

@@ -67,8 +67,8 @@ static cnn_status read_description(cnn_model *model, const char *text, size_t si
 
 cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag)
 {
-    return model->shapes ? cnn_fail(diag, CNN_INVALID, NULL, "%s was opened for its shapes alone",
-                                    model->source)
+    return model->shapes ? cnn_fail(diag, CNN_INVALID, NULL, "%s was opened %s alone",
+                                    model->source, model->file ? "to be run" : "for its shapes")
                          : CNN_OK;
 }
 
@@ -139,6 +139,7 @@ void cnn_model_free(cnn_model *model)
         return;
     cnn_plan_free(model->plan);
     cnn_floats_free(model->parameters);
+    cnn_safetensors_close(model->file);
     if (model->later)
         pthread_mutex_destroy(&model->later->lock);
     cnn_arena_free(model->arena);

@@ -40,8 +40,11 @@ struct cnn_model {
     size_t frozen;     /* layers in front that train.freeze holds for train.freeze_epochs */
     float *parameters; /* graph.parameter_floats; NULL until they are wanted */
     bool shapes;       /* they never are */
-    bool direct;       /* no convolution by Winograd's algorithm */
-    bool trained;      /* parameters came from a file */
+    bool run_only;     /* they may stay in a file */
+    /* where they are then, and plans read them; shapes is true. NULL: they are in no file. */
+    struct cnn_safetensors *file;
+    bool direct;  /* no convolution by Winograd's algorithm */
+    bool trained; /* parameters came from a file */
     /* the file that it was imported from does not say what pixels go through */
     bool pixels_guessed;
     /* channels 0 until known: `auto` needs the data or a checkpoint */
@@ -84,11 +87,15 @@ cnn_status cnn_model_from_text(const char *name, const char *text, size_t size,
  * Returns CNN_INVALID. */
 cnn_status cnn_model_fail_no_data(const cnn_model *model, const char *what, cnn_diag *diag);
 
-/* CNN_INVALID where the model was opened for its shapes alone. */
+/* CNN_INVALID where the model was opened for its shapes alone, or to be run alone. */
 cnn_status cnn_model_has_parameters(const cnn_model *model, cnn_diag *diag);
 
 /* Memory for the parameters, zeroed, where the model has none yet. */
 cnn_status cnn_model_allocate(cnn_model *model, cnn_diag *diag);
+
+/* A new plan of mode INFER, from the parameters or from the file that has them. */
+cnn_status cnn_model_infer(const cnn_model *model, size_t batch, struct cnn_plan **out,
+                           cnn_diag *diag);
 
 /* An inference plan for at least batch images, kept in the model. */
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag);
@@ -147,10 +154,11 @@ struct cnn_model_extra {
 cnn_status cnn_model_save(const cnn_model *model, const char *path,
                           const struct cnn_model_extra *extra, cnn_diag *diag);
 
-/* Loads every parameter from file into the model; reserved names are skipped; one missing, left
- * over or of another shape is an error that names it. No memory is taken before all of them have
- * been found: a file of a few bytes may promise any number. */
-cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
+/* Loads every parameter from file into the model, or, where it is only run, keeps the file;
+ * reserved names are skipped; one missing, left over or of another shape is an error that names it.
+ * No memory is taken before all of them have been found: a file of a few bytes may promise any
+ * number. */
+cnn_status cnn_model_load_parameters(cnn_model *model, struct cnn_safetensors *file,
                                      cnn_diag *diag);
 
 /* Whether file has a tensor of this name, type and shape. */
@@ -159,6 +167,11 @@ bool cnn_model_fits(const struct cnn_tensor_place *place, const struct cnn_safet
 /* Loads one parameter of which that is true. */
 cnn_status cnn_model_load_tensor(cnn_model *model, const struct cnn_safetensors *file,
                                  const struct cnn_tensor_place *place, cnn_diag *diag);
+
+/* Reads parameters of a model that is only run: numbers first to first + count of the slab, which
+ * belong to one tensor. context: the model. */
+cnn_status cnn_model_read_stored(const void *context, size_t first, size_t count, float *values,
+                                 cnn_diag *diag);
 
 /* The class names in file's metadata, into arena; *count 0 where it has none. */
 cnn_status cnn_model_stored_classes(const struct cnn_safetensors *file, struct cnn_arena *arena,
@@ -180,12 +193,11 @@ cnn_status cnn_model_check_numbers(const cnn_model *model, const char *source, c
 
 /* load_parameters, with what the file's metadata say of class names, of the images it was trained
  * on, and of a normalisation and class weights that the description leaves to the data. */
-cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag);
+cnn_status cnn_model_load(cnn_model *model, struct cnn_safetensors *file, cnn_diag *diag);
 
 /* A model from an open checkpoint alone: description, classes, normalisation from its metadata,
- * parameters. Of options the overrides and shapes count; NULL: none. */
-cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
-                                     const cnn_open_options *options, cnn_model **out,
-                                     cnn_diag *diag);
+ * parameters. Of options the overrides, shapes and run_only count; NULL: none. */
+cnn_status cnn_model_from_checkpoint(struct cnn_safetensors *file, const cnn_open_options *options,
+                                     cnn_model **out, cnn_diag *diag);
 
 #endif

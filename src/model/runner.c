@@ -26,14 +26,23 @@ struct cnn_runner {
     int threads;           /* that the plan is made for */
 };
 
+cnn_status cnn_model_infer(const cnn_model *model, size_t batch, struct cnn_plan **out,
+                           cnn_diag *diag)
+{
+    const struct cnn_parameter_source source = {.read = cnn_model_read_stored, .context = model};
+    return cnn_plan_new(&model->graph, model->parameters,
+                        &(struct cnn_plan_options){.batch = batch,
+                                                   .mode = CNN_PLAN_INFER,
+                                                   .source = model->file ? &source : NULL},
+                        out, diag);
+}
+
 cnn_status cnn_model_plan(cnn_model *model, size_t batch, struct cnn_plan **out, cnn_diag *diag)
 {
     if (!model->plan || model->plan_batch < batch ||
         model->plan_threads != cnn_parallel_threads()) {
         struct cnn_plan *plan = NULL;
-        cnn_status status = cnn_plan_new(
-            &model->graph, model->parameters,
-            &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_INFER}, &plan, diag);
+        cnn_status status = cnn_model_infer(model, batch, &plan, diag);
         if (status != CNN_OK)
             return status;
         cnn_plan_free(model->plan);
@@ -136,10 +145,7 @@ static cnn_status runner_fill(struct cnn_runner *runner, cnn_diag *diag)
     const cnn_model *model = runner->model;
     struct cnn_pool *before = cnn_parallel_use(runner->pool);
     runner->threads = cnn_parallel_threads();
-    cnn_status status =
-        cnn_plan_new(&model->graph, model->parameters,
-                     &(struct cnn_plan_options){.batch = runner->most, .mode = CNN_PLAN_INFER},
-                     &runner->plan, diag);
+    cnn_status status = cnn_model_infer(model, runner->most, &runner->plan, diag);
     cnn_parallel_use(before);
     return status == CNN_OK ? batch_new(runner, diag) : status;
 }

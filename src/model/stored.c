@@ -186,16 +186,31 @@ static cnn_status check_tensor(const struct cnn_safetensors *file,
     return fits(found, place->tensor) ? CNN_OK : fail_shape(file, found, place, diag);
 }
 
+/* A tensor that is stored as bytes. */
+static cnn_status load_codes(const struct cnn_safetensors *file,
+                             const struct cnn_stored_tensor *found, const struct cnn_tensor *t,
+                             const float *scale, float *values, cnn_diag *diag)
+{
+    signed char *codes = cnn_malloc(found->bytes + 1);
+    cnn_status status = codes ? cnn_safetensors_read(file, found, 0, found->bytes, codes, diag)
+                              : cnn_fail_memory(diag, found->bytes, file->path);
+    if (status == CNN_OK)
+        decode(t, codes, scale, values);
+    cnn_free(codes);
+    return status;
+}
+
 cnn_status cnn_model_load_tensor(cnn_model *model, const struct cnn_safetensors *file,
                                  const struct cnn_tensor_place *place, cnn_diag *diag)
 {
     const struct cnn_stored_tensor *found = cnn_safetensors_find(file, place->name);
     const struct cnn_tensor *t = place->tensor;
     float *values = model->parameters + t->offset;
-    if (t->scale_slot)
-        decode(t, found->data, scale_of(model, place), values);
-    else
-        memcpy(values, found->data, t->count * sizeof(float));
+    cnn_status status = t->scale_slot
+                            ? load_codes(file, found, t, scale_of(model, place), values, diag)
+                            : cnn_safetensors_read(file, found, 0, found->bytes, values, diag);
+    if (status != CNN_OK)
+        return status;
     /* arithmetic with bytes would lose them: an answer like any other would come out */
     if (is_int8(model))
         return check_numbers(model, file->path, place, diag);
@@ -266,8 +281,50 @@ static cnn_status load_values(cnn_model *model, const struct cnn_safetensors *fi
     return status;
 }
 
-cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetensors *file,
-                                     cnn_diag *diag)
+cnn_status cnn_model_read_stored(const void *context, size_t first, size_t count, float *values,
+                                 cnn_diag *diag)
+{
+    const cnn_model *model = context;
+    size_t i = 0;
+    while (first - model->tensors[i].tensor->offset >= model->tensors[i].tensor->count)
+        i++;
+    return cnn_safetensors_read(model->file,
+                                cnn_safetensors_find(model->file, model->tensors[i].name),
+                                (first - model->tensors[i].tensor->offset) * sizeof *values,
+                                count * sizeof *values, values, diag);
+}
+
+/* What check_tensor does not see: numbers that a layer cannot compute with. */
+static cnn_status check_stored(const cnn_model *model, const struct cnn_tensor_place *place,
+                               cnn_diag *diag)
+{
+    const struct cnn_tensor *t = place->tensor;
+    float *values = cnn_malloc((t->count + 1) * sizeof *values);
+    cnn_status status = values
+                            ? cnn_model_read_stored(model, t->offset, t->count, values, diag)
+                            : cnn_fail_memory(diag, t->count * sizeof *values, model->file->path);
+    const char *wrong = status == CNN_OK ? t->check(t, values) : NULL;
+    if (wrong)
+        status = cnn_fail(diag, CNN_FAILED, NULL, "%s: tensor '%s': %s", model->file->path,
+                          place->name, wrong);
+    cnn_free(values);
+    return status;
+}
+
+/* Leaves the values where they are. */
+static cnn_status keep_file(cnn_model *model, struct cnn_safetensors *file, cnn_diag *diag)
+{
+    cnn_status status = CNN_OK;
+    cnn_safetensors_close(model->file);
+    model->file = cnn_safetensors_share(file);
+    model->shapes = true;
+    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++)
+        if (model->tensors[i].tensor->check)
+            status = check_stored(model, &model->tensors[i], diag);
+    return status;
+}
+
+cnn_status cnn_model_load_parameters(cnn_model *model, struct cnn_safetensors *file, cnn_diag *diag)
 {
     cnn_status status = cnn_safetensors_verify(file, diag);
     if (status == CNN_OK)
@@ -278,7 +335,9 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
                 status = check_tensor(file, &model->tensors[i], diag);
     if (status == CNN_OK)
         status = find_leftover(model, file, diag);
-    if (status == CNN_OK && !model->shapes)
+    if (status == CNN_OK && model->run_only && !model->parameters && !is_int8(model))
+        status = keep_file(model, file, diag);
+    else if (status == CNN_OK && !model->shapes)
         status = load_values(model, file, diag);
     if (status != CNN_OK)
         return status;
@@ -288,15 +347,14 @@ cnn_status cnn_model_load_parameters(cnn_model *model, const struct cnn_safetens
     return CNN_OK;
 }
 
-cnn_status cnn_model_load(cnn_model *model, const struct cnn_safetensors *file, cnn_diag *diag)
+cnn_status cnn_model_load(cnn_model *model, struct cnn_safetensors *file, cnn_diag *diag)
 {
     cnn_status status = cnn_model_load_parameters(model, file, diag);
     return status == CNN_OK ? cnn_metadata_read(model, file, diag) : status;
 }
 
-cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
-                                     const cnn_open_options *options, cnn_model **out,
-                                     cnn_diag *diag)
+cnn_status cnn_model_from_checkpoint(struct cnn_safetensors *file, const cnn_open_options *options,
+                                     cnn_model **out, cnn_diag *diag)
 {
     const char *text = cnn_safetensors_metadata(file, "description");
     if (!text) {
@@ -315,6 +373,7 @@ cnn_status cnn_model_from_checkpoint(const struct cnn_safetensors *file,
         cnn_model_from_text(file->path, text, strlen(text), &overrides, &model, diag);
     if (status == CNN_OK) {
         model->shapes = options && options->shapes;
+        model->run_only = options && options->run_only && !options->shapes;
         status = cnn_model_load(model, file, diag);
     }
     if (status == CNN_OK)

@@ -77,7 +77,7 @@ static cnn_status check_progress(const struct cnn_training *t, size_t steps_per_
     return CNN_OK;
 }
 
-static cnn_status restore(struct cnn_training *t, const struct cnn_safetensors *file,
+static cnn_status restore(struct cnn_training *t, struct cnn_safetensors *file,
                           const cnn_train_options *options, cnn_diag *diag)
 {
     size_t count;

@@ -187,7 +187,7 @@ static cnn_status load_weights(cnn_model *model, const char *path, struct cnn_fr
                                cnn_diag *diag)
 {
     struct cnn_safetensors *file = NULL;
-    cnn_status status = cnn_safetensors_open(path, &file, diag);
+    cnn_status status = cnn_safetensors_open_unread(path, &file, diag);
     if (status != CNN_OK) {
         cnn_hint_near(diag, path);
         return status;

@@ -54,7 +54,7 @@ static cnn_status check_state(const struct cnn_safetensors *file, cnn_model *mod
     return status;
 }
 
-static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint_info *info,
+static cnn_status check_model(struct cnn_safetensors *file, cnn_checkpoint_info *info,
                               cnn_diag *diag)
 {
     cnn_model *model;
@@ -71,8 +71,7 @@ static cnn_status check_model(const struct cnn_safetensors *file, cnn_checkpoint
     return status;
 }
 
-static cnn_status check(const struct cnn_safetensors *file, cnn_checkpoint_info *info,
-                        cnn_diag *diag)
+static cnn_status check(struct cnn_safetensors *file, cnn_checkpoint_info *info, cnn_diag *diag)
 {
     const char *step = cnn_safetensors_metadata(file, "training.step");
     cnn_status status = cnn_safetensors_verify(file, diag);
