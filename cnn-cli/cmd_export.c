@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "inputs.h"
 #include "json.h"
 #include "show.h"
 #include "terminal.h"
@@ -127,8 +128,11 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
 
     if (settings->output != NULL && format->directory)
         return CNN_OK;
-    if (settings->output != NULL)
-        return cnn_output_check(settings->output, format->output, NULL, diag);
+    if (settings->output != NULL) {
+        cnn_status status = cnn_inputs_spare(settings->output, source);
+        return status == CNN_OK ? cnn_output_check(settings->output, format->output, NULL, diag)
+                                : status;
+    }
     if (settings->name != NULL) {
         name = settings->name;
     } else if (operand != NULL && strcmp(operand, source) == 0) {
@@ -137,11 +141,8 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
     }
     snprintf(path, 160, "%.*s%s", dot != NULL && dot - name < 100 ? (int)(dot - name) : 100, name,
              format->ending);
-    if (strcmp(path, source) == 0) {
-        cnn_print_error("%s would be replaced by its own export", cnn_show_text(path).text);
-        cnn_print_hint("name another file with -o");
+    if (cnn_inputs_spare(path, source) != CNN_OK)
         return CNN_INVALID;
-    }
     return format->directory ? CNN_OK : cnn_output_check(path, format->output, "-o", diag);
 }
 

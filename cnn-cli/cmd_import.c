@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "inputs.h"
 #include "json.h"
 #include "show.h"
 #include "terminal.h"
@@ -384,6 +385,8 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     import_options.classes = names.items;
     import_options.class_count = names.count;
     import_options.classes_file = settings->classes;
+    for (size_t i = 0; status == CNN_OK && output != NULL && i < count; i++)
+        status = cnn_inputs_spare(output, files[i]);
     if (status == CNN_OK && output != NULL)
         status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, NULL, diag);
     if (status == CNN_OK)

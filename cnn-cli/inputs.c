@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "show.h"
 #include "terminal.h"
 
 enum { PATH_BYTES = 4096 };
@@ -480,4 +481,16 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
     *out =
         is_folder(path) && !cnn_path_is_run(path) ? path_join(path, "config.yaml") : strdup(path);
     return *out != NULL ? CNN_OK : cnn_command_out_of_memory();
+}
+
+cnn_status cnn_inputs_spare(const char *output, const char *input)
+{
+    struct stat a, b;
+
+    if (stat(output, &a) != 0 || stat(input, &b) != 0 || a.st_dev != b.st_dev ||
+        a.st_ino != b.st_ino)
+        return CNN_OK;
+    cnn_print_error("%s would be replaced by what is made of it", cnn_show_text(output).text);
+    cnn_print_hint("name another file with -o");
+    return CNN_INVALID;
 }

@@ -56,4 +56,7 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
  * What is none is told, with what leads to one. */
 cnn_status cnn_inputs_config(const char *path, bool trained, char **out);
 
+/* Refuses an output that is the file of an input. */
+cnn_status cnn_inputs_spare(const char *output, const char *input);
+
 #endif

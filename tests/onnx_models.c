@@ -1,6 +1,7 @@
 /* ONNX models that tests and fuzzing begin with. */
 #include "onnx_models.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* LeNet's kind, as PyTorch writes it. */
@@ -141,6 +142,58 @@ static void build_gray(struct onnx_model *model)
     onnx_node(model, "ConvTranspose", "v last/kernel:0", "y", "output_shape=[43,30]");
     onnx_output(model, "y");
     model->opset = 18;
+}
+
+/* Whole numbers of one byte or four. */
+static void add_codes(struct onnx_model *model, const char *name, const char *sizes, int64_t type,
+                      const void *values, size_t size)
+{
+    struct cnn_text fields = {0};
+    for (const char *at = sizes; *at; at += strspn(at, " ")) {
+        char *end;
+        wire_int(&fields, 1, strtol(at, &end, 10));
+        at = end;
+    }
+    wire_int(&fields, 2, type);
+    wire_bytes(&fields, 9, values, size);
+    onnx_tensor(model, name, &fields);
+}
+
+/* As ONNX Runtime's quantization writes it: weights are signed bytes with a scale for each filter,
+ * or for all of them, and biases whole numbers. */
+static void build_codes(struct onnx_model *model)
+{
+    signed char conv[4 * 2 * 9], dense[16 * 3];
+    for (size_t i = 0; i < sizeof conv; i++)
+        conv[i] = (signed char)((int)(i * 89 % 255) - 127);
+    for (size_t i = 0; i < sizeof dense; i++)
+        dense[i] = (signed char)((int)(i * 53 % 255) - 127);
+    add_codes(model, "w_quantized", "4 2 3 3", 3, conv, sizeof conv);
+    add_codes(model, "w_zero", "4", 3, (const signed char[4]){0}, 4);
+    onnx_floats(model, "w_scale", "4", (const float[]){0.01f, 0.02f, 0.005f, 0.015f});
+    add_codes(model, "b_quantized", "4", 6, (const int32_t[]){500, -700, 300, 0}, 16);
+    onnx_floats(model, "b_scale", "4", (const float[]){1e-4f, 2e-4f, 5e-5f, 1.5e-4f});
+    add_codes(model, "v_quantized", "16 3", 3, dense, sizeof dense);
+    add_codes(model, "v_zero", "", 3, (const signed char[1]){0}, 1);
+    onnx_floats(model, "v_scale", "", (const float[]){0.01f});
+    onnx_floats(model, "x_scale", "", (const float[]){0.01f});
+    add_codes(model, "x_zero", "", 2, (const unsigned char[]){114}, 1);
+    onnx_floats(model, "r_scale", "", (const float[]){0.05f});
+    add_codes(model, "r_zero", "", 2, (const unsigned char[]){0}, 1);
+    onnx_input(model, "x", "batch 2 5 5");
+    onnx_node(model, "QuantizeLinear", "x x_scale x_zero", "xq", "");
+    onnx_node(model, "DequantizeLinear", "xq x_scale x_zero", "xd", "");
+    onnx_node(model, "DequantizeLinear", "w_quantized w_scale w_zero", "w", "axis=0");
+    onnx_node(model, "DequantizeLinear", "b_quantized b_scale", "b", "axis=0");
+    onnx_node(model, "Conv", "xd w b", "c", "strides=[2,2]");
+    onnx_node(model, "Relu", "c", "r", "");
+    onnx_node(model, "QuantizeLinear", "r r_scale r_zero", "rq", "");
+    onnx_node(model, "DequantizeLinear", "rq r_scale r_zero", "rd", "");
+    onnx_node(model, "Flatten", "rd", "f", "");
+    onnx_node(model, "DequantizeLinear", "v_quantized v_scale v_zero", "v", "");
+    onnx_node(model, "MatMul", "f v", "d", "");
+    onnx_output(model, "d");
+    model->opset = 13;
 }
 
 /* As torch.export writes it: means over negative axes, weights that are transposed by a node. */
@@ -312,11 +365,19 @@ static void build_grow(struct onnx_model *model)
     model->opset = 13;
 }
 
-const struct onnx_example onnx_examples[] = {
-    {"small", build_small}, {"grow", build_grow},         {"gates", build_gates},
-    {"last", build_last},   {"residual", build_residual}, {"tensorflow", build_tensorflow},
-    {"keras", build_keras}, {"gray", build_gray},         {"dynamo", build_dynamo},
-    {"pads", build_pads},   {"chains", build_chains},     {NULL, NULL}};
+const struct onnx_example onnx_examples[] = {{"small", build_small},
+                                             {"grow", build_grow},
+                                             {"gates", build_gates},
+                                             {"last", build_last},
+                                             {"residual", build_residual},
+                                             {"tensorflow", build_tensorflow},
+                                             {"keras", build_keras},
+                                             {"gray", build_gray},
+                                             {"codes", build_codes},
+                                             {"dynamo", build_dynamo},
+                                             {"pads", build_pads},
+                                             {"chains", build_chains},
+                                             {NULL, NULL}};
 
 struct cnn_text onnx_example(const char *name)
 {

@@ -75,6 +75,10 @@ static const struct {
      "scale:x conv:conv conv_transpose:up conv_transpose:to conv_transpose:last",
      {"padding: [2, 1, 1, 0]", "padding: [0, 1, 1, 1]", "output_padding: 1"},
      5},
+    {"codes",
+     "conv:c flatten:flatten dense:d",
+     {"precision: int8", "activation: relu", "stride: 2"},
+     2},
     {"dynamo",
      "conv:features global_pool:mean flatten:flatten dense:head",
      {"activation: silu"},
@@ -404,6 +408,7 @@ static void test_what_would_be_wrong_is_refused(void **state)
         {"BatchNormalization", "c three three three three", "training_mode=1", "training mode"},
         {"Cast", "c", "to=10", "it computes in float16 or bfloat16"},
         {"PRelu", "c three", "", "its slopes are not one for each channel"},
+        {"QuantizeLinear", "c none", "", "its scale is 0"},
     };
     struct scratch *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -412,6 +417,7 @@ static void test_what_would_be_wrong_is_refused(void **state)
         onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
         onnx_random(&m, "three", "3", 2, 0.5f, 1);
         onnx_random(&m, "places", "3 3", 3, 1, 0);
+        onnx_floats(&m, "none", "", (const float[]){0});
         onnx_ints(&m, "across", "2", (const int64_t[]){3, 9});
         onnx_ints(&m, "cut", "8", (const int64_t[]){0, 0, -1, 0, 0, 0, 0, 0});
         onnx_input(&m, "x", "1 3 3 3");
@@ -439,6 +445,8 @@ static const struct {
     {17, {{"ReduceMax", "c c", "y", ""}}},
     {10, {{"Pad", "c c", "p", "pads=[0,0,1,1,0,0,-1,-1]"}, {"Relu", "p", "y", ""}}},
     {10, {{"Pad", "c", "y", "mode='constant'"}}},
+    {18, {{"Reshape", "c eight", "e", ""}, {"Pad", "e pair - last", "y", ""}}},
+    {18, {{"Pad", "c pair - two_axes", "y", ""}}},
     {14, {{"Pad", "c", "y", ""}}},
     {14, {{"Slice", "c zero one", "y z", ""}}},
     {14, {{"Slice", "c zero one axis two", "y z", ""}}},
@@ -500,6 +508,10 @@ static void test_files_that_mean_nothing_are_refused(void **state)
         onnx_floats(&m, "nothing", "0", NULL);
         onnx_floats(&m, "five", "1 1 1 1 1", (const float[]){0});
         onnx_ints(&m, "across", "3", (const int64_t[]){1, 9, 3});
+        onnx_ints(&m, "eight", "8", (const int64_t[]){1, 1, 1, 1, 1, 3, 3, 3});
+        onnx_ints(&m, "pair", "2", (const int64_t[]){1, 1});
+        onnx_ints(&m, "last", "1", (const int64_t[]){-1});
+        onnx_ints(&m, "two_axes", "2", (const int64_t[]){2, 3});
         onnx_ints(&m, "zero", "1", (const int64_t[]){0});
         onnx_ints(&m, "one", "1", (const int64_t[]){1});
         onnx_ints(&m, "axis", "1", (const int64_t[]){1});

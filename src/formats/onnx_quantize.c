@@ -67,6 +67,10 @@ cnn_status cnn_onnx_quantize(struct cnn_onnx_call *call)
         return cnn_onnx_call_fail(call, "codes of %s are not supported", cnn_onnx_type_name(type));
     if (read_codes(call, &codes) != CNN_OK || !cnn_onnx_output(call, 0, type, x->rank, x->dims))
         return CNN_FAILED;
+    const double *scale = codes.scale->data;
+    for (size_t i = 0; scale && i < codes.scale->count; i++)
+        if (!(scale[i] > 0) || !isfinite(scale[i]))
+            return cnn_onnx_call_fail(call, "its scale is %g", scale[i]);
     for (size_t i = 0; call->out[0].data && i < x->count; i++) {
         const size_t which = i / codes.inner % codes.count;
         /* between two codes it is the quotient of floats that decides */
