@@ -50,13 +50,14 @@ static bool text_at(const struct cnn_canvas *canvas, const struct cnn_canvas *te
     return true;
 }
 
-/* How often text stands on the canvas in this colour, blank on both its sides. */
-static size_t count_text(const struct cnn_canvas *canvas, struct cnn_colour colour,
-                         const char *text)
+/* How often text stands on the canvas in this colour on paper of that one, blank on both its
+ * sides. */
+static size_t count_text_on(const struct cnn_canvas *canvas, struct cnn_colour paper,
+                            struct cnn_colour colour, const char *text)
 {
     size_t count = 0;
     struct cnn_canvas words;
-    assert_int_equal(cnn_canvas_new(cnn_canvas_text_width(text, 1) + 6, CNN_TEXT_HEIGHT - 1, white,
+    assert_int_equal(cnn_canvas_new(cnn_canvas_text_width(text, 1) + 6, CNN_TEXT_HEIGHT - 1, paper,
                                     &words, NULL),
                      CNN_OK);
     cnn_canvas_text(&words, 5, 0, 1, colour, text);
@@ -66,6 +67,12 @@ static size_t count_text(const struct cnn_canvas *canvas, struct cnn_colour colo
     }
     cnn_canvas_free(&words);
     return count;
+}
+
+static size_t count_text(const struct cnn_canvas *canvas, struct cnn_colour colour,
+                         const char *text)
+{
+    return count_text_on(canvas, white, colour, text);
 }
 
 static size_t count_colour(const struct cnn_canvas *canvas, struct cnn_colour colour)
@@ -109,6 +116,39 @@ static void test_each_value_is_a_square_of_its_colour(void **state)
         assert_int_equal(count_text(&sheet, CNN_INK, captions[i]), 1);
     assert_int_equal(count_text(&sheet, CNN_INK, "0"), 2); /* the number of a map and its minimum */
     cnn_canvas_free(&sheet);
+}
+
+static void test_numbers_stand_in_the_cells_where_all_have_room(void **state)
+{
+    (void)state;
+    const float maps[] = {0, 1.25F, 2, 4, -3, -3, -3, -1};
+    const struct cnn_range ranges[] = {{0, 4, 0}, {-3, -1, 0}};
+    const struct cnn_sheet_style style = {.palette = CNN_PALETTE_GREY, .numbers = true};
+    struct cnn_canvas sheet = maps_sheet(maps, 2, 2, 2, &style, NULL);
+    for (size_t i = 0; i < 8; i++) {
+        char text[CNN_NUMBER_SIZE];
+        struct cnn_colour cell = cnn_palette_colour(CNN_PALETTE_GREY, ranges[i / 4], maps[i]),
+                          ink = cell.r < 128 ? white : CNN_INK;
+        size_t same_cells = same(cell, white); /* the largest number: at the scale, too */
+        for (size_t j = i / 4 * 4; j < i / 4 * 4 + 4; j++)
+            same_cells += maps[j] == maps[i];
+        assert_int_equal(count_text_on(&sheet, cell, ink, cnn_short_number(maps[i], text)),
+                         same_cells);
+    }
+    cnn_canvas_free(&sheet);
+    /* a cell of 128 / 8 pixels has no room for the last number */
+    float narrow[64] = {[63] = 0.125F};
+    struct cnn_canvas with = maps_sheet(narrow, 1, 8, 8, &style, NULL),
+                      without =
+                          maps_sheet(narrow, 1, 8, 8,
+                                     &(struct cnn_sheet_style){.palette = CNN_PALETTE_GREY}, NULL);
+    assert_memory_equal(with.pixels, without.pixels, with.width * with.height * 3);
+    cnn_canvas_free(&without);
+    narrow[63] = 1;
+    struct cnn_canvas short_numbers = maps_sheet(narrow, 1, 8, 8, &style, NULL);
+    assert_int_equal(count_text_on(&short_numbers, (struct cnn_colour){0, 0, 0}, white, "0"), 63);
+    cnn_canvas_free(&short_numbers);
+    cnn_canvas_free(&with);
 }
 
 static void test_bars_end_in_the_colours_of_minimum_and_maximum(void **state)
@@ -613,6 +653,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_value_is_a_square_of_its_colour),
+        cmocka_unit_test(test_numbers_stand_in_the_cells_where_all_have_room),
         cmocka_unit_test(test_bars_end_in_the_colours_of_minimum_and_maximum),
         cmocka_unit_test(test_one_scale_colours_all_maps_alike),
         cmocka_unit_test(test_single_values_share_a_scale_and_are_not_constant),

@@ -85,9 +85,12 @@ static cnn_status draw_sheet(struct cnn_view *view, size_t layer, const float *v
              cnn_shape_format(node->out, shape, sizeof shape));
     bool classes =
         layer + 1 >= view->model->graph.logits && node->out.c == view->model->class_count;
-    const struct cnn_sheet_style style = {view->options->palette, view->options->one_scale,
-                                          rectifies(view, layer), title,
-                                          classes ? view->model->classes : NULL};
+    const struct cnn_sheet_style style = {.palette = view->options->palette,
+                                          .one_scale = view->options->one_scale,
+                                          .mark_silent = rectifies(view, layer),
+                                          .numbers = true,
+                                          .title = title,
+                                          .names = classes ? view->model->classes : NULL};
     cnn_status status = node->out.rank == 3 ? cnn_sheet_maps(&maps, &style, &picture, summary, diag)
                                             : cnn_sheet_values(values, node->out.c, &style,
                                                                &picture, summary, diag);
