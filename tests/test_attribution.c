@@ -379,7 +379,7 @@ static void test_wrong_class_or_layer_is_refused_with_its_reason(void **state)
     const struct cnn_occlusion geometry = {
         .size = 2, .step = 2, .rows = 3, .columns = 3, .fill = x};
     static const char classes[] = "there is no class 3: the network has 3 classes, counted from 0",
-                      last[] = "the last convolution's maps are those of 'conv1'";
+                      last[] = "by default it looks at 'conv1'";
     expect_refusal(cnn_gradcam(model, x, 3, 1, map, diag), diag, classes, NULL);
     expect_refusal(cnn_saliency(model, x, 3, map, diag), diag, classes, NULL);
     expect_refusal(cnn_smoothgrad(model, x, 3,

@@ -116,8 +116,7 @@ static cnn_status check_maps(const cnn_model *model, size_t value, bool has_grad
     else
         return CNN_OK;
     if (cnn_gradcam_value(model, &usual, NULL) == CNN_OK)
-        cnn_hint(diag, "the last convolution's maps are those of '%s'",
-                 model->graph.nodes[usual - 1].name);
+        cnn_hint(diag, "by default it looks at '%s'", model->graph.nodes[usual - 1].name);
     return CNN_INVALID;
 }
 

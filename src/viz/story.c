@@ -11,6 +11,7 @@
 
 #define TOP         5
 #define FEW_NUMBERS 80 /* so many are shown as a table */
+#define FEW_CLASSES 20 /* so many are listed */
 
 const char *cnn_story_class(const struct cnn_view *view, size_t class)
 {
@@ -166,6 +167,26 @@ static const char *find_first_nan(const struct cnn_view *view)
     return graph->nodes[graph->count - 1].name;
 }
 
+/* What the network can say at all: whoever shows it something else must not take the answer for
+ * one. */
+static void tell_classes(struct cnn_view *view)
+{
+    struct cnn_text text = {0};
+    cnn_text_printf(&text, "The model has %zu classes", view->classes);
+    if (view->classes <= FEW_CLASSES)
+        for (size_t i = 0; i < view->classes; i++)
+            cnn_text_printf(&text, "%s%s", i > 0 ? ", " : ": ", cnn_story_class(view, i));
+    else
+        cnn_text_printf(&text, ", from %s to %s", cnn_story_class(view, 0),
+                        cnn_story_class(view, view->classes - 1));
+    cnn_story_paragraph(view,
+                        "%s. A picture of anything else gets one of these, too: that answer "
+                        "cannot be right.",
+                        text.data ? text.data : "");
+    view->page.failed = view->page.failed || text.failed;
+    cnn_text_free(&text);
+}
+
 static void tell_answer(struct cnn_view *view)
 {
     const cnn_shape out = cnn_model_output(view->model);
@@ -189,6 +210,8 @@ static void tell_answer(struct cnn_view *view)
     }
     cnn_model_top(view->model, view->probabilities, TOP, top, &count);
     cnn_html_predictions(&view->page, top, count, view->label);
+    if (view->label == CNN_NO_INDEX)
+        tell_classes(view);
     if (count > 1 && (top[0].probability < 0.5F || top[0].probability < 2 * top[1].probability))
         cnn_story_paragraph(
             view, "The network is not sure: %s has %s, and %s, the second, has %s.",
@@ -301,6 +324,18 @@ static const struct cnn_tensor *weight_of(const struct cnn_node *node)
     return NULL;
 }
 
+/* Whether the layer's numbers are a convolution's, perhaps normalised or activated since. */
+static bool is_of_convolution(const struct cnn_view *view, size_t layer)
+{
+    const struct cnn_node *node = cnn_view_node(view, layer);
+    while (
+        (node->effect.kind == CNN_EFFECT_NORMALIZE || node->effect.kind == CNN_EFFECT_ACTIVATE) &&
+        node->inputs[0] > 0)
+        node = cnn_view_node(view, node->inputs[0] - 1);
+    const struct cnn_tensor *weight = weight_of(node);
+    return weight && weight->rank == 4;
+}
+
 /* "conv1, conv2 and pool1": what the layer reads. */
 static void tell_inputs(const struct cnn_view *view, const struct cnn_node *node,
                         struct cnn_text *text)
@@ -392,9 +427,10 @@ void cnn_story_layers(struct cnn_view *view)
                               "parts of the picture. A click on a picture shows it at its full "
                               "size.");
     if (view->main_layer != CNN_NO_INDEX && view->after_layers && view->options->layer_count == 0)
-        cnn_story_paragraph(
-            view, "The pictures after the layers are made from %s, the last maps of a convolution.",
-            cnn_view_node(view, view->main_layer)->name);
+        cnn_story_paragraph(view,
+                            "The pictures after the layers are made from %s, the last maps%s.",
+                            cnn_view_node(view, view->main_layer)->name,
+                            is_of_convolution(view, view->main_layer) ? " of a convolution" : "");
     cnn_html_fill(page, links_begin, NULL);
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
