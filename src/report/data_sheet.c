@@ -228,6 +228,9 @@ cnn_status cnn_data_sheet(const cnn_model *model, const struct cnn_dataset *trai
     choose_images(&s);
     lay_out(&s);
     cnn_status status = begin(&s, diag);
+    for (size_t r = 0; status == CNN_OK && r < s.row_count; r++)
+        if (cnn_warn_of_letters(cnn_dataset_class(train, s.rows[r].class), "the table", diag))
+            break;
     if (status == CNN_OK)
         status = draw_originals(&s, diag);
     if (status == CNN_OK && s.augmented)

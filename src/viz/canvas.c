@@ -153,6 +153,8 @@ static void draw_glyph(struct cnn_canvas *canvas, size_t x, size_t y, size_t sca
     }
 }
 
+#define NO_GLYPH SIZE_MAX
+
 /* The length of the character that text begins with, its place in the font in *glyph. */
 static size_t next_character(const char *text, size_t size, size_t *glyph)
 {
@@ -161,8 +163,16 @@ static size_t next_character(const char *text, size_t size, size_t *glyph)
     if (length == 2 && code == 0xB1)
         *glyph = CNN_FONT_PLUS_MINUS;
     else
-        *glyph = (length == 1 && code >= ' ' && code <= '~' ? code : '?') - ' ';
+        *glyph = length == 1 && code >= ' ' && code <= '~' ? code - ' ' : NO_GLYPH;
     return length > 0 ? length : 1;
+}
+
+bool cnn_canvas_has_letters(const char *text)
+{
+    size_t size = strlen(text), glyph = 0;
+    for (size_t i = 0; i < size && glyph != NO_GLYPH;)
+        i += next_character(text + i, size - i, &glyph);
+    return glyph != NO_GLYPH;
 }
 
 void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
@@ -174,7 +184,7 @@ void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale
     for (size_t i = 0; i < size && x < canvas->width && y < canvas->height;
          x += CNN_FONT_ADVANCE * scale) {
         i += next_character(text + i, size - i, &glyph);
-        draw_glyph(canvas, x, y, scale, colour, cnn_font[glyph]);
+        draw_glyph(canvas, x, y, scale, colour, cnn_font[glyph == NO_GLYPH ? '?' - ' ' : glyph]);
     }
 }
 

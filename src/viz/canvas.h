@@ -51,6 +51,8 @@ void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct 
 void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
                      struct cnn_colour colour, const char *text);
 size_t cnn_canvas_text_width(const char *text, size_t scale);
+/* Whether the font has every character of text. */
+bool cnn_canvas_has_letters(const char *text);
 
 /* A copy of exactly width x height: averaged where smaller, interpolated linearly where larger. For
  * photographs; maps are enlarged by cnn_canvas_put. */

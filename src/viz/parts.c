@@ -81,6 +81,17 @@ void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
         cnn_canvas_text(canvas, x + (width - middle) / 2, y, 1, CNN_ALERT, nan);
 }
 
+bool cnn_warn_of_letters(const char *name, const char *as_it_is, cnn_diag *diag)
+{
+    if (cnn_canvas_has_letters(name))
+        return false;
+    cnn_warn(diag, NULL,
+             "the captions inside pictures have no letters for '%s' and show ? in their place; %s "
+             "has the names as they are",
+             name, as_it_is);
+    return true;
+}
+
 static bool has_text(const char *text)
 {
     return text && *text;

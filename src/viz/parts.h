@@ -36,6 +36,10 @@ void cnn_draw_scale(struct cnn_canvas *canvas, size_t x, size_t y, size_t width,
 void cnn_draw_text_left_of(struct cnn_canvas *canvas, size_t x, size_t y, struct cnn_colour colour,
                            const char *text);
 
+/* Whether the font of captions lacks letters of name: then a warning says so. `as_it_is`: where the
+ * reader finds the name. */
+bool cnn_warn_of_letters(const char *name, const char *as_it_is, cnn_diag *diag);
+
 /* At the top of a sheet. */
 struct cnn_sheet_head {
     const char *title, *note;      /* a line each; NULL or "": none */

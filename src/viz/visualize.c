@@ -8,6 +8,7 @@
 #include "util/file.h"
 #include "viz/html.h"
 #include "viz/kind.h"
+#include "viz/parts.h"
 
 static cnn_status check_directory(const char *directory, cnn_diag *diag)
 {
@@ -177,6 +178,9 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
         status = check_directory(o.directory, diag);
     if (status == CNN_OK)
         status = run(&view, diag);
+    for (size_t i = 0; status == CNN_OK && i < view.classes; i++)
+        if (cnn_warn_of_letters(cnn_model_class(model, i), "index.html", diag))
+            break;
     if (status == CNN_OK)
         status = show_all(&view, diag);
     cnn_canvas_free(&view.given);
