@@ -53,16 +53,16 @@ static cnn_status describe(const cnn_model *model, cnn_diag *diag)
 }
 
 /* The largest weight of each convolution. Values are copied, out and in. */
-static cnn_status weigh(cnn_model *model)
+static cnn_status weigh(cnn_model *model, cnn_diag *diag)
 {
     for (size_t i = 0; i < cnn_model_tensors(model); i++) {
         const cnn_tensor_info info = cnn_model_tensor(model, i);
         float *values = malloc(info.count * sizeof *values), largest = 0;
-        cnn_status status = values ? cnn_model_tensor_get(model, i, values) : CNN_FAILED;
+        cnn_status status = values ? cnn_model_tensor_get(model, i, values, diag) : CNN_FAILED;
         for (size_t k = 0; status == CNN_OK && k < info.count; k++)
             largest = fmaxf(largest, fabsf(values[k]));
         if (status == CNN_OK)
-            status = cnn_model_tensor_set(model, i, values);
+            status = cnn_model_tensor_set(model, i, values, diag);
         if (status == CNN_OK && info.rank == 4)
             printf("  %s: %zu filters, at most %g\n", info.name, info.dims[0], (double)largest);
         free(values);
@@ -339,7 +339,7 @@ static cnn_status look(cnn_model *model, char *const *argv, cnn_diag *diag)
     float *image = malloc(in.c * in.h * in.w * sizeof *image);
     cnn_status status = image ? describe(model, diag) : CNN_FAILED;
     if (status == CNN_OK)
-        status = weigh(model);
+        status = weigh(model, diag);
     if (status == CNN_OK)
         status = load(model, argv[2], image, diag);
     if (status == CNN_OK)

@@ -265,8 +265,8 @@ void Network::weigh() const
     for (size_t i = 0; i < cnn_model_tensors(model_.get()); i++) {
         const cnn_tensor_info tensor = cnn_model_tensor(model_.get(), i);
         std::vector<float> values(tensor.count);
-        check(cnn_model_tensor_get(model_.get(), i, values.data()), diag_.get());
-        check(cnn_model_tensor_set(model_.get(), i, values.data()), diag_.get());
+        check(cnn_model_tensor_get(model_.get(), i, values.data(), diag_.get()), diag_.get());
+        check(cnn_model_tensor_set(model_.get(), i, values.data(), diag_.get()), diag_.get());
         const auto ends = std::minmax_element(values.begin(), values.end());
         std::cout << tensor.name << ": " << *ends.first << " to " << *ends.second << "\n";
     }

@@ -303,7 +303,7 @@ static void test_excite_says_that_a_dead_channel_stays_silent(void **state)
     const float bias[2] = {-1000, 0};
     float image[25], strength[2] = {1, 1};
     struct cnn_excite settings = cnn_excite_defaults(cnn_model_input(model));
-    cnn_model_tensor_set(model, network_tensor(model, "conv1.bias"), bias);
+    cnn_model_tensor_set(model, network_tensor(model, "conv1.bias"), bias, NULL);
     assert_int_equal(cnn_excite(model, (struct cnn_unit){1, 0}, &settings, image, strength, NULL),
                      CNN_OK);
     assert_floats_same("strength", strength, (const float[]){0, 0}, 2);

@@ -62,8 +62,8 @@ static void check_channel_colours(struct scratch *s, size_t columns, bool number
         biases[c] = c == 0 || c == 21 ? 0 : -100;
     for (size_t p = 0; p < 2 * columns; p++)
         image[p] = p % columns == 0 ? -1 : 1;
-    cnn_model_tensor_set(model, network_tensor(model, "conv1.weight"), weights);
-    cnn_model_tensor_set(model, network_tensor(model, "conv1.bias"), biases);
+    cnn_model_tensor_set(model, network_tensor(model, "conv1.weight"), weights, NULL);
+    cnn_model_tensor_set(model, network_tensor(model, "conv1.bias"), biases, NULL);
     assert_int_equal(
         cnn_npy_write(scratch_path(s, "x.npy"), image, (const size_t[]){1, 2, columns}, 3, NULL),
         CNN_OK);
@@ -134,10 +134,10 @@ static void positive_weights(cnn_model *model)
         const cnn_tensor_info info = cnn_model_tensor(model, i);
         float *values = calloc(info.count, sizeof *values);
         assert_non_null(values);
-        cnn_model_tensor_get(model, i, values);
+        cnn_model_tensor_get(model, i, values, NULL);
         for (size_t k = 0; k < info.count; k++)
             values[k] = fabsf(values[k]) + 0.01f;
-        cnn_model_tensor_set(model, i, values);
+        cnn_model_tensor_set(model, i, values, NULL);
         free(values);
     }
 }
@@ -279,7 +279,7 @@ static void test_occlusion_is_drawn_where_the_patches_were(void **state)
     size_t left = CNN_SHEET_MARGIN, at[2];
     image[ROW * 16 + COLUMN] = 1;
     weights[ROW * 16 + COLUMN] = 10;
-    cnn_model_tensor_set(model, network_tensor(model, "dense1.weight"), weights);
+    cnn_model_tensor_set(model, network_tensor(model, "dense1.weight"), weights, NULL);
     assert_int_equal(
         cnn_npy_write(scratch_path(s, "x.npy"), image, (const size_t[]){1, 16, 16}, 3, NULL),
         CNN_OK);
@@ -314,7 +314,7 @@ static void test_excite_says_when_a_channel_stays_silent(void **state)
     float *image = view_input(s, model);
     const float bias[6] = {-1000, 0, 0, 0, 0, 0};
     cnn_visualize_options o = view_plain;
-    cnn_model_tensor_set(model, network_tensor(model, "conv2.bias"), bias);
+    cnn_model_tensor_set(model, network_tensor(model, "conv2.bias"), bias, NULL);
     o.kinds = 1U << CNN_PICTURE_EXCITE;
     o.layers = (const char *const[]){"conv2"};
     o.layer_count = 1;

@@ -464,16 +464,16 @@ static void test_a_file_that_differs_is_found(void **state)
         float *values = calloc(2 * tensor.count, sizeof *values), *others = values + tensor.count;
         char name[100];
         assert_non_null(values);
-        assert_int_equal(cnn_model_tensor_get(model, i, values), CNN_OK);
+        assert_int_equal(cnn_model_tensor_get(model, i, values, NULL), CNN_OK);
         for (size_t k = 0; k < tensor.count; k++)
             others[k] = values[k] + 0.01f;
-        assert_int_equal(cnn_model_tensor_set(model, i, others), CNN_OK);
+        assert_int_equal(cnn_model_tensor_set(model, i, others, NULL), CNN_OK);
         snprintf(name, sizeof name, "layer '%.*s'", (int)strcspn(tensor.name, "."), tensor.name);
         if (cnn_onnx_check_export(&e, &w, &file) != CNN_FAILED)
             fail_msg("%s is not missed", tensor.name);
         assert_non_null(strstr(cnn_diag_get(s->diag, 0)->text, name));
         cnn_diag_clear(s->diag);
-        assert_int_equal(cnn_model_tensor_set(model, i, values), CNN_OK);
+        assert_int_equal(cnn_model_tensor_set(model, i, values, NULL), CNN_OK);
         free(values);
     }
     cnn_arena_free(e.arena);

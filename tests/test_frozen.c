@@ -128,7 +128,7 @@ static void read_tensor(struct scratch *s, const char *file, const char *name, f
 {
     cnn_model *model;
     assert_int_equal(cnn_model_open(scratch_path(s, file), NULL, &model, s->diag), CNN_OK);
-    cnn_model_tensor_get(model, network_tensor(model, name), out);
+    cnn_model_tensor_get(model, network_tensor(model, name), out, NULL);
     cnn_model_free(model);
 }
 

@@ -81,8 +81,8 @@ static void test_probe_finds_the_channels_that_are_zero_for_every_image(void **s
     float low[10], zero[100] = {0};
     for (size_t i = 0; i < 10; i++)
         low[i] = i < 7 ? -1 : 1;
-    cnn_model_tensor_set(b.model, bias, low);
-    cnn_model_tensor_set(b.model, weight, zero);
+    cnn_model_tensor_set(b.model, bias, low, NULL);
+    cnn_model_tensor_set(b.model, weight, zero, NULL);
     for (int pass = 0; pass < 2; pass++) { /* a second probe begins anew */
         cnn_health_probe(&b.health);
         assert_int_equal(b.health.count, 5);

@@ -21,9 +21,9 @@ static cnn_model *open_with(const char *tensor, float value)
     size_t at = network_tensor(model, tensor), count = cnn_model_tensor(model, at).count;
     float *values = calloc(count, sizeof *values);
     assert_non_null(values);
-    cnn_model_tensor_get(model, at, values);
+    cnn_model_tensor_get(model, at, values, NULL);
     values[count - 1] = value;
-    cnn_model_tensor_set(model, at, values);
+    cnn_model_tensor_set(model, at, values, NULL);
     free(values);
     return model;
 }
@@ -71,7 +71,7 @@ static void test_quantize_takes_layers_that_read_zeros(void **state)
     cnn_model *model = network_open(network), *out = NULL;
     size_t at = network_tensor(model, "batch_norm1.weight");
     const float zeros[8] = {0};
-    cnn_model_tensor_set(model, at, zeros);
+    cnn_model_tensor_set(model, at, zeros, NULL);
     assert_int_equal(cnn_quantize(model, NULL, &out, s->diag), CNN_OK);
     assert_int_equal(cnn_model_write(out, scratch_path(s, "q.safetensors"), s->diag), CNN_OK);
     cnn_model_free(out);
@@ -96,13 +96,13 @@ static void test_bytes_are_not_written_for_numbers_that_are_none(void **state)
         size_t at = network_tensor(out, cases[i].tensor), count = cnn_model_tensor(out, at).count;
         float *good = calloc(2 * count, sizeof *good), *bad = good + count;
         assert_non_null(good);
-        cnn_model_tensor_get(out, at, good);
+        cnn_model_tensor_get(out, at, good, NULL);
         memcpy(bad, good, count * sizeof *bad);
         bad[count - 1] = cases[i].value;
-        cnn_model_tensor_set(out, at, bad);
+        cnn_model_tensor_set(out, at, bad, NULL);
         expect(s, cnn_model_write(out, scratch_path(s, "q.safetensors"), s->diag), cases[i].tensor);
         assert_int_equal(scratch_count(s), 0);
-        cnn_model_tensor_set(out, at, good);
+        cnn_model_tensor_set(out, at, good, NULL);
         free(good);
     }
     assert_int_equal(cnn_model_write(out, scratch_path(s, "q.safetensors"), s->diag), CNN_OK);

@@ -159,7 +159,7 @@ static void test_the_dynamo_form_comes_in_with_its_external_weights(void **state
                         "conv:stem slice:node_Split_1 slice:node_Split_1_2 relu:node_Relu_2 "
                         "concat:node_Concat_3 global_pool:node_ReduceMean_4 "
                         "flatten:flatten dense:head");
-    assert_int_equal(cnn_model_tensor_get(model, 0, first), CNN_OK);
+    assert_int_equal(cnn_model_tensor_get(model, 0, first, NULL), CNN_OK);
     assert_memory_equal(first, weights + 1, sizeof first);
     cnn_model_free(model);
 }

@@ -396,8 +396,8 @@ static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
                                          "- {type: conv, filters: 2, kernel_size: 1, name: b}\n");
     for (size_t i = 0; i < alive->tensor_count; i++) {
         float values[64];
-        cnn_model_tensor_get(model, network_tensor(model, alive->tensors[i].name), values);
-        cnn_model_tensor_set(alive, i, values);
+        cnn_model_tensor_get(model, network_tensor(model, alive->tensors[i].name), values, NULL);
+        cnn_model_tensor_set(alive, i, values, NULL);
     }
     struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_TRAIN, false),
                     *wanted = network_plan(alive, BATCH, CNN_PLAN_TRAIN, false);

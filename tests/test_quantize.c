@@ -368,9 +368,9 @@ static void test_readers_of_one_value_share_a_range(void **state)
     assert_true(cnn_plan_call(plan, network_layer(quantized, "d"))->node->x_bytes);
     cnn_plan_free(plan);
     float *want = outputs(quantized, CNN_PLAN_INFER), range[2];
-    cnn_model_tensor_get(quantized, tensor, range);
+    cnn_model_tensor_get(quantized, tensor, range, NULL);
     range[1] *= 2;
-    cnn_model_tensor_set(quantized, tensor, range);
+    cnn_model_tensor_set(quantized, tensor, range, NULL);
     float *got = outputs(quantized, CNN_PLAN_INFER);
     assert_floats_same("another range", got, want, size);
     tensor_free(want, size);

@@ -345,7 +345,7 @@ static bool same_tensor(const cnn_model *a, const cnn_model *b, const char *name
             if (strcmp(cnn_model_tensor(models[m], i).name, name) == 0) {
                 assert_true(cnn_model_tensor(models[m], i).count <= 1024);
                 memset(values[m], 0, sizeof values[m]);
-                cnn_model_tensor_get(models[m], i, values[m]);
+                cnn_model_tensor_get(models[m], i, values[m], NULL);
                 found++;
             }
     assert_int_equal(found, 2);

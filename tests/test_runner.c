@@ -423,7 +423,7 @@ static void test_weights_that_stay_in_their_file_are_not_to_be_seen(void **state
     struct run_only r;
     float value;
     run_only_open(&r, s);
-    assert_int_equal(cnn_model_tensor_get(r.model, 0, &value), CNN_INVALID);
+    assert_int_equal(cnn_model_tensor_get(r.model, 0, &value, NULL), CNN_INVALID);
     assert_int_equal(cnn_model_write(r.model, r.path, s->diag), CNN_INVALID);
     char text[512];
     snprintf(text, sizeof text, "%s was opened to be run alone", r.path);

@@ -254,7 +254,7 @@ static void test_bench_measures_and_leaves_the_model_alone(void **state)
     size_t i = 0;
     while (strcmp(cnn_model_tensor(model, i).name, "batch_norm1.running_var") != 0)
         i++;
-    cnn_model_tensor_get(model, i, before);
+    cnn_model_tensor_get(model, i, before, NULL);
     for (int infer = 0; infer < 2; infer++) {
         cnn_bench_result *result = NULL;
         cnn_bench_options options = {.infer = infer, .seconds = 0.01};
@@ -267,7 +267,7 @@ static void test_bench_measures_and_leaves_the_model_alone(void **state)
                     (result->layer[0].backward_ms > 0) == !infer);
         cnn_bench_result_free(result);
     }
-    cnn_model_tensor_get(model, i, after);
+    cnn_model_tensor_get(model, i, after, NULL);
     assert_memory_equal(before, after, sizeof before);
     cnn_model_free(model);
 }

@@ -106,14 +106,14 @@ static void test_numbers_that_are_not_finite_are_bad(void **state)
     for (size_t i = 0; i < 3; i++) {
         for (size_t k = 0; k < 10; k++)
             bias[k] = k == 7 ? wrong[i] : 3.4e38f;
-        cnn_model_tensor_set(model, last, bias);
+        cnn_model_tensor_set(model, last, bias, NULL);
         assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag),
                          CNN_OK);
         assert_int_equal(cnn_checkpoint_verify(s->path, &info, s->diag), CNN_FAILED);
         runs_expect(s, "tensor 'dense1.bias': number 8 of 10 is not finite");
     }
     bias[7] = 0;
-    cnn_model_tensor_set(model, last, bias);
+    cnn_model_tensor_set(model, last, bias, NULL);
     assert_int_equal(cnn_model_write(model, scratch_path(s, "changed.safetensors"), s->diag),
                      CNN_OK);
     assert_int_equal(cnn_checkpoint_verify(s->path, &info, s->diag), CNN_OK);

@@ -57,7 +57,7 @@ static void test_maps_are_those_of_the_network(void **state)
     free(found);
     found = view_array(s, "out/conv1-filters.npy", 4 * 3 * 3 * 3);
     float weights[108];
-    cnn_model_tensor_get(model, network_tensor(model, "conv1.weight"), weights);
+    cnn_model_tensor_get(model, network_tensor(model, "conv1.weight"), weights, NULL);
     assert_floats_same("filters", found, weights, 108);
     free(found);
     tensor_free(image, 3 * 12 * 16);
@@ -285,9 +285,9 @@ static void test_page_is_made_when_weights_are_no_numbers(void **state)
     float *image = view_input(s, model), weights[108];
     size_t tensor = network_tensor(model, "conv1.weight");
     cnn_visualize_options all = view_plain;
-    cnn_model_tensor_get(model, tensor, weights);
+    cnn_model_tensor_get(model, tensor, weights, NULL);
     weights[5] = NAN;
-    cnn_model_tensor_set(model, tensor, weights);
+    cnn_model_tensor_set(model, tensor, weights, NULL);
     all.kinds = (1U << CNN_PICTURE_KINDS) - 1;
     view_make(s, model, "x.npy", &all);
     char *page = view_text(s, "out/index.html");
@@ -453,7 +453,7 @@ static void check_sure(struct scratch *s, const float shares[3], const char *uns
     float scores[3];
     for (size_t i = 0; i < 3; i++)
         scores[i] = logf(shares[i]);
-    cnn_model_tensor_set(model, network_tensor(model, "dense1.bias"), scores);
+    cnn_model_tensor_set(model, network_tensor(model, "dense1.bias"), scores, NULL);
     assert_int_equal(
         cnn_npy_write(scratch_path(s, "x.npy"), &zero, (const size_t[]){1, 1, 1}, 3, NULL), CNN_OK);
     cnn_visualize_options o = view_plain;

@@ -163,12 +163,12 @@ cnn_status lab_describe(void)
 
 cnn_status lab_tensor_get(size_t i, float *values)
 {
-    return cnn_model_tensor_get(model, i, values);
+    return cnn_model_tensor_get(model, i, values, NULL);
 }
 
 cnn_status lab_tensor_set(size_t i, const float *values)
 {
-    return cnn_model_tensor_set(model, i, values);
+    return cnn_model_tensor_set(model, i, values, NULL);
 }
 
 cnn_status lab_write(const char *path)

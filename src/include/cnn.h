@@ -34,12 +34,11 @@
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
- * CNN_VERSION with which it was built. Version 1.0 waits for four things:
+ * CNN_VERSION with which it was built. Version 1.0 waits for three things:
  * - answers that are not classes. Today cnn_evaluation, cnn_comparison, cnn_event and
  *   cnn_prediction are about classes and accuracy alone;
  * - results that can grow. cnn_import_info, cnn_export_info, cnn_layer_info, cnn_init_result and
  *   cnn_comparison belong to the caller and have no version;
- * - a cnn_diag for cnn_model_tensor_get and cnn_model_tensor_set, which fail without a message;
  * - a tool that compares each version with the one before it.
  *
  * From 1.0 on, as long as the soname stays the same: a function stays and keeps its meaning.
@@ -273,10 +272,10 @@ typedef struct cnn_tensor_info {
 size_t cnn_model_tensors(const cnn_model *model);
 /* zeros if i is not below cnn_model_tensors */
 cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i);
-/* values: as many as the tensor's count. CNN_INVALID, without a message, if i is not a tensor or
- * the model was opened with options->shapes or run_only. */
-cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values);
-cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values);
+/* values: as many as the tensor's count. CNN_INVALID if the model was opened with options->shapes
+ * or run_only. */
+cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values, cnn_diag *diag);
+cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values, cnn_diag *diag);
 
 /* Writes the model as a checkpoint. A model with `precision: int8` does not replace a file of
  * another precision. */

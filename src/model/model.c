@@ -242,19 +242,32 @@ cnn_tensor_info cnn_model_tensor(const cnn_model *model, size_t i)
                              .trainable = place->trainable};
 }
 
-cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values)
+static cnn_status check_tensor(const cnn_model *model, size_t i, cnn_diag *diag)
 {
-    if (!model || i >= model->tensor_count || !model->parameters || !values)
-        return CNN_INVALID;
+    if (i >= model->tensor_count)
+        return cnn_fail_index(diag, "tensor", i, model->tensor_count);
+    return cnn_model_has_parameters(model, diag);
+}
+
+cnn_status cnn_model_tensor_get(const cnn_model *model, size_t i, float *values, cnn_diag *diag)
+{
+    if (!model || !values)
+        return cnn_fail_missing(diag, "cnn_model_tensor_get", "model and values");
+    cnn_status status = check_tensor(model, i, diag);
+    if (status != CNN_OK)
+        return status;
     const struct cnn_tensor *t = model->tensors[i].tensor;
     memcpy(values, model->parameters + t->offset, t->count * sizeof *values);
     return CNN_OK;
 }
 
-cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values)
+cnn_status cnn_model_tensor_set(cnn_model *model, size_t i, const float *values, cnn_diag *diag)
 {
-    if (!model || i >= model->tensor_count || !model->parameters || !values)
-        return CNN_INVALID;
+    if (!model || !values)
+        return cnn_fail_missing(diag, "cnn_model_tensor_set", "model and values");
+    cnn_status status = check_tensor(model, i, diag);
+    if (status != CNN_OK)
+        return status;
     const struct cnn_tensor *t = model->tensors[i].tensor;
     memcpy(model->parameters + t->offset, values, t->count * sizeof *values);
     if (model->plan)

@@ -40,16 +40,16 @@ static void fill(const char *name, size_t rank, size_t count, float *values)
                         : uniform(-0.3f, 0.3f);
 }
 
-static cnn_status stir(cnn_model *model)
+static cnn_status stir(cnn_model *model, cnn_diag *diag)
 {
     cnn_status status = CNN_OK;
     for (size_t i = 0; status == CNN_OK && i < cnn_model_tensors(model); i++) {
         const cnn_tensor_info info = cnn_model_tensor(model, i);
         float *values = malloc((info.count + 1) * sizeof *values);
-        status = values ? cnn_model_tensor_get(model, i, values) : CNN_FAILED;
+        status = values ? cnn_model_tensor_get(model, i, values, diag) : CNN_FAILED;
         if (status == CNN_OK) {
             fill(info.name, info.rank, info.count, values);
-            status = cnn_model_tensor_set(model, i, values);
+            status = cnn_model_tensor_set(model, i, values, diag);
         }
         free(values);
     }
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
                                       .override_count = (size_t)argc - 4};
     cnn_status status = cnn_model_open(argv[1], &options, &model, diag);
     if (status == CNN_OK)
-        status = stir(model);
+        status = stir(model, diag);
     if (status == CNN_OK)
         status = cnn_model_write(model, argv[2], diag);
     if (status == CNN_OK)
