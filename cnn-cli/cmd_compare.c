@@ -154,7 +154,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const cnn_open_options first = {.overrides = settings->set.items,
                                     .override_count = settings->set.count};
     cnn_model *models[2] = {NULL, NULL};
-    cnn_comparison result;
+    cnn_comparison result = {0};
     cnn_tta tta;
     cnn_status status = cnn_tta_find(settings->tta, &tta, diag);
 

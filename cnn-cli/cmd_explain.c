@@ -105,7 +105,7 @@ static cnn_status find_place(const cnn_model *model, const char *text, struct pl
 {
     char name[256];
     size_t numbers;
-    cnn_layer_info info;
+    cnn_layer_info info = {0};
 
     if (!read_place(text, name, sizeof name, place, &numbers)) {
         cnn_print_error("--at: '%s' is no place in a layer; write LAYER:CHANNEL,ROW,COLUMN, or "

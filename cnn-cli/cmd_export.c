@@ -212,7 +212,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         .unmeasured = settings->unmeasured,
     };
     const cnn_export_format *format = NULL;
-    cnn_export_info info;
+    cnn_export_info info = {0};
     const char *operand = operand_count > 0 ? operands[0] : NULL;
     cnn_model *model = NULL;
     char own_path[160];

@@ -366,7 +366,7 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     cnn_import_options import_options = CNN_IMPORT_OPTIONS_INIT;
     struct normalization numbers;
     struct names names = {NULL, NULL, 0};
-    cnn_import_info info;
+    cnn_import_info info = {0};
     cnn_model *model = NULL;
     char own_path[160]; /* names have at most a hundred characters */
     const char *output = settings->output;

@@ -62,7 +62,7 @@ static cnn_status print_network(const cnn_init_result *r, const char *config, cn
     uint64_t params = 0;
 
     for (size_t i = 0; status == CNN_OK && i < cnn_model_layers(model); i++) {
-        cnn_layer_info info;
+        cnn_layer_info info = {0};
 
         status = cnn_model_layer(model, i, &info, diag);
         params += info.params;
@@ -80,7 +80,7 @@ static cnn_status print_network(const cnn_init_result *r, const char *config, cn
 
 static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
 {
-    cnn_init_result result;
+    cnn_init_result result = {0};
     cnn_status status = cnn_init(init, &result, diag);
     size_t size = strlen(init->directory) + sizeof "/config.yaml";
     char *config, *word;

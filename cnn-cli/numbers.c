@@ -73,7 +73,7 @@ static cnn_status check_numbers(const cnn_layer_info *info, const float *values)
 static cnn_status print_one(cnn_model *model, const float *image, size_t layer, bool first,
                             cnn_diag *diag)
 {
-    cnn_layer_info info;
+    cnn_layer_info info = {0};
     cnn_status status = cnn_model_layer(model, layer, &info, diag);
     float *values;
 
@@ -98,7 +98,7 @@ static cnn_status choose(const cnn_model *model, const struct cnn_option_list *l
                          cnn_diag *diag)
 {
     size_t count = cnn_model_layers(model), maps = 0;
-    cnn_layer_info info;
+    cnn_layer_info info = {0};
 
     for (size_t i = 0; i < layers->count; i++) {
         size_t layer;

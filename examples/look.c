@@ -14,7 +14,7 @@ enum { TOP = 3, PATH_BYTES = 512 };
 static cnn_status open_model(const char *path, cnn_model **out, cnn_diag *diag)
 {
     cnn_import_options options = CNN_IMPORT_OPTIONS_INIT;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     const char *ending = strrchr(path, '.');
     if (!ending || strcmp(ending, ".onnx") != 0)
         return cnn_model_open(path, NULL, out, diag);
@@ -29,7 +29,7 @@ static cnn_status open_model(const char *path, cnn_model **out, cnn_diag *diag)
 static cnn_status describe(const cnn_model *model, cnn_diag *diag)
 {
     const cnn_shape in = cnn_model_input(model), out = cnn_model_output(model);
-    cnn_layer_info layer;
+    cnn_layer_info layer = {0};
     cnn_memory memory;
     cnn_status status = cnn_model_memory(model, 1, &memory, diag);
     printf("%s (%s, %s): %zu x %zu x %zu to %zu numbers\n", cnn_model_name(model),
@@ -206,7 +206,7 @@ static cnn_status print_values(const cnn_model *model, const float *image, cnn_d
 {
     size_t count = cnn_model_layers(model);
     float **values = calloc(count, sizeof *values);
-    cnn_layer_info layer;
+    cnn_layer_info layer = {0};
     cnn_status status = values ? CNN_OK : CNN_FAILED;
     for (size_t i = 0; status == CNN_OK && i < count; i++) {
         status = cnn_model_layer(model, i, &layer, diag);
@@ -228,7 +228,7 @@ static cnn_status explain(cnn_model *model, const char *name, const float *image
 {
     cnn_explain_options options = CNN_EXPLAIN_OPTIONS_INIT;
     cnn_explanation *first = NULL;
-    cnn_layer_info layer;
+    cnn_layer_info layer = {0};
     float *map = NULL;
     cnn_status status = cnn_model_find_layer(model, name, &options.layer, diag);
     if (status == CNN_OK)
@@ -335,7 +335,7 @@ static cnn_status open_own(cnn_diag *diag)
 static cnn_status look(cnn_model *model, char *const *argv, cnn_diag *diag)
 {
     const cnn_shape in = cnn_model_input(model);
-    cnn_layer_info first;
+    cnn_layer_info first = {0};
     float *image = malloc(in.c * in.h * in.w * sizeof *image);
     cnn_status status = image ? describe(model, diag) : CNN_FAILED;
     if (status == CNN_OK)

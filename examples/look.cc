@@ -55,7 +55,7 @@ class Network
 
     std::string first_layer() const
     {
-        cnn_layer_info layer;
+        cnn_layer_info layer = {};
         check(cnn_model_layer(model_.get(), 0, &layer, diag_.get()), diag_.get());
         return layer.name;
     }
@@ -181,7 +181,7 @@ void Network::explain(const std::string &layer, const std::vector<float> &image)
 {
     cnn_explain_options options = CNN_EXPLAIN_OPTIONS_INIT;
     cnn_explanation *made = nullptr;
-    cnn_layer_info info;
+    cnn_layer_info info = {};
     cnn_diag *diag = diag_.get();
     check(cnn_model_find_layer(model_.get(), layer.c_str(), &options.layer, diag), diag);
     check(cnn_explain(model_.get(), image.data(), &options, &made, diag), diag);

@@ -117,7 +117,7 @@ static cnn_status begin(const char *directory, const char *config, cnn_diag *dia
     cnn_init_options init = CNN_INIT_OPTIONS_INIT;
     cnn_open_options untrained = CNN_OPEN_OPTIONS_INIT;
     cnn_survey_options survey = CNN_SURVEY_OPTIONS_INIT;
-    cnn_init_result found;
+    cnn_init_result found = {0};
     cnn_model *model = NULL;
     cnn_survey *data = NULL;
     snprintf(pictures, sizeof pictures, "%s/pictures", directory);
@@ -272,7 +272,7 @@ static cnn_status make_small(cnn_model *model, const char *path, cnn_diag *diag)
     cnn_quantize_options options = CNN_QUANTIZE_OPTIONS_INIT;
     cnn_evaluate_options validation = CNN_EVALUATE_OPTIONS_INIT;
     cnn_model *small = NULL;
-    cnn_comparison both;
+    cnn_comparison both = {0};
     cnn_checkpoint_info *file = NULL;
     options.images = 32;
     validation.split = "val";
@@ -298,7 +298,7 @@ static cnn_status hand_on(cnn_model *model, const char *directory, cnn_diag *dia
     cnn_status status = cnn_export_find("onnx", &format, diag);
     for (size_t i = 0; status == CNN_OK && i < cnn_export_formats(); i++) {
         cnn_export_options options = CNN_EXPORT_OPTIONS_INIT;
-        cnn_export_info info;
+        cnn_export_info info = {0};
         char path[PATH_BYTES];
         format = cnn_export_format_at(i);
         options.format = format->name;

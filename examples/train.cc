@@ -141,7 +141,7 @@ void look_at_data(const std::string &pictures, const std::string &directory, cnn
     cnn_init_options init = CNN_INIT_OPTIONS_INIT;
     cnn_open_options open = CNN_OPEN_OPTIONS_INIT;
     cnn_survey_options survey = CNN_SURVEY_OPTIONS_INIT;
-    cnn_init_result proposed;
+    cnn_init_result proposed = {};
     init.directory = directory.c_str();
     init.data_path = pictures.c_str();
     open.untrained = open.shapes = true;
@@ -194,7 +194,7 @@ void measure(const std::string &directory, cnn_diag *diag)
     cnn_checkpoint_info *file = nullptr;
     check(cnn_checkpoint_verify(small.c_str(), &file, diag), diag);
     std::cout << CheckpointInfo(file)->bytes << " bytes as integers\n";
-    cnn_comparison both;
+    cnn_comparison both = {};
     check(cnn_compare(model.get(), quantized.get(), &validation, &both, diag), diag);
     std::cout << "alike on " << both.both_right + both.both_wrong << " of " << both.images << "\n";
     cnn_evaluation *result = nullptr;

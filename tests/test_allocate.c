@@ -137,7 +137,7 @@ static void use_model(struct scratch *s, cnn_model *model)
     const cnn_pixels pixels = {frame, 2, 2, 0, CNN_PIXELS_RGB};
     char input[200], page[200], gallery[200], sheet[200];
     cnn_evaluation *e = NULL;
-    cnn_comparison c;
+    cnn_comparison c = {0};
     cnn_survey *survey = NULL;
     cnn_findings *findings = NULL;
     cnn_explanation *explanation = NULL;

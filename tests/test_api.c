@@ -203,7 +203,7 @@ static void test_what_a_model_is(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false);
-    cnn_layer_info layer;
+    cnn_layer_info layer = {0};
     cnn_memory memory;
     size_t found = 99;
     assert_string_equal(cnn_model_name(model), "tiny");
@@ -663,7 +663,7 @@ static void test_stopping(void **state)
     cnn_evaluate_options o = {.split = "val", .progress = stop_at_once, .context = &calls};
     cnn_quantize_options q = {.progress = stop_at_once, .context = &calls};
     cnn_evaluation *e = NULL;
-    cnn_comparison c;
+    cnn_comparison c = {0};
     assert_int_equal(cnn_evaluate(model, &o, &e, s->diag), CNN_INTERRUPTED);
     calls = 0;
     assert_int_equal(cnn_compare(model, model, &o, &c, NULL), CNN_INTERRUPTED);
@@ -688,7 +688,7 @@ static void test_import_wants_files_and_options_that_fit(void **state)
 {
     struct scratch *s = *state;
     cnn_import_options o = CNN_IMPORT_OPTIONS_INIT;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     cnn_model *model = NULL;
     const char *paths[17] = {"a.onnx", NULL};
     REFUSED(cnn_import, NULL, 1, &o, &model, &info);
@@ -721,7 +721,7 @@ static void test_export_wants_a_model_a_place_and_a_format_that_there_is(void **
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false), *bare = open_tiny(s, true);
     const cnn_export_format *format = NULL;
-    cnn_export_info info;
+    cnn_export_info info = {0};
     cnn_export_options o = CNN_EXPORT_OPTIONS_INIT;
     char path[256];
     snprintf(path, sizeof path, "%s", scratch_path(s, "a.onnx"));
@@ -843,13 +843,46 @@ static void test_options_have_versions(void **state)
     cnn_model_free(model);
 }
 
+/* A struct that the caller owns and the library fills: its version stays, a later one is refused.
+ */
+static void test_results_have_versions(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *other = NULL;
+    cnn_layer_info layer = CNN_LAYER_INFO_INIT;
+    cnn_import_info import = CNN_IMPORT_INFO_INIT;
+    cnn_export_info export = CNN_EXPORT_INFO_INIT;
+    cnn_comparison comparison = CNN_COMPARISON_INIT;
+    cnn_init_result result = CNN_INIT_RESULT_INIT;
+    const cnn_init_options init = {.directory = s->folder, .data_path = s->folder};
+    char path[128];
+    const char *paths[] = {path};
+    snprintf(path, sizeof path, "%s", scratch_path(s, "a.onnx"));
+    DONE(cnn_model_layer, model, 0, &layer);
+    DONE(cnn_export, model, path, NULL, &export);
+    DONE(cnn_import, paths, 1, NULL, &other, &import);
+    DONE(cnn_compare, model, model, &(cnn_evaluate_options){.split = "val"}, &comparison);
+    assert_int_equal(layer.version, CNN_LAYER_INFO_VERSION);
+    assert_int_equal(export.version, CNN_EXPORT_INFO_VERSION);
+    assert_int_equal(import.version, CNN_IMPORT_INFO_VERSION);
+    assert_int_equal(comparison.version, CNN_COMPARISON_VERSION);
+    cnn_model_free(other);
+    layer.version = import.version = export.version = comparison.version = result.version = 2;
+    REFUSED(cnn_model_layer, model, 0, &layer);
+    REFUSED(cnn_export, model, path, NULL, &export);
+    REFUSED(cnn_import, paths, 1, NULL, &other, &import);
+    REFUSED(cnn_compare, model, model, NULL, &comparison);
+    REFUSED(cnn_init, &init, &result);
+    cnn_model_free(model);
+}
+
 static void test_measuring(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
     cnn_evaluate_options o = {.split = "val"};
     cnn_evaluation *e = NULL;
-    cnn_comparison c;
+    cnn_comparison c = {0};
     DONE(cnn_evaluate, model, &o, &e);
     size_t sum = 0;
     for (size_t i = 0; i < CLASSES * CLASSES; i++)
@@ -887,7 +920,7 @@ static void test_data(void **state)
     cnn_open_options untrained = {.untrained = true};
     cnn_survey_options none = {0};
     cnn_survey *survey = NULL;
-    cnn_init_result result;
+    cnn_init_result result = {0};
     DONE(cnn_survey_data, model, &none, &survey);
     assert_int_equal(survey->classes, CLASSES);
     assert_int_equal(survey->splits[0].images, 72);
@@ -1035,6 +1068,7 @@ int main(void)
         TEST(test_a_process_that_is_alone_has_no_cluster),
         TEST(test_processes_of_srun_need_its_help_to_find_each_other),
         TEST(test_options_have_versions),
+        TEST(test_results_have_versions),
         TEST(test_stopping),
         TEST(test_measuring),
         TEST(test_data),

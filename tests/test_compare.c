@@ -78,7 +78,7 @@ static void test_counts_are_those_of_two_evaluations(void **state)
     cnn_model *b = network_open(
         NETWORK("[3, 16, 16]", ", normalize: {mean: [0.5, 0.4, 0.3], std: [0.1, 0.2, 0.3]}"));
     const cnn_evaluate_options options = {.split = "val"};
-    cnn_comparison c, turned;
+    cnn_comparison c = {0}, turned = {0};
     cnn_evaluation *e[2] = {NULL};
     assert_int_equal(cnn_compare(a, b, &options, &c, s->diag), CNN_OK);
     assert_int_equal(cnn_compare(b, a, &options, &turned, s->diag), CNN_OK);
@@ -105,7 +105,7 @@ static void test_a_model_does_not_differ_from_itself(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = network_open(NETWORK("[3, 16, 16]", ""));
-    cnn_comparison c;
+    cnn_comparison c = {0};
     assert_int_equal(cnn_compare(model, model,
                                  &(cnn_evaluate_options){.split = "val", .tta = CNN_TTA_FLIP}, &c,
                                  s->diag),
@@ -123,7 +123,7 @@ static void test_models_of_other_classes_are_refused(void **state)
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     cnn_model *a = network_open(NETWORK("[3, 16, 16]", "")),
               *b = network_open(NETWORK("[3, 16, 16]", ""));
-    cnn_comparison c;
+    cnn_comparison c = {0};
     assert_int_equal(cnn_model_set_classes(b, 10, names, NULL), CNN_OK);
     assert_int_equal(cnn_compare(a, b, &(cnn_evaluate_options){.split = "val"}, &c, s->diag),
                      CNN_INVALID);

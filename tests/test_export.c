@@ -110,7 +110,7 @@ static void check_golden(struct scratch *s, const char *name, bool *seen)
     for (size_t i = 0; i < model->graph.count; i++)
         for (size_t t = 0; t < cnn_layer_type_count; t++)
             seen[t] = seen[t] || cnn_layer_types[t] == model->graph.nodes[i].type;
-    cnn_export_info info;
+    cnn_export_info info = {0};
     const char *path = scratch_path(s, "net.onnx");
     cnn_status status = cnn_export(model, path, NULL, &info, s->diag);
     if (status != CNN_OK)
@@ -174,7 +174,7 @@ static void test_networks_are_written(void **state)
         if (word)
             memcpy(word, "relu6", 5);
         cnn_model *model = network_open(text);
-        cnn_export_info info;
+        cnn_export_info info = {0};
         network_stir(model);
         expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
         assert_true(info.error < 1e-5);
@@ -309,7 +309,7 @@ static void test_bfloat16_is_written_as_float32(void **state)
 {
     struct scratch *s = *state;
     char text[1000];
-    cnn_export_info info;
+    cnn_export_info info = {0};
     snprintf(text, sizeof text, "precision: bf16\n%s", small);
     cnn_model *model = network_open(text);
     network_stir(model);
@@ -361,7 +361,7 @@ static void test_deep_networks_of_bytes_are_proved(void **state)
     strcat(text, "- {type: flatten}\n- {type: dense, units: 10}\n- {type: dropout}\n"
                  "data: {dataset: shapes, limit: 40}\n");
     cnn_model *model = network_open(text), *bytes = NULL;
-    cnn_export_info info;
+    cnn_export_info info = {0};
     network_stir(model);
     expect_ok(s, cnn_quantize(model, NULL, &bytes, s->diag));
     cnn_diag_clear(s->diag);
@@ -378,7 +378,7 @@ static void test_bytes_are_written_as_codes(void **state)
 {
     struct scratch *s = *state;
     cnn_model *model = quantized(s), *again = NULL;
-    cnn_export_info info;
+    cnn_export_info info = {0};
     expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
     assert_true(info.error < 1e-5);
     struct cnn_onnx *file = open_file(s, s->path);

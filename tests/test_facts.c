@@ -64,7 +64,7 @@ static uint64_t count_parameters(const cnn_model *model)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < cnn_model_layers(model); i++) {
-        cnn_layer_info info;
+        cnn_layer_info info = {0};
         assert_int_equal(cnn_model_layer(model, i, &info, NULL), CNN_OK);
         count += info.params;
     }

@@ -152,7 +152,7 @@ static void expect_output(struct scratch *s, cnn_model *model, const struct exam
 static void test_caffe_network_computes_what_it_says(void **state)
 {
     struct scratch *s = *state;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     struct example e = {.turned = true, .mean_divisor = 0.75, .deviation = deviation_caffe};
     legacy_numbers(&e.n);
     cnn_model *model = import_example(s, "small", NULL, &info);
@@ -200,7 +200,7 @@ static void test_caffe_preprocessing_comes_from_the_data_layer(void **state)
 static void test_caffe_files_of_the_first_version(void **state)
 {
     struct scratch *s = *state;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     struct example e = {.turned = true, .biased = true};
     legacy_numbers(&e.n);
     cnn_model *model = import_example(s, "old", NULL, &info);
@@ -214,7 +214,7 @@ static void test_caffe_files_of_the_first_version(void **state)
 static void test_darknet_network_computes_what_it_says(void **state)
 {
     struct scratch *s = *state;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     cnn_import_options o = CNN_IMPORT_OPTIONS_INIT;
     struct example e = {.slope = 0.1, .mean_divisor = 1, .deviation = deviation_alexeyab};
     legacy_numbers(&e.n);

@@ -97,7 +97,7 @@ static void test_examples_become_these_layers(void **state)
     struct scratch *s = *state;
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
         cnn_model *model = NULL;
-        cnn_import_info info;
+        cnn_import_info info = {0};
         char layers[1000];
         expect_ok(s, import_text(s, onnx_example(examples[i].example), NULL, &model, &info));
         list_layers(model, layers, sizeof layers);
@@ -121,7 +121,7 @@ static void test_the_dynamo_form_comes_in_with_its_external_weights(void **state
     struct scratch *s = *state;
     struct onnx_model m = {.opset = 18, .ir = 10};
     struct cnn_text fields = {0};
-    cnn_import_info info;
+    cnn_import_info info = {0};
     cnn_model *model = NULL;
     float weights[25], first[24];
     char layers[400];
@@ -599,7 +599,7 @@ static void test_padding_comes_before_what_changes_it(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_model *model = NULL;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     char layers[200];
     onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
     onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
@@ -623,7 +623,7 @@ static void test_padding_comes_behind_a_shuffle(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_model *model = NULL;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     char layers[200];
     onnx_random(&m, "w", "4 3 1 1", 1, 1, 0);
     onnx_ints(&m, "apart", "5", (const int64_t[]){0, 2, 2, 2, 3});
@@ -649,7 +649,7 @@ static void test_padding_is_transposed(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {.opset = 13};
     cnn_model *model = NULL;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     char layers[200];
     onnx_random(&m, "w", "4 3 1 1", 1, 1, 0);
     onnx_random(&m, "factor", "4", 2, 1, 0);
@@ -679,7 +679,7 @@ static void test_prelu_stands_behind_a_dense_layer(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_model *model = NULL;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     char layers[200];
     onnx_random(&m, "w", "5 18", 1, 1, 0);
     onnx_random(&m, "slopes", "5", 2, 1, 0.5f);
@@ -709,7 +709,7 @@ static void test_the_last_layer_is_compared_whatever_it_is(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_model *model = NULL;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     char layers[200];
     onnx_random(&m, "w", "3 3 1 1", 1, 1, 0);
     onnx_ints(&m, "around", "8", (const int64_t[]){0, 0, 1, 0, 0, 0, 0, 2});
@@ -732,7 +732,7 @@ static void test_names_of_files_and_nodes_may_be_any(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_import_options options = CNN_IMPORT_OPTIONS_INIT;
-    cnn_import_info info;
+    cnn_import_info info = {0};
     cnn_model *model = NULL;
     char name[100] = "a\"\xff\n", expected[100] = "a___";
     for (size_t i = 0; i < 30; i++)
@@ -758,7 +758,7 @@ static void test_layers_of_one_name_are_numbered(void **state)
     struct scratch *s = *state;
     struct onnx_model m = {0};
     cnn_model *model = NULL;
-    cnn_layer_info layer;
+    cnn_layer_info layer = {0};
     char from[16] = "x", to[16];
     onnx_input(&m, "x", "1 1 1 2");
     for (int i = 0; i < 900; i++) {

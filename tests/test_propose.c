@@ -122,7 +122,7 @@ static void test_description_when_read_back(void **state)
         cnn_model *model = build(&glance, "n", "p");
         size_t macs = 0, last = 0;
         for (size_t k = 0; k < cnn_model_layers(model); k++) {
-            cnn_layer_info info;
+            cnn_layer_info info = {0};
             assert_int_equal(cnn_model_layer(model, k, &info, NULL), CNN_OK);
             macs += info.macs;
             last = strcmp(info.type, "conv") == 0 ? info.output.h : last;

@@ -213,7 +213,7 @@ static void use_model(struct user *u, const cnn_model *model)
 {
     static const uint8_t frame[4 * 4 * 3] = {1, 2, 3};
     const cnn_pixels pixels = {frame, 4, 4, 0, CNN_PIXELS_BGR};
-    cnn_layer_info layer;
+    cnn_layer_info layer = {0};
     float input[PIXELS], p[CLASSES];
     cnn_prediction best[CLASSES];
     size_t count;

@@ -93,7 +93,7 @@ static void test_counts_tell_trained_parameters_from_frozen_ones(void **state)
     cnn_model *model = network_open(description);
     const uint64_t all[] = {16 * 19, 32, 0, 3 * 65, 0, 8}, trained[] = {0, 0, 0, 3, 0, 8};
     for (size_t i = 0; i < 6; i++) {
-        cnn_layer_info info;
+        cnn_layer_info info = {0};
         assert_int_equal(cnn_model_layer(model, i, &info, NULL), CNN_OK);
         assert_int_equal(info.params, all[i]);
         assert_int_equal(info.trainable_params, trained[i]);

@@ -73,7 +73,7 @@ cnn_status lab_check(const void *text, size_t size, const char *name)
     cnn_diag *diag = cnn_diag_new();
     cnn_model *opened = NULL;
     cnn_status status = cnn_model_open_memory(text, size, name, &options, &opened, diag);
-    cnn_layer_info info;
+    cnn_layer_info info = {0};
     if (status == CNN_OK) {
         cnn_json_open(NULL, '[');
         for (size_t i = 0; cnn_model_layer(opened, i, &info, NULL) == CNN_OK; i++) {
@@ -129,7 +129,7 @@ static void print_tensors(void)
 
 cnn_status lab_summary(void)
 {
-    cnn_layer_info info;
+    cnn_layer_info info = {0};
     cnn_json_open(NULL, '{');
     cnn_json_text("version", cnn_version());
     cnn_json_text("kernels", cnn_instruction_set());

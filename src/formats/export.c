@@ -145,9 +145,12 @@ cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_optio
     if (options->version > CNN_EXPORT_OPTIONS_VERSION)
         return cnn_fail_version(diag, "cnn_export_options", options->version,
                                 CNN_EXPORT_OPTIONS_VERSION);
+    if (info && info->version > CNN_EXPORT_INFO_VERSION)
+        return cnn_fail_version(diag, "cnn_export_info", info->version, CNN_EXPORT_INFO_VERSION);
     cnn_status status = check_model(model, options, diag);
     if (status == CNN_OK)
         status = write_model(model, path, options, &own, diag);
+    own.version = info ? info->version : 0;
     if (status == CNN_OK && info)
         *info = own;
     return status;

@@ -145,11 +145,13 @@ static cnn_status import_files(struct cnn_import_file *files, const char *const 
 cnn_status cnn_import(const char *const *paths, size_t count, const cnn_import_options *options,
                       cnn_model **out, cnn_import_info *info, cnn_diag *diag)
 {
-    cnn_import_info ignored;
+    cnn_import_info ignored = {0};
     struct cnn_import_request request = {
         .count = count, .options = options ? options : &import_defaults, .open = &open_defaults};
     if (count == 0 || !cnn_words_given(paths, count) || !out)
         return cnn_fail_missing(diag, "cnn_import", "files or out");
+    if (info && info->version > CNN_IMPORT_INFO_VERSION)
+        return cnn_fail_version(diag, "cnn_import_info", info->version, CNN_IMPORT_INFO_VERSION);
     cnn_status status = check_options(request.options, diag);
     if (status != CNN_OK)
         return status;

@@ -224,7 +224,8 @@ static cnn_status fill_info(struct import *im, cnn_import_info *info)
 {
     struct cnn_arena *arena = im->model->arena;
     const struct cnn_text *notes = &im->lowering.notes;
-    cnn_import_info out = {.nodes = im->graph->nodes,
+    cnn_import_info out = {.version = info->version,
+                           .nodes = im->graph->nodes,
                            .opset = im->graph->opset,
                            .layers = im->model->graph.count,
                            .compared = im->agreement.layers,

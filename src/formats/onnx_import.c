@@ -50,7 +50,7 @@ static cnn_status open_onnx(const struct cnn_model_source *source, const cnn_ope
                             cnn_model **out, cnn_diag *diag)
 {
     static const cnn_import_options defaults = CNN_IMPORT_OPTIONS_INIT;
-    cnn_import_info ignored;
+    cnn_import_info ignored = {0};
     const struct cnn_import_file file = {.path = source->name};
     const struct cnn_import_request request = {
         .files = &file, .count = 1, .options = &defaults, .open = options};

@@ -136,6 +136,7 @@ static cnn_status fill_info(struct import *im, cnn_import_info *info)
     struct cnn_arena *arena = im->model->arena;
     add_notes(im);
     *info = (cnn_import_info){
+        .version = info->version,
         .nodes = im->weights->count,
         .layers = im->model->graph.count,
         .worst = "",

@@ -21,7 +21,9 @@
  *
  * Results. The library makes structs that have memory of their own, `cnn_X **out`. The caller only
  * reads them, and gives them back to cnn_X_free as a whole. The library fills structs that have no
- * memory of their own, `cnn_X *out`.
+ * memory of their own, `cnn_X *out`. If such a struct begins with a version, the caller sets it
+ * before the call, as in a struct of options: `cnn_layer_info info = CNN_LAYER_INFO_INIT;` or
+ * `{0}`. The library writes only the members that this version has.
  *
  * Threads. Objects that share nothing are independent: two threads may use two models, each with
  * its own cnn_diag. Many threads may call functions that take the same object as const, as long as
@@ -34,18 +36,16 @@
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
- * CNN_VERSION with which it was built. Version 1.0 waits for three things:
+ * CNN_VERSION with which it was built. Version 1.0 waits for two things:
  * - answers that are not classes. Today cnn_evaluation, cnn_comparison, cnn_event and
  *   cnn_prediction are about classes and accuracy alone;
- * - results that can grow. cnn_import_info, cnn_export_info, cnn_layer_info, cnn_init_result and
- *   cnn_comparison belong to the caller and have no version;
  * - a tool that compares each version with the one before it.
  *
  * From 1.0 on, as long as the soname stays the same: a function stays and keeps its meaning.
- * Structs of options, and structs that the library makes (results, cnn_message, cnn_event), get new
- * members only at their end; all others stay as they are. Enumerators keep their values. New ones
- * may be added, so a program must handle values that it does not know. The soname changes whenever
- * programs must be rebuilt.
+ * Structs with a version, and structs that the library makes (results, cnn_message, cnn_event), get
+ * new members only at their end; all others stay as they are. Enumerators keep their values. New
+ * ones may be added, so a program must handle values that it does not know. The soname changes
+ * whenever programs must be rebuilt.
  */
 #ifndef CNN_H
 #define CNN_H
@@ -231,6 +231,7 @@ const char *cnn_model_resolved(const cnn_model *model); /* the resolved descript
 char *cnn_model_compact(const cnn_model *model);
 
 typedef struct cnn_layer_info {
+    unsigned version;
     const char *name, *type;
     const char *const *inputs; /* names of the layers it reads ("input": the network's input) */
     size_t input_count;
@@ -242,6 +243,12 @@ typedef struct cnn_layer_info {
     const char *explanation;           /* the arithmetic, as lines of text */
     const char *warning; /* for example pixels that are never seen; NULL if there is none */
 } cnn_layer_info;
+
+#define CNN_LAYER_INFO_VERSION 1
+#define CNN_LAYER_INFO_INIT                                                                        \
+    {                                                                                              \
+        CNN_LAYER_INFO_VERSION, NULL, NULL, NULL, 0, {0, 0, 0, 0}, 0, 0, 0, {0, 0}, 0, NULL, NULL  \
+    }
 
 size_t cnn_model_layers(const cnn_model *model);
 /* i: from 0 */
@@ -351,16 +358,23 @@ typedef struct cnn_import_row { /* one layer of a file of weights */
 } cnn_import_row;
 
 typedef struct cnn_import_info { /* texts belong to the model */
-    const char *producer;        /* the program that wrote the file; "" */
-    int64_t opset;               /* version of its operators; 0: it has none */
-    size_t nodes, layers;        /* of the file, of the model */
-    size_t compared;             /* layers that were compared with the file */
-    double error;      /* the largest difference, as a share of the layer's largest number */
-    const char *worst; /* in this layer; "" */
-    const char *notes; /* lines: what was dropped, folded, left out or guessed; "" */
+    unsigned version;
+    const char *producer; /* the program that wrote the file; "" */
+    int64_t opset;        /* version of its operators; 0: it has none */
+    size_t nodes, layers; /* of the file, of the model */
+    size_t compared;      /* layers that were compared with the file */
+    double error;         /* the largest difference, as a share of the layer's largest number */
+    const char *worst;    /* in this layer; "" */
+    const char *notes;    /* lines: what was dropped, folded, left out or guessed; "" */
     const cnn_import_row *rows; /* only weights: the assignment; belongs to the model */
     size_t row_count;
 } cnn_import_info;
+
+#define CNN_IMPORT_INFO_VERSION 1
+#define CNN_IMPORT_INFO_INIT                                                                       \
+    {                                                                                              \
+        CNN_IMPORT_INFO_VERSION, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0                          \
+    }
 
 /* Makes a model from count files of another program, in any order; their names or first bytes
  * distinguish them. The result is proved: the graph of the file is computed operator by operator,
@@ -603,7 +617,8 @@ typedef struct cnn_export_options {
     }
 
 typedef struct cnn_export_info { /* texts belong to the model */
-    uint64_t bytes;              /* of the file */
+    unsigned version;
+    uint64_t bytes;  /* of the file */
     size_t compared; /* layers that were compared with the file; 0: the file cannot be executed here
                       */
     double error;    /* the largest difference, as a share of the layer's largest number */
@@ -613,6 +628,12 @@ typedef struct cnn_export_info { /* texts belong to the model */
     uint64_t arena, constants, macs;
     size_t images, right;
 } cnn_export_info;
+
+#define CNN_EXPORT_INFO_VERSION 1
+#define CNN_EXPORT_INFO_INIT                                                                       \
+    {                                                                                              \
+        CNN_EXPORT_INFO_VERSION, 0, 0, 0, NULL, 0, 0, 0, 0, 0                                      \
+    }
 
 /* Writes the model for another program. Weights keep their names and shapes. The input of an ONNX
  * file is any number of images. Such a file is proved before it is written: it is read again and
@@ -882,6 +903,7 @@ size_t cnn_evaluation_confusion(const cnn_evaluation *evaluation, size_t truth, 
 
 /* Two models, a and b, on the same images. */
 typedef struct cnn_comparison {
+    unsigned version;
     size_t images;
     size_t both_right, only_a, only_b, both_wrong; /* only_a: a is right and b wrong */
     double loss[2], accuracy[2];                   /* of a, of b */
@@ -897,6 +919,13 @@ typedef struct cnn_comparison {
     const char *split;
     cnn_tta tta;
 } cnn_comparison;
+
+#define CNN_COMPARISON_VERSION 1
+#define CNN_COMPARISON_INIT                                                                        \
+    {                                                                                              \
+        CNN_COMPARISON_VERSION, 0, 0, 0, 0, 0, {0, 0}, {0, 0}, {0, 0}, {0, 0}, 0, 0, 0, 0, false,  \
+            NULL, CNN_TTA_NONE                                                                     \
+    }
 
 /* The images are those of a's description (or of options->data_path); b gets them in its own size
  * and normalisation. Both must have the data set's classes. options may be NULL; its report and
@@ -1065,6 +1094,7 @@ typedef struct cnn_init_options {
     }
 
 typedef struct cnn_init_result {
+    unsigned version;
     size_t classes;
     /* images of each split; 0: the folder does not have this split */
     size_t train_images, val_images, test_images;
@@ -1075,6 +1105,12 @@ typedef struct cnn_init_result {
     double val_split;     /* 0: the folder has images for validation */
     bool balanced;        /* rare classes get more weight */
 } cnn_init_result;
+
+#define CNN_INIT_RESULT_VERSION 1
+#define CNN_INIT_RESULT_INIT                                                                       \
+    {                                                                                              \
+        CNN_INIT_RESULT_VERSION, 0, 0, 0, 0, 0, 0, 0, 0, false, 0, 0, 0, false                     \
+    }
 
 /* Inspects the images. Writes DIRECTORY/config.yaml, a description that suits them, and
  * DIRECTORY/README.md, which says what to do next. With options->from it also writes

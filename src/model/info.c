@@ -27,7 +27,8 @@ static cnn_status describe_layer(const cnn_model *model, const struct cnn_node *
         return cnn_fail_memory(diag, 0, "a description");
     for (size_t k = 0; k < node->input_count; k++)
         inputs[k] = node->inputs[k] == 0 ? "input" : model->graph.nodes[node->inputs[k] - 1].name;
-    *out = (cnn_layer_info){.name = node->name,
+    *out = (cnn_layer_info){.version = out->version,
+                            .name = node->name,
                             .type = node->type->variant.name,
                             .inputs = inputs,
                             .input_count = node->input_count,
@@ -46,6 +47,8 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
 {
     if (!model || !out)
         return cnn_fail_missing(diag, "cnn_model_layer", "model or out");
+    if (out->version > CNN_LAYER_INFO_VERSION)
+        return cnn_fail_version(diag, "cnn_layer_info", out->version, CNN_LAYER_INFO_VERSION);
     if (i >= model->graph.count)
         return cnn_fail_index(diag, "layer", i, model->graph.count);
     pthread_mutex_lock(&model->later->lock);

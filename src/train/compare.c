@@ -106,6 +106,8 @@ cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *o
     if (options && options->version > CNN_EVALUATE_OPTIONS_VERSION)
         return cnn_fail_version(diag, "cnn_evaluate_options", options->version,
                                 CNN_EVALUATE_OPTIONS_VERSION);
+    if (out->version > CNN_COMPARISON_VERSION)
+        return cnn_fail_version(diag, "cnn_comparison", out->version, CNN_COMPARISON_VERSION);
     static const cnn_evaluate_options defaults = {0};
     struct passes passes = {.options = options ? options : &defaults};
     cnn_evaluate_options o = *passes.options;
@@ -126,7 +128,8 @@ cnn_status cnn_compare(cnn_model *a, cnn_model *b, const cnn_evaluate_options *o
     if (status == CNN_OK)
         status = check_images((const cnn_model *const[2]){a, b}, e, answers, diag);
     if (status == CNN_OK) {
-        cnn_comparison c = {.images = e[0].images,
+        cnn_comparison c = {.version = out->version,
+                            .images = e[0].images,
                             .split = e[0].split,
                             .tta = o.tta,
                             .loss = {e[0].loss, e[1].loss}};

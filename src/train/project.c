@@ -266,8 +266,11 @@ static cnn_status propose(struct project *p)
 static void report(const struct project *p, cnn_init_result *out)
 {
     const struct cnn_glance *g = &p->glance;
-    *out = (cnn_init_result){
-        .classes = g->classes, .width = g->width, .height = g->height, .grey = g->grey};
+    *out = (cnn_init_result){.version = out->version,
+                             .classes = g->classes,
+                             .width = g->width,
+                             .height = g->height,
+                             .grey = g->grey};
     out->fewest = out->most = g->class_images[0];
     out->train_images = g->images[CNN_SPLIT_TRAIN];
     out->val_images = g->images[CNN_SPLIT_VAL];
@@ -289,6 +292,8 @@ cnn_status cnn_init(const cnn_init_options *options, cnn_init_result *out, cnn_d
     if (options->version > CNN_INIT_OPTIONS_VERSION)
         return cnn_fail_version(diag, "cnn_init_options", options->version,
                                 CNN_INIT_OPTIONS_VERSION);
+    if (out->version > CNN_INIT_RESULT_VERSION)
+        return cnn_fail_version(diag, "cnn_init_result", out->version, CNN_INIT_RESULT_VERSION);
     struct project p = {.options = options, .diag = diag};
     cnn_status status = prepare(&p);
     if (status == CNN_OK)

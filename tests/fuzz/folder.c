@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size};
     cnn_diag *diag = cnn_diag_new();
     char root[128], project[128];
-    cnn_init_result result;
+    cnn_init_result result = {0};
 
     cnn_set_threads(1);
     snprintf(root, sizeof root, "%s/data", fuzz_folder());

@@ -14,7 +14,7 @@ static void look(cnn_model *model, cnn_diag *diag)
     size_t inputs = cnn_shape_count(cnn_model_input(model)), outputs = cnn_model_outputs(model);
 
     for (size_t i = 0; i < cnn_model_layers(model); i++) {
-        cnn_layer_info info;
+        cnn_layer_info info = {0};
         if (cnn_model_layer(model, i, &info, diag) == CNN_OK)
             macs += info.macs;
     }
