@@ -36,10 +36,9 @@
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
- * CNN_VERSION with which it was built. Version 1.0 waits for two things:
- * - answers that are not classes. Today cnn_evaluation, cnn_comparison, cnn_event and
- *   cnn_prediction are about classes and accuracy alone;
- * - a tool that compares each version with the one before it.
+ * CNN_VERSION with which it was built. Version 1.0 waits for answers that are not classes: today
+ * cnn_evaluation, cnn_comparison, cnn_event and cnn_prediction are about classes and accuracy
+ * alone.
  *
  * From 1.0 on, as long as the soname stays the same: a function stays and keeps its meaning.
  * Structs with a version, and structs that the library makes (results, cnn_message, cnn_event), get
