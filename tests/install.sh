@@ -7,8 +7,8 @@ set -u
 . "$(dirname "$0")/cases.sh"
 
 cd "$root" || exit 1
+PREFIX=${PREFIX:-/usr/local} CC=${CC:-cc} CXX=${CXX:-g++} SANITIZE=${SANITIZE:-}
 installed=$directory$PREFIX
-CXX=${CXX:-g++}
 
 make_here() {
     MAKEFLAGS='' make -s "$@" BUILD="$BUILD" PREFIX="$PREFIX" DESTDIR="$directory" CC="$CC" SANITIZE="$SANITIZE"
