@@ -1,47 +1,18 @@
-/* Training: the loop over steps and epochs, what it reports, and what it does when the loss is lost
- * or a signal comes. */
-#include <math.h>
+/* Training: the loop over steps and epochs, and what it does when the loss is lost or a signal
+ * comes. */
+#include "train/trainer.h"
+
 #include <string.h>
 
-#include "cluster/cluster.h"
-#include "recipe/schedule_type.h"
-#include "report/report.h"
 #include "train/check.h"
 #include "train/hold.h"
 #include "util/allocate.h"
 #include "util/clock.h"
 #include "util/file.h"
 
-#define RECENT 5 /* losses that the message about a lost run shows */
-/* seconds until report.html is written again: a browser reads it every few, and epochs may take but
- * milliseconds */
-#define REPORT_PAUSE 0.5
-
-struct trainer {
-    const cnn_train_options *options;
-    cnn_diag *diag;
-    struct cnn_training t;
-    cnn_event event; /* filled in as things become known */
-    double started, epoch_started;
-    struct cnn_cluster_counts counted;            /* when the epoch started */
-    size_t epoch_step;                            /* likewise */
-    double seconds_per_image, validation_seconds; /* running means */
-    double recent[RECENT];                        /* ring: the loss of step s is at s % RECENT */
-    size_t first_step;                            /* of this process */
-    double saved;                                 /* when last.safetensors was written */
-    bool begun;                                   /* begin() was called */
-    bool stopping;                                /* options->event wants it so */
-    bool stop, save;                              /* what all ranks have agreed on */
-    bool validated;                               /* t.evaluation and t.samples are whole */
-    /* the page in the run's directory says that the run goes on */
-    bool report_open;
-    bool report_failed; /* which was said */
-    double report_due;  /* when it may be written again */
-};
-
 /* All ranks stop after the same step, or save, when one of them is asked to; time is measured by
  * rank 0 alone. A rank that is gone is noticed here, too. */
-static cnn_status agree(struct trainer *r)
+static cnn_status agree(struct cnn_trainer_state *r)
 {
     enum { STOP = 1, SAVE = 2 };
     bool due =
@@ -60,175 +31,8 @@ static double running_mean(double mean, double value)
     return mean > 0 ? 0.9 * mean + 0.1 * value : value;
 }
 
-/* Number of the epoch that update `step` (from 1) belongs to. */
-static size_t epoch_of(const struct trainer *r, size_t step)
-{
-    return step ? (step - 1) / r->t.progress.steps_per_epoch + 1 : 1;
-}
-
-static double rate_at(const struct trainer *r, size_t step)
-{
-    const struct cnn_recipe *recipe = &r->t.model->recipe;
-    return recipe->optimizer.lr * cnn_schedule_factor(&recipe->schedule, &r->t.progress.plateau,
-                                                      step, r->t.steps,
-                                                      r->t.progress.steps_per_epoch);
-}
-
-static void emit(struct trainer *r, enum cnn_event_kind kind)
-{
-    const struct cnn_progress *progress = &r->t.progress;
-    cnn_event *event = &r->event;
-    if (!r->options->event || !cnn_training_leads(&r->t))
-        return;
-    event->kind = kind;
-    event->step = progress->step;
-    event->epoch = epoch_of(r, progress->step);
-    event->step_in_epoch = progress->step - (event->epoch - 1) * progress->steps_per_epoch;
-    event->best_accuracy = progress->best_accuracy;
-    event->images_per_s = r->seconds_per_image > 0 ? 1 / r->seconds_per_image : 0;
-    event->seconds_left = (double)(r->t.steps - progress->step) *
-                              (double)r->t.model->recipe.batch_size * r->seconds_per_image +
-                          (double)(r->t.epochs - event->epoch) * r->validation_seconds;
-    if (r->options->event(r->options->context, event) != 0)
-        r->stopping = true;
-}
-
-static void warn(struct trainer *r, const char *text)
-{
-    r->event.text = text;
-    emit(r, CNN_EVENT_WARNING);
-    r->event.text = NULL;
-}
-
-static void warn_of_report(struct trainer *r, const cnn_message *message)
-{
-    struct cnn_text text = {0};
-    cnn_text_printf(&text, "report.html is not up to date");
-    if (message && message->file)
-        cnn_text_printf(&text, ": %s:%zu:%zu", message->file, message->line, message->column);
-    if (message)
-        cnn_text_printf(&text, ": %s", message->text);
-    warn(r, text.failed ? "report.html is not up to date" : text.data);
-    cnn_text_free(&text);
-}
-
-/* Rewrites report.html; end: why a run is over that is not complete. Training does not end because
- * that fails. */
-static void write_report(struct trainer *r, bool running, const char *end)
-{
-    struct cnn_report report = {.title = r->t.run.directory,
-                                .directory = r->t.run.directory,
-                                .running = running,
-                                .step = r->t.progress.step,
-                                .end = end,
-                                .model = r->t.model,
-                                .evaluation = r->validated ? &r->t.evaluation : NULL,
-                                .samples = r->validated ? &r->t.samples : NULL};
-    if (!cnn_training_leads(&r->t) || (running && cnn_now() < r->report_due))
-        return;
-    cnn_diag *diag = cnn_diag_new();
-    cnn_status status = cnn_report_write(r->t.run.report, &report, diag);
-    if (status != CNN_OK && !r->report_failed)
-        warn_of_report(r, diag && cnn_diag_count(diag) ? cnn_diag_get(diag, 0) : NULL);
-    r->report_failed = r->report_failed || status != CNN_OK;
-    r->report_open = running;
-    r->report_due = cnn_now() + REPORT_PAUSE;
-    cnn_diag_free(diag);
-}
-
-/* A complete run that has not taken all its steps. */
-static bool stopped_early(const struct trainer *r)
-{
-    return cnn_training_complete(&r->t) && r->t.progress.step < r->t.steps;
-}
-
-/* Validation is by the test images: what they decide on is said. */
-static void warn_of_choice(struct trainer *r)
-{
-    const struct cnn_recipe *recipe = &r->t.model->recipe;
-    if (recipe->keep == CNN_KEEP_BEST)
-        warn(r, "validation uses the test images, so best.safetensors is chosen by them; "
-                "data.val_split sets training images aside instead, and "
-                "train.keep: last chooses none");
-    else if (recipe->early_stopping.patience > 0)
-        warn(r, "validation uses the test images, so the end of the run is chosen by them; "
-                "data.val_split sets training images aside instead");
-    else if (recipe->schedule.type->validated)
-        warn(r, "validation uses the test images, so the learning rate follows them; "
-                "data.val_split sets training images aside instead");
-}
-
-static void announce(struct trainer *r)
-{
-    r->event = (cnn_event){
-        .directory = r->t.run.directory,
-        .params = r->t.params,
-        .train_images = cnn_dataset_count(r->t.train),
-        .val_images = cnn_dataset_count(r->t.val),
-        .step = r->t.progress.step,
-        .steps = r->t.steps,
-        .epochs = r->t.epochs,
-        .steps_in_epoch = r->t.progress.steps_per_epoch,
-        .lr = rate_at(r, r->t.progress.step),
-    };
-    r->event.text = r->t.scaling.text;
-    emit(r, CNN_EVENT_START);
-    r->event.text = NULL;
-    for (size_t i = 0; i < r->t.notice_count; i++)
-        warn(r, r->t.notices[i]);
-    if (r->t.val_split == CNN_SPLIT_TEST)
-        warn_of_choice(r);
-    if (stopped_early(r))
-        warn(r, "the run is complete, ended by early stopping; a larger "
-                "train.early_stopping.patience would let it go on");
-    else if (cnn_training_complete(&r->t)) /* its page is, too */
-        warn(r, "the run is complete; a larger train.epochs or train.steps would let it go on");
-    else
-        write_report(r, true, NULL);
-}
-
-static bool has_layer(const struct cnn_graph *graph, const char *type)
-{
-    for (size_t i = 0; i < graph->count; i++)
-        if (strcmp(graph->nodes[i].type->variant.name, type) == 0)
-            return true;
-    return false;
-}
-
-/* Advice for a loss that is no number any more, by what the description lacks. */
-static void hint_divergence(const struct trainer *r)
-{
-    const cnn_model *model = r->t.model;
-    const char *warmup = model->recipe.schedule.own->warmup_epochs > 0
-                             ? ""
-                             : "; or let the rate rise slowly: train.schedule.warmup_epochs: 1";
-    const char *norm =
-        has_layer(&model->graph, "batch_norm") ? "" : "; or put a batch_norm after each conv";
-    const char *pixels =
-        model->data.normalize_auto || model->data.fixed.channels ? "" : "; or data.normalize: auto";
-    cnn_hint(r->diag, "try train.optimizer.lr: %g%s%s%s", model->recipe.optimizer.lr / 10, warmup,
-             norm, pixels);
-}
-
-/* What is not finite, e.g. "the loss is", at update `step` (from 1). The checkpoints stay as they
- * were: the last good ones. */
-static cnn_status fail_divergence(const struct trainer *r, const char *what, size_t step)
-{
-    struct cnn_text losses = {0};
-    for (size_t s = step > RECENT ? step - RECENT : 1; s < step; s++)
-        if (s > r->first_step)
-            cnn_text_printf(&losses, "%s%.4g",
-                            losses.size ? ", " : "; the losses before it: ", r->recent[s % RECENT]);
-    cnn_fail(r->diag, CNN_FAILED, NULL,
-             "%s not a finite number at step %zu (epoch %zu, learning rate %g)%s", what, step,
-             epoch_of(r, step), rate_at(r, step - 1), losses.data ? losses.data : "");
-    cnn_text_free(&losses);
-    hint_divergence(r);
-    return CNN_FAILED;
-}
-
 /* One update by a batch, of which this process has its own images. */
-static cnn_status update(struct trainer *r, const struct cnn_batch *batch, double lr,
+static cnn_status update(struct cnn_trainer_state *r, const struct cnn_batch *batch, double lr,
                          struct cnn_loss_result *out)
 {
     struct cnn_batch own = *batch;
@@ -243,14 +47,14 @@ static cnn_status update(struct trainer *r, const struct cnn_batch *batch, doubl
     *out = cnn_step_run(&r->t.step, batch->n, &targets, lr);
     cnn_status status = cnn_cluster_check(r->t.cluster, r->diag);
     if (status == CNN_OK && !out->finite)
-        status = fail_divergence(r, "the loss is", r->t.progress.step + 1);
+        status = cnn_trainer_fail_divergence(r, "the loss is", r->t.progress.step + 1);
     return status;
 }
 
-static cnn_status take_step(struct trainer *r)
+static cnn_status take_step(struct cnn_trainer_state *r)
 {
     struct cnn_progress *progress = &r->t.progress;
-    double begun = cnn_now(), lr = rate_at(r, progress->step);
+    double begun = cnn_now(), lr = cnn_trainer_rate_at(r, progress->step);
     const struct cnn_batch *batch = cnn_loader_next(r->t.loader);
     if (!batch)
         return cnn_fail(r->diag, CNN_FAILED, NULL,
@@ -266,24 +70,24 @@ static cnn_status take_step(struct trainer *r)
         return status;
     progress->step++;
     if (last)
-        cnn_health_after_step(&r->t.health, epoch_of(r, progress->step), r->t.step.parameters,
-                              cnn_plan_parameter_gradients(r->t.step.plan),
+        cnn_health_after_step(&r->t.health, cnn_trainer_epoch_of(r, progress->step),
+                              r->t.step.parameters, cnn_plan_parameter_gradients(r->t.step.plan),
                               lr / r->t.model->recipe.optimizer.lr);
     progress->loss_sum += result.loss;
     progress->loss_weight += result.weight;
     progress->images += n;
     progress->correct += result.correct;
     double loss = result.loss / result.weight;
-    r->recent[progress->step % RECENT] = loss;
+    r->recent[progress->step % CNN_TRAINER_RECENT] = loss;
     r->seconds_per_image = running_mean(r->seconds_per_image, (cnn_now() - begun) / (double)n);
     r->event.lr = lr;
     r->event.loss = progress->loss_sum / progress->loss_weight;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
-    emit(r, CNN_EVENT_STEP);
+    cnn_trainer_emit(r, CNN_EVENT_STEP);
     if (progress->step % r->t.model->recipe.log_every != 0 && progress->step != r->t.steps)
         return CNN_OK;
     const struct cnn_step_row row = {.step = progress->step,
-                                     .epoch = epoch_of(r, progress->step),
+                                     .epoch = cnn_trainer_epoch_of(r, progress->step),
                                      .loss = loss,
                                      .lr = lr,
                                      .images_per_s = 1 / r->seconds_per_image};
@@ -292,19 +96,19 @@ static cnn_status take_step(struct trainer *r)
 
 static int report_validation(void *context, size_t images, size_t total)
 {
-    struct trainer *r = context;
+    struct cnn_trainer_state *r = context;
     r->event.images = images;
     r->event.images_total = total;
-    emit(r, CNN_EVENT_VALIDATE);
+    cnn_trainer_emit(r, CNN_EVENT_VALIDATE);
     return r->stopping && !r->t.cluster;
 }
 
 static void tell(void *context, const char *text)
 {
-    warn(context, text);
+    cnn_trainer_warn(context, text);
 }
 
-static cnn_status validate(struct trainer *r)
+static cnn_status validate(struct cnn_trainer_state *r)
 {
     struct cnn_loss_result sum;
     double begun = cnn_now();
@@ -319,13 +123,13 @@ static cnn_status validate(struct trainer *r)
     if (status != CNN_OK)
         return status;
     if (!sum.finite)
-        return fail_divergence(r, "the validation loss is", r->t.progress.step);
+        return cnn_trainer_fail_divergence(r, "the validation loss is", r->t.progress.step);
     r->validated = true;
     r->validation_seconds = running_mean(r->validation_seconds, cnn_now() - begun);
     return cnn_dataset_report(r->t.val, tell, r, r->diag);
 }
 
-static cnn_status save_last(struct trainer *r)
+static cnn_status save_last(struct cnn_trainer_state *r)
 {
     bool asked = cnn_flag_lower(r->options->save);
     if (!cnn_training_leads(&r->t))
@@ -337,13 +141,13 @@ static cnn_status save_last(struct trainer *r)
         return status;
     r->saved = cnn_now();
     if (asked)
-        emit(r, CNN_EVENT_SAVE);
+        cnn_trainer_emit(r, CNN_EVENT_SAVE);
     return CNN_OK;
 }
 
 /* Within an epoch, which may take hours, the state is saved when it is asked for, and from time to
  * time. */
-static cnn_status save_if_due(struct trainer *r)
+static cnn_status save_if_due(struct cnn_trainer_state *r)
 {
     cnn_status status = agree(r);
     return status == CNN_OK && r->save ? save_last(r) : status;
@@ -351,7 +155,7 @@ static cnn_status save_if_due(struct trainer *r)
 
 /* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row
  * and writes it again. */
-static cnn_status record_epoch(struct trainer *r)
+static cnn_status record_epoch(struct cnn_trainer_state *r)
 {
     const cnn_event *event = &r->event;
     struct cnn_epoch_row row = {.epoch = r->t.progress.epochs_logged,
@@ -369,7 +173,7 @@ static cnn_status record_epoch(struct trainer *r)
 }
 
 /* What this rank has sent and received since the epoch started, and how long it has waited. */
-static void count_exchange(struct trainer *r)
+static void count_exchange(struct cnn_trainer_state *r)
 {
     const struct cnn_cluster_counts now = cnn_cluster_counts(r->t.cluster);
     size_t steps = r->t.progress.step - r->epoch_step;
@@ -377,13 +181,13 @@ static void count_exchange(struct trainer *r)
     r->event.waited = now.waited - r->counted.waited;
 }
 
-static cnn_status finish_epoch(struct trainer *r)
+static cnn_status finish_epoch(struct cnn_trainer_state *r)
 {
     const struct cnn_recipe *recipe = &r->t.model->recipe;
     struct cnn_progress *progress = &r->t.progress;
     r->event.loss = progress->loss_sum / progress->loss_weight;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
-    r->event.lr = rate_at(r, progress->step - 1);
+    r->event.lr = cnn_trainer_rate_at(r, progress->step - 1);
     cnn_status status = validate(r);
     if (status != CNN_OK)
         return status;
@@ -400,20 +204,20 @@ static cnn_status finish_epoch(struct trainer *r)
     }
     cnn_plateau_update(&recipe->schedule, &progress->plateau, score.loss);
     cnn_stopping_update(&recipe->early_stopping, &progress->stopping, score.loss);
-    progress->epochs_logged = epoch_of(r, progress->step);
+    progress->epochs_logged = cnn_trainer_epoch_of(r, progress->step);
     progress->loss_sum = progress->loss_weight = 0;
     progress->images = progress->correct = 0;
     r->event.seconds = cnn_now() - r->epoch_started;
     count_exchange(r);
     if ((status = record_epoch(r)) != CNN_OK)
         return status;
-    emit(r, CNN_EVENT_EPOCH);
+    cnn_trainer_emit(r, CNN_EVENT_EPOCH);
     cnn_health_tell(&r->t.health, r->event.loss, tell, r);
-    write_report(r, true, NULL);
+    cnn_trainer_write_report(r, true, NULL);
     return CNN_OK;
 }
 
-static cnn_status interrupt(struct trainer *r)
+static cnn_status interrupt(struct cnn_trainer_state *r)
 {
     cnn_status status = save_last(r);
     if (status != CNN_OK)
@@ -430,7 +234,7 @@ static cnn_status interrupt(struct trainer *r)
 
 /* Before the validation: should that be left to a resumed run, the gradients of the epoch's last
  * step would be lost. */
-static cnn_status record_health(struct trainer *r)
+static cnn_status record_health(struct cnn_trainer_state *r)
 {
     cnn_health_probe(&r->t.health);
     cnn_status status = cnn_dataset_memory(r->t.val, r->diag);
@@ -439,15 +243,15 @@ static cnn_status record_health(struct trainer *r)
                : status;
 }
 
-static void tell_held(struct trainer *r)
+static void tell_held(struct cnn_trainer_state *r)
 {
     cnn_training_tell_held(&r->t, &r->event);
-    emit(r, CNN_EVENT_HOLD);
+    cnn_trainer_emit(r, CNN_EVENT_HOLD);
 }
 
 /* From where the run stands to the end of its epoch; nothing where that is reached already and only
  * the validation is left. */
-static cnn_status run_epoch(struct trainer *r)
+static cnn_status run_epoch(struct cnn_trainer_state *r)
 {
     const struct cnn_progress *progress = &r->t.progress;
     size_t per_epoch = progress->steps_per_epoch;
@@ -479,23 +283,24 @@ static cnn_status run_epoch(struct trainer *r)
     return status == CNN_OK ? cnn_dataset_report(r->t.train, tell, r, r->diag) : status;
 }
 
-static cnn_status end(struct trainer *r)
+static cnn_status end(struct cnn_trainer_state *r)
 {
     struct cnn_text text = {0};
-    size_t epoch = epoch_of(r, r->t.progress.step), bad = r->t.progress.stopping.bad_epochs;
-    if (stopped_early(r) && r->t.progress.step > r->first_step)
+    size_t epoch = cnn_trainer_epoch_of(r, r->t.progress.step),
+           bad = r->t.progress.stopping.bad_epochs;
+    if (cnn_trainer_stopped_early(r) && r->t.progress.step > r->first_step)
         cnn_text_printf(
             &text, "ended after epoch %zu of %zu: %zu epoch%s without a better validation loss",
             epoch, r->t.epochs, bad, bad == 1 ? "" : "s");
     r->event.seconds = cnn_now() - r->started;
     r->event.text = text.data;
-    emit(r, CNN_EVENT_END);
+    cnn_trainer_emit(r, CNN_EVENT_END);
     cnn_text_free(&text);
     return CNN_OK;
 }
 
 /* Once in a process: layers that are frozen stay so when the run goes on. */
-static cnn_status begin(struct trainer *r)
+static cnn_status begin(struct cnn_trainer_state *r)
 {
     if (r->begun || cnn_training_complete(&r->t))
         return CNN_OK;
@@ -506,7 +311,7 @@ static cnn_status begin(struct trainer *r)
     return status;
 }
 
-static cnn_status run(struct trainer *r)
+static cnn_status run(struct cnn_trainer_state *r)
 {
     r->first_step = r->t.progress.step;
     cnn_status begun = begin(r);
@@ -540,7 +345,7 @@ static const cnn_message *newest_error(const cnn_diag *diag)
 
 /* The page says why the run is over; and the error, unless it comes with other advice, how to go
  * on. */
-static void close_run(struct trainer *r, cnn_status status)
+static void close_run(struct cnn_trainer_state *r, cnn_status status)
 {
     const cnn_message *error = status == CNN_OK ? NULL : newest_error(r->diag);
     bool advise = error && !error->hint && r->t.run.directory;
@@ -551,7 +356,7 @@ static void close_run(struct trainer *r, cnn_status status)
                  cnn_program(), run);
     cnn_free(run);
     if (r->report_open)
-        write_report(r, false, error ? error->text : NULL);
+        cnn_trainer_write_report(r, false, error ? error->text : NULL);
 }
 
 /* What training takes follows the batch more than all else. */
@@ -564,7 +369,7 @@ static void hint_memory(cnn_diag *diag)
 
 struct cnn_trainer {
     cnn_train_options options;
-    struct trainer r;
+    struct cnn_trainer_state r;
     bool ended; /* it failed, or the run is complete */
 };
 
@@ -582,7 +387,7 @@ static cnn_status check_options(const cnn_train_options *options, const char *fu
 }
 
 /* Advice, and word to the other processes, to which nothing is sent any more. */
-static void tell_failure(const struct trainer *r, cnn_status status)
+static void tell_failure(const struct cnn_trainer_state *r, cnn_status status)
 {
     if (status == CNN_FAILED)
         hint_memory(r->diag);
@@ -595,7 +400,7 @@ static cnn_status trainer_open(const cnn_train_options *options, cnn_trainer **o
     cnn_trainer *trainer = cnn_calloc(1, sizeof *trainer);
     if (!trainer)
         return cnn_fail_memory(diag, sizeof *trainer, "a run");
-    struct trainer *r = &trainer->r;
+    struct cnn_trainer_state *r = &trainer->r;
     trainer->options = *options;
     r->options = &trainer->options;
     r->diag = diag;
@@ -607,7 +412,7 @@ static cnn_status trainer_open(const cnn_train_options *options, cnn_trainer **o
         cnn_trainer_free(trainer);
         return status;
     }
-    announce(r);
+    cnn_trainer_announce(r);
     if (r->t.progress.step == 0 && !r->t.cluster) /* its time decides how much it computes */
         cnn_check_quickly(&r->t, tell, r);
     *out = trainer;
