@@ -37,6 +37,27 @@ cnn_status cnn_record_open(const cnn_model *data, const struct cnn_data_choice *
     return status;
 }
 
+cnn_status cnn_record_open_named(const cnn_model *model, const struct cnn_named_split *named,
+                                 struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag)
+{
+    struct cnn_data_settings settings = model->data;
+    struct cnn_data_choice choice = {.input = model->graph.input,
+                                     .path = named->path,
+                                     .split = CNN_SPLIT_TRAIN,
+                                     .seed = cnn_record_seed(model)};
+    if (!model->has_data)
+        return cnn_model_fail_no_data(model, named->what, diag);
+    while (choice.split <= CNN_SPLIT_TEST &&
+           strcmp(named->word, cnn_split_names[choice.split]) != 0)
+        choice.split++;
+    if (choice.split > CNN_SPLIT_TEST)
+        return cnn_fail(diag, CNN_INVALID, NULL, "there is no split '%s': train, val or test",
+                        named->word);
+    settings.classes = model->classes;
+    settings.class_count = model->class_count;
+    return cnn_dataset_open(&settings, &choice, out, used, diag);
+}
+
 static cnn_status take_part(const struct cnn_dataset *dataset, enum cnn_split from,
                             struct cnn_arena *arena, struct cnn_record_part *out, cnn_diag *diag)
 {

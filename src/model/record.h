@@ -31,6 +31,17 @@ size_t cnn_record_seed(const cnn_model *model);
 cnn_status cnn_record_open(const cnn_model *data, const struct cnn_data_choice *choice,
                            struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag);
 
+/* The images that a model's user asks for by the name of a split. */
+struct cnn_named_split {
+    const char *word; /* train, val or test */
+    const char *path; /* of the data set; NULL: as the description says */
+    const char *what; /* is done with them, for a model without data: "search" */
+};
+
+/* Opens them, with the model's own classes and the record's seed. */
+cnn_status cnn_record_open_named(const cnn_model *model, const struct cnn_named_split *named,
+                                 struct cnn_dataset **out, enum cnn_split *used, cnn_diag *diag);
+
 /* Puts the images of a run into model->record. A model that has a record already goes on with a
  * run: CNN_INVALID where a setting has changed its images, CNN_FAILED where something else has, and
  * the message says what. */

@@ -7,6 +7,7 @@
 
 #include "data/image.h"
 #include "data/loader.h"
+#include "model/record.h"
 #include "report/samples.h"
 #include "report/similar.html.h"
 #include "util/allocate.h"
@@ -240,26 +241,11 @@ static cnn_status write_page(struct search *s, const float *image, cnn_diag *dia
 
 static cnn_status open_data(struct search *s, cnn_diag *diag)
 {
-    const cnn_model *model = s->model;
     const cnn_similar_options *o = s->options;
-    const char *word = o->split ? o->split : "train";
-    struct cnn_data_settings settings = model->data;
-    struct cnn_data_choice choice = {.input = model->graph.input,
-                                     .path = o->data_path,
-                                     .split = CNN_SPLIT_TRAIN,
-                                     .seed = model->recipe.seed};
-    if (o->path_count > 0)
-        return CNN_OK;
-    if (!model->has_data)
-        return cnn_model_fail_no_data(model, "search", diag);
-    while (choice.split <= CNN_SPLIT_TEST && strcmp(word, cnn_split_names[choice.split]) != 0)
-        choice.split++;
-    if (choice.split > CNN_SPLIT_TEST)
-        return cnn_fail(diag, CNN_INVALID, NULL, "there is no split '%s': train, val or test",
-                        word);
-    settings.classes = model->classes;
-    settings.class_count = model->class_count;
-    return cnn_dataset_open(&settings, &choice, &s->dataset, &s->used, diag);
+    const struct cnn_named_split named = {
+        .word = o->split ? o->split : "train", .path = o->data_path, .what = "search"};
+    return o->path_count > 0 ? CNN_OK
+                             : cnn_record_open_named(s->model, &named, &s->dataset, &s->used, diag);
 }
 
 static cnn_status find_layer(struct search *s, cnn_diag *diag)

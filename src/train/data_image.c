@@ -7,6 +7,7 @@
 
 #include "data/format.h"
 #include "model/model.h"
+#include "model/record.h"
 #include "util/allocate.h"
 
 /* The parts of a name. */
@@ -83,7 +84,7 @@ static cnn_status use_model(struct source *out, cnn_diag *diag)
     out->settings.classes = out->model->classes;
     out->settings.class_count = out->model->class_count;
     out->input = out->model->graph.input;
-    out->seed = out->model->recipe.seed;
+    out->seed = cnn_record_seed(out->model);
     return CNN_OK;
 }
 

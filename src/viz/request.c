@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/record.h"
 #include "viz/attribution.h"
 #include "viz/kind.h"
 
@@ -297,25 +298,12 @@ static bool is_first_that_fits(const struct cnn_view *view, const struct cnn_vie
 
 cnn_status cnn_view_open_data(struct cnn_view *view, cnn_diag *diag)
 {
-    const cnn_model *model = view->model;
-    const char *word = view->options->split ? view->options->split : "test";
-    struct cnn_data_settings settings = model->data;
-    struct cnn_data_choice choice = {.input = model->graph.input,
-                                     .path = view->options->data_path,
-                                     .split = CNN_SPLIT_TRAIN,
-                                     .seed = model->recipe.seed};
-    if (!any_wanted(view, needs_data))
-        return CNN_OK;
-    if (!model->has_data)
-        return cnn_model_fail_no_data(model, "take patches from", diag);
-    while (choice.split <= CNN_SPLIT_TEST && strcmp(word, cnn_split_names[choice.split]) != 0)
-        choice.split++;
-    if (choice.split > CNN_SPLIT_TEST)
-        return cnn_fail(diag, CNN_INVALID, NULL, "there is no split '%s': train, val or test",
-                        word);
-    settings.classes = model->classes;
-    settings.class_count = model->class_count;
-    return cnn_dataset_open(&settings, &choice, &view->dataset, &view->split, diag);
+    const cnn_visualize_options *o = view->options;
+    const struct cnn_named_split named = {
+        .word = o->split ? o->split : "test", .path = o->data_path, .what = "take patches from"};
+    return any_wanted(view, needs_data)
+               ? cnn_record_open_named(view->model, &named, &view->dataset, &view->split, diag)
+               : CNN_OK;
 }
 
 bool cnn_view_takes(const struct cnn_view *view, const struct cnn_view_kind *kind, size_t layer)
