@@ -49,6 +49,30 @@ same() {
     near 0 && awk '{ exit $2 != 1 }' "$directory/far"
 }
 
+# agrees NETWORK: with what cnn predict gave.
+agrees() {
+    case $1 in
+    bytes*) same ;;
+    *) near 1e-5 ;;
+    esac
+}
+
+# optimized LEVEL NETWORK: compilers have left out what they should not have.
+optimized() {
+    build "$1" && agrees "$2"
+}
+
+# Where the disk is full behind so many KiB of a file, nothing of an export is there, and what was there stays.
+full() {
+    local kib=$1
+    rm -rf "$directory/new" && cp -r "$c" "$directory/old" || return 1
+    # shellcheck disable=SC2016
+    for to in new/below/net old; do
+        ! (trap '' XFSZ && ulimit -f "$kib" && cd "$directory" && "$CNN" export net.safetensors --format c --name net -o "$to" --no-eval) || return 1
+    done
+    ! [ -e "$directory/new" ] && diff -r "$c" "$directory/old" && rm -r "$directory/old"
+}
+
 selftest() {
     "$HOST_MAKE" -C "$c" selftest CC="$HOST" && sed 's/net_layer2_bias\[.*= {/&99999 + /' "$c/net_weights.c" >"$directory/weights" &&
         ! cmp -s "$directory/weights" "$c/net_weights.c" && cp "$directory/weights" "$c/net_weights.c" && ! "$HOST_MAKE" -C "$c" selftest CC="$HOST" &&
@@ -106,10 +130,10 @@ for description in "$root"/tests/export_c/*.yaml "$root"/configs/lenet5.yaml ${Z
     [ "$(stat -c %s "$description")" -gt 0 ] || continue
     check "$what: exported" make "$description"
     check "$what: built with sanitizers" build -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
-    case $what in
-    bytes*) check "$what: the same bits" same ;;
-    *) check "$what: the same numbers" near 1e-5 ;;
-    esac
+    check "$what: the same numbers" agrees "$what"
+    for level in -O0 -O1 -O2 -O3 -Os; do
+        check "$what: the same with $level" optimized "$level" "$what"
+    done
     check "$what: rows" rows
     check "$what: needs nothing" alone
     check "$what: stack" stack -O0
@@ -127,6 +151,13 @@ done
 for what in bytes branches; do
     check "$what: made" make "$root/tests/export_c/$what.yaml"
     check "$what: self-test" selftest
+done
+for kib in 0 2 8 16; do
+    check "an export of which a file may have $kib KiB leaves nothing" full "$kib"
+done
+for what in bytes_flat bytes_moved; do
+    check "$what: made" make "$root/tests/export_c/$what.yaml"
+    check "$what: self-test" "$HOST_MAKE" -C "$c" selftest CC="$HOST"
 done
 check 'bytes: made again' make "$root/tests/export_c/bytes.yaml"
 check 'the accuracy is that of cnn eval' accuracy

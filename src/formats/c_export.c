@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "formats/c_files.h"
 #include "util/allocate.h"
@@ -127,24 +129,79 @@ static cnn_status check_directory(const struct cnn_export *e, const char *path, 
 
 typedef void file_writer(struct cnn_c_net *net, struct cnn_text *out);
 
-struct file { /* folder: one of three below the directory */
+enum { FOLDERS = 3, FILES = 5 };
+
+struct folder {
+    const char *path;
+    size_t missing; /* directories at the end of the path that were not there before */
+};
+
+struct file {
     size_t folder;
     const char *name;
     file_writer *writer;
     struct cnn_text text;
+    struct cnn_writer *open; /* NULL: not so far, or no longer */
 };
 
-static cnn_status save(struct cnn_c_net *net, const char *const *folders, struct file *file)
+static void find_missing(struct cnn_c_net *net, struct folder *folder)
+{
+    char *path = cnn_arena_strdup(net->e->arena, folder->path);
+    net->failed = net->failed || !path;
+    for (; path && access(path, F_OK) != 0 && errno == ENOENT; path = dirname(path))
+        folder->missing++;
+}
+
+/* Those that are empty. */
+static void remove_made(const struct cnn_c_net *net, const struct folder *folder)
+{
+    char *path = cnn_arena_strdup(net->e->arena, folder->path);
+    for (size_t i = 0; path && i < folder->missing; i++, path = dirname(path))
+        rmdir(path);
+}
+
+static cnn_status make_folders(struct cnn_c_net *net, struct folder *folders)
+{
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; status == CNN_OK && i < FOLDERS; i++) {
+        const char *below = folders[i].path;
+        folders[i].path = *below ? cnn_c_text(net, "%s/%s", net->e->path, below) : net->e->path;
+        find_missing(net, &folders[i]);
+        status = net->failed ? cnn_fail_memory(net->e->diag, 0, net->e->path)
+                             : cnn_make_directories(folders[i].path, net->e->diag);
+    }
+    return status;
+}
+
+/* Up to the point from which on the disk's room no longer matters. */
+static cnn_status write_file(struct cnn_c_net *net, const struct folder *folder, struct file *file)
 {
     const struct cnn_export *e = net->e;
-    const char *below = folders[file->folder],
-               *folder = *below ? cnn_c_text(net, "%s/%s", e->path, below) : e->path,
-               *path = cnn_c_text(net, "%s/%s", folder, file->name);
-    cnn_status status =
-        net->failed ? cnn_fail_memory(e->diag, 0, e->path) : cnn_make_directories(folder, e->diag);
-    if (status == CNN_OK)
-        status = cnn_file_write(path, file->text.data, file->text.size, e->diag);
+    const char *path = cnn_c_text(net, "%s/%s", folder->path, file->name);
+    if (net->failed)
+        return cnn_fail_memory(e->diag, 0, e->path);
+    const cnn_status status = cnn_writer_open(path, &file->open, e->diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_writer_write(file->open, file->text.data, file->text.size);
     e->info->bytes += file->text.size;
+    return cnn_writer_flush(file->open, e->diag);
+}
+
+/* All of them get their names, or none, and then the folders go again. */
+static cnn_status save_all(struct cnn_c_net *net, struct folder *folders, struct file *files)
+{
+    cnn_status status = make_folders(net, folders);
+    for (size_t i = 0; status == CNN_OK && i < FILES; i++)
+        status = write_file(net, &folders[files[i].folder], &files[i]);
+    for (size_t i = 0; status == CNN_OK && i < FILES; i++) {
+        status = cnn_writer_commit(files[i].open, net->e->diag);
+        files[i].open = NULL;
+    }
+    for (size_t i = 0; i < FILES; i++)
+        cnn_writer_abandon(files[i].open);
+    for (size_t i = FOLDERS; status != CNN_OK && i-- > 0;)
+        remove_made(net, &folders[i]);
     return status;
 }
 
@@ -155,8 +212,9 @@ static cnn_status write_files(struct cnn_c_net *net)
     const bool arduino = e->options->arduino;
     const char *name = e->name,
                *example = arduino ? cnn_c_text(net, "examples/%s_example", name) : "";
-    const char *const folders[3] = {"", arduino ? "src" : "", example};
-    struct file files[] = {
+    struct folder folders[FOLDERS] = {
+        {.path = ""}, {.path = arduino ? "src" : ""}, {.path = example}};
+    struct file files[FILES] = {
         {.folder = 1, .name = cnn_c_text(net, "%s.c", name), .writer = cnn_c_write_source},
         {.folder = 1, .name = cnn_c_text(net, "%s_weights.c", name), .writer = cnn_c_write_weights},
         {.folder = 1, .name = cnn_c_text(net, "%s.h", name), .writer = cnn_c_write_header},
@@ -167,19 +225,15 @@ static cnn_status write_files(struct cnn_c_net *net)
          .name = arduino ? "library.properties" : "Makefile",
          .writer = arduino ? cnn_c_write_properties : cnn_c_write_makefile},
     };
-    const size_t count = sizeof files / sizeof *files;
-    cnn_status status = CNN_OK;
     net->failed = net->failed || net->code.failed || net->weights.failed ||
                   net->declarations.failed || net->selftest.failed;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < FILES; i++) {
         files[i].writer(net, &files[i].text);
         net->failed = net->failed || files[i].text.failed;
     }
-    if (net->failed)
-        status = cnn_fail_memory(e->diag, 0, e->path);
-    for (size_t i = 0; status == CNN_OK && i < count; i++)
-        status = save(net, folders, &files[i]);
-    for (size_t i = 0; i < count; i++)
+    const cnn_status status =
+        net->failed ? cnn_fail_memory(e->diag, 0, e->path) : save_all(net, folders, files);
+    for (size_t i = 0; i < FILES; i++)
         cnn_text_free(&files[i].text);
     return status;
 }

@@ -152,6 +152,8 @@ bool cnn_c_fold(struct cnn_c_net *net, const struct cnn_c_step *step, size_t fil
 const float *cnn_c_tensor(const struct cnn_c_net *net, const struct cnn_node *node,
                           const char *suffix);
 
+/* The byte that stands for a number. */
+int cnn_c_code(struct cnn_codes codes, float x);
 /* A text without what would end a comment. */
 void cnn_c_comment(struct cnn_text *out, const char *text);
 /* As a literal of C. */

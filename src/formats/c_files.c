@@ -192,14 +192,15 @@ void cnn_c_write_makefile(struct cnn_c_net *net, struct cnn_text *out)
         "size` shows what code and\n# constants take; CC=arm-none-eabi-gcc and the like "
         "build for other machines.\n"
         "CFLAGS ?= -O3\nWARNINGS = -std=c99 -Wall -Wextra -Wpedantic -Wconversion\n"
-        "OBJECTS = %s.o %s_weights.o\n\n"
+        "OBJECTS = %s.o %s_weights.o\n"
+        "SIZE = $(patsubst %%gcc,%%,$(firstword $(filter %%-gcc,$(CC))))size\n\n"
         "%s-example: main.o $(OBJECTS)\n\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ main.o "
         "$(OBJECTS)%s\n\n",
         name, name, name, net->math ? " -lm" : "");
     cnn_text_printf(
         out,
         "%%.o: %%.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<\n\n"
-        "size: $(OBJECTS)\n\tsize $(OBJECTS)\n\n"
+        "size: $(OBJECTS)\n\t$(SIZE) $(OBJECTS)\n\n"
         "# Whether each layer gives what it gave where the files were written.\n"
         "selftest: main.c %s.c %s_weights.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) "
         "-DCNN_SELFTEST -o %s-selftest main.c %s.c %s_weights.c -lm\n"

@@ -1,6 +1,5 @@
 /* How pictures and arrays get into an exported network (c_export.h): row by row. The first step
  * runs as rows arrive, where it can. */
-#include <math.h>
 #include <stdio.h>
 
 #include "formats/c_files.h"
@@ -59,13 +58,6 @@ static float seen(const struct cnn_c_net *net, size_t channel, size_t byte)
     return normalizer.table[channel][byte];
 }
 
-/* The byte that stands for a number (kernels/bytes.h). */
-static int code_of(struct cnn_codes codes, float x)
-{
-    const float code = nearbyintf(x / codes.scale) + (float)codes.zero;
-    return code >= 255 ? 255 : code > 0 ? (int)code : 0;
-}
-
 /* For networks of bytes: the byte that each byte of a picture becomes. Returns how many tables
  * there are: one for each channel, one for all, none where bytes stay as they are. */
 static size_t write_bytes_table(const struct cnn_c_net *net, struct cnn_text *out)
@@ -75,8 +67,8 @@ static size_t write_bytes_table(const struct cnn_c_net *net, struct cnn_text *ou
     bool alike = true, same = true;
     for (size_t c = 0; c < channels; c++)
         for (size_t i = 0; i < 256; i++) {
-            const int code = code_of(codes, seen(net, c, i));
-            alike = alike && code == code_of(codes, seen(net, 0, i));
+            const int code = cnn_c_code(codes, seen(net, c, i));
+            alike = alike && code == cnn_c_code(codes, seen(net, 0, i));
             same = same && (size_t)code == i;
         }
     const size_t count = same ? 0 : alike ? 1 : channels;
@@ -92,7 +84,7 @@ static size_t write_bytes_table(const struct cnn_c_net *net, struct cnn_text *ou
                             i == 0        ? ""
                             : i % 16 == 0 ? "\n     "
                                           : " ",
-                            code_of(codes, seen(net, c, i)));
+                            cnn_c_code(codes, seen(net, c, i)));
         cnn_text_printf(out, "},\n");
     }
     if (count > 0)

@@ -27,14 +27,16 @@ static void check_value(const struct cnn_c_net *net, const struct cnn_c_step *st
 {
     const cnn_shape shape = net->values[step->y].shape;
     const size_t count = cnn_shape_count(shape), padded = cnn_code_channels(shape.c);
+    const struct cnn_c_value *y = &net->values[step->y];
     const unsigned char *bytes = (const unsigned char *)call->y;
     *check = (struct check){.checksum = 0x811c9dc5};
-    if (net->values[step->y].element == 1) {
-        for (size_t i = 0; i < count; i++)
-            check->checksum =
-                (check->checksum ^ bytes[i / shape.c * padded + i % shape.c]) * 0x01000193;
-        return;
+    for (size_t i = 0; y->element == 1 && i < count; i++) {
+        const unsigned byte = step->node->y_bytes ? bytes[i / shape.c * padded + i % shape.c]
+                                                  : (unsigned)cnn_c_code(y->codes, call->y[i]);
+        check->checksum = (check->checksum ^ byte) * 0x01000193;
     }
+    if (y->element == 1)
+        return;
     for (size_t i = 0; i < count; i++)
         check->tolerance = fmaxf(check->tolerance, fabsf(call->y[i]));
     check->tolerance = check->tolerance * TOLERANCE + 1e-6f;

@@ -37,7 +37,7 @@ static const char *name_function(struct cnn_c_net *net, const struct cnn_c_step 
     return name;
 }
 
-static void read_step(struct cnn_c_net *net, size_t number, struct cnn_c_step *step)
+static void read_step(const struct cnn_c_net *net, size_t number, struct cnn_c_step *step)
 {
     *step = (struct cnn_c_step){.node = &net->fused.graph.nodes[number],
                                 .lead = &net->e->model->graph.nodes[net->fused.origin[number]],
@@ -47,7 +47,8 @@ static void read_step(struct cnn_c_net *net, size_t number, struct cnn_c_step *s
     step->activation = step->operation.activation;
     step->call = cnn_plan_step(net->plan, number);
     step->integers = net->int8 ? cnn_call_integers(step->call) : NULL;
-    step->bytes = step->node->quantization && (step->integers || step->node->x_bytes);
+    step->bytes = step->node->quantization &&
+                  (step->integers || net->values[step->node->inputs[0]].element == 1);
     take_in(net, step, number);
 }
 
@@ -63,7 +64,7 @@ static bool has_free_order(const struct cnn_c_net *net, size_t v)
             struct cnn_c_step reader;
             if (graph->nodes[i].inputs[k] != v)
                 continue;
-            read_step((struct cnn_c_net *)(uintptr_t)net, i, &reader);
+            read_step(net, i, &reader);
             if (reader.operation.kind != CNN_OPERATION_DENSE &&
                 (reader.operation.kind != CNN_OPERATION_PASS || !has_free_order(net, i + 1)))
                 return false;
@@ -283,30 +284,71 @@ static void find_codes(struct cnn_c_net *net, const struct cnn_c_step *step)
     y->codes = step->integers ? step->integers->y : net->values[step->node->inputs[0]].codes;
 }
 
-/* The input comes as floats; where all that read it want the same bytes, it is kept as such.
- * cnn quantize gives them one range; a model from elsewhere may have others. */
-static void find_input_codes(struct cnn_c_net *net)
+/* Whether the step gives on what it reads, so that bytes may go through it as well as floats do: a
+ * plan gives it floats in front of the first layer that computes. */
+static bool carries(const struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    const struct cnn_quantization *q = step->node->quantization;
+    return passes(net, step) || (q && q->passes && q->passes(step->node) && !step->integers &&
+                                 step->activation.kind == CNN_ACT_NONE && cnn_c_has_bytes(step));
+}
+
+/* Which values are the input's numbers, maybe in another order; false: some of them are the
+ * network's output. */
+static bool find_carried(const struct cnn_c_net *net, bool *carried)
 {
     const struct cnn_graph *graph = &net->fused.graph;
-    struct cnn_c_value *input = &net->values[0];
+    carried[0] = true;
+    for (size_t i = 0; i < graph->count; i++) {
+        struct cnn_c_step step;
+        read_step(net, i, &step);
+        carried[i + 1] = carries(net, &step);
+        for (size_t k = 0; k < step.node->input_count; k++)
+            carried[i + 1] = carried[i + 1] && carried[step.node->inputs[k]];
+    }
+    return !carried[cnn_graph_output(graph)];
+}
+
+/* The bytes that all other steps want of such values. A scale of 0: some want floats, or other
+ * bytes than those before them. cnn quantize gives all one range; a model from elsewhere may not.
+ */
+static struct cnn_codes wanted_codes(struct cnn_c_net *net, const bool *carried)
+{
+    const struct cnn_graph *graph = &net->fused.graph;
+    struct cnn_codes all = {0};
     for (size_t i = 0; i < graph->count; i++)
-        for (size_t k = 0; k < graph->nodes[i].input_count; k++) {
+        for (size_t k = 0; !carried[i + 1] && k < graph->nodes[i].input_count; k++) {
             struct cnn_c_step reader;
-            if (graph->nodes[i].inputs[k] != 0)
+            if (!carried[graph->nodes[i].inputs[k]])
                 continue;
             read_step(net, i, &reader);
             const struct cnn_codes codes =
                 reader.integers ? reader.integers->x[k] : (struct cnn_codes){0};
             if (!(codes.scale > 0))
-                return;
-            if (input->codes.scale > 0 &&
-                (codes.scale != input->codes.scale || codes.zero != input->codes.zero)) {
+                return codes;
+            if (all.scale > 0 && (codes.scale != all.scale || codes.zero != all.zero)) {
                 net->differing = reader.lead;
-                return;
+                return (struct cnn_codes){0};
             }
-            input->codes = codes;
+            all = codes;
         }
-    input->element = 1;
+    return all;
+}
+
+/* The input comes as floats; where all that read it want the same bytes, it is kept as such. */
+static void find_input_codes(struct cnn_c_net *net)
+{
+    const size_t count = net->fused.graph.count;
+    bool *carried = cnn_arena_array(net->e->arena, count + 1, sizeof *carried);
+    net->failed = net->failed || !carried;
+    if (net->failed || !find_carried(net, carried))
+        return;
+    const struct cnn_codes codes = wanted_codes(net, carried);
+    for (size_t v = 0; v <= count && codes.scale > 0; v++)
+        if (carried[v]) {
+            net->values[v].element = 1;
+            net->values[v].codes = codes;
+        }
 }
 
 /* Whether the step gets what it computes with: bytes, or for a softmax at the end floats. */
@@ -336,7 +378,9 @@ static cnn_status refuse_unknown(const struct cnn_c_net *net)
                               "layer '%s' (%s) %s, and a network of int8 is written with whole "
                               "numbers alone",
                               step->lead->name, step->lead->type->variant.name,
-                              pass == 0 ? "has no form in bytes" : "works on floats");
+                              pass == 0     ? "has no form in bytes"
+                              : step->bytes ? "reads floats"
+                                            : "works on floats");
         }
     if (status != CNN_OK)
         cnn_hint(net->e->diag, "export the float32 model that it was quantized from");

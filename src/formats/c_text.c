@@ -41,6 +41,13 @@ struct cnn_c_word cnn_c_number(float value)
     return out;
 }
 
+/* As kernels/bytes.h says. */
+int cnn_c_code(struct cnn_codes codes, float x)
+{
+    const float code = nearbyintf(x / codes.scale) + (float)codes.zero;
+    return code >= 255 ? 255 : code > 0 ? (int)code : 0;
+}
+
 /* Without what would end the comment, a line or a reader's trust in the direction of text. */
 void cnn_c_comment(struct cnn_text *out, const char *text)
 {

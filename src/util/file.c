@@ -278,14 +278,25 @@ static void sync_directory(char *path)
     close(fd);
 }
 
+/* A pipe or a terminal cannot be flushed: EINVAL. */
+static void flush(struct cnn_writer *writer)
+{
+    if (writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+        writer->error = errno;
+}
+
+cnn_status cnn_writer_flush(struct cnn_writer *writer, cnn_diag *diag)
+{
+    flush(writer);
+    return writer->error == 0 ? CNN_OK : fail_write(diag, writer->path, writer->error);
+}
+
 /* durable: on the disk when this returns. */
 static cnn_status commit(struct cnn_writer *writer, bool durable, cnn_diag *diag)
 {
     cnn_status status = CNN_OK;
-    /* A pipe or a terminal cannot be flushed: EINVAL. */
-    if (durable && writer->error == 0 && fsync(writer->fd) != 0 && errno != EINVAL &&
-        errno != ENOTSUP)
-        writer->error = errno;
+    if (durable)
+        flush(writer);
     if (close(writer->fd) != 0 && writer->error == 0)
         writer->error = errno;
     if (!durable && writer->error == 0 && writer->temporary)

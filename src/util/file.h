@@ -31,6 +31,9 @@ cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *
 void cnn_writer_write(struct cnn_writer *writer, const void *data, size_t size);
 cnn_status cnn_writer_commit(struct cnn_writer *writer, cnn_diag *diag);
 void cnn_writer_abandon(struct cnn_writer *writer); /* NULL is legal */
+/* Flushes what was written so far, so that commit finds room for it: where several files belong
+ * together, all are flushed before the first is committed. */
+cnn_status cnn_writer_flush(struct cnn_writer *writer, cnn_diag *diag);
 
 /* PATH := data, through a writer. */
 cnn_status cnn_file_write(const char *path, const void *data, size_t size, cnn_diag *diag);
