@@ -3,7 +3,11 @@
  * transformed, 36 products with the transformed weights follow, and the outputs are transformed
  * back, all within the second-level cache. The product of point p is written over the inputs of
  * point p - 1, which are done with. Where tiles are few, as in small maps of one image, tasks share
- * a block, each with a part of the filters, and transform its inputs each for itself. */
+ * a block, each with a part of the filters, and transform its inputs each for itself.
+ *
+ * Transformed weights are four times as many as the weights. Where they would not fit into the
+ * caches, memory holds the weights alone, in panels, and a task transforms what it needs of them
+ * when it needs it: some channels of one panel at a time, for all tiles of its block. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>
@@ -13,6 +17,8 @@
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
 
+enum { TAPS = 9, ROW = 6 }; /* of a kernel; points of a row */
+
 #define BLOCK_FLOATS ((size_t)80 << 10) /* of one block's slots */
 #define BLOCK_TILES  ((size_t)32)
 #define RUNS         ((size_t)64) /* of blocks, that large arrays are cut into */
@@ -20,12 +26,22 @@
  * well */
 #define TASK_SHARE   ((size_t)4)
 #define MIN_CHANNELS ((size_t)16)
+/* Channels times filters of a group, from which on weights are transformed late: with fewer,
+ * transforming them once costs less than fetching all of them. */
+#define LATE_PAIRS   ((size_t)1 << 17)
+#define LATE_TILES   ((size_t)48)  /* of a block: whole tiles of rows of the GEMM */
+#define LATE_DEPTH   ((size_t)64)  /* channels at a time; twice as many of few tiles */
+#define LATE_COLUMNS ((size_t)128) /* filters of a task */
 
 struct winograd {
     struct cnn_tiles in, out; /* the same tiles over x, with a border of 1, and over y */
     size_t groups, group_in, group_out;
     size_t block, blocks, slot; /* tiles of a block; floats of a point of a block */
     size_t run, part, parts;    /* blocks of one task, and how many of a group's filters */
+    size_t products;            /* floats from a product of a tile to the next */
+    /* Of weights that are transformed late: channels at a time, 0: they are not; floats from a
+     * point to the next of inputs and of weights. */
+    size_t depth, inputs, weights;
     const float *x, *packed, *zeros;
     struct cnn_epilogue epilogue;
     float *y, *scratch;
@@ -60,10 +76,18 @@ bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
            group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
 }
 
-/* Of one of the two correlations: [group][point][panel][channel][filter]. */
+/* Whether weights are transformed when they are used. */
+static bool is_late(const struct cnn_conv *c)
+{
+    return (c->in_c / c->groups) * (c->out_c / c->groups) >= LATE_PAIRS;
+}
+
+/* Of one of the two correlations: [group][point][panel][channel][filter], or late
+ * [group][panel][channel][tap][filter]. */
 static size_t packed_floats(const struct cnn_conv *c)
 {
-    return cnn_size_times(CNN_POINTS, cnn_size_times(c->in_c, c->out_c / c->groups));
+    return cnn_size_times(is_late(c) ? TAPS : CNN_POINTS,
+                          cnn_size_times(c->in_c, c->out_c / c->groups));
 }
 
 size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward)
@@ -76,10 +100,10 @@ struct packing {
     float *to;
     size_t in_c, out_c; /* of a group of the correlation */
     size_t in_step, out_step;
-    bool turned;
+    bool turned, late;
 };
 
-static void weights_line(const vfloat g[3], vfloat o[6])
+CNN_INLINE void weights_line(const vfloat g[3], vfloat o[6])
 {
     vfloat sum = g[0] + g[2], near = g[0] * (1.0f / 24) + g[2] * (1.0f / 6),
            middle = g[1] * (1.0f / 12);
@@ -91,14 +115,10 @@ static void weights_line(const vfloat g[3], vfloat o[6])
     o[5] = g[2];
 }
 
-/* VLEN filters of one input channel: to[p * point] = scale * G g G'. */
-static void pack_vector(const struct packing *p, const float *from, vfloat scale, size_t point,
-                        float *to)
+/* to[p * point] = G g G' for VLEN filters, times their scale. */
+CNN_INLINE void transform_weights(const vfloat g[TAPS], vfloat scale, size_t point, float *to)
 {
-    vfloat g[9], half[3][6];
-    for (size_t f = 0; f < VLEN; f++)
-        for (size_t k = 0; k < 9; k++)
-            g[k][f] = from[f * p->out_step + (p->turned ? 8 - k : k)];
+    vfloat half[3][6];
     for (size_t j = 0; j < 3; j++) {
         vfloat column[3] = {g[j], g[3 + j], g[6 + j]};
         weights_line(column, half[j]);
@@ -111,39 +131,65 @@ static void pack_vector(const struct packing *p, const float *from, vfloat scale
     }
 }
 
+/* VLEN filters of one input channel. */
+static void pack_vector(const struct packing *p, const float *from, vfloat scale, size_t step,
+                        float *to)
+{
+    vfloat g[TAPS];
+    for (size_t f = 0; f < VLEN; f++)
+        for (size_t k = 0; k < TAPS; k++)
+            g[k][f] = from[f * p->out_step + (p->turned ? TAPS - 1 - k : k)];
+    if (!p->late) {
+        transform_weights(g, scale, step, to);
+        return;
+    }
+    for (size_t k = 0; k < TAPS; k++)
+        vstore(to + k * step, g[k] * scale);
+}
+
 /* Task: VLEN filters of a group. */
 static void pack_filters(void *context, size_t task, size_t thread)
 {
     const struct packing *p = context;
     size_t point = p->in_c * p->out_c, group = task * VLEN / p->out_c,
-           filter = task * VLEN % p->out_c;
+           filter = task * VLEN % p->out_c, numbers = p->late ? TAPS : 1;
     size_t panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
-    const float *from = p->w + group * point * 9 + filter * p->out_step;
-    float *to = p->to + group * point * CNN_POINTS + panel * p->in_c + filter - panel;
+    const float *from = p->w + group * point * TAPS + filter * p->out_step;
+    float *to = p->to + group * point * (p->late ? TAPS : CNN_POINTS) + panel * p->in_c * numbers +
+                filter - panel;
     vfloat scale = p->scale ? vload(p->scale + task * VLEN) : vset(1);
     (void)thread;
     for (size_t i = 0; i < p->in_c; i++)
-        pack_vector(p, from + i * p->in_step, scale, point, to + i * width);
+        pack_vector(p, from + i * p->in_step, scale, p->late ? width : point,
+                    to + i * width * numbers);
 }
 
 void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
                                      const float *scale, float *packed)
 {
     size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
-    struct packing p = {w, scale, packed, group_in, group_out, 9, 9 * group_in, false};
+    struct packing p = {.w = w,
+                        .scale = scale,
+                        .to = packed,
+                        .in_c = group_in,
+                        .out_c = group_out,
+                        .in_step = TAPS,
+                        .out_step = TAPS * group_in,
+                        .late = is_late(c)};
     cnn_parallel_for(c->out_c / VLEN, pack_filters, &p);
     if (!backward)
         return;
-    p = (struct packing){w, NULL, packed + packed_floats(c), group_out, group_in, 9 * group_in,
-                         9, true};
+    p.scale = NULL;
+    p.to += packed_floats(c);
+    p.in_c = group_out, p.in_step = TAPS * group_in;
+    p.out_c = group_in, p.out_step = TAPS;
+    p.turned = true;
     cnn_parallel_for(c->in_c / VLEN, pack_filters, &p);
 }
 
 /* Cuts the work into tasks. */
 static void cut(struct winograd *k)
 {
-    k->group_in = k->in.channels / k->groups;
-    k->group_out = k->out.channels / k->groups;
     size_t tiles = cnn_tiles_count(&k->in),
            channels = k->group_in > k->group_out ? k->group_in : k->group_out;
     size_t fitting = BLOCK_FLOATS / ((CNN_POINTS + 1) * channels) / 8 * 8;
@@ -157,7 +203,25 @@ static void cut(struct winograd *k)
     k->part = cnn_part_columns(k->group_out, k->blocks * k->groups, tasks);
     k->parts = cnn_size_divide_up(k->group_out, k->part);
     /* an odd number of cache lines: the stores of one tile fall on different sets */
-    k->slot = k->block * channels + 16;
+    k->slot = k->products = k->block * channels + 16;
+}
+
+/* The same where weights are transformed late. */
+static void cut_late(struct winograd *k)
+{
+    size_t tiles = cnn_tiles_count(&k->in);
+    size_t tasks = cnn_tasks_wanted(
+        cnn_size_times(tiles * CNN_POINTS, k->group_in * k->out.channels) / TASK_SHARE);
+    k->block = cnn_size_min(tiles, LATE_TILES);
+    k->blocks = cnn_size_divide_up(tiles, k->block);
+    k->run = cnn_size_divide_up(k->blocks, RUNS);
+    k->part =
+        cnn_size_min(cnn_part_columns(k->group_out, k->blocks * k->groups, tasks), LATE_COLUMNS);
+    k->parts = cnn_size_divide_up(k->group_out, k->part);
+    k->depth = cnn_size_min(k->block <= 8 ? 2 * LATE_DEPTH : LATE_DEPTH, k->group_in);
+    k->inputs = k->block * k->depth + 16;
+    k->weights = CNN_PANEL * k->depth + 16;
+    k->products = k->block * k->part + 16;
 }
 
 static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
@@ -181,7 +245,9 @@ static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
         k.out = (struct cnn_tiles){n, c->in_h, c->in_w, c->in_c, 0, 0, rows, columns};
     }
     k.groups = c->groups;
-    cut(&k);
+    k.group_in = k.in.channels / k.groups;
+    k.group_out = k.out.channels / k.groups;
+    (is_late(c) ? cut_late : cut)(&k);
     return k;
 }
 
@@ -232,7 +298,7 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
             k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
     for (size_t c = first; c < first + count; c += VLEN) {
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
-        cnn_output_transform(products + c - first, k->slot, out);
+        cnn_output_transform(products + c - first, k->products, out);
         for (size_t i = 0; i < 4; i++)
             for (size_t j = 0; j < 4; j++) {
                 out[i][j] += bias;
@@ -270,15 +336,22 @@ CNN_INLINE void prefetch(const struct winograd *k, const struct part *p, size_t 
         cnn_tile_prefetch(&k->in, p->first + p->tiles + t, k->x, p->channel, k->group_in);
 }
 
-static void run_block(const struct winograd *k, const struct part *part, float *slots)
+/* The inputs of a part's tiles, `channels` of them from `channel` on: to[point][tile][channel]. */
+static void transform_inputs(const struct winograd *k, const struct part *part, size_t channel,
+                             size_t channels, size_t slot, float *to)
 {
-    size_t in_c = k->group_in;
     for (size_t t = 0; t < part->tiles; t++) {
         const float *points[CNN_POINTS];
         cnn_tile_point(&k->in, part->first + t, 6, k->x, k->zeros, points);
-        for (size_t c = 0; c < in_c; c += VLEN)
-            transform_vector(points, part->channel + c, slots + k->slot + t * in_c + c, k->slot);
+        for (size_t c = 0; c < channels; c += VLEN)
+            transform_vector(points, channel + c, to + t * channels + c, slot);
     }
+}
+
+static void run_block(const struct winograd *k, const struct part *part, float *slots)
+{
+    size_t in_c = k->group_in;
+    transform_inputs(k, part, part->channel, in_c, k->slot, slots + k->slot);
     for (size_t p = 0; p < CNN_POINTS; p++) {
         struct cnn_gemm g = {.a = slots + (p + 1) * k->slot,
                              .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)in_c, 0, 0}},
@@ -294,6 +367,119 @@ static void run_block(const struct winograd *k, const struct part *part, float *
         finish_tile(k, part->first + t, part->column, part->columns, slots + t * part->columns);
 }
 
+/* Some channels of one panel of a part. */
+struct slab {
+    const float *taps, *next; /* next: those of the slab that follows */
+    size_t column, depth, width;
+    bool first; /* channels: products are not added to others */
+};
+
+/* Number i of what weights_line makes of g. */
+CNN_INLINE vfloat weights_number(size_t i, const vfloat g[3])
+{
+    vfloat o[6];
+    weights_line(g, o);
+    return o[i];
+}
+
+/* Transforms weights of a slab, for the products of one row of points: to[point][channel][filter].
+ * A row at a time stays in the first-level cache. */
+CNN_INLINE void transform_row(const struct winograd *k, const struct slab *s, size_t row, float *to)
+{
+    const float *taps = s->taps;
+    const size_t width = s->width;
+    for (size_t i = 0; i < s->depth; i++, taps += TAPS * width, to += width)
+        for (size_t f = 0; f < width; f += VLEN) {
+            vfloat half[3], o[ROW];
+#pragma GCC unroll 3
+            for (size_t j = 0; j < 3; j++) {
+                const float *column = taps + j * width + f;
+                vfloat g[3] = {vload(column), vload(column + 3 * width), vload(column + 6 * width)};
+                half[j] = weights_number(row, g);
+            }
+            weights_line(half, o);
+#pragma GCC unroll 6
+            for (size_t j = 0; j < ROW; j++)
+                vstore(to + j * k->weights + f, o[j]);
+        }
+}
+
+static void transform_panel(const struct winograd *k, const struct slab *s, size_t row, float *to)
+{
+    switch (row) {
+    case 0:
+        transform_row(k, s, 0, to);
+        return;
+    case 1:
+        transform_row(k, s, 1, to);
+        return;
+    case 2:
+        transform_row(k, s, 2, to);
+        return;
+    case 3:
+        transform_row(k, s, 3, to);
+        return;
+    case 4:
+        transform_row(k, s, 4, to);
+        return;
+    default:
+        transform_row(k, s, 5, to);
+    }
+}
+
+static void multiply_slab(const struct winograd *k, const struct part *part, const struct slab *s,
+                          const float *inputs, float *weights)
+{
+    float *products = weights + ROW * k->weights;
+    const size_t taps = s->depth * s->width * TAPS;
+    for (size_t p = 0; p < CNN_POINTS; p++) {
+        struct cnn_gemm g = {.a = inputs + p * k->inputs,
+                             .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)s->depth, 0, 0}},
+                             .depth = {{s->depth, 1, 1}, {1, 0, 0}},
+                             .b = weights + p % ROW * k->weights,
+                             .columns = s->width,
+                             .c = products + p * k->products + s->column,
+                             .c_stride = {(ptrdiff_t)part->columns, 0, 0},
+                             .accumulate = !s->first};
+        if (p % ROW == 0)
+            transform_panel(k, s, p / ROW, weights);
+        for (size_t i = taps * p / CNN_POINTS; i < taps * (p + 1) / CNN_POINTS; i += 16)
+            __builtin_prefetch(s->next + i);
+        CNN_ISA_NAME(cnn_gemm)(&g);
+    }
+}
+
+/* As run_block: the products of some channels after the others are added up. */
+static void run_late_block(const struct winograd *k, const struct part *part, float *inputs)
+{
+    float *weights = inputs + CNN_POINTS * k->inputs, *products = weights + ROW * k->weights;
+    size_t in_c = k->group_in, first = part->column % k->group_out;
+    for (size_t c = 0, depth; c < in_c; c += depth) {
+        depth = cnn_size_min(k->depth, in_c - c);
+        transform_inputs(k, part, part->channel + c, depth, k->inputs, inputs);
+        for (size_t column = 0; column < part->columns; column += CNN_PANEL) {
+            struct slab s = {.column = column,
+                             .depth = depth,
+                             .width = cnn_panel_width(k->group_out, first + column),
+                             .first = c == 0};
+            s.taps = part->packed + (column * in_c + c * s.width) * TAPS;
+            s.next = column + CNN_PANEL < part->columns
+                         ? s.taps + s.width * in_c * TAPS
+                         : part->packed + (c + depth) * cnn_panel_width(k->group_out, first) * TAPS;
+            multiply_slab(k, part, &s, inputs, weights);
+        }
+    }
+    for (size_t t = 0; t < part->tiles; t++)
+        finish_tile(k, part->first + t, part->column, part->columns, products + t * part->columns);
+}
+
+/* Scratch of one thread. */
+static size_t thread_floats(const struct winograd *k)
+{
+    return k->depth ? CNN_POINTS * (k->inputs + k->products) + ROW * k->weights
+                    : cnn_size_times(CNN_POINTS + 1, k->slot);
+}
+
 /* Task: a run of blocks, for a part of the columns of one group. */
 static void run_blocks(void *context, size_t task, size_t thread)
 {
@@ -305,11 +491,13 @@ static void run_blocks(void *context, size_t task, size_t thread)
     struct part p = {.channel = group * k->group_in,
                      .column = group * k->group_out + column,
                      .columns = cnn_size_min(k->part, k->group_out - column)};
-    p.packed = k->packed + (group * CNN_POINTS * k->group_out + column) * k->group_in;
+    p.packed = k->packed + (k->depth ? TAPS * (group * k->group_out + column)
+                                     : CNN_POINTS * group * k->group_out + column) *
+                               k->group_in;
     for (p.first = begin; p.first < end; p.first += p.tiles) {
         p.tiles = cnn_size_min(k->block, end - p.first);
         p.next = cnn_size_min(k->block, end - p.first - p.tiles);
-        run_block(k, &p, k->scratch + thread * k->slot * (CNN_POINTS + 1));
+        (k->depth ? run_late_block : run_block)(k, &p, k->scratch + thread * thread_floats(k));
     }
 }
 
@@ -323,9 +511,8 @@ static void run(struct winograd *k, float *scratch)
 
 static size_t scratch_floats(const struct winograd *k)
 {
-    size_t slots = cnn_size_times(k->slot, CNN_POINTS + 1);
     return cnn_size_plus(cnn_size_divide_up(k->in.channels, 16) * 16,
-                         cnn_size_times(slots, (size_t)cnn_parallel_threads()));
+                         cnn_size_times(thread_floats(k), (size_t)cnn_parallel_threads()));
 }
 
 void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
