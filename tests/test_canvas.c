@@ -386,8 +386,13 @@ static void test_signed_is_white_at_zero_and_as_light_on_both_sides(void **state
                      cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.25F)));
     assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){2, 4, 0}, 2),
                      cnn_palette_colour(CNN_PALETTE_SIGNED, around, 0.5F)));
+    /* One value alone has its sign, too: a kernel of ones is not one of zeros. */
+    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){3, 3, 0}, 3),
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, around, 1)));
+    assert_true(same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){-3, -3, 0}, -3),
+                     cnn_palette_colour(CNN_PALETTE_SIGNED, around, -1)));
     assert_true(
-        same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){3, 3, 0}, 3), white));
+        same(cnn_palette_colour(CNN_PALETTE_SIGNED, (struct cnn_range){0, 0, 0}, 0), white));
 }
 
 static void test_grey_and_dark_are_plain(void **state)
@@ -416,7 +421,7 @@ static void test_palettes_hold_when_values_are_extreme(void **state)
         assert_true(same(cnn_palette_colour(p, all, 0), cnn_palette_colour(p, around, 0)));
         assert_true(same(cnn_palette_colour(p, all, FLT_MAX), cnn_palette_colour(p, around, 1)));
         assert_true(same(cnn_palette_colour(p, none, 5),
-                         cnn_palette_colour(p, around, p == CNN_PALETTE_SIGNED ? 0 : -1)));
+                         cnn_palette_colour(p, around, p == CNN_PALETTE_SIGNED ? 1 : -1)));
     }
 }
 

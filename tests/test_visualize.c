@@ -513,6 +513,47 @@ static void test_picture_stays_as_it_was_when_the_new_one_cannot_be_written(void
     cnn_model_free(model);
 }
 
+/* How often text stands on the picture in this colour, with paper of that one around it. */
+static size_t count_text(const struct cnn_canvas *picture, struct cnn_colour paper,
+                         struct cnn_colour ink, const char *text)
+{
+    struct cnn_canvas words;
+    size_t count = 0;
+    assert_int_equal(
+        cnn_canvas_new(cnn_canvas_text_width(text, 1) + 6, CNN_TEXT_HEIGHT, paper, &words, NULL),
+        CNN_OK);
+    cnn_canvas_text(&words, 5, 0, 1, ink, text);
+    for (size_t y = 0; y + words.height <= picture->height; y++) {
+        for (size_t x = 0; x + words.width <= picture->width; x++) {
+            size_t rows = 0;
+            while (rows < words.height &&
+                   memcmp(picture->pixels + ((y + rows) * picture->width + x) * 3,
+                          words.pixels + rows * words.width * 3, words.width * 3) == 0)
+                rows++;
+            count += rows == words.height;
+        }
+    }
+    cnn_canvas_free(&words);
+    return count;
+}
+
+static void test_numbers_that_go_in_stand_in_their_cells(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = network_open("input: [1, 2, 2]\n"
+                                    "layers: [{type: conv, filters: 1, kernel_size: 2}]\n");
+    static const char numbers[] = "7 -0.125\n7.5 -1\n";
+    scratch_write(s, "x.txt", numbers, sizeof numbers - 1);
+    view_make(s, model, "x.txt", &view_plain);
+    struct cnn_canvas input = view_png(s, "out/input.png");
+    const struct cnn_colour white = {255, 255, 255}, black = {0, 0, 0};
+    assert_int_equal(count_text(&input, white, CNN_INK, "7.5"), 1);
+    assert_int_equal(count_text(&input, black, white, "-1"), 1);
+    assert_int_equal(count_text(&input, (struct cnn_colour){26, 26, 26}, white, "-0.125"), 1);
+    cnn_canvas_free(&input);
+    cnn_model_free(model);
+}
+
 struct seen {
     size_t files;
     bool answers; /* stops by what the function returns, else by the flag */
@@ -579,6 +620,7 @@ int main(void)
         TEST(test_page_begins_with_links_to_its_parts),
         TEST(test_layers_are_told_by_what_they_read),
         TEST(test_answer_is_called_unsure_when_it_is_close_or_below_a_half),
+        TEST(test_numbers_that_go_in_stand_in_their_cells),
         TEST(test_picture_stays_as_it_was_when_the_new_one_cannot_be_written),
         TEST(test_work_ends_when_it_is_stopped),
     };

@@ -96,7 +96,7 @@ struct cnn_colour cnn_palette_colour(cnn_palette palette, struct cnn_range range
         return CNN_COLOUR_NAN;
     pthread_once(&computed, palettes_compute);
     double low = range.low, high = range.high, t = palette == CNN_PALETTE_SIGNED ? 0.5 : 0;
-    if (palette == CNN_PALETTE_SIGNED && low < high) {
+    if (palette == CNN_PALETTE_SIGNED) {
         high = fmax(fabs(low), fabs(high));
         low = -high;
     }

@@ -21,7 +21,7 @@ struct cnn_colouring {
 };
 
 /* The colour of value on a scale from low to high (SIGNED: from -m to m, m the larger magnitude of
- * the two). low == high: the middle for SIGNED, else the lowest colour. */
+ * the two). low == high: the lowest colour, but for SIGNED, which shows the sign. */
 struct cnn_colour cnn_palette_colour(cnn_palette palette, struct cnn_range range, float value);
 
 /* Colours that are told apart at a glance, the first dozen best: for things without an order. From

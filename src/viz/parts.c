@@ -44,6 +44,30 @@ const char *cnn_short_number(float value, char buffer[CNN_NUMBER_SIZE])
     return buffer;
 }
 
+bool cnn_numbers_fit(const float *values, size_t count, size_t cell)
+{
+    char text[CNN_NUMBER_SIZE];
+    bool fit = cell >= CNN_TEXT_HEIGHT + 2;
+    for (size_t i = 0; fit && i < count; i++)
+        fit = cnn_canvas_text_width(cnn_short_number(values[i], text), 1) + 2 <= cell;
+    return fit;
+}
+
+void cnn_draw_numbers(struct cnn_canvas *canvas, struct cnn_map map, size_t cell, size_t x,
+                      size_t y)
+{
+    char text[CNN_NUMBER_SIZE];
+    for (size_t i = 0; i < map.h * map.w; i++) {
+        const size_t left = x + i % map.w * cell, top = y + i / map.w * cell;
+        const struct cnn_colour colour = cnn_canvas_get(canvas, left, top);
+        const bool dark = 0.2126 * colour.r + 0.7152 * colour.g + 0.0722 * colour.b < 128;
+        const size_t width = cnn_canvas_text_width(cnn_short_number(map.values[i], text), 1);
+        cnn_canvas_text(canvas, left + (cell - width + 1) / 2,
+                        top + (cell - CNN_TEXT_HEIGHT + 2) / 2, 1, dark ? CNN_PAPER : CNN_INK,
+                        text);
+    }
+}
+
 void cnn_draw_bar(struct cnn_canvas *canvas, struct cnn_area area, struct cnn_colouring colouring)
 {
     const struct cnn_range range = colouring.range;

@@ -22,6 +22,13 @@
 #define CNN_NUMBER_SIZE 16
 const char *cnn_short_number(float value, char buffer[CNN_NUMBER_SIZE]);
 
+/* Whether each of the numbers has room in a cell of this many pixels. */
+bool cnn_numbers_fit(const float *values, size_t count, size_t cell);
+/* Each number of a map in the middle of its cell, dark on light colours and white on dark ones.
+ * The map is drawn already, with its corner at (x, y). */
+void cnn_draw_numbers(struct cnn_canvas *canvas, struct cnn_map map, size_t cell, size_t x,
+                      size_t y);
+
 /* A bar from the colour of the lowest number to that of the highest. */
 void cnn_draw_bar(struct cnn_canvas *canvas, struct cnn_area area, struct cnn_colouring colouring);
 

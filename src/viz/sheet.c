@@ -99,34 +99,6 @@ static void draw_numbers(struct cnn_canvas *canvas, const struct tile *tile, str
                               cnn_short_number(range.high, text));
 }
 
-/* Whether each number of the maps has room in its cell. */
-static bool numbers_fit(const struct sheet *s)
-{
-    char text[CNN_NUMBER_SIZE];
-    if (!s->style.numbers || s->h * s->w == 1 || s->enlarge < CNN_TEXT_HEIGHT + 2)
-        return false;
-    for (size_t i = 0; i < s->count * s->h * s->w; i++)
-        if (cnn_canvas_text_width(cnn_short_number(s->maps[i], text), 1) + 2 > s->enlarge)
-            return false;
-    return true;
-}
-
-/* Each number in the middle of its cell, in black or white, whichever is further from the cell's
- * colour. (x, y): the map's corner. */
-static void number_cells(const struct sheet *s, struct cnn_canvas *canvas, const float *map,
-                         size_t x, size_t y)
-{
-    char text[CNN_NUMBER_SIZE];
-    for (size_t i = 0; i < s->h * s->w; i++) {
-        const struct cnn_colour cell = cnn_canvas_get(&s->map, i % s->w, i / s->w);
-        const bool dark = 0.2126 * cell.r + 0.7152 * cell.g + 0.0722 * cell.b < 128;
-        const size_t width = cnn_canvas_text_width(cnn_short_number(map[i], text), 1);
-        cnn_canvas_text(canvas, x + i % s->w * s->enlarge + (s->enlarge - width + 1) / 2,
-                        y + i / s->w * s->enlarge + (s->enlarge - CNN_TEXT_HEIGHT + 2) / 2, 1,
-                        dark ? CNN_PAPER : CNN_INK, text);
-    }
-}
-
 static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile tile,
                       struct cnn_sheet_summary *summary)
 {
@@ -147,7 +119,7 @@ static void draw_tile(struct sheet *s, struct cnn_canvas *canvas, struct tile ti
                      CNN_FAINT);
     cnn_canvas_put(canvas, x + 1, y + 1, &s->map, s->enlarge);
     if (s->numbered)
-        number_cells(s, canvas, map.values, x + 1, y + 1);
+        cnn_draw_numbers(canvas, map, s->enlarge, x + 1, y + 1);
     if (state == SILENT) {
         cnn_canvas_line(canvas, x + 1, y + 1, x + across, y + down, CNN_ALERT);
         cnn_canvas_line(canvas, x + across, y + 1, x + 1, y + down, CNN_ALERT);
@@ -208,7 +180,8 @@ static cnn_status draw_sheet(struct sheet *s, struct cnn_canvas *out,
     char note[128];
     size_t top, map_width, map_height;
     struct cnn_sheet_grid grid = lay_out(s, &map_width, &map_height);
-    s->numbered = numbers_fit(s);
+    s->numbered = s->style.numbers && s->h * s->w > 1 &&
+                  cnn_numbers_fit(s->maps, s->count * s->h * s->w, s->enlarge);
     struct cnn_sheet_head head = {s->style.title, note, grid.shown < s->count,
                                   s->one_scale ? &s->range : NULL, s->style.palette};
     write_note(s, grid.shown, note, sizeof note);

@@ -106,6 +106,10 @@ static cnn_status show_input(struct cnn_view *view, cnn_diag *diag)
     cnn_status status = cnn_panel_enlarge(&view->seen, &panels[count - 1].picture, &factor, diag);
     if (status == CNN_OK && count == 2)
         status = cnn_panel_copy(&view->given, &panels[0].picture, diag);
+    if (status == CNN_OK && view->numbers && in.c == 1 &&
+        cnn_numbers_fit(view->image, in.h * in.w, factor))
+        cnn_draw_numbers(&panels[0].picture, (struct cnn_map){view->image, in.h, in.w}, factor, 0,
+                         0);
     panels[count - 1].title = cnn_arena_printf(view->arena, "%s: %zu x %zu%s",
                                                count == 1 ? "the input" : "what the network sees",
                                                in.h, in.w, factor > 1 ? ", enlarged" : "");
