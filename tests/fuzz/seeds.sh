@@ -108,6 +108,9 @@ for name in zip legacy evil; do
     "$BUILD/tests/tools/torch" $name "$folder/weights/$name.pth"
 done
 printf 'right b\nleft a\n%s' "$separator" | cat - "$folder/weights/zip.pth" >"$folder/weights/named"
+for name in best last; do
+    cp run/$name.safetensors "$folder/weights/"
+done
 for name in $("$BUILD/tests/tools/onnx"); do
     "$BUILD/tests/tools/onnx" "$name" "$folder/onnx/$name"
 done
@@ -141,7 +144,7 @@ cat words >"$folder/yaml.dict"
 for prefix in train. data. loss. layers.0. train.optimizer. train.schedule.; do
     printf '"%s"\n' $prefix
 done | cat - words >"$folder/overrides.dict"
-for target in json safetensors; do
+for target in json safetensors weights; do
     cp "$root/tests/fuzz/safetensors.dict" "$folder/$target.dict"
 done
 for target in model resume; do

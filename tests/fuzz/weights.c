@@ -15,6 +15,15 @@ static const char description[] =
     "  - {type: flatten}\n"
     "  - {type: dense, units: 3}\n";
 
+/* Where JSON follows eight bytes, they are its length, and the file is one of safetensors. */
+static cnn_status open_weights(struct fuzz_input input, struct cnn_weights **out)
+{
+    if (input.size > 8 && input.data[8] == '{')
+        return cnn_weights_open(fuzz_file("net.safetensors", input.data, input.size), NULL, out,
+                                NULL);
+    return cnn_weights_open_memory("net.pth", input.data, input.size, out, NULL);
+}
+
 /* The bytes before the first separator are a rename file, if there is a separator. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -22,14 +31,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size}, names = fuzz_until(&input, FUZZ_SEPARATOR);
     struct cnn_assign_options options = {.partial = size % 2 != 0};
     struct cnn_weights *weights = NULL;
+    char rename[128];
     struct cnn_assignment out;
     cnn_model *model = NULL;
 
-    if (names.size < size)
-        options.rename = fuzz_file("names", names.data, names.size);
-    else
+    if (names.size < size) {
+        snprintf(rename, sizeof rename, "%s", fuzz_file("names", names.data, names.size));
+        options.rename = rename;
+    } else {
         input = names;
-    if (cnn_weights_open_memory("net.pth", input.data, input.size, &weights, NULL) != CNN_OK)
+    }
+    if (open_weights(input, &weights) != CNN_OK)
         return 0;
     for (size_t i = 0; i < weights->count; i++)
         if (weights->items[i].count <= sizeof values / sizeof *values)
