@@ -212,10 +212,6 @@ static cnn_status lower_conv_transpose(struct cnn_lower_step *step)
         if (extra[i] >= w.stride[i] && extra[i] >= w.dilation[i])
             return cnn_lower_refuse(step, "its output goes %zu numbers beyond its windows",
                                     extra[i]);
-    for (size_t i = 0; i < 2; i++)
-        if (extra[i] >= w.stride[i] && extra[i] >= w.dilation[i])
-            return cnn_lower_refuse(step, "its output goes %zu numbers beyond its windows",
-                                    extra[i]);
     const size_t count = cnn_lower_array(step, 1)->count;
     const bool biased = cnn_lower_array(step, 2) != NULL;
     struct cnn_lowered_layer *layer = cnn_lower_add(step, "conv_transpose", &x->layer, 1, 1, shape);

@@ -3,13 +3,18 @@
  *
  *   random DESCRIPTION MODEL.safetensors INPUT.npy [KEY=VALUE]...
  *
- * INPUT has three images of normal numbers. */
+ * INPUT has three images of normal numbers. Statistics of batch_norm are not far from those of the
+ * images, as in a trained network: with others a deep one amplifies every rounding. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cnn.h"
+#include "model/model.h"
+#include "train/step.h"
+
+#define IMAGES 3
 
 static unsigned state = 12345;
 
@@ -56,21 +61,60 @@ static cnn_status stir(cnn_model *model, cnn_diag *diag)
     return status;
 }
 
-static cnn_status write_input(const cnn_model *model, const char *path, cnn_diag *diag)
+static float *make_input(const cnn_model *model)
 {
-    const cnn_shape in = cnn_model_input(model);
-    const size_t dims[4] = {3, in.c, in.h, in.w}, count = 3 * in.c * in.h * in.w;
-    float *values = malloc(count * sizeof *values);
-    if (!values)
-        return CNN_FAILED;
-    for (size_t i = 0; i < count; i++) {
+    const size_t count = IMAGES * cnn_shape_count(cnn_model_input(model));
+    float *values = malloc((count + 1) * sizeof *values);
+    for (size_t i = 0; values && i < count; i++) {
         values[i] = 0;
         for (size_t k = 0; k < 12; k++)
             values[i] += uniform(-0.5f, 0.5f);
     }
-    cnn_status status = cnn_npy_write(path, values, dims, 4, diag);
-    free(values);
-    return status;
+    return values;
+}
+
+/* The momentum of a batch_norm; NULL: it is something else. */
+static double *momentum_of(const struct cnn_node *node)
+{
+    if (!cnn_node_tensor(node, "running_var"))
+        return NULL;
+    for (const struct cnn_key *key = node->type->variant.keys; key->name; key++)
+        if (strcmp(key->name, "momentum") == 0)
+            return (double *)((char *)node->settings + key->at);
+    return NULL;
+}
+
+/* Statistics become those of the images, by a forward pass of training with momentum 1, and are
+ * then moved. */
+static cnn_status settle(cnn_model *model, const float *images, cnn_diag *diag)
+{
+    struct cnn_step step;
+    double *momentum;
+    size_t norms = 0;
+    for (size_t i = 0; i < model->graph.count; i++)
+        if ((momentum = momentum_of(&model->graph.nodes[i]))) {
+            *momentum = 1;
+            norms++;
+        }
+    cnn_status status =
+        norms > 0 ? cnn_step_open(model, model->parameters, IMAGES, &step, diag) : CNN_OK;
+    if (status != CNN_OK || norms == 0)
+        return status;
+    memcpy(cnn_plan_input(step.plan), images,
+           IMAGES * cnn_shape_count(cnn_model_input(model)) * sizeof *images);
+    cnn_plan_forward(step.plan, IMAGES, true, 0);
+    cnn_step_close(&step);
+    for (size_t i = 0; i < model->graph.count; i++) {
+        const struct cnn_tensor *mean = cnn_node_tensor(&model->graph.nodes[i], "running_mean"),
+                                *var = cnn_node_tensor(&model->graph.nodes[i], "running_var");
+        for (size_t k = 0; mean && var && k < mean->count; k++) {
+            float *m = model->parameters + mean->offset + k,
+                  *v = model->parameters + var->offset + k;
+            *m += uniform(-0.3f, 0.3f) * sqrtf(*v);
+            *v = *v * uniform(0.6f, 1.6f) + 1e-3f;
+        }
+    }
+    return CNN_OK;
 }
 
 int main(int argc, char **argv)
@@ -83,12 +127,20 @@ int main(int argc, char **argv)
                                       .overrides = (const char *const *)argv + 4,
                                       .override_count = (size_t)argc - 4};
     cnn_status status = cnn_model_open(argv[1], &options, &model, diag);
+    float *images = NULL;
     if (status == CNN_OK)
         status = stir(model, diag);
+    if (status == CNN_OK && !(images = make_input(model)))
+        status = CNN_FAILED;
+    if (status == CNN_OK)
+        status = settle(model, images, diag);
     if (status == CNN_OK)
         status = cnn_model_write(model, argv[2], diag);
+    const cnn_shape in = status == CNN_OK ? cnn_model_input(model) : (cnn_shape){0};
     if (status == CNN_OK)
-        status = write_input(model, argv[3], diag);
+        status =
+            cnn_npy_write(argv[3], images, (const size_t[]){IMAGES, in.c, in.h, in.w}, 4, diag);
+    free(images);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
         fprintf(stderr, "%s\n", cnn_diag_get(diag, i)->text);
     cnn_model_free(model);
