@@ -50,9 +50,9 @@ answer() {
     "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null
 }
 
-# A description. Networks that round to bfloat16 here are computed in float32 elsewhere.
+# make STEPS DESCRIPTION: after so many steps of training. Networks that round to bfloat16 here are computed in float32 elsewhere.
 make() {
-    "$BUILD/tests/tools/random" "$1" "$directory/net.safetensors" "$directory/input.npy" precision=fp32 && answer &&
+    "$BUILD/tests/tools/random" --steps "$1" "$2" "$directory/net.safetensors" "$directory/input.npy" precision=fp32 && answer &&
         rm -f "$directory/net.onnx" && "$CNN" export "$directory/net.safetensors" -o "$directory/net.onnx"
 }
 
@@ -66,13 +66,15 @@ back() {
 try() {
     local name
     name=$(basename "$1" .yaml)
-    check "$name: cnn export" make "$1"
+    check "$name: cnn export" make 0 "$1"
     [ -f "$directory/net.onnx" ] || return
     check "$name: cnn import" back 1e-5
     [ $has_node = no ] || check "$name: ONNX Runtime" onnxruntime 1e-5
     [ -z "$CV2" ] || check "$name: OpenCV" opencv 1e-4
     [ -z "$TORCH" ] || check "$name: PyTorch" script pytorch "$TORCH"
     [ -z "$KERAS" ] || check "$name: $keras" script keras "$KERAS"
+    check "$name, trained: cnn export" make 3 "$1"
+    [ $has_node = no ] || check "$name, trained: ONNX Runtime" onnxruntime 1e-5
 }
 
 if [ -z "$NUMPY" ]; then

@@ -1,8 +1,9 @@
 /* Gives the network of a description random parameters, biases and statistics too, and makes input
  * for it:
  *
- *   random DESCRIPTION MODEL.safetensors INPUT.npy [KEY=VALUE]...
+ *   random [--steps N] DESCRIPTION MODEL.safetensors INPUT.npy [KEY=VALUE]...
  *
+ * With --steps it is trained on the images by so many steps of the description's optimiser.
  * INPUT has three images of normal numbers. Statistics of batch_norm are not far from those of the
  * images, as in a trained network: with others a deep one amplifies every rounding. */
 #include <math.h>
@@ -84,9 +85,19 @@ static double *momentum_of(const struct cnn_node *node)
     return NULL;
 }
 
+/* Each is trained to the next of the classes. The loss must stay finite. */
+static cnn_status take_steps(const cnn_model *model, struct cnn_step *step, size_t steps)
+{
+    const size_t classes = cnn_model_outputs(model), labels[IMAGES] = {0, 1 % classes, 2 % classes};
+    for (size_t i = 0; i < steps; i++)
+        if (!cnn_step_run(step, IMAGES, &(struct cnn_targets){.labels = labels}, 1e-3).finite)
+            return CNN_FAILED;
+    return CNN_OK;
+}
+
 /* Statistics become those of the images, by a forward pass of training with momentum 1, and are
  * then moved. */
-static cnn_status settle(cnn_model *model, const float *images, cnn_diag *diag)
+static cnn_status settle(cnn_model *model, const float *images, size_t steps, cnn_diag *diag)
 {
     struct cnn_step step;
     double *momentum;
@@ -97,12 +108,13 @@ static cnn_status settle(cnn_model *model, const float *images, cnn_diag *diag)
             norms++;
         }
     cnn_status status =
-        norms > 0 ? cnn_step_open(model, model->parameters, IMAGES, &step, diag) : CNN_OK;
-    if (status != CNN_OK || norms == 0)
+        norms + steps > 0 ? cnn_step_open(model, model->parameters, IMAGES, &step, diag) : CNN_OK;
+    if (status != CNN_OK || norms + steps == 0)
         return status;
     memcpy(cnn_plan_input(step.plan), images,
            IMAGES * cnn_shape_count(cnn_model_input(model)) * sizeof *images);
     cnn_plan_forward(step.plan, IMAGES, true, 0);
+    status = take_steps(model, &step, steps);
     cnn_step_close(&step);
     for (size_t i = 0; i < model->graph.count; i++) {
         const struct cnn_tensor *mean = cnn_node_tensor(&model->graph.nodes[i], "running_mean"),
@@ -114,13 +126,19 @@ static cnn_status settle(cnn_model *model, const float *images, cnn_diag *diag)
             *v = *v * uniform(0.6f, 1.6f) + 1e-3f;
         }
     }
-    return CNN_OK;
+    return status;
 }
 
 int main(int argc, char **argv)
 {
     cnn_model *model = NULL;
     cnn_diag *diag = cnn_diag_new();
+    size_t steps = 0;
+    if (argc > 2 && strcmp(argv[1], "--steps") == 0) {
+        steps = strtoul(argv[2], NULL, 10);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 4)
         return 2;
     const cnn_open_options options = {.untrained = true,
@@ -133,7 +151,7 @@ int main(int argc, char **argv)
     if (status == CNN_OK && !(images = make_input(model)))
         status = CNN_FAILED;
     if (status == CNN_OK)
-        status = settle(model, images, diag);
+        status = settle(model, images, steps, diag);
     if (status == CNN_OK)
         status = cnn_model_write(model, argv[2], diag);
     const cnn_shape in = status == CNN_OK ? cnn_model_input(model) : (cnn_shape){0};
