@@ -290,6 +290,15 @@ static enum kind kind_of(const char *path)
                : NEITHER;
 }
 
+/* "cifar10:tset:1" */
+static bool almost_data_image(const char *path)
+{
+    const char *number = strrchr(path, ':');
+
+    return number != NULL && memchr(path, ':', (size_t)(number - path)) != NULL &&
+           strspn(number + 1, "0123456789") == strlen(number + 1);
+}
+
 static cnn_status fail_absent(const char *path)
 {
     const char *reason = strerror(errno);
@@ -298,6 +307,8 @@ static cnn_status fail_absent(const char *path)
     cnn_print_error("cannot read %s: %s", path, reason);
     if (near != NULL)
         cnn_print_hint("did you mean '%s'?", near);
+    else if (almost_data_image(path))
+        cnn_print_hint("an image of a data set is SET:SPLIT:NUMBER; SPLIT is train, val or test");
     cnn_free(near);
     return CNN_FAILED;
 }
