@@ -18,13 +18,14 @@ struct shape {
 };
 
 /* Convolutions that go all the ways: Winograd's, with pieces of channels and chunks; by blocks; by
- * channels; by pairs; as one product; odd numbers of images and of parts. */
+ * channels; by pairs; as one product, with rows left over; odd numbers of images and of parts. */
 static const struct shape shapes[] = {
     {19, 9, 7, 3, 20, 3, 1, 1, 1, true, false},     {16, 32, 32, 3, 32, 5, 1, 2, 1, true, false},
     {33, 8, 8, 16, 32, 3, 1, 1, 1, false, false},   {17, 5, 8, 144, 80, 3, 1, 1, 1, false, false},
     {64, 16, 16, 32, 32, 3, 1, 1, 1, false, false}, {13, 8, 8, 32, 32, 3, 1, 1, 1, true, true},
     {27, 7, 7, 48, 96, 1, 1, 0, 1, true, true},     {27, 7, 7, 48, 96, 1, 2, 0, 1, true, false},
     {70, 1, 1, 300, 70, 1, 1, 0, 1, true, false},   {21, 1, 1, 64, 10, 1, 1, 0, 1, true, true},
+    {19, 1, 1, 24, 300, 1, 1, 0, 1, true, false},   {34, 1, 1, 41, 97, 1, 1, 0, 1, true, false},
     {9, 12, 12, 24, 24, 3, 1, 1, 24, true, false},  {37, 6, 6, 32, 32, 3, 2, 1, 32, true, false},
     {5, 6, 6, 12, 24, 3, 1, 1, 3, true, false},     {2, 20, 20, 4, 8, 3, 2, 0, 1, true, true},
     {257, 4, 4, 8, 16, 3, 1, 1, 1, true, false},    {11, 6, 6, 8, 8, 3, 1, 1, 8, true, true},

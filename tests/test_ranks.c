@@ -38,7 +38,7 @@ static const char description[] =
     "loss: {type: cross_entropy, label_smoothing: 0.1}\n"
     "data: {dataset: shapes, limit: 150, val_split: 0.25, normalize: auto, augment: [{type: flip}, "
     "{type: crop, padding: 2}, {type: mixup}, {type: cutmix}]}\n"
-    "train: {epochs: 3, batch_size: 21, optimizer: {type: adam, lr: 0.01}, ema: {decay: 0.9}, "
+    "train: {epochs: 3, batch_size: 35, optimizer: {type: adam, lr: 0.01}, ema: {decay: 0.9}, "
     "clip_norm: 0.5}\n";
 
 /* What a run has come to. */
@@ -143,7 +143,7 @@ static void test_ranks_train_to_the_bits_of_one(void **state)
 static void test_ranks_train_to_the_bits_of_one_in_bf16_with_muon(void **state)
 {
     static const char *const overrides[] = {
-        "precision=bf16", "train.optimizer={type: muon, lr: 0.01}", "train.batch_size=16"};
+        "precision=bf16", "train.optimizer={type: muon, lr: 0.01}", "train.batch_size=32"};
     check(*state, overrides, 3);
 }
 

@@ -1,14 +1,16 @@
 /* How a batch is cut, and the order of its sums. */
 #include "util/parts.h"
 
-#define FEWEST ((size_t)8)  /* parts, where there are so many images */
+#define FEW    ((size_t)4) /* parts, where there are so many images */
+#define MORE   ((size_t)8) /* parts, where each then has so many images as: */
+#define FEWEST ((size_t)4)
 #define IMAGES ((size_t)16) /* of a part, where that makes more parts */
 
 size_t cnn_parts_count(size_t images)
 {
-    size_t wanted = images < FEWEST ? images : images / IMAGES, count = 1;
-    if (images >= FEWEST && wanted < FEWEST)
-        wanted = FEWEST;
+    size_t least = images < MORE * FEWEST ? FEW : MORE, wanted = images / IMAGES, count = 1;
+    if (wanted < least)
+        wanted = images < least ? images : least;
     while (2 * count <= wanted && count < CNN_PARTS_MOST)
         count *= 2;
     return count;
@@ -48,7 +50,7 @@ size_t cnn_parts_most_images(size_t images, size_t rank, size_t ranks)
 
 size_t cnn_parts_bound(size_t images)
 {
-    return images < FEWEST ? images : images < FEWEST * IMAGES ? FEWEST : images / IMAGES;
+    return images < MORE ? images : images < MORE * IMAGES ? MORE : images / IMAGES;
 }
 
 bool cnn_parts_next(const struct cnn_parts *parts, struct cnn_parts *root)

@@ -17,8 +17,8 @@ struct cnn_parts {
     size_t images, count, first, end;
 };
 
-/* Parts of a batch: a power of two. 8, or fewer where there are fewer images; from 256 images on,
- * parts of 16 to 31 images, but at most CNN_PARTS_MOST. */
+/* Parts of a batch: a power of two. 4, or fewer where there are fewer images; 8 from 32 images on;
+ * from 256 images on, parts of 16 to 31 images, but at most CNN_PARTS_MOST. */
 size_t cnn_parts_count(size_t images);
 
 /* The run of one of `ranks` processes (0 is taken for 1). It is empty where parts are fewer than

@@ -5,10 +5,12 @@
  * The sum over a part of the batch (util/parts.h) is one running sum. A task adds up a chunk: a
  * complete subtree of parts, whose sums wait for their neighbours in a small tile of their own. The
  * chunks' sums are the rest of the tree, and spread to OIHW at the end. So the bits depend neither
- * on the number of chunks nor on who has which part. Within a part, block by block of positions, x
- * is copied with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of
- * neighbouring positions, which each tap pairs another way: x is then copied once for each tap of a
- * kernel row, as it is for strides, where that makes long runs of k. */
+ * on the number of chunks nor on who has which part. Of few positions, as dense layers have, a part
+ * is too short to be written and read again: the GEMM adds up all parts in one go. Within a part,
+ * block by block of positions, x is copied with its padding and each panel of dy is packed. Sums of
+ * bfloat16 are of pairs of neighbouring positions, which each tap pairs another way: x is then
+ * copied once for each tap of a kernel row, as it is for strides, where that makes long runs of k.
+ */
 #include <string.h>
 
 #include "kernels/vector/conv.h"
@@ -23,12 +25,12 @@
 #define CHUNK_MIN   ((size_t)1024)
 #define SUMS_MAX    ((size_t)5 << 18) /* floats of all chunks' sums together */
 #define BIAS_ROWS   ((size_t)64)      /* of dy that are summed in one go */
-#define SLICE_MIN   ((size_t)32)      /* channels of a that a task works on */
+#define SLICE_MIN   ((size_t)64)      /* channels of a that a task works on */
 #define SLICE_MAX   ((size_t)256)
 #define FLAT_PIXELS ((size_t)64) /* in a line of a 1x1 convolution whose pixels are paired */
 
 /* floats of a task's tile, about, where sums of several parts wait in such tiles */
-#define TILE_FLOATS ((size_t)32768)
+#define TILE_FLOATS ((size_t)81920)
 
 /* How the positions of a part are passed. */
 struct cut {
@@ -40,6 +42,9 @@ struct weights_gradient {
     struct cnn_parts run;
     size_t images;      /* of a part, or one more */
     struct cut cuts[2]; /* of a part of so many images, and of one more */
+    struct cut whole;   /* of the run */
+    bool at_once;       /* the GEMM adds up the parts, which end at these positions */
+    size_t ends[CNN_PARTS_MOST];
     bool swapped, by_channel, pairs;
     /* channels of a and of b in one group (by_channel: one group, all channels) */
     size_t groups, group_a, group_b;
@@ -100,6 +105,7 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->rows = c.kernel_h * c.kernel_w * (k->by_channel ? 1 : k->group_a);
     for (size_t i = 0; i < 2; i++)
         k->cuts[i].windows = windows_of(k, conv, k->images + i);
+    k->whole.windows = windows_of(k, conv, cnn_parts_images(&k->run));
 }
 
 /* Slices of the channels of a: where the chunks are too few tasks, rather more of these than parts
@@ -148,6 +154,26 @@ static void plan_chunks(struct weights_gradient *k, size_t positions, size_t wan
         k->waiting++;
 }
 
+static void cut_blocks(const struct weights_gradient *k, struct cut *cut)
+{
+    cut->windows.copying = copying(k);
+    cut->blocks = CNN_ISA_NAME(cnn_windows_cut)(&cut->windows, BLOCK_MAX, k->pixel_floats);
+}
+
+/* Whether the parts are multiplied as one block, and where they end in it. */
+static void plan_at_once(struct weights_gradient *k)
+{
+    size_t images = cnn_parts_images(&k->run), first = cnn_parts_image(&k->run, k->run.first);
+    cut_blocks(k, &k->whole);
+    k->at_once = direct(k) && !k->pairs && k->waiting > 0 && k->whole.blocks.count == 1;
+    if (!k->at_once)
+        return;
+    k->waiting = 0;
+    for (size_t i = k->run.first; i < k->run.end; i++)
+        k->ends[i - k->run.first] =
+            (cnn_parts_image(&k->run, i + 1) - first) * (k->whole.windows.images / images);
+}
+
 /* Columns of a task: sums that wait are to stay in the cache. */
 static void plan_columns(struct weights_gradient *k, size_t wanted)
 {
@@ -169,13 +195,10 @@ static void plan_cut(struct weights_gradient *k)
     k->chunk_sums = cnn_size_plus(cnn_size_times(k->groups, k->group_sums), 15) / 16 * 16;
     plan_chunks(k, positions, wanted);
     plan_slices(k, wanted);
+    for (size_t i = 0; i < 2; i++)
+        cut_blocks(k, &k->cuts[i]);
+    plan_at_once(k);
     plan_columns(k, wanted);
-    enum cnn_copying how = copying(k);
-    for (size_t i = 0; i < 2; i++) {
-        struct cut *cut = &k->cuts[i];
-        cut->windows.copying = how;
-        cut->blocks = CNN_ISA_NAME(cnn_windows_cut)(&cut->windows, BLOCK_MAX, k->pixel_floats);
-    }
 }
 
 /* Steps of k that one line makes. */
@@ -190,9 +213,10 @@ static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_p
     plan_operands(&k, c);
     plan_cut(&k);
     k.bias_floats = cnn_size_plus(c->out_c, 15) / 16 * 16;
-    for (size_t i = 0; i < 2; i++) {
-        const struct cnn_windows *w = &k.cuts[i].windows;
-        const struct cnn_blocks *b = &k.cuts[i].blocks;
+    const struct cut *cuts[] = {&k.cuts[0], &k.cuts[1], k.at_once ? &k.whole : &k.cuts[0]};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        const struct cnn_windows *w = &cuts[i]->windows;
+        const struct cnn_blocks *b = &cuts[i]->blocks;
         size_t copy = CNN_ISA_NAME(cnn_blocks_copy_floats)(w, b, k.pixel_floats),
                panel =
                    cnn_size_times(cnn_size_times(b->images * b->lines, steps(&k, w)), CNN_PANEL);
@@ -267,6 +291,10 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
     g.c_stride[0] = t->product.channel;
     g.c_stride[1] = t->product.tap;
     g.c_stride[2] = (ptrdiff_t)w->taps_w * t->product.tap;
+    if (k->at_once) {
+        g.ends = k->ends;
+        g.pieces = k->chunk_parts;
+    }
     if (k->by_channel)
         g.rows.count[0] = 1;
     if (cnn_windows_by_taps(w) && w->stride_h > 1)
@@ -292,12 +320,12 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
     }
 }
 
-/* A task's filters among those that one block of dy gives to the bias: filters are rows of the
- * product, or columns. sums: of the part, for all filters. */
-static void add_bias(const struct weights_gradient *k, const struct weights_task *t,
-                     const struct cnn_view *v, float *sums)
+/* A task's filters among those that some positions of dy give to the bias of the run's i-th part:
+ * filters are rows of the product, or columns. */
+static void add_bias(const struct weights_gradient *k, const struct weights_task *t, size_t i,
+                     size_t first, size_t positions)
 {
-    size_t positions = v->images * v->lines * t->cut->windows.pixels;
+    float *sums = k->bias_sums + i * k->bias_floats;
     size_t filter = t->group * k->group_b + t->column, count = t->columns;
     if (k->swapped) {
         filter = t->group * k->group_a + t->slice * k->slice_channels;
@@ -305,33 +333,57 @@ static void add_bias(const struct weights_gradient *k, const struct weights_task
     }
     /* In pieces that stay in the first-level cache while the columns pass. */
     for (size_t r = 0; r < positions; r += BIAS_ROWS)
-        add_rows(k->dy + (t->position + v->first + r) * k->filters + filter, k->filters,
+        add_rows(k->dy + (first + r) * k->filters + filter, k->filters,
                  cnn_size_min(BIAS_ROWS, positions - r), count, sums + filter);
 }
 
-/* The sum over one part, to the task's product. */
-static void multiply_part(const struct weights_gradient *k, struct weights_task *t, size_t part,
+static struct cnn_channels slice_of(const struct weights_gradient *k, const struct weights_task *t,
+                                    const float *a, float *copy)
+{
+    size_t first = t->slice * k->slice_channels;
+    return (struct cnn_channels){.x = a,
+                                 .first = t->group * k->group_a + first,
+                                 .count = cnn_size_min(k->slice_channels, k->group_a - first),
+                                 .floats = k->pixel_floats,
+                                 .copy = copy};
+}
+
+/* Whether the task adds up the bias of its filters. */
+static bool has_bias(const struct weights_gradient *k, const struct weights_task *t)
+{
+    return k->db && (k->swapped ? t->column == 0 : t->slice == 0);
+}
+
+/* The sum over one part, the i-th of the run, to the task's product. */
+static void multiply_part(const struct weights_gradient *k, struct weights_task *t, size_t i,
                           float *copy)
 {
-    size_t first = cnn_parts_image(&k->run, part), end = cnn_parts_image(&k->run, part + 1),
+    size_t part = k->run.first + i, first = cnn_parts_image(&k->run, part),
+           images = cnn_parts_image(&k->run, part + 1) - first,
            image = first - cnn_parts_image(&k->run, k->run.first);
-    t->cut = &k->cuts[end - first > k->images];
+    t->cut = &k->cuts[images > k->images];
     const struct cnn_windows *w = &t->cut->windows;
-    t->position = image * (w->images * w->lines * w->pixels / (end - first));
-    size_t first_channel = t->slice * k->slice_channels;
-    const struct cnn_channels channels = {
-        .x = k->a + image * (w->images * w->height * w->width * w->channels / (end - first)),
-        .first = t->group * k->group_a + first_channel,
-        .count = cnn_size_min(k->slice_channels, k->group_a - first_channel),
-        .floats = k->pixel_floats,
-        .copy = copy};
-    bool bias = k->db && (k->swapped ? t->column == 0 : t->slice == 0);
+    size_t image_floats = w->images * w->height * w->width * w->channels / images;
+    t->position = image * (w->images * w->lines * w->pixels / images);
+    const struct cnn_channels channels = slice_of(k, t, k->a + image * image_floats, copy);
     for (size_t block = 0; block < t->cut->blocks.count; block++) {
         struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &t->cut->blocks, block, &channels);
         multiply_block(k, t, &v, block > 0);
-        if (bias)
-            add_bias(k, t, &v, k->bias_sums + (part - k->run.first) * k->bias_floats);
+        if (has_bias(k, t))
+            add_bias(k, t, i, t->position + v.first, v.images * v.lines * w->pixels);
     }
+}
+
+/* The sum over all parts, to the task's product. */
+static void multiply_at_once(const struct weights_gradient *k, struct weights_task *t, float *copy)
+{
+    const struct cnn_channels channels = slice_of(k, t, k->a, copy);
+    t->cut = &k->whole;
+    struct cnn_view v =
+        CNN_ISA_NAME(cnn_windows_view)(&k->whole.windows, &k->whole.blocks, 0, &channels);
+    multiply_block(k, t, &v, false);
+    for (size_t i = 0, first = 0; has_bias(k, t) && i < k->chunk_parts; first = k->ends[i++])
+        add_bias(k, t, i, first, k->ends[i] - first);
 }
 
 /* to += from, of the same task */
@@ -383,10 +435,15 @@ static void multiply_chunk(void *context, size_t task, size_t thread)
     t.panel = copy + k->copy_floats;
     struct product products[CNN_PARTS_DEPTH];
     place_products(k, &t, t.panel + k->panel_floats, products);
+    if (k->at_once) {
+        t.product = products[0];
+        multiply_at_once(k, &t, copy);
+        return;
+    }
     struct cnn_tree tree = {0};
     for (size_t i = 0, into; i < k->chunk_parts; i++) {
         t.product = products[cnn_tree_push(&tree, i, 1)];
-        multiply_part(k, &t, k->run.first + t.chunk * k->chunk_parts + i, copy);
+        multiply_part(k, &t, t.chunk * k->chunk_parts + i, copy);
         while (cnn_tree_merge(&tree, &into))
             add_product(k, &t, &products[into + 1], &products[into]);
     }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kernels/internal.h"
+#include "util/parts.h"
 
 #define MAX_ROWS 8
 #if defined(__AVX512F__) || !defined(__SSE2__)
@@ -40,6 +41,8 @@ struct tile {
     size_t b_step; /* floats from one step to the next */
     size_t tail;   /* columns in the last vector; 0: all of them */
     bool load, relu;
+    const size_t *ends; /* of the pieces whose sums are apart: steps of k */
+    size_t pieces;
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -92,6 +95,15 @@ INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat
     }
 }
 
+INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
+                           vfloat acc[MAX_ROWS][2])
+{
+    if (t->tail)
+        tile_store(t->c, rows, vectors, t->tail, acc);
+    else
+        tile_store(t->c, rows, vectors, 0, acc);
+}
+
 INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
     if (t->relu)
@@ -100,14 +112,11 @@ INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat a
 #pragma GCC unroll 2
             for (size_t j = 0; j < vectors; j++)
                 acc[r][j] = vmax((vfloat){0}, acc[r][j]);
-    if (t->tail)
-        tile_store(t->c, rows, vectors, t->tail, acc);
-    else
-        tile_store(t->c, rows, vectors, 0, acc);
+    tile_store_all(t, rows, vectors, acc);
 }
 
 /* How a step of k is multiplied: depthwise apart, as the operands say. */
-enum product { FLOATS, BF16_PAIRS, INT8_QUADS, BY_CHANNEL, PRODUCTS };
+enum product { FLOATS, BF16_PAIRS, INT8_QUADS, BY_CHANNEL, FLOATS_BY_PIECES, PRODUCTS };
 
 INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vfloat b)
 {
@@ -154,6 +163,63 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
     tile_end(t, rows, vectors, acc);
 }
 
+INLINE void tile_clear(size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+{
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            acc[r][j] = (vfloat){0};
+}
+
+INLINE void tile_add(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2], vfloat to[MAX_ROWS][2])
+{
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            to[r][j] = from[r][j] + to[r][j];
+}
+
+INLINE void tile_copy(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2], vfloat to[MAX_ROWS][2])
+{
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            to[r][j] = from[r][j];
+}
+
+/* Sums of pieces of k, which are added up by the tree of util/parts.h while they are at hand: c is
+ * written once, however short the pieces are. */
+INLINE void tile_multiply_pieces(const struct tile *t, size_t rows, size_t vectors)
+{
+    vfloat acc[MAX_ROWS][2], waiting[CNN_PARTS_DEPTH][MAX_ROWS][2];
+    const float *a[MAX_ROWS], *b = t->b;
+    const ptrdiff_t step = t->step;
+    const size_t b_step = t->b_step, pieces = t->pieces;
+    ptrdiff_t k = 0;
+    size_t depth = 0, i = 0;
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+        a[r] = t->a[r];
+    while (true) {
+        tile_clear(rows, vectors, acc);
+        for (const float *end = t->b + t->ends[i] * b_step; b != end; b += b_step, k += step)
+#pragma GCC unroll 8
+            for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+                for (size_t j = 0; j < vectors; j++)
+                    acc[r][j] = add_product(FLOATS, acc[r][j], a[r] + k, vload(b + j * VLEN));
+        for (size_t odd = i; odd % 2 == 1; odd /= 2)
+            tile_add(rows, vectors, waiting[--depth], acc);
+        if (++i >= pieces)
+            break;
+        tile_copy(rows, vectors, acc, waiting[depth++]);
+    }
+    tile_store_all(t, rows, vectors, acc);
+}
+
 #if defined(__AVX512F__)
 /* Eight rows of at most eight columns, as few filters or channels give them: half vectors, of which
  * most CPUs multiply twice as many at a time. */
@@ -192,7 +258,10 @@ typedef void tile_function(const struct tile *t);
 #define TILE(name, rows, vectors, product)                                                         \
     static void name(const struct tile *t)                                                         \
     {                                                                                              \
-        tile_multiply(t, rows, vectors, product);                                                  \
+        if (product == FLOATS_BY_PIECES)                                                           \
+            tile_multiply_pieces(t, rows, vectors);                                                \
+        else                                                                                       \
+            tile_multiply(t, rows, vectors, product);                                              \
     }
 #define TILES(name, product)                                                                       \
     TILE(name##_1x1, 1, 1, product)                                                                \
@@ -205,6 +274,7 @@ TILES(floats, FLOATS)
 TILES(pairs, BF16_PAIRS)
 TILES(quads, INT8_QUADS)
 TILES(channels, BY_CHANNEL)
+TILES(pieces, FLOATS_BY_PIECES)
 
 /* The tile shapes for one panel of one or two vectors: [0] one row, [1] up to four, [2] the
  * largest. */
@@ -216,10 +286,9 @@ TILES(channels, BY_CHANNEL)
         }                                                                                          \
     }
 static tile_function *const tile_functions[PRODUCTS][2][3] = {
-    [FLOATS] = SHAPES(floats),
-    [BF16_PAIRS] = SHAPES(pairs),
-    [INT8_QUADS] = SHAPES(quads),
-    [BY_CHANNEL] = SHAPES(channels),
+    [FLOATS] = SHAPES(floats),           [BF16_PAIRS] = SHAPES(pairs),
+    [INT8_QUADS] = SHAPES(quads),        [BY_CHANNEL] = SHAPES(channels),
+    [FLOATS_BY_PIECES] = SHAPES(pieces),
 };
 
 /* Where the loops over rows stand. */
@@ -274,7 +343,9 @@ static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct curs
 /* All rows of one panel, for the block of k that t describes. */
 static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t column, size_t width)
 {
-    enum product product = g->by_channel ? BY_CHANNEL : (enum product)g->operands;
+    enum product product = g->by_channel ? BY_CHANNEL
+                           : g->pieces   ? FLOATS_BY_PIECES
+                                         : (enum product)g->operands;
     tile_function *const *functions = tile_functions[product][width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
     struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
@@ -344,8 +415,10 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
     size_t total = cnn_nest_size(&g.depth), k = 0, steps;
     nest_join(&g.rows, g.c_stride);
     nest_join(&g.depth, NULL);
+    t.ends = g.ends;
+    t.pieces = g.pieces;
     /* where all rows are one tile, nobody uses b again */
-    size_t most = cnn_nest_size(&g.rows) > TILE_ROWS ? DEPTH : SIZE_MAX;
+    size_t most = cnn_nest_size(&g.rows) > TILE_ROWS && g.pieces == 0 ? DEPTH : SIZE_MAX;
     do {
         steps = tile_take_depth(&t, &g.depth, k, total, most);
         t.load = g.accumulate || k > 0;

@@ -68,6 +68,11 @@ struct cnn_gemm {
     const float *bias;     /* per column; may be NULL */
     bool accumulate;       /* add to c; bias is then not added */
     bool relu;
+    /* Of floats whose depth is one run: k is cut into `pieces`, a power of two, or not (0); piece i
+     * ends before step ends[i]. c is the sum of the pieces' sums by the tree of util/parts.h. bias
+     * and accumulate are not to be set. */
+    const size_t *ends;
+    size_t pieces;
 };
 
 void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *g);
