@@ -1,5 +1,6 @@
 /* cnn lab: a network and the program as one HTML page. */
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
 #include "terminal.h"
@@ -23,17 +24,33 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
+/* The model for handwritten digits, beside the default model of the other commands: a page is for
+ * drawing, and 8 MB would be long to load. NULL where no model ships with the program. */
+static const char *digits(char *path, size_t size)
+{
+    const char *shipped = cnn_default_model();
+    const char *slash = shipped != NULL ? strrchr(shipped, '/') : NULL;
+
+    if (slash == NULL)
+        return NULL;
+    snprintf(path, size, "%.*s/lenet5.safetensors", (int)(slash - shipped), shipped);
+    cnn_print_note("no MODEL was given; using %s", path);
+    return path;
+}
+
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.untrained = true};
     const char *path = settings->output != NULL ? settings->output : "lab.html";
+    char shipped[4096];
     cnn_model *model = NULL;
     cnn_status status =
         cnn_output_check(path, CNN_OUTPUT_PAGE, settings->output != NULL ? NULL : "-o", diag);
 
     if (status == CNN_OK)
-        status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &model, diag);
+        status = cnn_command_open(operand_count > 0 ? operands[0] : digits(shipped, sizeof shipped),
+                                  &open, &model, diag);
     if (status == CNN_OK)
         status = cnn_lab(model, path, settings->language, diag);
     if (status == CNN_OK)
@@ -47,10 +64,11 @@ const struct cnn_command cnn_command_lab = {
     .synopsis = "[MODEL] [options]",
     .summary = "Put a network and the program into one HTML page",
     .details =
-        "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it the\n"
-        "model that ships with the program is used. The page shows the network's values for a\n"
-        "picture, the arithmetic behind each of them, and training. It needs no network and no\n"
-        "server: any browser opens it. Its path is printed to standard output.\n",
+        "MODEL is a description, a checkpoint, a run directory or an ONNX file; without it\n"
+        "lenet5 is used, a small network for handwritten digits that ships with the program. The\n"
+        "page shows the network's values for a picture, the arithmetic behind each of them, and\n"
+        "training. It needs no network and no server: any browser opens it. Its path is printed\n"
+        "to standard output.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 0,
