@@ -251,7 +251,8 @@ deps-dev: ## install what format, lint and fuzz need, too
 deps-boards: ## install what runs exported C on emulated microcontrollers (tests/boards.sh)
 	$(INSTALL_PACKAGES) $(PACKAGES) $(BOARD_PACKAGES)
 
-test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) ## every test; ends with `N passed, M failed`
+# A page that was built once is kept up to date, so that what breaks it is seen.
+test: all $(TEST_BIN) $(TOOL_BIN) $(PRELOAD_LIB) $(EXAMPLE_BIN) $(wildcard $(BUILD)/lab.html) ## every test; ends with `N passed, M failed`
 	CNN=$(BUILD)/cnn BUILD=$(BUILD) PREFIX=$(PREFIX) CC='$(CC)' CXX='$(CXX)' SANITIZE='$(SANITIZE)' tests/run.sh $(TEST_BIN) $(TEST_SCRIPTS)
 
 # Programs for another machine are run by EMULATOR. Left out are a test that runs for many minutes there, and scripts of long runs and of what is installed.

@@ -24,10 +24,11 @@ export class ChangeView {
         return {weight: index('weight'), bias: index('bias')};
     }
 
-    // The layer's weight: its shape and its numbers; null if it has none.
+    // The layer's weight and bias: shape and numbers; null if it has none.
     async weights(layer) {
-        const {weight} = this.tensorsOf(layer);
-        return weight < 0 ? null : {index: weight, dims: this.model.tensors[weight].dims, values: await this.ask('tensor', weight)};
+        const {weight, bias} = this.tensorsOf(layer);
+        return weight < 0 ? null : {index: weight, dims: this.model.tensors[weight].dims, values: await this.ask('tensor', weight),
+            biases: bias < 0 ? null : await this.ask('tensor', bias)};
     }
 
     async show(place) {
@@ -56,19 +57,17 @@ export class ChangeView {
     async setWeight(weights, at, value) {
         if (!Number.isFinite(value))
             return;
-        weights.values[at] = value;
-        await this.ask('setTensor', weights.index, weights.values);
+        await this.ask('patch', [[weights.index, at, [value]]]);
         this.onChange();
     }
 
     // A filter of zeros answers 0 everywhere.
     async switchOff() {
         const {weight, bias} = this.tensorsOf(this.place.layer), channel = this.place.channel;
-        for (const i of [weight, bias].filter(index => index >= 0)) {
-            const values = await this.ask('tensor', i), size = values.length / this.model.tensors[i].dims[0];
-            values.fill(0, channel * size, (channel + 1) * size);
-            await this.ask('setTensor', i, values);
-        }
+        await this.ask('patch', [weight, bias].filter(index => index >= 0).map(index => {
+            const size = this.model.tensors[index].dims.slice(1).reduce((a, b) => a * b, 1);
+            return [index, channel * size, new Float32Array(size)];
+        }));
         await this.onChange();
         this.show(this.place);
     }

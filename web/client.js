@@ -28,22 +28,20 @@ export class Client {
     }
 }
 
-// Calls an asynchronous function for the newest of many requests, one at a time.
+// Calls an asynchronous function for the newest of many requests, one at a time. The promise ends
+// when the newest is done.
 export function latest(work) {
-    let running = false, wanted = null;
-    return async (...values) => {
-        wanted = values;
-        if (running)
-            return;
-        running = true;
+    let running = null, wanted = null;
+    const go = async () => {
         while (wanted) {
             const now = wanted;
             wanted = null;
-            try {
-                await work(...now);
-            } finally {
-                running = wanted !== null;
-            }
+            await work(...now);
         }
+    };
+    return (...values) => {
+        wanted = values;
+        running = running || go().finally(() => { running = null; });
+        return running;
     };
 }

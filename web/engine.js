@@ -134,6 +134,22 @@ export class Engine {
         return this.call('lab_explain', image, layer, new Uint32Array(place), input);
     }
 
+    // A step of training by hand: {loss, next, places: [{value, gradient, updated}], text}.
+    gradient(image, label, places) {
+        const numbers = new Float32Array(2 + 3 * places.length);
+        const texts = places.map(place => this.keep(new TextEncoder().encode(place + '\0')));
+        try {
+            const text = this.call('lab_gradient', image, label, new Uint32Array(texts), places.length, numbers);
+            const [loss, next, ...rest] = numbers;
+            return {loss, next, text, places: places.map((place, i) => {
+                const [value, gradient, updated] = rest.slice(3 * i, 3 * i + 3);
+                return {place, value, gradient, updated};
+            })};
+        } finally {
+            texts.forEach(at => this.functions.lab_release(at));
+        }
+    }
+
     // The files of a picture of `cnn visualize`: {name: bytes}.
     visualize(image, kind, className) {
         this.files.write('input.npy', npyBytes(image, this.model.input));
@@ -145,10 +161,10 @@ export class Engine {
     // ---- Training ----
 
     // Sets up a run. What it was given stays in the program's memory until the next one.
-    begin(config, directory, overrides) {
+    begin(config, directory, weights, overrides) {
         const text = value => value && this.keep(new TextEncoder().encode(value + '\0'));
         const list = this.keep(new Uint32Array(overrides.map(text)));
-        this.call('lab_train_begin', text(config) || 0, text(directory), list, overrides.length);
+        this.call('lab_train_begin', text(config) || 0, text(directory), text(weights) || 0, list, overrides.length);
     }
 
     // Trains until the run ends or an event stops it; returns whether it was stopped.

@@ -227,6 +227,27 @@ cnn_status lab_explain(const float *image, size_t layer, const size_t *place, in
     return finish(status, diag);
 }
 
+cnn_status lab_gradient(const float *image, const char *label, const char *const *places,
+                        size_t count, float *numbers)
+{
+    const cnn_gradient_options options = {.label = label, .places = places, .place_count = count};
+    cnn_gradient_explanation *explanation = NULL;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status = cnn_explain_gradient(model, image, &options, &explanation, diag);
+    if (status == CNN_OK) {
+        fputs(explanation->text, stdout);
+        *numbers++ = (float)explanation->loss;
+        *numbers++ = (float)explanation->next_loss;
+        for (size_t i = 0; i < count; i++) {
+            *numbers++ = explanation->before[i];
+            *numbers++ = explanation->gradients[i];
+            *numbers++ = explanation->after[i];
+        }
+    }
+    cnn_gradient_explanation_free(explanation);
+    return finish(status, diag);
+}
+
 cnn_status lab_visualize(const char *input, const char *directory, int kind, const char *class_name)
 {
     const cnn_visualize_options options = {
@@ -257,11 +278,12 @@ static int tell(void *context, const cnn_event *event)
     return lab_event((int)event->kind, event->text, numbers);
 }
 
-cnn_status lab_train_begin(const char *config, const char *directory, const char *const *overrides,
-                           size_t count)
+cnn_status lab_train_begin(const char *config, const char *directory, const char *weights,
+                           const char *const *overrides, size_t count)
 {
     const cnn_train_options options = {.config = config,
                                        .directory = config ? directory : NULL,
+                                       .weights = weights,
                                        .resume = config ? NULL : directory,
                                        .overrides = overrides,
                                        .override_count = count,

@@ -48,6 +48,13 @@ EXPORT(lab_activations) cnn_status lab_activations(const float *image, float *co
 EXPORT(lab_explain)
 cnn_status lab_explain(const float *image, size_t layer, const size_t *place, int input);
 
+/* The text of `cnn explain --gradient` for an image of a class. numbers: the loss, that after one
+ * update, then for each of count places the number, its gradient, and the number after the update.
+ */
+EXPORT(lab_gradient)
+cnn_status lab_gradient(const float *image, const char *label, const char *const *places,
+                        size_t count, float *numbers);
+
 /* One picture of `cnn visualize`, of an input that is a file. The page finds it in directory.
  * class_name NULL: the predicted class. */
 EXPORT(lab_visualize)
@@ -57,12 +64,12 @@ cnn_status lab_visualize(const char *input, const char *directory, int kind,
 /* Numbers of a cnn_event for the page, which returns something other than 0 to end the run. */
 IMPORT("lab", "event") int lab_event(int kind, const char *text, const double *numbers);
 
-/* Sets up a run. config NULL: the run in directory goes on. overrides: count changes to the
- * description. All that is passed must stay until the next run begins. Data sets are files in
- * memory, too. */
+/* Sets up a run. config NULL: the run in directory goes on. weights: a checkpoint to start from, or
+ * NULL. overrides: count changes to the description. All that is passed must stay until the next
+ * run begins. Data sets are files in memory, too. */
 EXPORT(lab_train_begin)
-cnn_status lab_train_begin(const char *config, const char *directory, const char *const *overrides,
-                           size_t count);
+cnn_status lab_train_begin(const char *config, const char *directory, const char *weights,
+                           const char *const *overrides, size_t count);
 
 /* Trains until the run ends, or until the page says stop: CNN_INTERRUPTED. */
 EXPORT(lab_train) cnn_status lab_train(void);

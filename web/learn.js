@@ -1,15 +1,15 @@
 // Learn: the description, training, and what can be seen of it.
-import {find, make, range, short, sizes} from './dom.js';
-import {paintMap} from './colour.js';
+import {find, make, range, short} from './dom.js';
 import {drawChart} from './chart.js';
+import {Film} from './film.js';
 import {say} from './words.js';
 
-const FRAMES = 40; // of the film, at most
+const LONGEST = 6000; // characters of a description that the address holds
 
 export class LearnView {
     // ask: the worker's functions; openModel(bytes): makes a network that of the page.
     constructor(ask, openModel) {
-        Object.assign(this, {ask, openModel, state: 'idle'});
+        Object.assign(this, {ask, openModel, state: 'idle', film: new Film()});
         this.reset();
         find('description').addEventListener('input', () => this.check());
         find('data').addEventListener('change', () => this.chooseData());
@@ -17,8 +17,9 @@ export class LearnView {
         find('train').addEventListener('click', () => this.train());
         find('pause').addEventListener('click', () => this.pauseOrGoOn());
         find('step').addEventListener('click', () => this.ask('step').then(() => this.setState('paused')));
-        for (const id of ['rate', 'momentum', 'decay', 'batch'])
-            find(id).addEventListener('change', () => this.changeSettings());
+        for (const id of ['rate', 'momentum', 'decay'])
+            find(id).addEventListener('change', () => this.changeSettings(() => this.ask('change', this.settings())));
+        find('batch').addEventListener('change', () => this.changeSettings(() => this.changeBatch()));
         find('save').addEventListener('click', () => this.save());
         find('take').addEventListener('click', async () => this.openModel(await this.ask('trained')));
         find('load').addEventListener('change', async event => {
@@ -30,7 +31,7 @@ export class LearnView {
 
     reset() {
         Object.assign(this, {loss: [], accuracy: [], speed: [], valLoss: [], valAccuracy: [], health: ''});
-        find('film').replaceChildren();
+        this.film.reset();
     }
 
     setModel(model) {
@@ -78,15 +79,35 @@ export class LearnView {
     readSettings() {
         const text = find('description').value;
         const value = (key, other) => (new RegExp(`\\b${key}: *([-+.\\deE]+)`).exec(text) || [0, other])[1];
-        find('rate').value = value('lr', '0.01');
-        find('momentum').value = value('momentum', '0');
-        find('decay').value = value('weight_decay', '0');
-        find('batch').value = value('batch_size', '32');
+        this.described = {rate: value('lr', '0.01'), momentum: value('momentum', '0'), decay: value('weight_decay', '0'), batch: value('batch_size', '32')};
+        for (const [id, number] of Object.entries(this.described))
+            find(id).value = number;
+    }
+
+    // For the address: what is not as in the model's description.
+    get changes() {
+        const text = find('description').value;
+        return {text: text !== this.model.description && text.length < LONGEST ? text : '',
+            ...Object.fromEntries(Object.keys(this.described).map(id => [id, find(id).value === this.described[id] ? '' : find(id).value]))};
+    }
+
+    restore(changes) {
+        if (changes.text) {
+            find('description').value = changes.text;
+            this.readSettings();
+            this.check();
+        }
+        for (const id of Object.keys(this.described))
+            find(id).value = changes[id] || find(id).value;
     }
 
     settings() {
         return [`train.optimizer.lr=${find('rate').value}`, `train.optimizer.momentum=${find('momentum').value}`,
             `train.optimizer.weight_decay=${find('decay').value}`];
+    }
+
+    allSettings() {
+        return [...this.settings(), `train.batch_size=${find('batch').value}`];
     }
 
     async takeFiles(files) {
@@ -102,6 +123,7 @@ export class LearnView {
         find('pause').disabled = find('step').disabled = state === 'idle' || state === 'starting';
         find('pause').textContent = say(state === 'paused' ? 'goOn' : 'pause');
         find('take').disabled = !this.saved;
+        document.documentElement.dataset.run = state;
         if (state === 'starting')
             find('progress').textContent = say('starting');
     }
@@ -109,9 +131,9 @@ export class LearnView {
     async train() {
         this.reset();
         this.setState('starting');
-        const overrides = [...this.settings(), `train.batch_size=${find('batch').value}`];
+        this.text = find('description').value;
         await this.guard(async () => {
-            await this.ask('train', find('description').value, overrides);
+            await this.ask('train', this.text, this.allSettings());
             this.setState('going');
         });
     }
@@ -122,15 +144,22 @@ export class LearnView {
         this.setState(paused ? 'going' : 'paused');
     }
 
-    async changeSettings() {
+    // A run has a number of steps, so another batch makes another run.
+    async changeBatch() {
+        this.reset();
+        await this.ask('startAgain', this.text, this.allSettings());
+        find('progress').textContent = say('newRun');
+    }
+
+    async changeSettings(change) {
         if (this.state !== 'going' && this.state !== 'paused')
             return;
-        const state = this.state;
+        const state = this.state, told = find('progress').textContent;
         this.setState('starting');
         await this.guard(async () => {
-            await this.ask('change', this.settings());
-            if (state === 'paused')
-                await this.ask('pause');
+            await change();
+            if (find('progress').textContent === say('starting'))
+                find('progress').textContent = told;
             this.setState(state);
         });
     }
@@ -213,24 +242,6 @@ export class LearnView {
         });
         find('layers').replaceChildren(make('tr', {}, ...head.map(key => make('th', {scope: 'col'}, say(key)))),
             ...rows.map(row => make('tr', {}, ...row.map(cell => make('td', {}, cell)))));
-    }
-
-    // A frame of the film: the kernels of the first layer that has any.
-    addFrame(weights, step) {
-        const film = find('film'), [filters, inputs, rows, columns] = weights.dims;
-        if (film.children.length >= FRAMES)
-            film.children[1].remove();
-        const wide = Math.min(4, filters), canvas = make('canvas', {role: 'img', 'aria-label': `${say('steps')} ${step}`});
-        const sheet = {width: wide * (columns + 1), height: Math.ceil(filters / wide) * (rows + 1)};
-        const all = new Float32Array(sheet.width * sheet.height), bounds = range(weights.values);
-        all.fill(bounds[0]);
-        for (let f = 0; f < filters; f++)
-            for (let y = 0; y < rows; y++)
-                for (let x = 0; x < columns; x++)
-                    all[(Math.floor(f / wide) * (rows + 1) + y) * sheet.width + f % wide * (columns + 1) + x] = weights.values[(f * inputs * rows + y) * columns + x];
-        paintMap(canvas, all, sheet.height, sheet.width, bounds);
-        canvas.style.width = `${sheet.width * 5}px`;
-        film.append(make('figure', {}, canvas, make('figcaption', {}, String(step))));
     }
 
     async save() {

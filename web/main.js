@@ -5,17 +5,19 @@ import {paintInput} from './colour.js';
 import {Client, latest} from './client.js';
 import {readAddress, writeAddress} from './state.js';
 import {Picture, bounds} from './picture.js';
+import {Camera} from './camera.js';
 import {NetworkView} from './network.js';
 import {MapView} from './map.js';
 import {ChangeView} from './change.js';
 import {listenToWhy} from './why.js';
 import {LearnView} from './learn.js';
+import {StepView} from './step.js';
 
 const given = JSON.parse(find('model').textContent), address = readAddress();
 const root = document.documentElement;
 const bytesOf = base64 => Uint8Array.from(atob(base64.trim()), letter => letter.charCodeAt(0));
 
-let client, model, starts, seen = null;
+let client, camera, model, starts, seen = null;
 const place = {layer: 0, channel: 0, row: 0, column: 0};
 const ask = (...words) => client.ask(...words);
 
@@ -73,7 +75,7 @@ function middleOf(layer, channel) {
 function remember() {
     const {dx, dy, turns, shuffled} = views.picture;
     writeAddress({tab: find('learn').hidden ? '' : 'learn', lang: currentLanguage() === 'en' ? '' : currentLanguage(),
-        ...place, layer: model.layers[place.layer].name, dx, dy, turns, shuffle: shuffled ? 1 : 0, draw: views.picture.strokesText()});
+        ...place, layer: model.layers[place.layer].name, dx, dy, turns, shuffle: shuffled ? 1 : 0, draw: views.picture.strokesText(), ...views.learn.changes});
 }
 
 // ---- The model ----
@@ -113,6 +115,8 @@ window.cnnLab = {
         const index = typeof layer === 'number' ? layer : model.layers.findIndex(one => one.name === layer);
         return ask('explain', index, [channel, row, column], input);
     },
+    // A promise that the page shows what it was given.
+    shown: () => look(),
     model: () => model,
     // The network as a checkpoint, bytes.
     checkpoint: () => ask('checkpoint'),
@@ -158,6 +162,8 @@ function listen() {
             find(find('learn').hidden ? 'tab-look' : 'tab-learn').focus();
         });
     }
+    for (const event of ['input', 'change'])
+        find('learn').addEventListener(event, () => model && remember());
     find('language').append(...Object.entries(LANGUAGES).map(([code, name]) => make('option', {value: code}, name)));
     find('language').value = currentLanguage();
     find('language').addEventListener('change', event => speak(event.target.value));
@@ -171,7 +177,7 @@ async function onTrained() {
     lastFrame = performance.now();
     const weights = await ask('trainedKernels');
     if (weights)
-        views.learn.addFrame(weights, views.learn.loss.at(-1)?.[0] ?? 0);
+        views.learn.film.add(weights, views.learn.loss.at(-1)?.[0] ?? 0);
 }
 
 function makeViews() {
@@ -181,6 +187,8 @@ function makeViews() {
     views.map = new MapView({explain: (...words) => ask('explain', ...words), weights: layer => views.change.weights(layer), onPlace: choose});
     views.learn = new LearnView(ask, bytes => openModel(bytes).catch(fail));
     views.learn.onNumbers = onTrained;
+    views.step = new StepView(ask, () => look());
+    camera = new Camera(pixels => views.picture.setPixels(pixels, true));
     listenToWhy(ask);
 }
 
@@ -215,6 +223,7 @@ function restore() {
     picture.change({dx: Number(address.dx) || 0, dy: Number(address.dy) || 0, turns: Number(address.turns) % 4 || 0, shuffled: address.shuffle === '1'});
     if (layer >= 0)
         choose({layer, channel: Number(address.channel), row: Number(address.row), column: Number(address.column)});
+    views.learn.restore(address);
     chooseTab(address.tab === 'learn' ? 'learn' : 'look');
 }
 

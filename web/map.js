@@ -140,15 +140,33 @@ export class MapView {
             window.source >= 0 && this.onPlace({layer: window.source, channel: window.channel, row: y, column: x}))];
         const size = window.rows.length * window.columns.length;
         if (weights && weights.dims.length === 4 && weights.dims[2] * weights.dims[3] === size) {
-            const per = weights.dims[1], input = weights.dims[1] === 1 ? 0 : window.channel % per;
-            const start = (channel * per + input) * size;
-            const kernel = [...weights.values.subarray(start, start + size)], products = values.map((value, i) => value * kernel[i]);
-            const sum = products.reduce((a, b) => a + b, 0);
+            const per = weights.dims[1], {kernel, products, sum} = this.productsOf(window, values, weights, channel, window.channel % per);
             parts.push('×', table(say('kernel'), kernel, window, Math.max(...kernel.map(Math.abs))), '=',
                 table(say('products'), products, window, Math.max(...products.map(Math.abs))),
-                make('p', {}, say('sumOfChannel', window.channel, number(sum))));
+                make('p', {}, say('sumOfChannel', window.channel, number(sum))), this.sumUp(window, weights, channel));
         }
         box.replaceChildren(...parts);
+    }
+
+    // The kernel of one input channel, counted from the first of the filter's group.
+    productsOf(window, values, weights, channel, input) {
+        const start = (channel * weights.dims[1] + input) * values.length;
+        const kernel = [...weights.values.subarray(start, start + values.length)], products = values.map((value, i) => value * kernel[i]);
+        return {kernel, products, sum: products.reduce((a, b) => a + b, 0)};
+    }
+
+    // From the sums of all input channels to the value: bias, activation.
+    sumUp(window, weights, channel) {
+        const per = weights.dims[1], first = window.channel - window.channel % per, bias = weights.biases ? weights.biases[channel] : 0;
+        let total = 0;
+        for (let input = 0; input < per; input++)
+            total += this.productsOf(window, this.windowValues({...window, channel: first + input}), weights, channel, input).sum;
+        const lines = per > 1 ? [say('sumOfChannels', per, number(total))] : [];
+        if (weights.biases)
+            lines.push(`${number(total)} + ${number(bias)} (${say('bias')}) = ${number(total + bias)}`);
+        if (number(total + bias, 4) !== number(this.map[this.index], 4))
+            lines.push(say('afterActivation', number(this.map[this.index])));
+        return make('p', {id: 'sum'}, lines.join('\n'));
     }
 
     // Values under the window; 0 in the padding.
@@ -176,7 +194,7 @@ export function readWindow(text, model) {
     };
 }
 
-function table(caption, values, {rows, columns}, largest, onClick) {
+export function table(caption, values, {rows, columns}, largest, onClick) {
     const body = rows.map((y, i) => make('tr', {}, ...columns.map((x, j) => {
         const value = values[i * columns.length + j], colour = signed(value, largest);
         const attributes = {style: `background:${css(colour)};color:${isDark(colour) ? '#fff' : '#000'}`, title: number(value)};

@@ -26,7 +26,7 @@ export class Picture {
     clear(tell = true) {
         this.context.fillStyle = '#000';
         this.context.fillRect(0, 0, SIDE, SIDE);
-        Object.assign(this, {pixels: null, numbers: null, strokes: [], dx: 0, dy: 0, turns: 0, shuffled: false});
+        Object.assign(this, {pixels: null, numbers: null, photo: false, down: false, strokes: [], dx: 0, dy: 0, turns: 0, shuffled: false});
         if (tell)
             this.onChange();
     }
@@ -54,6 +54,7 @@ export class Picture {
             this.drawStroke(this.strokes.at(-1).slice(-2));
             this.onChange();
         });
+        canvas.addEventListener('keydown', event => this.onKey(event));
         for (const [id, dx, dy] of [['left', -1, 0], ['right', 1, 0], ['up', 0, -1], ['down', 0, 1]])
             find(id).addEventListener('click', () => this.change({dx: this.dx + dx, dy: this.dy + dy}));
         find('turn').addEventListener('click', () => this.change({turns: (this.turns + 1) % 4}));
@@ -77,6 +78,33 @@ export class Picture {
             if (file)
                 this.load(file);
         });
+    }
+
+    // The pen of the keyboard: arrow keys move it, Space sets it down and lifts it.
+    onKey(event) {
+        const moves = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], ' ': [0, 0]}, move = moves[event.key];
+        if (!move)
+            return;
+        event.preventDefault();
+        const inside = value => Math.max(0, Math.min(SIDE, value)), [x, y] = this.pen || [SIDE / 2, SIDE / 2];
+        this.pen = [inside(x + 10 * move[0]), inside(y + 10 * move[1])];
+        if (event.key !== ' ') {
+            if (this.down)
+                this.strokes.at(-1).push(this.pen);
+        } else if (this.down) {
+            this.down = false;
+        } else {
+            if (this.pixels || this.numbers)
+                this.clear(false);
+            this.down = true;
+            this.strokes.push([this.pen]);
+        }
+        Object.assign(find('pen'), {hidden: false, className: this.down ? 'down' : ''});
+        Object.assign(find('pen').style, {left: `${this.pen[0]}px`, top: `${this.pen[1]}px`});
+        if (this.down) {
+            this.drawStroke(this.strokes.at(-1).slice(-2));
+            this.onChange();
+        }
     }
 
     drawStroke(points) {
@@ -118,10 +146,10 @@ export class Picture {
         this.setPixels(context.getImageData(0, 0, width, height));
     }
 
-    // An ImageData.
-    setPixels(pixels) {
+    // An ImageData. photo: of a camera, so a digit on it is found and centred like a drawing.
+    setPixels(pixels, photo = false) {
         this.clear(false);
-        this.pixels = pixels;
+        Object.assign(this, {pixels, photo});
         const canvas = new OffscreenCanvas(pixels.width, pixels.height);
         canvas.getContext('2d').putImageData(pixels, 0, 0);
         this.context.drawImage(canvas, 0, 0, SIDE, SIDE);
@@ -146,8 +174,8 @@ export class Picture {
         if (this.numbers)
             return this.changed(this.numbers);
         let pixels = this.pixels || this.context.getImageData(0, 0, SIDE, SIDE);
-        if (!this.pixels && !find('as-data-row').hidden && find('as-data').checked)
-            pixels = asDigit(this.canvas, pixels);
+        if ((!this.pixels || this.photo) && !find('as-data-row').hidden && find('as-data').checked)
+            pixels = this.photo ? asDigit(...inkOf(pixels)) : asDigit(this.canvas, pixels);
         return this.changed(await this.prepare(pixels.data, pixels.width, pixels.height));
     }
 
@@ -191,6 +219,21 @@ function shuffledOrder(count) {
         [order[i], order[j]] = [order[j], order[i]];
     }
     return order;
+}
+
+// What is darker than the paper of a photograph, bright on black: a canvas and its pixels.
+function inkOf({data, width, height}) {
+    const grey = Float32Array.from({length: width * height}, (none, i) => (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 3);
+    const paper = grey.reduce((a, b) => a + b, 0) / grey.length, ink = paper - grey.reduce((a, b) => Math.min(a, b), 255);
+    const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d', {willReadFrequently: true});
+    const pixels = context.createImageData(width, height);
+    grey.forEach((value, i) => {
+        const dark = ink > 0 ? (paper - value) / ink : 0; // 1: the darkest pixel
+        pixels.data.fill(dark > 0.4 ? 255 * Math.min(1, (dark - 0.4) / 0.3) : 0, 4 * i, 4 * i + 3);
+        pixels.data[4 * i + 3] = 255;
+    });
+    context.putImageData(pixels, 0, 0);
+    return [canvas, pixels];
 }
 
 // As MNIST was made: the strokes scaled into 20 x 20 pixels, their centre of mass in the middle of

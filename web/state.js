@@ -1,6 +1,7 @@
-// What the address holds: tab, language, the chosen value, changes to the picture, the drawing.
+// What the address holds: tab, language, the chosen value, changes to the picture, the drawing; the
+// description where it was changed, and settings of training that are not those of the description.
 
-const KEYS = ['tab', 'lang', 'layer', 'channel', 'row', 'column', 'dx', 'dy', 'turns', 'shuffle', 'draw'];
+const KEYS = ['tab', 'lang', 'layer', 'channel', 'row', 'column', 'dx', 'dy', 'turns', 'shuffle', 'draw', 'rate', 'momentum', 'decay', 'batch', 'text'];
 
 export function readAddress() {
     const given = new URLSearchParams(location.hash.slice(1));

@@ -4,6 +4,7 @@
 WASM := $(BUILD)/wasm
 WASM_CC ?= clang-14
 WASM_AR ?= llvm-ar-14
+WASM_DUMP ?= obj2yaml-14
 STB ?= /usr/include/stb
 LAB_PACKAGES := clang-14 lld-14 llvm-14 wasi-libc libclang-rt-14-dev-wasm32 libstb-dev
 
@@ -14,10 +15,10 @@ ZLIB_SOURCE := z/zlib/zlib_1.2.13.dfsg.orig.tar.bz2
 ZLIB_SUM := 71feb7947e3c00ef125f83b79a4e529bde31171e5babe48b391f06758d1ab0a1
 
 # web/wasi adds what wasi-libc lacks. Sizes have 32 bits there; counts of what a file holds fit into them, as the file is in memory.
-WASM_FLAGS = $(filter-out -Wconversion,$(WARNINGS)) --target=wasm32-wasi -msimd128 -std=c11 -fno-math-errno -ffunction-sections -fdata-sections \
+WASM_FLAGS = $(filter-out -Wconversion,$(WARNINGS)) --target=wasm32-wasi -msimd128 -std=c11 -Werror=implicit-function-declaration -fno-math-errno -ffunction-sections -fdata-sections \
               -D_POSIX_C_SOURCE=200809L -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_GETPID -DCNN_DATADIR='"/share/cnn"' \
               -isystem web/wasi -I$(WASM)/yaml/include -I$(WASM)/zlib -isystem $(WASM)/include -I$(BUILD)/embedded -Isrc -Isrc/include -Icnn-cli
-WASM_LINK := --target=wasm32-wasi -mexec-model=reactor -Wl,--gc-sections,--strip-all,-z,stack-size=1048576 \
+WASM_LINK := --target=wasm32-wasi -mexec-model=reactor -Wl,--fatal-warnings,--gc-sections,--strip-all,-z,stack-size=1048576 \
              -lwasi-emulated-signal -lwasi-emulated-getpid -lm
 
 YAML_NAMES := api dumper emitter loader parser reader scanner writer
@@ -78,6 +79,8 @@ $(WASM)/libcnn.a: $(WASM_OBJ)
 $(WASM)/lab.wasm: $(WASM)/obj/web/lab.o $(WASM)/libcnn.a
 	$(call say,WASM,$@)
 	$(Q)$(WASM_CC) -o $@ $^ $(WASM_LINK)
+	$(Q)for call in $$($(WASM_DUMP) $@ | sed -n -e '/Type: *FUNCTION$$/q' -e 's/^ *Field: *//p'); do grep -q "\<$$call\>" web/files.js web/engine.js || \
+	    { echo "$@ calls $$call of WASI, which the page has not: add it to web/files.js, or do without it" >&2; exit 1; }; done
 
 $(BUILD)/lab.html: $(WASM)/lab.wasm web/assemble.sh $(wildcard web/*.html web/*.css web/*.js)
 	$(call say,PAGE,$@)

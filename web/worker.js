@@ -15,11 +15,16 @@ function onEvent(kind, text, numbers) {
     const event = Object.fromEntries(NUMBERS.map((name, i) => [name, numbers[i]]));
     if (kind === WARNING)
         postMessage({event: {kind: 'warning', text}});
-    else if (kind === EPOCH || (kind === STEP && (now - run.told > 100 || run.single)))
-        postMessage({event: {kind: kind === STEP ? 'step' : 'epoch', ...event}});
-    if (kind === STEP && now - run.told > 100)
+    else if (kind === EPOCH)
+        postMessage({event: {kind: 'epoch', ...event}});
+    if (kind !== STEP)
+        return false;
+    const stop = run.single || now > run.deadline;
+    if (stop || now - run.told > 100) {
+        postMessage({event: {kind: 'step', ...event}});
         run.told = now;
-    return kind === STEP && (run.single || now > run.deadline);
+    }
+    return stop;
 }
 
 function textFile(name) {
@@ -59,15 +64,18 @@ async function trainOn() {
     }
 }
 
-function begin(config, overrides) {
+// config null: the run goes on. weights: bytes of a checkpoint to start from, or null.
+function begin(config, weights, overrides) {
     run.generation++;
     if (config) {
         engine.files.clear('run');
         engine.files.write('description.yaml', new TextEncoder().encode(config));
     }
-    engine.begin(config ? 'description.yaml' : null, 'run', overrides);
-    run.paused = false;
-    trainOn();
+    if (weights)
+        engine.files.write('start.safetensors', weights);
+    engine.begin(config ? 'description.yaml' : null, 'run', weights ? 'start.safetensors' : null, overrides);
+    if (!run.paused)
+        trainOn();
 }
 
 // The first weight of four dimensions in a checkpoint: {dims, values}; null if there is none.
@@ -113,12 +121,18 @@ const methods = {
     explain(layer, place, input) {
         return engine.explain(image, layer, place, input);
     },
+    gradient: (label, places) => engine.gradient(image, label, places),
     tensor: i => engine.tensor(i),
-    setTensor(i, values) {
+    // Numbers of tensors are replaced: [[tensor, where the numbers begin, numbers]], all at once.
+    patch(changes) {
         original = original || new Map();
-        if (!original.has(i))
-            original.set(i, engine.tensor(i));
-        engine.setTensor(i, values);
+        for (const [i, at, numbers] of changes) {
+            const values = engine.tensor(i);
+            if (!original.has(i))
+                original.set(i, values.slice());
+            values.set(numbers, at);
+            engine.setTensor(i, values);
+        }
     },
     restore() {
         for (const [i, values] of original || [])
@@ -127,7 +141,12 @@ const methods = {
     },
     visualize: (kind, className) => engine.visualize(image, kind, className),
     checkpoint: () => engine.checkpoint(),
-    train: (config, overrides) => begin(config, overrides),
+    train(config, overrides) {
+        run.paused = false;
+        begin(config, null, overrides);
+    },
+    // With another batch size a new run starts from the weights that this one has reached.
+    startAgain: (config, overrides) => begin(config, engine.files.read('run/last.safetensors'), overrides),
     pause() {
         run.paused = true;
     },
@@ -141,7 +160,7 @@ const methods = {
         trainOn();
     },
     // New settings: the run is set up again from its own state.
-    change: overrides => begin(null, overrides),
+    change: overrides => begin(null, null, overrides),
     trained: () => engine.files.read('run/last.safetensors'),
     trainedKernels: () => firstKernels(engine.files.read('run/last.safetensors')),
 };
