@@ -15,8 +15,9 @@ static uint64_t hash_model(const cnn_model *model)
     return hash;
 }
 
-/* What a chain of calls takes on a 64-bit machine without optimisation, where it takes most: the
- * frames, and the pointers to rows. tests/export_c.sh holds it against a compiler's figures. */
+/* What a chain of calls takes on a 64-bit machine: the frames, and the pointers to rows. It takes
+ * most with -O2 or -O3, which keep more numbers and merge functions; on a Cortex-M less than half.
+ * tests/export_c.sh holds it against a compiler's figures. */
 static size_t stack_bytes(const struct cnn_c_net *net)
 {
     size_t rows = 0;
