@@ -689,7 +689,7 @@ static void test_prelu_stands_behind_a_dense_layer(void **state)
     onnx_node(&m, "Conv", "x w3", "c", "");
     onnx_node(&m, "PRelu", "c slopes3", "p", "");
     onnx_node(&m, "Flatten", "p", "f", "axis=1");
-    onnx_node(&m, "Gemm", "f w", "g", "transB=1 fused=1 trans=0");
+    onnx_node(&m, "Gemm", "f w", "g", "transB=1 fused=1 trans=0 =1");
     onnx_node(&m, "PRelu", "g slopes", "y", "");
     onnx_output(&m, "y");
     expect_ok(s, import_text(s, onnx_finish(&m), NULL, &model, &info));
@@ -699,6 +699,7 @@ static void test_prelu_stands_behind_a_dense_layer(void **state)
     assert_non_null(strstr(info.notes, "left out: attribute 'fused' of node 'g', which ONNX does "
                                        "not define for Gemm\n"));
     assert_non_null(strstr(info.notes, "attribute 'trans' of"));
+    assert_non_null(strstr(info.notes, "attribute '' of"));
     assert_null(strstr(info.notes, "transB"));
     cnn_model_free(model);
 }

@@ -63,10 +63,12 @@ static const struct {
 static bool is_defined(const char *op_type, const char *name)
 {
     const size_t length = strlen(name);
+    if (length == 0) /* which is found everywhere, and behind the end */
+        return false;
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         if (strcmp(attributes[i].op_type, op_type) == 0)
-            for (const char *at = attributes[i].names; (at = strstr(at, name)); at++)
-                if (length > 0 && at[-1] == ' ' && at[length] == ' ')
+            for (const char *at = attributes[i].names + 1; (at = strstr(at, name)); at++)
+                if (at[-1] == ' ' && at[length] == ' ')
                     return true;
     return false;
 }
