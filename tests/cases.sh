@@ -63,6 +63,37 @@ pictures() {
     done
 }
 
+# net_with_state LIMIT BATCH EPOCHS: the description of a small network, for standard output. Everything random and every kind of state of a run is in it.
+net_with_state() {
+    cat <<YAML
+name: net
+input: [3, 16, 16]
+layers:
+  - {type: conv, filters: 8, kernel_size: 3, padding: same, bias: false}
+  - {type: batch_norm, activation: relu}
+  - {type: conv, filters: 16, kernel_size: 3, padding: same, activation: relu}
+  - {type: pool, pool_type: max, kernel_size: 4}
+  - {type: dropout, rate: 0.25}
+  - {type: flatten}
+  - {type: dense, units: 10}
+loss: {type: cross_entropy, label_smoothing: 0.1}
+data:
+  dataset: shapes
+  limit: $1
+  val_split: 0.2
+  normalize: auto
+  augment: [{type: flip, mode: alternating}, {type: crop, padding: 2}, {type: mixup, alpha: 0.2}]
+train:
+  epochs: $3
+  batch_size: $2
+  clip_norm: 1
+  ema: {decay: 0.9}
+  optimizer: {type: adamw, lr: 0.005}
+  schedule: {type: plateau, patience: 0, gamma: 0.5, warmup_epochs: 0.5}
+  log_every: 1
+YAML
+}
+
 # The status is that of the script.
 summary() {
     printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -23,34 +23,9 @@ report() {
     fi
 }
 
-# Everything random and every kind of state is in it: 8 steps an epoch, 32 in all.
+# 8 steps an epoch, 32 in all.
 steps=32
-cat >net.yaml <<'YAML'
-name: net
-input: [3, 16, 16]
-layers:
-  - {type: conv, filters: 16, kernel_size: 3, padding: same, bias: false}
-  - {type: batch_norm, activation: relu}
-  - {type: conv, filters: 16, kernel_size: 3, padding: same, activation: relu}
-  - {type: pool, pool_type: max, kernel_size: 4}
-  - {type: dropout, rate: 0.25}
-  - {type: flatten}
-  - {type: dense, units: 10}
-loss: {type: cross_entropy, label_smoothing: 0.1}
-data:
-  dataset: shapes
-  limit: 640
-  val_split: 0.2
-  normalize: auto
-  augment: [{type: flip, mode: alternating}, {type: crop, padding: 2}, {type: mixup, alpha: 0.2}]
-train:
-  epochs: 4
-  batch_size: 64
-  optimizer: {type: adamw, lr: 0.005}
-  schedule: {type: plateau, patience: 0, gamma: 0.5, warmup_epochs: 0.5}
-  ema: {decay: 0.9}
-  log_every: 1
-YAML
+net_with_state 640 64 4 >net.yaml
 # A save after each step is a save that SIGKILL may hit.
 sed 's/log_every: 1/&\n  save_every: 0/' net.yaml >saving.yaml
 

@@ -26,6 +26,7 @@ struct cnn_beat {
 struct cnn_peer {
     size_t rank;
     double heard;      /* when its last beat came */
+    unsigned unheard;  /* beats of this rank since then */
     bool sending;      /* out is under way */
     bool left, leaves; /* it has sent its last beat; this rank has */
     bool told;         /* of the failure */

@@ -33,6 +33,19 @@ static void describe_images(struct cnn_text *out, const char *what, const struct
                     (unsigned long long)part->fingerprint);
 }
 
+/* The resolved description but for data.path: where images are found may differ, by name or from
+ * machine to machine; their fingerprints may not. */
+static void describe_model(struct cnn_text *out, const char *line)
+{
+    static const char path[] = "  path: ";
+    for (size_t length; *line; line += length) {
+        length = strcspn(line, "\n");
+        length += line[length] == '\n';
+        if (strncmp(line, path, sizeof path - 1) != 0)
+            cnn_text_printf(out, "%.*s", (int)length, line);
+    }
+}
+
 static void describe(const struct cnn_training *t, struct cnn_text *out)
 {
     const cnn_model *model = t->model;
@@ -43,8 +56,9 @@ static void describe(const struct cnn_training *t, struct cnn_text *out)
                     cnn_winograd_wanted() ? "yes" : "no");
     describe_images(out, "training", t->train, &model->record->parts[CNN_SPLIT_TRAIN]);
     describe_images(out, "validation", t->val, &model->record->parts[CNN_SPLIT_VAL]);
-    cnn_text_printf(out, "steps done: %zu\n%s\n", t->progress.step, cnn_model_resolved(model));
-    cnn_text_printf(out, "parameters: checksum %08lx\n",
+    cnn_text_printf(out, "steps done: %zu\n", t->progress.step);
+    describe_model(out, cnn_model_resolved(model));
+    cnn_text_printf(out, "\nparameters: checksum %08lx\n",
                     crc32_z(crc32(0, NULL, 0), (const unsigned char *)model->parameters, bytes));
 }
 

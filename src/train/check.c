@@ -186,6 +186,9 @@ static cnn_status look(struct cnn_check *check, const char *path, cnn_diag *diag
         return status;
     for (size_t i = 0; check->thorough && i < check->t->notice_count; i++)
         cnn_check_add(check, "weights", CNN_CHECK_REMARK, NULL, "%s", check->t->notices[i]);
+    if (check->thorough && check->t->scaling.text)
+        cnn_check_add(check, "batch", CNN_CHECK_FINE, NULL, "--scale-batch: %s",
+                      check->t->scaling.text);
     cnn_check_settings(check, check->t->model);
     compare_classes(check, check->t->val, cnn_split_names[check->t->val_split]);
     if (check->thorough && check->t->val_split != CNN_SPLIT_TEST)
