@@ -62,7 +62,7 @@ trains_alike() {
 # resumes N: a run that is broken off by a signal, gone on with by N processes, is the whole one.
 resumes() {
     "$CNN" verify broken >/dev/null && rm -rf again && cp -r broken again && ranks "$1" train --resume again --threads 1 || { cat messages; return 1; }
-    same_run plain again
+    same_run long again
 }
 
 # process_of RUN RANK: its number, once the run has begun.
@@ -77,7 +77,7 @@ process_of() {
 # breaks_off: four processes are asked to stop, and save.
 breaks_off() {
     rm -rf broken
-    timeout 120 "${mpirun[$family]}" -n 4 "$CNN" train net.yaml -o broken --threads 1 >out 2>messages &
+    timeout 120 "${mpirun[$family]}" -n 4 "$CNN" train net.yaml -o broken --threads 1 "${long[@]}" >out 2>messages &
     local pid=$!
     until [ "$(wc -l 2>/dev/null <broken/steps.csv)" -gt 4 ] 2>/dev/null; do
         kill -0 $pid 2>/dev/null || break

@@ -8,8 +8,9 @@
 
 #define NAMES (2 * CNN_MAX_SLABS) /* of an optimiser and its others */
 
-struct slice { /* one trained tensor in the slabs, and how it is updated */
-    const struct cnn_tensor *tensor;
+struct slice { /* a trained tensor in the slabs, or a piece of it, and how it is updated */
+    struct cnn_tensor tensor;
+    size_t state; /* where its state begins */
     const struct cnn_optimizer_settings *settings;
     double lr, weight_decay;
     size_t node; /* of the whole graph */
@@ -30,7 +31,9 @@ struct cnn_optimizer {
     struct slabs slabs;
     float *memory[NAMES]; /* of the slabs */
     float *scratch;
-    bool *used; /* by group */
+    bool *used;                    /* by group */
+    struct cnn_stretch *stretches; /* what there is state for, in order */
+    size_t stretch_count, floats;  /* floats: of all of them */
 };
 
 static bool keeps(const struct cnn_optimizer_settings *s, size_t slab)
@@ -84,14 +87,28 @@ static size_t weighted_behind(const struct cnn_graph *graph, size_t node)
     return count;
 }
 
+static const struct cnn_optimizer_settings *settings_for(const struct cnn_optimizer_settings *all,
+                                                         const struct cnn_graph *graph, size_t node,
+                                                         const struct cnn_tensor *tensor)
+{
+    bool taken = !all->type->takes || all->type->takes(graph, node, tensor);
+    return taken ? all : all->others;
+}
+
+bool cnn_optimizer_takes_whole(const struct cnn_optimizer_settings *settings,
+                               const struct cnn_graph *graph, size_t node,
+                               const struct cnn_tensor *tensor)
+{
+    return settings_for(settings, graph, node, tensor)->type->whole;
+}
+
 static struct slice make_slice(const struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
                                size_t node, const struct cnn_tensor *tensor, bool *used)
 {
-    const struct cnn_optimizer_settings *all = &optimizer->settings;
-    bool taken = !all->type->takes || all->type->takes(graph, node, tensor);
-    const struct cnn_optimizer_settings *s = taken ? all : all->others;
+    const struct cnn_optimizer_settings *all = &optimizer->settings,
+                                        *s = settings_for(all, graph, node, tensor);
     struct slice slice = {
-        .tensor = tensor, .settings = s, .lr = s->lr, .weight_decay = s->own->weight_decay};
+        .tensor = *tensor, .settings = s, .lr = s->lr, .weight_decay = s->own->weight_decay};
     bool found = false;
     for (size_t g = 0; g < all->group_count; g++) {
         const struct cnn_optimizer_group *group = &all->groups[g];
@@ -109,6 +126,43 @@ static struct slice make_slice(const struct cnn_optimizer *optimizer, const stru
     return slice;
 }
 
+/* What two stretches share; empty: begin is not before end. */
+static struct cnn_stretch common(struct cnn_stretch a, struct cnn_stretch b)
+{
+    return (struct cnn_stretch){a.begin > b.begin ? a.begin : b.begin,
+                                a.end < b.end ? a.end : b.end};
+}
+
+/* The next piece that there is of a stretch, and where its state begins; *at: 0 for the first. */
+static bool next_piece(const struct cnn_optimizer *o, struct cnn_stretch of, size_t *at,
+                       struct cnn_stretch *piece, size_t *state)
+{
+    for (size_t before = 0, i = 0; i < o->stretch_count; i++) {
+        *piece = common(of, o->stretches[i]);
+        *state = before + piece->begin - o->stretches[i].begin;
+        before += o->stretches[i].end - o->stretches[i].begin;
+        if (i >= *at && piece->begin < piece->end) {
+            *at = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_pieces(struct cnn_optimizer *optimizer, const struct slice *whole)
+{
+    const struct cnn_tensor *t = &whole->tensor;
+    const struct cnn_stretch of = {t->offset, t->offset + t->count};
+    struct cnn_stretch piece;
+    for (size_t at = 0, state; next_piece(optimizer, of, &at, &piece, &state);) {
+        struct slice *slice = &optimizer->slices[optimizer->slice_count++];
+        *slice = *whole;
+        slice->tensor.offset = piece.begin;
+        slice->tensor.count = piece.end - piece.begin;
+        slice->state = state;
+    }
+}
+
 /* used: by group, whether a tensor belongs to it. */
 static void list_slices(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
                         size_t first, bool *used)
@@ -119,9 +173,9 @@ static void list_slices(struct cnn_optimizer *optimizer, const struct cnn_graph 
             const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
             if (!cnn_tensor_trained(tensor))
                 continue;
-            struct slice *slice = &optimizer->slices[optimizer->slice_count++];
-            *slice = make_slice(optimizer, graph, i, tensor, used);
-            slice->node = first + i;
+            struct slice slice = make_slice(optimizer, graph, i, tensor, used);
+            slice.node = first + i;
+            add_pieces(optimizer, &slice);
         }
 }
 
@@ -129,7 +183,8 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
                                  cnn_diag *diag)
 {
     const struct cnn_optimizer_settings *settings = &optimizer->settings;
-    optimizer->slices = cnn_calloc(graph->count + 1, CNN_MAX_TENSORS * sizeof *optimizer->slices);
+    optimizer->slices = cnn_calloc(graph->count * CNN_MAX_TENSORS + optimizer->stretch_count + 1,
+                                   sizeof *optimizer->slices);
     bool *used = optimizer->used = cnn_calloc(settings->group_count + 1, sizeof *used);
     if (!optimizer->slices || !used)
         return cnn_fail_memory(diag, graph->count * sizeof *optimizer->slices, "the optimiser");
@@ -144,19 +199,18 @@ static cnn_status collect_slices(struct cnn_optimizer *optimizer, const struct c
     return status;
 }
 
-static cnn_status make_slabs(struct cnn_optimizer *optimizer, const struct cnn_graph *graph,
-                             cnn_diag *diag)
+static cnn_status make_slabs(struct cnn_optimizer *optimizer, cnn_diag *diag)
 {
     size_t scratch = 0;
     add_slabs(&optimizer->settings, &optimizer->slabs);
     for (size_t i = 0; i < optimizer->slabs.count; i++)
-        if (!(optimizer->memory[i] = cnn_floats_new(graph->parameter_floats)))
-            return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float),
+        if (!(optimizer->memory[i] = cnn_floats_new(optimizer->floats)))
+            return cnn_fail_memory(diag, optimizer->floats * sizeof(float),
                                    "the optimiser's state");
     for (size_t i = 0; i < optimizer->slice_count; i++) {
         const struct slice *slice = &optimizer->slices[i];
         const struct cnn_optimizer_type *type = slice->settings->type;
-        size_t floats = type->scratch ? type->scratch(optimizer->kernels, slice->tensor) : 0;
+        size_t floats = type->scratch ? type->scratch(optimizer->kernels, &slice->tensor) : 0;
         scratch = floats > scratch ? floats : scratch;
     }
     if (scratch == SIZE_MAX || (scratch > 0 && !(optimizer->scratch = cnn_floats_new(scratch))))
@@ -165,9 +219,33 @@ static cnn_status make_slabs(struct cnn_optimizer *optimizer, const struct cnn_g
     return CNN_OK;
 }
 
+static cnn_status take_share(struct cnn_optimizer *optimizer,
+                             const struct cnn_optimizer_share *share, cnn_diag *diag)
+{
+    optimizer->stretches = cnn_calloc(share->count + 1, sizeof *optimizer->stretches);
+    if (!optimizer->stretches)
+        return cnn_fail_memory(diag, share->count * sizeof *optimizer->stretches, "the optimiser");
+    for (size_t i = 0; i < share->count; i++) {
+        optimizer->stretches[i] = share->stretches[i];
+        optimizer->floats += share->stretches[i].end - share->stretches[i].begin;
+    }
+    optimizer->stretch_count = share->count;
+    return CNN_OK;
+}
+
 cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
                              const struct cnn_graph *graph, struct cnn_optimizer **out,
                              cnn_diag *diag)
+{
+    const struct cnn_stretch all = {0, graph->parameter_floats};
+    return cnn_optimizer_new_share(
+        settings, graph, &(struct cnn_optimizer_share){.stretches = &all, .count = 1}, out, diag);
+}
+
+cnn_status cnn_optimizer_new_share(const struct cnn_optimizer_settings *settings,
+                                   const struct cnn_graph *graph,
+                                   const struct cnn_optimizer_share *share,
+                                   struct cnn_optimizer **out, cnn_diag *diag)
 {
     struct cnn_optimizer *optimizer = cnn_calloc(1, sizeof *optimizer);
     if (!optimizer)
@@ -175,10 +253,12 @@ cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
     optimizer->settings = *settings;
     optimizer->kernels = cnn_kernels();
     cnn_status status = optimizer->kernels
-                            ? collect_slices(optimizer, graph, diag)
+                            ? take_share(optimizer, share, diag)
                             : cnn_fail(diag, CNN_INVALID, NULL, "%s", cnn_kernels_error());
     if (status == CNN_OK)
-        status = make_slabs(optimizer, graph, diag);
+        status = collect_slices(optimizer, graph, diag);
+    if (status == CNN_OK)
+        status = make_slabs(optimizer, diag);
     if (status == CNN_OK)
         *out = optimizer;
     else
@@ -195,6 +275,7 @@ void cnn_optimizer_free(struct cnn_optimizer *optimizer)
     cnn_floats_free(optimizer->scratch);
     cnn_free(optimizer->slices);
     cnn_free(optimizer->used);
+    cnn_free(optimizer->stretches);
     cnn_free(optimizer);
 }
 
@@ -217,7 +298,7 @@ static struct cnn_update update_of(const struct cnn_optimizer *optimizer, const 
     size_t before = slice->node < optimizer->delayed_nodes ? optimizer->delay : 0;
     struct cnn_update call = {.kernels = optimizer->kernels,
                               .settings = s->own,
-                              .tensor = slice->tensor,
+                              .tensor = &slice->tensor,
                               .w = w,
                               .grad = grad,
                               .lr = rate,
@@ -226,8 +307,8 @@ static struct cnn_update update_of(const struct cnn_optimizer *optimizer, const 
                               .scratch = optimizer->scratch};
     for (size_t i = 0; i < CNN_MAX_SLABS; i++)
         if (keeps(s, i))
-            call.state[i] = optimizer->memory[find_slab(&optimizer->slabs, s->type->slabs[i])] +
-                            slice->tensor->offset;
+            call.state[i] =
+                optimizer->memory[find_slab(&optimizer->slabs, s->type->slabs[i])] + slice->state;
     return call;
 }
 
@@ -237,7 +318,7 @@ double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct
 {
     for (size_t k = 0; k < optimizer->slice_count; k++) {
         const struct slice *slice = &optimizer->slices[k];
-        if (slice->tensor->offset != tensor->offset)
+        if (slice->tensor.offset != tensor->offset)
             continue;
         const struct cnn_update call =
             update_of(optimizer, slice, (float *)(uintptr_t)(parameters + tensor->offset),
@@ -248,12 +329,14 @@ double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct
     return NAN;
 }
 
-void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
-                        double lr)
+void cnn_optimizer_update(struct cnn_optimizer *optimizer, struct cnn_stretch what,
+                          float *parameters, const float *gradients, double lr)
 {
     for (size_t i = 0; i < optimizer->slice_count; i++) {
         const struct slice *slice = &optimizer->slices[i];
-        size_t offset = slice->tensor->offset;
+        size_t offset = slice->tensor.offset;
+        if (offset < what.begin || offset >= what.end)
+            continue;
         /* The optimizer's own rate as it is given, to the last bit. */
         double rate =
             slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
@@ -261,7 +344,18 @@ void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, cons
             update_of(optimizer, slice, parameters + offset, gradients + offset, rate);
         slice->settings->type->update(&call);
     }
+}
+
+void cnn_optimizer_advance(struct cnn_optimizer *optimizer)
+{
     optimizer->steps++;
+}
+
+void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
+                        double lr)
+{
+    cnn_optimizer_update(optimizer, (struct cnn_stretch){0, SIZE_MAX}, parameters, gradients, lr);
+    cnn_optimizer_advance(optimizer);
 }
 
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings)
@@ -277,6 +371,15 @@ float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char 
         return NULL;
     *name = optimizer->slabs.names[i];
     return optimizer->memory[i];
+}
+
+void cnn_optimizer_put(struct cnn_optimizer *optimizer, size_t i, struct cnn_stretch what,
+                       const float *values)
+{
+    struct cnn_stretch piece;
+    for (size_t at = 0, state; next_piece(optimizer, what, &at, &piece, &state);)
+        memcpy(optimizer->memory[i] + state, values + (piece.begin - what.begin),
+               (piece.end - piece.begin) * sizeof *values);
 }
 
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer)

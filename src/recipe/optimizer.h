@@ -53,6 +53,27 @@ cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
                              cnn_diag *diag);
 void cnn_optimizer_free(struct cnn_optimizer *optimizer);
 
+/* Floats of the parameter slab, [begin, end). */
+struct cnn_stretch {
+    size_t begin, end;
+};
+
+/* The same for a share of the parameters: stretches in order, which begin and end at multiples of
+ * 16 floats or where a tensor does, and hold tensors that cnn_optimizer_takes_whole as a whole.
+ * State is kept for them alone, one behind the other. The bits are those of the optimiser of all.
+ */
+struct cnn_optimizer_share {
+    const struct cnn_stretch *stretches;
+    size_t count;
+};
+cnn_status cnn_optimizer_new_share(const struct cnn_optimizer_settings *settings,
+                                   const struct cnn_graph *graph,
+                                   const struct cnn_optimizer_share *share,
+                                   struct cnn_optimizer **out, cnn_diag *diag);
+bool cnn_optimizer_takes_whole(const struct cnn_optimizer_settings *settings,
+                               const struct cnn_graph *graph, size_t node,
+                               const struct cnn_tensor *tensor);
+
 /* The next update of number i of this tensor, which is one that the optimiser trains, by its
  * formula; as explain of the type. parameters and gradients are slabs; nothing is changed. */
 double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct cnn_tensor *tensor,
@@ -63,6 +84,12 @@ double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct
  * and fall with it. */
 void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
                         double lr);
+
+/* The same step by step: updates the tensors, or what there is of them, that begin in `what`; and
+ * then counts the step. */
+void cnn_optimizer_update(struct cnn_optimizer *optimizer, struct cnn_stretch what,
+                          float *parameters, const float *gradients, double lr);
+void cnn_optimizer_advance(struct cnn_optimizer *optimizer);
 
 /* Trains what is trained of `part` from now on, the nodes of the optimiser's graph from `first` on;
  * their flags may differ. State stays. */
@@ -76,9 +103,12 @@ void cnn_optimizer_delay(struct cnn_optimizer *optimizer, size_t nodes, size_t s
 /* How many slabs such an optimiser keeps. */
 size_t cnn_optimizer_slabs(const struct cnn_optimizer_settings *settings);
 
-/* For checkpoints: slab i (laid out as the parameters) and its name, as the type gives it; NULL
- * past the last. steps: updates done. */
+/* For checkpoints: slab i (laid out as the parameters, or as the share) and its name, as the type
+ * gives it; NULL past the last. put: writes what the slab keeps of values, which are those of
+ * `what`. steps: updates done. */
 float *cnn_optimizer_slab(struct cnn_optimizer *optimizer, size_t i, const char **name);
+void cnn_optimizer_put(struct cnn_optimizer *optimizer, size_t i, struct cnn_stretch what,
+                       const float *values);
 size_t cnn_optimizer_steps(const struct cnn_optimizer *optimizer);
 void cnn_optimizer_set_steps(struct cnn_optimizer *optimizer, size_t steps);
 

@@ -237,6 +237,7 @@ const struct cnn_optimizer_type cnn_optimizer_muon = {
     .slabs = {"momentum"},
     .takes = takes,
     .scratch = scratch_floats,
+    .whole = true,
     .update = update,
     .explain = explain,
     .long_steps = true,

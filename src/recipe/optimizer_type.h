@@ -11,7 +11,8 @@
 struct cnn_update {
     const struct cnn_kernels *kernels;
     const void *settings;
-    const struct cnn_tensor *tensor; /* w and grad have tensor->count numbers */
+    /* w and grad have tensor->count numbers: a piece of it, unless the type wants it whole */
+    const struct cnn_tensor *tensor;
     float *w;
     const float *grad;
     float *state[CNN_MAX_SLABS]; /* as many numbers each, by the type's slabs; NULL: not kept */
@@ -40,6 +41,9 @@ struct cnn_optimizer_type {
 
     /* Floats of scratch for a tensor; SIZE_MAX where they are too many. NULL: none. */
     size_t (*scratch)(const struct cnn_kernels *kernels, const struct cnn_tensor *tensor);
+
+    /* An update needs all of a tensor; else each number is updated by itself. */
+    bool whole;
 
     /* By kernels of the table. */
     void (*update)(const struct cnn_update *update);

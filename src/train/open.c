@@ -28,19 +28,30 @@ static struct cnn_run_sizes checkpoint_sizes(const struct cnn_training *t)
                                   cnn_progress_bytes(t->model, &t->step)};
 }
 
+/* All processes call it, and the first one saves. */
+static cnn_status save_state(struct cnn_training *t, cnn_diag *diag)
+{
+    cnn_status status = cnn_step_collect(&t->step, diag);
+    if (status == CNN_OK && cnn_training_leads(t))
+        status = cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag);
+    cnn_step_release(&t->step);
+    return status;
+}
+
 static cnn_status open_new(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
     cnn_status status = cnn_training_prepare(t, options, diag);
     if (status == CNN_OK)
         status = cnn_training_agree(t, diag);
-    if (status != CNN_OK || !cnn_training_leads(t))
-        return status;
-    status = cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
+    if (status == CNN_OK && cnn_training_leads(t))
+        status =
+            cnn_run_create(&t->run, options->directory, t->model->name, checkpoint_sizes(t), diag);
     /* A checkpoint before anything else: whatever ends the run, it can be gone on with. */
     if (status == CNN_OK)
-        status = cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag);
-    if (status == CNN_OK)
-        status = write_config(t, diag);
+        status = save_state(t, diag);
+    if (status != CNN_OK || !cnn_training_leads(t))
+        return status;
+    status = write_config(t, diag);
     return status == CNN_OK ? cnn_run_open_tables(&t->run, t->model->task, 0, 0, 0, diag) : status;
 }
 
@@ -185,23 +196,24 @@ static cnn_status check_best(struct cnn_training *t, cnn_diag *diag)
  * keep that as the one before it. The damaged one is put aside: it may have been a permission or
  * want of memory that kept it from being read. New settings go into the state, so that they hold
  * from here on whatever becomes of this process. */
-static cnn_status settle_state(const struct cnn_training *t, const cnn_train_options *options,
+static cnn_status settle_state(struct cnn_training *t, const cnn_train_options *options,
                                cnn_diag *diag)
 {
-    if (t->from_previous && ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) ||
-                             rename(t->run.previous, t->run.last) != 0))
+    bool leads = cnn_training_leads(t);
+    if (leads && t->from_previous &&
+        ((rename(t->run.last, t->run.damaged) != 0 && errno != ENOENT) ||
+         rename(t->run.previous, t->run.last) != 0))
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: %s", t->run.last,
                         strerror(errno));
     bool set = options->override_count > 0 || t->data_setting,
          changed = set && !cnn_training_complete(t);
     cnn_status status =
-        changed || access(t->run.config, F_OK) != 0 ? write_config(t, diag) : CNN_OK;
-    if (!changed)
-        return status;
-    if (status == CNN_OK)
+        leads && (changed || access(t->run.config, F_OK) != 0) ? write_config(t, diag) : CNN_OK;
+    /* one process may have a setting that another has not: the place of its images */
+    changed = cnn_cluster_any(t->cluster, changed) != 0;
+    if (status == CNN_OK && changed && leads)
         status = cnn_file_keep(t->run.last, t->run.previous, diag);
-    return status == CNN_OK ? cnn_progress_save(&t->progress, t->model, &t->step, t->run.last, diag)
-                            : status;
+    return status == CNN_OK && changed ? save_state(t, diag) : status;
 }
 
 static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *options,
@@ -223,12 +235,11 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
         status = check_best(t, diag);
     if (status == CNN_OK)
         status = cnn_training_agree(t, diag);
-    if (status != CNN_OK || !cnn_training_leads(t))
-        return status;
-    status = cnn_run_check_room(&t->run, checkpoint_sizes(t), diag);
+    if (status == CNN_OK && cnn_training_leads(t))
+        status = cnn_run_check_room(&t->run, checkpoint_sizes(t), diag);
     if (status == CNN_OK)
         status = settle_state(t, options, diag);
-    if (status != CNN_OK)
+    if (status != CNN_OK || !cnn_training_leads(t))
         return status;
     /* Health is measured after an epoch's last step, and before its validation, which may be left
      * to do. A run that ended within an epoch and is prolonged goes on in that epoch: its row is

@@ -107,7 +107,7 @@ static size_t count_slabs(const struct cnn_step *step)
 {
     const char *name;
     size_t slabs = 0;
-    while (cnn_optimizer_slab(step->optimizer, slabs, &name))
+    while (cnn_step_slab(step, slabs, &name))
         slabs++;
     return slabs;
 }
@@ -123,7 +123,7 @@ static bool list_state(const cnn_model *model, const struct cnn_step *step, bool
                                   sizeof *list->items);
     if (!list->items || (weights && !list_weights(model, step->parameters, list)))
         return false;
-    for (size_t s = 0; (slab = cnn_optimizer_slab(step->optimizer, s, &name)); s++)
+    for (size_t s = 0; (slab = cnn_step_slab(step, s, &name)); s++)
         for (size_t i = 0; i < model->tensor_count; i++) {
             const struct cnn_tensor_place *place = &model->tensors[i];
             if (place->trainable &&
@@ -193,25 +193,53 @@ bool cnn_progress_present(const struct cnn_safetensors *file)
     return cnn_safetensors_metadata(file, fields[FIELDS_OF_BEST].key) != NULL;
 }
 
-static cnn_status load_tensors(const struct cnn_safetensors *file, const struct list *wanted,
+/* The stored tensor of this name, which must be as the network's. */
+static cnn_status find_tensor(const struct cnn_safetensors *file, const char *name,
+                              const struct cnn_tensor *tensor, const struct cnn_stored_tensor **out,
+                              cnn_diag *diag)
+{
+    const struct cnn_stored_tensor *stored = cnn_safetensors_find(file, name);
+    if (!stored)
+        return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: it holds no %s", file->path,
+                        name);
+    if (strcmp(stored->dtype, "F32") != 0 || stored->rank != tensor->rank ||
+        memcmp(stored->dims, tensor->dims, stored->rank * sizeof *stored->dims) != 0)
+        return cnn_fail(
+            diag, CNN_FAILED, NULL,
+            "%s cannot be resumed: %s has another shape or type than the network's tensor",
+            file->path, name);
+    *out = stored;
+    return CNN_OK;
+}
+
+/* Of all tensors the trained weights, or slab `number` of the optimiser, which has that name. */
+static cnn_status load_tensors(const struct cnn_safetensors *file, const cnn_model *model,
+                               struct cnn_step *step, const char *slab, size_t number,
                                cnn_diag *diag)
 {
-    for (size_t i = 0; i < wanted->count; i++) {
-        const struct cnn_stored_tensor *item = &wanted->items[i],
-                                       *stored = cnn_safetensors_find(file, item->name);
-        if (!stored)
-            return cnn_fail(diag, CNN_FAILED, NULL, "%s cannot be resumed: it holds no %s",
-                            file->path, item->name);
-        if (strcmp(stored->dtype, item->dtype) != 0 || stored->rank != item->rank ||
-            memcmp(stored->dims, item->dims, stored->rank * sizeof *stored->dims) != 0)
-            return cnn_fail(
-                diag, CNN_FAILED, NULL,
-                "%s cannot be resumed: %s has another shape or type than the network's tensor",
-                file->path, item->name);
-        /* the step's memory, listed as const for writing */
-        memcpy((void *)item->data, stored->data, item->bytes);
+    struct cnn_text name = {0};
+    cnn_status status = CNN_OK;
+    for (size_t i = 0; status == CNN_OK && i < model->tensor_count; i++) {
+        const struct cnn_tensor_place *place = &model->tensors[i];
+        const struct cnn_stored_tensor *stored = NULL;
+        size_t begin = place->tensor->offset, count = place->tensor->count;
+        if (slab && !place->trainable)
+            continue;
+        name.size = 0;
+        if (slab)
+            cnn_text_printf(&name, SLAB_NAME, slab, place->name);
+        else
+            cnn_text_printf(&name, WEIGHTS_NAME, place->name);
+        status = name.failed ? cnn_fail_memory(diag, 0, "the state of the run")
+                             : find_tensor(file, name.data, place->tensor, &stored, diag);
+        if (status == CNN_OK && slab)
+            cnn_optimizer_put(step->optimizer, number, (struct cnn_stretch){begin, begin + count},
+                              stored->data);
+        else if (status == CNN_OK)
+            memcpy(step->parameters + begin, stored->data, count * sizeof(float));
     }
-    return CNN_OK;
+    cnn_text_free(&name);
+    return status;
 }
 
 static cnn_status load_fields(const struct cnn_safetensors *file, struct cnn_progress *progress,
@@ -245,14 +273,12 @@ cnn_status cnn_progress_load(const struct cnn_safetensors *file, const cnn_model
                              struct cnn_step *step, struct cnn_progress *out, cnn_diag *diag)
 {
     struct cnn_progress progress = cnn_progress_start(0);
-    struct list list = {.arena = cnn_arena_new()};
+    const char *slab;
     cnn_status status = load_fields(file, &progress, diag);
-    if (status == CNN_OK && list.arena && list_state(model, step, holds_weights(file), &list))
-        status = load_tensors(file, &list, diag);
-    else if (status == CNN_OK)
-        status =
-            cnn_fail_memory(diag, model->tensor_count * sizeof *list.items, "the state of the run");
-    cnn_arena_free(list.arena);
+    if (status == CNN_OK && holds_weights(file))
+        status = load_tensors(file, model, step, NULL, 0, diag);
+    for (size_t i = 0; status == CNN_OK && cnn_optimizer_slab(step->optimizer, i, &slab); i++)
+        status = load_tensors(file, model, step, slab, i, diag);
     if (status != CNN_OK)
         return status;
     if (step->plan)

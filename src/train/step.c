@@ -4,8 +4,24 @@
 #include <math.h>
 #include <string.h>
 
-cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
-                               cnn_diag *diag)
+#include "util/allocate.h"
+
+static cnn_status open_optimizer(struct cnn_step *step, cnn_cluster *cluster, size_t batch,
+                                 cnn_diag *diag)
+{
+    const struct cnn_optimizer_settings *settings = &step->model->recipe.optimizer;
+    if (cnn_cluster_ranks(cluster) < 2)
+        return cnn_optimizer_new(settings, step->graph, &step->optimizer, diag);
+    cnn_status status = cnn_reduce_new(
+        &(struct cnn_reduce_options){
+            .cluster = cluster, .graph = step->graph, .settings = settings, .batch = batch},
+        &step->reduce, diag);
+    return status == CNN_OK ? cnn_reduce_optimizer(step->reduce, &step->optimizer, diag) : status;
+}
+
+/* batch: of the processes of cluster, if they are several. */
+static cnn_status open_state(struct cnn_step *out, const cnn_model *model, float *parameters,
+                             cnn_cluster *cluster, size_t batch, cnn_diag *diag)
 {
     if (model->graph.count > 0 && model->graph.nodes[0].precision == CNN_PRECISION_INT8) {
         cnn_fail(diag, CNN_INVALID, NULL, "%s has `precision: int8`, which is for inference alone",
@@ -32,12 +48,18 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
             return cnn_fail_memory(diag, model->graph.parameter_floats * sizeof(float),
                                    "the weights beside their mean");
     }
-    status = cnn_optimizer_new(&model->recipe.optimizer, &model->graph, &step.optimizer, diag);
+    status = open_optimizer(&step, cluster, batch, diag);
     if (status == CNN_OK)
         *out = step;
     else
         cnn_step_close(&step);
     return status;
+}
+
+cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct cnn_step *out,
+                               cnn_diag *diag)
+{
+    return open_state(out, model, parameters, NULL, 0, diag);
 }
 
 static cnn_status open_plan(struct cnn_step *step, size_t batch, cnn_diag *diag)
@@ -62,13 +84,10 @@ cnn_status cnn_step_open_shared(const cnn_model *model, float *parameters, size_
                                 cnn_cluster *cluster, struct cnn_step *out, cnn_diag *diag)
 {
     struct cnn_step step;
-    cnn_status status = cnn_step_open_state(model, parameters, &step, diag);
+    cnn_status status = open_state(&step, model, parameters, cluster, batch, diag);
     if (status != CNN_OK)
         return status;
-    if (cnn_cluster_ranks(cluster) > 1)
-        status = cnn_reduce_new(cluster, batch, &step.reduce, diag);
-    if (status == CNN_OK)
-        status = open_plan(&step, batch, diag);
+    status = open_plan(&step, batch, diag);
     if (status == CNN_OK)
         cnn_step_begin(&step);
     if (status == CNN_OK)
@@ -105,9 +124,56 @@ void cnn_step_close(struct cnn_step *step)
     if (step->mean)
         cnn_floats_free(step->parameters);
     cnn_plan_free(step->plan);
+    cnn_step_release(step);
     cnn_reduce_free(step->reduce);
     cnn_optimizer_free(step->optimizer);
 }
+
+/* ---- State ---- */
+
+static cnn_status make_room(struct cnn_step *step, cnn_diag *diag)
+{
+    size_t floats = step->model->graph.parameter_floats, slabs = 0;
+    const char *name;
+    while (cnn_optimizer_slab(step->optimizer, slabs, &name))
+        slabs++;
+    step->collected = cnn_calloc(slabs + 1, sizeof *step->collected);
+    bool good = step->collected != NULL;
+    for (size_t i = 0; good && i < slabs; i++)
+        good = (step->collected[i] = cnn_floats_new(floats)) != NULL;
+    return good ? CNN_OK
+                : cnn_fail_memory(diag, slabs * floats * sizeof(float), "the optimiser's state");
+}
+
+cnn_status cnn_step_collect(struct cnn_step *step, cnn_diag *diag)
+{
+    const char *name;
+    const float *own;
+    bool leads = step->reduce && cnn_reduce_ranks(step->reduce)->rank == 0;
+    cnn_status status = leads ? make_room(step, diag) : CNN_OK;
+    for (size_t i = 0; step->reduce && status == CNN_OK; i++) {
+        if (!(own = cnn_optimizer_slab(step->optimizer, i, &name)))
+            break;
+        status = cnn_reduce_collect(step->reduce, own, leads ? step->collected[i] : NULL, diag);
+    }
+    return status;
+}
+
+float *cnn_step_slab(const struct cnn_step *step, size_t i, const char **name)
+{
+    float *own = cnn_optimizer_slab(step->optimizer, i, name);
+    return own && step->collected ? step->collected[i] : own;
+}
+
+void cnn_step_release(struct cnn_step *step)
+{
+    for (size_t i = 0; step->collected && step->collected[i]; i++)
+        cnn_floats_free(step->collected[i]);
+    cnn_free(step->collected);
+    step->collected = NULL;
+}
+
+/* ---- Steps ---- */
 
 /* Drawn from the number of the step, so that a resumed run drops the same values. */
 static uint64_t dropout_seed(const struct cnn_step *step)
@@ -118,19 +184,26 @@ static uint64_t dropout_seed(const struct cnn_step *step)
     return high << 32 | cnn_rng_u32(&rng);
 }
 
-void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *gradients)
+static void update_alone(struct cnn_step *step, size_t n, double lr)
 {
-    const struct cnn_kernels *kernels = cnn_kernels();
-    double sum = 0;
-    for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
-            const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
-            if (cnn_tensor_trained(tensor))
-                sum += kernels->squares(tensor->count, gradients + tensor->offset, NULL);
-        }
-    float scale = (float)(max_norm / (sqrt(sum) + 1e-6));
-    if (scale < 1)
-        kernels->combine(graph->parameter_floats, 0, NULL, scale, gradients);
+    cnn_plan_backward(step->plan, n, step->target);
+    float *gradients = cnn_plan_parameter_gradients(step->plan);
+    if (step->model->recipe.clip_norm > 0)
+        cnn_clip_gradients(step->graph, step->model->recipe.clip_norm, gradients);
+    cnn_optimizer_step(step->optimizer, step->parameters, gradients, lr);
+}
+
+static void update_shared(struct cnn_step *step, size_t n, double lr)
+{
+    cnn_reduce_begin(step->reduce,
+                     &(struct cnn_reduce_update){.n = n,
+                                                 .optimizer = step->optimizer,
+                                                 .parameters = step->parameters,
+                                                 .lr = lr,
+                                                 .clip_norm = step->model->recipe.clip_norm,
+                                                 .whole = step->whole_gradients});
+    cnn_plan_backward(step->plan, n, step->target);
+    cnn_reduce_end(step->reduce);
 }
 
 struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
@@ -148,14 +221,10 @@ struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
     struct cnn_loss_result result = cnn_loss_share(step->loss, &share);
     if (!result.finite)
         return result;
-    cnn_plan_backward(step->plan, n, step->target);
     if (step->reduce)
-        cnn_reduce_gradients(step->reduce, n);
-    if (step->model->recipe.clip_norm > 0)
-        cnn_clip_gradients(step->graph, step->model->recipe.clip_norm,
-                           cnn_plan_parameter_gradients(step->plan));
-    cnn_optimizer_step(step->optimizer, step->parameters, cnn_plan_parameter_gradients(step->plan),
-                       lr);
+        update_shared(step, n, lr);
+    else
+        update_alone(step, n, lr);
     cnn_plan_parameters_changed(step->plan);
     if (step->mean)
         cnn_average_update(&step->model->recipe.ema, cnn_optimizer_steps(step->optimizer),

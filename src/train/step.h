@@ -4,6 +4,7 @@
 #define CNN_TRAIN_STEP_H
 
 #include "model/model.h"
+#include "train/clip.h"
 #include "train/reduce.h"
 
 struct cnn_step {
@@ -19,6 +20,10 @@ struct cnn_step {
     uint64_t seed;
     size_t target, classes;    /* the value that the loss reads, and its size */
     struct cnn_reduce *reduce; /* with the processes that share batches; NULL: it is alone */
+    /* Whether rank 0 wants the gradients of the next step as a whole; other ranks have those of
+     * their share alone. All ranks set it alike. */
+    bool whole_gradients;
+    float **collected; /* cnn_step_collect: slabs of the optimiser; NULL: none are */
 };
 
 /* For batches of up to `batch` images. The caller puts each into cnn_plan_input(step->plan).
@@ -41,11 +46,14 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
 cnn_status cnn_step_change(struct cnn_step *step, const struct cnn_graph *part, size_t first,
                            size_t batch, cnn_diag *diag);
 void cnn_step_begin(struct cnn_step *step);
-void cnn_step_close(struct cnn_step *step);
 
-/* Scales the gradients of all trained tensors so that their norm is at most max_norm: PyTorch's
- * clip_grad_norm_. */
-void cnn_clip_gradients(const struct cnn_graph *graph, double max_norm, float *gradients);
+/* The optimiser's state for a checkpoint. Where processes share it, all of them collect it first:
+ * rank 0 then has the slabs, until release. slab: as cnn_optimizer_slab. */
+cnn_status cnn_step_collect(struct cnn_step *step, cnn_diag *diag);
+float *cnn_step_slab(const struct cnn_step *step, size_t i, const char **name);
+void cnn_step_release(struct cnn_step *step);
+
+void cnn_step_close(struct cnn_step *step);
 
 /* n images of the whole batch, and their targets; the result is that of the whole batch, too. Where
  * processes share it and one fails, the cluster says so (cnn_cluster_check).

@@ -62,6 +62,7 @@ static cnn_status take_step(struct cnn_trainer_state *r)
     size_t n = batch->n;
     bool last =
         (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
+    r->t.step.whole_gradients = last;
     if (last)
         cnn_health_before_step(&r->t.health, r->t.step.parameters);
     struct cnn_loss_result result;
@@ -132,11 +133,12 @@ static cnn_status validate(struct cnn_trainer_state *r)
 static cnn_status save_last(struct cnn_trainer_state *r)
 {
     bool asked = cnn_flag_lower(r->options->save);
-    if (!cnn_training_leads(&r->t))
-        return CNN_OK;
-    cnn_status status = cnn_file_keep(r->t.run.last, r->t.run.previous, r->diag);
-    if (status == CNN_OK)
+    cnn_status status = cnn_step_collect(&r->t.step, r->diag);
+    if (status == CNN_OK && cnn_training_leads(&r->t))
+        status = cnn_file_keep(r->t.run.last, r->t.run.previous, r->diag);
+    if (status == CNN_OK && cnn_training_leads(&r->t))
         status = cnn_progress_save(&r->t.progress, r->t.model, &r->t.step, r->t.run.last, r->diag);
+    cnn_step_release(&r->t.step);
     if (status != CNN_OK)
         return status;
     r->saved = cnn_now();
