@@ -6,6 +6,7 @@
 #include "command.h"
 #include "inputs.h"
 #include "json.h"
+#include "ranks.h"
 #include "show.h"
 #include "table.h"
 #include "terminal.h"
@@ -314,6 +315,7 @@ static cnn_status evaluate(cnn_model *model, const struct settings *settings, cn
         .progress = cnn_command_show_progress,
         .context = &what,
         .stop = cnn_command_catch_signals("\n"),
+        .cluster = cnn_ranks(),
     };
     cnn_status status = cnn_evaluate(model, &evaluate_options, result, diag);
 
@@ -360,5 +362,6 @@ const struct cnn_command cnn_command_eval = {
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,
+    .shared = true,
     .run = run,
 };

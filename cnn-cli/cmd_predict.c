@@ -8,6 +8,7 @@
 #include "command.h"
 #include "inputs.h"
 #include "json.h"
+#include "ranks.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -244,6 +245,7 @@ static cnn_status open_runner(struct prediction *p, size_t pictures)
     }
     runner.batch = p->batch;
     runner.tta = p->tta;
+    runner.cluster = cnn_ranks();
     return cnn_runner_new(p->model, &runner, &p->runner, p->diag);
 }
 
@@ -269,6 +271,27 @@ static cnn_status predict_input(struct prediction *p, const char *path)
     return cnn_path_ends(path, ".npy") ? predict_npy(p, path) : predict_one(p, path);
 }
 
+/* Processes that share pictures must have been given the same ones. */
+static cnn_status agree(const struct cnn_inputs *inputs, cnn_diag *diag)
+{
+    size_t size = 1;
+    char *text, *end;
+    cnn_status status;
+
+    for (size_t i = 0; i < inputs->count; i++)
+        size += strlen(inputs->paths[i]) + 1;
+    text = end = malloc(size);
+    if (text == NULL)
+        return cnn_command_out_of_memory();
+    for (size_t i = 0; i < inputs->count; i++)
+        end += sprintf(end, "%s\n", inputs->paths[i]);
+    *end = '\0';
+    status = cnn_cluster_agree(cnn_ranks(), text, diag);
+    free(text);
+    return status;
+}
+
+/* Only pictures are shared; the first process answers for all else. */
 static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
 {
     for (size_t i = 0, count; i < inputs->count; i += count) {
@@ -281,8 +304,10 @@ static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
             status = open_runner(p, inputs->count - i);
         if (pictures > 0)
             count = pictures < p->batch ? pictures : p->batch;
-        if (status == CNN_OK)
-            status = pictures > 0 ? predict_pictures(p, paths, count) : predict_input(p, *paths);
+        if (status == CNN_OK && pictures > 0)
+            status = predict_pictures(p, paths, count);
+        else if (status == CNN_OK && cnn_cluster_rank(cnn_ranks()) == 0)
+            status = predict_input(p, *paths);
         cnn_print_messages(p->diag);
         p->failed = p->failed || status != CNN_OK;
         if (pictures > 0 && p->runner == NULL)
@@ -381,7 +406,7 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
     p.failed = inputs->failed;
     note_pixels(model, inputs);
     predict_all(&p, inputs);
-    if (settings->save_output != NULL && p.kept_count > 0)
+    if (settings->save_output != NULL && p.kept_count > 0 && cnn_cluster_rank(cnn_ranks()) == 0)
         save_outputs(&p);
     status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
 out:
@@ -414,6 +439,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK && settings->save_output == NULL && !gives_classes(model))
         status = refuse_maps(model);
     if (status == CNN_OK)
+        status = agree(&inputs, diag);
+    if (status == CNN_OK)
         status = predict(model, settings, tta, &inputs, diag);
     cnn_inputs_free(&inputs);
     cnn_model_free(model);
@@ -435,5 +462,6 @@ const struct cnn_command cnn_command_predict = {
     .settings_size = sizeof(struct settings),
     .operands_min = 1,
     .operands_max = SIZE_MAX,
+    .shared = true,
     .run = run,
 };

@@ -36,9 +36,10 @@ bool cnn_ranks_spare(const char *command)
     const char *launcher = cnn_cluster_launcher(&rank, &ranks);
 
     if (launcher != NULL && rank == 0 && command != NULL)
-        cnn_print_warning("%s has started %zu processes, but only 'train' is shared: the first one "
-                          "does '%s', and the others end",
-                          launcher, ranks, command);
+        cnn_print_warning(
+            "%s has started %zu processes, but only 'train', 'eval' and 'predict' are "
+            "shared: the first one does '%s', and the others end",
+            launcher, ranks, command);
     return rank > 0;
 }
 

@@ -33,6 +33,8 @@ int main(int argc, char **argv)
     if (cnn_cluster_rank(options.cluster) == 0)
         printf("each reads %s\n", argv[1]);
     cnn_set_threads((int)cnn_cluster_threads(options.cluster));
+    if (status == CNN_OK) /* each was given the same run */
+        status = cnn_cluster_agree(options.cluster, argv[2], diag);
     options.config = argv[1];
     options.directory = argv[2];
     options.event = on_event;

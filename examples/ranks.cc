@@ -31,7 +31,9 @@ class Rank
         options.config = config;
         options.directory = directory;
         options.cluster = cluster_;
-        status_ = cnn_train(&options, diag);
+        status_ = cnn_cluster_agree(cluster_, directory, diag); // each was given the same run
+        if (status_ == CNN_OK)
+            status_ = cnn_train(&options, diag);
         const std::string messages = take_messages(diag);
         if (cnn_cluster_speaks(cluster_))
             std::cerr << messages;

@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 
 # The libraries of MPI leak, and change how memory is mapped; test_cluster has the same code without them.
 if [ -n "${SANITIZE:-}" ]; then
-    skip 'processes of MPI under sanitizers' 48
+    skip 'processes of MPI under sanitizers' 56
     summary
     exit
 fi
@@ -27,7 +27,7 @@ for family in openmpi mpich; do
     if [ -e "$(dirname "$CNN")/cnn-mpi-$family.so" ] && [ -n "${mpirun[$family]}" ]; then
         families+=("$family")
     else
-        skip "no $family: make deps-mpi installs it" 24
+        skip "no $family: make deps-mpi installs it" 28
     fi
 done
 if [ ${#families[@]} -eq 0 ]; then
@@ -129,15 +129,29 @@ alone() {
     "$CNN" "$@" >expected 2>&1
     status=$?
     ranks 3 "$@"
-    [ $? -eq $status ] && cat messages out | grep -v -E '^(cnn: )?warning: mpirun of .* has started 3 processes, but only .train. is shared' | cmp - expected ||
+    [ $? -eq $status ] && cat messages out | grep -v -E '^(cnn: )?warning: mpirun of .* has started 3 processes, but only .train., .eval. and .predict. are shared' | cmp - expected ||
         { cat messages out; return 1; }
 }
 
-# evaluates: by three processes, as by one, which says that it is alone.
+# evaluates COUNT: by so many processes, as by one, page and mistakes included; a rank with other images is named.
 evaluates() {
-    "$CNN" eval plain --set data.limit=60 --threads 1 >expected 2>/dev/null
-    ranks 3 eval plain --set data.limit=60 --threads 1 && cmp out expected && [ "$(grep -c 'has started 3 processes, but only .train. is shared' messages)" -eq 1 ] ||
-        { cat messages out; return 1; }
+    rm -rf page-*.html mistakes-*
+    "$CNN" eval plain --threads 1 --tta flip --report page.html --gallery mistakes >expected 2>/dev/null
+    mv page.html page-1.html && mv mistakes mistakes-1
+    ranks "$1" eval plain --threads 1 --tta flip --report page.html --gallery mistakes && cmp out expected || { cat messages out; return 1; }
+    cmp page.html page-1.html && diff -r mistakes mistakes-1
+}
+
+# predicts COUNT: pictures, of which one cannot be read, and numbers: the output and messages of one process.
+predicts() {
+    local inputs=(folder/val/a/a-00?.png damaged.png folder/val/b folder/train) status
+    head -c 100 folder/val/a/a-000.png >damaged.png
+    "$CNN" predict one --threads 1 "${inputs[@]}" --save-output expected.npy >expected 2>expected.messages
+    status=$?
+    ranks "$1" predict one --threads 1 "${inputs[@]}" --save-output out.npy
+    local shared=$?
+    [ $status -eq 1 ] && { [ $shared -eq 1 ] || { [ $shared -eq 9 ] && [ "$family" = mpich ]; }; } && cmp out expected && cmp out.npy expected.npy && cmp <(grep damaged messages) <(grep damaged expected.messages) ||
+        { cat messages; return 1; }
 }
 
 # says_once: all of three processes fail at once, before they know each other or after; the first one says it.
@@ -195,7 +209,7 @@ cp -r folder lacking
 rm lacking/train/b/b-003.png
 sed -e 's/dataset: shapes/dataset: folder\n  path: folder/' -e '/limit:/d' -e '/val_split:/d' -e 's/units: 10/units: 2/' net.yaml >folder.yaml
 "$CNN" train folder.yaml -o one --threads 1 >out 2>&1 || fail 'one process trains with a folder' out
-mv one/last.safetensors folder.safetensors
+cp one/last.safetensors folder.safetensors
 "$CNN" train net.yaml -o plain --threads 1 >out 2>&1 || fail 'one process trains' out
 
 long=(--set train.epochs=60 --set train.save_every=0.002)
@@ -227,7 +241,12 @@ for family in "${families[@]}"; do
         "$CNN train folder.yaml -o different" "$CNN train folder.yaml -o different --data nowhere"
     check "$family: a folder by another name" by_another_name
     check "$family: --check measures the link" checks
-    check "$family: eval prints once" evaluates
+    for count in 3 8; do
+        check "$family: $count processes evaluate as one does" evaluates "$count"
+        check "$family: $count processes predict as one does" predicts "$count"
+    done
+    check "$family: a rank with other inputs" differs "${name}'folder/val/b/b-000.png', but" "$CNN predict one folder/val/a/a-000.png" \
+        "$CNN predict one folder/val/b/b-000.png"
     check "$family: summary prints once" alone summary net.yaml
     check "$family: version prints once" alone version
     if unshare --user --map-root-user --mount mount -t tmpfs none folder 2>/dev/null; then

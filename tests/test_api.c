@@ -758,6 +758,7 @@ static void test_a_process_that_is_alone_has_no_cluster(void **state)
     assert_int_equal(cnn_cluster_ranks(NULL), 1);
     assert_int_equal(cnn_cluster_threads(NULL), cnn_threads());
     assert_true(cnn_cluster_speaks(NULL));
+    assert_int_equal(cnn_cluster_agree(NULL, NULL, NULL), CNN_OK);
     cnn_cluster_leave(NULL, CNN_FAILED);
     size_t rank = 9, ranks = 9;
     assert_null(cnn_cluster_launcher(&rank, &ranks));

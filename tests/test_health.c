@@ -51,7 +51,7 @@ static struct bench bench_open(const char *text)
                                       &b.val, &used, NULL),
                      CNN_OK);
     assert_int_equal(cnn_model_adopt_data(b.model, b.val, NULL), CNN_OK);
-    assert_int_equal(cnn_evaluator_open(b.model, b.val, &b.evaluator, NULL), CNN_OK);
+    assert_int_equal(cnn_evaluator_open(b.model, b.val, NULL, &b.evaluator, NULL), CNN_OK);
     return b;
 }
 

@@ -144,7 +144,7 @@ static void pass_over(cnn_model *model, struct cnn_dataset *dataset, size_t batc
 {
     struct cnn_evaluator evaluator;
     struct cnn_loss_result sum;
-    assert_int_equal(cnn_evaluator_open(model, dataset, &evaluator, NULL), CNN_OK);
+    assert_int_equal(cnn_evaluator_open(model, dataset, NULL, &evaluator, NULL), CNN_OK);
     cnn_loader_free(evaluator.loader);
     const struct cnn_loader_options options = {.dataset = dataset,
                                                .normalization = model->normalization,

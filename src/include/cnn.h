@@ -439,12 +439,16 @@ typedef struct cnn_runner_options {
      * pool of n threads, at most 256, including the calling one; they end in cnn_runner_free. So 1
      * means only the calling thread, for callers that have enough threads. */
     size_t threads;
+    /* The processes that share the images of every call of run, read and answer (see
+     * cnn_cluster_join); NULL: this one is alone. All ranks make the same calls, and all get all
+     * outputs. put is not possible then */
+    struct cnn_cluster *cluster;
 } cnn_runner_options;
 
 #define CNN_RUNNER_OPTIONS_VERSION 1
 #define CNN_RUNNER_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        CNN_RUNNER_OPTIONS_VERSION, 0, CNN_TTA_NONE, 0                                             \
+        CNN_RUNNER_OPTIONS_VERSION, 0, CNN_TTA_NONE, 0, NULL                                       \
     }
 
 /* options may be NULL. Memory for a batch is allocated here; later calls allocate none. */
@@ -841,12 +845,15 @@ typedef struct cnn_evaluate_options {
     cnn_progress_function *progress;
     void *context;
     const cnn_flag *stop; /* raised: stop soon, CNN_INTERRUPTED; may be NULL */
+    /* The processes that share the images (see cnn_cluster_join); NULL: this one is alone. All make
+     * the same call and get the same result. Only rank 0 writes files */
+    struct cnn_cluster *cluster;
 } cnn_evaluate_options;
 
 #define CNN_EVALUATE_OPTIONS_VERSION 1
 #define CNN_EVALUATE_OPTIONS_INIT                                                                  \
     {                                                                                              \
-        CNN_EVALUATE_OPTIONS_VERSION, NULL, NULL, CNN_TTA_NONE, NULL, NULL, NULL, NULL, NULL       \
+        CNN_EVALUATE_OPTIONS_VERSION, NULL, NULL, CNN_TTA_NONE, NULL, NULL, NULL, NULL, NULL, NULL \
     }
 
 typedef struct cnn_class_score {
@@ -1138,6 +1145,9 @@ size_t cnn_cluster_rank(const cnn_cluster *cluster);  /* NULL: 0 */
 size_t cnn_cluster_ranks(const cnn_cluster *cluster); /* NULL: 1 */
 /* Whether this rank is the one that should print: rank 0, or rank 1 once rank 0 no longer can. */
 bool cnn_cluster_speaks(cnn_cluster *cluster);
+/* CNN_OK if every rank has the text of rank 0: lines of what must be the same. Otherwise the
+ * message has the first line that differs. All ranks call it. cluster NULL: CNN_OK. */
+cnn_status cnn_cluster_agree(cnn_cluster *cluster, const char *text, cnn_diag *diag);
 /* Threads with which the ranks of this machine use its cores together. NULL: cnn_threads(). */
 size_t cnn_cluster_threads(const cnn_cluster *cluster);
 /* At the end of the program, after the last message. status: the program's result. If it is an

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include "cluster/cluster.h"
+#include "model/agree.h"
 #include "model/tta.h"
 #include "util/allocate.h"
 #include "util/parallel.h"
+#include "util/parts.h"
 
 #define RUN_BATCH 32 /* images at a time; more gain nothing and cost memory */
 
@@ -24,6 +27,8 @@ struct cnn_runner {
     cnn_tta tta;
     struct cnn_pool *pool; /* its own; NULL: the process's */
     int threads;           /* that the plan is made for */
+    cnn_cluster *cluster;  /* whose processes share every batch; NULL: this one is alone */
+    size_t *offsets;       /* by process, for what they give each other */
 };
 
 cnn_status cnn_model_infer(const cnn_model *model, size_t batch, struct cnn_plan **out,
@@ -89,14 +94,46 @@ static void answer(const struct cnn_runner *runner, size_t n, float *output)
     cnn_transpose(n, out.h * out.w, out.c, batch->output, output);
 }
 
+/* Of n images those that a process computes; its first one has the first place. */
+static struct cnn_parts share_of(const struct cnn_runner *runner, size_t n)
+{
+    return cnn_parts_of(n, cnn_cluster_rank(runner->cluster), cnn_cluster_ranks(runner->cluster));
+}
+
+/* Every process gets what the others have of n images: as many bytes for each. */
+static void gather(const struct cnn_runner *runner, size_t n, void *all, size_t bytes)
+{
+    size_t ranks = cnn_cluster_ranks(runner->cluster);
+    for (size_t rank = 0; runner->cluster && rank <= ranks; rank++) {
+        const struct cnn_parts run = cnn_parts_of(n, rank, ranks);
+        runner->offsets[rank] = cnn_parts_image(&run, run.first) * bytes;
+    }
+    if (runner->cluster)
+        cnn_cluster_gather(runner->cluster, all, runner->offsets);
+}
+
+/* Runs the images that are in place, of the process's share of n, and gives out all outputs. */
+static void answer_shared(const struct cnn_runner *runner, size_t n, float *output)
+{
+    const struct cnn_parts share = share_of(runner, n);
+    const size_t outputs = cnn_model_outputs(runner->model);
+    if (cnn_parts_images(&share) > 0)
+        answer(runner, cnn_parts_images(&share),
+               output + cnn_parts_image(&share, share.first) * outputs);
+    gather(runner, n, output, outputs * sizeof *output);
+}
+
 static void run(const struct cnn_runner *runner, const float *images, size_t count, float *output)
 {
     const cnn_shape in = runner->model->graph.input;
     const size_t pixels = cnn_shape_count(in), outputs = cnn_model_outputs(runner->model);
     for (size_t i = 0; i < count; i += runner->most) {
         size_t n = count - i < runner->most ? count - i : runner->most;
-        cnn_transpose(n, in.c, in.h * in.w, images + i * pixels, runner->batch.images);
-        answer(runner, n, output + i * outputs);
+        const struct cnn_parts share = share_of(runner, n);
+        cnn_transpose(cnn_parts_images(&share), in.c, in.h * in.w,
+                      images + (i + cnn_parts_image(&share, share.first)) * pixels,
+                      runner->batch.images);
+        answer_shared(runner, n, output + i * outputs);
     }
 }
 
@@ -150,6 +187,20 @@ static cnn_status runner_fill(struct cnn_runner *runner, cnn_diag *diag)
     return status == CNN_OK ? batch_new(runner, diag) : status;
 }
 
+/* The processes must have the same model. */
+static cnn_status join(struct cnn_runner *runner, cnn_diag *diag)
+{
+    size_t ranks = cnn_cluster_ranks(runner->cluster);
+    struct cnn_text text = {0};
+    runner->offsets = cnn_calloc(ranks + 1, sizeof *runner->offsets);
+    cnn_model_agree(runner->model, &text);
+    cnn_status status = runner->offsets && !text.failed
+                            ? cnn_cluster_agree(runner->cluster, text.data, diag)
+                            : cnn_fail_memory(diag, 0, "a runner");
+    cnn_text_free(&text);
+    return status;
+}
+
 cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *options,
                           cnn_runner **out, cnn_diag *diag)
 {
@@ -164,11 +215,14 @@ cnn_status cnn_runner_new(const cnn_model *model, const cnn_runner_options *opti
     struct cnn_runner *runner = cnn_malloc(sizeof *runner);
     if (!runner)
         return cnn_fail_memory(diag, sizeof *runner, "a runner");
-    *runner = (struct cnn_runner){.model = model, .most = o.batch ? o.batch : 1, .tta = o.tta};
+    *runner = (struct cnn_runner){
+        .model = model, .most = o.batch ? o.batch : 1, .tta = o.tta, .cluster = o.cluster};
     if (o.threads > 0 && !(runner->pool = cnn_pool_new(o.threads)))
         status = cnn_fail_memory(diag, 0, "the threads of a runner");
     if (status == CNN_OK)
         status = runner_fill(runner, diag);
+    if (status == CNN_OK && o.cluster)
+        status = join(runner, diag);
     if (status == CNN_OK)
         *out = runner;
     else
@@ -193,27 +247,49 @@ cnn_status cnn_runner_run(cnn_runner *runner, const float *images, size_t count,
     struct cnn_pool *before = use_threads(runner);
     run(runner, images, count, output);
     cnn_parallel_use(before);
-    return CNN_OK;
+    return cnn_cluster_check(runner->cluster, diag);
 }
 
 struct reading {
     const struct cnn_runner *runner;
+    size_t first; /* picture that goes into the first place */
     const char *const *paths;
     cnn_status *statuses;
     cnn_diag *const *diags;
 };
 
-static void read_picture(void *context, size_t i, size_t thread)
+static void read_picture(void *context, size_t place, size_t thread)
 {
     (void)thread;
     const struct reading *r = context;
+    const size_t i = r->first + place;
     const cnn_model *model = r->runner->model;
     const size_t pixels = cnn_shape_count(model->graph.input);
-    float *out = r->runner->batch.images + i * pixels;
+    float *out = r->runner->batch.images + place * pixels;
     r->statuses[i] = cnn_model_take_picture(model, &(struct cnn_given_picture){.path = r->paths[i]},
                                             out, r->diags ? r->diags[i] : NULL);
     if (r->statuses[i] != CNN_OK)
         memset(out, 0, pixels * sizeof *out);
+}
+
+/* What another process could not read is tried here, for the message. */
+static cnn_status explain(const struct reading *r, size_t count, size_t own, cnn_diag *diag)
+{
+    const cnn_model *model = r->runner->model;
+    float *pixels = cnn_calloc(cnn_shape_count(model->graph.input), sizeof *pixels);
+    if (!pixels)
+        return cnn_fail_memory(diag, 0, "a picture");
+    for (size_t i = 0; i < count; i++) {
+        const struct cnn_given_picture picture = {.path = r->paths[i]};
+        bool mine = i >= r->first && i < r->first + own;
+        if (mine || r->statuses[i] == CNN_OK)
+            continue;
+        if (cnn_model_take_picture(model, &picture, pixels, r->diags[i]) == CNN_OK)
+            cnn_fail(r->diags[i], r->statuses[i], NULL,
+                     "%s cannot be read by another process, though this one can", r->paths[i]);
+    }
+    cnn_free(pixels);
+    return CNN_OK;
 }
 
 cnn_status cnn_runner_read(cnn_runner *runner, const char *const *paths, size_t count,
@@ -223,11 +299,20 @@ cnn_status cnn_runner_read(cnn_runner *runner, const char *const *paths, size_t 
         return cnn_fail_missing(diag, "cnn_runner_read", "runner, paths or statuses");
     if (count > runner->most)
         return cnn_fail_index(diag, "picture", count - 1, runner->most);
-    struct reading reading = {runner, paths, statuses, diags};
+    const struct cnn_parts share = share_of(runner, count);
+    struct reading reading = {.runner = runner,
+                              .first = cnn_parts_image(&share, share.first),
+                              .paths = paths,
+                              .statuses = statuses,
+                              .diags = diags};
     struct cnn_pool *before = use_threads(runner);
-    cnn_parallel_for(count, read_picture, &reading);
+    cnn_parallel_for(cnn_parts_images(&share), read_picture, &reading);
     cnn_parallel_use(before);
-    return CNN_OK;
+    gather(runner, count, statuses, sizeof *statuses);
+    cnn_status status = cnn_cluster_check(runner->cluster, diag);
+    if (status == CNN_OK && runner->cluster && diags && cnn_cluster_rank(runner->cluster) == 0)
+        status = explain(&reading, count, cnn_parts_images(&share), diag);
+    return status;
 }
 
 cnn_status cnn_runner_put(cnn_runner *runner, size_t place, const cnn_pixels *pixels,
@@ -235,6 +320,8 @@ cnn_status cnn_runner_put(cnn_runner *runner, size_t place, const cnn_pixels *pi
 {
     if (!runner || !pixels || !pixels->data)
         return cnn_fail_missing(diag, "cnn_runner_put", "runner, or pixels with data");
+    if (runner->cluster)
+        return cnn_fail(diag, CNN_INVALID, NULL, "processes that share images read them");
     if (place >= runner->most)
         return cnn_fail_index(diag, "place", place, runner->most);
     return cnn_model_take_picture(
@@ -251,9 +338,9 @@ cnn_status cnn_runner_answer(cnn_runner *runner, size_t count, float *output, cn
     if (count == 0)
         return CNN_OK;
     struct cnn_pool *before = use_threads(runner);
-    answer(runner, count, output);
+    answer_shared(runner, count, output);
     cnn_parallel_use(before);
-    return CNN_OK;
+    return cnn_cluster_check(runner->cluster, diag);
 }
 
 void cnn_runner_free(cnn_runner *runner)
@@ -263,5 +350,6 @@ void cnn_runner_free(cnn_runner *runner)
     cnn_plan_free(runner->plan);
     batch_free(&runner->batch);
     cnn_pool_free(runner->pool);
+    cnn_free(runner->offsets);
     cnn_free(runner);
 }

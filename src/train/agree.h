@@ -9,4 +9,8 @@
  * or restored. Without a cluster it does nothing. */
 cnn_status cnn_training_agree(struct cnn_training *training, cnn_diag *diag);
 
+/* The same for an evaluation: program, kernels, description, parameters, images. */
+cnn_status cnn_evaluation_agree(cnn_cluster *cluster, const cnn_model *model,
+                                const struct cnn_dataset *dataset, cnn_diag *diag);
+
 #endif

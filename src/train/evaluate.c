@@ -4,20 +4,23 @@
 #include <math.h>
 #include <string.h>
 
+#include "cluster/cluster.h"
 #include "model/record.h"
 #include "model/tta.h"
 #include "report/report.h"
 #include "tasks/metrics.h"
+#include "train/agree.h"
 #include "train/frozen.h"
 #include "train/step.h"
 #include "util/allocate.h"
 #include "util/file.h"
+#include "util/parts.h"
 #include "viz/html.h"
 
-cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
+cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, cnn_cluster *cluster,
                               struct cnn_evaluator *out, cnn_diag *diag)
 {
-    struct cnn_evaluator evaluator = {.model = model, .dataset = dataset};
+    struct cnn_evaluator evaluator = {.model = model, .dataset = dataset, .cluster = cluster};
     size_t batch, bytes;
     cnn_status status =
         model->task->find_target(&model->graph, &model->loss, &evaluator.target, diag);
@@ -32,7 +35,8 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
     evaluator.logits = cnn_calloc(evaluator.classes, batch * sizeof(float));
     evaluator.output = cnn_calloc(evaluator.classes, batch * sizeof(float));
     evaluator.probabilities = cnn_calloc(evaluator.classes, batch * sizeof(float));
-    if (!evaluator.logits || !evaluator.output || !evaluator.probabilities) {
+    evaluator.offsets = cnn_calloc(cnn_cluster_ranks(cluster) + 1, sizeof *evaluator.offsets);
+    if (!evaluator.logits || !evaluator.output || !evaluator.probabilities || !evaluator.offsets) {
         cnn_evaluator_close(&evaluator);
         return cnn_fail_memory(diag, evaluator.classes * batch * sizeof(float), "probabilities");
     }
@@ -40,7 +44,9 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
                                          .normalization = model->normalization,
                                          .shape = model->graph.input,
                                          .batch = batch,
-                                         .seed = model->recipe.seed};
+                                         .seed = model->recipe.seed,
+                                         .rank = cnn_cluster_rank(cluster),
+                                         .ranks = cnn_cluster_ranks(cluster)};
     status = cnn_loader_new(&options, &evaluator.loader, diag);
     if (status == CNN_OK)
         *out = evaluator;
@@ -55,6 +61,7 @@ void cnn_evaluator_close(struct cnn_evaluator *evaluator)
     cnn_free(evaluator->logits);
     cnn_free(evaluator->output);
     cnn_free(evaluator->probabilities);
+    cnn_free(evaluator->offsets);
 }
 
 cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluation *out,
@@ -64,23 +71,47 @@ cnn_status cnn_evaluation_new(const struct cnn_evaluator *evaluator, cnn_evaluat
                                         out, diag);
 }
 
-/* Runs one batch; answers: of its first image. */
-static void run_batch(const struct cnn_evaluator *evaluator, cnn_tta tta,
-                      const struct cnn_batch *batch, size_t *answers, cnn_evaluation *e,
-                      struct cnn_loss_result *sum)
+/* Every process gets what the others have made of their images of a batch: as many numbers for
+ * each. */
+static bool share(const struct cnn_evaluator *evaluator, size_t n, float *values, size_t numbers)
+{
+    size_t ranks = cnn_cluster_ranks(evaluator->cluster);
+    for (size_t rank = 0; rank <= ranks; rank++) {
+        const struct cnn_parts run = cnn_parts_of(n, rank, ranks);
+        evaluator->offsets[rank] = cnn_parts_image(&run, run.first) * numbers * sizeof *values;
+    }
+    return cnn_cluster_gather(evaluator->cluster, values, evaluator->offsets);
+}
+
+/* Runs a batch of images, of which this process has its own. */
+static bool forward(const struct cnn_evaluator *evaluator, cnn_tta tta,
+                    const struct cnn_batch *batch)
+{
+    const cnn_model *model = evaluator->model;
+    struct cnn_batch own = *batch;
+    float *logits = evaluator->logits + batch->first * evaluator->classes,
+          *output = evaluator->output + batch->first * evaluator->classes;
+    own.n = batch->own;
+    own.index += batch->first;
+    if (own.n > 0 && evaluator->frozen)
+        cnn_frozen_validate(evaluator->frozen, &own, logits, output);
+    else if (own.n > 0)
+        cnn_tta_forward(model, evaluator->plan, tta,
+                        &(struct cnn_tta_batch){
+                            .n = own.n, .images = own.images, .logits = logits, .output = output});
+    return !evaluator->cluster ||
+           (share(evaluator, batch->n, evaluator->logits, evaluator->classes) &&
+            share(evaluator, batch->n, evaluator->output, evaluator->classes));
+}
+
+/* Adds up what came of a batch; answers: of its first image. */
+static void add_batch(const struct cnn_evaluator *evaluator, const struct cnn_batch *batch,
+                      size_t *answers, cnn_evaluation *e, struct cnn_loss_result *sum)
 {
     const cnn_model *model = evaluator->model;
     const float *y =
         evaluator->target == model->graph.logits ? evaluator->logits : evaluator->output;
     const struct cnn_targets targets = {.labels = batch->labels};
-    if (evaluator->frozen)
-        cnn_frozen_validate(evaluator->frozen, batch, evaluator->logits, evaluator->output);
-    else
-        cnn_tta_forward(model, evaluator->plan, tta,
-                        &(struct cnn_tta_batch){.n = batch->n,
-                                                .images = batch->images,
-                                                .logits = evaluator->logits,
-                                                .output = evaluator->output});
     struct cnn_loss_result result =
         cnn_loss_compute(&model->loss, batch->n, evaluator->classes, y, &targets, NULL);
     sum->loss += result.loss;
@@ -105,6 +136,7 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
     struct cnn_loss_result sum = {.finite = true};
     const struct cnn_batch *batch;
     size_t images = 0;
+    bool stops = false;
     task->clear(e);
     if (samples)
         cnn_samples_clear(samples);
@@ -116,17 +148,21 @@ cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const cnn_evaluate
                     evaluator->frozen && cnn_kept_whole(&evaluator->frozen->val));
     cnn_loader_start(evaluator->loader, 0, 0);
     while ((batch = cnn_loader_next(evaluator->loader))) {
-        if (cnn_flag_raised(options->stop))
+        stops = cnn_cluster_any(evaluator->cluster, stops || cnn_flag_raised(options->stop)) != 0;
+        if (stops)
             return CNN_INTERRUPTED;
-        run_batch(evaluator, options->tta, batch,
-                  evaluator->answers ? evaluator->answers + images : NULL, e, &sum);
+        if (!forward(evaluator, options->tta, batch))
+            return CNN_FAILED;
+        add_batch(evaluator, batch, evaluator->answers ? evaluator->answers + images : NULL, e,
+                  &sum);
         for (size_t i = 0; samples && i < batch->n; i++)
             cnn_samples_add(samples, images + i, evaluator->probabilities + i * evaluator->classes,
                             evaluator->classes);
         images += batch->n;
-        if (options->progress && options->progress(options->context, images, e->images) != 0)
-            return CNN_INTERRUPTED;
+        stops = options->progress && options->progress(options->context, images, e->images) != 0;
     }
+    if (cnn_cluster_any(evaluator->cluster, stops) != 0)
+        return CNN_INTERRUPTED;
     task->finish(e, &sum);
     *out = sum;
     return CNN_OK;
@@ -178,6 +214,8 @@ static cnn_status complete_model(cnn_model *model, const cnn_model *data, const 
 static cnn_status prepare_outputs(const cnn_evaluate_options *options, cnn_diag *diag)
 {
     struct cnn_text page = {0};
+    if (cnn_cluster_rank(options->cluster) > 0)
+        return CNN_OK;
     cnn_status status =
         options->report ? cnn_output_check(options->report, CNN_OUTPUT_PAGE, NULL, diag) : CNN_OK;
     if (status != CNN_OK || !options->gallery)
@@ -205,7 +243,10 @@ static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_o
                                  samples, diag);
     if (status != CNN_OK)
         return status;
-    if (cnn_evaluator_run(evaluator, options, e, samples->dataset ? samples : NULL, &sum) != CNN_OK)
+    status = cnn_evaluator_run(evaluator, options, e, samples->dataset ? samples : NULL, &sum);
+    if (status == CNN_FAILED)
+        return cnn_cluster_check(evaluator->cluster, diag);
+    if (status != CNN_OK)
         return cnn_fail(diag, CNN_INTERRUPTED, NULL, "the evaluation was interrupted");
     if (!sum.finite)
         return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers",
@@ -270,6 +311,7 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
     struct cnn_samples samples = {0};
     cnn_evaluation e = {0};
     enum cnn_split split;
+    bool leads;
     cnn_status status = find_split(o->split, &split, diag);
     if (status == CNN_OK)
         status = cnn_tta_check(model, o->tta, diag);
@@ -282,18 +324,21 @@ cnn_status cnn_evaluate_on(const cnn_model *data, cnn_model *model, const cnn_ev
         return status;
     if ((status = complete_model(model, data, o->data_path, dataset, diag)) != CNN_OK)
         goto out;
+    if ((status = cnn_evaluation_agree(o->cluster, model, dataset, diag)) != CNN_OK)
+        goto out;
     if ((status = cnn_record_compare(model, data, dataset, split, diag)) != CNN_OK)
         goto out;
-    if ((status = cnn_evaluator_open(model, dataset, &evaluator, diag)) != CNN_OK)
+    if ((status = cnn_evaluator_open(model, dataset, o->cluster, &evaluator, diag)) != CNN_OK)
         goto out;
     if (answers && (status = record_answers(&evaluator, answers, diag)) != CNN_OK)
         goto out;
     status = evaluate(&evaluator, o, &samples, &e, diag);
     e.split = cnn_split_names[split];
     e.tta = o->tta;
-    if (status == CNN_OK && o->report)
+    leads = cnn_cluster_rank(o->cluster) == 0;
+    if (status == CNN_OK && o->report && leads)
         status = write_report(o->report, model, &e, &samples, diag);
-    if (status == CNN_OK && o->gallery)
+    if (status == CNN_OK && o->gallery && leads)
         status = cnn_gallery_write(o->gallery, model, &samples, diag);
 out:
     cnn_samples_free(&samples);
@@ -330,5 +375,7 @@ cnn_status cnn_evaluate(cnn_model *model, const cnn_evaluate_options *options, c
         *out = e;
     else
         cnn_evaluation_free(e);
+    if (status != CNN_OK && status != CNN_INTERRUPTED && options)
+        cnn_cluster_fail(options->cluster, status, diag);
     return status;
 }

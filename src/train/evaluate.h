@@ -14,9 +14,11 @@ struct cnn_evaluator {
     struct cnn_dataset *dataset; /* the caller's */
     struct cnn_loader *loader;
     struct cnn_plan *plan; /* the model's */
+    cnn_cluster *cluster;  /* whose processes share the images; NULL: this one is alone */
     size_t batch;          /* images that the plan takes at a time */
     size_t target, classes;
     float *logits, *output, *probabilities; /* of one batch */
+    size_t *offsets; /* with a cluster: bytes where each process's images begin */
     /* the caller's, of every image: receives the predicted classes; NULL: not wanted */
     size_t *answers;
     /* the caller's: runs the layers in front, each image once (train/frozen.h); NULL: all layers
@@ -24,7 +26,9 @@ struct cnn_evaluator {
     struct cnn_frozen *frozen;
 };
 
-cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset,
+/* With a cluster all processes make the same calls, each runs its share of every batch, and the
+ * sums are those of all images. */
+cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, cnn_cluster *cluster,
                               struct cnn_evaluator *out, cnn_diag *diag);
 void cnn_evaluator_close(struct cnn_evaluator *evaluator);
 

@@ -283,7 +283,7 @@ static cnn_status open_memory(struct cnn_training *t, cnn_diag *diag)
         status = cnn_step_open_shared(t->model, t->model->parameters, t->model->recipe.batch_size,
                                       t->cluster, &t->step, diag);
     if (status == CNN_OK)
-        status = cnn_evaluator_open(t->model, t->val, &t->evaluator, diag);
+        status = cnn_evaluator_open(t->model, t->val, t->cluster, &t->evaluator, diag);
     if (status != CNN_OK && cnn_diag_out_of_memory(diag)) {
         cnn_room_advise(t, t->room.wanted / 2, advice, sizeof advice);
         cnn_hint(diag, "%s", advice);

@@ -101,7 +101,7 @@ static int report_validation(void *context, size_t images, size_t total)
     r->event.images = images;
     r->event.images_total = total;
     cnn_trainer_emit(r, CNN_EVENT_VALIDATE);
-    return r->stopping && !r->t.cluster;
+    return r->stopping;
 }
 
 static void tell(void *context, const char *text)
@@ -114,13 +114,12 @@ static cnn_status validate(struct cnn_trainer_state *r)
     struct cnn_loss_result sum;
     double begun = cnn_now();
     r->validated = false;
-    cnn_evaluate_options options = {.progress = report_validation,
-                                    .context = r,
-                                    .stop = r->t.cluster ? NULL : r->options->stop}; /* ranks stop
-                                                                                        after the
-                                                                                        same step */
+    cnn_evaluate_options options = {
+        .progress = report_validation, .context = r, .stop = r->options->stop};
     cnn_status status =
         cnn_evaluator_run(&r->t.evaluator, &options, &r->t.evaluation, &r->t.samples, &sum);
+    if (status == CNN_FAILED)
+        return cnn_cluster_check(r->t.cluster, r->diag);
     if (status != CNN_OK)
         return status;
     if (!sum.finite)
