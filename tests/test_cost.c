@@ -8,22 +8,39 @@
 #include <cmocka.h>
 
 #include "ranks.h"
+#include "recipe/optimizer_type.h"
 #include "train/cost.h"
 
-static const struct cnn_graph million = {.parameter_floats = 1000000};
+/* Two layers that are a bucket each; the second has three quarters of the products. */
+static struct cnn_node layers[] = {
+    {.macs = 1, .tensors = {{.role = CNN_ROLE_WEIGHT, .count = 600000}}},
+    {.macs = 3, .tensors = {{.role = CNN_ROLE_WEIGHT, .count = 400000, .offset = 600000}}},
+};
+static const struct cnn_graph million = {.nodes = layers, .count = 2, .parameter_floats = 1000000};
+static const struct cnn_optimizer_type plain = {.proportional = true};
+static const struct cnn_optimizer_settings settings = {.type = &plain};
 
-static void check_cost(size_t ranks, double bytes, double compute, double exchange)
+static struct cnn_cost cost_of(size_t ranks, bool clips)
 {
+    struct cnn_cost cost;
     const struct cnn_cost_of of = {.graph = &million,
+                                   .settings = &settings,
+                                   .clips = clips,
                                    .batch = 32,
                                    .ranks = ranks,
                                    .step = 2,
                                    .link = {.latency = 0.001, .bandwidth = 1e7}};
-    const struct cnn_cost cost = cnn_cost_estimate(&of);
+    assert_int_equal(cnn_cost_estimate(&of, &cost, NULL), CNN_OK);
+    return cost;
+}
+
+static void check_cost(size_t ranks, double bytes, double compute, double exchange)
+{
+    const struct cnn_cost cost = cost_of(ranks, false);
     assert_true(fabs(cost.bytes - bytes) < 1);
     assert_true(fabs(cost.compute - compute) < 1e-9);
     assert_true(fabs(cost.exchange - exchange) < 1e-9);
-    assert_true(fabs(cost.efficiency - 2.0 / (double)ranks / (compute + exchange)) < 1e-9);
+    assert_true(fabs(cost.efficiency - 2.0 / (double)ranks / (compute + cost.waits)) < 1e-9);
 }
 
 /* 4 MB of gradients; 8 parts, of which each rank has a whole number; all meet three times. */
@@ -35,6 +52,18 @@ static void test_a_step_costs_computing_bytes_and_messages(void **state)
     check_cost(3, 16e6 / 3, 2 * 3.0 / 8, 1.6 / 3 + 0.006);
     check_cost(4, 6e6, 0.5, 0.6 + 0.006);
     check_cost(8, 7e6, 0.25, 0.7 + 0.009);
+}
+
+/* The second layer is complete when 5/6 of the step are done, and travels while the first one's
+ * backward runs; that one's gradients and weights are waited for. */
+static void test_what_backward_hides_is_not_waited_for(void **state)
+{
+    (void)state;
+    assert_true(fabs(cost_of(1, false).waits) < 1e-9);
+    assert_true(fabs(cost_of(2, false).waits - (0.24 + 0.003)) < 1e-9);
+    assert_true(fabs(cost_of(2, true).waits - (0.12 + 0.2 + 0.003)) < 1e-9);
+    double slow = 0.25 * 5 / 6 + 0.28 + 0.42 - 0.25; /* the link is busy to the end */
+    assert_true(fabs(cost_of(8, false).waits - (slow + 0.009)) < 1e-9);
 }
 
 static bool measure(cnn_cluster *cluster, void *context)
@@ -60,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_step_costs_computing_bytes_and_messages),
+        cmocka_unit_test(test_what_backward_hides_is_not_waited_for),
         cmocka_unit_test(test_a_link_is_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,22 +18,29 @@ static void tell_cost(struct cnn_check *check, const struct cnn_cost *cost, size
     bool poor = cost->efficiency < POOR;
     cnn_check_add(check, "ranks", poor ? CNN_CHECK_REMARK : CNN_CHECK_FINE,
                   poor ? "fewer processes; or a larger batch: --scale-batch" : NULL,
-                  "a step by %zu processes computes for %.3g ms and exchanges %.3g MB for %.3g ms; "
-                  "one process takes %.3g ms: an efficiency of %.0f %%",
+                  "a step by %zu processes computes for %.3g ms and exchanges %.3g MB for %.3g ms, "
+                  "of which it waits for %.3g ms; one process takes %.3g ms: an efficiency of "
+                  "%.0f %%",
                   ranks, 1e3 * cost->compute, cost->bytes / 1e6, 1e3 * cost->exchange,
-                  1e3 * check->step, 100 * cost->efficiency);
+                  1e3 * cost->waits, 1e3 * check->step, 100 * cost->efficiency);
 }
 
 void cnn_check_ranks(struct cnn_check *check)
 {
     const cnn_model *model = check->t->model;
+    struct cnn_cost cost;
     struct cnn_cost_of of = {.graph = &model->graph,
+                             .settings = &model->recipe.optimizer,
+                             .clips = model->recipe.clip_norm > 0,
                              .batch = model->recipe.batch_size,
                              .ranks = cnn_cluster_ranks(check->cluster),
                              .step = check->step};
     if (!cnn_link_measure(check->cluster, &of.link) || cnn_cluster_rank(check->cluster) > 0)
         return;
-    const struct cnn_cost cost = cnn_cost_estimate(&of);
+    if (cnn_cost_estimate(&of, &cost, NULL) != CNN_OK) {
+        check->want = CNN_WANT_MEMORY;
+        return;
+    }
     tell_link(check, &of.link);
     tell_cost(check, &cost, of.ranks);
 }

@@ -1,9 +1,11 @@
-/* The cost of a step: T = T1 * largest share of the parts + 2 (P - 1) / P * N / B + messages * L,
- * for P processes, N bytes of gradients, a link of B bytes a second and a latency of L. */
+/* The cost of a step by P processes: T1 * largest share of the parts + messages * L + what of
+ * 2 (P - 1) / P * N / B is not hidden by backward, for N bytes of gradients, a link of B bytes a
+ * second and a latency of L. */
 #include "train/cost.h"
 
 #include <math.h>
 
+#include "train/shares.h"
 #include "util/allocate.h"
 #include "util/clock.h"
 #include "util/parts.h"
@@ -93,9 +95,48 @@ static double count_meetings(const struct cnn_graph *graph)
     return 3 + (double)statistics;
 }
 
-struct cnn_cost cnn_cost_estimate(const struct cnn_cost_of *of)
+/* Seconds of a step until backward has completed the layers from that on in which a bucket begins;
+ * backward takes twice as long as forward, and each layer's share is that of its products. */
+static double complete_at(const struct cnn_graph *graph, const struct cnn_bucket *bucket,
+                          double compute)
 {
-    double ranks = (double)of->ranks, rounds = ceil(log2(ranks)), most = 0;
+    double all = 0, before = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        size_t end = 0; /* of the layer's parameters */
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
+            const struct cnn_tensor *t = &graph->nodes[i].tensors[slot];
+            end = cnn_tensor_trained(t) ? t->offset + t->count : end;
+        }
+        all += (double)graph->nodes[i].macs;
+        before = end > 0 && end <= bucket->begin ? all : before;
+    }
+    return compute * (1 - (all > 0 ? 2 * before / (3 * all) : 0));
+}
+
+/* Seconds until the last byte of a step is there, where the link carries one bucket behind the
+ * other: its gradients as soon as they are complete, and its weights behind them. */
+static double travelled_at(const struct cnn_cost_of *of, const struct cnn_shares *shares,
+                           double compute)
+{
+    double at = 0, later = 0, others = (double)(of->ranks - 1) / (double)of->ranks;
+    for (size_t b = 0; b < shares->count; b++) {
+        const struct cnn_bucket *bucket = &shares->buckets[b];
+        double seconds =
+            others * (double)(bucket->end - bucket->begin) * sizeof(float) / of->link.bandwidth;
+        at = fmax(at, complete_at(of->graph, bucket, compute)) + seconds;
+        *(of->clips ? &later : &at) += seconds;
+    }
+    return at + later;
+}
+
+cnn_status cnn_cost_estimate(const struct cnn_cost_of *of, struct cnn_cost *out, cnn_diag *diag)
+{
+    double ranks = (double)of->ranks, most = 0,
+           meetings = of->link.latency * ceil(log2(ranks)) * count_meetings(of->graph);
+    struct cnn_shares *shares;
+    cnn_status status = cnn_shares_new(of->graph, of->settings, 0, of->ranks, &shares, diag);
+    if (status != CNN_OK)
+        return status;
     for (size_t r = 0; r < of->ranks; r++) {
         struct cnn_parts parts = cnn_parts_of(of->batch, r, of->ranks);
         most = fmax(most, (double)cnn_parts_images(&parts));
@@ -103,9 +144,12 @@ struct cnn_cost cnn_cost_estimate(const struct cnn_cost_of *of)
     struct cnn_cost cost = {0};
     cost.bytes = 2 * (ranks - 1) / ranks * (double)of->graph->parameter_floats * sizeof(float);
     cost.compute = of->step * most / (double)of->batch;
-    cost.exchange = of->ranks > 1 ? cost.bytes / of->link.bandwidth +
-                                        of->link.latency * rounds * count_meetings(of->graph)
-                                  : 0;
-    cost.efficiency = of->step / ranks / (cost.compute + cost.exchange);
-    return cost;
+    if (of->ranks > 1) {
+        cost.exchange = cost.bytes / of->link.bandwidth + meetings;
+        cost.waits = fmax(0, travelled_at(of, shares, cost.compute) - cost.compute) + meetings;
+    }
+    cost.efficiency = of->step / ranks / (cost.compute + cost.waits);
+    cnn_shares_free(shares);
+    *out = cost;
+    return CNN_OK;
 }

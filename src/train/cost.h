@@ -4,7 +4,7 @@
 #define CNN_TRAIN_COST_H
 
 #include "cluster/cluster.h"
-#include "graph/graph.h"
+#include "recipe/optimizer.h"
 
 struct cnn_link {     /* of rank 0 to the rank that it takes longest to reach */
     double latency;   /* seconds, of a short message one way */
@@ -18,6 +18,8 @@ bool cnn_link_measure(cnn_cluster *cluster, struct cnn_link *out);
 
 struct cnn_cost_of {
     const struct cnn_graph *graph;
+    const struct cnn_optimizer_settings *settings;
+    bool clips; /* no weight is sent before all gradients have come */
     size_t batch, ranks;
     double step; /* seconds that one process takes */
     struct cnn_link link;
@@ -26,10 +28,11 @@ struct cnn_cost_of {
 struct cnn_cost {
     double bytes;      /* that each process sends in a step, and receives */
     double compute;    /* seconds, of the process with the most parts of the batch */
-    double exchange;   /* seconds, if nothing of it overlaps with computing */
+    double exchange;   /* seconds for which the link is busy, or its latency is waited for */
+    double waits;      /* of these the seconds in which nothing is computed */
     double efficiency; /* the share of a step in which all cores compute */
 };
 
-struct cnn_cost cnn_cost_estimate(const struct cnn_cost_of *of);
+cnn_status cnn_cost_estimate(const struct cnn_cost_of *of, struct cnn_cost *out, cnn_diag *diag);
 
 #endif
