@@ -39,11 +39,29 @@ while read -r config batch speed; do
             }
             return most / batch
         }
+        # Seconds of a step until the last byte is there: a bucket of layers, from the last one on, travels when backward has completed it
+        # (src/train/cost.c). bandwidth: bytes in a second.
+        function travelled(p, compute, bandwidth,    i, at, ready, floats, before, full) {
+            full = params / 128 > 16384 ? params / 128 : 16384
+            before = macs
+            for (i = layers; i >= 1; i--) {
+                before -= products[i]
+                floats += weights[i]
+                if (floats == 0 || (floats < full && i > first))
+                    continue
+                ready = compute * (1 - 2 * before / (3 * macs))
+                at = (ready > at ? ready : at) + 2 * (p - 1) / p * 4 * floats / bandwidth
+                floats = 0
+            }
+            return at
+        }
         /^ *"name":/ && name == "" { split($0, word, "\""); name = word[4] }
         /^ *"type": *"batch_norm"/ { norms++ }
-        /^ *"params":/ { split($0, word, ":"); params = word[2] + 0 }
-        /^ *"macs":/ { split($0, word, ":"); macs = word[2] + 0 }
+        /^ *"params":/ { split($0, word, ":"); weights[++layers] = params = word[2] + 0 }
+        /^ *"params":/ && params > 0 && first == 0 { first = layers }
+        /^ *"macs":/ { split($0, word, ":"); products[layers] = macs = word[2] + 0 }
         END {
+            layers-- # the last one was the sum
             alone = speed > 0 ? batch / speed : batch * 6 * macs / (gflops * 1e9)
             split("1 10 100", links, " ")
             split("50e-6 25e-6 5e-6", latencies, " ")
@@ -54,9 +72,9 @@ while read -r config batch speed; do
                     p = numbers[i]
                     share = largest(p)
                     for (rounds = 0; 2 ^ rounds < p; rounds++) { }
-                    exchange = 2 * (p - 1) / p * 4 * params / (links[l] * 1.25e8) + latencies[l] * rounds * (3 + 2 * norms)
+                    seconds = travelled(p, alone * share, links[l] * 1.25e8) + latencies[l] * rounds * (3 + 2 * norms)
                     if (share > 0)
-                        printf " %.0f %% |", 100 * alone / p / (alone * share + exchange)
+                        printf " %.0f %% |", 100 * alone / p / seconds
                     else
                         printf "  |"
                 }

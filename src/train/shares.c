@@ -3,7 +3,7 @@
 
 #include "util/allocate.h"
 
-#define BUCKET ((size_t)1 << 16) /* floats, at least, where layers are small */
+#define BUCKET ((size_t)1 << 14) /* floats, at least, where layers are small */
 #define MOST   ((size_t)128)     /* buckets of small layers, about */
 #define GAP    ((size_t)1 << 10) /* floats between tensors of a bucket, at most: not trained ones */
 
