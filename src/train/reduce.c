@@ -23,7 +23,7 @@ struct post {
 struct cnn_reduce {
     cnn_cluster *cluster;
     struct cnn_ranks ranks;
-    size_t batch, most_roots, own_roots; /* in a batch: of all processes, of this one */
+    size_t batch, other_roots, own_roots; /* most in a batch: of the other processes, of this one */
     const struct cnn_optimizer_settings *settings;
     const struct cnn_graph *all, *graph; /* what is trained in all, and by the plan */
     struct cnn_plan *plan;
@@ -64,10 +64,10 @@ static size_t count_roots(const struct cnn_reduce *r, size_t n, size_t rank)
 static void find_most_roots(struct cnn_reduce *r)
 {
     for (size_t n = 1; n <= r->batch; n++) {
-        size_t own = count_roots(r, n, r->ranks.rank), roots = 0;
+        size_t own = count_roots(r, n, r->ranks.rank), others = 0;
         for (size_t rank = 0; rank < r->ranks.count; rank++)
-            roots += count_roots(r, n, rank);
-        r->most_roots = roots > r->most_roots ? roots : r->most_roots;
+            others += rank == r->ranks.rank ? 0 : count_roots(r, n, rank);
+        r->other_roots = others > r->other_roots ? others : r->other_roots;
         r->own_roots = own > r->own_roots ? own : r->own_roots;
     }
 }
@@ -76,7 +76,7 @@ static void find_most_roots(struct cnn_reduce *r)
  * are sent and received, and rank 0 may want the gradients. */
 static size_t most_transfers(const struct cnn_reduce *r)
 {
-    return r->shares->count * (r->most_roots + (r->own_roots + 3) * r->ranks.count);
+    return r->shares->count * (r->other_roots + (r->own_roots + 3) * r->ranks.count);
 }
 
 static size_t count_pieces(const struct cnn_graph *graph)
@@ -95,7 +95,7 @@ static cnn_status allocate(struct cnn_reduce *r, cnn_diag *diag)
     r->lowest = cnn_calloc(buckets, sizeof *r->lowest);
     r->posts = cnn_calloc(buckets, sizeof *r->posts);
     r->transfers = cnn_calloc(most_transfers(r), sizeof *r->transfers);
-    r->received = cnn_floats_new(r->shares->floats * r->most_roots);
+    r->received = cnn_floats_new(r->shares->floats * r->other_roots);
     r->squares = cnn_calloc(pieces, sizeof *r->squares);
     r->owners = cnn_calloc(pieces, sizeof *r->owners);
     r->offsets = cnn_calloc(ranks + 1, sizeof *r->offsets);
@@ -103,7 +103,7 @@ static cnn_status allocate(struct cnn_reduce *r, cnn_diag *diag)
     if (r->lowest && r->posts && r->transfers && r->received && r->squares && r->owners &&
         r->offsets && r->cursors)
         return CNN_OK;
-    return cnn_fail_memory(diag, r->shares->floats * r->most_roots * sizeof(float),
+    return cnn_fail_memory(diag, r->shares->floats * r->other_roots * sizeof(float),
                            "what processes exchange");
 }
 
@@ -251,7 +251,7 @@ static void receive_weights(struct cnn_reduce *r, size_t bucket)
 static float *received_root(const struct cnn_reduce *r, size_t bucket, size_t number)
 {
     struct cnn_stretch own = cnn_shares_of(r->shares, bucket, r->ranks.rank);
-    return r->received + r->shares->buckets[bucket].before * r->most_roots +
+    return r->received + r->shares->buckets[bucket].before * r->other_roots +
            number * (own.end - own.begin);
 }
 
