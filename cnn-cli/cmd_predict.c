@@ -62,6 +62,7 @@ struct prediction {
     size_t label_width;
     const char *truth; /* class of the image, where a data set says it; else NULL */
     bool failed;       /* an input could not be used */
+    cnn_status broken; /* CNN_OK, or why not even pictures can be answered for */
     bool unanswered;   /* the outputs for one are no numbers */
 };
 
@@ -310,7 +311,9 @@ static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
             status = predict_input(p, *paths);
         cnn_print_messages(p->diag);
         p->failed = p->failed || status != CNN_OK;
-        if (pictures > 0 && p->runner == NULL)
+        if (status != CNN_OK)
+            p->broken = status;
+        if (pictures > 0 && (p->runner == NULL || (status != CNN_OK && cnn_ranks() != NULL)))
             return;
     }
 }
@@ -408,7 +411,12 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
     predict_all(&p, inputs);
     if (settings->save_output != NULL && p.kept_count > 0 && cnn_cluster_rank(cnn_ranks()) == 0)
         save_outputs(&p);
-    status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
+    /* the first process tells of inputs that all have; another one that ends well leaves it alone
+     */
+    if (cnn_cluster_rank(cnn_ranks()) > 0)
+        status = p.broken;
+    else
+        status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
 out:
     prediction_free(&p);
     return status;

@@ -61,7 +61,7 @@ static size_t count_roots(const struct cnn_reduce *r, size_t n, size_t rank)
     return roots;
 }
 
-static void find_most_roots(struct cnn_reduce *r)
+static void find_roots(struct cnn_reduce *r)
 {
     for (size_t n = 1; n <= r->batch; n++) {
         size_t own = count_roots(r, n, r->ranks.rank), others = 0;
@@ -122,7 +122,7 @@ cnn_status cnn_reduce_new(const struct cnn_reduce_options *options, struct cnn_r
                                   .context = r,
                                   .gather = gather,
                                   .complete = complete};
-    find_most_roots(r);
+    find_roots(r);
     cnn_status status =
         cnn_shares_new(r->all, r->settings, r->ranks.rank, r->ranks.count, &r->shares, diag);
     if (status == CNN_OK)
