@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "formats/c_files.h"
+#include "model/record.h"
 #include "util/allocate.h"
 #include "util/file.h"
 
@@ -235,12 +236,10 @@ static cnn_status open_images(struct measuring *m)
     const struct cnn_export *e = m->net->e;
     const cnn_model *model = e->model;
     enum cnn_split used;
-    const struct cnn_data_choice choice = {.input = model->graph.input,
-                                           .path = e->options->data,
-                                           .split = CNN_SPLIT_TEST,
-                                           .seed = model->recipe.seed};
-    return cnn_dataset_open(&model->data, &choice, &m->dataset, &used,
-                            e->options->data ? e->diag : m->diag);
+    const struct cnn_data_choice choice = {
+        .input = model->graph.input, .path = e->options->data, .split = CNN_SPLIT_TEST};
+    return cnn_record_open(model, &choice, &m->dataset, &used,
+                           e->options->data ? e->diag : m->diag);
 }
 
 cnn_status cnn_c_measure(struct cnn_c_net *net)
