@@ -85,37 +85,53 @@ static double *momentum_of(const struct cnn_node *node)
     return NULL;
 }
 
-/* Each is trained to the next of the classes. The loss must stay finite. */
-static cnn_status take_steps(const cnn_model *model, struct cnn_step *step, size_t steps)
-{
-    const size_t classes = cnn_model_outputs(model), labels[IMAGES] = {0, 1 % classes, 2 % classes};
-    for (size_t i = 0; i < steps; i++)
-        if (!cnn_step_run(step, IMAGES, &(struct cnn_targets){.labels = labels}, 1e-3).finite)
-            return CNN_FAILED;
-    return CNN_OK;
-}
-
-/* Statistics become those of the images, by a forward pass of training with momentum 1, and are
- * then moved. */
-static cnn_status settle(cnn_model *model, const float *images, size_t steps, cnn_diag *diag)
+/* Each image is trained to the next of the classes. The loss must stay finite. */
+static cnn_status take_steps(cnn_model *model, const float *images, size_t steps, cnn_diag *diag)
 {
     struct cnn_step step;
-    double *momentum;
-    size_t norms = 0;
-    for (size_t i = 0; i < model->graph.count; i++)
-        if ((momentum = momentum_of(&model->graph.nodes[i]))) {
-            *momentum = 1;
-            norms++;
-        }
-    cnn_status status =
-        norms + steps > 0 ? cnn_step_open(model, model->parameters, IMAGES, &step, diag) : CNN_OK;
-    if (status != CNN_OK || norms + steps == 0)
+    const size_t classes = cnn_model_outputs(model), labels[IMAGES] = {0, 1 % classes, 2 % classes};
+    if (steps == 0)
+        return CNN_OK;
+    cnn_status status = cnn_step_open(model, model->parameters, IMAGES, &step, diag);
+    if (status != CNN_OK)
         return status;
     memcpy(cnn_plan_input(step.plan), images,
            IMAGES * cnn_shape_count(cnn_model_input(model)) * sizeof *images);
-    cnn_plan_forward(step.plan, IMAGES, true, 0);
-    status = take_steps(model, &step, steps);
+    for (size_t i = 0; i < steps && status == CNN_OK; i++)
+        if (!cnn_step_run(&step, IMAGES, &(struct cnn_targets){.labels = labels}, 1e-3).finite)
+            status = CNN_FAILED;
     cnn_step_close(&step);
+    return status;
+}
+
+/* Statistics become those of the images, by a forward pass of training with momentum 1. */
+static cnn_status measure(cnn_model *model, const float *images, cnn_diag *diag)
+{
+    struct cnn_plan *plan = NULL;
+    double *momentum;
+    bool norms = false;
+    for (size_t i = 0; i < model->graph.count; i++)
+        if ((momentum = momentum_of(&model->graph.nodes[i]))) {
+            *momentum = 1;
+            norms = true;
+        }
+    if (!norms)
+        return CNN_OK;
+    cnn_status status = cnn_plan_new(
+        &model->graph, model->parameters,
+        &(struct cnn_plan_options){.batch = IMAGES, .mode = CNN_PLAN_TRAIN}, &plan, diag);
+    if (status != CNN_OK)
+        return status;
+    memcpy(cnn_plan_input(plan), images,
+           IMAGES * cnn_shape_count(cnn_model_input(model)) * sizeof *images);
+    cnn_plan_forward(plan, IMAGES, true, 0);
+    cnn_plan_free(plan);
+    return CNN_OK;
+}
+
+/* Moves the statistics from those of the images. */
+static void move(cnn_model *model)
+{
     for (size_t i = 0; i < model->graph.count; i++) {
         const struct cnn_tensor *mean = cnn_node_tensor(&model->graph.nodes[i], "running_mean"),
                                 *var = cnn_node_tensor(&model->graph.nodes[i], "running_var");
@@ -126,7 +142,6 @@ static cnn_status settle(cnn_model *model, const float *images, size_t steps, cn
             *v = *v * uniform(0.6f, 1.6f) + 1e-3f;
         }
     }
-    return status;
 }
 
 int main(int argc, char **argv)
@@ -151,9 +166,13 @@ int main(int argc, char **argv)
     if (status == CNN_OK && !(images = make_input(model)))
         status = CNN_FAILED;
     if (status == CNN_OK)
-        status = settle(model, images, steps, diag);
+        status = measure(model, images, diag);
     if (status == CNN_OK)
+        status = take_steps(model, images, steps, diag);
+    if (status == CNN_OK) {
+        move(model);
         status = cnn_model_write(model, argv[2], diag);
+    }
     const cnn_shape in = status == CNN_OK ? cnn_model_input(model) : (cnn_shape){0};
     if (status == CNN_OK)
         status =
