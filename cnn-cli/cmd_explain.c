@@ -105,8 +105,6 @@ static cnn_status find_place(const cnn_model *model, const char *text, struct pl
 {
     char name[256];
     size_t numbers;
-    cnn_layer_info info = {0};
-
     if (!read_place(text, name, sizeof name, place, &numbers)) {
         cnn_print_error("--at: '%s' is no place in a layer; write LAYER:CHANNEL,ROW,COLUMN, or "
                         "LAYER:UNIT for a flat layer",
@@ -115,7 +113,7 @@ static cnn_status find_place(const cnn_model *model, const char *text, struct pl
     }
     if (cnn_model_find_layer(model, name, &place->layer, diag) != CNN_OK)
         return CNN_INVALID;
-    info = layer_info(model, place->layer);
+    const cnn_layer_info info = layer_info(model, place->layer);
     if (info.output.rank == 3 && numbers != 3) {
         cnn_print_error("--at: %s gives maps of %s numbers: write %s:CHANNEL,ROW,COLUMN", name,
                         cnn_show_shape(info.output, " x ").text, name);

@@ -209,10 +209,10 @@ static cnn_status lower_slice(struct cnn_lower_step *step)
 /* last: of rows, columns, channels. */
 static cnn_status add_global_pool(struct cnn_lower_step *step, bool keep, bool last)
 {
-    struct cnn_view first = *cnn_lower_view(step, 0), *x = &first;
+    struct cnn_view first = *cnn_lower_view(step, 0);
     if (last && !cnn_view_channels_first(&first))
         return cnn_lower_refuse(step, "it goes over something other than all rows and columns");
-    x = last ? cnn_lower_natural(step, &first) : cnn_lower_maps(step, 0);
+    struct cnn_view *x = last ? cnn_lower_natural(step, &first) : cnn_lower_maps(step, 0);
     if (!x)
         return CNN_INVALID;
     if (x->rank != 3)
