@@ -51,7 +51,7 @@ VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
 CLI_SRC := $(wildcard cnn-cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
-TSAN_TESTS := test_util test_runner test_fuse test_folder test_stream test_loader test_train
+TSAN_TESTS := test_util test_runner test_fuse test_folder test_stream test_loader test_train test_cluster test_ranks
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 # Programs that test scripts use, and libraries that they put in front of the C library's functions (LD_PRELOAD).
 TOOL_SRC := $(wildcard tests/tools/*.c)
