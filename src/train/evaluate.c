@@ -44,7 +44,6 @@ cnn_status cnn_evaluator_open(cnn_model *model, struct cnn_dataset *dataset, cnn
                                          .normalization = model->normalization,
                                          .shape = model->graph.input,
                                          .batch = batch,
-                                         .seed = model->recipe.seed,
                                          .rank = cnn_cluster_rank(cluster),
                                          .ranks = cnn_cluster_ranks(cluster)};
     status = cnn_loader_new(&options, &evaluator.loader, diag);
