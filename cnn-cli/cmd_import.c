@@ -360,6 +360,18 @@ static void print_human(const char *path, const cnn_model *model, const cnn_impo
     printf("written    %s\n", cnn_show_text(path).text);
 }
 
+/* What is read is not written over. */
+static cnn_status spare_inputs(const struct settings *settings, char *const *files, size_t count,
+                               const char *output)
+{
+    cnn_status status =
+        settings->as != NULL ? cnn_inputs_spare(output, settings->as, "-o") : CNN_OK;
+
+    for (size_t i = 0; status == CNN_OK && i < count; i++)
+        status = cnn_inputs_spare(output, files[i], "-o");
+    return status;
+}
+
 static cnn_status import(const struct settings *settings, char *const *files, size_t count,
                          cnn_diag *diag)
 {
@@ -385,8 +397,8 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     import_options.classes = names.items;
     import_options.class_count = names.count;
     import_options.classes_file = settings->classes;
-    for (size_t i = 0; status == CNN_OK && output != NULL && i < count; i++)
-        status = cnn_inputs_spare(output, files[i]);
+    if (status == CNN_OK && output != NULL)
+        status = spare_inputs(settings, files, count, output);
     if (status == CNN_OK && output != NULL)
         status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, NULL, diag);
     if (status == CNN_OK)
@@ -395,8 +407,10 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     if (status == CNN_OK && output == NULL) {
         snprintf(own_path, sizeof own_path, "%s.safetensors", cnn_model_name(model));
         output = own_path;
-        status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, "-o", diag);
+        status = spare_inputs(settings, files, count, output);
     }
+    if (status == CNN_OK && output == own_path)
+        status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, "-o", diag);
     if (status == CNN_OK)
         status = cnn_model_write(model, output, diag);
     if (status == CNN_OK && settings->json)

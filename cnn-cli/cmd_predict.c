@@ -444,6 +444,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         if (i != at && !cnn_inputs_add(&inputs, operands[i]))
             inputs.failed = true;
     }
+    for (size_t i = 0; status == CNN_OK && settings->save_output != NULL && i < inputs.count; i++)
+        status = cnn_inputs_spare(settings->save_output, inputs.paths[i], "--save-output");
     if (status == CNN_OK && settings->save_output == NULL && !gives_classes(model))
         status = refuse_maps(model);
     if (status == CNN_OK)

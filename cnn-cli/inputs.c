@@ -494,7 +494,7 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
     return *out != NULL ? CNN_OK : cnn_command_out_of_memory();
 }
 
-cnn_status cnn_inputs_spare(const char *output, const char *input)
+cnn_status cnn_inputs_spare(const char *output, const char *input, const char *option)
 {
     struct stat a, b;
 
@@ -502,6 +502,6 @@ cnn_status cnn_inputs_spare(const char *output, const char *input)
         a.st_ino != b.st_ino)
         return CNN_OK;
     cnn_print_error("%s would be replaced by what is made of it", cnn_show_text(output).text);
-    cnn_print_hint("name another file with -o");
+    cnn_print_hint("name another file with %s", option);
     return CNN_INVALID;
 }

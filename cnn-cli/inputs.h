@@ -57,6 +57,6 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
 cnn_status cnn_inputs_config(const char *path, bool trained, char **out);
 
 /* Refuses an output that is the file of an input. */
-cnn_status cnn_inputs_spare(const char *output, const char *input);
+cnn_status cnn_inputs_spare(const char *output, const char *input, const char *option);
 
 #endif

@@ -123,7 +123,7 @@ static cnn_status write_model(cnn_model *model, const char *path, const cnn_expo
     if (status == CNN_OK && options->normalize && !type->normalizes)
         status = cnn_fail(diag, CNN_INVALID, NULL,
                           "format %s takes pixels that are normalised already", format->name);
-    if (status == CNN_OK)
+    if (status == CNN_OK && !format->directory) /* a directory's files are looked at one by one */
         status = cnn_output_replaces(path, format->output, NULL, diag);
     if (status == CNN_OK) {
         e.name = options->name ? options->name : e.arena ? identifier(e.arena, model->name) : NULL;
