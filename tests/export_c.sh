@@ -136,7 +136,9 @@ for description in "$root"/tests/export_c/*.yaml "$root"/configs/lenet5.yaml ${Z
     done
     check "$what: rows" rows
     check "$what: needs nothing" alone
-    check "$what: stack" stack -O0
+    for level in -O0 -O2 -O3; do
+        check "$what: stack with $level" stack "$level"
+    done
     for compiler in "${COMPILERS[@]}"; do
         name=${compiler%%:*}
         if command -v ${name##* } >/dev/null; then

@@ -441,13 +441,14 @@ cnn_status cnn_safetensors_read(const struct cnn_safetensors *public,
                                 const struct cnn_stored_tensor *tensor, size_t first, size_t bytes,
                                 void *out, cnn_diag *diag)
 {
-    const struct opened_file *file = (const struct opened_file *)public;
-    if (file->data) {
+    if (tensor->data) { /* in memory; then there may be no file at all: train/from.c */
         memcpy(out, (const unsigned char *)tensor->data + first, bytes);
         return CNN_OK;
     }
+    const struct opened_file *file = (const struct opened_file *)public;
     const size_t at = file->data_begin + tensor->begin + first;
-    for (size_t done = 0; done < bytes;) {
+    size_t done = 0;
+    while (done < bytes) {
         size_t wanted = bytes - done < READ_MOST ? bytes - done : READ_MOST;
         ssize_t got = pread(file->fd, (char *)out + done, wanted, (off_t)(at + done));
         if (got < 0 && errno == EINTR)
@@ -459,7 +460,7 @@ cnn_status cnn_safetensors_read(const struct cnn_safetensors *public,
             break; /* it is shorter now */
         done += (size_t)got;
     }
-    return is_changed(file)
+    return done < bytes || is_changed(file)
                ? cnn_fail(diag, CNN_FAILED, NULL,
                           "%s was written to while it was in use: open it again", public->path)
                : CNN_OK;

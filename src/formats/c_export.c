@@ -152,7 +152,7 @@ static void find_missing(struct cnn_c_net *net, struct folder *folder)
         folder->missing++;
 }
 
-/* Those that are empty. */
+/* Removes the folders that make_folders made, where they are empty. */
 static void remove_made(const struct cnn_c_net *net, const struct folder *folder)
 {
     char *path = cnn_arena_strdup(net->e->arena, folder->path);
@@ -173,7 +173,7 @@ static cnn_status make_folders(struct cnn_c_net *net, struct folder *folders)
     return status;
 }
 
-/* Up to the point from which on the disk's room no longer matters. */
+/* Writes the file under its temporary name, and flushes it: later steps need no more room. */
 static cnn_status write_file(struct cnn_c_net *net, const struct folder *folder, struct file *file)
 {
     const struct cnn_export *e = net->e;
@@ -188,7 +188,8 @@ static cnn_status write_file(struct cnn_c_net *net, const struct folder *folder,
     return cnn_writer_flush(file->open, e->diag);
 }
 
-/* All of them get their names, or none, and then the folders go again. */
+/* All files are on the disk before the first one gets its name, so a full disk changes nothing.
+ * After a failure, folders that were made here are removed. */
 static cnn_status save_all(struct cnn_c_net *net, struct folder *folders, struct file *files)
 {
     cnn_status status = make_folders(net, folders);

@@ -8,7 +8,7 @@
 static cnn_status read_checkpoint(const char *path, char **text, size_t *size, cnn_diag *diag)
 {
     struct cnn_safetensors *file = NULL;
-    cnn_status status = cnn_safetensors_open(path, &file, diag);
+    cnn_status status = cnn_safetensors_open_unread(path, &file, diag);
     const char *description =
         status == CNN_OK ? cnn_safetensors_metadata(file, "description") : NULL;
     if (status != CNN_OK) {

@@ -187,8 +187,10 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
     const struct cnn_kernels *kernels;
     cnn_status status = require_kernels(&kernels, diag);
     if (status == CNN_OK && !parameters && !options->source && graph->parameter_floats > 0)
-        status = cnn_fail(diag, CNN_INVALID, NULL,
-                          "the network has shapes alone, and no parameters to compute with");
+        status =
+            cnn_fail(diag, CNN_INVALID, NULL,
+                     "the network was opened for its shapes, or to be run, alone: this needs its "
+                     "parameters");
     struct cnn_arena *arena = status == CNN_OK ? cnn_arena_new() : NULL;
     struct cnn_plan *plan = arena ? cnn_arena_alloc(arena, sizeof *plan) : NULL;
     if (!plan) {

@@ -570,11 +570,11 @@ typedef enum cnn_output {
 } cnn_output;
 
 /* Whether a result can be written to path, as far as this is known in advance. An existing file is
- * replaced only by a result of its kind, and a name must not end as that of another kind (any name
- * without an ending is legal); all functions that write results obey this. option: NULL if the user
- * named the path. If the path is a default, option is the option that names another one ("-o"), and
- * an existing file must also be one that this library wrote. CNN_INVALID if the file must not be
- * replaced, or must not have this name. */
+ * replaced only by a result of its kind, and a name that has an ending (a dot, a letter, then
+ * letters or digits) must have that of the kind; all functions that write results obey this.
+ * option: NULL if the user named the path. If the path is a default, option is the option that
+ * names another one ("-o"), and an existing file must also be one that this library wrote.
+ * CNN_INVALID if the file must not be replaced, or must not have this name. */
 cnn_status cnn_output_check(const char *path, cnn_output kind, const char *option, cnn_diag *diag);
 
 /* ---- Models for other programs ---- */
@@ -583,7 +583,7 @@ typedef struct cnn_export_format {
     const char *name;   /* "onnx" */
     const char *help;   /* a line */
     const char *ending; /* of its files: ".onnx", "_keras.py" */
-    cnn_output output;  /* the kind of such a file, for cnn_output_check */
+    cnn_output output;  /* the kind of such a file, for cnn_output_check; a directory needs none */
     /* the file contains the weights; otherwise only the layers, and the model need not be trained
      */
     bool weights;

@@ -328,7 +328,9 @@ struct cnn_kernels {
 
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
      * again whenever w has changed: w, each filter times its number in scale (NULL: all 1; not with
-     * backward). backward: whether conv_backward_data will be called with it. scratch:
+     * backward). Of a 1x1 convolution with one group, filters may be packed without backward in
+     * runs that begin at multiples of 64 and have at least four, each as a convolution of its own,
+     * one behind the other. backward: whether conv_backward_data will be called with it. scratch:
      * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w, db
      * out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);

@@ -165,7 +165,10 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
  * set. */
 static size_t apart(const struct cnn_node *node)
 {
-    return node->tensors[CNN_SLOT_WEIGHT].rank == 2 ? 64 : 0;
+    const struct cnn_tensor *weight = &node->tensors[CNN_SLOT_WEIGHT];
+    /* fewer than four units left over would not be packed as pairs of bfloat16, as others are */
+    const bool few = weight->dims[0] % 64 > 0 && weight->dims[0] % 64 < 4;
+    return weight->rank == 2 && !few ? 64 : 0;
 }
 
 static void prepare(const struct cnn_call *call)

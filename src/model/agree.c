@@ -8,6 +8,7 @@
 #include "util/file.h"
 
 #define PROGRAM_LIMIT ((size_t)1 << 30) /* bytes of the program's file */
+#define PIECE         ((size_t)4096)    /* numbers of parameters read at a time */
 
 /* Two builds of one version may compute other bits. */
 static unsigned long program_checksum(void)
@@ -42,16 +43,28 @@ static void describe_program(struct cnn_text *out)
                     cnn_winograd_wanted() ? "yes" : "no");
 }
 
-static void describe_parameters(struct cnn_text *out, const cnn_model *model)
+/* Of all tensors, in memory or in their file. 0: they cannot be read. */
+static unsigned long parameters_checksum(const cnn_model *model)
 {
-    size_t bytes = model->graph.parameter_floats * sizeof *model->parameters;
-    cnn_text_printf(out, "\nparameters: checksum %08lx\n",
-                    crc32_z(crc32(0, NULL, 0), (const unsigned char *)model->parameters, bytes));
+    unsigned long sum = crc32_z(0, NULL, 0);
+    float piece[PIECE];
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct cnn_tensor *t = model->tensors[i].tensor;
+        for (size_t at = 0, count; at < t->count; at += count) {
+            const float *values = model->parameters ? model->parameters + t->offset + at : piece;
+            count = t->count - at < PIECE ? t->count - at : PIECE;
+            if (!model->parameters &&
+                cnn_model_read_stored(model, t->offset + at, count, piece, NULL) != CNN_OK)
+                return 0;
+            sum = crc32_z(sum, (const unsigned char *)values, count * sizeof *values);
+        }
+    }
+    return sum;
 }
 
 void cnn_model_agree(const cnn_model *model, struct cnn_text *out)
 {
     describe_program(out);
     describe_model(out, cnn_model_resolved(model));
-    describe_parameters(out, model);
+    cnn_text_printf(out, "\nparameters: checksum %08lx\n", parameters_checksum(model));
 }

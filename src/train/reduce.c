@@ -1,8 +1,7 @@
-/* Every process sends, of each of its roots, each other process the run that is that one's to add
- * up, and gets the other processes' roots of its own run. The sums are moved as bytes and added
- * here, in the order of util/parts.h; a reduction by MPI would have an order of its own. Buckets
- * are posted and updated in one order, which is the same for all processes, so messages of one kind
- * need but one tag. */
+/* Each process adds up one run of every bucket. It receives this run of all roots of the other
+ * processes, and sends them their runs of its own roots. Sums are moved as bytes and added here, in
+ * the order of util/parts.h; a reduction by MPI would have an order of its own. All processes post
+ * and update buckets in the same order, so one tag for each kind of message is enough. */
 #include "train/reduce.h"
 
 #include <string.h>

@@ -7,7 +7,8 @@
 
 #include "recipe/optimizer.h"
 
-/* Runs begin at multiples of this, so that sums over so many floats of the slab are never cut. */
+/* Runs begin at multiples of this or where their bucket does, so sums over so many floats of the
+ * slab, within a tensor, are never cut. */
 #define CNN_SHARE_FLOATS ((size_t)512)
 
 struct cnn_bucket {

@@ -1,7 +1,7 @@
 /* A result never takes the place of something else of the user's. A file that the user named may be
  * replaced where it is of the same kind: that is what a repeated command does. A name that the
  * program chose may be one that the user chose before, for something of his own: there, only what
- * bears the program's mark is replaced. A name must not promise another kind of file, either. */
+ * bears the program's mark is replaced. A name that has an ending must have that of the kind. */
 #include "util/output.h"
 
 #include <ctype.h>

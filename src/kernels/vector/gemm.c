@@ -1,7 +1,7 @@
 /* The micro-kernel and the loops around it (gemm.h). A tile of c, up to 8 rows of one or two
  * vectors, stays in registers while k runs; each step of k loads the vectors of b once and
  * multiplies them by one number of each row. Every element of c is one running sum in the order of
- * k, whatever the tile. */
+ * k, or one for each piece of k, whatever the tile. */
 #include "kernels/vector/gemm.h"
 
 #include <stdint.h>

@@ -69,8 +69,8 @@ struct cnn_gemm {
     bool accumulate;       /* add to c; bias is then not added */
     bool relu;
     /* Of floats whose depth is one run: k is cut into `pieces`, a power of two, or not (0); piece i
-     * ends before step ends[i]. c is the sum of the pieces' sums by the tree of util/parts.h. bias
-     * and accumulate are not to be set. */
+     * ends before step ends[i]. c is the sum of the pieces' sums by the tree of util/parts.h. bias,
+     * accumulate and relu are not to be set. */
     const size_t *ends;
     size_t pieces;
 };

@@ -465,7 +465,8 @@ static void run_late_block(const struct winograd *k, const struct part *part, fl
             s.taps = part->packed + (column * in_c + c * s.width) * TAPS;
             s.next = column + CNN_PANEL < part->columns
                          ? s.taps + s.width * in_c * TAPS
-                         : part->packed + (c + depth) * cnn_panel_width(k->group_out, first) * TAPS;
+                         : part->packed +
+                               (c + depth) % in_c * cnn_panel_width(k->group_out, first) * TAPS;
             multiply_slab(k, part, &s, inputs, weights);
         }
     }
