@@ -26,9 +26,8 @@ for p in $machines; do printf -- '---|'; done
 printf '\n'
 while read -r config batch speed; do
     "$CNN" summary "$config" --json | tr ',{' '\n\n' | awk -v batch="$batch" -v speed="${speed:-0}" -v gflops="$GFLOPS" -v machines="$machines" '
-        # The part that a machine has at most, of parts that the batch fixes (src/util/parts.h).
+        # The part that a machine has at most, of parts that the batch, 32 or more, fixes (src/util/parts.h).
         function largest(p,    parts, r, most, images) {
-            parts = batch < 8 ? batch : 8
             for (parts = 8; parts < 256 && batch / (2 * parts) >= 16; parts *= 2) { }
             if (p > parts)
                 return 0

@@ -149,13 +149,13 @@ predicts() {
     ranks "$1" predict one --threads 1 "${inputs[@]}" --save-output out.npy && cmp out expected && cmp out.npy expected.npy || { cat messages; return 1; }
 }
 
-# names_damage: a picture that another rank cannot read is named once, and the others are answered for. (MPICH's mpirun adds lines to the output.)
+# names_damage: a picture that another rank cannot read is named once, and the others are answered for. (MPICH's mpirun adds lines to the output, not always behind it.)
 names_damage() {
     local inputs=(folder/val/a/a-00?.png folder/val/b damaged.png)
     head -c 100 folder/val/a/a-000.png >damaged.png
     ! "$CNN" predict one --threads 1 "${inputs[@]}" >expected 2>/dev/null || return 1
     ! ranks 3 predict one --threads 1 "${inputs[@]}" && [ "$(grep -c 'error: cannot read damaged.png' messages)" -eq 1 ] &&
-        head -n "$(wc -l <expected)" out | cmp - expected || { cat messages; return 1; }
+        grep -v -x -e '=.*' -e 'YOUR APPLICATION .*' -e 'This typically .*' -e 'Please see .*' -e '' out | cmp - expected || { cat messages out; return 1; }
 }
 
 # says_once: all of three processes fail at once, before they know each other or after; the first one says it.

@@ -250,7 +250,11 @@ static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_o
     if (!sum.finite)
         return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers",
                         evaluator->model->source);
-    return cnn_dataset_report(evaluator->dataset, NULL, NULL, diag);
+    status = cnn_dataset_report(evaluator->dataset, NULL, NULL, diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_cluster_any(evaluator->cluster, 0); /* another process may have found too many damaged */
+    return cnn_cluster_check(evaluator->cluster, diag);
 }
 
 static cnn_status write_report(const char *path, const cnn_model *model, const cnn_evaluation *e,

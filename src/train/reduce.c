@@ -200,15 +200,12 @@ static void find_owners(struct cnn_reduce *r)
         r->offsets[rank + 1] += r->offsets[rank];
 }
 
-cnn_status cnn_reduce_prepare(struct cnn_reduce *r, const struct cnn_graph *graph,
-                              struct cnn_plan *plan, cnn_diag *diag)
+void cnn_reduce_prepare(struct cnn_reduce *r, const struct cnn_graph *graph, struct cnn_plan *plan)
 {
-    (void)diag;
     r->graph = graph;
     r->plan = plan;
     find_lowest(r);
     find_owners(r);
-    return CNN_OK;
 }
 
 /* ---- Sending and receiving ---- */

@@ -33,8 +33,8 @@ cnn_status cnn_reduce_optimizer(const struct cnn_reduce *reduce, struct cnn_opti
 
 /* Gets ready for the gradients of this plan, which was made for those ranks; graph is what it
  * trains, the one of the options or a part of it. */
-cnn_status cnn_reduce_prepare(struct cnn_reduce *reduce, const struct cnn_graph *graph,
-                              struct cnn_plan *plan, cnn_diag *diag);
+void cnn_reduce_prepare(struct cnn_reduce *reduce, const struct cnn_graph *graph,
+                        struct cnn_plan *plan);
 
 /* Around backward of a batch of n images. Behind end, parameters are the new ones on every process.
  * The plan's gradients are those of the whole batch in the process's share alone; with `whole`

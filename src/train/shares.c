@@ -39,8 +39,10 @@ static void cut(const struct cnn_shares *s, size_t bucket)
     const struct cnn_bucket *b = &s->buckets[bucket];
     size_t first = b->begin / CNN_SHARE_FLOATS, end = (b->end - 1) / CNN_SHARE_FLOATS + 1,
            *from = splits_of(s, bucket);
+    /* of buckets with fewer pieces than processes, others get one each time */
+    size_t shift = bucket * (end - first) % s->ranks;
     for (size_t r = 0; r <= s->ranks; r++) {
-        from[r] = (first + (end - first) * r / s->ranks) * CNN_SHARE_FLOATS;
+        from[r] = (first + ((end - first) * r + shift) / s->ranks) * CNN_SHARE_FLOATS;
         from[r] = from[r] < b->begin ? b->begin : from[r] > b->end ? b->end : from[r];
     }
 }

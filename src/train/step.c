@@ -69,9 +69,9 @@ static cnn_status open_plan(struct cnn_step *step, size_t batch, cnn_diag *diag)
         &(struct cnn_plan_options){
             .batch = batch, .mode = CNN_PLAN_TRAIN, .ranks = cnn_reduce_ranks(step->reduce)},
         &step->plan, diag);
-    return status == CNN_OK && step->reduce
-               ? cnn_reduce_prepare(step->reduce, step->graph, step->plan, diag)
-               : status;
+    if (status == CNN_OK && step->reduce)
+        cnn_reduce_prepare(step->reduce, step->graph, step->plan);
+    return status;
 }
 
 cnn_status cnn_step_open(const cnn_model *model, float *parameters, size_t batch,

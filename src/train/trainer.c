@@ -173,13 +173,12 @@ static cnn_status record_epoch(struct cnn_trainer_state *r)
     return status == CNN_OK ? save_last(r) : status;
 }
 
-/* What this rank has sent and received since the epoch started, and how long it has waited. */
-static void count_exchange(struct cnn_trainer_state *r)
+/* What this rank has sent for each step of the epoch. */
+static void count_sent(struct cnn_trainer_state *r)
 {
-    const struct cnn_cluster_counts now = cnn_cluster_counts(r->t.cluster);
     size_t steps = r->t.progress.step - r->epoch_step;
-    r->event.sent = steps > 0 ? (now.sent - r->counted.sent) / (double)steps : 0;
-    r->event.waited = now.waited - r->counted.waited;
+    double sent = cnn_cluster_counts(r->t.cluster).sent - r->counted.sent;
+    r->event.sent = steps > 0 ? sent / (double)steps : 0;
 }
 
 static cnn_status finish_epoch(struct cnn_trainer_state *r)
@@ -189,6 +188,7 @@ static cnn_status finish_epoch(struct cnn_trainer_state *r)
     r->event.loss = progress->loss_sum / progress->loss_weight;
     r->event.accuracy = (double)progress->correct / (double)progress->images;
     r->event.lr = cnn_trainer_rate_at(r, progress->step - 1);
+    count_sent(r); /* validation sends, too */
     cnn_status status = validate(r);
     if (status != CNN_OK)
         return status;
@@ -209,7 +209,7 @@ static cnn_status finish_epoch(struct cnn_trainer_state *r)
     progress->loss_sum = progress->loss_weight = 0;
     progress->images = progress->correct = 0;
     r->event.seconds = cnn_now() - r->epoch_started;
-    count_exchange(r);
+    r->event.waited = cnn_cluster_counts(r->t.cluster).waited - r->counted.waited;
     if ((status = record_epoch(r)) != CNN_OK)
         return status;
     cnn_trainer_emit(r, CNN_EVENT_EPOCH);
