@@ -127,3 +127,20 @@ void picture_write_png(const char *path, const struct picture_png *p)
     free(raw);
     free(packed);
 }
+
+void picture_damage(const char *path)
+{
+    uint8_t data[1 << 16];
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    size_t size = fread(data, 1, sizeof data, file);
+    for (size_t i = 4; i + 8 < size; i++)
+        if (memcmp(data + i, "IDAT", 4) == 0) {
+            size_t length = (size_t)data[i - 2] << 8 | data[i - 1];
+            memset(data + i + 4, 0xff, 4);
+            picture_put_u32(data + i + 4 + length, (uint32_t)crc32(0, data + i, (uInt)length + 4));
+        }
+    rewind(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}

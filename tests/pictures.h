@@ -28,6 +28,10 @@ struct picture_png {
 
 void picture_write_png(const char *path, const struct picture_png *png);
 
+/* Damages a small PNG: its header and all parts stay as they are, checksums too; the compressed
+ * pixels are none. */
+void picture_damage(const char *path);
+
 /* Four bytes, the highest first. */
 void picture_put_u32(uint8_t *out, uint32_t value);
 

@@ -311,6 +311,17 @@ cnn_status cnn_dataset_memory(const struct cnn_dataset *dataset, cnn_diag *diag)
     return dataset->stream ? cnn_image_stream_memory(dataset->stream, diag) : CNN_OK;
 }
 
+size_t cnn_dataset_damaged(const struct cnn_dataset *dataset, size_t most, uint32_t *images)
+{
+    return dataset->stream ? cnn_image_stream_damaged(dataset->stream, most, images) : 0;
+}
+
+void cnn_dataset_mark_damaged(const struct cnn_dataset *dataset, size_t image)
+{
+    if (dataset->stream)
+        cnn_image_stream_mark_damaged(dataset->stream, image);
+}
+
 cnn_status cnn_dataset_report(const struct cnn_dataset *dataset,
                               void (*tell)(void *context, const char *text), void *context,
                               cnn_diag *diag)

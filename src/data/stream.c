@@ -219,6 +219,23 @@ void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
     memset(buffer, 0, cnn_images_bytes(stream->images));
 }
 
+size_t cnn_image_stream_damaged(const struct cnn_image_stream *stream, size_t most,
+                                uint32_t *images)
+{
+    size_t found = 0;
+    if (atomic_load(&stream->damaged) == stream->reported)
+        return 0;
+    for (size_t i = 0; i < stream->images->count && found < most; i++)
+        if (atomic_load(&stream->states[i]) == DAMAGED)
+            images[found++] = (uint32_t)i;
+    return found;
+}
+
+void cnn_image_stream_mark_damaged(struct cnn_image_stream *stream, size_t image)
+{
+    mark_damaged(stream, image);
+}
+
 static void say(void (*tell)(void *context, const char *text), void *context, cnn_diag *diag,
                 const char *text)
 {

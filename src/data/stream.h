@@ -34,6 +34,14 @@ void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
  * not be used. */
 cnn_status cnn_image_stream_memory(const struct cnn_image_stream *stream, cnn_diag *diag);
 
+/* Which images turned out to be damaged since the last report, in their order: the first `most` of
+ * them into images. Returns how many these are. */
+size_t cnn_image_stream_damaged(const struct cnn_image_stream *stream, size_t most,
+                                uint32_t *images);
+
+/* From here on an image's file is damaged: another process has found it so. */
+void cnn_image_stream_mark_damaged(struct cnn_image_stream *stream, size_t image);
+
 /* Speaks of the files that turned out to be damaged since the last call, in their order: through
  * tell, or as warnings in diag where tell is NULL. CNN_FAILED where they are too many, and as
  * above. Not while another thread reports. */

@@ -10,6 +10,7 @@
 #include "report/report.h"
 #include "tasks/metrics.h"
 #include "train/agree.h"
+#include "train/damage.h"
 #include "train/frozen.h"
 #include "train/step.h"
 #include "util/allocate.h"
@@ -250,10 +251,10 @@ static cnn_status evaluate(struct cnn_evaluator *evaluator, const cnn_evaluate_o
     if (!sum.finite)
         return cnn_fail(diag, CNN_FAILED, NULL, "the outputs of %s are not finite numbers",
                         evaluator->model->source);
-    status = cnn_dataset_report(evaluator->dataset, NULL, NULL, diag);
+    status = cnn_damage_report(evaluator->cluster, evaluator->dataset, NULL, NULL, diag);
     if (status != CNN_OK)
         return status;
-    cnn_cluster_any(evaluator->cluster, 0); /* another process may have found too many damaged */
+    cnn_cluster_any(evaluator->cluster, 0); /* another process may lack memory */
     return cnn_cluster_check(evaluator->cluster, diag);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "train/check.h"
+#include "train/damage.h"
 #include "train/hold.h"
 #include "util/allocate.h"
 #include "util/clock.h"
@@ -126,7 +127,7 @@ static cnn_status validate(struct cnn_trainer_state *r)
         return cnn_trainer_fail_divergence(r, "the validation loss is", r->t.progress.step);
     r->validated = true;
     r->validation_seconds = running_mean(r->validation_seconds, cnn_now() - begun);
-    return cnn_dataset_report(r->t.val, tell, r, r->diag);
+    return cnn_damage_report(r->t.cluster, r->t.val, tell, r, r->diag);
 }
 
 static cnn_status save_last(struct cnn_trainer_state *r)
@@ -281,7 +282,8 @@ static cnn_status run_epoch(struct cnn_trainer_state *r)
             status = save_if_due(r);
     } while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps &&
              !r->stop);
-    return status == CNN_OK ? cnn_dataset_report(r->t.train, tell, r, r->diag) : status;
+    return status == CNN_OK ? cnn_damage_report(r->t.cluster, r->t.train, tell, r, r->diag)
+                            : status;
 }
 
 static cnn_status end(struct cnn_trainer_state *r)
