@@ -16,7 +16,7 @@
 #include "util/diag.h"
 
 /* One message from or to another rank. The caller owns it and its data; both must stay until the
- * transfer is done or the cluster has failed and is closed. Any number of bytes, 0 too. */
+ * transfer is done, or a call has told that the cluster has failed. Any number of bytes, 0 too. */
 struct cnn_transfer {
     size_t peer;
     unsigned tag; /* below CNN_CLUSTER_TAGS */
@@ -46,7 +46,11 @@ void cnn_cluster_close(cnn_cluster *cluster);
 void cnn_cluster_send(cnn_cluster *cluster, struct cnn_transfer *transfer);
 void cnn_cluster_receive(cnn_cluster *cluster, struct cnn_transfer *transfer);
 
-/* Waits until all are done. false: the cluster has failed. */
+/* Waits until all are done. false: the cluster has failed. Then its thread has ended, and no call
+ * of the transport moves bytes any more: the caller may free every transfer and its data, those
+ * included that it has not waited for. What was to be received is undefined: all of it, a part or
+ * nothing has come. What was to be sent is as it was, but may not have arrived. The same holds for
+ * the calls below. */
 bool cnn_cluster_wait(cnn_cluster *cluster, struct cnn_transfer *transfers, size_t count);
 
 /* All ranks make these calls in the same order. They return false where the cluster has failed.
