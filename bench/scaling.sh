@@ -71,7 +71,7 @@ while read -r config batch speed; do
                     p = numbers[i]
                     share = largest(p)
                     for (rounds = 0; 2 ^ rounds < p; rounds++) { }
-                    seconds = travelled(p, alone * share, links[l] * 1.25e8) + latencies[l] * rounds * (3 + 2 * norms)
+                    seconds = travelled(p, alone * share, links[l] * 1.25e8) + latencies[l] * rounds * (4 + 2 * norms)
                     if (share > 0)
                         printf " %.0f %% |", 100 * alone / p / seconds
                     else

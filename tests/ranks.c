@@ -40,7 +40,7 @@ struct peer {
 };
 
 static struct peer peers[RANKS_MOST];
-static size_t own_rank, rank_count;
+static size_t own_rank, rank_count, joint_messages;
 
 static void append(struct operation **list, struct operation *operation)
 {
@@ -139,6 +139,7 @@ static bool post(const struct cnn_message_part *part, struct cnn_request *reques
 
 static bool post_send(const struct cnn_message_part *part, struct cnn_request *request)
 {
+    joint_messages += part->tag == CNN_CLUSTER_TAGS; /* no tag of a caller's own */
     return post(part, request, true);
 }
 
@@ -247,6 +248,11 @@ size_t ranks_run(size_t ranks, double timeout, ranks_function *function, void *c
         bad += status != 0;
     }
     return bad;
+}
+
+size_t ranks_joint_messages(void)
+{
+    return joint_messages;
 }
 
 void *ranks_shared(size_t bytes)

@@ -12,6 +12,9 @@
 typedef bool ranks_function(cnn_cluster *cluster, void *context);
 size_t ranks_run(size_t ranks, double timeout, ranks_function *function, void *context);
 
+/* Messages of joint calls (gather, broadcast, any) that this rank has sent so far. */
+size_t ranks_joint_messages(void);
+
 /* Zeroed memory that the ranks and the test share; never given back. */
 void *ranks_shared(size_t bytes);
 

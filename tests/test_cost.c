@@ -43,15 +43,16 @@ static void check_cost(size_t ranks, double bytes, double compute, double exchan
     assert_true(fabs(cost.efficiency - 2.0 / (double)ranks / (compute + cost.waits)) < 1e-9);
 }
 
-/* 4 MB of gradients; 8 parts, of which each rank has a whole number; all meet three times. */
+/* 4 MB of gradients; 8 parts, of which each rank has a whole number; all meet four times. One of
+ * three ranks has parts 2 to 4: the sums of 2 and 3, and of 4. */
 static void test_a_step_costs_computing_bytes_and_messages(void **state)
 {
     (void)state;
     check_cost(1, 0, 2, 0);
-    check_cost(2, 4e6, 1, 0.4 + 0.003);
-    check_cost(3, 16e6 / 3, 2 * 3.0 / 8, 1.6 / 3 + 0.006);
-    check_cost(4, 6e6, 0.5, 0.6 + 0.006);
-    check_cost(8, 7e6, 0.25, 0.7 + 0.009);
+    check_cost(2, 4e6, 1, 0.4 + 0.004);
+    check_cost(3, 8e6, 2 * 3.0 / 8, 0.8 + 0.008);
+    check_cost(4, 6e6, 0.5, 0.6 + 0.008);
+    check_cost(8, 7e6, 0.25, 0.7 + 0.012);
 }
 
 /* The second layer is complete when 5/6 of the step are done, and travels while the first one's
@@ -60,10 +61,21 @@ static void test_what_backward_hides_is_not_waited_for(void **state)
 {
     (void)state;
     assert_true(fabs(cost_of(1, false).waits) < 1e-9);
-    assert_true(fabs(cost_of(2, false).waits - (0.24 + 0.003)) < 1e-9);
-    assert_true(fabs(cost_of(2, true).waits - (0.12 + 0.2 + 0.003)) < 1e-9);
+    assert_true(fabs(cost_of(2, false).waits - (0.24 + 0.004)) < 1e-9);
+    assert_true(fabs(cost_of(2, true).waits - (0.12 + 0.2 + 0.005)) < 1e-9);
     double slow = 0.25 * 5 / 6 + 0.28 + 0.42 - 0.25; /* the link is busy to the end */
-    assert_true(fabs(cost_of(8, false).waits - (slow + 0.009)) < 1e-9);
+    assert_true(fabs(cost_of(8, false).waits - (slow + 0.012)) < 1e-9);
+}
+
+/* Of 4 MB, the first layer's 2.4 MB stay where they are. */
+static void test_frozen_layers_are_not_sent(void **state)
+{
+    (void)state;
+    layers[0].tensors[0].frozen = true;
+    const struct cnn_cost cost = cost_of(2, false);
+    layers[0].tensors[0].frozen = false;
+    assert_true(fabs(cost.bytes - 1.6e6) < 1);
+    assert_true(fabs(cost.exchange - (0.16 + 0.004)) < 1e-9);
 }
 
 static bool measure(cnn_cluster *cluster, void *context)
@@ -90,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_step_costs_computing_bytes_and_messages),
         cmocka_unit_test(test_what_backward_hides_is_not_waited_for),
+        cmocka_unit_test(test_frozen_layers_are_not_sent),
         cmocka_unit_test(test_a_link_is_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* The cost of a step by P processes: T1 * largest share of the parts + messages * L + what of
- * 2 (P - 1) / P * N / B is not hidden by backward, for N bytes of gradients, a link of B bytes a
- * second and a latency of L. */
+/* The cost of a step by P processes: T1 * largest share of the parts + rounds * meetings * L + what
+ * of (R + 1) (P - 1) / P * N / B is not hidden by backward, for N bytes of gradients in R sums, a
+ * link of B bytes a second and a latency of L. */
 #include "train/cost.h"
 
 #include <math.h>
@@ -85,14 +85,28 @@ bool cnn_link_measure(cnn_cluster *cluster, struct cnn_link *out)
 }
 
 /* Times that all ranks wait for each other in a step: for the two sums of each batch_norm, for the
- * gradients, the new weights, and whether to go on. */
-static double count_meetings(const struct cnn_graph *graph)
+ * loss, the gradients, their norm where they are clipped, the new weights, and whether to go on. */
+static double count_meetings(const struct cnn_cost_of *of)
 {
+    const struct cnn_graph *graph = of->graph;
     size_t statistics = 0; /* mean and variance of each batch_norm */
     for (size_t i = 0; i < graph->count; i++)
         for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++)
             statistics += graph->nodes[i].tensors[slot].role == CNN_ROLE_STATISTIC;
-    return 3 + (double)statistics;
+    return 4 + of->clips + (double)statistics;
+}
+
+/* The sums of gradients that the busiest process sends: one for each complete subtree of its parts
+ * (util/parts.h). */
+static double count_sums(const struct cnn_cost_of *of)
+{
+    size_t most = 1;
+    for (size_t rank = 0; rank < of->ranks; rank++) {
+        const struct cnn_parts parts = cnn_parts_of(of->batch, rank, of->ranks);
+        size_t sums = cnn_parts_roots(&parts);
+        most = sums > most ? sums : most;
+    }
+    return (double)most;
 }
 
 /* Seconds of a step until backward has completed the layers from that on in which a bucket begins;
@@ -113,17 +127,27 @@ static double complete_at(const struct cnn_graph *graph, const struct cnn_bucket
     return compute * (1 - (all > 0 ? 2 * before / (3 * all) : 0));
 }
 
+/* Floats that are exchanged: frozen layers' are not. */
+static double count_floats(const struct cnn_shares *shares)
+{
+    size_t floats = 0;
+    for (size_t b = 0; b < shares->count; b++)
+        floats += shares->buckets[b].end - shares->buckets[b].begin;
+    return (double)floats;
+}
+
 /* Seconds until the last byte of a step is there, where the link carries one bucket behind the
  * other: its gradients as soon as they are complete, and its weights behind them. */
 static double travelled_at(const struct cnn_cost_of *of, const struct cnn_shares *shares,
                            double compute)
 {
-    double at = 0, later = 0, others = (double)(of->ranks - 1) / (double)of->ranks;
+    double at = 0, later = 0, others = (double)(of->ranks - 1) / (double)of->ranks,
+           sums = count_sums(of);
     for (size_t b = 0; b < shares->count; b++) {
         const struct cnn_bucket *bucket = &shares->buckets[b];
         double seconds =
             others * (double)(bucket->end - bucket->begin) * sizeof(float) / of->link.bandwidth;
-        at = fmax(at, complete_at(of->graph, bucket, compute)) + seconds;
+        at = fmax(at, complete_at(of->graph, bucket, compute)) + sums * seconds;
         *(of->clips ? &later : &at) += seconds;
     }
     return at + later;
@@ -132,7 +156,7 @@ static double travelled_at(const struct cnn_cost_of *of, const struct cnn_shares
 cnn_status cnn_cost_estimate(const struct cnn_cost_of *of, struct cnn_cost *out, cnn_diag *diag)
 {
     double ranks = (double)of->ranks, most = 0,
-           meetings = of->link.latency * ceil(log2(ranks)) * count_meetings(of->graph);
+           meetings = of->link.latency * ceil(log2(ranks)) * count_meetings(of);
     struct cnn_shares *shares;
     cnn_status status = cnn_shares_new(of->graph, of->settings, 0, of->ranks, &shares, diag);
     if (status != CNN_OK)
@@ -142,7 +166,7 @@ cnn_status cnn_cost_estimate(const struct cnn_cost_of *of, struct cnn_cost *out,
         most = fmax(most, (double)cnn_parts_images(&parts));
     }
     struct cnn_cost cost = {0};
-    cost.bytes = 2 * (ranks - 1) / ranks * (double)of->graph->parameter_floats * sizeof(float);
+    cost.bytes = (count_sums(of) + 1) * (ranks - 1) / ranks * count_floats(shares) * sizeof(float);
     cost.compute = of->step * most / (double)of->batch;
     if (of->ranks > 1) {
         cost.exchange = cost.bytes / of->link.bandwidth + meetings;

@@ -26,7 +26,7 @@ struct cnn_cost_of {
 };
 
 struct cnn_cost {
-    double bytes;      /* that each process sends in a step, and receives */
+    double bytes;      /* that the busiest process sends in a step */
     double compute;    /* seconds, of the process with the most parts of the batch */
     double exchange;   /* seconds for which the link is busy, or its latency is waited for */
     double waits;      /* of these the seconds in which nothing is computed */

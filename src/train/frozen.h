@@ -12,7 +12,7 @@
 struct cnn_kept {
     float *values;       /* NULL: nothing is kept */
     bool *known;         /* by image */
-    size_t images, left; /* left: that are not known */
+    size_t images, left; /* left: that this process passes over and are not known */
 };
 bool cnn_kept_whole(const struct cnn_kept *kept); /* images need not be read any more */
 

@@ -5,12 +5,29 @@
 
 #include <string.h>
 
+#include "cluster/cluster.h"
+#include "util/parts.h"
+
 static bool is_over(const struct cnn_training *t)
 {
     size_t step = t->progress.step, epoch = step / t->progress.steps_per_epoch;
     if (step > 0 && cnn_training_awaits_validation(t)) /* of the epoch that is behind it */
         epoch = (step - 1) / t->progress.steps_per_epoch;
     return t->model->frozen > 0 && epoch >= t->model->recipe.freeze_epochs;
+}
+
+/* The images that this process validates: its share of every batch, the same in each epoch. */
+static size_t own_validation(const struct cnn_training *t)
+{
+    const size_t images = cnn_dataset_count(t->val), batch = t->evaluator.batch;
+    size_t own = 0;
+    for (size_t first = 0; first < images; first += batch) {
+        const struct cnn_parts run =
+            cnn_parts_of(images - first < batch ? images - first : batch,
+                         cnn_cluster_rank(t->cluster), cnn_cluster_ranks(t->cluster));
+        own += cnn_parts_images(&run);
+    }
+    return own;
 }
 
 /* What is kept of training images comes first: they are the more. Augmented ones are never the
@@ -22,8 +39,10 @@ static cnn_status keep(struct cnn_training *t, cnn_diag *diag)
     cnn_status status = CNN_OK;
     if (!t->model->data.augmentation)
         status = cnn_frozen_keep(f, cnn_dataset_count(t->train), &budget, &f->train, diag);
-    return status == CNN_OK ? cnn_frozen_keep(f, cnn_dataset_count(t->val), &budget, &f->val, diag)
-                            : status;
+    if (status == CNN_OK)
+        status = cnn_frozen_keep(f, cnn_dataset_count(t->val), &budget, &f->val, diag);
+    f->val.left = f->val.values ? own_validation(t) : 0;
+    return status;
 }
 
 cnn_status cnn_training_hold(struct cnn_training *t, cnn_diag *diag)

@@ -53,11 +53,8 @@ static void complete(void *context, size_t node);
 
 static size_t count_roots(const struct cnn_reduce *r, size_t n, size_t rank)
 {
-    struct cnn_parts run = cnn_parts_of(n, rank, r->ranks.count), root = {.end = run.first};
-    size_t roots = 0;
-    while (cnn_parts_next(&run, &root))
-        roots++;
-    return roots;
+    struct cnn_parts run = cnn_parts_of(n, rank, r->ranks.count);
+    return cnn_parts_roots(&run);
 }
 
 static void find_roots(struct cnn_reduce *r)
@@ -479,7 +476,7 @@ cnn_status cnn_reduce_collect(struct cnn_reduce *r, const float *own, float *who
         bool come = cnn_cluster_wait(r->cluster, &transfer, 1);
         if (come)
             spread(r->shares, rank, packed, whole);
-        cnn_floats_free(packed); /* the cluster is over where it has not come */
+        cnn_floats_free(packed); /* as cluster.h allows, even where it has not come */
         if (!come)
             return cnn_cluster_check(r->cluster, diag);
     }

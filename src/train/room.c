@@ -1,18 +1,37 @@
 /* See room.h. */
 #include "train/room.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/cluster.h"
+#include "util/parts.h"
+
 static const double gigabyte = 1e9;
 
-/* Bytes that training with this batch takes. */
+/* Bytes of gradients that a process of several holds besides those of one sum: its other sums, and
+ * its share of those of the others (train/reduce.h). */
+static double measure_sums(const struct cnn_training *t, size_t batch)
+{
+    const size_t ranks = cnn_cluster_ranks(t->cluster), own = cnn_cluster_rank(t->cluster);
+    double sums = 0, others = 0;
+    for (size_t rank = 0; rank < ranks; rank++) {
+        const struct cnn_parts run = cnn_parts_of(batch, rank, ranks);
+        *(rank == own ? &sums : &others) += (double)cnn_parts_roots(&run);
+    }
+    return (fmax(sums - 1, 0) + others / (double)ranks) * (double)t->model->graph.parameter_floats *
+           sizeof(float);
+}
+
+/* Bytes that this process takes for training with this batch, of which it has its share. */
 static cnn_status measure(const struct cnn_training *t, size_t batch, double *bytes, cnn_diag *diag)
 {
-    size_t whole = 0;
-    cnn_status status =
-        cnn_training_memory(t->model, batch, cnn_dataset_count(t->val), &whole, diag);
-    *bytes = (double)whole;
+    size_t own = cnn_parts_most_images(batch, cnn_cluster_rank(t->cluster),
+                                       cnn_cluster_ranks(t->cluster)),
+           whole = 0;
+    cnn_status status = cnn_training_memory(t->model, own, cnn_dataset_count(t->val), &whole, diag);
+    *bytes = (double)whole + measure_sums(t, batch);
     return status;
 }
 

@@ -66,6 +66,15 @@ bool cnn_parts_next(const struct cnn_parts *parts, struct cnn_parts *root)
     return true;
 }
 
+size_t cnn_parts_roots(const struct cnn_parts *parts)
+{
+    struct cnn_parts root = {.end = parts->first};
+    size_t roots = 0;
+    while (cnn_parts_next(parts, &root))
+        roots++;
+    return roots;
+}
+
 size_t cnn_tree_push(struct cnn_tree *tree, size_t first, size_t count)
 {
     tree->first[tree->depth] = first;

@@ -39,6 +39,9 @@ size_t cnn_parts_bound(size_t images);
  * the run's first part), and returns false behind the last. */
 bool cnn_parts_next(const struct cnn_parts *parts, struct cnn_parts *root);
 
+/* How many there are. */
+size_t cnn_parts_roots(const struct cnn_parts *parts);
+
 /* Adds up sums of neighbouring subtrees, which come in order, in numbered places. push: the place
  * for the sum of the next one, of `count` parts from `first` on. merge, until it is false: the
  * place `into`, to which that behind it is to be added. The whole sum is then in place 0. */
