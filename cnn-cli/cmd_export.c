@@ -128,11 +128,8 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
 
     if (settings->output != NULL && format->directory)
         return CNN_OK;
-    if (settings->output != NULL) {
-        cnn_status status = cnn_inputs_spare(settings->output, source, "-o");
-        return status == CNN_OK ? cnn_output_check(settings->output, format->output, NULL, diag)
-                                : status;
-    }
+    if (settings->output != NULL)
+        return cnn_output_check(settings->output, format->output, NULL, diag);
     if (settings->name != NULL) {
         name = settings->name;
     } else if (operand != NULL && strcmp(operand, source) == 0) {
@@ -141,8 +138,6 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
     }
     snprintf(path, 160, "%.*s%s", dot != NULL && dot - name < 100 ? (int)(dot - name) : 100, name,
              format->ending);
-    if (cnn_inputs_spare(path, source, "-o") != CNN_OK)
-        return CNN_INVALID;
     return format->directory ? CNN_OK : cnn_output_check(path, format->output, "-o", diag);
 }
 

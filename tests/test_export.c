@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compare.h"
 #include "formats/onnx_export.h"
@@ -506,6 +507,32 @@ static void test_what_cannot_be_written_leaves_nothing(void **state)
     cnn_model_free(model);
 }
 
+/* By another name, too. */
+static void test_a_model_does_not_replace_its_own_file(void **state)
+{
+    struct scratch *s = *state;
+    char path[128], other[128], *bytes, *after;
+    size_t size, left;
+    cnn_model *model = network_open_layers("[3, 6, 6]", "- {type: conv, filters: 2, "
+                                                        "kernel_size: 3}\n");
+    snprintf(path, sizeof path, "%s", scratch_path(s, "net.onnx"));
+    snprintf(other, sizeof other, "%s", scratch_path(s, "link.onnx"));
+    expect_ok(s, cnn_export(model, path, NULL, NULL, s->diag));
+    cnn_model_free(model);
+    assert_int_equal(symlink(path, other), 0);
+    expect_ok(s, cnn_file_read(path, 1 << 20, &bytes, &size, s->diag));
+    expect_ok(s, cnn_model_open(path, NULL, &model, s->diag));
+    assert_int_equal(cnn_export(model, path, NULL, NULL, s->diag), CNN_INVALID);
+    assert_int_equal(cnn_export(model, other, NULL, NULL, s->diag), CNN_INVALID);
+    assert_non_null(strstr(cnn_diag_get(s->diag, 1)->text, "link.onnx would be replaced by what"));
+    cnn_model_free(model);
+    expect_ok(s, cnn_file_read(path, 1 << 20, &after, &left, s->diag));
+    assert_int_equal(left, size);
+    assert_memory_equal(after, bytes, size);
+    cnn_free(bytes);
+    cnn_free(after);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -521,6 +548,7 @@ int main(void)
                                        TEST(test_deep_networks_of_bytes_are_proved),
                                        TEST(test_filters_without_weight_keep_their_bias),
                                        TEST(test_a_file_that_differs_is_found),
+                                       TEST(test_a_model_does_not_replace_its_own_file),
                                        TEST(test_what_cannot_be_written_leaves_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

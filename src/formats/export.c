@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "util/file.h"
 #include "util/output.h"
 
 #define EXPORT(name) extern const struct cnn_export_type cnn_export_##name;
@@ -108,6 +109,17 @@ static cnn_status check_model(const cnn_model *model, const cnn_export_options *
     return cnn_model_check_numbers(model, model->source, diag);
 }
 
+/* A model that is read from its file as it is wanted would lose it, and its owner may want it back.
+ */
+static cnn_status check_source(const cnn_model *model, const char *path, cnn_diag *diag)
+{
+    if (!cnn_file_same(path, model->source))
+        return CNN_OK;
+    cnn_fail(diag, CNN_INVALID, NULL, "%s would be replaced by what is made of it", path);
+    cnn_hint(diag, "name another file");
+    return CNN_INVALID;
+}
+
 static cnn_status write_model(cnn_model *model, const char *path, const cnn_export_options *options,
                               cnn_export_info *info, cnn_diag *diag)
 {
@@ -148,6 +160,8 @@ cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_optio
     if (info && info->version > CNN_EXPORT_INFO_VERSION)
         return cnn_fail_version(diag, "cnn_export_info", info->version, CNN_EXPORT_INFO_VERSION);
     cnn_status status = check_model(model, options, diag);
+    if (status == CNN_OK)
+        status = check_source(model, path, diag);
     if (status == CNN_OK)
         status = write_model(model, path, options, &own, diag);
     own.version = info ? info->version : 0;

@@ -642,8 +642,8 @@ typedef struct cnn_export_info { /* texts belong to the model */
  * file is any number of images. Such a file is proved before it is written: it is read again and
  * computed operator by operator, in double and with other code than the model's, on random numbers,
  * and each layer must give the same numbers. If a layer differs, no file is written. CNN_INVALID if
- * there is no such format, or if the format cannot represent the model. options and info may be
- * NULL. */
+ * there is no such format, if the format cannot represent the model, or if path is the file that
+ * the model was read from. options and info may be NULL. */
 cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_options *options,
                       cnn_export_info *info, cnn_diag *diag);
 

@@ -51,6 +51,9 @@ cnn_status cnn_file_keep(const char *path, const char *kept, cnn_diag *diag);
  * left alone, for a pipe that is opened and closed is at its end. */
 cnn_status cnn_file_check(const char *path, cnn_diag *diag);
 
+/* Whether both paths name one file, by links or otherwise. */
+bool cnn_file_same(const char *a, const char *b);
+
 /* mkdir -p. */
 cnn_status cnn_make_directories(const char *path, cnn_diag *diag);
 

@@ -70,6 +70,11 @@ static const struct kind kinds[] = {
                            .mark_size = sizeof marked_script - 1},
 };
 
+const char *cnn_output_ending(cnn_output kind)
+{
+    return kinds[kind].ending;
+}
+
 static bool has(const char *data, size_t size, const char *text, size_t length)
 {
     for (size_t i = 0; i + length <= size; i++)

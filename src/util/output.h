@@ -9,6 +9,9 @@
 #define CNN_OUTPUT_MARK_SCRIPT  "# Written by cnn export." /* its first line */
 #define CNN_OUTPUT_MARK_PICTURE "tEXtSoftware\0cnn"        /* a chunk's type and data */
 
+/* Of the names of such files: ".png". */
+const char *cnn_output_ending(cnn_output kind);
+
 /* CNN_INVALID where path is a file that a result of this kind must not replace; see
  * cnn_output_check, which also asks whether the file can be written. */
 cnn_status cnn_output_replaces(const char *path, cnn_output kind, const char *option,

@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/allocate.h"
+#include "util/file.h"
 #include "util/output.h"
 #include "viz/html.h"
 #include "viz/visualize.h"
@@ -18,26 +18,17 @@ static bool stopped(const struct cnn_view *view)
     return view->stopped || cnn_flag_raised(view->options->stop);
 }
 
-static bool is_input(const struct cnn_view *view, const char *path)
-{
-    struct stat input, output;
-    return stat(view->input, &input) == 0 && stat(path, &output) == 0 &&
-           input.st_dev == output.st_dev && input.st_ino == output.st_ino;
-}
-
 static cnn_status path_of(struct cnn_view *view, const char *stem, cnn_output kind,
                           const char **path, cnn_diag *diag)
 {
-    static const char *const endings[] = {
-        [CNN_OUTPUT_PICTURE] = ".png", [CNN_OUTPUT_PAGE] = ".html", [CNN_OUTPUT_ARRAY] = ".npy"};
     if (stopped(view))
         return CNN_INTERRUPTED;
     *path = stem ? cnn_arena_printf(view->arena, "%s/%s%s", view->options->directory, stem,
-                                    endings[kind])
+                                    cnn_output_ending(kind))
                  : NULL;
     if (!*path)
         return cnn_fail_memory(diag, 0, "a path");
-    if (!is_input(view, *path))
+    if (!cnn_file_same(view->input, *path))
         return cnn_output_replaces(*path, kind, "-o", diag);
     cnn_fail(diag, CNN_INVALID, NULL, "%s is the input itself, which is not replaced", *path);
     cnn_hint(diag, "another directory for the pictures");
