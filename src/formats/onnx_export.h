@@ -60,6 +60,11 @@ bool cnn_onnx_write_operation(struct cnn_onnx_writer *w);
 /* Whether each kind of operation has one. */
 bool cnn_onnx_writes(enum cnn_operation_kind kind);
 
+/* onnx_export_activation.c: the nodes of the layer's activation of x. */
+const char *cnn_onnx_activate(struct cnn_onnx_writer *w, const char *x);
+/* A number as a constant of the layer. */
+const char *cnn_onnx_number(struct cnn_onnx_writer *w, const char *suffix, float value);
+
 /* onnx_export_check.c: the file is what the model is. */
 cnn_status cnn_onnx_check_export(const struct cnn_export *e, const struct cnn_onnx_writer *w,
                                  const struct cnn_protobuf_bytes *bytes);

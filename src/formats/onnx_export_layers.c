@@ -20,12 +20,6 @@ static const char *integers(struct cnn_onnx_writer *w, const char *suffix, size_
     return cnn_onnx_draft_integers(&w->draft, w->node->name, suffix, values, count);
 }
 
-static const char *number(struct cnn_onnx_writer *w, const char *suffix, float value)
-{
-    return cnn_onnx_draft_floats(&w->draft, w->node->name, suffix, (struct cnn_onnx_dims){0},
-                                 &value);
-}
-
 static const char *reshape(struct cnn_onnx_writer *w, const char *x, const char *suffix,
                            size_t count, const int64_t *sizes)
 {
@@ -46,89 +40,6 @@ static const char *reshape_out(struct cnn_onnx_writer *w, const char *x)
     const cnn_shape s = w->node->out;
     const int64_t sizes[4] = {0, whole(s.c), whole(s.h), whole(s.w)};
     return reshape(w, x, "shape", (size_t)s.rank + 1, sizes);
-}
-
-/* ---- Activations ---- */
-
-static const char *clip(struct cnn_onnx_writer *w, const char *x, float low, float high)
-{
-    if (w->draft.opset == CNN_ONNX_OLD_OPSET) {
-        const char *y = cnn_onnx_emit1(w, "Clip", x);
-        cnn_onnx_draft_float(&w->draft, "min", low);
-        cnn_onnx_draft_float(&w->draft, "max", high);
-        return y;
-    }
-    const char *inputs[3] = {x, number(w, "min", low), number(w, "max", high)};
-    return cnn_onnx_emit(w, "Clip", 3, inputs);
-}
-
-static const char *gelu(struct cnn_onnx_writer *w, const char *x)
-{
-    const char *erf = cnn_onnx_emit1(
-        w, "Erf", cnn_onnx_emit2(w, "Div", x, number(w, "sqrt2", 1.41421356237309505f)));
-    const char *share = cnn_onnx_emit2(w, "Add", erf, number(w, "one", 1));
-    return cnn_onnx_emit2(w, "Mul", cnn_onnx_emit2(w, "Mul", x, share), number(w, "half", 0.5f));
-}
-
-static const char *with_number(struct cnn_onnx_writer *w, const char *op_type, const char *x,
-                               const char *attribute, float value)
-{
-    const char *y = cnn_onnx_emit1(w, op_type, x);
-    cnn_onnx_draft_float(&w->draft, attribute, value);
-    return y;
-}
-
-static const char *hard_sigmoid(struct cnn_onnx_writer *w, const char *x)
-{
-    const char *y = with_number(w, "HardSigmoid", x, "alpha", 1.0f / 6);
-    cnn_onnx_draft_float(&w->draft, "beta", 0.5f);
-    return y;
-}
-
-static const char *softmax(struct cnn_onnx_writer *w, const char *x)
-{
-    const char *y = cnn_onnx_emit1(w, "Softmax", x);
-    cnn_onnx_draft_int(&w->draft, "axis", 1);
-    return y;
-}
-
-static const char *apply_activation(struct cnn_onnx_writer *w, const char *x)
-{
-    const struct cnn_activation a = w->operation.activation;
-    if (!cnn_activation_cuts(a))
-        x = cnn_onnx_coded_sum(w, x);
-    switch (a.kind) {
-    case CNN_ACT_NONE:
-        return x;
-    case CNN_ACT_RELU:
-        return cnn_onnx_emit1(w, "Relu", x);
-    case CNN_ACT_RELU6:
-        return clip(w, x, 0, 6);
-    case CNN_ACT_LEAKY_RELU:
-        return with_number(w, "LeakyRelu", x, "alpha", a.slope);
-    case CNN_ACT_ELU:
-        return with_number(w, "Elu", x, "alpha", 1);
-    case CNN_ACT_SIGMOID:
-        return cnn_onnx_emit1(w, "Sigmoid", x);
-    case CNN_ACT_TANH:
-        return cnn_onnx_emit1(w, "Tanh", x);
-    case CNN_ACT_GELU:
-        return gelu(w, x);
-    case CNN_ACT_SILU:
-        return cnn_onnx_emit2(w, "Mul", x, cnn_onnx_emit1(w, "Sigmoid", x));
-    case CNN_ACT_HARDSWISH:
-        return cnn_onnx_emit1(w, "HardSwish", x);
-    case CNN_ACT_HARD_SIGMOID:
-        return hard_sigmoid(w, x);
-    case CNN_ACT_MISH:
-        return cnn_onnx_emit2(w, "Mul", x,
-                              cnn_onnx_emit1(w, "Tanh", cnn_onnx_emit1(w, "Softplus", x)));
-    case CNN_ACT_SOFTMAX:
-        return softmax(w, x);
-    case CNN_ACT_CLIP:
-        return clip(w, x, a.min, a.max);
-    }
-    return x;
 }
 
 /* ---- Windows and products ---- */
@@ -198,7 +109,7 @@ static void convolve(struct cnn_onnx_writer *w)
     }
     const char *y = cnn_onnx_emit(w, "Conv", inputs[2] ? 3 : 2, inputs);
     conv_attributes(w, c, pads);
-    apply_activation(w, y);
+    cnn_onnx_activate(w, y);
 }
 
 static void deconvolve(struct cnn_onnx_writer *w)
@@ -211,7 +122,7 @@ static void deconvolve(struct cnn_onnx_writer *w)
     conv_attributes(w, &w->operation.conv, pads);
     if (extra[0] + extra[1] > 0)
         set_pair(w, "output_padding", extra[0], extra[1]);
-    apply_activation(w, y);
+    cnn_onnx_activate(w, y);
 }
 
 static void dense(struct cnn_onnx_writer *w)
@@ -220,7 +131,7 @@ static void dense(struct cnn_onnx_writer *w)
     get_inputs(w, inputs);
     const char *y = cnn_onnx_emit(w, "Gemm", inputs[2] ? 3 : 2, inputs);
     cnn_onnx_draft_int(&w->draft, "transB", 1);
-    apply_activation(w, y);
+    cnn_onnx_activate(w, y);
 }
 
 /* Without ceil_mode, whose windows and divisors differ from one version of the operators to the
@@ -255,7 +166,7 @@ static void global_pool(struct cnn_onnx_writer *w)
 static void batch_norm(struct cnn_onnx_writer *w)
 {
     if (w->folded) {
-        apply_activation(w, cnn_onnx_input(w, 0));
+        cnn_onnx_activate(w, cnn_onnx_input(w, 0));
         return;
     }
     const char *inputs[5] = {cnn_onnx_input(w, 0), cnn_onnx_parameter(w, "weight"),
@@ -263,7 +174,7 @@ static void batch_norm(struct cnn_onnx_writer *w)
                              cnn_onnx_parameter(w, "running_var")};
     const char *y = cnn_onnx_emit(w, "BatchNormalization", 5, inputs);
     cnn_onnx_draft_float(&w->draft, "epsilon", w->operation.eps);
-    apply_activation(w, y);
+    cnn_onnx_activate(w, y);
 }
 
 /* So many times the same number. */
@@ -339,9 +250,9 @@ static void lrn(struct cnn_onnx_writer *w)
         return;
     }
     const char *mean = mean_of_neighbours(w, cnn_onnx_emit2(w, "Mul", x, x));
-    const char *scaled = cnn_onnx_emit2(w, "Mul", mean, number(w, "alpha", l->alpha));
-    const char *sum = cnn_onnx_emit2(w, "Add", scaled, number(w, "k", l->k));
-    cnn_onnx_emit2(w, "Div", x, cnn_onnx_emit2(w, "Pow", sum, number(w, "beta", l->beta)));
+    const char *scaled = cnn_onnx_emit2(w, "Mul", mean, cnn_onnx_number(w, "alpha", l->alpha));
+    const char *sum = cnn_onnx_emit2(w, "Add", scaled, cnn_onnx_number(w, "k", l->k));
+    cnn_onnx_emit2(w, "Div", x, cnn_onnx_emit2(w, "Pow", sum, cnn_onnx_number(w, "beta", l->beta)));
 }
 
 /* ---- Channels times numbers ---- */
@@ -352,7 +263,7 @@ static void scale(struct cnn_onnx_writer *w)
     const char *bias = cnn_onnx_channels(w, "bias");
     if (bias)
         y = cnn_onnx_emit2(w, "Add", y, bias);
-    apply_activation(w, y);
+    cnn_onnx_activate(w, y);
 }
 
 static void prelu(struct cnn_onnx_writer *w)
@@ -362,7 +273,7 @@ static void prelu(struct cnn_onnx_writer *w)
 
 static void activate(struct cnn_onnx_writer *w)
 {
-    apply_activation(w, cnn_onnx_computed_input(w, 0));
+    cnn_onnx_activate(w, cnn_onnx_computed_input(w, 0));
 }
 
 /* All that the layer reads; NULL where memory is wanting. */
@@ -380,7 +291,7 @@ static void add(struct cnn_onnx_writer *w)
     const size_t count = w->node->input_count;
     const char **inputs = all_inputs(w);
     if (inputs)
-        apply_activation(w, cnn_onnx_emit(w, count == 2 ? "Add" : "Sum", count, inputs));
+        cnn_onnx_activate(w, cnn_onnx_emit(w, count == 2 ? "Add" : "Sum", count, inputs));
 }
 
 static void multiply(struct cnn_onnx_writer *w)
@@ -390,7 +301,7 @@ static void multiply(struct cnn_onnx_writer *w)
     if (w->node->in[1].rank < w->node->in[0].rank)
         gate = reshape(w, gate, "gate", 4, sizes);
     /* OpenCV 4.6 takes maps * HardSigmoid(gate) for a HardSwish, but not the other order */
-    apply_activation(w, cnn_onnx_emit2(w, "Mul", gate, cnn_onnx_computed_input(w, 0)));
+    cnn_onnx_activate(w, cnn_onnx_emit2(w, "Mul", gate, cnn_onnx_computed_input(w, 0)));
 }
 
 /* ---- What moves numbers ---- */

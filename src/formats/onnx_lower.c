@@ -106,7 +106,8 @@ static cnn_status lower_layer_norm(struct cnn_lower_step *step, const struct cnn
 static const struct cnn_lower_rule *find_rule(const char *op_type)
 {
     static const struct cnn_lower_rule *const lists[] = {
-        cnn_lower_weighted_rules, cnn_lower_sum_rules, cnn_lower_other_rules};
+        cnn_lower_window_rules, cnn_lower_weighted_rules, cnn_lower_sum_rules, cnn_lower_map_rules,
+        cnn_lower_other_rules};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const struct cnn_lower_rule *rule = lists[i]; rule->op_type; rule++)
             if (strcmp(rule->op_type, op_type) == 0)
@@ -439,8 +440,7 @@ static cnn_status lower_all(struct cnn_lowering *l)
     if (cnn_onnx_find_matches(file, l->arrays, l->matches, l->diag) != CNN_OK)
         return CNN_FAILED;
     struct cnn_view view = cnn_view_of(0, l->input);
-    if (l->channels_last)
-        cnn_view_channels_last(&view);
+    cnn_view_give_last(&view, l->channels_last);
     l->views[file->inputs[0]] = view;
     for (size_t i = 0; i < file->step_count; i++)
         if (l->needed[i]) {

@@ -17,8 +17,8 @@ struct cnn_lower_rule {
     const char *op_type;
     cnn_status (*lower)(struct cnn_lower_step *step);
 };
-extern const struct cnn_lower_rule cnn_lower_weighted_rules[], cnn_lower_sum_rules[],
-    cnn_lower_other_rules[];
+extern const struct cnn_lower_rule cnn_lower_window_rules[], cnn_lower_weighted_rules[],
+    cnn_lower_sum_rules[], cnn_lower_map_rules[], cnn_lower_other_rules[];
 
 /* Message about the step; returns CNN_INVALID. */
 cnn_status cnn_lower_refuse(struct cnn_lower_step *step, const char *format, ...)
@@ -44,6 +44,9 @@ void cnn_lower_key(struct cnn_lowered_layer *layer, const char *format, ...)
 /* Zeroed values of a parameter; NULL and a message on failure. */
 float *cnn_lower_tensor(struct cnn_lower_step *step, struct cnn_lowered_layer *layer,
                         const char *suffix, size_t count);
+/* The numbers of constant input i, count of them, as a parameter. */
+cnn_status cnn_lower_parameter(struct cnn_lower_step *step, struct cnn_lowered_layer *layer,
+                               size_t i, const char *suffix, size_t count);
 
 /* The newest layer gives the step's output, in the order of view (whose layer it is). */
 void cnn_lower_give(struct cnn_lower_step *step, const struct cnn_view *view);

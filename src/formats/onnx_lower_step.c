@@ -1,5 +1,7 @@
 /* What the rules of lowering use: messages, names, new layers, maps that other layers can read. */
 #include <ctype.h>
+#include <float.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,6 +283,40 @@ float *cnn_lower_tensor(struct cnn_lower_step *step, struct cnn_lowered_layer *l
     }
     layer->tensors[slot] = (struct cnn_lowered_tensor){suffix, values, count};
     return values;
+}
+
+/* Each must be a number that float32 has; one that is not is told by its name in the file. */
+static bool check_finite(struct cnn_lower_step *step, size_t i, const double *values, size_t count)
+{
+    size_t at = 0;
+    while (at < count && fabs(values[at]) <= (double)FLT_MAX)
+        at++;
+    if (at == count)
+        return true;
+    step->l->damaged = true;
+    cnn_lower_refuse(step, "'%s': number %zu of %zu is %s",
+                     step->l->file->values[step->step->inputs[i]].name, at + 1, count,
+                     isfinite(values[at]) ? "too large for float32" : "not finite");
+    return false;
+}
+
+cnn_status cnn_lower_parameter(struct cnn_lower_step *step, struct cnn_lowered_layer *layer,
+                               size_t i, const char *suffix, size_t count)
+{
+    const struct cnn_onnx_array *array = cnn_lower_array(step, i);
+    if (!array->constant || array->count != count)
+        return cnn_lower_refuse(
+            step, array->constant ? "input %zu is of another size" : "input %zu is not a constant",
+            i + 1);
+    const double *values = cnn_lower_numbers(step, i);
+    if (values && !check_finite(step, i, values, count))
+        return CNN_INVALID;
+    float *out = values ? cnn_lower_tensor(step, layer, suffix, count) : NULL;
+    if (!out)
+        return CNN_INVALID;
+    for (size_t k = 0; k < count; k++)
+        out[k] = (float)values[k];
+    return CNN_OK;
 }
 
 void cnn_lower_pass(struct cnn_lower_step *step, const struct cnn_view *view)

@@ -195,7 +195,7 @@ static cnn_status lower_product(struct cnn_lower_step *step)
         return find_affine(step, &a) ? lower_scale(step, &a, true, 1) : CNN_INVALID;
     struct cnn_view x = *cnn_lower_view(step, 0), gate = *cnn_lower_view(step, 1);
     bool gated = false;
-    const bool last = !cnn_view_is_natural(&x) && cnn_view_channels_first(&x);
+    const bool last = cnn_view_take_last(&x);
     if (last && !cnn_view_channels_first(&gate))
         return cnn_lower_refuse(step, "what it reads are not maps of one shape");
     if (is_gate(&gate, &x) && x.shape.h * x.shape.w == 1 && gate.shape.h * gate.shape.w > 1) {
@@ -212,8 +212,7 @@ static cnn_status lower_product(struct cnn_lower_step *step)
     if (!cnn_lower_add(step, "mul", layers, 2, CNN_ONNX_NONE, x.shape))
         return CNN_INVALID;
     x.layer = step->l->count;
-    if (last)
-        cnn_view_channels_last(&x);
+    cnn_view_give_last(&x, last);
     cnn_lower_give(step, &x);
     return CNN_OK;
 }

@@ -168,6 +168,17 @@ void cnn_view_channels_last(struct cnn_view *view)
     cnn_view_transpose(view, (const size_t[]){1, 2, 0});
 }
 
+bool cnn_view_take_last(struct cnn_view *view)
+{
+    return !cnn_view_is_natural(view) && cnn_view_channels_first(view);
+}
+
+void cnn_view_give_last(struct cnn_view *view, bool last)
+{
+    if (last)
+        cnn_view_channels_last(view);
+}
+
 bool cnn_view_in_order(const struct cnn_view *view)
 {
     struct cnn_view one = *view;

@@ -44,6 +44,10 @@ bool cnn_view_is_natural(const struct cnn_view *view);
  * padding; false, and no change, where it is something else. And back. */
 bool cnn_view_channels_first(struct cnn_view *view);
 void cnn_view_channels_last(struct cnn_view *view);
+/* Around a layer that wants channels first. take: whether the view has them last, and is turned
+ * then; give: turns what the layer gives back where that was so. */
+bool cnn_view_take_last(struct cnn_view *view);
+void cnn_view_give_last(struct cnn_view *view, bool last);
 /* Whether its numbers, whatever their dimensions, stand in the layer's order. */
 bool cnn_view_in_order(const struct cnn_view *view);
 /* Whether two views order numbers of two layers of one shape in the same way. */

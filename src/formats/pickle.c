@@ -1,7 +1,7 @@
 /* The machine of a pickle: a stack of values, marks on it, and a memo of values by number. Each
  * opcode of the file makes at most one value, and a tuple takes what it holds off the stack, so
  * memory is a multiple of the file's bytes. Nothing here follows a value into what it holds. */
-#include "formats/pickle.h"
+#include "formats/pickle_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,192 +11,13 @@
 
 #define NAMES 200 /* bytes of a module's name and of one in it, at most */
 
-struct values { /* of cnn_malloc */
-    struct cnn_pickle **items;
-    size_t count, capacity;
-};
-
-struct machine {
-    struct cnn_arena *arena;
-    const struct cnn_pickle_source *source;
-    cnn_diag *diag;
-    size_t at, opcode; /* next byte; of the opcode at hand */
-    struct values stack, memo, stored;
-    size_t *marks; /* heights of the stack */
-    size_t mark_count, mark_capacity;
-    bool stopped;
-};
-
-static cnn_status __attribute__((format(printf, 2, 3)))
-fail(const struct machine *m, const char *format, ...)
-{
-    struct cnn_text text = {0};
-    va_list arguments;
-    va_start(arguments, format);
-    cnn_text_vprintf(&text, format, arguments);
-    va_end(arguments);
-    cnn_status status = text.failed
-                            ? cnn_fail_memory(m->diag, 100, m->source->path)
-                            : cnn_fail(m->diag, CNN_FAILED, NULL, "%s: byte %zu: %s",
-                                       m->source->path, m->source->at + m->opcode, text.data);
-    cnn_text_free(&text);
-    return status;
-}
-
-static cnn_status fail_memory(const struct machine *m)
-{
-    return cnn_fail_memory(m->diag, m->source->size, m->source->path);
-}
-
-/* ---- The stack ---- */
-
-static cnn_status append(const struct machine *m, struct values *list, struct cnn_pickle *value)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = 2 * list->capacity + 64;
-        struct cnn_pickle **items = cnn_realloc(list->items, capacity * sizeof *items);
-        if (!items)
-            return fail_memory(m);
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = value;
-    return CNN_OK;
-}
-
-/* Values above the newest mark. */
-static size_t depth(const struct machine *m)
-{
-    return m->stack.count - (m->mark_count > 0 ? m->marks[m->mark_count - 1] : 0);
-}
-
-static cnn_status need(const struct machine *m, size_t count)
-{
-    return depth(m) >= count ? CNN_OK : fail(m, "the pickle takes more than it has put there");
-}
-
-static struct cnn_pickle *top(const struct machine *m, size_t below)
-{
-    return m->stack.items[m->stack.count - 1 - below];
-}
-
-static struct cnn_pickle *make(const struct machine *m, enum cnn_pickle_kind kind)
-{
-    struct cnn_pickle *value = cnn_arena_alloc(m->arena, sizeof *value);
-    if (value) {
-        value->kind = kind;
-        value->at = (uint32_t)m->opcode;
-    }
-    return value;
-}
-
-static cnn_status push(struct machine *m, struct cnn_pickle *value)
-{
-    return value ? append(m, &m->stack, value) : fail_memory(m);
-}
-
-static cnn_status push_integer(struct machine *m, enum cnn_pickle_kind kind, int64_t integer)
-{
-    struct cnn_pickle *value = make(m, kind);
-    if (value)
-        value->integer = integer;
-    return push(m, value);
-}
-
-/* The newest count values become those of one. */
-static cnn_status gather(struct machine *m, enum cnn_pickle_kind kind, size_t count)
-{
-    struct cnn_pickle *value = make(m, kind);
-    if (!value || (count > 0 && !(value->items = cnn_arena_array(m->arena, count, sizeof value))))
-        return fail_memory(m);
-    if (count > 0)
-        memcpy(value->items, m->stack.items + m->stack.count - count, count * sizeof *value->items);
-    value->count = count;
-    m->stack.count -= count;
-    return push(m, value);
-}
-
-static cnn_status push_mark(struct machine *m)
-{
-    if (m->mark_count == m->mark_capacity) {
-        size_t capacity = 2 * m->mark_capacity + 16;
-        size_t *marks = cnn_realloc(m->marks, capacity * sizeof *marks);
-        if (!marks)
-            return fail_memory(m);
-        m->marks = marks;
-        m->mark_capacity = capacity;
-    }
-    m->marks[m->mark_count++] = m->stack.count;
-    return CNN_OK;
-}
-
-/* How many values are above the newest mark, which goes. */
-static cnn_status pop_mark(struct machine *m, size_t *count)
-{
-    if (m->mark_count == 0)
-        return fail(m, "the pickle goes back to a mark that it has not made");
-    *count = depth(m);
-    m->mark_count--;
-    return CNN_OK;
-}
-
-/* ---- Lists and tables ---- */
-
-/* Room grows by doubling; what was smaller stays in the arena. */
-static cnn_status extend(const struct machine *m, struct cnn_pickle *list, size_t count)
-{
-    size_t have = list->count, capacity = 1, wanted = have + count;
-    while (capacity < have)
-        capacity *= 2;
-    bool full = have == 0 || wanted > capacity;
-    while (capacity < wanted)
-        capacity *= 2;
-    struct cnn_pickle **items =
-        full ? cnn_arena_array(m->arena, capacity, sizeof *items) : list->items;
-    if (!items)
-        return fail_memory(m);
-    if (full && have > 0)
-        memcpy(items, list->items, have * sizeof *items);
-    if (count > 0)
-        memcpy(items + have, m->stack.items + m->stack.count - count, count * sizeof *items);
-    list->items = items;
-    list->count = wanted;
-    return CNN_OK;
-}
-
-/* The newest count values go into the list or table below them. */
-static cnn_status put_in(struct machine *m, enum cnn_pickle_kind kind, size_t count)
-{
-    cnn_status status = need(m, count + 1);
-    if (status != CNN_OK)
-        return status;
-    struct cnn_pickle *into = top(m, count);
-    if (into->kind != kind)
-        return fail(m, "the pickle puts %s",
-                    kind == CNN_PICKLE_LIST ? "an item into something that is not a list"
-                                            : "a key into something that is not a table");
-    if (kind == CNN_PICKLE_DICT && count % 2 != 0)
-        return fail(m, "a key has no value");
-    if (count > 0)
-        status = extend(m, into, count);
-    m->stack.count -= count;
-    return status;
-}
-
-static cnn_status put_many(struct machine *m, enum cnn_pickle_kind kind)
-{
-    size_t count = 0;
-    cnn_status status = pop_mark(m, &count);
-    return status == CNN_OK ? put_in(m, kind, count) : status;
-}
-
 /* ---- What the file holds ---- */
 
-static cnn_status take(struct machine *m, size_t size, const unsigned char **out)
+static cnn_status take(struct cnn_pickle_machine *m, size_t size, const unsigned char **out)
 {
     if (size > m->source->size - m->at)
-        return fail(m, "the pickle is cut short: %zu bytes are wanted, %zu are left", size,
-                    m->source->size - m->at);
+        return cnn_pickle_fail(m, "the pickle is cut short: %zu bytes are wanted, %zu are left",
+                               size, m->source->size - m->at);
     *out = m->source->data + m->at;
     m->at += size;
     return CNN_OK;
@@ -211,7 +32,7 @@ static uint64_t number(const unsigned char *bytes, size_t size)
 }
 
 /* A length or an index of so many bytes. */
-static cnn_status take_number(struct machine *m, size_t size, size_t *out)
+static cnn_status take_number(struct cnn_pickle_machine *m, size_t size, size_t *out)
 {
     const unsigned char *bytes = NULL;
     cnn_status status = take(m, size, &bytes);
@@ -220,17 +41,18 @@ static cnn_status take_number(struct machine *m, size_t size, size_t *out)
     return status;
 }
 
-static cnn_status read_integer(struct machine *m, size_t size)
+static cnn_status read_integer(struct cnn_pickle_machine *m, size_t size)
 {
     size_t value = 0;
     cnn_status status = take_number(m, size, &value);
     if (status != CNN_OK)
         return status;
-    return push_integer(m, CNN_PICKLE_INT, size == 4 ? (int64_t)(int32_t)value : (int64_t)value);
+    return cnn_pickle_push_integer(m, CNN_PICKLE_INT,
+                                   size == 4 ? (int64_t)(int32_t)value : (int64_t)value);
 }
 
 /* Two's complement of any length. */
-static cnn_status read_long(struct machine *m)
+static cnn_status read_long(struct cnn_pickle_machine *m)
 {
     size_t size = 0;
     const unsigned char *bytes = NULL;
@@ -240,25 +62,25 @@ static cnn_status read_long(struct machine *m)
     if (status != CNN_OK)
         return status;
     if (size > 8) {
-        struct cnn_pickle *value = make(m, CNN_PICKLE_BIG);
+        struct cnn_pickle *value = cnn_pickle_make(m, CNN_PICKLE_BIG);
         if (value) {
             value->text = (const char *)bytes;
             value->count = size;
         }
-        return push(m, value);
+        return cnn_pickle_push(m, value);
     }
     uint64_t bits = number(bytes, size);
     if (size > 0 && size < 8 && bytes[size - 1] & 128)
         bits |= UINT64_MAX << 8 * size;
-    return push_integer(m, CNN_PICKLE_INT, (int64_t)bits);
+    return cnn_pickle_push_integer(m, CNN_PICKLE_INT, (int64_t)bits);
 }
 
 /* Big endian, alone of all numbers. */
-static cnn_status read_real(struct machine *m)
+static cnn_status read_real(struct cnn_pickle_machine *m)
 {
     const unsigned char *bytes = NULL;
     cnn_status status = take(m, 8, &bytes);
-    struct cnn_pickle *value = status == CNN_OK ? make(m, CNN_PICKLE_REAL) : NULL;
+    struct cnn_pickle *value = status == CNN_OK ? cnn_pickle_make(m, CNN_PICKLE_REAL) : NULL;
     if (status != CNN_OK)
         return status;
     uint64_t bits = 0;
@@ -266,10 +88,10 @@ static cnn_status read_real(struct machine *m)
         bits = bits << 8 | bytes[i];
     if (value)
         memcpy(&value->real, &bits, sizeof value->real);
-    return push(m, value);
+    return cnn_pickle_push(m, value);
 }
 
-static cnn_status read_text(struct machine *m, size_t length_bytes)
+static cnn_status read_text(struct cnn_pickle_machine *m, size_t length_bytes)
 {
     size_t size = 0;
     const unsigned char *bytes = NULL;
@@ -279,34 +101,35 @@ static cnn_status read_text(struct machine *m, size_t length_bytes)
     if (status != CNN_OK)
         return status;
     if (memchr(bytes, '\0', size) || !cnn_utf8_valid((const char *)bytes, size))
-        return fail(m, "a text of the pickle is no UTF-8");
-    struct cnn_pickle *value = make(m, CNN_PICKLE_TEXT);
+        return cnn_pickle_fail(m, "a text of the pickle is no UTF-8");
+    struct cnn_pickle *value = cnn_pickle_make(m, CNN_PICKLE_TEXT);
     if (value) {
         value->text = cnn_arena_strndup(m->arena, (const char *)bytes, size);
         value->count = size;
     }
-    return value && !value->text ? fail_memory(m) : push(m, value);
+    return value && !value->text ? cnn_pickle_fail_memory(m) : cnn_pickle_push(m, value);
 }
 
 /* ---- Names, and what would be called ---- */
 
 /* A line: what a pickle names stands in two. */
-static cnn_status read_line(struct machine *m, const char **out, size_t *size)
+static cnn_status read_line(struct cnn_pickle_machine *m, const char **out, size_t *size)
 {
     const unsigned char *begin = m->source->data + m->at;
     size_t left = m->source->size - m->at;
     const unsigned char *end = memchr(begin, '\n', left < NAMES ? left : NAMES);
     if (!end)
-        return fail(m, "a name of the pickle has no end, or more than %d bytes", NAMES);
+        return cnn_pickle_fail(m, "a name of the pickle has no end, or more than %d bytes", NAMES);
     *out = (const char *)begin;
     *size = (size_t)(end - begin);
     m->at += *size + 1;
     return CNN_OK;
 }
 
-static cnn_status refuse_name(const struct machine *m, const char *name)
+static cnn_status refuse_name(const struct cnn_pickle_machine *m, const char *name)
 {
-    cnn_status status = fail(m, "the pickle calls or names %s, which weights do not need", name);
+    cnn_status status =
+        cnn_pickle_fail(m, "the pickle calls or names %s, which weights do not need", name);
     cnn_hint(m->diag,
              "a pickle may run any program when Python opens it; this one is not followed. "
              "Of a model, save the weights alone: torch.save(model.state_dict(), FILE)");
@@ -314,7 +137,7 @@ static cnn_status refuse_name(const struct machine *m, const char *name)
 }
 
 /* Module and name, of GLOBAL; those of INST are only named in the message. */
-static cnn_status read_global(struct machine *m, bool known)
+static cnn_status read_global(struct cnn_pickle_machine *m, bool known)
 {
     char name[2 * NAMES + 8];
     const char *lines[2];
@@ -328,78 +151,79 @@ static cnn_status read_global(struct machine *m, bool known)
     const struct cnn_pickle_global *globals = m->source->globals;
     for (int64_t i = 0; known && globals[i].name; i++)
         if (strcmp(globals[i].name, name) == 0)
-            return push_integer(m, CNN_PICKLE_GLOBAL, i);
+            return cnn_pickle_push_integer(m, CNN_PICKLE_GLOBAL, i);
     return refuse_name(m, name);
 }
 
 /* A name and a tuple become a call, or an empty table. */
-static cnn_status read_call(struct machine *m)
+static cnn_status read_call(struct cnn_pickle_machine *m)
 {
-    cnn_status status = need(m, 2);
+    cnn_status status = cnn_pickle_need(m, 2);
     if (status != CNN_OK)
         return status;
-    const struct cnn_pickle *callee = top(m, 1), *arguments = top(m, 0);
+    const struct cnn_pickle *callee = cnn_pickle_top(m, 1), *arguments = cnn_pickle_top(m, 0);
     if (callee->kind != CNN_PICKLE_GLOBAL || arguments->kind != CNN_PICKLE_TUPLE)
-        return fail(
+        return cnn_pickle_fail(
             m,
             "the pickle calls something that is not a name, or with something that is not a tuple");
     if (!m->source->globals[callee->integer].table)
-        return gather(m, CNN_PICKLE_CALL, 2);
+        return cnn_pickle_gather(m, CNN_PICKLE_CALL, 2);
     if (arguments->count > 0)
-        return fail(m, "a table of the pickle is made from another");
+        return cnn_pickle_fail(m, "a table of the pickle is made from another");
     m->stack.count -= 2;
-    return push(m, make(m, CNN_PICKLE_DICT));
+    return cnn_pickle_push(m, cnn_pickle_make(m, CNN_PICKLE_DICT));
 }
 
 /* Attributes of a table, which are left out: `_metadata` of a state dict. */
-static cnn_status read_state(struct machine *m)
+static cnn_status read_state(struct cnn_pickle_machine *m)
 {
-    cnn_status status = need(m, 2);
+    cnn_status status = cnn_pickle_need(m, 2);
     if (status != CNN_OK)
         return status;
-    if (top(m, 1)->kind != CNN_PICKLE_DICT)
-        return fail(m, "the pickle changes the state of something that is not a table");
+    if (cnn_pickle_top(m, 1)->kind != CNN_PICKLE_DICT)
+        return cnn_pickle_fail(m, "the pickle changes the state of something that is not a table");
     m->stack.count--;
     return CNN_OK;
 }
 
-static cnn_status read_stored(struct machine *m)
+static cnn_status read_stored(struct cnn_pickle_machine *m)
 {
-    cnn_status status = need(m, 1);
+    cnn_status status = cnn_pickle_need(m, 1);
     if (status == CNN_OK)
-        status = gather(m, CNN_PICKLE_STORED, 1);
-    return status == CNN_OK ? append(m, &m->stored, top(m, 0)) : status;
+        status = cnn_pickle_gather(m, CNN_PICKLE_STORED, 1);
+    return status == CNN_OK ? cnn_pickle_append(m, &m->stored, cnn_pickle_top(m, 0)) : status;
 }
 
 /* ---- The memo ---- */
 
 /* Picklers number what they remember one after another. */
-static cnn_status remember(struct machine *m, size_t index_bytes)
+static cnn_status remember(struct cnn_pickle_machine *m, size_t index_bytes)
 {
     size_t index = 0;
     cnn_status status = take_number(m, index_bytes, &index);
     if (status == CNN_OK)
-        status = need(m, 1);
+        status = cnn_pickle_need(m, 1);
     if (status != CNN_OK)
         return status;
     if (index > m->memo.count)
-        return fail(m, "the pickle remembers a value as number %zu, after %zu others", index,
-                    m->memo.count);
+        return cnn_pickle_fail(m, "the pickle remembers a value as number %zu, after %zu others",
+                               index, m->memo.count);
     if (index == m->memo.count)
-        return append(m, &m->memo, top(m, 0));
-    m->memo.items[index] = top(m, 0);
+        return cnn_pickle_append(m, &m->memo, cnn_pickle_top(m, 0));
+    m->memo.items[index] = cnn_pickle_top(m, 0);
     return CNN_OK;
 }
 
-static cnn_status recall(struct machine *m, size_t index_bytes)
+static cnn_status recall(struct cnn_pickle_machine *m, size_t index_bytes)
 {
     size_t index = 0;
     cnn_status status = take_number(m, index_bytes, &index);
     if (status != CNN_OK)
         return status;
-    return index < m->memo.count ? push(m, m->memo.items[index])
-                                 : fail(m, "the pickle wants value number %zu, but remembers %zu",
-                                        index, m->memo.count);
+    return index < m->memo.count
+               ? cnn_pickle_push(m, m->memo.items[index])
+               : cnn_pickle_fail(m, "the pickle wants value number %zu, but remembers %zu", index,
+                                 m->memo.count);
 }
 
 /* ---- Opcodes ---- */
@@ -441,47 +265,49 @@ static const char *unread_name(unsigned char opcode)
     return NULL;
 }
 
-static cnn_status refuse_opcode(const struct machine *m, unsigned char opcode)
+static cnn_status refuse_opcode(const struct cnn_pickle_machine *m, unsigned char opcode)
 {
     const char *name = unread_name(opcode);
-    return name ? fail(m, "the pickle's opcode %s is none that weights need", name)
-                : fail(m, "0x%02x is no opcode of a pickle, or none that weights need", opcode);
+    return name ? cnn_pickle_fail(m, "the pickle's opcode %s is none that weights need", name)
+                : cnn_pickle_fail(m, "0x%02x is no opcode of a pickle, or none that weights need",
+                                  opcode);
 }
 
-static cnn_status read_protocol(struct machine *m)
+static cnn_status read_protocol(struct cnn_pickle_machine *m)
 {
     size_t version;
     cnn_status status = take_number(m, 1, &version);
     if (status != CNN_OK || version <= 2)
         return status;
-    status = fail(m, "the pickle is of protocol %zu; weights are read of protocol 2", version);
+    status = cnn_pickle_fail(m, "the pickle is of protocol %zu; weights are read of protocol 2",
+                             version);
     cnn_hint(m->diag, "torch.save writes protocol 2 unless it is told otherwise");
     return status;
 }
 
-static cnn_status read_tuple(struct machine *m, size_t count)
+static cnn_status read_tuple(struct cnn_pickle_machine *m, size_t count)
 {
-    cnn_status status = need(m, count);
-    return status == CNN_OK ? gather(m, CNN_PICKLE_TUPLE, count) : status;
+    cnn_status status = cnn_pickle_need(m, count);
+    return status == CNN_OK ? cnn_pickle_gather(m, CNN_PICKLE_TUPLE, count) : status;
 }
 
-static cnn_status read_marked_tuple(struct machine *m)
+static cnn_status read_marked_tuple(struct cnn_pickle_machine *m)
 {
     size_t count = 0;
-    cnn_status status = pop_mark(m, &count);
-    return status == CNN_OK ? gather(m, CNN_PICKLE_TUPLE, count) : status;
+    cnn_status status = cnn_pickle_pop_mark(m, &count);
+    return status == CNN_OK ? cnn_pickle_gather(m, CNN_PICKLE_TUPLE, count) : status;
 }
 
 /* Numbers, texts and empty things. */
-static cnn_status execute_value(struct machine *m, unsigned char opcode)
+static cnn_status execute_value(struct cnn_pickle_machine *m, unsigned char opcode)
 {
     switch (opcode) {
     case 'N':
-        return push(m, make(m, CNN_PICKLE_NONE));
+        return cnn_pickle_push(m, cnn_pickle_make(m, CNN_PICKLE_NONE));
     case 0x88:
-        return push_integer(m, CNN_PICKLE_BOOL, 1);
+        return cnn_pickle_push_integer(m, CNN_PICKLE_BOOL, 1);
     case 0x89:
-        return push_integer(m, CNN_PICKLE_BOOL, 0);
+        return cnn_pickle_push_integer(m, CNN_PICKLE_BOOL, 0);
     case 'J':
         return read_integer(m, 4);
     case 'K':
@@ -497,19 +323,19 @@ static cnn_status execute_value(struct machine *m, unsigned char opcode)
     case 'U':
         return read_text(m, 1);
     case ')':
-        return push(m, make(m, CNN_PICKLE_TUPLE));
+        return cnn_pickle_push(m, cnn_pickle_make(m, CNN_PICKLE_TUPLE));
     case ']':
-        return push(m, make(m, CNN_PICKLE_LIST));
+        return cnn_pickle_push(m, cnn_pickle_make(m, CNN_PICKLE_LIST));
     case '}':
-        return push(m, make(m, CNN_PICKLE_DICT));
+        return cnn_pickle_push(m, cnn_pickle_make(m, CNN_PICKLE_DICT));
     case 0x8f:
-        return push(m, make(m, CNN_PICKLE_SET));
+        return cnn_pickle_push(m, cnn_pickle_make(m, CNN_PICKLE_SET));
     default:
         return refuse_opcode(m, opcode);
     }
 }
 
-static cnn_status execute(struct machine *m, unsigned char opcode)
+static cnn_status execute(struct cnn_pickle_machine *m, unsigned char opcode)
 {
     switch (opcode) {
     case 0x80:
@@ -518,7 +344,7 @@ static cnn_status execute(struct machine *m, unsigned char opcode)
         m->stopped = true;
         return CNN_OK;
     case '(':
-        return push_mark(m);
+        return cnn_pickle_push_mark(m);
     case 't':
         return read_marked_tuple(m);
     case 0x85:
@@ -526,13 +352,13 @@ static cnn_status execute(struct machine *m, unsigned char opcode)
     case 0x87:
         return read_tuple(m, opcode - 0x84u);
     case 'a':
-        return put_in(m, CNN_PICKLE_LIST, 1);
+        return cnn_pickle_put_in(m, CNN_PICKLE_LIST, 1);
     case 'e':
-        return put_many(m, CNN_PICKLE_LIST);
+        return cnn_pickle_put_many(m, CNN_PICKLE_LIST);
     case 's':
-        return put_in(m, CNN_PICKLE_DICT, 2);
+        return cnn_pickle_put_in(m, CNN_PICKLE_DICT, 2);
     case 'u':
-        return put_many(m, CNN_PICKLE_DICT);
+        return cnn_pickle_put_many(m, CNN_PICKLE_DICT);
     case 'q':
         return remember(m, 1);
     case 'r':
@@ -557,7 +383,7 @@ static cnn_status execute(struct machine *m, unsigned char opcode)
     }
 }
 
-static cnn_status run(struct machine *m)
+static cnn_status run(struct cnn_pickle_machine *m)
 {
     cnn_status status = CNN_OK;
     while (status == CNN_OK && !m->stopped) {
@@ -565,21 +391,22 @@ static cnn_status run(struct machine *m)
         m->opcode = m->at;
         status = take(m, 1, &opcode);
         if (status == CNN_OK && m->at > CNN_PICKLE_MAX_BYTES)
-            status = fail(m, "the pickle has more than %zu bytes", CNN_PICKLE_MAX_BYTES);
+            status = cnn_pickle_fail(m, "the pickle has more than %zu bytes", CNN_PICKLE_MAX_BYTES);
         if (status == CNN_OK)
             status = execute(m, *opcode);
     }
     if (status == CNN_OK && (m->stack.count != 1 || m->mark_count > 0))
-        status = fail(m, "the pickle ends with %zu values instead of one", m->stack.count);
+        status =
+            cnn_pickle_fail(m, "the pickle ends with %zu values instead of one", m->stack.count);
     return status;
 }
 
-static cnn_status finish(const struct machine *m, struct cnn_pickle_result *out)
+static cnn_status finish(const struct cnn_pickle_machine *m, struct cnn_pickle_result *out)
 {
     const size_t count = m->stored.count;
     struct cnn_pickle **stored = cnn_arena_array(m->arena, count + 1, sizeof *stored);
     if (!stored)
-        return fail_memory(m);
+        return cnn_pickle_fail_memory(m);
     if (count > 0)
         memcpy(stored, m->stored.items, count * sizeof *stored);
     *out = (struct cnn_pickle_result){m->stack.items[0], m->at, stored, count};
@@ -589,7 +416,7 @@ static cnn_status finish(const struct machine *m, struct cnn_pickle_result *out)
 cnn_status cnn_pickle_read(struct cnn_arena *arena, const struct cnn_pickle_source *source,
                            struct cnn_pickle_result *out, cnn_diag *diag)
 {
-    struct machine m = {.arena = arena, .source = source, .diag = diag};
+    struct cnn_pickle_machine m = {.arena = arena, .source = source, .diag = diag};
     cnn_status status = run(&m);
     if (status == CNN_OK)
         status = finish(&m, out);
