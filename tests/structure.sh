@@ -26,6 +26,12 @@ sources() {
 find src cnn-cli tests examples -name '*.[ch]' -exec awk -v width=$WIDTH \
     'length > width { print FILENAME ":" FNR }' {} + >"$directory/wide"
 
+# And of prose: code, tables and Korean, whose letters are two columns wide, are left alone.
+find ./*.md docs configs models src examples tests -name '*.md' ! -name '*.ko.md' ! -path '*/ko/*' -exec awk -v width=$WIDTH '
+    FNR == 1 { fenced = 0 }
+    /^```/ { fenced = !fenced }
+    !fenced && !/^(```| *\||    )/ && length > width { print FILENAME ":" FNR }' {} + >>"$directory/wide"
+
 # FUNCTION-LINES PARAMETERS FILE:LINE NAME. The sources are formatted: a function begins and ends with
 # a brace in the first column. Attributes, and macros around a name, are left out.
 find src cnn-cli tests examples -name '*.[ch]' | sort | while read -r file; do
