@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "onnx_suite.h"
+#include "onnx_write.h"
+#include "util/allocate.h"
 
 static enum outcome run_set(const char *folder, const struct cnn_onnx *file, cnn_diag *diag)
 {
@@ -84,9 +86,42 @@ static void test_the_projects_own_tests_pass_or_are_refused(void **state)
     }
 }
 
+/* As numpy divides them, which ONNX's own tests use: 0.35f / 0.1f is 3.5 in float32, and less in
+ * double. */
+static void test_codes_are_numbers_divided_in_float32(void **state)
+{
+    static const double want[] = {4, 2, 12};
+    struct onnx_model model = {0};
+    struct cnn_onnx *file = NULL;
+    double *data = cnn_malloc(3 * sizeof *data);
+    struct cnn_onnx_array in = {.type = CNN_ONNX_FLOAT, .rank = 2, .dims = {1, 3}, .count = 3},
+                          out = {0};
+    (void)state;
+    assert_non_null(data);
+    data[0] = (double)0.35f;
+    data[1] = (double)0.25f;
+    data[2] = (double)1.15f;
+    in.data = data;
+    onnx_input(&model, "x", "batch 3");
+    onnx_floats(&model, "scale", "", (const float[]){0.1f});
+    onnx_node(&model, "QuantizeLinear", "x scale", "y", "");
+    onnx_output(&model, "y");
+    struct cnn_text bytes = onnx_finish(&model);
+    assert_int_equal(cnn_onnx_open_memory("codes.onnx", bytes.data, bytes.size, &file, NULL),
+                     CNN_OK);
+    assert_int_equal(cnn_onnx_execute(file, &in, NULL, NULL, &out, NULL), CNN_OK);
+    assert_int_equal(out.count, 3);
+    assert_memory_equal(out.data, want, sizeof want);
+    cnn_onnx_arrays_free(&in, 1);
+    cnn_onnx_arrays_free(&out, 1);
+    cnn_onnx_close(file);
+    cnn_text_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_projects_own_tests_pass_or_are_refused)};
+        cmocka_unit_test(test_the_projects_own_tests_pass_or_are_refused),
+        cmocka_unit_test(test_codes_are_numbers_divided_in_float32)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
