@@ -435,6 +435,52 @@ static void test_filters_without_weight_keep_their_bias(void **state)
     cnn_model_free(model);
 }
 
+/* A layer of bytes may give the code beside that of the file. What reads it is compared for the
+ * numbers that it gave: the mean of many, half of which are a code higher, has a smaller range, and
+ * is more than a code higher. */
+static void test_layers_of_bytes_are_compared_for_the_same_inputs(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = network_open(
+        "input: [3, 16, 16]\nlayers:\n- {type: conv, filters: 8, kernel_size: 1, name: a}\n"
+        "- {type: conv, filters: 2, kernel_size: 5, stride: 4, name: b}\n- {type: flatten}\n"
+        "- {type: dense, units: 10, name: c}\ndata: {dataset: shapes, limit: 40}\n");
+    const char *const names[] = {"input", "a", "b", "flatten1", "c"};
+    cnn_model *bytes = NULL;
+    char *data;
+    size_t size;
+    cnn_export_info info = {0};
+    static const cnn_export_options options = {0};
+    const size_t weight = network_tensor(model, "b.weight");
+    float even[2 * 8 * 25];
+    for (size_t i = 0; i < sizeof even / sizeof *even; i++)
+        even[i] = 0.01f;
+    assert_int_equal(cnn_model_tensor_set(model, weight, even, NULL), CNN_OK);
+    expect_ok(s, cnn_quantize(model, NULL, &bytes, s->diag));
+    cnn_diag_clear(s->diag);
+    expect_ok(s, cnn_export(bytes, scratch_path(s, "net.onnx"), NULL, NULL, s->diag));
+    expect_ok(s, cnn_file_read(s->path, 1 << 20, &data, &size, s->diag));
+    const struct cnn_node *node = &bytes->graph.nodes[1];
+    const float *range = bytes->parameters + node->tensors[node->input_range].offset;
+    float *bias = bytes->parameters + cnn_node_tensor(&bytes->graph.nodes[0], "bias")->offset;
+    for (size_t i = 0; i < 8; i++)
+        bias[i] += (range[1] - range[0]) / 255 / 2;
+    const struct cnn_export e = {.model = bytes,
+                                 .path = "net.onnx",
+                                 .options = &options,
+                                 .arena = cnn_arena_new(),
+                                 .info = &info,
+                                 .diag = s->diag};
+    const struct cnn_onnx_writer w = {.model = bytes, .names = (const char **)names};
+    const struct cnn_protobuf_bytes file = {(const unsigned char *)data, size};
+    expect_ok(s, cnn_onnx_check_export(&e, &w, &file));
+    assert_true(info.error > 0.9 / 255);
+    cnn_arena_free(e.arena);
+    cnn_free(data);
+    cnn_model_free(bytes);
+    cnn_model_free(model);
+}
+
 /* ---- What is refused ---- */
 
 static void test_a_file_that_differs_is_found(void **state)
@@ -548,6 +594,7 @@ int main(void)
                                        TEST(test_deep_networks_of_bytes_are_proved),
                                        TEST(test_filters_without_weight_keep_their_bias),
                                        TEST(test_a_file_that_differs_is_found),
+                                       TEST(test_layers_of_bytes_are_compared_for_the_same_inputs),
                                        TEST(test_a_model_does_not_replace_its_own_file),
                                        TEST(test_what_cannot_be_written_leaves_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
