@@ -1003,6 +1003,7 @@ static void test_lab(void **state)
     REFUSED(cnn_lab, model, NULL, NULL);
     REFUSED(cnn_lab, model, page, "fr");
     REFUSED(cnn_lab, shapes, page, "ko");
+    REFUSED(cnn_lab, model, scratch_write(s, "notes.html", "my own", 6), NULL); /* no page */
     /* CNN_FAILED: the library was built without the page */
     cnn_status status = cnn_lab(model, page, "ko", NULL);
     assert_true(status == CNN_OK || status == CNN_FAILED);

@@ -153,7 +153,7 @@ static char *explain_last(const char *input, const char *layers, const float *pi
     cnn_explanation *e = NULL;
     cnn_explain_options o = *PLACE(model->graph.count - 1, at[0], at[1], at[2]);
     o.has_input_channel = input_channel != CNN_NO_INDEX;
-    o.input_channel = input_channel;
+    o.input_channel = o.has_input_channel ? input_channel : 0; /* which is not looked at */
     assert_int_equal(cnn_explain(model, picture, &o, &e, NULL), CNN_OK);
     char *text = strdup(e->text);
     cnn_explanation_free(e);

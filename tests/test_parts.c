@@ -75,12 +75,28 @@ static void test_sums_are_the_same_for_any_number_of_ranks(void **state)
         }
 }
 
+/* 5 to 7 of 8 parts: 5 has its neighbour elsewhere, so it does not join 6. */
+static void test_neighbours_of_two_pairs_are_not_added(void **state)
+{
+    (void)state;
+    struct cnn_tree tree = {0};
+    size_t into = 9;
+    assert_int_equal(cnn_tree_push(&tree, 5, 1), 0);
+    assert_int_equal(cnn_tree_push(&tree, 6, 1), 1);
+    assert_false(cnn_tree_merge(&tree, &into));
+    assert_int_equal(cnn_tree_push(&tree, 7, 1), 2);
+    assert_true(cnn_tree_merge(&tree, &into));
+    assert_int_equal(into, 1);
+    assert_false(cnn_tree_merge(&tree, &into));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_follow_from_the_number_of_images),
         cmocka_unit_test(test_ranks_divide_all_images),
         cmocka_unit_test(test_sums_are_the_same_for_any_number_of_ranks),
+        cmocka_unit_test(test_neighbours_of_two_pairs_are_not_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
