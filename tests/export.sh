@@ -18,6 +18,9 @@ python_with() {
     done
 }
 
+# Sums as other programs add them: Winograd's algorithm alone is off by 3e-5 of the largest number in a random vgg16.
+export CNN_WINOGRAD=0
+
 has_node=no
 node -e 'require("onnxruntime-node")' 2>/dev/null && has_node=yes
 NUMPY=$(python_with numpy) CV2=$(python_with cv2) TORCH=$(python_with torch)
@@ -70,7 +73,11 @@ try() {
     [ -f "$directory/net.onnx" ] || return
     check "$name: cnn import" back 1e-5
     [ $has_node = no ] || check "$name: ONNX Runtime" onnxruntime 1e-5
-    [ -z "$CV2" ] || check "$name: OpenCV" opencv 1e-4
+    if grep -q 'type: layer_norm' "$1"; then
+        skip "$name: OpenCV 4.6 has no layer_norm"
+    elif [ -n "$CV2" ]; then
+        check "$name: OpenCV" opencv 1e-4
+    fi
     [ -z "$TORCH" ] || check "$name: PyTorch" script pytorch "$TORCH"
     [ -z "$KERAS" ] || check "$name: $keras" script keras "$KERAS"
     check "$name, trained: cnn export" make 3 "$1"

@@ -115,7 +115,7 @@ static void conv_f32(const struct window *k, const float **rows, const float *we
                      const float *bias, float *y)
 {
     const int32_t channels = k->in_c / k->groups, filters = k->out_c / k->groups;
-    for (int32_t j = 0; j < k->out_w; j++, y += k->out_c) {
+    for (int32_t j = 0; j < k->out_w; j++) {
         const float *w = weight;
         for (int32_t f = 0, n; f < k->out_c; f += n) {
             const int32_t left = filters - f % filters;
@@ -124,7 +124,8 @@ static void conv_f32(const struct window *k, const float **rows, const float *we
             n = at.filters;
             memcpy(sum, bias + f, (size_t)n * sizeof *sum);
             filters_f32(k, rows, at, w, sum);
-            memcpy(y + f, sum, (size_t)n * sizeof *sum);
+            memcpy(y, sum, (size_t)n * sizeof *sum); /* gcc warns of y + f at -O3 */
+            y += n;
             w += k->kernel_h * k->kernel_w * channels * n;
         }
     }
