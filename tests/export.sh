@@ -18,9 +18,6 @@ python_with() {
     done
 }
 
-# Sums as other programs add them: Winograd's algorithm alone is off by 3e-5 of the largest number in a random vgg16.
-export CNN_WINOGRAD=0
-
 has_node=no
 node -e 'require("onnxruntime-node")' 2>/dev/null && has_node=yes
 NUMPY=$(python_with numpy) CV2=$(python_with cv2) TORCH=$(python_with torch)
@@ -49,8 +46,13 @@ script() {
         "$2" "$directory/net_$1.py" "$directory/net.safetensors" "$directory/input.npy" "$directory/script.npy" && near "$directory/script.npy" 1e-5
 }
 
+# predict NAME NPY: sums in double, so that what other programs differ by is their rounding alone. That of Winograd's algorithm here is 3e-5 in a random vgg16.
+predict() {
+    CNN_CPU=ref "$CNN" predict "$directory/$1.safetensors" "$directory/input.npy" --save-output "$directory/$2.npy" >/dev/null
+}
+
 answer() {
-    "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null
+    predict net own
 }
 
 # make STEPS DESCRIPTION: after so many steps of training. Networks that round to bfloat16 here are computed in float32 elsewhere.
@@ -63,7 +65,7 @@ make() {
 back() {
     rm -f "$directory/back.safetensors"
     "$CNN" import "$directory/net.onnx" -o "$directory/back.safetensors" &&
-        "$CNN" predict "$directory/back.safetensors" "$directory/input.npy" --save-output "$directory/back.npy" >/dev/null && near "$directory/back.npy" "$1"
+        predict back back && near "$directory/back.npy" "$1"
 }
 
 try() {
