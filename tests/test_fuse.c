@@ -4,6 +4,7 @@
  * Winograd. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,25 @@ static const struct network networks[] = {
      "- {type: pool, pool_type: max, kernel_size: 2, name: p}\n- {type: conv, filters: 8, "
      "kernel_size: 1, from: b, stride: 2}\n- {type: gelu}\n"
      "- {type: global_pool, pool_type: avg, from: p}\n"},
+    /* sums with a value that is there already: by Winograd, plain and in groups, of widths that are
+     * no whole vectors, with maps that are no whole tiles; the first add is the second
+     * convolution's, the last one nobody's, for its other value comes later */
+    {"bottlenecks", "[7, 11, 9]",
+     "- {type: conv, filters: 37, kernel_size: 1, activation: relu, name: x}\n"
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: batch_norm, name: a}\n"
+     "- {type: conv, filters: 32, kernel_size: 1, from: x, bias: false}\n- {type: batch_norm, "
+     "name: b}\n- {type: add, from: [a, b], activation: relu, name: y}\n"
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1}\n- {type: add, from: [y, conv4]}\n"
+     "- {type: relu6, name: z}\n"
+     "- {type: conv, filters: 32, kernel_size: 3, padding: 1, groups: 4, bias: false}\n"
+     "- {type: dropout}\n- {type: add, from: [conv5, z], activation: gelu, name: t}\n"
+     "- {type: conv, filters: 32, kernel_size: 1}\n- {type: add, from: [t, conv6]}\n- {type: "
+     "pool, pool_type: max, kernel_size: 2, name: u}\n"
+     "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: add, from: "
+     "[depthwise_conv1, u], name: v}\n"
+     "- {type: conv, filters: 5, kernel_size: 1, name: p}\n- {type: conv, filters: 5, kernel_size: "
+     "1, from: v, name: q}\n- {type: add, from: [p, p]}\n- {type: add, from: [q, add6], "
+     "activation: softmax}\n"},
     {"mobile", "[3, 12, 12]",
      "- {type: conv, filters: 16, kernel_size: 3, stride: 2, padding: 1, bias: false}\n- {type: "
      "batch_norm}\n- {type: relu6}\n"
@@ -236,6 +256,28 @@ static void test_output_is_the_same_bits_when_threads_differ(void **state)
     }
 }
 
+/* The network of two ways of which the later one takes the sum in, whichever is named first. */
+static void test_sum_is_fused_with_the_last_of_its_terms(void **state)
+{
+    (void)state;
+    static const char *const sums[] = {"[a, b]", "[b, a]"};
+    for (size_t i = 0; i < 2; i++) {
+        char layers[512];
+        snprintf(layers, sizeof layers,
+                 "- {type: conv, filters: 6, kernel_size: 1}\n- {type: relu}\n- {type: conv, "
+                 "filters: 6, kernel_size: 1, name: a}\n- {type: conv, filters: 6, kernel_size: 1, "
+                 "from: relu1, name: b}\n- {type: add, from: %s, activation: relu}\n- {type: conv, "
+                 "filters: 2, kernel_size: 1}\n",
+                 sums[i]);
+        cnn_model *model = network_open_layers("[3, 5, 4]", layers);
+        struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_INFER, false);
+        assert_int_equal(cnn_plan_lead(plan, 4), 3);
+        assert_int_equal(cnn_plan_graph(plan)->count, 4);
+        cnn_plan_free(plan);
+        cnn_model_free(model);
+    }
+}
+
 static void count_calls(void *context, size_t node, bool backward, bool begin)
 {
     unsigned(*calls)[4] = context;
@@ -274,6 +316,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_output_when_the_batch_runs_in_slices),
         cmocka_unit_test(test_output_is_the_same_bits_when_threads_differ),
         cmocka_unit_test(test_gradients_when_layers_are_fused),
+        cmocka_unit_test(test_sum_is_fused_with_the_last_of_its_terms),
         cmocka_unit_test(test_observer_when_layers_are_fused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,61 @@ static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, 
     tensor_free(got, pooled);
 }
 
+/* What is added on the way is what a sum makes of the output; bit for bit, for the order is the
+ * same. */
+static void residual_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n)
+{
+    const struct cnn_activation relu = {.kind = CNN_ACT_RELU};
+    struct conv_sizes size = conv_sizes(k, c, n);
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
+          *bias = tensor_random(c->out_c, 3), *residual = tensor_random(size.y, 4),
+          *packed = tensor_new(size.packed), *scratch = tensor_new(size.scratch),
+          *want = tensor_new(size.y), *got = tensor_new(size.y);
+    struct cnn_epilogue epilogue = {.bias = bias};
+    struct cnn_conv_forward pass = {
+        .n = n, .x = x, .packed = packed, .epilogue = &epilogue, .y = want, .scratch = scratch};
+    k->conv_pack(c, false, w, NULL, packed);
+    k->conv_forward(c, &pass);
+    k->sum(2, size.y, (const float *[]){want, residual}, relu, want);
+    epilogue.residual = residual, epilogue.activation = relu;
+    pass.y = got;
+    k->conv_forward(c, &pass);
+    assert_memory_equal(got, want, size.y * sizeof *got);
+    tensor_free(x, size.x);
+    tensor_free(w, size.w);
+    tensor_free(bias, c->out_c);
+    tensor_free(residual, size.y);
+    tensor_free(packed, size.packed);
+    tensor_free(scratch, size.scratch);
+    tensor_free(want, size.y);
+    tensor_free(got, size.y);
+}
+
+static void test_conv_with_a_residual(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    struct cnn_conv cases[] = {
+        conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}), /* few filters
+                                                                */
+        conv_square((struct square){11, 64, 48, 3, 1, 1, 1, 1}),
+        conv_square((struct square){7, 512, 512, 3, 1, 1, 1, 1}), /* weights
+                                                                     transformed
+                                                                     late */
+        conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+        conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}), /* sums in
+                                                                     two
+                                                                     pieces
+                                                                   */
+        conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
+    for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
+        for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
+            struct cnn_conv c = cases[j / 2];
+            c.bf16 = j % 2;
+            residual_check(k, &c, 1 + j % 3);
+        }
+}
+
 static void test_conv_when_pooled(void **state)
 {
     (void)state;
@@ -560,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_conv_when_channels_are_few),
         cmocka_unit_test(test_conv_when_bf16),
         cmocka_unit_test(test_conv_when_pooled),
+        cmocka_unit_test(test_conv_with_a_residual),
         cmocka_unit_test(test_conv_when_geometry_is_random),
         cmocka_unit_test(test_conv_when_winograd_applies),
         cmocka_unit_test(test_conv_when_depthwise),

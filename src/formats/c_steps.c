@@ -418,7 +418,7 @@ static cnn_status make_plan(struct cnn_c_net *net)
 {
     const struct cnn_export *e = net->e;
     const struct cnn_graph *graph = &e->model->graph;
-    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER};
+    const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER, .chains = true};
     struct cnn_c_fused *fused = &net->fused;
     cnn_status status = cnn_plan_new(graph, e->model->parameters, &options, &net->plan, e->diag);
     if (status != CNN_OK)

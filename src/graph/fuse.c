@@ -20,30 +20,52 @@ static void find_readers(const struct cnn_graph *graph, size_t *reader)
     reader[graph->logits] = reader[cnn_graph_output(graph)] = MANY;
 }
 
-/* Lets the lead, node i, take in the layers behind it, as far as it can. */
-static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_fusion fusion,
-                    size_t i, struct cnn_node *lead, size_t *lead_of)
+/* The value that a layer reads beside `value`; NOBODY where it reads none. */
+static size_t other_input(const struct cnn_node *node, size_t value)
 {
-    for (size_t at = reader[i + 1]; at < graph->count; at = reader[at + 1]) {
+    if (node->input_count != 2)
+        return NOBODY;
+    return node->inputs[node->inputs[0] == value ? 1 : 0];
+}
+
+/* Lets the lead, node i, take in the layers behind it, as far as it can: those that read one value,
+ * and those whose second one is computed before the lead is. */
+static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_fusion fusion,
+                    size_t i, struct cnn_fused *fused, struct cnn_node *lead)
+{
+    size_t *inputs = (size_t *)lead->inputs;
+    cnn_shape *in = (cnn_shape *)lead->in;
+    for (size_t at = reader[i + 1], value = i + 1; at < graph->count; at = reader[value]) {
         const struct cnn_node *next = &graph->nodes[at];
-        if (next->input_count != 1 || !lead->type->fuse(lead, next, fusion))
+        const size_t other = other_input(next, value);
+        const bool fits = next->input_count == 1 ||
+                          (other <= i && fusion == CNN_FUSE_INFERENCE && lead->input_count == 1);
+        if (!fits || !lead->type->fuse(lead, next, fusion))
             return;
+        if (other != NOBODY) {
+            inputs[1] = cnn_fused_value(fused, other);
+            in[1] = cnn_graph_shape(graph, other);
+            lead->input_count = 2;
+        }
         lead->out = next->out;
-        lead_of[at] = lead_of[i];
+        fused->lead[at] = fused->lead[i];
+        value = at + 1;
     }
 }
 
+/* A copy with room for a second input. */
 static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_fused *fused,
                             const struct cnn_node *from, struct cnn_node *to, cnn_diag *diag)
 {
-    size_t *inputs = cnn_arena_array(arena, from->input_count, sizeof *inputs);
+    size_t *inputs = cnn_arena_array(arena, from->input_count + 1, sizeof *inputs);
+    cnn_shape *in = cnn_arena_array(arena, from->input_count + 1, sizeof *in);
     void *state = from->type->state_size ? cnn_arena_alloc(arena, from->type->state_size) : NULL;
     *to = *from;
-    if (!inputs || (from->type->state_size && !state))
+    if (!inputs || !in || (from->type->state_size && !state))
         return cnn_fail_memory(diag, from->type->state_size, "a plan");
     for (size_t k = 0; k < from->input_count; k++)
-        inputs[k] = cnn_fused_value(fused, from->inputs[k]);
-    to->inputs = inputs;
+        inputs[k] = cnn_fused_value(fused, from->inputs[k]), in[k] = from->in[k];
+    to->inputs = inputs, to->in = in;
     if (state)
         to->state = memcpy(state, from->state, from->type->state_size);
     return CNN_OK;
@@ -70,7 +92,7 @@ static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
         fused->origin[number] = i;
         fused->lead[i] = number;
         if (nodes[number].type->fuse)
-            take_in(graph, reader, fusion, i, &nodes[number], fused->lead);
+            take_in(graph, reader, fusion, i, fused, &nodes[number]);
     }
     fused->graph.nodes = nodes;
     fused->graph.logits = cnn_fused_value(fused, graph->logits);

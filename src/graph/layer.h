@@ -94,6 +94,7 @@ enum cnn_effect_kind {
     /* batch_norm: tensors are weight, bias, mean, variance in slots 0 to 3; then the activation */
     CNN_EFFECT_NORMALIZE,
     CNN_EFFECT_ACTIVATE,
+    CNN_EFFECT_ADD, /* of two values: the sum, then the activation */
     CNN_EFFECT_POOL
 };
 
@@ -104,8 +105,9 @@ struct cnn_effect {
     struct cnn_pool pool;
 };
 
-/* What a plan wants fused (graph/fuse.h). */
-enum cnn_fusion { CNN_FUSE_NOTHING, CNN_FUSE_INFERENCE, CNN_FUSE_TRAINING };
+/* What a plan wants fused (graph/fuse.h). CHAINS: as in inference, but only layers that read one
+ * value. */
+enum cnn_fusion { CNN_FUSE_NOTHING, CNN_FUSE_CHAINS, CNN_FUSE_INFERENCE, CNN_FUSE_TRAINING };
 
 /* One layer of one network. The graph fills in the first block, the layer's infer the rest. */
 struct cnn_node {
@@ -290,7 +292,7 @@ struct cnn_layer_type {
 
     /* Makes node, a copy with a state of its own, do the work of next as well, which alone reads
      * its output; false where it cannot, and nothing has changed then. The caller sets the output's
-     * shape. NULL: never. */
+     * shape, and where next reads a second value, that as another input of node. NULL: never. */
     size_t state_size;
     bool (*fuse)(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 

@@ -128,11 +128,14 @@ static bool make_part(struct cnn_plan *plan)
 
 /* How the plan executes the graph: what is fused, and what is computed with bytes. */
 static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
-                              enum cnn_plan_mode mode, struct cnn_fused *out, cnn_diag *diag)
+                              const struct cnn_plan_options *options, struct cnn_fused *out,
+                              cnn_diag *diag)
 {
-    enum cnn_fusion fusion = mode == CNN_PLAN_INFER   ? CNN_FUSE_INFERENCE
-                             : mode == CNN_PLAN_TRAIN ? CNN_FUSE_TRAINING
-                                                      : CNN_FUSE_NOTHING;
+    const enum cnn_plan_mode mode = options->mode;
+    enum cnn_fusion fusion = mode == CNN_PLAN_TRAIN   ? CNN_FUSE_TRAINING
+                             : mode != CNN_PLAN_INFER ? CNN_FUSE_NOTHING
+                             : options->chains        ? CNN_FUSE_CHAINS
+                                                      : CNN_FUSE_INFERENCE;
     cnn_status status = cnn_graph_fuse(arena, graph, fusion, out, diag);
     return status == CNN_OK && mode == CNN_PLAN_INFER
                ? cnn_graph_use_bytes(arena, &out->graph, diag)
@@ -205,7 +208,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                               .ranks = options->ranks,
                               .stale = true};
     plan->graph = &plan->fused.graph;
-    status = fuse_layers(arena, graph, options->mode, &plan->fused, diag);
+    status = fuse_layers(arena, graph, options, &plan->fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, options, arena, &plan->layout, diag);
     if (status == CNN_OK)
@@ -239,13 +242,12 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
     struct cnn_arena *arena = cnn_arena_new();
     if (status == CNN_OK && !arena)
         status = cnn_fail_memory(diag, 0, "a plan");
+    const struct cnn_plan_options options = {.batch = batch, .mode = mode};
     struct cnn_fused fused;
     if (status == CNN_OK)
-        status = fuse_layers(arena, graph, mode, &fused, diag);
+        status = fuse_layers(arena, graph, &options, &fused, diag);
     if (status == CNN_OK)
-        status = cnn_layout_make(&fused.graph, kernels,
-                                 &(struct cnn_plan_options){.batch = batch, .mode = mode}, arena,
-                                 &layout, diag);
+        status = cnn_layout_make(&fused.graph, kernels, &options, arena, &layout, diag);
     cnn_arena_free(arena);
     if (status == CNN_OK)
         *bytes = layout.floats * sizeof(float);

@@ -30,6 +30,9 @@ struct cnn_plan_options {
     enum cnn_plan_mode mode;
     bool input_gradient;
     const struct cnn_ranks *ranks; /* outlives the plan */
+    /* of mode INFER: layers that read several values stay apart (for who writes what is executed
+     * as another program) */
+    bool chains;
     /* NULL: the parameters are in memory. Else weights go from there into packed ones, some rows at
      * a time, and the plan keeps of the parameters only the others. */
     const struct cnn_parameter_source *source;

@@ -129,9 +129,12 @@ static inline bool cnn_pool_fuses(const struct cnn_pool *p)
            p->out_w == p->in_w / 2;
 }
 
-/* What a convolution does to its sums before it stores them: adds a bias, activates, pools. */
+/* What a convolution does to its sums before it stores them: adds a bias and an array of the
+ * output's shape, activates, pools. */
 struct cnn_epilogue {
     const float *bias; /* of each filter; NULL: none */
+    /* NULL: none; not with a pool, nor of a depthwise convolution */
+    const float *residual;
     /* any kind but SOFTMAX; those that need their input too: it is then lost */
     struct cnn_activation activation;
     const struct cnn_pool *pool; /* NULL, or one that fuses: y is then the pooled map */

@@ -72,9 +72,12 @@ static float forward_at(const struct conv_work *k, const float *image, size_t f,
     size_t filter_size = k->group_in * k->c->kernel_h * k->c->kernel_w;
     double sum =
         filter_at(k, image + f / k->group_out * k->group_in, k->w + f * filter_size, oy, ox);
-    return cnn_activate_ref(
-        k->epilogue->activation,
-        (float)(sum + (k->epilogue->bias ? (double)k->epilogue->bias[f] : 0.0)));
+    const struct cnn_epilogue *e = k->epilogue;
+    const size_t at = (size_t)(image - k->x) / (k->c->in_h * k->c->in_w * k->c->in_c);
+    sum += e->bias ? (double)e->bias[f] : 0.0;
+    if (e->residual)
+        sum += (double)e->residual[((at * k->c->out_h + oy) * k->c->out_w + ox) * k->c->out_c + f];
+    return cnn_activate_ref(e->activation, (float)sum);
 }
 
 /* The largest or the mean of four; a NaN wins. */

@@ -41,6 +41,8 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->out = first;
     node->dx_over_dy = true;
     node->activation = activation;
+    if (node->input_count == 2)
+        node->effect = (struct cnn_effect){.kind = CNN_EFFECT_ADD, .activation = activation};
     if (cnn_activation_needs_input(activation))
         cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(first), 0);
     else

@@ -200,7 +200,7 @@ static bool fuse_next(struct cnn_node *node, const struct cnn_node *next, enum c
         return false;
     switch (effect->kind) {
     case CNN_EFFECT_NONE:
-        return fusion == CNN_FUSE_INFERENCE;
+        return fusion != CNN_FUSE_TRAINING;
     case CNN_EFFECT_ACTIVATE:
         if (state->activation.kind != CNN_ACT_NONE || !fusable(effect->activation))
             return false;

@@ -55,10 +55,10 @@ bool cnn_scaling_fuse(struct cnn_node *node, const struct cnn_node *next, enum c
     struct cnn_scaling *state = node->state;
     const struct cnn_activation activation = next->effect.activation;
     if (next->effect.kind == CNN_EFFECT_NONE)
-        return fusion == CNN_FUSE_INFERENCE;
+        return fusion != CNN_FUSE_TRAINING;
     if (next->effect.kind != CNN_EFFECT_ACTIVATE || state->activation.kind != CNN_ACT_NONE ||
         activation.kind == CNN_ACT_SOFTMAX ||
-        (fusion != CNN_FUSE_INFERENCE && cnn_activation_needs_input(activation)))
+        (fusion == CNN_FUSE_TRAINING && cnn_activation_needs_input(activation)))
         return false;
     state->activation = activation;
     node->reads_y = true;

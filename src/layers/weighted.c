@@ -193,12 +193,12 @@ bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum 
     struct cnn_weighted *w = node->state;
     const struct cnn_effect *effect = &next->effect;
     bool linear = w->activation.kind == CNN_ACT_NONE && !w->pools,
-         inference = fusion == CNN_FUSE_INFERENCE;
+         inference = fusion != CNN_FUSE_TRAINING;
     switch (effect->kind) {
     case CNN_EFFECT_NONE:
         return inference;
     case CNN_EFFECT_NORMALIZE:
-        if (!inference || !linear || w->normalizes)
+        if (!inference || !linear || w->normalizes || w->adds)
             return false;
         memcpy(&node->tensors[CNN_SLOT_NORM], next->tensors, 4 * sizeof *next->tensors);
         w->normalizes = true;
@@ -212,8 +212,16 @@ bool cnn_weighted_fuse(struct cnn_node *node, const struct cnn_node *next, enum 
         w->activation = effect->activation;
         node->reads_y = true;
         return true;
+    case CNN_EFFECT_ADD:
+        if (!inference || !linear || node->quantization ||
+            effect->activation.kind == CNN_ACT_SOFTMAX ||
+            (w->conv.groups > 1 && w->conv.groups == w->conv.in_c))
+            return false;
+        w->adds = true;
+        w->activation = effect->activation;
+        return true;
     case CNN_EFFECT_POOL:
-        if (!inference || w->pools || w->activation.kind == CNN_ACT_SOFTMAX ||
+        if (!inference || w->pools || w->adds || w->activation.kind == CNN_ACT_SOFTMAX ||
             !cnn_pool_fuses(&effect->pool) ||
             (node->quantization && (effect->pool.average || !cnn_activation_cuts(w->activation))))
             return false;
@@ -233,6 +241,7 @@ static void forward(const struct cnn_call *call)
     const struct cnn_epilogue epilogue = {
         .bias = w->normalizes ? folded_scale(call) + cnn_round_floats(w->conv.out_c)
                               : call->value[CNN_SLOT_BIAS],
+        .residual = w->adds ? call->x[1] : NULL,
         .activation = separate ? (struct cnn_activation){.kind = CNN_ACT_NONE} : w->activation,
         .pool = w->pools ? &w->pool : NULL,
     };

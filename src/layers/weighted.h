@@ -36,6 +36,7 @@ struct cnn_weighted {
     /* fused: batch_norm in inference, folded into the packed weights; pooling */
     bool normalizes;
     float eps;
+    bool adds; /* the layer's second input */
     bool pools;
     struct cnn_pool pool;
 };

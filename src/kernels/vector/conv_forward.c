@@ -80,6 +80,8 @@ static void forward_block(void *context, size_t task, size_t thread)
           cnn_nest_size(&g.depth) * (t.group * cnn_packed_columns(k->cut.group_out) + t.column);
     g.c = k->y + (t.image * w->lines + t.line) * w->pixels * k->filters + filter;
     g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)w->lines;
+    if (k->epilogue.residual)
+        g.addend = k->epilogue.residual + (g.c - k->y);
     if (k->epilogue.pool) {
         g.c = unpooled;
         g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)v->lines;

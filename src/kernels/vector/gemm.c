@@ -34,13 +34,14 @@
 struct tile {
     const float *a[MAX_ROWS];
     float *c[MAX_ROWS];
+    const float *addend[MAX_ROWS];
     ptrdiff_t segment[SEGMENTS]; /* where in a the pieces of k begin */
     size_t segments, depth;      /* steps in each piece */
     ptrdiff_t step;              /* in a, from one step to the next */
     const float *b, *bias;
     size_t b_step; /* floats from one step to the next */
     size_t tail;   /* columns in the last vector; 0: all of them */
-    bool load, relu;
+    bool load, add, relu;
     const size_t *ends; /* of the pieces whose sums are apart: steps of k */
     size_t pieces;
 };
@@ -49,7 +50,7 @@ struct tile {
 
 /* Only the last vector of a tile may have fewer than VLEN columns: tail of them; 0 where it is
  * whole, too. */
-INLINE void tile_load(float *const *c, size_t rows, size_t vectors, size_t tail,
+INLINE void tile_load(const float *const *c, size_t rows, size_t vectors, size_t tail,
                       vfloat acc[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
@@ -78,9 +79,9 @@ INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat
 {
     if (t->load) {
         if (t->tail)
-            tile_load(t->c, rows, vectors, t->tail, acc);
+            tile_load((const float *const *)t->c, rows, vectors, t->tail, acc);
         else
-            tile_load(t->c, rows, vectors, 0, acc);
+            tile_load((const float *const *)t->c, rows, vectors, 0, acc);
         return;
     }
 #pragma GCC unroll 2
@@ -104,8 +105,26 @@ INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
         tile_store(t->c, rows, vectors, 0, acc);
 }
 
+INLINE void tile_add_rows(const struct tile *t, size_t rows, size_t vectors, size_t tail,
+                          vfloat acc[MAX_ROWS][2])
+{
+    vfloat addend[MAX_ROWS][2];
+    tile_load(t->addend, rows, vectors, tail, addend);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            acc[r][j] += addend[r][j];
+}
+
 INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
+    if (t->add) {
+        if (t->tail)
+            tile_add_rows(t, rows, vectors, t->tail, acc);
+        else
+            tile_add_rows(t, rows, vectors, 0, acc);
+    }
     if (t->relu)
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
@@ -139,6 +158,12 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
     const ptrdiff_t step = t->step;
     const size_t b_step = t->b_step;
     tile_begin(t, rows, vectors, acc);
+    if (t->add)
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (size_t j = 0; j < vectors; j++)
+                __builtin_prefetch(t->addend[r] + j * VLEN);
     for (size_t s = 0; s < t->segments; s++) {
         ptrdiff_t k = t->segment[s];
         __asm__ volatile("" ::
@@ -246,6 +271,10 @@ static void multiply_narrow(const struct tile *t)
                 acc[r] += (a[r][k] - zero) * column;
         }
     }
+    if (t->add)
+#pragma GCC unroll 8
+        for (size_t r = 0; r < MAX_ROWS; r++)
+            acc[r] += (half)_mm256_maskz_loadu_ps(mask, t->addend[r]);
 #pragma GCC unroll 8
     for (size_t r = 0; r < MAX_ROWS; r++)
         _mm256_mask_storeu_ps(t->c[r], mask,
@@ -295,24 +324,32 @@ static tile_function *const tile_functions[PRODUCTS][2][3] = {
 struct cursor {
     const float *a;
     float *c;
+    const float *addend;
     size_t i, j;
 };
+
+static void cursor_move(struct cursor *at, ptrdiff_t a, ptrdiff_t c)
+{
+    at->a += a;
+    at->c += c;
+    if (at->addend)
+        at->addend += c;
+}
 
 static void cursor_advance(struct cursor *at, const struct cnn_gemm *g)
 {
     const struct cnn_nest *rows = &g->rows;
-    at->a += rows->stride[0];
-    at->c += g->c_stride[0];
+    cursor_move(at, rows->stride[0], g->c_stride[0]);
     if (++at->i < rows->count[0])
         return;
     at->i = 0;
-    at->a += rows->stride[1] - (ptrdiff_t)rows->count[0] * rows->stride[0];
-    at->c += g->c_stride[1] - (ptrdiff_t)rows->count[0] * g->c_stride[0];
+    cursor_move(at, rows->stride[1] - (ptrdiff_t)rows->count[0] * rows->stride[0],
+                g->c_stride[1] - (ptrdiff_t)rows->count[0] * g->c_stride[0]);
     if (++at->j < rows->count[1])
         return;
     at->j = 0;
-    at->a += rows->stride[2] - (ptrdiff_t)rows->count[1] * rows->stride[1];
-    at->c += g->c_stride[2] - (ptrdiff_t)rows->count[1] * g->c_stride[1];
+    cursor_move(at, rows->stride[2] - (ptrdiff_t)rows->count[1] * rows->stride[1],
+                g->c_stride[2] - (ptrdiff_t)rows->count[1] * g->c_stride[1]);
 }
 
 /* Takes the next `rows` rows of the nest; a tile of more rows repeats the last one, which computes
@@ -324,19 +361,22 @@ static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct curs
             t->a[r] = at->a + (ptrdiff_t)r * g->rows.stride[0];
             t->c[r] = at->c + (ptrdiff_t)r * g->c_stride[0];
         }
-        at->a += (ptrdiff_t)rows * g->rows.stride[0];
-        at->c += (ptrdiff_t)rows * g->c_stride[0];
+        for (size_t r = 0; t->add && r < rows; r++)
+            t->addend[r] = at->addend + (ptrdiff_t)r * g->c_stride[0];
+        cursor_move(at, (ptrdiff_t)rows * g->rows.stride[0], (ptrdiff_t)rows * g->c_stride[0]);
         at->i += rows;
     } else {
         for (size_t r = 0; r < rows; r++) {
             t->a[r] = at->a;
             t->c[r] = at->c;
+            t->addend[r] = at->addend;
             cursor_advance(at, g);
         }
     }
     for (size_t r = rows; r < MAX_ROWS; r++) {
         t->a[r] = t->a[rows - 1];
         t->c[r] = t->c[rows - 1];
+        t->addend[r] = t->addend[rows - 1];
     }
 }
 
@@ -348,7 +388,9 @@ static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t colu
                                          : (enum product)g->operands;
     tile_function *const *functions = tile_functions[product][width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
-    struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
+    struct cursor at = {.a = g->by_channel ? g->a + column : g->a,
+                        .c = g->c + column,
+                        .addend = t->add ? g->addend + column : NULL};
 #if defined(__AVX512F__)
     bool narrow = product == FLOATS && g->columns - column <= VLEN / 2;
 #endif
@@ -422,6 +464,7 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
     do {
         steps = tile_take_depth(&t, &g.depth, k, total, most);
         t.load = g.accumulate || k > 0;
+        t.add = g.addend && k + steps == total;
         t.relu = g.relu && k + steps == total;
         for (size_t column = 0; column < g.columns; column += CNN_PANEL) {
             size_t width = cnn_panel_width(g.columns, column);

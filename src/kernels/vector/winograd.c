@@ -284,6 +284,16 @@ CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t 
         }
 }
 
+/* Adds what lies where the outputs of a tile go. */
+CNN_INLINE void add_residual(const struct winograd *k, vfloat out[4][4], size_t rows,
+                             size_t columns, const float *residual)
+{
+    const size_t pixel = k->out.channels, line = k->out.width * pixel;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            out[i][j] += vload(residual + i * line + j * pixel);
+}
+
 static void finish_tile(const struct winograd *k, size_t tile, size_t first, size_t count,
                         const float *products)
 {
@@ -300,11 +310,14 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
         cnn_output_transform(products + c - first, k->products, out);
         for (size_t i = 0; i < 4; i++)
-            for (size_t j = 0; j < 4; j++) {
+            for (size_t j = 0; j < 4; j++)
                 out[i][j] += bias;
-                if (e->activation.kind == CNN_ACT_RELU)
+        if (e->residual)
+            add_residual(k, out, rows, columns, e->residual + (to - k->y) + c);
+        if (e->activation.kind == CNN_ACT_RELU)
+            for (size_t i = 0; i < 4; i++)
+                for (size_t j = 0; j < 4; j++)
                     out[i][j] = vmax(vset(0), out[i][j]);
-            }
         if (e->activation.kind != CNN_ACT_NONE && e->activation.kind != CNN_ACT_RELU)
             CNN_ISA_NAME(cnn_activate)(e->activation, 16 * VLEN, (const float *)out, (float *)out);
         if (e->pool)
@@ -325,13 +338,16 @@ static __attribute__((noinline)) void transform_vector(const float *const *point
                         slot);
 }
 
-/* Asks, while products are computed, for a share of where this block's outputs go, and of what the
- * next one reads. */
+/* Asks, while products are computed, for a share of where this block's outputs go, of what is added
+ * to them, and of what the next block reads. */
 CNN_INLINE void prefetch(const struct winograd *k, const struct part *p, size_t point)
 {
-    for (size_t t = p->tiles * point / CNN_POINTS;
-         !k->epilogue.pool && t < p->tiles * (point + 1) / CNN_POINTS; t++)
-        cnn_tile_prefetch(&k->out, p->first + t, k->y, p->column, p->columns);
+    for (size_t t = p->tiles * point / CNN_POINTS; t < p->tiles * (point + 1) / CNN_POINTS; t++) {
+        if (!k->epilogue.pool)
+            cnn_tile_prefetch(&k->out, p->first + t, k->y, p->column, p->columns);
+        if (k->epilogue.residual)
+            cnn_tile_prefetch(&k->out, p->first + t, k->epilogue.residual, p->column, p->columns);
+    }
     for (size_t t = p->next * point / CNN_POINTS; t < p->next * (point + 1) / CNN_POINTS; t++)
         cnn_tile_prefetch(&k->in, p->first + p->tiles + t, k->x, p->channel, k->group_in);
 }
