@@ -1,0 +1,95 @@
+/* Forward of a plan: in training all images that this process has; in inference slices of the
+ * batch. */
+#include "graph/plan_internal.h"
+
+#include <assert.h>
+
+/* The layers fused with the first one begin and end behind its forward, and before its backward,
+ * in the order of their work. */
+static void observe_fused(const struct cnn_plan *plan, size_t lead, bool backward)
+{
+    size_t first = plan->fused.origin[lead] + 1;
+    for (size_t k = first; k < plan->node_count; k++) {
+        size_t node = backward ? plan->node_count - 1 - (k - first) : k;
+        if (plan->fused.lead[node] != lead)
+            continue;
+        plan->observer(plan->observer_context, node, backward, true);
+        plan->observer(plan->observer_context, node, backward, false);
+    }
+}
+
+void cnn_plan_tell(const struct cnn_plan *plan, size_t lead, bool backward, bool begin)
+{
+    if (!plan->observer)
+        return;
+    if (backward && begin)
+        observe_fused(plan, lead, true);
+    plan->observer(plan->observer_context, plan->fused.origin[lead], backward, begin);
+    if (!backward && !begin)
+        observe_fused(plan, lead, false);
+}
+
+/* Dropout layers of one step draw from seeds of their own (the mixing constant is the golden
+ * ratio's). */
+static uint64_t node_seed(uint64_t seed, size_t node)
+{
+    return seed ^ (0x9e3779b97f4a7c15u * (node + 1));
+}
+
+/* Points the calls at the images of the batch from `first` on: in the values that hold all of
+ * them. */
+static void bind_slice(struct cnn_plan *plan, size_t first)
+{
+    const struct cnn_graph *g = plan->graph;
+    const size_t whole[3] = {0, g->logits, g->count};
+    for (size_t i = 0; i < g->count; i++)
+        for (size_t w = 0; w < 3; w++) {
+            float *value = cnn_plan_block(plan, plan->layout.value[whole[w]]) +
+                           first * cnn_shape_count(cnn_graph_shape(g, whole[w]));
+            for (size_t k = 0; k < g->nodes[i].input_count; k++)
+                if (g->nodes[i].inputs[k] == whole[w])
+                    plan->nodes[i].x[k] = value;
+            if (i + 1 == whole[w])
+                plan->nodes[i].call.y = value;
+        }
+}
+
+/* This process's images of a batch of n. */
+static void forward_share(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
+{
+    const struct cnn_ranks *ranks = plan->ranks;
+    plan->run = cnn_parts_of(n, ranks ? ranks->rank : 0, ranks ? ranks->count : 1);
+    for (size_t i = 0; i < plan->graph->count; i++) {
+        struct cnn_call *call = &plan->nodes[i].call;
+        call->n = cnn_parts_images(&plan->run);
+        call->parts = &plan->run;
+        call->training = training && !cnn_node_frozen(call->node);
+        call->seed = node_seed(seed, plan->fused.origin[i]);
+        cnn_plan_tell(plan, i, false, true);
+        if (!cnn_plan_rests(plan, i, call->n))
+            plan->graph->nodes[i].execution->forward(call);
+        cnn_plan_tell(plan, i, false, false);
+    }
+}
+
+void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed)
+{
+    assert(n <= plan->batch && (!training || cnn_plan_goes_back(plan->mode)));
+    cnn_plan_pack(plan);
+    if (cnn_plan_goes_back(plan->mode)) {
+        forward_share(plan, n, training, seed);
+        return;
+    }
+    size_t slice = plan->layout.slice;
+    for (size_t first = 0; first < n; first += slice) {
+        if (slice < plan->batch)
+            bind_slice(plan, first);
+        for (size_t i = 0; i < plan->graph->count; i++) {
+            struct cnn_call *call = &plan->nodes[i].call;
+            call->n = n - first < slice ? n - first : slice;
+            cnn_plan_tell(plan, i, false, true);
+            plan->graph->nodes[i].execution->forward(call);
+            cnn_plan_tell(plan, i, false, false);
+        }
+    }
+}
