@@ -134,16 +134,6 @@ static void test_output_when_layers_are_fused(void **state)
     }
 }
 
-static const struct cnn_plan *sliced_plan;
-
-/* The largest number of images that a layer is called with. */
-static void count_images(void *context, size_t node, bool backward, bool begin)
-{
-    size_t *most = context, n = cnn_plan_call(sliced_plan, node)->n;
-    (void)backward, (void)begin;
-    *most = n > *most ? n : *most;
-}
-
 static void train_once(const cnn_model *model, struct cnn_plan *plan)
 {
     size_t output = cnn_graph_output(&model->graph),
@@ -190,11 +180,51 @@ static void test_gradients_when_layers_are_fused(void **state)
     }
 }
 
+#define SLICED ((size_t)23)
+
+static const struct cnn_plan *sliced_plan;
+
+/* The most images that each layer is called with. */
+static void count_images(void *context, size_t node, bool backward, bool begin)
+{
+    size_t *most = context, n = cnn_plan_call(sliced_plan, node)->n;
+    (void)backward, (void)begin;
+    most[node] = n > most[node] ? n : most[node];
+}
+
+/* Compares a plan that runs its batch in slices with one that does not; most: by layer, the images
+ * of its calls. */
+static void check_slices(cnn_model *model, size_t *most)
+{
+    struct cnn_plan *apart = network_plan(model, SLICED, CNN_PLAN_KEEP, false),
+                    *sliced = network_plan(model, SLICED, CNN_PLAN_INFER, false);
+    const size_t size = SLICED * cnn_shape_count(model->graph.input), output = model->graph.count,
+                 logits = model->graph.logits;
+    float *random = tensor_random(size, 3);
+    cnn_plan_observe(sliced, count_images, most);
+    sliced_plan = sliced;
+    for (size_t run = 0; run < 2; run++) { /* the second finds what the first left */
+        memcpy(cnn_plan_input(apart), random, size * sizeof *random);
+        memcpy(cnn_plan_input(sliced), random, size * sizeof *random);
+        cnn_plan_forward(apart, SLICED, false, 0);
+        cnn_plan_forward(sliced, SLICED - run, false, 0);
+        assert_floats_near("logits", cnn_plan_value(sliced, logits), cnn_plan_value(apart, logits),
+                           (SLICED - run) * cnn_shape_count(cnn_graph_shape(&model->graph, logits)),
+                           1e-5);
+        assert_floats_near("output", cnn_plan_value(sliced, output), cnn_plan_value(apart, output),
+                           (SLICED - run) * cnn_shape_count(cnn_graph_shape(&model->graph, output)),
+                           1e-5);
+    }
+    tensor_free(random, size);
+    cnn_plan_free(apart);
+    cnn_plan_free(sliced);
+}
+
 /* A batch so large that it runs in slices: both values that hold all of it are whole. */
 static void test_output_when_the_batch_runs_in_slices(void **state)
 {
     (void)state;
-    const size_t images = 23;
+    size_t most[16] = {0};
     cnn_model *model = network_open_layers(
         "[3, 64, 64]",
         "- {type: conv, filters: 16, kernel_size: 3, padding: 1, name: a}\n- {type: relu, name: "
@@ -202,24 +232,37 @@ static void test_output_when_the_batch_runs_in_slices(void **state)
         "- {type: depthwise_conv, kernel_size: 3, padding: 1}\n- {type: add, from: [a, b]}\n"
         "- {type: global_pool, pool_type: avg}\n- {type: flatten}\n- {type: dense, units: 5}\n"
         "- {type: softmax}\n");
-    struct cnn_plan *apart = network_plan(model, images, CNN_PLAN_KEEP, false),
-                    *sliced = network_plan(model, images, CNN_PLAN_INFER, false);
-    size_t size = images * cnn_shape_count(model->graph.input), most = 0;
-    float *random = tensor_random(size, 3);
-    cnn_plan_observe(sliced, count_images, &most);
-    memcpy(cnn_plan_input(apart), random, size * sizeof *random);
-    memcpy(cnn_plan_input(sliced), random, size * sizeof *random);
-    sliced_plan = sliced;
-    cnn_plan_forward(apart, images, false, 0);
-    cnn_plan_forward(sliced, images, false, 0);
-    assert_in_range(most, 1, images - 1);
-    assert_floats_near("logits", cnn_plan_value(sliced, model->graph.logits),
-                       cnn_plan_value(apart, model->graph.logits), images * 5, 1e-5);
-    assert_floats_near("output", cnn_plan_value(sliced, model->graph.count),
-                       cnn_plan_value(apart, model->graph.count), images * 5, 1e-5);
-    tensor_free(random, size);
-    cnn_plan_free(apart);
-    cnn_plan_free(sliced);
+    network_stir(model);
+    check_slices(model, most);
+    for (size_t i = 0; i < model->graph.count; i++)
+        assert_in_range(most[i], 1, SLICED - 1);
+    cnn_model_free(model);
+}
+
+/* Large maps with few weights, then small ones with many, then large ones again: stages with slices
+ * of their own, and values that are read two stages later. */
+static void test_output_when_layers_run_in_stages(void **state)
+{
+    (void)state;
+    size_t most[32] = {0};
+    cnn_model *model = network_open_layers(
+        "[3, 64, 64]",
+        "- {type: conv, filters: 16, kernel_size: 3, padding: 1, name: a}\n- {type: relu, name: "
+        "b}\n- {type: depthwise_conv, kernel_size: 3, padding: 1, name: c}\n"
+        "- {type: pool, pool_type: max, kernel_size: 8}\n- {type: tanh, name: d}\n"
+        "- {type: conv, filters: 640, kernel_size: 1, name: e}\n- {type: shuffle, groups: 4}\n- "
+        "{type: sigmoid}\n"
+        "- {type: conv, filters: 640, kernel_size: 1, name: f}\n- {type: batch_norm, name: g}\n"
+        "- {type: add, from: [g, e]}\n- {type: sigmoid}\n"
+        "- {type: conv, filters: 16, kernel_size: 1}\n- {type: upsample, scale: 8, name: h}\n"
+        "- {type: add, from: [h, b]}\n- {type: relu6, name: i}\n"
+        "- {type: mul, from: [i, c]}\n- {type: conv, filters: 4, kernel_size: 3}\n- {type: "
+        "global_pool, pool_type: avg}\n");
+    network_stir(model);
+    check_slices(model, most);
+    assert_in_range(most[0], 1, SLICED - 1);
+    assert_int_equal(most[8], SLICED); /* f: fetching its weights for each slice would cost more */
+    assert_in_range(most[16], 1, SLICED - 1);
     cnn_model_free(model);
 }
 
@@ -314,6 +357,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_output_when_layers_are_fused),
         cmocka_unit_test(test_output_when_the_batch_runs_in_slices),
+        cmocka_unit_test(test_output_when_layers_run_in_stages),
         cmocka_unit_test(test_output_is_the_same_bits_when_threads_differ),
         cmocka_unit_test(test_gradients_when_layers_are_fused),
         cmocka_unit_test(test_sum_is_fused_with_the_last_of_its_terms),

@@ -13,7 +13,7 @@ struct maker {
     const struct cnn_graph *graph;
     const struct cnn_kernels *kernels;
     size_t whole; /* images of a batch of all processes */
-    size_t batch, slice;
+    size_t batch;
     const struct cnn_ranks *ranks;
     enum cnn_plan_mode mode;
     bool input_gradient;
@@ -64,12 +64,6 @@ static void extend_block(struct maker *m, size_t block, size_t first, size_t las
     b->last = last > b->last ? last : b->last;
 }
 
-/* Values that hold all images of the batch. */
-static bool is_whole(const struct maker *m, size_t v)
-{
-    return v == 0 || v == m->graph->count || v == m->graph->logits;
-}
-
 static size_t batch_floats(struct maker *m, size_t images, size_t per_image, size_t fixed)
 {
     size_t floats;
@@ -82,36 +76,9 @@ static size_t batch_floats(struct maker *m, size_t images, size_t per_image, siz
 
 static size_t value_floats(struct maker *m, size_t v)
 {
-    return batch_floats(m, is_whole(m, v) ? m->batch : m->slice,
+    const struct cnn_stages *stages = &m->layout->stages;
+    return batch_floats(m, stages->whole[v] ? m->batch : cnn_stage_of(stages, v - 1)->slice,
                         cnn_graph_value_floats(m->graph, v), 0);
-}
-
-/* that a layer reads and writes: four megabytes, near what the cores' own caches hold */
-#define SLICE_FLOATS ((size_t)1 << 20)
-/* all weights together; where there are more, fetching them for every slice costs more than values
- * do */
-#define WEIGHT_FLOATS ((size_t)1 << 18)
-
-/* In inference with few weights a slice of the batch goes through all layers while its values are
- * in the cache, and only then the next. */
-static size_t choose_slice(const struct maker *m)
-{
-    size_t most = 1, weights = 0, slices;
-    for (size_t i = 0; i < m->graph->count; i++) {
-        const struct cnn_node *node = &m->graph->nodes[i];
-        size_t floats = cnn_shape_count(node->out);
-        for (size_t k = 0; k < node->input_count; k++)
-            floats += cnn_shape_count(node->in[k]);
-        most = floats > most ? floats : most;
-        for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)
-            if (node->tensors[slot].role == CNN_ROLE_PACKED &&
-                !cnn_size_add(weights, node->execution->packed(node, m->kernels, false), &weights))
-                return m->batch;
-    }
-    if (m->mode != CNN_PLAN_INFER || weights > WEIGHT_FLOATS || m->batch * most <= SLICE_FLOATS)
-        return m->batch;
-    slices = (m->batch - 1) / (most < SLICE_FLOATS ? SLICE_FLOATS / most : 1) + 1;
-    return (m->batch - 1) / slices + 1;
 }
 
 static void analyse(struct maker *m)
@@ -136,6 +103,11 @@ static void analyse(struct maker *m)
             m->leads[g->nodes[i].inputs[k]] = true;
 }
 
+static bool is_sliced(const struct maker *m, size_t node)
+{
+    return cnn_stage_of(&m->layout->stages, node)->slice < m->batch;
+}
+
 /* Whether node i may write its output over its input: nobody else reads that input, now or in
  * backward. */
 static bool writes_over(const struct maker *m, size_t i)
@@ -145,9 +117,22 @@ static bool writes_over(const struct maker *m, size_t i)
     if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 ||
         x == m->graph->logits)
         return false;
-    if (m->slice < m->batch && is_whole(m, i + 1))
+    if (is_sliced(m, i) && m->layout->stages.whole[x] != m->layout->stages.whole[i + 1])
         return false;
     return !cnn_plan_goes_back(m->mode) || (!m->graph->nodes[x - 1].reads_y && !node->reads_x);
+}
+
+/* Values of the whole batch live as long as slices run through the stage that writes them, and
+ * through the last one that reads them. */
+static void cover_stages(const struct maker *m, size_t v, size_t *first, size_t *last)
+{
+    const struct cnn_stages *stages = &m->layout->stages;
+    const size_t writer = v - 1,
+                 reader = m->last_reader[v] < m->graph->count ? m->last_reader[v] : writer;
+    if (v > 0 && is_sliced(m, writer))
+        *first = cnn_stage_of(stages, writer)->first;
+    if ((v > 0 || m->readers[0] > 0) && is_sliced(m, reader))
+        *last = cnn_stage_of(stages, reader)->end - 1;
 }
 
 static void place_values(struct maker *m)
@@ -156,9 +141,9 @@ static void place_values(struct maker *m)
     for (size_t v = 0; v <= g->count; v++) {
         size_t first = v == 0 ? 0 : forward_step(v - 1);
         size_t last = m->last_reader[v] < g->count ? forward_step(m->last_reader[v]) : first;
-        if (m->slice < m->batch && is_whole(m, v))
-            first = 0, last = end_step(m); /* the next slice begins at step 0 */
-        else if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
+        if (m->layout->stages.whole[v])
+            cover_stages(m, v, &first, &last);
+        if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
             last = end_step(m);
         else if (cnn_plan_goes_back(m->mode) && v > 0 && g->nodes[v - 1].reads_y)
             last = backward_step(m, v - 1);
@@ -227,8 +212,9 @@ static void place_tensors(struct maker *m)
                 *block = add_block(m, node->execution->packed(node, m->kernels, training), 0,
                                    end_step(m));
         }
+        const size_t slice = cnn_stage_of(&m->layout->stages, i)->slice;
         /* work is cut up by n: fewer images may need more */
-        for (size_t n = 1; node->execution->scratch && n <= m->slice; n++) {
+        for (size_t n = 1; node->execution->scratch && n <= slice; n++) {
             size_t wanted = node->execution->scratch(node, m->kernels, n);
             scratch = wanted > scratch ? wanted : scratch;
         }
@@ -377,15 +363,14 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
                       .kernels = kernels,
                       .whole = options->batch,
                       .batch = batch,
-                      .slice = batch,
                       .ranks = options->ranks,
                       .mode = options->mode,
                       .input_gradient = options->input_gradient,
                       .layout = &layout,
                       .capacity = n * (CNN_MAX_TENSORS + 2) + edges + 8};
-    if (!make_arrays(&m, arena, n, edges))
+    if (!make_arrays(&m, arena, n, edges) ||
+        !cnn_stages_make(graph, kernels, batch, m.mode == CNN_PLAN_INFER, arena, &layout.stages))
         return cnn_fail_memory(diag, m.capacity * sizeof *layout.blocks, "the memory plan");
-    layout.slice = m.slice = choose_slice(&m);
     analyse(&m);
     place_values(&m);
     place_tensors(&m);

@@ -4,6 +4,7 @@
 #define CNN_GRAPH_LAYOUT_H
 
 #include "graph/plan.h"
+#include "graph/stages.h"
 
 #define CNN_NO_BLOCK SIZE_MAX
 
@@ -19,9 +20,7 @@ struct cnn_layout {
     struct cnn_block *blocks;
     size_t block_count;
     size_t floats; /* of the slab */
-    /* images that run through all layers together: values have room for so many, but for the input,
-     * the output and the logits */
-    size_t slice;
+    struct cnn_stages stages;
     /* block of each value, count + 1; values written over one another share one */
     size_t *value;
     size_t *gradient;  /* block of each value's gradient; CNN_NO_BLOCK where none is needed */

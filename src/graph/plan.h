@@ -92,8 +92,8 @@ size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node);
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
 
 /* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. A
- * plan of mode INFER may run the batch in slices, one after another through all nodes: the call's n
- * and values are then the slice's. At the end of its forward a node's value is whole, and at the
+ * plan of mode INFER may run some nodes on slices of the batch, one after another: the call's n and
+ * values are then the slice's. At the end of its forward a node's value is whole, and at the
  * beginning of its backward the gradient of its value, whatever shares their memory later. Where
  * layers are fused, the first one's time is that of all, the others begin and end at once, and the
  * value and the gradient are those of the last. */

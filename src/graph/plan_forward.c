@@ -1,5 +1,6 @@
 /* Forward of a plan: in training all images that this process has; in inference slices of the
  * batch. */
+#include "graph/bytes.h"
 #include "graph/plan_internal.h"
 
 #include <assert.h>
@@ -36,22 +37,35 @@ static uint64_t node_seed(uint64_t seed, size_t node)
     return seed ^ (0x9e3779b97f4a7c15u * (node + 1));
 }
 
-/* Points the calls at the images of the batch from `first` on: in the values that hold all of
- * them. */
-static void bind_slice(struct cnn_plan *plan, size_t first)
+/* Points the calls of a stage at the images of the batch from `first` on: in the values that hold
+ * all of them. */
+static void bind_slice(struct cnn_plan *plan, const struct cnn_stage *stage, size_t first)
 {
     const struct cnn_graph *g = plan->graph;
-    const size_t whole[3] = {0, g->logits, g->count};
-    for (size_t i = 0; i < g->count; i++)
-        for (size_t w = 0; w < 3; w++) {
-            float *value = cnn_plan_block(plan, plan->layout.value[whole[w]]) +
-                           first * cnn_shape_count(cnn_graph_shape(g, whole[w]));
-            for (size_t k = 0; k < g->nodes[i].input_count; k++)
-                if (g->nodes[i].inputs[k] == whole[w])
-                    plan->nodes[i].x[k] = value;
-            if (i + 1 == whole[w])
-                plan->nodes[i].call.y = value;
+    const bool *whole = plan->layout.stages.whole;
+    for (size_t i = stage->first; i < stage->end; i++) {
+        for (size_t k = 0; k < g->nodes[i].input_count; k++) {
+            const size_t v = g->nodes[i].inputs[k];
+            if (whole[v])
+                plan->nodes[i].x[k] = cnn_plan_block(plan, plan->layout.value[v]) +
+                                      first * cnn_graph_value_floats(g, v);
         }
+        if (whole[i + 1])
+            plan->nodes[i].call.y = cnn_plan_block(plan, plan->layout.value[i + 1]) +
+                                    first * cnn_graph_value_floats(g, i + 1);
+    }
+}
+
+/* A slice of n images through the layers of a stage. */
+static void run_slice(struct cnn_plan *plan, const struct cnn_stage *stage, size_t n)
+{
+    for (size_t i = stage->first; i < stage->end; i++) {
+        struct cnn_call *call = &plan->nodes[i].call;
+        call->n = n;
+        cnn_plan_tell(plan, i, false, true);
+        plan->graph->nodes[i].execution->forward(call);
+        cnn_plan_tell(plan, i, false, false);
+    }
 }
 
 /* This process's images of a batch of n. */
@@ -80,16 +94,12 @@ void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t s
         forward_share(plan, n, training, seed);
         return;
     }
-    size_t slice = plan->layout.slice;
-    for (size_t first = 0; first < n; first += slice) {
-        if (slice < plan->batch)
-            bind_slice(plan, first);
-        for (size_t i = 0; i < plan->graph->count; i++) {
-            struct cnn_call *call = &plan->nodes[i].call;
-            call->n = n - first < slice ? n - first : slice;
-            cnn_plan_tell(plan, i, false, true);
-            plan->graph->nodes[i].execution->forward(call);
-            cnn_plan_tell(plan, i, false, false);
+    for (size_t s = 0; s < plan->layout.stages.count; s++) {
+        const struct cnn_stage *stage = &plan->layout.stages.stages[s];
+        for (size_t first = 0; first < n; first += stage->slice) {
+            if (stage->slice < plan->batch)
+                bind_slice(plan, stage, first);
+            run_slice(plan, stage, n - first < stage->slice ? n - first : stage->slice);
         }
     }
 }
