@@ -264,12 +264,12 @@ static void test_depthwise_int8_is_as_plain_c(void **state)
     (void)state;
     static const struct {
         size_t size, channels, kernel, stride, dilation, pad;
-    } shapes[] = {{64, 20, 3, 1, 1, 1}, {65, 8, 3, 2, 1, 1},  {33, 20, 5, 1, 1, 2},
-                  {30, 6, 7, 1, 1, 3},  {31, 16, 3, 1, 2, 2}, {29, 40, 4, 2, 3, 4},
-                  {5, 5, 9, 1, 1, 4},   {3, 66, 1, 1, 1, 0}};
+    } shapes[] = {{64, 20, 3, 1, 1, 1}, {65, 8, 3, 2, 1, 1}, {33, 20, 5, 1, 1, 2},
+                  {33, 9, 5, 2, 1, 2},  {30, 6, 7, 1, 1, 3}, {31, 16, 3, 1, 2, 2},
+                  {29, 40, 4, 2, 3, 4}, {5, 5, 9, 1, 1, 4},  {3, 66, 1, 1, 1, 0}};
     unsigned seed = 4;
-    for (size_t i = 0; i < 3 * sizeof shapes / sizeof *shapes; i++) {
-        const size_t s = i / 3, size = shapes[s].size, kernel = shapes[s].kernel,
+    for (size_t i = 0; i < 8 * sizeof shapes / sizeof *shapes; i++) {
+        const size_t s = i / 8, size = shapes[s].size, kernel = shapes[s].kernel,
                      stride = shapes[s].stride, dilation = shapes[s].dilation, pad = shapes[s].pad,
                      out = (size + 2 * pad - (kernel - 1) * dilation - 1) / stride + 1;
         struct problem p = {.n = 2,

@@ -99,13 +99,10 @@ static size_t first_floats(const struct cnn_conv *c)
 
 size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
 {
-    if (!fits(c)) {
-        const size_t plain = cnn_conv_int8_packed_floats_ref(c),
-                     own = CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)
-                               ? CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(c)
-                               : 0;
-        return plain > own ? plain : own;
-    }
+    if (!fits(c))
+        return CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)
+                   ? CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(c)
+                   : cnn_conv_int8_packed_floats_ref(c);
     size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w),
                                   cnn_code_channels(c->in_c) / 4 / c->groups);
     return cnn_size_times(first_floats(c), cnn_size_plus(depth, 1));
@@ -165,7 +162,7 @@ static void pack_panel(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
                                       const signed char *codes, float *packed)
 {
-    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c) && integers->y.scale > 0) {
+    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)) {
         CNN_ISA_NAME(cnn_depthwise_int8_pack)(c, integers, codes, packed);
         return;
     }
@@ -342,7 +339,7 @@ static void run_block(void *context, size_t task, size_t thread)
 void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
                                          const struct cnn_conv_int8_forward *pass)
 {
-    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c) && pass->integers->y.scale > 0) {
+    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)) {
         CNN_ISA_NAME(cnn_depthwise_int8_forward)(c, pass);
         return;
     }

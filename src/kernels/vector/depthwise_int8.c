@@ -6,6 +6,7 @@
 #include "kernels/vector/depthwise_int8.h"
 
 #include "kernels/internal.h"
+#include "kernels/vector/ops.h"
 #include "kernels/vector/windows.h"
 #include "util/parallel.h"
 
@@ -111,7 +112,9 @@ struct work {
     const struct cnn_conv *c;
     const struct cnn_conv_int8_forward *pass;
     struct cut cut;
-    size_t taps, row;                /* row: bytes of a pixel */
+    size_t taps, row;                /* row: bytes of a pixel of x */
+    bool floats;                     /* what y is made of */
+    size_t y_row;                    /* bytes or floats of a pixel of y */
     size_t lines, bands, end, y_end; /* lines of a band; of all; columns of y that count */
     struct vfinish finish;
     const size_t *columns;     /* where the columns of each four lie in a row */
@@ -219,6 +222,7 @@ static void arrange(const struct work *k, const unsigned char *x, size_t first, 
 /* The shape of the sums of one group, in constants where they are common. */
 struct sums {
     size_t outputs, quads, kernel_h, step; /* step: from kernel row to kernel row */
+    bool floats;
 };
 
 INLINE void add_up(struct sums s, const float *from, const float *w, vint sum[2])
@@ -230,33 +234,44 @@ INLINE void add_up(struct sums s, const float *from, const float *w, vint sum[2]
                 sum[i] = vdot_int8(sum[i], (vint)vload(from + q * VLEN), (vint)vload(w += VLEN));
 }
 
-/* One line of y of one vector of channels, from the rows it reads. */
+/* One line of y of one vector of channels, from the rows it reads: codes, or numbers. */
 struct line {
     const float *from, *w;
-    unsigned char *y;
-    size_t lanes;
-    vint by;
+    unsigned char *codes;
+    float *numbers;
+    size_t lanes; /* of y */
+    vint by;      /* multipliers of codes, scales of numbers */
 };
+
+/* Pixel `at` of a line. */
+INLINE void put(const struct vfinish *finish, const struct line *l, bool floats, vint sum,
+                size_t at)
+{
+    if (floats)
+        vstore_lanes(l->numbers + at, l->lanes,
+                     __builtin_convertvector(sum, vfloat) * (vfloat)l->by);
+    else
+        vrequantize(finish, sum, l->by, l->lanes, l->codes + at);
+}
 
 INLINE void store_line(const struct work *k, struct sums s, const struct line *l)
 {
     const struct vfinish finish = k->finish; /* copies: bytes that are stored could be anyone's */
-    const vint by = l->by;
+    const struct line line = *l;
+    const size_t row = k->y_row, pairs = k->y_end / s.outputs, odd = k->y_end % s.outputs;
     vint sum[2];
-    unsigned char *y = l->y;
-    const size_t odd = k->y_end % s.outputs;
-    for (size_t g = 0; g < k->y_end / s.outputs; g++, y += s.outputs * k->row) {
-        add_up(s, l->from + g * s.quads * VLEN, l->w, sum);
+    for (size_t g = 0; g < pairs; g++) {
+        add_up(s, line.from + g * s.quads * VLEN, line.w, sum);
         for (size_t i = 0; i < s.outputs; i++)
-            vrequantize(&finish, sum[i], by, l->lanes, y + i * k->row);
+            put(&finish, &line, s.floats, sum[i], (g * s.outputs + i) * row);
     }
     if (odd) {
-        add_up(s, l->from + k->y_end / s.outputs * s.quads * VLEN, l->w, sum);
-        vrequantize(&finish, sum[0], by, l->lanes, y);
+        add_up(s, line.from + pairs * s.quads * VLEN, line.w, sum);
+        put(&finish, &line, s.floats, sum[0], pairs * s.outputs * row);
     }
 }
 
-/* The codes of the largest of each four, of two lines `below` fours apart. */
+/* The largest of each four, of two lines `below` fours apart. */
 static void store_pooled(const struct work *k, struct sums s, size_t below, const struct line *l)
 {
     for (size_t ox = 0; ox < k->y_end; ox++) {
@@ -269,7 +284,7 @@ static void store_pooled(const struct work *k, struct sums s, size_t below, cons
             sum[0] = vmax_int(sum[0], s.outputs == 2 ? sum[1] : sum[0]);
             most = i ? vmax_int(most, sum[0]) : sum[0];
         }
-        vrequantize(&k->finish, most, l->by, l->lanes, l->y + ox * k->row);
+        put(&k->finish, l, s.floats, most, ox * k->y_row);
     }
 }
 
@@ -277,15 +292,36 @@ static void store(const struct work *k, const struct line *l)
 {
     const struct cnn_conv *c = k->c;
     const size_t fours = k->cut.groups * k->cut.quads, step = fours * c->dilation_h;
-    const struct sums s = {k->cut.outputs, k->cut.quads, c->kernel_h, step};
+    const struct sums s = {k->cut.outputs, k->cut.quads, c->kernel_h, step, k->floats};
+    const size_t shape = s.kernel_h * 100 + s.quads * 10 + s.outputs;
     if (k->pass->pool)
         store_pooled(k, s, fours * c->stride_h, l);
-    else if (s.quads == 1 && s.kernel_h == 3 && s.outputs == 2)
-        store_line(k, (struct sums){2, 1, 3, step}, l);
-    else if (s.quads == 1 && s.kernel_h == 3)
-        store_line(k, (struct sums){1, 1, 3, step}, l);
+    else if (s.floats && shape == 722)
+        store_line(k, (struct sums){2, 2, 7, step, true}, l);
+    else if (s.floats)
+        store_line(k, s, l);
+    else if (shape == 312)
+        store_line(k, (struct sums){2, 1, 3, step, false}, l);
+    else if (shape == 311)
+        store_line(k, (struct sums){1, 1, 3, step, false}, l);
+    else if (shape == 522)
+        store_line(k, (struct sums){2, 2, 5, step, false}, l);
+    else if (shape == 521)
+        store_line(k, (struct sums){1, 2, 5, step, false}, l);
     else
         store_line(k, s, l);
+}
+
+/* What y still wants, of numbers that lie side by side. */
+static void finish(const struct work *k, size_t count, size_t at)
+{
+    const unsigned char *table = k->pass->integers->table;
+    unsigned char *codes = (unsigned char *)k->pass->y + at;
+    float *numbers = (float *)k->pass->y + at;
+    if (k->floats && k->pass->activation.kind != CNN_ACT_NONE)
+        CNN_ISA_NAME(cnn_activate)(k->pass->activation, count, numbers, numbers);
+    for (size_t i = 0; !k->floats && table && i < count; i++)
+        codes[i] = table[codes[i]];
 }
 
 /* Task: one band of one image. */
@@ -296,27 +332,25 @@ static void forward_band(void *context, size_t task, size_t thread)
     const struct cnn_integers *integers = k->pass->integers;
     const size_t image = task / k->bands, first = task % k->bands * k->lines,
                  count = cnn_size_min(k->lines, k->end - first), step = k->pass->pool ? 2 : 1,
-                 y_line = k->y_end * k->row;
+                 y_line = k->y_end * k->y_row,
+                 at = (image * (k->end / step) + first / step) * y_line;
     const unsigned char *x = k->pass->x + image * c->in_h * c->in_w * k->row;
-    unsigned char *y =
-        (unsigned char *)k->pass->y + (image * (k->end / step) + first / step) * y_line;
     float *rows = k->rows + thread * k->cut.floats;
     for (size_t j = 0; j < k->row; j += VLEN) {
-        const size_t lanes = cnn_size_min(VLEN, k->row - j);
-        struct line l = {
-            .w = k->pass->packed + j * (k->taps + 1),
-            .lanes = lanes,
-            .by = (vint)vload_lanes((const float *)(const void *)(integers->multiplier + j),
-                                    cnn_size_min(VLEN, c->in_c - j))};
-        arrange(k, x + j, first, count, lanes, rows);
+        const float *by =
+            k->floats ? integers->scale : (const float *)(const void *)integers->multiplier;
+        struct line l = {.w = k->pass->packed + j * (k->taps + 1),
+                         .lanes = cnn_size_min(VLEN, k->y_row - j),
+                         .by = (vint)vload_lanes(by + j, cnn_size_min(VLEN, c->in_c - j))};
+        arrange(k, x + j, first, count, cnn_size_min(VLEN, k->row - j), rows);
         for (size_t i = 0; i < count; i += step) {
             l.from = rows + i * c->stride_h * k->cut.groups * k->cut.quads * VLEN;
-            l.y = y + i / step * y_line + j;
+            l.codes = (unsigned char *)k->pass->y + at + i / step * y_line + j;
+            l.numbers = (float *)k->pass->y + at + i / step * y_line + j;
             store(k, &l);
         }
     }
-    for (size_t i = 0; integers->table && i < count / step * y_line; i++)
-        y[i] = integers->table[y[i]];
+    finish(k, count / step * y_line, at);
 }
 
 void CNN_ISA_NAME(cnn_depthwise_int8_forward)(const struct cnn_conv *c,
@@ -327,6 +361,7 @@ void CNN_ISA_NAME(cnn_depthwise_int8_forward)(const struct cnn_conv *c,
                      .pass = pass,
                      .cut = cut_of(c),
                      .row = cnn_code_channels(c->in_c),
+                     .floats = !(pass->integers->y.scale > 0),
                      .end = pool ? 2 * pool->out_h : c->out_h,
                      .y_end = pool ? pool->out_w : c->out_w,
                      .finish = vfinish(pass->integers)};
@@ -335,6 +370,7 @@ void CNN_ISA_NAME(cnn_depthwise_int8_forward)(const struct cnn_conv *c,
                      cnn_size_times(outputs * c->kernel_h * c->kernel_w, c->out_c)),
                  share = cnn_size_divide_up(k.end, cnn_size_divide_up(wanted, pass->n));
     size_t *columns = (size_t *)(void *)pass->scratch;
+    k.y_row = k.floats ? c->out_c : k.row;
     k.columns = columns;
     k.rows = pass->scratch + columns_floats(&k.cut);
     find_columns(&k, columns);
