@@ -489,6 +489,17 @@ static void test_kernels_are_cut_when_there_are_too_many(void **state)
                      CNN_OK);
     assert_int_equal(count_text(&sheet, CNN_INK, "511"), 1);
     cnn_canvas_free(&sheet);
+    /* one of equal numbers is nothing to warn of */
+    assert_int_equal(
+        cnn_sheet_filters(&(struct cnn_kernel_view){.weights = (const float[]){1, 1, 1, 1},
+                                                    .filters = 1,
+                                                    .channels = 1,
+                                                    .h = 2,
+                                                    .w = 2},
+                          false, NULL, &sheet, NULL),
+        CNN_OK);
+    assert_int_equal(count_colour(&sheet, CNN_ALERT), 0);
+    cnn_canvas_free(&sheet);
     assert_int_equal(cnn_sheet_filters(
                          &(struct cnn_kernel_view){
                              .weights = weights, .filters = 2, .channels = 2, .h = 500, .w = 500},

@@ -108,6 +108,8 @@ cnn_status cnn_image_open(const char *path, struct cnn_image *out, cnn_diag *dia
     cnn_status status = from_stdin
                             ? read_stdin(&image.bytes, &image.size, diag)
                             : cnn_file_read(path, MAX_FILE_BYTES, &image.bytes, &image.size, diag);
+    if (status != CNN_OK && !from_stdin)
+        cnn_hint_near(diag, path);
     if (status == CNN_OK)
         status = read_header(&image, image.bytes, diag);
     if (status == CNN_OK)

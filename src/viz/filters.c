@@ -175,8 +175,11 @@ cnn_status cnn_sheet_filters(const struct cnn_kernel_view *kernels, bool colours
     if (colours && k.channels == 3)
         return draw_colours(&k, title, out, diag);
     /* One channel would make a sheet of one column. */
-    struct cnn_sheet_style style = {
-        .palette = CNN_PALETTE_SIGNED, .one_scale = true, .numbers = true, .title = title};
+    struct cnn_sheet_style style = {.palette = CNN_PALETTE_SIGNED,
+                                    .one_scale = true,
+                                    .kernels = true,
+                                    .numbers = true,
+                                    .title = title};
     const struct cnn_maps maps = {.values = k.weights, .count = k.filters, .h = k.h, .w = k.w};
     return k.channels == 1 ? cnn_sheet_maps(&maps, &style, out, NULL, diag)
                            : draw_rows(&k, title, out, diag);

@@ -37,7 +37,7 @@ static enum state map_state(const struct sheet *s, struct cnn_range range)
         return HOLDS_NAN;
     if (s->style.mark_silent && range.low == 0 && range.high == 0)
         return SILENT;
-    return range.low == range.high && s->h * s->w > 1 ? CONSTANT : ALIVE;
+    return range.low == range.high && s->h * s->w > 1 && !s->style.kernels ? CONSTANT : ALIVE;
 }
 
 /* The mean of a block of shrink x shrink values, cut off at the map's borders. One that holds NaN

@@ -26,6 +26,7 @@ struct cnn_sheet_style {
     /* the layer rectifies: a map that is zero everywhere is called silent, else constant maps are
      * just constant */
     bool mark_silent;
+    bool kernels;      /* these may well be constant: nothing is said of it */
     bool numbers;      /* in the cells, where there is room for all of them */
     const char *title; /* above; NULL: none */
     /* of flat values that are drawn as bars, one each; NULL: their numbers */
