@@ -7,34 +7,41 @@ const SQUARE = 280; // pixels of the square in the middle that is taken
 export class Camera {
     // onPicture(ImageData): a promise that ends when the picture is shown.
     constructor(onPicture) {
-        this.onPicture = onPicture;
-        this.video = make('video', {muted: true, playsinline: true});
+        Object.assign(this, {onPicture, asked: 0}); // asked: counts what started and ended it
+        this.video = Object.assign(make('video', {playsinline: true}), {muted: true}); // as an attribute it would not let every browser play
         find('camera').addEventListener('click', () => (this.stream ? this.stop() : this.start()));
-        for (const [id, event] of [['draw', 'pointerdown'], ['draw', 'keydown'], ['clear', 'click'], ['file', 'change']])
-            find(id).addEventListener(event, () => this.stop());
+        for (const id of ['clear', 'left', 'right', 'up', 'down', 'turn', 'shuffle', 'tab-learn'])
+            find(id).addEventListener('click', () => this.stop());
+        for (const [target, event] of [[find('draw'), 'pointerdown'], [find('draw'), 'keydown'], [find('file'), 'change'], [window, 'drop'], [window, 'paste']])
+            target.addEventListener(event, () => this.stop());
     }
 
     // Browsers give a camera to pages that are safe to them: https, localhost and, mostly, files.
     async start() {
+        const asked = ++this.asked;
         this.tell('');
         if (!navigator.mediaDevices?.getUserMedia)
             return this.tell(say('noCamera'));
         try {
-            this.stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
-            this.video.srcObject = this.stream;
+            const stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
+            if (asked !== this.asked)
+                return end(stream);
+            this.stream = this.video.srcObject = stream;
+            this.showState();
             await this.video.play();
         } catch (error) {
+            if (asked !== this.asked)
+                return;
             this.stop();
             return this.tell(say('cameraRefused', error.message || error.name));
         }
-        this.setPressed(true);
-        this.take();
+        this.take(asked);
     }
 
-    async take() {
+    async take(asked) {
         const {videoWidth: width, videoHeight: height} = this.video, side = Math.min(width, height);
         const context = new OffscreenCanvas(SQUARE, SQUARE).getContext('2d', {willReadFrequently: true});
-        while (this.stream) {
+        while (asked === this.asked) {
             context.drawImage(this.video, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SQUARE, SQUARE);
             await this.onPicture(context.getImageData(0, 0, SQUARE, SQUARE));
             await new Promise(requestAnimationFrame);
@@ -42,17 +49,21 @@ export class Camera {
     }
 
     stop() {
-        this.stream?.getTracks().forEach(track => track.stop());
+        this.asked++;
+        if (this.stream)
+            end(this.stream);
         this.stream = null;
-        this.setPressed(false);
+        this.showState();
     }
 
-    setPressed(on) {
-        find('camera').setAttribute('aria-pressed', on);
-        find('camera').textContent = on ? say('hold') : say('camera');
+    showState() {
+        find('camera').setAttribute('aria-pressed', Boolean(this.stream));
+        find('camera').textContent = this.stream ? say('hold') : say('camera');
     }
 
     tell(text) {
         find('camera-note').textContent = text;
     }
 }
+
+const end = stream => stream.getTracks().forEach(track => track.stop());

@@ -18,7 +18,7 @@ export class Engine {
         const memory = () => engine.memory;
         const event = (kind, text, numbers) =>
             onEvent(kind, text ? engine.textAt(text) : '', [...new Float64Array(engine.memory.buffer, numbers, 14)]) ? 1 : 0;
-        engine.files = new Files();
+        Object.assign(engine, {files: new Files(), given: []});
         const {instance} = await WebAssembly.instantiate(program, {
             wasi_snapshot_preview1: engine.files.imports(memory),
             lab: {event},
@@ -160,11 +160,17 @@ export class Engine {
 
     // ---- Training ----
 
-    // Sets up a run. What it was given stays in the program's memory until the next one.
+    // Sets up a run. What it was given stays in the program's memory until the next one has begun.
     begin(config, directory, weights, overrides) {
-        const text = value => value && this.keep(new TextEncoder().encode(value + '\0'));
-        const list = this.keep(new Uint32Array(overrides.map(text)));
-        this.call('lab_train_begin', text(config) || 0, text(directory), text(weights) || 0, list, overrides.length);
+        const given = [], before = this.given;
+        const keep = array => given[given.push(this.keep(array)) - 1];
+        const text = value => (value ? keep(new TextEncoder().encode(value + '\0')) : 0);
+        this.given = given;
+        try {
+            this.call('lab_train_begin', text(config), text(directory), text(weights), keep(new Uint32Array(overrides.map(text))), overrides.length);
+        } finally {
+            before.forEach(at => this.functions.lab_release(at));
+        }
     }
 
     // Trains until the run ends or an event stops it; returns whether it was stopped.

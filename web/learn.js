@@ -5,20 +5,22 @@ import {Film} from './film.js';
 import {say} from './words.js';
 
 const LONGEST = 6000; // characters of a description that the address holds
+const SETTINGS = {rate: 'train.optimizer.lr', momentum: 'train.optimizer.momentum', decay: 'train.optimizer.weight_decay', batch: 'train.batch_size'};
+const OF_OPTIMIZER = ['rate', 'momentum', 'decay']; // what a run can go on with
 
 export class LearnView {
     // ask: the worker's functions; openModel(bytes): makes a network that of the page.
     constructor(ask, openModel) {
-        Object.assign(this, {ask, openModel, state: 'idle', film: new Film()});
+        Object.assign(this, {ask, openModel, state: 'idle', turn: Promise.resolve(), film: new Film()});
         this.reset();
         find('description').addEventListener('input', () => this.check());
         find('data').addEventListener('change', () => this.chooseData());
         find('data-files').addEventListener('change', event => this.takeFiles([...event.target.files]));
         find('train').addEventListener('click', () => this.train());
         find('pause').addEventListener('click', () => this.pauseOrGoOn());
-        find('step').addEventListener('click', () => this.ask('step').then(() => this.setState('paused')));
-        for (const id of ['rate', 'momentum', 'decay'])
-            find(id).addEventListener('change', () => this.changeSettings(() => this.ask('change', this.settings())));
+        find('step').addEventListener('click', () => this.inTurn(() => this.turnTo('step', 'paused')));
+        for (const id of OF_OPTIMIZER)
+            find(id).addEventListener('change', () => this.changeSettings(() => this.ask('change', this.settings(OF_OPTIMIZER))));
         find('batch').addEventListener('change', () => this.changeSettings(() => this.changeBatch()));
         find('save').addEventListener('click', () => this.save());
         find('take').addEventListener('click', async () => this.openModel(await this.ask('trained')));
@@ -30,12 +32,12 @@ export class LearnView {
     }
 
     reset() {
-        Object.assign(this, {loss: [], accuracy: [], speed: [], valLoss: [], valAccuracy: [], health: ''});
+        Object.assign(this, {loss: [], accuracy: [], speed: [], valLoss: [], valAccuracy: [], health: '', saved: null, runIsNewer: false});
         this.film.reset();
     }
 
     setModel(model) {
-        this.model = model;
+        Object.assign(this, {model, runIsNewer: false});
         find('description').value = model.description;
         this.readSettings();
         this.check();
@@ -75,11 +77,11 @@ export class LearnView {
         this.check();
     }
 
-    // The numbers of the description, for the fields.
+    // The numbers of the description, for the fields. An empty one leaves it to the program: not every optimiser has each.
     readSettings() {
         const text = find('description').value;
-        const value = (key, other) => (new RegExp(`\\b${key}: *([-+.\\deE]+)`).exec(text) || [0, other])[1];
-        this.described = {rate: value('lr', '0.01'), momentum: value('momentum', '0'), decay: value('weight_decay', '0'), batch: value('batch_size', '32')};
+        const value = key => (new RegExp(`\\b${key}: *([-+.\\deE]+)`).exec(text) || [0, ''])[1];
+        this.described = Object.fromEntries(Object.entries(SETTINGS).map(([id, path]) => [id, value(path.split('.').at(-1))]));
         for (const [id, number] of Object.entries(this.described))
             find(id).value = number;
     }
@@ -101,13 +103,8 @@ export class LearnView {
             find(id).value = changes[id] || find(id).value;
     }
 
-    settings() {
-        return [`train.optimizer.lr=${find('rate').value}`, `train.optimizer.momentum=${find('momentum').value}`,
-            `train.optimizer.weight_decay=${find('decay').value}`];
-    }
-
-    allSettings() {
-        return [...this.settings(), `train.batch_size=${find('batch').value}`];
+    settings(ids) {
+        return ids.filter(id => find(id).value.trim()).map(id => `${SETTINGS[id]}=${find(id).value.trim()}`);
     }
 
     async takeFiles(files) {
@@ -120,57 +117,78 @@ export class LearnView {
 
     setState(state) {
         this.state = state;
-        find('pause').disabled = find('step').disabled = state === 'idle' || state === 'starting';
-        find('pause').textContent = say(state === 'paused' ? 'goOn' : 'pause');
+        this.showState();
         find('take').disabled = !this.saved;
         document.documentElement.dataset.run = state;
         if (state === 'starting')
             find('progress').textContent = say('starting');
     }
 
-    async train() {
+    showState() {
+        find('pause').disabled = find('step').disabled = this.state === 'idle' || this.state === 'starting';
+        find('pause').textContent = this.state === 'paused' ? say('goOn') : say('pause');
+    }
+
+    // What is asked of a run, one after another: the worker answers only after a slice of training,
+    // and until then the state is the one before.
+    inTurn(work) {
+        this.turn = this.turn.then(async () => {
+            try {
+                await work();
+            } catch (error) {
+                this.setState('idle');
+                find('progress').textContent = error.message;
+            }
+        });
+    }
+
+    get isOpen() {
+        return this.state === 'going' || this.state === 'paused';
+    }
+
+    train() {
         this.reset();
         this.setState('starting');
         this.text = find('description').value;
-        await this.guard(async () => {
-            await this.ask('train', this.text, this.allSettings());
+        this.inTurn(async () => {
+            await this.ask('train', this.text, this.settings(Object.keys(SETTINGS)));
             this.setState('going');
         });
     }
 
-    async pauseOrGoOn() {
-        const paused = this.state === 'paused';
-        await this.ask(paused ? 'goOn' : 'pause');
-        this.setState(paused ? 'going' : 'paused');
+    pauseOrGoOn() {
+        this.inTurn(() => (this.state === 'paused' ? this.turnTo('goOn', 'going') : this.turnTo('pause', 'paused')));
+    }
+
+    // The run may have ended before, or in the meantime.
+    async turnTo(method, state) {
+        if (this.isOpen)
+            await this.ask(method);
+        if (this.isOpen)
+            this.setState(state);
     }
 
     // A run has a number of steps, so another batch makes another run.
     async changeBatch() {
         this.reset();
-        await this.ask('startAgain', this.text, this.allSettings());
+        await this.ask('startAgain', this.text, this.settings(Object.keys(SETTINGS)));
         find('progress').textContent = say('newRun');
     }
 
-    async changeSettings(change) {
-        if (this.state !== 'going' && this.state !== 'paused')
+    changeSettings(change) {
+        if (!this.isOpen)
             return;
-        const state = this.state, told = find('progress').textContent;
-        this.setState('starting');
-        await this.guard(async () => {
+        find('pause').disabled = find('step').disabled = true;
+        this.inTurn(async () => {
+            const state = this.state, told = find('progress').textContent;
+            if (!this.isOpen)
+                return;
+            this.setState('starting');
             await change();
             if (find('progress').textContent === say('starting'))
                 find('progress').textContent = told;
             this.setState(state);
         });
-    }
-
-    async guard(work) {
-        try {
-            await work();
-        } catch (error) {
-            this.setState('idle');
-            find('progress').textContent = error.message;
-        }
     }
 
     // What the worker tells of a run.
@@ -197,7 +215,7 @@ export class LearnView {
     }
 
     onState(event) {
-        this.saved = event.bytes;
+        Object.assign(this, {saved: event.bytes, runIsNewer: true});
         find('take').disabled = false;
         this.health = event.health;
         this.onNumbers?.(event.bytes);
@@ -245,7 +263,7 @@ export class LearnView {
     }
 
     async save() {
-        const bytes = this.saved || await this.ask('checkpoint');
+        const bytes = this.runIsNewer ? this.saved : await this.ask('checkpoint');
         const link = make('a', {href: URL.createObjectURL(new Blob([bytes])), download: `${this.model.name}.safetensors`});
         link.click();
     }

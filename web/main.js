@@ -1,10 +1,10 @@
 // The page: what the worker knows, shown; what the reader does, told to the worker.
 import {WORDS, LANGUAGES, say, setLanguage, currentLanguage, translate} from './words.js';
-import {find, make, number} from './dom.js';
+import {find, make, range} from './dom.js';
 import {paintInput} from './colour.js';
 import {Client, latest} from './client.js';
 import {readAddress, writeAddress} from './state.js';
-import {Picture, bounds} from './picture.js';
+import {Picture} from './picture.js';
 import {Camera} from './camera.js';
 import {NetworkView} from './network.js';
 import {MapView} from './map.js';
@@ -29,7 +29,7 @@ const look = latest(async () => showLook(await ask('look', await views.picture.i
 
 function showLook(now) {
     seen = now;
-    paintInput(find('seen'), now.image, views.picture.shape, bounds(now.image));
+    paintInput(find('seen'), now.image, views.picture.shape, range(now.image));
     showAnswer(now.probabilities);
     views.network.show(now.image, now.values, starts);
     views.learn.setLook(now.values, starts);
@@ -144,9 +144,12 @@ function speak(language) {
     if (!model)
         return;
     tellFacts();
+    camera.showState();
+    views.learn.showState();
     views.network.build();
     views.learn.showLayers();
     choose({...place});
+    views.change.show({...place});
 }
 
 function listen() {

@@ -135,14 +135,14 @@ export class MapView {
         const box = find('window');
         if (!window || window.rows.length * window.columns.length > 121)
             return box.replaceChildren();
-        const values = this.windowValues(window), largest = Math.max(...values.map(Math.abs));
-        const parts = [table(say('window'), values, window, largest, (y, x) =>
-            window.source >= 0 && this.onPlace({layer: window.source, channel: window.channel, row: y, column: x}))];
+        const values = this.windowValues(window), largest = largestOf(values), {rows, columns} = this.sourcesOf(window);
+        const parts = [table(say('window'), values, window, largest, (i, j) => window.source >= 0 && rows[i] !== undefined && columns[j] !== undefined &&
+            (() => this.onPlace({layer: window.source, channel: window.channel, row: rows[i], column: columns[j]})))];
         const size = window.rows.length * window.columns.length;
         if (weights && weights.dims.length === 4 && weights.dims[2] * weights.dims[3] === size) {
             const per = weights.dims[1], {kernel, products, sum} = this.productsOf(window, values, weights, channel, window.channel % per);
-            parts.push('×', table(say('kernel'), kernel, window, Math.max(...kernel.map(Math.abs))), '=',
-                table(say('products'), products, window, Math.max(...products.map(Math.abs))),
+            parts.push('×', table(say('kernel'), kernel, window, largestOf(kernel)), '=',
+                table(say('products'), products, window, largestOf(products)),
                 make('p', {}, say('sumOfChannel', window.channel, number(sum))), this.sumUp(window, weights, channel));
         }
         box.replaceChildren(...parts);
@@ -169,37 +169,62 @@ export class MapView {
         return make('p', {id: 'sum'}, lines.join('\n'));
     }
 
-    // Values under the window; 0 in the padding.
-    windowValues({source, channel, rows, columns}) {
-        const shape = source < 0 ? sizes(this.model.input) : sizes(this.model.layers[source].output);
+    shapeOf(source) {
+        return sizes(source < 0 ? this.model.input : this.model.layers[source].output);
+    }
+
+    // Which rows and columns of the source lie under the window; undefined: none.
+    sourcesOf({source, rows, columns, border}) {
+        const shape = this.shapeOf(source);
+        return {rows: rows.map(y => sourceOf(y, shape.rows, border)), columns: columns.map(x => sourceOf(x, shape.columns, border))};
+    }
+
+    // Values under the window: 0 in a padding of zeros, and undefined where a pool has nothing.
+    windowValues(window) {
+        const {rows, columns} = this.sourcesOf(window), {source, channel, border} = window, shape = this.shapeOf(source);
         const from = source < 0 ? this.image : this.values, start = source < 0 ? 0 : this.starts[source];
-        return rows.flatMap(y => columns.map(x =>
-            y < 0 || x < 0 || y >= shape.rows || x >= shape.columns ? 0
-                : from[start + (channel * shape.rows + y) * shape.columns + x]));
+        return rows.flatMap(y => columns.map(x => (y !== undefined && x !== undefined ? from[start + (channel * shape.rows + y) * shape.columns + x]
+            : border === 'zeros' ? 0 : undefined)));
     }
 }
 
-// The window that an explanation speaks of: "rows 1..3, columns 2..4 of pool1[2]".
+function sourceOf(i, size, border) {
+    if (i >= 0 && i < size)
+        return i;
+    const nearest = i < 0 ? 0 : size - 1;
+    return {reflect: 2 * nearest - i, replicate: nearest}[border];
+}
+
+// The window that an explanation speaks of: "kernel 1 over rows 1..3, columns 2..4 of pool1, channels
+// 0..2", "the largest of rows 1..2, columns 2..3 of relu1[2]"; and what lies beyond the border.
 export function readWindow(text, model) {
-    const found = /rows (-?\d+)\.\.(-?\d+), columns (-?\d+)\.\.(-?\d+) of ([^\s[,]+)(?:\[(\d+)\])?/.exec(text);
+    const axis = name => `${name}s? (-?\\d+)(?:\\.\\.(-?\\d+))?(?: in steps of (\\d+))?`;
+    const found = new RegExp(`(kernel \\d+ over|the mean of|the largest of) ${axis('row')}, ${axis('column')} of ([^\\s[,;]+)(?:\\[(\\d+)\\])?(?:, channels? (\\d+))?`).exec(text);
     if (!found)
         return null;
-    const channel = found[6] || (/input channel (\d+)/.exec(text) || [0, 0])[1];
-    const series = (from, to) => Array.from({length: to - from + 1}, (none, i) => Number(from) + i);
+    const [, what, top, bottom = top, rowStep = 1, left, right = left, columnStep = 1, name, ofPool, first = 0] = found;
+    const series = (from, to, step) => Array.from({length: (to - from) / step + 1}, (none, i) => Number(from) + i * Number(step));
     return {
-        rows: series(found[1], found[2]),
-        columns: series(found[3], found[4]),
-        source: found[5] === 'input' ? -1 : model.layers.findIndex(layer => layer.name === found[5]),
-        channel: Number(channel),
+        rows: series(top, bottom, rowStep),
+        columns: series(left, right, columnStep),
+        source: name === 'input' ? -1 : model.layers.findIndex(layer => layer.name === name),
+        channel: Number(ofPool ?? /input channel (\d+)/.exec(text)?.[1] ?? first),
+        border: !what.startsWith('kernel') ? 'none' : text.includes('the input is reflected') ? 'reflect' : text.includes('numbers are repeated') ? 'replicate' : 'zeros',
     };
 }
 
-export function table(caption, values, {rows, columns}, largest, onClick) {
+const largestOf = values => Math.max(...values.map(value => Math.abs(value ?? 0)));
+
+// action(i, j): what a click on row i, column j does; a false value: nothing. Cells without a value are empty.
+export function table(caption, values, {rows, columns}, largest, action = () => null) {
     const body = rows.map((y, i) => make('tr', {}, ...columns.map((x, j) => {
-        const value = values[i * columns.length + j], colour = signed(value, largest);
+        const value = values[i * columns.length + j];
+        if (value === undefined)
+            return make('td');
+        const colour = signed(value, largest), act = action(i, j);
         const attributes = {style: `background:${css(colour)};color:${isDark(colour) ? '#fff' : '#000'}`, title: number(value)};
-        if (onClick)
-            Object.assign(attributes, {tabindex: 0, onclick: () => onClick(y, x), onkeydown: event => event.key === 'Enter' && onClick(y, x)});
+        if (act)
+            Object.assign(attributes, {tabindex: 0, onclick: act, onkeydown: event => event.key === 'Enter' && act()});
         return make('td', attributes, short(value));
     })));
     return make('div', {class: 'grid'}, make('table', {}, make('caption', {}, caption), ...body));

@@ -1,6 +1,6 @@
 // The picture: drawn, chosen, dropped or pasted; and changed by shifts, turns and shuffles before
 // the network sees it.
-import {find} from './dom.js';
+import {find, range} from './dom.js';
 import {paintInput} from './colour.js';
 
 const SIDE = 280, PEN = 22, BOX = 20; // pixels of the canvas, of the pen; MNIST's digits fit 20 x 20
@@ -27,6 +27,7 @@ export class Picture {
         this.context.fillStyle = '#000';
         this.context.fillRect(0, 0, SIDE, SIDE);
         Object.assign(this, {pixels: null, numbers: null, photo: false, down: false, strokes: [], dx: 0, dy: 0, turns: 0, shuffled: false});
+        find('shuffle').setAttribute('aria-pressed', false);
         if (tell)
             this.onChange();
     }
@@ -160,7 +161,7 @@ export class Picture {
     setNumbers(numbers) {
         this.clear(false);
         this.numbers = numbers;
-        paintInput(this.canvas, numbers, this.shape, bounds(numbers));
+        paintInput(this.canvas, numbers, this.shape, range(numbers));
         const small = new OffscreenCanvas(this.shape.columns, this.shape.rows);
         small.getContext('2d').drawImage(this.canvas, 0, 0);
         Object.assign(this.canvas, {width: SIDE, height: SIDE});
@@ -176,7 +177,20 @@ export class Picture {
         let pixels = this.pixels || this.context.getImageData(0, 0, SIDE, SIDE);
         if ((!this.pixels || this.photo) && !find('as-data-row').hidden && find('as-data').checked)
             pixels = this.photo ? asDigit(...inkOf(pixels)) : asDigit(this.canvas, pixels);
-        return this.changed(await this.prepare(pixels.data, pixels.width, pixels.height));
+        return this.changed(await this.prepared(pixels));
+    }
+
+    // Of a network that takes no pictures, or none before it is trained, zeros and why.
+    async prepared(pixels) {
+        const {channels, rows, columns} = this.shape, note = find('picture-note');
+        try {
+            const numbers = await this.prepare(pixels.data, pixels.width, pixels.height);
+            note.textContent = '';
+            return numbers;
+        } catch (error) {
+            note.textContent = error.message;
+            return new Float32Array(channels * rows * columns);
+        }
     }
 
     // What leaves at one edge enters at the other.
@@ -199,15 +213,6 @@ export class Picture {
 }
 
 const modulo = (a, n) => ((a % n) + n) % n;
-
-export function bounds(numbers) {
-    let low = Infinity, high = -Infinity;
-    for (const number of numbers) {
-        low = Math.min(low, number);
-        high = Math.max(high, number);
-    }
-    return [low, high];
-}
 
 // The same order each time: a linear congruential generator drives Fisher and Yates' shuffle.
 function shuffledOrder(count) {

@@ -70,7 +70,7 @@ export class StepView {
             find('step-loss').textContent = say('lossOfStep', number(step.loss), number(step.next));
             const show = (key, field) => {
                 const values = step.places.map(place => place[field]);
-                return table(say(key), values, grid, Math.max(...values.map(Math.abs)), (y, x) => this.explain(label, names[y * grid.columns.length + x]));
+                return table(say(key), values, grid, Math.max(...values.map(Math.abs)), (i, j) => () => this.explain(label, names[i * grid.columns.length + j]));
             };
             find('step-numbers').replaceChildren(show('numberNow', 'value'), show('gradient', 'gradient'), show('numberNext', 'updated'));
             find('apply-step').hidden = false;
@@ -82,8 +82,6 @@ export class StepView {
     }
 
     async explain(label, name) {
-        if (!name)
-            return;
         find('step-text').textContent = (await this.ask('gradient', label, [name])).text;
         find('step-text').hidden = false;
     }

@@ -58,7 +58,7 @@ export const WORDS = {
     changeHelp: ['The numbers of the chosen kernel. Change one and see the answer change.', '고른 커널의 수입니다. 하나를 바꾸고 답이 어떻게 변하는지 보세요.'],
     switchOff: ['Switch this channel off', '이 채널 끄기'],
     restore: ['Restore all weights', '모든 가중치 되돌리기'],
-    noKernel: ['Choose a map of a convolution or a value of a dense layer.', '합성곱 층의 특징 맵이나 완전 연결 층의 값을 고르세요.'],
+    noKernel: ['Choose a map of a convolution or a value of a dense layer.', '합성곱 층의 특징 맵이나 완전 연결층의 값을 고르세요.'],
     bias: ['bias', '편향'],
     weightAt: ['weight in row {0}, column {1}', '행 {0}, 열 {1}의 가중치'],
 
@@ -84,9 +84,10 @@ export const WORDS = {
     rate: ['Learning rate', '학습률'],
     momentum: ['Momentum', '모멘텀'],
     batch: ['Batch size', '배치 크기'],
+    unsaid: ['default', '기본값'],
     decay: ['Weight decay', '가중치 감쇠'],
     starting: ['Setting up the run …', '학습을 준비하는 중 …'],
-    progress: ['epoch {0} of {1}, step {2} of {3}', '에포크 {0}/{1}, 단계 {2}/{3}'],
+    progress: ['epoch {0} of {1}, step {2} of {3}', '에폭 {0}/{1}, 단계 {2}/{3}'],
     ended: ['The run is complete.', '학습이 끝났습니다.'],
     loss: ['Loss', '손실'],
     accuracy: ['Accuracy', '정확도'],
@@ -101,7 +102,7 @@ export const WORDS = {
     updates: ['updates (norm)', '변화량(노름)'],
     fromTo: ['{0} to {1}', '{0}부터 {1}까지'],
     layersHelp: ['Activations: of the network in Look, for its picture. Gradients and updates: of the last step of the epoch that ended last.',
-        '활성값은 ‘살펴보기’의 신경망이 그 그림에 대해 낸 값이고, 기울기와 변화량은 마지막으로 끝난 에포크의 마지막 단계의 것입니다.'],
+        '활성값은 ‘살펴보기’의 신경망이 그 그림에 대해 낸 값이고, 기울기와 변화량은 마지막으로 끝난 에폭의 마지막 단계의 것입니다.'],
     kernelsHelp: ['A film while a run goes on: the first input channel of each filter.', '학습하는 동안의 필름입니다. 필터마다 첫 입력 채널을 보여 줍니다.'],
     play: ['Play', '재생'],
     filmTime: ['Time in the film', '필름의 시점'],
@@ -147,10 +148,12 @@ export function say(key, ...values) {
 }
 
 // Fills in the texts of all elements that name one: data-say is the text, data-label the label for
-// screen readers.
+// screen readers, data-hint what stands in an empty field.
 export function translate(root) {
     for (const element of root.querySelectorAll('[data-say]'))
         element.textContent = say(element.dataset.say);
     for (const element of root.querySelectorAll('[data-label]'))
         element.setAttribute('aria-label', say(element.dataset.label));
+    for (const element of root.querySelectorAll('[data-hint]'))
+        element.placeholder = say(element.dataset.hint);
 }

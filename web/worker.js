@@ -8,7 +8,7 @@ const NUMBERS = ['step', 'steps', 'epoch', 'epochs', 'stepInEpoch', 'stepsInEpoc
     'valLoss', 'valAccuracy', 'rate', 'speed', 'trainImages', 'valImages'];
 
 let engine = null, image = null, original = null;
-const run = {going: false, paused: false, single: false, deadline: 0, told: 0, generation: 0};
+const run = {paused: false, single: false, deadline: 0, told: 0, generation: 0};
 
 function onEvent(kind, text, numbers) {
     const now = performance.now();
@@ -42,7 +42,6 @@ const pause = () => new Promise(resolve => setTimeout(resolve, 0));
 
 async function trainOn() {
     const generation = ++run.generation;
-    run.going = true;
     try {
         let stopped = true;
         while (stopped && generation === run.generation && !run.paused) {
@@ -54,12 +53,10 @@ async function trainOn() {
             tellState();
             await pause();
         }
-        if (!stopped) {
-            run.going = false;
+        if (!stopped)
             postMessage({event: {kind: 'end'}});
-        }
     } catch (error) {
-        run.going = false;
+        await pause(); // the page hears first that the run goes on
         postMessage({event: {kind: 'failed', text: error.message}});
     }
 }
@@ -162,7 +159,10 @@ const methods = {
     // New settings: the run is set up again from its own state.
     change: overrides => begin(null, null, overrides),
     trained: () => engine.files.read('run/last.safetensors'),
-    trainedKernels: () => firstKernels(engine.files.read('run/last.safetensors')),
+    trainedKernels() {
+        const bytes = engine.files.read('run/last.safetensors');
+        return bytes && firstKernels(bytes);
+    },
 };
 
 onmessage = async ({data: {id, method, values}}) => {

@@ -5,19 +5,21 @@ import {Browser} from './browser.mjs';
 const KEYS = {Tab: 9, ' ': 32, ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40};
 
 export class Chromium extends Browser {
-    static async start(profile) {
-        const browser = new Chromium();
-        browser.rest = '';
-        browser.launch('chromium', ['--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-pipe', '--use-fake-ui-for-media-stream',
-            '--use-fake-device-for-media-stream', `--user-data-dir=${profile}`, 'about:blank'], ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']);
-        browser.process.stdio[3].on('error', () => {});
-        browser.process.stdio[4].setEncoding('utf8').on('data', text => browser.receive(text));
-        const {targetInfos} = await browser.send('Target.getTargets');
+    constructor() {
+        super('chromium');
+        this.rest = '';
+    }
+
+    async begin(profile) {
+        this.launch(['--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-pipe', '--use-fake-ui-for-media-stream',
+            '--use-fake-device-for-media-stream', `--user-data-dir=${profile}`, 'about:blank'], ['ignore', 'ignore', 'pipe', 'pipe', 'pipe']);
+        this.process.stdio[3].on('error', () => {});
+        this.process.stdio[4].setEncoding('utf8').on('data', text => this.receive(text));
+        const {targetInfos} = await this.send('Target.getTargets');
         const {targetId} = targetInfos.find(target => target.type === 'page');
-        browser.session = (await browser.send('Target.attachToTarget', {targetId, flatten: true})).sessionId;
+        this.session = (await this.send('Target.attachToTarget', {targetId, flatten: true})).sessionId;
         for (const domain of ['Page', 'Runtime', 'Network', 'Log'])
-            await browser.send(`${domain}.enable`);
-        return browser;
+            await this.send(`${domain}.enable`);
     }
 
     send(method, params = {}, sessionId = this.session) {
@@ -71,11 +73,5 @@ export class Chromium extends Browser {
     async press(key) {
         for (const type of ['keyDown', 'keyUp'])
             await this.send('Input.dispatchKeyEvent', {type, key, windowsVirtualKeyCode: KEYS[key]});
-    }
-
-    // Seconds of the processor that all pages have taken.
-    async seconds() {
-        const {processInfo} = await this.send('SystemInfo.getProcessInfo', {}, null);
-        return processInfo.filter(({type}) => type === 'renderer').reduce((sum, {cpuTime}) => sum + cpuTime, 0);
     }
 }

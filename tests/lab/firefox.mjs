@@ -1,5 +1,5 @@
 // Headless Firefox, driven by its Marionette: JSON arrays with their lengths in front, over a socket.
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {connect} from 'node:net';
 import {Browser} from './browser.mjs';
 
@@ -14,29 +14,30 @@ const PREFERENCES = {
 };
 
 export class Firefox extends Browser {
-    static async start(profile) {
-        const browser = new Firefox();
-        browser.rest = Buffer.alloc(0);
+    constructor() {
+        super('firefox-esr');
+        this.rest = Buffer.alloc(0);
+    }
+
+    async begin(profile) {
+        rmSync(profile, {recursive: true, force: true}); // with the port of one that has ended
         mkdirSync(profile, {recursive: true});
         writeFileSync(`${profile}/user.js`, Object.entries(PREFERENCES).map(([name, value]) => `user_pref("${name}", ${value});\n`).join(''));
-        browser.launch('firefox-esr', ['--headless', '--no-remote', '--marionette', '--profile', profile], ['ignore', 'pipe', 'pipe']);
-        for (const stream of [browser.process.stdout, browser.process.stderr])
-            stream.setEncoding('utf8').on('data', text => browser.notice(text));
-        await browser.connect(`${profile}/MarionetteActivePort`);
-        await browser.send('WebDriver:NewSession', {capabilities: {alwaysMatch: {timeouts: {script: 600000, pageLoad: 300000}}}});
-        return browser;
+        this.launch(['--headless', '--no-remote', '--marionette', '--profile', profile], ['ignore', 'pipe', 'pipe']);
+        for (const stream of [this.process.stdout, this.process.stderr])
+            stream.setEncoding('utf8').on('data', text => this.notice(text));
+        await Promise.race([this.connect(`${profile}/MarionetteActivePort`), this.ended]);
+        await this.send('WebDriver:NewSession', {capabilities: {alwaysMatch: {timeouts: {script: 600000, pageLoad: 300000}}}});
     }
 
     async connect(file) {
-        let port = '';
-        for (const end = Date.now() + 300000; !port && Date.now() < end;) {
+        for (let port = ''; !port;) {
             await new Promise(resolve => setTimeout(resolve, 100));
-            try {
-                port = readFileSync(file, 'utf8').trim();
-            } catch { /* not yet */ }
+            port = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+            if (port)
+                this.socket = connect(Number(port), '127.0.0.1');
         }
-        this.socket = connect(Number(port), '127.0.0.1').on('error', () => {});
-        await new Promise(resolve => this.socket.on('data', bytes => {
+        await new Promise((resolve, reject) => this.socket.on('error', reject).on('data', bytes => {
             this.rest = Buffer.concat([this.rest, bytes]);
             this.receive(resolve);
         }));
@@ -57,9 +58,9 @@ export class Firefox extends Browser {
         }
     }
 
-    // What pages say, among what the browser says.
+    // What pages say, among what the browser says: parts of it have consoles with names.
     notice(text) {
-        this.messages.push(...text.split('\n').filter(line => /^console\.|JavaScript error: (file|blob):/.test(line)));
+        this.messages.push(...text.split('\n').filter(line => /^console\.\w+: (?!\w+: )|JavaScript error: (file|blob):/.test(line)));
     }
 
     send(method, params = {}) {
@@ -88,10 +89,5 @@ export class Firefox extends Browser {
 
     press(key) {
         return this.act('keys', 'key', [{type: 'keyDown', value: KEYS[key]}, {type: 'keyUp', value: KEYS[key]}]);
-    }
-
-    // Seconds of the processor: of this browser they are not known.
-    async seconds() {
-        return 0;
     }
 }
