@@ -14,7 +14,7 @@ export function drawChart(canvas, series, top) {
     Object.assign(context, {font: '22px system-ui', fillStyle: '#4b535d', strokeStyle: '#d5dae0', lineWidth: 1, textAlign: 'right', textBaseline: 'middle'});
     for (const share of [0, 0.5, 1]) {
         const [, y] = place([0, share * high]);
-        context.fillText(number(share * high, 3), MARGIN.left - 8, y);
+        context.fillText(share * high < 100 ? number(share * high, 3) : Math.round(share * high), MARGIN.left - 8, y);
         context.beginPath();
         context.moveTo(MARGIN.left, y);
         context.lineTo(width - MARGIN.right, y);

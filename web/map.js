@@ -135,9 +135,10 @@ export class MapView {
         const box = find('window');
         if (!window || window.rows.length * window.columns.length > 121)
             return box.replaceChildren();
-        const values = this.windowValues(window), largest = largestOf(values), {rows, columns} = this.sourcesOf(window);
-        const parts = [table(say('window'), values, window, largest, (i, j) => window.source >= 0 && rows[i] !== undefined && columns[j] !== undefined &&
-            (() => this.onPlace({layer: window.source, channel: window.channel, row: rows[i], column: columns[j]})))];
+        const {source} = window, values = this.windowValues(window), largest = largestOf(values), {rows, columns} = this.sourcesOf(window);
+        const name = source < 0 ? say('input') : this.model.layers[source].name;
+        const parts = [table(say('windowIn', name, window.channel), values, window, largest, (i, j) => source >= 0 && rows[i] !== undefined && columns[j] !== undefined &&
+            (() => this.onPlace({layer: source, channel: window.channel, row: rows[i], column: columns[j]})))];
         const size = window.rows.length * window.columns.length;
         if (weights && weights.dims.length === 4 && weights.dims[2] * weights.dims[3] === size) {
             const per = weights.dims[1], {kernel, products, sum} = this.productsOf(window, values, weights, channel, window.channel % per);

@@ -43,7 +43,7 @@ export const WORDS = {
     scale: ['from {0} to {1}', '{0}부터 {1}까지'],
     valueAt: ['row {0}, column {1}: {2}', '행 {0}, 열 {1}: {2}'],
     arithmetic: ['Arithmetic', '계산'],
-    window: ['window', '창'],
+    windowIn: ['window in map {1} of {0}', '{0}의 맵 {1}에 놓인 창'],
     kernel: ['kernel', '커널'],
     products: ['products', '곱'],
     sumOfChannel: ['sum over input channel {0}: {1}', '입력 채널 {0}의 합: {1}'],
