@@ -8,7 +8,8 @@ export function heat(share) {
     return STOPS[i].map((from, k) => Math.round(from + (at - i) * (STOPS[i + 1][k] - from)));
 }
 
-const TABLE = Array.from({length: 256}, (none, i) => heat(i / 255));
+// Pixels of 256 shares, as they lie in an ImageData.
+const TABLE = new Uint32Array(Uint8Array.from(Array.from({length: 256}, (none, i) => [...heat(i / 255), 255]).flat()).buffer);
 
 // Blue below zero, white at zero, red above; largest: the value with the full colour.
 export function signed(value, largest) {
@@ -27,12 +28,9 @@ export function paintMap(canvas, values, rows, columns, [low, high]) {
     if (canvas.width !== columns || canvas.height !== rows)
         Object.assign(canvas, {width: columns, height: rows});
     const context = canvas.getContext('2d'), picture = context.createImageData(columns, rows);
-    const scale = high > low ? 255 / (high - low) : 0;
-    for (let i = 0; i < values.length; i++) {
-        const rgb = TABLE[Math.max(0, Math.min(255, Math.round((values[i] - low) * scale) || 0))];
-        picture.data.set(rgb, 4 * i);
-        picture.data[4 * i + 3] = 255;
-    }
+    const scale = high > low ? 255 / (high - low) : 0, pixels = new Uint32Array(picture.data.buffer);
+    for (let i = 0; i < values.length; i++)
+        pixels[i] = TABLE[Math.max(0, Math.min(255, Math.round((values[i] - low) * scale) || 0))];
     context.putImageData(picture, 0, 0);
 }
 
