@@ -55,6 +55,11 @@ answer() {
     predict net own
 }
 
+# The vector kernels, Winograd's algorithm included, beside the sums in double.
+vectors() {
+    "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/vectors.npy" >/dev/null && near "$directory/vectors.npy" 1e-4
+}
+
 # make STEPS DESCRIPTION: after so many steps of training. Networks that round to bfloat16 here are computed in float32 elsewhere.
 make() {
     "$BUILD/tests/tools/random" --steps "$1" "$2" "$directory/net.safetensors" "$directory/input.npy" precision=fp32 && answer &&
@@ -73,6 +78,7 @@ try() {
     name=$(basename "$1" .yaml)
     check "$name: cnn export" make 0 "$1"
     [ -f "$directory/net.onnx" ] || return
+    check "$name: vector kernels" vectors
     check "$name: cnn import" back 1e-5
     [ $has_node = no ] || check "$name: ONNX Runtime" onnxruntime 1e-5
     if grep -q 'type: layer_norm' "$1"; then
