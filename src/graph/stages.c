@@ -92,6 +92,9 @@ static void cut(const struct cnn_graph *graph, const struct cnn_kernels *kernels
         stage->end = i + 1;
     }
     out->count = (size_t)(stage - out->stages) + 1;
+    for (stage = out->stages; stage < out->stages + out->count; stage++)
+        if (stage->end - stage->first == 1) /* no value stays within it */
+            stage->slice = batch;
 }
 
 /* Slices as alike as can be. */

@@ -105,11 +105,14 @@ INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
         tile_store(t->c, rows, vectors, 0, acc);
 }
 
-INLINE void tile_add_rows(const struct tile *t, size_t rows, size_t vectors, size_t tail,
-                          vfloat acc[MAX_ROWS][2])
+/* Adds the tile's addend. */
+INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
     vfloat addend[MAX_ROWS][2];
-    tile_load(t->addend, rows, vectors, tail, addend);
+    if (t->tail)
+        tile_load(t->addend, rows, vectors, t->tail, addend);
+    else
+        tile_load(t->addend, rows, vectors, 0, addend);
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -117,14 +120,18 @@ INLINE void tile_add_rows(const struct tile *t, size_t rows, size_t vectors, siz
             acc[r][j] += addend[r][j];
 }
 
+/* Asks for it, so that it is there when the sums are. */
+INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
+{
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            __builtin_prefetch(t->addend[r] + j * VLEN);
+}
+
 INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
-    if (t->add) {
-        if (t->tail)
-            tile_add_rows(t, rows, vectors, t->tail, acc);
-        else
-            tile_add_rows(t, rows, vectors, 0, acc);
-    }
     if (t->relu)
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
@@ -135,12 +142,22 @@ INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat a
 }
 
 /* How a step of k is multiplied: depthwise apart, as the operands say. */
-enum product { FLOATS, BF16_PAIRS, INT8_QUADS, BY_CHANNEL, FLOATS_BY_PIECES, PRODUCTS };
+enum product {
+    FLOATS,
+    BF16_PAIRS,
+    INT8_QUADS,
+    BY_CHANNEL,
+    FLOATS_BY_PIECES,
+    FLOATS_ADDED, /* to an addend */
+    BF16_PAIRS_ADDED,
+    PRODUCTS
+};
 
 INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vfloat b)
 {
     switch (product) {
     case BF16_PAIRS:
+    case BF16_PAIRS_ADDED:
         return vdot_bf16(sum, vset_bits(a), (vint)b);
     case INT8_QUADS:
         return (vfloat)vdot_int8((vint)sum, vset_bits(a), (vint)b);
@@ -151,19 +168,16 @@ INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vflo
     }
 }
 
-INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enum product product)
+INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enum product product,
+                          bool adds)
 {
     vfloat acc[MAX_ROWS][2];
     const float *a[MAX_ROWS], *b = t->b;
     const ptrdiff_t step = t->step;
     const size_t b_step = t->b_step;
     tile_begin(t, rows, vectors, acc);
-    if (t->add)
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (size_t j = 0; j < vectors; j++)
-                __builtin_prefetch(t->addend[r] + j * VLEN);
+    if (adds)
+        tile_prefetch(t, rows, vectors);
     for (size_t s = 0; s < t->segments; s++) {
         ptrdiff_t k = t->segment[s];
         __asm__ volatile("" ::
@@ -185,6 +199,8 @@ INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enu
                                             vload(b + j * VLEN));
         }
     }
+    if (adds)
+        tile_add(t, rows, vectors, acc);
     tile_end(t, rows, vectors, acc);
 }
 
@@ -197,7 +213,8 @@ INLINE void tile_clear(size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
             acc[r][j] = (vfloat){0};
 }
 
-INLINE void tile_add(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2], vfloat to[MAX_ROWS][2])
+INLINE void tile_add_up(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2],
+                        vfloat to[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -237,7 +254,7 @@ INLINE void tile_multiply_pieces(const struct tile *t, size_t rows, size_t vecto
                 for (size_t j = 0; j < vectors; j++)
                     acc[r][j] = add_product(FLOATS, acc[r][j], a[r] + k, vload(b + j * VLEN));
         for (size_t odd = i; odd % 2 == 1; odd /= 2)
-            tile_add(rows, vectors, waiting[--depth], acc);
+            tile_add_up(rows, vectors, waiting[--depth], acc);
         if (++i >= pieces)
             break;
         tile_copy(rows, vectors, acc, waiting[depth++]);
@@ -271,10 +288,6 @@ static void multiply_narrow(const struct tile *t)
                 acc[r] += (a[r][k] - zero) * column;
         }
     }
-    if (t->add)
-#pragma GCC unroll 8
-        for (size_t r = 0; r < MAX_ROWS; r++)
-            acc[r] += (half)_mm256_maskz_loadu_ps(mask, t->addend[r]);
 #pragma GCC unroll 8
     for (size_t r = 0; r < MAX_ROWS; r++)
         _mm256_mask_storeu_ps(t->c[r], mask,
@@ -290,7 +303,8 @@ typedef void tile_function(const struct tile *t);
         if (product == FLOATS_BY_PIECES)                                                           \
             tile_multiply_pieces(t, rows, vectors);                                                \
         else                                                                                       \
-            tile_multiply(t, rows, vectors, product);                                              \
+            tile_multiply(t, rows, vectors, product,                                               \
+                          product == FLOATS_ADDED || product == BF16_PAIRS_ADDED);                 \
     }
 #define TILES(name, product)                                                                       \
     TILE(name##_1x1, 1, 1, product)                                                                \
@@ -304,6 +318,8 @@ TILES(pairs, BF16_PAIRS)
 TILES(quads, INT8_QUADS)
 TILES(channels, BY_CHANNEL)
 TILES(pieces, FLOATS_BY_PIECES)
+TILES(floats_added, FLOATS_ADDED)
+TILES(pairs_added, BF16_PAIRS_ADDED)
 
 /* The tile shapes for one panel of one or two vectors: [0] one row, [1] up to four, [2] the
  * largest. */
@@ -315,41 +331,37 @@ TILES(pieces, FLOATS_BY_PIECES)
         }                                                                                          \
     }
 static tile_function *const tile_functions[PRODUCTS][2][3] = {
-    [FLOATS] = SHAPES(floats),           [BF16_PAIRS] = SHAPES(pairs),
-    [INT8_QUADS] = SHAPES(quads),        [BY_CHANNEL] = SHAPES(channels),
+    [FLOATS] = SHAPES(floats),
+    [BF16_PAIRS] = SHAPES(pairs),
+    [INT8_QUADS] = SHAPES(quads),
+    [BY_CHANNEL] = SHAPES(channels),
     [FLOATS_BY_PIECES] = SHAPES(pieces),
+    [FLOATS_ADDED] = SHAPES(floats_added),
+    [BF16_PAIRS_ADDED] = SHAPES(pairs_added),
 };
 
 /* Where the loops over rows stand. */
 struct cursor {
     const float *a;
     float *c;
-    const float *addend;
     size_t i, j;
 };
-
-static void cursor_move(struct cursor *at, ptrdiff_t a, ptrdiff_t c)
-{
-    at->a += a;
-    at->c += c;
-    if (at->addend)
-        at->addend += c;
-}
 
 static void cursor_advance(struct cursor *at, const struct cnn_gemm *g)
 {
     const struct cnn_nest *rows = &g->rows;
-    cursor_move(at, rows->stride[0], g->c_stride[0]);
+    at->a += rows->stride[0];
+    at->c += g->c_stride[0];
     if (++at->i < rows->count[0])
         return;
     at->i = 0;
-    cursor_move(at, rows->stride[1] - (ptrdiff_t)rows->count[0] * rows->stride[0],
-                g->c_stride[1] - (ptrdiff_t)rows->count[0] * g->c_stride[0]);
+    at->a += rows->stride[1] - (ptrdiff_t)rows->count[0] * rows->stride[0];
+    at->c += g->c_stride[1] - (ptrdiff_t)rows->count[0] * g->c_stride[0];
     if (++at->j < rows->count[1])
         return;
     at->j = 0;
-    cursor_move(at, rows->stride[2] - (ptrdiff_t)rows->count[1] * rows->stride[1],
-                g->c_stride[2] - (ptrdiff_t)rows->count[1] * g->c_stride[1]);
+    at->a += rows->stride[2] - (ptrdiff_t)rows->count[1] * rows->stride[1];
+    at->c += g->c_stride[2] - (ptrdiff_t)rows->count[1] * g->c_stride[1];
 }
 
 /* Takes the next `rows` rows of the nest; a tile of more rows repeats the last one, which computes
@@ -361,23 +373,22 @@ static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct curs
             t->a[r] = at->a + (ptrdiff_t)r * g->rows.stride[0];
             t->c[r] = at->c + (ptrdiff_t)r * g->c_stride[0];
         }
-        for (size_t r = 0; t->add && r < rows; r++)
-            t->addend[r] = at->addend + (ptrdiff_t)r * g->c_stride[0];
-        cursor_move(at, (ptrdiff_t)rows * g->rows.stride[0], (ptrdiff_t)rows * g->c_stride[0]);
+        at->a += (ptrdiff_t)rows * g->rows.stride[0];
+        at->c += (ptrdiff_t)rows * g->c_stride[0];
         at->i += rows;
     } else {
         for (size_t r = 0; r < rows; r++) {
             t->a[r] = at->a;
             t->c[r] = at->c;
-            t->addend[r] = at->addend;
             cursor_advance(at, g);
         }
     }
     for (size_t r = rows; r < MAX_ROWS; r++) {
         t->a[r] = t->a[rows - 1];
         t->c[r] = t->c[rows - 1];
-        t->addend[r] = t->addend[rows - 1];
     }
+    for (size_t r = 0; t->add && r < MAX_ROWS; r++)
+        t->addend[r] = g->addend + (t->c[r] - g->c);
 }
 
 /* All rows of one panel, for the block of k that t describes. */
@@ -386,11 +397,11 @@ static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t colu
     enum product product = g->by_channel ? BY_CHANNEL
                            : g->pieces   ? FLOATS_BY_PIECES
                                          : (enum product)g->operands;
+    if (t->add)
+        product = product == BF16_PAIRS ? BF16_PAIRS_ADDED : FLOATS_ADDED;
     tile_function *const *functions = tile_functions[product][width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
-    struct cursor at = {.a = g->by_channel ? g->a + column : g->a,
-                        .c = g->c + column,
-                        .addend = t->add ? g->addend + column : NULL};
+    struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
 #if defined(__AVX512F__)
     bool narrow = product == FLOATS && g->columns - column <= VLEN / 2;
 #endif

@@ -66,8 +66,9 @@ struct cnn_gemm {
     float *c;
     ptrdiff_t c_stride[3]; /* steps of rows in c */
     const float *bias;     /* per column; may be NULL */
-    const float *addend;   /* as c: added to the complete sums; may be NULL; not with pieces */
-    bool accumulate;       /* add to c; bias is then not added */
+    /* of floats and pairs, and not with pieces: as c, added to the complete sums; NULL: none */
+    const float *addend;
+    bool accumulate; /* add to c; bias is then not added */
     bool relu;
     /* Of floats whose depth is one run: k is cut into `pieces`, a power of two, or not (0); piece i
      * ends before step ends[i]. c is the sum of the pieces' sums by the tree of util/parts.h. bias,
