@@ -411,12 +411,11 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
     predict_all(&p, inputs);
     if (settings->save_output != NULL && p.kept_count > 0 && cnn_cluster_rank(cnn_ranks()) == 0)
         save_outputs(&p);
-    /* the first process tells of inputs that all have; another one that ends well leaves it alone
-     */
-    if (cnn_cluster_rank(cnn_ranks()) > 0)
+    status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
+    if (cnn_cluster_rank(cnn_ranks()) > 0) {
+        cnn_ranks_share(status); /* which the first process tells of */
         status = p.broken;
-    else
-        status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
+    }
 out:
     prediction_free(&p);
     return status;

@@ -185,7 +185,7 @@ int main(int argc, char **argv)
     /* Without memory a description or a command line only seems wrong. */
     if (status == CNN_INVALID && cnn_terminal_told_memory())
         status = CNN_FAILED;
-    cnn_ranks_leave(status);
+    status = cnn_ranks_leave(status);
     cnn_set_program(NULL);
     cnn_free(word);
     return cnn_command_exit_status(status);

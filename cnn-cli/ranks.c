@@ -5,7 +5,10 @@
 
 #include "terminal.h"
 
+#define LINGER 3 /* seconds that the first process has to end before the others */
+
 static cnn_cluster *cluster;
+static cnn_status shared;
 static int kept = -1; /* standard error of a rank that does not print */
 
 static void be_silent(void)
@@ -54,8 +57,19 @@ void cnn_ranks_speak(void)
         dup2(kept, STDERR_FILENO);
 }
 
-void cnn_ranks_leave(cnn_status status)
+void cnn_ranks_share(cnn_status status)
 {
+    shared = status;
+}
+
+cnn_status cnn_ranks_leave(cnn_status status)
+{
+    const bool waits = status == CNN_OK && shared != CNN_OK;
+
     cnn_cluster_leave(cluster, status);
     cluster = NULL;
+    if (!waits)
+        return status;
+    sleep(LINGER);
+    return shared;
 }

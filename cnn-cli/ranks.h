@@ -20,7 +20,12 @@ cnn_cluster *cnn_ranks(void);
 /* Where rank 0 has failed, so that this rank has to say it: prints again. */
 void cnn_ranks_speak(void);
 
-/* At the end of the program, after all is printed. */
-void cnn_ranks_leave(cnn_status status);
+/* For ranks that do not print: an error that all have met together in work that was shared. They
+ * end with it, too, but after the first one: a launcher ends all as soon as one fails, and if
+ * others have ended well, MPICH's may take that for the result. */
+void cnn_ranks_share(cnn_status status);
+
+/* At the end of the program, after all is printed. Returns the status to end with. */
+cnn_status cnn_ranks_leave(cnn_status status);
 
 #endif
