@@ -285,7 +285,8 @@ static void multiply_narrow(const struct tile *t)
             half column = _mm256_loadu_ps(b);
 #pragma GCC unroll 8
             for (size_t r = 0; r < MAX_ROWS; r++)
-                acc[r] += (a[r][k] - zero) * column;
+                /* fused, as elsewhere: clang would not do so by itself */
+                acc[r] = (half)_mm256_fmadd_ps(_mm256_set1_ps(a[r][k]), column, acc[r]);
         }
     }
 #pragma GCC unroll 8
