@@ -295,6 +295,32 @@ static void test_depthwise_int8_is_as_plain_c(void **state)
     }
 }
 
+/* Kernels so wide that rows of many fours stand where others have more kernel rows. */
+static void test_depthwise_int8_is_as_plain_c_when_kernels_are_wide(void **state)
+{
+    (void)state;
+    static const size_t kernels[][2] = {{2, 43}, {5, 86}, {1, 30}};
+    unsigned seed = 6;
+    for (size_t i = 0; i < 8 * sizeof kernels / sizeof *kernels; i++) {
+        const size_t rows = kernels[i / 8][0], columns = kernels[i / 8][1], stride = 1 + i % 2;
+        struct problem p = {.n = 1,
+                            .c = {.in_h = 7,
+                                  .in_w = 91,
+                                  .in_c = 5,
+                                  .out_h = (7 - rows) / stride + 1,
+                                  .out_w = (91 - columns) / stride + 1,
+                                  .out_c = 5,
+                                  .kernel_h = rows,
+                                  .kernel_w = columns,
+                                  .stride_h = stride,
+                                  .stride_w = stride,
+                                  .dilation_h = 1,
+                                  .dilation_w = 1,
+                                  .groups = 5}};
+        check(&p, &seed);
+    }
+}
+
 /* The largest sums that there can be: one more product of this kind would not fit 32 bits. */
 static void test_conv_int8_is_exact_when_sums_are_as_large_as_can_be(void **state)
 {
@@ -351,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_conv_int8_is_as_plain_c_when_shapes_are_odd),
         cmocka_unit_test(test_conv_int8_is_as_plain_c_when_it_is_large),
         cmocka_unit_test(test_depthwise_int8_is_as_plain_c),
+        cmocka_unit_test(test_depthwise_int8_is_as_plain_c_when_kernels_are_wide),
         cmocka_unit_test(test_conv_int8_is_exact_when_sums_are_as_large_as_can_be),
         cmocka_unit_test(test_quantize_finds_the_nearest_code),
     };

@@ -135,8 +135,9 @@ bool cnn_dataset_read_window(const struct cnn_dataset *dataset, size_t image,
  * are not its own. For those who use what they have read before the end of a pass. */
 cnn_status cnn_dataset_memory(const struct cnn_dataset *dataset, cnn_diag *diag);
 
-/* Which images turned out to be damaged since the last report, in their order: the first `most` of
- * them into images. Returns how many these are. mark: another process has found one damaged. */
+/* Which images are known to be damaged, in their order, the first `most` of them into images; none
+ * where the last report has told of all. Returns how many these are. mark: another process has
+ * found one damaged. */
 size_t cnn_dataset_damaged(const struct cnn_dataset *dataset, size_t most, uint32_t *images);
 void cnn_dataset_mark_damaged(const struct cnn_dataset *dataset, size_t image);
 

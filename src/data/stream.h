@@ -34,8 +34,8 @@ void cnn_image_stream_read_window(struct cnn_image_stream *stream, size_t image,
  * not be used. */
 cnn_status cnn_image_stream_memory(const struct cnn_image_stream *stream, cnn_diag *diag);
 
-/* Which images turned out to be damaged since the last report, in their order: the first `most` of
- * them into images. Returns how many these are. */
+/* Which images are known to be damaged, in their order, the first `most` of them into images; none
+ * where the last report has told of all. Returns how many these are. */
 size_t cnn_image_stream_damaged(const struct cnn_image_stream *stream, size_t most,
                                 uint32_t *images);
 

@@ -28,44 +28,54 @@ static size_t other_input(const struct cnn_node *node, size_t value)
     return node->inputs[node->inputs[0] == value ? 1 : 0];
 }
 
+/* A node of the fused graph, and the arrays of its inputs, which have room for a second one. */
+struct lead {
+    struct cnn_node *node;
+    size_t *inputs;
+    cnn_shape *in;
+};
+
 /* Lets the lead, node i, take in the layers behind it, as far as it can: those that read one value,
  * and those whose second one is computed before the lead is. */
 static void take_in(const struct cnn_graph *graph, const size_t *reader, enum cnn_fusion fusion,
-                    size_t i, struct cnn_fused *fused, struct cnn_node *lead)
+                    size_t i, struct cnn_fused *fused, const struct lead *lead)
 {
-    size_t *inputs = (size_t *)lead->inputs;
-    cnn_shape *in = (cnn_shape *)lead->in;
+    struct cnn_node *node = lead->node;
     for (size_t at = reader[i + 1], value = i + 1; at < graph->count; at = reader[value]) {
         const struct cnn_node *next = &graph->nodes[at];
         const size_t other = other_input(next, value);
         const bool fits = next->input_count == 1 ||
-                          (other <= i && fusion == CNN_FUSE_INFERENCE && lead->input_count == 1);
-        if (!fits || !lead->type->fuse(lead, next, fusion))
+                          (other <= i && fusion == CNN_FUSE_INFERENCE && node->input_count == 1);
+        if (!fits || !node->type->fuse(node, next, fusion))
             return;
         if (other != NOBODY) {
-            inputs[1] = cnn_fused_value(fused, other);
-            in[1] = cnn_graph_shape(graph, other);
-            lead->input_count = 2;
+            lead->inputs[1] = cnn_fused_value(fused, other);
+            lead->in[1] = cnn_graph_shape(graph, other);
+            node->input_count = 2;
         }
-        lead->out = next->out;
+        node->out = next->out;
         fused->lead[at] = fused->lead[i];
         value = at + 1;
     }
 }
 
-/* A copy with room for a second input. */
+/* Makes lead->node a copy of a node. */
 static cnn_status copy_node(struct cnn_arena *arena, const struct cnn_fused *fused,
-                            const struct cnn_node *from, struct cnn_node *to, cnn_diag *diag)
+                            const struct cnn_node *from, struct lead *lead, cnn_diag *diag)
 {
-    size_t *inputs = cnn_arena_array(arena, from->input_count + 1, sizeof *inputs);
-    cnn_shape *in = cnn_arena_array(arena, from->input_count + 1, sizeof *in);
+    struct cnn_node *to = lead->node;
     void *state = from->type->state_size ? cnn_arena_alloc(arena, from->type->state_size) : NULL;
+    lead->inputs = cnn_arena_array(arena, from->input_count + 1, sizeof *lead->inputs);
+    lead->in = cnn_arena_array(arena, from->input_count + 1, sizeof *lead->in);
     *to = *from;
-    if (!inputs || !in || (from->type->state_size && !state))
+    if (!lead->inputs || !lead->in || (from->type->state_size && !state))
         return cnn_fail_memory(diag, from->type->state_size, "a plan");
-    for (size_t k = 0; k < from->input_count; k++)
-        inputs[k] = cnn_fused_value(fused, from->inputs[k]), in[k] = from->in[k];
-    to->inputs = inputs, to->in = in;
+    for (size_t k = 0; k < from->input_count; k++) {
+        lead->inputs[k] = cnn_fused_value(fused, from->inputs[k]);
+        lead->in[k] = from->in[k];
+    }
+    to->inputs = lead->inputs;
+    to->in = lead->in;
     if (state)
         to->state = memcpy(state, from->state, from->type->state_size);
     return CNN_OK;
@@ -86,13 +96,14 @@ static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
         if (fused->lead[i] != NOBODY)
             continue;
         size_t number = fused->graph.count++;
-        cnn_status status = copy_node(arena, fused, &graph->nodes[i], &nodes[number], diag);
+        struct lead lead = {.node = &nodes[number]};
+        cnn_status status = copy_node(arena, fused, &graph->nodes[i], &lead, diag);
         if (status != CNN_OK)
             return status;
         fused->origin[number] = i;
         fused->lead[i] = number;
         if (nodes[number].type->fuse)
-            take_in(graph, reader, fusion, i, fused, &nodes[number]);
+            take_in(graph, reader, fusion, i, fused, &lead);
     }
     fused->graph.nodes = nodes;
     fused->graph.logits = cnn_fused_value(fused, graph->logits);

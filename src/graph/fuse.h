@@ -1,9 +1,9 @@
 /* Layers that are executed as one: where a layer can do the work of the one behind it as it writes
  * its output, values pass through memory once instead of twice or more. In inference a convolution
- * takes in batch_norm, activation, pooling and dropout, and the sum with a value
- * that is there already (a residual connection); in training a batch_norm takes in the
- * activation and the pooling, and a convolution the activation. Which layer takes in which is known
- * by the layers alone (`fuse` of cnn_layer_type). */
+ * takes in batch_norm, activation, pooling and dropout, and the sum with a value that is there
+ * already (a residual connection); in training a batch_norm takes in the activation and the
+ * pooling, and a convolution the activation. Which layer takes in which is known by the layers
+ * alone (`fuse` of cnn_layer_type). */
 #ifndef CNN_GRAPH_FUSE_H
 #define CNN_GRAPH_FUSE_H
 

@@ -318,11 +318,8 @@ static void share_batch(const struct cnn_plan_options *options, struct cnn_layou
     layout->batch =
         cnn_parts_most_images(options->batch, options->ranks->rank, options->ranks->count);
     for (size_t n = 1; n <= options->batch; n++) {
-        struct cnn_parts run = cnn_parts_of(n, options->ranks->rank, options->ranks->count),
-                         root = {.end = run.first};
-        size_t roots = 0;
-        while (cnn_parts_next(&run, &root))
-            roots++;
+        const struct cnn_parts run = cnn_parts_of(n, options->ranks->rank, options->ranks->count);
+        const size_t roots = cnn_parts_roots(&run);
         layout->roots = roots > layout->roots ? roots : layout->roots;
     }
 }

@@ -288,25 +288,29 @@ static void store_pooled(const struct work *k, struct sums s, size_t below, cons
     }
 }
 
+static bool has_shape(struct sums s, size_t outputs, size_t quads, size_t kernel_h)
+{
+    return s.outputs == outputs && s.quads == quads && s.kernel_h == kernel_h;
+}
+
 static void store(const struct work *k, const struct line *l)
 {
     const struct cnn_conv *c = k->c;
     const size_t fours = k->cut.groups * k->cut.quads, step = fours * c->dilation_h;
     const struct sums s = {k->cut.outputs, k->cut.quads, c->kernel_h, step, k->floats};
-    const size_t shape = s.kernel_h * 100 + s.quads * 10 + s.outputs;
     if (k->pass->pool)
         store_pooled(k, s, fours * c->stride_h, l);
-    else if (s.floats && shape == 722)
+    else if (s.floats && has_shape(s, 2, 2, 7))
         store_line(k, (struct sums){2, 2, 7, step, true}, l);
     else if (s.floats)
         store_line(k, s, l);
-    else if (shape == 312)
+    else if (has_shape(s, 2, 1, 3))
         store_line(k, (struct sums){2, 1, 3, step, false}, l);
-    else if (shape == 311)
+    else if (has_shape(s, 1, 1, 3))
         store_line(k, (struct sums){1, 1, 3, step, false}, l);
-    else if (shape == 522)
+    else if (has_shape(s, 2, 2, 5))
         store_line(k, (struct sums){2, 2, 5, step, false}, l);
-    else if (shape == 521)
+    else if (has_shape(s, 1, 2, 5))
         store_line(k, (struct sums){1, 2, 5, step, false}, l);
     else
         store_line(k, s, l);
