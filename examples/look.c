@@ -246,6 +246,38 @@ static cnn_status explain(cnn_model *model, const char *name, const float *image
     return status;
 }
 
+/* The same image, and then one that is twice as bright: memory and weights are prepared once. */
+static cnn_status inspect(const cnn_model *model, float *image, cnn_diag *diag)
+{
+    const cnn_shape in = cnn_model_input(model);
+    const cnn_explain_options options = CNN_EXPLAIN_OPTIONS_INIT;
+    cnn_inspector *inspector = NULL;
+    cnn_layer_info layer = {0};
+    float *map = NULL;
+    cnn_status status = cnn_inspector_new(model, &inspector, diag);
+    if (status == CNN_OK)
+        status = cnn_model_layer(model, 0, &layer, diag);
+    if (status == CNN_OK)
+        map = malloc(layer.output.c * layer.output.h * layer.output.w * sizeof *map);
+    for (int round = 0; status == CNN_OK && map && round < 2; round++) {
+        cnn_explanation *first = NULL;
+        for (size_t i = 0; round > 0 && i < in.c * in.h * in.w; i++)
+            image[i] *= 2;
+        status = cnn_inspector_run(inspector, image, diag);
+        if (status == CNN_OK)
+            status = cnn_inspector_get(inspector, 0, map, diag);
+        if (status == CNN_OK)
+            status = cnn_inspector_explain(inspector, &options, &first, diag);
+        if (status == CNN_OK)
+            printf("%s brightness: %g, explained as %g\n",
+                   round == 0 ? "at its own" : "at twice the", (double)map[0], first->value);
+        cnn_explanation_free(first);
+    }
+    free(map);
+    cnn_inspector_free(inspector);
+    return status;
+}
+
 /* One step of training on the image, as if it were of class 0. */
 static cnn_status explain_step(const cnn_model *model, const float *image, cnn_diag *diag)
 {
@@ -356,6 +388,8 @@ static cnn_status look(cnn_model *model, char *const *argv, cnn_diag *diag)
         status = find_similar(model, argv[2], image, diag);
     if (status == CNN_OK)
         status = keep(model, argv[2], image, argv[3], diag);
+    if (status == CNN_OK)
+        status = inspect(model, image, diag);
     if (status == CNN_OK)
         write_lab(model, argv[3]);
     free(image);

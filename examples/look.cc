@@ -194,6 +194,16 @@ void Network::explain(const std::string &layer, const std::vector<float> &image)
     wanted[options.layer] = map.data();
     check(cnn_model_activations(model_.get(), image.data(), wanted.data(), diag), diag);
 
+    // an inspector answers for one image after another, with memory that it keeps
+    cnn_inspector *looking = nullptr;
+    check(cnn_inspector_new(model_.get(), &looking, diag), diag);
+    const Inspector inspector(looking);
+    check(cnn_inspector_run(looking, image.data(), diag), diag);
+    check(cnn_inspector_get(looking, options.layer, map.data(), diag), diag);
+    check(cnn_inspector_explain(looking, &options, &made, diag), diag);
+    const Explanation again(made);
+    std::cout << "asked again: " << again->value << ", " << map[0] << "\n";
+
     // and one step of training, as if the image were of class 0
     cnn_gradient_options step = CNN_GRADIENT_OPTIONS_INIT;
     cnn_gradient_explanation *gradients = nullptr;

@@ -24,6 +24,7 @@ using Evaluation = Owned<cnn_evaluation, cnn_evaluation_free>;
 using Survey = Owned<cnn_survey, cnn_survey_free>;
 using Findings = Owned<cnn_findings, cnn_findings_free>;
 using Explanation = Owned<cnn_explanation, cnn_explanation_free>;
+using Inspector = Owned<cnn_inspector, cnn_inspector_free>;
 using GradientExplanation = Owned<cnn_gradient_explanation, cnn_gradient_explanation_free>;
 using Similar = Owned<cnn_similar, cnn_similar_free>;
 using BenchResult = Owned<cnn_bench_result, cnn_bench_result_free>;

@@ -498,6 +498,48 @@ static void test_inputs(void **state)
     cnn_model_free(model);
 }
 
+static void test_an_inspector_answers_for_the_last_image(void **state)
+{
+    struct scratch *s = *state;
+    cnn_model *model = open_tiny(s, false), *shapes = open_tiny(s, true);
+    static float image[PIXELS], values[4 * SIDE * SIDE], wanted[4 * SIDE * SIDE];
+    const cnn_explain_options first = {0}, wrong = {.layer = 6};
+    cnn_inspector *inspector = NULL;
+    cnn_explanation *e = NULL, *fresh = NULL;
+    REFUSED(cnn_inspector_new, NULL, &inspector);
+    REFUSED(cnn_inspector_new, model, NULL);
+    REFUSED(cnn_inspector_new, shapes, &inspector);
+    assert_null(inspector);
+    DONE(cnn_inspector_new, model, &inspector);
+    REFUSED(cnn_inspector_get, inspector, 0, values);
+    REFUSED(cnn_inspector_explain, inspector, &first, &e);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < PIXELS; i++)
+            image[i] = (float)((int)(i * 37 % 101) - 50 * round) / 64;
+        DONE(cnn_inspector_run, inspector, image);
+        DONE(cnn_inspector_get, inspector, 0, values);
+        DONE(cnn_model_activation, model, image, 0, wanted);
+        assert_memory_equal(values, wanted, sizeof values);
+        DONE(cnn_inspector_explain, inspector, &first, &e);
+        DONE(cnn_explain, model, image, &first, &fresh);
+        assert_string_equal(e->text, fresh->text);
+        cnn_explanation_free(e);
+        cnn_explanation_free(fresh);
+    }
+    REFUSED(cnn_inspector_run, NULL, image);
+    REFUSED(cnn_inspector_run, inspector, NULL);
+    REFUSED(cnn_inspector_get, NULL, 0, values);
+    REFUSED(cnn_inspector_get, inspector, 6, values);
+    REFUSED(cnn_inspector_get, inspector, 0, NULL);
+    REFUSED(cnn_inspector_explain, NULL, &first, &e);
+    REFUSED(cnn_inspector_explain, inspector, &first, NULL);
+    REFUSED(cnn_inspector_explain, inspector, &wrong, &e);
+    cnn_inspector_free(inspector);
+    cnn_inspector_free(NULL);
+    cnn_model_free(shapes);
+    cnn_model_free(model);
+}
+
 static void test_looking_inside(void **state)
 {
     struct scratch *s = *state;
@@ -1061,6 +1103,7 @@ int main(void)
         TEST(test_running),
         TEST(test_runners),
         TEST(test_inputs),
+        TEST(test_an_inspector_answers_for_the_last_image),
         TEST(test_looking_inside),
         TEST(test_gradients_are_explained),
         TEST(test_similar_pictures_are_found),

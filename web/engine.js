@@ -123,7 +123,7 @@ export class Engine {
             next += 4 * layer.count;
         });
         try {
-            this.call('lab_activations', image, pointers);
+            this.call('lab_activations', image, pointers, layers.length);
             return new Float32Array(this.memory.buffer, at, total).slice();
         } finally {
             this.functions.lab_release(at);

@@ -8,6 +8,7 @@
 #include "json.h"
 
 static cnn_model *model;
+static cnn_inspector *inspector; /* of the model, once it is wanted and until weights change */
 static cnn_trainer *trainer;
 
 /* ---- Memory and messages ---- */
@@ -50,8 +51,15 @@ static cnn_status finish(cnn_status status, cnn_diag *diag)
 
 /* ---- The model ---- */
 
+static void drop_inspector(void)
+{
+    cnn_inspector_free(inspector);
+    inspector = NULL;
+}
+
 static void take_model(cnn_model *opened)
 {
+    drop_inspector();
     cnn_model_free(model);
     model = opened;
 }
@@ -168,6 +176,7 @@ cnn_status lab_tensor_get(size_t i, float *values)
 
 cnn_status lab_tensor_set(size_t i, const float *values)
 {
+    drop_inspector();
     return cnn_model_tensor_set(model, i, values, NULL);
 }
 
@@ -196,10 +205,20 @@ cnn_status lab_run(const float *image, float *probabilities)
     return finish(status, diag);
 }
 
-cnn_status lab_activations(const float *image, float *const *values)
+/* The inspector has run the image afterwards. */
+static cnn_status inspect(const float *image, cnn_diag *diag)
+{
+    cnn_status status = inspector ? CNN_OK : cnn_inspector_new(model, &inspector, diag);
+    return status == CNN_OK ? cnn_inspector_run(inspector, image, diag) : status;
+}
+
+cnn_status lab_activations(const float *image, float *const *values, size_t count)
 {
     cnn_diag *diag = cnn_diag_new();
-    return finish(cnn_model_activations(model, image, values, diag), diag);
+    cnn_status status = inspect(image, diag);
+    for (size_t i = 0; status == CNN_OK && i < count; i++)
+        status = cnn_inspector_get(inspector, i, values[i], diag);
+    return finish(status, diag);
 }
 
 cnn_status lab_explain(const float *image, size_t layer, const size_t *place, int input)
@@ -212,7 +231,9 @@ cnn_status lab_explain(const float *image, size_t layer, const size_t *place, in
                                          .input_channel = input >= 0 ? (size_t)input : 0};
     cnn_explanation *explanation = NULL;
     cnn_diag *diag = cnn_diag_new();
-    cnn_status status = cnn_explain(model, image, &options, &explanation, diag);
+    cnn_status status = inspect(image, diag);
+    if (status == CNN_OK)
+        status = cnn_inspector_explain(inspector, &options, &explanation, diag);
     if (status == CNN_OK) {
         char terms[32], network[32];
         fputs(explanation->text, stdout);

@@ -41,8 +41,10 @@ cnn_status lab_pixels(const uint8_t *data, size_t width, size_t height, float *o
 /* The probabilities of the classes. */
 EXPORT(lab_run) cnn_status lab_run(const float *image, float *probabilities);
 
-/* values[i]: where the output of layer i goes, in channel, row, column order. */
-EXPORT(lab_activations) cnn_status lab_activations(const float *image, float *const *values);
+/* values[i]: where the output of layer i of all count layers goes, in channel, row, column order.
+ */
+EXPORT(lab_activations)
+cnn_status lab_activations(const float *image, float *const *values, size_t count);
 
 /* The text of `cnn explain`. input: the input channel to show; below 0: none in particular. */
 EXPORT(lab_explain)

@@ -692,6 +692,24 @@ cnn_status cnn_explain(const cnn_model *model, const float *image,
                        const cnn_explain_options *options, cnn_explanation **out, cnn_diag *diag);
 void cnn_explanation_free(cnn_explanation *explanation);
 
+/* What was asked above of one image, asked again and again: an inspector keeps the memory in which
+ * the network runs and the order that its kernels read weights in, so the next image costs the
+ * network's arithmetic alone. One thread at a time may use it. It only reads the model, which must
+ * exist and must not change as long as the inspector exists. */
+typedef struct cnn_inspector cnn_inspector;
+
+/* CNN_INVALID if the model was opened with options->shapes or run_only. */
+cnn_status cnn_inspector_new(const cnn_model *model, cnn_inspector **out, cnn_diag *diag);
+/* Runs an image in evaluation mode. What follows is about the last one; CNN_INVALID before. */
+cnn_status cnn_inspector_run(cnn_inspector *inspector, const float *image, cnn_diag *diag);
+/* As cnn_model_activation. */
+cnn_status cnn_inspector_get(const cnn_inspector *inspector, size_t layer, float *values,
+                             cnn_diag *diag);
+/* As cnn_explain. */
+cnn_status cnn_inspector_explain(const cnn_inspector *inspector, const cnn_explain_options *options,
+                                 cnn_explanation **out, cnn_diag *diag);
+void cnn_inspector_free(cnn_inspector *inspector);
+
 /* Training from inside: one step on one image. */
 typedef struct cnn_gradient_options {
     unsigned version;

@@ -28,21 +28,78 @@ cnn_status cnn_model_find_layer(const cnn_model *model, const char *name, size_t
     return status;
 }
 
-/* A plan in which every value of one image survives, and its forward in evaluation mode. */
-static cnn_status run_image(const cnn_model *model, const float *image, struct cnn_plan **out,
-                            cnn_diag *diag)
+struct cnn_inspector {
+    const cnn_model *model;
+    struct cnn_plan *plan; /* in which every value of one image survives */
+    bool has_run;
+};
+
+cnn_status cnn_inspector_new(const cnn_model *model, cnn_inspector **out, cnn_diag *diag)
 {
-    const cnn_shape in = model->graph.input;
-    struct cnn_plan *plan = NULL;
-    cnn_status status =
-        cnn_plan_new(&model->graph, model->parameters,
-                     &(struct cnn_plan_options){.batch = 1, .mode = CNN_PLAN_KEEP}, &plan, diag);
-    if (status != CNN_OK)
+    if (!model || !out)
+        return cnn_fail_missing(diag, "cnn_inspector_new", "model or out");
+    cnn_inspector *inspector = cnn_calloc(1, sizeof *inspector);
+    if (!inspector)
+        return cnn_fail_memory(diag, sizeof *inspector, "an inspector");
+    inspector->model = model;
+    cnn_status status = cnn_plan_new(&model->graph, model->parameters,
+                                     &(struct cnn_plan_options){.batch = 1, .mode = CNN_PLAN_KEEP},
+                                     &inspector->plan, diag);
+    if (status != CNN_OK) {
+        cnn_inspector_free(inspector);
         return status;
-    cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(plan));
-    cnn_plan_forward(plan, 1, false, 0);
-    *out = plan;
+    }
+    *out = inspector;
     return CNN_OK;
+}
+
+void cnn_inspector_free(cnn_inspector *inspector)
+{
+    if (!inspector)
+        return;
+    cnn_plan_free(inspector->plan);
+    cnn_free(inspector);
+}
+
+cnn_status cnn_inspector_run(cnn_inspector *inspector, const float *image, cnn_diag *diag)
+{
+    if (!inspector || !image)
+        return cnn_fail_missing(diag, "cnn_inspector_run", "inspector or image");
+    const cnn_shape in = inspector->model->graph.input;
+    cnn_transpose(1, in.c, in.h * in.w, image, cnn_plan_input(inspector->plan));
+    cnn_plan_forward(inspector->plan, 1, false, 0);
+    inspector->has_run = true;
+    return CNN_OK;
+}
+
+static cnn_status check_has_run(const cnn_inspector *inspector, cnn_diag *diag)
+{
+    return inspector->has_run ? CNN_OK
+                              : cnn_fail(diag, CNN_INVALID, NULL,
+                                         "the inspector has run no image yet: cnn_inspector_run");
+}
+
+cnn_status cnn_inspector_get(const cnn_inspector *inspector, size_t layer, float *values,
+                             cnn_diag *diag)
+{
+    if (!inspector || !values)
+        return cnn_fail_missing(diag, "cnn_inspector_get", "inspector or values");
+    const struct cnn_graph *graph = &inspector->model->graph;
+    if (layer >= graph->count)
+        return cnn_fail_index(diag, "layer", layer, graph->count);
+    cnn_status status = check_has_run(inspector, diag);
+    const cnn_shape out = graph->nodes[layer].out;
+    if (status == CNN_OK)
+        cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(inspector->plan, layer + 1), values);
+    return status;
+}
+
+/* An inspector that has run one image. */
+static cnn_status inspect(const cnn_model *model, const float *image, cnn_inspector **out,
+                          cnn_diag *diag)
+{
+    cnn_status status = cnn_inspector_new(model, out, diag);
+    return status == CNN_OK ? cnn_inspector_run(*out, image, diag) : status;
 }
 
 cnn_status cnn_model_activations(const cnn_model *model, const float *image, float *const *values,
@@ -50,14 +107,12 @@ cnn_status cnn_model_activations(const cnn_model *model, const float *image, flo
 {
     if (!model || !image || !values)
         return cnn_fail_missing(diag, "cnn_model_activations", "model, image or values");
-    struct cnn_plan *plan = NULL;
-    cnn_status status = run_image(model, image, &plan, diag);
-    for (size_t i = 0; status == CNN_OK && i < model->graph.count; i++) {
-        const cnn_shape out = model->graph.nodes[i].out;
+    cnn_inspector *inspector = NULL;
+    cnn_status status = inspect(model, image, &inspector, diag);
+    for (size_t i = 0; status == CNN_OK && i < model->graph.count; i++)
         if (values[i])
-            cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(plan, i + 1), values[i]);
-    }
-    cnn_plan_free(plan);
+            status = cnn_inspector_get(inspector, i, values[i], diag);
+    cnn_inspector_free(inspector);
     return status;
 }
 
@@ -68,14 +123,12 @@ cnn_status cnn_model_activation(const cnn_model *model, const float *image, size
         return cnn_fail_missing(diag, "cnn_model_activation", "model, image or values");
     if (layer >= model->graph.count)
         return cnn_fail_index(diag, "layer", layer, model->graph.count);
-    const cnn_shape out = model->graph.nodes[layer].out;
-    struct cnn_plan *plan = NULL;
-    cnn_status status = run_image(model, image, &plan, diag);
-    if (status != CNN_OK)
-        return status;
-    cnn_transpose(1, out.h * out.w, out.c, cnn_plan_value(plan, layer + 1), values);
-    cnn_plan_free(plan);
-    return CNN_OK;
+    cnn_inspector *inspector = NULL;
+    cnn_status status = inspect(model, image, &inspector, diag);
+    if (status == CNN_OK)
+        status = cnn_inspector_get(inspector, layer, values, diag);
+    cnn_inspector_free(inspector);
+    return status;
 }
 
 static cnn_status check_question(const struct cnn_node *node, const struct cnn_question *q,
@@ -103,35 +156,40 @@ static cnn_status check_question(const struct cnn_node *node, const struct cnn_q
                     q->column);
 }
 
-cnn_status cnn_explain(const cnn_model *model, const float *image,
-                       const cnn_explain_options *options, cnn_explanation **out, cnn_diag *diag)
+/* What the options ask of a model: the layer, and the number in it. */
+static cnn_status read_question(const cnn_model *model, const cnn_explain_options *o,
+                                struct cnn_question *out, cnn_diag *diag)
+{
+    if (o->version > CNN_EXPLAIN_OPTIONS_VERSION)
+        return cnn_fail_version(diag, "cnn_explain_options", o->version,
+                                CNN_EXPLAIN_OPTIONS_VERSION);
+    if (o->layer >= model->graph.count)
+        return cnn_fail_index(diag, "layer", o->layer, model->graph.count);
+    *out = (struct cnn_question){.channel = o->channel,
+                                 .row = o->row,
+                                 .column = o->column,
+                                 .input = o->has_input_channel ? o->input_channel : CNN_NO_INDEX,
+                                 .nodes = model->graph.nodes};
+    return check_question(&model->graph.nodes[o->layer], out, diag);
+}
+
+cnn_status cnn_inspector_explain(const cnn_inspector *inspector, const cnn_explain_options *options,
+                                 cnn_explanation **out, cnn_diag *diag)
 {
     const cnn_explain_options o = options ? *options : (cnn_explain_options){0};
-    if (!model || !image || !out)
-        return cnn_fail_missing(diag, "cnn_explain", "model, image or out");
-    if (o.version > CNN_EXPLAIN_OPTIONS_VERSION)
-        return cnn_fail_version(diag, "cnn_explain_options", o.version,
-                                CNN_EXPLAIN_OPTIONS_VERSION);
-    if (o.layer >= model->graph.count)
-        return cnn_fail_index(diag, "layer", o.layer, model->graph.count);
-    const struct cnn_node *node = &model->graph.nodes[o.layer];
-    const struct cnn_question question = {.channel = o.channel,
-                                          .row = o.row,
-                                          .column = o.column,
-                                          .input =
-                                              o.has_input_channel ? o.input_channel : CNN_NO_INDEX,
-                                          .nodes = model->graph.nodes};
-    struct cnn_plan *plan = NULL;
+    struct cnn_question question;
     struct cnn_text text = {0};
-    cnn_status status = check_question(node, &question, diag);
+    if (!inspector || !out)
+        return cnn_fail_missing(diag, "cnn_inspector_explain", "inspector or out");
+    cnn_status status = read_question(inspector->model, &o, &question, diag);
     if (status == CNN_OK)
-        status = run_image(model, image, &plan, diag);
+        status = check_has_run(inspector, diag);
     if (status != CNN_OK)
         return status;
-    double value = node->type->explain(cnn_plan_call(plan, o.layer), &question, &text);
+    const struct cnn_node *node = &inspector->model->graph.nodes[o.layer];
+    double value = node->type->explain(cnn_plan_call(inspector->plan, o.layer), &question, &text);
     float activation = cnn_plan_value(
-        plan, o.layer + 1)[(o.row * node->out.w + o.column) * node->out.c + o.channel];
-    cnn_plan_free(plan);
+        inspector->plan, o.layer + 1)[(o.row * node->out.w + o.column) * node->out.c + o.channel];
     cnn_explanation *explanation = text.failed ? NULL : cnn_malloc(sizeof *explanation);
     if (!explanation) {
         cnn_text_free(&text);
@@ -140,6 +198,23 @@ cnn_status cnn_explain(const cnn_model *model, const float *image,
     *explanation = (cnn_explanation){.text = text.data, .value = value, .activation = activation};
     *out = explanation;
     return CNN_OK;
+}
+
+cnn_status cnn_explain(const cnn_model *model, const float *image,
+                       const cnn_explain_options *options, cnn_explanation **out, cnn_diag *diag)
+{
+    const cnn_explain_options o = options ? *options : (cnn_explain_options){0};
+    struct cnn_question question;
+    cnn_inspector *inspector = NULL;
+    if (!model || !image || !out)
+        return cnn_fail_missing(diag, "cnn_explain", "model, image or out");
+    cnn_status status = read_question(model, &o, &question, diag);
+    if (status == CNN_OK)
+        status = inspect(model, image, &inspector, diag);
+    if (status == CNN_OK)
+        status = cnn_inspector_explain(inspector, &o, out, diag);
+    cnn_inspector_free(inspector);
+    return status;
 }
 
 void cnn_explanation_free(cnn_explanation *explanation)
