@@ -10,6 +10,7 @@
 #include <png.h>
 
 #include "util/file.h"
+#include "viz/html.h"
 #include "viz/sheet.h"
 
 static const struct cnn_colour white = {255, 255, 255}, black = {0, 0, 0}, red = {200, 10, 20};
@@ -46,6 +47,64 @@ static void test_canvas_is_refused_when_it_has_no_pixels_or_too_many(void **stat
     scratch_expect(s, cnn_canvas_new(16385, 16384, white, &canvas, s->diag),
                    "a picture cannot have 16385 x 16384 pixels (at least 1, at most 2^28)");
     assert_int_equal(cnn_canvas_new(SIZE_MAX, SIZE_MAX, white, &canvas, NULL), CNN_FAILED);
+}
+
+/* The attribute of a label, of those whose text this is. */
+static double number_of(const char *svg, const char *text, const char *attribute)
+{
+    char end[64], name[32];
+    snprintf(end, sizeof end, ">%s</text>", text);
+    snprintf(name, sizeof name, " %s=\"", attribute);
+    const char *at = strstr(svg, end), *found = NULL;
+    assert_non_null(at);
+    for (const char *p = svg; (p = strstr(p, name)) && p < at; p++)
+        found = p + strlen(name);
+    assert_non_null(found);
+    return atof(found);
+}
+
+static void test_labels_say_what_was_drawn_and_move_with_it(void **state)
+{
+    (void)state;
+    struct cnn_canvas small = canvas_of(100, 20), large = canvas_of(300, 100);
+    struct cnn_text svg = {0};
+    cnn_html_labels(&svg, &small);
+    assert_int_equal(svg.size, 0);
+    cnn_canvas_fill(&small, 0, 0, 50, 20, red);
+    cnn_canvas_text(&small, 3, 4, 1, white, "a<b");
+    cnn_canvas_text(&small, 60, 4, 1, red, "\xeb\xa7\x90"); /* a letter of Hangul */
+    cnn_canvas_text(&small, 100, 4, 1, red, "beside it");
+    cnn_canvas_put(&large, 7, 11, &small, 2);
+    cnn_html_labels(&svg, &large);
+    assert_false(svg.failed);
+    assert_null(strstr(svg.data, "beside"));
+    assert_non_null(strstr(svg.data, "<svg viewBox=\"0 0 300 100\">"));
+    assert_true(number_of(svg.data, "a&lt;b", "x") == 7 + 2 * 3);
+    assert_true(number_of(svg.data, "a&lt;b", "y") == 11 + 2 * (4 + 7));
+    assert_true(number_of(svg.data, "a&lt;b", "font-size") == 20);
+    assert_true(number_of(svg.data, "a&lt;b", "textLength") == 2 * 3 * 6);
+    assert_true(number_of(svg.data, "\xeb\xa7\x90", "textLength") == 2 * 2 * 6);
+    assert_non_null(strstr(svg.data, "fill=\"#c80a14\"/><text x=\"13\""));
+    assert_non_null(strstr(svg.data, "fill=\"#ffffff\"/><text x=\"127\""));
+    cnn_text_free(&svg);
+    cnn_canvas_free(&small);
+    cnn_canvas_free(&large);
+}
+
+static void test_a_title_is_larger_where_there_is_room(void **state)
+{
+    (void)state;
+    struct cnn_canvas canvas = canvas_of(100, 40);
+    struct cnn_text svg = {0};
+    cnn_canvas_title(&canvas, 0, 0, 39, red, "12345");
+    cnn_canvas_title(&canvas, 0, 20, 38, red, "abcde");
+    cnn_html_labels(&svg, &canvas);
+    assert_true(number_of(svg.data, "12345", "font-size") == 13);
+    assert_true(number_of(svg.data, "12345", "textLength") == 39);
+    assert_true(number_of(svg.data, "abcde", "font-size") == 10);
+    assert_true(number_of(svg.data, "abcde", "textLength") == 30);
+    cnn_text_free(&svg);
+    cnn_canvas_free(&canvas);
 }
 
 static void test_fill_is_cut_off_when_it_leaves_the_canvas(void **state)
@@ -459,6 +518,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_canvas_is_refused_when_it_has_no_pixels_or_too_many,
                                         scratch_setup, scratch_teardown),
+        cmocka_unit_test(test_labels_say_what_was_drawn_and_move_with_it),
+        cmocka_unit_test(test_a_title_is_larger_where_there_is_room),
         cmocka_unit_test(test_fill_is_cut_off_when_it_leaves_the_canvas),
         cmocka_unit_test(test_frame_lies_inside_when_thick_or_cut_off),
         cmocka_unit_test(test_line_joins_its_ends_whatever_their_order),

@@ -289,7 +289,7 @@ static void test_maps_are_averaged_when_the_sheet_would_be_too_large(void **stat
     assert_pixel(&sheet, M + 2, top, cnn_palette_colour(CNN_PALETTE_GREY, range, 0.0625F));
     assert_pixel(&sheet, M + (side + 1) / 2, top,
                  cnn_palette_colour(CNN_PALETTE_GREY, range, 0.25F));
-    struct cnn_canvas head = {sheet.width, 40, sheet.pixels};
+    struct cnn_canvas head = {.width = sheet.width, .height = 40, .pixels = sheet.pixels};
     assert_int_equal(count_text(&head, CNN_NOTE, "each pixel is the mean of 2 x 2 values"), 1);
     cnn_canvas_free(&sheet);
     free(map);
@@ -310,7 +310,7 @@ static void test_last_maps_are_left_out_when_captions_alone_are_too_much(void **
     struct cnn_sheet_grid grid = cnn_sheet_grid_of(count, CNN_SHEET_TILE + 8, 106);
     char note[64];
     snprintf(note, sizeof note, "the first %zu of 9000 maps", grid.shown);
-    struct cnn_canvas head = {sheet.width, 40, sheet.pixels};
+    struct cnn_canvas head = {.width = sheet.width, .height = 40, .pixels = sheet.pixels};
     assert_true(grid.shown < count);
     assert_int_equal(count_text(&head, CNN_ALERT, note), 1);
     cnn_canvas_free(&sheet);

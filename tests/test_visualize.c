@@ -398,9 +398,16 @@ static void test_page_begins_with_links_to_its_parts(void **state)
         if (!at)
             fail_msg("%s is missing, or not in its order", order[i]);
     }
-    assert_non_null(strstr(page, "<div class=\"scroll sheet\"><a href=\"conv2-maps.png\">"));
+    assert_non_null(strstr(page, "<div class=\"scroll sheet\">"
+                                 "<a class=\"labelled\" href=\"conv2-maps.png\">"));
     /* small text can be read */
-    assert_non_null(strstr(page, "@media(max-width:40rem){.sheet img{max-width:none}"));
+    assert_non_null(strstr(page,
+                           "@media(max-width:40rem){.sheet img,.sheet .labelled{max-width:none}"
+                           ".sheet img{width:auto}"));
+    at = strstr(page, "href=\"conv2-maps.png\"");
+    at = at ? strstr(at, "<svg viewBox=") : NULL; /* the captions, as text of the page */
+    at = at ? strstr(at, "\">conv2: ") : NULL;
+    assert_true(at && at < strstr(page, "id=\"evidence\""));
     free(page);
     cnn_visualize_options o = view_plain;
     o.kinds = 1U << CNN_PICTURE_FEATMAPS;

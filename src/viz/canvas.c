@@ -1,5 +1,5 @@
-/* Drawing: rectangles, lines, enlarged pixels, text and resized copies. Everything is cut off at
- * the borders before it is computed, so no coordinate is too large. */
+/* Drawing: rectangles, lines, enlarged pixels and resized copies. Everything is cut off at the
+ * borders before it is computed, so no coordinate is too large. */
 #include "viz/canvas.h"
 
 #include <math.h>
@@ -8,7 +8,6 @@
 #include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
-#include "viz/font.h"
 
 #define MAX_PIXELS ((size_t)1 << 28)
 
@@ -29,7 +28,7 @@ static cnn_status canvas_alloc(size_t width, size_t height, struct cnn_canvas *o
     uint8_t *pixels = cnn_malloc(width * height * 3);
     if (!pixels)
         return cnn_fail_memory(diag, width * height * 3, "a picture");
-    *out = (struct cnn_canvas){width, height, pixels};
+    *out = (struct cnn_canvas){.width = width, .height = height, .pixels = pixels};
     return CNN_OK;
 }
 
@@ -45,6 +44,7 @@ cnn_status cnn_canvas_new(size_t width, size_t height, struct cnn_colour backgro
 void cnn_canvas_free(struct cnn_canvas *canvas)
 {
     cnn_free(canvas->pixels);
+    cnn_text_free(&canvas->labels);
     *canvas = (struct cnn_canvas){0};
 }
 
@@ -125,6 +125,43 @@ void cnn_canvas_line(struct cnn_canvas *canvas, size_t x0, size_t y0, size_t x1,
         line_along(canvas, (struct place){x0, y0}, (struct place){x1, y1}, false, colour);
 }
 
+void cnn_canvas_add_label(struct cnn_canvas *canvas, const struct cnn_label *label,
+                          const char *text)
+{
+    if (*text == '\0')
+        return;
+    cnn_text_append(&canvas->labels, (const char *)label, sizeof *label);
+    cnn_text_append(&canvas->labels, text, strlen(text) + 1);
+}
+
+bool cnn_canvas_next_label(const struct cnn_canvas *canvas, size_t *at, struct cnn_label *label,
+                           const char **text)
+{
+    if (*at >= canvas->labels.size)
+        return false;
+    memcpy(label, canvas->labels.data + *at, sizeof *label);
+    *text = canvas->labels.data + *at + sizeof *label;
+    *at += sizeof *label + strlen(*text) + 1;
+    return true;
+}
+
+static void move_labels(struct cnn_canvas *canvas, size_t x, size_t y,
+                        const struct cnn_canvas *source, size_t scale)
+{
+    struct cnn_label label;
+    const char *text;
+    for (size_t at = 0; cnn_canvas_next_label(source, &at, &label, &text);) {
+        label.x = x + label.x * scale;
+        label.y = y + label.y * scale;
+        label.width *= scale;
+        label.height *= scale;
+        label.covered[0] *= scale;
+        label.covered[1] *= scale;
+        cnn_canvas_add_label(canvas, &label, text);
+    }
+    canvas->labels.failed = canvas->labels.failed || source->labels.failed;
+}
+
 void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct cnn_canvas *source,
                     size_t scale)
 {
@@ -140,60 +177,7 @@ void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct 
             put_pixel(canvas, x + i, y + j, cnn_canvas_get(source, i / scale, j / scale));
         repeat_row(canvas, x, y + j, columns, clip(j, scale, rows));
     }
-}
-
-static void draw_glyph(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
-                       struct cnn_colour colour, const uint8_t *rows)
-{
-    for (size_t j = 0; j < CNN_FONT_ROWS; j++) {
-        for (size_t i = 0; i < CNN_FONT_COLUMNS; i++) {
-            if (rows[j] >> (CNN_FONT_COLUMNS - 1 - i) & 1)
-                cnn_canvas_fill(canvas, x + i * scale, y + j * scale, scale, scale, colour);
-        }
-    }
-}
-
-#define NO_GLYPH SIZE_MAX
-
-/* The length of the character that text begins with, its place in the font in *glyph. */
-static size_t next_character(const char *text, size_t size, size_t *glyph)
-{
-    uint32_t code;
-    size_t length = cnn_utf8_decode(text, size, &code);
-    if (length == 2 && code == 0xB1)
-        *glyph = CNN_FONT_PLUS_MINUS;
-    else
-        *glyph = length == 1 && code >= ' ' && code <= '~' ? code - ' ' : NO_GLYPH;
-    return length > 0 ? length : 1;
-}
-
-bool cnn_canvas_has_letters(const char *text)
-{
-    size_t size = strlen(text), glyph = 0;
-    for (size_t i = 0; i < size && glyph != NO_GLYPH;)
-        i += next_character(text + i, size - i, &glyph);
-    return glyph != NO_GLYPH;
-}
-
-void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
-                     struct cnn_colour colour, const char *text)
-{
-    size_t size = strlen(text), glyph;
-    if (scale > MAX_PIXELS)
-        return;
-    for (size_t i = 0; i < size && x < canvas->width && y < canvas->height;
-         x += CNN_FONT_ADVANCE * scale) {
-        i += next_character(text + i, size - i, &glyph);
-        draw_glyph(canvas, x, y, scale, colour, cnn_font[glyph == NO_GLYPH ? '?' - ' ' : glyph]);
-    }
-}
-
-size_t cnn_canvas_text_width(const char *text, size_t scale)
-{
-    size_t size = strlen(text), count = 0, glyph;
-    for (size_t i = 0; i < size; count++)
-        i += next_character(text + i, size - i, &glyph);
-    return count * CNN_FONT_ADVANCE * scale;
+    move_labels(canvas, x, y, source, scale);
 }
 
 /* Along one axis: output pixel i of `to` is made of `count` source pixels of `from`, beginning at

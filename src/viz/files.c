@@ -50,6 +50,10 @@ cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
     cnn_status status = path_of(view, stem, CNN_OUTPUT_PICTURE, &path, diag);
     if (status == CNN_OK)
         status = cnn_canvas_write(picture, path, diag);
+    cnn_text_free(&view->labels);
+    if (status == CNN_OK)
+        cnn_html_labels(&view->labels, picture);
+    view->drawn = picture->width;
     return status == CNN_OK ? report(view, path) : status;
 }
 

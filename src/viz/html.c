@@ -150,6 +150,36 @@ void cnn_html_end(struct cnn_text *page)
     cnn_html_fill(page, page_end, NULL);
 }
 
+static void write_label(struct cnn_text *page, const struct cnn_label *l, const char *text)
+{
+    const double rim = 0.6, baseline = 0.7; /* what enlarging spreads letters by; of the height */
+    cnn_text_printf(page,
+                    "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                    "fill=\"#%02x%02x%02x\"/>",
+                    (double)l->x - rim, (double)l->y - rim, (double)l->covered[0] + 2 * rim,
+                    (double)l->covered[1] + 2 * rim, l->paper.r, l->paper.g, l->paper.b);
+    cnn_text_printf(page,
+                    "<text x=\"%zu\" y=\"%.0f\" font-size=\"%zu\" textLength=\"%zu\" "
+                    "lengthAdjust=\"spacingAndGlyphs\" fill=\"#%02x%02x%02x\">",
+                    l->x, (double)l->y + baseline * (double)l->height, l->height, l->width,
+                    l->ink.r, l->ink.g, l->ink.b);
+    cnn_html_text(page, text);
+    cnn_text_printf(page, "</text>");
+}
+
+void cnn_html_labels(struct cnn_text *page, const struct cnn_canvas *picture)
+{
+    struct cnn_label label;
+    const char *text;
+    page->failed = page->failed || picture->labels.failed;
+    if (picture->labels.size == 0)
+        return;
+    cnn_text_printf(page, "<svg viewBox=\"0 0 %zu %zu\">", picture->width, picture->height);
+    for (size_t at = 0; cnn_canvas_next_label(picture, &at, &label, &text);)
+        write_label(page, &label, text);
+    cnn_text_printf(page, "</svg>");
+}
+
 /* Enlarged pixels stay squares; a picture at its own size, which a narrow page makes smaller, is
  * averaged so that its small text can still be read. */
 cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale,
@@ -160,6 +190,7 @@ cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *pict
     if (status == CNN_OK) {
         const struct cnn_html_value values[] = {
             cnn_html_flag("pixels", scale > 1),
+            cnn_html_flag("labels", picture->labels.size > 0),
             cnn_html_number("width", "%zu", picture->width * scale),
             cnn_html_number("height", "%zu", picture->height * scale),
             cnn_html_string("alt", alt),
@@ -167,6 +198,8 @@ cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *pict
         cnn_html_fill(page, picture_begin, values);
         cnn_text_base64(page, png.data, png.size);
         cnn_text_printf(page, "\">");
+        cnn_html_labels(page, picture);
+        cnn_html_fill(page, picture_end, values);
     }
     cnn_text_free(&png);
     return status;

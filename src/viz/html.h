@@ -39,8 +39,12 @@ void cnn_html_fill(struct cnn_text *page, const char *fragment,
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh);
 void cnn_html_end(struct cnn_text *page);
 
+/* The labels of a picture as SVG of its size, to be laid over it: text that is sharp at any size
+ * and in any script, each on the colour that lay under it. Nothing where there is none. */
+void cnn_html_labels(struct cnn_text *page, const struct cnn_canvas *picture);
+
 /* <img> with the picture within the page (data: URI), its size in CSS pixels scaled by `scale`
- * without blur. alt is escaped. */
+ * without blur, and its labels. alt is escaped. */
 cnn_status cnn_html_picture(struct cnn_text *page, const struct cnn_canvas *picture, size_t scale,
                             const char *alt, cnn_diag *diag);
 

@@ -95,7 +95,7 @@ static cnn_status draw_panel(const struct cnn_panel *panel, struct cnn_canvas *o
         cnn_canvas_new(width, LINE + panel->picture.height + below, CNN_PAPER, out, diag);
     if (status != CNN_OK)
         return status;
-    cnn_canvas_text(out, 0, 0, 1, CNN_INK, panel->title);
+    cnn_canvas_title(out, 0, 0, width, CNN_INK, panel->title);
     cnn_canvas_put(out, 0, LINE, &panel->picture, 1);
     if (!panel->bare)
         cnn_canvas_frame(out,

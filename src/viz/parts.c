@@ -164,7 +164,7 @@ cnn_status cnn_sheet_begin(const struct cnn_sheet_head *head, size_t width, size
     if (status != CNN_OK)
         return status;
     if (has_text(head->title)) {
-        cnn_canvas_text(out, CNN_SHEET_MARGIN, y, 1, CNN_INK, head->title);
+        cnn_canvas_title(out, CNN_SHEET_MARGIN, y, width - margins, CNN_INK, head->title);
         y += LINE_HEIGHT;
     }
     if (has_text(head->note)) {

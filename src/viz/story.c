@@ -61,8 +61,13 @@ void cnn_story_figure(struct cnn_view *view, const char *stem, const char *forma
 {
     struct cnn_text *page = &view->page;
     va_list arguments;
+    const char *labels = view->labels.data ? view->labels.data : "";
     cnn_html_fill(page, figure_begin,
-                  (const struct cnn_html_value[]){cnn_html_string("stem", stem), {0}});
+                  (const struct cnn_html_value[]){cnn_html_string("stem", stem),
+                                                  cnn_html_string("labels", labels),
+                                                  cnn_html_number("width", "%zu", view->drawn),
+                                                  {0}});
+    page->failed = page->failed || view->labels.failed;
     va_start(arguments, format);
     paragraph(view, "figcaption", format, arguments);
     va_end(arguments);

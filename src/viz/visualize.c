@@ -190,6 +190,7 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
     cnn_canvas_free(&view.given);
     cnn_canvas_free(&view.seen);
     cnn_text_free(&view.page);
+    cnn_text_free(&view.labels);
     cnn_dataset_free(view.dataset);
     cnn_plan_free(view.plan);
     cnn_arena_free(view.arena);
