@@ -28,7 +28,7 @@ while IFS= read -r line; do
     @PROGRAM@) gzip -9 -n -c "$program" | base64 -w 0 && echo ;;
     @MNIST@) mnist ;;
     @WORKER@) modules files engine worker ;;
-    @MAIN@) modules words dom colour client state picture camera network map change why chart film learn step main ;;
+    @MAIN@) modules words dom colour client state picture camera network map change why chart film live learn step main ;;
     *) printf '%s\n' "$line" ;;
     esac
 done <page.html

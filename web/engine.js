@@ -179,6 +179,21 @@ export class Engine {
         return this.interrupted;
     }
 
+    // A run from inside, from its checkpoint: {input, layers, samples: [{class, answer, right,
+    // probability, image}], values: of all layers for the first sample}.
+    watch(bytes, data) {
+        const seen = JSON.parse(this.call('lab_watch', bytes, bytes.length, data)), count = shape => shape.reduce((a, b) => a * b, 1);
+        const fill = (name, i, size) => {
+            const values = new Float32Array(size);
+            this.call(name, i, values);
+            return values;
+        };
+        seen.samples.forEach((sample, i) => { sample.image = fill('lab_watched_image', i, count(seen.input)); });
+        seen.layers.forEach(layer => { layer.count = count(layer.output); });
+        seen.values = Float32Array.from(seen.layers.flatMap((layer, i) => [...fill('lab_watched_values', i, layer.count)]));
+        return seen;
+    }
+
     // Copies an array into the program's memory.
     keep(array) {
         const at = this.functions.lab_allocate(array.byteLength + 16);

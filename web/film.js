@@ -1,6 +1,6 @@
 // Kernels over time: a film of the first layer that has any.
 import {find, range} from './dom.js';
-import {paintMap} from './colour.js';
+import {paintInput, paintMap} from './colour.js';
 import {say} from './words.js';
 
 const FRAMES = 120, PAUSE = 150; // frames of the film, at most; milliseconds of each
@@ -30,18 +30,23 @@ export class Film {
             this.show(this.frames.length - 1);
     }
 
-    // Filters as squares, side by side: the first input channel of each, all in one scale of colours.
+    // Filters side by side, all in one scale: in colour where they read a colour picture (grey is
+    // zero), else the first input channel of each.
     show(i) {
-        const {weights: {dims: [filters, inputs, rows, columns], values}, step} = this.frames[i], canvas = find('film-picture');
-        const wide = Math.ceil(Math.sqrt(2 * filters)), width = wide * (columns + 1), height = Math.ceil(filters / wide) * (rows + 1);
-        const sheet = new Float32Array(width * height), bounds = range(values);
-        sheet.fill(bounds[0]);
-        for (let f = 0; f < filters; f++)
-            for (let y = 0; y < rows; y++)
-                for (let x = 0; x < columns; x++)
-                    sheet[(Math.floor(f / wide) * (rows + 1) + y) * width + f % wide * (columns + 1) + x] = values[(f * inputs * rows + y) * columns + x];
-        paintMap(canvas, sheet, height, width, bounds);
-        canvas.style.width = `${Math.min(width * 10, 480)}px`;
+        const {weights: {dims: [filters, inputs, rows, columns], values}, step} = this.frames[i], canvas = find('film-picture'), area = rows * columns;
+        const wide = Math.ceil(Math.sqrt(2 * filters)), width = wide * (columns + 1) - 1, height = Math.ceil(filters / wide) * (rows + 1) - 1;
+        const colour = inputs === 3, [low, high] = range(values), largest = Math.max(-low, high);
+        Object.assign(canvas, {width, height});
+        const context = canvas.getContext('2d'), kernel = new OffscreenCanvas(columns, rows);
+        for (let f = 0; f < filters; f++) {
+            const own = values.subarray(f * inputs * area, (f * inputs + (colour ? 3 : 1)) * area);
+            if (colour)
+                paintInput(kernel, own, {channels: 3, rows, columns}, [-largest, largest]);
+            else
+                paintMap(kernel, own, rows, columns, [low, high]);
+            context.drawImage(kernel, f % wide * (columns + 1), Math.floor(f / wide) * (rows + 1));
+        }
+        canvas.style.width = `${Math.min(width * 14, 640)}px`;
         find('film-time').value = i;
         find('film-step').textContent = say('afterSteps', step);
         canvas.setAttribute('aria-label', `${say('kernels')}: ${say('afterSteps', step)}`);

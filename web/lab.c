@@ -11,6 +11,19 @@ static cnn_model *model;
 static cnn_inspector *inspector; /* of the model, once it is wanted and until weights change */
 static cnn_trainer *trainer;
 
+enum { SAMPLES = 8 };
+
+/* The network of a run, as it is now, and images of its data set that show what it answers. */
+static struct {
+    cnn_model *model;
+    cnn_inspector *inspector;
+    size_t count;
+    struct {
+        float *input;
+        size_t label;
+    } samples[SAMPLES];
+} watched;
+
 /* ---- Memory and messages ---- */
 
 void *lab_allocate(size_t bytes)
@@ -319,4 +332,127 @@ cnn_status lab_train(void)
 {
     cnn_diag *diag = cnn_diag_new();
     return finish(cnn_trainer_run(trainer, diag), diag);
+}
+
+/* ---- A run from inside ---- */
+
+static void forget_network(void)
+{
+    cnn_inspector_free(watched.inspector);
+    cnn_model_free(watched.model);
+    watched.inspector = NULL;
+    watched.model = NULL;
+}
+
+void lab_forget(void)
+{
+    forget_network();
+    for (size_t i = 0; i < watched.count; i++)
+        free(watched.samples[i].input);
+    watched.count = 0;
+}
+
+/* One more sample: the image of that name, as the network takes it. */
+static cnn_status take_sample(const char *name, cnn_diag *diag)
+{
+    const cnn_shape in = cnn_model_input(watched.model);
+    cnn_data_image *image = NULL;
+    float *input = malloc(in.c * in.h * in.w * sizeof *input);
+    cnn_status status = input ? cnn_data_image_open(name, &image, diag) : CNN_FAILED;
+    if (status == CNN_OK)
+        status = cnn_model_load_pixels(watched.model, &image->pixels, input, diag);
+    if (status == CNN_OK) {
+        watched.samples[watched.count].input = input;
+        watched.samples[watched.count++].label = image->label;
+    } else {
+        free(input);
+    }
+    cnn_data_image_free(image);
+    return status;
+}
+
+/* The first images of the validation set; without one, of the training set. */
+static cnn_status take_samples(const char *data, cnn_diag *diag)
+{
+    const char *const splits[] = {"val", "train"};
+    cnn_status status = CNN_OK;
+    for (size_t s = 0; s < 2 && watched.count == 0; s++) {
+        cnn_diag_clear(diag);
+        status = CNN_OK;
+        for (size_t i = 0; status == CNN_OK && i < SAMPLES; i++) {
+            char name[256];
+            snprintf(name, sizeof name, "%s:%s:%zu", data, splits[s], i);
+            status = take_sample(name, diag);
+        }
+    }
+    return watched.count > 0 ? CNN_OK : status;
+}
+
+static void print_answer(size_t label, const float *probabilities)
+{
+    cnn_prediction best = {0};
+    size_t count = 0;
+    cnn_model_top(watched.model, probabilities, 1, &best, &count);
+    cnn_json_open(NULL, '{');
+    cnn_json_text("class", cnn_model_class(watched.model, label));
+    cnn_json_text("answer", best.name);
+    cnn_json_flag("right", best.index == label);
+    cnn_json_real("probability", (double)best.probability);
+    cnn_json_close();
+}
+
+static cnn_status print_answers(cnn_diag *diag)
+{
+    const size_t outputs = cnn_model_outputs(watched.model);
+    float *probabilities = malloc(outputs * sizeof *probabilities);
+    cnn_status status = probabilities ? CNN_OK : CNN_FAILED;
+    cnn_json_open("samples", '[');
+    for (size_t i = 0; status == CNN_OK && i < watched.count; i++) {
+        status = cnn_model_run(watched.model, watched.samples[i].input, 1, probabilities, diag);
+        cnn_model_probabilities(watched.model, probabilities, 1, probabilities);
+        if (status == CNN_OK)
+            print_answer(watched.samples[i].label, probabilities);
+    }
+    cnn_json_close();
+    free(probabilities);
+    return status;
+}
+
+cnn_status lab_watch(const void *bytes, size_t size, const char *data)
+{
+    cnn_diag *diag = cnn_diag_new();
+    cnn_layer_info info = {0};
+    forget_network();
+    cnn_status status = cnn_model_open_memory(bytes, size, "run", NULL, &watched.model, diag);
+    if (status == CNN_OK && watched.count == 0)
+        status = take_samples(data, diag);
+    if (status == CNN_OK)
+        status = cnn_inspector_new(watched.model, &watched.inspector, diag);
+    if (status == CNN_OK)
+        status = cnn_inspector_run(watched.inspector, watched.samples[0].input, diag);
+    if (status != CNN_OK)
+        return finish(status, diag);
+    cnn_json_open(NULL, '{');
+    cnn_json_shape("input", cnn_model_input(watched.model));
+    cnn_json_open("layers", '[');
+    for (size_t i = 0; cnn_model_layer(watched.model, i, &info, NULL) == CNN_OK; i++)
+        print_layer(&info);
+    cnn_json_close();
+    status = print_answers(diag);
+    cnn_json_close();
+    return finish(status, diag);
+}
+
+cnn_status lab_watched_values(size_t layer, float *values)
+{
+    return cnn_inspector_get(watched.inspector, layer, values, NULL);
+}
+
+cnn_status lab_watched_image(size_t sample, float *values)
+{
+    const cnn_shape in = cnn_model_input(watched.model);
+    if (sample >= watched.count)
+        return CNN_INVALID;
+    memcpy(values, watched.samples[sample].input, in.c * in.h * in.w * sizeof *values);
+    return CNN_OK;
 }

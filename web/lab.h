@@ -76,4 +76,16 @@ cnn_status lab_train_begin(const char *config, const char *directory, const char
 /* Trains until the run ends, or until the page says stop: CNN_INTERRUPTED. */
 EXPORT(lab_train) cnn_status lab_train(void);
 
+/* The network of a run, bytes of its checkpoint, as JSON: its input, its layers, and what it
+ * answers to the first images of the data set that the description `data` has (validation, else
+ * training). They are read once, until lab_forget. */
+EXPORT(lab_watch) cnn_status lab_watch(const void *bytes, size_t size, const char *data);
+
+/* Of the network that is watched: the output of a layer for the first of these images, and the
+ * images. */
+EXPORT(lab_watched_values) cnn_status lab_watched_values(size_t layer, float *values);
+EXPORT(lab_watched_image) cnn_status lab_watched_image(size_t sample, float *values);
+
+EXPORT(lab_forget) void lab_forget(void);
+
 #endif

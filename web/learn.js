@@ -2,6 +2,7 @@
 import {find, make, range, short} from './dom.js';
 import {drawChart} from './chart.js';
 import {Film} from './film.js';
+import {Live} from './live.js';
 import {say} from './words.js';
 
 const LONGEST = 6000; // characters of a description that the address holds
@@ -11,7 +12,7 @@ const OF_OPTIMIZER = ['rate', 'momentum', 'decay']; // what a run can go on with
 export class LearnView {
     // ask: the worker's functions; openModel(bytes): makes a network that of the page.
     constructor(ask, openModel) {
-        Object.assign(this, {ask, openModel, state: 'idle', turn: Promise.resolve(), film: new Film()});
+        Object.assign(this, {ask, openModel, state: 'idle', turn: Promise.resolve(), film: new Film(), live: new Live()});
         this.reset();
         find('description').addEventListener('input', () => this.check());
         find('data').addEventListener('change', () => this.chooseData());
@@ -32,8 +33,9 @@ export class LearnView {
     }
 
     reset() {
-        Object.assign(this, {loss: [], accuracy: [], speed: [], valLoss: [], valAccuracy: [], health: '', saved: null, runIsNewer: false});
+        Object.assign(this, {loss: [], accuracy: [], speed: [], valLoss: [], valAccuracy: [], health: '', weights: {}, saved: null, runIsNewer: false});
         this.film.reset();
+        this.live.reset();
     }
 
     setModel(model) {
@@ -146,6 +148,11 @@ export class LearnView {
         return this.state === 'going' || this.state === 'paused';
     }
 
+    // Steps that the run has told of.
+    get steps() {
+        return Math.max(0, ...[this.loss, this.valLoss].map(points => points.at(-1)?.[0] ?? 0));
+    }
+
     train() {
         this.reset();
         this.setState('starting');
@@ -218,7 +225,9 @@ export class LearnView {
         Object.assign(this, {saved: event.bytes, runIsNewer: true});
         find('take').disabled = false;
         this.health = event.health;
-        this.onNumbers?.(event.bytes);
+        this.weights = event.weights || {};
+        this.live.show(event.seen);
+        this.onNumbers?.(event.last);
         this.showLayers();
     }
 
@@ -251,12 +260,14 @@ export class LearnView {
         return row ? Object.fromEntries(head.map((name, i) => [name, row[i]])) : {};
     }
 
+    // Of the run's network once there is one, else of Look's.
     showLayers() {
-        const head = ['layer', 'activations', 'gradients', 'updates'];
-        const rows = this.model.layers.map((layer, i) => {
-            const values = this.look && this.look.values.subarray(this.look.starts[i], this.look.starts[i] + layer.count);
+        const head = ['layer', 'activations', 'weights', 'gradients', 'updates'], {layers} = this.live.seen || this.model;
+        const fromTo = bounds => (bounds ? say('fromTo', ...bounds.map(short)) : '');
+        const ofLook = i => this.look && range(this.look.values.subarray(this.look.starts[i], this.look.starts[i] + layers[i].count));
+        const rows = layers.map((layer, i) => {
             const health = this.healthOf(layer.name);
-            return [layer.name, values ? say('fromTo', ...range(values).map(short)) : '', health.gradient_norm || '', health.update_norm || ''];
+            return [layer.name, fromTo(this.live.seen ? this.live.rangeOf(i) : ofLook(i)), fromTo(this.weights[layer.name]), health.gradient_norm || '', health.update_norm || ''];
         });
         find('layers').replaceChildren(make('tr', {}, ...head.map(key => make('th', {scope: 'col'}, say(key)))),
             ...rows.map(row => make('tr', {}, ...row.map(cell => make('td', {}, cell)))));

@@ -42,10 +42,13 @@ function showAnswer(probabilities) {
     find('bars').replaceChildren(...order.flatMap((i, rank) => [
         make('span', rank ? {} : {class: 'best'}, model.classes[i]),
         make('div', {class: 'bar'}, make('i', {style: `width:${100 * probabilities[i]}%`})),
-        make('span', {class: rank ? 'n' : 'n best'}, `${(100 * probabilities[i]).toFixed(1)} %`)]));
+        make('span', {class: rank ? 'n' : 'n best'}, percent(probabilities[i]))]));
     if (!probabilities.every(Number.isFinite))
         find('bars').replaceChildren(say('noAnswer'));
 }
+
+// What is not certain is not shown as such.
+const percent = share => (share > 0.999 && share < 1 ? '> 99.9 %' : share > 0 && share < 0.001 ? '< 0.1 %' : `${(100 * share).toFixed(1)} %`);
 
 const ranked = values => [...values.keys()].sort((a, b) => values[b] - values[a] || a - b);
 
@@ -147,6 +150,7 @@ function speak(language) {
     camera.showState();
     views.learn.showState();
     views.network.build();
+    views.learn.live.speak();
     views.learn.showLayers();
     choose({...place});
     views.change.show({...place});
@@ -172,21 +176,21 @@ function listen() {
     find('language').addEventListener('change', event => speak(event.target.value));
 }
 
-// While a run goes on, its kernels become frames of the film.
+// While a run goes on, its kernels become frames of the film; so do those it ends with.
 let lastFrame = 0;
-async function onTrained() {
-    if (performance.now() - lastFrame < 2000)
+async function onTrained(last) {
+    if (!last && performance.now() - lastFrame < 1000)
         return;
     lastFrame = performance.now();
     const weights = await ask('trainedKernels');
     if (weights)
-        views.learn.film.add(weights, views.learn.loss.at(-1)?.[0] ?? 0);
+        views.learn.film.add(weights, views.learn.steps);
 }
 
 function makeViews() {
     views.change = new ChangeView(ask, () => look());
     views.picture = new Picture(() => (model ? look() : undefined), (...pixels) => ask('prepare', ...pixels));
-    views.network = new NetworkView((layer, channel) => choose(layer === place.layer ? {...place, channel} : middleOf(layer, channel)));
+    views.network = new NetworkView(find('network'), (layer, channel) => choose(layer === place.layer ? {...place, channel} : middleOf(layer, channel)));
     views.map = new MapView({explain: (...words) => ask('explain', ...words), weights: layer => views.change.weights(layer), onPlace: choose});
     views.learn = new LearnView(ask, bytes => openModel(bytes).catch(fail));
     views.learn.onNumbers = onTrained;

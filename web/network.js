@@ -1,14 +1,14 @@
 // The network from left to right: a column for each layer, with its maps.
-import {find, make, range, sizes} from './dom.js';
+import {make, range, sizes} from './dom.js';
 import {paintInput, paintMap} from './colour.js';
 import {say} from './words.js';
 
 const SHOWN = 12; // maps of a layer, until more are asked for
 
 export class NetworkView {
-    // onChoose(layer, channel)
-    constructor(onChoose) {
-        this.onChoose = onChoose;
+    // box: the element that it fills; onChoose(layer, channel)
+    constructor(box, onChoose = () => {}) {
+        Object.assign(this, {box, onChoose});
         this.open = new Set(); // layers whose maps are all shown
     }
 
@@ -21,7 +21,7 @@ export class NetworkView {
     build() {
         const columns = this.model.layers.map((layer, i) => this.buildColumn(layer, i));
         const input = make('canvas', {role: 'img', 'aria-label': say('input')});
-        find('network').replaceChildren(
+        this.box.replaceChildren(
             make('div', {class: 'column'}, make('h3', {}, say('input')), make('p', {}, this.model.input.join(' × ')),
                 make('div', {class: 'maps input'}, input)), ...columns.map(column => column.element));
         this.input = input;

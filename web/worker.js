@@ -33,9 +33,18 @@ function textFile(name) {
 }
 
 // After each slice: what the layers' panels show.
-function tellState() {
+function tellState(last) {
     const bytes = engine.files.read('run/last.safetensors');
-    postMessage({event: {kind: 'state', health: textFile('run/health.csv'), bytes}});
+    postMessage({event: {kind: 'state', last, health: textFile('run/health.csv'), bytes, weights: bytes && rangesOf(bytes), seen: bytes && watch(bytes)}});
+}
+
+// Networks that take no pictures, and data that is gone, have nothing to be seen.
+function watch(bytes) {
+    try {
+        return engine.watch(bytes, 'description.yaml');
+    } catch {
+        return null;
+    }
 }
 
 const pause = () => new Promise(resolve => setTimeout(resolve, 0));
@@ -50,7 +59,7 @@ async function trainOn() {
             if (run.single)
                 run.paused = true;
             run.single = false;
-            tellState();
+            tellState(!stopped);
             await pause();
         }
         if (!stopped)
@@ -65,6 +74,7 @@ async function trainOn() {
 function begin(config, weights, overrides) {
     run.generation++;
     if (config) {
+        engine.functions.lab_forget();
         engine.files.clear('run');
         engine.files.write('description.yaml', new TextEncoder().encode(config));
     }
@@ -75,16 +85,24 @@ function begin(config, weights, overrides) {
         trainOn();
 }
 
+// The parameters in a checkpoint: {name: {dims, values}}.
+function tensorsOf(bytes) {
+    const size = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size)));
+    return Object.fromEntries(Object.entries(header).filter(([name, {dtype}]) => !/^[@_]/.test(name) && dtype === 'F32').map(([name, {shape, data_offsets: [from, to]}]) =>
+        [name, {dims: shape, values: new Float32Array(bytes.slice(8 + size + from, 8 + size + to).buffer)}]));
+}
+
+// By layer: the smallest and the largest number of its weight.
+function rangesOf(bytes) {
+    return Object.fromEntries(Object.entries(tensorsOf(bytes)).filter(([name]) => name.endsWith('.weight')).map(([name, {values}]) =>
+        [name.slice(0, -'.weight'.length), [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)]]));
+}
+
 // The first weight of four dimensions in a checkpoint: {dims, values}; null if there is none.
 function firstKernels(bytes) {
-    const size = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size)));
-    const found = Object.entries(header).find(([name, tensor]) =>
-        name.endsWith('.weight') && !name.startsWith('@') && tensor.shape.length === 4);
-    if (!found)
-        return null;
-    const {shape, data_offsets: [from, to]} = found[1];
-    return {dims: shape, values: new Float32Array(bytes.slice(8 + size + from, 8 + size + to).buffer)};
+    const found = Object.entries(tensorsOf(bytes)).find(([name, {dims}]) => name.endsWith('.weight') && dims.length === 4);
+    return found ? found[1] : null;
 }
 
 const methods = {

@@ -122,7 +122,7 @@ async function compareExplanations(model) {
 await test('every text is in both languages, and is used', async () => {
     await browser.open(`${here}/digits.html`);
     const words = await browser.evaluate('cnnLab.words');
-    const web = ['main', 'picture', 'camera', 'network', 'map', 'change', 'why', 'film', 'learn', 'step'].map(name => readFileSync(`${sources}/web/${name}.js`, 'utf8')).join('\n') +
+    const web = ['main', 'picture', 'camera', 'network', 'map', 'change', 'why', 'film', 'live', 'learn', 'step'].map(name => readFileSync(`${sources}/web/${name}.js`, 'utf8')).join('\n') +
         readFileSync(`${sources}/web/page.html`, 'utf8');
     const used = [...web.matchAll(/(?:\bsay\(|data-(?:say|label|hint)=")['"]?(\w+)/g)].map(match => match[1]);
     for (const key of used.filter(word => !['id', 'key', 'state'].includes(word)))
@@ -341,6 +341,22 @@ async function saved() {
     return Buffer.from(await browser.evaluate("kept.arrayBuffer().then(bytes => btoa(Array.from(new Uint8Array(bytes), byte => String.fromCharCode(byte)).join('')))"), 'base64');
 }
 
+// What a run's network is shown to answer, and its layers' values, are those of its checkpoint.
+async function sameAsTerminal(checkpoint) {
+    const shown = await browser.evaluate("[...document.querySelectorAll('#live-answers figure')].map(one => [one.className, one.innerText.trim()])");
+    demand(shown.length === 8, `${shown.length} examples`);
+    shown.forEach(([kind, text], i) => {
+        const {truth, predictions: [{class: name, probability}]} = JSON.parse(run('predict', checkpoint, `${checkpoint}:val:${i}`, '--top', '1', '--json'));
+        const told = `${name}, ${(100 * probability).toFixed(0)} %` + (name === truth ? '' : `; it is ${truth}`);
+        demand(kind === (name === truth ? 'right' : 'wrong') && text === told, `example ${i}: '${text}' (${kind}), not '${told}'`);
+    });
+    const layers = await browser.evaluate("[...document.querySelectorAll('#layers tr')].slice(1).map(row => [...row.children].slice(0, 3).map(cell => cell.textContent))");
+    const values = run('explain', checkpoint, `${checkpoint}:val:0`, ...Array.from({length: 10}, (none, i) => ['--at', `dense1:${i}`]).flat()).match(/= (-?[\d.e-]+)$/gm).map(text => Number(text.slice(2)));
+    demand(layers.at(-1)[0] === 'dense1' && layers.at(-1)[2].includes(' to '), String(layers.at(-1)));
+    const [low, high] = layers.at(-1)[1].split(' to ').map(Number);
+    demand(Math.abs(low - Math.min(...values)) < 0.01 * Math.abs(low) && Math.abs(high - Math.max(...values)) < 0.01 * Math.abs(high), `dense1 from ${low} to ${high}, not ${values}`);
+}
+
 await test('training on shapes passes 60 %, and cnn eval finds the same accuracy', async () => {
     await openModel(`${sources}/configs/lessons/14-shapes.yaml`, 'shapes.html');
     await browser.click('#tab-learn');
@@ -363,6 +379,11 @@ await test('training on shapes passes 60 %, and cnn eval finds the same accuracy
         demand(Math.abs(found.accuracy - accuracy) < 1e-12, `${name}: ${found.accuracy} is not ${accuracy}`);
     };
     await check('trained.safetensors');
+    await sameAsTerminal('trained.safetensors');
+    demand(await browser.evaluate("document.querySelector('#film-step').textContent") === 'after 845 steps', 'the film ends before the run');
+    await browser.evaluate("document.body.style.width = '470px'");
+    const wide = await browser.evaluate("[...document.querySelectorAll('.panel:not([hidden]) > section')].filter(one => one.scrollWidth > one.clientWidth).map(one => one.id)");
+    demand(wide.length === 0, `wider than a narrow page: ${wide}`);
     await browser.click('#take');
     await browser.until('cnnLab.model().trained');
     await check('taken.safetensors');
