@@ -200,14 +200,15 @@ void cnn_c_write_makefile(struct cnn_c_net *net, struct cnn_text *out)
         name, name, name, net->math ? " -lm" : "");
     cnn_text_printf(
         out,
-        "%%.o: %%.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<\n\n"
+        "# They are always compiled: CC or CFLAGS may be others than before.\n"
+        "%%.o: %%.c %s.h force\n\t$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<\n\n"
         "size: $(OBJECTS)\n\t$(SIZE) $(OBJECTS)\n\n"
         "# Whether each layer gives what it gave where the files were written.\n"
         "selftest: main.c %s.c %s_weights.c %s.h\n\t$(CC) $(WARNINGS) $(CFLAGS) "
         "-DCNN_SELFTEST -o %s-selftest main.c %s.c %s_weights.c -lm\n"
         "\t./%s-selftest\n\n"
         "clean:\n\trm -f %s-example %s-selftest main.o $(OBJECTS)\n\n.PHONY: size selftest "
-        "clean\n",
+        "clean force\n",
         name, name, name, name, name, name, name, name, name, name);
 }
 
