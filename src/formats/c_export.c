@@ -343,4 +343,5 @@ const struct cnn_export_type cnn_export_c = {
                .output = CNN_OUTPUT_SCRIPT,
                .weights = true,
                .directory = true},
+    .inputs = "its NAME_run takes normalised numbers, and its NAME_run_pixels bytes",
     .write = write_c};

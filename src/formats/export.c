@@ -132,9 +132,9 @@ static cnn_status write_model(cnn_model *model, const char *path, const cnn_expo
                            .diag = diag};
     cnn_status status = cnn_export_find(options->format, &format, diag);
     const struct cnn_export_type *type = (const struct cnn_export_type *)format;
-    if (status == CNN_OK && options->normalize && !type->normalizes)
-        status = cnn_fail(diag, CNN_INVALID, NULL,
-                          "format %s takes pixels that are normalised already", format->name);
+    if (status == CNN_OK && options->normalize && type->inputs)
+        status = cnn_fail(diag, CNN_INVALID, NULL, "--normalize is not for format %s: %s",
+                          format->name, type->inputs);
     if (status == CNN_OK && !format->directory) /* a directory's files are looked at one by one */
         status = cnn_output_replaces(path, format->output, NULL, diag);
     if (status == CNN_OK) {
@@ -149,7 +149,7 @@ cnn_status cnn_export(cnn_model *model, const char *path, const cnn_export_optio
                       cnn_export_info *info, cnn_diag *diag)
 {
     static const cnn_export_options defaults = CNN_EXPORT_OPTIONS_INIT;
-    cnn_export_info own = {.worst = ""};
+    cnn_export_info own = {.worst = "", .unmeasured = ""};
     if (!model || !path)
         return cnn_fail_missing(diag, "cnn_export", "model or path");
     if (!options)

@@ -17,7 +17,8 @@ struct cnn_export { /* one export */
 
 struct cnn_export_type {
     cnn_export_format public;
-    bool normalizes; /* what it writes can normalise pixels itself */
+    /* Why pixels are not normalised at a wish, as "its inputs are ..."; NULL: they are. */
+    const char *inputs;
     /* Writes e->path, whole or not at all. */
     cnn_status (*write)(const struct cnn_export *e);
 };

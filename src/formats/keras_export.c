@@ -467,4 +467,5 @@ const struct cnn_export_type cnn_export_keras = {
                .help = "a script for Keras 3 with the same layers, which loads checkpoints",
                .ending = "_keras.py",
                .output = CNN_OUTPUT_SCRIPT},
+    .inputs = "its inputs are normalised already",
     .write = write_keras};

@@ -176,5 +176,4 @@ const struct cnn_export_type cnn_export_onnx = {
                .ending = ".onnx",
                .output = CNN_OUTPUT_ONNX,
                .weights = true},
-    .normalizes = true,
     .write = write_onnx};

@@ -232,4 +232,5 @@ const struct cnn_export_type cnn_export_pytorch = {
                .help = "a Python script with the same layers, which loads checkpoints",
                .ending = ".py",
                .output = CNN_OUTPUT_SCRIPT},
+    .inputs = "its inputs are normalised already",
     .write = write_pytorch};
