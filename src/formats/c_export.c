@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,14 +31,27 @@ static const char *const reserved[] = {
     "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public",
     "reinterpret_cast", "requires", "static_assert", "static_cast", "template", "this",
     "thread_local", "throw", "true", "try", "typeid", "typename", "using", "virtual", "wchar_t",
-    "xor", "xor_eq",
-    /* files beside the network's */
-    "main", "Makefile", NULL};
+    "xor", "xor_eq", NULL};
+
+/* Names of files are the same in small and capital letters for some systems. */
+static const char *const reserved_files[] = {
+    /* beside the network's */
+    "main", "Makefile",
+    /* whose headers a program includes: NAME.h must not hide them */
+    "Arduino", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646",
+    "limits", "locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool",
+    "stddef", "stdint", "stdio", "stdlib", "stdnoreturn", "string", "tgmath", "threads", "time",
+    "uchar", "unistd", "wchar", "wctype",
+    /* devices of Windows */
+    "aux", "con", "nul", "prn", NULL};
 
 static bool is_reserved(const char *name)
 {
     for (size_t i = 0; reserved[i]; i++)
         if (strcmp(reserved[i], name) == 0)
+            return true;
+    for (size_t i = 0; reserved_files[i]; i++)
+        if (strcasecmp(reserved_files[i], name) == 0)
             return true;
     return false;
 }
@@ -49,7 +63,7 @@ static cnn_status choose_name(struct cnn_export *e)
     const char *given = e->options->name;
     if (given && is_reserved(given))
         return cnn_fail(e->diag, CNN_INVALID, NULL,
-                        "'%s' cannot be the name: it is a word of C or C++, or of the files",
+                        "'%s' cannot be the name: it is a word of C or C++, or of another file",
                         given);
     if (given && (given[0] == '_' || strstr(given, "__")))
         return cnn_fail(e->diag, CNN_INVALID, NULL,
