@@ -112,7 +112,8 @@ static void print_human(const char *path, const cnn_export_format *format, const
                    100 * (double)info->right / (double)info->images,
                    cnn_show_integer(info->images).text);
         else
-            printf("accuracy   not measured\n");
+            printf("accuracy   not measured%s%s\n", *info->unmeasured != '\0' ? ": " : "",
+                   info->unmeasured);
     }
     printf("written    %s (%s, %s)\n", cnn_show_text(path).text, format->name,
            cnn_show_bytes(info->bytes).text);

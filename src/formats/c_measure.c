@@ -208,19 +208,17 @@ static void remove_folder(const struct measuring *m)
     rmdir(m->folder);
 }
 
+/* Why it could not be measured; NULL if it was. */
 static const char *run_all(struct measuring *m)
 {
     if (!make_folder(m))
-        return "not measured: no folder for temporary files";
-    const char *problem = !write_files(m) ? "not measured: no room for temporary files"
-                          : !compile(m)   ? "not measured: there is no compiler `cc` that takes it"
-                          : !run(m) || !count_right(m) ? "not measured: the program failed"
+        return "no folder for temporary files";
+    const char *problem = !write_files(m)              ? "no room for temporary files"
+                          : !compile(m)                ? "there is no compiler `cc` that takes it"
+                          : !run(m) || !count_right(m) ? "the program failed"
                                                        : NULL;
     remove_folder(m);
-    if (problem)
-        return problem;
-    return cnn_c_text(m->net, "%.2f %% of %s test images, measured with this code",
-                      100.0 * (double)m->right / (double)m->images, cnn_c_count(m->images).text);
+    return problem;
 }
 
 /* Whether the images are the network's, and its outputs their classes. */
@@ -242,31 +240,49 @@ static cnn_status open_images(struct measuring *m)
                            e->options->data ? e->diag : m->diag);
 }
 
+/* why: the accuracy was not measured; NULL: it was; "": nobody asked for it. */
+static void take(const struct measuring *m, const char *why)
+{
+    struct cnn_c_net *net = m->net;
+    net->e->info->unmeasured = why ? why : "";
+    if (why) {
+        net->accuracy = cnn_c_text(net, "not measured%s%s", *why ? ": " : "", why);
+        return;
+    }
+    net->accuracy =
+        cnn_c_text(net, "%.2f %% of %s test images, measured with this code",
+                   100.0 * (double)m->right / (double)m->images, cnn_c_count(m->images).text);
+    net->e->info->images = m->images;
+    net->e->info->right = m->right;
+}
+
 cnn_status cnn_c_measure(struct cnn_c_net *net)
 {
     const struct cnn_export *e = net->e;
     struct measuring m = {.net = net, .diag = cnn_diag_new()};
+    const char *why;
     cnn_status status = CNN_OK;
     if (e->options->data && !e->model->has_data)
         status =
             cnn_fail(e->diag, CNN_INVALID, NULL,
                      "the description of '%s' names no data set, and --data says only where one is",
                      e->model->name);
-    if (e->options->unmeasured || !e->model->has_data) {
-        net->accuracy = "not measured";
+    if (e->options->unmeasured) {
+        why = "";
+    } else if (!e->model->has_data) {
+        why = "its description names no data set";
     } else if (open_images(&m) != CNN_OK) {
-        net->accuracy = "not measured: its test images are not here";
+        why = "its test images are not here";
         status = e->options->data ? CNN_FAILED : CNN_OK;
     } else if (!suits(net, m.dataset)) {
-        net->accuracy = "not measured: the images are not those of the network";
+        why = "the images are not those of the network";
     } else {
         m.images = cnn_dataset_count(m.dataset);
         if (e->options->images > 0 && e->options->images < m.images)
             m.images = e->options->images;
-        net->accuracy = run_all(&m);
-        e->info->images = m.folder && m.right > 0 ? m.images : 0;
-        e->info->right = m.right;
+        why = run_all(&m);
     }
+    take(&m, why);
     cnn_dataset_free(m.dataset);
     cnn_diag_free(m.diag);
     return status;

@@ -630,12 +630,13 @@ typedef struct cnn_export_info { /* texts belong to the model */
      * accuracy was measured on, 0 if it was not, and how many of them were right */
     uint64_t arena, constants, macs;
     size_t images, right;
+    const char *unmeasured; /* why it was not; "" if it was, or if the options say so */
 } cnn_export_info;
 
 #define CNN_EXPORT_INFO_VERSION 1
 #define CNN_EXPORT_INFO_INIT                                                                       \
     {                                                                                              \
-        CNN_EXPORT_INFO_VERSION, 0, 0, 0, NULL, 0, 0, 0, 0, 0                                      \
+        CNN_EXPORT_INFO_VERSION, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL                                \
     }
 
 /* Writes the model for another program. Weights keep their names and shapes. The input of an ONNX
