@@ -33,11 +33,11 @@ model() {
     fi
 }
 
-# make DESCRIPTION [PRECISION [OPTION...]]: what cnn predict gives of it, and its C.
+# make DESCRIPTION [PRECISION [OPTION...]]: its C, and what cnn predict gives of it.
 make() {
     rm -rf "$c" "$directory/weights.o" "$directory"/read.* && model "$1" "${2:-float32}" &&
-        "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null &&
-        "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --images 500 "${@:3}"
+        "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --images 500 "${@:3}" &&
+        "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null
 }
 
 # build FLAGS...: the harness around it, without a warning. The weights are the same at any level, so they are compiled only once.
