@@ -266,6 +266,25 @@ static void test_report_tells_of_a_loss_that_rose(void **state)
     }
 }
 
+/* At the end of a schedule every step is small: that is no praise of its size. */
+static void test_report_praises_no_steps_where_the_schedule_ends(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_text page;
+    write_text(s, "config.yaml", CONFIG);
+    write_text(s, "epochs.csv", EPOCHS);
+    write_text(s, "health.csv", CNN_HEALTH_HEADER "2,conv1,2,0,1,2,0.002,1\n");
+    write_report(s, (struct cnn_report){.directory = s->folder}, &page);
+    assert_has(&page, "no step was too large or too small.</p>");
+    assert_lacks(&page, "near 0");
+    cnn_text_free(&page);
+    write_text(s, "health.csv", CNN_HEALTH_HEADER "2,conv1,2,0,1,2,2e-8,1e-6\n");
+    write_report(s, (struct cnn_report){.directory = s->folder}, &page);
+    assert_lacks(&page, "no step was");
+    assert_has(&page, "brought the learning rate near 0");
+    cnn_text_free(&page);
+}
+
 static void test_report_says_how_far_a_run_came_when_it_is_over(void **state)
 {
     struct scratch *s = *state;
@@ -568,6 +587,8 @@ int main(void)
         cmocka_unit_test(test_confusion_is_coloured_by_its_share),
         cmocka_unit_test_setup_teardown(test_report_tells_of_a_loss_that_rose, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_report_praises_no_steps_where_the_schedule_ends,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_says_how_far_a_run_came_when_it_is_over,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_report_keeps_extremes_when_steps_are_many,

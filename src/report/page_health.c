@@ -181,7 +181,9 @@ static void write_hints(struct cnn_text *page, const struct cnn_history *history
                      &hints);
     page->failed = page->failed || hints.failed;
     if (hints.size == 0)
-        cnn_html_fill(page, no_hints, NULL);
+        cnn_html_fill(page, no_hints,
+                      (const struct cnn_html_value[]){
+                          cnn_html_flag("slow", rows->lr_factor < CNN_HEALTH_FACTOR_MIN), {0}});
     else {
         cnn_html_fill(page, hints_begin, NULL);
         for (char *line = hints.data, *end; *line; line = end) {

@@ -137,7 +137,10 @@ static void tell_input(struct cnn_view *view)
                         "The picture, %zu pixels wide and %zu high, was resized to %zu x %zu (rows "
                         "x columns)%s.",
                         view->width, view->height, in.h, in.w,
-                        view->width * in.h == view->height * in.w ? "" : ", whatever its shape");
+                        view->width * in.h == view->height * in.w
+                            ? ""
+                            : ", whatever its shape. Cut it to its main object first, and the "
+                              "network sees that larger and less distorted");
     if (!view->numbers && in.c == 1)
         cnn_text_printf(&text, " It was read as shades of grey.");
     if (!view->numbers)
