@@ -196,6 +196,31 @@ static void build_codes(struct onnx_model *model)
     model->opset = 13;
 }
 
+/* Codes of a range much wider than the numbers: a layer gives numbers that are far from its codes.
+ */
+static void build_coarse(struct onnx_model *model)
+{
+    signed char dense[16 * 3];
+    for (size_t i = 0; i < sizeof dense; i++)
+        dense[i] = (signed char)((int)(i * 53 % 255) - 127);
+    add_codes(model, "v_quantized", "16 3", 3, dense, sizeof dense);
+    onnx_floats(model, "v_scale", "", (const float[]){0.01f});
+    onnx_floats(model, "s_scale", "", (const float[]){0.05f});
+    add_codes(model, "s_zero", "", 2, (const unsigned char[]){0}, 1);
+    onnx_random(model, "w", "4 2 3 3", 1, 0.4f, 0);
+    onnx_input(model, "x", "batch 2 6 6");
+    onnx_node(model, "Conv", "x w", "c", "");
+    onnx_node(model, "Sigmoid", "c", "s", "");
+    onnx_node(model, "QuantizeLinear", "s s_scale s_zero", "sq", "");
+    onnx_node(model, "DequantizeLinear", "sq s_scale s_zero", "sd", "");
+    onnx_node(model, "MaxPool", "sd", "p", "kernel_shape=[2,2] strides=[2,2]");
+    onnx_node(model, "Flatten", "p", "f", "");
+    onnx_node(model, "DequantizeLinear", "v_quantized v_scale", "v", "");
+    onnx_node(model, "MatMul", "f v", "d", "");
+    onnx_output(model, "d");
+    model->opset = 13;
+}
+
 /* As torch.export writes it: means over negative axes, weights that are transposed by a node. */
 static void build_dynamo(struct onnx_model *model)
 {
@@ -365,19 +390,15 @@ static void build_grow(struct onnx_model *model)
     model->opset = 13;
 }
 
-const struct onnx_example onnx_examples[] = {{"small", build_small},
-                                             {"grow", build_grow},
-                                             {"gates", build_gates},
-                                             {"last", build_last},
-                                             {"residual", build_residual},
-                                             {"tensorflow", build_tensorflow},
-                                             {"keras", build_keras},
-                                             {"gray", build_gray},
-                                             {"codes", build_codes},
-                                             {"dynamo", build_dynamo},
-                                             {"pads", build_pads},
-                                             {"chains", build_chains},
-                                             {NULL, NULL}};
+const struct onnx_example onnx_examples[] = {
+    {"small", build_small},       {"grow", build_grow},
+    {"gates", build_gates},       {"last", build_last},
+    {"residual", build_residual}, {"tensorflow", build_tensorflow},
+    {"keras", build_keras},       {"gray", build_gray},
+    {"codes", build_codes},       {"coarse", build_coarse},
+    {"dynamo", build_dynamo},     {"pads", build_pads},
+    {"chains", build_chains},     {NULL, NULL},
+};
 
 struct cnn_text onnx_example(const char *name)
 {
