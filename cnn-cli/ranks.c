@@ -5,8 +5,6 @@
 
 #include "terminal.h"
 
-#define LINGER 3 /* seconds that the first process has to end before the others */
-
 static cnn_cluster *cluster;
 static cnn_status shared;
 static int kept = -1; /* standard error of a rank that does not print */
@@ -64,12 +62,12 @@ void cnn_ranks_share(cnn_status status)
 
 cnn_status cnn_ranks_leave(cnn_status status)
 {
-    const bool waits = status == CNN_OK && shared != CNN_OK;
-
-    cnn_cluster_leave(cluster, status);
+    if (status == CNN_OK) {
+        status = shared;
+        cnn_cluster_leave_together(cluster, status);
+    } else {
+        cnn_cluster_leave(cluster, status);
+    }
     cluster = NULL;
-    if (!waits)
-        return status;
-    sleep(LINGER);
-    return shared;
+    return status;
 }

@@ -33,17 +33,22 @@ int main(int argc, char **argv)
     if (cnn_cluster_rank(options.cluster) == 0)
         printf("each reads %s\n", argv[1]);
     cnn_set_threads((int)cnn_cluster_threads(options.cluster));
-    if (status == CNN_OK) /* each was given the same run */
+    const bool joined = status == CNN_OK;
+    if (joined) /* each was given the same run */
         status = cnn_cluster_agree(options.cluster, argv[2], diag);
+    const bool agreed = status == CNN_OK;
     options.config = argv[1];
     options.directory = argv[2];
     options.event = on_event;
     options.context = options.cluster;
-    if (status == CNN_OK)
+    if (agreed)
         status = cnn_train(&options, diag);
     if (cnn_cluster_speaks(options.cluster))
         print_errors(diag);
-    cnn_cluster_leave(options.cluster, status);
+    if (joined && !agreed) /* all have met this error */
+        cnn_cluster_leave_together(options.cluster, status);
+    else
+        cnn_cluster_leave(options.cluster, status);
     cnn_diag_free(diag);
     return status == CNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -20,7 +20,10 @@ class Rank
     }
     ~Rank()
     {
-        cnn_cluster_leave(cluster_, status_);
+        if (agreed_)
+            cnn_cluster_leave(cluster_, status_);
+        else // all have met this error
+            cnn_cluster_leave_together(cluster_, status_);
     }
     Rank(const Rank &) = delete;
     Rank &operator=(const Rank &) = delete;
@@ -32,7 +35,8 @@ class Rank
         options.directory = directory;
         options.cluster = cluster_;
         status_ = cnn_cluster_agree(cluster_, directory, diag); // each was given the same run
-        if (status_ == CNN_OK)
+        agreed_ = status_ == CNN_OK;
+        if (agreed_)
             status_ = cnn_train(&options, diag);
         const std::string messages = take_messages(diag);
         if (cnn_cluster_speaks(cluster_))
@@ -49,6 +53,7 @@ class Rank
   private:
     cnn_cluster *cluster_ = nullptr;
     cnn_status status_ = CNN_OK;
+    bool agreed_ = false;
 };
 
 } // namespace

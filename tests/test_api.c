@@ -802,6 +802,7 @@ static void test_a_process_that_is_alone_has_no_cluster(void **state)
     assert_true(cnn_cluster_speaks(NULL));
     assert_int_equal(cnn_cluster_agree(NULL, NULL, NULL), CNN_OK);
     cnn_cluster_leave(NULL, CNN_FAILED);
+    cnn_cluster_leave_together(NULL, CNN_FAILED);
     size_t rank = 9, ranks = 9;
     assert_null(cnn_cluster_launcher(&rank, &ranks));
     assert_int_equal(rank, 0);

@@ -8,7 +8,7 @@
 #include "util/allocate.h"
 #include "util/parallel.h"
 
-#define LINGER 3 /* seconds */
+#define LINGER 3 /* seconds that the rank that speaks has to end before the others */
 
 /* Every rank learns every rank's name. */
 static bool exchange_names(cnn_cluster *cluster)
@@ -124,17 +124,26 @@ static void tell_early_end(cnn_cluster *cluster, cnn_status status)
     cnn_diag_free(diag);
 }
 
+static bool is_error(cnn_status status)
+{
+    return status != CNN_OK && status != CNN_INTERRUPTED;
+}
+
+void cnn_cluster_leave_together(cnn_cluster *cluster, cnn_status status)
+{
+    if (cluster && is_error(status))
+        close_failed(cluster);
+    else
+        cnn_cluster_close(cluster);
+}
+
 void cnn_cluster_leave(cnn_cluster *cluster, cnn_status status)
 {
     if (!cluster)
         return;
-    bool failed = status != CNN_OK && status != CNN_INTERRUPTED;
-    if (!failed) {
-        cnn_cluster_close(cluster);
-        return;
-    }
-    tell_early_end(cluster, status);
-    close_failed(cluster);
+    if (is_error(status))
+        tell_early_end(cluster, status);
+    cnn_cluster_leave_together(cluster, status);
 }
 
 /* Ranks of the same host: names differ in what stands before and after it. */

@@ -1173,6 +1173,9 @@ size_t cnn_cluster_threads(const cnn_cluster *cluster);
  * error, ranks that do not speak wait some seconds, since a launcher ends all processes as soon as
  * one fails. NULL is legal. */
 void cnn_cluster_leave(cnn_cluster *cluster, cnn_status status);
+/* The same for a result that all ranks have come to together. Where it is an error, no rank tells
+ * it to the others. */
+void cnn_cluster_leave_together(cnn_cluster *cluster, cnn_status status);
 
 /* ---- Training ---- */
 
