@@ -78,6 +78,16 @@ static cnn_status print_network(const cnn_init_result *r, const char *config, cn
     return CNN_OK;
 }
 
+static void print_written(const cnn_init_options *init)
+{
+    const struct cnn_shown_text directory = cnn_show_text(init->directory);
+
+    printf("written    %s/config.yaml, %s/README.md", directory.text, directory.text);
+    if (init->from != NULL)
+        printf(", %s/backbone.safetensors", directory.text);
+    putchar('\n');
+}
+
 static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
 {
     cnn_init_result result = {0};
@@ -95,11 +105,11 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     print_data(&result);
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
-    if (status == CNN_OK)
-        printf("written    %s, %s/README.md%s\nnext       %s train %s\n",
-               cnn_show_text(config).text, cnn_show_text(init->directory).text,
-               init->from != NULL ? ", backbone.safetensors" : "", cnn_program(),
+    if (status == CNN_OK) {
+        print_written(init);
+        printf("next       %s train %s\n", cnn_program(),
                cnn_show_text(word != NULL ? word : config).text);
+    }
     cnn_free(word);
     free(config);
     return status;
