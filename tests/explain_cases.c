@@ -4,7 +4,7 @@
 #define CONV(settings) "  - {type: conv, " settings "}\n"
 #define POOL(settings) "  - {type: pool, " settings "}\n"
 
-const struct explain_case explain_cases[EXPLAIN_CASES] = {
+const struct explain_case explain_cases[] = {
     {"conv", "[1, 5, 6]", CONV("filters: 4, kernel_size: 3")},
     {"conv", "[3, 7, 6]",
      CONV("filters: 5, kernel_size: [3, 2], stride: [2, 1], padding: [1, 0], bias: false")},
@@ -173,6 +173,9 @@ const struct explain_case explain_cases[EXPLAIN_CASES] = {
      "  - {type: tanh, name: a}\n" CONV(
          "filters: 3, kernel_size: 1, name: b") "  - {type: concat, from: [b, input, a, b]}\n"},
 };
+
+const size_t explain_case_count = sizeof explain_cases / sizeof *explain_cases;
+_Static_assert(sizeof explain_cases / sizeof *explain_cases <= MOST_EXPLAIN_CASES, "cases");
 
 void explain_move_parameters(cnn_model *model)
 {

@@ -9,8 +9,9 @@ struct explain_case {
     const char *input, *layers;
 };
 
-#define EXPLAIN_CASES 110
-extern const struct explain_case explain_cases[EXPLAIN_CASES];
+#define MOST_EXPLAIN_CASES 200 /* room in arrays that have an element for each */
+extern const struct explain_case explain_cases[];
+extern const size_t explain_case_count;
 
 /* Statistics and learned scales that are not those of the beginning, which would hide mistakes. */
 void explain_move_parameters(cnn_model *model);
