@@ -3,38 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/pickle.h"
+#include "formats/torch_internal.h"
 #include "formats/zip.h"
-
-#define LEVELS 2 /* tables around a state dict, at most */
-
-/* What a pickle of tensors may name, by number. */
-enum { ORDERED_DICT, REBUILD, REBUILD_V2, REBUILD_PARAMETER, PARAMETER, SIZE, STORAGES };
-
-#define STORAGE(name)                                                                              \
-    {"torch." name, false},                                                                        \
-    {                                                                                              \
-        "torch.cuda." name, false                                                                  \
-    }
-static const struct cnn_pickle_global globals[] = {
-    [ORDERED_DICT] = {"collections.OrderedDict", true},
-    [REBUILD] = {"torch._utils._rebuild_tensor", false},
-    [REBUILD_V2] = {"torch._utils._rebuild_tensor_v2", false},
-    [REBUILD_PARAMETER] = {"torch._utils._rebuild_parameter", false},
-    [PARAMETER] = {"torch.nn.parameter.Parameter", false},
-    [SIZE] = {"torch.Size", false},
-    /* in the order of enum cnn_weight_type */
-    STORAGE("FloatStorage"),
-    STORAGE("DoubleStorage"),
-    STORAGE("HalfStorage"),
-    STORAGE("BFloat16Storage"),
-    STORAGE("LongStorage"),
-    STORAGE("IntStorage"),
-    STORAGE("ShortStorage"),
-    STORAGE("CharStorage"),
-    STORAGE("ByteStorage"),
-    STORAGE("BoolStorage"),
-    {NULL, false}};
 
 /* Of the old layout: where the numbers of tensors lie, behind the pickles. */
 struct place {
@@ -100,10 +70,10 @@ static cnn_status read_storage(const struct reader *r, const struct cnn_pickle *
     const struct cnn_pickle *id = value->kind == CNN_PICKLE_STORED ? value->items[0] : NULL;
     if (!id || !is_tuple(id, 5) || id->items[0]->kind != CNN_PICKLE_TEXT ||
         strcmp(id->items[0]->text, "storage") != 0 || id->items[1]->kind != CNN_PICKLE_GLOBAL ||
-        id->items[1]->integer < STORAGES || id->items[2]->kind != CNN_PICKLE_TEXT ||
+        id->items[1]->integer < TORCH_STORAGES || id->items[2]->kind != CNN_PICKLE_TEXT ||
         !as_size(id->items[4], &out->count) || !read_view(id, out))
         return fail(r, value, "what should name the numbers of a tensor does not");
-    out->type = (enum cnn_weight_type)((id->items[1]->integer - STORAGES) / 2);
+    out->type = (enum cnn_weight_type)((id->items[1]->integer - TORCH_STORAGES) / 2);
     out->key = id->items[2]->text;
     return CNN_OK;
 }
@@ -159,7 +129,7 @@ static cnn_status read_shape(const struct reader *r, const struct cnn_pickle *va
                              const struct cnn_pickle *sizes, const struct cnn_pickle *strides,
                              struct cnn_weight *out)
 {
-    if (sizes->kind == CNN_PICKLE_CALL && sizes->items[0]->integer == SIZE &&
+    if (sizes->kind == CNN_PICKLE_CALL && sizes->items[0]->integer == TORCH_SIZE &&
         is_tuple(sizes->items[1], 1))
         sizes = sizes->items[1]->items[0];
     if (!is_tuple(sizes, 0) || !is_tuple(strides, sizes->count) || strides->count != sizes->count ||
@@ -215,39 +185,17 @@ static cnn_status read_tensor(const struct reader *r, const struct cnn_pickle *v
     return CNN_OK;
 }
 
-/* The call that makes a tensor, within those that make a parameter of it; NULL: it is none. */
-static const struct cnn_pickle *tensor_call(const struct cnn_pickle *value)
-{
-    for (int level = 0; level < 3 && value->kind == CNN_PICKLE_CALL; level++) {
-        int64_t callee = value->items[0]->integer;
-        if (callee == REBUILD || callee == REBUILD_V2)
-            return value;
-        if ((callee != REBUILD_PARAMETER && callee != PARAMETER) || value->items[1]->count == 0)
-            return NULL;
-        value = value->items[1]->items[0];
-    }
-    return NULL;
-}
-
 /* ---- State dicts ---- */
-
-static size_t count_tensors(const struct cnn_pickle *table)
-{
-    size_t count = 0;
-    for (size_t i = 0; table->kind == CNN_PICKLE_DICT && i < table->count; i += 2)
-        count += table->items[i]->kind == CNN_PICKLE_TEXT && tensor_call(table->items[i + 1]);
-    return count;
-}
 
 static cnn_status fill(const struct reader *r, const struct cnn_pickle *table)
 {
     struct cnn_weights *w = r->weights;
-    w->items = cnn_arena_array(w->arena, count_tensors(table) + 1, sizeof *w->items);
+    w->items = cnn_arena_array(w->arena, cnn_torch_count(table) + 1, sizeof *w->items);
     if (!w->items)
         return cnn_fail_memory(r->diag, table->count * sizeof *w->items, w->path);
     for (size_t i = 0; i < table->count; i += 2) {
         const struct cnn_pickle *key = table->items[i], *value = table->items[i + 1],
-                                *call = tensor_call(value);
+                                *call = cnn_torch_tensor_call(value);
         if (key->kind != CNN_PICKLE_TEXT || !call) {
             w->passed++;
             continue;
@@ -261,79 +209,13 @@ static cnn_status fill(const struct reader *r, const struct cnn_pickle *table)
     return CNN_OK;
 }
 
-/* What entries that hold the weights are called, the likeliest first; averaged ones come last, for
- * they are there besides. */
-static const char *const entry_names[] = {"state_dict",     "model_state_dict", "model",  "net",
-                                          "network",        "weights",          "params", "module",
-                                          "state_dict_ema", "model_ema",        "ema"};
-
-/* The entry to take of a table whose entries are state dicts, among others that are not. */
-static const char *choose_entry(const struct cnn_pickle *table)
-{
-    const char *found = NULL;
-    for (size_t i = 0; i < sizeof entry_names / sizeof *entry_names && !found; i++) {
-        const struct cnn_pickle *value = cnn_pickle_get(table, entry_names[i]);
-        if (value && count_tensors(value) > 0)
-            found = entry_names[i];
-    }
-    for (size_t i = 0; i < table->count && !found; i += 2)
-        if (table->items[i]->kind == CNN_PICKLE_TEXT && count_tensors(table->items[i + 1]) > 0)
-            found = table->items[i]->text;
-    return found;
-}
-
-static void list_others(const struct reader *r, const struct cnn_pickle *table, const char *chosen)
-{
-    struct cnn_text *others = &r->weights->others;
-    for (size_t i = 0; i < table->count; i += 2)
-        if (table->items[i]->kind == CNN_PICKLE_TEXT && count_tensors(table->items[i + 1]) > 0 &&
-            (!chosen || strcmp(table->items[i]->text, chosen) != 0))
-            cnn_text_printf(others, "%s%s", others->size > 0 ? ", " : "", table->items[i]->text);
-}
-
-static cnn_status fail_entry(const struct reader *r, const struct cnn_pickle *table,
+/* Fills in the weights of the state dict that value is or holds. */
+static cnn_status read_table(const struct reader *r, const struct cnn_pickle *value,
                              const char *entry)
 {
-    if (table->kind == CNN_PICKLE_DICT)
-        list_others(r, table, NULL);
-    const struct cnn_text *others = &r->weights->others;
-    cnn_status status =
-        entry ? cnn_fail(r->diag, CNN_INVALID, NULL, "%s has no entry '%s' that holds tensors",
-                         r->weights->path, entry)
-              : cnn_fail(r->diag, CNN_FAILED, NULL,
-                         "%s holds no table of tensors by name, as model.state_dict() gives it",
-                         r->weights->path);
-    if (others->size > 0 && !others->failed)
-        cnn_hint(r->diag, "those that do: %s", others->data);
-    return status;
-}
-
-/* The state dict, in up to so many tables around it: {'epoch': 3, 'state_dict': {..}}. */
-static cnn_status find_table(const struct reader *r, const struct cnn_pickle *value,
-                             const char *entry)
-{
-    const struct cnn_pickle *root = value;
-    if (entry) {
-        value = cnn_pickle_get(value, entry);
-        r->weights->entry = entry;
-        return value && count_tensors(value) > 0 ? fill(r, value) : fail_entry(r, root, entry);
-    }
-    for (int level = 0; level <= LEVELS; level++) {
-        if (count_tensors(value) > 0)
-            return fill(r, value);
-        const char *chosen = value->kind == CNN_PICKLE_DICT ? choose_entry(value) : NULL;
-        const struct cnn_pickle *inside = chosen ? cnn_pickle_get(value, chosen) : NULL;
-        for (size_t i = 0; !inside && i < sizeof entry_names / sizeof *entry_names; i++)
-            inside = cnn_pickle_get(value, entry_names[i]);
-        if (!inside)
-            break;
-        if (chosen) {
-            r->weights->entry = chosen;
-            list_others(r, value, chosen);
-        }
-        value = inside;
-    }
-    return fail_entry(r, root, NULL);
+    const struct cnn_pickle *table = NULL;
+    cnn_status status = cnn_torch_find_table(r->weights, value, entry, &table, r->diag);
+    return status == CNN_OK ? fill(r, table) : status;
 }
 
 /* ---- The archive ---- */
@@ -403,10 +285,10 @@ static cnn_status read_archive(struct reader *r, const char *entry)
         return cnn_fail_memory(r->diag, r->zip.count, w->path);
     r->pickle_at = (size_t)(pickle->data - r->data);
     const struct cnn_pickle_source source = {w->path, pickle->data, pickle->size, r->pickle_at,
-                                             globals};
+                                             cnn_torch_globals};
     status = cnn_pickle_read(w->arena, &source, &result, r->diag);
     w->producer = "PyTorch";
-    return status == CNN_OK ? find_table(r, result.root, entry) : status;
+    return status == CNN_OK ? read_table(r, result.root, entry) : status;
 }
 
 /* ---- The old layout ---- */
@@ -424,7 +306,7 @@ static bool begins_old(const unsigned char *data, size_t size)
 static cnn_status read_next(struct reader *r, size_t *at, struct cnn_pickle_result *out)
 {
     const struct cnn_pickle_source source = {r->weights->path, r->data + *at, r->size - *at, *at,
-                                             globals};
+                                             cnn_torch_globals};
     r->pickle_at = *at;
     cnn_status status = cnn_pickle_read(r->weights->arena, &source, out, r->diag);
     if (status == CNN_OK)
@@ -508,7 +390,7 @@ static cnn_status read_old(struct reader *r, const char *entry)
     if (status == CNN_OK)
         status = place_storages(r, parts[4].root, at);
     r->pickle_at = tensors_at;
-    return status == CNN_OK ? find_table(r, parts[3].root, entry) : status;
+    return status == CNN_OK ? read_table(r, parts[3].root, entry) : status;
 }
 
 bool cnn_torch_recognise(const unsigned char *data, size_t size)
