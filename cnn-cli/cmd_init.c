@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "paths.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -92,16 +93,14 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
 {
     cnn_init_result result = {0};
     cnn_status status = cnn_init(init, &result, diag);
-    size_t size = strlen(init->directory) + sizeof "/config.yaml";
     char *config, *word;
 
     cnn_print_messages(diag);
     if (status != CNN_OK)
         return status;
-    config = malloc(size);
+    config = cnn_path_join(init->directory, "config.yaml");
     if (config == NULL)
         return cnn_command_out_of_memory();
-    snprintf(config, size, "%s/config.yaml", init->directory);
     print_data(&result);
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);

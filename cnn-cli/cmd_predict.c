@@ -8,6 +8,7 @@
 #include "command.h"
 #include "inputs.h"
 #include "json.h"
+#include "paths.h"
 #include "ranks.h"
 #include "show.h"
 #include "terminal.h"

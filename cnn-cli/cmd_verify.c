@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "json.h"
+#include "paths.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -79,23 +79,21 @@ static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
 {
     static const char *const names[] = {"best.safetensors", "last.safetensors",
                                         "last.previous.safetensors"};
-    size_t size = strlen(directory) + 32, length = strlen(directory), found = 0;
-    char *path = malloc(size);
+    size_t found = 0;
     cnn_status status = CNN_OK;
 
-    if (path == NULL)
-        return cnn_command_out_of_memory();
-    while (length > 1 && directory[length - 1] == '/')
-        length--;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, size, "%.*s/%s", (int)length, directory, names[i]);
-        if (access(path, F_OK) != 0 && errno != EACCES)
-            continue;
-        found++;
-        if (verify_file(path, json, diag) != CNN_OK)
-            status = CNN_FAILED;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = cnn_path_join(directory, names[i]);
+
+        if (path == NULL)
+            return cnn_command_out_of_memory();
+        if (access(path, F_OK) == 0 || errno == EACCES) {
+            found++;
+            if (verify_file(path, json, diag) != CNN_OK)
+                status = CNN_FAILED;
+        }
+        free(path);
     }
-    free(path);
     if (found == 0) {
         cnn_print_error(
             "%s holds neither best.safetensors nor last.safetensors: it is no run directory",
@@ -111,10 +109,9 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     cnn_status status = CNN_OK;
 
     for (size_t i = 0; i < operand_count; i++) {
-        struct stat info;
-        bool directory = stat(operands[i], &info) == 0 && S_ISDIR(info.st_mode);
+        const bool folder = cnn_path_is_folder(operands[i]);
 
-        if ((directory ? verify_run : verify_file)(operands[i], settings->json, diag) != CNN_OK)
+        if ((folder ? verify_run : verify_file)(operands[i], settings->json, diag) != CNN_OK)
             status = CNN_FAILED;
     }
     return status;

@@ -1,36 +1,19 @@
 /* The inputs of a command line that stand for images. */
 #include "inputs.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "paths.h"
 #include "show.h"
 #include "terminal.h"
-
-enum { PATH_BYTES = 4096 };
-
-bool cnn_path_ends(const char *path, const char *extension)
-{
-    size_t length = strlen(path);
-    size_t tail = strlen(extension);
-
-    return length > tail && strcasecmp(path + length - tail, extension) == 0;
-}
-
-bool cnn_path_holds_numbers(const char *path)
-{
-    return cnn_path_ends(path, ".npy") || cnn_path_ends(path, ".txt") ||
-           cnn_path_ends(path, ".csv");
-}
 
 void cnn_inputs_note_pixels(const cnn_model *model, const char *input)
 {
@@ -46,40 +29,6 @@ void cnn_inputs_note_pixels(const cnn_model *model, const char *input)
     cnn_free(word);
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* "folder/name", malloc'ed; NULL when out of memory. */
-static char *path_join(const char *folder, const char *name)
-{
-    size_t length = strlen(folder);
-    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
-    size_t size = length + strlen(name) + 2;
-    char *path = malloc(size);
-
-    if (path != NULL)
-        snprintf(path, size, "%s%s%s", folder, slash, name);
-    return path;
-}
-
-static bool holds(const char *folder, const char *name)
-{
-    char path[PATH_BYTES]; /* a longer one cannot be opened */
-    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    bool found = length < PATH_BYTES && access(path, F_OK) == 0;
-
-    return found;
-}
-
-bool cnn_path_is_run(const char *path)
-{
-    return is_folder(path) && (holds(path, "best.safetensors") || holds(path, "last.safetensors"));
-}
-
 static bool named_like_model(const char *path)
 {
     /* the last ones are imported before they are models: who opens them says so */
@@ -92,41 +41,6 @@ static bool named_like_model(const char *path)
             return true;
     }
     return false;
-}
-
-/* Digits compare as numbers: image2 comes before image10. */
-static int compare_natural(const void *left, const void *right)
-{
-    const char *a = *(char *const *)left;
-    const char *b = *(char *const *)right;
-
-    while (*a != '\0' && *b != '\0') {
-        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
-            size_t digits_a, digits_b;
-            int order;
-
-            a += strspn(a, "0");
-            b += strspn(b, "0");
-            digits_a = strspn(a, "0123456789");
-            digits_b = strspn(b, "0123456789");
-            if (digits_a != digits_b)
-                return digits_a < digits_b ? -1 : 1;
-            order = memcmp(a, b, digits_a);
-            if (order != 0)
-                return order;
-            a += digits_a;
-            b += digits_b;
-        } else if (*a == *b) {
-            a++;
-            b++;
-        } else {
-            break;
-        }
-    }
-    if (*a != *b)
-        return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-    /* a01 and a1: in whatever order, but always the same. */
-    return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
 /* Takes path over, also when it fails. */
@@ -171,8 +85,8 @@ static bool read_folder(const char *folder, int depth, struct cnn_inputs *inputs
 
         if (entry->d_name[0] == '.')
             continue;
-        path = path_join(folder, entry->d_name);
-        if (path != NULL && is_folder(path)) {
+        path = cnn_path_join(folder, entry->d_name);
+        if (path != NULL && cnn_path_is_folder(path)) {
             done = depth == 0 || read_folder(path, depth - 1, inputs, found);
         } else if (path == NULL || cnn_image_readable(path)) {
             *found = true;
@@ -192,7 +106,7 @@ bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path)
     size_t before = inputs->count;
     bool found = false;
 
-    if (!is_folder(path))
+    if (!cnn_path_is_folder(path))
         return push(inputs, strdup(path));
     if (!read_folder(path, 1, inputs, &found))
         return false;
@@ -200,7 +114,7 @@ bool cnn_inputs_add(struct cnn_inputs *inputs, const char *path)
         cnn_print_error("%s: no %s file in this folder", path, cnn_image_kinds());
         return false;
     }
-    qsort(inputs->paths + before, inputs->count - before, sizeof *inputs->paths, compare_natural);
+    qsort(inputs->paths + before, inputs->count - before, sizeof *inputs->paths, cnn_path_compare);
     return true;
 }
 
@@ -215,7 +129,7 @@ bool cnn_inputs_hold(const char *path)
 {
     bool found = false;
 
-    return is_folder(path) && read_folder(path, 1, NULL, &found) && found;
+    return cnn_path_is_folder(path) && read_folder(path, 1, NULL, &found) && found;
 }
 
 cnn_status cnn_inputs_load(const cnn_model *model, const char *input, float *pixels,
@@ -317,10 +231,10 @@ static cnn_status fail_neither(const char *path)
 {
     unsigned char head[16];
 
-    if (is_folder(path)) {
+    if (cnn_path_is_folder(path)) {
         cnn_print_error("%s is neither the directory of a run nor a folder of %s files", path,
                         cnn_image_kinds());
-        if (holds(path, "config.yaml"))
+        if (cnn_path_holds(path, "config.yaml"))
             cnn_print_hint("it holds a description, config.yaml, but no trained model; that is in "
                            "the directory that training names");
         return CNN_INVALID;
@@ -391,7 +305,7 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
     }
     *model = at < count ? operands[at] : NULL;
     *input = operands[at == 0 && count > 1];
-    return status == CNN_OK && is_folder(*input) ? fail_pictures(*input) : status;
+    return status == CNN_OK && cnn_path_is_folder(*input) ? fail_pictures(*input) : status;
 }
 
 static cnn_status fail_run(const char *path)
@@ -483,14 +397,15 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
 
     if (!trained && there && cnn_path_ends(path, ".safetensors"))
         return fail_checkpoint(path);
-    if (!trained && there && !is_folder(path) && find_foreign(path) != NULL)
+    if (!trained && there && !cnn_path_is_folder(path) && find_foreign(path) != NULL)
         return fail_foreign(path, find_foreign(path));
     if (!trained && cnn_path_is_run(path))
         return fail_run(path);
-    if (is_folder(path) && !cnn_path_is_run(path) && !holds(path, "config.yaml") && errno != EACCES)
+    if (cnn_path_is_folder(path) && !cnn_path_is_run(path) &&
+        !cnn_path_holds(path, "config.yaml") && errno != EACCES)
         return fail_folder(path);
-    *out =
-        is_folder(path) && !cnn_path_is_run(path) ? path_join(path, "config.yaml") : strdup(path);
+    *out = cnn_path_is_folder(path) && !cnn_path_is_run(path) ? cnn_path_join(path, "config.yaml")
+                                                              : strdup(path);
     return *out != NULL ? CNN_OK : cnn_command_out_of_memory();
 }
 

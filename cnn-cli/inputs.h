@@ -14,15 +14,6 @@ struct cnn_inputs {
     bool failed; /* one could not be added: for the caller */
 };
 
-/* Whether path ends in extension (".png"), upper or lower case. */
-bool cnn_path_ends(const char *path, const char *extension);
-
-/* Whether path is the directory of a run: it holds best.safetensors or last.safetensors. */
-bool cnn_path_is_run(const char *path);
-
-/* Whether path is a file of numbers, which are used unchanged, and no picture. */
-bool cnn_path_holds_numbers(const char *path);
-
 /* A note on stderr where the model reads pixels in a way that was guessed. input: what it is about
  * to read, NULL: pictures; of numbers nothing is said. */
 void cnn_inputs_note_pixels(const cnn_model *model, const char *input);

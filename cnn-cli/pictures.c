@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inputs.h"
+#include "paths.h"
 #include "show.h"
 #include "terminal.h"
 
