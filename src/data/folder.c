@@ -1,6 +1,6 @@
 /* A folder per class: ROOT/<class>/image files, or ROOT/train/<class>/..., and likewise ROOT/val
- * and ROOT/test (data/splits.h). The files are found, listed in a fixed order, and looked at in
- * parallel. Nothing is decoded here.
+ * and ROOT/test (data/splits.h). The files are found, listed in a fixed order, and looked at
+ * (data/readable.h). Nothing is decoded here.
  *
  * The classes are the folders of the training images that hold some, in natural order, and nothing
  * else decides a label; other splits need not have images of all, but of no further ones. Images in
@@ -12,21 +12,18 @@
 #include "data/format.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "data/image.h"
+#include "data/readable.h"
 #include "data/splits.h"
 #include "util/allocate.h"
 #include "util/arena.h"
 #include "util/diag.h"
-#include "util/parallel.h"
 #include "util/text.h"
 
 #define MAX_CLASSES ((size_t)UINT16_MAX + 1)
-#define LISTED      10 /* unreadable images named one by one */
 
 struct names {
     const char **items;
@@ -47,9 +44,6 @@ struct listing {
     struct class *classes, *empty; /* folders with images, and without */
     size_t class_count, empty_count;
     struct cnn_images images;
-    bool *readable;  /* [images] */
-    atomic_int want; /* enum cnn_want: why images were not read that may be whole */
-    bool any_damage;
     bool classes_only; /* only which classes there are is wanted */
     /* what there is to tell of */
     struct cnn_passed passed;
@@ -61,11 +55,6 @@ struct level {
     const struct level *above;
     struct stat info;
 };
-
-static cnn_shape shape_of(const struct cnn_images *images)
-{
-    return (cnn_shape){3, images->channels, images->height, images->width};
-}
 
 static bool names_add(struct cnn_arena *arena, struct names *names, const char *name)
 {
@@ -331,97 +320,11 @@ static cnn_status list_images(struct listing *l, size_t limit, cnn_diag *diag)
     images->paths = cnn_arena_new();
     images->files = cnn_calloc(wanted, sizeof *images->files);
     images->labels = cnn_calloc(wanted, sizeof *images->labels);
-    l->readable = cnn_calloc(wanted, sizeof *l->readable);
-    if (!left || !images->paths || !images->files || !images->labels || !l->readable)
+    if (!left || !images->paths || !images->files || !images->labels)
         return cnn_fail_memory(diag, wanted * sizeof *images->files, "the list of images");
     for (size_t i = 0; i < l->class_count; i++)
         left[i] = i;
     return fill_images(l, wanted, left, diag);
-}
-
-/* Whether a file's header and its parts are in order, which finds files that are cut short, too;
- * takes the picture's size from it. */
-static cnn_status look_at(const struct cnn_images *images, size_t i, cnn_diag *diag)
-{
-    struct cnn_image_file *file = &images->files[i];
-    struct cnn_image image;
-    cnn_status status = cnn_image_open(file->path, &image, diag);
-    if (status != CNN_OK)
-        return status;
-    status = cnn_image_resizable(&image, shape_of(images), diag);
-    file->width = (uint32_t)image.width;
-    file->height = (uint32_t)image.height;
-    file->checksum = (uint32_t)crc32_z(0, (const Bytef *)image.bytes, image.size);
-    cnn_image_close(&image);
-    return status;
-}
-
-static void look_at_one(void *context, size_t i, size_t thread)
-{
-    (void)thread;
-    struct listing *l = context;
-    cnn_diag *why = cnn_diag_new();
-    l->readable[i] = why && look_at(&l->images, i, why) == CNN_OK;
-    enum cnn_want want = cnn_diag_want(why);
-    if (want != CNN_WANT_NOTHING)
-        atomic_store(&l->want, want);
-    cnn_diag_free(why);
-}
-
-/* The reason why an image cannot be read: it is looked at again, for the threads share no
- * cnn_diag. */
-static cnn_status warn_unreadable(const struct listing *l, size_t i, cnn_diag *diag)
-{
-    const char *path = l->images.files[i].path;
-    cnn_diag *one = cnn_diag_new();
-    if (one)
-        look_at(&l->images, i, one);
-    enum cnn_want want = cnn_diag_want(one);
-    const cnn_message *message = cnn_diag_get(one, 0);
-    if (want == CNN_WANT_NOTHING)
-        cnn_warn(diag, NULL, "%s", message ? message->text : path);
-    cnn_diag_free(one);
-    return want == CNN_WANT_NOTHING ? CNN_OK : cnn_fail_want(diag, want, 0, path);
-}
-
-/* Keeps the paths of the files that cannot be read apart. */
-static cnn_status list_unreadable(struct listing *l, size_t bad, cnn_diag *diag)
-{
-    struct cnn_images *images = &l->images;
-    images->left_out = cnn_arena_array(images->paths, bad, sizeof *images->left_out);
-    if (!images->left_out)
-        return cnn_fail_memory(diag, bad * sizeof *images->left_out, "the list of images");
-    for (size_t i = 0; i < images->count; i++)
-        if (!l->readable[i])
-            images->left_out[images->left_out_count++] = images->files[i].path;
-    return CNN_OK;
-}
-
-static cnn_status drop_unreadable(struct listing *l, cnn_diag *diag)
-{
-    size_t listed = l->images.count, bad = 0;
-    enum cnn_want want = (enum cnn_want)atomic_load(&l->want);
-    cnn_status status =
-        want == CNN_WANT_NOTHING ? CNN_OK : cnn_fail_want(diag, want, 0, "the images");
-    for (size_t i = 0; i < listed && status == CNN_OK; i++)
-        if (!l->readable[i] && bad++ < LISTED)
-            status = warn_unreadable(l, i, diag);
-    if (status == CNN_OK)
-        status = list_unreadable(l, bad, diag);
-    if (status != CNN_OK)
-        return status;
-    cnn_images_keep(&l->images, l->readable);
-    if (bad == listed || (cnn_images_too_damaged(bad, listed) && !l->any_damage)) {
-        cnn_fail(diag, CNN_FAILED, NULL,
-                 "%zu of %zu images in %s cannot be read, too many to leave out", bad, listed,
-                 l->folder);
-        cnn_hint(diag, "mend or remove them; 'cnn data' with a description lists all");
-        return CNN_FAILED;
-    }
-    if (bad > 0)
-        cnn_warn(diag, NULL, "%zu of %zu images in %s cannot be read and are left out", bad, listed,
-                 l->folder);
-    return CNN_OK;
 }
 
 static cnn_status name_classes(struct listing *l, cnn_diag *diag)
@@ -434,9 +337,11 @@ static cnn_status name_classes(struct listing *l, cnn_diag *diag)
     return cnn_images_name_classes(&l->images, names, l->class_count, diag);
 }
 
-static cnn_status read_listing(struct listing *l, const char *root, enum cnn_split split,
-                               size_t limit, cnn_diag *diag)
+static cnn_status read_listing(struct listing *l, const struct cnn_data_request *request,
+                               cnn_diag *diag)
 {
+    const char *root = request->path;
+    const enum cnn_split split = request->split;
     struct cnn_splits splits;
     cnn_status status = cnn_splits_find(l->arena, root, &splits, diag);
     if (status != CNN_OK)
@@ -452,11 +357,9 @@ static cnn_status read_listing(struct listing *l, const char *root, enum cnn_spl
     if (status == CNN_OK)
         status = take_training_classes(l, diag);
     if (status == CNN_OK)
-        status = list_images(l, limit, diag);
-    if (status != CNN_OK)
-        return status;
-    cnn_parallel_for(l->images.count, look_at_one, l);
-    status = drop_unreadable(l, diag);
+        status = list_images(l, request->limit, diag);
+    if (status == CNN_OK)
+        status = cnn_images_drop_unreadable(&l->images, l->folder, request->any_damage, diag);
     return status == CNN_OK ? name_classes(l, diag) : status;
 }
 
@@ -483,16 +386,13 @@ static cnn_status read_folder(const struct cnn_data_request *request, struct cnn
                         "image files give 1, 3 or 4 channels, the network's input has %zu",
                         input.c);
     struct listing l = {.arena = cnn_arena_new(),
-                        .any_damage = request->any_damage,
                         .images = {.channels = input.c, .height = input.h, .width = input.w}};
-    cnn_status status = l.arena
-                            ? read_listing(&l, request->path, request->split, request->limit, diag)
-                            : cnn_fail_memory(diag, 0, request->path);
+    cnn_status status =
+        l.arena ? read_listing(&l, request, diag) : cnn_fail_memory(diag, 0, request->path);
     if (status == CNN_OK)
         *out = l.images;
     else
         cnn_images_free(&l.images);
-    cnn_free(l.readable);
     cnn_arena_free(l.arena);
     return status;
 }
