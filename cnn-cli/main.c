@@ -69,11 +69,11 @@ static const char *foreign_command(const char *name)
 
 static cnn_status unknown_command(const char *name)
 {
-    const char *names[32] = {"version"};
+    const char *names[sizeof cnn_commands / sizeof *cnn_commands] = {"version"};
     const char *nearest;
     size_t count = 1;
 
-    for (size_t i = 0; cnn_commands[i] != NULL && count < 32; i++)
+    for (size_t i = 0; cnn_commands[i] != NULL; i++)
         names[count++] = cnn_commands[i]->name;
     nearest = foreign_command(name);
     if (nearest == NULL)

@@ -3,6 +3,7 @@
  * in each use and begin with the name of the use. */
 #include "config/expand.h"
 #include "config/parameters.h"
+#include "util/text.h"
 
 #include <string.h>
 
@@ -52,11 +53,8 @@ static const struct cnn_definition *find_block(const struct expander *x, const c
 
 static bool is_consumed(const char *key)
 {
-    static const char *const consumed[] = {"name", "from", "if", "repeat", "branches"};
-    for (size_t i = 0; i < sizeof consumed / sizeof *consumed; i++)
-        if (strcmp(key, consumed[i]) == 0)
-            return true;
-    return false;
+    static const char *const consumed[] = {"name", "from", "if", "repeat", "branches", NULL};
+    return cnn_word_among(key, consumed);
 }
 
 /* The mapping of a layer: type and settings of the item, its name, and `from` unless NULL. */

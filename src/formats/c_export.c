@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "formats/c_files.h"
 #include "util/allocate.h"
 #include "util/file.h"
+#include "util/text.h"
 
 /* ---- The name ---- */
 
@@ -47,13 +47,10 @@ static const char *const reserved_files[] = {
 
 static bool is_reserved(const char *name)
 {
-    for (size_t i = 0; reserved[i]; i++)
-        if (strcmp(reserved[i], name) == 0)
-            return true;
     for (size_t i = 0; reserved_files[i]; i++)
         if (strcasecmp(reserved_files[i], name) == 0)
             return true;
-    return false;
+    return cnn_word_among(name, reserved);
 }
 
 #define LONGEST 48 /* of a name: C99 promises 31 characters, compilers take more */
@@ -119,10 +116,9 @@ static cnn_status check_directory(const struct cnn_export *e, const char *path, 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         const char *file = cnn_arena_printf(e->arena, "%s/%s", path, entry->d_name);
-        struct stat info;
         if (!file)
             status = cnn_fail_memory(e->diag, strlen(path), path);
-        else if (depth > 0 && stat(file, &info) == 0 && S_ISDIR(info.st_mode))
+        else if (depth > 0 && cnn_file_is_folder(file))
             status = check_directory(e, file, depth - 1);
         else if (!is_marked(file)) {
             status = cnn_fail(e->diag, CNN_INVALID, NULL,

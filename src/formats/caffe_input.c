@@ -2,20 +2,14 @@
 #include <string.h>
 
 #include "formats/caffe.h"
-
-static bool is_one_of(const char *type, const char *const *types)
-{
-    while (*types && strcmp(*types, type) != 0)
-        types++;
-    return *types != NULL;
-}
+#include "util/text.h"
 
 bool cnn_caffe_is_data(const struct cnn_caffe_layer *layer)
 {
     static const char *const types[] = {"Input",      "Data",          "ImageData",
                                         "MemoryData", "DummyData",     "HDF5Data",
                                         "WindowData", "AnnotatedData", NULL};
-    return is_one_of(layer->type, types);
+    return cnn_word_among(layer->type, types);
 }
 
 static cnn_status fail(struct cnn_caffe *c, const struct cnn_prototxt_field *field,

@@ -3,16 +3,15 @@
 #include <string.h>
 
 #include "formats/caffe.h"
+#include "util/text.h"
 
 /* What trains or measures, and has no place in a network that is run. */
 static bool is_left_out(const struct cnn_caffe_layer *layer)
 {
     static const char *const types[] = {"Accuracy", "Silence", "HDF5Output", NULL};
     size_t length = strlen(layer->type);
-    for (size_t i = 0; types[i]; i++)
-        if (strcmp(types[i], layer->type) == 0)
-            return true;
-    return (length > 4 && strcmp(layer->type + length - 4, "Loss") == 0) ||
+    return cnn_word_among(layer->type, types) ||
+           (length > 4 && strcmp(layer->type + length - 4, "Loss") == 0) ||
            strcmp(layer->type, "SoftmaxWithLoss") == 0;
 }
 

@@ -1,9 +1,9 @@
 /* The text of a description, wherever it stands. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "formats/format.h"
 #include "util/allocate.h"
+#include "util/file.h"
 
 static cnn_status read_checkpoint(const char *path, char **text, size_t *size, cnn_diag *diag)
 {
@@ -42,8 +42,7 @@ static cnn_status read_run(const char *directory, char **text, size_t *size, cnn
 cnn_status cnn_description_text(const char *path, char **text, size_t *size, cnn_diag *diag)
 {
     const struct cnn_model_source source = {.name = path};
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    if (cnn_file_is_folder(path))
         return read_run(path, text, size, diag);
     if (cnn_source_ends(&source, ".safetensors"))
         return read_checkpoint(path, text, size, diag);

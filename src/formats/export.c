@@ -6,6 +6,7 @@
 
 #include "util/file.h"
 #include "util/output.h"
+#include "util/text.h"
 
 #define EXPORT(name) extern const struct cnn_export_type cnn_export_##name;
 #include "formats/exports.def"
@@ -32,11 +33,8 @@ const cnn_export_format *cnn_export_format_at(size_t i)
 /* What people call checkpoints, which need no export. */
 static bool is_checkpoint(const char *name)
 {
-    static const char *const words[] = {"state_dict", "safetensors", "pth", "pt"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i], name) == 0)
-            return true;
-    return false;
+    static const char *const words[] = {"state_dict", "safetensors", "pth", "pt", NULL};
+    return cnn_word_among(name, words);
 }
 
 static cnn_status fail_unknown(const char *name, cnn_diag *diag)

@@ -7,6 +7,7 @@
 
 #include "formats/onnx_lower_internal.h"
 #include "util/allocate.h"
+#include "util/text.h"
 
 /* ---- Activations and LayerNorm that were recognised ---- */
 
@@ -14,14 +15,11 @@
 static bool takes_activation(const struct cnn_lowering *l, const struct cnn_lowered_layer *layer,
                              const struct cnn_onnx_match *match)
 {
-    static const char *const types[] = {"conv", "depthwise_conv", "dense", "batch_norm", "add"};
-    if (layer->activation || layer->value != match->root ||
-        l->file->values[match->root].readers != match->uses)
-        return false;
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(layer->type, types[i]) == 0)
-            return true;
-    return false;
+    static const char *const types[] = {"conv", "depthwise_conv", "dense", "batch_norm", "add",
+                                        NULL};
+    return !layer->activation && layer->value == match->root &&
+           l->file->values[match->root].readers == match->uses &&
+           cnn_word_among(layer->type, types);
 }
 
 static cnn_status lower_activation(struct cnn_lower_step *step, const struct cnn_onnx_match *match)
@@ -233,13 +231,6 @@ static void lower_step(struct cnn_lowering *l, size_t number)
 
 /* ---- The input ---- */
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-    while (*words && strcmp(*words, word) != 0)
-        words++;
-    return *words;
-}
-
 /* Whether the step brings channels to the front. A Reshape does so where there is one. */
 static bool brings_channels(const struct cnn_onnx_step *s, bool single)
 {
@@ -273,7 +264,7 @@ static bool find_channels_last(const struct cnn_onnx *file, bool single, bool *b
             continue;
         if (brings_channels(s, single))
             found = true;
-        else if (!is_one_of(s->node->op_type, plain))
+        else if (!cnn_word_among(s->node->op_type, plain))
             return false;
         else
             for (size_t k = 0; k < s->output_count; k++)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/onnx_lower_internal.h"
+#include "util/text.h"
 
 cnn_status cnn_lower_quantize(struct cnn_lower_step *step)
 {
@@ -36,13 +37,12 @@ cnn_status cnn_lower_dequantize(struct cnn_lower_step *step)
 
 void cnn_lower_keep_range(struct cnn_lower_step *step)
 {
-    static const char *const movers[] = {"Pad",     "Reshape",   "Flatten",  "Transpose",
-                                         "Squeeze", "Unsqueeze", "Identity", "MaxPool"};
+    static const char *const movers[] = {"Pad",       "Reshape",  "Flatten", "Transpose", "Squeeze",
+                                         "Unsqueeze", "Identity", "MaxPool", NULL};
     const struct cnn_onnx_step *s = step->step;
     float(*ranges)[2] = step->l->ranges;
-    for (size_t i = 0; i < sizeof movers / sizeof *movers; i++)
-        if (strcmp(s->node->op_type, movers[i]) == 0)
-            memcpy(ranges[s->outputs[0]], ranges[s->inputs[0]], sizeof *ranges);
+    if (cnn_word_among(s->node->op_type, movers))
+        memcpy(ranges[s->outputs[0]], ranges[s->inputs[0]], sizeof *ranges);
 }
 
 /* The input of the step that comes from a layer; CNN_ONNX_NONE: none. */

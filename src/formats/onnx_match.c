@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/allocate.h"
+#include "util/text.h"
 
 enum { SAMPLES = 129, REGION = 12 };
 
@@ -135,10 +136,7 @@ static bool is_pointwise(const struct matcher *m, size_t step)
         if (in && in->constant && (in->count != 1 || !in->data))
             return false;
     }
-    for (size_t i = 0; pointwise[i]; i++)
-        if (strcmp(pointwise[i], s->node->op_type) == 0)
-            return true;
-    return false;
+    return cnn_word_among(s->node->op_type, pointwise);
 }
 
 static bool contains(const size_t *list, size_t count, size_t value)

@@ -137,15 +137,9 @@ static cnn_status read_stored(struct cnn_weights *w, cnn_diag *diag)
 
 /* ---- Opening ---- */
 
-static bool ends(const char *path, const char *ending)
-{
-    size_t length = strlen(path), end = strlen(ending);
-    return length > end && strcmp(path + length - end, ending) == 0;
-}
-
 bool cnn_weights_recognise(const char *path)
 {
-    if (ends(path, ".pth") || ends(path, ".pt"))
+    if (cnn_file_ends(path, ".pth") || cnn_file_ends(path, ".pt"))
         return true;
     unsigned char first[16];
     unsigned long long size;
@@ -202,7 +196,7 @@ cnn_status cnn_weights_open(const char *path, const char *entry, struct cnn_weig
     cnn_status status;
     if (!w)
         return CNN_FAILED;
-    if (ends(path, ".safetensors")) {
+    if (cnn_file_ends(path, ".safetensors")) {
         status = cnn_safetensors_open(path, &w->stored, diag);
         if (status == CNN_OK)
             status = read_stored(w, diag);

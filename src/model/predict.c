@@ -1,12 +1,12 @@
 /* What goes into a model as numbers, and what its outputs mean. */
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "checkpoint/npy.h"
 #include "data/matrix.h"
 #include "model/model.h"
 #include "util/allocate.h"
+#include "util/file.h"
 
 void cnn_model_probabilities(const cnn_model *model, const float *output, size_t count,
                              float *probabilities)
@@ -18,12 +18,6 @@ void cnn_model_probabilities(const cnn_model *model, const float *output, size_t
         memmove(probabilities, output, count * classes * sizeof *output);
     else
         cnn_softmax(output, count, classes, probabilities);
-}
-
-static bool path_ends(const char *path, const char *ending)
-{
-    size_t length = strlen(path), tail = strlen(ending);
-    return length > tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
 /* Numbers go in as they are, while pictures were normalised in training: bytes given to a network
@@ -75,9 +69,9 @@ cnn_status cnn_model_load_input(const cnn_model *model, const char *path, float 
 {
     if (!model || !path || !pixels)
         return cnn_fail_missing(diag, "cnn_model_load_input", "model, path or pixels");
-    if (path_ends(path, ".npy"))
+    if (cnn_file_ends(path, ".npy"))
         return load_npy(model, path, pixels, diag);
-    if (path_ends(path, ".txt") || path_ends(path, ".csv")) {
+    if (cnn_file_ends(path, ".txt") || cnn_file_ends(path, ".csv")) {
         cnn_status status = cnn_matrix_read(path, model->graph.input, pixels, diag);
         if (status == CNN_OK)
             warn_of_range(model, path, pixels, cnn_shape_count(model->graph.input), diag);

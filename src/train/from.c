@@ -2,23 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "formats/assign.h"
 #include "model/record.h"
 #include "util/allocate.h"
-
-static bool is_directory(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-static bool ends(const char *path, const char *ending)
-{
-    size_t length = strlen(path), end = strlen(ending);
-    return length > end && strcmp(path + length - end, ending) == 0;
-}
+#include "util/file.h"
 
 /* ---- Weights without a network ---- */
 
@@ -130,14 +118,14 @@ cnn_status cnn_train_from(cnn_model *model, const char *path, struct cnn_from_no
 {
     struct cnn_text best = {0};
     *notes = (struct cnn_from_notes){NULL, NULL, NULL};
-    if (is_directory(path)) {
+    if (cnn_file_is_folder(path)) {
         cnn_text_printf(&best, "%s/best.safetensors", path);
         cnn_status status = best.failed ? cnn_fail_memory(diag, best.size, path)
                                         : take_checkpoint(model, best.data, notes, diag);
         cnn_text_free(&best);
         return status;
     }
-    if (ends(path, ".safetensors"))
+    if (cnn_file_ends(path, ".safetensors"))
         return take_checkpoint(model, path, notes, diag);
     return cnn_weights_recognise(path) ? take_weights(model, path, notes, diag)
                                        : take_model(model, path, notes, diag);

@@ -189,9 +189,7 @@ static cnn_status cut_table(const char *path, const char *header, size_t last, c
 cnn_status cnn_run_claim(struct cnn_run *run, const char *directory, cnn_diag *diag)
 {
     cnn_status status = cnn_run_locate(run, directory, diag);
-    struct stat info;
-    bool exists = status == CNN_OK && stat(directory, &info) == 0 && S_ISDIR(info.st_mode);
-    return exists ? take_directory(run, diag) : status;
+    return status == CNN_OK && cnn_file_is_folder(directory) ? take_directory(run, diag) : status;
 }
 
 /* What stands there already is written over. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -231,8 +232,7 @@ static int open_in_place(const char *path)
 
 cnn_status cnn_writer_open(const char *path, struct cnn_writer **out, cnn_diag *diag)
 {
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    if (cnn_file_is_folder(path))
         return cnn_fail(diag, CNN_FAILED, NULL, "cannot write %s: it is a directory", path);
     struct cnn_writer *writer = writer_new(path);
     if (!writer)
@@ -376,10 +376,16 @@ cnn_status cnn_file_keep(const char *path, const char *kept, cnn_diag *diag)
     return CNN_OK;
 }
 
-static bool is_directory(const char *path)
+bool cnn_file_is_folder(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool cnn_file_ends(const char *path, const char *ending)
+{
+    size_t length = strlen(path), tail = strlen(ending);
+    return length > tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
 bool cnn_file_same(const char *a, const char *b)
@@ -400,9 +406,9 @@ cnn_status cnn_make_directories(const char *path, cnn_diag *diag)
         end += strcspn(end, "/");
         char kept = *end;
         *end = '\0';
-        if (!is_directory(prefix) && mkdir(prefix, 0777) != 0) {
+        if (!cnn_file_is_folder(prefix) && mkdir(prefix, 0777) != 0) {
             int error = errno;
-            if (!is_directory(prefix)) /* else another process was faster */
+            if (!cnn_file_is_folder(prefix)) /* else another process was faster */
                 status =
                     cnn_fail(diag, CNN_FAILED, NULL, "cannot make the directory %s: %s", prefix,
                              error == EEXIST ? "a file is in its place" : strerror(error));

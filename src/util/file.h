@@ -51,6 +51,11 @@ cnn_status cnn_file_keep(const char *path, const char *kept, cnn_diag *diag);
  * left alone, for a pipe that is opened and closed is at its end. */
 cnn_status cnn_file_check(const char *path, cnn_diag *diag);
 
+bool cnn_file_is_folder(const char *path);
+
+/* Whether the file's name ends so (".npy"), in capitals or small letters, and is longer. */
+bool cnn_file_ends(const char *path, const char *ending);
+
 /* Whether both paths name one file, by links or otherwise. */
 bool cnn_file_same(const char *a, const char *b);
 

@@ -257,6 +257,13 @@ bool cnn_utf8_valid(const char *text, size_t size)
     return true;
 }
 
+bool cnn_word_among(const char *word, const char *const *words)
+{
+    while (*words && strcmp(*words, word) != 0)
+        words++;
+    return *words;
+}
+
 bool cnn_words_given(const char *const *words, size_t count)
 {
     bool given = words || count == 0;

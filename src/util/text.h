@@ -28,6 +28,9 @@ void cnn_text_free(struct cnn_text *text); /* back to empty; NULL is legal */
 /* Whether the list, which may be NULL where count is 0, and each of its words are there. */
 bool cnn_words_given(const char *const *words, size_t count);
 
+/* Whether word is one of the words, which end with NULL. */
+bool cnn_word_among(const char *word, const char *const *words);
+
 /* The word of words[0..count) nearest to word by edit distance (Damerau; letter case, and `-` for
  * `_`, do not count), if near enough to be a slip (distance at most 1 + strlen(word) / 4, and less
  * than the length of either word); else NULL. The first of equals wins. */

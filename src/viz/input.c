@@ -1,22 +1,18 @@
 /* The input of a `visualize`: as the network takes it, as it sees it, and the picture as it is in
  * its file. */
 #include <string.h>
-#include <strings.h>
 
 #include "data/image.h"
 #include "data/pixels.h"
 #include "util/allocate.h"
 #include "util/arena.h"
+#include "util/file.h"
 #include "viz/visualize.h"
 
 static bool has_numbers(const char *path)
 {
-    static const char *const endings[] = {".npy", ".txt", ".csv"};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return false;
+    return cnn_file_ends(path, ".npy") || cnn_file_ends(path, ".txt") ||
+           cnn_file_ends(path, ".csv");
 }
 
 /* The size at which a picture of width x height is shown before small ones are enlarged. A side
