@@ -198,6 +198,30 @@ for description in $descriptions; do
     done
 done
 
+# small PRECISION INPUT LAYERS: compilers see how long each loop is, and gcc warned of what such loops would never do, or of functions that nothing calls.
+small() {
+    local compiler
+    rm -rf "$c" "$directory/net.safetensors"
+    printf 'input: [%s]\nlayers: [%s]\n' "$2" "$3" >"$directory/small.yaml" &&
+        "$BUILD/tests/tools/random" "$directory/small.yaml" "$directory/net.safetensors" "$directory/input.npy" precision="$1" &&
+        "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --no-eval || return 1
+    for compiler in "$HOST" 'arm-none-eabi-gcc -mcpu=cortex-m55 -mthumb -mfloat-abi=hard'; do
+        # shellcheck disable=SC2086
+        ! command -v ${compiler%% *} >/dev/null || $compiler -std=c99 -O3 $STRICT -c "$c/net.c" -o "$directory/small.o" || return 1
+    done
+}
+
+while IFS=: read -r precision input layers; do
+    check "small: $layers" small "$precision" "$input" "$layers"
+done <<'END'
+fp32:3, 2, 3:{type: conv, filters: 1, kernel_size: 1}
+fp32:3, 4, 1:{type: conv_transpose, filters: 5, kernel_size: 3}
+fp32:3, 7, 6:{type: batch_norm}, {type: pool, pool_type: max, kernel_size: 2}
+int8:2, 4, 2:{type: depthwise_conv, kernel_size: 1, padding: 1, activation: relu}, {type: pool, pool_type: avg, kernel_size: 2}
+int8:3, 1, 8:{type: upsample, scale: 2}, {type: conv, filters: 3, kernel_size: 2, stride: 2, activation: relu6}, {type: flatten}, {type: dense, units: 7}
+int8:8, 3, 9:{type: conv, name: a, filters: 3, kernel_size: 1}, {type: conv, name: b, filters: 3, kernel_size: 1}, {type: add, from: [a, b]}, {type: conv, filters: 16, kernel_size: 1, stride: 2}
+END
+
 for what in bytes branches; do
     check "$what: made" make "$root/tests/export_c/$what.yaml"
     check "$what: self-test" selftest

@@ -28,6 +28,7 @@ struct window {
     int32_t groups, mode, ring;
 };
 
+/* piece source */
 /* Where position i of the padded input comes from; -1: it is a zero. */
 static int32_t source(int32_t i, int32_t size, int32_t mode)
 {
@@ -40,7 +41,7 @@ static int32_t source(int32_t i, int32_t size, int32_t mode)
     return i < 0 ? -i : 2 * (size - 1) - i;
 }
 
-/* piece pad: window */
+/* piece pad: source */
 /* A border around a map whose pixels have `bytes`; of zeros: each byte is `fill`. */
 struct pad {
     int32_t in_h, in_w, out_h, out_w, top, left, mode, fill;
@@ -61,7 +62,7 @@ static void pad(const struct pad *k, const void *x, void *y, size_t bytes)
         }
 }
 
-/* piece rows_f32: window */
+/* piece rows_f32: window source */
 /* The rows of x under the windows of output row i. */
 static void rows_f32(const struct window *k, const float *x, int32_t i, const float **rows)
 {
@@ -71,7 +72,7 @@ static void rows_f32(const struct window *k, const float *x, int32_t i, const fl
     }
 }
 
-/* piece conv_f32: common window */
+/* piece conv_f32: common window source */
 /* sum[f] += w[c][f] * x[c] for n filters; 16 and 8 are what compilers keep in registers. */
 static void products_f32(int32_t channels, int32_t n, const float *RESTRICT x,
                          const float *RESTRICT w, float *RESTRICT sum)
@@ -124,14 +125,14 @@ static void conv_f32(const struct window *k, const float **rows, const float *we
             n = at.filters;
             memcpy(sum, bias + f, (size_t)n * sizeof *sum);
             filters_f32(k, rows, at, w, sum);
-            memcpy(y, sum, (size_t)n * sizeof *sum); /* gcc warns of y + f at -O3 */
-            y += n;
+            for (int32_t i = 0; i < n; i++) /* gcc 12 warns of memcpy at -O3 */
+                *y++ = sum[i];
             w += k->kernel_h * k->kernel_w * channels * n;
         }
     }
 }
 
-/* piece depthwise_f32: common window */
+/* piece depthwise_f32: common window source */
 /* One row of a convolution in which each channel has a filter of its own; weights: [kernel
  * row][kernel column][channel]. */
 static void depthwise_f32(const struct window *k, const float **rows, const float *RESTRICT weight,
@@ -153,7 +154,7 @@ static void depthwise_f32(const struct window *k, const float **rows, const floa
     }
 }
 
-/* piece deconv_f32: common */
+/* piece deconv_f32: common window */
 /* A transposed convolution: each number of x adds a kernel to y. k describes the convolution that
  * goes the other way, from y to x; weights: [kernel row][kernel column][channel of x][channel of
  * y, of its group]. */

@@ -29,7 +29,7 @@ static uint8_t requantize(const struct requantize *q, int32_t sum, int32_t multi
     return (uint8_t)clamp(q->zero + y, q->low, q->high);
 }
 
-/* piece rows_u8: window */
+/* piece rows_u8: window source */
 /* The rows of x under the windows of output row i. */
 static void rows_u8(const struct window *k, const uint8_t *x, int32_t i, const uint8_t **rows)
 {

@@ -49,7 +49,7 @@ INLINE uint32_t four(const void *bytes)
 #define CNN_LANES 1
 #endif
 
-/* piece columns_u8: lanes window */
+/* piece columns_u8: lanes window source */
 /* What is under two windows of the input, minus zero: [kernel row][kernel column][channel], `count`
  * numbers of 16 bits. The two take turns after every four numbers; of four, pairs are as CNN_PAIR
  * makes them of a word. With MVE one stands behind the other. */
@@ -94,7 +94,7 @@ APART void widen(const struct columns *k, int32_t column, int32_t i, int32_t siz
         k->to[CNN_PLACE(k, column, i)] = (int16_t)(*x++ - k->zero);
 }
 
-static void clear(const struct columns *k, int32_t column, int32_t i, int32_t size)
+APART void clear(const struct columns *k, int32_t column, int32_t i, int32_t size)
 {
     for (const int32_t end = i + size; i < end; i++)
         k->to[CNN_PLACE(k, column, i)] = 0;
@@ -231,7 +231,7 @@ static void conv_u8(const struct window *k, const struct filters *w, const uint8
     }
 }
 
-/* piece depthwise_u8: lanes window */
+/* piece depthwise_u8: lanes window source */
 struct depthwise {
     const int8_t *weight;
     const int32_t *bias;
@@ -294,7 +294,7 @@ static void depthwise_u8(const struct window *k, const struct depthwise *w, cons
             taps[count].x = row + s * k->in_c;
             taps[count++].w = w->weight + t * k->out_c;
         }
-        if (count < CNN_TAPS && t + 1 < k->kernel_h * k->kernel_w)
+        if ((count < CNN_TAPS && t + 1 < k->kernel_h * k->kernel_w) || count == 0)
             continue;
         fours = k->out_c & ~3;
         for (int32_t c = 0; c < fours; c += 4)
