@@ -3,12 +3,13 @@
 import {Engine, ProgramError} from './engine.js';
 
 const SLICE = 300; // milliseconds of training without a look at the page's messages
+const WATCH = 1000; // milliseconds of training without a look at the network that learns
 const STEP = 1, EPOCH = 3, WARNING = 5; // kinds of events, as in cnn.h
 const NUMBERS = ['step', 'steps', 'epoch', 'epochs', 'stepInEpoch', 'stepsInEpoch', 'loss', 'accuracy',
     'valLoss', 'valAccuracy', 'rate', 'speed', 'trainImages', 'valImages'];
 
 let engine = null, image = null, original = null;
-const run = {paused: false, single: false, deadline: 0, told: 0, generation: 0};
+const run = {paused: false, single: false, deadline: 0, told: 0, watched: 0, generation: 0};
 
 function onEvent(kind, text, numbers) {
     const now = performance.now();
@@ -34,8 +35,11 @@ function textFile(name) {
 
 // After each slice: what the layers' panels show.
 function tellState(last) {
-    const bytes = engine.files.read('run/last.safetensors');
-    postMessage({event: {kind: 'state', last, health: textFile('run/health.csv'), bytes, weights: bytes && rangesOf(bytes), seen: bytes && watch(bytes)}});
+    const bytes = engine.files.read('run/last.safetensors'), now = performance.now();
+    const due = bytes && (last || run.paused || now - run.watched > WATCH);
+    if (due)
+        run.watched = now;
+    postMessage({event: {kind: 'state', last, health: textFile('run/health.csv'), bytes, weights: bytes && rangesOf(bytes), seen: due ? watch(bytes) : null}});
 }
 
 // Networks that take no pictures, and data that is gone, have nothing to be seen.
