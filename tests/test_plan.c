@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "compare.h"
-#include "graph/layout.h"
+#include "graph/plan_internal.h"
 #include "networks.h"
 #include "util/random.h"
 
@@ -422,6 +422,45 @@ static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
     cnn_model_free(alive);
 }
 
+/* What batch_norm gives to layers that compute much with it is made again in backward: here it is
+ * activated in two ways and pooled, read by two layers, frozen, and behind a sum. */
+static void test_gradients_when_values_are_made_again(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open_layers(
+        "[8, 12, 12]", "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                       "  - {type: batch_norm, activation: relu, name: a}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: c}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, from: a}\n"
+                       "  - {type: batch_norm, activation: silu, name: b}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                       "  - {type: batch_norm, trainable: false}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: d}\n"
+                       "  - {type: add, from: [c, d]}\n"
+                       "  - {type: batch_norm}\n"
+                       "  - {type: relu}\n"
+                       "  - {type: pool, pool_type: max, kernel_size: 2}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                       "  - {type: flatten}\n"
+                       "  - {type: dense, units: 4}\n");
+    struct cnn_plan *plan, *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true);
+    const struct cnn_plan_options options = {
+        .batch = BATCH, .mode = CNN_PLAN_TRAIN, .input_gradient = true, .keep = 1};
+    assert_int_equal(cnn_plan_new(&model->graph, model->parameters, &options, &plan, NULL), CNN_OK);
+    size_t again = 0;
+    for (size_t i = 0; i < plan->graph->count; i++)
+        for (size_t v = plan->layout.again[i]; v != CNN_NO_VALUE; v = plan->layout.again_next[v])
+            again++;
+    assert_int_equal(again, 4);
+    struct result r = run_training(model, plan, BATCH), w = run_training(model, apart, BATCH);
+    assert_floats_near("gradients", r.gradients, w.gradients, model->graph.parameter_floats, 2e-5);
+    result_free(&r);
+    result_free(&w);
+    cnn_plan_free(plan);
+    cnn_plan_free(apart);
+    cnn_model_free(model);
+}
+
 /* Layers of one step drop values of their own, steps too; what is kept is scaled. */
 static void test_dropout_draws_anew_for_each_layer_and_step(void **state)
 {
@@ -593,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_gradients_of_branched_networks_agree_with_differences),
         cmocka_unit_test(test_gradients_are_summed_when_a_value_is_read_many_times),
         cmocka_unit_test(test_layers_without_part_in_the_answer_get_no_gradient),
+        cmocka_unit_test(test_gradients_when_values_are_made_again),
         cmocka_unit_test(test_dropout_draws_anew_for_each_layer_and_step),
         cmocka_unit_test(test_paths_are_dropped_for_whole_images),
         cmocka_unit_test(test_network_of_a_softmax_alone_can_be_planned),

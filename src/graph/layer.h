@@ -256,6 +256,11 @@ struct cnn_execution {
 
     void (*forward)(const struct cnn_call *call);
     void (*backward)(const struct cnn_call *call); /* NULL in one that only infers */
+
+    /* Gives y again, bit by bit, before the backward of the layers that read it: from x, which
+     * backward reads too, and from what forward saved. NULL: y is kept. */
+    void (*again)(const struct cnn_call *call);
+
     enum cnn_sums sums;
 };
 

@@ -9,6 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Plans of up to so many floats (512 MiB) keep all values that backward reads: making them again
+ * takes 1 to 4 % of a step. Larger ones make those again that are read by layers with so many
+ * multiply-adds for each number. */
+#define KEEP_FLOATS        ((size_t)1 << 27)
+#define MACS_TO_MAKE_AGAIN ((size_t)96)
+
+static const struct cnn_life no_life = {.first = 1};
+
 struct maker {
     const struct cnn_graph *graph;
     const struct cnn_kernels *kernels;
@@ -17,9 +25,11 @@ struct maker {
     const struct cnn_ranks *ranks;
     enum cnn_plan_mode mode;
     bool input_gradient;
+    bool makes_again;
     /* of each value: edges that read it, and the last node that does (count where none) */
     size_t *readers, *last_reader;
-    bool *leads; /* value has part in the output */
+    struct cnn_life *needs; /* of each value: the steps of backward that read it */
+    bool *leads;            /* value has part in the output */
     /* value depends on something trained, or its gradient is asked for */
     bool *wants_gradient;
     struct cnn_layout *layout;
@@ -51,17 +61,26 @@ static size_t add_block(struct maker *m, size_t floats, size_t first, size_t las
         return CNN_NO_BLOCK;
     }
     m->layout->blocks[m->layout->block_count] =
-        (struct cnn_block){cnn_round_floats(floats), first, last, 0};
+        (struct cnn_block){.floats = cnn_round_floats(floats), .lives = {{first, last}, no_life}};
     return m->layout->block_count++;
+}
+
+static bool is_life(struct cnn_life life)
+{
+    return life.first <= life.last;
+}
+
+static void extend_life(struct cnn_life *life, size_t first, size_t last)
+{
+    const bool new = !is_life(*life);
+    life->first = new || first < life->first ? first : life->first;
+    life->last = new || last > life->last ? last : life->last;
 }
 
 static void extend_block(struct maker *m, size_t block, size_t first, size_t last)
 {
-    if (block == CNN_NO_BLOCK)
-        return;
-    struct cnn_block *b = &m->layout->blocks[block];
-    b->first = first < b->first ? first : b->first;
-    b->last = last > b->last ? last : b->last;
+    if (block != CNN_NO_BLOCK)
+        extend_life(&m->layout->blocks[block].lives[0], first, last);
 }
 
 static size_t batch_floats(struct maker *m, size_t images, size_t per_image, size_t fixed)
@@ -145,8 +164,6 @@ static void place_values(struct maker *m)
             cover_stages(m, v, &first, &last);
         if (m->mode == CNN_PLAN_KEEP || v == g->count || v == g->logits)
             last = end_step(m);
-        else if (cnn_plan_goes_back(m->mode) && v > 0 && g->nodes[v - 1].reads_y)
-            last = backward_step(m, v - 1);
         if (v > 0 && writes_over(m, v - 1)) {
             m->layout->value[v] = m->layout->value[g->nodes[v - 1].inputs[0]];
             extend_block(m, m->layout->value[v], first, last);
@@ -154,12 +171,61 @@ static void place_values(struct maker *m)
             m->layout->value[v] = add_block(m, value_floats(m, v), first, last);
         }
     }
-    /* inputs that backward reads; the earliest node is the last to run */
-    for (size_t i = 0; cnn_plan_goes_back(m->mode) && i < g->count; i++)
-        for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++) {
-            extend_block(m, m->layout->value[g->nodes[i].inputs[k]], forward_step(i),
-                         backward_step(m, i));
+}
+
+/* Multiply-adds of the layers whose backward reads value v, for each of its numbers. */
+static size_t macs_a_number(const struct maker *m, size_t v)
+{
+    const struct cnn_graph *g = m->graph;
+    size_t macs = 0;
+    for (size_t i = v; i <= m->last_reader[v] && i < g->count; i++)
+        for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++)
+            macs += g->nodes[i].inputs[k] == v ? g->nodes[i].macs : 0;
+    return macs / cnn_graph_value_floats(g, v);
+}
+
+/* Whether value v is made again for the backward that needs it. Its layer's inputs are there then:
+ * the layer's own backward, which comes later, reads them. */
+static bool is_made_again(const struct maker *m, size_t v)
+{
+    const struct cnn_graph *g = m->graph;
+    if (!m->makes_again || v == 0 || v == g->count || v == g->logits)
+        return false;
+    const struct cnn_node *node = &g->nodes[v - 1];
+    return node->execution->again && node->reads_x && !writes_over(m, v - 1) &&
+           macs_a_number(m, v) >= MACS_TO_MAKE_AGAIN;
+}
+
+/* Lets the values that backward reads live until then, or makes them again. From the last one back:
+ * a value that is made again is a need of those that it is made from. */
+static void keep_values(struct maker *m)
+{
+    const struct cnn_graph *g = m->graph;
+    struct cnn_layout *l = m->layout;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct cnn_node *node = &g->nodes[i];
+        const size_t step = backward_step(m, i);
+        l->again[i] = CNN_NO_VALUE;
+        for (size_t k = 0; node->reads_x && k < node->input_count; k++)
+            extend_life(&m->needs[node->inputs[k]], step, step);
+        if (node->reads_y)
+            extend_life(&m->needs[i + 1], step, step);
+    }
+    for (size_t v = g->count + 1; v-- > 0;) {
+        const struct cnn_life needs = m->needs[v];
+        if (!is_life(needs))
+            continue;
+        if (!is_made_again(m, v)) {
+            extend_block(m, l->value[v], needs.first, needs.last);
+            continue;
         }
+        l->blocks[l->value[v]].lives[1] = needs;
+        size_t *first = &l->again[2 * g->count - needs.first]; /* the node of that step */
+        l->again_next[v] = *first;
+        *first = v;
+        for (size_t k = 0; k < g->nodes[v - 1].input_count; k++)
+            extend_life(&m->needs[g->nodes[v - 1].inputs[k]], needs.first, needs.first);
+    }
 }
 
 /* Floats of the gradients of a node that the plan adds up. */
@@ -273,6 +339,17 @@ static int larger_first(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Whether two blocks live at the same time. */
+static bool blocks_meet(const struct cnn_block *a, const struct cnn_block *b)
+{
+    for (size_t i = 0; i < 4; i++) {
+        const struct cnn_life one = a->lives[i / 2], other = b->lives[i % 2];
+        if (is_life(one) && is_life(other) && one.first <= other.last && other.first <= one.last)
+            return true;
+    }
+    return false;
+}
+
 static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
 {
     size_t count = layout->block_count, placed = 0;
@@ -288,7 +365,7 @@ static cnn_status place_blocks(struct cnn_layout *layout, cnn_diag *diag)
         size_t offset = 0, at = 0;
         for (size_t k = 0; k < placed; k++) {
             const struct cnn_block *p = by_offset[k];
-            if (p->last < b->first || p->first > b->last)
+            if (!blocks_meet(p, b))
                 continue;
             if (p->offset >= offset + b->floats)
                 break;
@@ -334,55 +411,76 @@ static bool make_arrays(struct maker *m, struct cnn_arena *arena, size_t n, size
     l->temporary = cnn_arena_array(arena, edges + 1, sizeof *l->temporary);
     m->readers = cnn_arena_array(arena, n + 1, sizeof *m->readers);
     m->last_reader = cnn_arena_array(arena, n + 1, sizeof *m->last_reader);
+    m->needs = cnn_arena_array(arena, n + 1, sizeof *m->needs);
+    l->again = cnn_arena_array(arena, n, sizeof *l->again);
+    l->again_next = cnn_arena_array(arena, n + 1, sizeof *l->again_next);
     m->leads = cnn_arena_array(arena, n + 1, sizeof *m->leads);
     m->wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m->wants_gradient);
     return l->edge && l->blocks && l->value && l->gradient && l->tensor && l->temporary &&
-           m->readers && m->last_reader && m->leads && m->wants_gradient;
+           l->again && l->again_next && m->needs && m->readers && m->last_reader && m->leads &&
+           m->wants_gradient;
+}
+
+static cnn_status lay_out(struct maker *m, struct cnn_arena *arena, struct cnn_layout *out,
+                          cnn_diag *diag)
+{
+    const struct cnn_graph *g = m->graph;
+    size_t edges = 0, floats = 0;
+    out->edge = cnn_arena_array(arena, g->count + 1, sizeof *out->edge);
+    for (size_t i = 0; out->edge && i < g->count; i++) {
+        out->edge[i] = edges;
+        edges += g->nodes[i].input_count;
+    }
+    m->layout = out;
+    m->capacity = g->count * (CNN_MAX_TENSORS + 2) + edges + 8;
+    if (!make_arrays(m, arena, g->count, edges) ||
+        !cnn_stages_make(g, m->kernels, m->batch, m->mode == CNN_PLAN_INFER, arena, &out->stages))
+        return cnn_fail_memory(diag, m->capacity * sizeof *out->blocks, "the memory plan");
+    for (size_t v = 0; v <= g->count; v++)
+        m->needs[v] = no_life;
+    analyse(m);
+    place_values(m);
+    if (cnn_plan_goes_back(m->mode))
+        keep_values(m);
+    place_tensors(m);
+    if (cnn_plan_goes_back(m->mode))
+        place_gradients(m);
+    /* of all blocks, were none to share memory: bounds every offset */
+    for (size_t i = 0; i < out->block_count; i++)
+        m->overflow = m->overflow || !cnn_size_add(floats, out->blocks[i].floats, &floats) ||
+                      floats > SIZE_MAX / 64;
+    if (m->overflow)
+        return cnn_fail(diag, CNN_INVALID, NULL,
+                        "a batch of %zu images of this network is more than memory can address",
+                        m->batch);
+    return place_blocks(out, diag);
 }
 
 cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kernels *kernels,
                            const struct cnn_plan_options *options, struct cnn_arena *arena,
                            struct cnn_layout *out, cnn_diag *diag)
 {
-    size_t n = graph->count, edges = 0, batch = options->batch;
+    const size_t keep = options->keep ? options->keep : KEEP_FLOATS;
     struct cnn_layout layout = {0};
-    if (batch == 0 || batch > CNN_MAX_BATCH)
+    if (options->batch == 0 || options->batch > CNN_MAX_BATCH)
         return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu",
-                        CNN_MAX_BATCH, batch);
+                        CNN_MAX_BATCH, options->batch);
     share_batch(options, &layout);
-    batch = layout.batch;
-    layout.edge = cnn_arena_array(arena, n + 1, sizeof *layout.edge);
-    for (size_t i = 0; layout.edge && i < n; i++) {
-        layout.edge[i] = edges;
-        edges += graph->nodes[i].input_count;
-    }
-    struct maker m = {.graph = graph,
-                      .kernels = kernels,
-                      .whole = options->batch,
-                      .batch = batch,
-                      .ranks = options->ranks,
-                      .mode = options->mode,
-                      .input_gradient = options->input_gradient,
-                      .layout = &layout,
-                      .capacity = n * (CNN_MAX_TENSORS + 2) + edges + 8};
-    if (!make_arrays(&m, arena, n, edges) ||
-        !cnn_stages_make(graph, kernels, batch, m.mode == CNN_PLAN_INFER, arena, &layout.stages))
-        return cnn_fail_memory(diag, m.capacity * sizeof *layout.blocks, "the memory plan");
-    analyse(&m);
-    place_values(&m);
-    place_tensors(&m);
-    if (cnn_plan_goes_back(m.mode))
-        place_gradients(&m);
-    size_t floats = 0; /* of all blocks, were none to share memory: bounds every offset */
-    for (size_t i = 0; i < layout.block_count; i++)
-        m.overflow = m.overflow || !cnn_size_add(floats, layout.blocks[i].floats, &floats) ||
-                     floats > SIZE_MAX / 64;
-    if (m.overflow)
-        return cnn_fail(diag, CNN_INVALID, NULL,
-                        "a batch of %zu images of this network is more than memory can address",
-                        batch);
-    cnn_status status = place_blocks(&layout, diag);
-    if (status == CNN_OK)
+    const struct maker begin = {.graph = graph,
+                                .kernels = kernels,
+                                .whole = options->batch,
+                                .batch = layout.batch,
+                                .ranks = options->ranks,
+                                .mode = options->mode,
+                                .input_gradient = options->input_gradient};
+    struct maker m = begin;
+    *out = layout;
+    cnn_status status = lay_out(&m, arena, out, diag);
+    if (status == CNN_OK && options->mode == CNN_PLAN_TRAIN && out->floats > keep) {
+        m = begin;
+        m.makes_again = true;
         *out = layout;
+        status = lay_out(&m, arena, out, diag);
+    }
     return status;
 }

@@ -33,6 +33,9 @@ struct cnn_plan_options {
     /* of mode INFER: layers that read several values stay apart (for who writes what is executed
      * as another program) */
     bool chains;
+    /* of mode TRAIN: floats above which values that can be made again for backward are not kept; 0:
+     * 512 MiB */
+    size_t keep;
     /* NULL: the parameters are in memory. Else weights go from there into packed ones, some rows at
      * a time, and the plan keeps of the parameters only the others. */
     const struct cnn_parameter_source *source;

@@ -116,15 +116,26 @@ static void backward_node(struct cnn_plan *plan, size_t i)
         }
 }
 
+/* Makes values again that the backward of node i is the first to read. */
+static void make_again(struct cnn_plan *plan, size_t i)
+{
+    const struct cnn_layout *l = &plan->layout;
+    for (size_t v = l->again[i]; v != CNN_NO_VALUE; v = l->again_next[v])
+        if (plan->nodes[v - 1].call.n > 0)
+            plan->graph->nodes[v - 1].execution->again(&plan->nodes[v - 1].call);
+}
+
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
 {
     assert(n == plan->run.images && cnn_plan_goes_back(plan->mode) && from > 0);
     (void)n;
     for (size_t i = cnn_fused_value(&plan->fused, from); i-- > 0;) {
         struct cnn_plan_node *p = &plan->nodes[i];
+        if (p->runs_backward)
+            cnn_plan_tell(plan, i, true, true);
+        make_again(plan, i);
         if (!p->runs_backward)
             continue;
-        cnn_plan_tell(plan, i, true, true);
         backward_node(plan, i);
         if (p->call.n > 0)
             add_temporaries(plan, p);

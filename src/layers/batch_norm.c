@@ -137,19 +137,15 @@ static void update_running(const struct cnn_call *call, const struct cnn_batch_n
     call->kernels->track(b->channels, s->momentum, unbias, variance, call->value[SLOT_VARIANCE]);
 }
 
-static void forward(const struct cnn_call *call)
+/* Of the batch, once they are measured, or of the running averages. */
+static void normalise(const struct cnn_call *call)
 {
     struct cnn_batch_norm b = geometry_of(call);
     struct cnn_activation activation = activation_of(call->node);
     const float *mean = call->value[SLOT_MEAN], *variance = call->value[SLOT_VARIANCE];
     if (call->training) {
-        float *batch_mean = call->value[SLOT_BATCH],
-              *batch_variance = batch_mean + cnn_round_floats(b.channels);
-        call->kernels->batch_norm_statistics(&b, call->x[0], batch_mean, batch_variance,
-                                             call->scratch);
-        update_running(call, &b, batch_mean, batch_variance);
-        mean = batch_mean;
-        variance = batch_variance;
+        mean = call->value[SLOT_BATCH];
+        variance = mean + cnn_round_floats(b.channels);
     }
     float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
     call->kernels->batch_norm_forward(
@@ -161,6 +157,17 @@ static void forward(const struct cnn_call *call)
                                             .y = linear});
     if (!fusable(activation))
         call->kernels->activation_forward(activation, cnn_call_rows(call), linear, call->y);
+}
+
+static void forward(const struct cnn_call *call)
+{
+    if (call->training) {
+        struct cnn_batch_norm b = geometry_of(call);
+        float *mean = call->value[SLOT_BATCH], *variance = mean + cnn_round_floats(b.channels);
+        call->kernels->batch_norm_statistics(&b, call->x[0], mean, variance, call->scratch);
+        update_running(call, &b, mean, variance);
+    }
+    normalise(call);
 }
 
 static void backward(const struct cnn_call *call)
@@ -310,6 +317,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
             .scratch = scratch,
             .forward = forward,
             .backward = backward,
+            .again = normalise,
             .sums = CNN_SUMS_SHARED,
         },
     .state_size = sizeof(struct state),
