@@ -23,7 +23,7 @@ struct conv_result {
 };
 
 struct conv_sizes {
-    size_t x, y, w, packed, scratch;
+    size_t x, y, w, packed, packed_back, scratch;
 };
 
 static struct conv_sizes conv_sizes(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n)
@@ -32,7 +32,8 @@ static struct conv_sizes conv_sizes(const struct cnn_kernels *k, const struct cn
         .x = n * c->in_h * c->in_w * c->in_c,
         .y = n * c->out_h * c->out_w * c->out_c,
         .w = c->out_c * (c->in_c / c->groups) * c->kernel_h * c->kernel_w,
-        .packed = k->conv_packed_floats(c, true),
+        .packed = k->conv_packed_floats(c, false),
+        .packed_back = k->conv_packed_floats(c, true),
         .scratch = k->conv_scratch_floats(c, n),
     };
 }
@@ -43,37 +44,30 @@ static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn
     struct conv_sizes size = conv_sizes(k, c, n);
     float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
           *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4);
-    float *packed = tensor_new(size.packed), *scratch = tensor_new(size.scratch);
+    float *packed = tensor_new(size.packed), *back = tensor_new(size.packed_back),
+          *scratch = tensor_new(size.scratch);
     struct conv_result r = {tensor_new(size.y), tensor_new(size.x), tensor_new(size.w),
                             tensor_new(c->out_c)};
     const struct cnn_epilogue epilogue = {.bias = with_bias ? bias : NULL,
                                           .activation = activation};
     struct cnn_conv_forward pass = {
         .n = n, .x = x, .packed = packed, .epilogue = &epilogue, .y = r.y, .scratch = scratch};
-    k->conv_pack(c, true, w, NULL, packed);
+    k->conv_pack(c, false, w, NULL, packed);
     k->conv_forward(c, &pass);
-    k->conv_backward_data(c, n, dy, packed, r.dx, scratch);
+    k->conv_pack(c, true, w, NULL, back);
+    k->conv_backward_data(c, n, dy, back, r.dx, scratch);
     k->conv_backward_weights(c, &(struct cnn_conv_backward_weights){.n = n,
                                                                     .x = x,
                                                                     .dy = dy,
                                                                     .dw = r.dw,
                                                                     .db = with_bias ? r.db : NULL,
                                                                     .scratch = scratch});
-    tensor_free(packed, size.packed);
-    /* packed for inference alone: the same output */
-    packed = tensor_new(k->conv_packed_floats(c, false));
-    float *y = tensor_new(size.y);
-    pass.packed = packed;
-    k->conv_pack(c, false, w, NULL, packed);
-    pass.y = y;
-    k->conv_forward(c, &pass);
-    assert_floats_same("packed for inference", y, r.y, size.y);
-    tensor_free(y, size.y);
     tensor_free(x, size.x);
     tensor_free(w, size.w);
     tensor_free(bias, c->out_c);
     tensor_free(dy, size.y);
-    tensor_free(packed, k->conv_packed_floats(c, false));
+    tensor_free(packed, size.packed);
+    tensor_free(back, size.packed_back);
     tensor_free(scratch, size.scratch);
     return r;
 }
@@ -283,7 +277,7 @@ static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, 
     struct cnn_epilogue epilogue = {.bias = bias, .activation = {.kind = CNN_ACT_TANH}};
     struct cnn_conv_forward pass = {
         .n = n, .x = x, .packed = packed, .epilogue = &epilogue, .y = y, .scratch = scratch};
-    k->conv_pack(c, true, w, NULL, packed);
+    k->conv_pack(c, false, w, NULL, packed);
     k->conv_forward(c, &pass);
     k->pool_forward(&pool, n, y, want, NULL);
     epilogue.pool = &pool;

@@ -55,8 +55,8 @@ static struct cnn_conv conv_of(const struct shape *s)
 /* Arrays of one convolution; sums: the gradients of weights and bias, of subtrees. */
 struct arrays {
     struct cnn_conv c;
-    size_t x_size, y_size, w_size, packed_size, scratch_size;
-    float *x, *w, *dy, *packed, *scratch, *y, *dx;
+    size_t x_size, y_size, w_size, packed_size, back_size, scratch_size;
+    float *x, *w, *dy, *packed, *back, *scratch, *y, *dx;
 };
 
 static struct arrays arrays_of(const struct cnn_kernels *k, const struct shape *s)
@@ -66,16 +66,19 @@ static struct arrays arrays_of(const struct cnn_kernels *k, const struct shape *
     a.x_size = c->in_h * c->in_w * c->in_c;
     a.y_size = c->out_h * c->out_w * c->out_c;
     a.w_size = c->out_c * (c->in_c / c->groups) * c->kernel_h * c->kernel_w;
-    a.packed_size = k->conv_packed_floats(c, true);
+    a.packed_size = k->conv_packed_floats(c, false);
+    a.back_size = k->conv_packed_floats(c, true);
     for (size_t n = 1; n <= s->n; n++) {
         size_t wanted = k->conv_scratch_floats(c, n);
         a.scratch_size = wanted > a.scratch_size ? wanted : a.scratch_size;
     }
     a.x = tensor_random(s->n * a.x_size, 1), a.w = tensor_random(a.w_size, 2);
     a.dy = tensor_random(s->n * a.y_size, 4), a.packed = tensor_new(a.packed_size);
+    a.back = tensor_new(a.back_size);
     a.scratch = tensor_new(a.scratch_size);
     a.y = tensor_new(s->n * a.y_size), a.dx = tensor_new(s->n * a.x_size);
-    k->conv_pack(c, true, a.w, NULL, a.packed);
+    k->conv_pack(c, false, a.w, NULL, a.packed);
+    k->conv_pack(c, true, a.w, NULL, a.back);
     return a;
 }
 
@@ -84,6 +87,7 @@ static void arrays_free(struct arrays *a, size_t n)
     tensor_free(a->x, n * a->x_size), tensor_free(a->dx, n * a->x_size);
     tensor_free(a->y, n * a->y_size), tensor_free(a->dy, n * a->y_size);
     tensor_free(a->w, a->w_size), tensor_free(a->packed, a->packed_size);
+    tensor_free(a->back, a->back_size);
     tensor_free(a->scratch, a->scratch_size);
 }
 
@@ -99,7 +103,7 @@ static void run(const struct cnn_kernels *k, struct arrays *a, const struct cnn_
                                                       .epilogue = &none,
                                                       .y = a->y + first * a->y_size,
                                                       .scratch = a->scratch});
-    k->conv_backward_data(&a->c, n, a->dy + first * a->y_size, a->packed, a->dx + first * a->x_size,
+    k->conv_backward_data(&a->c, n, a->dy + first * a->y_size, a->back, a->dx + first * a->x_size,
                           a->scratch);
     k->conv_backward_weights(&a->c,
                              &(struct cnn_conv_backward_weights){.n = n,

@@ -64,6 +64,11 @@ void cnn_node_declare_packed(struct cnn_node *node, size_t slot)
     node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_PACKED};
 }
 
+void cnn_node_declare_packed_back(struct cnn_node *node, size_t slot)
+{
+    node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_PACKED_BACK};
+}
+
 const struct cnn_tensor *cnn_node_tensor(const struct cnn_node *node, const char *suffix)
 {
     for (size_t slot = 0; cnn_slot_find(node, &slot); slot++)

@@ -20,8 +20,9 @@ enum cnn_role {
     CNN_ROLE_BIAS,   /* likewise */
     /* stored, not trained: changed by forward in training, or found by quantization */
     CNN_ROLE_STATISTIC,
-    CNN_ROLE_SAVED, /* written by forward for backward; only in plans that train */
-    CNN_ROLE_PACKED /* derived from the weights by `prepare` */
+    CNN_ROLE_SAVED,      /* written by forward for backward; only in plans that train */
+    CNN_ROLE_PACKED,     /* made of the weights by `prepare`, for forward */
+    CNN_ROLE_PACKED_BACK /* for backward; only in plans that train */
 };
 
 struct cnn_node;
@@ -171,7 +172,7 @@ struct cnn_call {
     const struct cnn_kernels *kernels;
     size_t n;
     bool training; /* batch statistics, dropout */
-    bool backward; /* prepare: a backward may follow */
+    bool backward; /* prepare: for backward, not for forward */
     /* prepare: value has just so many rows (of dims[0]) of a passing tensor, from row `first` on;
      * rows 0: all of them */
     size_t first, rows;
@@ -240,14 +241,14 @@ enum cnn_sums {
 
 /* How a node is executed. */
 struct cnn_execution {
-    /* Floats of the PACKED slot, whether backward follows or not; NULL for layers without one. */
+    /* Floats of the PACKED slot, or of PACKED_BACK; NULL for layers without them. */
     size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
 
     /* Floats of scratch for n images; NULL: none. */
     size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
 
-    /* Packs weights into PACKED slots; called before forward whenever the parameters have changed.
-     * NULL: nothing to do. */
+    /* Packs weights into the PACKED slot, or into PACKED_BACK; called before forward, and before a
+     * backward that gives dx, whenever the parameters have changed. NULL: nothing to do. */
     void (*prepare)(const struct cnn_call *call);
 
     /* How many rows of its passing tensor `prepare` may be called with at a time, or a multiple of
@@ -357,16 +358,17 @@ static inline bool cnn_slot_find(const struct cnn_node *node, size_t *slot)
     return *slot < CNN_MAX_TENSORS;
 }
 
-/* Declares a stored tensor, or a SAVED / PACKED one, in slot. The stored one is returned: it may be
- * given first values and a check. */
+/* Declares a stored tensor, or a SAVED, PACKED or PACKED_BACK one, in slot. The stored one is
+ * returned: it may be given first values and a check. */
 struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role,
                                     const char *suffix, size_t rank, const size_t *dims);
 /* init of a tensor whose first values are all 1 */
 void cnn_tensor_ones(const struct cnn_node *node, const struct cnn_tensor *tensor,
                      struct cnn_rng *rng, float *values);
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
-/* its size is what `packed` says */
+/* their sizes are what `packed` says */
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot);
+void cnn_node_declare_packed_back(struct cnn_node *node, size_t slot);
 
 /* The stored tensor with this suffix; NULL: the node has none. */
 const struct cnn_tensor *cnn_node_tensor(const struct cnn_node *node, const char *suffix);

@@ -260,6 +260,16 @@ static void place_sums(struct maker *m)
         l->room = add_block(m, batch_floats(m, parts, 4 * channels, 0), 0, end_step(m));
 }
 
+/* Packed weights of node i, which are used in one step. A step of training packs them then, for it
+ * changes the weights; they last where the weights do. */
+static size_t add_packed(struct maker *m, size_t i, size_t step, bool backward)
+{
+    const struct cnn_node *node = &m->graph->nodes[i];
+    const bool lasts = m->mode != CNN_PLAN_TRAIN;
+    return add_block(m, node->execution->packed(node, m->kernels, backward), lasts ? 0 : step,
+                     lasts ? end_step(m) : step);
+}
+
 static void place_tensors(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;
@@ -275,8 +285,10 @@ static void place_tensors(struct maker *m)
                 *block = add_block(m, batch_floats(m, m->batch, t->per_image, t->count),
                                    forward_step(i), backward_step(m, i));
             if (t->role == CNN_ROLE_PACKED)
-                *block = add_block(m, node->execution->packed(node, m->kernels, training), 0,
-                                   end_step(m));
+                *block = add_packed(m, i, forward_step(i), false);
+            if (t->role == CNN_ROLE_PACKED_BACK && training && m->leads[i + 1] &&
+                m->wants_gradient[node->inputs[0]])
+                *block = add_packed(m, i, backward_step(m, i), true);
         }
         const size_t slice = cnn_stage_of(&m->layout->stages, i)->slice;
         /* work is cut up by n: fewer images may need more */

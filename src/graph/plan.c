@@ -66,7 +66,6 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
     }
     p->call = (struct cnn_call){.node = node,
                                 .kernels = plan->kernels,
-                                .backward = training,
                                 .x = x,
                                 .y = cnn_plan_block(plan, l->value[i + 1]),
                                 .dy = training ? cnn_plan_block(plan, l->gradient[i + 1]) : NULL,
@@ -124,11 +123,23 @@ static cnn_status bind_nodes(struct cnn_plan *plan, float *parameters, cnn_diag 
     return ok ? CNN_OK : cnn_fail_memory(diag, (floats + own) * sizeof(float), "activations");
 }
 
+void cnn_plan_prepare(struct cnn_plan *plan, size_t i, bool backward)
+{
+    struct cnn_call call = plan->nodes[i].call;
+    call.backward = backward;
+    if (call.node->execution->prepare && (!backward || (plan->nodes[i].runs_backward && *call.dx)))
+        call.node->execution->prepare(&call);
+}
+
 void cnn_plan_pack(struct cnn_plan *plan)
 {
-    for (size_t i = 0; plan->stale && i < plan->graph->count; i++)
-        if (plan->graph->nodes[i].execution->prepare)
-            plan->graph->nodes[i].execution->prepare(&plan->nodes[i].call);
+    if (!plan->stale || plan->mode == CNN_PLAN_TRAIN)
+        return;
+    for (size_t i = 0; i < plan->graph->count; i++) {
+        cnn_plan_prepare(plan, i, false);
+        if (cnn_plan_goes_back(plan->mode))
+            cnn_plan_prepare(plan, i, true);
+    }
     plan->stale = false;
 }
 

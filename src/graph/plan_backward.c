@@ -103,6 +103,8 @@ static void backward_node(struct cnn_plan *plan, size_t i)
     size_t number = 0;
     if (cnn_plan_rests(plan, i, call->n))
         return;
+    if (plan->mode == CNN_PLAN_TRAIN)
+        cnn_plan_prepare(plan, i, true);
     if (!sums || (!plan->ranks && execution->sums == CNN_SUMS_BY_LAYER)) {
         execution->backward(call);
         return;

@@ -80,8 +80,11 @@ static void forward_share(struct cnn_plan *plan, size_t n, bool training, uint64
         call->training = training && !cnn_node_frozen(call->node);
         call->seed = node_seed(seed, plan->fused.origin[i]);
         cnn_plan_tell(plan, i, false, true);
-        if (!cnn_plan_rests(plan, i, call->n))
+        if (!cnn_plan_rests(plan, i, call->n)) {
+            if (plan->mode == CNN_PLAN_TRAIN)
+                cnn_plan_prepare(plan, i, false);
             plan->graph->nodes[i].execution->forward(call);
+        }
         cnn_plan_tell(plan, i, false, false);
     }
 }

@@ -47,8 +47,11 @@ static inline bool cnn_plan_rests(const struct cnn_plan *plan, size_t node, size
     return n == 0 && plan->graph->nodes[node].execution->sums != CNN_SUMS_SHARED;
 }
 
-/* Packs the weights of all nodes, if parameters have changed. */
+/* Packs the weights of all nodes, if parameters have changed. In plans of mode TRAIN, where they
+ * change with each step, _prepare packs those of a node for its forward or its backward, when it is
+ * their turn. */
 void cnn_plan_pack(struct cnn_plan *plan);
+void cnn_plan_prepare(struct cnn_plan *plan, size_t node, bool backward);
 
 /* Tells the observer, if there is one, of a node and of those fused with it. */
 void cnn_plan_tell(const struct cnn_plan *plan, size_t lead, bool backward, bool begin);

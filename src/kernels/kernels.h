@@ -330,10 +330,10 @@ struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
 
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
-     * again whenever w has changed: w, each filter times its number in scale (NULL: all 1; not with
-     * backward). Of a 1x1 convolution with one group, filters may be packed without backward in
-     * runs that begin at multiples of 64 and have at least four, each as a convolution of its own,
-     * one behind the other. backward: whether conv_backward_data will be called with it. scratch:
+     * again whenever w has changed: for conv_forward w, each filter times its number in scale
+     * (NULL: all 1); with `backward`, for conv_backward_data, w without scale. Of a 1x1 convolution
+     * with one group, filters may be packed for conv_forward in runs that begin at multiples of 64
+     * and have at least four, each as a convolution of its own, one behind the other. scratch:
      * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w, db
      * out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);

@@ -9,7 +9,7 @@
 #include "layers/weighted.h"
 
 /* PRODUCTS: the sums before an activation whose backward needs them */
-enum { SLOT_WEIGHT, SLOT_BIAS, SLOT_PACKED, SLOT_PRODUCTS };
+enum { SLOT_WEIGHT, SLOT_BIAS, SLOT_PACKED, SLOT_PACKED_BACK, SLOT_PRODUCTS };
 
 struct settings {
     size_t filters, groups, output_padding[2];
@@ -172,6 +172,7 @@ static void declare(struct cnn_node *node, const struct state *state)
     if (s->bias)
         cnn_node_declare(node, SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &c->in_c);
     cnn_node_declare_packed(node, SLOT_PACKED);
+    cnn_node_declare_packed_back(node, SLOT_PACKED_BACK);
     if (cnn_activation_needs_input(state->activation))
         cnn_node_declare_saved(node, SLOT_PRODUCTS, cnn_shape_count(node->out), 0);
     node->macs = (uint64_t)cnn_shape_count(node->in[0]) * dims[1] * c->kernel_h * c->kernel_w;
@@ -207,11 +208,11 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     return CNN_OK;
 }
 
+/* What takes gradients back is this layer's forward. */
 static size_t packed(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward)
 {
     const struct state *state = node->state;
-    (void)backward; /* what takes gradients back is this layer's forward */
-    return kernels->conv_packed_floats(&state->back, true);
+    return kernels->conv_packed_floats(&state->back, !backward);
 }
 
 /* The sums over pixels of the bias's gradient, for all images together. */
@@ -233,8 +234,8 @@ static size_t scratch(const struct cnn_node *node, const struct cnn_kernels *ker
 static void prepare(const struct cnn_call *call)
 {
     const struct state *state = call->node->state;
-    call->kernels->conv_pack(&state->back, true, call->value[SLOT_WEIGHT], NULL,
-                             call->value[SLOT_PACKED]);
+    call->kernels->conv_pack(&state->back, !call->backward, call->value[SLOT_WEIGHT], NULL,
+                             call->value[call->backward ? SLOT_PACKED_BACK : SLOT_PACKED]);
 }
 
 static void forward(const struct cnn_call *call)
@@ -275,12 +276,13 @@ static void backward(const struct cnn_call *call)
     if (!call->dx[0])
         return;
     const struct cnn_epilogue none = {.activation = {.kind = CNN_ACT_NONE}};
-    k->conv_forward(&state->back, &(struct cnn_conv_forward){.n = call->n,
-                                                             .x = call->dy,
-                                                             .packed = call->value[SLOT_PACKED],
-                                                             .epilogue = &none,
-                                                             .y = call->dx[0],
-                                                             .scratch = call->scratch});
+    k->conv_forward(&state->back,
+                    &(struct cnn_conv_forward){.n = call->n,
+                                               .x = call->dy,
+                                               .packed = call->value[SLOT_PACKED_BACK],
+                                               .epilogue = &none,
+                                               .y = call->dx[0],
+                                               .scratch = call->scratch});
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)

@@ -106,6 +106,7 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *
     if (settings->bias)
         cnn_node_declare(node, CNN_SLOT_BIAS, CNN_ROLE_BIAS, "bias", 1, &conv->out_c);
     cnn_node_declare_packed(node, CNN_SLOT_PACKED);
+    cnn_node_declare_packed_back(node, CNN_SLOT_PACKED_BACK);
     bool needs_linear = cnn_activation_needs_input(w->activation);
     if (needs_linear)
         cnn_node_declare_saved(node, CNN_SLOT_LINEAR, cnn_shape_count(node->out), 0);
@@ -130,7 +131,7 @@ static size_t packed_floats(const struct cnn_node *node, const struct cnn_kernel
     const struct cnn_weighted *w = node->state;
     size_t packed = kernels->conv_packed_floats(&w->conv, backward), floats;
     return packed < SIZE_MAX / 64 &&
-                   cnn_size_add(cnn_round_floats(packed), folded_floats(w), &floats)
+                   cnn_size_add(cnn_round_floats(packed), backward ? 0 : folded_floats(w), &floats)
                ? floats
                : SIZE_MAX;
 }
@@ -146,7 +147,7 @@ static float *folded_scale(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
     return call->value[CNN_SLOT_PACKED] +
-           cnn_round_floats(call->kernels->conv_packed_floats(&w->conv, call->backward));
+           cnn_round_floats(call->kernels->conv_packed_floats(&w->conv, false));
 }
 
 /* batch_norm of a sum with its bias is (sum + bias - mean) * scale + beta: the same sum with other
@@ -175,7 +176,7 @@ static void prepare(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
     float *scale = w->normalizes ? folded_scale(call) : NULL,
-          *packed = call->value[CNN_SLOT_PACKED];
+          *packed = call->value[call->backward ? CNN_SLOT_PACKED_BACK : CNN_SLOT_PACKED];
     struct cnn_conv conv = w->conv;
     if (scale)
         cnn_weighted_fold(call, scale, scale + cnn_round_floats(conv.out_c));
@@ -273,7 +274,7 @@ static void backward(const struct cnn_call *call)
                                                                  .db = call->grad[CNN_SLOT_BIAS],
                                                                  .scratch = call->scratch});
     if (call->dx[0])
-        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED],
+        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED_BACK],
                               call->dx[0], call->scratch);
 }
 

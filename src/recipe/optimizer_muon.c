@@ -109,7 +109,8 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
     if (!cnn_size_mul(less, more, &wide) || !cnn_size_mul(less, less, &square) ||
         wide > SIZE_MAX / 64 || square > SIZE_MAX / 64)
         return SIZE_MAX;
-    size_t packed = kernels->conv_packed_floats(&work->wide, true),
+    size_t packed = larger(kernels->conv_packed_floats(&work->wide, false),
+                           kernels->conv_packed_floats(&work->wide, true)),
            packed_a = kernels->conv_packed_floats(&work->square, false);
     size_t scratch = larger(kernels->conv_scratch_floats(&work->wide, less),
                             kernels->conv_scratch_floats(&work->square, less));
@@ -140,7 +141,7 @@ static void iterate(struct work *w)
     const struct cnn_kernels *k = w->kernels;
     const struct cnn_epilogue none = {0};
     size_t square = w->rows * w->rows, wide = w->rows * w->columns;
-    k->conv_pack(&w->wide, true, w->x, NULL, w->packed);
+    k->conv_pack(&w->wide, false, w->x, NULL, w->packed);
     k->conv_forward(&w->wide, &(struct cnn_conv_forward){.n = w->rows, /* A = X X^T */
                                                          .x = w->x,
                                                          .packed = w->packed,
@@ -156,6 +157,7 @@ static void iterate(struct work *w)
                                                            .y = w->b,
                                                            .scratch = w->scratch});
     k->combine(square, B_FACTOR, w->a, C_FACTOR, w->b);
+    k->conv_pack(&w->wide, true, w->x, NULL, w->packed);
     /* (bA + cA^2) X */
     k->conv_backward_data(&w->wide, w->rows, w->b, w->packed, w->next, w->scratch);
     k->combine(wide, 1, w->next, A_FACTOR, w->x);

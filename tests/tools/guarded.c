@@ -245,7 +245,6 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
                             .kernels = kernels,
                             .n = n,
                             .training = backward && !cnn_node_frozen(node),
-                            .backward = backward,
                             .x = x,
                             .dx = dx,
                             .value = value,
@@ -266,7 +265,9 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
         else if (t->role == CNN_ROLE_SAVED && backward)
             value[slot] = block(n * t->per_image + t->count, NULL);
         else if (t->role == CNN_ROLE_PACKED)
-            value[slot] = block(node->execution->packed(node, kernels, backward), NULL);
+            value[slot] = block(node->execution->packed(node, kernels, false), NULL);
+        else if (t->role == CNN_ROLE_PACKED_BACK && backward)
+            value[slot] = block(node->execution->packed(node, kernels, true), NULL);
         if (cnn_role_trained(t->role) && backward)
             grad[slot] = block(t->count, NULL);
     }
@@ -277,6 +278,9 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
     node->execution->forward(&call);
     if (backward) {
         call.dy = block(cnn_shape_count(node->out) * n, NULL);
+        call.backward = true;
+        if (node->execution->prepare)
+            node->execution->prepare(&call);
         node->execution->backward(&call);
     }
     blocks_free();

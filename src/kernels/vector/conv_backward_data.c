@@ -202,7 +202,6 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n,
         return;
     }
     struct cnn_conv c = *conv, whole;
-    packed += CNN_ISA_NAME(cnn_conv_forward_floats)(conv);
     if (CNN_ISA_NAME(cnn_scatter_fits)(conv)) {
         CNN_ISA_NAME(cnn_scatter)(conv, n, dy, packed, dx, scratch);
         return;

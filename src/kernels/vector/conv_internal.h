@@ -16,11 +16,10 @@ static inline bool cnn_conv_by_pairs(const struct cnn_conv *c)
 }
 
 /* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column],
- * columns being filters; then, if wanted, for the gradient of the data [phase][group][panel][tap
- * row, tap column, filter][column], columns being channels. Channels and filters of the third index
- * may be pairs. Depthwise: one group whose columns are channels, and no third index. Of few
- * channels, what conv_scatter.h wants takes the place of the latter. */
-size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c);
+ * columns being filters; for the gradient of the data [phase][group][panel][tap row, tap column,
+ * filter][column], columns being channels. Channels and filters of the third index may be pairs.
+ * Depthwise: one group whose columns are channels, and no third index. Of few channels, what
+ * conv_scatter.h wants takes the place of the latter. */
 
 /* One axis of a phase of the gradient of the data. Where the stride is s, the input rows i with (i
  * + pad) % s == residue are reached only by the taps t with t * dilation % s == residue: on their

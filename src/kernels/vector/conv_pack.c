@@ -124,7 +124,7 @@ static void pack(struct packing *p, size_t groups)
         groups * p->run * p->depth.count[1] * p->depth.count[2] * cnn_packed_columns(p->columns);
 }
 
-size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
+static size_t forward_floats(const struct cnn_conv *c)
 {
     size_t taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (cnn_conv_by_channel(c))
@@ -134,38 +134,31 @@ size_t CNN_ISA_NAME(cnn_conv_forward_floats)(const struct cnn_conv *c)
                           cnn_packed_columns(c->out_c / c->groups));
 }
 
+static size_t backward_floats(const struct cnn_conv *c)
+{
+    if (CNN_ISA_NAME(cnn_scatter_fits)(c))
+        return CNN_ISA_NAME(cnn_scatter_packed_floats)(c);
+    if (cnn_conv_by_channel(c))
+        return forward_floats(c);
+    size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->out_c / c->groups) : c->out_c / c->groups;
+    return cnn_size_times(cnn_size_times(c->kernel_h * c->kernel_w, c->groups * depth),
+                          cnn_packed_columns(c->in_c / c->groups));
+}
+
 size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c))
-        return CNN_ISA_NAME(cnn_winograd_packed_floats)(c, backward);
+        return CNN_ISA_NAME(cnn_winograd_packed_floats)(c);
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return CNN_ISA_NAME(cnn_depthwise_packed_floats)(c);
-    size_t forward = CNN_ISA_NAME(cnn_conv_forward_floats)(c),
-           taps = cnn_size_times(c->kernel_h, c->kernel_w);
-    if (!backward)
-        return forward;
-    if (CNN_ISA_NAME(cnn_scatter_fits)(c))
-        return cnn_size_plus(forward, CNN_ISA_NAME(cnn_scatter_packed_floats)(c));
-    if (cnn_conv_by_channel(c))
-        return cnn_size_plus(forward, forward);
-    size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->out_c / c->groups) : c->out_c / c->groups;
-    return cnn_size_plus(forward, cnn_size_times(cnn_size_times(taps, c->groups * depth),
-                                                 cnn_packed_columns(c->in_c / c->groups)));
+    return backward ? backward_floats(c) : forward_floats(c);
 }
 
-void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
-                                 const float *scale, float *packed)
+/* For conv_forward. */
+static void pack_forward(const struct cnn_conv *c, const float *w, const float *scale,
+                         float *packed)
 {
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
-        CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
-        return;
-    }
-    if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_pack)(c, w, scale, packed);
-        return;
-    }
-    bool by_channel = cnn_conv_by_channel(c);
-    size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups,
+    size_t groups = cnn_conv_by_channel(c) ? 1 : c->groups, group_in = c->in_c / c->groups,
            group_out = c->out_c / groups;
     ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w,
               filter = taps * (ptrdiff_t)group_in;
@@ -178,16 +171,21 @@ void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const 
                         .column_stride = filter,
                         .group_stride = filter * (ptrdiff_t)group_out};
     pack(&p, groups);
-    if (!backward)
-        return;
-    if (CNN_ISA_NAME(cnn_scatter_fits)(c)) {
-        CNN_ISA_NAME(cnn_scatter_pack)(c, w, p.to);
-        return;
-    }
-    if (!by_channel) {
-        p.columns = group_in;
-        p.column_stride = taps;
-    }
+}
+
+/* For conv_backward_data: phase by phase. */
+static void pack_backward(const struct cnn_conv *c, const float *w, float *packed)
+{
+    bool by_channel = cnn_conv_by_channel(c);
+    size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups,
+           group_out = c->out_c / groups;
+    ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w,
+              filter = taps * (ptrdiff_t)group_in;
+    struct packing p = {.to = packed,
+                        .pairs = cnn_conv_by_pairs(c),
+                        .columns = by_channel ? group_out : group_in,
+                        .column_stride = by_channel ? filter : taps,
+                        .group_stride = filter * (ptrdiff_t)group_out};
     for (size_t i = 0; i < c->stride_h; i++)
         for (size_t j = 0; j < c->stride_w; j++) {
             struct cnn_phase v = CNN_ISA_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h,
@@ -201,4 +199,19 @@ void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const 
             if (cnn_nest_size(&p.depth) > 0)
                 pack(&p, groups);
         }
+}
+
+void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                 const float *scale, float *packed)
+{
+    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
+        CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
+    else if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
+        CNN_ISA_NAME(cnn_depthwise_pack)(c, w, scale, packed);
+    else if (!backward)
+        pack_forward(c, w, scale, packed);
+    else if (CNN_ISA_NAME(cnn_scatter_fits)(c))
+        CNN_ISA_NAME(cnn_scatter_pack)(c, w, packed);
+    else
+        pack_backward(c, w, packed);
 }

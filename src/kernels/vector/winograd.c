@@ -84,15 +84,10 @@ static bool is_late(const struct cnn_conv *c)
 
 /* Of one of the two correlations: [group][point][panel][channel][filter], or late
  * [group][panel][channel][tap][filter]. */
-static size_t packed_floats(const struct cnn_conv *c)
+size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c)
 {
     return cnn_size_times(is_late(c) ? TAPS : CNN_POINTS,
                           cnn_size_times(c->in_c, c->out_c / c->groups));
-}
-
-size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward)
-{
-    return cnn_size_times(packed_floats(c), backward ? 2 : 1);
 }
 
 struct packing {
@@ -176,15 +171,12 @@ void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, co
                         .in_step = TAPS,
                         .out_step = TAPS * group_in,
                         .late = is_late(c)};
-    cnn_parallel_for(c->out_c / VLEN, pack_filters, &p);
-    if (!backward)
-        return;
-    p.scale = NULL;
-    p.to += packed_floats(c);
-    p.in_c = group_out, p.in_step = TAPS * group_in;
-    p.out_c = group_in, p.out_step = TAPS;
-    p.turned = true;
-    cnn_parallel_for(c->in_c / VLEN, pack_filters, &p);
+    if (backward) {
+        p.in_c = group_out, p.in_step = TAPS * group_in;
+        p.out_c = group_in, p.out_step = TAPS;
+        p.turned = true;
+    }
+    cnn_parallel_for((backward ? c->in_c : c->out_c) / VLEN, pack_filters, &p);
 }
 
 /* Cuts the work into tasks. */
@@ -551,7 +543,7 @@ void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n
 {
     struct winograd k = plan(c, n, true);
     k.x = dy;
-    k.packed = packed + packed_floats(c);
+    k.packed = packed;
     k.y = dx;
     run(&k, scratch);
 }
