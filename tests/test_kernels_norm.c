@@ -151,8 +151,9 @@ static void norm_check(const struct cnn_batch_norm *b, const float *x)
 static void test_batch_norm_when_sizes_are_odd(void **state)
 {
     (void)state;
-    static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU,
-                                                     CNN_ACT_TANH};
+    static const enum cnn_activation_kind kinds[] = {
+        CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_TANH,
+        CNN_ACT_SILU, CNN_ACT_GELU, CNN_ACT_HARDSWISH,  CNN_ACT_MISH};
     static const size_t rows[] = {5, 7, 96, 333, 2500};
     for (size_t c = 0; c < COUNT(channel_counts); c++)
         for (size_t r = 0; r < COUNT(rows); r++) {

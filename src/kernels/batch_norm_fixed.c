@@ -28,7 +28,7 @@ static void run_channels(void *context, size_t task, size_t thread)
             double from_mean = (double)a->x[i] - (double)a->mean[c],
                    v = from_mean * scale + (double)a->beta[c];
             double g = (double)a->dy[i] * cnn_activation_slope_ref(
-                                              f->b->activation, 0,
+                                              f->b->activation, v,
                                               (double)cnn_activate_ref(f->b->activation, (float)v));
             dgamma += g * from_mean * inverse;
             dbeta += g;

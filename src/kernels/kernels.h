@@ -178,7 +178,7 @@ struct cnn_conv_int8_forward {
 struct cnn_batch_norm {
     size_t rows, channels;
     float eps;
-    /* NONE, or one whose backward needs only its output; not SOFTMAX */
+    /* not SOFTMAX; with pool, none whose backward needs its input */
     struct cnn_activation activation;
     /* NULL, or 2x2 windows, stride 2, no padding, out = in / 2: an odd last row or column is not
      * pooled */

@@ -66,13 +66,17 @@ void cnn_batch_norm_statistics_ref(const struct cnn_batch_norm *b, const float *
     }
 }
 
-/* activation(batch_norm(x)) at one row. */
-static float value_at(const struct norm_work *k, size_t row, size_t ch)
+/* batch_norm(x) at one row. */
+static float linear_at(const struct norm_work *k, size_t row, size_t ch)
 {
     double scale = (double)k->a.gamma[ch] / sqrt((double)k->a.var[ch] + (double)k->b->eps);
-    double v = ((double)k->a.x[row * k->b->channels + ch] - (double)k->a.mean[ch]) * scale +
-               (double)k->a.beta[ch];
-    return cnn_activate_ref(k->b->activation, (float)v);
+    return (float)(((double)k->a.x[row * k->b->channels + ch] - (double)k->a.mean[ch]) * scale +
+                   (double)k->a.beta[ch]);
+}
+
+static float value_at(const struct norm_work *k, size_t row, size_t ch)
+{
+    return cnn_activate_ref(k->b->activation, linear_at(k, row, ch));
 }
 
 /* The values at the pixels of pooled row `out`'s window, in row order, and the row of the first
@@ -148,10 +152,11 @@ static struct row_gradient row_gradient(const struct norm_work *k, size_t row, s
 {
     double inverse = 1.0 / sqrt((double)k->a.var[ch] + (double)k->b->eps),
            x = (double)k->a.x[row * k->b->channels + ch];
-    return (struct row_gradient){
-        .g = unpooled_at(k, row, ch) *
-             cnn_activation_slope_ref(k->b->activation, 0, (double)value_at(k, row, ch)),
-        .xhat = (x - (double)k->a.mean[ch]) * inverse};
+    return (struct row_gradient){.g = unpooled_at(k, row, ch) *
+                                      cnn_activation_slope_ref(k->b->activation,
+                                                               (double)linear_at(k, row, ch),
+                                                               (double)value_at(k, row, ch)),
+                                 .xhat = (x - (double)k->a.mean[ch]) * inverse};
 }
 
 static void channel_sums(void *context, size_t ch, size_t thread)

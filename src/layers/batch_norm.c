@@ -7,7 +7,7 @@
 #include "layers/weighted.h"
 
 /* BATCH: mean and variance of this batch */
-enum { SLOT_GAMMA, SLOT_BETA, SLOT_MEAN, SLOT_VARIANCE, SLOT_BATCH, SLOT_LINEAR };
+enum { SLOT_GAMMA, SLOT_BETA, SLOT_MEAN, SLOT_VARIANCE, SLOT_BATCH };
 
 struct settings {
     double eps, momentum;
@@ -46,7 +46,7 @@ static struct cnn_activation activation_of(const struct cnn_node *node)
 /* Whether the kernels of batch_norm do the activation; else it is a step of its own. */
 static bool fusable(struct cnn_activation a)
 {
-    return a.kind != CNN_ACT_SOFTMAX && !cnn_activation_needs_input(a);
+    return a.kind != CNN_ACT_SOFTMAX;
 }
 
 static struct cnn_batch_norm geometry(const struct cnn_node *node, size_t n)
@@ -72,7 +72,7 @@ static const char *check_variance(const struct cnn_tensor *tensor, const float *
     return NULL;
 }
 
-static void declare(struct cnn_node *node, bool needs_linear)
+static void declare(struct cnn_node *node)
 {
     size_t c = node->in[0].c;
     cnn_node_declare(node, SLOT_GAMMA, CNN_ROLE_WEIGHT, "weight", 1, &c)->init = cnn_tensor_ones;
@@ -83,8 +83,6 @@ static void declare(struct cnn_node *node, bool needs_linear)
     variance->init = cnn_tensor_ones;
     variance->check = check_variance;
     cnn_node_declare_saved(node, SLOT_BATCH, 0, 2 * cnn_round_floats(c));
-    if (needs_linear)
-        cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(node->out), 0);
 }
 
 static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag *diag)
@@ -97,7 +95,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     state->activation = activation;
     node->state = state;
     node->out = node->in[0];
-    declare(node, cnn_activation_needs_input(activation));
+    declare(node);
     node->reads_x = true;
     /* else what lies behind x is computed again */
     node->reads_y = activation.kind == CNN_ACT_SOFTMAX;
@@ -147,16 +145,15 @@ static void normalise(const struct cnn_call *call)
         mean = call->value[SLOT_BATCH];
         variance = mean + cnn_round_floats(b.channels);
     }
-    float *linear = call->value[SLOT_LINEAR] ? call->value[SLOT_LINEAR] : call->y;
     call->kernels->batch_norm_forward(
         &b, &(struct cnn_batch_norm_arrays){.x = call->x[0],
                                             .mean = mean,
                                             .var = variance,
                                             .gamma = call->value[SLOT_GAMMA],
                                             .beta = call->value[SLOT_BETA],
-                                            .y = linear});
+                                            .y = call->y});
     if (!fusable(activation))
-        call->kernels->activation_forward(activation, cnn_call_rows(call), linear, call->y);
+        call->kernels->activation_forward(activation, cnn_call_rows(call), call->y, call->y);
 }
 
 static void forward(const struct cnn_call *call)
@@ -175,8 +172,8 @@ static void backward(const struct cnn_call *call)
     struct cnn_batch_norm b = geometry_of(call);
     struct cnn_activation activation = activation_of(call->node);
     if (!fusable(activation))
-        call->kernels->activation_backward(activation, cnn_call_rows(call),
-                                           call->value[SLOT_LINEAR], call->y, call->dy, call->dy);
+        call->kernels->activation_backward(activation, cnn_call_rows(call), NULL, call->y, call->dy,
+                                           call->dy);
     struct cnn_batch_norm_arrays arrays = {.x = call->x[0],
                                            .mean = call->value[SLOT_MEAN],
                                            .var = call->value[SLOT_VARIANCE],
@@ -214,7 +211,7 @@ static bool fuse_next(struct cnn_node *node, const struct cnn_node *next, enum c
         state->activation = effect->activation;
         return true;
     case CNN_EFFECT_POOL:
-        if (!cnn_pool_fuses(&effect->pool) ||
+        if (!cnn_pool_fuses(&effect->pool) || cnn_activation_needs_input(state->activation) ||
             (fusion == CNN_FUSE_TRAINING &&
              (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
             return false;

@@ -307,9 +307,9 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
 }
 
 void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                   struct cnn_norm_tile t, float *y)
+                                   struct cnn_activation a, struct cnn_norm_tile t, float *y)
 {
-    vfloat floor = cnn_norm_floor(k->b.activation);
+    vfloat floor = cnn_norm_floor(a);
     const float *x = k->a.x + t.at;
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
@@ -317,8 +317,8 @@ void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_no
     if (i < t.width)
         vstore_tail(y + i, t.width - i,
                     vmax(floor, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
-    if (cnn_norm_calls(k->b.activation))
-        CNN_ISA_NAME(cnn_activate)(k->b.activation, t.width, y, y);
+    if (cnn_norm_calls(a))
+        CNN_ISA_NAME(cnn_activate)(a, t.width, y, y);
 }
 
 void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,

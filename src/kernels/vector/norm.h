@@ -85,9 +85,9 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
 /* Adds the elements of each channel along the strip's row. */
 void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums);
 
-/* y = activation(v) for a tile of one row. */
+/* y = a(v) for a tile of one row. */
 void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                   struct cnn_norm_tile t, float *y);
+                                   struct cnn_activation a, struct cnn_norm_tile t, float *y);
 
 /* Sums of g and of g * (x - mean). */
 struct cnn_norm_partial {

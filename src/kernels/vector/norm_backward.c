@@ -1,7 +1,7 @@
 /* The gradients of batch_norm, in two passes over x and dy: the sums that are dgamma and dbeta,
  * then dx. The formulas are those of ref_norm.c. What the activation does to the gradient is found
  * from x again in both passes, which is cheaper than to store what the first one found, or to read
- * y. */
+ * y; but for a few, see leaves_gradients. */
 #include "kernels/part_sums.h"
 #include "kernels/vector/norm.h"
 #include "util/parallel.h"
@@ -14,11 +14,12 @@ static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_nor
                                   struct cnn_norm_tile t, float *gradient)
 {
     const float *dy = k->a.dy + t.at;
-    if (!cnn_norm_calls(k->b.activation))
+    const struct cnn_activation a = k->b.activation, none = {.kind = CNN_ACT_NONE};
+    if (!cnn_norm_calls(a))
         return dy;
-    float y[CNN_NORM_STRIP];
-    CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y);
-    CNN_ISA_NAME(cnn_activate_backward)(k->b.activation, t.width, NULL, y, dy, gradient);
+    float v[CNN_NORM_STRIP]; /* the activation's input, or its output */
+    CNN_ISA_NAME(cnn_norm_values)(k, columns, cnn_activation_needs_input(a) ? none : a, t, v);
+    CNN_ISA_NAME(cnn_activate_backward)(a, t.width, v, v, dy, gradient);
     return gradient;
 }
 
@@ -51,6 +52,13 @@ static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *co
         sum_lanes(k, columns, t, (struct cnn_norm_lanes){i, t.width - i}, dy, sums);
 }
 
+/* Whether the first pass leaves the gradients before the activation in dx, for the second: those
+ * of activations that backward needs the input of are dear. */
+static bool leaves_gradients(const struct cnn_norm *k)
+{
+    return k->a.dx && cnn_activation_needs_input(k->b.activation);
+}
+
 static void sums_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;
@@ -63,8 +71,8 @@ static void sums_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
-        const float *dy = gradient_tile(k, &columns, t, buffer);
-        sum_tile(k, &columns, t, dy, &sums);
+        float *gradient = leaves_gradients(k) ? k->a.dx + t.at : buffer;
+        sum_tile(k, &columns, t, gradient_tile(k, &columns, t, gradient), &sums);
     }
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
@@ -113,7 +121,9 @@ static void backward_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
     for (size_t at = s.begin; at < s.end; at += k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
-        CNN_ISA_NAME(cnn_norm_dx_tile)(k, &columns, t, gradient_tile(k, &columns, t, buffer));
+        const float *gradient =
+            leaves_gradients(k) ? k->a.dx + t.at : gradient_tile(k, &columns, t, buffer);
+        CNN_ISA_NAME(cnn_norm_dx_tile)(k, &columns, t, gradient);
     }
 }
 

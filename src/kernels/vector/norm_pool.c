@@ -100,7 +100,8 @@ static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_colu
             size_t done = i * s->width;
             struct cnn_norm_tile t = {segment->input + row * row_size + i * k->wide, 1,
                                       cnn_size_min(s->width, count - done)};
-            CNN_ISA_NAME(cnn_norm_values)(k, columns, t, y->rows + row * 2 * CNN_NORM_ROW + done);
+            CNN_ISA_NAME(cnn_norm_values)
+            (k, columns, k->b.activation, t, y->rows + row * 2 * CNN_NORM_ROW + done);
         }
     return (struct pixels){y->rows, 2 * CNN_NORM_ROW, s->channels};
 }
