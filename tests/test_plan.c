@@ -422,8 +422,9 @@ static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
     cnn_model_free(alive);
 }
 
-/* What batch_norm gives to layers that compute much with it is made again in backward: here it is
- * activated in two ways and pooled, read by two layers, frozen, and behind a sum. */
+/* What normalisation gives to layers that compute much with it is made again in backward: here that
+ * of batch_norm is activated in two ways and pooled, read by two layers, frozen, and behind a sum.
+ * So is what an activation gives whose input is kept. */
 static void test_gradients_when_values_are_made_again(void **state)
 {
     (void)state;
@@ -441,6 +442,10 @@ static void test_gradients_when_values_are_made_again(void **state)
                        "  - {type: relu}\n"
                        "  - {type: pool, pool_type: max, kernel_size: 2}\n"
                        "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                       "  - {type: layer_norm}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, "
+                       "activation: gelu}\n"
+                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
                        "  - {type: flatten}\n"
                        "  - {type: dense, units: 4}\n");
     struct cnn_plan *plan, *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true);
@@ -451,7 +456,7 @@ static void test_gradients_when_values_are_made_again(void **state)
     for (size_t i = 0; i < plan->graph->count; i++)
         for (size_t v = plan->layout.again[i]; v != CNN_NO_VALUE; v = plan->layout.again_next[v])
             again++;
-    assert_int_equal(again, 4);
+    assert_int_equal(again, 6);
     struct result r = run_training(model, plan, BATCH), w = run_training(model, apart, BATCH);
     assert_floats_near("gradients", r.gradients, w.gradients, model->graph.parameter_floats, 2e-5);
     result_free(&r);

@@ -129,6 +129,7 @@ struct cnn_node {
     uint64_t macs;
     struct cnn_window window;
     bool reads_x, reads_y; /* backward reads the input values, the output values */
+    bool gives_again;      /* in backward y can be had again (`again` of cnn_execution) */
     bool y_over_x;         /* forward may write y over x[0] */
     bool dx_over_dy;       /* backward may write one dx over dy */
     /* of a layer with windows: how its output's height and width come about; else NULL */
@@ -259,7 +260,7 @@ struct cnn_execution {
     void (*backward)(const struct cnn_call *call); /* NULL in one that only infers */
 
     /* Gives y again, bit by bit, before the backward of the layers that read it: from x, which
-     * backward reads too, and from what forward saved. NULL: y is kept. */
+     * backward reads too, and from what forward saved. Of nodes that say so (gives_again). */
     void (*again)(const struct cnn_call *call);
 
     enum cnn_sums sums;

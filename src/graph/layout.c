@@ -192,7 +192,7 @@ static bool is_made_again(const struct maker *m, size_t v)
     if (!m->makes_again || v == 0 || v == g->count || v == g->logits)
         return false;
     const struct cnn_node *node = &g->nodes[v - 1];
-    return node->execution->again && node->reads_x && !writes_over(m, v - 1) &&
+    return node->gives_again && node->reads_x && !writes_over(m, v - 1) &&
            macs_a_number(m, v) >= MACS_TO_MAKE_AGAIN;
 }
 

@@ -97,6 +97,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->out = node->in[0];
     declare(node);
     node->reads_x = true;
+    node->gives_again = true;
     /* else what lies behind x is computed again */
     node->reads_y = activation.kind == CNN_ACT_SOFTMAX;
     node->dx_over_dy = true;

@@ -59,6 +59,7 @@ cnn_status cnn_group_norm_infer(struct cnn_node *node, struct cnn_arena *arena, 
     }
     cnn_node_declare_saved(node, SLOT_STATISTICS, 2 * g.images * g.groups, 0);
     node->reads_x = true;
+    node->gives_again = true;
     node->y_over_x = true;
     node->dx_over_dy = true;
     return CNN_OK;
@@ -95,7 +96,7 @@ static void backward(const struct cnn_call *call)
 }
 
 const struct cnn_execution cnn_group_norm_execution = {
-    .scratch = scratch, .forward = forward, .backward = backward};
+    .scratch = scratch, .forward = forward, .backward = backward, .again = forward};
 
 struct cnn_operation cnn_group_norm_operation(const struct cnn_node *node)
 {

@@ -113,6 +113,7 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *
     node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) *
                  conv->kernel_h * conv->kernel_w;
     node->reads_x = true;
+    node->gives_again = needs_linear;
     node->reads_y = w->activation.kind != CNN_ACT_NONE && !needs_linear;
     node->activation = w->activation;
     return cnn_weighted_init(node, arena, diag);
@@ -258,6 +259,14 @@ static void forward(const struct cnn_call *call)
         call->kernels->activation_forward(w->activation, cnn_call_rows(call), sums, call->y);
 }
 
+/* Of an activation whose input is kept. */
+static void again(const struct cnn_call *call)
+{
+    const struct cnn_weighted *w = call->node->state;
+    call->kernels->activation_forward(w->activation, cnn_call_rows(call),
+                                      call->value[CNN_SLOT_LINEAR], call->y);
+}
+
 static void backward(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
@@ -285,6 +294,7 @@ const struct cnn_execution cnn_weighted_execution = {
     .apart = apart,
     .forward = forward,
     .backward = backward,
+    .again = again,
     .sums = CNN_SUMS_BY_LAYER,
 };
 
