@@ -20,6 +20,7 @@ TESTS=$(dirname "$here")
 BUILD=$(realpath "${BUILD:-$(dirname "$CNN")}")
 export CNN TESTS BUILD LC_ALL=C TERM=dumb
 unset NO_COLOR CNN_CPU CNN_DATA
+unset MAKEFLAGS # a case's make has no part in the jobs of the one that runs the tests
 
 # `cnn` is found as an installed program is, so that it calls itself so in the commands that it suggests.
 bin=$(mktemp -d)
