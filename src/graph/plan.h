@@ -56,7 +56,7 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
                             size_t *bytes, cnn_diag *diag);
 
 /* To be called when the parameters have changed: packed weights are made anew at the next forward.
- * (A plan of mode INFER packs them when it is made.) */
+ * (A plan of mode INFER packs them when it is made, one of mode TRAIN in every step.) */
 void cnn_plan_parameters_changed(struct cnn_plan *plan);
 
 /* Where the next batch goes: n images NHWC. */
@@ -66,8 +66,8 @@ float *cnn_plan_input(struct cnn_plan *plan);
  * dropout. */
 void cnn_plan_forward(struct cnn_plan *plan, size_t n, bool training, uint64_t seed);
 
-/* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In a plan of mode INFER
- * only the output and the logits. */
+/* Value v (0: input, i + 1: output of node i) of the last forward: NHWC. In plans of modes INFER
+ * and TRAIN only the output and the logits: what holds others serves other arrays, too. */
 const float *cnn_plan_value(const struct cnn_plan *plan, size_t value);
 
 /* Backward from value `from` (the output, or graph->logits; not the input), whose gradient the
