@@ -132,7 +132,7 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/obj/src/kernels/weights.o: LOOPS = $(OPTIMIZE)
 
 # What is the same on every machine: no product is added before it is rounded.
-EXACT = src/graph/integers src/graph/integers_activation src/kernels/softmax_exact
+EXACT = src/graph/integers src/graph/integers_activation src/kernels/plain src/kernels/softmax_exact
 $(EXACT:%=$(BUILD)/obj/%.o): LOOPS = -ffp-contract=off
 
 $(BUILD)/obj/src/kernels/dispatch.o: DEFINES = $(if $(filter vec128,$(ISAS)),-DCNN_VEC128)

@@ -86,11 +86,11 @@ network() {
         "$CNN" export "$2" --format c --name net --no-eval -o exported && "$CNN" predict "$2" images.npy --save-output predict.npy && cp exported/net* .
 }
 
-# untrained NAME CONFIG: NAME.safetensors becomes a network that has seen a few pictures, NAME_int8.safetensors the same in int8.
+# untrained NAME DESCRIPTION: NAME.safetensors becomes a network that has seen a few pictures, NAME_int8.safetensors the same in int8.
 untrained() {
     local data=$directory/pictures
     [ -d "$data" ] || pictures "$data" a:40:8 b:200:8
-    "$CNN" train "$root/configs/$2.yaml" --data "$data" -o "$directory/$1.run" --set train.epochs=1 --set train.batch_size=8 --set data.dataset=folder \
+    "$CNN" train "$root/$2" --data "$data" -o "$directory/$1.run" --set train.epochs=1 --set train.batch_size=8 --set data.dataset=folder \
         --set 'data.augment=[]' --set data.val_split=0.25 --set layers.dense1.units=2 --set data.normalize=auto &&
         cp "$directory/$1.run/last.safetensors" "$directory/$1.safetensors" && "$CNN" quantize "$directory/$1.run" -o "$directory/$1_int8.safetensors"
 }
@@ -170,16 +170,18 @@ if [ "$arm" = yes ]; then
     naive || fail 'resnet8 int8: in plain loops'
 fi
 
-# Networks that nobody trained compute as well: depthwise convolutions, other shapes.
-while IFS=, read -r name shape; do
-    check "$name: made" untrained "$name" "zoo/$name"
+# Networks that nobody trained compute as well: depthwise convolutions, batch_norms by themselves, other shapes.
+while IFS=, read -r name description shape boards; do
+    check "$name: made" untrained "$name" "$description"
     # shellcheck disable=SC2086
     check "$name int8: exported" network "${name}_int8" "$directory/${name}_int8.safetensors" $shape "$images"
-    on_boards "$name int8" identical M3 M4 M55
+    # shellcheck disable=SC2086
+    on_boards "$name int8" identical $boards
     [ "$arm" = no ] || figures "$name int8" M4 -O2 || fail "$name int8: figures"
 done <<END
-ds_cnn,1 49 10
-mobilenet_v1_025,3 96 96
+ds_cnn,configs/zoo/ds_cnn.yaml,1 49 10,M3 M4 M55
+mobilenet_v1_025,configs/zoo/mobilenet_v1_025.yaml,3 96 96,M3 M4 M55
+bytes_norms,tests/export_c/bytes_norms.yaml,3 16 16,M3 M4 M7 M33 M55
 END
 
 summary

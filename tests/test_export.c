@@ -413,6 +413,47 @@ static void test_bytes_are_written_as_codes(void **state)
     cnn_model_free(model);
 }
 
+/* A batch_norm that no convolution takes in reads codes as well, and its own numbers go through
+ * codes in front of a table. It comes back as it was. */
+static void test_standing_batch_norms_read_codes(void **state)
+{
+    struct scratch *s = *state;
+    static const char text[] =
+        "input: [3, 16, 16]\nlayers:\n"
+        "- {type: conv, filters: 12, kernel_size: 3, padding: 1, name: a}\n"
+        "- {type: batch_norm, activation: relu, name: one}\n"
+        "- {type: conv, filters: 6, kernel_size: 3, padding: 1, name: b}\n"
+        "- {type: concat, from: [a, b], name: both}\n- {type: batch_norm, name: two}\n"
+        "- {type: silu}\n- {type: conv, filters: 18, kernel_size: 1, name: c}\n"
+        "- {type: add, from: [both, c]}\n- {type: batch_norm, activation: relu6, name: three}\n"
+        "- {type: flatten}\n- {type: dense, units: 10}\ndata: {dataset: shapes, limit: 40}\n";
+    static const char *const names[] = {"one", "two", "three"};
+    cnn_model *model = network_open(text), *bytes = NULL, *again = NULL;
+    cnn_export_info info = {0};
+    network_stir(model);
+    expect_ok(s, cnn_quantize(model, NULL, &bytes, s->diag));
+    cnn_diag_clear(s->diag);
+    expect_ok(s, cnn_export(bytes, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
+    assert_true(info.error <= 1.01 / 255);
+    struct cnn_onnx *file = open_file(s, s->path);
+    assert_int_equal(count_nodes(file, "BatchNormalization"), 3);
+    /* what a, one, b, two, c, add (of c), three and dense read, and the sums of two */
+    assert_int_equal(count_nodes(file, "QuantizeLinear"), 9);
+    cnn_onnx_close(file);
+    expect_ok(s, cnn_model_open(s->path, NULL, &again, s->diag));
+    struct cnn_plan *plan = network_plan(again, 1, CNN_PLAN_INFER, false);
+    for (size_t i = 0; i < 3; i++) {
+        const struct cnn_node *node = cnn_plan_call(plan, network_layer(again, names[i]))->node;
+        assert_string_equal(node->name, names[i]);
+        assert_true(node->x_bytes && node->y_bytes);
+    }
+    cnn_plan_free(plan);
+    expect_same_outputs(s, bytes, again, "bytes");
+    cnn_model_free(again);
+    cnn_model_free(bytes);
+    cnn_model_free(model);
+}
+
 /* Filters that a batch_norm takes to nothing: their bias stays, and no scale is 0. */
 static void test_filters_without_weight_keep_their_bias(void **state)
 {
@@ -591,6 +632,7 @@ int main(void)
                                        TEST(test_normalisation_may_be_inside),
                                        TEST(test_bfloat16_is_written_as_float32),
                                        TEST(test_bytes_are_written_as_codes),
+                                       TEST(test_standing_batch_norms_read_codes),
                                        TEST(test_deep_networks_of_bytes_are_proved),
                                        TEST(test_filters_without_weight_keep_their_bias),
                                        TEST(test_a_file_that_differs_is_found),

@@ -341,6 +341,113 @@ static void test_multiply_is_nearest_and_the_same_everywhere(void **state)
     }
 }
 
+/* Of a plan, the arrays are as long as there are channels. */
+static struct cnn_integers exact(const struct memory *m, size_t channels)
+{
+    struct cnn_integers k = *m->room.integers;
+    float *multiplier = tensor_new(channels), *bias = tensor_new(channels);
+    memcpy(multiplier, k.multiplier, channels * sizeof *multiplier);
+    memcpy(bias, k.bias, channels * sizeof *bias);
+    k.multiplier = (const int32_t *)(void *)multiplier;
+    k.bias = (const int32_t *)(void *)bias;
+    return k;
+}
+
+static void check_scale(const struct cnn_integers *n, struct cnn_rows pixels,
+                        const unsigned char *x, const double *want)
+{
+    const struct cnn_kernels *k;
+    const size_t row = cnn_code_channels(pixels.channels), size = pixels.count * row;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+        unsigned char *got = random_bytes(size, &(unsigned){1});
+        cnn_parallel_set_threads(1 + (int)(t % 3));
+        k->scale_bytes(pixels, x, n, got);
+        for (size_t i = 0; i < pixels.count * pixels.channels; i++) {
+            const size_t c = i % pixels.channels, at = i / pixels.channels * row + c;
+            if (!n->table)
+                assert_near(k->name, got[at], want[i], n->y);
+            assert_int_equal(got[at], cnn_round_shift(n, n->bias[c] + x[at] * n->multiplier[c]));
+        }
+        free_bytes(got, size);
+    }
+}
+
+/* Numbers of a range as calibration finds one, of channels that differ by a hundred times, some of
+ * them turned round. */
+static void test_scale_is_nearest_and_the_same_everywhere(void **state)
+{
+    (void)state;
+    static const int kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_CLIP, CNN_ACT_SILU};
+    unsigned seed = 11;
+    for (int round = 0; round < 80; round++) {
+        const struct cnn_rows pixels = {1 + pick(&seed, round ? 9 : 999), 1 + pick(&seed, 150)};
+        const size_t row = cnn_code_channels(pixels.channels), count = pixels.count * row;
+        const struct cnn_activation a = activation_of(kinds[round % 4]);
+        struct memory m = memory_new(1, pixels.channels, true);
+        float *constant = tensor_new(pixels.channels);
+        const struct cnn_codes y = {pick_scale(&seed), (int)pick(&seed, 256)};
+        unsigned char *x = random_bytes(count, &seed);
+        m.room.x[0] = pick_codes(&seed);
+        for (size_t c = 0; c < pixels.channels; c++) {
+            const float ratio = ldexpf(1 + (float)pick(&seed, 99) / 99, (int)pick(&seed, 7) - 4);
+            m.room.scale[c] = ratio * y.scale / m.room.x[0].scale * (c % 5 == 3 ? -1.0f : 1.0f);
+            constant[c] = y.scale * ((float)pick(&seed, 400) - 200);
+        }
+        double *want = malloc(pixels.count * pixels.channels * sizeof *want);
+        assert_non_null(want);
+        for (size_t i = 0; i < pixels.count * pixels.channels; i++) {
+            const size_t c = i % pixels.channels, at = i / pixels.channels * row + c;
+            want[i] = activate(a.kind, number_of(x[at], m.room.x[0]) * (double)m.room.scale[c] +
+                                           (double)constant[c]);
+        }
+        cnn_integers_scale(&m.room, constant, cnn_integers_activate(&m.room, a, y));
+        assert_null(m.room.integers->scale);
+        const struct cnn_integers n = exact(&m, pixels.channels);
+        check_scale(&n, pixels, x, want);
+        tensor_free((float *)(uintptr_t)n.multiplier, pixels.channels);
+        tensor_free((float *)(uintptr_t)n.bias, pixels.channels);
+        tensor_free(constant, pixels.channels);
+        free_bytes(x, count);
+        free(want);
+        tensor_free(m.at, m.floats);
+    }
+}
+
+static int scaled(const struct memory *m, int x, size_t c)
+{
+    const int64_t sum = m->room.bias[c] + (int64_t)x * m->room.multiplier[c];
+    assert_true(sum >= -((int64_t)1 << 30) - 512 && sum <= ((int64_t)1 << 30) + 512);
+    return cnn_round_shift(m->room.integers, (int32_t)sum);
+}
+
+/* A channel that hardly varied is scaled a million times, another not at all: nothing leaves 32
+ * bits, what is far out is cut off, and the channels beside have their nearest codes. */
+static void test_channels_of_extreme_scales_leave_the_others_alone(void **state)
+{
+    (void)state;
+    static const float scales[] = {1, 1e6f, -1e6f, 0, 0, INFINITY, 1e-30f, 1, FLT_MAX},
+                       constants[] = {0.2f, -2.5e6f, 2.5e6f, 3, -3, 0, 1, 1e30f, -INFINITY};
+    const struct cnn_activation none = {.kind = CNN_ACT_NONE};
+    const struct cnn_codes x = {0.5f, 20}, y = {0.0625f, 100};
+    struct memory m = memory_new(1, 9, true);
+    m.room.x[0] = x;
+    memcpy(m.room.scale, scales, sizeof scales);
+    cnn_integers_scale(&m.room, constants, cnn_integers_activate(&m.room, none, y));
+    for (int code = 0; code < 256; code++) {
+        assert_near("beside", scaled(&m, code, 0), number_of(code, x) + (double)0.2f, y);
+        /* 2.5 is code 25 */
+        assert_int_equal(scaled(&m, code, 1), code < 25 ? 0 : code > 25 ? 255 : 100);
+        assert_int_equal(scaled(&m, code, 2), code < 25 ? 255 : code > 25 ? 0 : 100);
+        assert_int_equal(scaled(&m, code, 3), 148);
+        assert_int_equal(scaled(&m, code, 4), 52);
+        assert_int_equal(scaled(&m, code, 5), code < 20 ? 0 : code > 20 ? 255 : 100);
+        assert_int_equal(scaled(&m, code, 6), 116);
+        assert_int_equal(scaled(&m, code, 7), 255);
+        (void)scaled(&m, code, 8);
+    }
+    tensor_free(m.at, m.floats);
+}
+
 /* A pool of a random window; out as PyTorch has it without ceil_mode. */
 static struct cnn_pool pick_pool(unsigned *seed)
 {
@@ -486,6 +593,8 @@ int main(void)
         cmocka_unit_test(test_a_bit_of_the_scale_keeps_the_codes_before_a_table),
         cmocka_unit_test(test_add_is_nearest_and_the_same_everywhere),
         cmocka_unit_test(test_multiply_is_nearest_and_the_same_everywhere),
+        cmocka_unit_test(test_scale_is_nearest_and_the_same_everywhere),
+        cmocka_unit_test(test_channels_of_extreme_scales_leave_the_others_alone),
         cmocka_unit_test(test_pool_is_that_of_the_numbers),
         cmocka_unit_test(test_softmax_is_exact),
         cmocka_unit_test(test_bytes_move),

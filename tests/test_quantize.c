@@ -276,7 +276,8 @@ static const char all_layers[] =
     "- {type: pool, pool_type: avg, kernel_size: 3, stride: 2, padding: 1, count_include_pad: "
     "false, name: mean}\n"
     "- {type: slice, from: mean, start: 2, end: 8}\n- {type: leaky_relu, name: leaky}\n"
-    "- {type: concat, from: [mean, leaky], name: both}\n- {type: shuffle, groups: 3}\n"
+    "- {type: concat, from: [mean, leaky], name: both}\n"
+    "- {type: batch_norm, activation: relu, name: norm}\n- {type: shuffle, groups: 3}\n"
     "- {type: pool, pool_type: max, kernel_size: 2}\n- {type: upsample, scale: 2}\n"
     "- {type: pad, padding: 1}\n- {type: space_to_depth, block: 2}\n- {type: dropout}\n"
     "- {type: conv, filters: 16, kernel_size: 3, groups: 8, name: odd}\n- {type: flatten}\n"
@@ -310,7 +311,7 @@ static void test_files_from_before_compute_with_floats_between(void **state)
 {
     struct scratch *s = *state;
     static const char *const newer[] = {"b",    "global_pool1", "gated", "sum",
-                                        "mean", "leaky",        "odd"};
+                                        "mean", "leaky",        "norm",  "odd"};
     cnn_model *model = open_trained(all_layers), *quantized = quantize(model), *old = NULL;
     struct cnn_safetensors *file;
     struct cnn_stored_tensor tensors[64];

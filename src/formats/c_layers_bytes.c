@@ -328,7 +328,7 @@ static void write_global_pool(struct cnn_c_net *net, const struct cnn_c_step *st
         cnn_c_line(net, "table_u8(y, %s, %zu, y);", table, in.c);
 }
 
-/* ---- Several inputs ---- */
+/* ---- Number by number ---- */
 
 static void write_terms(struct cnn_c_net *net, const struct cnn_c_step *step)
 {
@@ -366,6 +366,23 @@ static void write_multiply(struct cnn_c_net *net, const struct cnn_c_step *step)
     cnn_c_line(net, "multiply_u8(&q, &terms[0], &terms[1], size, y);");
     if (table)
         cnn_c_line(net, "table_u8(y, %s, %zu, y);", table, count);
+}
+
+static void write_scale(struct cnn_c_net *net, const struct cnn_c_step *step)
+{
+    const struct cnn_integers *k = step->integers;
+    const cnn_shape out = step->lead->out;
+    const char *table = write_table(net, step), *bias = write_biases(net, step),
+               *multiplier =
+                   cnn_c_wholes(net, step, "multiplier", "int32_t", k->multiplier, k->count);
+    cnn_c_need(net, "scale_u8");
+    write_requantize(net, step);
+    cnn_c_line(net, "static const struct scale k = {%s, %s, %zu, %zu};", multiplier, bias,
+               pixels_of(out), out.c);
+    write_inputs(net, step);
+    cnn_c_line(net, "scale_u8(&q, &k, x, y);");
+    if (table)
+        cnn_c_line(net, "table_u8(y, %s, %zu, y);", table, cnn_shape_count(out));
 }
 
 static void write_activate(struct cnn_c_net *net, const struct cnn_c_step *step)
@@ -458,6 +475,7 @@ static writer *const writers[CNN_OPERATION_KINDS] = {
     [CNN_OPERATION_ADD] = write_add,
     [CNN_OPERATION_MULTIPLY] = write_multiply,
     [CNN_OPERATION_ACTIVATE] = write_activate,
+    [CNN_OPERATION_BATCH_NORM] = write_scale,
     [CNN_OPERATION_CONCATENATE] = write_concatenate,
     [CNN_OPERATION_SLICE] = write_moves,
     [CNN_OPERATION_SHUFFLE] = write_moves,

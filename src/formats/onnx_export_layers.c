@@ -169,7 +169,7 @@ static void batch_norm(struct cnn_onnx_writer *w)
         cnn_onnx_activate(w, cnn_onnx_input(w, 0));
         return;
     }
-    const char *inputs[5] = {cnn_onnx_input(w, 0), cnn_onnx_parameter(w, "weight"),
+    const char *inputs[5] = {cnn_onnx_computed_input(w, 0), cnn_onnx_parameter(w, "weight"),
                              cnn_onnx_parameter(w, "bias"), cnn_onnx_parameter(w, "running_mean"),
                              cnn_onnx_parameter(w, "running_var")};
     const char *y = cnn_onnx_emit(w, "BatchNormalization", 5, inputs);

@@ -8,7 +8,7 @@
 
 struct cnn_normalization;
 
-#define CNN_LOWERED_TENSORS 4
+#define CNN_LOWERED_TENSORS 5
 #define CNN_LOWERED_INPUTS  256
 
 struct cnn_lowered_tensor {

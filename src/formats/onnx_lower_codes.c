@@ -55,6 +55,14 @@ static size_t input_from(const struct cnn_lower_step *step, size_t layer)
     return CNN_ONNX_NONE;
 }
 
+static bool has_range(const struct cnn_lowered_layer *layer)
+{
+    for (size_t i = 0; i < CNN_LOWERED_TENSORS && layer->tensors[i].suffix; i++)
+        if (strcmp(layer->tensors[i].suffix, "input_range") == 0)
+            return true;
+    return false;
+}
+
 void cnn_lower_ranges(struct cnn_lower_step *step, size_t before)
 {
     struct cnn_lowering *l = step->l;
@@ -64,7 +72,7 @@ void cnn_lower_ranges(struct cnn_lower_step *step, size_t before)
         if (value == CNN_ONNX_NONE || !(l->ranges[value][1] > l->ranges[value][0]))
             return;
     }
-    if (!layer || layer->input_count == 0 || layer->tensors[0].suffix)
+    if (!layer || layer->input_count == 0 || has_range(layer))
         return;
     float *own = cnn_lower_tensor(step, layer, "input_range", 2 * layer->input_count);
     for (size_t k = 0; own && k < layer->input_count; k++)

@@ -158,7 +158,8 @@ static void add_load(const struct cnn_script *s, struct cnn_text *out)
                  "        scale, weight = result.pop(name), name[:-6]\n"
                  "        shape = [-1] + [1] * (result[weight].dim() - 1)\n"
                  "        result[weight] = result[weight] * scale.reshape(shape)\n"
-                 "        del result[name[:-12] + \"input_range\"]\n");
+                 "    for name in [name for name in result if name.endswith(\".input_range\")]:\n"
+                 "        del result[name]\n");
     if (renamed)
         cnn_text_printf(out, "    for name in list(result):\n"
                              "        layer, suffix = name.split(\".\")\n"

@@ -116,6 +116,15 @@ void cnn_integers_multiply(const struct cnn_integers_room *room, float step, int
             whole(ldexp((double)k->scale[i] / (double)step, 32 - k->left + k->shift), INT32_MAX);
 }
 
+/* The largest shift that keeps numbers up to `largest` within most: 1 to 30. */
+static int shift_within(double largest, double most)
+{
+    int shift = 1;
+    while (shift < 30 && ldexp(largest, shift + 1) <= most)
+        shift++;
+    return shift;
+}
+
 /* Each term is below 2^(31 - 1) over the number of inputs, and half a step more fits. */
 void cnn_integers_add(const struct cnn_integers_room *room, float step)
 {
@@ -124,11 +133,55 @@ void cnn_integers_add(const struct cnn_integers_room *room, float step)
     for (size_t i = 0; i < k->inputs; i++)
         largest = fmax(largest, (double)k->x[i].scale / (double)step);
     k->left = 0;
-    k->shift = 1;
-    while (k->shift < 30 && ldexp(largest, k->shift + 1) <= most)
-        k->shift++;
+    k->shift = shift_within(largest, most);
     for (size_t i = 0; i < k->inputs; i++)
         room->multiplier[i] = whole(ldexp((double)k->x[i].scale / (double)step, k->shift), most);
+    k->scale = NULL;
+}
+
+/* In codes of y: what one code of x adds, and what x = 0 becomes. */
+struct line {
+    double slope, constant;
+};
+
+static double finite(float number)
+{
+    return fmax(-(double)FLT_MAX, fmin((double)FLT_MAX, (double)number));
+}
+
+/* One code of x is worth all 256 of y at most: a steeper line crosses 0 where it did, as steep as
+ * that. A constant of 256 times as much is beyond all codes of y, whatever x is. */
+static struct line line_of(const struct cnn_integers_room *room, const float *constant, float step,
+                           size_t c)
+{
+    const double steepest = 256, most = 256 * steepest,
+                 slope = finite(room->scale[c]) * (double)room->x->scale / (double)step,
+                 steep = fmax(fabs(slope) / steepest, 1),
+                 zero = finite(constant[c]) / (double)step / steep;
+    return (struct line){slope / steep, fmax(-most, fmin(most, zero))};
+}
+
+static int32_t nearest(double number)
+{
+    return number < 0 ? -whole(-number, INT32_MAX) : whole(number, INT32_MAX);
+}
+
+/* Sums are within 2^30, and half a step more fits. */
+void cnn_integers_scale(const struct cnn_integers_room *room, const float *constant, float step)
+{
+    struct cnn_integers *k = room->integers;
+    double largest = 0;
+    for (size_t c = 0; c < k->count; c++) {
+        const struct line line = line_of(room, constant, step, c);
+        largest = fmax(largest, 255 * fabs(line.slope) + fabs(line.constant));
+    }
+    k->shift = shift_within(largest, 1 << 30);
+    for (size_t c = 0; c < k->count; c++) {
+        const struct line line = line_of(room, constant, step, c);
+        room->multiplier[c] = nearest(ldexp(line.slope, k->shift));
+        room->bias[c] =
+            nearest(ldexp(line.constant, k->shift)) - room->x->zero * room->multiplier[c];
+    }
     k->scale = NULL;
 }
 

@@ -50,6 +50,10 @@ void cnn_integers_multiply(const struct cnn_integers_room *room, float step, int
 /* The same for add: of the codes of its inputs, and without left. */
 void cnn_integers_add(const struct cnn_integers_room *room, float step);
 
+/* Sets shift, multipliers and biases of numbers that are scale[c] * x + constant[c], in steps of
+ * `step`. */
+void cnn_integers_scale(const struct cnn_integers_room *room, const float *constant, float step);
+
 /* Rounds the biases of filters, whose sums without it are at most `bound`, to multiples of scale.
  * Where one would not fit, scale is made larger, and factor smaller, so that it does; a scale below
  * 0 turns factor round. Returns the bound of the sums with their biases. */

@@ -35,6 +35,7 @@ static inline size_t cnn_code_channels(size_t channels)
  * The others:
  *
  *   add           sum = sum of (x[i] - x[i] zero) * multiplier[i], a code by cnn_round_shift
+ *   batch_norm    sum = bias[c] + x * multiplier[c], a code by cnn_round_shift; x zero is in bias
  *   activations   table[x]
  *
  * Where y is floats, a sum is worth scale, chosen as multiplier is: y = (float)sum * scale, one
@@ -45,9 +46,9 @@ struct cnn_integers {
     const struct cnn_codes *x; /* of each input */
     struct cnn_codes y;        /* scale 0: floats */
     size_t count;              /* of multipliers, and of the next two where they are not NULL */
-    const int32_t *multiplier; /* 0 to 2^31 - 1 */
-    const int32_t *bias;       /* of convolutions; else NULL */
-    const float *scale;        /* NULL for add and activations */
+    const int32_t *multiplier; /* 0 to 2^31 - 1; of batch_norm with either sign */
+    const int32_t *bias;       /* of convolutions and batch_norm; else NULL */
+    const float *scale;        /* NULL for add, batch_norm and activations */
     int left, shift;           /* 0 to 30, 1 to 31 */
     /* of the codes before the table; those of y where there is none */
     int zero, low, high;

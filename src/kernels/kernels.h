@@ -362,13 +362,16 @@ struct cnn_kernels {
 
     /* Layers on bytes (bytes.h); arrays have whole fours of channels for each pixel. pool: the
      * largest code of each window, which needs no integers, or the mean, as codes or as floats.
-     * add: of `size` bytes each. multiply: x[0] times x[1], which has one pixel for each image. */
+     * add: of `size` bytes each. multiply: x[0] times x[1], which has one pixel for each image.
+     * scale: every channel times a number, plus another. */
     void (*pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,
                        const struct cnn_integers *integers, void *y);
     void (*add_bytes)(size_t size, const unsigned char *const *x,
                       const struct cnn_integers *integers, unsigned char *y);
     void (*multiply_bytes)(const struct cnn_scale *c, const unsigned char *const *x,
                            const struct cnn_integers *integers, unsigned char *y);
+    void (*scale_bytes)(struct cnn_rows pixels, const unsigned char *x,
+                        const struct cnn_integers *integers, unsigned char *y);
 
     /* Pooling. choice (uint8 would limit kernels: it is uint16_t per output element, kernel_h *
      * kernel_w <= 65536) remembers the window position (row * kernel_w + column) of each maximum,

@@ -19,6 +19,7 @@ const struct cnn_kernels cnn_kernels_ref = {
     .pool_bytes = cnn_pool_bytes_ref,
     .add_bytes = cnn_add_bytes_ref,
     .multiply_bytes = cnn_multiply_bytes_ref,
+    .scale_bytes = cnn_scale_bytes_ref,
     .pool_forward = cnn_pool_forward_ref,
     .pool_backward = cnn_pool_backward_ref,
     .batch_norm_scratch_floats = cnn_batch_norm_scratch_floats_ref,

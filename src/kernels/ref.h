@@ -65,6 +65,8 @@ void cnn_add_bytes_ref(size_t size, const unsigned char *const *x,
                        const struct cnn_integers *integers, unsigned char *y);
 void cnn_multiply_bytes_ref(const struct cnn_scale *c, const unsigned char *const *x,
                             const struct cnn_integers *integers, unsigned char *y);
+void cnn_scale_bytes_ref(struct cnn_rows pixels, const unsigned char *x,
+                         const struct cnn_integers *integers, unsigned char *y);
 
 size_t cnn_group_norm_scratch_floats_ref(const struct cnn_group_norm *g);
 void cnn_group_norm_forward_ref(const struct cnn_group_norm *g,

@@ -1,5 +1,5 @@
 /* Layers on bytes by their formulas (bytes.h). Channels that fill up the last four are computed as
- * the others are: nobody reads them. */
+ * the others are, where they can be: nobody reads them. */
 #include <string.h>
 
 #include "kernels/internal.h"
@@ -143,4 +143,29 @@ void cnn_multiply_bytes_ref(const struct cnn_scale *c, const unsigned char *cons
                              .integers = integers,
                              .y = y};
     cnn_parallel_for(c->images * c->pixels, multiply_pixel, &k);
+}
+
+struct scale_work {
+    struct cnn_rows pixels;
+    const unsigned char *x;
+    const struct cnn_integers *integers;
+    unsigned char *y;
+};
+
+/* Task: one pixel. What fills up the last four channels stays as it is. */
+static void scale_pixel(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct scale_work *k = context;
+    const struct cnn_integers *n = k->integers;
+    const size_t first = task * cnn_code_channels(k->pixels.channels);
+    for (size_t c = 0; c < k->pixels.channels; c++)
+        k->y[first + c] = cnn_round_shift(n, n->bias[c] + k->x[first + c] * n->multiplier[c]);
+}
+
+void cnn_scale_bytes_ref(struct cnn_rows pixels, const unsigned char *x,
+                         const struct cnn_integers *integers, unsigned char *y)
+{
+    struct scale_work k = {pixels, x, integers, y};
+    cnn_parallel_for(pixels.count, scale_pixel, &k);
 }

@@ -3,6 +3,7 @@
  * unbiased variance (as PyTorch) and serve in evaluation. */
 #include <math.h>
 
+#include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
 
@@ -212,7 +213,8 @@ static bool fuse_next(struct cnn_node *node, const struct cnn_node *next, enum c
         state->activation = effect->activation;
         return true;
     case CNN_EFFECT_POOL:
-        if (!cnn_pool_fuses(&effect->pool) || cnn_activation_needs_input(state->activation) ||
+        if (node->quantization || !cnn_pool_fuses(&effect->pool) ||
+            cnn_activation_needs_input(state->activation) ||
             (fusion == CNN_FUSE_TRAINING &&
              (node->in[0].c < FEW_CHANNELS || cnn_node_frozen(node))))
             return false;
@@ -318,6 +320,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
             .again = normalise,
             .sums = CNN_SUMS_SHARED,
         },
+    .quantization = &cnn_bytes_normalize,
     .state_size = sizeof(struct state),
     .fuse = fuse_next,
     .describe = describe,

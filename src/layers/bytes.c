@@ -108,6 +108,49 @@ const struct cnn_quantization cnn_bytes_multiply = {
     .execution = {.packed = packed_inputs, .prepare = prepare_multiply, .forward = multiply},
 };
 
+/* ---- batch_norm ---- */
+
+static struct cnn_integers_size size_of_norm(const struct cnn_node *node)
+{
+    return (struct cnn_integers_size){.inputs = 1, .count = node->out.c, .filters = true};
+}
+
+static size_t packed_norm(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                          bool backward)
+{
+    (void)kernels, (void)backward;
+    return cnn_integers_floats(size_of_norm(node));
+}
+
+static void prepare_norm(const struct cnn_call *call)
+{
+    const struct cnn_node *node = call->node;
+    float *const *norm = call->value; /* the order of CNN_EFFECT_NORMALIZE */
+    const struct cnn_batch_norm_arrays arrays = {
+        .gamma = norm[0], .beta = norm[1], .mean = norm[2], .var = norm[3]};
+    const struct cnn_integers_room room =
+        cnn_integers_place(call->value[CNN_SLOT_INTEGERS], size_of_norm(node));
+    float *constant = room.factor;
+    call->kernels->batch_norm_fold(node->out.c, &arrays, node->effect.eps, NULL, room.scale,
+                                   constant);
+    room.x[0] = cnn_codes_of(call->x_range[0]);
+    cnn_integers_scale(
+        &room, constant,
+        cnn_integers_activate(&room, activation_of(node), cnn_codes_of(call->y_range)));
+}
+
+static void normalize(const struct cnn_call *call)
+{
+    call->kernels->scale_bytes(cnn_call_rows(call), bytes_of(call, 0), cnn_call_integers(call),
+                               (unsigned char *)call->y);
+}
+
+const struct cnn_quantization cnn_bytes_normalize = {
+    .fits = fits_activation,
+    .declare = declare,
+    .execution = {.packed = packed_norm, .prepare = prepare_norm, .forward = normalize},
+};
+
 /* ---- Activations ---- */
 
 static void prepare_table(const struct cnn_call *call)

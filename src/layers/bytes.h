@@ -6,7 +6,8 @@
 
 #include "graph/layer.h"
 
-extern const struct cnn_quantization cnn_bytes_add, cnn_bytes_multiply, cnn_bytes_activate;
+extern const struct cnn_quantization cnn_bytes_add, cnn_bytes_multiply, cnn_bytes_activate,
+    cnn_bytes_normalize;
 extern const struct cnn_quantization cnn_bytes_pool; /* means compute, maxima pass */
 
 /* bytes_move.c: layers each of whose outputs is one of their inputs, or 0. */

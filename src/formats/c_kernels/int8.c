@@ -226,6 +226,27 @@ static void multiply_u8(const struct requantize *q, const struct term *a, const 
         y[i] = requantize(q, (a->x[i] - a->zero) * (b->x[i % size[1]] - b->zero), a->multiplier);
 }
 
+/* piece scale_u8: requantize */
+/* y = (x * multiplier + bias) / 2^shift, numbers of each channel; y may be x. The structs are
+ * copied: a compiler must fear that writing y changes them. */
+struct scale {
+    const int32_t *multiplier, *bias;
+    int32_t pixels, channels;
+};
+
+static void scale_u8(const struct requantize *q, const struct scale *k, const uint8_t *x,
+                     uint8_t *y)
+{
+    const struct requantize to = *q;
+    const struct scale of = *k;
+    const int32_t half = (int32_t)1 << (to.shift - 1);
+    for (int32_t i = 0; i < of.pixels; i++, x += of.channels, y += of.channels)
+        for (int32_t c = 0; c < of.channels; c++) {
+            const int32_t sum = x[c] * of.multiplier[c] + of.bias[c] + half;
+            y[c] = (uint8_t)clamp(to.zero + (sum >> to.shift), to.low, to.high);
+        }
+}
+
 /* piece shuffle_u8 */
 /* Channel g * members + m comes to place m * groups + g. */
 static void shuffle_u8(const uint8_t *x, int32_t pixels, int32_t channels, int32_t groups,

@@ -1,5 +1,5 @@
-/* Pooling, sums and products of bytes, vectors along the channels. What is left of four channels is
- * computed as they are, so rows are whole fours of bytes. */
+/* Pooling, sums, products and scales of bytes, vectors along the channels. What is left of four
+ * channels is computed as they are, so rows are whole fours of bytes. */
 #include "kernels/internal.h"
 #include "kernels/vector/int8.h"
 #include "util/parallel.h"
@@ -179,4 +179,63 @@ void CNN_ISA_NAME(cnn_multiply_bytes)(const struct cnn_scale *c, const unsigned 
                              .integers = integers,
                              .y = y};
     cnn_parallel_for(c->images * c->pixels, multiply_pixel, &k);
+}
+
+/* ---- Channels times numbers ---- */
+
+struct scale_work {
+    struct cnn_rows pixels;
+    const unsigned char *x;
+    const struct cnn_integers *integers;
+    unsigned char *y;
+    size_t block; /* pixels of a task */
+};
+
+static vint load_wholes(const int32_t *p, size_t lanes)
+{
+    return (vint)vload_lanes((const float *)(const void *)p, lanes);
+}
+
+/* One pixel. Lanes that fill up the last four channels have multipliers of 0. */
+static void scale_pixel(const struct scale_work *k, const struct vfinish *finish,
+                        const unsigned char *x, unsigned char *y)
+{
+    const struct cnn_integers *n = k->integers;
+    const size_t channels = k->pixels.channels;
+    size_t c = 0;
+    for (; c + 4 * VLEN <= channels; c += 4 * VLEN) {
+        vint sums[4];
+        for (size_t i = 0; i < 4; i++) {
+            const size_t at = c + i * VLEN;
+            sums[i] = load_wholes(n->bias + at, VLEN) +
+                      vload_bytes(x + at, VLEN) * load_wholes(n->multiplier + at, VLEN);
+        }
+        vround_shift_four(finish, sums, y + c);
+    }
+    for (; c < channels; c += VLEN) {
+        const size_t used = cnn_size_min(VLEN, channels - c), lanes = cnn_code_channels(used);
+        vround_shift(finish,
+                     load_wholes(n->bias + c, used) +
+                         vload_bytes(x + c, lanes) * load_wholes(n->multiplier + c, used),
+                     lanes, y + c);
+    }
+}
+
+static void scale_block(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct scale_work *k = context;
+    const size_t row = cnn_code_channels(k->pixels.channels), begin = task * k->block,
+                 end = cnn_size_min(k->pixels.count, begin + k->block);
+    const struct vfinish finish = vfinish(k->integers);
+    for (size_t at = begin * row; at < end * row; at += row)
+        scale_pixel(k, &finish, k->x + at, k->y + at);
+    look_up(k->integers, (end - begin) * row, k->y + begin * row);
+}
+
+void CNN_ISA_NAME(cnn_scale_bytes)(struct cnn_rows pixels, const unsigned char *x,
+                                   const struct cnn_integers *integers, unsigned char *y)
+{
+    struct scale_work k = {pixels, x, integers, y, cnn_block_rows(pixels.channels)};
+    cnn_parallel_for(cnn_size_divide_up(pixels.count, k.block), scale_block, &k);
 }

@@ -23,6 +23,8 @@ void CNN_ISA_NAME(cnn_add_bytes)(size_t size, const unsigned char *const *x,
                                  const struct cnn_integers *integers, unsigned char *y);
 void CNN_ISA_NAME(cnn_multiply_bytes)(const struct cnn_scale *c, const unsigned char *const *x,
                                       const struct cnn_integers *integers, unsigned char *y);
+void CNN_ISA_NAME(cnn_scale_bytes)(struct cnn_rows pixels, const unsigned char *x,
+                                   const struct cnn_integers *integers, unsigned char *y);
 
 /* The larger and the smaller one of whole numbers. */
 static inline vint vmax_int(vint a, vint b)
@@ -190,6 +192,31 @@ static inline void vround_shift(const struct vfinish *f, vint number, size_t lan
                                 unsigned char *to)
 {
     vstore_bytes(to, lanes, f->zero + vshift_right(number + f->half, f->shift), f->low, f->high);
+}
+
+/* The same of four whole vectors, which come to stand one behind the other. */
+static inline void vround_shift_four(const struct vfinish *f, const vint numbers[4],
+                                     unsigned char *to)
+{
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    /* by 16 bits, which cut off nothing that bytes do not; each half of a vector by itself */
+    const __m256i zero = _mm256_packs_epi32((__m256i)f->zero, (__m256i)f->zero),
+                  low = _mm256_packs_epi32((__m256i)f->low, (__m256i)f->low),
+                  high = _mm256_packs_epi32((__m256i)f->high, (__m256i)f->high);
+    __m256i pairs[2];
+    for (size_t i = 0; i < 2; i++) {
+        const vint a = vshift_right(numbers[2 * i] + f->half, f->shift),
+                   b = vshift_right(numbers[2 * i + 1] + f->half, f->shift);
+        pairs[i] = _mm256_adds_epi16(_mm256_packs_epi32((__m256i)a, (__m256i)b), zero);
+        pairs[i] = _mm256_min_epi16(high, _mm256_max_epi16(low, pairs[i]));
+    }
+    const __m256i bytes = _mm256_packus_epi16(pairs[0], pairs[1]),
+                  order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm256_permutevar8x32_epi32(bytes, order));
+#else
+    for (size_t i = 0; i < 4; i++)
+        vround_shift(f, numbers[i], VLEN, to + i * VLEN);
+#endif
 }
 
 static inline void vrequantize(const struct vfinish *f, vint sum, vint multiplier, size_t lanes,

@@ -27,6 +27,7 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .pool_bytes = CNN_ISA_NAME(cnn_pool_bytes),
     .add_bytes = CNN_ISA_NAME(cnn_add_bytes),
     .multiply_bytes = CNN_ISA_NAME(cnn_multiply_bytes),
+    .scale_bytes = CNN_ISA_NAME(cnn_scale_bytes),
     .pool_forward = CNN_ISA_NAME(cnn_pool_forward),
     .pool_backward = CNN_ISA_NAME(cnn_pool_backward),
     .batch_norm_scratch_floats = CNN_ISA_NAME(cnn_batch_norm_scratch_floats),
